@@ -1,0 +1,138 @@
+/**
+ * Group commit, without knowing what is committed: items that arrive while a batch is under way
+ * are the next batch. There is no timer, so an idle service answers at once, and a busy one batches
+ * more the busier it is.
+ */
+export type Batcher<Item, Result> = {
+  /**
+   * Queues one item and gives its result.
+   *
+   * @param signal when it fires, the caller no longer waits. An item that is still queued is then
+   * dropped; one that is in a batch runs on
+   * @throws {QueueFull} at once, if the queue has no room
+   * @throws {Draining} at once, after `drain` was called
+   * @throws {Abandoned} when `signal` fires first
+   * @throws what `run` threw for its batch
+   */
+  submit(item: Item, signal?: AbortSignal): Promise<Result>;
+  /** Admits nothing more, and resolves when everything that was queued has its result. */
+  drain(): Promise<void>;
+  /** How many items wait for a batch. */
+  queued(): number;
+};
+
+export type BatcherOptions<Item, Result> = {
+  /** How many batches may be under way at once. */
+  readonly lanes: number;
+  /** Names the lane of an item, any whole number: items of one lane are never reordered. */
+  readonly laneOf: (item: Item) => number;
+  /** Runs one batch: as many results as items, in their order. */
+  readonly run: (items: readonly Item[]) => Promise<readonly Result[]>;
+  readonly batchMaxOps: number;
+  /** Of all lanes together. */
+  readonly queueMaxOps: number;
+};
+
+/** The queue has no room: nothing was queued. */
+export class QueueFull extends Error {}
+
+/** The batcher is stopping: nothing was queued. */
+export class Draining extends Error {}
+
+/** The caller went away first. */
+export class Abandoned extends Error {
+  /** Whether the item was still queued: then it was dropped, and will never run. */
+  readonly dropped: boolean;
+
+  constructor(dropped: boolean, cause: unknown) {
+    super("the caller no longer waits", { cause });
+    this.dropped = dropped;
+  }
+}
+
+type Ticket<Item, Result> = {
+  readonly item: Item;
+  readonly resolve: (result: Result) => void;
+  readonly reject: (reason: unknown) => void;
+  state: "queued" | "running" | "dropped";
+};
+
+type Lane<Item, Result> = { queue: Ticket<Item, Result>[]; busy: boolean };
+
+/** Makes a batcher. */
+export function createBatcher<Item, Result>(
+  options: BatcherOptions<Item, Result>,
+): Batcher<Item, Result> {
+  const { run, laneOf, batchMaxOps, queueMaxOps } = options;
+  const lanes = Array.from({ length: options.lanes }, (): Lane<Item, Result> => ({
+    queue: [],
+    busy: false,
+  }));
+  let queued = 0;
+  let drained: (() => void) | undefined;
+
+  function submit(item: Item, signal?: AbortSignal): Promise<Result> {
+    if (drained !== undefined) return Promise.reject(new Draining("the server is stopping"));
+    if (queued >= queueMaxOps) return Promise.reject(new QueueFull("the queue is full"));
+    if (signal?.aborted === true) return Promise.reject(new Abandoned(true, signal.reason));
+
+    const { promise, resolve, reject } = Promise.withResolvers<Result>();
+    const ticket: Ticket<Item, Result> = { item, resolve, reject, state: "queued" };
+    const abandon = () => {
+      const dropped = ticket.state === "queued";
+      if (dropped) {
+        ticket.state = "dropped";
+        queued -= 1;
+      }
+      reject(new Abandoned(dropped, signal?.reason));
+    };
+    signal?.addEventListener("abort", abandon, { once: true });
+
+    const lane = lanes[laneOf(item) % lanes.length]!;
+    lane.queue.push(ticket);
+    queued += 1;
+    if (!lane.busy) void work(lane);
+    return promise.finally(() => signal?.removeEventListener("abort", abandon));
+  }
+
+  async function work(lane: Lane<Item, Result>): Promise<void> {
+    lane.busy = true;
+    // What arrived in the same turn of the event loop belongs to the same batch.
+    await Promise.resolve();
+    while (lane.queue.length > 0) {
+      const batch = lane.queue.splice(0, batchMaxOps).filter(({ state }) => state === "queued");
+      queued -= batch.length;
+      for (const ticket of batch) ticket.state = "running";
+      if (batch.length > 0) await runBatch(batch);
+    }
+    lane.busy = false;
+    if (isIdle()) drained?.();
+  }
+
+  async function runBatch(batch: readonly Ticket<Item, Result>[]): Promise<void> {
+    try {
+      const results = await run(batch.map(({ item }) => item));
+      if (results.length !== batch.length) throw new Error("a batch lost results");
+      batch.forEach(({ resolve }, index) => resolve(results[index]!));
+    } catch (error) {
+      for (const { reject } of batch) reject(error);
+    }
+  }
+
+  function isIdle(): boolean {
+    return lanes.every((lane) => !lane.busy);
+  }
+
+  function drain(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const before = drained;
+    drained = () => {
+      before?.();
+      resolve();
+    };
+    if (isIdle()) drained();
+    return promise;
+  }
+
+  return { submit, drain, queued: () => queued };
+}

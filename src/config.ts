@@ -1,0 +1,178 @@
+import { isIP } from "node:net";
+
+/** All that can be set, read once from the environment. Units come last in a name. */
+export type Config = {
+  readonly listen: { readonly host: string; readonly port: number };
+  /** Undefined: a PostgreSQL of our own in `dataDir`. */
+  readonly databaseUrl: string | undefined;
+  readonly dataDir: string;
+  readonly migrate: boolean;
+  readonly sweepSeconds: number;
+  readonly lanes: number;
+  readonly batchMaxOps: number;
+  readonly queueMaxOps: number;
+  readonly deadlineDefaultMs: number;
+  readonly deadlineMaxMs: number;
+  readonly drainMs: number;
+  readonly messageMaxBytes: number;
+  readonly logLevel: string;
+};
+
+/** Names every variable that is wrong, and what it takes. */
+export class ConfigError extends Error {}
+
+/**
+ * Reads the configuration. A variable that is empty counts as unset.
+ *
+ * @throws {ConfigError}
+ */
+export function readConfig(environment: NodeJS.ProcessEnv): Config {
+  const wrong: string[] = [];
+  const read = <T>({ name, takes, fallback, parse }: Setting<T>): T => {
+    const text = environment[name] || fallback;
+    const value = text === undefined ? undefined : parse(text);
+    if (value === undefined && text !== undefined) {
+      wrong.push(`${name}=${shown(name, text)}: takes ${takes}`);
+    }
+    return value as T;
+  };
+  const config: Config = {
+    listen: read(SETTINGS.listen),
+    databaseUrl: read(SETTINGS.databaseUrl),
+    dataDir: read(SETTINGS.dataDir),
+    migrate: read(SETTINGS.migrate),
+    sweepSeconds: read(SETTINGS.sweepSeconds),
+    lanes: read(SETTINGS.lanes),
+    batchMaxOps: read(SETTINGS.batchMaxOps),
+    queueMaxOps: read(SETTINGS.queueMaxOps),
+    deadlineDefaultMs: read(SETTINGS.deadlineDefaultMs),
+    deadlineMaxMs: read(SETTINGS.deadlineMaxMs),
+    drainMs: read(SETTINGS.drainMs),
+    messageMaxBytes: read(SETTINGS.messageMaxBytes),
+    logLevel: read(SETTINGS.logLevel),
+  };
+  if (wrong.length > 0) throw new ConfigError(wrong.join("\n"));
+  return config;
+}
+
+/** A table of all variables for people: name, default, what it is. */
+export function describeConfig(): string {
+  return Object.values(SETTINGS)
+    .map(({ name, about, takes, fallback }) => {
+      const usually = fallback === undefined ? "" : `, default ${fallback}`;
+      return `  ${name.padEnd(20)} ${about}\n${" ".repeat(23)}(${takes}${usually})`;
+    })
+    .join("\n");
+}
+
+type Setting<T> = {
+  readonly name: string;
+  readonly about: string;
+  /** What it takes, for the help and for the error. */
+  readonly takes: string;
+  readonly fallback: string | undefined;
+  readonly parse: (text: string) => T | undefined;
+};
+
+const SETTINGS = {
+  listen: {
+    name: "LISTEN",
+    about: "where to listen; port 0 picks a free one",
+    takes: "host:port",
+    fallback: "127.0.0.1:50051",
+    parse: parseAddress,
+  } satisfies Setting<Config["listen"]>,
+  databaseUrl: {
+    name: "DATABASE_URL",
+    about: "a PostgreSQL (15 or newer) to use; unset: one of its own in DATA_DIR",
+    takes: "postgresql://user:password@host:port/database",
+    fallback: undefined,
+    parse: parseDatabaseUrl,
+  } satisfies Setting<string>,
+  dataDir: {
+    name: "DATA_DIR",
+    about: "where its own PostgreSQL keeps the data",
+    takes: "a folder",
+    fallback: ".points",
+    parse: (text: string) => text,
+  } satisfies Setting<string>,
+  migrate: {
+    name: "MIGRATE",
+    about: "whether to bring the schema up to date at start",
+    takes: "on or off",
+    fallback: "on",
+    parse: (text: string) => ({ on: true, off: false })[text],
+  } satisfies Setting<boolean>,
+  sweepSeconds: wholeNumber("SWEEP_SECONDS", "how often to book what has expired", 300, 1, 86_400),
+  lanes: wholeNumber("LANES", "how many transactions may be under way at once", 2, 1, 64),
+  batchMaxOps: wholeNumber("BATCH_MAX_OPS", "operations in one transaction at most", 500, 1, 10_000),
+  queueMaxOps: wholeNumber(
+    "QUEUE_MAX_OPS",
+    "operations that may wait; more are refused as OVERLOADED",
+    10_000,
+    1,
+    1_000_000,
+  ),
+  deadlineDefaultMs: wholeNumber(
+    "DEADLINE_DEFAULT_MS",
+    "the deadline of a call that names none",
+    5_000,
+    1,
+    3_600_000,
+  ),
+  deadlineMaxMs: wholeNumber(
+    "DEADLINE_MAX_MS",
+    "the longest deadline; a longer one is cut to it",
+    60_000,
+    1,
+    3_600_000,
+  ),
+  drainMs: wholeNumber("DRAIN_MS", "how long running calls may take at a stop", 10_000, 0, 600_000),
+  messageMaxBytes: wholeNumber(
+    "MESSAGE_MAX_BYTES",
+    "the largest request",
+    1_048_576,
+    1_024,
+    67_108_864,
+  ),
+  logLevel: {
+    name: "LOG_LEVEL",
+    about: "what to log, as JSON lines on standard error",
+    takes: "fatal, error, warn, info, debug, trace or silent",
+    fallback: "info",
+    parse: (text: string) =>
+      /^(fatal|error|warn|info|debug|trace|silent)$/.test(text) ? text : undefined,
+  } satisfies Setting<string>,
+};
+
+function wholeNumber(
+  name: string,
+  about: string,
+  fallback: number,
+  min: number,
+  max: number,
+): Setting<number> {
+  const parse = (text: string) => {
+    const value = /^\d{1,12}$/.test(text) ? Number(text) : Number.NaN;
+    return value >= min && value <= max ? value : undefined;
+  };
+  return { name, about, takes: `${min} to ${max}`, fallback: String(fallback), parse };
+}
+
+function parseAddress(text: string): Config["listen"] | undefined {
+  const [, bracketed, plain, digits] = /^(?:\[(.+)\]|([^:]+)):(\d{1,5})$/.exec(text) ?? [];
+  const host = bracketed ?? plain;
+  const port = Number(digits);
+  if (host === undefined || port > 65_535) return undefined;
+  if (bracketed !== undefined && isIP(bracketed) !== 6) return undefined;
+  return { host, port };
+}
+
+function parseDatabaseUrl(text: string): string | undefined {
+  return /^postgres(ql)?:\/\/[^\s]+$/.test(text) ? text : undefined;
+}
+
+/** A wrong DATABASE_URL may still have a password in it. */
+function shown(name: string, text: string): string {
+  return name === SETTINGS.databaseUrl.name ? "…" : text;
+}

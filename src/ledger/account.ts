@@ -1,0 +1,79 @@
+import type { Lot } from "./lot.ts";
+import type { Micros } from "./time.ts";
+
+/** No total passes 2^53 - 1, so that clients whose numbers are doubles stay exact. */
+export const MAX_TOTAL = 9_007_199_254_740_991n;
+
+/** The figures of an account. All are points, none is negative. */
+export type Figures = {
+  /** What can be spent now. */
+  readonly balance: bigint;
+  /** What holds have set aside. */
+  readonly frozen: bigint;
+  readonly totalRecharged: bigint;
+  readonly totalConsumed: bigint;
+  readonly totalExpired: bigint;
+  readonly totalRefunded: bigint;
+};
+
+/** One user's points, as its last entry left them. */
+export type Account = Figures & {
+  readonly userId: string;
+  /** The number of its entries, and of the last one. */
+  readonly sequence: bigint;
+  /** The last entry's hash, 32 bytes; zeros while there is none. */
+  readonly hash: Uint8Array;
+  readonly createTime: Micros;
+  /** The time of the last entry; `createTime` while there is none. */
+  readonly updateTime: Micros;
+};
+
+/** All of an account that a command may read or change. */
+export type AccountState = {
+  readonly account: Account;
+  /** The open lots, and those that the command names, in burn order. */
+  readonly lots: readonly Lot[];
+};
+
+/** What the first entry's hash chains to. */
+export const GENESIS_HASH: Uint8Array = new Uint8Array(32);
+
+/** A new account without points. */
+export function emptyAccount(userId: string, createTime: Micros): Account {
+  return {
+    userId,
+    sequence: 0n,
+    balance: 0n,
+    frozen: 0n,
+    totalRecharged: 0n,
+    totalConsumed: 0n,
+    totalExpired: 0n,
+    totalRefunded: 0n,
+    hash: GENESIS_HASH,
+    createTime,
+    updateTime: createTime,
+  };
+}
+
+/**
+ * Throws if an equation of the ledger does not hold: then there is a bug, or somebody else wrote
+ * to the tables, and nothing may be built on this account. Called after loading and before saving.
+ */
+export function assertSound({ account, lots }: AccountState): void {
+  const { balance, frozen, totalRecharged, totalConsumed, totalExpired, totalRefunded } = account;
+  const remaining = lots.reduce((sum, lot) => sum + lot.remaining, 0n);
+  const lotsFrozen = lots.reduce((sum, lot) => sum + lot.frozen, 0n);
+  const sound =
+    balance + frozen + totalConsumed + totalExpired === totalRecharged + totalRefunded &&
+    balance === remaining &&
+    frozen === lotsFrozen &&
+    balance >= 0n &&
+    frozen >= 0n &&
+    totalConsumed >= 0n &&
+    totalExpired >= 0n &&
+    totalRefunded >= 0n &&
+    totalRecharged <= MAX_TOTAL &&
+    totalRefunded <= MAX_TOTAL &&
+    lots.every((lot) => lot.remaining >= 0n && lot.frozen >= 0n);
+  if (!sound) throw new Error(`the equations of account ${account.userId} do not hold`);
+}

@@ -1,0 +1,102 @@
+import { createHash } from "node:crypto";
+import type { Account, AccountState, Figures } from "./account.ts";
+import type { Metadata, Request } from "./command.ts";
+import type { Allocation } from "./lot.ts";
+import type { Micros } from "./time.ts";
+
+/** What an entry did. */
+export type EntryKind = "recharge" | "consume" | "expire";
+
+/** What an entry says, before it has a place in a journal. */
+export type EntryContent = {
+  readonly kind: EntryKind;
+  /** How many points it moved, 0 or more. */
+  readonly points: bigint;
+  /** From or to which lots; they add up to `points`. */
+  readonly allocations: readonly Allocation[];
+  /** Of a recharge: when its lot expires; null: never, or not a recharge. */
+  readonly expireTime: Micros | null;
+  /** Of a recharge: its lot's priority; otherwise 0. */
+  readonly priority: number;
+  /** Undefined where the caller named none, or where the ledger booked it by itself. */
+  readonly request: Request | undefined;
+  readonly metadata: Metadata;
+};
+
+/** One change of one account, in its place in the journal. */
+export type Entry = EntryContent & {
+  readonly userId: string;
+  /** 1, 2, 3, … without gaps. */
+  readonly sequence: bigint;
+  readonly time: Micros;
+  /** The account's figures after it. */
+  readonly after: Figures;
+  /** SHA-256, 32 bytes: see `hashEntry`. */
+  readonly hash: Uint8Array;
+};
+
+/** The account's next entry, and the account as it leaves it. */
+export function nextEntry(
+  { account }: Pick<AccountState, "account">,
+  content: EntryContent,
+  time: Micros,
+): { entry: Entry; account: Account } {
+  const unhashed = {
+    ...content,
+    userId: account.userId,
+    sequence: account.sequence + 1n,
+    time,
+    after: figuresAfter(account, content),
+  };
+  const entry = { ...unhashed, hash: hashEntry(account.hash, unhashed) };
+  return { entry, account: accountAfter(entry, account.createTime) };
+}
+
+/** The account as an entry left it. */
+export function accountAfter(entry: Entry, createTime: Micros): Account {
+  const { userId, sequence, hash, time: updateTime } = entry;
+  return { ...entry.after, userId, sequence, hash, createTime, updateTime };
+}
+
+function figuresAfter(figures: Figures, { kind, points }: EntryContent): Figures {
+  const { balance, frozen, totalRecharged, totalConsumed, totalExpired, totalRefunded } = figures;
+  const before = { balance, frozen, totalRecharged, totalConsumed, totalExpired, totalRefunded };
+  switch (kind) {
+    case "recharge":
+      return { ...before, balance: balance + points, totalRecharged: totalRecharged + points };
+    case "consume":
+      return { ...before, balance: balance - points, totalConsumed: totalConsumed + points };
+    case "expire":
+      return { ...before, balance: balance - points, totalExpired: totalExpired + points };
+  }
+}
+
+/**
+ * The hash that chains an entry to the one before: SHA-256 of the previous hash (32 bytes)
+ * followed by a JSON array, in UTF-8 and without spaces, of all that the entry says. Whole numbers
+ * are strings of digits, times microseconds since 1970, bytes hexadecimal, what is absent is null,
+ * and metadata are pairs in the order of their keys. It must stay as it is for ever.
+ */
+export function hashEntry(previous: Uint8Array, entry: Omit<Entry, "hash">): Uint8Array {
+  const { after, request } = entry;
+  const content = [
+    entry.userId,
+    String(entry.sequence),
+    entry.kind,
+    String(entry.points),
+    entry.allocations.map(({ lot, points }) => [String(lot), String(points)]),
+    String(entry.time),
+    entry.expireTime === null ? null : String(entry.expireTime),
+    String(entry.priority),
+    request?.id ?? null,
+    request === undefined ? null : Buffer.from(request.fingerprint).toString("hex"),
+    [...entry.metadata].sort(([a], [b]) => (a < b ? -1 : 1)),
+    String(after.balance),
+    String(after.frozen),
+    String(after.totalRecharged),
+    String(after.totalConsumed),
+    String(after.totalExpired),
+    String(after.totalRefunded),
+  ];
+  return createHash("sha256").update(previous).update(JSON.stringify(content)).digest();
+}

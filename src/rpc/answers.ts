@@ -1,0 +1,62 @@
+import { create } from "@bufbuild/protobuf";
+import {
+  type Account as AccountMessage,
+  AccountSchema,
+  type Entry as EntryMessage,
+  EntryKind,
+  EntrySchema,
+} from "../../gen/points/v1/account_pb.ts";
+import type { Answer } from "../commit/commit.ts";
+import type { Account } from "../ledger/account.ts";
+import type { Entry } from "../ledger/entry.ts";
+import { toTimestamp } from "./timestamps.ts";
+
+// From the ledger to protobuf.
+
+/** What every mutation answers with. */
+export function toMutationAnswer({ entry, account, replayed }: Answer) {
+  return {
+    ...(entry === undefined ? {} : { entry: toEntryMessage(entry) }),
+    account: toAccountMessage(account),
+    replayed,
+  };
+}
+
+/** The account as the contract has it. */
+export function toAccountMessage(account: Account): AccountMessage {
+  const { userId, sequence, balance, totalRecharged, totalConsumed, totalExpired } = account;
+  return create(AccountSchema, {
+    userId,
+    sequence,
+    balance,
+    totalRecharged,
+    totalConsumed,
+    totalExpired,
+    createTime: toTimestamp(account.createTime),
+    updateTime: toTimestamp(account.updateTime),
+  });
+}
+
+function toEntryMessage(entry: Entry): EntryMessage {
+  const { userId, sequence, points, allocations, priority, expireTime, hash } = entry;
+  return create(EntrySchema, {
+    userId,
+    sequence,
+    kind: KINDS[entry.kind],
+    points,
+    allocations: [...allocations],
+    createTime: toTimestamp(entry.time),
+    requestId: entry.request?.id ?? "",
+    metadata: Object.fromEntries(entry.metadata),
+    balanceAfter: entry.after.balance,
+    ...(expireTime === null ? {} : { expireTime: toTimestamp(expireTime) }),
+    priority,
+    hash,
+  });
+}
+
+const KINDS: Record<Entry["kind"], EntryKind> = {
+  recharge: EntryKind.RECHARGE,
+  consume: EntryKind.CONSUME,
+  expire: EntryKind.EXPIRE,
+};

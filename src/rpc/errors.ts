@@ -1,0 +1,205 @@
+import { randomUUID } from "node:crypto";
+import { isFieldError } from "@bufbuild/protobuf/reflect";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
+import { ErrorReason } from "../../gen/points/v1/error_reason_pb.ts";
+import { Abandoned, Draining, QueueFull } from "../commit/batcher.ts";
+import { DatabaseUnavailable } from "../commit/commit.ts";
+import type { Rejection } from "../ledger/rejection.ts";
+
+type Reason = keyof typeof ErrorReason;
+type Outcome = "NOT_APPLIED" | "UNKNOWN";
+type Violation = { field: string; description: string };
+
+type ErrorContent = {
+  readonly code: Code;
+  readonly reason: Reason;
+  readonly message: string;
+  /** NOT_APPLIED if left out. */
+  readonly outcome?: Outcome;
+  readonly metadata?: Record<string, string>;
+  readonly violations?: readonly Violation[];
+  readonly retryMs?: number;
+};
+
+const DOMAIN = "points.v1";
+const RETRY_MS = 200;
+
+/** The one way to make an error of this API: with ErrorInfo, and always with an outcome. */
+function apiError(content: ErrorContent, cause?: unknown): ConnectError {
+  const error = new ConnectError(content.message, content.code, undefined, undefined, cause);
+  error.details = detailsOf(content);
+  return error;
+}
+
+function detailsOf(content: ErrorContent): ConnectError["details"] {
+  const { reason, outcome = "NOT_APPLIED", metadata = {}, violations = [], retryMs } = content;
+  const info = { domain: DOMAIN, reason, metadata: { ...metadata, outcome } };
+  const retryDelay = { seconds: 0n, nanos: (retryMs ?? 0) * 1_000_000 };
+  return [
+    { desc: ErrorInfoSchema, value: info },
+    ...(violations.length === 0
+      ? []
+      : [{ desc: BadRequestSchema, value: { fieldViolations: [...violations] } }]),
+    ...(retryMs === undefined ? [] : [{ desc: RetryInfoSchema, value: { retryDelay } }]),
+  ];
+}
+
+/** A request with fields that break their limits. */
+export function invalidFields(violations: readonly Violation[]): ConnectError {
+  const message = violations.map(({ field, description }) => `${field} ${description}`).join("; ");
+  return apiError({ code: Code.InvalidArgument, reason: "FIELD_INVALID", message, violations });
+}
+
+/** A request with one field that breaks its limits. */
+export function invalidField(field: string, description: string): ConnectError {
+  return invalidFields([{ field, description }]);
+}
+
+/** The ledger's refusal as an error. */
+export function rejectionError(rejection: Rejection): ConnectError {
+  const { reason } = rejection;
+  switch (reason) {
+    case "FIELD_INVALID":
+      return invalidField(rejection.field, rejection.description);
+    case "ACCOUNT_NOT_FOUND":
+      return apiError({
+        code: Code.NotFound,
+        reason,
+        message: `user ${rejection.userId} has no account`,
+        metadata: { user_id: rejection.userId },
+      });
+    case "LOT_NOT_FOUND":
+      return apiError({
+        code: Code.NotFound,
+        reason,
+        message: `the account has no lot ${rejection.lot}`,
+        metadata: { lot: String(rejection.lot) },
+      });
+    case "REQUEST_ID_REUSED":
+      return apiError({
+        code: Code.AlreadyExists,
+        reason,
+        message: `request_id ${rejection.requestId} was used for a different request`,
+        metadata: {
+          request_id: rejection.requestId,
+          ...(rejection.sequence === undefined ? {} : { sequence: String(rejection.sequence) }),
+        },
+      });
+    case "INSUFFICIENT_POINTS":
+      return apiError({
+        code: Code.FailedPrecondition,
+        reason,
+        message: `${rejection.required} points are required, the balance is ${rejection.balance}`,
+        metadata: {
+          balance: String(rejection.balance),
+          required: String(rejection.required),
+          shortfall: String(rejection.shortfall),
+        },
+      });
+    case "TOTAL_TOO_LARGE":
+      return apiError({
+        code: Code.OutOfRange,
+        reason,
+        message: `${rejection.total} would pass ${rejection.limit}`,
+        metadata: { total: rejection.total, limit: String(rejection.limit) },
+      });
+  }
+}
+
+/**
+ * What was thrown on the way, as an error of this API. A bug becomes INTERNAL with an id and
+ * nothing else; `report` gets the id and the bug, for the log.
+ */
+export function thrownError(
+  thrown: unknown,
+  report: (errorId: string, bug: unknown) => void,
+): ConnectError {
+  if (thrown instanceof ConnectError) return thrown;
+  if (thrown instanceof QueueFull) {
+    const { message } = thrown;
+    const code = Code.ResourceExhausted;
+    return apiError({ code, reason: "OVERLOADED", message, retryMs: RETRY_MS });
+  }
+  if (thrown instanceof Draining) {
+    const { message } = thrown;
+    return apiError({ code: Code.Unavailable, reason: "SHUTTING_DOWN", message, retryMs: RETRY_MS });
+  }
+  if (thrown instanceof DatabaseUnavailable) {
+    const { message, outcome } = thrown;
+    const reason = "DATABASE_UNAVAILABLE";
+    report("", thrown.cause);
+    return apiError({ code: Code.Unavailable, reason, message, outcome, retryMs: RETRY_MS });
+  }
+  if (thrown instanceof Abandoned) return abandonedError(thrown);
+  const errorId = randomUUID();
+  report(errorId, thrown);
+  return apiError({
+    code: Code.Internal,
+    reason: "INTERNAL",
+    message: `internal error ${errorId}`,
+    outcome: "UNKNOWN",
+    metadata: { error_id: errorId },
+  });
+}
+
+function abandonedError({ dropped, cause }: Abandoned): ConnectError {
+  const outcome = dropped ? "NOT_APPLIED" : "UNKNOWN";
+  const late = cause instanceof ConnectError && cause.code === Code.DeadlineExceeded;
+  return late
+    ? apiError({
+        code: Code.DeadlineExceeded,
+        reason: "DEADLINE_EXCEEDED",
+        message: "the deadline passed",
+        outcome,
+      })
+    : apiError({
+        code: Code.Canceled,
+        reason: "CANCELLED",
+        message: "the caller went away",
+        outcome,
+      });
+}
+
+/**
+ * Completes an error that the transport raised before any handler ran: a message that cannot be
+ * read, that is too large, a deadline that cannot be parsed. Connect calls unreadable binary
+ * INTERNAL, but it is the caller who sent it.
+ */
+export function completeTransportError(error: ConnectError): void {
+  if (error.details.length > 0) return;
+  const content = transportErrorContent(error);
+  Object.assign(error, { code: content.code, details: detailsOf(content) });
+}
+
+function transportErrorContent(error: ConnectError): ErrorContent {
+  const { code, rawMessage: message } = error;
+  if (code === Code.Internal && message.startsWith("parse binary")) {
+    return { code: Code.InvalidArgument, reason: "FIELD_INVALID", message };
+  }
+  switch (code) {
+    case Code.InvalidArgument: {
+      const field = unreadableField(error.cause);
+      const violations = field === undefined ? [] : [{ field, description: message }];
+      return { code, reason: "FIELD_INVALID", message, violations };
+    }
+    case Code.ResourceExhausted:
+      return { code, reason: "MESSAGE_TOO_LARGE", message };
+    case Code.DeadlineExceeded:
+      return { code, reason: "DEADLINE_EXCEEDED", message };
+    case Code.Canceled:
+    case Code.Aborted:
+      return { code, reason: "CANCELLED", message };
+    case Code.Unimplemented:
+      return { code, reason: "UNIMPLEMENTED", message };
+    default:
+      return { code, reason: "INTERNAL", message };
+  }
+}
+
+function unreadableField(cause: unknown): string | undefined {
+  for (let at = cause; at instanceof Error; at = at.cause) {
+    if (isFieldError(at)) return at.field().name;
+  }
+  return undefined;
+}

@@ -1,0 +1,20 @@
+import { createHash } from "node:crypto";
+import { type DescMessage, type MessageShape, toBinary } from "@bufbuild/protobuf";
+
+/** A message with the fields that every mutation has. */
+type Named = { requestId: string; metadata: Record<string, string> };
+
+/**
+ * Tells requests apart: SHA-256, 32 bytes, of the method and of all fields of the request as the
+ * client sent it, except its id. Nothing that is derived from state may go in, or an honest repeat
+ * would look like another request. Map entries have no order on the wire, so they are sorted.
+ */
+export function fingerprintOf<Desc extends DescMessage>(
+  schema: Desc,
+  message: MessageShape<Desc> & Named,
+): Uint8Array {
+  const keys = Object.keys(message.metadata).sort();
+  const metadata = Object.fromEntries(keys.map((key) => [key, message.metadata[key]]));
+  const content = toBinary(schema, { ...message, requestId: "", metadata });
+  return createHash("sha256").update(`${schema.typeName}\n`).update(content).digest();
+}

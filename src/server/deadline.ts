@@ -1,0 +1,46 @@
+import type { IncomingHttpHeaders } from "node:http";
+
+/** The deadline of a call that names none, and the longest that a call may have. */
+export type DeadlineLimits = { readonly defaultMs: number; readonly maxMs: number };
+
+/**
+ * Bounds a call's deadline in its headers, before Connect reads them. A timer of 2^31 ms or more
+ * would fire at once, so that a patient caller would be refused. What is malformed stays: Connect
+ * refuses it.
+ *
+ * @param streams whether the call may last: then only a deadline that it names is bounded
+ */
+export function boundDeadline(
+  headers: IncomingHttpHeaders,
+  streams: boolean,
+  { defaultMs, maxMs }: DeadlineLimits,
+): void {
+  const longestMs = streams ? MAX_TIMER_MS : maxMs;
+  const isGrpc = headers["content-type"]?.startsWith("application/grpc") ?? false;
+  const name = isGrpc ? "grpc-timeout" : "connect-timeout-ms";
+  const named = headers[name];
+  if (named === undefined) {
+    if (!streams) headers[name] = isGrpc ? `${defaultMs}m` : String(defaultMs);
+    return;
+  }
+  const ms = isGrpc ? grpcTimeoutMs(named) : Number(named);
+  if (typeof named === "string" && ms > longestMs) {
+    headers[name] = isGrpc ? `${Math.floor(longestMs / 1000)}S` : String(longestMs);
+  }
+}
+
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+const UNIT_MS: Record<string, number> = {
+  H: 3_600_000,
+  M: 60_000,
+  S: 1_000,
+  m: 1,
+  u: 1e-3,
+  n: 1e-6,
+};
+
+function grpcTimeoutMs(text: string | string[]): number {
+  const [, digits, unit] = /^(\d{1,8})([HMSmun])$/.exec(String(text)) ?? [];
+  return Number(digits) * (UNIT_MS[unit ?? ""] ?? Number.NaN);
+}

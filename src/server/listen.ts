@@ -1,0 +1,258 @@
+import * as http from "node:http";
+import * as http2 from "node:http2";
+import * as net from "node:net";
+
+export type Handler = (
+  req: http.IncomingMessage | http2.Http2ServerRequest,
+  res: http.ServerResponse | http2.Http2ServerResponse,
+) => void;
+
+export type Listener = {
+  /** Where it listens, with the port the system chose if 0 was asked for. */
+  address: { host: string; port: number };
+  /**
+   * Stops accepting, tells every client, lets requests that run finish, and destroys what is left
+   * after `graceMs`. Resolves when all sockets are gone, never rejects. Called again, it returns
+   * the first call's promise.
+   */
+  close(graceMs: number): Promise<void>;
+};
+
+export type ListenLimits = typeof listenLimits;
+
+/** The limits used unless told otherwise. */
+export const listenLimits = {
+  /** For a connection to say which protocol it speaks. */
+  firstByteMs: 10_000,
+  /** For an HTTP/2 session without streams, or a kept-alive HTTP/1 connection without requests. */
+  idleMs: 300_000,
+  /** For the head of an HTTP/1 request. */
+  headersMs: 10_000,
+  /** For a whole HTTP/1 request to arrive. */
+  requestMs: 60_000,
+  /** For a peer to close a connection that is finished on this side. */
+  lingerMs: 500,
+  /** Silence after which TCP probes whether the peer still lives. */
+  keepAliveMs: 60_000,
+  maxConnections: 10_000,
+  maxStreamsPerSession: 256,
+  maxHeaderBytes: 16_384,
+};
+
+/**
+ * Serves HTTP/2 without TLS (prior knowledge) and HTTP/1.1 on one TCP port.
+ *
+ * Port 0 lets the system choose. Rejects if the address cannot be listened on. `handler` may
+ * throw: that request is then answered 400, or cut off if its answer had begun.
+ */
+export async function listen(
+  address: { host: string; port: number },
+  handler: Handler,
+  limits: ListenLimits = listenLimits,
+): Promise<Listener> {
+  const handle = guarded(handler);
+  const h1 = createHttp1(handle, limits);
+  const h2 = createHttp2(handle, limits);
+  const sockets = new Set<net.Socket>();
+  const undecided = new Set<net.Socket>();
+
+  const server = net.createServer({
+    noDelay: true,
+    keepAlive: true,
+    keepAliveInitialDelay: limits.keepAliveMs,
+  });
+  server.maxConnections = limits.maxConnections;
+  server.on("connection", (socket) => {
+    sockets.add(socket);
+    undecided.add(socket);
+    supervise(socket, limits.lingerMs);
+    socket.once("close", () => {
+      sockets.delete(socket);
+      undecided.delete(socket);
+    });
+    sniff(socket, limits.firstByteMs, (isHttp2) => {
+      undecided.delete(socket);
+      (isHttp2 ? h2 : h1).take(socket);
+    });
+  });
+  const bound = await bind(server, address);
+
+  const drain = async (graceMs: number) => {
+    const gone = new Promise<void>((resolve) => server.close(() => resolve()));
+    for (const socket of undecided) socket.destroy();
+    h1.drain();
+    h2.drain();
+    const grace = setTimeout(() => sockets.forEach((socket) => socket.destroy()), graceMs);
+    await gone;
+    clearTimeout(grace);
+  };
+  let draining: Promise<void> | undefined;
+  return { address: bound, close: (graceMs) => (draining ??= drain(graceMs)) };
+}
+
+function bind(server: net.Server, { host, port }: { host: string; port: number }) {
+  return new Promise<{ host: string; port: number }>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(port, host, () => {
+      server.off("error", reject);
+      // An accept that fails, for want of file descriptors say, must not end the process.
+      server.on("error", (error) => process.emitWarning(error));
+      const { address, port } = server.address() as net.AddressInfo;
+      resolve({ host: address, port });
+    });
+  });
+}
+
+/** Keeps a socket's errors from ending the process, and a peer that never closes from staying. */
+function supervise(socket: net.Socket, lingerMs: number) {
+  socket.on("error", () => {});
+  socket.once("finish", () => {
+    const linger = setTimeout(() => socket.destroy(), lingerMs);
+    socket.once("close", () => clearTimeout(linger));
+  });
+}
+
+const preface = Buffer.from("PRI * HTTP/2.0");
+
+/**
+ * Reads as much as tells HTTP/2 from HTTP/1, puts it back and says which it is. The socket is
+ * left paused, since data must not flow before the protocol's own listeners are in place.
+ */
+function sniff(socket: net.Socket, firstByteMs: number, decided: (isHttp2: boolean) => void) {
+  let seen: Buffer = Buffer.alloc(0);
+  const destroy = () => socket.destroy();
+  const timer = setTimeout(destroy, firstByteMs);
+  const stop = () => {
+    clearTimeout(timer);
+    socket.off("data", onData).off("end", destroy).off("close", stop);
+  };
+  const onData = (chunk: Buffer) => {
+    seen = Buffer.concat([seen, chunk]);
+    const length = Math.min(seen.length, preface.length);
+    const isPreface = seen.subarray(0, length).equals(preface.subarray(0, length));
+    if (isPreface && length < preface.length) return;
+    stop();
+    socket.pause();
+    socket.unshift(seen);
+    decided(isPreface);
+  };
+  socket.on("data", onData).on("end", destroy).on("close", stop);
+}
+
+function createHttp1(handle: Handler, limits: ListenLimits) {
+  const running = new Set<http.ServerResponse>();
+  let draining = false;
+  const server = http.createServer(
+    {
+      maxHeaderSize: limits.maxHeaderBytes,
+      headersTimeout: Math.min(limits.headersMs, limits.requestMs),
+      requestTimeout: limits.requestMs,
+      keepAliveTimeout: limits.idleMs,
+      connectionsCheckingInterval: Math.min(limits.headersMs, limits.requestMs, 5_000),
+    },
+    (req, res) => {
+      running.add(res);
+      res.once("close", () => running.delete(res));
+      if (draining) res.shouldKeepAlive = false;
+      handle(req, res);
+    },
+  );
+  // The timeouts and closeIdleConnections work from a list that Node makes only on this event.
+  server.emit("listening");
+  return {
+    take(socket: net.Socket) {
+      // As http.Server makes its own sockets: an answer can follow the end of a request.
+      socket.allowHalfOpen = true;
+      server.emit("connection", socket);
+      socket.resume();
+    },
+    drain() {
+      draining = true;
+      for (const res of running) {
+        res.shouldKeepAlive = false;
+        // The head is out and has promised keep-alive.
+        if (res.headersSent) res.once("finish", () => res.req.socket.destroySoon());
+      }
+      // Closes the connections that idle, and stops the checking of timeouts' timer.
+      server.close();
+    },
+  };
+}
+
+function createHttp2(handle: Handler, limits: ListenLimits) {
+  const sessions = new Set<http2.ServerHttp2Session>();
+  const server = http2.createServer(
+    {
+      // maxSessionMemory stays at 10: lower values aborted Node.
+      settings: {
+        maxConcurrentStreams: limits.maxStreamsPerSession,
+        maxHeaderListSize: limits.maxHeaderBytes,
+      },
+      unknownProtocolTimeout: limits.firstByteMs,
+    },
+    handle,
+  );
+  return {
+    take(socket: net.Socket) {
+      server.once("session", (session) => {
+        sessions.add(session);
+        session.once("close", () => sessions.delete(session));
+        closeWhenIdle(session, socket, limits.idleMs);
+      });
+      server.emit("connection", socket);
+    },
+    drain() {
+      for (const session of sessions) session.close();
+    },
+  };
+}
+
+/**
+ * Idle means no open stream. Node's own session timeout means no traffic, which would end the
+ * quiet Watch of a health check.
+ */
+function closeWhenIdle(session: http2.ServerHttp2Session, socket: net.Socket, idleMs: number) {
+  let open = 0;
+  const onIdle = () => {
+    if (open > 0) return;
+    // Once more: close() waits for the peer to read what it is sent.
+    if (session.closed) return void socket.destroy();
+    session.close();
+    idle.refresh();
+  };
+  const idle = setTimeout(onIdle, idleMs);
+  session.on("stream", (stream) => {
+    open++;
+    stream.once("close", () => {
+      open--;
+      idle.refresh();
+    });
+  });
+  socket.once("close", () => clearTimeout(idle));
+}
+
+/**
+ * Connect's adapter throws at once for an authority that makes no URL. Uncaught, that one request
+ * would end the process.
+ */
+function guarded(handler: Handler): Handler {
+  return (req, res) => {
+    try {
+      handler(req, res);
+    } catch {
+      refuse(res);
+    }
+  };
+}
+
+function refuse(res: Parameters<Handler>[1]) {
+  const begun = res.headersSent;
+  if (!begun) res.statusCode = 400;
+  if ("stream" in res) {
+    const { NGHTTP2_INTERNAL_ERROR, NGHTTP2_NO_ERROR } = http2.constants;
+    if (!begun) res.end();
+    // Without a close, a client that still sends its request would keep the stream open.
+    res.stream.close(begun ? NGHTTP2_INTERNAL_ERROR : NGHTTP2_NO_ERROR);
+  } else if (begun) res.destroy();
+  else res.end();
+}

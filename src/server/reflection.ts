@@ -1,0 +1,147 @@
+import { toBinary, type DescFile, type DescService } from "@bufbuild/protobuf";
+import { nestedTypes } from "@bufbuild/protobuf/reflect";
+import {
+  FileDescriptorProtoSchema,
+  type DescriptorProto,
+  type EnumDescriptorProto,
+} from "@bufbuild/protobuf/wkt";
+import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
+
+import * as v1 from "../../gen/grpc/reflection/v1/reflection_pb.ts";
+import * as v1alpha from "../../gen/grpc/reflection/v1alpha/reflection_pb.ts";
+
+type Request = v1.ServerReflectionRequest | v1alpha.ServerReflectionRequest;
+type Index = ReturnType<typeof indexOf>;
+
+/**
+ * Server reflection, v1 and v1alpha, for `services`, themselves included.
+ *
+ * Answers as grpc-go does: a file comes with its transitive dependencies, less those the same
+ * stream was sent before; what isn't known is an ErrorResponse with code NOT_FOUND, and the
+ * stream goes on; a request that asks nothing ends the stream with INVALID_ARGUMENT.
+ */
+export function reflectionRoutes(
+  services: readonly DescService[],
+): (router: ConnectRouter) => void {
+  const all = [...services, v1.ServerReflection, v1alpha.ServerReflection];
+  const index = indexOf(all);
+  return (router) => {
+    router.service(v1.ServerReflection, {
+      serverReflectionInfo: (requests) => answers(index, requests),
+    });
+    router.service(v1alpha.ServerReflection, {
+      serverReflectionInfo: (requests) => answers(index, requests),
+    });
+  };
+}
+
+// Generic, so that each version gets its own type of request back as original_request.
+async function* answers<R extends Request>(index: Index, requests: AsyncIterable<R>) {
+  const sent = new Set<string>();
+  for await (const request of requests) {
+    yield {
+      validHost: request.host,
+      originalRequest: request,
+      messageResponse: answer(index, request.messageRequest, sent),
+    };
+  }
+}
+
+function answer(index: Index, asked: Request["messageRequest"], sent: Set<string>) {
+  switch (asked.case) {
+    case "listServices":
+      return { case: "listServicesResponse" as const, value: { service: index.services } };
+    case "fileByFilename":
+      return fileAnswer(index.files.get(asked.value), asked.value, sent);
+    case "fileContainingSymbol":
+      return fileAnswer(index.symbols.get(asked.value), asked.value, sent);
+    case "fileContainingExtension": {
+      const { containingType, extensionNumber } = asked.value;
+      const file = index.extensions.get(containingType)?.get(extensionNumber);
+      return fileAnswer(file, `extension ${extensionNumber} of ${containingType}`, sent);
+    }
+    case "allExtensionNumbersOfType": {
+      const numbers = index.extensions.get(asked.value)?.keys() ?? [];
+      // A name of anything at all will do for grpc-go, and an empty list is then the answer.
+      if (!index.symbols.has(asked.value)) return notFound(asked.value);
+      const value = {
+        baseTypeName: asked.value,
+        extensionNumber: [...numbers].sort((a, b) => a - b),
+      };
+      return { case: "allExtensionNumbersResponse" as const, value };
+    }
+    case undefined:
+      throw new ConnectError("the request asks nothing", Code.InvalidArgument);
+  }
+}
+
+function fileAnswer(file: DescFile | undefined, asked: string, sent: Set<string>) {
+  if (file === undefined) return notFound(asked);
+  const fileDescriptorProto = withDependencies(file)
+    .filter(({ name }) => name === file.name || !sent.has(name))
+    .map(({ proto }) => toBinary(FileDescriptorProtoSchema, proto));
+  for (const { name } of withDependencies(file)) sent.add(name);
+  return { case: "fileDescriptorResponse" as const, value: { fileDescriptorProto } };
+}
+
+function notFound(asked: string) {
+  const value = { errorCode: Code.NotFound, errorMessage: `not found: ${asked}` };
+  return { case: "errorResponse" as const, value };
+}
+
+/** The files that declare `services` and all they import, by each name one can ask for. */
+function indexOf(services: readonly DescService[]) {
+  const files = new Map<string, DescFile>();
+  const symbols = new Map<string, DescFile>();
+  const extensions = new Map<string, Map<number, DescFile>>();
+  for (const file of services.flatMap((service) => withDependencies(service.file))) {
+    if (files.has(file.proto.name)) continue;
+    files.set(file.proto.name, file);
+    for (const symbol of symbolsOf(file)) symbols.set(symbol, file);
+    for (const type of nestedTypes(file)) {
+      if (type.kind !== "extension") continue;
+      const ofType = extensions.get(type.extendee.typeName) ?? new Map<number, DescFile>();
+      extensions.set(type.extendee.typeName, ofType.set(type.number, file));
+    }
+  }
+  const names = [...new Set(services.map((service) => service.typeName))].sort();
+  return { files, symbols, extensions, services: names.map((name) => ({ name })) };
+}
+
+function withDependencies(file: DescFile): DescFile[] {
+  const found = new Map([[file.name, file]]);
+  // A Map's iteration visits what is added on the way, which makes it the queue as well.
+  for (const each of found.values()) {
+    for (const next of each.dependencies) if (!found.has(next.name)) found.set(next.name, next);
+  }
+  return [...found.values()];
+}
+
+/** Full names of all that a file declares, except packages. Read from the FileDescriptorProto:
+ * the Desc types leave out synthetic oneofs and the entries of maps. */
+function* symbolsOf({ proto }: DescFile): Generator<string> {
+  const scope = proto.package === "" ? "" : `${proto.package}.`;
+  for (const message of proto.messageType) yield* symbolsOfMessage(scope, message);
+  for (const type of proto.enumType) yield* symbolsOfEnum(scope, type);
+  for (const extension of proto.extension) yield scope + extension.name;
+  for (const service of proto.service) {
+    yield scope + service.name;
+    for (const method of service.method) yield `${scope}${service.name}.${method.name}`;
+  }
+}
+
+function* symbolsOfMessage(outer: string, message: DescriptorProto): Generator<string> {
+  const scope = `${outer}${message.name}.`;
+  yield outer + message.name;
+  for (const nested of message.nestedType) yield* symbolsOfMessage(scope, nested);
+  for (const type of message.enumType) yield* symbolsOfEnum(scope, type);
+  for (const { name } of [...message.field, ...message.oneofDecl, ...message.extension]) {
+    yield scope + name;
+  }
+}
+
+/** Values are siblings of their enum, as in C++: the enum's name is no part of theirs. */
+function* symbolsOfEnum(scope: string, type: EnumDescriptorProto): Generator<string> {
+  yield scope + type.name;
+  for (const value of type.value) yield scope + value.name;
+}

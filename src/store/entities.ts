@@ -1,0 +1,84 @@
+import { defineEntity, type InferEntity, p } from "@mikro-orm/postgresql";
+import { InstantType } from "./instant.ts";
+
+// The tables as the ORM sees them; migrations/ makes them. Bigints are bigints here, times are
+// microseconds (instant.ts). `user_id` comes first in every key, and no key leaves the account, so
+// that the tables can be spread over machines by user.
+
+const instant = () => p.type(InstantType);
+const points = () => p.bigint();
+const userId = () => p.text().primary();
+
+const figures = {
+  balance: points(),
+  frozen: points(),
+  totalRecharged: points(),
+  totalConsumed: points(),
+  totalExpired: points(),
+  totalRefunded: points(),
+};
+
+/** One row a user, and the row that a batch locks. */
+export const AccountEntity = defineEntity({
+  name: "Account",
+  tableName: "account",
+  properties: {
+    userId: userId(),
+    sequence: p.bigint(),
+    ...figures,
+    hash: p.blob(),
+    createTime: instant(),
+    updateTime: instant(),
+  },
+});
+
+/** One row a lot. The table's `open` column, which the database keeps, is for queries alone. */
+export const LotEntity = defineEntity({
+  name: "Lot",
+  tableName: "lot",
+  properties: {
+    userId: userId(),
+    number: p.bigint().primary(),
+    points: points(),
+    remaining: points(),
+    frozen: points(),
+    priority: p.smallint(),
+    expireTime: instant().nullable(),
+  },
+});
+
+/** One row an entry: written once, never changed. Allocations are two arrays of equal length. */
+export const EntryEntity = defineEntity({
+  name: "Entry",
+  tableName: "entry",
+  properties: {
+    userId: userId(),
+    sequence: p.bigint().primary(),
+    kind: p.text(),
+    points: points(),
+    lots: p.array(),
+    lotPoints: p.array(),
+    createTime: instant(),
+    expireTime: instant().nullable(),
+    priority: p.smallint(),
+    requestId: p.text().nullable(),
+    fingerprint: p.blob().nullable(),
+    metadata: p.json<Record<string, string>>().nullable(),
+    ...figures,
+    hash: p.blob(),
+  },
+});
+
+/** A named request that succeeded without an entry, and the account's sequence at that time. */
+export const ReceiptEntity = defineEntity({
+  name: "Receipt",
+  tableName: "receipt",
+  properties: {
+    userId: userId(),
+    requestId: p.text().primary(),
+    fingerprint: p.blob(),
+    sequence: p.bigint(),
+  },
+});
+
+export type AccountRow = InferEntity<typeof AccountEntity>;

@@ -1,0 +1,54 @@
+import type { Entry, EntryKind } from "../ledger/entry.ts";
+import { fromTimestamptz } from "./instant.ts";
+
+/** A row of the table `entry`, as a query that the ORM does not map gives it. */
+export type EntryRow = {
+  user_id: string;
+  sequence: string;
+  kind: EntryKind;
+  points: string;
+  lots: readonly string[];
+  lot_points: readonly string[];
+  create_time: string;
+  expire_time: string | null;
+  priority: number;
+  request_id: string | null;
+  fingerprint: Uint8Array | null;
+  metadata: Record<string, string> | null;
+  balance: string;
+  frozen: string;
+  total_recharged: string;
+  total_consumed: string;
+  total_expired: string;
+  total_refunded: string;
+  hash: Uint8Array;
+};
+
+/** The entry that a row holds. */
+export function toEntry(row: EntryRow): Entry {
+  const { request_id: id, fingerprint } = row;
+  return {
+    userId: row.user_id,
+    sequence: BigInt(row.sequence),
+    kind: row.kind,
+    points: BigInt(row.points),
+    allocations: row.lots.map((lot, index) => ({
+      lot: BigInt(lot),
+      points: BigInt(row.lot_points[index]!),
+    })),
+    time: fromTimestamptz(row.create_time),
+    expireTime: row.expire_time === null ? null : fromTimestamptz(row.expire_time),
+    priority: row.priority,
+    request: id === null || fingerprint === null ? undefined : { id, fingerprint },
+    metadata: new Map(Object.entries(row.metadata ?? {})),
+    after: {
+      balance: BigInt(row.balance),
+      frozen: BigInt(row.frozen),
+      totalRecharged: BigInt(row.total_recharged),
+      totalConsumed: BigInt(row.total_consumed),
+      totalExpired: BigInt(row.total_expired),
+      totalRefunded: BigInt(row.total_refunded),
+    },
+    hash: row.hash,
+  };
+}

@@ -1,0 +1,52 @@
+/**
+ * What an error of the database means for a batch:
+ * - `retry`: the transaction was rolled back, through no fault of its own; again, at once.
+ * - `away`: the database cannot be reached, or cannot take writes, for now.
+ * - `bug`: anything else. It would come again.
+ */
+export type Fault = "retry" | "away" | "bug";
+
+/** Reads an error of the ORM, of Kysely or of the driver. */
+export function faultOf(error: unknown): Fault {
+  const code = sqlStateOf(error);
+  if (RETRY.has(code)) return "retry";
+  if (AWAY.has(code) || AWAY_CLASSES.has(code.slice(0, 2))) return "away";
+  // The driver's own errors carry no code.
+  if (error instanceof Error && /connection|timeout expired|Client was closed/i.test(error.message)) {
+    return "away";
+  }
+  return "bug";
+}
+
+const RETRY = new Set([
+  "40001", // serialization failure
+  "40P01", // deadlock
+  "55P03", // lock timeout
+  "23505", // two replicas made the same account at once
+]);
+
+const AWAY = new Set([
+  "25006", // read-only: a standby, after a failover
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "ENOENT", // the socket is gone
+  "EPIPE",
+  "ETIMEDOUT",
+  "EHOSTUNREACH",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+]);
+
+const AWAY_CLASSES = new Set([
+  "08", // connection exceptions
+  "53", // out of disk, memory or connections
+  "57", // shutting down, starting up, or terminated by an operator
+  "58", // I/O errors
+]);
+
+function sqlStateOf(error: unknown): string {
+  for (let at = error; at instanceof Error; at = at.cause) {
+    if ("code" in at && typeof at.code === "string") return at.code;
+  }
+  return "";
+}

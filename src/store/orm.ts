@@ -1,0 +1,41 @@
+import { Migrator } from "@mikro-orm/migrations";
+import { MikroORM } from "@mikro-orm/postgresql";
+import { CompiledQuery, type DatabaseConnection } from "kysely";
+import { AccountEntity, EntryEntity, LotEntity, ReceiptEntity } from "./entities.ts";
+import { MIGRATIONS } from "./migrate.ts";
+
+/** The ORM, which owns the pool of connections to one database. */
+export type Orm = MikroORM;
+
+/** A unit of work: `orm.em.fork()`, thrown away after its transaction. */
+export type EntityManager = Orm["em"];
+
+/**
+ * Connects to a database. Nothing is read or written yet, so that it succeeds while the database
+ * is away.
+ *
+ * @param url `postgresql://user:password@host:port/database`, or a socket's folder as the host
+ * @param poolMax how many connections at most, 2 or more
+ */
+export async function openOrm(url: string, poolMax: number): Promise<Orm> {
+  return MikroORM.init({
+    clientUrl: url,
+    schema: "points",
+    entities: [AccountEntity, LotEntity, EntryEntity, ReceiptEntity],
+    extensions: [Migrator],
+    migrations: { migrationsList: MIGRATIONS, tableName: "migration", snapshot: false },
+    ensureDatabase: false,
+    // What it would log has users' data in it; errors come back to the caller, who logs them.
+    logger: () => {},
+    forceUtcTimezone: true,
+    pool: { min: 0, max: poolMax },
+    driverOptions: { connectionTimeoutMillis: 5_000 },
+    // A batch waits for an account's lock at most so long, and is then tried again: without a
+    // bound, one stuck transaction of another program would stop a lane for ever.
+    onCreateConnection: async (connection) => {
+      await (connection as DatabaseConnection).executeQuery(
+        CompiledQuery.raw("set timezone = 'UTC'; set lock_timeout = '2s'"),
+      );
+    },
+  });
+}

@@ -1,0 +1,79 @@
+import { sql } from "kysely";
+import { type Account, emptyAccount } from "../ledger/account.ts";
+import { accountAfter } from "../ledger/entry.ts";
+import type { Remembered } from "../ledger/repeat.ts";
+import { type EntryRow, toEntry } from "./entries.ts";
+import type { EntityManager } from "./orm.ts";
+
+/** A request that may be a repeat. */
+export type RequestName = { readonly userId: string; readonly requestId: string };
+
+/** The first answers to requests, by user id and request id as `requestKey` joins them. */
+export type Repeats = Map<string, Remembered>;
+
+/** Joins a user's id and a request's into one key: neither has a space in it. */
+export function requestKey(userId: string, requestId: string): string {
+  return `${userId} ${requestId}`;
+}
+
+/**
+ * Which of these requests were applied before, and their first answers.
+ *
+ * @param accounts the accounts that exist, by user id, locked
+ */
+export async function loadRepeats(
+  em: EntityManager,
+  requests: readonly RequestName[],
+  accounts: ReadonlyMap<string, Account>,
+): Promise<Repeats> {
+  if (requests.length === 0) return new Map();
+  const asked = sql`
+    unnest(
+      ${requests.map(({ userId }) => userId)}::text[],
+      ${requests.map(({ requestId }) => requestId)}::text[]
+    ) as asked (user_id, request_id)`;
+  // `limit 1` keeps the planner to one index look-up a request, whatever it believes of the table.
+  const entries = await sql<EntryRow>`
+    select entry.* from ${asked}
+    cross join lateral (
+      select * from points.entry
+      where entry.user_id = asked.user_id and entry.request_id = asked.request_id
+      limit 1
+    ) as entry`.execute(em.getKysely());
+  const receipts = await sql<ReceiptRow>`
+    select receipt.user_id as of_user, receipt.request_id as receipt_id,
+      receipt.fingerprint as receipt_fingerprint, entry.*
+    from ${asked}
+    join points.receipt using (user_id, request_id)
+    left join points.entry
+      on entry.user_id = receipt.user_id and entry.sequence = receipt.sequence
+    `.execute(em.getKysely());
+
+  const repeats: Repeats = new Map();
+  for (const row of entries.rows) {
+    const entry = toEntry(row);
+    const { createTime } = accounts.get(entry.userId)!;
+    repeats.set(requestKey(entry.userId, entry.request!.id), {
+      request: entry.request!,
+      entry,
+      account: accountAfter(entry, createTime),
+    });
+  }
+  for (const row of receipts.rows) {
+    const { of_user: userId, receipt_id: id, receipt_fingerprint: fingerprint } = row;
+    const { createTime } = accounts.get(userId)!;
+    repeats.set(requestKey(userId, id), {
+      request: { id, fingerprint },
+      entry: undefined,
+      account:
+        row.user_id === null
+          ? emptyAccount(userId, createTime)
+          : accountAfter(toEntry(row), createTime),
+    });
+  }
+  return repeats;
+}
+
+type Receipt = { of_user: string; receipt_id: string; receipt_fingerprint: Uint8Array };
+
+type ReceiptRow = Receipt & (EntryRow | (Partial<EntryRow> & { user_id: null }));

@@ -1,0 +1,68 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Logger } from "pino";
+import type { Command } from "./ledger/command.ts";
+import { isRejection } from "./ledger/rejection.ts";
+import type { Submit } from "./rpc/points.ts";
+import { type DueLot, findDueLots } from "./store/due.ts";
+import type { Orm } from "./store/orm.ts";
+
+const CHUNK_LOTS = 500;
+
+/**
+ * Books what has expired on accounts that nobody touches. It decides nothing: an expired lot
+ * cannot be spent whether it is booked or not. It enqueues commands like any caller, a bounded
+ * number at a time, so that traffic goes on beside it.
+ *
+ * @returns how many accounts had something booked
+ */
+export async function sweep(orm: Orm, submit: Submit, signal?: AbortSignal): Promise<number> {
+  let booked = 0;
+  let last: DueLot | undefined;
+  do {
+    const due = await findDueLots(orm.em.fork(), last, CHUNK_LOTS);
+    last = due.at(-1);
+    const userIds = new Set(due.map(({ userId }) => userId));
+    const results = await Promise.all([...userIds].map((id) => submit(expireDue(id))));
+    for (const result of results) {
+      if (result instanceof Error) throw result;
+      if (!isRejection(result) && result.entry !== undefined) booked += 1;
+    }
+  } while (last !== undefined && signal?.aborted !== true);
+  return booked;
+}
+
+/** Sweeps every so often until `stop` is called, which waits for a sweep under way. */
+export function startSweeper(
+  orm: Orm,
+  submit: Submit,
+  everySeconds: number,
+  log: Logger,
+): { stop(): Promise<void> } {
+  const stopping = new AbortController();
+  const { signal } = stopping;
+
+  async function run(): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        const accounts = await sweep(orm, submit, signal);
+        if (accounts > 0) log.info({ accounts }, "booked what had expired");
+      } catch (err) {
+        log.warn({ err }, "a sweep failed; the next one goes on");
+      }
+      await sleep(everySeconds * 1000, undefined, { signal }).catch(() => {});
+    }
+  }
+
+  const running = run();
+  return {
+    stop() {
+      stopping.abort();
+      return running;
+    },
+  };
+}
+
+function expireDue(userId: string): Command {
+  const target = { kind: "due" } as const;
+  return { kind: "expire", userId, request: undefined, metadata: new Map(), target };
+}

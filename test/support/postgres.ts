@@ -1,0 +1,44 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import pg from "pg";
+import type { TestProject } from "vitest/node";
+import { startEmbedded } from "../../src/embedded.ts";
+import { migrate } from "../../src/store/migrate.ts";
+import { openOrm } from "../../src/store/orm.ts";
+
+declare module "vitest" {
+  interface ProvidedContext {
+    /** A server on which tests may make databases, and one with the schema to copy. */
+    postgres: { url: string; template: string };
+  }
+}
+
+/** One PostgreSQL for the whole run: that of DATABASE_URL, or one of its own without fsync. */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const given = process.env["DATABASE_URL"];
+  // The tests of processes decide for themselves which database they use.
+  delete process.env["DATABASE_URL"];
+  const folder = await mkdtemp("/tmp/points-test-");
+  const embedded = given === undefined ? await startEmbedded(folder, { fsync: "off" }) : undefined;
+  const url = given ?? embedded!.url;
+
+  const template = `points_test_${process.pid}_template`;
+  const admin = new pg.Client({ connectionString: url });
+  await admin.connect();
+  await admin.query(`create database ${template}`);
+  const orm = await openOrm(withDatabase(url, template), 2);
+  await migrate(orm);
+  await orm.close();
+  project.provide("postgres", { url, template });
+
+  return async () => {
+    await admin.query(`drop database ${template} with (force)`);
+    await admin.end();
+    await embedded?.stop();
+    await rm(folder, { recursive: true });
+  };
+}
+
+/** The same server, another database. */
+export function withDatabase(url: string, database: string): string {
+  return url.replace(/\/[^/?]*(\?|$)/, `/${database}$1`);
+}

@@ -1,0 +1,41 @@
+import { createClient, type Client, type Transport } from "@connectrpc/connect";
+import { createGrpcTransport } from "@connectrpc/connect-node";
+import { pino } from "pino";
+import { PointsService } from "../../gen/points/v1/points_pb.ts";
+import { readConfig } from "../../src/config.ts";
+import { startServer } from "../../src/server/server.ts";
+import { testDatabase, type TestDatabase } from "./database.ts";
+
+/** A server in this process, on a free port and a database of its own, and a client of it. */
+export type TestServer = {
+  readonly baseUrl: string;
+  readonly port: number;
+  readonly client: Client<typeof PointsService>;
+  readonly transport: Transport;
+  readonly database: TestDatabase;
+  stop(): Promise<void>;
+};
+
+/** Starts one; `environment` as in production. */
+export async function testServer(
+  environment: Record<string, string> = {},
+  database?: TestDatabase,
+): Promise<TestServer> {
+  const db = database ?? (await testDatabase());
+  const config = readConfig({ LISTEN: "127.0.0.1:0", ...environment });
+  const server = await startServer(config, db.orm, pino({ level: "silent" }));
+  const { port } = server.address;
+  const baseUrl = `http://127.0.0.1:${port}`;
+  const transport = createGrpcTransport({ baseUrl });
+  return {
+    baseUrl,
+    port,
+    client: createClient(PointsService, transport),
+    transport,
+    database: db,
+    async stop() {
+      await server.stop();
+      if (database === undefined) await db.close();
+    },
+  };
+}
