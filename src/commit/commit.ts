@@ -1,31 +1,16 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { FlushMode } from "@mikro-orm/postgresql";
-import { type Account, type AccountState, assertSound } from "../ledger/account.ts";
-import { apply } from "../ledger/apply.ts";
+import { type Answer, answer, changesOf, startBatch } from "../ledger/batch.ts";
 import type { Command } from "../ledger/command.ts";
-import type { Entry } from "../ledger/entry.ts";
-import { isRejection, type Rejection } from "../ledger/rejection.ts";
-import { repeatOf } from "../ledger/repeat.ts";
+import type { Rejection } from "../ledger/rejection.ts";
 import type { Micros } from "../ledger/time.ts";
 import { databaseNow } from "../store/clock.ts";
 import { faultOf } from "../store/faults.ts";
 import { lockAccounts } from "../store/lock.ts";
 import { loadLots, type LotName } from "../store/lots.ts";
 import type { EntityManager, Orm } from "../store/orm.ts";
-import { loadRepeats, type Repeats, requestKey } from "../store/repeats.ts";
-import { type Changes, save } from "../store/save.ts";
-
-/** What an accepted command comes to. */
-export type Answer = {
-  /** Undefined if it had nothing to do. */
-  readonly entry: Entry | undefined;
-  /** The account as the command left it. */
-  readonly account: Account;
-  /** Whether this was answered before, to the same request id. */
-  readonly replayed: boolean;
-  /** Whether the command made the account. */
-  readonly created: boolean;
-};
+import { loadRepeats } from "../store/repeats.ts";
+import { save } from "../store/save.ts";
 
 /** The database could not be reached. */
 export class DatabaseUnavailable extends Error {
@@ -41,27 +26,35 @@ export class DatabaseUnavailable extends Error {
 const ATTEMPTS = 5;
 const RETRY_PAUSE_MS = 20;
 
+/** Reads the time in a transaction: the database's, unless a test shifts it. */
+export type Clock = (em: EntityManager) => Promise<Micros>;
+
+/** What a command came to: its answer, its refusal, or why neither is known. */
+export type Result = Answer | Rejection | Error;
+
 /**
  * Applies commands in one transaction, and answers each of them after COMMIT. A refused command
- * changes nothing and does not fail its neighbours.
+ * changes nothing and does not fail its neighbours. It never throws: the results are as many as
+ * the commands, in their order, with a `DatabaseUnavailable` for each where there was no database.
  *
- * @returns one answer or refusal a command, in their order
- * @throws {DatabaseUnavailable} for all of them
- * @throws what one command caused, if it is the only one: a batch with a bug in it is split until
- * only the command at fault fails
+ * @param clock read once a transaction, after its locks
  */
 export async function commit(
   orm: Orm,
   commands: readonly Command[],
-): Promise<readonly (Answer | Rejection | Error)[]> {
+  clock: Clock = databaseNow,
+): Promise<readonly Result[]> {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await transact(orm, commands);
+      return await transact(orm, commands, clock);
     } catch (error) {
-      if (error instanceof DatabaseUnavailable) throw error;
+      if (error instanceof DatabaseUnavailable) return commands.map(() => error);
       const fault = faultOf(error);
-      if (fault === "bug") return splitBatch(orm, commands, error);
-      if (attempt === ATTEMPTS) throw new DatabaseUnavailable("NOT_APPLIED", error);
+      if (fault === "bug") return splitBatch(orm, commands, clock, error);
+      if (attempt === ATTEMPTS) {
+        const unavailable = new DatabaseUnavailable("NOT_APPLIED", error);
+        return commands.map(() => unavailable);
+      }
       // A pooled connection may just have died with the database's last run; the next is new.
       if (fault === "away") await sleep(RETRY_PAUSE_MS * attempt);
     }
@@ -71,6 +64,7 @@ export async function commit(
 async function transact(
   orm: Orm,
   commands: readonly Command[],
+  clock: Clock,
 ): Promise<readonly (Answer | Rejection)[]> {
   const em = orm.em.fork({ flushMode: FlushMode.COMMIT });
   await em.begin();
@@ -78,22 +72,19 @@ async function transact(
   try {
     const userIds = [...new Set(commands.map(({ userId }) => userId))].sort();
     const accounts = await lockAccounts(em, userIds);
-    const now = await databaseNow(em);
+    const now = await clock(em);
     const lots = await loadLots(em, userIds, namedLots(commands));
     const repeats = await loadRepeats(em, namedRequests(commands), accounts);
 
-    const before = new Map<string, AccountState>();
-    for (const [userId, account] of accounts) {
-      const state = { account, lots: lots.get(userId) ?? [] };
-      assertSound(state);
-      before.set(userId, state);
-    }
+    const batch = startBatch(
+      now,
+      [...accounts.values()].map((account) => ({ account, lots: lots.get(account.userId) ?? [] })),
+      repeats,
+    );
+    answers = commands.map((command) => answer(batch, command));
 
-    const work: Work = { now, states: new Map(before), repeats, entries: [], receipts: [] };
-    answers = commands.map((command) => answer(work, command));
-
-    const changes = changesOf(before, work);
-    if (isUnchanged(changes)) {
+    const changes = changesOf(batch);
+    if (changes === undefined) {
       // Nothing to make durable, so nothing to wait for.
       await em.rollback();
       return answers;
@@ -107,64 +98,6 @@ async function transact(
   return answers;
 }
 
-/** What a batch has done so far: nobody but `transact` and its helpers sees it. */
-type Work = {
-  readonly now: Micros;
-  readonly states: Map<string, AccountState>;
-  readonly repeats: Repeats;
-  readonly entries: Entry[];
-  readonly receipts: Changes["receipts"][number][];
-};
-
-/** Answers a repeat, or applies the command. */
-function answer(work: Work, command: Command): Answer | Rejection {
-  const request = command.kind === "open" ? undefined : command.request;
-  const key = request === undefined ? "" : requestKey(command.userId, request.id);
-  const first = work.repeats.get(key);
-  if (request !== undefined && first !== undefined) {
-    const repeat = repeatOf(request, first);
-    if (isRejection(repeat)) return repeat;
-    return { entry: repeat.entry, account: repeat.account, replayed: true, created: false };
-  }
-
-  const state = work.states.get(command.userId);
-  const applied = apply(state, command, work.now);
-  if (isRejection(applied)) return applied;
-
-  const { entry, entries } = applied;
-  const { account } = applied.state;
-  work.states.set(command.userId, applied.state);
-  work.entries.push(...entries);
-  if (request !== undefined) {
-    const remembered = { request, entry, account };
-    work.repeats.set(key, remembered);
-    if (entry === undefined) work.receipts.push(remembered);
-  }
-  return { entry, account, replayed: false, created: state === undefined };
-}
-
-function changesOf(before: ReadonlyMap<string, AccountState>, work: Work): Changes {
-  const changed = [...work.states.values()].filter(
-    ({ account }) => before.get(account.userId)?.account !== account,
-  );
-  changed.forEach(assertSound);
-  const inOrder = changed.map(({ account }) => account).sort((a, b) => (a.userId < b.userId ? -1 : 1));
-  return {
-    newAccounts: inOrder.filter(({ userId }) => !before.has(userId)),
-    accounts: inOrder.filter(({ userId }) => before.has(userId)),
-    lots: changed.flatMap(({ account: { userId }, lots }) => {
-      const unchanged = new Set(before.get(userId)?.lots);
-      return lots.filter((lot) => !unchanged.has(lot)).map((lot) => ({ ...lot, userId }));
-    }),
-    entries: work.entries,
-    receipts: work.receipts,
-  };
-}
-
-function isUnchanged({ newAccounts, accounts, receipts }: Changes): boolean {
-  return newAccounts.length + accounts.length + receipts.length === 0;
-}
-
 async function commitTransaction(em: EntityManager): Promise<void> {
   try {
     await em.commit();
@@ -174,16 +107,18 @@ async function commitTransaction(em: EntityManager): Promise<void> {
   }
 }
 
+/** Finds the one command that a batch fails on: its neighbours are applied without it. */
 async function splitBatch(
   orm: Orm,
   commands: readonly Command[],
+  clock: Clock,
   error: unknown,
-): Promise<readonly (Answer | Rejection | Error)[]> {
+): Promise<readonly Result[]> {
   if (commands.length === 1) return [error instanceof Error ? error : new Error(String(error))];
   const middle = commands.length >> 1;
   return [
-    ...(await commit(orm, commands.slice(0, middle))),
-    ...(await commit(orm, commands.slice(middle))),
+    ...(await commit(orm, commands.slice(0, middle), clock)),
+    ...(await commit(orm, commands.slice(middle), clock)),
   ];
 }
 

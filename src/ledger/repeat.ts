@@ -12,6 +12,11 @@ export type Remembered = {
   readonly account: Account;
 };
 
+/** Joins a user's id and a request's into one key: neither has a space in it. */
+export function requestKey(userId: string, requestId: string): string {
+  return `${userId} ${requestId}`;
+}
+
 /** The first answer again, or the refusal of an id that was used for another request. */
 export function repeatOf(request: Request, first: Remembered): Remembered | Rejection {
   if (Buffer.compare(request.fingerprint, first.request.fingerprint) === 0) return first;

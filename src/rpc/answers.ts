@@ -6,8 +6,8 @@ import {
   EntryKind,
   EntrySchema,
 } from "../../gen/points/v1/account_pb.ts";
-import type { Answer } from "../commit/commit.ts";
 import type { Account } from "../ledger/account.ts";
+import type { Answer } from "../ledger/batch.ts";
 import type { Entry } from "../ledger/entry.ts";
 import { toTimestamp } from "./timestamps.ts";
 

@@ -1,14 +1,15 @@
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type { PointsService } from "../../gen/points/v1/points_pb.ts";
-import type { Answer } from "../commit/commit.ts";
+import type { Result } from "../commit/commit.ts";
+import type { Answer } from "../ledger/batch.ts";
 import type { Command } from "../ledger/command.ts";
-import { isRejection, type Rejection } from "../ledger/rejection.ts";
+import { isRejection } from "../ledger/rejection.ts";
 import { toAccountMessage, toMutationAnswer } from "./answers.ts";
 import { toConsume, toExpire, toRecharge } from "./commands.ts";
 import { rejectionError } from "./errors.ts";
 
 /** Queues a command and gives what it came to, once it is committed. */
-export type Submit = (command: Command, signal?: AbortSignal) => Promise<Answer | Rejection | Error>;
+export type Submit = (command: Command, signal?: AbortSignal) => Promise<Result>;
 
 /** The RPCs of PointsService: translate, submit, translate. */
 export function pointsService(submit: Submit): ServiceImpl<typeof PointsService> {

@@ -190,7 +190,11 @@ function createHttp2(handle: Handler, limits: ListenLimits) {
       },
       unknownProtocolTimeout: limits.firstByteMs,
     },
-    handle,
+    (req, res) => {
+      // A setting binds a client once it has acknowledged it, which it may do late or never.
+      if (headBytes(req.rawHeaders) > limits.maxHeaderBytes) refuse(res, 431);
+      else handle(req, res);
+    },
   );
   return {
     take(socket: net.Socket) {
@@ -205,6 +209,11 @@ function createHttp2(handle: Handler, limits: ListenLimits) {
       for (const session of sessions) session.close();
     },
   };
+}
+
+/** As HTTP/2 counts the size of a header list: 32 bytes a field on top. */
+function headBytes(rawHeaders: readonly string[]) {
+  return rawHeaders.reduce((sum, text) => sum + text.length + 16, 0);
 }
 
 /**
@@ -240,14 +249,14 @@ function guarded(handler: Handler): Handler {
     try {
       handler(req, res);
     } catch {
-      refuse(res);
+      refuse(res, 400);
     }
   };
 }
 
-function refuse(res: Parameters<Handler>[1]) {
+function refuse(res: Parameters<Handler>[1], status: number) {
   const begun = res.headersSent;
-  if (!begun) res.statusCode = 400;
+  if (!begun) res.statusCode = status;
   if ("stream" in res) {
     const { NGHTTP2_INTERNAL_ERROR, NGHTTP2_NO_ERROR } = http2.constants;
     if (!begun) res.end();

@@ -4,11 +4,10 @@ import type { Logger } from "pino";
 import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
 import { createBatcher } from "../commit/batcher.ts";
-import { type Answer, commit } from "../commit/commit.ts";
+import { commit, type Result } from "../commit/commit.ts";
 import { laneNumber } from "../commit/lane.ts";
 import type { Config } from "../config.ts";
 import type { Command } from "../ledger/command.ts";
-import type { Rejection } from "../ledger/rejection.ts";
 import { completeErrors, errorTranslation, validation } from "../rpc/interceptors.ts";
 import { pointsService } from "../rpc/points.ts";
 import type { Orm } from "../store/orm.ts";
@@ -35,7 +34,7 @@ const ANSWER_MAX_BYTES = 4_194_304;
  * @throws if the address cannot be listened on
  */
 export async function startServer(config: Config, orm: Orm, log: Logger): Promise<PointsServer> {
-  const batcher = createBatcher<Command, Answer | Rejection | Error>({
+  const batcher = createBatcher<Command, Result>({
     lanes: config.lanes,
     laneOf: ({ userId }) => laneNumber(userId),
     run: (commands) => commit(orm, commands),

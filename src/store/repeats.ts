@@ -1,31 +1,24 @@
 import { sql } from "kysely";
 import { type Account, emptyAccount } from "../ledger/account.ts";
 import { accountAfter } from "../ledger/entry.ts";
-import type { Remembered } from "../ledger/repeat.ts";
+import { type Remembered, requestKey } from "../ledger/repeat.ts";
 import { type EntryRow, toEntry } from "./entries.ts";
 import type { EntityManager } from "./orm.ts";
 
 /** A request that may be a repeat. */
 export type RequestName = { readonly userId: string; readonly requestId: string };
 
-/** The first answers to requests, by user id and request id as `requestKey` joins them. */
-export type Repeats = Map<string, Remembered>;
-
-/** Joins a user's id and a request's into one key: neither has a space in it. */
-export function requestKey(userId: string, requestId: string): string {
-  return `${userId} ${requestId}`;
-}
-
 /**
  * Which of these requests were applied before, and their first answers.
  *
  * @param accounts the accounts that exist, by user id, locked
+ * @returns by `requestKey`
  */
 export async function loadRepeats(
   em: EntityManager,
   requests: readonly RequestName[],
   accounts: ReadonlyMap<string, Account>,
-): Promise<Repeats> {
+): Promise<Map<string, Remembered>> {
   if (requests.length === 0) return new Map();
   const asked = sql`
     unnest(
@@ -49,7 +42,7 @@ export async function loadRepeats(
       on entry.user_id = receipt.user_id and entry.sequence = receipt.sequence
     `.execute(em.getKysely());
 
-  const repeats: Repeats = new Map();
+  const repeats = new Map<string, Remembered>();
   for (const row of entries.rows) {
     const entry = toEntry(row);
     const { createTime } = accounts.get(entry.userId)!;

@@ -1,22 +1,9 @@
 import { sql, type Kysely } from "kysely";
 import type { Account } from "../ledger/account.ts";
+import type { Changes } from "../ledger/batch.ts";
 import type { Entry } from "../ledger/entry.ts";
-import type { Lot } from "../ledger/lot.ts";
-import type { Remembered } from "../ledger/repeat.ts";
 import { toTimestamptz } from "./instant.ts";
 import type { EntityManager } from "./orm.ts";
-
-/** All that a batch changed. */
-export type Changes = {
-  readonly newAccounts: readonly Account[];
-  /** Accounts that were there before and have new entries. */
-  readonly accounts: readonly Account[];
-  /** Lots that were made or changed, each once. */
-  readonly lots: readonly (Lot & { readonly userId: string })[];
-  readonly entries: readonly Entry[];
-  /** Named requests that succeeded without an entry. */
-  readonly receipts: readonly Remembered[];
-};
 
 /**
  * Writes what a batch changed, in at most five statements however much it is: every column goes
@@ -117,7 +104,7 @@ async function insertEntries(db: Db, entries: readonly Entry[]): Promise<void> {
       total_expired, total_refunded, hash)`.execute(db);
 }
 
-async function insertReceipts(db: Db, receipts: readonly Remembered[]): Promise<void> {
+async function insertReceipts(db: Db, receipts: Changes["receipts"]): Promise<void> {
   await sql`
     insert into points.receipt (user_id, request_id, fingerprint, sequence)
     select * from unnest(

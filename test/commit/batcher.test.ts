@@ -1,0 +1,156 @@
+import { describe, expect, test } from "vitest";
+import { Abandoned, createBatcher, Draining, QueueFull } from "../../src/commit/batcher.ts";
+
+describe("a batcher", () => {
+  test("commits one item alone at once, and what arrives meanwhile together", async () => {
+    const { batcher, batches, finish } = harness();
+    const first = batcher.submit(1);
+    await turn();
+    const rest = [2, 3, 4].map((item) => batcher.submit(item));
+    await finish();
+    await finish();
+    expect(await Promise.all([first, ...rest])).toEqual(["1!", "2!", "3!", "4!"]);
+    expect(batches).toEqual([[1], [2, 3, 4]]);
+  });
+
+  test("puts what arrives in one turn of the event loop into one batch", async () => {
+    const { batcher, batches, finish } = harness();
+    const all = [1, 2, 3].map((item) => batcher.submit(item));
+    await finish();
+    await Promise.all(all);
+    expect(batches).toEqual([[1, 2, 3]]);
+  });
+
+  test("runs one batch a lane at a time, and lanes beside each other", async () => {
+    const { batcher, batches, finish } = harness({ lanes: 2 });
+    const all = [1, 2, 3, 4].map((item) => batcher.submit(item));
+    await turn();
+    expect(batches.toSorted((a, b) => a[0]! - b[0]!)).toEqual([
+      [1, 3],
+      [2, 4],
+    ]);
+    const more = batcher.submit(5);
+    await turn();
+    expect(batches).toHaveLength(2);
+    await finish();
+    await finish();
+    await finish();
+    await Promise.all([...all, more]);
+    expect(batches.at(-1)).toEqual([5]);
+  });
+
+  test("bounds a batch, and keeps the order of a lane across batches", async () => {
+    const { batcher, batches, finish } = harness({ batchMaxOps: 2 });
+    const all = [1, 2, 3, 4, 5].map((item) => batcher.submit(item));
+    await finish();
+    await finish();
+    await finish();
+    await Promise.all(all);
+    expect(batches).toEqual([[1, 2], [3, 4], [5]]);
+  });
+
+  test("refuses an item at once when the queue is full, and takes it again later", async () => {
+    const { batcher, finish } = harness({ queueMaxOps: 2 });
+    const first = batcher.submit(1);
+    await turn();
+    const queued = [2, 3].map((item) => batcher.submit(item));
+    await expect(batcher.submit(4)).rejects.toThrow(QueueFull);
+    await finish();
+    await finish();
+    await Promise.all([first, ...queued]);
+    const later = batcher.submit(4);
+    await finish();
+    expect(await later).toBe("4!");
+  });
+
+  test("drops a queued item whose caller goes away, and never runs it", async () => {
+    const { batcher, batches, finish } = harness();
+    const leaving = new AbortController();
+    const first = batcher.submit(1);
+    await turn();
+    const second = batcher.submit(2, leaving.signal);
+    const third = batcher.submit(3);
+    leaving.abort("gone");
+    await expect(second).rejects.toEqual(new Abandoned(true, "gone"));
+    expect(batcher.queued()).toBe(1);
+    await finish();
+    await finish();
+    await Promise.all([first, third]);
+    expect(batches).toEqual([[1], [3]]);
+  });
+
+  test("lets an item that is in a batch run on when its caller goes away", async () => {
+    const { batcher, batches, finish } = harness();
+    const leaving = new AbortController();
+    const item = batcher.submit(1, leaving.signal);
+    await turn();
+    leaving.abort("gone");
+    await expect(item).rejects.toEqual(new Abandoned(false, "gone"));
+    await finish();
+    expect(batches).toEqual([[1]]);
+  });
+
+  test("refuses a caller that has gone before it came", async () => {
+    const { batcher } = harness();
+    await expect(batcher.submit(1, AbortSignal.abort("gone"))).rejects.toThrow(Abandoned);
+  });
+
+  test("gives everybody in a batch its error, and goes on with the next", async () => {
+    const { batcher, finish } = harness();
+    const failing = [1, 2].map((item) => batcher.submit(item));
+    await turn();
+    const settled = Promise.allSettled([...failing, batcher.submit(3)]);
+    await finish(new Error("no"));
+    await finish();
+    const results = await settled;
+    expect(results.map(({ status }) => status)).toEqual(["rejected", "rejected", "fulfilled"]);
+  });
+
+  test("fails a batch that has not as many results as items", async () => {
+    const batcher = createBatcher<number, string>({ ...LIMITS, run: () => Promise.resolve([]) });
+    await expect(batcher.submit(1)).rejects.toThrow("lost results");
+  });
+
+  test("drains: admits nothing more, and finishes what is queued", async () => {
+    const { batcher, batches, finish } = harness();
+    const all = [batcher.submit(1)];
+    await turn();
+    all.push(batcher.submit(2));
+    const drained = batcher.drain();
+    await expect(batcher.submit(3)).rejects.toThrow(Draining);
+    await finish();
+    await finish();
+    await drained;
+    expect(await Promise.all(all)).toEqual(["1!", "2!"]);
+    expect(batches).toEqual([[1], [2]]);
+    await batcher.drain();
+  });
+});
+
+const LIMITS = { lanes: 1, laneOf: (item: number) => item, batchMaxOps: 100, queueMaxOps: 100 };
+
+/** A batcher whose batches end when the test says so, one by one. */
+function harness(limits: Partial<typeof LIMITS> = {}) {
+  const batches: number[][] = [];
+  const running: ((error?: Error) => void)[] = [];
+  const batcher = createBatcher<number, string>({
+    ...LIMITS,
+    ...limits,
+    run: (items) => {
+      batches.push([...items]);
+      const { promise, resolve, reject } = Promise.withResolvers<string[]>();
+      running.push((error) => (error ? reject(error) : resolve(items.map((item) => `${item}!`))));
+      return promise;
+    },
+  });
+  const finish = async (error?: Error) => {
+    while (running.length === 0) await turn();
+    running.shift()!(error);
+    await turn();
+  };
+  return { batcher, batches, finish };
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

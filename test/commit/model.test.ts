@@ -1,0 +1,43 @@
+import fc from "fast-check";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { commit } from "../../src/commit/commit.ts";
+import type { Command } from "../../src/ledger/command.ts";
+import { auditDatabase } from "../support/audit.ts";
+import { expectSame } from "../support/compare.ts";
+import { testDatabase, type TestDatabase } from "../support/database.ts";
+import { Model } from "../support/model.ts";
+import { randomSteps } from "../support/random-commands.ts";
+
+let database: TestDatabase;
+beforeAll(async () => {
+  database = await testDatabase();
+});
+afterAll(() => database.close());
+
+test("what is committed is what the naive model says, for 2,000 random commands", async () => {
+  let compared = 0;
+  let runs = 0;
+  await fc.assert(
+    fc.asyncProperty(randomSteps(40), async (steps) => {
+      runs += 1;
+      const model = new Model();
+      let now = 1n;
+      for (const { laterBy, commands } of steps) {
+        now += laterBy;
+        const ofRun = commands.map((command): Command => {
+          return { ...command, userId: `${command.userId}-${runs}` };
+        });
+        const results = await commit(database.orm, ofRun, () => Promise.resolve(now));
+        for (const [index, result] of results.entries()) {
+          if (result instanceof Error) throw result;
+          expectSame(result, model.run(ofRun[index]!, now));
+          compared += 1;
+        }
+      }
+    }),
+    { numRuns: 60 },
+  );
+  console.log(`${compared} commands compared`);
+  expect(compared).toBeGreaterThan(2_000);
+  await auditDatabase(database.query);
+}, 300_000);

@@ -1,0 +1,60 @@
+import { createHash } from "node:crypto";
+import { expect, test } from "vitest";
+import { GENESIS_HASH } from "../../src/ledger/account.ts";
+import { type Entry, hashEntry } from "../../src/ledger/entry.ts";
+
+const entry: Entry = {
+  userId: "ada",
+  sequence: 7n,
+  kind: "consume",
+  points: 30n,
+  allocations: [
+    { lot: 1n, points: 20n },
+    { lot: 4n, points: 10n },
+  ],
+  time: 1_767_225_600_000_001n,
+  expireTime: null,
+  priority: 0,
+  request: { id: "job-1", fingerprint: new Uint8Array(32).fill(0xab) },
+  metadata: new Map([
+    ["z", "2"],
+    ["a", "é"],
+  ]),
+  after: {
+    balance: 70n,
+    frozen: 0n,
+    totalRecharged: 100n,
+    totalConsumed: 30n,
+    totalExpired: 0n,
+    totalRefunded: 0n,
+  },
+  hash: new Uint8Array(),
+};
+
+test("the hash is that of the documented text, and stays so for ever", () => {
+  const text =
+    '["ada","7","consume","30",[["1","20"],["4","10"]],"1767225600000001",null,"0","job-1",' +
+    `"${"ab".repeat(32)}",[["a","é"],["z","2"]],"70","0","100","30","0","0"]`;
+  const expected = createHash("sha256").update(GENESIS_HASH).update(text).digest("hex");
+  expect(Buffer.from(hashEntry(GENESIS_HASH, entry)).toString("hex")).toBe(expected);
+});
+
+const changes: [what: string, changed: Partial<Entry>][] = [
+  ["the user", { userId: "bob" }],
+  ["the sequence", { sequence: 8n }],
+  ["the kind", { kind: "expire" }],
+  ["the points", { points: 31n }],
+  ["an allocation", { allocations: [{ lot: 1n, points: 30n }] }],
+  ["the time", { time: entry.time + 1n }],
+  ["the expiry", { expireTime: 1n }],
+  ["the priority", { priority: 1 }],
+  ["the request", { request: undefined }],
+  ["the request's id", { request: { ...entry.request!, id: "job-2" } }],
+  ["the metadata", { metadata: new Map([["a", "é"]]) }],
+  ["a figure", { after: { ...entry.after, balance: 71n } }],
+];
+test.each(changes)("another hash if %s changes", (_, changed) => {
+  const before = hashEntry(GENESIS_HASH, entry);
+  expect(hashEntry(GENESIS_HASH, { ...entry, ...changed })).not.toEqual(before);
+  expect(hashEntry(before, entry)).not.toEqual(before);
+});

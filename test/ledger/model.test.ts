@@ -1,0 +1,65 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import type { AccountState } from "../../src/ledger/account.ts";
+import { GENESIS_HASH } from "../../src/ledger/account.ts";
+import { answer, changesOf, startBatch } from "../../src/ledger/batch.ts";
+import { type Entry, hashEntry } from "../../src/ledger/entry.ts";
+import type { Remembered } from "../../src/ledger/repeat.ts";
+import { expectSame } from "../support/compare.ts";
+import { type Expected, Model } from "../support/model.ts";
+import { randomSteps, type Step } from "../support/random-commands.ts";
+
+const RUNS = 1_000;
+
+test("the ledger does what the naive model does, for 100,000 random commands", () => {
+  const tally = new Map<string, number>();
+  fc.assert(
+    fc.property(randomSteps(150), (steps) => {
+      expectChained(play(steps, (outcome) => tally.set(outcome, (tally.get(outcome) ?? 0) + 1)));
+    }),
+    { numRuns: RUNS },
+  );
+  const commands = [...tally.values()].reduce((sum, count) => sum + count, 0);
+  console.log(`${commands} commands compared`, Object.fromEntries(tally));
+  expect(commands).toBeGreaterThan(100_000);
+}, 300_000);
+
+/** Plays the steps on the ledger and on the model side by side; all entries in order. */
+function play(steps: readonly Step[], note: (outcome: string) => void): readonly Entry[] {
+  const model = new Model();
+  const journal: Entry[] = [];
+  let states = new Map<string, AccountState>();
+  let repeats = new Map<string, Remembered>();
+  let now = 1n;
+  for (const { laterBy, commands } of steps) {
+    now += laterBy;
+    const batch = startBatch(now, [...states.values()], repeats);
+    for (const command of commands) {
+      const expected = model.run(command, now);
+      expectSame(answer(batch, command), expected);
+      note(outcomeOf(command.kind, expected));
+    }
+    changesOf(batch);
+    states = batch.states;
+    repeats = batch.repeats;
+    journal.push(...batch.entries);
+  }
+  return journal;
+}
+
+function expectChained(journal: readonly Entry[]): void {
+  const last = new Map<string, Entry>();
+  for (const entry of journal) {
+    const before = last.get(entry.userId);
+    expect(entry.sequence).toBe((before?.sequence ?? 0n) + 1n);
+    const hash = hashEntry(before?.hash ?? GENESIS_HASH, entry);
+    expect(Buffer.compare(entry.hash, hash)).toBe(0);
+    last.set(entry.userId, entry);
+  }
+}
+
+function outcomeOf(kind: string, expected: Expected): string {
+  if ("reason" in expected) return `${kind}: ${expected.reason}`;
+  if (expected.replayed) return `${kind}: replayed`;
+  return `${kind}: ${expected.kind === undefined ? "nothing to do" : "applied"}`;
+}

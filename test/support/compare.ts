@@ -1,0 +1,23 @@
+import { expect } from "vitest";
+import type { Answer } from "../../src/ledger/batch.ts";
+import { isRejection, type Rejection } from "../../src/ledger/rejection.ts";
+import type { Expected } from "./model.ts";
+
+/** Fails if the ledger's answer is not what the model expected. */
+export function expectSame(actual: Answer | Rejection, expected: Expected): void {
+  expect(summaryOf(actual)).toEqual(expected);
+}
+
+function summaryOf(actual: Answer | Rejection): Expected {
+  if (isRejection(actual)) return { reason: actual.reason };
+  const { entry, account, replayed, created } = actual;
+  const { sequence, balance, totalRecharged, totalConsumed, totalExpired } = account;
+  return {
+    kind: entry?.kind,
+    points: entry?.points ?? 0n,
+    allocations: entry?.allocations ?? [],
+    account: { sequence, balance, totalRecharged, totalConsumed, totalExpired },
+    replayed,
+    created,
+  };
+}
