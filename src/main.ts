@@ -50,7 +50,7 @@ async function serve(config: Config): Promise<void> {
       log.warn(`answers may be lost in a power cut: the database has ${gap}`);
     }
     const server = await startServer(config, database.orm, log).catch((cause: unknown) => {
-      throw new UsageError(`cannot listen: ${cause instanceof Error ? cause.message : cause}`);
+      throw new UsageError(`cannot listen: ${cause instanceof Error ? cause.message : String(cause)}`);
     });
     console.log(banner(server.address, database.about));
 

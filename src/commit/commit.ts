@@ -70,7 +70,7 @@ async function transact(
   await em.begin();
   let answers: readonly (Answer | Rejection)[];
   try {
-    const userIds = [...new Set(commands.map(({ userId }) => userId))].sort();
+    const userIds = [...new Set(commands.map(({ userId }) => userId))].toSorted();
     const accounts = await lockAccounts(em, userIds);
     const now = await clock(em);
     const lots = await loadLots(em, userIds, namedLots(commands));

@@ -96,7 +96,7 @@ export function answer(batch: Batch, command: Command): Answer | Rejection {
 export function changesOf({ before, states, entries, receipts }: Batch): Changes | undefined {
   const changed = [...states.values()]
     .filter(({ account }) => before.get(account.userId)?.account !== account)
-    .sort((a, b) => (a.account.userId < b.account.userId ? -1 : 1));
+    .toSorted((a, b) => (a.account.userId < b.account.userId ? -1 : 1));
   changed.forEach(assertSound);
   if (changed.length + receipts.length === 0) return undefined;
 

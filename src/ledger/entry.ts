@@ -90,7 +90,7 @@ export function hashEntry(previous: Uint8Array, entry: Omit<Entry, "hash">): Uin
     String(entry.priority),
     request?.id ?? null,
     request === undefined ? null : Buffer.from(request.fingerprint).toString("hex"),
-    [...entry.metadata].sort(([a], [b]) => (a < b ? -1 : 1)),
+    [...entry.metadata].toSorted(([a], [b]) => (a < b ? -1 : 1)),
     String(after.balance),
     String(after.frozen),
     String(after.totalRecharged),

@@ -37,7 +37,7 @@ export function isDue(lot: Lot, now: Micros): boolean {
 
 /** The lots with one more among them, in burn order. */
 export function withLot(lots: readonly Lot[], lot: Lot): readonly Lot[] {
-  return [...lots, lot].sort(compareBurnOrder);
+  return [...lots, lot].toSorted(compareBurnOrder);
 }
 
 /**

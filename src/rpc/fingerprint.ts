@@ -13,7 +13,7 @@ export function fingerprintOf<Desc extends DescMessage>(
   schema: Desc,
   message: MessageShape<Desc> & Named,
 ): Uint8Array {
-  const keys = Object.keys(message.metadata).sort();
+  const keys = Object.keys(message.metadata).toSorted();
   const metadata = Object.fromEntries(keys.map((key) => [key, message.metadata[key]]));
   const content = toBinary(schema, { ...message, requestId: "", metadata });
   return createHash("sha256").update(`${schema.typeName}\n`).update(content).digest();

@@ -97,8 +97,8 @@ function bind(server: net.Server, { host, port }: { host: string; port: number }
       server.off("error", reject);
       // An accept that fails, for want of file descriptors say, must not end the process.
       server.on("error", (error) => process.emitWarning(error));
-      const { address, port } = server.address() as net.AddressInfo;
-      resolve({ host: address, port });
+      const bound = server.address() as net.AddressInfo;
+      resolve({ host: bound.address, port: bound.port });
     });
   });
 }

@@ -66,7 +66,7 @@ function answer(index: Index, asked: Request["messageRequest"], sent: Set<string
       if (!index.symbols.has(asked.value)) return notFound(asked.value);
       const value = {
         baseTypeName: asked.value,
-        extensionNumber: [...numbers].sort((a, b) => a - b),
+        extensionNumber: [...numbers].toSorted((a, b) => a - b),
       };
       return { case: "allExtensionNumbersResponse" as const, value };
     }
@@ -104,7 +104,7 @@ function indexOf(services: readonly DescService[]) {
       extensions.set(type.extendee.typeName, ofType.set(type.number, file));
     }
   }
-  const names = [...new Set(services.map((service) => service.typeName))].sort();
+  const names = [...new Set(services.map((service) => service.typeName))].toSorted();
   return { files, symbols, extensions, services: names.map((name) => ({ name })) };
 }
 

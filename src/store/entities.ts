@@ -1,4 +1,4 @@
-import { defineEntity, type InferEntity, p } from "@mikro-orm/postgresql";
+import { defineEntity, p } from "@mikro-orm/postgresql";
 import { InstantType } from "./instant.ts";
 
 // The tables as the ORM sees them; migrations/ makes them. Bigints are bigints here, times are
@@ -80,5 +80,3 @@ export const ReceiptEntity = defineEntity({
     sequence: p.bigint(),
   },
 });
-
-export type AccountRow = InferEntity<typeof AccountEntity>;

@@ -29,7 +29,7 @@ export async function loadLots(
     where not lot.open`.execute(em.getKysely());
   const byUser = Map.groupBy(rows, (row) => row.user_id);
   return new Map(
-    [...byUser].map(([userId, ofUser]) => [userId, ofUser.map(toLot).sort(compareBurnOrder)]),
+    [...byUser].map(([userId, ofUser]) => [userId, ofUser.map(toLot).toSorted(compareBurnOrder)]),
   );
 }
 

@@ -49,7 +49,7 @@ test("List tells the state of every name", async () => {
   const { client, setServing } = await serve();
   setServing(true);
   const { statuses } = await client.list({});
-  expect(Object.keys(statuses).sort()).toEqual([...names].sort());
+  expect(Object.keys(statuses).toSorted()).toEqual([...names].toSorted());
   expect(Object.values(statuses).every(({ status }) => status === Status.SERVING)).toBe(true);
 });
 

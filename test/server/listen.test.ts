@@ -12,7 +12,7 @@ import { listen, listenLimits, type Handler, type Listener } from "../../src/ser
 
 const opened: { close(): unknown }[] = [];
 afterEach(async () => {
-  for (const each of opened.splice(0).reverse()) await each.close();
+  for (const each of opened.splice(0).toReversed()) await each.close();
 });
 
 async function serve(handler: Handler, limits: Partial<typeof listenLimits> = {}) {

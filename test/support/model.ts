@@ -42,7 +42,7 @@ export class Model {
     const first = this.#answers.get(key);
     if (request !== undefined && first !== undefined) {
       if (first.print !== print) return { reason: "REQUEST_ID_REUSED" };
-      return { ...first.expected, replayed: true, created: false } as Expected;
+      return { ...first.expected, replayed: true, created: false };
     }
     const expected = this.#decide(command, now);
     if (request !== undefined && !("reason" in expected)) {
@@ -149,7 +149,7 @@ export class Model {
 
   #burnOrder(userId: string): ModelLot[] {
     const never = 1n << 80n;
-    return [...this.#lots.get(userId)!].sort((a, b) => {
+    return [...this.#lots.get(userId)!].toSorted((a, b) => {
       const keyOf = (lot: ModelLot) => [BigInt(lot.priority), lot.expireTime ?? never, lot.number];
       const [left, right] = [keyOf(a), keyOf(b)];
       const index = left.findIndex((part, at) => part !== right[at]);
