@@ -1,6 +1,5 @@
 import { execFile, spawnSync } from "node:child_process";
 import { chown, cp, mkdir, mkdtemp, readFile, rename, rm, stat } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
@@ -106,7 +105,8 @@ async function reachablePrograms(account: Account): Promise<string> {
   if (spawnSync(programs.initdb, ["--version"], account).status === 0) return installed;
 
   // As root, below a folder that only root may enter: a copy where everybody may read.
-  const { version } = createRequire(import.meta.url)(`${name}/package.json`) as { version: string };
+  const packageJson = await readFile(join(installed, "..", "..", "package.json"), "utf8");
+  const { version } = JSON.parse(packageJson) as { version: string };
   const copy = `/var/lib/points/postgresql-${version}`;
   if (!(await exists(copy))) {
     await mkdir(dirname(copy), { recursive: true, mode: 0o755 });
