@@ -54,7 +54,6 @@ type Ticket<Item, Result> = {
   readonly item: Item;
   readonly resolve: (result: Result) => void;
   readonly reject: (reason: unknown) => void;
-  state: "queued" | "running" | "dropped";
 };
 
 type Lane<Item, Result> = { queue: Ticket<Item, Result>[]; busy: boolean };
@@ -77,18 +76,19 @@ export function createBatcher<Item, Result>(
     if (signal?.aborted === true) return Promise.reject(new Abandoned(true, signal.reason));
 
     const { promise, resolve, reject } = Promise.withResolvers<Result>();
-    const ticket: Ticket<Item, Result> = { item, resolve, reject, state: "queued" };
+    const ticket: Ticket<Item, Result> = { item, resolve, reject };
+    const lane = lanes[laneOf(item) % lanes.length]!;
     const abandon = () => {
-      const dropped = ticket.state === "queued";
+      const place = lane.queue.indexOf(ticket);
+      const dropped = place !== -1;
       if (dropped) {
-        ticket.state = "dropped";
+        lane.queue.splice(place, 1);
         queued -= 1;
       }
       reject(new Abandoned(dropped, signal?.reason));
     };
     signal?.addEventListener("abort", abandon, { once: true });
 
-    const lane = lanes[laneOf(item) % lanes.length]!;
     lane.queue.push(ticket);
     queued += 1;
     if (!lane.busy) void work(lane);
@@ -100,10 +100,9 @@ export function createBatcher<Item, Result>(
     // What arrived in the same turn of the event loop belongs to the same batch.
     await Promise.resolve();
     while (lane.queue.length > 0) {
-      const batch = lane.queue.splice(0, batchMaxOps).filter(({ state }) => state === "queued");
+      const batch = lane.queue.splice(0, batchMaxOps);
       queued -= batch.length;
-      for (const ticket of batch) ticket.state = "running";
-      if (batch.length > 0) await runBatch(batch);
+      await runBatch(batch);
     }
     lane.busy = false;
     if (isIdle()) drained?.();

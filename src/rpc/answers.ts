@@ -47,12 +47,17 @@ function toEntryMessage(entry: Entry): EntryMessage {
     allocations: [...allocations],
     createTime: toTimestamp(entry.time),
     requestId: entry.request?.id ?? "",
-    metadata: Object.fromEntries(entry.metadata),
+    metadata: sorted(entry.metadata),
     balanceAfter: entry.after.balance,
     ...(expireTime === null ? {} : { expireTime: toTimestamp(expireTime) }),
     priority,
     hash,
   });
+}
+
+/** The database keeps no order of keys, and a repeat must equal the first answer to the byte. */
+function sorted(metadata: Entry["metadata"]): Record<string, string> {
+  return Object.fromEntries([...metadata].toSorted(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 const KINDS: Record<Entry["kind"], EntryKind> = {

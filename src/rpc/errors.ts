@@ -25,9 +25,21 @@ type ErrorContent = {
 const DOMAIN = "points.v1";
 const RETRY_MS = 200;
 
+// gRPC sends an error as headers, of which clients take 8 KB by default: the message in
+// percent-encoding and once more, with the details, in base64. What a caller sent may be in it.
+const VIOLATIONS_MAX = 10;
+const FIELD_MAX_CHARS = 100;
+const MESSAGE_MAX_CHARS = 500;
+
+function cut(text: string, maxChars: number): string {
+  // toWellFormed: the cut may go through a surrogate pair.
+  return text.length <= maxChars ? text : `${text.slice(0, maxChars - 1).toWellFormed()}…`;
+}
+
 /** The one way to make an error of this API: with ErrorInfo, and always with an outcome. */
 function apiError(content: ErrorContent, cause?: unknown): ConnectError {
-  const error = new ConnectError(content.message, content.code, undefined, undefined, cause);
+  const message = cut(content.message, MESSAGE_MAX_CHARS);
+  const error = new ConnectError(message, content.code, undefined, undefined, cause);
   error.details = detailsOf(content);
   return error;
 }
@@ -46,7 +58,11 @@ function detailsOf(content: ErrorContent): ConnectError["details"] {
 }
 
 /** A request with fields that break their limits. */
-export function invalidFields(violations: readonly Violation[]): ConnectError {
+export function invalidFields(all: readonly Violation[]): ConnectError {
+  const violations = all.slice(0, VIOLATIONS_MAX).map(({ field, description }) => ({
+    field: cut(field, FIELD_MAX_CHARS),
+    description: cut(description, MESSAGE_MAX_CHARS),
+  }));
   const message = violations.map(({ field, description }) => `${field} ${description}`).join("; ");
   return apiError({ code: Code.InvalidArgument, reason: "FIELD_INVALID", message, violations });
 }
@@ -169,12 +185,15 @@ function abandonedError({ dropped, cause }: Abandoned): ConnectError {
 export function completeTransportError(error: ConnectError): void {
   if (error.details.length > 0) return;
   const content = transportErrorContent(error);
-  Object.assign(error, { code: content.code, details: detailsOf(content) });
+  const rawMessage = content.message;
+  Object.assign(error, { code: content.code, rawMessage, details: detailsOf(content) });
 }
 
 function transportErrorContent(error: ConnectError): ErrorContent {
-  const { code, rawMessage: message } = error;
-  if (code === Code.Internal && message.startsWith("parse binary")) {
+  const { code } = error;
+  const message = cut(error.rawMessage, MESSAGE_MAX_CHARS);
+  const unreadable = message.startsWith("parse binary") || message === "decompression failed";
+  if (code === Code.Internal && unreadable) {
     return { code: Code.InvalidArgument, reason: "FIELD_INVALID", message };
   }
   switch (code) {
@@ -193,7 +212,7 @@ function transportErrorContent(error: ConnectError): ErrorContent {
     case Code.Unimplemented:
       return { code, reason: "UNIMPLEMENTED", message };
     default:
-      return { code, reason: "INTERNAL", message };
+      return { code, reason: "INTERNAL", message, outcome: "UNKNOWN" };
   }
 }
 

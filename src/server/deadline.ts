@@ -20,12 +20,13 @@ export function boundDeadline(
   const name = isGrpc ? "grpc-timeout" : "connect-timeout-ms";
   const named = headers[name];
   if (named === undefined) {
-    if (!streams) headers[name] = isGrpc ? `${defaultMs}m` : String(defaultMs);
+    const usualMs = Math.min(defaultMs, maxMs);
+    if (!streams) headers[name] = isGrpc ? grpcTimeout(usualMs) : String(usualMs);
     return;
   }
-  const ms = isGrpc ? grpcTimeoutMs(named) : Number(named);
+  const ms = isGrpc ? grpcTimeoutMs(named) : connectTimeoutMs(named);
   if (typeof named === "string" && ms > longestMs) {
-    headers[name] = isGrpc ? `${Math.floor(longestMs / 1000)}S` : String(longestMs);
+    headers[name] = isGrpc ? grpcTimeout(longestMs) : String(longestMs);
   }
 }
 
@@ -39,6 +40,15 @@ const UNIT_MS: Record<string, number> = {
   u: 1e-3,
   n: 1e-6,
 };
+
+/** gRPC takes eight digits: milliseconds while they fit, and a short one must not become 0 s. */
+function grpcTimeout(ms: number): string {
+  return ms < 1e8 ? `${ms}m` : `${Math.floor(ms / 1000)}S`;
+}
+
+function connectTimeoutMs(text: string | string[]): number {
+  return /^\d{1,10}$/.test(String(text)) ? Number(text) : Number.NaN;
+}
 
 function grpcTimeoutMs(text: string | string[]): number {
   const [, digits, unit] = /^(\d{1,8})([HMSmun])$/.exec(String(text)) ?? [];

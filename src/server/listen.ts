@@ -154,6 +154,7 @@ function createHttp1(handle: Handler, limits: ListenLimits) {
       running.add(res);
       res.once("close", () => running.delete(res));
       if (draining) res.shouldKeepAlive = false;
+      closeIfCutShort(req, res);
       handle(req, res);
     },
   );
@@ -176,6 +177,18 @@ function createHttp1(handle: Handler, limits: ListenLimits) {
       // Closes the connections that idle, and stops the checking of timeouts' timer.
       server.close();
     },
+  };
+}
+
+/**
+ * An answer that comes before the end of its request, which was too large say, ends the connection:
+ * nobody reads the rest, and a next request behind it would wait for ever.
+ */
+function closeIfCutShort(req: http.IncomingMessage, res: http.ServerResponse) {
+  const writeHead = res.writeHead.bind(res) as (...args: unknown[]) => http.ServerResponse;
+  res.writeHead = (...args: unknown[]) => {
+    if (!req.complete && req.readableDidRead) res.shouldKeepAlive = false;
+    return writeHead(...args);
   };
 }
 

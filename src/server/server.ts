@@ -26,8 +26,6 @@ export type PointsServer = {
   stop(): Promise<void>;
 };
 
-const ANSWER_MAX_BYTES = 4_194_304;
-
 /**
  * Starts serving on a database whose schema is up to date.
  *
@@ -71,7 +69,8 @@ function handlerOf(config: Config, log: Logger, routes: (router: ConnectRouter) 
     interceptors: [errorTranslation(log), validation()],
     requestGate: completeErrors,
     readMaxBytes: config.messageMaxBytes,
-    writeMaxBytes: ANSWER_MAX_BYTES,
+    // An answer repeats what was asked and adds to it; it must never be what fails.
+    writeMaxBytes: 16 * config.messageMaxBytes,
     fallback: unknownRpc,
     // People read the JSON: a balance of 0 is worth saying.
     jsonOptions: { alwaysEmitImplicit: true },

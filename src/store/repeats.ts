@@ -19,11 +19,14 @@ export async function loadRepeats(
   requests: readonly RequestName[],
   accounts: ReadonlyMap<string, Account>,
 ): Promise<Map<string, Remembered>> {
-  if (requests.length === 0) return new Map();
+  // Whoever has no account yet has no repeats. Another server may make one just now: then the
+  // insert of ours fails, and the batch is tried again.
+  const possible = requests.filter(({ userId }) => accounts.has(userId));
+  if (possible.length === 0) return new Map();
   const asked = sql`
     unnest(
-      ${requests.map(({ userId }) => userId)}::text[],
-      ${requests.map(({ requestId }) => requestId)}::text[]
+      ${possible.map(({ userId }) => userId)}::text[],
+      ${possible.map(({ requestId }) => requestId)}::text[]
     ) as asked (user_id, request_id)`;
   // `limit 1` keeps the planner to one index look-up a request, whatever it believes of the table.
   const entries = await sql<EntryRow>`
