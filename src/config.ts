@@ -101,7 +101,7 @@ const SETTINGS = {
     about: "whether to bring the schema up to date at start",
     takes: "on or off",
     fallback: "on",
-    parse: (text: string) => ({ on: true, off: false })[text],
+    parse: (text: string) => (text === "on" ? true : text === "off" ? false : undefined),
   } satisfies Setting<boolean>,
   sweepSeconds: wholeNumber("SWEEP_SECONDS", "how often to book what has expired", 300, 1, 86_400),
   lanes: wholeNumber("LANES", "how many transactions may be under way at once", 2, 1, 64),
@@ -160,7 +160,7 @@ function wholeNumber(
 }
 
 function parseAddress(text: string): Config["listen"] | undefined {
-  const [, bracketed, plain, digits] = /^(?:\[(.+)\]|([^:]+)):(\d{1,5})$/.exec(text) ?? [];
+  const [, bracketed, plain, digits] = /^(?:\[(.+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text) ?? [];
   const host = bracketed ?? plain;
   const port = Number(digits);
   if (host === undefined || port > 65_535) return undefined;
@@ -168,8 +168,16 @@ function parseAddress(text: string): Config["listen"] | undefined {
   return { host, port };
 }
 
+/** What the ORM and the driver can read: they would print the rest, password and all. */
 function parseDatabaseUrl(text: string): string | undefined {
-  return /^postgres(ql)?:\/\/[^\s]+$/.test(text) ? text : undefined;
+  if (!/^postgres(ql)?:\/\/[^\s]+$/.test(text)) return undefined;
+  try {
+    const { username, password, hostname, pathname } = new URL(text);
+    [username, password, hostname, pathname].forEach(decodeURIComponent);
+    return pathname.length > 1 ? text : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** A wrong DATABASE_URL may still have a password in it. */

@@ -1,9 +1,22 @@
 import { execFile, spawnSync } from "node:child_process";
-import { chown, cp, mkdir, mkdtemp, readFile, rename, rm, stat } from "node:fs/promises";
+import {
+  chown,
+  cp,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  readlink,
+  realpath,
+  rename,
+  rm,
+  stat,
+} from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import pg from "pg";
+import { faultOf } from "./store/faults.ts";
 
 /** A PostgreSQL of our own, running. */
 export type EmbeddedPostgres = {
@@ -25,6 +38,8 @@ const DATABASE = "points";
 const OWNER_LOCK = 0x6f_77_6e_65_72n; // "owner"
 const OWNER_LOCK_TRIES = 20;
 const OWNER_LOCK_PAUSE_MS = 100;
+const START_TRIES = 50;
+const START_PAUSE_MS = 200;
 
 /**
  * Starts the PostgreSQL that npm brought, on the data in `dataDir/postgres`, made if there is
@@ -46,27 +61,21 @@ export async function startEmbedded(
   const run = programRunner(programs, account);
 
   if (!(await exists(join(cluster, "PG_VERSION")))) await initialise(run, folder, cluster, account);
-  await start(run, cluster, account, settings);
-
-  const [, , , port = "", socketFolder = ""] = (
-    await readFile(join(cluster, "postmaster.pid"), "utf8")
-  ).split("\n");
-  const at = { host: socketFolder, port: Number(port), user: USER };
-  const owner = await becomeOwner(at, folder);
+  const { owner, at } = await startAndOwn(folder, () => start(run, cluster, account, settings));
   await createDatabase(at);
 
   const lost = Promise.withResolvers<void>();
   owner.on("end", () => lost.resolve());
   owner.on("error", () => lost.resolve());
   return {
-    url: `postgresql://${USER}@${encodeURIComponent(socketFolder)}:${port}/${DATABASE}`,
-    socketFolder,
+    url: `postgresql://${USER}@${encodeURIComponent(at.host)}:${at.port}/${DATABASE}`,
+    socketFolder: at.host,
     lost: lost.promise,
     async stop() {
       owner.removeAllListeners("end");
       await owner.end().catch(() => {});
       await run("pg_ctl", cluster, ["stop", "--mode=fast", "--wait", "--silent"]).catch(() => {});
-      await rm(socketFolder, { recursive: true, force: true });
+      await rm(at.host, { recursive: true, force: true });
     },
   };
 }
@@ -168,6 +177,7 @@ async function start(
   settings: Readonly<Record<string, string>>,
 ): Promise<void> {
   const isRunning = () => run("pg_ctl", cluster, ["status"]).then(() => true, () => false);
+  await forgetDead(cluster);
   if (await isRunning()) return;
   // Directly in /tmp, because the path of a socket may only have about 100 characters.
   const socketFolder = await mkdtemp("/tmp/points-");
@@ -196,7 +206,58 @@ async function start(
   }
 }
 
+/**
+ * Removes what a PostgreSQL that was killed left of itself. Its number may be another process's by
+ * now, or a zombie's, and PostgreSQL would take that one for itself. It is dead if no process
+ * works in its folder; only Linux says so.
+ */
+async function forgetDead(cluster: string): Promise<void> {
+  const pidFile = join(cluster, "postmaster.pid");
+  const left = await readFile(pidFile, "utf8").catch(() => "");
+  if (left === "" || process.platform !== "linux") return;
+  const real = await realpath(cluster);
+  const processes = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
+  const folders = await Promise.all(
+    processes.map((pid) => readlink(`/proc/${pid}/cwd`).catch(() => "")),
+  );
+  if (folders.includes(real)) return;
+  // Somebody else may have started it since.
+  if ((await readFile(pidFile, "utf8").catch(() => "")) !== left) return;
+  const socketFolder = left.split("\n")[4] ?? "";
+  await rm(pidFile, { force: true });
+  if (/^\/tmp\/points-\w+$/.test(socketFolder)) {
+    await rm(socketFolder, { recursive: true, force: true });
+  }
+}
+
 type Address = { readonly host: string; readonly port: number; readonly user: string };
+
+/** Starts PostgreSQL and owns it; again, if the owner before stops it meanwhile. */
+async function startAndOwn(
+  folder: string,
+  startOnce: () => Promise<void>,
+): Promise<{ owner: pg.Client; at: Address }> {
+  for (let attempt = 1; ; attempt += 1) {
+    await startOnce();
+    try {
+      const at = await addressOf(join(folder, "postgres"));
+      return { owner: await becomeOwner(at, folder), at };
+    } catch (cause) {
+      if (faultOf(cause) !== "away") throw cause;
+      if (attempt === START_TRIES) {
+        const message = `the PostgreSQL in ${folder} does not answer: ${said(cause)}`;
+        throw new EmbeddedFailure(message, { cause });
+      }
+      await sleep(START_PAUSE_MS);
+    }
+  }
+}
+
+async function addressOf(cluster: string): Promise<Address> {
+  const text = await readFile(join(cluster, "postmaster.pid"), "utf8");
+  const [, , , port = "", host = ""] = text.split("\n");
+  return { host, port: Number(port), user: USER };
+}
 
 /**
  * Holds a lock in the database for as long as this process lives. However the process ends, its
@@ -204,11 +265,18 @@ type Address = { readonly host: string; readonly port: number; readonly user: st
  */
 async function becomeOwner(at: Address, folder: string): Promise<pg.Client> {
   const client = new pg.Client({ ...at, database: "postgres" });
-  await client.connect();
-  for (let attempt = 1; attempt <= OWNER_LOCK_TRIES; attempt += 1) {
-    const { rows } = await client.query(`select pg_try_advisory_lock(${OWNER_LOCK}) as mine`);
-    if (rows[0].mine) return client;
-    await sleep(OWNER_LOCK_PAUSE_MS); // The one before may be on its way out.
+  // Without a listener its end would be this process's; a query that is under way throws it.
+  client.on("error", () => {});
+  try {
+    await client.connect();
+    for (let attempt = 1; attempt <= OWNER_LOCK_TRIES; attempt += 1) {
+      const { rows } = await client.query(`select pg_try_advisory_lock(${OWNER_LOCK}) as mine`);
+      if (rows[0].mine) return client;
+      await sleep(OWNER_LOCK_PAUSE_MS); // The one before may be on its way out.
+    }
+  } catch (error) {
+    await client.end().catch(() => {});
+    throw error;
   }
   await client.end();
   throw new EmbeddedFailure(

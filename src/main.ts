@@ -3,6 +3,7 @@ import { ConfigError, type Config, describeConfig, readConfig } from "./config.t
 import { EmbeddedFailure, startEmbedded } from "./embedded.ts";
 import { startServer } from "./server/server.ts";
 import { durabilityGaps } from "./store/durability.ts";
+import { faultOf } from "./store/faults.ts";
 import { migrate, pendingMigrations } from "./store/migrate.ts";
 import { openOrm, type Orm } from "./store/orm.ts";
 
@@ -45,7 +46,7 @@ async function serve(config: Config): Promise<void> {
   const stopRequested = Promise.race(["SIGTERM", "SIGINT"].map(signalled));
   const database = await openDatabase(config);
   try {
-    await prepareSchema(config, database.orm);
+    await prepareSchema(config, database.orm).catch(unusable);
     for (const gap of await durabilityGaps(database.orm.em.fork())) {
       log.warn(`answers may be lost in a power cut: the database has ${gap}`);
     }
@@ -66,7 +67,7 @@ async function serve(config: Config): Promise<void> {
 async function runMigrate(config: Config): Promise<void> {
   const database = await openDatabase(config);
   try {
-    const names = await migrate(database.orm);
+    const names = await migrate(database.orm).catch(unusable);
     console.log(names.length === 0 ? "the schema is up to date" : `applied ${names.join(", ")}`);
   } finally {
     await database.close();
@@ -117,8 +118,15 @@ async function prepareSchema(config: Config, orm: Orm): Promise<void> {
   }
 }
 
+/** A database that is away, or that refuses us, is not a bug. */
+function unusable(cause: unknown): never {
+  if (faultOf(cause) === "bug") throw cause;
+  throw new UsageError(`cannot use the database: ${(cause as Error).message}`);
+}
+
+/** Listens for good: npm passes on a Ctrl-C that came already, and a second one must not kill. */
 function signalled(name: string): Promise<string> {
-  return new Promise((resolve) => process.once(name, () => resolve(name)));
+  return new Promise((resolve) => process.on(name, () => resolve(name)));
 }
 
 function banner({ host, port }: { host: string; port: number }, database: string): string {

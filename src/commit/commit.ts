@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { FlushMode } from "@mikro-orm/postgresql";
 import { type Answer, answer, changesOf, startBatch } from "../ledger/batch.ts";
 import type { Command } from "../ledger/command.ts";
 import type { Rejection } from "../ledger/rejection.ts";
@@ -11,6 +10,7 @@ import { loadLots, type LotName } from "../store/lots.ts";
 import type { EntityManager, Orm } from "../store/orm.ts";
 import { loadRepeats } from "../store/repeats.ts";
 import { save } from "../store/save.ts";
+import { inTransaction } from "../store/transaction.ts";
 
 /** The database could not be reached. */
 export class DatabaseUnavailable extends Error {
@@ -66,10 +66,7 @@ async function transact(
   commands: readonly Command[],
   clock: Clock,
 ): Promise<readonly (Answer | Rejection)[]> {
-  const em = orm.em.fork({ flushMode: FlushMode.COMMIT });
-  await em.begin();
-  let answers: readonly (Answer | Rejection)[];
-  try {
+  return inTransaction(orm, async (em, commitTransaction) => {
     const userIds = [...new Set(commands.map(({ userId }) => userId))].toSorted();
     const accounts = await lockAccounts(em, userIds);
     const now = await clock(em);
@@ -81,30 +78,20 @@ async function transact(
       [...accounts.values()].map((account) => ({ account, lots: lots.get(account.userId) ?? [] })),
       repeats,
     );
-    answers = commands.map((command) => answer(batch, command));
+    const answers = commands.map((command) => answer(batch, command));
 
     const changes = changesOf(batch);
-    if (changes === undefined) {
-      // Nothing to make durable, so nothing to wait for.
-      await em.rollback();
-      return answers;
-    }
+    // Nothing to make durable: nothing to wait for.
+    if (changes === undefined) return answers;
     await save(em, changes);
-  } catch (error) {
-    await em.rollback().catch(() => {});
-    throw error;
-  }
-  await commitTransaction(em);
-  return answers;
-}
-
-async function commitTransaction(em: EntityManager): Promise<void> {
-  try {
-    await em.commit();
-  } catch (error) {
-    if (faultOf(error) === "away") throw new DatabaseUnavailable("UNKNOWN", error);
-    throw error;
-  }
+    try {
+      await commitTransaction();
+    } catch (error) {
+      if (faultOf(error) === "away") throw new DatabaseUnavailable("UNKNOWN", error);
+      throw error;
+    }
+    return answers;
+  });
 }
 
 /** Finds the one command that a batch fails on: its neighbours are applied without it. */

@@ -12,11 +12,10 @@ export function faultOf(error: unknown): Fault {
   if (RETRY.has(code)) return "retry";
   if (AWAY.has(code) || AWAY_CLASSES.has(code.slice(0, 2))) return "away";
   // The driver's own errors carry no code.
-  if (error instanceof Error && /connection|timeout expired|Client was closed/i.test(error.message)) {
-    return "away";
-  }
-  return "bug";
+  return error instanceof Error && DRIVER_AWAY.test(error.message) ? "away" : "bug";
 }
+
+const DRIVER_AWAY = /connection|timeout expired|Client was closed|not queryable/i;
 
 const RETRY = new Set([
   "40001", // serialization failure
@@ -39,6 +38,8 @@ const AWAY = new Set([
 
 const AWAY_CLASSES = new Set([
   "08", // connection exceptions
+  "28", // wrong user or password
+  "3D", // no such database
   "53", // out of disk, memory or connections
   "57", // shutting down, starting up, or terminated by an operator
   "58", // I/O errors

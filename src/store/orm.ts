@@ -1,6 +1,5 @@
 import { Migrator } from "@mikro-orm/migrations";
 import { MikroORM } from "@mikro-orm/postgresql";
-import { CompiledQuery, type DatabaseConnection } from "kysely";
 import { AccountEntity, EntryEntity, LotEntity, ReceiptEntity } from "./entities.ts";
 import { MIGRATIONS } from "./migrate.ts";
 
@@ -29,13 +28,12 @@ export async function openOrm(url: string, poolMax: number): Promise<Orm> {
     logger: () => {},
     forceUtcTimezone: true,
     pool: { min: 0, max: poolMax },
-    driverOptions: { connectionTimeoutMillis: 5_000 },
-    // A batch waits for an account's lock at most so long, and is then tried again: without a
-    // bound, one stuck transaction of another program would stop a lane for ever.
-    onCreateConnection: async (connection) => {
-      await (connection as DatabaseConnection).executeQuery(
-        CompiledQuery.raw("set timezone = 'UTC'; set lock_timeout = '2s'"),
-      );
+    driverOptions: {
+      connectionTimeoutMillis: 5_000,
+      // Times are read as texts in UTC. A batch waits for an account's lock at most so long, and is
+      // then tried again: without a bound, a stuck transaction of another program would stop a lane
+      // for ever.
+      options: "-c timezone=UTC -c lock_timeout=2s",
     },
   });
 }

@@ -21,7 +21,7 @@ import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
 import * as v1 from "../../gen/grpc/reflection/v1/reflection_pb.ts";
 import * as v1alpha from "../../gen/grpc/reflection/v1alpha/reflection_pb.ts";
 import { createHealth } from "../../src/server/health.ts";
-import { listen, type Handler, type Listener } from "../../src/server/listen.ts";
+import { listen, type Listener } from "../../src/server/listen.ts";
 import { reflectionRoutes } from "../../src/server/reflection.ts";
 
 /** A file with all kinds of declarations, which imports another that imports a third. */
@@ -85,7 +85,7 @@ beforeAll(async () => {
       reflectionRoutes([Health, odd])(router);
     },
   });
-  listener = await listen({ host: "127.0.0.1", port: 0 }, handler as Handler);
+  listener = await listen({ host: "127.0.0.1", port: 0 }, handler);
   baseUrl = `http://127.0.0.1:${listener.address.port}`;
 });
 afterAll(() => listener.close(0));

@@ -1,0 +1,174 @@
+import { describe, expect, test } from "vitest";
+import { type Config, ConfigError, describeConfig, readConfig } from "../src/config.ts";
+
+const DEFAULTS: Config = {
+  listen: { host: "127.0.0.1", port: 50051 },
+  databaseUrl: undefined,
+  dataDir: ".points",
+  migrate: true,
+  sweepSeconds: 300,
+  lanes: 2,
+  batchMaxOps: 500,
+  queueMaxOps: 10_000,
+  deadlineDefaultMs: 5_000,
+  deadlineMaxMs: 60_000,
+  drainMs: 10_000,
+  messageMaxBytes: 1_048_576,
+  logLevel: "info",
+};
+
+const WHOLE_NUMBERS = [
+  { name: "SWEEP_SECONDS", key: "sweepSeconds", min: 1, max: 86_400 },
+  { name: "LANES", key: "lanes", min: 1, max: 64 },
+  { name: "BATCH_MAX_OPS", key: "batchMaxOps", min: 1, max: 10_000 },
+  { name: "QUEUE_MAX_OPS", key: "queueMaxOps", min: 1, max: 1_000_000 },
+  { name: "DEADLINE_DEFAULT_MS", key: "deadlineDefaultMs", min: 1, max: 3_600_000 },
+  { name: "DEADLINE_MAX_MS", key: "deadlineMaxMs", min: 1, max: 3_600_000 },
+  { name: "DRAIN_MS", key: "drainMs", min: 0, max: 600_000 },
+  { name: "MESSAGE_MAX_BYTES", key: "messageMaxBytes", min: 1_024, max: 67_108_864 },
+] as const;
+
+describe("the configuration", () => {
+  test("has a default for everything but the database's address", () => {
+    expect(readConfig({})).toEqual(DEFAULTS);
+  });
+
+  test("takes an empty variable for one that is not set", () => {
+    const names = describeConfig().match(/^ {2}[A-Z_]+/gm)!;
+    expect(names).toHaveLength(Object.keys(DEFAULTS).length);
+    const empty = Object.fromEntries(names.map((name) => [name.trim(), ""]));
+    expect(readConfig(empty)).toEqual(DEFAULTS);
+  });
+
+  test("ignores variables of others", () => {
+    expect(readConfig({ PORT: "1", listen: "no", LANE: "0" })).toEqual(DEFAULTS);
+  });
+
+  test.each([
+    { text: "127.0.0.1:0", host: "127.0.0.1", port: 0 },
+    { text: "0.0.0.0:65535", host: "0.0.0.0", port: 65_535 },
+    { text: "localhost:50051", host: "localhost", port: 50_051 },
+    { text: "points.internal:1", host: "points.internal", port: 1 },
+    { text: "[::1]:50051", host: "::1", port: 50_051 },
+    { text: "[::]:0", host: "::", port: 0 },
+    { text: "[fe80::1%eth0]:80", host: "fe80::1%eth0", port: 80 },
+  ])("LISTEN takes $text", ({ text, host, port }) => {
+    expect(readConfig({ LISTEN: text }).listen).toEqual({ host, port });
+  });
+
+  test.each([
+    "50051",
+    ":50051",
+    "localhost",
+    "localhost:",
+    "localhost:65536",
+    "localhost:-1",
+    "localhost:1.5",
+    "localhost:http",
+    "localhost:0x50",
+    "localhost: 80",
+    "http://localhost:80",
+    "::1:50051",
+    "[::1]",
+    "[localhost]:80",
+    "[127.0.0.1]:80",
+    "[]:80",
+  ])("LISTEN refuses %s", (text) => {
+    expectWrong({ LISTEN: text }, [`LISTEN=${text}: takes host:port`]);
+  });
+
+  test.each([
+    "postgresql://points:secret@localhost:5432/points",
+    "postgres://points@localhost/points",
+    "postgresql://points@%2Ftmp%2Fpoints-1:5432/points",
+    "postgresql://points@[::1]:5432/points?sslmode=require",
+  ])("DATABASE_URL takes %s", (text) => {
+    expect(readConfig({ DATABASE_URL: text }).databaseUrl).toBe(text);
+  });
+
+  test.each([
+    "mysql://points:hunter2@localhost/points",
+    "hunter2@localhost/points",
+    "postgresql:hunter2",
+    "postgresql://",
+    "postgresql://points:hun ter2@localhost/points",
+    "postgresql://points:hunter2@localhost",
+    "postgresql://points:hunter2@localhost:port/points",
+    "postgresql://points:hunter2/3@localhost/points",
+    "postgresql://points:hunter2%zz@localhost/points",
+  ])("DATABASE_URL refuses %s, and does not print it", (text) => {
+    expectWrong({ DATABASE_URL: text }, [
+      "DATABASE_URL=…: takes postgresql://user:password@host:port/database",
+    ]);
+  });
+
+  test("DATA_DIR takes any folder", () => {
+    expect(readConfig({ DATA_DIR: "/var/lib/my points" }).dataDir).toBe("/var/lib/my points");
+  });
+
+  test.each([
+    { text: "on", migrate: true },
+    { text: "off", migrate: false },
+  ])("MIGRATE takes $text", ({ text, migrate }) => {
+    expect(readConfig({ MIGRATE: text }).migrate).toBe(migrate);
+  });
+
+  test.each(["true", "false", "1", "ON", "toString", "constructor", "__proto__"])(
+    "MIGRATE refuses %s",
+    (text) => expectWrong({ MIGRATE: text }, [`MIGRATE=${text}: takes on or off`]),
+  );
+
+  describe.each(WHOLE_NUMBERS)("$name", ({ name, key, min, max }) => {
+    test(`takes ${min} to ${max}`, () => {
+      expect(readConfig({ [name]: String(min) })[key]).toBe(min);
+      expect(readConfig({ [name]: String(max) })[key]).toBe(max);
+      expect(readConfig({ [name]: `0${min}` })[key]).toBe(min);
+    });
+
+    test.each([
+      String(min - 1),
+      String(max + 1),
+      `${min}.5`,
+      `-${min + 1}`,
+      `+${min}`,
+      ` ${min}`,
+      `${min}ms`,
+      "1e3",
+      "0x400",
+      "many",
+      "NaN",
+      "Infinity",
+      "9".repeat(30),
+    ])("refuses %j", (text) => {
+      expectWrong({ [name]: text }, [`${name}=${text}: takes ${min} to ${max}`]);
+    });
+  });
+
+  test.each(["fatal", "error", "warn", "info", "debug", "trace", "silent"])(
+    "LOG_LEVEL takes %s",
+    (text) => expect(readConfig({ LOG_LEVEL: text }).logLevel).toBe(text),
+  );
+
+  test.each(["INFO", "verbose", "30", "info "])("LOG_LEVEL refuses %j", (text) => {
+    expectWrong({ LOG_LEVEL: text }, [
+      `LOG_LEVEL=${text}: takes fatal, error, warn, info, debug, trace or silent`,
+    ]);
+  });
+
+  test("names all that is wrong at once", () => {
+    const right = { SWEEP_SECONDS: "5" };
+    const wrong = { LISTEN: "here", MIGRATE: "maybe", LANES: "0", DRAIN_MS: "long" };
+    expectWrong({ ...right, ...wrong }, [
+      "LISTEN=here: takes host:port",
+      "MIGRATE=maybe: takes on or off",
+      "LANES=0: takes 1 to 64",
+      "DRAIN_MS=long: takes 0 to 600000",
+    ]);
+  });
+});
+
+function expectWrong(environment: NodeJS.ProcessEnv, lines: readonly string[]): void {
+  const read = () => readConfig(environment);
+  expect(read).toThrow(ConfigError);
+  expect(read).toThrow(new ConfigError(lines.join("\n")));
+}

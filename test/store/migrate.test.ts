@@ -1,0 +1,228 @@
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { migrate, MIGRATIONS, pendingMigrations } from "../../src/store/migrate.ts";
+import { openOrm } from "../../src/store/orm.ts";
+import { testDatabase, type TestDatabase } from "../support/database.ts";
+
+const NAMES = MIGRATIONS.map(({ name }) => name);
+
+test("of several replicas that start at once, one runs each migration and none fails", async () => {
+  const database = await testDatabase({ empty: true });
+  onTestFinished(() => database.close());
+  const orms = await Promise.all([0, 1, 2, 3].map(() => openOrm(database.url, 2)));
+  onTestFinished(async () => {
+    await Promise.all(orms.map((orm) => orm.close()));
+  });
+
+  const ran = await Promise.all(orms.map(migrate));
+  expect(ran.toSorted((a, b) => b.length - a.length)).toEqual([NAMES, [], [], []]);
+  const rows = await database.query("select name from points.migration order by id");
+  expect(rows).toEqual(NAMES.map((name) => ({ name })));
+  expect(await pendingMigrations(database.orm.em.fork())).toEqual([]);
+});
+
+test("asking what a database lacks writes nothing", async () => {
+  const database = await testDatabase({ empty: true });
+  onTestFinished(() => database.close());
+  expect(await pendingMigrations(database.orm.em.fork())).toEqual(NAMES);
+  expect(await database.query("select from pg_namespace where nspname = 'points'")).toEqual([]);
+});
+
+describe("the migrated schema", () => {
+  let database: TestDatabase;
+  beforeAll(async () => {
+    database = await testDatabase();
+  });
+  afterAll(() => database.close());
+
+  test("has the columns of the entities", async () => {
+    const statements = (await database.orm.schema.getUpdateSchemaSQL({ wrap: false }))
+      .split(/;\s*/)
+      .filter((statement) => CHANGE.test(statement));
+    // The column that the database generates is not the ORM's, on purpose.
+    expect(statements).toEqual(['alter table "points"."lot" drop column "open"']);
+  });
+
+  test("takes the rows that the refused ones below are made from", async () => {
+    await insert("account", {});
+    await insert("lot", {});
+    await insert("entry", {});
+    await insert("receipt", {});
+  });
+
+  test.each<{ what: string; table: Table; change: Row }>([
+    { what: "a negative balance", table: "account", change: { balance: -1, frozen: 6 } },
+    { what: "a negative frozen", table: "account", change: { balance: 6, frozen: -1 } },
+    {
+      what: "negative consumption",
+      table: "account",
+      change: { balance: 6, total_consumed: -1 },
+    },
+    { what: "negative expiry", table: "account", change: { balance: 6, total_expired: -1 } },
+    {
+      what: "a negative recharge",
+      table: "account",
+      change: { balance: 0, total_recharged: -1, total_refunded: 1 },
+    },
+    {
+      what: "a negative refund",
+      table: "account",
+      change: { total_recharged: 6, total_refunded: -1 },
+    },
+    { what: "an equation that does not hold", table: "account", change: { balance: 4 } },
+    {
+      what: "recharges past 2^53 - 1",
+      table: "account",
+      change: { balance: "9007199254740992", total_recharged: "9007199254740992" },
+    },
+    {
+      what: "refunds past 2^53 - 1",
+      table: "account",
+      change: {
+        balance: "9007199254740992",
+        total_recharged: 0,
+        total_refunded: "9007199254740992",
+      },
+    },
+    { what: "a negative sequence", table: "account", change: { sequence: -1 } },
+    { what: "a hash that is too short", table: "account", change: { hash: "\\x00" } },
+    { what: "a lot with more remaining than points", table: "lot", change: { remaining: 6 } },
+    {
+      what: "a lot with more remaining and frozen than points",
+      table: "lot",
+      change: { remaining: 3, frozen: 3 },
+    },
+    { what: "a lot with less than nothing", table: "lot", change: { remaining: -1 } },
+    { what: "a lot with less than nothing frozen", table: "lot", change: { frozen: -1 } },
+    { what: "a lot of no points", table: "lot", change: { points: 0, remaining: 0 } },
+    { what: "a lot without a number", table: "lot", change: { number: 0 } },
+    { what: "a priority past 1000", table: "lot", change: { priority: 1001 } },
+    { what: "a priority below 0", table: "lot", change: { priority: -1 } },
+    { what: "an entry of no kind", table: "entry", change: { kind: "gift" } },
+    { what: "an entry of negative points", table: "entry", change: { points: -1 } },
+    { what: "an entry without a number", table: "entry", change: { sequence: 0 } },
+    {
+      what: "an entry with more lots than points of lots",
+      table: "entry",
+      change: { lots: "{1,2}" },
+    },
+    {
+      what: "an entry with more points of lots than lots",
+      table: "entry",
+      change: { lot_points: "{4,1}" },
+    },
+    {
+      what: "an entry after which the equation does not hold",
+      table: "entry",
+      change: { balance: 4 },
+    },
+    {
+      what: "an entry that leaves a negative balance",
+      table: "entry",
+      change: { balance: -1, total_consumed: 6 },
+    },
+    { what: "a request without a fingerprint", table: "entry", change: { fingerprint: null } },
+    { what: "a fingerprint without a request", table: "entry", change: { request_id: null } },
+    { what: "a fingerprint that is too short", table: "entry", change: { fingerprint: "\\x00" } },
+    { what: "a receipt's short fingerprint", table: "receipt", change: { fingerprint: "\\x00" } },
+    { what: "a receipt of a negative number", table: "receipt", change: { sequence: -1 } },
+  ])("refuses $what", async ({ table, change }) => {
+    // Another user's row, so that it is refused for what it says and not for its key.
+    await expect(insert(table, { user_id: "bob", ...change })).rejects.toMatchObject({
+      code: "23514",
+      table,
+    });
+  });
+
+  test.each<{ what: string; table: Table; change: Row; constraint: string }>([
+    { what: "a user's second account", table: "account", change: {}, constraint: "account_pkey" },
+    { what: "a lot's number twice", table: "lot", change: {}, constraint: "lot_pkey" },
+    {
+      what: "an entry's number twice",
+      table: "entry",
+      change: { request_id: "r2" },
+      constraint: "entry_pkey",
+    },
+    {
+      what: "the same request_id twice",
+      table: "entry",
+      change: { sequence: 2 },
+      constraint: "entry_request",
+    },
+    {
+      what: "the same request_id's receipt twice",
+      table: "receipt",
+      change: { sequence: 2 },
+      constraint: "receipt_pkey",
+    },
+  ])("refuses $what", async ({ table, change, constraint }) => {
+    await insert(table, { user_id: "cleo" });
+    await expect(insert(table, { user_id: "cleo", ...change })).rejects.toMatchObject({
+      code: "23505",
+      constraint,
+    });
+    await insert(table, { user_id: "dan", ...change });
+    await database.query(`delete from points.${table} where user_id in ('cleo', 'dan')`);
+  });
+
+  async function insert(table: Table, change: Row): Promise<void> {
+    const row = { ...ROWS[table], ...change };
+    const places = Object.keys(row).map((_, index) => `$${index + 1}`);
+    await database.query(
+      `insert into points.${table} (${Object.keys(row).join()}) values (${places.join()})`,
+      Object.values(row),
+    );
+  }
+});
+
+type Table = "account" | "lot" | "entry" | "receipt";
+type Row = Readonly<Record<string, string | number | null>>;
+
+const CHANGE = /create table|add column|alter column|drop column/i;
+
+const HASH = `\\x${"00".repeat(32)}`;
+const TIME = "2026-11-23T13:05:00.000001Z";
+const FIGURES = {
+  balance: 5,
+  frozen: 0,
+  total_recharged: 5,
+  total_consumed: 0,
+  total_expired: 0,
+  total_refunded: 0,
+};
+
+const ROWS: Record<Table, Row> = {
+  account: {
+    user_id: "ada",
+    sequence: 1,
+    ...FIGURES,
+    hash: HASH,
+    create_time: TIME,
+    update_time: TIME,
+  },
+  lot: {
+    user_id: "ada",
+    number: 1,
+    points: 5,
+    remaining: 5,
+    frozen: 0,
+    priority: 0,
+    expire_time: null,
+  },
+  entry: {
+    user_id: "ada",
+    sequence: 1,
+    kind: "recharge",
+    points: 5,
+    lots: "{1}",
+    lot_points: "{5}",
+    create_time: TIME,
+    expire_time: null,
+    priority: 0,
+    request_id: "r1",
+    fingerprint: HASH,
+    metadata: null,
+    ...FIGURES,
+    hash: HASH,
+  },
+  receipt: { user_id: "ada", request_id: "r1", fingerprint: HASH, sequence: 1 },
+};

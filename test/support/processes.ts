@@ -1,0 +1,183 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtemp, readdir, readFile, readlink, realpath, rm, stat } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Http2SessionManager } from "@connectrpc/connect-node";
+import { onTestFinished } from "vitest";
+
+/** A process of Points that a test started; it and all that it started end with the test. */
+export type PointsProcess = {
+  readonly child: ChildProcess;
+  readonly exit: Promise<Exit>;
+  /** What it has printed so far. */
+  stdout(): string;
+  stderr(): string;
+  /** Sends a signal and waits for the end. */
+  end(signal: NodeJS.Signals): Promise<Exit>;
+};
+
+export type Exit = {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+};
+
+/** Runs `node src/main.ts` with these arguments, and with these variables alone. */
+export function runPoints(
+  environment: Readonly<Record<string, string>>,
+  args: readonly string[] = ["serve"],
+): PointsProcess {
+  const { PATH = "", HOME = "/" } = process.env;
+  const child = spawn(process.execPath, ["src/main.ts", ...args], {
+    cwd: ROOT,
+    env: { PATH, HOME, LISTEN: "127.0.0.1:0", ...environment },
+    stdio: ["ignore", "pipe", "pipe"],
+    // A process group of its own, as a terminal makes one.
+    detached: true,
+  });
+  let stdout = "";
+  let stderr = "";
+  child.stdout.on("data", (chunk) => (stdout += chunk));
+  child.stderr.on("data", (chunk) => (stderr += chunk));
+  const exit = new Promise<Exit>((done, failed) => {
+    child.once("error", failed);
+    child.once("close", (code, signal) => done({ code, signal, stdout, stderr }));
+  });
+  onTestFinished(async () => {
+    child.kill("SIGKILL");
+    await exit;
+  });
+  return {
+    child,
+    exit,
+    stdout: () => stdout,
+    stderr: () => stderr,
+    end(signal) {
+      child.kill(signal);
+      return exit;
+    },
+  };
+}
+
+/** A server that has said where it listens. */
+export type RunningPoints = PointsProcess & { readonly port: number; readonly baseUrl: string };
+
+/** Starts a server, and waits until it says where it listens. */
+export async function startPoints(
+  environment: Readonly<Record<string, string>>,
+): Promise<RunningPoints> {
+  const points = runPoints(environment);
+  const ended = points.exit.then(({ code, stderr }) => {
+    throw new Error(`the server ended with ${code} before it listened:\n${stderr}`);
+  });
+  ended.catch(() => {});
+  for (;;) {
+    const [, port] = /listens on \S+:(\d+) .*\nStop: /s.exec(points.stdout()) ?? [];
+    if (port !== undefined) {
+      const [, socketFolder] = /psql -h (\/tmp\/points-\S+) /.exec(points.stdout()) ?? [];
+      if (socketFolder !== undefined) {
+        onTestFinished(() => rm(socketFolder, { recursive: true, force: true }));
+      }
+      return { ...points, port: Number(port), baseUrl: `http://127.0.0.1:${port}` };
+    }
+    await Promise.race([ended, sleep(10)]);
+  }
+}
+
+/** A folder that no other user may enter. With the test end it and each PostgreSQL in it. */
+export async function temporaryFolder(): Promise<string> {
+  const folder = await realpath(await mkdtemp("/tmp/points-process-test-"));
+  onTestFinished(async () => {
+    const clusters = (await readdir(folder, { recursive: true }))
+      .filter((path) => path.endsWith("postmaster.pid"))
+      .map((path) => dirname(join(folder, path)));
+    for (const cluster of clusters) await endPostgres(cluster);
+    for (const pid of await processesIn(folder)) kill(pid, "SIGKILL");
+    await until("the folder's processes have ended", async () => {
+      return (await processesIn(folder)).length === 0;
+    });
+    await rm(folder, { recursive: true });
+  });
+  return folder;
+}
+
+/** What `postmaster.pid` says of the PostgreSQL that runs in a data folder, if there is one. */
+export async function postgresOf(
+  dataDir: string,
+): Promise<{ pid: number; socketFolder: string; port: number } | undefined> {
+  return readPidFile(join(dataDir, "postgres"));
+}
+
+/** The processes whose working folder is this one or below it; on Linux alone. */
+export async function processesIn(folder: string): Promise<number[]> {
+  const names = await readdir("/proc").catch((): string[] => []);
+  const found = await Promise.all(
+    names.filter((name) => /^\d+$/.test(name)).map(async (pid) => {
+      const cwd = await readlink(`/proc/${pid}/cwd`).catch(() => "");
+      return `${cwd}/`.startsWith(`${folder}/`) ? [Number(pid)] : [];
+    }),
+  );
+  return found.flat();
+}
+
+/** Whether a process with this number runs; one that only waits to be reaped does not. */
+export async function isAlive(pid: number): Promise<boolean> {
+  const status = await readFile(`/proc/${pid}/status`, "utf8").catch(() => "");
+  return kill(pid, 0) && !/^State:\s+Z/m.test(status);
+}
+
+/** Whether there is a file or a folder. */
+export function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** Waits until something is so, for half a minute at most. */
+export async function until(what: string, isSo: () => boolean | Promise<boolean>): Promise<void> {
+  for (const deadline = Date.now() + 30_000; !(await isSo()); ) {
+    if (Date.now() > deadline) throw new Error(`it never came to pass that ${what}`);
+    await sleep(20);
+  }
+}
+
+/** Connections of a test to one address; they end with the test. */
+export function sessionsTo(baseUrl: string): Http2SessionManager {
+  const sessions = new Http2SessionManager(baseUrl);
+  onTestFinished(() => sessions.abort());
+  return sessions;
+}
+
+const ROOT = resolve(import.meta.dirname, "../..");
+
+async function endPostgres(cluster: string): Promise<void> {
+  const postgres = await readPidFile(cluster);
+  if (postgres === undefined) return;
+  const { pid, socketFolder } = postgres;
+  // The number may have got another owner since; "immediate", and it frees what it shares.
+  if ((await processesIn(cluster)).includes(pid)) {
+    kill(pid, "SIGQUIT");
+    await until("PostgreSQL has ended", async () => !(await isAlive(pid)));
+  }
+  if (socketFolder.startsWith("/tmp/points-")) {
+    await rm(socketFolder, { recursive: true, force: true });
+  }
+}
+
+async function readPidFile(cluster: string) {
+  const text = await readFile(join(cluster, "postmaster.pid"), "utf8").catch(() => "");
+  const [pid, , , port, socketFolder] = text.split("\n");
+  if (!pid || !port || !socketFolder) return undefined;
+  return { pid: Number(pid), socketFolder, port: Number(port) };
+}
+
+function kill(pid: number, signal: NodeJS.Signals | 0): boolean {
+  try {
+    return process.kill(pid, signal);
+  } catch (error) {
+    // Somebody else's is alive as well.
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
