@@ -7,7 +7,8 @@ import { InstantType } from "./instant.ts";
 
 const instant = () => p.type(InstantType);
 const points = () => p.bigint();
-const userId = () => p.text().primary();
+const id = () => p.text().collation("C");
+const userId = () => id().primary();
 
 const figures = {
   balance: points(),
@@ -61,7 +62,7 @@ export const EntryEntity = defineEntity({
     createTime: instant(),
     expireTime: instant().nullable(),
     priority: p.smallint(),
-    requestId: p.text().nullable(),
+    requestId: id().nullable(),
     fingerprint: p.blob().nullable(),
     metadata: p.json<Record<string, string>>().nullable(),
     ...figures,
@@ -75,7 +76,7 @@ export const ReceiptEntity = defineEntity({
   tableName: "receipt",
   properties: {
     userId: userId(),
-    requestId: p.text().primary(),
+    requestId: id().primary(),
     fingerprint: p.blob(),
     sequence: p.bigint(),
   },
