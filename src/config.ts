@@ -7,6 +7,8 @@ export type Config = {
   readonly databaseUrl: string | undefined;
   readonly dataDir: string;
   readonly migrate: boolean;
+  /** Undefined: the price list that ships. */
+  readonly prices: string | undefined;
   readonly sweepSeconds: number;
   readonly lanes: number;
   readonly batchMaxOps: number;
@@ -41,6 +43,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     databaseUrl: read(SETTINGS.databaseUrl),
     dataDir: read(SETTINGS.dataDir),
     migrate: read(SETTINGS.migrate),
+    prices: read(SETTINGS.prices),
     sweepSeconds: read(SETTINGS.sweepSeconds),
     lanes: read(SETTINGS.lanes),
     batchMaxOps: read(SETTINGS.batchMaxOps),
@@ -103,6 +106,13 @@ const SETTINGS = {
     fallback: "on",
     parse: (text: string) => (text === "on" ? true : text === "off" ? false : undefined),
   } satisfies Setting<boolean>,
+  prices: {
+    name: "PRICES",
+    about: "the price list, read again on SIGHUP; unset: the one that ships",
+    takes: "a YAML file",
+    fallback: undefined,
+    parse: (text: string) => text,
+  } satisfies Setting<string>,
   sweepSeconds: wholeNumber("SWEEP_SECONDS", "how often to book what has expired", 300, 1, 86_400),
   lanes: wholeNumber("LANES", "how many transactions may be under way at once", 2, 1, 64),
   batchMaxOps: wholeNumber("BATCH_MAX_OPS", "operations in one transaction at most", 500, 1, 10_000),

@@ -68,7 +68,7 @@ export async function startEmbedded(
   owner.on("end", () => lost.resolve());
   owner.on("error", () => lost.resolve());
   return {
-    url: `postgresql://${USER}@${encodeURIComponent(at.host)}:${at.port}/${DATABASE}`,
+    url: urlOf(at),
     socketFolder: at.host,
     lost: lost.promise,
     async stop() {
@@ -78,6 +78,18 @@ export async function startEmbedded(
       await rm(at.host, { recursive: true, force: true });
     },
   };
+}
+
+/** The database in `dataDir` if it is running, without owning it, for `openOrm`. */
+export async function attachEmbedded(dataDir: string): Promise<string | undefined> {
+  const cluster = join(resolve(dataDir), "postgres");
+  await forgetDead(cluster).catch(() => {});
+  if (!(await exists(join(cluster, "postmaster.pid")))) return undefined;
+  return urlOf(await addressOf(cluster));
+}
+
+function urlOf({ host, port }: Address): string {
+  return `postgresql://${USER}@${encodeURIComponent(host)}:${port}/${DATABASE}`;
 }
 
 /** Whom PostgreSQL runs as: ourselves, or, because it refuses root, somebody without rights. */

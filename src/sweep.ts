@@ -3,10 +3,10 @@ import type { Logger } from "pino";
 import type { Command } from "./ledger/command.ts";
 import { isRejection } from "./ledger/rejection.ts";
 import type { Submit } from "./rpc/points.ts";
-import { type DueLot, findDueLots } from "./store/due.ts";
+import { type Due, findDue } from "./store/due.ts";
 import type { Orm } from "./store/orm.ts";
 
-const CHUNK_LOTS = 500;
+const CHUNK_SIZE = 500;
 
 /**
  * Books what has expired on accounts that nobody touches. It decides nothing: an expired lot
@@ -17,9 +17,9 @@ const CHUNK_LOTS = 500;
  */
 export async function sweep(orm: Orm, submit: Submit, signal?: AbortSignal): Promise<number> {
   let booked = 0;
-  let last: DueLot | undefined;
+  let last: Due | undefined;
   do {
-    const due = await findDueLots(orm.em.fork(), last, CHUNK_LOTS);
+    const due = await findDue(orm.em.fork(), last, CHUNK_SIZE);
     last = due.at(-1);
     const userIds = new Set(due.map(({ userId }) => userId));
     const results = await Promise.all([...userIds].map((id) => submit(expireDue(id))));

@@ -4,6 +4,7 @@ import { type Config, ConfigError, describeConfig, readConfig } from "../src/con
 const DEFAULTS: Config = {
   listen: { host: "127.0.0.1", port: 50051 },
   databaseUrl: undefined,
+  prices: undefined,
   dataDir: ".points",
   migrate: true,
   sweepSeconds: 300,

@@ -36,7 +36,7 @@ describe("a sweep", () => {
     expect(await dueLots()).toBe(0);
 
     expect(await sweep(database.orm, submitter())).toBe(0);
-    expect(await auditDatabase(database.query)).toEqual({
+    expect(await auditDatabase(database.url)).toEqual({
       accounts: DUE.length + LATER.length + NEVER.length,
       entries: everybody().length + DUE.length,
     });
@@ -58,7 +58,7 @@ describe("a sweep", () => {
 
     expect(await sweep(database.orm, submitter())).toBe(locked.length);
     expect(await expiryEntries()).toEqual(DUE.map(bookedOnce).toSorted(byUser));
-    await auditDatabase(database.query);
+    await auditDatabase(database.url);
   });
 
   test("beside another sweep books nothing twice and leaves nothing out", async () => {
@@ -70,7 +70,7 @@ describe("a sweep", () => {
     ]);
     expect(booked[0] + booked[1]).toBe(DUE.length);
     expect(await expiryEntries()).toEqual(DUE.map(bookedOnce).toSorted(byUser));
-    await auditDatabase(database.query);
+    await auditDatabase(database.url);
   });
 
   test("lets the traffic on other accounts go on", async () => {
@@ -90,7 +90,7 @@ describe("a sweep", () => {
     expect(consumed).toBeGreaterThan(2n);
     const [busy] = await database.query("select * from points.account where user_id = 'busy'");
     expect(busy).toMatchObject({ balance: String(1_000_000n - consumed), total_expired: "0" });
-    await auditDatabase(database.query);
+    await auditDatabase(database.url);
   });
 
   test("ends after the chunk under way when it is told to", async () => {
@@ -106,7 +106,7 @@ describe("a sweep", () => {
     expect(booked).toBeGreaterThan(0);
     expect(booked).toBeLessThan(DUE.length);
     expect(await expiryEntries()).toHaveLength(booked);
-    await auditDatabase(database.query);
+    await auditDatabase(database.url);
   });
 
   test("throws what a command came to if that is an error", async () => {
@@ -259,7 +259,7 @@ function rechargeOf(userId: string, points: bigint, expiration: Expiration): Com
 }
 
 function consumeOf(userId: string, points: bigint): Command {
-  return { kind: "consume", userId, points, ...UNNAMED };
+  return { kind: "consume", userId, cost: { points, usage: null }, ...UNNAMED };
 }
 
 function after(ttl: bigint): Expiration {

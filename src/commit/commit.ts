@@ -5,8 +5,8 @@ import type { Rejection } from "../ledger/rejection.ts";
 import type { Micros } from "../ledger/time.ts";
 import { databaseNow } from "../store/clock.ts";
 import { faultOf } from "../store/faults.ts";
+import { loadStates } from "../store/load.ts";
 import { lockAccounts } from "../store/lock.ts";
-import { loadLots, type LotName } from "../store/lots.ts";
 import type { EntityManager, Orm } from "../store/orm.ts";
 import { loadRepeats } from "../store/repeats.ts";
 import { save } from "../store/save.ts";
@@ -70,14 +70,10 @@ async function transact(
     const userIds = [...new Set(commands.map(({ userId }) => userId))].toSorted();
     const accounts = await lockAccounts(em, userIds);
     const now = await clock(em);
-    const lots = await loadLots(em, userIds, namedLots(commands));
-    const repeats = await loadRepeats(em, namedRequests(commands), accounts);
+    const states = await loadStates(em, accounts, commands, now);
+    const repeats = await loadRepeats(em, commands, accounts);
 
-    const batch = startBatch(
-      now,
-      [...accounts.values()].map((account) => ({ account, lots: lots.get(account.userId) ?? [] })),
-      repeats,
-    );
+    const batch = startBatch(now, states, repeats);
     const answers = commands.map((command) => answer(batch, command));
 
     const changes = changesOf(batch);
@@ -107,20 +103,4 @@ async function splitBatch(
     ...(await commit(orm, commands.slice(0, middle), clock)),
     ...(await commit(orm, commands.slice(middle), clock)),
   ];
-}
-
-function namedLots(commands: readonly Command[]): LotName[] {
-  return commands.flatMap((command) =>
-    command.kind === "expire" && command.target.kind === "lot"
-      ? [{ userId: command.userId, number: command.target.lot }]
-      : [],
-  );
-}
-
-function namedRequests(commands: readonly Command[]) {
-  return commands.flatMap((command) =>
-    command.kind !== "open" && command.request !== undefined
-      ? [{ userId: command.userId, requestId: command.request.id }]
-      : [],
-  );
 }

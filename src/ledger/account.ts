@@ -1,8 +1,10 @@
-import type { Lot } from "./lot.ts";
 import type { Micros } from "./time.ts";
 
 /** No total passes 2^53 - 1, so that clients whose numbers are doubles stay exact. */
 export const MAX_TOTAL = 9_007_199_254_740_991n;
+
+/** The most points that one command may move. */
+export const MAX_POINTS = 1_000_000_000_000n;
 
 /** The figures of an account. All are points, none is negative. */
 export type Figures = {
@@ -28,13 +30,6 @@ export type Account = Figures & {
   readonly updateTime: Micros;
 };
 
-/** All of an account that a command may read or change. */
-export type AccountState = {
-  readonly account: Account;
-  /** The open lots, and those that the command names, in burn order. */
-  readonly lots: readonly Lot[];
-};
-
 /** What the first entry's hash chains to. */
 export const GENESIS_HASH: Uint8Array = new Uint8Array(32);
 
@@ -53,27 +48,4 @@ export function emptyAccount(userId: string, createTime: Micros): Account {
     createTime,
     updateTime: createTime,
   };
-}
-
-/**
- * Throws if an equation of the ledger does not hold: then there is a bug, or somebody else wrote
- * to the tables, and nothing may be built on this account. Called after loading and before saving.
- */
-export function assertSound({ account, lots }: AccountState): void {
-  const { balance, frozen, totalRecharged, totalConsumed, totalExpired, totalRefunded } = account;
-  const remaining = lots.reduce((sum, lot) => sum + lot.remaining, 0n);
-  const lotsFrozen = lots.reduce((sum, lot) => sum + lot.frozen, 0n);
-  const sound =
-    balance + frozen + totalConsumed + totalExpired === totalRecharged + totalRefunded &&
-    balance === remaining &&
-    frozen === lotsFrozen &&
-    balance >= 0n &&
-    frozen >= 0n &&
-    totalConsumed >= 0n &&
-    totalExpired >= 0n &&
-    totalRefunded >= 0n &&
-    totalRecharged <= MAX_TOTAL &&
-    totalRefunded <= MAX_TOTAL &&
-    lots.every((lot) => lot.remaining >= 0n && lot.frozen >= 0n);
-  if (!sound) throw new Error(`the equations of account ${account.userId} do not hold`);
 }

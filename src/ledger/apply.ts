@@ -1,22 +1,20 @@
-import { type AccountState, emptyAccount, MAX_TOTAL } from "./account.ts";
-import type { Command, Consume, Expire, Expiration, Recharge } from "./command.ts";
-import { type Entry, type EntryContent, nextEntry } from "./entry.ts";
-import { isDue, type Lot, takePoints, withLot } from "./lot.ts";
-import type { Rejection } from "./rejection.ts";
-import { LAST_INSTANT, type Micros } from "./time.ts";
-
-/** What a command did to an account. */
-export type Applied = {
-  readonly state: AccountState;
-  /** All entries that it made, what was due first. */
-  readonly entries: readonly Entry[];
-  /** The entry that answers the command; undefined if it had nothing to do. */
-  readonly entry: Entry | undefined;
-};
+import { emptyAccount, MAX_TOTAL } from "./account.ts";
+import { type AccountState, bareState } from "./state.ts";
+import type { Command, Consume, CostOrRefusal, Expire, Expiration, Freeze, Mutation, Recharge } from "./command.ts";
+import { bookDue, bookExpired } from "./due.ts";
+import { type Applied, append, type Draft } from "./journal.ts";
+import { chooseLots, freezeThem, type Lot, moveAllocated, takeAway, withLot } from "./lot.ts";
+import { refund } from "./refund.ts";
+import { isRejection, type Rejection } from "./rejection.ts";
+import { release, settle } from "./settle.ts";
+import { endOf, type Micros } from "./time.ts";
 
 /**
  * Applies one command to an account at an instant. It is a pure function: a refusal leaves the
  * state that was passed in as the truth.
+ *
+ * Whatever the command, what is due is booked before it, and what it gave back to lots that are
+ * past their time is booked as expired after it.
  *
  * @param state the account, or undefined if there is none
  * @param now the database's clock; nothing here reads another
@@ -30,8 +28,13 @@ export function apply(
   if (state === undefined && !makesAccount) {
     return { reason: "ACCOUNT_NOT_FOUND", userId: command.userId };
   }
-  const found = state ?? { account: emptyAccount(command.userId, now), lots: [] };
+  const found = state ?? bareState(emptyAccount(command.userId, now));
   const booked = bookDue(found, command, now);
+  const applied = applyBooked(booked, command, now);
+  return isRejection(applied) ? applied : bookExpired(applied, now);
+}
+
+function applyBooked(booked: Applied, command: Command, now: Micros): Applied | Rejection {
   switch (command.kind) {
     case "open":
       return booked;
@@ -41,105 +44,95 @@ export function apply(
       return consume(booked, command, now);
     case "expire":
       return expire(booked, command, now);
+    case "freeze":
+      return freeze(booked, command, now);
+    case "settle":
+      return settle(booked, command, now);
+    case "release":
+      return release(booked, command, now);
+    case "refund":
+      return refund(booked, command, now);
   }
-}
-
-/**
- * Books what is past its time, in one EXPIRE entry. It belongs to the command only if that is what
- * the command asked for; otherwise the ledger did it by itself.
- */
-function bookDue(state: AccountState, command: Command, now: Micros): Applied {
-  const due = (lot: Lot) => isDue(lot, now);
-  const points = sumRemaining(state.lots.filter(due));
-  if (points === 0n) return { state, entries: [], entry: undefined };
-
-  const asked = command.kind === "expire" && command.target.kind === "due";
-  const cause = asked ? causeOf(command) : { request: undefined, metadata: new Map() };
-  const { lots, allocations } = takePoints(state.lots, points, due);
-  const content = { kind: "expire", points, allocations, ...NOT_A_RECHARGE, ...cause } as const;
-  const booked = append({ state, entries: [], entry: undefined }, lots, content, now);
-  return asked ? booked : { ...booked, entry: undefined };
 }
 
 function recharge(booked: Applied, command: Recharge, now: Micros): Applied | Rejection {
   const { account, lots } = booked.state;
   const { points, priority } = command;
   const expireTime = expireTimeOf(command.expiration, now);
-  if (expireTime !== null && typeof expireTime === "object") return expireTime;
+  if (typeof expireTime === "object" && expireTime !== null) return expireTime;
   if (account.totalRecharged + points > MAX_TOTAL) {
     return { reason: "TOTAL_TOO_LARGE", total: "total_recharged", limit: MAX_TOTAL };
   }
   // Everything is checked; from here on it changes.
   const number = account.sequence + 1n;
   const lot = { number, points, remaining: points, frozen: 0n, priority, expireTime };
-  const content = {
-    kind: "recharge",
-    points,
-    allocations: [{ lot: number, points }],
-    expireTime,
-    priority,
-    ...causeOf(command),
-  } as const;
-  return append(booked, withLot(lots, lot), content, now);
+  const allocations = [{ lot: number, points }];
+  const entry: Draft = { kind: "recharge", points, allocations, expireTime, priority };
+  return append(booked, { lots: withLot(lots, lot) }, entry, command, now);
 }
 
 function consume(booked: Applied, command: Consume, now: Micros): Applied | Rejection {
-  const { points } = command;
-  const refusal = insufficient(booked.state, points);
-  if (refusal !== undefined) return refusal;
+  const cost = affordable(booked.state, command.cost);
+  if (isRejection(cost)) return cost;
   // Everything is checked; from here on it changes.
-  const { lots, allocations } = takePoints(booked.state.lots, points);
-  const cause = causeOf(command);
-  const content = { kind: "consume", points, allocations, ...NOT_A_RECHARGE, ...cause } as const;
-  return append(booked, lots, content, now);
+  const { points, usage } = cost;
+  const allocations = chooseLots(booked.state.lots, points);
+  const lots = moveAllocated(booked.state.lots, allocations, takeAway);
+  return append(booked, { lots }, { kind: "consume", points, allocations, usage }, command, now);
+}
+
+function freeze(booked: Applied, command: Freeze, now: Micros): Applied | Rejection {
+  const { account, holds } = booked.state;
+  const expireTime = expireTimeOf(command.expiration, now);
+  if (expireTime === null) throw new Error("a hold must expire");
+  if (typeof expireTime === "object") return expireTime;
+  const cost = affordable(booked.state, command.cost);
+  if (isRejection(cost)) return cost;
+  // Everything is checked; from here on it changes.
+  const { points, usage } = cost;
+  const allocations = chooseLots(booked.state.lots, points);
+  const lots = moveAllocated(booked.state.lots, allocations, freezeThem);
+  const number = account.sequence + 1n;
+  const hold = { number, points, settled: 0n, status: "open", expireTime, allocations } as const;
+  const entry: Draft = { kind: "freeze", points, allocations, expireTime, usage };
+  return append(booked, { lots, holds: [...holds, hold] }, entry, command, now);
 }
 
 function expire(booked: Applied, command: Expire, now: Micros): Applied | Rejection {
+  const { state } = booked;
   const { target } = command;
   switch (target.kind) {
     case "due":
       return booked;
-    case "points":
-      return (
-        insufficient(booked.state, target.points) ??
-        expirePoints(booked, command, target.points, () => true, now)
-      );
+    case "points": {
+      const refusal = insufficient(state, target.points);
+      return refusal ?? expirePoints(booked, command, target.points, () => true, now);
+    }
     case "lot": {
-      const lot = booked.state.lots.find(({ number }) => number === target.lot);
+      const lot = state.lots.find(({ number }) => number === target.lot);
       if (lot === undefined) return { reason: "LOT_NOT_FOUND", lot: target.lot };
       if (lot.remaining === 0n) return booked;
-      return expirePoints(booked, command, lot.remaining, ({ number }) => number === lot.number, now);
+      return expirePoints(booked, command, lot.remaining, (one) => one === lot, now);
     }
   }
 }
 
 function expirePoints(
   booked: Applied,
-  command: Expire,
+  command: Mutation,
   points: bigint,
   from: (lot: Lot) => boolean,
   now: Micros,
 ): Applied {
-  const { lots, allocations } = takePoints(booked.state.lots, points, from);
-  const cause = causeOf(command);
-  const content = { kind: "expire", points, allocations, ...NOT_A_RECHARGE, ...cause } as const;
-  return append(booked, lots, content, now);
+  const allocations = chooseLots(booked.state.lots, points, from);
+  const lots = moveAllocated(booked.state.lots, allocations, takeAway);
+  return append(booked, { lots }, { kind: "expire", points, allocations }, command, now);
 }
 
-const NOT_A_RECHARGE = { expireTime: null, priority: 0 } as const;
-
-function causeOf({ request, metadata }: Recharge | Consume | Expire) {
-  return { request, metadata };
-}
-
-function append(
-  before: Applied,
-  lots: readonly Lot[],
-  content: EntryContent,
-  now: Micros,
-): Applied {
-  const { entry, account } = nextEntry(before.state, content, now);
-  return { state: { account, lots }, entries: [...before.entries, entry], entry };
+/** The cost, if it is one and the balance covers it. */
+function affordable(state: AccountState, cost: CostOrRefusal): CostOrRefusal {
+  if (isRejection(cost)) return cost;
+  return insufficient(state, cost.points) ?? cost;
 }
 
 function insufficient({ account }: AccountState, required: bigint): Rejection | undefined {
@@ -156,15 +149,6 @@ function expireTimeOf(expiration: Expiration, now: Micros): Micros | null | Reje
       if (expiration.time > now) return expiration.time;
       return { reason: "FIELD_INVALID", field: "expire_time", description: "must be after now" };
     case "after":
-      if (now + expiration.ttl <= LAST_INSTANT) return now + expiration.ttl;
-      return {
-        reason: "FIELD_INVALID",
-        field: "ttl",
-        description: "must end before the year 10000",
-      };
+      return endOf(expiration.ttl, "ttl", now);
   }
-}
-
-function sumRemaining(lots: readonly Lot[]): bigint {
-  return lots.reduce((sum, lot) => sum + lot.remaining, 0n);
 }

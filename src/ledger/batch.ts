@@ -1,7 +1,10 @@
-import { type Account, type AccountState, assertSound } from "./account.ts";
+import type { Account } from "./account.ts";
+import { type AccountState, assertSound } from "./state.ts";
 import { apply } from "./apply.ts";
 import type { Command } from "./command.ts";
-import type { Entry } from "./entry.ts";
+import { accountAfter, type Entry } from "./entry.ts";
+import type { Hold } from "./hold.ts";
+import type { Applied } from "./journal.ts";
 import type { Lot } from "./lot.ts";
 import { isRejection, type Rejection } from "./rejection.ts";
 import { type Remembered, repeatOf, requestKey } from "./repeat.ts";
@@ -30,13 +33,19 @@ export type Batch = {
   readonly receipts: Remembered[];
 };
 
+type OfUser<T> = T & { readonly userId: string };
+
 /** All that a batch changed. */
 export type Changes = {
   readonly newAccounts: readonly Account[];
   /** Accounts that were there before and have new entries, in order of id. */
   readonly accounts: readonly Account[];
   /** Lots that were made or changed, each once. */
-  readonly lots: readonly (Lot & { readonly userId: string })[];
+  readonly lots: readonly OfUser<Lot>[];
+  /** Holds that were made or changed, each once. */
+  readonly holds: readonly OfUser<Hold>[];
+  /** How much is now refunded of the entries of which something was. */
+  readonly refunds: readonly OfUser<{ readonly sequence: bigint; readonly refunded: bigint }>[];
   readonly entries: readonly Entry[];
   /** Named requests that succeeded without an entry. */
   readonly receipts: readonly Remembered[];
@@ -81,7 +90,7 @@ export function answer(batch: Batch, command: Command): Answer | Rejection {
   if (isRejection(applied)) return applied;
 
   const { entry } = applied;
-  const { account } = applied.state;
+  const account = accountAnswered(applied);
   batch.states.set(command.userId, applied.state);
   batch.entries.push(...applied.entries);
   if (request !== undefined && key !== undefined) {
@@ -90,6 +99,11 @@ export function answer(batch: Batch, command: Command): Answer | Rejection {
     if (entry === undefined) batch.receipts.push(remembered);
   }
   return { entry, account, replayed: false, created: state === undefined };
+}
+
+/** The account as the command's own entry left it; what is booked after that comes later. */
+function accountAnswered({ entry, state: { account } }: Applied): Account {
+  return entry === undefined ? account : accountAfter(entry, account.createTime);
 }
 
 /** What is to be saved; undefined if nothing changed. */
@@ -104,11 +118,28 @@ export function changesOf({ before, states, entries, receipts }: Batch): Changes
   return {
     newAccounts: accounts.filter(({ userId }) => !before.has(userId)),
     accounts: accounts.filter(({ userId }) => before.has(userId)),
-    lots: changed.flatMap(({ account: { userId }, lots }) => {
-      const unchanged = new Set(before.get(userId)?.lots);
-      return lots.filter((lot) => !unchanged.has(lot)).map((lot) => ({ ...lot, userId }));
-    }),
+    lots: changed.flatMap((state) => fresh(state, before, ({ lots }) => lots)),
+    holds: changed.flatMap((state) => fresh(state, before, ({ holds }) => holds)),
+    refunds: changed.flatMap(({ account: { userId }, refunded }) =>
+      [...refunded]
+        .filter(([sequence, points]) => before.get(userId)?.refunded.get(sequence) !== points)
+        .map(([sequence, points]) => ({ userId, sequence, refunded: points })),
+    ),
     entries,
     receipts,
   };
+}
+
+/** What is no longer the very object that it was. */
+function fresh<T extends object>(
+  state: AccountState,
+  before: ReadonlyMap<string, AccountState>,
+  of: (state: AccountState) => readonly T[],
+): OfUser<T>[] {
+  const { userId } = state.account;
+  const old = before.get(userId);
+  const unchanged = new Set(old === undefined ? [] : of(old));
+  return of(state)
+    .filter((one) => !unchanged.has(one))
+    .map((one) => ({ ...one, userId }));
 }

@@ -1,4 +1,9 @@
+import type { Cost } from "./prices.ts";
+import type { Rejection } from "./rejection.ts";
 import type { Micros } from "./time.ts";
+
+/** The life of a hold that names none: 24 hours. */
+export const HOLD_TTL: Micros = 86_400_000_000n;
 
 /** The name that a caller gave to a request, and the hash of all that it asked for. */
 export type Request = {
@@ -11,7 +16,7 @@ export type Request = {
 /** What a caller wrote on a request. */
 export type Metadata = ReadonlyMap<string, string>;
 
-/** When points expire. */
+/** When points, or a hold, expire. */
 export type Expiration =
   | { readonly kind: "never" }
   | { readonly kind: "at"; readonly time: Micros }
@@ -23,29 +28,62 @@ export type ExpireTarget =
   | { readonly kind: "lot"; readonly lot: bigint }
   | { readonly kind: "due" };
 
-type Mutation = {
+type MutationOf<Kind extends string, Content> = Content & {
+  readonly kind: Kind;
   readonly userId: string;
   /** Undefined: a repeat is a new operation. */
   readonly request: Request | undefined;
   readonly metadata: Metadata;
 };
 
+/** A cost, or why there is none: whether a service has a price is looked at after repeats. */
+export type CostOrRefusal = Cost | Rejection;
+
 /** Gets the account, and makes it if there is none. */
 export type Open = { readonly kind: "open"; readonly userId: string };
 
 /** Adds points as a new lot, and makes the account if there is none. */
-export type Recharge = Mutation & {
-  readonly kind: "recharge";
-  readonly points: bigint;
-  readonly expiration: Expiration;
-  readonly priority: number;
-};
+export type Recharge = MutationOf<
+  "recharge",
+  { readonly points: bigint; readonly expiration: Expiration; readonly priority: number }
+>;
 
 /** Spends points in burn order, all or none. */
-export type Consume = Mutation & { readonly kind: "consume"; readonly points: bigint };
+export type Consume = MutationOf<"consume", { readonly cost: CostOrRefusal }>;
 
 /** Takes points away as expired. */
-export type Expire = Mutation & { readonly kind: "expire"; readonly target: ExpireTarget };
+export type Expire = MutationOf<"expire", { readonly target: ExpireTarget }>;
+
+/** Sets points aside in burn order, all or none. It never lasts for ever. */
+export type Freeze = MutationOf<
+  "freeze",
+  { readonly cost: CostOrRefusal; readonly expiration: Exclude<Expiration, { kind: "never" }> }
+>;
+
+/** Spends from a hold, once; what is left over goes back. No cost: all of it. */
+export type Settle = MutationOf<
+  "settle",
+  { readonly hold: bigint; readonly cost: CostOrRefusal | undefined }
+>;
+
+/** Gives all of a hold back. */
+export type Release = MutationOf<"release", { readonly hold: bigint }>;
+
+/** Gives points that were spent back. */
+export type Refund = MutationOf<
+  "refund",
+  {
+    /** Of the consume or settle entry. */
+    readonly sequence: bigint;
+    /** Undefined: all that is not yet refunded. */
+    readonly points: bigint | undefined;
+    /** The life of a new lot for what has expired since; undefined: it stays expired. */
+    readonly reissueTtl: Micros | undefined;
+  }
+>;
+
+/** What changes an account and may be repeated. */
+export type Mutation = Recharge | Consume | Expire | Freeze | Settle | Release | Refund;
 
 /** What can be asked of an account. Its limits are checked before it comes here. */
-export type Command = Open | Recharge | Consume | Expire;
+export type Command = Open | Mutation;

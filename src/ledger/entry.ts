@@ -1,11 +1,20 @@
 import { createHash } from "node:crypto";
-import type { Account, AccountState, Figures } from "./account.ts";
+import type { Account, Figures } from "./account.ts";
+import type { AccountState } from "./state.ts";
 import type { Metadata, Request } from "./command.ts";
 import type { Allocation } from "./lot.ts";
+import type { PricedUsage } from "./prices.ts";
 import type { Micros } from "./time.ts";
 
 /** What an entry did. */
-export type EntryKind = "recharge" | "consume" | "expire";
+export type EntryKind =
+  | "recharge"
+  | "consume"
+  | "expire"
+  | "freeze"
+  | "settle"
+  | "release"
+  | "refund";
 
 /** What an entry says, before it has a place in a journal. */
 export type EntryContent = {
@@ -14,10 +23,16 @@ export type EntryContent = {
   readonly points: bigint;
   /** From or to which lots; they add up to `points`. */
   readonly allocations: readonly Allocation[];
-  /** Of a recharge: when its lot expires; null: never, or not a recharge. */
+  /** Of a settle: what was left over and went back; otherwise 0. */
+  readonly returned: bigint;
+  /** The entry that a settle, release or refund is about; otherwise null. */
+  readonly refersTo: bigint | null;
+  /** When the lot or the hold that it made expires; null: never, or it made none. */
   readonly expireTime: Micros | null;
-  /** Of a recharge: its lot's priority; otherwise 0. */
+  /** The priority of the lot that it made; otherwise 0. */
   readonly priority: number;
+  /** The use of a service that was priced; null: the caller named points. */
+  readonly usage: PricedUsage | null;
   /** Undefined where the caller named none, or where the ledger booked it by itself. */
   readonly request: Request | undefined;
   readonly metadata: Metadata;
@@ -58,7 +73,7 @@ export function accountAfter(entry: Entry, createTime: Micros): Account {
   return { ...entry.after, userId, sequence, hash, createTime, updateTime };
 }
 
-function figuresAfter(figures: Figures, { kind, points }: EntryContent): Figures {
+function figuresAfter(figures: Figures, { kind, points, returned }: EntryContent): Figures {
   const { balance, frozen, totalRecharged, totalConsumed, totalExpired, totalRefunded } = figures;
   const before = { balance, frozen, totalRecharged, totalConsumed, totalExpired, totalRefunded };
   switch (kind) {
@@ -68,26 +83,49 @@ function figuresAfter(figures: Figures, { kind, points }: EntryContent): Figures
       return { ...before, balance: balance - points, totalConsumed: totalConsumed + points };
     case "expire":
       return { ...before, balance: balance - points, totalExpired: totalExpired + points };
+    case "freeze":
+      return { ...before, balance: balance - points, frozen: frozen + points };
+    case "settle":
+      return {
+        ...before,
+        balance: balance + returned,
+        frozen: frozen - points - returned,
+        totalConsumed: totalConsumed + points,
+      };
+    case "release":
+      return { ...before, balance: balance + points, frozen: frozen - points };
+    case "refund":
+      return { ...before, balance: balance + points, totalRefunded: totalRefunded + points };
   }
 }
 
 /**
  * The hash that chains an entry to the one before: SHA-256 of the previous hash (32 bytes)
  * followed by a JSON array, in UTF-8 and without spaces, of all that the entry says. Whole numbers
- * are strings of digits, times microseconds since 1970, bytes hexadecimal, what is absent is null,
- * and metadata are pairs in the order of their keys. It must stay as it is for ever.
+ * are strings of digits, times microseconds since 1970, durations nanoseconds, bytes hexadecimal,
+ * what is absent is null, and metadata are pairs in the order of their keys. It must stay as it is for ever.
  */
 export function hashEntry(previous: Uint8Array, entry: Omit<Entry, "hash">): Uint8Array {
-  const { after, request } = entry;
+  const { after, request, usage } = entry;
   const content = [
     entry.userId,
     String(entry.sequence),
     entry.kind,
     String(entry.points),
     entry.allocations.map(({ lot, points }) => [String(lot), String(points)]),
+    String(entry.returned),
+    textOrNull(entry.refersTo),
     String(entry.time),
-    entry.expireTime === null ? null : String(entry.expireTime),
+    textOrNull(entry.expireTime),
     String(entry.priority),
+    usage === null
+      ? null
+      : [
+          usage.service,
+          textOrNull(usage.quantity),
+          textOrNull(usage.durationNanos),
+          usage.priceVersion,
+        ],
     request?.id ?? null,
     request === undefined ? null : Buffer.from(request.fingerprint).toString("hex"),
     [...entry.metadata].toSorted(([a], [b]) => (a < b ? -1 : 1)),
@@ -99,4 +137,8 @@ export function hashEntry(previous: Uint8Array, entry: Omit<Entry, "hash">): Uin
     String(after.totalRefunded),
   ];
   return createHash("sha256").update(previous).update(JSON.stringify(content)).digest();
+}
+
+function textOrNull(value: bigint | null): string | null {
+  return value === null ? null : String(value);
 }

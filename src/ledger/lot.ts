@@ -41,23 +41,90 @@ export function withLot(lots: readonly Lot[], lot: Lot): readonly Lot[] {
 }
 
 /**
- * Takes points from lots that `from` admits, in burn order: the lots afterwards, and from which
- * lot how much was taken. The caller has checked that they hold as many.
+ * Chooses which lots so many points come from, in burn order. The caller has checked that the lots
+ * that `from` admits hold as many.
  */
-export function takePoints(
+export function chooseLots(
   lots: readonly Lot[],
   points: bigint,
   from: (lot: Lot) => boolean = () => true,
-): { lots: readonly Lot[]; allocations: readonly Allocation[] } {
+): readonly Allocation[] {
+  const chosen: Allocation[] = [];
   let left = points;
-  const allocations: Allocation[] = [];
-  const after = lots.map((lot) => {
-    if (left === 0n || lot.remaining === 0n || !from(lot)) return lot;
-    const taken = lot.remaining < left ? lot.remaining : left;
+  for (const lot of lots) {
+    if (left === 0n) break;
+    if (lot.remaining === 0n || !from(lot)) continue;
+    const taken = min(lot.remaining, left);
+    chosen.push({ lot: lot.number, points: taken });
     left -= taken;
-    allocations.push({ lot: lot.number, points: taken });
-    return { ...lot, remaining: lot.remaining - taken };
-  });
+  }
   if (left !== 0n) throw new Error(`the lots lack ${left} of ${points} points`);
-  return { lots: after, allocations };
+  return chosen;
+}
+
+/** Moves the allocated points of each lot; every other lot stays the very object that it is. */
+export function moveAllocated(
+  lots: readonly Lot[],
+  allocations: readonly Allocation[],
+  move: Move,
+): readonly Lot[] {
+  const points = new Map(allocations.map((allocation) => [allocation.lot, allocation.points]));
+  return lots.map((lot) => {
+    const moved = points.get(lot.number);
+    return moved === undefined ? lot : { ...lot, ...move(lot, moved) };
+  });
+}
+
+/** What happens to some points of a lot. */
+export type Move = (lot: Lot, points: bigint) => Partial<Lot>;
+
+/** They are spent, or expire. */
+export const takeAway: Move = ({ remaining }, points) => ({ remaining: remaining - points });
+
+/** They are set aside. */
+export const freezeThem: Move = ({ remaining, frozen }, points) => ({
+  remaining: remaining - points,
+  frozen: frozen + points,
+});
+
+/** Having been set aside, they are spent. */
+export const spendFrozen: Move = ({ frozen }, points) => ({ frozen: frozen - points });
+
+/** Having been set aside, they come back. */
+export const thaw: Move = ({ remaining, frozen }, points) => ({
+  remaining: remaining + points,
+  frozen: frozen - points,
+});
+
+/** Having been spent, they come back. */
+export const giveBack: Move = ({ remaining }, points) => ({ remaining: remaining + points });
+
+/**
+ * Cuts allocations in two: the first so many points of them, and what is left.
+ *
+ * @param points at most their sum
+ */
+export function splitAllocations(
+  allocations: readonly Allocation[],
+  points: bigint,
+): { first: readonly Allocation[]; rest: readonly Allocation[] } {
+  const first: Allocation[] = [];
+  const rest: Allocation[] = [];
+  let left = points;
+  for (const { lot, points: all } of allocations) {
+    const cut = min(all, left);
+    left -= cut;
+    if (cut > 0n) first.push({ lot, points: cut });
+    if (cut < all) rest.push({ lot, points: all - cut });
+  }
+  return { first, rest };
+}
+
+/** How many points allocations come to. */
+export function sumPoints(allocations: readonly Allocation[]): bigint {
+  return allocations.reduce((sum, { points }) => sum + points, 0n);
+}
+
+function min(a: bigint, b: bigint): bigint {
+  return a < b ? a : b;
 }

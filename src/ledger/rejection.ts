@@ -3,6 +3,9 @@ export type Rejection =
   | { readonly reason: "FIELD_INVALID"; readonly field: string; readonly description: string }
   | { readonly reason: "ACCOUNT_NOT_FOUND"; readonly userId: string }
   | { readonly reason: "LOT_NOT_FOUND"; readonly lot: bigint }
+  | { readonly reason: "HOLD_NOT_FOUND"; readonly hold: bigint }
+  | { readonly reason: "ENTRY_NOT_FOUND"; readonly sequence: bigint }
+  | { readonly reason: "SERVICE_NOT_PRICED"; readonly service: string }
   | {
       readonly reason: "REQUEST_ID_REUSED";
       readonly requestId: string;
@@ -15,6 +18,17 @@ export type Rejection =
       readonly required: bigint;
       readonly shortfall: bigint;
     }
+  | { readonly reason: "HOLD_CLOSED"; readonly hold: bigint; readonly status: string }
+  | { readonly reason: "HOLD_EXPIRED"; readonly hold: bigint }
+  | { readonly reason: "HOLD_EXCEEDED"; readonly held: bigint; readonly required: bigint }
+  | {
+      readonly reason: "REFUND_EXCEEDS_ENTRY";
+      readonly sequence: bigint;
+      /** What is not yet refunded. */
+      readonly refundable: bigint;
+      readonly required: bigint;
+    }
+  | { readonly reason: "ENTRY_NOT_REFUNDABLE"; readonly sequence: bigint; readonly kind: string }
   | { readonly reason: "TOTAL_TOO_LARGE"; readonly total: string; readonly limit: bigint };
 
 /** Tells a refusal from what would have come instead. */

@@ -5,11 +5,20 @@ import {
   type Entry as EntryMessage,
   EntryKind,
   EntrySchema,
+  type Hold as HoldMessage,
+  HoldSchema,
+  HoldStatus,
+  type Lot as LotMessage,
+  LotSchema,
 } from "../../gen/points/v1/account_pb.ts";
+import { type PricedUsage as PricedUsageMessage, PricedUsageSchema } from "../../gen/points/v1/prices_pb.ts";
 import type { Account } from "../ledger/account.ts";
 import type { Answer } from "../ledger/batch.ts";
 import type { Entry } from "../ledger/entry.ts";
-import { toTimestamp } from "./timestamps.ts";
+import type { Hold } from "../ledger/hold.ts";
+import type { Lot } from "../ledger/lot.ts";
+import type { PricedUsage } from "../ledger/prices.ts";
+import { toDuration, toTimestamp } from "./timestamps.ts";
 
 // From the ledger to protobuf.
 
@@ -22,36 +31,87 @@ export function toMutationAnswer({ entry, account, replayed }: Answer) {
   };
 }
 
+/** What Freeze answers with. All of the new hold is in its entry, also for a repeat years later. */
+export function toFreezeAnswer(answer: Answer) {
+  const { entry } = answer;
+  if (entry === undefined || entry.expireTime === null) throw new Error("a freeze without a hold");
+  const { sequence: number, points, expireTime, allocations } = entry;
+  const hold = { number, points, settled: 0n, status: "open", expireTime, allocations } as const;
+  return { ...toMutationAnswer(answer), hold: toHoldMessage(hold) };
+}
+
 /** The account as the contract has it. */
 export function toAccountMessage(account: Account): AccountMessage {
-  const { userId, sequence, balance, totalRecharged, totalConsumed, totalExpired } = account;
+  const { userId, sequence, balance, frozen } = account;
+  const { totalRecharged, totalConsumed, totalExpired, totalRefunded } = account;
   return create(AccountSchema, {
     userId,
     sequence,
     balance,
+    frozen,
     totalRecharged,
     totalConsumed,
     totalExpired,
+    totalRefunded,
     createTime: toTimestamp(account.createTime),
     updateTime: toTimestamp(account.updateTime),
   });
 }
 
-function toEntryMessage(entry: Entry): EntryMessage {
-  const { userId, sequence, points, allocations, priority, expireTime, hash } = entry;
+/** The entry as the contract has it. */
+export function toEntryMessage(entry: Entry): EntryMessage {
+  const { userId, sequence, points, allocations, priority, expireTime, hash, usage } = entry;
   return create(EntrySchema, {
     userId,
     sequence,
-    kind: KINDS[entry.kind],
+    kind: ENTRY_KINDS[entry.kind],
     points,
     allocations: [...allocations],
     createTime: toTimestamp(entry.time),
     requestId: entry.request?.id ?? "",
     metadata: sorted(entry.metadata),
     balanceAfter: entry.after.balance,
+    frozenAfter: entry.after.frozen,
     ...(expireTime === null ? {} : { expireTime: toTimestamp(expireTime) }),
     priority,
     hash,
+    refersTo: entry.refersTo ?? 0n,
+    returned: entry.returned,
+    ...(usage === null ? {} : { usage: toUsageMessage(usage) }),
+  });
+}
+
+/** The lot as the contract has it. */
+export function toLotMessage(lot: Lot): LotMessage {
+  const { number, points, remaining, frozen, priority, expireTime } = lot;
+  const expiry = expireTime === null ? {} : { expireTime: toTimestamp(expireTime) };
+  return create(LotSchema, { number, points, remaining, frozen, priority, ...expiry });
+}
+
+/** The hold as the contract has it. */
+export function toHoldMessage(hold: Hold): HoldMessage {
+  const { number, points, settled, status, expireTime, allocations } = hold;
+  return create(HoldSchema, {
+    number,
+    points,
+    settled,
+    status: HOLD_STATUSES[status],
+    expireTime: toTimestamp(expireTime),
+    allocations: [...allocations],
+  });
+}
+
+function toUsageMessage(usage: PricedUsage): PricedUsageMessage {
+  const { service, quantity, durationNanos, priceVersion } = usage;
+  return create(PricedUsageSchema, {
+    service,
+    amount:
+      quantity !== null
+        ? { case: "quantity", value: quantity }
+        : durationNanos !== null
+          ? { case: "duration", value: toDuration(durationNanos) }
+          : { case: undefined },
+    priceVersion,
   });
 }
 
@@ -60,8 +120,20 @@ function sorted(metadata: Entry["metadata"]): Record<string, string> {
   return Object.fromEntries([...metadata].toSorted(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-const KINDS: Record<Entry["kind"], EntryKind> = {
+/** The kinds of entries in the contract. */
+export const ENTRY_KINDS: Record<Entry["kind"], EntryKind> = {
   recharge: EntryKind.RECHARGE,
   consume: EntryKind.CONSUME,
   expire: EntryKind.EXPIRE,
+  freeze: EntryKind.FREEZE,
+  settle: EntryKind.SETTLE,
+  release: EntryKind.RELEASE,
+  refund: EntryKind.REFUND,
+};
+
+const HOLD_STATUSES: Record<Hold["status"], HoldStatus> = {
+  open: HoldStatus.OPEN,
+  settled: HoldStatus.SETTLED,
+  released: HoldStatus.RELEASED,
+  expired: HoldStatus.EXPIRED,
 };

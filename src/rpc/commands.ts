@@ -4,38 +4,74 @@ import {
   ConsumeRequestSchema,
   type ExpireRequest,
   ExpireRequestSchema,
+  type FreezeRequest,
+  FreezeRequestSchema,
+  type Operation,
   type RechargeRequest,
   RechargeRequestSchema,
+  RefundRequestSchema,
+  ReleaseRequestSchema,
+  type SettleRequest,
+  SettleRequestSchema,
 } from "../../gen/points/v1/points_pb.ts";
-import type { Consume, Expire, ExpireTarget, Expiration, Recharge } from "../ledger/command.ts";
+import type { Usage as UsageMessage } from "../../gen/points/v1/prices_pb.ts";
+import { type CostOrRefusal, type ExpireTarget, type Expiration, HOLD_TTL, type Mutation } from "../ledger/command.ts";
+import { type PriceList, priceUsage, type Usage } from "../ledger/prices.ts";
 import { invalidField } from "./errors.ts";
 import { fingerprintOf } from "./fingerprint.ts";
-import { fromDuration, fromTimestamp } from "./timestamps.ts";
+import { fromDuration, fromTimestamp, nanosOf } from "./timestamps.ts";
 
-// From protobuf to the ledger. The limits of single fields have been checked by then (validate.ts);
-// what protobuf's own types leave open is checked here.
+/** An operation that is one: a request of one of the RPCs that change an account. */
+export type SetOperation = Exclude<Operation["operation"], { case: undefined }>;
 
-/** A valid RechargeRequest as a command. Throws FIELD_INVALID for a malformed time. */
-export function toRecharge(message: RechargeRequest): Recharge {
-  const { points, priority } = message;
-  const expiration = toExpiration(message.expiration);
-  return { kind: "recharge", ...mutation(RechargeRequestSchema, message), points, priority, expiration };
+/**
+ * From protobuf to the ledger. The limits of single fields have been checked by then; what
+ * protobuf's own types leave open is checked here. Uses are priced by the list in force now.
+ *
+ * @throws FIELD_INVALID
+ */
+export function toCommand(operation: SetOperation, prices: PriceList): Mutation {
+  const { case: kind, value } = operation;
+  switch (kind) {
+    case "recharge": {
+      const { points, priority } = value;
+      const expiration = toExpiration(value.expiration) ?? { kind: "never" };
+      return { kind, ...common(RechargeRequestSchema, value), points, priority, expiration };
+    }
+    case "consume": {
+      const cost = toCost(value.cost, prices) ?? missing("cost");
+      return { kind, ...common(ConsumeRequestSchema, value), cost };
+    }
+    case "expire":
+      return { kind, ...common(ExpireRequestSchema, value), target: toTarget(value.target) };
+    case "freeze": {
+      const cost = toCost(value.cost, prices) ?? missing("cost");
+      const expiration = toExpiration(value.expiration) ?? { kind: "after", ttl: HOLD_TTL };
+      return { kind, ...common(FreezeRequestSchema, value), cost, expiration };
+    }
+    case "settle": {
+      const cost = toCost(value.cost, prices);
+      return { kind, ...common(SettleRequestSchema, value), hold: value.hold, cost };
+    }
+    case "release":
+      return { kind, ...common(ReleaseRequestSchema, value), hold: value.hold };
+    case "refund": {
+      const { sequence, points, reissueTtl: ttl } = value;
+      const reissueTtl = ttl === undefined ? undefined : toTtl(ttl, "reissue_ttl");
+      return { kind, ...common(RefundRequestSchema, value), sequence, points, reissueTtl };
+    }
+  }
 }
 
-/** A valid ConsumeRequest as a command. */
-export function toConsume(message: ConsumeRequest): Consume {
-  const { cost } = message;
-  if (cost.case === undefined) throw invalidField("cost", "is required");
-  return { kind: "consume", ...mutation(ConsumeRequestSchema, message), points: cost.value };
+/** A use of a service as the ledger has it. */
+export function toUsage({ service, amount }: UsageMessage): Usage {
+  const quantity = amount.case === "quantity" ? amount.value : null;
+  const durationNanos = amount.case === "duration" ? nanosOf(amount.value) : null;
+  if (durationNanos === undefined) throw invalidField("usage.duration", "must be a valid duration");
+  return { service, quantity, durationNanos };
 }
 
-/** A valid ExpireRequest as a command. */
-export function toExpire(message: ExpireRequest): Expire {
-  const target = toTarget(message.target);
-  return { kind: "expire", ...mutation(ExpireRequestSchema, message), target };
-}
-
-function mutation<Desc extends DescMessage>(
+function common<Desc extends DescMessage>(
   schema: Desc,
   message: MessageShape<Desc> & {
     userId: string;
@@ -44,32 +80,50 @@ function mutation<Desc extends DescMessage>(
   },
 ) {
   const { userId, requestId: id } = message;
-  const request =
-    id === "" ? undefined : { id, fingerprint: fingerprintOf(schema, message) };
+  const request = id === "" ? undefined : { id, fingerprint: fingerprintOf(schema, message) };
   return { userId, request, metadata: new Map(Object.entries(message.metadata)) };
 }
 
-function toExpiration(expiration: RechargeRequest["expiration"]): Expiration {
+function toCost(
+  cost: ConsumeRequest["cost"] | SettleRequest["cost"],
+  prices: PriceList,
+): CostOrRefusal | undefined {
+  switch (cost.case) {
+    case undefined:
+      return undefined;
+    case "points":
+      return { points: cost.value, usage: null };
+    case "usage":
+      return priceUsage(prices, toUsage(cost.value));
+  }
+}
+
+function toExpiration(
+  expiration: RechargeRequest["expiration"] | FreezeRequest["expiration"],
+): Exclude<Expiration, { kind: "never" }> | undefined {
   switch (expiration.case) {
     case undefined:
-      return { kind: "never" };
+      return undefined;
     case "expireTime": {
       const time = fromTimestamp(expiration.value);
       if (time === undefined) throw invalidField("expire_time", "must be a valid timestamp");
       return { kind: "at", time };
     }
-    case "ttl": {
-      const ttl = fromDuration(expiration.value);
-      if (ttl === undefined) throw invalidField("ttl", "must be a valid duration");
-      return { kind: "after", ttl };
-    }
+    case "ttl":
+      return { kind: "after", ttl: toTtl(expiration.value, "ttl") };
   }
+}
+
+function toTtl(duration: Parameters<typeof fromDuration>[0], field: string): bigint {
+  const ttl = fromDuration(duration);
+  if (ttl === undefined) throw invalidField(field, "must be a valid duration");
+  return ttl;
 }
 
 function toTarget(target: ExpireRequest["target"]): ExpireTarget {
   switch (target.case) {
     case undefined:
-      throw invalidField("target", "is required");
+      return missing("target");
     case "points":
       return { kind: "points", points: target.value };
     case "lot":
@@ -77,4 +131,8 @@ function toTarget(target: ExpireRequest["target"]): ExpireTarget {
     case "due":
       return { kind: "due" };
   }
+}
+
+function missing(field: string): never {
+  throw invalidField(field, "is required");
 }

@@ -79,18 +79,29 @@ export function rejectionError(rejection: Rejection): ConnectError {
     case "FIELD_INVALID":
       return invalidField(rejection.field, rejection.description);
     case "ACCOUNT_NOT_FOUND":
-      return apiError({
-        code: Code.NotFound,
-        reason,
-        message: `user ${rejection.userId} has no account`,
-        metadata: { user_id: rejection.userId },
-      });
+      return accountNotFound(rejection.userId);
     case "LOT_NOT_FOUND":
       return apiError({
         code: Code.NotFound,
         reason,
         message: `the account has no lot ${rejection.lot}`,
         metadata: { lot: String(rejection.lot) },
+      });
+    case "HOLD_NOT_FOUND":
+      return apiError({
+        code: Code.NotFound,
+        reason,
+        message: `the account has no hold ${rejection.hold}`,
+        metadata: { hold: String(rejection.hold) },
+      });
+    case "ENTRY_NOT_FOUND":
+      return entryNotFound(rejection.sequence);
+    case "SERVICE_NOT_PRICED":
+      return apiError({
+        code: Code.NotFound,
+        reason,
+        message: `the price list has no service ${rejection.service}`,
+        metadata: { service: rejection.service },
       });
     case "REQUEST_ID_REUSED":
       return apiError({
@@ -113,6 +124,12 @@ export function rejectionError(rejection: Rejection): ConnectError {
           shortfall: String(rejection.shortfall),
         },
       });
+    case "HOLD_CLOSED":
+    case "HOLD_EXPIRED":
+    case "HOLD_EXCEEDED":
+    case "REFUND_EXCEEDS_ENTRY":
+    case "ENTRY_NOT_REFUNDABLE":
+      return stateError(rejection);
     case "TOTAL_TOO_LARGE":
       return apiError({
         code: Code.OutOfRange,
@@ -120,6 +137,75 @@ export function rejectionError(rejection: Rejection): ConnectError {
         message: `${rejection.total} would pass ${rejection.limit}`,
         metadata: { total: rejection.total, limit: String(rejection.limit) },
       });
+  }
+}
+
+/** The user has no account. */
+export function accountNotFound(userId: string): ConnectError {
+  return apiError({
+    code: Code.NotFound,
+    reason: "ACCOUNT_NOT_FOUND",
+    message: `user ${userId} has no account`,
+    metadata: { user_id: userId },
+  });
+}
+
+/** The account has no entry of that number. */
+export function entryNotFound(sequence: bigint): ConnectError {
+  return apiError({
+    code: Code.NotFound,
+    reason: "ENTRY_NOT_FOUND",
+    message: `the account has no entry ${sequence}`,
+    metadata: { sequence: String(sequence) },
+  });
+}
+
+/** A page token that is not one of this request's. */
+export function pageTokenInvalid(): ConnectError {
+  const message = "page_token is not one of this request's: ask from the start";
+  const violations = [{ field: "page_token", description: "is not one of this request's" }];
+  return apiError({ code: Code.InvalidArgument, reason: "PAGE_TOKEN_INVALID", message, violations });
+}
+
+type StateRejection = Extract<
+  Rejection,
+  {
+    reason:
+      | "HOLD_CLOSED"
+      | "HOLD_EXPIRED"
+      | "HOLD_EXCEEDED"
+      | "REFUND_EXCEEDS_ENTRY"
+      | "ENTRY_NOT_REFUNDABLE";
+  }
+>;
+
+/** A hold or an entry that is not in a state for this. */
+function stateError(rejection: StateRejection): ConnectError {
+  const { reason, ...facts } = rejection;
+  const metadata = Object.fromEntries(Object.entries(facts).map(([k, v]) => [k, String(v)]));
+  return apiError({
+    code: Code.FailedPrecondition,
+    reason,
+    message: stateMessage(rejection),
+    metadata,
+  });
+}
+
+function stateMessage(rejection: StateRejection): string {
+  switch (rejection.reason) {
+    case "HOLD_CLOSED":
+      return `hold ${rejection.hold} was ${rejection.status} before`;
+    case "HOLD_EXPIRED":
+      return `the time of hold ${rejection.hold} has come, and its points went back`;
+    case "HOLD_EXCEEDED":
+      return `${rejection.required} points are required, the hold has ${rejection.held}`;
+    case "REFUND_EXCEEDS_ENTRY":
+      return (
+        `${rejection.required} points are to be refunded, ` +
+        `entry ${rejection.sequence} has ${rejection.refundable} left`
+      );
+    case "ENTRY_NOT_REFUNDABLE":
+      return `entry ${rejection.sequence} is a ${rejection.kind}: it spent nothing`;
   }
 }
 

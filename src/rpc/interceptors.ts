@@ -1,39 +1,34 @@
-import { pathToString } from "@bufbuild/protobuf/reflect";
-import { createValidator } from "@bufbuild/protovalidate";
 import { ConnectError, type HandlerContext, type Interceptor } from "@connectrpc/connect";
 import type { Logger } from "pino";
-import { completeTransportError, invalidFields, thrownError } from "./errors.ts";
+import { completeTransportError, thrownError } from "./errors.ts";
+import { validate } from "./validate.ts";
 
-/** Refuses a request that breaks a limit of the contract, naming every such field. */
+/** Refuses a request that breaks a limit of the contract. Streams check their own messages. */
 export function validation(): Interceptor {
-  const validator = createValidator();
-  return (next) => async (request) => {
-    if (request.stream) return next(request);
-    const result = validator.validate(request.method.input, request.message);
-    if (result.kind === "error") throw result.error;
-    if (result.kind === "invalid") {
-      throw invalidFields(
-        result.violations.map(({ field, message }) => ({
-          field: pathToString(field),
-          description: message,
-        })),
-      );
-    }
+  return (next) => (request) => {
+    if (!request.stream) validate(request.method.input, request.message);
     return next(request);
   };
 }
 
-/** Gives everything that is thrown the form of an error of this API, and logs what is our fault. */
-export function errorTranslation(log: Logger): Interceptor {
+/** Gives everything that is thrown the form of an error of this API. */
+export function errorTranslation(toError: ErrorTranslator): Interceptor {
   return (next) => async (request) => {
     try {
       return await next(request);
     } catch (thrown) {
-      throw thrownError(thrown, (errorId, bug) => {
-        log.error({ errorId, method: request.method.name, err: bug }, "a call failed");
-      });
+      throw toError(thrown);
     }
   };
+}
+
+/** What was thrown, as an error of this API. */
+export type ErrorTranslator = (thrown: unknown) => ConnectError;
+
+/** Translates errors, and logs those that are our fault. */
+export function errorTranslator(log: Logger): ErrorTranslator {
+  return (thrown) =>
+    thrownError(thrown, (errorId, bug) => log.error({ errorId, err: bug }, "a call failed"));
 }
 
 /**

@@ -1,37 +1,87 @@
-import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
-import type { PointsService } from "../../gen/points/v1/points_pb.ts";
+import type { ServiceImpl } from "@connectrpc/connect";
+import { WatchAccountRequestSchema, type PointsService } from "../../gen/points/v1/points_pb.ts";
 import type { Result } from "../commit/commit.ts";
 import type { Answer } from "../ledger/batch.ts";
 import type { Command } from "../ledger/command.ts";
+import type { PriceList } from "../ledger/prices.ts";
 import { isRejection } from "../ledger/rejection.ts";
-import { toAccountMessage, toMutationAnswer } from "./answers.ts";
-import { toConsume, toExpire, toRecharge } from "./commands.ts";
+import type { Orm } from "../store/orm.ts";
+import { toAccountMessage, toFreezeAnswer, toMutationAnswer } from "./answers.ts";
+import { type SetOperation, toCommand } from "./commands.ts";
 import { rejectionError } from "./errors.ts";
+import { applyBatch, applyStream, type OperationServer } from "./operations.ts";
+import { listPrices, quote } from "./prices.ts";
+import { statements } from "./statements.ts";
+import { validate } from "./validate.ts";
+import type { Watchers } from "./watch.ts";
 
 /** Queues a command and gives what it came to, once it is committed. */
 export type Submit = (command: Command, signal?: AbortSignal) => Promise<Result>;
 
+/** What the RPCs need. */
+export type Backend = Omit<OperationServer, "run"> & {
+  readonly submit: Submit;
+  readonly orm: Orm;
+  /** The list in force. */
+  readonly prices: () => PriceList;
+  readonly watchers: Watchers;
+};
+
 /** The RPCs of PointsService: translate, submit, translate. */
-export function pointsService(submit: Submit): ServiceImpl<typeof PointsService> {
-  const answerTo = async (command: Command, { signal }: HandlerContext): Promise<Answer> => {
+export function pointsService(backend: Backend): ServiceImpl<typeof PointsService> {
+  const { submit, orm, prices, watchers } = backend;
+  const answerTo = async (command: Command, signal: AbortSignal): Promise<Answer> => {
     const result = await submit(command, signal);
     if (result instanceof Error) throw result;
     if (isRejection(result)) throw rejectionError(result);
     return result;
   };
+  const run = (operation: SetOperation, signal: AbortSignal) =>
+    answerTo(toCommand(operation, prices()), signal);
+  const server: OperationServer = { ...backend, run };
+
   return {
-    async getOrCreate({ userId }, context) {
-      const { account, created } = await answerTo({ kind: "open", userId }, context);
+    async getOrCreate({ userId }, { signal }) {
+      const { account, created } = await answerTo({ kind: "open", userId }, signal);
       return { account: toAccountMessage(account), created };
     },
-    async recharge(request, context) {
-      return toMutationAnswer(await answerTo(toRecharge(request), context));
+    async recharge(value, { signal }) {
+      return toMutationAnswer(await run({ case: "recharge", value }, signal));
     },
-    async consume(request, context) {
-      return toMutationAnswer(await answerTo(toConsume(request), context));
+    async consume(value, { signal }) {
+      return toMutationAnswer(await run({ case: "consume", value }, signal));
     },
-    async expire(request, context) {
-      return toMutationAnswer(await answerTo(toExpire(request), context));
+    async expire(value, { signal }) {
+      return toMutationAnswer(await run({ case: "expire", value }, signal));
+    },
+    async freeze(value, { signal }) {
+      return toFreezeAnswer(await run({ case: "freeze", value }, signal));
+    },
+    async settle(value, { signal }) {
+      return toMutationAnswer(await run({ case: "settle", value }, signal));
+    },
+    async release(value, { signal }) {
+      return toMutationAnswer(await run({ case: "release", value }, signal));
+    },
+    async refund(value, { signal }) {
+      return toMutationAnswer(await run({ case: "refund", value }, signal));
+    },
+    quote: (request) => quote(prices(), orm, request),
+    listPrices: () => listPrices(prices()),
+    async applyBatch({ operations }, context) {
+      return { results: await applyBatch(server, operations, context) };
+    },
+    apply: (requests, context) => applyStream(server, requests, context),
+    ...statements(orm),
+    async *watchAccount(request, { signal }) {
+      try {
+        validate(WatchAccountRequestSchema, request);
+        for await (const account of watchers.watch(request.userId, signal)) {
+          yield { account: toAccountMessage(account) };
+        }
+      } catch (thrown) {
+        throw backend.toError(thrown);
+      }
     },
   };
 }

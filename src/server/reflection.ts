@@ -14,7 +14,8 @@ type Request = v1.ServerReflectionRequest | v1alpha.ServerReflectionRequest;
 type Index = ReturnType<typeof indexOf>;
 
 /**
- * Server reflection, v1 and v1alpha, for `services`, themselves included.
+ * Server reflection, v1 and v1alpha, for `services`, themselves included, and for `moreFiles`,
+ * which no service names: the details of errors, for one.
  *
  * Answers as grpc-go does: a file comes with its transitive dependencies, less those the same
  * stream was sent before; what isn't known is an ErrorResponse with code NOT_FOUND, and the
@@ -22,9 +23,10 @@ type Index = ReturnType<typeof indexOf>;
  */
 export function reflectionRoutes(
   services: readonly DescService[],
+  moreFiles: readonly DescFile[] = [],
 ): (router: ConnectRouter) => void {
   const all = [...services, v1.ServerReflection, v1alpha.ServerReflection];
-  const index = indexOf(all);
+  const index = indexOf(all, moreFiles);
   return (router) => {
     router.service(v1.ServerReflection, {
       serverReflectionInfo: (requests) => answers(index, requests),
@@ -89,12 +91,13 @@ function notFound(asked: string) {
   return { case: "errorResponse" as const, value };
 }
 
-/** The files that declare `services` and all they import, by each name one can ask for. */
-function indexOf(services: readonly DescService[]) {
+/** The files that declare `services`, `moreFiles` and all they import, by each name to ask for. */
+function indexOf(services: readonly DescService[], moreFiles: readonly DescFile[]) {
   const files = new Map<string, DescFile>();
   const symbols = new Map<string, DescFile>();
   const extensions = new Map<string, Map<number, DescFile>>();
-  for (const file of services.flatMap((service) => withDependencies(service.file))) {
+  const roots = [...services.map((service) => service.file), ...moreFiles];
+  for (const file of roots.flatMap(withDependencies)) {
     if (files.has(file.proto.name)) continue;
     files.set(file.proto.name, file);
     for (const symbol of symbolsOf(file)) symbols.set(symbol, file);

@@ -1,6 +1,8 @@
+import { createRegistry } from "@bufbuild/protobuf";
 import type { ConnectRouter } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import type { Logger } from "pino";
+import { file_google_rpc_error_details } from "../../gen/google/rpc/error_details_pb.ts";
 import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
 import { createBatcher } from "../commit/batcher.ts";
@@ -8,8 +10,16 @@ import { commit, type Result } from "../commit/commit.ts";
 import { laneNumber } from "../commit/lane.ts";
 import type { Config } from "../config.ts";
 import type { Command } from "../ledger/command.ts";
-import { completeErrors, errorTranslation, validation } from "../rpc/interceptors.ts";
+import type { PriceList } from "../ledger/prices.ts";
+import {
+  completeErrors,
+  errorTranslation,
+  type ErrorTranslator,
+  errorTranslator,
+  validation,
+} from "../rpc/interceptors.ts";
 import { pointsService } from "../rpc/points.ts";
+import { createWatchers } from "../rpc/watch.ts";
 import type { Orm } from "../store/orm.ts";
 import { startSweeper } from "../sweep.ts";
 import { watchDatabase } from "./database-watch.ts";
@@ -18,6 +28,9 @@ import { createHealth } from "./health.ts";
 import { type Handler, listen } from "./listen.ts";
 import { reflectionRoutes } from "./reflection.ts";
 import { unknownRpc } from "./unknown-rpc.ts";
+
+/** What google.rpc.Status may have in it, for its JSON. */
+const ERROR_DETAILS = createRegistry(file_google_rpc_error_details);
 
 /** A server that answers. */
 export type PointsServer = {
@@ -29,9 +42,15 @@ export type PointsServer = {
 /**
  * Starts serving on a database whose schema is up to date.
  *
+ * @param prices the list in force at the time of a request
  * @throws if the address cannot be listened on
  */
-export async function startServer(config: Config, orm: Orm, log: Logger): Promise<PointsServer> {
+export async function startServer(
+  config: Config,
+  orm: Orm,
+  prices: () => PriceList,
+  log: Logger,
+): Promise<PointsServer> {
   const batcher = createBatcher<Command, Result>({
     lanes: config.lanes,
     laneOf: ({ userId }) => laneNumber(userId),
@@ -41,14 +60,22 @@ export async function startServer(config: Config, orm: Orm, log: Logger): Promis
   });
   const health = createHealth([PointsService.typeName]);
 
+  const watchers = createWatchers(orm, log);
+  const { submit } = batcher;
+  const hasRoom = () => batcher.queued() < config.queueMaxOps;
+  const toError = errorTranslator(log);
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  const backend = { submit, hasRoom, stopping: signal, toError, orm, prices, watchers };
+
   const routes = (router: ConnectRouter) => {
-    router.service(PointsService, pointsService(batcher.submit));
+    router.service(PointsService, pointsService(backend));
     health.routes(router);
-    reflectionRoutes([PointsService, Health])(router);
+    reflectionRoutes([PointsService, Health], [file_google_rpc_error_details])(router);
   };
-  const listener = await listen(config.listen, handlerOf(config, log, routes));
+  const listener = await listen(config.listen, handlerOf(config, toError, routes));
   const watch = watchDatabase(orm, log, health.setServing);
-  const sweeper = startSweeper(orm, batcher.submit, config.sweepSeconds, log);
+  const sweeper = startSweeper(orm, submit, config.sweepSeconds, log);
 
   return {
     address: listener.address,
@@ -57,27 +84,38 @@ export async function startServer(config: Config, orm: Orm, log: Logger): Promis
       health.setServing(false);
       await sweeper.stop();
       health.close();
+      watchers.close();
+      stopping.abort();
       await listener.close(config.drainMs);
       await batcher.drain();
     },
   };
 }
 
-function handlerOf(config: Config, log: Logger, routes: (router: ConnectRouter) => void): Handler {
+function handlerOf(
+  config: Config,
+  toError: ErrorTranslator,
+  routes: (router: ConnectRouter) => void,
+): Handler {
   const adapter = connectNodeAdapter({
     routes,
-    interceptors: [errorTranslation(log), validation()],
+    interceptors: [errorTranslation(toError), validation()],
     requestGate: completeErrors,
     readMaxBytes: config.messageMaxBytes,
     // An answer repeats what was asked and adds to it; it must never be what fails.
     writeMaxBytes: 16 * config.messageMaxBytes,
     fallback: unknownRpc,
     // People read the JSON: a balance of 0 is worth saying.
-    jsonOptions: { alwaysEmitImplicit: true },
+    jsonOptions: { alwaysEmitImplicit: true, registry: ERROR_DETAILS },
   });
   const deadlines = { defaultMs: config.deadlineDefaultMs, maxMs: config.deadlineMaxMs };
+  const unaryPaths = new Set(
+    PointsService.methods
+      .filter(({ methodKind }) => methodKind === "unary")
+      .map(({ name }) => `/${PointsService.typeName}/${name}`),
+  );
   return (request, response) => {
-    const streams = request.url?.startsWith(`/${PointsService.typeName}/`) !== true;
+    const streams = !unaryPaths.has(request.url?.split("?", 1)[0] ?? "");
     boundDeadline(request.headers, streams, deadlines);
     adapter(request, response);
   };

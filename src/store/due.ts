@@ -3,35 +3,41 @@ import type { Micros } from "../ledger/time.ts";
 import { fromTimestamptz, toTimestamptz } from "./instant.ts";
 import type { EntityManager } from "./orm.ts";
 
-/** A lot that is past its time and still holds points: where a search goes on after it. */
-export type DueLot = {
+/** A lot or a hold that is past its time: where a search goes on after it. */
+export type Due = {
   readonly userId: string;
   readonly number: bigint;
   readonly expireTime: Micros;
 };
 
 /**
- * Finds due lots, in the order in which they fell due. Accounts that somebody has locked are left
- * out: whoever works on an account books what is due there anyway.
+ * Finds lots that still hold points past their time, and open holds past theirs, in the order in
+ * which they fell due. Accounts that somebody has locked are left out: whoever works on an account
+ * books what is due there anyway.
  *
  * @param after where to go on; undefined: from the start
  */
-export async function findDueLots(
+export async function findDue(
   em: EntityManager,
-  after: DueLot | undefined,
+  after: Due | undefined,
   limit: number,
-): Promise<readonly DueLot[]> {
+): Promise<readonly Due[]> {
   const [time, userId, number] =
     after === undefined
       ? ["-infinity", "", "0"]
       : [toTimestamptz(after.expireTime), after.userId, String(after.number)];
   const { rows } = await sql<{ user_id: string; number: string; expire_time: string }>`
-    select lot.user_id, lot.number, lot.expire_time
-    from points.lot join points.account using (user_id)
-    where lot.open and lot.remaining > 0 and lot.expire_time <= statement_timestamp()
-      and (lot.expire_time, lot.user_id, lot.number)
+    select due.user_id, due.number, due.expire_time
+    from (
+      select user_id, number, expire_time from points.lot where open and remaining > 0
+      union all
+      select user_id, number, expire_time from points.hold where status = 'open'
+    ) as due
+    join points.account using (user_id)
+    where due.expire_time <= statement_timestamp()
+      and (due.expire_time, due.user_id, due.number)
         > (${time}::timestamptz, ${userId}::text, ${number}::bigint)
-    order by lot.expire_time, lot.user_id, lot.number
+    order by due.expire_time, due.user_id, due.number
     limit ${limit}
     for update of account skip locked`.execute(em.getKysely());
   return rows.map((row) => ({

@@ -48,6 +48,22 @@ export const LotEntity = defineEntity({
   },
 });
 
+/** One row a hold, open or closed, with the lots that its points came from. */
+export const HoldEntity = defineEntity({
+  name: "Hold",
+  tableName: "hold",
+  properties: {
+    userId: userId(),
+    number: p.bigint().primary(),
+    points: points(),
+    settled: points(),
+    status: p.text(),
+    expireTime: instant(),
+    lots: p.array(),
+    lotPoints: p.array(),
+  },
+});
+
 /** One row an entry: written once, never changed. Allocations are two arrays of equal length. */
 export const EntryEntity = defineEntity({
   name: "Entry",
@@ -59,14 +75,31 @@ export const EntryEntity = defineEntity({
     points: points(),
     lots: p.array(),
     lotPoints: p.array(),
+    returned: points(),
+    refersTo: p.bigint().nullable(),
     createTime: instant(),
     expireTime: instant().nullable(),
     priority: p.smallint(),
+    service: p.text().nullable(),
+    quantity: p.bigint().nullable(),
+    durationNanos: p.bigint().nullable(),
+    priceVersion: p.text().nullable(),
     requestId: id().nullable(),
     fingerprint: p.blob().nullable(),
     metadata: p.json<Record<string, string>>().nullable(),
     ...figures,
     hash: p.blob(),
+  },
+});
+
+/** How much of an entry has been refunded, for entries of which something was. */
+export const RefundEntity = defineEntity({
+  name: "Refund",
+  tableName: "refund",
+  properties: {
+    userId: userId(),
+    sequence: p.bigint().primary(),
+    refunded: points(),
   },
 });
 

@@ -1,4 +1,5 @@
 import type { Entry, EntryKind } from "../ledger/entry.ts";
+import type { Allocation } from "../ledger/lot.ts";
 import { fromTimestamptz } from "./instant.ts";
 
 /** A row of the table `entry`, as a query that the ORM does not map gives it. */
@@ -9,9 +10,15 @@ export type EntryRow = {
   points: string;
   lots: readonly string[];
   lot_points: readonly string[];
+  returned: string;
+  refers_to: string | null;
   create_time: string;
   expire_time: string | null;
   priority: number;
+  service: string | null;
+  quantity: string | null;
+  duration_nanos: string | null;
+  price_version: string | null;
   request_id: string | null;
   fingerprint: Uint8Array | null;
   metadata: Record<string, string> | null;
@@ -32,13 +39,13 @@ export function toEntry(row: EntryRow): Entry {
     sequence: BigInt(row.sequence),
     kind: row.kind,
     points: BigInt(row.points),
-    allocations: row.lots.map((lot, index) => ({
-      lot: BigInt(lot),
-      points: BigInt(row.lot_points[index]!),
-    })),
+    allocations: toAllocations(row),
+    returned: BigInt(row.returned),
+    refersTo: toBigintOrNull(row.refers_to),
     time: fromTimestamptz(row.create_time),
     expireTime: row.expire_time === null ? null : fromTimestamptz(row.expire_time),
     priority: row.priority,
+    usage: toUsage(row),
     request: id === null || fingerprint === null ? undefined : { id, fingerprint },
     metadata: new Map(Object.entries(row.metadata ?? {})),
     after: {
@@ -51,4 +58,26 @@ export function toEntry(row: EntryRow): Entry {
     },
     hash: row.hash,
   };
+}
+
+/** The allocations that a row of entries or of holds has as two arrays. */
+export function toAllocations(row: Pick<EntryRow, "lots" | "lot_points">): readonly Allocation[] {
+  return row.lots.map((lot, index) => ({
+    lot: BigInt(lot),
+    points: BigInt(row.lot_points[index]!),
+  }));
+}
+
+function toUsage({ service, quantity, duration_nanos, price_version }: EntryRow) {
+  if (service === null || price_version === null) return null;
+  return {
+    service,
+    quantity: toBigintOrNull(quantity),
+    durationNanos: toBigintOrNull(duration_nanos),
+    priceVersion: price_version,
+  };
+}
+
+function toBigintOrNull(text: string | null): bigint | null {
+  return text === null ? null : BigInt(text);
 }

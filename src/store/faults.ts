@@ -9,7 +9,7 @@ export type Fault = "retry" | "away" | "bug";
 /** Reads an error of the ORM, of Kysely or of the driver. */
 export function faultOf(error: unknown): Fault {
   const code = sqlStateOf(error);
-  if (RETRY.has(code)) return "retry";
+  if (RETRY.has(code) || isMadeMeanwhile(error)) return "retry";
   if (AWAY.has(code) || AWAY_CLASSES.has(code.slice(0, 2))) return "away";
   // The driver's own errors carry no code.
   return error instanceof Error && DRIVER_AWAY.test(error.message) ? "away" : "bug";
@@ -17,11 +17,15 @@ export function faultOf(error: unknown): Fault {
 
 const DRIVER_AWAY = /connection|timeout expired|Client was closed|not queryable/i;
 
+/** Another server has just made an account that this batch wanted to make. */
+function isMadeMeanwhile(error: unknown): boolean {
+  return error instanceof Error && "constraint" in error && error.constraint === "account_pkey";
+}
+
 const RETRY = new Set([
   "40001", // serialization failure
   "40P01", // deadlock
   "55P03", // lock timeout
-  "23505", // two replicas made the same account at once
 ]);
 
 const AWAY = new Set([

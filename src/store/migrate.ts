@@ -1,8 +1,5 @@
-import { Migration0001Ledger } from "./migrations/0001_ledger.ts";
+import { MIGRATIONS } from "./migrations/list.ts";
 import type { EntityManager, Orm } from "./orm.ts";
-
-/** All migrations, oldest first. They only go forward. */
-export const MIGRATIONS = [{ name: "0001_ledger", class: Migration0001Ledger }];
 
 // Any fixed number does, as long as every version of Points takes the same: "points" in ASCII.
 const MIGRATION_LOCK = 0x70_6f_69_6e_74_73n;

@@ -1,7 +1,14 @@
 import { Migrator } from "@mikro-orm/migrations";
 import { MikroORM } from "@mikro-orm/postgresql";
-import { AccountEntity, EntryEntity, LotEntity, ReceiptEntity } from "./entities.ts";
-import { MIGRATIONS } from "./migrate.ts";
+import {
+  AccountEntity,
+  EntryEntity,
+  HoldEntity,
+  LotEntity,
+  ReceiptEntity,
+  RefundEntity,
+} from "./entities.ts";
+import { MIGRATIONS } from "./migrations/list.ts";
 
 /** The ORM, which owns the pool of connections to one database. */
 export type Orm = MikroORM;
@@ -20,7 +27,7 @@ export async function openOrm(url: string, poolMax: number): Promise<Orm> {
   return MikroORM.init({
     clientUrl: url,
     schema: "points",
-    entities: [AccountEntity, LotEntity, EntryEntity, ReceiptEntity],
+    entities: [AccountEntity, LotEntity, HoldEntity, EntryEntity, RefundEntity, ReceiptEntity],
     extensions: [Migrator],
     migrations: { migrationsList: MIGRATIONS, tableName: "migration", snapshot: false },
     ensureDatabase: false,

@@ -1,27 +1,29 @@
 import { sql } from "kysely";
 import { type Account, emptyAccount } from "../ledger/account.ts";
+import type { Command } from "../ledger/command.ts";
 import { accountAfter } from "../ledger/entry.ts";
 import { type Remembered, requestKey } from "../ledger/repeat.ts";
 import { type EntryRow, toEntry } from "./entries.ts";
 import type { EntityManager } from "./orm.ts";
 
-/** A request that may be a repeat. */
-export type RequestName = { readonly userId: string; readonly requestId: string };
-
 /**
- * Which of these requests were applied before, and their first answers.
+ * Which of these commands are repeats, and what was answered first.
  *
  * @param accounts the accounts that exist, by user id, locked
  * @returns by `requestKey`
  */
 export async function loadRepeats(
   em: EntityManager,
-  requests: readonly RequestName[],
+  commands: readonly Command[],
   accounts: ReadonlyMap<string, Account>,
 ): Promise<Map<string, Remembered>> {
   // Whoever has no account yet has no repeats. Another server may make one just now: then the
   // insert of ours fails, and the batch is tried again.
-  const possible = requests.filter(({ userId }) => accounts.has(userId));
+  const possible = commands.flatMap((command) =>
+    command.kind !== "open" && command.request !== undefined && accounts.has(command.userId)
+      ? [{ userId: command.userId, requestId: command.request.id }]
+      : [],
+  );
   if (possible.length === 0) return new Map();
   const asked = sql`
     unnest(

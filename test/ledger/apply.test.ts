@@ -1,12 +1,17 @@
 import { describe, expect, test } from "vitest";
-import { type AccountState, assertSound, emptyAccount, MAX_TOTAL } from "../../src/ledger/account.ts";
+import { emptyAccount, MAX_TOTAL } from "../../src/ledger/account.ts";
+import { type AccountState, assertSound, bareState } from "../../src/ledger/state.ts";
 import { apply } from "../../src/ledger/apply.ts";
 import type { Command, Expiration, ExpireTarget } from "../../src/ledger/command.ts";
 import { LAST_INSTANT } from "../../src/ledger/time.ts";
 import { NOW, outcome, stateOf } from "../support/statement.ts";
 
 const nobody = { userId: "ada", request: undefined, metadata: new Map() };
-const consume = (points: bigint): Command => ({ kind: "consume", ...nobody, points });
+const consume = (points: bigint): Command => ({
+  kind: "consume",
+  ...nobody,
+  cost: { points, usage: null },
+});
 const expire = (target: ExpireTarget): Command => ({ kind: "expire", ...nobody, target });
 const recharge = (points: bigint, expiration: Expiration = { kind: "never" }, priority = 0): Command => ({
   kind: "recharge",
@@ -302,7 +307,7 @@ function noAccount() {
 
 function withTotal(total: bigint): AccountState {
   const account = { ...emptyAccount("ada", NOW), totalRecharged: total, totalConsumed: total };
-  return { account, lots: [] };
+  return bareState(account);
 }
 
 function change(state: AccountState, figures: Partial<AccountState["account"]>): AccountState {

@@ -13,8 +13,11 @@ const entry: Entry = {
     { lot: 4n, points: 10n },
   ],
   time: 1_767_225_600_000_001n,
+  returned: 3n,
+  refersTo: 2n,
   expireTime: null,
   priority: 0,
+  usage: { service: "tts", quantity: null, durationNanos: 1_500_000_000n, priceVersion: "v1" },
   request: { id: "job-1", fingerprint: new Uint8Array(32).fill(0xab) },
   metadata: new Map([
     ["z", "2"],
@@ -33,7 +36,8 @@ const entry: Entry = {
 
 test("the hash is that of the documented text, and stays so for ever", () => {
   const text =
-    '["ada","7","consume","30",[["1","20"],["4","10"]],"1767225600000001",null,"0","job-1",' +
+    '["ada","7","consume","30",[["1","20"],["4","10"]],"3","2","1767225600000001",null,"0",' +
+    '["tts",null,"1500000000","v1"],"job-1",' +
     `"${"ab".repeat(32)}",[["a","é"],["z","2"]],"70","0","100","30","0","0"]`;
   const expected = createHash("sha256").update(GENESIS_HASH).update(text).digest("hex");
   expect(Buffer.from(hashEntry(GENESIS_HASH, entry)).toString("hex")).toBe(expected);
@@ -48,6 +52,9 @@ const changes: [what: string, changed: Partial<Entry>][] = [
   ["the time", { time: entry.time + 1n }],
   ["the expiry", { expireTime: 1n }],
   ["the priority", { priority: 1 }],
+  ["what was returned", { returned: 4n }],
+  ["what it refers to", { refersTo: null }],
+  ["the usage", { usage: { ...entry.usage!, quantity: 1n } }],
   ["the request", { request: undefined }],
   ["the request's id", { request: { ...entry.request!, id: "job-2" } }],
   ["the metadata", { metadata: new Map([["a", "é"]]) }],

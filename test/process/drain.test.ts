@@ -33,7 +33,7 @@ test("a server that is told to stop under load answers all that it applies", asy
   const operations = await load.finish();
   expect(countsOf(operations).unanswered).toBeGreaterThan(0);
   expect(await compareWithDatabase(operations, query)).toEqual([]);
-  await auditDatabase(query);
+  await auditDatabase(url);
 });
 
 test("a server that is told to stop answers what is under way and what is queued", async () => {
@@ -70,7 +70,7 @@ test("a server that is told to stop answers what is under way and what is queued
   expect(sequences).toEqual(Array.from({ length: 100 }, (_, index) => BigInt(index + 2)));
   expect((await inTenSeconds(exit, stopped)).code).toBe(0);
   await expect(client!.getOrCreate({ userId: "ada" })).rejects.toThrow();
-  expect(await auditDatabase(query)).toEqual({ accounts: 1, entries: 101 });
+  expect(await auditDatabase(url)).toEqual({ accounts: 1, entries: 101 });
 });
 
 test("a server that is told to stop says NOT_SERVING to who watches its health", async () => {

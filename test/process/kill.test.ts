@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import { expect, onTestFinished, test } from "vitest";
 import { startEmbedded } from "../../src/embedded.ts";
-import { auditDatabase, type Query } from "../support/audit.ts";
+import { auditDatabase } from "../support/audit.ts";
 import { testDatabase } from "../support/database.ts";
 import {
   clientsOf,
@@ -11,6 +11,7 @@ import {
   countsOf,
   type Load,
   type Operation,
+  type Query,
   startLoad,
 } from "../support/load.ts";
 import { isAlive, postgresOf, startPoints, temporaryFolder, until } from "../support/processes.ts";
@@ -32,8 +33,7 @@ test("nothing is lost or doubled when the server is killed under load", async ()
   const operations = await load.finish();
   expect(countsOf(operations).repeated).toBeGreaterThan(0);
 
-  const query = await queryOf(environment.DATA_DIR);
-  await expectExactlyOnce(operations, query);
+  await expectExactlyOnce(operations, await urlOf(environment.DATA_DIR));
   expect((await server.end("SIGTERM")).code).toBe(0);
 });
 
@@ -56,8 +56,7 @@ test("nothing is lost or doubled when PostgreSQL is killed under load", async ()
   const operations = await load.finish();
   expect(countsOf(operations).repeated).toBeGreaterThan(0);
 
-  const query = await queryOf(environment.DATA_DIR);
-  await expectExactlyOnce(operations, query);
+  await expectExactlyOnce(operations, await urlOf(environment.DATA_DIR));
   expect((await server.end("SIGTERM")).code).toBe(0);
 });
 
@@ -77,8 +76,7 @@ test("nothing is lost or doubled when one of two servers on one database is kill
   const operations = await load.finish();
   expect(countsOf(operations).repeated).toBeGreaterThan(0);
 
-  const query = await connectedTo({ connectionString: postgres.url });
-  await expectExactlyOnce(operations, query);
+  await expectExactlyOnce(operations, postgres.url);
   for (const server of [second, third]) expect((await server.end("SIGTERM")).code).toBe(0);
 });
 
@@ -99,7 +97,7 @@ test("a server outlives the end of its connections, however often it comes", asy
   }
   const operations = await load.finish();
 
-  await expectExactlyOnce(operations, database.query);
+  await expectExactlyOnce(operations, database.url);
   expect((await server.end("SIGTERM")).code).toBe(0);
 });
 
@@ -111,19 +109,19 @@ async function someAnswers({ operations }: Load, pauseMs = 300): Promise<void> {
   await sleep(pauseMs * (0.5 + Math.random()));
 }
 
-async function expectExactlyOnce(operations: readonly Operation[], query: Query): Promise<void> {
+async function expectExactlyOnce(operations: readonly Operation[], url: string): Promise<void> {
   expect(countsOf(operations)).toMatchObject({ unanswered: 0 });
-  expect(await compareWithDatabase(operations, query)).toEqual([]);
-  expect(await auditDatabase(query)).toMatchObject({ accounts: USERS.length });
+  expect(await compareWithDatabase(operations, await queryOf(url))).toEqual([]);
+  expect(await auditDatabase(url)).toMatchObject({ accounts: USERS.length });
 }
 
-async function queryOf(dataDir: string): Promise<Query> {
-  const { socketFolder: host, port } = (await postgresOf(dataDir))!;
-  return connectedTo({ host, port, user: "points", database: "points" });
+async function urlOf(dataDir: string): Promise<string> {
+  const { socketFolder, port } = (await postgresOf(dataDir))!;
+  return `postgresql://points@${encodeURIComponent(socketFolder)}:${port}/points`;
 }
 
-async function connectedTo(config: pg.ClientConfig): Promise<Query> {
-  const client = new pg.Client(config);
+async function queryOf(connectionString: string): Promise<Query> {
+  const client = new pg.Client({ connectionString });
   client.on("error", () => {});
   await client.connect();
   onTestFinished(() => client.end());

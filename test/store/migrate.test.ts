@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import { migrate, MIGRATIONS, pendingMigrations } from "../../src/store/migrate.ts";
+import { migrate, pendingMigrations } from "../../src/store/migrate.ts";
+import { MIGRATIONS } from "../../src/store/migrations/list.ts";
 import { openOrm } from "../../src/store/orm.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 
@@ -47,6 +48,8 @@ describe("the migrated schema", () => {
     await insert("lot", {});
     await insert("entry", {});
     await insert("receipt", {});
+    await insert("hold", {});
+    await insert("refund", {});
   });
 
   test.each<{ what: string; table: Table; change: Row }>([
@@ -123,6 +126,35 @@ describe("the migrated schema", () => {
     { what: "a request without a fingerprint", table: "entry", change: { fingerprint: null } },
     { what: "a fingerprint without a request", table: "entry", change: { request_id: null } },
     { what: "a fingerprint that is too short", table: "entry", change: { fingerprint: "\\x00" } },
+    { what: "an entry that returned less than nothing", table: "entry", change: { returned: -1 } },
+    { what: "a recharge that is about an entry", table: "entry", change: { refers_to: 1 } },
+    { what: "a settle that is about nothing", table: "entry", change: { kind: "settle" } },
+    { what: "a release that is about nothing", table: "entry", change: { kind: "release" } },
+    { what: "a refund that is about nothing", table: "entry", change: { kind: "refund" } },
+    { what: "a service without a price version", table: "entry", change: { service: "tts" } },
+    { what: "a price version without a service", table: "entry", change: { price_version: "1" } },
+    { what: "a hold without a number", table: "hold", change: { number: 0 } },
+    { what: "a hold of negative points", table: "hold", change: { points: -1 } },
+    { what: "a hold of no status", table: "hold", change: { status: "lost" } },
+    {
+      what: "a hold that settled more than it has",
+      table: "hold",
+      change: { status: "settled", settled: 6 },
+    },
+    {
+      what: "a hold that settled less than nothing",
+      table: "hold",
+      change: { status: "settled", settled: -1 },
+    },
+    { what: "an open hold that settled something", table: "hold", change: { settled: 1 } },
+    {
+      what: "a released hold that settled something",
+      table: "hold",
+      change: { status: "released", settled: 1 },
+    },
+    { what: "a hold with more lots than points of lots", table: "hold", change: { lots: "{1,2}" } },
+    { what: "a refund of nothing", table: "refund", change: { refunded: 0 } },
+    { what: "a refund of no entry", table: "refund", change: { sequence: 0 } },
     { what: "a receipt's short fingerprint", table: "receipt", change: { fingerprint: "\\x00" } },
     { what: "a receipt of a negative number", table: "receipt", change: { sequence: -1 } },
   ])("refuses $what", async ({ table, change }) => {
@@ -148,6 +180,8 @@ describe("the migrated schema", () => {
       change: { sequence: 2 },
       constraint: "entry_request",
     },
+    { what: "a hold's number twice", table: "hold", change: {}, constraint: "hold_pkey" },
+    { what: "an entry's refunds twice", table: "refund", change: {}, constraint: "refund_pkey" },
     {
       what: "the same request_id's receipt twice",
       table: "receipt",
@@ -174,7 +208,7 @@ describe("the migrated schema", () => {
   }
 });
 
-type Table = "account" | "lot" | "entry" | "receipt";
+type Table = "account" | "lot" | "hold" | "entry" | "refund" | "receipt";
 type Row = Readonly<Record<string, string | number | null>>;
 
 const CHANGE = /create table|add column|alter column|drop column/i;
@@ -208,6 +242,17 @@ const ROWS: Record<Table, Row> = {
     priority: 0,
     expire_time: null,
   },
+  hold: {
+    user_id: "ada",
+    number: 1,
+    points: 5,
+    settled: 0,
+    status: "open",
+    expire_time: TIME,
+    lots: "{1}",
+    lot_points: "{5}",
+  },
+  refund: { user_id: "ada", sequence: 1, refunded: 5 },
   entry: {
     user_id: "ada",
     sequence: 1,
@@ -215,9 +260,13 @@ const ROWS: Record<Table, Row> = {
     points: 5,
     lots: "{1}",
     lot_points: "{5}",
+    returned: 0,
+    refers_to: null,
     create_time: TIME,
     expire_time: null,
     priority: 0,
+    service: null,
+    price_version: null,
     request_id: "r1",
     fingerprint: HASH,
     metadata: null,

@@ -11,12 +11,21 @@ export function expectSame(actual: Answer | Rejection, expected: Expected): void
 function summaryOf(actual: Answer | Rejection): Expected {
   if (isRejection(actual)) return { reason: actual.reason };
   const { entry, account, replayed, created } = actual;
-  const { sequence, balance, totalRecharged, totalConsumed, totalExpired } = account;
+  const { sequence, balance, frozen } = account;
+  const { totalRecharged, totalConsumed, totalExpired, totalRefunded } = account;
   return {
     kind: entry?.kind,
     points: entry?.points ?? 0n,
     allocations: entry?.allocations ?? [],
-    account: { sequence, balance, totalRecharged, totalConsumed, totalExpired },
+    account: {
+      sequence,
+      balance,
+      frozen,
+      totalRecharged,
+      totalConsumed,
+      totalExpired,
+      totalRefunded,
+    },
     replayed,
     created,
   };

@@ -5,8 +5,10 @@ import { expect, onTestFinished } from "vitest";
 import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { type Entry, EntryKind } from "../../gen/points/v1/account_pb.ts";
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
-import type { Query } from "./audit.ts";
 import { sessionsTo } from "./processes.ts";
+
+/** Any SQL on a database, its rows as `pg` gives them. */
+export type Query = (sql: string, values?: unknown[]) => Promise<Record<string, unknown>[]>;
 
 /** One operation of a load, and what came of it. */
 export type Operation = {

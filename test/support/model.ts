@@ -1,4 +1,4 @@
-import type { Command, Expiration } from "../../src/ledger/command.ts";
+import type { Command, Expiration, ExpireTarget, Refund } from "../../src/ledger/command.ts";
 
 /** What the model says a command comes to; the kind and the allocations of its own entry. */
 export type Expected =
@@ -6,7 +6,7 @@ export type Expected =
   | {
       kind: string | undefined;
       points: bigint;
-      allocations: readonly { lot: bigint; points: bigint }[];
+      allocations: readonly Part[];
       account: ModelAccount;
       replayed: boolean;
       created: boolean;
@@ -15,23 +15,38 @@ export type Expected =
 type ModelAccount = {
   sequence: bigint;
   balance: bigint;
+  frozen: bigint;
   totalRecharged: bigint;
   totalConsumed: bigint;
   totalExpired: bigint;
+  totalRefunded: bigint;
 };
 
-type Line = { kind: string; points: bigint; from: { lot: bigint; points: bigint }[] };
+type Part = { lot: bigint; points: bigint };
+
+/** An entry: what it says, and by how much it changed what is left of each lot. */
+type Line = {
+  kind: string;
+  points: bigint;
+  parts: Part[];
+  changes: Part[];
+  frozen: bigint;
+  refersTo?: bigint;
+};
 
 type ModelLot = { number: bigint; priority: number; expireTime: bigint | null };
 
+type ModelHold = { number: bigint; parts: Part[]; expireTime: bigint; closed?: string };
+
+type ModelUser = { journal: Line[]; lots: ModelLot[]; holds: ModelHold[] };
+
 /**
  * The ledger written again, as naively as can be, to compare the real one with: a journal and
- * nothing else. Every figure is added up anew from the journal, points are burned one by one, and
- * nothing is shared with the code under test.
+ * nothing else. Every figure is added up anew from the journal, points are burned, settled and
+ * refunded one by one, and nothing is shared with the code under test.
  */
 export class Model {
-  readonly #journals = new Map<string, Line[]>();
-  readonly #lots = new Map<string, ModelLot[]>();
+  readonly #users = new Map<string, ModelUser>();
   readonly #answers = new Map<string, { print: string; expected: Expected }>();
 
   run(command: Command, now: bigint): Expected {
@@ -51,150 +66,247 @@ export class Model {
     return expected;
   }
 
+  /**
+   * The command, aimed at something that is there: a hold or an entry that it names is taken as
+   * "so many before the last". What is named past the first stays, and is most likely not found.
+   */
+  aim(command: Command): Command {
+    const latest = (name: bigint, ...kinds: string[]) => {
+      const { journal = [] } = this.#users.get(command.userId) ?? {};
+      const numbers = journal.flatMap(({ kind }, at) => (kinds.includes(kind) ? [at + 1] : []));
+      return BigInt(numbers.at(-Number(name)) ?? name);
+    };
+    switch (command.kind) {
+      case "settle":
+      case "release":
+        return { ...command, hold: latest(command.hold, "freeze") };
+      case "refund":
+        return { ...command, sequence: latest(command.sequence, "consume", "settle") };
+      default:
+        return command;
+    }
+  }
+
   #decide(command: Command, now: bigint): Expected {
     const { userId } = command;
-    const created = !this.#journals.has(userId);
+    const before = this.#users.get(userId);
     const makes = command.kind === "open" || command.kind === "recharge";
-    if (created && !makes) return { reason: "ACCOUNT_NOT_FOUND" };
+    if (before === undefined && !makes) return { reason: "ACCOUNT_NOT_FOUND" };
 
-    const refusal = this.#refusal(command, now);
-    if (refusal !== undefined) return { reason: refusal };
+    // On a copy, which becomes the truth only if the command is not refused.
+    const user = structuredClone(before ?? { journal: [], lots: [], holds: [] });
+    releaseDue(user, now);
+    const due = expireDue(user, now);
+    const line = write(user, command, now);
+    if (typeof line === "string") return { reason: line };
 
-    if (created) {
-      this.#journals.set(userId, []);
-      this.#lots.set(userId, []);
-    }
-    const booked = this.#bookDue(userId, now);
-    const line = this.#write(command, now);
-    const own = command.kind === "expire" && command.target.kind === "due" ? booked : line;
+    const own = command.kind === "expire" && command.target.kind === "due" ? due : line;
+    const account = accountOf(user);
+    expireDue(user, now);
+    this.#users.set(userId, user);
     return {
       kind: own?.kind,
       points: own?.points ?? 0n,
-      allocations: own?.from ?? [],
-      account: this.#account(userId),
+      allocations: own?.parts ?? [],
+      account: command.kind === "open" ? accountOf(user) : account,
       replayed: false,
-      created,
-    };
-  }
-
-  #refusal(command: Command, now: bigint): string | undefined {
-    const { userId } = command;
-    const lots = this.#lots.get(userId) ?? [];
-    const spendable = lots
-      .filter((lot) => !past(lot, now))
-      .reduce((sum, lot) => sum + this.#left(userId, lot.number), 0n);
-    if (command.kind === "recharge") {
-      const end = endOf(command.expiration, now);
-      if (end !== null && end <= now) return "FIELD_INVALID";
-      if (end !== null && end > 253_402_300_799_999_999n) return "FIELD_INVALID";
-      const recharged = this.#sum(userId, "recharge");
-      if (recharged + command.points > 9_007_199_254_740_991n) return "TOTAL_TOO_LARGE";
-    }
-    if (command.kind === "consume" && spendable < command.points) return "INSUFFICIENT_POINTS";
-    if (command.kind === "expire" && command.target.kind === "points") {
-      if (spendable < command.target.points) return "INSUFFICIENT_POINTS";
-    }
-    if (command.kind === "expire" && command.target.kind === "lot") {
-      const { lot } = command.target;
-      if (!lots.some(({ number }) => number === lot)) return "LOT_NOT_FOUND";
-    }
-    return undefined;
-  }
-
-  #bookDue(userId: string, now: bigint): Line | undefined {
-    const due = this.#burnOrder(userId).filter((lot) => past(lot, now));
-    const from = due
-      .map(({ number }) => ({ lot: number, points: this.#left(userId, number) }))
-      .filter(({ points }) => points > 0n);
-    return from.length === 0 ? undefined : this.#append(userId, "expire", from);
-  }
-
-  #write(command: Command, now: bigint): Line | undefined {
-    const { userId } = command;
-    switch (command.kind) {
-      case "open":
-        return undefined;
-      case "recharge": {
-        const number = BigInt(this.#journals.get(userId)!.length + 1);
-        const expireTime = endOf(command.expiration, now);
-        this.#lots.get(userId)!.push({ number, priority: command.priority, expireTime });
-        return this.#append(userId, "recharge", [{ lot: number, points: command.points }]);
-      }
-      case "consume":
-        return this.#append(userId, "consume", this.#burn(userId, command.points));
-      case "expire": {
-        const { target } = command;
-        if (target.kind === "due") return undefined;
-        if (target.kind === "points") {
-          return this.#append(userId, "expire", this.#burn(userId, target.points));
-        }
-        const points = this.#left(userId, target.lot);
-        if (points === 0n) return undefined;
-        return this.#append(userId, "expire", [{ lot: target.lot, points }]);
-      }
-    }
-  }
-
-  /** One point after the other, each from the lot that is first then. */
-  #burn(userId: string, points: bigint): { lot: bigint; points: bigint }[] {
-    const taken = new Map<bigint, bigint>();
-    for (let left = points; left > 0n; left -= 1n) {
-      const lot = this.#burnOrder(userId).find(
-        ({ number }) => this.#left(userId, number) > (taken.get(number) ?? 0n),
-      )!;
-      taken.set(lot.number, (taken.get(lot.number) ?? 0n) + 1n);
-    }
-    return [...taken].map(([lot, count]) => ({ lot, points: count }));
-  }
-
-  #burnOrder(userId: string): ModelLot[] {
-    const never = 1n << 80n;
-    return [...this.#lots.get(userId)!].toSorted((a, b) => {
-      const keyOf = (lot: ModelLot) => [BigInt(lot.priority), lot.expireTime ?? never, lot.number];
-      const [left, right] = [keyOf(a), keyOf(b)];
-      const index = left.findIndex((part, at) => part !== right[at]);
-      return index === -1 ? 0 : left[index]! < right[index]! ? -1 : 1;
-    });
-  }
-
-  #left(userId: string, lot: bigint): bigint {
-    let left = 0n;
-    for (const { kind, from } of this.#journals.get(userId) ?? []) {
-      for (const part of from) {
-        if (part.lot === lot) left += kind === "recharge" ? part.points : -part.points;
-      }
-    }
-    return left;
-  }
-
-  #append(userId: string, kind: string, from: Line["from"]): Line {
-    const line = { kind, from, points: from.reduce((sum, { points }) => sum + points, 0n) };
-    this.#journals.get(userId)!.push(line);
-    return line;
-  }
-
-  #sum(userId: string, kind: string): bigint {
-    return (this.#journals.get(userId) ?? [])
-      .filter((line) => line.kind === kind)
-      .reduce((sum, { points }) => sum + points, 0n);
-  }
-
-  #account(userId: string): ModelAccount {
-    const totalRecharged = this.#sum(userId, "recharge");
-    const totalConsumed = this.#sum(userId, "consume");
-    const totalExpired = this.#sum(userId, "expire");
-    return {
-      sequence: BigInt(this.#journals.get(userId)!.length),
-      balance: totalRecharged - totalConsumed - totalExpired,
-      totalRecharged,
-      totalConsumed,
-      totalExpired,
+      created: before === undefined,
     };
   }
 }
 
+function releaseDue(user: ModelUser, now: bigint): void {
+  const due = user.holds.filter((hold) => hold.closed === undefined && now >= hold.expireTime);
+  due.sort((a, b) => Number(a.expireTime - b.expireTime) || Number(a.number - b.number));
+  for (const hold of due) giveHoldBack(user, hold, "expired");
+}
+
+function giveHoldBack(user: ModelUser, hold: ModelHold, closed: string): Line {
+  hold.closed = closed;
+  const { parts, number: refersTo } = hold;
+  return append(user, { kind: "release", parts, changes: parts, frozen: -total(parts), refersTo });
+}
+
+function expireDue(user: ModelUser, now: bigint): Line | undefined {
+  const parts = burnOrder(user)
+    .filter((lot) => past(lot, now))
+    .map(({ number }) => ({ lot: number, points: left(user, number) }))
+    .filter(({ points }) => points > 0n);
+  return parts.length === 0 ? undefined : take(user, "expire", parts);
+}
+
+/** Writes a command's own entry, if it has one; or says why not. */
+function write(user: ModelUser, command: Command, now: bigint): Line | undefined | string {
+  switch (command.kind) {
+    case "open":
+      return undefined;
+    case "recharge": {
+      const expireTime = endOf(command.expiration, now);
+      if (!endsWell(expireTime, now)) return "FIELD_INVALID";
+      const { points, priority } = command;
+      if (sum(user, "recharge") + points > 9_007_199_254_740_991n) return "TOTAL_TOO_LARGE";
+      const number = next(user);
+      user.lots.push({ number, priority, expireTime });
+      const parts = [{ lot: number, points }];
+      return append(user, { kind: "recharge", parts, changes: parts, frozen: 0n });
+    }
+    case "consume": {
+      if ("reason" in command.cost) return command.cost.reason;
+      const parts = burn(user, command.cost.points);
+      return parts === undefined ? "INSUFFICIENT_POINTS" : take(user, "consume", parts);
+    }
+    case "expire":
+      return writeExpire(user, command.target);
+    case "freeze": {
+      const expireTime = endOf(command.expiration, now)!;
+      if (!endsWell(expireTime, now)) return "FIELD_INVALID";
+      if ("reason" in command.cost) return command.cost.reason;
+      const parts = burn(user, command.cost.points);
+      if (parts === undefined) return "INSUFFICIENT_POINTS";
+      user.holds.push({ number: next(user), parts, expireTime });
+      return append(user, { kind: "freeze", parts, changes: minus(parts), frozen: total(parts) });
+    }
+    case "settle":
+    case "release": {
+      const hold = user.holds.find(({ number }) => number === command.hold);
+      if (hold === undefined) return "HOLD_NOT_FOUND";
+      if (hold.closed === "expired") return "HOLD_EXPIRED";
+      if (hold.closed !== undefined) return "HOLD_CLOSED";
+      if (command.kind === "release") return giveHoldBack(user, hold, "released");
+      const cost = command.cost ?? { points: total(hold.parts) };
+      if ("reason" in cost) return cost.reason;
+      if (cost.points > total(hold.parts)) return "HOLD_EXCEEDED";
+      hold.closed = "settled";
+      const units = unitsOf(hold.parts);
+      const parts = partsOf(units.slice(0, Number(cost.points)));
+      const changes = partsOf(units.slice(Number(cost.points)));
+      const [frozen, refersTo] = [-total(hold.parts), hold.number];
+      return append(user, { kind: "settle", parts, changes, frozen, refersTo });
+    }
+    case "refund":
+      return writeRefund(user, command, now);
+  }
+}
+
+function writeExpire(user: ModelUser, target: ExpireTarget): Line | undefined | string {
+  if (target.kind === "due") return undefined;
+  if (target.kind === "points") {
+    const parts = burn(user, target.points);
+    return parts === undefined ? "INSUFFICIENT_POINTS" : take(user, "expire", parts);
+  }
+  if (!user.lots.some(({ number }) => number === target.lot)) return "LOT_NOT_FOUND";
+  const points = left(user, target.lot);
+  return points === 0n ? undefined : take(user, "expire", [{ lot: target.lot, points }]);
+}
+
+function writeRefund(user: ModelUser, command: Refund, now: bigint): Line | string {
+  const { sequence: refersTo, reissueTtl } = command;
+  const expireTime = reissueTtl === undefined ? null : now + reissueTtl;
+  if (!endsWell(expireTime, now)) return "FIELD_INVALID";
+  const original = user.journal[Number(refersTo) - 1];
+  if (original === undefined) return "ENTRY_NOT_FOUND";
+  if (!["consume", "settle"].includes(original.kind)) return "ENTRY_NOT_REFUNDABLE";
+  const before = user.journal
+    .filter((line) => line.kind === "refund" && line.refersTo === refersTo)
+    .reduce((points, line) => points + line.points, 0n);
+  const most = original.points - before;
+  const wanted = command.points ?? most;
+  if (wanted > most || most === 0n) return "REFUND_EXCEEDS_ENTRY";
+
+  const units = unitsOf(original.parts).toReversed().slice(Number(before));
+  const back = units.slice(0, Number(wanted));
+  const isGone = (number: bigint) =>
+    expireTime !== null && past(user.lots.find((lot) => lot.number === number)!, now);
+  const gone = back.filter(isGone);
+  const parts = partsOf(back.filter((number) => !isGone(number)));
+  if (gone.length > 0) {
+    const number = next(user);
+    const priorities = gone.map((lot) => user.lots.find((one) => one.number === lot)!.priority);
+    user.lots.push({ number, priority: priorities.toSorted((a, b) => a - b)[0]!, expireTime });
+    parts.push({ lot: number, points: BigInt(gone.length) });
+  }
+  return append(user, { kind: "refund", parts, changes: parts, frozen: 0n, refersTo });
+}
+
+/** Point by point, each from the lot that is first then; undefined if there are too few. */
+function burn(user: ModelUser, points: bigint): Part[] | undefined {
+  const units = burnOrder(user).flatMap(({ number }) =>
+    unitsOf([{ lot: number, points: left(user, number) }]),
+  );
+  return BigInt(units.length) < points ? undefined : partsOf(units.slice(0, Number(points)));
+}
+
+function burnOrder(user: ModelUser): ModelLot[] {
+  const never = 1n << 80n;
+  return user.lots.toSorted((a, b) => {
+    const keyOf = (lot: ModelLot) => [BigInt(lot.priority), lot.expireTime ?? never, lot.number];
+    const [first, second] = [keyOf(a), keyOf(b)];
+    const index = first.findIndex((part, at) => part !== second[at]);
+    return index === -1 ? 0 : first[index]! < second[index]! ? -1 : 1;
+  });
+}
+
+function left(user: ModelUser, lot: bigint): bigint {
+  return user.journal
+    .flatMap(({ changes }) => changes)
+    .filter((change) => change.lot === lot)
+    .reduce((points, change) => points + change.points, 0n);
+}
+
+function take(user: ModelUser, kind: string, parts: Part[]): Line {
+  return append(user, { kind, parts, changes: minus(parts), frozen: 0n });
+}
+
+function append(user: ModelUser, line: Omit<Line, "points">): Line {
+  const whole = { ...line, points: total(line.parts) };
+  user.journal.push(whole);
+  return whole;
+}
+
+function accountOf(user: ModelUser): ModelAccount {
+  return {
+    sequence: BigInt(user.journal.length),
+    balance: user.lots.reduce((points, { number }) => points + left(user, number), 0n),
+    frozen: user.journal.reduce((points, { frozen }) => points + frozen, 0n),
+    totalRecharged: sum(user, "recharge"),
+    totalConsumed: sum(user, "consume") + sum(user, "settle"),
+    totalExpired: sum(user, "expire"),
+    totalRefunded: sum(user, "refund"),
+  };
+}
+
+function sum(user: ModelUser, kind: string): bigint {
+  return total(user.journal.filter((line) => line.kind === kind));
+}
+
+function total(parts: readonly { points: bigint }[]): bigint {
+  return parts.reduce((points, part) => points + part.points, 0n);
+}
+
+function minus(parts: readonly Part[]): Part[] {
+  return parts.map(({ lot, points }) => ({ lot, points: -points }));
+}
+
+/** Every single point, by its lot. */
+function unitsOf(parts: readonly Part[]): bigint[] {
+  return parts.flatMap(({ lot, points }) => Array.from({ length: Number(points) }, () => lot));
+}
+
+function partsOf(units: readonly bigint[]): Part[] {
+  const lots = [...new Set(units)];
+  return lots.map((lot) => ({ lot, points: BigInt(units.filter((unit) => unit === lot).length) }));
+}
+
+function next(user: ModelUser): bigint {
+  return BigInt(user.journal.length + 1);
+}
+
 function past(lot: ModelLot, now: bigint): boolean {
   return lot.expireTime !== null && now >= lot.expireTime;
+}
+
+function endsWell(expireTime: bigint | null, now: bigint): boolean {
+  return expireTime === null || (expireTime > now && expireTime <= 253_402_300_799_999_999n);
 }
 
 function endOf(expiration: Expiration, now: bigint): bigint | null {

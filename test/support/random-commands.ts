@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import fc from "fast-check";
-import type { Command, Expiration, ExpireTarget } from "../../src/ledger/command.ts";
+import type { Command, ExpireTarget } from "../../src/ledger/command.ts";
 
 /** Commands that are decided together, and how many microseconds after the batch before. */
 export type Step = { readonly laterBy: bigint; readonly commands: readonly Command[] };
@@ -34,34 +34,51 @@ export function randomSteps(maxSteps: number): fc.Arbitrary<readonly Step[]> {
 
 function randomCommand(): fc.Arbitrary<Command> {
   const points = fc.bigInt({ min: 1n, max: 9n });
-  return fc.oneof(
-    { weight: 1, arbitrary: named(fc.record({ kind: fc.constant("open" as const) })) },
+  const cost = fc.oneof(
+    { weight: 9, arbitrary: points.map((some) => ({ points: some, usage: null })) },
+    { weight: 1, arbitrary: fc.constant({ points: 0n, usage: null }) },
     {
-      weight: 4,
-      arbitrary: named(
-        fc.record({
-          kind: fc.constant("recharge" as const),
-          points,
-          expiration: randomExpiration(),
-          priority: fc.integer({ min: 0, max: 2 }),
-        }),
-      ),
-    },
-    { weight: 5, arbitrary: named(fc.record({ kind: fc.constant("consume" as const), points })) },
-    {
-      weight: 2,
-      arbitrary: named(
-        fc.record({ kind: fc.constant("expire" as const), target: randomTarget(points) }),
-      ),
+      weight: 1,
+      arbitrary: fc.constant({ reason: "SERVICE_NOT_PRICED" as const, service: "nothing" }),
     },
   );
+  // To be aimed by the model: so many before the last.
+  const sequence = fc.bigInt({ min: 1n, max: 5n });
+  const kind = <Kind extends string>(name: Kind) => fc.constant(name);
+  const expiration = randomExpiration();
+  const weighted: [weight: number, content: fc.Arbitrary<{ kind: string }>][] = [
+    [1, fc.record({ kind: kind("open") })],
+    [
+      6,
+      fc.record({
+        kind: kind("recharge"),
+        points,
+        expiration: fc.oneof(fc.constant({ kind: "never" as const }), expiration),
+        priority: fc.integer({ min: 0, max: 2 }),
+      }),
+    ],
+    [4, fc.record({ kind: kind("consume"), cost })],
+    [2, fc.record({ kind: kind("expire"), target: randomTarget(points) })],
+    [4, fc.record({ kind: kind("freeze"), cost, expiration })],
+    [4, fc.record({ kind: kind("settle"), hold: sequence, cost: fc.option(cost, { nil: undefined }) })],
+    [2, fc.record({ kind: kind("release"), hold: sequence })],
+    [
+      5,
+      fc.record({
+        kind: kind("refund"),
+        sequence,
+        points: fc.option(points, { nil: undefined }),
+        reissueTtl: fc.option(fc.bigInt({ min: 1n, max: 9n }), { nil: undefined }),
+      }),
+    ],
+  ];
+  return named(fc.oneof(...weighted.map(([weight, arbitrary]) => ({ weight, arbitrary }))));
 }
 
-function randomExpiration(): fc.Arbitrary<Expiration> {
+function randomExpiration() {
   return fc.oneof(
-    fc.constant({ kind: "never" as const }),
-    fc.record({ kind: fc.constant("after" as const), ttl: fc.bigInt({ min: 1n, max: 12n }) }),
-    fc.record({ kind: fc.constant("at" as const), time: fc.bigInt({ min: 1n, max: 120n }) }),
+    fc.record({ kind: fc.constant("after" as const), ttl: fc.bigInt({ min: 1n, max: 40n }) }),
+    fc.record({ kind: fc.constant("at" as const), time: fc.bigInt({ min: 1n, max: 250n }) }),
   );
 }
 

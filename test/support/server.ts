@@ -3,6 +3,7 @@ import { createGrpcTransport } from "@connectrpc/connect-node";
 import { pino } from "pino";
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
 import { readConfig } from "../../src/config.ts";
+import { readPrices, SHIPPED_PRICES } from "../../src/prices.ts";
 import { startServer } from "../../src/server/server.ts";
 import { testDatabase, type TestDatabase } from "./database.ts";
 
@@ -23,7 +24,8 @@ export async function testServer(
 ): Promise<TestServer> {
   const db = database ?? (await testDatabase());
   const config = readConfig({ LISTEN: "127.0.0.1:0", ...environment });
-  const server = await startServer(config, db.orm, pino({ level: "silent" }));
+  const prices = readPrices(config.prices ?? SHIPPED_PRICES);
+  const server = await startServer(config, db.orm, () => prices, pino({ level: "silent" }));
   const { port } = server.address;
   const baseUrl = `http://127.0.0.1:${port}`;
   const transport = createGrpcTransport({ baseUrl });

@@ -1,28 +1,66 @@
-import { type AccountState, emptyAccount } from "../../src/ledger/account.ts";
+import { expect } from "vitest";
+import { emptyAccount } from "../../src/ledger/account.ts";
+import { type AccountState, assertSound, bareState } from "../../src/ledger/state.ts";
 import { apply } from "../../src/ledger/apply.ts";
 import type { Command } from "../../src/ledger/command.ts";
 import type { Entry } from "../../src/ledger/entry.ts";
+import type { Hold } from "../../src/ledger/hold.ts";
 import { compareBurnOrder, type Lot } from "../../src/ledger/lot.ts";
 import { isRejection, type Rejection } from "../../src/ledger/rejection.ts";
 
 /** The time of most tests: 2026-01-01T00:00:00Z. */
 export const NOW = 1_767_225_600_000_000n;
 
-/** A lot as a line of a statement: "#1: 70 of 100, expires +5, priority 2". */
+/** A lot as a line of a statement: "#1: 70 of 100, 20 frozen, expires +5, priority 2". */
 export function lines(state: AccountState): string[] {
   return state.lots.toSorted((a, b) => Number(a.number - b.number)).map(line);
 }
 
-function line({ number, remaining, points, expireTime, priority }: Lot): string {
+function line({ number, remaining, points, frozen, expireTime, priority }: Lot): string {
+  const aside = frozen === 0n ? "" : `, ${frozen} frozen`;
   const expires = expireTime === null ? "" : `, expires ${offset(expireTime)}`;
   const burns = priority === 0 ? "" : `, priority ${priority}`;
-  return `#${number}: ${remaining} of ${points}${expires}${burns}`;
+  return `#${number}: ${remaining} of ${points}${aside}${expires}${burns}`;
 }
 
-/** An entry as a line of a statement: "4 consume 30: 20 of #1, 10 of #2". */
-export function entryLine({ sequence, kind, points, allocations }: Entry): string {
+/** A hold as a line of a statement: "#3: 30 open until +50", "#3: 30 settled for 20". */
+export function holdLines(state: AccountState): string[] {
+  return state.holds.toSorted((a, b) => Number(a.number - b.number)).map(holdLine);
+}
+
+function holdLine({ number, points, status, settled, expireTime }: Hold): string {
+  const how = { open: ` until ${offset(expireTime)}`, settled: ` for ${settled}` };
+  const more = status === "open" || status === "settled" ? how[status] : "";
+  return `#${number}: ${points} ${status}${more}`;
+}
+
+/**
+ * An entry as a line of a statement: "4 consume 30: 20 of #1, 10 of #2",
+ * "5 settle 20 of hold 3, 10 returned: 20 of #1", "6 refund 5 of entry 5: 5 of #1".
+ */
+export function entryLine(entry: Entry): string {
+  const { sequence, kind, points, allocations } = entry;
   const parts = allocations.map((part) => `${part.points} of #${part.lot}`).join(", ");
-  return `${sequence} ${kind} ${points}: ${parts}`;
+  const tail = parts === "" ? "" : `: ${parts}`;
+  return `${sequence} ${kind} ${points}${aboutOf(entry)}${tail}`;
+}
+
+function aboutOf({ kind, refersTo, returned, expireTime, priority }: Entry): string {
+  switch (kind) {
+    case "freeze":
+      return ` until ${offset(expireTime!)}`;
+    case "settle":
+      return ` of hold ${refersTo}${returned === 0n ? "" : `, ${returned} returned`}`;
+    case "release":
+      return ` of hold ${refersTo}`;
+    case "refund": {
+      const burns = priority === 0 ? "" : `, priority ${priority}`;
+      const made = expireTime === null ? "" : `, a new lot until ${offset(expireTime)}${burns}`;
+      return ` of entry ${refersTo}${made}`;
+    }
+    default:
+      return "";
+  }
 }
 
 /** The account that these lots make; its journal has one entry a lot. */
@@ -36,7 +74,7 @@ export function stateOf(lots: readonly string[]): AccountState {
     totalRecharged: sum((lot) => lot.points),
     totalConsumed: sum((lot) => lot.points - lot.remaining),
   };
-  return { account, lots: parsed.toSorted(compareBurnOrder) };
+  return { ...bareState(account), lots: parsed.toSorted(compareBurnOrder) };
 }
 
 function parseLot(text: string): Lot {
@@ -69,4 +107,57 @@ export function outcome(before: AccountState | undefined, command: Command) {
     lots: lines(applied.state),
     balance: applied.state.account.balance,
   };
+}
+
+/** A command, and how many microseconds after NOW it comes. */
+export type Step = readonly [at: bigint, command: Command];
+
+/** What commands that came one after the other did, all of it as a statement. */
+export type Played = {
+  readonly state: AccountState;
+  /** All entries, in their order. */
+  readonly journal: readonly string[];
+  /** The entry of the last command; undefined if it has none. */
+  readonly entry: Entry | undefined;
+  readonly answer: string | undefined;
+  readonly lots: readonly string[];
+  readonly holds: readonly string[];
+};
+
+/** Applies commands, none of which is refused, and looks at the equations after each. */
+export function play(before: AccountState | undefined, steps: readonly Step[]): Played {
+  let state = before;
+  let entry: Entry | undefined;
+  const journal: string[] = [];
+  for (const [at, command] of steps) {
+    const applied = apply(state, command, NOW + at);
+    if (isRejection(applied)) throw new Error(`refused at +${at}: ${applied.reason}`);
+    ({ state, entry } = applied);
+    expectSound(state);
+    journal.push(...applied.entries.map(entryLine));
+  }
+  if (state === undefined) throw new Error("nothing was played");
+  const answer = entry === undefined ? undefined : entryLine(entry);
+  return { state, journal, entry, answer, lots: lines(state), holds: holdLines(state) };
+}
+
+/** The equations, those between lots and open holds among them. */
+export function expectSound(state: AccountState): void {
+  assertSound(state);
+  const open = state.holds.filter(({ status }) => status === "open");
+  const held = open.reduce((sum, { points, settled }) => sum + points - settled, 0n);
+  expect(state.account.frozen).toBe(held);
+  for (const { number, points, remaining, frozen } of state.lots) {
+    const ofLot = open
+      .flatMap(({ allocations }) => allocations)
+      .filter(({ lot }) => lot === number)
+      .reduce((sum, part) => sum + part.points, 0n);
+    expect({ lot: number, frozen }).toEqual({ lot: number, frozen: ofLot });
+    expect(remaining + frozen).toBeLessThanOrEqual(points);
+  }
+  expect(state.lots).toEqual(state.lots.toSorted(compareBurnOrder));
+  for (const { settled, points, allocations } of state.holds) {
+    expect(settled).toBeLessThanOrEqual(points);
+    expect(allocations.reduce((sum, part) => sum + part.points, 0n)).toBe(points);
+  }
 }

@@ -8,18 +8,20 @@ import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2"
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { PricedUsage } from "./prices_pb.ts";
+import { file_points_v1_prices } from "./prices_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file points/v1/account.proto.
  */
 export const file_points_v1_account: GenFile = /*@__PURE__*/
-  fileDesc("Chdwb2ludHMvdjEvYWNjb3VudC5wcm90bxIJcG9pbnRzLnYxIucBCgdBY2NvdW50Eg8KB3VzZXJfaWQYASABKAkSEAoIc2VxdWVuY2UYAiABKAMSDwoHYmFsYW5jZRgDIAEoAxIXCg90b3RhbF9yZWNoYXJnZWQYBSABKAMSFgoOdG90YWxfY29uc3VtZWQYBiABKAMSFQoNdG90YWxfZXhwaXJlZBgHIAEoAxIvCgtjcmVhdGVfdGltZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIpoDCgVFbnRyeRIPCgd1c2VyX2lkGAEgASgJEhAKCHNlcXVlbmNlGAIgASgDEiIKBGtpbmQYAyABKA4yFC5wb2ludHMudjEuRW50cnlLaW5kEg4KBnBvaW50cxgEIAEoAxIqCgthbGxvY2F0aW9ucxgFIAMoCzIVLnBvaW50cy52MS5BbGxvY2F0aW9uEi8KC2NyZWF0ZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgpyZXF1ZXN0X2lkGAcgASgJEjAKCG1ldGFkYXRhGAggAygLMh4ucG9pbnRzLnYxLkVudHJ5Lk1ldGFkYXRhRW50cnkSFQoNYmFsYW5jZV9hZnRlchgJIAEoAxIvCgtleHBpcmVfdGltZRgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIcHJpb3JpdHkYDCABKAUSDAoEaGFzaBgNIAEoDBovCg1NZXRhZGF0YUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiKQoKQWxsb2NhdGlvbhILCgNsb3QYASABKAMSDgoGcG9pbnRzGAIgASgDKm8KCUVudHJ5S2luZBIaChZFTlRSWV9LSU5EX1VOU1BFQ0lGSUVEEAASFwoTRU5UUllfS0lORF9SRUNIQVJHRRABEhYKEkVOVFJZX0tJTkRfQ09OU1VNRRACEhUKEUVOVFJZX0tJTkRfRVhQSVJFEANiBnByb3RvMw", [file_google_protobuf_timestamp]);
+  fileDesc("Chdwb2ludHMvdjEvYWNjb3VudC5wcm90bxIJcG9pbnRzLnYxIo8CCgdBY2NvdW50Eg8KB3VzZXJfaWQYASABKAkSEAoIc2VxdWVuY2UYAiABKAMSDwoHYmFsYW5jZRgDIAEoAxIOCgZmcm96ZW4YBCABKAMSFwoPdG90YWxfcmVjaGFyZ2VkGAUgASgDEhYKDnRvdGFsX2NvbnN1bWVkGAYgASgDEhUKDXRvdGFsX2V4cGlyZWQYByABKAMSFgoOdG90YWxfcmVmdW5kZWQYCCABKAMSLwoLY3JlYXRlX3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3VwZGF0ZV90aW1lGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCL8AwoFRW50cnkSDwoHdXNlcl9pZBgBIAEoCRIQCghzZXF1ZW5jZRgCIAEoAxIiCgRraW5kGAMgASgOMhQucG9pbnRzLnYxLkVudHJ5S2luZBIOCgZwb2ludHMYBCABKAMSKgoLYWxsb2NhdGlvbnMYBSADKAsyFS5wb2ludHMudjEuQWxsb2NhdGlvbhIvCgtjcmVhdGVfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKcmVxdWVzdF9pZBgHIAEoCRIwCghtZXRhZGF0YRgIIAMoCzIeLnBvaW50cy52MS5FbnRyeS5NZXRhZGF0YUVudHJ5EhUKDWJhbGFuY2VfYWZ0ZXIYCSABKAMSFAoMZnJvemVuX2FmdGVyGAogASgDEi8KC2V4cGlyZV90aW1lGAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghwcmlvcml0eRgMIAEoBRIMCgRoYXNoGA0gASgMEhEKCXJlZmVyc190bxgOIAEoAxIQCghyZXR1cm5lZBgPIAEoAxIlCgV1c2FnZRgQIAEoCzIWLnBvaW50cy52MS5QcmljZWRVc2FnZRovCg1NZXRhZGF0YUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiKQoKQWxsb2NhdGlvbhILCgNsb3QYASABKAMSDgoGcG9pbnRzGAIgASgDIosBCgNMb3QSDgoGbnVtYmVyGAEgASgDEg4KBnBvaW50cxgCIAEoAxIRCglyZW1haW5pbmcYAyABKAMSDgoGZnJvemVuGAQgASgDEhAKCHByaW9yaXR5GAUgASgFEi8KC2V4cGlyZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCK7AQoESG9sZBIOCgZudW1iZXIYASABKAMSDgoGcG9pbnRzGAIgASgDEg8KB3NldHRsZWQYAyABKAMSJQoGc3RhdHVzGAQgASgOMhUucG9pbnRzLnYxLkhvbGRTdGF0dXMSLwoLZXhwaXJlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEioKC2FsbG9jYXRpb25zGAYgAygLMhUucG9pbnRzLnYxLkFsbG9jYXRpb24qzAEKCUVudHJ5S2luZBIaChZFTlRSWV9LSU5EX1VOU1BFQ0lGSUVEEAASFwoTRU5UUllfS0lORF9SRUNIQVJHRRABEhYKEkVOVFJZX0tJTkRfQ09OU1VNRRACEhUKEUVOVFJZX0tJTkRfRVhQSVJFEAMSFQoRRU5UUllfS0lORF9GUkVFWkUQBBIVChFFTlRSWV9LSU5EX1NFVFRMRRAFEhYKEkVOVFJZX0tJTkRfUkVMRUFTRRAGEhUKEUVOVFJZX0tJTkRfUkVGVU5EEAcqiwEKCkhvbGRTdGF0dXMSGwoXSE9MRF9TVEFUVVNfVU5TUEVDSUZJRUQQABIUChBIT0xEX1NUQVRVU19PUEVOEAESFwoTSE9MRF9TVEFUVVNfU0VUVExFRBACEhgKFEhPTERfU1RBVFVTX1JFTEVBU0VEEAMSFwoTSE9MRF9TVEFUVVNfRVhQSVJFRBAEYgZwcm90bzM", [file_google_protobuf_timestamp, file_points_v1_prices]);
 
 /**
  * One user's points. After every command
  *
- *     balance + total_consumed + total_expired = total_recharged
+ *     balance + frozen + total_consumed + total_expired = total_recharged + total_refunded
  *
  * holds, and nothing in it is negative. No total passes 9,007,199,254,740,991 (2^53 - 1), so that
  * a client whose numbers are doubles stays exact.
@@ -42,11 +44,18 @@ export type Account = Message<"points.v1.Account"> & {
   sequence: bigint;
 
   /**
-   * Points that can be spent now: not expired.
+   * Points that can be spent now: neither frozen nor expired.
    *
    * @generated from field: int64 balance = 3;
    */
   balance: bigint;
+
+  /**
+   * Points that open holds have set aside.
+   *
+   * @generated from field: int64 frozen = 4;
+   */
+  frozen: bigint;
 
   /**
    * All points ever recharged.
@@ -56,7 +65,7 @@ export type Account = Message<"points.v1.Account"> & {
   totalRecharged: bigint;
 
   /**
-   * All points ever consumed.
+   * All points ever consumed, refunded ones included.
    *
    * @generated from field: int64 total_consumed = 6;
    */
@@ -68,6 +77,13 @@ export type Account = Message<"points.v1.Account"> & {
    * @generated from field: int64 total_expired = 7;
    */
   totalExpired: bigint;
+
+  /**
+   * All points ever refunded.
+   *
+   * @generated from field: int64 total_refunded = 8;
+   */
+  totalRefunded: bigint;
 
   /**
    * When the account was made, to the microsecond.
@@ -163,14 +179,22 @@ export type Entry = Message<"points.v1.Entry"> & {
   balanceAfter: bigint;
 
   /**
-   * Of a RECHARGE entry: when its lot expires; unset means never.
+   * The account's frozen points after it.
+   *
+   * @generated from field: int64 frozen_after = 10;
+   */
+  frozenAfter: bigint;
+
+  /**
+   * When what it made expires: the lot of a RECHARGE entry (unset: never), the hold of a FREEZE
+   * entry, the new lot of a REFUND entry that reissued points.
    *
    * @generated from field: google.protobuf.Timestamp expire_time = 11;
    */
   expireTime?: Timestamp | undefined;
 
   /**
-   * Of a RECHARGE entry: its lot's priority, 0 to 1000; lower burns first.
+   * The priority of the lot that it made, 0 to 1000; lower burns first.
    *
    * @generated from field: int32 priority = 12;
    */
@@ -183,6 +207,28 @@ export type Entry = Message<"points.v1.Entry"> & {
    * @generated from field: bytes hash = 13;
    */
   hash: Uint8Array;
+
+  /**
+   * The entry that it is about: for SETTLE and RELEASE the FREEZE entry, for REFUND the entry that
+   * is refunded. 0 for all others.
+   *
+   * @generated from field: int64 refers_to = 14;
+   */
+  refersTo: bigint;
+
+  /**
+   * Of a SETTLE entry: what was left over of the hold and went back to the balance.
+   *
+   * @generated from field: int64 returned = 15;
+   */
+  returned: bigint;
+
+  /**
+   * The use of a service that points was computed from; unset where the caller named points.
+   *
+   * @generated from field: points.v1.PricedUsage usage = 16;
+   */
+  usage?: PricedUsage | undefined;
 };
 
 /**
@@ -199,7 +245,7 @@ export const EntrySchema: GenMessage<Entry> = /*@__PURE__*/
  */
 export type Allocation = Message<"points.v1.Allocation"> & {
   /**
-   * The lot: the sequence of the RECHARGE entry that made it.
+   * The lot: the sequence of the entry that made it.
    *
    * @generated from field: int64 lot = 1;
    */
@@ -219,6 +265,118 @@ export type Allocation = Message<"points.v1.Allocation"> & {
  */
 export const AllocationSchema: GenMessage<Allocation> = /*@__PURE__*/
   messageDesc(file_points_v1_account, 2);
+
+/**
+ * Points that were recharged together and expire together.
+ *
+ * @generated from message points.v1.Lot
+ */
+export type Lot = Message<"points.v1.Lot"> & {
+  /**
+   * Its name: the sequence of the entry that made it.
+   *
+   * @generated from field: int64 number = 1;
+   */
+  number: bigint;
+
+  /**
+   * How many points were recharged.
+   *
+   * @generated from field: int64 points = 2;
+   */
+  points: bigint;
+
+  /**
+   * How many of them can be spent now.
+   *
+   * @generated from field: int64 remaining = 3;
+   */
+  remaining: bigint;
+
+  /**
+   * How many of them open holds have set aside.
+   *
+   * @generated from field: int64 frozen = 4;
+   */
+  frozen: bigint;
+
+  /**
+   * 0 to 1000; lower burns first.
+   *
+   * @generated from field: int32 priority = 5;
+   */
+  priority: number;
+
+  /**
+   * From this instant on they cannot be spent; unset: never.
+   *
+   * @generated from field: google.protobuf.Timestamp expire_time = 6;
+   */
+  expireTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message points.v1.Lot.
+ * Use `create(LotSchema)` to create a new message.
+ */
+export const LotSchema: GenMessage<Lot> = /*@__PURE__*/
+  messageDesc(file_points_v1_account, 3);
+
+/**
+ * Points set aside for a job under way.
+ *
+ * @generated from message points.v1.Hold
+ */
+export type Hold = Message<"points.v1.Hold"> & {
+  /**
+   * Its name: the sequence of the FREEZE entry that made it.
+   *
+   * @generated from field: int64 number = 1;
+   */
+  number: bigint;
+
+  /**
+   * How many points were set aside.
+   *
+   * @generated from field: int64 points = 2;
+   */
+  points: bigint;
+
+  /**
+   * How many of them were spent when it was settled; 0 until then.
+   *
+   * @generated from field: int64 settled = 3;
+   */
+  settled: bigint;
+
+  /**
+   * How it stands.
+   *
+   * @generated from field: points.v1.HoldStatus status = 4;
+   */
+  status: HoldStatus;
+
+  /**
+   * From this instant on it cannot be settled or released, and its points go back.
+   *
+   * @generated from field: google.protobuf.Timestamp expire_time = 5;
+   */
+  expireTime?: Timestamp | undefined;
+
+  /**
+   * The lots that its points came from, in the order in which they are spent.
+   *
+   * @generated from field: repeated points.v1.Allocation allocations = 6;
+   */
+  allocations: Allocation[];
+};
+
+/**
+ * Describes the message points.v1.Hold.
+ * Use `create(HoldSchema)` to create a new message.
+ */
+export const HoldSchema: GenMessage<Hold> = /*@__PURE__*/
+  messageDesc(file_points_v1_account, 4);
 
 /**
  * What an entry did.
@@ -253,6 +411,35 @@ export const EntryKind = {
    * @generated from enum value: ENTRY_KIND_EXPIRE = 3;
    */
   EXPIRE: 3,
+
+  /**
+   * Set points of the balance aside, as a new hold.
+   *
+   * @generated from enum value: ENTRY_KIND_FREEZE = 4;
+   */
+  FREEZE: 4,
+
+  /**
+   * Spent points of a hold and closed it; the rest went back to the balance.
+   *
+   * @generated from enum value: ENTRY_KIND_SETTLE = 5;
+   */
+  SETTLE: 5,
+
+  /**
+   * Gave all of a hold back to the balance and closed it, because its time had come or because
+   * Release said so.
+   *
+   * @generated from enum value: ENTRY_KIND_RELEASE = 6;
+   */
+  RELEASE: 6,
+
+  /**
+   * Gave spent points back to the balance.
+   *
+   * @generated from enum value: ENTRY_KIND_REFUND = 7;
+   */
+  REFUND: 7,
 } as const;
 
 /**
@@ -267,4 +454,59 @@ export type EntryKind = (typeof EntryKind)[keyof typeof EntryKind] | UnknownEnum
  */
 export const EntryKindSchema: GenEnum<EntryKind> = /*@__PURE__*/
   enumDesc(file_points_v1_account, 0);
+
+/**
+ * How a hold stands.
+ *
+ * @generated from enum points.v1.HoldStatus
+ */
+export const HoldStatus = {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: HOLD_STATUS_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Its points are set aside.
+   *
+   * @generated from enum value: HOLD_STATUS_OPEN = 1;
+   */
+  OPEN: 1,
+
+  /**
+   * It was settled.
+   *
+   * @generated from enum value: HOLD_STATUS_SETTLED = 2;
+   */
+  SETTLED: 2,
+
+  /**
+   * It was released.
+   *
+   * @generated from enum value: HOLD_STATUS_RELEASED = 3;
+   */
+  RELEASED: 3,
+
+  /**
+   * Its time came before it was settled or released.
+   *
+   * @generated from enum value: HOLD_STATUS_EXPIRED = 4;
+   */
+  EXPIRED: 4,
+} as const;
+
+/**
+ * How a hold stands.
+ *
+ * @generated from enum points.v1.HoldStatus
+ */
+export type HoldStatus = (typeof HoldStatus)[keyof typeof HoldStatus] | UnknownEnum;
+
+/**
+ * Describes the enum points.v1.HoldStatus.
+ */
+export const HoldStatusSchema: GenEnum<HoldStatus> = /*@__PURE__*/
+  enumDesc(file_points_v1_account, 1);
 

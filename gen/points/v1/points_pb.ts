@@ -10,15 +10,19 @@ import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
-import type { Account, Entry } from "./account_pb.ts";
+import type { Status } from "../../google/rpc/status_pb.ts";
+import { file_google_rpc_status } from "../../google/rpc/status_pb.ts";
+import type { Account, Entry, EntryKind, Hold, Lot } from "./account_pb.ts";
 import { file_points_v1_account } from "./account_pb.ts";
+import type { Price, Usage } from "./prices_pb.ts";
+import { file_points_v1_prices } from "./prices_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file points/v1/points.proto.
  */
 export const file_points_v1_points: GenFile = /*@__PURE__*/
-  fileDesc("ChZwb2ludHMvdjEvcG9pbnRzLnByb3RvEglwb2ludHMudjEiPAoSR2V0T3JDcmVhdGVSZXF1ZXN0EiYKB3VzZXJfaWQYASABKAlCFbpIEnIQMg5eWyEtfl17MSwxMjh9JCJLChNHZXRPckNyZWF0ZVJlc3BvbnNlEiMKB2FjY291bnQYASABKAsyEi5wb2ludHMudjEuQWNjb3VudBIPCgdjcmVhdGVkGAIgASgIItADCg9SZWNoYXJnZVJlcXVlc3QSJgoHdXNlcl9pZBgBIAEoCUIVukgSchAyDl5bIS1+XXsxLDEyOH0kEiwKCnJlcXVlc3RfaWQYAiABKAlCGLpIFdgBAXIQMg5eWyEtfl17MSwxMjh9JBJpCghtZXRhZGF0YRgDIAMoCzIoLnBvaW50cy52MS5SZWNoYXJnZVJlcXVlc3QuTWV0YWRhdGFFbnRyeUItukgqmgEnEBAiEXIPIAEoQDIJXlxQe0NjfSokKhByDiiAAjIJXlxQe0NjfSokEh4KBnBvaW50cxgEIAEoA0IOukgLIgkYgKCUpY0dKAESSAoLZXhwaXJlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQhW6SBKyAQ8iDQj/gtH/rwcQ/5Pr3ANIABI1CgN0dGwYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CC7pICKoBBTIDEOgHSAASHAoIcHJpb3JpdHkYByABKAVCCrpIBxoFGOgHKAAaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQgwKCmV4cGlyYXRpb24iagoQUmVjaGFyZ2VSZXNwb25zZRIfCgVlbnRyeRgBIAEoCzIQLnBvaW50cy52MS5FbnRyeRIjCgdhY2NvdW50GAIgASgLMhIucG9pbnRzLnYxLkFjY291bnQSEAoIcmVwbGF5ZWQYAyABKAgisgIKDkNvbnN1bWVSZXF1ZXN0EiYKB3VzZXJfaWQYASABKAlCFbpIEnIQMg5eWyEtfl17MSwxMjh9JBIsCgpyZXF1ZXN0X2lkGAIgASgJQhi6SBXYAQFyEDIOXlshLX5dezEsMTI4fSQSaAoIbWV0YWRhdGEYAyADKAsyJy5wb2ludHMudjEuQ29uc3VtZVJlcXVlc3QuTWV0YWRhdGFFbnRyeUItukgqmgEnEBAiEXIPIAEoQDIJXlxQe0NjfSokKhByDiiAAjIJXlxQe0NjfSokEiAKBnBvaW50cxgEIAEoA0IOukgLIgkYgKCUpY0dKAFIABovCg1NZXRhZGF0YUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCDQoEY29zdBIFukgCCAEiaQoPQ29uc3VtZVJlc3BvbnNlEh8KBWVudHJ5GAEgASgLMhAucG9pbnRzLnYxLkVudHJ5EiMKB2FjY291bnQYAiABKAsyEi5wb2ludHMudjEuQWNjb3VudBIQCghyZXBsYXllZBgDIAEoCCLiAgoNRXhwaXJlUmVxdWVzdBImCgd1c2VyX2lkGAEgASgJQhW6SBJyEDIOXlshLX5dezEsMTI4fSQSLAoKcmVxdWVzdF9pZBgCIAEoCUIYukgV2AEBchAyDl5bIS1+XXsxLDEyOH0kEmcKCG1ldGFkYXRhGAMgAygLMiYucG9pbnRzLnYxLkV4cGlyZVJlcXVlc3QuTWV0YWRhdGFFbnRyeUItukgqmgEnEBAiEXIPIAEoQDIJXlxQe0NjfSokKhByDiiAAjIJXlxQe0NjfSokEiAKBnBvaW50cxgEIAEoA0IOukgLIgkYgKCUpY0dKAFIABIWCgNsb3QYBSABKANCB7pIBCICKAFIABIWCgNkdWUYBiABKAhCB7pIBGoCCAFIABovCg1NZXRhZGF0YUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCDwoGdGFyZ2V0EgW6SAIIASJoCg5FeHBpcmVSZXNwb25zZRIfCgVlbnRyeRgBIAEoCzIQLnBvaW50cy52MS5FbnRyeRIjCgdhY2NvdW50GAIgASgLMhIucG9pbnRzLnYxLkFjY291bnQSEAoIcmVwbGF5ZWQYAyABKAgyowIKDVBvaW50c1NlcnZpY2USTAoLR2V0T3JDcmVhdGUSHS5wb2ludHMudjEuR2V0T3JDcmVhdGVSZXF1ZXN0Gh4ucG9pbnRzLnYxLkdldE9yQ3JlYXRlUmVzcG9uc2USQwoIUmVjaGFyZ2USGi5wb2ludHMudjEuUmVjaGFyZ2VSZXF1ZXN0GhsucG9pbnRzLnYxLlJlY2hhcmdlUmVzcG9uc2USQAoHQ29uc3VtZRIZLnBvaW50cy52MS5Db25zdW1lUmVxdWVzdBoaLnBvaW50cy52MS5Db25zdW1lUmVzcG9uc2USPQoGRXhwaXJlEhgucG9pbnRzLnYxLkV4cGlyZVJlcXVlc3QaGS5wb2ludHMudjEuRXhwaXJlUmVzcG9uc2ViBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_points_v1_account]);
+  fileDesc("ChZwb2ludHMvdjEvcG9pbnRzLnByb3RvEglwb2ludHMudjEiPAoSR2V0T3JDcmVhdGVSZXF1ZXN0EiYKB3VzZXJfaWQYASABKAlCFbpIEnIQMg5eWyEtfl17MSwxMjh9JCJLChNHZXRPckNyZWF0ZVJlc3BvbnNlEiMKB2FjY291bnQYASABKAsyEi5wb2ludHMudjEuQWNjb3VudBIPCgdjcmVhdGVkGAIgASgIItADCg9SZWNoYXJnZVJlcXVlc3QSJgoHdXNlcl9pZBgBIAEoCUIVukgSchAyDl5bIS1+XXsxLDEyOH0kEiwKCnJlcXVlc3RfaWQYAiABKAlCGLpIFdgBAXIQMg5eWyEtfl17MSwxMjh9JBJpCghtZXRhZGF0YRgDIAMoCzIoLnBvaW50cy52MS5SZWNoYXJnZVJlcXVlc3QuTWV0YWRhdGFFbnRyeUItukgqmgEnEBAiEXIPIAEoQDIJXlxQe0NjfSokKhByDiiAAjIJXlxQe0NjfSokEh4KBnBvaW50cxgEIAEoA0IOukgLIgkYgKCUpY0dKAESSAoLZXhwaXJlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQhW6SBKyAQ8iDQj/gtH/rwcQ/5Pr3ANIABI1CgN0dGwYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CC7pICKoBBTIDEOgHSAASHAoIcHJpb3JpdHkYByABKAVCCrpIBxoFGOgHKAAaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQgwKCmV4cGlyYXRpb24iagoQUmVjaGFyZ2VSZXNwb25zZRIfCgVlbnRyeRgBIAEoCzIQLnBvaW50cy52MS5FbnRyeRIjCgdhY2NvdW50GAIgASgLMhIucG9pbnRzLnYxLkFjY291bnQSEAoIcmVwbGF5ZWQYAyABKAgi1QIKDkNvbnN1bWVSZXF1ZXN0EiYKB3VzZXJfaWQYASABKAlCFbpIEnIQMg5eWyEtfl17MSwxMjh9JBIsCgpyZXF1ZXN0X2lkGAIgASgJQhi6SBXYAQFyEDIOXlshLX5dezEsMTI4fSQSaAoIbWV0YWRhdGEYAyADKAsyJy5wb2ludHMudjEuQ29uc3VtZVJlcXVlc3QuTWV0YWRhdGFFbnRyeUItukgqmgEnEBAiEXIPIAEoQDIJXlxQe0NjfSokKhByDiiAAjIJXlxQe0NjfSokEiAKBnBvaW50cxgEIAEoA0IOukgLIgkYgKCUpY0dKAFIABIhCgV1c2FnZRgFIAEoCzIQLnBvaW50cy52MS5Vc2FnZUgAGi8KDU1ldGFkYXRhRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUINCgRjb3N0EgW6SAIIASJpCg9Db25zdW1lUmVzcG9uc2USHwoFZW50cnkYASABKAsyEC5wb2ludHMudjEuRW50cnkSIwoHYWNjb3VudBgCIAEoCzISLnBvaW50cy52MS5BY2NvdW50EhAKCHJlcGxheWVkGAMgASgIIuICCg1FeHBpcmVSZXF1ZXN0EiYKB3VzZXJfaWQYASABKAlCFbpIEnIQMg5eWyEtfl17MSwxMjh9JBIsCgpyZXF1ZXN0X2lkGAIgASgJQhi6SBXYAQFyEDIOXlshLX5dezEsMTI4fSQSZwoIbWV0YWRhdGEYAyADKAsyJi5wb2ludHMudjEuRXhwaXJlUmVxdWVzdC5NZXRhZGF0YUVudHJ5Qi26SCqaAScQECIRcg8gAShAMgleXFB7Q2N9KiQqEHIOKIACMgleXFB7Q2N9KiQSIAoGcG9pbnRzGAQgASgDQg66SAsiCRiAoJSljR0oAUgAEhYKA2xvdBgFIAEoA0IHukgEIgIoAUgAEhYKA2R1ZRgGIAEoCEIHukgEagIIAUgAGi8KDU1ldGFkYXRhRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUIPCgZ0YXJnZXQSBbpIAggBImgKDkV4cGlyZVJlc3BvbnNlEh8KBWVudHJ5GAEgASgLMhAucG9pbnRzLnYxLkVudHJ5EiMKB2FjY291bnQYAiABKAsyEi5wb2ludHMudjEuQWNjb3VudBIQCghyZXBsYXllZBgDIAEoCCLiAwoNRnJlZXplUmVxdWVzdBImCgd1c2VyX2lkGAEgASgJQhW6SBJyEDIOXlshLX5dezEsMTI4fSQSLAoKcmVxdWVzdF9pZBgCIAEoCUIYukgV2AEBchAyDl5bIS1+XXsxLDEyOH0kEmcKCG1ldGFkYXRhGAMgAygLMiYucG9pbnRzLnYxLkZyZWV6ZVJlcXVlc3QuTWV0YWRhdGFFbnRyeUItukgqmgEnEBAiEXIPIAEoQDIJXlxQe0NjfSokKhByDiiAAjIJXlxQe0NjfSokEiAKBnBvaW50cxgEIAEoA0IOukgLIgkYgKCUpY0dKAFIABIhCgV1c2FnZRgFIAEoCzIQLnBvaW50cy52MS5Vc2FnZUgAEkgKC2V4cGlyZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIVukgSsgEPIg0I/4LR/68HEP+T69wDSAESNQoDdHRsGAcgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQgu6SAiqAQUyAxDoB0gBGi8KDU1ldGFkYXRhRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUINCgRjb3N0EgW6SAIIAUIMCgpleHBpcmF0aW9uIocBCg5GcmVlemVSZXNwb25zZRIfCgVlbnRyeRgBIAEoCzIQLnBvaW50cy52MS5FbnRyeRIjCgdhY2NvdW50GAIgASgLMhIucG9pbnRzLnYxLkFjY291bnQSEAoIcmVwbGF5ZWQYAyABKAgSHQoEaG9sZBgEIAEoCzIPLnBvaW50cy52MS5Ib2xkIuMCCg1TZXR0bGVSZXF1ZXN0EiYKB3VzZXJfaWQYASABKAlCFbpIEnIQMg5eWyEtfl17MSwxMjh9JBIsCgpyZXF1ZXN0X2lkGAIgASgJQhi6SBXYAQFyEDIOXlshLX5dezEsMTI4fSQSZwoIbWV0YWRhdGEYAyADKAsyJi5wb2ludHMudjEuU2V0dGxlUmVxdWVzdC5NZXRhZGF0YUVudHJ5Qi26SCqaAScQECIRcg8gAShAMgleXFB7Q2N9KiQqEHIOKIACMgleXFB7Q2N9KiQSFQoEaG9sZBgEIAEoA0IHukgEIgIoARIgCgZwb2ludHMYBSABKANCDrpICyIJGICglKWNHSgBSAASIQoFdXNhZ2UYBiABKAsyEC5wb2ludHMudjEuVXNhZ2VIABovCg1NZXRhZGF0YUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCBgoEY29zdCJoCg5TZXR0bGVSZXNwb25zZRIfCgVlbnRyeRgBIAEoCzIQLnBvaW50cy52MS5FbnRyeRIjCgdhY2NvdW50GAIgASgLMhIucG9pbnRzLnYxLkFjY291bnQSEAoIcmVwbGF5ZWQYAyABKAgimAIKDlJlbGVhc2VSZXF1ZXN0EiYKB3VzZXJfaWQYASABKAlCFbpIEnIQMg5eWyEtfl17MSwxMjh9JBIsCgpyZXF1ZXN0X2lkGAIgASgJQhi6SBXYAQFyEDIOXlshLX5dezEsMTI4fSQSaAoIbWV0YWRhdGEYAyADKAsyJy5wb2ludHMudjEuUmVsZWFzZVJlcXVlc3QuTWV0YWRhdGFFbnRyeUItukgqmgEnEBAiEXIPIAEoQDIJXlxQe0NjfSokKhByDiiAAjIJXlxQe0NjfSokEhUKBGhvbGQYBCABKANCB7pIBCICKAEaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBImkKD1JlbGVhc2VSZXNwb25zZRIfCgVlbnRyeRgBIAEoCzIQLnBvaW50cy52MS5FbnRyeRIjCgdhY2NvdW50GAIgASgLMhIucG9pbnRzLnYxLkFjY291bnQSEAoIcmVwbGF5ZWQYAyABKAgihwMKDVJlZnVuZFJlcXVlc3QSJgoHdXNlcl9pZBgBIAEoCUIVukgSchAyDl5bIS1+XXsxLDEyOH0kEiwKCnJlcXVlc3RfaWQYAiABKAlCGLpIFdgBAXIQMg5eWyEtfl17MSwxMjh9JBJnCghtZXRhZGF0YRgDIAMoCzImLnBvaW50cy52MS5SZWZ1bmRSZXF1ZXN0Lk1ldGFkYXRhRW50cnlCLbpIKpoBJxAQIhFyDyABKEAyCV5cUHtDY30qJCoQcg4ogAIyCV5cUHtDY30qJBIZCghzZXF1ZW5jZRgEIAEoA0IHukgEIgIoARIjCgZwb2ludHMYBSABKANCDrpICyIJGICglKWNHSgBSACIAQESOwoLcmVpc3N1ZV90dGwYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CC7pICKoBBTIDEOgHGi8KDU1ldGFkYXRhRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUIJCgdfcG9pbnRzImgKDlJlZnVuZFJlc3BvbnNlEh8KBWVudHJ5GAEgASgLMhAucG9pbnRzLnYxLkVudHJ5EiMKB2FjY291bnQYAiABKAsyEi5wb2ludHMudjEuQWNjb3VudBIQCghyZXBsYXllZBgDIAEoCCJiCgxRdW90ZVJlcXVlc3QSJwoFdXNhZ2UYASABKAsyEC5wb2ludHMudjEuVXNhZ2VCBrpIA8gBARIpCgd1c2VyX2lkGAIgASgJQhi6SBXYAQFyEDIOXlshLX5dezEsMTI4fSQipgEKDVF1b3RlUmVzcG9uc2USDgoGcG9pbnRzGAEgASgDEhUKDXByaWNlX3ZlcnNpb24YAiABKAkSFAoHYmFsYW5jZRgDIAEoA0gAiAEBEhcKCnN1ZmZpY2llbnQYBCABKAhIAYgBARIWCglzaG9ydGZhbGwYBSABKANIAogBAUIKCghfYmFsYW5jZUINCgtfc3VmZmljaWVudEIMCgpfc2hvcnRmYWxsIhMKEUxpc3RQcmljZXNSZXF1ZXN0Ik0KEkxpc3RQcmljZXNSZXNwb25zZRIVCg1wcmljZV92ZXJzaW9uGAEgASgJEiAKBnByaWNlcxgCIAMoCzIQLnBvaW50cy52MS5QcmljZSLUAgoJT3BlcmF0aW9uEi4KCHJlY2hhcmdlGAEgASgLMhoucG9pbnRzLnYxLlJlY2hhcmdlUmVxdWVzdEgAEiwKB2NvbnN1bWUYAiABKAsyGS5wb2ludHMudjEuQ29uc3VtZVJlcXVlc3RIABIqCgZleHBpcmUYAyABKAsyGC5wb2ludHMudjEuRXhwaXJlUmVxdWVzdEgAEioKBmZyZWV6ZRgEIAEoCzIYLnBvaW50cy52MS5GcmVlemVSZXF1ZXN0SAASKgoGc2V0dGxlGAUgASgLMhgucG9pbnRzLnYxLlNldHRsZVJlcXVlc3RIABIsCgdyZWxlYXNlGAYgASgLMhkucG9pbnRzLnYxLlJlbGVhc2VSZXF1ZXN0SAASKgoGcmVmdW5kGAcgASgLMhgucG9pbnRzLnYxLlJlZnVuZFJlcXVlc3RIAEILCglvcGVyYXRpb24igwMKD09wZXJhdGlvblJlc3VsdBIjCgVlcnJvchgBIAEoCzISLmdvb2dsZS5ycGMuU3RhdHVzSAASLwoIcmVjaGFyZ2UYAiABKAsyGy5wb2ludHMudjEuUmVjaGFyZ2VSZXNwb25zZUgAEi0KB2NvbnN1bWUYAyABKAsyGi5wb2ludHMudjEuQ29uc3VtZVJlc3BvbnNlSAASKwoGZXhwaXJlGAQgASgLMhkucG9pbnRzLnYxLkV4cGlyZVJlc3BvbnNlSAASKwoGZnJlZXplGAUgASgLMhkucG9pbnRzLnYxLkZyZWV6ZVJlc3BvbnNlSAASKwoGc2V0dGxlGAYgASgLMhkucG9pbnRzLnYxLlNldHRsZVJlc3BvbnNlSAASLQoHcmVsZWFzZRgHIAEoCzIaLnBvaW50cy52MS5SZWxlYXNlUmVzcG9uc2VIABIrCgZyZWZ1bmQYCCABKAsyGS5wb2ludHMudjEuUmVmdW5kUmVzcG9uc2VIAEIICgZyZXN1bHQiTwoRQXBwbHlCYXRjaFJlcXVlc3QSOgoKb3BlcmF0aW9ucxgBIAMoCzIULnBvaW50cy52MS5PcGVyYXRpb25CELpIDZIBCggBEOgHIgPYAQMiQQoSQXBwbHlCYXRjaFJlc3BvbnNlEisKB3Jlc3VsdHMYASADKAsyGi5wb2ludHMudjEuT3BlcmF0aW9uUmVzdWx0Ik4KDEFwcGx5UmVxdWVzdBIVCgN0YWcYASABKAlCCLpIBXIDKIABEicKCW9wZXJhdGlvbhgCIAEoCzIULnBvaW50cy52MS5PcGVyYXRpb24iSAoNQXBwbHlSZXNwb25zZRILCgN0YWcYASABKAkSKgoGcmVzdWx0GAIgASgLMhoucG9pbnRzLnYxLk9wZXJhdGlvblJlc3VsdCJUCg9HZXRFbnRyeVJlcXVlc3QSJgoHdXNlcl9pZBgBIAEoCUIVukgSchAyDl5bIS1+XXsxLDEyOH0kEhkKCHNlcXVlbmNlGAIgASgDQge6SAQiAigBIjMKEEdldEVudHJ5UmVzcG9uc2USHwoFZW50cnkYASABKAsyEC5wb2ludHMudjEuRW50cnkiugIKEkxpc3RFbnRyaWVzUmVxdWVzdBImCgd1c2VyX2lkGAEgASgJQhW6SBJyEDIOXlshLX5dezEsMTI4fSQSGgoJcGFnZV9zaXplGAIgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YAyABKAlCCLpIBXIDKIACEjYKBWtpbmRzGAQgAygOMhQucG9pbnRzLnYxLkVudHJ5S2luZEIRukgOkgELEAciB4IBBBABIAASRQoKc3RhcnRfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCFbpIErIBDyINCP+C0f+vBxD/k+vcAxJDCghlbmRfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCFbpIErIBDyINCP+C0f+vBxD/k+vcAyJRChNMaXN0RW50cmllc1Jlc3BvbnNlEiEKB2VudHJpZXMYASADKAsyEC5wb2ludHMudjEuRW50cnkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJInMKD0xpc3RMb3RzUmVxdWVzdBImCgd1c2VyX2lkGAEgASgJQhW6SBJyEDIOXlshLX5dezEsMTI4fSQSGgoJcGFnZV9zaXplGAIgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YAyABKAlCCLpIBXIDKIACIkkKEExpc3RMb3RzUmVzcG9uc2USHAoEbG90cxgBIAMoCzIOLnBvaW50cy52MS5Mb3QSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIocBChBMaXN0SG9sZHNSZXF1ZXN0EiYKB3VzZXJfaWQYASABKAlCFbpIEnIQMg5eWyEtfl17MSwxMjh9JBIaCglwYWdlX3NpemUYAiABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMogAISEQoJb3Blbl9vbmx5GAQgASgIIkwKEUxpc3RIb2xkc1Jlc3BvbnNlEh4KBWhvbGRzGAEgAygLMg8ucG9pbnRzLnYxLkhvbGQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIj0KE1dhdGNoQWNjb3VudFJlcXVlc3QSJgoHdXNlcl9pZBgBIAEoCUIVukgSchAyDl5bIS1+XXsxLDEyOH0kIjsKFFdhdGNoQWNjb3VudFJlc3BvbnNlEiMKB2FjY291bnQYASABKAsyEi5wb2ludHMudjEuQWNjb3VudDKnCQoNUG9pbnRzU2VydmljZRJMCgtHZXRPckNyZWF0ZRIdLnBvaW50cy52MS5HZXRPckNyZWF0ZVJlcXVlc3QaHi5wb2ludHMudjEuR2V0T3JDcmVhdGVSZXNwb25zZRJDCghSZWNoYXJnZRIaLnBvaW50cy52MS5SZWNoYXJnZVJlcXVlc3QaGy5wb2ludHMudjEuUmVjaGFyZ2VSZXNwb25zZRJACgdDb25zdW1lEhkucG9pbnRzLnYxLkNvbnN1bWVSZXF1ZXN0GhoucG9pbnRzLnYxLkNvbnN1bWVSZXNwb25zZRI9CgZFeHBpcmUSGC5wb2ludHMudjEuRXhwaXJlUmVxdWVzdBoZLnBvaW50cy52MS5FeHBpcmVSZXNwb25zZRI9CgZGcmVlemUSGC5wb2ludHMudjEuRnJlZXplUmVxdWVzdBoZLnBvaW50cy52MS5GcmVlemVSZXNwb25zZRI9CgZTZXR0bGUSGC5wb2ludHMudjEuU2V0dGxlUmVxdWVzdBoZLnBvaW50cy52MS5TZXR0bGVSZXNwb25zZRJACgdSZWxlYXNlEhkucG9pbnRzLnYxLlJlbGVhc2VSZXF1ZXN0GhoucG9pbnRzLnYxLlJlbGVhc2VSZXNwb25zZRI9CgZSZWZ1bmQSGC5wb2ludHMudjEuUmVmdW5kUmVxdWVzdBoZLnBvaW50cy52MS5SZWZ1bmRSZXNwb25zZRI6CgVRdW90ZRIXLnBvaW50cy52MS5RdW90ZVJlcXVlc3QaGC5wb2ludHMudjEuUXVvdGVSZXNwb25zZRJJCgpMaXN0UHJpY2VzEhwucG9pbnRzLnYxLkxpc3RQcmljZXNSZXF1ZXN0Gh0ucG9pbnRzLnYxLkxpc3RQcmljZXNSZXNwb25zZRJJCgpBcHBseUJhdGNoEhwucG9pbnRzLnYxLkFwcGx5QmF0Y2hSZXF1ZXN0Gh0ucG9pbnRzLnYxLkFwcGx5QmF0Y2hSZXNwb25zZRI+CgVBcHBseRIXLnBvaW50cy52MS5BcHBseVJlcXVlc3QaGC5wb2ludHMudjEuQXBwbHlSZXNwb25zZSgBMAESQwoIR2V0RW50cnkSGi5wb2ludHMudjEuR2V0RW50cnlSZXF1ZXN0GhsucG9pbnRzLnYxLkdldEVudHJ5UmVzcG9uc2USTAoLTGlzdEVudHJpZXMSHS5wb2ludHMudjEuTGlzdEVudHJpZXNSZXF1ZXN0Gh4ucG9pbnRzLnYxLkxpc3RFbnRyaWVzUmVzcG9uc2USQwoITGlzdExvdHMSGi5wb2ludHMudjEuTGlzdExvdHNSZXF1ZXN0GhsucG9pbnRzLnYxLkxpc3RMb3RzUmVzcG9uc2USRgoJTGlzdEhvbGRzEhsucG9pbnRzLnYxLkxpc3RIb2xkc1JlcXVlc3QaHC5wb2ludHMudjEuTGlzdEhvbGRzUmVzcG9uc2USUQoMV2F0Y2hBY2NvdW50Eh4ucG9pbnRzLnYxLldhdGNoQWNjb3VudFJlcXVlc3QaHy5wb2ludHMudjEuV2F0Y2hBY2NvdW50UmVzcG9uc2UwAWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_google_rpc_status, file_points_v1_account, file_points_v1_prices]);
 
 /**
  * Asks for a user's account.
@@ -222,6 +226,14 @@ export type ConsumeRequest = Message<"points.v1.ConsumeRequest"> & {
      */
     value: bigint;
     case: "points";
+  } | {
+    /**
+     * What the price list says that a use of a service costs.
+     *
+     * @generated from field: points.v1.Usage usage = 5;
+     */
+    value: Usage;
+    case: "usage";
   } | { case: undefined; value?: undefined };
 };
 
@@ -371,7 +383,1102 @@ export const ExpireResponseSchema: GenMessage<ExpireResponse> = /*@__PURE__*/
   messageDesc(file_points_v1_points, 7);
 
 /**
- * Keeps users' points: one account a user, which is recharged, consumed and expired.
+ * Asks to set points aside.
+ *
+ * @generated from message points.v1.FreezeRequest
+ */
+export type FreezeRequest = Message<"points.v1.FreezeRequest"> & {
+  /**
+   * Whose account: 1 to 128 printable ASCII characters without spaces.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * The caller's name for this request, for safe repeats: 1 to 128 printable ASCII characters
+   * without spaces. Empty: a repeat is a new hold.
+   *
+   * @generated from field: string request_id = 2;
+   */
+  requestId: string;
+
+  /**
+   * What to write on the entry: at most 16 pairs, keys 1 to 64 bytes, values up to 256 bytes, no
+   * control characters.
+   *
+   * @generated from field: map<string, string> metadata = 3;
+   */
+  metadata: { [key: string]: string };
+
+  /**
+   * What is set aside.
+   *
+   * @generated from oneof points.v1.FreezeRequest.cost
+   */
+  cost: {
+    /**
+     * So many points, 1 to 1,000,000,000,000.
+     *
+     * @generated from field: int64 points = 4;
+     */
+    value: bigint;
+    case: "points";
+  } | {
+    /**
+     * What the price list says that a use of a service costs.
+     *
+     * @generated from field: points.v1.Usage usage = 5;
+     */
+    value: Usage;
+    case: "usage";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * When the hold ends by itself. Neither: after 24 hours.
+   *
+   * @generated from oneof points.v1.FreezeRequest.expiration
+   */
+  expiration: {
+    /**
+     * From this instant on it cannot be settled. After now and before the year 10000; what is finer
+     * than a microsecond is cut off.
+     *
+     * @generated from field: google.protobuf.Timestamp expire_time = 6;
+     */
+    value: Timestamp;
+    case: "expireTime";
+  } | {
+    /**
+     * So long after the freeze, from a microsecond on; the end lies before the year 10000. What is
+     * finer than a microsecond is cut off.
+     *
+     * @generated from field: google.protobuf.Duration ttl = 7;
+     */
+    value: Duration;
+    case: "ttl";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message points.v1.FreezeRequest.
+ * Use `create(FreezeRequestSchema)` to create a new message.
+ */
+export const FreezeRequestSchema: GenMessage<FreezeRequest> = /*@__PURE__*/
+  messageDesc(file_points_v1_points, 8);
+
+/**
+ * A hold that was made.
+ *
+ * @generated from message points.v1.FreezeResponse
+ */
+export type FreezeResponse = Message<"points.v1.FreezeResponse"> & {
+  /**
+   * Its entry, of kind FREEZE. Its sequence names the hold.
+   *
+   * @generated from field: points.v1.Entry entry = 1;
+   */
+  entry?: Entry | undefined;
+
+  /**
+   * The account as that entry left it.
+   *
+   * @generated from field: points.v1.Account account = 2;
+   */
+  account?: Account | undefined;
+
+  /**
+   * Whether this answer was given before, to the same request_id.
+   *
+   * @generated from field: bool replayed = 3;
+   */
+  replayed: boolean;
+
+  /**
+   * The hold as it was made.
+   *
+   * @generated from field: points.v1.Hold hold = 4;
+   */
+  hold?: Hold | undefined;
+};
+
+/**
+ * Describes the message points.v1.FreezeResponse.
+ * Use `create(FreezeResponseSchema)` to create a new message.
+ */
+export const FreezeResponseSchema: GenMessage<FreezeResponse> = /*@__PURE__*/
+  messageDesc(file_points_v1_points, 9);
+
+/**
+ * Asks to spend from a hold.
+ *
+ * @generated from message points.v1.SettleRequest
+ */
+export type SettleRequest = Message<"points.v1.SettleRequest"> & {
+  /**
+   * Whose account: 1 to 128 printable ASCII characters without spaces.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * The caller's name for this request, for safe repeats: 1 to 128 printable ASCII characters
+   * without spaces. Empty: a repeat is a new request.
+   *
+   * @generated from field: string request_id = 2;
+   */
+  requestId: string;
+
+  /**
+   * What to write on the entry: at most 16 pairs, keys 1 to 64 bytes, values up to 256 bytes, no
+   * control characters.
+   *
+   * @generated from field: map<string, string> metadata = 3;
+   */
+  metadata: { [key: string]: string };
+
+  /**
+   * The hold: the sequence of its FREEZE entry.
+   *
+   * @generated from field: int64 hold = 4;
+   */
+  hold: bigint;
+
+  /**
+   * What is spent of it. Neither: all of it.
+   *
+   * @generated from oneof points.v1.SettleRequest.cost
+   */
+  cost: {
+    /**
+     * So many points, 1 to 1,000,000,000,000.
+     *
+     * @generated from field: int64 points = 5;
+     */
+    value: bigint;
+    case: "points";
+  } | {
+    /**
+     * What the price list says that a use of a service costs.
+     *
+     * @generated from field: points.v1.Usage usage = 6;
+     */
+    value: Usage;
+    case: "usage";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message points.v1.SettleRequest.
+ * Use `create(SettleRequestSchema)` to create a new message.
+ */
+export const SettleRequestSchema: GenMessage<SettleRequest> = /*@__PURE__*/
+  messageDesc(file_points_v1_points, 10);
+
+/**
+ * A hold that was settled.
+ *
+ * @generated from message points.v1.SettleResponse
+ */
+export type SettleResponse = Message<"points.v1.SettleResponse"> & {
+  /**
+   * Its entry, of kind SETTLE.
+   *
+   * @generated from field: points.v1.Entry entry = 1;
+   */
+  entry?: Entry | undefined;
+
+  /**
+   * The account as that entry left it.
+   *
+   * @generated from field: points.v1.Account account = 2;
+   */
+  account?: Account | undefined;
+
+  /**
+   * Whether this answer was given before, to the same request_id.
+   *
+   * @generated from field: bool replayed = 3;
+   */
+  replayed: boolean;
+};
+
+/**
+ * Describes the message points.v1.SettleResponse.
+ * Use `create(SettleResponseSchema)` to create a new message.
+ */
+export const SettleResponseSchema: GenMessage<SettleResponse> = /*@__PURE__*/
+  messageDesc(file_points_v1_points, 11);
+
+/**
+ * Asks to give a hold back.
+ *
+ * @generated from message points.v1.ReleaseRequest
+ */
+export type ReleaseRequest = Message<"points.v1.ReleaseRequest"> & {
+  /**
+   * Whose account: 1 to 128 printable ASCII characters without spaces.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * The caller's name for this request, for safe repeats: 1 to 128 printable ASCII characters
+   * without spaces. Empty: a repeat is a new request.
+   *
+   * @generated from field: string request_id = 2;
+   */
+  requestId: string;
+
+  /**
+   * What to write on the entry: at most 16 pairs, keys 1 to 64 bytes, values up to 256 bytes, no
+   * control characters.
+   *
+   * @generated from field: map<string, string> metadata = 3;
+   */
+  metadata: { [key: string]: string };
+
+  /**
+   * The hold: the sequence of its FREEZE entry.
+   *
+   * @generated from field: int64 hold = 4;
+   */
+  hold: bigint;
+};
+
+/**
+ * Describes the message points.v1.ReleaseRequest.
+ * Use `create(ReleaseRequestSchema)` to create a new message.
+ */
+export const ReleaseRequestSchema: GenMessage<ReleaseRequest> = /*@__PURE__*/
+  messageDesc(file_points_v1_points, 12);
+
+/**
+ * A hold that was given back.
+ *
+ * @generated from message points.v1.ReleaseResponse
+ */
+export type ReleaseResponse = Message<"points.v1.ReleaseResponse"> & {
+  /**
+   * Its entry, of kind RELEASE.
+   *
+   * @generated from field: points.v1.Entry entry = 1;
+   */
+  entry?: Entry | undefined;
+
+  /**
+   * The account as that entry left it.
+   *
+   * @generated from field: points.v1.Account account = 2;
+   */
+  account?: Account | undefined;
+
+  /**
+   * Whether this answer was given before, to the same request_id.
+   *
+   * @generated from field: bool replayed = 3;
+   */
+  replayed: boolean;
+};
+
+/**
+ * Describes the message points.v1.ReleaseResponse.
+ * Use `create(ReleaseResponseSchema)` to create a new message.
+ */
+export const ReleaseResponseSchema: GenMessage<ReleaseResponse> = /*@__PURE__*/
+  messageDesc(file_points_v1_points, 13);
+
+/**
+ * Asks to give spent points back.
+ *
+ * @generated from message points.v1.RefundRequest
+ */
+export type RefundRequest = Message<"points.v1.RefundRequest"> & {
+  /**
+   * Whose account: 1 to 128 printable ASCII characters without spaces.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * The caller's name for this request, for safe repeats: 1 to 128 printable ASCII characters
+   * without spaces. Empty: a repeat is a new refund.
+   *
+   * @generated from field: string request_id = 2;
+   */
+  requestId: string;
+
+  /**
+   * What to write on the entry: at most 16 pairs, keys 1 to 64 bytes, values up to 256 bytes, no
+   * control characters.
+   *
+   * @generated from field: map<string, string> metadata = 3;
+   */
+  metadata: { [key: string]: string };
+
+  /**
+   * The entry to refund, of kind CONSUME or SETTLE.
+   *
+   * @generated from field: int64 sequence = 4;
+   */
+  sequence: bigint;
+
+  /**
+   * So many points, 1 to 1,000,000,000,000. Unset: all that is not yet refunded.
+   *
+   * @generated from field: optional int64 points = 5;
+   */
+  points?: bigint | undefined;
+
+  /**
+   * What belongs to a lot that has expired since becomes a new lot that lives so long, from a
+   * microsecond on. Unset: it expires at once.
+   *
+   * @generated from field: google.protobuf.Duration reissue_ttl = 6;
+   */
+  reissueTtl?: Duration | undefined;
+};
+
+/**
+ * Describes the message points.v1.RefundRequest.
+ * Use `create(RefundRequestSchema)` to create a new message.
+ */
+export const RefundRequestSchema: GenMessage<RefundRequest> = /*@__PURE__*/
+  messageDesc(file_points_v1_points, 14);
+
+/**
+ * A refund that was applied.
+ *
+ * @generated from message points.v1.RefundResponse
+ */
+export type RefundResponse = Message<"points.v1.RefundResponse"> & {
+  /**
+   * Its entry, of kind REFUND.
+   *
+   * @generated from field: points.v1.Entry entry = 1;
+   */
+  entry?: Entry | undefined;
+
+  /**
+   * The account as that entry left it.
+   *
+   * @generated from field: points.v1.Account account = 2;
+   */
+  account?: Account | undefined;
+
+  /**
+   * Whether this answer was given before, to the same request_id.
+   *
+   * @generated from field: bool replayed = 3;
+   */
+  replayed: boolean;
+};
+
+/**
+ * Describes the message points.v1.RefundResponse.
+ * Use `create(RefundResponseSchema)` to create a new message.
+ */
+export const RefundResponseSchema: GenMessage<RefundResponse> = /*@__PURE__*/
+  messageDesc(file_points_v1_points, 15);
+
+/**
+ * Asks what a use of a service costs.
+ *
+ * @generated from message points.v1.QuoteRequest
+ */
+export type QuoteRequest = Message<"points.v1.QuoteRequest"> & {
+  /**
+   * The use.
+   *
+   * @generated from field: points.v1.Usage usage = 1;
+   */
+  usage?: Usage | undefined;
+
+  /**
+   * Whose balance to compare with: 1 to 128 printable ASCII characters without spaces. Empty:
+   * nobody's.
+   *
+   * @generated from field: string user_id = 2;
+   */
+  userId: string;
+};
+
+/**
+ * Describes the message points.v1.QuoteRequest.
+ * Use `create(QuoteRequestSchema)` to create a new message.
+ */
+export const QuoteRequestSchema: GenMessage<QuoteRequest> = /*@__PURE__*/
+  messageDesc(file_points_v1_points, 16);
+
+/**
+ * What a use of a service costs.
+ *
+ * @generated from message points.v1.QuoteResponse
+ */
+export type QuoteResponse = Message<"points.v1.QuoteResponse"> & {
+  /**
+   * So many points; 0 for a free service.
+   *
+   * @generated from field: int64 points = 1;
+   */
+  points: bigint;
+
+  /**
+   * The version of the price list that says so.
+   *
+   * @generated from field: string price_version = 2;
+   */
+  priceVersion: string;
+
+  /**
+   * The user's balance now; unset without a user.
+   *
+   * @generated from field: optional int64 balance = 3;
+   */
+  balance?: bigint | undefined;
+
+  /**
+   * Whether the balance covers it; unset without a user.
+   *
+   * @generated from field: optional bool sufficient = 4;
+   */
+  sufficient?: boolean | undefined;
+
+  /**
+   * How many points the balance lacks, 0 if none; unset without a user.
+   *
+   * @generated from field: optional int64 shortfall = 5;
+   */
+  shortfall?: bigint | undefined;
+};
+
+/**
+ * Describes the message points.v1.QuoteResponse.
+ * Use `create(QuoteResponseSchema)` to create a new message.
+ */
+export const QuoteResponseSchema: GenMessage<QuoteResponse> = /*@__PURE__*/
+  messageDesc(file_points_v1_points, 17);
+
+/**
+ * Asks for the price list.
+ *
+ * @generated from message points.v1.ListPricesRequest
+ */
+export type ListPricesRequest = Message<"points.v1.ListPricesRequest"> & {
+};
+
+/**
+ * Describes the message points.v1.ListPricesRequest.
+ * Use `create(ListPricesRequestSchema)` to create a new message.
+ */
+export const ListPricesRequestSchema: GenMessage<ListPricesRequest> = /*@__PURE__*/
+  messageDesc(file_points_v1_points, 18);
+
+/**
+ * The price list in force.
+ *
+ * @generated from message points.v1.ListPricesResponse
+ */
+export type ListPricesResponse = Message<"points.v1.ListPricesResponse"> & {
+  /**
+   * Its version.
+   *
+   * @generated from field: string price_version = 1;
+   */
+  priceVersion: string;
+
+  /**
+   * All prices, by the name of the service.
+   *
+   * @generated from field: repeated points.v1.Price prices = 2;
+   */
+  prices: Price[];
+};
+
+/**
+ * Describes the message points.v1.ListPricesResponse.
+ * Use `create(ListPricesResponseSchema)` to create a new message.
+ */
+export const ListPricesResponseSchema: GenMessage<ListPricesResponse> = /*@__PURE__*/
+  messageDesc(file_points_v1_points, 19);
+
+/**
+ * One operation: a request of another RPC.
+ *
+ * @generated from message points.v1.Operation
+ */
+export type Operation = Message<"points.v1.Operation"> & {
+  /**
+   * Which.
+   *
+   * @generated from oneof points.v1.Operation.operation
+   */
+  operation: {
+    /**
+     * As Recharge.
+     *
+     * @generated from field: points.v1.RechargeRequest recharge = 1;
+     */
+    value: RechargeRequest;
+    case: "recharge";
+  } | {
+    /**
+     * As Consume.
+     *
+     * @generated from field: points.v1.ConsumeRequest consume = 2;
+     */
+    value: ConsumeRequest;
+    case: "consume";
+  } | {
+    /**
+     * As Expire.
+     *
+     * @generated from field: points.v1.ExpireRequest expire = 3;
+     */
+    value: ExpireRequest;
+    case: "expire";
+  } | {
+    /**
+     * As Freeze.
+     *
+     * @generated from field: points.v1.FreezeRequest freeze = 4;
+     */
+    value: FreezeRequest;
+    case: "freeze";
+  } | {
+    /**
+     * As Settle.
+     *
+     * @generated from field: points.v1.SettleRequest settle = 5;
+     */
+    value: SettleRequest;
+    case: "settle";
+  } | {
+    /**
+     * As Release.
+     *
+     * @generated from field: points.v1.ReleaseRequest release = 6;
+     */
+    value: ReleaseRequest;
+    case: "release";
+  } | {
+    /**
+     * As Refund.
+     *
+     * @generated from field: points.v1.RefundRequest refund = 7;
+     */
+    value: RefundRequest;
+    case: "refund";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message points.v1.Operation.
+ * Use `create(OperationSchema)` to create a new message.
+ */
+export const OperationSchema: GenMessage<Operation> = /*@__PURE__*/
+  messageDesc(file_points_v1_points, 20);
+
+/**
+ * What an operation came to: the answer of its RPC, or its error.
+ *
+ * @generated from message points.v1.OperationResult
+ */
+export type OperationResult = Message<"points.v1.OperationResult"> & {
+  /**
+   * Which.
+   *
+   * @generated from oneof points.v1.OperationResult.result
+   */
+  result: {
+    /**
+     * It was refused, or failed.
+     *
+     * @generated from field: google.rpc.Status error = 1;
+     */
+    value: Status;
+    case: "error";
+  } | {
+    /**
+     * As Recharge answers.
+     *
+     * @generated from field: points.v1.RechargeResponse recharge = 2;
+     */
+    value: RechargeResponse;
+    case: "recharge";
+  } | {
+    /**
+     * As Consume answers.
+     *
+     * @generated from field: points.v1.ConsumeResponse consume = 3;
+     */
+    value: ConsumeResponse;
+    case: "consume";
+  } | {
+    /**
+     * As Expire answers.
+     *
+     * @generated from field: points.v1.ExpireResponse expire = 4;
+     */
+    value: ExpireResponse;
+    case: "expire";
+  } | {
+    /**
+     * As Freeze answers.
+     *
+     * @generated from field: points.v1.FreezeResponse freeze = 5;
+     */
+    value: FreezeResponse;
+    case: "freeze";
+  } | {
+    /**
+     * As Settle answers.
+     *
+     * @generated from field: points.v1.SettleResponse settle = 6;
+     */
+    value: SettleResponse;
+    case: "settle";
+  } | {
+    /**
+     * As Release answers.
+     *
+     * @generated from field: points.v1.ReleaseResponse release = 7;
+     */
+    value: ReleaseResponse;
+    case: "release";
+  } | {
+    /**
+     * As Refund answers.
+     *
+     * @generated from field: points.v1.RefundResponse refund = 8;
+     */
+    value: RefundResponse;
+    case: "refund";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message points.v1.OperationResult.
+ * Use `create(OperationResultSchema)` to create a new message.
+ */
+export const OperationResultSchema: GenMessage<OperationResult> = /*@__PURE__*/
+  messageDesc(file_points_v1_points, 21);
+
+/**
+ * Asks for several operations.
+ *
+ * @generated from message points.v1.ApplyBatchRequest
+ */
+export type ApplyBatchRequest = Message<"points.v1.ApplyBatchRequest"> & {
+  /**
+   * 1 to 1,000 operations. Each is checked by itself.
+   *
+   * @generated from field: repeated points.v1.Operation operations = 1;
+   */
+  operations: Operation[];
+};
+
+/**
+ * Describes the message points.v1.ApplyBatchRequest.
+ * Use `create(ApplyBatchRequestSchema)` to create a new message.
+ */
+export const ApplyBatchRequestSchema: GenMessage<ApplyBatchRequest> = /*@__PURE__*/
+  messageDesc(file_points_v1_points, 22);
+
+/**
+ * What several operations came to.
+ *
+ * @generated from message points.v1.ApplyBatchResponse
+ */
+export type ApplyBatchResponse = Message<"points.v1.ApplyBatchResponse"> & {
+  /**
+   * One result an operation, in their order.
+   *
+   * @generated from field: repeated points.v1.OperationResult results = 1;
+   */
+  results: OperationResult[];
+};
+
+/**
+ * Describes the message points.v1.ApplyBatchResponse.
+ * Use `create(ApplyBatchResponseSchema)` to create a new message.
+ */
+export const ApplyBatchResponseSchema: GenMessage<ApplyBatchResponse> = /*@__PURE__*/
+  messageDesc(file_points_v1_points, 23);
+
+/**
+ * One operation of a stream.
+ *
+ * @generated from message points.v1.ApplyRequest
+ */
+export type ApplyRequest = Message<"points.v1.ApplyRequest"> & {
+  /**
+   * The caller's name for it, which its result carries: up to 128 bytes, not read by the server.
+   *
+   * @generated from field: string tag = 1;
+   */
+  tag: string;
+
+  /**
+   * The operation.
+   *
+   * @generated from field: points.v1.Operation operation = 2;
+   */
+  operation?: Operation | undefined;
+};
+
+/**
+ * Describes the message points.v1.ApplyRequest.
+ * Use `create(ApplyRequestSchema)` to create a new message.
+ */
+export const ApplyRequestSchema: GenMessage<ApplyRequest> = /*@__PURE__*/
+  messageDesc(file_points_v1_points, 24);
+
+/**
+ * One result of a stream.
+ *
+ * @generated from message points.v1.ApplyResponse
+ */
+export type ApplyResponse = Message<"points.v1.ApplyResponse"> & {
+  /**
+   * The tag of its operation.
+   *
+   * @generated from field: string tag = 1;
+   */
+  tag: string;
+
+  /**
+   * What it came to.
+   *
+   * @generated from field: points.v1.OperationResult result = 2;
+   */
+  result?: OperationResult | undefined;
+};
+
+/**
+ * Describes the message points.v1.ApplyResponse.
+ * Use `create(ApplyResponseSchema)` to create a new message.
+ */
+export const ApplyResponseSchema: GenMessage<ApplyResponse> = /*@__PURE__*/
+  messageDesc(file_points_v1_points, 25);
+
+/**
+ * Asks for one entry.
+ *
+ * @generated from message points.v1.GetEntryRequest
+ */
+export type GetEntryRequest = Message<"points.v1.GetEntryRequest"> & {
+  /**
+   * Whose account: 1 to 128 printable ASCII characters without spaces.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * The entry's number, from 1.
+   *
+   * @generated from field: int64 sequence = 2;
+   */
+  sequence: bigint;
+};
+
+/**
+ * Describes the message points.v1.GetEntryRequest.
+ * Use `create(GetEntryRequestSchema)` to create a new message.
+ */
+export const GetEntryRequestSchema: GenMessage<GetEntryRequest> = /*@__PURE__*/
+  messageDesc(file_points_v1_points, 26);
+
+/**
+ * One entry.
+ *
+ * @generated from message points.v1.GetEntryResponse
+ */
+export type GetEntryResponse = Message<"points.v1.GetEntryResponse"> & {
+  /**
+   * The entry.
+   *
+   * @generated from field: points.v1.Entry entry = 1;
+   */
+  entry?: Entry | undefined;
+};
+
+/**
+ * Describes the message points.v1.GetEntryResponse.
+ * Use `create(GetEntryResponseSchema)` to create a new message.
+ */
+export const GetEntryResponseSchema: GenMessage<GetEntryResponse> = /*@__PURE__*/
+  messageDesc(file_points_v1_points, 27);
+
+/**
+ * Asks for a page of an account's journal.
+ *
+ * @generated from message points.v1.ListEntriesRequest
+ */
+export type ListEntriesRequest = Message<"points.v1.ListEntriesRequest"> & {
+  /**
+   * Whose account: 1 to 128 printable ASCII characters without spaces.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * How many at most, 1 to 1000. Default 50; more than 1000 is read as 1000.
+   *
+   * @generated from field: int32 page_size = 2;
+   */
+  pageSize: number;
+
+  /**
+   * The next_page_token of the page before, asked for with the same request otherwise. Empty: the
+   * first page.
+   *
+   * @generated from field: string page_token = 3;
+   */
+  pageToken: string;
+
+  /**
+   * Only entries of these kinds. Empty: of all.
+   *
+   * @generated from field: repeated points.v1.EntryKind kinds = 4;
+   */
+  kinds: EntryKind[];
+
+  /**
+   * Only entries from this time on. Unset: from the first.
+   *
+   * @generated from field: google.protobuf.Timestamp start_time = 5;
+   */
+  startTime?: Timestamp | undefined;
+
+  /**
+   * Only entries before this time. Unset: to the last.
+   *
+   * @generated from field: google.protobuf.Timestamp end_time = 6;
+   */
+  endTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message points.v1.ListEntriesRequest.
+ * Use `create(ListEntriesRequestSchema)` to create a new message.
+ */
+export const ListEntriesRequestSchema: GenMessage<ListEntriesRequest> = /*@__PURE__*/
+  messageDesc(file_points_v1_points, 28);
+
+/**
+ * A page of an account's journal.
+ *
+ * @generated from message points.v1.ListEntriesResponse
+ */
+export type ListEntriesResponse = Message<"points.v1.ListEntriesResponse"> & {
+  /**
+   * Entries, newest first.
+   *
+   * @generated from field: repeated points.v1.Entry entries = 1;
+   */
+  entries: Entry[];
+
+  /**
+   * What to ask for the next page with; empty: this is the last.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message points.v1.ListEntriesResponse.
+ * Use `create(ListEntriesResponseSchema)` to create a new message.
+ */
+export const ListEntriesResponseSchema: GenMessage<ListEntriesResponse> = /*@__PURE__*/
+  messageDesc(file_points_v1_points, 29);
+
+/**
+ * Asks for a page of an account's lots.
+ *
+ * @generated from message points.v1.ListLotsRequest
+ */
+export type ListLotsRequest = Message<"points.v1.ListLotsRequest"> & {
+  /**
+   * Whose account: 1 to 128 printable ASCII characters without spaces.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * How many at most, 1 to 1000. Default 50; more than 1000 is read as 1000.
+   *
+   * @generated from field: int32 page_size = 2;
+   */
+  pageSize: number;
+
+  /**
+   * The next_page_token of the page before, asked for with the same request otherwise. Empty: the
+   * first page.
+   *
+   * @generated from field: string page_token = 3;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message points.v1.ListLotsRequest.
+ * Use `create(ListLotsRequestSchema)` to create a new message.
+ */
+export const ListLotsRequestSchema: GenMessage<ListLotsRequest> = /*@__PURE__*/
+  messageDesc(file_points_v1_points, 30);
+
+/**
+ * A page of an account's lots.
+ *
+ * @generated from message points.v1.ListLotsResponse
+ */
+export type ListLotsResponse = Message<"points.v1.ListLotsResponse"> & {
+  /**
+   * Lots, in the order in which they burn.
+   *
+   * @generated from field: repeated points.v1.Lot lots = 1;
+   */
+  lots: Lot[];
+
+  /**
+   * What to ask for the next page with; empty: this is the last.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message points.v1.ListLotsResponse.
+ * Use `create(ListLotsResponseSchema)` to create a new message.
+ */
+export const ListLotsResponseSchema: GenMessage<ListLotsResponse> = /*@__PURE__*/
+  messageDesc(file_points_v1_points, 31);
+
+/**
+ * Asks for a page of an account's holds.
+ *
+ * @generated from message points.v1.ListHoldsRequest
+ */
+export type ListHoldsRequest = Message<"points.v1.ListHoldsRequest"> & {
+  /**
+   * Whose account: 1 to 128 printable ASCII characters without spaces.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * How many at most, 1 to 1000. Default 50; more than 1000 is read as 1000.
+   *
+   * @generated from field: int32 page_size = 2;
+   */
+  pageSize: number;
+
+  /**
+   * The next_page_token of the page before, asked for with the same request otherwise. Empty: the
+   * first page.
+   *
+   * @generated from field: string page_token = 3;
+   */
+  pageToken: string;
+
+  /**
+   * Only holds that are open.
+   *
+   * @generated from field: bool open_only = 4;
+   */
+  openOnly: boolean;
+};
+
+/**
+ * Describes the message points.v1.ListHoldsRequest.
+ * Use `create(ListHoldsRequestSchema)` to create a new message.
+ */
+export const ListHoldsRequestSchema: GenMessage<ListHoldsRequest> = /*@__PURE__*/
+  messageDesc(file_points_v1_points, 32);
+
+/**
+ * A page of an account's holds.
+ *
+ * @generated from message points.v1.ListHoldsResponse
+ */
+export type ListHoldsResponse = Message<"points.v1.ListHoldsResponse"> & {
+  /**
+   * Holds, newest first.
+   *
+   * @generated from field: repeated points.v1.Hold holds = 1;
+   */
+  holds: Hold[];
+
+  /**
+   * What to ask for the next page with; empty: this is the last.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message points.v1.ListHoldsResponse.
+ * Use `create(ListHoldsResponseSchema)` to create a new message.
+ */
+export const ListHoldsResponseSchema: GenMessage<ListHoldsResponse> = /*@__PURE__*/
+  messageDesc(file_points_v1_points, 33);
+
+/**
+ * Asks to watch an account.
+ *
+ * @generated from message points.v1.WatchAccountRequest
+ */
+export type WatchAccountRequest = Message<"points.v1.WatchAccountRequest"> & {
+  /**
+   * Whose account: 1 to 128 printable ASCII characters without spaces.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+};
+
+/**
+ * Describes the message points.v1.WatchAccountRequest.
+ * Use `create(WatchAccountRequestSchema)` to create a new message.
+ */
+export const WatchAccountRequestSchema: GenMessage<WatchAccountRequest> = /*@__PURE__*/
+  messageDesc(file_points_v1_points, 34);
+
+/**
+ * The account as it is now.
+ *
+ * @generated from message points.v1.WatchAccountResponse
+ */
+export type WatchAccountResponse = Message<"points.v1.WatchAccountResponse"> & {
+  /**
+   * The account.
+   *
+   * @generated from field: points.v1.Account account = 1;
+   */
+  account?: Account | undefined;
+};
+
+/**
+ * Describes the message points.v1.WatchAccountResponse.
+ * Use `create(WatchAccountResponseSchema)` to create a new message.
+ */
+export const WatchAccountResponseSchema: GenMessage<WatchAccountResponse> = /*@__PURE__*/
+  messageDesc(file_points_v1_points, 35);
+
+/**
+ * Keeps users' points: one account a user, which is recharged, consumed and expired, with holds for
+ * jobs under way, refunds, prices and statements.
  *
  * Every call is applied wholly or not at all, and an answer means that the change is on disk.
  *
@@ -380,9 +1487,10 @@ export const ExpireResponseSchema: GenMessage<ExpireResponse> = /*@__PURE__*/
  * another request is ALREADY_EXISTS. Ids belong to the user and are kept for ever. A refusal is
  * not remembered: after a recharge the same request may succeed.
  *
- * Checks come in this order: malformed, repeat, account, lot, enough points. A refused call
- * changes nothing. A call that is applied first books what is due: points past their time become
- * an entry of kind EXPIRE of their own.
+ * Checks come in this order: malformed; repeat; account; hold, lot or entry; state; enough points.
+ * A refused call changes nothing. A call that is applied first books what is due: holds past their
+ * time are released, points past theirs become an entry of kind EXPIRE, each without a request_id.
+ * Points that the call gives back to a lot past its time are booked as expired right after it.
  *
  * @generated from service points.v1.PointsService
  */
@@ -417,7 +1525,8 @@ export const PointsService: GenService<{
    * Spends points: from the lots of the lowest priority first, among those from the one that
    * expires first (never is last), among those from the oldest. All of it or nothing.
    *
-   * Reasons: FIELD_INVALID, REQUEST_ID_REUSED, ACCOUNT_NOT_FOUND, INSUFFICIENT_POINTS.
+   * Reasons: FIELD_INVALID, REQUEST_ID_REUSED, ACCOUNT_NOT_FOUND, SERVICE_NOT_PRICED,
+   * INSUFFICIENT_POINTS.
    *
    * @generated from rpc points.v1.PointsService.Consume
    */
@@ -439,6 +1548,179 @@ export const PointsService: GenService<{
     methodKind: "unary";
     input: typeof ExpireRequestSchema;
     output: typeof ExpireResponseSchema;
+  },
+  /**
+   * Sets points aside for a job under way, from the lots that Consume would take them from. They
+   * stay spendable by Settle until the hold's own time, even past their lot's. All of it or
+   * nothing.
+   *
+   * Reasons: FIELD_INVALID, REQUEST_ID_REUSED, ACCOUNT_NOT_FOUND, SERVICE_NOT_PRICED,
+   * INSUFFICIENT_POINTS.
+   *
+   * @generated from rpc points.v1.PointsService.Freeze
+   */
+  freeze: {
+    methodKind: "unary";
+    input: typeof FreezeRequestSchema;
+    output: typeof FreezeResponseSchema;
+  },
+  /**
+   * Spends points of a hold, once, and closes it: what is left over goes back to the lots that it
+   * came from.
+   *
+   * Reasons: FIELD_INVALID, REQUEST_ID_REUSED, ACCOUNT_NOT_FOUND, HOLD_NOT_FOUND, HOLD_CLOSED,
+   * HOLD_EXPIRED, SERVICE_NOT_PRICED, HOLD_EXCEEDED.
+   *
+   * @generated from rpc points.v1.PointsService.Settle
+   */
+  settle: {
+    methodKind: "unary";
+    input: typeof SettleRequestSchema;
+    output: typeof SettleResponseSchema;
+  },
+  /**
+   * Gives all of a hold back to the lots that it came from, and closes it.
+   *
+   * Reasons: FIELD_INVALID, REQUEST_ID_REUSED, ACCOUNT_NOT_FOUND, HOLD_NOT_FOUND, HOLD_CLOSED,
+   * HOLD_EXPIRED.
+   *
+   * @generated from rpc points.v1.PointsService.Release
+   */
+  release: {
+    methodKind: "unary";
+    input: typeof ReleaseRequestSchema;
+    output: typeof ReleaseResponseSchema;
+  },
+  /**
+   * Gives points that a CONSUME or SETTLE entry spent back to the lots that they came from, last
+   * taken first. What belongs to a lot that has expired since expires at once, or becomes a new lot
+   * where reissue_ttl says so. All refunds of an entry together never exceed it.
+   *
+   * Reasons: FIELD_INVALID, REQUEST_ID_REUSED, ACCOUNT_NOT_FOUND, ENTRY_NOT_FOUND,
+   * ENTRY_NOT_REFUNDABLE, REFUND_EXCEEDS_ENTRY, TOTAL_TOO_LARGE.
+   *
+   * @generated from rpc points.v1.PointsService.Refund
+   */
+  refund: {
+    methodKind: "unary";
+    input: typeof RefundRequestSchema;
+    output: typeof RefundResponseSchema;
+  },
+  /**
+   * Says what a use of a service costs now, and whether a user's balance covers it. It changes
+   * nothing, locks nothing and makes no account.
+   *
+   * Reasons: FIELD_INVALID, SERVICE_NOT_PRICED, ACCOUNT_NOT_FOUND.
+   *
+   * @generated from rpc points.v1.PointsService.Quote
+   */
+  quote: {
+    methodKind: "unary";
+    input: typeof QuoteRequestSchema;
+    output: typeof QuoteResponseSchema;
+  },
+  /**
+   * The price list in force.
+   *
+   * @generated from rpc points.v1.PointsService.ListPrices
+   */
+  listPrices: {
+    methodKind: "unary";
+    input: typeof ListPricesRequestSchema;
+    output: typeof ListPricesResponseSchema;
+  },
+  /**
+   * Applies up to 1,000 operations, in their order for each user. It is not atomic: each is applied
+   * or refused by itself, as if it had been called alone, and one failing does not fail the others.
+   * There is one result each, in order. To repeat it safely, give each operation a request_id.
+   *
+   * Reasons: FIELD_INVALID for the number of operations; all others are in the results.
+   *
+   * @generated from rpc points.v1.PointsService.ApplyBatch
+   */
+  applyBatch: {
+    methodKind: "unary";
+    input: typeof ApplyBatchRequestSchema;
+    output: typeof ApplyBatchResponseSchema;
+  },
+  /**
+   * Applies a stream of operations, as ApplyBatch does. Each result is sent once its operation is
+   * committed, with the caller's tag: in order for one user, in any order between users. A caller
+   * that sends faster than the server commits is slowed down. When the caller closes its side, the
+   * server sends what is left and closes too.
+   *
+   * Reasons: in the results.
+   *
+   * @generated from rpc points.v1.PointsService.Apply
+   */
+  apply: {
+    methodKind: "bidi_streaming";
+    input: typeof ApplyRequestSchema;
+    output: typeof ApplyResponseSchema;
+  },
+  /**
+   * One entry of an account's journal.
+   *
+   * Reasons: FIELD_INVALID, ACCOUNT_NOT_FOUND, ENTRY_NOT_FOUND.
+   *
+   * @generated from rpc points.v1.PointsService.GetEntry
+   */
+  getEntry: {
+    methodKind: "unary";
+    input: typeof GetEntryRequestSchema;
+    output: typeof GetEntryResponseSchema;
+  },
+  /**
+   * An account's journal, newest entry first. Pages neither skip nor repeat an entry while new ones
+   * are being written. A page may be shorter than asked for, even empty, though more follow: only
+   * an empty next_page_token is the end.
+   *
+   * Reasons: FIELD_INVALID, PAGE_TOKEN_INVALID, ACCOUNT_NOT_FOUND.
+   *
+   * @generated from rpc points.v1.PointsService.ListEntries
+   */
+  listEntries: {
+    methodKind: "unary";
+    input: typeof ListEntriesRequestSchema;
+    output: typeof ListEntriesResponseSchema;
+  },
+  /**
+   * An account's lots that hold points, in the order in which they burn. Lots past their time are
+   * not among them, unless a hold has points of theirs: then nothing else remains of them.
+   *
+   * Reasons: FIELD_INVALID, PAGE_TOKEN_INVALID, ACCOUNT_NOT_FOUND.
+   *
+   * @generated from rpc points.v1.PointsService.ListLots
+   */
+  listLots: {
+    methodKind: "unary";
+    input: typeof ListLotsRequestSchema;
+    output: typeof ListLotsResponseSchema;
+  },
+  /**
+   * An account's holds, newest first.
+   *
+   * Reasons: FIELD_INVALID, PAGE_TOKEN_INVALID, ACCOUNT_NOT_FOUND.
+   *
+   * @generated from rpc points.v1.PointsService.ListHolds
+   */
+  listHolds: {
+    methodKind: "unary";
+    input: typeof ListHoldsRequestSchema;
+    output: typeof ListHoldsResponseSchema;
+  },
+  /**
+   * The account now, and again after it changed, within a second, whichever server changed it.
+   * Changes in quick succession may be shown as one. It ends when the caller or the server goes.
+   *
+   * Reasons: FIELD_INVALID, ACCOUNT_NOT_FOUND.
+   *
+   * @generated from rpc points.v1.PointsService.WatchAccount
+   */
+  watchAccount: {
+    methodKind: "server_streaming";
+    input: typeof WatchAccountRequestSchema;
+    output: typeof WatchAccountResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_points_v1_points, 0);

@@ -20,76 +20,112 @@ const FIGURES_CHECK = `
 // "C" is the fastest.
 const ID = `text collate "C" not null`;
 
-/** The tables of accounts, lots, entries and receipts. */
+const STATEMENTS = [
+  // A fillfactor below 100 leaves room on the page for the row's next version, so that an update
+  // touches no index (HOT).
+  `create table points.account (
+    user_id ${ID} primary key,
+    sequence bigint not null check (sequence >= 0),
+    ${FIGURES},
+    hash bytea not null check (octet_length(hash) = 32),
+    create_time timestamptz not null,
+    update_time timestamptz not null,
+    ${FIGURES_CHECK}
+  ) with (fillfactor = 70)`,
+
+  // `open` is a column of its own, and not only a condition of the indexes, because an update
+  // of `remaining` would otherwise count as a change of what they index.
+  `create table points.lot (
+    user_id ${ID},
+    number bigint not null check (number > 0),
+    points bigint not null check (points > 0),
+    remaining bigint not null check (remaining >= 0),
+    frozen bigint not null check (frozen >= 0),
+    priority smallint not null check (priority between 0 and 1000),
+    expire_time timestamptz,
+    open boolean generated always as (remaining > 0 or frozen > 0) stored,
+    primary key (user_id, number),
+    check (remaining + frozen <= points)
+  ) with (fillfactor = 70)`,
+
+  `create index lot_open
+    on points.lot (user_id, priority, (coalesce(expire_time, 'infinity')), number)
+    where open`,
+
+  `create index lot_due on points.lot (expire_time, user_id, number)
+    where open and expire_time is not null`,
+
+  `create table points.hold (
+    user_id ${ID},
+    number bigint not null check (number > 0),
+    points bigint not null check (points >= 0),
+    settled bigint not null check (settled between 0 and points),
+    status text not null check (status in ('open', 'settled', 'released', 'expired')),
+    expire_time timestamptz not null,
+    lots bigint[] not null,
+    lot_points bigint[] not null,
+    primary key (user_id, number),
+    check (cardinality(lots) = cardinality(lot_points)),
+    check (settled = 0 or status = 'settled')
+  )`,
+
+  `create index hold_open on points.hold (user_id, number) where status = 'open'`,
+
+  `create index hold_due on points.hold (expire_time, user_id, number) where status = 'open'`,
+
+  `create table points.entry (
+    user_id ${ID},
+    sequence bigint not null check (sequence > 0),
+    kind text not null check (
+      kind in ('recharge', 'consume', 'expire', 'freeze', 'settle', 'release', 'refund')),
+    points bigint not null check (points >= 0),
+    lots bigint[] not null,
+    lot_points bigint[] not null,
+    returned bigint not null check (returned >= 0),
+    refers_to bigint,
+    create_time timestamptz not null,
+    expire_time timestamptz,
+    priority smallint not null,
+    service text,
+    quantity bigint,
+    duration_nanos bigint,
+    price_version text,
+    request_id text collate "C",
+    fingerprint bytea check (octet_length(fingerprint) = 32),
+    metadata jsonb,
+    ${FIGURES},
+    hash bytea not null check (octet_length(hash) = 32),
+    primary key (user_id, sequence),
+    check (cardinality(lots) = cardinality(lot_points)),
+    check ((request_id is null) = (fingerprint is null)),
+    check ((refers_to is not null) = (kind in ('settle', 'release', 'refund'))),
+    check ((service is null) = (price_version is null)),
+    ${FIGURES_CHECK}
+  )`,
+
+  `create unique index entry_request on points.entry (user_id, request_id)
+    where request_id is not null`,
+
+  // How much of a consume or settle entry has been refunded: entries themselves never change.
+  `create table points.refund (
+    user_id ${ID},
+    sequence bigint not null check (sequence > 0),
+    refunded bigint not null check (refunded > 0),
+    primary key (user_id, sequence)
+  )`,
+
+  `create table points.receipt (
+    user_id ${ID},
+    request_id ${ID},
+    fingerprint bytea not null check (octet_length(fingerprint) = 32),
+    sequence bigint not null check (sequence >= 0),
+    primary key (user_id, request_id)
+  )`,
+];
+
+/** The tables of accounts, lots, holds, entries, refunds and receipts. */
 export class Migration0001Ledger extends Migration {
   override up(): void {
-    // A fillfactor below 100 leaves room on the page for the row's next version, so that an update
-    // touches no index (HOT).
-    this.addSql(`
-      create table points.account (
-        user_id ${ID} primary key,
-        sequence bigint not null check (sequence >= 0),
-        ${FIGURES},
-        hash bytea not null check (octet_length(hash) = 32),
-        create_time timestamptz not null,
-        update_time timestamptz not null,
-        ${FIGURES_CHECK}
-      ) with (fillfactor = 70)`);
-
-    // `open` is a column of its own, and not only a condition of the indexes, because an update
-    // of `remaining` would otherwise count as a change of what they index.
-    this.addSql(`
-      create table points.lot (
-        user_id ${ID},
-        number bigint not null check (number > 0),
-        points bigint not null check (points > 0),
-        remaining bigint not null check (remaining >= 0),
-        frozen bigint not null check (frozen >= 0),
-        priority smallint not null check (priority between 0 and 1000),
-        expire_time timestamptz,
-        open boolean generated always as (remaining > 0 or frozen > 0) stored,
-        primary key (user_id, number),
-        check (remaining + frozen <= points)
-      ) with (fillfactor = 70)`);
-    this.addSql(`
-      create index lot_open on points.lot (user_id, priority, expire_time, number) where open`);
-    this.addSql(`
-      create index lot_due on points.lot (expire_time, user_id, number)
-        where open and expire_time is not null`);
-
-    this.addSql(`
-      create table points.entry (
-        user_id ${ID},
-        sequence bigint not null check (sequence > 0),
-        kind text not null check (
-          kind in ('recharge', 'consume', 'expire', 'freeze', 'settle', 'release', 'refund')),
-        points bigint not null check (points >= 0),
-        lots bigint[] not null,
-        lot_points bigint[] not null,
-        create_time timestamptz not null,
-        expire_time timestamptz,
-        priority smallint not null,
-        request_id text collate "C",
-        fingerprint bytea check (octet_length(fingerprint) = 32),
-        metadata jsonb,
-        ${FIGURES},
-        hash bytea not null check (octet_length(hash) = 32),
-        primary key (user_id, sequence),
-        check (cardinality(lots) = cardinality(lot_points)),
-        check ((request_id is null) = (fingerprint is null)),
-        ${FIGURES_CHECK}
-      )`);
-    this.addSql(`
-      create unique index entry_request on points.entry (user_id, request_id)
-        where request_id is not null`);
-
-    this.addSql(`
-      create table points.receipt (
-        user_id ${ID},
-        request_id ${ID},
-        fingerprint bytea not null check (octet_length(fingerprint) = 32),
-        sequence bigint not null check (sequence >= 0),
-        primary key (user_id, request_id)
-      )`);
+    for (const statement of STATEMENTS) this.addSql(statement);
   }
 }

@@ -1,0 +1,84 @@
+import { parseArgs, type ParseArgsConfig } from "node:util";
+
+/** A command line that cannot be understood: what is wrong with it. */
+export class WrongUsage extends Error {}
+
+/** Options as `parseArgs` of node:util takes them. */
+type Options = NonNullable<ParseArgsConfig["options"]>;
+
+/**
+ * Reads a command's options and its other arguments, whose names are given in their order.
+ *
+ * @throws {WrongUsage} if there is an option that it has not, or more arguments than names
+ */
+export function readArguments<T extends Options>(
+  args: readonly string[],
+  options: T,
+  names: readonly string[],
+) {
+  const { values, positionals } = parse(args, options);
+  if (positionals.length > names.length) {
+    const extra = positionals.slice(names.length).join(" ");
+    throw new WrongUsage(`there is nothing for ${extra} to mean`);
+  }
+  return { values, positionals };
+}
+
+/** Reads a command's options and any number of other arguments. */
+export function readAllArguments<T extends Options>(args: readonly string[], options: T) {
+  return parse(args, options);
+}
+
+/** An argument that must be there. */
+export function required(text: string | undefined, name: string): string {
+  if (text === undefined || text === "") throw new WrongUsage(`${name} is missing`);
+  return text;
+}
+
+/** A whole number, 0 or more. */
+export function wholeNumber(text: string, name: string): bigint {
+  if (/^\d{1,18}$/.test(text)) return BigInt(text);
+  throw new WrongUsage(`${name} takes a whole number, and not ${text}`);
+}
+
+/** A length of time, such as 37s or 30d, as protobuf has it. */
+export function length(text: string, name: string): { seconds: bigint; nanos: number } {
+  const [, digits, unit] = /^(\d{1,12})(ms|s|m|h|d)$/.exec(text) ?? [];
+  if (digits === undefined || unit === undefined) {
+    throw new WrongUsage(`${name} takes a length such as 90s, 15m, 12h or 30d, and not ${text}`);
+  }
+  const milliseconds = BigInt(digits) * MILLISECONDS[unit]!;
+  return { seconds: milliseconds / 1000n, nanos: Number(milliseconds % 1000n) * 1_000_000 };
+}
+
+/** The address of a server. */
+export function serverUrl(option: string | undefined): string {
+  const text = option ?? (process.env["POINTS_URL"] || "http://127.0.0.1:50051");
+  const { protocol } = URL.parse(text) ?? {};
+  if (protocol === "http:" || protocol === "https:") return text.replace(/\/+$/, "");
+  const name = option === undefined ? "POINTS_URL" : "--server";
+  throw new WrongUsage(`${name} takes an address such as http://127.0.0.1:50051, and not ${text}`);
+}
+
+const MILLISECONDS: Readonly<Record<string, bigint>> = {
+  ms: 1n,
+  s: 1_000n,
+  m: 60_000n,
+  h: 3_600_000n,
+  d: 86_400_000n,
+};
+
+function parse<T extends Options>(args: readonly string[], options: T) {
+  try {
+    return parseArgs({ args: [...args], options, allowPositionals: true });
+  } catch (error) {
+    if (!isParseError(error)) throw error;
+    // The first sentence says what is wrong; those after it are for programmers.
+    throw new WrongUsage(error.message.split(/\. |\n/)[0]!.replace(/\.$/, ""));
+  }
+}
+
+function isParseError(error: unknown): error is Error {
+  if (!(error instanceof Error) || !("code" in error)) return false;
+  return String(error.code).startsWith("ERR_PARSE_ARGS");
+}

@@ -1,0 +1,130 @@
+import { describeConfig } from "../config.ts";
+
+/** The help for everything. */
+export function help(): string {
+  return `Points: a ledger of users' points, over gRPC, on PostgreSQL.
+
+Usage: points [COMMAND] [ARGUMENTS]     (as "npx points …" in this folder)
+
+The ledger:
+  serve                   serve; so does no command at all
+  migrate                 bring the database's schema up to date
+  verify [USER…]          check accounts against all that the ledger promises
+  sweep                   book what has expired, now
+
+Accounts, at a running server:
+  account USER            show an account, its lots and its holds
+  recharge USER POINTS    add points
+  consume USER POINTS     spend points, or what a service costs
+  statement USER          show the last entries of an account
+
+"points COMMAND --help" says more about one. It exits with 0 if all went well, with 1 if not, and
+with 2 if the command line was wrong.
+
+The ledger's commands take everything else from environment variables:
+
+${describeConfig()}
+`;
+}
+
+/** The help for one command; undefined if there is none of that name. */
+export function helpFor(command: string): string | undefined {
+  return COMMANDS.get(command)?.();
+}
+
+const BESIDE = `It may run beside servers. The database is that of DATABASE_URL, or else the one in
+DATA_DIR.
+`;
+
+const CLIENT_OPTIONS = `\
+  --server URL            the server; otherwise POINTS_URL, or http://127.0.0.1:50051
+  --json                  print the answer as protobuf's JSON
+`;
+
+const REQUEST_ID = `\
+  --request-id ID         the name of this request: the same again changes nothing
+`;
+
+const COMMANDS: ReadonlyMap<string, () => string> = new Map([
+  [
+    "serve",
+    () => `Usage: points serve
+
+Serves until it is told to stop, by Ctrl-C or SIGTERM. Everything is set by environment variables:
+
+${describeConfig()}
+`,
+  ],
+  [
+    "migrate",
+    () => `Usage: points migrate
+
+Brings the schema of the database up to date, and exits. The database is that of DATABASE_URL, or
+else the one in DATA_DIR.
+`,
+  ],
+  [
+    "verify",
+    () => `Usage: points verify [USER…]
+
+Reads the journal of each account, or of these users' accounts, from the first entry on, and checks
+that the account, its lots, its holds and its refunds are what the journal says, and that nothing is
+missing or was changed. Of each account that is wrong it names the first entry that is, and exits
+with 1. It writes nothing and locks nothing.
+
+${BESIDE}`,
+  ],
+  [
+    "sweep",
+    () => `Usage: points sweep
+
+Books what has expired, on all accounts, as servers do every SWEEP_SECONDS. That is book-keeping
+alone: what has expired cannot be spent whether it is booked or not.
+
+${BESIDE}`,
+  ],
+  [
+    "account",
+    () => `Usage: points account USER
+
+Shows an account as it is now, its lots in the order in which they burn, and its open holds. It
+makes no account.
+
+${CLIENT_OPTIONS}`,
+  ],
+  [
+    "recharge",
+    () => `Usage: points recharge USER POINTS
+
+Adds points to an account, and makes it if there is none.
+
+  --ttl LENGTH            they expire after so long: 90s, 15m, 12h, 30d; otherwise never
+  --priority N            0 to 1000, lower burns first; otherwise 0
+${REQUEST_ID}${CLIENT_OPTIONS}
+Example: points recharge ada 100 --ttl 30d --request-id order-1
+`,
+  ],
+  [
+    "consume",
+    () => `Usage: points consume USER POINTS
+       points consume USER --service NAME [--quantity N | --duration LENGTH]
+
+Spends points, or what the price list says that a use of a service costs. All of it or nothing.
+
+  --service NAME          the service, as the price list names it
+  --quantity N            how many, for a service that costs by the piece
+  --duration LENGTH       how long, for one that costs by time: 500ms, 37s, 2m
+${REQUEST_ID}${CLIENT_OPTIONS}
+Example: points consume ada --service tts --duration 37s
+`,
+  ],
+  [
+    "statement",
+    () => `Usage: points statement USER
+
+Shows the last entries of an account, the newest at the end.
+
+  --limit N               how many; otherwise 20
+${CLIENT_OPTIONS}`,
+  ],
+]);

@@ -1,0 +1,42 @@
+/** A column of a table. */
+export type Column = {
+  readonly title: string;
+  /** Numbers are aligned to the right. */
+  readonly toRight?: boolean;
+};
+
+/** A table for people: a line a row, below the titles and a rule. */
+export function table(
+  columns: readonly Column[],
+  rows: readonly (readonly string[])[],
+): string {
+  const titles = columns.map(({ title }) => title);
+  const widths = columns.map((_, index) =>
+    Math.max(...[titles, ...rows].map((row) => widthOf(row[index] ?? ""))),
+  );
+  const line = (row: readonly string[]) =>
+    columns
+      .map(({ toRight = false }, index) => {
+        const cell = row[index] ?? "";
+        const space = " ".repeat(widths[index]! - widthOf(cell));
+        return toRight ? space + cell : cell + space;
+      })
+      .join("  ")
+      .trimEnd();
+  const rule = widths.map((width) => "─".repeat(width)).join("  ");
+  return [line(titles), rule, ...rows.map(line)].join("\n");
+}
+
+/** How many places of a terminal a text takes: what callers wrote may be Chinese, or an emoji. */
+function widthOf(text: string): number {
+  let width = 0;
+  for (const char of text) width += NONE.test(char) ? 0 : WIDE.test(char) ? 2 : 1;
+  return width;
+}
+
+const NONE = /[\p{Mark}\u200b-\u200d]/u;
+const WIDE_SCRIPTS = ["Han", "Hangul", "Hiragana", "Katakana"].map((name) => `\\p{Script=${name}}`);
+const WIDE = new RegExp(
+  `[${WIDE_SCRIPTS.join("")}\\p{Emoji_Presentation}\\u3000-\\u303e\\uff01-\\uff60]`,
+  "u",
+);

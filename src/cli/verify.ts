@@ -1,0 +1,47 @@
+import { verify, type Wrong } from "../verify.ts";
+import { readAllArguments } from "./arguments.ts";
+import { withDatabase } from "./database.ts";
+
+/**
+ * `points verify [USER…]`: prints the first thing that is wrong with each account that is, and how
+ * much was read. The process then exits with 1 if anything is wrong.
+ */
+export async function runVerify(args: readonly string[]): Promise<void> {
+  const { positionals } = readAllArguments(args, {});
+  const userIds = positionals.length === 0 ? undefined : positionals;
+  const { accounts, entries, wrong } = await withDatabase(async (orm) => {
+    try {
+      return await verify(orm, { userIds, onProgress: showProgress });
+    } finally {
+      clearProgress();
+    }
+  });
+  for (const one of wrong) console.log(wrongText(one));
+  const result = wrong.length === 0 ? "all in order" : `${wrong.length} wrong`;
+  console.log(`${readText({ accounts, entries })}: ${result}`);
+  if (wrong.length > 0) process.exitCode = 1;
+}
+
+function wrongText({ userId, sequence, what }: Wrong): string {
+  return `${userId}: ${sequence === undefined ? "" : `entry ${sequence}: `}${what}`;
+}
+
+type Read = { readonly accounts: number; readonly entries: number };
+
+function readText({ accounts, entries }: Read): string {
+  return `${count(accounts, "account", "accounts")}, ${count(entries, "entry", "entries")}`;
+}
+
+function count(many: number, one: string, more: string): string {
+  return `${many.toLocaleString("en")} ${many === 1 ? one : more}`;
+}
+
+// Progress is for a person who waits; a log would be full of it.
+
+function showProgress(read: Read): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${readText(read)} …`);
+}
+
+function clearProgress(): void {
+  if (process.stderr.isTTY) process.stderr.write("\r\x1b[K");
+}

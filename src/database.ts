@@ -1,0 +1,52 @@
+import type { Config } from "./config.ts";
+import { attachEmbedded, startEmbedded } from "./embedded.ts";
+import { openOrm, type Orm } from "./store/orm.ts";
+
+/** The database that the configuration names, open. */
+export type Database = {
+  readonly orm: Orm;
+  /** For people. */
+  readonly about: string;
+  /** Resolves if it is gone for good. */
+  readonly lost: Promise<void>;
+  close(): Promise<void>;
+};
+
+/**
+ * Opens the database to serve from it. A PostgreSQL of our own is started, and is ours alone.
+ *
+ * @throws {EmbeddedFailure}
+ */
+export async function openDatabase(config: Config): Promise<Database> {
+  if (config.databaseUrl !== undefined) return openAt(config, config.databaseUrl);
+  const { dataDir } = config;
+  const embedded = await startEmbedded(dataDir);
+  const orm = await openOrm(embedded.url, poolMax(config));
+  return {
+    orm,
+    about: `its own PostgreSQL in ${dataDir} (psql -h ${embedded.socketFolder} -U points)`,
+    lost: embedded.lost,
+    async close() {
+      await orm.close();
+      await embedded.stop();
+    },
+  };
+}
+
+/** Opens the database beside a server that may be running on it. */
+export async function openBeside(config: Config): Promise<Database> {
+  const url = config.databaseUrl ?? (await attachEmbedded(config.dataDir));
+  return url === undefined ? openDatabase(config) : openAt(config, url);
+}
+
+async function openAt(config: Config, url: string): Promise<Database> {
+  const orm = await openOrm(url, poolMax(config));
+  const { host, pathname } = new URL(url);
+  const about = `PostgreSQL at ${decodeURIComponent(host)}${pathname}`;
+  return { orm, about, lost: new Promise(() => {}), close: () => orm.close() };
+}
+
+/** One connection a lane, and some for the sweeper, the health check and readers. */
+function poolMax({ lanes }: Config): number {
+  return lanes + 5;
+}

@@ -1,0 +1,69 @@
+import { MAX_POINTS } from "./account.ts";
+import type { Rejection } from "./rejection.ts";
+
+/** What a service costs. Points are 0 to 10^12. */
+export type Price =
+  | { readonly kind: "free" }
+  | { readonly kind: "fixed"; readonly points: bigint }
+  | ({ readonly kind: "quantity"; readonly points: bigint } & Range)
+  | ({ readonly kind: "duration"; readonly points: bigint; readonly unitNanos: bigint } & Range);
+
+/** The least and the most that a use of the service costs, in points. */
+type Range = { readonly minimum: bigint; readonly maximum: bigint };
+
+/** All prices in force, and the name of this list. */
+export type PriceList = {
+  readonly version: string;
+  readonly services: ReadonlyMap<string, Price>;
+};
+
+/** A use of a service. */
+export type Usage = {
+  readonly service: string;
+  /** How many; null: not said. */
+  readonly quantity: bigint | null;
+  /** How long, in nanoseconds; null: not said. */
+  readonly durationNanos: bigint | null;
+};
+
+/** A use of a service with the list that it was priced by, as an entry records it. */
+export type PricedUsage = Usage & { readonly priceVersion: string };
+
+/** What something costs, and the use of a service that it was computed from, if it was. */
+export type Cost = { readonly points: bigint; readonly usage: PricedUsage | null };
+
+/** What a use of a service costs by a list. All arithmetic is exact. */
+export function priceUsage(list: PriceList, usage: Usage): Cost | Rejection {
+  const price = list.services.get(usage.service);
+  if (price === undefined) return { reason: "SERVICE_NOT_PRICED", service: usage.service };
+  const points = pointsOf(price, usage);
+  if (typeof points === "object") return points;
+  if (points > MAX_POINTS) return invalid("usage", `costs more than ${MAX_POINTS} points`);
+  return { points, usage: { ...usage, priceVersion: list.version } };
+}
+
+function pointsOf(price: Price, { service, quantity, durationNanos }: Usage): bigint | Rejection {
+  switch (price.kind) {
+    case "free":
+      return 0n;
+    case "fixed":
+      return price.points;
+    case "quantity":
+      if (quantity === null) return invalid("usage.quantity", `is required for ${service}`);
+      return within(price, quantity * price.points);
+    case "duration": {
+      if (durationNanos === null) return invalid("usage.duration", `is required for ${service}`);
+      const startedUnits = (durationNanos + price.unitNanos - 1n) / price.unitNanos;
+      return within(price, startedUnits * price.points);
+    }
+  }
+}
+
+function within({ minimum, maximum }: Range, points: bigint): bigint {
+  if (points < minimum) return minimum;
+  return points > maximum ? maximum : points;
+}
+
+function invalid(field: string, description: string): Rejection {
+  return { reason: "FIELD_INVALID", field, description };
+}

@@ -1,0 +1,57 @@
+import { type Account, MAX_TOTAL } from "./account.ts";
+import type { Entry } from "./entry.ts";
+import type { Hold } from "./hold.ts";
+import type { Lot } from "./lot.ts";
+
+/** All of an account that a command may read or change. */
+export type AccountState = {
+  readonly account: Account;
+  /** The open lots, and the closed ones that a command may reach, in burn order. */
+  readonly lots: readonly Lot[];
+  /** The holds that are due, and those that a command names. */
+  readonly holds: readonly Hold[];
+  /** The entries that commands name to refund them, by sequence. */
+  readonly entries: ReadonlyMap<bigint, Entry>;
+  /** The entries made since then, newest first. */
+  readonly recent: Recent | undefined;
+  /** How much of an entry has been refunded, by sequence; missing: nothing. */
+  readonly refunded: ReadonlyMap<bigint, bigint>;
+};
+
+/** A list that grows at its head and shares its tail: a state can be kept, and goes on. */
+export type Recent = { readonly entry: Entry; readonly before: Recent | undefined };
+
+/** The state of an account that is nothing but its row. */
+export function bareState(account: Account): AccountState {
+  return {
+    account,
+    lots: [],
+    holds: [],
+    entries: new Map(),
+    recent: undefined,
+    refunded: new Map(),
+  };
+}
+
+/**
+ * Throws if an equation of the ledger does not hold: then there is a bug, or somebody else wrote
+ * to the tables, and nothing may be built on this account. Called after loading and before saving.
+ */
+export function assertSound({ account, lots }: Pick<AccountState, "account" | "lots">): void {
+  const { balance, frozen, totalRecharged, totalConsumed, totalExpired, totalRefunded } = account;
+  const remaining = lots.reduce((sum, lot) => sum + lot.remaining, 0n);
+  const lotsFrozen = lots.reduce((sum, lot) => sum + lot.frozen, 0n);
+  const sound =
+    balance + frozen + totalConsumed + totalExpired === totalRecharged + totalRefunded &&
+    balance === remaining &&
+    frozen === lotsFrozen &&
+    balance >= 0n &&
+    frozen >= 0n &&
+    totalConsumed >= 0n &&
+    totalExpired >= 0n &&
+    totalRefunded >= 0n &&
+    totalRecharged <= MAX_TOTAL &&
+    totalRefunded <= MAX_TOTAL &&
+    lots.every((lot) => lot.remaining >= 0n && lot.frozen >= 0n);
+  if (!sound) throw new Error(`the equations of account ${account.userId} do not hold`);
+}

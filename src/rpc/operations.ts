@@ -1,0 +1,177 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { anyPack } from "@bufbuild/protobuf/wkt";
+import { ConnectError, type HandlerContext } from "@connectrpc/connect";
+import { type Status, StatusSchema } from "../../gen/google/rpc/status_pb.ts";
+import {
+  type ApplyRequest,
+  ApplyRequestSchema,
+  type ApplyResponseSchema,
+  type Operation,
+  type OperationResultSchema,
+  OperationSchema,
+} from "../../gen/points/v1/points_pb.ts";
+import { Draining } from "../commit/batcher.ts";
+import type { Answer } from "../ledger/batch.ts";
+import { toFreezeAnswer, toMutationAnswer } from "./answers.ts";
+import type { SetOperation } from "./commands.ts";
+import { invalidField } from "./errors.ts";
+import { validate } from "./validate.ts";
+
+/** Runs one operation and gives its answer. */
+export type Run = (operation: SetOperation, signal: AbortSignal) => Promise<Answer>;
+
+/** What operations need of the server. */
+export type OperationServer = {
+  readonly run: Run;
+  /** Whether the queue would take an operation now. */
+  readonly hasRoom: () => boolean;
+  /** Fires when the server stops: streams then answer what they have read, and end. */
+  readonly stopping: AbortSignal;
+  /** Any error as one of this API. */
+  readonly toError: (thrown: unknown) => ConnectError;
+};
+
+type Result = MessageInitShape<typeof OperationResultSchema>;
+type Response = MessageInitShape<typeof ApplyResponseSchema>;
+
+// Of one stream: operations whose results the caller has not read yet.
+const UNREAD_MAX_OPS = 1_000;
+const FULL_QUEUE_PAUSE_MS = 5;
+const TAG_MAX_BYTES = 128;
+
+/** One result an operation, in their order. It never throws. */
+export function applyBatch(
+  server: OperationServer,
+  operations: readonly Operation[],
+  { signal }: HandlerContext,
+): Promise<Result[]> {
+  return Promise.all(operations.map((operation) => resultOf(server, operation, signal)));
+}
+
+/**
+ * Results of a stream of operations, each once it is committed. It reads on only while there is
+ * room: for results in the caller's hands, and for operations in the server's queue.
+ */
+export async function* applyStream(
+  server: OperationServer,
+  requests: AsyncIterable<ApplyRequest>,
+  { signal }: HandlerContext,
+): AsyncGenerator<Response> {
+  const ready: Response[] = [];
+  let unread = 0;
+  let changed = Promise.withResolvers<void>();
+  const wake = () => {
+    changed.resolve();
+    changed = Promise.withResolvers();
+  };
+  signal.addEventListener("abort", wake, { once: true });
+  server.stopping.addEventListener("abort", wake, { once: true });
+  const stopped = () => server.toError(new Draining("the server is stopping"));
+  // Results of one user stay in order, those of operations that were never queued among them.
+  const last = new Map<string, Promise<void>>();
+
+  async function deliver(
+    tag: string,
+    result: Promise<Result>,
+    before: Promise<void> | undefined,
+  ): Promise<void> {
+    const [done] = await Promise.all([result, before]);
+    ready.push({ tag: cutTag(tag), result: done });
+  }
+
+  async function read(): Promise<void> {
+    for await (const request of requests) {
+      while (unread >= UNREAD_MAX_OPS && !signal.aborted) await changed.promise;
+      while (!server.hasRoom() && !signal.aborted) await sleep(FULL_QUEUE_PAUSE_MS);
+      if (server.stopping.aborted) throw stopped();
+      unread += 1;
+      const userId = request.operation?.operation.value?.userId ?? "";
+      const result = streamResult(server, request, signal);
+      const before = last.get(userId);
+      const delivered: Promise<void> = deliver(request.tag, result, before).then(() => {
+        if (last.get(userId) === delivered) last.delete(userId);
+        return wake();
+      });
+      last.set(userId, delivered);
+    }
+  }
+
+  let reading = true;
+  const end = read().finally(() => {
+    reading = false;
+    wake();
+  });
+  // It is awaited below, but may fail before.
+  end.catch(() => {});
+  try {
+    while ((reading && !server.stopping.aborted) || unread > 0) {
+      const next = ready.shift();
+      if (next === undefined) {
+        await changed.promise;
+        continue;
+      }
+      yield next;
+      unread -= 1;
+      wake();
+    }
+  } finally {
+    server.stopping.removeEventListener("abort", wake);
+  }
+  if (reading) throw stopped();
+  await end;
+}
+
+/** A tag that breaks its limit must not wait in memory: as a copy, for a slice keeps the whole. */
+function cutTag(tag: string): string {
+  return Buffer.from(tag).subarray(0, TAG_MAX_BYTES).toString();
+}
+
+async function streamResult(
+  server: OperationServer,
+  request: ApplyRequest,
+  signal: AbortSignal,
+): Promise<Result> {
+  const { operation } = request;
+  try {
+    // The tag; the operation is checked for itself, so that its fields have the usual names.
+    validate(ApplyRequestSchema, create(ApplyRequestSchema, { tag: request.tag }));
+    if (operation === undefined) throw invalidField("operation", "is required");
+  } catch (thrown) {
+    return errorResult(server.toError(thrown));
+  }
+  return resultOf(server, operation, signal);
+}
+
+async function resultOf(
+  server: OperationServer,
+  { operation }: Operation,
+  signal: AbortSignal,
+): Promise<Result> {
+  try {
+    if (operation.case === undefined) throw invalidField("operation", "is required");
+    const field = OperationSchema.fields.find(({ localName }) => localName === operation.case);
+    validate(field!.message!, operation.value);
+    return answerResult(operation.case, await server.run(operation, signal));
+  } catch (thrown) {
+    return errorResult(server.toError(thrown));
+  }
+}
+
+function answerResult(kind: SetOperation["case"], answer: Answer): Result {
+  if (kind === "freeze") return { result: { case: kind, value: toFreezeAnswer(answer) } };
+  return { result: { case: kind, value: toMutationAnswer(answer) } };
+}
+
+function errorResult(error: ConnectError): Result {
+  return { result: { case: "error", value: toStatus(error) } };
+}
+
+function toStatus({ code, rawMessage, details }: ConnectError): Status {
+  const outgoing = details.filter((detail) => "desc" in detail);
+  return create(StatusSchema, {
+    code,
+    message: rawMessage,
+    details: outgoing.map(({ desc, value }) => anyPack(desc, create(desc, value))),
+  });
+}

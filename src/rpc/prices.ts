@@ -1,0 +1,62 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type {
+  ListPricesResponseSchema,
+  QuoteRequest,
+  QuoteResponseSchema,
+} from "../../gen/points/v1/points_pb.ts";
+import type { PriceSchema } from "../../gen/points/v1/prices_pb.ts";
+import { type Price, type PriceList, priceUsage } from "../ledger/prices.ts";
+import { isRejection } from "../ledger/rejection.ts";
+import type { Orm } from "../store/orm.ts";
+import { readAccount } from "../store/read.ts";
+import { toUsage } from "./commands.ts";
+import { accountNotFound, invalidField, rejectionError } from "./errors.ts";
+import { toDuration } from "./timestamps.ts";
+
+/** What a use costs, and whether the user's balance covers it. */
+export async function quote(
+  list: PriceList,
+  orm: Orm,
+  { usage, userId }: QuoteRequest,
+): Promise<MessageInitShape<typeof QuoteResponseSchema>> {
+  if (usage === undefined) throw invalidField("usage", "is required");
+  const cost = priceUsage(list, toUsage(usage));
+  if (isRejection(cost)) throw rejectionError(cost);
+  const { points } = cost;
+  const answer = { points, priceVersion: list.version };
+  if (userId === "") return answer;
+
+  const account = await readAccount(orm, userId);
+  if (account === undefined) throw accountNotFound(userId);
+  const { balance } = account;
+  const sufficient = balance >= points;
+  return { ...answer, balance, sufficient, shortfall: sufficient ? 0n : points - balance };
+}
+
+/** The list, by the names of the services. */
+export function listPrices({
+  version,
+  services,
+}: PriceList): MessageInitShape<typeof ListPricesResponseSchema> {
+  const names = [...services.keys()].toSorted();
+  const prices = names.map((name) => toPriceMessage(name, services.get(name)!));
+  return { priceVersion: version, prices };
+}
+
+function toPriceMessage(service: string, price: Price): MessageInitShape<typeof PriceSchema> {
+  switch (price.kind) {
+    case "free":
+      return { service, charge: { case: "free", value: {} } };
+    case "fixed":
+      return { service, charge: { case: "fixed", value: { points: price.points } } };
+    case "quantity": {
+      const { points, minimum, maximum } = price;
+      return { service, charge: { case: "quantity", value: { points, minimum, maximum } } };
+    }
+    case "duration": {
+      const { points, minimum, maximum } = price;
+      const unit = toDuration(price.unitNanos);
+      return { service, charge: { case: "duration", value: { points, unit, minimum, maximum } } };
+    }
+  }
+}

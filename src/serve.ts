@@ -1,0 +1,81 @@
+import { type Logger, pino } from "pino";
+import type { Config } from "./config.ts";
+import { openDatabase } from "./database.ts";
+import { EmbeddedFailure } from "./embedded.ts";
+import type { PriceList } from "./ledger/prices.ts";
+import { readPrices, SHIPPED_PRICES } from "./prices.ts";
+import { startServer } from "./server/server.ts";
+import { durabilityGaps } from "./store/durability.ts";
+import { migrate, pendingMigrations } from "./store/migrate.ts";
+import type { Orm } from "./store/orm.ts";
+import { unusable, UsageError } from "./usage.ts";
+
+/** Serves until it is told to stop, or until its database is gone for good. */
+export async function serve(config: Config): Promise<void> {
+  const log = pino({ level: config.logLevel }, pino.destination(2));
+  const stopRequested = Promise.race(["SIGTERM", "SIGINT"].map(signalled));
+  const prices = pricesInForce(config.prices ?? SHIPPED_PRICES, log);
+  const database = await openDatabase(config);
+  try {
+    await prepareSchema(config, database.orm).catch(unusable);
+    for (const gap of await durabilityGaps(database.orm.em.fork())) {
+      log.warn(`answers may be lost in a power cut: the database has ${gap}`);
+    }
+    const server = await startServer(config, database.orm, prices, log).catch((cause: unknown) => {
+      throw new UsageError(`cannot listen: ${cause instanceof Error ? cause.message : String(cause)}`);
+    });
+    console.log(banner(server.address, database.about));
+
+    const lost = database.lost.then(() => DATABASE_LOST);
+    const reason = await Promise.race([stopRequested, lost]);
+    log.info({ reason }, "stopping");
+    await server.stop();
+    if (reason === DATABASE_LOST) throw new EmbeddedFailure(`${DATABASE_LOST}. Start again.`);
+  } finally {
+    await database.close();
+  }
+}
+
+const DATABASE_LOST = "the embedded PostgreSQL has stopped";
+
+/** The price list as it was at start, or at the last SIGHUP at which it had no mistake. */
+function pricesInForce(path: string, log: Logger): () => PriceList {
+  let list = readPrices(path);
+  process.on("SIGHUP", () => {
+    try {
+      list = readPrices(path);
+      log.info({ version: list.version }, "a new price list is in force");
+    } catch (err) {
+      log.error({ err }, "the new price list is refused, the old one stays in force");
+    }
+  });
+  return () => list;
+}
+
+async function prepareSchema(config: Config, orm: Orm): Promise<void> {
+  if (config.migrate) {
+    await migrate(orm);
+    return;
+  }
+  const pending = await pendingMigrations(orm.em.fork());
+  if (pending.length > 0) {
+    throw new UsageError(
+      `the database lacks ${pending.join(", ")}, and MIGRATE=off: run "npm run migrate" first`,
+    );
+  }
+}
+
+/** Listens for good: npm passes on a Ctrl-C that came already, and a second one must not kill. */
+function signalled(name: string): Promise<string> {
+  return new Promise((resolve) => process.on(name, () => resolve(name)));
+}
+
+function banner({ host, port }: { host: string; port: number }, database: string): string {
+  const address = `${host.includes(":") ? `[${host}]` : host}:${port}`;
+  return `Points listens on ${address} (gRPC, gRPC-Web, Connect and JSON; no TLS)
+Database: ${database}
+Try:  npm run demo
+      curl -H 'content-type: application/json' -d '{"userId":"ada"}' \\
+        http://${address}/points.v1.PointsService/GetOrCreate
+Stop: Ctrl-C`;
+}

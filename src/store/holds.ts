@@ -1,0 +1,54 @@
+import { sql } from "kysely";
+import type { Hold, HoldStatus } from "../ledger/hold.ts";
+import type { Micros } from "../ledger/time.ts";
+import { toAllocations } from "./entries.ts";
+import { fromTimestamptz, toTimestamptz } from "./instant.ts";
+import { type Name, nameColumns } from "./lots.ts";
+import type { EntityManager } from "./orm.ts";
+
+/**
+ * The open holds of these users that are due, and the named ones, open or closed.
+ *
+ * @returns holds by user id; a user without any is missing
+ */
+export async function loadHolds(
+  em: EntityManager,
+  userIds: readonly string[],
+  named: readonly Name[],
+  now: Micros,
+): Promise<Map<string, readonly Hold[]>> {
+  const { rows } = await sql<HoldRow>`
+    select * from points.hold
+    where user_id = any(${userIds}::text[]) and status = 'open'
+      and expire_time <= ${toTimestamptz(now)}::timestamptz
+    union
+    select hold.* from points.hold
+    join unnest(${nameColumns(named)}) as named (user_id, number) using (user_id, number)
+    `.execute(em.getKysely());
+  const byUser = Map.groupBy(rows, (row) => row.user_id);
+  return new Map([...byUser].map(([userId, ofUser]) => [userId, ofUser.map(toHold)]));
+}
+
+/** A row of the table `hold`, as a query that the ORM does not map gives it. */
+export type HoldRow = {
+  user_id: string;
+  number: string;
+  points: string;
+  settled: string;
+  status: HoldStatus;
+  expire_time: string;
+  lots: readonly string[];
+  lot_points: readonly string[];
+};
+
+/** The hold that a row holds. */
+export function toHold(row: HoldRow): Hold {
+  return {
+    number: BigInt(row.number),
+    points: BigInt(row.points),
+    settled: BigInt(row.settled),
+    status: row.status,
+    expireTime: fromTimestamptz(row.expire_time),
+    allocations: toAllocations(row),
+  };
+}

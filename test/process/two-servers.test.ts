@@ -1,0 +1,93 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Client, createClient } from "@connectrpc/connect";
+import { createGrpcTransport } from "@connectrpc/connect-node";
+import { expect, onTestFinished, test } from "vitest";
+import { HoldStatus } from "../../gen/points/v1/account_pb.ts";
+import { PointsService } from "../../gen/points/v1/points_pb.ts";
+import { auditDatabase } from "../support/audit.ts";
+import { testDatabase } from "../support/database.ts";
+import { readRefusal } from "../support/error-info.ts";
+import { startPoints } from "../support/processes.ts";
+import { points, ttl } from "../support/requests.ts";
+
+const userId = "ada";
+
+test("1,000 charges of 1 at once on 600 points, through two processes: 600 succeed", async () => {
+  const { clients, url } = await twoProcesses();
+  await clients[0]!.recharge({ userId, points: 600n });
+  const outcomes = await Promise.all(
+    range(1_000).map((n) => outcomeOf(clients[n % 2]!.consume({ userId, cost: points(1n) }))),
+  );
+  expect(outcomes.filter((outcome) => outcome === "applied")).toHaveLength(600);
+  expect(outcomes.filter((outcome) => outcome === "INSUFFICIENT_POINTS")).toHaveLength(400);
+  const { account } = await clients[1]!.getOrCreate({ userId });
+  expect(account).toMatchObject({ balance: 0n, sequence: 601n, totalConsumed: 600n });
+  expect(await auditDatabase(url)).toEqual({ accounts: 1, entries: 601 });
+});
+
+test("the same request sent 100 times at once, through two processes: applied once", async () => {
+  const { clients, url } = await twoProcesses();
+  await clients[0]!.recharge({ userId, points: 600n });
+  const request = { userId, requestId: "once", cost: points(5n) };
+  const answers = await Promise.all(range(100).map((n) => clients[n % 2]!.consume(request)));
+  expect(answers.filter(({ replayed }) => !replayed)).toHaveLength(1);
+  expect(new Set(answers.map(({ entry }) => entry?.sequence))).toEqual(new Set([2n]));
+  expect(await auditDatabase(url)).toEqual({ accounts: 1, entries: 2 });
+});
+
+test("50 holds settled, released and expired at once, from two processes: one end each", async () => {
+  const { clients, url } = await twoProcesses();
+  await clients[0]!.recharge({ userId, points: 500n });
+  const frozen = await Promise.all(
+    range(50).map((n) =>
+      clients[n % 2]!.freeze({ userId, cost: points(10n), expiration: ttl(1_000) }),
+    ),
+  );
+  const numbers = frozen.map(({ hold }) => hold!.number);
+  const outcomes = await Promise.all(
+    numbers.flatMap((hold, n) =>
+      clients.map(async (client) => {
+        // Some long before their time, some about when it comes, some never.
+        await sleep([0, 950, 1_000, 1_050, 1_200][n % 5]);
+        const settle = client.settle({ userId, hold, cost: points(4n) });
+        const release = client.release({ userId, hold });
+        return (await Promise.all([settle, release].map(outcomeOf))).map((how) => ({ hold, how }));
+      }),
+    ),
+  );
+  await sleep(300);
+  const { account } = await clients[0]!.getOrCreate({ userId });
+  const { holds } = await clients[1]!.listHolds({ userId, pageSize: 100 });
+  expect(holds.filter(({ status }) => status === HoldStatus.OPEN)).toEqual([]);
+  for (const { number, status } of holds) {
+    const closed = outcomes.flat().filter(({ hold, how }) => hold === number && how === "applied");
+    expect(closed).toHaveLength(status === HoldStatus.EXPIRED ? 0 : 1);
+  }
+  const settled = holds.filter(({ status }) => status === HoldStatus.SETTLED);
+  expect(account).toMatchObject({ frozen: 0n, balance: 500n - 4n * BigInt(settled.length) });
+  await auditDatabase(url);
+});
+
+async function twoProcesses(): Promise<{ clients: Client<typeof PointsService>[]; url: string }> {
+  const database = await testDatabase();
+  onTestFinished(() => database.close());
+  const environment = { DATABASE_URL: database.url, SWEEP_SECONDS: "1" };
+  const servers = [await startPoints(environment), await startPoints(environment)];
+  const clients = servers.map(({ baseUrl }) =>
+    createClient(PointsService, createGrpcTransport({ baseUrl })),
+  );
+  return { clients, url: database.url };
+}
+
+async function outcomeOf(call: Promise<unknown>): Promise<string> {
+  try {
+    await call;
+    return "applied";
+  } catch (error) {
+    return readRefusal(error).reason ?? String(error);
+  }
+}
+
+function range(length: number): number[] {
+  return Array.from({ length }, (_, index) => index);
+}

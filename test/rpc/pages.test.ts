@@ -1,0 +1,266 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { EntryKind, type Hold, HoldStatus, type Lot } from "../../gen/points/v1/account_pb.ts";
+import { expectEquations } from "../support/equations.ts";
+import { refusalOf } from "../support/error-info.ts";
+import { isPast } from "../support/priced-server.ts";
+import { until } from "../support/processes.ts";
+import { points, ttl } from "../support/requests.ts";
+import { testServer, type TestServer } from "../support/server.ts";
+
+const INT64_MAX = 2n ** 63n - 1n;
+
+let server: TestServer;
+beforeAll(async () => {
+  server = await testServer();
+});
+afterAll(async () => {
+  await expectEquations(server.database);
+  await server.stop();
+});
+
+describe("ListLots", () => {
+  test.each([1, 2, 3, 7, 100])("has the lots in burn order, in pages of %i", async (pageSize) => {
+    const userId = `burn-${pageSize}`;
+    const recharges = [
+      [5, undefined],
+      [0, 9_000],
+      [5, 7_000],
+      [0, undefined],
+      [0, undefined],
+      [0, 8_000],
+      [5, 7_000],
+      [1000, 6_000],
+      [0, 6_000],
+      [5, 7_000],
+    ] as const;
+    for (const [priority, seconds] of recharges) {
+      const expireTime = { seconds: 4_000_000_000n + BigInt(seconds ?? 0), nanos: 1_000 };
+      const expiration =
+        seconds === undefined
+          ? ({ case: undefined } as const)
+          : ({ case: "expireTime", value: expireTime } as const);
+      await server.client.recharge({ userId, points: 10n, priority, expiration });
+    }
+    const lots = await allLots(userId, pageSize);
+    const order = [9n, 6n, 2n, 4n, 5n, 3n, 7n, 10n, 1n, 8n];
+    expect(lots.map(({ number }) => number)).toEqual(order);
+    expect(lots[0]).toMatchObject({
+      points: 10n,
+      remaining: 10n,
+      frozen: 0n,
+      priority: 0,
+      expireTime: { seconds: 4_000_006_000n, nanos: 1_000 },
+    });
+    expect(lots[3]!.expireTime).toBeUndefined();
+
+    // And in that order they burn; what is spent is no longer there.
+    const { entry } = await server.client.consume({ userId, cost: points(95n) });
+    expect(entry!.allocations.map(({ lot }) => lot)).toEqual(order);
+    expect(await allLots(userId, pageSize)).toMatchObject([{ number: 8n, remaining: 5n }]);
+  });
+
+  test("has lots past their time only for what holds have of them", async () => {
+    const userId = "due-lots";
+    const expiration = ttl(700);
+    await server.client.recharge({ userId, points: 10n, expiration });
+    await server.client.recharge({ userId, points: 10n, expiration });
+    await server.client.recharge({ userId, points: 10n });
+    await server.client.freeze({ userId, cost: points(4n) });
+    expect(await allLots(userId, 50)).toMatchObject([
+      { number: 1n, remaining: 6n, frozen: 4n },
+      { number: 2n, remaining: 10n, frozen: 0n },
+      { number: 3n, remaining: 10n },
+    ]);
+    await until("the lots are past their time", () => isPast(server.database, "lot", userId, 2n));
+    const after = [
+      { number: 1n, points: 10n, remaining: 0n, frozen: 4n },
+      { number: 3n, points: 10n, remaining: 10n, frozen: 0n },
+    ];
+    expect(await allLots(userId, 50)).toMatchObject(after);
+    expect(await allLots(userId, 1)).toMatchObject(after);
+    // Nothing was booked by reading, and booking changes nothing of it.
+    expect((await server.client.listEntries({ userId })).entries).toHaveLength(4);
+    await server.client.getOrCreate({ userId });
+    expect(await allLots(userId, 50)).toMatchObject(after);
+  });
+
+  test("goes on after the place where it was, though lots come and go", async () => {
+    const userId = "moving-lots";
+    for (let n = 0; n < 6; n += 1) await server.client.recharge({ userId, points: 10n });
+    const first = await server.client.listLots({ userId, pageSize: 3 });
+    await server.client.recharge({ userId, points: 10n, priority: 1 });
+    await server.client.consume({ userId, cost: points(45n) });
+    const pageToken = first.nextPageToken;
+    const second = await server.client.listLots({ userId, pageSize: 3, pageToken });
+    expect(first.lots.map(({ number }) => number)).toEqual([1n, 2n, 3n]);
+    expect(second.lots.map(({ number }) => number)).toEqual([5n, 6n, 7n]);
+  });
+});
+
+describe("ListHolds", () => {
+  test("has the newest first, open or closed, in pages", async () => {
+    const userId = "holds";
+    const { client } = server;
+    await client.recharge({ userId, points: 100n });
+    for (let n = 0; n < 4; n += 1) await client.freeze({ userId, cost: points(10n) });
+    await client.settle({ userId, hold: 3n, cost: points(4n) });
+    await client.release({ userId, hold: 4n });
+    for (const pageSize of [0, 1, 3, 4]) {
+      const holds = await allHolds({ userId, pageSize });
+      expect(holds).toMatchObject([
+        { number: 5n, points: 10n, settled: 0n, status: HoldStatus.OPEN },
+        { number: 4n, points: 10n, settled: 0n, status: HoldStatus.RELEASED },
+        { number: 3n, points: 10n, settled: 4n, status: HoldStatus.SETTLED },
+        { number: 2n, points: 10n, settled: 0n, status: HoldStatus.OPEN },
+      ]);
+      expect(holds[2]!.allocations).toMatchObject([{ lot: 1n, points: 10n }]);
+      const open = await allHolds({ userId, pageSize, openOnly: true });
+      expect(open).toEqual([holds[0], holds[3]]);
+    }
+  });
+
+  test("shows a hold past its time as expired, booked or not", async () => {
+    const userId = "due-holds";
+    const { client } = server;
+    await client.recharge({ userId, points: 100n });
+    const { hold } = await client.freeze({ userId, cost: points(10n), expiration: ttl(300) });
+    await client.freeze({ userId, cost: points(20n) });
+    await until("the hold is past its time", () => isPast(server.database, "hold", userId, 2n));
+    const expected = [
+      { number: 3n, status: HoldStatus.OPEN },
+      { ...hold, status: HoldStatus.EXPIRED },
+    ];
+    expect(await allHolds({ userId })).toMatchObject(expected);
+    expect(await allHolds({ userId, openOnly: true })).toMatchObject([{ number: 3n }]);
+    const [row] = await server.database.query(
+      "select status from points.hold where user_id = $1 and number = 2",
+      [userId],
+    );
+    expect(row).toEqual({ status: "open" });
+    await client.getOrCreate({ userId });
+    expect(await allHolds({ userId })).toMatchObject(expected);
+  });
+});
+
+describe("a page token", () => {
+  beforeAll(async () => {
+    for (const userId of ["ada", "bob"]) {
+      await server.client.recharge({ userId, points: 100n });
+      await server.client.recharge({ userId, points: 100n, expiration: ttl(3_600_000) });
+      for (let n = 0; n < 4; n += 1) await server.client.freeze({ userId, cost: points(1n) });
+    }
+  });
+  type Page = { userId?: string; pageToken?: string; pageSize?: number };
+  const rpcs = {
+    ListEntries: (page: Page) => server.client.listEntries({ ...ADA, ...page }),
+    "ListEntries of a kind": (page: Page) =>
+      server.client.listEntries({ ...ADA, kinds: [EntryKind.FREEZE], ...page }),
+    "ListEntries from a time": (page: Page) =>
+      server.client.listEntries({ ...ADA, startTime: { seconds: 1n, nanos: 0 }, ...page }),
+    "ListEntries to a time": (page: Page) =>
+      server.client.listEntries({ ...ADA, endTime: { seconds: 9_999_999_999n }, ...page }),
+    ListLots: (page: Page) => server.client.listLots({ ...ADA, ...page }),
+    ListHolds: (page: Page) => server.client.listHolds({ ...ADA, ...page }),
+    "ListHolds of open ones": (page: Page) =>
+      server.client.listHolds({ ...ADA, openOnly: true, ...page }),
+  };
+  const names = Object.keys(rpcs) as (keyof typeof rpcs)[];
+  const ADA = { userId: "ada", pageSize: 1 };
+  const tokenOf = async (name: keyof typeof rpcs) => (await rpcs[name]({})).nextPageToken;
+  const INVALID = {
+    code: "InvalidArgument",
+    reason: "PAGE_TOKEN_INVALID",
+    outcome: "NOT_APPLIED",
+    fields: ["page_token"],
+  };
+
+  test.each(names)("of %s leads on there, and nowhere else", async (name) => {
+    const pageToken = await tokenOf(name);
+    expect(pageToken).not.toBe("");
+    await rpcs[name]({ pageToken });
+    await rpcs[name]({ pageToken, pageSize: 3 });
+    expect(await refusalOf(rpcs[name]({ pageToken, userId: "bob" }))).toMatchObject(INVALID);
+    expect(await refusalOf(rpcs[name]({ pageToken, userId: "nobody" }))).toMatchObject(INVALID);
+    for (const other of names.filter((one) => one !== name)) {
+      expect(await refusalOf(rpcs[other]({ pageToken }))).toMatchObject(INVALID);
+    }
+  });
+
+  const garbage = [
+    "a",
+    "????",
+    "null",
+    "AAAA",
+    Buffer.from("[]").toString("base64url"),
+    Buffer.from("{}").toString("base64url"),
+    Buffer.from("null").toString("base64url"),
+    Buffer.from('["",1]').toString("base64url"),
+    Buffer.from('[{"toString":1},{"valueOf":1}]').toString("base64url"),
+    Buffer.from("[".repeat(190)).toString("base64url"),
+    "\u{1f642}",
+    " ",
+    "%00",
+  ];
+  test.each(names)("of %s that is garbage is refused", async (name) => {
+    for (const pageToken of garbage) {
+      const refusal = await refusalOf(rpcs[name]({ pageToken }));
+      expect([pageToken, refusal]).toMatchObject([pageToken, INVALID]);
+    }
+  });
+
+  test.each(names)("of %s that is cut short is refused", async (name) => {
+    const token = await tokenOf(name);
+    for (let length = token.length - 2; length > 0; length -= 5) {
+      const pageToken = token.slice(0, length);
+      expect(await refusalOf(rpcs[name]({ pageToken }))).toMatchObject(INVALID);
+    }
+    const pageToken = token.slice(1);
+    expect(await refusalOf(rpcs[name]({ pageToken }))).toMatchObject(INVALID);
+  });
+
+  const large = [INT64_MAX, INT64_MAX + 1n, 10n ** 40n].map(String);
+  const places = ["1", "-1", "", "x", "1.5", "1e3", ...large];
+  test.each(names)("of %s with a place that was forged is refused", async (name) => {
+    const [hash, ...place] = JSON.parse(
+      Buffer.from(await tokenOf(name), "base64url").toString(),
+    ) as string[];
+    const forgeries = places.flatMap((forged) => [
+      ...place.map((_, part) => place.with(part, forged)),
+      [...place, forged],
+      [],
+    ]);
+    for (const forged of forgeries) {
+      if (forged.join() === place.join()) continue;
+      const pageToken = Buffer.from(JSON.stringify([hash, ...forged])).toString("base64url");
+      if (pageToken.length > 256) continue;
+      const refusal = await refusalOf(rpcs[name]({ pageToken }));
+      expect([forged, refusal]).toMatchObject([forged, INVALID]);
+    }
+  });
+});
+
+async function allLots(userId: string, pageSize: number): Promise<Lot[]> {
+  const all: Lot[] = [];
+  let pageToken = "";
+  do {
+    const page = await server.client.listLots({ userId, pageSize, pageToken });
+    all.push(...page.lots);
+    pageToken = page.nextPageToken;
+  } while (pageToken !== "");
+  return all;
+}
+
+async function allHolds(request: {
+  userId: string;
+  pageSize?: number;
+  openOnly?: boolean;
+}): Promise<Hold[]> {
+  const all: Hold[] = [];
+  let pageToken = "";
+  do {
+    const page = await server.client.listHolds({ ...request, pageToken });
+    all.push(...page.holds);
+    pageToken = page.nextPageToken;
+  } while (pageToken !== "");
+  return all;
+}

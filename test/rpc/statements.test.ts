@@ -1,0 +1,276 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Entry, EntryKind } from "../../gen/points/v1/account_pb.ts";
+import type { ListEntriesRequestSchema, OperationSchema } from "../../gen/points/v1/points_pb.ts";
+import { refusalOf } from "../support/error-info.ts";
+import { points } from "../support/requests.ts";
+import { testServer, type TestServer } from "../support/server.ts";
+
+type ListEntries = MessageInitShape<typeof ListEntriesRequestSchema>;
+
+const INT64_MAX = 2n ** 63n - 1n;
+
+let server: TestServer;
+beforeAll(async () => {
+  server = await testServer();
+});
+afterAll(() => server.stop());
+
+describe("ListEntries", () => {
+  test("neither skips nor repeats an entry while new ones are being written", async () => {
+    const userId = "busy";
+    await charges(userId, 300);
+    let isOver = false;
+    let written = 0;
+    const writers = Array.from({ length: 4 }, async () => {
+      while (!isOver) {
+        await server.client.recharge({ userId, points: 1n });
+        written += 1;
+      }
+    });
+    const sequences = (await allEntries({ userId, pageSize: 7 })).map(({ sequence }) => sequence);
+    isOver = true;
+    await Promise.all(writers);
+    expect(written).toBeGreaterThan(0);
+    expect(sequences.length).toBeGreaterThanOrEqual(300);
+    expect(sequences).toEqual(sequences.map((_, n) => sequences[0]! - BigInt(n)));
+    expect(sequences.at(-1)).toBe(1n);
+  });
+
+  test("gives each entry as its call answered it, the newest first", async () => {
+    const userId = "answers";
+    const metadata = { b: "1", a: "2" };
+    const { client } = server;
+    const answers = [
+      await client.recharge({ userId, points: 9n, requestId: "r1", metadata, priority: 3 }),
+      await client.freeze({ userId, cost: points(5n) }),
+      await client.settle({ userId, hold: 2n, cost: points(3n) }),
+      await client.refund({ userId, sequence: 3n }),
+      await client.freeze({ userId, cost: points(5n) }),
+      await client.release({ userId, hold: 5n }),
+      await client.consume({ userId, cost: points(1n) }),
+      await client.expire({ userId, target: points(2n) }),
+    ];
+    const { entries, nextPageToken } = await client.listEntries({ userId });
+    expect(nextPageToken).toBe("");
+    expect(entries).toEqual(answers.map(({ entry }) => entry).toReversed());
+  });
+
+  test.each([
+    [0, 50],
+    [1, 1],
+    [50, 50],
+    [999, 999],
+    [1000, 1000],
+    [1001, 1000],
+    [5000, 1000],
+    [2 ** 31 - 1, 1000],
+  ])("with page_size %i gives %i entries", async (pageSize, count) => {
+    await longHistory();
+    const { entries, nextPageToken } = await server.client.listEntries({ userId: LONG, pageSize });
+    expect(entries).toHaveLength(count);
+    expect(entries[0]!.sequence).toBe(5_600n);
+    expect(nextPageToken).not.toBe("");
+  });
+
+  test("may change its page size from page to page", async () => {
+    await longHistory();
+    const sizes = [1, 1000, 0, 3, 5000, 10];
+    const found: bigint[] = [];
+    let pageToken = "";
+    for (const pageSize of sizes) {
+      const page = await server.client.listEntries({ userId: LONG, pageSize, pageToken });
+      found.push(...page.entries.map(({ sequence }) => sequence));
+      pageToken = page.nextPageToken;
+    }
+    expect(found).toEqual(Array.from({ length: 2_064 }, (_, n) => 5_600n - BigInt(n)));
+  });
+
+  test("with a page exactly as long as the journal ends", async () => {
+    await charges("exact", 10);
+    expect(await allEntries({ userId: "exact", pageSize: 10 })).toHaveLength(10);
+    expect(await allEntries({ userId: "exact", pageSize: 5 })).toHaveLength(10);
+  });
+
+  test("finds what it is asked for behind more entries than a page looks at", async () => {
+    await longHistory();
+    const kinds = [EntryKind.RECHARGE];
+    const first = await server.client.listEntries({ userId: LONG, kinds, pageSize: 10 });
+    expect(first.entries).toEqual([]);
+    expect(first.nextPageToken).not.toBe("");
+    const all = await allEntries({ userId: LONG, kinds, pageSize: 10 });
+    expect(all.map(({ sequence }) => sequence)).toEqual([1n]);
+    expect(await allEntries({ userId: LONG, kinds: [EntryKind.REFUND] })).toEqual([]);
+  });
+
+  test("keeps to the kinds that it is asked for", async () => {
+    const userId = "kinds";
+    const { client } = server;
+    for (let n = 0; n < 5; n += 1) {
+      await client.recharge({ userId, points: 9n });
+      await client.consume({ userId, cost: points(1n) });
+      await client.freeze({ userId, cost: points(1n) });
+      await client.release({ userId, hold: BigInt(4 * n + 3) });
+    }
+    const sequencesOf = async (...kinds: EntryKind[]) =>
+      (await allEntries({ userId, kinds, pageSize: 2 })).map(({ sequence }) => sequence);
+    expect(await sequencesOf(EntryKind.CONSUME)).toEqual([18n, 14n, 10n, 6n, 2n]);
+    expect(await sequencesOf(EntryKind.FREEZE, EntryKind.RELEASE)).toEqual([
+      20n,
+      19n,
+      16n,
+      15n,
+      12n,
+      11n,
+      8n,
+      7n,
+      4n,
+      3n,
+    ]);
+    expect(await sequencesOf(EntryKind.SETTLE)).toEqual([]);
+    expect(await sequencesOf(EntryKind.RECHARGE, EntryKind.RECHARGE)).toHaveLength(5);
+    expect(await sequencesOf()).toHaveLength(20);
+  });
+
+  test("keeps to the times that it is asked for, to the microsecond", async () => {
+    const userId = "times";
+    for (let n = 0; n < 6; n += 1) await server.client.recharge({ userId, points: 1n });
+    const all = (await allEntries({ userId })).toReversed();
+    const timeOf = (n: number): Timestamp => all[n]!.createTime!;
+    const between = async (startTime?: Timestamp, endTime?: Timestamp) => {
+      const start = startTime === undefined ? {} : { startTime };
+      const end = endTime === undefined ? {} : { endTime };
+      const found = await allEntries({ userId, ...start, ...end, pageSize: 2 });
+      return found.map(({ sequence }) => Number(sequence));
+    };
+    expect(await between(timeOf(2))).toEqual([6, 5, 4, 3]);
+    expect(await between(undefined, timeOf(2))).toEqual([2, 1]);
+    expect(await between(timeOf(1), timeOf(3))).toEqual([3, 2]);
+    expect(await between(timeOf(3), timeOf(3))).toEqual([]);
+    expect(await between(timeOf(3), timeOf(1))).toEqual([]);
+    const { seconds, nanos } = timeOf(2);
+    const after = nanos + 1000 < 1_000_000_000;
+    expect(await between(after ? { ...timeOf(2), nanos: nanos + 1000 } : timeOf(3))).toEqual([
+      6,
+      5,
+      4,
+    ]);
+    const year = { ...timeOf(0), nanos: 0 };
+    expect(await between({ ...year, seconds: -62_135_596_800n })).toHaveLength(6);
+    expect(await between({ ...year, seconds: seconds + 9n })).toEqual([]);
+    expect(await between(undefined, { ...year, seconds: 253_402_300_799n })).toHaveLength(6);
+  });
+
+  const at = (seconds: bigint, nanos = 0) => ({ seconds, nanos });
+  test.each<[string, ListEntries, string]>([
+    ["a negative page_size", { pageSize: -1 }, "page_size"],
+    ["the smallest page_size", { pageSize: -(2 ** 31) }, "page_size"],
+    ["an unspecified kind", { kinds: [EntryKind.UNSPECIFIED] }, "kinds[0]"],
+    ["a kind that there is not", { kinds: [EntryKind.CONSUME, 99 as EntryKind] }, "kinds[1]"],
+    ["eight kinds", { kinds: [1, 2, 3, 4, 5, 6, 7, 1] }, "kinds"],
+    ["a start in the year 10000", { startTime: at(253_402_300_800n) }, "start_time"],
+    ["an end in the year 10000", { endTime: at(253_402_300_800n) }, "end_time"],
+    ["a start before the year 1", { startTime: at(-62_135_596_801n) }, "start_time"],
+    ["an end before the year 1", { endTime: at(-62_135_596_801n) }, "end_time"],
+    ["a start far before the year 1", { startTime: at(-INT64_MAX - 1n) }, "start_time"],
+    ["an end far before the year 1", { endTime: at(-INT64_MAX - 1n) }, "end_time"],
+    ["a start of negative nanos", { startTime: at(5n, -1) }, "start_time"],
+    ["an end of too many nanos", { endTime: at(5n, 1_000_000_000) }, "end_time"],
+    ["a page_token of 257 bytes", { pageToken: "a".repeat(257) }, "page_token"],
+  ])("refuses %s", async (_, request, field) => {
+    await server.client.getOrCreate({ userId: "limits" });
+    const call = server.client.listEntries({ userId: "limits", ...request });
+    expect(await refusalOf(call)).toMatchObject({
+      code: "InvalidArgument",
+      reason: "FIELD_INVALID",
+      outcome: "NOT_APPLIED",
+      fields: [field],
+    });
+  });
+});
+
+describe("GetEntry", () => {
+  test("gives the entry as its call answered it", async () => {
+    const userId = "get";
+    const { entry } = await server.client.recharge({ userId, points: 9n, requestId: "r1" });
+    expect((await server.client.getEntry({ userId, sequence: 1n })).entry).toEqual(entry);
+  });
+
+  test.each([2n, INT64_MAX])("finds no entry %i", async (sequence) => {
+    await server.client.getOrCreate({ userId: "get-none" });
+    const call = server.client.getEntry({ userId: "get-none", sequence });
+    expect(await refusalOf(call)).toMatchObject({
+      code: "NotFound",
+      reason: "ENTRY_NOT_FOUND",
+      metadata: { sequence: String(sequence) },
+    });
+  });
+
+  test.each([0n, -1n, -INT64_MAX - 1n])("refuses entry %i", async (sequence) => {
+    const call = server.client.getEntry({ userId: "get-none", sequence });
+    expect(await refusalOf(call)).toMatchObject({ reason: "FIELD_INVALID", fields: ["sequence"] });
+  });
+});
+
+describe("without an account", () => {
+  const userId = "nobody";
+  test.each<[string, () => Promise<unknown>]>([
+    ["GetEntry", () => server.client.getEntry({ userId, sequence: 1n })],
+    ["ListEntries", () => server.client.listEntries({ userId })],
+    ["ListEntries of a kind", () => server.client.listEntries({ userId, kinds: [1] })],
+    ["ListLots", () => server.client.listLots({ userId })],
+    ["ListHolds", () => server.client.listHolds({ userId })],
+    ["ListHolds of open ones", () => server.client.listHolds({ userId, openOnly: true })],
+  ])("%s is NOT_FOUND", async (_, call) => {
+    expect(await refusalOf(call())).toMatchObject({
+      code: "NotFound",
+      reason: "ACCOUNT_NOT_FOUND",
+      metadata: { user_id: userId },
+    });
+  });
+});
+
+test("an empty account has empty lists", async () => {
+  const userId = "empty";
+  await server.client.getOrCreate({ userId });
+  const nextPageToken = "";
+  expect(await server.client.listEntries({ userId })).toMatchObject({ entries: [], nextPageToken });
+  expect(await server.client.listLots({ userId })).toMatchObject({ lots: [], nextPageToken });
+  expect(await server.client.listHolds({ userId })).toMatchObject({ holds: [], nextPageToken });
+});
+
+const LONG = "long";
+let longIsMade: Promise<void> | undefined;
+
+/** An account whose first entry is a recharge, and all others charges: 5,600 together. */
+function longHistory(): Promise<void> {
+  longIsMade ??= charges(LONG, 5_600);
+  return longIsMade;
+}
+
+/** Writes a journal of so many entries: a recharge and charges. */
+async function charges(userId: string, count: number): Promise<void> {
+  await server.client.recharge({ userId, points: 1_000_000n });
+  for (let left = count - 1; left > 0; left -= 1000) {
+    const operations = Array.from(
+      { length: Math.min(left, 1000) },
+      (): MessageInitShape<typeof OperationSchema> => ({
+        operation: { case: "consume", value: { userId, cost: points(1n) } },
+      }),
+    );
+    await server.client.applyBatch({ operations });
+  }
+}
+
+/** All pages. */
+async function allEntries(request: ListEntries): Promise<Entry[]> {
+  const all: Entry[] = [];
+  let pageToken = "";
+  do {
+    const page = await server.client.listEntries({ ...request, pageToken });
+    all.push(...page.entries);
+    pageToken = page.nextPageToken;
+  } while (pageToken !== "");
+  return all;
+}

@@ -1,0 +1,72 @@
+import { createHash } from "node:crypto";
+import type { Command, CostOrRefusal, Expiration, ExpireTarget, Mutation } from "../../src/ledger/command.ts";
+
+// Commands of ada, without a request id, as short as a table of them needs them.
+
+const nobody = { userId: "ada", request: undefined, metadata: new Map<string, string>() };
+
+/** So many points, or what a use of a service costs, or why there is no cost. */
+export type Cost = bigint | CostOrRefusal;
+
+export const FREE: CostOrRefusal = {
+  points: 0n,
+  usage: { service: "caption", quantity: null, durationNanos: null, priceVersion: "v1" },
+};
+export const NOT_PRICED: CostOrRefusal = { reason: "SERVICE_NOT_PRICED", service: "nothing" };
+export const DUE: ExpireTarget = { kind: "due" };
+
+export function open(): Command {
+  return { kind: "open", userId: "ada" };
+}
+
+export function recharge(
+  points: bigint,
+  expiration: Expiration = { kind: "never" },
+  priority = 0,
+): Mutation {
+  return { kind: "recharge", ...nobody, points, expiration, priority };
+}
+
+export function consume(cost: Cost): Mutation {
+  return { kind: "consume", ...nobody, cost: costOf(cost) };
+}
+
+export function expire(target: ExpireTarget): Mutation {
+  return { kind: "expire", ...nobody, target };
+}
+
+export function expireLot(lot: bigint): Mutation {
+  return expire({ kind: "lot", lot });
+}
+
+/** A hold of so many microseconds. */
+export function freeze(cost: Cost, ttl = 50n): Mutation {
+  return { kind: "freeze", ...nobody, cost: costOf(cost), expiration: { kind: "after", ttl } };
+}
+
+/** A hold until an instant. */
+export function freezeUntil(cost: Cost, time: bigint): Mutation {
+  return { kind: "freeze", ...nobody, cost: costOf(cost), expiration: { kind: "at", time } };
+}
+
+export function settle(hold: bigint, cost?: Cost): Mutation {
+  return { kind: "settle", ...nobody, hold, cost: cost === undefined ? cost : costOf(cost) };
+}
+
+export function release(hold: bigint): Mutation {
+  return { kind: "release", ...nobody, hold };
+}
+
+export function refund(sequence: bigint, points?: bigint, reissueTtl?: bigint): Mutation {
+  return { kind: "refund", ...nobody, sequence, points, reissueTtl };
+}
+
+/** The command under a request id; the fingerprint is that of `content`. */
+export function named(command: Mutation, id: string, content = command.kind as string): Mutation {
+  const fingerprint = createHash("sha256").update(content).digest();
+  return { ...command, request: { id, fingerprint } };
+}
+
+function costOf(cost: Cost): CostOrRefusal {
+  return typeof cost === "bigint" ? { points: cost, usage: null } : cost;
+}

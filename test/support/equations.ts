@@ -1,0 +1,69 @@
+import { expect } from "vitest";
+import type { TestDatabase } from "./database.ts";
+
+// What must hold of every account at every moment, as SQL: each query finds what breaks it.
+const BROKEN: Readonly<Record<string, string>> = {
+  "an account's figures add up": `
+    select user_id from points.account
+    where balance + frozen + total_consumed + total_expired <> total_recharged + total_refunded`,
+  "an account's balance and frozen points are those of its lots": `
+    select user_id from points.account left join (
+      select user_id, sum(remaining) as remaining, sum(frozen) as frozen
+      from points.lot group by user_id
+    ) as lots using (user_id)
+    where account.balance <> coalesce(lots.remaining, 0)
+      or account.frozen <> coalesce(lots.frozen, 0)`,
+  "an account's frozen points are those of its open holds": `
+    select user_id from points.account left join (
+      select user_id, sum(points - settled) as held
+      from points.hold where status = 'open' group by user_id
+    ) as holds using (user_id)
+    where account.frozen <> coalesce(holds.held, 0)`,
+  "an account's entries are numbered without gaps": `
+    select user_id from points.account left join (
+      select user_id, count(*) as entries, min(sequence) as first, max(sequence) as last
+      from points.entry group by user_id
+    ) as journal using (user_id)
+    where account.sequence <> coalesce(entries, 0)
+      or (entries > 0 and (first <> 1 or last <> entries))`,
+  "an account is as its last entry left it": `
+    select user_id from points.account join points.entry using (user_id, sequence)
+    where (account.balance, account.frozen, account.total_recharged, account.total_consumed,
+        account.total_expired, account.total_refunded, account.hash)
+      is distinct from (entry.balance, entry.frozen, entry.total_recharged, entry.total_consumed,
+        entry.total_expired, entry.total_refunded, entry.hash)`,
+  "an entry's allocations add up to its points": `
+    select user_id || ' ' || sequence from points.entry
+    where points <> (select coalesce(sum(part), 0) from unnest(lot_points) as part)`,
+  "a hold has one entry that closed it, and an open one has none": `
+    select hold.user_id || ' ' || number from points.hold left join points.entry
+      on entry.user_id = hold.user_id and entry.refers_to = number
+        and kind in ('settle', 'release')
+    group by hold.user_id, number, status
+    having count(entry.sequence) <> case status when 'open' then 0 else 1 end`,
+  "a closed hold is what the entry that closed it says": `
+    select hold.user_id || ' ' || number from points.hold join points.entry
+      on entry.user_id = hold.user_id and entry.refers_to = number
+        and kind in ('settle', 'release')
+    where (kind = 'settle') <> (status = 'settled')
+      or (kind = 'settle' and (settled <> entry.points or returned <> hold.points - settled))
+      or (kind = 'release' and hold.points <> entry.points)`,
+  "all refunds of an entry are noted, and never exceed it": `
+    select spent.user_id || ' ' || spent.sequence
+    from points.entry as spent
+    left join points.refund using (user_id, sequence)
+    left join points.entry as back
+      on back.user_id = spent.user_id and back.refers_to = spent.sequence
+        and back.kind = 'refund'
+    where spent.kind in ('consume', 'settle')
+    group by spent.user_id, spent.sequence, spent.points, refunded
+    having coalesce(sum(back.points), 0) <> coalesce(refunded, 0)
+      or coalesce(refunded, 0) > spent.points`,
+};
+
+/** Fails if an equation of the ledger does not hold of an account in the database. */
+export async function expectEquations({ query }: TestDatabase): Promise<void> {
+  for (const [what, sql] of Object.entries(BROKEN)) {
+    expect(await query(sql), `that ${what}`).toEqual([]);
+  }
+}
