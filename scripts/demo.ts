@@ -6,19 +6,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type Client, Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { ErrorInfoSchema } from "../gen/google/rpc/error_details_pb.ts";
-import { type Account, type Entry, EntryKind } from "../gen/points/v1/account_pb.ts";
+import type { Account, Entry } from "../gen/points/v1/account_pb.ts";
 import { PointsService } from "../gen/points/v1/points_pb.ts";
+import { statementTable } from "../src/cli/statement.ts";
 
 const baseUrl = process.env["POINTS_URL"] ?? "http://127.0.0.1:50051";
 const userId = `demo-${Date.now().toString(36)}`;
-const entries = new Map<bigint, Entry>();
-
-const SIGNS = { [EntryKind.RECHARGE]: "+", [EntryKind.CONSUME]: "-", [EntryKind.EXPIRE]: "-" };
-const NAMES = {
-  [EntryKind.RECHARGE]: "recharge",
-  [EntryKind.CONSUME]: "consume",
-  [EntryKind.EXPIRE]: "expire",
-};
 
 try {
   await playDay(createClient(PointsService, createGrpcTransport({ baseUrl })));
@@ -32,48 +25,64 @@ async function playDay(points: Client<typeof PointsService>): Promise<void> {
   console.log(`A day of ${userId} at ${baseUrl}\n`);
   await points.getOrCreate({ userId });
 
-  const bought = { userId, points: 300n, requestId: "order-7001", metadata: note("pack of 300") };
-  tell("09:00", "buys a pack of 300 that never expires", await points.recharge(bought));
-  tell(
-    "09:01",
-    "gets 50 as a welcome, for two seconds",
-    await points.recharge({
-      userId,
-      points: 50n,
-      expiration: { case: "ttl", value: { seconds: 2n, nanos: 0 } },
-      metadata: note("welcome gift"),
-    }),
-  );
+  const order = { userId, points: 300n, requestId: "order-7001", metadata: note("pack of 300") };
+  tell("09:00", "buys a pack of 300 that never expires", await points.recharge(order));
+  const welcome = { userId, points: 50n, expiration: living(60n), metadata: note("welcome gift") };
+  tell("09:01", "gets 50 as a welcome, for a minute", await points.recharge(welcome));
 
-  const charge = (requestId: string, cost: bigint, what: string) =>
-    points.consume({
-      userId,
-      requestId,
-      cost: { case: "points", value: cost },
-      metadata: note(what),
-    });
-  tell("10:00", "has a script written: 5, of what expires first", await charge("job-1", 5n, "script"));
-  tell("10:20", "clones a voice: 200, from both lots", await charge("job-2", 200n, "voice clone"));
-  const again = await charge("job-2", 200n, "voice clone");
+  const charge = (requestId: string, service: string, seconds?: bigint) => {
+    const cost = { case: "usage", value: { service, ...lasting(seconds) } } as const;
+    return points.consume({ userId, requestId, cost, metadata: note(service) });
+  };
+  tell("10:00", "has a script written, from what expires first", await charge("job-1", "script"));
+  tell("10:20", "clones a voice, from both lots", await charge("job-2", "voice_clone"));
+  const again = await charge("job-2", "voice_clone");
   tell("10:21", "the network failed, so the charge is sent again", again);
-  tell("10:30", "has 37 seconds of speech made: 37", await charge("job-3", 37n, "speech, 37 s"));
-  await charge("job-4", 200n, "voice clone").catch((error: unknown) => {
+  tell("10:30", "has 37 seconds of speech made", await charge("job-3", "tts", 37n));
+  await charge("job-4", "voice_clone").catch((error: unknown) => {
     tellRefusal("11:00", "wants another voice", error);
   });
 
-  const ttl = { seconds: 1n, nanos: 0 };
-  const prize = { userId, points: 80n, expiration: { case: "ttl", value: ttl } } as const;
-  const won = await points.recharge({ ...prize, metadata: note("prize") });
-  tell("12:00", "wins 80 points for one second", won);
+  await makeVideos(points);
+
+  const prize = { userId, points: 80n, expiration: living(1n), metadata: note("prize") };
+  tell("13:00", "wins 80 points for one second", await points.recharge(prize));
   await sleep(1_100);
   const expired = await points.expire({ userId, target: { case: "due", value: true } });
-  tell("12:01", "does not use them in time", expired);
+  tell("13:01", "does not use them in time", expired);
 
-  console.log(`\n${statement([...entries.values()])}\n\n${summary(expired.account!)}`);
+  const { entries } = await points.listEntries({ userId, pageSize: 100 });
+  console.log(`\n${statementTable(entries.toReversed())}\n\n${summary(expired.account!)}`);
+}
+
+/** One that is settled by its seconds, and one that fails after it was paid for. */
+async function makeVideos(points: Client<typeof PointsService>): Promise<void> {
+  const video = (seconds: bigint) =>
+    ({ case: "usage", value: { service: "video", ...lasting(seconds) } }) as const;
+  const estimate = { userId, requestId: "job-5", cost: video(30n), metadata: note("video, 30 s?") };
+  const frozen = await points.freeze(estimate);
+  tell("12:00", "has a video made: 30 seconds are set aside", frozen);
+  const made = { userId, hold: frozen.hold!.number, cost: video(24n), metadata: note("video") };
+  tell("12:04", "it became 24 seconds, the rest goes back", await points.settle(made));
+
+  const second = { userId, requestId: "job-6", cost: video(10n), metadata: note("video") };
+  const { entry, ...paid } = await points.consume(second);
+  tell("12:10", "has another one made, 10 seconds", { entry, ...paid });
+  const failed = { userId, sequence: entry!.sequence, metadata: note("video failed") };
+  tell("12:11", "it fails, and is refunded", await points.refund(failed));
 }
 
 function note(what: string): Record<string, string> {
   return { for: what };
+}
+
+function living(seconds: bigint) {
+  return { case: "ttl", value: { seconds, nanos: 0 } } as const;
+}
+
+function lasting(seconds: bigint | undefined) {
+  if (seconds === undefined) return {};
+  return { amount: { case: "duration", value: { seconds, nanos: 0 } } } as const;
 }
 
 type Answer = {
@@ -82,53 +91,24 @@ type Answer = {
   replayed: boolean;
 };
 
-function tell(time: string, what: string, { entry, account, replayed }: Answer): void {
-  if (entry !== undefined) entries.set(entry.sequence, entry);
+function tell(time: string, what: string, { account, replayed }: Answer): void {
   const repeated = replayed ? " (answered before: nothing was charged)" : "";
-  console.log(`${time}  ${what.padEnd(52)} balance ${account?.balance}${repeated}`);
+  const frozen = account?.frozen ? `, ${account.frozen} frozen` : "";
+  console.log(`${time}  ${what.padEnd(50)} balance ${account?.balance}${frozen}${repeated}`);
 }
 
 function tellRefusal(time: string, what: string, error: unknown): void {
   const info = ConnectError.from(error).findDetails(ErrorInfoSchema)[0];
   if (info === undefined) throw error;
   const { balance, shortfall } = info.metadata;
-  console.log(
-    `${time}  ${what.padEnd(52)} balance ${balance} (refused: ${info.reason}, short of ${shortfall})`,
-  );
-}
-
-/** The entries as a table: one line each, numbers aligned to the right. */
-function statement(journal: readonly Entry[]): string {
-  const header = ["#", "what", "for", "points", "balance", "lots"];
-  const rows = journal.map((entry) => {
-    const kind = entry.kind as keyof typeof NAMES;
-    return [
-      String(entry.sequence),
-      NAMES[kind],
-      entry.metadata["for"] ?? "",
-      `${SIGNS[kind]}${entry.points}`,
-      String(entry.balanceAfter),
-      entry.allocations.map(({ lot, points }) => `${points} of #${lot}`).join(", "),
-    ];
-  });
-  const all = [header, ...rows];
-  const widths = header.map((_, column) => Math.max(...all.map((row) => row[column]!.length)));
-  const toRight = new Set([0, 3, 4]);
-  const line = (row: string[]) =>
-    row
-      .map((cell, column) =>
-        toRight.has(column) ? cell.padStart(widths[column]!) : cell.padEnd(widths[column]!),
-      )
-      .join("  ")
-      .trimEnd();
-  const rule = widths.map((width) => "─".repeat(width)).join("  ");
-  return [line(header), rule, ...rows.map(line)].join("\n");
+  const refused = `refused: ${info.reason}, short of ${shortfall}`;
+  console.log(`${time}  ${what.padEnd(50)} balance ${balance} (${refused})`);
 }
 
 function summary(account: Account): string {
-  const { balance, totalConsumed, totalExpired, totalRecharged } = account;
+  const { balance, frozen, totalConsumed, totalExpired, totalRecharged, totalRefunded } = account;
   return (
-    `balance ${balance} + consumed ${totalConsumed} + expired ${totalExpired}` +
-    ` = recharged ${totalRecharged}`
+    `balance ${balance} + frozen ${frozen} + consumed ${totalConsumed} + expired ${totalExpired}` +
+    ` = recharged ${totalRecharged} + refunded ${totalRefunded}`
   );
 }

@@ -33,6 +33,13 @@ describe("the README", () => {
     }
   });
 
+  test("gives commands for a terminal that work as they are typed", async () => {
+    const block = blocks("sh").find((text) => text.includes("npx points account"))!;
+    const said = await shell(block);
+    expect(said).toContain("tts");
+    expect(said).toMatch(/53\b/);
+  });
+
   test("starts and tests with the scripts that there are", async () => {
     const { scripts } = JSON.parse(await readFile("package.json", "utf8")) as {
       scripts: Record<string, string>;
@@ -56,7 +63,9 @@ describe("the README", () => {
     const { stdout } = await run("node", ["scripts/demo.ts"], {
       env: { ...process.env, POINTS_URL: server.baseUrl },
     });
-    expect(stdout).toContain("balance 108 + consumed 242 + expired 80 = recharged 430");
+    expect(stdout).toContain(
+      "balance 60 + frozen 0 + consumed 310 + expired 80 = recharged 430 + refunded 20",
+    );
   });
 });
 
@@ -67,7 +76,8 @@ function blocks(language: string): string[] {
 }
 
 async function shell(block: string): Promise<string> {
-  return (await run("bash", ["-c", atServer(block)])).stdout;
+  const env = { ...process.env, POINTS_URL: server.baseUrl };
+  return (await run("bash", ["-c", atServer(block)], { env })).stdout;
 }
 
 function atServer(text: string): string {
