@@ -72,9 +72,9 @@ export async function startEmbedded(
     socketFolder: at.host,
     lost: lost.promise,
     async stop() {
-      owner.removeAllListeners("end");
-      await owner.end().catch(() => {});
+      // It stays ours until it has stopped: who starts meanwhile waits, and starts it anew.
       await run("pg_ctl", cluster, ["stop", "--mode=fast", "--wait", "--silent"]).catch(() => {});
+      await owner.end().catch(() => {});
       await rm(at.host, { recursive: true, force: true });
     },
   };
