@@ -115,7 +115,13 @@ const SETTINGS = {
   } satisfies Setting<string>,
   sweepSeconds: wholeNumber("SWEEP_SECONDS", "how often to book what has expired", 300, 1, 86_400),
   lanes: wholeNumber("LANES", "how many transactions may be under way at once", 2, 1, 64),
-  batchMaxOps: wholeNumber("BATCH_MAX_OPS", "operations in one transaction at most", 500, 1, 10_000),
+  batchMaxOps: wholeNumber(
+    "BATCH_MAX_OPS",
+    "operations in one transaction at most",
+    500,
+    1,
+    10_000,
+  ),
   queueMaxOps: wholeNumber(
     "QUEUE_MAX_OPS",
     "operations that may wait; more are refused as OVERLOADED",

@@ -22,7 +22,8 @@ export async function serve(config: Config): Promise<void> {
       log.warn(`answers may be lost in a power cut: the database has ${gap}`);
     }
     const server = await startServer(config, database.orm, prices, log).catch((cause: unknown) => {
-      throw new UsageError(`cannot listen: ${cause instanceof Error ? cause.message : String(cause)}`);
+      const why = cause instanceof Error ? cause.message : String(cause);
+      throw new UsageError(`cannot listen: ${why}`);
     });
     console.log(banner(server.address, database.about));
 

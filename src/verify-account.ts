@@ -252,7 +252,7 @@ function flawOfFigures(is: Figures, expected: Figures): string | undefined {
     if (is[figure] < 0n) return `${name} ${is[figure]}`;
   }
   const { totalRecharged, totalRefunded } = is;
-  if (totalRecharged > MAX_TOTAL || totalRefunded > MAX_TOTAL) return "a total that is too large";
+  if (totalRecharged + totalRefunded > MAX_TOTAL) return "a total that is too large";
 }
 
 /** Whether they are the same, in the same order. */

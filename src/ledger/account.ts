@@ -1,6 +1,9 @@
 import type { Micros } from "./time.ts";
 
-/** No total passes 2^53 - 1, so that clients whose numbers are doubles stay exact. */
+/**
+ * No total passes 2^53 - 1, so that clients whose numbers are doubles stay exact. It bounds all
+ * points that ever came in, recharged and refunded together: all others are parts of that sum.
+ */
 export const MAX_TOTAL = 9_007_199_254_740_991n;
 
 /** The most points that one command may move. */
@@ -29,6 +32,11 @@ export type Account = Figures & {
   /** The time of the last entry; `createTime` while there is none. */
   readonly updateTime: Micros;
 };
+
+/** Whether no total would be too large if so many points more came in. */
+export function hasRoom({ totalRecharged, totalRefunded }: Figures, points: bigint): boolean {
+  return totalRecharged + totalRefunded + points <= MAX_TOTAL;
+}
 
 /** What the first entry's hash chains to. */
 export const GENESIS_HASH: Uint8Array = new Uint8Array(32);

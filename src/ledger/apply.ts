@@ -1,6 +1,15 @@
-import { emptyAccount, MAX_TOTAL } from "./account.ts";
+import { emptyAccount, hasRoom, MAX_TOTAL } from "./account.ts";
 import { type AccountState, bareState } from "./state.ts";
-import type { Command, Consume, CostOrRefusal, Expire, Expiration, Freeze, Mutation, Recharge } from "./command.ts";
+import type {
+  Command,
+  Consume,
+  CostOrRefusal,
+  Expire,
+  Expiration,
+  Freeze,
+  Mutation,
+  Recharge,
+} from "./command.ts";
 import { bookDue, bookExpired } from "./due.ts";
 import { type Applied, append, type Draft } from "./journal.ts";
 import { chooseLots, freezeThem, type Lot, moveAllocated, takeAway, withLot } from "./lot.ts";
@@ -60,7 +69,7 @@ function recharge(booked: Applied, command: Recharge, now: Micros): Applied | Re
   const { points, priority } = command;
   const expireTime = expireTimeOf(command.expiration, now);
   if (typeof expireTime === "object" && expireTime !== null) return expireTime;
-  if (account.totalRecharged + points > MAX_TOTAL) {
+  if (!hasRoom(account, points)) {
     return { reason: "TOTAL_TOO_LARGE", total: "total_recharged", limit: MAX_TOTAL };
   }
   // Everything is checked; from here on it changes.

@@ -103,7 +103,8 @@ function figuresAfter(figures: Figures, { kind, points, returned }: EntryContent
  * The hash that chains an entry to the one before: SHA-256 of the previous hash (32 bytes)
  * followed by a JSON array, in UTF-8 and without spaces, of all that the entry says. Whole numbers
  * are strings of digits, times microseconds since 1970, durations nanoseconds, bytes hexadecimal,
- * what is absent is null, and metadata are pairs in the order of their keys. It must stay as it is for ever.
+ * what is absent is null, and metadata are pairs in the order of their keys. It must stay as it is
+ * for ever.
  */
 export function hashEntry(previous: Uint8Array, entry: Omit<Entry, "hash">): Uint8Array {
   const { after, request, usage } = entry;

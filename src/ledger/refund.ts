@@ -1,4 +1,4 @@
-import { MAX_TOTAL } from "./account.ts";
+import { hasRoom, MAX_TOTAL } from "./account.ts";
 import type { AccountState } from "./state.ts";
 import type { Refund } from "./command.ts";
 import type { Entry } from "./entry.ts";
@@ -34,7 +34,7 @@ export function refund(booked: Applied, command: Refund, now: Micros): Applied |
   if (points > refundable || refundable === 0n) {
     return { reason: "REFUND_EXCEEDS_ENTRY", sequence, refundable, required: points };
   }
-  if (state.account.totalRefunded + points > MAX_TOTAL) {
+  if (!hasRoom(state.account, points)) {
     return { reason: "TOTAL_TOO_LARGE", total: "total_refunded", limit: MAX_TOTAL };
   }
   // Everything is checked; from here on it changes.

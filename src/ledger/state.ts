@@ -1,4 +1,4 @@
-import { type Account, MAX_TOTAL } from "./account.ts";
+import { type Account, hasRoom } from "./account.ts";
 import type { Entry } from "./entry.ts";
 import type { Hold } from "./hold.ts";
 import type { Lot } from "./lot.ts";
@@ -50,8 +50,7 @@ export function assertSound({ account, lots }: Pick<AccountState, "account" | "l
     totalConsumed >= 0n &&
     totalExpired >= 0n &&
     totalRefunded >= 0n &&
-    totalRecharged <= MAX_TOTAL &&
-    totalRefunded <= MAX_TOTAL &&
+    hasRoom(account, 0n) &&
     lots.every((lot) => lot.remaining >= 0n && lot.frozen >= 0n);
   if (!sound) throw new Error(`the equations of account ${account.userId} do not hold`);
 }

@@ -11,7 +11,10 @@ import {
   type Lot as LotMessage,
   LotSchema,
 } from "../../gen/points/v1/account_pb.ts";
-import { type PricedUsage as PricedUsageMessage, PricedUsageSchema } from "../../gen/points/v1/prices_pb.ts";
+import {
+  type PricedUsage as PricedUsageMessage,
+  PricedUsageSchema,
+} from "../../gen/points/v1/prices_pb.ts";
 import type { Account } from "../ledger/account.ts";
 import type { Answer } from "../ledger/batch.ts";
 import type { Entry } from "../ledger/entry.ts";

@@ -15,7 +15,13 @@ import {
   SettleRequestSchema,
 } from "../../gen/points/v1/points_pb.ts";
 import type { Usage as UsageMessage } from "../../gen/points/v1/prices_pb.ts";
-import { type CostOrRefusal, type ExpireTarget, type Expiration, HOLD_TTL, type Mutation } from "../ledger/command.ts";
+import {
+  type CostOrRefusal,
+  type ExpireTarget,
+  type Expiration,
+  HOLD_TTL,
+  type Mutation,
+} from "../ledger/command.ts";
 import { type PriceList, priceUsage, type Usage } from "../ledger/prices.ts";
 import { invalidField } from "./errors.ts";
 import { fingerprintOf } from "./fingerprint.ts";

@@ -1,7 +1,11 @@
 import { randomUUID } from "node:crypto";
 import { isFieldError } from "@bufbuild/protobuf/reflect";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
+import {
+  BadRequestSchema,
+  ErrorInfoSchema,
+  RetryInfoSchema,
+} from "../../gen/google/rpc/error_details_pb.ts";
 import { ErrorReason } from "../../gen/points/v1/error_reason_pb.ts";
 import { Abandoned, Draining, QueueFull } from "../commit/batcher.ts";
 import { DatabaseUnavailable } from "../commit/commit.ts";
@@ -164,7 +168,8 @@ export function entryNotFound(sequence: bigint): ConnectError {
 export function pageTokenInvalid(): ConnectError {
   const message = "page_token is not one of this request's: ask from the start";
   const violations = [{ field: "page_token", description: "is not one of this request's" }];
-  return apiError({ code: Code.InvalidArgument, reason: "PAGE_TOKEN_INVALID", message, violations });
+  const code = Code.InvalidArgument;
+  return apiError({ code, reason: "PAGE_TOKEN_INVALID", message, violations });
 }
 
 type StateRejection = Extract<
@@ -225,7 +230,8 @@ export function thrownError(
   }
   if (thrown instanceof Draining) {
     const { message } = thrown;
-    return apiError({ code: Code.Unavailable, reason: "SHUTTING_DOWN", message, retryMs: RETRY_MS });
+    const code = Code.Unavailable;
+    return apiError({ code, reason: "SHUTTING_DOWN", message, retryMs: RETRY_MS });
   }
   if (thrown instanceof DatabaseUnavailable) {
     const { message, outcome } = thrown;

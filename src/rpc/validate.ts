@@ -10,7 +10,10 @@ const validator = createValidator();
  *
  * @throws FIELD_INVALID, naming every field that breaks one
  */
-export function validate<Desc extends DescMessage>(schema: Desc, message: MessageShape<Desc>): void {
+export function validate<Desc extends DescMessage>(
+  schema: Desc,
+  message: MessageShape<Desc>,
+): void {
   const result = validator.validate(schema, message);
   if (result.kind === "error") throw result.error;
   if (result.kind === "valid") return;

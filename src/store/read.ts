@@ -137,7 +137,7 @@ export async function readLots(
   return rows.map((row) => (row.due ? { ...toLot(row), remaining: 0n } : toLot(row)));
 }
 
-/** A page of holds, newest first; `openOnly` leaves out the closed ones and those past their time. */
+/** A page of holds, newest first; `openOnly` leaves out those closed or past their time. */
 export async function readHolds(
   orm: Orm,
   userId: string,
@@ -152,7 +152,10 @@ export async function readHolds(
       and (not ${openOnly}::boolean or (status = 'open' and expire_time > statement_timestamp()))
     order by number desc
     limit ${limit}`.execute(orm.em.fork().getKysely());
-  return rows.map((row) => (row.due ? { ...toHold(row), status: "expired" as const } : toHold(row)));
+  return rows.map((row) => {
+    const hold = toHold(row);
+    return row.due ? { ...hold, status: "expired" } : hold;
+  });
 }
 
 /** Without what the ORM adds to a row. */

@@ -31,9 +31,9 @@ async function insertAccounts(db: Db, accounts: readonly Account[]): Promise<voi
     insert into points.account (
       user_id, sequence, balance, frozen, total_recharged, total_consumed, total_expired,
       total_refunded, hash, update_time, create_time)
-    select * from unnest(${accountColumns(accounts)}, ${times(accounts, (a) => a.createTime)})`.execute(
-    db,
-  );
+    select * from unnest(
+      ${accountColumns(accounts)},
+      ${times(accounts, ({ createTime }) => createTime)})`.execute(db);
 }
 
 async function updateAccounts(db: Db, accounts: readonly Account[]): Promise<void> {

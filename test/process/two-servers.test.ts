@@ -35,7 +35,7 @@ test("the same request sent 100 times at once, through two processes: applied on
   expect(await auditDatabase(url)).toEqual({ accounts: 1, entries: 2 });
 });
 
-test("50 holds settled, released and expired at once, from two processes: one end each", async () => {
+test("50 holds settled, released and expired at once, by two processes: one end each", async () => {
   const { clients, url } = await twoProcesses();
   await clients[0]!.recharge({ userId, points: 500n });
   const frozen = await Promise.all(

@@ -1,5 +1,11 @@
 import { createHash } from "node:crypto";
-import type { Command, CostOrRefusal, Expiration, ExpireTarget, Mutation } from "../../src/ledger/command.ts";
+import type {
+  Command,
+  CostOrRefusal,
+  Expiration,
+  ExpireTarget,
+  Mutation,
+} from "../../src/ledger/command.ts";
 
 // Commands of ada, without a request id, as short as a table of them needs them.
 

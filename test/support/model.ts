@@ -144,7 +144,8 @@ function write(user: ModelUser, command: Command, now: bigint): Line | undefined
       const expireTime = endOf(command.expiration, now);
       if (!endsWell(expireTime, now)) return "FIELD_INVALID";
       const { points, priority } = command;
-      if (sum(user, "recharge") + points > 9_007_199_254_740_991n) return "TOTAL_TOO_LARGE";
+      const received = sum(user, "recharge") + sum(user, "refund");
+      if (received + points > 9_007_199_254_740_991n) return "TOTAL_TOO_LARGE";
       const number = next(user);
       user.lots.push({ number, priority, expireTime });
       const parts = [{ lot: number, points }];

@@ -23,8 +23,9 @@ export const file_points_v1_account: GenFile = /*@__PURE__*/
  *
  *     balance + frozen + total_consumed + total_expired = total_recharged + total_refunded
  *
- * holds, and nothing in it is negative. No total passes 9,007,199,254,740,991 (2^53 - 1), so that
- * a client whose numbers are doubles stays exact.
+ * holds, and nothing in it is negative. No total passes 9,007,199,254,740,991 (2^53 - 1), nor do
+ * total_recharged and total_refunded together, so that a client whose numbers are doubles stays
+ * exact.
  *
  * @generated from message points.v1.Account
  */

@@ -68,7 +68,8 @@ export const ErrorReason = {
   INSUFFICIENT_POINTS: 5,
 
   /**
-   * OUT_OF_RANGE: a total would pass 9,007,199,254,740,991. Metadata: total, limit.
+   * OUT_OF_RANGE: total_recharged and total_refunded together would pass 9,007,199,254,740,991.
+   * Metadata: total (the one that would grow), limit.
    *
    * @generated from enum value: ERROR_REASON_TOTAL_TOO_LARGE = 6;
    */

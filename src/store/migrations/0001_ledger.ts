@@ -13,8 +13,8 @@ const FIGURES = `
 const FIGURES_CHECK = `
   check (balance + frozen + total_consumed + total_expired = total_recharged + total_refunded),
   check (balance >= 0 and frozen >= 0 and total_consumed >= 0 and total_expired >= 0),
-  check (total_recharged between 0 and 9007199254740991),
-  check (total_refunded between 0 and 9007199254740991)`;
+  check (total_recharged >= 0 and total_refunded >= 0),
+  check (total_recharged + total_refunded <= 9007199254740991)`;
 
 // Ids compare byte by byte: locks are taken in the same order whatever the database's locale, and
 // "C" is the fastest.
