@@ -79,7 +79,9 @@ function parsePrice(value: unknown, complain: Complain): Price | undefined {
     case "duration": {
       const range = parseRange(terms, ["points", "unit", "minimum", "maximum"], kind, complain);
       const unitNanos = parseUnit(fieldsOf(terms)["unit"]);
-      if (unitNanos === undefined) complain("must be a time such as 1s or 1m", "duration.unit");
+      if (unitNanos === undefined) {
+        complain("must be a time such as 500ms, 1s, 1m", "duration.unit");
+      }
       return { kind, ...range, unitNanos: unitNanos ?? 1n };
     }
     default:
