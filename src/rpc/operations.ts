@@ -124,7 +124,7 @@ export async function* applyStream(
 
 /** A tag that breaks its limit must not wait in memory: as a copy, for a slice keeps the whole. */
 function cutTag(tag: string): string {
-  return Buffer.from(tag).subarray(0, TAG_MAX_BYTES).toString();
+  return Buffer.from(tag.slice(0, TAG_MAX_BYTES)).subarray(0, TAG_MAX_BYTES).toString();
 }
 
 async function streamResult(
