@@ -1,5 +1,5 @@
-import { IsolationLevel } from "@mikro-orm/postgresql";
 import type { EntityManager, Orm } from "./store/orm.ts";
+import { inSnapshot } from "./store/transaction.ts";
 import {
   endReplay,
   type Flaw,
@@ -79,11 +79,6 @@ export async function verify(orm: Orm, options: Options = {}): Promise<Verificat
 }
 
 type Found = { accounts: number; entries: number; wrong: Wrong[] };
-
-function inSnapshot<T>(orm: Orm, work: (em: EntityManager) => Promise<T>): Promise<T> {
-  const options = { isolationLevel: IsolationLevel.REPEATABLE_READ, readOnly: true };
-  return orm.em.fork().transactional(work, options);
-}
 
 /** Verifies the accounts of a span, and finds the rows in it that have no account. */
 async function verifySpan(

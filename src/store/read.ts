@@ -1,4 +1,3 @@
-import { IsolationLevel } from "@mikro-orm/postgresql";
 import { sql } from "kysely";
 import type { Account } from "../ledger/account.ts";
 import { bareState } from "../ledger/state.ts";
@@ -14,6 +13,7 @@ import { type HoldRow, loadHolds, toHold } from "./holds.ts";
 import { toTimestamptz } from "./instant.ts";
 import { type LotRow, loadLots, toLot } from "./lots.ts";
 import type { Orm } from "./orm.ts";
+import { inSnapshot } from "./transaction.ts";
 
 // Reads that lock nothing and write nothing.
 
@@ -22,8 +22,7 @@ import type { Orm } from "./orm.ts";
  * nothing is. Undefined if there is none.
  */
 export async function readAccount(orm: Orm, userId: string): Promise<Account | undefined> {
-  const options = { isolationLevel: IsolationLevel.REPEATABLE_READ, readOnly: true };
-  return orm.em.fork().transactional(async (em) => {
+  return inSnapshot(orm, async (em) => {
     const account = await em.findOne(AccountEntity, { userId });
     if (account === null) return undefined;
     const now = await databaseNow(em);
@@ -33,7 +32,7 @@ export async function readAccount(orm: Orm, userId: string): Promise<Account | u
     const { balance, frozen, totalExpired } = bookDue(state, { kind: "open", userId }, now).state
       .account;
     return { ...plain(account), balance, frozen, totalExpired };
-  }, options);
+  });
 }
 
 /** The rows of these users' accounts, as the last entry left them. */

@@ -10,13 +10,14 @@ import type { EntityManager, Orm } from "./orm.ts";
 export async function inTransaction<T>(
   orm: Orm,
   work: (em: EntityManager, commit: () => Promise<void>) => Promise<T>,
+  begin = sql`begin`,
 ): Promise<T> {
   const em = orm.em.fork({ flushMode: FlushMode.COMMIT });
   return em
     .getKysely()
     .connection()
     .execute(async (connection) => {
-      await sql`begin`.execute(connection);
+      await begin.execute(connection);
       let isEnded = false;
       const commit = async () => {
         isEnded = true;
@@ -29,4 +30,9 @@ export async function inTransaction<T>(
         if (!isEnded) await sql`rollback`.execute(connection).catch(() => {});
       }
     });
+}
+
+/** Runs reads that see the database as it was at the first of them, and that write nothing. */
+export function inSnapshot<T>(orm: Orm, work: (em: EntityManager) => Promise<T>): Promise<T> {
+  return inTransaction(orm, work, sql`begin isolation level repeatable read read only`);
 }
