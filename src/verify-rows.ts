@@ -1,10 +1,10 @@
 import { type RawBuilder, sql } from "kysely";
 import type { Account } from "./ledger/account.ts";
+import { type AccountRow, toAccount } from "./store/accounts.ts";
 import { type EntryRow, toEntry } from "./store/entries.ts";
 import { type HoldRow, toHold } from "./store/holds.ts";
-import { fromTimestamptz } from "./store/instant.ts";
 import { type LotRow, toLot } from "./store/lots.ts";
-import type { EntityManager } from "./store/orm.ts";
+import type { Run } from "./store/transaction.ts";
 import type { Step } from "./verify-account.ts";
 
 /** Which users' rows are meant: of these, or of all whose ids come after one, up to another. */
@@ -12,75 +12,45 @@ export type Span =
   | { readonly userIds: readonly string[] }
   | { readonly after: string | undefined; readonly upTo: string | undefined };
 
-/** A row of the table `account`. */
-export type AccountRow = {
-  user_id: string;
-  sequence: string;
-  balance: string;
-  frozen: string;
-  total_recharged: string;
-  total_consumed: string;
-  total_expired: string;
-  total_refunded: string;
-  hash: Uint8Array;
-  create_time: string;
-  update_time: string;
-};
-
 const PAGE_ENTRIES = 2_000;
 
 /** The rows of accounts, in order of their users' ids. */
 export async function readAccountRows(
-  em: EntityManager,
+  run: Run,
   span: Span,
   limit: number,
 ): Promise<readonly AccountRow[]> {
-  const { rows } = await sql<AccountRow>`
-    select * from points.account where ${within(span)} order by user_id limit ${limit}`.execute(
-    em.getKysely(),
-  );
+  const { rows } = await run(sql<AccountRow>`
+    select * from points.account where ${within(span)} order by user_id limit ${limit}`);
   return rows;
 }
 
 /** The account that a row holds; undefined if it cannot be read. */
-export function toAccount(row: AccountRow): Account | undefined {
-  return readable(() => ({
-    userId: row.user_id,
-    sequence: BigInt(row.sequence),
-    balance: BigInt(row.balance),
-    frozen: BigInt(row.frozen),
-    totalRecharged: BigInt(row.total_recharged),
-    totalConsumed: BigInt(row.total_consumed),
-    totalExpired: BigInt(row.total_expired),
-    totalRefunded: BigInt(row.total_refunded),
-    hash: row.hash,
-    createTime: fromTimestamptz(row.create_time),
-    updateTime: fromTimestamptz(row.update_time),
-  }));
+export function readAccountRow(row: AccountRow): Account | undefined {
+  return readable(() => toAccount(row));
 }
 
 /**
  * Reads all entries of a span, with the rows that are named after them, in order of users' ids and
  * then of sequence, so many at a time.
  */
-export async function* readSteps(em: EntityManager, span: Span): AsyncGenerator<readonly Step[]> {
-  const db = em.getKysely();
+export async function* readSteps(run: Run, span: Span): AsyncGenerator<readonly Step[]> {
   let after: Place | undefined;
   for (;;) {
-    const { rows: entries } = await sql<EntryRow>`
+    const { rows: entries } = await run(sql<EntryRow>`
       select * from points.entry where ${within(span)} and ${compare("sequence", ">", after)}
-      order by user_id, sequence limit ${PAGE_ENTRIES}`.execute(db);
+      order by user_id, sequence limit ${PAGE_ENTRIES}`);
     const last = entries.length < PAGE_ENTRIES ? undefined : entries.at(-1);
     const upTo: Place | undefined = last && [last.user_id, last.sequence];
 
     const between = (column: "number" | "sequence") =>
       sql`${within(span)} and ${compare(column, ">", after)} and ${compare(column, "<=", upTo)}`;
-    const lots = await sql<LotRow & OfUser>`
-      select * from points.lot where ${between("number")}`.execute(db);
-    const holds = await sql<HoldRow>`
-      select * from points.hold where ${between("number")}`.execute(db);
-    const refunds = await sql<RefundRow>`
-      select * from points.refund where ${between("sequence")}`.execute(db);
+    const lots = await run(sql<LotRow & OfUser>`
+      select * from points.lot where ${between("number")}`);
+    const holds = await run(sql<HoldRow>`
+      select * from points.hold where ${between("number")}`);
+    const refunds = await run(sql<RefundRow>`
+      select * from points.refund where ${between("sequence")}`);
 
     yield joinParts([
       ...entries.map((row) => part("entry", row, row.sequence, readEntry)),
@@ -95,12 +65,12 @@ export async function* readSteps(em: EntityManager, span: Span): AsyncGenerator<
 
 /** Of each user who has used a request id again, the first entry that does. */
 export async function reusedRequests(
-  em: EntityManager,
+  run: Run,
   span: Span,
 ): Promise<ReadonlyMap<string, { readonly sequence: bigint; readonly requestId: string }>> {
   // The first half counts with the index alone. Nothing comes of either unless an index is broken,
   // or somebody wrote to the tables.
-  const { rows } = await sql<{ user_id: string; request_id: string; sequence: string }>`
+  const { rows } = await run(sql<{ user_id: string; request_id: string; sequence: string }>`
     select user_id, request_id, (
       select sequence from points.entry as again
       where again.user_id = entry.user_id and again.request_id = entry.request_id
@@ -113,7 +83,7 @@ export async function reusedRequests(
     select user_id, request_id, entry.sequence
     from points.receipt join points.entry using (user_id, request_id)
     where ${within(span)}
-    order by 3 desc`.execute(em.getKysely());
+    order by 3 desc`);
   return new Map(
     rows.map(({ user_id: userId, request_id: requestId, sequence }) => [
       userId,
@@ -124,15 +94,15 @@ export async function reusedRequests(
 
 /** The receipts that belong to no account, or to a time that their account has not come to. */
 export async function impossibleReceipts(
-  em: EntityManager,
+  run: Run,
   span: Span,
 ): Promise<readonly { userId: string; what: string }[]> {
-  const { rows } = await sql<{ user_id: string; request_id: string; has_account: boolean }>`
+  const { rows } = await run(sql<{ user_id: string; request_id: string; has_account: boolean }>`
     select user_id, request_id, account.sequence is not null as has_account
     from points.receipt left join points.account using (user_id)
     where ${within(span)}
       and (account.sequence is null or receipt.sequence not between 0 and account.sequence)
-    order by user_id, request_id`.execute(em.getKysely());
+    order by user_id, request_id`);
   return rows.map(({ user_id: userId, request_id: id, has_account: hasAccount }) => ({
     userId,
     what: hasAccount ? `receipt ${id} is newer than the account` : `receipt ${id} has no account`,

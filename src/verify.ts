@@ -1,5 +1,6 @@
-import type { EntityManager, Orm } from "./store/orm.ts";
-import { inSnapshot } from "./store/transaction.ts";
+import type { Orm } from "./store/orm.ts";
+import type { AccountRow } from "./store/accounts.ts";
+import { inSnapshot, type Run } from "./store/transaction.ts";
 import {
   endReplay,
   type Flaw,
@@ -10,13 +11,12 @@ import {
   type Step,
 } from "./verify-account.ts";
 import {
-  type AccountRow,
   impossibleReceipts,
+  readAccountRow,
   readAccountRows,
   readSteps,
   reusedRequests,
   type Span,
-  toAccount,
 } from "./verify-rows.ts";
 
 /** What was found. */
@@ -59,19 +59,19 @@ export async function verify(orm: Orm, options: Options = {}): Promise<Verificat
     const userIds = [...new Set(options.userIds)].toSorted();
     for (let at = 0; at < userIds.length; at += PAGE_ACCOUNTS) {
       const span = { userIds: userIds.slice(at, at + PAGE_ACCOUNTS) };
-      await inSnapshot(orm, async (em) => {
-        const rows = await readAccountRows(em, span, PAGE_ACCOUNTS);
-        await verifySpan(em, span, rows, found, onProgress);
+      await inSnapshot(orm, async (run) => {
+        const rows = await readAccountRows(run, span, PAGE_ACCOUNTS);
+        await verifySpan(run, span, rows, found, onProgress);
       });
     }
     return found;
   }
   let after: string | undefined;
   do {
-    after = await inSnapshot(orm, async (em) => {
-      const rows = await readAccountRows(em, { after, upTo: undefined }, PAGE_ACCOUNTS);
+    after = await inSnapshot(orm, async (run) => {
+      const rows = await readAccountRows(run, { after, upTo: undefined }, PAGE_ACCOUNTS);
       const upTo = rows.length < PAGE_ACCOUNTS ? undefined : rows.at(-1)?.user_id;
-      await verifySpan(em, { after, upTo }, rows, found, onProgress);
+      await verifySpan(run, { after, upTo }, rows, found, onProgress);
       return upTo;
     });
   } while (after !== undefined);
@@ -82,14 +82,14 @@ type Found = { accounts: number; entries: number; wrong: Wrong[] };
 
 /** Verifies the accounts of a span, and finds the rows in it that have no account. */
 async function verifySpan(
-  em: EntityManager,
+  run: Run,
   span: Span,
   rows: readonly AccountRow[],
   found: Found,
   onProgress: () => void,
 ): Promise<void> {
   const accounts = new Map(rows.map((row) => [row.user_id, row]));
-  const reused = await reusedRequests(em, span);
+  const reused = await reusedRequests(run, span);
   const flaws = new Map<string, Flaw>();
   const seen = new Set<string>();
   const note = (userId: string, flaw: Flaw | undefined) => {
@@ -97,7 +97,7 @@ async function verifySpan(
   };
 
   let replay: Replay | undefined;
-  for await (const steps of readSteps(em, span)) {
+  for await (const steps of readSteps(run, span)) {
     for (const step of steps) {
       const { userId, entry } = step;
       if (entry !== undefined) found.entries += 1;
@@ -114,7 +114,7 @@ async function verifySpan(
   for (const userId of accounts.keys()) {
     if (!seen.has(userId)) note(userId, endOf(startReplay(userId), accounts));
   }
-  for (const { userId, what } of await impossibleReceipts(em, span)) note(userId, { what });
+  for (const { userId, what } of await impossibleReceipts(run, span)) note(userId, { what });
   for (const userId of "userIds" in span ? span.userIds : []) {
     if (!accounts.has(userId)) note(userId, { what: "there is no such account" });
   }
@@ -148,7 +148,7 @@ function flawOfStep(
 function endOf(replay: Replay, accounts: Accounts): Flaw | undefined {
   const row = accounts.get(replay.userId);
   if (row === undefined) return undefined;
-  const account = toAccount(row);
+  const account = readAccountRow(row);
   if (account === undefined) return { what: "the account's row cannot be read" };
   return endReplay(replay, account);
 }

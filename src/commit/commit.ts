@@ -7,10 +7,10 @@ import { databaseNow } from "../store/clock.ts";
 import { faultOf } from "../store/faults.ts";
 import { loadStates } from "../store/load.ts";
 import { lockAccounts } from "../store/lock.ts";
-import type { EntityManager, Orm } from "../store/orm.ts";
+import type { Orm } from "../store/orm.ts";
 import { loadRepeats } from "../store/repeats.ts";
 import { save } from "../store/save.ts";
-import { inTransaction } from "../store/transaction.ts";
+import { inTransaction, type Run } from "../store/transaction.ts";
 
 /** The database could not be reached. */
 export class DatabaseUnavailable extends Error {
@@ -27,7 +27,7 @@ const ATTEMPTS = 5;
 const RETRY_PAUSE_MS = 20;
 
 /** Reads the time in a transaction: the database's, unless a test shifts it. */
-export type Clock = (em: EntityManager) => Promise<Micros>;
+export type Clock = (run: Run) => Promise<Micros>;
 
 /** What a command came to: its answer, its refusal, or why neither is known. */
 export type Result = Answer | Rejection | Error;
@@ -66,12 +66,15 @@ async function transact(
   commands: readonly Command[],
   clock: Clock,
 ): Promise<readonly (Answer | Rejection)[]> {
-  return inTransaction(orm, async (em, commitTransaction) => {
+  return inTransaction(orm, async (transaction, commitTransaction) => {
+    const { run } = transaction;
     const userIds = [...new Set(commands.map(({ userId }) => userId))].toSorted();
-    const accounts = await lockAccounts(em, userIds);
-    const now = await clock(em);
-    const states = await loadStates(em, accounts, commands, now);
-    const repeats = await loadRepeats(em, commands, accounts);
+    // The clock is sent behind the locks, and read when they are held.
+    const [accounts, now] = await Promise.all([lockAccounts(transaction, userIds), clock(run)]);
+    const [states, repeats] = await Promise.all([
+      loadStates(run, accounts, commands, now),
+      loadRepeats(run, commands, accounts),
+    ]);
 
     const batch = startBatch(now, states, repeats);
     const answers = commands.map((command) => answer(batch, command));
@@ -79,7 +82,7 @@ async function transact(
     const changes = changesOf(batch);
     // Nothing to make durable: nothing to wait for.
     if (changes === undefined) return answers;
-    await save(em, changes);
+    await save(run, changes);
     try {
       await commitTransaction();
     } catch (error) {

@@ -1,5 +1,5 @@
 import type { Cost } from "./prices.ts";
-import type { Rejection } from "./rejection.ts";
+import { isRejection, type Rejection } from "./rejection.ts";
 import type { Micros } from "./time.ts";
 
 /** The life of a hold that names none: 24 hours. */
@@ -87,3 +87,20 @@ export type Mutation = Recharge | Consume | Expire | Freeze | Settle | Release |
 
 /** What can be asked of an account. Its limits are checked before it comes here. */
 export type Command = Open | Mutation;
+
+/** How many points a command may take from the lots that burn first. */
+export function pointsInBurnOrder(command: Command): bigint {
+  switch (command.kind) {
+    case "consume":
+    case "freeze":
+      return isRejection(command.cost) ? 0n : command.cost.points;
+    case "expire":
+      return command.target.kind === "points" ? command.target.points : 0n;
+    case "open":
+    case "recharge":
+    case "settle":
+    case "release":
+    case "refund":
+      return 0n;
+  }
+}

@@ -120,6 +120,19 @@ export function splitAllocations(
   return { first, rest };
 }
 
+/** What several lots hold together. */
+export type LotSums = Pick<Lot, "remaining" | "frozen">;
+
+/** What lots hold together. */
+export function sumLots(lots: readonly Lot[]): LotSums {
+  let [remaining, frozen] = [0n, 0n];
+  for (const lot of lots) {
+    remaining += lot.remaining;
+    frozen += lot.frozen;
+  }
+  return { remaining, frozen };
+}
+
 /** How many points allocations come to. */
 export function sumPoints(allocations: readonly Allocation[]): bigint {
   return allocations.reduce((sum, { points }) => sum + points, 0n);

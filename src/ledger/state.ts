@@ -1,13 +1,18 @@
 import { type Account, hasRoom } from "./account.ts";
 import type { Entry } from "./entry.ts";
 import type { Hold } from "./hold.ts";
-import type { Lot } from "./lot.ts";
+import { type Lot, type LotSums, sumLots } from "./lot.ts";
 
 /** All of an account that a command may read or change. */
 export type AccountState = {
   readonly account: Account;
-  /** The open lots, and the closed ones that a command may reach, in burn order. */
+  /**
+   * The lots that commands may reach, open or closed, in burn order: those that burn first, for as
+   * many points as commands may take, those that are due, and those that a command names.
+   */
   readonly lots: readonly Lot[];
+  /** What the open lots hold that are not among `lots`. */
+  readonly otherLots: LotSums;
   /** The holds that are due, and those that a command names. */
   readonly holds: readonly Hold[];
   /** The entries that commands name to refund them, by sequence. */
@@ -26,6 +31,7 @@ export function bareState(account: Account): AccountState {
   return {
     account,
     lots: [],
+    otherLots: { remaining: 0n, frozen: 0n },
     holds: [],
     entries: new Map(),
     recent: undefined,
@@ -37,14 +43,17 @@ export function bareState(account: Account): AccountState {
  * Throws if an equation of the ledger does not hold: then there is a bug, or somebody else wrote
  * to the tables, and nothing may be built on this account. Called after loading and before saving.
  */
-export function assertSound({ account, lots }: Pick<AccountState, "account" | "lots">): void {
+export function assertSound({
+  account,
+  lots,
+  otherLots,
+}: Pick<AccountState, "account" | "lots" | "otherLots">): void {
   const { balance, frozen, totalRecharged, totalConsumed, totalExpired, totalRefunded } = account;
-  const remaining = lots.reduce((sum, lot) => sum + lot.remaining, 0n);
-  const lotsFrozen = lots.reduce((sum, lot) => sum + lot.frozen, 0n);
+  const sums = sumLots(lots);
   const sound =
     balance + frozen + totalConsumed + totalExpired === totalRecharged + totalRefunded &&
-    balance === remaining &&
-    frozen === lotsFrozen &&
+    balance === sums.remaining + otherLots.remaining &&
+    frozen === sums.frozen + otherLots.frozen &&
     balance >= 0n &&
     frozen >= 0n &&
     totalConsumed >= 0n &&

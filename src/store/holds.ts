@@ -1,10 +1,11 @@
 import { sql } from "kysely";
 import type { Hold, HoldStatus } from "../ledger/hold.ts";
 import type { Micros } from "../ledger/time.ts";
+import { texts } from "./columns.ts";
 import { toAllocations } from "./entries.ts";
 import { fromTimestamptz, toTimestamptz } from "./instant.ts";
 import { type Name, nameColumns } from "./lots.ts";
-import type { EntityManager } from "./orm.ts";
+import type { Run } from "./transaction.ts";
 
 /**
  * The open holds of these users that are due, and the named ones, open or closed.
@@ -12,19 +13,19 @@ import type { EntityManager } from "./orm.ts";
  * @returns holds by user id; a user without any is missing
  */
 export async function loadHolds(
-  em: EntityManager,
+  run: Run,
   userIds: readonly string[],
   named: readonly Name[],
   now: Micros,
 ): Promise<Map<string, readonly Hold[]>> {
-  const { rows } = await sql<HoldRow>`
+  const { rows } = await run(sql<HoldRow>`
     select * from points.hold
-    where user_id = any(${userIds}::text[]) and status = 'open'
+    where user_id = any(${texts(userIds, (id) => id)}) and status = 'open'
       and expire_time <= ${toTimestamptz(now)}::timestamptz
     union
     select hold.* from points.hold
     join unnest(${nameColumns(named)}) as named (user_id, number) using (user_id, number)
-    `.execute(em.getKysely());
+    `);
   const byUser = Map.groupBy(rows, (row) => row.user_id);
   return new Map([...byUser].map(([userId, ofUser]) => [userId, ofUser.map(toHold)]));
 }

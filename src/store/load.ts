@@ -1,10 +1,11 @@
 import type { Account } from "../ledger/account.ts";
-import type { AccountState } from "../ledger/state.ts";
-import type { Command } from "../ledger/command.ts";
+import { type AccountState, bareState } from "../ledger/state.ts";
+import { type Command, pointsInBurnOrder } from "../ledger/command.ts";
+import type { Allocation } from "../ledger/lot.ts";
 import type { Micros } from "../ledger/time.ts";
 import { loadHolds } from "./holds.ts";
-import { loadLots, type Name } from "./lots.ts";
-import type { EntityManager } from "./orm.ts";
+import { type LotDemand, loadLots, type Name } from "./lots.ts";
+import type { Run } from "./transaction.ts";
 import { loadRefundables } from "./refunds.ts";
 
 /**
@@ -13,32 +14,59 @@ import { loadRefundables } from "./refunds.ts";
  * @param accounts by user id
  */
 export async function loadStates(
-  em: EntityManager,
+  run: Run,
   accounts: ReadonlyMap<string, Account>,
   commands: readonly Command[],
   now: Micros,
 ): Promise<readonly AccountState[]> {
   const userIds = [...accounts.keys()];
-  const refundables = await loadRefundables(em, names(commands, refundedEntry));
-  const refundedLots = refundables.flatMap(({ entry: { userId, allocations } }) =>
-    allocations.map(({ lot: number }) => ({ userId, number })),
+  const [holds, refundables] = await Promise.all([
+    loadHolds(run, userIds, names(commands, closedHold), now),
+    loadRefundables(run, names(commands, refundedEntry)),
+  ]);
+  const lots = await loadLots(
+    run,
+    demandsOf(userIds, commands),
+    [
+      ...names(commands, expiredLot),
+      ...[...holds].flatMap(([userId, ofUser]) => lotNames(userId, ofUser)),
+      ...refundables.flatMap(({ entry }) => lotNames(entry.userId, [entry])),
+    ],
+    now,
   );
-  const lots = await loadLots(em, userIds, [...names(commands, expiredLot), ...refundedLots]);
-  const holds = await loadHolds(em, userIds, names(commands, closedHold), now);
   const byUser = Map.groupBy(refundables, ({ entry }) => entry.userId);
 
   return [...accounts.values()].map((account) => {
     const ofUser = byUser.get(account.userId) ?? [];
     const partly = ofUser.filter(({ refunded }) => refunded > 0n);
     return {
-      account,
-      lots: lots.get(account.userId) ?? [],
+      ...bareState(account),
+      ...lots.get(account.userId),
       holds: holds.get(account.userId) ?? [],
       entries: new Map(ofUser.map(({ entry }) => [entry.sequence, entry])),
-      recent: undefined,
       refunded: new Map(partly.map(({ entry, refunded }) => [entry.sequence, refunded])),
     };
   });
+}
+
+/** How much the commands may take in burn order, of each user. */
+function demandsOf(userIds: readonly string[], commands: readonly Command[]): readonly LotDemand[] {
+  const points = new Map(userIds.map((userId) => [userId, 0n]));
+  for (const command of commands) {
+    const before = points.get(command.userId);
+    if (before !== undefined) points.set(command.userId, before + pointsInBurnOrder(command));
+  }
+  return userIds.map((userId) => ({ userId, points: points.get(userId)! }));
+}
+
+/** The lots that a user's holds or entries took points from. */
+function lotNames(
+  userId: string,
+  from: readonly { readonly allocations: readonly Allocation[] }[],
+): readonly Name[] {
+  return from.flatMap(({ allocations }) =>
+    allocations.map(({ lot: number }) => ({ userId, number })),
+  );
 }
 
 function expiredLot(command: Command): bigint | undefined {

@@ -1,17 +1,18 @@
 import { sql } from "kysely";
 import type { Account } from "../ledger/account.ts";
-import { bareState } from "../ledger/state.ts";
 import { bookDue } from "../ledger/due.ts";
 import type { Entry, EntryKind } from "../ledger/entry.ts";
 import type { Hold } from "../ledger/hold.ts";
 import type { Lot } from "../ledger/lot.ts";
 import type { Micros } from "../ledger/time.ts";
+import { type AccountRow, toAccount } from "./accounts.ts";
 import { databaseNow } from "./clock.ts";
 import { AccountEntity } from "./entities.ts";
 import { type EntryRow, toEntry } from "./entries.ts";
-import { type HoldRow, loadHolds, toHold } from "./holds.ts";
+import { type HoldRow, toHold } from "./holds.ts";
 import { toTimestamptz } from "./instant.ts";
-import { type LotRow, loadLots, toLot } from "./lots.ts";
+import { loadStates } from "./load.ts";
+import { type LotRow, toLot } from "./lots.ts";
 import type { Orm } from "./orm.ts";
 import { inSnapshot } from "./transaction.ts";
 
@@ -22,16 +23,17 @@ import { inSnapshot } from "./transaction.ts";
  * nothing is. Undefined if there is none.
  */
 export async function readAccount(orm: Orm, userId: string): Promise<Account | undefined> {
-  return inSnapshot(orm, async (em) => {
-    const account = await em.findOne(AccountEntity, { userId });
-    if (account === null) return undefined;
-    const now = await databaseNow(em);
-    const lots = (await loadLots(em, [userId], [])).get(userId) ?? [];
-    const holds = (await loadHolds(em, [userId], [], now)).get(userId) ?? [];
-    const state = { ...bareState(account), lots, holds };
-    const { balance, frozen, totalExpired } = bookDue(state, { kind: "open", userId }, now).state
+  return inSnapshot(orm, async (run) => {
+    const { rows } = await run(
+      sql<AccountRow>`select * from points.account where user_id = ${userId}`,
+    );
+    if (rows[0] === undefined) return undefined;
+    const account = toAccount(rows[0]);
+    const now = await databaseNow(run);
+    const [state] = await loadStates(run, new Map([[userId, account]]), [], now);
+    const { balance, frozen, totalExpired } = bookDue(state!, { kind: "open", userId }, now).state
       .account;
-    return { ...plain(account), balance, frozen, totalExpired };
+    return { ...account, balance, frozen, totalExpired };
   });
 }
 

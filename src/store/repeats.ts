@@ -3,8 +3,9 @@ import { type Account, emptyAccount } from "../ledger/account.ts";
 import type { Command } from "../ledger/command.ts";
 import { accountAfter } from "../ledger/entry.ts";
 import { type Remembered, requestKey } from "../ledger/repeat.ts";
+import { texts } from "./columns.ts";
 import { type EntryRow, toEntry } from "./entries.ts";
-import type { EntityManager } from "./orm.ts";
+import type { Run } from "./transaction.ts";
 
 /**
  * Which of these commands are repeats, and what was answered first.
@@ -13,7 +14,7 @@ import type { EntityManager } from "./orm.ts";
  * @returns by `requestKey`
  */
 export async function loadRepeats(
-  em: EntityManager,
+  run: Run,
   commands: readonly Command[],
   accounts: ReadonlyMap<string, Account>,
 ): Promise<Map<string, Remembered>> {
@@ -27,28 +28,29 @@ export async function loadRepeats(
   if (possible.length === 0) return new Map();
   const asked = sql`
     unnest(
-      ${possible.map(({ userId }) => userId)}::text[],
-      ${possible.map(({ requestId }) => requestId)}::text[]
+      ${texts(possible, ({ userId }) => userId)},
+      ${texts(possible, ({ requestId }) => requestId)}
     ) as asked (user_id, request_id)`;
   // `limit 1` keeps the planner to one index look-up a request, whatever it believes of the table.
-  const entries = await sql<EntryRow>`
+  const entries = run(sql<EntryRow>`
     select entry.* from ${asked}
     cross join lateral (
       select * from points.entry
       where entry.user_id = asked.user_id and entry.request_id = asked.request_id
       limit 1
-    ) as entry`.execute(em.getKysely());
-  const receipts = await sql<ReceiptRow>`
+    ) as entry`);
+  const receipts = run(sql<ReceiptRow>`
     select receipt.user_id as of_user, receipt.request_id as receipt_id,
       receipt.fingerprint as receipt_fingerprint, entry.*
     from ${asked}
     join points.receipt using (user_id, request_id)
     left join points.entry
       on entry.user_id = receipt.user_id and entry.sequence = receipt.sequence
-    `.execute(em.getKysely());
+    `);
 
   const repeats = new Map<string, Remembered>();
-  for (const row of entries.rows) {
+  const [entryRows, receiptRows] = await Promise.all([entries, receipts]);
+  for (const row of entryRows.rows) {
     const entry = toEntry(row);
     const { createTime } = accounts.get(entry.userId)!;
     repeats.set(requestKey(entry.userId, entry.request!.id), {
@@ -57,7 +59,7 @@ export async function loadRepeats(
       account: accountAfter(entry, createTime),
     });
   }
-  for (const row of receipts.rows) {
+  for (const row of receiptRows.rows) {
     const { of_user: userId, receipt_id: id, receipt_fingerprint: fingerprint } = row;
     const { createTime } = accounts.get(userId)!;
     repeats.set(requestKey(userId, id), {

@@ -1,10 +1,10 @@
-import { sql, type Kysely } from "kysely";
+import { sql } from "kysely";
 import type { Account } from "../ledger/account.ts";
 import type { Changes } from "../ledger/batch.ts";
 import type { Entry } from "../ledger/entry.ts";
 import type { Allocation } from "../ledger/lot.ts";
-import { toTimestamptz } from "./instant.ts";
-import type { EntityManager } from "./orm.ts";
+import { bigints, bytes, smallints, texts, times } from "./columns.ts";
+import type { Run } from "./transaction.ts";
 
 /**
  * Writes what a batch changed, in at most seven statements however much it is: every column goes
@@ -13,31 +13,31 @@ import type { EntityManager } from "./orm.ts";
  * @throws if another replica has just made one of the new accounts (23505): the batch is then
  * tried again, and finds it
  */
-export async function save(em: EntityManager, changes: Changes): Promise<void> {
-  const db = em.getKysely<unknown>();
-  if (changes.newAccounts.length > 0) await insertAccounts(db, changes.newAccounts);
-  if (changes.accounts.length > 0) await updateAccounts(db, changes.accounts);
-  if (changes.lots.length > 0) await upsertLots(db, changes.lots);
-  if (changes.holds.length > 0) await upsertHolds(db, changes.holds);
-  if (changes.entries.length > 0) await insertEntries(db, changes.entries);
-  if (changes.refunds.length > 0) await upsertRefunds(db, changes.refunds);
-  if (changes.receipts.length > 0) await insertReceipts(db, changes.receipts);
+export async function save(run: Run, changes: Changes): Promise<void> {
+  const { newAccounts, accounts, lots, holds, entries, refunds, receipts } = changes;
+  await Promise.all([
+    newAccounts.length > 0 && insertAccounts(run, newAccounts),
+    accounts.length > 0 && updateAccounts(run, accounts),
+    lots.length > 0 && upsertLots(run, lots),
+    holds.length > 0 && upsertHolds(run, holds),
+    entries.length > 0 && insertEntries(run, entries),
+    refunds.length > 0 && upsertRefunds(run, refunds),
+    receipts.length > 0 && insertReceipts(run, receipts),
+  ]);
 }
 
-type Db = Kysely<unknown>;
-
-async function insertAccounts(db: Db, accounts: readonly Account[]): Promise<void> {
-  await sql`
+async function insertAccounts(run: Run, accounts: readonly Account[]): Promise<void> {
+  await run(sql`
     insert into points.account (
       user_id, sequence, balance, frozen, total_recharged, total_consumed, total_expired,
       total_refunded, hash, update_time, create_time)
     select * from unnest(
       ${accountColumns(accounts)},
-      ${times(accounts, ({ createTime }) => createTime)})`.execute(db);
+      ${times(accounts, ({ createTime }) => createTime)})`);
 }
 
-async function updateAccounts(db: Db, accounts: readonly Account[]): Promise<void> {
-  const { numAffectedRows } = await sql`
+async function updateAccounts(run: Run, accounts: readonly Account[]): Promise<void> {
+  const { numAffectedRows } = await run(sql`
     update points.account set
       sequence = new.sequence, balance = new.balance, frozen = new.frozen,
       total_recharged = new.total_recharged, total_consumed = new.total_consumed,
@@ -46,7 +46,7 @@ async function updateAccounts(db: Db, accounts: readonly Account[]): Promise<voi
     from unnest(${accountColumns(accounts)}) as new (
       user_id, sequence, balance, frozen, total_recharged, total_consumed, total_expired,
       total_refunded, hash, update_time)
-    where account.user_id = new.user_id`.execute(db);
+    where account.user_id = new.user_id`);
   if (numAffectedRows !== BigInt(accounts.length)) throw new Error("a locked account is gone");
 }
 
@@ -60,8 +60,8 @@ function accountColumns(accounts: readonly Account[]) {
   ]);
 }
 
-async function upsertLots(db: Db, lots: Changes["lots"]): Promise<void> {
-  await sql`
+async function upsertLots(run: Run, lots: Changes["lots"]): Promise<void> {
+  await run(sql`
     insert into points.lot (user_id, number, points, remaining, frozen, priority, expire_time)
     select * from unnest(
       ${texts(lots, (lot) => lot.userId)},
@@ -72,11 +72,11 @@ async function upsertLots(db: Db, lots: Changes["lots"]): Promise<void> {
       ${smallints(lots, (lot) => lot.priority)},
       ${times(lots, (lot) => lot.expireTime)})
     on conflict (user_id, number) do update
-    set remaining = excluded.remaining, frozen = excluded.frozen`.execute(db);
+    set remaining = excluded.remaining, frozen = excluded.frozen`);
 }
 
-async function upsertHolds(db: Db, holds: Changes["holds"]): Promise<void> {
-  await sql`
+async function upsertHolds(run: Run, holds: Changes["holds"]): Promise<void> {
+  await run(sql`
     insert into points.hold (
       user_id, number, points, settled, status, expire_time, lots, lot_points)
     select user_id, number, points, settled, status, expire_time, lots::bigint[],
@@ -91,21 +91,21 @@ async function upsertHolds(db: Db, holds: Changes["holds"]): Promise<void> {
       ${sql.join(allocationColumns(holds))}
     ) as new (user_id, number, points, settled, status, expire_time, lots, lot_points)
     on conflict (user_id, number) do update
-    set settled = excluded.settled, status = excluded.status`.execute(db);
+    set settled = excluded.settled, status = excluded.status`);
 }
 
-async function upsertRefunds(db: Db, refunds: Changes["refunds"]): Promise<void> {
-  await sql`
+async function upsertRefunds(run: Run, refunds: Changes["refunds"]): Promise<void> {
+  await run(sql`
     insert into points.refund (user_id, sequence, refunded)
     select * from unnest(
       ${texts(refunds, (refund) => refund.userId)},
       ${bigints(refunds, (refund) => refund.sequence)},
       ${bigints(refunds, (refund) => refund.refunded)})
-    on conflict (user_id, sequence) do update set refunded = excluded.refunded`.execute(db);
+    on conflict (user_id, sequence) do update set refunded = excluded.refunded`);
 }
 
-async function insertEntries(db: Db, entries: readonly Entry[]): Promise<void> {
-  await sql`
+async function insertEntries(run: Run, entries: readonly Entry[]): Promise<void> {
+  await run(sql`
     insert into points.entry (
       user_id, sequence, kind, points, lots, lot_points, returned, refers_to, create_time,
       expire_time, priority, service, quantity, duration_nanos, price_version, request_id,
@@ -139,7 +139,7 @@ async function insertEntries(db: Db, entries: readonly Entry[]): Promise<void> {
       user_id, sequence, kind, points, lots, lot_points, returned, refers_to, create_time,
       expire_time, priority, service, quantity, duration_nanos, price_version, request_id,
       fingerprint, metadata, balance, frozen, total_recharged, total_consumed, total_expired,
-      total_refunded, hash)`.execute(db);
+      total_refunded, hash)`);
 }
 
 /** As texts of arrays, because unnest would take an array of arrays apart. */
@@ -150,14 +150,14 @@ function allocationColumns(rows: readonly { readonly allocations: readonly Alloc
   ];
 }
 
-async function insertReceipts(db: Db, receipts: Changes["receipts"]): Promise<void> {
-  await sql`
+async function insertReceipts(run: Run, receipts: Changes["receipts"]): Promise<void> {
+  await run(sql`
     insert into points.receipt (user_id, request_id, fingerprint, sequence)
     select * from unnest(
       ${texts(receipts, ({ account }) => account.userId)},
       ${texts(receipts, ({ request }) => request.id)},
       ${bytes(receipts, ({ request }) => request.fingerprint)},
-      ${bigints(receipts, ({ account }) => account.sequence)})`.execute(db);
+      ${bigints(receipts, ({ account }) => account.sequence)})`);
 }
 
 function toJson(metadata: ReadonlyMap<string, string>): string | null {
@@ -173,25 +173,4 @@ function figureColumns<T>(rows: readonly T[], figures: (row: T) => Account | Ent
     bigints(rows, (row) => figures(row).totalExpired),
     bigints(rows, (row) => figures(row).totalRefunded),
   ];
-}
-
-function texts<T>(rows: readonly T[], value: (row: T) => string | null) {
-  return sql`${rows.map(value)}::text[]`;
-}
-
-function bigints<T>(rows: readonly T[], value: (row: T) => bigint | null) {
-  return sql`${rows.map((row) => value(row)?.toString() ?? null)}::bigint[]`;
-}
-
-function smallints<T>(rows: readonly T[], value: (row: T) => number) {
-  return sql`${rows.map(value)}::smallint[]`;
-}
-
-function times<T>(rows: readonly T[], value: (row: T) => bigint | null) {
-  const text = (time: bigint | null) => (time === null ? null : toTimestamptz(time));
-  return sql`${rows.map((row) => text(value(row)))}::timestamptz[]`;
-}
-
-function bytes<T>(rows: readonly T[], value: (row: T) => Uint8Array | null) {
-  return sql`${rows.map(value)}::bytea[]`;
 }

@@ -1,38 +1,86 @@
-import { FlushMode, type Transaction } from "@mikro-orm/postgresql";
-import { sql } from "kysely";
+import { FlushMode, type Transaction as OrmTransaction } from "@mikro-orm/postgresql";
+import { type QueryResult, type RawBuilder, sql } from "kysely";
 import type { EntityManager, Orm } from "./orm.ts";
 
 /**
+ * Sends a statement at once and gives its result. Statements run in the order in which they were
+ * sent, and each sees what those before it did: awaited together, they cost one round trip.
+ */
+export type Run = <Row>(statement: RawBuilder<Row>) => Promise<QueryResult<Row>>;
+
+/** A transaction that is open. */
+export type Transaction = {
+  /** A fork in the transaction's context, for the queries that the ORM builds. */
+  readonly em: EntityManager;
+  readonly run: Run;
+};
+
+/**
  * Runs `work` in a transaction of its own, which is rolled back unless `work` ends it with
- * `commit`. Whatever fails, the connection goes back to the pool: the EntityManager's own `begin`,
+ * `commit`. Each statement is prepared once a connection, since planning it costs more than running
+ * it. Whatever fails, the connection goes back to the pool: the EntityManager's own `begin`,
  * `commit` and `rollback` keep it for ever if it dies under them, and the pool would run dry.
  */
 export async function inTransaction<T>(
   orm: Orm,
-  work: (em: EntityManager, commit: () => Promise<void>) => Promise<T>,
-  begin = sql`begin`,
+  work: (transaction: Transaction, commit: () => Promise<void>) => Promise<T>,
 ): Promise<T> {
-  const em = orm.em.fork({ flushMode: FlushMode.COMMIT });
-  return em
+  const pool = await orm.driver.getConnection().getNativeClient();
+  const client = await pool.connect();
+  let isEnded = false;
+  let broken: unknown;
+  try {
+    const begun = client.query("begin");
+    begun.catch(() => {}); // Whoever waits for a statement is told.
+    const run: Run = async (statement) => {
+      if (isEnded) throw new Error("the transaction has ended");
+      const { sql: text, parameters } = statement.compile(orm.em.getKysely());
+      const values = [...parameters];
+      const sent = client.query({ name: nameOf(text), text, values });
+      const [{ rows, rowCount }] = await Promise.all([sent, begun]);
+      return { rows, numAffectedRows: BigInt(rowCount ?? 0) };
+    };
+    const commit = async () => {
+      isEnded = true;
+      const { command } = await client.query("commit");
+      // A transaction that has failed is rolled back at COMMIT, and that is no error.
+      if (command !== "COMMIT") throw new Error("COMMIT rolled back");
+    };
+    const em = orm.em.fork({ flushMode: FlushMode.COMMIT });
+    em.setTransactionContext(em.getKysely() as OrmTransaction);
+    return await work({ em, run }, commit);
+  } finally {
+    if (!isEnded) {
+      isEnded = true;
+      await client.query("rollback").catch((error: unknown) => (broken = error));
+    }
+    client.release(broken !== undefined);
+  }
+}
+
+/** Runs reads that see the database as it was at the first of them, and that write nothing. */
+export async function inSnapshot<T>(orm: Orm, work: (run: Run) => Promise<T>): Promise<T> {
+  return orm.em
+    .fork()
     .getKysely()
     .connection()
     .execute(async (connection) => {
-      await begin.execute(connection);
-      let isEnded = false;
-      const commit = async () => {
-        isEnded = true;
-        await sql`commit`.execute(connection);
-      };
+      await sql`begin isolation level repeatable read read only`.execute(connection);
       try {
-        em.setTransactionContext(connection as Transaction);
-        return await work(em, commit);
+        return await work((statement) => statement.execute(connection));
       } finally {
-        if (!isEnded) await sql`rollback`.execute(connection).catch(() => {});
+        await sql`rollback`.execute(connection).catch(() => {});
       }
     });
 }
 
-/** Runs reads that see the database as it was at the first of them, and that write nothing. */
-export function inSnapshot<T>(orm: Orm, work: (em: EntityManager) => Promise<T>): Promise<T> {
-  return inTransaction(orm, work, sql`begin isolation level repeatable read read only`);
+const names = new Map<string, string>();
+
+/** A name for a prepared statement. The texts are those in this folder: few, and always the same. */
+function nameOf(text: string): string {
+  const known = names.get(text);
+  if (known !== undefined) return known;
+  const name = `points_${names.size}`;
+  names.set(text, name);
+  return name;
 }
