@@ -40,7 +40,8 @@ export type Changes = {
   readonly newAccounts: readonly Account[];
   /** Accounts that were there before and have new entries, in order of id. */
   readonly accounts: readonly Account[];
-  /** Lots that were made or changed, each once. */
+  readonly newLots: readonly OfUser<Lot>[];
+  /** Lots that were there before and have changed, each once. */
   readonly lots: readonly OfUser<Lot>[];
   /** Holds that were made or changed, each once. */
   readonly holds: readonly OfUser<Hold>[];
@@ -115,10 +116,14 @@ export function changesOf({ before, states, entries, receipts }: Batch): Changes
   if (changed.length + receipts.length === 0) return undefined;
 
   const accounts = changed.map(({ account }) => account);
+  const lots = changed.flatMap((state) => fresh(state, before, (of) => of.lots));
+  const isNew = ({ userId, number }: OfUser<Lot>) =>
+    number > (before.get(userId)?.account.sequence ?? 0n);
   return {
     newAccounts: accounts.filter(({ userId }) => !before.has(userId)),
     accounts: accounts.filter(({ userId }) => before.has(userId)),
-    lots: changed.flatMap((state) => fresh(state, before, ({ lots }) => lots)),
+    newLots: lots.filter(isNew),
+    lots: lots.filter((lot) => !isNew(lot)),
     holds: changed.flatMap((state) => fresh(state, before, ({ holds }) => holds)),
     refunds: changed.flatMap(({ account: { userId }, refunded }) =>
       [...refunded]
@@ -138,8 +143,10 @@ function fresh<T extends object>(
 ): OfUser<T>[] {
   const { userId } = state.account;
   const old = before.get(userId);
-  const unchanged = new Set(old === undefined ? [] : of(old));
+  const unchanged = old === undefined ? [] : of(old);
+  if (of(state) === unchanged) return [];
+  const known = new Set(unchanged);
   return of(state)
-    .filter((one) => !unchanged.has(one))
+    .filter((one) => !known.has(one))
     .map((one) => ({ ...one, userId }));
 }

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { Account, Figures } from "./account.ts";
 import type { AccountState } from "./state.ts";
 import type { Metadata, Request } from "./command.ts";
@@ -137,7 +137,8 @@ export function hashEntry(previous: Uint8Array, entry: Omit<Entry, "hash">): Uin
     String(after.totalExpired),
     String(after.totalRefunded),
   ];
-  return createHash("sha256").update(previous).update(JSON.stringify(content)).digest();
+  const text = Buffer.from(JSON.stringify(content));
+  return hash("sha256", Buffer.concat([previous, text]), "buffer");
 }
 
 function textOrNull(value: bigint | null): string | null {

@@ -28,16 +28,17 @@ export type Recent = { readonly entry: Entry; readonly before: Recent | undefine
 
 /** The state of an account that is nothing but its row. */
 export function bareState(account: Account): AccountState {
-  return {
-    account,
-    lots: [],
-    otherLots: { remaining: 0n, frozen: 0n },
-    holds: [],
-    entries: new Map(),
-    recent: undefined,
-    refunded: new Map(),
-  };
+  return { ...NOTHING_ELSE, account };
 }
+
+const NOTHING_ELSE: Omit<AccountState, "account"> = {
+  lots: [],
+  otherLots: { remaining: 0n, frozen: 0n },
+  holds: [],
+  entries: new Map(),
+  recent: undefined,
+  refunded: new Map(),
+};
 
 /**
  * Throws if an equation of the ledger does not hold: then there is a bug, or somebody else wrote

@@ -6,7 +6,7 @@ import type { Micros } from "../ledger/time.ts";
 import { loadHolds } from "./holds.ts";
 import { type LotDemand, loadLots, type Name } from "./lots.ts";
 import type { Run } from "./transaction.ts";
-import { loadRefundables } from "./refunds.ts";
+import { loadRefundables, type Refundable } from "./refunds.ts";
 
 /**
  * Loads all of the locked accounts that these commands may read or change.
@@ -37,16 +37,24 @@ export async function loadStates(
   const byUser = Map.groupBy(refundables, ({ entry }) => entry.userId);
 
   return [...accounts.values()].map((account) => {
-    const ofUser = byUser.get(account.userId) ?? [];
-    const partly = ofUser.filter(({ refunded }) => refunded > 0n);
+    const { userId } = account;
+    const bare = bareState(account);
     return {
-      ...bareState(account),
-      ...lots.get(account.userId),
-      holds: holds.get(account.userId) ?? [],
-      entries: new Map(ofUser.map(({ entry }) => [entry.sequence, entry])),
-      refunded: new Map(partly.map(({ entry, refunded }) => [entry.sequence, refunded])),
+      ...bare,
+      ...lots.get(userId),
+      holds: holds.get(userId) ?? bare.holds,
+      ...refundablesOf(byUser.get(userId)),
     };
   });
+}
+
+function refundablesOf(ofUser: readonly Refundable[] | undefined) {
+  if (ofUser === undefined) return undefined;
+  const partly = ofUser.filter(({ refunded }) => refunded > 0n);
+  return {
+    entries: new Map(ofUser.map(({ entry }) => [entry.sequence, entry])),
+    refunded: new Map(partly.map(({ entry, refunded }) => [entry.sequence, refunded])),
+  };
 }
 
 /** How much the commands may take in burn order, of each user. */

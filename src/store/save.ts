@@ -7,18 +7,19 @@ import { bigints, bytes, smallints, texts, times } from "./columns.ts";
 import type { Run } from "./transaction.ts";
 
 /**
- * Writes what a batch changed, in at most seven statements however much it is: every column goes
+ * Writes what a batch changed, in at most eight statements however much it is: every column goes
  * as one array. The unit of work's own flush costs three times as much a command.
  *
  * @throws if another replica has just made one of the new accounts (23505): the batch is then
  * tried again, and finds it
  */
 export async function save(run: Run, changes: Changes): Promise<void> {
-  const { newAccounts, accounts, lots, holds, entries, refunds, receipts } = changes;
+  const { newAccounts, accounts, newLots, lots, holds, entries, refunds, receipts } = changes;
   await Promise.all([
     newAccounts.length > 0 && insertAccounts(run, newAccounts),
     accounts.length > 0 && updateAccounts(run, accounts),
-    lots.length > 0 && upsertLots(run, lots),
+    newLots.length > 0 && insertLots(run, newLots),
+    lots.length > 0 && updateLots(run, lots),
     holds.length > 0 && upsertHolds(run, holds),
     entries.length > 0 && insertEntries(run, entries),
     refunds.length > 0 && upsertRefunds(run, refunds),
@@ -60,7 +61,7 @@ function accountColumns(accounts: readonly Account[]) {
   ]);
 }
 
-async function upsertLots(run: Run, lots: Changes["lots"]): Promise<void> {
+async function insertLots(run: Run, lots: Changes["lots"]): Promise<void> {
   await run(sql`
     insert into points.lot (user_id, number, points, remaining, frozen, priority, expire_time)
     select * from unnest(
@@ -70,9 +71,20 @@ async function upsertLots(run: Run, lots: Changes["lots"]): Promise<void> {
       ${bigints(lots, (lot) => lot.remaining)},
       ${bigints(lots, (lot) => lot.frozen)},
       ${smallints(lots, (lot) => lot.priority)},
-      ${times(lots, (lot) => lot.expireTime)})
-    on conflict (user_id, number) do update
-    set remaining = excluded.remaining, frozen = excluded.frozen`);
+      ${times(lots, (lot) => lot.expireTime)})`);
+}
+
+async function updateLots(run: Run, lots: Changes["lots"]): Promise<void> {
+  const { numAffectedRows } = await run(sql`
+    update points.lot set remaining = new.remaining, frozen = new.frozen
+    from unnest(
+      ${texts(lots, (lot) => lot.userId)},
+      ${bigints(lots, (lot) => lot.number)},
+      ${bigints(lots, (lot) => lot.remaining)},
+      ${bigints(lots, (lot) => lot.frozen)}
+    ) as new (user_id, number, remaining, frozen)
+    where lot.user_id = new.user_id and lot.number = new.number`);
+  if (numAffectedRows !== BigInt(lots.length)) throw new Error("a lot of a locked account is gone");
 }
 
 async function upsertHolds(run: Run, holds: Changes["holds"]): Promise<void> {
