@@ -1,4 +1,4 @@
-import { hash } from "node:crypto";
+import { hash as digest } from "node:crypto";
 import type { Account, Figures } from "./account.ts";
 import type { AccountState } from "./state.ts";
 import type { Metadata, Request } from "./command.ts";
@@ -138,7 +138,7 @@ export function hashEntry(previous: Uint8Array, entry: Omit<Entry, "hash">): Uin
     String(after.totalRefunded),
   ];
   const text = Buffer.from(JSON.stringify(content));
-  return hash("sha256", Buffer.concat([previous, text]), "buffer");
+  return digest("sha256", Buffer.concat([previous, text]), "buffer");
 }
 
 function textOrNull(value: bigint | null): string | null {
