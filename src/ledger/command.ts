@@ -1,3 +1,4 @@
+import { MAX_POINTS } from "./account.ts";
 import type { Cost } from "./prices.ts";
 import { isRejection, type Rejection } from "./rejection.ts";
 import type { Micros } from "./time.ts";
@@ -88,19 +89,30 @@ export type Mutation = Recharge | Consume | Expire | Freeze | Settle | Release |
 /** What can be asked of an account. Its limits are checked before it comes here. */
 export type Command = Open | Mutation;
 
-/** How many points a command may take from the lots that burn first. */
-export function pointsInBurnOrder(command: Command): bigint {
+/** How many points a command takes from lots at the most. */
+export function mostTaken(command: Command): bigint {
   switch (command.kind) {
     case "consume":
     case "freeze":
       return isRejection(command.cost) ? 0n : command.cost.points;
     case "expire":
-      return command.target.kind === "points" ? command.target.points : 0n;
+      return mostExpired(command.target);
     case "open":
     case "recharge":
     case "settle":
     case "release":
     case "refund":
       return 0n;
+  }
+}
+
+function mostExpired(target: ExpireTarget): bigint {
+  switch (target.kind) {
+    case "points":
+      return target.points;
+    case "lot":
+      return MAX_POINTS; // A lot comes of one command.
+    case "due":
+      return 0n; // What is due is not there to be taken.
   }
 }

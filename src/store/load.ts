@@ -1,6 +1,6 @@
 import type { Account } from "../ledger/account.ts";
 import { type AccountState, bareState } from "../ledger/state.ts";
-import { type Command, pointsInBurnOrder } from "../ledger/command.ts";
+import { type Command, mostTaken } from "../ledger/command.ts";
 import type { Allocation } from "../ledger/lot.ts";
 import type { Micros } from "../ledger/time.ts";
 import { loadHolds } from "./holds.ts";
@@ -57,12 +57,12 @@ function refundablesOf(ofUser: readonly Refundable[] | undefined) {
   };
 }
 
-/** How much the commands may take in burn order, of each user. */
+/** How much the commands take at the most, of each user. */
 function demandsOf(userIds: readonly string[], commands: readonly Command[]): readonly LotDemand[] {
   const points = new Map(userIds.map((userId) => [userId, 0n]));
   for (const command of commands) {
     const before = points.get(command.userId);
-    if (before !== undefined) points.set(command.userId, before + pointsInBurnOrder(command));
+    if (before !== undefined) points.set(command.userId, before + mostTaken(command));
   }
   return userIds.map((userId) => ({ userId, points: points.get(userId)! }));
 }

@@ -1,0 +1,88 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { commit } from "../../src/commit/commit.ts";
+import type { Command } from "../../src/ledger/command.ts";
+import { auditDatabase } from "../support/audit.ts";
+import { testDatabase, type TestDatabase } from "../support/database.ts";
+import { entryLine } from "../support/statement.ts";
+
+// Only the lots that a batch may reach are loaded: each case is one batch on lots of 5 points.
+
+let database: TestDatabase;
+beforeAll(async () => {
+  database = await testDatabase();
+});
+afterAll(async () => {
+  await auditDatabase(database.url);
+  await database.close();
+});
+
+const common = { userId: "", request: undefined, metadata: new Map<string, string>() };
+
+const cases: [title: string, ofBatch: Command[], said: string[]][] = [
+  [
+    "a charge takes from the lots that burn first, and no lot is skipped",
+    [consume(12n), consume(1n)],
+    ["41 consume 12: 5 of #1, 5 of #2, 2 of #3", "42 consume 1: 1 of #3"],
+  ],
+  [
+    "a lot that an earlier command expires supplies nothing to a later one",
+    [recharge(100n, 3), expireLot(1n), consume(8n)],
+    ["41 recharge 100: 100 of #41", "42 expire 5: 5 of #1", "43 consume 8: 5 of #2, 3 of #3"],
+  ],
+  [
+    "a lot far down the order can be expired by its name",
+    [expireLot(40n), consume(6n)],
+    ["41 expire 5: 5 of #40", "42 consume 6: 5 of #1, 1 of #2"],
+  ],
+  [
+    "a charge may take all that there is, and the next is refused",
+    [consume(200n), consume(1n)],
+    [
+      `41 consume 200: ${Array.from({ length: 40 }, (_, n) => `5 of #${n + 1}`).join(", ")}`,
+      "INSUFFICIENT_POINTS",
+    ],
+  ],
+  [
+    "a hold on lots in the middle goes back to them",
+    [freeze(11n), release(41n), consume(1n)],
+    [
+      "41 freeze 11: 5 of #1, 5 of #2, 1 of #3",
+      "42 release 11 of hold 41: 5 of #1, 5 of #2, 1 of #3",
+      "43 consume 1: 1 of #1",
+    ],
+  ],
+];
+
+test.for(cases)("%s", async ([title, ofBatch, said]) => {
+  const userId = title.replaceAll(" ", "-");
+  const aim = (command: Command): Command => ({ ...command, userId });
+  await commit(database.orm, Array.from({ length: 40 }, () => aim(recharge(5n, 0))));
+  const results = await commit(database.orm, ofBatch.map(aim));
+  const lines = results.map((result) => {
+    if (result instanceof Error) throw result;
+    if ("reason" in result) return result.reason;
+    return entryLine(result.entry!).replace(/ until \S+(?=:)/, "");
+  });
+  expect(lines).toEqual(said);
+});
+
+function recharge(points: bigint, priority: number): Command {
+  return { kind: "recharge", ...common, points, priority, expiration: { kind: "never" } };
+}
+
+function consume(points: bigint): Command {
+  return { kind: "consume", ...common, cost: { points, usage: null } };
+}
+
+function expireLot(lot: bigint): Command {
+  return { kind: "expire", ...common, target: { kind: "lot", lot } };
+}
+
+function freeze(points: bigint): Command {
+  const expiration = { kind: "after", ttl: 60_000_000n } as const;
+  return { kind: "freeze", ...common, cost: { points, usage: null }, expiration };
+}
+
+function release(hold: bigint): Command {
+  return { kind: "release", ...common, hold };
+}
