@@ -10,6 +10,7 @@ export type Config = {
   /** Undefined: the price list that ships. */
   readonly prices: string | undefined;
   readonly sweepSeconds: number;
+  readonly workers: number;
   readonly lanes: number;
   readonly batchMaxOps: number;
   readonly queueMaxOps: number;
@@ -45,6 +46,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     migrate: read(SETTINGS.migrate),
     prices: read(SETTINGS.prices),
     sweepSeconds: read(SETTINGS.sweepSeconds),
+    workers: read(SETTINGS.workers),
     lanes: read(SETTINGS.lanes),
     batchMaxOps: read(SETTINGS.batchMaxOps),
     queueMaxOps: read(SETTINGS.queueMaxOps),
@@ -114,7 +116,14 @@ const SETTINGS = {
     parse: (text: string) => text,
   } satisfies Setting<string>,
   sweepSeconds: wholeNumber("SWEEP_SECONDS", "how often to book what has expired", 300, 1, 86_400),
-  lanes: wholeNumber("LANES", "how many transactions may be under way at once", 2, 1, 64),
+  workers: wholeNumber("WORKERS", "how many processes serve on the one port", 1, 1, 64),
+  lanes: wholeNumber(
+    "LANES",
+    "how many transactions a process may have under way at once",
+    2,
+    1,
+    64,
+  ),
   batchMaxOps: wholeNumber(
     "BATCH_MAX_OPS",
     "operations in one transaction at most",

@@ -5,6 +5,8 @@ import { openOrm, type Orm } from "./store/orm.ts";
 /** The database that the configuration names, open. */
 export type Database = {
   readonly orm: Orm;
+  /** As `openOrm` takes it. */
+  readonly url: string;
   /** For people. */
   readonly about: string;
   /** Resolves if it is gone for good. */
@@ -24,6 +26,7 @@ export async function openDatabase(config: Config): Promise<Database> {
   const orm = await openOrm(embedded.url, poolMax(config));
   return {
     orm,
+    url: embedded.url,
     about: `its own PostgreSQL in ${dataDir} (psql -h ${embedded.socketFolder} -U points)`,
     lost: embedded.lost,
     async close() {
@@ -43,7 +46,7 @@ async function openAt(config: Config, url: string): Promise<Database> {
   const orm = await openOrm(url, poolMax(config));
   const { host, pathname } = new URL(url);
   const about = `PostgreSQL at ${decodeURIComponent(host)}${pathname}`;
-  return { orm, about, lost: new Promise(() => {}), close: () => orm.close() };
+  return { orm, url, about, lost: new Promise(() => {}), close: () => orm.close() };
 }
 
 /** One connection a lane, and some for the sweeper, the health check and readers. */

@@ -8,6 +8,7 @@ const DEFAULTS: Config = {
   dataDir: ".points",
   migrate: true,
   sweepSeconds: 300,
+  workers: 1,
   lanes: 2,
   batchMaxOps: 500,
   queueMaxOps: 10_000,
@@ -20,6 +21,7 @@ const DEFAULTS: Config = {
 
 const WHOLE_NUMBERS = [
   { name: "SWEEP_SECONDS", key: "sweepSeconds", min: 1, max: 86_400 },
+  { name: "WORKERS", key: "workers", min: 1, max: 64 },
   { name: "LANES", key: "lanes", min: 1, max: 64 },
   { name: "BATCH_MAX_OPS", key: "batchMaxOps", min: 1, max: 10_000 },
   { name: "QUEUE_MAX_OPS", key: "queueMaxOps", min: 1, max: 1_000_000 },

@@ -277,6 +277,7 @@ describe("the command line", () => {
       MIGRATE: "on",
       PRICES: undefined,
       SWEEP_SECONDS: "300",
+      WORKERS: "1",
       LANES: "2",
       BATCH_MAX_OPS: "500",
       QUEUE_MAX_OPS: "10000",
