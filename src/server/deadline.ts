@@ -30,6 +30,20 @@ export function boundDeadline(
   }
 }
 
+/**
+ * The deadline of a unary gRPC call, bounded, in milliseconds from now; undefined if it is malformed.
+ *
+ * @param named the header grpc-timeout
+ */
+export function unaryTimeoutMs(
+  named: string | string[] | undefined,
+  { defaultMs, maxMs }: DeadlineLimits,
+): number | undefined {
+  if (named === undefined) return Math.min(defaultMs, maxMs);
+  const ms = grpcTimeoutMs(named);
+  return Number.isNaN(ms) ? undefined : Math.min(ms, maxMs);
+}
+
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 const UNIT_MS: Record<string, number> = {

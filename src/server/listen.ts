@@ -7,6 +7,12 @@ export type Handler = (
   res: http.ServerResponse | http2.Http2ServerResponse,
 ) => void;
 
+/** Takes a stream of HTTP/2 by its headers and answers it, or says false and leaves it alone. */
+export type StreamTaker = (
+  stream: http2.ServerHttp2Stream,
+  headers: http2.IncomingHttpHeaders,
+) => boolean;
+
 export type Listener = {
   /** Where it listens, with the port the system chose if 0 was asked for. */
   address: { host: string; port: number };
@@ -43,16 +49,18 @@ export const listenLimits = {
  * Serves HTTP/2 without TLS (prior knowledge) and HTTP/1.1 on one TCP port.
  *
  * Port 0 lets the system choose. Rejects if the address cannot be listened on. `handler` may
- * throw: that request is then answered 400, or cut off if its answer had begun.
+ * throw: that request is then answered 400, or cut off if its answer had begun. `take` is asked
+ * first for each stream of HTTP/2.
  */
 export async function listen(
   address: { host: string; port: number },
   handler: Handler,
   limits: ListenLimits = listenLimits,
+  take: StreamTaker = () => false,
 ): Promise<Listener> {
   const handle = guarded(handler);
   const h1 = createHttp1(handle, limits);
-  const h2 = createHttp2(handle, limits);
+  const h2 = createHttp2(handle, limits, take);
   const sockets = new Set<net.Socket>();
   const undecided = new Set<net.Socket>();
 
@@ -192,23 +200,28 @@ function closeIfCutShort(req: http.IncomingMessage, res: http.ServerResponse) {
   };
 }
 
-function createHttp2(handle: Handler, limits: ListenLimits) {
+function createHttp2(handle: Handler, limits: ListenLimits, take: StreamTaker) {
   const sessions = new Set<http2.ServerHttp2Session>();
-  const server = http2.createServer(
-    {
-      // maxSessionMemory stays at 10: lower values aborted Node.
-      settings: {
-        maxConcurrentStreams: limits.maxStreamsPerSession,
-        maxHeaderListSize: limits.maxHeaderBytes,
-      },
-      unknownProtocolTimeout: limits.firstByteMs,
+  const server = http2.createServer({
+    // maxSessionMemory stays at 10: lower values aborted Node.
+    settings: {
+      maxConcurrentStreams: limits.maxStreamsPerSession,
+      maxHeaderListSize: limits.maxHeaderBytes,
     },
-    (req, res) => {
-      // A setting binds a client once it has acknowledged it, which it may do late or never.
-      if (headBytes(req.rawHeaders) > limits.maxHeaderBytes) refuse(res, 431);
-      else handle(req, res);
-    },
-  );
+    unknownProtocolTimeout: limits.firstByteMs,
+  });
+  // A setting binds a client once it has acknowledged it, which it may do late or never.
+  const isTooLarge = (rawHeaders: readonly string[]) =>
+    headBytes(rawHeaders) > limits.maxHeaderBytes;
+  // Never listens: it has Node make requests and answers of streams that are not taken.
+  const requests = http2.createServer((req, res) => {
+    if (isTooLarge(req.rawHeaders)) refuse(res, 431);
+    else handle(req, res);
+  });
+  server.on("stream", (stream, headers, flags, rawHeaders) => {
+    if (!isTooLarge(rawHeaders) && take(stream, headers)) return;
+    requests.emit("stream", stream, headers, flags, rawHeaders);
+  });
   return {
     take(socket: net.Socket) {
       server.once("session", (session) => {

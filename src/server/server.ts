@@ -1,6 +1,6 @@
 import { createRegistry } from "@bufbuild/protobuf";
 import type { ConnectRouter } from "@connectrpc/connect";
-import { connectNodeAdapter } from "@connectrpc/connect-node";
+import { compressionBrotli, compressionGzip, connectNodeAdapter } from "@connectrpc/connect-node";
 import type { Logger } from "pino";
 import { file_google_rpc_error_details } from "../../gen/google/rpc/error_details_pb.ts";
 import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
@@ -14,7 +14,6 @@ import type { PriceList } from "../ledger/prices.ts";
 import {
   completeErrors,
   errorTranslation,
-  type ErrorTranslator,
   errorTranslator,
   validation,
 } from "../rpc/interceptors.ts";
@@ -23,9 +22,10 @@ import { createWatchers } from "../rpc/watch.ts";
 import type { Orm } from "../store/orm.ts";
 import { startSweeper } from "../sweep.ts";
 import { watchDatabase } from "./database-watch.ts";
-import { boundDeadline } from "./deadline.ts";
+import { boundDeadline, type DeadlineLimits } from "./deadline.ts";
+import { fastUnary, type ConnectOptions } from "./fast-unary.ts";
 import { createHealth } from "./health.ts";
-import { type Handler, listen } from "./listen.ts";
+import { type Handler, listen, listenLimits, type StreamTaker } from "./listen.ts";
 import { reflectionRoutes } from "./reflection.ts";
 import { unknownRpc } from "./unknown-rpc.ts";
 
@@ -43,6 +43,7 @@ export type PointsServer = {
  * Starts serving on a database whose schema is up to date.
  *
  * @param prices the list in force at the time of a request
+ * @param through lets a test see, and refuse, what goes the fast way
  * @throws if the address cannot be listened on
  */
 export async function startServer(
@@ -50,6 +51,7 @@ export async function startServer(
   orm: Orm,
   prices: () => PriceList,
   log: Logger,
+  through: (fast: StreamTaker) => StreamTaker = (fast) => fast,
 ): Promise<PointsServer> {
   const batcher = createBatcher<Command, Result>({
     lanes: config.lanes,
@@ -73,7 +75,18 @@ export async function startServer(
     health.routes(router);
     reflectionRoutes([PointsService, Health], [file_google_rpc_error_details])(router);
   };
-  const listener = await listen(config.listen, handlerOf(config, toError, routes));
+  const shared: ConnectOptions = {
+    routes,
+    interceptors: [errorTranslation(toError), validation()],
+    acceptCompression: [compressionGzip, compressionBrotli],
+    readMaxBytes: config.messageMaxBytes,
+    // An answer repeats what was asked and adds to it; it must never be what fails.
+    writeMaxBytes: 16 * config.messageMaxBytes,
+  };
+  const deadlines = { defaultMs: config.deadlineDefaultMs, maxMs: config.deadlineMaxMs };
+  const handler = connectHandler(shared, deadlines);
+  const take = through(fastUnary(shared, deadlines));
+  const listener = await listen(config.listen, handler, listenLimits, take);
   const watch = watchDatabase(orm, log, health.setServing);
   const sweeper = startSweeper(orm, submit, config.sweepSeconds, log);
 
@@ -92,23 +105,15 @@ export async function startServer(
   };
 }
 
-function handlerOf(
-  config: Config,
-  toError: ErrorTranslator,
-  routes: (router: ConnectRouter) => void,
-): Handler {
+/** Connect's adapter: every protocol, HTTP/1.1 and HTTP/2. */
+function connectHandler(shared: ConnectOptions, deadlines: DeadlineLimits): Handler {
   const adapter = connectNodeAdapter({
-    routes,
-    interceptors: [errorTranslation(toError), validation()],
+    ...shared,
     requestGate: completeErrors,
-    readMaxBytes: config.messageMaxBytes,
-    // An answer repeats what was asked and adds to it; it must never be what fails.
-    writeMaxBytes: 16 * config.messageMaxBytes,
     fallback: unknownRpc,
     // People read the JSON: a balance of 0 is worth saying.
     jsonOptions: { alwaysEmitImplicit: true, registry: ERROR_DETAILS },
   });
-  const deadlines = { defaultMs: config.deadlineDefaultMs, maxMs: config.deadlineMaxMs };
   const unaryPaths = new Set(
     PointsService.methods
       .filter(({ methodKind }) => methodKind === "unary")

@@ -17,15 +17,17 @@ export type TestServer = {
   stop(): Promise<void>;
 };
 
-/** Starts one; `environment` as in production. */
+/** Starts one; `environment` as in production, `through` as `startServer` has it. */
 export async function testServer(
   environment: Record<string, string> = {},
   database?: TestDatabase,
+  through?: Parameters<typeof startServer>[4],
 ): Promise<TestServer> {
   const db = database ?? (await testDatabase());
   const config = readConfig({ LISTEN: "127.0.0.1:0", ...environment });
   const prices = readPrices(config.prices ?? SHIPPED_PRICES);
-  const server = await startServer(config, db.orm, () => prices, pino({ level: "silent" }));
+  const log = pino({ level: "silent" });
+  const server = await startServer(config, db.orm, () => prices, log, through);
   const { port } = server.address;
   const baseUrl = `http://127.0.0.1:${port}`;
   const transport = createGrpcTransport({ baseUrl });

@@ -1,0 +1,217 @@
+import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
+import { create, type Message } from "@bufbuild/protobuf";
+import {
+  Code,
+  ConnectError,
+  type ConnectRouter,
+  createServiceImplSpec,
+  type HandlerContext,
+  type Interceptor,
+  type MethodImplSpec,
+  type UnaryRequest,
+} from "@connectrpc/connect";
+import {
+  type Compression,
+  compressionNegotiate,
+  createAsyncIterable,
+  createMethodSerializationLookup,
+  envelopeCompress,
+  type EnvelopedMessage,
+  pipe,
+  type Serialization,
+  transformDecompressEnvelope,
+  transformInvokeImplementation,
+  transformParseEnvelope,
+  transformSplitEnvelope,
+  validateReadWriteMaxBytes,
+} from "@connectrpc/connect/protocol";
+import { contentTypeProto, setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
+import { completeTransportError } from "../rpc/errors.ts";
+import { type DeadlineLimits, unaryTimeoutMs } from "./deadline.ts";
+import type { StreamTaker } from "./listen.ts";
+import { type UnaryCall, unaryCall } from "./unary-call.ts";
+
+/** What Connect's adapter is made of too, so that both answer alike. */
+export type ConnectOptions = {
+  readonly routes: (router: ConnectRouter) => void;
+  readonly interceptors: Interceptor[];
+  readonly acceptCompression: Compression[];
+  readonly readMaxBytes: number;
+  readonly writeMaxBytes: number;
+};
+
+/**
+ * Answers unary gRPC calls over HTTP/2 as Connect's adapter does, for 25 µs of CPU instead of 150.
+ * It takes a call by its headers alone, and only if there is nothing odd about them: the rest is
+ * the adapter's. A test compares the two, case by case.
+ */
+export function fastUnary(options: ConnectOptions, deadlines: DeadlineLimits): StreamTaker {
+  const methods = unaryMethods(options);
+  return (stream, headers) => {
+    const method = methods.get(headers[":path"] ?? "");
+    const timeoutMs = unaryTimeoutMs(headers["grpc-timeout"], deadlines);
+    if (method === undefined || timeoutMs === undefined || !isPlain(headers)) return false;
+    const call = unaryCall(stream, headers, method.spec.method, performance.now() + timeoutMs);
+    const compression = compressionOf(headers, options);
+    stream.on("error", ignore);
+    readBody(stream, options.readMaxBytes, (body) => {
+      answer(stream, compression, method, call, body).catch(() => {
+        stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+      });
+    });
+    return true;
+  };
+}
+
+type UnaryMethod = {
+  readonly spec: MethodImplSpec & { kind: "unary" };
+  readonly input: Serialization<Message>;
+  readonly output: Serialization<Message>;
+  readonly options: ConnectOptions;
+};
+
+/** By path. */
+function unaryMethods(options: ConnectOptions): ReadonlyMap<string, UnaryMethod> {
+  const methods = new Map<string, UnaryMethod>();
+  const router: ConnectRouter = {
+    handlers: [],
+    service(service, implementation) {
+      const specs = createServiceImplSpec(service, implementation).methods;
+      for (const spec of Object.values(specs)) {
+        if (spec.kind !== "unary") continue;
+        const { method } = spec;
+        const messages = createMethodSerializationLookup(method, undefined, undefined, options);
+        const [input, output] = [messages.getI(true), messages.getO(true)];
+        methods.set(`/${service.typeName}/${method.name}`, { spec, input, output, options });
+      }
+      return router;
+    },
+    rpc() {
+      throw new Error("routes are given by the service");
+    },
+  };
+  options.routes(router);
+  return methods;
+}
+
+function isPlain(headers: IncomingHttpHeaders): boolean {
+  const { "content-type": type, "grpc-encoding": encoding = "identity" } = headers;
+  return (
+    headers[":method"] === "POST" &&
+    (type === "application/grpc" || type === contentTypeProto) &&
+    encoding === "identity" &&
+    headers["expect"] === undefined &&
+    headers[":authority"] !== undefined &&
+    URL.canParse(headers[":path"] ?? "", `http://${headers[":authority"]}`)
+  );
+}
+
+/** Clients name what they accept though they send none of it; a large answer is then compressed. */
+function compressionOf(headers: IncomingHttpHeaders, { acceptCompression }: ConnectOptions) {
+  const accepted = headers["grpc-accept-encoding"]?.toString() ?? null;
+  return compressionNegotiate(acceptCompression, null, accepted, "grpc-accept-encoding").response;
+}
+
+/** Gives the body at its end, or as much of it as shows what is wrong: two messages are too many. */
+function readBody(stream: ServerHttp2Stream, maxBytes: number, done: (body: Buffer) => void): void {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  const finish = () => done(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks));
+  const onData = (chunk: Buffer) => {
+    chunks.push(chunk);
+    bytes += chunk.length;
+    const announced = chunks.length === 1 && bytes >= HEAD_BYTES ? chunk.readUInt32BE(1) : 0;
+    if (announced <= maxBytes && bytes <= 2 * (maxBytes + HEAD_BYTES)) return;
+    // What comes after flows to nobody.
+    stream.off("data", onData).off("end", finish);
+    finish();
+  };
+  stream.on("data", onData).on("end", finish);
+}
+
+async function answer(
+  stream: ServerHttp2Stream,
+  compression: Compression | null,
+  method: UnaryMethod,
+  call: UnaryCall,
+  body: Buffer,
+): Promise<void> {
+  let frame: Uint8Array | undefined;
+  let failure: ConnectError | undefined;
+  try {
+    const data = method.output.serialize(await invoke(method, call, body));
+    frame = framed(await envelopeCompress({ flags: 0, data }, compression, compressMinBytes));
+  } catch (thrown) {
+    failure = toConnectError(thrown);
+    completeTransportError(failure);
+  }
+  call.end();
+  if (stream.destroyed || stream.closed) return;
+  const head = { ...Object.fromEntries(call.responseHeader), "content-type": contentTypeProto };
+  if (compression !== null) Object.assign(head, { "grpc-encoding": compression.name });
+  const trailers = Object.fromEntries(setTrailerStatus(call.responseTrailer, failure));
+  stream.on("wantTrailers", () => stream.sendTrailers(trailers));
+  stream.respond(head, { waitForTrailers: true });
+  stream.end(frame);
+}
+
+/** The answer to one plain message. Any other body Connect reads, and says what is wrong with it. */
+async function invoke(method: UnaryMethod, call: UnaryCall, body: Buffer): Promise<Message> {
+  const { spec, input, options } = method;
+  if (!isOneMessage(body)) {
+    const messages = pipe(
+      createAsyncIterable([body]),
+      transformSplitEnvelope(options.readMaxBytes),
+      transformDecompressEnvelope(null, options.readMaxBytes),
+      transformParseEnvelope(input),
+    );
+    const answers = transformInvokeImplementation(spec, call, options.interceptors)(messages);
+    return (await answers[Symbol.asyncIterator]().next()).value as Message;
+  }
+  const handle: Next = async (request) => {
+    if (request.stream) throw new Error("an interceptor made a stream of a unary call");
+    const answered = await spec.impl(request.message, contextOf(request, call));
+    const message = create(spec.method.output, answered);
+    const { responseHeader: header, responseTrailer: trailer, service } = call;
+    return { stream: false, message, method: spec.method, service, header, trailer };
+  };
+  const next = options.interceptors.reduceRight((inner, interceptor) => interceptor(inner), handle);
+  call.message = input.parse(body.subarray(HEAD_BYTES));
+  const { message } = await next(call as UnaryRequest);
+  return message as Message;
+}
+
+type Next = Parameters<Interceptor>[0];
+
+/** As the interceptors left it. */
+function contextOf(request: UnaryRequest, call: UnaryCall): HandlerContext {
+  if (Object.is(request, call)) return call;
+  const { header: requestHeader, signal, contextValues: values } = request;
+  return { ...call, requestHeader, signal, values };
+}
+
+const HEAD_BYTES = 5;
+
+function isOneMessage(body: Buffer): boolean {
+  if (body.length < HEAD_BYTES || body[0] !== 0) return false;
+  return body.readUInt32BE(1) === body.length - HEAD_BYTES;
+}
+
+/** As `encodeEnvelope`, but from Node's pool: an array of its own costs more than all else here. */
+function framed({ flags, data }: EnvelopedMessage): Buffer {
+  const frame = Buffer.allocUnsafe(HEAD_BYTES + data.length);
+  frame[0] = flags;
+  frame.writeUInt32BE(data.length, 1);
+  frame.set(data, HEAD_BYTES);
+  return frame;
+}
+
+function toConnectError(thrown: unknown): ConnectError {
+  if (thrown instanceof ConnectError) return thrown;
+  return new ConnectError("internal error", Code.Internal, undefined, undefined, thrown);
+}
+
+const { compressMinBytes } = validateReadWriteMaxBytes(undefined, undefined, undefined);
+
+// A caller that goes away is told by the stream's end.
+function ignore(): void {}
