@@ -20,20 +20,18 @@ export async function loadStates(
   now: Micros,
 ): Promise<readonly AccountState[]> {
   const userIds = [...accounts.keys()];
-  const [holds, refundables] = await Promise.all([
-    loadHolds(run, userIds, names(commands, closedHold), now),
-    loadRefundables(run, names(commands, refundedEntry)),
+  const holdsSent = loadHolds(run, userIds, names(commands, closedHold), now);
+  const refundablesSent = loadRefundables(run, names(commands, refundedEntry));
+  const named = Promise.all([holdsSent, refundablesSent]).then(([holds, refundables]) => [
+    ...names(commands, expiredLot),
+    ...[...holds].flatMap(([userId, ofUser]) => lotNames(userId, ofUser)),
+    ...refundables.flatMap(({ entry }) => lotNames(entry.userId, [entry])),
   ]);
-  const lots = await loadLots(
-    run,
-    demandsOf(userIds, commands),
-    [
-      ...names(commands, expiredLot),
-      ...[...holds].flatMap(([userId, ofUser]) => lotNames(userId, ofUser)),
-      ...refundables.flatMap(({ entry }) => lotNames(entry.userId, [entry])),
-    ],
-    now,
-  );
+  const [holds, refundables, lots] = await Promise.all([
+    holdsSent,
+    refundablesSent,
+    loadLots(run, demandsOf(userIds, commands), named, now),
+  ]);
   const byUser = Map.groupBy(refundables, ({ entry }) => entry.userId);
 
   return [...accounts.values()].map((account) => {

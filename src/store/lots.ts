@@ -26,17 +26,18 @@ export type LoadedLots = Pick<AccountState, "lots" | "otherLots">;
  * that an account with a thousand open lots costs little more than one with two.
  *
  * @param demands one a user
+ * @param named known later than the rest
  * @returns by user id; a user of whom there is nothing is missing
  */
 export async function loadLots(
   run: Run,
   demands: readonly LotDemand[],
-  named: readonly Name[],
+  named: Promise<readonly Name[]>,
   now: Micros,
 ): Promise<Map<string, LoadedLots>> {
   const [open, others] = await Promise.all([
     loadOpenLots(run, demands, now),
-    named.length === 0 ? [] : loadNamedLots(run, named),
+    named.then((names) => loadNamedLots(run, names)),
   ]);
   const seen = new Set(open.map(keyOf));
   const rows = [...open, ...others.filter((row) => !seen.has(keyOf(row)))];
@@ -72,6 +73,7 @@ async function loadOpenLots(
 }
 
 async function loadNamedLots(run: Run, named: readonly Name[]): Promise<readonly LotRow[]> {
+  if (named.length === 0) return [];
   const { rows } = await run(sql<LotRow>`
     select lot.* from points.lot
     join (

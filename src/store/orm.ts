@@ -41,9 +41,11 @@ export async function openOrm(url: string, poolMax: number): Promise<Orm> {
       pipeline: true,
       // Times are read as texts in UTC. A batch waits for an account's lock at most so long, and is
       // then tried again: without a bound, a stuck transaction of another program would stop a lane
-      // for ever. Nothing that we ask has a reason to read a whole table, whatever the statistics
-      // of a young one say; a statement is planned once, and stays.
-      options: "-c timezone=UTC -c lock_timeout=2s -c enable_seqscan=off",
+      // for ever. A statement is planned once and its plan kept, which must be right whatever the
+      // statistics of a young table say: nothing that we ask has a reason to read a whole one.
+      options:
+        "-c timezone=UTC -c lock_timeout=2s -c plan_cache_mode=force_generic_plan " +
+        "-c enable_seqscan=off -c jit=off",
     },
   });
 }
