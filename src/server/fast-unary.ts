@@ -147,9 +147,11 @@ async function answer(
   }
   call.end();
   if (stream.destroyed || stream.closed) return;
-  const head = { ...Object.fromEntries(call.responseHeader), "content-type": contentTypeProto };
+  const { header, trailer } = call.written();
+  const head = { ...fields(header), "content-type": contentTypeProto };
   if (compression !== null) Object.assign(head, { "grpc-encoding": compression.name });
-  const trailers = Object.fromEntries(setTrailerStatus(call.responseTrailer, failure));
+  const isPlainOk = trailer === undefined && failure === undefined;
+  const trailers = isPlainOk ? OK : fields(setTrailerStatus(call.responseTrailer, failure));
   stream.on("wantTrailers", () => stream.sendTrailers(trailers));
   stream.respond(head, { waitForTrailers: true });
   stream.end(frame);
@@ -172,13 +174,29 @@ async function invoke(method: UnaryMethod, call: UnaryCall, body: Buffer): Promi
     if (request.stream) throw new Error("an interceptor made a stream of a unary call");
     const answered = await spec.impl(request.message, contextOf(request, call));
     const message = create(spec.method.output, answered);
-    const { responseHeader: header, responseTrailer: trailer, service } = call;
-    return { stream: false, message, method: spec.method, service, header, trailer };
+    return {
+      stream: false,
+      message,
+      method: spec.method,
+      service: call.service,
+      get header() {
+        return call.responseHeader;
+      },
+      get trailer() {
+        return call.responseTrailer;
+      },
+    };
   };
   const next = options.interceptors.reduceRight((inner, interceptor) => interceptor(inner), handle);
   call.message = input.parse(body.subarray(HEAD_BYTES));
   const { message } = await next(call as UnaryRequest);
   return message as Message;
+}
+
+const OK = { "grpc-status": "0" };
+
+function fields(headers: Headers | undefined): Record<string, string> {
+  return headers === undefined ? {} : Object.fromEntries(headers);
 }
 
 type Next = Parameters<Interceptor>[0];

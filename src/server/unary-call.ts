@@ -13,6 +13,8 @@ import {
 export type UnaryCall = Omit<UnaryRequest, "message"> &
   HandlerContext & {
     message: Message | undefined;
+    /** What the handler wrote; undefined if it never asked for them. */
+    readonly written: () => { header: Headers | undefined; trailer: Headers | undefined };
     /** Stops watching the caller. */
     readonly end: () => void;
   };
@@ -30,7 +32,9 @@ export function unaryCall(
   deadline: number,
 ): UnaryCall {
   let watch: ReturnType<typeof watchCaller> | undefined;
+  let requestHeader: Headers | undefined;
   let header: Headers | undefined;
+  let trailer: Headers | undefined;
   let values: ContextValues | undefined;
   return {
     stream: false,
@@ -39,10 +43,15 @@ export function unaryCall(
     service: method.parent,
     protocolName: "grpc",
     requestMethod: "POST",
-    responseHeader: new Headers(),
-    responseTrailer: new Headers(),
     timeoutMs: () => deadline - performance.now(),
     end: () => watch?.end(),
+    written: () => ({ header, trailer }),
+    get responseHeader() {
+      return (header ??= new Headers());
+    },
+    get responseTrailer() {
+      return (trailer ??= new Headers());
+    },
     get url() {
       return new URL(headers[":path"] ?? "", `http://${headers[":authority"]}`).toString();
     },
@@ -50,7 +59,7 @@ export function unaryCall(
       return (watch ??= watchCaller(stream, deadline)).signal;
     },
     get requestHeader() {
-      return (header ??= webHeaders(headers));
+      return (requestHeader ??= webHeaders(headers));
     },
     get header() {
       return this.requestHeader;

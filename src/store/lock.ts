@@ -1,9 +1,10 @@
-import { LockMode } from "@mikro-orm/postgresql";
+import { LockMode, type Transaction as OrmTransaction } from "@mikro-orm/postgresql";
 import { sql } from "kysely";
 import type { Account } from "../ledger/account.ts";
 import { type AccountRow, toAccount } from "./accounts.ts";
 import { texts } from "./columns.ts";
 import { AccountEntity } from "./entities.ts";
+import type { Orm } from "./orm.ts";
 import type { Transaction } from "./transaction.ts";
 
 /**
@@ -17,18 +18,28 @@ import type { Transaction } from "./transaction.ts";
  * @returns the accounts that exist, by user id
  */
 export async function lockAccounts(
-  { em, run }: Transaction,
+  { orm, run }: Transaction,
   userIds: readonly string[],
 ): Promise<Map<string, Account>> {
-  const query = em
+  query ??= lockingQuery(orm);
+  const { before, after } = query;
+  const { rows } = await run(sql<AccountRow>`${before}${texts(userIds, (id) => id)}${after}`);
+  return new Map(rows.map((row) => [row.user_id, toAccount(row)]));
+}
+
+let query: ReturnType<typeof lockingQuery> | undefined;
+
+/** The text before and after the ids, which is always the same. */
+function lockingQuery({ em }: Orm) {
+  const fork = em.fork();
+  // The builder gives locks only to who is in a transaction, as whoever runs this is.
+  fork.setTransactionContext(fork.getKysely() as OrmTransaction);
+  const { sql: text } = fork
     .createQueryBuilder(AccountEntity, "account")
-    .where("user_id = any(?)", [userIds])
+    .where("user_id = any(?)", [""])
     .orderBy({ userId: "asc" })
     .setLockMode(LockMode.PESSIMISTIC_WRITE)
     .toQuery();
-  const [before = "", after = ""] = query.sql.split("?");
-  const { rows } = await run(
-    sql<AccountRow>`${sql.raw(before)}${texts(userIds, (id) => id)}${sql.raw(after)}`,
-  );
-  return new Map(rows.map((row) => [row.user_id, toAccount(row)]));
+  const [before = "", after = ""] = text.split("?");
+  return { before: sql.raw(before), after: sql.raw(after) };
 }

@@ -1,6 +1,5 @@
-import { FlushMode, type Transaction as OrmTransaction } from "@mikro-orm/postgresql";
 import { type QueryResult, type RawBuilder, sql } from "kysely";
-import type { EntityManager, Orm } from "./orm.ts";
+import type { Orm } from "./orm.ts";
 
 /**
  * Sends a statement at once and gives its result. Statements run in the order in which they were
@@ -10,8 +9,7 @@ export type Run = <Row>(statement: RawBuilder<Row>) => Promise<QueryResult<Row>>
 
 /** A transaction that is open. */
 export type Transaction = {
-  /** A fork in the transaction's context, for the queries that the ORM builds. */
-  readonly em: EntityManager;
+  readonly orm: Orm;
   readonly run: Run;
 };
 
@@ -46,9 +44,7 @@ export async function inTransaction<T>(
       // A transaction that has failed is rolled back at COMMIT, and that is no error.
       if (command !== "COMMIT") throw new Error("COMMIT rolled back");
     };
-    const em = orm.em.fork({ flushMode: FlushMode.COMMIT });
-    em.setTransactionContext(em.getKysely() as OrmTransaction);
-    return await work({ em, run }, commit);
+    return await work({ orm, run }, commit);
   } finally {
     if (!isEnded) {
       isEnded = true;
