@@ -1,10 +1,10 @@
 import { type Logger, pino } from "pino";
 import type { Config } from "./config.ts";
-import { type Database, openDatabase } from "./database.ts";
+import { openDatabase } from "./database.ts";
 import { EmbeddedFailure } from "./embedded.ts";
 import type { PriceList } from "./ledger/prices.ts";
 import { readPrices, SHIPPED_PRICES } from "./prices.ts";
-import { type PointsServer, startServer } from "./server/server.ts";
+import { startServer } from "./server/server.ts";
 import { durabilityGaps } from "./store/durability.ts";
 import { migrate, pendingMigrations } from "./store/migrate.ts";
 import type { Orm } from "./store/orm.ts";
@@ -15,14 +15,18 @@ import { endWorker, isWorker, startWorkers } from "./workers.ts";
 export async function serve(config: Config): Promise<void> {
   const log = pino({ level: config.logLevel }, pino.destination(2));
   const stopRequested = Promise.race(["SIGTERM", "SIGINT"].map(signalled));
+  const prices = pricesInForce(config.prices ?? SHIPPED_PRICES, log);
   const database = await openDatabase(config);
   try {
     await prepareSchema(config, database.orm).catch(unusable);
     for (const gap of await durabilityGaps(database.orm.em.fork())) {
       log.warn(`answers may be lost in a power cut: the database has ${gap}`);
     }
-    const start = config.workers === 1 ? serveHere : serveWithWorkers;
-    const server = await start(config, database, log);
+    const start =
+      config.workers > 1
+        ? startWorkers(config, database.url, log)
+        : startServer(config, database.orm, prices, log);
+    const server = await start.catch(unserved);
     if (!isWorker) console.log(banner(server.address, database.about));
 
     const lost = database.lost.then(() => DATABASE_LOST);
@@ -36,21 +40,9 @@ export async function serve(config: Config): Promise<void> {
   }
 }
 
-type Start = (config: Config, database: Database, log: Logger) => Promise<PointsServer>;
-
-const serveHere: Start = async (config, { orm }, log) => {
-  const prices = pricesInForce(config.prices ?? SHIPPED_PRICES, log);
-  return startServer(config, orm, prices, log).catch((cause: unknown) => {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new UsageError(`cannot listen: ${why}`);
-  });
-};
-
-const serveWithWorkers: Start = async (config, { url }, log) => {
-  return startWorkers(config, url, log).catch((cause: unknown) => {
-    throw new UsageError(`cannot serve: ${cause instanceof Error ? cause.message : String(cause)}`);
-  });
-};
+function unserved(cause: unknown): never {
+  throw new UsageError(`cannot serve: ${cause instanceof Error ? cause.message : String(cause)}`);
+}
 
 const DATABASE_LOST = "the embedded PostgreSQL has stopped";
 

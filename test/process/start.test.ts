@@ -174,7 +174,7 @@ describe("a server with its own PostgreSQL", () => {
     }).exit;
     expect(code).toBe(1);
     expect(stdout).toBe("");
-    expect(stderr).toMatch(new RegExp(`^points: cannot listen: .*127\\.0\\.0\\.1:${port}\n$`));
+    expect(stderr).toMatch(new RegExp(`^points: cannot serve: .*127\\.0\\.0\\.1:${port}\n$`));
     await expectNothingLeft(dataDir);
   });
 
