@@ -4,7 +4,7 @@ import { pino } from "pino";
 import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { createBatcher } from "../src/commit/batcher.ts";
 import { commit, type Result } from "../src/commit/commit.ts";
-import { laneNumber } from "../src/commit/lane.ts";
+import { ownerNumber } from "../src/commit/owner.ts";
 import type { Command, Expiration } from "../src/ledger/command.ts";
 import { isRejection } from "../src/ledger/rejection.ts";
 import type { Submit } from "../src/rpc/points.ts";
@@ -239,7 +239,7 @@ async function recharge(commands: readonly Command[]): Promise<void> {
 function submitter(): Submit {
   return createBatcher<Command, Result>({
     lanes: 2,
-    laneOf: ({ userId }) => laneNumber(userId),
+    ownerOf: ({ userId }) => ownerNumber(userId),
     run: (commands) => commit(database.orm, commands),
     batchMaxOps: 200,
     queueMaxOps: 10_000,

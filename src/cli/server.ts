@@ -1,6 +1,6 @@
 import { createBatcher } from "../commit/batcher.ts";
 import { commit, type Result } from "../commit/commit.ts";
-import { laneNumber } from "../commit/lane.ts";
+import { ownerNumber } from "../commit/owner.ts";
 import { readConfig } from "../config.ts";
 import { openDatabase } from "../database.ts";
 import type { Command } from "../ledger/command.ts";
@@ -35,7 +35,7 @@ export async function runSweep(args: readonly string[]): Promise<void> {
   const accounts = await withDatabase((orm, { lanes, batchMaxOps, queueMaxOps }) => {
     const batcher = createBatcher<Command, Result>({
       lanes,
-      laneOf: ({ userId }) => laneNumber(userId),
+      ownerOf: ({ userId }) => ownerNumber(userId),
       run: (commands) => commit(orm, commands),
       batchMaxOps,
       queueMaxOps,

@@ -1,3 +1,5 @@
+import { takeInTurn } from "./turns.ts";
+
 /**
  * Group commit, without knowing what is committed: items that arrive while a batch is under way
  * are the next batch. There is no timer, so an idle service answers at once, and a busy one batches
@@ -24,8 +26,11 @@ export type Batcher<Item, Result> = {
 export type BatcherOptions<Item, Result> = {
   /** How many batches may be under way at once. */
   readonly lanes: number;
-  /** Names the lane of an item, any whole number: items of one lane are never reordered. */
-  readonly laneOf: (item: Item) => number;
+  /**
+   * Whose an item is, any whole number: items of one are never reordered, and share a lane. Where
+   * a lane has more than a batch takes, they take turns.
+   */
+  readonly ownerOf: (item: Item) => number;
   /** Runs one batch: as many results as items, in their order. */
   readonly run: (items: readonly Item[]) => Promise<readonly Result[]>;
   readonly batchMaxOps: number;
@@ -52,6 +57,7 @@ export class Abandoned extends Error {
 
 type Ticket<Item, Result> = {
   readonly item: Item;
+  readonly owner: number;
   readonly resolve: (result: Result) => void;
   readonly reject: (reason: unknown) => void;
 };
@@ -62,7 +68,7 @@ type Lane<Item, Result> = { queue: Ticket<Item, Result>[]; busy: boolean };
 export function createBatcher<Item, Result>(
   options: BatcherOptions<Item, Result>,
 ): Batcher<Item, Result> {
-  const { run, laneOf, batchMaxOps, queueMaxOps } = options;
+  const { run, ownerOf, batchMaxOps, queueMaxOps } = options;
   const lanes = Array.from({ length: options.lanes }, (): Lane<Item, Result> => ({
     queue: [],
     busy: false,
@@ -76,8 +82,9 @@ export function createBatcher<Item, Result>(
     if (signal?.aborted === true) return Promise.reject(new Abandoned(true, signal.reason));
 
     const { promise, resolve, reject } = Promise.withResolvers<Result>();
-    const ticket: Ticket<Item, Result> = { item, resolve, reject };
-    const lane = lanes[laneOf(item) % lanes.length]!;
+    const owner = ownerOf(item);
+    const ticket: Ticket<Item, Result> = { item, owner, resolve, reject };
+    const lane = lanes[owner % lanes.length]!;
     const abandon = () => {
       const place = lane.queue.indexOf(ticket);
       const dropped = place !== -1;
@@ -100,7 +107,7 @@ export function createBatcher<Item, Result>(
     // What arrived in the same turn of the event loop belongs to the same batch.
     await Promise.resolve();
     while (lane.queue.length > 0) {
-      const batch = lane.queue.splice(0, batchMaxOps);
+      const batch = takeInTurn(lane.queue, batchMaxOps, ({ owner }) => owner);
       queued -= batch.length;
       await runBatch(batch);
     }

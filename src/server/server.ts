@@ -7,7 +7,7 @@ import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
 import { createBatcher } from "../commit/batcher.ts";
 import { commit, type Result } from "../commit/commit.ts";
-import { laneNumber } from "../commit/lane.ts";
+import { ownerNumber } from "../commit/owner.ts";
 import type { Config } from "../config.ts";
 import type { Command } from "../ledger/command.ts";
 import type { PriceList } from "../ledger/prices.ts";
@@ -55,7 +55,7 @@ export async function startServer(
 ): Promise<PointsServer> {
   const batcher = createBatcher<Command, Result>({
     lanes: config.lanes,
-    laneOf: ({ userId }) => laneNumber(userId),
+    ownerOf: ({ userId }) => ownerNumber(userId),
     run: (commands) => commit(orm, commands),
     batchMaxOps: config.batchMaxOps,
     queueMaxOps: config.queueMaxOps,

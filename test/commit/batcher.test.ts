@@ -127,7 +127,7 @@ describe("a batcher", () => {
   });
 });
 
-const LIMITS = { lanes: 1, laneOf: (item: number) => item, batchMaxOps: 100, queueMaxOps: 100 };
+const LIMITS = { lanes: 1, ownerOf: (item: number) => item, batchMaxOps: 100, queueMaxOps: 100 };
 
 /** A batcher whose batches end when the test says so, one by one. */
 function harness(limits: Partial<typeof LIMITS> = {}) {
