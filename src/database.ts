@@ -17,13 +17,14 @@ export type Database = {
 /**
  * Opens the database to serve from it. A PostgreSQL of our own is started, and is ours alone.
  *
+ * @param answerMaxMs as `openOrm` takes it
  * @throws {EmbeddedFailure}
  */
-export async function openDatabase(config: Config): Promise<Database> {
-  if (config.databaseUrl !== undefined) return openAt(config, config.databaseUrl);
+export async function openDatabase(config: Config, answerMaxMs = 0): Promise<Database> {
+  if (config.databaseUrl !== undefined) return openAt(config, config.databaseUrl, answerMaxMs);
   const { dataDir } = config;
   const embedded = await startEmbedded(dataDir);
-  const orm = await openOrm(embedded.url, poolMax(config));
+  const orm = await openOrm(embedded.url, poolMax(config), answerMaxMs);
   return {
     orm,
     url: embedded.url,
@@ -42,8 +43,8 @@ export async function openBeside(config: Config): Promise<Database> {
   return url === undefined ? openDatabase(config) : openAt(config, url);
 }
 
-async function openAt(config: Config, url: string): Promise<Database> {
-  const orm = await openOrm(url, poolMax(config));
+async function openAt(config: Config, url: string, answerMaxMs = 0): Promise<Database> {
+  const orm = await openOrm(url, poolMax(config), answerMaxMs);
   const { host, pathname } = new URL(url);
   const about = `PostgreSQL at ${decodeURIComponent(host)}${pathname}`;
   return { orm, url, about, lost: new Promise(() => {}), close: () => orm.close() };

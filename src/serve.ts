@@ -1,24 +1,27 @@
 import { type Logger, pino } from "pino";
 import type { Config } from "./config.ts";
-import { openDatabase } from "./database.ts";
+import { type Database, openDatabase } from "./database.ts";
 import { EmbeddedFailure } from "./embedded.ts";
 import type { PriceList } from "./ledger/prices.ts";
 import { readPrices, SHIPPED_PRICES } from "./prices.ts";
 import { startServer } from "./server/server.ts";
 import { durabilityGaps } from "./store/durability.ts";
 import { migrate, pendingMigrations } from "./store/migrate.ts";
-import type { Orm } from "./store/orm.ts";
+import { openOrm } from "./store/orm.ts";
 import { unusable, UsageError } from "./usage.ts";
 import { endWorker, isWorker, startWorkers } from "./workers.ts";
+
+// Nothing that a server asks takes so long: locks are waited for 2 s at the most.
+const ANSWER_MAX_MS = 10_000;
 
 /** Serves until it is told to stop, or until its database is gone for good. */
 export async function serve(config: Config): Promise<void> {
   const log = pino({ level: config.logLevel }, pino.destination(2));
   const stopRequested = Promise.race(["SIGTERM", "SIGINT"].map(signalled));
   const prices = pricesInForce(config.prices ?? SHIPPED_PRICES, log);
-  const database = await openDatabase(config);
+  const database = await openDatabase(config, ANSWER_MAX_MS);
   try {
-    await prepareSchema(config, database.orm).catch(unusable);
+    await prepareSchema(config, database).catch(unusable);
     for (const gap of await durabilityGaps(database.orm.em.fork())) {
       log.warn(`answers may be lost in a power cut: the database has ${gap}`);
     }
@@ -60,9 +63,15 @@ function pricesInForce(path: string, log: Logger): () => PriceList {
   return () => list;
 }
 
-async function prepareSchema(config: Config, orm: Orm): Promise<void> {
+async function prepareSchema(config: Config, { orm, url }: Database): Promise<void> {
   if (config.migrate) {
-    await migrate(orm);
+    // A migration may take its time, and waits for that of another server.
+    const patient = await openOrm(url, 2);
+    try {
+      await migrate(patient);
+    } finally {
+      await patient.close();
+    }
     return;
   }
   const pending = await pendingMigrations(orm.em.fork());

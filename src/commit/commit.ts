@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Answer, answer, changesOf, startBatch } from "../ledger/batch.ts";
+import { type Answer, answer, type Changes, changesOf, startBatch } from "../ledger/batch.ts";
 import type { Command } from "../ledger/command.ts";
 import type { Rejection } from "../ledger/rejection.ts";
 import type { Micros } from "../ledger/time.ts";
 import { databaseNow } from "../store/clock.ts";
+import { isCommitted } from "../store/committed.ts";
 import { faultOf } from "../store/faults.ts";
 import { loadStates } from "../store/load.ts";
 import { lockAccounts } from "../store/lock.ts";
@@ -14,7 +15,7 @@ import { inTransaction, type Run } from "../store/transaction.ts";
 
 /** The database could not be reached. */
 export class DatabaseUnavailable extends Error {
-  /** UNKNOWN only if the connection was lost at COMMIT: the batch may have been applied. */
+  /** UNKNOWN only if the answer of COMMIT was lost, and could not be found out. */
   readonly outcome: "NOT_APPLIED" | "UNKNOWN";
 
   constructor(outcome: "NOT_APPLIED" | "UNKNOWN", cause: unknown) {
@@ -23,19 +24,42 @@ export class DatabaseUnavailable extends Error {
   }
 }
 
+/** A bug that one command meets: it was rolled back, alone. */
+export class CommandFailed extends Error {
+  constructor(cause: unknown) {
+    super("the command failed", { cause });
+  }
+}
+
 const ATTEMPTS = 5;
 const RETRY_PAUSE_MS = 20;
+const RETRY_PAUSE_MAX_MS = 500;
+// Longer than PostgreSQL takes to start again, and than most callers wait.
+const FIND_OUT_MS = 30_000;
 
 /** Reads the time in a transaction: the database's, unless a test shifts it. */
 export type Clock = (run: Run) => Promise<Micros>;
 
 /** What a command came to: its answer, its refusal, or why neither is known. */
-export type Result = Answer | Rejection | Error;
+export type Result = Answer | Rejection | DatabaseUnavailable | CommandFailed;
+
+/** A batch whose COMMIT was not answered: what it changed and would have answered. */
+class CommitLost extends Error {
+  readonly changes: Changes;
+  readonly answers: readonly (Answer | Rejection)[];
+
+  constructor(changes: Changes, answers: readonly (Answer | Rejection)[], cause: unknown) {
+    super("the answer of COMMIT was lost", { cause });
+    this.changes = changes;
+    this.answers = answers;
+  }
+}
 
 /**
  * Applies commands in one transaction, and answers each of them after COMMIT. A refused command
- * changes nothing and does not fail its neighbours. It never throws: the results are as many as
- * the commands, in their order, with a `DatabaseUnavailable` for each where there was no database.
+ * changes nothing and does not fail its neighbours. Where the answer of COMMIT is lost, the next
+ * attempt finds out what became of it. It never throws: the results are as many as the commands, in
+ * their order, with a `DatabaseUnavailable` for each where there was no database.
  *
  * @param clock read once a transaction, after its locks
  */
@@ -44,19 +68,24 @@ export async function commit(
   commands: readonly Command[],
   clock: Clock = databaseNow,
 ): Promise<readonly Result[]> {
+  const started = performance.now();
+  let lost: CommitLost | undefined;
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await transact(orm, commands, clock);
+      return await transact(orm, commands, clock, lost);
     } catch (error) {
-      if (error instanceof DatabaseUnavailable) return commands.map(() => error);
-      const fault = faultOf(error);
+      if (error instanceof CommitLost) lost = error;
+      const fault = lost === undefined ? faultOf(error) : "away";
       if (fault === "bug") return splitBatch(orm, commands, clock, error);
-      if (attempt === ATTEMPTS) {
-        const unavailable = new DatabaseUnavailable("NOT_APPLIED", error);
+      const isLast =
+        lost === undefined ? attempt === ATTEMPTS : performance.now() - started > FIND_OUT_MS;
+      if (isLast) {
+        const outcome = lost === undefined ? "NOT_APPLIED" : "UNKNOWN";
+        const unavailable = new DatabaseUnavailable(outcome, error);
         return commands.map(() => unavailable);
       }
       // A pooled connection may just have died with the database's last run; the next is new.
-      if (fault === "away") await sleep(RETRY_PAUSE_MS * attempt);
+      if (fault === "away") await sleep(Math.min(RETRY_PAUSE_MS * attempt, RETRY_PAUSE_MAX_MS));
     }
   }
 }
@@ -65,12 +94,14 @@ async function transact(
   orm: Orm,
   commands: readonly Command[],
   clock: Clock,
+  lost: CommitLost | undefined,
 ): Promise<readonly (Answer | Rejection)[]> {
   return inTransaction(orm, async (transaction, commitTransaction) => {
     const { run } = transaction;
     const userIds = [...new Set(commands.map(({ userId }) => userId))].toSorted();
     // The clock is sent behind the locks, and read when they are held.
     const [accounts, now] = await Promise.all([lockAccounts(transaction, userIds), clock(run)]);
+    if (lost !== undefined && (await isCommitted(run, accounts, lost.changes))) return lost.answers;
     const [states, repeats] = await Promise.all([
       loadStates(run, accounts, commands, now),
       loadRepeats(run, commands, accounts),
@@ -83,12 +114,9 @@ async function transact(
     // Nothing to make durable: nothing to wait for.
     if (changes === undefined) return answers;
     await save(run, changes);
-    try {
-      await commitTransaction();
-    } catch (error) {
-      if (faultOf(error) === "away") throw new DatabaseUnavailable("UNKNOWN", error);
-      throw error;
-    }
+    await commitTransaction().catch((error: unknown) => {
+      throw faultOf(error) === "away" ? new CommitLost(changes, answers, error) : error;
+    });
     return answers;
   });
 }
@@ -100,7 +128,7 @@ async function splitBatch(
   clock: Clock,
   error: unknown,
 ): Promise<readonly Result[]> {
-  if (commands.length === 1) return [error instanceof Error ? error : new Error(String(error))];
+  if (commands.length === 1) return [new CommandFailed(error)];
   const middle = commands.length >> 1;
   return [
     ...(await commit(orm, commands.slice(0, middle), clock)),

@@ -8,8 +8,9 @@ import {
 } from "../../gen/google/rpc/error_details_pb.ts";
 import { ErrorReason } from "../../gen/points/v1/error_reason_pb.ts";
 import { Abandoned, Draining, QueueFull } from "../commit/batcher.ts";
-import { DatabaseUnavailable } from "../commit/commit.ts";
+import { CommandFailed, DatabaseUnavailable } from "../commit/commit.ts";
 import type { Rejection } from "../ledger/rejection.ts";
+import { faultOf } from "../store/faults.ts";
 
 type Reason = keyof typeof ErrorReason;
 type Outcome = "NOT_APPLIED" | "UNKNOWN";
@@ -240,13 +241,18 @@ export function thrownError(
     return apiError({ code: Code.Unavailable, reason, message, outcome, retryMs: RETRY_MS });
   }
   if (thrown instanceof Abandoned) return abandonedError(thrown);
+  // A read: a batch would say so itself.
+  if (faultOf(thrown) === "away") {
+    return thrownError(new DatabaseUnavailable("NOT_APPLIED", thrown), report);
+  }
+  const isRolledBack = thrown instanceof CommandFailed;
   const errorId = randomUUID();
-  report(errorId, thrown);
+  report(errorId, isRolledBack ? thrown.cause : thrown);
   return apiError({
     code: Code.Internal,
     reason: "INTERNAL",
     message: `internal error ${errorId}`,
-    outcome: "UNKNOWN",
+    outcome: isRolledBack ? "NOT_APPLIED" : "UNKNOWN",
     metadata: { error_id: errorId },
   });
 }

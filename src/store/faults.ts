@@ -15,7 +15,7 @@ export function faultOf(error: unknown): Fault {
   return error instanceof Error && DRIVER_AWAY.test(error.message) ? "away" : "bug";
 }
 
-const DRIVER_AWAY = /connection|timeout expired|Client was closed|not queryable/i;
+const DRIVER_AWAY = /connection|timeout expired|read timeout|Client was closed|not queryable/i;
 
 /** Another server has just made an account that this batch wanted to make. */
 function isMadeMeanwhile(error: unknown): boolean {
@@ -30,6 +30,7 @@ const RETRY = new Set([
 
 const AWAY = new Set([
   "25006", // read-only: a standby, after a failover
+  "25P03", // idle in a transaction: this process was stopped in it, and goes on
   "ECONNREFUSED",
   "ECONNRESET",
   "ENOENT", // the socket is gone

@@ -22,8 +22,10 @@ export type EntityManager = Orm["em"];
  *
  * @param url `postgresql://user:password@host:port/database`, or a socket's folder as the host
  * @param poolMax how many connections at most, 2 or more
+ * @param answerMaxMs a connection on which a statement takes longer is given up, since the database
+ * or the network to it has gone silent; 0: never
  */
-export async function openOrm(url: string, poolMax: number): Promise<Orm> {
+export async function openOrm(url: string, poolMax: number, answerMaxMs = 0): Promise<Orm> {
   return MikroORM.init({
     clientUrl: url,
     schema: "points",
@@ -37,15 +39,18 @@ export async function openOrm(url: string, poolMax: number): Promise<Orm> {
     pool: { min: 0, max: poolMax },
     driverOptions: {
       connectionTimeoutMillis: 5_000,
+      query_timeout: answerMaxMs,
       // Statements go out without waiting for those before them: see transaction.ts.
       pipeline: true,
       // Times are read as texts in UTC. A batch waits for an account's lock at most so long, and is
       // then tried again: without a bound, a stuck transaction of another program would stop a lane
-      // for ever. A statement is planned once and its plan kept, which must be right whatever the
-      // statistics of a young table say: nothing that we ask has a reason to read a whole one.
+      // for ever. The same the other way round: a server that is stopped or cut off in a transaction
+      // loses its locks after a while. A statement is planned once and its plan kept, which must be
+      // right whatever the statistics of a young table say: nothing that we ask has a reason to
+      // read a whole one.
       options:
-        "-c timezone=UTC -c lock_timeout=2s -c plan_cache_mode=force_generic_plan " +
-        "-c enable_seqscan=off -c jit=off",
+        "-c timezone=UTC -c lock_timeout=2s -c idle_in_transaction_session_timeout=5s " +
+        "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off",
     },
   });
 }

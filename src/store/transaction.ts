@@ -61,7 +61,9 @@ export async function inSnapshot<T>(orm: Orm, work: (run: Run) => Promise<T>): P
     .getKysely()
     .connection()
     .execute(async (connection) => {
-      await sql`begin isolation level repeatable read read only`.execute(connection);
+      // It locks no account, so that it may take its time.
+      await sql`begin isolation level repeatable read read only;
+        set local idle_in_transaction_session_timeout = 0`.execute(connection);
       try {
         return await work((statement) => statement.execute(connection));
       } finally {
