@@ -29,7 +29,7 @@ import { contentTypeProto, setTrailerStatus } from "@connectrpc/connect/protocol
 import { completeTransportError } from "../rpc/errors.ts";
 import { type DeadlineLimits, unaryTimeoutMs } from "./deadline.ts";
 import type { StreamTaker } from "./listen.ts";
-import { type UnaryCall, unaryCall } from "./unary-call.ts";
+import { UnaryCall } from "./unary-call.ts";
 
 /** What Connect's adapter is made of too, so that both answer alike. */
 export type ConnectOptions = {
@@ -51,7 +51,8 @@ export function fastUnary(options: ConnectOptions, deadlines: DeadlineLimits): S
     const method = methods.get(headers[":path"] ?? "");
     const timeoutMs = unaryTimeoutMs(headers["grpc-timeout"], deadlines);
     if (method === undefined || timeoutMs === undefined || !isPlain(headers)) return false;
-    const call = unaryCall(stream, headers, method.spec.method, performance.now() + timeoutMs);
+    const deadline = performance.now() + timeoutMs;
+    const call = new UnaryCall(stream, headers, method.spec.method, deadline);
     const compression = compressionOf(headers, options);
     stream.on("error", ignore);
     readBody(stream, options.readMaxBytes, (body) => {
@@ -204,8 +205,21 @@ type Next = Parameters<Interceptor>[0];
 /** As the interceptors left it. */
 function contextOf(request: UnaryRequest, call: UnaryCall): HandlerContext {
   if (Object.is(request, call)) return call;
-  const { header: requestHeader, signal, contextValues: values } = request;
-  return { ...call, requestHeader, signal, values };
+  const { method, service, url, requestMethod, protocolName } = call;
+  const { responseHeader, responseTrailer } = call;
+  return {
+    method,
+    service,
+    url,
+    requestMethod,
+    protocolName,
+    responseHeader,
+    responseTrailer,
+    timeoutMs: () => call.timeoutMs(),
+    requestHeader: request.header,
+    signal: request.signal,
+    values: request.contextValues,
+  };
 }
 
 const HEAD_BYTES = 5;

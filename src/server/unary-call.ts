@@ -9,68 +9,90 @@ import {
   type UnaryRequest,
 } from "@connectrpc/connect";
 
-/** Both what interceptors see of a call and what its handler sees; `message` comes with the body. */
-export type UnaryCall = Omit<UnaryRequest, "message"> &
-  HandlerContext & {
-    message: Message | undefined;
-    /** What the handler wrote; undefined if it never asked for them. */
-    readonly written: () => { header: Headers | undefined; trailer: Headers | undefined };
-    /** Stops watching the caller. */
-    readonly end: () => void;
-  };
-
 /**
- * A call as Connect shows it, but what is dear about it is made when it is asked for: few handlers
- * ask for headers, and those that only read ask for no signal.
- *
- * @param deadline as `performance.now()` counts
+ * A unary gRPC call as Connect shows it: both what interceptors see of it and what its handler
+ * sees. What is dear about it is made when it is asked for: few handlers ask for headers, and those
+ * that only read ask for no signal.
  */
-export function unaryCall(
-  stream: ServerHttp2Stream,
-  headers: IncomingHttpHeaders,
-  method: DescMethodUnary,
-  deadline: number,
-): UnaryCall {
-  let watch: ReturnType<typeof watchCaller> | undefined;
-  let requestHeader: Headers | undefined;
-  let header: Headers | undefined;
-  let trailer: Headers | undefined;
-  let values: ContextValues | undefined;
-  return {
-    stream: false,
-    message: undefined,
-    method,
-    service: method.parent,
-    protocolName: "grpc",
-    requestMethod: "POST",
-    timeoutMs: () => deadline - performance.now(),
-    end: () => watch?.end(),
-    written: () => ({ header, trailer }),
-    get responseHeader() {
-      return (header ??= new Headers());
-    },
-    get responseTrailer() {
-      return (trailer ??= new Headers());
-    },
-    get url() {
-      return new URL(headers[":path"] ?? "", `http://${headers[":authority"]}`).toString();
-    },
-    get signal() {
-      return (watch ??= watchCaller(stream, deadline)).signal;
-    },
-    get requestHeader() {
-      return (requestHeader ??= webHeaders(headers));
-    },
-    get header() {
-      return this.requestHeader;
-    },
-    get values() {
-      return (values ??= createContextValues());
-    },
-    get contextValues() {
-      return this.values;
-    },
-  };
+export class UnaryCall implements Omit<UnaryRequest, "message">, HandlerContext {
+  readonly stream = false;
+  readonly method: DescMethodUnary;
+  readonly protocolName = "grpc";
+  readonly requestMethod = "POST";
+  /** Comes with the body. */
+  message: Message | undefined;
+  readonly #http: ServerHttp2Stream;
+  readonly #headers: IncomingHttpHeaders;
+  readonly #deadline: number;
+  #watch: ReturnType<typeof watchCaller> | undefined;
+  #requestHeader: Headers | undefined;
+  #header: Headers | undefined;
+  #trailer: Headers | undefined;
+  #values: ContextValues | undefined;
+
+  /** @param deadline as `performance.now()` counts */
+  constructor(
+    http: ServerHttp2Stream,
+    headers: IncomingHttpHeaders,
+    method: DescMethodUnary,
+    deadline: number,
+  ) {
+    this.#http = http;
+    this.#headers = headers;
+    this.method = method;
+    this.#deadline = deadline;
+  }
+
+  get service() {
+    return this.method.parent;
+  }
+
+  get url() {
+    const { ":path": path = "", ":authority": authority } = this.#headers;
+    return new URL(path, `http://${authority}`).toString();
+  }
+
+  get signal() {
+    return (this.#watch ??= watchCaller(this.#http, this.#deadline)).signal;
+  }
+
+  get requestHeader() {
+    return (this.#requestHeader ??= webHeaders(this.#headers));
+  }
+
+  get header() {
+    return this.requestHeader;
+  }
+
+  get responseHeader() {
+    return (this.#header ??= new Headers());
+  }
+
+  get responseTrailer() {
+    return (this.#trailer ??= new Headers());
+  }
+
+  get values() {
+    return (this.#values ??= createContextValues());
+  }
+
+  get contextValues() {
+    return this.values;
+  }
+
+  timeoutMs() {
+    return this.#deadline - performance.now();
+  }
+
+  /** What the handler wrote; undefined if it never asked for them. */
+  written() {
+    return { header: this.#header, trailer: this.#trailer };
+  }
+
+  /** Stops watching the caller. */
+  end() {
+    this.#watch?.end();
+  }
 }
 
 /** A signal that fires when the deadline passes or the stream closes, whichever is first. */
