@@ -3,6 +3,19 @@ import { isIP } from "node:net";
 /** All that can be set, read once from the environment. Units come last in a name. */
 export type Config = {
   readonly listen: { readonly host: string; readonly port: number };
+  /** Whether it may listen to others without TLS or authentication. */
+  readonly insecure: boolean;
+  /** Files in PEM. Undefined: no TLS. */
+  readonly tlsCert: string | undefined;
+  readonly tlsKey: string | undefined;
+  /** Undefined: clients show no certificates. */
+  readonly tlsClientCa: string | undefined;
+  /** Undefined, as `jwtKeys`: no authentication. */
+  readonly callers: string | undefined;
+  /** A file or a URL; set, and with it the issuer and the audience, or undefined: no JWTs. */
+  readonly jwtKeys: string | undefined;
+  readonly jwtIssuer: string | undefined;
+  readonly jwtAudience: string | undefined;
   /** Undefined: a PostgreSQL of our own in `dataDir`. */
   readonly databaseUrl: string | undefined;
   readonly dataDir: string;
@@ -41,6 +54,14 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
   };
   const config: Config = {
     listen: read(SETTINGS.listen),
+    insecure: read(SETTINGS.insecure) ?? false,
+    tlsCert: read(SETTINGS.tlsCert),
+    tlsKey: read(SETTINGS.tlsKey),
+    tlsClientCa: read(SETTINGS.tlsClientCa),
+    callers: read(SETTINGS.callers),
+    jwtKeys: read(SETTINGS.jwtKeys),
+    jwtIssuer: read(SETTINGS.jwtIssuer),
+    jwtAudience: read(SETTINGS.jwtAudience),
     databaseUrl: read(SETTINGS.databaseUrl),
     dataDir: read(SETTINGS.dataDir),
     migrate: read(SETTINGS.migrate),
@@ -56,8 +77,27 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     messageMaxBytes: read(SETTINGS.messageMaxBytes),
     logLevel: read(SETTINGS.logLevel),
   };
+  if (wrong.length === 0) wrong.push(...unpaired(config));
   if (wrong.length > 0) throw new ConfigError(wrong.join("\n"));
   return config;
+}
+
+/** What means nothing without something else. */
+function unpaired(config: Config): string[] {
+  const { tlsCert, tlsKey, tlsClientCa, callers, jwtKeys, jwtIssuer, jwtAudience } = config;
+  const isSome = (...values: unknown[]) => values.some((value) => value !== undefined);
+  const isAll = (...values: unknown[]) => values.every((value) => value !== undefined);
+  return [
+    ...(isSome(tlsCert, tlsKey) && !isAll(tlsCert, tlsKey)
+      ? ["TLS_CERT and TLS_KEY: take each other"]
+      : []),
+    ...(isSome(tlsClientCa) && !isAll(tlsCert, tlsKey, callers)
+      ? ["TLS_CLIENT_CA: takes TLS_CERT, TLS_KEY and CALLERS beside it"]
+      : []),
+    ...(isSome(jwtKeys, jwtIssuer, jwtAudience) && !isAll(jwtKeys, jwtIssuer, jwtAudience)
+      ? ["JWT_KEYS, JWT_ISSUER and JWT_AUDIENCE: take each other"]
+      : []),
+  ];
 }
 
 /** A table of all variables for people: name, default, what it is. */
@@ -87,6 +127,30 @@ const SETTINGS = {
     fallback: "127.0.0.1:50051",
     parse: parseAddress,
   } satisfies Setting<Config["listen"]>,
+  insecure: {
+    name: "INSECURE",
+    about: "listens to others though TLS or authentication is missing",
+    takes: "allow",
+    fallback: undefined,
+    parse: (text: string) => (text === "allow" ? true : undefined),
+  } satisfies Setting<boolean>,
+  tlsCert: anyText("TLS_CERT", "the server's certificate and its chain, read again when it changes"),
+  tlsKey: anyText("TLS_KEY", "the certificate's key, likewise"),
+  tlsClientCa: anyText("TLS_CLIENT_CA", "who signs the certificates that clients must show, likewise"),
+  callers: anyText(
+    "CALLERS",
+    "who may call, and what; read again on SIGHUP; unset: everybody may do all",
+    "a YAML file",
+  ),
+  jwtKeys: {
+    name: "JWT_KEYS",
+    about: "the keys that sign JWTs of callers, a JWKS, read again now and then",
+    takes: "a file or an https URL",
+    fallback: undefined,
+    parse: parseKeysPlace,
+  } satisfies Setting<string>,
+  jwtIssuer: anyText("JWT_ISSUER", "who must have issued a JWT", "a text"),
+  jwtAudience: anyText("JWT_AUDIENCE", "for whom a JWT must have been issued", "a text"),
   databaseUrl: {
     name: "DATABASE_URL",
     about: "a PostgreSQL (15 or newer) to use; unset: one of its own in DATA_DIR",
@@ -170,6 +234,10 @@ const SETTINGS = {
   } satisfies Setting<string>,
 };
 
+function anyText(name: string, about: string, takes = "a PEM file"): Setting<string> {
+  return { name, about, takes, fallback: undefined, parse: (text) => text };
+}
+
 function wholeNumber(
   name: string,
   about: string,
@@ -191,6 +259,19 @@ function parseAddress(text: string): Config["listen"] | undefined {
   if (host === undefined || port > 65_535) return undefined;
   if (bracketed !== undefined && isIP(bracketed) !== 6) return undefined;
   return { host, port };
+}
+
+/** Keys must not be swapped on their way here; a machine trusts itself. */
+function parseKeysPlace(text: string): string | undefined {
+  if (!/^[a-z]+:\/\//i.test(text)) return text;
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const isLocal = url !== undefined && isLoopback(url.hostname.replace(/^\[(.*)\]$/, "$1"));
+  return url?.protocol === "https:" || (url?.protocol === "http:" && isLocal) ? text : undefined;
+}
+
+/** Whether only this machine can reach an address. Names may lead anywhere, but for one. */
+export function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
 }
 
 /** What the ORM and the driver can read: they would print the rest, password and all. */

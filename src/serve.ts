@@ -4,6 +4,7 @@ import { type Database, openDatabase } from "./database.ts";
 import { EmbeddedFailure } from "./embedded.ts";
 import type { PriceList } from "./ledger/prices.ts";
 import { readPrices, SHIPPED_PRICES } from "./prices.ts";
+import { checkDoor } from "./server/open-door.ts";
 import { startServer } from "./server/server.ts";
 import { durabilityGaps } from "./store/durability.ts";
 import { migrate, pendingMigrations } from "./store/migrate.ts";
@@ -18,6 +19,8 @@ const ANSWER_MAX_MS = 10_000;
 export async function serve(config: Config): Promise<void> {
   const log = pino({ level: config.logLevel }, pino.destination(2));
   const stopRequested = Promise.race(["SIGTERM", "SIGINT"].map(signalled));
+  const warning = checkDoor(config);
+  if (warning !== undefined && !isWorker) log.warn(warning);
   const prices = pricesInForce(config.prices ?? SHIPPED_PRICES, log);
   const database = await openDatabase(config, ANSWER_MAX_MS);
   try {
@@ -30,7 +33,7 @@ export async function serve(config: Config): Promise<void> {
         ? startWorkers(config, database.url, log)
         : startServer(config, database.orm, prices, log);
     const server = await start.catch(unserved);
-    if (!isWorker) console.log(banner(server.address, database.about));
+    if (!isWorker) console.log(banner(config, server.address, database.about));
 
     const lost = database.lost.then(() => DATABASE_LOST);
     const reason = await Promise.race([stopRequested, lost]);
@@ -87,12 +90,17 @@ function signalled(name: string): Promise<string> {
   return new Promise((resolve) => process.on(name, () => resolve(name)));
 }
 
-function banner({ host, port }: { host: string; port: number }, database: string): string {
+function banner(
+  { tlsCert }: Config,
+  { host, port }: { host: string; port: number },
+  database: string,
+): string {
   const address = `${host.includes(":") ? `[${host}]` : host}:${port}`;
-  return `Points listens on ${address} (gRPC, gRPC-Web, Connect and JSON; no TLS)
+  const [tls, scheme] = tlsCert === undefined ? ["no TLS", "http"] : ["TLS", "https"];
+  return `Points listens on ${address} (gRPC, gRPC-Web, Connect and JSON; ${tls})
 Database: ${database}
 Try:  npm run demo
       curl -H 'content-type: application/json' -d '{"userId":"ada"}' \\
-        http://${address}/points.v1.PointsService/GetOrCreate
+        ${scheme}://${address}/points.v1.PointsService/GetOrCreate
 Stop: Ctrl-C`;
 }

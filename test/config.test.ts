@@ -3,6 +3,14 @@ import { type Config, ConfigError, describeConfig, readConfig } from "../src/con
 
 const DEFAULTS: Config = {
   listen: { host: "127.0.0.1", port: 50051 },
+  insecure: false,
+  tlsCert: undefined,
+  tlsKey: undefined,
+  tlsClientCa: undefined,
+  callers: undefined,
+  jwtKeys: undefined,
+  jwtIssuer: undefined,
+  jwtAudience: undefined,
   databaseUrl: undefined,
   prices: undefined,
   dataDir: ".points",
@@ -157,6 +165,49 @@ describe("the configuration", () => {
       `LOG_LEVEL=${text}: takes fatal, error, warn, info, debug, trace or silent`,
     ]);
   });
+
+  test.each(["deny", "true", "Allow", "on"])("INSECURE refuses %s", (text) => {
+    expectWrong({ INSECURE: text }, [`INSECURE=${text}: takes allow`]);
+  });
+
+  const tls = { TLS_CERT: "a.crt", TLS_KEY: "a.key" };
+  const jwt = { JWT_KEYS: "keys.json", JWT_ISSUER: "https://issuer", JWT_AUDIENCE: "points" };
+  test.each([
+    { given: { TLS_CERT: "a.crt" }, wrong: "TLS_CERT and TLS_KEY: take each other" },
+    { given: { TLS_KEY: "a.key" }, wrong: "TLS_CERT and TLS_KEY: take each other" },
+    {
+      given: { ...tls, TLS_CLIENT_CA: "ca.crt" },
+      wrong: "TLS_CLIENT_CA: takes TLS_CERT, TLS_KEY and CALLERS beside it",
+    },
+    {
+      given: { CALLERS: "callers.yaml", TLS_CLIENT_CA: "ca.crt" },
+      wrong: "TLS_CLIENT_CA: takes TLS_CERT, TLS_KEY and CALLERS beside it",
+    },
+    ...Object.keys(jwt).map((name) => ({
+      given: { ...jwt, [name]: "" },
+      wrong: "JWT_KEYS, JWT_ISSUER and JWT_AUDIENCE: take each other",
+    })),
+  ])("refuses $given, a part of what belongs together", ({ given, wrong }) => {
+    expectWrong(given, [wrong]);
+  });
+
+  test("takes all that belongs together", () => {
+    const all = { ...tls, ...jwt, TLS_CLIENT_CA: "ca.crt", CALLERS: "callers.yaml" };
+    expect(readConfig(all)).toMatchObject({ tlsClientCa: "ca.crt", jwtIssuer: "https://issuer" });
+  });
+
+  test.each(["keys.json", "/etc/keys", "https://id.example/keys", "http://127.0.0.1:1/keys", "http://[::1]/"])(
+    "JWT_KEYS takes %s",
+    (text) => expect(readConfig({ ...jwt, JWT_KEYS: text }).jwtKeys).toBe(text),
+  );
+
+  test.each(["http://id.example/keys", "http://127.0.0.1.example/", "ftp://id.example/", "https://"])(
+    "JWT_KEYS refuses %s, which anybody on the way could change",
+    (text) => {
+      const wrong = `JWT_KEYS=${text}: takes a file or an https URL`;
+      expectWrong({ ...jwt, JWT_KEYS: text }, [wrong]);
+    },
+  );
 
   test("names all that is wrong at once", () => {
     const right = { SWEEP_SECONDS: "5" };

@@ -1,0 +1,26 @@
+import { type Config, isLoopback } from "../config.ts";
+import { UsageError } from "../usage.ts";
+
+/**
+ * Keeps points from being open to a network: other machines are listened to only with TLS and
+ * authentication, or where INSECURE says so in so many words.
+ *
+ * @returns what to warn of; undefined: nothing
+ * @throws {UsageError}
+ */
+export function checkDoor(config: Config): string | undefined {
+  const { host } = config.listen;
+  const missing = [
+    ...(config.tlsCert === undefined ? ["TLS (TLS_CERT and TLS_KEY)"] : []),
+    ...(config.callers === undefined && config.jwtKeys === undefined
+      ? ["authentication (CALLERS or JWT_KEYS)"]
+      : []),
+  ];
+  if (isLoopback(host) || missing.length === 0) return undefined;
+  const what = `others than this machine can reach ${host}, without ${missing.join(" and ")}`;
+  if (config.insecure) return what;
+  throw new UsageError(
+    `${what}: set them, or listen on 127.0.0.1, or start with INSECURE=allow in a network that ` +
+      "you trust",
+  );
+}

@@ -1,0 +1,45 @@
+import { describe, expect, test } from "vitest";
+import { readConfig } from "../../src/config.ts";
+import { checkDoor } from "../../src/server/open-door.ts";
+import { runPoints } from "../support/processes.ts";
+
+const TLS = { TLS_CERT: "a.crt", TLS_KEY: "a.key" };
+const CALLERS = { CALLERS: "callers.yaml" };
+const JWT = { JWT_KEYS: "keys.json", JWT_ISSUER: "us", JWT_AUDIENCE: "points" };
+
+function check(environment: Record<string, string>) {
+  return checkDoor(readConfig(environment));
+}
+
+describe("the server listens without TLS and authentication", () => {
+  test.each(["127.0.0.1:1", "127.1.2.3:1", "[::1]:1", "localhost:1"])("on %s", (LISTEN) => {
+    expect(check({ LISTEN })).toBeUndefined();
+  });
+
+  test("elsewhere only where INSECURE=allow says so, and warns", () => {
+    const open = { LISTEN: "0.0.0.0:1", INSECURE: "allow" };
+    expect(check(open)).toMatch(/0\.0\.0\.0, without TLS .* and authentication/);
+    expect(check({ ...open, ...TLS })).toMatch(/without authentication/);
+    expect(check({ ...open, ...CALLERS })).toMatch(/without TLS/);
+  });
+});
+
+describe("other machines are listened to", () => {
+  const addresses = ["0.0.0.0:1", "[::]:1", "10.0.0.1:1", "points.internal:1", "[::ffff:10.0.0.1]:1"];
+  test.each(addresses)("on %s with both", (LISTEN) => {
+    expect(check({ LISTEN, ...TLS, ...CALLERS })).toBeUndefined();
+    expect(check({ LISTEN, ...TLS, ...JWT })).toBeUndefined();
+  });
+
+  test.each(addresses)("on %s not without them", (LISTEN) => {
+    expect(() => check({ LISTEN })).toThrow("without TLS (TLS_CERT and TLS_KEY) and authentication");
+    expect(() => check({ LISTEN, ...TLS })).toThrow("without authentication (CALLERS or JWT_KEYS)");
+    expect(() => check({ LISTEN, ...CALLERS })).toThrow("without TLS (TLS_CERT and TLS_KEY)");
+  });
+});
+
+test("a server that would be open does not start, and says what to do", async () => {
+  const { code, stdout, stderr } = await runPoints({ LISTEN: "0.0.0.0:0" }).exit;
+  expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+  expect(stderr).toMatch(/^points: others than this machine can reach 0\.0\.0\.0, .*INSECURE=allow/);
+});
