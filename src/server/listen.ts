@@ -1,6 +1,8 @@
 import * as http from "node:http";
 import * as http2 from "node:http2";
 import * as net from "node:net";
+import * as tls from "node:tls";
+import type { TlsOptions } from "./tls.ts";
 
 export type Handler = (
   req: http.IncomingMessage | http2.Http2ServerRequest,
@@ -22,6 +24,8 @@ export type Listener = {
    * the first call's promise.
    */
   close(graceMs: number): Promise<void>;
+  /** New connections get these certificates. */
+  renew(options: TlsOptions): void;
 };
 
 export type ListenLimits = typeof listenLimits;
@@ -46,7 +50,8 @@ export const listenLimits = {
 };
 
 /**
- * Serves HTTP/2 without TLS (prior knowledge) and HTTP/1.1 on one TCP port.
+ * Serves HTTP/2 and HTTP/1.1 on one TCP port: with `secure` by TLS, where ALPN says which, and
+ * otherwise without, where the first bytes do (prior knowledge).
  *
  * Port 0 lets the system choose. Rejects if the address cannot be listened on. `handler` may
  * throw: that request is then answered 400, or cut off if its answer had begun. `take` is asked
@@ -57,37 +62,51 @@ export async function listen(
   handler: Handler,
   limits: ListenLimits = listenLimits,
   take: StreamTaker = () => false,
+  secure?: TlsOptions,
 ): Promise<Listener> {
   const handle = guarded(handler);
   const h1 = createHttp1(handle, limits);
   const h2 = createHttp2(handle, limits, take);
   const sockets = new Set<net.Socket>();
-  const undecided = new Set<net.Socket>();
+  // By its peer, for who has agreed on TLS comes back as another socket.
+  const undecided = new Map<string, net.Socket>();
 
-  const server = net.createServer({
-    noDelay: true,
-    keepAlive: true,
-    keepAliveInitialDelay: limits.keepAliveMs,
-  });
+  const tcp = { noDelay: true, keepAlive: true, keepAliveInitialDelay: limits.keepAliveMs };
+  const tlsServer =
+    secure &&
+    tls.createServer({
+      ...tcp,
+      ...secure,
+      ALPNProtocols: ["h2", "http/1.1"],
+      handshakeTimeout: limits.firstByteMs,
+    });
+  const server = tlsServer ?? net.createServer(tcp);
   server.maxConnections = limits.maxConnections;
-  server.on("connection", (socket) => {
-    sockets.add(socket);
-    undecided.add(socket);
+  const serve = (socket: net.Socket, isHttp2: boolean) => {
+    undecided.delete(peerOf(socket));
     supervise(socket, limits.lingerMs);
+    (isHttp2 ? h2 : h1).take(socket);
+  };
+  server.on("connection", (socket) => {
+    const peer = peerOf(socket);
+    socket.on("error", () => {});
+    sockets.add(socket);
+    undecided.set(peer, socket);
     socket.once("close", () => {
       sockets.delete(socket);
-      undecided.delete(socket);
+      if (undecided.get(peer) === socket) undecided.delete(peer);
     });
-    sniff(socket, limits.firstByteMs, (isHttp2) => {
-      undecided.delete(socket);
-      (isHttp2 ? h2 : h1).take(socket);
-    });
+    if (secure === undefined) {
+      sniff(socket, limits.firstByteMs, (isHttp2) => serve(socket, isHttp2));
+    }
   });
+  // A client that offers no protocol that is served is refused by ALPN itself.
+  tlsServer?.on("secureConnection", (socket) => serve(socket, socket.alpnProtocol === "h2"));
   const bound = await bind(server, address);
 
   const drain = async (graceMs: number) => {
     const gone = new Promise<void>((resolve) => server.close(() => resolve()));
-    for (const socket of undecided) socket.destroy();
+    for (const socket of undecided.values()) socket.destroy();
     h1.drain();
     h2.drain();
     const grace = setTimeout(() => sockets.forEach((socket) => socket.destroy()), graceMs);
@@ -95,7 +114,11 @@ export async function listen(
     clearTimeout(grace);
   };
   let draining: Promise<void> | undefined;
-  return { address: bound, close: (graceMs) => (draining ??= drain(graceMs)) };
+  return {
+    address: bound,
+    close: (graceMs) => (draining ??= drain(graceMs)),
+    renew: (options) => tlsServer?.setSecureContext(options),
+  };
 }
 
 function bind(server: net.Server, { host, port }: { host: string; port: number }) {
@@ -109,6 +132,10 @@ function bind(server: net.Server, { host, port }: { host: string; port: number }
       resolve({ host: bound.address, port: bound.port });
     });
   });
+}
+
+function peerOf({ remoteAddress, remotePort }: net.Socket): string {
+  return `${remoteAddress} ${remotePort}`;
 }
 
 /** Keeps a socket's errors from ending the process, and a peer that never closes from staying. */

@@ -27,6 +27,7 @@ import { fastUnary, type ConnectOptions } from "./fast-unary.ts";
 import { createHealth } from "./health.ts";
 import { type Handler, listen, listenLimits, type StreamTaker } from "./listen.ts";
 import { reflectionRoutes } from "./reflection.ts";
+import { readTls, watchTls } from "./tls.ts";
 import { unknownRpc } from "./unknown-rpc.ts";
 
 /** What google.rpc.Status may have in it, for its JSON. */
@@ -86,13 +87,16 @@ export async function startServer(
   const deadlines = { defaultMs: config.deadlineDefaultMs, maxMs: config.deadlineMaxMs };
   const handler = connectHandler(shared, deadlines);
   const take = through(fastUnary(shared, deadlines));
-  const listener = await listen(config.listen, handler, listenLimits, take);
+  const secure = readTls(config);
+  const listener = await listen(config.listen, handler, listenLimits, take, secure);
+  const stopWatchingTls = watchTls(config, log, listener.renew);
   const watch = watchDatabase(orm, log, health.setServing);
   const sweeper = startSweeper(orm, submit, config.sweepSeconds, log);
 
   return {
     address: listener.address,
     async stop() {
+      stopWatchingTls();
       await watch.stop();
       health.setServing(false);
       await sweeper.stop();

@@ -1,3 +1,4 @@
+import type { SecureClientSessionOptions } from "node:http2";
 import { createClient, type Client, type Transport } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { pino } from "pino";
@@ -17,11 +18,16 @@ export type TestServer = {
   stop(): Promise<void>;
 };
 
-/** Starts one; `environment` as in production, `through` as `startServer` has it. */
+/**
+ * Starts one; `environment` as in production, `through` as `startServer` has it.
+ *
+ * @param nodeOptions of the client: certificates
+ */
 export async function testServer(
   environment: Record<string, string> = {},
   database?: TestDatabase,
   through?: Parameters<typeof startServer>[4],
+  nodeOptions: SecureClientSessionOptions = {},
 ): Promise<TestServer> {
   const db = database ?? (await testDatabase());
   const config = readConfig({ LISTEN: "127.0.0.1:0", ...environment });
@@ -29,8 +35,8 @@ export async function testServer(
   const log = pino({ level: "silent" });
   const server = await startServer(config, db.orm, () => prices, log, through);
   const { port } = server.address;
-  const baseUrl = `http://127.0.0.1:${port}`;
-  const transport = createGrpcTransport({ baseUrl });
+  const baseUrl = `${config.tlsCert === undefined ? "http" : "https"}://127.0.0.1:${port}`;
+  const transport = createGrpcTransport({ baseUrl, nodeOptions });
   return {
     baseUrl,
     port,
