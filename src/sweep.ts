@@ -64,5 +64,6 @@ export function startSweeper(
 
 function expireDue(userId: string): Command {
   const target = { kind: "due" } as const;
-  return { kind: "expire", userId, request: undefined, metadata: new Map(), target };
+  const unnamed = { request: undefined, metadata: new Map(), caller: "" };
+  return { kind: "expire", userId, ...unnamed, target };
 }

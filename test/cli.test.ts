@@ -259,7 +259,7 @@ describe("points verify and points sweep", () => {
     expect(await runPoints({ DATABASE_URL: database.url }, [command]).exit).toMatchObject({
       code: 1,
       stdout: "",
-      stderr: 'points: the database lacks 0001_ledger: run "npm run migrate" first\n',
+      stderr: 'points: the database lacks 0001_ledger, 0002_caller: run "npm run migrate" first\n',
     });
     const closed = createServer();
     const { host } = new URL(await addressOf(closed));

@@ -601,7 +601,7 @@ const JOURNAL = [
 async function live(): Promise<void> {
   const named = (id: string): Partial<Mutation> => {
     const fingerprint = createHash("sha256").update(id).digest();
-    return { request: { id, fingerprint }, metadata: new Map([["for", "a"]]) };
+    return { request: { id, fingerprint }, metadata: new Map([["for", "a"]]), caller: "" };
   };
   const spend = (points: bigint) => ({ points, usage: null });
   const script = { service: "script", quantity: null, durationNanos: 7n, priceVersion: "1" };
@@ -662,7 +662,7 @@ async function run(commands: readonly Command[], time: bigint): Promise<void> {
   }
 }
 
-const UNNAMED = { request: undefined, metadata: new Map<string, string>() };
+const UNNAMED = { request: undefined, metadata: new Map<string, string>(), caller: "" };
 
 function recharge(userId: string, points: bigint): Command {
   const expiration = { kind: "never" } as const;

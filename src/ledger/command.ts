@@ -35,6 +35,8 @@ type MutationOf<Kind extends string, Content> = Content & {
   /** Undefined: a repeat is a new operation. */
   readonly request: Request | undefined;
   readonly metadata: Metadata;
+  /** The name of who asks for it; empty where nobody asks who that is. */
+  readonly caller: string;
 };
 
 /** A cost, or why there is none: whether a service has a price is looked at after repeats. */

@@ -36,6 +36,8 @@ export type EntryContent = {
   /** Undefined where the caller named none, or where the ledger booked it by itself. */
   readonly request: Request | undefined;
   readonly metadata: Metadata;
+  /** The name of who asked for it; empty if not known, or where the ledger booked it by itself. */
+  readonly caller: string;
 };
 
 /** One change of one account, in its place in the journal. */
@@ -103,11 +105,12 @@ function figuresAfter(figures: Figures, { kind, points, returned }: EntryContent
  * The hash that chains an entry to the one before: SHA-256 of the previous hash (32 bytes)
  * followed by a JSON array, in UTF-8 and without spaces, of all that the entry says. Whole numbers
  * are strings of digits, times microseconds since 1970, durations nanoseconds, bytes hexadecimal,
- * what is absent is null, and metadata are pairs in the order of their keys. It must stay as it is
- * for ever.
+ * what is absent is null, and metadata are pairs in the order of their keys. The caller is its last
+ * element, and is left out where there is none: so it was before entries had one. It must stay as
+ * it is for ever.
  */
 export function hashEntry(previous: Uint8Array, entry: Omit<Entry, "hash">): Uint8Array {
-  const { after, request, usage } = entry;
+  const { after, request, usage, caller } = entry;
   const content = [
     entry.userId,
     String(entry.sequence),
@@ -136,6 +139,7 @@ export function hashEntry(previous: Uint8Array, entry: Omit<Entry, "hash">): Uin
     String(after.totalConsumed),
     String(after.totalExpired),
     String(after.totalRefunded),
+    ...(caller === "" ? [] : [caller]),
   ];
   const text = Buffer.from(JSON.stringify(content));
   return digest("sha256", Buffer.concat([previous, text]), "buffer");

@@ -13,10 +13,14 @@ export type Applied = {
 };
 
 /** Who caused an entry: a command. */
-export type Cause = { readonly request: Request | undefined; readonly metadata: Metadata };
+export type Cause = {
+  readonly request: Request | undefined;
+  readonly metadata: Metadata;
+  readonly caller: string;
+};
 
 /** The ledger itself, when it books what is due. */
-export const THE_LEDGER: Cause = { request: undefined, metadata: new Map() };
+export const THE_LEDGER: Cause = { request: undefined, metadata: new Map(), caller: "" };
 
 /** What an entry says; what is left out has its empty value. */
 export type Draft = Pick<EntryContent, "kind" | "points" | "allocations"> &
@@ -27,10 +31,10 @@ export function append(
   before: Applied,
   change: Partial<Pick<AccountState, "lots" | "holds" | "refunded">>,
   draft: Draft,
-  { request, metadata }: Cause,
+  { request, metadata, caller }: Cause,
   now: Micros,
 ): Applied {
-  const content = { ...EMPTY, ...draft, request, metadata };
+  const content = { ...EMPTY, ...draft, request, metadata, caller };
   const { entry, account } = nextEntry(before.state, content, now);
   const recent = { entry, before: before.state.recent };
   return {

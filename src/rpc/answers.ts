@@ -80,6 +80,7 @@ export function toEntryMessage(entry: Entry): EntryMessage {
     hash,
     refersTo: entry.refersTo ?? 0n,
     returned: entry.returned,
+    caller: entry.caller,
     ...(usage === null ? {} : { usage: toUsageMessage(usage) }),
   });
 }

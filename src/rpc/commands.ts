@@ -34,37 +34,42 @@ export type SetOperation = Exclude<Operation["operation"], { case: undefined }>;
  * From protobuf to the ledger. The limits of single fields have been checked by then; what
  * protobuf's own types leave open is checked here. Uses are priced by the list in force now.
  *
+ * @param caller the name of who asks for it; empty if not known
  * @throws FIELD_INVALID
  */
-export function toCommand(operation: SetOperation, prices: PriceList): Mutation {
+export function toCommand(
+  operation: SetOperation,
+  prices: PriceList,
+  caller: string,
+): Mutation {
   const { case: kind, value } = operation;
   switch (kind) {
     case "recharge": {
       const { points, priority } = value;
       const expiration = toExpiration(value.expiration) ?? { kind: "never" };
-      return { kind, ...common(RechargeRequestSchema, value), points, priority, expiration };
+      return { kind, ...common(RechargeRequestSchema, value, caller), points, priority, expiration };
     }
     case "consume": {
       const cost = toCost(value.cost, prices) ?? missing("cost");
-      return { kind, ...common(ConsumeRequestSchema, value), cost };
+      return { kind, ...common(ConsumeRequestSchema, value, caller), cost };
     }
     case "expire":
-      return { kind, ...common(ExpireRequestSchema, value), target: toTarget(value.target) };
+      return { kind, ...common(ExpireRequestSchema, value, caller), target: toTarget(value.target) };
     case "freeze": {
       const cost = toCost(value.cost, prices) ?? missing("cost");
       const expiration = toExpiration(value.expiration) ?? { kind: "after", ttl: HOLD_TTL };
-      return { kind, ...common(FreezeRequestSchema, value), cost, expiration };
+      return { kind, ...common(FreezeRequestSchema, value, caller), cost, expiration };
     }
     case "settle": {
       const cost = toCost(value.cost, prices);
-      return { kind, ...common(SettleRequestSchema, value), hold: value.hold, cost };
+      return { kind, ...common(SettleRequestSchema, value, caller), hold: value.hold, cost };
     }
     case "release":
-      return { kind, ...common(ReleaseRequestSchema, value), hold: value.hold };
+      return { kind, ...common(ReleaseRequestSchema, value, caller), hold: value.hold };
     case "refund": {
       const { sequence, points, reissueTtl: ttl } = value;
       const reissueTtl = ttl === undefined ? undefined : toTtl(ttl, "reissue_ttl");
-      return { kind, ...common(RefundRequestSchema, value), sequence, points, reissueTtl };
+      return { kind, ...common(RefundRequestSchema, value, caller), sequence, points, reissueTtl };
     }
   }
 }
@@ -84,10 +89,11 @@ function common<Desc extends DescMessage>(
     requestId: string;
     metadata: Record<string, string>;
   },
+  caller: string,
 ) {
   const { userId, requestId: id } = message;
   const request = id === "" ? undefined : { id, fingerprint: fingerprintOf(schema, message) };
-  return { userId, request, metadata: new Map(Object.entries(message.metadata)) };
+  return { userId, request, metadata: new Map(Object.entries(message.metadata)), caller };
 }
 
 function toCost(

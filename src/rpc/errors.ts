@@ -42,7 +42,7 @@ function cut(text: string, maxChars: number): string {
 }
 
 /** The one way to make an error of this API: with ErrorInfo, and always with an outcome. */
-function apiError(content: ErrorContent, cause?: unknown): ConnectError {
+export function apiError(content: ErrorContent, cause?: unknown): ConnectError {
   const message = cut(content.message, MESSAGE_MAX_CHARS);
   const error = new ConnectError(message, content.code, undefined, undefined, cause);
   error.details = detailsOf(content);

@@ -1,5 +1,7 @@
 import { ConnectError, type HandlerContext, type Interceptor } from "@connectrpc/connect";
 import type { Logger } from "pino";
+import { callerKey } from "../auth/caller.ts";
+import { requireUser } from "../auth/rules.ts";
 import { completeTransportError, thrownError } from "./errors.ts";
 import { validate } from "./validate.ts";
 
@@ -7,6 +9,17 @@ import { validate } from "./validate.ts";
 export function validation(): Interceptor {
   return (next) => (request) => {
     if (!request.stream) validate(request.method.input, request.message);
+    return next(request);
+  };
+}
+
+/** Refuses what is about a user whom the caller may not touch. Streams check their own messages. */
+export function authorization(): Interceptor {
+  return (next) => (request) => {
+    const { message } = request;
+    if (!request.stream && "userId" in message) {
+      requireUser(request.contextValues.get(callerKey), String(message.userId));
+    }
     return next(request);
   };
 }

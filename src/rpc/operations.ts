@@ -11,6 +11,8 @@ import {
   type OperationResultSchema,
   OperationSchema,
 } from "../../gen/points/v1/points_pb.ts";
+import { type Caller, callerKey } from "../auth/caller.ts";
+import { requireOperation } from "../auth/rules.ts";
 import { Draining } from "../commit/batcher.ts";
 import type { Answer } from "../ledger/batch.ts";
 import { toFreezeAnswer, toMutationAnswer } from "./answers.ts";
@@ -19,7 +21,11 @@ import { invalidField } from "./errors.ts";
 import { validate } from "./validate.ts";
 
 /** Runs one operation and gives its answer. */
-export type Run = (operation: SetOperation, signal: AbortSignal) => Promise<Answer>;
+export type Run = (
+  operation: SetOperation,
+  caller: Caller,
+  signal: AbortSignal,
+) => Promise<Answer>;
 
 /** What operations need of the server. */
 export type OperationServer = {
@@ -44,9 +50,10 @@ const TAG_MAX_BYTES = 128;
 export function applyBatch(
   server: OperationServer,
   operations: readonly Operation[],
-  { signal }: HandlerContext,
+  { signal, values }: HandlerContext,
 ): Promise<Result[]> {
-  return Promise.all(operations.map((operation) => resultOf(server, operation, signal)));
+  const caller = values.get(callerKey);
+  return Promise.all(operations.map((operation) => resultOf(server, operation, caller, signal)));
 }
 
 /**
@@ -56,8 +63,9 @@ export function applyBatch(
 export async function* applyStream(
   server: OperationServer,
   requests: AsyncIterable<ApplyRequest>,
-  { signal }: HandlerContext,
+  { signal, values }: HandlerContext,
 ): AsyncGenerator<Response> {
+  const caller = values.get(callerKey);
   const ready: Response[] = [];
   let unread = 0;
   let changed = Promise.withResolvers<void>();
@@ -87,7 +95,7 @@ export async function* applyStream(
       if (server.stopping.aborted) throw stopped();
       unread += 1;
       const userId = request.operation?.operation.value?.userId ?? "";
-      const result = streamResult(server, request, signal);
+      const result = streamResult(server, request, caller, signal);
       const before = last.get(userId);
       const delivered: Promise<void> = deliver(request.tag, result, before).then(() => {
         if (last.get(userId) === delivered) last.delete(userId);
@@ -130,6 +138,7 @@ function cutTag(tag: string): string {
 async function streamResult(
   server: OperationServer,
   request: ApplyRequest,
+  caller: Caller,
   signal: AbortSignal,
 ): Promise<Result> {
   const { operation } = request;
@@ -140,19 +149,21 @@ async function streamResult(
   } catch (thrown) {
     return errorResult(server.toError(thrown));
   }
-  return resultOf(server, operation, signal);
+  return resultOf(server, operation, caller, signal);
 }
 
 async function resultOf(
   server: OperationServer,
   { operation }: Operation,
+  caller: Caller,
   signal: AbortSignal,
 ): Promise<Result> {
   try {
     if (operation.case === undefined) throw invalidField("operation", "is required");
     const field = OperationSchema.fields.find(({ localName }) => localName === operation.case);
     validate(field!.message!, operation.value);
-    return answerResult(operation.case, await server.run(operation, signal));
+    requireOperation(caller, operation.case, operation.value.userId);
+    return answerResult(operation.case, await server.run(operation, caller, signal));
   } catch (thrown) {
     return errorResult(server.toError(thrown));
   }

@@ -1,5 +1,7 @@
-import type { ServiceImpl } from "@connectrpc/connect";
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import { WatchAccountRequestSchema, type PointsService } from "../../gen/points/v1/points_pb.ts";
+import { type Caller, callerKey } from "../auth/caller.ts";
+import { requireUser } from "../auth/rules.ts";
 import type { Result } from "../commit/commit.ts";
 import type { Answer } from "../ledger/batch.ts";
 import type { Command } from "../ledger/command.ts";
@@ -36,8 +38,10 @@ export function pointsService(backend: Backend): ServiceImpl<typeof PointsServic
     if (isRejection(result)) throw rejectionError(result);
     return result;
   };
-  const run = (operation: SetOperation, signal: AbortSignal) =>
-    answerTo(toCommand(operation, prices()), signal);
+  const run = (operation: SetOperation, caller: Caller, signal: AbortSignal) =>
+    answerTo(toCommand(operation, prices(), caller.name), signal);
+  const runUnary = (operation: SetOperation, { values, signal }: HandlerContext) =>
+    run(operation, values.get(callerKey), signal);
   const server: OperationServer = { ...backend, run };
 
   return {
@@ -45,26 +49,26 @@ export function pointsService(backend: Backend): ServiceImpl<typeof PointsServic
       const { account, created } = await answerTo({ kind: "open", userId }, signal);
       return { account: toAccountMessage(account), created };
     },
-    async recharge(value, { signal }) {
-      return toMutationAnswer(await run({ case: "recharge", value }, signal));
+    async recharge(value, context) {
+      return toMutationAnswer(await runUnary({ case: "recharge", value }, context));
     },
-    async consume(value, { signal }) {
-      return toMutationAnswer(await run({ case: "consume", value }, signal));
+    async consume(value, context) {
+      return toMutationAnswer(await runUnary({ case: "consume", value }, context));
     },
-    async expire(value, { signal }) {
-      return toMutationAnswer(await run({ case: "expire", value }, signal));
+    async expire(value, context) {
+      return toMutationAnswer(await runUnary({ case: "expire", value }, context));
     },
-    async freeze(value, { signal }) {
-      return toFreezeAnswer(await run({ case: "freeze", value }, signal));
+    async freeze(value, context) {
+      return toFreezeAnswer(await runUnary({ case: "freeze", value }, context));
     },
-    async settle(value, { signal }) {
-      return toMutationAnswer(await run({ case: "settle", value }, signal));
+    async settle(value, context) {
+      return toMutationAnswer(await runUnary({ case: "settle", value }, context));
     },
-    async release(value, { signal }) {
-      return toMutationAnswer(await run({ case: "release", value }, signal));
+    async release(value, context) {
+      return toMutationAnswer(await runUnary({ case: "release", value }, context));
     },
-    async refund(value, { signal }) {
-      return toMutationAnswer(await run({ case: "refund", value }, signal));
+    async refund(value, context) {
+      return toMutationAnswer(await runUnary({ case: "refund", value }, context));
     },
     quote: (request) => quote(prices(), orm, request),
     listPrices: () => listPrices(prices()),
@@ -73,9 +77,10 @@ export function pointsService(backend: Backend): ServiceImpl<typeof PointsServic
     },
     apply: (requests, context) => applyStream(server, requests, context),
     ...statements(orm),
-    async *watchAccount(request, { signal }) {
+    async *watchAccount(request, { values, signal }) {
       try {
         validate(WatchAccountRequestSchema, request);
+        requireUser(values.get(callerKey), request.userId);
         for await (const account of watchers.watch(request.userId, signal)) {
           yield { account: toAccountMessage(account) };
         }

@@ -26,6 +26,7 @@ import {
   validateReadWriteMaxBytes,
 } from "@connectrpc/connect/protocol";
 import { contentTypeProto, setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
+import type { Admission, Admit } from "../auth/access.ts";
 import { completeTransportError } from "../rpc/errors.ts";
 import { type DeadlineLimits, unaryTimeoutMs } from "./deadline.ts";
 import type { StreamTaker } from "./listen.ts";
@@ -45,21 +46,39 @@ export type ConnectOptions = {
  * It takes a call by its headers alone, and only if there is nothing odd about them: the rest is
  * the adapter's. A test compares the two, case by case.
  */
-export function fastUnary(options: ConnectOptions, deadlines: DeadlineLimits): StreamTaker {
+export function fastUnary(
+  options: ConnectOptions,
+  deadlines: DeadlineLimits,
+  admit: Admit,
+): StreamTaker {
   const methods = unaryMethods(options);
   return (stream, headers) => {
-    const method = methods.get(headers[":path"] ?? "");
+    const path = headers[":path"] ?? "";
+    const method = methods.get(path);
     const timeoutMs = unaryTimeoutMs(headers["grpc-timeout"], deadlines);
     if (method === undefined || timeoutMs === undefined || !isPlain(headers)) return false;
     const deadline = performance.now() + timeoutMs;
-    const call = new UnaryCall(stream, headers, method.spec.method, deadline);
     const compression = compressionOf(headers, options);
     stream.on("error", ignore);
-    readBody(stream, options.readMaxBytes, (body) => {
-      answer(stream, compression, method, call, body).catch(() => {
-        stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+    const begin = (admitted: Admission) => {
+      if (admitted instanceof ConnectError) {
+        respond(stream, compression, undefined, admitted);
+        return;
+      }
+      const call = new UnaryCall(stream, headers, method.spec.method, admitted, deadline);
+      readBody(stream, options.readMaxBytes, (body) => {
+        answer(stream, compression, method, call, body).catch(() => {
+          stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+        });
       });
-    });
+    };
+    const { authorization } = headers;
+    const admitted = admit(path, { authorization, connection: stream.session });
+    if (admitted instanceof Promise) {
+      admitted.then(begin).catch(() => stream.close(constants.NGHTTP2_INTERNAL_ERROR));
+    } else {
+      begin(admitted);
+    }
     return true;
   };
 }
@@ -147,16 +166,29 @@ async function answer(
     completeTransportError(failure);
   }
   call.end();
+  respond(stream, compression, frame, failure, call);
+}
+
+/** Sends an answer, or an error. */
+function respond(
+  stream: ServerHttp2Stream,
+  compression: Compression | null,
+  frame: Uint8Array | undefined,
+  failure: ConnectError | undefined,
+  call?: UnaryCall,
+): void {
   if (stream.destroyed || stream.closed) return;
-  const { header, trailer } = call.written();
+  const { header, trailer } = call?.written() ?? NOTHING_WRITTEN;
   const head = { ...fields(header), "content-type": contentTypeProto };
   if (compression !== null) Object.assign(head, { "grpc-encoding": compression.name });
   const isPlainOk = trailer === undefined && failure === undefined;
-  const trailers = isPlainOk ? OK : fields(setTrailerStatus(call.responseTrailer, failure));
+  const trailers = isPlainOk ? OK : fields(setTrailerStatus(trailer ?? new Headers(), failure));
   stream.on("wantTrailers", () => stream.sendTrailers(trailers));
   stream.respond(head, { waitForTrailers: true });
   stream.end(frame);
 }
+
+const NOTHING_WRITTEN: ReturnType<UnaryCall["written"]> = { header: undefined, trailer: undefined };
 
 /** The answer to one plain message. Any other body Connect reads, and says what is wrong with it. */
 async function invoke(method: UnaryMethod, call: UnaryCall, body: Buffer): Promise<Message> {

@@ -1,10 +1,12 @@
 import { createRegistry } from "@bufbuild/protobuf";
-import type { ConnectRouter } from "@connectrpc/connect";
+import { ConnectError, type ConnectRouter, createContextValues } from "@connectrpc/connect";
 import { compressionBrotli, compressionGzip, connectNodeAdapter } from "@connectrpc/connect-node";
 import type { Logger } from "pino";
 import { file_google_rpc_error_details } from "../../gen/google/rpc/error_details_pb.ts";
 import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
+import { type Admit, credentialsKey, openAccess } from "../auth/access.ts";
+import { callerKey } from "../auth/caller.ts";
 import { createBatcher } from "../commit/batcher.ts";
 import { commit, type Result } from "../commit/commit.ts";
 import { ownerNumber } from "../commit/owner.ts";
@@ -12,6 +14,7 @@ import type { Config } from "../config.ts";
 import type { Command } from "../ledger/command.ts";
 import type { PriceList } from "../ledger/prices.ts";
 import {
+  authorization,
   completeErrors,
   errorTranslation,
   errorTranslator,
@@ -54,6 +57,9 @@ export async function startServer(
   log: Logger,
   through: (fast: StreamTaker) => StreamTaker = (fast) => fast,
 ): Promise<PointsServer> {
+  const toError = errorTranslator(log);
+  const access = openAccess(config, log, toError);
+  const secure = readTls(config);
   const batcher = createBatcher<Command, Result>({
     lanes: config.lanes,
     ownerOf: ({ userId }) => ownerNumber(userId),
@@ -66,7 +72,6 @@ export async function startServer(
   const watchers = createWatchers(orm, log);
   const { submit } = batcher;
   const hasRoom = () => batcher.queued() < config.queueMaxOps;
-  const toError = errorTranslator(log);
   const stopping = new AbortController();
   const { signal } = stopping;
   const backend = { submit, hasRoom, stopping: signal, toError, orm, prices, watchers };
@@ -78,16 +83,15 @@ export async function startServer(
   };
   const shared: ConnectOptions = {
     routes,
-    interceptors: [errorTranslation(toError), validation()],
+    interceptors: [errorTranslation(toError), validation(), authorization()],
     acceptCompression: [compressionGzip, compressionBrotli],
     readMaxBytes: config.messageMaxBytes,
     // An answer repeats what was asked and adds to it; it must never be what fails.
     writeMaxBytes: 16 * config.messageMaxBytes,
   };
   const deadlines = { defaultMs: config.deadlineDefaultMs, maxMs: config.deadlineMaxMs };
-  const handler = connectHandler(shared, deadlines);
-  const take = through(fastUnary(shared, deadlines));
-  const secure = readTls(config);
+  const handler = connectHandler(shared, deadlines, access.admit);
+  const take = through(fastUnary(shared, deadlines, access.admit));
   const listener = await listen(config.listen, handler, listenLimits, take, secure);
   const stopWatchingTls = watchTls(config, log, listener.renew);
   const watch = watchDatabase(orm, log, health.setServing);
@@ -97,6 +101,7 @@ export async function startServer(
     address: listener.address,
     async stop() {
       stopWatchingTls();
+      access.close();
       await watch.stop();
       health.setServing(false);
       await sweeper.stop();
@@ -110,10 +115,26 @@ export async function startServer(
 }
 
 /** Connect's adapter: every protocol, HTTP/1.1 and HTTP/2. */
-function connectHandler(shared: ConnectOptions, deadlines: DeadlineLimits): Handler {
+function connectHandler(
+  shared: ConnectOptions,
+  deadlines: DeadlineLimits,
+  admit: Admit,
+): Handler {
   const adapter = connectNodeAdapter({
     ...shared,
-    requestGate: completeErrors,
+    contextValues: (request) => {
+      const connection = "stream" in request ? request.stream.session : request;
+      const { authorization: token } = request.headers;
+      return createContextValues().set(credentialsKey, { authorization: token, connection });
+    },
+    async requestGate(context) {
+      completeErrors(context);
+      const { service, method, values } = context;
+      const path = `/${service.typeName}/${method.name}`;
+      const admitted = await admit(path, values.get(credentialsKey));
+      if (admitted instanceof ConnectError) throw admitted;
+      values.set(callerKey, admitted);
+    },
     fallback: unknownRpc,
     // People read the JSON: a balance of 0 is worth saying.
     jsonOptions: { alwaysEmitImplicit: true, registry: ERROR_DETAILS },

@@ -1,13 +1,10 @@
 import { constants } from "node:crypto";
-import { readFileSync, unwatchFile, watchFile } from "node:fs";
+import { readFileSync } from "node:fs";
 import * as tls from "node:tls";
 import type { Logger } from "pino";
 import type { Config } from "../config.ts";
+import { rereadOnChange } from "../reread.ts";
 import { UsageError } from "../usage.ts";
-
-// A stat of each file so often. Watching folders instead misses files that are links, which is how
-// Kubernetes mounts secrets.
-const LOOK_MS = 1_000;
 
 /** What a TLS server needs; of it only the certificates may change while it runs. */
 export type TlsOptions = tls.SecureContextOptions & tls.TlsOptions;
@@ -41,8 +38,7 @@ export function readTls({ tlsCert, tlsKey, tlsClientCa }: Config): TlsOptions | 
 }
 
 /**
- * Reads the certificates again whenever one of their files changes. What cannot be used is refused,
- * and those in use stay: while two files are replaced, they don't fit for a moment.
+ * Reads the certificates again whenever one of their files changes.
  *
  * @returns how to stop
  */
@@ -51,18 +47,12 @@ export function watchTls(
   log: Logger,
   onChange: (options: TlsOptions) => void,
 ): () => void {
-  const files = [config.tlsCert, config.tlsKey, config.tlsClientCa].filter((file) => file !== undefined);
-  const look = () => {
-    try {
-      const options = readTls(config);
-      if (options !== undefined) onChange(options);
-      log.info("the certificates have been read again");
-    } catch (err) {
-      log.error({ err }, "the new certificates are refused, the old ones stay in use");
-    }
+  const files = [config.tlsCert, config.tlsKey, config.tlsClientCa];
+  const read = () => {
+    const options = readTls(config);
+    if (options !== undefined) onChange(options);
   };
-  for (const file of files) watchFile(file, { interval: LOOK_MS, persistent: false }, look);
-  return () => files.forEach((file) => unwatchFile(file, look));
+  return rereadOnChange(files.filter((file) => file !== undefined), read, log, "certificates");
 }
 
 function readPem(name: string, path: string): string {

@@ -8,6 +8,7 @@ import {
   type HandlerContext,
   type UnaryRequest,
 } from "@connectrpc/connect";
+import { type Caller, callerKey } from "../auth/caller.ts";
 
 /**
  * A unary gRPC call as Connect shows it: both what interceptors see of it and what its handler
@@ -23,6 +24,7 @@ export class UnaryCall implements Omit<UnaryRequest, "message">, HandlerContext 
   message: Message | undefined;
   readonly #http: ServerHttp2Stream;
   readonly #headers: IncomingHttpHeaders;
+  readonly #caller: Caller;
   readonly #deadline: number;
   #watch: ReturnType<typeof watchCaller> | undefined;
   #requestHeader: Headers | undefined;
@@ -35,11 +37,13 @@ export class UnaryCall implements Omit<UnaryRequest, "message">, HandlerContext 
     http: ServerHttp2Stream,
     headers: IncomingHttpHeaders,
     method: DescMethodUnary,
+    caller: Caller,
     deadline: number,
   ) {
     this.#http = http;
     this.#headers = headers;
     this.method = method;
+    this.#caller = caller;
     this.#deadline = deadline;
   }
 
@@ -73,7 +77,7 @@ export class UnaryCall implements Omit<UnaryRequest, "message">, HandlerContext 
   }
 
   get values() {
-    return (this.#values ??= createContextValues());
+    return (this.#values ??= createContextValues().set(callerKey, this.#caller));
   }
 
   get contextValues() {

@@ -89,6 +89,7 @@ export const EntryEntity = defineEntity({
     metadata: p.json<Record<string, string>>().nullable(),
     ...figures,
     hash: p.blob(),
+    caller: id().nullable(),
   },
 });
 

@@ -29,6 +29,7 @@ export type EntryRow = {
   total_expired: string;
   total_refunded: string;
   hash: Uint8Array;
+  caller: string | null;
 };
 
 /** The entry that a row holds. */
@@ -57,6 +58,7 @@ export function toEntry(row: EntryRow): Entry {
       totalRefunded: BigInt(row.total_refunded),
     },
     hash: row.hash,
+    caller: row.caller ?? "",
   };
 }
 

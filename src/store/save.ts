@@ -122,11 +122,11 @@ async function insertEntries(run: Run, entries: readonly Entry[]): Promise<void>
       user_id, sequence, kind, points, lots, lot_points, returned, refers_to, create_time,
       expire_time, priority, service, quantity, duration_nanos, price_version, request_id,
       fingerprint, metadata, balance, frozen, total_recharged, total_consumed, total_expired,
-      total_refunded, hash)
+      total_refunded, hash, caller)
     select user_id, sequence, kind, points, lots::bigint[], lot_points::bigint[], returned,
       refers_to, create_time, expire_time, priority, service, quantity, duration_nanos,
       price_version, request_id, fingerprint, metadata::jsonb, balance, frozen, total_recharged,
-      total_consumed, total_expired, total_refunded, hash
+      total_consumed, total_expired, total_refunded, hash, caller
     from unnest(
       ${texts(entries, (entry) => entry.userId)},
       ${bigints(entries, (entry) => entry.sequence)},
@@ -146,12 +146,13 @@ async function insertEntries(run: Run, entries: readonly Entry[]): Promise<void>
       ${bytes(entries, ({ request }) => request?.fingerprint ?? null)},
       ${texts(entries, ({ metadata }) => toJson(metadata))},
       ${sql.join(figureColumns(entries, (entry) => entry.after))},
-      ${bytes(entries, (entry) => entry.hash)}
+      ${bytes(entries, (entry) => entry.hash)},
+      ${texts(entries, ({ caller }) => (caller === "" ? null : caller))}
     ) as new (
       user_id, sequence, kind, points, lots, lot_points, returned, refers_to, create_time,
       expire_time, priority, service, quantity, duration_nanos, price_version, request_id,
       fingerprint, metadata, balance, frozen, total_recharged, total_consumed, total_expired,
-      total_refunded, hash)`);
+      total_refunded, hash, caller)`);
 }
 
 /** As texts of arrays, because unnest would take an array of arrays apart. */

@@ -16,7 +16,7 @@ afterAll(async () => {
   await database.close();
 });
 
-const common = { userId: "", request: undefined, metadata: new Map<string, string>() };
+const common = { userId: "", request: undefined, metadata: new Map<string, string>(), caller: "" };
 
 const cases: [title: string, ofBatch: Command[], said: string[]][] = [
   [

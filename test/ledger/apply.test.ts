@@ -6,7 +6,7 @@ import type { Command, Expiration, ExpireTarget } from "../../src/ledger/command
 import { LAST_INSTANT } from "../../src/ledger/time.ts";
 import { NOW, outcome, stateOf } from "../support/statement.ts";
 
-const nobody = { userId: "ada", request: undefined, metadata: new Map() };
+const nobody = { userId: "ada", request: undefined, metadata: new Map(), caller: "" };
 const consume = (points: bigint): Command => ({
   kind: "consume",
   ...nobody,
@@ -134,11 +134,14 @@ describe("what is due is booked first, in an entry of its own", () => {
   test("with the request that asked for it, and without one otherwise", () => {
     const request = { id: "r", fingerprint: new Uint8Array(32) };
     const metadata = new Map([["why", "nightly"]]);
-    const asked = apply(stateOf(lots), { kind: "expire", userId: "ada", request, metadata, target: due }, NOW);
-    const byTheWay = apply(stateOf(lots), { ...consume(1n), request, metadata } as Command, NOW);
+    const named = { request, metadata, caller: "billing" };
+    const command: Command = { kind: "expire", userId: "ada", ...named, target: due };
+    const asked = apply(stateOf(lots), command, NOW);
+    const byTheWay = apply(stateOf(lots), { ...consume(1n), ...named }, NOW);
     if ("reason" in asked || "reason" in byTheWay) throw new Error("refused");
-    expect(asked.entries[0]).toMatchObject({ request, metadata });
-    expect(byTheWay.entries[0]).toMatchObject({ request: undefined, metadata: new Map() });
+    expect(asked.entries[0]).toMatchObject(named);
+    const nameless = { request: undefined, metadata: new Map(), caller: "" };
+    expect(byTheWay.entries[0]).toMatchObject(nameless);
     expect(byTheWay.entries[1]).toMatchObject({ request, metadata });
   });
 });

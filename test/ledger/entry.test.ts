@@ -23,6 +23,7 @@ const entry: Entry = {
     ["z", "2"],
     ["a", "é"],
   ]),
+  caller: "",
   after: {
     balance: 70n,
     frozen: 0n,
@@ -43,6 +44,16 @@ test("the hash is that of the documented text, and stays so for ever", () => {
   expect(Buffer.from(hashEntry(GENESIS_HASH, entry)).toString("hex")).toBe(expected);
 });
 
+test("the caller is at the text's end, and an entry without one has the hash of old", () => {
+  const text =
+    '["ada","7","consume","30",[["1","20"],["4","10"]],"3","2","1767225600000001",null,"0",' +
+    '["tts",null,"1500000000","v1"],"job-1",' +
+    `"${"ab".repeat(32)}",[["a","é"],["z","2"]],"70","0","100","30","0","0","billing"]`;
+  const expected = createHash("sha256").update(GENESIS_HASH).update(text).digest("hex");
+  const hash = hashEntry(GENESIS_HASH, { ...entry, caller: "billing" });
+  expect(Buffer.from(hash).toString("hex")).toBe(expected);
+});
+
 const changes: [what: string, changed: Partial<Entry>][] = [
   ["the user", { userId: "bob" }],
   ["the sequence", { sequence: 8n }],
@@ -58,6 +69,7 @@ const changes: [what: string, changed: Partial<Entry>][] = [
   ["the request", { request: undefined }],
   ["the request's id", { request: { ...entry.request!, id: "job-2" } }],
   ["the metadata", { metadata: new Map([["a", "é"]]) }],
+  ["the caller", { caller: "billing" }],
   ["a figure", { after: { ...entry.after, balance: 71n } }],
 ];
 test.each(changes)("another hash if %s changes", (_, changed) => {

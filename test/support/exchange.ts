@@ -20,6 +20,8 @@ export type Exchange = {
   /** Waits before each chunk, so that they arrive one by one. */
   readonly pauseMs?: number;
   readonly trailers?: http2.OutgoingHttpHeaders;
+  /** Leaves the body open: the answer is all there is when it is at its end. */
+  readonly neverEnds?: boolean;
 };
 
 /** Makes a call on a connection of its own, and gives the answer when the stream is closed. */
@@ -39,6 +41,10 @@ export async function exchange(port: number, call: Exchange): Promise<ExchangeAn
     for (const chunk of call.chunks) {
       if (call.pauseMs !== undefined) await sleep(call.pauseMs);
       if (!stream.destroyed) stream.write(chunk);
+    }
+    if (call.neverEnds === true) {
+      await once(stream, "end");
+      return answer;
     }
     stream.end();
     await closed;

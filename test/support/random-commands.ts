@@ -105,6 +105,6 @@ function named<T extends { kind: string }>(content: fc.Arbitrary<T>): fc.Arbitra
       );
       const fingerprint = createHash("sha256").update(text).digest();
       const request = id === undefined ? undefined : { id: `request-${id}`, fingerprint };
-      return { userId, request, metadata: new Map(), ...rest } as unknown as Command;
+      return { userId, request, metadata: new Map(), caller: "", ...rest } as unknown as Command;
     });
 }

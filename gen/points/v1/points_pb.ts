@@ -1492,6 +1492,13 @@ export const WatchAccountResponseSchema: GenMessage<WatchAccountResponse> = /*@_
  * time are released, points past theirs become an entry of kind EXPIRE, each without a request_id.
  * Points that the call gives back to a lot past its time are booked as expired right after it.
  *
+ * Where the server asks who calls, each call needs a token ("authorization: Bearer …") or a client
+ * certificate, and a scope: points.spend for Consume, Freeze, Settle and Release, points.grant for
+ * Recharge, Refund and Expire, any scope for GetOrCreate, points.read for all else. Operations of a
+ * batch or a stream are checked each by its own. A caller may be kept to users whose ids begin with
+ * a prefix. Who may not is told so before anything is looked up: UNAUTHENTICATED,
+ * PERMISSION_DENIED.
+ *
  * @generated from service points.v1.PointsService
  */
 export const PointsService: GenService<{

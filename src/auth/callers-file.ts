@@ -1,0 +1,109 @@
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { parse } from "yaml";
+import { UsageError } from "../usage.ts";
+import { type Caller, isCallerName, isUserIdPrefix, SCOPES, type Scope } from "./caller.ts";
+
+/** A caller, and how they are known. */
+export type KnownCaller = {
+  readonly caller: Caller;
+  /** SHA-256 of tokens, 32 bytes each. */
+  readonly tokenDigests: readonly Buffer[];
+  /** The name in a certificate. */
+  readonly certificate: string | undefined;
+};
+
+/**
+ * Reads the file of callers and checks all of it. It looks like this:
+ *
+ *     callers:
+ *       billing:
+ *         token_sha256: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+ *         scopes: [points.spend, points.grant]
+ *       reports:
+ *         certificate: reports.internal
+ *         scopes: [points.read]
+ *         user_id_prefix: eu-
+ *
+ * `token_sha256` may be a list, so that a token can be replaced; `token` is the token itself.
+ *
+ * @throws {UsageError} that names every mistake, and repeats no token
+ */
+export function readCallers(path: string): readonly KnownCaller[] {
+  let file: unknown;
+  try {
+    file = parse(readFileSync(path, "utf8"));
+  } catch (cause) {
+    // The parser's message quotes the line, which may have a token in it.
+    const why = cause instanceof Error && "code" in cause ? `: ${String(cause.code)}` : "";
+    throw new UsageError(`the file of callers ${path} cannot be read${why}`);
+  }
+  const wrong: string[] = [];
+  const { callers, ...rest } = fieldsOf(file);
+  for (const key of Object.keys(rest)) wrong.push(`${key} is not part of it`);
+  const entries = Object.entries(fieldsOf(callers));
+  if (entries.length === 0) wrong.push("callers must name at least one caller");
+  const known = entries.map(([name, value]) => {
+    if (!isCallerName(name)) wrong.push(`callers.${name} is no name for a caller`);
+    const complain = (what: string) => wrong.push(`callers.${name}${what}`);
+    return toCaller(name, fieldsOf(value), complain);
+  });
+  const digests = known.flatMap(({ tokenDigests }) => tokenDigests.map((one) => one.toString("hex")));
+  if (new Set(digests).size < digests.length) wrong.push("two callers have the same token");
+  const names = known.flatMap(({ certificate }) => certificate?.toLowerCase() ?? []);
+  if (new Set(names).size < names.length) wrong.push("two callers have the same certificate");
+  if (wrong.length > 0) throw new UsageError(`${path}: ${wrong.join("; ")}`);
+  return known;
+}
+
+const FIELDS = new Set(["token", "token_sha256", "certificate", "scopes", "user_id_prefix"]);
+
+type Complain = (what: string) => void;
+type Fields = Record<string, unknown>;
+
+function toCaller(name: string, fields: Fields, complain: Complain): KnownCaller {
+  const { token, token_sha256: digests, certificate, scopes } = fields;
+  const { user_id_prefix: prefix = "" } = fields;
+  for (const key of Object.keys(fields)) {
+    if (!FIELDS.has(key)) complain(`.${key} is not part of a caller`);
+  }
+  if (token === undefined && digests === undefined && certificate === undefined) {
+    complain(" must have a token, a token_sha256 or a certificate");
+  }
+  if (token !== undefined && !isText(token, /^[\w.~+/-]{16,512}=*$/)) {
+    complain(".token must be 16 to 512 of A-Z a-z 0-9 - . _ ~ + /");
+  }
+  const listed = digests === undefined ? [] : Array.isArray(digests) ? digests : [digests];
+  if (!listed.every((digest) => isText(digest, /^[0-9a-f]{64}$/i))) {
+    complain(".token_sha256 must be 64 hexadecimal digits, or a list of such, in quotes");
+  }
+  if (certificate !== undefined && !isText(certificate, /^[A-Za-z0-9][\w.-]{0,252}$/)) {
+    complain(".certificate must be the name in a certificate");
+  }
+  if (!isScopes(scopes)) complain(`.scopes must be a list of ${SCOPES.join(", ")}`);
+  if (typeof prefix !== "string" || !isUserIdPrefix(prefix)) {
+    complain(".user_id_prefix must be the beginning of user ids");
+  }
+  return {
+    caller: { name, scopes: isScopes(scopes) ? scopes : [], userIdPrefix: String(prefix) },
+    tokenDigests: [
+      ...listed.map((digest) => Buffer.from(String(digest), "hex")),
+      ...(typeof token === "string" ? [createHash("sha256").update(token).digest()] : []),
+    ],
+    certificate: typeof certificate === "string" ? certificate : undefined,
+  };
+}
+
+function isScopes(value: unknown): value is readonly Scope[] {
+  const known: readonly unknown[] = SCOPES;
+  return Array.isArray(value) && value.length > 0 && value.every((one) => known.includes(one));
+}
+
+function isText(value: unknown, pattern: RegExp): value is string {
+  return typeof value === "string" && pattern.test(value);
+}
+
+function fieldsOf(value: unknown): Fields {
+  const isMap = typeof value === "object" && value !== null && !Array.isArray(value);
+  return isMap ? (value as Fields) : {};
+}

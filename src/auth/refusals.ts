@@ -1,0 +1,35 @@
+import { Code, type ConnectError } from "@connectrpc/connect";
+import { apiError } from "../rpc/errors.ts";
+import type { Caller, Scope } from "./caller.ts";
+
+const RETRY_MS = 1_000;
+
+/** Who calls is not known. */
+export function unauthenticated(message: string): ConnectError {
+  return apiError({ code: Code.Unauthenticated, reason: "UNAUTHENTICATED", message });
+}
+
+/** The keys of tokens could not be fetched: whether this one is valid is not known. */
+export function keysUnavailable(cause: unknown): ConnectError {
+  const message = "the keys that tokens are checked with cannot be fetched";
+  const content = { code: Code.Unavailable, reason: "KEYS_UNAVAILABLE", message } as const;
+  return apiError({ ...content, retryMs: RETRY_MS }, cause);
+}
+
+/** The caller lacks all of the scopes of which one is needed. */
+export function methodDenied({ name }: Caller, needed: readonly Scope[]): ConnectError {
+  const scope = needed.join(" ");
+  const lacks = scope === "" ? "nobody may call this" : `this takes ${needed.join(" or ")}`;
+  return denied(`${lacks}, and ${name} has it not`, { scope });
+}
+
+/** The caller may touch other users alone. */
+export function userDenied({ name, userIdPrefix }: Caller): ConnectError {
+  const message = `${name} may touch only users whose ids begin with ${userIdPrefix}`;
+  return denied(message, { user_id_prefix: userIdPrefix });
+}
+
+function denied(message: string, metadata: Record<string, string>): ConnectError {
+  const code = Code.PermissionDenied;
+  return apiError({ code, reason: "PERMISSION_DENIED", message, metadata });
+}

@@ -1,0 +1,54 @@
+import { createHash } from "node:crypto";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { type Client, createClient } from "@connectrpc/connect";
+import { createGrpcTransport } from "@connectrpc/connect-node";
+import type { SecureClientSessionOptions } from "node:http2";
+import { PointsService } from "../../gen/points/v1/points_pb.ts";
+
+/** The token of a caller in a test's file. */
+export function tokenOf(name: string): string {
+  return `the-token-of-${name}`;
+}
+
+/** As the file has it. */
+export function digestOf(name: string): string {
+  return createHash("sha256").update(tokenOf(name)).digest("hex");
+}
+
+/** Callers with a token and all of some scopes, and perhaps a prefix of user ids. */
+export type Callers = Record<string, { scopes: string[]; prefix?: string; certificate?: string }>;
+
+/** Writes a file of callers, and gives the variable that names it. */
+export async function writeCallers(
+  folder: string,
+  callers: Callers,
+): Promise<{ CALLERS: string }> {
+  const entries = Object.entries(callers).map(([name, { scopes, prefix, certificate }]) => {
+    const known = certificate === undefined ? `token_sha256: "${digestOf(name)}"` : `certificate: ${certificate}`;
+    const only = prefix === undefined ? "" : `\n    user_id_prefix: "${prefix}"`;
+    return `  ${name}:\n    ${known}\n    scopes: [${scopes.join(", ")}]${only}\n`;
+  });
+  const path = join(folder, "callers.yaml");
+  await writeFile(path, `callers:\n${entries.join("")}`);
+  return { CALLERS: path };
+}
+
+/** A client that sends a token with each call; undefined: none. */
+export function clientWith(
+  baseUrl: string,
+  token: string | undefined,
+  nodeOptions: SecureClientSessionOptions = {},
+): Client<typeof PointsService> {
+  const transport = createGrpcTransport({
+    baseUrl,
+    nodeOptions,
+    interceptors: [
+      (next) => (request) => {
+        if (token !== undefined) request.header.set("authorization", `Bearer ${token}`);
+        return next(request);
+      },
+    ],
+  });
+  return createClient(PointsService, transport);
+}
