@@ -1,0 +1,243 @@
+import { once } from "node:events";
+import { rm, writeFile } from "node:fs/promises";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import {
+  exportJWK,
+  generateKeyPair,
+  type GenerateKeyPairResult,
+  type JWK,
+  type JWTPayload,
+  SignJWT,
+  UnsecuredJWT,
+} from "jose";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
+import { clientWith } from "../support/callers.ts";
+import { testDatabase, type TestDatabase } from "../support/database.ts";
+import { readRefusal, refusalOf } from "../support/error-info.ts";
+import { temporaryFolder } from "../support/processes.ts";
+import { testServer } from "../support/server.ts";
+
+const ISSUER = "https://id.example";
+const AUDIENCE = "points";
+const JWT = { JWT_ISSUER: ISSUER, JWT_AUDIENCE: AUDIENCE };
+
+type Key = GenerateKeyPairResult & { readonly alg: string; readonly kid: string };
+
+let database: TestDatabase;
+let es256: Key;
+let eddsa: Key;
+let stranger: Key;
+beforeAll(async () => {
+  database = await testDatabase();
+  [es256, eddsa, stranger] = await Promise.all([
+    makeKey("ES256", "k1"),
+    makeKey("EdDSA", "k2"),
+    makeKey("ES256", "k1"),
+  ]);
+});
+afterAll(() => database.close());
+
+async function makeKey(alg: string, kid: string): Promise<Key> {
+  return { ...(await generateKeyPair(alg, { extractable: true })), alg, kid };
+}
+
+async function jwkOf({ publicKey, kid }: Key): Promise<JWK> {
+  return { ...(await exportJWK(publicKey)), kid };
+}
+
+async function jwks(...keys: Key[]): Promise<string> {
+  return JSON.stringify({ keys: await Promise.all(keys.map(jwkOf)) });
+}
+
+type Change = {
+  readonly key?: Key;
+  /** Seconds from now. */
+  readonly expires?: number;
+  readonly claims?: { readonly [Name in keyof JWTPayload]?: JWTPayload[Name] | undefined };
+  readonly header?: Record<string, unknown>;
+};
+
+/** A token of billing, which may spend and read, for a minute, but for what is changed. */
+function tokenOf({ key = es256, expires = 60, claims = {}, header = {} }: Change = {}) {
+  const now = Math.floor(Date.now() / 1000);
+  const usual = { sub: "billing", iss: ISSUER, aud: AUDIENCE, scope: "points.spend points.read" };
+  const payload = { ...usual, iat: now, exp: now + expires, ...claims } as JWTPayload;
+  return new SignJWT(payload)
+    .setProtectedHeader({ alg: key.alg, kid: key.kid, ...header })
+    .sign(key.privateKey);
+}
+
+async function serverWith(place: string) {
+  const server = await testServer({ ...JWT, JWT_KEYS: place }, database);
+  onTestFinished(() => server.stop());
+  return server;
+}
+
+async function fileOfKeys(...keys: Key[]): Promise<string> {
+  const path = `${await temporaryFolder()}/keys.json`;
+  await writeFile(path, await jwks(...keys));
+  return path;
+}
+
+describe("a JWT", () => {
+  test.each([
+    ["of ES256", async () => tokenOf()],
+    ["of EdDSA", async () => tokenOf({ key: eddsa })],
+    ["for several audiences", async () => tokenOf({ claims: { aud: ["others", AUDIENCE] } })],
+    ["with scopes that are not ours", async () => tokenOf({ claims: { scope: "openid points.read" } })],
+    ["that expired just now, as clocks differ", async () => tokenOf({ expires: -2 })],
+  ])("%s is taken", async (_, make) => {
+    const { baseUrl } = await serverWith(await fileOfKeys(es256, eddsa));
+    const client = clientWith(baseUrl, await make());
+    await client.listPrices({});
+    await client.listPrices({});
+  });
+
+  test.each<[string, RegExp, () => Promise<string>]>([
+    ["of a key that is not known", /not valid/, async () => tokenOf({ key: stranger })],
+    ["of a name for a key that is not known", /not valid/, async () => tokenOf({ header: { kid: "k9" } })],
+    ["that has expired", /expired/, async () => tokenOf({ expires: -60 })],
+    ["that is not valid yet", /not valid/, async () => tokenOf({ claims: { nbf: Date.now() } })],
+    ["that never expires", /not valid/, async () => tokenOf({ claims: { exp: undefined } })],
+    ["for another audience", /not valid/, async () => tokenOf({ claims: { aud: "others" } })],
+    ["for no audience", /not valid/, async () => tokenOf({ claims: { aud: undefined } })],
+    ["of another issuer", /not valid/, async () => tokenOf({ claims: { iss: `${ISSUER}/` } })],
+    ["of no issuer", /not valid/, async () => tokenOf({ claims: { iss: undefined } })],
+    ["of nobody", /not valid/, async () => tokenOf({ claims: { sub: undefined } })],
+    ["of an empty name", /names no caller/, async () => tokenOf({ claims: { sub: "" } })],
+    ["of a name with a space", /names no caller/, async () => tokenOf({ claims: { sub: "a b" } })],
+    ["of a number", /not valid|names no caller/, async () => tokenOf({ claims: { sub: 7 as unknown as string } })],
+    [
+      "with a prefix that is a list",
+      /user_id_prefix/,
+      async () => tokenOf({ claims: { user_id_prefix: ["eu-"] } }),
+    ],
+    ["that is critical of what we know not", /not valid/, async () => {
+      const token = await tokenOf();
+      const header = { alg: "ES256", kid: "k1", crit: ["exp"], exp: 1 };
+      return [Buffer.from(JSON.stringify(header)).toString("base64url"), ...token.split(".").slice(1)].join(".");
+    }],
+    ["without a signature", /not valid/, async () => {
+      const exp = Math.floor(Date.now() / 1000) + 60;
+      return new UnsecuredJWT({ sub: "billing", iss: ISSUER, aud: AUDIENCE, exp }).encode();
+    }],
+    ["whose signature is cut off", /not valid/, async () => (await tokenOf()).replace(/[^.]+$/, "AA")],
+    ["whose content was changed", /not valid/, async () => {
+      const [head, , signature] = (await tokenOf()).split(".");
+      const claims = { sub: "root", iss: ISSUER, aud: AUDIENCE, exp: 4e9, scope: "points.grant" };
+      return [head, Buffer.from(JSON.stringify(claims)).toString("base64url"), signature].join(".");
+    }],
+    ["that is signed with the public key as a secret", /not valid/, async () => {
+      const secret = new TextEncoder().encode(JSON.stringify(await jwkOf(es256)));
+      const exp = Math.floor(Date.now() / 1000) + 60;
+      return new SignJWT({ sub: "billing", iss: ISSUER, aud: AUDIENCE, exp })
+        .setProtectedHeader({ alg: "HS256", kid: "k1" })
+        .sign(secret);
+    }],
+    ["of another algorithm", /not valid/, async () => tokenOf({ key: await makeKey("ES384", "k1") })],
+    ["that is none", /not valid/, async () => "a.b.c"],
+  ])("%s is refused", async (_, message, make) => {
+    const { baseUrl } = await serverWith(await fileOfKeys(es256, eddsa));
+    const refusal = await refusalOf(clientWith(baseUrl, await make()).listPrices({}));
+    expect(refusal).toMatchObject({ code: "Unauthenticated", reason: "UNAUTHENTICATED" });
+    expect(refusal.message).toMatch(message);
+  });
+
+  test("gives its scopes, its prefix, and its subject as the caller's name", async () => {
+    const { baseUrl } = await serverWith(await fileOfKeys(es256));
+    const claims = { sub: "auth0|web", scope: "points.grant", user_id_prefix: "eu-" };
+    const client = clientWith(baseUrl, await tokenOf({ claims }));
+    const { entry } = await client.recharge({ userId: "eu-ada", points: 5n });
+    expect(entry?.caller).toBe("auth0|web");
+    for (const call of [client.listPrices({}), client.recharge({ userId: "ada", points: 5n })]) {
+      expect((await refusalOf(call)).code).toBe("PermissionDenied");
+    }
+  });
+
+  test("that was taken is refused once it has expired", async () => {
+    const { baseUrl } = await serverWith(await fileOfKeys(es256));
+    const client = clientWith(baseUrl, await tokenOf({ expires: -3 }));
+    await client.listPrices({});
+    await vi.waitFor(
+      async () => expect((await refusalOf(client.listPrices({}))).message).toMatch(/expired/),
+      10_000,
+    );
+  });
+});
+
+describe("keys in a file", () => {
+  test("are read again when it changes, and a broken file changes nothing", async () => {
+    const path = await fileOfKeys(es256);
+    const { baseUrl } = await serverWith(path);
+    const [old, next] = [clientWith(baseUrl, await tokenOf()), clientWith(baseUrl, await tokenOf({ key: eddsa }))];
+    await old.listPrices({});
+    await writeFile(path, "{");
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    await old.listPrices({});
+    await writeFile(path, await jwks(eddsa));
+    await vi.waitFor(() => next.listPrices({}), 20_000);
+    // Though it was taken before.
+    expect((await refusalOf(old.listPrices({}))).reason).toBe("UNAUTHENTICATED");
+  });
+
+  test("that is none keep the server from starting", async () => {
+    const path = await fileOfKeys();
+    for (const text of ["", "{}", '{"keys": 1}', "[]"]) {
+      await writeFile(path, text);
+      await expect(serverWith(path)).rejects.toThrow(/JWT_KEYS: .* is no file of keys/);
+    }
+    await rm(path);
+    await expect(serverWith(path)).rejects.toThrow(/JWT_KEYS/);
+  });
+});
+
+describe("keys at a URL", () => {
+  type Issuer = { readonly url: string; readonly server: Server; keys: string; asked: number };
+
+  async function issuer(...keys: Key[]): Promise<Issuer> {
+    const server = createServer((_, answer) => {
+      found.asked += 1;
+      answer.writeHead(found.keys === "" ? 503 : 200).end(found.keys);
+    }).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    onTestFinished(() => void server.close());
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/keys`;
+    const found: Issuer = { url, server, keys: await jwks(...keys), asked: 0 };
+    return found;
+  }
+
+  test("are fetched once, when the first token comes", async () => {
+    const id = await issuer(es256, eddsa);
+    const { baseUrl } = await serverWith(id.url);
+    expect(id.asked).toBe(0);
+    for (const key of [es256, eddsa]) {
+      await clientWith(baseUrl, await tokenOf({ key })).listPrices({});
+    }
+    const unknown = clientWith(baseUrl, await tokenOf({ header: { kid: "k9" } }));
+    expect((await refusalOf(unknown.listPrices({}))).reason).toBe("UNAUTHENTICATED");
+    expect(id.asked).toBe(1);
+  });
+
+  test("that cannot be fetched make a call UNAVAILABLE, and not its token invalid", async () => {
+    const id = await issuer(es256);
+    const keys = id.keys;
+    id.keys = "";
+    const { baseUrl } = await serverWith(id.url);
+    const client = clientWith(baseUrl, await tokenOf());
+    const refusal = await refusalOf(client.listPrices({}));
+    expect(refusal).toMatchObject({ code: "Unavailable", reason: "KEYS_UNAVAILABLE", retryMs: 1_000 });
+    id.keys = "no JSON";
+    expect((await refusalOf(client.listPrices({}))).reason).toBe("KEYS_UNAVAILABLE");
+    id.keys = keys;
+    await client.listPrices({});
+  });
+});
+
+test("no answer to a token has more in it than that it is not valid", async () => {
+  const { baseUrl } = await serverWith(await fileOfKeys(es256));
+  const token = await tokenOf({ key: stranger });
+  const [result] = await Promise.allSettled([clientWith(baseUrl, token).listPrices({})]);
+  const { reason } = result as PromiseRejectedResult;
+  expect(readRefusal(reason)).toMatchObject({ message: "the token is not valid", metadata: {} });
+});
