@@ -50,7 +50,7 @@ async function openAt(config: Config, url: string, answerMaxMs = 0): Promise<Dat
   return { orm, url, about, lost: new Promise(() => {}), close: () => orm.close() };
 }
 
-/** One connection a lane, and some for the sweeper, the health check and readers. */
+/** One connection a lane, one for the sweeper and one for the health check. */
 function poolMax({ lanes }: Config): number {
-  return lanes + 5;
+  return lanes + 2;
 }

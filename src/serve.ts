@@ -14,6 +14,7 @@ import { endWorker, isWorker, startWorkers } from "./workers.ts";
 
 // Nothing that a server asks takes so long: locks are waited for 2 s at the most.
 const ANSWER_MAX_MS = 10_000;
+const READS_MAX_CONNECTIONS = 5;
 
 /** Serves until it is told to stop, or until its database is gone for good. */
 export async function serve(config: Config): Promise<void> {
@@ -23,15 +24,17 @@ export async function serve(config: Config): Promise<void> {
   if (warning !== undefined && !isWorker) log.warn(warning);
   const prices = pricesInForce(config.prices ?? SHIPPED_PRICES, log);
   const database = await openDatabase(config, ANSWER_MAX_MS);
+  const reads = await openOrm(database.url, READS_MAX_CONNECTIONS, ANSWER_MAX_MS);
   try {
     await prepareSchema(config, database).catch(unusable);
     for (const gap of await durabilityGaps(database.orm.em.fork())) {
       log.warn(`answers may be lost in a power cut: the database has ${gap}`);
     }
+    const databases = { batches: database.orm, reads };
     const start =
       config.workers > 1
         ? startWorkers(config, database.url, log)
-        : startServer(config, database.orm, prices, log);
+        : startServer(config, databases, prices, log);
     const server = await start.catch(unserved);
     if (!isWorker) console.log(banner(config, server.address, database.about));
 
@@ -41,6 +44,7 @@ export async function serve(config: Config): Promise<void> {
     await server.stop();
     if (reason === DATABASE_LOST) throw new EmbeddedFailure(`${DATABASE_LOST}. Start again.`);
   } finally {
+    await reads.close();
     await database.close();
     endWorker();
   }

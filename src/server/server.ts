@@ -46,13 +46,15 @@ export type PointsServer = {
 /**
  * Starts serving on a database whose schema is up to date.
  *
+ * @param databases the same one twice: readers in a crowd have connections of their own, so that
+ * no batch waits for one
  * @param prices the list in force at the time of a request
  * @param through lets a test see, and refuse, what goes the fast way
  * @throws if the address cannot be listened on
  */
 export async function startServer(
   config: Config,
-  orm: Orm,
+  { batches: orm, reads }: { readonly batches: Orm; readonly reads: Orm },
   prices: () => PriceList,
   log: Logger,
   through: (fast: StreamTaker) => StreamTaker = (fast) => fast,
@@ -69,12 +71,12 @@ export async function startServer(
   });
   const health = createHealth([PointsService.typeName]);
 
-  const watchers = createWatchers(orm, log);
+  const watchers = createWatchers(reads, log);
   const { submit } = batcher;
   const hasRoom = () => batcher.queued() < config.queueMaxOps;
   const stopping = new AbortController();
   const { signal } = stopping;
-  const backend = { submit, hasRoom, stopping: signal, toError, orm, prices, watchers };
+  const backend = { submit, hasRoom, stopping: signal, toError, orm: reads, prices, watchers };
 
   const routes = (router: ConnectRouter) => {
     router.service(PointsService, pointsService(backend));

@@ -15,7 +15,7 @@ export function faultOf(error: unknown): Fault {
   return error instanceof Error && DRIVER_AWAY.test(error.message) ? "away" : "bug";
 }
 
-const DRIVER_AWAY = /connection|timeout expired|read timeout|Client was closed|not queryable/i;
+const DRIVER_AWAY = /connection|timeout ex|read timeout|Client was closed|not queryable/i;
 
 /** Another server has just made an account that this batch wanted to make. */
 function isMadeMeanwhile(error: unknown): boolean {

@@ -33,7 +33,8 @@ export async function testServer(
   const config = readConfig({ LISTEN: "127.0.0.1:0", ...environment });
   const prices = readPrices(config.prices ?? SHIPPED_PRICES);
   const log = pino({ level: "silent" });
-  const server = await startServer(config, db.orm, () => prices, log, through);
+  const databases = { batches: db.orm, reads: db.orm };
+  const server = await startServer(config, databases, () => prices, log, through);
   const { port } = server.address;
   const baseUrl = `${config.tlsCert === undefined ? "http" : "https"}://127.0.0.1:${port}`;
   const transport = createGrpcTransport({ baseUrl, nodeOptions });
