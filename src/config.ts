@@ -1,7 +1,9 @@
 import { isIP } from "node:net";
+import { type Limits, LIMITS } from "./limits.ts";
+import { type Setting, wholeNumber } from "./setting.ts";
 
 /** All that can be set, read once from the environment. Units come last in a name. */
-export type Config = {
+export type Config = Limits & {
   readonly listen: { readonly host: string; readonly port: number };
   /** Whether it may listen to others without TLS or authentication. */
   readonly insecure: boolean;
@@ -76,6 +78,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     drainMs: read(SETTINGS.drainMs),
     messageMaxBytes: read(SETTINGS.messageMaxBytes),
     logLevel: read(SETTINGS.logLevel),
+    ...mapValues(LIMITS, read),
   };
   if (wrong.length === 0) wrong.push(...unpaired(config));
   if (wrong.length > 0) throw new ConfigError(wrong.join("\n"));
@@ -105,19 +108,10 @@ export function describeConfig(): string {
   return Object.values(SETTINGS)
     .map(({ name, about, takes, fallback }) => {
       const usually = fallback === undefined ? "" : `, default ${fallback}`;
-      return `  ${name.padEnd(20)} ${about}\n${" ".repeat(23)}(${takes}${usually})`;
+      return `  ${name.padEnd(26)} ${about}\n${" ".repeat(29)}(${takes}${usually})`;
     })
     .join("\n");
 }
-
-type Setting<T> = {
-  readonly name: string;
-  readonly about: string;
-  /** What it takes, for the help and for the error. */
-  readonly takes: string;
-  readonly fallback: string | undefined;
-  readonly parse: (text: string) => T | undefined;
-};
 
 const SETTINGS = {
   listen: {
@@ -224,6 +218,7 @@ const SETTINGS = {
     1_024,
     67_108_864,
   ),
+  ...LIMITS,
   logLevel: {
     name: "LOG_LEVEL",
     about: "what to log, as JSON lines on standard error",
@@ -234,22 +229,16 @@ const SETTINGS = {
   } satisfies Setting<string>,
 };
 
-function anyText(name: string, about: string, takes = "a PEM file"): Setting<string> {
-  return { name, about, takes, fallback: undefined, parse: (text) => text };
+function mapValues<Name extends string, From, To>(
+  record: Readonly<Record<Name, From>>,
+  map: (value: From) => To,
+): Record<Name, To> {
+  const entries = Object.entries<From>(record).map(([name, value]) => [name, map(value)]);
+  return Object.fromEntries(entries) as Record<Name, To>;
 }
 
-function wholeNumber(
-  name: string,
-  about: string,
-  fallback: number,
-  min: number,
-  max: number,
-): Setting<number> {
-  const parse = (text: string) => {
-    const value = /^\d{1,12}$/.test(text) ? Number(text) : Number.NaN;
-    return value >= min && value <= max ? value : undefined;
-  };
-  return { name, about, takes: `${min} to ${max}`, fallback: String(fallback), parse };
+function anyText(name: string, about: string, takes = "a PEM file"): Setting<string> {
+  return { name, about, takes, fallback: undefined, parse: (text) => text };
 }
 
 function parseAddress(text: string): Config["listen"] | undefined {

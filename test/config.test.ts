@@ -24,6 +24,17 @@ const DEFAULTS: Config = {
   deadlineMaxMs: 60_000,
   drainMs: 10_000,
   messageMaxBytes: 1_048_576,
+  messageOutMaxBytes: 4_194_304,
+  headerMaxBytes: 16_384,
+  bodyMs: 30_000,
+  idleMs: 300_000,
+  keepAliveMs: 60_000,
+  connectionsMax: 10_000,
+  connectionsMaxPerPeer: 1_000,
+  streamsMaxPerConnection: 256,
+  resetsMaxBurst: 1_000,
+  resetsMaxPerSecond: 33,
+  callerMaxPerSecond: 10_000,
   logLevel: "info",
 };
 
@@ -37,6 +48,17 @@ const WHOLE_NUMBERS = [
   { name: "DEADLINE_MAX_MS", key: "deadlineMaxMs", min: 1, max: 3_600_000 },
   { name: "DRAIN_MS", key: "drainMs", min: 0, max: 600_000 },
   { name: "MESSAGE_MAX_BYTES", key: "messageMaxBytes", min: 1_024, max: 67_108_864 },
+  { name: "MESSAGE_OUT_MAX_BYTES", key: "messageOutMaxBytes", min: 65_536, max: 67_108_864 },
+  { name: "HEADER_MAX_BYTES", key: "headerMaxBytes", min: 4_096, max: 1_048_576 },
+  { name: "BODY_MS", key: "bodyMs", min: 100, max: 600_000 },
+  { name: "IDLE_MS", key: "idleMs", min: 1_000, max: 86_400_000 },
+  { name: "KEEPALIVE_MS", key: "keepAliveMs", min: 1_000, max: 86_400_000 },
+  { name: "CONNECTIONS_MAX", key: "connectionsMax", min: 1, max: 1_000_000 },
+  { name: "CONNECTIONS_MAX_PER_PEER", key: "connectionsMaxPerPeer", min: 1, max: 1_000_000 },
+  { name: "STREAMS_MAX_PER_CONNECTION", key: "streamsMaxPerConnection", min: 1, max: 10_000 },
+  { name: "RESETS_MAX_BURST", key: "resetsMaxBurst", min: 1, max: 1_000_000 },
+  { name: "RESETS_MAX_PER_SECOND", key: "resetsMaxPerSecond", min: 1, max: 1_000_000 },
+  { name: "CALLER_MAX_PER_SECOND", key: "callerMaxPerSecond", min: 1, max: 1_000_000 },
 ] as const;
 
 describe("the configuration", () => {

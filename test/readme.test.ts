@@ -53,7 +53,7 @@ describe("the README", () => {
       ([, name, about, takes, fallback]) => {
         const usually = fallback === "" ? "" : `, default ${fallback?.trim()}`;
         const text = about!.replaceAll("`", "");
-        return `  ${name!.padEnd(20)} ${text}\n${" ".repeat(23)}(${takes}${usually})`;
+        return `  ${name!.padEnd(26)} ${text}\n${" ".repeat(29)}(${takes}${usually})`;
       },
     );
     expect(table.join("\n")).toBe(describeConfig());

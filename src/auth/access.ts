@@ -8,7 +8,8 @@ import { rereadOnHangup } from "../reread.ts";
 import { ANYBODY, type Caller, NOBODY } from "./caller.ts";
 import { type KnownCaller, readCallers } from "./callers-file.ts";
 import { type Jwts, KeysUnavailable, openJwts, TokenInvalid } from "./jwt.ts";
-import { keysUnavailable, unauthenticated } from "./refusals.ts";
+import { createRate, NO_RATE, type Rate } from "./rate.ts";
+import { keysUnavailable, rateLimited, unauthenticated } from "./refusals.ts";
 import { denialOfMethod, isForEverybody } from "./rules.ts";
 
 /** What a request has to say who sends it. */
@@ -36,7 +37,12 @@ export type Admit = (path: string, credentials: Credentials) => Admission | Prom
 export type Admission = Caller | ConnectError;
 
 /** Who may call this server. */
-export type Access = { readonly admit: Admit; close(): void };
+export type Access = {
+  readonly admit: Admit;
+  /** Counts the operations of callers; one for each request is counted by `admit`. */
+  readonly rate: Rate;
+  close(): void;
+};
 
 const VERIFIED_MAX_TOKENS = 10_000;
 const VERIFIED_MAX_MS = 60_000;
@@ -56,8 +62,9 @@ export function openAccess(
 ): Access {
   const { callers: path } = config;
   if (path === undefined && config.jwtKeys === undefined) {
-    return { admit: () => ANYBODY, close: () => {} };
+    return { admit: () => ANYBODY, rate: NO_RATE, close: () => {} };
   }
+  const rate = createRate(config.callerMaxPerSecond);
   const forget = () => (known = { ...known, verified: new Map(), ofSockets: new WeakMap() });
   const jwts = openJwts(config, log, forget);
   let known = knownFrom(path);
@@ -66,8 +73,13 @@ export function openAccess(
 
   const admit: Admit = (method, credentials) => {
     if (isForEverybody(method)) return NOBODY;
-    const judge = (caller: Admission) =>
-      caller instanceof ConnectError ? caller : (denialOfMethod(caller, method) ?? caller);
+    const judge = (caller: Admission) => {
+      if (caller instanceof ConnectError) return caller;
+      const denial = denialOfMethod(caller, method);
+      if (denial !== undefined) return denial;
+      const waitMs = rate.take(caller.name);
+      return waitMs === 0 ? caller : rateLimited(waitMs);
+    };
     const found = callerOf(known, jwts, credentials);
     return found instanceof Promise ? found.catch(refusal).then(judge) : judge(found);
   };
@@ -79,6 +91,7 @@ export function openAccess(
   };
   return {
     admit,
+    rate,
     close() {
       stopReading();
       jwts?.close();

@@ -16,6 +16,12 @@ export function keysUnavailable(cause: unknown): ConnectError {
   return apiError({ ...content, retryMs: RETRY_MS }, cause);
 }
 
+/** The caller has done as much as they may for now. */
+export function rateLimited(retryMs: number): ConnectError {
+  const message = "the caller has had as many operations a second as one may have";
+  return apiError({ code: Code.ResourceExhausted, reason: "RATE_LIMITED", message, retryMs });
+}
+
 /** The caller lacks all of the scopes of which one is needed. */
 export function methodDenied({ name }: Caller, needed: readonly Scope[]): ConnectError {
   const scope = needed.join(" ");

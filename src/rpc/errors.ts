@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { isFieldError } from "@bufbuild/protobuf/reflect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import {
@@ -52,7 +53,7 @@ export function apiError(content: ErrorContent, cause?: unknown): ConnectError {
 function detailsOf(content: ErrorContent): ConnectError["details"] {
   const { reason, outcome = "NOT_APPLIED", metadata = {}, violations = [], retryMs } = content;
   const info = { domain: DOMAIN, reason, metadata: { ...metadata, outcome } };
-  const retryDelay = { seconds: 0n, nanos: (retryMs ?? 0) * 1_000_000 };
+  const retryDelay = durationFromMs(retryMs ?? 0);
   return [
     { desc: ErrorInfoSchema, value: info },
     ...(violations.length === 0
@@ -163,6 +164,14 @@ export function entryNotFound(sequence: bigint): ConnectError {
     message: `the account has no entry ${sequence}`,
     metadata: { sequence: String(sequence) },
   });
+}
+
+/** An answer that the server does not send: what was asked for may well be done. */
+export function answerTooLarge(bytes: number, maxBytes: number): ConnectError {
+  const message = `message size ${bytes} is larger than configured writeMaxBytes ${maxBytes}`;
+  const error = new ConnectError(message, Code.ResourceExhausted);
+  completeTransportError(error);
+  return error;
 }
 
 /** A page token that is not one of this request's. */
@@ -300,8 +309,11 @@ function transportErrorContent(error: ConnectError): ErrorContent {
       const violations = field === undefined ? [] : [{ field, description: message }];
       return { code, reason: "FIELD_INVALID", message, violations };
     }
-    case Code.ResourceExhausted:
-      return { code, reason: "MESSAGE_TOO_LARGE", message };
+    case Code.ResourceExhausted: {
+      // Connect's own words for what is too large to be sent.
+      const outcome = message.includes("writeMaxBytes") ? "UNKNOWN" : "NOT_APPLIED";
+      return { code, reason: "MESSAGE_TOO_LARGE", message, outcome };
+    }
     case Code.DeadlineExceeded:
       return { code, reason: "DEADLINE_EXCEEDED", message };
     case Code.Canceled:

@@ -1,8 +1,9 @@
+import { toBinary } from "@bufbuild/protobuf";
 import { ConnectError, type HandlerContext, type Interceptor } from "@connectrpc/connect";
 import type { Logger } from "pino";
 import { callerKey } from "../auth/caller.ts";
 import { requireUser } from "../auth/rules.ts";
-import { completeTransportError, thrownError } from "./errors.ts";
+import { answerTooLarge, completeTransportError, thrownError } from "./errors.ts";
 import { validate } from "./validate.ts";
 
 /** Refuses a request that breaks a limit of the contract. Streams check their own messages. */
@@ -21,6 +22,20 @@ export function authorization(): Interceptor {
       requireUser(request.contextValues.get(callerKey), String(message.userId));
     }
     return next(request);
+  };
+}
+
+/**
+ * Refuses to send an answer that is too large, as if Connect had noticed: it does so only after it
+ * has stopped telling of errors. Streams are left alone.
+ */
+export function answerLimit(maxBytes: number): Interceptor {
+  return (next) => async (request) => {
+    const answer = await next(request);
+    if (answer.stream) return answer;
+    const { length } = toBinary(answer.method.output, answer.message);
+    if (length > maxBytes) throw answerTooLarge(length, maxBytes);
+    return answer;
   };
 }
 

@@ -12,6 +12,7 @@ import {
   OperationSchema,
 } from "../../gen/points/v1/points_pb.ts";
 import { type Caller, callerKey } from "../auth/caller.ts";
+import type { Rate } from "../auth/rate.ts";
 import { requireOperation } from "../auth/rules.ts";
 import { Draining } from "../commit/batcher.ts";
 import type { Answer } from "../ledger/batch.ts";
@@ -32,6 +33,8 @@ export type OperationServer = {
   readonly run: Run;
   /** Whether the queue would take an operation now. */
   readonly hasRoom: () => boolean;
+  /** Counts the operations of callers. */
+  readonly rate: Rate;
   /** Fires when the server stops: streams then answer what they have read, and end. */
   readonly stopping: AbortSignal;
   /** Any error as one of this API. */
@@ -53,6 +56,8 @@ export function applyBatch(
   { signal, values }: HandlerContext,
 ): Promise<Result[]> {
   const caller = values.get(callerKey);
+  // One is counted already.
+  server.rate.take(caller.name, operations.length - 1);
   return Promise.all(operations.map((operation) => resultOf(server, operation, caller, signal)));
 }
 
@@ -92,6 +97,7 @@ export async function* applyStream(
     for await (const request of requests) {
       while (unread >= UNREAD_MAX_OPS && !signal.aborted) await changed.promise;
       while (!server.hasRoom() && !signal.aborted) await sleep(FULL_QUEUE_PAUSE_MS);
+      await turnOf(server, caller, signal);
       if (server.stopping.aborted) throw stopped();
       unread += 1;
       const userId = request.operation?.operation.value?.userId ?? "";
@@ -128,6 +134,13 @@ export async function* applyStream(
   }
   if (reading) throw stopped();
   await end;
+}
+
+/** Slows a stream down to as many operations as its caller may have. */
+async function turnOf({ rate }: OperationServer, { name }: Caller, signal: AbortSignal) {
+  for (let waitMs = rate.take(name); waitMs > 0 && !signal.aborted; waitMs = rate.take(name)) {
+    await sleep(waitMs, undefined, { signal }).catch(() => {});
+  }
 }
 
 /** A tag that breaks its limit must not wait in memory: as a copy, for a slice keeps the whole. */

@@ -27,6 +27,7 @@ export type Backend = Omit<OperationServer, "run"> & {
   /** The list in force. */
   readonly prices: () => PriceList;
   readonly watchers: Watchers;
+  readonly answerMaxBytes: number;
 };
 
 /** The RPCs of PointsService: translate, submit, translate. */
@@ -76,7 +77,7 @@ export function pointsService(backend: Backend): ServiceImpl<typeof PointsServic
       return { results: await applyBatch(server, operations, context) };
     },
     apply: (requests, context) => applyStream(server, requests, context),
-    ...statements(orm),
+    ...statements(orm, backend.answerMaxBytes),
     async *watchAccount(request, { values, signal }) {
       try {
         validate(WatchAccountRequestSchema, request);

@@ -17,6 +17,7 @@ import {
 import type { Orm } from "../store/orm.ts";
 import { ENTRY_KINDS, toEntryMessage, toHoldMessage, toLotMessage } from "./answers.ts";
 import { accountNotFound, entryNotFound, invalidField } from "./errors.ts";
+import { fitting } from "./page-size.ts";
 import { pageSizeOf, readPageToken, writePageToken } from "./page-token.ts";
 import { fromTimestamp } from "./timestamps.ts";
 
@@ -25,8 +26,12 @@ type Statements = Pick<
   "getEntry" | "listEntries" | "listLots" | "listHolds"
 >;
 
-/** The RPCs that show what an account statement shows. They lock and write nothing. */
-export function statements(orm: Orm): Statements {
+/**
+ * The RPCs that show what an account statement shows. They lock and write nothing.
+ *
+ * @param answerMaxBytes pages end before they are larger
+ */
+export function statements(orm: Orm, answerMaxBytes: number): Statements {
   const requireAccount = async (userId: string) => {
     if (!(await hasAccount(orm, userId))) throw accountNotFound(userId);
   };
@@ -47,7 +52,9 @@ export function statements(orm: Orm): Statements {
         endTime: instantOf(request.endTime, "end_time"),
       };
       const size = pageSizeOf(request);
-      const { entries, next } = await readEntries(orm, userId, filter, bigintOf(before), size);
+      const page = await readEntries(orm, userId, filter, bigintOf(before), size);
+      const entries = fitting(page.entries, answerMaxBytes);
+      const next = entries.length < page.entries.length ? entries.at(-1)!.sequence : page.next;
       if (entries.length === 0 && before === undefined) await requireAccount(userId);
       const nextPageToken =
         next === undefined ? "" : writePageToken(ListEntriesRequestSchema, request, [`${next}`]);
@@ -76,9 +83,11 @@ export function statements(orm: Orm): Statements {
       const { userId, openOnly } = request;
       const [before] = readPageToken(ListHoldsRequestSchema, request) ?? [];
       const size = pageSizeOf(request);
-      const holds = await readHolds(orm, userId, openOnly, bigintOf(before), size);
+      const found = await readHolds(orm, userId, openOnly, bigintOf(before), size);
+      const holds = fitting(found, answerMaxBytes);
       if (holds.length === 0 && before === undefined) await requireAccount(userId);
-      const last = holds.length === size ? holds.at(-1) : undefined;
+      const isLast = found.length < size && holds.length === found.length;
+      const last = isLast ? undefined : holds.at(-1);
       return {
         holds: holds.map(toHoldMessage),
         nextPageToken: last

@@ -2,6 +2,7 @@ import * as http from "node:http";
 import * as http2 from "node:http2";
 import * as net from "node:net";
 import * as tls from "node:tls";
+import { type BodiesOfSession, watchBodies } from "./slow-bodies.ts";
 import type { TlsOptions } from "./tls.ts";
 
 export type Handler = (
@@ -38,15 +39,22 @@ export const listenLimits = {
   idleMs: 300_000,
   /** For the head of an HTTP/1 request. */
   headersMs: 10_000,
-  /** For a whole HTTP/1 request to arrive. */
+  /** For a whole request to arrive. */
   requestMs: 60_000,
   /** For a peer to close a connection that is finished on this side. */
   lingerMs: 500,
   /** Silence after which TCP probes whether the peer still lives. */
   keepAliveMs: 60_000,
   maxConnections: 10_000,
+  /** Of one address. */
+  maxConnectionsPerPeer: 1_000,
   maxStreamsPerSession: 256,
   maxHeaderBytes: 16_384,
+  /** Streams that a session may take back, at once and in the long run, before it is ended. */
+  maxResetsBurst: 1_000,
+  maxResetsPerSecond: 33,
+  /** Whether requests of this path are streams, which `requestMs` does not bound. */
+  isEndless: (_path: string): boolean => false,
 };
 
 /**
@@ -87,9 +95,14 @@ export async function listen(
     supervise(socket, limits.lingerMs);
     (isHttp2 ? h2 : h1).take(socket);
   };
+  const ofPeers = countPeers();
   server.on("connection", (socket) => {
     const peer = peerOf(socket);
     socket.on("error", () => {});
+    if (ofPeers(socket) > limits.maxConnectionsPerPeer) {
+      socket.destroy();
+      return;
+    }
     sockets.add(socket);
     undecided.set(peer, socket);
     socket.once("close", () => {
@@ -136,6 +149,22 @@ function bind(server: net.Server, { host, port }: { host: string; port: number }
 
 function peerOf({ remoteAddress, remotePort }: net.Socket): string {
   return `${remoteAddress} ${remotePort}`;
+}
+
+/** Counts a connection until it is closed, and says how many its address has. */
+function countPeers(): (socket: net.Socket) => number {
+  const counts = new Map<string, number>();
+  return (socket) => {
+    const { remoteAddress: address = "" } = socket;
+    const count = (counts.get(address) ?? 0) + 1;
+    counts.set(address, count);
+    socket.once("close", () => {
+      const left = counts.get(address)! - 1;
+      if (left === 0) counts.delete(address);
+      else counts.set(address, left);
+    });
+    return count;
+  };
 }
 
 /** Keeps a socket's errors from ending the process, and a peer that never closes from staying. */
@@ -229,6 +258,7 @@ function closeIfCutShort(req: http.IncomingMessage, res: http.ServerResponse) {
 
 function createHttp2(handle: Handler, limits: ListenLimits, take: StreamTaker) {
   const sessions = new Set<http2.ServerHttp2Session>();
+  const bodies = watchBodies(limits.requestMs, limits.isEndless);
   const server = http2.createServer({
     // maxSessionMemory stays at 10: lower values aborted Node.
     settings: {
@@ -236,6 +266,8 @@ function createHttp2(handle: Handler, limits: ListenLimits, take: StreamTaker) {
       maxHeaderListSize: limits.maxHeaderBytes,
     },
     unknownProtocolTimeout: limits.firstByteMs,
+    streamResetBurst: limits.maxResetsBurst,
+    streamResetRate: limits.maxResetsPerSecond,
   });
   // A setting binds a client once it has acknowledged it, which it may do late or never.
   const isTooLarge = (rawHeaders: readonly string[]) =>
@@ -254,11 +286,12 @@ function createHttp2(handle: Handler, limits: ListenLimits, take: StreamTaker) {
       server.once("session", (session) => {
         sessions.add(session);
         session.once("close", () => sessions.delete(session));
-        closeWhenIdle(session, socket, limits.idleMs);
+        closeWhenIdle(session, socket, limits.idleMs, bodies.watch(session));
       });
       server.emit("connection", socket);
     },
     drain() {
+      bodies.stop();
       for (const session of sessions) session.close();
     },
   };
@@ -273,7 +306,12 @@ function headBytes(rawHeaders: readonly string[]) {
  * Idle means no open stream. Node's own session timeout means no traffic, which would end the
  * quiet Watch of a health check.
  */
-function closeWhenIdle(session: http2.ServerHttp2Session, socket: net.Socket, idleMs: number) {
+function closeWhenIdle(
+  session: http2.ServerHttp2Session,
+  socket: net.Socket,
+  idleMs: number,
+  bodies: BodiesOfSession,
+) {
   let open = 0;
   const onIdle = () => {
     if (open > 0) return;
@@ -283,10 +321,12 @@ function closeWhenIdle(session: http2.ServerHttp2Session, socket: net.Socket, id
     idle.refresh();
   };
   const idle = setTimeout(onIdle, idleMs);
-  session.on("stream", (stream) => {
+  session.on("stream", (stream, headers) => {
     open++;
+    bodies.opened(stream, headers[":path"] ?? "");
     stream.once("close", () => {
       open--;
+      bodies.closed(stream);
       idle.refresh();
     });
   });

@@ -4,6 +4,8 @@ import { compressionBrotli, compressionGzip, connectNodeAdapter } from "@connect
 import type { Logger } from "pino";
 import { file_google_rpc_error_details } from "../../gen/google/rpc/error_details_pb.ts";
 import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
+import { ServerReflection as ReflectionV1 } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
+import { ServerReflection as ReflectionV1Alpha } from "../../gen/grpc/reflection/v1alpha/reflection_pb.ts";
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
 import { type Admit, credentialsKey, openAccess } from "../auth/access.ts";
 import { callerKey } from "../auth/caller.ts";
@@ -14,6 +16,7 @@ import type { Config } from "../config.ts";
 import type { Command } from "../ledger/command.ts";
 import type { PriceList } from "../ledger/prices.ts";
 import {
+  answerLimit,
   authorization,
   completeErrors,
   errorTranslation,
@@ -28,7 +31,13 @@ import { watchDatabase } from "./database-watch.ts";
 import { boundDeadline, type DeadlineLimits } from "./deadline.ts";
 import { fastUnary, type ConnectOptions } from "./fast-unary.ts";
 import { createHealth } from "./health.ts";
-import { type Handler, listen, listenLimits, type StreamTaker } from "./listen.ts";
+import {
+  type Handler,
+  listen,
+  type ListenLimits,
+  listenLimits,
+  type StreamTaker,
+} from "./listen.ts";
 import { reflectionRoutes } from "./reflection.ts";
 import { readTls, watchTls } from "./tls.ts";
 import { unknownRpc } from "./unknown-rpc.ts";
@@ -76,7 +85,10 @@ export async function startServer(
   const hasRoom = () => batcher.queued() < config.queueMaxOps;
   const stopping = new AbortController();
   const { signal } = stopping;
-  const backend = { submit, hasRoom, stopping: signal, toError, orm: reads, prices, watchers };
+  const { rate } = access;
+  const answerMaxBytes = config.messageOutMaxBytes;
+  const operations = { submit, hasRoom, rate, stopping: signal, toError };
+  const backend = { ...operations, orm: reads, prices, watchers, answerMaxBytes };
 
   const routes = (router: ConnectRouter) => {
     router.service(PointsService, pointsService(backend));
@@ -88,13 +100,12 @@ export async function startServer(
     interceptors: [errorTranslation(toError), validation(), authorization()],
     acceptCompression: [compressionGzip, compressionBrotli],
     readMaxBytes: config.messageMaxBytes,
-    // An answer repeats what was asked and adds to it; it must never be what fails.
-    writeMaxBytes: 16 * config.messageMaxBytes,
+    writeMaxBytes: answerMaxBytes,
   };
   const deadlines = { defaultMs: config.deadlineDefaultMs, maxMs: config.deadlineMaxMs };
   const handler = connectHandler(shared, deadlines, access.admit);
   const take = through(fastUnary(shared, deadlines, access.admit));
-  const listener = await listen(config.listen, handler, listenLimits, take, secure);
+  const listener = await listen(config.listen, handler, limitsOf(config), take, secure);
   const stopWatchingTls = watchTls(config, log, listener.renew);
   const watch = watchDatabase(orm, log, health.setServing);
   const sweeper = startSweeper(orm, submit, config.sweepSeconds, log);
@@ -116,6 +127,31 @@ export async function startServer(
   };
 }
 
+function limitsOf(config: Config): ListenLimits {
+  return {
+    ...listenLimits,
+    idleMs: config.idleMs,
+    requestMs: config.bodyMs,
+    keepAliveMs: config.keepAliveMs,
+    maxConnections: config.connectionsMax,
+    maxConnectionsPerPeer: config.connectionsMaxPerPeer,
+    maxStreamsPerSession: config.streamsMaxPerConnection,
+    maxHeaderBytes: config.headerMaxBytes,
+    maxResetsBurst: config.resetsMaxBurst,
+    maxResetsPerSecond: config.resetsMaxPerSecond,
+    // Whoever streams requests may take as long as they like.
+    isEndless: (path) => ENDLESS_PATHS.has(path),
+  };
+}
+
+const ENDLESS_PATHS = new Set(
+  [PointsService, ReflectionV1, ReflectionV1Alpha].flatMap(({ typeName, methods }) =>
+    methods
+      .filter(({ methodKind }) => methodKind === "bidi_streaming")
+      .map(({ name }) => `/${typeName}/${name}`),
+  ),
+);
+
 /** Connect's adapter: every protocol, HTTP/1.1 and HTTP/2. */
 function connectHandler(
   shared: ConnectOptions,
@@ -124,6 +160,9 @@ function connectHandler(
 ): Handler {
   const adapter = connectNodeAdapter({
     ...shared,
+    interceptors: [answerLimit(shared.writeMaxBytes), ...shared.interceptors],
+    // JSON is larger than what is measured.
+    writeMaxBytes: 0xffffffff,
     contextValues: (request) => {
       const connection = "stream" in request ? request.stream.session : request;
       const { authorization: token } = request.headers;
