@@ -22,6 +22,8 @@ export type Config = Limits & {
   readonly databaseUrl: string | undefined;
   readonly dataDir: string;
   readonly migrate: boolean;
+  /** Who gets what a server needs of the schema; undefined: nobody does. */
+  readonly serverRole: string | undefined;
   /** Undefined: the price list that ships. */
   readonly prices: string | undefined;
   readonly sweepSeconds: number;
@@ -67,6 +69,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     databaseUrl: read(SETTINGS.databaseUrl),
     dataDir: read(SETTINGS.dataDir),
     migrate: read(SETTINGS.migrate),
+    serverRole: read(SETTINGS.serverRole),
     prices: read(SETTINGS.prices),
     sweepSeconds: read(SETTINGS.sweepSeconds),
     workers: read(SETTINGS.workers),
@@ -166,6 +169,13 @@ const SETTINGS = {
     fallback: "on",
     parse: (text: string) => (text === "on" ? true : text === "off" ? false : undefined),
   } satisfies Setting<boolean>,
+  serverRole: {
+    name: "SERVER_ROLE",
+    about: "the role of servers, which migrate lets do what they need and no more",
+    takes: "a role of the database",
+    fallback: undefined,
+    parse: (text: string) => (/^[^\s"]{1,63}$/.test(text) ? text : undefined),
+  } satisfies Setting<string>,
   prices: {
     name: "PRICES",
     about: "the price list, read again on SIGHUP; unset: the one that ships",

@@ -75,7 +75,7 @@ async function prepareSchema(config: Config, { orm, url }: Database): Promise<vo
     // A migration may take its time, and waits for that of another server.
     const patient = await openOrm(url, 2);
     try {
-      await migrate(patient);
+      await migrate(patient, config.serverRole);
     } finally {
       await patient.close();
     }

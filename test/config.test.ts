@@ -15,6 +15,7 @@ const DEFAULTS: Config = {
   prices: undefined,
   dataDir: ".points",
   migrate: true,
+  serverRole: undefined,
   sweepSeconds: 300,
   workers: 1,
   lanes: 2,

@@ -60,7 +60,8 @@ ${describeConfig()}
     () => `Usage: points migrate
 
 Brings the schema of the database up to date, and exits. The database is that of DATABASE_URL, or
-else the one in DATA_DIR.
+else the one in DATA_DIR. Where SERVER_ROLE names a role, it is given what servers need, and all
+else is taken from it: it can then read entries and add to them, but not change or delete them.
 `,
   ],
   [

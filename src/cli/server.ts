@@ -20,9 +20,10 @@ export async function runServe(args: readonly string[]): Promise<void> {
 /** `points migrate`: brings the schema up to date. */
 export async function runMigrate(args: readonly string[]): Promise<void> {
   readArguments(args, {}, []);
-  const database = await openDatabase(readConfig(process.env));
+  const config = readConfig(process.env);
+  const database = await openDatabase(config);
   try {
-    const names = await migrate(database.orm).catch(unusable);
+    const names = await migrate(database.orm, config.serverRole).catch(unusable);
     console.log(names.length === 0 ? "the schema is up to date" : `applied ${names.join(", ")}`);
   } finally {
     await database.close();

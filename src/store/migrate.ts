@@ -1,3 +1,4 @@
+import { grantToServer } from "./grants.ts";
 import { MIGRATIONS } from "./migrations/list.ts";
 import type { EntityManager, Orm } from "./orm.ts";
 
@@ -8,16 +9,19 @@ const MIGRATION_LOCK = 0x70_6f_69_6e_74_73n;
  * Brings the schema up to date. Replicas that start together wait for each other here, because
  * the ORM's migrator takes no lock of its own.
  *
+ * @param serverRole gets what a server needs of the schema, and no more; undefined: nobody does
  * @returns the names of the migrations that were run
  */
-export async function migrate(orm: Orm): Promise<readonly string[]> {
+export async function migrate(orm: Orm, serverRole?: string): Promise<readonly string[]> {
   return orm.em.fork().transactional(async (em) => {
     await em.execute("set local lock_timeout = 0; set local statement_timeout = 0");
     await em.execute(`select pg_advisory_xact_lock(${MIGRATION_LOCK})`);
     const pending = await pendingMigrations(em);
-    if (pending.length === 0) return [];
-    const transaction = em.getTransactionContext();
-    await orm.migrator.up(transaction === undefined ? {} : { transaction });
+    if (pending.length > 0) {
+      const transaction = em.getTransactionContext();
+      await orm.migrator.up(transaction === undefined ? {} : { transaction });
+    }
+    if (serverRole !== undefined) await grantToServer(em, serverRole);
     return pending;
   });
 }

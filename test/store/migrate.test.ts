@@ -14,7 +14,7 @@ test("of several replicas that start at once, one runs each migration and none f
     await Promise.all(orms.map((orm) => orm.close()));
   });
 
-  const ran = await Promise.all(orms.map(migrate));
+  const ran = await Promise.all(orms.map((orm) => migrate(orm)));
   expect(ran.toSorted((a, b) => b.length - a.length)).toEqual([NAMES, [], [], []]);
   const rows = await database.query("select name from points.migration order by id");
   expect(rows).toEqual(NAMES.map((name) => ({ name })));

@@ -1,0 +1,53 @@
+import { UsageError } from "../usage.ts";
+import type { EntityManager } from "./orm.ts";
+
+/**
+ * All that a server needs. What is written in entries and receipts stays: nobody who has got hold of
+ * the server's role can change it or take it away.
+ */
+const GRANTS = [
+  "usage on schema points",
+  "select on points.migration",
+  "select, insert on points.entry",
+  "select, insert on points.receipt",
+  `select, insert, update (sequence, balance, frozen, total_recharged, total_consumed, total_expired,
+    total_refunded, hash, update_time) on points.account`,
+  "select, insert, update (remaining, frozen) on points.lot",
+  "select, insert, update (settled, status) on points.hold",
+  "select, insert, update (refunded) on points.refund",
+];
+
+/**
+ * Gives a role what a server needs, and takes all else that it had been given. To be run in a
+ * transaction, by the tables' owner.
+ *
+ * @throws {UsageError} if there is no such role, or if it may change entries in another way
+ */
+export async function grantToServer(em: EntityManager, role: string): Promise<void> {
+  const [found] = await em.execute<{ name: string }[]>(
+    "select quote_ident(rolname) as name from pg_roles where rolname = ?",
+    [role],
+  );
+  if (found === undefined) throw new UsageError(`SERVER_ROLE: the database has no role ${role}`);
+  const revoked = ["schema points", "all tables in schema points"];
+  for (const on of revoked) await em.execute(`revoke all on ${on} from ${found.name}`);
+  for (const grant of GRANTS) await em.execute(`grant ${grant} to ${found.name}`);
+  const [still] = await em.execute<{ may: boolean }[]>(MAY_CHANGE_ENTRIES, [role, role, role]);
+  if (still?.may === false) return;
+  throw new UsageError(
+    `SERVER_ROLE: ${role} may change entries whatever it is granted: it is a superuser, owns the ` +
+      "tables, the schema or the database, or is a member of a role that does",
+  );
+}
+
+const MAY_CHANGE_ENTRIES = `
+  select has_table_privilege(?, entry.oid, 'update, delete, truncate, trigger')
+    or has_any_column_privilege(?, entry.oid, 'update')
+    or exists (
+      select from unnest(array[entry.relowner, schema.nspowner, database.datdba]) as owner
+      where pg_has_role((select oid from pg_roles where rolname = ?), owner, 'member')
+    ) as may
+  from pg_class as entry
+  join pg_namespace as schema on schema.oid = entry.relnamespace
+  join pg_database as database on database.datname = current_database()
+  where entry.oid = 'points.entry'::regclass`;

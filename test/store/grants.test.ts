@@ -1,0 +1,186 @@
+import { randomBytes } from "node:crypto";
+import pg from "pg";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { migrate } from "../../src/store/migrate.ts";
+import { openOrm } from "../../src/store/orm.ts";
+import { sweep } from "../../src/sweep.ts";
+import { verify } from "../../src/verify.ts";
+import { testDatabase, type TestDatabase } from "../support/database.ts";
+import { runPoints } from "../support/processes.ts";
+import { points } from "../support/requests.ts";
+import { testServer } from "../support/server.ts";
+
+const ROLE = `points_test_${randomBytes(6).toString("hex")}`;
+const PASSWORD = randomBytes(12).toString("hex");
+
+let database: TestDatabase;
+let url: string;
+beforeAll(async () => {
+  database = await testDatabase();
+  await database.query(`create role ${ROLE} login password '${PASSWORD}'`);
+  await migrate(database.orm, ROLE);
+  url = asRole(ROLE);
+});
+afterAll(async () => {
+  await database.query(`drop owned by ${ROLE}`);
+  await database.query(`drop role ${ROLE}`);
+  await database.close();
+});
+
+function asRole(role: string): string {
+  return database.url.replace(/^(\w+:\/\/)[^@]*@/, `$1${role}:${PASSWORD}@`);
+}
+
+async function clientOf(role: string): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString: asRole(role) });
+  await client.connect();
+  onTestFinished(() => client.end());
+  return client;
+}
+
+test("a server does all that it does in a role that may do no more than that", async () => {
+  const orm = await openOrm(url, 8);
+  onTestFinished(() => orm.close());
+  const server = await testServer({}, { ...database, orm });
+  onTestFinished(() => server.stop());
+  const { client } = server;
+  const userId = "ada";
+  await client.getOrCreate({ userId });
+  await client.recharge({ userId, points: 100n, requestId: "r1" });
+  const { entry } = await client.consume({ userId, cost: points(10n) });
+  await client.refund({ userId, sequence: entry!.sequence, points: 4n });
+  await client.refund({ userId, sequence: entry!.sequence });
+  const held = await client.freeze({ userId, cost: points(10n) });
+  await client.settle({ userId, hold: held.hold!.number, cost: points(3n) });
+  const again = await client.freeze({ userId, cost: points(10n) });
+  await client.release({ userId, hold: again.hold!.number });
+  await client.expire({ userId, target: { case: "points", value: 5n } });
+  await client.expire({ userId, target: { case: "due", value: true }, requestId: "e1" });
+  expect((await client.recharge({ userId, points: 100n, requestId: "r1" })).replayed).toBe(true);
+  for (const read of [client.listEntries, client.listLots, client.listHolds]) await read({ userId });
+  await client.quote({ userId, usage: { service: "script" } });
+  for await (const { account } of client.watchAccount({ userId })) {
+    expect(account?.balance).toBe(92n);
+    break;
+  }
+  expect(await sweep(orm, async () => Promise.reject(new Error("nothing is due")))).toBe(0);
+  expect(await verify(orm)).toMatchObject({ accounts: 1, wrong: [] });
+  expect(await migrate(orm)).toEqual([]);
+});
+
+describe("arbitrary SQL in the server's role", () => {
+  const harms = [
+    "update points.entry set points = 0",
+    "update points.entry set caller = 'x' where false",
+    "delete from points.entry",
+    "delete from points.receipt",
+    "truncate points.entry",
+    "truncate points.account, points.lot, points.hold, points.entry, points.refund, points.receipt",
+    "drop table points.entry",
+    "drop schema points cascade",
+    "alter table points.entry drop column hash",
+    "alter table points.entry add column x int",
+    "alter table points.entry disable trigger all",
+    "alter table points.entry rename to gone",
+    "alter table points.entry owner to current_user",
+    "create trigger t before insert on points.entry execute function suppress_redundant_updates_trigger()",
+    "create rule r as on insert to points.entry do instead nothing",
+    "create index on points.entry (points)",
+    "create table points.mine (a int)",
+    "create policy p on points.entry",
+    "grant all on points.entry to public; delete from points.entry",
+    "grant update on points.entry to current_user; update points.entry set points = 0",
+    "insert into points.entry select * from points.entry on conflict (user_id, sequence) do update set points = 0",
+    "merge into points.entry using (select 1) as one on true when matched then delete",
+    "merge into points.entry using (select 1) as one on true when matched then update set points = 0",
+    "select * from points.entry for update",
+    "begin; lock table points.entry in access exclusive mode",
+    "with gone as (delete from points.entry returning *) select * from gone",
+    "do $$ begin delete from points.entry; end $$",
+    "prepare gone as delete from points.entry; execute gone",
+    "copy points.entry from program 'true'",
+    "set session_replication_role = replica",
+    "set session authorization default; delete from points.entry",
+    "reset role; delete from points.entry",
+    "alter role current_user superuser",
+    "update points.account set user_id = 'x'",
+    "delete from points.account",
+    "delete from points.lot",
+    "update points.lot set points = 1",
+    "delete from points.hold",
+    "delete from points.refund",
+    "update points.migration set name = 'x'",
+    "delete from points.migration",
+  ];
+  test.each(harms)("%s is denied", async (harm) => {
+    await database.query(`insert into points.account
+      select 'eve', 1, 5, 0, 5, 0, 0, 0, decode(repeat('00', 32), 'hex'), now(), now()
+      on conflict do nothing`);
+    const before = await history();
+    const client = await clientOf(ROLE);
+    await expect(client.query(harm)).rejects.toMatchObject({
+      code: "42501",
+    });
+    expect(await history()).toEqual(before);
+  });
+
+  /** All that is written, and what it is written in. */
+  function history() {
+    return database.query(`
+      select (select json_agg(entry order by user_id, sequence) from points.entry) as entries,
+        (select json_agg(receipt order by user_id, request_id) from points.receipt) as receipts,
+        (select json_agg(relname || relkind::text || coalesce(relacl::text, '') order by relname)
+          from pg_class where relnamespace = 'points'::regnamespace) as tables`);
+  }
+});
+
+describe("SERVER_ROLE", () => {
+  test("takes from the role what it was given before", async () => {
+    await database.query(`grant all on all tables in schema points to ${ROLE}`);
+    await database.query(`grant create on schema points to ${ROLE}`);
+    await migrate(database.orm, ROLE);
+    const client = await clientOf(ROLE);
+    for (const harm of ["delete from points.entry", "create table points.mine (a int)"]) {
+      await expect(client.query(harm)).rejects.toMatchObject({ code: "42501" });
+    }
+  });
+
+  test("is refused if there is no such role", async () => {
+    await expect(migrate(database.orm, "nobody_at_all")).rejects.toThrow(/has no role nobody_at_all/);
+  });
+
+  const OTHER = `${ROLE}_other`;
+  test.each([
+    ["a superuser", "superuser"],
+    ["a member of the owner", 'in role "$owner"'],
+    ["a member of the owner that must ask for it", 'noinherit in role "$owner"'],
+    ["a member of who may write everything", "in role pg_write_all_data"],
+  ])("is refused if it is %s", async (_, options) => {
+    const [row] = await database.query("select current_user as owner");
+    const owner = String(row!["owner"]);
+    await database.query(`create role ${OTHER} ${options.replace("$owner", owner)}`);
+    onTestFinished(async () => {
+      await database.query(`drop role ${OTHER}`);
+    });
+    await expect(migrate(database.orm, OTHER)).rejects.toThrow(/may change entries whatever/);
+    await expect(migrate(database.orm, owner)).rejects.toThrow(/may change entries whatever/);
+  });
+
+  test("is set by points migrate, and the server's role cannot migrate itself", async () => {
+    const own = await testDatabase({ empty: true });
+    onTestFinished(async () => {
+      await own.query(`drop owned by ${ROLE}`);
+      await own.close();
+    });
+    const ownUrl = own.url.replace(/^(\w+:\/\/)[^@]*@/, `$1${ROLE}:${PASSWORD}@`);
+    const denied = await runPoints({ DATABASE_URL: ownUrl }, ["migrate"]).exit;
+    expect(denied).toMatchObject({ code: 1, stdout: "" });
+    expect(denied.stderr).toBe(
+      "points: the database lets this role not do that: run it as the tables' owner\n",
+    );
+    const environment = { DATABASE_URL: own.url, SERVER_ROLE: ROLE };
+    expect(await runPoints(environment, ["migrate"]).exit).toMatchObject({ code: 0, stderr: "" });
+    const verified = await runPoints({ DATABASE_URL: ownUrl }, ["verify"]).exit;
+    expect(verified).toMatchObject({ code: 0 });
+  });
+});
