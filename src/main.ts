@@ -1,6 +1,7 @@
 import { WrongUsage } from "./cli/arguments.ts";
 import { help, helpFor } from "./cli/help.ts";
 import { ConfigError } from "./config.ts";
+import { describeError } from "./describe-error.ts";
 import { EmbeddedFailure } from "./embedded.ts";
 import { PricesError } from "./prices.ts";
 import { UsageError } from "./usage.ts";
@@ -37,7 +38,7 @@ try {
     const of = COMMANDS.has(command) ? `${command} ` : "";
     console.error(`points: ${error.message}. See: points ${of}--help`);
   } else {
-    console.error(expected ? `points: ${(error as Error).message}` : error);
+    console.error(expected ? `points: ${(error as Error).message}` : describeError(error));
   }
   process.exit(error instanceof WrongUsage ? 2 : 1);
 }

@@ -1,8 +1,9 @@
-import { type Logger, pino } from "pino";
+import type { Logger } from "pino";
 import type { Config } from "./config.ts";
 import { type Database, openDatabase } from "./database.ts";
 import { EmbeddedFailure } from "./embedded.ts";
 import type { PriceList } from "./ledger/prices.ts";
+import { createLog } from "./log.ts";
 import { readPrices, SHIPPED_PRICES } from "./prices.ts";
 import { checkDoor } from "./server/open-door.ts";
 import { startServer } from "./server/server.ts";
@@ -18,7 +19,7 @@ const READS_MAX_CONNECTIONS = 5;
 
 /** Serves until it is told to stop, or until its database is gone for good. */
 export async function serve(config: Config): Promise<void> {
-  const log = pino({ level: config.logLevel }, pino.destination(2));
+  const log = createLog(config.logLevel);
   const stopRequested = Promise.race(["SIGTERM", "SIGINT"].map(signalled));
   const warning = checkDoor(config);
   if (warning !== undefined && !isWorker) log.warn(warning);

@@ -1,4 +1,10 @@
-import { type Client, Code, ConnectError, createClient } from "@connectrpc/connect";
+import {
+  type Client,
+  Code,
+  ConnectError,
+  createClient,
+  type Interceptor,
+} from "@connectrpc/connect";
 import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
@@ -16,7 +22,13 @@ export async function withClient(
   work: (client: Client<typeof PointsService>) => Promise<void>,
 ): Promise<void> {
   const sessionManager = new Http2SessionManager(baseUrl);
-  const transport = createGrpcTransport({ baseUrl, sessionManager, defaultTimeoutMs: TIMEOUT_MS });
+  const interceptors = [withToken(process.env["POINTS_TOKEN"])];
+  const transport = createGrpcTransport({
+    baseUrl,
+    sessionManager,
+    interceptors,
+    defaultTimeoutMs: TIMEOUT_MS,
+  });
   try {
     await work(createClient(PointsService, transport));
   } catch (error) {
@@ -24,6 +36,14 @@ export async function withClient(
   } finally {
     sessionManager.abort();
   }
+}
+
+/** Says who calls, to a server that asks. */
+function withToken(token: string | undefined): Interceptor {
+  return (next) => (request) => {
+    if (token) request.header.set("authorization", `Bearer ${token}`);
+    return next(request);
+  };
 }
 
 /** What went wrong, why by its name, and the numbers that belong to it. */

@@ -37,7 +37,9 @@ DATA_DIR.
 `;
 
 const CLIENT_OPTIONS = `\
-  --server URL            the server; otherwise POINTS_URL, or http://127.0.0.1:50051
+  --server URL            the server; otherwise POINTS_URL, or http://127.0.0.1:50051. One that
+                          asks who calls takes the token in POINTS_TOKEN; one whose certificate
+                          few trust, the authority's in NODE_EXTRA_CA_CERTS
   --json                  print the answer as protobuf's JSON
 `;
 
