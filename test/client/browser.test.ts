@@ -1,0 +1,103 @@
+import { spawnSync } from "node:child_process";
+import { Code } from "@connectrpc/connect";
+import { createConnectTransport, createGrpcWebTransport } from "@connectrpc/connect-web";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { createPointsClient, refusalOf } from "../../src/client/client.ts";
+import { points } from "../support/requests.ts";
+import { testServer, type TestServer } from "../support/server.ts";
+
+// What a browser has: fetch, and nothing of Node.
+
+let server: TestServer;
+
+beforeAll(async () => {
+  server = await testServer();
+});
+afterAll(async () => {
+  await server.stop();
+});
+
+describe.for([
+  { protocol: "Connect", createTransport: createConnectTransport },
+  { protocol: "gRPC-Web", createTransport: createGrpcWebTransport },
+])("through fetch, in $protocol", ({ protocol, createTransport }) => {
+  test("calls are answered, refusals are read, and a stream is followed", async () => {
+    const client = createPointsClient(createTransport({ baseUrl: server.baseUrl }));
+    const userId = protocol;
+    const { entry } = await client.recharge({ userId, points: 900_719_925_474n });
+    expect(entry?.requestId).not.toBe("");
+
+    const refusal = await client
+      .consume({ userId, cost: points(1_000_000_000_000n) })
+      .then(() => undefined, refusalOf);
+    expect(refusal).toMatchObject({
+      reason: "INSUFFICIENT_POINTS",
+      balance: 900_719_925_474n,
+      shortfall: 99_280_074_526n,
+    });
+
+    const balances: (bigint | undefined)[] = [];
+    for await (const { account } of client.watchAccount({ userId })) {
+      balances.push(account?.balance);
+      if (balances.length === 2) break;
+      await client.consume({ userId, cost: points(40n) });
+    }
+    expect(balances).toEqual([900_719_925_474n, 900_719_925_434n]);
+  });
+
+  test("a server that is not there is asked again", async () => {
+    const gone = await testServer({}, server.database);
+    await gone.stop();
+    let asked = 0;
+    const transport = createTransport({
+      baseUrl: gone.baseUrl,
+      fetch: (...args) => {
+        asked++;
+        return fetch(...args);
+      },
+    });
+    const client = createPointsClient(transport, { backoffMs: 1, attemptsMax: 3 });
+    await expect(client.getOrCreate({ userId: "ada" })).rejects.toThrow();
+    expect(asked).toBe(3);
+  });
+
+  test("a deadline ends a stream", async () => {
+    const client = createPointsClient(createTransport({ baseUrl: server.baseUrl }));
+    await client.getOrCreate({ userId: "dan" });
+    const watch = async () => {
+      for await (const { account } of client.watchAccount({ userId: "dan" }, { timeoutMs: 300 })) {
+        expect(account?.userId).toBe("dan");
+      }
+    };
+    await expect(watch()).rejects.toMatchObject({ code: Code.DeadlineExceeded });
+  });
+});
+
+test("nothing that the client imports is of Node", () => {
+  const { stdout, stderr } = spawnSync(
+    process.execPath,
+    ["--input-type=module", "--eval", LIST_IMPORTS],
+    { encoding: "utf8" },
+  );
+  expect(stderr).toBe("");
+  const imports = JSON.parse(stdout) as string[];
+  expect(imports.filter((url) => url.endsWith("/src/client/retry.ts"))).toHaveLength(1);
+  expect(imports.filter((url) => url.includes("/@connectrpc/connect/"))).not.toHaveLength(0);
+  expect(imports.filter((url) => !url.startsWith("file:"))).toEqual([]);
+  expect(imports.filter((url) => url.includes("/connect-node/"))).toEqual([]);
+});
+
+/** Prints what comes in, directly or not, when the client is imported. */
+const LIST_IMPORTS = `
+  import { registerHooks } from "node:module";
+  const imports = [];
+  registerHooks({
+    resolve(specifier, context, next) {
+      const resolved = next(specifier, context);
+      imports.push(resolved.url);
+      return resolved;
+    },
+  });
+  await import("./src/client/client.ts");
+  console.log(JSON.stringify(imports));
+`;
