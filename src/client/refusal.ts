@@ -1,6 +1,6 @@
 import { type DescMessage, isMessage, type MessageShape } from "@bufbuild/protobuf";
 import { anyUnpack, durationMs } from "@bufbuild/protobuf/wkt";
-import { type Code, ConnectError } from "@connectrpc/connect";
+import { ConnectError } from "@connectrpc/connect";
 import {
   BadRequestSchema,
   ErrorInfoSchema,
@@ -22,9 +22,8 @@ export function refusalOf(error: unknown): Refusal | undefined {
   if (facts === undefined) return undefined;
   const retryDelay = detailOf(error, RetryInfoSchema)?.retryDelay;
   const told: Told = {
-    ...(error instanceof ConnectError
-      ? { code: error.code, message: error.rawMessage }
-      : { code: error.code as Code, message: error.message }),
+    code: error.code,
+    message: error instanceof ConnectError ? error.rawMessage : error.message,
     outcome: info.metadata["outcome"] === "NOT_APPLIED" ? "NOT_APPLIED" : "UNKNOWN",
     violations: detailOf(error, BadRequestSchema)?.fieldViolations ?? [],
     retryDelayMs: retryDelay && durationMs(retryDelay),
@@ -43,7 +42,8 @@ export type Outcome = "NOT_APPLIED" | "UNKNOWN";
 
 /** What every refusal tells. */
 type Told = {
-  readonly code: Code;
+  /** A `Code` of Connect, whose numbers are those of gRPC. */
+  readonly code: number;
   /** For people. */
   readonly message: string;
   readonly outcome: Outcome;

@@ -1,0 +1,158 @@
+import { strict as assert } from "node:assert";
+import { randomUUID } from "node:crypto";
+import { create } from "@bufbuild/protobuf";
+import { durationFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
+import { Code, ConnectError } from "@connectrpc/connect";
+import {
+  type ApplyRequest,
+  ApplyRequestSchema,
+  type createPointsClient,
+  EntryKindSchema,
+  type OperationResult,
+  refusalOf,
+} from "points/client";
+
+type PointsClient = ReturnType<typeof createPointsClient>;
+
+const DAY_MS = 86_400_000;
+
+/** Plays what every client in clients/ plays, and prints the lines of clients/scenario.txt. */
+export async function playScenario(
+  points: PointsClient,
+  { streamsBothWays }: { streamsBothWays: boolean },
+): Promise<void> {
+  const userId = `typescript-${randomUUID()}`;
+  await recharge(points, userId);
+  await consumeTwice(points, userId);
+  await beRefused(points, userId);
+  await freezeAndSettle(points, userId);
+  await readStatement(points, userId);
+  await watchUntilDeadline(points, userId);
+  await apply(points, userId, streamsBothWays);
+}
+
+async function recharge(points: PointsClient, userId: string): Promise<void> {
+  const { account, created } = await points.getOrCreate({ userId });
+  console.log(`create: created ${created}, balance ${account?.balance}`);
+
+  const answer = await points.recharge({
+    userId,
+    requestId: "order-1",
+    points: 100n,
+    expiration: { case: "ttl", value: durationFromMs(30 * DAY_MS) },
+  });
+  assert(answer.entry?.expireTime && answer.entry.createTime);
+  const lifeMs = timestampMs(answer.entry.expireTime) - timestampMs(answer.entry.createTime);
+  console.log(
+    `recharge: lot ${answer.entry.sequence} of ${answer.entry.points} for ${lifeMs / DAY_MS} days, ` +
+      `balance ${answer.account?.balance}`,
+  );
+}
+
+async function consumeTwice(points: PointsClient, userId: string): Promise<void> {
+  for (const step of ["consume", "retry"]) {
+    const { entry, account, replayed } = await points.consume({
+      userId,
+      requestId: "job-1",
+      cost: { case: "points", value: 30n },
+      metadata: { for: "script" },
+    });
+    console.log(
+      `${step}: entry ${entry?.sequence} of ${entry?.points}, balance ${account?.balance}, ` +
+        `replayed ${replayed}`,
+    );
+  }
+}
+
+async function beRefused(points: PointsClient, userId: string): Promise<void> {
+  const cost = { case: "points", value: 1_000n } as const;
+  const refusal = await points.consume({ userId, cost }).then(() => undefined, refusalOf);
+  assert(refusal?.reason === "INSUFFICIENT_POINTS");
+  const { reason, outcome, balance, required, shortfall } = refusal;
+  assert.equal(balance + shortfall, required);
+  console.log(
+    `refused: ${reason}, balance ${balance}, required ${required}, shortfall ${shortfall}, ${outcome}`,
+  );
+}
+
+async function freezeAndSettle(points: PointsClient, userId: string): Promise<void> {
+  const { hold, account } = await points.freeze({ userId, cost: { case: "points", value: 50n } });
+  assert(hold && account);
+  console.log(`freeze: hold ${hold.number}, balance ${account.balance}, frozen ${account.frozen}`);
+
+  const cost = { case: "points", value: 45n } as const;
+  const settled = await points.settle({ userId, hold: hold.number, cost });
+  console.log(
+    `settle: ${settled.entry?.points} spent, ${settled.entry?.returned} returned, ` +
+      `balance ${settled.account?.balance}, frozen ${settled.account?.frozen}`,
+  );
+}
+
+async function readStatement(points: PointsClient, userId: string): Promise<void> {
+  const { entries, nextPageToken } = await points.listEntries({ userId, pageSize: 3 });
+  const lines = entries.map(
+    ({ sequence, kind, points: moved }) => `${sequence} ${EntryKindSchema.value[kind]?.localName} ${moved}`,
+  );
+  console.log(`statement: ${lines.join(", ")}, more ${nextPageToken !== ""}`);
+}
+
+async function watchUntilDeadline(points: PointsClient, userId: string): Promise<void> {
+  try {
+    for await (const { account } of points.watchAccount({ userId }, { timeoutMs: 1_000 })) {
+      console.log(`watch: balance ${account?.balance}`);
+    }
+    assert.fail("the stream ended before its deadline");
+  } catch (error) {
+    assert(error instanceof ConnectError && error.code === Code.DeadlineExceeded, String(error));
+    console.log("deadline: DEADLINE_EXCEEDED");
+  }
+}
+
+/** Through fetch there are no streams both ways: there, ApplyBatch takes the same operations. */
+async function apply(
+  points: PointsClient,
+  userId: string,
+  streamsBothWays: boolean,
+): Promise<void> {
+  const requests: ApplyRequest[] = [
+    create(ApplyRequestSchema, {
+      tag: "a",
+      operation: { operation: { case: "recharge", value: { userId, points: 10n } } },
+    }),
+    create(ApplyRequestSchema, {
+      tag: "b",
+      operation: {
+        operation: { case: "consume", value: { userId, cost: { case: "points", value: 5n } } },
+      },
+    }),
+    create(ApplyRequestSchema, {
+      tag: "c",
+      operation: { operation: { case: "release", value: { userId, hold: 99n } } },
+    }),
+  ];
+
+  const told: string[] = [];
+  if (streamsBothWays) {
+    for await (const { tag, result } of points.apply(sendAll(requests))) {
+      told.push(`${tag} ${resultText(result)}`);
+    }
+  } else {
+    const operations = requests.flatMap(({ operation }) => operation ?? []);
+    const { results } = await points.applyBatch({ operations });
+    for (const [i, result] of results.entries()) {
+      told.push(`${requests[i]?.tag} ${resultText(result)}`);
+    }
+  }
+  console.log(`apply: ${told.join(", ")}`);
+}
+
+async function* sendAll(requests: readonly ApplyRequest[]): AsyncGenerator<ApplyRequest> {
+  yield* requests;
+}
+
+function resultText(result: OperationResult | undefined): string {
+  const answer = result?.result;
+  assert(answer?.case !== undefined);
+  if (answer.case === "error") return refusalOf(answer.value)?.reason ?? answer.value.message;
+  return `balance ${answer.value.account?.balance}`;
+}
