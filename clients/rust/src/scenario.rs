@@ -1,0 +1,308 @@
+//! What every client in clients/ plays, and prints: the lines of clients/scenario.txt.
+
+use std::collections::HashMap;
+use std::error::Error;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use prost_types::Timestamp;
+use tonic::Code;
+
+use crate::client::{Points, pb, retried, within};
+use crate::refusal::{InsufficientPoints, reason};
+
+type Outcome = Result<(), Box<dyn Error>>;
+
+const TIMEOUT: Duration = Duration::from_secs(5);
+const SECONDS_A_DAY: i64 = 86_400;
+
+pub async fn play(points: Points) -> Outcome {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos();
+    let user_id = format!("rust-{now}");
+    recharge(&points, &user_id).await?;
+    consume_twice(&points, &user_id).await?;
+    be_refused(&points, &user_id).await?;
+    freeze_and_settle(&points, &user_id).await?;
+    read_statement(&points, &user_id).await?;
+    watch_until_deadline(&points, &user_id).await?;
+    apply(&points, &user_id).await
+}
+
+async fn recharge(points: &Points, user_id: &str) -> Outcome {
+    let request = pb::GetOrCreateRequest {
+        user_id: user_id.into(),
+    };
+    let made = retried(async || {
+        points
+            .clone()
+            .get_or_create(within(TIMEOUT, request.clone()))
+            .await
+    })
+    .await?
+    .into_inner();
+    println!(
+        "create: created {}, balance {}",
+        made.created,
+        account(made.account).balance
+    );
+
+    let request = pb::RechargeRequest {
+        user_id: user_id.into(),
+        request_id: "order-1".into(),
+        points: 100,
+        expiration: Some(pb::recharge_request::Expiration::Ttl(
+            prost_types::Duration {
+                seconds: 30 * SECONDS_A_DAY,
+                nanos: 0,
+            },
+        )),
+        ..Default::default()
+    };
+    let answer = retried(async || {
+        points
+            .clone()
+            .recharge(within(TIMEOUT, request.clone()))
+            .await
+    })
+    .await?
+    .into_inner();
+    let entry = entry(answer.entry);
+    let life_seconds = seconds(entry.expire_time) - seconds(entry.create_time);
+    println!(
+        "recharge: lot {} of {} for {} days, balance {}",
+        entry.sequence,
+        entry.points,
+        life_seconds / SECONDS_A_DAY,
+        account(answer.account).balance
+    );
+    Ok(())
+}
+
+async fn consume_twice(points: &Points, user_id: &str) -> Outcome {
+    for step in ["consume", "retry"] {
+        let request = pb::ConsumeRequest {
+            user_id: user_id.into(),
+            request_id: "job-1".into(),
+            cost: Some(pb::consume_request::Cost::Points(30)),
+            metadata: HashMap::from([("for".into(), "script".into())]),
+        };
+        let answer = retried(async || {
+            points
+                .clone()
+                .consume(within(TIMEOUT, request.clone()))
+                .await
+        })
+        .await?
+        .into_inner();
+        let entry = entry(answer.entry);
+        println!(
+            "{step}: entry {} of {}, balance {}, replayed {}",
+            entry.sequence,
+            entry.points,
+            account(answer.account).balance,
+            answer.replayed
+        );
+    }
+    Ok(())
+}
+
+async fn be_refused(points: &Points, user_id: &str) -> Outcome {
+    let request = pb::ConsumeRequest {
+        user_id: user_id.into(),
+        request_id: "job-2".into(),
+        cost: Some(pb::consume_request::Cost::Points(1_000)),
+        ..Default::default()
+    };
+    let call = retried(async || {
+        points
+            .clone()
+            .consume(within(TIMEOUT, request.clone()))
+            .await
+    });
+    let Err(status) = call.await else {
+        return Err("points were spent that are not there".into());
+    };
+    let Some(refusal) = InsufficientPoints::of(&status) else {
+        return Err(status.into());
+    };
+    assert_eq!(refusal.balance + refusal.shortfall, refusal.required);
+    println!(
+        "refused: INSUFFICIENT_POINTS, balance {}, required {}, shortfall {}, {}",
+        refusal.balance, refusal.required, refusal.shortfall, refusal.outcome
+    );
+    Ok(())
+}
+
+async fn freeze_and_settle(points: &Points, user_id: &str) -> Outcome {
+    let request = pb::FreezeRequest {
+        user_id: user_id.into(),
+        request_id: "job-3".into(),
+        cost: Some(pb::freeze_request::Cost::Points(50)),
+        ..Default::default()
+    };
+    let frozen = retried(async || {
+        points
+            .clone()
+            .freeze(within(TIMEOUT, request.clone()))
+            .await
+    })
+    .await?
+    .into_inner();
+    let hold = frozen.hold.expect("a hold").number;
+    let after = account(frozen.account);
+    println!(
+        "freeze: hold {hold}, balance {}, frozen {}",
+        after.balance, after.frozen
+    );
+
+    let request = pb::SettleRequest {
+        user_id: user_id.into(),
+        request_id: "job-3-done".into(),
+        hold,
+        cost: Some(pb::settle_request::Cost::Points(45)),
+        ..Default::default()
+    };
+    let settled = retried(async || {
+        points
+            .clone()
+            .settle(within(TIMEOUT, request.clone()))
+            .await
+    })
+    .await?
+    .into_inner();
+    let entry = entry(settled.entry);
+    let after = account(settled.account);
+    println!(
+        "settle: {} spent, {} returned, balance {}, frozen {}",
+        entry.points, entry.returned, after.balance, after.frozen
+    );
+    Ok(())
+}
+
+async fn read_statement(points: &Points, user_id: &str) -> Outcome {
+    let request = pb::ListEntriesRequest {
+        user_id: user_id.into(),
+        page_size: 3,
+        ..Default::default()
+    };
+    let page = retried(async || {
+        points
+            .clone()
+            .list_entries(within(TIMEOUT, request.clone()))
+            .await
+    })
+    .await?
+    .into_inner();
+    let lines: Vec<String> = page
+        .entries
+        .iter()
+        .map(|entry| {
+            let kind = entry.kind().as_str_name().trim_start_matches("ENTRY_KIND_");
+            format!("{} {kind} {}", entry.sequence, entry.points)
+        })
+        .collect();
+    println!(
+        "statement: {}, more {}",
+        lines.join(", "),
+        !page.next_page_token.is_empty()
+    );
+    Ok(())
+}
+
+async fn watch_until_deadline(points: &Points, user_id: &str) -> Outcome {
+    let request = pb::WatchAccountRequest {
+        user_id: user_id.into(),
+    };
+    let timeout = Duration::from_secs(1);
+    let mut stream = points
+        .clone()
+        .watch_account(within(timeout, request))
+        .await?
+        .into_inner();
+    loop {
+        match stream.message().await {
+            Ok(Some(shown)) => println!("watch: balance {}", account(shown.account).balance),
+            Ok(None) => return Err("the stream ended before its deadline".into()),
+            Err(status) if status.code() == Code::DeadlineExceeded => break,
+            Err(status) => return Err(status.into()),
+        }
+    }
+    println!("deadline: DEADLINE_EXCEEDED");
+    Ok(())
+}
+
+async fn apply(points: &Points, user_id: &str) -> Outcome {
+    let requests = tokio_stream::iter(operations(user_id));
+    let mut stream = points
+        .clone()
+        .apply(within(TIMEOUT, requests))
+        .await?
+        .into_inner();
+    let mut told = Vec::new();
+    while let Some(answer) = stream.message().await? {
+        let result = answer.result.and_then(|result| result.result);
+        told.push(format!("{} {}", answer.tag, result_text(result)));
+    }
+    println!("apply: {}", told.join(", "));
+    Ok(())
+}
+
+fn operations(user_id: &str) -> Vec<pb::ApplyRequest> {
+    use pb::operation::Operation;
+    let request = |tag: &str, operation| pb::ApplyRequest {
+        tag: tag.into(),
+        operation: Some(pb::Operation {
+            operation: Some(operation),
+        }),
+    };
+    vec![
+        request(
+            "a",
+            Operation::Recharge(pb::RechargeRequest {
+                user_id: user_id.into(),
+                request_id: "apply-a".into(),
+                points: 10,
+                ..Default::default()
+            }),
+        ),
+        request(
+            "b",
+            Operation::Consume(pb::ConsumeRequest {
+                user_id: user_id.into(),
+                request_id: "apply-b".into(),
+                cost: Some(pb::consume_request::Cost::Points(5)),
+                ..Default::default()
+            }),
+        ),
+        request(
+            "c",
+            Operation::Release(pb::ReleaseRequest {
+                user_id: user_id.into(),
+                request_id: "apply-c".into(),
+                hold: 99,
+                ..Default::default()
+            }),
+        ),
+    ]
+}
+
+fn result_text(result: Option<pb::operation_result::Result>) -> String {
+    use pb::operation_result::Result;
+    match result {
+        Some(Result::Recharge(answer)) => format!("balance {}", account(answer.account).balance),
+        Some(Result::Consume(answer)) => format!("balance {}", account(answer.account).balance),
+        Some(Result::Error(error)) => reason(&error),
+        other => panic!("unexpected {other:?}"),
+    }
+}
+
+fn account(account: Option<pb::Account>) -> pb::Account {
+    account.expect("an account in the answer")
+}
+
+fn entry(entry: Option<pb::Entry>) -> pb::Entry {
+    entry.expect("an entry in the answer")
+}
+
+fn seconds(time: Option<Timestamp>) -> i64 {
+    time.expect("a time in the entry").seconds
+}
