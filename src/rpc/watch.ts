@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
+import { Abandoned } from "../commit/batcher.ts";
 import type { Account } from "../ledger/account.ts";
 import type { Orm } from "../store/orm.ts";
 import { readAccount, readAccounts } from "../store/read.ts";
@@ -78,7 +79,7 @@ export function createWatchers(orm: Orm, log: Logger): Watchers {
         watcher.wake = resolve;
         await promise;
       }
-      callSignal.throwIfAborted();
+      if (callSignal.aborted) throw new Abandoned(true, callSignal.reason);
     } finally {
       watchers.delete(watcher);
       signal.removeEventListener("abort", wakeUp);

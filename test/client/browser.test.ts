@@ -3,6 +3,7 @@ import { Code } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcWebTransport } from "@connectrpc/connect-web";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createPointsClient, refusalOf } from "../../src/client/client.ts";
+import { startPoints } from "../support/processes.ts";
 import { points } from "../support/requests.ts";
 import { testServer, type TestServer } from "../support/server.ts";
 
@@ -71,6 +72,23 @@ describe.for([
     };
     await expect(watch()).rejects.toMatchObject({ code: Code.DeadlineExceeded });
   });
+});
+
+test("a browser that goes away is no error of the server's", async () => {
+  const served = await startPoints({ DATABASE_URL: server.database.url, LOG_LEVEL: "error" });
+  const client = createPointsClient(createConnectTransport({ baseUrl: served.baseUrl }));
+  await client.getOrCreate({ userId: "eve" });
+  const page = new AbortController();
+  const watch = async () => {
+    const stream = client.watchAccount({ userId: "eve" }, { signal: page.signal });
+    for await (const { account } of stream) {
+      if (account !== undefined) page.abort();
+    }
+  };
+  await expect(watch()).rejects.toMatchObject({ code: Code.Canceled });
+  await client.getOrCreate({ userId: "eve" });
+  const { code, stderr } = await served.end("SIGTERM");
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
 });
 
 test("nothing that the client imports is of Node", () => {
