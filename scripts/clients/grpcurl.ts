@@ -1,0 +1,65 @@
+import { randomUUID } from "node:crypto";
+import { isDeepStrictEqual } from "node:util";
+import { run } from "./run.ts";
+
+const SERVICE = "points.v1.PointsService";
+const CALL_MAX_MS = 20_000;
+
+/**
+ * Calls every RPC once with grpcurl, which learns of them by reflection.
+ *
+ * @param grpcurl the program
+ * @param address of the server, host:port
+ */
+export async function playGrpcurl(grpcurl: string, address: string): Promise<void> {
+  const ask = (...args: string[]) =>
+    run({ program: grpcurl, args, cwd: ".", timeoutMs: CALL_MAX_MS });
+  const call = async (rpc: string, request: object) => {
+    const said = await ask("-plaintext", "-d", JSON.stringify(request), address, rpc);
+    if (said.code !== 0) throw new Error(`${rpc} ended with ${said.code}:\n${said.stderr}`);
+  };
+
+  const listed = await ask("-plaintext", address, "list", SERVICE);
+  const offered = listed.stdout.trim().split("\n").toSorted();
+  const userId = `grpcurl-${randomUUID()}`;
+  const calls = callsOf(userId);
+  const called = [...calls.map(([rpc]) => rpc), "WatchAccount"].map((rpc) => `${SERVICE}.${rpc}`);
+  if (!isDeepStrictEqual(offered, [...new Set(called)].toSorted())) {
+    throw new Error(`not all RPCs are called, or some that are none; the server has\n${offered.join(" ")}`);
+  }
+
+  for (const [rpc, request] of calls) await call(`${SERVICE}/${rpc}`, request);
+  await call("grpc.health.v1.Health/Check", { service: SERVICE });
+
+  // It ends with its caller's deadline.
+  const request = JSON.stringify({ userId });
+  const watch = ["-plaintext", "-max-time", "1", "-d", request, address, `${SERVICE}/WatchAccount`];
+  const { stdout, stderr } = await ask(...watch);
+  if (!stdout.includes(userId) || !stderr.includes("DeadlineExceeded")) {
+    throw new Error(`WatchAccount showed no account until its deadline:\n${stdout}${stderr}`);
+  }
+}
+
+/** In an order in which each succeeds on a new account: the comments are the entries' numbers. */
+function callsOf(userId: string): [rpc: string, request: object][] {
+  const operation = { consume: { userId, points: 1 } };
+  return [
+    ["GetOrCreate", { userId }],
+    ["Recharge", { userId, points: 100, ttl: "3600s" }], // 1
+    ["Consume", { userId, points: 10 }], // 2
+    ["Expire", { userId, points: 1 }], // 3
+    ["Freeze", { userId, points: 20 }], // 4
+    ["Settle", { userId, hold: 4, points: 15 }], // 5
+    ["Freeze", { userId, points: 20 }], // 6
+    ["Release", { userId, hold: 6 }], // 7
+    ["Refund", { userId, sequence: 2 }], // 8
+    ["Quote", { userId, usage: { service: "script" } }],
+    ["ListPrices", {}],
+    ["ApplyBatch", { operations: [operation] }],
+    ["Apply", { tag: "a", operation }],
+    ["GetEntry", { userId, sequence: 1 }],
+    ["ListEntries", { userId, pageSize: 2 }],
+    ["ListLots", { userId }],
+    ["ListHolds", { userId, openOnly: true }],
+  ];
+}

@@ -1,0 +1,156 @@
+import { rm } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { playGrpcurl } from "./grpcurl.ts";
+import { type Command, run } from "./run.ts";
+
+/** One client to verify. */
+export type Client = {
+  readonly name: string;
+  /** The programs without which it is left out. */
+  readonly needs: readonly string[];
+  /**
+   * Gets its packages, builds it and plays it.
+   *
+   * @throws LeftOut where something cannot be had, any other Error where it does not work
+   */
+  play(test: Test): Promise<void>;
+};
+
+export type Test = {
+  /** Of the server, host:port. */
+  readonly address: string;
+  /** For what isn't worth keeping. */
+  readonly folder: string;
+  /** What a client has to print. */
+  readonly expected: string;
+};
+
+/** Something cannot be had on this machine. */
+export class LeftOut extends Error {}
+
+const FETCH_MAX_MS = 300_000;
+const BUILD_MAX_MS = 600_000;
+const PLAY_MAX_MS = 60_000;
+
+// What a build tool says that fetches while it builds, or is too old for what it is given.
+const NOT_TO_BE_HAD =
+  /could not (resolve|transfer)|unable to resolve|non-resolvable|release version .* not supported|invalid target release|requires rustc|rustc \S+ is not supported/i;
+
+/** All clients, the quick ones first. */
+export const clients: readonly Client[] = [
+  {
+    name: "typescript",
+    needs: ["npm"],
+    async play(test) {
+      const cwd = "clients/typescript";
+      await build(cwd, process.execPath, [resolve("scripts/pack-client.ts"), resolve(cwd)]);
+      // npm keeps a package whose version is the same.
+      await rm(join(cwd, "node_modules"), { recursive: true, force: true });
+      const flags = ["--no-package-lock", "--no-audit", "--no-fund", "--prefer-offline"];
+      await fetch(cwd, "npm", ["install", ...flags]);
+      await build(cwd, "npm", ["run", "build"]);
+      for (const through of [[], ["--web"]]) {
+        await play(test, cwd, process.execPath, ["dist/main.js", test.address, ...through]);
+      }
+    },
+  },
+  {
+    name: "python",
+    needs: ["python3"],
+    async play(test) {
+      const cwd = "clients/python";
+      const python = resolve(cwd, ".venv/bin/python");
+      await fetch(cwd, "python3", ["-m", "venv", ".venv"]);
+      const pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
+      await fetch(cwd, python, [...pip, "--requirement", "requirements-dev.txt"]);
+      await build(cwd, python, ["generate.py"]);
+      await build(cwd, python, ["-m", "mypy"]);
+      await play(test, cwd, python, ["main.py", test.address]);
+    },
+  },
+  {
+    name: "go",
+    needs: ["go"],
+    async play(test) {
+      const cwd = "clients/go";
+      await fetch(cwd, "go", ["mod", "download"]);
+      await build(cwd, "go", ["generate", "."]);
+      await build(cwd, "go", ["vet", "."]);
+      const program = join(test.folder, "go-client");
+      await build(cwd, "go", ["build", "-o", program, "."]);
+      await play(test, cwd, program, [test.address]);
+    },
+  },
+  {
+    name: "grpcurl",
+    needs: ["go"],
+    async play({ address, folder }) {
+      const grpcurl = "github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.4";
+      await fetch(folder, "go", ["install", grpcurl], { GOBIN: folder });
+      await playGrpcurl(join(folder, "grpcurl"), address);
+    },
+  },
+  {
+    name: "java",
+    needs: ["java", "mvn"],
+    async play(test) {
+      const cwd = "clients/java";
+      await build(cwd, "mvn", [...MAVEN, "compile"]);
+      await play(test, cwd, "mvn", [...MAVEN, "exec:java", `-Dexec.args=${test.address}`]);
+    },
+  },
+  {
+    name: "rust",
+    needs: ["cargo"],
+    async play(test) {
+      const cwd = "clients/rust";
+      await fetch(cwd, "cargo", ["fetch", "--locked"]);
+      await build(cwd, "cargo", ["build", "--locked", "--offline"]);
+      const target = process.env["CARGO_TARGET_DIR"] ?? resolve(cwd, "target");
+      await play(test, cwd, join(target, "debug/points-client"), [test.address]);
+    },
+  },
+];
+
+const MAVEN = ["--batch-mode", "--quiet", "-Dstyle.color=never"];
+
+/** Gets what a registry has. */
+async function fetch(
+  cwd: string,
+  program: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  const { ok, text } = await attempt({ program, args, cwd, timeoutMs: FETCH_MAX_MS, env });
+  if (!ok) throw new LeftOut(text);
+}
+
+async function build(cwd: string, program: string, args: readonly string[]): Promise<void> {
+  const path = `${resolve("node_modules/.bin")}:${process.env["PATH"]}`;
+  const env = { PATH: path };
+  const { ok, text } = await attempt({ program, args, cwd, timeoutMs: BUILD_MAX_MS, env });
+  if (!ok) throw NOT_TO_BE_HAD.test(text) ? new LeftOut(text) : new Error(text);
+}
+
+async function attempt(command: Command): Promise<{ ok: boolean; text: string }> {
+  const { code, stdout, stderr } = await run(command);
+  const said = `${stdout}${stderr}`.trim().split("\n").slice(0, 15).join("\n");
+  return {
+    ok: code === 0,
+    text: `"${command.program} ${command.args.join(" ")}" ended with ${code}:\n${said}`,
+  };
+}
+
+async function play(
+  { expected }: Test,
+  cwd: string,
+  program: string,
+  args: readonly string[],
+): Promise<void> {
+  const { code, stdout, stderr } = await run({ program, args, cwd, timeoutMs: PLAY_MAX_MS });
+  const what = `"${program} ${args.join(" ")}"`;
+  if (code !== 0) throw new Error(`${what} ended with ${code}:\n${stdout}${stderr}`);
+  if (stdout.trim() !== expected.trim()) {
+    throw new Error(`${what} printed other lines than clients/scenario.txt:\n${stdout}`);
+  }
+}

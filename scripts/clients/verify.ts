@@ -1,0 +1,90 @@
+/**
+ * Runs each client in clients/ whose toolchain is on this machine, and grpcurl, against one server
+ * with data of its own. Run it as `clients/verify`, or `clients/verify go python` for some of them.
+ *
+ * A client fails if its code cannot be built, or if it does not print the lines of
+ * clients/scenario.txt. It is left out if its toolchain or a package cannot be had, and the reason
+ * is told. Exits with 1 if one fails, or if all are left out.
+ */
+import { spawn } from "node:child_process";
+import { mkdtemp, readFile, realpath, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { type Client, clients, LeftOut } from "./projects.ts";
+import { ended, run } from "./run.ts";
+
+const START_MAX_MS = 60_000;
+
+process.chdir(resolve(import.meta.dirname, "../.."));
+const wanted = process.argv.slice(2);
+const unknown = wanted.filter((name) => clients.every((client) => client.name !== name));
+if (unknown.length > 0) throw new Error(`no client is called ${unknown.join(" or ")}`);
+
+const folder = await realpath(await mkdtemp(join(tmpdir(), "points-clients-")));
+const server = spawn(process.execPath, ["src/main.ts", "serve"], {
+  env: {
+    PATH: process.env["PATH"],
+    HOME: process.env["HOME"],
+    LISTEN: "127.0.0.1:0",
+    DATA_DIR: join(folder, "data"),
+    LOG_LEVEL: "warn",
+  },
+  stdio: ["ignore", "pipe", "inherit"],
+});
+const counts = { passed: 0, failed: 0, skipped: 0 };
+try {
+  const address = await addressOf();
+  const expected = await readFile("clients/scenario.txt", "utf8");
+  for (const client of clients) {
+    if (wanted.length > 0 && !wanted.includes(client.name)) continue;
+    counts[await verify(client, address, expected)]++;
+  }
+} finally {
+  server.kill("SIGTERM");
+  await ended(server);
+  await rm(folder, { recursive: true, force: true });
+}
+console.log(`\n${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`);
+if (counts.failed > 0 || counts.passed === 0) process.exitCode = 1;
+
+async function verify(
+  client: Client,
+  address: string,
+  expected: string,
+): Promise<keyof typeof counts> {
+  const startMs = performance.now();
+  const took = () => `${((performance.now() - startMs) / 1000).toFixed(1)} s`;
+  try {
+    for (const program of client.needs) {
+      const { code } = await run({ program, args: ["--help"], cwd: ".", timeoutMs: 20_000 });
+      if (code === "ENOENT") throw new LeftOut(`${program} is not on this machine`);
+    }
+    await client.play({ address, folder, expected });
+  } catch (error) {
+    const isLeftOut = error instanceof LeftOut;
+    const text = error instanceof Error ? error.message : String(error);
+    console.log(`${client.name}: ${isLeftOut ? "left out" : "FAILED"} (${took()}): ${text}`);
+    return isLeftOut ? "skipped" : "failed";
+  }
+  console.log(`${client.name}: passed (${took()})`);
+  return "passed";
+}
+
+/** Where the server listens, once it says so. */
+async function addressOf(): Promise<string> {
+  let said = "";
+  return new Promise((found, failed) => {
+    const late = setTimeout(() => server.kill("SIGKILL"), START_MAX_MS);
+    server.stdout.on("data", (chunk) => {
+      said += String(chunk);
+      const [, address] = /listens on (\S+) .*\nStop: /s.exec(said) ?? [];
+      if (address === undefined) return;
+      clearTimeout(late);
+      found(address);
+    });
+    server.stdout.once("close", () => {
+      clearTimeout(late);
+      failed(new Error(`the server ended, or did not listen within ${START_MAX_MS} ms`));
+    });
+  });
+}
