@@ -10,16 +10,22 @@ const CALL_MAX_MS = 20_000;
  *
  * @param grpcurl the program
  * @param address of the server, host:port
+ * @param token of a caller who may do everything
  */
-export async function playGrpcurl(grpcurl: string, address: string): Promise<void> {
+export async function playGrpcurl(
+  grpcurl: string,
+  address: string,
+  token: string,
+): Promise<void> {
+  const flags = ["-plaintext", "-H", `authorization: Bearer ${token}`];
   const ask = (...args: string[]) =>
-    run({ program: grpcurl, args, cwd: ".", timeoutMs: CALL_MAX_MS });
+    run({ program: grpcurl, args: [...flags, ...args], cwd: ".", timeoutMs: CALL_MAX_MS });
   const call = async (rpc: string, request: object) => {
-    const said = await ask("-plaintext", "-d", JSON.stringify(request), address, rpc);
+    const said = await ask("-d", JSON.stringify(request), address, rpc);
     if (said.code !== 0) throw new Error(`${rpc} ended with ${said.code}:\n${said.stderr}`);
   };
 
-  const listed = await ask("-plaintext", address, "list", SERVICE);
+  const listed = await ask(address, "list", SERVICE);
   const offered = listed.stdout.trim().split("\n").toSorted();
   const userId = `grpcurl-${randomUUID()}`;
   const calls = callsOf(userId);
@@ -33,8 +39,8 @@ export async function playGrpcurl(grpcurl: string, address: string): Promise<voi
 
   // It ends with its caller's deadline.
   const request = JSON.stringify({ userId });
-  const watch = ["-plaintext", "-max-time", "1", "-d", request, address, `${SERVICE}/WatchAccount`];
-  const { stdout, stderr } = await ask(...watch);
+  const rpc = `${SERVICE}/WatchAccount`;
+  const { stdout, stderr } = await ask("-max-time", "1", "-d", request, address, rpc);
   if (!stdout.includes(userId) || !stderr.includes("DeadlineExceeded")) {
     throw new Error(`WatchAccount showed no account until its deadline:\n${stdout}${stderr}`);
   }

@@ -19,6 +19,8 @@ export type Client = {
 export type Test = {
   /** Of the server, host:port. */
   readonly address: string;
+  /** Who shows it may do everything. */
+  readonly token: string;
   /** For what isn't worth keeping. */
   readonly folder: string;
   /** What a client has to print. */
@@ -84,10 +86,10 @@ export const clients: readonly Client[] = [
   {
     name: "grpcurl",
     needs: ["go"],
-    async play({ address, folder }) {
+    async play({ address, token, folder }) {
       const grpcurl = "github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.4";
       await fetch(folder, "go", ["install", grpcurl], { GOBIN: folder });
-      await playGrpcurl(join(folder, "grpcurl"), address);
+      await playGrpcurl(join(folder, "grpcurl"), address, token);
     },
   },
   {
@@ -142,12 +144,13 @@ async function attempt(command: Command): Promise<{ ok: boolean; text: string }>
 }
 
 async function play(
-  { expected }: Test,
+  { token, expected }: Test,
   cwd: string,
   program: string,
   args: readonly string[],
 ): Promise<void> {
-  const { code, stdout, stderr } = await run({ program, args, cwd, timeoutMs: PLAY_MAX_MS });
+  const env = { POINTS_TOKEN: token };
+  const { code, stdout, stderr } = await run({ program, args, cwd, timeoutMs: PLAY_MAX_MS, env });
   const what = `"${program} ${args.join(" ")}"`;
   if (code !== 0) throw new Error(`${what} ended with ${code}:\n${stdout}${stderr}`);
   if (stdout.trim() !== expected.trim()) {

@@ -7,9 +7,11 @@
  * is told. Exits with 1 if one fails, or if all are left out.
  */
 import { spawn } from "node:child_process";
-import { mkdtemp, readFile, realpath, rm } from "node:fs/promises";
+import { randomBytes } from "node:crypto";
+import { mkdtemp, readFile, realpath, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { SCOPES } from "../../src/auth/caller.ts";
 import { type Client, clients, LeftOut } from "./projects.ts";
 import { ended, run } from "./run.ts";
 
@@ -21,12 +23,17 @@ const unknown = wanted.filter((name) => clients.every((client) => client.name !=
 if (unknown.length > 0) throw new Error(`no client is called ${unknown.join(" or ")}`);
 
 const folder = await realpath(await mkdtemp(join(tmpdir(), "points-clients-")));
+// Every client has to say who it is, so that each shows how.
+const token = randomBytes(24).toString("hex");
+const callers = { verify: { token, scopes: SCOPES } };
+await writeFile(join(folder, "callers.yaml"), JSON.stringify({ callers }), { mode: 0o600 });
 const server = spawn(process.execPath, ["src/main.ts", "serve"], {
   env: {
     PATH: process.env["PATH"],
     HOME: process.env["HOME"],
     LISTEN: "127.0.0.1:0",
     DATA_DIR: join(folder, "data"),
+    CALLERS: join(folder, "callers.yaml"),
     LOG_LEVEL: "warn",
   },
   stdio: ["ignore", "pipe", "inherit"],
@@ -59,7 +66,7 @@ async function verify(
       const { code } = await run({ program, args: ["--help"], cwd: ".", timeoutMs: 20_000 });
       if (code === "ENOENT") throw new LeftOut(`${program} is not on this machine`);
     }
-    await client.play({ address, folder, expected });
+    await client.play({ address, token, folder, expected });
   } catch (error) {
     const isLeftOut = error instanceof LeftOut;
     const text = error instanceof Error ? error.message : String(error);

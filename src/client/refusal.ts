@@ -71,6 +71,7 @@ const FACTS = {
   ENTRY_NOT_REFUNDABLE: { sequence: "whole", kind: "text" },
   TOTAL_TOO_LARGE: { total: "text", limit: "whole" },
   INTERNAL: { errorId: "text?" },
+  PERMISSION_DENIED: { scope: "text?", userIdPrefix: "text?" },
 } as const satisfies { readonly [R in Reason]?: Readonly<Record<string, keyof Kinds>> };
 
 type Kinds = {
