@@ -1,0 +1,70 @@
+import type { Database } from "./cluster.ts";
+
+/** Where a ledger stands before a row. */
+export type Mark = { readonly time: string; readonly entries: bigint };
+
+/** Looks where it stands now. */
+export async function mark({ query }: Database): Promise<Mark> {
+  const [row] = await query<{ time: string; entries: string }>(
+    "select clock_timestamp()::text as time, sum(sequence) as entries from points.account",
+  );
+  return { time: row!.time, entries: BigInt(row!.entries) };
+}
+
+/**
+ * Checks what a row has done: every account that it touched obeys the equations of the ledger, and
+ * there are as many new entries as answers say.
+ *
+ * @param answered answers that made an entry
+ * @returns what is wrong; nothing if all is well
+ */
+export async function check(
+  database: Database,
+  before: Mark,
+  answered: number,
+): Promise<readonly string[]> {
+  const wrong: string[] = [];
+  await database.query("drop table if exists touched");
+  await database.query(`create temporary table touched as
+    select * from points.account where update_time >= '${before.time}'`);
+  // The planner must know how many they are, one or all.
+  await database.query("analyze touched");
+  for (const [what, sql] of Object.entries(BROKEN)) {
+    const rows = await database.query<{ user_id: string }>(`${sql} limit 3`);
+    if (rows.length > 0) {
+      wrong.push(`${what} is broken for ${rows.map(({ user_id }) => user_id).join(", ")}`);
+    }
+  }
+  const { entries } = await mark(database);
+  const made = entries - before.entries;
+  if (made !== BigInt(answered)) wrong.push(`${answered} answers, but ${made} entries`);
+  return wrong;
+}
+
+const BROKEN: Readonly<Record<string, string>> = {
+  "balance + frozen + consumed + expired = recharged + refunded": `
+    select user_id from touched
+    where balance + frozen + total_consumed + total_expired <> total_recharged + total_refunded`,
+  "balance = sum of lots' remaining, frozen = sum of lots' frozen": `
+    select user_id from touched left join (
+      select user_id, sum(remaining) as remaining, sum(lot.frozen) as frozen
+      from touched join points.lot using (user_id) group by user_id
+    ) as lots using (user_id)
+    where balance is distinct from remaining or touched.frozen is distinct from lots.frozen`,
+  "frozen = sum of open holds": `
+    select user_id from touched left join (
+      select user_id, sum(points - settled) as held
+      from points.hold where status = 'open' group by user_id
+    ) as holds using (user_id)
+    where frozen <> coalesce(held, 0)`,
+  "sequence = number of entries": `
+    select user_id from touched left join (
+      select user_id, count(*) as entries, max(entry.sequence) as last
+      from touched join points.entry using (user_id) group by user_id
+    ) as journal using (user_id)
+    where touched.sequence is distinct from entries or touched.sequence is distinct from last`,
+  "an account is as its last entry left it": `
+    select user_id from touched left join points.entry using (user_id, sequence)
+    where (touched.balance, touched.frozen, touched.total_consumed, touched.hash)
+      is distinct from (entry.balance, entry.frozen, entry.total_consumed, entry.hash)`,
+};

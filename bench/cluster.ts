@@ -1,0 +1,97 @@
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { totalmem } from "node:os";
+import { join, resolve } from "node:path";
+import pg from "pg";
+import { startEmbedded } from "../src/embedded.ts";
+import { migrate } from "../src/store/migrate.ts";
+import { openOrm } from "../src/store/orm.ts";
+
+/** The PostgreSQL of a bench, on a folder of its own on the disk that the repository is on. */
+export type Cluster = {
+  /** The process that all its others are children of. */
+  readonly pid: number;
+  readonly version: string;
+  /** As PostgreSQL itself shows them. */
+  readonly settings: Readonly<Record<string, string>>;
+  /** Makes a database with the schema of Points in it. */
+  createDatabase(name: string): Promise<Database>;
+  /** Stops it and removes all that is its. */
+  remove(): Promise<void>;
+};
+
+/** A database, and a connection to look at it with. */
+export type Database = {
+  readonly url: string;
+  /** Any SQL, its rows as `pg` gives them. */
+  query<Row = Record<string, string>>(sql: string, values?: unknown[]): Promise<Row[]>;
+};
+
+const GIB = 2 ** 30;
+
+// All rows run on the same settings. Checkpoints would come at random, and make whatever ran then
+// look slow, so there are none while a row runs: the first change of a page after one is logged
+// with the whole page, which is so for no row here.
+const SETTINGS = {
+  shared_buffers: `${Math.floor(Math.min(totalmem() / 4, 4 * GIB) / 2 ** 20)}MB`,
+  max_wal_size: "64GB",
+  checkpoint_timeout: "1d",
+  max_connections: "200",
+};
+const SHOWN = ["fsync", "synchronous_commit", "full_page_writes", "wal_level", "autovacuum"];
+
+/**
+ * Starts one.
+ *
+ * @throws if it would not be durable
+ */
+export async function startCluster(): Promise<Cluster> {
+  const folder = await mkdtemp(resolve(import.meta.dirname, "..", ".bench-"));
+  const embedded = await startEmbedded(folder, SETTINGS);
+  const connections: pg.Client[] = [];
+  const open = async (database: string): Promise<Database> => {
+    const url = embedded.url.replace(/[^/]*$/, database);
+    const client = new pg.Client({ connectionString: url });
+    client.on("error", () => {});
+    await client.connect();
+    await client.query("set timezone = 'UTC'");
+    connections.push(client);
+    return {
+      url,
+      query: async <Row>(sql: string, values?: unknown[]) =>
+        (await client.query(sql, values)).rows as Row[],
+    };
+  };
+  const admin = await open("postgres");
+  const settings = await shownSettings(admin);
+  if (settings["fsync"] !== "on" || settings["synchronous_commit"] !== "on") {
+    throw new Error("this PostgreSQL is not durable: a bench of it would say nothing");
+  }
+  const [version] = await admin.query<{ server_version: string }>("show server_version");
+  const pidFile = await readFile(join(folder, "postgres", "postmaster.pid"), "utf8");
+  return {
+    pid: Number(pidFile.split("\n", 1)[0]),
+    version: version!.server_version,
+    settings,
+    async createDatabase(name) {
+      await admin.query(`create database ${name}`);
+      const database = await open(name);
+      const orm = await openOrm(database.url, 2);
+      await migrate(orm);
+      await orm.close();
+      return database;
+    },
+    async remove() {
+      await Promise.all(connections.map((client) => client.end().catch(() => {})));
+      await embedded.stop();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function shownSettings({ query }: Database): Promise<Record<string, string>> {
+  const rows = await query<{ name: string; value: string }>(
+    "select name, current_setting(name) as value from pg_settings where name = any($1)",
+    [[...SHOWN, ...Object.keys(SETTINGS)]],
+  );
+  return Object.fromEntries(rows.map(({ name, value }) => [name, value]));
+}

@@ -1,0 +1,159 @@
+import { create, type DescMessage, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import {
+  ApplyBatchRequestSchema,
+  ApplyRequestSchema,
+  ConsumeRequestSchema,
+  GetOrCreateRequestSchema,
+  RechargeRequestSchema,
+  FreezeRequestSchema,
+  SettleRequestSchema,
+} from "../../gen/points/v1/points_pb.ts";
+import { HealthCheckRequestSchema } from "../../gen/grpc/health/v1/health_pb.ts";
+import type { Job, Spread } from "./job.ts";
+import { encodeHeaders } from "./hpack.ts";
+
+// Requests are encoded once, with zeros where a call puts its numbers: the user, the request id and
+// the tag. So a further call costs a few digits.
+
+/** What a call sends: its headers, and a message with its envelope, valid until the next is made. */
+export type Request = { readonly headers: Buffer; readonly message: Buffer };
+
+/** Makes the requests of a load. */
+export type Requests = {
+  noop(): Request;
+  consume(user: number): Request;
+  recharge(user: number): Request;
+  freeze(user: number): Request;
+  settle(user: number, hold: bigint): Request;
+  getOrCreate(user: number): Request;
+  /** As many Consumes as `nextUser` is asked for. */
+  applyBatch(nextUser: () => number): Request;
+  /** A Consume of a stream. */
+  apply(tag: number, user: number): Request;
+};
+
+/** So many operations an ApplyBatch. */
+export const BATCH_OPS = 1_000;
+
+const USER_DIGITS = 7;
+const REQUEST_DIGITS = 10;
+const TAG_DIGITS = 5;
+const MONTH_SECONDS = 2_592_000n;
+
+/** Makes them for a load, whose nonce makes every request id one that was never used. */
+export function createRequests({ port, nonce, spread }: Pick<Job, "port" | "nonce" | "spread">) {
+  const userId = nameOf(spread, 0);
+  const requestId = `${nonce}-${"0".repeat(REQUEST_DIGITS)}`;
+  const tag = "0".repeat(TAG_DIGITS);
+  const ids = { userId, requestId };
+  const cost = { case: "points", value: 1n } as const;
+  const template = <Desc extends DescMessage>(
+    method: string,
+    schema: Desc,
+    message: MessageInitShape<Desc>,
+  ): Template => {
+    const bytes = envelope(toBinary(schema, create(schema, message)));
+    return {
+      headers: headersOf(port, method),
+      message: bytes,
+      users: placesOf(bytes, userId, USER_DIGITS),
+      requests: placesOf(bytes, requestId, REQUEST_DIGITS),
+      tags: placesOf(bytes, `\n${String.fromCharCode(TAG_DIGITS)}${tag}`, TAG_DIGITS),
+    };
+  };
+  const consume = { operation: { case: "consume", value: { ...ids, cost } } } as const;
+  const templates = {
+    noop: template("/grpc.health.v1.Health/Check", HealthCheckRequestSchema, {}),
+    consume: template(`${SERVICE}Consume`, ConsumeRequestSchema, { ...ids, cost }),
+    recharge: template(`${SERVICE}Recharge`, RechargeRequestSchema, {
+      ...ids,
+      points: 100n,
+      expiration: { case: "ttl", value: { seconds: MONTH_SECONDS } },
+    }),
+    freeze: template(`${SERVICE}Freeze`, FreezeRequestSchema, { ...ids, cost }),
+    getOrCreate: template(`${SERVICE}GetOrCreate`, GetOrCreateRequestSchema, { userId }),
+    applyBatch: template(`${SERVICE}ApplyBatch`, ApplyBatchRequestSchema, {
+      operations: Array.from({ length: BATCH_OPS }, () => consume),
+    }),
+    apply: template(`${SERVICE}Apply`, ApplyRequestSchema, { tag, operation: consume }),
+  };
+
+  let requests = 0;
+  const fill = (made: Template, nextUser: () => number): Request => {
+    for (const at of made.users) writeDigits(made.message, at, USER_DIGITS, nextUser());
+    for (const at of made.requests) {
+      writeDigits(made.message, at, REQUEST_DIGITS, (requests += 1));
+    }
+    return made;
+  };
+  return {
+    noop: () => templates.noop,
+    consume: (user) => fill(templates.consume, () => user),
+    recharge: (user) => fill(templates.recharge, () => user),
+    freeze: (user) => fill(templates.freeze, () => user),
+    settle(user, hold) {
+      const id = `${nonce}-${String((requests += 1)).padStart(REQUEST_DIGITS, "0")}`;
+      const message = { userId: nameOf(spread, user), requestId: id, hold };
+      return template(`${SERVICE}Settle`, SettleRequestSchema, message);
+    },
+    getOrCreate: (user) => fill(templates.getOrCreate, () => user),
+    applyBatch: (nextUser) => fill(templates.applyBatch, nextUser),
+    apply(number, user) {
+      for (const at of templates.apply.tags) {
+        writeDigits(templates.apply.message, at, TAG_DIGITS, number);
+      }
+      return fill(templates.apply, () => user);
+    },
+  } satisfies Requests;
+}
+
+/** The id of the nth account of a set, from 1. */
+export function nameOf({ prefix }: Spread, number: number): string {
+  return `${prefix}${String(number).padStart(USER_DIGITS, "0")}`;
+}
+
+const SERVICE = "/points.v1.PointsService/";
+
+type Template = Request & {
+  /** Where the digits of users, request ids and tags begin. */
+  readonly users: readonly number[];
+  readonly requests: readonly number[];
+  readonly tags: readonly number[];
+};
+
+/** The headers that every call sends; the deadline is one that no call here reaches. */
+function headersOf(port: number, path: string): Buffer {
+  return encodeHeaders({
+    ":method": "POST",
+    ":scheme": "http",
+    ":path": path,
+    ":authority": `127.0.0.1:${port}`,
+    "content-type": "application/grpc",
+    te: "trailers",
+    "grpc-timeout": "30S",
+  });
+}
+
+function envelope(message: Uint8Array): Buffer {
+  const bytes = Buffer.alloc(5 + message.length);
+  bytes.writeUInt32BE(message.length, 1);
+  bytes.set(message, 5);
+  return bytes;
+}
+
+function placesOf(bytes: Buffer, text: string, digits: number): number[] {
+  const places: number[] = [];
+  for (let at = bytes.indexOf(text); at !== -1; at = bytes.indexOf(text, at + 1)) {
+    places.push(at + text.length - digits);
+  }
+  return places;
+}
+
+function writeDigits(bytes: Buffer, at: number, digits: number, value: number): void {
+  let left = value;
+  for (let place = at + digits - 1; place >= at; place -= 1) {
+    const rest = Math.floor(left / 10);
+    bytes[place] = 48 + left - 10 * rest;
+    left = rest;
+  }
+}

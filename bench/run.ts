@@ -1,0 +1,96 @@
+import { hasPgbench, runPgbench } from "./baselines/pgbench.ts";
+import { check, mark } from "./check.ts";
+import type { Cluster, Database } from "./cluster.ts";
+import { type Job, type LoadResult, runLoad } from "./load/job.ts";
+import { type Costs, type Measurement, startCosts } from "./measure.ts";
+import { cpuMicrosOfEndedChildren } from "./processes.ts";
+import type { Row } from "./rows.ts";
+import type { Server } from "./servers.ts";
+
+/** Where rows run, and for how long. */
+export type Place = {
+  readonly cluster: Cluster;
+  readonly database: Database;
+  /** The server of a row's engine; none for pgbench. */
+  readonly serverFor: (row: Row) => Promise<Server>;
+  readonly connections: number;
+  readonly warmSeconds: number;
+  readonly seconds: number;
+};
+
+/** A repeat of a row, and what its checks found: nothing, if all is well. */
+export type Repeat = { readonly measured: Measurement; readonly wrong: readonly string[] };
+
+let loads = 0;
+
+/** Runs a row once, measures it, and checks what it has done to the ledger. */
+export async function runRow(place: Place, row: Row): Promise<Repeat> {
+  const before = await mark(place.database);
+  const { measured, entries, refused } = await (row.engine === "pgbench"
+    ? measurePgbench(place, row)
+    : measureLoad(place, row));
+  const wrong = await check(place.database, before, entries);
+  const refusals = Object.entries(refused).map(
+    ([status, count]) => `${count} operations were refused with status ${status}`,
+  );
+  return { measured, wrong: [...wrong, ...refusals] };
+}
+
+type Run = {
+  readonly measured: Measurement;
+  readonly entries: number;
+  readonly refused: LoadResult["refused"];
+};
+
+async function measureLoad(place: Place, row: Row): Promise<Run> {
+  const { cluster, database, connections, warmSeconds, seconds } = place;
+  const { kind, inFlight, spread } = row;
+  const { pid, port } = await place.serverFor(row);
+  const nonce = (loads += 1).toString(36).padStart(6, "0");
+  const job: Job = { kind, port, inFlight, connections, spread, warmSeconds, seconds, nonce };
+  let ending: Promise<() => Promise<Costs>> | undefined;
+  let costs: Promise<Costs> | undefined;
+  const result = await runLoad(job, (at) => {
+    if (at === "start") ending = startCosts(cluster, database, pid);
+    else costs = ending?.then((end) => end());
+  });
+  const { operations, latency, entries, refused } = result;
+  const perSecond = operations / result.seconds;
+  const measured = inMeasurement(operations, perSecond, latency, result.cpuMicros, await costs!);
+  return { measured, entries, refused };
+}
+
+async function measurePgbench(place: Place, { spread, inFlight }: Row): Promise<Run> {
+  const { cluster, database, warmSeconds, seconds } = place;
+  if (!hasPgbench()) throw new Error("pgbench is not on the PATH");
+  const warm = await runPgbench(database, spread, inFlight, Math.ceil(warmSeconds));
+  const end = await startCosts(cluster, database, undefined);
+  const cpuBefore = cpuMicrosOfEndedChildren();
+  const run = await runPgbench(database, spread, inFlight, seconds);
+  const cpuAfter = cpuMicrosOfEndedChildren();
+  const costs = await end();
+  const { transactions, perSecond, latency } = run;
+  const cpu = cpuAfter === undefined ? undefined : cpuAfter - (cpuBefore ?? 0);
+  const measured = inMeasurement(transactions, perSecond, latency, cpu, costs);
+  return { measured, entries: warm.transactions + transactions, refused: {} };
+}
+
+function inMeasurement(
+  operations: number,
+  operationsPerSecond: number,
+  latency: LoadResult["latency"],
+  loadCpuMicros: number | undefined,
+  costs: Costs,
+): Measurement {
+  const each = (sum: number | undefined) => (sum === undefined ? undefined : sum / operations);
+  return {
+    operationsPerSecond,
+    ...latency,
+    serverCpuMicros: each(costs.serverCpuMicros),
+    postgresCpuMicros: each(costs.postgresCpuMicros),
+    loadCpuMicros: each(loadCpuMicros),
+    walBytes: costs.walBytes / operations,
+    batchOperations: operations / costs.transactions,
+    serverRssBytes: costs.serverRssBytes,
+  };
+}
