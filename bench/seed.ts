@@ -6,7 +6,7 @@ export type Population = {
   /** Five characters that no other accounts begin with; seven digits follow. */
   readonly prefix: string;
   readonly accounts: number;
-  /** Recharges of each, the first of which expires in the year 3000, the others never. */
+  /** Recharges of each, which expire one after the other, in the year 3000. */
   readonly lots: number;
   /** Consumes of each, after those. */
   readonly consumes: number;
@@ -71,7 +71,8 @@ create or replace function bench.seed(
         || case when sequence <= lots then 'recharge' else 'consume' end || '","' || points
         || '",[["' || case when sequence <= lots then sequence else 1 end || '","' || points
         || '"]],"0",null,"' || micros || '",'
-        || case when sequence = 1 then '"32503680000000000"' else 'null' end
+        || case when sequence <= lots then '"' || 32503680000000000 + 1000000 * sequence || '"'
+          else 'null' end
         || ',"0",null,"' || request_id || '","' || encode(fingerprint, 'hex') || '",[],"'
         || balance || '","0","' || recharged || '","' || consumed || '","0","0"]', 'UTF8')),
       fingerprint
@@ -94,7 +95,8 @@ create or replace function bench.seed(
   ),
   timed as (
     select *, timestamptz '2025-01-01 00:00:00Z' + sequence * interval '1 second' as create_time,
-      case when sequence = 1 then timestamptz '3000-01-01 00:00:00Z' end as expire_time
+      case when sequence <= lots
+        then timestamptz '3000-01-01 00:00:00Z' + sequence * interval '1 second' end as expire_time
     from chain where sequence > 0
   ),
   entries as (

@@ -55,7 +55,8 @@ export type LoadMessage =
  * @throws if the process fails
  */
 export async function runLoad(job: Job, onEdge: (at: "start" | "end") => void): Promise<LoadResult> {
-  const child = fork(join(import.meta.dirname, "process.ts"), [JSON.stringify(job)]);
+  const script = join(import.meta.dirname, "process.ts");
+  const child = fork(script, [JSON.stringify(job)], { serialization: "advanced" });
   const result = Promise.withResolvers<LoadResult>();
   child.on("message", (message: LoadMessage) => {
     if (message.at === "over") result.resolve(message.result);
