@@ -10,6 +10,8 @@ import { openOrm } from "../src/store/orm.ts";
 export type Cluster = {
   /** The process that all its others are children of. */
   readonly pid: number;
+  /** Where its data are. */
+  readonly folder: string;
   readonly version: string;
   /** As PostgreSQL itself shows them. */
   readonly settings: Readonly<Record<string, string>>;
@@ -24,6 +26,8 @@ export type Database = {
   readonly url: string;
   /** Any SQL, its rows as `pg` gives them. */
   query<Row = Record<string, string>>(sql: string, values?: unknown[]): Promise<Row[]>;
+  /** Removes it, and what PostgreSQL has logged of it. */
+  drop(): Promise<void>;
 };
 
 const GIB = 2 ** 30;
@@ -47,18 +51,24 @@ const SHOWN = ["fsync", "synchronous_commit", "full_page_writes", "wal_level", "
 export async function startCluster(): Promise<Cluster> {
   const folder = await mkdtemp(resolve(import.meta.dirname, "..", ".bench-"));
   const embedded = await startEmbedded(folder, SETTINGS);
-  const connections: pg.Client[] = [];
-  const open = async (database: string): Promise<Database> => {
-    const url = embedded.url.replace(/[^/]*$/, database);
+  const connections = new Set<pg.Client>();
+  const open = async (name: string): Promise<Database> => {
+    const url = embedded.url.replace(/[^/]*$/, name);
     const client = new pg.Client({ connectionString: url });
     client.on("error", () => {});
     await client.connect();
     await client.query("set timezone = 'UTC'");
-    connections.push(client);
+    connections.add(client);
     return {
       url,
       query: async <Row>(sql: string, values?: unknown[]) =>
         (await client.query(sql, values)).rows as Row[],
+      async drop() {
+        connections.delete(client);
+        await client.end();
+        await admin.query(`drop database ${name} with (force)`);
+        await admin.query("checkpoint");
+      },
     };
   };
   const admin = await open("postgres");
@@ -70,6 +80,7 @@ export async function startCluster(): Promise<Cluster> {
   const pidFile = await readFile(join(folder, "postgres", "postmaster.pid"), "utf8");
   return {
     pid: Number(pidFile.split("\n", 1)[0]),
+    folder,
     version: version!.server_version,
     settings,
     async createDatabase(name) {
@@ -81,7 +92,7 @@ export async function startCluster(): Promise<Cluster> {
       return database;
     },
     async remove() {
-      await Promise.all(connections.map((client) => client.end().catch(() => {})));
+      await Promise.all([...connections].map((client) => client.end().catch(() => {})));
       await embedded.stop();
       await rm(folder, { recursive: true, force: true });
     },

@@ -1,12 +1,12 @@
 import type { Measurement } from "./measure.ts";
-import type { Results } from "./results.ts";
+import type { Growth, Results } from "./results.ts";
 
 /** A floor or a ceiling that speed must keep, and what was seen. */
 export type Goal = {
   readonly what: string;
   readonly bound: "at least" | "at most";
   readonly limit: number;
-  /** Undefined if a row that it needs has not run. */
+  /** Undefined if what it needs was not measured. */
   readonly seen: number | undefined;
 };
 
@@ -16,87 +16,101 @@ export function isReached({ bound, limit, seen }: Goal): boolean | undefined {
   return bound === "at least" ? seen >= limit : seen <= limit;
 }
 
-/** The goals, as ratios of rows of one run. */
-export function goalsOf({ rows, growth }: Results): readonly Goal[] {
-  const all = rows?.results ?? [];
-  const find = (name: string) => all.find((row) => row.name === name)?.median;
-  const speed = (name: string) => find(name)?.operationsPerSecond;
+/** The goals, as ratios of what was measured in one run. */
+export function goalsOf(results: Results | undefined, growth: Growth | undefined): Goal[] {
+  return [...goalsOfRows(results?.rows ?? []), ...goalsOfGrowth(growth), ramGoal(results)];
+}
+
+function goalsOfRows(rows: Results["rows"]): Goal[] {
+  const medianOf = (name: string) => rows.find((row) => row.name === name)?.median;
+  const speed = (name: string) => medianOf(name)?.operationsPerSecond;
   const best = (start: string) =>
-    most(all.filter(({ name }) => name.startsWith(`${start}/`)).map(({ median }) => median));
+    largest(
+      rows
+        .filter(({ name }) => name.startsWith(`${start}/`))
+        .map(({ median }) => median.operationsPerSecond),
+    );
   const evenly = speed("consume/evenly/256");
   const one = speed("consume/one/256");
-  const rss = all.filter(({ engine }) => engine === "points").map((row) => row.median.serverRssBytes);
-  const largest = growth?.stages.at(-1);
-
-  const atLeast = (limit: number, what: string, seen: number | undefined): Goal => ({
-    what,
-    bound: "at least",
-    limit,
-    seen,
-  });
-  const atMost = (limit: number, what: string, seen: number | undefined): Goal => ({
-    what,
-    bound: "at most",
-    limit,
-    seen,
-  });
+  const many = largest([best("batch/evenly"), best("stream/evenly")]);
   return [
-    atLeast(
-      0.6,
-      "unary Consume, 256 in flight, evenly : no-op RPC of the same server",
-      ratio(evenly, speed("noop/evenly/256")),
-    ),
-    atLeast(
-      1.5,
-      "the same : best row of one SQL function a transaction",
-      ratio(evenly, best("pgbench/evenly")),
-    ),
-    atLeast(
-      15,
-      "the same : best row of an ORM transaction per request",
-      ratio(evenly, best("orm/evenly")),
-    ),
-    atLeast(
-      7,
-      "the same on one account : best row of the SQL function on one account",
-      ratio(one, best("pgbench/one")),
-    ),
-    atLeast(1.2, "unary Consume on one account : evenly", ratio(one, evenly)),
-    atLeast(
-      3,
-      "ApplyBatch or the Apply stream, evenly : best row of the SQL function",
-      ratio(largestOf([best("batch/evenly"), best("stream/evenly")]), best("pgbench/evenly")),
-    ),
-    atMost(
-      3,
-      "unary Consume p50 with 1 in flight : the SQL function's p50 with 1 client",
-      ratio(find("consume/evenly/1")?.p50Ms, find("pgbench/evenly/1")?.p50Ms),
-    ),
-    atMost(
-      0.2,
-      "p99 at 256 in flight : ORM transaction per request",
-      ratio(find("consume/evenly/256")?.p99Ms, find("orm/evenly/256")?.p99Ms),
-    ),
-    atLeast(0.8, "at 5 million accounts and 20 million entries : at 100,000 and none", largest?.ratio),
-    atLeast(0.7, "one account with 1,000 open lots : with 2", ratio(speed("consume/lots/256"), one)),
-    atMost(256, "server RSS under the heaviest row, MB", megabytes(largestOf(rss))),
+    {
+      what: "Consume, 256 in flight, evenly : no-op RPC of the same server",
+      ...atLeast(0.6, ratio(evenly, speed("noop/evenly/256"))),
+    },
+    {
+      what: "the same : best row of the SQL function",
+      ...atLeast(1.5, ratio(evenly, best("function/evenly"))),
+    },
+    {
+      what: "the same : best row of the ORM's transactions",
+      ...atLeast(15, ratio(evenly, best("orm/evenly"))),
+    },
+    {
+      what: "the same on one account : best row of the SQL function on one account",
+      ...atLeast(7, ratio(one, best("function/one"))),
+    },
+    { what: "Consume on one account : evenly", ...atLeast(1.2, ratio(one, evenly)) },
+    {
+      what: "ApplyBatch or the Apply stream, evenly : best row of the SQL function",
+      ...atLeast(3, ratio(many, best("function/evenly"))),
+    },
+    {
+      what: "Consume's p50 with 1 in flight : the SQL function's with 1 client",
+      ...atMost(3, ofLatency("p50Ms", medianOf("consume/evenly/1"), medianOf("function/evenly/1"))),
+    },
+    {
+      what: "Consume's p99 at 256 in flight : the ORM's transactions'",
+      ...atMost(0.2, ofLatency("p99Ms", medianOf("consume/evenly/256"), medianOf("orm/evenly/256"))),
+    },
   ];
 }
 
-/** How many times the one is the other; undefined if one is not known. */
-export function ratio(one: number | undefined, other: number | undefined): number | undefined {
+function goalsOfGrowth(growth: Growth | undefined): Goal[] {
+  const ledger = growth?.ledgers.find(
+    ({ accounts, entries }) => accounts === 5_000_000 && entries === 20_000_000,
+  );
+  const manyLots = growth?.accounts.find(({ lots }) => lots === 1_000);
+  return [
+    {
+      what: "at 5 million accounts and 20 million entries : at 100,000 and none",
+      ...atLeast(0.8, ledger?.ratio),
+    },
+    { what: "one account with 1,000 open lots : with 2", ...atLeast(0.7, manyLots?.ratio) },
+  ];
+}
+
+/** Of one process: several have each as much. */
+function ramGoal(results: Results | undefined): Goal {
+  const servers = (results?.rows ?? []).filter(
+    ({ engine, workers }) => engine === "points" && workers === 1,
+  );
+  const bytes = largest(servers.map(({ median }) => median.serverRssBytes));
+  const what = "server RSS under the heaviest row, MB";
+  return { what, ...atMost(256, bytes === undefined ? undefined : bytes / 2 ** 20) };
+}
+
+function atLeast(limit: number, seen: number | undefined) {
+  return { bound: "at least", limit, seen } as const;
+}
+
+function atMost(limit: number, seen: number | undefined) {
+  return { bound: "at most", limit, seen } as const;
+}
+
+function ratio(one: number | undefined, other: number | undefined): number | undefined {
   return one === undefined || other === undefined ? undefined : one / other;
 }
 
-function most(measurements: readonly Measurement[]): number | undefined {
-  return largestOf(measurements.map(({ operationsPerSecond }) => operationsPerSecond));
+function ofLatency(
+  figure: "p50Ms" | "p99Ms",
+  one: Measurement | undefined,
+  other: Measurement | undefined,
+): number | undefined {
+  return ratio(one?.[figure], other?.[figure]);
 }
 
-function largestOf(values: readonly (number | undefined)[]): number | undefined {
+function largest(values: readonly (number | undefined)[]): number | undefined {
   const known = values.filter((value) => value !== undefined);
   return known.length === 0 ? undefined : Math.max(...known);
-}
-
-function megabytes(bytes: number | undefined): number | undefined {
-  return bytes === undefined ? undefined : bytes / 2 ** 20;
 }

@@ -1,6 +1,9 @@
 import { execFileSync } from "node:child_process";
 import { cpus, release, totalmem, type } from "node:os";
 import { join } from "node:path";
+import { hasPgbench } from "./baselines/pgbench.ts";
+import type { Cluster } from "./cluster.ts";
+import { startCommand } from "./servers.ts";
 
 /** On what results were measured. */
 export type Machine = {
@@ -11,19 +14,18 @@ export type Machine = {
   readonly kernel: string;
   readonly node: string;
   readonly postgres: string;
-  /** Of the program that calls the SQL function. */
+  /** The program that calls the SQL function of the baseline. */
   readonly functionCaller: string;
   /** The commit of Points, with "+" if the work tree differed from it. */
-  readonly points: string;
+  readonly commit: string;
+  /** How Points was started. */
+  readonly command: string;
+  /** PostgreSQL's, as it shows them itself. */
   readonly settings: Readonly<Record<string, string>>;
 };
 
 /** Looks at this machine. */
-export function lookAtMachine(
-  postgres: string,
-  settings: Machine["settings"],
-  functionCaller: string,
-): Machine {
+export async function lookAtMachine({ version, settings }: Cluster): Promise<Machine> {
   const all = cpus();
   return {
     date: new Date().toISOString().slice(0, 16).replace("T", " "),
@@ -32,20 +34,31 @@ export function lookAtMachine(
     memoryGib: Math.round((totalmem() / 2 ** 30) * 10) / 10,
     kernel: `${type()} ${release()}`,
     node: process.version,
-    postgres,
-    functionCaller,
-    points: commit(),
+    postgres: version,
+    functionCaller: hasPgbench() ? outputOf("pgbench", "--version") : "pg, the driver for Node",
+    commit: commit(),
+    command: ["node", ...(await startCommand())].join(" "),
     settings,
   };
 }
 
+/** Of two results, whether one may be continued by the other. */
+export function isSameRun(one: Machine, other: Machine): boolean {
+  return one.commit === other.commit && one.cpu === other.cpu && one.command === other.command;
+}
+
 function commit(): string {
+  const folder = join(import.meta.dirname, "..");
+  const code = ["src", "gen", "package.json", "bench/*.ts", "bench/*/*.ts"];
   try {
-    const git = (...args: string[]) =>
-      execFileSync("git", ["-C", join(import.meta.dirname, ".."), ...args]).toString().trim();
-    const changed = git("status", "--porcelain", "--", "src", "gen", "bench/*.ts", "bench/*/*.ts");
-    return git("rev-parse", "--short=12", "HEAD") + (changed === "" ? "" : "+");
+    const changed = outputOf("git", "-C", folder, "status", "--porcelain", "--", ...code);
+    const name = outputOf("git", "-C", folder, "rev-parse", "--short=12", "HEAD");
+    return changed === "" ? name : `${name}+`;
   } catch {
-    return "unknown";
+    return "unknown"; // Not a clone, or no git.
   }
+}
+
+function outputOf(program: string, ...args: readonly string[]): string {
+  return execFileSync(program, args).toString().trim();
 }

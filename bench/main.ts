@@ -1,68 +1,120 @@
-import { parseArgs } from "node:util";
+import { isDeepStrictEqual } from "node:util";
 import { CREATE_CONSUME } from "./baselines/function.ts";
-import { startCluster } from "./cluster.ts";
-import { inFlightOf, POPULATIONS, QUICK, type Row, ROWS, rowsNamed } from "./rows.ts";
-import { runRow } from "./run.ts";
+import { type Cluster, startCluster } from "./cluster.ts";
+import { goalsOf } from "./goals.ts";
+import { GROWTH, QUICK_GROWTH } from "./growth-plan.ts";
+import { runGrowth } from "./growth.ts";
+import { isSameRun, lookAtMachine } from "./machine.ts";
+import { HELP, type Options, readOptions } from "./options.ts";
+import { aboutText } from "./report/about.ts";
+import { goalsTable, lineOf } from "./report/rows.ts";
+import type { About, Results, RowResult } from "./results.ts";
+import { runRounds } from "./rounds.ts";
+import { populationsOf, QUICK, type Row, rowsNamed, rowsOn } from "./rows.ts";
+import { openSaved, type Saved } from "./saved.ts";
 import { seed } from "./seed.ts";
-import { type Server, startOrmServer, startPoints } from "./servers.ts";
+import { type Server, startOrmServer, startPoints, stopServers } from "./servers.ts";
 
-const { values: options } = parseArgs({
-  options: {
-    quick: { type: "boolean", default: false },
-    rows: { type: "string", default: "" },
-    env: { type: "string", multiple: true, default: [] },
-    seconds: { type: "string" },
-    repeats: { type: "string" },
-    connections: { type: "string", default: "1" },
-  },
-});
-const names = options.rows.split(",").filter((name) => name !== "");
-const chosen =
-  names.length > 0 ? rowsNamed(ROWS, names) : ROWS.filter(({ name }) => !options.quick || QUICK.has(name));
-const environment = Object.fromEntries(options.env.map((pair) => pair.split("=", 2)));
-const repeats = Number(options.repeats ?? (options.quick ? 1 : 3));
-const seconds = Number(options.seconds ?? (options.quick ? 2 : 5));
+// `npm run bench`: see README.md.
 
-const cluster = await startCluster();
-const servers: Server[] = [];
-let isWrong = false;
-const cleanUp = async () => {
-  for (const server of servers) await server.stop();
-  await cluster.remove();
-};
-for (const signal of ["SIGINT", "SIGTERM"]) {
-  process.once(signal, () => void cleanUp().finally(() => process.exit(1)));
-}
-try {
-  const database = await cluster.createDatabase("bench");
-  const prefixes = new Set(chosen.map(({ spread }) => spread.prefix));
-  for (const population of POPULATIONS.filter(({ prefix }) => prefixes.has(prefix))) {
-    console.log(population, Math.round(await seed(database, population)), "entries/s");
+const options = readOptions(process.argv.slice(2));
+if (options === "help") console.log(HELP);
+else process.exitCode = (await runBench(options)) ? 0 : 1;
+
+/** Whether all checks found all in order. */
+async function runBench(asked: Options): Promise<boolean> {
+  const cluster = await startCluster();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.once(signal, () => void cleanUp(cluster).finally(() => process.exit(1)));
   }
+  try {
+    const saved = await openSaved(asked.folder, asked.isQuick);
+    const { timing, environment } = asked;
+    const about: About = { machine: await lookAtMachine(cluster), timing, environment };
+    console.log(`${aboutText(about)}\n`);
+    const wrong = await (asked.isGrowth ? benchGrowth : benchRows)(cluster, asked, about, saved);
+    console.log(`\n${goalsTable(goalsOf(saved.results(), saved.growth()))}`);
+    console.log(`\nThe results are in ${asked.folder}.`);
+    for (const what of wrong) console.error(what);
+    return wrong.length === 0;
+  } finally {
+    await cleanUp(cluster);
+  }
+}
+
+async function cleanUp(cluster: Cluster): Promise<void> {
+  await stopServers();
+  await cluster.remove();
+}
+
+async function benchRows(
+  cluster: Cluster,
+  { isQuick, isResumed, rows: names, accounts, rounds }: Options,
+  about: About,
+  saved: Saved,
+): Promise<readonly string[]> {
+  const usual = isQuick ? QUICK : [];
+  const all = rowsOn(accounts);
+  const rows = rowsNamed(all, names.length > 0 ? names : usual);
+  const before = isResumed ? rowsToResume(saved.results(), about, accounts) : [];
+
+  const database = await cluster.createDatabase("bench");
+  for (const population of populationsOf(accounts)) await seed(database, population);
   await database.query(CREATE_CONSUME);
-  const running: Partial<Record<Row["engine"], Promise<Server>>> = {};
-  const serverFor = async ({ engine }: Row) => {
-    const start = engine === "orm" ? startOrmServer(database.url) : undefined;
-    running[engine] ??= start ?? startPoints(database.url, environment);
-    const server = await running[engine];
-    servers.push(server);
+  const servers = new Map<string, Promise<Server>>();
+  const serverFor = ({ engine, workers }: Row) => {
+    const name = `${engine} ${workers}`;
+    const environment = { ...about.environment, WORKERS: String(workers) };
+    const start = engine === "orm" ? startOrmServer : startPoints;
+    const server = servers.get(name) ?? start(database.url, environment);
+    servers.set(name, server);
     return server;
   };
-  const place = { cluster, database, serverFor, connections: Number(options.connections), warmSeconds: 1, seconds };
-  for (let repeat = 1; repeat <= repeats; repeat += 1) {
-    for (const row of chosen) {
-      const { measured: m, wrong } = await runRow(place, row);
-      const us = (n: number | undefined) => (n === undefined ? "-" : n.toFixed(0)).padStart(5);
-      console.log(
-        row.name.padEnd(22), inFlightOf(row).padStart(9), m.operationsPerSecond.toFixed(0).padStart(7), "op/s  p50", m.p50Ms.toFixed(2).padStart(7),
-        "p99", m.p99Ms.toFixed(2).padStart(7), "p99.9", m.p999Ms.toFixed(2).padStart(7), "ms  µs server", us(m.serverCpuMicros), "pg", us(m.postgresCpuMicros), "load", us(m.loadCpuMicros),
-        " WAL", us(m.walBytes), " batch", m.batchOperations.toFixed(1).padStart(6), " RSS", us((m.serverRssBytes ?? NaN) / 2 ** 20), "MB",
-      );
-      for (const what of wrong) console.error(`${row.name}: ${what}`);
-      isWrong ||= wrong.length > 0;
-    }
-  }
-} finally {
-  await cleanUp();
+  const place = { cluster, database, serverFor, timing: about.timing };
+  const results = await runRounds(place, { rows, rounds, before }, async (row, repeat, soFar) => {
+    console.log(lineOf(row, repeat.measured));
+    for (const what of repeat.wrong) console.error(`${row.name}: ${what}`);
+    await saved.saveResults({ ...about, accounts, rows: soFar });
+  });
+  return results.flatMap(({ name, wrong }) => wrong.map((what) => `${name}: ${what}`));
 }
-process.exitCode = isWrong ? 1 : 0;
+
+/**
+ * What an interrupted run has measured.
+ *
+ * @throws if it was not the same: its figures must not stand beside those of this one
+ */
+function rowsToResume(
+  saved: Results | undefined,
+  { machine, timing, environment }: About,
+  accounts: number,
+): readonly RowResult[] {
+  if (saved === undefined) return [];
+  const isSame =
+    isSameRun(saved.machine, machine) &&
+    saved.accounts === accounts &&
+    isDeepStrictEqual(saved.timing, timing) &&
+    isDeepStrictEqual(saved.environment, environment);
+  if (isSame) return saved.rows;
+  throw new Error(
+    `what is saved is of commit ${saved.machine.commit} on ${saved.machine.cpu}, ` +
+      "or was asked for otherwise: run it again without --resume",
+  );
+}
+
+async function benchGrowth(
+  cluster: Cluster,
+  { isQuick, rounds, minutes }: Options,
+  about: About,
+  saved: Saved,
+): Promise<readonly string[]> {
+  const { timing, environment } = about;
+  const plan = isQuick ? QUICK_GROWTH : GROWTH;
+  const onProgress = (what: string) => console.log(what);
+  const how = { cluster, environment, repeats: rounds, timing, minutes, onProgress };
+  await runGrowth(how, plan, (results) =>
+    saved.saveGrowth({ ...about, ...results, repeats: rounds, small: plan.small }),
+  );
+  const { ledgers, accounts } = saved.growth()!;
+  return [...ledgers, ...accounts].flatMap(({ wrong }) => wrong);
+}

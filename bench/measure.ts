@@ -10,9 +10,9 @@ export type Measurement = Latency & {
   readonly postgresCpuMicros: number | undefined;
   readonly loadCpuMicros: number | undefined;
   readonly walBytes: number;
-  /** Operations a transaction that wrote. */
-  readonly batchOperations: number;
-  /** The most that the server had in RAM, looked at ten times a second. */
+  /** Operations a transaction that wrote; undefined if there was none. */
+  readonly batchOperations: number | undefined;
+  /** The most that the server had in RAM, looked at four times a second. */
   readonly serverRssBytes: number | undefined;
 };
 
@@ -25,7 +25,7 @@ export type Costs = {
   readonly serverRssBytes: number | undefined;
 };
 
-const RSS_EVERY_MS = 100;
+const RSS_EVERY_MS = 250;
 
 /**
  * Starts to measure what a cluster and a server cost; what it gives ends it.
@@ -71,6 +71,10 @@ async function readCosts({ pid }: Cluster, { query }: Database, serverPid: numbe
   };
 }
 
-function difference(after: number | undefined, before: number | undefined): number | undefined {
+/** What lies between two readings of a counter; undefined if one is not known. */
+export function difference(
+  after: number | undefined,
+  before: number | undefined,
+): number | undefined {
   return after === undefined || before === undefined ? undefined : after - before;
 }

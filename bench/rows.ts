@@ -3,7 +3,7 @@ import { BATCH_OPS } from "./load/requests.ts";
 import type { Population } from "./seed.ts";
 
 /** Who does the work: Points, or one of the two ways in which it would be done without it. */
-export type Engine = "points" | "pgbench" | "orm";
+export type Engine = "points" | "function" | "orm";
 
 /** One line of the results: a load, on some accounts, with so many calls in flight. */
 export type Row = {
@@ -13,94 +13,112 @@ export type Row = {
   readonly kind: LoadKind;
   readonly spread: Spread;
   readonly inFlight: number;
+  /** How many processes serve. */
+  readonly workers: number;
 };
 
-/** The accounts of the rows, which are made before the first. */
-export const POPULATIONS: readonly Population[] = [
-  { prefix: "user-", accounts: 100_000, lots: 2, consumes: 0 },
-  { prefix: "solo-", accounts: 1, lots: 2, consumes: 0 },
-  { prefix: "lots-", accounts: 1, lots: 1_000, consumes: 0 },
-  { prefix: "aged-", accounts: 1, lots: 2, consumes: 999_998 },
-];
+/** How calls are spread over accounts. */
+export type Accounts = "evenly" | "zipf" | "one";
 
-const SPREADS = {
-  evenly: { prefix: "user-", accounts: 100_000, by: "evenly" },
-  zipf: { prefix: "user-", accounts: 100_000, by: "zipf" },
-  one: { prefix: "solo-", accounts: 1, by: "evenly" },
-  lots: { prefix: "lots-", accounts: 1, by: "evenly" },
-  aged: { prefix: "aged-", accounts: 1, by: "evenly" },
-} as const satisfies Record<string, Spread>;
-
-type Accounts = keyof typeof SPREADS;
-
+const LOTS = 2;
 const IN_FLIGHT = [1, 64, 256, 1_024];
 const CLIENTS = [1, 8, 16, 64];
 
-/** All rows, in the order in which they run. */
-export const ROWS: readonly Row[] = [
-  ...rows("points", "noop", "evenly", IN_FLIGHT),
-  ...rows("pgbench", "consume", "evenly", CLIENTS),
-  ...rows("points", "consume", "evenly", IN_FLIGHT),
-  ...rows("orm", "consume", "evenly", IN_FLIGHT),
-  ...rows("pgbench", "consume", "one", CLIENTS),
-  ...rows("points", "consume", "one", IN_FLIGHT),
-  ...rows("orm", "consume", "one", IN_FLIGHT),
-  ...rows("pgbench", "consume", "zipf", [8, 64]),
-  ...rows("points", "consume", "zipf", IN_FLIGHT),
-  ...rows("orm", "consume", "zipf", [64, 256]),
-  ...rows("points", "batch", "evenly", [1, 4]),
-  ...rows("points", "batch", "one", [4]),
-  ...rows("points", "stream", "evenly", [1_000]),
-  ...rows("points", "stream", "zipf", [1_000]),
-  ...rows("points", "stream", "one", [1_000]),
-  ...rows("points", "mix", "evenly", [64, 256, 1_024]),
-  ...rows("points", "mix", "zipf", [256]),
-  ...rows("points", "consume", "lots", [256]),
-  ...rows("points", "consume", "aged", [256]),
-];
+/** The accounts of the rows, which are made before the first: so many, and one beside them. */
+export function populationsOf(accounts: number): readonly Population[] {
+  return [
+    { prefix: "user-", accounts, lots: LOTS, consumes: 0 },
+    { prefix: "solo-", accounts: 1, lots: LOTS, consumes: 0 },
+  ];
+}
 
-/** The rows of a quick look. */
-export const QUICK: ReadonlySet<string> = new Set([
-  "noop/evenly/1",
+/**
+ * All rows, in the order in which they run. Left out is what would show nothing new: baselines with
+ * more in flight than they gain by, and more than one batch or stream where one is at the limit.
+ */
+export function rowsOn(accounts: number): readonly Row[] {
+  const spreads: Readonly<Record<Accounts, Spread>> = {
+    evenly: { prefix: "user-", accounts, by: "evenly" },
+    zipf: { prefix: "user-", accounts, by: "zipf" },
+    one: { prefix: "solo-", accounts: 1, by: "evenly" },
+  };
+  const rows = (what: What, on: Accounts, inFlight: readonly number[]) =>
+    inFlight.map(
+      (count): Row => ({
+        ...WHATS[what],
+        name: `${what}/${on}/${count}`,
+        spread: spreads[on],
+        inFlight: count,
+      }),
+    );
+  return [
+    ...rows("noop", "evenly", IN_FLIGHT),
+    ...rows("function", "evenly", CLIENTS),
+    ...rows("consume", "evenly", IN_FLIGHT),
+    ...rows("orm", "evenly", IN_FLIGHT),
+    ...rows("function", "one", CLIENTS),
+    ...rows("consume", "one", IN_FLIGHT),
+    ...rows("orm", "one", IN_FLIGHT),
+    ...rows("function", "zipf", [8]),
+    ...rows("consume", "zipf", IN_FLIGHT),
+    ...rows("orm", "zipf", [64]),
+    ...rows("batch", "evenly", [1, 4]),
+    ...rows("batch", "one", [4]),
+    ...rows("stream", "evenly", [1_024]),
+    ...rows("stream", "zipf", [1_024]),
+    ...rows("stream", "one", [1_024]),
+    ...rows("mix", "evenly", [64, 256, 1_024]),
+    ...rows("mix", "zipf", [256]),
+    ...rows("workers-2", "evenly", [256, 1_024]),
+    ...rows("workers-2", "one", [256]),
+  ];
+}
+
+/** The names of the rows of a quick look: those that the goals need, and a mix. */
+export const QUICK: readonly string[] = [
   "noop/evenly/256",
-  "pgbench/evenly/1",
-  "pgbench/evenly/8",
-  "pgbench/evenly/16",
+  "function/evenly/1",
+  "function/evenly/8",
   "consume/evenly/1",
-  "consume/evenly/64",
   "consume/evenly/256",
-  "consume/evenly/1024",
   "orm/evenly/64",
   "orm/evenly/256",
-  "pgbench/one/1",
-  "pgbench/one/8",
+  "function/one/1",
+  "function/one/8",
   "consume/one/256",
   "orm/one/64",
   "batch/evenly/4",
-  "stream/evenly/1000",
+  "stream/evenly/1024",
   "mix/evenly/256",
-  "consume/lots/256",
-]);
+  "workers-2/evenly/256",
+];
 
-/** The rows whose names begin with one of these, or all. */
+/**
+ * The rows with these names, where `what` and `what/accounts` name all that begin so.
+ *
+ * @throws if a name names none
+ */
 export function rowsNamed(all: readonly Row[], names: readonly string[]): readonly Row[] {
-  return names.length === 0
-    ? all
-    : all.filter(({ name }) => names.some((start) => `${name}/`.startsWith(`${start}/`)));
+  const isNamed = (row: Row, name: string) => `${row.name}/`.startsWith(`${name}/`);
+  const unknown = names.find((name) => !all.some((row) => isNamed(row, name)));
+  if (unknown !== undefined) throw new Error(`there is no row ${unknown}`);
+  return all.filter((row) => names.some((name) => isNamed(row, name)));
 }
 
-/** How a person reads a row: what is in flight of a batch are batches. */
+/** How a person reads what is in flight: of ApplyBatch these are batches. */
 export function inFlightOf({ kind, inFlight }: Row): string {
   return kind === "batch" ? `${inFlight} × ${BATCH_OPS}` : String(inFlight);
 }
 
-function rows(engine: Engine, kind: LoadKind, accounts: Accounts, inFlight: readonly number[]) {
-  const what = engine === "points" ? kind : engine;
-  return inFlight.map((count): Row => ({
-    name: `${what}/${accounts}/${count}`,
-    engine,
-    kind,
-    spread: SPREADS[accounts],
-    inFlight: count,
-  }));
-}
+type What = keyof typeof WHATS;
+
+const WHATS = {
+  noop: { engine: "points", kind: "noop", workers: 1 },
+  consume: { engine: "points", kind: "consume", workers: 1 },
+  batch: { engine: "points", kind: "batch", workers: 1 },
+  stream: { engine: "points", kind: "stream", workers: 1 },
+  mix: { engine: "points", kind: "mix", workers: 1 },
+  function: { engine: "function", kind: "function", workers: 0 },
+  orm: { engine: "orm", kind: "consume", workers: 1 },
+  "workers-2": { engine: "points", kind: "consume", workers: 2 },
+} as const satisfies Readonly<Record<string, Pick<Row, "engine" | "kind" | "workers">>>;

@@ -2,7 +2,7 @@ import { hasPgbench, runPgbench } from "./baselines/pgbench.ts";
 import { check, mark } from "./check.ts";
 import type { Cluster, Database } from "./cluster.ts";
 import { type Job, type LoadResult, runLoad } from "./load/job.ts";
-import { type Costs, type Measurement, startCosts } from "./measure.ts";
+import { type Costs, difference, type Measurement, startCosts } from "./measure.ts";
 import { cpuMicrosOfEndedChildren } from "./processes.ts";
 import type { Row } from "./rows.ts";
 import type { Server } from "./servers.ts";
@@ -11,12 +11,13 @@ import type { Server } from "./servers.ts";
 export type Place = {
   readonly cluster: Cluster;
   readonly database: Database;
-  /** The server of a row's engine; none for pgbench. */
+  /** The server of a row; none is asked for by the SQL function's. */
   readonly serverFor: (row: Row) => Promise<Server>;
-  readonly connections: number;
-  readonly warmSeconds: number;
-  readonly seconds: number;
+  readonly timing: Timing;
 };
+
+/** A load runs for some time before that which counts. pgbench takes whole seconds. */
+export type Timing = { readonly warmSeconds: number; readonly seconds: number };
 
 /** A repeat of a row, and what its checks found: nothing, if all is well. */
 export type Repeat = { readonly measured: Measurement; readonly wrong: readonly string[] };
@@ -26,7 +27,7 @@ let loads = 0;
 /** Runs a row once, measures it, and checks what it has done to the ledger. */
 export async function runRow(place: Place, row: Row): Promise<Repeat> {
   const before = await mark(place.database);
-  const { measured, entries, refused } = await (row.engine === "pgbench"
+  const { measured, entries, refused } = await (row.engine === "function" && hasPgbench()
     ? measurePgbench(place, row)
     : measureLoad(place, row));
   const wrong = await check(place.database, before, entries);
@@ -43,15 +44,24 @@ type Run = {
 };
 
 async function measureLoad(place: Place, row: Row): Promise<Run> {
-  const { cluster, database, connections, warmSeconds, seconds } = place;
-  const { kind, inFlight, spread } = row;
-  const { pid, port } = await place.serverFor(row);
+  const { cluster, database, timing } = place;
+  const { kind, inFlight, spread, workers } = row;
+  const server = row.engine === "function" ? undefined : await place.serverFor(row);
   const nonce = (loads += 1).toString(36).padStart(6, "0");
-  const job: Job = { kind, port, inFlight, connections, spread, warmSeconds, seconds, nonce };
+  const job: Job = {
+    kind,
+    url: server?.url ?? database.url,
+    inFlight,
+    // Workers take connections in turn.
+    connections: Math.max(1, workers),
+    spread,
+    ...timing,
+    nonce,
+  };
   let ending: Promise<() => Promise<Costs>> | undefined;
   let costs: Promise<Costs> | undefined;
   const result = await runLoad(job, (at) => {
-    if (at === "start") ending = startCosts(cluster, database, pid);
+    if (at === "start") ending = startCosts(cluster, database, server?.pid);
     else costs = ending?.then((end) => end());
   });
   const { operations, latency, entries, refused } = result;
@@ -61,16 +71,14 @@ async function measureLoad(place: Place, row: Row): Promise<Run> {
 }
 
 async function measurePgbench(place: Place, { spread, inFlight }: Row): Promise<Run> {
-  const { cluster, database, warmSeconds, seconds } = place;
-  if (!hasPgbench()) throw new Error("pgbench is not on the PATH");
-  const warm = await runPgbench(database, spread, inFlight, Math.ceil(warmSeconds));
+  const { cluster, database, timing } = place;
+  const warm = await runPgbench(database, spread, inFlight, Math.ceil(timing.warmSeconds));
   const end = await startCosts(cluster, database, undefined);
   const cpuBefore = cpuMicrosOfEndedChildren();
-  const run = await runPgbench(database, spread, inFlight, seconds);
-  const cpuAfter = cpuMicrosOfEndedChildren();
+  const run = await runPgbench(database, spread, inFlight, Math.ceil(timing.seconds));
+  const cpu = difference(cpuMicrosOfEndedChildren(), cpuBefore);
   const costs = await end();
   const { transactions, perSecond, latency } = run;
-  const cpu = cpuAfter === undefined ? undefined : cpuAfter - (cpuBefore ?? 0);
   const measured = inMeasurement(transactions, perSecond, latency, cpu, costs);
   return { measured, entries: warm.transactions + transactions, refused: {} };
 }
@@ -90,7 +98,7 @@ function inMeasurement(
     postgresCpuMicros: each(costs.postgresCpuMicros),
     loadCpuMicros: each(loadCpuMicros),
     walBytes: costs.walBytes / operations,
-    batchOperations: operations / costs.transactions,
+    batchOperations: costs.transactions === 0 ? undefined : operations / costs.transactions,
     serverRssBytes: costs.serverRssBytes,
   };
 }

@@ -1,27 +1,28 @@
 import pg from "pg";
 import type { Database } from "./cluster.ts";
 
-/** Accounts to make in bulk, each with the same history. */
+/** Entries to make in bulk: of new accounts, or added to those that were made like this before. */
 export type Population = {
   /** Five characters that no other accounts begin with; seven digits follow. */
   readonly prefix: string;
   readonly accounts: number;
-  /** Recharges of each, which expire one after the other, in the year 3000. */
+  /** Recharges of each account, which must be new then. They expire one by one from 3000 on. */
   readonly lots: number;
-  /** Consumes of each, after those. */
+  /** Consumes of all accounts together, after those; spread evenly. */
   readonly consumes: number;
 };
 
 /** Points of each lot, so many that no row spends them all. */
-export const LOT_POINTS = 1_000_000_000n;
+const LOT_POINTS = 1_000_000_000n;
 
 const CHUNK_ENTRIES = 60_000;
 const CONNECTIONS = 2;
 
 /**
- * Makes accounts with their lots and journals, numbered, added up and chained as the ledger itself
- * would have: the JSON below is that of `hashEntry` in src/ledger/entry.ts. In SQL, because through
- * the ledger 20 million entries would take hours; test/bench.test.ts verifies such accounts.
+ * Makes entries, and the accounts and lots that they leave, numbered, added up and chained as the
+ * ledger itself would have: the JSON below is that of `hashEntry` in src/ledger/entry.ts. In SQL,
+ * because through the ledger 20 million entries would take an hour. `points verify` accepts them,
+ * which the bench and its test try.
  *
  * @returns how many entries a second it made
  */
@@ -29,7 +30,8 @@ export async function seed({ url, query }: Database, population: Population): Pr
   const { prefix, accounts, lots, consumes } = population;
   const startedAt = performance.now();
   await query(CREATE_SEED);
-  const perChunk = Math.max(1, Math.floor(CHUNK_ENTRIES / (lots + consumes)));
+  const entries = lots * accounts + consumes;
+  const perChunk = Math.max(1, Math.floor(CHUNK_ENTRIES / (entries / accounts)));
   let next = 1;
   const work = async () => {
     const client = new pg.Client({ connectionString: url });
@@ -38,87 +40,106 @@ export async function seed({ url, query }: Database, population: Population): Pr
       const first = next;
       next += perChunk;
       const last = Math.min(accounts, next - 1);
-      await client.query("select bench.seed($1, $2, $3, $4, $5, $6)", [
-        prefix, first, last, lots, consumes, LOT_POINTS,
-      ]);
+      const values = [prefix, first, last, accounts, lots, consumes, LOT_POINTS];
+      await client.query("select bench.seed($1, $2, $3, $4, $5, $6, $7)", values);
     }
     await client.end();
   };
   await Promise.all(Array.from({ length: CONNECTIONS }, work));
   // As autovacuum would leave it, so that it does not start in the middle of a row.
   await query("vacuum (analyze) points.account, points.lot, points.entry");
-  return ((lots + consumes) * accounts) / ((performance.now() - startedAt) / 1000);
+  return entries / ((performance.now() - startedAt) / 1000);
 }
 
-// `chain` makes one entry of every account of the chunk a step, from the one before. The
-// nth is of the nth second of 2025, so that the same seed makes the same ledger.
+// `base` is the accounts as they are, all zeros if new. `chain` makes one entry of every account of
+// the chunk a step, from the one before; a step is a microsecond, so that the same seed of a new
+// ledger makes the same entries. All consumes are of the first lot, which burns first.
 const CREATE_SEED = `
 create schema if not exists bench;
 create or replace function bench.seed(
-  prefix text, first_account int, last_account int, lots int, consumes int, lot_points bigint
+  prefix text, first_account int, last_account int, accounts int, lots int, consumes bigint,
+  lot_points bigint
 ) returns void language sql set work_mem = '256MB' as $$
-  with recursive chain as (
+  with recursive base as materialized (
     select
-      prefix || lpad(number::text, 7, '0') as user_id,
-      0::bigint as sequence, 0::bigint as points, ''::text as request_id,
-      0::bigint as balance, 0::bigint as recharged, 0::bigint as consumed,
-      decode(repeat('00', 32), 'hex') as hash, null::bytea as fingerprint
-    from generate_series(first_account, last_account) as number
+      user_id, coalesce(sequence, 0) as sequence, coalesce(balance, 0) as balance,
+      coalesce(total_recharged, 0) as recharged, coalesce(total_consumed, 0) as consumed,
+      coalesce(hash, decode(repeat('00', 32), 'hex')) as hash,
+      coalesce(create_time, '2025-01-01 00:00:00Z') as create_time,
+      coalesce(update_time, '2025-01-01 00:00:00Z') as base_time,
+      lots + number * consumes / accounts - (number - 1) * consumes / accounts as steps
+    from generate_series(first_account::bigint, last_account) as number
+    cross join lateral (select prefix || lpad(number::text, 7, '0') as user_id) as named
+    left join points.account using (user_id)
+  ),
+  chain as (
+    select
+      user_id, create_time, base_time, steps, 0::bigint as step, sequence, 0::bigint as points,
+      balance, recharged, consumed, ''::text as request_id, null::bytea as fingerprint, hash
+    from base
     union all
-    select user_id, sequence, points, request_id, balance, recharged, consumed,
+    select
+      user_id, create_time, base_time, steps, step, sequence, points, balance, recharged, consumed,
+      request_id, fingerprint,
       sha256(hash || convert_to(
         '["' || user_id || '","' || sequence || '","'
-        || case when sequence <= lots then 'recharge' else 'consume' end || '","' || points
-        || '",[["' || case when sequence <= lots then sequence else 1 end || '","' || points
-        || '"]],"0",null,"' || micros || '",'
-        || case when sequence <= lots then '"' || 32503680000000000 + 1000000 * sequence || '"'
+        || case when step <= lots then 'recharge' else 'consume' end || '","' || points
+        || '",[["' || case when step <= lots then step else 1 end || '","' || points
+        || '"]],"0",null,"' || (extract(epoch from base_time) * 1000000)::bigint + step || '",'
+        || case when step <= lots then '"' || 32503680000000000 + 1000000 * step || '"'
           else 'null' end
         || ',"0",null,"' || request_id || '","' || encode(fingerprint, 'hex') || '",[],"'
-        || balance || '","0","' || recharged || '","' || consumed || '","0","0"]', 'UTF8')),
-      fingerprint
+        || balance || '","0","' || recharged || '","' || consumed || '","0","0"]', 'UTF8'))
     from (
-      select user_id, hash, next.sequence, next.points, balance + next.change as balance,
-        recharged + greatest(next.change, 0) as recharged,
+      select
+        user_id, create_time, base_time, steps, next.step, sequence + 1 as sequence, next.points,
+        balance + next.change as balance, recharged + greatest(next.change, 0) as recharged,
         consumed + greatest(-next.change, 0) as consumed,
-        'seed-' || lpad(next.sequence::text, 12, '0') as request_id,
-        sha256(convert_to(user_id || next.sequence, 'UTF8')) as fingerprint,
-        1735689600000000 + 1000000 * next.sequence as micros
+        'seed-' || lpad((sequence + 1)::text, 12, '0') as request_id,
+        sha256(convert_to(user_id || sequence, 'UTF8')) as fingerprint, hash
       from chain
       cross join lateral (
-        select chain.sequence + 1 as sequence,
-          case when chain.sequence < lots then lot_points else 1 end as points,
-          case when chain.sequence < lots then lot_points else -1 end as change
+        select chain.step + 1 as step,
+          case when chain.step < lots then lot_points else 1 end as points,
+          case when chain.step < lots then lot_points else -1 end as change
       ) as next
-      where chain.sequence < lots + consumes
+      where chain.step < steps
       offset 0
     ) as entry
   ),
   timed as (
-    select *, timestamptz '2025-01-01 00:00:00Z' + sequence * interval '1 second' as create_time,
-      case when sequence <= lots
-        then timestamptz '3000-01-01 00:00:00Z' + sequence * interval '1 second' end as expire_time
-    from chain where sequence > 0
+    select *, base_time + step * interval '1 microsecond' as entry_time,
+      case when step <= lots
+        then timestamptz '3000-01-01 00:00:00Z' + step * interval '1 second' end as expire_time
+    from chain where step > 0
   ),
   entries as (
     insert into points.entry (
       user_id, sequence, kind, points, lots, lot_points, returned, create_time, expire_time,
       priority, request_id, fingerprint, balance, frozen, total_recharged, total_consumed,
       total_expired, total_refunded, hash)
-    select user_id, sequence, case when sequence <= lots then 'recharge' else 'consume' end, points,
-      array[case when sequence <= lots then sequence else 1 end], array[points], 0, create_time,
+    select user_id, sequence, case when step <= lots then 'recharge' else 'consume' end, points,
+      array[case when step <= lots then step else 1 end], array[points], 0, entry_time,
       expire_time, 0, request_id, fingerprint, balance, 0, recharged, consumed, 0, 0, hash
     from timed
   ),
-  lots as (
+  new_lots as (
     insert into points.lot (user_id, number, points, remaining, frozen, priority, expire_time)
-    select user_id, sequence, points, points - case when sequence = 1 then consumes else 0 end, 0, 0,
+    select user_id, step, points, points - case when step = 1 then steps - lots else 0 end, 0, 0,
       expire_time
-    from timed where sequence <= lots
+    from timed where step <= lots
+  ),
+  old_lots as (
+    update points.lot set remaining = remaining - steps
+    from base where lots = 0 and steps > 0 and lot.user_id = base.user_id and number = 1
   )
   insert into points.account (
     user_id, sequence, balance, frozen, total_recharged, total_consumed, total_expired,
     total_refunded, hash, create_time, update_time)
-  select user_id, sequence, balance, 0, recharged, consumed, 0, 0, hash,
-    timestamptz '2025-01-01 00:00:00Z', create_time
-  from timed where sequence = lots + consumes
+  select user_id, sequence, balance, 0, recharged, consumed, 0, 0, hash, create_time, entry_time
+  from timed where step = steps
+  on conflict (user_id) do update set
+    sequence = excluded.sequence, balance = excluded.balance,
+    total_consumed = excluded.total_consumed, hash = excluded.hash,
+    update_time = excluded.update_time
 $$`;

@@ -12,14 +12,15 @@ import {
 } from "../../src/rpc/interceptors.ts";
 import { pointsService } from "../../src/rpc/points.ts";
 import { createWatchers } from "../../src/rpc/watch.ts";
-import { listen } from "../../src/server/listen.ts";
+import { fastUnary } from "../../src/server/fast-unary.ts";
+import { listen, listenLimits } from "../../src/server/listen.ts";
 import { openOrm } from "../../src/store/orm.ts";
 import { consumeInTransaction } from "./orm-transaction.ts";
 
 // A server with a transaction of the ORM per request, behind the same transport, validation and
 // translation as Points, so that nothing but the commit differs. It serves Consume.
 
-/** Of 4, 8, 16 and 32 the fastest with 64 in flight, evenly and on one account. */
+/** Connections to the database. */
 const POOL_MAX = 16;
 
 const config = readConfig(process.env);
@@ -36,12 +37,16 @@ const backend = {
   prices: () => prices,
   watchers: createWatchers(orm, log),
 };
-const adapter = connectNodeAdapter({
-  routes: (router: ConnectRouter) => router.service(PointsService, pointsService(backend)),
+const shared = {
+  routes: (router: ConnectRouter) => void router.service(PointsService, pointsService(backend)),
   interceptors: [errorTranslation(toError), validation()],
-  requestGate: completeErrors,
-});
-const { address, close } = await listen(config.listen, adapter);
+  acceptCompression: [],
+  readMaxBytes: config.messageMaxBytes,
+  writeMaxBytes: 16 * config.messageMaxBytes,
+};
+const adapter = connectNodeAdapter({ ...shared, requestGate: completeErrors });
+const take = fastUnary(shared, { defaultMs: config.deadlineDefaultMs, maxMs: config.deadlineMaxMs });
+const { address, close } = await listen(config.listen, adapter, listenLimits, take);
 process.once("SIGTERM", () => {
   backend.watchers.close();
   void close(0).then(() => orm.close());

@@ -1,5 +1,7 @@
-import { connect, type Socket } from "node:net";
+import { connect } from "node:net";
+import { FLAG, FRAME, frameReader, frameWriter, type OnFrame } from "./frames.ts";
 import { grpcStatus } from "./hpack.ts";
+import { createSending, WINDOW_DEFAULT_BYTES } from "./sending.ts";
 
 /**
  * One HTTP/2 connection (RFC 9113) of a load that must cost next to nothing: the machine is shared
@@ -34,23 +36,14 @@ export type Handlers = {
   onBroken(error: Error): void;
 };
 
-const [DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE] = [0, 1, 3, 4, 6, 7, 8];
-const END_STREAM = 1;
-const ACK = 1;
-const END_HEADERS = 4;
-const PADDED_OR_PRIORITY = 0x28;
-const [HEADER_TABLE_SIZE, ENABLE_PUSH, MAX_CONCURRENT_STREAMS, INITIAL_WINDOW_SIZE] = [1, 2, 3, 4];
-const HEAD_BYTES = 9;
-const FRAME_MAX_BYTES = 16_384;
-const WINDOW_DEFAULT_BYTES = 65_535;
+const SETTING = { headerTableSize: 1, enablePush: 2, maxStreams: 3, initialWindow: 4 } as const;
 const WINDOW_MAX_BYTES = 2 ** 31 - 1;
 const PREFACE = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-type Blocked = { readonly stream: number; rest: Buffer; readonly end: boolean };
-
-/** Connects to a port of this machine; ready once the server has said its settings. */
-export async function openConnection(port: number, handlers: Handlers): Promise<Connection> {
-  const socket = connect({ port, host: "127.0.0.1", noDelay: true });
+/** Connects to `http://host:port`; ready once the server has said its settings. */
+export async function openConnection(url: string, handlers: Handlers): Promise<Connection> {
+  const { hostname, port } = new URL(url);
+  const socket = connect({ host: hostname, port: Number(port), noDelay: true });
   const ready = Promise.withResolvers<void>();
   const frames = frameWriter(socket);
   const sending = createSending(frames);
@@ -59,60 +52,35 @@ export async function openConnection(port: number, handlers: Handlers): Promise<
   let received = 0;
   let isClosed = false;
 
-  function fail(why: string): void {
+  const fail = (why: string) => {
     if (isClosed) return;
     isClosed = true;
     socket.destroy();
     const error = new Error(`HTTP/2: ${why}`);
     ready.reject(error);
     handlers.onBroken(error);
-  }
-
-  function onSettings(flags: number, body: Buffer): void {
-    if ((flags & ACK) !== 0) return;
-    for (let at = 0; at + 6 <= body.length; at += 6) {
-      const value = body.readUInt32BE(at + 2);
-      const id = body.readUInt16BE(at);
-      if (id === MAX_CONCURRENT_STREAMS) maxStreams = value;
-      if (id === INITIAL_WINDOW_SIZE) sending.setInitialWindow(value);
-    }
-    frames.write(SETTINGS, ACK, 0);
+  };
+  const onSettings = (settings: Settings) => {
+    maxStreams = settings.get(SETTING.maxStreams) ?? maxStreams;
+    const window = settings.get(SETTING.initialWindow);
+    if (window !== undefined) sending.setInitialWindow(window);
+    frames.write(FRAME.settings, FLAG.ack, 0);
     ready.resolve();
-  }
-
-  function onFrame(type: number, flags: number, stream: number, body: Buffer): void {
-    switch (type) {
-      case DATA:
-        received += body.length;
-        if (body.length > 0) handlers.onData(stream, body);
-        if ((flags & END_STREAM) !== 0) handlers.onEnd(stream, undefined);
-        return;
-      case HEADERS:
-        if ((flags & END_HEADERS) === 0 || (flags & PADDED_OR_PRIORITY) !== 0) {
-          return fail("headers in a form that the load does not read");
-        }
-        if ((flags & END_STREAM) !== 0) handlers.onEnd(stream, grpcStatus(body));
-        return;
-      case RST_STREAM:
-        return handlers.onEnd(stream, undefined);
-      case SETTINGS:
-        return onSettings(flags, body);
-      case PING:
-        if ((flags & ACK) === 0) frames.write(PING, ACK, 0, body);
-        return;
-      case GOAWAY:
-        return fail("the server goes away");
-      case WINDOW_UPDATE:
-        return sending.onWindowUpdate(stream, body.readUInt32BE(0));
-      default:
-    }
-  }
-
-  const readFrames = frameReader(onFrame);
+  };
+  const onPing = (body: Buffer) => frames.write(FRAME.ping, FLAG.ack, 0, body);
+  const onData = (stream: number, bytes: Buffer) => {
+    received += bytes.length;
+    handlers.onData(stream, bytes);
+  };
+  const { onEnd } = handlers;
+  const { onWindowUpdate } = sending;
+  const readFrames = frameReader(
+    dispatch({ onData, onEnd, onSettings, onPing, onWindowUpdate, fail }),
+  );
   socket.on("data", (chunk) => {
     readFrames(chunk);
     if (received > WINDOW_MAX_BYTES / 2) {
-      frames.write(WINDOW_UPDATE, 0, 0, uint32(received));
+      frames.write(FRAME.windowUpdate, 0, 0, uint32(received));
       received = 0;
     }
     handlers.onTurn();
@@ -122,13 +90,8 @@ export async function openConnection(port: number, handlers: Handlers): Promise<
   socket.on("close", () => fail("the server closed the connection"));
 
   socket.write(PREFACE);
-  const settings = [
-    [HEADER_TABLE_SIZE, 0],
-    [ENABLE_PUSH, 0],
-    [INITIAL_WINDOW_SIZE, WINDOW_MAX_BYTES],
-  ].map(([id, value]) => Buffer.concat([Buffer.from([0, id!]), uint32(value!)]));
-  frames.write(SETTINGS, 0, 0, Buffer.concat(settings));
-  frames.write(WINDOW_UPDATE, 0, 0, uint32(WINDOW_MAX_BYTES - WINDOW_DEFAULT_BYTES));
+  frames.write(FRAME.settings, 0, 0, OWN_SETTINGS);
+  frames.write(FRAME.windowUpdate, 0, 0, uint32(WINDOW_MAX_BYTES - WINDOW_DEFAULT_BYTES));
   frames.flush();
   await ready.promise;
 
@@ -137,7 +100,7 @@ export async function openConnection(port: number, handlers: Handlers): Promise<
     begin(headers, message, end) {
       const stream = nextStream;
       nextStream += 2;
-      frames.write(HEADERS, END_HEADERS, stream, headers);
+      frames.write(FRAME.headers, FLAG.endHeaders, stream, headers);
       sending.send(stream, message, end);
       return stream;
     },
@@ -150,118 +113,49 @@ export async function openConnection(port: number, handlers: Handlers): Promise<
   };
 }
 
-type FrameWriter = {
-  write(type: number, flags: number, stream: number, body?: Buffer): void;
-  flush(): void;
+type Settings = ReadonlyMap<number, number>;
+
+type Dispatch = Pick<Handlers, "onData" | "onEnd"> & {
+  onSettings(settings: Settings): void;
+  onPing(body: Buffer): void;
+  onWindowUpdate(stream: number, bytes: number): void;
+  fail(why: string): void;
 };
 
-/** Gathers frames, and writes them together. */
-function frameWriter(socket: Socket): FrameWriter {
-  let gathered = Buffer.allocUnsafe(1 << 16);
-  let used = 0;
-  return {
-    write(type, flags, stream, body = EMPTY) {
-      const size = HEAD_BYTES + body.length;
-      if (used + size > gathered.length) {
-        const larger = Buffer.allocUnsafe(2 * (used + size));
-        gathered.copy(larger, 0, 0, used);
-        gathered = larger;
-      }
-      gathered.writeUIntBE(body.length, used, 3);
-      gathered[used + 3] = type;
-      gathered[used + 4] = flags;
-      gathered.writeUInt32BE(stream, used + 5);
-      body.copy(gathered, used + HEAD_BYTES);
-      used += size;
-    },
-    flush() {
-      if (used === 0) return;
-      socket.write(Buffer.from(gathered.subarray(0, used)));
-      used = 0;
-    },
+function dispatch(to: Dispatch): OnFrame {
+  return (type, flags, stream, body) => {
+    const has = (flag: number) => (flags & flag) !== 0;
+    switch (type) {
+      case FRAME.data:
+        if (body.length > 0) to.onData(stream, body);
+        if (has(FLAG.endStream)) to.onEnd(stream, undefined);
+        return;
+      case FRAME.headers:
+        if (!has(FLAG.endHeaders) || has(FLAG.paddedOrPriority)) {
+          to.fail("headers in a form that the load does not read");
+        } else if (has(FLAG.endStream)) to.onEnd(stream, grpcStatus(body));
+        return;
+      case FRAME.rstStream:
+        return to.onEnd(stream, undefined);
+      case FRAME.settings:
+        return has(FLAG.ack) ? undefined : to.onSettings(readSettings(body));
+      case FRAME.ping:
+        return has(FLAG.ack) ? undefined : to.onPing(body);
+      case FRAME.goaway:
+        return to.fail("the server goes away");
+      case FRAME.windowUpdate:
+        return to.onWindowUpdate(stream, body.readUInt32BE(0));
+      default:
+    }
   };
 }
 
-const EMPTY = Buffer.alloc(0);
-
-/** Takes bytes as they come, and hands over whole frames. */
-function frameReader(
-  onFrame: (type: number, flags: number, stream: number, body: Buffer) => void,
-): (chunk: Buffer) => void {
-  let rest = EMPTY as Buffer;
-  return (chunk) => {
-    const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
-    let at = 0;
-    while (at + HEAD_BYTES <= bytes.length) {
-      const end = at + HEAD_BYTES + bytes.readUIntBE(at, 3);
-      if (end > bytes.length) break;
-      const stream = bytes.readUInt32BE(at + 5) & 0x7fff_ffff;
-      onFrame(bytes[at + 3]!, bytes[at + 4]!, stream, bytes.subarray(at + HEAD_BYTES, end));
-      at = end;
-    }
-    rest = bytes.subarray(at);
-  };
-}
-
-/** Sends messages as far as the server's windows let them through, and the rest later. */
-function createSending(frames: FrameWriter) {
-  let connectionWindow = WINDOW_DEFAULT_BYTES;
-  let initialWindow = WINDOW_DEFAULT_BYTES;
-  /** Of streams that have sent something and are not at their end. */
-  const windows = new Map<number, number>();
-  let blocked: Blocked[] = [];
-
-  function write(stream: number, bytes: Buffer, end: boolean): void {
-    frames.write(DATA, end ? END_STREAM : 0, stream, bytes);
-    connectionWindow -= bytes.length;
-    if (end) windows.delete(stream);
-    else windows.set(stream, windowOf(stream) - bytes.length);
+function readSettings(body: Buffer): Settings {
+  const settings = new Map<number, number>();
+  for (let at = 0; at + 6 <= body.length; at += 6) {
+    settings.set(body.readUInt16BE(at), body.readUInt32BE(at + 2));
   }
-
-  function windowOf(stream: number): number {
-    return windows.get(stream) ?? initialWindow;
-  }
-
-  /** Whether all of it has gone. */
-  function advance(one: Blocked): boolean {
-    for (;;) {
-      const { stream, rest, end } = one;
-      const room = Math.min(FRAME_MAX_BYTES, connectionWindow, windowOf(stream));
-      if (rest.length <= room) {
-        write(stream, rest, end);
-        return true;
-      }
-      if (room <= 0) return false;
-      write(stream, rest.subarray(0, room), false);
-      one.rest = rest.subarray(room);
-    }
-  }
-
-  function sendBlocked(): void {
-    const stuck = new Set<number>();
-    blocked = blocked.filter((one) => {
-      if (!stuck.has(one.stream) && advance(one)) return false;
-      stuck.add(one.stream);
-      return true;
-    });
-  }
-
-  return {
-    send(stream: number, message: Buffer, end: boolean): void {
-      const room = Math.min(FRAME_MAX_BYTES, connectionWindow, windowOf(stream));
-      if (blocked.length === 0 && message.length <= room) return write(stream, message, end);
-      blocked.push({ stream, rest: Buffer.from(message), end });
-      sendBlocked();
-    },
-    setInitialWindow(bytes: number): void {
-      initialWindow = bytes;
-    },
-    onWindowUpdate(stream: number, bytes: number): void {
-      if (stream === 0) connectionWindow += bytes;
-      else if (windows.has(stream)) windows.set(stream, windows.get(stream)! + bytes);
-      if (blocked.length > 0) sendBlocked();
-    },
-  };
+  return settings;
 }
 
 function uint32(value: number): Buffer {
@@ -269,3 +163,12 @@ function uint32(value: number): Buffer {
   bytes.writeUInt32BE(value);
   return bytes;
 }
+
+/** No dynamic table for headers, nothing pushed, and answers as they come. */
+const OWN_SETTINGS = Buffer.concat(
+  [
+    [SETTING.headerTableSize, 0],
+    [SETTING.enablePush, 0],
+    [SETTING.initialWindow, WINDOW_MAX_BYTES],
+  ].map(([id, value]) => Buffer.concat([Buffer.from([0, id!]), uint32(value!)])),
+);

@@ -2,8 +2,8 @@ import { fork } from "node:child_process";
 import { join } from "node:path";
 import type { Latency } from "./samples.ts";
 
-/** What calls a load makes. */
-export type LoadKind = "noop" | "consume" | "mix" | "batch" | "stream";
+/** What calls a load makes: of a server, or of the SQL function of the baseline. */
+export type LoadKind = "noop" | "consume" | "mix" | "batch" | "stream" | "function";
 
 /** A set of accounts, `prefix` and seven digits from 1, and how calls are spread over them. */
 export type Spread = {
@@ -17,7 +17,8 @@ export type Spread = {
 /** A load: so many calls are always under way, until the time is over. */
 export type Job = {
   readonly kind: LoadKind;
-  readonly port: number;
+  /** Of the server, `http://host:port`, or of the database. */
+  readonly url: string;
   readonly inFlight: number;
   /** How many connections at least; more are made where the server admits too few calls on one. */
   readonly connections: number;

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Job, LoadMessage } from "./job.ts";
+import { startFunctionCalls } from "./function.ts";
+import type { Job, LoadKind, LoadMessage } from "./job.ts";
 import { startStreams } from "./stream.ts";
 import { createTally } from "./tally.ts";
 import { startUnary } from "./unary.ts";
@@ -8,7 +9,7 @@ import { startUnary } from "./unary.ts";
 
 const job = JSON.parse(process.argv[2]!) as Job;
 const tally = createTally();
-const load = await (job.kind === "stream" ? startStreams : startUnary)(job, tally);
+const load = await starterOf(job.kind)(job, tally);
 await sleep(1000 * job.warmSeconds);
 tally.start();
 tell({ at: "start" });
@@ -17,6 +18,11 @@ tally.end();
 tell({ at: "end" });
 await load.finish();
 tell({ at: "over", result: tally.result() });
+
+function starterOf(kind: LoadKind) {
+  if (kind === "function") return startFunctionCalls;
+  return kind === "stream" ? startStreams : startUnary;
+}
 
 function tell(message: LoadMessage): void {
   process.send!(message);

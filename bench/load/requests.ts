@@ -41,7 +41,7 @@ const TAG_DIGITS = 5;
 const MONTH_SECONDS = 2_592_000n;
 
 /** Makes them for a load, whose nonce makes every request id one that was never used. */
-export function createRequests({ port, nonce, spread }: Pick<Job, "port" | "nonce" | "spread">) {
+export function createRequests({ url, nonce, spread }: Pick<Job, "url" | "nonce" | "spread">) {
   const userId = nameOf(spread, 0);
   const requestId = `${nonce}-${"0".repeat(REQUEST_DIGITS)}`;
   const tag = "0".repeat(TAG_DIGITS);
@@ -54,7 +54,7 @@ export function createRequests({ port, nonce, spread }: Pick<Job, "port" | "nonc
   ): Template => {
     const bytes = envelope(toBinary(schema, create(schema, message)));
     return {
-      headers: headersOf(port, method),
+      headers: headersOf(url, method),
       message: bytes,
       users: placesOf(bytes, userId, USER_DIGITS),
       requests: placesOf(bytes, requestId, REQUEST_DIGITS),
@@ -122,12 +122,12 @@ type Template = Request & {
 };
 
 /** The headers that every call sends; the deadline is one that no call here reaches. */
-function headersOf(port: number, path: string): Buffer {
+function headersOf(url: string, path: string): Buffer {
   return encodeHeaders({
     ":method": "POST",
     ":scheme": "http",
     ":path": path,
-    ":authority": `127.0.0.1:${port}`,
+    ":authority": new URL(url).host,
     "content-type": "application/grpc",
     te: "trailers",
     "grpc-timeout": "30S",

@@ -32,7 +32,7 @@ export async function startStreams(job: Job, tally: Tally): Promise<Load> {
       connection!.send(stream, requests.apply(tag, nextUser()).message, false);
     };
     const readMessages = messageReader(onMessage);
-    connection = await openConnection(job.port, {
+    connection = await openConnection(job.url, {
       onData: (_stream, bytes) => readMessages(bytes),
       onEnd(_stream, status) {
         if (status === 0 && isStopping) finished.resolve();

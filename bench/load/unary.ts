@@ -77,7 +77,7 @@ export async function startUnary(job: Job, tally: Tally): Promise<Load> {
 
   async function openLane(): Promise<Lane> {
     const lane: Lane = { calls: new Map(), connection: undefined };
-    lane.connection = await openConnection(job.port, {
+    lane.connection = await openConnection(job.url, {
       onData(stream, bytes) {
         const call = lane.calls.get(stream)!;
         call.isAnswered = true;

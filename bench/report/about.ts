@@ -1,0 +1,23 @@
+import type { About } from "../results.ts";
+
+/** The machine, the versions and how Points was started, as a paragraph. */
+export function aboutText({ machine, environment }: About): string {
+  const { date, cpu, cores, memoryGib, kernel, node, postgres, functionCaller, commit } = machine;
+  const settings = Object.entries(machine.settings).map(([name, value]) => `${name} = ${value}`);
+  const variables = Object.entries(environment).map(([name, value]) => `${name}=${value} `);
+  return `Measured on ${date} UTC at commit ${commit}, on ${cores} cores of ${cpu} with ${memoryGib} GiB
+of memory, which server, PostgreSQL and load share: ${kernel}, Node ${node}, PostgreSQL ${postgres}
+(${settings.join(", ")}).
+The SQL function is called by ${functionCaller}. Points ran as
+\`${variables.join("")}${machine.command}\`.`;
+}
+
+/** What the checks found, as a list in Markdown, or that all is well. */
+export function wrongText(wrong: readonly string[]): string {
+  return wrong.length === 0 ? "all in order." : `\n\n${wrong.map((one) => `- ${one}`).join("\n")}`;
+}
+
+/** Plots, one below the other. */
+export function plotsText(names: readonly string[]): string {
+  return names.map((name) => `\n![](${name})\n`).join("");
+}
