@@ -4,7 +4,7 @@ import type { Database } from "./cluster.ts";
 export type Mark = { readonly time: string; readonly entries: bigint };
 
 /** Looks where it stands now. */
-export async function mark({ query }: Database): Promise<Mark> {
+export async function mark({ query }: Pick<Database, "query">): Promise<Mark> {
   const [row] = await query<{ time: string; entries: string }>(
     "select clock_timestamp()::text as time, sum(sequence) as entries from points.account",
   );
@@ -19,7 +19,7 @@ export async function mark({ query }: Database): Promise<Mark> {
  * @returns what is wrong; nothing if all is well
  */
 export async function check(
-  database: Database,
+  database: Pick<Database, "query">,
   before: Mark,
   answered: number,
 ): Promise<readonly string[]> {

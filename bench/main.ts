@@ -4,6 +4,7 @@ import { type Cluster, startCluster } from "./cluster.ts";
 import { goalsOf } from "./goals.ts";
 import { GROWTH, QUICK_GROWTH } from "./growth-plan.ts";
 import { runGrowth } from "./growth.ts";
+import { stopLoads } from "./load/job.ts";
 import { isSameRun, lookAtMachine } from "./machine.ts";
 import { HELP, type Options, readOptions } from "./options.ts";
 import { aboutText } from "./report/about.ts";
@@ -17,34 +18,43 @@ import { type Server, startOrmServer, startPoints, stopServers } from "./servers
 
 // `npm run bench`: see README.md.
 
+/** An interrupt: what was under way is given up, what was measured is saved already. */
+class Interrupted extends Error {}
+
 const options = readOptions(process.argv.slice(2));
 if (options === "help") console.log(HELP);
-else process.exitCode = (await runBench(options)) ? 0 : 1;
+else process.exit((await runBench(options)) ? 0 : 1);
 
-/** Whether all checks found all in order. */
+/** Whether all was done, and all checks found all in order. */
 async function runBench(asked: Options): Promise<boolean> {
-  const cluster = await startCluster();
+  const interrupted = Promise.withResolvers<never>();
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    process.once(signal, () => void cleanUp(cluster).finally(() => process.exit(1)));
+    process.on(signal, () => interrupted.reject(new Interrupted(signal)));
   }
+  const cluster = await startCluster();
   try {
-    const saved = await openSaved(asked.folder, asked.isQuick);
-    const { timing, environment } = asked;
-    const about: About = { machine: await lookAtMachine(cluster), timing, environment };
-    console.log(`${aboutText(about)}\n`);
-    const wrong = await (asked.isGrowth ? benchGrowth : benchRows)(cluster, asked, about, saved);
-    console.log(`\n${goalsTable(goalsOf(saved.results(), saved.growth()))}`);
-    console.log(`\nThe results are in ${asked.folder}.`);
-    for (const what of wrong) console.error(what);
-    return wrong.length === 0;
+    return await Promise.race([measure(asked, cluster), interrupted.promise]);
+  } catch (error) {
+    if (!(error instanceof Interrupted)) throw error;
+    console.log("Interrupted: what was measured is saved, and --resume goes on with it.");
+    return false;
   } finally {
-    await cleanUp(cluster);
+    stopLoads();
+    await stopServers();
+    await cluster.remove();
   }
 }
 
-async function cleanUp(cluster: Cluster): Promise<void> {
-  await stopServers();
-  await cluster.remove();
+async function measure(asked: Options, cluster: Cluster): Promise<boolean> {
+  const { folder, isQuick, isGrowth, timing, environment } = asked;
+  const saved = await openSaved(folder, isQuick);
+  const about: About = { machine: await lookAtMachine(cluster), timing, environment };
+  console.log(`${aboutText(about)}\n`);
+  const wrong = await (isGrowth ? benchGrowth : benchRows)(cluster, asked, about, saved);
+  console.log(`\n${goalsTable(goalsOf(saved.results(), saved.growth()))}`);
+  console.log(`\nThe results are in ${folder}.`);
+  for (const what of wrong) console.error(what);
+  return wrong.length === 0;
 }
 
 async function benchRows(

@@ -107,7 +107,8 @@ export function rowsNamed(all: readonly Row[], names: readonly string[]): readon
 
 /** How a person reads what is in flight: of ApplyBatch these are batches. */
 export function inFlightOf({ kind, inFlight }: Row): string {
-  return kind === "batch" ? `${inFlight} × ${BATCH_OPS}` : String(inFlight);
+  const [calls, operations] = [inFlight, BATCH_OPS].map((count) => count.toLocaleString("en"));
+  return kind === "batch" ? `${calls} × ${operations}` : calls!;
 }
 
 type What = keyof typeof WHATS;

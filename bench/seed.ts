@@ -26,7 +26,10 @@ const CONNECTIONS = 2;
  *
  * @returns how many entries a second it made
  */
-export async function seed({ url, query }: Database, population: Population): Promise<number> {
+export async function seed(
+  { url, query }: Pick<Database, "url" | "query">,
+  population: Population,
+): Promise<number> {
   const { prefix, accounts, lots, consumes } = population;
   const startedAt = performance.now();
   await query(CREATE_SEED);

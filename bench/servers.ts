@@ -37,34 +37,34 @@ export async function startCommand(): Promise<readonly string[]> {
   return args;
 }
 
-/** Stops those that are running. */
+/** Stops those that are running, for good: no more can be started. */
 export async function stopServers(): Promise<void> {
-  await Promise.all([...running].map((server) => server.stop()));
+  areStopped = true;
+  await Promise.all([...running].map(stop));
 }
 
-const running = new Set<Server>();
+const running = new Set<ChildProcess>();
+let areStopped = false;
 const POINTS = ["src/main.ts", "serve"];
 const ROOT = join(import.meta.dirname, "..");
 
 async function start(args: readonly string[], environment: Environment): Promise<Server> {
+  if (areStopped) throw new Error("the servers are stopped");
   const child = spawn(process.execPath, args, {
     cwd: ROOT,
     env: { ...process.env, LISTEN: "127.0.0.1:0", LOG_LEVEL: "warn", ...environment },
     stdio: ["ignore", "pipe", "inherit"],
   });
-  const address = await addressOf(child);
-  const server: Server = {
-    pid: child.pid!,
-    url: `http://${address}`,
-    async stop() {
-      running.delete(server);
-      if (child.exitCode !== null || child.signalCode !== null) return;
-      child.kill("SIGTERM");
-      await once(child, "exit");
-    },
-  };
-  running.add(server);
-  return server;
+  running.add(child);
+  const url = `http://${await addressOf(child)}`;
+  return { pid: child.pid!, url, stop: () => stop(child) };
+}
+
+async function stop(child: ChildProcess): Promise<void> {
+  running.delete(child);
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  child.kill("SIGTERM");
+  await once(child, "exit");
 }
 
 async function addressOf(child: ChildProcess): Promise<string> {

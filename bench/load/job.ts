@@ -1,4 +1,4 @@
-import { fork } from "node:child_process";
+import { type ChildProcess, fork } from "node:child_process";
 import { join } from "node:path";
 import type { Latency } from "./samples.ts";
 
@@ -58,6 +58,7 @@ export type LoadMessage =
 export async function runLoad(job: Job, onEdge: (at: "start" | "end") => void): Promise<LoadResult> {
   const script = join(import.meta.dirname, "process.ts");
   const child = fork(script, [JSON.stringify(job)], { serialization: "advanced" });
+  running.add(child);
   const result = Promise.withResolvers<LoadResult>();
   child.on("message", (message: LoadMessage) => {
     if (message.at === "over") result.resolve(message.result);
@@ -68,6 +69,14 @@ export async function runLoad(job: Job, onEdge: (at: "start" | "end") => void): 
   try {
     return await result.promise;
   } finally {
+    running.delete(child);
     child.kill();
   }
 }
+
+/** Ends those that are running: their `runLoad` throws. */
+export function stopLoads(): void {
+  for (const child of running) child.kill();
+}
+
+const running = new Set<ChildProcess>();
