@@ -11,7 +11,7 @@ import { aboutText } from "./report/about.ts";
 import { goalsTable, lineOf } from "./report/rows.ts";
 import type { About, Results, RowResult } from "./results.ts";
 import { runRounds } from "./rounds.ts";
-import { populationsOf, QUICK, type Row, rowsNamed, rowsOn } from "./rows.ts";
+import { populationsOf, type Row } from "./rows.ts";
 import { openSaved, type Saved } from "./saved.ts";
 import { seed } from "./seed.ts";
 import { type Server, startOrmServer, startPoints, stopServers } from "./servers.ts";
@@ -21,9 +21,18 @@ import { type Server, startOrmServer, startPoints, stopServers } from "./servers
 /** An interrupt: what was under way is given up, what was measured is saved already. */
 class Interrupted extends Error {}
 
-const options = readOptions(process.argv.slice(2));
+const options = optionsAsked();
 if (options === "help") console.log(HELP);
 else process.exit((await runBench(options)) ? 0 : 1);
+
+function optionsAsked(): Options | "help" {
+  try {
+    return readOptions(process.argv.slice(2));
+  } catch (error) {
+    console.error(`bench: ${(error as Error).message}\n\n${HELP}`);
+    process.exit(2);
+  }
+}
 
 /** Whether all was done, and all checks found all in order. */
 async function runBench(asked: Options): Promise<boolean> {
@@ -59,13 +68,10 @@ async function measure(asked: Options, cluster: Cluster): Promise<boolean> {
 
 async function benchRows(
   cluster: Cluster,
-  { isQuick, isResumed, rows: names, accounts, rounds }: Options,
+  { isResumed, rows, accounts, rounds }: Options,
   about: About,
   saved: Saved,
 ): Promise<readonly string[]> {
-  const usual = isQuick ? QUICK : [];
-  const all = rowsOn(accounts);
-  const rows = rowsNamed(all, names.length > 0 ? names : usual);
   const before = isResumed ? rowsToResume(saved.results(), about, accounts) : [];
 
   const database = await cluster.createDatabase("bench");

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { QUICK, type Row, rowsNamed, rowsOn } from "./rows.ts";
 import type { Timing } from "./run.ts";
 
 /** What the bench was asked for. */
@@ -7,8 +8,7 @@ export type Options = {
   readonly isQuick: boolean;
   readonly isGrowth: boolean;
   readonly isResumed: boolean;
-  /** Rows by name; none: all, or those of a quick look. */
-  readonly rows: readonly string[];
+  readonly rows: readonly Row[];
   readonly accounts: number;
   readonly timing: Timing;
   readonly rounds: number;
@@ -54,13 +54,16 @@ export function readOptions(args: readonly string[]): Options | "help" {
     },
   });
   if (values.help) return "help";
+  const names = values.rows.split(",").filter((name) => name !== "");
+  const usual = values.quick ? QUICK : [];
+  const accounts = number("accounts", values.accounts);
   const seconds = number("seconds", values.seconds ?? (values.quick ? "2" : "5"));
   return {
     isQuick: values.quick,
     isGrowth: values.growth,
     isResumed: values.resume,
-    rows: values.rows.split(",").filter((name) => name !== ""),
-    accounts: number("accounts", values.accounts),
+    rows: rowsNamed(rowsOn(accounts), names.length > 0 ? names : usual),
+    accounts,
     timing: { warmSeconds: Math.min(1, seconds / 2), seconds },
     rounds: number("rounds", values.rounds ?? (values.quick ? "2" : "3")),
     minutes: number("minutes", values.minutes),

@@ -30,6 +30,8 @@ export type Growth = About &
 export type RowResult = Row & {
   readonly median: Measurement;
   readonly repeats: readonly Measurement[];
+  /** How many answers told of an entry, in all repeats. */
+  readonly entries: number;
   /** What the checks after the repeats found: nothing, if all is well. */
   readonly wrong: readonly string[];
 };

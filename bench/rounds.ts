@@ -34,8 +34,9 @@ export async function runRounds(
   return inOrder();
 }
 
-function withRepeat(row: Row, soFar: RowResult | undefined, { measured, wrong }: Repeat): RowResult {
-  const repeats = [...(soFar?.repeats ?? []), measured];
-  const found = [...(soFar?.wrong ?? []), ...wrong];
-  return { ...row, median: medianOf(repeats), repeats, wrong: found };
+function withRepeat(row: Row, soFar: RowResult | undefined, repeat: Repeat): RowResult {
+  const repeats = [...(soFar?.repeats ?? []), repeat.measured];
+  const entries = (soFar?.entries ?? 0) + repeat.entries;
+  const wrong = [...(soFar?.wrong ?? []), ...repeat.wrong];
+  return { ...row, median: medianOf(repeats), repeats, entries, wrong };
 }

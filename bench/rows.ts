@@ -94,7 +94,7 @@ export const QUICK: readonly string[] = [
 ];
 
 /**
- * The rows with these names, where `what` and `what/accounts` name all that begin so.
+ * The rows with these names, where `what` and `what/accounts` name all that begin so; all without.
  *
  * @throws if a name names none
  */
@@ -102,6 +102,7 @@ export function rowsNamed(all: readonly Row[], names: readonly string[]): readon
   const isNamed = (row: Row, name: string) => `${row.name}/`.startsWith(`${name}/`);
   const unknown = names.find((name) => !all.some((row) => isNamed(row, name)));
   if (unknown !== undefined) throw new Error(`there is no row ${unknown}`);
+  if (names.length === 0) return all;
   return all.filter((row) => names.some((name) => isNamed(row, name)));
 }
 

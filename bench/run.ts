@@ -19,8 +19,14 @@ export type Place = {
 /** A load runs for some time before that which counts. pgbench takes whole seconds. */
 export type Timing = { readonly warmSeconds: number; readonly seconds: number };
 
-/** A repeat of a row, and what its checks found: nothing, if all is well. */
-export type Repeat = { readonly measured: Measurement; readonly wrong: readonly string[] };
+/** A repeat of a row. */
+export type Repeat = {
+  readonly measured: Measurement;
+  /** How many answers told of an entry, from the first to the last. */
+  readonly entries: number;
+  /** What the checks found: nothing, if all is well. */
+  readonly wrong: readonly string[];
+};
 
 let loads = 0;
 
@@ -34,7 +40,7 @@ export async function runRow(place: Place, row: Row): Promise<Repeat> {
   const refusals = Object.entries(refused).map(
     ([status, count]) => `${count} operations were refused with status ${status}`,
   );
-  return { measured, wrong: [...wrong, ...refusals] };
+  return { measured, entries, wrong: [...wrong, ...refusals] };
 }
 
 type Run = {

@@ -14,6 +14,7 @@ export function reportRows(
 ): string {
   const { rows, accounts, timing } = results;
   const rounds = Math.max(0, ...rows.map(({ repeats }) => repeats.length));
+  const entries = rows.reduce((sum, row) => sum + row.entries, 0);
   const wrong = rows.flatMap((row) => row.wrong.map((what) => `${row.name}: ${what}`));
   return `# Speed
 
@@ -35,7 +36,7 @@ GetOrCreate. The no-op RPC is the health check.
 ${rowsTable(rows)}
 
 After each repeat the accounts that it touched were checked against the ledger's equations, and its
-answers counted against the entries: ${wrongText(wrong)}
+answers counted against the entries, ${whole(entries)} in all: ${wrongText(wrong)}
 `;
 }
 

@@ -1,0 +1,75 @@
+import { describe, expect, onTestFinished, test } from "vitest";
+import { CREATE_CONSUME } from "../../bench/baselines/function.ts";
+import { check, mark } from "../../bench/check.ts";
+import { type Job, runLoad } from "../../bench/load/job.ts";
+import { median } from "../../bench/results.ts";
+import { seed } from "../../bench/seed.ts";
+import { auditDatabase } from "../support/audit.ts";
+import { testDatabase } from "../support/database.ts";
+
+// What the figures of the bench rest on: ledgers made in bulk, a baseline that does all the work,
+// and checks that find what is wrong.
+
+describe("the bench", () => {
+  test("entries made in bulk, also on top of others, are as the ledger would have made them", async () => {
+    const database = await openDatabase();
+    await seed(database, { prefix: "user-", accounts: 50, lots: 2, consumes: 20 });
+    await seed(database, { prefix: "user-", accounts: 50, lots: 0, consumes: 130 });
+    await seed(database, { prefix: "lots-", accounts: 1, lots: 100, consumes: 3 });
+    const audited = await auditDatabase(database.url);
+    expect(audited).toEqual({ accounts: 51, entries: 2 * 50 + 20 + 130 + 103 });
+  });
+
+  test("the SQL function of the baseline writes what the ledger accepts, without pgbench too", async () => {
+    const database = await openDatabase();
+    await seed(database, { prefix: "user-", accounts: 10, lots: 2, consumes: 0 });
+    await database.query(CREATE_CONSUME);
+    const before = await mark(database);
+    const job: Job = {
+      kind: "function",
+      url: database.url,
+      inFlight: 4,
+      connections: 1,
+      spread: { prefix: "user-", accounts: 10, by: "zipf" },
+      warmSeconds: 0.05,
+      seconds: 0.1,
+      nonce: "000001",
+    };
+    const { entries, refused } = await runLoad(job, () => {});
+    expect(refused).toEqual({});
+    expect(await check(database, before, entries)).toEqual([]);
+    expect(await auditDatabase(database.url)).toEqual({ accounts: 10, entries: 20 + entries });
+  });
+
+  test("the checks after a row find lost entries, and accounts that are not sound", async () => {
+    const database = await openDatabase();
+    await seed(database, { prefix: "user-", accounts: 3, lots: 2, consumes: 0 });
+    const before = await mark(database);
+    expect(await check(database, before, 5)).toEqual(["5 answers, but 0 entries"]);
+
+    await database.query(`
+      update points.account set update_time = clock_timestamp();
+      update points.lot set remaining = remaining - 1 where user_id = 'user-0000001' and number = 1;
+      delete from points.entry where user_id = 'user-0000002' and sequence = 1;
+      update points.entry set hash = sha256('') where user_id = 'user-0000003' and sequence = 2`);
+    expect(await check(database, before, 0)).toEqual([
+      "balance = sum of lots' remaining, frozen = sum of lots' frozen is broken for user-0000001",
+      "sequence = number of entries is broken for user-0000002",
+      "an account is as its last entry left it is broken for user-0000003",
+    ]);
+  });
+
+  test("a median is the middle, whatever the order", () => {
+    expect(median([3, 1, 2])).toBe(2);
+    expect(median([10, 1, 4, 2])).toBe(3);
+  });
+});
+
+async function openDatabase() {
+  const { url, query, close } = await testDatabase();
+  onTestFinished(close);
+  return {
+    url,
+    query: <Row>(sql: string, values?: unknown[]) => query(sql, values) as Promise<Row[]>,
+  };
+}

@@ -1,0 +1,128 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, type TestContext, test } from "vitest";
+import type { Growth, Results } from "../../bench/results.ts";
+
+// The bench runs as a person runs it, on few accounts and for a blink: what is tried is that it
+// works and that it finds what is wrong, not how fast anything is.
+
+const ROOT = join(import.meta.dirname, "..", "..");
+
+const ROWS = [
+  "noop/evenly/64",
+  "consume/evenly/64",
+  "function/one/8",
+  "orm/evenly/64",
+  "batch/one/4",
+  "stream/zipf",
+  "mix/zipf",
+  "workers-2/one",
+];
+
+describe.concurrent("npm run bench", () => {
+  test("runs rows of every kind, and goes on where it was interrupted", async ({ onTestFinished }) => {
+    const folder = await temporaryFolder(onTestFinished);
+    const short = ["--accounts", "300", "--seconds", "0.3", "--rounds", "1"];
+    const args = [...short, "--rows", ROWS.join(","), "--out", folder];
+    const first = startBench(onTestFinished, args);
+    await first.printed(/^consume\//m);
+    first.child.kill("SIGINT");
+    expect(await first.exit).toMatchObject({ code: 1 });
+
+    const saved = await resultsIn(folder);
+    expect(saved.rows.map(({ name }) => name)).toEqual(["noop/evenly/64", "consume/evenly/64"]);
+    const second = await startBench(onTestFinished, [...args, "--resume"]).exit;
+    expect(second).toMatchObject({ code: 0, stderr: "" });
+    expect(second.stdout).not.toMatch(/^noop\//m);
+
+    const results = await resultsIn(folder);
+    expect(results.rows.slice(0, 2)).toEqual(saved.rows);
+    expect(results.rows).toHaveLength(ROWS.length);
+    for (const { name, kind, inFlight, entries, wrong } of results.rows) {
+      expect({ name, wrong }).toEqual({ name, wrong: [] });
+      // What is in flight at the end is waited for; a part of the mix makes no entry.
+      const least = { noop: 0, mix: 1 }[kind as string] ?? inFlight;
+      expect(entries).toBeGreaterThanOrEqual(least);
+    }
+    const report = await readFile(join(folder, "results.md"), "utf8");
+    expect(report).toContain(results.machine.cpu);
+    expect(report).toMatch(/^\| Consume on one account : evenly +\| at least 1.2 \|/m);
+    expect(report).toMatch(/^\| Consume, WORKERS=2 \| one +\|/m);
+    const plots = ["p99-evenly.svg", "p99-one.svg", "throughput-evenly.svg", "throughput-one.svg"];
+    expect(await readdir(folder)).toEqual(expect.arrayContaining(plots));
+  });
+
+  test("measures ledgers and accounts of growing size, and weighs them", async ({ onTestFinished }) => {
+    const folder = await temporaryFolder(onTestFinished);
+    const args = ["--quick", "--growth", "--rounds", "1", "--seconds", "0.3", "--out", folder];
+    expect(await startBench(onTestFinished, args).exit).toMatchObject({ code: 0, stderr: "" });
+
+    const growth = JSON.parse(await readFile(join(folder, "quick-growth.json"), "utf8")) as Growth;
+    expect(growth.accounts.map(({ lots }) => lots)).toEqual([2, 1_000]);
+    expect(growth.ledgers.map(({ entries }) => entries)).toEqual([0, 20_000]);
+    for (const { ratio, wrong } of [...growth.accounts, ...growth.ledgers]) {
+      expect(wrong).toEqual([]);
+      expect(ratio).toBeGreaterThan(0);
+    }
+    expect(growth.ledgers[1]!.weight.entry).toBeGreaterThan(100);
+    const plot = await readFile(join(folder, "quick-growth.svg"), "utf8");
+    expect(plot).toContain("10,000 accounts</text>");
+  });
+
+  test("says what is wrong with the command line", async ({ onTestFinished }) => {
+    const { code, stderr } = await startBench(onTestFinished, ["--rows", "consume/all"]).exit;
+    expect(code).toBe(2);
+    expect(stderr).toContain("there is no row consume/all");
+  });
+});
+
+/** A concurrent test has its own. */
+type WhenFinished = TestContext["onTestFinished"];
+
+type Bench = {
+  readonly child: ChildProcess;
+  /** Waits for something on standard output. */
+  printed(pattern: RegExp): Promise<void>;
+  readonly exit: Promise<{ code: number | null; stdout: string; stderr: string }>;
+};
+
+function startBench(whenFinished: WhenFinished, args: readonly string[]): Bench {
+  const { DATABASE_URL: _, ...env } = process.env;
+  const child = spawn(process.execPath, ["bench/main.ts", ...args], {
+    cwd: ROOT,
+    env,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let stdout = "";
+  let stderr = "";
+  child.stdout.on("data", (chunk) => (stdout += chunk));
+  child.stderr.on("data", (chunk) => (stderr += chunk));
+  const exit = new Promise<Awaited<Bench["exit"]>>((done) => {
+    child.once("close", (code) => done({ code, stdout, stderr }));
+  });
+  whenFinished(async () => {
+    child.kill("SIGINT");
+    await exit;
+  });
+  return {
+    child,
+    exit,
+    printed: (pattern) =>
+      new Promise((done, failed) => {
+        child.stdout.on("data", () => pattern.test(stdout) && done());
+        void exit.then(({ stderr: said }) => failed(new Error(`the bench ended early: ${said}`)));
+      }),
+  };
+}
+
+async function resultsIn(folder: string): Promise<Results> {
+  return JSON.parse(await readFile(join(folder, "results.json"), "utf8")) as Results;
+}
+
+async function temporaryFolder(whenFinished: WhenFinished): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "points-bench-test-"));
+  whenFinished(() => rm(folder, { recursive: true }));
+  return folder;
+}
