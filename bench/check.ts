@@ -29,7 +29,7 @@ export async function check(
     select * from points.account where update_time >= '${before.time}'`);
   // The planner must know how many they are, one or all.
   await database.query("analyze touched");
-  for (const [what, sql] of Object.entries(BROKEN)) {
+  for (const [what, sql] of Object.entries(brokenSince(before))) {
     const rows = await database.query<{ user_id: string }>(`${sql} limit 3`);
     if (rows.length > 0) {
       wrong.push(`${what} is broken for ${rows.map(({ user_id }) => user_id).join(", ")}`);
@@ -41,7 +41,8 @@ export async function check(
   return wrong;
 }
 
-const BROKEN: Readonly<Record<string, string>> = {
+/** Queries for the accounts that break an equation. */
+const brokenSince = ({ time }: Mark): Readonly<Record<string, string>> => ({
   "balance + frozen + consumed + expired = recharged + refunded": `
     select user_id from touched
     where balance + frozen + total_consumed + total_expired <> total_recharged + total_refunded`,
@@ -57,14 +58,23 @@ const BROKEN: Readonly<Record<string, string>> = {
       from points.hold where status = 'open' group by user_id
     ) as holds using (user_id)
     where frozen <> coalesce(held, 0)`,
+  // Of an old account only what is new is read, from its last entry back.
   "sequence = number of entries": `
-    select user_id from touched left join (
-      select user_id, count(*) as entries, max(entry.sequence) as last
-      from touched join points.entry using (user_id) group by user_id
-    ) as journal using (user_id)
-    where touched.sequence is distinct from entries or touched.sequence is distinct from last`,
+    select user_id from touched
+    cross join lateral (
+      select coalesce(max(sequence), 0) as sequence from (
+        select entry.sequence from points.entry
+        where user_id = touched.user_id and create_time < '${time}'
+        order by entry.sequence desc limit 1
+      ) as last
+    ) as earlier
+    cross join lateral (
+      select earlier.sequence + count(*) as entries from points.entry
+      where user_id = touched.user_id and sequence > earlier.sequence
+    ) as journal
+    where touched.sequence <> entries`,
   "an account is as its last entry left it": `
     select user_id from touched left join points.entry using (user_id, sequence)
     where (touched.balance, touched.frozen, touched.total_consumed, touched.hash)
       is distinct from (entry.balance, entry.frozen, entry.total_consumed, entry.hash)`,
-};
+});

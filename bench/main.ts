@@ -45,7 +45,7 @@ async function runBench(asked: Options): Promise<boolean> {
     return await Promise.race([measure(asked, cluster), interrupted.promise]);
   } catch (error) {
     if (!(error instanceof Interrupted)) throw error;
-    console.log("Interrupted: what was measured is saved, and --resume goes on with it.");
+    console.log("Interrupted: what was measured is saved.");
     return false;
   } finally {
     stopLoads();
