@@ -2,9 +2,11 @@ import type { ConnectRouter } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { pino } from "pino";
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
+import { ANYBODY } from "../../src/auth/caller.ts";
 import { readConfig } from "../../src/config.ts";
 import { readPrices, SHIPPED_PRICES } from "../../src/prices.ts";
 import {
+  authorization,
   completeErrors,
   errorTranslation,
   errorTranslator,
@@ -39,13 +41,14 @@ const backend = {
 };
 const shared = {
   routes: (router: ConnectRouter) => void router.service(PointsService, pointsService(backend)),
-  interceptors: [errorTranslation(toError), validation()],
+  interceptors: [errorTranslation(toError), validation(), authorization()],
   acceptCompression: [],
   readMaxBytes: config.messageMaxBytes,
   writeMaxBytes: 16 * config.messageMaxBytes,
 };
 const adapter = connectNodeAdapter({ ...shared, requestGate: completeErrors });
-const take = fastUnary(shared, { defaultMs: config.deadlineDefaultMs, maxMs: config.deadlineMaxMs });
+const deadlines = { defaultMs: config.deadlineDefaultMs, maxMs: config.deadlineMaxMs };
+const take = fastUnary(shared, deadlines, () => ANYBODY);
 const { address, close } = await listen(config.listen, adapter, listenLimits, take);
 process.once("SIGTERM", () => {
   backend.watchers.close();
