@@ -55,6 +55,7 @@ export async function startCluster(): Promise<Cluster> {
   const open = async (name: string): Promise<Database> => {
     const url = embedded.url.replace(/[^/]*$/, name);
     const client = new pg.Client({ connectionString: url });
+    // A lost connection fails the query as well.
     client.on("error", () => {});
     await client.connect();
     await client.query("set timezone = 'UTC'");

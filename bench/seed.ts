@@ -38,6 +38,8 @@ export async function seed(
   let next = 1;
   const work = async () => {
     const client = new pg.Client({ connectionString: url });
+    // A lost connection fails the query as well.
+    client.on("error", () => {});
     await client.connect();
     while (next <= accounts) {
       const first = next;

@@ -21,7 +21,7 @@ const ROWS = [
   "workers-2/one",
 ];
 
-describe.concurrent("npm run bench", () => {
+describe.concurrent("npm run bench", { timeout: 180_000 }, () => {
   test("runs rows of every kind, and goes on where it was interrupted", async ({ onTestFinished }) => {
     const folder = await temporaryFolder(onTestFinished);
     const short = ["--accounts", "300", "--seconds", "0.3", "--rounds", "1"];
