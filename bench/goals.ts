@@ -61,7 +61,10 @@ function goalsOfRows(rows: Results["rows"]): Goal[] {
     },
     {
       what: "Consume's p99 at 256 in flight : the ORM's transactions'",
-      ...atMost(0.2, ofLatency("p99Ms", medianOf("consume/evenly/256"), medianOf("orm/evenly/256"))),
+      ...atMost(
+        0.2,
+        ofLatency("p99Ms", medianOf("consume/evenly/256"), medianOf("orm/evenly/256")),
+      ),
     },
   ];
 }

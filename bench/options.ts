@@ -57,7 +57,7 @@ export function readOptions(args: readonly string[]): Options | "help" {
   const names = values.rows.split(",").filter((name) => name !== "");
   const usual = values.quick ? QUICK : [];
   const accounts = number("accounts", values.accounts);
-  const usualSeconds = values.quick ? "2" : values.growth ? "3" : "5";
+  const usualSeconds = values.quick ? "2" : values.growth ? "3" : "8";
   const seconds = number("seconds", values.seconds ?? usualSeconds);
   return {
     isQuick: values.quick,

@@ -55,7 +55,10 @@ export type LoadMessage =
  * @param onEdge called when the time that counts starts, and when it ends
  * @throws if the process fails
  */
-export async function runLoad(job: Job, onEdge: (at: "start" | "end") => void): Promise<LoadResult> {
+export async function runLoad(
+  job: Job,
+  onEdge: (at: "start" | "end") => void,
+): Promise<LoadResult> {
   const script = join(import.meta.dirname, "process.ts");
   const child = fork(script, [JSON.stringify(job)], { serialization: "advanced" });
   running.add(child);

@@ -15,7 +15,7 @@ import { encodeHeaders } from "./hpack.ts";
 // Requests are encoded once, with zeros where a call puts its numbers: the user, the request id and
 // the tag. So a further call costs a few digits.
 
-/** What a call sends: its headers, and a message with its envelope, valid until the next is made. */
+/** What a call sends: headers, and a message with its envelope, valid until the next is made. */
 export type Request = { readonly headers: Buffer; readonly message: Buffer };
 
 /** Makes the requests of a load. */

@@ -1,15 +1,19 @@
 import type { About } from "../results.ts";
 
-/** The machine, the versions and how Points was started, as a paragraph. */
+/** The machine, the versions and how Points was started, as a list in Markdown. */
 export function aboutText({ machine, environment }: About): string {
   const { date, cpu, cores, memoryGib, kernel, node, postgres, functionCaller, commit } = machine;
   const settings = Object.entries(machine.settings).map(([name, value]) => `${name} = ${value}`);
   const variables = Object.entries(environment).map(([name, value]) => `${name}=${value} `);
-  return `Measured on ${date} UTC at commit ${commit}, on ${cores} cores of ${cpu} with ${memoryGib} GiB
-of memory, which server, PostgreSQL and load share: ${kernel}, Node ${node}, PostgreSQL ${postgres}
-(${settings.join(", ")}).
-The SQL function is called by ${functionCaller}. Points ran as
-\`${variables.join("")}${machine.command}\`.`;
+  return [
+    `${date} UTC, commit ${commit}`,
+    `${cores} cores of ${cpu}, ${memoryGib} GiB of memory, ${kernel}; all processes share them`,
+    `Points by \`${variables.join("")}${machine.command}\` on Node ${node}`,
+    `PostgreSQL ${postgres}: ${settings.join(", ")}`,
+    `the SQL function called by ${functionCaller}`,
+  ]
+    .map((line) => `- ${line}`)
+    .join("\n");
 }
 
 /** What the checks found, as a list in Markdown, or that all is well. */

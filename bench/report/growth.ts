@@ -12,14 +12,19 @@ export function reportGrowth(growth: Growth, plots: readonly string[]): string {
   const wrong = [...ledgers, ...accounts].flatMap((stage) => stage.wrong);
   return `# Speed and size
 
-Written by \`npm run bench -- --growth\`. ${aboutText(growth)}
+Written by \`npm run bench -- --growth\`.
+
+${aboutText(growth)}
 
 Unary Consume, ${IN_FLIGHT} in flight: medians of ${repeats} repeats of ${timing.seconds} s, in turn
-with a small new ledger of ${whole(growth.small)} accounts, or a new account. "Beside it" is the
-median of the repeats' ratios of operations a second. The ledgers are made in bulk: each account has
-two recharges, and the entries named here are consumes on top. No checkpoint comes during these
-loads; the last column is right after one, while PostgreSQL logs each page that changes as a whole,
-once.
+with a small new ledger of ${whole(growth.small)} accounts, or with a new account.
+
+- "Beside it" is how many times the operations a second of the small one, by the median of the
+  repeats' ratios.
+- Ledgers are made in bulk. Each account has two recharges; the entries named here are consumes on
+  top of them.
+- No checkpoint comes during these loads. The last two columns are right after one, when PostgreSQL
+  logs the first change of each page with the whole page.
 ${plotsText(plots)}
 ## Ledgers
 

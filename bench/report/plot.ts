@@ -33,7 +33,8 @@ export function drawPlot({ title, x, y, lines }: Plot): string {
   const up = positionOn(y, HEIGHT - BOTTOM, TOP);
   const grid = y.marks.map((mark) => {
     const at = up(mark).toFixed(1);
-    return `<path class="grid" d="M${LEFT} ${at}H${WIDTH - RIGHT}"/>${text(LEFT - 8, up(mark) + 4, figure(mark), "end")}`;
+    const label = text(LEFT - 8, up(mark) + 4, figure(mark), "end");
+    return `<path class="grid" d="M${LEFT} ${at}H${WIDTH - RIGHT}"/>${label}`;
   });
   const ticks = x.marks.map((mark) =>
     text(across(mark), HEIGHT - BOTTOM + 20, figure(mark), "middle"),
@@ -43,7 +44,8 @@ export function drawPlot({ title, x, y, lines }: Plot): string {
     const places = points.map(([px, py]) => `${across(px).toFixed(1)} ${up(py).toFixed(1)}`);
     const dots = places.map((place) => `M${place}h0`).join("");
     const label = text(WIDTH - RIGHT + 12, labelsAt[index]! + 4, name, "start");
-    return `<g class="line line${index}"><path d="M${places.join("L")}"/><path class="dots" d="${dots}"/>${label}</g>`;
+    const paths = `<path d="M${places.join("L")}"/><path class="dots" d="${dots}"/>`;
+    return `<g class="line line${index}">${paths}${label}</g>`;
   });
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img">
 <title>${escaped(title)}</title>

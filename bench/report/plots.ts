@@ -2,12 +2,12 @@ import type { LedgerStage } from "../growth.ts";
 import type { Measurement } from "../measure.ts";
 import type { RowResult } from "../results.ts";
 import { whole } from "./figures.ts";
-import { drawPlot, type Line, linearMarks, logMarks, type Plot } from "./plot.ts";
+import { type Axis, drawPlot, type Line, linearMarks, logMarks, type Plot } from "./plot.ts";
 
 /** SVG by the name of its file. */
 export type Plots = Readonly<Record<string, string>>;
 
-/** Throughput and p99 by what is in flight, ours beside the baselines, evenly and on one account. */
+/** Throughput and p99 by what is in flight, beside the baselines, evenly and on one account. */
 export function plotsOfRows(rows: readonly RowResult[], prefix: string): Plots {
   const plots: Record<string, string> = {};
   for (const [accounts, title] of Object.entries(ACCOUNTS)) {
@@ -17,7 +17,7 @@ export function plotsOfRows(rows: readonly RowResult[], prefix: string): Plots {
     plots[`${prefix}throughput-${accounts}.svg`] = drawPlot({
       title: `Operations a second, ${title}`,
       x: IN_FLIGHT,
-      y: { label: "operations a second", marks: linearMarks(valuesOf(throughput)), scale: "linear" },
+      y: throughputAxis(throughput),
       lines: throughput,
     });
     plots[`${prefix}p99-${accounts}.svg`] = drawPlot({
@@ -44,7 +44,7 @@ export function plotsOfGrowth(stages: readonly LedgerStage[], prefix: string): P
   const plot: Plot = {
     title: "Operations a second of unary Consume, 256 in flight",
     x: { label: "entries in the ledger", marks: logMarks(sizes), scale: "log" },
-    y: { label: "operations a second", marks: linearMarks(valuesOf(lines)), scale: "linear" },
+    y: throughputAxis(lines),
     lines,
   };
   return { [`${prefix}growth.svg`]: drawPlot(plot) };
@@ -73,6 +73,11 @@ function linesOf(
     const points = own.map(({ inFlight, median }) => [inFlight, figure(median)] as const);
     return points.length === 0 ? [] : [{ name, points }];
   });
+}
+
+function throughputAxis(lines: readonly Line[]): Axis {
+  const marks = linearMarks(valuesOf(lines));
+  return { label: "operations a second", marks, scale: "linear" };
 }
 
 function valuesOf(lines: readonly Line[]): number[] {

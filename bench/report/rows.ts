@@ -18,7 +18,9 @@ export function reportRows(
   const wrong = rows.flatMap((row) => row.wrong.map((what) => `${row.name}: ${what}`));
   return `# Speed
 
-Written by \`npm run bench\`. ${aboutText(results)}
+Written by \`npm run bench\`.
+
+${aboutText(results)}
 
 ## Goals
 
@@ -26,12 +28,16 @@ ${goalsTable(goalsOf(results, growth))}
 ${plotsText(plots)}
 ## Rows
 
-Medians of ${rounds} rounds of ${timing.seconds} s a row, in turn. Evenly and by Zipf 1.0 is over
-${whole(accounts)} accounts. In flight are calls, from start to answer; of the SQL function they are
-clients. p50, p99 and p99.9 are of a call, in ms; of ApplyBatch a call is 1,000 operations. µs are
-CPU time an operation. WAL is bytes an operation. A batch is the operations of one transaction. RSS
-is the most that the server had. The mix is 70% Consume, 10% Recharge, 10% Freeze and Settle, 10%
-GetOrCreate. The no-op RPC is the health check.
+Medians of ${rounds} rounds of ${timing.seconds} s a row, in turn. "Evenly" and "Zipf 1.0" are over
+${whole(accounts)} accounts.
+
+- In flight are calls, from start to answer; of the SQL function they are clients.
+- p50, p99 and p99.9 are of a call, in ms. Of ApplyBatch a call is 1,000 operations.
+- µs are CPU time an operation, and WAL is bytes an operation.
+- A batch is the operations of one transaction.
+- RSS is the most that the server had in RAM; with WORKERS=2 all of its three processes.
+- The no-op RPC is the health check.
+- The mix is 70% Consume, 10% Recharge, 10% Freeze and Settle, 10% GetOrCreate.
 
 ${rowsTable(rows)}
 
@@ -55,12 +61,13 @@ export function lineOf({ name }: Row, measured: Measurement): string {
   const { operationsPerSecond, p50Ms, p99Ms, serverCpuMicros, postgresCpuMicros } = measured;
   const { loadCpuMicros, walBytes, batchOperations, serverRssBytes } = measured;
   const micros = [serverCpuMicros, postgresCpuMicros, loadCpuMicros].map(whole).join(" + ");
+  const ram = `RSS ${megabytes(serverRssBytes)} MB`;
   return [
     name.padEnd(22),
     `${whole(operationsPerSecond).padStart(7)} op/s`,
     `p50 ${short(p50Ms)} p99 ${short(p99Ms)} ms`.padEnd(24),
     `server + PostgreSQL + load ${micros} µs`.padEnd(44),
-    `WAL ${whole(walBytes)} B, batch ${short(batchOperations)}, RSS ${megabytes(serverRssBytes)} MB`,
+    `WAL ${whole(walBytes)} B, batch ${short(batchOperations)}, ${ram}`,
   ].join("  ");
 }
 

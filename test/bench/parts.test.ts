@@ -11,7 +11,7 @@ import { testDatabase } from "../support/database.ts";
 // and checks that find what is wrong.
 
 describe("the bench", () => {
-  test("entries made in bulk, also on top of others, are as the ledger would have made them", async () => {
+  test("entries made in bulk, also on top of others, are as the ledger makes them", async () => {
     const database = await openDatabase();
     await seed(database, { prefix: "user-", accounts: 50, lots: 2, consumes: 20 });
     await seed(database, { prefix: "user-", accounts: 50, lots: 0, consumes: 130 });
@@ -20,7 +20,7 @@ describe("the bench", () => {
     expect(audited).toEqual({ accounts: 51, entries: 2 * 50 + 20 + 130 + 103 });
   });
 
-  test("the SQL function of the baseline writes what the ledger accepts, without pgbench too", async () => {
+  test("the SQL function writes what the ledger accepts, without pgbench too", async () => {
     const database = await openDatabase();
     await seed(database, { prefix: "user-", accounts: 10, lots: 2, consumes: 0 });
     await database.query(CREATE_CONSUME);

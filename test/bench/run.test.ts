@@ -22,7 +22,7 @@ const ROWS = [
 ];
 
 describe.concurrent("npm run bench", { timeout: 180_000 }, () => {
-  test("runs rows of every kind, and goes on where it was interrupted", async ({ onTestFinished }) => {
+  test("runs all kinds of rows, and goes on where it was stopped", async ({ onTestFinished }) => {
     const folder = await temporaryFolder(onTestFinished);
     const short = ["--accounts", "300", "--seconds", "0.3", "--rounds", "1"];
     const args = [...short, "--rows", ROWS.join(","), "--out", folder];
@@ -54,7 +54,7 @@ describe.concurrent("npm run bench", { timeout: 180_000 }, () => {
     expect(await readdir(folder)).toEqual(expect.arrayContaining(plots));
   });
 
-  test("measures ledgers and accounts of growing size, and weighs them", async ({ onTestFinished }) => {
+  test("measures growing ledgers and accounts, and weighs them", async ({ onTestFinished }) => {
     const folder = await temporaryFolder(onTestFinished);
     const args = ["--quick", "--growth", "--rounds", "1", "--seconds", "0.3", "--out", folder];
     expect(await startBench(onTestFinished, args).exit).toMatchObject({ code: 0, stderr: "" });
