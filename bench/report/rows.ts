@@ -95,7 +95,7 @@ function verdictOn(goal: Goal): string {
 function rowsTable(rows: readonly RowResult[]): string {
   return markdownTable(rows, [
     ["", ({ name }) => WHAT[name.split("/")[0]!]!],
-    ["accounts", ({ name }) => ACCOUNTS[name.split("/")[1]!]!],
+    ["accounts", ({ kind, name }) => (kind === "noop" ? "–" : ACCOUNTS[name.split("/")[1]!]!)],
     ["in flight:", inFlightOf],
     ["op/s:", ({ median }) => whole(median.operationsPerSecond)],
     ["lowest – highest:", ({ repeats }) => rangeOf(repeats)],
