@@ -4,12 +4,19 @@ import { readdirSync, readFileSync } from "node:fs";
 
 /** CPU microseconds that a process and all that it started have used; undefined if not known. */
 export function cpuMicrosOf(pid: number): number | undefined {
-  const all = processTable();
-  if (!all.has(pid)) return undefined;
-  const family = familyOf(pid, all);
-  // Of the children that have ended, their parent keeps the sum.
-  const ticks = family.reduce((sum, { ticks: own, endedTicks }) => sum + own + endedTicks, 0);
-  return ticks * MICROS_PER_TICK;
+  // Of the children that have ended, their parent keeps the sum. One that ends after its parent was
+  // read and before it is would be missing: so nobody must be missing who was there just before.
+  let before = familyOf(pid, processTable());
+  for (;;) {
+    const family = familyOf(pid, processTable());
+    if (family.length === 0) return undefined;
+    const pids = new Set(family.map((one) => one.pid));
+    if (before.every((one) => pids.has(one.pid))) {
+      const ticks = family.reduce((sum, one) => sum + one.ticks + one.endedTicks, 0);
+      return ticks * MICROS_PER_TICK;
+    }
+    before = family;
+  }
 }
 
 /** CPU microseconds of the children of this process that have ended. */
@@ -20,9 +27,9 @@ export function cpuMicrosOfEndedChildren(): number | undefined {
 
 /** Memory that a process and all that it started have in RAM, in bytes; undefined if not known. */
 export function rssBytesOf(pid: number): number | undefined {
-  const all = processTable();
-  if (!all.has(pid)) return undefined;
-  return familyOf(pid, all).reduce((sum, { rssPages }) => sum + rssPages * PAGE_BYTES, 0);
+  const family = familyOf(pid, processTable());
+  if (family.length === 0) return undefined;
+  return family.reduce((sum, { rssPages }) => sum + rssPages * PAGE_BYTES, 0);
 }
 
 /** Linux counts in hundredths of a second, whatever its clock. */
@@ -65,6 +72,7 @@ function readProcess(name: string): Process | undefined {
   }
 }
 
+/** A process and all that it started; nobody if it is not there. */
 function familyOf(pid: number, all: ReadonlyMap<number, Process>): Process[] {
   const children = Map.groupBy(all.values(), ({ parent }) => parent);
   const family: Process[] = [];
@@ -72,6 +80,7 @@ function familyOf(pid: number, all: ReadonlyMap<number, Process>): Process[] {
     family.push(one);
     children.get(one.pid)?.forEach(add);
   };
-  add(all.get(pid)!);
+  const eldest = all.get(pid);
+  if (eldest !== undefined) add(eldest);
   return family;
 }
