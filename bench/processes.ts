@@ -4,8 +4,8 @@ import { readdirSync, readFileSync } from "node:fs";
 
 /** CPU microseconds that a process and all that it started have used; undefined if not known. */
 export function cpuMicrosOf(pid: number): number | undefined {
-  // Of the children that have ended, their parent keeps the sum. One that ends after its parent was
-  // read and before it is would be missing: so nobody must be missing who was there just before.
+  // Of children that have ended their parent keeps the sum. One may end after its parent was read
+  // and before it is read itself, and be missed: so it reads until nobody has gone in between.
   let before = familyOf(pid, processTable());
   for (;;) {
     const family = familyOf(pid, processTable());
