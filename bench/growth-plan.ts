@@ -24,8 +24,5 @@ export const GROWTH: GrowthPlan = {
 export const QUICK_GROWTH: GrowthPlan = {
   small: 2_000,
   ledgers: [{ accounts: 10_000, entries: [0, 20_000] }],
-  accounts: [
-    { entries: 10_000, lots: 2 },
-    { entries: 1_000, lots: 1_000 },
-  ],
+  accounts: [{ entries: 10_000, lots: 1_000 }],
 };

@@ -42,11 +42,6 @@ export async function lookAtMachine({ version, settings }: Cluster): Promise<Mac
   };
 }
 
-/** Of two results, whether one may be continued by the other. */
-export function isSameRun(one: Machine, other: Machine): boolean {
-  return one.commit === other.commit && one.cpu === other.cpu && one.command === other.command;
-}
-
 function commit(): string {
   const folder = join(import.meta.dirname, "..");
   const code = ["src", "gen", "package.json", "bench/*.ts", "bench/*/*.ts"];

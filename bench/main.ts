@@ -5,7 +5,7 @@ import { goalsOf } from "./goals.ts";
 import { GROWTH, QUICK_GROWTH } from "./growth-plan.ts";
 import { runGrowth } from "./growth.ts";
 import { stopLoads } from "./load/job.ts";
-import { isSameRun, lookAtMachine } from "./machine.ts";
+import { lookAtMachine } from "./machine.ts";
 import { HELP, type Options, readOptions } from "./options.ts";
 import { aboutText } from "./report/about.ts";
 import { goalsTable, lineOf } from "./report/rows.ts";
@@ -88,9 +88,9 @@ async function benchRows(
   };
   const place = { cluster, database, serverFor, timing: about.timing };
   const results = await runRounds(place, { rows, rounds, before }, async (row, repeat, soFar) => {
+    await saved.saveResults({ ...about, accounts, rows: soFar });
     console.log(lineOf(row, repeat.measured));
     for (const what of repeat.wrong) console.error(`${row.name}: ${what}`);
-    await saved.saveResults({ ...about, accounts, rows: soFar });
   });
   return results.flatMap(({ name, wrong }) => wrong.map((what) => `${name}: ${what}`));
 }
@@ -102,18 +102,15 @@ async function benchRows(
  */
 function rowsToResume(
   saved: Results | undefined,
-  { machine, timing, environment }: About,
+  about: About,
   accounts: number,
 ): readonly RowResult[] {
   if (saved === undefined) return [];
-  const isSame =
-    isSameRun(saved.machine, machine) &&
-    saved.accounts === accounts &&
-    isDeepStrictEqual(saved.timing, timing) &&
-    isDeepStrictEqual(saved.environment, environment);
-  if (isSame) return saved.rows;
+  const { rows, ...before } = saved;
+  const machine = { ...about.machine, date: before.machine.date };
+  if (isDeepStrictEqual(before, { ...about, machine, accounts })) return rows;
   throw new Error(
-    `what is saved is of commit ${saved.machine.commit} on ${saved.machine.cpu}, ` +
+    `what is saved is of commit ${before.machine.commit}, or of another machine, ` +
       "or was asked for otherwise: run it again without --resume",
   );
 }

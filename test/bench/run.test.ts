@@ -60,12 +60,10 @@ describe.concurrent("npm run bench", { timeout: 180_000 }, () => {
     expect(await startBench(onTestFinished, args).exit).toMatchObject({ code: 0, stderr: "" });
 
     const growth = JSON.parse(await readFile(join(folder, "quick-growth.json"), "utf8")) as Growth;
-    expect(growth.accounts.map(({ lots }) => lots)).toEqual([2, 1_000]);
+    expect(growth.accounts.map(({ lots }) => lots)).toEqual([1_000]);
     expect(growth.ledgers.map(({ entries }) => entries)).toEqual([0, 20_000]);
-    for (const { ratio, wrong } of [...growth.accounts, ...growth.ledgers]) {
-      expect(wrong).toEqual([]);
-      expect(ratio).toBeGreaterThan(0);
-    }
+    const stages = [...growth.accounts, ...growth.ledgers];
+    expect(stages.flatMap(({ wrong }) => wrong)).toEqual([]);
     expect(growth.ledgers[1]!.weight.entry).toBeGreaterThan(100);
     const plot = await readFile(join(folder, "quick-growth.svg"), "utf8");
     expect(plot).toContain("10,000 accounts</text>");
