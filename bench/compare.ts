@@ -40,6 +40,9 @@ export const IN_FLIGHT = 256;
 export async function compare(how: Measuring, large: Side, small: Side): Promise<Comparison> {
   const ofLarge: Repeat[] = [];
   const ofSmall: Repeat[] = [];
+  // A first load of each does not count: a server gets warm, and the first change of a page after a
+  // checkpoint is logged with the whole page, on either side.
+  const warm = [await measureSide(how, large, "warm-up"), await measureSide(how, small, "warm-up")];
   for (let repeat = 1; repeat <= how.repeats; repeat += 1) {
     ofLarge.push(await measureSide(how, large));
     ofSmall.push(await measureSide(how, small));
@@ -51,14 +54,23 @@ export async function compare(how: Measuring, large: Side, small: Side): Promise
     large: medianOf(ofLarge.map(({ measured }) => measured)),
     small: medianOf(ofSmall.map(({ measured }) => measured)),
     ratio: median(speeds(ofLarge).map((speed, index) => speed / speedsOfSmall[index]!)),
-    wrong: [...ofLarge, ...ofSmall].flatMap(({ wrong }) => wrong),
+    wrong: [...warm, ...ofLarge, ...ofSmall].flatMap(({ wrong }) => wrong),
   };
 }
 
-/** Measures one side once. */
-export async function measureSide(how: Measuring, side: Side): Promise<Repeat> {
+/**
+ * Measures one side once.
+ *
+ * @param moment said of it to people
+ */
+export async function measureSide(
+  how: Measuring,
+  side: Side,
+  moment = "load",
+): Promise<Repeat> {
   const { cluster, timing, onProgress } = how;
-  const { name, database, server, spread } = side;
+  const { database, server, spread } = side;
+  const name = `${side.name}, ${moment}`;
   const row: Row = {
     name,
     engine: "points",
