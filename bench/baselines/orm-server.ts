@@ -2,7 +2,7 @@ import type { ConnectRouter } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { pino } from "pino";
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
-import { ANYBODY } from "../../src/auth/caller.ts";
+import { openAccess } from "../../src/auth/access.ts";
 import { readConfig } from "../../src/config.ts";
 import { readPrices, SHIPPED_PRICES } from "../../src/prices.ts";
 import {
@@ -30,27 +30,31 @@ const orm = await openOrm(config.databaseUrl!, POOL_MAX);
 const log = pino({ level: config.logLevel }, pino.destination(2));
 const prices = readPrices(SHIPPED_PRICES);
 const toError = errorTranslator(log);
+const access = openAccess(config, log, toError);
 const backend = {
   submit: consumeInTransaction(orm),
   hasRoom: () => true,
+  rate: access.rate,
   stopping: new AbortController().signal,
   toError,
   orm,
   prices: () => prices,
   watchers: createWatchers(orm, log),
+  answerMaxBytes: config.messageOutMaxBytes,
 };
 const shared = {
   routes: (router: ConnectRouter) => void router.service(PointsService, pointsService(backend)),
   interceptors: [errorTranslation(toError), validation(), authorization()],
   acceptCompression: [],
   readMaxBytes: config.messageMaxBytes,
-  writeMaxBytes: 16 * config.messageMaxBytes,
+  writeMaxBytes: config.messageOutMaxBytes,
 };
 const adapter = connectNodeAdapter({ ...shared, requestGate: completeErrors });
 const deadlines = { defaultMs: config.deadlineDefaultMs, maxMs: config.deadlineMaxMs };
-const take = fastUnary(shared, deadlines, () => ANYBODY);
+const take = fastUnary(shared, deadlines, access.admit);
 const { address, close } = await listen(config.listen, adapter, listenLimits, take);
 process.once("SIGTERM", () => {
+  access.close();
   backend.watchers.close();
   void close(0).then(() => orm.close());
 });
