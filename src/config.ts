@@ -18,6 +18,8 @@ export type Config = Limits & {
   readonly jwtKeys: string | undefined;
   readonly jwtIssuer: string | undefined;
   readonly jwtAudience: string | undefined;
+  /** Undefined: on loopback, at the port after that of `listen`. */
+  readonly adminListen: Config["listen"] | "off" | undefined;
   /** Undefined: a PostgreSQL of our own in `dataDir`. */
   readonly databaseUrl: string | undefined;
   readonly dataDir: string;
@@ -36,6 +38,8 @@ export type Config = Limits & {
   readonly drainMs: number;
   readonly messageMaxBytes: number;
   readonly logLevel: string;
+  /** Undefined: no traces. OpenTelemetry reads this and its kin by itself. */
+  readonly otlpEndpoint: string | undefined;
 };
 
 /** Names every variable that is wrong, and what it takes. */
@@ -66,6 +70,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     jwtKeys: read(SETTINGS.jwtKeys),
     jwtIssuer: read(SETTINGS.jwtIssuer),
     jwtAudience: read(SETTINGS.jwtAudience),
+    adminListen: read(SETTINGS.adminListen),
     databaseUrl: read(SETTINGS.databaseUrl),
     dataDir: read(SETTINGS.dataDir),
     migrate: read(SETTINGS.migrate),
@@ -81,6 +86,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     drainMs: read(SETTINGS.drainMs),
     messageMaxBytes: read(SETTINGS.messageMaxBytes),
     logLevel: read(SETTINGS.logLevel),
+    otlpEndpoint: read(SETTINGS.otlpEndpoint),
     ...mapValues(LIMITS, read),
   };
   if (wrong.length === 0) wrong.push(...unpaired(config));
@@ -148,6 +154,13 @@ const SETTINGS = {
   } satisfies Setting<string>,
   jwtIssuer: anyText("JWT_ISSUER", "who must have issued a JWT", "a text"),
   jwtAudience: anyText("JWT_AUDIENCE", "for whom a JWT must have been issued", "a text"),
+  adminListen: {
+    name: "ADMIN_LISTEN",
+    about: "where /metrics, /healthz and /readyz are; unset: 127.0.0.1, the port after LISTEN's",
+    takes: "host:port or off",
+    fallback: undefined,
+    parse: (text: string) => (text === "off" ? text : parseAddress(text)),
+  } satisfies Setting<Config["adminListen"]>,
   databaseUrl: {
     name: "DATABASE_URL",
     about: "a PostgreSQL (15 or newer) to use; unset: one of its own in DATA_DIR",
@@ -236,6 +249,13 @@ const SETTINGS = {
     fallback: "info",
     parse: (text: string) =>
       /^(fatal|error|warn|info|debug|trace|silent)$/.test(text) ? text : undefined,
+  } satisfies Setting<string>,
+  otlpEndpoint: {
+    name: "OTEL_EXPORTER_OTLP_ENDPOINT",
+    about: "where to send traces, by OTLP over HTTP; unset: nowhere",
+    takes: "http(s)://host:port",
+    fallback: undefined,
+    parse: (text: string) => (/^https?:/.test(text) && URL.canParse(text) ? text : undefined),
   } satisfies Setting<string>,
 };
 

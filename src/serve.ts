@@ -1,21 +1,34 @@
 import type { Logger } from "pino";
+import { collectDefaultMetrics } from "prom-client";
 import type { Config } from "./config.ts";
 import { type Database, openDatabase } from "./database.ts";
 import { EmbeddedFailure } from "./embedded.ts";
 import type { PriceList } from "./ledger/prices.ts";
 import { createLog } from "./log.ts";
 import { readPrices, SHIPPED_PRICES } from "./prices.ts";
+import { type Admin, type AdminSources, serveAdmin } from "./server/admin.ts";
+import { takesWrites } from "./server/database-watch.ts";
+import type { Databases } from "./server/metrics.ts";
 import { checkDoor } from "./server/open-door.ts";
 import { startServer } from "./server/server.ts";
 import { durabilityGaps } from "./store/durability.ts";
 import { migrate, pendingMigrations } from "./store/migrate.ts";
 import { openOrm } from "./store/orm.ts";
 import { unusable, UsageError } from "./usage.ts";
-import { endWorker, isWorker, startWorkers } from "./workers.ts";
+import { endWorker, isWorker, shareMetrics, startWorkers } from "./workers.ts";
 
 // Nothing that a server asks takes so long: locks are waited for 2 s at the most.
 const ANSWER_MAX_MS = 10_000;
 const READS_MAX_CONNECTIONS = 5;
+
+/** What serves: this process, or its workers. */
+export type Serving = {
+  readonly address: Config["listen"];
+  /** The metrics in Prometheus' text format. */
+  readonly scrape: () => Promise<string>;
+  /** Answers what is queued, and ends. */
+  readonly stop: () => Promise<void>;
+};
 
 /** Serves until it is told to stop, or until its database is gone for good. */
 export async function serve(config: Config): Promise<void> {
@@ -35,20 +48,64 @@ export async function serve(config: Config): Promise<void> {
     const start =
       config.workers > 1
         ? startWorkers(config, database.url, log)
-        : startServer(config, databases, prices, log);
+        : startOne(config, databases, prices, log);
     const server = await start.catch(unserved);
-    if (!isWorker) console.log(banner(config, server.address, database.about));
+    let isStopping = false;
+    const admin = await startAdmin(config, server, {
+      scrape: server.scrape,
+      isReady: async () => !isStopping && (await takesWrites(database.orm)),
+    }).catch(async (cause: unknown) => {
+      await server.stop();
+      return unserved(cause);
+    });
+    if (!isWorker) console.log(banner(config, server, admin, database));
 
     const lost = database.lost.then(() => DATABASE_LOST);
     const reason = await Promise.race([stopRequested, lost]);
     log.info({ reason }, "stopping");
+    isStopping = true;
     await server.stop();
+    admin?.close();
     if (reason === DATABASE_LOST) throw new EmbeddedFailure(`${DATABASE_LOST}. Start again.`);
   } finally {
     await reads.close();
     await database.close();
     endWorker();
   }
+}
+
+async function startOne(
+  config: Config,
+  databases: Databases,
+  prices: () => PriceList,
+  log: Logger,
+): Promise<Serving> {
+  // It is only loaded where it is wanted.
+  const traced = config.otlpEndpoint === undefined ? undefined : import("./server/tracing.ts");
+  const tracing = (await traced)?.startTracing(process.env, log);
+  const server = await startServer(config, databases, prices, log, undefined, tracing);
+  const { registry } = server.metrics;
+  collectDefaultMetrics({ register: registry });
+  if (isWorker) shareMetrics(registry);
+  return {
+    address: server.address,
+    scrape: () => registry.metrics(),
+    async stop() {
+      await server.stop();
+      await tracing?.stop();
+    },
+  };
+}
+
+/** Unless told otherwise on loopback, beside the RPCs: two servers with two ports don't collide. */
+async function startAdmin(
+  { adminListen, listen }: Config,
+  { address }: Serving,
+  sources: AdminSources,
+): Promise<Admin | undefined> {
+  if (adminListen === "off") return undefined;
+  const port = listen.port === 0 ? 0 : (address.port % 65_535) + 1;
+  return serveAdmin(adminListen ?? { host: "127.0.0.1", port }, sources);
 }
 
 function unserved(cause: unknown): never {
@@ -97,15 +154,21 @@ function signalled(name: string): Promise<string> {
 
 function banner(
   { tlsCert }: Config,
-  { host, port }: { host: string; port: number },
-  database: string,
+  server: Serving,
+  admin: Admin | undefined,
+  database: Database,
 ): string {
-  const address = `${host.includes(":") ? `[${host}]` : host}:${port}`;
+  const address = shown(server.address);
   const [tls, scheme] = tlsCert === undefined ? ["no TLS", "http"] : ["TLS", "https"];
   return `Points listens on ${address} (gRPC, gRPC-Web, Connect and JSON; ${tls})
-Database: ${database}
+Database: ${database.about}
+Metrics: ${admin === undefined ? "off" : `http://${shown(admin.address)}/metrics`}
 Try:  npm run demo
       curl -H 'content-type: application/json' -d '{"userId":"ada"}' \\
         ${scheme}://${address}/points.v1.PointsService/GetOrCreate
 Stop: Ctrl-C`;
+}
+
+function shown({ host, port }: Config["listen"]): string {
+  return `${host.includes(":") ? `[${host}]` : host}:${port}`;
 }

@@ -2,8 +2,9 @@ import cluster, { type Worker } from "node:cluster";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
+import { AggregatorRegistry, type Registry } from "prom-client";
 import type { Config } from "./config.ts";
-import type { PointsServer } from "./server/server.ts";
+import type { Serving } from "./serve.ts";
 
 const REPLACE_PAUSE_MS = 500;
 
@@ -13,6 +14,13 @@ export const isWorker = cluster.isWorker;
 /** Ends what ties a worker to the process that started it, which would keep it alive. */
 export function endWorker(): void {
   cluster.worker?.disconnect();
+}
+
+/** Lets the process that started this worker add its metrics to those of the others. */
+export function shareMetrics(registry: Registry): void {
+  AggregatorRegistry.setRegistries(registry);
+  // Making one has it answer the questions of the process that started us.
+  void new AggregatorRegistry();
 }
 
 /**
@@ -27,8 +35,13 @@ export async function startWorkers(
   config: Config,
   databaseUrl: string,
   log: Logger,
-): Promise<PointsServer> {
-  const environment = { DATABASE_URL: databaseUrl, MIGRATE: "off", WORKERS: "1" };
+): Promise<Serving> {
+  const environment = {
+    DATABASE_URL: databaseUrl,
+    MIGRATE: "off",
+    WORKERS: "1",
+    ADMIN_LISTEN: "off",
+  };
   let stopping = false;
 
   async function keepOne(first: Worker): Promise<void> {
@@ -41,6 +54,7 @@ export async function startWorkers(
     }
   }
 
+  const metrics = new AggregatorRegistry();
   const workers = Array.from({ length: config.workers }, () => cluster.fork(environment));
   const ports = await Promise.all(workers.map(portOf)).catch(async (error: unknown) => {
     await endAll("SIGTERM");
@@ -51,6 +65,7 @@ export async function startWorkers(
 
   return {
     address: { host: config.listen.host, port: ports[0]! },
+    scrape: () => metrics.clusterMetrics(),
     async stop() {
       stopping = true;
       await endAll("SIGTERM");

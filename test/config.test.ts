@@ -11,6 +11,7 @@ const DEFAULTS: Config = {
   jwtKeys: undefined,
   jwtIssuer: undefined,
   jwtAudience: undefined,
+  adminListen: undefined,
   databaseUrl: undefined,
   prices: undefined,
   dataDir: ".points",
@@ -37,6 +38,7 @@ const DEFAULTS: Config = {
   resetsMaxPerSecond: 33,
   callerMaxPerSecond: 10_000,
   logLevel: "info",
+  otlpEndpoint: undefined,
 };
 
 const WHOLE_NUMBERS = [
@@ -112,6 +114,17 @@ describe("the configuration", () => {
   });
 
   test.each([
+    { text: "0.0.0.0:9000", adminListen: { host: "0.0.0.0", port: 9_000 } },
+    { text: "off", adminListen: "off" },
+  ])("ADMIN_LISTEN takes $text", ({ text, adminListen }) => {
+    expect(readConfig({ ADMIN_LISTEN: text }).adminListen).toEqual(adminListen);
+  });
+
+  test.each(["on", "9000", "OFF", "localhost"])("ADMIN_LISTEN refuses %s", (text) => {
+    expectWrong({ ADMIN_LISTEN: text }, [`ADMIN_LISTEN=${text}: takes host:port or off`]);
+  });
+
+  test.each([
     "postgresql://points:secret@localhost:5432/points",
     "postgres://points@localhost/points",
     "postgresql://points@%2Ftmp%2Fpoints-1:5432/points",
@@ -181,6 +194,19 @@ describe("the configuration", () => {
   test.each(["fatal", "error", "warn", "info", "debug", "trace", "silent"])(
     "LOG_LEVEL takes %s",
     (text) => expect(readConfig({ LOG_LEVEL: text }).logLevel).toBe(text),
+  );
+
+  test.each(["http://localhost:4318", "https://traces.internal/otlp"])(
+    "OTEL_EXPORTER_OTLP_ENDPOINT takes %s",
+    (text) => expect(readConfig({ OTEL_EXPORTER_OTLP_ENDPOINT: text }).otlpEndpoint).toBe(text),
+  );
+
+  test.each(["localhost:4318", "http://", "grpc://localhost:4317"])(
+    "OTEL_EXPORTER_OTLP_ENDPOINT refuses %s",
+    (text) => {
+      const name = "OTEL_EXPORTER_OTLP_ENDPOINT";
+      expectWrong({ [name]: text }, [`${name}=${text}: takes http(s)://host:port`]);
+    },
   );
 
   test.each(["INFO", "verbose", "30", "info "])("LOG_LEVEL refuses %j", (text) => {

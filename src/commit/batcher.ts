@@ -31,8 +31,12 @@ export type BatcherOptions<Item, Result> = {
    * a lane has more than a batch takes, they take turns.
    */
   readonly ownerOf: (item: Item) => number;
-  /** Runs one batch: as many results as items, in their order. */
-  readonly run: (items: readonly Item[]) => Promise<readonly Result[]>;
+  /**
+   * Runs one batch: as many results as items, in their order.
+   *
+   * @param waitedMs how long the one that came first was queued
+   */
+  readonly run: (items: readonly Item[], waitedMs: number) => Promise<readonly Result[]>;
   readonly batchMaxOps: number;
   /** Of all lanes together. */
   readonly queueMaxOps: number;
@@ -58,6 +62,8 @@ export class Abandoned extends Error {
 type Ticket<Item, Result> = {
   readonly item: Item;
   readonly owner: number;
+  /** As `performance.now()` counts. */
+  readonly queuedAt: number;
   readonly resolve: (result: Result) => void;
   readonly reject: (reason: unknown) => void;
 };
@@ -83,7 +89,8 @@ export function createBatcher<Item, Result>(
 
     const { promise, resolve, reject } = Promise.withResolvers<Result>();
     const owner = ownerOf(item);
-    const ticket: Ticket<Item, Result> = { item, owner, resolve, reject };
+    const queuedAt = performance.now();
+    const ticket: Ticket<Item, Result> = { item, owner, queuedAt, resolve, reject };
     const lane = lanes[owner % lanes.length]!;
     const abandon = () => {
       const place = lane.queue.indexOf(ticket);
@@ -109,20 +116,10 @@ export function createBatcher<Item, Result>(
     while (lane.queue.length > 0) {
       const batch = takeInTurn(lane.queue, batchMaxOps, ({ owner }) => owner);
       queued -= batch.length;
-      await runBatch(batch);
+      await runBatch(run, batch);
     }
     lane.busy = false;
     if (isIdle()) drained?.();
-  }
-
-  async function runBatch(batch: readonly Ticket<Item, Result>[]): Promise<void> {
-    try {
-      const results = await run(batch.map(({ item }) => item));
-      if (results.length !== batch.length) throw new Error("a batch lost results");
-      batch.forEach(({ resolve }, index) => resolve(results[index]!));
-    } catch (error) {
-      for (const { reject } of batch) reject(error);
-    }
   }
 
   function isIdle(): boolean {
@@ -141,4 +138,19 @@ export function createBatcher<Item, Result>(
   }
 
   return { submit, drain, queued: () => queued };
+}
+
+async function runBatch<Item, Result>(
+  run: BatcherOptions<Item, Result>["run"],
+  batch: readonly Ticket<Item, Result>[],
+): Promise<void> {
+  const waitedMs = performance.now() - batch[0]!.queuedAt;
+  try {
+    const items = batch.map(({ item }) => item);
+    const results = await run(items, waitedMs);
+    if (results.length !== batch.length) throw new Error("a batch lost results");
+    batch.forEach(({ resolve }, index) => resolve(results[index]!));
+  } catch (error) {
+    for (const { reject } of batch) reject(error);
+  }
 }

@@ -12,6 +12,7 @@ import type { Orm } from "../store/orm.ts";
 import { loadRepeats } from "../store/repeats.ts";
 import { save } from "../store/save.ts";
 import { inTransaction, type Run } from "../store/transaction.ts";
+import { type BatchObserver, type BatchStep, UNOBSERVED } from "./observer.ts";
 
 /** The database could not be reached. */
 export class DatabaseUnavailable extends Error {
@@ -43,6 +44,8 @@ export type Clock = (run: Run) => Promise<Micros>;
 /** What a command came to: its answer, its refusal, or why neither is known. */
 export type Result = Answer | Rejection | DatabaseUnavailable | CommandFailed;
 
+type Circumstances = { readonly clock: Clock; readonly observer: BatchObserver };
+
 /** A batch whose COMMIT was not answered: what it changed and would have answered. */
 class CommitLost extends Error {
   readonly changes: Changes;
@@ -67,23 +70,29 @@ export async function commit(
   orm: Orm,
   commands: readonly Command[],
   clock: Clock = databaseNow,
+  observer: BatchObserver = UNOBSERVED,
 ): Promise<readonly Result[]> {
   const started = performance.now();
   let lost: CommitLost | undefined;
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await transact(orm, commands, clock, lost);
+      return await transact(orm, commands, { clock, observer, lost });
     } catch (error) {
       if (error instanceof CommitLost) lost = error;
       const fault = lost === undefined ? faultOf(error) : "away";
-      if (fault === "bug") return splitBatch(orm, commands, clock, error);
+      if (fault === "bug") {
+        observer.retried(fault, error);
+        return splitBatch(orm, commands, { clock, observer }, error);
+      }
       const isLast =
         lost === undefined ? attempt === ATTEMPTS : performance.now() - started > FIND_OUT_MS;
       if (isLast) {
         const outcome = lost === undefined ? "NOT_APPLIED" : "UNKNOWN";
+        observer.failed(commands.length, outcome, error);
         const unavailable = new DatabaseUnavailable(outcome, error);
         return commands.map(() => unavailable);
       }
+      observer.retried(fault, error);
       // A pooled connection may just have died with the database's last run; the next is new.
       if (fault === "away") await sleep(Math.min(RETRY_PAUSE_MS * attempt, RETRY_PAUSE_MAX_MS));
     }
@@ -93,45 +102,64 @@ export async function commit(
 async function transact(
   orm: Orm,
   commands: readonly Command[],
-  clock: Clock,
-  lost: CommitLost | undefined,
+  { clock, observer, lost }: Circumstances & { readonly lost: CommitLost | undefined },
 ): Promise<readonly (Answer | Rejection)[]> {
+  const done = stopwatch(observer);
   return inTransaction(orm, async (transaction, commitTransaction) => {
     const { run } = transaction;
     const userIds = [...new Set(commands.map(({ userId }) => userId))].toSorted();
     // The clock is sent behind the locks, and read when they are held.
     const [accounts, now] = await Promise.all([lockAccounts(transaction, userIds), clock(run)]);
-    if (lost !== undefined && (await isCommitted(run, accounts, lost.changes))) return lost.answers;
+    done("lock");
+    if (lost !== undefined && (await isCommitted(run, accounts, lost.changes))) {
+      observer.committed(lost.changes.entries);
+      return lost.answers;
+    }
     const [states, repeats] = await Promise.all([
       loadStates(run, accounts, commands, now),
       loadRepeats(run, commands, accounts),
     ]);
+    done("load");
 
     const batch = startBatch(now, states, repeats);
     const answers = commands.map((command) => answer(batch, command));
 
     const changes = changesOf(batch);
+    done("apply");
     // Nothing to make durable: nothing to wait for.
     if (changes === undefined) return answers;
     await save(run, changes);
+    done("save");
     await commitTransaction().catch((error: unknown) => {
       throw faultOf(error) === "away" ? new CommitLost(changes, answers, error) : error;
     });
+    done("commit");
+    observer.committed(changes.entries);
     return answers;
   });
+}
+
+/** Tells how long it took since the step before. */
+function stopwatch(observer: BatchObserver): (step: BatchStep) => void {
+  let since = performance.now();
+  return (step) => {
+    const now = performance.now();
+    observer.stepped(step, now - since);
+    since = now;
+  };
 }
 
 /** Finds the one command that a batch fails on: its neighbours are applied without it. */
 async function splitBatch(
   orm: Orm,
   commands: readonly Command[],
-  clock: Clock,
+  { clock, observer }: Circumstances,
   error: unknown,
 ): Promise<readonly Result[]> {
   if (commands.length === 1) return [new CommandFailed(error)];
   const middle = commands.length >> 1;
   return [
-    ...(await commit(orm, commands.slice(0, middle), clock)),
-    ...(await commit(orm, commands.slice(middle), clock)),
+    ...(await commit(orm, commands.slice(0, middle), clock, observer)),
+    ...(await commit(orm, commands.slice(middle), clock, observer)),
   ];
 }

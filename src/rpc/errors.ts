@@ -244,9 +244,9 @@ export function thrownError(
     return apiError({ code, reason: "SHUTTING_DOWN", message, retryMs: RETRY_MS });
   }
   if (thrown instanceof DatabaseUnavailable) {
+    // Its batch, of which this is one of many, has said so.
     const { message, outcome } = thrown;
     const reason = "DATABASE_UNAVAILABLE";
-    report("", thrown.cause);
     return apiError({ code: Code.Unavailable, reason, message, outcome, retryMs: RETRY_MS });
   }
   if (thrown instanceof Abandoned) return abandonedError(thrown);
@@ -290,10 +290,25 @@ function abandonedError({ dropped, cause }: Abandoned): ConnectError {
  * INTERNAL, but it is the caller who sent it.
  */
 export function completeTransportError(error: ConnectError): void {
-  if (error.details.length > 0) return;
+  if (isComplete(error)) return;
   const content = transportErrorContent(error);
   const rawMessage = content.message;
   Object.assign(error, { code: content.code, rawMessage, details: detailsOf(content) });
+}
+
+/** Whether it is an error of this API; one of the transport has yet to become one. */
+export function isComplete(error: ConnectError): boolean {
+  return error.details.length > 0;
+}
+
+/** The reason of an error of this API. */
+export function reasonOf(error: ConnectError): string {
+  for (const detail of error.details) {
+    if ("desc" in detail && detail.desc.typeName === ErrorInfoSchema.typeName) {
+      return (detail.value as { readonly reason: Reason }).reason;
+    }
+  }
+  return "UNKNOWN";
 }
 
 function transportErrorContent(error: ConnectError): ErrorContent {

@@ -1,9 +1,15 @@
 import { toBinary } from "@bufbuild/protobuf";
-import { ConnectError, type HandlerContext, type Interceptor } from "@connectrpc/connect";
+import { Code, ConnectError, type HandlerContext, type Interceptor } from "@connectrpc/connect";
 import type { Logger } from "pino";
 import { callerKey } from "../auth/caller.ts";
 import { requireUser } from "../auth/rules.ts";
-import { answerTooLarge, completeTransportError, thrownError } from "./errors.ts";
+import {
+  answerTooLarge,
+  completeTransportError,
+  isComplete,
+  reasonOf,
+  thrownError,
+} from "./errors.ts";
 import { validate } from "./validate.ts";
 
 /** Refuses a request that breaks a limit of the contract. Streams check their own messages. */
@@ -53,10 +59,30 @@ export function errorTranslation(toError: ErrorTranslator): Interceptor {
 /** What was thrown, as an error of this API. */
 export type ErrorTranslator = (thrown: unknown) => ConnectError;
 
-/** Translates errors, and logs those that are our fault. */
-export function errorTranslator(log: Logger): ErrorTranslator {
-  return (thrown) =>
-    thrownError(thrown, (errorId, bug) => log.error({ errorId, err: bug }, "a call failed"));
+/** Translates errors, logs those that are our fault, and tells of each its reason. */
+export function errorTranslator(log: Logger, refused: Refused): ErrorTranslator {
+  return (thrown) => {
+    const error = thrownError(thrown, (errorId, bug) => {
+      log.error({ errorId, err: bug }, "a call failed");
+    });
+    if (isComplete(error)) refused(reasonOf(error));
+    return error;
+  };
+}
+
+type Refused = (reason: string) => void;
+
+/** Completes an error that no interceptor has seen, and tells its reason. */
+export type ErrorCompleter = (error: ConnectError) => void;
+
+/** Makes one. A late or cancelled call is told of when its handler ends. */
+export function errorCompleter(refused: Refused): ErrorCompleter {
+  return (error) => {
+    if (isComplete(error)) return;
+    completeTransportError(error);
+    const isOfCaller = error.code === Code.DeadlineExceeded || error.code === Code.Canceled;
+    if (!isOfCaller) refused(reasonOf(error));
+  };
 }
 
 /**
@@ -64,11 +90,11 @@ export function errorTranslator(log: Logger): ErrorTranslator {
  * cannot parse. In every protocol it aborts the call's context with the error just before it sends
  * it, and that is the only place where such an error can be seen.
  */
-export function completeErrors({ signal }: HandlerContext): void {
+export function completeErrors({ signal }: HandlerContext, complete: ErrorCompleter): void {
   signal.addEventListener(
     "abort",
     () => {
-      if (signal.reason instanceof ConnectError) completeTransportError(signal.reason);
+      if (signal.reason instanceof ConnectError) complete(signal.reason);
     },
     { once: true },
   );

@@ -23,10 +23,7 @@ export function watchDatabase(
 
   async function run(): Promise<void> {
     while (!signal.aborted) {
-      const isUp = await Promise.race([
-        takesWrites(orm).catch(() => false),
-        sleep(TIMEOUT_MS, false, { ref: false }),
-      ]);
+      const isUp = await takesWrites(orm);
       if (isUp !== was && !signal.aborted) {
         if (!isUp) log.error("the database is away");
         if (isUp && was === false) log.info("the database is back");
@@ -46,7 +43,15 @@ export function watchDatabase(
   };
 }
 
-async function takesWrites(orm: Orm): Promise<boolean> {
+/** Whether the database is there and takes writes now. */
+export function takesWrites(orm: Orm): Promise<boolean> {
+  return Promise.race([
+    isPrimary(orm).catch(() => false),
+    sleep(TIMEOUT_MS, false, { ref: false }),
+  ]);
+}
+
+async function isPrimary(orm: Orm): Promise<boolean> {
   const { rows } = await sql<{ standby: boolean }>`select pg_is_in_recovery() as standby`.execute(
     orm.em.fork().getKysely(),
   );

@@ -27,7 +27,7 @@ import {
 } from "@connectrpc/connect/protocol";
 import { contentTypeProto, setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 import type { Admission, Admit } from "../auth/access.ts";
-import { completeTransportError } from "../rpc/errors.ts";
+import type { ErrorCompleter } from "../rpc/interceptors.ts";
 import { type DeadlineLimits, unaryTimeoutMs } from "./deadline.ts";
 import type { StreamTaker } from "./listen.ts";
 import { UnaryCall } from "./unary-call.ts";
@@ -39,6 +39,7 @@ export type ConnectOptions = {
   readonly acceptCompression: Compression[];
   readonly readMaxBytes: number;
   readonly writeMaxBytes: number;
+  readonly completeError: ErrorCompleter;
 };
 
 /**
@@ -163,7 +164,7 @@ async function answer(
     frame = framed(await envelopeCompress({ flags: 0, data }, compression, compressMinBytes));
   } catch (thrown) {
     failure = toConnectError(thrown);
-    completeTransportError(failure);
+    method.options.completeError(failure);
   }
   call.end();
   respond(stream, compression, frame, failure, call);

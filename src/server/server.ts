@@ -7,29 +7,28 @@ import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
 import { ServerReflection as ReflectionV1 } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
 import { ServerReflection as ReflectionV1Alpha } from "../../gen/grpc/reflection/v1alpha/reflection_pb.ts";
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
-import { type Admit, credentialsKey, openAccess } from "../auth/access.ts";
+import { type Admission, type Admit, credentialsKey, openAccess } from "../auth/access.ts";
 import { callerKey } from "../auth/caller.ts";
-import { createBatcher } from "../commit/batcher.ts";
-import { commit, type Result } from "../commit/commit.ts";
-import { ownerNumber } from "../commit/owner.ts";
 import type { Config } from "../config.ts";
-import type { Command } from "../ledger/command.ts";
 import type { PriceList } from "../ledger/prices.ts";
+import { callObservation, type CallObserver, codeName } from "../rpc/calls.ts";
+import { reasonOf } from "../rpc/errors.ts";
 import {
   answerLimit,
   authorization,
   completeErrors,
+  errorCompleter,
   errorTranslation,
   errorTranslator,
   validation,
 } from "../rpc/interceptors.ts";
 import { pointsService } from "../rpc/points.ts";
 import { createWatchers } from "../rpc/watch.ts";
-import type { Orm } from "../store/orm.ts";
 import { startSweeper } from "../sweep.ts";
 import { watchDatabase } from "./database-watch.ts";
 import { boundDeadline, type DeadlineLimits } from "./deadline.ts";
 import { fastUnary, type ConnectOptions } from "./fast-unary.ts";
+import { startGroupCommit } from "./group-commit.ts";
 import { createHealth } from "./health.ts";
 import {
   type Handler,
@@ -38,8 +37,10 @@ import {
   listenLimits,
   type StreamTaker,
 } from "./listen.ts";
+import type { Databases, Metrics } from "./metrics.ts";
 import { reflectionRoutes } from "./reflection.ts";
 import { readTls, watchTls } from "./tls.ts";
+import type { Tracing } from "./tracing.ts";
 import { unknownRpc } from "./unknown-rpc.ts";
 
 /** What google.rpc.Status may have in it, for its JSON. */
@@ -48,6 +49,7 @@ const ERROR_DETAILS = createRegistry(file_google_rpc_error_details);
 /** A server that answers. */
 export type PointsServer = {
   readonly address: { readonly host: string; readonly port: number };
+  readonly metrics: Metrics;
   /** Stops admitting, commits and answers what is queued, and closes, within `drainMs`. */
   stop(): Promise<void>;
 };
@@ -59,25 +61,23 @@ export type PointsServer = {
  * no batch waits for one
  * @param prices the list in force at the time of a request
  * @param through lets a test see, and refuse, what goes the fast way
+ * @param tracing undefined: no traces
  * @throws if the address cannot be listened on
  */
 export async function startServer(
   config: Config,
-  { batches: orm, reads }: { readonly batches: Orm; readonly reads: Orm },
+  databases: Databases,
   prices: () => PriceList,
   log: Logger,
   through: (fast: StreamTaker) => StreamTaker = (fast) => fast,
+  tracing?: Tracing,
 ): Promise<PointsServer> {
-  const toError = errorTranslator(log);
-  const access = openAccess(config, log, toError);
+  const { batches: orm, reads } = databases;
+  const { metrics, ...batcher } = startGroupCommit(config, databases, log, tracing);
+  const toError = errorTranslator(log, metrics.refused);
+  const access = openAccess(config, log, errorTranslator(log, () => {}));
+  const admit = countedAdmission(access.admit, metrics);
   const secure = readTls(config);
-  const batcher = createBatcher<Command, Result>({
-    lanes: config.lanes,
-    ownerOf: ({ userId }) => ownerNumber(userId),
-    run: (commands) => commit(orm, commands),
-    batchMaxOps: config.batchMaxOps,
-    queueMaxOps: config.queueMaxOps,
-  });
   const health = createHealth([PointsService.typeName]);
 
   const watchers = createWatchers(reads, log);
@@ -97,26 +97,38 @@ export async function startServer(
   };
   const shared: ConnectOptions = {
     routes,
-    interceptors: [errorTranslation(toError), validation(), authorization()],
+    interceptors: [
+      ...(tracing === undefined ? [] : [tracing.interceptor]),
+      callObservation(callObserver(metrics, log)),
+      errorTranslation(toError),
+      validation(),
+      authorization(),
+    ],
     acceptCompression: [compressionGzip, compressionBrotli],
     readMaxBytes: config.messageMaxBytes,
     writeMaxBytes: answerMaxBytes,
+    completeError: errorCompleter(metrics.refused),
   };
   const deadlines = { defaultMs: config.deadlineDefaultMs, maxMs: config.deadlineMaxMs };
-  const handler = connectHandler(shared, deadlines, access.admit);
-  const take = through(fastUnary(shared, deadlines, access.admit));
+  const handler = connectHandler(shared, deadlines, admit);
+  const take = through(fastUnary(shared, deadlines, admit));
   const listener = await listen(config.listen, handler, limitsOf(config), take, secure);
   const stopWatchingTls = watchTls(config, log, listener.renew);
-  const watch = watchDatabase(orm, log, health.setServing);
+  const setServing = (isServing: boolean) => {
+    health.setServing(isServing);
+    metrics.serving(isServing);
+  };
+  const watch = watchDatabase(orm, log, setServing);
   const sweeper = startSweeper(orm, submit, config.sweepSeconds, log);
 
   return {
     address: listener.address,
+    metrics,
     async stop() {
       stopWatchingTls();
       access.close();
       await watch.stop();
-      health.setServing(false);
+      setServing(false);
       await sweeper.stop();
       health.close();
       watchers.close();
@@ -152,6 +164,33 @@ const ENDLESS_PATHS = new Set(
   ),
 );
 
+/** Counts who is not let in: no interceptor sees them. */
+function countedAdmission(admit: Admit, { refused }: Metrics): Admit {
+  const counted = (admission: Admission) => {
+    if (admission instanceof ConnectError) refused(reasonOf(admission));
+    return admission;
+  };
+  return (path, credentials) => {
+    const admission = admit(path, credentials);
+    return admission instanceof Promise ? admission.then(counted) : counted(admission);
+  };
+}
+
+/** Measures calls, and at debug logs each of them. */
+function callObserver({ called }: Metrics, log: Logger): CallObserver {
+  if (!log.isLevelEnabled("debug")) return called;
+  return (call) => {
+    called(call);
+    const { request, code, ms } = call;
+    const { service, method, message, contextValues } = request;
+    const { requestId = "" } = message as { requestId?: string };
+    const caller = contextValues.get(callerKey).name;
+    const known = { ...(requestId && { requestId }), ...(caller && { caller }) };
+    const name = `${service.typeName}/${method.name}`;
+    log.debug({ ...known, method: name, code: codeName(code), ms }, "a call");
+  };
+}
+
 /** Connect's adapter: every protocol, HTTP/1.1 and HTTP/2. */
 function connectHandler(
   shared: ConnectOptions,
@@ -169,7 +208,7 @@ function connectHandler(
       return createContextValues().set(credentialsKey, { authorization: token, connection });
     },
     async requestGate(context) {
-      completeErrors(context);
+      completeErrors(context, shared.completeError);
       const { service, method, values } = context;
       const path = `/${service.typeName}/${method.name}`;
       const admitted = await admit(path, values.get(credentialsKey));

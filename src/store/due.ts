@@ -46,3 +46,17 @@ export async function findDue(
     expireTime: fromTimestamptz(row.expire_time),
   }));
 }
+
+/**
+ * For how many seconds the lot or the hold that fell due first has waited to be booked; 0 if nothing
+ * is due. Two looks into an index.
+ */
+export async function dueForSeconds(em: EntityManager): Promise<number> {
+  const { rows } = await sql<{ seconds: string }>`
+    select coalesce(greatest(0, extract(epoch from statement_timestamp() - least(
+      (select min(expire_time) from points.lot
+        where open and expire_time is not null and remaining > 0),
+      (select min(expire_time) from points.hold where status = 'open')
+    ))), 0) as seconds`.execute(em.getKysely());
+  return Number(rows[0]!.seconds);
+}

@@ -15,6 +15,8 @@ export type TestServer = {
   readonly client: Client<typeof PointsService>;
   readonly transport: Transport;
   readonly database: TestDatabase;
+  /** What Prometheus would read. */
+  metrics(): Promise<string>;
   stop(): Promise<void>;
 };
 
@@ -44,6 +46,7 @@ export async function testServer(
     client: createClient(PointsService, transport),
     transport,
     database: db,
+    metrics: () => server.metrics.registry.metrics(),
     async stop() {
       await server.stop();
       if (database === undefined) await db.close();

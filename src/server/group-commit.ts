@@ -1,0 +1,58 @@
+import type { Logger } from "pino";
+import { type Batcher, createBatcher } from "../commit/batcher.ts";
+import { commit, type Result } from "../commit/commit.ts";
+import type { BatchObserver } from "../commit/observer.ts";
+import { ownerNumber } from "../commit/owner.ts";
+import type { Config } from "../config.ts";
+import type { Command } from "../ledger/command.ts";
+import { databaseNow } from "../store/clock.ts";
+import { createMetrics, type Databases, type Metrics } from "./metrics.ts";
+import type { Tracing } from "./tracing.ts";
+
+/**
+ * The batcher that commits commands, with all that is measured of it. The metrics are the whole
+ * server's: the queue's depth is one of them.
+ *
+ * @param tracing undefined: no traces
+ */
+export function startGroupCommit(
+  { lanes, batchMaxOps, queueMaxOps }: Config,
+  databases: Databases,
+  log: Logger,
+  tracing: Tracing | undefined,
+): Batcher<Command, Result> & { readonly metrics: Metrics } {
+  const metrics = createMetrics({ databases, queued: () => batcher.queued(), queueMaxOps });
+  const observer = batchObserver(metrics, log);
+  const batcher = createBatcher<Command, Result>({
+    lanes,
+    ownerOf: ({ userId }) => ownerNumber(userId),
+    run(commands, waitedMs) {
+      metrics.batched(commands.length, waitedMs);
+      const run = () => commit(databases.batches, commands, databaseNow, observer);
+      return tracing === undefined ? run() : tracing.batch(commands, run);
+    },
+    batchMaxOps,
+    queueMaxOps,
+  });
+  if (tracing === undefined) return { ...batcher, metrics };
+  const submit: typeof batcher.submit = (command, signal) => {
+    tracing.asked(command);
+    return batcher.submit(command, signal);
+  };
+  return { ...batcher, submit, metrics };
+}
+
+/** Counts what becomes of batches, and logs once a batch what its callers are told each. */
+function batchObserver({ batches }: Metrics, log: Logger): BatchObserver {
+  return {
+    ...batches,
+    retried(fault, err) {
+      batches.retried(fault, err);
+      log.debug({ err, fault }, "a batch is tried again");
+    },
+    failed(operations, outcome, err) {
+      batches.failed();
+      log.warn({ err, operations, outcome }, "a batch failed: the database is away");
+    },
+  };
+}
