@@ -1,0 +1,21 @@
+# The server alone: PostgreSQL comes by DATABASE_URL. There is no build step, Node runs TypeScript.
+FROM node:24-slim AS packages
+WORKDIR /points
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci --omit=dev --omit=optional --no-audit --no-fund
+
+FROM node:24-slim
+WORKDIR /points
+# Listening to others takes TLS and CALLERS or JWT_KEYS, or INSECURE=allow.
+ENV NODE_ENV=production LISTEN=0.0.0.0:50051 ADMIN_LISTEN=0.0.0.0:50052
+COPY --from=packages /points/node_modules node_modules
+COPY package.json prices.yaml ./
+COPY bin bin
+COPY gen gen
+COPY src src
+# The user node, as a number, so that Kubernetes sees that it is not root.
+USER 1000
+EXPOSE 50051 50052
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["node", "-e", "fetch('http://127.0.0.1:50052/readyz').then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
+# Directly, so that SIGTERM reaches it and it can drain.
+CMD ["node", "src/main.ts", "serve"]
