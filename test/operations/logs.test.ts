@@ -1,5 +1,3 @@
-import { createClient } from "@connectrpc/connect";
-import { createGrpcTransport } from "@connectrpc/connect-node";
 import { pino } from "pino";
 import { expect, onTestFinished, test } from "vitest";
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
@@ -7,30 +5,43 @@ import { readConfig } from "../../src/config.ts";
 import { readPrices, SHIPPED_PRICES } from "../../src/prices.ts";
 import { startServer } from "../../src/server/server.ts";
 import { openOrm } from "../../src/store/orm.ts";
+import { clientWith, tokenOf, writeCallers } from "../support/callers.ts";
 import { testDatabase } from "../support/database.ts";
+import { temporaryFolder } from "../support/processes.ts";
 import { samplesOf, valueOf } from "../support/scrape.ts";
 
+const SERVICE = PointsService.typeName;
 const USER = "somebody-whose-name-is-nowhere";
 
-test("at debug there is a line a call, with what it was and how it went", async () => {
+test("at debug there is a line a call, with whose and what it was and how it went", async () => {
   const database = await testDatabase();
   onTestFinished(() => database.close());
-  const { client, lines } = await start(database.url, "debug");
+  const callers = { shop: { scopes: ["points.spend", "points.grant"] } };
+  const environment = await writeCallers(await temporaryFolder(), callers);
+  const { baseUrl, lines, metrics } = await start(database.url, "debug", environment);
+  const client = clientWith(baseUrl, tokenOf("shop"));
   await client.recharge({ userId: USER, points: 10n, requestId: "order-1" });
   const cost = { case: "points" as const, value: 11n };
   await expect(client.consume({ userId: USER, cost })).rejects.toThrow("11 points");
 
   const calls = lines().filter(({ msg }) => msg === "a call");
   expect(calls).toMatchObject([
-    { level: 20, method: "points.v1.PointsService/Recharge", code: "OK", requestId: "order-1" },
-    { level: 20, method: "points.v1.PointsService/Consume", code: "FAILED_PRECONDITION" },
+    { level: 20, method: `${SERVICE}/Recharge`, code: "OK", requestId: "order-1", caller: "shop" },
+    { level: 20, method: `${SERVICE}/Consume`, code: "FAILED_PRECONDITION", caller: "shop" },
   ]);
   for (const { ms } of calls) expect(ms).toBeGreaterThan(0);
   expect(JSON.stringify(lines())).not.toContain(USER);
+
+  await expect(clientWith(baseUrl, "wrong").consume({ userId: USER, cost })).rejects.toThrow();
+  const refusals = valueOf(samplesOf(await metrics()), "points_refusals_total", {
+    reason: "UNAUTHENTICATED",
+  });
+  expect(refusals).toBe(1);
 });
 
 test("a batch that fails is one line, however many operations are in it", async () => {
-  const { client, lines, metrics } = await start("postgresql://points@%2Fnowhere/points", "info");
+  const { baseUrl, lines, metrics } = await start("postgresql://points@%2Fnowhere/points", "info");
+  const client = clientWith(baseUrl, undefined);
   const calls = Array.from({ length: 40 }, (_, n) =>
     client.recharge({ userId: `user-${n}`, points: 1n }),
   );
@@ -46,20 +57,19 @@ test("a batch that fails is one line, however many operations are in it", async 
   expect(said.filter(({ msg }) => msg === "a call failed")).toEqual([]);
 });
 
-async function start(databaseUrl: string, level: string) {
+async function start(databaseUrl: string, level: string, environment = {}) {
   const written: string[] = [];
   const log = pino({ level }, { write: (line: string) => void written.push(line) });
   const orm = await openOrm(databaseUrl, 4);
   const prices = readPrices(SHIPPED_PRICES);
-  const config = readConfig({ LISTEN: "127.0.0.1:0" });
+  const config = readConfig({ LISTEN: "127.0.0.1:0", ...environment });
   const server = await startServer(config, { batches: orm, reads: orm }, () => prices, log);
   onTestFinished(async () => {
     await server.stop();
     await orm.close();
   });
-  const baseUrl = `http://127.0.0.1:${server.address.port}`;
   return {
-    client: createClient(PointsService, createGrpcTransport({ baseUrl })),
+    baseUrl: `http://127.0.0.1:${server.address.port}`,
     lines: () => written.map((line) => JSON.parse(line) as Record<string, unknown>),
     metrics: () => server.metrics.registry.metrics(),
   };
