@@ -84,10 +84,9 @@ export async function startServer(
   const { submit } = batcher;
   const hasRoom = () => batcher.queued() < config.queueMaxOps;
   const stopping = new AbortController();
-  const { signal } = stopping;
   const { rate } = access;
   const answerMaxBytes = config.messageOutMaxBytes;
-  const operations = { submit, hasRoom, rate, stopping: signal, toError };
+  const operations = { submit, hasRoom, rate, stopping: stopping.signal, toError };
   const backend = { ...operations, orm: reads, prices, watchers, answerMaxBytes };
 
   const routes = (router: ConnectRouter) => {
