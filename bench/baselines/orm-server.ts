@@ -1,5 +1,5 @@
 import type { ConnectRouter } from "@connectrpc/connect";
-import { connectNodeAdapter } from "@connectrpc/connect-node";
+import { connectNodeAdapter, type ConnectNodeAdapterOptions } from "@connectrpc/connect-node";
 import { pino } from "pino";
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
 import { openAccess } from "../../src/auth/access.ts";
@@ -8,6 +8,7 @@ import { readPrices, SHIPPED_PRICES } from "../../src/prices.ts";
 import {
   authorization,
   completeErrors,
+  errorCompleter,
   errorTranslation,
   errorTranslator,
   validation,
@@ -29,7 +30,9 @@ const config = readConfig(process.env);
 const orm = await openOrm(config.databaseUrl!, POOL_MAX);
 const log = pino({ level: config.logLevel }, pino.destination(2));
 const prices = readPrices(SHIPPED_PRICES);
-const toError = errorTranslator(log);
+const uncounted = () => {};
+const toError = errorTranslator(log, uncounted);
+const completeError = errorCompleter(uncounted);
 const access = openAccess(config, log, toError);
 const backend = {
   submit: consumeInTransaction(orm),
@@ -48,8 +51,11 @@ const shared = {
   acceptCompression: [],
   readMaxBytes: config.messageMaxBytes,
   writeMaxBytes: config.messageOutMaxBytes,
+  completeError,
 };
-const adapter = connectNodeAdapter({ ...shared, requestGate: completeErrors });
+const requestGate: ConnectNodeAdapterOptions["requestGate"] = (context) =>
+  completeErrors(context, completeError);
+const adapter = connectNodeAdapter({ ...shared, requestGate });
 const deadlines = { defaultMs: config.deadlineDefaultMs, maxMs: config.deadlineMaxMs };
 const take = fastUnary(shared, deadlines, access.admit);
 const { address, close } = await listen(config.listen, adapter, listenLimits, take);
