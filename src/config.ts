@@ -137,9 +137,15 @@ const SETTINGS = {
     fallback: undefined,
     parse: (text: string) => (text === "allow" ? true : undefined),
   } satisfies Setting<boolean>,
-  tlsCert: anyText("TLS_CERT", "the server's certificate and its chain, read again when it changes"),
+  tlsCert: anyText(
+    "TLS_CERT",
+    "the server's certificate and its chain, read again when it changes",
+  ),
   tlsKey: anyText("TLS_KEY", "the certificate's key, likewise"),
-  tlsClientCa: anyText("TLS_CLIENT_CA", "who signs the certificates that clients must show, likewise"),
+  tlsClientCa: anyText(
+    "TLS_CLIENT_CA",
+    "who signs the certificates that clients must show, likewise",
+  ),
   callers: anyText(
     "CALLERS",
     "who may call, and what; read again on SIGHUP; unset: everybody may do all",

@@ -40,13 +40,7 @@ export const LIMITS = {
     1_000,
     86_400_000,
   ),
-  connectionsMax: wholeNumber(
-    "CONNECTIONS_MAX",
-    "connections of a process",
-    10_000,
-    1,
-    1_000_000,
-  ),
+  connectionsMax: wholeNumber("CONNECTIONS_MAX", "connections of a process", 10_000, 1, 1_000_000),
   connectionsMaxPerPeer: wholeNumber(
     "CONNECTIONS_MAX_PER_PEER",
     "of them from one address",
@@ -68,13 +62,7 @@ export const LIMITS = {
     1,
     1_000_000,
   ),
-  resetsMaxPerSecond: wholeNumber(
-    "RESETS_MAX_PER_SECOND",
-    "and in the long run",
-    33,
-    1,
-    1_000_000,
-  ),
+  resetsMaxPerSecond: wholeNumber("RESETS_MAX_PER_SECOND", "and in the long run", 33, 1, 1_000_000),
   callerMaxPerSecond: wholeNumber(
     "CALLER_MAX_PER_SECOND",
     "operations of one caller, in each process; more are refused as RATE_LIMITED",

@@ -48,7 +48,9 @@ export function readCallers(path: string): readonly KnownCaller[] {
     const complain = (what: string) => wrong.push(`callers.${name}${what}`);
     return toCaller(name, fieldsOf(value), complain);
   });
-  const digests = known.flatMap(({ tokenDigests }) => tokenDigests.map((one) => one.toString("hex")));
+  const digests = known.flatMap(({ tokenDigests }) =>
+    tokenDigests.map((one) => one.toString("hex")),
+  );
   if (new Set(digests).size < digests.length) wrong.push("two callers have the same token");
   const names = known.flatMap(({ certificate }) => certificate?.toLowerCase() ?? []);
   if (new Set(names).size < names.length) wrong.push("two callers have the same certificate");

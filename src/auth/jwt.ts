@@ -89,13 +89,15 @@ function readKeys(path: string): JWTVerifyGetKey {
 }
 
 function refuse(cause: unknown): never {
-  if (cause instanceof errors.JWTExpired) throw new TokenInvalid("the token has expired", { cause });
+  if (cause instanceof errors.JWTExpired)
+    throw new TokenInvalid("the token has expired", { cause });
   if (!(cause instanceof errors.JOSEError)) throw cause;
   throw new TokenInvalid("the token is not valid", { cause });
 }
 
 function toCaller({ sub, exp, scope, user_id_prefix: prefix = "" }: JWTPayload): JwtCaller {
-  if (typeof sub !== "string" || !isCallerName(sub)) throw new TokenInvalid("the token names no caller");
+  if (typeof sub !== "string" || !isCallerName(sub))
+    throw new TokenInvalid("the token names no caller");
   if (typeof prefix !== "string" || !isUserIdPrefix(prefix)) {
     throw new TokenInvalid("the token's user_id_prefix is none");
   }

@@ -1,16 +1,17 @@
 /** Counts what callers do, each by their name. */
 export type Rate = {
   /**
-   * Counts so many operations, if the caller has any left; a batch may take more than are left, and
-   * what comes after it waits the longer.
+   * Counts one operation, if the caller has one left.
    *
-   * @returns in how many milliseconds to try again; 0: they are counted
+   * @returns in how many milliseconds to try again; 0: it is counted
    */
-  take(name: string, operations?: number): number;
+  take(name: string): number;
+  /** Counts operations that were let in already: what comes after them waits the longer. */
+  add(name: string, operations: number): void;
 };
 
 /** For whom nobody is counted. */
-export const NO_RATE: Rate = { take: () => 0 };
+export const NO_RATE: Rate = { take: () => 0, add: () => {} };
 
 const NAMES_MAX = 10_000;
 
@@ -21,7 +22,10 @@ type Bucket = { left: number; atMs: number };
  *
  * @param clockMs for tests
  */
-export function createRate(perSecond: number, clockMs: () => number = () => performance.now()): Rate {
+export function createRate(
+  perSecond: number,
+  clockMs: () => number = () => performance.now(),
+): Rate {
   const buckets = new Map<string, Bucket>();
 
   function bucketOf(name: string): Bucket {
@@ -38,15 +42,18 @@ export function createRate(perSecond: number, clockMs: () => number = () => perf
   }
 
   return {
-    take(name, operations = 1) {
+    take(name) {
       const bucket = bucketOf(name);
       const nowMs = clockMs();
       const refilled = bucket.left + ((nowMs - bucket.atMs) * perSecond) / 1_000;
       bucket.left = Math.min(perSecond, refilled);
       bucket.atMs = nowMs;
       if (bucket.left < 1) return Math.ceil(((1 - bucket.left) * 1_000) / perSecond);
-      bucket.left -= operations;
+      bucket.left -= 1;
       return 0;
+    },
+    add(name, operations) {
+      bucketOf(name).left -= operations;
     },
   };
 }

@@ -36,12 +36,10 @@ const SCOPES_OF: Record<PointsMethod, readonly Scope[]> = {
 type Rule = "everybody" | "every caller" | readonly Scope[];
 
 const RULES: ReadonlyMap<string, Rule> = new Map<string, Rule>([
-  ...PointsService.methods.map(
-    ({ name, localName }): [string, Rule] => [
-      `/${PointsService.typeName}/${name}`,
-      SCOPES_OF[localName as PointsMethod],
-    ],
-  ),
+  ...PointsService.methods.map(({ name, localName }): [string, Rule] => [
+    `/${PointsService.typeName}/${name}`,
+    SCOPES_OF[localName as PointsMethod],
+  ]),
   // Whoever routes requests asks it, and has no token.
   [`/${Health.typeName}/Check`, "everybody"],
   [`/${Health.typeName}/List`, "every caller"],

@@ -57,7 +57,7 @@ export function applyBatch(
 ): Promise<Result[]> {
   const caller = values.get(callerKey);
   // One is counted already.
-  server.rate.take(caller.name, operations.length - 1);
+  server.rate.add(caller.name, operations.length - 1);
   return Promise.all(operations.map((operation) => resultOf(server, operation, caller, signal)));
 }
 

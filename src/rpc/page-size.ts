@@ -10,7 +10,10 @@ const PAIR_MAX_BYTES = 8;
  * As many from the start as fit into an answer together, and one in any case: a page may be
  * shorter than asked for, and must not be too large to be sent.
  */
-export function fitting<T extends Entry | Hold>(things: readonly T[], maxBytes: number): readonly T[] {
+export function fitting<T extends Entry | Hold>(
+  things: readonly T[],
+  maxBytes: number,
+): readonly T[] {
   let bytes = 0;
   const firstTooMany = things.findIndex((thing, index) => {
     bytes += mostBytes(thing);

@@ -52,7 +52,12 @@ export function watchTls(
     const options = readTls(config);
     if (options !== undefined) onChange(options);
   };
-  return rereadOnChange(files.filter((file) => file !== undefined), read, log, "certificates");
+  return rereadOnChange(
+    files.filter((file) => file !== undefined),
+    read,
+    log,
+    "certificates",
+  );
 }
 
 function readPem(name: string, path: string): string {

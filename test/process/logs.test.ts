@@ -23,7 +23,7 @@ test("a bug is answered with an id alone, and logged under it without anybody's 
     userId: "secret-user",
     points: 987_654n,
     requestId: "secret-request",
-    metadata: { "secret-key": "secret-value {\u2028\"}" },
+    metadata: { "secret-key": 'secret-value {\u2028"}' },
   };
   const refusal = await refusalOf(client.recharge(request));
   expect(refusal).toMatchObject({ code: "Internal", reason: "INTERNAL" });
@@ -38,7 +38,10 @@ test("a bug is answered with an id alone, and logged under it without anybody's 
   for (const text of ["secret", "987654", tokenOf("billing"), digestOf("billing"), "insert into"]) {
     expect(stdout + stderr).not.toContain(text);
   }
-  const events = stderr.trim().split("\n").map((line) => JSON.parse(line) as Record<string, unknown>);
+  const events = stderr
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
   expect(events.find(({ errorId }) => errorId === id)).toMatchObject({
     msg: "a call failed",
     err: { code: "23514", table: "entry", severity: "ERROR", stack: expect.any(String) as string },
@@ -48,7 +51,10 @@ test("a bug is answered with an id alone, and logged under it without anybody's 
 test.each([
   ["a value that it cannot read", "select 'secret'::text::int"],
   ["a value that is too long", "select cast(repeat('secret', 99) as bit(3))"],
-  ["a key that is there", "insert into points.receipt select 'secret', 'secret', $1, 0 from generate_series(1, 2)"],
+  [
+    "a key that is there",
+    "insert into points.receipt select 'secret', 'secret', $1, 0 from generate_series(1, 2)",
+  ],
   ["a function of its own", "do $$ begin raise exception 'secret'; end $$"],
   ["a statement with a value in it", "select * from points.entry where user_id = 'secret' and"],
 ])("of PostgreSQL's complaint of %s no value is logged", async (_, statement) => {

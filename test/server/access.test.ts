@@ -146,7 +146,9 @@ describe("each method", () => {
     }
   });
 
-  const ofUsers = METHODS.filter((method) => !["listPrices", "applyBatch", "apply"].includes(method));
+  const ofUsers = METHODS.filter(
+    (method) => !["listPrices", "applyBatch", "apply"].includes(method),
+  );
   test.each(ofUsers)("%s keeps a caller to their users, known or not", async (method) => {
     for (const at of [server, connect]) {
       const client = as("eu", at);
@@ -191,18 +193,34 @@ describe("operations of a batch or a stream", () => {
   });
 
   test("say why they are denied", async () => {
-    const { results } = await as("spender").applyBatch({ operations: [operation("recharge", "ada")] });
-    const { value } = results[0]!.result as { case: "error"; value: { code: number; message: string } };
-    expect(value).toMatchObject({ code: 7, message: expect.stringContaining("points.grant") as string });
+    const { results } = await as("spender").applyBatch({
+      operations: [operation("recharge", "ada")],
+    });
+    const { value } = results[0]!.result as {
+      case: "error";
+      value: { code: number; message: string };
+    };
+    expect(value).toMatchObject({
+      code: 7,
+      message: expect.stringContaining("points.grant") as string,
+    });
   });
 });
 
 describe("the fast way and Connect's give the same answer to", () => {
   const consume = envelope(
-    toBinary(ConsumeRequestSchema, create(ConsumeRequestSchema, { userId: "none", cost: points(1n) })),
+    toBinary(
+      ConsumeRequestSchema,
+      create(ConsumeRequestSchema, { userId: "none", cost: points(1n) }),
+    ),
   );
   const bearer = (name: string) => `Bearer ${tokenOf(name)}`;
-  const cases: [title: string, status: string, authorization: string | undefined, body: Uint8Array][] = [
+  const cases: [
+    title: string,
+    status: string,
+    authorization: string | undefined,
+    body: Uint8Array,
+  ][] = [
     ["no token", "16", undefined, consume],
     ["an empty header", "16", "", consume],
     ["a scheme alone", "16", "Bearer", consume],
@@ -219,7 +237,12 @@ describe("the fast way and Connect's give the same answer to", () => {
     ["a JWT, where there are none", "16", "Bearer eyJhbGciOiJub25lIn0.e30.", consume],
     ["a token without the scope", "7", bearer("reader"), consume],
     ["a token of other users", "7", bearer("eu"), consume],
-    ["a body that is no message, without a token", "16", undefined, Buffer.from("ffffffffff", "hex")],
+    [
+      "a body that is no message, without a token",
+      "16",
+      undefined,
+      Buffer.from("ffffffffff", "hex"),
+    ],
     ["a token that may", "5", bearer("spender"), consume],
     ["a scheme in small letters", "5", `bearer ${tokenOf("spender")}`, consume],
   ];

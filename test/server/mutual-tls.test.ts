@@ -98,7 +98,9 @@ describe("the handshake refuses", () => {
     const { port } = server;
     const socket = tls.connect({ port, host: "127.0.0.1", ca: authority.cert, ...certificate });
     socket.on("error", () => {});
-    socket.write("GET /grpc.health.v1.Health/Check HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
+    socket.write(
+      "GET /grpc.health.v1.Health/Check HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n",
+    );
     let said = "";
     socket.on("data", (chunk) => (said += String(chunk)));
     await new Promise((resolve) => socket.once("close", resolve));

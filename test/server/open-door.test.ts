@@ -25,14 +25,22 @@ describe("the server listens without TLS and authentication", () => {
 });
 
 describe("other machines are listened to", () => {
-  const addresses = ["0.0.0.0:1", "[::]:1", "10.0.0.1:1", "points.internal:1", "[::ffff:10.0.0.1]:1"];
+  const addresses = [
+    "0.0.0.0:1",
+    "[::]:1",
+    "10.0.0.1:1",
+    "points.internal:1",
+    "[::ffff:10.0.0.1]:1",
+  ];
   test.each(addresses)("on %s with both", (LISTEN) => {
     expect(check({ LISTEN, ...TLS, ...CALLERS })).toBeUndefined();
     expect(check({ LISTEN, ...TLS, ...JWT })).toBeUndefined();
   });
 
   test.each(addresses)("on %s not without them", (LISTEN) => {
-    expect(() => check({ LISTEN })).toThrow("without TLS (TLS_CERT and TLS_KEY) and authentication");
+    expect(() => check({ LISTEN })).toThrow(
+      "without TLS (TLS_CERT and TLS_KEY) and authentication",
+    );
     expect(() => check({ LISTEN, ...TLS })).toThrow("without authentication (CALLERS or JWT_KEYS)");
     expect(() => check({ LISTEN, ...CALLERS })).toThrow("without TLS (TLS_CERT and TLS_KEY)");
   });
@@ -41,5 +49,7 @@ describe("other machines are listened to", () => {
 test("a server that would be open does not start, and says what to do", async () => {
   const { code, stdout, stderr } = await runPoints({ LISTEN: "0.0.0.0:0" }).exit;
   expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
-  expect(stderr).toMatch(/^points: others than this machine can reach 0\.0\.0\.0, .*INSECURE=allow/);
+  expect(stderr).toMatch(
+    /^points: others than this machine can reach 0\.0\.0\.0, .*INSECURE=allow/,
+  );
 });

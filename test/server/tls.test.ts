@@ -4,7 +4,16 @@ import * as http2 from "node:http2";
 import * as https from "node:https";
 import * as net from "node:net";
 import * as tls from "node:tls";
-import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
+import {
+  afterAll,
+  beforeAll,
+  beforeEach,
+  describe,
+  expect,
+  onTestFinished,
+  test,
+  vi,
+} from "vitest";
 import {
   type Authority,
   type Certificate,
@@ -125,7 +134,11 @@ describe("a certificate that changes", () => {
 });
 
 test.each([
-  ["a file that is not there", async () => ({ TLS_CERT: `${folder}/none` }), /TLS_CERT: cannot read/],
+  [
+    "a file that is not there",
+    async () => ({ TLS_CERT: `${folder}/none` }),
+    /TLS_CERT: cannot read/,
+  ],
   [
     "a key of another certificate",
     async () => {

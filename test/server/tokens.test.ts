@@ -85,7 +85,10 @@ describe("a JWT", () => {
     ["of ES256", async () => tokenOf()],
     ["of EdDSA", async () => tokenOf({ key: eddsa })],
     ["for several audiences", async () => tokenOf({ claims: { aud: ["others", AUDIENCE] } })],
-    ["with scopes that are not ours", async () => tokenOf({ claims: { scope: "openid points.read" } })],
+    [
+      "with scopes that are not ours",
+      async () => tokenOf({ claims: { scope: "openid points.read" } }),
+    ],
     ["that expired just now, as clocks differ", async () => tokenOf({ expires: -2 })],
   ])("%s is taken", async (_, make) => {
     const { baseUrl } = await serverWith(await fileOfKeys(es256, eddsa));
@@ -96,7 +99,11 @@ describe("a JWT", () => {
 
   test.each<[string, RegExp, () => Promise<string>]>([
     ["of a key that is not known", /not valid/, async () => tokenOf({ key: stranger })],
-    ["of a name for a key that is not known", /not valid/, async () => tokenOf({ header: { kid: "k9" } })],
+    [
+      "of a name for a key that is not known",
+      /not valid/,
+      async () => tokenOf({ header: { kid: "k9" } }),
+    ],
     ["that has expired", /expired/, async () => tokenOf({ expires: -60 })],
     ["that is not valid yet", /not valid/, async () => tokenOf({ claims: { nbf: Date.now() } })],
     ["that never expires", /not valid/, async () => tokenOf({ claims: { exp: undefined } })],
@@ -107,35 +114,68 @@ describe("a JWT", () => {
     ["of nobody", /not valid/, async () => tokenOf({ claims: { sub: undefined } })],
     ["of an empty name", /names no caller/, async () => tokenOf({ claims: { sub: "" } })],
     ["of a name with a space", /names no caller/, async () => tokenOf({ claims: { sub: "a b" } })],
-    ["of a number", /not valid|names no caller/, async () => tokenOf({ claims: { sub: 7 as unknown as string } })],
+    [
+      "of a number",
+      /not valid|names no caller/,
+      async () => tokenOf({ claims: { sub: 7 as unknown as string } }),
+    ],
     [
       "with a prefix that is a list",
       /user_id_prefix/,
       async () => tokenOf({ claims: { user_id_prefix: ["eu-"] } }),
     ],
-    ["that is critical of what we know not", /not valid/, async () => {
-      const token = await tokenOf();
-      const header = { alg: "ES256", kid: "k1", crit: ["exp"], exp: 1 };
-      return [Buffer.from(JSON.stringify(header)).toString("base64url"), ...token.split(".").slice(1)].join(".");
-    }],
-    ["without a signature", /not valid/, async () => {
-      const exp = Math.floor(Date.now() / 1000) + 60;
-      return new UnsecuredJWT({ sub: "billing", iss: ISSUER, aud: AUDIENCE, exp }).encode();
-    }],
-    ["whose signature is cut off", /not valid/, async () => (await tokenOf()).replace(/[^.]+$/, "AA")],
-    ["whose content was changed", /not valid/, async () => {
-      const [head, , signature] = (await tokenOf()).split(".");
-      const claims = { sub: "root", iss: ISSUER, aud: AUDIENCE, exp: 4e9, scope: "points.grant" };
-      return [head, Buffer.from(JSON.stringify(claims)).toString("base64url"), signature].join(".");
-    }],
-    ["that is signed with the public key as a secret", /not valid/, async () => {
-      const secret = new TextEncoder().encode(JSON.stringify(await jwkOf(es256)));
-      const exp = Math.floor(Date.now() / 1000) + 60;
-      return new SignJWT({ sub: "billing", iss: ISSUER, aud: AUDIENCE, exp })
-        .setProtectedHeader({ alg: "HS256", kid: "k1" })
-        .sign(secret);
-    }],
-    ["of another algorithm", /not valid/, async () => tokenOf({ key: await makeKey("ES384", "k1") })],
+    [
+      "that is critical of what we know not",
+      /not valid/,
+      async () => {
+        const token = await tokenOf();
+        const header = { alg: "ES256", kid: "k1", crit: ["exp"], exp: 1 };
+        return [
+          Buffer.from(JSON.stringify(header)).toString("base64url"),
+          ...token.split(".").slice(1),
+        ].join(".");
+      },
+    ],
+    [
+      "without a signature",
+      /not valid/,
+      async () => {
+        const exp = Math.floor(Date.now() / 1000) + 60;
+        return new UnsecuredJWT({ sub: "billing", iss: ISSUER, aud: AUDIENCE, exp }).encode();
+      },
+    ],
+    [
+      "whose signature is cut off",
+      /not valid/,
+      async () => (await tokenOf()).replace(/[^.]+$/, "AA"),
+    ],
+    [
+      "whose content was changed",
+      /not valid/,
+      async () => {
+        const [head, , signature] = (await tokenOf()).split(".");
+        const claims = { sub: "root", iss: ISSUER, aud: AUDIENCE, exp: 4e9, scope: "points.grant" };
+        return [head, Buffer.from(JSON.stringify(claims)).toString("base64url"), signature].join(
+          ".",
+        );
+      },
+    ],
+    [
+      "that is signed with the public key as a secret",
+      /not valid/,
+      async () => {
+        const secret = new TextEncoder().encode(JSON.stringify(await jwkOf(es256)));
+        const exp = Math.floor(Date.now() / 1000) + 60;
+        return new SignJWT({ sub: "billing", iss: ISSUER, aud: AUDIENCE, exp })
+          .setProtectedHeader({ alg: "HS256", kid: "k1" })
+          .sign(secret);
+      },
+    ],
+    [
+      "of another algorithm",
+      /not valid/,
+      async () => tokenOf({ key: await makeKey("ES384", "k1") }),
+    ],
     ["that is none", /not valid/, async () => "a.b.c"],
   ])("%s is refused", async (_, message, make) => {
     const { baseUrl } = await serverWith(await fileOfKeys(es256, eddsa));
@@ -170,7 +210,10 @@ describe("keys in a file", () => {
   test("are read again when it changes, and a broken file changes nothing", async () => {
     const path = await fileOfKeys(es256);
     const { baseUrl } = await serverWith(path);
-    const [old, next] = [clientWith(baseUrl, await tokenOf()), clientWith(baseUrl, await tokenOf({ key: eddsa }))];
+    const [old, next] = [
+      clientWith(baseUrl, await tokenOf()),
+      clientWith(baseUrl, await tokenOf({ key: eddsa })),
+    ];
     await old.listPrices({});
     await writeFile(path, "{");
     await new Promise((resolve) => setTimeout(resolve, 1_500));
@@ -226,7 +269,11 @@ describe("keys at a URL", () => {
     const { baseUrl } = await serverWith(id.url);
     const client = clientWith(baseUrl, await tokenOf());
     const refusal = await refusalOf(client.listPrices({}));
-    expect(refusal).toMatchObject({ code: "Unavailable", reason: "KEYS_UNAVAILABLE", retryMs: 1_000 });
+    expect(refusal).toMatchObject({
+      code: "Unavailable",
+      reason: "KEYS_UNAVAILABLE",
+      retryMs: 1_000,
+    });
     id.keys = "no JSON";
     expect((await refusalOf(client.listPrices({}))).reason).toBe("KEYS_UNAVAILABLE");
     id.keys = keys;

@@ -57,7 +57,8 @@ test("a server does all that it does in a role that may do no more than that", a
   await client.expire({ userId, target: { case: "points", value: 5n } });
   await client.expire({ userId, target: { case: "due", value: true }, requestId: "e1" });
   expect((await client.recharge({ userId, points: 100n, requestId: "r1" })).replayed).toBe(true);
-  for (const read of [client.listEntries, client.listLots, client.listHolds]) await read({ userId });
+  for (const read of [client.listEntries, client.listLots, client.listHolds])
+    await read({ userId });
   await client.quote({ userId, usage: { service: "script" } });
   for await (const { account } of client.watchAccount({ userId })) {
     expect(account?.balance).toBe(92n);
@@ -146,7 +147,9 @@ describe("SERVER_ROLE", () => {
   });
 
   test("is refused if there is no such role", async () => {
-    await expect(migrate(database.orm, "nobody_at_all")).rejects.toThrow(/has no role nobody_at_all/);
+    await expect(migrate(database.orm, "nobody_at_all")).rejects.toThrow(
+      /has no role nobody_at_all/,
+    );
   });
 
   const OTHER = `${ROLE}_other`;

@@ -20,12 +20,12 @@ export function digestOf(name: string): string {
 export type Callers = Record<string, { scopes: string[]; prefix?: string; certificate?: string }>;
 
 /** Writes a file of callers, and gives the variable that names it. */
-export async function writeCallers(
-  folder: string,
-  callers: Callers,
-): Promise<{ CALLERS: string }> {
+export async function writeCallers(folder: string, callers: Callers): Promise<{ CALLERS: string }> {
   const entries = Object.entries(callers).map(([name, { scopes, prefix, certificate }]) => {
-    const known = certificate === undefined ? `token_sha256: "${digestOf(name)}"` : `certificate: ${certificate}`;
+    const known =
+      certificate === undefined
+        ? `token_sha256: "${digestOf(name)}"`
+        : `certificate: ${certificate}`;
     const only = prefix === undefined ? "" : `\n    user_id_prefix: "${prefix}"`;
     return `  ${name}:\n    ${known}\n    scopes: [${scopes.join(", ")}]${only}\n`;
   });
