@@ -285,6 +285,17 @@ describe("the command line", () => {
       DEADLINE_MAX_MS: "60000",
       DRAIN_MS: "10000",
       MESSAGE_MAX_BYTES: "1048576",
+      MESSAGE_OUT_MAX_BYTES: "4194304",
+      HEADER_MAX_BYTES: "16384",
+      BODY_MS: "30000",
+      IDLE_MS: "300000",
+      KEEPALIVE_MS: "60000",
+      CONNECTIONS_MAX: "10000",
+      CONNECTIONS_MAX_PER_PEER: "1000",
+      STREAMS_MAX_PER_CONNECTION: "256",
+      RESETS_MAX_BURST: "1000",
+      RESETS_MAX_PER_SECOND: "33",
+      CALLER_MAX_PER_SECOND: "10000",
       LOG_LEVEL: "info",
     });
   });
