@@ -22,7 +22,7 @@ test("a bug is answered with an id alone, and logged under it without anybody's 
   const request = {
     userId: "secret-user",
     points: 987_654n,
-    requestId: "secret-request",
+    requestId: "order-1", // A call is logged by it, at debug.
     metadata: { "secret-key": 'secret-value {\u2028"}' },
   };
   const refusal = await refusalOf(client.recharge(request));
