@@ -1,0 +1,35 @@
+/** Chance that can be had again: the same seed gives the same numbers. */
+export type Random = {
+  /** 0 to 1, without 1. */
+  unit(): number;
+  /** A whole number from `min` to `max`, both among them. */
+  whole(min: number, max: number): number;
+  /** Whether something that happens so often, of 1, happens now. */
+  chance(often: number): boolean;
+  pick<T>(from: readonly T[]): T;
+  /** One of the names, each as often as its weight says. */
+  weighted<Name extends string>(weights: Readonly<Record<Name, number>>): Name;
+};
+
+/** Starts with a seed, any whole number; mulberry32. */
+export function randomOf(seed: number): Random {
+  let state = seed >>> 0;
+  const unit = () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+  const whole = (min: number, max: number) => min + Math.floor(unit() * (max - min + 1));
+  return {
+    unit,
+    whole,
+    chance: (often) => unit() < often,
+    pick: (from) => from[whole(0, from.length - 1)]!,
+    weighted<Name extends string>(weights: Readonly<Record<Name, number>>): Name {
+      const names = Object.keys(weights) as Name[];
+      let left = unit() * names.reduce((sum, name) => sum + weights[name], 0);
+      return names.find((name) => (left -= weights[name]) < 0) ?? names.at(-1)!;
+    },
+  };
+}

@@ -1,0 +1,171 @@
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { ListPricesResponseSchema, OperationSchema } from "../../gen/points/v1/points_pb.ts";
+import type { Command, CostOrRefusal, Expiration } from "../../src/ledger/command.ts";
+import { type Expected, Model } from "../support/model.ts";
+import { randomSteps, type Step } from "../support/random-commands.ts";
+import { decide, type SetOperation } from "./decide.ts";
+import { pricesOf } from "./pricing.ts";
+import { append, copyOf, type Draft, dueDraft, emptyReplay, type Replayed } from "./replay.ts";
+import { timestampOf } from "./time.ts";
+
+test("the checker's replay does what the naive model does, for 50,000 random commands", () => {
+  let compared = 0;
+  fc.assert(
+    fc.property(randomSteps(150), (steps) => {
+      compared += compare(steps);
+    }),
+    { numRuns: 400 },
+  );
+  expect(compared).toBeGreaterThan(50_000);
+}, 120_000);
+
+const PRICES = pricesOf(
+  create(ListPricesResponseSchema, {
+    priceVersion: "v1",
+    prices: [{ service: "nothing at all", charge: { case: "free", value: {} } }],
+  }),
+);
+
+/** Plays the steps on both; how many commands were compared. */
+function compare(steps: readonly Step[]): number {
+  const model = new Model();
+  const accounts = new Map<string, Replayed>();
+  let now = 1n;
+  let compared = 0;
+  for (const { laterBy, commands } of steps) {
+    now += laterBy;
+    for (const unaimed of commands) {
+      const command = model.aim(unaimed);
+      const expected = model.run(command, now);
+      // Repeats are the checker's own business, and not the replay's.
+      if ("reason" in expected ? expected.reason === "REQUEST_ID_REUSED" : expected.replayed) {
+        continue;
+      }
+      expect(outcomeOf(accounts, command, now)).toEqual(withoutRepeat(expected));
+      compared += 1;
+    }
+  }
+  return compared;
+}
+
+function withoutRepeat(expected: Expected) {
+  if ("reason" in expected) return expected;
+  const { replayed: _, created: __, ...rest } = expected;
+  return rest;
+}
+
+function outcomeOf(accounts: Map<string, Replayed>, command: Command, now: bigint) {
+  const { userId } = command;
+  const before = accounts.get(userId);
+  if (before === undefined && command.kind !== "open" && command.kind !== "recharge") {
+    return { reason: "ACCOUNT_NOT_FOUND" };
+  }
+  const account = before === undefined ? emptyReplay() : copyOf(before);
+  const booked = book(account, now);
+  let own: Draft | undefined;
+  if (command.kind !== "open") {
+    const decided = decide(account, toOperation(command), now, PRICES);
+    if (decided !== undefined && "refused" in decided) return { reason: decided.refused };
+    if (decided !== undefined) append(account, decided);
+    const isDue = command.kind === "expire" && command.target.kind === "due";
+    own = isDue && booked?.kind === "expire" ? booked : decided;
+  }
+  accounts.set(userId, account);
+  const outcome = {
+    kind: own?.kind,
+    points: own?.points ?? 0n,
+    allocations: own?.parts ?? [],
+    account: figuresOf(account),
+  };
+  book(account, now);
+  return outcome;
+}
+
+/** Books what is due, and gives the last entry of it. */
+function book(account: Replayed, now: bigint): Draft | undefined {
+  let last: Draft | undefined;
+  for (let due = dueDraft(account, now); due !== undefined; due = dueDraft(account, now)) {
+    append(account, due);
+    last = due;
+  }
+  return last;
+}
+
+function figuresOf(account: Replayed) {
+  const { sequence, balance, frozen } = account;
+  const { totalRecharged, totalConsumed, totalExpired, totalRefunded } = account;
+  return {
+    sequence,
+    balance,
+    frozen,
+    totalRecharged,
+    totalConsumed,
+    totalExpired,
+    totalRefunded,
+  };
+}
+
+function toOperation(command: Exclude<Command, { kind: "open" }>): SetOperation {
+  return create(OperationSchema, { operation: initOf(command) }).operation as SetOperation;
+}
+
+function initOf(
+  command: Exclude<Command, { kind: "open" }>,
+): NonNullable<MessageInitShape<typeof OperationSchema>["operation"]> {
+  const { kind } = command;
+  switch (kind) {
+    case "recharge": {
+      const { points, priority, expiration } = command;
+      return { case: kind, value: { points, priority, expiration: expirationOf(expiration) } };
+    }
+    case "consume":
+      return { case: kind, value: { cost: costOf(command.cost) } };
+    case "freeze": {
+      const { cost, expiration } = command;
+      return { case: kind, value: { cost: costOf(cost), expiration: expirationOf(expiration) } };
+    }
+    case "settle": {
+      const { hold, cost } = command;
+      return { case: kind, value: { hold, ...(cost === undefined ? {} : { cost: costOf(cost) }) } };
+    }
+    case "release":
+      return { case: kind, value: { hold: command.hold } };
+    case "refund": {
+      const { sequence, points, reissueTtl } = command;
+      const life = reissueTtl === undefined ? {} : { reissueTtl: durationOf(reissueTtl) };
+      return { case: kind, value: { sequence, ...(points === undefined ? {} : { points }), ...life } };
+    }
+    case "expire": {
+      const { target } = command;
+      if (target.kind === "due") return { case: kind, value: { target: { case: "due", value: true } } };
+      if (target.kind === "lot") {
+        return { case: kind, value: { target: { case: "lot", value: target.lot } } };
+      }
+      return { case: kind, value: { target: { case: "points", value: target.points } } };
+    }
+  }
+}
+
+function costOf(cost: CostOrRefusal) {
+  if ("reason" in cost) return { case: "usage" as const, value: { service: "unheard of" } };
+  // The contract has no cost of 0 points but that of a free service.
+  if (cost.points === 0n) return { case: "usage" as const, value: { service: "nothing at all" } };
+  return { case: "points" as const, value: cost.points };
+}
+
+function expirationOf(expiration: Expiration) {
+  switch (expiration.kind) {
+    case "never":
+      return { case: undefined };
+    case "at":
+      return { case: "expireTime" as const, value: timestampOf(expiration.time) };
+    case "after":
+      return { case: "ttl" as const, value: durationOf(expiration.ttl) };
+  }
+}
+
+function durationOf(micros: bigint) {
+  return { seconds: micros / 1_000_000n, nanos: Number(micros % 1_000_000n) * 1000 };
+}
