@@ -48,7 +48,7 @@ export function decide(
     case "recharge": {
       const { points, priority, expiration } = operation.value;
       const expireTime = endOf(expiration, now);
-      if (points < 1n || points > MAX_POINTS || !endsWell(expireTime, now)) return INVALID;
+      if (isMalformed(operation) || !endsWell(expireTime, now)) return INVALID;
       if (!hasRoom(account, points)) return tooLarge("total_recharged");
       return rechargeOf(account, points, priority, expireTime);
     }
@@ -88,6 +88,11 @@ export function decide(
     case "refund":
       return decideRefund(account, operation.value, now);
   }
+}
+
+/** Whether it is refused before anything is looked up, also as a repeat. */
+export function isMalformed({ case: kind, value }: SetOperation): boolean {
+  return kind === "recharge" && (value.points < 1n || value.points > MAX_POINTS);
 }
 
 function rechargeOf(
@@ -183,7 +188,7 @@ function decideRefund(account: Replayed, request: Of<"refund">, now: bigint): Dr
   if (!endsWell(expireTime, now)) return INVALID;
   const spend = account.spends.get(sequence);
   if (spend === undefined) {
-    const kind = account.kinds[Number(sequence) - 1];
+    const kind = account.kinds.get(sequence);
     if (kind === undefined) return refused("ENTRY_NOT_FOUND", { sequence });
     return refused("ENTRY_NOT_REFUNDABLE", { sequence, kind });
   }

@@ -39,14 +39,27 @@ export type Replayed = {
   totalConsumed: bigint;
   totalExpired: bigint;
   totalRefunded: bigint;
-  readonly lots: Map<bigint, ReplayedLot>;
+  /** By number, or by sequence: all that there ever were. */
+  readonly lots: Table<ReplayedLot>;
+  readonly holds: Table<ReplayedHold>;
+  readonly spends: Table<Spend>;
+  readonly kinds: Table<string>;
   /** The lots with points, spendable or frozen. */
   readonly openLots: Set<ReplayedLot>;
-  readonly holds: Map<bigint, ReplayedHold>;
   readonly openHolds: Set<ReplayedHold>;
-  readonly spends: Map<bigint, Spend>;
-  /** The kinds of all entries, in order. */
-  readonly kinds: string[];
+  /** What `stepsOf` found, until the next entry. */
+  steps: readonly Step[] | undefined;
+};
+
+type Table<T> = Pick<Map<bigint, T>, "get" | "set">;
+
+/** How an account will be from an instant on, until the next step, if nobody asks anything of it. */
+export type Step = {
+  readonly from: bigint;
+  /** With all booked that is due by then. */
+  readonly balance: bigint;
+  /** What `booked` made of it. */
+  booked: Replayed | undefined;
 };
 
 /** An entry to be: what it says and what it does. */
@@ -77,27 +90,22 @@ export function emptyReplay(): Replayed {
     totalExpired: 0n,
     totalRefunded: 0n,
     lots: new Map(),
-    openLots: new Set(),
     holds: new Map(),
-    openHolds: new Set(),
     spends: new Map(),
-    kinds: [],
+    kinds: new Map(),
+    openLots: new Set(),
+    openHolds: new Set(),
+    steps: undefined,
   };
 }
 
-/** A copy that may be changed. */
-export function copyOf(account: Replayed): Replayed {
-  const lots = new Map([...account.lots].map(([number, lot]) => [number, { ...lot }]));
-  const holds = new Map([...account.holds].map(([number, hold]) => [number, { ...hold }]));
-  return {
-    ...account,
-    lots,
-    openLots: new Set([...account.openLots].map(({ number }) => lots.get(number)!)),
-    holds,
-    openHolds: new Set([...account.openHolds].map(({ number }) => holds.get(number)!)),
-    spends: new Map([...account.spends].map(([sequence, spend]) => [sequence, { ...spend }])),
-    kinds: [...account.kinds],
-  };
+/** The account with all booked that is due at a step; a copy, if anything is. */
+export function booked(account: Replayed, step: Step): Replayed {
+  if (step.booked !== undefined) return step.booked;
+  if (dueDraft(account, step.from) === undefined) return account;
+  const copy = copyToBook(account);
+  for (let due; (due = dueDraft(copy, step.from)) !== undefined; ) append(copy, due);
+  return (step.booked = copy);
 }
 
 /** The entry that the ledger has to write by itself at this instant, if something is due. */
@@ -111,17 +119,39 @@ export function dueDraft(account: Replayed, now: bigint): Draft | undefined {
   return parts.length === 0 ? undefined : takeAway("expire", parts);
 }
 
-/** When something more will be due: all such instants after one and up to another. */
-export function dueTimes(account: Replayed, after: bigint, upTo: bigint): bigint[] {
-  const times = [...account.openLots, ...account.openHolds].map(({ expireTime }) => expireTime);
-  return times.filter((time) => time !== undefined && time > after && time <= upTo) as bigint[];
+/** How an account will go on as time passes; the first step is how it is. */
+export function stepsOf(account: Replayed): readonly Step[] {
+  if (account.steps !== undefined) return account.steps;
+  const changes: { at: bigint; points: bigint }[] = [];
+  for (const { expireTime, remaining } of account.openLots) {
+    if (expireTime !== undefined) changes.push({ at: expireTime, points: -remaining });
+  }
+  for (const { expireTime: at, parts } of account.openHolds) {
+    changes.push({ at, points: 0n });
+    for (const { lot, points } of parts) {
+      const { expireTime } = account.lots.get(lot)!;
+      // What comes back to a lot past its time is gone at once.
+      if (expireTime !== undefined && expireTime <= at) continue;
+      changes.push({ at, points });
+      if (expireTime !== undefined) changes.push({ at: expireTime, points: -points });
+    }
+  }
+  let { balance } = account;
+  const steps: Step[] = [{ from: 0n, balance, booked: undefined }];
+  for (const { at, points } of changes.toSorted((a, b) => order(a.at, b.at))) {
+    balance += points;
+    if (steps.at(-1)!.from === at) steps.pop();
+    steps.push({ from: at, balance, booked: undefined });
+  }
+  return (account.steps = steps);
 }
 
 /** Writes the entry: the account is then as it left it. */
 export function append(account: Replayed, draft: Draft): void {
   draft.change(account);
   account.sequence += 1n;
-  account.kinds.push(draft.kind);
+  account.kinds.set(account.sequence, draft.kind);
+  account.steps = undefined;
 }
 
 /** Gives all of a hold back. */
@@ -187,15 +217,18 @@ export function draftOf(kind: Draft["kind"], parts: readonly Part[]): Omit<Draft
 
 /** The lots with points that can be spent, in the order in which they are. */
 export function burnOrder({ openLots }: Replayed): ReplayedLot[] {
+  return inBurnOrder([...openLots].filter(({ remaining }) => remaining > 0n));
+}
+
+/** Lots in the order in which they burn: never is the last time of all. */
+export function inBurnOrder(lots: readonly ReplayedLot[]): ReplayedLot[] {
   const never = LAST_INSTANT + 1n;
-  return [...openLots]
-    .filter(({ remaining }) => remaining > 0n)
-    .sort(
-      (a, b) =>
-        a.priority - b.priority ||
-        order(a.expireTime ?? never, b.expireTime ?? never) ||
-        order(a.number, b.number),
-    );
+  return lots.toSorted(
+    (a, b) =>
+      a.priority - b.priority ||
+      order(a.expireTime ?? never, b.expireTime ?? never) ||
+      order(a.number, b.number),
+  );
 }
 
 /** How many points these are. */
@@ -210,4 +243,26 @@ export function isPast({ expireTime }: ReplayedLot, now: bigint): boolean {
 
 function order(a: bigint, b: bigint): number {
   return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/**
+ * A copy of what booking changes, on top of the rest: open lots and holds. A lot that points of a
+ * hold come back to is open as well.
+ */
+function copyToBook(account: Replayed): Replayed {
+  const lots = new Map([...account.openLots].map((lot) => [lot.number, { ...lot }]));
+  const holds = new Map([...account.openHolds].map((hold) => [hold.number, { ...hold }]));
+  return {
+    ...account,
+    lots: onTopOf(account.lots, lots),
+    holds: onTopOf(account.holds, holds),
+    kinds: onTopOf(account.kinds, new Map<bigint, string>()),
+    openLots: new Set(lots.values()),
+    openHolds: new Set(holds.values()),
+    steps: undefined,
+  };
+}
+
+function onTopOf<T extends object | string>(below: Table<T>, top: Map<bigint, T>): Table<T> {
+  return { get: (key) => top.get(key) ?? below.get(key), set: (key, value) => top.set(key, value) };
 }

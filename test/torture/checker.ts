@@ -1,0 +1,76 @@
+import { performance } from "node:perf_hooks";
+import { setTimeout as sleep } from "node:timers/promises";
+import { checkAccount, type Finding, type World } from "./check.ts";
+import type { History } from "./history.ts";
+import { readAccount } from "./read-account.ts";
+import type { Round } from "./rounds.ts";
+import { showAccount } from "./show.ts";
+import type { Points } from "./targets.ts";
+
+/** What was checked, and what was found. */
+export type Checked = {
+  accounts: number;
+  entries: number;
+  readonly findings: Finding[];
+  /** The histories of the first few accounts that something is wrong with, for people. */
+  readonly shown: string[];
+};
+
+export type Checker = {
+  readonly checked: Checked;
+  /** Takes a round that is over. */
+  add(round: Round): void;
+  /** Resolves when all that was added is checked. */
+  finish(): Promise<void>;
+};
+
+/** What is denied or dropped has so long to turn up all the same. */
+const SETTLE_MS = 5_000;
+const AT_ONCE = 4;
+const SHOWN_MAX = 3;
+
+/**
+ * Checks rounds one after the other, a while after each is over, and forgets them.
+ *
+ * @param client gives a client of a server that may answer
+ */
+export function startChecker(client: () => Points, world: World): Checker {
+  const checked: Checked = { accounts: 0, entries: 0, findings: [], shown: [] };
+  let last = Promise.resolve();
+
+  async function check(history: History): Promise<void> {
+    // Who was never asked anything has nothing to be checked.
+    if (history.asked.length === 0 && history.openedFrom === Infinity) return;
+    try {
+      const reading = await readAccount(client, history.userId);
+      const findings = checkAccount(history, reading, world);
+      checked.accounts += 1;
+      checked.entries += reading.entries.length;
+      checked.findings.push(...findings);
+      if (findings.length > 0 && checked.shown.length < SHOWN_MAX) {
+        checked.shown.push(showAccount(history, reading, findings));
+      }
+    } catch (error) {
+      const what = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      checked.findings.push({ kind: "mismatch", what: `${history.userId}: ${what}` });
+    }
+  }
+
+  async function checkRound({ accounts }: Round, over: number): Promise<void> {
+    await sleep(Math.max(0, over + SETTLE_MS - performance.now()));
+    const left = accounts.map(({ history }) => history);
+    const work = async () => {
+      for (let next = left.pop(); next !== undefined; next = left.pop()) await check(next);
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, work));
+  }
+
+  return {
+    checked,
+    add(round) {
+      const over = performance.now();
+      last = last.then(() => checkRound(round, over));
+    },
+    finish: () => last,
+  };
+}

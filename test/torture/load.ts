@@ -1,0 +1,192 @@
+import { performance } from "node:perf_hooks";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { CallOptions } from "@connectrpc/connect";
+import { openedOf, type Outcome, thrownOutcome } from "./history.ts";
+import { walkPages } from "./pages.ts";
+import type { Random } from "./random.ts";
+import type { Item, Rounds } from "./rounds.ts";
+import { type Done, sendAlone, sendBatch, sendStream } from "./send.ts";
+import type { Target } from "./targets.ts";
+
+/** How many callers there are of each kind. */
+export type Callers = {
+  /** One ApplyBatch after the other. */
+  readonly batchers: number;
+  /** One stream of Apply after the other. */
+  readonly streamers: number;
+  /** One call after the other, of every other kind. */
+  readonly loners: number;
+};
+
+export type LoadOptions = Callers & {
+  readonly random: Random;
+  readonly targets: readonly Target[];
+  readonly rounds: Rounds;
+  /** Whether some callers give up too early. */
+  readonly impatient: boolean;
+  /** Called with what can be seen to be wrong at once. */
+  readonly onWrong: (what: string) => void;
+  /** Called at each answer of the ledger, with the number of the server. */
+  readonly onAnswer: (server: number) => void;
+};
+
+export type Load = {
+  /** How often what came of tries: "applied", "refused INSUFFICIENT_POINTS", "opened", … */
+  readonly tally: Map<string, number>;
+  /** Begins nothing more, and resolves when every round is handed over. */
+  finish(): Promise<void>;
+};
+
+const BATCH_MAX_OPS = 250;
+const STREAM_ROOM_OPS = 200;
+const STREAM_OPS = 2_000;
+const PATIENCE_MS = 15_000;
+const FAILURE_PAUSE_MS = 50;
+
+/** Asks without a pause until it is told to finish. */
+export function startLoad(options: LoadOptions): Load {
+  const { random, rounds } = options;
+  const tally = new Map<string, number>();
+  let stopping = false;
+
+  function note(outcome: Outcome, who: string, server: number): void {
+    const name = "reason" in outcome ? `${outcome.kind} ${outcome.reason}` : nameOf(outcome);
+    tally.set(name, (tally.get(name) ?? 0) + 1);
+    if (outcome.kind === "wrong") options.onWrong(`${who} was told: ${outcome.reason}`);
+    if (outcome.kind === "applied" || outcome.kind === "refused") options.onAnswer(server);
+  }
+
+  function aim(): Aim {
+    const { targets } = options;
+    const up = targets.filter((target) => target.isUp());
+    const target = random.pick(up.length === 0 || random.chance(0.02) ? targets : up);
+    const server = targets.indexOf(target);
+    const aimed: Aim = {
+      target,
+      failed: false,
+      done(item, outcome) {
+        if (outcome.kind === "unknown" || outcome.kind === "notApplied") aimed.failed = true;
+        note(outcome, item.asked.tag, server);
+        rounds.done(item, outcome);
+      },
+      note: (outcome, who) => note(outcome, who, server),
+      opened() {
+        tally.set("opened", (tally.get("opened") ?? 0) + 1);
+        options.onAnswer(server);
+      },
+    };
+    return aimed;
+  }
+
+  async function call(step: Step): Promise<void> {
+    while (!rounds.isOver()) {
+      const to = aim();
+      await step(to, options, aim);
+      // A server that is away would be asked as often as the machine can.
+      if (to.failed || stopping) await sleep(FAILURE_PAUSE_MS);
+    }
+  }
+
+  const callers = [
+    ...Array.from({ length: options.batchers }, () => call(batchStep)),
+    ...Array.from({ length: options.streamers }, () => call(streamStep)),
+    ...Array.from({ length: options.loners }, () => call(loneStep)),
+  ];
+  return {
+    tally,
+    async finish() {
+      stopping = true;
+      rounds.stop();
+      await Promise.all(callers);
+    },
+  };
+}
+
+/** A server for one step, and how the step goes. */
+type Aim = {
+  readonly target: Target;
+  failed: boolean;
+  readonly done: Done<Item>;
+  readonly note: (outcome: Outcome, who: string) => void;
+  readonly opened: () => void;
+};
+
+type Step = (to: Aim, options: LoadOptions, aim: () => Aim) => Promise<void>;
+
+const batchStep: Step = async (to, options) => {
+  const items = options.rounds.take(options.random.whole(10, BATCH_MAX_OPS));
+  if (items.length === 0) return;
+  await sendBatch(to.target.client(), items, patience(options), to.done);
+};
+
+const streamStep: Step = async (to, { rounds }) => {
+  let left = STREAM_OPS;
+  const take = (room: number) => {
+    const items = to.target.isUp() ? rounds.take(Math.min(room, left)) : [];
+    left -= items.length;
+    return items;
+  };
+  const signal = AbortSignal.timeout(PATIENCE_MS);
+  await sendStream(to.target.client(), take, STREAM_ROOM_OPS, { signal }, to.done);
+};
+
+const loneStep: Step = async (to, options, aim) => {
+  const { random, rounds } = options;
+  const kind = random.weighted({ one: 14, twins: 4, open: 4, pages: 1 });
+  if (kind === "open") return open(to, options);
+  if (kind === "pages") return readPages(to, options);
+  const [item] = rounds.take(1);
+  if (item === undefined) return;
+  const calls = [sendAlone(to.target.client(), item, patience(options), to.done)];
+  if (kind === "twins" && item.asked.operation.value.requestId !== "") {
+    // The same request at the same time, through the other server as often as not.
+    const other = aim();
+    item.round.underWay += 1;
+    calls.push(sendAlone(other.target.client(), item, patience(options), other.done));
+  }
+  await Promise.all(calls);
+};
+
+async function open(to: Aim, options: LoadOptions): Promise<void> {
+  const found = options.rounds.someAccount();
+  if (found === undefined) return;
+  const { round, account } = found;
+  const { history } = account;
+  const { userId } = history;
+  const start = performance.now();
+  history.openedFrom = Math.min(history.openedFrom, start);
+  round.underWay += 1;
+  try {
+    const answer = await to.target.client().getOrCreate({ userId }, patience(options));
+    history.opened.push(openedOf(answer, start));
+    to.opened();
+  } catch (thrown) {
+    to.note(thrownOutcome(thrown), userId);
+    to.failed = true;
+  } finally {
+    round.underWay -= 1;
+  }
+}
+
+async function readPages(to: Aim, { random, rounds, onWrong }: LoadOptions): Promise<void> {
+  const userId = rounds.someAccount()?.account.history.userId;
+  if (userId === undefined) return;
+  try {
+    await walkPages(to.target.client(), userId, random.whole(1, 200), onWrong);
+  } catch (thrown) {
+    const outcome = thrownOutcome(thrown);
+    to.note(outcome, `who lists the entries of ${userId}`);
+    to.failed = outcome.kind !== "refused";
+  }
+}
+
+function patience({ random, impatient }: LoadOptions): CallOptions {
+  if (!impatient || !random.chance(0.03)) return { timeoutMs: PATIENCE_MS };
+  const soonMs = random.whole(1, 40);
+  if (random.chance(0.5)) return { timeoutMs: soonMs };
+  return { timeoutMs: PATIENCE_MS, signal: AbortSignal.timeout(soonMs) };
+}
+
+function nameOf(outcome: Outcome & { kind: "applied" }): string {
+  return outcome.replayed ? "applied before" : "applied";
+}

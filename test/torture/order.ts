@@ -1,0 +1,130 @@
+import type { Clock } from "./clock.ts";
+import type { Complain } from "./check.ts";
+import type { Asked, Attempt, History } from "./history.ts";
+import type { Reading } from "./read-account.ts";
+import { microsOf } from "./time.ts";
+
+/** When something was applied: after the one moment and before the other. */
+export type Interval = { readonly begin: number; readonly end: number };
+
+/** Whose the entries of a journal are, and when each was written. */
+export type Order = {
+  /** By entry; undefined: the ledger's own. The entry of sequence 1 comes first. */
+  readonly owners: readonly (Asked | undefined)[];
+  /** The entry of an operation, by its tag. */
+  readonly sequences: ReadonlyMap<string, bigint>;
+  /** When an operation was applied, as far as its answers tell. */
+  intervalOf(asked: Asked): Interval;
+  /** Between which two sequences the account stood while a call was under way. */
+  statesDuring(start: number, end: number): { first: number; last: number };
+};
+
+/**
+ * Finds out whose each entry is, and checks what can be said without the rules of the ledger: no
+ * gap, nobody's entry, nothing twice, and real time.
+ */
+export function checkOrder(
+  history: History,
+  reading: Reading,
+  clock: Clock,
+  complain: Complain,
+): Order {
+  const byTag = new Map(history.asked.map((asked) => [asked.tag, asked]));
+  const owners: (Asked | undefined)[] = [];
+  const sequences = new Map<string, bigint>();
+  const requestIds = new Set<string>();
+  for (const [index, { sequence, requestId, metadata }] of reading.entries.entries()) {
+    if (sequence !== BigInt(index + 1)) {
+      complain("mismatch", `entry ${sequence} stands where ${index + 1} belongs`, { sequence });
+    }
+    // Request ids are tags, unless an operation was given another one's: then it has its own tag.
+    const tag = metadata["tag"] ?? requestId;
+    const owner = byTag.get(tag);
+    owners.push(owner);
+    if (tag === "") continue;
+    if (owner === undefined) {
+      complain("mismatch", `entry ${sequence} is of ${tag}, which nobody asked for`, { sequence });
+    }
+    if (sequences.has(tag) || requestIds.has(requestId)) {
+      complain("doubled", `entry ${sequence} applies ${tag} once more`, { sequence, tag });
+    }
+    sequences.set(tag, sequence);
+    if (requestId !== "") requestIds.add(requestId);
+  }
+
+  const intervals = owners.map((owner) => (owner === undefined ? ANY_TIME : intervalOf(owner)));
+  checkTimes(reading, intervals, clock, complain);
+  return { owners, sequences, intervalOf, statesDuring: statesOf(intervals) };
+}
+
+/** The tries that may have applied an operation; one alone, if an answer says that it did. */
+export function appliers({ attempts }: Asked): readonly Attempt[] {
+  const first = attempts.filter(({ outcome }) => outcome?.kind === "applied" && !outcome.replayed);
+  if (first.length > 0) return first;
+  return attempts.filter(
+    ({ outcome }) =>
+      outcome === undefined || outcome.kind === "unknown" || outcome.kind === "wrong",
+  );
+}
+
+const ANY_TIME: Interval = { begin: -Infinity, end: Infinity };
+
+function intervalOf(asked: Asked): Interval {
+  const answered = asked.attempts.filter(({ outcome }) => outcome?.kind === "applied");
+  const by = appliers(asked);
+  return {
+    begin: Math.min(...(by.length === 0 ? asked.attempts : by).map(({ start }) => start)),
+    end: Math.min(...answered.map(({ end }) => end), Infinity),
+  };
+}
+
+function checkTimes(
+  { entries, moment }: Reading,
+  intervals: readonly Interval[],
+  clock: Clock,
+  complain: Complain,
+): void {
+  let latestBegin = -Infinity;
+  for (const [index, { begin, end }] of intervals.entries()) {
+    const { sequence, createTime } = entries[index]!;
+    if (end < latestBegin) {
+      const late = `${(latestBegin - end).toFixed(3)} ms`;
+      complain("mismatch", `entry ${sequence} was answered ${late} before one of those before it ` +
+        "was asked for", { sequence });
+    }
+    latestBegin = Math.max(latestBegin, begin);
+    if (begin === -Infinity) continue;
+    const time = microsOf(createTime!);
+    const { from, upTo } = clock.span(begin, Math.min(end, moment));
+    if (time < from || time > upTo) {
+      const call = `the call from ${from} to ${upTo}`;
+      complain("mismatch", `entry ${sequence} is of ${time}, which is not within ${call}`, { sequence });
+    }
+  }
+}
+
+function statesOf(intervals: readonly Interval[]): Order["statesDuring"] {
+  // By when at the latest an entry was there: no later than any entry after it.
+  const there = intervals.map(({ end }) => end);
+  for (let at = there.length - 2; at >= 0; at -= 1) there[at] = Math.min(there[at]!, there[at + 1]!);
+  // From when on at the earliest: no earlier than any entry before it.
+  const possible = intervals.map(({ begin }) => begin);
+  for (let at = 1; at < possible.length; at += 1) {
+    possible[at] = Math.max(possible[at]!, possible[at - 1]!);
+  }
+  return (start, end) => ({
+    first: countWhile(there, (moment) => moment < start),
+    last: countWhile(possible, (moment) => moment <= end),
+  });
+}
+
+/** How many come first for which something holds: it holds for none after them. */
+function countWhile(sorted: readonly number[], holds: (value: number) => boolean): number {
+  let [low, high] = [0, sorted.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (holds(sorted[middle]!)) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

@@ -1,0 +1,45 @@
+import { performance } from "node:perf_hooks";
+import { join } from "node:path";
+import { type EmbeddedPostgres, startEmbedded } from "../../src/embedded.ts";
+import { isAlive, postgresOf, until } from "../support/processes.ts";
+
+/** A PostgreSQL of the run's own, which can be made to end and comes back. */
+export type Postgres = {
+  /** The path of its socket; undefined while it is away. */
+  socketPath(): string | undefined;
+  /** For a client that is not in the way of a proxy. */
+  url(): string;
+  /** Sends a signal to it, waits for its end and starts it again. */
+  endAndStart(name: NodeJS.Signals): Promise<{ killed: number; started: number }>;
+  stop(): Promise<void>;
+};
+
+/** Starts one in a folder, on which everything that is answered is durable. */
+export async function startPostgres(
+  folder: string,
+  settings: Readonly<Record<string, string>> = {},
+): Promise<Postgres> {
+  let running: EmbeddedPostgres = await startEmbedded(folder, settings);
+  let path = await pathOf();
+
+  async function pathOf(): Promise<string | undefined> {
+    const found = await postgresOf(folder);
+    return found && join(found.socketFolder, `.s.PGSQL.${found.port}`);
+  }
+
+  return {
+    socketPath: () => path,
+    url: () => running.url,
+    async endAndStart(name) {
+      const { pid } = (await postgresOf(folder))!;
+      const killed = performance.now();
+      process.kill(pid, name);
+      path = undefined;
+      await until("PostgreSQL has ended", async () => !(await isAlive(pid)));
+      running = await startEmbedded(folder, settings);
+      path = await pathOf();
+      return { killed, started: performance.now() };
+    },
+    stop: () => running.stop(),
+  };
+}

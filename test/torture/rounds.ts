@@ -1,0 +1,134 @@
+import { performance } from "node:perf_hooks";
+import type { Clock } from "./clock.ts";
+import type { Outcome } from "./history.ts";
+import { type Account, newAccount, nextAsked } from "./operations.ts";
+import type { Random } from "./random.ts";
+
+/** Accounts that are asked together for a while, then left alone and checked. */
+export type Round = {
+  readonly number: number;
+  readonly accounts: readonly Account[];
+  /** What is to be asked again, and from which moment on. */
+  readonly again: { readonly item: Item; readonly from: number }[];
+  /** How many calls and tries are under way. */
+  underWay: number;
+};
+
+/** An operation that is under way. */
+export type Item = {
+  readonly round: Round;
+  readonly account: Account;
+  readonly asked: Account["history"]["asked"][number];
+};
+
+export type RoundOptions = {
+  /** Of all user ids: the accounts of a run are its own. */
+  readonly prefix: string;
+  readonly accountsPerRound: number;
+  /** Of them, how many get a large part of all operations. */
+  readonly hotAccounts: number;
+  readonly roundMs: number;
+  /** Called with a round that is over: nothing of it is under way, or will be asked again. */
+  readonly onRound: (round: Round) => void;
+};
+
+/** What callers take their operations from, and bring what came of them back to. */
+export type Rounds = {
+  /** Up to so many operations; fewer only when no more are begun. */
+  take(count: number): Item[];
+  /** The operation's try is no longer under way. */
+  done(item: Item, outcome: Outcome): void;
+  /** An account of the round that goes on; undefined once no more is begun. */
+  someAccount(): { round: Round; account: Account } | undefined;
+  /** Begins nothing more. */
+  stop(): void;
+  /** Whether all is handed over. */
+  isOver(): boolean;
+};
+
+const HOT_SHARE = 0.15;
+const AGAIN_AFTER_MS = 150;
+const TRIES_MAX = 60;
+
+/**
+ * Divides the time into rounds, so that what is remembered of them is bounded.
+ *
+ * What came to an unknown end is asked again until it is known, but for a fourth, which stays so;
+ * what was not applied is believed, but for a fourth.
+ */
+export function startRounds(random: Random, clock: Clock, options: RoundOptions): Rounds {
+  const ending: Round[] = [];
+  let begun = 0;
+  let stopped = false;
+  let current = newRound(0);
+  let since = performance.now();
+
+  function newRound(number: number): Round {
+    const accounts = Array.from({ length: options.accountsPerRound }, (_, index) =>
+      newAccount(`${options.prefix}-${number}-${index}`),
+    );
+    return { number, accounts, again: [], underWay: 0 };
+  }
+
+  function turn(): void {
+    if (!stopped && performance.now() - since > options.roundMs) {
+      ending.push(current);
+      current = newRound(current.number + 1);
+      since = performance.now();
+    }
+    for (const round of ending.filter(({ again, underWay }) => again.length + underWay === 0)) {
+      ending.splice(ending.indexOf(round), 1);
+      options.onRound(round);
+    }
+  }
+
+  function someAccount() {
+    const { accounts } = current;
+    const last = random.chance(HOT_SHARE) ? options.hotAccounts : accounts.length;
+    return { round: current, account: accounts[random.whole(0, last - 1)]! };
+  }
+
+  function newItem(): Item {
+    const { round, account } = someAccount();
+    begun += 1;
+    return { round, account, asked: nextAsked(random, account, `op-${begun}`, clock.now()) };
+  }
+
+  return {
+    someAccount: () => (stopped ? undefined : someAccount()),
+    take(count) {
+      turn();
+      const now = performance.now();
+      const items: Item[] = [];
+      for (const { again } of [...ending, current]) {
+        while (items.length < count && (again[0]?.from ?? Infinity) <= now) {
+          items.push(again.shift()!.item);
+        }
+      }
+      while (items.length < count && !stopped) items.push(newItem());
+      for (const { round } of items) round.underWay += 1;
+      return items;
+    },
+    done(item, outcome) {
+      item.round.underWay -= 1;
+      if (isToBeAskedAgain(random, item, outcome)) {
+        item.round.again.push({ item, from: performance.now() + AGAIN_AFTER_MS });
+      }
+      turn();
+    },
+    stop() {
+      stopped = true;
+      ending.push(current);
+      turn();
+    },
+    isOver: () => stopped && ending.length === 0,
+  };
+}
+
+function isToBeAskedAgain(random: Random, { asked }: Item, outcome: Outcome): boolean {
+  const { operation, attempts } = asked;
+  // Without a request id it would be another operation.
+  if (operation.value.requestId === "" || attempts.length >= TRIES_MAX) return false;
+  if (outcome.kind === "unknown") return attempts.length > 1 || random.chance(0.75);
+  return outcome.kind === "notApplied" && random.chance(0.25);
+}

@@ -1,0 +1,97 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createWriteStream } from "node:fs";
+import { performance } from "node:perf_hooks";
+import { resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Target } from "./targets.ts";
+
+/** A server process that is kept running: whoever kills it gets a new one. */
+export type Server = {
+  /** Sends a signal to the process that runs now. */
+  signal(name: NodeJS.Signals): void;
+  /** Kills it without warning and starts it again; when what happened, in ms of performance.now. */
+  kill(): Promise<Restart>;
+  /** Ends it as an operator would and starts it again. */
+  restart(): Promise<Restart>;
+  stop(): Promise<void>;
+};
+
+export type Restart = { readonly killed: number; readonly listened: number };
+
+const ROOT = resolve(import.meta.dirname, "../..");
+const RETRY_MS = 100;
+
+/**
+ * Starts a server and aims clients at it.
+ *
+ * @param logFile where its standard error goes
+ */
+export async function startServer(
+  environment: Readonly<Record<string, string>>,
+  target: Target,
+  logFile: string,
+): Promise<Server> {
+  let child: ChildProcess | undefined;
+  const log = createWriteStream(logFile, { flags: "a" });
+
+  /** As a supervisor does: until it listens, however often it gives up because of its database. */
+  async function start(): Promise<void> {
+    for (;;) {
+      const next = spawn(process.execPath, ["src/main.ts", "serve"], {
+        cwd: ROOT,
+        env: { PATH: process.env["PATH"], HOME: process.env["HOME"], ...environment },
+        stdio: ["ignore", "pipe", "pipe"],
+      });
+      next.stderr.pipe(log, { end: false });
+      child = next;
+      const port = await portOf(next);
+      if (port !== undefined) {
+        target.aim(`http://127.0.0.1:${port}`);
+        return;
+      }
+      await sleep(RETRY_MS);
+    }
+  }
+
+  async function end(name: NodeJS.Signals): Promise<void> {
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const exited = once(child, "exit");
+    child.kill(name);
+    await exited;
+  }
+
+  async function again(name: NodeJS.Signals): Promise<Restart> {
+    const killed = performance.now();
+    target.aim(undefined);
+    await end(name);
+    await start();
+    return { killed, listened: performance.now() };
+  }
+
+  await start();
+  return {
+    signal: (name) => void child?.kill(name),
+    kill: () => again("SIGKILL"),
+    restart: () => again("SIGTERM"),
+    async stop() {
+      target.aim(undefined);
+      await end("SIGTERM");
+      log.end();
+    },
+  };
+}
+
+/** The port that a server says it listens on; undefined if it ends before. */
+async function portOf(child: ChildProcess): Promise<string | undefined> {
+  let said = "";
+  child.stdout!.setEncoding("utf8");
+  const listening = new Promise<string>((found) => {
+    child.stdout!.on("data", (chunk: string) => {
+      said += chunk;
+      const [, port] = /listens on \S+:(\d+) .*\nStop: /s.exec(said) ?? [];
+      if (port !== undefined) found(port);
+    });
+  });
+  return Promise.race([listening, once(child, "exit").then(() => undefined)]);
+}
