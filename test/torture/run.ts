@@ -1,48 +1,127 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Checked, startChecker } from "./checker.ts";
-import { clockOf } from "./clock.ts";
-import { startLoad } from "./load.ts";
-import { startPostgres } from "./postgres.ts";
+import { type Clock, clockOf } from "./clock.ts";
+import { startDeployment } from "./deployment.ts";
+import { type Recoveries, startFaults } from "./faults.ts";
+import { type Callers, startLoad } from "./load.ts";
 import { pricesOf } from "./pricing.ts";
-import { randomOf } from "./random.ts";
+import { type Random, randomOf } from "./random.ts";
 import { startRounds } from "./rounds.ts";
-import { startServer } from "./servers.ts";
-import { targetAt } from "./targets.ts";
+import { type Target, targetAt } from "./targets.ts";
 
-export type Report = { tally: Map<string, number>; checked: Checked; seconds: number };
+export type RunOptions = Callers & {
+  readonly seconds: number;
+  readonly seed: number;
+  /** The servers to check; none: a deployment of the run's own, which is broken as it goes. */
+  readonly urls: readonly string[];
+  /** By how much the clock of the database's machine may differ from this one's. */
+  readonly toleranceMs: number;
+  readonly accountsPerRound: number;
+  readonly roundMs: number;
+  /** The longest pause between two faults. */
+  readonly faultPauseMs: number;
+  readonly log: (line: string) => void;
+};
 
-export async function run(options: { seconds: number; seed: number; log: (s: string) => void }): Promise<Report> {
+/** What happened in a run. */
+export type Report = {
+  readonly seconds: number;
+  readonly tally: ReadonlyMap<string, number>;
+  readonly faults: ReadonlyMap<string, number>;
+  /** Undefined without faults. */
+  readonly recoveries: Recoveries | undefined;
+  readonly checked: Checked;
+};
+
+const FAULT_ROWS = 2;
+const HOT_ACCOUNTS = 2;
+const PROGRESS_MS = 10_000;
+
+/** Asks, breaks and checks for so long. */
+export async function run(options: RunOptions): Promise<Report> {
   const random = randomOf(options.seed);
-  const folder = await mkdtemp("/tmp/points-torture-");
-  const postgres = await startPostgres(join(folder, "data"));
-  const targets = [targetAt(undefined), targetAt(undefined)];
-  const servers = [];
-  for (const [i, target] of targets.entries()) {
-    servers.push(await startServer({ LISTEN: "127.0.0.1:0", DATABASE_URL: postgres.url(), SWEEP_SECONDS: "1", LOG_LEVEL: "warn" }, target, join(folder, `server-${i}.log`)));
+  const clock = clockOf(options.toleranceMs);
+  const answers = answerWaiters();
+  if (options.urls.length > 0) {
+    return underLoad(options, random, clock, options.urls.map(targetAt), answers);
   }
-  const clock = clockOf(0);
+  const deployment = await startDeployment(clock);
+  const world = { ...deployment, random, clock, nextAnswer: answers.next, log: options.log };
+  let report: Report | undefined;
+  try {
+    const { targets } = deployment;
+    return (report = await underLoad(options, random, clock, targets, answers, () =>
+      startFaults(world, FAULT_ROWS, options.faultPauseMs),
+    ));
+  } finally {
+    await deployment.stop(report !== undefined && report.checked.findings.length === 0);
+  }
+}
+
+async function underLoad(
+  options: RunOptions,
+  random: Random,
+  clock: Clock,
+  targets: readonly Target[],
+  answers: ReturnType<typeof answerWaiters>,
+  breakThings?: () => ReturnType<typeof startFaults>,
+): Promise<Report> {
   const prices = pricesOf(await targets[0]!.client().listPrices({}));
-  const client = () => random.pick(targets.filter((t) => t.isUp())).client();
+  const client = () => {
+    const up = targets.filter((target) => target.isUp());
+    return random.pick(up.length === 0 ? targets : up).client();
+  };
   const checker = startChecker(client, { clock, prices });
-  const started = performance.now();
-  const rounds = startRounds(random, clock, { prefix: `t${options.seed}`, accountsPerRound: 500, hotAccounts: 2, roundMs: 10_000, onRound: checker.add });
-  const load = startLoad({ random, targets, rounds, impatient: true, batchers: 4, streamers: 2, loners: 6,
-    onWrong: (what) => { checker.checked.findings.push({ kind: "mismatch", what }); }, onAnswer: () => {} });
-  const ticker = setInterval(() => {
-    options.log(`${((performance.now() - started) / 1000).toFixed(0)} s: applied ${load.tally.get("applied")}, accounts ${checker.checked.accounts}, entries ${checker.checked.entries}, wrong ${checker.checked.findings.length}, rss ${(process.memoryUsage().rss / 1e6).toFixed(0)} MB, cpu ${JSON.stringify(process.cpuUsage())}`);
-  }, 5000);
+  const { checked } = checker;
+  const onWrong = (what: string) => checked.findings.push({ kind: "mismatch", what });
+  const prefix = `torture-${options.seed}-${Date.now().toString(36)}`;
+  const rounds = startRounds(random, clock, {
+    ...options,
+    prefix,
+    hotAccounts: HOT_ACCOUNTS,
+    onRound: checker.add,
+  });
+  const impatient = true;
+  const onAnswer = answers.tell;
+  const load = startLoad({ ...options, random, targets, rounds, impatient, onWrong, onAnswer });
+  const faults = breakThings?.();
+  const since = performance.now();
+  const seconds = () => (performance.now() - since) / 1000;
+  const progress = setInterval(() => {
+    options.log(
+      `${seconds().toFixed(0)} s: ${load.tally.get("applied") ?? 0} applied, ` +
+        `${checked.entries} entries of ${checked.accounts} accounts checked, ` +
+        `${checked.findings.length} wrong`,
+    );
+  }, PROGRESS_MS);
   await sleep(options.seconds * 1000);
+  await faults?.finish();
   await load.finish();
-  options.log("load finished");
-  const seconds = (performance.now() - started) / 1000;
+  const lasted = seconds();
   await checker.finish();
-  clearInterval(ticker);
-  for (const server of servers) await server.stop();
+  clearInterval(progress);
   for (const target of targets) target.close();
-  await postgres.stop();
-  await rm(folder, { recursive: true });
-  return { tally: load.tally, checked: checker.checked, seconds };
+  return {
+    seconds: lasted,
+    tally: load.tally,
+    faults: faults?.counts ?? new Map(),
+    recoveries: faults?.recoveries,
+    checked,
+  };
+}
+
+/** Lets somebody wait for an answer of a server. */
+function answerWaiters() {
+  let waiting: { server: number | undefined; resolve: () => void }[] = [];
+  return {
+    next: (server?: number) =>
+      new Promise<void>((resolve) => void waiting.push({ server, resolve })),
+    tell(server: number) {
+      if (waiting.length === 0) return;
+      const isFor = (one: { server: number | undefined }) => (one.server ?? server) === server;
+      for (const { resolve } of waiting.filter(isFor)) resolve();
+      waiting = waiting.filter((one) => !isFor(one));
+    },
+  };
 }

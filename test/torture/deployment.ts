@@ -1,0 +1,55 @@
+import { chmod, mkdtemp, rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { Clock } from "./clock.ts";
+import { type DatabaseClock, takeClock } from "./database-clock.ts";
+import { type Postgres, startPostgres } from "./postgres.ts";
+import { type Proxy, startProxy } from "./proxy.ts";
+import { type Server, startServer } from "./servers.ts";
+import { type Target, targetAt } from "./targets.ts";
+
+/** Two servers on one PostgreSQL, each through a proxy, and a clock that can be set. */
+export type Deployment = {
+  readonly postgres: Postgres;
+  readonly servers: readonly { readonly server: Server; readonly proxy: Proxy }[];
+  readonly databaseClock: DatabaseClock;
+  readonly targets: readonly Target[];
+  /** Stops all of it; the logs stay unless nobody needs them. */
+  stop(isClean: boolean): Promise<void>;
+};
+
+const SERVERS = 2;
+
+/** Starts one in a folder of its own. */
+export async function startDeployment(clock: Clock): Promise<Deployment> {
+  const folder = await mkdtemp("/tmp/points-torture-");
+  // PostgreSQL may run as somebody else.
+  await chmod(folder, 0o755);
+  const postgres = await startPostgres(join(folder, "data"));
+  const databaseClock = await takeClock(postgres.url, clock);
+  const targets = Array.from({ length: SERVERS }, () => targetAt(undefined));
+  const servers: Deployment["servers"][number][] = [];
+  for (const [number, target] of targets.entries()) {
+    const proxy = await startProxy(postgres.socketPath);
+    const environment = {
+      LISTEN: "127.0.0.1:0",
+      DATABASE_URL: `postgresql://points@127.0.0.1:${proxy.port}/points`,
+      SWEEP_SECONDS: "1",
+      LOG_LEVEL: "warn",
+    };
+    const server = await startServer(environment, target, join(folder, `server-${number}.log`));
+    servers.push({ server, proxy });
+  }
+  return {
+    postgres,
+    servers,
+    databaseClock,
+    targets,
+    async stop(isClean) {
+      for (const { server } of servers) await server.stop();
+      for (const { proxy } of servers) await proxy.close();
+      await postgres.stop();
+      if (isClean) await rm(folder, { recursive: true });
+      else console.log(`The data and the servers' logs are in ${folder}`);
+    },
+  };
+}
