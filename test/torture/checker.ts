@@ -11,6 +11,9 @@ import type { Points } from "./targets.ts";
 export type Checked = {
   accounts: number;
   entries: number;
+  /** How much is wrong, by kind. */
+  readonly wrong: Record<Finding["kind"], number>;
+  /** The first of it. */
   readonly findings: Finding[];
   /** The histories of the first few accounts that something is wrong with, for people. */
   readonly shown: string[];
@@ -20,23 +23,31 @@ export type Checker = {
   readonly checked: Checked;
   /** Takes a round that is over. */
   add(round: Round): void;
+  /** Notes what somebody else found. */
+  note(finding: Finding): void;
   /** Resolves when all that was added is checked. */
   finish(): Promise<void>;
 };
 
-/** What is denied or dropped has so long to turn up all the same. */
-const SETTLE_MS = 5_000;
 const AT_ONCE = 4;
+const FINDINGS_MAX = 100;
 const SHOWN_MAX = 3;
 
 /**
  * Checks rounds one after the other, a while after each is over, and forgets them.
  *
  * @param client gives a client of a server that may answer
+ * @param settleMs how long what is denied or dropped has to turn up all the same
  */
-export function startChecker(client: () => Points, world: World): Checker {
-  const checked: Checked = { accounts: 0, entries: 0, findings: [], shown: [] };
+export function startChecker(client: () => Points, world: World, settleMs: number): Checker {
+  const wrong = { lost: 0, doubled: 0, mismatch: 0 };
+  const checked: Checked = { accounts: 0, entries: 0, wrong, findings: [], shown: [] };
   let last = Promise.resolve();
+
+  function note(finding: Finding): void {
+    wrong[finding.kind] += 1;
+    if (checked.findings.length < FINDINGS_MAX) checked.findings.push(finding);
+  }
 
   async function check(history: History): Promise<void> {
     // Who was never asked anything has nothing to be checked.
@@ -46,18 +57,18 @@ export function startChecker(client: () => Points, world: World): Checker {
       const findings = checkAccount(history, reading, world);
       checked.accounts += 1;
       checked.entries += reading.entries.length;
-      checked.findings.push(...findings);
+      findings.forEach(note);
       if (findings.length > 0 && checked.shown.length < SHOWN_MAX) {
         checked.shown.push(showAccount(history, reading, findings));
       }
     } catch (error) {
       const what = error instanceof Error ? (error.stack ?? error.message) : String(error);
-      checked.findings.push({ kind: "mismatch", what: `${history.userId}: ${what}` });
+      note({ kind: "mismatch", what: `${history.userId}: ${what}` });
     }
   }
 
   async function checkRound({ accounts }: Round, over: number): Promise<void> {
-    await sleep(Math.max(0, over + SETTLE_MS - performance.now()));
+    await sleep(Math.max(0, over + settleMs - performance.now()));
     const left = accounts.map(({ history }) => history);
     const work = async () => {
       for (let next = left.pop(); next !== undefined; next = left.pop()) await check(next);
@@ -67,6 +78,7 @@ export function startChecker(client: () => Points, world: World): Checker {
 
   return {
     checked,
+    note,
     add(round) {
       const over = performance.now();
       last = last.then(() => checkRound(round, over));

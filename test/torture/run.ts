@@ -19,24 +19,37 @@ export type RunOptions = Callers & {
   readonly toleranceMs: number;
   readonly accountsPerRound: number;
   readonly roundMs: number;
+  /** How long after a round it is checked. */
+  readonly settleMs: number;
   /** The longest pause between two faults. */
   readonly faultPauseMs: number;
+  /** Whether to end as soon as something is wrong. */
+  readonly endsWhenWrong: boolean;
+  /** Checks the database of the run's own deployment as a whole, in the end; throws if it is wrong. */
+  readonly audit?: (url: string) => Promise<{ entries: number }>;
+  /** Called with each fault. */
+  readonly onFault?: (what: string) => void;
+  /** Called now and then with how it goes. */
   readonly log: (line: string) => void;
 };
 
 /** What happened in a run. */
 export type Report = {
+  readonly seed: number;
   readonly seconds: number;
   readonly tally: ReadonlyMap<string, number>;
   readonly faults: ReadonlyMap<string, number>;
   /** Undefined without faults. */
   readonly recoveries: Recoveries | undefined;
   readonly checked: Checked;
+  /** How many entries the audit saw; undefined without one. */
+  readonly audited: number | undefined;
 };
 
 const FAULT_ROWS = 2;
 const HOT_ACCOUNTS = 2;
 const PROGRESS_MS = 10_000;
+const POLL_MS = 100;
 
 /** Asks, breaks and checks for so long. */
 export async function run(options: RunOptions): Promise<Report> {
@@ -44,71 +57,88 @@ export async function run(options: RunOptions): Promise<Report> {
   const clock = clockOf(options.toleranceMs);
   const answers = answerWaiters();
   if (options.urls.length > 0) {
-    return underLoad(options, random, clock, options.urls.map(targetAt), answers);
+    return underLoad({ options, random, clock, answers, targets: options.urls.map(targetAt) });
   }
   const deployment = await startDeployment(clock);
-  const world = { ...deployment, random, clock, nextAnswer: answers.next, log: options.log };
-  let report: Report | undefined;
+  const { onFault = () => {}, faultPauseMs } = options;
+  const world = { ...deployment, random, clock, nextAnswer: answers.next, log: onFault };
+  let isClean = false;
   try {
-    const { targets } = deployment;
-    return (report = await underLoad(options, random, clock, targets, answers, () =>
-      startFaults(world, FAULT_ROWS, options.faultPauseMs),
-    ));
+    const report = await underLoad({
+      ...{ options, random, clock, answers, targets: deployment.targets },
+      breakThings: () => startFaults(world, FAULT_ROWS, faultPauseMs),
+      audit: async () => (await options.audit?.(deployment.postgres.url()))?.entries,
+    });
+    isClean = report.checked.findings.length === 0;
+    return report;
   } finally {
-    await deployment.stop(report !== undefined && report.checked.findings.length === 0);
+    await deployment.stop(isClean);
   }
 }
 
-async function underLoad(
-  options: RunOptions,
-  random: Random,
-  clock: Clock,
-  targets: readonly Target[],
-  answers: ReturnType<typeof answerWaiters>,
-  breakThings?: () => ReturnType<typeof startFaults>,
-): Promise<Report> {
-  const prices = pricesOf(await targets[0]!.client().listPrices({}));
+type LoadedRun = {
+  readonly options: RunOptions;
+  readonly random: Random;
+  readonly clock: Clock;
+  readonly targets: readonly Target[];
+  readonly answers: ReturnType<typeof answerWaiters>;
+  readonly breakThings?: () => ReturnType<typeof startFaults>;
+  readonly audit?: () => Promise<number | undefined>;
+};
+
+async function underLoad(loaded: LoadedRun): Promise<Report> {
+  const { options, random, clock, targets, answers } = loaded;
+  const { seed, log } = options;
   const client = () => {
     const up = targets.filter((target) => target.isUp());
     return random.pick(up.length === 0 ? targets : up).client();
   };
-  const checker = startChecker(client, { clock, prices });
+  const prices = pricesOf(await client().listPrices({}));
+  const checker = startChecker(client, { clock, prices }, options.settleMs);
   const { checked } = checker;
-  const onWrong = (what: string) => checked.findings.push({ kind: "mismatch", what });
-  const prefix = `torture-${options.seed}-${Date.now().toString(36)}`;
   const rounds = startRounds(random, clock, {
     ...options,
-    prefix,
+    prefix: `torture-${seed}-${Date.now().toString(36)}`,
     hotAccounts: HOT_ACCOUNTS,
     onRound: checker.add,
   });
-  const impatient = true;
-  const onAnswer = answers.tell;
-  const load = startLoad({ ...options, random, targets, rounds, impatient, onWrong, onAnswer });
-  const faults = breakThings?.();
+  const load = startLoad({
+    ...{ ...options, random, targets, rounds, impatient: true },
+    onWrong: (what) => checker.note({ kind: "mismatch", what }),
+    onAnswer: answers.tell,
+  });
+  const faults = loaded.breakThings?.();
   const since = performance.now();
   const seconds = () => (performance.now() - since) / 1000;
-  const progress = setInterval(() => {
-    options.log(
-      `${seconds().toFixed(0)} s: ${load.tally.get("applied") ?? 0} applied, ` +
-        `${checked.entries} entries of ${checked.accounts} accounts checked, ` +
-        `${checked.findings.length} wrong`,
-    );
-  }, PROGRESS_MS);
-  await sleep(options.seconds * 1000);
+  const tell = () => log(progressOf(seconds(), load.tally, checked));
+  const progress = setInterval(tell, PROGRESS_MS);
+  while (seconds() < options.seconds && !(options.endsWhenWrong && checked.findings.length > 0)) {
+    await sleep(POLL_MS);
+  }
   await faults?.finish();
   await load.finish();
   const lasted = seconds();
   await checker.finish();
   clearInterval(progress);
   for (const target of targets) target.close();
-  return {
-    seconds: lasted,
-    tally: load.tally,
-    faults: faults?.counts ?? new Map(),
-    recoveries: faults?.recoveries,
-    checked,
-  };
+  const audited = await loaded.audit?.().catch((error: unknown) => {
+    checker.note({ kind: "mismatch", what: `the audit: ${String(error)}` });
+    return undefined;
+  });
+  const counts = faults?.counts ?? new Map<string, number>();
+  const { tally } = load;
+  return { seed, seconds: lasted, tally, faults: counts, recoveries: faults?.recoveries, checked, audited };
+}
+
+function progressOf(
+  seconds: number,
+  tally: ReadonlyMap<string, number>,
+  { entries, accounts, wrong }: Checked,
+): string {
+  const applied = tally.get("applied") ?? 0;
+  const { lost, doubled, mismatch } = wrong;
+  return `${seconds.toFixed(0)} s: ${applied} applied; ${entries} entries of ${accounts} accounts ` +
+    `checked; ${lost} lost, ${doubled} doubled, ${mismatch} otherwise wrong`;
 }
 
 /** Lets somebody wait for an answer of a server. */

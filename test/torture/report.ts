@@ -1,0 +1,48 @@
+import type { Report } from "./run.ts";
+
+/** Tells people how a run went. */
+export function printReport(report: Report): void {
+  const { seed, seconds, tally, faults, recoveries, checked, audited } = report;
+  const sum = (isCounted: (name: string) => boolean) =>
+    [...tally].reduce((total, [name, count]) => total + (isCounted(name) ? count : 0), 0);
+  const broken = [...faults.values()].reduce((total, count) => total + count, 0);
+  const { lost, doubled, mismatch } = checked.wrong;
+  const lines: [string, string | number][] = [
+    ["Seed", seed],
+    ["Seconds of load", Math.round(seconds)],
+    ["Operations acknowledged", sum((name) => name.startsWith("applied"))],
+    ["  of them repeats", sum((name) => name === "applied before")],
+    ["Operations refused", sum((name) => name.startsWith("refused"))],
+    ["Not applied", sum((name) => name.startsWith("notApplied"))],
+    ["Outcome unknown", sum((name) => name.startsWith("unknown"))],
+    ["Entries checked", checked.entries],
+    ["Accounts checked", checked.accounts],
+    ...(audited === undefined ? [] : [["Entries audited", audited] as [string, number]]),
+    ["Faults", broken],
+    ...[...faults].toSorted().map(([kind, count]): [string, number] => [`  ${kind}`, count]),
+    ...(recoveries === undefined ? [] : recoveryLines(recoveries)),
+    ["Lost", lost],
+    ["Doubled", doubled],
+    ["Otherwise wrong", mismatch],
+  ];
+  const width = Math.max(...lines.map(([name]) => name.length)) + 2;
+  for (const [name, value] of lines) {
+    const text = typeof value === "number" ? value.toLocaleString("en") : value;
+    console.log(`${name.padEnd(width)}${text}`);
+  }
+  if (lost + doubled + mismatch === 0) return;
+  console.log("\nWhat is wrong:");
+  for (const { kind, what } of checked.findings) console.log(`- ${kind}: ${what}`);
+  for (const account of checked.shown) console.log(`\n${account}`);
+}
+
+function recoveryLines(recoveries: NonNullable<Report["recoveries"]>): [string, string][] {
+  const { serverKilled, serverListened, postgresKilled } = recoveries;
+  const ms = (value: number) => (value === 0 ? "never killed" : `${Math.round(value)} ms`);
+  return [
+    ["Longest until the next answer", ""],
+    ["  of a killed server", ms(serverKilled)],
+    ["  of its successor, listening", ms(serverListened)],
+    ["  after PostgreSQL was killed", ms(postgresKilled)],
+  ];
+}
