@@ -21,6 +21,8 @@ export type Checked = {
 
 export type Checker = {
   readonly checked: Checked;
+  /** How many rounds wait to be checked, or are being. */
+  backlog(): number;
   /** Takes a round that is over. */
   add(round: Round): void;
   /** Notes what somebody else found. */
@@ -43,6 +45,7 @@ export function startChecker(client: () => Points, world: World, settleMs: numbe
   const wrong = { lost: 0, doubled: 0, mismatch: 0 };
   const checked: Checked = { accounts: 0, entries: 0, wrong, findings: [], shown: [] };
   let last = Promise.resolve();
+  let backlog = 0;
 
   function note(finding: Finding): void {
     wrong[finding.kind] += 1;
@@ -79,9 +82,11 @@ export function startChecker(client: () => Points, world: World, settleMs: numbe
   return {
     checked,
     note,
+    backlog: () => backlog,
     add(round) {
       const over = performance.now();
-      last = last.then(() => checkRound(round, over));
+      backlog += 1;
+      last = last.then(() => checkRound(round, over)).then(() => void (backlog -= 1));
     },
     finish: () => last,
   };

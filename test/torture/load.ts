@@ -41,7 +41,7 @@ const BATCH_MAX_OPS = 250;
 const STREAM_ROOM_OPS = 200;
 const STREAM_OPS = 2_000;
 const PATIENCE_MS = 15_000;
-const FAILURE_PAUSE_MS = 50;
+const REST_MS = 50;
 
 /** Asks without a pause until it is told to finish. */
 export function startLoad(options: LoadOptions): Load {
@@ -63,9 +63,10 @@ export function startLoad(options: LoadOptions): Load {
     const server = targets.indexOf(target);
     const aimed: Aim = {
       target,
-      failed: false,
+      isToRest: false,
+      rest: () => void (aimed.isToRest = true),
       done(item, outcome) {
-        if (outcome.kind === "unknown" || outcome.kind === "notApplied") aimed.failed = true;
+        if (outcome.kind === "unknown" || outcome.kind === "notApplied") aimed.rest();
         note(outcome, item.asked.tag, server);
         rounds.done(item, outcome);
       },
@@ -82,8 +83,8 @@ export function startLoad(options: LoadOptions): Load {
     while (!rounds.isOver()) {
       const to = aim();
       await step(to, options, aim);
-      // A server that is away would be asked as often as the machine can.
-      if (to.failed || stopping) await sleep(FAILURE_PAUSE_MS);
+      // A server that is away would be asked as often as the machine can; or nothing is begun now.
+      if (to.isToRest || stopping) await sleep(REST_MS);
     }
   }
 
@@ -105,7 +106,9 @@ export function startLoad(options: LoadOptions): Load {
 /** A server for one step, and how the step goes. */
 type Aim = {
   readonly target: Target;
-  failed: boolean;
+  isToRest: boolean;
+  /** Has the caller pause after the step. */
+  readonly rest: () => void;
   readonly done: Done<Item>;
   readonly note: (outcome: Outcome, who: string) => void;
   readonly opened: () => void;
@@ -115,7 +118,7 @@ type Step = (to: Aim, options: LoadOptions, aim: () => Aim) => Promise<void>;
 
 const batchStep: Step = async (to, options) => {
   const items = options.rounds.take(options.random.whole(10, BATCH_MAX_OPS));
-  if (items.length === 0) return;
+  if (items.length === 0) return to.rest();
   await sendBatch(to.target.client(), items, patience(options), to.done);
 };
 
@@ -128,6 +131,7 @@ const streamStep: Step = async (to, { rounds }) => {
   };
   const signal = AbortSignal.timeout(PATIENCE_MS);
   await sendStream(to.target.client(), take, STREAM_ROOM_OPS, { signal }, to.done);
+  if (left === STREAM_OPS) to.rest();
 };
 
 const loneStep: Step = async (to, options, aim) => {
@@ -136,7 +140,7 @@ const loneStep: Step = async (to, options, aim) => {
   if (kind === "open") return open(to, options);
   if (kind === "pages") return readPages(to, options);
   const [item] = rounds.take(1);
-  if (item === undefined) return;
+  if (item === undefined) return to.rest();
   const calls = [sendAlone(to.target.client(), item, patience(options), to.done)];
   if (kind === "twins" && item.asked.operation.value.requestId !== "") {
     // The same request at the same time, through the other server as often as not.
@@ -162,7 +166,7 @@ async function open(to: Aim, options: LoadOptions): Promise<void> {
     to.opened();
   } catch (thrown) {
     to.note(thrownOutcome(thrown), userId);
-    to.failed = true;
+    to.rest();
   } finally {
     round.underWay -= 1;
   }
@@ -176,7 +180,7 @@ async function readPages(to: Aim, { random, rounds, onWrong }: LoadOptions): Pro
   } catch (thrown) {
     const outcome = thrownOutcome(thrown);
     to.note(outcome, `who lists the entries of ${userId}`);
-    to.failed = outcome.kind !== "refused";
+    if (outcome.kind !== "refused") to.rest();
   }
 }
 

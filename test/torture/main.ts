@@ -2,18 +2,21 @@ import { parseArgs } from "node:util";
 import { auditDatabase } from "../support/audit.ts";
 import { printReport } from "./report.ts";
 import { run } from "./run.ts";
+import { LONG, SLICE } from "./settings.ts";
 
-const HELP = `npm run torture -- [--minutes N | --seconds N] [--seed N] [--url URL …] [--tolerance-ms N]
+const HELP = `npm run torture -- [--minutes N | --seconds N] [--seed N] [--calm] [--target URL …]
 
 Puts a load of random operations on Points, and checks the history of every account against the
-rules, over the API alone. Without --url it starts a PostgreSQL and two servers of its own, and
-breaks them as it goes. With --url it breaks nothing: the accounts that it makes there have names
-that begin with "torture-", and stay.
+rules, over the API alone. It starts a PostgreSQL and two servers of its own, and breaks them as it
+goes; with --target it breaks nothing: the accounts that it makes there have names that begin with
+"torture-", and stay. It ends with 1 if anything is wrong.
 
   --minutes, --seconds  how long; 1 minute
   --seed                chooses the operations and the faults; of the time of day
-  --url                 a server to check; several, if they share one database
+  --calm                breaks nothing
+  --target              a server to check, http://host:port; several, if they share one database
   --tolerance-ms        by how much the database's clock may differ from this machine's; 0
+  --slice               short rounds, and an end as soon as anything is wrong
   --verbose             tells of every fault`;
 
 const { values } = parseArgs({
@@ -21,8 +24,10 @@ const { values } = parseArgs({
     minutes: { type: "string" },
     seconds: { type: "string" },
     seed: { type: "string" },
-    url: { type: "string", multiple: true },
+    calm: { type: "boolean" },
+    target: { type: "string", multiple: true },
     "tolerance-ms": { type: "string" },
+    slice: { type: "boolean" },
     verbose: { type: "boolean" },
     help: { type: "boolean", short: "h" },
   },
@@ -32,19 +37,20 @@ if (values.help === true) {
   process.exit();
 }
 
+const seconds =
+  values.seconds === undefined ? 60 * Number(values.minutes ?? 1) : Number(values.seconds);
+const seed = Number(values.seed ?? Date.now() % 1_000_000);
+const toleranceMs = Number(values["tolerance-ms"] ?? 0);
+if (![seconds, seed, toleranceMs].every((number) => number >= 0)) {
+  console.error(HELP);
+  process.exit(2);
+}
+
 const report = await run({
-  seconds: values.seconds === undefined ? 60 * Number(values.minutes ?? 1) : Number(values.seconds),
-  seed: Number(values.seed ?? Date.now() % 1_000_000),
-  urls: values.url ?? [],
-  toleranceMs: Number(values["tolerance-ms"] ?? 0),
-  accountsPerRound: 500,
-  roundMs: 10_000,
-  settleMs: 5_000,
-  faultPauseMs: 1_500,
-  endsWhenWrong: false,
-  batchers: 4,
-  streamers: 2,
-  loners: 6,
+  ...(values.slice === true ? SLICE : LONG),
+  ...{ seconds, seed, toleranceMs },
+  urls: values.target ?? [],
+  isCalm: values.calm === true,
   audit: auditDatabase,
   onFault: (line) => values.verbose === true && console.log(line),
   log: console.log,

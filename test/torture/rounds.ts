@@ -28,13 +28,15 @@ export type RoundOptions = {
   /** Of them, how many get a large part of all operations. */
   readonly hotAccounts: number;
   readonly roundMs: number;
+  /** Whether no round may end yet, since others still wait to be checked: then nothing is begun. */
+  readonly isBehind: () => boolean;
   /** Called with a round that is over: nothing of it is under way, or will be asked again. */
   readonly onRound: (round: Round) => void;
 };
 
 /** What callers take their operations from, and bring what came of them back to. */
 export type Rounds = {
-  /** Up to so many operations; fewer only when no more are begun. */
+  /** Up to so many operations; fewer only when no more are begun, for now or for good. */
   take(count: number): Item[];
   /** The operation's try is no longer under way. */
   done(item: Item, outcome: Outcome): void;
@@ -70,8 +72,12 @@ export function startRounds(random: Random, clock: Clock, options: RoundOptions)
     return { number, accounts, again: [], underWay: 0 };
   }
 
+  function isRoundOver(): boolean {
+    return performance.now() - since > options.roundMs;
+  }
+
   function turn(): void {
-    if (!stopped && performance.now() - since > options.roundMs) {
+    if (!stopped && isRoundOver() && !options.isBehind()) {
       ending.push(current);
       current = newRound(current.number + 1);
       since = performance.now();
@@ -105,7 +111,8 @@ export function startRounds(random: Random, clock: Clock, options: RoundOptions)
           items.push(again.shift()!.item);
         }
       }
-      while (items.length < count && !stopped) items.push(newItem());
+      const begins = !stopped && !isRoundOver();
+      while (begins && items.length < count) items.push(newItem());
       for (const { round } of items) round.underWay += 1;
       return items;
     },

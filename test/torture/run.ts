@@ -15,6 +15,8 @@ export type RunOptions = Callers & {
   readonly seed: number;
   /** The servers to check; none: a deployment of the run's own, which is broken as it goes. */
   readonly urls: readonly string[];
+  /** Whether the run's own deployment is left alone. */
+  readonly isCalm: boolean;
   /** By how much the clock of the database's machine may differ from this one's. */
   readonly toleranceMs: number;
   readonly accountsPerRound: number;
@@ -48,6 +50,7 @@ export type Report = {
 
 const FAULT_ROWS = 2;
 const HOT_ACCOUNTS = 2;
+const BACKLOG_MAX = 3;
 const PROGRESS_MS = 10_000;
 const POLL_MS = 100;
 
@@ -66,7 +69,9 @@ export async function run(options: RunOptions): Promise<Report> {
   try {
     const report = await underLoad({
       ...{ options, random, clock, answers, targets: deployment.targets },
-      breakThings: () => startFaults(world, FAULT_ROWS, faultPauseMs),
+      ...(options.isCalm
+        ? {}
+        : { breakThings: () => startFaults(world, FAULT_ROWS, faultPauseMs) }),
       audit: async () => (await options.audit?.(deployment.postgres.url()))?.entries,
     });
     isClean = report.checked.findings.length === 0;
@@ -100,6 +105,7 @@ async function underLoad(loaded: LoadedRun): Promise<Report> {
     ...options,
     prefix: `torture-${seed}-${Date.now().toString(36)}`,
     hotAccounts: HOT_ACCOUNTS,
+    isBehind: () => checker.backlog() >= BACKLOG_MAX,
     onRound: checker.add,
   });
   const load = startLoad({

@@ -1,0 +1,35 @@
+import type { RunOptions } from "./run.ts";
+
+type Settings = Pick<
+  RunOptions,
+  | "accountsPerRound"
+  | "roundMs"
+  | "settleMs"
+  | "faultPauseMs"
+  | "endsWhenWrong"
+  | "batchers"
+  | "streamers"
+  | "loners"
+>;
+
+/** Of a run of minutes. */
+export const LONG: Settings = {
+  accountsPerRound: 500,
+  roundMs: 10_000,
+  settleMs: 5_000,
+  faultPauseMs: 1_500,
+  endsWhenWrong: false,
+  batchers: 6,
+  streamers: 3,
+  loners: 6,
+};
+
+/** Of a run of seconds: it checks soon, and has faults close to each other. */
+export const SLICE: Settings = {
+  ...LONG,
+  accountsPerRound: 120,
+  roundMs: 2_500,
+  settleMs: 500,
+  faultPauseMs: 700,
+  endsWhenWrong: true,
+};
