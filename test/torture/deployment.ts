@@ -2,6 +2,7 @@ import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "./clock.ts";
 import { type DatabaseClock, takeClock } from "./database-clock.ts";
+import type { Disk } from "./disk.ts";
 import { type Postgres, startPostgres } from "./postgres.ts";
 import { type Proxy, startProxy } from "./proxy.ts";
 import { type Server, startServer } from "./servers.ts";
@@ -19,12 +20,23 @@ export type Deployment = {
 
 const SERVERS = 2;
 
+/** What PostgreSQL keeps its data on, and how. */
+export type Storage = {
+  /** Undefined: a folder of the machine's own. */
+  readonly disk: Disk | undefined;
+  /** Settings of PostgreSQL that are not the usual ones. */
+  readonly settings: Readonly<Record<string, string>>;
+};
+
 /** Starts one in a folder of its own. */
-export async function startDeployment(clock: Clock): Promise<Deployment> {
+export async function startDeployment(
+  clock: Clock,
+  { disk, settings }: Storage,
+): Promise<Deployment> {
   const folder = await mkdtemp("/tmp/points-torture-");
   // PostgreSQL may run as somebody else.
   await chmod(folder, 0o755);
-  const postgres = await startPostgres(join(folder, "data"));
+  const postgres = await startPostgres(join(disk?.folder ?? folder, "data"), settings);
   const databaseClock = await takeClock(postgres.url, clock);
   const targets = Array.from({ length: SERVERS }, () => targetAt(undefined));
   const servers: Deployment["servers"][number][] = [];

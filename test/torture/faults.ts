@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import type { Clock } from "./clock.ts";
 import type { DatabaseClock } from "./database-clock.ts";
+import type { Disk } from "./disk.ts";
 import { BOUNDARY_MICROS } from "./operations.ts";
 import type { Postgres } from "./postgres.ts";
 import type { Cut, Proxy } from "./proxy.ts";
@@ -13,6 +14,8 @@ import type { Restart, Server } from "./servers.ts";
 export type Breakables = {
   readonly random: Random;
   readonly postgres: Postgres;
+  /** The disk with PostgreSQL's data, where it is one whose power can be cut. */
+  readonly disk: Disk | undefined;
   /** Each server with the proxy that is between it and PostgreSQL. */
   readonly servers: readonly { readonly server: Server; readonly proxy: Proxy }[];
   readonly clock: Clock;
@@ -54,10 +57,14 @@ type Kind =
   | "restart PostgreSQL"
   | "clock stands still at an expiry"
   | "clock goes ahead"
-  | "clock goes back";
+  | "clock goes back"
+  | "power cut";
 
-/** How often each is chosen: what takes down everything for seconds is rare. */
-const WEIGHTS: Readonly<Record<Kind, number>> = {
+/** How often each kind of fault is chosen. */
+export type Weights = Readonly<Partial<Record<Kind, number>>>;
+
+/** All but power cuts, which need a disk: what takes down everything for seconds is rare. */
+export const ALL_FAULTS: Weights = {
   "before COMMIT": 4,
   "in COMMIT": 4,
   "after COMMIT": 4,
@@ -83,9 +90,15 @@ const CUT_PATIENCE_MS = 3_000;
 /**
  * Breaks one thing after the other, as chance has it, in several rows beside each other.
  *
+ * @param weights of the kinds of faults that there are to be, at least one
  * @param pauseMs between two faults of a row, at most
  */
-export function startFaults(world: Breakables, rows: number, pauseMs: number): Faults {
+export function startFaults(
+  world: Breakables,
+  weights: Weights,
+  rows: number,
+  pauseMs: number,
+): Faults {
   const { random } = world;
   const counts = new Map<string, number>();
   const recoveries: Recoveries = { serverKilled: 0, serverListened: 0, postgresKilled: 0 };
@@ -107,7 +120,7 @@ export function startFaults(world: Breakables, rows: number, pauseMs: number): F
   async function row(): Promise<void> {
     while (!stopping) {
       await sleep(random.whole(pauseMs >> 2, pauseMs));
-      const kind = random.weighted(WEIGHTS);
+      const kind = random.weighted(weights);
       const server = random.whole(0, world.servers.length - 1);
       const [thing, work] = faultOf(kind, server, world, recoveries);
       const start = performance.now();
@@ -117,13 +130,15 @@ export function startFaults(world: Breakables, rows: number, pauseMs: number): F
     }
   }
 
-  const running = Array.from({ length: rows }, row);
+  const ended = Promise.all(Array.from({ length: rows }, row));
+  // Where something does not come back, whoever waits for the end is told.
+  ended.catch(() => {});
   return {
     counts,
     recoveries,
     async finish() {
       stopping = true;
-      await Promise.all(running);
+      await ended;
     },
   };
 }
@@ -165,6 +180,8 @@ function faultOf(
       return [postgres, () => postgres.endAndStart("SIGQUIT")];
     case "restart PostgreSQL":
       return [postgres, () => postgres.endAndStart("SIGINT")];
+    case "power cut":
+      return [postgres, () => postgres.endAndStart("SIGKILL", world.disk)];
     case "clock stands still at an expiry":
       return [world.clock, () => standStill(world, random.whole(20, 150))];
     case "clock goes ahead":

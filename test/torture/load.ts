@@ -35,6 +35,8 @@ export type Load = {
   readonly tally: Map<string, number>;
   /** Begins nothing more, and resolves when every round is handed over. */
   finish(): Promise<void>;
+  /** Resolves as soon as nothing is under way, whatever came of it. */
+  giveUp(): Promise<void>;
 };
 
 const BATCH_MAX_OPS = 250;
@@ -98,6 +100,11 @@ export function startLoad(options: LoadOptions): Load {
     async finish() {
       stopping = true;
       rounds.stop();
+      await Promise.all(callers);
+    },
+    async giveUp() {
+      stopping = true;
+      rounds.giveUp();
       await Promise.all(callers);
     },
   };

@@ -1,6 +1,7 @@
 import { performance } from "node:perf_hooks";
 import { join } from "node:path";
 import { type EmbeddedPostgres, startEmbedded } from "../../src/embedded.ts";
+import type { Disk } from "./disk.ts";
 import { isAlive, postgresOf, until } from "../support/processes.ts";
 
 /** A PostgreSQL of the run's own, which can be made to end and comes back. */
@@ -9,8 +10,9 @@ export type Postgres = {
   socketPath(): string | undefined;
   /** For a client that is not in the way of a proxy. */
   url(): string;
-  /** Sends a signal to it, waits for its end and starts it again. */
-  endAndStart(name: NodeJS.Signals): Promise<{ killed: number; started: number }>;
+  /** Sends a signal to it, waits for its end and starts it again; when, in ms of performance.now.
+   * Where a disk is given, its power is cut before, and comes back after. */
+  endAndStart(name: NodeJS.Signals, disk?: Disk): Promise<{ killed: number; started: number }>;
   stop(): Promise<void>;
 };
 
@@ -30,12 +32,14 @@ export async function startPostgres(
   return {
     socketPath: () => path,
     url: () => running.url,
-    async endAndStart(name) {
+    async endAndStart(name, disk) {
       const { pid } = (await postgresOf(folder))!;
       const killed = performance.now();
+      await disk?.cut();
       process.kill(pid, name);
       path = undefined;
       await until("PostgreSQL has ended", async () => !(await isAlive(pid)));
+      await disk?.comeBack();
       running = await startEmbedded(folder, settings);
       path = await pathOf();
       return { killed, started: performance.now() };

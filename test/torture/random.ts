@@ -8,7 +8,7 @@ export type Random = {
   chance(often: number): boolean;
   pick<T>(from: readonly T[]): T;
   /** One of the names, each as often as its weight says. */
-  weighted<Name extends string>(weights: Readonly<Record<Name, number>>): Name;
+  weighted<Name extends string>(weights: Readonly<Partial<Record<Name, number>>>): Name;
 };
 
 /** Starts with a seed, any whole number; mulberry32. */
@@ -26,10 +26,11 @@ export function randomOf(seed: number): Random {
     whole,
     chance: (often) => unit() < often,
     pick: (from) => from[whole(0, from.length - 1)]!,
-    weighted<Name extends string>(weights: Readonly<Record<Name, number>>): Name {
-      const names = Object.keys(weights) as Name[];
-      let left = unit() * names.reduce((sum, name) => sum + weights[name], 0);
-      return names.find((name) => (left -= weights[name]) < 0) ?? names.at(-1)!;
+    weighted<Name extends string>(weights: Readonly<Partial<Record<Name, number>>>): Name {
+      const all = Object.entries<number | undefined>(weights) as [Name, number][];
+      let left = unit() * all.reduce((sum, [, weight]) => sum + weight, 0);
+      const [name] = all.find(([, weight]) => (left -= weight) < 0) ?? all.at(-1)!;
+      return name;
     },
   };
 }

@@ -44,6 +44,8 @@ export type Rounds = {
   someAccount(): { round: Round; account: Account } | undefined;
   /** Begins nothing more. */
   stop(): void;
+  /** Begins nothing more, and hands nothing over either. */
+  giveUp(): void;
   /** Whether all is handed over. */
   isOver(): boolean;
 };
@@ -127,6 +129,11 @@ export function startRounds(random: Random, clock: Clock, options: RoundOptions)
       stopped = true;
       ending.push(current);
       turn();
+    },
+    giveUp() {
+      stopped = true;
+      ending.length = 0;
+      current.again.length = 0;
     },
     isOver: () => stopped && ending.length === 0,
   };

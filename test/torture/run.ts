@@ -2,8 +2,9 @@ import { performance } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Checked, startChecker } from "./checker.ts";
 import { type Clock, clockOf } from "./clock.ts";
-import { startDeployment } from "./deployment.ts";
-import { type Recoveries, startFaults } from "./faults.ts";
+import { expectNoDeadlocks } from "./deadlocks.ts";
+import { startDeployment, type Storage } from "./deployment.ts";
+import { type Recoveries, startFaults, type Weights } from "./faults.ts";
 import { type Callers, startLoad } from "./load.ts";
 import { pricesOf } from "./pricing.ts";
 import { type Random, randomOf } from "./random.ts";
@@ -15,8 +16,9 @@ export type RunOptions = Callers & {
   readonly seed: number;
   /** The servers to check; none: a deployment of the run's own, which is broken as it goes. */
   readonly urls: readonly string[];
-  /** Whether the run's own deployment is left alone. */
-  readonly isCalm: boolean;
+  /** Which faults the run's own deployment gets, if any. */
+  readonly faults: Weights;
+  readonly storage: Storage;
   /** By how much the clock of the database's machine may differ from this one's. */
   readonly toleranceMs: number;
   readonly accountsPerRound: number;
@@ -62,17 +64,21 @@ export async function run(options: RunOptions): Promise<Report> {
   if (options.urls.length > 0) {
     return underLoad({ options, random, clock, answers, targets: options.urls.map(targetAt) });
   }
-  const deployment = await startDeployment(clock);
-  const { onFault = () => {}, faultPauseMs } = options;
-  const world = { ...deployment, random, clock, nextAnswer: answers.next, log: onFault };
+  const { onFault = () => {}, faults, faultPauseMs, storage } = options;
+  const deployment = await startDeployment(clock, storage);
+  const { disk } = storage;
+  const world = { ...deployment, disk, random, clock, nextAnswer: answers.next, log: onFault };
   let isClean = false;
   try {
     const report = await underLoad({
       ...{ options, random, clock, answers, targets: deployment.targets },
-      ...(options.isCalm
+      ...(Object.keys(faults).length === 0
         ? {}
-        : { breakThings: () => startFaults(world, FAULT_ROWS, faultPauseMs) }),
-      audit: async () => (await options.audit?.(deployment.postgres.url()))?.entries,
+        : { breakThings: () => startFaults(world, faults, FAULT_ROWS, faultPauseMs) }),
+      audit: async () => {
+        await expectNoDeadlocks(deployment.postgres.url());
+        return (await options.audit?.(deployment.postgres.url()))?.entries;
+      },
     });
     isClean = report.checked.findings.length === 0;
     return report;
@@ -118,16 +124,19 @@ async function underLoad(loaded: LoadedRun): Promise<Report> {
   const seconds = () => (performance.now() - since) / 1000;
   const tell = () => log(progressOf(seconds(), load.tally, checked));
   const progress = setInterval(tell, PROGRESS_MS);
-  while (seconds() < options.seconds && !(options.endsWhenWrong && checked.findings.length > 0)) {
-    await sleep(POLL_MS);
-  }
+  const givesUp = () => options.endsWhenWrong && checked.findings.length > 0;
+  while (seconds() < options.seconds && !givesUp()) await sleep(POLL_MS);
   await faults?.finish();
-  await load.finish();
+  await (givesUp() ? load.giveUp() : load.finish());
   const lasted = seconds();
-  await checker.finish();
+  const isChecked = checker.finish();
+  for (let done = false; !done && !givesUp(); ) {
+    done = await Promise.race([isChecked.then(() => true), sleep(POLL_MS, false)]);
+  }
   clearInterval(progress);
   for (const target of targets) target.close();
-  const audited = await loaded.audit?.().catch((error: unknown) => {
+  const audit = givesUp() ? undefined : loaded.audit?.();
+  const audited = await audit?.catch((error: unknown) => {
     checker.note({ kind: "mismatch", what: `the audit: ${String(error)}` });
     return undefined;
   });

@@ -73,6 +73,8 @@ export async function sendStream<T extends Item>(
 ): Promise<void> {
   const requests = createWritableIterable<MessageShape<typeof ApplyRequestSchema>>();
   const underWay = new Map<string, { item: T; attempt: Attempt }>();
+  // The place of the last operation of a user that was answered.
+  const answered = new Map<string, number>();
   const stream = (callNumber += 1);
   let place = 0;
   let isEnding = false;
@@ -99,7 +101,11 @@ export async function sendStream<T extends Item>(
       const found = underWay.get(tag);
       if (found === undefined) throw new Error(`a result with the unknown tag ${tag}`);
       underWay.delete(tag);
-      finish(found.item, found.attempt, outcomeOf(result?.result), done);
+      const { userId } = found.item.account.history;
+      const isInOrder = found.attempt.place > (answered.get(userId) ?? 0);
+      answered.set(userId, found.attempt.place);
+      const outcome = isInOrder ? outcomeOf(result?.result) : OUT_OF_ORDER;
+      finish(found.item, found.attempt, outcome, done);
       if (underWay.size < roomMax / 2 && !isEnding) write();
     }
   } catch (thrown) {
@@ -112,6 +118,7 @@ export async function sendStream<T extends Item>(
   for (const { item, attempt } of underWay.values()) finish(item, attempt, error, done);
 }
 
+const OUT_OF_ORDER: Outcome = { kind: "wrong", reason: "results of one user out of order" };
 let callNumber = 0;
 
 function begin(items: readonly Item[]): Attempt[] {

@@ -1,0 +1,58 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import type { Mutant } from "./list.ts";
+
+/** What became of a check: it passed, it found something, or it broke without saying what. */
+export type Verdict =
+  | { readonly kind: "passed" }
+  | { readonly kind: "caught"; readonly finding: string }
+  | { readonly kind: "broken"; readonly output: string };
+
+const TORTURE_SECONDS = 30;
+const PATIENCE_MS = 150_000;
+const FINDING_MAX_CHARS = 110;
+const OUTPUT_MAX_CHARS = 3_000;
+
+/** Runs the check that is to catch a bug, in a copy of the project. */
+export async function check(folder: string, caughtBy: Mutant["caughtBy"]): Promise<Verdict> {
+  const bin = join(folder, "node_modules/.bin");
+  const [program, ...args] = commandOf(caughtBy, bin);
+  const child = spawn(program, args, {
+    cwd: folder,
+    env: { ...process.env, PATH: `${bin}:${process.env["PATH"]}`, NO_COLOR: "1" },
+    stdio: ["ignore", "pipe", "pipe"],
+    // A group of its own, so that all that it started can be ended with it.
+    detached: true,
+  });
+  let output = "";
+  child.stdout.on("data", (chunk) => (output += chunk));
+  child.stderr.on("data", (chunk) => (output += chunk));
+  const timer = setTimeout(() => process.kill(-child.pid!, "SIGKILL"), PATIENCE_MS);
+  const [code] = (await once(child, "close")) as [number | null];
+  clearTimeout(timer);
+  if (code === 0) return { kind: "passed" };
+  const finding = findingIn(output);
+  if (code === 1 && finding !== undefined) return { kind: "caught", finding };
+  return { kind: "broken", output: output.slice(-OUTPUT_MAX_CHARS) };
+}
+
+function commandOf(caughtBy: Mutant["caughtBy"], bin: string): [string, ...string[]] {
+  const node = process.execPath;
+  const torture = ["test/torture/main.ts", "--slice", "--seconds", `${TORTURE_SECONDS}`];
+  switch (caughtBy) {
+    case "torture":
+      return [node, ...torture, "--seed", "1"];
+    case "torture --calm":
+      return [node, ...torture, "--seed", "1", "--calm"];
+    default:
+      return [join(bin, "vitest"), "run", caughtBy];
+  }
+}
+
+/** The first thing that a run of the torture calls wrong, or a test that failed. */
+function findingIn(output: string): string | undefined {
+  const [, wrong] = /What is wrong:\n- (.*)/.exec(output) ?? [];
+  const [, test] = /^ *FAIL +(.*)/m.exec(output) ?? [];
+  return (wrong ?? test)?.slice(0, FINDING_MAX_CHARS);
+}

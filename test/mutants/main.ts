@@ -1,0 +1,69 @@
+import { performance } from "node:perf_hooks";
+import { check, type Verdict } from "./check.ts";
+import { type Mutant, MUTANTS } from "./list.ts";
+import { type Copy, copyProject } from "./plant.ts";
+
+// npm run mutants [-- part of a name …]
+//
+// Plants one bug after the other in a copy of the project, and runs the check that is to catch it.
+// It ends with 1 if one gets away, or if a check finds something where there is no bug.
+
+const AT_ONCE = 2;
+
+const wanted = process.argv.slice(2);
+const mutants = MUTANTS.filter(
+  ({ name }) => wanted.length === 0 || wanted.some((part) => name.includes(part)),
+);
+const left = [...mutants];
+const started = performance.now();
+let failures = 0;
+
+if (wanted.length === 0) await withCopy(checkWithoutBug);
+await Promise.all(Array.from({ length: AT_ONCE }, () => withCopy(checkMutants)));
+const minutes = ((performance.now() - started) / 60_000).toFixed(1);
+console.log(`${mutants.length - failures} of ${mutants.length} caught, in ${minutes} minutes`);
+process.exitCode = failures === 0 ? 0 : 1;
+
+async function withCopy(work: (copy: Copy) => Promise<void>): Promise<void> {
+  const copy = await copyProject();
+  try {
+    await work(copy);
+  } finally {
+    await copy.remove();
+  }
+}
+
+/** A check that always fails would catch everything. */
+async function checkWithoutBug({ folder }: Copy): Promise<void> {
+  for (const caughtBy of new Set(mutants.map((mutant) => mutant.caughtBy))) {
+    const verdict = await check(folder, caughtBy);
+    if (verdict.kind === "passed") {
+      console.log(`passes without a bug: ${caughtBy}`);
+      continue;
+    }
+    throw new Error(`without a bug, ${caughtBy} does not pass: ${saying(verdict)}`);
+  }
+}
+
+async function checkMutants(copy: Copy): Promise<void> {
+  for (let mutant = left.shift(); mutant !== undefined; mutant = left.shift()) {
+    const planted: Mutant = mutant;
+    const since = performance.now();
+    const verdict = await copy.with(planted, () => check(copy.folder, planted.caughtBy));
+    const seconds = ((performance.now() - since) / 1000).toFixed(0);
+    if (verdict.kind !== "caught") failures += 1;
+    console.log(`${verdict.kind.padEnd(7)} ${planted.name} (${planted.caughtBy}, ${seconds} s)`);
+    console.log(`        ${saying(verdict)}`);
+  }
+}
+
+function saying(verdict: Verdict): string {
+  switch (verdict.kind) {
+    case "passed":
+      return "found nothing";
+    case "caught":
+      return verdict.finding;
+    case "broken":
+      return `ended without saying what is wrong:\n${verdict.output}`;
+  }
+}

@@ -1,0 +1,57 @@
+import { cp, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import type { Mutant } from "./list.ts";
+
+/** A copy of the project in which bugs can be planted, one at a time. */
+export type Copy = {
+  readonly folder: string;
+  /** Plants the bug while `work` runs. */
+  with<T>(mutant: Mutant, work: () => Promise<T>): Promise<T>;
+  remove(): Promise<void>;
+};
+
+const ROOT = resolve(import.meta.dirname, "../..");
+const COPIED = ["src", "gen", "proto", "test", "bin", "prices.yaml", "vitest.config.ts"];
+const ALSO_COPIED = ["package.json", "tsconfig.json"];
+
+/** Makes a copy, which shares the installed packages. */
+export async function copyProject(): Promise<Copy> {
+  const folder = await mkdtemp("/tmp/points-mutants-");
+  for (const name of [...COPIED, ...ALSO_COPIED]) {
+    await cp(join(ROOT, name), join(folder, name), { recursive: true });
+  }
+  await symlink(join(ROOT, "node_modules"), join(folder, "node_modules"));
+  return {
+    folder,
+    async with(mutant, work) {
+      const path = join(folder, mutant.file);
+      const original = await readFile(path, "utf8");
+      await writeFile(path, planted(original, mutant));
+      try {
+        return await work();
+      } finally {
+        await writeFile(path, original);
+      }
+    },
+    remove: () => rm(folder, { recursive: true }),
+  };
+}
+
+/** The source of a file, as it is. */
+export function sourceOf({ file }: Mutant): Promise<string> {
+  return readFile(join(ROOT, file), "utf8");
+}
+
+/**
+ * A file's source with the bug in it.
+ *
+ * @throws an Error if the text to replace is not there, or more than once
+ */
+export function planted(source: string, { name, file, find, replace }: Mutant): string {
+  const [before, after, ...more] = source.split(find);
+  if (before === undefined || after === undefined || more.length > 0) {
+    const count = source.split(find).length - 1;
+    throw new Error(`"${name}" does not apply: ${file} has its text ${count} times`);
+  }
+  return `${before}${replace}${after}`;
+}
