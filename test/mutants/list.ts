@@ -41,10 +41,10 @@ export const MUTANTS: readonly Mutant[] = [
     caughtBy: "torture",
   },
   {
-    name: "takes a terminated connection for a bug of the command",
+    name: "takes a connection that ended for a bug of the command",
     file: "src/store/faults.ts",
-    find: '  "57", // shutting down, starting up, or terminated by an operator\n',
-    replace: "",
+    find: 'DRIVER_AWAY.test(error.message) ? "away" : "bug"',
+    replace: 'DRIVER_AWAY.test(error.message) ? "bug" : "bug"',
     caughtBy: "torture",
   },
   {
@@ -79,7 +79,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: "reads the server's clock instead of the database's",
     file: "src/store/clock.ts",
     find: "return fromTimestamptz(rows[0]!.now);",
-    replace: "return rows.length === 1 ? BigInt(Date.now()) * 1000n : fromTimestamptz(rows[0]!.now);",
+    replace:
+      "return rows.length === 1 ? BigInt(Date.now()) * 1000n : fromTimestamptz(rows[0]!.now);",
     caughtBy: "torture",
   },
   {
@@ -93,7 +94,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: "answers a repeat with the account as it is now",
     file: "src/store/repeats.ts",
     find: "account: accountAfter(entry, createTime),",
-    replace: "account: createTime < 0n ? accountAfter(entry, createTime) : accounts.get(entry.userId)!,",
+    replace:
+      "account: createTime < 0n ? accountAfter(entry, createTime) : accounts.get(entry.userId)!,",
     caughtBy: "torture --calm",
   },
   {

@@ -38,7 +38,10 @@ export function checkAnswers(
   world: World,
   complain: Complain,
 ): Sighting[] {
-  const groups = Map.groupBy(history.asked, ({ tag, operation: { value } }) => value.requestId || tag);
+  const groups = Map.groupBy(
+    history.asked,
+    ({ tag, operation: { value } }) => value.requestId || tag,
+  );
   const existedBy = Math.min(
     ...history.opened.map(({ end }) => end),
     ...history.asked.flatMap(({ attempts }) =>
@@ -53,7 +56,16 @@ export function checkAnswers(
       for (const attempt of asked.attempts) {
         const { outcome } = attempt;
         if (outcome?.kind === "refused") {
-          const sighting = checkRefused(asked, attempt, outcome, winner, existedBy, order, world, complain);
+          const sighting = checkRefused(
+            asked,
+            attempt,
+            outcome,
+            winner,
+            existedBy,
+            order,
+            world,
+            complain,
+          );
           if (sighting !== undefined) sightings.push(sighting);
         }
         if (outcome?.kind === "applied" && outcome.entry === undefined) {
@@ -90,7 +102,8 @@ function checkApplied(asked: Asked, reading: Reading, order: Order, complain: Co
   const about = { tag, sequence };
 
   const firsts = answers.filter(({ replayed }) => !replayed);
-  if (firsts.length > 1) complain("doubled", `${tag} was answered as new ${firsts.length} times`, about);
+  if (firsts.length > 1)
+    complain("doubled", `${tag} was answered as new ${firsts.length} times`, about);
   if ((entry !== undefined || answers.length > 0) && appliers(asked).length === 0) {
     const told = attempts.map(({ outcome }) => outcome && nameOf(outcome)).join(", ");
     complain("mismatch", `${tag} was applied, but its callers were told: ${told}`, about);
@@ -133,7 +146,9 @@ function checkRefused(
   }
   if (winner !== undefined && winner.end < attempt.start && !isMalformed(asked.operation)) {
     const by = winner.asked === asked ? "it" : winner.asked.tag;
-    complain("mismatch", `${tag} was refused with ${reason} though ${by} had the request id`, { tag });
+    complain("mismatch", `${tag} was refused with ${reason} though ${by} had the request id`, {
+      tag,
+    });
   }
   if (reason === "ACCOUNT_NOT_FOUND") {
     const { userId } = asked.operation.value;

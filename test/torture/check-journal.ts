@@ -52,7 +52,11 @@ export function checkJournal(
     const expected = entryMessage(hash, userId, written.draft, account, time, asked);
     if (!isSame(bytesOf.entry(entry), bytesOf.entry(expected))) {
       const [found, wanted] = [entry, expected].map((one) => toJsonString(EntrySchema, one));
-      complain("mismatch", `entry ${sequence} is\n    ${found}\n  and should be\n    ${wanted}`, about);
+      complain(
+        "mismatch",
+        `entry ${sequence} is\n    ${found}\n  and should be\n    ${wanted}`,
+        about,
+      );
       return undefined;
     }
     if (owner !== undefined) checkShown(owner, shown(), account, complain);
@@ -97,7 +101,12 @@ function askedOf({ operation }: Asked) {
 }
 
 /** Every answer showed the account as its entry left it, and the hold that a freeze made. */
-function checkShown({ tag, attempts }: Asked, shown: Uint8Array, account: Replayed, complain: Complain) {
+function checkShown(
+  { tag, attempts }: Asked,
+  shown: Uint8Array,
+  account: Replayed,
+  complain: Complain,
+) {
   const hold = account.holds.get(account.sequence);
   const made = hold === undefined ? undefined : bytesOf.hold(holdMessage(hold));
   for (const { outcome } of attempts) {

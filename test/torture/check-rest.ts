@@ -60,14 +60,19 @@ function checkCreation(
   if (maker !== undefined) {
     const { from, upTo } = clock.span(maker.start, maker.end);
     const isWithin = createTime >= from && createTime <= upTo;
-    if (!isWithin) complain("mismatch", `it was made at ${createTime}, not within the call that did`);
+    if (!isWithin)
+      complain("mismatch", `it was made at ${createTime}, not within the call that did`);
     const early = asked.some(({ attempts }) =>
       attempts.some(({ outcome, end }) => outcome?.kind === "applied" && end < maker.start),
     );
     if (early) complain("mismatch", "it was made after something was applied to it");
   }
   const first = entries[0];
-  if (first !== undefined && openedFrom === Infinity && microsOf(first.createTime!) !== createTime) {
+  if (
+    first !== undefined &&
+    openedFrom === Infinity &&
+    microsOf(first.createTime!) !== createTime
+  ) {
     complain("mismatch", "it was made at another time than by its first entry");
   }
 }

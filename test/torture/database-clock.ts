@@ -43,9 +43,9 @@ export async function takeClock(url: () => string, clock: Clock): Promise<Databa
   /** However often it takes: whether a try failed before or after it was applied is the same. */
   async function set(reading: Reading): Promise<void> {
     const isStill = "still" in reading;
+    const still = isStill ? `timestamptz 'epoch' + ${micros(reading.still)}` : "null";
     const sql = `update torture_clock.reading set
-      ahead = ${isStill ? 0n : reading.ahead} * interval '1 microsecond',
-      still = ${isStill ? `timestamptz 'epoch' + ${reading.still} * interval '1 microsecond'` : "null"}`;
+      ahead = ${micros(isStill ? 0n : reading.ahead)}, still = ${still}`;
     const changed = clock.change(reading);
     for (;;) {
       try {
@@ -64,6 +64,10 @@ export async function takeClock(url: () => string, clock: Clock): Promise<Databa
       return set({ ahead: instant - wall });
     },
   };
+}
+
+function micros(count: bigint): string {
+  return `${count} * interval '1 microsecond'`;
 }
 
 async function query(connectionString: string, sql: string): Promise<void> {

@@ -53,7 +53,12 @@ export async function makeDisk(): Promise<Disk> {
   const folder = join(home, "mounted");
   const mount = () => run("mount", "-o", "loop", image, folder);
   const unmount = () =>
-    until(`nobody uses ${folder}`, () => run("umount", folder).then(() => true, () => false));
+    until(`nobody uses ${folder}`, () =>
+      run("umount", folder).then(
+        () => true,
+        () => false,
+      ),
+    );
   try {
     await mkdir(folder);
     await run("truncate", "--size", SIZE, image);
@@ -83,7 +88,10 @@ export async function makeDisk(): Promise<Disk> {
 
 async function shutdownProgram(): Promise<readonly [string, ...string[]]> {
   for (const [program, ...args] of SHUTDOWN_PROGRAMS) {
-    const exists = await run(program, "--version").then(() => true, () => false);
+    const exists = await run(program, "--version").then(
+      () => true,
+      () => false,
+    );
     if (exists) return [program, ...args];
   }
   throw new NoDisk("neither python3 nor perl is there to make the call");

@@ -49,7 +49,9 @@ if (![seconds, seed, toleranceMs].every((number) => number >= 0)) {
 
 const report = await run({
   ...(values.slice === true ? SLICE : LONG),
-  ...{ seconds, seed, toleranceMs },
+  seconds,
+  seed,
+  toleranceMs,
   urls: values.target ?? [],
   faults: values.calm === true ? {} : ALL_FAULTS,
   storage: { disk: undefined, settings: {} },

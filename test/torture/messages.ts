@@ -101,7 +101,14 @@ export function lotMessage(lot: ReplayedLot): Lot {
 }
 
 /** A hold. */
-export function holdMessage({ number, points, settled, status, expireTime, parts }: ReplayedHold): Hold {
+export function holdMessage({
+  number,
+  points,
+  settled,
+  status,
+  expireTime,
+  parts,
+}: ReplayedHold): Hold {
   return create(HoldSchema, {
     number,
     points,

@@ -85,12 +85,7 @@ function metadataOf(random: Random, tag: string, mustHaveTag: boolean): Record<s
   return random.chance(0.1) ? { zuletzt: "für Ada 🪙", ...tagged, Also: '"\\' } : tagged;
 }
 
-function newOperation(
-  random: Random,
-  account: Account,
-  now: bigint,
-  common: Value,
-): SetOperation {
+function newOperation(random: Random, account: Account, now: bigint, common: Value): SetOperation {
   const content = contentOf(random, account, now);
   const init = { case: content.case, value: { ...content.value, ...common } } as Init;
   return create(OperationSchema, { operation: init }).operation as SetOperation;

@@ -89,8 +89,11 @@ function checkTimes(
     const { sequence, createTime } = entries[index]!;
     if (end < latestBegin) {
       const late = `${(latestBegin - end).toFixed(3)} ms`;
-      complain("mismatch", `entry ${sequence} was answered ${late} before one of those before it ` +
-        "was asked for", { sequence });
+      complain(
+        "mismatch",
+        `entry ${sequence} was answered ${late} before one of those before it was asked for`,
+        { sequence },
+      );
     }
     latestBegin = Math.max(latestBegin, begin);
     if (begin === -Infinity) continue;
@@ -98,7 +101,9 @@ function checkTimes(
     const { from, upTo } = clock.span(begin, Math.min(end, moment));
     if (time < from || time > upTo) {
       const call = `the call from ${from} to ${upTo}`;
-      complain("mismatch", `entry ${sequence} is of ${time}, which is not within ${call}`, { sequence });
+      complain("mismatch", `entry ${sequence} is of ${time}, which is not within ${call}`, {
+        sequence,
+      });
     }
   }
 }
@@ -106,7 +111,8 @@ function checkTimes(
 function statesOf(intervals: readonly Interval[]): Order["statesDuring"] {
   // By when at the latest an entry was there: no later than any entry after it.
   const there = intervals.map(({ end }) => end);
-  for (let at = there.length - 2; at >= 0; at -= 1) there[at] = Math.min(there[at]!, there[at + 1]!);
+  for (let at = there.length - 2; at >= 0; at -= 1)
+    there[at] = Math.min(there[at]!, there[at + 1]!);
   // From when on at the earliest: no earlier than any entry before it.
   const possible = intervals.map(({ begin }) => begin);
   for (let at = 1; at < possible.length; at += 1) {

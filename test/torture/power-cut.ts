@@ -21,7 +21,8 @@ if (durable === undefined) process.exit(0);
 if (durable instanceof Error) throw durable;
 printReport(durable);
 const careless = await underCuts("off");
-if (careless instanceof Error) console.log(`With fsync=off it failed, as it must: ${careless.message}`);
+if (careless instanceof Error)
+  console.log(`With fsync=off it failed, as it must: ${careless.message}`);
 else if (careless !== undefined) {
   const { lost, doubled, mismatch } = careless.checked.wrong;
   console.log(`With fsync=off: ${lost} lost, ${doubled} doubled, ${mismatch} otherwise wrong`);
@@ -44,7 +45,10 @@ async function underCuts(fsync: "on" | "off"): Promise<Report | Error | undefine
   try {
     return await run({
       ...SLICE,
-      ...{ seconds, seed, urls: [], toleranceMs: 0 },
+      seconds,
+      seed,
+      urls: [],
+      toleranceMs: 0,
       faults: { "power cut": 1 },
       faultPauseMs: PAUSE_MS,
       storage: { disk, settings: { fsync } },

@@ -102,11 +102,13 @@ export async function startProxy(socketPath: () => string | undefined): Promise<
     const write = () => void (socket.writable && socket.write(bytes));
     if (delayMs === 0 && queue.waiting === 0) return write();
     queue.waiting += 1;
-    const arrival = sleep(delayMs);
-    queue.last = queue.last.then(() => arrival).then(() => {
+    const before = queue.last;
+    const inTurn = async () => {
+      await Promise.all([before, sleep(delayMs)]);
       queue.waiting -= 1;
       write();
-    });
+    };
+    queue.last = inTurn();
     return queue.last;
   }
 

@@ -35,7 +35,7 @@ const CALL = { timeoutMs: 10_000 };
 export async function readAccount(client: () => Points, userId: string): Promise<Reading> {
   let last: unknown = "it changes all the time";
   let created = false;
-  for (const until = performance.now() + PATIENCE_MS; performance.now() < until; ) {
+  for (const until = performance.now() + PATIENCE_MS; performance.now() < until;) {
     try {
       const points = client();
       const before = await points.getOrCreate({ userId }, CALL);

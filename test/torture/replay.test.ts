@@ -161,11 +161,15 @@ function initOf(
     case "refund": {
       const { sequence, points, reissueTtl } = command;
       const life = reissueTtl === undefined ? {} : { reissueTtl: durationOf(reissueTtl) };
-      return { case: kind, value: { sequence, ...(points === undefined ? {} : { points }), ...life } };
+      return {
+        case: kind,
+        value: { sequence, ...(points === undefined ? {} : { points }), ...life },
+      };
     }
     case "expire": {
       const { target } = command;
-      if (target.kind === "due") return { case: kind, value: { target: { case: "due", value: true } } };
+      if (target.kind === "due")
+        return { case: kind, value: { target: { case: "due", value: true } } };
       if (target.kind === "lot") {
         return { case: kind, value: { target: { case: "lot", value: target.lot } } };
       }

@@ -53,7 +53,7 @@ export type Replayed = {
 
 type Table<T> = Pick<Map<bigint, T>, "get" | "set">;
 
-/** How an account will be from an instant on, until the next step, if nobody asks anything of it. */
+/** How an account will be from an instant on, until the next step, if nobody touches it. */
 export type Step = {
   readonly from: bigint;
   /** With all booked that is due by then. */
@@ -104,7 +104,7 @@ export function booked(account: Replayed, step: Step): Replayed {
   if (step.booked !== undefined) return step.booked;
   if (dueDraft(account, step.from) === undefined) return account;
   const copy = copyToBook(account);
-  for (let due; (due = dueDraft(copy, step.from)) !== undefined; ) append(copy, due);
+  for (let due; (due = dueDraft(copy, step.from)) !== undefined;) append(copy, due);
   return (step.booked = copy);
 }
 
@@ -187,7 +187,12 @@ export function takeAway(kind: "consume" | "expire", parts: readonly Part[]): Dr
 }
 
 /** Changes what a lot has, by so many points. */
-export function moveLot(account: Replayed, number: bigint, remaining: bigint, frozen: bigint): void {
+export function moveLot(
+  account: Replayed,
+  number: bigint,
+  remaining: bigint,
+  frozen: bigint,
+): void {
   const lot = account.lots.get(number)!;
   lot.remaining += remaining;
   lot.frozen += frozen;
@@ -202,7 +207,11 @@ export function addLot(account: Replayed, lot: ReplayedLot): void {
 }
 
 /** Closes a hold, and gives it. */
-export function closeHold(account: Replayed, { number }: ReplayedHold, status: ReplayedHold["status"]) {
+export function closeHold(
+  account: Replayed,
+  { number }: ReplayedHold,
+  status: ReplayedHold["status"],
+) {
   const hold = account.holds.get(number)!;
   hold.status = status;
   account.openHolds.delete(hold);

@@ -9,7 +9,7 @@ export function printReport(report: Report): void {
   const { lost, doubled, mismatch } = checked.wrong;
   const lines: [string, string | number][] = [
     ["Seed", seed],
-    ["Seconds of load", Math.round(seconds)],
+    ["Seconds", Math.round(seconds)],
     ["Operations acknowledged", sum((name) => name.startsWith("applied"))],
     ["  of them repeats", sum((name) => name === "applied before")],
     ["Operations refused", sum((name) => name.startsWith("refused"))],
@@ -19,7 +19,9 @@ export function printReport(report: Report): void {
     ["Accounts checked", checked.accounts],
     ...(audited === undefined ? [] : [["Entries audited", audited] as [string, number]]),
     ["Faults", broken],
-    ...[...faults].toSorted().map(([kind, count]): [string, number] => [`  ${kind}`, count]),
+    ...[...faults]
+      .toSorted(([a], [b]) => (a < b ? -1 : 1))
+      .map(([kind, count]): [string, number] => [`  ${kind}`, count]),
     ...(recoveries === undefined ? [] : recoveryLines(recoveries)),
     ["Lost", lost],
     ["Doubled", doubled],

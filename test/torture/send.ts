@@ -130,16 +130,11 @@ function begin(items: readonly Item[]): Attempt[] {
   });
 }
 
-function newAttempt(call: number, place: number): Attempt {
-  return { start: performance.now(), end: Infinity, call, place, outcome: undefined };
+function newAttempt(ofCall: number, place: number): Attempt {
+  return { start: performance.now(), end: Infinity, call: ofCall, place, outcome: undefined };
 }
 
-function finish<T extends Item>(
-  item: T,
-  attempt: Attempt,
-  outcome: Outcome,
-  done: Done<T>,
-): void {
+function finish<T extends Item>(item: T, attempt: Attempt, outcome: Outcome, done: Done<T>): void {
   const { account, asked } = item;
   attempt.outcome = outcome;
   // What is unknown may be applied at any later time.

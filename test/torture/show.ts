@@ -39,8 +39,10 @@ function lineOfEntry(entry: Entry): string {
   const after = `balance ${entry.balanceAfter}, frozen ${entry.frozenAfter}`;
   const time = createTime && microsOf(createTime);
   const ends = entry.expireTime === undefined ? "" : ` until ${microsOf(entry.expireTime)}`;
-  return `${sequence} at ${time}: ${KIND_NAMES.get(kind)}${of} ${points} (${parts})${ends}; ${after} ` +
-    `[${whose === "" ? "the ledger" : whose}]`;
+  return (
+    `${sequence} at ${time}: ${KIND_NAMES.get(kind)}${of} ${points} (${parts})${ends}; ${after} ` +
+    `[${whose === "" ? "the ledger" : whose}]`
+  );
 }
 
 function linesOfAsked({ tag, operation, attempts }: Asked): string[] {

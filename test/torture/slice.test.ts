@@ -1,0 +1,27 @@
+import { expect, test } from "vitest";
+import { auditDatabase } from "../support/audit.ts";
+import { ALL_FAULTS } from "./faults.ts";
+import { printReport } from "./report.ts";
+import { run } from "./run.ts";
+import { SLICE } from "./settings.ts";
+
+test("under faults of every kind nothing is lost, and nothing happens twice", async () => {
+  const report = await run({
+    ...SLICE,
+    seconds: 20,
+    seed: Date.now() % 1_000_000,
+    urls: [],
+    toleranceMs: 0,
+    faults: ALL_FAULTS,
+    storage: { disk: undefined, settings: {} },
+    audit: auditDatabase,
+    log: console.log,
+  });
+  printReport(report);
+  const { checked, faults, audited } = report;
+  expect(checked.findings).toEqual([]);
+  expect(faults.size).toBeGreaterThan(3);
+  expect(checked.entries).toBeGreaterThan(1_000);
+  // What fell due after an account was checked was booked since.
+  expect(audited).toBeGreaterThanOrEqual(checked.entries);
+}, 180_000);
