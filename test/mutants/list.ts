@@ -69,10 +69,12 @@ export const MUTANTS: readonly Mutant[] = [
     caughtBy: "torture --calm",
   },
   {
-    name: "reads the time of the transaction's begin, before it has the locks",
-    file: "src/store/clock.ts",
-    find: "select clock_timestamp() as now",
-    replace: "select clock_timestamp() - interval '2 ms' as now",
+    name: "reads the time before it has the locks",
+    file: "src/commit/commit.ts",
+    find: "const [accounts, now] = await Promise.all([lockAccounts(transaction, userIds), clock(run)]);",
+    replace:
+      "const [now, accounts] = " +
+      "await Promise.all([clock(run), lockAccounts(transaction, userIds)]);",
     caughtBy: "torture --calm",
   },
   {

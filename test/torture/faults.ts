@@ -4,9 +4,10 @@ import pg from "pg";
 import type { Clock } from "./clock.ts";
 import type { DatabaseClock } from "./database-clock.ts";
 import type { Disk } from "./disk.ts";
+import type { Cut } from "./link.ts";
 import { BOUNDARY_MICROS } from "./operations.ts";
 import type { Postgres } from "./postgres.ts";
-import type { Cut, Proxy } from "./proxy.ts";
+import type { Proxy } from "./proxy.ts";
 import type { Random } from "./random.ts";
 import type { Restart, Server } from "./servers.ts";
 

@@ -194,8 +194,19 @@ async function readPages(to: Aim, { random, rounds, onWrong }: LoadOptions): Pro
 function patience({ random, impatient }: LoadOptions): CallOptions {
   if (!impatient || !random.chance(0.03)) return { timeoutMs: PATIENCE_MS };
   const soonMs = random.whole(1, 40);
-  if (random.chance(0.5)) return { timeoutMs: soonMs };
-  return { timeoutMs: PATIENCE_MS, signal: AbortSignal.timeout(soonMs) };
+  const kind = random.weighted({ deadline: 1, unawaited: 1, leaving: 1 });
+  switch (kind) {
+    case "deadline":
+      // The server alone knows of it, and says what became of the call.
+      return {
+        headers: { "grpc-timeout": `${soonMs}m` },
+        signal: AbortSignal.timeout(PATIENCE_MS),
+      };
+    case "unawaited":
+      return { timeoutMs: soonMs };
+    case "leaving":
+      return { timeoutMs: PATIENCE_MS, signal: AbortSignal.timeout(soonMs) };
+  }
 }
 
 function nameOf(outcome: Outcome & { kind: "applied" }): string {

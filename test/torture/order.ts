@@ -85,6 +85,7 @@ function checkTimes(
   complain: Complain,
 ): void {
   let latestBegin = -Infinity;
+  let before = 0n;
   for (const [index, { begin, end }] of intervals.entries()) {
     const { sequence, createTime } = entries[index]!;
     if (end < latestBegin) {
@@ -96,8 +97,12 @@ function checkTimes(
       );
     }
     latestBegin = Math.max(latestBegin, begin);
-    if (begin === -Infinity) continue;
     const time = microsOf(createTime!);
+    if (time < before && clock.isSteady()) {
+      complain("mismatch", `entry ${sequence} is older than the one before it`, { sequence });
+    }
+    before = time;
+    if (begin === -Infinity) continue;
     const { from, upTo } = clock.span(begin, Math.min(end, moment));
     if (time < from || time > upTo) {
       const call = `the call from ${from} to ${upTo}`;

@@ -1,0 +1,126 @@
+import { createConnection, type Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { isCommit, messagesOf } from "./wire.ts";
+
+/** Where in a COMMIT a connection is cut. */
+export type Cut =
+  /** PostgreSQL never sees it. */
+  | "before COMMIT"
+  /** PostgreSQL sees half of it. */
+  | "in COMMIT"
+  /** PostgreSQL sees it, and cannot answer. */
+  | "after COMMIT"
+  /** PostgreSQL has committed, and its answer is swallowed. */
+  | "after COMMIT's answer";
+
+/** A connection of a server to PostgreSQL, by way of the proxy. */
+export type Link = {
+  /** Breaks it off. */
+  cut(): void;
+  /** Lets nothing through any more. */
+  hold(): void;
+  /** Ends one direction of it. */
+  halfClose(to: "server" | "PostgreSQL"): void;
+};
+
+/** What links of one proxy have in common. */
+export type Passage = {
+  /** How long everything takes, each way. */
+  delayMs(): number;
+  /** The cut that is to happen now that a COMMIT passes; `done` is called when it did. */
+  nextCut(): { readonly cut: Cut; readonly done: () => void } | undefined;
+  /** Called when the link has ended. */
+  closed(link: Link): void;
+};
+
+/**
+ * Connects a server to PostgreSQL.
+ *
+ * @param path of PostgreSQL's socket
+ */
+export function openLink(server: Socket, path: string, passage: Passage): Link {
+  const postgres = createConnection({ path, allowHalfOpen: true });
+  const toPostgres = sender(postgres, passage);
+  const toServer = sender(server, passage);
+  const read = messagesOf();
+  // Set while the answer to a COMMIT is to be swallowed.
+  let swallow: (() => void) | undefined;
+
+  function cutAt(kind: Cut, commit: Buffer, done: () => void): void {
+    switch (kind) {
+      case "before COMMIT":
+        link.cut();
+        break;
+      case "in COMMIT":
+        postgres.end(commit.subarray(0, commit.length >> 1));
+        server.resetAndDestroy();
+        break;
+      case "after COMMIT":
+        postgres.end(commit);
+        server.resetAndDestroy();
+        break;
+      case "after COMMIT's answer":
+        swallow = () => {
+          link.cut();
+          done();
+        };
+        postgres.write(commit);
+        return;
+    }
+    done();
+  }
+
+  const link: Link = {
+    cut() {
+      server.resetAndDestroy();
+      postgres.destroy();
+    },
+    hold() {
+      server.pause();
+      postgres.pause();
+    },
+    halfClose: (to) => void (to === "server" ? server : postgres).end(),
+  };
+  server.on("data", (chunk) => {
+    for (const { bytes, text } of read(chunk)) {
+      const next = isCommit(text) ? passage.nextCut() : undefined;
+      // Nothing follows a COMMIT that is cut.
+      if (next !== undefined) return cutAt(next.cut, bytes, next.done);
+      toPostgres(bytes);
+    }
+  });
+  postgres.on("data", (chunk) => {
+    if (swallow === undefined) toServer(chunk);
+    else if (chunk.includes("COMMIT\0")) swallow();
+  });
+  server.on("end", () => postgres.end());
+  postgres.on("end", () => server.end());
+  for (const socket of [server, postgres]) {
+    socket.on("error", () => {});
+    socket.on("close", () => {
+      passage.closed(link);
+      link.cut();
+    });
+  }
+  return link;
+}
+
+/** Sends in order, after the delay that there is at the time. */
+function sender(socket: Socket, { delayMs }: Passage): (bytes: Buffer) => void {
+  let last = Promise.resolve();
+  let waiting = 0;
+  const write = (bytes: Buffer) => void (socket.writable && socket.write(bytes));
+
+  async function writeAfter(before: Promise<void>, arrival: Promise<void>, bytes: Buffer) {
+    await Promise.all([before, arrival]);
+    waiting -= 1;
+    write(bytes);
+  }
+
+  return (bytes) => {
+    const ms = delayMs();
+    if (ms === 0 && waiting === 0) return write(bytes);
+    waiting += 1;
+    last = writeAfter(last, sleep(ms), bytes);
+  };
+}
