@@ -290,6 +290,13 @@ export const MUTANTS: readonly Mutant[] = [
     caughtBy: "torture --calm",
   },
   {
+    name: "does not write down who asked",
+    file: "src/ledger/journal.ts",
+    find: "const content = { ...EMPTY, ...draft, request, metadata, caller };",
+    replace: 'const content = { ...EMPTY, ...draft, request, metadata, caller: caller && "" };',
+    caughtBy: "torture --calm",
+  },
+  {
     name: "says of each account that it was just made",
     file: "src/ledger/batch.ts",
     find: "replayed: false, created: state === undefined }",

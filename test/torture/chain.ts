@@ -14,8 +14,10 @@ import type { SetOperation } from "./decide.ts";
 import type { Draft, Replayed } from "./replay.ts";
 import { nanosOf } from "./time.ts";
 
-/** Who asked for an entry; the ledger itself has neither a request id nor metadata. */
+/** Who asked for an entry, and as what; for the ledger itself all is empty. */
 export type Asked = {
+  /** The caller's name; empty where nobody has one. */
+  readonly caller: string;
   readonly requestId: string;
   readonly fingerprint: string | null;
   readonly metadata: Readonly<Record<string, string>>;
@@ -57,6 +59,7 @@ export function chainHash(
     `${after.totalConsumed}`,
     `${after.totalExpired}`,
     `${after.totalRefunded}`,
+    ...(asked.caller === "" ? [] : [asked.caller]),
   ];
   return createHash("sha256").update(previous).update(JSON.stringify(content)).digest();
 }

@@ -48,7 +48,7 @@ export function checkJournal(
       return undefined;
     }
     append(account, written.draft);
-    const asked = owner === undefined ? THE_LEDGER : askedOf(owner);
+    const asked = owner === undefined ? THE_LEDGER : askedOf(owner, world.caller);
     const expected = entryMessage(hash, userId, written.draft, account, time, asked);
     if (!isSame(bytesOf.entry(entry), bytesOf.entry(expected))) {
       const [found, wanted] = [entry, expected].map((one) => toJsonString(EntrySchema, one));
@@ -70,7 +70,7 @@ export function checkJournal(
   return account;
 }
 
-const THE_LEDGER = { requestId: "", fingerprint: null, metadata: {} };
+const THE_LEDGER = { caller: "", requestId: "", fingerprint: null, metadata: {} };
 
 /** The entry that has to come next at this instant, or why there can be none. */
 function draftOf(
@@ -95,9 +95,9 @@ function draftOf(
   return `${owner.tag} had to be refused: ${refused} ${JSON.stringify(metadata)}`;
 }
 
-function askedOf({ operation }: Asked) {
+function askedOf({ operation }: Asked, caller: string) {
   const { requestId, metadata } = operation.value;
-  return { requestId, metadata, fingerprint: fingerprintOf(operation) };
+  return { caller, requestId, metadata, fingerprint: fingerprintOf(operation) };
 }
 
 /** Every answer showed the account as its entry left it, and the hold that a freeze made. */

@@ -19,7 +19,12 @@ export type Finding = {
 };
 
 /** What a check needs to know beside the account. */
-export type World = { readonly clock: Clock; readonly prices: Prices };
+export type World = {
+  readonly clock: Clock;
+  readonly prices: Prices;
+  /** The name by which the server knows who asks; empty if by none. */
+  readonly caller: string;
+};
 
 /** Notes what is wrong. */
 export type Complain = (

@@ -1,4 +1,5 @@
-import { chmod, mkdtemp, rm } from "node:fs/promises";
+import { randomBytes } from "node:crypto";
+import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "./clock.ts";
 import { type DatabaseClock, takeClock } from "./database-clock.ts";
@@ -14,11 +15,14 @@ export type Deployment = {
   readonly servers: readonly { readonly server: Server; readonly proxy: Proxy }[];
   readonly databaseClock: DatabaseClock;
   readonly targets: readonly Target[];
+  /** The name by which the servers know who comes through the targets. */
+  readonly caller: string;
   /** Stops all of it; the logs stay unless nobody needs them. */
   stop(isClean: boolean): Promise<void>;
 };
 
 const SERVERS = 2;
+const CALLER = "torturer";
 
 /** What PostgreSQL keeps its data on, and how. */
 export type Storage = {
@@ -38,13 +42,18 @@ export async function startDeployment(
   await chmod(folder, 0o755);
   const postgres = await startPostgres(join(disk?.folder ?? folder, "data"), settings);
   const databaseClock = await takeClock(postgres.url, clock);
-  const targets = Array.from({ length: SERVERS }, () => targetAt(undefined));
+  const token = randomBytes(24).toString("hex");
+  const callers = join(folder, "callers.yaml");
+  const scopes = "[points.read, points.spend, points.grant]";
+  await writeFile(callers, `callers: { ${CALLER}: { token: "${token}", scopes: ${scopes} } }`);
+  const targets = Array.from({ length: SERVERS }, () => targetAt(undefined, token));
   const servers: Deployment["servers"][number][] = [];
   for (const [number, target] of targets.entries()) {
     const proxy = await startProxy(postgres.socketPath);
     const environment = {
       LISTEN: "127.0.0.1:0",
       DATABASE_URL: `postgresql://points@127.0.0.1:${proxy.port}/points`,
+      CALLERS: callers,
       SWEEP_SECONDS: "1",
       LOG_LEVEL: "warn",
     };
@@ -56,6 +65,7 @@ export async function startDeployment(
     servers,
     databaseClock,
     targets,
+    caller: CALLER,
     async stop(isClean) {
       for (const { server } of servers) await server.stop();
       for (const { proxy } of servers) await proxy.close();

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { auditDatabase } from "../support/audit.ts";
 import { ALL_FAULTS } from "./faults.ts";
@@ -16,6 +17,7 @@ goes; with --target it breaks nothing: the accounts that it makes there have nam
   --seed                chooses the operations and the faults; of the time of day
   --calm                breaks nothing
   --target              a server to check, http://host:port; several, if they share one database
+  --token-file          with the token that these servers ask for; --caller then says whose it is
   --tolerance-ms        by how much the database's clock may differ from this machine's; 0
   --slice               short rounds, and an end as soon as anything is wrong
   --verbose             tells of every fault`;
@@ -27,6 +29,8 @@ const { values } = parseArgs({
     seed: { type: "string" },
     calm: { type: "boolean" },
     target: { type: "string", multiple: true },
+    "token-file": { type: "string" },
+    caller: { type: "string" },
     "tolerance-ms": { type: "string" },
     slice: { type: "boolean" },
     verbose: { type: "boolean" },
@@ -41,6 +45,7 @@ if (values.help === true) {
 const seconds =
   values.seconds === undefined ? 60 * Number(values.minutes ?? 1) : Number(values.seconds);
 const seed = Number(values.seed ?? Date.now() % 1_000_000);
+const tokenFile = values["token-file"];
 const toleranceMs = Number(values["tolerance-ms"] ?? 0);
 if (![seconds, seed, toleranceMs].every((number) => number >= 0)) {
   console.error(HELP);
@@ -53,6 +58,8 @@ const report = await run({
   seed,
   toleranceMs,
   urls: values.target ?? [],
+  token: tokenFile === undefined ? undefined : readFileSync(tokenFile, "utf8").trim(),
+  caller: values.caller ?? "",
   faults: values.calm === true ? {} : ALL_FAULTS,
   storage: { disk: undefined, settings: {} },
   audit: auditDatabase,

@@ -66,6 +66,7 @@ export function entryMessage(
     hash: chainHash(previous, userId, draft, after, time, asked),
     refersTo,
     returned,
+    caller: asked.caller,
     ...(usage === undefined ? {} : { usage }),
   });
 }

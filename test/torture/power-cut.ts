@@ -48,6 +48,7 @@ async function underCuts(fsync: "on" | "off"): Promise<Report | Error | undefine
       seconds,
       seed,
       urls: [],
+      caller: "",
       toleranceMs: 0,
       faults: { "power cut": 1 },
       faultPauseMs: PAUSE_MS,

@@ -14,6 +14,9 @@ export type RunOptions = Callers & {
   readonly seed: number;
   /** The servers to check; none: a deployment of the run's own, which is broken as it goes. */
   readonly urls: readonly string[];
+  /** What those servers want to see, and the name by which they know us then. */
+  readonly token?: string | undefined;
+  readonly caller: string;
   /** Which faults the run's own deployment gets, if any. */
   readonly faults: Weights;
   readonly storage: Storage;
@@ -56,7 +59,9 @@ export async function run(options: RunOptions): Promise<Report> {
   const clock = clockOf(options.toleranceMs);
   const answers = answerWaiters();
   if (options.urls.length > 0) {
-    return underLoad({ options, random, clock, answers, targets: options.urls.map(targetAt) });
+    const { caller, token } = options;
+    const targets = options.urls.map((url) => targetAt(url, token));
+    return underLoad({ options, random, clock, answers, targets, caller });
   }
   const { onFault = () => {}, faults, faultPauseMs, storage } = options;
   const deployment = await startDeployment(clock, storage);
@@ -70,6 +75,7 @@ export async function run(options: RunOptions): Promise<Report> {
       clock,
       answers,
       targets: deployment.targets,
+      caller: deployment.caller,
       breakThings: () =>
         Object.keys(faults).length === 0
           ? undefined

@@ -11,6 +11,7 @@ test("under faults of every kind nothing is lost, and nothing happens twice", as
     seconds: 20,
     seed: Date.now() % 1_000_000,
     urls: [],
+    caller: "",
     toleranceMs: 0,
     faults: ALL_FAULTS,
     storage: { disk: undefined, settings: {} },

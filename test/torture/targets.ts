@@ -1,4 +1,4 @@
-import { type Client, createClient } from "@connectrpc/connect";
+import { type Client, createClient, type Interceptor } from "@connectrpc/connect";
 import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
 
@@ -18,8 +18,12 @@ export type Target = {
 
 const CONNECTIONS = 4;
 
-/** A target that is aimed at a server's address. */
-export function targetAt(baseUrl: string | undefined): Target {
+/**
+ * A target that is aimed at a server's address.
+ *
+ * @param token what callers show to be let in; undefined: nothing
+ */
+export function targetAt(baseUrl: string | undefined, token: string | undefined): Target {
   let clients: Points[] = [];
   let sessions: Http2SessionManager[] = [];
   let turn = 0;
@@ -32,7 +36,8 @@ export function targetAt(baseUrl: string | undefined): Target {
     clients = sessions.map((sessionManager, index) => {
       // Compression costs more than it saves here; one connection has it all the same.
       const compression = index === 0 ? {} : { acceptCompression: [] };
-      const options = { baseUrl: next, sessionManager, ...compression };
+      const interceptors = token === undefined ? [] : [showing(token)];
+      const options = { baseUrl: next, sessionManager, interceptors, ...compression };
       return createClient(PointsService, createGrpcTransport(options));
     });
   };
@@ -44,5 +49,12 @@ export function targetAt(baseUrl: string | undefined): Target {
     close() {
       for (const session of sessions) session.abort();
     },
+  };
+}
+
+function showing(token: string): Interceptor {
+  return (next) => (request) => {
+    request.header.set("authorization", `Bearer ${token}`);
+    return next(request);
   };
 }

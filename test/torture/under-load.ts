@@ -17,6 +17,8 @@ type World = {
   readonly random: Random;
   readonly clock: Clock;
   readonly targets: readonly Target[];
+  /** The name by which they know us. */
+  readonly caller: string;
   readonly answers: AnswerWaiters;
   /** Called once the load is on. */
   readonly breakThings?: () => Faults | undefined;
@@ -31,14 +33,14 @@ const POLL_MS = 100;
 
 /** Asks for so long, checks all that came of it, and ends the connections. */
 export async function underLoad(world: World): Promise<Report> {
-  const { options, random, clock, targets, answers } = world;
+  const { options, random, clock, targets, caller, answers } = world;
   const { seed } = options;
   const client = () => {
     const up = targets.filter((target) => target.isUp());
     return random.pick(up.length === 0 ? targets : up).client();
   };
   const prices = pricesOf(await client().listPrices({}));
-  const checker = startChecker(client, { clock, prices }, options.settleMs);
+  const checker = startChecker(client, { clock, prices, caller }, options.settleMs);
   const { checked } = checker;
   const rounds = startRounds(random, clock, {
     ...options,
