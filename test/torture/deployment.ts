@@ -17,8 +17,8 @@ export type Deployment = {
   readonly targets: readonly Target[];
   /** The name by which the servers know who comes through the targets. */
   readonly caller: string;
-  /** Stops all of it; the logs stay unless nobody needs them. */
-  stop(isClean: boolean): Promise<void>;
+  /** Stops all of it; its data and logs are removed unless they are to be kept. */
+  stop(isKept: boolean): Promise<void>;
 };
 
 const SERVERS = 2;
@@ -66,12 +66,12 @@ export async function startDeployment(
     databaseClock,
     targets,
     caller: CALLER,
-    async stop(isClean) {
+    async stop(isKept) {
       for (const { server } of servers) await server.stop();
       for (const { proxy } of servers) await proxy.close();
       await postgres.stop();
-      if (isClean) await rm(folder, { recursive: true });
-      else console.log(`The data and the servers' logs are in ${folder}`);
+      if (isKept) console.log(`The data and the servers' logs are in ${folder}`);
+      else await rm(folder, { recursive: true });
     },
   };
 }

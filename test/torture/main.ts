@@ -52,7 +52,11 @@ if (![seconds, seed, toleranceMs].every((number) => number >= 0)) {
   process.exit(2);
 }
 
+const interrupted = new AbortController();
+for (const name of ["SIGINT", "SIGTERM"]) process.on(name, () => interrupted.abort());
+
 const report = await run({
+  signal: interrupted.signal,
   ...(values.slice === true ? SLICE : LONG),
   seconds,
   seed,

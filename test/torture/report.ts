@@ -5,12 +5,14 @@ export function printReport(report: Report): void {
   const { seed, seconds, tally, faults, recoveries, checked, audited } = report;
   const sum = (isCounted: (name: string) => boolean) =>
     [...tally].reduce((total, [name, count]) => total + (isCounted(name) ? count : 0), 0);
+  const acknowledged = sum((name) => name.startsWith("applied"));
   const broken = [...faults.values()].reduce((total, count) => total + count, 0);
   const { lost, doubled, mismatch } = checked.wrong;
   const lines: [string, string | number][] = [
     ["Seed", seed],
     ["Seconds", Math.round(seconds)],
-    ["Operations acknowledged", sum((name) => name.startsWith("applied"))],
+    ["Operations acknowledged", acknowledged],
+    ["  a second, with all that was checked", Math.round(acknowledged / seconds)],
     ["  of them repeats", sum((name) => name === "applied before")],
     ["Operations refused", sum((name) => name.startsWith("refused"))],
     ["Not applied", sum((name) => name.startsWith("notApplied"))],

@@ -28,8 +28,12 @@ export type RunOptions = Callers & {
   readonly settleMs: number;
   /** The longest pause between two faults. */
   readonly faultPauseMs: number;
+  /** Ends the load before its time; what was asked is checked all the same. */
+  readonly signal?: AbortSignal;
   /** Whether to end as soon as something is wrong. */
   readonly endsWhenWrong: boolean;
+  /** Whether data and logs of the run's own deployment stay where something is wrong. */
+  readonly keepsData: boolean;
   /** Checks the database of the run's own deployment as a whole; throws if it is wrong. */
   readonly audit?: (url: string) => Promise<{ entries: number }>;
   /** Called with each fault. */
@@ -67,7 +71,7 @@ export async function run(options: RunOptions): Promise<Report> {
   const deployment = await startDeployment(clock, storage);
   const { disk } = storage;
   const world = { ...deployment, disk, random, clock, nextAnswer: answers.next, log: onFault };
-  let isClean = false;
+  let isKept = options.keepsData;
   try {
     const report = await underLoad({
       options,
@@ -86,9 +90,9 @@ export async function run(options: RunOptions): Promise<Report> {
         return (await options.audit?.(url))?.entries;
       },
     });
-    isClean = report.checked.findings.length === 0;
+    isKept &&= report.checked.findings.length > 0;
     return report;
   } finally {
-    await deployment.stop(isClean);
+    await deployment.stop(isKept);
   }
 }

@@ -42,6 +42,8 @@ export async function startServer(
         cwd: ROOT,
         env: { PATH: process.env["PATH"], HOME: process.env["HOME"], ...environment },
         stdio: ["ignore", "pipe", "pipe"],
+        // A Ctrl-C is for us alone, who end what we started.
+        detached: true,
       });
       next.stderr.pipe(log, { end: false });
       child = next;

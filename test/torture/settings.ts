@@ -7,6 +7,7 @@ type Settings = Pick<
   | "settleMs"
   | "faultPauseMs"
   | "endsWhenWrong"
+  | "keepsData"
   | "batchers"
   | "streamers"
   | "loners"
@@ -19,6 +20,7 @@ export const LONG: Settings = {
   settleMs: 5_000,
   faultPauseMs: 1_500,
   endsWhenWrong: false,
+  keepsData: true,
   batchers: 6,
   streamers: 3,
   loners: 6,
@@ -32,4 +34,5 @@ export const SLICE: Settings = {
   settleMs: 500,
   faultPauseMs: 700,
   endsWhenWrong: true,
+  keepsData: false,
 };

@@ -81,7 +81,8 @@ async function loadAndCheck(
 ): Promise<void> {
   const givesUp = () => isGivenUp(options, checker.checked);
   const end = performance.now() + 1000 * options.seconds;
-  while (performance.now() < end && !givesUp()) await sleep(POLL_MS);
+  const isOver = () => performance.now() > end || options.signal?.aborted === true;
+  while (!isOver() && !givesUp()) await sleep(POLL_MS);
   await faults?.finish();
   if (!givesUp()) await load.finish();
   const whole = checker.finish().then(() => true);
