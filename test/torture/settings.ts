@@ -18,7 +18,7 @@ export const LONG: Settings = {
   accountsPerRound: 500,
   roundMs: 10_000,
   settleMs: 5_000,
-  faultPauseMs: 1_500,
+  faultPauseMs: 4_000,
   endsWhenWrong: false,
   keepsData: true,
   batchers: 6,
