@@ -1,0 +1,29 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { commit } from "../../src/commit/commit.ts";
+import { holdLock } from "../support/held-lock.ts";
+import { type TestDatabase, testDatabase } from "../support/database.ts";
+
+let database: TestDatabase;
+beforeAll(async () => {
+  database = await testDatabase();
+});
+afterAll(() => database.close());
+
+test("a batch locks accounts in the order of their ids, whatever its own is", async () => {
+  const userIds = "abcdefghijklm".split("");
+  await commit(database.orm, userIds.map(open));
+  const middle = userIds[6]!;
+  const lock = await holdLock(database, middle);
+  const batch = commit(database.orm, userIds.toReversed().map(open));
+  await lock.awaited();
+  const free = await database.query(
+    "select user_id from points.account order by user_id for update skip locked",
+  );
+  expect(free.map(({ user_id }) => user_id)).toEqual(userIds.slice(7));
+  await lock.release();
+  expect(await batch).toHaveLength(userIds.length);
+});
+
+function open(userId: string) {
+  return { kind: "open", userId } as const;
+}
