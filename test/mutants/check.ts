@@ -14,23 +14,32 @@ const PATIENCE_MS = 150_000;
 const FINDING_MAX_CHARS = 110;
 const OUTPUT_MAX_CHARS = 3_000;
 
-/** Runs the check that is to catch a bug, in a copy of the project. */
-export async function check(folder: string, caughtBy: Mutant["caughtBy"]): Promise<Verdict> {
+/**
+ * Runs the check that is to catch a bug, in a copy of the project.
+ *
+ * @param signal ends it before its time
+ */
+export async function check(
+  folder: string,
+  caughtBy: Mutant["caughtBy"],
+  signal: AbortSignal,
+): Promise<Verdict> {
   const bin = join(folder, "node_modules/.bin");
   const [program, ...args] = commandOf(caughtBy, bin);
   const child = spawn(program, args, {
     cwd: folder,
     env: { ...process.env, PATH: `${bin}:${process.env["PATH"]}`, NO_COLOR: "1" },
     stdio: ["ignore", "pipe", "pipe"],
-    // A group of its own, so that all that it started can be ended with it.
+    // A Ctrl-C is for us, who then ask it to end what it started.
     detached: true,
+    signal: AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]),
+    killSignal: "SIGTERM",
   });
+  child.on("error", () => {}); // That it was ended.
   let output = "";
   child.stdout.on("data", (chunk) => (output += chunk));
   child.stderr.on("data", (chunk) => (output += chunk));
-  const timer = setTimeout(() => process.kill(-child.pid!, "SIGKILL"), PATIENCE_MS);
   const [code] = (await once(child, "close")) as [number | null];
-  clearTimeout(timer);
   if (code === 0) return { kind: "passed" };
   const finding = findingIn(output);
   if (code === 1 && finding !== undefined) return { kind: "caught", finding };

@@ -374,10 +374,10 @@ export const MUTANTS: readonly Mutant[] = [
     caughtBy: "test/rpc/pages.test.ts",
   },
   {
-    name: "tells watchers of the same change again and again",
+    name: "tells watchers of accounts that did not change",
     file: "src/rpc/watch.ts",
-    find: "      watcher.seen = account.sequence;\n",
-    replace: "",
+    find: "account.sequence <= watcher.seen",
+    replace: "account.sequence < watcher.seen",
     caughtBy: "test/rpc/watch.test.ts",
   },
   {

@@ -15,6 +15,9 @@ const mutants = MUTANTS.filter(
   ({ name }) => wanted.length === 0 || wanted.some((part) => name.includes(part)),
 );
 const left = [...mutants];
+const interrupted = new AbortController();
+const { signal } = interrupted;
+for (const name of ["SIGINT", "SIGTERM"]) process.on(name, () => interrupted.abort());
 const started = performance.now();
 let failures = 0;
 
@@ -22,7 +25,7 @@ if (wanted.length === 0) await withCopy(checkWithoutBug);
 await Promise.all(Array.from({ length: AT_ONCE }, () => withCopy(checkMutants)));
 const minutes = ((performance.now() - started) / 60_000).toFixed(1);
 console.log(`${mutants.length - failures} of ${mutants.length} caught, in ${minutes} minutes`);
-process.exitCode = failures === 0 ? 0 : 1;
+process.exitCode = failures === 0 && !signal.aborted ? 0 : 1;
 
 async function withCopy(work: (copy: Copy) => Promise<void>): Promise<void> {
   const copy = await copyProject();
@@ -36,7 +39,8 @@ async function withCopy(work: (copy: Copy) => Promise<void>): Promise<void> {
 /** A check that always fails would catch everything. */
 async function checkWithoutBug({ folder }: Copy): Promise<void> {
   for (const caughtBy of new Set(mutants.map((mutant) => mutant.caughtBy))) {
-    const verdict = await check(folder, caughtBy);
+    const verdict = await check(folder, caughtBy, signal);
+    if (signal.aborted) return;
     if (verdict.kind === "passed") {
       console.log(`passes without a bug: ${caughtBy}`);
       continue;
@@ -49,7 +53,8 @@ async function checkMutants(copy: Copy): Promise<void> {
   for (let mutant = left.shift(); mutant !== undefined; mutant = left.shift()) {
     const planted: Mutant = mutant;
     const since = performance.now();
-    const verdict = await copy.with(planted, () => check(copy.folder, planted.caughtBy));
+    const verdict = await copy.with(planted, () => check(copy.folder, planted.caughtBy, signal));
+    if (signal.aborted) return;
     const seconds = ((performance.now() - since) / 1000).toFixed(0);
     if (verdict.kind !== "caught") failures += 1;
     console.log(`${verdict.kind.padEnd(7)} ${planted.name} (${planted.caughtBy}, ${seconds} s)`);
