@@ -9,7 +9,6 @@ export type Verdict =
   | { readonly kind: "caught"; readonly finding: string }
   | { readonly kind: "broken"; readonly output: string };
 
-const TORTURE_SECONDS = 30;
 const PATIENCE_MS = 150_000;
 const FINDING_MAX_CHARS = 110;
 const OUTPUT_MAX_CHARS = 3_000;
@@ -48,12 +47,14 @@ export async function check(
 
 function commandOf(caughtBy: Mutant["caughtBy"], bin: string): [string, ...string[]] {
   const node = process.execPath;
-  const torture = ["test/torture/main.ts", "--slice", "--seconds", `${TORTURE_SECONDS}`];
+  const torture = ["test/torture/main.ts", "--slice", "--seed", "1", "--seconds", "30"];
   switch (caughtBy) {
-    case "torture":
-      return [node, ...torture, "--seed", "1"];
+    case "torture --only COMMIT":
+      return [node, ...torture, "--only", "COMMIT"];
+    case "torture --only clock":
+      return [node, ...torture, "--only", "clock"];
     case "torture --calm":
-      return [node, ...torture, "--seed", "1", "--calm"];
+      return [node, ...torture, "--calm"];
     default:
       return [join(bin, "vitest"), "run", caughtBy];
   }

@@ -6,8 +6,9 @@ export type Mutant = {
   /** It is in the file once. */
   readonly find: string;
   readonly replace: string;
-  /** What finds it: a run of the torture, with faults or without, or a file of tests. */
-  readonly caughtBy: "torture" | "torture --calm" | `test/${string}.test.ts`;
+  /** What finds it: a run of the torture, with some faults or without, or a file of tests. */
+  readonly caughtBy:
+    "torture --only COMMIT" | "torture --only clock" | "torture --calm" | `test/${string}.test.ts`;
 };
 
 /** The planted bugs, each with what catches it. */
@@ -17,35 +18,35 @@ export const MUTANTS: readonly Mutant[] = [
     file: "src/commit/commit.ts",
     find: "await commitTransaction().catch((error: unknown) => {",
     replace: "void commitTransaction().catch((error: unknown) => {\n      if (error) return;",
-    caughtBy: "torture",
+    caughtBy: "torture --only COMMIT",
   },
   {
     name: "takes a COMMIT that was not answered for a success",
     file: "src/commit/commit.ts",
     find: 'throw faultOf(error) === "away" ? new CommitLost(changes, answers, error) : error;',
     replace: 'if (faultOf(error) !== "away") throw error;',
-    caughtBy: "torture",
+    caughtBy: "torture --only COMMIT",
   },
   {
     name: "tries a batch again without asking what became of its COMMIT",
     file: "src/commit/commit.ts",
     find: "if (lost !== undefined && (await isCommitted(run, accounts, lost.changes)))",
     replace: "if (lost !== undefined && Boolean(false && isCommitted))",
-    caughtBy: "torture",
+    caughtBy: "torture --only COMMIT",
   },
   {
     name: "finds every lost COMMIT in the journal",
     file: "src/store/committed.ts",
     find: "return rows.length === 1;",
     replace: "return rows.length < 2;",
-    caughtBy: "torture",
+    caughtBy: "torture --only COMMIT",
   },
   {
     name: "takes a connection that ended for a bug of the command",
     file: "src/store/faults.ts",
     find: 'DRIVER_AWAY.test(error.message) ? "away" : "bug"',
     replace: 'DRIVER_AWAY.test(error.message) ? "bug" : "bug"',
-    caughtBy: "torture",
+    caughtBy: "torture --only COMMIT",
   },
   {
     name: "does not retry when another server made the account first",
@@ -83,7 +84,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: "return fromTimestamptz(rows[0]!.now);",
     replace:
       "return rows.length === 1 ? BigInt(Date.now()) * 1000n : fromTimestamptz(rows[0]!.now);",
-    caughtBy: "torture",
+    caughtBy: "torture --only clock",
   },
   {
     name: "forgets repeats that an earlier batch applied",
@@ -126,21 +127,21 @@ export const MUTANTS: readonly Mutant[] = [
     file: "src/ledger/lot.ts",
     find: "lot.expireTime <= now",
     replace: "lot.expireTime < now",
-    caughtBy: "torture",
+    caughtBy: "torture --only clock",
   },
   {
     name: "settles a hold at the very instant of its expiry",
     file: "src/ledger/hold.ts",
     find: "hold.expireTime <= now",
     replace: "hold.expireTime < now",
-    caughtBy: "torture",
+    caughtBy: "torture --only clock",
   },
   {
     name: "accepts a lot that expires at this very instant",
     file: "src/ledger/apply.ts",
     find: "if (expiration.time > now) return expiration.time;",
     replace: "if (expiration.time >= now) return expiration.time;",
-    caughtBy: "torture",
+    caughtBy: "torture --only clock",
   },
   {
     name: "burns lots that never expire before those that do",

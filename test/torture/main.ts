@@ -16,6 +16,7 @@ goes; with --target it breaks nothing: the accounts that it makes there have nam
   --minutes, --seconds  how long; 1 minute
   --seed                chooses the operations and the faults; of the time of day
   --calm                breaks nothing
+  --only                breaks only what has this in its name, as "COMMIT" or "clock"
   --target              a server to check, http://host:port; several, if they share one database
   --token-file          with the token that these servers ask for; --caller then says whose it is
   --tolerance-ms        by how much the database's clock may differ from this machine's; 0
@@ -28,6 +29,7 @@ const { values } = parseArgs({
     seconds: { type: "string" },
     seed: { type: "string" },
     calm: { type: "boolean" },
+    only: { type: "string" },
     target: { type: "string", multiple: true },
     "token-file": { type: "string" },
     caller: { type: "string" },
@@ -47,7 +49,11 @@ const seconds =
 const seed = Number(values.seed ?? Date.now() % 1_000_000);
 const tokenFile = values["token-file"];
 const toleranceMs = Number(values["tolerance-ms"] ?? 0);
-if (![seconds, seed, toleranceMs].every((number) => number >= 0)) {
+const faults = Object.fromEntries(
+  Object.entries(ALL_FAULTS).filter(([kind]) => kind.includes(values.only ?? "")),
+);
+const areNumbers = [seconds, seed, toleranceMs].every((number) => number >= 0);
+if (!areNumbers || Object.keys(faults).length === 0) {
   console.error(HELP);
   process.exit(2);
 }
@@ -64,7 +70,7 @@ const report = await run({
   urls: values.target ?? [],
   token: tokenFile === undefined ? undefined : readFileSync(tokenFile, "utf8").trim(),
   caller: values.caller ?? "",
-  faults: values.calm === true ? {} : ALL_FAULTS,
+  faults: values.calm === true ? {} : faults,
   storage: { disk: undefined, settings: {} },
   audit: auditDatabase,
   onFault: (line) => values.verbose === true && console.log(line),
