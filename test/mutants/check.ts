@@ -1,5 +1,4 @@
 import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { join } from "node:path";
 import type { Mutant } from "./list.ts";
 
@@ -38,7 +37,7 @@ export async function check(
   let output = "";
   child.stdout.on("data", (chunk) => (output += chunk));
   child.stderr.on("data", (chunk) => (output += chunk));
-  const [code] = (await once(child, "close")) as [number | null];
+  const code = await new Promise<number | null>((done) => child.once("close", done));
   if (code === 0) return { kind: "passed" };
   const finding = findingIn(output);
   if (code === 1 && finding !== undefined) return { kind: "caught", finding };

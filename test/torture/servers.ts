@@ -21,6 +21,7 @@ export type Restart = { readonly killed: number; readonly listened: number };
 
 const ROOT = resolve(import.meta.dirname, "../..");
 const RETRY_MS = 100;
+const TRIES_MAX = 50;
 
 /**
  * Starts a server and aims clients at it.
@@ -37,7 +38,7 @@ export async function startServer(
 
   /** As a supervisor does: until it listens, however often it gives up because of its database. */
   async function start(): Promise<void> {
-    for (;;) {
+    for (let tries = 1; tries <= TRIES_MAX; tries += 1) {
       const next = spawn(process.execPath, ["src/main.ts", "serve"], {
         cwd: ROOT,
         env: { PATH: process.env["PATH"], HOME: process.env["HOME"], ...environment },
@@ -54,6 +55,7 @@ export async function startServer(
       }
       await sleep(RETRY_MS);
     }
+    throw new Error(`the server did not start; ${logFile} says why`);
   }
 
   async function end(name: NodeJS.Signals): Promise<void> {
