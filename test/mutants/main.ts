@@ -19,13 +19,13 @@ const interrupted = new AbortController();
 const { signal } = interrupted;
 for (const name of ["SIGINT", "SIGTERM"]) process.on(name, () => interrupted.abort());
 const started = performance.now();
-let failures = 0;
+let caught = 0;
 
 if (wanted.length === 0) await withCopy(checkWithoutBug);
 await Promise.all(Array.from({ length: AT_ONCE }, () => withCopy(checkMutants)));
 const minutes = ((performance.now() - started) / 60_000).toFixed(1);
-console.log(`${mutants.length - failures} of ${mutants.length} caught, in ${minutes} minutes`);
-process.exitCode = failures === 0 && !signal.aborted ? 0 : 1;
+console.log(`${caught} of ${mutants.length} caught, in ${minutes} minutes`);
+process.exitCode = caught === mutants.length ? 0 : 1;
 
 async function withCopy(work: (copy: Copy) => Promise<void>): Promise<void> {
   const copy = await copyProject();
@@ -56,7 +56,7 @@ async function checkMutants(copy: Copy): Promise<void> {
     const verdict = await copy.with(planted, () => check(copy.folder, planted.caughtBy, signal));
     if (signal.aborted) return;
     const seconds = ((performance.now() - since) / 1000).toFixed(0);
-    if (verdict.kind !== "caught") failures += 1;
+    if (verdict.kind === "caught") caught += 1;
     console.log(`${verdict.kind.padEnd(7)} ${planted.name} (${planted.caughtBy}, ${seconds} s)`);
     console.log(`        ${saying(verdict)}`);
   }
