@@ -49,7 +49,10 @@ export async function startDeployment(
   const targets = Array.from({ length: SERVERS }, () => targetAt(undefined, token));
   const servers: Deployment["servers"][number][] = [];
   for (const [number, target] of targets.entries()) {
-    const proxy = await startProxy(postgres.socketPath);
+    const proxy = await startProxy(() => {
+      const path = postgres.socketPath();
+      return path === undefined ? undefined : { path };
+    });
     const environment = {
       LISTEN: "127.0.0.1:0",
       DATABASE_URL: `postgresql://points@127.0.0.1:${proxy.port}/points`,

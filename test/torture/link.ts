@@ -33,13 +33,12 @@ export type Passage = {
   closed(link: Link): void;
 };
 
-/**
- * Connects a server to PostgreSQL.
- *
- * @param path of PostgreSQL's socket
- */
-export function openLink(server: Socket, path: string, passage: Passage): Link {
-  const postgres = createConnection({ path, allowHalfOpen: true });
+/** Where PostgreSQL listens: a socket of its machine, or an address. */
+export type Place = { readonly path: string } | { readonly host: string; readonly port: number };
+
+/** Connects a server to PostgreSQL. */
+export function openLink(server: Socket, place: Place, passage: Passage): Link {
+  const postgres = createConnection({ ...place, allowHalfOpen: true });
   const toPostgres = sender(postgres, passage);
   const toServer = sender(server, passage);
   const read = messagesOf();

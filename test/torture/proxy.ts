@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Cut, type Link, openLink, type Passage } from "./link.ts";
+import { type Cut, type Link, openLink, type Place, type Passage } from "./link.ts";
 
 /** A proxy between a server and PostgreSQL, which knows how to get in the way. */
 export type Proxy = {
@@ -20,9 +20,9 @@ export type Proxy = {
 /**
  * Starts a proxy on a free port of the loopback.
  *
- * @param socketPath where PostgreSQL listens at the time of a connection; undefined: nowhere
+ * @param placeOf where PostgreSQL listens at the time of a connection; undefined: nowhere
  */
-export async function startProxy(socketPath: () => string | undefined): Promise<Proxy> {
+export async function startProxy(placeOf: () => Place | undefined): Promise<Proxy> {
   const links = new Set<Link>();
   const cuts: { readonly cut: Cut; readonly done: () => void }[] = [];
   let delayMs = 0;
@@ -35,12 +35,12 @@ export async function startProxy(socketPath: () => string | undefined): Promise<
 
   const listener = createServer({ allowHalfOpen: true, noDelay: true }, (server) => {
     server.on("error", () => {});
-    const path = socketPath();
-    if (path === undefined) {
+    const place = placeOf();
+    if (place === undefined) {
       server.resetAndDestroy();
       return;
     }
-    const link = openLink(server, path, passage);
+    const link = openLink(server, place, passage);
     links.add(link);
     if (isHole) link.hold();
   });

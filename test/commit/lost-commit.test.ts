@@ -1,0 +1,97 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { commit } from "../../src/commit/commit.ts";
+import type { Command } from "../../src/ledger/command.ts";
+import { openOrm, type Orm } from "../../src/store/orm.ts";
+import { auditDatabase } from "../support/audit.ts";
+import { testDatabase, type TestDatabase } from "../support/database.ts";
+import type { Cut } from "../torture/link.ts";
+import { type Proxy, startProxy } from "../torture/proxy.ts";
+
+// The connection is cut at COMMIT: the batch finds out by itself whether it was committed.
+
+let database: TestDatabase;
+let proxy: Proxy;
+let orm: Orm;
+beforeAll(async () => {
+  database = await testDatabase();
+  const { hostname, port, pathname, username, password } = new URL(database.url);
+  const host = decodeURIComponent(hostname);
+  const number = Number(port || 5432);
+  const isSocket = host.startsWith("/");
+  const place = isSocket ? { path: `${host}/.s.PGSQL.${number}` } : { host, port: number };
+  proxy = await startProxy(() => place);
+  const user = password === "" ? username : `${username}:${password}`;
+  orm = await openOrm(`postgresql://${user}@127.0.0.1:${proxy.port}${pathname}`, 3);
+});
+afterAll(async () => {
+  await orm.close();
+  await proxy.close();
+  await auditDatabase(database.url);
+  await database.close();
+});
+
+const cuts: Cut[] = ["before COMMIT", "in COMMIT", "after COMMIT", "after COMMIT's answer"];
+const common = { request: undefined, metadata: new Map<string, string>(), caller: "" };
+
+describe.each(cuts)("a connection is cut %s", (cut) => {
+  const idOf = (name: string) => `${name}-${cut.replaceAll(/\W/g, "-")}`;
+
+  test("and commands without a request id are applied once", async () => {
+    const userId = idOf("ada");
+    await commit(orm, [recharge(userId, 100n)]);
+    const isCut = proxy.cutNext(cut);
+    const commands = [consume(userId, 5n), consume(userId, 200n), recharge(userId, 1n)];
+    const results = await commit(orm, commands);
+    await isCut;
+    expect(results).toMatchObject([
+      { entry: { sequence: 2n, points: 5n }, account: { balance: 95n }, replayed: false },
+      { reason: "INSUFFICIENT_POINTS", balance: 95n },
+      { entry: { sequence: 3n, points: 1n }, account: { balance: 96n }, replayed: false },
+    ]);
+    expect(await entriesOf(userId)).toBe(3);
+  });
+
+  test("and an account that is new is made once", async () => {
+    const userId = idOf("new");
+    const isCut = proxy.cutNext(cut);
+    const results = await commit(orm, [{ kind: "open", userId }, recharge(idOf("too"), 1n)]);
+    await isCut;
+    expect(results).toMatchObject([{ created: true }, { created: true, entry: { sequence: 1n } }]);
+    expect(await entriesOf(idOf("too"))).toBe(1);
+  });
+
+  test("and who only opens an account is told that it was made", async () => {
+    const userId = idOf("open");
+    const isCut = proxy.cutNext(cut);
+    const results = await commit(orm, [{ kind: "open", userId }]);
+    await isCut;
+    expect(results).toMatchObject([{ created: true, account: { sequence: 0n } }]);
+  });
+});
+
+test("what another server has done since is no reason for doubt", async () => {
+  const userId = "eve";
+  await commit(orm, [recharge(userId, 100n)]);
+  const isCut = proxy.cutNext("before COMMIT");
+  const [[lost], other] = await Promise.all([
+    commit(orm, [consume(userId, 5n)]),
+    isCut.then(() => commit(database.orm, [consume(userId, 5n)])),
+  ]);
+  expect(other).toMatchObject([{ replayed: false }]);
+  expect(lost).toMatchObject({ replayed: false });
+  expect(await entriesOf(userId)).toBe(3);
+});
+
+function recharge(userId: string, points: bigint): Command {
+  const expiration = { kind: "never" } as const;
+  return { kind: "recharge", ...common, userId, points, priority: 0, expiration };
+}
+
+function consume(userId: string, points: bigint): Command {
+  return { kind: "consume", ...common, userId, cost: { points, usage: null } };
+}
+
+async function entriesOf(userId: string): Promise<number> {
+  const rows = await database.query("select from points.entry where user_id = $1", [userId]);
+  return rows.length;
+}
