@@ -18,4 +18,4 @@ USER 1000
 EXPOSE 50051 50052
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["node", "-e", "fetch('http://127.0.0.1:50052/readyz').then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
 # Directly, so that SIGTERM reaches it and it can drain.
-CMD ["node", "src/main.ts", "serve"]
+CMD ["node", "--max-semi-space-size=16", "src/main.ts", "serve"]
