@@ -1,7 +1,7 @@
 import { rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { playGrpcurl } from "./grpcurl.ts";
-import { type Command, run } from "./run.ts";
+import { type Command, type Ran, run } from "./run.ts";
 
 /** One client to verify. */
 export type Client = {
@@ -37,6 +37,13 @@ const PLAY_MAX_MS = 60_000;
 // What a build tool says that fetches while it builds, or is too old for what it is given.
 const NOT_TO_BE_HAD =
   /could not (resolve|transfer)|unable to resolve|non-resolvable|release version .* not supported|invalid target release|requires rustc|rustc \S+ is not supported/i;
+
+let endsAtMs = Number.POSITIVE_INFINITY;
+
+/** From then on, as `performance.now()` counts, what is under way and all after it is left out. */
+export function endAt(ms: number): void {
+  endsAtMs = ms;
+}
 
 /** All clients, the quick ones first. */
 export const clients: readonly Client[] = [
@@ -135,12 +142,22 @@ async function build(cwd: string, program: string, args: readonly string[]): Pro
 }
 
 async function attempt(command: Command): Promise<{ ok: boolean; text: string }> {
-  const { code, stdout, stderr } = await run(command);
+  const { code, stdout, stderr } = await runInTime(command);
   const said = `${stdout}${stderr}`.trim().split("\n").slice(0, 15).join("\n");
   return {
     ok: code === 0,
     text: `"${command.program} ${command.args.join(" ")}" ended with ${code}:\n${said}`,
   };
+}
+
+async function runInTime(command: Command): Promise<Ran> {
+  const leftMs = endsAtMs - performance.now();
+  if (leftMs <= 0) throw new LeftOut("there was no time left");
+  const ran = await run({ ...command, timeoutMs: Math.min(command.timeoutMs, leftMs) });
+  if (ran.code === "TIMEOUT" && leftMs < command.timeoutMs) {
+    throw new LeftOut("the time was over before it was done");
+  }
+  return ran;
 }
 
 async function play(
@@ -150,7 +167,8 @@ async function play(
   args: readonly string[],
 ): Promise<void> {
   const env = { POINTS_TOKEN: token };
-  const { code, stdout, stderr } = await run({ program, args, cwd, timeoutMs: PLAY_MAX_MS, env });
+  const command = { program, args, cwd, timeoutMs: PLAY_MAX_MS, env };
+  const { code, stdout, stderr } = await runInTime(command);
   const what = `"${program} ${args.join(" ")}"`;
   if (code !== 0) throw new Error(`${what} ended with ${code}:\n${stdout}${stderr}`);
   if (stdout.trim() !== expected.trim()) {

@@ -1,6 +1,7 @@
 /**
  * Runs each client in clients/ whose toolchain is on this machine, and grpcurl, against one server
- * with data of its own. Run it as `clients/verify`, or `clients/verify go python` for some of them.
+ * with data of its own. Run it as `clients/verify`, or `clients/verify go python` for some of them;
+ * with `--minutes N`, what is not done by then is left out.
  *
  * A client fails if its code cannot be built, or if it does not print the lines of
  * clients/scenario.txt. It is left out if its toolchain or a package cannot be had, and the reason
@@ -11,14 +12,19 @@ import { randomBytes } from "node:crypto";
 import { mkdtemp, readFile, realpath, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { parseArgs } from "node:util";
 import { SCOPES } from "../../src/auth/caller.ts";
-import { type Client, clients, LeftOut } from "./projects.ts";
+import { type Client, clients, endAt, LeftOut } from "./projects.ts";
 import { ended, run } from "./run.ts";
 
 const START_MAX_MS = 60_000;
 
 process.chdir(resolve(import.meta.dirname, "../.."));
-const wanted = process.argv.slice(2);
+const { values, positionals: wanted } = parseArgs({
+  options: { minutes: { type: "string" } },
+  allowPositionals: true,
+});
+if (values.minutes !== undefined) endAt(performance.now() + 60_000 * Number(values.minutes));
 const unknown = wanted.filter((name) => clients.every((client) => client.name !== name));
 if (unknown.length > 0) throw new Error(`no client is called ${unknown.join(" or ")}`);
 
