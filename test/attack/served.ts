@@ -1,0 +1,64 @@
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
+
+/** A server in a process of its own. */
+export type Served = {
+  readonly port: number;
+  readonly baseUrl: string;
+  /** What it holds in memory, in MiB. */
+  memoryMib(): number;
+  /** How it ended; undefined while it lives. */
+  ended(): string | undefined;
+  /** What it has logged. */
+  log(): string;
+  stop(): Promise<void>;
+};
+
+/** Starts one with these variables alone, on a free port; throws if it ends before it listens. */
+export async function serveApart(environment: Readonly<Record<string, string>>): Promise<Served> {
+  const { PATH = "", HOME = "/" } = process.env;
+  const child = spawn(process.execPath, ["src/main.ts", "serve"], {
+    cwd: ROOT,
+    env: { PATH, HOME, LISTEN: "127.0.0.1:0", ...environment },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let stdout = "";
+  let log = "";
+  child.stderr.on("data", (chunk) => (log += chunk));
+  const port = await new Promise<number>((listening, failed) => {
+    child.stdout.on("data", (chunk) => {
+      stdout += chunk;
+      const [, digits] = /listens on \S+:(\d+) /.exec(stdout) ?? [];
+      if (digits !== undefined) listening(Number(digits));
+    });
+    child.once("error", failed);
+    child.once("close", () => failed(new Error(`the server ended before it listened:\n${log}`)));
+  });
+  const isOver = () => child.exitCode !== null || child.signalCode !== null;
+  return {
+    port,
+    baseUrl: `http://127.0.0.1:${port}`,
+    memoryMib() {
+      return memoryKib(child.pid!) / 1024;
+    },
+    ended: () => (isOver() ? `${child.exitCode ?? child.signalCode}\n${log}` : undefined),
+    log: () => log,
+    async stop() {
+      if (isOver()) return;
+      child.kill("SIGTERM");
+      await once(child, "exit");
+    },
+  };
+}
+
+function memoryKib(pid: number): number {
+  if (process.platform !== "linux") {
+    return Number(execFileSync("ps", ["-o", "rss=", "-p", String(pid)]));
+  }
+  const [, kib] = /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
+  return Number(kib);
+}
+
+const ROOT = resolve(import.meta.dirname, "../..");
