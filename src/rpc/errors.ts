@@ -286,8 +286,8 @@ function abandonedError({ dropped, cause }: Abandoned): ConnectError {
 
 /**
  * Completes an error that the transport raised before any handler ran: a message that cannot be
- * read, that is too large, a deadline that cannot be parsed. Connect calls unreadable binary
- * INTERNAL, but it is the caller who sent it.
+ * read, that is too large, a deadline that cannot be parsed. Connect calls INTERNAL what it cannot
+ * read, but it is the caller who sent it.
  */
 export function completeTransportError(error: ConnectError): void {
   if (isComplete(error)) return;
@@ -311,11 +311,12 @@ export function reasonOf(error: ConnectError): string {
   return "UNKNOWN";
 }
 
+const UNREADABLE = /^(parse binary|decompression failed$|received compressed envelope)/;
+
 function transportErrorContent(error: ConnectError): ErrorContent {
   const { code } = error;
   const message = cut(error.rawMessage, MESSAGE_MAX_CHARS);
-  const unreadable = message.startsWith("parse binary") || message === "decompression failed";
-  if (code === Code.Internal && unreadable) {
+  if (code === Code.Internal && UNREADABLE.test(message)) {
     return { code: Code.InvalidArgument, reason: "FIELD_INVALID", message };
   }
   switch (code) {
