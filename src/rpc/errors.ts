@@ -38,8 +38,9 @@ const FIELD_MAX_CHARS = 100;
 const MESSAGE_MAX_CHARS = 500;
 
 function cut(text: string, maxChars: number): string {
-  // toWellFormed: the cut may go through a surrogate pair.
-  return text.length <= maxChars ? text : `${text.slice(0, maxChars - 1).toWellFormed()}…`;
+  const short = text.length <= maxChars ? text : `${text.slice(0, maxChars - 1)}…`;
+  // Half a surrogate pair, the caller's or the cut's, has no percent-encoding: nobody would answer.
+  return short.toWellFormed();
 }
 
 /** The one way to make an error of this API: with ErrorInfo, and always with an outcome. */
