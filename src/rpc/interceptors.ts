@@ -1,5 +1,11 @@
 import { toBinary } from "@bufbuild/protobuf";
-import { Code, ConnectError, type HandlerContext, type Interceptor } from "@connectrpc/connect";
+import {
+  Code,
+  ConnectError,
+  type createHandlerContext,
+  type HandlerContext,
+  type Interceptor,
+} from "@connectrpc/connect";
 import type { Logger } from "pino";
 import { callerKey } from "../auth/caller.ts";
 import { requireUser } from "../auth/rules.ts";
@@ -88,14 +94,14 @@ export function errorCompleter(refused: Refused): ErrorCompleter {
 /**
  * Completes errors that Connect raises before the interceptors run, such as a message that it
  * cannot parse. In every protocol it aborts the call's context with the error just before it sends
- * it, and that is the only place where such an error can be seen.
+ * it, and that is the only place where such an error can be seen. The signal would not do: it does
+ * not tell of an error that comes after the deadline, or after the caller's half of a stream broke.
  */
-export function completeErrors({ signal }: HandlerContext, complete: ErrorCompleter): void {
-  signal.addEventListener(
-    "abort",
-    () => {
-      if (signal.reason instanceof ConnectError) complete(signal.reason);
-    },
-    { once: true },
-  );
+export function completeErrors(context: HandlerContext, complete: ErrorCompleter): void {
+  const call = context as ReturnType<typeof createHandlerContext>;
+  const abort = call.abort.bind(call);
+  call.abort = (reason) => {
+    if (reason instanceof ConnectError) complete(reason);
+    abort(reason);
+  };
 }
