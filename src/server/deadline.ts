@@ -16,7 +16,8 @@ export function boundDeadline(
   { defaultMs, maxMs }: DeadlineLimits,
 ): void {
   const longestMs = streams ? MAX_TIMER_MS : maxMs;
-  const isGrpc = headers["content-type"]?.startsWith("application/grpc") ?? false;
+  // In any case, as Connect reads it.
+  const isGrpc = /^application\/grpc/i.test(headers["content-type"] ?? "");
   const name = isGrpc ? "grpc-timeout" : "connect-timeout-ms";
   const named = headers[name];
   if (named === undefined) {

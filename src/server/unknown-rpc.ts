@@ -15,7 +15,7 @@ export const unknownRpc: Fallback = (request, res) => {
     reason: "UNIMPLEMENTED",
     metadata: { outcome: "NOT_APPLIED" },
   });
-  if (request.headers["content-type"]?.startsWith("application/grpc") === true) {
+  if (/^application\/grpc/i.test(request.headers["content-type"] ?? "")) {
     const details = [anyPack(ErrorInfoSchema, info)];
     const status = create(StatusSchema, { code: Code.Unimplemented, message, details });
     res.writeHead(200, {
