@@ -279,6 +279,16 @@ describe("a flood", () => {
         times(10, () => frame(TYPE.CONTINUATION, 0, 1, headerBlock(Array.from({ length: 1000 }, () => ["x", "y"])))),
         frame(TYPE.CONTINUATION, END_HEADERS, 1),
       )],
+    ["one token of 1 MB", "cut off", () => {
+      const token = headerBlock([...CALL, ["authorization", `Bearer ${"x".repeat(1_000_000)}`]]);
+      const last = Math.floor(token.length / 16_000);
+      const frames = Array.from({ length: last + 1 }, (_, n) => {
+        const type = n === 0 ? TYPE.HEADERS : TYPE.CONTINUATION;
+        const part = token.subarray(16_000 * n, 16_000 * (n + 1));
+        return frame(type, n === last ? END_HEADERS : 0, 1, part);
+      });
+      return joined(...frames, data(ADA));
+    }],
     ["100,000 PINGs", "cut off", () => times(100_000, () => frame(TYPE.PING, 0, 0, Buffer.alloc(8)))],
     ["100,000 SETTINGS", "cut off", () => times(100_000, () => settings([3, 100]))],
     ["100,000 empty SETTINGS", "cut off", () => times(100_000, () => settings())],
