@@ -9,6 +9,7 @@ import {
 import type { Logger } from "pino";
 import { callerKey } from "../auth/caller.ts";
 import { requireUser } from "../auth/rules.ts";
+import { Abandoned } from "../commit/batcher.ts";
 import {
   answerTooLarge,
   completeTransportError,
@@ -57,9 +58,15 @@ export function errorTranslation(toError: ErrorTranslator): Interceptor {
     try {
       return await next(request);
     } catch (thrown) {
-      throw toError(thrown);
+      throw toError(isCut(thrown) ? new Abandoned(true, thrown) : thrown);
     }
   };
+}
+
+/** Whether the caller went away within the message: calls that answer in a stream read it late. */
+function isCut(thrown: unknown): boolean {
+  const { code } = thrown as { readonly code?: unknown };
+  return code === "ERR_STREAM_PREMATURE_CLOSE";
 }
 
 /** What was thrown, as an error of this API. */

@@ -253,6 +253,28 @@ describe("a frame", () => {
   });
 });
 
+describe("a caller who goes away", () => {
+  const methods = ["Consume", "WatchAccount", "Apply"];
+  const reset = frame(TYPE.RST_STREAM, 0, 1, uint32(8));
+  test.each(
+    methods.flatMap((method): [string, string, Uint8Array[]][] => [
+      [method, "before its message", []],
+      [method, "within its message", [data(ADA.subarray(0, 7), 1, 0)]],
+      [method, "before the end of its body", [data(ADA, 1, 0)]],
+      [method, "by a reset within its message", [data(ADA.subarray(0, 7), 1, 0), reset]],
+    ]),
+  )("from %s %s is no bug of the server's", async (method, _, bytes) => {
+    const before = await target.rows();
+    const wire = openWire(target.port);
+    const head = withField(":path", `/points.v1.PointsService/${method}`);
+    wire.send(HELLO, headers(head), ...bytes);
+    expect(await wire.pings()).toBe(true);
+    wire.close();
+    await target.expectUnharmed();
+    expect(await target.rows()).toEqual(before);
+  });
+});
+
 describe("a flood", () => {
   const times = (count: number, make: (stream: number) => Uint8Array) =>
     Buffer.concat(Array.from({ length: count }, (_, index) => make(2 * index + 1)));
