@@ -14,8 +14,11 @@ beforeAll(async () => {
 });
 afterEach(() => target.expectAnswer());
 afterAll(async () => {
-  await target.expectUnharmed();
-  await target.stop();
+  try {
+    await target.expectUnharmed();
+  } finally {
+    await target.stop();
+  }
 });
 
 /** Of a recharge that would be applied: `user_id: "ada", points: 5`. */

@@ -11,8 +11,11 @@ beforeAll(async () => {
 });
 afterEach(() => target.expectAnswer());
 afterAll(async () => {
-  await target.expectUnharmed();
-  await target.stop();
+  try {
+    await target.expectUnharmed();
+  } finally {
+    await target.stop();
+  }
 });
 
 const JSON_BODY = `{"userId":"mallory"}`;

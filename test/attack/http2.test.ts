@@ -35,8 +35,11 @@ beforeAll(async () => {
 });
 afterEach(() => target.expectAnswer());
 afterAll(async () => {
-  await target.expectUnharmed();
-  await target.stop();
+  try {
+    await target.expectUnharmed();
+  } finally {
+    await target.stop();
+  }
 });
 
 const PATH = "/points.v1.PointsService/GetOrCreate";

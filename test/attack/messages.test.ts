@@ -13,8 +13,11 @@ beforeAll(async () => {
 });
 afterEach(() => target.expectAnswer());
 afterAll(async () => {
-  await target.expectUnharmed();
-  await target.stop();
+  try {
+    await target.expectUnharmed();
+  } finally {
+    await target.stop();
+  }
 });
 
 const OK = "applied";
