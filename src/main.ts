@@ -14,6 +14,8 @@ const COMMANDS: ReadonlyMap<string, () => Promise<Run>> = new Map([
   ["migrate", async () => (await import("./cli/server.ts")).runMigrate],
   ["sweep", async () => (await import("./cli/server.ts")).runSweep],
   ["verify", async () => (await import("./cli/verify.ts")).runVerify],
+  ["import", async () => (await import("./cli/import.ts")).runImport],
+  ["export", async () => (await import("./cli/export.ts")).runExport],
   ["account", async () => (await import("./cli/client.ts")).showAccount],
   ["recharge", async () => (await import("./cli/client.ts")).recharge],
   ["consume", async () => (await import("./cli/client.ts")).consume],

@@ -11,12 +11,14 @@ The ledger:
   migrate                 bring the database's schema up to date
   verify [USER…]          check accounts against all that the ledger promises
   sweep                   book what has expired, now
+  export [FILE]           write all entries, as lines of JSON
 
 Accounts, at a running server:
   account USER            show an account, its lots and its holds
   recharge USER POINTS    add points
   consume USER POINTS     spend points, or what a service costs
   statement USER          show the last entries of an account
+  import FILE             bring in accounts of an older table, operations, or what export wrote
 
 "points COMMAND --help" says more about one. It exits with 0 if all went well, with 1 if not, and
 with 2 if the command line was wrong.
@@ -36,10 +38,13 @@ const BESIDE = `It may run beside servers. The database is that of DATABASE_URL,
 DATA_DIR.
 `;
 
-const CLIENT_OPTIONS = `\
+const SERVER_OPTION = `\
   --server URL            the server; otherwise POINTS_URL, or http://127.0.0.1:50051. One that
                           asks who calls takes the token in POINTS_TOKEN; one whose certificate
                           few trust, the authority's in NODE_EXTRA_CA_CERTS
+`;
+
+const CLIENT_OPTIONS = `${SERVER_OPTION}\
   --json                  print the answer as protobuf's JSON
 `;
 
@@ -85,6 +90,38 @@ Books what has expired, on all accounts, as servers do every SWEEP_SECONDS. That
 alone: what has expired cannot be spent whether it is booked or not.
 
 ${BESIDE}`,
+  ],
+  [
+    "export",
+    () => `Usage: points export [FILE]
+
+Writes all entries of all accounts to FILE, or to standard output, as one line of protobuf's JSON
+each, in order of user and sequence: those of one instant. "points import" takes them. It writes
+nothing to the database and locks nothing.
+
+${BESIDE}`,
+  ],
+  [
+    "import",
+    () => `Usage: points import FILE
+
+Brings a file in, through a running server; "-" is standard input. The first line says of what all
+are:
+  accounts                CSV with a head, or JSON: user_id, balance, total_recharged,
+                          total_consumed, total_expired, and if you like expire_time, of the
+                          balance, such as 2030-01-31T12:00:00Z
+  operations              JSON, as ApplyBatch takes them:
+                          {"recharge": {"userId": "ada", "points": "100"}}
+  entries                 JSON, as "points export" writes them: each account becomes what they lead
+                          to. Its history is not brought along
+Lines that are bad are named, with the reason, and all others are imported; it then exits with 1.
+Every operation has a request id that is the same each time, so the same again changes nothing: that
+is how to go on after a stop. While it runs, nobody else should touch those accounts.
+
+  --format FORMAT         ndjson or csv; otherwise csv if FILE ends in .csv
+${SERVER_OPTION}
+Example: points import user_point.csv
+`,
   ],
   [
     "account",

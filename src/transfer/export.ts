@@ -1,0 +1,43 @@
+import { toJsonString } from "@bufbuild/protobuf";
+import { sql } from "kysely";
+import { EntrySchema } from "../../gen/points/v1/account_pb.ts";
+import { toEntryMessage } from "../rpc/answers.ts";
+import { type EntryRow, toEntry } from "../store/entries.ts";
+import type { Orm } from "../store/orm.ts";
+import { inSnapshot } from "../store/transaction.ts";
+
+const PAGE_ENTRIES = 2_000;
+
+/**
+ * Gives all entries to `write`, as lines of protobuf's JSON, in order of users' ids and then of
+ * sequence, some thousand at a time. They are those of one instant: it reads in one snapshot, locks
+ * nothing and writes nothing, and may run beside servers.
+ *
+ * @param write is waited for
+ * @returns how many there were
+ */
+export async function exportEntries(
+  orm: Orm,
+  write: (lines: string, entries: number) => Promise<void>,
+): Promise<number> {
+  return inSnapshot(orm, async (run) => {
+    let entries = 0;
+    let after: EntryRow | undefined;
+    do {
+      const from =
+        after === undefined
+          ? sql`true`
+          : sql`(user_id, sequence) > (${after.user_id}::text, ${after.sequence}::bigint)`;
+      const { rows } = await run(sql<EntryRow>`
+        select * from points.entry where ${from} order by user_id, sequence limit ${PAGE_ENTRIES}`);
+      entries += rows.length;
+      if (rows.length > 0) await write(rows.map(lineOf).join(""), entries);
+      after = rows.length < PAGE_ENTRIES ? undefined : rows.at(-1);
+    } while (after !== undefined);
+    return entries;
+  });
+}
+
+function lineOf(row: EntryRow): string {
+  return `${toJsonString(EntrySchema, toEntryMessage(toEntry(row)))}\n`;
+}
