@@ -1,5 +1,6 @@
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { type Allocation, type Entry, EntryKind } from "../../gen/points/v1/account_pb.ts";
+import { sumPoints } from "../ledger/lot.ts";
 import { BadLine } from "./operations.ts";
 
 /** Where the entries of one account lead, as far as they have been read. */
@@ -58,6 +59,12 @@ export function foldEntry(fold: Fold, entry: Entry): void {
   const { sequence, balanceAfter, frozenAfter } = entry;
   if (sequence !== fold.sequence + 1n) {
     throw new BadLine(`entry ${fold.sequence + 1n} of ${fold.userId} is missing`);
+  }
+  const moved = sumPoints(entry.allocations);
+  if (moved !== entry.points) {
+    throw new BadLine(
+      `entry ${sequence} of ${fold.userId} moves ${entry.points} points, its allocations ${moved}`,
+    );
   }
   move(fold, entry);
   if (fold.balance !== balanceAfter || fold.frozen !== frozenAfter) {

@@ -101,7 +101,7 @@ async function* unitsOf(records: AsyncIterable<FileRecord>): AsyncGenerator<Unit
       if ("bad" in record) throw new BadLine(record.bad);
       const is = kindOf(record.fields);
       kind ??= is;
-      if (is !== kind) throw new BadLine(`is ${NAMES[is]}, in a file of ${NAMES[kind]}s`);
+      if (is !== kind) throw new BadLine(`is one of the ${NAMES[is]}, in a file of ${NAMES[kind]}`);
       switch (kind) {
         case "account":
           yield accountUnit(record);
@@ -193,7 +193,7 @@ function badUnit(line: number, lines: number, error: unknown): Unit {
 
 type Kind = keyof typeof NAMES;
 
-const NAMES = { account: "an account", operation: "an operation", entry: "an entry" } as const;
+const NAMES = { account: "accounts", operation: "operations", entry: "entries" } as const;
 
 function kindOf(fields: Readonly<Record<string, unknown>>): Kind {
   if ("sequence" in fields && "kind" in fields) return "entry";

@@ -54,7 +54,7 @@ export function startMaking(send: Send, userId: string, digest: string): Making 
     wasDone &&= done.replayed;
     return done;
   };
-  return { apply, wasDone: () => wasDone };
+  return { apply, wasDone: () => !isFirst && wasDone };
 }
 
 /**
