@@ -1,5 +1,5 @@
-import { once } from "node:events";
 import { createWriteStream } from "node:fs";
+import type { Writable } from "node:stream";
 import { finished } from "node:stream/promises";
 import { exportEntries } from "../transfer/export.ts";
 import { UsageError } from "../usage.ts";
@@ -15,28 +15,32 @@ export async function runExport(args: readonly string[]): Promise<void> {
   const sinceMs = performance.now();
   const entries = await withDatabase(async (orm) => {
     const out = name === undefined ? process.stdout : createWriteStream(name, { flush: true });
-    let failed: Error | undefined;
-    out.on("error", (error: Error) => (failed = error));
     try {
-      const written = await exportEntries(orm, async (lines, so) => {
-        if (failed === undefined && !out.write(lines)) {
-          await Promise.race([once(out, "drain"), once(out, "close")]);
-        }
-        if (failed !== undefined) throw failed;
-        progress.show(() => rateText(so, "entries", sinceMs));
+      const written = await exportEntries(orm, async (lines, soFar) => {
+        await write(out, lines);
+        progress.show(() => rateText(soFar, "entries", sinceMs));
       });
-      if (out !== process.stdout) {
-        out.end();
-        await finished(out);
-      }
+      if (out !== process.stdout) await finished(out.end());
       return written;
     } catch (error) {
-      if (error !== failed) throw error;
-      throw new UsageError(`cannot write ${name ?? "the output"}: ${failed?.message}`);
+      if (error !== out.errored) throw error;
+      throw new UsageError(`cannot write ${name ?? "the output"}: ${out.errored?.message}`);
     } finally {
       progress.clear();
     }
   });
   // Standard output may be the entries.
   console.error(rateText(entries, entries === 1 ? "entry" : "entries", sinceMs));
+}
+
+/** Waits until it is written, so that no more than a page of entries is in memory. */
+function write(out: Writable, lines: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    out.once("error", reject);
+    out.write(lines, (error) => {
+      out.off("error", reject);
+      if (error) reject(error);
+      else resolve();
+    });
+  });
 }
