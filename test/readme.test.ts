@@ -1,7 +1,12 @@
 import { execFile } from "node:child_process";
-import { readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { ErrorReasonSchema } from "../gen/points/v1/error_reason_pb.ts";
+import { PointsService } from "../gen/points/v1/points_pb.ts";
+import { describeApi } from "../scripts/generate-api.ts";
 import { describeConfig } from "../src/config.ts";
 import { testServer, type TestServer } from "./support/server.ts";
 
@@ -69,14 +74,91 @@ describe("the README", () => {
   });
 });
 
-function blocks(language: string): string[] {
-  return [...readme.matchAll(new RegExp(`^\`\`\`${language}\n([^]*?)^\`\`\`$`, "gm"))].map(
+describe("the page on errors", () => {
+  test("has each reason of the contract with its code, and no other", async () => {
+    const page = await readFile("docs/errors.md", "utf8");
+    const rows = [...page.matchAll(/^\| `(\w+)` \| (\w+) \|/gm)].map(([, reason, code]) => {
+      return `${reason} ${code}`;
+    });
+    const proto = await readFile("proto/points/v1/error_reason.proto", "utf8");
+    // Each value's comment begins with its code.
+    const values = [...proto.matchAll(/((?: {2}\/\/ .*\n)+) {2}ERROR_REASON_(\w+) =/g)].slice(1);
+    const reasons = values.map(([, comment, name]) => `${name} ${/\/\/ (\w+):/.exec(comment!)?.[1]}`);
+    expect(reasons).toHaveLength(ErrorReasonSchema.values.length - 1);
+    expect(rows.toSorted()).toEqual(reasons.toSorted());
+    const names = ErrorReasonSchema.values.map(({ localName }) => localName);
+    expect(rows.map((row) => row.split(" ")[0]).toSorted()).toEqual(
+      names.filter((name) => name !== "UNSPECIFIED").toSorted(),
+    );
+  });
+});
+
+describe("the page on the API", () => {
+  test("is what the proto's comments say now", async () => {
+    expect(await readFile("docs/api.md", "utf8")).toBe(await describeApi());
+  });
+});
+
+describe("the page on guarantees", () => {
+  test("gives a command that works", async () => {
+    const page = await readFile("docs/guarantees.md", "utf8");
+    for (const block of blocks("sh", page)) expect(await shell(block)).toContain("all in order");
+  });
+});
+
+describe("the page on migration", () => {
+  test("brings an older table over, and a ledger to another, by its commands", async () => {
+    const page = await readFile("docs/migration.md", "utf8");
+    const folder = await mkdtemp(join(tmpdir(), "points-migration-"));
+    const inFolder = (text: string) => text.replaceAll(/user_point\.csv|entries\.ndjson/g, `${folder}/$&`);
+    try {
+      await server.database.query(`
+        create table user_point (
+          id serial, user_id bigint, balance bigint, total_recharged bigint,
+          total_consumed bigint, total_expired bigint
+        )`);
+      await server.database.query(`
+        insert into user_point (user_id, balance, total_recharged, total_consumed, total_expired)
+        values (42, 70, 100, 25, 5), (43, 0, 8, 8, 0)`);
+      const rows = await server.database.query(blocks("sql", page)[0]!);
+      const csv = [Object.keys(rows[0]!), ...rows.map((row) => Object.values(row))].join("\n");
+      await writeFile(join(folder, "user_point.csv"), csv);
+
+      const [bringIn, compare, exportAll] = blocks("sh", page).map(inFolder);
+      expect(await shell(bringIn!)).toMatch(/^2 lines, .*: 2 imported, 0 bad\n$/);
+      const shown = await shell(compare!);
+      expect(shown).toMatch(/balance +70\n.*\nrecharged +100\nconsumed +25\nexpired +5\n/);
+      expect(shown).toContain("all in order");
+      expect(await shell(bringIn!)).toContain("2 imported, 2 of them before, 0 bad\n");
+      await shell(exportAll!);
+      const entries = await readFile(join(folder, "entries.ndjson"), "utf8");
+      const { length } = await server.database.query("select from points.entry");
+      expect(entries.trimEnd().split("\n")).toHaveLength(length);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+
+  test("names functions of the contract alone", async () => {
+    const page = await readFile("docs/migration.md", "utf8");
+    const calls = [...page.matchAll(/^\| .* \| .*?`(\w+) \{([^}]*)\}`/gm)];
+    expect(calls.length).toBeGreaterThan(8);
+    for (const [, rpc, fields] of calls) {
+      const { input } = PointsService.methods.find(({ name }) => name === rpc)!;
+      const has = input.fields.map(({ name }) => name);
+      for (const field of fields!.split(", ")) expect(has).toContain(field);
+    }
+  });
+});
+
+function blocks(language: string, page = readme): string[] {
+  return [...page.replaceAll(/^ {3}/gm, "").matchAll(new RegExp(`^\`\`\`${language}\n([^]*?)^\`\`\`$`, "gm"))].map(
     ([, block]) => block!,
   );
 }
 
 async function shell(block: string): Promise<string> {
-  const env = { ...process.env, POINTS_URL: server.baseUrl };
+  const env = { ...process.env, POINTS_URL: server.baseUrl, DATABASE_URL: server.database.url };
   return (await run("bash", ["-c", atServer(block)], { env })).stdout;
 }
 
