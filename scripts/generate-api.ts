@@ -7,6 +7,7 @@ import {
   type DescField,
   type DescFile,
   type DescMessage,
+  type DescMethod,
   type DescService,
   fromBinary,
   ScalarType,
@@ -45,16 +46,16 @@ export async function describeApi(): Promise<string> {
 
 function describeService(service: DescService): string[] {
   const rpcs = service.methods.flatMap((rpc) => {
-    const takes = `${rpc.methodKind.includes("client") || isBidi(rpc) ? "stream of " : ""}`;
-    const gives = `${rpc.methodKind === "server_streaming" || isBidi(rpc) ? "stream of " : ""}`;
+    const takes = isStream(rpc, "client_streaming") ? "stream of " : "";
+    const gives = isStream(rpc, "server_streaming") ? "stream of " : "";
     const shape = `Takes a ${takes}${link(rpc.input)}, answers with a ${gives}${link(rpc.output)}.`;
     return [`### ${rpc.name}`, commentOf(rpc), shape];
   });
   return [`## ${service.name}`, commentOf(service), ...rpcs];
 }
 
-function isBidi({ methodKind }: { methodKind: string }): boolean {
-  return methodKind === "bidi_streaming";
+function isStream({ methodKind }: DescMethod, way: DescMethod["methodKind"]): boolean {
+  return methodKind === way || methodKind === "bidi_streaming";
 }
 
 function describeMessage(message: DescMessage): string[] {

@@ -27,7 +27,7 @@ id,user_id,balance,total_recharged,total_consumed,total_expired,expire_time
 
   test("makes them with equal totals, and says which lines are bad and why", async () => {
     const file = await fileOf("user_point.csv", CSV);
-    const { code, stdout, stderr } = await points("import", file);
+    const { code, stdout, stderr } = await runAt(server, "import", file);
     expect(stderr.trimEnd().split("\n").toSorted()).toEqual([
       `${file}:3: total_recharged 11 is not balance 10 + total_consumed 0 + total_expired 0`,
       expect.stringMatching(/:4: user_id .* \(FIELD_INVALID\)$/),
@@ -53,10 +53,10 @@ id,user_id,balance,total_recharged,total_consumed,total_expired,expire_time
   test("changes nothing the second time, and refuses other figures for the same user", async () => {
     const file = await fileOf("again.csv", CSV);
     const before = await figures(server);
-    const { stdout } = await points("import", file);
+    const { stdout } = await runAt(server, "import", file);
     expect(stdout).toContain("4 imported, 3 of them before, 4 bad\n");
     const other = await fileOf("other.csv", CSV.replace("ada,70,100", "ada,71,101"));
-    expect((await points("import", other)).stderr).toMatch(/:2: .*\(REQUEST_ID_REUSED\)/);
+    expect((await runAt(server, "import", other)).stderr).toMatch(/:2: .*\(REQUEST_ID_REUSED\)/);
     expect(await figures(server)).toEqual(before);
     await auditDatabase(server.database.url);
   });
@@ -65,7 +65,7 @@ id,user_id,balance,total_recharged,total_consumed,total_expired,expire_time
     await server.client.recharge({ userId: "ivy", points: 9n });
     const line = { user_id: "ivy", balance: 1, total_recharged: 3, total_consumed: 2 };
     const file = await fileOf("ivy.ndjson", `${JSON.stringify({ ...line, total_expired: "0" })}\n`);
-    expect(await points("import", file)).toMatchObject({
+    expect(await runAt(server, "import", file)).toMatchObject({
       code: 1,
       stderr: `${file}:1: ivy had entries before: only one recharge was added to it, as entry 2\n`,
     });
@@ -88,7 +88,7 @@ describe("importing operations", () => {
     ];
     const file = await fileOf("operations.ndjson", lines.join("\r\n"));
     for (const before of ["", ", 3 of them before"]) {
-      const { code, stdout, stderr } = await points("import", file);
+      const { code, stdout, stderr } = await runAt(server, "import", file);
       expect(code).toBe(1);
       expect(stdout).toMatch(new RegExp(`: 3 imported${before}, 5 bad\n$`));
       expect(stderr.trimEnd().split("\n").toSorted()).toEqual([
@@ -125,7 +125,7 @@ describe("importing operations", () => {
       );
     });
     const file = await fileOf("many.ndjson", lines.join("\n"));
-    expect(await pointsAt(small, "import", file)).toMatchObject({
+    expect(await runAt(small, "import", file)).toMatchObject({
       code: 0,
       stderr: "",
       stdout: expect.stringMatching(/^420 lines, .*: 420 imported, 0 bad\n$/),
@@ -147,14 +147,14 @@ describe("exporting, and importing what was exported", () => {
     const { entries } = await auditDatabase(from.database.url);
     expect(lines).toHaveLength(entries);
 
-    expect(await pointsAt(to, "import", file)).toMatchObject({ code: 0, stderr: "" });
+    expect(await runAt(to, "import", file)).toMatchObject({ code: 0, stderr: "" });
     await expire(from, to);
     expect(await figures(to)).toEqual(await figures(from));
-    expect(await lots(to)).toEqual(await lots(from));
+    expect(await lotsOf(to)).toEqual(await lotsOf(from));
     expect(await holds(to)).toEqual(await holds(from));
     expect((await holds(to)).length).toBeGreaterThan(5);
 
-    const again = await pointsAt(to, "import", file);
+    const again = await runAt(to, "import", file);
     expect(again.stdout).toContain(`${entries.toLocaleString("en")} of them before, 0 bad`);
     expect(await figures(to)).toEqual(await figures(from));
     await auditDatabase(to.database.url);
@@ -171,7 +171,7 @@ describe("exporting, and importing what was exported", () => {
     const { stdout } = await runPoints({ DATABASE_URL: database.url }, ["export"]).exit;
     const lines = stdout.split("\n").filter((_, index) => index !== 1);
     const file = await fileOf("gap.ndjson", lines.join("\n").replace('"points":"2"', '"points":"1"'));
-    const { stderr } = await points("import", file);
+    const { stderr } = await runAt(server, "import", file);
     expect(stderr.split("\n").toSorted()).toEqual([
       "",
       `${file}:2: entry 2 of a is missing`,
@@ -181,12 +181,12 @@ describe("exporting, and importing what was exported", () => {
 });
 
 test("the command line names the file that it cannot read", async () => {
-  expect(await points("import")).toMatchObject({ code: 2 });
-  expect(await points("import", "/nowhere.csv")).toMatchObject({
+  expect(await runAt(server, "import")).toMatchObject({ code: 2 });
+  expect(await runAt(server, "import", "/nowhere.csv")).toMatchObject({
     code: 1,
     stderr: expect.stringMatching(/^points: cannot read \/nowhere.csv: ENOENT/),
   });
-  expect(await points("import", ".", "--format", "xml")).toMatchObject({ code: 2 });
+  expect(await runAt(server, "import", ".", "--format", "xml")).toMatchObject({ code: 2 });
 });
 
 /** A life of 20 accounts, with all kinds of entries; some lots and holds end a second later. */
@@ -236,7 +236,7 @@ async function figures({ database }: TestServer): Promise<unknown[][]> {
 }
 
 /** What there is left of the same life and priority. */
-async function lots({ database }: TestServer): Promise<unknown[]> {
+async function lotsOf({ database }: TestServer): Promise<unknown[]> {
   return database.query(`
     select user_id, priority, expire_time, sum(remaining) as remaining from points.lot
     where remaining > 0 group by 1, 2, 3 order by 1, 2, 3`);
@@ -254,10 +254,6 @@ async function fileOf(name: string, text: string): Promise<string> {
   return file;
 }
 
-function points(...args: string[]) {
-  return pointsAt(server, ...args);
-}
-
-function pointsAt({ baseUrl }: TestServer, ...args: string[]) {
+function runAt({ baseUrl }: TestServer, ...args: string[]) {
   return runPoints({ POINTS_URL: baseUrl }, args).exit;
 }
