@@ -186,8 +186,8 @@ describe("the command line", () => {
     expect((await runPoints({}, ["help"]).exit).stdout).toBe(stdout);
     const [, above] = /^([^]*?)\n"points COMMAND --help"/.exec(stdout)!;
     const commands = [...above!.matchAll(/^ {2}(\w+) /gm)].map(([, name]) => name!);
-    expect(commands.slice(0, 4)).toEqual(["serve", "migrate", "verify", "sweep"]);
-    expect(commands.slice(4)).toEqual(["account", "recharge", "consume", "statement"]);
+    expect(commands.slice(0, 5)).toEqual(["serve", "migrate", "verify", "sweep", "export"]);
+    expect(commands.slice(5)).toEqual(["account", "recharge", "consume", "statement", "import"]);
     for (const command of commands) {
       const help = await runPoints({}, [command, "--help"]).exit;
       expect(help).toMatchObject({ code: 0, stderr: "" });

@@ -83,7 +83,8 @@ describe("the page on errors", () => {
     const proto = await readFile("proto/points/v1/error_reason.proto", "utf8");
     // Each value's comment begins with its code.
     const values = [...proto.matchAll(/((?: {2}\/\/ .*\n)+) {2}ERROR_REASON_(\w+) =/g)].slice(1);
-    const reasons = values.map(([, comment, name]) => `${name} ${/\/\/ (\w+):/.exec(comment!)?.[1]}`);
+    const codeIn = (comment: string) => /\/\/ (\w+):/.exec(comment)?.[1];
+    const reasons = values.map(([, comment, name]) => `${name} ${codeIn(comment!)}`);
     expect(reasons).toHaveLength(ErrorReasonSchema.values.length - 1);
     expect(rows.toSorted()).toEqual(reasons.toSorted());
   });
@@ -106,7 +107,8 @@ describe("the page on migration", () => {
   test("brings an older table over, and a ledger to another, by its commands", async () => {
     const page = await readFile("docs/migration.md", "utf8");
     const folder = await mkdtemp(join(tmpdir(), "points-migration-"));
-    const inFolder = (text: string) => text.replaceAll(/user_point\.csv|entries\.ndjson/g, `${folder}/$&`);
+    const inFolder = (text: string) =>
+      text.replaceAll(/user_point\.csv|entries\.ndjson/g, `${folder}/$&`);
     try {
       await server.database.query(`
         create table user_point (

@@ -76,7 +76,8 @@ export async function makeAccount(line: AccountLine, run: Apply): Promise<void> 
 
 function pointsOf(fields: Readonly<Record<string, unknown>>, name: string): bigint {
   const value = fields[name];
-  if (value === undefined || value === null || value === "") throw new BadLine(`${name} is missing`);
+  const isThere = value !== undefined && value !== null && value !== "";
+  if (!isThere) throw new BadLine(`${name} is missing`);
   const isWhole = typeof value === "number" ? Number.isSafeInteger(value) : isDigits(value);
   const points = isWhole ? BigInt(value as number | string) : -1n;
   if (points >= 0n && points <= MAX_TOTAL) return points;

@@ -34,7 +34,7 @@ const UNDER_WAY_MAX_LINES = 20_000;
  * export writes them, whichever its first line has. The server may know some of it from an import
  * before: that changes nothing.
  *
- * In memory it keeps some thousand lines, and of entries the lots of the account that is being read.
+ * In memory it keeps some thousand lines, and of entries the lots of the accounts under way.
  *
  * @throws {ConnectError} if the server does not answer, or refuses all there is
  */
@@ -115,8 +115,9 @@ async function* unitsOf(records: AsyncIterable<FileRecord>): AsyncGenerator<Unit
             yield journalUnit(journal);
             journal = undefined;
           }
-          journal ??= { line: record.line, lines: 0, fold: startFold(entry.userId), bad: undefined };
-          addEntry(journal, record.line, entry);
+          const { line } = record;
+          journal ??= { line, lines: 0, fold: startFold(entry.userId), bad: undefined };
+          addEntry(journal, line, entry);
         }
       }
     } catch (error) {

@@ -36,7 +36,7 @@ export type Making = { readonly apply: Apply; readonly wasDone: () => boolean };
  * so that nothing is applied twice. They carry the digest of what the account was, so that the
  * server refuses to make it another one too, under the same ids.
  *
- * `apply` throws `BadLine` if the server refuses an operation, or if the account had entries before.
+ * `apply` throws `BadLine` if the server refuses an operation, or the account had entries before.
  */
 export function startMaking(send: Send, userId: string, digest: string): Making {
   let wasDone = true;
@@ -65,7 +65,10 @@ export function startMaking(send: Send, userId: string, digest: string): Making 
 export async function applyOperation(send: Send, operation: Operation): Promise<Done> {
   const { result } = await send(operation);
   if (result.case === undefined) throw new BadLine("has an answer that this version cannot read");
-  if (result.case !== "error") return { entry: result.value.entry, replayed: result.value.replayed };
+  if (result.case !== "error") {
+    const { entry, replayed } = result.value;
+    return { entry, replayed };
+  }
   const refusal = refusalOf(result.value);
   const fields = refusal?.violations.map(({ field, description }) => `${field} ${description}`);
   const what = fields?.length ? fields.join("; ") : result.value.message;
