@@ -47,8 +47,8 @@ export function startMaking(send: Send, userId: string, digest: string): Making 
     const done = await applyOperation(send, create(OperationSchema, { operation }));
     // Else what is consumed or frozen next might be points that were there before.
     if (isFirst && done.entry?.sequence !== 1n) {
-      const at = `as entry ${done.entry?.sequence}`;
-      throw new BadLine(`${userId} had entries before: only one recharge was added to it, ${at}`);
+      const at = `began with entry ${done.entry?.sequence}, and was stopped`;
+      throw new BadLine(`${userId} had entries before: its import ${at}`);
     }
     isFirst = false;
     wasDone &&= done.replayed;

@@ -33,11 +33,15 @@ export async function restore(fold: Fold, run: Apply): Promise<void> {
 
   for (const [number, hold] of [...holds].toSorted(([, a], [, b]) => compareLongest(a, b))) {
     if (hold.points === 0n) continue;
-    for (const { lot: of, points } of hold.allocations) {
-      await rechargeLot(`hold-${number}-lot-${of}`, points, lots.get(of)!, run, hold.expireTime);
+    const name = `hold-${number}`;
+    const recharges = hold.allocations.map(({ lot: of, points }) =>
+      rechargeLot(`${name}-lot-${of}`, points, lots.get(of)!, run, hold.expireTime),
+    );
+    if (where.name === name) {
+      await Promise.all(recharges);
+      await spendAndRefund(refunded, where.points, run);
     }
-    if (where.name === `hold-${number}`) await spendAndRefund(refunded, where.points, run);
-    await freeze(`hold-${number}`, hold, run);
+    await freezeAfter(recharges, name, hold, run);
   }
   for (const [number, lot] of lots) {
     if (lot.remaining > 0n) await rechargeLot(`lot-${number}`, lot.remaining, lot, run);
@@ -98,6 +102,21 @@ async function rechargeLot(
   const { entry } = await run(`${name}-past`, { case: "recharge", value: { points } });
   const target = { case: "lot", value: entry!.sequence } as const;
   await run(`${name}-expired`, { case: "expire", value: { target } });
+}
+
+/**
+ * Freezes the points that these recharges bring, in the same call: else a lot's time might come in
+ * between. Only where a recharge has to be made again must the freeze be, too.
+ */
+async function freezeAfter(
+  recharges: readonly Promise<void>[],
+  name: string,
+  hold: FoldedHold,
+  run: Apply,
+): Promise<void> {
+  const [frozen, ...recharged] = await Promise.allSettled([freeze(name, hold, run), ...recharges]);
+  for (const one of recharged) if (one.status === "rejected") throw one.reason;
+  if (frozen.status === "rejected") await freeze(name, hold, run);
 }
 
 /** A hold past its time is left out: its points are back in their lots. */

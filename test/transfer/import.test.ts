@@ -67,7 +67,7 @@ id,user_id,balance,total_recharged,total_consumed,total_expired,expire_time
     const file = await fileOf("ivy.ndjson", `${JSON.stringify({ ...line, total_expired: "0" })}\n`);
     expect(await runAt(server, "import", file)).toMatchObject({
       code: 1,
-      stderr: `${file}:1: ivy had entries before: only one recharge was added to it, as entry 2\n`,
+      stderr: `${file}:1: ivy had entries before: its import began with entry 2, and was stopped\n`,
     });
   });
 });
