@@ -1,5 +1,6 @@
 import { fromJson, type JsonValue, toBinary } from "@bufbuild/protobuf";
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
+import type { Random } from "../support/random.ts";
 import { envelope } from "../support/raw-call.ts";
 import {
   END_HEADERS,
@@ -11,7 +12,7 @@ import {
   TYPE,
   uint32,
 } from "./frames.ts";
-import { mutated, mutatedJson, type Random } from "./mutate.ts";
+import { mutated, mutatedJson } from "./mutate.ts";
 
 /** One call, with something odd in its headers, its frames of gRPC or its message. */
 export type CallInput = {

@@ -5,8 +5,8 @@ import { parseArgs } from "node:util";
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
 import { startEmbedded } from "../../src/embedded.ts";
 import { auditDatabase } from "../support/audit.ts";
+import { type Random, randomOf } from "../support/random.ts";
 import { type CallInput, callInput, wireInput, type WireInput } from "./fuzz-inputs.ts";
-import { type Random, randomOf } from "./mutate.ts";
 import { serveApart, type Served } from "./served.ts";
 import { HELLO, openWire } from "./wire.ts";
 

@@ -1,26 +1,4 @@
-/** Chance that can be had again: the same seed gives the same. */
-export type Random = {
-  /** A whole number below `end`. */
-  below(end: number): number;
-  chance(often: number): boolean;
-  pick<T>(from: readonly T[]): T;
-};
-
-/** Mulberry32. */
-export function randomOf(seed: number): Random {
-  let state = seed >>> 0;
-  const below = (end: number) => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * end);
-  };
-  return {
-    below,
-    chance: (often) => below(1_000) < often * 1_000,
-    pick: (from) => from[below(from.length)]!,
-  };
-}
+import type { Random } from "../support/random.ts";
 
 const SIZE_MAX = 60_000;
 const BYTES = [0, 1, 0x0a, 0x7f, 0x80, 0xc0, 0xfe, 0xff];

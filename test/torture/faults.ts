@@ -8,7 +8,7 @@ import type { Cut } from "./link.ts";
 import { BOUNDARY_MICROS } from "./operations.ts";
 import type { Postgres } from "./postgres.ts";
 import type { Proxy } from "./proxy.ts";
-import type { Random } from "./random.ts";
+import type { Random } from "../support/random.ts";
 import type { Restart, Server } from "./servers.ts";
 
 /** What can be broken. */

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { CallOptions } from "@connectrpc/connect";
 import { openedOf, type Outcome, thrownOutcome } from "./history.ts";
 import { walkPages } from "./pages.ts";
-import type { Random } from "./random.ts";
+import type { Random } from "../support/random.ts";
 import type { Item, Rounds } from "./rounds.ts";
 import { type Done, sendAlone, sendBatch, sendStream } from "./send.ts";
 import type { Target } from "./targets.ts";

@@ -2,7 +2,7 @@ import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { OperationSchema } from "../../gen/points/v1/points_pb.ts";
 import type { SetOperation } from "./decide.ts";
 import type { Asked, History } from "./history.ts";
-import type { Random } from "./random.ts";
+import type { Random } from "../support/random.ts";
 import { timestampOf } from "./time.ts";
 
 /** An account under load, and what its clients have seen of it, newest last. */

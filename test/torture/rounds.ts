@@ -2,7 +2,7 @@ import { performance } from "node:perf_hooks";
 import type { Clock } from "./clock.ts";
 import type { Outcome } from "./history.ts";
 import { type Account, newAccount, nextAsked } from "./operations.ts";
-import type { Random } from "./random.ts";
+import type { Random } from "../support/random.ts";
 
 /** Accounts that are asked together for a while, then left alone and checked. */
 export type Round = {

@@ -5,7 +5,7 @@ import { expectNoDeadlocks } from "./deadlocks.ts";
 import { startDeployment, type Storage } from "./deployment.ts";
 import { type Recoveries, startFaults, type Weights } from "./faults.ts";
 import type { Callers } from "./load.ts";
-import { randomOf } from "./random.ts";
+import { randomOf } from "../support/random.ts";
 import { targetAt } from "./targets.ts";
 import { underLoad } from "./under-load.ts";
 

@@ -6,7 +6,7 @@ import type { Clock } from "./clock.ts";
 import type { Faults } from "./faults.ts";
 import { type Load, startLoad } from "./load.ts";
 import { pricesOf } from "./pricing.ts";
-import type { Random } from "./random.ts";
+import type { Random } from "../support/random.ts";
 import { startRounds } from "./rounds.ts";
 import type { Report, RunOptions } from "./run.ts";
 import type { Target } from "./targets.ts";

@@ -2,6 +2,8 @@
 export type Random = {
   /** 0 to 1, without 1. */
   unit(): number;
+  /** A whole number from 0 on, below `end`. */
+  below(end: number): number;
   /** A whole number from `min` to `max`, both among them. */
   whole(min: number, max: number): number;
   /** Whether something that happens so often, of 1, happens now. */
@@ -20,12 +22,14 @@ export function randomOf(seed: number): Random {
     mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   };
-  const whole = (min: number, max: number) => min + Math.floor(unit() * (max - min + 1));
+  const below = (end: number) => Math.floor(unit() * end);
+  const whole = (min: number, max: number) => min + below(max - min + 1);
   return {
     unit,
+    below,
     whole,
     chance: (often) => unit() < often,
-    pick: (from) => from[whole(0, from.length - 1)]!,
+    pick: (from) => from[below(from.length)]!,
     weighted<Name extends string>(weights: Readonly<Partial<Record<Name, number>>>): Name {
       const all = Object.entries<number | undefined>(weights) as [Name, number][];
       let left = unit() * all.reduce((sum, [, weight]) => sum + weight, 0);
