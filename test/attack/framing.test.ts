@@ -1,25 +1,14 @@
 import { brotliCompressSync, deflateSync, gzipSync } from "node:zlib";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { END_STREAM, type Field, frame, TYPE } from "./frames.ts";
-import { CALL, data, headers, startTarget, type Target } from "./target.ts";
+import { CALL, data, headers, useTarget } from "./target.ts";
 import { HELLO, openWire, type Wire } from "./wire.ts";
 
 // gRPC's own frames, by the byte, through both that answer them: the fast way takes the content
 // type in small letters alone, and Connect the rest. Timeouts that are malformed are in
 // test/rpc/deadlines.test.ts.
 
-let target: Target;
-beforeAll(async () => {
-  target = await startTarget();
-});
-afterEach(() => target.expectAnswer());
-afterAll(async () => {
-  try {
-    await target.expectUnharmed();
-  } finally {
-    await target.stop();
-  }
-});
+const target = useTarget();
 
 /** Of a recharge that would be applied: `user_id: "ada", points: 5`. */
 const GOOD = Buffer.from("0a036164612005", "hex");
@@ -96,9 +85,9 @@ describe.each([
   ["Connect", "application/GRPC"],
 ])("by %s", (_, type) => {
   test.each(cases)("%s: %s", async (_what, answer, body, fields = []) => {
-    const before = await target.rows();
+    const before = await target().rows();
     expect(await answerTo(type, body, fields)).toBe(answer);
-    expect(answer === OK ? before : await target.rows()).toEqual(before);
+    expect(answer === OK ? before : await target().rows()).toEqual(before);
   });
 });
 
@@ -126,15 +115,15 @@ describe("the content type", () => {
     ].map((type): [string, string] => [type, "415"]),
   ];
   test.each(types)("%s: %s", async (type, answer) => {
-    const before = await target.rows();
+    const before = await target().rows();
     expect(await answerTo(type, framed(GOOD), [])).toBe(answer);
-    expect(answer === OK ? before : await target.rows()).toEqual(before);
+    expect(answer === OK ? before : await target().rows()).toEqual(before);
   });
 });
 
 /** What a recharge of these bytes comes to: status, status of gRPC, reason. */
 async function answerTo(type: string, body: Uint8Array, fields: readonly Field[]): Promise<string> {
-  const wire = openWire(target.port);
+  const wire = openWire(target().port);
   const head = CALL.map(([name, value]): Field => {
     if (name === ":path") return [name, "/points.v1.PointsService/Recharge"];
     return [name, name === "content-type" ? type : value];

@@ -1,22 +1,11 @@
 import * as net from "node:net";
 import { once } from "node:events";
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { startTarget, type Target } from "./target.ts";
+import { expect, test } from "vitest";
+import { useTarget } from "./target.ts";
 
 // HTTP/1.1 on the same port, by the byte.
 
-let target: Target;
-beforeAll(async () => {
-  target = await startTarget();
-});
-afterEach(() => target.expectAnswer());
-afterAll(async () => {
-  try {
-    await target.expectUnharmed();
-  } finally {
-    await target.stop();
-  }
-});
+const target = useTarget();
 
 const JSON_BODY = `{"userId":"mallory"}`;
 
@@ -65,8 +54,8 @@ test.each<[string, string, string]>([
   ["gzip that is none", "400", post(`Content-Encoding: gzip\r\n${sized}`)],
   ["half a body, and no more", "400", HALF],
 ])("%s: %s", async (_, answer, text) => {
-  const before = await target.rows();
-  const socket = net.connect({ port: target.port, host: "127.0.0.1" });
+  const before = await target().rows();
+  const socket = net.connect({ port: target().port, host: "127.0.0.1" });
   let seen = "";
   socket.on("data", (chunk) => (seen += chunk.toString("latin1"))).on("error", () => {});
   // Who half-closes takes no answer, to Node; only what is cut short is told so.
@@ -74,5 +63,5 @@ test.each<[string, string, string]>([
   else socket.write(text, "latin1");
   await once(socket, "close");
   expect(/^HTTP\/1\.1 (\d+) /.exec(seen)?.[1] ?? "closed").toBe(answer);
-  expect(answer === "200" ? before : await target.rows()).toEqual(before);
+  expect(answer === "200" ? before : await target().rows()).toEqual(before);
 });

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import {
   ACK,
   END_HEADERS,
@@ -13,34 +13,14 @@ import {
   TYPE,
   uint32,
 } from "./frames.ts";
-import {
-  ADA,
-  CALL,
-  data,
-  headers,
-  startTarget,
-  type Target,
-  withField,
-  without,
-} from "./target.ts";
+import { ADA, CALL, data, headers, useTarget, withField, without } from "./target.ts";
 import { HELLO, openWire } from "./wire.ts";
 
 // What a connection of HTTP/2 may bring. Where RFC 9113 calls it the stream's error, that stream
 // alone ends; where the connection's, the connection. Every case is of one connection, and then
 // another one is answered.
 
-let target: Target;
-beforeAll(async () => {
-  target = await startTarget();
-});
-afterEach(() => target.expectAnswer());
-afterAll(async () => {
-  try {
-    await target.expectUnharmed();
-  } finally {
-    await target.stop();
-  }
-});
+const target = useTarget();
 
 const PATH = "/points.v1.PointsService/GetOrCreate";
 const more = (...fields: Field[]) => [...CALL, ...fields];
@@ -58,7 +38,7 @@ const [RESET_1, PROTOCOL_ERROR, INTERNAL, FLOW, CLOSED, SIZE, COMPRESSION, CALM]
 
 /** What becomes of stream 1, or of the connection if it ends first or is all there is to see. */
 async function answerTo(expected: string, bytes: readonly Uint8Array[]): Promise<string> {
-  const wire = openWire(target.port);
+  const wire = openWire(target().port);
   try {
     wire.send(HELLO, ...bytes);
     if (expected === "alive") {
@@ -146,9 +126,9 @@ describe("a head", () => {
     ["metadata that is no base64", "200 grpc 0", more(["x-bin", "!!!"])],
   ];
   test.each([...authorities, ...paths, ...pseudo, ...fields])("%s: %s", async (_, answer, head) => {
-    const before = await target.rows();
+    const before = await target().rows();
     expect(await answerTo(answer, [headers(head), data(ADA)])).toBe(answer);
-    expect(await target.rows()).toEqual(before);
+    expect(await target().rows()).toEqual(before);
   });
 });
 
@@ -250,9 +230,9 @@ describe("a frame", () => {
     ["that is the preface again", SIZE, [PREFACE, none]],
   ];
   test.each(cases)("%s: %s", async (_, answer, bytes) => {
-    const before = await target.rows();
+    const before = await target().rows();
     expect(await answerTo(answer, bytes)).toBe(answer);
-    expect(await target.rows()).toEqual(before);
+    expect(await target().rows()).toEqual(before);
   });
 });
 
@@ -267,14 +247,14 @@ describe("a caller who goes away", () => {
       [method, "by a reset within its message", [data(ADA.subarray(0, 7), 1, 0), reset]],
     ]),
   )("from %s %s is no bug of the server's", async (method, _, bytes) => {
-    const before = await target.rows();
-    const wire = openWire(target.port);
+    const before = await target().rows();
+    const wire = openWire(target().port);
     const head = withField(":path", `/points.v1.PointsService/${method}`);
     wire.send(HELLO, headers(head), ...bytes);
     expect(await wire.pings()).toBe(true);
     wire.close();
-    await target.expectUnharmed();
-    expect(await target.rows()).toEqual(before);
+    await target().expectUnharmed();
+    expect(await target().rows()).toEqual(before);
   });
 });
 
@@ -354,13 +334,13 @@ describe("a flood", () => {
     ["256 calls by who never takes the answers", "alive", () =>
       joined(settings([4, 0]), times(256, (n) => joined(headers(CALL, n), data(ADA, n))))],
   ])("of %s: %s", async (_, expected, make) => {
-    const wire = openWire(target.port);
+    const wire = openWire(target().port);
     wire.send(HELLO, make());
     const isAnswered = await wire.pings();
     const isOpen = wire.state() === "alive";
     expect(isAnswered ? "alive" : isOpen ? "silent" : "cut off").toBe(expected);
     // While that connection is still there.
-    await target.expectAnswer();
+    await target().expectAnswer();
     wire.close();
   });
 

@@ -1,24 +1,13 @@
 import type { ConnectError } from "@connectrpc/connect";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { readRefusal } from "../support/error-info.ts";
 import { callConnectProto, callGrpc, callJson, envelope } from "../support/raw-call.ts";
-import { startTarget, type Target } from "./target.ts";
+import { useTarget } from "./target.ts";
 
 // Messages that are well framed, and odd within. The limits of fields and the plainer mistakes
 // are in test/rpc/bad-input.test.ts.
 
-let target: Target;
-beforeAll(async () => {
-  target = await startTarget();
-});
-afterEach(() => target.expectAnswer());
-afterAll(async () => {
-  try {
-    await target.expectUnharmed();
-  } finally {
-    await target.stop();
-  }
-});
+const target = useTarget();
 
 const OK = "applied";
 const UNREADABLE = "InvalidArgument FIELD_INVALID NOT_APPLIED";
@@ -119,14 +108,14 @@ describe("protobuf", () => {
   ])("by %s", (_, type) => {
     test.each(all)("%s: %s", async (_what, answer, message, method = "Recharge") => {
       const call = { method, body: envelope(message), headers: { "content-type": type } };
-      await expectOutcome(answer, callGrpc(target.baseUrl, call));
+      await expectOutcome(answer, callGrpc(target().baseUrl, call));
     });
   });
 
   test("is the same over HTTP/1.1", async () => {
     for (const [, answer, message, method = "Recharge"] of [...depth, ...numbers, ...wireTypes]) {
       const call = { method, body: Uint8Array.from(message) };
-      await expectOutcome(answer, callConnectProto(target.baseUrl, call));
+      await expectOutcome(answer, callConnectProto(target().baseUrl, call));
     }
   });
 });
@@ -142,7 +131,7 @@ describe("a stream whose second message", () => {
     ["is too large", "ResourceExhausted MESSAGE_TOO_LARGE NOT_APPLIED", hex("00 7fffffff")],
   ])("%s ends: %s", async (_, answer, second) => {
     const body = Buffer.concat([first, second]);
-    const error = await callGrpc(target.baseUrl, { method: "Apply", body });
+    const error = await callGrpc(target().baseUrl, { method: "Apply", body });
     expect(outcomeOf(error!)).toBe(answer);
   });
 });
@@ -207,25 +196,25 @@ describe("JSON", () => {
     ["a priority that is true", invalid("priority"), recharge(`"priority":true`)],
     ["a priority in quotes", OK, recharge(`"priority":"7"`)],
   ])("%s: %s", async (_, answer, body) => {
-    await expectOutcome(answer, callJson(target.baseUrl, { method: "Recharge", body }));
+    await expectOutcome(answer, callJson(target().baseUrl, { method: "Recharge", body }));
     const headers = { "content-type": "application/grpc+json" };
     const call = { method: "Recharge", body: envelope(Buffer.from(body)), headers };
-    await expectOutcome(answer, callGrpc(target.baseUrl, call));
+    await expectOutcome(answer, callGrpc(target().baseUrl, call));
   });
 
   test("in UTF-16 is not read", async () => {
     const body = Uint8Array.from(Buffer.from(amount("5"), "utf16le"));
-    await expectOutcome(UNREADABLE, callJson(target.baseUrl, { method: "Recharge", body }));
+    await expectOutcome(UNREADABLE, callJson(target().baseUrl, { method: "Recharge", body }));
   });
 });
 
 /** Code, reason, outcome and fields of a refusal, which must change nothing, or OK. */
 async function expectOutcome(answer: string, call: ReturnType<typeof callGrpc>): Promise<void> {
-  const before = await target.rows();
+  const before = await target().rows();
   const error = await call;
   expect(error === undefined ? OK : outcomeOf(error)).toBe(answer);
   expect(error?.rawMessage.length ?? 0).toBeLessThanOrEqual(500);
-  expect(answer === OK ? before : await target.rows()).toEqual(before);
+  expect(answer === OK ? before : await target().rows()).toEqual(before);
 }
 
 function outcomeOf(error: ConnectError): string {

@@ -1,4 +1,4 @@
-import { expect } from "vitest";
+import { afterAll, afterEach, beforeAll, expect } from "vitest";
 import { testDatabase } from "../support/database.ts";
 import { END_HEADERS, END_STREAM, type Field, frame, headerBlock, TYPE } from "./frames.ts";
 import { serveApart } from "./served.ts";
@@ -21,8 +21,29 @@ export type Target = {
 // no further. What leaks, or is kept for who never reads, goes past this.
 const GROWTH_MAX_MIB = 700;
 
-/** Starts one, with a database of its own, in which "ada" has points. */
-export async function startTarget(): Promise<Target> {
+/**
+ * Gives the tests of a file a target, which must answer after each of them and be unharmed at the
+ * end. It has a database of its own, in which "ada" has an account.
+ *
+ * @returns the target, while tests run
+ */
+export function useTarget(): () => Target {
+  let target: Target;
+  beforeAll(async () => {
+    target = await startTarget();
+  });
+  afterEach(() => target.expectAnswer());
+  afterAll(async () => {
+    try {
+      await target.expectUnharmed();
+    } finally {
+      await target.stop();
+    }
+  });
+  return () => target;
+}
+
+async function startTarget(): Promise<Target> {
   const database = await testDatabase();
   const server = await serveApart({ DATABASE_URL: database.url });
   const target: Target = {
