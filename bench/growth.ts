@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { statfs } from "node:fs/promises";
 import { promisify } from "node:util";
 import { openOrm } from "../src/store/orm.ts";
-import { verify } from "../src/verify.ts";
+import { verify } from "../src/verify/verify.ts";
 import type { Database } from "./cluster.ts";
 import { type Comparison, compare, measureSide, type Measuring, type Side } from "./compare.ts";
 import type { GrowthPlan } from "./growth-plan.ts";

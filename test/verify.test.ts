@@ -6,7 +6,7 @@ import type { Command, Mutation } from "../src/ledger/command.ts";
 import { hashEntry } from "../src/ledger/entry.ts";
 import { isRejection } from "../src/ledger/rejection.ts";
 import { type EntryRow, toEntry } from "../src/store/entries.ts";
-import { verify } from "../src/verify.ts";
+import { verify } from "../src/verify/verify.ts";
 import { testDatabase, type TestDatabase } from "./support/database.ts";
 import { NOW } from "./support/statement.ts";
 

@@ -1,4 +1,4 @@
-import { verify, type Wrong } from "../verify.ts";
+import { verify, type Wrong } from "../verify/verify.ts";
 import { readAllArguments } from "./arguments.ts";
 import { withDatabase } from "./database.ts";
 

@@ -8,7 +8,7 @@ import { ServerReflection } from "../../gen/grpc/reflection/v1/reflection_pb.ts"
 import { ConsumeRequestSchema, PointsService } from "../../gen/points/v1/points_pb.ts";
 import { ANYBODY, SCOPES } from "../../src/auth/caller.ts";
 import { denialOfMethod } from "../../src/auth/rules.ts";
-import { verify } from "../../src/verify.ts";
+import { verify } from "../../src/verify/verify.ts";
 import { clientWith, tokenOf, writeCallers } from "../support/callers.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { readRefusal, refusalOf } from "../support/error-info.ts";

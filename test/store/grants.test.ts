@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vit
 import { migrate } from "../../src/store/migrate.ts";
 import { openOrm } from "../../src/store/orm.ts";
 import { sweep } from "../../src/sweep.ts";
-import { verify } from "../../src/verify.ts";
+import { verify } from "../../src/verify/verify.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { runPoints } from "../support/processes.ts";
 import { points } from "../support/requests.ts";

@@ -1,5 +1,5 @@
 import { openOrm } from "../../src/store/orm.ts";
-import { verify } from "../../src/verify.ts";
+import { verify } from "../../src/verify/verify.ts";
 
 /**
  * Checks a whole database against what the ledger promises, as `points verify` does.

@@ -1,6 +1,6 @@
-import type { Orm } from "./store/orm.ts";
-import type { AccountRow } from "./store/accounts.ts";
-import { inSnapshot, type Run } from "./store/transaction.ts";
+import type { Orm } from "../store/orm.ts";
+import type { AccountRow } from "../store/accounts.ts";
+import { inSnapshot, type Run } from "../store/transaction.ts";
 import {
   endReplay,
   type Flaw,
@@ -9,7 +9,7 @@ import {
   rowNames,
   startReplay,
   type Step,
-} from "./verify-account.ts";
+} from "./replay.ts";
 import {
   impossibleReceipts,
   readAccountRow,
@@ -17,7 +17,7 @@ import {
   readSteps,
   reusedRequests,
   type Span,
-} from "./verify-rows.ts";
+} from "./rows.ts";
 
 /** What was found. */
 export type Verification = {

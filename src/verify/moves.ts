@@ -1,12 +1,12 @@
-import type { Entry } from "./ledger/entry.ts";
-import type { Hold } from "./ledger/hold.ts";
+import type { Entry } from "../ledger/entry.ts";
+import type { Hold } from "../ledger/hold.ts";
 import {
   type Allocation,
   compareBurnOrder,
   isDue,
   splitAllocations,
   sumPoints,
-} from "./ledger/lot.ts";
+} from "../ledger/lot.ts";
 import {
   type Flaw,
   type Refundable,
@@ -14,7 +14,7 @@ import {
   type ReplayedLot,
   sameAllocations,
   type Step,
-} from "./verify-account.ts";
+} from "./replay.ts";
 
 /**
  * Moves the points that an entry says that it moved, between the lots and holds of a replay, and

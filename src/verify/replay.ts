@@ -1,9 +1,9 @@
-import { type Account, type Figures, GENESIS_HASH, MAX_TOTAL } from "./ledger/account.ts";
-import { type Entry, type EntryKind, hashEntry } from "./ledger/entry.ts";
-import type { Hold } from "./ledger/hold.ts";
-import { type Allocation, type Lot, sumPoints } from "./ledger/lot.ts";
-import type { Micros } from "./ledger/time.ts";
-import { replayMoves } from "./verify-moves.ts";
+import { type Account, type Figures, GENESIS_HASH, MAX_TOTAL } from "../ledger/account.ts";
+import { type Entry, type EntryKind, hashEntry } from "../ledger/entry.ts";
+import type { Hold } from "../ledger/hold.ts";
+import { type Allocation, type Lot, sumPoints } from "../ledger/lot.ts";
+import type { Micros } from "../ledger/time.ts";
+import { replayMoves } from "./moves.ts";
 
 // What an account must look like, by its journal alone. The rules are written here again, and are
 // not those that wrote the journal: a bug in those is to be found as well.

@@ -1,11 +1,11 @@
 import { type RawBuilder, sql } from "kysely";
-import type { Account } from "./ledger/account.ts";
-import { type AccountRow, toAccount } from "./store/accounts.ts";
-import { type EntryRow, toEntry } from "./store/entries.ts";
-import { type HoldRow, toHold } from "./store/holds.ts";
-import { type LotRow, toLot } from "./store/lots.ts";
-import type { Run } from "./store/transaction.ts";
-import type { Step } from "./verify-account.ts";
+import type { Account } from "../ledger/account.ts";
+import { type AccountRow, toAccount } from "../store/accounts.ts";
+import { type EntryRow, toEntry } from "../store/entries.ts";
+import { type HoldRow, toHold } from "../store/holds.ts";
+import { type LotRow, toLot } from "../store/lots.ts";
+import type { Run } from "../store/transaction.ts";
+import type { Step } from "./replay.ts";
 
 /** Which users' rows are meant: of these, or of all whose ids come after one, up to another. */
 export type Span =
