@@ -1,10 +1,10 @@
-import { isIP } from "node:net";
+import { type Address, isLoopback, parseAddress } from "./address.ts";
 import { type Limits, LIMITS } from "./limits.ts";
 import { type Setting, wholeNumber } from "./setting.ts";
 
 /** All that can be set, read once from the environment. Units come last in a name. */
 export type Config = Limits & {
-  readonly listen: { readonly host: string; readonly port: number };
+  readonly listen: Address;
   /** Whether it may listen to others without TLS or authentication. */
   readonly insecure: boolean;
   /** Files in PEM. Undefined: no TLS. */
@@ -19,7 +19,7 @@ export type Config = Limits & {
   readonly jwtIssuer: string | undefined;
   readonly jwtAudience: string | undefined;
   /** Undefined: on loopback, at the port after that of `listen`. */
-  readonly adminListen: Config["listen"] | "off" | undefined;
+  readonly adminListen: Address | "off" | undefined;
   /** Undefined: a PostgreSQL of our own in `dataDir`. */
   readonly databaseUrl: string | undefined;
   readonly dataDir: string;
@@ -129,7 +129,7 @@ const SETTINGS = {
     takes: "host:port",
     fallback: "127.0.0.1:50051",
     parse: parseAddress,
-  } satisfies Setting<Config["listen"]>,
+  } satisfies Setting<Address>,
   insecure: {
     name: "INSECURE",
     about: "listens to others though TLS or authentication is missing",
@@ -277,26 +277,12 @@ function anyText(name: string, about: string, takes = "a PEM file"): Setting<str
   return { name, about, takes, fallback: undefined, parse: (text) => text };
 }
 
-function parseAddress(text: string): Config["listen"] | undefined {
-  const [, bracketed, plain, digits] = /^(?:\[(.+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text) ?? [];
-  const host = bracketed ?? plain;
-  const port = Number(digits);
-  if (host === undefined || port > 65_535) return undefined;
-  if (bracketed !== undefined && isIP(bracketed) !== 6) return undefined;
-  return { host, port };
-}
-
 /** Keys must not be swapped on their way here; a machine trusts itself. */
 function parseKeysPlace(text: string): string | undefined {
   if (!/^[a-z]+:\/\//i.test(text)) return text;
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const isLocal = url !== undefined && isLoopback(url.hostname.replace(/^\[(.*)\]$/, "$1"));
   return url?.protocol === "https:" || (url?.protocol === "http:" && isLocal) ? text : undefined;
-}
-
-/** Whether only this machine can reach an address. Names may lead anywhere, but for one. */
-export function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
 }
 
 /** What the ORM and the driver can read: they would print the rest, password and all. */

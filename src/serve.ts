@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
 import { collectDefaultMetrics } from "prom-client";
+import { type Address, addressText } from "./address.ts";
 import type { Config } from "./config.ts";
 import { type Database, openDatabase } from "./database.ts";
 import { EmbeddedFailure } from "./embedded.ts";
@@ -23,7 +24,7 @@ const READS_MAX_CONNECTIONS = 5;
 
 /** What serves: this process, or its workers. */
 export type Serving = {
-  readonly address: Config["listen"];
+  readonly address: Address;
   /** The metrics in Prometheus' text format. */
   readonly scrape: () => Promise<string>;
   /** Answers what is queued, and ends. */
@@ -158,17 +159,13 @@ function banner(
   admin: Admin | undefined,
   database: Database,
 ): string {
-  const address = shown(server.address);
+  const address = addressText(server.address);
   const [tls, scheme] = tlsCert === undefined ? ["no TLS", "http"] : ["TLS", "https"];
   return `Points listens on ${address} (gRPC, gRPC-Web, Connect and JSON; ${tls})
 Database: ${database.about}
-Metrics: ${admin === undefined ? "off" : `http://${shown(admin.address)}/metrics`}
+Metrics: ${admin === undefined ? "off" : `http://${addressText(admin.address)}/metrics`}
 Try:  npm run demo
       curl -H 'content-type: application/json' -d '{"userId":"ada"}' \\
         ${scheme}://${address}/points.v1.PointsService/GetOrCreate
 Stop: Ctrl-C`;
-}
-
-function shown({ host, port }: Config["listen"]): string {
-  return `${host.includes(":") ? `[${host}]` : host}:${port}`;
 }

@@ -1,5 +1,6 @@
 import * as http from "node:http";
 import type { AddressInfo } from "node:net";
+import type { Address } from "../address.ts";
 
 /** What the admin port tells. */
 export type AdminSources = {
@@ -10,7 +11,7 @@ export type AdminSources = {
 };
 
 export type Admin = {
-  readonly address: { readonly host: string; readonly port: number };
+  readonly address: Address;
   close(): void;
 };
 
@@ -21,7 +22,7 @@ export type Admin = {
  * @throws if the address cannot be listened on
  */
 export async function serveAdmin(
-  { host, port }: { readonly host: string; readonly port: number },
+  { host, port }: Address,
   { scrape, isReady }: AdminSources,
 ): Promise<Admin> {
   const answer = async (path: string | undefined): Promise<Answer> => {

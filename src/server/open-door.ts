@@ -1,4 +1,5 @@
-import { type Config, isLoopback } from "../config.ts";
+import { isLoopback } from "../address.ts";
+import type { Config } from "../config.ts";
 import { UsageError } from "../usage.ts";
 
 /**
