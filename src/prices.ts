@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { parse } from "yaml";
+import { fieldsOf } from "./fields.ts";
 import { MAX_POINTS } from "./ledger/account.ts";
 import type { Price, PriceList } from "./ledger/prices.ts";
 
@@ -122,12 +123,4 @@ function parseUnit(value: unknown): bigint | undefined {
 
 function isPoints(value: unknown): value is bigint {
   return typeof value === "bigint" && value >= 0n && value <= MAX_POINTS;
-}
-
-function isMap(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-function fieldsOf(value: unknown): Record<string, unknown> {
-  return isMap(value) ? value : {};
 }

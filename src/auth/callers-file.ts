@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { parse } from "yaml";
+import { fieldsOf } from "../fields.ts";
 import { UsageError } from "../usage.ts";
 import { type Caller, isCallerName, isUserIdPrefix, SCOPES, type Scope } from "./caller.ts";
 
@@ -61,7 +62,7 @@ export function readCallers(path: string): readonly KnownCaller[] {
 const FIELDS = new Set(["token", "token_sha256", "certificate", "scopes", "user_id_prefix"]);
 
 type Complain = (what: string) => void;
-type Fields = Record<string, unknown>;
+type Fields = ReturnType<typeof fieldsOf>;
 
 function toCaller(name: string, fields: Fields, complain: Complain): KnownCaller {
   const { token, token_sha256: digests, certificate, scopes } = fields;
@@ -103,9 +104,4 @@ function isScopes(value: unknown): value is readonly Scope[] {
 
 function isText(value: unknown, pattern: RegExp): value is string {
   return typeof value === "string" && pattern.test(value);
-}
-
-function fieldsOf(value: unknown): Fields {
-  const isMap = typeof value === "object" && value !== null && !Array.isArray(value);
-  return isMap ? (value as Fields) : {};
 }
