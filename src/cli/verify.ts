@@ -1,6 +1,7 @@
 import { verify, type Wrong } from "../verify/verify.ts";
 import { readAllArguments } from "./arguments.ts";
 import { withDatabase } from "./database.ts";
+import { startProgress } from "./progress.ts";
 
 /**
  * `points verify [USER…]`: prints the first thing that is wrong with each account that is, and how
@@ -9,11 +10,13 @@ import { withDatabase } from "./database.ts";
 export async function runVerify(args: readonly string[]): Promise<void> {
   const { positionals } = readAllArguments(args, {});
   const userIds = positionals.length === 0 ? undefined : positionals;
+  const progress = startProgress();
+  const onProgress = (read: Read) => progress.show(() => `${readText(read)} …`);
   const { accounts, entries, wrong } = await withDatabase(async (orm) => {
     try {
-      return await verify(orm, { userIds, onProgress: showProgress });
+      return await verify(orm, { userIds, onProgress });
     } finally {
-      clearProgress();
+      progress.clear();
     }
   });
   for (const one of wrong) console.log(wrongText(one));
@@ -34,14 +37,4 @@ function readText({ accounts, entries }: Read): string {
 
 function count(many: number, one: string, more: string): string {
   return `${many.toLocaleString("en")} ${many === 1 ? one : more}`;
-}
-
-// Progress is for a person who waits; a log would be full of it.
-
-function showProgress(read: Read): void {
-  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${readText(read)} …`);
-}
-
-function clearProgress(): void {
-  if (process.stderr.isTTY) process.stderr.write("\r\x1b[K");
 }

@@ -9,8 +9,8 @@ import type { Transaction } from "./transaction.ts";
 
 /**
  * Locks the rows of these users' accounts until the transaction ends, and reads them. It is the
- * only place that takes locks, in one query and in the order of their ids: two batches that want
- * the same accounts wait for each other and never in a circle.
+ * only place that waits for rows' locks, in one query and in the order of their ids: two batches
+ * that want the same accounts wait for each other and never in a circle.
  *
  * The ORM builds the query, and its ids are bound: run by `em.find`, they would be part of its
  * text, to be parsed and planned anew each time.

@@ -89,4 +89,3 @@ export function* inParts(points: bigint): Generator<{ part: bigint; number: numb
 export function digestOf(text: string): string {
   return createHash("sha256").update(text).digest("base64url").slice(0, 22);
 }
-
