@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -72,6 +72,13 @@ describe("the README", () => {
       "balance 60 + frozen 0 + consumed 310 + expired 80 = recharged 430 + refunded 20",
     );
   });
+});
+
+test("ARCHITECTURE has each folder and each file of src", async () => {
+  const page = await readFile("ARCHITECTURE.md", "utf8");
+  for (const found of await readdir("src", { withFileTypes: true })) {
+    expect(page).toContain(found.isDirectory() ? `| \`src/${found.name}/\` |` : `\`${found.name}\``);
+  }
 });
 
 describe("the page on errors", () => {
