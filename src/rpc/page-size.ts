@@ -1,6 +1,14 @@
 import type { Entry } from "../ledger/entry.ts";
 import type { Hold } from "../ledger/hold.ts";
 
+const DEFAULT_PAGE_SIZE = 50;
+const MAX_PAGE_SIZE = 1_000;
+
+/** How many items a page has at most. */
+export function pageSizeOf({ pageSize }: { readonly pageSize: number }): number {
+  return pageSize === 0 ? DEFAULT_PAGE_SIZE : Math.min(pageSize, MAX_PAGE_SIZE);
+}
+
 // Bounds of what protobuf makes of things: names of 128 bytes, figures of 10, and their tags.
 const REST_MAX_BYTES = 1_024;
 const ALLOCATION_MAX_BYTES = 26;

@@ -4,14 +4,6 @@ import { pageTokenInvalid } from "./errors.ts";
 
 type Paged = { pageSize: number; pageToken: string };
 
-const DEFAULT_PAGE_SIZE = 50;
-const MAX_PAGE_SIZE = 1_000;
-
-/** How many items a page has at most. */
-export function pageSizeOf({ pageSize }: Paged): number {
-  return pageSize === 0 ? DEFAULT_PAGE_SIZE : Math.min(pageSize, MAX_PAGE_SIZE);
-}
-
 /**
  * A token for the page after a place, bound to the request by a hash of the place and of everything
  * in the request but the page itself. It is not a secret: who forges one finds nothing that the

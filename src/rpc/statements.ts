@@ -7,18 +7,12 @@ import {
   type PointsService,
 } from "../../gen/points/v1/points_pb.ts";
 import type { EntryKind } from "../ledger/entry.ts";
-import {
-  hasAccount,
-  readEntries,
-  readEntry,
-  readHolds,
-  readLots,
-} from "../store/read.ts";
+import { hasAccount, readEntries, readEntry, readHolds, readLots } from "../store/read.ts";
 import type { Orm } from "../store/orm.ts";
 import { ENTRY_KINDS, toEntryMessage, toHoldMessage, toLotMessage } from "./answers.ts";
 import { accountNotFound, entryNotFound, invalidField } from "./errors.ts";
-import { fitting } from "./page-size.ts";
-import { pageSizeOf, readPageToken, writePageToken } from "./page-token.ts";
+import { fitting, pageSizeOf } from "./page-size.ts";
+import { readPageToken, writePageToken } from "./page-token.ts";
 import { fromTimestamp } from "./timestamps.ts";
 
 type Statements = Pick<

@@ -7,7 +7,7 @@ import { startEmbedded } from "../../src/embedded.ts";
 import { auditDatabase } from "../support/audit.ts";
 import { type Random, randomOf } from "../support/random.ts";
 import { type CallInput, callInput, wireInput, type WireInput } from "./fuzz-inputs.ts";
-import { serveApart, type Served } from "./served.ts";
+import { GROWTH_MAX_MIB, serveApart, type Served } from "./served.ts";
 import { HELLO, openWire } from "./wire.ts";
 
 const HELP = `npm run fuzz -- [--minutes N | --seconds N] [--seed N]
@@ -24,7 +24,6 @@ const WIRES_A_ROUND = 60;
 const AT_ONCE = 16;
 const HANG_MS = 10_000;
 const QUIET_MS = 50;
-const GROWTH_MAX_MIB = 700;
 // That the server itself broke a stream, or called an error its own.
 const BUG = /^(500|\d+ grpc 13|RST 2)$/;
 

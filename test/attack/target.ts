@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect } from "vitest";
 import { testDatabase } from "../support/database.ts";
 import { END_HEADERS, END_STREAM, type Field, frame, headerBlock, TYPE } from "./frames.ts";
-import { serveApart } from "./served.ts";
+import { GROWTH_MAX_MIB, serveApart } from "./served.ts";
 import { HELLO, openWire } from "./wire.ts";
 
 /** A server to be attacked, in a process of its own, and how one sees that it took no harm. */
@@ -16,10 +16,6 @@ export type Target = {
   expectUnharmed(): Promise<void>;
   stop(): Promise<void>;
 };
-
-// V8 lets garbage be while there is room: the heap of 200 requests of 1 MiB grows to 600 MiB and
-// no further. What leaks, or is kept for who never reads, goes past this.
-const GROWTH_MAX_MIB = 700;
 
 /**
  * Gives the tests of a file a target, which must answer after each of them and be unharmed at the
