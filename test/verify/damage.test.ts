@@ -1,0 +1,351 @@
+import { beforeEach, describe, expect, test } from "vitest";
+import { verify } from "../../src/verify/verify.ts";
+import { testDatabase, type TestDatabase } from "../support/database.ts";
+import { ada, dropChecks, live, lot, rehashAda } from "./life.ts";
+
+let database: TestDatabase;
+beforeEach(async () => {
+  database = await testDatabase();
+  await live(database);
+  return () => database.close();
+});
+
+type Damage = {
+  readonly what: string;
+  readonly sql: string;
+  /** From this entry of Ada on, hashes are made to fit, as a forger would: to the end, or one. */
+  readonly rehash?: { from: number; to?: number };
+  readonly userId?: string;
+  readonly sequence?: bigint;
+  readonly finds: string;
+};
+
+const HASH = "has not the hash of its content and of the entry before";
+describe("verify finds", () => {
+  test.each<Damage>([
+    {
+      what: "a changed amount",
+      sql: `update points.entry set points = 31, lot_points = '{31}' where ${ada(3)}`,
+      sequence: 3n,
+      finds: HASH,
+    },
+    {
+      what: "changed metadata",
+      sql: `update points.entry set metadata = '{"for":"b"}' where ${ada(1)}`,
+      sequence: 1n,
+      finds: HASH,
+    },
+    {
+      what: "a changed request id",
+      sql: `update points.entry set request_id = 'a-99' where ${ada(3)}`,
+      sequence: 3n,
+      finds: HASH,
+    },
+    {
+      what: "a changed fingerprint",
+      sql: `update points.entry set fingerprint = sha256('x') where ${ada(3)}`,
+      sequence: 3n,
+      finds: HASH,
+    },
+    {
+      what: "a time that was moved by a microsecond",
+      sql: `update points.entry set create_time = create_time + interval '1us' where ${ada(8)}`,
+      sequence: 8n,
+      finds: HASH,
+    },
+    {
+      what: "an allocation moved to another lot",
+      sql: `update points.entry set lots = '{1}' where ${ada(3)}`,
+      sequence: 3n,
+      finds: HASH,
+    },
+    {
+      what: "a changed hash",
+      sql: `update points.entry set hash = sha256('x') where ${ada(8)}`,
+      sequence: 8n,
+      finds: HASH,
+    },
+    {
+      what: "a change whose hash alone was made to fit, at the next entry",
+      sql: `update points.entry set metadata = '{"for":"b"}' where ${ada(3)}`,
+      rehash: { from: 3, to: 3 },
+      sequence: 4n,
+      finds: HASH,
+    },
+    {
+      what: "a usage of no service, which no hash covers",
+      sql: `update points.entry set quantity = 7 where ${ada(4)}`,
+      sequence: 4n,
+      finds: "its entry cannot be read",
+    },
+    {
+      what: "a time that is none",
+      sql: `update points.entry set create_time = 'infinity' where ${ada(4)}`,
+      sequence: 4n,
+      finds: "its entry cannot be read",
+    },
+    {
+      what: "an allocation without a lot",
+      sql: `update points.entry set lot_points = '{30, 1}' where ${ada(3)}`,
+      sequence: 3n,
+      finds: "its entry cannot be read",
+    },
+    {
+      what: "a deleted entry",
+      sql: `delete from points.entry where ${ada(4)}`,
+      sequence: 4n,
+      finds: "there is a refund row, and no entry",
+    },
+    {
+      what: "a deleted entry that no row is named after",
+      sql: `delete from points.entry where ${ada(8)}`,
+      sequence: 8n,
+      finds: "is missing",
+    },
+    {
+      what: "a deleted last entry",
+      sql: `delete from points.entry where ${ada(18)}`,
+      sequence: 18n,
+      finds: "is missing",
+    },
+    {
+      what: "an entry before the first",
+      sql: `update points.entry set sequence = 0 where ${ada(8)}`,
+      sequence: 0n,
+      finds: "is out of place",
+    },
+    {
+      what: "two entries that changed places",
+      sql: swap(ada(3), ada(8), "sequence"),
+      sequence: 3n,
+      finds: HASH,
+    },
+    {
+      what: "the same entry twice",
+      sql: `alter table points.entry drop constraint entry_pkey;
+            insert into points.entry select * from points.entry where ${ada(8)}`,
+      sequence: 8n,
+      finds: "is there twice",
+    },
+    {
+      what: "an entry after the account's last",
+      sql: `insert into points.entry select (jsonb_populate_record(entry, '{"sequence":19}')).*
+            from points.entry where ${ada(18)}`,
+      rehash: { from: 19, to: 19 },
+      sequence: 19n,
+      finds: "refunds 4 points of entry 6, of which its refund row leaves 0",
+    },
+    {
+      what: "an account that was set back",
+      sql: `update points.account set sequence = 17 where user_id = 'ada'`,
+      sequence: 18n,
+      finds: "comes after the account's last entry, which is 17",
+    },
+    {
+      what: "an entry without an account",
+      sql: "delete from points.account where user_id = 'bob'",
+      userId: "bob",
+      sequence: 1n,
+      finds: "there is this entry, and no account",
+    },
+    {
+      what: "a lot without an account",
+      sql: `insert into points.lot values ('zoe', 4, 5, 5, 0, 0, null)`,
+      userId: "zoe",
+      sequence: 4n,
+      finds: "there is this lot, and no account",
+    },
+    {
+      what: "a receipt without an account",
+      sql: "insert into points.receipt values ('zoe', 'r1', sha256('x'), 0)",
+      userId: "zoe",
+      finds: "receipt r1 has no account",
+    },
+    {
+      what: "another balance",
+      sql: `update points.account set balance = balance + 1, total_consumed = total_consumed - 1
+            where user_id = 'ada'`,
+      finds: "the account has balance 111, not 110",
+    },
+    {
+      what: "points out of nothing in an account without entries",
+      sql: "update points.account set balance = 4, total_recharged = 4 where user_id = 'cleo'",
+      userId: "cleo",
+      finds: "the account has balance 4, not 0",
+    },
+    {
+      what: "another hash of the account",
+      sql: "update points.account set hash = sha256('x') where user_id = 'cleo'",
+      userId: "cleo",
+      finds: "the account has not its last entry's hash",
+    },
+    {
+      what: "another time of the account",
+      sql: "update points.account set update_time = now() where user_id = 'bob'",
+      userId: "bob",
+      finds: "the account has not its last entry's time",
+    },
+    {
+      what: "a time of the account that is none",
+      sql: "update points.account set update_time = 'infinity' where user_id = 'bob'",
+      userId: "bob",
+      finds: "the account's row cannot be read",
+    },
+    {
+      what: "a lot with one point more",
+      sql: `update points.lot set remaining = remaining + 1 where ${lot(1)}`,
+      sequence: 1n,
+      finds: "its lot has 94 remaining and 0 frozen, the entries leave 93 and 0",
+    },
+    {
+      what: "a lot whose points were frozen by nobody",
+      sql: `update points.lot set frozen = 4, remaining = 89 where ${lot(1)}`,
+      sequence: 1n,
+      finds: "its lot has 89 remaining and 4 frozen, the entries leave 93 and 0",
+    },
+    {
+      what: "a point in a lot that is empty for good",
+      sql: `update points.lot set remaining = 1 where ${lot(15)}`,
+      sequence: 15n,
+      finds: "its lot has 1 remaining and 0 frozen, the entries leave 0 and 0",
+    },
+    {
+      what: "a deleted lot",
+      sql: `delete from points.lot where ${lot(15)}`,
+      sequence: 15n,
+      finds: "has no lot",
+    },
+    {
+      what: "a lot that nobody recharged",
+      sql: "insert into points.lot values ('ada', 3, 5, 5, 0, 0, null)",
+      sequence: 3n,
+      finds: "a consume has a lot",
+    },
+    {
+      what: "a lot past the last entry",
+      sql: "insert into points.lot values ('ada', 30, 5, 5, 0, 0, null)",
+      sequence: 30n,
+      finds: "there is a lot, and no entry",
+    },
+    {
+      what: "a lot of other points",
+      sql: `update points.lot set points = 101 where ${lot(1)}`,
+      sequence: 1n,
+      finds: "its lot has other points",
+    },
+    {
+      what: "a lot whose expiry was moved",
+      sql: `update points.lot set expire_time = expire_time + interval '1us' where ${lot(2)}`,
+      sequence: 2n,
+      finds: "its lot has another expiry",
+    },
+    {
+      what: "a lot whose priority was changed",
+      sql: `update points.lot set priority = 1 where ${lot(2)}`,
+      sequence: 2n,
+      finds: "its lot has another priority",
+    },
+    {
+      what: "a reopened hold",
+      sql: `update points.hold set status = 'open', settled = 0 where ${lot(5)}`,
+      sequence: 5n,
+      finds: "its hold is open with 0 settled, entry 6 made it settled with 10",
+    },
+    {
+      what: "a hold that settled something else",
+      sql: `update points.hold set settled = 11 where ${lot(5)}`,
+      sequence: 5n,
+      finds: "its hold is settled with 11 settled, entry 6 made it settled with 10",
+    },
+    {
+      what: "a hold that is said to be released, and expired",
+      sql: `update points.hold set status = 'released' where ${lot(9)}`,
+      sequence: 9n,
+      finds: "its hold is released with 0 settled, entry 10 made it expired with 0",
+    },
+    {
+      what: "an open hold that was closed by nobody",
+      sql: `update points.hold set status = 'released' where ${lot(17)}`,
+      sequence: 17n,
+      finds: "its hold is released, and no entry closed it",
+    },
+    {
+      what: "a hold that lasts longer",
+      sql: `update points.hold set expire_time = expire_time + interval '1us' where ${lot(17)}`,
+      sequence: 17n,
+      finds: "its hold has another expiry",
+    },
+    {
+      what: "a hold with points of another lot",
+      sql: `update points.hold set lots = '{2}' where ${lot(17)}`,
+      sequence: 17n,
+      finds: "its hold has points of other lots",
+    },
+    {
+      what: "a deleted hold",
+      sql: `delete from points.hold where ${lot(7)}`,
+      sequence: 7n,
+      finds: "has no hold",
+    },
+    {
+      what: "a lowered refund row",
+      sql: `update points.refund set refunded = 39 where ${ada(4)}`,
+      sequence: 14n,
+      finds: "refunds 35 points of entry 4, of which its refund row leaves 34",
+    },
+    {
+      what: "a raised refund row",
+      sql: `update points.refund set refunded = 5 where ${ada(6)}`,
+      sequence: 6n,
+      finds: "its refunds add up to 4, its refund row says 5",
+    },
+    {
+      what: "a refund row that says more than was spent",
+      sql: `update points.refund set refunded = 41 where ${ada(4)}`,
+      sequence: 4n,
+      finds: "its refund row says 41 of 40 points",
+    },
+    {
+      what: "a deleted refund row",
+      sql: `delete from points.refund where ${ada(6)}`,
+      sequence: 18n,
+      finds: "refunds 4 points of entry 6, of which its refund row leaves 0",
+    },
+    {
+      what: "a receipt with an id that an entry has",
+      sql: "update points.receipt set request_id = 'a-3' where user_id = 'ada'",
+      sequence: 3n,
+      finds: "has request id a-3, which was used before",
+    },
+    {
+      what: "a receipt from the future",
+      sql: "update points.receipt set sequence = 19 where user_id = 'ada'",
+      finds: "receipt a-0 is newer than the account",
+    },
+  ])("$what", async ({ sql: damage, rehash, userId = "ada", sequence, finds }) => {
+    await dropChecks(database);
+    await database.query(damage);
+    if (rehash !== undefined) await rehashAda(database, rehash.from, rehash.to);
+    const { wrong } = await verify(database.orm);
+    const what = expect.stringContaining(finds) as unknown;
+    expect(wrong).toEqual([sequence === undefined ? { userId, what } : { userId, sequence, what }]);
+    expect((await verify(database.orm, { userIds: [userId] })).wrong[0]).toMatchObject(wrong[0]!);
+    expect((await verify(database.orm, { userIds: ["dan"] })).wrong).toEqual([]);
+  });
+
+  test("two accounts' entries that were exchanged", async () => {
+    await database.query(swap(ada(1), "user_id = 'bob' and sequence = 1", "user_id"));
+    const found = { sequence: 1n, what: HASH };
+    const wrong = [{ userId: "ada", ...found }, { userId: "bob", ...found }];
+    expect((await verify(database.orm)).wrong).toEqual(wrong);
+  });
+});
+
+/** Exchanges a column of two entries. */
+function swap(one: string, other: string, column: "sequence" | "user_id"): string {
+  return `alter table points.entry drop constraint entry_pkey;
+    update points.entry set ${column} = (
+      select two.${column} from points.entry as two
+      where ((${one}) or (${other})) and two.hash <> entry.hash
+    ) where (${one}) or (${other})`;
+}

@@ -1,0 +1,163 @@
+import { createHash } from "node:crypto";
+import { sql } from "kysely";
+import { commit } from "../../src/commit/commit.ts";
+import type { Command, Mutation } from "../../src/ledger/command.ts";
+import { type Entry, hashEntry } from "../../src/ledger/entry.ts";
+import { isRejection } from "../../src/ledger/rejection.ts";
+import { type EntryRow, toEntry } from "../../src/store/entries.ts";
+import type { TestDatabase } from "../support/database.ts";
+import { NOW } from "../support/statement.ts";
+
+/** Ada's journal, an entry of each kind and more, as `live` makes it. */
+export const JOURNAL = [
+  "1 recharge 100: 100 of #1",
+  "2 recharge 50: 50 of #2",
+  "3 consume 30: 30 of #2",
+  "4 consume 40: 20 of #2, 20 of #1",
+  "5 freeze 25: 25 of #1",
+  "6 settle 10: 10 of #1",
+  "7 freeze 5: 5 of #1",
+  "8 release 5: 5 of #1",
+  "9 freeze 6: 6 of #1",
+  "10 release 6: 6 of #1",
+  "11 consume 0: ",
+  "12 expire 1: 1 of #1",
+  "13 refund 5: 5 of #1",
+  "14 refund 35: 15 of #1, 20 of #14",
+  "15 recharge 7: 7 of #15",
+  "16 expire 7: 7 of #15",
+  "17 freeze 3: 3 of #14",
+  "18 refund 4: 4 of #1",
+];
+
+/** Four accounts: Ada's whole life, Bob's three entries, and two without entries. */
+export async function live(database: TestDatabase): Promise<void> {
+  const named = (id: string): Partial<Mutation> => {
+    const fingerprint = createHash("sha256").update(id).digest();
+    return { request: { id, fingerprint }, metadata: new Map([["for", "a"]]), caller: "" };
+  };
+  const spend = (points: bigint) => ({ points, usage: null });
+  const script = { service: "script", quantity: null, durationNanos: 7n, priceVersion: "1" };
+  const after = (ttl: bigint) => ({ kind: "after", ttl }) as const;
+  const of = <C extends object>(command: C) => ({ ...UNNAMED, userId: "ada", ...command });
+
+  await run(
+    database,
+    [
+      { kind: "open", userId: "cleo" },
+      { kind: "open", userId: "dan" },
+      { ...of({ kind: "expire", target: { kind: "due" } }), userId: "dan", ...named("d-1") },
+      recharge("bob", 10n),
+      consume("bob", 3n),
+      consume("bob", 2n),
+      { ...recharge("ada", 100n), ...named("a-1") },
+      { ...recharge("ada", 50n), expiration: after(1000n) },
+      { ...of({ kind: "consume", cost: { points: 30n, usage: script } }), ...named("a-3") },
+      of({ kind: "consume", cost: spend(40n) }),
+      of({ kind: "freeze", cost: spend(25n), expiration: after(100n) }),
+      of({ kind: "settle", hold: 5n, cost: spend(10n) }),
+      of({ kind: "freeze", cost: spend(5n), expiration: after(100n) }),
+      of({ kind: "release", hold: 7n }),
+      of({ kind: "freeze", cost: spend(6n), expiration: after(50n) }),
+    ] as Command[],
+    0n,
+  );
+  await run(
+    database,
+    [
+      of({ kind: "consume", cost: { points: 0n, usage: script } }),
+      of({ kind: "expire", target: { kind: "lot", lot: 2n } }),
+      of({ kind: "expire", target: { kind: "points", points: 1n } }),
+      { ...of({ kind: "expire", target: { kind: "due" } }), ...named("a-0") },
+      of({ kind: "refund", sequence: 4n, points: 5n }),
+    ] as Command[],
+    90n,
+  );
+  await run(
+    database,
+    [
+      of({ kind: "refund", sequence: 4n, reissueTtl: 5000n }),
+      { ...recharge("ada", 7n), expiration: after(5n) },
+    ] as Command[],
+    2000n,
+  );
+  await run(
+    database,
+    [
+      of({ kind: "expire", target: { kind: "due" } }),
+      of({ kind: "freeze", cost: spend(3n), expiration: after(1000n) }),
+      of({ kind: "refund", sequence: 6n, points: 4n }),
+    ] as Command[],
+    2005n,
+  );
+}
+
+/** Commits commands, none of which may be refused, so many microseconds after `NOW`. */
+export async function run(
+  { orm }: TestDatabase,
+  commands: readonly Command[],
+  time: bigint,
+): Promise<void> {
+  for (const result of await commit(orm, commands, async () => NOW + time)) {
+    if (result instanceof Error) throw result;
+    if (isRejection(result)) throw new Error(result.reason);
+  }
+}
+
+const UNNAMED = { request: undefined, metadata: new Map<string, string>(), caller: "" };
+
+export function recharge(userId: string, points: bigint): Command {
+  const expiration = { kind: "never" } as const;
+  return { ...UNNAMED, kind: "recharge", userId, points, expiration, priority: 0 };
+}
+
+export function consume(userId: string, points: bigint): Command {
+  return { ...UNNAMED, kind: "consume", userId, cost: { points, usage: null } };
+}
+
+/** Which row: that of one of Ada's entries. */
+export function ada(sequence: number): string {
+  return `user_id = 'ada' and sequence = ${sequence}`;
+}
+
+/** Or of one of her lots or holds. */
+export function lot(number: number): string {
+  return `user_id = 'ada' and number = ${number}`;
+}
+
+/** A user's entries, in their order. */
+export async function entriesOf({ orm }: TestDatabase, userId: string): Promise<Entry[]> {
+  const { rows } = await sql<EntryRow>`
+    select * from points.entry where user_id = ${userId} order by sequence`.execute(
+    orm.em.fork().getKysely(),
+  );
+  return rows.map(toEntry);
+}
+
+/** Takes the checks away that would keep somebody from what is tried here. */
+export async function dropChecks({ query }: TestDatabase): Promise<void> {
+  await query(`do $$ declare c record; begin
+    for c in select conrelid::regclass as of, conname from pg_constraint
+      where contype = 'c' and connamespace = 'points'::regnamespace
+    loop execute format('alter table %s drop constraint %I', c.of, c.conname); end loop;
+  end $$`);
+}
+
+/** Makes hashes fit what the entries say; to the last, and then the account's too. */
+export async function rehashAda(
+  database: TestDatabase,
+  from: number,
+  to = Infinity,
+): Promise<void> {
+  let previous: Uint8Array = new Uint8Array(32);
+  for (const entry of await entriesOf(database, "ada")) {
+    const { sequence } = entry;
+    const isMeant = sequence >= from && sequence <= to;
+    const hash = isMeant ? hashEntry(previous, entry) : entry.hash;
+    const where = ada(Number(sequence));
+    await database.query(`update points.entry set hash = $1 where ${where}`, [hash]);
+    previous = hash;
+  }
+  if (to !== Infinity) return;
+  await database.query("update points.account set hash = $1 where user_id = 'ada'", [previous]);
+}

@@ -1,0 +1,80 @@
+import { beforeEach, describe, expect, test } from "vitest";
+import { verify } from "../../src/verify/verify.ts";
+import { testDatabase, type TestDatabase } from "../support/database.ts";
+import { consume, entriesOf, JOURNAL, live, recharge, run } from "./life.ts";
+
+// Other tests believe what `verify` says, so it has to find what they would not see: damage.test.ts
+// and forgery.test.ts.
+
+let database: TestDatabase;
+beforeEach(async () => {
+  database = await testDatabase();
+  await live(database);
+  return () => database.close();
+});
+
+describe("verify", () => {
+  test("finds accounts with entries of every kind in order", async () => {
+    expect(await journal("ada")).toEqual(JOURNAL);
+    const progress: unknown[] = [];
+    const onProgress = (read: object) => progress.push({ ...read });
+    const verified = await verify(database.orm, { onProgress });
+    expect(verified).toEqual({ accounts: 4, entries: JOURNAL.length + 3, wrong: [] });
+    expect(progress.at(-1)).toMatchObject({ accounts: 4, entries: JOURNAL.length + 3 });
+  });
+
+  test("reads the accounts that it is asked for, and says which there are not", async () => {
+    const userIds = ["bob", "nobody", "cleo", "bob"];
+    const wrong = [{ userId: "nobody", what: "there is no such account" }];
+    expect(await verify(database.orm, { userIds })).toEqual({ accounts: 2, entries: 3, wrong });
+    expect(await verify(database.orm, { userIds: [] })).toMatchObject({ accounts: 0 });
+  });
+
+  test("finds no flaw in what is being written meanwhile", async () => {
+    let isOver = false;
+    let written = 0;
+    const writing = (async () => {
+      for (let time = 10_000n; !isOver; time += 1n) {
+        const batch = ["ada", "bob", `new-${time}`].flatMap((userId) => [
+          recharge(userId, 3n),
+          consume(userId, 2n),
+        ]);
+        await run(database, batch, time);
+        written += batch.length;
+      }
+    })();
+    for (let times = 0; times < 20 || written < 100; times += 1) {
+      expect(await verify(database.orm)).toMatchObject({ wrong: [] });
+    }
+    isOver = true;
+    await writing;
+  });
+
+  test("finds many pages of accounts and of entries in order, and flaws among them", async () => {
+    const users = Array.from({ length: 1_300 }, (_, index) => `user-${index}`);
+    const few = users.flatMap((userId) => [recharge(userId, 5n), consume(userId, 1n)]);
+    const many = Array.from({ length: 4_500 }, (_, index) => {
+      return index % 2 === 0 ? recharge("busy", 3n) : consume("busy", 3n);
+    });
+    await run(database, [...few, ...many], 0n);
+    const entries = JOURNAL.length + 3 + few.length + many.length;
+    expect(await verify(database.orm)).toEqual({ accounts: 1_305, entries, wrong: [] });
+
+    const inBusy = "user_id = 'busy' and number = 3";
+    await database.query(`update points.lot set remaining = 1 where ${inBusy}`);
+    await database.query("delete from points.entry where user_id = 'user-700' and sequence = 2");
+    const verified = await verify(database.orm);
+    expect(verified).toMatchObject({ accounts: 1_305, entries: entries - 1 });
+    expect(verified.wrong.map(({ userId, sequence }) => [userId, sequence])).toEqual([
+      ["busy", 3n],
+      ["user-700", 2n],
+    ]);
+  });
+});
+
+async function journal(userId: string) {
+  return (await entriesOf(database, userId)).map(({ sequence, kind, points, allocations }) => {
+    const parts = allocations.map((part) => `${part.points} of #${part.lot}`).join(", ");
+    return `${sequence} ${kind} ${points}: ${parts}`;
+  });
+}
