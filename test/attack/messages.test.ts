@@ -5,7 +5,7 @@ import { callConnectProto, callGrpc, callJson, envelope } from "../support/raw-c
 import { useTarget } from "./target.ts";
 
 // Messages that are well framed, and odd within. The limits of fields and the plainer mistakes
-// are in test/rpc/bad-input.test.ts.
+// are in test/rpc/bad-encoding.test.ts and bad-input.test.ts.
 
 const target = useTarget();
 

@@ -21,6 +21,7 @@ type Damage = {
 };
 
 const HASH = "has not the hash of its content and of the entry before";
+
 describe("verify finds", () => {
   test.each<Damage>([
     {
