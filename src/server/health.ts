@@ -1,5 +1,4 @@
 import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
-
 import {
   Health,
   HealthCheckResponse_ServingStatus as Status,

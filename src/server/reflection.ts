@@ -6,7 +6,6 @@ import {
   type EnumDescriptorProto,
 } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
-
 import * as v1 from "../../gen/grpc/reflection/v1/reflection_pb.ts";
 import * as v1alpha from "../../gen/grpc/reflection/v1alpha/reflection_pb.ts";
 
@@ -120,8 +119,10 @@ function withDependencies(file: DescFile): DescFile[] {
   return [...found.values()];
 }
 
-/** Full names of all that a file declares, except packages. Read from the FileDescriptorProto:
- * the Desc types leave out synthetic oneofs and the entries of maps. */
+/**
+ * Full names of all that a file declares, except packages. Read from the FileDescriptorProto: the
+ * Desc types leave out synthetic oneofs and the entries of maps.
+ */
 function* symbolsOf({ proto }: DescFile): Generator<string> {
   const scope = proto.package === "" ? "" : `${proto.package}.`;
   for (const message of proto.messageType) yield* symbolsOfMessage(scope, message);

@@ -2,6 +2,7 @@ import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
+import { listeningPort } from "../support/listening-port.ts";
 
 /** A server in a process of its own. */
 export type Served = {
@@ -31,18 +32,10 @@ export async function serveApart(environment: Readonly<Record<string, string>>):
     env: { PATH, HOME, LISTEN: "127.0.0.1:0", ...environment },
     stdio: ["ignore", "pipe", "pipe"],
   });
-  let stdout = "";
   let log = "";
   child.stderr.on("data", (chunk) => (log += chunk));
-  const port = await new Promise<number>((listening, failed) => {
-    child.stdout.on("data", (chunk) => {
-      stdout += chunk;
-      const [, digits] = /listens on \S+:(\d+) /.exec(stdout) ?? [];
-      if (digits !== undefined) listening(Number(digits));
-    });
-    child.once("error", failed);
-    child.once("close", () => failed(new Error(`the server ended before it listened:\n${log}`)));
-  });
+  const port = await listeningPort(child);
+  if (port === undefined) throw new Error(`the server ended before it listened:\n${log}`);
   const isOver = () => child.exitCode !== null || child.signalCode !== null;
   return {
     port,

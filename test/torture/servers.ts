@@ -4,6 +4,7 @@ import { createWriteStream } from "node:fs";
 import { performance } from "node:perf_hooks";
 import { resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { listeningPort } from "../support/listening-port.ts";
 import type { Target } from "./targets.ts";
 
 /** A server process that is kept running: whoever kills it gets a new one. */
@@ -48,7 +49,7 @@ export async function startServer(
       });
       next.stderr.pipe(log, { end: false });
       child = next;
-      const port = await portOf(next);
+      const port = await listeningPort(next);
       if (port !== undefined) {
         target.aim(`http://127.0.0.1:${port}`);
         return;
@@ -84,18 +85,4 @@ export async function startServer(
       log.end();
     },
   };
-}
-
-/** The port that a server says it listens on; undefined if it ends before. */
-async function portOf(child: ChildProcess): Promise<string | undefined> {
-  let said = "";
-  child.stdout!.setEncoding("utf8");
-  const listening = new Promise<string>((found) => {
-    child.stdout!.on("data", (chunk: string) => {
-      said += chunk;
-      const [, port] = /listens on \S+:(\d+) .*\nStop: /s.exec(said) ?? [];
-      if (port !== undefined) found(port);
-    });
-  });
-  return Promise.race([listening, once(child, "exit").then(() => undefined)]);
 }
