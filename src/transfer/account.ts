@@ -1,5 +1,6 @@
 import { type Timestamp, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { MAX_TOTAL } from "../ledger/account.ts";
+import { consumeGone, expireGone, rechargeGone } from "./gone.ts";
 import { type Apply, BadLine, digestOf, inParts } from "./operations.ts";
 
 /** An account as an older table has it. All are points, but for the user and the time. */
@@ -56,17 +57,9 @@ export function digestOfAccount(line: AccountLine): string {
  */
 export async function makeAccount(line: AccountLine, run: Apply): Promise<void> {
   const { balance, totalConsumed, totalExpired, expireTime } = line;
-  for (const { part: points, number } of inParts(totalConsumed + totalExpired)) {
-    await run(`spent-${number}`, { case: "recharge", value: { points } });
-  }
-  for (const { part, number } of inParts(totalConsumed)) {
-    const cost = { case: "points", value: part } as const;
-    await run(`consumed-${number}`, { case: "consume", value: { cost } });
-  }
-  for (const { part, number } of inParts(totalExpired)) {
-    const target = { case: "points", value: part } as const;
-    await run(`expired-${number}`, { case: "expire", value: { target } });
-  }
+  await rechargeGone(totalConsumed + totalExpired, run);
+  await consumeGone(totalConsumed, run);
+  await expireGone(totalExpired, run);
   const expiration = expireTime && ({ case: "expireTime", value: expireTime } as const);
   for (const { part: points, number } of inParts(balance)) {
     const value = { points, ...(expiration && { expiration }) };

@@ -1,7 +1,8 @@
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { MAX_POINTS } from "../ledger/account.ts";
 import type { Fold, FoldedHold, FoldedLot } from "./fold.ts";
-import { type Apply, BadLine, type Done, inParts } from "./operations.ts";
+import { consume, consumeGone, expireGone, rechargeGone } from "./gone.ts";
+import { type Apply, BadLine, type Done } from "./operations.ts";
 
 const ROUNDS_MAX = 10_000;
 
@@ -18,18 +19,11 @@ const ROUNDS_MAX = 10_000;
 export async function restore(fold: Fold, run: Apply): Promise<void> {
   const { consumed, expired, refunded, holds, lots } = fold;
   const spent = consumed + expired - refunded;
-  for (const { part: points, number } of inParts(spent)) {
-    await run(`spent-${number}`, { case: "recharge", value: { points } });
-  }
+  await rechargeGone(spent, run);
   const where = roomiest(fold, spent);
   if (where.name === "spent") await spendAndRefund(refunded, where.points, run);
-  for (const { part, number } of inParts(consumed - refunded)) {
-    await run(`consumed-${number}`, consume(part));
-  }
-  for (const { part, number } of inParts(expired)) {
-    const target = { case: "points", value: part } as const;
-    await run(`expired-${number}`, { case: "expire", value: { target } });
-  }
+  await consumeGone(consumed - refunded, run);
+  await expireGone(expired, run);
 
   for (const [number, hold] of [...holds].toSorted(([, a], [, b]) => compareLongest(a, b))) {
     if (hold.points === 0n) continue;
@@ -74,10 +68,6 @@ async function spendAndRefund(refunded: bigint, room: bigint, run: Apply): Promi
     await run(`refund-${round}`, { case: "refund", value });
     left -= points;
   }
-}
-
-function consume(points: bigint) {
-  return { case: "consume", value: { cost: { case: "points", value: points } } } as const;
 }
 
 /**
