@@ -1,0 +1,193 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { copyFile, mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { testDatabase } from "../support/database.ts";
+import { exists, runPoints, temporaryFolder, until } from "../support/processes.ts";
+
+describe("the command line", () => {
+  test("--help names every variable with its default", async () => {
+    const { code, stdout, stderr } = await runPoints({}, ["--help"]).exit;
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    const { stdout: ofServe } = await runPoints({}, ["serve", "-h"]).exit;
+    expect(ofServe).toContain(stdout.slice(stdout.indexOf("  LISTEN ")));
+    const described = [...stdout.matchAll(/^ {2}([A-Z_]+) +\S.*\n +\((.*)\)$/gm)].map(
+      ([, name, takes]) => [name, / default (.*)$/.exec(takes!)?.[1]],
+    );
+    expect(Object.fromEntries(described)).toEqual({
+      LISTEN: "127.0.0.1:50051",
+      DATABASE_URL: undefined,
+      DATA_DIR: ".points",
+      MIGRATE: "on",
+      PRICES: undefined,
+      SWEEP_SECONDS: "300",
+      WORKERS: "1",
+      LANES: "2",
+      BATCH_MAX_OPS: "500",
+      QUEUE_MAX_OPS: "10000",
+      DEADLINE_DEFAULT_MS: "5000",
+      DEADLINE_MAX_MS: "60000",
+      DRAIN_MS: "10000",
+      MESSAGE_MAX_BYTES: "1048576",
+      MESSAGE_OUT_MAX_BYTES: "4194304",
+      HEADER_MAX_BYTES: "16384",
+      BODY_MS: "30000",
+      IDLE_MS: "300000",
+      KEEPALIVE_MS: "60000",
+      CONNECTIONS_MAX: "10000",
+      CONNECTIONS_MAX_PER_PEER: "1000",
+      STREAMS_MAX_PER_CONNECTION: "256",
+      RESETS_MAX_BURST: "1000",
+      RESETS_MAX_PER_SECOND: "33",
+      CALLER_MAX_PER_SECOND: "10000",
+      LOG_LEVEL: "info",
+    });
+  });
+
+  test("names every variable that is wrong and what it takes, and makes nothing", async () => {
+    const dataDir = join(await temporaryFolder(), "data");
+    const { code, stdout, stderr } = await runPoints({
+      DATA_DIR: dataDir,
+      LISTEN: "here",
+      LANES: "0",
+      LOG_LEVEL: "loud",
+      DATABASE_URL: "mysql://points:hunter2@127.0.0.1/points",
+    }).exit;
+    expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+    expect(stderr.trimEnd().split("\n")).toEqual([
+      "points: LISTEN=here: takes host:port",
+      "DATABASE_URL=…: takes postgresql://user:password@host:port/database",
+      "LANES=0: takes 1 to 64",
+      "LOG_LEVEL=loud: takes fatal, error, warn, info, debug, trace or silent",
+    ]);
+    expect(await exists(dataDir)).toBe(false);
+  });
+
+  test.each([
+    "postgresql://points:hunter2@127.0.0.1:port/points",
+    "postgresql://points:hunter2@127.0.0.1:99999/points",
+    "postgresql://points:hunter2/3@127.0.0.1:5432/points",
+    "postgresql://points:hunter2%zz@127.0.0.1:5432/points",
+    "postgresql://:hunter2@",
+  ])("refuses the DATABASE_URL %s without printing its password", async (DATABASE_URL) => {
+    const { code, stdout, stderr } = await runPoints({ DATABASE_URL }).exit;
+    expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+    expect(stderr).not.toContain("hunter2");
+    expect(stderr).toBe(
+      "points: DATABASE_URL=…: takes postgresql://user:password@host:port/database\n",
+    );
+  });
+
+  test.each([
+    { args: ["frob"], says: "there is no command frob. See: points --help" },
+    { args: ["serve", "--port=1"], says: "Unknown option '--port'. See: points serve --help" },
+    { args: ["migrate", "now"], says: "there is nothing for now to mean. See: points migrate --" },
+    { args: ["account"], says: "USER is missing. See: points account --help" },
+    { args: ["account", "ada", "bob"], says: "there is nothing for bob to mean. See: " },
+    { args: ["account", "ada", "--server", "here"], says: "--server takes an address such as " },
+    { args: ["recharge", "ada"], says: "POINTS is missing. See: points recharge --help" },
+    { args: ["recharge", "ada", "1.5"], says: "POINTS takes a whole number, and not 1.5. " },
+    { args: ["recharge", "ada", "-5"], says: "Unknown option '-5'" },
+    { args: ["recharge", "ada", "5", "--ttl", "soon"], says: "--ttl takes a length such as " },
+    { args: ["recharge", "ada", "5", "--ttl"], says: "Option '--ttl <value>' argument missing" },
+    { args: ["recharge", "ada", "5", "--priority", "1001"], says: "--priority takes 0 to 1000" },
+    { args: ["consume", "ada"], says: "POINTS is missing, or --service. See: " },
+    { args: ["consume", "ada", "5", "--service", "tts"], says: "there are POINTS and --service" },
+    { args: ["consume", "ada", "--quantity", "5"], says: "--service is missing" },
+    {
+      args: ["consume", "ada", "--service", "tts", "--quantity", "5", "--duration", "1s"],
+      says: "there are --quantity and --duration",
+    },
+    { args: ["statement", "ada", "--limit", "0"], says: "--limit takes 1 or more" },
+    { args: ["verify", "--all"], says: "Unknown option '--all'" },
+    { args: ["sweep", "now"], says: "there is nothing for now to mean" },
+  ])("refuses $args", async ({ args, says }) => {
+    const { code, stdout, stderr } = await runPoints({}, args).exit;
+    expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+    expect(stderr.slice(0, `points: ${says}`.length)).toBe(`points: ${says}`);
+    expect(stderr.trimEnd()).not.toContain("\n");
+  });
+
+  test("helps with everything, and with each command that it names", async () => {
+    const { code, stdout, stderr } = await runPoints({}, ["--help"]).exit;
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    expect((await runPoints({}, ["help"]).exit).stdout).toBe(stdout);
+    const [, above] = /^([^]*?)\n"points COMMAND --help"/.exec(stdout)!;
+    const commands = [...above!.matchAll(/^ {2}(\w+) /gm)].map(([, name]) => name!);
+    expect(commands.slice(0, 5)).toEqual(["serve", "migrate", "verify", "sweep", "export"]);
+    expect(commands.slice(5)).toEqual(["account", "recharge", "consume", "statement", "import"]);
+    for (const command of commands) {
+      const help = await runPoints({}, [command, "--help"]).exit;
+      expect(help).toMatchObject({ code: 0, stderr: "" });
+      expect(help.stdout).toMatch(new RegExp(`^Usage: points ${command}\\b`));
+    }
+  });
+});
+
+describe("bin/points.js", () => {
+  test("runs by a Node that is new enough", async () => {
+    expect(await run(["bin/points.js", "serve", "--help"])).toMatchObject({ code: 0, stderr: "" });
+    expect(await run(["bin/points.js", "frob"])).toMatchObject({ code: 2 });
+  });
+
+  test("runs by the Node that npm brought if this one is too old, and ends with it", async () => {
+    const help = await run([...PRETENDING_TO_BE_OLD, "bin/points.js", "--help"]);
+    expect(help).toMatchObject({ code: 0, stderr: "" });
+    expect(help.stdout).toMatch(/^Points: a ledger/);
+    const wrong = await run([...PRETENDING_TO_BE_OLD, "bin/points.js", "frob"]);
+    expect(wrong).toMatchObject({ code: 2 });
+
+    const database = await testDatabase();
+    onTestFinished(() => database.close());
+    let stdout = "";
+    const environment = { DATABASE_URL: database.url, LISTEN: "127.0.0.1:0" };
+    const exit = run([...PRETENDING_TO_BE_OLD, "bin/points.js"], environment, async (child) => {
+      child.stdout!.on("data", (chunk) => (stdout += chunk));
+      await until("it serves", () => stdout.includes("Stop: Ctrl-C"));
+      child.kill("SIGTERM");
+    });
+    expect(await exit).toMatchObject({ code: 0 });
+  });
+
+  test("says what is missing if there is no such Node", async () => {
+    const folder = await temporaryFolder();
+    await mkdir(join(folder, "bin"));
+    await copyFile("bin/points.js", join(folder, "bin", "points.js"));
+    await writeFile(join(folder, "package.json"), '{"type":"module"}');
+    const exit = await run([...PRETENDING_TO_BE_OLD, join(folder, "bin", "points.js")]);
+    const stderr =
+      "points: it needs Node 24 or newer, and this is 20.1.0. " +
+      '"npm ci" in its folder brings one.\n';
+    expect(exit).toEqual({ code: 1, stdout: "", stderr });
+  });
+});
+
+/** As arguments of Node: what makes it look like an old one. */
+const PRETENDING_TO_BE_OLD = [
+  "--import",
+  `data:text/javascript,${encodeURIComponent(
+    `const value = { ...process.versions, node: "20.1.0" };
+     Object.defineProperty(process, "versions", { value });`,
+  )}`,
+];
+
+type End = { code: number | null; stdout: string; stderr: string };
+
+/** Runs Node, with these variables alone; `meanwhile` may do something with it. */
+async function run(
+  args: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+  meanwhile: (child: ChildProcess) => Promise<void> = async () => {},
+): Promise<End> {
+  const { PATH = "", HOME = "/" } = process.env;
+  const env = { PATH, HOME, ...environment };
+  const child = spawn(process.execPath, args, { env, stdio: ["ignore", "pipe", "pipe"] });
+  onTestFinished(() => void child.kill());
+  const end: End = { code: null, stdout: "", stderr: "" };
+  child.stdout.on("data", (chunk) => (end.stdout += chunk));
+  child.stderr.on("data", (chunk) => (end.stderr += chunk));
+  const closed = new Promise<number | null>((done) => child.once("close", done));
+  await meanwhile(child);
+  const code = await closed;
+  return { ...end, code };
+}
