@@ -1,9 +1,9 @@
-import { IN_FLIGHT } from "../compare.ts";
+import { type Comparison, IN_FLIGHT } from "../compare.ts";
 import type { AccountStage, LedgerStage } from "../growth.ts";
 import type { Growth } from "../results.ts";
 import { aboutText, plotsText, wrongText } from "./about.ts";
 import { short, whole } from "./figures.ts";
-import { markdownTable } from "./table.ts";
+import { type Column, markdownTable } from "./table.ts";
 
 /** The results of growth in Markdown. */
 export function reportGrowth(growth: Growth, plots: readonly string[]): string {
@@ -46,16 +46,20 @@ equations were checked and answers counted: ${wrongText(wrong)}
 `;
 }
 
+const SPEED: readonly Column<Comparison>[] = [
+  ["op/s:", ({ large }) => whole(large.operationsPerSecond)],
+  ["beside it:", ({ ratio }) => short(ratio)],
+  ["p50:", ({ large }) => short(large.p50Ms)],
+  ["p99:", ({ large }) => short(large.p99Ms)],
+  ["µs server:", ({ large }) => whole(large.serverCpuMicros)],
+  ["µs PostgreSQL:", ({ large }) => whole(large.postgresCpuMicros)],
+];
+
 function ledgersTable(ledgers: readonly LedgerStage[]): string {
   return markdownTable(ledgers, [
     ["accounts:", ({ accounts }) => whole(accounts)],
     ["entries:", ({ entries }) => whole(entries)],
-    ["op/s:", ({ large }) => whole(large.operationsPerSecond)],
-    ["beside it:", ({ ratio }) => short(ratio)],
-    ["p50:", ({ large }) => short(large.p50Ms)],
-    ["p99:", ({ large }) => short(large.p99Ms)],
-    ["µs server:", ({ large }) => whole(large.serverCpuMicros)],
-    ["µs PostgreSQL:", ({ large }) => whole(large.postgresCpuMicros)],
+    ...SPEED,
     ["WAL:", ({ large }) => whole(large.walBytes)],
     [
       "after a checkpoint, op/s:",
@@ -81,11 +85,6 @@ function accountsTable(stages: readonly AccountStage[]): string {
   return markdownTable(stages, [
     ["lots:", ({ lots }) => whole(lots)],
     ["entries:", ({ entries }) => whole(entries)],
-    ["op/s:", ({ large }) => whole(large.operationsPerSecond)],
-    ["beside it:", ({ ratio }) => short(ratio)],
-    ["p50:", ({ large }) => short(large.p50Ms)],
-    ["p99:", ({ large }) => short(large.p99Ms)],
-    ["µs server:", ({ large }) => whole(large.serverCpuMicros)],
-    ["µs PostgreSQL:", ({ large }) => whole(large.postgresCpuMicros)],
+    ...SPEED,
   ]);
 }

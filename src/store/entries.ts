@@ -1,9 +1,10 @@
 import type { Entry, EntryKind } from "../ledger/entry.ts";
 import type { Allocation } from "../ledger/lot.ts";
+import { type FigureRow, toFigures } from "./figures.ts";
 import { fromTimestamptz } from "./instant.ts";
 
 /** A row of the table `entry`, as a query that the ORM does not map gives it. */
-export type EntryRow = {
+export type EntryRow = FigureRow & {
   user_id: string;
   sequence: string;
   kind: EntryKind;
@@ -22,12 +23,6 @@ export type EntryRow = {
   request_id: string | null;
   fingerprint: Uint8Array | null;
   metadata: Record<string, string> | null;
-  balance: string;
-  frozen: string;
-  total_recharged: string;
-  total_consumed: string;
-  total_expired: string;
-  total_refunded: string;
   hash: Uint8Array;
   caller: string | null;
 };
@@ -49,14 +44,7 @@ export function toEntry(row: EntryRow): Entry {
     usage: toUsage(row),
     request: id === null || fingerprint === null ? undefined : { id, fingerprint },
     metadata: new Map(Object.entries(row.metadata ?? {})),
-    after: {
-      balance: BigInt(row.balance),
-      frozen: BigInt(row.frozen),
-      totalRecharged: BigInt(row.total_recharged),
-      totalConsumed: BigInt(row.total_consumed),
-      totalExpired: BigInt(row.total_expired),
-      totalRefunded: BigInt(row.total_refunded),
-    },
+    after: toFigures(row),
     hash: row.hash,
     caller: row.caller ?? "",
   };

@@ -13,14 +13,7 @@ import {
   type RawCall,
 } from "../support/raw-call.ts";
 import { testServer, type TestServer } from "../support/server.ts";
-import { refusedUnchanged } from "../support/unchanged.ts";
-
-const FIELD_INVALID = {
-  code: "InvalidArgument",
-  reason: "FIELD_INVALID",
-  domain: "points.v1",
-  outcome: "NOT_APPLIED",
-};
+import { FIELD_INVALID, refusedUnchanged } from "../support/unchanged.ts";
 
 let server: TestServer;
 beforeAll(async () => {

@@ -11,7 +11,7 @@ import {
 import { refusalOf } from "../support/error-info.ts";
 import { callJson } from "../support/raw-call.ts";
 import { testServer, type TestServer } from "../support/server.ts";
-import { refusedUnchanged } from "../support/unchanged.ts";
+import { FIELD_INVALID, refusedUnchanged } from "../support/unchanged.ts";
 
 // Requests that can be read, and break a limit. Those that cannot are in bad-encoding.test.ts.
 
@@ -23,12 +23,6 @@ const YEAR_10000 = 253_402_300_800n;
 const TRILLION = 1_000_000_000_000n;
 const INT64_MAX = 2n ** 63n - 1n;
 const PRINTABLE = String.fromCharCode(...Array.from({ length: 94 }, (_, index) => 33 + index));
-const FIELD_INVALID = {
-  code: "InvalidArgument",
-  reason: "FIELD_INVALID",
-  domain: "points.v1",
-  outcome: "NOT_APPLIED",
-};
 
 let server: TestServer;
 beforeAll(async () => {

@@ -2,6 +2,14 @@ import { expect } from "vitest";
 import type { Refusal } from "./error-info.ts";
 import type { TestServer } from "./server.ts";
 
+/** What the refusal of a field that breaks a limit, or cannot be read, always says. */
+export const FIELD_INVALID = {
+  code: "InvalidArgument",
+  reason: "FIELD_INVALID",
+  domain: "points.v1",
+  outcome: "NOT_APPLIED",
+};
+
 /** The refusal that `call` comes to, once it is sure that the database is as it was. */
 export async function refusedUnchanged(
   server: TestServer,
