@@ -10,7 +10,7 @@ import type { Run } from "./transaction.ts";
  * Writes what a batch changed, in at most eight statements however much it is: every column goes
  * as one array. The unit of work's own flush costs three times as much a command.
  *
- * @throws if another replica has just made one of the new accounts (23505): the batch is then
+ * @throws if another server has just made one of the new accounts (23505): the batch is then
  * tried again, and finds it
  */
 export async function save(run: Run, changes: Changes): Promise<void> {
