@@ -61,7 +61,6 @@ const take = fastUnary(shared, deadlines, access.admit);
 const { address, close } = await listen(config.listen, adapter, listenLimits, take);
 process.once("SIGTERM", () => {
   access.close();
-  backend.watchers.close();
-  void close(0).then(() => orm.close());
+  void Promise.all([backend.watchers.close(), close(0)]).then(() => orm.close());
 });
 console.log(`ORM baseline listens on ${address.host}:${address.port} `);

@@ -17,7 +17,8 @@ export type Watchers = {
    * @throws ACCOUNT_NOT_FOUND
    */
   watch(userId: string, signal: AbortSignal): AsyncGenerator<Account>;
-  close(): void;
+  /** Ends all of them. When it resolves, the database is asked no more, and may be left. */
+  close(): Promise<void>;
 };
 
 type Watcher = { readonly userId: string; seen: bigint; latest?: Account; wake: () => void };
@@ -30,19 +31,20 @@ type Watcher = { readonly userId: string; seen: bigint; latest?: Account; wake: 
 export function createWatchers(orm: Orm, log: Logger): Watchers {
   const watchers = new Set<Watcher>();
   const closing = new AbortController();
-  let polling = false;
+  let polling: Promise<void> | undefined;
 
   async function poll(): Promise<void> {
-    polling = true;
-    while (watchers.size > 0) {
-      await sleep(POLL_MS);
+    const { signal } = closing;
+    for (;;) {
+      await sleep(POLL_MS, undefined, { signal }).catch(() => {});
+      if (signal.aborted || watchers.size === 0) break;
       try {
         await tell();
       } catch (err) {
         log.warn({ err }, "could not look for changes of watched accounts");
       }
     }
-    polling = false;
+    polling = undefined;
   }
 
   async function tell(): Promise<void> {
@@ -66,7 +68,7 @@ export function createWatchers(orm: Orm, log: Logger): Watchers {
     const wakeUp = () => watcher.wake();
     signal.addEventListener("abort", wakeUp);
     watchers.add(watcher);
-    if (!polling) void poll();
+    polling ??= poll();
     try {
       while (!signal.aborted) {
         const { latest } = watcher;
@@ -86,5 +88,10 @@ export function createWatchers(orm: Orm, log: Logger): Watchers {
     }
   }
 
-  return { watch, close: () => closing.abort() };
+  async function close(): Promise<void> {
+    closing.abort();
+    await polling;
+  }
+
+  return { watch, close };
 }

@@ -130,9 +130,8 @@ export async function startServer(
       setServing(false);
       await sweeper.stop();
       health.close();
-      watchers.close();
       stopping.abort();
-      await listener.close(config.drainMs);
+      await Promise.all([watchers.close(), listener.close(config.drainMs)]);
       await batcher.drain();
     },
   };

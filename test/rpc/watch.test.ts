@@ -214,6 +214,21 @@ test("without watchers nobody asks the database for changes", async () => {
   expect(await questions(2_000)).toBe(0);
 });
 
+test.each(["while it watches", "after it has gone"])(
+  "a server that stops asks no more, for a caller %s: its database may be left",
+  async (when) => {
+    const own = await testDatabase();
+    const stopping = await testServer({}, own);
+    await stopping.client.recharge({ userId: "left", points: 1n });
+    const watch = watched("left", ownClient(stopping));
+    await watch.next();
+    if (when === "after it has gone") await watch.cancel();
+    await stopping.stop();
+    expect(await questions(1_000, own)).toBe(0);
+    await own.close();
+  },
+);
+
 type Watch = { next(): Promise<Account>; cancel(): Promise<void> };
 
 function watched(userId: string, client = ownClient(server), headers = {}): Watch {
@@ -240,14 +255,14 @@ function ownClient({ baseUrl }: TestServer): Client<typeof PointsService> {
 }
 
 /** How many queries about accounts the database has got in so many milliseconds, at the least. */
-async function questions(milliseconds: number): Promise<number> {
-  const [row] = await database.query("select clock_timestamp() as start");
+async function questions(milliseconds: number, of = database): Promise<number> {
+  const [row] = await of.query("select clock_timestamp() as start");
   const sql = `select pid, query_start from pg_stat_activity
     where datname = current_database() and backend_type = 'client backend'
       and pid <> pg_backend_pid() and query ilike '%account%' and query_start > $1`;
   const found = new Set<string>();
   for (const end = Date.now() + milliseconds; Date.now() < end; await sleep(25)) {
-    for (const query of await database.query(sql, [row!["start"]])) {
+    for (const query of await of.query(sql, [row!["start"]])) {
       found.add(JSON.stringify(query));
     }
   }
