@@ -30,6 +30,7 @@ import type { Admission, Admit } from "../auth/access.ts";
 import type { ErrorCompleter } from "../rpc/interceptors.ts";
 import { type DeadlineLimits, unaryTimeoutMs } from "./deadline.ts";
 import type { StreamTaker } from "./listen.ts";
+import { HEAD_BYTES, readBody } from "./request-body.ts";
 import { UnaryCall } from "./unary-call.ts";
 
 /** What Connect's adapter is made of too, so that both answer alike. */
@@ -67,7 +68,7 @@ export function fastUnary(
         return;
       }
       const call = new UnaryCall(stream, headers, method.spec.method, admitted, deadline);
-      readBody(stream, options.readMaxBytes, (body) => {
+      readBody(stream, options.readMaxBytes, deadline, (body) => {
         answer(stream, compression, method, call, body).catch(() => {
           stream.close(constants.NGHTTP2_INTERNAL_ERROR);
         });
@@ -133,33 +134,17 @@ function compressionOf(headers: IncomingHttpHeaders, { acceptCompression }: Conn
   return compressionNegotiate(acceptCompression, null, accepted, "grpc-accept-encoding").response;
 }
 
-/** Gives the body at its end, or as much of it as shows what is wrong: two messages are too many. */
-function readBody(stream: ServerHttp2Stream, maxBytes: number, done: (body: Buffer) => void): void {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  const finish = () => done(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks));
-  const onData = (chunk: Buffer) => {
-    chunks.push(chunk);
-    bytes += chunk.length;
-    const announced = chunks.length === 1 && bytes >= HEAD_BYTES ? chunk.readUInt32BE(1) : 0;
-    if (announced <= maxBytes && bytes <= 2 * (maxBytes + HEAD_BYTES)) return;
-    // What comes after flows to nobody.
-    stream.off("data", onData).off("end", finish);
-    finish();
-  };
-  stream.on("data", onData).on("end", finish);
-}
-
 async function answer(
   stream: ServerHttp2Stream,
   compression: Compression | null,
   method: UnaryMethod,
   call: UnaryCall,
-  body: Buffer,
+  body: Buffer | ConnectError,
 ): Promise<void> {
   let frame: Uint8Array | undefined;
   let failure: ConnectError | undefined;
   try {
+    if (body instanceof ConnectError) throw body;
     const data = method.output.serialize(await invoke(method, call, body));
     frame = framed(await envelopeCompress({ flags: 0, data }, compression, compressMinBytes));
   } catch (thrown) {
@@ -254,8 +239,6 @@ function contextOf(request: UnaryRequest, call: UnaryCall): HandlerContext {
     values: request.contextValues,
   };
 }
-
-const HEAD_BYTES = 5;
 
 function isOneMessage(body: Buffer): boolean {
   if (body.length < HEAD_BYTES || body[0] !== 0) return false;

@@ -251,7 +251,7 @@ function createHttp1(handle: Handler, limits: ListenLimits) {
 function closeIfCutShort(req: http.IncomingMessage, res: http.ServerResponse) {
   const writeHead = res.writeHead.bind(res) as (...args: unknown[]) => http.ServerResponse;
   res.writeHead = (...args: unknown[]) => {
-    if (!req.complete && req.readableDidRead) res.shouldKeepAlive = false;
+    if (!req.complete && req.readableFlowing !== null) res.shouldKeepAlive = false;
     return writeHead(...args);
   };
 }

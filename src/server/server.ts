@@ -39,6 +39,7 @@ import {
 } from "./listen.ts";
 import type { Databases, Metrics } from "./metrics.ts";
 import { reflectionRoutes } from "./reflection.ts";
+import { endBodyAtDeadline, requestKey } from "./request-body.ts";
 import { readTls, watchTls } from "./tls.ts";
 import type { Tracing } from "./tracing.ts";
 import { unknownRpc } from "./unknown-rpc.ts";
@@ -203,7 +204,8 @@ function connectHandler(
     contextValues: (request) => {
       const connection = "stream" in request ? request.stream.session : request;
       const { authorization: token } = request.headers;
-      return createContextValues().set(credentialsKey, { authorization: token, connection });
+      const values = createContextValues().set(requestKey, request);
+      return values.set(credentialsKey, { authorization: token, connection });
     },
     async requestGate(context) {
       completeErrors(context, shared.completeError);
@@ -212,6 +214,9 @@ function connectHandler(
       const admitted = await admit(path, values.get(credentialsKey));
       if (admitted instanceof ConnectError) throw admitted;
       values.set(callerKey, admitted);
+      const request = values.get(requestKey);
+      const isOneMessage = method.methodKind !== "bidi_streaming";
+      if (isOneMessage && request !== undefined) endBodyAtDeadline(request, context.signal);
     },
     fallback: unknownRpc,
     // People read the JSON: a balance of 0 is worth saying.

@@ -18,6 +18,7 @@ export type BodiesOfSession = {
 /**
  * Ends requests whose bodies are not there after so long: with 408, as HTTP/1 has it, or cut off if
  * the answer had begun. Node has no such limit: its time without traffic starts anew with each byte.
+ * Streams whose answers came before the end of their bodies are closed: nobody reads the rest.
  *
  * @param isEndless whether requests of a path may take as long as they like
  */
@@ -28,10 +29,9 @@ export function watchBodies(bodyMs: number, isEndless: (path: string) => boolean
     const late = performance.now() - bodyMs;
     for (const arriving of sessions) {
       for (const [stream, sinceMs] of arriving) {
-        // They are in the order in which they came.
-        if (sinceMs > late) break;
-        if (!stream.readableEnded) end(stream);
-        arriving.delete(stream);
+        if (stream.readableEnded) arriving.delete(stream);
+        else if (sinceMs <= late) end(stream);
+        else if (isAnswered(stream)) stream.close();
       }
     }
   }
@@ -52,6 +52,11 @@ export function watchBodies(bodyMs: number, isEndless: (path: string) => boolean
     },
     stop: () => clearInterval(timer),
   };
+}
+
+/** Whether all of the answer is on its way: a close would keep back trailers that are not. */
+function isAnswered(stream: ServerHttp2Stream): boolean {
+  return stream.writableFinished && stream.state.localClose === 1;
 }
 
 function end(stream: ServerHttp2Stream): void {

@@ -3,12 +3,14 @@ import * as http2 from "node:http2";
 import * as net from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { create, toBinary } from "@bufbuild/protobuf";
+import { findTrailerError } from "@connectrpc/connect/protocol-grpc";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { RechargeRequestSchema } from "../../gen/points/v1/points_pb.ts";
 import { createRate } from "../../src/auth/rate.ts";
 import { clientWith, tokenOf, writeCallers } from "../support/callers.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
-import { refusalOf } from "../support/error-info.ts";
+import { readRefusal, refusalOf } from "../support/error-info.ts";
+import { exchange } from "../support/exchange.ts";
 import { temporaryFolder } from "../support/processes.ts";
 import { envelope } from "../support/raw-call.ts";
 import { points } from "../support/requests.ts";
@@ -45,21 +47,33 @@ describe.each([
   ["the fast way", true],
   ["Connect", false],
 ])("by %s, a request", (_, fast) => {
-  test.each([
+  const request = create(RechargeRequestSchema, { userId: "late", points: 1n });
+  const cases: [title: string, chunks: Uint8Array[]][] = [
     ["of which nothing comes", []],
     ["of which a part comes", [Uint8Array.of(0, 0)]],
-    [
-      "of which all comes but its end",
-      [
-        envelope(
-          toBinary(
-            RechargeRequestSchema,
-            create(RechargeRequestSchema, { userId: "late", points: 1n }),
-          ),
-        ),
-      ],
-    ],
-  ])("%s within BODY_MS is ended, and not applied", async (_title, chunks) => {
+    ["of which all comes but its end", [envelope(toBinary(RechargeRequestSchema, request))]],
+  ];
+
+  test.each(cases)("%s by its deadline is answered then, and not applied", async (_title, chunks) => {
+    const server = await serverWith({ BODY_MS: "600000" }, fast);
+    const answer = await exchange(server.port, {
+      headers: { ...RECHARGE, "grpc-timeout": "300m" },
+      chunks,
+      staysOpen: true,
+    });
+    const error = findTrailerError(new Headers(answer.trailers as Record<string, string>));
+    expect(readRefusal(error)).toMatchObject({
+      code: "DeadlineExceeded",
+      reason: "DEADLINE_EXCEEDED",
+      domain: "points.v1",
+      outcome: "NOT_APPLIED",
+    });
+    expect(answer.code).toBe(http2.constants.NGHTTP2_NO_ERROR);
+    await server.client.listPrices({});
+    expect(await database.query("select from points.account where user_id = 'late'")).toEqual([]);
+  });
+
+  test.each(cases)("%s within BODY_MS is ended, and not applied", async (_title, chunks) => {
     const server = await serverWith({ BODY_MS: "100", DEADLINE_DEFAULT_MS: "60000" }, fast);
     const stream = sessionTo(server).request(RECHARGE, { endStream: false });
     stream.on("error", () => {});
@@ -72,6 +86,18 @@ describe.each([
     await sleep(50);
     expect(await database.query("select from points.account where user_id = 'late'")).toEqual([]);
   });
+});
+
+test.each(["", "1"])("a request over HTTP/1.1 is answered at its deadline, after %j", async (part) => {
+  const { port } = await serverWith({ BODY_MS: "600000" });
+  const socket = net.connect(port, "127.0.0.1");
+  onTestFinished(() => void socket.destroy());
+  const head = "POST /points.v1.PointsService/Recharge HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n";
+  socket.write(`${head}content-type: application/json\r\nconnect-timeout-ms: 300\r\n\r\n${part}`);
+  let answer = "";
+  // It is closed, though it was to be kept alive: what is left of the request is no next one.
+  for await (const chunk of socket) answer += String(chunk);
+  expect(answer).toMatch(/^HTTP\/1.1 504 [^]*"deadline_exceeded"[^]*"NOT_APPLIED"/);
 });
 
 test("a stream of operations may last longer than BODY_MS", async () => {

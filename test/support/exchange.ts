@@ -22,6 +22,8 @@ export type Exchange = {
   readonly trailers?: http2.OutgoingHttpHeaders;
   /** Leaves the body open: the answer is all there is when it is at its end. */
   readonly neverEnds?: boolean;
+  /** Leaves the body open, and waits until the server closes the stream. */
+  readonly staysOpen?: boolean;
 };
 
 /** Makes a call on a connection of its own, and gives the answer when the stream is closed. */
@@ -46,7 +48,7 @@ export async function exchange(port: number, call: Exchange): Promise<ExchangeAn
       await once(stream, "end");
       return answer;
     }
-    stream.end();
+    if (call.staysOpen !== true) stream.end();
     await closed;
     answer.code = stream.rstCode;
     return answer;
