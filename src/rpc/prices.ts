@@ -10,7 +10,8 @@ import { isRejection } from "../ledger/rejection.ts";
 import type { Orm } from "../store/orm.ts";
 import { readAccount } from "../store/read.ts";
 import { toUsage } from "./commands.ts";
-import { accountNotFound, invalidField, rejectionError } from "./errors.ts";
+import { accountNotFound, invalidField } from "./errors.ts";
+import { rejectionError } from "./rejection-error.ts";
 import { toDuration } from "./timestamps.ts";
 
 /** What a use costs, and whether the user's balance covers it. */
