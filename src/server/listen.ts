@@ -1,8 +1,10 @@
-import * as http from "node:http";
-import * as http2 from "node:http2";
+import type * as http from "node:http";
+import type * as http2 from "node:http2";
 import * as net from "node:net";
 import * as tls from "node:tls";
-import { type BodiesOfSession, watchBodies } from "./slow-bodies.ts";
+import { createHttp1 } from "./http1.ts";
+import { createHttp2 } from "./http2.ts";
+import { guarded } from "./refuse.ts";
 import type { TlsOptions } from "./tls.ts";
 
 export type Handler = (
@@ -125,6 +127,7 @@ export async function listen(
     const grace = setTimeout(() => sockets.forEach((socket) => socket.destroy()), graceMs);
     await gone;
     clearTimeout(grace);
+    h2.stop();
   };
   let draining: Promise<void> | undefined;
   return {
@@ -201,160 +204,4 @@ function sniff(socket: net.Socket, firstByteMs: number, decided: (isHttp2: boole
     decided(isPreface);
   };
   socket.on("data", onData).on("end", destroy).on("close", stop);
-}
-
-function createHttp1(handle: Handler, limits: ListenLimits) {
-  const running = new Set<http.ServerResponse>();
-  let draining = false;
-  const server = http.createServer(
-    {
-      maxHeaderSize: limits.maxHeaderBytes,
-      headersTimeout: Math.min(limits.headersMs, limits.requestMs),
-      requestTimeout: limits.requestMs,
-      keepAliveTimeout: limits.idleMs,
-      connectionsCheckingInterval: Math.min(limits.headersMs, limits.requestMs, 5_000),
-    },
-    (req, res) => {
-      running.add(res);
-      res.once("close", () => running.delete(res));
-      if (draining) res.shouldKeepAlive = false;
-      closeIfCutShort(req, res);
-      handle(req, res);
-    },
-  );
-  // The timeouts and closeIdleConnections work from a list that Node makes only on this event.
-  server.emit("listening");
-  return {
-    take(socket: net.Socket) {
-      // As http.Server makes its own sockets: an answer can follow the end of a request.
-      socket.allowHalfOpen = true;
-      server.emit("connection", socket);
-      socket.resume();
-    },
-    drain() {
-      draining = true;
-      for (const res of running) {
-        res.shouldKeepAlive = false;
-        // The head is out and has promised keep-alive.
-        if (res.headersSent) res.once("finish", () => res.req.socket.destroySoon());
-      }
-      // Closes the connections that idle, and stops the checking of timeouts' timer.
-      server.close();
-    },
-  };
-}
-
-/**
- * An answer that comes before the end of its request, which was too large say, ends the connection:
- * nobody reads the rest, and a next request behind it would wait for ever.
- */
-function closeIfCutShort(req: http.IncomingMessage, res: http.ServerResponse) {
-  const writeHead = res.writeHead.bind(res) as (...args: unknown[]) => http.ServerResponse;
-  res.writeHead = (...args: unknown[]) => {
-    if (!req.complete && req.readableFlowing !== null) res.shouldKeepAlive = false;
-    return writeHead(...args);
-  };
-}
-
-function createHttp2(handle: Handler, limits: ListenLimits, take: StreamTaker) {
-  const sessions = new Set<http2.ServerHttp2Session>();
-  const bodies = watchBodies(limits.requestMs, limits.isEndless);
-  const server = http2.createServer({
-    // maxSessionMemory stays at 10: lower values aborted Node.
-    settings: {
-      maxConcurrentStreams: limits.maxStreamsPerSession,
-      maxHeaderListSize: limits.maxHeaderBytes,
-    },
-    unknownProtocolTimeout: limits.firstByteMs,
-    streamResetBurst: limits.maxResetsBurst,
-    streamResetRate: limits.maxResetsPerSecond,
-  });
-  // A setting binds a client once it has acknowledged it, which it may do late or never.
-  const isTooLarge = (rawHeaders: readonly string[]) =>
-    headBytes(rawHeaders) > limits.maxHeaderBytes;
-  // Never listens: it has Node make requests and answers of streams that are not taken.
-  const requests = http2.createServer((req, res) => {
-    if (isTooLarge(req.rawHeaders)) refuse(res, 431);
-    else handle(req, res);
-  });
-  server.on("stream", (stream, headers, flags, rawHeaders) => {
-    if (!isTooLarge(rawHeaders) && take(stream, headers)) return;
-    requests.emit("stream", stream, headers, flags, rawHeaders);
-  });
-  return {
-    take(socket: net.Socket) {
-      server.once("session", (session) => {
-        sessions.add(session);
-        session.once("close", () => sessions.delete(session));
-        closeWhenIdle(session, socket, limits.idleMs, bodies.watch(session));
-      });
-      server.emit("connection", socket);
-    },
-    drain() {
-      bodies.stop();
-      for (const session of sessions) session.close();
-    },
-  };
-}
-
-/** As HTTP/2 counts the size of a header list: 32 bytes a field on top. */
-function headBytes(rawHeaders: readonly string[]) {
-  return rawHeaders.reduce((sum, text) => sum + text.length + 16, 0);
-}
-
-/**
- * Idle means no open stream. Node's own session timeout means no traffic, which would end the
- * quiet Watch of a health check.
- */
-function closeWhenIdle(
-  session: http2.ServerHttp2Session,
-  socket: net.Socket,
-  idleMs: number,
-  bodies: BodiesOfSession,
-) {
-  let open = 0;
-  const onIdle = () => {
-    if (open > 0) return;
-    // Once more: close() waits for the peer to read what it is sent.
-    if (session.closed) return void socket.destroy();
-    session.close();
-    idle.refresh();
-  };
-  const idle = setTimeout(onIdle, idleMs);
-  session.on("stream", (stream, headers) => {
-    open++;
-    bodies.opened(stream, headers[":path"] ?? "");
-    stream.once("close", () => {
-      open--;
-      bodies.closed(stream);
-      idle.refresh();
-    });
-  });
-  socket.once("close", () => clearTimeout(idle));
-}
-
-/**
- * Connect's adapter throws at once for an authority that makes no URL. Uncaught, that one request
- * would end the process.
- */
-function guarded(handler: Handler): Handler {
-  return (req, res) => {
-    try {
-      handler(req, res);
-    } catch {
-      refuse(res, 400);
-    }
-  };
-}
-
-function refuse(res: Parameters<Handler>[1], status: number) {
-  const begun = res.headersSent;
-  if (!begun) res.statusCode = status;
-  if ("stream" in res) {
-    const { NGHTTP2_INTERNAL_ERROR, NGHTTP2_NO_ERROR } = http2.constants;
-    if (!begun) res.end();
-    // Without a close, a client that still sends its request would keep the stream open.
-    res.stream.close(begun ? NGHTTP2_INTERNAL_ERROR : NGHTTP2_NO_ERROR);
-  } else if (begun) res.destroy();
-  else res.end();
 }

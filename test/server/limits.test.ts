@@ -100,6 +100,18 @@ test.each(["", "1"])("a request over HTTP/1.1 is answered at its deadline, after
   expect(answer).toMatch(/^HTTP\/1.1 504 [^]*"deadline_exceeded"[^]*"NOT_APPLIED"/);
 });
 
+test("a stop does not wait for a body that never comes", async () => {
+  const server = await testServer({ DRAIN_MS: "50000", BODY_MS: "600000" }, database);
+  const headers = { ...RECHARGE, "grpc-timeout": "300m" };
+  const stream = sessionTo(server).request(headers, { endStream: false });
+  stream.on("error", () => {});
+  const answered = once(stream.resume(), "trailers");
+  await server.client.listPrices({});
+  await server.stop();
+  const [trailers] = (await answered) as [http2.IncomingHttpHeaders];
+  expect(trailers["grpc-status"]).toBe("4");
+}, 20_000);
+
 test("a stream of operations may last longer than BODY_MS", async () => {
   const { client } = await serverWith({ BODY_MS: "100" });
   const requests = async function* () {

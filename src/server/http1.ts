@@ -1,0 +1,57 @@
+import * as http from "node:http";
+import type * as net from "node:net";
+import type { Handler, ListenLimits } from "./listen.ts";
+
+/** Serves sockets that speak HTTP/1. A drain ends each when its answers are out. */
+export function createHttp1(handle: Handler, limits: ListenLimits) {
+  const running = new Set<http.ServerResponse>();
+  let draining = false;
+  const server = http.createServer(
+    {
+      maxHeaderSize: limits.maxHeaderBytes,
+      headersTimeout: Math.min(limits.headersMs, limits.requestMs),
+      requestTimeout: limits.requestMs,
+      keepAliveTimeout: limits.idleMs,
+      connectionsCheckingInterval: Math.min(limits.headersMs, limits.requestMs, 5_000),
+    },
+    (req, res) => {
+      running.add(res);
+      res.once("close", () => running.delete(res));
+      if (draining) res.shouldKeepAlive = false;
+      closeIfCutShort(req, res);
+      handle(req, res);
+    },
+  );
+  // The timeouts and closeIdleConnections work from a list that Node makes only on this event.
+  server.emit("listening");
+  return {
+    take(socket: net.Socket) {
+      // As http.Server makes its own sockets: an answer can follow the end of a request.
+      socket.allowHalfOpen = true;
+      server.emit("connection", socket);
+      socket.resume();
+    },
+    drain() {
+      draining = true;
+      for (const res of running) {
+        res.shouldKeepAlive = false;
+        // The head is out and has promised keep-alive.
+        if (res.headersSent) res.once("finish", () => res.req.socket.destroySoon());
+      }
+      // Closes the connections that idle, and stops the checking of timeouts' timer.
+      server.close();
+    },
+  };
+}
+
+/**
+ * An answer that comes before the end of its request, which was too large say, ends the connection:
+ * nobody reads the rest, and a next request behind it would wait for ever.
+ */
+function closeIfCutShort(req: http.IncomingMessage, res: http.ServerResponse) {
+  const writeHead = res.writeHead.bind(res) as (...args: unknown[]) => http.ServerResponse;
+  res.writeHead = (...args: unknown[]) => {
+    if (!req.complete && req.readableFlowing !== null) res.shouldKeepAlive = false;
+    return writeHead(...args);
+  };
+}
