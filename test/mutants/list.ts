@@ -53,7 +53,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: "src/store/faults.ts",
     find: 'error.constraint === "account_pkey"',
     replace: 'error.constraint === "account_key"',
-    caughtBy: "torture --calm",
+    caughtBy: "test/commit/new-account.test.ts",
   },
   {
     name: "locks no account",
