@@ -3,6 +3,7 @@ import { createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { PointsService } from "../gen/points/v1/points_pb.ts";
 import { startCluster } from "./cluster.ts";
+import { nameOf } from "./load/requests.ts";
 import { createSamples, latencyOf } from "./load/samples.ts";
 import { median } from "./results.ts";
 import { seed } from "./seed.ts";
@@ -64,7 +65,7 @@ function callsOf(baseUrl: string): Calls {
   let next = 0;
   const consume = (prefix: string, number: number) =>
     client.consume({
-      userId: `${prefix}${String(number).padStart(7, "0")}`,
+      userId: nameOf({ prefix }, number),
       requestId: crypto.randomUUID(),
       cost: { case: "points", value: 1n },
     });

@@ -9,7 +9,6 @@ import { createLog } from "./log.ts";
 import { readPrices, SHIPPED_PRICES } from "./prices.ts";
 import { type Admin, type AdminSources, serveAdmin } from "./server/admin.ts";
 import { takesWrites } from "./server/database-watch.ts";
-import type { Databases } from "./server/metrics.ts";
 import { checkDoor } from "./server/open-door.ts";
 import { startServer } from "./server/server.ts";
 import { durabilityGaps } from "./store/durability.ts";
@@ -39,17 +38,15 @@ export async function serve(config: Config): Promise<void> {
   if (warning !== undefined && !isWorker) log.warn(warning);
   const prices = pricesInForce(config.prices ?? SHIPPED_PRICES, log);
   const database = await openDatabase(config, ANSWER_MAX_MS);
-  const reads = await openOrm(database.url, READS_MAX_CONNECTIONS, ANSWER_MAX_MS);
   try {
     await prepareSchema(config, database).catch(unusable);
     for (const gap of await durabilityGaps(database.orm.em.fork())) {
       log.warn(`answers may be lost in a power cut: the database has ${gap}`);
     }
-    const databases = { batches: database.orm, reads };
     const start =
       config.workers > 1
         ? startWorkers(config, database.url, log)
-        : startOne(config, databases, prices, log);
+        : startOne(config, database, prices, log);
     const server = await start.catch(unserved);
     let isStopping = false;
     const admin = await startAdmin(config, server, {
@@ -69,7 +66,6 @@ export async function serve(config: Config): Promise<void> {
     admin?.close();
     if (reason === DATABASE_LOST) throw new EmbeddedFailure(`${DATABASE_LOST}. Start again.`);
   } finally {
-    await reads.close();
     await database.close();
     endWorker();
   }
@@ -77,14 +73,20 @@ export async function serve(config: Config): Promise<void> {
 
 async function startOne(
   config: Config,
-  databases: Databases,
+  { orm: batches, url }: Database,
   prices: () => PriceList,
   log: Logger,
 ): Promise<Serving> {
   // It is only loaded where it is wanted.
   const traced = config.otlpEndpoint === undefined ? undefined : import("./server/tracing.ts");
   const tracing = (await traced)?.startTracing(process.env, log);
-  const server = await startServer(config, databases, prices, log, undefined, tracing);
+  const reads = await openOrm(url, READS_MAX_CONNECTIONS, ANSWER_MAX_MS);
+  const databases = { batches, reads };
+  const starting = startServer(config, databases, prices, log, undefined, tracing);
+  const server = await starting.catch(async (cause: unknown) => {
+    await reads.close();
+    throw cause;
+  });
   const { registry } = server.metrics;
   collectDefaultMetrics({ register: registry });
   if (isWorker) shareMetrics(registry);
@@ -93,6 +95,7 @@ async function startOne(
     scrape: () => registry.metrics(),
     async stop() {
       await server.stop();
+      await reads.close();
       await tracing?.stop();
     },
   };

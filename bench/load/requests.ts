@@ -108,7 +108,7 @@ export function createRequests({ url, nonce, spread }: Pick<Job, "url" | "nonce"
 }
 
 /** The id of the nth account of a set, from 1. */
-export function nameOf({ prefix }: Spread, number: number): string {
+export function nameOf({ prefix }: Pick<Spread, "prefix">, number: number): string {
   return `${prefix}${String(number).padStart(USER_DIGITS, "0")}`;
 }
 

@@ -2,6 +2,7 @@ import type * as http from "node:http";
 import type * as http2 from "node:http2";
 import * as net from "node:net";
 import * as tls from "node:tls";
+import type { Address } from "../address.ts";
 import { createHttp1 } from "./http1.ts";
 import { createHttp2 } from "./http2.ts";
 import { guarded } from "./refuse.ts";
@@ -20,7 +21,7 @@ export type StreamTaker = (
 
 export type Listener = {
   /** Where it listens, with the port the system chose if 0 was asked for. */
-  address: { host: string; port: number };
+  address: Address;
   /**
    * Stops accepting, tells every client, lets requests that run finish, and destroys what is left
    * after `graceMs`. Resolves when all sockets are gone, never rejects. Called again, it returns
@@ -68,7 +69,7 @@ export const listenLimits = {
  * first for each stream of HTTP/2.
  */
 export async function listen(
-  address: { host: string; port: number },
+  address: Address,
   handler: Handler,
   limits: ListenLimits = listenLimits,
   take: StreamTaker = () => false,
@@ -137,8 +138,8 @@ export async function listen(
   };
 }
 
-function bind(server: net.Server, { host, port }: { host: string; port: number }) {
-  return new Promise<{ host: string; port: number }>((resolve, reject) => {
+function bind(server: net.Server, { host, port }: Address) {
+  return new Promise<Address>((resolve, reject) => {
     server.once("error", reject);
     server.listen(port, host, () => {
       server.off("error", reject);

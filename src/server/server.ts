@@ -9,6 +9,7 @@ import { ServerReflection as ReflectionV1Alpha } from "../../gen/grpc/reflection
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
 import { type Admission, type Admit, credentialsKey, openAccess } from "../auth/access.ts";
 import { callerKey } from "../auth/caller.ts";
+import type { Address } from "../address.ts";
 import type { Config } from "../config.ts";
 import type { PriceList } from "../ledger/prices.ts";
 import { callObservation, type CallObserver, codeName } from "../rpc/calls.ts";
@@ -49,7 +50,7 @@ const ERROR_DETAILS = createRegistry(file_google_rpc_error_details);
 
 /** A server that answers. */
 export type PointsServer = {
-  readonly address: { readonly host: string; readonly port: number };
+  readonly address: Address;
   readonly metrics: Metrics;
   /** Stops admitting, commits and answers what is queued, and closes, within `drainMs`. */
   stop(): Promise<void>;
