@@ -3,6 +3,7 @@ import { commit } from "../../src/commit/commit.ts";
 import type { Command } from "../../src/ledger/command.ts";
 import { openOrm, type Orm } from "../../src/store/orm.ts";
 import { auditDatabase } from "../support/audit.ts";
+import { consume as consumeOfAda, recharge as rechargeOfAda } from "../support/commands.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import type { Cut } from "../torture/link.ts";
 import { type Proxy, startProxy } from "../torture/proxy.ts";
@@ -31,7 +32,6 @@ afterAll(async () => {
 });
 
 const cuts: Cut[] = ["before COMMIT", "in COMMIT", "after COMMIT", "after COMMIT's answer"];
-const common = { request: undefined, metadata: new Map<string, string>(), caller: "" };
 
 describe.each(cuts)("a connection is cut %s", (cut) => {
   const idOf = (name: string) => `${name}-${cut.replaceAll(/\W/g, "-")}`;
@@ -83,12 +83,11 @@ test("what another server has done since is no reason for doubt", async () => {
 });
 
 function recharge(userId: string, points: bigint): Command {
-  const expiration = { kind: "never" } as const;
-  return { kind: "recharge", ...common, userId, points, priority: 0, expiration };
+  return { ...rechargeOfAda(points), userId };
 }
 
 function consume(userId: string, points: bigint): Command {
-  return { kind: "consume", ...common, userId, cost: { points, usage: null } };
+  return { ...consumeOfAda(points), userId };
 }
 
 async function entriesOf(userId: string): Promise<number> {

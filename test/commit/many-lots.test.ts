@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { commit } from "../../src/commit/commit.ts";
 import type { Command } from "../../src/ledger/command.ts";
 import { auditDatabase } from "../support/audit.ts";
+import { consume, expireLot, freeze, recharge, release } from "../support/commands.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { entryLine } from "../support/statement.ts";
 
@@ -16,7 +17,8 @@ afterAll(async () => {
   await database.close();
 });
 
-const common = { userId: "", request: undefined, metadata: new Map<string, string>(), caller: "" };
+const NEVER = { kind: "never" } as const;
+const MINUTE = 60_000_000n;
 
 const cases: [title: string, ofBatch: Command[], said: string[]][] = [
   [
@@ -26,7 +28,7 @@ const cases: [title: string, ofBatch: Command[], said: string[]][] = [
   ],
   [
     "a lot that an earlier command expires supplies nothing to a later one",
-    [recharge(100n, 3), expireLot(1n), consume(8n)],
+    [recharge(100n, NEVER, 3), expireLot(1n), consume(8n)],
     ["41 recharge 100: 100 of #41", "42 expire 5: 5 of #1", "43 consume 8: 5 of #2, 3 of #3"],
   ],
   [
@@ -44,7 +46,7 @@ const cases: [title: string, ofBatch: Command[], said: string[]][] = [
   ],
   [
     "a hold on lots in the middle goes back to them",
-    [freeze(11n), release(41n), consume(1n)],
+    [freeze(11n, MINUTE), release(41n), consume(1n)],
     [
       "41 freeze 11: 5 of #1, 5 of #2, 1 of #3",
       "42 release 11 of hold 41: 5 of #1, 5 of #2, 1 of #3",
@@ -56,7 +58,7 @@ const cases: [title: string, ofBatch: Command[], said: string[]][] = [
 test.for(cases)("%s", async ([title, ofBatch, said]) => {
   const userId = title.replaceAll(" ", "-");
   const aim = (command: Command): Command => ({ ...command, userId });
-  await commit(database.orm, Array.from({ length: 40 }, () => aim(recharge(5n, 0))));
+  await commit(database.orm, Array.from({ length: 40 }, () => aim(recharge(5n))));
   const results = await commit(database.orm, ofBatch.map(aim));
   const lines = results.map((result) => {
     if (result instanceof Error) throw result;
@@ -65,24 +67,3 @@ test.for(cases)("%s", async ([title, ofBatch, said]) => {
   });
   expect(lines).toEqual(said);
 });
-
-function recharge(points: bigint, priority: number): Command {
-  return { kind: "recharge", ...common, points, priority, expiration: { kind: "never" } };
-}
-
-function consume(points: bigint): Command {
-  return { kind: "consume", ...common, cost: { points, usage: null } };
-}
-
-function expireLot(lot: bigint): Command {
-  return { kind: "expire", ...common, target: { kind: "lot", lot } };
-}
-
-function freeze(points: bigint): Command {
-  const expiration = { kind: "after", ttl: 60_000_000n } as const;
-  return { kind: "freeze", ...common, cost: { points, usage: null }, expiration };
-}
-
-function release(hold: bigint): Command {
-  return { kind: "release", ...common, hold };
-}

@@ -2,7 +2,9 @@ import pg from "pg";
 import { expect, onTestFinished, test } from "vitest";
 import { commit } from "../../src/commit/commit.ts";
 import { auditDatabase } from "../support/audit.ts";
+import { recharge } from "../support/commands.ts";
 import { testDatabase } from "../support/database.ts";
+import { lockAwaited } from "../support/held-lock.ts";
 
 test("an account that another server makes meanwhile is found at the next attempt", async () => {
   const database = await testDatabase();
@@ -18,21 +20,8 @@ test("an account that another server makes meanwhile is found at the next attemp
     [Buffer.alloc(32)],
   );
 
-  const result = commit(database.orm, [
-    {
-      kind: "recharge",
-      userId: "ada",
-      request: undefined,
-      metadata: new Map(),
-      caller: "",
-      points: 5n,
-      priority: 0,
-      expiration: { kind: "never" },
-    },
-  ]);
-  const waiting = `select from pg_stat_activity
-    where datname = current_database() and wait_event_type = 'Lock'`;
-  while ((await database.query(waiting)).length === 0) await new Promise(setImmediate);
+  const result = commit(database.orm, [recharge(5n)]);
+  await lockAwaited(database);
   await other.query("commit");
 
   expect(await result).toMatchObject([

@@ -11,6 +11,7 @@ import { type Entry, hashEntry } from "../../src/ledger/entry.ts";
 import { type EntryRow, toEntry } from "../../src/store/entries.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { refusalOf } from "../support/error-info.ts";
+import { lockAwaited } from "../support/held-lock.ts";
 import { testServer, type TestServer } from "../support/server.ts";
 
 let database: TestDatabase;
@@ -193,7 +194,7 @@ describe("another server makes the account between two statements of a batch", (
     }
     await other.query("lock table points.entry in access exclusive mode");
     const repeat = servers[1]!.client.recharge(request);
-    await waitingBackend();
+    await lockAwaited(database);
     for (const table of tables) {
       const columns = table === "lot" ? `(${LOT_COLUMNS})` : "";
       await other.query(`insert into points.${table} ${columns} select * from kept_${table}`);
@@ -263,13 +264,6 @@ function sumByLot(entries: readonly Entry[]): Map<bigint, bigint> {
 async function accountsOf(userId: string): Promise<number> {
   const rows = await database.query("select 1 from points.account where user_id = $1", [userId]);
   return rows.length;
-}
-
-/** Resolves once some connection to this database waits for a lock. */
-async function waitingBackend(): Promise<void> {
-  const sql = `select 1 from pg_stat_activity
-    where datname = current_database() and wait_event_type = 'Lock'`;
-  while ((await database.query(sql)).length === 0) await new Promise(setImmediate);
 }
 
 function range(from: bigint, to: bigint): bigint[] {

@@ -18,14 +18,17 @@ export async function holdLock(database: TestDatabase, userId: string): Promise<
   ]);
   if (found.rowCount !== 1) throw new Error(`${userId} has no account to lock`);
   return {
-    async awaited() {
-      const sql = `select from pg_stat_activity
-        where datname = current_database() and wait_event_type = 'Lock'`;
-      while ((await database.query(sql)).length === 0) await new Promise(setImmediate);
-    },
+    awaited: () => lockAwaited(database),
     async release() {
       await client.query("rollback");
       await client.end();
     },
   };
+}
+
+/** Resolves once some connection to this database waits for a lock. */
+export async function lockAwaited({ query }: TestDatabase): Promise<void> {
+  const sql = `select from pg_stat_activity
+    where datname = current_database() and wait_event_type = 'Lock'`;
+  while ((await query(sql)).length === 0) await new Promise(setImmediate);
 }
