@@ -125,6 +125,18 @@ describe("a batcher", () => {
     expect(batches).toEqual([[1], [2]]);
     await batcher.drain();
   });
+
+  test("drains only when all callers of a large batch know their results", async () => {
+    const { batcher, finish } = harness();
+    const told: string[] = [];
+    const items = Array.from({ length: 50 }, (_, index) => index + 1);
+    for (const item of items) void batcher.submit(item).then((result) => told.push(result));
+    const drained = batcher.drain();
+    await finish();
+    await drained;
+    await turn();
+    expect(told).toEqual(items.map((item) => `${item}!`));
+  });
 });
 
 const LIMITS = { lanes: 1, ownerOf: (item: number) => item, batchMaxOps: 100, queueMaxOps: 100 };
