@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { DatabaseError } from "pg";
 import { type Answer, answer, type Changes, changesOf, startBatch } from "../ledger/batch.ts";
 import type { Command } from "../ledger/command.ts";
 import type { Rejection } from "../ledger/rejection.ts";
@@ -108,18 +109,20 @@ async function transact(
   return inTransaction(orm, async (transaction, commitTransaction) => {
     const { run } = transaction;
     const userIds = [...new Set(commands.map(({ userId }) => userId))].toSorted();
-    // The clock is sent behind the locks, and read when they are held.
-    const [accounts, now] = await Promise.all([lockAccounts(transaction, userIds), clock(run)]);
-    done("lock");
+    const locked = lockAccounts(transaction, userIds).finally(() => done("lock"));
+    // All of it is sent at once and runs in this order: the clock is read when the locks are held,
+    // and what is loaded is what the batches before this one left.
+    const [accounts, now, states, repeats] = await Promise.all([
+      locked,
+      clock(run),
+      loadStates(run, userIds, commands, locked),
+      loadRepeats(run, commands, locked),
+    ]);
+    done("load");
     if (lost !== undefined && (await isCommitted(run, accounts, lost.changes))) {
       observer.committed(lost.changes.entries);
       return lost.answers;
     }
-    const [states, repeats] = await Promise.all([
-      loadStates(run, accounts, commands, now),
-      loadRepeats(run, commands, accounts),
-    ]);
-    done("load");
 
     const batch = startBatch(now, states, repeats);
     const answers = commands.map((command) => answer(batch, command));
@@ -128,15 +131,23 @@ async function transact(
     done("apply");
     // Nothing to make durable: nothing to wait for.
     if (changes === undefined) return answers;
-    await save(run, changes);
-    done("save");
-    await commitTransaction().catch((error: unknown) => {
-      throw faultOf(error) === "away" ? new CommitLost(changes, answers, error) : error;
-    });
+    const saved = save(run, changes).finally(() => done("save"));
+    // COMMIT is sent behind what it commits, and rolls back if the database refuses any of that.
+    const [saving, committing] = await Promise.allSettled([saved, commitTransaction()]);
     done("commit");
+    if (isRefusal(saving)) throw saving.reason;
+    if (committing.status === "rejected") {
+      const { reason } = committing;
+      throw faultOf(reason) === "away" ? new CommitLost(changes, answers, reason) : reason;
+    }
     observer.committed(changes.entries);
     return answers;
   });
+}
+
+/** Whether the database itself said no, and not the connection to it. */
+function isRefusal(outcome: PromiseSettledResult<unknown>): outcome is PromiseRejectedResult {
+  return outcome.status === "rejected" && outcome.reason instanceof DatabaseError;
 }
 
 /** Tells how long it took since the step before. */

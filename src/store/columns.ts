@@ -37,6 +37,14 @@ export function bytes<T>(rows: readonly T[], value: (row: T) => Uint8Array | nul
   return sql`${literal(rows, (row) => hex(value(row)))}::bytea[]`;
 }
 
+/** A lot, a hold or an entry, by its name: numbers are sequences. */
+export type Name = { readonly userId: string; readonly number: bigint };
+
+/** Names as two columns, for `unnest`. */
+export function nameColumns(names: readonly Name[]) {
+  return sql.join([texts(names, ({ userId }) => userId), bigints(names, ({ number }) => number)]);
+}
+
 function literal<T>(
   rows: readonly T[],
   element: (row: T) => string | bigint | number | null,

@@ -1,7 +1,20 @@
+import { sql } from "kysely";
 import type { Entry, EntryKind } from "../ledger/entry.ts";
 import type { Allocation } from "../ledger/lot.ts";
 import { type FigureRow, toFigures } from "./figures.ts";
 import { fromTimestamptz } from "./instant.ts";
+import { type Name, nameColumns } from "./columns.ts";
+import type { Run } from "./transaction.ts";
+
+/** The entries of these names that there are, each once. */
+export async function loadEntries(run: Run, named: readonly Name[]): Promise<readonly Entry[]> {
+  const { rows } = await run(sql<EntryRow>`
+    select entry.* from (
+      select distinct * from unnest(${nameColumns(named)}) as named (user_id, sequence)
+    ) as named
+    join points.entry using (user_id, sequence)`);
+  return rows.map(toEntry);
+}
 
 /** A row of the table `entry`, as a query that the ORM does not map gives it. */
 export type EntryRow = FigureRow & {

@@ -1,10 +1,9 @@
 import { sql } from "kysely";
 import type { Hold, HoldStatus } from "../ledger/hold.ts";
-import type { Micros } from "../ledger/time.ts";
-import { texts } from "./columns.ts";
+import { NOW } from "./clock.ts";
+import { type Name, nameColumns, texts } from "./columns.ts";
 import { toAllocations } from "./entries.ts";
-import { fromTimestamptz, toTimestamptz } from "./instant.ts";
-import { type Name, nameColumns } from "./lots.ts";
+import { fromTimestamptz } from "./instant.ts";
 import type { Run } from "./transaction.ts";
 
 /**
@@ -16,12 +15,11 @@ export async function loadHolds(
   run: Run,
   userIds: readonly string[],
   named: readonly Name[],
-  now: Micros,
 ): Promise<Map<string, readonly Hold[]>> {
   const { rows } = await run(sql<HoldRow>`
     select * from points.hold
     where user_id = any(${texts(userIds, (id) => id)}) and status = 'open'
-      and expire_time <= ${toTimestamptz(now)}::timestamptz
+      and expire_time <= ${NOW}
     union
     select hold.* from points.hold
     join unnest(${nameColumns(named)}) as named (user_id, number) using (user_id, number)

@@ -2,35 +2,36 @@ import type { Account } from "../ledger/account.ts";
 import { type AccountState, bareState } from "../ledger/state.ts";
 import { type Command, mostTaken } from "../ledger/command.ts";
 import type { Allocation } from "../ledger/lot.ts";
-import type { Micros } from "../ledger/time.ts";
+import type { Name } from "./columns.ts";
 import { loadHolds } from "./holds.ts";
-import { type LotDemand, loadLots, type Name } from "./lots.ts";
+import { type LotDemand, loadLots } from "./lots.ts";
 import type { Run } from "./transaction.ts";
 import { loadRefundables, type Refundable } from "./refunds.ts";
 
 /**
- * Loads all of the locked accounts that these commands may read or change.
+ * Loads all of these users' accounts that the commands may read or change, or that is due. To be
+ * sent behind what locks the accounts and what reads the clock.
  *
- * @param accounts by user id
+ * @param locked the accounts that there are, by user id
  */
 export async function loadStates(
   run: Run,
-  accounts: ReadonlyMap<string, Account>,
+  userIds: readonly string[],
   commands: readonly Command[],
-  now: Micros,
+  locked: Promise<ReadonlyMap<string, Account>>,
 ): Promise<readonly AccountState[]> {
-  const userIds = [...accounts.keys()];
-  const holdsSent = loadHolds(run, userIds, names(commands, closedHold), now);
+  const holdsSent = loadHolds(run, userIds, names(commands, closedHold));
   const refundablesSent = loadRefundables(run, names(commands, refundedEntry));
   const named = Promise.all([holdsSent, refundablesSent]).then(([holds, refundables]) => [
     ...names(commands, expiredLot),
     ...[...holds].flatMap(([userId, ofUser]) => lotNames(userId, ofUser)),
     ...refundables.flatMap(({ entry }) => lotNames(entry.userId, [entry])),
   ]);
-  const [holds, refundables, lots] = await Promise.all([
+  const [accounts, holds, refundables, lots] = await Promise.all([
+    locked,
     holdsSent,
     refundablesSent,
-    loadLots(run, demandsOf(userIds, commands), named, now),
+    loadLots(run, demandsOf(userIds, commands), named),
   ]);
   const byUser = Map.groupBy(refundables, ({ entry }) => entry.userId);
 
@@ -59,8 +60,7 @@ function refundablesOf(ofUser: readonly Refundable[] | undefined) {
 function demandsOf(userIds: readonly string[], commands: readonly Command[]): readonly LotDemand[] {
   const points = new Map(userIds.map((userId) => [userId, 0n]));
   for (const command of commands) {
-    const before = points.get(command.userId);
-    if (before !== undefined) points.set(command.userId, before + mostTaken(command));
+    points.set(command.userId, points.get(command.userId)! + mostTaken(command));
   }
   return userIds.map((userId) => ({ userId, points: points.get(userId)! }));
 }

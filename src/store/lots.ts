@@ -1,18 +1,10 @@
 import { sql } from "kysely";
 import { compareBurnOrder, type Lot, sumLots } from "../ledger/lot.ts";
 import type { AccountState } from "../ledger/state.ts";
-import type { Micros } from "../ledger/time.ts";
-import { fromTimestamptz, toTimestamptz } from "./instant.ts";
-import { bigints, numerics, texts } from "./columns.ts";
+import { NOW } from "./clock.ts";
+import { fromTimestamptz } from "./instant.ts";
+import { type Name, nameColumns, numerics, texts } from "./columns.ts";
 import type { Run } from "./transaction.ts";
-
-/** A lot, a hold or an entry, by its name: numbers are sequences. */
-export type Name = { readonly userId: string; readonly number: bigint };
-
-/** Names as two columns, for `unnest`. */
-export function nameColumns(names: readonly Name[]) {
-  return sql.join([texts(names, ({ userId }) => userId), bigints(names, ({ number }) => number)]);
-}
 
 /** Whose lots are wanted, and how many points may be taken from those that burn first. */
 export type LotDemand = { readonly userId: string; readonly points: bigint };
@@ -33,10 +25,9 @@ export async function loadLots(
   run: Run,
   demands: readonly LotDemand[],
   named: Promise<readonly Name[]>,
-  now: Micros,
 ): Promise<Map<string, LoadedLots>> {
   const [open, others] = await Promise.all([
-    loadOpenLots(run, demands, now),
+    loadOpenLots(run, demands),
     named.then((names) => loadNamedLots(run, names)),
   ]);
   const seen = new Set(open.map(keyOf));
@@ -45,30 +36,48 @@ export async function loadLots(
   return new Map([...byUser].map(([userId, ofUser]) => [userId, toLoadedLots(ofUser)]));
 }
 
-type OpenLotRow = LotRow & { all_remaining: string; all_frozen: string };
+// Of an account with fewer, all are read: adding them up would cost more.
+const FEW_LOTS = 8;
+
+/** Sums are of the accounts that have more lots than were read. */
+type OpenLotRow = LotRow & { all_remaining: string | null; all_frozen: string | null };
 
 async function loadOpenLots(
   run: Run,
   demands: readonly LotDemand[],
-  now: Micros,
 ): Promise<readonly OpenLotRow[]> {
   const userIds = texts(demands, ({ userId }) => userId);
+  const columns = sql.raw("user_id, number, points, remaining, frozen, priority, expire_time");
+  const burnOrder = sql.raw("priority, coalesce(expire_time, 'infinity'), number");
   const { rows } = await run(sql<OpenLotRow>`
-    select lot.* from (
+    with demand as (
+      select * from unnest(${userIds}, ${numerics(demands, ({ points }) => points)})
+        as demand (user_id, demanded)
+    ), first as materialized (
+      select lot.* from demand cross join lateral (
+        select ${columns} from points.lot where lot.user_id = demand.user_id and open
+        order by ${burnOrder} limit ${sql.raw(String(FEW_LOTS))}
+      ) as lot
+    ), crowded as (
+      select user_id from first group by user_id having count(*) = ${sql.raw(String(FEW_LOTS))}
+    )
+    select *, null as all_remaining, null as all_frozen from first
+    where not exists (select from crowded where crowded.user_id = first.user_id)
+    union all
+    select ${columns}, all_remaining, all_frozen from (
       select *,
         sum(remaining) over (partition by user_id) as all_remaining,
         sum(frozen) over (partition by user_id) as all_frozen,
         sum(case when due then 0 else remaining end) over (
-          partition by user_id order by priority, coalesce(expire_time, 'infinity'), number
+          partition by user_id order by ${burnOrder}
         ) as supply
       from (
-        select *, coalesce(expire_time <= ${toTimestamptz(now)}::timestamptz, false) as due
-        from points.lot where user_id = any(${userIds}) and open
+        select *, coalesce(expire_time <= ${NOW}, false) as due
+        from points.lot where user_id in (select user_id from crowded) and open
       ) as lot
     ) as lot
-    join unnest(${userIds}, ${numerics(demands, ({ points }) => points)})
-      as demand (user_id, points) using (user_id)
-    where due or supply - remaining <= demand.points`);
+    join demand using (user_id)
+    where due or supply - remaining <= demanded`);
   return rows;
 }
 
@@ -93,8 +102,8 @@ function toLoadedLots(rows: readonly (LotRow | OpenLotRow)[]): LoadedLots {
   return {
     lots,
     otherLots: {
-      remaining: BigInt(sums?.all_remaining ?? 0) - remaining,
-      frozen: BigInt(sums?.all_frozen ?? 0) - frozen,
+      remaining: BigInt(sums?.all_remaining ?? remaining) - remaining,
+      frozen: BigInt(sums?.all_frozen ?? frozen) - frozen,
     },
   };
 }

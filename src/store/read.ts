@@ -30,7 +30,8 @@ export async function readAccount(orm: Orm, userId: string): Promise<Account | u
     if (rows[0] === undefined) return undefined;
     const account = toAccount(rows[0]);
     const now = await databaseNow(run);
-    const [state] = await loadStates(run, new Map([[userId, account]]), [], now);
+    const accounts = Promise.resolve(new Map([[userId, account]]));
+    const [state] = await loadStates(run, [userId], [], accounts);
     const { balance, frozen, totalExpired } = bookDue(state!, { kind: "open", userId }, now).state
       .account;
     return { ...account, balance, frozen, totalExpired };

@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import type { Entry } from "../ledger/entry.ts";
+import { type Name, nameColumns } from "./columns.ts";
 import { type EntryRow, toEntry } from "./entries.ts";
-import { type Name, nameColumns } from "./lots.ts";
 import type { Run } from "./transaction.ts";
 
 /** An entry that a command wants to refund, and how much of it has been. */

@@ -4,76 +4,76 @@ import type { Command } from "../ledger/command.ts";
 import { accountAfter } from "../ledger/entry.ts";
 import { type Remembered, requestKey } from "../ledger/repeat.ts";
 import { texts } from "./columns.ts";
-import { type EntryRow, toEntry } from "./entries.ts";
+import { loadEntries } from "./entries.ts";
 import type { Run } from "./transaction.ts";
 
 /**
- * Which of these commands are repeats, and what was answered first.
+ * Which of these commands are repeats, and what was answered first. To be sent behind what locks
+ * the accounts.
  *
- * @param accounts the accounts that exist, by user id, locked
+ * @param locked the accounts that there are, by user id
  * @returns by `requestKey`
  */
 export async function loadRepeats(
   run: Run,
   commands: readonly Command[],
-  accounts: ReadonlyMap<string, Account>,
+  locked: Promise<ReadonlyMap<string, Account>>,
 ): Promise<Map<string, Remembered>> {
-  // Whoever has no account yet has no repeats. Another server may make one just now: then the
-  // insert of ours fails, and the batch is tried again.
-  const possible = commands.flatMap((command) =>
-    command.kind !== "open" && command.request !== undefined && accounts.has(command.userId)
+  const requests = commands.flatMap((command) =>
+    command.kind !== "open" && command.request !== undefined
       ? [{ userId: command.userId, requestId: command.request.id }]
       : [],
   );
-  if (possible.length === 0) return new Map();
-  const asked = sql`
-    unnest(
-      ${texts(possible, ({ userId }) => userId)},
-      ${texts(possible, ({ requestId }) => requestId)}
-    ) as asked (user_id, request_id)`;
-  // `limit 1` keeps the planner to one index look-up a request, whatever it believes of the table.
-  const entries = run(sql<EntryRow>`
-    select entry.* from ${asked}
-    cross join lateral (
-      select * from points.entry
-      where entry.user_id = asked.user_id and entry.request_id = asked.request_id
-      limit 1
-    ) as entry`);
-  const receipts = run(sql<ReceiptRow>`
-    select receipt.user_id as of_user, receipt.request_id as receipt_id,
-      receipt.fingerprint as receipt_fingerprint, entry.*
-    from ${asked}
-    join points.receipt using (user_id, request_id)
-    left join points.entry
-      on entry.user_id = receipt.user_id and entry.sequence = receipt.sequence
-    `);
+  if (requests.length === 0) return new Map();
+  const seen = await findSeen(run, requests);
+  if (seen.length === 0) return new Map();
+  const names = seen.map((row) => ({ userId: row.user_id, number: BigInt(row.sequence) }));
+  const [accounts, entries] = await Promise.all([locked, loadEntries(run, names)]);
+  const byName = new Map(entries.map((entry) => [`${entry.userId} ${entry.sequence}`, entry]));
 
   const repeats = new Map<string, Remembered>();
-  const [entryRows, receiptRows] = await Promise.all([entries, receipts]);
-  for (const row of entryRows.rows) {
-    const entry = toEntry(row);
-    const { createTime } = accounts.get(entry.userId)!;
-    repeats.set(requestKey(entry.userId, entry.request!.id), {
-      request: entry.request!,
-      entry,
-      account: accountAfter(entry, createTime),
-    });
-  }
-  for (const row of receiptRows.rows) {
-    const { of_user: userId, receipt_id: id, receipt_fingerprint: fingerprint } = row;
-    const { createTime } = accounts.get(userId)!;
+  for (const { user_id: userId, request_id: id, fingerprint, sequence, made_entry } of seen) {
+    const account = accounts.get(userId);
+    // Another server has made it since: the insert of ours fails, and the batch is tried again.
+    if (account === undefined) continue;
+    const { createTime } = account;
+    const entry = byName.get(`${userId} ${sequence}`);
     repeats.set(requestKey(userId, id), {
       request: { id, fingerprint },
-      entry: undefined,
+      entry: made_entry ? entry : undefined,
       account:
-        row.user_id === null
-          ? emptyAccount(userId, createTime)
-          : accountAfter(toEntry(row), createTime),
+        entry === undefined ? emptyAccount(userId, createTime) : accountAfter(entry, createTime),
     });
   }
   return repeats;
 }
 
-type Receipt = { of_user: string; receipt_id: string; receipt_fingerprint: Uint8Array };
+type SeenRow = {
+  user_id: string;
+  request_id: string;
+  fingerprint: Uint8Array;
+  /** Of the entry that it made, or of the newest that it found. */
+  sequence: string;
+  made_entry: boolean;
+};
 
-type ReceiptRow = Receipt & (EntryRow | (Partial<EntryRow> & { user_id: null }));
+/** Those of these requests that an entry or a receipt tells of. */
+async function findSeen(
+  run: Run,
+  requests: readonly { readonly userId: string; readonly requestId: string }[],
+): Promise<readonly SeenRow[]> {
+  // `limit 1` keeps the planner to two index look-ups a request, whatever it believes of the tables.
+  const { rows } = await run(sql<SeenRow>`
+    select seen.* from unnest(
+      ${texts(requests, ({ userId }) => userId)},
+      ${texts(requests, ({ requestId }) => requestId)}
+    ) as asked (user_id, request_id)
+    cross join lateral (
+      (select user_id, request_id, fingerprint, sequence, true as made_entry from points.entry
+        where entry.user_id = asked.user_id and entry.request_id = asked.request_id limit 1)
+      union all
+      (select user_id, request_id, fingerprint, sequence, false from points.receipt
+        where receipt.user_id = asked.user_id and receipt.request_id = asked.request_id limit 1)
+    ) as seen`);
+  return rows;
+}

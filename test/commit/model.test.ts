@@ -1,12 +1,17 @@
 import fc from "fast-check";
+import { sql } from "kysely";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { commit } from "../../src/commit/commit.ts";
 import type { Command } from "../../src/ledger/command.ts";
+import { databaseNow } from "../../src/store/clock.ts";
+import { toTimestamptz } from "../../src/store/instant.ts";
 import { auditDatabase } from "../support/audit.ts";
 import { expectSame } from "../support/compare.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { Model } from "../support/model.ts";
 import { randomSteps } from "../support/random-commands.ts";
+
+const instant = (micros: bigint) => sql`${toTimestamptz(micros)}::timestamptz`;
 
 let database: TestDatabase;
 beforeAll(async () => {
@@ -27,7 +32,7 @@ test("what is committed is what the naive model says, for 5,000 random commands"
         const ofRun = commands.map((command): Command => {
           return model.aim({ ...command, userId: `${command.userId}-${runs}` });
         });
-        const results = await commit(database.orm, ofRun, () => Promise.resolve(now));
+        const results = await commit(database.orm, ofRun, (run) => databaseNow(run, instant(now)));
         for (const [index, result] of results.entries()) {
           if (result instanceof Error) throw result;
           expectSame(result, model.run(ofRun[index]!, now));

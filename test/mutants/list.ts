@@ -16,15 +16,15 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "answers before COMMIT",
     file: "src/commit/commit.ts",
-    find: "await commitTransaction().catch((error: unknown) => {",
-    replace: "void commitTransaction().catch((error: unknown) => {\n      if (error) return;",
+    find: "Promise.allSettled([saved, commitTransaction()])",
+    replace: "Promise.allSettled([saved, void commitTransaction().catch(() => {})])",
     caughtBy: "torture --only COMMIT",
   },
   {
     name: "takes a COMMIT that was not answered for a success",
     file: "src/commit/commit.ts",
-    find: 'throw faultOf(error) === "away" ? new CommitLost(changes, answers, error) : error;',
-    replace: 'if (faultOf(error) !== "away") throw error;',
+    find: 'throw faultOf(reason) === "away" ? new CommitLost(changes, answers, reason) : reason;',
+    replace: 'if (faultOf(reason) !== "away") throw reason;',
     caughtBy: "torture --only COMMIT",
   },
   {
@@ -72,10 +72,10 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "reads the time before it has the locks",
     file: "src/commit/commit.ts",
-    find: "const [accounts, now] = await Promise.all([lockAccounts(transaction, userIds), clock(run)]);",
+    find: "const locked = lockAccounts(transaction, userIds)",
     replace:
-      "const [now, accounts] = " +
-      "await Promise.all([clock(run), lockAccounts(transaction, userIds)]);",
+      "const read = clock(run);\n    clock = () => read;\n" +
+      "    const locked = lockAccounts(transaction, userIds)",
     caughtBy: "torture --calm",
   },
   {
@@ -89,16 +89,17 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "forgets repeats that an earlier batch applied",
     file: "src/store/repeats.ts",
-    find: "if (possible.length === 0) return new Map();",
-    replace: "if (possible.length >= 0) return new Map();",
+    find: "if (seen.length === 0) return new Map();",
+    replace: "if (seen.length >= 0) return new Map();",
     caughtBy: "torture --calm",
   },
   {
     name: "answers a repeat with the account as it is now",
     file: "src/store/repeats.ts",
-    find: "account: accountAfter(entry, createTime),",
+    find: "entry === undefined ? emptyAccount(userId, createTime) : accountAfter(entry, createTime)",
     replace:
-      "account: createTime < 0n ? accountAfter(entry, createTime) : accounts.get(entry.userId)!,",
+      "entry === undefined ? emptyAccount(userId, createTime) : " +
+      "createTime < 0n ? accountAfter(entry, createTime) : account",
     caughtBy: "torture --calm",
   },
   {
@@ -174,8 +175,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "loads one lot too few",
     file: "src/store/lots.ts",
-    find: "where due or supply - remaining <= demand.points",
-    replace: "where due or supply <= demand.points",
+    find: "where due or supply - remaining <= demanded",
+    replace: "where due or supply <= demanded",
     caughtBy: "torture --calm",
   },
   {
