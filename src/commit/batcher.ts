@@ -66,6 +66,8 @@ type Ticket<Item, Result> = {
   readonly queuedAt: number;
   readonly resolve: (result: Result) => void;
   readonly reject: (reason: unknown) => void;
+  /** To its caller's signal. */
+  readonly listenNoMore: () => void;
 };
 
 // Whoever is told goes on at once, and a whole batch of them would keep the thread from what the
@@ -93,26 +95,27 @@ export function createBatcher<Item, Result>(
     if (queued >= queueMaxOps) return Promise.reject(new QueueFull("the queue is full"));
     if (signal?.aborted === true) return Promise.reject(new Abandoned(true, signal.reason));
 
-    const { promise, resolve, reject } = Promise.withResolvers<Result>();
-    const owner = ownerOf(item);
-    const queuedAt = performance.now();
-    const ticket: Ticket<Item, Result> = { item, owner, queuedAt, resolve, reject };
-    const lane = lanes[owner % lanes.length]!;
-    const abandon = () => {
-      const place = lane.queue.indexOf(ticket);
-      const dropped = place !== -1;
-      if (dropped) {
-        lane.queue.splice(place, 1);
-        queued -= 1;
-      }
-      reject(new Abandoned(dropped, signal?.reason));
-    };
-    signal?.addEventListener("abort", abandon, { once: true });
+    return new Promise((resolve, reject) => {
+      const owner = ownerOf(item);
+      const lane = lanes[owner % lanes.length]!;
+      const abandon = () => {
+        const place = lane.queue.indexOf(ticket);
+        const dropped = place !== -1;
+        if (dropped) {
+          lane.queue.splice(place, 1);
+          queued -= 1;
+        }
+        reject(new Abandoned(dropped, signal?.reason));
+      };
+      const listenNoMore = () => signal?.removeEventListener("abort", abandon);
+      const queuedAt = performance.now();
+      const ticket = { item, owner, queuedAt, resolve, reject, listenNoMore };
+      signal?.addEventListener("abort", abandon, { once: true });
 
-    lane.queue.push(ticket);
-    queued += 1;
-    if (!lane.busy) void work(lane);
-    return promise.finally(() => signal?.removeEventListener("abort", abandon));
+      lane.queue.push(ticket);
+      queued += 1;
+      if (!lane.busy) void work(lane);
+    });
   }
 
   async function work(lane: Lane<Item, Result>): Promise<void> {
@@ -167,8 +170,14 @@ async function runBatch<Item, Result>(
     const items = batch.map(({ item }) => item);
     const results = await run(items, waitedMs);
     if (results.length !== batch.length) throw new Error("a batch lost results");
-    return batch.map(({ resolve }, index) => () => resolve(results[index]!));
+    return batch.map(({ listenNoMore, resolve }, index) => () => {
+      listenNoMore();
+      resolve(results[index]!);
+    });
   } catch (error) {
-    return batch.map(({ reject }) => () => reject(error));
+    return batch.map(({ listenNoMore, reject }) => () => {
+      listenNoMore();
+      reject(error);
+    });
   }
 }

@@ -1,4 +1,4 @@
-import { hash as digest } from "node:crypto";
+import { sha256 } from "../sha256.ts";
 import type { Account, Figures } from "./account.ts";
 import type { AccountState } from "./state.ts";
 import type { Metadata, Request } from "./command.ts";
@@ -141,8 +141,7 @@ export function hashEntry(previous: Uint8Array, entry: Omit<Entry, "hash">): Uin
     String(after.totalRefunded),
     ...(caller === "" ? [] : [caller]),
   ];
-  const text = Buffer.from(JSON.stringify(content));
-  return digest("sha256", Buffer.concat([previous, text]), "buffer");
+  return sha256(previous, Buffer.from(JSON.stringify(content)));
 }
 
 function textOrNull(value: bigint | null): string | null {

@@ -82,6 +82,8 @@ export function toUsage({ service, amount }: UsageMessage): Usage {
   return { service, quantity, durationNanos };
 }
 
+const NO_METADATA: ReadonlyMap<string, string> = new Map();
+
 function common<Desc extends DescMessage>(
   schema: Desc,
   message: MessageShape<Desc> & {
@@ -93,7 +95,9 @@ function common<Desc extends DescMessage>(
 ) {
   const { userId, requestId: id } = message;
   const request = id === "" ? undefined : { id, fingerprint: fingerprintOf(schema, message) };
-  return { userId, request, metadata: new Map(Object.entries(message.metadata)), caller };
+  const pairs = Object.entries(message.metadata);
+  const metadata = pairs.length === 0 ? NO_METADATA : new Map(pairs);
+  return { userId, request, metadata, caller };
 }
 
 function toCost(

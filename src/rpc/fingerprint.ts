@@ -1,5 +1,5 @@
-import { createHash } from "node:crypto";
 import { type DescMessage, type MessageShape, toBinary } from "@bufbuild/protobuf";
+import { sha256 } from "../sha256.ts";
 
 /** A message with the fields that every mutation has. */
 type Named = { requestId: string; metadata: Record<string, string> };
@@ -16,5 +16,5 @@ export function fingerprintOf<Desc extends DescMessage>(
   const keys = Object.keys(message.metadata).toSorted();
   const metadata = Object.fromEntries(keys.map((key) => [key, message.metadata[key]]));
   const content = toBinary(schema, { ...message, requestId: "", metadata });
-  return createHash("sha256").update(`${schema.typeName}\n`).update(content).digest();
+  return sha256(Buffer.from(`${schema.typeName}\n`), content);
 }

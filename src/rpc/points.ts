@@ -43,6 +43,8 @@ export function pointsService(backend: Backend): ServiceImpl<typeof PointsServic
     answerTo(toCommand(operation, prices(), caller.name), signal);
   const runUnary = (operation: SetOperation, { values, signal }: HandlerContext) =>
     run(operation, values.get(callerKey), signal);
+  const mutate = (operation: SetOperation, context: HandlerContext) =>
+    runUnary(operation, context).then(toMutationAnswer);
   const server: OperationServer = { ...backend, run };
 
   return {
@@ -50,27 +52,13 @@ export function pointsService(backend: Backend): ServiceImpl<typeof PointsServic
       const { account, created } = await answerTo({ kind: "open", userId }, signal);
       return { account: toAccountMessage(account), created };
     },
-    async recharge(value, context) {
-      return toMutationAnswer(await runUnary({ case: "recharge", value }, context));
-    },
-    async consume(value, context) {
-      return toMutationAnswer(await runUnary({ case: "consume", value }, context));
-    },
-    async expire(value, context) {
-      return toMutationAnswer(await runUnary({ case: "expire", value }, context));
-    },
-    async freeze(value, context) {
-      return toFreezeAnswer(await runUnary({ case: "freeze", value }, context));
-    },
-    async settle(value, context) {
-      return toMutationAnswer(await runUnary({ case: "settle", value }, context));
-    },
-    async release(value, context) {
-      return toMutationAnswer(await runUnary({ case: "release", value }, context));
-    },
-    async refund(value, context) {
-      return toMutationAnswer(await runUnary({ case: "refund", value }, context));
-    },
+    recharge: (value, context) => mutate({ case: "recharge", value }, context),
+    consume: (value, context) => mutate({ case: "consume", value }, context),
+    expire: (value, context) => mutate({ case: "expire", value }, context),
+    freeze: (value, context) => runUnary({ case: "freeze", value }, context).then(toFreezeAnswer),
+    settle: (value, context) => mutate({ case: "settle", value }, context),
+    release: (value, context) => mutate({ case: "release", value }, context),
+    refund: (value, context) => mutate({ case: "refund", value }, context),
     quote: (request) => quote(prices(), orm, request),
     listPrices: () => listPrices(prices()),
     async applyBatch({ operations }, context) {

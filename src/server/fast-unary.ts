@@ -5,10 +5,8 @@ import {
   ConnectError,
   type ConnectRouter,
   createServiceImplSpec,
-  type HandlerContext,
   type Interceptor,
   type MethodImplSpec,
-  type UnaryRequest,
 } from "@connectrpc/connect";
 import {
   type Compression,
@@ -31,7 +29,7 @@ import type { ErrorCompleter } from "../rpc/interceptors.ts";
 import { type DeadlineLimits, unaryTimeoutMs } from "./deadline.ts";
 import type { StreamTaker } from "./listen.ts";
 import { HEAD_BYTES, readBody } from "./request-body.ts";
-import { UnaryCall } from "./unary-call.ts";
+import { UnaryAnswer, UnaryCall } from "./unary-call.ts";
 
 /** What Connect's adapter is made of too, so that both answer alike. */
 export type ConnectOptions = {
@@ -85,8 +83,12 @@ export function fastUnary(
   };
 }
 
+type UnarySpec = MethodImplSpec & { readonly kind: "unary" };
+
 type UnaryMethod = {
-  readonly spec: MethodImplSpec & { kind: "unary" };
+  readonly spec: UnarySpec;
+  /** Its handler with the interceptors around it. */
+  readonly invoke: Parameters<Interceptor>[0];
   readonly input: Serialization<Message>;
   readonly output: Serialization<Message>;
   readonly options: ConnectOptions;
@@ -104,7 +106,17 @@ function unaryMethods(options: ConnectOptions): ReadonlyMap<string, UnaryMethod>
         const { method } = spec;
         const messages = createMethodSerializationLookup(method, undefined, undefined, options);
         const [input, output] = [messages.getI(true), messages.getO(true)];
-        methods.set(`/${service.typeName}/${method.name}`, { spec, input, output, options });
+        const invoke = options.interceptors.reduceRight(
+          (inner, interceptor) => interceptor(inner),
+          handlerOf(spec),
+        );
+        methods.set(`/${service.typeName}/${method.name}`, {
+          spec,
+          invoke,
+          input,
+          output,
+          options,
+        });
       }
       return router;
     },
@@ -145,8 +157,15 @@ async function answer(
   let failure: ConnectError | undefined;
   try {
     if (body instanceof ConnectError) throw body;
-    const data = method.output.serialize(await invoke(method, call, body));
-    frame = framed(await envelopeCompress({ flags: 0, data }, compression, compressMinBytes));
+    let message: unknown;
+    if (isOneMessage(body)) {
+      call.message = method.input.parse(body.subarray(HEAD_BYTES));
+      ({ message } = await method.invoke(call));
+    } else {
+      message = await invokeWithAny(method, call, body);
+    }
+    const plain = { flags: 0, data: method.output.serialize(message as Message) };
+    frame = framed(await envelopeCompress(plain, compression, compressMinBytes));
   } catch (thrown) {
     failure = toConnectError(thrown);
     method.options.completeError(failure);
@@ -176,68 +195,34 @@ function respond(
 
 const NOTHING_WRITTEN: ReturnType<UnaryCall["written"]> = { header: undefined, trailer: undefined };
 
-/** The answer to one plain message. Any other body Connect reads, and says what is wrong with it. */
-async function invoke(method: UnaryMethod, call: UnaryCall, body: Buffer): Promise<Message> {
-  const { spec, input, options } = method;
-  if (!isOneMessage(body)) {
-    const messages = pipe(
-      createAsyncIterable([body]),
-      transformSplitEnvelope(options.readMaxBytes),
-      transformDecompressEnvelope(null, options.readMaxBytes),
-      transformParseEnvelope(input),
-    );
-    const answers = transformInvokeImplementation(spec, call, options.interceptors)(messages);
-    return (await answers[Symbol.asyncIterator]().next()).value as Message;
-  }
-  const handle: Next = async (request) => {
-    if (request.stream) throw new Error("an interceptor made a stream of a unary call");
-    const answered = await spec.impl(request.message, contextOf(request, call));
-    const message = create(spec.method.output, answered);
-    return {
-      stream: false,
-      message,
-      method: spec.method,
-      service: call.service,
-      get header() {
-        return call.responseHeader;
-      },
-      get trailer() {
-        return call.responseTrailer;
-      },
-    };
+function handlerOf(spec: UnarySpec): UnaryMethod["invoke"] {
+  return async (request) => {
+    if (!(request instanceof UnaryCall)) throw new Error("an interceptor replaced a unary call");
+    const answered = await spec.impl(request.message, request);
+    return new UnaryAnswer(request, create(spec.method.output, answered));
   };
-  const next = options.interceptors.reduceRight((inner, interceptor) => interceptor(inner), handle);
-  call.message = input.parse(body.subarray(HEAD_BYTES));
-  const { message } = await next(call as UnaryRequest);
-  return message as Message;
+}
+
+/** The answer to a body that is not one plain message: Connect reads it, and says what is wrong. */
+async function invokeWithAny(
+  { spec, input, options }: UnaryMethod,
+  call: UnaryCall,
+  body: Buffer,
+): Promise<unknown> {
+  const messages = pipe(
+    createAsyncIterable([body]),
+    transformSplitEnvelope(options.readMaxBytes),
+    transformDecompressEnvelope(null, options.readMaxBytes),
+    transformParseEnvelope(input),
+  );
+  const answers = transformInvokeImplementation(spec, call, options.interceptors)(messages);
+  return (await answers[Symbol.asyncIterator]().next()).value;
 }
 
 const OK = { "grpc-status": "0" };
 
 function fields(headers: Headers | undefined): Record<string, string> {
   return headers === undefined ? {} : Object.fromEntries(headers);
-}
-
-type Next = Parameters<Interceptor>[0];
-
-/** As the interceptors left it. */
-function contextOf(request: UnaryRequest, call: UnaryCall): HandlerContext {
-  if (Object.is(request, call)) return call;
-  const { method, service, url, requestMethod, protocolName } = call;
-  const { responseHeader, responseTrailer } = call;
-  return {
-    method,
-    service,
-    url,
-    requestMethod,
-    protocolName,
-    responseHeader,
-    responseTrailer,
-    timeoutMs: () => call.timeoutMs(),
-    requestHeader: request.header,
-    signal: request.signal,
-    values: request.contextValues,
-  };
 }
 
 function isOneMessage(body: Buffer): boolean {

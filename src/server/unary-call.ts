@@ -7,6 +7,7 @@ import {
   createContextValues,
   type HandlerContext,
   type UnaryRequest,
+  type UnaryResponse,
 } from "@connectrpc/connect";
 import { type Caller, callerKey } from "../auth/caller.ts";
 
@@ -15,13 +16,13 @@ import { type Caller, callerKey } from "../auth/caller.ts";
  * sees. What is dear about it is made when it is asked for: few handlers ask for headers, and those
  * that only read ask for no signal.
  */
-export class UnaryCall implements Omit<UnaryRequest, "message">, HandlerContext {
+export class UnaryCall implements UnaryRequest, HandlerContext {
   readonly stream = false;
   readonly method: DescMethodUnary;
   readonly protocolName = "grpc";
   readonly requestMethod = "POST";
   /** Comes with the body. */
-  message: Message | undefined;
+  message!: Message;
   readonly #http: ServerHttp2Stream;
   readonly #headers: IncomingHttpHeaders;
   readonly #caller: Caller;
@@ -77,7 +78,7 @@ export class UnaryCall implements Omit<UnaryRequest, "message">, HandlerContext 
   }
 
   get values() {
-    return (this.#values ??= createContextValues().set(callerKey, this.#caller));
+    return (this.#values ??= contextValues().set(callerKey, this.#caller));
   }
 
   get contextValues() {
@@ -97,6 +98,41 @@ export class UnaryCall implements Omit<UnaryRequest, "message">, HandlerContext 
   end() {
     this.#watch?.end();
   }
+}
+
+/** The answer to a unary call as interceptors see it. */
+export class UnaryAnswer implements UnaryResponse {
+  readonly stream = false;
+  readonly message: Message;
+  readonly #call: UnaryCall;
+
+  constructor(call: UnaryCall, message: Message) {
+    this.#call = call;
+    this.message = message;
+  }
+
+  get service() {
+    return this.#call.service;
+  }
+
+  get method() {
+    return this.#call.method;
+  }
+
+  get header() {
+    return this.#call.responseHeader;
+  }
+
+  get trailer() {
+    return this.#call.responseTrailer;
+  }
+}
+
+// Its methods go by `this`: one set of them does for all calls.
+const NO_VALUES = createContextValues();
+
+function contextValues(): ContextValues {
+  return Object.create(NO_VALUES) as ContextValues;
 }
 
 /** A signal that fires when the deadline passes or the stream closes, whichever is first. */
