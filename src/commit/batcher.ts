@@ -99,12 +99,8 @@ export function createBatcher<Item, Result>(
       const owner = ownerOf(item);
       const lane = lanes[owner % lanes.length]!;
       const abandon = () => {
-        const place = lane.queue.indexOf(ticket);
-        const dropped = place !== -1;
-        if (dropped) {
-          lane.queue.splice(place, 1);
-          queued -= 1;
-        }
+        const dropped = takeOut(lane.queue, ticket);
+        if (dropped) queued -= 1;
         reject(new Abandoned(dropped, signal?.reason));
       };
       const listenNoMore = () => signal?.removeEventListener("abort", abandon);
@@ -158,6 +154,14 @@ export function createBatcher<Item, Result>(
   }
 
   return { submit, drain, queued: () => queued };
+}
+
+/** Whether it was there. */
+function takeOut<T>(queue: T[], ticket: T): boolean {
+  const place = queue.indexOf(ticket);
+  if (place === -1) return false;
+  queue.splice(place, 1);
+  return true;
 }
 
 /** Runs a batch, and gives what tells each of its callers the result. It never throws. */

@@ -322,8 +322,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "runs an operation that it has told its caller it dropped",
     file: "src/commit/batcher.ts",
-    find: "        lane.queue.splice(place, 1);\n        queued -= 1;\n",
-    replace: "",
+    find: "const dropped = takeOut(lane.queue, ticket);",
+    replace: "const dropped = takeOut([...lane.queue], ticket);",
     caughtBy: "torture --calm",
   },
   {
