@@ -37,7 +37,7 @@ export async function lookAtMachine({ version, settings }: Cluster): Promise<Mac
     postgres: version,
     functionCaller: hasPgbench() ? outputOf("pgbench", "--version") : "pg, the driver for Node",
     commit: commit(),
-    command: ["node", ...(await startCommand())].join(" "),
+    command: await startCommand(),
     settings,
   };
 }

@@ -15,26 +15,37 @@ export type Environment = Readonly<Record<string, string>>;
 
 /** Starts Points as `npm start` would, with the same flags of Node. */
 export async function startPoints(databaseUrl: string, environment: Environment): Promise<Server> {
-  return start(await startCommand(), { ...environment, DATABASE_URL: databaseUrl });
+  return start(POINTS, { ...environment, DATABASE_URL: databaseUrl });
 }
 
 /** Starts the server that runs a transaction of the ORM per request, with the same flags too. */
 export async function startOrmServer(databaseUrl: string): Promise<Server> {
-  const flags = (await startCommand()).slice(0, -POINTS.length);
   const script = join("bench", "baselines", "orm-server.ts");
-  return start([...flags, script], { DATABASE_URL: databaseUrl });
+  return start([script], { DATABASE_URL: databaseUrl });
 }
 
-/** What `npm start` gives to Node: its flags, and `POINTS`. */
-export async function startCommand(): Promise<readonly string[]> {
+/** What `npm start` runs. */
+export async function startCommand(): Promise<string> {
   const { scripts } = JSON.parse(await readFile(join(ROOT, "package.json"), "utf8")) as {
     scripts: { start: string };
   };
-  const [program, ...args] = scripts.start.split(" ");
-  if (program !== "node" || args.slice(-POINTS.length).join(" ") !== POINTS.join(" ")) {
-    throw new Error(`the bench cannot start Points by "${scripts.start}"`);
+  return scripts.start;
+}
+
+/** Its variables, and its flags of Node. */
+async function startSettings() {
+  const command = await startCommand();
+  const [before, after] = command.split("node ");
+  const points = POINTS.join(" ");
+  if (before === undefined || after?.endsWith(points) !== true) {
+    throw new Error(`the bench cannot start Points by "${command}"`);
   }
-  return args;
+  const variables = Object.fromEntries(words(before).map((word) => word.split("="))) as Environment;
+  return { variables, flags: words(after.slice(0, -points.length)) };
+}
+
+function words(text: string): readonly string[] {
+  return text.split(" ").filter((word) => word !== "");
 }
 
 /** Stops those that are running, for good: no more can be started. */
@@ -45,14 +56,15 @@ export async function stopServers(): Promise<void> {
 
 const running = new Set<ChildProcess>();
 let areStopped = false;
-const POINTS = ["src/main.ts", "serve"];
+const POINTS = ["bin/points.js", "serve"];
 const ROOT = join(import.meta.dirname, "..");
 
 async function start(args: readonly string[], environment: Environment): Promise<Server> {
   if (areStopped) throw new Error("the servers are stopped");
-  const child = spawn(process.execPath, args, {
+  const { variables, flags } = await startSettings();
+  const child = spawn(process.execPath, [...flags, ...args], {
     cwd: ROOT,
-    env: { ...process.env, LISTEN: "127.0.0.1:0", LOG_LEVEL: "warn", ...environment },
+    env: { ...process.env, ...variables, LISTEN: "127.0.0.1:0", LOG_LEVEL: "warn", ...environment },
     stdio: ["ignore", "pipe", "inherit"],
   });
   running.add(child);

@@ -3,6 +3,7 @@
 // brought. This file itself is for any Node.
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
+import module from "node:module";
 import { fileURLToPath } from "node:url";
 
 const NEEDED = 24;
@@ -10,6 +11,9 @@ const MAIN = new URL("../src/main.ts", import.meta.url);
 const OWN_NODE = fileURLToPath(new URL("../node_modules/.bin/node", import.meta.url));
 
 if (Number(process.versions.node.split(".")[0]) >= NEEDED) {
+  // What Node makes of the sources is kept, so that the next start takes half the time, and 24 MB
+  // less without what strips types. Where others cannot put theirs: it is run as it is found.
+  module.enableCompileCache(fileURLToPath(new URL("../node_modules/.cache/node", import.meta.url)));
   await import(MAIN.href);
 } else if (existsSync(OWN_NODE)) {
   runByOwnNode();
