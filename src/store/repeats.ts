@@ -57,7 +57,7 @@ type SeenRow = {
   made_entry: boolean;
 };
 
-/** Those of these requests that an entry or a receipt tells of. */
+/** Those of these requests that made an entry or got a receipt. */
 async function findSeen(
   run: Run,
   requests: readonly { readonly userId: string; readonly requestId: string }[],

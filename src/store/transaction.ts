@@ -26,6 +26,7 @@ export async function inTransaction<T>(
   const pool = await orm.driver.getConnection().getNativeClient();
   const client = await pool.connect();
   let isEnded = false;
+  let failure: unknown;
   let broken: unknown;
   try {
     const begun = client.query("begin");
@@ -34,9 +35,15 @@ export async function inTransaction<T>(
       if (isEnded) throw new Error("the transaction has ended");
       const { sql: text, parameters } = statement.compile(orm.em.getKysely());
       const values = [...parameters];
-      const sent = client.query({ name: nameOf(text), text, values });
-      const [{ rows, rowCount }] = await Promise.all([sent, begun]);
-      return { rows, numAffectedRows: BigInt(rowCount ?? 0) };
+      try {
+        const sent = client.query({ name: nameOf(text), text, values });
+        const [{ rows, rowCount }] = await Promise.all([sent, begun]);
+        return { rows, numAffectedRows: BigInt(rowCount ?? 0) };
+      } catch (error) {
+        // Those behind it fail as well, and the database says no more than that: they are told why.
+        failure ??= error;
+        throw failure;
+      }
     };
     const commit = async () => {
       isEnded = true;
