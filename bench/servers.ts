@@ -60,8 +60,8 @@ const POINTS = ["bin/points.js", "serve"];
 const ROOT = join(import.meta.dirname, "..");
 
 async function start(args: readonly string[], environment: Environment): Promise<Server> {
-  if (areStopped) throw new Error("the servers are stopped");
   const { variables, flags } = await startSettings();
+  if (areStopped) throw new Error("the servers are stopped");
   const child = spawn(process.execPath, [...flags, ...args], {
     cwd: ROOT,
     env: { ...process.env, ...variables, LISTEN: "127.0.0.1:0", LOG_LEVEL: "warn", ...environment },

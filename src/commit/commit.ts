@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { DatabaseError } from "pg";
 import { type Answer, answer, type Changes, changesOf, startBatch } from "../ledger/batch.ts";
 import type { Command } from "../ledger/command.ts";
 import type { Rejection } from "../ledger/rejection.ts";
@@ -131,23 +130,15 @@ async function transact(
     done("apply");
     // Nothing to make durable: nothing to wait for.
     if (changes === undefined) return answers;
-    const saved = save(run, changes).finally(() => done("save"));
-    // COMMIT is sent behind what it commits, and rolls back if the database refuses any of that.
-    const [saving, committing] = await Promise.allSettled([saved, commitTransaction()]);
+    await save(run, changes);
+    done("save");
+    await commitTransaction().catch((error: unknown) => {
+      throw faultOf(error) === "away" ? new CommitLost(changes, answers, error) : error;
+    });
     done("commit");
-    if (isRefusal(saving)) throw saving.reason;
-    if (committing.status === "rejected") {
-      const { reason } = committing;
-      throw faultOf(reason) === "away" ? new CommitLost(changes, answers, reason) : reason;
-    }
     observer.committed(changes.entries);
     return answers;
   });
-}
-
-/** Whether the database itself said no, and not the connection to it. */
-function isRefusal(outcome: PromiseSettledResult<unknown>): outcome is PromiseRejectedResult {
-  return outcome.status === "rejected" && outcome.reason instanceof DatabaseError;
 }
 
 /** Tells how long it took since the step before. */

@@ -1,4 +1,4 @@
-import { type RawBuilder, sql } from "kysely";
+import { sql } from "kysely";
 import type { Account } from "../ledger/account.ts";
 import type { Changes } from "../ledger/batch.ts";
 import type { Entry } from "../ledger/entry.ts";
@@ -38,7 +38,7 @@ async function insertAccounts(run: Run, accounts: readonly Account[]): Promise<v
 }
 
 async function updateAccounts(run: Run, accounts: readonly Account[]): Promise<void> {
-  await run(changing(accounts.length, sql`
+  const { numAffectedRows } = await run(sql`
     update points.account set
       sequence = new.sequence, balance = new.balance, frozen = new.frozen,
       total_recharged = new.total_recharged, total_consumed = new.total_consumed,
@@ -47,7 +47,8 @@ async function updateAccounts(run: Run, accounts: readonly Account[]): Promise<v
     from unnest(${accountColumns(accounts)}) as new (
       user_id, sequence, balance, frozen, total_recharged, total_consumed, total_expired,
       total_refunded, hash, update_time)
-    where account.user_id = new.user_id`));
+    where account.user_id = new.user_id`);
+  if (numAffectedRows !== BigInt(accounts.length)) throw new Error("a locked account is gone");
 }
 
 function accountColumns(accounts: readonly Account[]) {
@@ -74,7 +75,7 @@ async function insertLots(run: Run, lots: Changes["lots"]): Promise<void> {
 }
 
 async function updateLots(run: Run, lots: Changes["lots"]): Promise<void> {
-  await run(changing(lots.length, sql`
+  const { numAffectedRows } = await run(sql`
     update points.lot set remaining = new.remaining, frozen = new.frozen
     from unnest(
       ${texts(lots, (lot) => lot.userId)},
@@ -82,16 +83,8 @@ async function updateLots(run: Run, lots: Changes["lots"]): Promise<void> {
       ${bigints(lots, (lot) => lot.remaining)},
       ${bigints(lots, (lot) => lot.frozen)}
     ) as new (user_id, number, remaining, frozen)
-    where lot.user_id = new.user_id and lot.number = new.number`));
-}
-
-/** An update that fails unless it finds so many rows: COMMIT may be on its way behind it. */
-function changing(rows: number, update: RawBuilder<unknown>) {
-  return sql`
-    with changed as (${update} returning true)
-    select case when count(*) = ${String(rows)}::bigint then 0
-      else (count(*) || ' rows of locked accounts are left')::int end
-    from changed`;
+    where lot.user_id = new.user_id and lot.number = new.number`);
+  if (numAffectedRows !== BigInt(lots.length)) throw new Error("a lot of a locked account is gone");
 }
 
 async function upsertHolds(run: Run, holds: Changes["holds"]): Promise<void> {

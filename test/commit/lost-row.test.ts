@@ -3,8 +3,6 @@ import { commit } from "../../src/commit/commit.ts";
 import { consume, recharge } from "../support/commands.ts";
 import { testDatabase } from "../support/database.ts";
 
-// COMMIT is on its way before it is known whether the rows to change were still there.
-
 test("a batch that finds a row of its own no more is not committed", async () => {
   const database = await testDatabase();
   onTestFinished(() => database.close());
@@ -20,7 +18,7 @@ test("a batch that finds a row of its own no more is not committed", async () =>
 
   const [failed] = await commit(database.orm, [consume(1n)]);
 
-  expect(String((failed as Error).cause)).toContain("0 rows of locked accounts are left");
+  expect(String((failed as Error).cause)).toContain("a lot of a locked account is gone");
   expect(await database.query("select balance, sequence from points.account")).toEqual([
     { balance: "5", sequence: "1" },
   ]);

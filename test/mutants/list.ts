@@ -16,15 +16,15 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "answers before COMMIT",
     file: "src/commit/commit.ts",
-    find: "Promise.allSettled([saved, commitTransaction()])",
-    replace: "Promise.allSettled([saved, void commitTransaction().catch(() => {})])",
+    find: "await commitTransaction().catch((error: unknown) => {",
+    replace: "void commitTransaction().catch((error: unknown) => {\n      if (error) return;",
     caughtBy: "torture --only COMMIT",
   },
   {
     name: "takes a COMMIT that was not answered for a success",
     file: "src/commit/commit.ts",
-    find: 'throw faultOf(reason) === "away" ? new CommitLost(changes, answers, reason) : reason;',
-    replace: 'if (faultOf(reason) !== "away") throw reason;',
+    find: 'throw faultOf(error) === "away" ? new CommitLost(changes, answers, error) : error;',
+    replace: 'if (faultOf(error) !== "away") throw error;',
     caughtBy: "torture --only COMMIT",
   },
   {
