@@ -73,7 +73,7 @@ export async function serve(config: Config): Promise<void> {
 
 async function startOne(
   config: Config,
-  { orm: batches, url }: Database,
+  { orm: batches, url, lost }: Database,
   prices: () => PriceList,
   log: Logger,
 ): Promise<Serving> {
@@ -81,7 +81,9 @@ async function startOne(
   const traced = config.otlpEndpoint === undefined ? undefined : import("./server/tracing.ts");
   const tracing = (await traced)?.startTracing(process.env, log);
   const reads = await openOrm(url, READS_MAX_CONNECTIONS, ANSWER_MAX_MS);
-  const databases = { batches, reads };
+  const gone = new AbortController();
+  void lost.then(() => gone.abort());
+  const databases = { batches, reads, gone: gone.signal };
   const starting = startServer(config, databases, prices, log, undefined, tracing);
   const server = await starting.catch(async (cause: unknown) => {
     await reads.close();

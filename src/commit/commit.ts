@@ -44,7 +44,11 @@ export type Clock = (run: Run) => Promise<Micros>;
 /** What a command came to: its answer, its refusal, or why neither is known. */
 export type Result = Answer | Rejection | DatabaseUnavailable | CommandFailed;
 
-type Circumstances = { readonly clock: Clock; readonly observer: BatchObserver };
+type Circumstances = {
+  readonly clock: Clock;
+  readonly observer: BatchObserver;
+  readonly gone: AbortSignal | undefined;
+};
 
 /** A batch whose COMMIT was not answered: what it changed and would have answered. */
 class CommitLost extends Error {
@@ -65,28 +69,30 @@ class CommitLost extends Error {
  * their order, with a `DatabaseUnavailable` for each where there was no database.
  *
  * @param clock read once a transaction, after its locks
+ * @param gone fires when there is no database any more, and nothing to be found out
  */
 export async function commit(
   orm: Orm,
   commands: readonly Command[],
   clock: Clock = databaseNow,
   observer: BatchObserver = UNOBSERVED,
+  gone?: AbortSignal,
 ): Promise<readonly Result[]> {
   const started = performance.now();
   let lost: CommitLost | undefined;
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await transact(orm, commands, { clock, observer, lost });
+      return await transact(orm, commands, { clock, observer, gone, lost });
     } catch (error) {
       if (error instanceof CommitLost) lost = error;
       const fault = lost === undefined ? faultOf(error) : "away";
       if (fault === "bug") {
         observer.retried(fault, error);
-        return splitBatch(orm, commands, { clock, observer }, error);
+        return splitBatch(orm, commands, { clock, observer, gone }, error);
       }
       const isLast =
         lost === undefined ? attempt === ATTEMPTS : performance.now() - started > FIND_OUT_MS;
-      if (isLast) {
+      if (isLast || gone?.aborted === true) {
         const outcome = lost === undefined ? "NOT_APPLIED" : "UNKNOWN";
         observer.failed(commands.length, outcome, error);
         const unavailable = new DatabaseUnavailable(outcome, error);
@@ -111,14 +117,13 @@ async function transact(
     const locked = lockAccounts(transaction, userIds).finally(() => done("lock"));
     // All of it is sent at once and runs in this order: the clock is read when the locks are held,
     // and what is loaded is what the batches before this one left.
-    const [accounts, now, states, repeats] = await Promise.all([
-      locked,
+    const [now, states, repeats] = await Promise.all([
       clock(run),
       loadStates(run, userIds, commands, locked),
       loadRepeats(run, commands, locked),
     ]);
     done("load");
-    if (lost !== undefined && (await isCommitted(run, accounts, lost.changes))) {
+    if (lost !== undefined && (await isCommitted(run, lost.changes))) {
       observer.committed(lost.changes.entries);
       return lost.answers;
     }
@@ -155,13 +160,13 @@ function stopwatch(observer: BatchObserver): (step: BatchStep) => void {
 async function splitBatch(
   orm: Orm,
   commands: readonly Command[],
-  { clock, observer }: Circumstances,
+  { clock, observer, gone }: Circumstances,
   error: unknown,
 ): Promise<readonly Result[]> {
   if (commands.length === 1) return [new CommandFailed(error)];
   const middle = commands.length >> 1;
   return [
-    ...(await commit(orm, commands.slice(0, middle), clock, observer)),
-    ...(await commit(orm, commands.slice(middle), clock, observer)),
+    ...(await commit(orm, commands.slice(0, middle), clock, observer, gone)),
+    ...(await commit(orm, commands.slice(middle), clock, observer, gone)),
   ];
 }

@@ -21,6 +21,7 @@ export function startGroupCommit(
   log: Logger,
   tracing: Tracing | undefined,
 ): Batcher<Command, Result> & { readonly metrics: Metrics } {
+  const { batches, gone } = databases;
   const metrics = createMetrics({ databases, queued: () => batcher.queued(), queueMaxOps });
   const observer = batchObserver(metrics, log);
   const batcher = createBatcher<Command, Result>({
@@ -28,7 +29,7 @@ export function startGroupCommit(
     ownerOf: ({ userId }) => ownerNumber(userId),
     run(commands, waitedMs) {
       metrics.batched(commands.length, waitedMs);
-      const run = () => commit(databases.batches, commands, databaseNow, observer);
+      const run = () => commit(batches, commands, databaseNow, observer, gone);
       return tracing === undefined ? run() : tracing.batch(commands, run);
     },
     batchMaxOps,

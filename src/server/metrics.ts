@@ -21,7 +21,12 @@ export type Metrics = {
 };
 
 /** The same database twice, with a pool of connections each. */
-export type Databases = { readonly batches: Orm; readonly reads: Orm };
+export type Databases = {
+  readonly batches: Orm;
+  readonly reads: Orm;
+  /** Fires if it is gone for good. */
+  readonly gone?: AbortSignal;
+};
 
 /** What is only looked at when somebody asks. */
 export type MetricsSources = {
@@ -182,8 +187,8 @@ function watchDatabase(registry: Registry, databases: Databases): void {
     help: "Connections to the database, by pool and state; waiting: who waits for one.",
     labelNames: ["pool", "state"],
     async collect() {
-      for (const [pool, orm] of Object.entries(databases)) {
-        const client = await orm.driver.getConnection().getNativeClient();
+      for (const pool of ["batches", "reads"] as const) {
+        const client = await databases[pool].driver.getConnection().getNativeClient();
         this.set({ pool, state: "idle" }, client.idleCount);
         this.set({ pool, state: "busy" }, client.totalCount - client.idleCount);
         this.set({ pool, state: "waiting" }, client.waitingCount);

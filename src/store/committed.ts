@@ -1,32 +1,42 @@
 import { sql } from "kysely";
-import type { Account } from "../ledger/account.ts";
 import type { Changes } from "../ledger/batch.ts";
+import { bigints, bytes, texts, times } from "./columns.ts";
 import type { Run } from "./transaction.ts";
 
 /**
- * Whether a transaction whose COMMIT was not answered has saved its changes, told by the journal
- * itself: an entry's hash covers all that it says and all entries before it. To be asked with the
- * accounts locked, for then that transaction has ended. (PostgreSQL's own answer, pg_xact_status,
- * goes by a number that a standby, once promoted, may give to another transaction.)
+ * Whether a transaction whose COMMIT was not answered has saved its changes, told by the tables
+ * themselves: an entry's hash covers all that it says and all entries before it. To be asked with
+ * the accounts locked, for then that transaction has ended. (PostgreSQL's own answer,
+ * pg_xact_status, goes by a number that a standby, once promoted, may give to another transaction.)
  *
- * A batch that wrote receipts alone counts as lost: applied again, it finds them.
- *
- * @param accounts locked, by user id
+ * All of it must be there. Another server may have made the very same entry at the same instant, of
+ * a request that was sent to both or of what was due, and none of the rest.
  */
 export async function isCommitted(
   run: Run,
-  accounts: ReadonlyMap<string, Account>,
-  { entries, newAccounts }: Changes,
+  { entries, newAccounts, receipts }: Changes,
 ): Promise<boolean> {
-  const [entry] = entries;
-  if (entry !== undefined) {
-    const { userId, sequence, hash } = entry;
-    const { rows } = await run(
-      sql`select from points.entry
-        where user_id = ${userId} and sequence = ${String(sequence)} and hash = ${hash}`,
-    );
-    return rows.length === 1;
-  }
-  const [made] = newAccounts;
-  return made !== undefined && accounts.get(made.userId)?.createTime === made.createTime;
+  const { rows } = await run(sql<{ entries: string; accounts: string; receipts: string }>`
+    select
+      (select count(*) from points.entry join unnest(
+        ${texts(entries, ({ userId }) => userId)},
+        ${bigints(entries, ({ sequence }) => sequence)},
+        ${bytes(entries, ({ hash }) => hash)}
+      ) as made (user_id, sequence, hash) using (user_id, sequence, hash)) as entries,
+      (select count(*) from points.account join unnest(
+        ${texts(newAccounts, ({ userId }) => userId)},
+        ${times(newAccounts, ({ createTime }) => createTime)}
+      ) as made (user_id, create_time) using (user_id, create_time)) as accounts,
+      (select count(*) from points.receipt join unnest(
+        ${texts(receipts, ({ account }) => account.userId)},
+        ${texts(receipts, ({ request }) => request.id)},
+        ${bytes(receipts, ({ request }) => request.fingerprint)}
+      ) as made (user_id, request_id, fingerprint) using (user_id, request_id, fingerprint)
+      ) as receipts`);
+  const found = rows[0]!;
+  return (
+    Number(found.entries) === entries.length &&
+    Number(found.accounts) === newAccounts.length &&
+    Number(found.receipts) === receipts.length
+  );
 }

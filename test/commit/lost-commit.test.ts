@@ -1,10 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { commit } from "../../src/commit/commit.ts";
 import type { Command } from "../../src/ledger/command.ts";
+import { databaseNow } from "../../src/store/clock.ts";
 import { openOrm, type Orm } from "../../src/store/orm.ts";
+import { inSnapshot } from "../../src/store/transaction.ts";
 import { auditDatabase } from "../support/audit.ts";
 import { consume as consumeOfAda, recharge as rechargeOfAda } from "../support/commands.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
+import { stoppedClock } from "../support/stopped-clock.ts";
 import type { Cut } from "../torture/link.ts";
 import { type Proxy, startProxy } from "../torture/proxy.ts";
 
@@ -80,6 +83,28 @@ test("what another server has done since is no reason for doubt", async () => {
   expect(other).toMatchObject([{ replayed: false }]);
   expect(lost).toMatchObject({ replayed: false });
   expect(await entriesOf(userId)).toBe(3);
+});
+
+test("the same entry, which another server made at the same instant, is no proof", async () => {
+  const [adam, bert] = ["adam", "bert"];
+  await commit(orm, [recharge(adam, 100n), recharge(bert, 100n)]);
+  const now = await inSnapshot(orm, databaseNow);
+  const clock = stoppedClock(now);
+  const ofBoth = { ...consume(adam, 5n), request: { id: "r", fingerprint: Buffer.alloc(32) } };
+  const isCut = proxy.cutNext("before COMMIT");
+  const [lost, other] = await Promise.all([
+    commit(orm, [ofBoth, consume(bert, 5n)], clock),
+    isCut.then(() => commit(database.orm, [ofBoth], clock)),
+  ]);
+  // Usually the other is first, but the retry might be.
+  expect([lost[0], other[0]]).toEqual(
+    expect.arrayContaining([
+      expect.objectContaining({ replayed: false }),
+      expect.objectContaining({ replayed: true }),
+    ]),
+  );
+  expect(await entriesOf(adam)).toBe(2);
+  expect(await entriesOf(bert)).toBe(2);
 });
 
 function recharge(userId: string, points: bigint): Command {

@@ -1,17 +1,13 @@
 import fc from "fast-check";
-import { sql } from "kysely";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { commit } from "../../src/commit/commit.ts";
 import type { Command } from "../../src/ledger/command.ts";
-import { databaseNow } from "../../src/store/clock.ts";
-import { toTimestamptz } from "../../src/store/instant.ts";
 import { auditDatabase } from "../support/audit.ts";
 import { expectSame } from "../support/compare.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { Model } from "../support/model.ts";
 import { randomSteps } from "../support/random-commands.ts";
-
-const instant = (micros: bigint) => sql`${toTimestamptz(micros)}::timestamptz`;
+import { stoppedClock } from "../support/stopped-clock.ts";
 
 let database: TestDatabase;
 beforeAll(async () => {
@@ -32,7 +28,7 @@ test("what is committed is what the naive model says, for 5,000 random commands"
         const ofRun = commands.map((command): Command => {
           return model.aim({ ...command, userId: `${command.userId}-${runs}` });
         });
-        const results = await commit(database.orm, ofRun, (run) => databaseNow(run, instant(now)));
+        const results = await commit(database.orm, ofRun, stoppedClock(now));
         for (const [index, result] of results.entries()) {
           if (result instanceof Error) throw result;
           expectSame(result, model.run(ofRun[index]!, now));

@@ -7,6 +7,7 @@ import { isRejection } from "../../src/ledger/rejection.ts";
 import { type EntryRow, toEntry } from "../../src/store/entries.ts";
 import type { TestDatabase } from "../support/database.ts";
 import { NOW } from "../support/statement.ts";
+import { stoppedClock } from "../support/stopped-clock.ts";
 
 /** Ada's journal, an entry of each kind and more, as `live` makes it. */
 export const JOURNAL = [
@@ -98,7 +99,7 @@ export async function run(
   commands: readonly Command[],
   time: bigint,
 ): Promise<void> {
-  for (const result of await commit(orm, commands, async () => NOW + time)) {
+  for (const result of await commit(orm, commands, stoppedClock(NOW + time))) {
     if (result instanceof Error) throw result;
     if (isRejection(result)) throw new Error(result.reason);
   }

@@ -1,0 +1,9 @@
+import { sql } from "kysely";
+import type { Clock } from "../../src/commit/commit.ts";
+import { databaseNow } from "../../src/store/clock.ts";
+import { toTimestamptz } from "../../src/store/instant.ts";
+
+/** A database's clock that stands still, at so many microseconds since 1970. */
+export function stoppedClock(micros: bigint): Clock {
+  return (run) => databaseNow(run, sql`${toTimestamptz(micros)}::timestamptz`);
+}
