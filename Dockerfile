@@ -13,10 +13,11 @@ COPY package.json prices.yaml ./
 COPY bin bin
 COPY gen gen
 COPY src src
-# See bin/points.js: here, since the user below may not write it.
-RUN NODE_COMPILE_CACHE=node_modules/.cache/node node --eval 'import("./src/cli/server.ts")'
+RUN install -d -o 1000 node_modules/.cache
 # The user node, as a number, so that Kubernetes sees that it is not root.
 USER 1000
+# What bin/points.js keeps. By this user: Node looks for nothing that another has kept.
+RUN NODE_COMPILE_CACHE=node_modules/.cache/node node --eval 'import("./src/cli/server.ts")'
 EXPOSE 50051 50052
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["node", "-e", "fetch('http://127.0.0.1:50052/readyz').then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
 # Directly, so that SIGTERM reaches it and it can drain.

@@ -27,7 +27,7 @@ if (Number(process.versions.node.split(".")[0]) >= NEEDED) {
 
 /** As if it were this process: with its terminal, its signals and its end. */
 function runByOwnNode() {
-  const args = [fileURLToPath(MAIN), ...process.argv.slice(2)];
+  const args = [fileURLToPath(import.meta.url), ...process.argv.slice(2)];
   const child = spawn(OWN_NODE, args, { stdio: "inherit" });
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(name, () => child.kill(name));
   child.on("error", (error) => {
