@@ -47,7 +47,8 @@ export type Result = Answer | Rejection | DatabaseUnavailable | CommandFailed;
 type Circumstances = {
   readonly clock: Clock;
   readonly observer: BatchObserver;
-  readonly gone: AbortSignal | undefined;
+  /** What became of the attempt before, if its COMMIT was not answered. */
+  readonly lost: CommitLost | undefined;
 };
 
 /** A batch whose COMMIT was not answered: what it changed and would have answered. */
@@ -82,13 +83,14 @@ export async function commit(
   let lost: CommitLost | undefined;
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await transact(orm, commands, { clock, observer, gone, lost });
+      return await transact(orm, commands, { clock, observer, lost });
     } catch (error) {
       if (error instanceof CommitLost) lost = error;
       const fault = lost === undefined ? faultOf(error) : "away";
       if (fault === "bug") {
         observer.retried(fault, error);
-        return splitBatch(orm, commands, { clock, observer, gone }, error);
+        const commitHalf = (half: readonly Command[]) => commit(orm, half, clock, observer, gone);
+        return splitBatch(commands, error, commitHalf);
       }
       const isLast =
         lost === undefined ? attempt === ATTEMPTS : performance.now() - started > FIND_OUT_MS;
@@ -108,7 +110,7 @@ export async function commit(
 async function transact(
   orm: Orm,
   commands: readonly Command[],
-  { clock, observer, lost }: Circumstances & { readonly lost: CommitLost | undefined },
+  { clock, observer, lost }: Circumstances,
 ): Promise<readonly (Answer | Rejection)[]> {
   const done = stopwatch(observer);
   return inTransaction(orm, async (transaction, commitTransaction) => {
@@ -158,15 +160,14 @@ function stopwatch(observer: BatchObserver): (step: BatchStep) => void {
 
 /** Finds the one command that a batch fails on: its neighbours are applied without it. */
 async function splitBatch(
-  orm: Orm,
   commands: readonly Command[],
-  { clock, observer, gone }: Circumstances,
   error: unknown,
+  commitHalf: (half: readonly Command[]) => Promise<readonly Result[]>,
 ): Promise<readonly Result[]> {
   if (commands.length === 1) return [new CommandFailed(error)];
   const middle = commands.length >> 1;
   return [
-    ...(await commit(orm, commands.slice(0, middle), clock, observer, gone)),
-    ...(await commit(orm, commands.slice(middle), clock, observer, gone)),
+    ...(await commitHalf(commands.slice(0, middle))),
+    ...(await commitHalf(commands.slice(middle))),
   ];
 }

@@ -20,6 +20,7 @@ import {
   type ExpireTarget,
   type Expiration,
   HOLD_TTL,
+  type Metadata,
   type Mutation,
 } from "../ledger/command.ts";
 import { type PriceList, priceUsage, type Usage } from "../ledger/prices.ts";
@@ -82,7 +83,7 @@ export function toUsage({ service, amount }: UsageMessage): Usage {
   return { service, quantity, durationNanos };
 }
 
-const NO_METADATA: ReadonlyMap<string, string> = new Map();
+const NO_METADATA: Metadata = new Map();
 
 function common<Desc extends DescMessage>(
   schema: Desc,

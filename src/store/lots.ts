@@ -13,9 +13,10 @@ export type LotDemand = { readonly userId: string; readonly points: bigint };
 export type LoadedLots = Pick<AccountState, "lots" | "otherLots">;
 
 /**
- * Of each user's open lots, those that burn first, enough for the points demanded, and those that
- * are due; besides them the named ones, open or closed. All others the database only adds up, so
- * that an account with a thousand open lots costs little more than one with two.
+ * All open lots of each user who has few of them; of the others' those that burn first, enough for
+ * the points demanded, and those that are due. Besides them the named ones, open or closed. The rest
+ * the database only adds up, so that an account with a thousand open lots costs little more than one
+ * with two.
  *
  * @param demands one a user
  * @param named known later than the rest
@@ -39,7 +40,7 @@ export async function loadLots(
 // Of an account with fewer, all are read: adding them up would cost more.
 const FEW_LOTS = 8;
 
-/** Sums are of the accounts that have more lots than were read. */
+/** Without sums where all are read. */
 type OpenLotRow = LotRow & { all_remaining: string | null; all_frozen: string | null };
 
 async function loadOpenLots(
