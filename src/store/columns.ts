@@ -1,40 +1,37 @@
 import { sql } from "kysely";
 import type { Micros } from "../ledger/time.ts";
-import { toTimestamptz } from "./instant.ts";
 
-// Columns of many rows as PostgreSQL's arrays, in its text form: "{1,2,NULL}". The driver makes the
-// same of a JavaScript array, but looks at each value to see what it is.
+// Columns of many rows as PostgreSQL's arrays in their binary form, which neither side has to
+// format or to parse. The driver sends a Buffer as it is.
 
 /** A `text[]`: any text but NUL. */
 export function texts<T>(rows: readonly T[], value: (row: T) => string | null) {
-  return sql`${literal(rows, (row) => quoted(value(row)))}::text[]`;
+  return sql`${arrayOf(rows, value, TEXT)}::text[]`;
 }
 
 /** A `bigint[]`. */
 export function bigints<T>(rows: readonly T[], value: (row: T) => bigint | null) {
-  return sql`${literal(rows, value)}::bigint[]`;
+  return sql`${arrayOf(rows, value, BIGINT)}::bigint[]`;
 }
 
 /** A `numeric[]`, for sums that may pass what a bigint holds. */
 export function numerics<T>(rows: readonly T[], value: (row: T) => bigint) {
-  return sql`${literal(rows, value)}::numeric[]`;
+  return sql`${texts(rows, (row) => String(value(row)))}::numeric[]`;
 }
 
 /** A `smallint[]`. */
 export function smallints<T>(rows: readonly T[], value: (row: T) => number) {
-  return sql`${literal(rows, value)}::smallint[]`;
+  return sql`${arrayOf(rows, value, SMALLINT)}::smallint[]`;
 }
 
 /** A `timestamptz[]`. */
 export function times<T>(rows: readonly T[], value: (row: T) => Micros | null) {
-  const text = (time: Micros | null) => (time === null ? null : toTimestamptz(time));
-  return sql`${literal(rows, (row) => text(value(row)))}::timestamptz[]`;
+  return sql`${arrayOf(rows, value, TIMESTAMPTZ)}::timestamptz[]`;
 }
 
 /** A `bytea[]`. */
 export function bytes<T>(rows: readonly T[], value: (row: T) => Uint8Array | null) {
-  const hex = (bytea: Uint8Array | null) => (bytea === null ? null : `"\\\\x${hexOf(bytea)}"`);
-  return sql`${literal(rows, (row) => hex(value(row)))}::bytea[]`;
+  return sql`${arrayOf(rows, value, BYTEA)}::bytea[]`;
 }
 
 /** A lot, a hold or an entry, by its name: numbers are sequences. */
@@ -45,17 +42,69 @@ export function nameColumns(names: readonly Name[]) {
   return sql.join([texts(names, ({ userId }) => userId), bigints(names, ({ number }) => number)]);
 }
 
-function literal<T>(
-  rows: readonly T[],
-  element: (row: T) => string | bigint | number | null,
-): string {
-  return `{${rows.map((row) => element(row) ?? "NULL").join()}}`;
-}
+/** How PostgreSQL's "recv" function of a type reads a value. */
+type Type<V> = {
+  /** Its number in pg_type, the same in every database. */
+  readonly oid: number;
+  sizeOf(value: V): number;
+  write(to: Buffer, view: DataView, at: number, value: V): void;
+};
 
-function quoted(text: string | null): string | null {
-  return text === null ? null : `"${text.replaceAll(/["\\]/g, "\\$&")}"`;
-}
+const TEXT: Type<string> = {
+  oid: 25,
+  sizeOf: (text) => Buffer.byteLength(text),
+  write: (to, _, at, text) => void to.write(text, at),
+};
 
-function hexOf({ buffer, byteOffset, byteLength }: Uint8Array): string {
-  return Buffer.from(buffer, byteOffset, byteLength).toString("hex");
+const BIGINT: Type<bigint> = {
+  oid: 20,
+  sizeOf: () => 8,
+  write: (_, view, at, value) => view.setBigInt64(at, value),
+};
+
+const SMALLINT: Type<number> = {
+  oid: 21,
+  sizeOf: () => 2,
+  write: (_, view, at, value) => view.setInt16(at, value),
+};
+
+const EPOCH = 946_684_800_000_000n; // 2000-01-01, in microseconds since 1970
+
+const TIMESTAMPTZ: Type<Micros> = {
+  oid: 1184,
+  sizeOf: () => 8,
+  write: (_, view, at, micros) => view.setBigInt64(at, micros - EPOCH),
+};
+
+const BYTEA: Type<Uint8Array> = {
+  oid: 17,
+  sizeOf: ({ length }) => length,
+  write: (to, _, at, bytea) => to.set(bytea, at),
+};
+
+const HEADER_BYTES = 20;
+const LENGTH_BYTES = 4;
+const NULL = -1;
+
+/** An array as `array_recv` reads it: a header, then each element behind its length. */
+function arrayOf<T, V>(rows: readonly T[], valueOf: (row: T) => V | null, type: Type<V>): Buffer {
+  const values = rows.map(valueOf);
+  const sizes = values.map((value) => (value === null ? NULL : type.sizeOf(value)));
+  const elements = sizes.reduce((sum, size) => sum + LENGTH_BYTES + Math.max(size, 0), 0);
+  const array = Buffer.allocUnsafe(HEADER_BYTES + elements);
+  const view = new DataView(array.buffer, array.byteOffset, array.byteLength);
+  view.setInt32(0, 1); // dimensions
+  view.setInt32(4, 1); // there may be nulls
+  view.setInt32(8, type.oid);
+  view.setInt32(12, values.length);
+  view.setInt32(16, 1); // the first one's index
+  let at = HEADER_BYTES;
+  for (const [index, value] of values.entries()) {
+    view.setInt32(at, sizes[index]!);
+    at += LENGTH_BYTES;
+    if (value === null) continue;
+    type.write(array, view, at, value);
+    at += sizes[index]!;
+  }
+  return array;
 }
