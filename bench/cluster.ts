@@ -33,9 +33,9 @@ export type Database = {
 const GIB = 2 ** 30;
 
 // All rows run on the same settings. Two fifths of memory, and not the usual quarter, is what
-// docs/operations.md asks for where accounts are many. Checkpoints would come at random, and make whatever ran then
-// look slow, so there are none while a row runs: the first change of a page after one is logged
-// with the whole page, which is so for no row here.
+// docs/operations.md asks for where accounts are many. Checkpoints would come at random, and make
+// whatever ran then look slow, so there are none while a row runs: the first change of a page after
+// one is logged with the whole page, which is so for no row here.
 const SETTINGS = {
   shared_buffers: `${Math.floor(Math.min(0.4 * totalmem(), 16 * GIB) / 2 ** 20)}MB`,
   max_wal_size: "64GB",

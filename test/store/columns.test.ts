@@ -1,0 +1,84 @@
+import { sql } from "kysely";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import {
+  bigints,
+  bytes,
+  nameColumns,
+  numerics,
+  smallints,
+  texts,
+  times,
+} from "../../src/store/columns.ts";
+import { inTransaction } from "../../src/store/transaction.ts";
+import { type TestDatabase, testDatabase } from "../support/database.ts";
+
+let database: TestDatabase;
+beforeAll(async () => {
+  database = await testDatabase();
+});
+afterAll(() => database.close());
+
+const COLUMNS = [
+  { name: "texts", column: texts, values: ["", "a", "é€🙂", `{"a,b"}`, "\\", "NULL", null] },
+  {
+    name: "bigints",
+    column: bigints,
+    values: [0n, 1n, -1n, 2n ** 53n - 1n, 2n ** 63n - 1n, -(2n ** 63n), null],
+  },
+  { name: "numerics", column: numerics, values: [0n, 2n ** 63n, 10n ** 40n] },
+  { name: "smallints", column: smallints, values: [0, 1000, -32768, 32767] },
+  {
+    name: "bytes",
+    column: bytes,
+    values: [new Uint8Array(), Uint8Array.of(0, 127, 128, 255), null],
+    asText: ["\\x", "\\x007f80ff", null],
+  },
+  {
+    name: "times",
+    column: times,
+    values: [0n, -1n, 946_684_800_000_000n, 1_795_700_000_123_456n, 253_402_300_799_999_999n, null],
+    asText: [
+      "1970-01-01 00:00:00+00",
+      "1969-12-31 23:59:59.999999+00",
+      "2000-01-01 00:00:00+00",
+      "2026-11-26 13:33:20.123456+00",
+      "9999-12-31 23:59:59.999999+00",
+      null,
+    ],
+  },
+];
+
+test.for(COLUMNS)("PostgreSQL reads $name as they are", async ({ column, values, asText }) => {
+  const expected = asText ?? values.map((value) => value?.toString() ?? null);
+  expect(await read(column as typeof texts, values as string[])).toEqual(expected);
+});
+
+test.for(COLUMNS)("$name may be none", async ({ column }) => {
+  expect(await read(column as typeof texts, [])).toEqual([]);
+});
+
+test("names are two columns", async () => {
+  const names = [
+    { userId: "ann", number: 1n },
+    { userId: "bob", number: 22n },
+  ];
+  const { rows } = await inTransaction(database.orm, ({ run }) =>
+    run(sql`select * from unnest(${nameColumns(names)}) as named (user_id, number)`),
+  );
+  expect(rows).toEqual([
+    { user_id: "ann", number: "1" },
+    { user_id: "bob", number: "22" },
+  ]);
+});
+
+/** A column's values, as PostgreSQL writes them. */
+async function read(
+  column: typeof texts,
+  values: readonly string[],
+): Promise<readonly (string | null)[]> {
+  const { rows } = await inTransaction(database.orm, ({ run }) =>
+    run(sql<{ value: string | null }>`
+      select value::text from unnest(${column(values, (value) => value)}) as value`),
+  );
+  return rows.map(({ value }) => value);
+}
