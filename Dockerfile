@@ -21,4 +21,4 @@ RUN NODE_COMPILE_CACHE=node_modules/.cache/node node --eval 'import("./src/cli/s
 EXPOSE 50051 50052
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["node", "-e", "fetch('http://127.0.0.1:50052/readyz').then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
 # Directly, so that SIGTERM reaches it and it can drain.
-CMD ["node", "--max-semi-space-size=16", "bin/points.js", "serve"]
+CMD ["node", "--max-semi-space-size=16", "--no-memory-reducer", "bin/points.js", "serve"]
