@@ -9,7 +9,11 @@ export function texts<T>(rows: readonly T[], value: (row: T) => string | null) {
   return sql`${arrayOf(rows, value, TEXT)}::text[]`;
 }
 
-/** A `bigint[]`. */
+/**
+ * A `bigint[]`.
+ *
+ * @throws {RangeError} if a value does not fit
+ */
 export function bigints<T>(rows: readonly T[], value: (row: T) => bigint | null) {
   return sql`${arrayOf(rows, value, BIGINT)}::bigint[]`;
 }
@@ -19,7 +23,11 @@ export function numerics<T>(rows: readonly T[], value: (row: T) => bigint) {
   return sql`${texts(rows, (row) => String(value(row)))}::numeric[]`;
 }
 
-/** A `smallint[]`. */
+/**
+ * A `smallint[]`.
+ *
+ * @throws {RangeError} if a value does not fit
+ */
 export function smallints<T>(rows: readonly T[], value: (row: T) => number) {
   return sql`${arrayOf(rows, value, SMALLINT)}::smallint[]`;
 }
@@ -59,13 +67,13 @@ const TEXT: Type<string> = {
 const BIGINT: Type<bigint> = {
   oid: 20,
   sizeOf: () => 8,
-  write: (_, view, at, value) => view.setBigInt64(at, value),
+  write: (_, view, at, value) => setBigint(view, at, value),
 };
 
 const SMALLINT: Type<number> = {
   oid: 21,
   sizeOf: () => 2,
-  write: (_, view, at, value) => view.setInt16(at, value),
+  write: (to, _, at, value) => void to.writeInt16BE(value, at),
 };
 
 const EPOCH = 946_684_800_000_000n; // 2000-01-01, in microseconds since 1970
@@ -73,7 +81,7 @@ const EPOCH = 946_684_800_000_000n; // 2000-01-01, in microseconds since 1970
 const TIMESTAMPTZ: Type<Micros> = {
   oid: 1184,
   sizeOf: () => 8,
-  write: (_, view, at, micros) => view.setBigInt64(at, micros - EPOCH),
+  write: (_, view, at, micros) => setBigint(view, at, micros - EPOCH),
 };
 
 const BYTEA: Type<Uint8Array> = {
@@ -107,4 +115,10 @@ function arrayOf<T, V>(rows: readonly T[], valueOf: (row: T) => V | null, type: 
     at += sizes[index]!;
   }
   return array;
+}
+
+/** A view would keep the last 64 bits of a value that does not fit: another value. */
+function setBigint(view: DataView, at: number, value: bigint): void {
+  if (BigInt.asIntN(64, value) !== value) throw new RangeError(`${value} is not of 64 bits`);
+  view.setBigInt64(at, value);
 }

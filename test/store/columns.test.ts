@@ -57,6 +57,14 @@ test.for(COLUMNS)("$name may be none", async ({ column }) => {
   expect(await read(column as typeof texts, [])).toEqual([]);
 });
 
+test.for([2n ** 63n, -(2n ** 63n) - 1n, 2n ** 64n + 5n])("%d is refused and not cut", (value) => {
+  expect(() => bigints([value], (same) => same)).toThrow(RangeError);
+});
+
+test.for([32768, -32769, 65_541])("%d is refused as a smallint", (value) => {
+  expect(() => smallints([value], (same) => same)).toThrow(RangeError);
+});
+
 test("names are two columns", async () => {
   const names = [
     { userId: "ann", number: 1n },
