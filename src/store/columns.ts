@@ -32,7 +32,11 @@ export function smallints<T>(rows: readonly T[], value: (row: T) => number) {
   return sql`${arrayOf(rows, value, SMALLINT)}::smallint[]`;
 }
 
-/** A `timestamptz[]`. */
+/**
+ * A `timestamptz[]`.
+ *
+ * @throws {RangeError} if a value does not fit
+ */
 export function times<T>(rows: readonly T[], value: (row: T) => Micros | null) {
   return sql`${arrayOf(rows, value, TIMESTAMPTZ)}::timestamptz[]`;
 }
@@ -55,6 +59,7 @@ type Type<V> = {
   /** Its number in pg_type, the same in every database. */
   readonly oid: number;
   sizeOf(value: V): number;
+  /** @param view of the same bytes: a bigint costs it half of what it costs a Buffer */
   write(to: Buffer, view: DataView, at: number, value: V): void;
 };
 

@@ -25,14 +25,6 @@ export class InstantType extends Type<Micros, string> {
 
 /** Microseconds since 1970 as PostgreSQL reads them: "2026-11-23T13:05:00.000001Z". */
 export function toTimestamptz(micros: Micros): string {
-  // A batch is one instant, and its rows say it over and over.
-  if (micros !== last.micros) last = { micros, text: format(micros) };
-  return last.text;
-}
-
-let last = { micros: 0n, text: format(0n) };
-
-function format(micros: Micros): string {
   const fraction = ((micros % 1_000_000n) + 1_000_000n) % 1_000_000n;
   const second = new Date(Number((micros - fraction) / 1000n)).toISOString().slice(0, 19);
   return `${second}.${String(fraction).padStart(6, "0")}Z`;
