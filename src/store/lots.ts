@@ -48,7 +48,7 @@ async function loadOpenLots(
   demands: readonly LotDemand[],
 ): Promise<readonly OpenLotRow[]> {
   const userIds = texts(demands, ({ userId }) => userId);
-  const columns = sql.raw("user_id, number, points, remaining, frozen, priority, expire_time");
+  const columns = sql.raw("ctid, user_id, number, points, remaining, frozen, priority, expire_time");
   const burnOrder = sql.raw("priority, coalesce(expire_time, 'infinity'), number");
   const { rows } = await run(sql<OpenLotRow>`
     with demand as (
@@ -73,7 +73,7 @@ async function loadOpenLots(
           partition by user_id order by ${burnOrder}
         ) as supply
       from (
-        select *, coalesce(expire_time <= ${NOW}, false) as due
+        select ${columns}, coalesce(expire_time <= ${NOW}, false) as due
         from points.lot where user_id in (select user_id from crowded) and open
       ) as lot
     ) as lot
@@ -85,7 +85,7 @@ async function loadOpenLots(
 async function loadNamedLots(run: Run, named: readonly Name[]): Promise<readonly LotRow[]> {
   if (named.length === 0) return [];
   const { rows } = await run(sql<LotRow>`
-    select lot.* from points.lot
+    select lot.ctid, lot.* from points.lot
     join (
       select distinct * from unnest(${nameColumns(named)}) as named (user_id, number)
     ) as named using (user_id, number)`);
@@ -111,6 +111,8 @@ function toLoadedLots(rows: readonly (LotRow | OpenLotRow)[]): LoadedLots {
 
 /** A row of the table `lot`, as a query that the ORM does not map gives it. */
 export type LotRow = {
+  /** Where the row is, if it was asked for. It moves with each update. */
+  ctid?: string;
   user_id: string;
   number: string;
   points: string;
@@ -129,5 +131,6 @@ export function toLot(row: LotRow): Lot {
     frozen: BigInt(row.frozen),
     priority: row.priority,
     expireTime: row.expire_time === null ? null : fromTimestamptz(row.expire_time),
+    place: row.ctid,
   };
 }
