@@ -14,8 +14,8 @@ export type Lot = {
   readonly priority: number;
   /** From this instant on it cannot be spent; null: never. */
   readonly expireTime: Micros | null;
-  /** Where the store found it, so that it need not search again. The ledger only passes it on. */
-  readonly place?: string | undefined;
+  /** Which row the store found it in, so that it need not search again. Here it is only passed on. */
+  readonly row?: string | undefined;
 };
 
 /** How many points an entry took from a lot, or gave to it: more than 0. */

@@ -111,7 +111,7 @@ function toLoadedLots(rows: readonly (LotRow | OpenLotRow)[]): LoadedLots {
 
 /** A row of the table `lot`, as a query that the ORM does not map gives it. */
 export type LotRow = {
-  /** Where the row is, if it was asked for. It moves with each update. */
+  /** Where the row is, if that was asked for. An update moves it. */
   ctid?: string;
   user_id: string;
   number: string;
@@ -131,6 +131,6 @@ export function toLot(row: LotRow): Lot {
     frozen: BigInt(row.frozen),
     priority: row.priority,
     expireTime: row.expire_time === null ? null : fromTimestamptz(row.expire_time),
-    place: row.ctid,
+    row: row.ctid,
   };
 }

@@ -75,20 +75,21 @@ async function insertLots(run: Run, lots: Changes["lots"]): Promise<void> {
 }
 
 /**
- * By where their rows were found, which saves a search of the index for each. They are there still:
- * only who has the account locked writes its lots, and what moves rows waits for who has read them.
+ * By the rows that they were found in, which saves a search of the index for each. They are there
+ * still: only who has the account locked writes its lots, and what moves rows waits for who has read
+ * them. Names are compared all the same, so that a mistake writes to no other lot.
  */
 async function updateLots(run: Run, lots: Changes["lots"]): Promise<void> {
   const { numAffectedRows } = await run(sql`
     update points.lot set remaining = new.remaining, frozen = new.frozen
     from unnest(
-      ${texts(lots, (lot) => lot.place ?? null)}::tid[],
+      ${texts(lots, (lot) => lot.row ?? null)}::tid[],
       ${texts(lots, (lot) => lot.userId)},
       ${bigints(lots, (lot) => lot.number)},
       ${bigints(lots, (lot) => lot.remaining)},
       ${bigints(lots, (lot) => lot.frozen)}
-    ) as new (place, user_id, number, remaining, frozen)
-    where lot.ctid = new.place and lot.user_id = new.user_id and lot.number = new.number`);
+    ) as new (row, user_id, number, remaining, frozen)
+    where lot.ctid = new.row and lot.user_id = new.user_id and lot.number = new.number`);
   if (numAffectedRows !== BigInt(lots.length)) throw new Error("a lot of a locked account is gone");
 }
 
