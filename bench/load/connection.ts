@@ -1,6 +1,6 @@
 import { connect } from "node:net";
 import { FLAG, FRAME, frameReader, frameWriter, type OnFrame } from "./frames.ts";
-import { grpcStatus } from "./hpack.ts";
+import { grpcStatus, headerEncoder } from "./hpack.ts";
 import { createSending, WINDOW_DEFAULT_BYTES } from "./sending.ts";
 
 /**
@@ -17,7 +17,7 @@ export type Connection = {
    *
    * @param end whether it is the only message
    */
-  begin(headers: Buffer, message: Buffer, end: boolean): number;
+  begin(path: string, message: Buffer, end: boolean): number;
   /** A further message of a call. */
   send(stream: number, message: Buffer, end: boolean): void;
   /** Sends all that was begun. */
@@ -42,11 +42,12 @@ const PREFACE = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /** Connects to `http://host:port`; ready once the server has said its settings. */
 export async function openConnection(url: string, handlers: Handlers): Promise<Connection> {
-  const { hostname, port } = new URL(url);
+  const { host, hostname, port } = new URL(url);
   const socket = connect({ host: hostname, port: Number(port), noDelay: true });
   const ready = Promise.withResolvers<void>();
   const frames = frameWriter(socket);
   const sending = createSending(frames);
+  const encodeHeaders = headerEncoder(host);
   let maxStreams = Number.POSITIVE_INFINITY;
   let nextStream = 1;
   let received = 0;
@@ -97,10 +98,10 @@ export async function openConnection(url: string, handlers: Handlers): Promise<C
 
   return {
     maxStreams,
-    begin(headers, message, end) {
+    begin(path, message, end) {
       const stream = nextStream;
       nextStream += 2;
-      frames.write(FRAME.headers, FLAG.endHeaders, stream, headers);
+      frames.write(FRAME.headers, FLAG.endHeaders, stream, encodeHeaders(path));
       sending.send(stream, message, end);
       return stream;
     },

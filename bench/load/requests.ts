@@ -10,13 +10,12 @@ import {
 } from "../../gen/points/v1/points_pb.ts";
 import { HealthCheckRequestSchema } from "../../gen/grpc/health/v1/health_pb.ts";
 import type { Job, Spread } from "./job.ts";
-import { encodeHeaders } from "./hpack.ts";
 
 // Requests are encoded once, with zeros where a call puts its numbers: the user, the request id and
 // the tag. So a further call costs a few digits.
 
-/** What a call sends: headers, and a message with its envelope, valid until the next is made. */
-export type Request = { readonly headers: Buffer; readonly message: Buffer };
+/** What a call sends: a message with its envelope, valid until the next is made. */
+export type Request = { readonly path: string; readonly message: Buffer };
 
 /** Makes the requests of a load. */
 export type Requests = {
@@ -41,20 +40,20 @@ const TAG_DIGITS = 5;
 const MONTH_SECONDS = 2_592_000n;
 
 /** Makes them for a load, whose nonce makes every request id one that was never used. */
-export function createRequests({ url, nonce, spread }: Pick<Job, "url" | "nonce" | "spread">) {
+export function createRequests({ nonce, spread }: Pick<Job, "nonce" | "spread">) {
   const userId = nameOf(spread, 0);
   const requestId = `${nonce}-${"0".repeat(REQUEST_DIGITS)}`;
   const tag = "0".repeat(TAG_DIGITS);
   const ids = { userId, requestId };
   const cost = { case: "points", value: 1n } as const;
   const template = <Desc extends DescMessage>(
-    method: string,
+    path: string,
     schema: Desc,
     message: MessageInitShape<Desc>,
   ): Template => {
     const bytes = envelope(toBinary(schema, create(schema, message)));
     return {
-      headers: headersOf(url, method),
+      path,
       message: bytes,
       users: placesOf(bytes, userId, USER_DIGITS),
       requests: placesOf(bytes, requestId, REQUEST_DIGITS),
@@ -120,19 +119,6 @@ type Template = Request & {
   readonly requests: readonly number[];
   readonly tags: readonly number[];
 };
-
-/** The headers that every call sends; the deadline is one that no call here reaches. */
-function headersOf(url: string, path: string): Buffer {
-  return encodeHeaders({
-    ":method": "POST",
-    ":scheme": "http",
-    ":path": path,
-    ":authority": new URL(url).host,
-    "content-type": "application/grpc",
-    te: "trailers",
-    "grpc-timeout": "30S",
-  });
-}
 
 function envelope(message: Uint8Array): Buffer {
   const bytes = Buffer.alloc(5 + message.length);

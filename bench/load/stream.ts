@@ -45,8 +45,8 @@ export async function startStreams(job: Job, tally: Tally): Promise<Load> {
       if (index > 0) next(tag);
       else {
         startedAt[tag] = performance.now();
-        const { headers, message } = requests.apply(tag, nextUser());
-        stream = connection.begin(headers, message, false);
+        const { path, message } = requests.apply(tag, nextUser());
+        stream = connection.begin(path, message, false);
       }
     }
     connection.flush();

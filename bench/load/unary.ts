@@ -56,11 +56,11 @@ export async function startUnary(job: Job, tally: Tally): Promise<Load> {
   }
 
   function begin(lane: Lane, call: Call, settles?: bigint): void {
-    const { headers, message } = nextRequest(call, settles);
+    const { path, message } = nextRequest(call, settles);
     call.startedAt = performance.now();
     call.isAnswered = false;
     call.answer.length = 0;
-    lane.calls.set(lane.connection!.begin(headers, message, true), call);
+    lane.calls.set(lane.connection!.begin(path, message, true), call);
   }
 
   function onEnd(lane: Lane, stream: number, status: number | undefined): void {
