@@ -36,13 +36,23 @@ export type Measuring = {
 /** In flight in each of these loads. */
 export const IN_FLIGHT = 256;
 
+/** So many loads' time the large side has to get warm: its server may be new. */
+export const WARM_UP_LOADS = 7;
+
 /** Measures both sides in turn, so that both had the same machine. */
 export async function compare(how: Measuring, large: Side, small: Side): Promise<Comparison> {
   const ofLarge: Repeat[] = [];
   const ofSmall: Repeat[] = [];
-  // A first load of each does not count: a server gets warm, and the first change of a page after a
-  // checkpoint is logged with the whole page, on either side.
-  const warm = [await measureSide(how, large, "warm-up"), await measureSide(how, small, "warm-up")];
+  // A first load of each does not count: the first change of a page after a checkpoint is logged with
+  // the whole page. With a new server it is some 20 s until V8 has compiled what is hot (half the CPU
+  // an operation), and until each of PostgreSQL's processes has mapped most of what a large ledger
+  // has in shared memory (at 5 million accounts, 7 faults an operation at first and 1 in the end).
+  const seconds = WARM_UP_LOADS * how.timing.seconds;
+  const long = { ...how, timing: { ...how.timing, seconds } };
+  const warm = [
+    await measureSide(long, large, "warm-up"),
+    await measureSide(how, small, "warm-up"),
+  ];
   for (let repeat = 1; repeat <= how.repeats; repeat += 1) {
     ofLarge.push(await measureSide(how, large));
     ofSmall.push(await measureSide(how, small));

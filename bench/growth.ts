@@ -4,7 +4,14 @@ import { promisify } from "node:util";
 import { openOrm } from "../src/store/orm.ts";
 import { verify } from "../src/verify/verify.ts";
 import type { Database } from "./cluster.ts";
-import { type Comparison, compare, measureSide, type Measuring, type Side } from "./compare.ts";
+import {
+  type Comparison,
+  compare,
+  measureSide,
+  type Measuring,
+  type Side,
+  WARM_UP_LOADS,
+} from "./compare.ts";
 import type { GrowthPlan } from "./growth-plan.ts";
 import type { Spread } from "./load/job.ts";
 import { nameOf } from "./load/requests.ts";
@@ -174,7 +181,7 @@ async function lackOf(
   const needed = entries * BYTES_PER_ENTRY;
   if (bavail * bsize < needed) return `it needs ${Math.ceil(needed / 2 ** 30)} GiB of disk`;
 
-  const loads = 2 * repeats + 3;
+  const loads = 2 * repeats + 2 + WARM_UP_LOADS;
   const seconds =
     entries / entriesPerSecond + loads * (timing.warmSeconds + timing.seconds + CHECKS_SECONDS);
   if (performance.now() + 1000 * seconds > endsAt) {
