@@ -23,6 +23,6 @@ RUN NODE_COMPILE_CACHE=node_modules/.cache/node node --heap-growing-percent=100 
 EXPOSE 50051 50052
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["node", "-e", "fetch('http://127.0.0.1:50052/readyz').then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
 # Directly, so that SIGTERM reaches it and it can drain.
-CMD ["node", "--max-semi-space-size=32", "--heap-growing-percent=100", "--no-memory-reducer", \
+CMD ["node", "--max-semi-space-size=32", "--heap-growing-percent=100", \
   "--no-allocation-site-pretenuring", "--no-parallel-scavenge", "--no-concurrent-sweeping", \
   "bin/points.js", "serve"]

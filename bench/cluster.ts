@@ -42,7 +42,14 @@ const SETTINGS = {
   checkpoint_timeout: "1d",
   max_connections: "200",
 };
-const SHOWN = ["fsync", "synchronous_commit", "full_page_writes", "wal_level", "autovacuum"];
+const SHOWN = [
+  "fsync",
+  "synchronous_commit",
+  "full_page_writes",
+  "wal_level",
+  "autovacuum",
+  "huge_pages_status",
+];
 
 /**
  * Starts one.

@@ -48,7 +48,7 @@ export function readOptions(args: readonly string[]): Options | "help" {
       accounts: { type: "string", default: "100000" },
       rounds: { type: "string" },
       seconds: { type: "string" },
-      minutes: { type: "string", default: "25" },
+      minutes: { type: "string", default: "35" },
       env: { type: "string", multiple: true, default: [] },
       out: { type: "string", default: join(import.meta.dirname, "results") },
     },
