@@ -41,23 +41,28 @@ export async function check(
   return wrong;
 }
 
-/** Queries for the accounts that break an equation. */
+/**
+ * Queries for the accounts that break an equation. Each looks up what is an account's own for one
+ * after the other: joined with all sums at once, they may be compared each with each.
+ */
 const brokenSince = ({ time }: Mark): Readonly<Record<string, string>> => ({
   "balance + frozen + consumed + expired = recharged + refunded": `
     select user_id from touched
     where balance + frozen + total_consumed + total_expired <> total_recharged + total_refunded`,
   "balance = sum of lots' remaining, frozen = sum of lots' frozen": `
-    select user_id from touched left join (
-      select user_id, sum(remaining) as remaining, sum(lot.frozen) as frozen
-      from touched join points.lot using (user_id) group by user_id
-    ) as lots using (user_id)
-    where balance is distinct from remaining or touched.frozen is distinct from lots.frozen`,
+    select user_id from touched
+    cross join lateral (
+      select coalesce(sum(remaining), 0) as remaining, coalesce(sum(lot.frozen), 0) as frozen
+      from points.lot where user_id = touched.user_id
+    ) as lots
+    where (touched.balance, touched.frozen) <> (lots.remaining, lots.frozen)`,
   "frozen = sum of open holds": `
-    select user_id from touched left join (
-      select user_id, sum(points - settled) as held
-      from points.hold where status = 'open' group by user_id
-    ) as holds using (user_id)
-    where frozen <> coalesce(held, 0)`,
+    select user_id from touched
+    cross join lateral (
+      select coalesce(sum(points - settled), 0) as held
+      from points.hold where user_id = touched.user_id and status = 'open'
+    ) as holds
+    where frozen <> held`,
   // Of an old account only what is new is read, from its last entry back.
   "sequence = number of entries": `
     select user_id from touched
