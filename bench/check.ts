@@ -52,10 +52,10 @@ const brokenSince = ({ time }: Mark): Readonly<Record<string, string>> => ({
   "balance = sum of lots' remaining, frozen = sum of lots' frozen": `
     select user_id from touched
     cross join lateral (
-      select coalesce(sum(remaining), 0) as remaining, coalesce(sum(lot.frozen), 0) as frozen
+      select sum(remaining) as remaining, sum(frozen) as frozen
       from points.lot where user_id = touched.user_id
     ) as lots
-    where (touched.balance, touched.frozen) <> (lots.remaining, lots.frozen)`,
+    where (touched.balance, touched.frozen) is distinct from (lots.remaining, lots.frozen)`,
   "frozen = sum of open holds": `
     select user_id from touched
     cross join lateral (
