@@ -1,57 +1,80 @@
-import { sql } from "kysely";
+import { type RawBuilder, sql } from "kysely";
 import type { Micros } from "../ledger/time.ts";
 
-// Columns of many rows as PostgreSQL's arrays in their binary form, which neither side has to
-// format or to parse. The driver sends a Buffer as it is.
+// Columns of many rows, each sent as one array in PostgreSQL's binary form, which neither side has
+// to format or to parse. The driver sends a Buffer as it is. In SQL a column is an expression that
+// gives a value a row, and may be cast like one.
 
-/** A `text[]`: any text but NUL. */
+/** Columns by their names, all of the same number of rows. */
+export type Columns = Readonly<Record<string, RawBuilder<unknown>>>;
+
+/**
+ * Rows of these columns, to select from. Not `from unnest(...)` of all their arrays: PostgreSQL
+ * would first write each to a store of its own, which is a seventh of its work for a small batch.
+ */
+export function rowsOf(columns: Columns) {
+  const named = Object.entries(columns).map(([name, column]) => sql`${column} as ${sql.ref(name)}`);
+  return sql`(select ${sql.join(named)})`;
+}
+
+/** Inserts rows of these columns into a table of ours. */
+export function insertInto(table: string, columns: Columns) {
+  const names = Object.keys(columns).map((name) => sql.ref(name));
+  return sql`insert into ${sql.table(`points.${table}`)} (${sql.join(names)})
+    select ${sql.join(Object.values(columns))}`;
+}
+
+/** A column of type `text`: any text but NUL. */
 export function texts<T>(rows: readonly T[], value: (row: T) => string | null) {
-  return sql`${arrayOf(rows, value, TEXT)}::text[]`;
+  return sql`unnest(${textArray(rows.map(value))})`;
 }
 
 /**
- * A `bigint[]`.
+ * A column of type `bigint`.
  *
  * @throws {RangeError} if a value does not fit
  */
 export function bigints<T>(rows: readonly T[], value: (row: T) => bigint | null) {
-  return sql`${arrayOf(rows, value, BIGINT)}::bigint[]`;
-}
-
-/** A `numeric[]`, for sums that may pass what a bigint holds. */
-export function numerics<T>(rows: readonly T[], value: (row: T) => bigint) {
-  return sql`${texts(rows, (row) => String(value(row)))}::numeric[]`;
+  return sql`unnest(${arrayOf(rows.map(value), BIGINT)}::bigint[])`;
 }
 
 /**
- * A `smallint[]`.
+ * A column of type `smallint`.
  *
  * @throws {RangeError} if a value does not fit
  */
 export function smallints<T>(rows: readonly T[], value: (row: T) => number) {
-  return sql`${arrayOf(rows, value, SMALLINT)}::smallint[]`;
+  return sql`unnest(${arrayOf(rows.map(value), SMALLINT)}::smallint[])`;
 }
 
 /**
- * A `timestamptz[]`.
+ * A column of type `timestamptz`.
  *
  * @throws {RangeError} if a value does not fit
  */
 export function times<T>(rows: readonly T[], value: (row: T) => Micros | null) {
-  return sql`${arrayOf(rows, value, TIMESTAMPTZ)}::timestamptz[]`;
+  return sql`unnest(${arrayOf(rows.map(value), TIMESTAMPTZ)}::timestamptz[])`;
 }
 
-/** A `bytea[]`. */
+/** A column of type `bytea`. */
 export function bytes<T>(rows: readonly T[], value: (row: T) => Uint8Array | null) {
-  return sql`${arrayOf(rows, value, BYTEA)}::bytea[]`;
+  return sql`unnest(${arrayOf(rows.map(value), BYTEA)}::bytea[])`;
 }
 
 /** A lot, a hold or an entry, by its name: numbers are sequences. */
 export type Name = { readonly userId: string; readonly number: bigint };
 
-/** Names as two columns, for `unnest`. */
-export function nameColumns(names: readonly Name[]) {
-  return sql.join([texts(names, ({ userId }) => userId), bigints(names, ({ number }) => number)]);
+/** Rows of names, to select from: `user_id`, and the number by the name that its table has for it. */
+export function namesOf(names: readonly Name[], number: "number" | "sequence") {
+  return rowsOf({
+    user_id: texts(names, ({ userId }) => userId),
+    [number]: bigints(names, (name) => name.number),
+  });
+}
+
+/** A single value of type `text[]`. */
+export function textArray(values: readonly (string | null)[]) {
+  return sql`${arrayOf(values, TEXT)}::text[]`;
 }
 
 /** How PostgreSQL's "recv" function of a type reads a value. */
@@ -100,8 +123,7 @@ const LENGTH_BYTES = 4;
 const NULL = -1;
 
 /** An array as `array_recv` reads it: a header, then each element behind its length. */
-function arrayOf<T, V>(rows: readonly T[], valueOf: (row: T) => V | null, type: Type<V>): Buffer {
-  const values = rows.map(valueOf);
+function arrayOf<V>(values: readonly (V | null)[], type: Type<V>): Buffer {
   const sizes = values.map((value) => (value === null ? NULL : type.sizeOf(value)));
   const elements = sizes.reduce((sum, size) => sum + LENGTH_BYTES + Math.max(size, 0), 0);
   const array = Buffer.allocUnsafe(HEADER_BYTES + elements);

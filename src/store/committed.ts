@@ -1,6 +1,6 @@
 import { sql } from "kysely";
 import type { Changes } from "../ledger/batch.ts";
-import { bigints, bytes, texts, times } from "./columns.ts";
+import { bigints, bytes, rowsOf, texts, times } from "./columns.ts";
 import type { Run } from "./transaction.ts";
 
 /**
@@ -18,21 +18,20 @@ export async function isCommitted(
 ): Promise<boolean> {
   const { rows } = await run(sql<{ entries: string; accounts: string; receipts: string }>`
     select
-      (select count(*) from points.entry join unnest(
-        ${texts(entries, ({ userId }) => userId)},
-        ${bigints(entries, ({ sequence }) => sequence)},
-        ${bytes(entries, ({ hash }) => hash)}
-      ) as made (user_id, sequence, hash) using (user_id, sequence, hash)) as entries,
-      (select count(*) from points.account join unnest(
-        ${texts(newAccounts, ({ userId }) => userId)},
-        ${times(newAccounts, ({ createTime }) => createTime)}
-      ) as made (user_id, create_time) using (user_id, create_time)) as accounts,
-      (select count(*) from points.receipt join unnest(
-        ${texts(receipts, ({ account }) => account.userId)},
-        ${texts(receipts, ({ request }) => request.id)},
-        ${bytes(receipts, ({ request }) => request.fingerprint)}
-      ) as made (user_id, request_id, fingerprint) using (user_id, request_id, fingerprint)
-      ) as receipts`);
+      (select count(*) from points.entry join ${rowsOf({
+        user_id: texts(entries, ({ userId }) => userId),
+        sequence: bigints(entries, ({ sequence }) => sequence),
+        hash: bytes(entries, ({ hash }) => hash),
+      })} as made using (user_id, sequence, hash)) as entries,
+      (select count(*) from points.account join ${rowsOf({
+        user_id: texts(newAccounts, ({ userId }) => userId),
+        create_time: times(newAccounts, ({ createTime }) => createTime),
+      })} as made using (user_id, create_time)) as accounts,
+      (select count(*) from points.receipt join ${rowsOf({
+        user_id: texts(receipts, ({ account }) => account.userId),
+        request_id: texts(receipts, ({ request }) => request.id),
+        fingerprint: bytes(receipts, ({ request }) => request.fingerprint),
+      })} as made using (user_id, request_id, fingerprint)) as receipts`);
   const found = rows[0]!;
   return (
     Number(found.entries) === entries.length &&

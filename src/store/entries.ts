@@ -3,15 +3,14 @@ import type { Entry, EntryKind } from "../ledger/entry.ts";
 import type { Allocation } from "../ledger/lot.ts";
 import { type FigureRow, toFigures } from "./figures.ts";
 import { fromTimestamptz } from "./instant.ts";
-import { type Name, nameColumns } from "./columns.ts";
+import { type Name, namesOf } from "./columns.ts";
 import type { Run } from "./transaction.ts";
 
 /** The entries of these names that there are, each once. */
 export async function loadEntries(run: Run, named: readonly Name[]): Promise<readonly Entry[]> {
   const { rows } = await run(sql<EntryRow>`
-    select entry.* from (
-      select distinct * from unnest(${nameColumns(named)}) as named (user_id, sequence)
-    ) as named
+    select entry.*
+    from (select distinct * from ${namesOf(named, "sequence")} as named) as named
     join points.entry using (user_id, sequence)`);
   return rows.map(toEntry);
 }

@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import type { Hold, HoldStatus } from "../ledger/hold.ts";
 import { NOW } from "./clock.ts";
-import { type Name, nameColumns, texts } from "./columns.ts";
+import { type Name, namesOf, textArray } from "./columns.ts";
 import { toAllocations } from "./entries.ts";
 import { fromTimestamptz } from "./instant.ts";
 import type { Run } from "./transaction.ts";
@@ -18,12 +18,11 @@ export async function loadHolds(
 ): Promise<Map<string, readonly Hold[]>> {
   const { rows } = await run(sql<HoldRow>`
     select * from points.hold
-    where user_id = any(${texts(userIds, (id) => id)}) and status = 'open'
+    where user_id = any(${textArray(userIds)}) and status = 'open'
       and expire_time <= ${NOW}
     union
     select hold.* from points.hold
-    join unnest(${nameColumns(named)}) as named (user_id, number) using (user_id, number)
-    `);
+    join ${namesOf(named, "number")} as named using (user_id, number)`);
   const byUser = Map.groupBy(rows, (row) => row.user_id);
   return new Map([...byUser].map(([userId, ofUser]) => [userId, ofUser.map(toHold)]));
 }

@@ -2,7 +2,7 @@ import { LockMode, type Transaction as OrmTransaction } from "@mikro-orm/postgre
 import { sql } from "kysely";
 import type { Account } from "../ledger/account.ts";
 import { type AccountRow, toAccount } from "./accounts.ts";
-import { texts } from "./columns.ts";
+import { textArray } from "./columns.ts";
 import { AccountEntity } from "./entities.ts";
 import type { Orm } from "./orm.ts";
 import type { Transaction } from "./transaction.ts";
@@ -23,7 +23,7 @@ export async function lockAccounts(
 ): Promise<Map<string, Account>> {
   query ??= lockingQuery(orm);
   const { before, after } = query;
-  const { rows } = await run(sql<AccountRow>`${before}${texts(userIds, (id) => id)}${after}`);
+  const { rows } = await run(sql<AccountRow>`${before}${textArray(userIds)}${after}`);
   return new Map(rows.map((row) => [row.user_id, toAccount(row)]));
 }
 

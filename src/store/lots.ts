@@ -3,7 +3,7 @@ import { compareBurnOrder, type Lot, sumLots } from "../ledger/lot.ts";
 import type { AccountState } from "../ledger/state.ts";
 import { NOW } from "./clock.ts";
 import { fromTimestamptz } from "./instant.ts";
-import { type Name, nameColumns, numerics, texts } from "./columns.ts";
+import { type Name, namesOf, texts } from "./columns.ts";
 import type { Run } from "./transaction.ts";
 
 /** Whose lots are wanted, and how many points may be taken from those that burn first. */
@@ -47,13 +47,12 @@ async function loadOpenLots(
   run: Run,
   demands: readonly LotDemand[],
 ): Promise<readonly OpenLotRow[]> {
-  const userIds = texts(demands, ({ userId }) => userId);
   const columns = sql.raw("ctid, user_id, number, points, remaining, frozen, priority, expire_time");
   const burnOrder = sql.raw("priority, coalesce(expire_time, 'infinity'), number");
   const { rows } = await run(sql<OpenLotRow>`
     with demand as (
-      select * from unnest(${userIds}, ${numerics(demands, ({ points }) => points)})
-        as demand (user_id, demanded)
+      select ${texts(demands, ({ userId }) => userId)} as user_id,
+        ${texts(demands, ({ points }) => String(points))}::numeric as demanded
     ), first as materialized (
       select lot.* from demand cross join lateral (
         select ${columns} from points.lot where lot.user_id = demand.user_id and open
@@ -86,9 +85,8 @@ async function loadNamedLots(run: Run, named: readonly Name[]): Promise<readonly
   if (named.length === 0) return [];
   const { rows } = await run(sql<LotRow>`
     select lot.ctid, lot.* from points.lot
-    join (
-      select distinct * from unnest(${nameColumns(named)}) as named (user_id, number)
-    ) as named using (user_id, number)`);
+    join (select distinct * from ${namesOf(named, "number")} as named) as named
+      using (user_id, number)`);
   return rows;
 }
 

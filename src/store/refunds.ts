@@ -1,6 +1,6 @@
 import { sql } from "kysely";
 import type { Entry } from "../ledger/entry.ts";
-import { type Name, nameColumns } from "./columns.ts";
+import { type Name, namesOf } from "./columns.ts";
 import { type EntryRow, toEntry } from "./entries.ts";
 import type { Run } from "./transaction.ts";
 
@@ -15,9 +15,7 @@ export async function loadRefundables(
   if (named.length === 0) return [];
   const { rows } = await run(sql<EntryRow & { refunded: string }>`
     select entry.*, coalesce(refund.refunded, 0) as refunded
-    from (
-      select distinct * from unnest(${nameColumns(named)}) as named (user_id, sequence)
-    ) as named
+    from (select distinct * from ${namesOf(named, "sequence")} as named) as named
     join points.entry using (user_id, sequence)
     left join points.refund using (user_id, sequence)`);
   return rows.map((row) => ({ entry: toEntry(row), refunded: BigInt(row.refunded) }));

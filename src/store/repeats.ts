@@ -3,7 +3,7 @@ import { type Account, emptyAccount } from "../ledger/account.ts";
 import type { Command } from "../ledger/command.ts";
 import { accountAfter } from "../ledger/entry.ts";
 import { type Remembered, requestKey } from "../ledger/repeat.ts";
-import { texts } from "./columns.ts";
+import { rowsOf, texts } from "./columns.ts";
 import { loadEntries } from "./entries.ts";
 import type { Run } from "./transaction.ts";
 
@@ -64,10 +64,10 @@ async function findSeen(
 ): Promise<readonly SeenRow[]> {
   // `limit 1` keeps the planner to two index look-ups a request, whatever it believes of the tables.
   const { rows } = await run(sql<SeenRow>`
-    select seen.* from unnest(
-      ${texts(requests, ({ userId }) => userId)},
-      ${texts(requests, ({ requestId }) => requestId)}
-    ) as asked (user_id, request_id)
+    select seen.* from ${rowsOf({
+      user_id: texts(requests, ({ userId }) => userId),
+      request_id: texts(requests, ({ requestId }) => requestId),
+    })} as asked
     cross join lateral (
       (select user_id, request_id, fingerprint, sequence, true as made_entry from points.entry
         where entry.user_id = asked.user_id and entry.request_id = asked.request_id limit 1)
