@@ -3,7 +3,7 @@ import { compareBurnOrder, type Lot, sumLots } from "../ledger/lot.ts";
 import type { AccountState } from "../ledger/state.ts";
 import { NOW } from "./clock.ts";
 import { fromTimestamptz } from "./instant.ts";
-import { type Name, namesOf, texts } from "./columns.ts";
+import { type Name, namesOf, rowsOf, texts } from "./columns.ts";
 import type { Run } from "./transaction.ts";
 
 /** Whose lots are wanted, and how many points may be taken from those that burn first. */
@@ -37,46 +37,56 @@ export async function loadLots(
   return new Map([...byUser].map(([userId, ofUser]) => [userId, toLoadedLots(ofUser)]));
 }
 
-// Of an account with fewer, all are read: adding them up would cost more.
-const FEW_LOTS = 8;
+// Of an account with fewer, all are read: a second query that adds them up would cost more.
+const FEW_LOTS = 16;
 
-/** Without sums where all are read. */
-type OpenLotRow = LotRow & { all_remaining: string | null; all_frozen: string | null };
+const COLUMNS = sql.raw("lot.ctid, user_id, number, points, remaining, frozen, priority, expire_time");
+const BURN_ORDER = sql.raw("priority, coalesce(expire_time, 'infinity'), number");
 
 async function loadOpenLots(
   run: Run,
   demands: readonly LotDemand[],
-): Promise<readonly OpenLotRow[]> {
-  const columns = sql.raw("ctid, user_id, number, points, remaining, frozen, priority, expire_time");
-  const burnOrder = sql.raw("priority, coalesce(expire_time, 'infinity'), number");
-  const { rows } = await run(sql<OpenLotRow>`
-    with demand as (
-      select ${texts(demands, ({ userId }) => userId)} as user_id,
-        ${texts(demands, ({ points }) => String(points))}::numeric as demanded
-    ), first as materialized (
-      select lot.* from demand cross join lateral (
-        select ${columns} from points.lot where lot.user_id = demand.user_id and open
-        order by ${burnOrder} limit ${sql.raw(String(FEW_LOTS))}
-      ) as lot
-    ), crowded as (
-      select user_id from first group by user_id having count(*) = ${sql.raw(String(FEW_LOTS))}
-    )
-    select *, null as all_remaining, null as all_frozen from first
-    where not exists (select from crowded where crowded.user_id = first.user_id)
-    union all
-    select ${columns}, all_remaining, all_frozen from (
-      select *,
+): Promise<readonly (LotRow | SummedLotRow)[]> {
+  const { rows } = await run(sql<LotRow>`
+    select lot.* from ${rowsOf({ user_id: texts(demands, ({ userId }) => userId) })} as demand
+    cross join lateral (
+      select ${COLUMNS} from points.lot where lot.user_id = demand.user_id and open
+      order by ${BURN_ORDER} limit ${sql.lit(FEW_LOTS)}
+    ) as lot`);
+  const byUser = Map.groupBy(rows, (row) => row.user_id);
+  const isCrowded = (userId: string) => byUser.get(userId)?.length === FEW_LOTS;
+  const crowded = demands.filter(({ userId }) => isCrowded(userId));
+  if (crowded.length === 0) return rows;
+  const few = rows.filter((row) => !isCrowded(row.user_id));
+  return [...few, ...(await loadDemandedLots(run, crowded))];
+}
+
+/** What all open lots of a user have together, beside one of them. */
+type SummedLotRow = LotRow & { all_remaining: string; all_frozen: string };
+
+/** Of users with many lots: those that burn first, enough for the demand, and those that are due. */
+async function loadDemandedLots(
+  run: Run,
+  demands: readonly LotDemand[],
+): Promise<readonly SummedLotRow[]> {
+  const { rows } = await run(sql<SummedLotRow>`
+    select ${COLUMNS}, all_remaining, all_frozen from (
+      select lot.*,
         sum(remaining) over (partition by user_id) as all_remaining,
         sum(frozen) over (partition by user_id) as all_frozen,
         sum(case when due then 0 else remaining end) over (
-          partition by user_id order by ${burnOrder}
+          partition by user_id order by ${BURN_ORDER}
         ) as supply
       from (
-        select ${columns}, coalesce(expire_time <= ${NOW}, false) as due
-        from points.lot where user_id in (select user_id from crowded) and open
+        select ${COLUMNS}, demanded, coalesce(expire_time <= ${NOW}, false) as due
+        from ${rowsOf({
+          user_id: texts(demands, ({ userId }) => userId),
+          demanded: sql`${texts(demands, ({ points }) => String(points))}::numeric`,
+        })} as demand
+        join points.lot using (user_id)
+        where open
       ) as lot
     ) as lot
-    join demand using (user_id)
     where due or supply - remaining <= demanded`);
   return rows;
 }
@@ -94,7 +104,7 @@ function keyOf({ user_id, number }: LotRow): string {
   return `${user_id} ${number}`;
 }
 
-function toLoadedLots(rows: readonly (LotRow | OpenLotRow)[]): LoadedLots {
+function toLoadedLots(rows: readonly (LotRow | SummedLotRow)[]): LoadedLots {
   const lots = rows.map(toLot).toSorted(compareBurnOrder);
   const sums = rows.find((row) => "all_remaining" in row);
   const { remaining, frozen } = sumLots(lots);

@@ -67,3 +67,19 @@ test.for(cases)("%s", async ([title, ofBatch, said]) => {
   });
   expect(lines).toEqual(said);
 });
+
+test("accounts with few lots and with many share a batch", async () => {
+  const lotCounts = { few: 15, limit: 16, more: 17 };
+  const users = Object.entries(lotCounts);
+  await commit(
+    database.orm,
+    users.flatMap(([userId, count]) =>
+      Array.from({ length: count }, (): Command => ({ ...recharge(5n), userId })),
+    ),
+  );
+  const results = await commit(
+    database.orm,
+    users.map(([userId, count]): Command => ({ ...consume(BigInt(count) * 5n), userId })),
+  );
+  expect(results).toMatchObject(users.map(([userId]) => ({ account: { userId, balance: 0n } })));
+});
