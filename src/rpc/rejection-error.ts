@@ -1,6 +1,18 @@
 import { Code, type ConnectError } from "@connectrpc/connect";
-import type { Rejection } from "../ledger/rejection.ts";
+import type { Answer } from "../ledger/batch.ts";
+import { isRejection, type Rejection } from "../ledger/rejection.ts";
 import { accountNotFound, apiError, entryNotFound, invalidField } from "./errors.ts";
+
+/**
+ * The answer that a command came to.
+ *
+ * @throws what it came to instead
+ */
+export function answerOf(result: Answer | Rejection | Error): Answer {
+  if (result instanceof Error) throw result;
+  if (isRejection(result)) throw rejectionError(result);
+  return result;
+}
 
 /** The ledger's refusal as an error. */
 export function rejectionError(rejection: Rejection): ConnectError {

@@ -36,9 +36,9 @@ export function startGroupCommit(
     queueMaxOps,
   });
   if (tracing === undefined) return { ...batcher, metrics };
-  const submit: typeof batcher.submit = (command, signal) => {
-    tracing.asked(command);
-    return batcher.submit(command, signal);
+  const submit: typeof batcher.submit = (commands, signal) => {
+    for (const command of commands) tracing.asked(command);
+    return batcher.submit(commands, signal);
   };
   return { ...batcher, submit, metrics };
 }

@@ -101,8 +101,8 @@ async function upsertHolds(run: Run, holds: Changes["holds"]): Promise<void> {
     expire_time: times(holds, (hold) => hold.expireTime),
     ...allocationColumns(holds),
   });
-  await run(sql`${insert} on conflict (user_id, number) do update
-    set settled = excluded.settled, status = excluded.status`);
+  await run(sql`${insert} on conflict (user_id, number)
+    do update set settled = excluded.settled, status = excluded.status`);
 }
 
 async function upsertRefunds(run: Run, refunds: Changes["refunds"]): Promise<void> {
@@ -111,8 +111,8 @@ async function upsertRefunds(run: Run, refunds: Changes["refunds"]): Promise<voi
     sequence: bigints(refunds, (refund) => refund.sequence),
     refunded: bigints(refunds, (refund) => refund.refunded),
   });
-  await run(sql`${insert} on conflict (user_id, sequence) do update
-    set refunded = excluded.refunded`);
+  await run(sql`${insert} on conflict (user_id, sequence)
+    do update set refunded = excluded.refunded`);
 }
 
 async function insertEntries(run: Run, entries: readonly Entry[]): Promise<void> {

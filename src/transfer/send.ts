@@ -94,7 +94,11 @@ export function startSending(client: PointsClient, patienceMs = 120_000): Send {
     batchMaxOps: BATCH_MAX_OPS,
     queueMaxOps: Number.MAX_SAFE_INTEGER,
   });
-  return (operation) => batcher.submit(operation);
+  return async (operation) => {
+    const [result] = await batcher.submit([operation]);
+    if (result instanceof Error) throw result;
+    return result!;
+  };
 }
 
 /** A result an operation; undefined: it must be sent again, but not before `waitMs`. */

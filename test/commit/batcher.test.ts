@@ -1,12 +1,18 @@
 import { describe, expect, test } from "vitest";
-import { Abandoned, createBatcher, Draining, QueueFull } from "../../src/commit/batcher.ts";
+import {
+  Abandoned,
+  type Batcher,
+  createBatcher,
+  Draining,
+  QueueFull,
+} from "../../src/commit/batcher.ts";
 
 describe("a batcher", () => {
   test("commits one item alone at once, and what arrives meanwhile together", async () => {
     const { batcher, batches, finish } = harness();
-    const first = batcher.submit(1);
+    const first = submit(batcher, 1);
     await turn();
-    const rest = [2, 3, 4].map((item) => batcher.submit(item));
+    const rest = [2, 3, 4].map((item) => submit(batcher, item));
     await finish();
     await finish();
     expect(await Promise.all([first, ...rest])).toEqual(["1!", "2!", "3!", "4!"]);
@@ -15,7 +21,7 @@ describe("a batcher", () => {
 
   test("puts what arrives in one turn of the event loop into one batch", async () => {
     const { batcher, batches, finish } = harness();
-    const all = [1, 2, 3].map((item) => batcher.submit(item));
+    const all = [1, 2, 3].map((item) => submit(batcher, item));
     await finish();
     await Promise.all(all);
     expect(batches).toEqual([[1, 2, 3]]);
@@ -23,13 +29,13 @@ describe("a batcher", () => {
 
   test("runs one batch a lane at a time, and lanes beside each other", async () => {
     const { batcher, batches, finish } = harness({ lanes: 2 });
-    const all = [1, 2, 3, 4].map((item) => batcher.submit(item));
+    const all = [1, 2, 3, 4].map((item) => submit(batcher, item));
     await turn();
     expect(batches.toSorted((a, b) => a[0]! - b[0]!)).toEqual([
       [1, 3],
       [2, 4],
     ]);
-    const more = batcher.submit(5);
+    const more = submit(batcher, 5);
     await turn();
     expect(batches).toHaveLength(2);
     await finish();
@@ -41,7 +47,7 @@ describe("a batcher", () => {
 
   test("bounds a batch, and keeps the order of a lane across batches", async () => {
     const { batcher, batches, finish } = harness({ batchMaxOps: 2 });
-    const all = [1, 2, 3, 4, 5].map((item) => batcher.submit(item));
+    const all = [1, 2, 3, 4, 5].map((item) => submit(batcher, item));
     await finish();
     await finish();
     await finish();
@@ -51,14 +57,14 @@ describe("a batcher", () => {
 
   test("refuses an item at once when the queue is full, and takes it again later", async () => {
     const { batcher, finish } = harness({ queueMaxOps: 2 });
-    const first = batcher.submit(1);
+    const first = submit(batcher, 1);
     await turn();
-    const queued = [2, 3].map((item) => batcher.submit(item));
-    await expect(batcher.submit(4)).rejects.toThrow(QueueFull);
+    const queued = [2, 3].map((item) => submit(batcher, item));
+    await expect(submit(batcher, 4)).rejects.toThrow(QueueFull);
     await finish();
     await finish();
     await Promise.all([first, ...queued]);
-    const later = batcher.submit(4);
+    const later = submit(batcher, 4);
     await finish();
     expect(await later).toBe("4!");
   });
@@ -66,10 +72,10 @@ describe("a batcher", () => {
   test("drops a queued item whose caller goes away, and never runs it", async () => {
     const { batcher, batches, finish } = harness();
     const leaving = new AbortController();
-    const first = batcher.submit(1);
+    const first = submit(batcher, 1);
     await turn();
-    const second = batcher.submit(2, leaving.signal);
-    const third = batcher.submit(3);
+    const second = submit(batcher, 2, leaving.signal);
+    const third = submit(batcher, 3);
     leaving.abort("gone");
     await expect(second).rejects.toEqual(new Abandoned(true, "gone"));
     expect(batcher.queued()).toBe(1);
@@ -82,7 +88,7 @@ describe("a batcher", () => {
   test("lets an item that is in a batch run on when its caller goes away", async () => {
     const { batcher, batches, finish } = harness();
     const leaving = new AbortController();
-    const item = batcher.submit(1, leaving.signal);
+    const item = submit(batcher, 1, leaving.signal);
     await turn();
     leaving.abort("gone");
     await expect(item).rejects.toEqual(new Abandoned(false, "gone"));
@@ -92,14 +98,14 @@ describe("a batcher", () => {
 
   test("refuses a caller that has gone before it came", async () => {
     const { batcher } = harness();
-    await expect(batcher.submit(1, AbortSignal.abort("gone"))).rejects.toThrow(Abandoned);
+    await expect(submit(batcher, 1, AbortSignal.abort("gone"))).rejects.toThrow(Abandoned);
   });
 
   test("gives everybody in a batch its error, and goes on with the next", async () => {
     const { batcher, finish } = harness();
-    const failing = [1, 2].map((item) => batcher.submit(item));
+    const failing = [1, 2].map((item) => submit(batcher, item));
     await turn();
-    const settled = Promise.allSettled([...failing, batcher.submit(3)]);
+    const settled = Promise.allSettled([...failing, submit(batcher, 3)]);
     await finish(new Error("no"));
     await finish();
     const results = await settled;
@@ -108,16 +114,16 @@ describe("a batcher", () => {
 
   test("fails a batch that has not as many results as items", async () => {
     const batcher = createBatcher<number, string>({ ...LIMITS, run: () => Promise.resolve([]) });
-    await expect(batcher.submit(1)).rejects.toThrow("lost results");
+    await expect(submit(batcher, 1)).rejects.toThrow("lost results");
   });
 
   test("drains: admits nothing more, and finishes what is queued", async () => {
     const { batcher, batches, finish } = harness();
-    const all = [batcher.submit(1)];
+    const all = [submit(batcher, 1)];
     await turn();
-    all.push(batcher.submit(2));
+    all.push(submit(batcher, 2));
     const drained = batcher.drain();
-    await expect(batcher.submit(3)).rejects.toThrow(Draining);
+    await expect(submit(batcher, 3)).rejects.toThrow(Draining);
     await finish();
     await finish();
     await drained;
@@ -130,12 +136,71 @@ describe("a batcher", () => {
     const { batcher, finish } = harness();
     const told: string[] = [];
     const items = Array.from({ length: 50 }, (_, index) => index + 1);
-    for (const item of items) void batcher.submit(item).then((result) => told.push(result));
+    for (const item of items) void submit(batcher, item).then((result) => told.push(result));
     const drained = batcher.drain();
     await finish();
     await drained;
     await turn();
     expect(told).toEqual(items.map((item) => `${item}!`));
+  });
+});
+
+describe("a caller with several items", () => {
+  test("gets all results together, in their order, whatever batches they were in", async () => {
+    const { batcher, batches, finish } = harness({ lanes: 2 });
+    let isTold = false;
+    const results = batcher.submit([4, 1, 3, 2]).finally(() => (isTold = true));
+    await finish();
+    expect(isTold).toBe(false);
+    await finish();
+    expect(await results).toEqual(["4!", "1!", "3!", "2!"]);
+    expect(batches).toHaveLength(2);
+  });
+
+  test("is refused those that the queue has no room for", async () => {
+    const { batcher, finish } = harness({ queueMaxOps: 2 });
+    const results = batcher.submit([1, 2, 3]);
+    await finish();
+    expect(await results).toEqual(["1!", "2!", new QueueFull("the queue is full")]);
+  });
+
+  test("gets no results at all for no items", async () => {
+    const { batcher } = harness();
+    expect(await batcher.submit([])).toEqual([]);
+  });
+
+  test("is told of each item how far it came, at once when the caller goes away", async () => {
+    const { batcher, batches, finish } = harness({ batchMaxOps: 1 });
+    const leaving = new AbortController();
+    const results = batcher.submit([1, 2, 3], leaving.signal);
+    const other = submit(batcher, 4);
+    await finish();
+    while (batches.length < 2) await turn();
+    leaving.abort("gone");
+    expect(await results).toEqual(["1!", new Abandoned(false, "gone"), new Abandoned(true, "gone")]);
+    expect(batcher.queued()).toBe(1);
+    await finish();
+    await finish();
+    await other;
+    expect(batches).toEqual([[1], [2], [4]]);
+    await batcher.drain();
+  });
+
+  test("gets the results of one batch though another failed", async () => {
+    const { batcher, finish } = harness({ batchMaxOps: 1 });
+    const results = batcher.submit([1, 2]);
+    await finish(new Error("no"));
+    await finish();
+    expect(await results).toEqual([new Error("no"), "2!"]);
+  });
+
+  test("gets the error that a batch has for one of its items", async () => {
+    const batcher = createBatcher<number, string>({
+      ...LIMITS,
+      run: async (items) => items.map((item) => (item === 2 ? new Error("odd") : `${item}!`)),
+    });
+    expect(await batcher.submit([1, 2])).toEqual(["1!", new Error("odd")]);
+    await expect(submit(batcher, 2)).rejects.toThrow("odd");
   });
 });
 
@@ -161,6 +226,17 @@ function harness(limits: Partial<typeof LIMITS> = {}) {
     await turn();
   };
   return { batcher, batches, finish };
+}
+
+/** Of one item, its error thrown. */
+async function submit(
+  batcher: Batcher<number, string>,
+  item: number,
+  signal?: AbortSignal,
+): Promise<string> {
+  const [result] = await batcher.submit([item], signal);
+  if (result instanceof Error) throw result;
+  return result!;
 }
 
 function turn(): Promise<void> {

@@ -322,22 +322,22 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "gives the answers of a batch to the wrong callers",
     file: "src/commit/batcher.ts",
-    find: "resolve(results[index]!)",
-    replace: "resolve(results[batch.length - 1 - index]!)",
+    find: "ticket.result = results[index]!;",
+    replace: "ticket.result = results[batch.length - 1 - index]!;",
     caughtBy: "torture --calm",
   },
   {
     name: "runs an operation that it has told its caller it dropped",
     file: "src/commit/batcher.ts",
-    find: "const dropped = takeOut(lane.queue, ticket);",
-    replace: "const dropped = takeOut([...lane.queue], ticket);",
+    find: "takeOut(ticket.lane.queue, ticket);",
+    replace: "takeOut([...ticket.lane.queue], ticket);",
     caughtBy: "torture --calm",
   },
   {
     name: "says of an operation in a transaction that it is not applied",
     file: "src/commit/batcher.ts",
-    find: "reject(new Abandoned(dropped, signal?.reason));",
-    replace: "reject(new Abandoned(true, signal?.reason));",
+    find: "new Abandoned(dropped, group.signal?.reason)",
+    replace: "new Abandoned(true, group.signal?.reason)",
     caughtBy: "torture --calm",
   },
   {
