@@ -18,16 +18,17 @@ const CHUNK_SIZE = 500;
 export async function sweep(orm: Orm, submit: Submit, signal?: AbortSignal): Promise<number> {
   let booked = 0;
   let last: Due | undefined;
-  do {
+  for (;;) {
     const due = await findDue(orm.em.fork(), last, CHUNK_SIZE);
     last = due.at(-1);
+    if (last === undefined) return booked;
     const userIds = new Set(due.map(({ userId }) => userId));
     for (const result of await submit([...userIds].map(expireDue))) {
       if (result instanceof Error) throw result;
       if (!isRejection(result) && result.entry !== undefined) booked += 1;
     }
-  } while (last !== undefined && signal?.aborted !== true);
-  return booked;
+    if (signal?.aborted === true) return booked;
+  }
 }
 
 /** Sweeps every so often until `stop` is called, which waits for a sweep under way. */

@@ -62,7 +62,7 @@ async function consume(
   if (isRejection(applied)) return applied;
 
   const after = applied.state;
-  em.assign(account, after.account);
+  Object.assign(account, accountAfter(applied.entry!, account.createTime));
   after.lots.forEach(({ remaining }, index) => {
     lots[index]!.remaining = remaining;
   });

@@ -31,6 +31,8 @@ export type Account = Figures & {
   readonly createTime: Micros;
   /** The time of the last entry; `createTime` while there is none. */
   readonly updateTime: Micros;
+  /** Which row the store found it in, so that it need not search again. Here it is only passed on. */
+  readonly row?: string | undefined;
 };
 
 /** Whether no total would be too large if so many points more came in. */

@@ -66,7 +66,8 @@ export function nextEntry(
     after: figuresAfter(account, content),
   };
   const entry = { ...unhashed, hash: hashEntry(account.hash, unhashed) };
-  return { entry, account: accountAfter(entry, account.createTime) };
+  const after = accountAfter(entry, account.createTime);
+  return { entry, account: { ...after, row: account.row } };
 }
 
 /** The account as an entry left it. */

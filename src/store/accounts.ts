@@ -4,6 +4,8 @@ import { fromTimestamptz } from "./instant.ts";
 
 /** A row of the table `account`, as a query that the ORM does not map gives it. */
 export type AccountRow = FigureRow & {
+  /** Where the row is, if that was asked for. An update moves it. */
+  ctid?: string;
   user_id: string;
   sequence: string;
   hash: Uint8Array;
@@ -20,5 +22,6 @@ export function toAccount(row: AccountRow): Account {
     hash: row.hash,
     createTime: fromTimestamptz(row.create_time),
     updateTime: fromTimestamptz(row.update_time),
+    row: row.ctid,
   };
 }

@@ -1,4 +1,4 @@
-import { LockMode, type Transaction as OrmTransaction } from "@mikro-orm/postgresql";
+import { LockMode, raw, type Transaction as OrmTransaction } from "@mikro-orm/postgresql";
 import { sql } from "kysely";
 import type { Account } from "../ledger/account.ts";
 import { type AccountRow, toAccount } from "./accounts.ts";
@@ -36,6 +36,7 @@ function lockingQuery({ em }: Orm) {
   fork.setTransactionContext(fork.getKysely() as OrmTransaction);
   const { sql: text } = fork
     .createQueryBuilder(AccountEntity, "account")
+    .select(["*", raw("account.ctid")])
     .where("user_id = any(?)", [""])
     .orderBy({ userId: "asc" })
     .setLockMode(LockMode.PESSIMISTIC_WRITE)

@@ -43,8 +43,11 @@ async function updateAccounts(run: Run, accounts: readonly Account[]): Promise<v
       total_recharged = new.total_recharged, total_consumed = new.total_consumed,
       total_expired = new.total_expired, total_refunded = new.total_refunded,
       hash = new.hash, update_time = new.update_time
-    from ${rowsOf(accountColumns(accounts))} as new
-    where account.user_id = new.user_id`);
+    from ${rowsOf({
+      row: rowColumn(accounts),
+      ...accountColumns(accounts),
+    })} as new
+    where account.ctid = new.row and account.user_id = new.user_id`);
   if (numAffectedRows !== BigInt(accounts.length)) throw new Error("a locked account is gone");
 }
 
@@ -72,16 +75,11 @@ async function insertLots(run: Run, lots: Changes["lots"]): Promise<void> {
   );
 }
 
-/**
- * By the rows that they were found in, which saves a search of the index for each. They are there
- * still: only who has the account locked writes its lots, and what moves rows waits for who has read
- * them. Names are compared all the same, so that a mistake writes to no other lot.
- */
 async function updateLots(run: Run, lots: Changes["lots"]): Promise<void> {
   const { numAffectedRows } = await run(sql`
     update points.lot set remaining = new.remaining, frozen = new.frozen
     from ${rowsOf({
-      row: sql`${texts(lots, (lot) => lot.row ?? null)}::tid`,
+      row: rowColumn(lots),
       user_id: texts(lots, (lot) => lot.userId),
       number: bigints(lots, (lot) => lot.number),
       remaining: bigints(lots, (lot) => lot.remaining),
@@ -89,6 +87,15 @@ async function updateLots(run: Run, lots: Changes["lots"]): Promise<void> {
     })} as new
     where lot.ctid = new.row and lot.user_id = new.user_id and lot.number = new.number`);
   if (numAffectedRows !== BigInt(lots.length)) throw new Error("a lot of a locked account is gone");
+}
+
+/**
+ * The rows that accounts or lots were found in, which saves a search of the index for each. They are
+ * there still: only who has an account locked writes it and its lots, and what moves rows waits for
+ * who has read them. Names are compared all the same, so that a mistake writes to no other row.
+ */
+function rowColumn(found: readonly { readonly row?: string | undefined }[]) {
+  return sql`${texts(found, ({ row }) => row ?? null)}::tid`;
 }
 
 async function upsertHolds(run: Run, holds: Changes["holds"]): Promise<void> {

@@ -392,8 +392,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "sweeps one chunk and leaves the rest",
     file: "src/sweep.ts",
-    find: "while (last !== undefined && signal?.aborted !== true);",
-    replace: "while (last === undefined && signal?.aborted === false);",
+    find: "if (signal?.aborted === true) return booked;",
+    replace: "return booked;",
     caughtBy: "test/sweep.test.ts",
   },
 ];

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { commit } from "../../src/commit/commit.ts";
+import { consume, recharge } from "../support/commands.ts";
 import { holdLock } from "../support/held-lock.ts";
 import { type TestDatabase, testDatabase } from "../support/database.ts";
 
@@ -22,6 +23,18 @@ test("a batch locks accounts in the order of their ids, whatever its own is", as
   expect(free.map(({ user_id }) => user_id)).toEqual(userIds.slice(7));
   await lock.release();
   expect(await batch).toHaveLength(userIds.length);
+});
+
+test("a batch that waited for an account writes it where the one before left it", async () => {
+  const userId = "zoe";
+  await commit(database.orm, [{ ...recharge(100n), userId }]);
+  const batches = Array.from({ length: 20 }, () =>
+    commit(database.orm, [{ ...consume(1n), userId }]),
+  );
+  const results = (await Promise.all(batches)).flat();
+  expect(results.filter((result) => "account" in result)).toHaveLength(20);
+  const [account] = await database.query("select * from points.account where user_id = 'zoe'");
+  expect(account).toMatchObject({ sequence: "21", balance: "80" });
 });
 
 function open(userId: string) {
