@@ -82,26 +82,32 @@ type Type<V> = {
   /** Its number in pg_type, the same in every database. */
   readonly oid: number;
   sizeOf(value: V): number;
-  /** @param view of the same bytes: a bigint costs it half of what it costs a Buffer */
-  write(to: Buffer, view: DataView, at: number, value: V): void;
+  /**
+   * @param view of the same bytes: a bigint costs it half of what it costs a Buffer
+   * @returns its size
+   */
+  write(to: Buffer, view: DataView, at: number, value: V): number;
 };
 
 const TEXT: Type<string> = {
   oid: 25,
   sizeOf: (text) => Buffer.byteLength(text),
-  write: (to, _, at, text) => void to.write(text, at),
+  write: (to, _, at, text) => to.write(text, at),
 };
 
 const BIGINT: Type<bigint> = {
   oid: 20,
   sizeOf: () => 8,
-  write: (_, view, at, value) => setBigint(view, at, value),
+  write: (_, view, at, value) => writeBigint(view, at, value),
 };
 
 const SMALLINT: Type<number> = {
   oid: 21,
   sizeOf: () => 2,
-  write: (to, _, at, value) => void to.writeInt16BE(value, at),
+  write(to, _, at, value) {
+    to.writeInt16BE(value, at);
+    return 2;
+  },
 };
 
 const EPOCH = 946_684_800_000_000n; // 2000-01-01, in microseconds since 1970
@@ -109,13 +115,16 @@ const EPOCH = 946_684_800_000_000n; // 2000-01-01, in microseconds since 1970
 const TIMESTAMPTZ: Type<Micros> = {
   oid: 1184,
   sizeOf: () => 8,
-  write: (_, view, at, micros) => setBigint(view, at, micros - EPOCH),
+  write: (_, view, at, micros) => writeBigint(view, at, micros - EPOCH),
 };
 
 const BYTEA: Type<Uint8Array> = {
   oid: 17,
   sizeOf: ({ length }) => length,
-  write: (to, _, at, bytea) => to.set(bytea, at),
+  write(to, _, at, bytea) {
+    to.set(bytea, at);
+    return bytea.length;
+  },
 };
 
 const HEADER_BYTES = 20;
@@ -124,9 +133,9 @@ const NULL = -1;
 
 /** An array as `array_recv` reads it: a header, then each element behind its length. */
 function arrayOf<V>(values: readonly (V | null)[], type: Type<V>): Buffer {
-  const sizes = values.map((value) => (value === null ? NULL : type.sizeOf(value)));
-  const elements = sizes.reduce((sum, size) => sum + LENGTH_BYTES + Math.max(size, 0), 0);
-  const array = Buffer.allocUnsafe(HEADER_BYTES + elements);
+  let bytes = HEADER_BYTES + values.length * LENGTH_BYTES;
+  for (const value of values) bytes += value === null ? 0 : type.sizeOf(value);
+  const array = Buffer.allocUnsafe(bytes);
   const view = new DataView(array.buffer, array.byteOffset, array.byteLength);
   view.setInt32(0, 1); // dimensions
   view.setInt32(4, 1); // there may be nulls
@@ -134,18 +143,17 @@ function arrayOf<V>(values: readonly (V | null)[], type: Type<V>): Buffer {
   view.setInt32(12, values.length);
   view.setInt32(16, 1); // the first one's index
   let at = HEADER_BYTES;
-  for (const [index, value] of values.entries()) {
-    view.setInt32(at, sizes[index]!);
-    at += LENGTH_BYTES;
-    if (value === null) continue;
-    type.write(array, view, at, value);
-    at += sizes[index]!;
+  for (const value of values) {
+    const size = value === null ? NULL : type.write(array, view, at + LENGTH_BYTES, value);
+    view.setInt32(at, size);
+    at += LENGTH_BYTES + Math.max(size, 0);
   }
   return array;
 }
 
 /** A view would keep the last 64 bits of a value that does not fit: another value. */
-function setBigint(view: DataView, at: number, value: bigint): void {
+function writeBigint(view: DataView, at: number, value: bigint): number {
   if (BigInt.asIntN(64, value) !== value) throw new RangeError(`${value} is not of 64 bits`);
   view.setBigInt64(at, value);
+  return 8;
 }
