@@ -133,9 +133,17 @@ function isPlain(headers: IncomingHttpHeaders): boolean {
     (type === "application/grpc" || type === contentTypeProto) &&
     encoding === "identity" &&
     headers["expect"] === undefined &&
-    headers[":authority"] !== undefined &&
-    URL.canParse(headers[":path"] ?? "", `http://${headers[":authority"]}`)
+    isInUrl(headers[":authority"])
   );
+}
+
+let lastInUrl: string | undefined;
+
+/** Asked of the same one again and again, and parsing it costs a microsecond. */
+function isInUrl(authority: string | undefined): boolean {
+  if (authority === undefined) return false;
+  if (authority !== lastInUrl && URL.canParse(`http://${authority}`)) lastInUrl = authority;
+  return authority === lastInUrl;
 }
 
 /** Clients name what they accept though they send none of it; a large answer is then compressed. */
@@ -163,7 +171,8 @@ async function answer(
       message = await invokeWithAny(method, call, body);
     }
     const plain = { flags: 0, data: method.output.serialize(message as Message) };
-    frame = framed(await envelopeCompress(plain, compression, compressMinBytes));
+    const isSmall = compression === null || plain.data.length < compressMinBytes;
+    frame = framed(isSmall ? plain : await envelopeCompress(plain, compression, compressMinBytes));
   } catch (thrown) {
     failure = toConnectError(thrown);
     method.options.completeError(failure);
