@@ -135,9 +135,9 @@ const NULL = -1;
 
 /** An array as `array_recv` reads it: a header, then each element behind its length. */
 function arrayOf<V>(values: readonly (V | null)[], type: Type<V>): Buffer {
-  let bytes = HEADER_BYTES + values.length * LENGTH_BYTES;
-  for (const value of values) bytes += value === null ? 0 : type.sizeOf(value);
-  const array = Buffer.allocUnsafe(bytes);
+  let length = HEADER_BYTES + values.length * LENGTH_BYTES;
+  for (const value of values) length += value === null ? 0 : type.sizeOf(value);
+  const array = Buffer.allocUnsafe(length);
   const view = new DataView(array.buffer, array.byteOffset, array.byteLength);
   view.setInt32(0, 1); // dimensions
   view.setInt32(4, 1); // there may be nulls
