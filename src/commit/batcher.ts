@@ -44,10 +44,10 @@ export type BatcherOptions<Item, Result> = {
   readonly queueMaxOps: number;
 };
 
-/** The queue has no room: nothing was queued. */
+/** The queue had no room: the item was not queued. */
 export class QueueFull extends Error {}
 
-/** The batcher is stopping: nothing was queued. */
+/** The batcher is stopping: the item was not queued. */
 export class Draining extends Error {}
 
 /** The caller went away first. */

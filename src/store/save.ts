@@ -43,10 +43,7 @@ async function updateAccounts(run: Run, accounts: readonly Account[]): Promise<v
       total_recharged = new.total_recharged, total_consumed = new.total_consumed,
       total_expired = new.total_expired, total_refunded = new.total_refunded,
       hash = new.hash, update_time = new.update_time
-    from ${rowsOf({
-      row: rowColumn(accounts),
-      ...accountColumns(accounts),
-    })} as new
+    from ${rowsOf({ row: rowColumn(accounts), ...accountColumns(accounts) })} as new
     where account.ctid = new.row and account.user_id = new.user_id`);
   if (numAffectedRows !== BigInt(accounts.length)) throw new Error("a locked account is gone");
 }
