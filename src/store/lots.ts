@@ -27,13 +27,15 @@ export async function loadLots(
   demands: readonly LotDemand[],
   named: Promise<readonly Name[]>,
 ): Promise<Map<string, LoadedLots>> {
-  const [open, others] = await Promise.all([
+  const [byUser, others] = await Promise.all([
     loadOpenLots(run, demands),
     named.then((names) => loadNamedLots(run, names)),
   ]);
-  const seen = new Set(open.map(keyOf));
-  const rows = [...open, ...others.filter((row) => !seen.has(keyOf(row)))];
-  const byUser = Map.groupBy(rows, (row) => row.user_id);
+  for (const [userId, ofUser] of Map.groupBy(others, userIdOf)) {
+    const open = byUser.get(userId) ?? [];
+    const seen = new Set(open.map(({ number }) => number));
+    byUser.set(userId, [...open, ...ofUser.filter(({ number }) => !seen.has(number))]);
+  }
   return new Map([...byUser].map(([userId, ofUser]) => [userId, toLoadedLots(ofUser)]));
 }
 
@@ -43,22 +45,22 @@ const FEW_LOTS = 16;
 const COLUMNS = sql.raw("lot.ctid, user_id, number, points, remaining, frozen, priority, expire_time");
 const BURN_ORDER = sql.raw("priority, coalesce(expire_time, 'infinity'), number");
 
+/** By user id. */
 async function loadOpenLots(
   run: Run,
   demands: readonly LotDemand[],
-): Promise<readonly (LotRow | SummedLotRow)[]> {
+): Promise<Map<string, (LotRow | SummedLotRow)[]>> {
   const { rows } = await run(sql<LotRow>`
     select lot.* from ${rowsOf({ user_id: texts(demands, ({ userId }) => userId) })} as demand
     cross join lateral (
       select ${COLUMNS} from points.lot where lot.user_id = demand.user_id and open
       order by ${BURN_ORDER} limit ${sql.lit(FEW_LOTS)}
     ) as lot`);
-  const byUser = Map.groupBy(rows, (row) => row.user_id);
-  const isCrowded = (userId: string) => byUser.get(userId)?.length === FEW_LOTS;
-  const crowded = demands.filter(({ userId }) => isCrowded(userId));
-  if (crowded.length === 0) return rows;
-  const few = rows.filter((row) => !isCrowded(row.user_id));
-  return [...few, ...(await loadDemandedLots(run, crowded))];
+  const byUser = Map.groupBy<string, LotRow | SummedLotRow>(rows, userIdOf);
+  const crowded = demands.filter(({ userId }) => byUser.get(userId)?.length === FEW_LOTS);
+  if (crowded.length === 0) return byUser;
+  const demanded = Map.groupBy(await loadDemandedLots(run, crowded), userIdOf);
+  return new Map([...byUser, ...demanded]);
 }
 
 /** What all open lots of a user have together, beside one of them. */
@@ -100,8 +102,8 @@ async function loadNamedLots(run: Run, named: readonly Name[]): Promise<readonly
   return rows;
 }
 
-function keyOf({ user_id, number }: LotRow): string {
-  return `${user_id} ${number}`;
+function userIdOf({ user_id }: LotRow): string {
+  return user_id;
 }
 
 function toLoadedLots(rows: readonly (LotRow | SummedLotRow)[]): LoadedLots {
