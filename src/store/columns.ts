@@ -66,11 +66,16 @@ export function bytes<T>(rows: readonly T[], value: (row: T) => Uint8Array | nul
 /** A lot, a hold or an entry, by its name: numbers are sequences. */
 export type Name = { readonly userId: string; readonly number: bigint };
 
-/** Rows of names, to select from: `user_id`, and the number by the name that its table has for it. */
+/**
+ * Rows of names, each once, to select from: `user_id`, and the number by the name that its table has
+ * for it.
+ */
 export function namesOf(names: readonly Name[], number: "number" | "sequence") {
+  const byText = new Map(names.map((name) => [`${name.userId} ${name.number}`, name]));
+  const once = [...byText.values()];
   return rowsOf({
-    user_id: texts(names, ({ userId }) => userId),
-    [number]: bigints(names, (name) => name.number),
+    user_id: texts(once, ({ userId }) => userId),
+    [number]: bigints(once, (name) => name.number),
   });
 }
 

@@ -9,8 +9,7 @@ import type { Run } from "./transaction.ts";
 /** The entries of these names that there are, each once. */
 export async function loadEntries(run: Run, named: readonly Name[]): Promise<readonly Entry[]> {
   const { rows } = await run(sql<EntryRow>`
-    select entry.*
-    from (select distinct * from ${namesOf(named, "sequence")} as named) as named
+    select entry.* from ${namesOf(named, "sequence")} as named
     join points.entry using (user_id, sequence)`);
   return rows.map(toEntry);
 }

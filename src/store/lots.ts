@@ -97,8 +97,7 @@ async function loadNamedLots(run: Run, named: readonly Name[]): Promise<readonly
   if (named.length === 0) return [];
   const { rows } = await run(sql<LotRow>`
     select lot.ctid, lot.* from points.lot
-    join (select distinct * from ${namesOf(named, "number")} as named) as named
-      using (user_id, number)`);
+    join ${namesOf(named, "number")} as named using (user_id, number)`);
   return rows;
 }
 

@@ -15,7 +15,7 @@ export async function loadRefundables(
   if (named.length === 0) return [];
   const { rows } = await run(sql<EntryRow & { refunded: string }>`
     select entry.*, coalesce(refund.refunded, 0) as refunded
-    from (select distinct * from ${namesOf(named, "sequence")} as named) as named
+    from ${namesOf(named, "sequence")} as named
     join points.entry using (user_id, sequence)
     left join points.refund using (user_id, sequence)`);
   return rows.map((row) => ({ entry: toEntry(row), refunded: BigInt(row.refunded) }));

@@ -1,8 +1,11 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { commit } from "../../src/commit/commit.ts";
+import { UNOBSERVED } from "../../src/commit/observer.ts";
 import type { Command } from "../../src/ledger/command.ts";
+import { databaseNow } from "../../src/store/clock.ts";
+import type { Fault } from "../../src/store/faults.ts";
 import { auditDatabase } from "../support/audit.ts";
-import { consume, expireLot, freeze, recharge, release } from "../support/commands.ts";
+import { consume, expireLot, freeze, recharge, refund, release } from "../support/commands.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { entryLine } from "../support/statement.ts";
 
@@ -82,4 +85,15 @@ test("accounts with few lots and with many share a batch", async () => {
     users.map(([userId, count]): Command => ({ ...consume(BigInt(count) * 5n), userId })),
   );
   expect(results).toMatchObject(users.map(([userId]) => ({ account: { userId, balance: 0n } })));
+});
+
+test("a closed lot to which two commands of a batch give back is there once", async () => {
+  const aim = (command: Command): Command => ({ ...command, userId: "giving-back" });
+  await commit(database.orm, [recharge(5n), consume(5n)].map(aim));
+  const faults: Fault[] = [];
+  const observer = { ...UNOBSERVED, retried: (fault: Fault) => void faults.push(fault) };
+  const twice = [refund(2n, 2n), refund(2n, 3n)].map(aim);
+  const results = await commit(database.orm, twice, databaseNow, observer);
+  expect(results).toMatchObject([{ account: { balance: 2n } }, { account: { balance: 5n } }]);
+  expect(faults).toEqual([]);
 });
