@@ -88,9 +88,10 @@ export async function commit(
       if (error instanceof CommitLost) lost = error;
       const fault = lost === undefined ? faultOf(error) : "away";
       if (fault === "bug") {
+        if (commands.length === 1) return [new CommandFailed(error)];
         observer.retried(fault, error);
         const commitHalf = (half: readonly Command[]) => commit(orm, half, clock, observer, gone);
-        return splitBatch(commands, error, commitHalf);
+        return splitBatch(commands, commitHalf);
       }
       const isLast =
         lost === undefined ? attempt === ATTEMPTS : performance.now() - started > FIND_OUT_MS;
@@ -161,10 +162,8 @@ function stopwatch(observer: BatchObserver): (step: BatchStep) => void {
 /** Finds the one command that a batch fails on: its neighbours are applied without it. */
 async function splitBatch(
   commands: readonly Command[],
-  error: unknown,
   commitHalf: (half: readonly Command[]) => Promise<readonly Result[]>,
 ): Promise<readonly Result[]> {
-  if (commands.length === 1) return [new CommandFailed(error)];
   const middle = commands.length >> 1;
   return [
     ...(await commitHalf(commands.slice(0, middle))),

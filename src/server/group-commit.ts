@@ -49,7 +49,9 @@ function batchObserver({ batches }: Metrics, log: Logger): BatchObserver {
     ...batches,
     retried(fault, err) {
       batches.retried(fault, err);
-      log.debug({ err, fault }, "a batch is tried again");
+      // After a bug its halves are, and may succeed: nobody else would say anything.
+      const level = fault === "bug" ? "warn" : "debug";
+      log[level]({ err, fault }, "a batch is tried again");
     },
     failed(operations, outcome, err) {
       batches.failed();

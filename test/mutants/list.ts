@@ -222,6 +222,13 @@ export const MUTANTS: readonly Mutant[] = [
     caughtBy: "torture --calm",
   },
   {
+    name: "loads a lot as often as it is named",
+    file: "src/store/columns.ts",
+    find: "const once = [...byText.values()];",
+    replace: "const once = byText.size < 0 ? [] : names;",
+    caughtBy: "test/commit/many-lots.test.ts",
+  },
+  {
     name: "forgets what was refunded before",
     file: "src/store/save.ts",
     find: "do update set refunded = excluded.refunded",

@@ -57,6 +57,27 @@ test("a batch that fails is one line, however many operations are in it", async 
   expect(said.filter(({ msg }) => msg === "a call failed")).toEqual([]);
 });
 
+test("a batch that meets a bug says so, whatever its parts come to", async () => {
+  const database = await testDatabase();
+  onTestFinished(() => database.close());
+  const { baseUrl, lines } = await start(database.url, "warn", { LANES: "1" });
+  const client = clientWith(baseUrl, undefined);
+  const recharge = (userId: string) => ({ userId, points: 1n });
+  await client.recharge(recharge("broken"));
+  await database.query("update points.lot set remaining = 0 where user_id = 'broken'");
+  const operations = ["whole", "broken"].map((userId) => ({
+    operation: { case: "recharge" as const, value: recharge(userId) },
+  }));
+  const { results } = await client.applyBatch({ operations });
+  expect(results.map(({ result }) => result.case)).toEqual(["recharge", "error"]);
+
+  const said = lines().map(({ level, fault, msg }) => ({ level, fault, msg }));
+  expect(said).toEqual([
+    { level: 40, fault: "bug", msg: "a batch is tried again" },
+    { level: 50, fault: undefined, msg: "a call failed" },
+  ]);
+});
+
 async function start(databaseUrl: string, level: string, environment = {}) {
   const written: string[] = [];
   const log = pino({ level }, { write: (line: string) => void written.push(line) });

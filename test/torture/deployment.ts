@@ -14,6 +14,8 @@ export type Deployment = {
   readonly postgres: Postgres;
   readonly servers: readonly { readonly server: Server; readonly proxy: Proxy }[];
   readonly databaseClock: DatabaseClock;
+  /** What the servers wrote to standard error. */
+  readonly logFiles: readonly string[];
   readonly targets: readonly Target[];
   /** The name by which the servers know who comes through the targets. */
   readonly caller: string;
@@ -48,6 +50,7 @@ export async function startDeployment(
   await writeFile(callers, `callers: { ${CALLER}: { token: "${token}", scopes: ${scopes} } }`);
   const targets = Array.from({ length: SERVERS }, () => targetAt(undefined, token));
   const servers: Deployment["servers"][number][] = [];
+  const logFiles = targets.map((_, number) => join(folder, `server-${number}.log`));
   for (const [number, target] of targets.entries()) {
     const proxy = await startProxy(() => {
       const path = postgres.socketPath();
@@ -60,13 +63,14 @@ export async function startDeployment(
       SWEEP_SECONDS: "1",
       LOG_LEVEL: "warn",
     };
-    const server = await startServer(environment, target, join(folder, `server-${number}.log`));
+    const server = await startServer(environment, target, logFiles[number]!);
     servers.push({ server, proxy });
   }
   return {
     postgres,
     servers,
     databaseClock,
+    logFiles,
     targets,
     caller: CALLER,
     async stop(isKept) {

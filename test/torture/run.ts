@@ -1,4 +1,5 @@
 import { answerWaiters } from "./answer-waiters.ts";
+import { expectNoBugs } from "./bugs.ts";
 import type { Checked } from "./checker.ts";
 import { clockOf } from "./clock.ts";
 import { expectNoDeadlocks } from "./deadlocks.ts";
@@ -87,6 +88,7 @@ export async function run(options: RunOptions): Promise<Report> {
       async audit() {
         const url = deployment.postgres.url();
         await expectNoDeadlocks(url);
+        await expectNoBugs(deployment.logFiles);
         return (await options.audit?.(url))?.entries;
       },
     });
