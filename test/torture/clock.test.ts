@@ -17,3 +17,15 @@ test("Who sleeps between reading two clocks takes that for no step of one of the
     expect(Math.abs(Number(after[key] - before[key]))).toBeLessThan(2_000);
   }
 });
+
+test("A clock is steady again after the answer to what set it", () => {
+  const clock = clockOf(0);
+  const start = performance.now();
+  expect(clock.isSteady(start)).toBe(true);
+  const changed = clock.change({ ahead: -100_000n });
+  expect(clock.isSteady(performance.now())).toBe(false);
+  changed();
+  expect(clock.isSteady(start)).toBe(false);
+  expect(clock.isSteady(performance.now())).toBe(true);
+  expect(clock.isSteady()).toBe(false);
+});

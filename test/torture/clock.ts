@@ -12,8 +12,8 @@ export type Clock = {
   span(start: number, end: number): Span;
   /** About what it says now. */
   now(): bigint;
-  /** Whether it was never set. */
-  isSteady(): boolean;
+  /** Whether it was not set from a moment on; without one: never. */
+  isSteady(since?: number): boolean;
   /** Notes a change that is about to be made; the result says that it was made. */
   change(next: Reading): () => void;
 };
@@ -58,7 +58,7 @@ export function clockOf(toleranceMs: number): Clock {
       const { reading } = segments.at(-1)!;
       return "still" in reading ? reading.still : wall(performance.now()) + reading.ahead;
     },
-    isSteady: () => segments.length === 1,
+    isSteady: (since = -Infinity) => segments.slice(0, -1).every(({ upTo }) => upTo <= since),
     change(next) {
       const before = segments.at(-1)!;
       segments.push({ from: performance.now(), upTo: Infinity, reading: next });

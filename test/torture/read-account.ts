@@ -1,6 +1,7 @@
 import { performance } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Account, Entry, Hold, Lot } from "../../gen/points/v1/account_pb.ts";
+import type { Clock } from "./clock.ts";
 import type { Points } from "./targets.ts";
 
 /** An account as the API shows it, all of it at one moment. */
@@ -27,15 +28,21 @@ const PAGE_SIZE = 1_000;
 const CALL = { timeoutMs: 10_000 };
 
 /**
- * Reads an account, again and again until it did not change meanwhile.
+ * Reads an account, again and again until neither it nor the clock was changed meanwhile: what is
+ * past its time is shown so, even if the clock goes back before it is booked.
  *
  * @param client gives a client of a server that may answer
  * @throws {Unreadable}
  */
-export async function readAccount(client: () => Points, userId: string): Promise<Reading> {
+export async function readAccount(
+  client: () => Points,
+  userId: string,
+  clock: Clock,
+): Promise<Reading> {
   let last: unknown = "it changes all the time";
   let created = false;
   for (const until = performance.now() + PATIENCE_MS; performance.now() < until;) {
+    const start = performance.now();
     try {
       const points = client();
       const before = await points.getOrCreate({ userId }, CALL);
@@ -53,7 +60,7 @@ export async function readAccount(client: () => Points, userId: string): Promise
       const again = one && (await points.getEntry({ userId, sequence: one.sequence }, CALL));
       const { account } = await points.getOrCreate({ userId }, CALL);
       if (account === undefined) throw new Error("GetOrCreate answers without an account");
-      if (account.sequence === before.account?.sequence) {
+      if (account.sequence === before.account?.sequence && clock.isSteady(start)) {
         const moment = performance.now();
         return { account, created, entries, one: again?.entry, lots, holds, moment };
       }
