@@ -2,7 +2,7 @@ import { performance } from "node:perf_hooks";
 import { expect, test, vi } from "vitest";
 import { clockOf } from "./clock.ts";
 
-test("Who sleeps between reading two clocks takes that for no step of one of them", () => {
+test("who sleeps between reading two clocks takes that for no step of one of them", () => {
   const clock = clockOf(0);
   const [start, end] = [performance.now(), performance.now() + 1];
   const before = clock.span(start, end);
@@ -18,7 +18,7 @@ test("Who sleeps between reading two clocks takes that for no step of one of the
   }
 });
 
-test("A clock is steady again after the answer to what set it", () => {
+test("a clock is steady again after the answer to what set it", () => {
   const clock = clockOf(0);
   const start = performance.now();
   expect(clock.isSteady(start)).toBe(true);
