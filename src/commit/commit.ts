@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Answer, answer, type Changes, changesOf, startBatch } from "../ledger/batch.ts";
 import type { Command } from "../ledger/command.ts";
-import type { Rejection } from "../ledger/rejection.ts";
+import { isRejection, type Rejection } from "../ledger/rejection.ts";
 import type { Micros } from "../ledger/time.ts";
 import { databaseNow } from "../store/clock.ts";
 import { isCommitted } from "../store/committed.ts";
@@ -11,6 +11,7 @@ import { lockAccounts } from "../store/lock.ts";
 import type { Orm } from "../store/orm.ts";
 import { loadRepeats } from "../store/repeats.ts";
 import { save } from "../store/save.ts";
+import { waitForStandbys } from "../store/standbys.ts";
 import { inTransaction, type Run } from "../store/transaction.ts";
 import { type BatchObserver, type BatchStep, UNOBSERVED } from "./observer.ts";
 
@@ -41,6 +42,8 @@ const FIND_OUT_MS = 30_000;
 /** Reads the time in a transaction: the database's, unless a test shifts it. */
 export type Clock = (run: Run) => Promise<Micros>;
 
+type Answers = readonly (Answer | Rejection)[];
+
 /** What a command came to: its answer, its refusal, or why neither is known. */
 export type Result = Answer | Rejection | DatabaseUnavailable | CommandFailed;
 
@@ -51,12 +54,15 @@ type Circumstances = {
   readonly lost: CommitLost | undefined;
 };
 
-/** A batch whose COMMIT was not answered: what it changed and would have answered. */
+/**
+ * A batch whose COMMIT was not answered: what it changed and would have answered. Without changes
+ * it was only to wait for the standbys, and is decided anew.
+ */
 class CommitLost extends Error {
-  readonly changes: Changes;
-  readonly answers: readonly (Answer | Rejection)[];
+  readonly changes: Changes | undefined;
+  readonly answers: Answers;
 
-  constructor(changes: Changes, answers: readonly (Answer | Rejection)[], cause: unknown) {
+  constructor(changes: Changes | undefined, answers: Answers, cause: unknown) {
     super("the answer of COMMIT was lost", { cause });
     this.changes = changes;
     this.answers = answers;
@@ -112,7 +118,7 @@ async function transact(
   orm: Orm,
   commands: readonly Command[],
   { clock, observer, lost }: Circumstances,
-): Promise<readonly (Answer | Rejection)[]> {
+): Promise<Answers> {
   const done = stopwatch(observer);
   return inTransaction(orm, async (transaction, commitTransaction) => {
     const { run } = transaction;
@@ -126,9 +132,11 @@ async function transact(
       loadRepeats(run, commands, locked),
     ]);
     done("load");
-    if (lost !== undefined && (await isCommitted(run, lost.changes))) {
-      observer.committed(lost.changes.entries);
-      return lost.answers;
+    if (lost?.changes !== undefined && (await isCommitted(run, lost.changes))) {
+      const { changes, answers } = lost;
+      await waitForStandbys(transaction, commitTransaction).catch(unsureOf(changes, answers));
+      observer.committed(changes.entries);
+      return answers;
     }
 
     const batch = startBatch(now, states, repeats);
@@ -136,17 +144,34 @@ async function transact(
 
     const changes = changesOf(batch);
     done("apply");
-    // Nothing to make durable: nothing to wait for.
-    if (changes === undefined) return answers;
+    if (changes === undefined) {
+      // Nothing to make durable, and nothing to wait for but what an earlier batch made.
+      if (answers.some(isRepeat)) {
+        await waitForStandbys(transaction, commitTransaction).catch(unsureOf(undefined, answers));
+      }
+      return answers;
+    }
     await save(run, changes);
     done("save");
-    await commitTransaction().catch((error: unknown) => {
-      throw faultOf(error) === "away" ? new CommitLost(changes, answers, error) : error;
-    });
+    await commitTransaction().catch(unsureOf(changes, answers));
     done("commit");
     observer.committed(changes.entries);
     return answers;
   });
+}
+
+/** What to do where a COMMIT fails: if its answer was lost, the next attempt has to find out. */
+function unsureOf(changes: Changes | undefined, answers: Answers): (error: unknown) => never {
+  return (error) => {
+    throw faultOf(error) === "away" ? new CommitLost(changes, answers, error) : error;
+  };
+}
+
+/** Whether somebody is told that an earlier batch was committed. */
+function isRepeat(one: Answer | Rejection): boolean {
+  if (isRejection(one)) return false;
+  // An account that has no entry was made by an earlier GetOrCreate.
+  return one.replayed || (!one.created && one.account.sequence === 0n);
 }
 
 /** Tells how long it took since the step before. */

@@ -42,6 +42,7 @@ const AWAY = new Set([
 ]);
 
 const AWAY_CLASSES = new Set([
+  "01", // a warning at COMMIT: no standby has it yet
   "08", // connection exceptions
   "28", // wrong user or password
   "3D", // no such database

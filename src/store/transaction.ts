@@ -1,4 +1,5 @@
 import { type QueryResult, type RawBuilder, sql } from "kysely";
+import type { PoolClient } from "pg";
 import type { Orm } from "./orm.ts";
 
 /**
@@ -14,8 +15,17 @@ export type Transaction = {
 };
 
 /**
+ * COMMIT was answered with a warning: the transaction is committed, but not as durably as
+ * PostgreSQL was told to make it. (The wait for a synchronous standby was cancelled.)
+ */
+class CommitWarning extends Error {
+  /** The class of warnings: see faults.ts. */
+  readonly code = "01000";
+}
+
+/**
  * Runs `work` in a transaction of its own, which is rolled back unless `work` ends it with
- * `commit`. Each statement is prepared once a connection, since planning it costs more than running
+ * `commit`. Whatever `commit` fails with, the transaction may have been committed. Each statement is prepared once a connection, since planning it costs more than running
  * it. Whatever fails, the connection goes back to the pool: the EntityManager's own `begin`,
  * `commit` and `rollback` keep it for ever if it dies under them, and the pool would run dry.
  */
@@ -25,11 +35,13 @@ export async function inTransaction<T>(
 ): Promise<T> {
   const pool = await orm.driver.getConnection().getNativeClient();
   const client = await pool.connect();
+  const notices = noticesOf(client);
   let isEnded = false;
   let failure: unknown;
   let broken: unknown;
   try {
-    const begun = client.query("begin");
+    // The role's or the database's own default may be stricter: what waited for a lock would fail.
+    const begun = client.query("begin isolation level read committed");
     begun.catch(() => {}); // Whoever waits for a statement is told.
     const run: Run = async (statement) => {
       if (isEnded) throw new Error("the transaction has ended");
@@ -47,9 +59,14 @@ export async function inTransaction<T>(
     };
     const commit = async () => {
       isEnded = true;
-      const { command } = await client.query("commit");
+      notices.last = undefined;
+      const { command } = await client.query("commit").catch((error: unknown) => {
+        broken = error;
+        throw error;
+      });
       // A transaction that has failed is rolled back at COMMIT, and that is no error.
       if (command !== "COMMIT") throw new Error("COMMIT rolled back");
+      if (notices.last !== undefined) throw new CommitWarning(notices.last);
     };
     return await work({ orm, run }, commit);
   } finally {
@@ -77,6 +94,24 @@ export async function inSnapshot<T>(orm: Orm, work: (run: Run) => Promise<T>): P
         await sql`rollback`.execute(connection).catch(() => {});
       }
     });
+}
+
+type Notices = { last: string | undefined };
+
+const noticesByClient = new WeakMap<PoolClient, Notices>();
+
+/**
+ * What PostgreSQL says on a connection beside its answers. It is listened to once, for good. The
+ * session is sent nothing below a warning (orm.ts); the word for its severity is translated, and
+ * is not looked at.
+ */
+function noticesOf(client: PoolClient): Notices {
+  const known = noticesByClient.get(client);
+  if (known !== undefined) return known;
+  const notices: Notices = { last: undefined };
+  client.on("notice", ({ message }) => (notices.last = message));
+  noticesByClient.set(client, notices);
+  return notices;
 }
 
 const names = new Map<string, string>();
