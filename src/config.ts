@@ -23,6 +23,8 @@ export type Config = Limits & {
   /** Undefined: a PostgreSQL of our own in `dataDir`. */
   readonly databaseUrl: string | undefined;
   readonly dataDir: string;
+  /** What to do about a database that could lose answers. */
+  readonly durability: "warn" | "require";
   readonly migrate: boolean;
   /** Who gets what a server needs of the schema; undefined: nobody does. */
   readonly serverRole: string | undefined;
@@ -73,6 +75,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     adminListen: read(SETTINGS.adminListen),
     databaseUrl: read(SETTINGS.databaseUrl),
     dataDir: read(SETTINGS.dataDir),
+    durability: read(SETTINGS.durability),
     migrate: read(SETTINGS.migrate),
     serverRole: read(SETTINGS.serverRole),
     prices: read(SETTINGS.prices),
@@ -181,6 +184,13 @@ const SETTINGS = {
     fallback: ".points",
     parse: (text: string) => text,
   } satisfies Setting<string>,
+  durability: {
+    name: "DURABILITY",
+    about: "warns of a database that could lose answers in a crash, or does not serve from it",
+    takes: "warn or require",
+    fallback: "warn",
+    parse: (text: string) => (text === "warn" || text === "require" ? text : undefined),
+  } satisfies Setting<Config["durability"]>,
   migrate: {
     name: "MIGRATE",
     about: "whether to bring the schema up to date at start",

@@ -119,7 +119,7 @@ export async function startServer(
     health.setServing(isServing);
     metrics.serving(isServing);
   };
-  const watch = watchDatabase(orm, log, setServing);
+  const watch = watchDatabase(orm, log, config.durability, setServing);
   const sweeper = startSweeper(orm, submit, config.sweepSeconds, log);
 
   return {

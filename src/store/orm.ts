@@ -53,10 +53,12 @@ export async function openOrm(url: string, poolMax: number, answerMaxMs = 0): Pr
       // for ever. The same the other way round: a server that is stopped or cut off in a transaction
       // loses its locks after a while. A statement is planned once and its plan kept, which must be
       // right whatever the statistics of a young table say: nothing that we ask has a reason to
-      // read a whole one.
+      // read a whole one. A role's or a database's own defaults for warnings and for isolation would
+      // hide a COMMIT that did not reach its standby, or make whoever waits for a lock fail.
       options:
         `-c timezone=UTC -c lock_timeout=${LOCK_MAX_MS} ` +
         `-c idle_in_transaction_session_timeout=${TRANSACTION_MAX_MS} ` +
+        "-c client_min_messages=warning -c default_transaction_isolation=read\\ committed " +
         "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off",
     },
   });
