@@ -4,6 +4,7 @@ import pg from "pg";
 import type { Clock } from "./clock.ts";
 import type { DatabaseClock } from "./database-clock.ts";
 import type { Disk } from "./disk.ts";
+import { fallDue, type FallDueWorld, type FloodWaits } from "./fall-due.ts";
 import type { Cut } from "./link.ts";
 import { BOUNDARY_MICROS } from "./operations.ts";
 import type { Postgres } from "./postgres.ts";
@@ -12,14 +13,13 @@ import type { Random } from "../support/random.ts";
 import type { Restart, Server } from "./servers.ts";
 
 /** What can be broken. */
-export type Breakables = {
+export type Breakables = Omit<FallDueWorld, "isQuietSince"> & {
   readonly random: Random;
   readonly postgres: Postgres;
   /** The disk with PostgreSQL's data, where it is one whose power can be cut. */
   readonly disk: Disk | undefined;
   /** Each server with the proxy that is between it and PostgreSQL. */
   readonly servers: readonly { readonly server: Server; readonly proxy: Proxy }[];
-  readonly clock: Clock;
   readonly databaseClock: DatabaseClock;
   /** Resolves at the next answer of the ledger, by one server or by any. */
   readonly nextAnswer: (server?: number) => Promise<void>;
@@ -39,6 +39,7 @@ export type Faults = {
   /** How often what happened. */
   readonly counts: ReadonlyMap<string, number>;
   readonly recoveries: Recoveries;
+  readonly floodWaits: FloodWaits;
   /** Breaks nothing more, and resolves when all is whole. */
   finish(): Promise<void>;
 };
@@ -59,6 +60,7 @@ type Kind =
   | "clock stands still at an expiry"
   | "clock goes ahead"
   | "clock goes back"
+  | "thousands fall due at once"
   | "power cut";
 
 /** How often each kind of fault is chosen. */
@@ -84,9 +86,12 @@ export const ALL_FAULTS: Weights = {
   "clock stands still at an expiry": 8,
   "clock goes ahead": 2,
   "clock goes back": 2,
+  "thousands fall due at once": 3,
 };
 
 const CUT_PATIENCE_MS = 3_000;
+/** So long after a fault its consequences may last. */
+const AFTERMATH_MS = 1_000;
 
 /**
  * Breaks one thing after the other, as chance has it, in several rows beside each other.
@@ -103,8 +108,12 @@ export function startFaults(
   const { random } = world;
   const counts = new Map<string, number>();
   const recoveries: Recoveries = { serverKilled: 0, serverListened: 0, postgresKilled: 0 };
+  const floodWaits = { during: { moments: 0, ms: 0 }, before: { moments: 0, ms: 0 } };
   // A thing is broken by one row at a time.
   const busy = new Set<unknown>();
+  let lastBroken = -Infinity;
+  const isQuietSince = (moment: number) =>
+    [...busy].every((thing) => thing === floodWaits) && lastBroken + AFTERMATH_MS < moment;
   let stopping = false;
 
   async function alone(thing: unknown, work: () => Promise<unknown>): Promise<boolean> {
@@ -114,6 +123,7 @@ export function startFaults(
       await work();
     } finally {
       busy.delete(thing);
+      if (thing !== floodWaits) lastBroken = performance.now();
     }
     return true;
   }
@@ -123,7 +133,10 @@ export function startFaults(
       await sleep(random.whole(pauseMs >> 2, pauseMs));
       const kind = random.weighted(weights);
       const server = random.whole(0, world.servers.length - 1);
-      const [thing, work] = faultOf(kind, server, world, recoveries);
+      const [thing, work] =
+        kind === "thousands fall due at once"
+          ? [floodWaits, () => fallDue({ ...world, isQuietSince }, floodWaits)]
+          : faultOf(kind, server, world, recoveries);
       const start = performance.now();
       if (stopping || !(await alone(thing, work))) continue;
       counts.set(kind, (counts.get(kind) ?? 0) + 1);
@@ -137,6 +150,7 @@ export function startFaults(
   return {
     counts,
     recoveries,
+    floodWaits,
     async finish() {
       stopping = true;
       await ended;
@@ -146,7 +160,7 @@ export function startFaults(
 
 /** What a fault breaks, and how. */
 function faultOf(
-  kind: Kind,
+  kind: Exclude<Kind, "thousands fall due at once">,
   number: number,
   world: Breakables,
   recoveries: Recoveries,

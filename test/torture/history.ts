@@ -30,6 +30,8 @@ export type Outcome =
   /** What no caller may ever be told, whatever is broken. It may have been applied. */
   | { readonly kind: "wrong"; readonly reason: string };
 
+export type OutcomeOf<Kind extends Outcome["kind"]> = Extract<Outcome, { kind: Kind }>;
+
 type Metadata = Readonly<Record<string, string>>;
 
 /** One try of an operation. */
@@ -88,6 +90,7 @@ const REFUSALS = new Set([
   "REFUND_EXCEEDS_ENTRY",
   "ENTRY_NOT_REFUNDABLE",
   "TOTAL_TOO_LARGE",
+  "ACCOUNT_FULL",
 ]);
 
 /** What may keep the ledger from deciding, while things are broken or busy. */
@@ -150,6 +153,13 @@ function infoOutcome({ domain, reason, metadata: all }: MessageShape<typeof Erro
     return { kind: "unknown", reason } as const;
   }
   return { kind: "wrong", reason: `${domain} ${reason} ${JSON.stringify(all)}` } as const;
+}
+
+/** What its caller was told, for people. */
+export function nameOf(outcome: Outcome): string {
+  if (outcome.kind === "refused") return `${outcome.reason} ${JSON.stringify(outcome.metadata)}`;
+  if (outcome.kind === "applied") return outcome.replayed ? "applied before" : "applied";
+  return `${outcome.kind} ${outcome.reason}`;
 }
 
 /** The answer of GetOrCreate to a call that began at a moment. */

@@ -7,6 +7,7 @@ import type { Random } from "../support/random.ts";
 import type { Item, Rounds } from "./rounds.ts";
 import { type Done, sendAlone, sendBatch, sendStream } from "./send.ts";
 import type { Target } from "./targets.ts";
+import type { Waits } from "./waits.ts";
 
 /** How many callers there are of each kind. */
 export type Callers = {
@@ -24,6 +25,8 @@ export type LoadOptions = Callers & {
   readonly rounds: Rounds;
   /** Whether some callers give up too early. */
   readonly impatient: boolean;
+  /** Told of each call that is one operation, or GetOrCreate. */
+  readonly waits: Waits;
   /** Called with what can be seen to be wrong at once. */
   readonly onWrong: (what: string) => void;
   /** Called at each answer of the ledger, with the number of the server. */
@@ -148,7 +151,8 @@ const loneStep: Step = async (to, options, aim) => {
   if (kind === "pages") return readPages(to, options);
   const [item] = rounds.take(1);
   if (item === undefined) return to.rest();
-  const calls = [sendAlone(to.target.client(), item, patience(options), to.done)];
+  const waited = options.waits.begin(item.account.history.userId);
+  const calls = [sendAlone(to.target.client(), item, patience(options), to.done).then(waited)];
   if (kind === "twins" && item.asked.operation.value.requestId !== "") {
     // The same request at the same time, through the other server as often as not.
     const other = aim();
@@ -167,6 +171,7 @@ async function open(to: Aim, options: LoadOptions): Promise<void> {
   const start = performance.now();
   history.openedFrom = Math.min(history.openedFrom, start);
   round.underWay += 1;
+  const waited = options.waits.begin(userId);
   try {
     const answer = await to.target.client().getOrCreate({ userId }, patience(options));
     history.opened.push(openedOf(answer, start));
@@ -175,6 +180,7 @@ async function open(to: Aim, options: LoadOptions): Promise<void> {
     to.note(thrownOutcome(thrown), userId);
     to.rest();
   } finally {
+    waited();
     round.underWay -= 1;
   }
 }

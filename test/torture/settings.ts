@@ -5,6 +5,7 @@ type Settings = Pick<
   | "accountsPerRound"
   | "roundMs"
   | "settleMs"
+  | "floodLots"
   | "faultPauseMs"
   | "endsWhenWrong"
   | "keepsData"
@@ -18,6 +19,8 @@ export const LONG: Settings = {
   accountsPerRound: 500,
   roundMs: 10_000,
   settleMs: 5_000,
+  // More than an account may have.
+  floodLots: 4_300,
   faultPauseMs: 4_000,
   endsWhenWrong: false,
   keepsData: true,
@@ -32,6 +35,7 @@ export const SLICE: Settings = {
   accountsPerRound: 120,
   roundMs: 2_500,
   settleMs: 500,
+  floodLots: 600,
   faultPauseMs: 700,
   endsWhenWrong: true,
   keepsData: false,

@@ -3,13 +3,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { AnswerWaiters } from "./answer-waiters.ts";
 import { type Checked, type Checker, startChecker } from "./checker.ts";
 import type { Clock } from "./clock.ts";
-import type { Faults } from "./faults.ts";
+import type { Breakables, Faults } from "./faults.ts";
 import { type Load, startLoad } from "./load.ts";
 import { pricesOf } from "./pricing.ts";
 import type { Random } from "../support/random.ts";
 import { startRounds } from "./rounds.ts";
 import type { Report, RunOptions } from "./run.ts";
 import type { Target } from "./targets.ts";
+import { waitsOfCalls } from "./waits.ts";
 
 /** What is put under load, and how. */
 type World = {
@@ -21,7 +22,7 @@ type World = {
   readonly caller: string;
   readonly answers: AnswerWaiters;
   /** Called once the load is on. */
-  readonly breakThings?: () => Faults | undefined;
+  readonly breakThings?: (load: Pick<Breakables, "flood" | "waits">) => Faults | undefined;
   /** Called when all else is checked; how many entries it saw, if it is one. */
   readonly audit?: () => Promise<number | undefined>;
 };
@@ -49,16 +50,18 @@ export async function underLoad(world: World): Promise<Report> {
     isBehind: () => checker.backlog() >= BACKLOG_MAX,
     onRound: checker.add,
   });
+  const waits = waitsOfCalls();
   const load = startLoad({
     ...options,
     random,
     targets,
     rounds,
+    waits,
     impatient: true,
     onWrong: (what) => checker.note({ kind: "mismatch", what }),
     onAnswer: answers.tell,
   });
-  const faults = world.breakThings?.();
+  const faults = world.breakThings?.({ flood: rounds.flood, waits });
   const since = performance.now();
   const progress = setInterval(() => {
     options.log(progressOf((performance.now() - since) / 1000, load.tally, checked));
@@ -68,8 +71,8 @@ export async function underLoad(world: World): Promise<Report> {
   const seconds = (performance.now() - since) / 1000;
   const audited = isGivenUp(options, checked) ? undefined : await audit(world, checker);
   const { tally } = load;
-  const { counts = new Map<string, number>(), recoveries } = faults ?? {};
-  return { seed, seconds, tally, faults: counts, recoveries, checked, audited };
+  const { counts = new Map<string, number>(), recoveries, floodWaits } = faults ?? {};
+  return { seed, seconds, tally, faults: counts, recoveries, floodWaits, checked, audited };
 }
 
 /** Until the time is over and all is checked, or, where that is wished, something is wrong. */
