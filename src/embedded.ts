@@ -16,7 +16,7 @@ import { dirname, join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import pg from "pg";
-import { faultOf } from "./store/faults.ts";
+import { isUnavailable } from "./store/faults.ts";
 
 /** A PostgreSQL of our own, running. */
 export type EmbeddedPostgres = {
@@ -255,7 +255,7 @@ async function startAndOwn(
       const at = await addressOf(join(folder, "postgres"));
       return { owner: await becomeOwner(at, folder), at };
     } catch (cause) {
-      if (faultOf(cause) !== "away") throw cause;
+      if (!isUnavailable(cause)) throw cause;
       if (attempt === START_TRIES) {
         const message = `the PostgreSQL in ${folder} does not answer: ${said(cause)}`;
         throw new EmbeddedFailure(message, { cause });

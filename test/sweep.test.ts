@@ -11,6 +11,7 @@ import type { Submit } from "../src/rpc/operations.ts";
 import { startSweeper, sweep } from "../src/sweep.ts";
 import { auditDatabase } from "./support/audit.ts";
 import { testDatabase, type TestDatabase } from "./support/database.ts";
+import { commitAll } from "./support/commit-all.ts";
 import { until } from "./support/processes.ts";
 
 const SECOND = 1_000_000n;
@@ -229,7 +230,7 @@ function everybody(): Command[] {
 
 /** All in one transaction, and so at one instant. */
 async function recharge(commands: readonly Command[]): Promise<void> {
-  for (const result of await commit(database.orm, commands)) {
+  for (const result of await commitAll(database.orm, commands)) {
     if (result instanceof Error) throw result;
     if (isRejection(result)) throw new Error(result.reason);
   }

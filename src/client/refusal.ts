@@ -69,6 +69,7 @@ const FACTS = {
   HOLD_EXCEEDED: { held: "whole", required: "whole" },
   REFUND_EXCEEDS_ENTRY: { sequence: "whole", refundable: "whole", required: "whole" },
   ENTRY_NOT_REFUNDABLE: { sequence: "whole", kind: "text" },
+  ACCOUNT_FULL: { full: "text", limit: "whole" },
   TOTAL_TOO_LARGE: { total: "text", limit: "whole" },
   INTERNAL: { errorId: "text?" },
   PERMISSION_DENIED: { scope: "text?", userIdPrefix: "text?" },

@@ -34,15 +34,22 @@ export type BatcherOptions<Item, Result> = {
    */
   readonly ownerOf: (item: Item) => number;
   /**
-   * Runs one batch: as many results as items, in their order.
+   * Runs one batch: as many results as items, in their order. An item whose result is `LATER`
+   * comes again in the lane's next batch; so must then all items of its owner that come after it.
    *
    * @param waitedMs how long the one that came first was queued
    */
-  readonly run: (items: readonly Item[], waitedMs: number) => Promise<readonly (Result | Error)[]>;
+  readonly run: (
+    items: readonly Item[],
+    waitedMs: number,
+  ) => Promise<readonly (Result | Error | typeof LATER)[]>;
   readonly batchMaxOps: number;
   /** Of all lanes together. */
   readonly queueMaxOps: number;
 };
+
+/** Instead of a result: the item is to come again. */
+export const LATER = Symbol("later");
 
 /** The queue had no room: the item was not queued. */
 export class QueueFull extends Error {}
@@ -136,7 +143,9 @@ export function createBatcher<Item, Result>(
     await Promise.resolve();
     while (lane.queue.length > 0) {
       const batch = takeInTurn(lane.queue, batchMaxOps, ({ owner }) => owner);
-      const done = await runBatch(run, batch);
+      const { done, later } = await runBatch(run, batch);
+      // In front of what came after them; who has given up meanwhile is not run again.
+      lane.queue.unshift(...later.filter(({ result }) => result === undefined));
       untold += done.length;
       tell(done);
     }
@@ -194,24 +203,39 @@ function tellCaller<Item, Result>(group: Group<Item, Result>): void {
   group.resolve(group.tickets.map(({ result }) => result!));
 }
 
-/** Runs a batch, and gives the callers who have all their results now. It never throws. */
+type Ran<Item, Result> = {
+  /** The callers who have all their results now. */
+  readonly done: readonly Group<Item, Result>[];
+  /** What is to come again. */
+  readonly later: readonly Ticket<Item, Result>[];
+};
+
+/** Runs a batch. It never throws. */
 async function runBatch<Item, Result>(
   run: BatcherOptions<Item, Result>["run"],
   batch: readonly Ticket<Item, Result>[],
-): Promise<readonly Group<Item, Result>[]> {
+): Promise<Ran<Item, Result>> {
   const results = await resultsOf(run, batch);
-  return batch.flatMap((ticket, index) => {
+  const done: Group<Item, Result>[] = [];
+  const later: Ticket<Item, Result>[] = [];
+  for (const [index, ticket] of batch.entries()) {
+    const result = results[index]!;
+    if (result === LATER) {
+      later.push(ticket);
+      continue;
+    }
     const { group } = ticket;
-    ticket.result = results[index]!;
+    ticket.result = result;
     group.missing -= 1;
-    return group.missing === 0 ? [group] : [];
-  });
+    if (group.missing === 0) done.push(group);
+  }
+  return { done, later };
 }
 
 async function resultsOf<Item, Result>(
   run: BatcherOptions<Item, Result>["run"],
   batch: readonly Ticket<Item, Result>[],
-): Promise<readonly (Result | Error)[]> {
+): Promise<readonly (Result | Error | typeof LATER)[]> {
   const waitedMs = performance.now() - batch[0]!.queuedAt;
   const items = batch.map(({ item }) => item);
   try {

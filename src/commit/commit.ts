@@ -5,13 +5,14 @@ import type { Rejection } from "../ledger/rejection.ts";
 import type { Micros } from "../ledger/time.ts";
 import { databaseNow } from "../store/clock.ts";
 import { isCommitted } from "../store/committed.ts";
-import { faultOf } from "../store/faults.ts";
+import { type Fault, faultOf, isUnavailable } from "../store/faults.ts";
 import { loadStates } from "../store/load.ts";
 import { lockAccounts } from "../store/lock.ts";
-import type { Orm } from "../store/orm.ts";
+import { type Orm, TRANSACTION_MAX_MS } from "../store/orm.ts";
 import { loadRepeats } from "../store/repeats.ts";
 import { save } from "../store/save.ts";
 import { inTransaction, type Run } from "../store/transaction.ts";
+import { LATER } from "./batcher.ts";
 import { type BatchObserver, type BatchStep, UNOBSERVED } from "./observer.ts";
 
 /** The database could not be reached. */
@@ -37,6 +38,8 @@ const RETRY_PAUSE_MS = 20;
 const RETRY_PAUSE_MAX_MS = 500;
 // Longer than PostgreSQL takes to start again, and than most callers wait.
 const FIND_OUT_MS = 30_000;
+// A batch of one has as long, however often it was halved: two servers may meet at an account.
+const LIMIT_MIN_MS = 250;
 
 /** Reads the time in a transaction: the database's, unless a test shifts it. */
 export type Clock = (run: Run) => Promise<Micros>;
@@ -44,19 +47,30 @@ export type Clock = (run: Run) => Promise<Micros>;
 /** What a command came to: its answer, its refusal, or why neither is known. */
 export type Result = Answer | Rejection | DatabaseUnavailable | CommandFailed;
 
-type Circumstances = {
+type Context = {
+  readonly orm: Orm;
   readonly clock: Clock;
   readonly observer: BatchObserver;
-  /** What became of the attempt before, if its COMMIT was not answered. */
-  readonly lost: CommitLost | undefined;
+  readonly gone: AbortSignal | undefined;
+};
+
+/** One try after the other to commit the same commands. */
+type Tries = {
+  readonly commands: readonly Command[];
+  /** How many there were. */
+  made: number;
+  readonly started: number;
+  limitMs: number;
+  /** The one before, while it is not known what became of its COMMIT. */
+  lost: CommitLost | undefined;
 };
 
 /** A batch whose COMMIT was not answered: what it changed and would have answered. */
 class CommitLost extends Error {
   readonly changes: Changes;
-  readonly answers: readonly (Answer | Rejection)[];
+  readonly answers: readonly (Answer | Rejection | typeof LATER)[];
 
-  constructor(changes: Changes, answers: readonly (Answer | Rejection)[], cause: unknown) {
+  constructor(changes: Changes, answers: CommitLost["answers"], cause: unknown) {
     super("the answer of COMMIT was lost", { cause });
     this.changes = changes;
     this.answers = answers;
@@ -66,8 +80,9 @@ class CommitLost extends Error {
 /**
  * Applies commands in one transaction, and answers each of them after COMMIT. A refused command
  * changes nothing and does not fail its neighbours. Where the answer of COMMIT is lost, the next
- * attempt finds out what became of it. It never throws: the results are as many as the commands, in
- * their order, with a `DatabaseUnavailable` for each where there was no database.
+ * try finds out what became of it. It never throws: the results are as many as the commands, in
+ * their order, with a `DatabaseUnavailable` for each where there was no database, and `LATER` for
+ * the commands of an account of which more is due than one batch books.
  *
  * @param clock read once a transaction, after its locks
  * @param gone fires when there is no database any more, and nothing to be found out
@@ -78,75 +93,108 @@ export async function commit(
   clock: Clock = databaseNow,
   observer: BatchObserver = UNOBSERVED,
   gone?: AbortSignal,
-): Promise<readonly Result[]> {
+): Promise<readonly (Result | typeof LATER)[]> {
+  return commitWithin({ orm, clock, observer, gone }, commands, TRANSACTION_MAX_MS, 0);
+}
+
+async function commitWithin(
+  context: Context,
+  commands: readonly Command[],
+  limitMs: number,
+  made: number,
+): Promise<readonly (Result | typeof LATER)[]> {
+  const { observer, gone } = context;
   const started = performance.now();
-  let lost: CommitLost | undefined;
-  for (let attempt = 1; ; attempt += 1) {
+  const tries: Tries = { commands, made, started, limitMs, lost: undefined };
+  for (;;) {
     try {
-      return await transact(orm, commands, { clock, observer, lost });
+      return await transact(context, tries);
     } catch (error) {
-      if (error instanceof CommitLost) lost = error;
-      const fault = lost === undefined ? faultOf(error) : "away";
-      if (fault === "bug") {
-        if (commands.length === 1) return [new CommandFailed(error)];
-        observer.retried(fault, error);
-        const commitHalf = (half: readonly Command[]) => commit(orm, half, clock, observer, gone);
-        return splitBatch(commands, commitHalf);
-      }
-      const isLast =
-        lost === undefined ? attempt === ATTEMPTS : performance.now() - started > FIND_OUT_MS;
-      if (isLast || gone?.aborted === true) {
-        const outcome = lost === undefined ? "NOT_APPLIED" : "UNKNOWN";
+      tries.made += 1;
+      if (error instanceof CommitLost) tries.lost = error;
+      const fault = tries.lost === undefined ? faultOf(error) : "away";
+      if (fault === "bug" && commands.length === 1) return [new CommandFailed(error)];
+      if (isLast(tries, fault) || gone?.aborted === true) {
+        const outcome = tries.lost === undefined ? "NOT_APPLIED" : "UNKNOWN";
         observer.failed(commands.length, outcome, error);
         const unavailable = new DatabaseUnavailable(outcome, error);
         return commands.map(() => unavailable);
       }
       observer.retried(fault, error);
+      // One command may be what takes too long, or ends the session: the others shall wait for
+      // twice the limit at the most, and be applied without it.
+      const isHeavy = fault === "timeout" || fault === "cut";
+      if (isHeavy) tries.limitMs = Math.max(LIMIT_MIN_MS, tries.limitMs / 2);
+      if (commands.length > 1 && (isHeavy || fault === "bug")) {
+        const triesLeft = fault === "cut" ? tries.made : 0;
+        return splitBatch(commands, (half) => commitWithin(context, half, tries.limitMs, triesLeft));
+      }
       // A pooled connection may just have died with the database's last run; the next is new.
-      if (fault === "away") await sleep(Math.min(RETRY_PAUSE_MS * attempt, RETRY_PAUSE_MAX_MS));
+      if (fault === "away" || fault === "cut") {
+        await sleep(Math.min(RETRY_PAUSE_MS * tries.made, RETRY_PAUSE_MAX_MS));
+      }
     }
   }
 }
 
+/** Whether the callers are to be told, and it is not tried again. */
+function isLast({ commands, made, started, lost }: Tries, fault: Fault): boolean {
+  if (performance.now() - started > FIND_OUT_MS) return true;
+  if (lost !== undefined || fault === "bug") return false;
+  return made >= ATTEMPTS && (commands.length === 1 || fault !== "timeout");
+}
+
 async function transact(
-  orm: Orm,
-  commands: readonly Command[],
-  { clock, observer, lost }: Circumstances,
-): Promise<readonly (Answer | Rejection)[]> {
+  { orm, clock, observer }: Context,
+  tries: Tries,
+): Promise<readonly (Answer | Rejection | typeof LATER)[]> {
+  const { commands, lost } = tries;
   const done = stopwatch(observer);
-  return inTransaction(orm, async (transaction, commitTransaction) => {
-    const { run } = transaction;
-    const userIds = [...new Set(commands.map(({ userId }) => userId))].toSorted();
-    const locked = lockAccounts(transaction, userIds).finally(() => done("lock"));
-    // All of it is sent at once and runs in this order: the clock is read when the locks are held,
-    // and what is loaded is what the batches before this one left.
-    const [now, states, repeats] = await Promise.all([
-      clock(run),
-      loadStates(run, userIds, commands, locked),
-      loadRepeats(run, commands, locked),
-    ]);
-    done("load");
-    if (lost !== undefined && (await isCommitted(run, lost.changes))) {
-      observer.committed(lost.changes.entries);
-      return lost.answers;
-    }
+  return inTransaction(
+    orm,
+    async (transaction, commitTransaction) => {
+      const { run } = transaction;
+      const userIds = [...new Set(commands.map(({ userId }) => userId))].toSorted();
+      const locked = lockAccounts(transaction, userIds).finally(() => done("lock"));
+      // All of it is sent at once and runs in this order: the clock is read when the locks are
+      // held, and what is loaded is what the batches before this one left.
+      const read = clock(run);
+      const [now, states, repeats] = await Promise.all([
+        read,
+        loadStates(run, userIds, commands, locked, read),
+        loadRepeats(run, commands, locked),
+      ]);
+      done("load");
+      if (lost !== undefined) {
+        if (await isCommitted(run, lost.changes)) {
+          observer.committed(lost.changes.entries);
+          return lost.answers;
+        }
+        // It never will be: what held these locks has ended. So it is as if it had never been tried.
+        tries.lost = undefined;
+        tries.made = 0;
+      }
 
-    const batch = startBatch(now, states, repeats);
-    const answers = commands.map((command) => answer(batch, command));
+      const batch = startBatch(now, states, repeats);
+      const answers = commands.map((command) =>
+        batch.waiting.has(command.userId) ? LATER : answer(batch, command),
+      );
 
-    const changes = changesOf(batch);
-    done("apply");
-    // Nothing to make durable: nothing to wait for.
-    if (changes === undefined) return answers;
-    await save(run, changes);
-    done("save");
-    await commitTransaction().catch((error: unknown) => {
-      throw faultOf(error) === "away" ? new CommitLost(changes, answers, error) : error;
-    });
-    done("commit");
-    observer.committed(changes.entries);
-    return answers;
-  });
+      const changes = changesOf(batch);
+      done("apply");
+      // Nothing to make durable: nothing to wait for.
+      if (changes === undefined) return answers;
+      await save(run, changes);
+      done("save");
+      await commitTransaction().catch((error: unknown) => {
+        throw isUnavailable(error) ? new CommitLost(changes, answers, error) : error;
+      });
+      done("commit");
+      observer.committed(changes.entries);
+      return answers;
+    },
+    tries.limitMs,
+  );
 }
 
 /** Tells how long it took since the step before. */
@@ -159,14 +207,22 @@ function stopwatch(observer: BatchObserver): (step: BatchStep) => void {
   };
 }
 
-/** Finds the one command that a batch fails on: its neighbours are applied without it. */
+/**
+ * Finds the one command that a batch fails on: its neighbours are applied without it. Commands of
+ * a user who waits since the first half wait with those there, to stay in their order.
+ */
 async function splitBatch(
   commands: readonly Command[],
-  commitHalf: (half: readonly Command[]) => Promise<readonly Result[]>,
-): Promise<readonly Result[]> {
+  commitHalf: (half: readonly Command[]) => Promise<readonly (Result | typeof LATER)[]>,
+): Promise<readonly (Result | typeof LATER)[]> {
   const middle = commands.length >> 1;
-  return [
-    ...(await commitHalf(commands.slice(0, middle))),
-    ...(await commitHalf(commands.slice(middle))),
-  ];
+  const first = await commitHalf(commands.slice(0, middle));
+  const waiting = new Set(
+    first.flatMap((result, index) => (result === LATER ? [commands[index]!.userId] : [])),
+  );
+  const rest = commands.slice(middle);
+  const ready = rest.filter(({ userId }) => !waiting.has(userId));
+  const second = (ready.length === 0 ? [] : await commitHalf(ready)).values();
+  const ofRest = rest.map(({ userId }) => (waiting.has(userId) ? LATER : second.next().value!));
+  return [...first, ...ofRest];
 }

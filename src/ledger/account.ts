@@ -40,6 +40,19 @@ export function hasRoom({ totalRecharged, totalRefunded }: Figures, points: bigi
   return totalRecharged + totalRefunded + points <= MAX_TOTAL;
 }
 
+/**
+ * An account's time: the database's clock, but never before the account's last entry. A clock that
+ * was set back must not write entries before those that are there.
+ */
+export function timeOf(account: Account | undefined, now: Micros): Micros {
+  return account === undefined ? now : laterOf(now, account.updateTime);
+}
+
+/** The later of two instants. */
+export function laterOf(a: Micros, b: Micros): Micros {
+  return a > b ? a : b;
+}
+
 /** What the first entry's hash chains to. */
 export const GENESIS_HASH: Uint8Array = new Uint8Array(32);
 

@@ -1,16 +1,18 @@
 import { emptyAccount, hasRoom, MAX_TOTAL } from "./account.ts";
-import { type AccountState, bareState } from "./state.ts";
+import { type AccountState, bareState, holdsFull, lotsFull } from "./state.ts";
 import type {
   Command,
   Consume,
   CostOrRefusal,
   Expire,
+  ExpireTarget,
   Expiration,
   Freeze,
   Mutation,
   Recharge,
 } from "./command.ts";
-import { bookDue, bookExpired } from "./due.ts";
+import { bookDue } from "./due.ts";
+import type { Entry } from "./entry.ts";
 import { type Applied, append, type Draft } from "./journal.ts";
 import { chooseLots, freezeThem, type Lot, moveAllocated, takeAway, withLot } from "./lot.ts";
 import { refund } from "./refund.ts";
@@ -19,31 +21,41 @@ import { release, settle } from "./settle.ts";
 import { endOf, type Micros } from "./time.ts";
 
 /**
- * Applies one command to an account at an instant. It is a pure function: a refusal leaves the
- * state that was passed in as the truth.
+ * Applies one command to an account on which everything due is booked. It is a pure function: a
+ * refusal leaves the state that was passed in as the truth.
  *
- * Whatever the command, what is due is booked before it, and what it gave back to lots that are
- * past their time is booked as expired after it.
+ * What the command gave back to lots that are past their time is booked as expired after it.
  *
  * @param state the account, or undefined if there is none
- * @param now the database's clock; nothing here reads another
+ * @param now the account's time: nothing here reads a clock
+ * @param lastDue the last entry that was booked by itself for this command: it answers an Expire of
+ * what is due
  */
 export function apply(
   state: AccountState | undefined,
   command: Command,
   now: Micros,
+  lastDue?: Entry,
 ): Applied | Rejection {
   const makesAccount = command.kind === "open" || command.kind === "recharge";
   if (state === undefined && !makesAccount) {
     return { reason: "ACCOUNT_NOT_FOUND", userId: command.userId };
   }
   const found = state ?? bareState(emptyAccount(command.userId, now));
-  const booked = bookDue(found, command, now);
-  const applied = applyBooked(booked, command, now);
-  return isRejection(applied) ? applied : bookExpired(applied, now);
+  const applied = applyBooked({ state: found, entries: [], entry: undefined }, command, now, lastDue);
+  if (isRejection(applied)) return applied;
+  const expired = bookDue(applied.state, now);
+  if (expired.entries.length === 0) return applied;
+  const entries = [...applied.entries, ...expired.entries];
+  return { state: expired.state, entries, entry: applied.entry };
 }
 
-function applyBooked(booked: Applied, command: Command, now: Micros): Applied | Rejection {
+function applyBooked(
+  booked: Applied,
+  command: Command,
+  now: Micros,
+  lastDue: Entry | undefined,
+): Applied | Rejection {
   switch (command.kind) {
     case "open":
       return booked;
@@ -52,7 +64,8 @@ function applyBooked(booked: Applied, command: Command, now: Micros): Applied | 
     case "consume":
       return consume(booked, command, now);
     case "expire":
-      return expire(booked, command, now);
+      if (command.target.kind === "due") return { ...booked, entry: lastDue };
+      return expire(booked, command, command.target, now);
     case "freeze":
       return freeze(booked, command, now);
     case "settle":
@@ -72,6 +85,8 @@ function recharge(booked: Applied, command: Recharge, now: Micros): Applied | Re
   if (!hasRoom(account, points)) {
     return { reason: "TOTAL_TOO_LARGE", total: "total_recharged", limit: MAX_TOTAL };
   }
+  const full = lotsFull(booked.state, 1);
+  if (full !== undefined) return full;
   // Everything is checked; from here on it changes.
   const number = account.sequence + 1n;
   const lot = { number, points, remaining: points, frozen: 0n, priority, expireTime };
@@ -97,6 +112,8 @@ function freeze(booked: Applied, command: Freeze, now: Micros): Applied | Reject
   if (typeof expireTime === "object") return expireTime;
   const cost = affordable(booked.state, command.cost);
   if (isRejection(cost)) return cost;
+  const full = holdsFull(booked.state);
+  if (full !== undefined) return full;
   // Everything is checked; from here on it changes.
   const { points, usage } = cost;
   const allocations = chooseLots(booked.state.lots, points);
@@ -107,12 +124,14 @@ function freeze(booked: Applied, command: Freeze, now: Micros): Applied | Reject
   return append(booked, { lots, holds: [...holds, hold] }, entry, command, now);
 }
 
-function expire(booked: Applied, command: Expire, now: Micros): Applied | Rejection {
+function expire(
+  booked: Applied,
+  command: Expire,
+  target: Exclude<ExpireTarget, { kind: "due" }>,
+  now: Micros,
+): Applied | Rejection {
   const { state } = booked;
-  const { target } = command;
   switch (target.kind) {
-    case "due":
-      return booked;
     case "points": {
       const refusal = insufficient(state, target.points);
       return refusal ?? expirePoints(booked, command, target.points, () => true, now);

@@ -1,7 +1,8 @@
-import type { Account } from "./account.ts";
+import { type Account, timeOf } from "./account.ts";
 import { type AccountState, assertSound } from "./state.ts";
 import { apply } from "./apply.ts";
 import type { Command } from "./command.ts";
+import { bookDue, countDue } from "./due.ts";
 import { accountAfter, type Entry } from "./entry.ts";
 import type { Hold } from "./hold.ts";
 import type { Applied } from "./journal.ts";
@@ -31,6 +32,10 @@ export type Batch = {
   readonly repeats: Map<string, Remembered>;
   readonly entries: Entry[];
   readonly receipts: Remembered[];
+  /** Of whom more is due than this batch books: their commands wait for the next. */
+  readonly waiting: ReadonlySet<string>;
+  /** The last entry that was booked by itself, of users whose first command is still to come. */
+  readonly lastDue: Map<string, Entry>;
 };
 
 type OfUser<T> = T & { readonly userId: string };
@@ -48,12 +53,20 @@ export type Changes = {
   /** How much is now refunded of the entries of which something was. */
   readonly refunds: readonly OfUser<{ readonly sequence: bigint; readonly refunded: bigint }>[];
   readonly entries: readonly Entry[];
-  /** Named requests that succeeded without an entry. */
+  /** Named requests that succeeded without an entry of their own. */
   readonly receipts: readonly Remembered[];
 };
 
 /**
- * Starts a batch on the accounts that its commands name.
+ * A batch books so much of what is due by itself, of all accounts together, in lots and in entries
+ * about none. It is what a batch of as many commands costs, so that nobody waits longer for it:
+ * 30 to 40 ms for 500 holds, 20 ms for 500 lots (`npm run bench:due`).
+ */
+export const DUE_MAX = 500;
+
+/**
+ * Starts a batch on the accounts that its commands name, and books what is due of them. That is
+ * kept whatever becomes of the commands.
  *
  * @param found those that exist
  * @param repeats the commands that were applied before, by `requestKey`
@@ -65,18 +78,37 @@ export function startBatch(
 ): Batch {
   found.forEach(assertSound);
   const before = new Map(found.map((state) => [state.account.userId, state]));
-  return {
-    now,
-    before,
-    states: new Map(before),
-    repeats: new Map(repeats),
-    entries: [],
-    receipts: [],
-  };
+  const states = new Map(before);
+  const entries: Entry[] = [];
+  const waiting = new Set<string>();
+  const lastDue = new Map<string, Entry>();
+  let room = DUE_MAX;
+  for (const state of fewestDueFirst(found, now)) {
+    const { userId } = state.account;
+    const booked = bookDue(state, timeOf(state.account, now), room);
+    room -= booked.size;
+    states.set(userId, booked.state);
+    entries.push(...booked.entries);
+    if (!booked.isAll) waiting.add(userId);
+    else lastDue.set(userId, booked.entries.at(-1)!);
+  }
+  return { now, before, states, repeats: new Map(repeats), entries, receipts: [], waiting, lastDue };
 }
 
-/** Answers a repeat as it was answered first, or applies the command. */
+/** Those of whom something is due: who has little never waits for who has much. */
+function fewestDueFirst(found: readonly AccountState[], now: Micros): readonly AccountState[] {
+  const counted = found.map((state) => ({ state, due: countDue(state, timeOf(state.account, now)) }));
+  const due = counted.filter((one) => one.due > 0).toSorted((a, b) => a.due - b.due);
+  return due.map(({ state }) => state);
+}
+
+/**
+ * Answers a repeat as it was answered first, or applies the command. Not for the commands of users
+ * who are `waiting`.
+ */
 export function answer(batch: Batch, command: Command): Answer | Rejection {
+  const lastDue = batch.lastDue.get(command.userId);
+  batch.lastDue.delete(command.userId);
   const request = command.kind === "open" ? undefined : command.request;
   const key = request === undefined ? undefined : requestKey(command.userId, request.id);
   const first = key === undefined ? undefined : batch.repeats.get(key);
@@ -87,7 +119,8 @@ export function answer(batch: Batch, command: Command): Answer | Rejection {
   }
 
   const state = batch.states.get(command.userId);
-  const applied = apply(state, command, batch.now);
+  const now = timeOf(state?.account, batch.now);
+  const applied = apply(state, command, now, lastDue);
   if (isRejection(applied)) return applied;
 
   const { entry } = applied;
@@ -97,7 +130,7 @@ export function answer(batch: Batch, command: Command): Answer | Rejection {
   if (request !== undefined && key !== undefined) {
     const remembered = { request, entry, account };
     batch.repeats.set(key, remembered);
-    if (entry === undefined) batch.receipts.push(remembered);
+    if (entry?.request !== request) batch.receipts.push(remembered);
   }
   return { entry, account, replayed: false, created: state === undefined };
 }

@@ -3,6 +3,12 @@ import type { Cost } from "./prices.ts";
 import { isRejection, type Rejection } from "./rejection.ts";
 import type { Micros } from "./time.ts";
 
+/** An account has at most so many lots that are open. */
+export const MAX_OPEN_LOTS = 4_096;
+
+/** An account has at most so many holds that are open. */
+export const MAX_OPEN_HOLDS = 16_384;
+
 /** The life of a hold that names none: 24 hours. */
 export const HOLD_TTL: Micros = 86_400_000_000n;
 

@@ -31,17 +31,21 @@ export function append(
   before: Applied,
   change: Partial<Pick<AccountState, "lots" | "holds" | "refunded">>,
   draft: Draft,
-  { request, metadata, caller }: Cause,
+  cause: Cause,
   now: Micros,
 ): Applied {
-  const content = { ...EMPTY, ...draft, request, metadata, caller };
-  const { entry, account } = nextEntry(before.state, content, now);
+  const { entry, account } = nextEntry(before.state, contentOf(draft, cause), now);
   const recent = { entry, before: before.state.recent };
   return {
     state: { ...before.state, ...change, account, recent },
     entries: [...before.entries, entry],
     entry,
   };
+}
+
+/** All that an entry says. */
+export function contentOf(draft: Draft, { request, metadata, caller }: Cause): EntryContent {
+  return { ...EMPTY, ...draft, request, metadata, caller };
 }
 
 const EMPTY = {

@@ -37,6 +37,11 @@ export function isDue(lot: Lot, now: Micros): boolean {
   return lot.expireTime !== null && lot.expireTime <= now;
 }
 
+/** Whether it has points, to be spent or set aside. */
+export function isOpen({ remaining, frozen }: Lot): boolean {
+  return remaining > 0n || frozen > 0n;
+}
+
 /** The lots with one more among them, in burn order. */
 export function withLot(lots: readonly Lot[], lot: Lot): readonly Lot[] {
   return [...lots, lot].toSorted(compareBurnOrder);

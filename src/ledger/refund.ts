@@ -1,5 +1,5 @@
 import { hasRoom, MAX_TOTAL } from "./account.ts";
-import type { AccountState } from "./state.ts";
+import { type AccountState, lotsFull } from "./state.ts";
 import type { Refund } from "./command.ts";
 import type { Entry } from "./entry.ts";
 import { type Applied, append } from "./journal.ts";
@@ -7,6 +7,7 @@ import {
   type Allocation,
   giveBack,
   isDue,
+  isOpen,
   type Lot,
   moveAllocated,
   splitAllocations,
@@ -37,10 +38,18 @@ export function refund(booked: Applied, command: Refund, now: Micros): Applied |
   if (!hasRoom(state.account, points)) {
     return { reason: "TOTAL_TOO_LARGE", total: "total_refunded", limit: MAX_TOTAL };
   }
+  const byNumber = new Map(state.lots.map((lot) => [lot.number, lot]));
+  const taken = lastTaken(original.allocations, refunded, points);
+  const back = sortBack(byNumber, taken, expireTime, now);
+  const full = lotsFull(state, countOpened(byNumber, back, now));
+  if (full !== undefined) return full;
   // Everything is checked; from here on it changes.
   const allRefunded = new Map(state.refunded).set(sequence, refunded + points);
-  const back = lastTaken(original.allocations, refunded, points);
-  const { lots, allocations, reissued } = returnToLots(state, back, expireTime, now);
+  const returned = moveAllocated(state.lots, back.alive, giveBack);
+  const reissued = reissue(state, byNumber, back.gone, expireTime);
+  const lots = reissued === undefined ? returned : withLot(returned, reissued);
+  const own = reissued === undefined ? [] : [{ lot: reissued.number, points: reissued.points }];
+  const allocations = [...back.alive, ...own];
   const made = reissued === undefined ? {} : { expireTime, priority: reissued.priority };
   const entry = { kind: "refund", points, allocations, refersTo: sequence, ...made } as const;
   return append(booked, { lots, refunded: allRefunded }, entry, command, now);
@@ -67,39 +76,37 @@ function lastTaken(taken: readonly Allocation[], refunded: bigint, points: bigin
   return splitAllocations(rest, points).first;
 }
 
-type Returned = {
-  readonly lots: readonly Lot[];
-  readonly allocations: readonly Allocation[];
-  readonly reissued: Lot | undefined;
-};
+/** What goes back, by where it goes: to its lot, or into a new lot, as its own is past its time. */
+type Back = { readonly alive: readonly Allocation[]; readonly gone: readonly Allocation[] };
 
-function returnToLots(
-  { account, lots }: AccountState,
+function sortBack(
+  lots: ReadonlyMap<bigint, Lot>,
   back: readonly Allocation[],
   reissueUntil: Micros | null,
   now: Micros,
-): Returned {
-  const lotOf = ({ lot: number }: Allocation) => lots.find((lot) => lot.number === number)!;
-  const gone = reissueUntil === null ? [] : back.filter((part) => isDue(lotOf(part), now));
-  const alive = back.filter((part) => !gone.includes(part));
-  const returned = moveAllocated(lots, alive, giveBack);
-  if (gone.length === 0) return { lots: returned, allocations: alive, reissued: undefined };
+): Back {
+  const isGone = ({ lot }: Allocation) => reissueUntil !== null && isDue(lots.get(lot)!, now);
+  return { alive: back.filter((part) => !isGone(part)), gone: back.filter(isGone) };
+}
 
-  const number = account.sequence + 1n;
+/** How many lots more are open then. */
+function countOpened(lots: ReadonlyMap<bigint, Lot>, { alive, gone }: Back, now: Micros): number {
+  const opened = alive.map(({ lot }) => lots.get(lot)!);
+  const reopened = opened.filter((lot) => !isOpen(lot) && !isDue(lot, now)).length;
+  return gone.length === 0 ? reopened : reopened + 1;
+}
+
+/** The lot that points become whose own lots are past their time; undefined: there are none. */
+function reissue(
+  { account }: AccountState,
+  lots: ReadonlyMap<bigint, Lot>,
+  gone: readonly Allocation[],
+  expireTime: Micros | null,
+): Lot | undefined {
+  if (gone.length === 0) return undefined;
   const points = sumPoints(gone);
   // Where several lots have expired, the new one burns as early as the earliest of them.
-  const priority = Math.min(...gone.map((part) => lotOf(part).priority));
-  const reissued = {
-    number,
-    points,
-    remaining: points,
-    frozen: 0n,
-    priority,
-    expireTime: reissueUntil,
-  };
-  return {
-    lots: withLot(returned, reissued),
-    allocations: [...alive, { lot: number, points }],
-    reissued,
-  };
+  const priority = Math.min(...gone.map(({ lot }) => lots.get(lot)!.priority));
+  const number = account.sequence + 1n;
+  return { number, points, remaining: points, frozen: 0n, priority, expireTime };
 }

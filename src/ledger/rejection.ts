@@ -29,6 +29,12 @@ export type Rejection =
       readonly required: bigint;
     }
   | { readonly reason: "ENTRY_NOT_REFUNDABLE"; readonly sequence: bigint; readonly kind: string }
+  | {
+      readonly reason: "ACCOUNT_FULL";
+      /** What the account has as many of as it may. */
+      readonly full: "lots" | "holds";
+      readonly limit: number;
+    }
   | { readonly reason: "TOTAL_TOO_LARGE"; readonly total: string; readonly limit: bigint };
 
 /** Tells a refusal from what would have come instead. */

@@ -1,7 +1,9 @@
 import { type Account, hasRoom } from "./account.ts";
+import { MAX_OPEN_HOLDS, MAX_OPEN_LOTS } from "./command.ts";
 import type { Entry } from "./entry.ts";
 import type { Hold } from "./hold.ts";
-import { type Lot, type LotSums, sumLots } from "./lot.ts";
+import { isOpen, type Lot, type LotSums, sumLots } from "./lot.ts";
+import type { Rejection } from "./rejection.ts";
 
 /** All of an account that a command may read or change. */
 export type AccountState = {
@@ -11,10 +13,12 @@ export type AccountState = {
    * many points as commands may take, those that are due, and those that a command names.
    */
   readonly lots: readonly Lot[];
-  /** What the open lots hold that are not among `lots`. */
-  readonly otherLots: LotSums;
-  /** The holds that are due, and those that a command names. */
+  /** What the open lots hold that are not among `lots`, and how many they are. */
+  readonly otherLots: LotSums & { readonly count: number };
+  /** Of the holds that are due those of the earliest, and those that a command names. */
   readonly holds: readonly Hold[];
+  /** How many open holds there are that are not among `holds`; known where a command freezes. */
+  readonly otherHolds: number;
   /** The entries that commands name to refund them, by sequence. */
   readonly entries: ReadonlyMap<bigint, Entry>;
   /** The entries made since then, newest first. */
@@ -33,12 +37,27 @@ export function bareState(account: Account): AccountState {
 
 const NOTHING_ELSE: Omit<AccountState, "account"> = {
   lots: [],
-  otherLots: { remaining: 0n, frozen: 0n },
+  otherLots: { remaining: 0n, frozen: 0n, count: 0 },
   holds: [],
+  otherHolds: 0,
   entries: new Map(),
   recent: undefined,
   refunded: new Map(),
 };
+
+/** The refusal of so many more open lots, if they are too many. */
+export function lotsFull({ lots, otherLots }: AccountState, more: number): Rejection | undefined {
+  const open = otherLots.count + lots.filter(isOpen).length;
+  if (open + more <= MAX_OPEN_LOTS) return undefined;
+  return { reason: "ACCOUNT_FULL", full: "lots", limit: MAX_OPEN_LOTS };
+}
+
+/** The refusal of one more open hold, if it is one too many. */
+export function holdsFull({ holds, otherHolds }: AccountState): Rejection | undefined {
+  const open = otherHolds + holds.filter(({ status }) => status === "open").length;
+  if (open < MAX_OPEN_HOLDS) return undefined;
+  return { reason: "ACCOUNT_FULL", full: "holds", limit: MAX_OPEN_HOLDS };
+}
 
 /**
  * Throws if an equation of the ledger does not hold: then there is a bug, or somebody else wrote

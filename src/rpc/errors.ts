@@ -10,7 +10,7 @@ import {
 import { ErrorReason } from "../../gen/points/v1/error_reason_pb.ts";
 import { Abandoned, Draining, QueueFull } from "../commit/batcher.ts";
 import { CommandFailed, DatabaseUnavailable } from "../commit/commit.ts";
-import { faultOf } from "../store/faults.ts";
+import { isUnavailable } from "../store/faults.ts";
 
 type Reason = keyof typeof ErrorReason;
 type Outcome = "NOT_APPLIED" | "UNKNOWN";
@@ -141,7 +141,7 @@ export function thrownError(
   }
   if (thrown instanceof Abandoned) return abandonedError(thrown);
   // A read: a batch would say so itself.
-  if (faultOf(thrown) === "away") {
+  if (isUnavailable(thrown)) {
     return thrownError(new DatabaseUnavailable("NOT_APPLIED", thrown), report);
   }
   const isRolledBack = thrown instanceof CommandFailed;

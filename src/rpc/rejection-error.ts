@@ -72,6 +72,13 @@ export function rejectionError(rejection: Rejection): ConnectError {
     case "REFUND_EXCEEDS_ENTRY":
     case "ENTRY_NOT_REFUNDABLE":
       return stateError(rejection);
+    case "ACCOUNT_FULL":
+      return apiError({
+        code: Code.FailedPrecondition,
+        reason,
+        message: `the account has ${rejection.limit} open ${rejection.full}, and may not have more`,
+        metadata: { full: rejection.full, limit: String(rejection.limit) },
+      });
     case "TOTAL_TOO_LARGE":
       return apiError({
         code: Code.OutOfRange,

@@ -3,10 +3,11 @@ import type { Logger } from "pino";
 import { Abandoned } from "../commit/batcher.ts";
 import type { Account } from "../ledger/account.ts";
 import type { Orm } from "../store/orm.ts";
-import { readAccount, readAccounts } from "../store/read.ts";
+import { readAccounts, type Reading, readSequences } from "../store/read.ts";
 import { accountNotFound } from "./errors.ts";
 
 const POLL_MS = 250;
+const READ_MAX_ACCOUNTS = 500;
 
 /** Shows accounts as they change. */
 export type Watchers = {
@@ -21,12 +22,13 @@ export type Watchers = {
   close(): Promise<void>;
 };
 
-type Watcher = { readonly userId: string; seen: bigint; latest?: Account; wake: () => void };
+type Watcher = { readonly userId: string; seen: Reading; latest?: Account; wake: () => void };
 
 /**
- * All watchers of this server. While there are any, one query asks for the accounts of all of
- * them, four times a second: what another server changed shows up like our own changes, and
- * nobody pays for it on the way in.
+ * All watchers of this server. While there are any, one query asks for the last entries of all of
+ * their accounts, four times a second: what another server changed shows up like our own changes,
+ * and nobody pays for it on the way in. An account that changes by itself is read again when its
+ * instant has come, whether it is booked or not.
  */
 export function createWatchers(orm: Orm, log: Logger): Watchers {
   const watchers = new Set<Watcher>();
@@ -49,22 +51,34 @@ export function createWatchers(orm: Orm, log: Logger): Watchers {
 
   async function tell(): Promise<void> {
     const userIds = new Set([...watchers].map(({ userId }) => userId));
-    const accounts = await readAccounts(orm, [...userIds]);
-    const byUser = new Map(accounts.map((account) => [account.userId, account]));
-    for (const watcher of watchers) {
-      const account = byUser.get(watcher.userId);
-      if (account === undefined || account.sequence <= watcher.seen) continue;
-      watcher.seen = account.sequence;
-      watcher.latest = account;
+    const { now, sequences } = await readSequences(orm, [...userIds]);
+    const stale = [...watchers].filter(({ userId, seen }) => {
+      const { account, nextDue } = seen;
+      const isDue = nextDue !== null && nextDue <= now;
+      return isDue || (sequences.get(userId) ?? 0n) > account.sequence;
+    });
+    for (let at = 0; at < stale.length; at += READ_MAX_ACCOUNTS) {
+      await show(stale.slice(at, at + READ_MAX_ACCOUNTS));
+    }
+  }
+
+  async function show(stale: readonly Watcher[]): Promise<void> {
+    const readings = await readAccounts(orm, [...new Set(stale.map(({ userId }) => userId))]);
+    const byUser = new Map(readings.map((reading) => [reading.account.userId, reading]));
+    for (const watcher of stale) {
+      const reading = byUser.get(watcher.userId);
+      if (reading === undefined) continue;
+      watcher.seen = reading;
+      watcher.latest = reading.account;
       watcher.wake();
     }
   }
 
   async function* watch(userId: string, callSignal: AbortSignal): AsyncGenerator<Account> {
     const signal = AbortSignal.any([callSignal, closing.signal]);
-    const first = await readAccount(orm, userId);
+    const [first] = await readAccounts(orm, [userId]);
     if (first === undefined) throw accountNotFound(userId);
-    const watcher: Watcher = { userId, seen: first.sequence, latest: first, wake: () => {} };
+    const watcher: Watcher = { userId, seen: first, latest: first.account, wake: () => {} };
     const wakeUp = () => watcher.wake();
     signal.addEventListener("abort", wakeUp);
     watchers.add(watcher);

@@ -121,7 +121,7 @@ function batchMetrics(registry: Registry): Pick<Metrics, "batches" | "batched"> 
     labelNames: ["fault"],
     registers,
   });
-  for (const fault of ["retry", "away", "bug"]) retries.inc({ fault }, 0);
+  for (const fault of ["retry", "timeout", "cut", "away", "bug"]) retries.inc({ fault }, 0);
   const failures = new Counter({
     name: "points_batch_failures_total",
     help: "Batches that were given up because the database was away.",

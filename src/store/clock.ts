@@ -1,6 +1,6 @@
 import { type RawBuilder, sql } from "kysely";
 import type { Micros } from "../ledger/time.ts";
-import { fromTimestamptz } from "./instant.ts";
+import { fromTimestamptz, toTimestamptz } from "./instant.ts";
 import type { Run } from "./transaction.ts";
 
 /**
@@ -19,5 +19,10 @@ export async function databaseNow(
   return fromTimestamptz(rows[0]!.now);
 }
 
-/** What `databaseNow` read, in a statement that the transaction sent after it. */
+/** Has `NOW` be another instant than the clock's, for what the transaction sends from here on. */
+export async function setNow(run: Run, now: Micros): Promise<void> {
+  await run(sql`select set_config('points.now', ${toTimestamptz(now)}, true)`);
+}
+
+/** What `databaseNow` read or `setNow` said, in a statement that the transaction sent after it. */
 export const NOW = sql`(select current_setting('points.now')::timestamptz)`;

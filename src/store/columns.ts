@@ -58,6 +58,11 @@ export function times<T>(rows: readonly T[], value: (row: T) => Micros | null) {
   return sql`unnest(${arrayOf(rows.map(value), TIMESTAMPTZ)}::timestamptz[])`;
 }
 
+/** A column of type `boolean`. */
+export function booleans<T>(rows: readonly T[], value: (row: T) => boolean) {
+  return sql`unnest(${arrayOf(rows.map(value), BOOLEAN)}::boolean[])`;
+}
+
 /** A column of type `bytea`. */
 export function bytes<T>(rows: readonly T[], value: (row: T) => Uint8Array | null) {
   return sql`unnest(${arrayOf(rows.map(value), BYTEA)}::bytea[])`;
@@ -114,6 +119,15 @@ const SMALLINT: Type<number> = {
   write(to, _, at, value) {
     to.writeInt16BE(value, at);
     return 2;
+  },
+};
+
+const BOOLEAN: Type<boolean> = {
+  oid: 16,
+  sizeOf: () => 1,
+  write(to, _, at, value) {
+    to.writeUInt8(value ? 1 : 0, at);
+    return 1;
   },
 };
 

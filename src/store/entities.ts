@@ -104,7 +104,10 @@ export const RefundEntity = defineEntity({
   },
 });
 
-/** A named request that succeeded without an entry, and the account's sequence at that time. */
+/**
+ * A named request that succeeded without an entry of its own, and the account's sequence at that
+ * time; `madeEntry`: that entry is its answer.
+ */
 export const ReceiptEntity = defineEntity({
   name: "Receipt",
   tableName: "receipt",
@@ -113,5 +116,6 @@ export const ReceiptEntity = defineEntity({
     requestId: id().primary(),
     fingerprint: p.blob(),
     sequence: p.bigint(),
+    madeEntry: p.boolean(),
   },
 });

@@ -1,21 +1,32 @@
 /**
  * What an error of the database means for a batch:
  * - `retry`: the transaction was rolled back, through no fault of its own; again, at once.
+ * - `timeout`: it took longer than it may, for a lock, a statement, or between two of them. One of
+ *   its commands may be the reason.
+ * - `cut`: the session ended under it. One of its commands may be the reason.
  * - `away`: the database cannot be reached, or cannot take writes, for now.
  * - `bug`: anything else. It would come again.
  */
-export type Fault = "retry" | "away" | "bug";
+export type Fault = "retry" | "timeout" | "cut" | "away" | "bug";
 
 /** Reads an error of the ORM, of Kysely or of the driver. */
 export function faultOf(error: unknown): Fault {
   const code = sqlStateOf(error);
   if (RETRY.has(code) || isMadeMeanwhile(error)) return "retry";
+  if (TIMEOUT.has(code)) return "timeout";
+  if (CUT.has(code) || code.startsWith("08")) return "cut";
   if (AWAY.has(code) || AWAY_CLASSES.has(code.slice(0, 2))) return "away";
   // The driver's own errors carry no code.
-  return error instanceof Error && DRIVER_AWAY.test(error.message) ? "away" : "bug";
+  const { message } = error instanceof Error ? error : { message: "" };
+  if (/read timeout/i.test(message)) return "timeout";
+  if (/connection terminated|Client was closed|not queryable/i.test(message)) return "cut";
+  return /connection|timeout ex/i.test(message) ? "away" : "bug";
 }
 
-const DRIVER_AWAY = /connection|timeout ex|read timeout|Client was closed|not queryable/i;
+/** Whether the database is the reason, and the same may succeed another time. */
+export function isUnavailable(error: unknown): boolean {
+  return faultOf(error) !== "bug" && faultOf(error) !== "retry";
+}
 
 /** Another server has just made an account that this batch wanted to make. */
 function isMadeMeanwhile(error: unknown): boolean {
@@ -25,16 +36,25 @@ function isMadeMeanwhile(error: unknown): boolean {
 const RETRY = new Set([
   "40001", // serialization failure
   "40P01", // deadlock
-  "55P03", // lock timeout
+]);
+
+const TIMEOUT = new Set([
+  "25P03", // idle in a transaction: this process was stopped in it, or computed for too long
+  "55P03", // a lock
+  "57014", // a statement, or an operator who cancelled it
+]);
+
+const CUT = new Set([
+  "57P01", // terminated by an operator
+  "57P02", // another session has crashed
+  "ECONNRESET",
+  "EPIPE",
 ]);
 
 const AWAY = new Set([
   "25006", // read-only: a standby, after a failover
-  "25P03", // idle in a transaction: this process was stopped in it, and goes on
   "ECONNREFUSED",
-  "ECONNRESET",
   "ENOENT", // the socket is gone
-  "EPIPE",
   "ETIMEDOUT",
   "EHOSTUNREACH",
   "ENOTFOUND",
@@ -42,11 +62,10 @@ const AWAY = new Set([
 ]);
 
 const AWAY_CLASSES = new Set([
-  "08", // connection exceptions
   "28", // wrong user or password
   "3D", // no such database
   "53", // out of disk, memory or connections
-  "57", // shutting down, starting up, or terminated by an operator
+  "57", // shutting down, or starting up
   "58", // I/O errors
 ]);
 

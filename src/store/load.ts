@@ -1,35 +1,63 @@
-import type { Account } from "../ledger/account.ts";
-import { type AccountState, bareState } from "../ledger/state.ts";
-import { type Command, mostTaken } from "../ledger/command.ts";
+import { type Account, laterOf } from "../ledger/account.ts";
+import { DUE_MAX } from "../ledger/batch.ts";
+import { type Command, MAX_OPEN_HOLDS, mostTaken } from "../ledger/command.ts";
+import type { Hold } from "../ledger/hold.ts";
 import type { Allocation } from "../ledger/lot.ts";
+import { type AccountState, bareState } from "../ledger/state.ts";
+import type { Micros } from "../ledger/time.ts";
+import { setNow } from "./clock.ts";
 import type { Name } from "./columns.ts";
-import { loadHolds } from "./holds.ts";
+import { countOpenHolds, loadHolds, sumDueHolds } from "./holds.ts";
 import { type LotDemand, loadLots } from "./lots.ts";
-import type { Run } from "./transaction.ts";
 import { loadRefundables, type Refundable } from "./refunds.ts";
+import type { Run } from "./transaction.ts";
+
+type Accounts = ReadonlyMap<string, Account>;
 
 /**
- * Loads all of these users' accounts that the commands may read or change, or that is due. To be
- * sent behind what locks the accounts and what reads the clock.
+ * Loads all of these users' accounts that the commands may read or change, and of what is due as
+ * much as a batch books, with one hold more, so that it shows if that is not all. To be sent behind
+ * what locks the accounts and what reads the clock.
  *
  * @param locked the accounts that there are, by user id
+ * @param now what the clock said
  */
 export async function loadStates(
   run: Run,
   userIds: readonly string[],
   commands: readonly Command[],
-  locked: Promise<ReadonlyMap<string, Account>>,
+  locked: Promise<Accounts>,
+  now: Promise<Micros>,
 ): Promise<readonly AccountState[]> {
-  const holdsSent = loadHolds(run, userIds, names(commands, closedHold));
+  const [states, read] = await Promise.all([loadDue(run, userIds, commands, locked), now]);
+  const ahead = states.filter(({ account }) => account.updateTime > read);
+  if (ahead.length === 0) return states;
+  // The clock was set back. What is due by these accounts' own time was not due by the clock.
+  const accounts = new Map(ahead.map(({ account }) => [account.userId, account]));
+  await setNow(run, ahead.reduce((last, { account }) => laterOf(last, account.updateTime), read));
+  const ofAhead = commands.filter(({ userId }) => accounts.has(userId));
+  const again = await loadDue(run, [...accounts.keys()], ofAhead, Promise.resolve(accounts));
+  return [...states.filter(({ account }) => !accounts.has(account.userId)), ...again];
+}
+
+async function loadDue(
+  run: Run,
+  userIds: readonly string[],
+  commands: readonly Command[],
+  locked: Promise<Accounts>,
+): Promise<readonly AccountState[]> {
+  const holdsSent = loadHolds(run, userIds, names(commands, closedHold), DUE_MAX + 1);
+  const openHoldsSent = countOpenHolds(run, freezers(commands), MAX_OPEN_HOLDS);
   const refundablesSent = loadRefundables(run, names(commands, refundedEntry));
   const named = Promise.all([holdsSent, refundablesSent]).then(([holds, refundables]) => [
     ...names(commands, expiredLot),
-    ...[...holds].flatMap(([userId, ofUser]) => lotNames(userId, ofUser)),
+    ...lotsOfHolds(holds),
     ...refundables.flatMap(({ entry }) => lotNames(entry.userId, [entry])),
   ]);
-  const [accounts, holds, refundables, lots] = await Promise.all([
+  const [accounts, holds, openHolds, refundables, lots] = await Promise.all([
     locked,
     holdsSent,
+    openHoldsSent,
     refundablesSent,
     loadLots(run, demandsOf(userIds, commands), named),
   ]);
@@ -37,14 +65,50 @@ export async function loadStates(
 
   return [...accounts.values()].map((account) => {
     const { userId } = account;
-    const bare = bareState(account);
+    const ofUser = holds.get(userId) ?? [];
+    const open = openHolds.get(userId);
     return {
-      ...bare,
+      ...bareState(account),
       ...lots.get(userId),
-      holds: holds.get(userId) ?? bare.holds,
+      holds: ofUser,
+      otherHolds: open === undefined ? 0 : open - ofUser.filter(isOpen).length,
       ...refundablesOf(byUser.get(userId)),
     };
   });
+}
+
+/**
+ * Accounts for who only reads them: what is due by now is in them, holds as one that stands for all.
+ *
+ * @param accounts by user id
+ */
+export async function loadStatesToRead(
+  run: Run,
+  accounts: Accounts,
+): Promise<readonly AccountState[]> {
+  const userIds = [...accounts.keys()];
+  const holdsSent = sumDueHolds(run, userIds);
+  const [holds, lots] = await Promise.all([
+    holdsSent,
+    loadLots(run, demandsOf(userIds, []), holdsSent.then(lotsOfHolds)),
+  ]);
+  return [...accounts.values()].map((account) => {
+    const { userId } = account;
+    return { ...bareState(account), ...lots.get(userId), holds: holds.get(userId) ?? [] };
+  });
+}
+
+function isOpen({ status }: Hold): boolean {
+  return status === "open";
+}
+
+function freezers(commands: readonly Command[]): readonly string[] {
+  const freezes = commands.filter(({ kind }) => kind === "freeze");
+  return [...new Set(freezes.map(({ userId }) => userId))];
+}
+
+function lotsOfHolds(holds: ReadonlyMap<string, readonly Hold[]>): readonly Name[] {
+  return [...holds].flatMap(([userId, ofUser]) => lotNames(userId, ofUser));
 }
 
 function refundablesOf(ofUser: readonly Refundable[] | undefined) {

@@ -1,5 +1,5 @@
 import { sql } from "kysely";
-import { compareBurnOrder, type Lot, sumLots } from "../ledger/lot.ts";
+import { compareBurnOrder, isOpen, type Lot, sumLots } from "../ledger/lot.ts";
 import type { AccountState } from "../ledger/state.ts";
 import { NOW } from "./clock.ts";
 import { fromTimestamptz } from "./instant.ts";
@@ -63,8 +63,8 @@ async function loadOpenLots(
   return new Map([...byUser, ...demanded]);
 }
 
-/** What all open lots of a user have together, beside one of them. */
-type SummedLotRow = LotRow & { all_remaining: string; all_frozen: string };
+/** What all open lots of a user have together, and how many they are, beside one of them. */
+type SummedLotRow = LotRow & { all_remaining: string; all_frozen: string; all_count: string };
 
 /** Of users with many lots: those that burn first, enough for the demand, and those that are due. */
 async function loadDemandedLots(
@@ -72,10 +72,11 @@ async function loadDemandedLots(
   demands: readonly LotDemand[],
 ): Promise<readonly SummedLotRow[]> {
   const { rows } = await run(sql<SummedLotRow>`
-    select ${COLUMNS}, all_remaining, all_frozen from (
+    select ${COLUMNS}, all_remaining, all_frozen, all_count from (
       select lot.*,
         sum(remaining) over (partition by user_id) as all_remaining,
         sum(frozen) over (partition by user_id) as all_frozen,
+        count(*) over (partition by user_id) as all_count,
         sum(case when due then 0 else remaining end) over (
           partition by user_id order by ${BURN_ORDER}
         ) as supply
@@ -109,11 +110,13 @@ function toLoadedLots(rows: readonly (LotRow | SummedLotRow)[]): LoadedLots {
   const lots = rows.map(toLot).toSorted(compareBurnOrder);
   const sums = rows.find((row) => "all_remaining" in row);
   const { remaining, frozen } = sumLots(lots);
+  const open = lots.filter(isOpen).length;
   return {
     lots,
     otherLots: {
       remaining: BigInt(sums?.all_remaining ?? remaining) - remaining,
       frozen: BigInt(sums?.all_frozen ?? frozen) - frozen,
+      count: Number(sums?.all_count ?? open) - open,
     },
   };
 }

@@ -13,6 +13,12 @@ import { MIGRATIONS } from "./migrations/list.ts";
 /** The ORM, which owns the pool of connections to one database. */
 export type Orm = MikroORM;
 
+/** How long a transaction may be idle between two statements. */
+export const TRANSACTION_MAX_MS = 5_000;
+
+/** How long a statement waits for a lock. */
+export const LOCK_MAX_MS = 2_000;
+
 /** A unit of work: `orm.em.fork()`, thrown away after its transaction. */
 export type EntityManager = Orm["em"];
 
@@ -49,7 +55,8 @@ export async function openOrm(url: string, poolMax: number, answerMaxMs = 0): Pr
       // right whatever the statistics of a young table say: nothing that we ask has a reason to
       // read a whole one.
       options:
-        "-c timezone=UTC -c lock_timeout=2s -c idle_in_transaction_session_timeout=5s " +
+        `-c timezone=UTC -c lock_timeout=${LOCK_MAX_MS} ` +
+        `-c idle_in_transaction_session_timeout=${TRANSACTION_MAX_MS} ` +
         "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off",
     },
   });

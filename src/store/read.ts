@@ -1,50 +1,92 @@
 import { sql } from "kysely";
-import type { Account } from "../ledger/account.ts";
+import { type Account, timeOf } from "../ledger/account.ts";
 import { bookDue } from "../ledger/due.ts";
 import type { Entry, EntryKind } from "../ledger/entry.ts";
 import type { Hold } from "../ledger/hold.ts";
 import type { Lot } from "../ledger/lot.ts";
 import type { Micros } from "../ledger/time.ts";
 import { type AccountRow, toAccount } from "./accounts.ts";
-import { databaseNow } from "./clock.ts";
+import { databaseNow, NOW } from "./clock.ts";
+import { rowsOf, textArray, texts } from "./columns.ts";
 import { AccountEntity } from "./entities.ts";
 import { type EntryRow, toEntry } from "./entries.ts";
 import { type HoldRow, toHold } from "./holds.ts";
-import { toTimestamptz } from "./instant.ts";
-import { loadStates } from "./load.ts";
+import { fromTimestamptz, toTimestamptz } from "./instant.ts";
+import { loadStatesToRead } from "./load.ts";
 import { type LotRow, toLot } from "./lots.ts";
 import type { Orm } from "./orm.ts";
-import { inSnapshot } from "./transaction.ts";
+import { inSnapshot, type Run } from "./transaction.ts";
 
 // Reads that lock nothing and write nothing.
 
-/**
- * An account with the figures that it has at this instant: what is due counts as booked, though
- * nothing is. Undefined if there is none.
- */
+/** An account as it is at an instant, and when it changes by itself. */
+export type Reading = {
+  /** With the figures that it has then: what is due counts as booked, though nothing is. */
+  readonly account: Account;
+  /** The first instant after it at which something is due; null: none. */
+  readonly nextDue: Micros | null;
+};
+
+/** An account as it is now; undefined if there is none. */
 export async function readAccount(orm: Orm, userId: string): Promise<Account | undefined> {
-  return inSnapshot(orm, async (run) => {
-    const { rows } = await run(
-      sql<AccountRow>`select * from points.account where user_id = ${userId}`,
-    );
-    if (rows[0] === undefined) return undefined;
-    const account = toAccount(rows[0]);
-    const now = await databaseNow(run);
-    const accounts = Promise.resolve(new Map([[userId, account]]));
-    const [state] = await loadStates(run, [userId], [], accounts);
-    const { balance, frozen, totalExpired } = bookDue(state!, { kind: "open", userId }, now).state
-      .account;
-    return { ...account, balance, frozen, totalExpired };
-  });
+  const [reading] = await readAccounts(orm, [userId]);
+  return reading?.account;
 }
 
-/** The rows of these users' accounts, as the last entry left them. */
+/** These users' accounts as they are now, those that there are. */
 export async function readAccounts(
   orm: Orm,
   userIds: readonly string[],
-): Promise<readonly Account[]> {
-  const rows = await orm.em.fork().find(AccountEntity, { userId: { $in: [...userIds] } });
-  return rows.map(plain);
+): Promise<readonly Reading[]> {
+  return inSnapshot(orm, async (run) => {
+    const { rows } = await run(
+      sql<AccountRow>`select * from points.account where user_id = any(${textArray(userIds)})`,
+    );
+    const accounts = new Map(rows.map((row) => [row.user_id, toAccount(row)]));
+    const now = await databaseNow(run);
+    const states = await loadStatesToRead(run, accounts);
+    const next = await nextDueOf(run, [...accounts.keys()]);
+    return states.map((state) => {
+      const { account } = state;
+      const booked = bookDue(state, timeOf(account, now)).state.account;
+      const { balance, frozen, totalExpired } = booked;
+      const nextDue = next.get(account.userId) ?? null;
+      return { account: { ...account, balance, frozen, totalExpired }, nextDue };
+    });
+  });
+}
+
+/** By user id; a user of whom nothing will be due is missing. */
+async function nextDueOf(run: Run, userIds: readonly string[]): Promise<Map<string, Micros>> {
+  const { rows } = await run(sql<{ user_id: string; next_due: string | null }>`
+    select user_id, least(
+      (select min(expire_time) from points.lot
+        where lot.user_id = asked.user_id and open and remaining > 0 and expire_time > ${NOW}),
+      (select min(expire_time) from points.hold
+        where hold.user_id = asked.user_id and status = 'open' and expire_time > ${NOW})
+    ) as next_due
+    from ${rowsOf({ user_id: texts(userIds, (userId) => userId) })} as asked`);
+  return new Map(
+    rows.flatMap(({ user_id, next_due }) =>
+      next_due === null ? [] : [[user_id, fromTimestamptz(next_due)]],
+    ),
+  );
+}
+
+/** The numbers of these users' last entries, by user id, and the database's time. */
+export async function readSequences(
+  orm: Orm,
+  userIds: readonly string[],
+): Promise<{ now: Micros; sequences: ReadonlyMap<string, bigint> }> {
+  const { rows } = await sql<{ now: string; user_id: string | null; sequence: string }>`
+    select statement_timestamp() as now, user_id, sequence
+    from (select) as one left join points.account on user_id = any(${[...userIds]}::text[])`.execute(
+    orm.em.fork().getKysely(),
+  );
+  const found = rows.flatMap(({ user_id, sequence }) =>
+    user_id === null ? [] : [[user_id, BigInt(sequence)] as const],
+  );
+  return { now: fromTimestamptz(rows[0]!.now), sequences: new Map(found) };
 }
 
 /** Whether a user has an account. */
@@ -147,32 +189,20 @@ export async function readHolds(
   before: bigint | undefined,
   limit: number,
 ): Promise<readonly Hold[]> {
+  // Of those that are open there are a bounded number, which an index has for itself: without the
+  // offset, the planner would look through the closed ones for them.
+  const ofUser = openOnly
+    ? sql`(select * from points.hold where user_id = ${userId} and status = 'open'
+        and expire_time > statement_timestamp() offset 0)`
+    : sql`(select * from points.hold where user_id = ${userId})`;
   const { rows } = await sql<HoldRow & { due: boolean }>`
     select *, status = 'open' and expire_time <= statement_timestamp() as due
-    from points.hold
-    where user_id = ${userId} and number < ${before ?? 2n ** 63n - 1n}
-      and (not ${openOnly}::boolean or (status = 'open' and expire_time > statement_timestamp()))
+    from ${ofUser} as hold
+    where number < ${before ?? 2n ** 63n - 1n}
     order by number desc
     limit ${limit}`.execute(orm.em.fork().getKysely());
   return rows.map((row) => {
     const hold = toHold(row);
     return row.due ? { ...hold, status: "expired" } : hold;
   });
-}
-
-/** Without what the ORM adds to a row. */
-function plain(account: Account): Account {
-  return {
-    userId: account.userId,
-    sequence: account.sequence,
-    balance: account.balance,
-    frozen: account.frozen,
-    totalRecharged: account.totalRecharged,
-    totalConsumed: account.totalConsumed,
-    totalExpired: account.totalExpired,
-    totalRefunded: account.totalRefunded,
-    hash: account.hash,
-    createTime: account.createTime,
-    updateTime: account.updateTime,
-  };
 }

@@ -52,7 +52,7 @@ type SeenRow = {
   user_id: string;
   request_id: string;
   fingerprint: Uint8Array;
-  /** Of the entry that it made, or of the newest that it found. */
+  /** Of the entry that it was answered with, or of the newest that it found. */
   sequence: string;
   made_entry: boolean;
 };
@@ -72,7 +72,7 @@ async function findSeen(
       (select user_id, request_id, fingerprint, sequence, true as made_entry from points.entry
         where entry.user_id = asked.user_id and entry.request_id = asked.request_id limit 1)
       union all
-      (select user_id, request_id, fingerprint, sequence, false from points.receipt
+      (select user_id, request_id, fingerprint, sequence, made_entry from points.receipt
         where receipt.user_id = asked.user_id and receipt.request_id = asked.request_id limit 1)
     ) as seen`);
   return rows;

@@ -3,7 +3,7 @@ import type { Account } from "../ledger/account.ts";
 import type { Changes } from "../ledger/batch.ts";
 import type { Entry } from "../ledger/entry.ts";
 import type { Allocation } from "../ledger/lot.ts";
-import { bigints, bytes, insertInto, rowsOf, smallints, texts, times } from "./columns.ts";
+import { bigints, booleans, bytes, insertInto, rowsOf, smallints, texts, times } from "./columns.ts";
 import type { Run } from "./transaction.ts";
 
 /**
@@ -153,6 +153,7 @@ async function insertReceipts(run: Run, receipts: Changes["receipts"]): Promise<
       request_id: texts(receipts, ({ request }) => request.id),
       fingerprint: bytes(receipts, ({ request }) => request.fingerprint),
       sequence: bigints(receipts, ({ account }) => account.sequence),
+      made_entry: booleans(receipts, ({ entry }) => entry !== undefined),
     }),
   );
 }

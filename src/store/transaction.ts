@@ -1,5 +1,5 @@
 import { type QueryResult, type RawBuilder, sql } from "kysely";
-import type { Orm } from "./orm.ts";
+import { LOCK_MAX_MS, type Orm, TRANSACTION_MAX_MS } from "./orm.ts";
 
 /**
  * Sends a statement at once and gives its result. Statements run in the order in which they were
@@ -18,10 +18,13 @@ export type Transaction = {
  * `commit`. Each statement is prepared once a connection, since planning it costs more than running
  * it. Whatever fails, the connection goes back to the pool: the EntityManager's own `begin`,
  * `commit` and `rollback` keep it for ever if it dies under them, and the pool would run dry.
+ *
+ * @param limitMs how long a statement, or a pause between two, may take, but for COMMIT
  */
 export async function inTransaction<T>(
   orm: Orm,
   work: (transaction: Transaction, commit: () => Promise<void>) => Promise<T>,
+  limitMs = TRANSACTION_MAX_MS,
 ): Promise<T> {
   const pool = await orm.driver.getConnection().getNativeClient();
   const client = await pool.connect();
@@ -29,7 +32,7 @@ export async function inTransaction<T>(
   let failure: unknown;
   let broken: unknown;
   try {
-    const begun = client.query("begin");
+    const begun = client.query(`begin${within(limitMs)}`);
     begun.catch(() => {}); // Whoever waits for a statement is told.
     const run: Run = async (statement) => {
       if (isEnded) throw new Error("the transaction has ended");
@@ -47,6 +50,8 @@ export async function inTransaction<T>(
     };
     const commit = async () => {
       isEnded = true;
+      // COMMIT may have to wait for a standby, as long as it takes.
+      if (limitMs < TRANSACTION_MAX_MS) void client.query("set local statement_timeout = 0");
       const { command } = await client.query("commit");
       // A transaction that has failed is rolled back at COMMIT, and that is no error.
       if (command !== "COMMIT") throw new Error("COMMIT rolled back");
@@ -59,6 +64,14 @@ export async function inTransaction<T>(
     }
     client.release(broken !== undefined);
   }
+}
+
+/** The limits that a connection has by itself are enough where the limit is the usual one. */
+function within(limitMs: number): string {
+  if (limitMs >= TRANSACTION_MAX_MS) return "";
+  const lockMs = Math.ceil((limitMs * LOCK_MAX_MS) / TRANSACTION_MAX_MS);
+  return `; set local statement_timeout = ${limitMs}; set local lock_timeout = ${lockMs};
+    set local idle_in_transaction_session_timeout = ${limitMs}`;
 }
 
 /** Runs reads that see the database as it was at the first of them, and that write nothing. */

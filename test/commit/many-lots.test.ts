@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { commit } from "../../src/commit/commit.ts";
 import { UNOBSERVED } from "../../src/commit/observer.ts";
 import type { Command } from "../../src/ledger/command.ts";
 import { databaseNow } from "../../src/store/clock.ts";
 import type { Fault } from "../../src/store/faults.ts";
 import { auditDatabase } from "../support/audit.ts";
+import { commitAll } from "../support/commit-all.ts";
 import { consume, expireLot, freeze, recharge, refund, release } from "../support/commands.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { entryLine } from "../support/statement.ts";
@@ -61,8 +61,8 @@ const cases: [title: string, ofBatch: Command[], said: string[]][] = [
 test.for(cases)("%s", async ([title, ofBatch, said]) => {
   const userId = title.replaceAll(" ", "-");
   const aim = (command: Command): Command => ({ ...command, userId });
-  await commit(database.orm, Array.from({ length: 40 }, () => aim(recharge(5n))));
-  const results = await commit(database.orm, ofBatch.map(aim));
+  await commitAll(database.orm, Array.from({ length: 40 }, () => aim(recharge(5n))));
+  const results = await commitAll(database.orm, ofBatch.map(aim));
   const lines = results.map((result) => {
     if (result instanceof Error) throw result;
     if ("reason" in result) return result.reason;
@@ -74,13 +74,13 @@ test.for(cases)("%s", async ([title, ofBatch, said]) => {
 test("accounts with few lots and with many share a batch", async () => {
   const lotCounts = { few: 15, limit: 16, more: 17 };
   const users = Object.entries(lotCounts);
-  await commit(
+  await commitAll(
     database.orm,
     users.flatMap(([userId, count]) =>
       Array.from({ length: count }, (): Command => ({ ...recharge(5n), userId })),
     ),
   );
-  const results = await commit(
+  const results = await commitAll(
     database.orm,
     users.map(([userId, count]): Command => ({ ...consume(BigInt(count) * 5n), userId })),
   );
@@ -89,11 +89,11 @@ test("accounts with few lots and with many share a batch", async () => {
 
 test("a closed lot to which two commands of a batch give back is there once", async () => {
   const aim = (command: Command): Command => ({ ...command, userId: "giving-back" });
-  await commit(database.orm, [recharge(5n), consume(5n)].map(aim));
+  await commitAll(database.orm, [recharge(5n), consume(5n)].map(aim));
   const faults: Fault[] = [];
   const observer = { ...UNOBSERVED, retried: (fault: Fault) => void faults.push(fault) };
   const twice = [refund(2n, 2n), refund(2n, 3n)].map(aim);
-  const results = await commit(database.orm, twice, databaseNow, observer);
+  const results = await commitAll(database.orm, twice, databaseNow, observer);
   expect(results).toMatchObject([{ account: { balance: 2n } }, { account: { balance: 5n } }]);
   expect(faults).toEqual([]);
 });

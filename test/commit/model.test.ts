@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { commit } from "../../src/commit/commit.ts";
 import { UNOBSERVED } from "../../src/commit/observer.ts";
 import type { Command } from "../../src/ledger/command.ts";
 import type { Fault } from "../../src/store/faults.ts";
 import { auditDatabase } from "../support/audit.ts";
+import { commitAll } from "../support/commit-all.ts";
 import { expectSame } from "../support/compare.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { Model } from "../support/model.ts";
@@ -33,7 +33,7 @@ test("what is committed is what the naive model says, for 5,000 random commands"
         const ofRun = commands.map((command): Command => {
           return model.aim({ ...command, userId: `${command.userId}-${runs}` });
         });
-        const results = await commit(database.orm, ofRun, stoppedClock(now), observer);
+        const results = await commitAll(database.orm, ofRun, stoppedClock(now), observer);
         for (const [index, result] of results.entries()) {
           if (result instanceof Error) throw result;
           expectSame(result, model.run(ofRun[index]!, now));

@@ -1,10 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { emptyAccount, MAX_TOTAL } from "../../src/ledger/account.ts";
 import { type AccountState, assertSound, bareState } from "../../src/ledger/state.ts";
-import { apply } from "../../src/ledger/apply.ts";
 import type { Command, Expiration, ExpireTarget } from "../../src/ledger/command.ts";
 import { LAST_INSTANT } from "../../src/ledger/time.ts";
-import { NOW, outcome, stateOf } from "../support/statement.ts";
+import { decideAt, entryLine, NOW, outcome, stateOf } from "../support/statement.ts";
 
 const nobody = { userId: "ada", request: undefined, metadata: new Map(), caller: "" };
 const consume = (points: bigint): Command => ({
@@ -87,14 +86,14 @@ describe("Consume burns", () => {
   });
 });
 
-describe("what is due is booked first, in an entry of its own", () => {
+describe("what is due is booked first, in an entry for each instant", () => {
   const lots = ["#1: 40 of 40, expires now", "#2: 7 of 9, expires -1", "#3: 20 of 20"];
-  const booked = "4 expire 47: 7 of #2, 40 of #1";
+  const booked = ["4 expire 7: 7 of #2", "5 expire 40: 40 of #1"];
 
   test("by Consume, which can no longer spend it", () => {
     expect(outcome(stateOf(lots), consume(20n))).toEqual({
-      entries: [booked, "5 consume 20: 20 of #3"],
-      answer: "5 consume 20: 20 of #3",
+      entries: [...booked, "6 consume 20: 20 of #3"],
+      answer: "6 consume 20: 20 of #3",
       lots: ["#1: 0 of 40, expires now", "#2: 0 of 9, expires -1", "#3: 0 of 20"],
       balance: 0n,
     });
@@ -102,47 +101,48 @@ describe("what is due is booked first, in an entry of its own", () => {
 
   test("by Recharge, whose lot has the number after it", () => {
     const { entries, lots: after } = outcome(stateOf(lots), recharge(5n));
-    expect(entries).toEqual([booked, "5 recharge 5: 5 of #5"]);
-    expect(after).toContain("#5: 5 of 5");
+    expect(entries).toEqual([...booked, "6 recharge 5: 5 of #6"]);
+    expect(after).toContain("#6: 5 of 5");
   });
 
   test("by GetOrCreate, whose answer has no entry", () => {
     const { entries, answer, balance } = outcome(stateOf(lots), { kind: "open", userId: "ada" });
     expect({ entries, answer, balance }).toEqual({
-      entries: [booked],
+      entries: booked,
       answer: undefined,
       balance: 20n,
     });
   });
 
-  test("by Expire of what is due, as its own entry", () => {
+  test("by Expire of what is due, which the last of them answers", () => {
     const { entries, answer } = outcome(stateOf(lots), expire(due));
-    expect({ entries, answer }).toEqual({ entries: [booked], answer: booked });
+    expect({ entries, answer }).toEqual({ entries: booked, answer: booked[1] });
   });
 
   test("by Expire of a lot that is due, which then finds nothing left of it", () => {
     const { entries, answer } = outcome(stateOf(lots), expire({ kind: "lot", lot: 1n }));
-    expect({ entries, answer }).toEqual({ entries: [booked], answer: undefined });
+    expect({ entries, answer }).toEqual({ entries: booked, answer: undefined });
   });
 
-  test("but not by a command that is refused", () => {
-    expect(outcome(stateOf(lots), consume(21n))).toEqual({
-      refused: { reason: "INSUFFICIENT_POINTS", balance: 20n, required: 21n, shortfall: 1n },
-    });
+  test("by a command that is refused as well", () => {
+    const refused = { reason: "INSUFFICIENT_POINTS", balance: 20n, required: 21n, shortfall: 1n };
+    const decided = decideAt(stateOf(lots), consume(21n), NOW);
+    expect(decided.refused).toEqual(refused);
+    expect(decided.entries.map(entryLine)).toEqual(booked);
   });
 
-  test("with the request that asked for it, and without one otherwise", () => {
+  test("at its instant, and without the request, whoever asked for it", () => {
     const request = { id: "r", fingerprint: new Uint8Array(32) };
-    const metadata = new Map([["why", "nightly"]]);
-    const named = { request, metadata, caller: "billing" };
-    const command: Command = { kind: "expire", userId: "ada", ...named, target: due };
-    const asked = apply(stateOf(lots), command, NOW);
-    const byTheWay = apply(stateOf(lots), { ...consume(1n), ...named }, NOW);
-    if ("reason" in asked || "reason" in byTheWay) throw new Error("refused");
-    expect(asked.entries[0]).toMatchObject(named);
+    const named = { request, metadata: new Map([["why", "nightly"]]), caller: "billing" };
     const nameless = { request: undefined, metadata: new Map(), caller: "" };
-    expect(byTheWay.entries[0]).toMatchObject(nameless);
-    expect(byTheWay.entries[1]).toMatchObject({ request, metadata });
+    const dueEntries = [
+      { ...nameless, time: NOW - 1n },
+      { ...nameless, time: NOW },
+    ];
+    const command: Command = { kind: "expire", userId: "ada", ...named, target: due };
+    expect(decideAt(stateOf(lots), command, NOW + 9n).entries).toMatchObject(dueEntries);
+    const { entries } = decideAt(stateOf(lots), { ...consume(1n), ...named }, NOW + 9n);
+    expect(entries).toMatchObject([...dueEntries, { ...named, time: NOW + 9n }]);
   });
 });
 
@@ -205,7 +205,7 @@ describe("Recharge", () => {
 
   test("may reach the last total exactly, and the last instant", () => {
     const almost = withTotal(MAX_TOTAL - 5n);
-    expect(apply(almost, recharge(5n), NOW)).not.toHaveProperty("reason");
+    expect(decideAt(almost, recharge(5n), NOW).refused).toBeUndefined();
     const ttl = LAST_INSTANT - NOW;
     expect(outcome(undefined, recharge(1n, { kind: "after", ttl }))).toHaveProperty("answer");
   });

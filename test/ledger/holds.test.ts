@@ -1,7 +1,6 @@
 import { inspect } from "node:util";
 import { describe, expect, test } from "vitest";
 import type { AccountState } from "../../src/ledger/state.ts";
-import { apply } from "../../src/ledger/apply.ts";
 import { answer, changesOf, startBatch } from "../../src/ledger/batch.ts";
 import { type Command, HOLD_TTL } from "../../src/ledger/command.ts";
 import { LAST_INSTANT } from "../../src/ledger/time.ts";
@@ -21,7 +20,7 @@ import {
   release,
   settle,
 } from "../support/commands.ts";
-import { NOW, outcome, play, stateOf, type Step } from "../support/statement.ts";
+import { decideAt, entryLine, NOW, outcome, play, stateOf, type Step } from "../support/statement.ts";
 
 describe("Freeze sets aside", () => {
   const cases: [title: string, lots: string[], points: bigint, entry: string, after: string[]][] = [
@@ -210,7 +209,7 @@ describe("Settle spends", () => {
     expect(play(state, [[49n, release(2n)]]).answer).toBe("3 release 5 of hold 2: 5 of #1");
     for (const command of [settle(2n), release(2n)]) {
       for (const at of [50n, 51n]) {
-        expect(apply(state, command, NOW + at)).toEqual({ reason: "HOLD_EXPIRED", hold: 2n });
+        expect(decideAt(state, command, NOW + at).refused).toEqual({ reason: "HOLD_EXPIRED", hold: 2n });
       }
     }
   });
@@ -246,7 +245,6 @@ describe("a hold that is due is released by the next command", () => {
     ["Consume of the points that came back", consume(5n), "4 consume 5: 5 of #1"],
     ["Freeze of them", freeze(5n), "4 freeze 5 until +100: 5 of #1"],
     ["Expire of them", expireLot(1n), "4 expire 5: 5 of #1"],
-    ["Expire of what is due, whose answer it is not", expire(DUE), undefined],
   ];
   test.each(cases)("%s", (_, command, ownEntry) => {
     const { state } = play(stateOf(["#1: 5 of 5"]), [[0n, freeze(4n)]]);
@@ -256,9 +254,17 @@ describe("a hold that is due is released by the next command", () => {
     expect(played.holds[0]).toBe("#2: 4 expired");
   });
 
-  test("but not by one that is refused", () => {
+  test("by one that is refused as well", () => {
     const { state } = play(stateOf(["#1: 5 of 5"]), [[0n, freeze(4n)]]);
-    expect(apply(state, consume(6n), NOW + 50n)).toMatchObject({ balance: 5n, shortfall: 1n });
+    const decided = decideAt(state, consume(6n), NOW + 50n);
+    expect(decided.refused).toMatchObject({ balance: 5n, shortfall: 1n });
+    expect(decided.entries.map(entryLine)).toEqual([released]);
+  });
+
+  test("by Expire of what is due, whose answer it is", () => {
+    const { state } = play(stateOf(["#1: 5 of 5"]), [[0n, freeze(4n)]]);
+    const played = play(state, [[50n, expire(DUE)]]);
+    expect([played.journal, played.answer]).toEqual([[released], released]);
   });
 
   test("the earliest first, then the lowest number, each in an entry of the ledger's own", () => {
@@ -272,8 +278,7 @@ describe("a hold that is due is released by the next command", () => {
     const { state } = play(stateOf(["#1: 99 of 99"]), steps);
     const request = { id: "r", fingerprint: new Uint8Array(32) };
     const metadata = new Map([["why", "test"]]);
-    const applied = apply(state, { ...consume(1n), request, metadata }, NOW + 30n);
-    if ("reason" in applied) throw new Error("refused");
+    const applied = decideAt(state, { ...consume(1n), request, metadata }, NOW + 30n);
     const { journal, holds } = play(state, [[30n, consume(1n)]]);
     expect(journal).toEqual([
       "7 release 2 of hold 3: 2 of #1",
@@ -309,11 +314,15 @@ describe("a hold that is due is released by the next command", () => {
     expect(played.lots).toEqual(["#1: 0 of 5, expires +20", "#2: 4 of 5"]);
   });
 
-  test("and Expire of what is due answers with what expired, the hold's points among it", () => {
+  test("and Expire of what is due answers with what expired last, the hold's points", () => {
     const { state } = play(stateOf(["#1: 5 of 5, expires +20"]), [[0n, freeze(3n)]]);
     const played = play(state, [[50n, expire(DUE)]]);
-    expect(played.journal).toEqual(["3 release 3 of hold 2: 3 of #1", "4 expire 5: 5 of #1"]);
-    expect(played.answer).toBe("4 expire 5: 5 of #1");
+    expect(played.journal).toEqual([
+      "3 expire 2: 2 of #1",
+      "4 release 3 of hold 2: 3 of #1",
+      "5 expire 3: 3 of #1",
+    ]);
+    expect(played.answer).toBe("5 expire 3: 3 of #1");
   });
 });
 
@@ -467,7 +476,7 @@ describe("a command about a hold is refused, and changes nothing:", () => {
   ];
   test.each(cases)("%s", (_, before, command, refusal) => {
     const kept = inspect(before, { depth: null });
-    expect(apply(before, command, NOW + 60n)).toEqual(refusal);
+    expect(decideAt(before, command, NOW + 60n).refused).toEqual(refusal);
     expect(inspect(before, { depth: null })).toBe(kept);
   });
 });

@@ -33,7 +33,9 @@ function play(steps: readonly Step[], note: (outcome: string) => void): readonly
   let now = 1n;
   for (const { laterBy, commands } of steps) {
     now += laterBy;
-    const batch = startBatch(now, [...states.values()], repeats);
+    const users = new Set(commands.map(({ userId }) => userId));
+    const found = [...states].flatMap(([userId, state]) => (users.has(userId) ? [state] : []));
+    const batch = startBatch(now, found, repeats);
     for (const unaimed of commands) {
       const command = model.aim(unaimed);
       const expected = model.run(command, now);
@@ -41,7 +43,7 @@ function play(steps: readonly Step[], note: (outcome: string) => void): readonly
       note(outcomeOf(command.kind, expected));
     }
     changesOf(batch);
-    states = batch.states;
+    states = new Map([...states, ...batch.states]);
     repeats = batch.repeats;
     journal.push(...batch.entries);
   }

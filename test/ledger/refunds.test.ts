@@ -2,7 +2,6 @@ import { inspect } from "node:util";
 import { describe, expect, test } from "vitest";
 import { MAX_TOTAL } from "../../src/ledger/account.ts";
 import type { AccountState } from "../../src/ledger/state.ts";
-import { apply } from "../../src/ledger/apply.ts";
 import { answer, changesOf, startBatch } from "../../src/ledger/batch.ts";
 import type { Command } from "../../src/ledger/command.ts";
 import { LAST_INSTANT } from "../../src/ledger/time.ts";
@@ -17,7 +16,7 @@ import {
   release,
   settle,
 } from "../support/commands.ts";
-import { NOW, play, stateOf, type Step } from "../support/statement.ts";
+import { decideAt, NOW, play, stateOf, type Step } from "../support/statement.ts";
 
 describe("Refund gives back", () => {
   // Entry 4 spent 25: 10 of lot 3, 10 of lot 2, 5 of lot 1.
@@ -172,7 +171,7 @@ describe("Refund to a lot past its time", () => {
         "is booked as expired right after",
         30n,
         refund(4n),
-        ["5 refund 25 of entry 4: 5 of #3, 10 of #1, 10 of #2", "6 expire 20: 10 of #2, 10 of #1"],
+        ["5 refund 25 of entry 4: 5 of #3, 10 of #1, 10 of #2", "6 expire 20: 10 of #1, 10 of #2"],
         [
           "#1: 0 of 10, expires +20, priority 5",
           "#2: 0 of 10, expires +30, priority 3",
@@ -378,7 +377,7 @@ describe("a refund is refused, and changes nothing:", () => {
   ];
   test.each(cases)("%s", (_, before, command, refusal) => {
     const kept = inspect(before, { depth: null });
-    expect(apply(before, command, NOW)).toEqual(refusal);
+    expect(decideAt(before, command, NOW).refused).toEqual(refusal);
     expect(inspect(before, { depth: null })).toBe(kept);
   });
 
@@ -395,12 +394,12 @@ describe("all refunds of an entry together", () => {
     let { state } = play(stateOf(lots), [[0n, consume(10n)]]);
     let back = 0n;
     for (let attempt = 0; attempt < 12; attempt += 1) {
-      const applied = apply(state, refund(4n, part), NOW + 1n);
-      const refused = "reason" in applied ? applied : undefined;
+      const applied = decideAt(state, refund(4n, part), NOW + 1n);
+      const { refused } = applied;
       const refundable = 10n - back;
       expect(refused).toEqual(refundable >= part ? undefined : tooMuch(refundable, part));
-      if ("reason" in applied) continue;
-      state = applied.state;
+      if (refused !== undefined) continue;
+      state = applied.state!;
       back += part;
     }
     expect(back).toBe((10n / part) * part);

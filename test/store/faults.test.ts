@@ -11,7 +11,7 @@ beforeAll(async () => {
 });
 afterAll(() => database.close());
 
-describe("counts as a database that is away:", () => {
+describe("a database that cannot be asked is told by the driver's words:", () => {
   test("a pool that is used up", async () => {
     const pool = new pg.Pool({
       connectionString: database.url,
@@ -26,7 +26,7 @@ describe("counts as a database that is away:", () => {
 
   test("an answer that does not come", async () => {
     const client = await connect({ query_timeout: 50 });
-    expect(faultOf(await failureOf(client.query("select pg_sleep(60)")))).toBe("away");
+    expect(faultOf(await failureOf(client.query("select pg_sleep(60)")))).toBe("timeout");
   });
 
   test("a connection that is ended while it is asked, and one that was ended before", async () => {
@@ -34,8 +34,8 @@ describe("counts as a database that is away:", () => {
     const [row] = (await client.query<{ pid: number }>("select pg_backend_pid() as pid")).rows;
     const asked = failureOf(client.query("select pg_sleep(60)"));
     await database.query("select pg_terminate_backend($1)", [row!.pid]);
-    expect(faultOf(await asked)).toBe("away");
-    expect(faultOf(await failureOf(client.query("select 1")))).toBe("away");
+    expect(faultOf(await asked)).toBe("cut");
+    expect(faultOf(await failureOf(client.query("select 1")))).toBe("cut");
   });
 });
 

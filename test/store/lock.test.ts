@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { commit } from "../../src/commit/commit.ts";
 import { consume, recharge } from "../support/commands.ts";
 import { holdLock } from "../support/held-lock.ts";
 import { type TestDatabase, testDatabase } from "../support/database.ts";
+import { commitAll } from "../support/commit-all.ts";
 
 let database: TestDatabase;
 beforeAll(async () => {
@@ -12,10 +12,10 @@ afterAll(() => database.close());
 
 test("a batch locks accounts in the order of their ids, whatever its own is", async () => {
   const userIds = "abcdefghijklm".split("");
-  await commit(database.orm, userIds.map(open));
+  await commitAll(database.orm, userIds.map(open));
   const middle = userIds[6]!;
   const lock = await holdLock(database, middle);
-  const batch = commit(database.orm, userIds.toReversed().map(open));
+  const batch = commitAll(database.orm, userIds.toReversed().map(open));
   await lock.awaited();
   const free = await database.query(
     "select user_id from points.account order by user_id for update skip locked",
@@ -27,9 +27,9 @@ test("a batch locks accounts in the order of their ids, whatever its own is", as
 
 test("a batch that waited for an account writes it where the one before left it", async () => {
   const userId = "zoe";
-  await commit(database.orm, [{ ...recharge(100n), userId }]);
+  await commitAll(database.orm, [{ ...recharge(100n), userId }]);
   const batches = Array.from({ length: 20 }, () =>
-    commit(database.orm, [{ ...consume(1n), userId }]),
+    commitAll(database.orm, [{ ...consume(1n), userId }]),
   );
   const results = (await Promise.all(batches)).flat();
   expect(results.filter((result) => "account" in result)).toHaveLength(20);

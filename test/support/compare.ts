@@ -17,6 +17,7 @@ function summaryOf(actual: Answer | Rejection): Expected {
     kind: entry?.kind,
     points: entry?.points ?? 0n,
     allocations: entry?.allocations ?? [],
+    time: entry?.time,
     account: {
       sequence,
       balance,

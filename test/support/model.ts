@@ -7,6 +7,7 @@ export type Expected =
       kind: string | undefined;
       points: bigint;
       allocations: readonly Part[];
+      time: bigint | undefined;
       account: ModelAccount;
       replayed: boolean;
       created: boolean;
@@ -27,6 +28,7 @@ type Part = { lot: bigint; points: bigint };
 /** An entry: what it says, and by how much it changed what is left of each lot. */
 type Line = {
   kind: string;
+  time: bigint;
   points: bigint;
   parts: Part[];
   changes: Part[];
@@ -38,7 +40,8 @@ type ModelLot = { number: bigint; priority: number; expireTime: bigint | null };
 
 type ModelHold = { number: bigint; parts: Part[]; expireTime: bigint; closed?: string };
 
-type ModelUser = { journal: Line[]; lots: ModelLot[]; holds: ModelHold[] };
+/** `now` is the time of what is written next: the clock's, but never before the last line's. */
+type ModelUser = { now: bigint; journal: Line[]; lots: ModelLot[]; holds: ModelHold[] };
 
 /**
  * The ledger written again, as naively as can be, to compare the real one with: a journal and
@@ -51,6 +54,7 @@ export class Model {
 
   run(command: Command, now: bigint): Expected {
     const { userId } = command;
+    const due = this.#bookDue(userId, now);
     const request = command.kind === "open" ? undefined : command.request;
     const key = `${userId} ${request?.id}`;
     const print = Buffer.from(request?.fingerprint ?? []).toString("hex");
@@ -59,7 +63,7 @@ export class Model {
       if (first.print !== print) return { reason: "REQUEST_ID_REUSED" };
       return { ...first.expected, replayed: true, created: false };
     }
-    const expected = this.#decide(command, now);
+    const expected = this.#decide(command, now, due);
     if (request !== undefined && !("reason" in expected)) {
       this.#answers.set(key, { print, expected });
     }
@@ -87,27 +91,37 @@ export class Model {
     }
   }
 
-  #decide(command: Command, now: bigint): Expected {
+  /** Books what is due, whatever becomes of the command; the last line of it. */
+  #bookDue(userId: string, now: bigint): Line | undefined {
+    const user = this.#users.get(userId);
+    return user && bookDue(user, laterOf(now, user.now));
+  }
+
+  #decide(command: Command, clock: bigint, due: Line | undefined): Expected {
     const { userId } = command;
     const before = this.#users.get(userId);
     const makes = command.kind === "open" || command.kind === "recharge";
     if (before === undefined && !makes) return { reason: "ACCOUNT_NOT_FOUND" };
 
     // On a copy, which becomes the truth only if the command is not refused.
-    const user = structuredClone(before ?? { journal: [], lots: [], holds: [] });
-    releaseDue(user, now);
-    const due = expireDue(user, now);
+    const user = structuredClone(before ?? { now: clock, journal: [], lots: [], holds: [] });
+    const now = laterOf(clock, user.now);
+    const last = user.now;
+    user.now = now;
     const line = write(user, command, now);
     if (typeof line === "string") return { reason: line };
 
     const own = command.kind === "expire" && command.target.kind === "due" ? due : line;
     const account = accountOf(user);
-    expireDue(user, now);
+    bookDue(user, now);
+    // What wrote nothing leaves no time behind.
+    if (line === undefined) user.now = last;
     this.#users.set(userId, user);
     return {
       kind: own?.kind,
       points: own?.points ?? 0n,
       allocations: own?.parts ?? [],
+      time: own?.time,
       account: command.kind === "open" ? accountOf(user) : account,
       replayed: false,
       created: before === undefined,
@@ -115,24 +129,36 @@ export class Model {
   }
 }
 
-function releaseDue(user: ModelUser, now: bigint): void {
-  const due = user.holds.filter((hold) => hold.closed === undefined && now >= hold.expireTime);
-  due.sort((a, b) => Number(a.expireTime - b.expireTime) || Number(a.number - b.number));
-  for (const hold of due) giveHoldBack(user, hold, "expired");
+/** Instant by instant: the holds that end there, by number, then the lots that are past it. */
+function bookDue(user: ModelUser, now: bigint): Line | undefined {
+  for (let last: Line | undefined; ; ) {
+    const holds = user.holds.filter((hold) => hold.closed === undefined && now >= hold.expireTime);
+    const lots = user.lots.filter((lot) => past(lot, now) && left(user, lot.number) > 0n);
+    const [instant] = [...holds, ...lots]
+      .map(({ expireTime }) => laterOf(expireTime!, user.now))
+      .toSorted((a, b) => Number(a - b));
+    if (instant === undefined) return last;
+    user.now = instant;
+    const [hold] = holds
+      .filter(({ expireTime }) => instant >= expireTime)
+      .toSorted((a, b) => Number(a.number - b.number));
+    if (hold !== undefined) {
+      last = giveHoldBack(user, hold, "expired");
+      continue;
+    }
+    const parts = lots
+      .filter((lot) => past(lot, instant))
+      .toSorted((a, b) => Number(a.number - b.number))
+      .slice(0, 500)
+      .map(({ number }) => ({ lot: number, points: left(user, number) }));
+    last = take(user, "expire", parts);
+  }
 }
 
 function giveHoldBack(user: ModelUser, hold: ModelHold, closed: string): Line {
   hold.closed = closed;
   const { parts, number: refersTo } = hold;
   return append(user, { kind: "release", parts, changes: parts, frozen: -total(parts), refersTo });
-}
-
-function expireDue(user: ModelUser, now: bigint): Line | undefined {
-  const parts = burnOrder(user)
-    .filter((lot) => past(lot, now))
-    .map(({ number }) => ({ lot: number, points: left(user, number) }))
-    .filter(({ points }) => points > 0n);
-  return parts.length === 0 ? undefined : take(user, "expire", parts);
 }
 
 /** Writes a command's own entry, if it has one; or says why not. */
@@ -258,8 +284,8 @@ function take(user: ModelUser, kind: string, parts: Part[]): Line {
   return append(user, { kind, parts, changes: minus(parts), frozen: 0n });
 }
 
-function append(user: ModelUser, line: Omit<Line, "points">): Line {
-  const whole = { ...line, points: total(line.parts) };
+function append(user: ModelUser, line: Omit<Line, "points" | "time">): Line {
+  const whole = { ...line, points: total(line.parts), time: user.now };
   user.journal.push(whole);
   return whole;
 }
@@ -304,6 +330,10 @@ function next(user: ModelUser): bigint {
 
 function past(lot: ModelLot, now: bigint): boolean {
   return lot.expireTime !== null && now >= lot.expireTime;
+}
+
+function laterOf(a: bigint, b: bigint): bigint {
+  return a > b ? a : b;
 }
 
 function endsWell(expireTime: bigint | null, now: bigint): boolean {

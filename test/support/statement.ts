@@ -1,8 +1,9 @@
 import { expect } from "vitest";
-import { emptyAccount } from "../../src/ledger/account.ts";
+import { emptyAccount, timeOf } from "../../src/ledger/account.ts";
 import { type AccountState, assertSound, bareState } from "../../src/ledger/state.ts";
 import { apply } from "../../src/ledger/apply.ts";
 import type { Command } from "../../src/ledger/command.ts";
+import { bookDue } from "../../src/ledger/due.ts";
 import type { Entry } from "../../src/ledger/entry.ts";
 import type { Hold } from "../../src/ledger/hold.ts";
 import { compareBurnOrder, type Lot } from "../../src/ledger/lot.ts";
@@ -97,10 +98,20 @@ function offset(time: bigint): string {
   return distance === 0n ? "now" : distance > 0n ? `+${distance}` : String(distance);
 }
 
-/** Applies a command at NOW and reads the outcome as a statement. */
+/** Books what is due at an instant, and applies a command: as a batch of one does. */
+export function decideAt(before: AccountState | undefined, command: Command, now: bigint) {
+  const due = before && bookDue(before, timeOf(before.account, now));
+  const state = due?.state;
+  const applied = apply(state, command, timeOf(state?.account, now), due?.entries.at(-1));
+  const booked = due?.entries ?? [];
+  if (isRejection(applied)) return { state, entries: booked, refused: applied };
+  return { ...applied, entries: [...booked, ...applied.entries], refused: undefined };
+}
+
+/** Runs a command at NOW and reads the outcome as a statement. */
 export function outcome(before: AccountState | undefined, command: Command) {
-  const applied = apply(before, command, NOW);
-  if (isRejection(applied)) return { refused: applied satisfies Rejection };
+  const applied = decideAt(before, command, NOW);
+  if (applied.refused !== undefined) return { refused: applied.refused satisfies Rejection };
   return {
     entries: applied.entries.map(entryLine),
     answer: applied.entry === undefined ? undefined : entryLine(applied.entry),
@@ -130,8 +141,10 @@ export function play(before: AccountState | undefined, steps: readonly Step[]): 
   let entry: Entry | undefined;
   const journal: string[] = [];
   for (const [at, command] of steps) {
-    const applied = apply(state, command, NOW + at);
-    if (isRejection(applied)) throw new Error(`refused at +${at}: ${applied.reason}`);
+    const applied = decideAt(state, command, NOW + at);
+    if (applied.refused !== undefined) {
+      throw new Error(`refused at +${at}: ${applied.refused.reason}`);
+    }
     ({ state, entry } = applied);
     expectSound(state);
     journal.push(...applied.entries.map(entryLine));

@@ -1,6 +1,5 @@
 import { createHash } from "node:crypto";
 import { sql } from "kysely";
-import { commit } from "../../src/commit/commit.ts";
 import type { Command, Mutation } from "../../src/ledger/command.ts";
 import { type Entry, hashEntry } from "../../src/ledger/entry.ts";
 import { isRejection } from "../../src/ledger/rejection.ts";
@@ -8,6 +7,7 @@ import { type EntryRow, toEntry } from "../../src/store/entries.ts";
 import type { TestDatabase } from "../support/database.ts";
 import { NOW } from "../support/statement.ts";
 import { stoppedClock } from "../support/stopped-clock.ts";
+import { commitAll } from "../support/commit-all.ts";
 
 /** Ada's journal, an entry of each kind and more, as `live` makes it. */
 export const JOURNAL = [
@@ -99,7 +99,7 @@ export async function run(
   commands: readonly Command[],
   time: bigint,
 ): Promise<void> {
-  for (const result of await commit(orm, commands, stoppedClock(NOW + time))) {
+  for (const result of await commitAll(orm, commands, stoppedClock(NOW + time))) {
     if (result instanceof Error) throw result;
     if (isRejection(result)) throw new Error(result.reason);
   }

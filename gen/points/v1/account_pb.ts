@@ -151,7 +151,8 @@ export type Entry = Message<"points.v1.Entry"> & {
   allocations: Allocation[];
 
   /**
-   * When it happened, by the database's clock, to the microsecond.
+   * When it happened, by the database's clock, to the microsecond; never before the entry before it.
+   * What fell due by itself happened at its instant, whenever it was booked.
    *
    * @generated from field: google.protobuf.Timestamp create_time = 6;
    */

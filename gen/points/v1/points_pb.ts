@@ -331,7 +331,7 @@ export type ExpireRequest = Message<"points.v1.ExpireRequest"> & {
     case: "lot";
   } | {
     /**
-     * Only what is past its time. Must be true.
+     * What is due by itself, and nothing else. Must be true.
      *
      * @generated from field: bool due = 6;
      */
@@ -1488,9 +1488,14 @@ export const WatchAccountResponseSchema: GenMessage<WatchAccountResponse> = /*@_
  * not remembered: after a recharge the same request may succeed.
  *
  * Checks come in this order: malformed; repeat; account; hold, lot or entry; state; enough points.
- * A refused call changes nothing. A call that is applied first books what is due: holds past their
- * time are released, points past theirs become an entry of kind EXPIRE, each without a request_id.
- * Points that the call gives back to a lot past its time are booked as expired right after it.
+ * A refused call changes nothing of its own. What is due by itself is booked before any call that
+ * changes the account, and kept whatever becomes of the call, in the order of its instants: at each
+ * instant first the holds that end, by number, an entry of kind RELEASE each; then the points past
+ * their time, by lot, in entries of kind EXPIRE of at most 500 lots. Such an entry has the instant
+ * as its time, and no request_id, metadata or caller: so the journal is the same whenever it was
+ * booked. Where thousands of things are due at once, they are booked some hundreds at a time, and
+ * the account's calls wait for the last; calls of other accounts go on in between. Points that a
+ * call gives back to a lot past its time are booked as expired right after it.
  *
  * Where the server asks who calls, each call needs a token ("authorization: Bearer …") or a client
  * certificate, and a scope: points.spend for Consume, Freeze, Settle and Release, points.grant for
@@ -1519,7 +1524,7 @@ export const PointsService: GenService<{
   /**
    * Adds points to the account as a new lot, and makes the account if there is none.
    *
-   * Reasons: FIELD_INVALID, REQUEST_ID_REUSED, TOTAL_TOO_LARGE.
+   * Reasons: FIELD_INVALID, REQUEST_ID_REUSED, TOTAL_TOO_LARGE, ACCOUNT_FULL.
    *
    * @generated from rpc points.v1.PointsService.Recharge
    */
@@ -1543,8 +1548,9 @@ export const PointsService: GenService<{
     output: typeof ConsumeResponseSchema;
   },
   /**
-   * Takes points away as expired: so many, or one lot, or what is past its time. With nothing to
-   * take of a lot, or nothing due, it succeeds, and the answer has no entry.
+   * Takes points away as expired: so many, or one lot; or books what is due by itself, holds past
+   * their time included, and answers with the last entry of that. With nothing to take of a lot, or
+   * nothing due, it succeeds, and the answer has no entry.
    *
    * Reasons: FIELD_INVALID, REQUEST_ID_REUSED, ACCOUNT_NOT_FOUND, LOT_NOT_FOUND,
    * INSUFFICIENT_POINTS.
@@ -1562,7 +1568,7 @@ export const PointsService: GenService<{
    * nothing.
    *
    * Reasons: FIELD_INVALID, REQUEST_ID_REUSED, ACCOUNT_NOT_FOUND, SERVICE_NOT_PRICED,
-   * INSUFFICIENT_POINTS.
+   * INSUFFICIENT_POINTS, ACCOUNT_FULL.
    *
    * @generated from rpc points.v1.PointsService.Freeze
    */
@@ -1604,7 +1610,7 @@ export const PointsService: GenService<{
    * where reissue_ttl says so. All refunds of an entry together never exceed it.
    *
    * Reasons: FIELD_INVALID, REQUEST_ID_REUSED, ACCOUNT_NOT_FOUND, ENTRY_NOT_FOUND,
-   * ENTRY_NOT_REFUNDABLE, REFUND_EXCEEDS_ENTRY, TOTAL_TOO_LARGE.
+   * ENTRY_NOT_REFUNDABLE, REFUND_EXCEEDS_ENTRY, TOTAL_TOO_LARGE, ACCOUNT_FULL.
    *
    * @generated from rpc points.v1.PointsService.Refund
    */

@@ -69,7 +69,7 @@ const STATEMENTS = [
     check (settled = 0 or status = 'settled')
   )`,
 
-  `create index hold_open on points.hold (user_id, number) where status = 'open'`,
+  `create index hold_open on points.hold (user_id, expire_time, number) where status = 'open'`,
 
   `create index hold_due on points.hold (expire_time, user_id, number) where status = 'open'`,
 
@@ -114,12 +114,16 @@ const STATEMENTS = [
     primary key (user_id, sequence)
   )`,
 
+  // Named requests that succeeded without an entry of their own. "made_entry": they were answered
+  // with the entry of that sequence, which they had booked; otherwise it is the newest they found.
   `create table points.receipt (
     user_id ${ID},
     request_id ${ID},
     fingerprint bytea not null check (octet_length(fingerprint) = 32),
     sequence bigint not null check (sequence >= 0),
-    primary key (user_id, request_id)
+    made_entry boolean not null,
+    primary key (user_id, request_id),
+    check (sequence > 0 or not made_entry)
   )`,
 ];
 
