@@ -63,7 +63,7 @@ function decideUndated(
       const expireTime = endOf(expiration, now);
       if (isMalformed(operation) || !endsWell(expireTime, now)) return INVALID;
       if (!hasRoom(account, points)) return tooLarge("total_recharged");
-      if (account.openLots.size >= OPEN_LOTS_MAX) return FULL;
+      if (!hasRoomForLots(account, 1)) return LOTS_FULL;
       return rechargeOf(account, points, priority, expireTime);
     }
     case "consume": {
@@ -82,7 +82,7 @@ function decideUndated(
       if ("refused" in cost) return cost;
       const parts = burn(account, cost.points);
       if ("refused" in parts) return parts;
-      if (account.openHolds.size >= OPEN_HOLDS_MAX) return FULL;
+      if (account.openHolds.size >= OPEN_HOLDS_MAX) return HOLDS_FULL;
       return freezeOf(account, parts, expireTime, cost.usage);
     }
     case "settle": {
@@ -224,9 +224,11 @@ function decideRefund(account: Replayed, request: Of<"refund">, now: bigint): Dr
   const gone = back.filter(isGone);
   const alive = back.filter((part) => !isGone(part));
   const made = gone.length === 0 ? undefined : reissue(account, gone, expireTime);
-  const reopened = alive.filter(({ lot }) => !account.openLots.has(account.lots.get(lot)!));
-  const more = reopened.length + (made === undefined ? 0 : 1);
-  if (more > 0 && account.openLots.size + more > OPEN_LOTS_MAX) return FULL;
+  const opened = alive
+    .map(({ lot }) => account.lots.get(lot)!)
+    .filter((lot) => !account.openLots.has(lot) && !isPast(lot, now));
+  const more = opened.length + (made === undefined ? 0 : 1);
+  if (!hasRoomForLots(account, more)) return LOTS_FULL;
   const parts = made === undefined ? alive : [...alive, { lot: made.number, points: made.points }];
   return {
     ...draftOf("refund", parts),
@@ -325,6 +327,10 @@ function hasRoom({ totalRecharged, totalRefunded }: Replayed, points: bigint): b
   return totalRecharged + totalRefunded + points <= MAX_TOTAL;
 }
 
+function hasRoomForLots({ openLots }: Replayed, more: number): boolean {
+  return openLots.size + more <= OPEN_LOTS_MAX;
+}
+
 function endOf(expiration: Of<"recharge">["expiration"], now: bigint): bigint | undefined {
   switch (expiration.case) {
     case undefined:
@@ -348,7 +354,8 @@ function refused(reason: string, facts: Readonly<Record<string, bigint | string>
 }
 
 const INVALID: Refused = { refused: "FIELD_INVALID", metadata: undefined };
-const FULL: Refused = { refused: "ACCOUNT_FULL", metadata: undefined };
+const LOTS_FULL = refused("ACCOUNT_FULL", { full: "lots", limit: BigInt(OPEN_LOTS_MAX) });
+const HOLDS_FULL = refused("ACCOUNT_FULL", { full: "holds", limit: BigInt(OPEN_HOLDS_MAX) });
 
 function tooLarge(total: string): Refused {
   return refused("TOTAL_TOO_LARGE", { total, limit: MAX_TOTAL });

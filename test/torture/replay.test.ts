@@ -7,7 +7,7 @@ import { type Expected, Model } from "../support/model.ts";
 import { randomSteps, type Step } from "../support/random-commands.ts";
 import { decide, type SetOperation } from "./decide.ts";
 import { pricesOf } from "./pricing.ts";
-import { append, type Draft, dueDraft, emptyReplay, isDue, type Replayed } from "./replay.ts";
+import { append, type Dated, dueDraft, emptyReplay, isDue, type Replayed } from "./replay.ts";
 import { timestampOf } from "./time.ts";
 
 test("the checker's replay does what the naive model does, for 10,000 random commands", () => {
@@ -39,11 +39,14 @@ function compare(steps: readonly Step[]): number {
     for (const unaimed of commands) {
       const command = model.aim(unaimed);
       const expected = model.run(command, now);
+      // What is due is booked before any command, whatever comes of it.
+      const found = accounts.get(command.userId);
+      const due = found && book(found, now);
       // Repeats are the checker's own business, and not the replay's.
       if ("reason" in expected ? expected.reason === "REQUEST_ID_REUSED" : expected.replayed) {
         continue;
       }
-      expect(outcomeOf(accounts, command, now)).toEqual(withoutRepeat(expected));
+      expect(outcomeOf(accounts, command, now, due)).toEqual(withoutRepeat(expected));
       compared += 1;
     }
   }
@@ -56,17 +59,19 @@ function withoutRepeat(expected: Expected) {
   return rest;
 }
 
-function outcomeOf(accounts: Map<string, Replayed>, command: Command, now: bigint) {
-  const { userId } = command;
-  const before = accounts.get(userId);
-  if (before === undefined && command.kind !== "open" && command.kind !== "recharge") {
+function outcomeOf(
+  accounts: Map<string, Replayed>,
+  command: Command,
+  now: bigint,
+  due: Dated | undefined,
+) {
+  const { userId, kind } = command;
+  const found = accounts.get(userId);
+  if (found === undefined && kind !== "open" && kind !== "recharge") {
     return { reason: "ACCOUNT_NOT_FOUND" };
   }
-  const account = before === undefined ? emptyReplay(now) : structuredClone(before);
-  const due = book(account, now);
-  // What is due is kept, whatever comes of the command.
-  if (before !== undefined) accounts.set(userId, account);
-  let own: Draft | undefined;
+  const account = found ?? emptyReplay(now);
+  let own: Dated | undefined;
   if (command.kind !== "open") {
     const decided = decide(account, toOperation(command), now, PRICES);
     if (decided !== undefined && "refused" in decided) return { reason: decided.refused };
@@ -77,6 +82,7 @@ function outcomeOf(accounts: Map<string, Replayed>, command: Command, now: bigin
   accounts.set(userId, account);
   const outcome = {
     kind: own?.kind,
+    time: own?.time,
     points: own?.points ?? 0n,
     allocations: own?.parts ?? [],
     account: figuresOf(account),
@@ -86,8 +92,8 @@ function outcomeOf(accounts: Map<string, Replayed>, command: Command, now: bigin
 }
 
 /** Books what is due, and gives the last entry of it. */
-function book(account: Replayed, now: bigint): Draft | undefined {
-  let last: Draft | undefined;
+function book(account: Replayed, now: bigint): Dated | undefined {
+  let last: Dated | undefined;
   while (isDue(account, now)) append(account, (last = dueDraft(account)!));
   return last;
 }
