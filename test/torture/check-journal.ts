@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { toJsonString } from "@bufbuild/protobuf";
 import { EntrySchema } from "../../gen/points/v1/account_pb.ts";
 import { fingerprintOf } from "./chain.ts";
@@ -18,14 +19,14 @@ import { microsOf } from "./time.ts";
  *
  * @returns the account after its last entry; undefined if it could not be replayed so far
  */
-export function checkJournal(
+export async function checkJournal(
   { userId }: History,
   reading: Reading,
   order: Order,
   world: World,
   sightings: readonly Sighting[],
   complain: Complain,
-): Replayed | undefined {
+): Promise<Replayed | undefined> {
   const watch = watchFor(sightings, complain);
   const createTime = microsOf(reading.account.createTime!);
   const account = emptyReplay(createTime);
@@ -34,6 +35,8 @@ export function checkJournal(
   watch.look(account, shown);
   for (const [index, entry] of reading.entries.entries()) {
     const { sequence } = entry;
+    // The load goes on meanwhile, in the same thread.
+    if (index % ENTRIES_A_TURN === 0) await nextTurn();
     const owner = order.owners[index];
     const about = { sequence, tag: owner?.tag };
     const written = draftOf(account, owner, microsOf(entry.createTime!), world);
@@ -65,6 +68,7 @@ export function checkJournal(
   return account;
 }
 
+const ENTRIES_A_TURN = 200;
 const THE_LEDGER = { caller: "", requestId: "", fingerprint: null, metadata: {} };
 
 /** The entry that has to come next, at this instant if it is an operation's; or why none can. */

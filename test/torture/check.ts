@@ -43,14 +43,18 @@ export type Complain = (
  * - what was refused had to be refused, at some moment of its call;
  * - lots and holds are what the journal leaves.
  */
-export function checkAccount(history: History, reading: Reading, world: World): Finding[] {
+export async function checkAccount(
+  history: History,
+  reading: Reading,
+  world: World,
+): Promise<Finding[]> {
   const findings: Finding[] = [];
   const complain: Complain = (kind, what, about = {}) => {
     findings.push({ kind, what: `${history.userId}: ${what}`, ...about });
   };
   const order = checkOrder(history, reading, world.clock, complain);
   const sightings = checkAnswers(history, reading, order, world, complain);
-  const replayed = checkJournal(history, reading, order, world, sightings, complain);
+  const replayed = await checkJournal(history, reading, order, world, sightings, complain);
   if (replayed !== undefined) checkRest(history, reading, replayed, world.clock, complain);
   return findings;
 }

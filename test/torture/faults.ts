@@ -1,20 +1,17 @@
 import { performance } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
-import type { Clock } from "./clock.ts";
 import type { DatabaseClock } from "./database-clock.ts";
 import type { Disk } from "./disk.ts";
-import { fallDue, type FallDueWorld, type FloodWaits } from "./fall-due.ts";
+import { fallDue, type FallDueWorld, type FallenDue } from "./fall-due.ts";
 import type { Cut } from "./link.ts";
 import { BOUNDARY_MICROS } from "./operations.ts";
 import type { Postgres } from "./postgres.ts";
 import type { Proxy } from "./proxy.ts";
-import type { Random } from "../support/random.ts";
 import type { Restart, Server } from "./servers.ts";
 
 /** What can be broken. */
 export type Breakables = Omit<FallDueWorld, "isQuietSince"> & {
-  readonly random: Random;
   readonly postgres: Postgres;
   /** The disk with PostgreSQL's data, where it is one whose power can be cut. */
   readonly disk: Disk | undefined;
@@ -39,7 +36,7 @@ export type Faults = {
   /** How often what happened. */
   readonly counts: ReadonlyMap<string, number>;
   readonly recoveries: Recoveries;
-  readonly floodWaits: FloodWaits;
+  readonly fallen: FallenDue;
   /** Breaks nothing more, and resolves when all is whole. */
   finish(): Promise<void>;
 };
@@ -108,12 +105,12 @@ export function startFaults(
   const { random } = world;
   const counts = new Map<string, number>();
   const recoveries: Recoveries = { serverKilled: 0, serverListened: 0, postgresKilled: 0 };
-  const floodWaits = { during: { moments: 0, ms: 0 }, before: { moments: 0, ms: 0 } };
+  const fallen = { most: 0, during: { moments: 0, ms: 0 }, before: { moments: 0, ms: 0 } };
   // A thing is broken by one row at a time.
   const busy = new Set<unknown>();
   let lastBroken = -Infinity;
   const isQuietSince = (moment: number) =>
-    [...busy].every((thing) => thing === floodWaits) && lastBroken + AFTERMATH_MS < moment;
+    [...busy].every((thing) => thing === fallen) && lastBroken + AFTERMATH_MS < moment;
   let stopping = false;
 
   async function alone(thing: unknown, work: () => Promise<unknown>): Promise<boolean> {
@@ -123,7 +120,7 @@ export function startFaults(
       await work();
     } finally {
       busy.delete(thing);
-      if (thing !== floodWaits) lastBroken = performance.now();
+      if (thing !== fallen) lastBroken = performance.now();
     }
     return true;
   }
@@ -135,7 +132,7 @@ export function startFaults(
       const server = random.whole(0, world.servers.length - 1);
       const [thing, work] =
         kind === "thousands fall due at once"
-          ? [floodWaits, () => fallDue({ ...world, isQuietSince }, floodWaits)]
+          ? [fallen, () => fallDue({ ...world, isQuietSince }, fallen)]
           : faultOf(kind, server, world, recoveries);
       const start = performance.now();
       if (stopping || !(await alone(thing, work))) continue;
@@ -150,7 +147,7 @@ export function startFaults(
   return {
     counts,
     recoveries,
-    floodWaits,
+    fallen,
     async finish() {
       stopping = true;
       await ended;

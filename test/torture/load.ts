@@ -34,6 +34,8 @@ export type LoadOptions = Callers & {
 };
 
 export type Load = {
+  /** Lets only callers of single operations begin anything; the result ends it. */
+  pauseBatches(): () => void;
   /** How often what came of tries: "applied", "refused INSUFFICIENT_POINTS", "opened", … */
   readonly tally: Map<string, number>;
   /** Begins nothing more, and resolves when every round is handed over. */
@@ -53,6 +55,7 @@ export function startLoad(options: LoadOptions): Load {
   const { random, rounds } = options;
   const tally = new Map<string, number>();
   let stopping = false;
+  let pauses = 0;
 
   function note(outcome: Outcome, who: string, server: number): void {
     const name = "reason" in outcome ? `${outcome.kind} ${outcome.reason}` : nameOf(outcome);
@@ -68,6 +71,7 @@ export function startLoad(options: LoadOptions): Load {
     const server = targets.indexOf(target);
     const aimed: Aim = {
       target,
+      mayBatch: () => pauses === 0,
       isToRest: false,
       rest: () => void (aimed.isToRest = true),
       done(item, outcome) {
@@ -100,6 +104,10 @@ export function startLoad(options: LoadOptions): Load {
   ];
   return {
     tally,
+    pauseBatches() {
+      pauses += 1;
+      return () => void (pauses -= 1);
+    },
     async finish() {
       stopping = true;
       rounds.stop();
@@ -116,6 +124,8 @@ export function startLoad(options: LoadOptions): Load {
 /** A server for one step, and how the step goes. */
 type Aim = {
   readonly target: Target;
+  /** Whether more than single operations may be begun now. */
+  readonly mayBatch: () => boolean;
   isToRest: boolean;
   /** Has the caller pause after the step. */
   readonly rest: () => void;
@@ -127,7 +137,7 @@ type Aim = {
 type Step = (to: Aim, options: LoadOptions, aim: () => Aim) => Promise<void>;
 
 const batchStep: Step = async (to, options) => {
-  const items = options.rounds.take(options.random.whole(10, BATCH_MAX_OPS));
+  const items = to.mayBatch() ? options.rounds.take(options.random.whole(10, BATCH_MAX_OPS)) : [];
   if (items.length === 0) return to.rest();
   await sendBatch(to.target.client(), items, patience(options), to.done);
 };
@@ -135,7 +145,7 @@ const batchStep: Step = async (to, options) => {
 const streamStep: Step = async (to, { rounds }) => {
   let left = STREAM_OPS;
   const take = (room: number) => {
-    const items = to.target.isUp() ? rounds.take(Math.min(room, left)) : [];
+    const items = to.target.isUp() && to.mayBatch() ? rounds.take(Math.min(room, left)) : [];
     left -= items.length;
     return items;
   };

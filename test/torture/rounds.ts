@@ -61,6 +61,8 @@ export type Rounds = {
 export type FloodUnderWay = {
   readonly userId: string;
   readonly instants: readonly bigint[];
+  /** How many lots and holds it got by now. */
+  made(): number;
   /** Lets the round end. */
   done(): void;
 };
@@ -135,7 +137,8 @@ export function startRounds(random: Random, clock: Clock, options: RoundOptions)
         round.underWay -= 1;
         turn();
       };
-      return { userId: account.history.userId, instants: flood.instants, done };
+      const made = () => flood.asked.filter(isApplied).length;
+      return { userId: account.history.userId, instants: flood.instants, made, done };
     },
     take(count) {
       turn();
@@ -174,6 +177,10 @@ export function startRounds(random: Random, clock: Clock, options: RoundOptions)
     },
     isOver: () => stopped && ending.length === 0,
   };
+}
+
+function isApplied({ attempts }: Item["asked"]): boolean {
+  return attempts.some(({ outcome }) => outcome?.kind === "applied");
 }
 
 function isDone({ again, flood, underWay }: Round): boolean {

@@ -4,7 +4,7 @@ import type { Checked } from "./checker.ts";
 import { clockOf } from "./clock.ts";
 import { expectNoDeadlocks } from "./deadlocks.ts";
 import { startDeployment, type Storage } from "./deployment.ts";
-import type { FloodWaits } from "./fall-due.ts";
+import type { FallenDue } from "./fall-due.ts";
 import { type Recoveries, startFaults, type Weights } from "./faults.ts";
 import type { Callers } from "./load.ts";
 import { randomOf } from "../support/random.ts";
@@ -54,7 +54,7 @@ export type Report = {
   readonly faults: ReadonlyMap<string, number>;
   /** Undefined without faults. */
   readonly recoveries: Recoveries | undefined;
-  readonly floodWaits: FloodWaits | undefined;
+  readonly fallen: FallenDue | undefined;
   readonly checked: Checked;
   /** How many entries the audit saw; undefined without one. */
   readonly audited: number | undefined;

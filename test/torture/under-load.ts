@@ -22,10 +22,12 @@ type World = {
   readonly caller: string;
   readonly answers: AnswerWaiters;
   /** Called once the load is on. */
-  readonly breakThings?: (load: Pick<Breakables, "flood" | "waits">) => Faults | undefined;
+  readonly breakThings?: (load: OfLoad) => Faults | undefined;
   /** Called when all else is checked; how many entries it saw, if it is one. */
   readonly audit?: () => Promise<number | undefined>;
 };
+
+type OfLoad = Pick<Breakables, "flood" | "pauseBatches" | "waits">;
 
 const HOT_ACCOUNTS = 2;
 const BACKLOG_MAX = 3;
@@ -61,7 +63,7 @@ export async function underLoad(world: World): Promise<Report> {
     onWrong: (what) => checker.note({ kind: "mismatch", what }),
     onAnswer: answers.tell,
   });
-  const faults = world.breakThings?.({ flood: rounds.flood, waits });
+  const faults = world.breakThings?.({ flood: rounds.flood, pauseBatches: load.pauseBatches, waits });
   const since = performance.now();
   const progress = setInterval(() => {
     options.log(progressOf((performance.now() - since) / 1000, load.tally, checked));
@@ -71,8 +73,8 @@ export async function underLoad(world: World): Promise<Report> {
   const seconds = (performance.now() - since) / 1000;
   const audited = isGivenUp(options, checked) ? undefined : await audit(world, checker);
   const { tally } = load;
-  const { counts = new Map<string, number>(), recoveries, floodWaits } = faults ?? {};
-  return { seed, seconds, tally, faults: counts, recoveries, floodWaits, checked, audited };
+  const { counts = new Map<string, number>(), recoveries, fallen } = faults ?? {};
+  return { seed, seconds, tally, faults: counts, recoveries, fallen, checked, audited };
 }
 
 /** Until the time is over and all is checked, or, where that is wished, something is wrong. */
