@@ -20,7 +20,7 @@ import { microsOf } from "./time.ts";
  * @returns the account after its last entry; undefined if it could not be replayed so far
  */
 export async function checkJournal(
-  { userId }: History,
+  { userId, caller }: History,
   reading: Reading,
   order: Order,
   world: World,
@@ -45,7 +45,7 @@ export async function checkJournal(
       return undefined;
     }
     append(account, written.draft);
-    const asked = owner === undefined ? THE_LEDGER : askedOf(owner, world.caller);
+    const asked = owner === undefined ? THE_LEDGER : askedOf(owner, caller.name);
     const expected = entryMessage(hash, userId, written.draft, account, asked);
     if (!isSame(bytesOf.entry(entry), bytesOf.entry(expected))) {
       const [found, wanted] = [entry, expected].map((one) => toJsonString(EntrySchema, one));

@@ -4,6 +4,7 @@ import pg from "pg";
 import type { DatabaseClock } from "./database-clock.ts";
 import type { Disk } from "./disk.ts";
 import { fallDue, type FallDueWorld, type FallenDue } from "./fall-due.ts";
+import type { Guest } from "./guest.ts";
 import type { Cut } from "./link.ts";
 import { BOUNDARY_MICROS } from "./operations.ts";
 import type { Postgres } from "./postgres.ts";
@@ -18,6 +19,9 @@ export type Breakables = Omit<FallDueWorld, "isQuietSince"> & {
   /** Each server with the proxy that is between it and PostgreSQL. */
   readonly servers: readonly { readonly server: Server; readonly proxy: Proxy }[];
   readonly databaseClock: DatabaseClock;
+  readonly guest: Guest;
+  /** Called with what can be seen to be wrong at once. */
+  readonly onWrong: (what: string) => void;
   /** Resolves at the next answer of the ledger, by one server or by any. */
   readonly nextAnswer: (server?: number) => Promise<void>;
   readonly log: (what: string) => void;
@@ -58,6 +62,7 @@ type Kind =
   | "clock goes ahead"
   | "clock goes back"
   | "thousands fall due at once"
+  | "a caller is withdrawn"
   | "power cut";
 
 /** How often each kind of fault is chosen. */
@@ -85,6 +90,9 @@ export const ALL_FAULTS: Weights = {
   "clock goes back": 2,
   "thousands fall due at once": 3,
 };
+
+/** Not among them until servers ask again for every operation who is still let in. */
+export const WITHDRAWAL: Weights = { "a caller is withdrawn": 3 };
 
 const CUT_PATIENCE_MS = 3_000;
 /** So long after a fault its consequences may last. */
@@ -198,6 +206,8 @@ function faultOf(
       return [world.clock, () => standStill(world, random.whole(20, 150))];
     case "clock goes ahead":
       return [world.clock, () => moveClock(world, BigInt(random.whole(1, 1_500_000)))];
+    case "a caller is withdrawn":
+      return [world.guest, () => world.guest.comeAndGo(random, world.onWrong)];
     case "clock goes back":
       return [world.clock, () => moveClock(world, BigInt(-random.whole(1, 400_000)))];
   }

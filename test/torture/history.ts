@@ -6,6 +6,7 @@ import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { AccountSchema, EntrySchema, HoldSchema } from "../../gen/points/v1/account_pb.ts";
 import type { GetOrCreateResponse, OperationResult } from "../../gen/points/v1/points_pb.ts";
 import type { SetOperation } from "./decide.ts";
+import type { Out } from "./guest.ts";
 
 // What clients log: every operation, every try of it, and what came of it.
 
@@ -65,9 +66,18 @@ export type Opened = {
   readonly bytes: Uint8Array;
 };
 
+/** Who asks. */
+export type Caller = {
+  /** The name by which servers know them; empty if by none. */
+  readonly name: string;
+  /** When no server let them in. */
+  readonly outs: readonly Out[];
+};
+
 /** All that was asked of one account. */
 export type History = {
   readonly userId: string;
+  readonly caller: Caller;
   readonly asked: Asked[];
   readonly opened: Opened[];
   /** When GetOrCreate was first asked of it, in milliseconds of `performance.now()`. */
@@ -99,6 +109,7 @@ const HINDRANCES = new Set([
   "RATE_LIMITED",
   "DATABASE_UNAVAILABLE",
   "SHUTTING_DOWN",
+  "UNAUTHENTICATED",
   "DEADLINE_EXCEEDED",
   "CANCELLED",
 ]);

@@ -1,7 +1,9 @@
 import { performance } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { CallOptions } from "@connectrpc/connect";
+import type { OpenStream } from "./guest.ts";
 import { openedOf, type Outcome, thrownOutcome } from "./history.ts";
+import { holdStream } from "./hold-stream.ts";
 import { walkPages } from "./pages.ts";
 import type { Random } from "../support/random.ts";
 import type { Item, Rounds } from "./rounds.ts";
@@ -17,16 +19,22 @@ export type Callers = {
   readonly streamers: number;
   /** One call after the other, of every other kind. */
   readonly loners: number;
+  /** One stream after the other, on which they ask for nothing. */
+  readonly holders: number;
 };
 
 export type LoadOptions = Callers & {
   readonly random: Random;
   readonly targets: readonly Target[];
   readonly rounds: Rounds;
+  /** How often what came of tries: "applied", "refused INSUFFICIENT_POINTS", "opened", … */
+  readonly tally: Map<string, number>;
   /** Whether some callers give up too early. */
   readonly impatient: boolean;
   /** Told of each call that is one operation, or GetOrCreate. */
   readonly waits: Waits;
+  /** Where streams are noted that are open, by callers who may be withdrawn; nobody else may. */
+  readonly streams: Set<OpenStream> | undefined;
   /** Called with what can be seen to be wrong at once. */
   readonly onWrong: (what: string) => void;
   /** Called at each answer of the ledger, with the number of the server. */
@@ -36,8 +44,6 @@ export type LoadOptions = Callers & {
 export type Load = {
   /** Lets only callers of single operations begin anything; the result ends it. */
   pauseBatches(): () => void;
-  /** How often what came of tries: "applied", "refused INSUFFICIENT_POINTS", "opened", … */
-  readonly tally: Map<string, number>;
   /** Begins nothing more, and resolves when every round is handed over. */
   finish(): Promise<void>;
   /** Resolves as soon as nothing is under way, whatever came of it. */
@@ -49,18 +55,19 @@ const STREAM_ROOM_OPS = 200;
 const STREAM_OPS = 2_000;
 const PATIENCE_MS = 15_000;
 const REST_MS = 50;
+const HELD_MS = 60_000;
 
 /** Asks without a pause until it is told to finish. */
 export function startLoad(options: LoadOptions): Load {
-  const { random, rounds } = options;
-  const tally = new Map<string, number>();
-  let stopping = false;
+  const { random, rounds, tally } = options;
+  const stopping = new AbortController();
   let pauses = 0;
 
   function note(outcome: Outcome, who: string, server: number): void {
     const name = "reason" in outcome ? `${outcome.kind} ${outcome.reason}` : nameOf(outcome);
     tally.set(name, (tally.get(name) ?? 0) + 1);
-    if (outcome.kind === "wrong") options.onWrong(`${who} was told: ${outcome.reason}`);
+    const isWithdrawn = name.endsWith(" UNAUTHENTICATED") && options.streams === undefined;
+    if (outcome.kind === "wrong" || isWithdrawn) options.onWrong(`${who} was told: ${name}`);
     if (outcome.kind === "applied" || outcome.kind === "refused") options.onAnswer(server);
   }
 
@@ -72,6 +79,7 @@ export function startLoad(options: LoadOptions): Load {
     const aimed: Aim = {
       target,
       mayBatch: () => pauses === 0,
+      stopping: stopping.signal,
       isToRest: false,
       rest: () => void (aimed.isToRest = true),
       done(item, outcome) {
@@ -93,7 +101,7 @@ export function startLoad(options: LoadOptions): Load {
       const to = aim();
       await step(to, options, aim);
       // A server that is away would be asked as often as the machine can; or nothing is begun now.
-      if (to.isToRest || stopping) await sleep(REST_MS);
+      if (to.isToRest || stopping.signal.aborted) await sleep(REST_MS);
     }
   }
 
@@ -101,20 +109,20 @@ export function startLoad(options: LoadOptions): Load {
     ...Array.from({ length: options.batchers }, () => call(batchStep)),
     ...Array.from({ length: options.streamers }, () => call(streamStep)),
     ...Array.from({ length: options.loners }, () => call(loneStep)),
+    ...Array.from({ length: options.holders }, () => call(holdStep)),
   ];
   return {
-    tally,
     pauseBatches() {
       pauses += 1;
       return () => void (pauses -= 1);
     },
     async finish() {
-      stopping = true;
+      stopping.abort();
       rounds.stop();
       await Promise.all(callers);
     },
     async giveUp() {
-      stopping = true;
+      stopping.abort();
       rounds.giveUp();
       await Promise.all(callers);
     },
@@ -126,6 +134,8 @@ type Aim = {
   readonly target: Target;
   /** Whether more than single operations may be begun now. */
   readonly mayBatch: () => boolean;
+  /** Fires when nothing more is to be begun. */
+  readonly stopping: AbortSignal;
   isToRest: boolean;
   /** Has the caller pause after the step. */
   readonly rest: () => void;
@@ -142,7 +152,7 @@ const batchStep: Step = async (to, options) => {
   await sendBatch(to.target.client(), items, patience(options), to.done);
 };
 
-const streamStep: Step = async (to, { rounds }) => {
+const streamStep: Step = async (to, { rounds, streams }) => {
   let left = STREAM_OPS;
   const take = (room: number) => {
     const items = to.target.isUp() && to.mayBatch() ? rounds.take(Math.min(room, left)) : [];
@@ -150,7 +160,11 @@ const streamStep: Step = async (to, { rounds }) => {
     return items;
   };
   const signal = AbortSignal.timeout(PATIENCE_MS);
+  const stream = { what: "a stream of operations", end: undefined as string | undefined };
+  streams?.add(stream);
   await sendStream(to.target.client(), take, STREAM_ROOM_OPS, { signal }, to.done);
+  streams?.delete(stream);
+  stream.end = "somehow";
   if (left === STREAM_OPS) to.rest();
 };
 
@@ -170,6 +184,26 @@ const loneStep: Step = async (to, options, aim) => {
     calls.push(sendAlone(other.target.client(), item, patience(options), other.done));
   }
   await Promise.all(calls);
+};
+
+const holdStep: Step = async (to, { random, rounds, streams }) => {
+  const userId = rounds.someAccount()?.account.history.userId;
+  if (userId === undefined) return to.rest();
+  const kind = random.pick(["a watch", "an idle stream"] as const);
+  const stream: OpenStream = { what: kind, end: undefined };
+  streams?.add(stream);
+  const signal = AbortSignal.any([to.stopping, AbortSignal.timeout(HELD_MS)]);
+  try {
+    await holdStream(to.target.client(), kind, userId, signal);
+    stream.end = "";
+  } catch (thrown) {
+    const outcome = thrownOutcome(thrown);
+    to.note(outcome, `who holds ${kind} open`);
+    stream.end = "reason" in outcome ? outcome.reason : outcome.kind;
+  } finally {
+    streams?.delete(stream);
+  }
+  to.rest();
 };
 
 async function open(to: Aim, options: LoadOptions): Promise<void> {

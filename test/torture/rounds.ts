@@ -1,7 +1,7 @@
 import { performance } from "node:perf_hooks";
 import type { Clock } from "./clock.ts";
 import { floodOf } from "./flood.ts";
-import type { Outcome } from "./history.ts";
+import type { Caller, Outcome } from "./history.ts";
 import { type Account, newAccount, nextAsked } from "./operations.ts";
 import type { Random } from "../support/random.ts";
 
@@ -27,6 +27,8 @@ export type Item = {
 export type RoundOptions = {
   /** Of all user ids: the accounts of a run are its own. */
   readonly prefix: string;
+  /** Who asks. */
+  readonly caller: Caller;
   readonly accountsPerRound: number;
   /** Of them, how many get a large part of all operations. */
   readonly hotAccounts: number;
@@ -88,7 +90,7 @@ export function startRounds(random: Random, clock: Clock, options: RoundOptions)
 
   function newRound(number: number): Round {
     const accounts = Array.from({ length: options.accountsPerRound }, (_, index) =>
-      newAccount(`${options.prefix}-${number}-${index}`),
+      newAccount(`${options.prefix}-${number}-${index}`, options.caller),
     );
     return { number, accounts, again: [], flood: [], underWay: 0 };
   }

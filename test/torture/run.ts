@@ -69,7 +69,7 @@ export async function run(options: RunOptions): Promise<Report> {
   const answers = answerWaiters();
   if (options.urls.length > 0) {
     const { caller, token } = options;
-    const targets = options.urls.map((url) => targetAt(url, token));
+    const targets = options.urls.map((url) => targetAt(url, token === undefined ? undefined : () => token));
     return underLoad({ options, random, clock, answers, targets, caller });
   }
   const { onFault = () => {}, faults, faultPauseMs, storage } = options;
@@ -85,6 +85,7 @@ export async function run(options: RunOptions): Promise<Report> {
       answers,
       targets: deployment.targets,
       caller: deployment.caller,
+      ...("a caller is withdrawn" in faults ? { guest: deployment.guest } : {}),
       breakThings: (load) =>
         Object.keys(faults).length === 0
           ? undefined

@@ -12,6 +12,7 @@ type Settings = Pick<
   | "batchers"
   | "streamers"
   | "loners"
+  | "holders"
 >;
 
 /** Of a run of minutes. */
@@ -27,6 +28,7 @@ export const LONG: Settings = {
   batchers: 6,
   streamers: 3,
   loners: 6,
+  holders: 0,
 };
 
 /** Of a run of seconds: it checks soon, and has faults close to each other. */
