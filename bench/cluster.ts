@@ -17,6 +17,8 @@ export type Cluster = {
   readonly settings: Readonly<Record<string, string>>;
   /** Makes a database with the schema of Points in it. */
   createDatabase(name: string): Promise<Database>;
+  /** Makes one with nothing in it: a server of another checkout makes its own schema. */
+  createEmpty(name: string): Promise<Database>;
   /** Stops it and removes all that is its. */
   remove(): Promise<void>;
 };
@@ -81,6 +83,10 @@ export async function startCluster(): Promise<Cluster> {
     };
   };
   const admin = await open("postgres");
+  const createEmpty = async (name: string) => {
+    await admin.query(`create database ${name}`);
+    return open(name);
+  };
   const settings = await shownSettings(admin);
   if (settings["fsync"] !== "on" || settings["synchronous_commit"] !== "on") {
     throw new Error("this PostgreSQL is not durable: a bench of it would say nothing");
@@ -92,9 +98,9 @@ export async function startCluster(): Promise<Cluster> {
     folder,
     version: version!.server_version,
     settings,
+    createEmpty,
     async createDatabase(name) {
-      await admin.query(`create database ${name}`);
-      const database = await open(name);
+      const database = await createEmpty(name);
       const orm = await openOrm(database.url, 2);
       await migrate(orm);
       await orm.close();

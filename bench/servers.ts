@@ -13,9 +13,17 @@ export type Server = {
 
 export type Environment = Readonly<Record<string, string>>;
 
-/** Starts Points as `npm start` would, with the same flags of Node. */
-export async function startPoints(databaseUrl: string, environment: Environment): Promise<Server> {
-  return start(POINTS, { ...environment, DATABASE_URL: databaseUrl });
+/**
+ * Starts Points as `npm start` would, with the same flags of Node.
+ *
+ * @param folder of another checkout, with its dependencies
+ */
+export async function startPoints(
+  databaseUrl: string,
+  environment: Environment,
+  folder = ROOT,
+): Promise<Server> {
+  return start(POINTS, { ...environment, DATABASE_URL: databaseUrl }, folder);
 }
 
 /** Starts the server that runs a transaction of the ORM per request, with the same flags too. */
@@ -59,11 +67,15 @@ let areStopped = false;
 const POINTS = ["bin/points.js", "serve"];
 const ROOT = join(import.meta.dirname, "..");
 
-async function start(args: readonly string[], environment: Environment): Promise<Server> {
+async function start(
+  args: readonly string[],
+  environment: Environment,
+  folder = ROOT,
+): Promise<Server> {
   const { variables, flags } = await startSettings();
   if (areStopped) throw new Error("the servers are stopped");
   const child = spawn(process.execPath, [...flags, ...args], {
-    cwd: ROOT,
+    cwd: folder,
     env: { ...process.env, ...variables, LISTEN: "127.0.0.1:0", LOG_LEVEL: "warn", ...environment },
     stdio: ["ignore", "pipe", "inherit"],
   });

@@ -6,7 +6,8 @@ import type { Submit } from "./rpc/operations.ts";
 import { type Due, findDue } from "./store/due.ts";
 import type { Orm } from "./store/orm.ts";
 
-const CHUNK_SIZE = 500;
+// Looking for what is due once a chunk; a lane gets as many commands at once.
+const CHUNK_SIZE = 200;
 
 /**
  * Books what has expired on accounts that nobody touches. It decides nothing: an expired lot

@@ -19,6 +19,7 @@ const SILENT = pino({ level: "silent" });
 
 // More than two chunks of a sweep; every third has two due lots, every second one that is not due.
 const DUE = Array.from({ length: 1_200 }, (_, index) => `due-${index}`);
+const BOOKED = DUE.reduce((sum, userId, index) => sum + Number(bookedOf(userId, index).entries), 0);
 const LATER = Array.from({ length: 50 }, (_, index) => `later-${index}`);
 const NEVER = Array.from({ length: 50 }, (_, index) => `never-${index}`);
 
@@ -33,13 +34,13 @@ describe("a sweep", () => {
     await recharge(everybody());
     await pastTheirTime();
     expect(await sweep(database.orm, submitter())).toBe(DUE.length);
-    expect(await expiryEntries()).toEqual(DUE.map(bookedOnce).toSorted(byUser));
+    expect(await expiryEntries()).toEqual(DUE.map(bookedOf).toSorted(byUser));
     expect(await dueLots()).toBe(0);
 
     expect(await sweep(database.orm, submitter())).toBe(0);
     expect(await auditDatabase(database.url)).toEqual({
       accounts: DUE.length + LATER.length + NEVER.length,
-      entries: everybody().length + DUE.length,
+      entries: everybody().length + BOOKED,
     });
   });
 
@@ -58,7 +59,7 @@ describe("a sweep", () => {
     expect((await expiryEntries()).filter(isBooked)).toEqual([]);
 
     expect(await sweep(database.orm, submitter())).toBe(locked.length);
-    expect(await expiryEntries()).toEqual(DUE.map(bookedOnce).toSorted(byUser));
+    expect(await expiryEntries()).toEqual(DUE.map(bookedOf).toSorted(byUser));
     await auditDatabase(database.url);
   });
 
@@ -70,7 +71,7 @@ describe("a sweep", () => {
       sweep(database.orm, submitter()),
     ]);
     expect(booked[0] + booked[1]).toBe(DUE.length);
-    expect(await expiryEntries()).toEqual(DUE.map(bookedOnce).toSorted(byUser));
+    expect(await expiryEntries()).toEqual(DUE.map(bookedOf).toSorted(byUser));
     await auditDatabase(database.url);
   });
 
@@ -185,9 +186,11 @@ describe("the sweeper", () => {
 
 type ExpiryEntry = { user_id: string; entries: string; points: string };
 
-/** What is wanted of a due account: one entry, and all its due points in it. */
-function bookedOnce(userId: string, index: number): ExpiryEntry {
-  return { user_id: userId, entries: "1", points: index % 3 === 0 ? "12" : "5" };
+/** What is wanted of a due account: an entry for each instant, and all its due points in them. */
+function bookedOf(userId: string, index: number): ExpiryEntry {
+  const hasTwo = index % 3 === 0;
+  const entries = hasTwo && index > 0 ? "2" : "1";
+  return { user_id: userId, entries, points: hasTwo ? "12" : "5" };
 }
 
 /** The expiry entries, by user. */

@@ -48,8 +48,8 @@ export async function sumDueHolds(
       array_agg(lot) as lots, array_agg(points) as lot_points
     from (
       select user_id, max(number) as number, max(expire_time) as expire_time,
-        lot, sum(lot_points)::bigint as points
-      from points.hold, unnest(lots, lot_points) as part (lot, lot_points)
+        lot, sum(taken)::bigint as points
+      from points.hold, unnest(lots, lot_points) as part (lot, taken)
       where user_id = any(${textArray(userIds)}) and status = 'open' and expire_time <= ${NOW}
       group by user_id, lot
     ) as part

@@ -61,7 +61,7 @@ async function nextDueOf(run: Run, userIds: readonly string[]): Promise<Map<stri
   const { rows } = await run(sql<{ user_id: string; next_due: string | null }>`
     select user_id, least(
       (select min(expire_time) from points.lot
-        where lot.user_id = asked.user_id and open and remaining > 0 and expire_time > ${NOW}),
+        where lot.user_id = asked.user_id and open and expire_time > ${NOW}),
       (select min(expire_time) from points.hold
         where hold.user_id = asked.user_id and status = 'open' and expire_time > ${NOW})
     ) as next_due

@@ -121,6 +121,9 @@ function release(replay: Replay, entry: Entry): Found {
   if (isExpired && (request !== undefined || metadata.size > 0)) {
     return `is a caller's release of hold ${refersTo} past its time`;
   }
+  if (isExpired && hold.expireTime !== time) {
+    return `releases hold ${refersTo} at another instant than its time`;
+  }
   if (points !== hold.points || !sameAllocations(allocations, hold.allocations)) {
     return `releases other points than hold ${refersTo} has`;
   }

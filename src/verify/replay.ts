@@ -173,10 +173,11 @@ const EMPTY = [
 
 const MAY_BE_NOTHING = new Set<EntryKind>(["consume", "freeze", "settle", "release"]);
 
-function flawOfContent({ hash }: Replay, entry: Entry): string | undefined {
+function flawOfContent({ hash, time }: Replay, entry: Entry): string | undefined {
   if (!sameBytes(hashEntry(hash, entry), entry.hash)) {
     return "has not the hash of its content and of the entry before";
   }
+  if (time !== undefined && entry.time < time) return "is earlier than the entry before";
   const { kind, points, allocations } = entry;
   for (const [field, empty, name] of EMPTY) {
     if (entry[field] === empty || MAY_SAY[kind].includes(field)) continue;

@@ -4,6 +4,7 @@ import {
   type Batcher,
   createBatcher,
   Draining,
+  LATER,
   QueueFull,
 } from "../../src/commit/batcher.ts";
 
@@ -110,6 +111,46 @@ describe("a batcher", () => {
     await finish();
     const results = await settled;
     expect(results.map(({ status }) => status)).toEqual(["rejected", "rejected", "fulfilled"]);
+  });
+
+  test("runs an item again that is to come later, before what came after it", async () => {
+    const batches: number[][] = [];
+    const again = new Set([2, 4]);
+    const batcher = createBatcher<number, string>({
+      ...LIMITS,
+      ownerOf: (item) => item % 2,
+      batchMaxOps: 4,
+      run: async (items) => {
+        batches.push([...items]);
+        if (batches.length < 3) return items.map((item) => (again.has(item) ? LATER : `${item}!`));
+        return items.map((item) => `${item}!`);
+      },
+    });
+    const results = await batcher.submit([1, 2, 3, 4, 5, 6, 7]);
+    expect(results).toEqual([1, 2, 3, 4, 5, 6, 7].map((item) => `${item}!`));
+    expect(batches).toEqual([
+      [1, 2, 3, 4],
+      [2, 4, 5, 7],
+      [2, 4, 6],
+    ]);
+  });
+
+  test("drops an item that is to come later when its caller goes away", async () => {
+    const batches: number[][] = [];
+    const leaving = new AbortController();
+    const batcher = createBatcher<number, string>({
+      ...LIMITS,
+      run: async (items) => {
+        batches.push([...items]);
+        if (batches.length === 3) leaving.abort("gone");
+        return items.map((item) => (item === 1 ? LATER : `${item}!`));
+      },
+    });
+    const [waiting, other] = [submit(batcher, 1, leaving.signal), submit(batcher, 2)];
+    await expect(waiting).rejects.toThrow(Abandoned);
+    expect(await other).toBe("2!");
+    await batcher.drain();
+    expect(batches).toEqual([[1, 2], [1], [1]]);
   });
 
   test("fails a batch that has not as many results as items", async () => {

@@ -107,6 +107,24 @@ test("the same entry, which another server made at the same instant, is no proof
   expect(await entriesOf(bert)).toBe(2);
 });
 
+test("a COMMIT that the tables say never happened is in doubt no more", async () => {
+  const userId = "fred";
+  await commit(orm, [recharge(userId, 100n)]);
+  // Whatever saves an entry of Fred's succeeds once, and then finds the disk full.
+  await database.query("create sequence points.saves");
+  await database.query(`create function points.once() returns trigger language plpgsql as $$ begin
+    if nextval('points.saves') > 1 then raise exception using errcode = '53100'; end if;
+    return new; end $$`);
+  await database.query(`create trigger once before insert on points.entry
+    for each row when (new.user_id = '${userId}') execute function points.once()`);
+  const isCut = proxy.cutNext("before COMMIT");
+  const results = await commit(orm, [consume(userId, 5n)]);
+  await isCut;
+  await database.query("drop trigger once on points.entry");
+  expect(results).toMatchObject([{ outcome: "NOT_APPLIED" }]);
+  expect(await entriesOf(userId)).toBe(1);
+});
+
 function recharge(userId: string, points: bigint): Command {
   return { ...rechargeOfAda(points), userId };
 }

@@ -75,6 +75,34 @@ describe.each([1, 2])("over %i server(s)", (count) => {
     expect(lots).toEqual([{ remaining: "0" }, { remaining: "0" }, { remaining: "0" }]);
   });
 
+  test("the last points of an account under 64 in flight go to as many as they cover", async () => {
+    const userId = `last-${count}`;
+    await servers[0]!.client.recharge({ userId, points: 20n });
+    const cost = { case: "points", value: 3n } as const;
+    const results = await Promise.allSettled(
+      Array.from({ length: 64 }, (_, n) => clientOf(n, count).consume({ userId, cost })),
+    );
+    expect(results.filter(({ status }) => status === "fulfilled")).toHaveLength(6);
+    const { account } = await servers[0]!.client.getOrCreate({ userId });
+    expect(account).toMatchObject({ balance: 2n, totalConsumed: 18n, sequence: 7n });
+  });
+
+  test("many more calls than the pool has connections are all answered", async () => {
+    const users = Array.from({ length: 100 }, (_, n) => `crowd-${count}-${n}`);
+    const cost = { case: "points", value: 1n } as const;
+    const usage = { service: "script" };
+    await Promise.all(users.map((userId) => servers[0]!.client.recharge({ userId, points: 9n })));
+    const answers = await Promise.all(
+      users.flatMap((userId, n) => [
+        clientOf(n, count).consume({ userId, cost }),
+        clientOf(n, count).quote({ userId, usage }),
+        clientOf(n, count).listEntries({ userId }),
+        clientOf(n, count).listLots({ userId }),
+      ]),
+    );
+    expect(answers).toHaveLength(400);
+  });
+
   test("the same request 100 times at once has one effect and one answer", async () => {
     const userId = `same-${count}`;
     await servers[0]!.client.recharge({ userId, points: 1000n });

@@ -37,6 +37,32 @@ describe("WatchAccount shows", () => {
     await watch.cancel();
   });
 
+  test("what happens by itself at its instant, though nothing books it", async () => {
+    const userId = "by-itself";
+    await server.client.recharge({ userId, points: 7n });
+    await server.client.recharge({ userId, points: 5n, expiration: ttl(3_600_000) });
+    await server.client.freeze({ userId, cost: points(6n), expiration: ttl(1_800_000) });
+    const watch = watched(userId);
+    expect(await watch.next()).toMatchObject({ balance: 6n, frozen: 6n, sequence: 3n });
+    // An hour in a second: what the watcher reads next falls due soon, first the hold, then the lot.
+    for (const [table, soon] of [["hold", "500ms"], ["lot", "900ms"]] as const) {
+      await database.query(
+        `update points.${table} set expire_time = clock_timestamp() + $2::interval
+         where user_id = $1 and expire_time is not null`,
+        [userId, soon],
+      );
+    }
+    const { account } = await server.client.recharge({ userId, points: 1n });
+    for (;;) {
+      const seen = await watch.next();
+      expect(seen.sequence).toBe(account!.sequence);
+      if (seen.totalExpired === 0n) continue;
+      expect(seen).toMatchObject({ balance: 8n, frozen: 0n, totalExpired: 5n });
+      break;
+    }
+    await watch.cancel();
+  });
+
   test("an account that is empty", async () => {
     await server.client.getOrCreate({ userId: "empty" });
     const watch = watched("empty");

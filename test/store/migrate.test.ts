@@ -273,5 +273,5 @@ const ROWS: Record<Table, Row> = {
     ...FIGURES,
     hash: HASH,
   },
-  receipt: { user_id: "ada", request_id: "r1", fingerprint: HASH, sequence: 1 },
+  receipt: { user_id: "ada", request_id: "r1", fingerprint: HASH, sequence: 1, made_entry: "false" },
 };

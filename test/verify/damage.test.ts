@@ -158,7 +158,7 @@ describe("verify finds", () => {
     },
     {
       what: "a receipt without an account",
-      sql: "insert into points.receipt values ('zoe', 'r1', sha256('x'), 0)",
+      sql: "insert into points.receipt values ('zoe', 'r1', sha256('x'), 0, false)",
       userId: "zoe",
       finds: "receipt r1 has no account",
     },

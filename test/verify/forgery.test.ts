@@ -139,9 +139,21 @@ describe("behind hashes that fit, verify finds", () => {
     },
     {
       what: "a release by the ledger before the hold's time",
-      sql: entry(10, "create_time = create_time - interval '90us'"),
+      sql: entry(10, "create_time = create_time - interval '10us'"),
       sequence: 9n,
       finds: "its hold is expired with 0 settled, entry 10 made it released with 0",
+    },
+    {
+      what: "a release by the ledger after the hold's time",
+      sql: entry(10, "create_time = create_time + interval '1us'"),
+      sequence: 10n,
+      finds: "releases hold 9 at another instant than its time",
+    },
+    {
+      what: "an entry that is earlier than the one before it",
+      sql: entry(10, "create_time = create_time - interval '51us'"),
+      sequence: 10n,
+      finds: "is earlier than the entry before",
     },
     {
       what: "a refund of a recharge",
