@@ -21,6 +21,54 @@ test("the checker's replay does what the naive model does, for 10,000 random com
   expect(compared).toBeGreaterThan(10_000);
 }, 120_000);
 
+test("lots that are due together expire in entries of 500, by number", () => {
+  const account = emptyReplay(1n);
+  const [soon, later] = [timestampOf(5n), timestampOf(9n)];
+  // What burns first has the highest numbers.
+  for (let lot = 0; lot < 1_201; lot += 1) run(account, recharge(soon, 1_000 - (lot % 1_001)));
+  run(account, recharge(later, 0));
+  const entries = [];
+  for (let due; isDue(account, 7n) && (due = dueDraft(account)) !== undefined;) {
+    entries.push({ time: due.time, lots: due.parts.map(({ lot }) => Number(lot)) });
+    append(account, due);
+  }
+  const numbers = (from: number, to: number) =>
+    Array.from({ length: to - from + 1 }, (_, index) => from + index);
+  expect(entries).toEqual([
+    { time: 5n, lots: numbers(1, 500) },
+    { time: 5n, lots: numbers(501, 1_000) },
+    { time: 5n, lots: numbers(1_001, 1_201) },
+  ]);
+});
+
+test("an account has 4,096 open lots at the most, and 16,384 open holds", () => {
+  const account = emptyReplay(1n);
+  for (let lot = 0; lot < 4_096; lot += 1) expect(run(account, recharge())).toBeUndefined();
+  expect(run(account, recharge())).toBe("ACCOUNT_FULL");
+  const freeze: Init = { case: "freeze", value: { cost: { case: "points", value: 1n } } };
+  for (let hold = 0; hold < 16_384; hold += 1) expect(run(account, freeze)).toBeUndefined();
+  expect(run(account, freeze)).toBe("ACCOUNT_FULL");
+});
+
+type Init = NonNullable<MessageInitShape<typeof OperationSchema>["operation"]>;
+
+function recharge(expireTime?: ReturnType<typeof timestampOf>, priority = 0): Init {
+  const expiration =
+    expireTime === undefined
+      ? ({ case: undefined } as const)
+      : ({ case: "expireTime", value: expireTime } as const);
+  return { case: "recharge", value: { points: 10n, priority, expiration } };
+}
+
+/** Applies an operation at the instant 2; the reason, if it is refused. */
+function run(account: Replayed, operation: Init): string | undefined {
+  const made = create(OperationSchema, { operation }).operation as SetOperation;
+  const decided = decide(account, made, 2n, PRICES)!;
+  if ("refused" in decided) return decided.refused;
+  append(account, decided);
+  return undefined;
+}
+
 const PRICES = pricesOf(
   create(ListPricesResponseSchema, {
     priceVersion: "v1",
@@ -116,9 +164,7 @@ function toOperation(command: Exclude<Command, { kind: "open" }>): SetOperation 
   return create(OperationSchema, { operation: initOf(command) }).operation as SetOperation;
 }
 
-function initOf(
-  command: Exclude<Command, { kind: "open" }>,
-): NonNullable<MessageInitShape<typeof OperationSchema>["operation"]> {
+function initOf(command: Exclude<Command, { kind: "open" }>): Init {
   const { kind } = command;
   switch (kind) {
     case "recharge": {
