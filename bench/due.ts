@@ -105,7 +105,7 @@ function at(ms: number) {
 async function untilOpened(client: Points): Promise<boolean> {
   for (const endsAt = performance.now() + PATIENCE_MS; performance.now() < endsAt; ) {
     try {
-      await client.getOrCreate({ userId: "due" }, { timeoutMs: endsAt - performance.now() });
+      await client.getOrCreate({ userId: "due" }, { timeoutMs: PATIENCE_MS });
       return true;
     } catch {
       await sleep(100);
@@ -123,9 +123,7 @@ async function untilRefused(client: Points): Promise<boolean> {
   const endsAt = performance.now() + PATIENCE_MS;
   for (let batch = 0; batch < 20; batch += 1) {
     if (performance.now() > endsAt) return false;
-    await client
-      .applyBatch({ operations }, { timeoutMs: endsAt - performance.now() })
-      .catch(() => {});
+    await client.applyBatch({ operations }, { timeoutMs: PATIENCE_MS }).catch(() => {});
   }
   return performance.now() < endsAt;
 }

@@ -182,20 +182,16 @@ export function createBatcher<Item, Result>(
 
 /** Drops what is still queued, and tells the caller how far each item came. */
 function abandonGroup<Item, Result>(group: Group<Item, Result>): void {
-  for (const ticket of group.tickets) {
-    if (ticket.result !== undefined) continue;
-    const dropped = takeOut(ticket.lane.queue, ticket);
-    ticket.result = new Abandoned(dropped, group.signal?.reason);
+  const left = group.tickets.filter(({ result }) => result === undefined);
+  // One pass over each queue, however many of its items go: a caller may have thousands.
+  for (const { queue } of new Set(left.map(({ lane }) => lane))) {
+    const kept = queue.filter((ticket) => ticket.group !== group);
+    const dropped = queue.filter((ticket) => ticket.group === group);
+    for (const ticket of dropped) ticket.result = new Abandoned(true, group.signal?.reason);
+    queue.splice(0, queue.length, ...kept);
   }
+  for (const ticket of left) ticket.result ??= new Abandoned(false, group.signal?.reason);
   tellCaller(group);
-}
-
-/** Whether it was there. */
-function takeOut<T>(queue: T[], ticket: T): boolean {
-  const place = queue.indexOf(ticket);
-  if (place === -1) return false;
-  queue.splice(place, 1);
-  return true;
 }
 
 function tellCaller<Item, Result>(group: Group<Item, Result>): void {

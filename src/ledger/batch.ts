@@ -32,8 +32,10 @@ export type Batch = {
   readonly repeats: Map<string, Remembered>;
   readonly entries: Entry[];
   readonly receipts: Remembered[];
-  /** Of whom more is due than this batch books: their commands wait for the next. */
-  readonly waiting: ReadonlySet<string>;
+  /** For whom this batch has done as much as it may: their commands wait for the next. */
+  readonly waiting: Set<string>;
+  /** In how many lots it has moved points, of users for whom they were many. */
+  readonly moved: Map<string, number>;
   /** The last entry that was booked by itself, of users whose first command is still to come. */
   readonly lastDue: Map<string, Entry>;
 };
@@ -65,6 +67,15 @@ export type Changes = {
 export const DUE_MAX = 500;
 
 /**
+ * A batch moves points in so many lots of an account, and then its other commands wait. An account
+ * of thousands of lots may freeze and release all of them in each command.
+ */
+const MOVED_MAX = 2_000;
+
+/** An entry of so few lots is not counted. */
+const FEW_LOTS = 16;
+
+/**
  * Starts a batch on the accounts that its commands name, and books what is due of them. That is
  * kept whatever becomes of the commands.
  *
@@ -92,7 +103,9 @@ export function startBatch(
     if (!booked.isAll) waiting.add(userId);
     else lastDue.set(userId, booked.entries.at(-1)!);
   }
-  return { now, before, states, repeats: new Map(repeats), entries, receipts: [], waiting, lastDue };
+  const moved = new Map<string, number>();
+  const startedWith = { now, before, states, repeats: new Map(repeats) };
+  return { ...startedWith, entries, receipts: [], waiting, moved, lastDue };
 }
 
 /** Those of whom something is due: who has little never waits for who has much. */
@@ -127,12 +140,20 @@ export function answer(batch: Batch, command: Command): Answer | Rejection {
   const account = accountAnswered(applied);
   batch.states.set(command.userId, applied.state);
   batch.entries.push(...applied.entries);
+  for (const { allocations } of applied.entries) count(batch, command.userId, allocations.length);
   if (request !== undefined && key !== undefined) {
     const remembered = { request, entry, account };
     batch.repeats.set(key, remembered);
     if (entry?.request !== request) batch.receipts.push(remembered);
   }
   return { entry, account, replayed: false, created: state === undefined };
+}
+
+function count({ moved, waiting }: Batch, userId: string, lots: number): void {
+  if (lots <= FEW_LOTS) return;
+  const sum = (moved.get(userId) ?? 0) + lots;
+  moved.set(userId, sum);
+  if (sum >= MOVED_MAX) waiting.add(userId);
 }
 
 /** The account as the command's own entry left it; what is booked after that comes later. */

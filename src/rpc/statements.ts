@@ -77,10 +77,10 @@ export function statements(orm: Orm, answerMaxBytes: number): Statements {
       const { userId, openOnly } = request;
       const [before] = readPageToken(ListHoldsRequestSchema, request) ?? [];
       const size = pageSizeOf(request);
-      const found = await readHolds(orm, userId, openOnly, bigintOf(before), size);
-      const holds = fitting(found, answerMaxBytes);
+      const page = await readHolds(orm, userId, openOnly, bigintOf(before), size);
+      const holds = fitting(page.holds, answerMaxBytes);
       if (holds.length === 0 && before === undefined) await requireAccount(userId);
-      const isLast = found.length < size && holds.length === found.length;
+      const isLast = !page.isFull && holds.length === page.holds.length;
       const last = isLast ? undefined : holds.at(-1);
       return {
         holds: holds.map(toHoldMessage),

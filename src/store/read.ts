@@ -117,6 +117,20 @@ export type EntryFilter = {
 // A page looks at so many entries at the most, however few of them it was asked for.
 const SCAN_MAX_ENTRIES = 5_000;
 
+// A page ends after so many allocations: an entry or a hold may be of thousands of lots, and the
+// server reads all of a page before it knows its size.
+const PAGE_MAX_LOTS = 16_384;
+
+/** How many allocations those of a page have that come before a row. */
+function lotsBefore(number: "number" | "sequence", counts = sql`true`) {
+  return sql`coalesce(sum(cardinality(lots)) filter (where ${counts}) over (
+    order by ${sql.raw(number)} desc rows between unbounded preceding and 1 preceding), 0)`;
+}
+
+function countLots(page: readonly { readonly allocations: readonly unknown[] }[]): number {
+  return page.reduce((sum, { allocations }) => sum + allocations.length, 0);
+}
+
 /**
  * A page of a journal, newest entry first.
  *
@@ -133,7 +147,7 @@ export async function readEntries(
   const from = startTime === undefined ? "-infinity" : toTimestamptz(startTime);
   const to = endTime === undefined ? "infinity" : toTimestamptz(endTime);
   const { rows } = await sql<EntryRow & { matches: boolean }>`
-    with scanned as (
+    with looked_at as (
       select *, (
         (cardinality(${kinds}::text[]) = 0 or kind = any(${kinds}::text[]))
         and create_time >= ${from}::timestamptz and create_time < ${to}::timestamptz
@@ -141,16 +155,20 @@ export async function readEntries(
       from points.entry
       where user_id = ${userId} and sequence < ${before ?? 2n ** 63n - 1n}
       order by sequence desc limit ${SCAN_MAX_ENTRIES}
+    ), scanned as (
+      select *, ${lotsBefore("sequence", sql`matches`)} as lots_before from looked_at
     ), last as (
       select * from scanned order by sequence limit 1
     )
-    (select * from scanned where matches order by sequence desc limit ${limit})
+    (select * from scanned
+      where matches and lots_before < ${PAGE_MAX_LOTS} order by sequence desc limit ${limit})
     union all
     (select * from last where not matches)`.execute(orm.em.fork().getKysely());
 
   const entries = rows.filter(({ matches }) => matches).map(toEntry);
   const lowest = rows.at(-1) === undefined ? 1n : BigInt(rows.at(-1)!.sequence);
-  const next = entries.length === limit ? entries.at(-1)!.sequence : lowest;
+  const isFull = entries.length === limit || countLots(entries) >= PAGE_MAX_LOTS;
+  const next = isFull ? entries.at(-1)!.sequence : lowest;
   return { entries, next: next === 1n ? undefined : next };
 }
 
@@ -181,14 +199,18 @@ export async function readLots(
   return rows.map((row) => (row.due ? { ...toLot(row), remaining: 0n } : toLot(row)));
 }
 
-/** A page of holds, newest first; `openOnly` leaves out those closed or past their time. */
+/**
+ * A page of holds, newest first; `openOnly` leaves out those closed or past their time.
+ *
+ * @returns the holds, and whether there may be more
+ */
 export async function readHolds(
   orm: Orm,
   userId: string,
   openOnly: boolean,
   before: bigint | undefined,
   limit: number,
-): Promise<readonly Hold[]> {
+): Promise<{ holds: readonly Hold[]; isFull: boolean }> {
   // Of those that are open there are a bounded number, which an index has for itself: without the
   // offset, the planner would look through the closed ones for them.
   const ofUser = openOnly
@@ -197,12 +219,18 @@ export async function readHolds(
     : sql`(select * from points.hold where user_id = ${userId})`;
   const { rows } = await sql<HoldRow & { due: boolean }>`
     select *, status = 'open' and expire_time <= statement_timestamp() as due
-    from ${ofUser} as hold
-    where number < ${before ?? 2n ** 63n - 1n}
-    order by number desc
-    limit ${limit}`.execute(orm.em.fork().getKysely());
-  return rows.map((row) => {
+    from (
+      select *, ${lotsBefore("number")} as lots_before
+      from (
+        select * from ${ofUser} as hold where number < ${before ?? 2n ** 63n - 1n}
+        order by number desc limit ${limit}
+      ) as hold
+    ) as hold
+    where lots_before < ${PAGE_MAX_LOTS}
+    order by number desc`.execute(orm.em.fork().getKysely());
+  const holds = rows.map((row) => {
     const hold = toHold(row);
-    return row.due ? { ...hold, status: "expired" } : hold;
+    return row.due ? ({ ...hold, status: "expired" } as const) : hold;
   });
+  return { holds, isFull: holds.length === limit || countLots(holds) >= PAGE_MAX_LOTS };
 }

@@ -17,6 +17,7 @@ import {
   open,
   recharge,
   refund,
+  release,
   settle,
 } from "../support/commands.ts";
 import { randomSteps, type Step as RandomStep } from "../support/random-commands.ts";
@@ -145,6 +146,19 @@ describe("a batch books so much of what is due, and no more", () => {
     expect(answer(batch, consume(99_999n))).toMatchObject({ reason: "INSUFFICIENT_POINTS" });
     expect(changesOf(batch)).toMatchObject({ accounts: [{ sequence: 7n }], holds: [{}, {}, {}] });
   });
+});
+
+test("an account that moves points in thousands of lots at a time waits after a few", () => {
+  const lots = Array.from({ length: 1_500 }, (_, index) => `#${index + 1}: 1 of 1`);
+  const few = { ...stateOf(["#1: 99 of 99"]), account: { ...stateOf(["#1: 99 of 99"]).account } };
+  const bob = { ...few, account: { ...few.account, userId: "bob" } };
+  const batch = startBatch(NOW, [stateOf(lots), bob], new Map());
+  answer(batch, freeze(1_500n));
+  expect(batch.waiting).toEqual(new Set());
+  answer(batch, release(1_501n));
+  expect(batch.waiting).toEqual(new Set(["ada"]));
+  for (let made = 0; made < 500; made += 1) answer(batch, { ...freeze(0n), userId: "bob" });
+  expect(batch.waiting).toEqual(new Set(["ada"]));
 });
 
 describe("Expire of what is due", () => {

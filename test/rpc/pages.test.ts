@@ -239,6 +239,46 @@ describe("a page token", () => {
   });
 });
 
+describe("a page ends early where its entries or holds are of hundreds of lots", () => {
+  const [LOTS, HOLDS, PAGE_MAX_LOTS] = [400, 50, 16_384];
+
+  test("and nothing is left out or shown twice", async () => {
+    const userId = "wide";
+    const recharge = { case: "recharge", value: { userId, points: 1n } } as const;
+    const freeze = { case: "freeze", value: { userId, cost: points(BigInt(LOTS)) } } as const;
+    const release = (hold: number) =>
+      ({ case: "release", value: { userId, hold: BigInt(hold) } }) as const;
+    const { results } = await server.client.applyBatch({
+      operations: [
+        ...Array.from({ length: LOTS }, () => ({ operation: recharge })),
+        ...Array.from({ length: HOLDS }, (_, n) => [
+          { operation: freeze },
+          { operation: release(LOTS + 1 + 2 * n) },
+        ]).flat(),
+      ],
+    });
+    expect(results.every(({ result }) => result.case !== "error")).toBe(true);
+    const sizes: number[] = [];
+    const sequences: bigint[] = [];
+    let pageToken = "";
+    do {
+      const page = await server.client.listEntries({ userId, pageSize: 1_000, pageToken });
+      sizes.push(page.entries.reduce((sum, { allocations }) => sum + allocations.length, 0));
+      sequences.push(...page.entries.map(({ sequence }) => sequence));
+      pageToken = page.nextPageToken;
+    } while (pageToken !== "");
+    const all = Array.from({ length: LOTS + 2 * HOLDS }, (_, n) => BigInt(LOTS + 2 * HOLDS - n));
+    expect(sequences).toEqual(all);
+    expect(Math.max(...sizes)).toBeLessThan(PAGE_MAX_LOTS + LOTS);
+    const first = await server.client.listHolds({ userId, pageSize: 1_000 });
+    expect(first.holds.length).toBeLessThan(HOLDS);
+    const holds = await allHolds({ userId, pageSize: 1_000 });
+    expect(holds.map(({ number }) => number)).toEqual(
+      all.filter((sequence) => sequence > LOTS && (sequence - BigInt(LOTS)) % 2n === 1n),
+    );
+  });
+});
+
 async function allLots(userId: string, pageSize: number): Promise<Lot[]> {
   const all: Lot[] = [];
   let pageToken = "";
