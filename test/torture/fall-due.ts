@@ -53,7 +53,7 @@ export async function fallDue(world: FallDueWorld, fallen: FallenDue): Promise<v
   }
   const started = world.flood();
   if (started === undefined) return;
-  const { userId, instants, made, done } = started;
+  const { userId, instants, made, end } = started;
   try {
     await reach(world.clock, instants[0]! - LEAD_MICROS);
     const moments = async () => {
@@ -65,7 +65,7 @@ export async function fallDue(world: FallDueWorld, fallen: FallenDue): Promise<v
     await (isMeasured ? lightly(world, moments) : moments());
     fallen.most = Math.max(fallen.most, made());
   } finally {
-    done();
+    end();
   }
 }
 

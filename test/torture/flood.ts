@@ -13,27 +13,36 @@ type Init = NonNullable<MessageInitShape<typeof OperationSchema>["operation"]>;
 
 const INSTANTS = 3;
 const INSTANTS_APART = 4n * BOUNDARY_MICROS;
-// So many are applied a second, even if much is broken meanwhile.
-const OPS_PER_SECOND = 1_500;
 const HEAD_START_MICROS = 1_500_000n;
+// A slow machine gets fewer: what falls due is not to be waited for much longer than a round is.
+const SENDING_MAX_SECONDS = 8;
 // Few enough that lots, and not only holds, reach what an account may have at the most.
 const MANY_HOLDS_CHANCE = 0.1;
+
+type FloodOptions = {
+  readonly nextTag: () => string;
+  readonly mostLots: number;
+  readonly perSecond: number;
+  readonly now: bigint;
+};
 
 /**
  * Asks for lots, and then for holds on them, that all end at the same few instants of the next
  * seconds: about as many of each as an account may have.
  *
  * @param mostLots up to so many lots; and as many holds, or, rarely, four times as many
+ * @param perSecond about how many operations are done
  * @param now about what the database's clock says
  */
 export function floodOf(
   random: Random,
   account: Account,
-  { nextTag, mostLots, now }: { nextTag: () => string; mostLots: number; now: bigint },
+  { nextTag, mostLots, perSecond, now }: FloodOptions,
 ): Flood {
-  const lots = random.whole(mostLots >> 2, mostLots);
-  const holds = random.whole(mostLots >> 2, mostLots) * (random.chance(MANY_HOLDS_CHANCE) ? 4 : 1);
-  const sendingMicros = BigInt(Math.ceil(((lots + holds) * 1_000_000) / OPS_PER_SECOND));
+  const most = Math.min(mostLots, Math.floor((perSecond * SENDING_MAX_SECONDS) / 2));
+  const lots = random.whole(most >> 1, most);
+  const holds = random.whole(most >> 1, most) * (random.chance(MANY_HOLDS_CHANCE) ? 4 : 1);
+  const sendingMicros = BigInt(Math.ceil(((lots + holds) * 1_000_000) / perSecond));
   const first = ((now + HEAD_START_MICROS + sendingMicros) / BOUNDARY_MICROS) * BOUNDARY_MICROS;
   const instants = Array.from({ length: INSTANTS }, (_, at) => first + BigInt(at) * INSTANTS_APART);
   const { userId } = account.history;
@@ -50,7 +59,7 @@ export function floodOf(
   }
 
   const recharge = () => {
-    const [points, priority] = [BigInt(random.whole(1, 5)), random.whole(0, 3)];
+    const [points, priority] = [BigInt(random.whole(1, 60)), random.whole(0, 3)];
     return ask({ case: "recharge", value: { points, priority, expiration: end() } });
   };
   const freeze = () => {

@@ -66,7 +66,7 @@ export type FloodUnderWay = {
   /** How many lots and holds it got by now. */
   made(): number;
   /** Lets the round end. */
-  done(): void;
+  end(): void;
 };
 
 const HOT_SHARE = 0.15;
@@ -83,7 +83,9 @@ const TRIES_MAX = 60;
  */
 export function startRounds(random: Random, clock: Clock, options: RoundOptions): Rounds {
   const ending: Round[] = [];
+  const started = performance.now();
   let begun = 0;
+  let done = 0;
   let stopped = false;
   let current = newRound(0);
   let since = performance.now();
@@ -131,16 +133,20 @@ export function startRounds(random: Random, clock: Clock, options: RoundOptions)
     flood() {
       if (stopped) return undefined;
       const { round, account } = someAccount();
-      const { floodLots: mostLots } = options;
-      const flood = floodOf(random, account, { nextTag, mostLots, now: clock.now() });
+      const flood = floodOf(random, account, {
+        nextTag,
+        mostLots: options.floodLots,
+        perSecond: Math.max(1, (FLOOD_SHARE * 1000 * done) / (performance.now() - started)),
+        now: clock.now(),
+      });
       round.flood.push(...flood.asked.map((asked) => ({ round, account, asked })));
       round.underWay += 1;
-      const done = () => {
+      const end = () => {
         round.underWay -= 1;
         turn();
       };
       const made = () => flood.asked.filter(isApplied).length;
-      return { userId: account.history.userId, instants: flood.instants, made, done };
+      return { userId: account.history.userId, instants: flood.instants, made, end };
     },
     take(count) {
       turn();
@@ -161,6 +167,7 @@ export function startRounds(random: Random, clock: Clock, options: RoundOptions)
     },
     done(item, outcome) {
       item.round.underWay -= 1;
+      done += 1;
       if (isToBeAskedAgain(random, item, outcome)) {
         item.round.again.push({ item, from: performance.now() + AGAIN_AFTER_MS });
       }
