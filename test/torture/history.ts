@@ -155,7 +155,7 @@ function errorOutcome(details: readonly Any[]): Outcome {
 }
 
 function infoOutcome({ domain, reason, metadata: all }: MessageShape<typeof ErrorInfoSchema>) {
-  const { outcome, ...metadata } = all;
+  const { outcome, repeats_checked: _, ...metadata } = all;
   const isOurs = domain === "points.v1";
   const isNotApplied = isOurs && outcome === "NOT_APPLIED";
   if (isNotApplied && REFUSALS.has(reason)) return { kind: "refused", reason, metadata } as const;
