@@ -46,14 +46,14 @@ export function watchDatabase(
 /** Whether the database is there and takes writes now. */
 export function takesWrites(orm: Orm): Promise<boolean> {
   return Promise.race([
-    isPrimary(orm).catch(() => false),
+    isWritable(orm).catch(() => false),
     sleep(TIMEOUT_MS, false, { ref: false }),
   ]);
 }
 
-async function isPrimary(orm: Orm): Promise<boolean> {
-  const { rows } = await sql<{ standby: boolean }>`select pg_is_in_recovery() as standby`.execute(
-    orm.em.fork().getKysely(),
-  );
-  return rows[0]?.standby === false;
+/** A standby is read-only too. */
+async function isWritable(orm: Orm): Promise<boolean> {
+  const { rows } = await sql<{ readonly: string }>`
+    select current_setting('transaction_read_only') as readonly`.execute(orm.em.fork().getKysely());
+  return rows[0]?.readonly === "off";
 }

@@ -1,3 +1,4 @@
+import { hash } from "node:crypto";
 import { type QueryResult, type RawBuilder, sql } from "kysely";
 import type { Orm } from "./orm.ts";
 
@@ -81,11 +82,15 @@ export async function inSnapshot<T>(orm: Orm, work: (run: Run) => Promise<T>): P
 
 const names = new Map<string, string>();
 
-/** A name for a prepared statement. The texts are those in this folder: few, and always the same. */
+/**
+ * A name for a prepared statement. It says which text it stands for: where a pooler hands a session
+ * on to another program, a name never means another statement. The texts are those in this folder:
+ * few, and always the same.
+ */
 function nameOf(text: string): string {
   const known = names.get(text);
   if (known !== undefined) return known;
-  const name = `points_${names.size}`;
+  const name = `points_${hash("sha256", text).slice(0, 16)}`;
   names.set(text, name);
   return name;
 }
