@@ -78,10 +78,17 @@ export function problemOf(facts: Facts, writes: boolean): string | undefined {
       "whoever turned it on for this database or role has to turn it off"
     );
   }
-  if (rights === null || (rights.reads && (rights.adds || !writes))) return undefined;
+  if (rights === null) return undefined;
+  if (!rights.reads || (writes && !rights.adds)) {
+    return (
+      `the role ${role} may not use the ledger's tables, as after a restore without grants: ` +
+      `run SERVER_ROLE=${role} npx points migrate as their owner, ${rights.owner}`
+    );
+  }
+  if (!rights.filtered) return undefined;
   return (
-    `the role ${role} may not use the ledger's tables, as after a restore without grants: ` +
-    `run SERVER_ROLE=${role} npx points migrate as their owner, ${rights.owner}`
+    `row-level security hides the ledger's rows from the role ${role}: ` +
+    "disable it on the tables of the schema points, or let the role bypass it"
   );
 }
 

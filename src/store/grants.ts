@@ -61,6 +61,8 @@ export type Rights = {
   readonly reads: boolean;
   /** Whether it may add entries, as a server does. */
   readonly adds: boolean;
+  /** Whether row-level security is in force for it, on any of the tables. */
+  readonly filtered: boolean;
 };
 
 /**
@@ -72,7 +74,8 @@ export const RIGHTS = `
     'owner', min(pg_get_userbyid(relowner)),
     'reads', bool_and(may_use and has_table_privilege(tables.oid, 'select')),
     'adds', bool_and(may_use and (
-      relname = 'migration' or has_table_privilege(tables.oid, 'insert'))))
+      relname = 'migration' or has_table_privilege(tables.oid, 'insert'))),
+    'filtered', bool_or(row_security_active(tables.oid)))
   from pg_class as tables
   join pg_namespace as schema on schema.oid = relnamespace,
     lateral has_schema_privilege(schema.oid, 'usage') as may_use

@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
 import { databasePlace, DatabaseUrlError, parseDatabaseUrl } from "../../src/store/database-url.ts";
 
@@ -134,3 +135,31 @@ describe("a DATABASE_URL is refused by name", () => {
     expect(() => read(text)).toThrow(new DatabaseUrlError(message));
   });
 });
+
+describe("the page on databases", async () => {
+  const page = await readFile("docs/databases.md", "utf8");
+
+  test("gives URLs that are read", () => {
+    const urls = [...page.matchAll(/`(postgresql:\/\/[^`]+)`/g)].map(([, url]) => url!);
+    expect(urls.length).toBeGreaterThan(5);
+    for (const url of urls) expect(read(url).database).toBe("points");
+  });
+
+  test("has a table of the parameters that are taken", () => {
+    const [, table] = /\n\| parameter [^]*?\n((?:\|.*\n)+)\n/.exec(page)!;
+    const named = table!.split("\n").flatMap((row) => row.split("|")[1]?.match(/\w+/g) ?? []);
+    const refused = () => read("postgresql://ada@db/points?nonsense=1");
+    expect(refused).toThrow(/takes: /);
+    const [, taken] = /takes: (.*)/.exec(messageOf(refused))!;
+    expect(named.toSorted()).toEqual(taken!.split(", ").toSorted());
+  });
+});
+
+function messageOf(work: () => unknown): string {
+  try {
+    work();
+    return "";
+  } catch (error) {
+    return (error as Error).message;
+  }
+}

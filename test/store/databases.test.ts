@@ -1,3 +1,4 @@
+import { hash } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
@@ -6,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vit
 import { readConfig } from "../../src/config.ts";
 import { openDatabase } from "../../src/database.ts";
 import { migrate } from "../../src/store/migrate.ts";
+import { inTransaction } from "../../src/store/transaction.ts";
 import { openOrm } from "../../src/store/orm.ts";
 import { UsageError } from "../../src/usage.ts";
 import { makeAuthority } from "../support/certificates.ts";
@@ -274,6 +276,17 @@ describe("a database that cannot be used is refused in one sentence", () => {
     await expectRefused(urlOf(database), /: default_transaction_read_only is on, so that it takes no/);
   });
 
+  test("whose rows a policy hides from the server", async () => {
+    const database = await emptyDatabase();
+    const orm = await openOrm(urlOf(database), 2);
+    onTestFinished(() => orm.close());
+    await migrate(orm, "refused");
+    await cluster.query("alter table points.lot enable row level security", database);
+    const url = urlOf(database).replace("points@", "refused@");
+    await expectRefused(url, /: row-level security hides the ledger's rows from the role refused: disab/);
+    await (await openDatabase(readConfig({ DATABASE_URL: urlOf(database) }))).close();
+  });
+
   test("restored without grants, with the command that grants them", async () => {
     const database = await emptyDatabase();
     const orm = await openOrm(urlOf(database), 2);
@@ -439,6 +452,22 @@ describe.skipIf(!hasPgBouncer)("behind PgBouncer (left out where it is not insta
     const url = `postgresql://points@127.0.0.1:${pooler.port}/postgres?options=-c%20geqo%3Doff`;
     await expectRefused(url, /unsupported startup parameter.*take what is named there out of DATABASE/);
   });
+});
+
+test("a name of a prepared statement stands for its text, whichever server prepares it", async () => {
+  const database = await emptyDatabase();
+  const orm = await openOrm(urlOf(database), 2);
+  onTestFinished(() => orm.close());
+  await migrate(orm);
+  const prepared = await inTransaction(orm, async ({ run }) => {
+    await run(sql`select 1`);
+    await run(sql`select 2`);
+    return run(sql<{ name: string; statement: string }>`select name, statement from pg_prepared_statements`);
+  });
+  expect(prepared.rows).toHaveLength(3);
+  for (const { name, statement } of prepared.rows) {
+    expect(name).toBe(`points_${hash("sha256", statement).slice(0, 16)}`);
+  }
 });
 
 /** What a server needs no more of a test's database than this. */
