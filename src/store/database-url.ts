@@ -37,7 +37,7 @@ export class DatabaseUrlError extends Error {}
 
 export const DATABASE_URL_TAKES = "postgresql://user:password@host:port/database";
 
-/** All that is obeyed, and the variable that stands in for a parameter that the URL lacks, if any. */
+/** All that is obeyed, and the variable, if any, that stands in for what the URL lacks. */
 const PARAMETERS = {
   host: "PGHOST",
   port: "PGPORT",
@@ -77,8 +77,8 @@ export function parseDatabaseUrl(
   environment: NodeJS.ProcessEnv = process.env,
 ): DatabaseUrl {
   const values = readValues(text);
-  for (const [name, variable] of Object.entries(PARAMETERS) as [Parameter, string | undefined][]) {
-    const value = variable && environment[variable];
+  for (const name of Object.keys(PARAMETERS) as Parameter[]) {
+    const value = environment[PARAMETERS[name] ?? ""];
     if (!values.get(name) && value) values.set(name, value);
   }
   const database = values.get("dbname");

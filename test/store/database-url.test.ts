@@ -5,7 +5,7 @@ import { databasePlace, DatabaseUrlError, parseDatabaseUrl } from "../../src/sto
 const read = (text: string, environment = {}) => parseDatabaseUrl(text, environment);
 
 describe("a DATABASE_URL", () => {
-  test("says by itself what libpq takes by default, but for several hosts, of which one must write", () => {
+  test("says what libpq takes by default, but for several hosts, of which one must write", () => {
     expect(read("postgresql://ada:s3cret@db/points")).toEqual({
       hosts: [{ host: "db", port: 5432 }],
       database: "points",
@@ -23,8 +23,9 @@ describe("a DATABASE_URL", () => {
         channelBinding: false,
       },
     });
-    expect(read("postgresql://ada@db,db2/points").sessionAttributes).toBe("read-write");
-    expect(read("postgresql://ada@db,db2/points?target_session_attrs=any").sessionAttributes).toBe("any");
+    const several = "postgresql://ada@db,db2/points";
+    expect(read(several).sessionAttributes).toBe("read-write");
+    expect(read(`${several}?target_session_attrs=any`).sessionAttributes).toBe("any");
   });
 
   test.each<[text: string, place: string]>([
@@ -66,7 +67,7 @@ describe("a DATABASE_URL", () => {
   });
 
   test("of a socket is about no TLS, whatever the environment says", () => {
-    const environment = { PGSSLMODE: "verify-ca", PGSSLCERT: "/nowhere", PGCHANNELBINDING: "require" };
+    const environment = { PGSSLMODE: "verify-ca", PGSSLCERT: "/x", PGCHANNELBINDING: "require" };
     const url = read("postgresql://points@%2Ftmp%2Fpoints-1:5432/points", environment);
     expect(url.tls).toMatchObject({ mode: "disable", certificate: undefined });
   });
@@ -85,15 +86,19 @@ describe("a DATABASE_URL", () => {
 
 describe("a DATABASE_URL is refused by name", () => {
   const KNOWN =
-    "host, port, user, password, dbname, connect_timeout, application_name, options, client_encoding, " +
-    "target_session_attrs, sslmode, sslrootcert, sslcert, sslkey, channel_binding, gssencmode";
+    "host, port, user, password, dbname, connect_timeout, application_name, options, " +
+    "client_encoding, target_session_attrs, sslmode, sslrootcert, sslcert, sslkey, " +
+    "channel_binding, gssencmode";
   test.each([
     ["pgbouncer=true", `there is no parameter pgbouncer among those that it takes: ${KNOWN}`],
     ["hostaddr=127.0.0.1", `there is no parameter hostaddr among those that it takes: ${KNOWN}`],
     ["SSLMODE=require", `there is no parameter SSLMODE among those that it takes: ${KNOWN}`],
     ["%3Cb%3E=1", `there is no parameter … among those that it takes: ${KNOWN}`],
     ["toString=1", `there is no parameter toString among those that it takes: ${KNOWN}`],
-    ["sslmode=no-verify", "sslmode (or PGSSLMODE) takes disable, allow, prefer, require, verify-ca or verify-full"],
+    [
+      "sslmode=no-verify",
+      "sslmode (or PGSSLMODE) takes disable, allow, prefer, require, verify-ca or verify-full",
+    ],
     ["sslmode=require&sslrootcert=system", "sslrootcert=system takes sslmode=verify-full"],
     ["sslmode=verify-ca", "sslmode=verify-ca takes sslrootcert, or else sslmode=verify-full"],
     ["sslcert=a", "sslcert and sslkey take each other"],
@@ -108,7 +113,8 @@ describe("a DATABASE_URL is refused by name", () => {
     ],
     [
       "target_session_attrs=prefer-standby",
-      "target_session_attrs (or PGTARGETSESSIONATTRS) takes any, read-write, read-only, primary or standby",
+      "target_session_attrs (or PGTARGETSESSIONATTRS) takes " +
+        "any, read-write, read-only, primary or standby",
     ],
     ["port=1,2,3", "port takes one port for all hosts, or one for each"],
     ["port=0", "takes postgresql://user:password@host:port/database"],

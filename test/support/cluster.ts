@@ -15,7 +15,7 @@ export type Cluster = {
   readonly socketFolder: string;
   /** Its data. */
   readonly folder: string;
-  /** As `postgresql://points@…`, a superuser, over the socket. */
+  /** Of the database `postgres`, as the superuser points, over the socket. */
   readonly url: string;
   /** Any SQL as that user, in `postgres` or another database; its rows as `pg` gives them. */
   query(sql: string, database?: string): Promise<Record<string, unknown>[]>;
@@ -104,8 +104,9 @@ async function listening(port: number): Promise<Settings> {
 function clusterOf(
   running: Pick<Cluster, "port" | "socketFolder" | "url" | "folder" | "stop">,
 ): Cluster {
+  const url = withDatabase(running.url, "postgres");
   const query = async (sql: string, database = "postgres") => {
-    const client = new pg.Client({ connectionString: withDatabase(running.url, database) });
+    const client = new pg.Client({ connectionString: withDatabase(url, database) });
     await client.connect();
     try {
       return (await client.query(sql)).rows as Record<string, unknown>[];
@@ -115,6 +116,7 @@ function clusterOf(
   };
   return {
     ...running,
+    url,
     query,
     async configure(files, sql = []) {
       const { uid, gid } = await stat(running.folder);
