@@ -134,7 +134,11 @@ function secureContexts({ tls }: DatabaseUrl): () => Promise<SecureContext | und
     if (made?.of === of) return made.context;
     // To take in all that the system trusts costs 20 ms.
     const ca = options.ca ?? (mode === "verify-full" ? publicAuthorities() : []);
-    made = { of, context: createSecureContext({ ...options, ca }) };
+    try {
+      made = { of, context: createSecureContext({ ...options, ca }) };
+    } catch (cause) {
+      throw new Error(`sslcert or sslkey: ${(cause as Error).message}`, { cause });
+    }
     return made.context;
   };
 }

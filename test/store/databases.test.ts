@@ -56,8 +56,15 @@ beforeAll(async () => {
     strange: join(folder, "strange.crt"),
     cert: join(folder, "client.crt"),
     key: join(folder, "client.key"),
+    other: join(folder, "other.key"),
   };
-  const written = { ca: authority.cert, strange: stranger.cert, cert: client.cert, key: client.key };
+  const written = {
+    ca: authority.cert,
+    strange: stranger.cert,
+    cert: client.cert,
+    key: client.key,
+    other: server.key,
+  };
   for (const [name, pem] of Object.entries(written)) await writeFile(places[name]!, pem);
 });
 afterAll(async () => {
@@ -202,6 +209,11 @@ describe("a database that cannot be used is refused in one sentence", () => {
     const url = filledIn(`postgresql://points@${AT}?${parameters}`);
     const sentence = /^cannot use .*: [^:]*certificate[^:]*: name the file with .* in sslrootcert$/;
     await expectRefused(url, sentence);
+  });
+
+  test("a certificate and a key that are no pair", async () => {
+    const url = filledIn(`postgresql://points@${AT}?sslcert=$cert&sslkey=$other`);
+    await expectRefused(url, /^cannot use the database: sslcert or sslkey: .*mismatch/);
   });
 
   test("a server without TLS, where it is required", async () => {
