@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { userInfo } from "node:os";
 import { createSecureContext, getCACertificates, type SecureContext } from "node:tls";
 import pg from "pg";
 import {
@@ -60,7 +61,7 @@ export function connectorOf(url: DatabaseUrl): Connector {
     connect,
     options: {
       database,
-      user,
+      user: user ?? systemUser(),
       password: url.password ?? noPassword,
       application_name: applicationName,
       options,
@@ -83,7 +84,7 @@ export function openClient(
       await expectAttributes(client, attributes);
       return client;
     } catch (error) {
-      await client.end().catch(() => {});
+      client.end().catch(() => {}); // Who does not answer may not end it either.
       throw error;
     }
   });
@@ -94,6 +95,15 @@ type Failure = { readonly host: DatabaseHost; readonly error: unknown };
 // The pool's own word: no host is to blame.
 const POOL_IS_BUSY = "timeout exceeded when trying to connect";
 const NO_TLS = "The server does not support SSL connections";
+
+/** As libpq; the ORM would take another. Empty: the system has no name for us. */
+function systemUser(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return "";
+  }
+}
 
 function noPassword(): never {
   throw new Error("it asks for a password, and DATABASE_URL has none");

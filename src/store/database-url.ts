@@ -5,7 +5,7 @@ export type DatabaseUrl = {
   /** In the order in which they are tried; one at least. */
   readonly hosts: readonly DatabaseHost[];
   readonly database: string;
-  /** Undefined: as the driver has it, the system's user. */
+  /** Undefined: the system's user. */
   readonly user: string | undefined;
   readonly password: string | undefined;
   readonly applicationName: string;

@@ -1,5 +1,6 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { type AddressInfo, createServer } from "node:net";
+import { userInfo } from "node:os";
 import { join } from "node:path";
 import { sql } from "kysely";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
@@ -13,7 +14,8 @@ import { runPoints, until } from "../support/processes.ts";
 
 const ipv6 = await hasIpv6();
 
-const ROLES = ["with_tls", "without_tls", "by_certificate", "refused", "stranger"];
+const SYSTEM_USER = userInfo().username;
+const ROLES = [SYSTEM_USER, "with_tls", "without_tls", "by_certificate", "refused", "stranger"];
 const HBA = `
 local   all all              trust
 hostssl all with_tls       all trust
@@ -22,6 +24,7 @@ hostssl all by_certificate all cert
 host    all with_password  all scram-sha-256
 host    all crowded        all trust
 host    all points         all trust
+host    all "${SYSTEM_USER}" all trust
 `;
 
 let folder: string;
@@ -41,7 +44,7 @@ beforeAll(async () => {
     "pg_hba.conf": HBA,
   };
   await cluster.configure(files, [
-    ...ROLES.map((role) => `create role ${role} login`),
+    ...ROLES.map((role) => `create role "${role}" login`),
     "create role with_password login password 'p@ss/wörd+1'",
     "create role crowded login connection limit 0",
     "alter system set ssl = on",
@@ -101,6 +104,7 @@ describe("a DATABASE_URL leads where libpq would go", () => {
     ["points@$socket:$port/postgres?sslmode=require", socket],
     ["points@127.0.0.1:$closed/postgres?host=$socket&port=$port", socket],
     ["127.0.0.1/x?port=$port&user=points&dbname=postgres", { ...tls, database: "postgres" }],
+    [AT, { ...tls, user: SYSTEM_USER }],
     [`points@${AT}`, { ...tls, application: "points" }],
     [`points@${AT}?sslmode=disable`, plain],
     [`points@${AT}?sslmode=allow`, plain],
