@@ -95,8 +95,8 @@ const AWAY: State = { isUp: false, gaps: [] };
 
 async function stateOf(orm: Orm): Promise<State> {
   const em = orm.em.fork();
-  const { rows } = await sql<{ standby: boolean }>`select pg_is_in_recovery() as standby`.execute(
-    em.getKysely(),
-  );
-  return rows[0]?.standby === false ? { isUp: true, gaps: await durabilityGaps(em) } : AWAY;
+  // A standby is read-only too.
+  const { rows } = await sql<{ readonly: string }>`
+    select current_setting('transaction_read_only') as readonly`.execute(em.getKysely());
+  return rows[0]?.readonly === "off" ? { isUp: true, gaps: await durabilityGaps(em) } : AWAY;
 }
