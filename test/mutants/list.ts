@@ -49,6 +49,20 @@ export const MUTANTS: readonly Mutant[] = [
     caughtBy: "test/commit/standby.test.ts",
   },
   {
+    name: "takes the isolation level that a session has",
+    file: "src/store/transaction.ts",
+    find: '"begin isolation level read committed"',
+    replace: '"begin"',
+    caughtBy: "test/commit/isolation.test.ts",
+  },
+  {
+    name: "takes the isolation level that a role has for migrations",
+    file: "src/store/orm.ts",
+    find: "-c default_transaction_isolation=read\\\\ committed ",
+    replace: "",
+    caughtBy: "test/commit/isolation.test.ts",
+  },
+  {
     name: "answers what a lost COMMIT made without a wait for the standbys",
     file: "src/commit/commit.ts",
     find: "await waitForStandbys(transaction, commitTransaction).catch(unsureOf(changes, answers));",
