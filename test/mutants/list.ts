@@ -63,6 +63,27 @@ export const MUTANTS: readonly Mutant[] = [
     caughtBy: "test/commit/isolation.test.ts",
   },
   {
+    name: "starts on a database that may lose answers though DURABILITY=require",
+    file: "src/serve.ts",
+    find: "if (gaps.length === 0) return;",
+    replace: "if (gaps.length >= 0) return;",
+    caughtBy: "test/process/durability.test.ts",
+  },
+  {
+    name: "goes on serving from a database that may lose answers though DURABILITY=require",
+    file: "src/server/database-watch.ts",
+    find: 'return isUp && (durability === "warn" || gaps.length === 0);',
+    replace: "return isUp;",
+    caughtBy: "test/process/durability.test.ts",
+  },
+  {
+    name: "does not see what sessions will begin with",
+    file: "src/store/durability.ts",
+    find: "where value is not null",
+    replace: "where false",
+    caughtBy: "test/store/durability.test.ts",
+  },
+  {
     name: "answers what a lost COMMIT made without a wait for the standbys",
     file: "src/commit/commit.ts",
     find: "await waitForStandbys(transaction, commitTransaction).catch(unsureOf(changes, answers));",
