@@ -41,8 +41,8 @@ export function watchDatabase(
       const is = found.isUp ? found : { isUp: false, gaps: was?.gaps ?? [] };
       if (!signal.aborted) {
         logChange(log, durability, was, is);
-        const isFit = isServable(is, durability);
-        if (was === undefined || isFit !== isServable(was, durability)) onChange(isFit);
+        const isFit = isFitIn(is, durability);
+        if (was === undefined || isFit !== isFitIn(was, durability)) onChange(isFit);
       }
       was = is;
       await sleep(EVERY_MS, undefined, { signal }).catch(() => {});
@@ -62,11 +62,11 @@ export function watchDatabase(
  * Whether the database is fit to serve from now: it is there, takes writes, and is durable where
  * that is required.
  */
-export async function isFit(orm: Orm, durability: Durability): Promise<boolean> {
-  return isServable(await lookAt(orm), durability);
+export async function isFitNow(orm: Orm, durability: Durability): Promise<boolean> {
+  return isFitIn(await lookAt(orm), durability);
 }
 
-function isServable({ isUp, gaps }: State, durability: Durability): boolean {
+function isFitIn({ isUp, gaps }: State, durability: Durability): boolean {
   return isUp && (durability === "warn" || gaps.length === 0);
 }
 
