@@ -1,7 +1,6 @@
 import { readFileSync } from "node:fs";
 import {
   createLocalJWKSet,
-  createRemoteJWKSet,
   errors,
   type JSONWebKeySet,
   type JWTPayload,
@@ -13,8 +12,9 @@ import type { Config } from "../config.ts";
 import { rereadOnChange } from "../reread.ts";
 import { UsageError } from "../usage.ts";
 import { type Caller, isCallerName, isUserIdPrefix, SCOPES, type Scope } from "./caller.ts";
+import { isOfToken, type Keys, keysAtUrl } from "./keys-at-url.ts";
 
-/** Who a JWT says calls, and until when it says so, in milliseconds since 1970. */
+/** Who a JWT says calls, and when to verify it again, in milliseconds since 1970. */
 export type JwtCaller = { readonly caller: Caller; readonly untilMs: number };
 
 /** Verifies JWTs. */
@@ -39,8 +39,7 @@ export class KeysUnavailable extends Error {}
 const CLOCKS_DIFFER_SECONDS = 5;
 
 /**
- * Reads the keys: a file at once and again when it changes, a URL when the first token comes, and
- * again every ten minutes, or when a token names a key that is not among them.
+ * Reads the keys: a file at once and again when it changes; a URL when they are needed.
  *
  * @param onNewKeys what was verified with the old ones is to be forgotten
  * @returns undefined if the configuration names no keys
@@ -50,7 +49,7 @@ export function openJwts(config: Config, log: Logger, onNewKeys: () => void): Jw
   const { jwtKeys: place, jwtIssuer: issuer, jwtAudience: audience } = config;
   if (place === undefined || issuer === undefined || audience === undefined) return undefined;
   const isUrl = /^https?:\/\//i.test(place);
-  let keys: JWTVerifyGetKey = isUrl ? createRemoteJWKSet(new URL(place)) : readKeys(place);
+  let keys = isUrl ? keysAtUrl(place, log) : readKeys(place);
   const read = () => {
     keys = readKeys(place);
     onNewKeys();
@@ -59,10 +58,9 @@ export function openJwts(config: Config, log: Logger, onNewKeys: () => void): Jw
 
   const keyOf: JWTVerifyGetKey = async (header, token) => {
     try {
-      return await keys(header, token);
+      return await keys.keyOf(header, token);
     } catch (cause) {
-      if (cause instanceof errors.JWKSNoMatchingKey) throw cause;
-      if (cause instanceof errors.JWKSMultipleMatchingKeys) throw cause;
+      if (isOfToken(cause)) throw cause;
       throw new KeysUnavailable("a key of JWTs cannot be had", { cause });
     }
   };
@@ -75,14 +73,17 @@ export function openJwts(config: Config, log: Logger, onNewKeys: () => void): Jw
   };
   const verify = async (token: string) => {
     const { payload } = await jwtVerify(token, keyOf, options).catch(refuse);
-    return toCaller(payload);
+    const { caller, untilMs } = toCaller(payload);
+    return { caller, untilMs: Math.min(untilMs, keys.untilMs()) };
   };
   return { verify, close };
 }
 
-function readKeys(path: string): JWTVerifyGetKey {
+/** Keys that are forgotten when their file changes. */
+function readKeys(path: string): Keys {
   try {
-    return createLocalJWKSet(JSON.parse(readFileSync(path, "utf8")) as JSONWebKeySet);
+    const keyOf = createLocalJWKSet(JSON.parse(readFileSync(path, "utf8")) as JSONWebKeySet);
+    return { keyOf, untilMs: () => Number.POSITIVE_INFINITY };
   } catch (cause) {
     throw new UsageError(`JWT_KEYS: ${path} is no file of keys (a JWKS)`, { cause });
   }
@@ -103,5 +104,6 @@ function toCaller({ sub, exp, scope, user_id_prefix: prefix = "" }: JWTPayload):
   }
   const granted = typeof scope === "string" ? scope.split(" ") : [];
   const scopes = SCOPES.filter((one: Scope) => granted.includes(one));
-  return { caller: { name: sub, scopes, userIdPrefix: prefix }, untilMs: (exp ?? 0) * 1_000 };
+  const untilMs = ((exp ?? 0) + CLOCKS_DIFFER_SECONDS) * 1_000;
+  return { caller: { name: sub, scopes, userIdPrefix: prefix }, untilMs };
 }

@@ -13,9 +13,7 @@ export function checkDoor(config: Config): string | undefined {
   const { host } = config.listen;
   const missing = [
     ...(config.tlsCert === undefined ? ["TLS (TLS_CERT and TLS_KEY)"] : []),
-    ...(config.callers === undefined && config.jwtKeys === undefined
-      ? ["authentication (CALLERS or JWT_KEYS)"]
-      : []),
+    ...(hasAuthentication(config) ? [] : ["authentication (CALLERS or JWT_KEYS)"]),
   ];
   if (isLoopback(host) || missing.length === 0) return undefined;
   const what = `others than this machine can reach ${host}, without ${missing.join(" and ")}`;
@@ -24,4 +22,9 @@ export function checkDoor(config: Config): string | undefined {
     `${what}: set them, or listen on 127.0.0.1, or start with INSECURE=allow in a network that ` +
       "you trust",
   );
+}
+
+/** Whether a server asks who calls. */
+export function hasAuthentication({ callers, jwtKeys }: Config): boolean {
+  return callers !== undefined || jwtKeys !== undefined;
 }

@@ -1502,7 +1502,7 @@ export const WatchAccountResponseSchema: GenMessage<WatchAccountResponse> = /*@_
  * Recharge, Refund and Expire, any scope for GetOrCreate, points.read for all else. Operations of a
  * batch or a stream are checked each by its own. A caller may be kept to users whose ids begin with
  * a prefix. Who may not is told so before anything is looked up: UNAUTHENTICATED,
- * PERMISSION_DENIED.
+ * PERMISSION_DENIED. A stream ends with the same when its caller may no longer.
  *
  * @generated from service points.v1.PointsService
  */
