@@ -95,7 +95,7 @@ async function watchOthers(
   const start = performance.now();
   const ended = waits.watch(userId);
   await sleep(MOMENT_MS);
-  const ms = ended();
+  const ms = await ended();
   if (longest === undefined || !isQuietSince(start)) return;
   longest.moments += 1;
   longest.ms = Math.max(longest.ms, ms);
