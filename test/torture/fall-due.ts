@@ -53,12 +53,13 @@ export async function fallDue(world: FallDueWorld, fallen: FallenDue): Promise<v
   }
   const started = world.flood();
   if (started === undefined) return;
-  const { userId, instants, made, end } = started;
+  const { userId, instants, press, made, end } = started;
   try {
     await reach(world.clock, instants[0]! - LEAD_MICROS);
     const moments = async () => {
       for (const instant of instants) {
         await reach(world.clock, instant);
+        if (!isMeasured) press();
         await watchOthers(world, userId, isMeasured ? fallen.during : undefined);
       }
     };

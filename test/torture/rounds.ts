@@ -63,6 +63,8 @@ export type Rounds = {
 export type FloodUnderWay = {
   readonly userId: string;
   readonly instants: readonly bigint[];
+  /** Asks much more of it, all at once: that has to wait, in its order, for what is due. */
+  press(): void;
   /** How many lots and holds it got by now. */
   made(): number;
   /** Lets the round end. */
@@ -72,6 +74,7 @@ export type FloodUnderWay = {
 const HOT_SHARE = 0.15;
 /** Of what is asked, while there is a flood. */
 const FLOOD_SHARE = 0.6;
+const PRESSING_OPS = 400;
 const AGAIN_AFTER_MS = 150;
 const TRIES_MAX = 60;
 
@@ -145,8 +148,13 @@ export function startRounds(random: Random, clock: Clock, options: RoundOptions)
         round.underWay -= 1;
         turn();
       };
+      const press = () => {
+        const next = () => nextAsked(random, account, nextTag(), clock.now());
+        const asked = Array.from({ length: PRESSING_OPS }, next);
+        round.flood.push(...asked.map((one) => ({ round, account, asked: one })));
+      };
       const made = () => flood.asked.filter(isApplied).length;
-      return { userId: account.history.userId, instants: flood.instants, made, end };
+      return { userId: account.history.userId, instants: flood.instants, press, made, end };
     },
     take(count) {
       turn();
