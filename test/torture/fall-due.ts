@@ -1,7 +1,7 @@
 import { performance } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Clock } from "./clock.ts";
-import type { FloodUnderWay } from "./rounds.ts";
+import type { Flood } from "./flood.ts";
 import type { Random } from "../support/random.ts";
 import type { Waits } from "./waits.ts";
 
@@ -22,7 +22,7 @@ export type FallDueWorld = {
   readonly clock: Clock;
   readonly waits: Waits;
   /** Gives an account much that falls due soon; undefined: nothing more is begun. */
-  readonly flood: () => FloodUnderWay | undefined;
+  readonly flood: () => Flood | undefined;
   /** Lets only callers of single operations go on; the result ends it. */
   readonly pauseBatches: () => () => void;
   /** Whether nothing was broken from a moment of `performance.now()` on. */
