@@ -1,6 +1,6 @@
 import { performance } from "node:perf_hooks";
 import type { Clock } from "./clock.ts";
-import { floodOf } from "./flood.ts";
+import { type Flood, startFlood } from "./flood.ts";
 import type { Caller, Outcome } from "./history.ts";
 import { type Account, newAccount, nextAsked } from "./operations.ts";
 import type { Random } from "../support/random.ts";
@@ -50,23 +50,13 @@ export type Rounds = {
   /** An account of the round that goes on; undefined once no more is begun. */
   someAccount(): { round: Round; account: Account } | undefined;
   /** Gives one account much to do, which all falls due soon; undefined once no more is begun. */
-  flood(): FloodUnderWay | undefined;
+  flood(): Flood | undefined;
   /** Begins nothing more. */
   stop(): void;
   /** Begins nothing more, and hands nothing over either. */
   giveUp(): void;
   /** Whether all is handed over. */
   isOver(): boolean;
-};
-
-/** The account that has so much to do, and when it falls due: microseconds since 1970. */
-export type FloodUnderWay = {
-  readonly userId: string;
-  readonly instants: readonly bigint[];
-  /** How many lots and holds it got by now. */
-  made(): number;
-  /** Lets the round end. */
-  end(): void;
 };
 
 const HOT_SHARE = 0.15;
@@ -132,21 +122,15 @@ export function startRounds(random: Random, clock: Clock, options: RoundOptions)
     someAccount: () => (stopped ? undefined : someAccount()),
     flood() {
       if (stopped) return undefined;
-      const { round, account } = someAccount();
-      const flood = floodOf(random, account, {
+      const donePerSecond = (1000 * done) / (performance.now() - started);
+      return startFlood({
+        random,
+        clock,
+        ...someAccount(),
         nextTag,
         mostLots: options.floodLots,
-        perSecond: Math.max(1, (FLOOD_SHARE * 1000 * done) / (performance.now() - started)),
-        now: clock.now(),
+        perSecond: Math.max(1, FLOOD_SHARE * donePerSecond),
       });
-      round.flood.push(...flood.asked.map((asked) => ({ round, account, asked })));
-      round.underWay += 1;
-      const end = () => {
-        round.underWay -= 1;
-        turn();
-      };
-      const made = () => flood.asked.filter(isApplied).length;
-      return { userId: account.history.userId, instants: flood.instants, made, end };
     },
     take(count) {
       turn();
@@ -186,10 +170,6 @@ export function startRounds(random: Random, clock: Clock, options: RoundOptions)
     },
     isOver: () => stopped && ending.length === 0,
   };
-}
-
-function isApplied({ attempts }: Item["asked"]): boolean {
-  return attempts.some(({ outcome }) => outcome?.kind === "applied");
 }
 
 function isDone({ again, flood, underWay }: Round): boolean {
