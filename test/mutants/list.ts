@@ -462,8 +462,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "tells watchers of accounts that did not change",
     file: "src/rpc/watch.ts",
-    find: "(sequences.get(userId) ?? 0n) > account.sequence",
-    replace: "(sequences.get(userId) ?? 0n) >= account.sequence",
+    find: "isDue || sequence > account.sequence",
+    replace: "isDue || sequence >= account.sequence",
     caughtBy: "test/rpc/watch.test.ts",
   },
   {
