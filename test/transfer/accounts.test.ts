@@ -268,7 +268,8 @@ describe("an import that cannot go through", () => {
   test.each([
     { scopes: ["points.grant"], denied: ["half", "whole"] },
     { scopes: ["points.spend"], denied: ["half", "whole"] },
-    { scopes: ["points.grant", "points.spend"], denied: [] },
+    { scopes: ["points.grant", "points.spend"], denied: ["whole"] },
+    { scopes: ["points.grant", "points.spend", "points.revoke"], denied: [] },
   ])("changes nothing of an account for who has only $scopes", async ({ scopes, denied }) => {
     const callers = await writeCallers(await temporaryFolder(), { importer: { scopes } });
     const own = await testServer(callers);
