@@ -49,6 +49,16 @@ export function rejectionError(rejection: Rejection): ConnectError {
         message: `the price list has no service ${rejection.service}`,
         metadata: { service: rejection.service },
       });
+    case "PERMISSION_DENIED":
+      return apiError({
+        code: Code.PermissionDenied,
+        reason,
+        message: `${rejection.required} points are required, the caller may move ${rejection.maxPoints}`,
+        metadata: {
+          max_points: String(rejection.maxPoints),
+          required: String(rejection.required),
+        },
+      });
     case "REQUEST_ID_REUSED":
       return apiError({
         code: Code.AlreadyExists,
