@@ -5,7 +5,7 @@ import type { Flood } from "./flood.ts";
 import type { Random } from "../support/random.ts";
 import type { Waits } from "./waits.ts";
 
-/** How long calls about other accounts waited at the longest, in moments when nothing was broken. */
+/** How long calls about other accounts waited at the longest, while nothing was broken. */
 export type Longest = { moments: number; ms: number };
 
 /** What fell due at once, and who waited. */

@@ -77,15 +77,8 @@ export function startRounds(random: Random, clock: Clock, options: RoundOptions)
   let begun = 0;
   let done = 0;
   let stopped = false;
-  let current = newRound(0);
+  let current = newRound(options, 0);
   let since = performance.now();
-
-  function newRound(number: number): Round {
-    const accounts = Array.from({ length: options.accountsPerRound }, (_, index) =>
-      newAccount(`${options.prefix}-${number}-${index}`, options.caller),
-    );
-    return { number, accounts, again: [], flood: [], underWay: 0 };
-  }
 
   function isRoundOver(): boolean {
     return performance.now() - since > options.roundMs;
@@ -94,7 +87,7 @@ export function startRounds(random: Random, clock: Clock, options: RoundOptions)
   function turn(): void {
     if (!stopped && isRoundOver() && !options.isBehind()) {
       ending.push(current);
-      current = newRound(current.number + 1);
+      current = newRound(options, current.number + 1);
       since = performance.now();
     }
     for (const round of ending.filter(isDone)) {
@@ -134,16 +127,7 @@ export function startRounds(random: Random, clock: Clock, options: RoundOptions)
     },
     take(count) {
       turn();
-      const now = performance.now();
-      const items: Item[] = [];
-      for (const { flood } of [...ending, current]) {
-        items.push(...flood.splice(0, Math.floor(count * FLOOD_SHARE) - items.length));
-      }
-      for (const { again } of [...ending, current]) {
-        while (items.length < count && (again[0]?.from ?? Infinity) <= now) {
-          items.push(again.shift()!.item);
-        }
-      }
+      const items = takeWaiting([...ending, current], count);
       const begins = !stopped && !isRoundOver();
       while (begins && items.length < count) items.push(newItem());
       for (const { round } of items) round.underWay += 1;
@@ -170,6 +154,28 @@ export function startRounds(random: Random, clock: Clock, options: RoundOptions)
     },
     isOver: () => stopped && ending.length === 0,
   };
+}
+
+function newRound({ prefix, accountsPerRound, caller }: RoundOptions, number: number): Round {
+  const accounts = Array.from({ length: accountsPerRound }, (_, index) =>
+    newAccount(`${prefix}-${number}-${index}`, caller),
+  );
+  return { number, accounts, again: [], flood: [], underWay: 0 };
+}
+
+/** Of what is to be asked already, up to so many; a flood leaves room for others. */
+function takeWaiting(rounds: readonly Round[], count: number): Item[] {
+  const items: Item[] = [];
+  for (const { flood } of rounds) {
+    items.push(...flood.splice(0, Math.floor(count * FLOOD_SHARE) - items.length));
+  }
+  const now = performance.now();
+  for (const { again } of rounds) {
+    while (items.length < count && (again[0]?.from ?? Infinity) <= now) {
+      items.push(again.shift()!.item);
+    }
+  }
+  return items;
 }
 
 function isDone({ again, flood, underWay }: Round): boolean {
