@@ -22,6 +22,7 @@ import type { Rejection } from "../ledger/rejection.ts";
 import { toFreezeAnswer, toMutationAnswer } from "./answers.ts";
 import { type SetOperation, toCommand } from "./commands.ts";
 import { invalidField } from "./errors.ts";
+import { createPause } from "./pause.ts";
 import { answerOf } from "./rejection-error.ts";
 import { validate } from "./validate.ts";
 
@@ -63,11 +64,20 @@ export async function applyBatch(
   const caller = values.get(callerKey);
   // One is counted already.
   server.rate.add(caller.name, operations.length - 1);
-  const commands = operations.map((operation) => commandOf(server, operation, caller));
+  const pause = createPause();
+  const commands: (Mutation | Result)[] = [];
+  for (const operation of operations) {
+    commands.push(commandOf(server, operation, caller));
+    await pause();
+  }
   const outcomes = (await server.submit(commands.filter(isCommand), signal)).values();
-  return commands.map((command) =>
-    isCommand(command) ? resultOf(server, command, outcomes.next().value!) : command,
-  );
+  const results: Result[] = [];
+  for (const command of commands) {
+    const isQueued = isCommand(command);
+    results.push(isQueued ? resultOf(server, command, outcomes.next().value!) : command);
+    await pause();
+  }
+  return results;
 }
 
 /**
@@ -103,7 +113,9 @@ export async function* applyStream(
   }
 
   async function read(): Promise<void> {
+    const pause = createPause();
     for await (const request of requests) {
+      await pause();
       while (unread >= UNREAD_MAX_OPS && !signal.aborted) await changed.promise;
       while (!server.hasRoom() && !signal.aborted) await sleep(FULL_QUEUE_PAUSE_MS);
       await turnOf(server, caller, signal);
@@ -127,6 +139,7 @@ export async function* applyStream(
   });
   // It is awaited below, but may fail before.
   end.catch(() => {});
+  const pause = createPause();
   try {
     while ((reading && !server.stopping.aborted) || unread > 0) {
       const next = ready.shift();
@@ -137,6 +150,7 @@ export async function* applyStream(
       yield next;
       unread -= 1;
       wake();
+      await pause();
     }
   } finally {
     server.stopping.removeEventListener("abort", wake);
