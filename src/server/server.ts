@@ -41,6 +41,7 @@ import {
 import type { Databases, Metrics } from "./metrics.ts";
 import { reflectionRoutes } from "./reflection.ts";
 import { endBodyAtDeadline, requestKey } from "./request-body.ts";
+import { requestLimit, withRequestLimit } from "./request-limit.ts";
 import { readTls, watchTls } from "./tls.ts";
 import type { Tracing } from "./tracing.ts";
 import { unknownRpc } from "./unknown-rpc.ts";
@@ -106,7 +107,7 @@ export async function startServer(
       authorization(),
     ],
     acceptCompression: [compressionGzip, compressionBrotli],
-    readMaxBytes: config.messageMaxBytes,
+    requestLimit: requestLimit(config),
     writeMaxBytes: answerMaxBytes,
     completeError: errorCompleter(metrics.refused),
   };
@@ -197,8 +198,10 @@ function connectHandler(
   deadlines: DeadlineLimits,
   admit: Admit,
 ): Handler {
+  const { requestLimit: limit, ...rest } = shared;
   const adapter = connectNodeAdapter({
-    ...shared,
+    ...rest,
+    routes: (router) => shared.routes(withRequestLimit(router, limit)),
     interceptors: [answerLimit(shared.writeMaxBytes), ...shared.interceptors],
     // JSON is larger than what is measured.
     writeMaxBytes: 0xffffffff,
