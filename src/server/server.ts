@@ -40,7 +40,7 @@ import {
 } from "./listen.ts";
 import type { Databases, Metrics } from "./metrics.ts";
 import { reflectionRoutes } from "./reflection.ts";
-import { endBodyAtDeadline, requestKey } from "./request-body.ts";
+import { endBodyAtDeadline, gatherBody, requestKey } from "./request-body.ts";
 import { requestLimit, withRequestLimit } from "./request-limit.ts";
 import { readTls, watchTls } from "./tls.ts";
 import type { Tracing } from "./tracing.ts";
@@ -219,8 +219,10 @@ function connectHandler(
       if (admitted instanceof ConnectError) throw admitted;
       values.set(callerKey, admitted);
       const request = values.get(requestKey);
+      if (request === undefined) return;
+      gatherBody(request, limit(method));
       const isOneMessage = method.methodKind !== "bidi_streaming";
-      if (isOneMessage && request !== undefined) endBodyAtDeadline(request, context.signal);
+      if (isOneMessage) endBodyAtDeadline(request, context.signal);
     },
     fallback: unknownRpc,
     // People read the JSON: a balance of 0 is worth saying.
