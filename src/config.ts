@@ -39,7 +39,6 @@ export type Config = Limits & {
   readonly deadlineDefaultMs: number;
   readonly deadlineMaxMs: number;
   readonly drainMs: number;
-  readonly messageMaxBytes: number;
   readonly logLevel: string;
   /** Undefined: no traces. OpenTelemetry reads this and its kin by itself. */
   readonly otlpEndpoint: string | undefined;
@@ -87,7 +86,6 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     deadlineDefaultMs: read(SETTINGS.deadlineDefaultMs),
     deadlineMaxMs: read(SETTINGS.deadlineMaxMs),
     drainMs: read(SETTINGS.drainMs),
-    messageMaxBytes: read(SETTINGS.messageMaxBytes),
     logLevel: read(SETTINGS.logLevel),
     otlpEndpoint: read(SETTINGS.otlpEndpoint),
     ...mapValues(LIMITS, read),
@@ -264,13 +262,6 @@ const SETTINGS = {
     3_600_000,
   ),
   drainMs: wholeNumber("DRAIN_MS", "how long running calls may take at a stop", 10_000, 0, 600_000),
-  messageMaxBytes: wholeNumber(
-    "MESSAGE_MAX_BYTES",
-    "the largest request",
-    1_048_576,
-    1_024,
-    67_108_864,
-  ),
   ...LIMITS,
   logLevel: {
     name: "LOG_LEVEL",

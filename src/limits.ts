@@ -5,6 +5,20 @@ export type Limits = { readonly [Name in keyof typeof LIMITS]: number };
 
 /** Their variables. */
 export const LIMITS = {
+  messageMaxBytes: wholeNumber(
+    "MESSAGE_MAX_BYTES",
+    "the largest request of ApplyBatch, and message of Apply",
+    1_048_576,
+    1_024,
+    67_108_864,
+  ),
+  messageSingleMaxBytes: wholeNumber(
+    "MESSAGE_SINGLE_MAX_BYTES",
+    "the largest request of all other RPCs, after decompression as well",
+    65_536,
+    1_024,
+    67_108_864,
+  ),
   messageOutMaxBytes: wholeNumber(
     "MESSAGE_OUT_MAX_BYTES",
     "the largest answer; clients of gRPC take as much by default",

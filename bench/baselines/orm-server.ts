@@ -49,13 +49,13 @@ const shared = {
   routes: (router: ConnectRouter) => void router.service(PointsService, pointsService(backend)),
   interceptors: [errorTranslation(toError), validation(), authorization()],
   acceptCompression: [],
-  readMaxBytes: config.messageMaxBytes,
+  requestLimit: () => config.messageMaxBytes,
   writeMaxBytes: config.messageOutMaxBytes,
   completeError,
 };
 const requestGate: ConnectNodeAdapterOptions["requestGate"] = (context) =>
   completeErrors(context, completeError);
-const adapter = connectNodeAdapter({ ...shared, requestGate });
+const adapter = connectNodeAdapter({ ...shared, readMaxBytes: config.messageMaxBytes, requestGate });
 const deadlines = { defaultMs: config.deadlineDefaultMs, maxMs: config.deadlineMaxMs };
 const take = fastUnary(shared, { deadlines, access, guard: () => undefined });
 const { address, close } = await listen(config.listen, adapter, listenLimits, take);

@@ -24,6 +24,7 @@ import { toFreezeAnswer, toMutationAnswer } from "./answers.ts";
 import { type SetOperation, toCommand } from "./commands.ts";
 import { PREVIOUS_ATTEMPTS, speakForAttempts } from "./earlier-attempts.ts";
 import { invalidField } from "./errors.ts";
+import { createPause } from "./pause.ts";
 import { answerOf } from "./rejection-error.ts";
 import { validate } from "./validate.ts";
 
@@ -67,11 +68,20 @@ export async function applyBatch(
   const caller = values.get(callerKey);
   // One is counted already.
   server.rate.add(caller.name, operations.length - 1);
-  const commands = operations.map((operation) => commandOf(server, operation, caller));
+  const pause = createPause();
+  const commands: (Mutation | Result)[] = [];
+  for (const operation of operations) {
+    commands.push(commandOf(server, operation, caller));
+    await pause();
+  }
   const outcomes = (await server.submit(commands.filter(isCommand), signal)).values();
-  return commands.map((command) =>
-    isCommand(command) ? resultOf(server, command, outcomes.next().value!) : command,
-  );
+  const results: Result[] = [];
+  for (const command of commands) {
+    const isQueued = isCommand(command);
+    results.push(isQueued ? resultOf(server, command, outcomes.next().value!) : command);
+    await pause();
+  }
+  return results;
 }
 
 /**
@@ -110,7 +120,9 @@ export async function* applyStream(
   }
 
   async function read(): Promise<void> {
+    const pause = createPause();
     for await (const request of requests) {
+      await pause();
       while (unread >= UNREAD_MAX_OPS && !signal.aborted) await changed.promise;
       while (!server.hasRoom() && !signal.aborted) await sleep(FULL_QUEUE_PAUSE_MS);
       const caller = await turnOf(server, lease, signal);
@@ -134,6 +146,7 @@ export async function* applyStream(
   });
   // It is awaited below, but may fail before.
   end.catch(() => {});
+  const pause = createPause();
   try {
     while ((reading && !server.stopping.aborted) || unread > 0) {
       const next = ready.shift();
@@ -144,6 +157,7 @@ export async function* applyStream(
       yield next;
       unread -= 1;
       wake();
+      await pause();
     }
   } finally {
     server.stopping.removeEventListener("abort", wake);

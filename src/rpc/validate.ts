@@ -1,6 +1,7 @@
 import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
 import { pathToString } from "@bufbuild/protobuf/reflect";
 import { createValidator } from "@bufbuild/protovalidate";
+import { excessIn } from "./counts.ts";
 import { invalidFields } from "./errors.ts";
 
 // The contract's patterns mean the same to JavaScript; protovalidate's own RE2, in JavaScript too,
@@ -17,12 +18,15 @@ const validator = createValidator({
 /**
  * Checks a message against the limits in the contract.
  *
- * @throws FIELD_INVALID, naming every field that breaks one
+ * @throws FIELD_INVALID, naming every field that breaks one; or a list or a map that is too long,
+ * and nothing else
  */
 export function validate<Desc extends DescMessage>(
   schema: Desc,
   message: MessageShape<Desc>,
 ): void {
+  const excess = excessIn(schema, message);
+  if (excess !== undefined) throw invalidFields([excess]);
   const result = validator.validate(schema, message);
   if (result.kind === "error") throw result.error;
   if (result.kind === "valid") return;

@@ -32,6 +32,7 @@ import { authorityInUrl, type PageGuard } from "./authority.ts";
 import { type DeadlineLimits, unaryTimeoutMs } from "./deadline.ts";
 import type { StreamTaker } from "./listen.ts";
 import { HEAD_BYTES, readBody } from "./request-body.ts";
+import type { RequestLimit } from "./request-limit.ts";
 import { UnaryAnswer, UnaryCall } from "./unary-call.ts";
 
 /** What Connect's adapter is made of too, so that both answer alike. */
@@ -39,7 +40,7 @@ export type ConnectOptions = {
   readonly routes: (router: ConnectRouter) => void;
   readonly interceptors: Interceptor[];
   readonly acceptCompression: Compression[];
-  readonly readMaxBytes: number;
+  readonly requestLimit: RequestLimit;
   readonly writeMaxBytes: number;
   readonly completeError: ErrorCompleter;
 };
@@ -87,7 +88,7 @@ export function fastUnary(
     const { authorization } = headers;
     const head = { path, credentials: { authorization, connection: stream.session } };
     whenAdmitted(admit(head), (admitted) => {
-      readBody(stream, options.readMaxBytes, deadline, (body) => {
+      readBody(stream, method.maxBytes, deadline, (body) => {
         // Bodies may come late, and their callers be out by then.
         whenAdmitted(readmit(admitted, head), ({ caller }) => {
           const call = new UnaryCall(stream, headers, method.spec.method, caller, deadline);
@@ -107,6 +108,8 @@ type UnaryMethod = {
   readonly invoke: Parameters<Interceptor>[0];
   readonly input: Serialization<Message>;
   readonly output: Serialization<Message>;
+  /** Of a request. */
+  readonly maxBytes: number;
   readonly options: ConnectOptions;
 };
 
@@ -132,14 +135,16 @@ function unaryMethods(options: ConnectOptions): ReadonlyMap<string, UnaryMethod>
 }
 
 function unaryMethod(spec: UnarySpec, options: ConnectOptions): UnaryMethod {
-  const messages = createMethodSerializationLookup(spec.method, undefined, undefined, options);
+  const maxBytes = options.requestLimit(spec.method);
+  const limits = { readMaxBytes: maxBytes, writeMaxBytes: options.writeMaxBytes };
+  const messages = createMethodSerializationLookup(spec.method, undefined, undefined, limits);
   const [input, output] = [messages.getI(true), messages.getO(true)];
   // Once a method, and not once a call: that would be a closure and its context for each of them.
   const invoke = options.interceptors.reduceRight(
     (inner, interceptor) => interceptor(inner),
     handlerOf(spec),
   );
-  return { spec, invoke, input, output, options };
+  return { spec, invoke, input, output, maxBytes, options };
 }
 
 function isPlain(headers: IncomingHttpHeaders): boolean {
@@ -234,14 +239,14 @@ function handlerOf(spec: UnarySpec): UnaryMethod["invoke"] {
 
 /** The answer to a body that is not one plain message: Connect reads it, and says what is wrong. */
 async function invokeWithAny(
-  { spec, input, options }: UnaryMethod,
+  { spec, input, maxBytes, options }: UnaryMethod,
   call: UnaryCall,
   body: Buffer,
 ): Promise<unknown> {
   const messages = pipe(
     createAsyncIterable([body]),
-    transformSplitEnvelope(options.readMaxBytes),
-    transformDecompressEnvelope(null, options.readMaxBytes),
+    transformSplitEnvelope(maxBytes),
+    transformDecompressEnvelope(null, maxBytes),
     transformParseEnvelope(input),
   );
   const answers = transformInvokeImplementation(spec, call, options.interceptors)(messages);

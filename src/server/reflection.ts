@@ -8,6 +8,7 @@ import {
 import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
 import * as v1 from "../../gen/grpc/reflection/v1/reflection_pb.ts";
 import * as v1alpha from "../../gen/grpc/reflection/v1alpha/reflection_pb.ts";
+import { createPause } from "../rpc/pause.ts";
 
 type Request = v1.ServerReflectionRequest | v1alpha.ServerReflectionRequest;
 type Index = ReturnType<typeof indexOf>;
@@ -39,7 +40,9 @@ export function reflectionRoutes(
 // Generic, so that each version gets its own type of request back as original_request.
 async function* answers<R extends Request>(index: Index, requests: AsyncIterable<R>) {
   const sent = new Set<string>();
+  const pause = createPause();
   for await (const request of requests) {
+    await pause();
     yield {
       validHost: request.host,
       originalRequest: request,
@@ -80,9 +83,18 @@ function fileAnswer(file: DescFile | undefined, asked: string, sent: Set<string>
   if (file === undefined) return notFound(asked);
   const fileDescriptorProto = withDependencies(file)
     .filter(({ name }) => name === file.name || !sent.has(name))
-    .map(({ proto }) => toBinary(FileDescriptorProtoSchema, proto));
+    .map(encoded);
   for (const { name } of withDependencies(file)) sent.add(name);
   return { case: "fileDescriptorResponse" as const, value: { fileDescriptorProto } };
+}
+
+const ENCODED = new WeakMap<DescFile, Uint8Array>();
+
+/** Once a file: it is a hundred times the work of all else in an answer. */
+function encoded(file: DescFile): Uint8Array {
+  const known = ENCODED.get(file) ?? toBinary(FileDescriptorProtoSchema, file.proto);
+  ENCODED.set(file, known);
+  return known;
 }
 
 function notFound(asked: string) {

@@ -51,7 +51,8 @@ import type { Databases, Metrics } from "./metrics.ts";
 import { hasAuthentication } from "./open-door.ts";
 import { reflectionRoutes } from "./reflection.ts";
 import { refuseWith } from "./refuse.ts";
-import { endBodyEarly, requestKey } from "./request-body.ts";
+import { endBodyEarly, gatherBody, requestKey } from "./request-body.ts";
+import { requestLimit, withRequestLimit } from "./request-limit.ts";
 import { readTls, watchTls } from "./tls.ts";
 import type { Tracing } from "./tracing.ts";
 import { sendTrailersOnly } from "./trailers-only.ts";
@@ -117,7 +118,7 @@ export async function startServer(
       authorization(),
     ],
     acceptCompression: [compressionGzip, compressionBrotli],
-    readMaxBytes: config.messageMaxBytes,
+    requestLimit: requestLimit(config),
     writeMaxBytes: answerMaxBytes,
     completeError: errorCompleter(metrics.refused),
   };
@@ -234,8 +235,10 @@ function connectHandler(
   deadlines: DeadlineLimits,
   access: Access,
 ): Handler {
+  const { requestLimit: limit, ...rest } = shared;
   const adapter = connectNodeAdapter({
-    ...shared,
+    ...rest,
+    routes: (router) => shared.routes(withRequestLimit(router, limit)),
     interceptors: [answerLimit(shared.writeMaxBytes), ...shared.interceptors],
     // JSON is larger than what is measured.
     writeMaxBytes: 0xffffffff,
@@ -260,6 +263,7 @@ function connectHandler(
       }
       const request = values.get(requestKey);
       if (request === undefined) return;
+      gatherBody(request, limit(method));
       const isOneMessage = method.methodKind !== "bidi_streaming";
       const atEnd = async () => {
         // The body may have come late.

@@ -5,9 +5,10 @@ import { callConnectProto, callGrpc, callJson, envelope } from "../support/raw-c
 import { useTarget } from "./target.ts";
 
 // Messages that are well framed, and odd within. The limits of fields and the plainer mistakes
-// are in test/rpc/bad-encoding.test.ts and bad-input.test.ts.
+// are in test/rpc/bad-encoding.test.ts and bad-input.test.ts. All of them may be as large as batches
+// here, so that the larger ones are read at all.
 
-const target = useTarget();
+const target = useTarget({ MESSAGE_SINGLE_MAX_BYTES: "1048576" });
 
 const OK = "applied";
 const UNREADABLE = "InvalidArgument FIELD_INVALID NOT_APPLIED";

@@ -21,12 +21,13 @@ export type Target = {
  * Gives the tests of a file a target, which must answer after each of them and be unharmed at the
  * end. It has a database of its own, in which "ada" has an account.
  *
+ * @param environment of the server
  * @returns the target, while tests run
  */
-export function useTarget(): () => Target {
+export function useTarget(environment: Readonly<Record<string, string>> = {}): () => Target {
   let target: Target;
   beforeAll(async () => {
-    target = await startTarget();
+    target = await startTarget(environment);
   });
   afterEach(() => target.expectAnswer());
   afterAll(async () => {
@@ -39,9 +40,9 @@ export function useTarget(): () => Target {
   return () => target;
 }
 
-async function startTarget(): Promise<Target> {
+async function startTarget(environment: Readonly<Record<string, string>>): Promise<Target> {
   const database = await testDatabase();
-  const server = await serveApart({ DATABASE_URL: database.url });
+  const server = await serveApart({ ...environment, DATABASE_URL: database.url });
   const target: Target = {
     port: server.port,
     baseUrl: server.baseUrl,

@@ -18,6 +18,8 @@ export type Wire = {
   send(...bytes: readonly Uint8Array[]): void;
   /** What became of a stream: "200", "200 grpc 3", "RST 7"; undefined while it is open. */
   outcome(stream: number): string | undefined;
+  /** The code with which a stream was reset, whether before its answer or after it. */
+  reset(stream: number): number | undefined;
   /** What became of the connection: "alive", "GOAWAY 1", "closed". */
   state(): string;
   /** Headers and trailers of a stream. */
@@ -63,7 +65,7 @@ export function openWire(port: number): Wire {
       }
     }
     const canEnd = type === TYPE.HEADERS || type === TYPE.DATA;
-    if (canEnd && (flags & END_STREAM) !== 0) stream.ended = true;
+    if (canEnd && (flags & END_STREAM) !== 0 && stream.reset === undefined) stream.ended = true;
   };
   const wake = () => waiting.forEach((look) => look());
   socket.on("data", (chunk: Buffer) => {
@@ -91,6 +93,7 @@ export function openWire(port: number): Wire {
       const status = fields["grpc-status"];
       return `${fields[":status"]}${status === undefined ? "" : ` grpc ${status}`}`;
     },
+    reset: (id) => streams.get(id)?.reset,
     state() {
       if (goaway !== undefined) return `GOAWAY ${goaway}`;
       return closed ? "closed" : "alive";

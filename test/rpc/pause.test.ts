@@ -1,0 +1,63 @@
+import { create } from "@bufbuild/protobuf";
+import { ConnectError, createContextValues, type HandlerContext } from "@connectrpc/connect";
+import { expect, test } from "vitest";
+import { ApplyRequestSchema, OperationSchema } from "../../gen/points/v1/points_pb.ts";
+import { ANYBODY, callerKey } from "../../src/auth/caller.ts";
+import { NO_RATE } from "../../src/auth/rate.ts";
+import { applyBatch, applyStream, type OperationServer } from "../../src/rpc/operations.ts";
+
+// Operations that are all there, and each of them refused: nothing has to be waited for, so that
+// without pauses they are one turn of the event loop.
+
+const COUNT = 1_000;
+const TURNS_MIN = 10;
+
+const SERVER: OperationServer = {
+  submit: () => Promise.resolve([]),
+  prices: () => {
+    throw new Error("no operation gets as far as its price");
+  },
+  hasRoom: () => true,
+  rate: NO_RATE,
+  stopping: new AbortController().signal,
+  toError: (thrown) => ConnectError.from(thrown),
+};
+
+const CONTEXT = {
+  signal: new AbortController().signal,
+  values: createContextValues().set(callerKey, ANYBODY),
+} as HandlerContext;
+
+test("a batch lets others have the thread while it is worked through", async () => {
+  const operations = Array.from({ length: COUNT }, () => create(OperationSchema));
+  const { turns, result } = await turnsOf(() => applyBatch(SERVER, operations, CONTEXT));
+  expect(result).toHaveLength(COUNT);
+  expect(turns).toBeGreaterThan(TURNS_MIN);
+});
+
+test("a stream lets others have the thread while what has come is worked through", async () => {
+  const requests = async function* () {
+    for (let n = 0; n < COUNT; n += 1) yield create(ApplyRequestSchema, { tag: `${n}` });
+  };
+  const { turns, result } = await turnsOf(async () => {
+    const tags: (string | undefined)[] = [];
+    for await (const { tag } of applyStream(SERVER, requests(), CONTEXT)) tags.push(tag);
+    return tags;
+  });
+  expect(result).toEqual(Array.from({ length: COUNT }, (_, n) => `${n}`));
+  expect(turns).toBeGreaterThan(TURNS_MIN);
+});
+
+/** How often the event loop comes around while something is done. */
+async function turnsOf<T>(work: () => Promise<T>): Promise<{ turns: number; result: T }> {
+  let turns = -1;
+  let next: NodeJS.Immediate;
+  const count = () => {
+    turns += 1;
+    next = setImmediate(count);
+  };
+  count();
+  const result = await work();
+  clearImmediate(next!);
+  return { turns, result };
+}
