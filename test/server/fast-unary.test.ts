@@ -203,7 +203,7 @@ describe("an error is the same", () => {
     ["two messages", "12", { chunks: [charge, charge] }],
     ["two messages in one frame", "12", { chunks: [Buffer.concat([charge, charge])] }],
     ["a message and half a head", "3", { chunks: [charge, charge.subarray(0, 2)] }],
-    ["the flag of compression", "3", { chunks: [envelope(gzipSync(charge.subarray(5)), 1)] }],
+    ["the flag of compression", "13", { chunks: [envelope(gzipSync(charge.subarray(5)), 1)] }],
     ["an id used again with unknown fields", "6", {
       chunks: [envelope(Buffer.concat([charge.subarray(5), Buffer.from("f80701", "hex")]))],
     }],
