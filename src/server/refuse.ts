@@ -71,7 +71,7 @@ function respond(res: Response, status: number, headers: OutgoingHttpHeaders, bo
     return;
   }
   // A response of Node's would send an empty DATA after it, and gRPC wants nothing there.
-  const endStream = body === undefined || res.stream.headRequest;
+  const endStream = body === undefined || res.req.method === "HEAD";
   res.stream.respond({ ":status": status, ...headers }, { endStream });
   if (!endStream) res.stream.end(body);
   res.stream.close(constants.NGHTTP2_NO_ERROR);

@@ -8,6 +8,7 @@ import type { EntityManager } from "./orm.ts";
 const GRANTS = [
   "usage on schema points",
   "select on points.migration",
+  "select on points.page_key",
   "select, insert on points.entry",
   "select, insert on points.receipt",
   `select, insert, update (sequence, balance, frozen, total_recharged, total_consumed, total_expired,
