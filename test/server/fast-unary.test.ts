@@ -8,9 +8,12 @@ import {
   ConsumeRequestSchema,
   GetEntryRequestSchema,
   ListEntriesRequestSchema,
+  PointsService,
   QuoteRequestSchema,
   RechargeRequestSchema,
 } from "../../gen/points/v1/points_pb.ts";
+import { NOBODY } from "../../src/auth/caller.ts";
+import { UnaryCall } from "../../src/server/unary-call.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { exchange, type Exchange, type ExchangeAnswer } from "../support/exchange.ts";
 import { holdLock } from "../support/held-lock.ts";
@@ -248,6 +251,16 @@ describe("Connect answers", () => {
   test.each(cases)("%s", async (_, call) => {
     await same(call, "Connect");
   });
+});
+
+test("what is left of a deadline is a whole number of milliseconds, as Connect says it", () => {
+  const head = { ":path": CONSUME };
+  const left = [0.25, 1.5, 999.999].map((ms) => {
+    const deadline = performance.now() + ms;
+    const { method } = PointsService;
+    return new UnaryCall({} as never, head, method.consume, NOBODY, deadline).timeoutMs();
+  });
+  expect(left.every((ms) => Number.isInteger(ms))).toBe(true);
 });
 
 test("a caller that goes away has what is queued dropped, and what is under way committed", async () => {
