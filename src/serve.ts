@@ -8,7 +8,7 @@ import type { PriceList } from "./ledger/prices.ts";
 import { createLog } from "./log.ts";
 import { readPrices, SHIPPED_PRICES } from "./prices.ts";
 import { type Admin, type AdminSources, serveAdmin } from "./server/admin.ts";
-import { isFit } from "./server/database-watch.ts";
+import { isFitNow } from "./server/database-watch.ts";
 import { checkDoor } from "./server/open-door.ts";
 import { startServer } from "./server/server.ts";
 import { durabilityGaps } from "./store/durability.ts";
@@ -34,8 +34,8 @@ export type Serving = {
 export async function serve(config: Config): Promise<void> {
   const log = createLog(config.logLevel);
   const stopRequested = Promise.race(["SIGTERM", "SIGINT"].map(signalled));
-  const warning = checkDoor(config);
-  if (warning !== undefined && !isWorker) log.warn(warning);
+  const warnings = checkDoor(config);
+  if (!isWorker) for (const warning of warnings) log.warn(warning);
   const prices = pricesInForce(config.prices ?? SHIPPED_PRICES, log);
   const database = await openDatabase(config, ANSWER_MAX_MS);
   try {
@@ -50,7 +50,7 @@ export async function serve(config: Config): Promise<void> {
     let isStopping = false;
     const admin = await startAdmin(config, server, {
       scrape: server.scrape,
-      isReady: async () => !isStopping && (await isFit(database.orm, config.durability)),
+      isReady: async () => !isStopping && (await isFitNow(database.orm, config.durability)),
     }).catch(async (cause: unknown) => {
       await server.stop();
       return unserved(cause);

@@ -6,7 +6,7 @@ import { TLSSocket } from "node:tls";
 import { type ContextKey, type ConnectError, createContextKey } from "@connectrpc/connect";
 import type { Caller } from "./caller.ts";
 import type { KnownCaller } from "./callers-file.ts";
-import type { Jwts } from "./jwt.ts";
+import { type Jwts, TokenInvalid } from "./jwt.ts";
 import { unauthenticated } from "./refusals.ts";
 
 /** What a request has to say who sends it. */
@@ -72,7 +72,13 @@ export function callerOf(
     return remember(known, digest, { caller, untilMs: Number.POSITIVE_INFINITY, known });
   }
   if (jwts === undefined) return unauthenticated("the token is not valid");
-  return jwts.verify(token).then((jwt) => remember(known, digest, { ...jwt, known }));
+  return jwts.verify(token).then((jwt) => {
+    // A name is one caller: in entries, and where operations are counted.
+    if (known.callers.some((one) => one.caller.name === jwt.caller.name)) {
+      throw new TokenInvalid("the token names a caller of the file of callers");
+    }
+    return remember(known, digest, { ...jwt, known });
+  });
 }
 
 /** Compares with all of them, and each to its end: the time that it takes tells nothing. */

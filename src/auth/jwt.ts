@@ -3,15 +3,24 @@ import {
   createLocalJWKSet,
   errors,
   type JSONWebKeySet,
+  type JWTHeaderParameters,
   type JWTPayload,
   type JWTVerifyGetKey,
   jwtVerify,
 } from "jose";
 import type { Logger } from "pino";
+import { parse } from "yaml";
 import type { Config } from "../config.ts";
 import { rereadOnChange } from "../reread.ts";
 import { UsageError } from "../usage.ts";
-import { type Caller, isCallerName, isUserIdPrefix, SCOPES, type Scope } from "./caller.ts";
+import {
+  type Caller,
+  isCallerName,
+  isUserIdPrefix,
+  maxPointsOf,
+  SCOPES,
+  type Scope,
+} from "./caller.ts";
 import { isOfToken, type Keys, keysAtUrl } from "./keys-at-url.ts";
 
 /** Who a JWT says calls, and when to verify it again, in milliseconds since 1970. */
@@ -72,7 +81,9 @@ export function openJwts(config: Config, log: Logger, onNewKeys: () => void): Jw
     clockTolerance: CLOCKS_DIFFER_SECONDS,
   };
   const verify = async (token: string) => {
-    const { payload } = await jwtVerify(token, keyOf, options).catch(refuse);
+    const { payload, protectedHeader } = await jwtVerify(token, keyOf, options).catch(refuse);
+    expectAccessToken(payload, protectedHeader);
+    expectOnce(token);
     const { caller, untilMs } = toCaller(payload);
     return { caller, untilMs: Math.min(untilMs, keys.untilMs()) };
   };
@@ -96,14 +107,43 @@ function refuse(cause: unknown): never {
   throw new TokenInvalid("the token is not valid", { cause });
 }
 
-function toCaller({ sub, exp, scope, user_id_prefix: prefix = "" }: JWTPayload): JwtCaller {
+/**
+ * Tells a token that was issued to be sent here from one that tells an application who has signed
+ * in, which has the same issuer and may have the same audience. (RFC 9068; OpenID Connect Core, 2.)
+ */
+function expectAccessToken(payload: JWTPayload, { typ = "JWT" }: JWTHeaderParameters): void {
+  const isOther = !/^(application\/)?(at\+)?jwt$/i.test(typ);
+  const ofSignIn = ["nonce", "at_hash", "c_hash", "s_hash"].some((claim) => claim in payload);
+  if (isOther || ofSignIn || payload["token_use"] === "id" || payload["typ"] === "ID") {
+    throw new TokenInvalid("the token is no access token");
+  }
+}
+
+/** Of two equal claims JSON keeps the last, and others the first: whoever issued it meant neither. */
+function expectOnce(token: string): void {
+  const payload = Buffer.from(token.split(".")[1]!, "base64url").toString();
+  try {
+    // JSON is YAML, and there a key is unique.
+    parse(payload, { uniqueKeys: true });
+  } catch (cause) {
+    throw new TokenInvalid("the token has a claim twice", { cause });
+  }
+}
+
+function toCaller(payload: JWTPayload): JwtCaller {
+  const { sub, exp, scope, user_id_prefix: prefix = "", max_points: limit } = payload;
+
   if (typeof sub !== "string" || !isCallerName(sub))
     throw new TokenInvalid("the token names no caller");
   if (typeof prefix !== "string" || !isUserIdPrefix(prefix)) {
     throw new TokenInvalid("the token's user_id_prefix is none");
   }
+  const maxPoints = maxPointsOf(limit);
+  if (limit !== undefined && maxPoints === undefined) {
+    throw new TokenInvalid("the token's max_points is none");
+  }
   const granted = typeof scope === "string" ? scope.split(" ") : [];
   const scopes = SCOPES.filter((one: Scope) => granted.includes(one));
   const untilMs = ((exp ?? 0) + CLOCKS_DIFFER_SECONDS) * 1_000;
-  return { caller: { name: sub, scopes, userIdPrefix: prefix }, untilMs };
+  return { caller: { name: sub, scopes, userIdPrefix: prefix, maxPoints }, untilMs };
 }

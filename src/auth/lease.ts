@@ -20,6 +20,8 @@ export type Lease = {
   require(check: (caller: Caller) => void): void;
   /** Fires when the caller is out, also while nobody asks; its reason is the error for them. */
   readonly out: AbortSignal;
+  /** Ends the asking: what the call was for is under way. */
+  close(): void;
 };
 
 /** Where a call's context has its lease. Only calls that Connect answers have one. */
@@ -55,11 +57,11 @@ export function createLeases(ended: (error: ConnectError) => void): Leases {
   const looking = setInterval(askAll, LOOK_MS).unref();
   return {
     open(admitted, askAgain, signal) {
-      const lease = openLease(admitted, askAgain);
+      const lease = openLease(admitted, askAgain, () => leases.delete(lease));
       lease.out.addEventListener("abort", () => ended(lease.out.reason as ConnectError));
-      if (signal.aborted) return lease;
       leases.add(lease);
-      signal.addEventListener("abort", () => leases.delete(lease), { once: true });
+      if (signal.aborted) lease.close();
+      else signal.addEventListener("abort", lease.close, { once: true });
       return lease;
     },
     askAll,
@@ -68,7 +70,11 @@ export function createLeases(ended: (error: ConnectError) => void): Leases {
 }
 
 /** Opens one for who was let in: for ever, unless told how to ask again. */
-export function openLease(first: Admitted, askAgain: AskAgain = (same) => same): Lease {
+export function openLease(
+  first: Admitted,
+  askAgain: AskAgain = (same) => same,
+  close: () => void = () => {},
+): Lease {
   const out = new AbortController();
   const checks: ((caller: Caller) => void)[] = [];
   let admitted = first;
@@ -108,5 +114,6 @@ export function openLease(first: Admitted, askAgain: AskAgain = (same) => same):
       checks.push(check);
     },
     out: out.signal,
+    close,
   };
 }

@@ -221,7 +221,7 @@ function commandOf(
     const field = OperationSchema.fields.find(({ localName }) => localName === operation.case);
     validate(field!.message!, operation.value);
     requireOperation(caller, operation.case, operation.value.userId);
-    return toCommand(operation, prices(), caller.name);
+    return toCommand(operation, prices(), caller);
   } catch (thrown) {
     return errorResult(toError(thrown));
   }

@@ -30,7 +30,7 @@ export function pointsService(backend: Backend): ServiceImpl<typeof PointsServic
     return answerOf(command, result!);
   };
   const run = (operation: SetOperation, { values, signal }: HandlerContext) =>
-    answerTo(toCommand(operation, prices(), values.get(callerKey).name), signal);
+    answerTo(toCommand(operation, prices(), values.get(callerKey)), signal);
   const mutate = (operation: SetOperation, context: HandlerContext) =>
     run(operation, context).then(toMutationAnswer);
 

@@ -41,8 +41,8 @@ export function watchDatabase(
       const is = found.isUp ? found : { isUp: false, gaps: was?.gaps ?? [] };
       if (!signal.aborted) {
         logChange(log, durability, was, is);
-        const isFit = isServable(is, durability);
-        if (was === undefined || isFit !== isServable(was, durability)) onChange(isFit);
+        const isFit = isFitIn(is, durability);
+        if (was === undefined || isFit !== isFitIn(was, durability)) onChange(isFit);
       }
       was = is;
       await sleep(EVERY_MS, undefined, { signal }).catch(() => {});
@@ -62,11 +62,11 @@ export function watchDatabase(
  * Whether the database is fit to serve from now: it is there, takes writes, and is durable where
  * that is required.
  */
-export async function isFit(orm: Orm, durability: Durability): Promise<boolean> {
-  return isServable(await lookAt(orm), durability);
+export async function isFitNow(orm: Orm, durability: Durability): Promise<boolean> {
+  return isFitIn(await lookAt(orm), durability);
 }
 
-function isServable({ isUp, gaps }: State, durability: Durability): boolean {
+function isFitIn({ isUp, gaps }: State, durability: Durability): boolean {
   return isUp && (durability === "warn" || gaps.length === 0);
 }
 
@@ -95,8 +95,8 @@ const AWAY: State = { isUp: false, gaps: [] };
 
 async function stateOf(orm: Orm): Promise<State> {
   const em = orm.em.fork();
-  const { rows } = await sql<{ standby: boolean }>`select pg_is_in_recovery() as standby`.execute(
-    em.getKysely(),
-  );
-  return rows[0]?.standby === false ? { isUp: true, gaps: await durabilityGaps(em) } : AWAY;
+  // A standby is read-only too.
+  const { rows } = await sql<{ readonly: string }>`
+    select current_setting('transaction_read_only') as readonly`.execute(em.getKysely());
+  return rows[0]?.readonly === "off" ? { isUp: true, gaps: await durabilityGaps(em) } : AWAY;
 }

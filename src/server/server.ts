@@ -22,6 +22,7 @@ import type { Address } from "../address.ts";
 import type { Config } from "../config.ts";
 import type { PriceList } from "../ledger/prices.ts";
 import { callObservation, type CallObserver, codeName } from "../rpc/calls.ts";
+import { PREVIOUS_ATTEMPTS, speakForAttempts } from "../rpc/earlier-attempts.ts";
 import { reasonOf } from "../rpc/errors.ts";
 import {
   answerLimit,
@@ -198,6 +199,8 @@ const ENDLESS_PATHS = new Set(
   ),
 );
 
+const PREFIX = `/${PointsService.typeName}/`;
+
 type AbortableContext = ReturnType<typeof createHandlerContext>;
 
 /** Refuses what web pages of others ask for, and lets Connect read the authority of a socket. */
@@ -206,6 +209,9 @@ function guardedHandler(handler: Handler, guard: PageGuard, { refused }: Metrics
     const { headers } = request;
     const refusal = guard(headers);
     if (refusal !== undefined) {
+      const method = PointsService.methods.find(({ name }) => request.url === `${PREFIX}${name}`);
+      const attempts = headers[PREVIOUS_ATTEMPTS];
+      if (method !== undefined) speakForAttempts(refusal, method, attempts);
       refused(reasonOf(refusal));
       refuseWith(refusal, 403, request, response);
       return;
@@ -273,8 +279,11 @@ function connectHandler(
       const request = values.get(requestKey);
       if (request === undefined) return;
       const isOneMessage = method.methodKind !== "bidi_streaming";
-      // What came late is asked for by who they are now.
-      const atEnd = async () => void values.set(callerKey, await lease.caller());
+      const atEnd = async () => {
+        // The body may have come late.
+        values.set(callerKey, await lease.caller());
+        if (method.methodKind === "unary") lease.close();
+      };
       endBodyEarly(request, { lease, signal, isOneMessage, atEnd });
     },
     fallback: unknownRpc,
@@ -282,7 +291,7 @@ function connectHandler(
   const unaryPaths = new Set(
     PointsService.methods
       .filter(({ methodKind }) => methodKind === "unary")
-      .map(({ name }) => `/${PointsService.typeName}/${name}`),
+      .map(({ name }) => `${PREFIX}${name}`),
   );
   return (request, response) => {
     const path = request.url?.split("?", 1)[0] ?? "";

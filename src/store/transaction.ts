@@ -1,6 +1,8 @@
+import { hash } from "node:crypto";
 import { type QueryResult, type RawBuilder, sql } from "kysely";
 import type { PoolClient } from "pg";
-import { LOCK_MAX_MS, type Orm, TRANSACTION_MAX_MS } from "./orm.ts";
+import type { Orm } from "./orm.ts";
+import { LOCK_MAX_MS, TRANSACTION_MAX_MS } from "./session.ts";
 
 /**
  * Sends a statement at once and gives its result. Statements run in the order in which they were
@@ -131,11 +133,15 @@ function noticesOf(client: PoolClient): Notices {
 
 const names = new Map<string, string>();
 
-/** A name for a prepared statement. The texts are those in this folder: few, and always the same. */
+/**
+ * A name for a prepared statement. It says which text it stands for: where a pooler hands a session
+ * on to another program, a name never means another statement. The texts are those in this folder:
+ * few, and always the same.
+ */
 function nameOf(text: string): string {
   const known = names.get(text);
   if (known !== undefined) return known;
-  const name = `points_${names.size}`;
+  const name = `points_${hash("sha256", text).slice(0, 16)}`;
   names.set(text, name);
   return name;
 }

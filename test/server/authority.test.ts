@@ -186,18 +186,24 @@ const CALLS: [string, string, Call][] = [
   ),
 ];
 
-type Head = { readonly authority: string; readonly origin?: string };
+type Head = {
+  readonly authority: string;
+  readonly origin?: string;
+  /** How often the client has tried before. */
+  readonly attempts?: string;
+};
 type Answer = { readonly status: number; readonly headers: Headers; readonly body: Buffer };
 
 async function send(
   { port }: TestServer,
   version: string,
   { method, path, type, body }: Call,
-  { authority, origin }: Head,
+  { authority, origin, attempts }: Head,
 ): Promise<Answer> {
   const headers = {
     ...(type === undefined ? {} : { "content-type": type }),
     ...(origin === undefined ? {} : { origin }),
+    ...(attempts === undefined ? {} : { "grpc-previous-rpc-attempts": attempts }),
     authorization: `Bearer ${tokenOf("all")}`,
   };
   if (version === "HTTP/2") {
@@ -318,6 +324,17 @@ test("a refusal in gRPC is Trailers-Only, and closes a stream that is still sent
     stream.resume();
     await closed;
   }
+});
+
+test("a refusal says nothing of attempts before, which another server may have applied", async () => {
+  const outcomeOf = async (call: Call) => {
+    const head = { authority: "evil.example", attempts: "1" };
+    return refusalIn(await send(open, "HTTP/2", call, head)).outcome;
+  };
+  const type = "application/grpc";
+  expect(await outcomeOf({ ...RECHARGE, type })).toBe("UNKNOWN");
+  const reads = { method: "POST", path: "/points.v1.PointsService/ListPrices", type };
+  expect(await outcomeOf(reads)).toBe("NOT_APPLIED");
 });
 
 test("refusals are counted", async () => {

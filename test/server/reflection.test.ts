@@ -256,7 +256,7 @@ test("a server's reflection knows every type of the contract, also what only err
   const known: string[] = [];
   for await (const { originalRequest, messageResponse } of client.serverReflectionInfo(requests())) {
     const { value } = originalRequest!.messageRequest;
-    if (messageResponse.case === "fileDescriptorResponse") known.push(String(value));
+    if (messageResponse.case === "fileDescriptorResponse") known.push(value as string);
   }
   expect(known).toEqual(asked);
 });

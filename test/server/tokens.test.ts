@@ -1,7 +1,7 @@
 import { rm, writeFile } from "node:fs/promises";
 import { SignJWT, UnsecuredJWT } from "jose";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
-import { clientWith } from "../support/callers.ts";
+import { clientWith, tokenOf as tokenOfName, writeCallers } from "../support/callers.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { readRefusal, refusalOf } from "../support/error-info.ts";
 import { forwardClock } from "../support/forward-clock.ts";
@@ -16,6 +16,7 @@ import {
   signedToken,
   startIssuer,
   type TokenChange,
+  tokenWithClaimTwice,
 } from "../support/jwts.ts";
 import { temporaryFolder } from "../support/processes.ts";
 import { testServer } from "../support/server.ts";
@@ -54,6 +55,7 @@ describe("a JWT", () => {
   test.each([
     ["of ES256", async () => tokenOf()],
     ["of EdDSA", async () => tokenOf({ key: eddsa })],
+    ["of RFC 9068's type", async () => tokenOf({ header: { typ: "at+jwt" } })],
     ["for several audiences", async () => tokenOf({ claims: { aud: ["others", AUDIENCE] } })],
     [
       "with scopes that are not ours",
@@ -94,6 +96,27 @@ describe("a JWT", () => {
       /user_id_prefix/,
       async () => tokenOf({ claims: { user_id_prefix: ["eu-"] } }),
     ],
+    [
+      "with a max_points that is a text",
+      /max_points/,
+      async () => tokenOf({ claims: { max_points: "10" } }),
+    ],
+    [
+      "that tells an application who has signed in",
+      /no access token/,
+      async () => tokenOf({ claims: { nonce: "n-0S6" } }),
+    ],
+    [
+      "that says that it is such a one",
+      /no access token/,
+      async () => tokenOf({ claims: { token_use: "id" } }),
+    ],
+    [
+      "of another type",
+      /no access token/,
+      async () => tokenOf({ header: { typ: "logout+jwt" } }),
+    ],
+    ["with a claim twice", /a claim twice/, async () => tokenWithClaimTwice(es256)],
     [
       "that is critical of what we know not",
       /not valid/,
@@ -163,6 +186,21 @@ describe("a JWT", () => {
     for (const call of [client.listPrices({}), client.recharge({ userId: "ada", points: 5n })]) {
       expect((await refusalOf(call)).code).toBe("PermissionDenied");
     }
+  });
+
+  test("that names a caller of the file is not taken for that caller", async () => {
+    const folder = await temporaryFolder();
+    const { CALLERS } = await writeCallers(folder, { billing: { scopes: ["points.read"] } });
+    const JWT_KEYS = await fileOfKeys(es256);
+    const server = await testServer({ ...JWT, JWT_KEYS, CALLERS }, database);
+    onTestFinished(() => server.stop());
+    const refusal = await refusalOf(
+      clientWith(server.baseUrl, await tokenOf()).listPrices({}),
+    );
+    expect(refusal).toMatchObject({ code: "Unauthenticated", reason: "UNAUTHENTICATED" });
+    expect(refusal.message).toMatch(/names a caller of the file/);
+    await clientWith(server.baseUrl, tokenOfName("billing")).listPrices({});
+    await clientWith(server.baseUrl, await tokenOf({ claims: { sub: "shop" } })).listPrices({});
   });
 
   test("that was taken is refused once it has expired", async () => {

@@ -195,7 +195,7 @@ describe("a stream of operations", () => {
 
     await become({ app: { scopes: ["points.read"] } });
     const { refusal } = await apply.end();
-    expect(refusal).toMatchObject({ ...DENIED, metadata: { scope: "points.spend points.grant" } });
+    expect(refusal).toMatchObject({ ...DENIED, metadata: { scope: "points.spend points.refund points.grant points.revoke" } });
   });
 
   test("stays over its caller's coming back", async () => {

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import {
+  CompactSign,
   exportJWK,
   generateKeyPair,
   type GenerateKeyPairResult,
@@ -52,6 +53,14 @@ export function signedToken(
   return new SignJWT(payload)
     .setProtectedHeader({ alg: key.alg, kid: key.kid, ...header })
     .sign(key.privateKey);
+}
+
+/** A token whose payload has its subject twice. */
+export async function tokenWithClaimTwice({ privateKey, alg, kid }: Key): Promise<string> {
+  const exp = Math.floor(Date.now() / 1000) + 60;
+  const claims = `"iss":"${ISSUER}","aud":"${AUDIENCE}","exp":${exp},"scope":"points.read"`;
+  const payload = Buffer.from(`{"sub":"billing",${claims},"sub":"root"}`);
+  return new CompactSign(payload).setProtectedHeader({ alg, kid }).sign(privateKey);
 }
 
 /** Who publishes keys at a URL, until the end of the test. */

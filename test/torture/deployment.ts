@@ -61,7 +61,7 @@ export async function startDeployment(
     });
     const environment = {
       LISTEN: "127.0.0.1:0",
-      DATABASE_URL: `postgresql://points@127.0.0.1:${proxy.port}/points`,
+      DATABASE_URL: `postgresql://points@127.0.0.1:${proxy.port}/points?sslmode=disable`,
       CALLERS: callers.path,
       SWEEP_SECONDS: "1",
       LOG_LEVEL: "warn",
