@@ -35,15 +35,15 @@ export function required(text: string | undefined, name: string): string {
   return text;
 }
 
-/** A whole number, 0 or more. */
+/** A whole number, 0 or more, as it is written in decimal: 010 is 8 to some. */
 export function wholeNumber(text: string, name: string): bigint {
-  if (/^\d{1,18}$/.test(text)) return BigInt(text);
+  if (/^(0|[1-9]\d{0,17})$/.test(text)) return BigInt(text);
   throw new WrongUsage(`${name} takes a whole number, and not ${text}`);
 }
 
 /** A length of time, such as 37s or 30d, as protobuf has it. */
 export function length(text: string, name: string): { seconds: bigint; nanos: number } {
-  const [, digits, unit] = /^(\d{1,12})(ms|s|m|h|d)$/.exec(text) ?? [];
+  const [, digits, unit] = /^(0|[1-9]\d{0,11})(ms|s|m|h|d)$/.exec(text) ?? [];
   if (digits === undefined || unit === undefined) {
     throw new WrongUsage(`${name} takes a length such as 90s, 15m, 12h or 30d, and not ${text}`);
   }

@@ -1,5 +1,6 @@
 import { sha256 } from "../sha256.ts";
 import type { Account, Figures } from "./account.ts";
+import { compareBytes } from "./byte-order.ts";
 import type { AccountState } from "./state.ts";
 import type { Metadata, Request } from "./command.ts";
 import type { Allocation } from "./lot.ts";
@@ -106,9 +107,9 @@ function figuresAfter(figures: Figures, { kind, points, returned }: EntryContent
  * The hash that chains an entry to the one before: SHA-256 of the previous hash (32 bytes)
  * followed by a JSON array, in UTF-8 and without spaces, of all that the entry says. Whole numbers
  * are strings of digits, times microseconds since 1970, durations nanoseconds, bytes hexadecimal,
- * what is absent is null, and metadata are pairs in the order of their keys. The caller is its last
- * element, and is left out where there is none: so it was before entries had one. It must stay as
- * it is for ever.
+ * what is absent is null, and metadata are pairs in the order of their keys' bytes. The caller is
+ * its last element, and is left out where there is none: so it was before entries had one. It must
+ * stay as it is for ever.
  */
 export function hashEntry(previous: Uint8Array, entry: Omit<Entry, "hash">): Uint8Array {
   const { after, request, usage, caller } = entry;
@@ -133,7 +134,7 @@ export function hashEntry(previous: Uint8Array, entry: Omit<Entry, "hash">): Uin
         ],
     request?.id ?? null,
     request === undefined ? null : Buffer.from(request.fingerprint).toString("hex"),
-    [...entry.metadata].toSorted(([a], [b]) => (a < b ? -1 : 1)),
+    [...entry.metadata].toSorted(([a], [b]) => compareBytes(a, b)),
     String(after.balance),
     String(after.frozen),
     String(after.totalRecharged),

@@ -16,6 +16,7 @@ import {
   PricedUsageSchema,
 } from "../../gen/points/v1/prices_pb.ts";
 import type { Account } from "../ledger/account.ts";
+import { compareBytes } from "../ledger/byte-order.ts";
 import type { Answer } from "../ledger/batch.ts";
 import type { Entry } from "../ledger/entry.ts";
 import type { Hold } from "../ledger/hold.ts";
@@ -121,7 +122,7 @@ function toUsageMessage(usage: PricedUsage): PricedUsageMessage {
 
 /** The database keeps no order of keys, and a repeat must equal the first answer to the byte. */
 function sorted(metadata: Entry["metadata"]): Record<string, string> {
-  return Object.fromEntries([...metadata].toSorted(([a], [b]) => (a < b ? -1 : 1)));
+  return Object.fromEntries([...metadata].toSorted(([a], [b]) => compareBytes(a, b)));
 }
 
 /** The kinds of entries in the contract. */

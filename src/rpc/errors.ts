@@ -11,6 +11,7 @@ import { ErrorReason } from "../../gen/points/v1/error_reason_pb.ts";
 import { Abandoned, Draining, QueueFull } from "../commit/batcher.ts";
 import { CommandFailed, DatabaseUnavailable } from "../commit/commit.ts";
 import { isUnavailable } from "../store/faults.ts";
+import { JsonInvalid } from "./strict-json.ts";
 
 type Reason = keyof typeof ErrorReason;
 type Outcome = "NOT_APPLIED" | "UNKNOWN";
@@ -183,11 +184,13 @@ function abandonedError({ dropped, cause }: Abandoned): ConnectError {
 /**
  * Completes an error that the transport raised before any handler ran: a message that cannot be
  * read, that is too large, a deadline that cannot be parsed. Connect calls INTERNAL what it cannot
- * read, but it is the caller who sent it.
+ * read, but it is the caller who sent it. What a service that is not ours refuses, such as the
+ * health of a service that there is not, stays without a reason.
  */
 export function completeTransportError(error: ConnectError): void {
   if (isComplete(error)) return;
   const content = transportErrorContent(error);
+  if (content === undefined) return;
   Object.assign(error, { code: content.code, rawMessage: content.message });
   complete(error, content);
 }
@@ -214,18 +217,24 @@ export function outgoingInfo(error: ConnectError): OutgoingInfo | undefined {
 
 type OutgoingInfo = { readonly reason: Reason; readonly metadata: Record<string, string> };
 
-const UNREADABLE = /^(parse binary|decompression failed$|received compressed envelope)/;
+const UNREADABLE = /^(parse binary|decompression failed$)/;
+const COMPRESSED_UNTOLD = /^received compressed envelope/;
 
-function transportErrorContent(error: ConnectError): ErrorContent {
+/** Undefined if the code says all that there is to say. */
+function transportErrorContent(error: ConnectError): ErrorContent | undefined {
   const { code } = error;
   const message = cut(error.rawMessage, MESSAGE_MAX_CHARS);
   if (code === Code.Internal && UNREADABLE.test(message)) {
     return { code: Code.InvalidArgument, reason: "FIELD_INVALID", message };
   }
+  // gRPC prescribes the code. It is the caller's fault even so.
+  if (code === Code.Internal && COMPRESSED_UNTOLD.test(message)) {
+    return { code, reason: "FIELD_INVALID", message };
+  }
   switch (code) {
     case Code.InvalidArgument: {
-      const field = unreadableField(error.cause);
-      const violations = field === undefined ? [] : [{ field, description: message }];
+      const violation = unreadableField(error.cause);
+      const violations = violation === undefined ? [] : [violation];
       return { code, reason: "FIELD_INVALID", message, violations };
     }
     case Code.ResourceExhausted: {
@@ -240,14 +249,26 @@ function transportErrorContent(error: ConnectError): ErrorContent {
       return { code, reason: "CANCELLED", message };
     case Code.Unimplemented:
       return { code, reason: "UNIMPLEMENTED", message };
-    default:
+    case Code.Internal:
+    case Code.Unknown:
       return { code, reason: "INTERNAL", message, outcome: "UNKNOWN" };
+    default:
+      return undefined;
   }
 }
 
-function unreadableField(cause: unknown): string | undefined {
+function unreadableField(cause: unknown): Violation | undefined {
   for (let at = cause; at instanceof Error; at = at.cause) {
-    if (isFieldError(at)) return at.field().name;
+    if (at instanceof JsonInvalid && at.field !== "") {
+      return { field: cut(at.field, FIELD_MAX_CHARS), description: at.description };
+    }
+    const description = cut(at.message, MESSAGE_MAX_CHARS);
+    if (isFieldError(at)) return { field: at.field().name, description };
+    const [, doubled] = DOUBLED.exec(at.message) ?? [];
+    if (doubled !== undefined) return { field: cut(doubled, FIELD_MAX_CHARS), description };
   }
   return undefined;
 }
+
+// How protobuf-es says so.
+const DOUBLED = /duplicate object key "(.*)"$/s;

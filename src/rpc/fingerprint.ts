@@ -1,4 +1,5 @@
 import { type DescMessage, type MessageShape, toBinary } from "@bufbuild/protobuf";
+import { compareBytes } from "../ledger/byte-order.ts";
 import { sha256 } from "../sha256.ts";
 
 /** A message with the fields that every mutation has. */
@@ -13,7 +14,7 @@ export function fingerprintOf<Desc extends DescMessage>(
   schema: Desc,
   message: MessageShape<Desc> & Named,
 ): Uint8Array {
-  const keys = Object.keys(message.metadata).toSorted();
+  const keys = Object.keys(message.metadata).toSorted(compareBytes);
   const metadata = Object.fromEntries(keys.map((key) => [key, message.metadata[key]]));
   const content = toBinary(schema, { ...message, requestId: "", metadata });
   return sha256(Buffer.from(`${schema.typeName}\n`), content);

@@ -103,7 +103,7 @@ export function errorCompleter(refused: Refused): ErrorCompleter {
     if (!isComplete(error)) {
       completeTransportError(error);
       const isOfCaller = error.code === Code.DeadlineExceeded || error.code === Code.Canceled;
-      if (!isOfCaller) refused(reasonOf(error));
+      if (isComplete(error) && !isOfCaller) refused(reasonOf(error));
     }
     speakForAttempts(error, method, previousAttempts);
   };

@@ -7,12 +7,14 @@ import {
   type PointsService,
 } from "../../gen/points/v1/points_pb.ts";
 import type { EntryKind } from "../ledger/entry.ts";
+import { readPageKey } from "../store/page-key.ts";
 import { hasAccount, readEntries, readEntry, readHolds, readLots } from "../store/read.ts";
 import type { Orm } from "../store/orm.ts";
 import { ENTRY_KINDS, toEntryMessage, toHoldMessage, toLotMessage } from "./answers.ts";
 import { accountNotFound, entryNotFound, invalidField } from "./errors.ts";
 import { fitting, pageSizeOf } from "./page-size.ts";
-import { readPageToken, writePageToken } from "./page-token.ts";
+import { LOT_PLACE, SEQUENCE_PLACE } from "./page-places.ts";
+import { keyOnce, pageTokens } from "./page-token.ts";
 import { fromTimestamp } from "./timestamps.ts";
 
 type Statements = Pick<
@@ -29,6 +31,10 @@ export function statements(orm: Orm, answerMaxBytes: number): Statements {
   const requireAccount = async (userId: string) => {
     if (!(await hasAccount(orm, userId))) throw accountNotFound(userId);
   };
+  const key = keyOnce(() => readPageKey(orm));
+  const entryPages = pageTokens(ListEntriesRequestSchema, SEQUENCE_PLACE, key);
+  const lotPages = pageTokens(ListLotsRequestSchema, LOT_PLACE, key);
+  const holdPages = pageTokens(ListHoldsRequestSchema, SEQUENCE_PLACE, key);
   return {
     async getEntry({ userId, sequence }) {
       const entry = await readEntry(orm, userId, sequence);
@@ -39,55 +45,42 @@ export function statements(orm: Orm, answerMaxBytes: number): Statements {
 
     async listEntries(request) {
       const { userId } = request;
-      const [before] = readPageToken(ListEntriesRequestSchema, request) ?? [];
+      const before = await entryPages.read(request);
       const filter = {
         kinds: request.kinds.map((kind) => KIND_NAMES.get(kind)!),
         startTime: instantOf(request.startTime, "start_time"),
         endTime: instantOf(request.endTime, "end_time"),
       };
       const size = pageSizeOf(request);
-      const page = await readEntries(orm, userId, filter, bigintOf(before), size);
+      const page = await readEntries(orm, userId, filter, before, size);
       const entries = fitting(page.entries, answerMaxBytes);
       const next = entries.length < page.entries.length ? entries.at(-1)!.sequence : page.next;
       if (entries.length === 0 && before === undefined) await requireAccount(userId);
-      const nextPageToken =
-        next === undefined ? "" : writePageToken(ListEntriesRequestSchema, request, [`${next}`]);
+      const nextPageToken = next === undefined ? "" : await entryPages.write(request, next);
       return { entries: entries.map(toEntryMessage), nextPageToken };
     },
 
     async listLots(request) {
-      const place = readPageToken(ListLotsRequestSchema, request);
-      const after = place && {
-        priority: Number(place[0]),
-        expireTime: place[1] === "" ? null : BigInt(place[1]!),
-        number: BigInt(place[2]!),
-      };
+      const after = await lotPages.read(request);
       const size = pageSizeOf(request);
       const lots = await readLots(orm, request.userId, after, size);
       if (lots.length === 0 && after === undefined) await requireAccount(request.userId);
       const last = lots.length === size ? lots.at(-1) : undefined;
-      const next = last && [`${last.priority}`, `${last.expireTime ?? ""}`, `${last.number}`];
-      return {
-        lots: lots.map(toLotMessage),
-        nextPageToken: next ? writePageToken(ListLotsRequestSchema, request, next) : "",
-      };
+      const nextPageToken = last === undefined ? "" : await lotPages.write(request, last);
+      return { lots: lots.map(toLotMessage), nextPageToken };
     },
 
     async listHolds(request) {
       const { userId, openOnly } = request;
-      const [before] = readPageToken(ListHoldsRequestSchema, request) ?? [];
+      const before = await holdPages.read(request);
       const size = pageSizeOf(request);
-      const page = await readHolds(orm, userId, openOnly, bigintOf(before), size);
+      const page = await readHolds(orm, userId, openOnly, before, size);
       const holds = fitting(page.holds, answerMaxBytes);
       if (holds.length === 0 && before === undefined) await requireAccount(userId);
       const isLast = !page.isFull && holds.length === page.holds.length;
       const last = isLast ? undefined : holds.at(-1);
-      return {
-        holds: holds.map(toHoldMessage),
-        nextPageToken: last
-          ? writePageToken(ListHoldsRequestSchema, request, [`${last.number}`])
-          : "",
-      };
+      const nextPageToken = last === undefined ? "" : await holdPages.write(request, last.number);
+      return { holds: holds.map(toHoldMessage), nextPageToken };
     },
   };
 }
@@ -101,8 +94,4 @@ function instantOf(timestamp: Timestamp | undefined, field: string): bigint | un
   const instant = fromTimestamp(timestamp);
   if (instant === undefined) throw invalidField(field, "must be a valid timestamp");
   return instant;
-}
-
-function bigintOf(text: string | undefined): bigint | undefined {
-  return text === undefined || text === "" ? undefined : BigInt(text);
 }

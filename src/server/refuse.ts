@@ -53,13 +53,26 @@ export function refuseWith(error: ConnectError, status: number, req: Request, re
   respond(res, 200, { "content-type": type, ...trailers });
 }
 
+/** Answers what is not even a call of ours with a line of text. */
+export function refuseInWords(
+  res: Response,
+  status: number,
+  text: string,
+  headers: OutgoingHttpHeaders,
+): true {
+  const type = { "content-type": "text/plain; charset=utf-8" };
+  respond(res, status, { ...type, ...headers }, Buffer.from(`${text}\n`));
+  return true;
+}
+
 function respond(res: Response, status: number, headers: OutgoingHttpHeaders, body?: Uint8Array) {
   if (!("stream" in res)) {
     res.writeHead(status, headers).end(body);
     return;
   }
   // A response of Node's would send an empty DATA after it, and gRPC wants nothing there.
-  res.stream.respond({ ":status": status, ...headers }, { endStream: body === undefined });
-  if (body !== undefined) res.stream.end(body);
+  const endStream = body === undefined || res.req.method === "HEAD";
+  res.stream.respond({ ":status": status, ...headers }, { endStream });
+  if (!endStream) res.stream.end(body);
   res.stream.close(constants.NGHTTP2_NO_ERROR);
 }

@@ -7,10 +7,12 @@ import {
 } from "@connectrpc/connect";
 import { compressionBrotli, compressionGzip, connectNodeAdapter } from "@connectrpc/connect-node";
 import type { Logger } from "pino";
+import { file_google_rpc_code } from "../../gen/google/rpc/code_pb.ts";
 import { file_google_rpc_error_details } from "../../gen/google/rpc/error_details_pb.ts";
 import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
 import { ServerReflection as ReflectionV1 } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
 import { ServerReflection as ReflectionV1Alpha } from "../../gen/grpc/reflection/v1alpha/reflection_pb.ts";
+import { file_points_v1_error_reason } from "../../gen/points/v1/error_reason_pb.ts";
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
 import { type Access, openAccess } from "../auth/access.ts";
 import { callerKey } from "../auth/caller.ts";
@@ -32,6 +34,7 @@ import {
   validation,
 } from "../rpc/interceptors.ts";
 import { pointsService } from "../rpc/points.ts";
+import { strictJsonRoutes } from "../rpc/strict-json.ts";
 import { createWatchers } from "../rpc/watch.ts";
 import { startSweeper } from "../sweep.ts";
 import { authorityInUrl, type PageGuard, pageGuard } from "./authority.ts";
@@ -48,6 +51,7 @@ import {
   type StreamTaker,
 } from "./listen.ts";
 import type { Databases, Metrics } from "./metrics.ts";
+import { refuseMisdirected } from "./misdirected.ts";
 import { hasAuthentication } from "./open-door.ts";
 import { reflectionRoutes } from "./reflection.ts";
 import { refuseWith } from "./refuse.ts";
@@ -60,6 +64,13 @@ import { unknownRpc } from "./unknown-rpc.ts";
 
 /** What google.rpc.Status may have in it, for its JSON. */
 const ERROR_DETAILS = createRegistry(file_google_rpc_error_details);
+
+/** What errors are made of: no service says so in its types. */
+const NAMED_BY_NO_SERVICE = [
+  file_google_rpc_error_details,
+  file_google_rpc_code,
+  file_points_v1_error_reason,
+];
 
 /** A server that answers. */
 export type PointsServer = {
@@ -106,7 +117,7 @@ export async function startServer(
   const routes = (router: ConnectRouter) => {
     router.service(PointsService, pointsService(backend));
     health.routes(router);
-    reflectionRoutes([PointsService, Health], [file_google_rpc_error_details])(router);
+    reflectionRoutes([PointsService, Health], NAMED_BY_NO_SERVICE)(router);
   };
   const shared: ConnectOptions = {
     routes,
@@ -236,9 +247,15 @@ function connectHandler(
   access: Access,
 ): Handler {
   const { requestLimit: limit, ...rest } = shared;
+  // People read the JSON: a balance of 0 is worth saying.
+  const jsonOptions = { alwaysEmitImplicit: true, registry: ERROR_DETAILS };
+  const rpcs = new Map<string, ConnectRouter["handlers"][number]>();
   const adapter = connectNodeAdapter({
     ...rest,
-    routes: (router) => shared.routes(withRequestLimit(router, limit)),
+    routes(router) {
+      strictJsonRoutes(shared.routes, jsonOptions)(withRequestLimit(router, limit));
+      for (const rpc of router.handlers) rpcs.set(rpc.requestPath, rpc);
+    },
     interceptors: [answerLimit(shared.writeMaxBytes), ...shared.interceptors],
     // JSON is larger than what is measured.
     writeMaxBytes: 0xffffffff,
@@ -273,8 +290,6 @@ function connectHandler(
       endBodyEarly(request, { lease, signal, isOneMessage, atEnd });
     },
     fallback: unknownRpc,
-    // People read the JSON: a balance of 0 is worth saying.
-    jsonOptions: { alwaysEmitImplicit: true, registry: ERROR_DETAILS },
   });
   const unaryPaths = new Set(
     PointsService.methods
@@ -282,7 +297,10 @@ function connectHandler(
       .map(({ name }) => `${PREFIX}${name}`),
   );
   return (request, response) => {
-    const streams = !unaryPaths.has(request.url?.split("?", 1)[0] ?? "");
+    const path = request.url?.split("?", 1)[0] ?? "";
+    const rpc = rpcs.get(path);
+    if (rpc !== undefined && refuseMisdirected(rpc, request, response)) return;
+    const streams = !unaryPaths.has(path);
     boundDeadline(request.headers, streams, deadlines);
     const isGrpc = /^application\/grpc(\+|;|$)/i.test(request.headers["content-type"] ?? "");
     if (isGrpc && "stream" in response) sendTrailersOnly(response);

@@ -88,7 +88,7 @@ export class UnaryCall implements UnaryRequest, HandlerContext {
   }
 
   timeoutMs() {
-    return this.#deadline - performance.now();
+    return Math.floor(this.#deadline - performance.now());
   }
 
   /** The header of that name, without making all of them. */

@@ -119,3 +119,13 @@ export const ReceiptEntity = defineEntity({
     madeEntry: p.boolean(),
   },
 });
+
+/** One row: what page tokens are signed with. */
+export const PageKeyEntity = defineEntity({
+  name: "PageKey",
+  tableName: "page_key",
+  properties: {
+    id: p.smallint().primary().autoincrement(false),
+    key: p.blob(),
+  },
+});

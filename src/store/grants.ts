@@ -7,6 +7,7 @@ import type { EntityManager } from "./orm.ts";
  */
 const GRANTS = {
   migration: "select",
+  page_key: "select",
   entry: "select, insert",
   receipt: "select, insert",
   account: `select, insert, update (sequence, balance, frozen, total_recharged, total_consumed,

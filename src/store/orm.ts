@@ -8,6 +8,7 @@ import {
   EntryEntity,
   HoldEntity,
   LotEntity,
+  PageKeyEntity,
   ReceiptEntity,
   RefundEntity,
 } from "./entities.ts";
@@ -36,7 +37,15 @@ export async function openOrm(url: string, poolMax: number, answerMaxMs = 0): Pr
   return MikroORM.init({
     dbName: place.database,
     schema: "points",
-    entities: [AccountEntity, LotEntity, HoldEntity, EntryEntity, RefundEntity, ReceiptEntity],
+    entities: [
+      AccountEntity,
+      LotEntity,
+      HoldEntity,
+      EntryEntity,
+      RefundEntity,
+      ReceiptEntity,
+      PageKeyEntity,
+    ],
     extensions: [Migrator],
     migrations: { migrationsList: MIGRATIONS, tableName: "migration", snapshot: false },
     ensureDatabase: false,

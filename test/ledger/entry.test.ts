@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { expect, test } from "vitest";
 import { GENESIS_HASH } from "../../src/ledger/account.ts";
+import { compareBytes } from "../../src/ledger/byte-order.ts";
 import { type Entry, hashEntry } from "../../src/ledger/entry.ts";
 
 const entry: Entry = {
@@ -52,6 +53,41 @@ test("the caller is at the text's end, and an entry without one has the hash of 
   const expected = createHash("sha256").update(GENESIS_HASH).update(text).digest("hex");
   const hash = hashEntry(GENESIS_HASH, { ...entry, caller: "billing" });
   expect(Buffer.from(hash).toString("hex")).toBe(expected);
+});
+
+test("metadata are in the order of their keys' bytes, which is not that of JavaScript", () => {
+  // U+1F642 is d83d de42 in UTF-16, and so before U+F8FF there; in UTF-8 it begins with f0.
+  const metadata = new Map([
+    ["\u{1f642}", "3"],
+    ["10", "1"],
+    ["\uf8ff", "2"],
+    ["9", "1"],
+  ]);
+  const text =
+    '["ada","7","consume","30",[["1","20"],["4","10"]],"3","2","1767225600000001",null,"0",' +
+    '["tts",null,"1500000000","v1"],"job-1",' +
+    `"${"ab".repeat(32)}",[["10","1"],["9","1"],["\uf8ff","2"],["\u{1f642}","3"]],` +
+    '"70","0","100","30","0","0"]';
+  const expected = createHash("sha256").update(GENESIS_HASH).update(text).digest("hex");
+  const hash = hashEntry(GENESIS_HASH, { ...entry, metadata });
+  expect(Buffer.from(hash).toString("hex")).toBe(expected);
+});
+
+test("the order of bytes is that of texts in UTF-8", () => {
+  const units = ["", "a", "\u007f", "é", "\ud7ff", "\ue000", "\uf8ff", "\uffff"];
+  const texts = [...units, "\u{10000}", "\u{1f642}", "\u{1f643}", "\u{10ffff}"].flatMap((one) => [
+    one,
+    `${one}a`,
+    `a${one}`,
+    `${one}\ue000`,
+    `${one}\u{10000}`,
+  ]);
+  for (const a of texts) {
+    for (const b of texts) {
+      const inBytes = Buffer.compare(Buffer.from(a), Buffer.from(b));
+      expect([a, b, Math.sign(compareBytes(a, b))]).toEqual([a, b, inBytes]);
+    }
+  }
 });
 
 const changes: [what: string, changed: Partial<Entry>][] = [

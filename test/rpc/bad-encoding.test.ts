@@ -43,7 +43,7 @@ describe("JSON that is not a request is refused as INVALID_ARGUMENT, and nothing
       "half a surrogate",
       "Recharge",
       `{"userId":"ada","points":5,"metadata":{"k":"\\ud800"}}`,
-      ["metadata"],
+      ['metadata["k"]'],
     ],
     [
       "metadata that is a list",
@@ -55,23 +55,14 @@ describe("JSON that is not a request is refused as INVALID_ARGUMENT, and nothing
       "a metadata value of null",
       "Recharge",
       `{"userId":"ada","points":5,"metadata":{"k":null}}`,
-      ["metadata"],
-    ],
-    ["a time that is a number", "Recharge", `{"userId":"ada","points":5,"expireTime":5}`, []],
-    [
-      "a time without a zone",
-      "Recharge",
-      `{"userId":"ada","points":5,"expireTime":"2099-01-01T00:00:00"}`,
-      [],
+      ['metadata["k"]'],
     ],
     [
-      "the year 10000",
+      "a time that is a number",
       "Recharge",
-      `{"userId":"ada","points":5,"expireTime":"10000-01-01T00:00:00Z"}`,
-      [],
+      `{"userId":"ada","points":5,"expireTime":5}`,
+      ["expire_time"],
     ],
-    ["a ttl without a unit", "Recharge", `{"userId":"ada","points":5,"ttl":"60"}`, []],
-    ["a ttl in minutes", "Recharge", `{"userId":"ada","points":5,"ttl":"1m"}`, []],
     [
       "priority 2^31",
       "Recharge",
@@ -107,7 +98,6 @@ describe("JSON that is not a request is refused as INVALID_ARGUMENT, and nothing
   test.each<[string, string]>([
     ["1e3 is 1000", `{"userId":"ada","points":1e3}`],
     ["1000.0 is 1000", `{"userId":"ada","points":1000.0}`],
-    ["unknown members are ignored", `{"userId":"ada","points":1000,"colour":"red"}`],
     ["null is unset", `{"userId":"ada","points":1000,"priority":null,"requestId":null}`],
   ])("but %s", async (_, body) => {
     const { account: before } = await server.client.getOrCreate({ userId: "ada" });
@@ -116,14 +106,6 @@ describe("JSON that is not a request is refused as INVALID_ARGUMENT, and nothing
     expect(after!.balance - before!.balance).toBe(1000n);
   });
 
-  test("and of a doubled member at most one is taken", async () => {
-    const { account: before } = await server.client.getOrCreate({ userId: "ada" });
-    const body = `{"userId":"ada","points":1,"points":2}`;
-    const error = await callJson(server.baseUrl, { method: "Recharge", body });
-    const { account: after } = await server.client.getOrCreate({ userId: "ada" });
-    const refused = error === undefined ? undefined : readRefusal(error);
-    expect([refused?.code, after!.balance - before!.balance]).toEqual(["InvalidArgument", 0n]);
-  });
 });
 
 describe("bytes that are not a request are refused, and nothing changes", () => {

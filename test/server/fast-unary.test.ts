@@ -8,9 +8,12 @@ import {
   ConsumeRequestSchema,
   GetEntryRequestSchema,
   ListEntriesRequestSchema,
+  PointsService,
   QuoteRequestSchema,
   RechargeRequestSchema,
 } from "../../gen/points/v1/points_pb.ts";
+import { NOBODY } from "../../src/auth/caller.ts";
+import { UnaryCall } from "../../src/server/unary-call.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { exchange, type Exchange, type ExchangeAnswer } from "../support/exchange.ts";
 import { holdLock } from "../support/held-lock.ts";
@@ -203,7 +206,7 @@ describe("an error is the same", () => {
     ["two messages", "12", { chunks: [charge, charge] }],
     ["two messages in one frame", "12", { chunks: [Buffer.concat([charge, charge])] }],
     ["a message and half a head", "3", { chunks: [charge, charge.subarray(0, 2)] }],
-    ["the flag of compression", "3", { chunks: [envelope(gzipSync(charge.subarray(5)), 1)] }],
+    ["the flag of compression", "13", { chunks: [envelope(gzipSync(charge.subarray(5)), 1)] }],
     ["an id used again with unknown fields", "6", {
       chunks: [envelope(Buffer.concat([charge.subarray(5), Buffer.from("f80701", "hex")]))],
     }],
@@ -248,6 +251,16 @@ describe("Connect answers", () => {
   test.each(cases)("%s", async (_, call) => {
     await same(call, "Connect");
   });
+});
+
+test("what is left of a deadline is a whole number of milliseconds, as Connect says it", () => {
+  const head = { ":path": CONSUME };
+  const left = [0.25, 1.5, 999.999].map((ms) => {
+    const deadline = performance.now() + ms;
+    const { method } = PointsService;
+    return new UnaryCall({} as never, head, method.consume, NOBODY, deadline).timeoutMs();
+  });
+  expect(left.every((ms) => Number.isInteger(ms))).toBe(true);
 });
 
 test("a caller that goes away has what is queued dropped, and what is under way committed", async () => {

@@ -2,8 +2,12 @@ import { getEventListeners } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { Code, createClient, createConnectRouter } from "@connectrpc/connect";
-import { connectNodeAdapter, createGrpcTransport } from "@connectrpc/connect-node";
-import { afterEach, expect, test, vi } from "vitest";
+import {
+  connectNodeAdapter,
+  createGrpcTransport,
+  createGrpcWebTransport,
+} from "@connectrpc/connect-node";
+import { afterEach, expect, onTestFinished, test, vi } from "vitest";
 
 import {
   Health,
@@ -11,6 +15,8 @@ import {
 } from "../../gen/grpc/health/v1/health_pb.ts";
 import { createHealth } from "../../src/server/health.ts";
 import { listen, type Handler, type Listener } from "../../src/server/listen.ts";
+import { refusalOf } from "../support/error-info.ts";
+import { testServer } from "../support/server.ts";
 
 const listeners: Listener[] = [];
 afterEach(async () => {
@@ -43,6 +49,25 @@ test("Check of an unknown service fails with NOT_FOUND", async () => {
   const { client } = await serve();
   const asked = client.check({ service: "points.v1" });
   await expect(asked).rejects.toMatchObject({ code: Code.NotFound });
+});
+
+test("nor is that a bug of the server, or has a reason of ours", async () => {
+  const server = await testServer();
+  onTestFinished(() => server.stop());
+  const transports = [
+    server.transport,
+    createGrpcWebTransport({ baseUrl: server.baseUrl, httpVersion: "1.1" }),
+  ];
+  for (const transport of transports) {
+    const asked = createClient(Health, transport).check({ service: "points.v1" });
+    expect(await refusalOf(asked)).toMatchObject({
+      code: "NotFound",
+      reason: undefined,
+      outcome: undefined,
+      message: 'unknown service "points.v1"',
+    });
+  }
+  expect(await server.metrics()).not.toMatch(/^points_refusals_total\{.* [1-9]/m);
 });
 
 test("List tells the state of every name", async () => {

@@ -1,10 +1,12 @@
 import { execFile } from "node:child_process";
+import { readdir } from "node:fs/promises";
 import { promisify } from "node:util";
 
 import {
   create,
   createFileRegistry,
   fromBinary,
+  type DescFile,
   type DescService,
   type MessageInitShape,
 } from "@bufbuild/protobuf";
@@ -15,7 +17,7 @@ import {
 } from "@bufbuild/protobuf/wkt";
 import { Code, createClient } from "@connectrpc/connect";
 import { connectNodeAdapter, createGrpcTransport } from "@connectrpc/connect-node";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 
 import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
 import * as v1 from "../../gen/grpc/reflection/v1/reflection_pb.ts";
@@ -23,6 +25,7 @@ import * as v1alpha from "../../gen/grpc/reflection/v1alpha/reflection_pb.ts";
 import { createHealth } from "../../src/server/health.ts";
 import { listen, type Listener } from "../../src/server/listen.ts";
 import { reflectionRoutes } from "../../src/server/reflection.ts";
+import { testServer } from "../support/server.ts";
 
 /** A file with all kinds of declarations, which imports another that imports a third. */
 const odd = serviceOf(
@@ -220,3 +223,44 @@ test.each(["grpc-v1", "grpc-v1alpha"])("buf curl finds its way by reflection, %s
   const { stdout } = await buf;
   expect(JSON.parse(stdout)).toEqual({ status: "SERVING" });
 });
+
+test("a server's reflection knows every type of the contract, also what only errors name", async () => {
+  const server = await testServer();
+  onTestFinished(() => server.stop());
+  const files: DescFile[] = [];
+  for (const folder of ["points/v1", "google/rpc"]) {
+    for (const name of await readdir(`gen/${folder}`)) {
+      const path = `../../gen/${folder}/${name}`;
+      const module = (await import(/* @vite-ignore */ path)) as Record<string, unknown>;
+      files.push(...Object.values(module).filter(isFile));
+    }
+  }
+  const names = files.flatMap((file) =>
+    [...file.messages, ...file.enums, ...file.services].map(({ typeName }) => typeName),
+  );
+  expect(names).toEqual(
+    expect.arrayContaining([
+      "points.v1.ErrorReason",
+      "points.v1.PointsService",
+      "google.rpc.ErrorInfo",
+      "google.rpc.Code",
+    ]),
+  );
+  const client = createClient(v1.ServerReflection, server.transport);
+  const asked = [...names, "buf.validate.FieldRules"];
+  async function* requests() {
+    for (const value of asked) {
+      yield { messageRequest: { case: "fileContainingSymbol" as const, value } };
+    }
+  }
+  const known: string[] = [];
+  for await (const { originalRequest, messageResponse } of client.serverReflectionInfo(requests())) {
+    const { value } = originalRequest!.messageRequest;
+    if (messageResponse.case === "fileDescriptorResponse") known.push(value as string);
+  }
+  expect(known).toEqual(asked);
+});
+
+function isFile(value: unknown): value is DescFile {
+  return typeof value === "object" && value !== null && "kind" in value && value.kind === "file";
+}

@@ -37,7 +37,8 @@ export const ErrorReason = {
 
   /**
    * INVALID_ARGUMENT: a field breaks its limits. A google.rpc.BadRequest names each such field.
-   * Also a message that could not be read at all; then no field is named.
+   * Also a message that could not be read at all; then no field is named. With the code INTERNAL, as
+   * gRPC prescribes: a message that says that it is compressed, in a call that does not say how.
    *
    * @generated from enum value: ERROR_REASON_FIELD_INVALID = 1;
    */

@@ -1487,7 +1487,14 @@ export const WatchAccountResponseSchema: GenMessage<WatchAccountResponse> = /*@_
  * another request is ALREADY_EXISTS. Ids belong to the user and are kept for ever. A refusal is
  * not remembered: after a recharge the same request may succeed.
  *
- * Checks come in this order: malformed; repeat; account; hold, lot or entry; state; enough points.
+ * JSON is read as strictly as it is written down: an unknown field, a number in another base, with
+ * a blank or past 2^53 without quotes, a day that does not exist are FIELD_INVALID. Whole numbers in
+ * quotes are decimal digits alone. Unknown fields of binary messages are kept, as protobuf has it,
+ * and are part of the request: the same request_id with others is another request.
+ *
+ * Checks come in this order: malformed; repeat; account; hold, lot or entry; state; price, and
+ * instants that have passed; enough points. So a repeat is answered as the first time though its
+ * expire_time is over and its service no longer priced.
  * A refused call changes nothing of its own. What is due by itself is booked before any call that
  * changes the account, and kept whatever becomes of the call, in the order of its instants: at each
  * instant first the holds that end, by number, an entry of kind RELEASE each; then the points past
@@ -1553,7 +1560,8 @@ export const PointsService: GenService<{
   /**
    * Takes points away as expired: so many, or one lot; or books what is due by itself, holds past
    * their time included, and answers with the last entry of that. With nothing to take of a lot, or
-   * nothing due, it succeeds, and the answer has no entry.
+   * nothing due, it succeeds, and the answer has no entry. It is not final: what a hold or a refund
+   * brings back to the lot before its time can be spent.
    *
    * Reasons: FIELD_INVALID, REQUEST_ID_REUSED, ACCOUNT_NOT_FOUND, LOT_NOT_FOUND,
    * INSUFFICIENT_POINTS.
@@ -1610,7 +1618,9 @@ export const PointsService: GenService<{
   /**
    * Gives points that a CONSUME or SETTLE entry spent back to the lots that they came from, last
    * taken first. What belongs to a lot that has expired since expires at once, or becomes a new lot
-   * where reissue_ttl says so. All refunds of an entry together never exceed it.
+   * where reissue_ttl says so: one for all of them, of the lowest priority that they have, so that
+   * it burns first. All refunds of an entry together never exceed it; of an entry of 0 points there
+   * is nothing to refund, REFUND_EXCEEDS_ENTRY.
    *
    * Reasons: FIELD_INVALID, REQUEST_ID_REUSED, ACCOUNT_NOT_FOUND, ENTRY_NOT_FOUND,
    * ENTRY_NOT_REFUNDABLE, REFUND_EXCEEDS_ENTRY, TOTAL_TOO_LARGE, ACCOUNT_FULL.
@@ -1663,7 +1673,8 @@ export const PointsService: GenService<{
    * Applies a stream of operations, as ApplyBatch does. Each result is sent once its operation is
    * committed, with the caller's tag: in order for one user, in any order between users. A caller
    * that sends faster than the server commits is slowed down. When the caller closes its side, the
-   * server sends what is left and closes too.
+   * server sends what is left and closes too. A stream may last for ever, as long as its caller may
+   * call.
    *
    * Reasons: in the results.
    *
@@ -1727,7 +1738,8 @@ export const PointsService: GenService<{
   },
   /**
    * The account now, and again after it changed, within a second, whichever server changed it.
-   * Changes in quick succession may be shown as one. It ends when the caller or the server goes.
+   * Changes in quick succession may be shown as one. What is due counts as booked in its figures,
+   * though its sequence is that of the last entry. It ends when the caller or the server goes.
    *
    * Reasons: FIELD_INVALID, ACCOUNT_NOT_FOUND.
    *

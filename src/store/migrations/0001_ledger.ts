@@ -125,9 +125,19 @@ const STATEMENTS = [
     primary key (user_id, request_id),
     check (sequence > 0 or not made_entry)
   )`,
+
+  // What page tokens are signed with: a row, the same for all servers of a ledger and over their
+  // restarts, and unknown to callers.
+  `create table points.page_key (
+    id smallint primary key check (id = 1),
+    key bytea not null check (octet_length(key) = 32)
+  )`,
+
+  `insert into points.page_key
+    values (1, sha256(convert_to(gen_random_uuid()::text || gen_random_uuid()::text, 'UTF8')))`,
 ];
 
-/** The tables of accounts, lots, holds, entries, refunds and receipts. */
+/** The tables of accounts, lots, holds, entries, refunds and receipts, and of the key of pages. */
 export class Migration0001Ledger extends Migration {
   override up(): void {
     for (const statement of STATEMENTS) this.addSql(statement);
