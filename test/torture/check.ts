@@ -2,6 +2,7 @@ import { checkAnswers } from "./check-answers.ts";
 import { checkJournal } from "./check-journal.ts";
 import { checkRest } from "./check-rest.ts";
 import type { Clock } from "./clock.ts";
+import { type Doubts, withoutDoubts } from "./doubts.ts";
 import type { History } from "./history.ts";
 import { checkOrder } from "./order.ts";
 import type { Prices } from "./pricing.ts";
@@ -21,6 +22,7 @@ export type Finding = {
 /** What a check needs to know beside the account. */
 export type World = {
   readonly clock: Clock;
+  readonly doubts: Doubts;
   readonly prices: Prices;
   /** The name by which the server knows who asks; empty if by none. */
   readonly caller: string;
@@ -43,7 +45,8 @@ export type Complain = (
  * - what was refused had to be refused, at some moment of its call;
  * - lots and holds are what the journal leaves.
  */
-export function checkAccount(history: History, reading: Reading, world: World): Finding[] {
+export function checkAccount(all: History, reading: Reading, world: World): Finding[] {
+  const history = withoutDoubts(all, world.doubts);
   const findings: Finding[] = [];
   const complain: Complain = (kind, what, about = {}) => {
     findings.push({ kind, what: `${history.userId}: ${what}`, ...about });

@@ -4,17 +4,24 @@ import pg from "pg";
 import type { Clock } from "./clock.ts";
 import type { DatabaseClock } from "./database-clock.ts";
 import type { Disk } from "./disk.ts";
+import type { Doubts } from "./doubts.ts";
 import type { Cut } from "./link.ts";
 import { BOUNDARY_MICROS } from "./operations.ts";
 import type { Postgres } from "./postgres.ts";
 import type { Proxy } from "./proxy.ts";
 import type { Random } from "../support/random.ts";
 import type { Restart, Server } from "./servers.ts";
+import { leaveAndReturn, promoteStandby } from "./standby-faults.ts";
+import type { Replicated } from "../support/standby.ts";
 
 /** What can be broken. */
 export type Breakables = {
   readonly random: Random;
   readonly postgres: Postgres;
+  /** The same, where it has a standby. */
+  readonly replicated: Replicated | undefined;
+  /** Told of what a promotion may take back. */
+  readonly doubts: Doubts;
   /** The disk with PostgreSQL's data, where it is one whose power can be cut. */
   readonly disk: Disk | undefined;
   /** Each server with the proxy that is between it and PostgreSQL. */
@@ -59,12 +66,14 @@ type Kind =
   | "clock stands still at an expiry"
   | "clock goes ahead"
   | "clock goes back"
+  | "standby goes and comes back"
+  | "standby is promoted"
   | "power cut";
 
 /** How often each kind of fault is chosen. */
 export type Weights = Readonly<Partial<Record<Kind, number>>>;
 
-/** All but power cuts, which need a disk: what takes down everything for seconds is rare. */
+/** All but power cuts, which need a disk; standbys need one. What takes down everything for seconds is rare. */
 export const ALL_FAULTS: Weights = {
   "before COMMIT": 4,
   "in COMMIT": 4,
@@ -84,6 +93,8 @@ export const ALL_FAULTS: Weights = {
   "clock stands still at an expiry": 8,
   "clock goes ahead": 2,
   "clock goes back": 2,
+  "standby goes and comes back": 2,
+  "standby is promoted": 1,
 };
 
 const CUT_PATIENCE_MS = 3_000;
@@ -181,6 +192,10 @@ function faultOf(
       return [postgres, () => postgres.endAndStart("SIGQUIT")];
     case "restart PostgreSQL":
       return [postgres, () => postgres.endAndStart("SIGINT")];
+    case "standby goes and comes back":
+      return [postgres, () => leaveAndReturn(world.replicated!, random)];
+    case "standby is promoted":
+      return [postgres, () => promoteStandby(world.replicated!, random, world.doubts)];
     case "power cut":
       return [postgres, () => postgres.endAndStart("SIGKILL", world.disk)];
     case "clock stands still at an expiry":

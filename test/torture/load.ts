@@ -1,6 +1,7 @@
 import { performance } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { CallOptions } from "@connectrpc/connect";
+import type { Doubts } from "./doubts.ts";
 import { openedOf, type Outcome, thrownOutcome } from "./history.ts";
 import { walkPages } from "./pages.ts";
 import type { Random } from "../support/random.ts";
@@ -21,6 +22,7 @@ export type Callers = {
 export type LoadOptions = Callers & {
   readonly random: Random;
   readonly targets: readonly Target[];
+  readonly doubts: Doubts;
   readonly rounds: Rounds;
   /** Whether some callers give up too early. */
   readonly impatient: boolean;
@@ -179,11 +181,15 @@ async function open(to: Aim, options: LoadOptions): Promise<void> {
   }
 }
 
-async function readPages(to: Aim, { random, rounds, onWrong }: LoadOptions): Promise<void> {
+async function readPages(to: Aim, options: LoadOptions): Promise<void> {
+  const { random, doubts, rounds, onWrong } = options;
   const userId = rounds.someAccount()?.account.history.userId;
   if (userId === undefined) return;
+  const start = performance.now();
+  const wrong: string[] = [];
   try {
-    await walkPages(to.target.client(), userId, random.whole(1, 200), onWrong);
+    await walkPages(to.target.client(), userId, random.whole(1, 200), (what) => wrong.push(what));
+    if (doubts.isSure(start, performance.now())) wrong.forEach(onWrong);
   } catch (thrown) {
     const outcome = thrownOutcome(thrown);
     to.note(outcome, `who lists the entries of ${userId}`);

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { AnswerWaiters } from "./answer-waiters.ts";
 import { type Checked, type Checker, startChecker } from "./checker.ts";
 import type { Clock } from "./clock.ts";
+import type { Doubts } from "./doubts.ts";
 import type { Faults } from "./faults.ts";
 import { type Load, startLoad } from "./load.ts";
 import { pricesOf } from "./pricing.ts";
@@ -16,6 +17,7 @@ type World = {
   readonly options: RunOptions;
   readonly random: Random;
   readonly clock: Clock;
+  readonly doubts: Doubts;
   readonly targets: readonly Target[];
   /** The name by which they know us. */
   readonly caller: string;
@@ -33,14 +35,14 @@ const POLL_MS = 100;
 
 /** Asks for so long, checks all that came of it, and ends the connections. */
 export async function underLoad(world: World): Promise<Report> {
-  const { options, random, clock, targets, caller, answers } = world;
+  const { options, random, clock, doubts, targets, caller, answers } = world;
   const { seed } = options;
   const client = () => {
     const up = targets.filter((target) => target.isUp());
     return random.pick(up.length === 0 ? targets : up).client();
   };
   const prices = pricesOf(await client().listPrices({}));
-  const checker = startChecker(client, { clock, prices, caller }, options.settleMs);
+  const checker = startChecker(client, { clock, doubts, prices, caller }, options.settleMs);
   const { checked } = checker;
   const rounds = startRounds(random, clock, {
     ...options,
@@ -53,6 +55,7 @@ export async function underLoad(world: World): Promise<Report> {
     ...options,
     random,
     targets,
+    doubts,
     rounds,
     impatient: true,
     onWrong: (what) => checker.note({ kind: "mismatch", what }),
