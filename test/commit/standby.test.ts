@@ -26,8 +26,9 @@ beforeAll(async () => {
   folder = await mkdtemp("/tmp/points-standby-test-");
   // Processes are killed here, and no machines.
   replicated = await startReplicated(folder, { fsync: "off" });
+  await replicated.query("create role server login");
   const orm = await openOrm(replicated.url(), 2);
-  await migrate(orm);
+  await migrate(orm, "server");
   await orm.close();
   proxy = await startProxy(() => {
     const path = replicated.socketPath();
@@ -200,16 +201,16 @@ test("where there is no standby a repeat commits nothing", async () => {
 });
 
 function connect(answerMaxMs = 0): Promise<Orm> {
-  return openOrm(`postgresql://points@127.0.0.1:${proxy.port}/points`, 5, answerMaxMs);
+  return openOrm(`postgresql://server@127.0.0.1:${proxy.port}/points`, 5, answerMaxMs);
 }
 
-/** With a setting of its role. */
+/** With a setting of the servers' role. */
 async function connectAs(setting: string): Promise<Orm> {
-  await replicated.query(`alter role points set ${setting}`);
+  await replicated.query(`alter role server set ${setting}`);
   const orm = await connect();
   onTestFinished(async () => {
     await orm.close();
-    await replicated.query("alter role points reset all");
+    await replicated.query("alter role server reset all");
   });
   return orm;
 }
