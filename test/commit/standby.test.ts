@@ -101,19 +101,22 @@ describe("a repeat of what the primary alone has is answered", () => {
     ];
     await commit(server, [of(ada!, recharge(100n)), of(bob!, recharge(100n))]);
     replicated.part();
-    const gone = new AbortController();
-    const given = commit(server, commands, databaseNow, UNOBSERVED, gone.signal);
-    const first = await callOf(given).waits();
-    gone.abort();
-    await replicated.endWaiting("pg_cancel_backend");
-    expect(await given).toMatchObject(commands.map(() => ({ outcome: "UNKNOWN" })));
-
+    const first = await giveUp(server, commands);
     const calls = commands.map((command) => callOf(commit(other, [command])));
     const answers = Promise.all(calls.map(({ results }) => results)).then((all) => all.flat());
     await callOf(answers).waits(first, commands.length);
     for (const call of calls) expect(call.isAnswered()).toBe(false);
     return { answers };
   }
+
+  test("not at all if that cannot be found out", async () => {
+    const charge = of(idOf("ada", "unknown"), named(recharge(5n), "charge"));
+    replicated.part();
+    const first = await giveUp(server, [charge]);
+    await giveUp(other, [charge], first);
+    await replicated.rejoin();
+    expect(await commit(other, [charge])).toMatchObject([{ replayed: true }]);
+  });
 
   test("when the standby has it", async () => {
     const { answers } = await repeated("follows");
@@ -238,6 +241,17 @@ function callOf(results: Promise<readonly Result[]>) {
       return waiting;
     },
   };
+}
+
+/** Asks without patience: the callers are told that nobody knows. */
+async function giveUp(orm: Orm, commands: readonly Command[], beside: readonly string[] = []) {
+  const gone = new AbortController();
+  const results = commit(orm, commands, databaseNow, UNOBSERVED, gone.signal);
+  const waiting = await callOf(results).waits(beside);
+  gone.abort();
+  await replicated.endWaiting("pg_cancel_backend");
+  expect(await results).toMatchObject(commands.map(() => ({ outcome: "UNKNOWN" })));
+  return waiting;
 }
 
 function of<T extends Command>(userId: string, command: T): T {

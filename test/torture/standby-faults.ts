@@ -26,10 +26,10 @@ export async function promoteStandby(
 
 async function beApart(replicated: Replicated, random: Random): Promise<void> {
   replicated.part();
-  await sleep(random.whole(100, 1_500));
+  await sleep(random.whole(50, 800));
   const event = random.weighted({ nothing: 1, cancel: 2, terminate: 1, crash: 1 });
   if (event === "cancel") await replicated.endWaiting("pg_cancel_backend");
   if (event === "terminate") await replicated.endWaiting("pg_terminate_backend");
   if (event === "crash") await replicated.endAndStart("SIGKILL");
-  await sleep(random.whole(100, 1_500));
+  await sleep(random.whole(50, 800));
 }
