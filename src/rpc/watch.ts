@@ -90,9 +90,7 @@ export function createWatchers(orm: Orm, log: Logger): Watchers {
           yield latest;
           continue;
         }
-        const { promise, resolve } = Promise.withResolvers<void>();
-        watcher.wake = resolve;
-        await promise;
+        await new Promise<void>((resolve) => void (watcher.wake = resolve));
       }
       if (callSignal.aborted) throw new Abandoned(true, callSignal.reason);
     } finally {

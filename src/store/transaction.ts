@@ -27,9 +27,10 @@ class CommitWarning extends Error {
 
 /**
  * Runs `work` in a transaction of its own, which is rolled back unless `work` ends it with
- * `commit`. Whatever `commit` fails with, the transaction may have been committed. Each statement is
- * prepared once a connection, since planning it costs more than running it. Whatever fails, the connection goes back to the pool: the EntityManager's own `begin`,
- * `commit` and `rollback` keep it for ever if it dies under them, and the pool would run dry.
+ * `commit`. Whatever `commit` fails with, the transaction may have been committed. Each statement
+ * is prepared once a connection, since planning it costs more than running it. Whatever fails, the
+ * connection goes back to the pool: the EntityManager's own `begin`, `commit` and `rollback` keep
+ * it for ever if it dies under them, and the pool would run dry.
  *
  * @param limitMs how long a statement, or a pause between two, may take, but for COMMIT
  */

@@ -27,8 +27,9 @@ beforeAll(async () => {
   folder = await mkdtemp("/tmp/points-standby-test-");
   // Processes are killed here, and no machines.
   replicated = await startReplicated(folder, { fsync: "off" });
+  await replicated.query("create role server login");
   const orm = await openOrm(replicated.url(), 2);
-  await migrate(orm);
+  await migrate(orm, "server");
   await orm.close();
   proxy = await startProxy(() => {
     const path = replicated.socketPath();
@@ -101,19 +102,22 @@ describe("a repeat of what the primary alone has is answered", () => {
     ];
     await commitAll(server, [of(ada!, recharge(100n)), of(bob!, recharge(100n))]);
     replicated.part();
-    const gone = new AbortController();
-    const given = commitAll(server, commands, databaseNow, UNOBSERVED, gone.signal);
-    const first = await callOf(given).waits();
-    gone.abort();
-    await replicated.endWaiting("pg_cancel_backend");
-    expect(await given).toMatchObject(commands.map(() => ({ outcome: "UNKNOWN" })));
-
+    const first = await giveUp(server, commands);
     const calls = commands.map((command) => callOf(commitAll(other, [command])));
     const answers = Promise.all(calls.map(({ results }) => results)).then((all) => all.flat());
     await callOf(answers).waits(first, commands.length);
     for (const call of calls) expect(call.isAnswered()).toBe(false);
     return { answers };
   }
+
+  test("not at all if that cannot be found out", async () => {
+    const charge = of(idOf("ada", "unknown"), named(recharge(5n), "charge"));
+    replicated.part();
+    const first = await giveUp(server, [charge]);
+    await giveUp(other, [charge], first);
+    await replicated.rejoin();
+    expect(await commitAll(other, [charge])).toMatchObject([{ replayed: true }]);
+  });
 
   test("when the standby has it", async () => {
     const { answers } = await repeated("follows");
@@ -201,16 +205,16 @@ test("where there is no standby a repeat commits nothing", async () => {
 });
 
 function connect(answerMaxMs = 0): Promise<Orm> {
-  return openOrm(`postgresql://points@127.0.0.1:${proxy.port}/points`, 5, answerMaxMs);
+  return openOrm(`postgresql://server@127.0.0.1:${proxy.port}/points`, 5, answerMaxMs);
 }
 
-/** With a setting of its role. */
+/** With a setting of the servers' role. */
 async function connectAs(setting: string): Promise<Orm> {
-  await replicated.query(`alter role points set ${setting}`);
+  await replicated.query(`alter role server set ${setting}`);
   const orm = await connect();
   onTestFinished(async () => {
     await orm.close();
-    await replicated.query("alter role points reset all");
+    await replicated.query("alter role server reset all");
   });
   return orm;
 }
@@ -238,6 +242,17 @@ function callOf(results: Promise<readonly Result[]>) {
       return waiting;
     },
   };
+}
+
+/** Asks without patience: the callers are told that nobody knows. */
+async function giveUp(orm: Orm, commands: readonly Command[], beside: readonly string[] = []) {
+  const gone = new AbortController();
+  const results = commitAll(orm, commands, databaseNow, UNOBSERVED, gone.signal);
+  const waiting = await callOf(results).waits(beside);
+  gone.abort();
+  await replicated.endWaiting("pg_cancel_backend");
+  expect(await results).toMatchObject(commands.map(() => ({ outcome: "UNKNOWN" })));
+  return waiting;
 }
 
 function of<T extends Command>(userId: string, command: T): T {

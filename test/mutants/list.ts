@@ -91,6 +91,13 @@ export const MUTANTS: readonly Mutant[] = [
     caughtBy: "test/commit/standby.test.ts",
   },
   {
+    name: "says of a repeat that it was not applied, if no standby is there to tell",
+    file: "src/commit/commit.ts",
+    find: "await waitForStandbys(transaction, commitTransaction).catch(unsureOf(undefined, answers));",
+    replace: "await waitForStandbys(transaction, commitTransaction);",
+    caughtBy: "test/commit/standby.test.ts",
+  },
+  {
     name: "answers a repeat of GetOrCreate without a wait for the standbys",
     file: "src/commit/commit.ts",
     find: "return one.replayed || (!one.created && one.account.sequence === 0n);",

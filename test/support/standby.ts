@@ -55,7 +55,7 @@ export async function startReplicated(
     primary_conninfo: `'${address}'`,
     wal_retrieve_retry_interval: "50ms",
     // A new standby begins with what was logged since its copy was begun.
-    wal_keep_size: "4GB",
+    wal_keep_size: "1GB",
   };
 
   async function startIn(place: string): Promise<Node> {

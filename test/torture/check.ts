@@ -3,6 +3,7 @@ import { checkJournal } from "./check-journal.ts";
 import { checkRest } from "./check-rest.ts";
 import { checkWithdrawn } from "./check-withdrawn.ts";
 import type { Clock } from "./clock.ts";
+import { type Doubts, withoutDoubts } from "./doubts.ts";
 import type { History } from "./history.ts";
 import { checkOrder } from "./order.ts";
 import type { Prices } from "./pricing.ts";
@@ -22,6 +23,7 @@ export type Finding = {
 /** What a check needs to know beside the account. */
 export type World = {
   readonly clock: Clock;
+  readonly doubts: Doubts;
   readonly prices: Prices;
 };
 
@@ -44,16 +46,17 @@ export type Complain = (
  * - lots and holds are what the journal leaves.
  */
 export async function checkAccount(
-  history: History,
+  all: History,
   reading: Reading,
   world: World,
 ): Promise<Finding[]> {
+  const history = withoutDoubts(all, world.doubts);
   const findings: Finding[] = [];
   const complain: Complain = (kind, what, about = {}) => {
     findings.push({ kind, what: `${history.userId}: ${what}`, ...about });
   };
   const order = checkOrder(history, reading, world.clock, complain);
-  checkWithdrawn(history, order, complain);
+  checkWithdrawn(all, order, complain);
   const sightings = checkAnswers(history, reading, order, world, complain);
   const replayed = await checkJournal(history, reading, order, world, sightings, complain);
   if (replayed !== undefined) checkRest(history, reading, replayed, world.clock, complain);

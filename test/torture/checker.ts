@@ -57,7 +57,7 @@ export function startChecker(client: () => Points, world: World, settleMs: numbe
     // Who was never asked anything has nothing to be checked.
     if (history.asked.length === 0 && history.openedFrom === Infinity) return;
     try {
-      const reading = await readAccount(client, history.userId, world.clock);
+      const reading = await readAccount(client, history.userId, world);
       const findings = await checkAccount(history, reading, world);
       checked.accounts += 1;
       checked.entries += reading.entries.length;

@@ -6,6 +6,7 @@ import { type DatabaseClock, takeClock } from "./database-clock.ts";
 import type { Disk } from "./disk.ts";
 import { type Guest, newGuest } from "./guest.ts";
 import { type Postgres, startPostgres } from "./postgres.ts";
+import { type Replicated, startReplicated } from "../support/standby.ts";
 import { type Proxy, startProxy } from "./proxy.ts";
 import { type Server, startServer } from "./servers.ts";
 import { type Target, targetAt } from "./targets.ts";
@@ -13,6 +14,8 @@ import { type Target, targetAt } from "./targets.ts";
 /** Two servers on one PostgreSQL, each through a proxy, and a clock that can be set. */
 export type Deployment = {
   readonly postgres: Postgres;
+  /** The same, where it has a standby. */
+  readonly replicated: Replicated | undefined;
   readonly servers: readonly { readonly server: Server; readonly proxy: Proxy }[];
   readonly databaseClock: DatabaseClock;
   /** What the servers wrote to standard error. */
@@ -34,17 +37,21 @@ export type Storage = {
   readonly disk: Disk | undefined;
   /** Settings of PostgreSQL that are not the usual ones. */
   readonly settings: Readonly<Record<string, string>>;
+  /** Whether it has a synchronous standby. */
+  readonly hasStandby: boolean;
 };
 
 /** Starts one in a folder of its own. */
 export async function startDeployment(
   clock: Clock,
-  { disk, settings }: Storage,
+  { disk, settings, hasStandby }: Storage,
 ): Promise<Deployment> {
   const folder = await mkdtemp("/tmp/points-torture-");
   // PostgreSQL may run as somebody else.
   await chmod(folder, 0o755);
-  const postgres = await startPostgres(join(disk?.folder ?? folder, "data"), settings);
+  const data = join(disk?.folder ?? folder, "data");
+  const replicated = hasStandby ? await startReplicated(data, settings) : undefined;
+  const postgres = replicated ?? (await startPostgres(data, settings));
   const databaseClock = await takeClock(postgres.url, clock);
   const callers = callersFileAt(join(folder, "callers.yaml"));
   const token = callers.newToken();
@@ -75,6 +82,7 @@ export async function startDeployment(
   }
   return {
     postgres,
+    replicated,
     servers,
     databaseClock,
     logFiles,

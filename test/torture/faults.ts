@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import type { DatabaseClock } from "./database-clock.ts";
 import type { Disk } from "./disk.ts";
+import type { Doubts } from "./doubts.ts";
 import { fallDue, type FallDueWorld, type FallenDue } from "./fall-due.ts";
 import type { Guest } from "./guest.ts";
 import type { Cut } from "./link.ts";
@@ -10,10 +11,16 @@ import { BOUNDARY_MICROS } from "./operations.ts";
 import type { Postgres } from "./postgres.ts";
 import type { Proxy } from "./proxy.ts";
 import type { Restart, Server } from "./servers.ts";
+import { leaveAndReturn, promoteStandby } from "./standby-faults.ts";
+import type { Replicated } from "../support/standby.ts";
 
 /** What can be broken. */
 export type Breakables = Omit<FallDueWorld, "isQuietSince"> & {
   readonly postgres: Postgres;
+  /** The same, where it has a standby. */
+  readonly replicated: Replicated | undefined;
+  /** Told of what a promotion may take back. */
+  readonly doubts: Doubts;
   /** The disk with PostgreSQL's data, where it is one whose power can be cut. */
   readonly disk: Disk | undefined;
   /** Each server with the proxy that is between it and PostgreSQL. */
@@ -63,12 +70,17 @@ type Kind =
   | "clock goes back"
   | "thousands fall due at once"
   | "a caller is withdrawn"
+  | "standby goes and comes back"
+  | "standby is promoted"
   | "power cut";
 
 /** How often each kind of fault is chosen. */
 export type Weights = Readonly<Partial<Record<Kind, number>>>;
 
-/** All but power cuts, which need a disk: what takes down everything for seconds is rare. */
+/**
+ * All but power cuts, which need a disk; two need a standby. What takes down everything for seconds
+ * is rare.
+ */
 export const ALL_FAULTS: Weights = {
   "before COMMIT": 4,
   "in COMMIT": 4,
@@ -90,6 +102,8 @@ export const ALL_FAULTS: Weights = {
   "clock goes back": 2,
   "thousands fall due at once": 3,
   "a caller is withdrawn": 3,
+  "standby goes and comes back": 2,
+  "standby is promoted": 1,
 };
 
 const CUT_PATIENCE_MS = 3_000;
@@ -198,6 +212,10 @@ function faultOf(
       return [postgres, () => postgres.endAndStart("SIGQUIT")];
     case "restart PostgreSQL":
       return [postgres, () => postgres.endAndStart("SIGINT")];
+    case "standby goes and comes back":
+      return [postgres, () => leaveAndReturn(world.replicated!, random)];
+    case "standby is promoted":
+      return [postgres, () => promoteStandby(world.replicated!, random, world.doubts)];
     case "power cut":
       return [postgres, () => postgres.endAndStart("SIGKILL", world.disk)];
     case "clock stands still at an expiry":

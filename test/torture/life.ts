@@ -5,6 +5,7 @@ import { type Asked as AskedOf, fingerprintOf } from "./chain.ts";
 import { checkAccount } from "./check.ts";
 import type { Clock } from "./clock.ts";
 import { decide, type SetOperation } from "./decide.ts";
+import { noDoubts } from "./doubts.ts";
 import type { Out } from "./guest.ts";
 import type { Asked, History, Outcome } from "./history.ts";
 import { accountMessage, bytesOf, entryMessage, holdMessage, lotMessage } from "./messages.ts";
@@ -152,7 +153,8 @@ function newLife(outs: readonly Out[]) {
         asked: readAt,
         moment: readAt + 1,
       };
-      const findings = await checkAccount(history, reading, { clock, prices: PRICES });
+      const world = { clock, doubts: noDoubts(), prices: PRICES };
+      const findings = await checkAccount(history, reading, world);
       return findings.map(({ what }) => what.replace(`${USER}: `, ""));
     },
   };

@@ -1,6 +1,7 @@
 import { performance } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { CallOptions } from "@connectrpc/connect";
+import type { Doubts } from "./doubts.ts";
 import type { OpenStream } from "./guest.ts";
 import { openedOf, type Outcome, thrownOutcome } from "./history.ts";
 import { holdStream } from "./hold-stream.ts";
@@ -26,6 +27,7 @@ export type Callers = {
 export type LoadOptions = Callers & {
   readonly random: Random;
   readonly targets: readonly Target[];
+  readonly doubts: Doubts;
   readonly rounds: Rounds;
   /** How often what came of tries: "applied", "refused INSUFFICIENT_POINTS", "opened", … */
   readonly tally: Map<string, number>;
@@ -229,11 +231,15 @@ async function open(to: Aim, options: LoadOptions): Promise<void> {
   }
 }
 
-async function readPages(to: Aim, { random, rounds, onWrong }: LoadOptions): Promise<void> {
+async function readPages(to: Aim, options: LoadOptions): Promise<void> {
+  const { random, doubts, rounds, onWrong } = options;
   const userId = rounds.someAccount()?.account.history.userId;
   if (userId === undefined) return;
+  const start = performance.now();
+  const wrong: string[] = [];
   try {
-    await walkPages(to.target.client(), userId, random.whole(1, 200), onWrong);
+    await walkPages(to.target.client(), userId, random.whole(1, 200), (what) => wrong.push(what));
+    if (doubts.isSure(start, performance.now())) wrong.forEach(onWrong);
   } catch (thrown) {
     const outcome = thrownOutcome(thrown);
     to.note(outcome, `who lists the entries of ${userId}`);

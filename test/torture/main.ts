@@ -9,13 +9,14 @@ import { LONG, SLICE } from "./settings.ts";
 const HELP = `npm run torture -- [--minutes N | --seconds N] [--seed N] [--calm] [--target URL …]
 
 Puts a load of random operations on Points, and checks the history of every account against the
-rules, over the API alone. It starts a PostgreSQL and two servers of its own, and breaks them as it
-goes; with --target it breaks nothing: the accounts that it makes there have names that begin with
-"torture-", and stay. It ends with 1 if anything is wrong.
+rules, over the API alone. It starts a PostgreSQL, a synchronous standby of it and two servers of
+its own, and breaks them as it goes; with --target it breaks nothing: the accounts that it makes
+there have names that begin with "torture-", and stay. It ends with 1 if anything is wrong.
 
   --minutes, --seconds  how long; 1 minute
   --seed                chooses the operations and the faults; of the time of day
   --calm                breaks nothing
+  --alone               does without the standby
   --only                breaks only what has this in its name, as "COMMIT" or "clock"
   --target              a server to check, http://host:port; several, if they share one database
   --token-file          with the token that these servers ask for; --caller then says whose it is
@@ -29,6 +30,7 @@ const { values } = parseArgs({
     seconds: { type: "string" },
     seed: { type: "string" },
     calm: { type: "boolean" },
+    alone: { type: "boolean" },
     only: { type: "string" },
     target: { type: "string", multiple: true },
     "token-file": { type: "string" },
@@ -49,8 +51,11 @@ const seconds =
 const seed = Number(values.seed ?? Date.now() % 1_000_000);
 const tokenFile = values["token-file"];
 const toleranceMs = Number(values["tolerance-ms"] ?? 0);
+const hasStandby = values.alone !== true;
 const faults = Object.fromEntries(
-  Object.entries(ALL_FAULTS).filter(([kind]) => kind.includes(values.only ?? "")),
+  Object.entries(ALL_FAULTS)
+    .filter(([kind]) => kind.includes(values.only ?? ""))
+    .filter(([kind]) => hasStandby || !kind.startsWith("standby")),
 );
 const areNumbers = [seconds, seed, toleranceMs].every((number) => number >= 0);
 if (!areNumbers || Object.keys(faults).length === 0) {
@@ -71,7 +76,7 @@ const report = await run({
   token: tokenFile === undefined ? undefined : readFileSync(tokenFile, "utf8").trim(),
   caller: values.caller ?? "",
   faults: values.calm === true ? {} : faults,
-  storage: { disk: undefined, settings: {} },
+  storage: { disk: undefined, settings: {}, hasStandby },
   audit: auditDatabase,
   onFault: (line) => values.verbose === true && console.log(line),
   log: console.log,

@@ -52,7 +52,7 @@ async function underCuts(fsync: "on" | "off"): Promise<Report | Error | undefine
       toleranceMs: 0,
       faults: { "power cut": 1 },
       faultPauseMs: PAUSE_MS,
-      storage: { disk, settings: { fsync } },
+      storage: { disk, settings: { fsync }, hasStandby: false },
       audit: auditDatabase,
       onFault: console.log,
       log: console.log,

@@ -1,7 +1,7 @@
 import { performance } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Account, Entry, Hold, Lot } from "../../gen/points/v1/account_pb.ts";
-import type { Clock } from "./clock.ts";
+import type { World } from "./check.ts";
 import type { Points } from "./targets.ts";
 
 /** An account as the API shows it, all of it at one moment. */
@@ -31,7 +31,8 @@ const CALL = { timeoutMs: 10_000 };
 
 /**
  * Reads an account, again and again until neither it nor the clock was changed meanwhile: what is
- * past its time is shown so, even if the clock goes back before it is booked.
+ * past its time is shown so, even if the clock goes back before it is booked. Nothing is taken for
+ * true that a promotion may take back.
  *
  * @param client gives a client of a server that may answer
  * @throws {Unreadable}
@@ -39,7 +40,7 @@ const CALL = { timeoutMs: 10_000 };
 export async function readAccount(
   client: () => Points,
   userId: string,
-  clock: Clock,
+  { clock, doubts }: Pick<World, "clock" | "doubts">,
 ): Promise<Reading> {
   let last: unknown = "it changes all the time";
   let created = false;
@@ -63,8 +64,10 @@ export async function readAccount(
       const asked = performance.now();
       const { account } = await points.getOrCreate({ userId }, CALL);
       if (account === undefined) throw new Error("GetOrCreate answers without an account");
-      if (account.sequence === before.account?.sequence && clock.isSteady(start)) {
-        const moment = performance.now();
+      const moment = performance.now();
+      if (!doubts.isSure(start, moment)) {
+        await sleep(PAUSE_MS);
+      } else if (account.sequence === before.account?.sequence && clock.isSteady(start)) {
         return { account, created, entries, one: again?.entry, lots, holds, asked, moment };
       }
     } catch (error) {

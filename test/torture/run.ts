@@ -3,6 +3,7 @@ import { expectNoBugs } from "./bugs.ts";
 import type { Checked } from "./checker.ts";
 import { clockOf } from "./clock.ts";
 import { expectNoDeadlocks } from "./deadlocks.ts";
+import { noDoubts } from "./doubts.ts";
 import { startDeployment, type Storage } from "./deployment.ts";
 import type { FallenDue } from "./fall-due.ts";
 import { type Recoveries, startFaults, type Weights } from "./faults.ts";
@@ -67,22 +68,25 @@ export async function run(options: RunOptions): Promise<Report> {
   const random = randomOf(options.seed);
   const clock = clockOf(options.toleranceMs);
   const answers = answerWaiters();
+  const doubts = noDoubts();
   if (options.urls.length > 0) {
     const { caller, token } = options;
     const showing = token === undefined ? undefined : () => token;
     const targets = options.urls.map((url) => targetAt(url, showing));
-    return underLoad({ options, random, clock, answers, targets, caller });
+    return underLoad({ options, random, clock, doubts, answers, targets, caller });
   }
   const { onFault = () => {}, faults, faultPauseMs, storage } = options;
   const deployment = await startDeployment(clock, storage);
   const { disk } = storage;
-  const world = { ...deployment, disk, random, clock, nextAnswer: answers.next, log: onFault };
+  const nextAnswer = answers.next;
+  const world = { ...deployment, disk, random, clock, doubts, nextAnswer, log: onFault };
   let isKept = options.keepsData;
   try {
     const report = await underLoad({
       options,
       random,
       clock,
+      doubts,
       answers,
       targets: deployment.targets,
       caller: deployment.caller,

@@ -14,7 +14,7 @@ test("under faults of every kind nothing is lost, and nothing happens twice", as
     caller: "",
     toleranceMs: 0,
     faults: ALL_FAULTS,
-    storage: { disk: undefined, settings: {} },
+    storage: { disk: undefined, settings: {}, hasStandby: true },
     audit: auditDatabase,
     log: console.log,
   });

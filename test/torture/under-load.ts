@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { AnswerWaiters } from "./answer-waiters.ts";
 import { type Checked, type Checker, startChecker } from "./checker.ts";
 import type { Clock } from "./clock.ts";
+import type { Doubts } from "./doubts.ts";
 import type { Breakables, Faults } from "./faults.ts";
 import type { Guest } from "./guest.ts";
 import { type Load, startLoad } from "./load.ts";
@@ -18,6 +19,7 @@ type World = {
   readonly options: RunOptions;
   readonly random: Random;
   readonly clock: Clock;
+  readonly doubts: Doubts;
   readonly targets: readonly Target[];
   /** The name by which they know us. */
   readonly caller: string;
@@ -41,14 +43,14 @@ const POLL_MS = 100;
 
 /** Asks for so long, checks all that came of it, and ends the connections. */
 export async function underLoad(world: World): Promise<Report> {
-  const { options, random, clock, targets, caller, guest, answers } = world;
+  const { options, random, clock, doubts, targets, caller, guest, answers } = world;
   const { seed } = options;
   const client = () => {
     const up = targets.filter((target) => target.isUp());
     return random.pick(up.length === 0 ? targets : up).client();
   };
   const prices = pricesOf(await client().listPrices({}));
-  const checker = startChecker(client, { clock, prices }, options.settleMs);
+  const checker = startChecker(client, { clock, doubts, prices }, options.settleMs);
   const { checked } = checker;
   const onWrong = (what: string) => checker.note({ kind: "mismatch", what });
   const prefix = `torture-${seed}-${Date.now().toString(36)}`;
@@ -60,7 +62,15 @@ export async function underLoad(world: World): Promise<Report> {
   };
   const tally = new Map<string, number>();
   const waits = waitsOfCalls();
-  const onLoad = { random, tally, waits, impatient: true, onWrong, onAnswer: answers.tell };
+  const onLoad = {
+    random,
+    doubts,
+    tally,
+    waits,
+    impatient: true,
+    onWrong,
+    onAnswer: answers.tell,
+  };
 
   const own = { name: caller, outs: [] };
   const rounds = startRounds(random, clock, { ...options, ...onRounds, prefix, caller: own });
