@@ -11,7 +11,7 @@ const GRANTS = [
   "select, insert on points.entry",
   "select, insert on points.receipt",
   `select, insert, update (sequence, balance, frozen, total_recharged, total_consumed, total_expired,
-    total_refunded, hash, update_time) on points.account`,
+    total_refunded, hash, receipts, update_time) on points.account`,
   "select, insert, update (remaining, frozen) on points.lot",
   "select, insert, update (settled, status) on points.hold",
   "select, insert, update (refunded) on points.refund",
