@@ -1,6 +1,7 @@
 import { type Address, isLoopback, parseAddress } from "./address.ts";
 import { type Limits, LIMITS } from "./limits.ts";
 import { type Setting, wholeNumber } from "./setting.ts";
+import { DATABASE_URL_TAKES, DatabaseUrlError, parseDatabaseUrl } from "./store/database-url.ts";
 
 /** All that can be set, read once from the environment. Units come last in a name. */
 export type Config = Limits & {
@@ -23,6 +24,8 @@ export type Config = Limits & {
   /** Undefined: a PostgreSQL of our own in `dataDir`. */
   readonly databaseUrl: string | undefined;
   readonly dataDir: string;
+  /** What to do about a database that could lose answers. */
+  readonly durability: "warn" | "require";
   readonly migrate: boolean;
   /** Who gets what a server needs of the schema; undefined: nobody does. */
   readonly serverRole: string | undefined;
@@ -52,13 +55,12 @@ export class ConfigError extends Error {}
  */
 export function readConfig(environment: NodeJS.ProcessEnv): Config {
   const wrong: string[] = [];
-  const read = <T>({ name, takes, fallback, parse }: Setting<T>): T => {
-    const text = environment[name] || fallback;
-    const value = text === undefined ? undefined : parse(text);
-    if (value === undefined && text !== undefined) {
-      wrong.push(`${name}=${shown(name, text)}: takes ${takes}`);
-    }
-    return value as T;
+  const read = <T>(setting: Setting<T>): T => {
+    const text = environment[setting.name] || setting.fallback;
+    if (text === undefined) return undefined as T;
+    const found = parsed(setting, text, environment);
+    if (found.wrong !== undefined) wrong.push(`${setting.name}=${found.wrong}`);
+    return found.value as T;
   };
   const config: Config = {
     listen: read(SETTINGS.listen),
@@ -73,6 +75,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     adminListen: read(SETTINGS.adminListen),
     databaseUrl: read(SETTINGS.databaseUrl),
     dataDir: read(SETTINGS.dataDir),
+    durability: read(SETTINGS.durability),
     migrate: read(SETTINGS.migrate),
     serverRole: read(SETTINGS.serverRole),
     prices: read(SETTINGS.prices),
@@ -92,6 +95,17 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
   if (wrong.length === 0) wrong.push(...unpaired(config));
   if (wrong.length > 0) throw new ConfigError(wrong.join("\n"));
   return config;
+}
+
+/** A DATABASE_URL may have a password in it: why it is wrong is said, and not what it is. */
+function parsed<T>({ parse, takes }: Setting<T>, text: string, environment: NodeJS.ProcessEnv) {
+  try {
+    const value = parse(text, environment);
+    return { value, wrong: value === undefined ? `${text}: takes ${takes}` : undefined };
+  } catch (error) {
+    if (error instanceof DatabaseUrlError) return { wrong: `…: ${error.message}` };
+    throw error;
+  }
 }
 
 /** What means nothing without something else. */
@@ -170,9 +184,12 @@ const SETTINGS = {
   databaseUrl: {
     name: "DATABASE_URL",
     about: "a PostgreSQL (15 or newer) to use; unset: one of its own in DATA_DIR",
-    takes: "postgresql://user:password@host:port/database",
+    takes: DATABASE_URL_TAKES,
     fallback: undefined,
-    parse: parseDatabaseUrl,
+    parse(text: string, environment: NodeJS.ProcessEnv) {
+      parseDatabaseUrl(text, environment);
+      return text;
+    },
   } satisfies Setting<string>,
   dataDir: {
     name: "DATA_DIR",
@@ -181,6 +198,13 @@ const SETTINGS = {
     fallback: ".points",
     parse: (text: string) => text,
   } satisfies Setting<string>,
+  durability: {
+    name: "DURABILITY",
+    about: "warns of a database that could lose answers in a crash, or does not serve from it",
+    takes: "warn or require",
+    fallback: "warn",
+    parse: (text: string) => (text === "warn" || text === "require" ? text : undefined),
+  } satisfies Setting<Config["durability"]>,
   migrate: {
     name: "MIGRATE",
     about: "whether to bring the schema up to date at start",
@@ -283,21 +307,4 @@ function parseKeysPlace(text: string): string | undefined {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const isLocal = url !== undefined && isLoopback(url.hostname.replace(/^\[(.*)\]$/, "$1"));
   return url?.protocol === "https:" || (url?.protocol === "http:" && isLocal) ? text : undefined;
-}
-
-/** What the ORM and the driver can read: they would print the rest, password and all. */
-function parseDatabaseUrl(text: string): string | undefined {
-  if (!/^postgres(ql)?:\/\/[^\s]+$/.test(text)) return undefined;
-  try {
-    const { username, password, hostname, pathname } = new URL(text);
-    [username, password, hostname, pathname].forEach(decodeURIComponent);
-    return pathname.length > 1 ? text : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/** A wrong DATABASE_URL may still have a password in it. */
-function shown(name: string, text: string): string {
-  return name === SETTINGS.databaseUrl.name ? "…" : text;
 }

@@ -1,6 +1,9 @@
 import type { Config } from "./config.ts";
 import { attachEmbedded, startEmbedded } from "./embedded.ts";
+import { checkDatabase } from "./store/check.ts";
+import { databasePlace, parseDatabaseUrl } from "./store/database-url.ts";
 import { openOrm, type Orm } from "./store/orm.ts";
+import { unusable } from "./usage.ts";
 
 /** The database that the configuration names, open. */
 export type Database = {
@@ -18,11 +21,11 @@ export type Database = {
  * Opens the database to serve from it. A PostgreSQL of our own is started, and is ours alone.
  *
  * @param answerMaxMs as `openOrm` takes it
- * @throws {EmbeddedFailure}
+ * @throws {EmbeddedFailure | UsageError} if there is none that can be used
  */
 export async function openDatabase(config: Config, answerMaxMs = 0): Promise<Database> {
-  if (config.databaseUrl !== undefined) return openAt(config, config.databaseUrl, answerMaxMs);
-  const { dataDir } = config;
+  const { dataDir, databaseUrl: url } = config;
+  if (url !== undefined) return openAt(config, { url, answerMaxMs, writes: true });
   const embedded = await startEmbedded(dataDir);
   const orm = await openOrm(embedded.url, poolMax(config), answerMaxMs);
   return {
@@ -37,16 +40,24 @@ export async function openDatabase(config: Config, answerMaxMs = 0): Promise<Dat
   };
 }
 
-/** Opens the database beside a server that may be running on it. */
-export async function openBeside(config: Config): Promise<Database> {
+/**
+ * Opens the database beside a server that may be running on it.
+ *
+ * @param writes whether it is not only to be read
+ * @throws {EmbeddedFailure | UsageError} if there is none that can be used
+ */
+export async function openBeside(config: Config, writes: boolean): Promise<Database> {
   const url = config.databaseUrl ?? (await attachEmbedded(config.dataDir));
-  return url === undefined ? openDatabase(config) : openAt(config, url);
+  return url === undefined ? openDatabase(config) : openAt(config, { url, answerMaxMs: 0, writes });
 }
 
-async function openAt(config: Config, url: string, answerMaxMs = 0): Promise<Database> {
+type Given = { readonly url: string; readonly answerMaxMs: number; readonly writes: boolean };
+
+async function openAt(config: Config, { url, answerMaxMs, writes }: Given): Promise<Database> {
+  const place = parseDatabaseUrl(url);
+  await checkDatabase(place, writes).catch(unusable);
   const orm = await openOrm(url, poolMax(config), answerMaxMs);
-  const { host, pathname } = new URL(url);
-  const about = `PostgreSQL at ${decodeURIComponent(host)}${pathname}`;
+  const about = `PostgreSQL at ${databasePlace(place)}`;
   return { orm, url, about, lost: new Promise(() => {}), close: () => orm.close() };
 }
 

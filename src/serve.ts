@@ -8,7 +8,7 @@ import type { PriceList } from "./ledger/prices.ts";
 import { createLog } from "./log.ts";
 import { readPrices, SHIPPED_PRICES } from "./prices.ts";
 import { type Admin, type AdminSources, serveAdmin } from "./server/admin.ts";
-import { takesWrites } from "./server/database-watch.ts";
+import { isFitNow } from "./server/database-watch.ts";
 import { checkDoor } from "./server/open-door.ts";
 import { startServer } from "./server/server.ts";
 import { durabilityGaps } from "./store/durability.ts";
@@ -40,9 +40,8 @@ export async function serve(config: Config): Promise<void> {
   const database = await openDatabase(config, ANSWER_MAX_MS);
   try {
     await prepareSchema(config, database).catch(unusable);
-    for (const gap of await durabilityGaps(database.orm.em.fork())) {
-      log.warn(`answers may be lost in a power cut: the database has ${gap}`);
-    }
+    // A worker that is replaced meanwhile starts, and says NOT_SERVING.
+    if (config.durability === "require" && !isWorker) await checkDurable(database).catch(unusable);
     const start =
       config.workers > 1
         ? startWorkers(config, database.url, log)
@@ -51,7 +50,7 @@ export async function serve(config: Config): Promise<void> {
     let isStopping = false;
     const admin = await startAdmin(config, server, {
       scrape: server.scrape,
-      isReady: async () => !isStopping && (await takesWrites(database.orm)),
+      isReady: async () => !isStopping && (await isFitNow(database.orm, config.durability)),
     }).catch(async (cause: unknown) => {
       await server.stop();
       return unserved(cause);
@@ -151,6 +150,18 @@ async function prepareSchema(config: Config, { orm, url }: Database): Promise<vo
       `the database lacks ${pending.join(", ")}, and MIGRATE=off: run "npm run migrate" first`,
     );
   }
+}
+
+/** @throws {UsageError} if answers could be lost */
+async function checkDurable({ orm }: Database): Promise<void> {
+  const gaps = await durabilityGaps(orm.em.fork());
+  if (gaps.length === 0) return;
+  const found = gaps.map(({ what }) => what).join(", ");
+  const mend = gaps.map((gap) => gap.mend).join(", ");
+  throw new UsageError(
+    `DURABILITY=require, but answers may be lost in a crash, as the database has ${found}: ` +
+      `${mend}, or start with DURABILITY=warn`,
+  );
 }
 
 /** Listens for good: npm passes on a Ctrl-C that came already, and a second one must not kill. */

@@ -5,7 +5,8 @@ export type Setting<T> = {
   /** What it takes, for the help and for the error. */
   readonly takes: string;
   readonly fallback: string | undefined;
-  readonly parse: (text: string) => T | undefined;
+  /** @param environment where other variables say more */
+  readonly parse: (text: string, environment: NodeJS.ProcessEnv) => T | undefined;
 };
 
 /** A variable that takes a whole number in these bounds. */

@@ -82,7 +82,7 @@ hold  points  expires (UTC)        lots
     const json = async (...args: string[]) => {
       return JSON.parse((await points(...args, "--json")).stdout) as unknown;
     };
-    const made = await json("recharge", "cleo", "5", "--ttl=2500ms");
+    const made = await json("recharge", "cleo", "5", "--ttl=3600500ms");
     const account = { userId: "cleo", balance: "5", frozen: "0" };
     expect(made).toMatchObject({ entry: { sequence: "1" }, account, replayed: false });
     const spent = await json("consume", "cleo", "--service", "title");

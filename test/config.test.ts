@@ -15,6 +15,7 @@ const DEFAULTS: Config = {
   databaseUrl: undefined,
   prices: undefined,
   dataDir: ".points",
+  durability: "warn",
   migrate: true,
   serverRole: undefined,
   sweepSeconds: 300,

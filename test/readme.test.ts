@@ -95,6 +95,19 @@ describe("the page on errors", () => {
     expect(reasons).toHaveLength(ErrorReasonSchema.values.length - 1);
     expect(rows.toSorted()).toEqual(reasons.toSorted());
   });
+
+  test("says yes to repeats of what the service config repeats, but for what forbids it", async () => {
+    const page = await readFile("docs/errors.md", "utf8");
+    const rows = [...page.matchAll(/^\| `(\w+)` \| (\w+) \| .* \| (.*) \|$/gm)];
+    expect(rows).toHaveLength(ErrorReasonSchema.values.length - 1);
+    const config = JSON.parse(await readFile("proto/points/v1/service_config.json", "utf8")) as {
+      methodConfig: [{ retryPolicy: { retryableStatusCodes: string[] } }];
+    };
+    const { retryableStatusCodes: codes } = config.methodConfig[0].retryPolicy;
+    const said = rows.flatMap(([, reason, , repeat]) => (repeat === "yes" ? [reason] : []));
+    const retried = rows.flatMap(([, reason, code]) => (codes.includes(code!) ? [reason] : []));
+    expect(said).toEqual(retried.filter((reason) => reason !== "MESSAGE_TOO_LARGE"));
+  });
 });
 
 describe("the page on the API", () => {

@@ -56,7 +56,7 @@ function sentence(error: ConnectError, baseUrl: string): string {
     const asPoints = error.code === Code.DeadlineExceeded ? "in time" : `as Points does`;
     return `the server at ${baseUrl} does not answer ${asPoints} (${error.rawMessage})${UNKNOWN}`;
   }
-  const { outcome, ...numbers } = info.metadata;
+  const { outcome, repeats_checked: _, ...numbers } = info.metadata;
   const facts = Object.entries(numbers).map(([name, value]) => `${name} ${value}`);
   const why = [info.reason, ...facts].join(", ");
   return `${error.rawMessage} (${why})${outcome === "UNKNOWN" ? UNKNOWN : ""}`;

@@ -8,11 +8,15 @@ import { unusable, UsageError } from "../usage.ts";
  * Opens the database that the environment names, beside servers that may be running on it, and
  * closes it afterwards.
  *
- * @throws {UsageError} if it is away, or has not the schema
+ * @param needs what to do with it: a standby can be read
+ * @throws {UsageError} if it is away, cannot be used, or has not the schema
  */
-export async function withDatabase<T>(work: (orm: Orm, config: Config) => Promise<T>): Promise<T> {
+export async function withDatabase<T>(
+  needs: "reads" | "writes",
+  work: (orm: Orm, config: Config) => Promise<T>,
+): Promise<T> {
   const config = readConfig(process.env);
-  const database = await openBeside(config);
+  const database = await openBeside(config, needs === "writes");
   try {
     const pending = await pendingMigrations(database.orm.em.fork()).catch(unusable);
     if (pending.length > 0) {

@@ -13,7 +13,7 @@ export async function runExport(args: readonly string[]): Promise<void> {
   const [name] = positionals;
   const progress = startProgress();
   const sinceMs = performance.now();
-  const entries = await withDatabase(async (orm) => {
+  const entries = await withDatabase("reads", async (orm) => {
     const out = name === undefined ? process.stdout : createWriteStream(name, { flush: true });
     try {
       const written = await exportEntries(orm, async (lines, soFar) => {

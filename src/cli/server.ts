@@ -33,7 +33,7 @@ export async function runMigrate(args: readonly string[]): Promise<void> {
 /** `points sweep`: books what has expired, once, beside servers that may be running. */
 export async function runSweep(args: readonly string[]): Promise<void> {
   readArguments(args, {}, []);
-  const accounts = await withDatabase((orm, { lanes, batchMaxOps, queueMaxOps }) => {
+  const accounts = await withDatabase("writes", (orm, { lanes, batchMaxOps, queueMaxOps }) => {
     const batcher = createBatcher<Command, Result>({
       lanes,
       ownerOf: ({ userId }) => ownerNumber(userId),

@@ -12,7 +12,7 @@ export async function runVerify(args: readonly string[]): Promise<void> {
   const userIds = positionals.length === 0 ? undefined : positionals;
   const progress = startProgress();
   const onProgress = (read: Read) => progress.show(() => `${readText(read)} …`);
-  const { accounts, entries, wrong, schema } = await withDatabase(async (orm) => {
+  const { accounts, entries, wrong, schema } = await withDatabase("reads", async (orm) => {
     try {
       return await verify(orm, { userIds, onProgress });
     } finally {

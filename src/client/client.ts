@@ -10,8 +10,9 @@ import { type RetryLimits, withRetries } from "./retry.ts";
  * `@connectrpc/connect-web` for browsers.
  *
  * A unary call that finds no server is repeated, within its `timeoutMs`. A mutation without a
- * `requestId` gets a random one first, so that a repeat never applies twice. Streams are neither
- * repeated nor given ids. What a call throws is a `ConnectError`: `refusalOf` reads it.
+ * `requestId` gets a random one first, so that a repeat never applies twice; `requestIdsOf` tells
+ * it. Streams are neither repeated nor given ids, nor are the operations of a batch that are refused
+ * in its answer. What a call throws is a `ConnectError`: `refusalOf` reads it.
  */
 export function createPointsClient(
   transport: Transport,
@@ -21,6 +22,7 @@ export function createPointsClient(
 }
 
 export { type Outcome, type Refusal, refusalOf } from "./refusal.ts";
+export { requestIdsOf } from "./request-ids.ts";
 export { type RetryLimits, withRetries } from "./retry.ts";
 export * from "../../gen/points/v1/account_pb.ts";
 export * from "../../gen/points/v1/error_reason_pb.ts";

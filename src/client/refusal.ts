@@ -25,6 +25,7 @@ export function refusalOf(error: unknown): Refusal | undefined {
     code: error.code,
     message: error instanceof ConnectError ? error.rawMessage : error.message,
     outcome: info.metadata["outcome"] === "NOT_APPLIED" ? "NOT_APPLIED" : "UNKNOWN",
+    repeatsChecked: info.metadata["repeats_checked"] === "true",
     violations: detailOf(error, BadRequestSchema)?.fieldViolations ?? [],
     retryDelayMs: retryDelay && durationMs(retryDelay),
   };
@@ -47,6 +48,11 @@ type Told = {
   /** For people. */
   readonly message: string;
   readonly outcome: Outcome;
+  /**
+   * Whether the server looked for an earlier answer to the request id before it refused. If it did
+   * not, its NOT_APPLIED tells nothing of a call with the same id that came to UNKNOWN before.
+   */
+  readonly repeatsChecked: boolean;
   /** The fields that break their limits. */
   readonly violations: readonly { readonly field: string; readonly description: string }[];
   /** How long to wait before trying again, where the server says so. */

@@ -1,16 +1,18 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Answer, answer, type Changes, changesOf, startBatch } from "../ledger/batch.ts";
 import type { Command } from "../ledger/command.ts";
-import type { Rejection } from "../ledger/rejection.ts";
+import { isRejection, type Rejection } from "../ledger/rejection.ts";
 import type { Micros } from "../ledger/time.ts";
 import { databaseNow } from "../store/clock.ts";
 import { isCommitted } from "../store/committed.ts";
 import { type Fault, faultOf, isUnavailable } from "../store/faults.ts";
 import { loadStates } from "../store/load.ts";
 import { lockAccounts } from "../store/lock.ts";
-import { type Orm, TRANSACTION_MAX_MS } from "../store/orm.ts";
+import type { Orm } from "../store/orm.ts";
 import { loadRepeats } from "../store/repeats.ts";
 import { save } from "../store/save.ts";
+import { TRANSACTION_MAX_MS } from "../store/session.ts";
+import { waitForStandbys } from "../store/standbys.ts";
 import { inTransaction, type Run } from "../store/transaction.ts";
 import { LATER } from "./batcher.ts";
 import { type BatchObserver, type BatchStep, UNOBSERVED } from "./observer.ts";
@@ -44,6 +46,8 @@ const LIMIT_MIN_MS = 250;
 /** Reads the time in a transaction: the database's, unless a test shifts it. */
 export type Clock = (run: Run) => Promise<Micros>;
 
+type Answers = readonly (Answer | Rejection | typeof LATER)[];
+
 /** What a command came to: its answer, its refusal, or why neither is known. */
 export type Result = Answer | Rejection | DatabaseUnavailable | CommandFailed;
 
@@ -65,12 +69,15 @@ type Tries = {
   lost: CommitLost | undefined;
 };
 
-/** A batch whose COMMIT was not answered: what it changed and would have answered. */
+/**
+ * A batch whose COMMIT was not answered: what it changed and would have answered. Without changes
+ * it was only to wait for the standbys, and is decided anew.
+ */
 class CommitLost extends Error {
-  readonly changes: Changes;
-  readonly answers: readonly (Answer | Rejection | typeof LATER)[];
+  readonly changes: Changes | undefined;
+  readonly answers: Answers;
 
-  constructor(changes: Changes, answers: CommitLost["answers"], cause: unknown) {
+  constructor(changes: Changes | undefined, answers: Answers, cause: unknown) {
     super("the answer of COMMIT was lost", { cause });
     this.changes = changes;
     this.answers = answers;
@@ -147,7 +154,7 @@ function isLast({ commands, made, started, lost }: Tries, fault: Fault): boolean
 async function transact(
   { orm, clock, observer }: Context,
   tries: Tries,
-): Promise<readonly (Answer | Rejection | typeof LATER)[]> {
+): Promise<Answers> {
   const { commands, lost } = tries;
   const done = stopwatch(observer);
   return inTransaction(
@@ -165,14 +172,20 @@ async function transact(
         loadRepeats(run, commands, locked),
       ]);
       done("load");
-      if (lost !== undefined) {
-        if (await isCommitted(run, lost.changes)) {
-          observer.committed(lost.changes.entries);
-          return lost.answers;
+      if (lost?.changes !== undefined) {
+        const { changes, answers } = lost;
+        if (await isCommitted(run, changes)) {
+          await waitForStandbys(transaction, commitTransaction).catch(unsureOf(changes, answers));
+          observer.committed(changes.entries);
+          return answers;
         }
-        // It never will be: what held these locks has ended. So it is as if it had never been tried.
-        tries.lost = undefined;
-        tries.made = 0;
+        // It never will be: what held these locks has ended, and it is as if it had never been tried.
+        // An account that it made nobody has locked, and it may still be under way: then the insert
+        // of ours waits for it.
+        if (changes.newAccounts.length === 0) {
+          tries.lost = undefined;
+          tries.made = 0;
+        }
       }
 
       const batch = startBatch(now, states, repeats);
@@ -182,19 +195,36 @@ async function transact(
 
       const changes = changesOf(batch);
       done("apply");
-      // Nothing to make durable: nothing to wait for.
-      if (changes === undefined) return answers;
+      if (changes === undefined) {
+        // Nothing to make durable, and nothing to wait for but what an earlier batch made.
+        if (answers.some(isRepeat)) {
+          await waitForStandbys(transaction, commitTransaction).catch(unsureOf(undefined, answers));
+        }
+        return answers;
+      }
       await save(run, changes);
       done("save");
-      await commitTransaction().catch((error: unknown) => {
-        throw isUnavailable(error) ? new CommitLost(changes, answers, error) : error;
-      });
+      await commitTransaction().catch(unsureOf(changes, answers));
       done("commit");
       observer.committed(changes.entries);
       return answers;
     },
     tries.limitMs,
   );
+}
+
+/** What to do where a COMMIT fails: if its answer was lost, the next attempt has to find out. */
+function unsureOf(changes: Changes | undefined, answers: Answers): (error: unknown) => never {
+  return (error) => {
+    throw isUnavailable(error) ? new CommitLost(changes, answers, error) : error;
+  };
+}
+
+/** Whether somebody is told that an earlier batch was committed. */
+function isRepeat(one: Answers[number]): boolean {
+  if (one === LATER || isRejection(one)) return false;
+  // An account that has no entry was made by an earlier GetOrCreate.
+  return one.replayed || (!one.created && one.account.sequence === 0n);
 }
 
 /** Tells how long it took since the step before. */

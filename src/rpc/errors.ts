@@ -46,8 +46,14 @@ function cut(text: string, maxChars: number): string {
 export function apiError(content: ErrorContent, cause?: unknown): ConnectError {
   const message = cut(content.message, MESSAGE_MAX_CHARS);
   const error = new ConnectError(message, content.code, undefined, undefined, cause);
-  error.details = detailsOf(content);
+  complete(error, content);
   return error;
+}
+
+function complete(error: ConnectError, content: ErrorContent): void {
+  error.details = detailsOf(content);
+  // Clients of gRPC retry RESOURCE_EXHAUSTED, and this would be too large again.
+  if (content.reason === "MESSAGE_TOO_LARGE") error.metadata.set("grpc-retry-pushback-ms", "-1");
 }
 
 function detailsOf(content: ErrorContent): ConnectError["details"] {
@@ -182,8 +188,8 @@ function abandonedError({ dropped, cause }: Abandoned): ConnectError {
 export function completeTransportError(error: ConnectError): void {
   if (isComplete(error)) return;
   const content = transportErrorContent(error);
-  const rawMessage = content.message;
-  Object.assign(error, { code: content.code, rawMessage, details: detailsOf(content) });
+  Object.assign(error, { code: content.code, rawMessage: content.message });
+  complete(error, content);
 }
 
 /** Whether it is an error of this API; one of the transport has yet to become one. */
@@ -193,13 +199,20 @@ export function isComplete(error: ConnectError): boolean {
 
 /** The reason of an error of this API. */
 export function reasonOf(error: ConnectError): string {
+  return outgoingInfo(error)?.reason ?? "UNKNOWN";
+}
+
+/** The ErrorInfo that an error of this API is sent with; undefined if it has none. */
+export function outgoingInfo(error: ConnectError): OutgoingInfo | undefined {
   for (const detail of error.details) {
     if ("desc" in detail && detail.desc.typeName === ErrorInfoSchema.typeName) {
-      return (detail.value as { readonly reason: Reason }).reason;
+      return detail.value as OutgoingInfo;
     }
   }
-  return "UNKNOWN";
+  return undefined;
 }
+
+type OutgoingInfo = { readonly reason: Reason; readonly metadata: Record<string, string> };
 
 const UNREADABLE = /^(parse binary|decompression failed$|received compressed envelope)/;
 

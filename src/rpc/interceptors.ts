@@ -1,4 +1,4 @@
-import { toBinary } from "@bufbuild/protobuf";
+import { type DescMethod, toBinary } from "@bufbuild/protobuf";
 import {
   Code,
   ConnectError,
@@ -10,6 +10,7 @@ import type { Logger } from "pino";
 import { callerKey } from "../auth/caller.ts";
 import { requireUser } from "../auth/rules.ts";
 import { Abandoned } from "../commit/batcher.ts";
+import { type HeaderValue, PREVIOUS_ATTEMPTS, speakForAttempts } from "./earlier-attempts.ts";
 import {
   answerTooLarge,
   completeTransportError,
@@ -85,16 +86,26 @@ export function errorTranslator(log: Logger, refused: Refused): ErrorTranslator 
 
 type Refused = (reason: string) => void;
 
-/** Completes an error that no interceptor has seen, and tells its reason. */
-export type ErrorCompleter = (error: ConnectError) => void;
+/**
+ * Completes an error just before it is sent, and tells its reason if no interceptor has seen it.
+ *
+ * @param previousAttempts the header of that name
+ */
+export type ErrorCompleter = (
+  error: ConnectError,
+  method: DescMethod,
+  previousAttempts: HeaderValue,
+) => void;
 
 /** Makes one. A late or cancelled call is told of when its handler ends. */
 export function errorCompleter(refused: Refused): ErrorCompleter {
-  return (error) => {
-    if (isComplete(error)) return;
-    completeTransportError(error);
-    const isOfCaller = error.code === Code.DeadlineExceeded || error.code === Code.Canceled;
-    if (!isOfCaller) refused(reasonOf(error));
+  return (error, method, previousAttempts) => {
+    if (!isComplete(error)) {
+      completeTransportError(error);
+      const isOfCaller = error.code === Code.DeadlineExceeded || error.code === Code.Canceled;
+      if (!isOfCaller) refused(reasonOf(error));
+    }
+    speakForAttempts(error, method, previousAttempts);
   };
 }
 
@@ -108,7 +119,9 @@ export function completeErrors(context: HandlerContext, complete: ErrorCompleter
   const call = context as ReturnType<typeof createHandlerContext>;
   const abort = call.abort.bind(call);
   call.abort = (reason) => {
-    if (reason instanceof ConnectError) complete(reason);
+    if (reason instanceof ConnectError) {
+      complete(reason, context.method, context.requestHeader.get(PREVIOUS_ATTEMPTS));
+    }
     abort(reason);
   };
 }

@@ -21,6 +21,7 @@ import type { PriceList } from "../ledger/prices.ts";
 import type { Rejection } from "../ledger/rejection.ts";
 import { toFreezeAnswer, toMutationAnswer } from "./answers.ts";
 import { type SetOperation, toCommand } from "./commands.ts";
+import { PREVIOUS_ATTEMPTS, speakForAttempts } from "./earlier-attempts.ts";
 import { invalidField } from "./errors.ts";
 import { answerOf } from "./rejection-error.ts";
 import { validate } from "./validate.ts";
@@ -56,10 +57,12 @@ const TAG_MAX_BYTES = 128;
 
 /** One result an operation, in their order. It never throws. */
 export async function applyBatch(
-  server: OperationServer,
+  given: OperationServer,
   operations: readonly Operation[],
-  { signal, values }: HandlerContext,
+  context: HandlerContext,
 ): Promise<Result[]> {
+  const { signal, values } = context;
+  const server = speakingForAttempts(given, context);
   const caller = values.get(callerKey);
   // One is counted already.
   server.rate.add(caller.name, operations.length - 1);
@@ -75,10 +78,12 @@ export async function applyBatch(
  * room: for results in the caller's hands, and for operations in the server's queue.
  */
 export async function* applyStream(
-  server: OperationServer,
+  given: OperationServer,
   requests: AsyncIterable<ApplyRequest>,
-  { signal, values }: HandlerContext,
+  context: HandlerContext,
 ): AsyncGenerator<Response> {
+  const { signal, values } = context;
+  const server = speakingForAttempts(given, context);
   const caller = values.get(callerKey);
   const ready: Response[] = [];
   let unread = 0;
@@ -145,6 +150,20 @@ export async function* applyStream(
   await end;
 }
 
+/** Whose refusals of operations are true of the call's earlier attempts too. */
+function speakingForAttempts(
+  server: OperationServer,
+  context: HandlerContext,
+): OperationServer {
+  const toError = (thrown: unknown) => {
+    const error = server.toError(thrown);
+    // Made when it is asked for, and few calls do.
+    speakForAttempts(error, context.method, context.requestHeader.get(PREVIOUS_ATTEMPTS));
+    return error;
+  };
+  return { ...server, toError };
+}
+
 /** Slows a stream down to as many operations as its caller may have. */
 async function turnOf({ rate }: OperationServer, { name }: Caller, signal: AbortSignal) {
   for (let waitMs = rate.take(name); waitMs > 0 && !signal.aborted; waitMs = rate.take(name)) {
@@ -200,11 +219,11 @@ function isCommand(command: Mutation | Result): command is Mutation {
 
 function resultOf(
   { toError }: OperationServer,
-  { kind }: Mutation,
+  command: Mutation,
   outcome: Answer | Rejection | Error,
 ): Result {
   try {
-    return answerResult(kind, answerOf(outcome));
+    return answerResult(command.kind, answerOf(command, outcome));
   } catch (thrown) {
     return errorResult(toError(thrown));
   }

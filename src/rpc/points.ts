@@ -26,7 +26,7 @@ export function pointsService(backend: Backend): ServiceImpl<typeof PointsServic
   const { submit, orm, prices, watchers } = backend;
   const answerTo = async (command: Command, signal: AbortSignal): Promise<Answer> => {
     const [result] = await submit([command], signal);
-    return answerOf(result!);
+    return answerOf(command, result!);
   };
   const run = (operation: SetOperation, { values, signal }: HandlerContext) =>
     answerTo(toCommand(operation, prices(), values.get(callerKey).name), signal);

@@ -1,6 +1,8 @@
 import { Code, type ConnectError } from "@connectrpc/connect";
 import type { Answer } from "../ledger/batch.ts";
+import type { Command } from "../ledger/command.ts";
 import { isRejection, type Rejection } from "../ledger/rejection.ts";
+import { sayRepeatsChecked } from "./earlier-attempts.ts";
 import { accountNotFound, apiError, entryNotFound, invalidField } from "./errors.ts";
 
 /**
@@ -8,10 +10,12 @@ import { accountNotFound, apiError, entryNotFound, invalidField } from "./errors
  *
  * @throws what it came to instead
  */
-export function answerOf(result: Answer | Rejection | Error): Answer {
+export function answerOf(command: Command, result: Answer | Rejection | Error): Answer {
   if (result instanceof Error) throw result;
-  if (isRejection(result)) throw rejectionError(result);
-  return result;
+  if (!isRejection(result)) return result;
+  // The ledger looks at repeats before anything else; who names no request has none.
+  const isNamed = command.kind !== "open" && command.request !== undefined;
+  throw isNamed ? sayRepeatsChecked(rejectionError(result)) : rejectionError(result);
 }
 
 /** The ledger's refusal as an error. */

@@ -1,35 +1,50 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { sql } from "kysely";
 import type { Logger } from "pino";
+import type { Config } from "../config.ts";
+import { type DurabilityGap, durabilityGaps } from "../store/durability.ts";
 import type { Orm } from "../store/orm.ts";
 
 const EVERY_MS = 1_000;
 const TIMEOUT_MS = 3_000;
 
+/** How a database is. */
+type State = {
+  /** Whether it is there and takes writes. */
+  readonly isUp: boolean;
+  /** Why it may lose answers. */
+  readonly gaps: readonly DurabilityGap[];
+};
+
+type Durability = Config["durability"];
+
 /**
- * Asks the database every second whether it is there and takes writes, and tells `onChange` when
- * that changes, the first time included.
+ * Looks at the database every second, logs what has changed, and tells `onChange` when it begins
+ * or ceases to be fit to serve from, the first time included.
  *
- * @returns how to stop asking
+ * @returns how to stop looking
  */
 export function watchDatabase(
   orm: Orm,
   log: Logger,
-  onChange: (isUp: boolean) => void,
+  durability: Durability,
+  onChange: (isFit: boolean) => void,
 ): { stop(): Promise<void> } {
   const stopping = new AbortController();
   const { signal } = stopping;
-  let was: boolean | undefined;
+  let was: State | undefined;
 
   async function run(): Promise<void> {
     while (!signal.aborted) {
-      const isUp = await takesWrites(orm);
-      if (isUp !== was && !signal.aborted) {
-        if (!isUp) log.error("the database is away");
-        if (isUp && was === false) log.info("the database is back");
-        onChange(isUp);
+      const found = await lookAt(orm);
+      // While it is away, nothing is known of its settings.
+      const is = found.isUp ? found : { isUp: false, gaps: was?.gaps ?? [] };
+      if (!signal.aborted) {
+        logChange(log, durability, was, is);
+        const isFit = isFitIn(is, durability);
+        if (was === undefined || isFit !== isFitIn(was, durability)) onChange(isFit);
       }
-      was = isUp;
+      was = is;
       await sleep(EVERY_MS, undefined, { signal }).catch(() => {});
     }
   }
@@ -43,17 +58,45 @@ export function watchDatabase(
   };
 }
 
-/** Whether the database is there and takes writes now. */
-export function takesWrites(orm: Orm): Promise<boolean> {
+/**
+ * Whether the database is fit to serve from now: it is there, takes writes, and is durable where
+ * that is required.
+ */
+export async function isFitNow(orm: Orm, durability: Durability): Promise<boolean> {
+  return isFitIn(await lookAt(orm), durability);
+}
+
+function isFitIn({ isUp, gaps }: State, durability: Durability): boolean {
+  return isUp && (durability === "warn" || gaps.length === 0);
+}
+
+function logChange(log: Logger, durability: Durability, was: State | undefined, is: State): void {
+  if (!is.isUp && was?.isUp !== false) log.error("the database is away");
+  if (is.isUp && was?.isUp === false) log.info("the database is back");
+  const [known, gaps] = [textOf(was?.gaps ?? []), textOf(is.gaps)];
+  if (gaps === known) return;
+  if (gaps === "") return log.info("the database is durable again");
+  const level = durability === "require" ? "error" : "warn";
+  log[level](`answers may be lost in a crash: the database has ${gaps}`);
+}
+
+function textOf(gaps: readonly DurabilityGap[]): string {
+  return gaps.map(({ what }) => what).join(", ");
+}
+
+function lookAt(orm: Orm): Promise<State> {
   return Promise.race([
-    isPrimary(orm).catch(() => false),
-    sleep(TIMEOUT_MS, false, { ref: false }),
+    stateOf(orm).catch(() => AWAY),
+    sleep(TIMEOUT_MS, AWAY, { ref: false }),
   ]);
 }
 
-async function isPrimary(orm: Orm): Promise<boolean> {
-  const { rows } = await sql<{ standby: boolean }>`select pg_is_in_recovery() as standby`.execute(
-    orm.em.fork().getKysely(),
-  );
-  return rows[0]?.standby === false;
+const AWAY: State = { isUp: false, gaps: [] };
+
+async function stateOf(orm: Orm): Promise<State> {
+  const em = orm.em.fork();
+  // A standby is read-only too.
+  const { rows } = await sql<{ readonly: string }>`
+    select current_setting('transaction_read_only') as readonly`.execute(em.getKysely());
+  return rows[0]?.readonly === "off" ? { isUp: true, gaps: await durabilityGaps(em) } : AWAY;
 }

@@ -25,6 +25,7 @@ import {
 } from "@connectrpc/connect/protocol";
 import { contentTypeProto, setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 import type { Admission, Admit } from "../auth/access.ts";
+import { PREVIOUS_ATTEMPTS } from "../rpc/earlier-attempts.ts";
 import type { ErrorCompleter } from "../rpc/interceptors.ts";
 import { type DeadlineLimits, unaryTimeoutMs } from "./deadline.ts";
 import type { StreamTaker } from "./listen.ts";
@@ -62,6 +63,7 @@ export function fastUnary(
     stream.on("error", ignore);
     const begin = (admitted: Admission) => {
       if (admitted instanceof ConnectError) {
+        options.completeError(admitted, method.spec.method, headers[PREVIOUS_ATTEMPTS]);
         respond(stream, compression, undefined, admitted);
         return;
       }
@@ -175,13 +177,13 @@ async function answer(
     frame = framed(isSmall ? plain : await envelopeCompress(plain, compression, compressMinBytes));
   } catch (thrown) {
     failure = toConnectError(thrown);
-    method.options.completeError(failure);
+    method.options.completeError(failure, method.spec.method, call.previousAttempts);
   }
   call.end();
   respond(stream, compression, frame, failure, call);
 }
 
-/** Sends an answer, or an error. */
+/** Sends an answer, or an error: as headers alone, for its client to see that nothing else comes. */
 function respond(
   stream: ServerHttp2Stream,
   compression: Compression | null,
@@ -195,6 +197,10 @@ function respond(
   if (compression !== null) Object.assign(head, { "grpc-encoding": compression.name });
   const isPlainOk = trailer === undefined && failure === undefined;
   const trailers = isPlainOk ? OK : fields(setTrailerStatus(trailer ?? new Headers(), failure));
+  if (failure !== undefined) {
+    stream.respond({ ...head, ...trailers }, { endStream: true });
+    return;
+  }
   stream.on("wantTrailers", () => stream.sendTrailers(trailers));
   stream.respond(head, { waitForTrailers: true });
   stream.end(frame);

@@ -61,7 +61,7 @@ export function createMetrics(sources: MetricsSources): Metrics {
   }
   const serving = new Gauge({
     name: "points_serving",
-    help: "1 while the database is there and takes writes, and the server is not stopping.",
+    help: "1 while the database is fit to serve from, and the server is not stopping.",
     // Of several workers, the one that is worst off.
     aggregator: "min",
     registers,

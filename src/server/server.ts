@@ -43,6 +43,7 @@ import { reflectionRoutes } from "./reflection.ts";
 import { endBodyAtDeadline, requestKey } from "./request-body.ts";
 import { readTls, watchTls } from "./tls.ts";
 import type { Tracing } from "./tracing.ts";
+import { sendTrailersOnly } from "./trailers-only.ts";
 import { unknownRpc } from "./unknown-rpc.ts";
 
 /** What google.rpc.Status may have in it, for its JSON. */
@@ -119,7 +120,7 @@ export async function startServer(
     health.setServing(isServing);
     metrics.serving(isServing);
   };
-  const watch = watchDatabase(orm, log, setServing);
+  const watch = watchDatabase(orm, log, config.durability, setServing);
   const sweeper = startSweeper(orm, submit, config.sweepSeconds, log);
 
   return {
@@ -231,6 +232,8 @@ function connectHandler(
   return (request, response) => {
     const streams = !unaryPaths.has(request.url?.split("?", 1)[0] ?? "");
     boundDeadline(request.headers, streams, deadlines);
+    const isGrpc = /^application\/grpc(\+|;|$)/i.test(request.headers["content-type"] ?? "");
+    if (isGrpc && "stream" in response) sendTrailersOnly(response);
     adapter(request, response);
   };
 }

@@ -10,6 +10,7 @@ import {
   type UnaryResponse,
 } from "@connectrpc/connect";
 import { type Caller, callerKey } from "../auth/caller.ts";
+import { PREVIOUS_ATTEMPTS } from "../rpc/earlier-attempts.ts";
 
 /**
  * A unary gRPC call as Connect shows it: both what interceptors see of it and what its handler
@@ -87,6 +88,11 @@ export class UnaryCall implements UnaryRequest, HandlerContext {
 
   timeoutMs() {
     return this.#deadline - performance.now();
+  }
+
+  /** The header of that name, without making all of them. */
+  get previousAttempts() {
+    return this.#headers[PREVIOUS_ATTEMPTS];
   }
 
   /** What the handler wrote; undefined if it never asked for them. */

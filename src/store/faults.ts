@@ -62,6 +62,7 @@ const AWAY = new Set([
 ]);
 
 const AWAY_CLASSES = new Set([
+  "01", // a warning at COMMIT: no standby has it yet
   "28", // wrong user or password
   "3D", // no such database
   "53", // out of disk, memory or connections

@@ -5,17 +5,16 @@ import type { EntityManager } from "./orm.ts";
  * All that a server needs. What is written in entries and receipts stays: nobody who has got hold of
  * the server's role can change it or take it away.
  */
-const GRANTS = [
-  "usage on schema points",
-  "select on points.migration",
-  "select, insert on points.entry",
-  "select, insert on points.receipt",
-  `select, insert, update (sequence, balance, frozen, total_recharged, total_consumed, total_expired,
-    total_refunded, hash, receipts, update_time) on points.account`,
-  "select, insert, update (remaining, frozen) on points.lot",
-  "select, insert, update (settled, status) on points.hold",
-  "select, insert, update (refunded) on points.refund",
-];
+const GRANTS = {
+  migration: "select",
+  entry: "select, insert",
+  receipt: "select, insert",
+  account: `select, insert, update (sequence, balance, frozen, total_recharged, total_consumed,
+    total_expired, total_refunded, hash, receipts, update_time)`,
+  lot: "select, insert, update (remaining, frozen)",
+  hold: "select, insert, update (settled, status)",
+  refund: "select, insert, update (refunded)",
+};
 
 /**
  * Gives a role what a server needs, and takes all else that it had been given. To be run in a
@@ -31,7 +30,10 @@ export async function grantToServer(em: EntityManager, role: string): Promise<vo
   if (found === undefined) throw new UsageError(`SERVER_ROLE: the database has no role ${role}`);
   const revoked = ["schema points", "all tables in schema points"];
   for (const on of revoked) await em.execute(`revoke all on ${on} from ${found.name}`);
-  for (const grant of GRANTS) await em.execute(`grant ${grant} to ${found.name}`);
+  await em.execute(`grant usage on schema points to ${found.name}`);
+  for (const [table, grant] of Object.entries(GRANTS)) {
+    await em.execute(`grant ${grant} on points.${table} to ${found.name}`);
+  }
   const [still] = await em.execute<{ may: boolean }[]>(MAY_CHANGE_ENTRIES, [role, role, role]);
   if (still?.may === false) return;
   throw new UsageError(
@@ -51,3 +53,33 @@ const MAY_CHANGE_ENTRIES = `
   join pg_namespace as schema on schema.oid = entry.relnamespace
   join pg_database as database on database.datname = current_database()
   where entry.oid = 'points.entry'::regclass`;
+
+/** What a role may do with the ledger that a database has. */
+export type Rights = {
+  /** The tables' owner. */
+  readonly owner: string;
+  readonly reads: boolean;
+  /** Whether it may add entries, as a server does. */
+  readonly adds: boolean;
+  /** Whether row-level security is in force for it, on any of the tables. */
+  readonly filtered: boolean;
+};
+
+/**
+ * SQL for the rights of the current role, as JSON; null where there are no tables. It may be asked
+ * by a role that may not even use the schema.
+ */
+export const RIGHTS = `
+  select json_build_object(
+    'owner', min(pg_get_userbyid(relowner)),
+    'reads', bool_and(may_use and has_table_privilege(tables.oid, 'select')),
+    'adds', bool_and(may_use and (
+      relname = 'migration' or has_table_privilege(tables.oid, 'insert'))),
+    'filtered', bool_or(row_security_active(tables.oid)))
+  from pg_class as tables
+  join pg_namespace as schema on schema.oid = relnamespace,
+    lateral has_schema_privilege(schema.oid, 'usage') as may_use
+  where nspname = 'points' and relname in (${Object.keys(GRANTS)
+    .map((table) => `'${table}'`)
+    .join(", ")})
+  having count(*) > 0`;

@@ -1,5 +1,8 @@
 import { Migrator } from "@mikro-orm/migrations";
 import { MikroORM } from "@mikro-orm/postgresql";
+import type pg from "pg";
+import { type Connector, connectorOf } from "./connect.ts";
+import { parseDatabaseUrl } from "./database-url.ts";
 import {
   AccountEntity,
   EntryEntity,
@@ -9,15 +12,10 @@ import {
   RefundEntity,
 } from "./entities.ts";
 import { MIGRATIONS } from "./migrations/list.ts";
+import { expectAttributes, prepareSession } from "./session.ts";
 
 /** The ORM, which owns the pool of connections to one database. */
 export type Orm = MikroORM;
-
-/** How long a transaction may be idle between two statements. */
-export const TRANSACTION_MAX_MS = 5_000;
-
-/** How long a statement waits for a lock. */
-export const LOCK_MAX_MS = 2_000;
 
 /** A unit of work: `orm.em.fork()`, thrown away after its transaction. */
 export type EntityManager = Orm["em"];
@@ -26,14 +24,17 @@ export type EntityManager = Orm["em"];
  * Connects to a database. Nothing is read or written yet, so that it succeeds while the database
  * is away.
  *
- * @param url `postgresql://user:password@host:port/database`, or a socket's folder as the host
+ * @param url a DATABASE_URL
  * @param poolMax how many connections at most, 2 or more
  * @param answerMaxMs a connection on which a statement takes longer is given up, since the database
  * or the network to it has gone silent; 0: never
+ * @throws {DatabaseUrlError}
  */
 export async function openOrm(url: string, poolMax: number, answerMaxMs = 0): Promise<Orm> {
+  const place = parseDatabaseUrl(url);
+  const connector = connectorOf(place);
   return MikroORM.init({
-    clientUrl: url,
+    dbName: place.database,
     schema: "points",
     entities: [AccountEntity, LotEntity, HoldEntity, EntryEntity, RefundEntity, ReceiptEntity],
     extensions: [Migrator],
@@ -44,20 +45,26 @@ export async function openOrm(url: string, poolMax: number, answerMaxMs = 0): Pr
     forceUtcTimezone: true,
     pool: { min: 0, max: poolMax },
     driverOptions: {
-      connectionTimeoutMillis: 5_000,
+      ...connector.options,
       query_timeout: answerMaxMs,
       // Statements go out without waiting for those before them: see transaction.ts.
       pipeline: true,
-      // Times are read as texts in UTC. A batch waits for an account's lock at most so long, and is
-      // then tried again: without a bound, a stuck transaction of another program would stop a lane
-      // for ever. The same the other way round: a server that is stopped or cut off in a transaction
-      // loses its locks after a while. A statement is planned once and its plan kept, which must be
-      // right whatever the statistics of a young table say: nothing that we ask has a reason to
-      // read a whole one.
-      options:
-        `-c timezone=UTC -c lock_timeout=${LOCK_MAX_MS} ` +
-        `-c idle_in_transaction_session_timeout=${TRANSACTION_MAX_MS} ` +
-        "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off",
+      onPoolCreated: (pool: pg.Pool) => connectBy(connector, pool),
+      async onConnect(client: pg.ClientBase) {
+        await expectAttributes(client, place.sessionAttributes);
+        await prepareSession(client);
+      },
     },
   });
+}
+
+/** Has the pool ask the connector where to connect, whenever it makes a connection. */
+function connectBy({ connect }: Connector, pool: pg.Pool): void {
+  const connectOnce = pool.connect.bind(pool) as () => Promise<pg.PoolClient>;
+  const connectToAny = () =>
+    connect((attempt) => {
+      Object.assign(pool.options, attempt);
+      return connectOnce();
+    });
+  pool.connect = connectToAny as typeof pool.connect;
 }

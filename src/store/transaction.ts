@@ -1,5 +1,8 @@
+import { hash } from "node:crypto";
 import { type QueryResult, type RawBuilder, sql } from "kysely";
-import { LOCK_MAX_MS, type Orm, TRANSACTION_MAX_MS } from "./orm.ts";
+import type { PoolClient } from "pg";
+import type { Orm } from "./orm.ts";
+import { LOCK_MAX_MS, TRANSACTION_MAX_MS } from "./session.ts";
 
 /**
  * Sends a statement at once and gives its result. Statements run in the order in which they were
@@ -14,9 +17,18 @@ export type Transaction = {
 };
 
 /**
+ * COMMIT was answered with a warning: the transaction is committed, but not as durably as
+ * PostgreSQL was told to make it. (The wait for a synchronous standby was cancelled.)
+ */
+class CommitWarning extends Error {
+  /** The class of warnings: see faults.ts. */
+  readonly code = "01000";
+}
+
+/**
  * Runs `work` in a transaction of its own, which is rolled back unless `work` ends it with
- * `commit`. Each statement is prepared once a connection, since planning it costs more than running
- * it. Whatever fails, the connection goes back to the pool: the EntityManager's own `begin`,
+ * `commit`. Whatever `commit` fails with, the transaction may have been committed. Each statement is
+ * prepared once a connection, since planning it costs more than running it. Whatever fails, the connection goes back to the pool: the EntityManager's own `begin`,
  * `commit` and `rollback` keep it for ever if it dies under them, and the pool would run dry.
  *
  * @param limitMs how long a statement, or a pause between two, may take, but for COMMIT
@@ -28,11 +40,13 @@ export async function inTransaction<T>(
 ): Promise<T> {
   const pool = await orm.driver.getConnection().getNativeClient();
   const client = await pool.connect();
+  const notices = noticesOf(client);
   let isEnded = false;
   let failure: unknown;
   let broken: unknown;
   try {
-    const begun = client.query(`begin${within(limitMs)}`);
+    // The role's or the database's own default may be stricter: what waited for a lock would fail.
+    const begun = client.query(`begin isolation level read committed${within(limitMs)}`);
     begun.catch(() => {}); // Whoever waits for a statement is told.
     const run: Run = async (statement) => {
       if (isEnded) throw new Error("the transaction has ended");
@@ -50,11 +64,18 @@ export async function inTransaction<T>(
     };
     const commit = async () => {
       isEnded = true;
+      notices.last = undefined;
       // COMMIT may have to wait for a standby, as long as it takes.
-      if (limitMs < TRANSACTION_MAX_MS) void client.query("set local statement_timeout = 0");
-      const { command } = await client.query("commit");
+      if (limitMs < TRANSACTION_MAX_MS) {
+        client.query("set local statement_timeout = 0").catch(() => {}); // COMMIT then rolls back.
+      }
+      const { command } = await client.query("commit").catch((error: unknown) => {
+        broken = error;
+        throw error;
+      });
       // A transaction that has failed is rolled back at COMMIT, and that is no error.
       if (command !== "COMMIT") throw new Error("COMMIT rolled back");
+      if (notices.last !== undefined) throw new CommitWarning(notices.last);
     };
     return await work({ orm, run }, commit);
   } finally {
@@ -92,13 +113,35 @@ export async function inSnapshot<T>(orm: Orm, work: (run: Run) => Promise<T>): P
     });
 }
 
+type Notices = { last: string | undefined };
+
+const noticesByClient = new WeakMap<PoolClient, Notices>();
+
+/**
+ * What PostgreSQL says on a connection beside its answers. It is listened to once, for good. The
+ * session is sent nothing below a warning (orm.ts); the word for its severity is translated, and
+ * is not looked at.
+ */
+function noticesOf(client: PoolClient): Notices {
+  const known = noticesByClient.get(client);
+  if (known !== undefined) return known;
+  const notices: Notices = { last: undefined };
+  client.on("notice", ({ message }) => (notices.last = message));
+  noticesByClient.set(client, notices);
+  return notices;
+}
+
 const names = new Map<string, string>();
 
-/** A name for a prepared statement. The texts are those in this folder: few, and always the same. */
+/**
+ * A name for a prepared statement. It says which text it stands for: where a pooler hands a session
+ * on to another program, a name never means another statement. The texts are those in this folder:
+ * few, and always the same.
+ */
 function nameOf(text: string): string {
   const known = names.get(text);
   if (known !== undefined) return known;
-  const name = `points_${names.size}`;
+  const name = `points_${hash("sha256", text).slice(0, 16)}`;
   names.set(text, name);
   return name;
 }

@@ -10,6 +10,7 @@ import {
   type PointsService,
 } from "../../gen/points/v1/points_pb.ts";
 import { refusalOf } from "../client/refusal.ts";
+import { isUnanswered } from "../client/unanswered.ts";
 import { createBatcher } from "../commit/batcher.ts";
 import { ownerNumber } from "../commit/owner.ts";
 
@@ -68,7 +69,7 @@ export function startSending(client: PointsClient, patienceMs = 120_000): Send {
       if (!(error instanceof ConnectError)) throw error;
       const refusal = refusalOf(error);
       if (refusal?.reason === "MESSAGE_TOO_LARGE") return callInHalves(operations, error);
-      if (!isTransient(error.code)) throw error;
+      if (!isTransient(error.code) && !isUnanswered(error)) throw error;
       if (refusal !== undefined) answeredAt ??= performance.now();
       waitOn(error);
       return { answers: operations.map(() => undefined), waitMs: refusal?.retryDelayMs ?? 0 };

@@ -32,11 +32,10 @@ export async function flawsOfSchema(run: Run): Promise<readonly string[]> {
 /**
  * The schema as lines, sorted, the same whatever PostgreSQL's version is, and whether tables are
  * partitioned or not. An index that is not valid is left out. Names of indexes and constraints are
- * not in it, since no damage is done by another, nor the columns of the migrator's own table.
+ * not in it, since no damage is done by another, nor the columns of the migrator's own table. What
+ * is not on the session's path (session.ts) is written with its schema.
  */
 export async function readSchema(run: Run): Promise<readonly string[]> {
-  // Whatever else is on the path would be left out of names, and could stand for PostgreSQL's own.
-  await run(sql`select set_config('search_path', 'pg_catalog', true)`);
   const { rows } = await run(sql<{ line: string }>`
     with recursive relation as (
       select pg_class.*, relname::text as of_table from pg_class

@@ -35,6 +35,7 @@ describe("a refusal of a real server", () => {
       reason: "INSUFFICIENT_POINTS",
       message: "1000 points are required, the balance is 100",
       outcome: "NOT_APPLIED",
+      repeatsChecked: true,
       violations: [],
       retryDelayMs: undefined,
       balance: 100n,
@@ -73,15 +74,15 @@ describe("every reason of the contract", () => {
   test.for(reasons)("$reason is read with what its comment says that it tells", (value) => {
     const metadata = Object.fromEntries(value.told.map((name) => [name, "7"]));
     const refusal = refusalOf(errorWith({ reason: value.reason, metadata }));
-    const { code, message, outcome, violations, retryDelayMs, reason, ...facts } = refusal!;
-    expect([code, message, outcome, violations, retryDelayMs, reason]).toEqual([
+    const { code, message, outcome, repeatsChecked, ...rest } = refusal!;
+    const { violations, retryDelayMs, reason, ...facts } = rest;
+    expect([code, message, outcome, repeatsChecked]).toEqual([
       Code.Internal,
       "x",
       "UNKNOWN",
-      [],
-      undefined,
-      value.reason,
+      false,
     ]);
+    expect([violations, retryDelayMs, reason]).toEqual([[], undefined, value.reason]);
     expect(Object.keys(facts)).toEqual(value.told.map(camelCase));
   });
 });

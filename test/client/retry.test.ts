@@ -1,15 +1,20 @@
 import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import {
   ApplyBatchRequestSchema,
   type ConsumeRequest,
   ConsumeRequestSchema,
   createPointsClient,
+  refusalOf,
+  requestIdsOf,
   type RetryLimits,
 } from "../../src/client/client.ts";
+import { tokenOf, writeCallers } from "../support/callers.ts";
+import { holdLock } from "../support/held-lock.ts";
+import { temporaryFolder } from "../support/processes.ts";
 import { points } from "../support/requests.ts";
 import { testServer, type TestServer } from "../support/server.ts";
 
@@ -39,8 +44,10 @@ function clientThatLoses(
   error: Omit<ConnectError, never> = new ConnectError("lost", Code.Unavailable),
   limits: Partial<RetryLimits> = QUICK,
   baseUrl = server.baseUrl,
+  token?: string,
 ) {
   const lossy: Interceptor = (next) => async (request) => {
+    if (token !== undefined) request.header.set("authorization", `Bearer ${token}`);
     sent.push(request.message);
     const answer = await next(request);
     if (sent.length <= answers) throw error;
@@ -118,26 +125,93 @@ test("a server that is not there is asked so many times and no more", async () =
   expect(sent).toHaveLength(3);
 });
 
-test("a connection that breaks is as one that cannot be made", async () => {
-  const { account } = await clientThatLoses(1, new ConnectError("reset", Code.Aborted)).getOrCreate(
-    { userId: "cyd" },
-  );
-  expect(account?.userId).toBe("cyd");
-  expect(sent).toHaveLength(2);
-});
-
 test("a refusal is an answer: it is not repeated", async () => {
   const client = clientThatLoses(0);
-  const call = client.consume({ userId: "cyd", cost: points(1n) });
+  const call = client.consume({ userId: "ada", cost: points(1_000_000n) });
   await expect(call).rejects.toMatchObject({ code: Code.FailedPrecondition });
   expect(sent).toHaveLength(1);
 });
 
-test("a wait that the server asks for and that would pass the deadline isn't begun", async () => {
-  const later = new ConnectError("later", Code.Unavailable);
-  later.details = [{ desc: RetryInfoSchema, value: { retryDelay: { seconds: 600n } } }];
-  const call = clientThatLoses(9, later).getOrCreate({ userId: "ada" }, { timeoutMs: 30_000 });
-  await expect(call).rejects.toMatchObject({ rawMessage: "later" });
+describe("a wait that the server asks for", () => {
+  const later = (seconds: bigint, nanos = 0, pushedBack?: string) => {
+    const error = pushedBack === undefined ? away() : pushback(pushedBack);
+    error.details = [{ desc: RetryInfoSchema, value: { retryDelay: { seconds, nanos } } }];
+    return error;
+  };
+  const away = () => new ConnectError("later", Code.Unavailable);
+  const pushback = (text: string) => {
+    const error = away();
+    error.metadata.set("grpc-retry-pushback-ms", text);
+    return error;
+  };
+
+  test.for<[string, ConnectError, { timeoutMs?: number }]>([
+    ["would pass the deadline", later(600n), { timeoutMs: 30_000 }],
+    ["would pass the deadline by its pushback", pushback("600000"), { timeoutMs: 30_000 }],
+    ["is an hour, and there is no deadline", later(3_600n), {}],
+    ["is an hour by its pushback, and there is no deadline", pushback("3600000"), {}],
+    ["is for ever: a pushback of -1", pushback("-1"), {}],
+    ["is a pushback that cannot be read", pushback("soon"), {}],
+  ])("isn't begun if it %s", async ([, error, options]) => {
+    const call = clientThatLoses(9, error).getOrCreate({ userId: "ada" }, options);
+    await expect(call).rejects.toMatchObject({ rawMessage: "later" });
+    expect(sent).toHaveLength(1);
+  });
+
+  test.for<[string, ConnectError, Partial<RetryLimits>]>([
+    ["RetryInfo, on top of its own", later(0n, 300_000_000), QUICK],
+    ["a pushback, instead of its own", pushback("300"), { backoffMs: 600_000 }],
+    ["a pushback, and not RetryInfo", later(600n, 0, "300"), QUICK],
+  ])("is waited for: %s", async ([, error, limits]) => {
+    const startMs = performance.now();
+    await clientThatLoses(1, error, limits).getOrCreate({ userId: "ada" });
+    expect(performance.now() - startMs).toBeGreaterThan(298);
+    expect(sent).toHaveLength(2);
+  });
+});
+
+describe("a server that has too much to do is asked again", () => {
+  test("OVERLOADED", async () => {
+    const full = await testServer({ QUEUE_MAX_OPS: "1", LANES: "1" });
+    onTestFinished(() => full.stop());
+    await full.client.recharge({ userId: "ada", points: 100n });
+    const lock = await holdLock(full.database, "ada");
+    const wait = () => full.client.consume({ userId: "ada", cost: points(1n) });
+    const waiting = [wait()];
+    await lock.awaited();
+    waiting.push(wait());
+    await expect.poll(() => full.metrics()).toContain("points_queue_operations 1\n");
+
+    const client = clientThatLoses(0, undefined, { attemptsMax: 1_000 }, full.baseUrl);
+    const call = client.consume({ userId: "ada", cost: points(30n) });
+    await expect.poll(() => sent.length).toBeGreaterThan(1);
+    await lock.release();
+    await Promise.all(waiting);
+    expect(await call).toMatchObject({ account: { balance: 68n } });
+  });
+
+  test("RATE_LIMITED", async () => {
+    const callers = { one: { scopes: ["points.read"] } };
+    const environment = await writeCallers(await temporaryFolder(), callers);
+    const limited = await testServer({ ...environment, CALLER_MAX_PER_SECOND: "2" });
+    onTestFinished(() => limited.stop());
+    const limits = { attemptsMax: 1_000 };
+    const client = clientThatLoses(0, undefined, limits, limited.baseUrl, tokenOf("one"));
+    await Promise.all([1, 2, 3, 4].map(() => client.listPrices({})));
+    expect(sent.length).toBeGreaterThan(4);
+  });
+});
+
+test("what is too large is sent once", async () => {
+  const small = await testServer({ MESSAGE_MAX_BYTES: "1024" }, server.database);
+  onTestFinished(() => small.stop());
+  const operations = Array.from({ length: 100 }, () => ({
+    operation: { case: "recharge", value: { userId: "ada", points: 1n } } as const,
+  }));
+  const call = clientThatLoses(0, undefined, QUICK, small.baseUrl).applyBatch({ operations });
+  expect(refusalOf(await call.catch((error: unknown) => error))).toMatchObject({
+    reason: "MESSAGE_TOO_LARGE",
+  });
   expect(sent).toHaveLength(1);
 });
 
@@ -152,6 +226,44 @@ test("a caller that goes away while it waits is told so at once, and nothing mor
   await expect(call).rejects.toMatchObject({ code: Code.Canceled });
   expect(sent.length).toBeLessThanOrEqual(2);
 });
+
+test("a caller that goes away while a server has its call sends it no more", async () => {
+  await server.client.recharge({ userId: "held", points: 100n });
+  const lock = await holdLock(server.database, "held");
+  onTestFinished(() => lock.release());
+  const away = new AbortController();
+  const client = clientThatLoses(0);
+  const call = client.consume({ userId: "held", cost: points(1n) }, { signal: away.signal });
+  call.catch(() => {});
+  await lock.awaited();
+  away.abort();
+  await expect(call).rejects.toMatchObject({ code: Code.Canceled });
+  expect(sent).toHaveLength(1);
+});
+
+test("the id that was made is told by the answer, and by the error", async () => {
+  const client = clientThatLoses(0);
+  const answer = await client.recharge({ userId: "idy", points: 5n });
+  expect(requestIdsOf(answer)).toEqual([answer.entry?.requestId]);
+  const error = await client.consume({ userId: "idy", cost: points(9n) }).catch((thrown) => thrown);
+  expect(requestIdsOf(error)).toEqual([(sent.at(-1) as ConsumeRequest).requestId]);
+  expect(requestIdsOf(await client.listLots({ userId: "idy" }))).toEqual([]);
+  expect(requestIdsOf(new Error("of somebody else"))).toEqual([]);
+  expect(requestIdsOf(undefined)).toEqual([]);
+});
+
+// A timer of 2^31 ms is over at once, and gRPC sends a timeout in eight digits.
+test.for([2 ** 31 - 1, 2 ** 31, 2 ** 40, Number.POSITIVE_INFINITY, 30_000.5])(
+  "a deadline of %s ms is not over at once",
+  async (timeoutMs) => {
+    const client = clientThatLoses(1);
+    const { account } = await client.getOrCreate({ userId: "pat" }, { timeoutMs });
+    expect(account?.userId).toBe("pat");
+    const watched = client.watchAccount({ userId: "pat" }, { timeoutMs })[Symbol.asyncIterator]();
+    expect((await watched.next()).value).toMatchObject({ account: { userId: "pat" } });
+    await watched.return?.();
+  },
+);
 
 test("each attempt is told how much of the deadline is left", async () => {
   const left: (number | undefined)[] = [];

@@ -71,7 +71,10 @@ test("a batch that meets a bug says so, whatever its parts come to", async () =>
   const { results } = await client.applyBatch({ operations });
   expect(results.map(({ result }) => result.case)).toEqual(["recharge", "error"]);
 
-  const said = lines().map(({ level, fault, msg }) => ({ level, fault, msg }));
+  const said = lines()
+    .map(({ level, fault, msg }) => ({ level, fault, msg }))
+    // The tests' own PostgreSQL is not durable.
+    .filter(({ msg }) => !String(msg).startsWith("answers may be lost"));
   expect(said).toEqual([
     { level: 40, fault: "bug", msg: "a batch is tried again" },
     { level: 50, fault: undefined, msg: "a call failed" },

@@ -322,8 +322,9 @@ async function alone({ operation: one }: Operation): Promise<Outcome> {
     const result = { case: one.case, value: await call(one.value) } as OperationResult["result"];
     return outcomeOf(create(OperationResultSchema, { result }));
   } catch (error) {
-    const { code, reason, outcome, metadata, fields } = readRefusal(error);
-    return { code: Code[code], reason, metadata: { ...metadata, outcome }, fields };
+    const { code, reason, outcome, repeatsChecked, metadata, fields } = readRefusal(error);
+    const checked = repeatsChecked ? { repeats_checked: "true" } : {};
+    return { code: Code[code], reason, metadata: { ...metadata, ...checked, outcome }, fields };
   }
 }
 

@@ -31,6 +31,10 @@ function asRole(role: string): string {
   return database.url.replace(/^(\w+:\/\/)[^@]*@/, `$1${role}:${PASSWORD}@`);
 }
 
+function databaseOf(from: string): string {
+  return new URL(from).pathname.slice(1);
+}
+
 async function clientOf(role: string): Promise<pg.Client> {
   const client = new pg.Client({ connectionString: asRole(role) });
   await client.connect();
@@ -179,7 +183,8 @@ describe("SERVER_ROLE", () => {
     const denied = await runPoints({ DATABASE_URL: ownUrl }, ["migrate"]).exit;
     expect(denied).toMatchObject({ code: 1, stdout: "" });
     expect(denied.stderr).toBe(
-      "points: the database lets this role not do that: run it as the tables' owner\n",
+      `points: cannot use the database: permission denied for database ${databaseOf(own.url)}: ` +
+        "run it as the tables' owner, or grant it to this role\n",
     );
     const environment = { DATABASE_URL: own.url, SERVER_ROLE: ROLE };
     expect(await runPoints(environment, ["migrate"]).exit).toMatchObject({ code: 0, stderr: "" });

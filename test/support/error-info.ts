@@ -11,7 +11,9 @@ export type Refusal = {
   reason: string | undefined;
   domain: string | undefined;
   outcome: string | undefined;
-  /** Of ErrorInfo, without `outcome`. */
+  /** Whether the request id was looked up first. */
+  repeatsChecked: boolean;
+  /** Of ErrorInfo, without these two. */
   metadata: Record<string, string>;
   /** The fields that BadRequest names. */
   fields: string[];
@@ -32,13 +34,14 @@ export function readRefusal(thrown: unknown): Refusal {
   const [info] = thrown.findDetails(ErrorInfoSchema);
   const [badRequest] = thrown.findDetails(BadRequestSchema);
   const [retry] = thrown.findDetails(RetryInfoSchema);
-  const { outcome, ...metadata } = info?.metadata ?? {};
+  const { outcome, repeats_checked: checked, ...metadata } = info?.metadata ?? {};
   const delay = retry?.retryDelay;
   return {
     code: Code[thrown.code] as keyof typeof Code,
     reason: info?.reason,
     domain: info?.domain,
     outcome,
+    repeatsChecked: checked === "true",
     metadata,
     fields: badRequest?.fieldViolations.map(({ field }) => field) ?? [],
     retryMs: delay === undefined ? undefined : Number(delay.seconds) * 1000 + delay.nanos / 1e6,

@@ -11,7 +11,7 @@ import {
   SettleRequestSchema,
 } from "../../gen/points/v1/points_pb.ts";
 import type { SetOperation } from "./decide.ts";
-import type { Draft, Replayed } from "./replay.ts";
+import type { Dated, Replayed } from "./replay.ts";
 import { nanosOf } from "./time.ts";
 
 /** Who asked for an entry, and as what; for the ledger itself all is empty. */
@@ -28,14 +28,12 @@ export type Asked = {
  * the hash before it and of a JSON array of all that it says.
  *
  * @param after the account as the entry left it
- * @param time microseconds since 1970
  */
 export function chainHash(
   previous: Uint8Array,
   userId: string,
-  draft: Draft,
+  draft: Dated,
   after: Replayed,
-  time: bigint,
   asked: Asked,
 ): Uint8Array {
   const content = [
@@ -46,7 +44,7 @@ export function chainHash(
     draft.parts.map(({ lot, points }) => [`${lot}`, `${points}`]),
     `${draft.returned}`,
     draft.refersTo === 0n ? null : `${draft.refersTo}`,
-    `${time}`,
+    `${draft.time}`,
     draft.expireTime === undefined ? null : `${draft.expireTime}`,
     `${draft.priority}`,
     draft.usage === undefined ? null : usageContent(draft.usage),

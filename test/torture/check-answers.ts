@@ -1,29 +1,28 @@
 import type { Complain, World } from "./check.ts";
-import { decide, isMalformed } from "./decide.ts";
-import type { Span } from "./clock.ts";
-import type { Asked, Attempt, History, Opened, Outcome } from "./history.ts";
+import { isForDue, isMalformed } from "./decide.ts";
+import { type Asked, type Attempt, type History, nameOf, type OutcomeOf } from "./history.ts";
 import { bytesOf, isSame } from "./messages.ts";
 import { appliers, type Interval, type Order } from "./order.ts";
 import type { Reading } from "./read-account.ts";
-import { booked, dueDraft, type Replayed, type Step, stepsOf } from "./replay.ts";
+import {
+  dueSighting,
+  isSameMetadata,
+  nothingSighting,
+  openedSighting,
+  refusedSighting,
+  type Sighting,
+} from "./sightings.ts";
 
-/** Something that has to be true of one of the states that an account went through. */
-export type Sighting = {
-  /** The first and the last sequence of those states. */
-  readonly first: number;
-  readonly last: number;
-  /** `shown` gives the bytes of the account as the API has to show it then. */
-  readonly isTrueOf: (account: Replayed, shown: () => Uint8Array) => boolean;
-  /** What to say if it is true of none. */
-  readonly complaint: string;
-  readonly tag?: string;
-};
-
-type Applied = Extract<Outcome, { kind: "applied" }>;
-type RefusedOutcome = Extract<Outcome, { kind: "refused" }>;
-
-/** An operation that took a request id, and the entry that it made, if it made one. */
+/** An operation that took a request id, and its entry, if it is known and has one. */
 type Winner = { readonly asked: Asked; readonly sequence: bigint | undefined } & Interval;
+
+/** A try that was refused; whoever took its request id, if somebody did. */
+type RefusedTry = {
+  readonly asked: Asked;
+  readonly attempt: Attempt;
+  readonly outcome: OutcomeOf<"refused">;
+  readonly winner: Winner | undefined;
+};
 
 /**
  * Checks what can be said of answers without the rules of the ledger: each that was applied is in
@@ -56,19 +55,14 @@ export function checkAnswers(
       for (const attempt of asked.attempts) {
         const { outcome } = attempt;
         if (outcome?.kind === "refused") {
-          const sighting = checkRefused(
-            asked,
-            attempt,
-            outcome,
-            winner,
-            existedBy,
-            order,
-            world,
-            complain,
-          );
-          if (sighting !== undefined) sightings.push(sighting);
+          const refused = { asked, attempt, outcome, winner };
+          if (isRefusedAtOnce(refused, existedBy, complain)) continue;
+          sightings.push(refusedSighting(asked, attempt, outcome, order, world));
         }
-        if (outcome?.kind === "applied" && outcome.entry === undefined) {
+        if (outcome?.kind !== "applied") continue;
+        if (isForDue(asked.operation)) {
+          sightings.push(dueSighting(asked, attempt, outcome, order, world));
+        } else if (outcome.entry === undefined) {
           sightings.push(nothingSighting(asked, attempt, outcome, order, world));
         }
       }
@@ -88,14 +82,34 @@ function winnerOf(group: readonly Asked[], order: Order, complain: Complain): Wi
     complain("doubled", `${tags} were applied under one request id`, { tag: winners[0]!.tag });
   }
   const [asked] = winners;
+  if (asked === undefined) return possibleWinnerOf(group);
+  const sequence = order.sequences.get(asked.tag) ?? dueSequenceOf(asked);
+  return { asked, sequence, ...order.intervalOf(asked) };
+}
+
+/** What has no entry of its own may have taken the request id without anybody having been told. */
+function possibleWinnerOf(group: readonly Asked[]): Winner | undefined {
+  const asked = group.find(
+    (one) => one.operation.case === "expire" && appliers(one).length > 0,
+  );
   if (asked === undefined) return undefined;
-  return { asked, sequence: order.sequences.get(asked.tag), ...order.intervalOf(asked) };
+  const begin = Math.min(...appliers(asked).map(({ start }) => start));
+  return { asked, sequence: undefined, begin, end: Infinity };
+}
+
+/** The entry that it was answered with, if it asked for what is due: one of the ledger's own. */
+function dueSequenceOf({ operation, attempts }: Asked): bigint | undefined {
+  if (!isForDue(operation)) return undefined;
+  for (const { outcome } of attempts) {
+    if (outcome?.kind === "applied" && outcome.entry !== undefined) return outcome.sequence;
+  }
+  return undefined;
 }
 
 /** What was applied is there as it was answered, and what is there was not denied. */
 function checkApplied(asked: Asked, reading: Reading, order: Order, complain: Complain): void {
   const { tag, attempts } = asked;
-  const sequence = order.sequences.get(tag);
+  const sequence = order.sequences.get(tag) ?? dueSequenceOf(asked);
   const entry = sequence === undefined ? undefined : reading.entries[Number(sequence) - 1];
   const bytes = entry === undefined ? undefined : bytesOf.entry(entry);
   const answers = attempts.flatMap(({ outcome }) => (outcome?.kind === "applied" ? [outcome] : []));
@@ -120,137 +134,47 @@ function checkApplied(asked: Asked, reading: Reading, order: Order, complain: Co
   }
 }
 
-function checkRefused(
-  asked: Asked,
-  attempt: Attempt,
-  outcome: RefusedOutcome,
-  winner: Winner | undefined,
+/** Whether it was refused whatever the account was like; complains if it had not to be. */
+function isRefusedAtOnce(
+  { asked, attempt, outcome, winner }: RefusedTry,
   existedBy: number,
-  order: Order,
-  world: World,
   complain: Complain,
-): Sighting | undefined {
-  const { tag } = asked;
+): boolean {
+  const { tag, operation } = asked;
   const { reason, metadata } = outcome;
+  const expect = (isRight: boolean) => {
+    if (!isRight) complain("mismatch", `${tag} was refused: ${nameOf(outcome)}`, { tag });
+    return true;
+  };
   if (reason === "REQUEST_ID_REUSED") {
+    const { requestId } = operation.value;
     const isKnown = winner !== undefined && winner.asked !== asked && winner.begin <= attempt.end;
-    const sequence = winner?.sequence;
-    const expected = {
-      request_id: asked.operation.value.requestId,
-      ...(sequence === undefined ? {} : { sequence: `${sequence}` }),
-    };
-    if (!isKnown || !isSameMetadata(metadata, expected)) {
-      complain("mismatch", `${tag} was refused: ${nameOf(outcome)}`, { tag, sequence });
-    }
-    return undefined;
+    const { sequence, ...rest } = metadata;
+    // Of what was never answered, nobody knows.
+    const isOf =
+      winner?.sequence === undefined && winner?.end === Infinity
+        ? true
+        : sequence === winner?.sequence?.toString();
+    return expect(isKnown && isOf && isSameMetadata(rest, { request_id: requestId }));
   }
-  if (winner !== undefined && winner.end < attempt.start && !isMalformed(asked.operation)) {
+  if (isMalformed(operation)) return expect(reason === "FIELD_INVALID");
+  if (winner !== undefined && winner.end < attempt.start) {
     const by = winner.asked === asked ? "it" : winner.asked.tag;
     complain("mismatch", `${tag} was refused with ${reason} though ${by} had the request id`, {
       tag,
     });
   }
-  if (reason === "ACCOUNT_NOT_FOUND") {
-    const { userId } = asked.operation.value;
-    if (existedBy < attempt.start || !isSameMetadata(metadata, { user_id: userId })) {
-      complain("mismatch", `${tag} was refused: ${nameOf(outcome)}`, { tag });
-    }
-    return undefined;
-  }
-  return refusedSighting(asked, attempt, outcome, order, world);
-}
-
-/** At some moment of the call the account was such that the ledger had to refuse it. */
-function refusedSighting(
-  { tag, operation }: Asked,
-  { start, end }: Attempt,
-  outcome: RefusedOutcome,
-  order: Order,
-  { clock, prices }: World,
-): Sighting {
-  const span = clock.span(start, end);
-  const { reason } = outcome;
-  const balance = reason === "INSUFFICIENT_POINTS" ? outcome.metadata["balance"] : undefined;
-  const isRefusedAt = (account: Replayed, step: Step, now: bigint) => {
-    const decided = decide(booked(account, step), operation, now, prices);
-    if (decided === undefined || !("refused" in decided)) return false;
-    const { refused, metadata } = decided;
-    if (refused !== reason) return false;
-    return metadata === undefined || isSameMetadata(metadata, outcome.metadata);
-  };
-  return {
-    ...order.statesDuring(start, end),
-    isTrueOf: (account) =>
-      stepsWithin(account, span).some(({ step, first, last }) => {
-        if (balance !== undefined && String(step.balance) !== balance) return false;
-        return isRefusedAt(account, step, first) || isRefusedAt(account, step, last);
-      }),
-    complaint: `${tag} was refused without a reason: ${nameOf(outcome)}`,
-    tag,
-  };
-}
-
-/** How an account is during a span of time, each time with its first and its last instant. */
-function stepsWithin(account: Replayed, { from, upTo }: Span) {
-  const steps = stepsOf(account);
-  return steps.flatMap((step, index) => {
-    const next = steps[index + 1]?.from ?? upTo + 1n;
-    if (step.from > upTo || next <= from) return [];
-    const first = step.from > from ? step.from : from;
-    return [{ step, first, last: next <= upTo ? next - 1n : upTo }];
-  });
-}
-
-/** The operation had nothing to do, and the account was as it was answered. */
-function nothingSighting(
-  asked: Asked,
-  { start, end }: Attempt,
-  { replayed, sequence, account: bytes }: Applied,
-  order: Order,
-  { clock, prices }: World,
-): Sighting {
-  const since = replayed ? order.intervalOf(asked).begin : start;
-  const { first, last } = order.statesDuring(since, end);
-  const { from } = clock.span(since, end);
-  const at = Number(sequence);
-  return {
-    first: Math.max(first, at),
-    last: Math.min(last, at),
-    isTrueOf: (account, shown) =>
-      isSame(bytes, shown()) &&
-      dueDraft(account, from) === undefined &&
-      decide(account, asked.operation, from, prices) === undefined,
-    complaint:
-      `${asked.tag} was answered as if it had nothing to do after entry ${sequence}, ` +
-      `while the account stood at entries ${first} to ${last}`,
-    tag: asked.tag,
-  };
-}
-
-/** The account was as GetOrCreate answered, with nothing due. */
-function openedSighting(
-  { start, end, account: { sequence, balance }, bytes }: Opened,
-  order: Order,
-  { clock }: World,
-): Sighting {
-  const { first, last } = order.statesDuring(start, end);
-  const { from } = clock.span(start, end);
-  const at = Number(sequence);
-  return {
-    first: Math.max(first, at),
-    last: Math.min(last, at),
-    isTrueOf: (account, shown) => isSame(bytes, shown()) && dueDraft(account, from) === undefined,
-    complaint:
-      `GetOrCreate showed a balance of ${balance} after entry ${sequence}, ` +
-      `while the account stood at entries ${first} to ${last}`,
-  };
+  if (reason !== "ACCOUNT_NOT_FOUND") return false;
+  const isNew = existedBy >= attempt.start;
+  return expect(isNew && isSameMetadata(metadata, { user_id: operation.value.userId }));
 }
 
 /** Operations of one call are applied in their order. */
 function checkPlaces({ asked }: History, complain: Complain): void {
-  const applied = asked.flatMap(({ tag, attempts }) =>
+  const applied = asked.flatMap(({ tag, operation, attempts }) =>
     attempts.flatMap(({ call, place, outcome }) =>
-      outcome?.kind === "applied" && !outcome.replayed && outcome.entry !== undefined
+      // What is due is booked before all that is decided together.
+      outcome?.kind === "applied" && !outcome.replayed && outcome.entry && !isForDue(operation)
         ? [{ tag, call, place, sequence: outcome.sequence }]
         : [],
     ),
@@ -265,17 +189,4 @@ function checkPlaces({ asked }: History, complain: Complain): void {
       }
     }
   }
-}
-
-function nameOf(outcome: Outcome): string {
-  if (outcome.kind === "refused") return `${outcome.reason} ${JSON.stringify(outcome.metadata)}`;
-  if (outcome.kind === "applied") return outcome.replayed ? "applied before" : "applied";
-  return `${outcome.kind} ${outcome.reason}`;
-}
-
-type Metadata = Readonly<Record<string, string>>;
-
-function isSameMetadata(a: Metadata, b: Metadata): boolean {
-  const names = Object.keys(a);
-  return names.length === Object.keys(b).length && names.every((name) => a[name] === b[name]);
 }

@@ -4,7 +4,7 @@ import type { Clock } from "./clock.ts";
 import type { History } from "./history.ts";
 import { accountMessage, bytesOf, holdMessage, isSame, lotMessage } from "./messages.ts";
 import type { Reading } from "./read-account.ts";
-import { inBurnOrder, type Replayed } from "./replay.ts";
+import { compareBurning, type Replayed } from "./replay.ts";
 import { microsOf } from "./time.ts";
 
 /** Compares all but the journal with what the journal leaves: the account, its lots and holds. */
@@ -18,9 +18,7 @@ export function checkRest(
   const { userId } = history;
   const { account, entries, one, lots, holds } = reading;
   const createTime = microsOf(account.createTime!);
-  const last = entries.at(-1);
-  const updateTime = last === undefined ? createTime : microsOf(last.createTime!);
-  const expected = accountMessage(userId, replayed, createTime, updateTime);
+  const expected = accountMessage(userId, replayed, createTime);
   if (!isSame(bytesOf.account(account), bytesOf.account(expected))) {
     complain("mismatch", `the account is not as its last entry left it: ${account.balance} points`);
   }
@@ -29,7 +27,7 @@ export function checkRest(
     const { sequence } = one;
     complain("mismatch", `GetEntry and ListEntries differ in entry ${sequence}`, { sequence });
   }
-  const expectedLots = inBurnOrder([...replayed.openLots]).map(lotMessage);
+  const expectedLots = [...replayed.openLots].toSorted(compareBurning).map(lotMessage);
   if (!isSameList(lots.map(bytesOf.lot), expectedLots.map(bytesOf.lot))) {
     const [found, wanted] = [lots, expectedLots].map((list) => list.map(lineOfLot).join(", "));
     complain("mismatch", `its lots are [${found}] and should be [${wanted}]`);

@@ -1,6 +1,7 @@
 import { checkAnswers } from "./check-answers.ts";
 import { checkJournal } from "./check-journal.ts";
 import { checkRest } from "./check-rest.ts";
+import { checkWithdrawn } from "./check-withdrawn.ts";
 import type { Clock } from "./clock.ts";
 import type { History } from "./history.ts";
 import { checkOrder } from "./order.ts";
@@ -22,8 +23,6 @@ export type Finding = {
 export type World = {
   readonly clock: Clock;
   readonly prices: Prices;
-  /** The name by which the server knows who asks; empty if by none. */
-  readonly caller: string;
 };
 
 /** Notes what is wrong. */
@@ -41,16 +40,22 @@ export type Complain = (
  * - what was acknowledged is there, once, as it was answered; what was called not applied is not;
  *   what is unknown is there once or not at all; nothing is there that nobody asked for;
  * - what was refused had to be refused, at some moment of its call;
+ * - nothing is applied of a caller who was out by then;
  * - lots and holds are what the journal leaves.
  */
-export function checkAccount(history: History, reading: Reading, world: World): Finding[] {
+export async function checkAccount(
+  history: History,
+  reading: Reading,
+  world: World,
+): Promise<Finding[]> {
   const findings: Finding[] = [];
   const complain: Complain = (kind, what, about = {}) => {
     findings.push({ kind, what: `${history.userId}: ${what}`, ...about });
   };
   const order = checkOrder(history, reading, world.clock, complain);
+  checkWithdrawn(history, order, complain);
   const sightings = checkAnswers(history, reading, order, world, complain);
-  const replayed = checkJournal(history, reading, order, world, sightings, complain);
+  const replayed = await checkJournal(history, reading, order, world, sightings, complain);
   if (replayed !== undefined) checkRest(history, reading, replayed, world.clock, complain);
   return findings;
 }

@@ -58,7 +58,7 @@ export function startChecker(client: () => Points, world: World, settleMs: numbe
     if (history.asked.length === 0 && history.openedFrom === Infinity) return;
     try {
       const reading = await readAccount(client, history.userId, world.clock);
-      const findings = checkAccount(history, reading, world);
+      const findings = await checkAccount(history, reading, world);
       checked.accounts += 1;
       checked.entries += reading.entries.length;
       findings.forEach(note);

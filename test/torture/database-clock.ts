@@ -13,27 +13,27 @@ export type DatabaseClock = {
 
 const RETRY_MS = 50;
 
-// Functions that servers call without a schema are found here first, since a search path may put
-// pg_catalog behind another schema.
+// Servers have PostgreSQL's own schema searched first, and so those that they would find there give
+// their names to others.
 const SETUP = `
   create schema torture_clock;
   create table torture_clock.reading (ahead interval not null, still timestamptz);
   insert into torture_clock.reading values ('0', null);
+  alter function pg_catalog.clock_timestamp() rename to torture_wall_clock;
+  alter function pg_catalog.statement_timestamp() rename to torture_wall_statement;
+  alter function pg_catalog.now() rename to torture_wall_now;
   create function torture_clock.read() returns timestamptz language sql stable as $$
-    select coalesce(still, pg_catalog.clock_timestamp() + ahead) from torture_clock.reading $$;
-  create function torture_clock.clock_timestamp() returns timestamptz language sql volatile as $$
+    select coalesce(still, pg_catalog.torture_wall_clock() + ahead) from torture_clock.reading $$;
+  create function pg_catalog.clock_timestamp() returns timestamptz language sql volatile as $$
     select torture_clock.read() $$;
-  create function torture_clock.statement_timestamp() returns timestamptz language sql stable as $$
+  create function pg_catalog.statement_timestamp() returns timestamptz language sql stable as $$
     select torture_clock.read() $$;
-  create function torture_clock.now() returns timestamptz language sql stable as $$
-    select torture_clock.read() $$;
-  do $$ begin execute format(
-    'alter database %I set search_path = torture_clock, pg_catalog, public', current_database());
-  end $$`;
+  create function pg_catalog.now() returns timestamptz language sql stable as $$
+    select torture_clock.read() $$`;
 
 /**
- * Puts functions of the test's own in front of the database's clock, which can be set; from then
- * on `clock` knows how it stands. Connections that are open already keep the old one.
+ * Puts functions of the test's own in the place of the database's clock, which can be set; from then
+ * on `clock` knows how it stands. Statements that are prepared already keep the old one.
  *
  * @param url gives the database's address, which may change with its restarts
  */

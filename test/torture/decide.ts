@@ -2,9 +2,10 @@ import type { Operation } from "../../gen/points/v1/points_pb.ts";
 import type { PricedUsage, Usage } from "../../gen/points/v1/prices_pb.ts";
 import { priceOf, type Prices } from "./pricing.ts";
 import {
+  addHold,
   addLot,
-  burnOrder,
   closeHold,
+  type Dated,
   type Draft,
   draftOf,
   isPast,
@@ -33,12 +34,24 @@ export type Refused = {
 const MAX_TOTAL = 9_007_199_254_740_991n;
 const MAX_POINTS = 1_000_000_000_000n;
 const DAY = 86_400_000_000n;
+const OPEN_LOTS_MAX = 4_096;
+const OPEN_HOLDS_MAX = 16_384;
 
 /**
  * What an operation comes to on an account on which everything due is booked: an entry, a refusal,
- * or nothing to do.
+ * or nothing to do beside what was due.
  */
 export function decide(
+  account: Replayed,
+  operation: SetOperation,
+  now: bigint,
+  prices: Prices,
+): Dated | Refused | undefined {
+  const decided = decideUndated(account, operation, now, prices);
+  return decided === undefined || "refused" in decided ? decided : { ...decided, time: now };
+}
+
+function decideUndated(
   account: Replayed,
   operation: SetOperation,
   now: bigint,
@@ -50,6 +63,7 @@ export function decide(
       const expireTime = endOf(expiration, now);
       if (isMalformed(operation) || !endsWell(expireTime, now)) return INVALID;
       if (!hasRoom(account, points)) return tooLarge("total_recharged");
+      if (!hasRoomForLots(account, 1)) return LOTS_FULL;
       return rechargeOf(account, points, priority, expireTime);
     }
     case "consume": {
@@ -67,7 +81,9 @@ export function decide(
       const cost = costOf(operation.value.cost, prices);
       if ("refused" in cost) return cost;
       const parts = burn(account, cost.points);
-      return "refused" in parts ? parts : freezeOf(account, parts, expireTime, cost.usage);
+      if ("refused" in parts) return parts;
+      if (account.openHolds.size >= OPEN_HOLDS_MAX) return HOLDS_FULL;
+      return freezeOf(account, parts, expireTime, cost.usage);
     }
     case "settle": {
       const hold = openHold(account, operation.value.hold);
@@ -93,6 +109,11 @@ export function decide(
 /** Whether it is refused before anything is looked up, also as a repeat. */
 export function isMalformed({ case: kind, value }: SetOperation): boolean {
   return kind === "recharge" && (value.points < 1n || value.points > MAX_POINTS);
+}
+
+/** Whether it asks for nothing but what the ledger does by itself. */
+export function isForDue({ case: kind, value }: SetOperation): boolean {
+  return kind === "expire" && value.target.case === "due";
 }
 
 function rechargeOf(
@@ -131,9 +152,7 @@ function freezeOf(
       after.balance -= points;
       after.frozen += points;
       for (const part of parts) moveLot(after, part.lot, -part.points, part.points);
-      const hold: ReplayedHold = { number, points, settled: 0n, status: "open", expireTime, parts };
-      after.holds.set(number, hold);
-      after.openHolds.add(hold);
+      addHold(after, { number, points, settled: 0n, status: "open", expireTime, parts });
     },
   };
 }
@@ -205,6 +224,11 @@ function decideRefund(account: Replayed, request: Of<"refund">, now: bigint): Dr
   const gone = back.filter(isGone);
   const alive = back.filter((part) => !isGone(part));
   const made = gone.length === 0 ? undefined : reissue(account, gone, expireTime);
+  const opened = alive
+    .map(({ lot }) => account.lots.get(lot)!)
+    .filter((lot) => !account.openLots.has(lot) && !isPast(lot, now));
+  const more = opened.length + (made === undefined ? 0 : 1);
+  if (!hasRoomForLots(account, more)) return LOTS_FULL;
   const parts = made === undefined ? alive : [...alive, { lot: made.number, points: made.points }];
   return {
     ...draftOf("refund", parts),
@@ -270,8 +294,15 @@ function burn(account: Replayed, points: bigint): readonly Part[] | Refused {
     const shortfall = points - balance;
     return refused("INSUFFICIENT_POINTS", { balance, required: points, shortfall });
   }
-  const all = burnOrder(account).map((lot) => ({ lot: lot.number, points: lot.remaining }));
-  return firstOf(all, points);
+  const parts: Part[] = [];
+  let missing = points;
+  for (const { number: lot, remaining } of account.spendable) {
+    if (missing === 0n) break;
+    const some = remaining < missing ? remaining : missing;
+    parts.push({ lot, points: some });
+    missing -= some;
+  }
+  return parts;
 }
 
 function firstOf(parts: readonly Part[], points: bigint): Part[] {
@@ -294,6 +325,10 @@ function cut(parts: readonly Part[], from: bigint, upTo: bigint): Part[] {
 
 function hasRoom({ totalRecharged, totalRefunded }: Replayed, points: bigint): boolean {
   return totalRecharged + totalRefunded + points <= MAX_TOTAL;
+}
+
+function hasRoomForLots({ openLots }: Replayed, more: number): boolean {
+  return openLots.size + more <= OPEN_LOTS_MAX;
 }
 
 function endOf(expiration: Of<"recharge">["expiration"], now: bigint): bigint | undefined {
@@ -319,6 +354,8 @@ function refused(reason: string, facts: Readonly<Record<string, bigint | string>
 }
 
 const INVALID: Refused = { refused: "FIELD_INVALID", metadata: undefined };
+const LOTS_FULL = refused("ACCOUNT_FULL", { full: "lots", limit: BigInt(OPEN_LOTS_MAX) });
+const HOLDS_FULL = refused("ACCOUNT_FULL", { full: "holds", limit: BigInt(OPEN_HOLDS_MAX) });
 
 function tooLarge(total: string): Refused {
   return refused("TOTAL_TOO_LARGE", { total, limit: MAX_TOTAL });

@@ -1,9 +1,10 @@
-import { randomBytes } from "node:crypto";
-import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { callersFileAt } from "./callers-file.ts";
 import type { Clock } from "./clock.ts";
 import { type DatabaseClock, takeClock } from "./database-clock.ts";
 import type { Disk } from "./disk.ts";
+import { type Guest, newGuest } from "./guest.ts";
 import { type Postgres, startPostgres } from "./postgres.ts";
 import { type Proxy, startProxy } from "./proxy.ts";
 import { type Server, startServer } from "./servers.ts";
@@ -19,6 +20,7 @@ export type Deployment = {
   readonly targets: readonly Target[];
   /** The name by which the servers know who comes through the targets. */
   readonly caller: string;
+  readonly guest: Guest;
   /** Stops all of it; its data and logs are removed unless they are to be kept. */
   stop(isKept: boolean): Promise<void>;
 };
@@ -44,12 +46,13 @@ export async function startDeployment(
   await chmod(folder, 0o755);
   const postgres = await startPostgres(join(disk?.folder ?? folder, "data"), settings);
   const databaseClock = await takeClock(postgres.url, clock);
-  const token = randomBytes(24).toString("hex");
-  const callers = join(folder, "callers.yaml");
-  const scopes = "[points.read, points.spend, points.grant]";
-  await writeFile(callers, `callers: { ${CALLER}: { token: "${token}", scopes: ${scopes} } }`);
-  const targets = Array.from({ length: SERVERS }, () => targetAt(undefined, token));
+  const callers = callersFileAt(join(folder, "callers.yaml"));
+  const token = callers.newToken();
+  await callers.put(CALLER, token);
+  const targets = Array.from({ length: SERVERS }, () => targetAt(undefined, () => token));
   const servers: Deployment["servers"][number][] = [];
+  const hangUp = () => servers.forEach(({ server }) => server.signal("SIGHUP"));
+  const guest = await newGuest(callers, SERVERS, hangUp);
   const logFiles = targets.map((_, number) => join(folder, `server-${number}.log`));
   for (const [number, target] of targets.entries()) {
     const proxy = await startProxy(() => {
@@ -58,12 +61,16 @@ export async function startDeployment(
     });
     const environment = {
       LISTEN: "127.0.0.1:0",
-      DATABASE_URL: `postgresql://points@127.0.0.1:${proxy.port}/points`,
-      CALLERS: callers,
+      DATABASE_URL: `postgresql://points@127.0.0.1:${proxy.port}/points?sslmode=disable`,
+      CALLERS: callers.path,
       SWEEP_SECONDS: "1",
       LOG_LEVEL: "warn",
     };
-    const server = await startServer(environment, target, logFiles[number]!);
+    const server = await startServer(
+      environment,
+      [target, guest.targets[number]!],
+      logFiles[number]!,
+    );
     servers.push({ server, proxy });
   }
   return {
@@ -73,6 +80,7 @@ export async function startDeployment(
     logFiles,
     targets,
     caller: CALLER,
+    guest,
     async stop(isKept) {
       for (const { server } of servers) await server.stop();
       for (const { proxy } of servers) await proxy.close();

@@ -1,26 +1,27 @@
 import { performance } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
-import type { Clock } from "./clock.ts";
 import type { DatabaseClock } from "./database-clock.ts";
 import type { Disk } from "./disk.ts";
+import { fallDue, type FallDueWorld, type FallenDue } from "./fall-due.ts";
+import type { Guest } from "./guest.ts";
 import type { Cut } from "./link.ts";
 import { BOUNDARY_MICROS } from "./operations.ts";
 import type { Postgres } from "./postgres.ts";
 import type { Proxy } from "./proxy.ts";
-import type { Random } from "../support/random.ts";
 import type { Restart, Server } from "./servers.ts";
 
 /** What can be broken. */
-export type Breakables = {
-  readonly random: Random;
+export type Breakables = Omit<FallDueWorld, "isQuietSince"> & {
   readonly postgres: Postgres;
   /** The disk with PostgreSQL's data, where it is one whose power can be cut. */
   readonly disk: Disk | undefined;
   /** Each server with the proxy that is between it and PostgreSQL. */
   readonly servers: readonly { readonly server: Server; readonly proxy: Proxy }[];
-  readonly clock: Clock;
   readonly databaseClock: DatabaseClock;
+  readonly guest: Guest;
+  /** Called with what can be seen to be wrong at once. */
+  readonly onWrong: (what: string) => void;
   /** Resolves at the next answer of the ledger, by one server or by any. */
   readonly nextAnswer: (server?: number) => Promise<void>;
   readonly log: (what: string) => void;
@@ -39,6 +40,7 @@ export type Faults = {
   /** How often what happened. */
   readonly counts: ReadonlyMap<string, number>;
   readonly recoveries: Recoveries;
+  readonly fallen: FallenDue;
   /** Breaks nothing more, and resolves when all is whole. */
   finish(): Promise<void>;
 };
@@ -59,6 +61,8 @@ type Kind =
   | "clock stands still at an expiry"
   | "clock goes ahead"
   | "clock goes back"
+  | "thousands fall due at once"
+  | "a caller is withdrawn"
   | "power cut";
 
 /** How often each kind of fault is chosen. */
@@ -84,9 +88,15 @@ export const ALL_FAULTS: Weights = {
   "clock stands still at an expiry": 8,
   "clock goes ahead": 2,
   "clock goes back": 2,
+  "thousands fall due at once": 3,
 };
 
+/** Not among them until servers ask again for every operation who is still let in. */
+export const WITHDRAWAL: Weights = { "a caller is withdrawn": 3 };
+
 const CUT_PATIENCE_MS = 3_000;
+/** So long after a fault its consequences may last. */
+const AFTERMATH_MS = 1_000;
 
 /**
  * Breaks one thing after the other, as chance has it, in several rows beside each other.
@@ -103,8 +113,12 @@ export function startFaults(
   const { random } = world;
   const counts = new Map<string, number>();
   const recoveries: Recoveries = { serverKilled: 0, serverListened: 0, postgresKilled: 0 };
+  const fallen = { most: 0, during: { moments: 0, ms: 0 }, before: { moments: 0, ms: 0 } };
   // A thing is broken by one row at a time.
   const busy = new Set<unknown>();
+  let lastBroken = -Infinity;
+  const isQuietSince = (moment: number) =>
+    [...busy].every((thing) => thing === fallen) && lastBroken + AFTERMATH_MS < moment;
   let stopping = false;
 
   async function alone(thing: unknown, work: () => Promise<unknown>): Promise<boolean> {
@@ -114,6 +128,7 @@ export function startFaults(
       await work();
     } finally {
       busy.delete(thing);
+      if (thing !== fallen) lastBroken = performance.now();
     }
     return true;
   }
@@ -123,7 +138,10 @@ export function startFaults(
       await sleep(random.whole(pauseMs >> 2, pauseMs));
       const kind = random.weighted(weights);
       const server = random.whole(0, world.servers.length - 1);
-      const [thing, work] = faultOf(kind, server, world, recoveries);
+      const [thing, work] =
+        kind === "thousands fall due at once"
+          ? [fallen, () => fallDue({ ...world, isQuietSince }, fallen)]
+          : faultOf(kind, server, world, recoveries);
       const start = performance.now();
       if (stopping || !(await alone(thing, work))) continue;
       counts.set(kind, (counts.get(kind) ?? 0) + 1);
@@ -137,6 +155,7 @@ export function startFaults(
   return {
     counts,
     recoveries,
+    fallen,
     async finish() {
       stopping = true;
       await ended;
@@ -146,7 +165,7 @@ export function startFaults(
 
 /** What a fault breaks, and how. */
 function faultOf(
-  kind: Kind,
+  kind: Exclude<Kind, "thousands fall due at once">,
   number: number,
   world: Breakables,
   recoveries: Recoveries,
@@ -187,6 +206,8 @@ function faultOf(
       return [world.clock, () => standStill(world, random.whole(20, 150))];
     case "clock goes ahead":
       return [world.clock, () => moveClock(world, BigInt(random.whole(1, 1_500_000)))];
+    case "a caller is withdrawn":
+      return [world.guest, () => world.guest.comeAndGo(random, world.onWrong)];
     case "clock goes back":
       return [world.clock, () => moveClock(world, BigInt(-random.whole(1, 400_000)))];
   }

@@ -6,6 +6,7 @@ import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { AccountSchema, EntrySchema, HoldSchema } from "../../gen/points/v1/account_pb.ts";
 import type { GetOrCreateResponse, OperationResult } from "../../gen/points/v1/points_pb.ts";
 import type { SetOperation } from "./decide.ts";
+import type { Out } from "./guest.ts";
 
 // What clients log: every operation, every try of it, and what came of it.
 
@@ -29,6 +30,8 @@ export type Outcome =
   | { readonly kind: "unknown"; readonly reason: string }
   /** What no caller may ever be told, whatever is broken. It may have been applied. */
   | { readonly kind: "wrong"; readonly reason: string };
+
+export type OutcomeOf<Kind extends Outcome["kind"]> = Extract<Outcome, { kind: Kind }>;
 
 type Metadata = Readonly<Record<string, string>>;
 
@@ -63,9 +66,18 @@ export type Opened = {
   readonly bytes: Uint8Array;
 };
 
+/** Who asks. */
+export type Caller = {
+  /** The name by which servers know them; empty if by none. */
+  readonly name: string;
+  /** When no server let them in. */
+  readonly outs: readonly Out[];
+};
+
 /** All that was asked of one account. */
 export type History = {
   readonly userId: string;
+  readonly caller: Caller;
   readonly asked: Asked[];
   readonly opened: Opened[];
   /** When GetOrCreate was first asked of it, in milliseconds of `performance.now()`. */
@@ -88,6 +100,7 @@ const REFUSALS = new Set([
   "REFUND_EXCEEDS_ENTRY",
   "ENTRY_NOT_REFUNDABLE",
   "TOTAL_TOO_LARGE",
+  "ACCOUNT_FULL",
 ]);
 
 /** What may keep the ledger from deciding, while things are broken or busy. */
@@ -96,6 +109,7 @@ const HINDRANCES = new Set([
   "RATE_LIMITED",
   "DATABASE_UNAVAILABLE",
   "SHUTTING_DOWN",
+  "UNAUTHENTICATED",
   "DEADLINE_EXCEEDED",
   "CANCELLED",
 ]);
@@ -141,7 +155,7 @@ function errorOutcome(details: readonly Any[]): Outcome {
 }
 
 function infoOutcome({ domain, reason, metadata: all }: MessageShape<typeof ErrorInfoSchema>) {
-  const { outcome, ...metadata } = all;
+  const { outcome, repeats_checked: _, ...metadata } = all;
   const isOurs = domain === "points.v1";
   const isNotApplied = isOurs && outcome === "NOT_APPLIED";
   if (isNotApplied && REFUSALS.has(reason)) return { kind: "refused", reason, metadata } as const;
@@ -150,6 +164,13 @@ function infoOutcome({ domain, reason, metadata: all }: MessageShape<typeof Erro
     return { kind: "unknown", reason } as const;
   }
   return { kind: "wrong", reason: `${domain} ${reason} ${JSON.stringify(all)}` } as const;
+}
+
+/** What its caller was told, for people. */
+export function nameOf(outcome: Outcome): string {
+  if (outcome.kind === "refused") return `${outcome.reason} ${JSON.stringify(outcome.metadata)}`;
+  if (outcome.kind === "applied") return outcome.replayed ? "applied before" : "applied";
+  return `${outcome.kind} ${outcome.reason}`;
 }
 
 /** The answer of GetOrCreate to a call that began at a moment. */

@@ -1,12 +1,15 @@
 import { performance } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { CallOptions } from "@connectrpc/connect";
+import type { OpenStream } from "./guest.ts";
 import { openedOf, type Outcome, thrownOutcome } from "./history.ts";
+import { holdStream } from "./hold-stream.ts";
 import { walkPages } from "./pages.ts";
 import type { Random } from "../support/random.ts";
 import type { Item, Rounds } from "./rounds.ts";
 import { type Done, sendAlone, sendBatch, sendStream } from "./send.ts";
 import type { Target } from "./targets.ts";
+import type { Waits } from "./waits.ts";
 
 /** How many callers there are of each kind. */
 export type Callers = {
@@ -16,14 +19,22 @@ export type Callers = {
   readonly streamers: number;
   /** One call after the other, of every other kind. */
   readonly loners: number;
+  /** One stream after the other, on which they ask for nothing. */
+  readonly holders: number;
 };
 
 export type LoadOptions = Callers & {
   readonly random: Random;
   readonly targets: readonly Target[];
   readonly rounds: Rounds;
+  /** How often what came of tries: "applied", "refused INSUFFICIENT_POINTS", "opened", … */
+  readonly tally: Map<string, number>;
   /** Whether some callers give up too early. */
   readonly impatient: boolean;
+  /** Told of each call that is one operation, or GetOrCreate. */
+  readonly waits: Waits;
+  /** Where streams are noted that are open, by callers who may be withdrawn; nobody else may. */
+  readonly streams: Set<OpenStream> | undefined;
   /** Called with what can be seen to be wrong at once. */
   readonly onWrong: (what: string) => void;
   /** Called at each answer of the ledger, with the number of the server. */
@@ -31,8 +42,8 @@ export type LoadOptions = Callers & {
 };
 
 export type Load = {
-  /** How often what came of tries: "applied", "refused INSUFFICIENT_POINTS", "opened", … */
-  readonly tally: Map<string, number>;
+  /** Lets only callers of single operations begin anything; the result ends it. */
+  pauseBatches(): () => void;
   /** Begins nothing more, and resolves when every round is handed over. */
   finish(): Promise<void>;
   /** Resolves as soon as nothing is under way, whatever came of it. */
@@ -44,17 +55,19 @@ const STREAM_ROOM_OPS = 200;
 const STREAM_OPS = 2_000;
 const PATIENCE_MS = 15_000;
 const REST_MS = 50;
+const HELD_MS = 60_000;
 
 /** Asks without a pause until it is told to finish. */
 export function startLoad(options: LoadOptions): Load {
-  const { random, rounds } = options;
-  const tally = new Map<string, number>();
-  let stopping = false;
+  const { random, rounds, tally } = options;
+  const stopping = new AbortController();
+  let pauses = 0;
 
   function note(outcome: Outcome, who: string, server: number): void {
     const name = "reason" in outcome ? `${outcome.kind} ${outcome.reason}` : nameOf(outcome);
     tally.set(name, (tally.get(name) ?? 0) + 1);
-    if (outcome.kind === "wrong") options.onWrong(`${who} was told: ${outcome.reason}`);
+    const isWithdrawn = name.endsWith(" UNAUTHENTICATED") && options.streams === undefined;
+    if (outcome.kind === "wrong" || isWithdrawn) options.onWrong(`${who} was told: ${name}`);
     if (outcome.kind === "applied" || outcome.kind === "refused") options.onAnswer(server);
   }
 
@@ -65,6 +78,8 @@ export function startLoad(options: LoadOptions): Load {
     const server = targets.indexOf(target);
     const aimed: Aim = {
       target,
+      mayBatch: () => pauses === 0,
+      stopping: stopping.signal,
       isToRest: false,
       rest: () => void (aimed.isToRest = true),
       done(item, outcome) {
@@ -86,7 +101,7 @@ export function startLoad(options: LoadOptions): Load {
       const to = aim();
       await step(to, options, aim);
       // A server that is away would be asked as often as the machine can; or nothing is begun now.
-      if (to.isToRest || stopping) await sleep(REST_MS);
+      if (to.isToRest || stopping.signal.aborted) await sleep(REST_MS);
     }
   }
 
@@ -94,16 +109,20 @@ export function startLoad(options: LoadOptions): Load {
     ...Array.from({ length: options.batchers }, () => call(batchStep)),
     ...Array.from({ length: options.streamers }, () => call(streamStep)),
     ...Array.from({ length: options.loners }, () => call(loneStep)),
+    ...Array.from({ length: options.holders }, () => call(holdStep)),
   ];
   return {
-    tally,
+    pauseBatches() {
+      pauses += 1;
+      return () => void (pauses -= 1);
+    },
     async finish() {
-      stopping = true;
+      stopping.abort();
       rounds.stop();
       await Promise.all(callers);
     },
     async giveUp() {
-      stopping = true;
+      stopping.abort();
       rounds.giveUp();
       await Promise.all(callers);
     },
@@ -113,6 +132,10 @@ export function startLoad(options: LoadOptions): Load {
 /** A server for one step, and how the step goes. */
 type Aim = {
   readonly target: Target;
+  /** Whether more than single operations may be begun now. */
+  readonly mayBatch: () => boolean;
+  /** Fires when nothing more is to be begun. */
+  readonly stopping: AbortSignal;
   isToRest: boolean;
   /** Has the caller pause after the step. */
   readonly rest: () => void;
@@ -124,20 +147,24 @@ type Aim = {
 type Step = (to: Aim, options: LoadOptions, aim: () => Aim) => Promise<void>;
 
 const batchStep: Step = async (to, options) => {
-  const items = options.rounds.take(options.random.whole(10, BATCH_MAX_OPS));
+  const items = to.mayBatch() ? options.rounds.take(options.random.whole(10, BATCH_MAX_OPS)) : [];
   if (items.length === 0) return to.rest();
   await sendBatch(to.target.client(), items, patience(options), to.done);
 };
 
-const streamStep: Step = async (to, { rounds }) => {
+const streamStep: Step = async (to, { rounds, streams }) => {
   let left = STREAM_OPS;
   const take = (room: number) => {
-    const items = to.target.isUp() ? rounds.take(Math.min(room, left)) : [];
+    const items = to.target.isUp() && to.mayBatch() ? rounds.take(Math.min(room, left)) : [];
     left -= items.length;
     return items;
   };
   const signal = AbortSignal.timeout(PATIENCE_MS);
+  const stream = { what: "a stream of operations", end: undefined as string | undefined };
+  streams?.add(stream);
   await sendStream(to.target.client(), take, STREAM_ROOM_OPS, { signal }, to.done);
+  streams?.delete(stream);
+  stream.end = "somehow";
   if (left === STREAM_OPS) to.rest();
 };
 
@@ -148,7 +175,8 @@ const loneStep: Step = async (to, options, aim) => {
   if (kind === "pages") return readPages(to, options);
   const [item] = rounds.take(1);
   if (item === undefined) return to.rest();
-  const calls = [sendAlone(to.target.client(), item, patience(options), to.done)];
+  const waited = options.waits.begin(item.account.history.userId);
+  const calls = [sendAlone(to.target.client(), item, patience(options), to.done).then(waited)];
   if (kind === "twins" && item.asked.operation.value.requestId !== "") {
     // The same request at the same time, through the other server as often as not.
     const other = aim();
@@ -156,6 +184,26 @@ const loneStep: Step = async (to, options, aim) => {
     calls.push(sendAlone(other.target.client(), item, patience(options), other.done));
   }
   await Promise.all(calls);
+};
+
+const holdStep: Step = async (to, { random, rounds, streams }) => {
+  const userId = rounds.someAccount()?.account.history.userId;
+  if (userId === undefined) return to.rest();
+  const kind = random.pick(["a watch", "an idle stream"] as const);
+  const stream: OpenStream = { what: kind, end: undefined };
+  streams?.add(stream);
+  const signal = AbortSignal.any([to.stopping, AbortSignal.timeout(HELD_MS)]);
+  try {
+    await holdStream(to.target.client(), kind, userId, signal);
+    stream.end = "";
+  } catch (thrown) {
+    const outcome = thrownOutcome(thrown);
+    to.note(outcome, `who holds ${kind} open`);
+    stream.end = "reason" in outcome ? outcome.reason : outcome.kind;
+  } finally {
+    streams?.delete(stream);
+  }
+  to.rest();
 };
 
 async function open(to: Aim, options: LoadOptions): Promise<void> {
@@ -167,6 +215,7 @@ async function open(to: Aim, options: LoadOptions): Promise<void> {
   const start = performance.now();
   history.openedFrom = Math.min(history.openedFrom, start);
   round.underWay += 1;
+  const waited = options.waits.begin(userId);
   try {
     const answer = await to.target.client().getOrCreate({ userId }, patience(options));
     history.opened.push(openedOf(answer, start));
@@ -175,6 +224,7 @@ async function open(to: Aim, options: LoadOptions): Promise<void> {
     to.note(thrownOutcome(thrown), userId);
     to.rest();
   } finally {
+    waited();
     round.underWay -= 1;
   }
 }

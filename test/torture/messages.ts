@@ -12,7 +12,7 @@ import {
   LotSchema,
 } from "../../gen/points/v1/account_pb.ts";
 import { type Asked, chainHash, sortedPairs } from "./chain.ts";
-import type { Draft, Replayed, ReplayedHold, ReplayedLot } from "./replay.ts";
+import type { Dated, Replayed, ReplayedHold, ReplayedLot } from "./replay.ts";
 import { timestampOf } from "./time.ts";
 
 // What the API has to show of a replayed account.
@@ -39,17 +39,15 @@ const STATUSES = {
  *
  * @param previous the hash of the entry before
  * @param after the account as the entry left it
- * @param time microseconds since 1970
  */
 export function entryMessage(
   previous: Uint8Array,
   userId: string,
-  draft: Draft,
+  draft: Dated,
   after: Replayed,
-  time: bigint,
   asked: Asked,
 ): Entry {
-  const { kind, points, parts, returned, refersTo, priority, expireTime, usage } = draft;
+  const { kind, points, parts, returned, refersTo, priority, expireTime, usage, time } = draft;
   return create(EntrySchema, {
     userId,
     sequence: after.sequence,
@@ -63,7 +61,7 @@ export function entryMessage(
     frozenAfter: after.frozen,
     ...(expireTime === undefined ? {} : { expireTime: timestampOf(expireTime) }),
     priority,
-    hash: chainHash(previous, userId, draft, after, time, asked),
+    hash: chainHash(previous, userId, draft, after, asked),
     refersTo,
     returned,
     caller: asked.caller,
@@ -71,13 +69,8 @@ export function entryMessage(
   });
 }
 
-/** An account after its last entry, whose times are given in microseconds since 1970. */
-export function accountMessage(
-  userId: string,
-  account: Replayed,
-  createTime: bigint,
-  updateTime: bigint,
-): Account {
+/** An account after its last entry; when it was made is given in microseconds since 1970. */
+export function accountMessage(userId: string, account: Replayed, createTime: bigint): Account {
   const { sequence, balance, frozen } = account;
   const { totalRecharged, totalConsumed, totalExpired, totalRefunded } = account;
   return create(AccountSchema, {
@@ -90,7 +83,7 @@ export function accountMessage(
     totalExpired,
     totalRefunded,
     createTime: timestampOf(createTime),
-    updateTime: timestampOf(updateTime),
+    updateTime: timestampOf(account.time),
   });
 }
 

@@ -1,7 +1,7 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { OperationSchema } from "../../gen/points/v1/points_pb.ts";
 import type { SetOperation } from "./decide.ts";
-import type { Asked, History } from "./history.ts";
+import type { Asked, Caller, History } from "./history.ts";
 import type { Random } from "../support/random.ts";
 import { timestampOf } from "./time.ts";
 
@@ -30,9 +30,9 @@ const WEIGHTS = {
 const SEEN_MAX = 12;
 
 /** An account that nobody has asked anything of. */
-export function newAccount(userId: string): Account {
+export function newAccount(userId: string, caller: Caller): Account {
   return {
-    history: { userId, asked: [], opened: [], openedFrom: Infinity },
+    history: { userId, caller, asked: [], opened: [], openedFrom: Infinity },
     seen: { lots: [], holds: [], spends: [] },
   };
 }

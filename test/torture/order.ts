@@ -53,7 +53,11 @@ export function checkOrder(
   }
 
   const intervals = owners.map((owner) => (owner === undefined ? ANY_TIME : intervalOf(owner)));
-  checkTimes(reading, intervals, clock, complain);
+  const firstAsked = Math.min(
+    history.openedFrom,
+    ...history.asked.map(({ attempts: [first] }) => first?.start ?? Infinity),
+  );
+  checkTimes(reading, intervals, firstAsked, clock, complain);
   return { owners, sequences, intervalOf, statesDuring: statesOf(intervals) };
 }
 
@@ -78,14 +82,20 @@ function intervalOf(asked: Asked): Interval {
   };
 }
 
+/**
+ * Times never decrease. An operation's is that of the clock during its call, or of the entry before
+ * it while the clock is behind that; the ledger's own have been reached by the clock.
+ */
 function checkTimes(
-  { entries, moment }: Reading,
+  { account, entries, moment }: Reading,
   intervals: readonly Interval[],
+  firstAsked: number,
   clock: Clock,
   complain: Complain,
 ): void {
+  const there = thereBy(intervals);
   let latestBegin = -Infinity;
-  let before = 0n;
+  let before = microsOf(account.createTime!);
   for (const [index, { begin, end }] of intervals.entries()) {
     const { sequence, createTime } = entries[index]!;
     if (end < latestBegin) {
@@ -98,26 +108,34 @@ function checkTimes(
     }
     latestBegin = Math.max(latestBegin, begin);
     const time = microsOf(createTime!);
-    if (time < before && clock.isSteady()) {
+    if (time < before) {
       complain("mismatch", `entry ${sequence} is older than the one before it`, { sequence });
     }
-    before = time;
-    if (begin === -Infinity) continue;
-    const { from, upTo } = clock.span(begin, Math.min(end, moment));
-    if (time < from || time > upTo) {
-      const call = `the call from ${from} to ${upTo}`;
+    const isOwn = begin === -Infinity;
+    const upToMoment = Math.min(isOwn ? there[index]! : end, moment);
+    const { from, upTo } = clock.span(isOwn ? firstAsked : begin, upToMoment);
+    const isLate = time > upTo && time > before;
+    if (isLate || (time < from && !isOwn)) {
+      const call = `${isOwn ? "all calls" : "the call"}, from ${from} to ${upTo}`;
       complain("mismatch", `entry ${sequence} is of ${time}, which is not within ${call}`, {
         sequence,
       });
     }
+    before = time;
   }
 }
 
-function statesOf(intervals: readonly Interval[]): Order["statesDuring"] {
-  // By when at the latest an entry was there: no later than any entry after it.
+/** By when at the latest each entry was there: no later than any entry after it. */
+function thereBy(intervals: readonly Interval[]): number[] {
   const there = intervals.map(({ end }) => end);
-  for (let at = there.length - 2; at >= 0; at -= 1)
+  for (let at = there.length - 2; at >= 0; at -= 1) {
     there[at] = Math.min(there[at]!, there[at + 1]!);
+  }
+  return there;
+}
+
+function statesOf(intervals: readonly Interval[]): Order["statesDuring"] {
+  const there = thereBy(intervals);
   // From when on at the earliest: no earlier than any entry before it.
   const possible = intervals.map(({ begin }) => begin);
   for (let at = 1; at < possible.length; at += 1) {

@@ -1,8 +1,9 @@
+import { realpath } from "node:fs/promises";
 import { performance } from "node:perf_hooks";
 import { join } from "node:path";
 import { type EmbeddedPostgres, startEmbedded } from "../../src/embedded.ts";
 import type { Disk } from "./disk.ts";
-import { isAlive, postgresOf, until } from "../support/processes.ts";
+import { isAlive, postgresOf, processesIn, until } from "../support/processes.ts";
 
 /** A PostgreSQL of the run's own, which can be made to end and comes back. */
 export type Postgres = {
@@ -13,6 +14,8 @@ export type Postgres = {
   /** Sends a signal to it, waits for its end and starts it again; when, in ms of performance.now.
    * Where a disk is given, its power is cut before, and comes back after. */
   endAndStart(name: NodeJS.Signals, disk?: Disk): Promise<{ killed: number; started: number }>;
+  /** Ends it without warning, for good: nothing of it runs any more. */
+  kill(): Promise<void>;
   stop(): Promise<void>;
 };
 
@@ -43,6 +46,14 @@ export async function startPostgres(
       running = await startEmbedded(folder, settings);
       path = await pathOf();
       return { killed, started: performance.now() };
+    },
+    async kill() {
+      const { pid } = (await postgresOf(folder))!;
+      path = undefined;
+      process.kill(pid, "SIGKILL");
+      const cluster = join(await realpath(folder), "postgres");
+      await until("PostgreSQL has ended", async () => (await processesIn(cluster)).length === 0);
+      await running.stop();
     },
     stop: () => running.stop(),
   };

@@ -12,6 +12,8 @@ export type Proxy = {
   delay(ms: number): void;
   /** Lets nothing through, then resets all connections. */
   blackHole(ms: number): Promise<void>;
+  /** Resets all connections. */
+  reset(): void;
   /** Ends one direction of all connections, to the server or to PostgreSQL. */
   halfClose(to: "server" | "PostgreSQL"): void;
   close(): Promise<void>;
@@ -57,6 +59,9 @@ export async function startProxy(placeOf: () => Place | undefined): Promise<Prox
       for (const link of links) link.hold();
       await sleep(ms);
       isHole = false;
+      for (const link of links) link.cut();
+    },
+    reset() {
       for (const link of links) link.cut();
     },
     halfClose(to) {

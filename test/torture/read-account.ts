@@ -15,7 +15,9 @@ export type Reading = {
   readonly one: Entry | undefined;
   readonly lots: readonly Lot[];
   readonly holds: readonly Hold[];
-  /** When it was read, in milliseconds of `performance.now()`. */
+  /** When it was last asked for, with all booked that was due: ms of `performance.now()`. */
+  readonly asked: number;
+  /** When it was read by. */
   readonly moment: number;
 };
 
@@ -58,11 +60,12 @@ export async function readAccount(
       });
       const one = entries[Math.floor(Math.random() * entries.length)];
       const again = one && (await points.getEntry({ userId, sequence: one.sequence }, CALL));
+      const asked = performance.now();
       const { account } = await points.getOrCreate({ userId }, CALL);
       if (account === undefined) throw new Error("GetOrCreate answers without an account");
       if (account.sequence === before.account?.sequence && clock.isSteady(start)) {
         const moment = performance.now();
-        return { account, created, entries, one: again?.entry, lots, holds, moment };
+        return { account, created, entries, one: again?.entry, lots, holds, asked, moment };
       }
     } catch (error) {
       last = error;

@@ -1,4 +1,5 @@
 import type { PricedUsage } from "../../gen/points/v1/prices_pb.ts";
+import { insert, remove } from "./sorted.ts";
 
 // The rules of the ledger once more, for the checker: an account as it is after each of its
 // entries; decide.ts says what operations come to. They share nothing with src/. The model in
@@ -33,6 +34,8 @@ type Spend = { readonly points: bigint; readonly parts: readonly Part[]; refunde
 /** An account between two of its entries. It is changed in place. */
 export type Replayed = {
   sequence: bigint;
+  /** Of its last entry, or when it was made: microseconds since 1970. */
+  time: bigint;
   balance: bigint;
   frozen: bigint;
   totalRecharged: bigint;
@@ -40,26 +43,23 @@ export type Replayed = {
   totalExpired: bigint;
   totalRefunded: bigint;
   /** By number, or by sequence: all that there ever were. */
-  readonly lots: Table<ReplayedLot>;
-  readonly holds: Table<ReplayedHold>;
-  readonly spends: Table<Spend>;
-  readonly kinds: Table<string>;
+  readonly lots: Map<bigint, ReplayedLot>;
+  readonly holds: Map<bigint, ReplayedHold>;
+  readonly spends: Map<bigint, Spend>;
+  readonly kinds: Map<bigint, string>;
   /** The lots with points, spendable or frozen. */
   readonly openLots: Set<ReplayedLot>;
+  /** Those with points that can be spent, in the order in which they burn. */
+  readonly spendable: ReplayedLot[];
   readonly openHolds: Set<ReplayedHold>;
-  /** What `stepsOf` found, until the next entry. */
-  steps: readonly Step[] | undefined;
+  /** When lots and holds end, the next first; some have no points any more, or are closed. */
+  readonly agenda: Appointment[];
 };
 
-type Table<T> = Pick<Map<bigint, T>, "get" | "set">;
-
-/** How an account will be from an instant on, until the next step, if nobody touches it. */
-export type Step = {
-  readonly from: bigint;
-  /** With all booked that is due by then. */
-  readonly balance: bigint;
-  /** What `booked` made of it. */
-  booked: Replayed | undefined;
+type Appointment = {
+  readonly at: bigint;
+  readonly what: "hold" | "lot";
+  readonly number: bigint;
 };
 
 /** An entry to be: what it says and what it does. */
@@ -76,13 +76,20 @@ export type Draft = {
   readonly change: (account: Replayed) => void;
 };
 
+/** An entry to be, and when: microseconds since 1970. */
+export type Dated = Draft & { readonly time: bigint };
+
 /** The end of the year 9999. */
 export const LAST_INSTANT = 253_402_300_799_999_999n;
 
-/** An account that was only made. */
-export function emptyReplay(): Replayed {
+/** So many lots the ledger expires in one entry at the most. */
+const EXPIRED_LOTS_MAX = 500;
+
+/** An account that was only made, at an instant. */
+export function emptyReplay(time: bigint): Replayed {
   return {
     sequence: 0n,
+    time,
     balance: 0n,
     frozen: 0n,
     totalRecharged: 0n,
@@ -94,64 +101,43 @@ export function emptyReplay(): Replayed {
     spends: new Map(),
     kinds: new Map(),
     openLots: new Set(),
+    spendable: [],
     openHolds: new Set(),
-    steps: undefined,
+    agenda: [],
   };
 }
 
-/** The account with all booked that is due at a step; a copy, if anything is. */
-export function booked(account: Replayed, step: Step): Replayed {
-  if (step.booked !== undefined) return step.booked;
-  if (dueDraft(account, step.from) === undefined) return account;
-  const copy = copyToBook(account);
-  for (let due; (due = dueDraft(copy, step.from)) !== undefined;) append(copy, due);
-  return (step.booked = copy);
+/** The next instant at which the ledger has to do something by itself; undefined: never. */
+export function nextDueTime(account: Replayed): bigint | undefined {
+  return nextAppointment(account)?.at;
 }
 
-/** The entry that the ledger has to write by itself at this instant, if something is due. */
-export function dueDraft(account: Replayed, now: bigint): Draft | undefined {
-  const holds = [...account.openHolds].filter(({ expireTime }) => expireTime <= now);
-  holds.sort((a, b) => order(a.expireTime, b.expireTime) || order(a.number, b.number));
-  if (holds[0] !== undefined) return releaseOf(holds[0], "expired");
-  const parts = burnOrder(account)
-    .filter((lot) => isPast(lot, now))
+/** Whether the ledger has something to do by itself that is due by an instant. */
+export function isDue(account: Replayed, now: bigint): boolean {
+  const time = nextDueTime(account);
+  return time !== undefined && time <= now;
+}
+
+/** The next entry that the ledger writes by itself, of the instant at which it is due. */
+export function dueDraft(account: Replayed): Dated | undefined {
+  const next = nextAppointment(account);
+  if (next === undefined) return undefined;
+  const { at: time, what, number } = next;
+  if (what === "hold") return { ...releaseOf(account.holds.get(number)!, "expired"), time };
+  const parts = [...account.openLots]
+    .filter((lot) => lot.remaining > 0n && isPast(lot, time))
+    .toSorted((a, b) => order(a.number, b.number))
+    .slice(0, EXPIRED_LOTS_MAX)
     .map((lot) => ({ lot: lot.number, points: lot.remaining }));
-  return parts.length === 0 ? undefined : takeAway("expire", parts);
-}
-
-/** How an account will go on as time passes; the first step is how it is. */
-export function stepsOf(account: Replayed): readonly Step[] {
-  if (account.steps !== undefined) return account.steps;
-  const changes: { at: bigint; points: bigint }[] = [];
-  for (const { expireTime, remaining } of account.openLots) {
-    if (expireTime !== undefined) changes.push({ at: expireTime, points: -remaining });
-  }
-  for (const { expireTime: at, parts } of account.openHolds) {
-    changes.push({ at, points: 0n });
-    for (const { lot, points } of parts) {
-      const { expireTime } = account.lots.get(lot)!;
-      // What comes back to a lot past its time is gone at once.
-      if (expireTime !== undefined && expireTime <= at) continue;
-      changes.push({ at, points });
-      if (expireTime !== undefined) changes.push({ at: expireTime, points: -points });
-    }
-  }
-  let { balance } = account;
-  const steps: Step[] = [{ from: 0n, balance, booked: undefined }];
-  for (const { at, points } of changes.toSorted((a, b) => order(a.at, b.at))) {
-    balance += points;
-    if (steps.at(-1)!.from === at) steps.pop();
-    steps.push({ from: at, balance, booked: undefined });
-  }
-  return (account.steps = steps);
+  return { ...takeAway("expire", parts), time };
 }
 
 /** Writes the entry: the account is then as it left it. */
-export function append(account: Replayed, draft: Draft): void {
+export function append(account: Replayed, draft: Dated): void {
+  account.time = draft.time;
   draft.change(account);
   account.sequence += 1n;
   account.kinds.set(account.sequence, draft.kind);
-  account.steps = undefined;
 }
 
 /** Gives all of a hold back. */
@@ -194,16 +180,29 @@ export function moveLot(
   frozen: bigint,
 ): void {
   const lot = account.lots.get(number)!;
+  const wasSpendable = lot.remaining > 0n;
   lot.remaining += remaining;
   lot.frozen += frozen;
   if (lot.remaining > 0n || lot.frozen > 0n) account.openLots.add(lot);
   else account.openLots.delete(lot);
+  const isSpendable = lot.remaining > 0n;
+  if (isSpendable && !wasSpendable) enterLot(account, lot);
+  if (!isSpendable && wasSpendable) remove(account.spendable, lot, compareBurning);
 }
 
 /** A new lot. */
 export function addLot(account: Replayed, lot: ReplayedLot): void {
   account.lots.set(lot.number, lot);
   account.openLots.add(lot);
+  enterLot(account, lot);
+}
+
+/** A new hold. */
+export function addHold(account: Replayed, hold: ReplayedHold): void {
+  const { number, expireTime: at } = hold;
+  account.holds.set(number, hold);
+  account.openHolds.add(hold);
+  insert(account.agenda, { at, what: "hold", number }, compareAppointments);
 }
 
 /** Closes a hold, and gives it. */
@@ -224,19 +223,13 @@ export function draftOf(kind: Draft["kind"], parts: readonly Part[]): Omit<Draft
   return { kind, parts, points: totalOf(parts), ...nothing, usage: undefined };
 }
 
-/** The lots with points that can be spent, in the order in which they are. */
-export function burnOrder({ openLots }: Replayed): ReplayedLot[] {
-  return inBurnOrder([...openLots].filter(({ remaining }) => remaining > 0n));
-}
-
 /** Lots in the order in which they burn: never is the last time of all. */
-export function inBurnOrder(lots: readonly ReplayedLot[]): ReplayedLot[] {
+export function compareBurning(a: ReplayedLot, b: ReplayedLot): number {
   const never = LAST_INSTANT + 1n;
-  return lots.toSorted(
-    (a, b) =>
-      a.priority - b.priority ||
-      order(a.expireTime ?? never, b.expireTime ?? never) ||
-      order(a.number, b.number),
+  return (
+    a.priority - b.priority ||
+    order(a.expireTime ?? never, b.expireTime ?? never) ||
+    order(a.number, b.number)
   );
 }
 
@@ -254,24 +247,24 @@ function order(a: bigint, b: bigint): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-/**
- * A copy of what booking changes, on top of the rest: open lots and holds. A lot that points of a
- * hold come back to is open as well.
- */
-function copyToBook(account: Replayed): Replayed {
-  const lots = new Map([...account.openLots].map((lot) => [lot.number, { ...lot }]));
-  const holds = new Map([...account.openHolds].map((hold) => [hold.number, { ...hold }]));
-  return {
-    ...account,
-    lots: onTopOf(account.lots, lots),
-    holds: onTopOf(account.holds, holds),
-    kinds: onTopOf(account.kinds, new Map<bigint, string>()),
-    openLots: new Set(lots.values()),
-    openHolds: new Set(holds.values()),
-    steps: undefined,
-  };
+function enterLot({ spendable, agenda, time }: Replayed, lot: ReplayedLot): void {
+  insert(spendable, lot, compareBurning);
+  const { number, expireTime } = lot;
+  if (expireTime === undefined) return;
+  // What comes back to a lot past its time expires at once.
+  const at = expireTime > time ? expireTime : time;
+  insert(agenda, { at, what: "lot", number }, compareAppointments);
 }
 
-function onTopOf<T extends object | string>(below: Table<T>, top: Map<bigint, T>): Table<T> {
-  return { get: (key) => top.get(key) ?? below.get(key), set: (key, value) => top.set(key, value) };
+function nextAppointment({ agenda, lots, holds }: Replayed): Appointment | undefined {
+  const isOn = ({ what, number }: Appointment) =>
+    what === "hold" ? holds.get(number)!.status === "open" : lots.get(number)!.remaining > 0n;
+  while (agenda.length > 0 && !isOn(agenda[0]!)) agenda.shift();
+  return agenda[0];
+}
+
+/** At one instant holds end before lots do, each by their numbers. */
+function compareAppointments(a: Appointment, b: Appointment): number {
+  if (a.at !== b.at) return order(a.at, b.at);
+  return a.what === b.what ? order(a.number, b.number) : a.what === "hold" ? -1 : 1;
 }

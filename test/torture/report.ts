@@ -1,8 +1,9 @@
+import type { FallenDue, Longest } from "./fall-due.ts";
 import type { Report } from "./run.ts";
 
 /** Tells people how a run went. */
 export function printReport(report: Report): void {
-  const { seed, seconds, tally, faults, recoveries, checked, audited } = report;
+  const { seed, seconds, tally, faults, recoveries, fallen, checked, audited } = report;
   const sum = (isCounted: (name: string) => boolean) =>
     [...tally].reduce((total, [name, count]) => total + (isCounted(name) ? count : 0), 0);
   const acknowledged = sum((name) => name.startsWith("applied"));
@@ -25,6 +26,7 @@ export function printReport(report: Report): void {
       .toSorted(([a], [b]) => (a < b ? -1 : 1))
       .map(([kind, count]): [string, number] => [`  ${kind}`, count]),
     ...(recoveries === undefined ? [] : recoveryLines(recoveries)),
+    ...(fallen === undefined ? [] : fallenLines(fallen)),
     ["Lost", lost],
     ["Doubled", doubled],
     ["Otherwise wrong", mismatch],
@@ -38,6 +40,16 @@ export function printReport(report: Report): void {
   console.log("\nWhat is wrong:");
   for (const { kind, what } of checked.findings) console.log(`- ${kind}: ${what}`);
   for (const account of checked.shown) console.log(`\n${account}`);
+}
+
+function fallenLines({ most, during, before }: FallenDue): [string, string][] {
+  const line = ({ moments, ms }: Longest) =>
+    moments === 0 ? "never with nothing broken" : `${Math.round(ms)} ms, in ${moments} moments`;
+  return [
+    ["Most lots and holds to fall due at once", most.toLocaleString("en")],
+    ["  longest wait of all others then", line(during)],
+    ["  and before that", line(before)],
+  ];
 }
 
 function recoveryLines(recoveries: NonNullable<Report["recoveries"]>): [string, string][] {

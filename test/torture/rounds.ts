@@ -1,6 +1,7 @@
 import { performance } from "node:perf_hooks";
 import type { Clock } from "./clock.ts";
-import type { Outcome } from "./history.ts";
+import { floodOf } from "./flood.ts";
+import type { Caller, Outcome } from "./history.ts";
 import { type Account, newAccount, nextAsked } from "./operations.ts";
 import type { Random } from "../support/random.ts";
 
@@ -10,6 +11,8 @@ export type Round = {
   readonly accounts: readonly Account[];
   /** What is to be asked again, and from which moment on. */
   readonly again: { readonly item: Item; readonly from: number }[];
+  /** What is to be asked of one account, beside all else. */
+  readonly flood: Item[];
   /** How many calls and tries are under way. */
   underWay: number;
 };
@@ -24,10 +27,14 @@ export type Item = {
 export type RoundOptions = {
   /** Of all user ids: the accounts of a run are its own. */
   readonly prefix: string;
+  /** Who asks. */
+  readonly caller: Caller;
   readonly accountsPerRound: number;
   /** Of them, how many get a large part of all operations. */
   readonly hotAccounts: number;
   readonly roundMs: number;
+  /** How many lots a flood has at the most. */
+  readonly floodLots: number;
   /** Whether no round may end yet, since others still wait to be checked: then nothing is begun. */
   readonly isBehind: () => boolean;
   /** Called with a round that is over: nothing of it is under way, or will be asked again. */
@@ -42,6 +49,8 @@ export type Rounds = {
   done(item: Item, outcome: Outcome): void;
   /** An account of the round that goes on; undefined once no more is begun. */
   someAccount(): { round: Round; account: Account } | undefined;
+  /** Gives one account much to do, which all falls due soon; undefined once no more is begun. */
+  flood(): FloodUnderWay | undefined;
   /** Begins nothing more. */
   stop(): void;
   /** Begins nothing more, and hands nothing over either. */
@@ -50,7 +59,19 @@ export type Rounds = {
   isOver(): boolean;
 };
 
+/** The account that has so much to do, and when it falls due: microseconds since 1970. */
+export type FloodUnderWay = {
+  readonly userId: string;
+  readonly instants: readonly bigint[];
+  /** How many lots and holds it got by now. */
+  made(): number;
+  /** Lets the round end. */
+  end(): void;
+};
+
 const HOT_SHARE = 0.15;
+/** Of what is asked, while there is a flood. */
+const FLOOD_SHARE = 0.6;
 const AGAIN_AFTER_MS = 150;
 const TRIES_MAX = 60;
 
@@ -62,16 +83,18 @@ const TRIES_MAX = 60;
  */
 export function startRounds(random: Random, clock: Clock, options: RoundOptions): Rounds {
   const ending: Round[] = [];
+  const started = performance.now();
   let begun = 0;
+  let done = 0;
   let stopped = false;
   let current = newRound(0);
   let since = performance.now();
 
   function newRound(number: number): Round {
     const accounts = Array.from({ length: options.accountsPerRound }, (_, index) =>
-      newAccount(`${options.prefix}-${number}-${index}`),
+      newAccount(`${options.prefix}-${number}-${index}`, options.caller),
     );
-    return { number, accounts, again: [], underWay: 0 };
+    return { number, accounts, again: [], flood: [], underWay: 0 };
   }
 
   function isRoundOver(): boolean {
@@ -84,7 +107,7 @@ export function startRounds(random: Random, clock: Clock, options: RoundOptions)
       current = newRound(current.number + 1);
       since = performance.now();
     }
-    for (const round of ending.filter(({ again, underWay }) => again.length + underWay === 0)) {
+    for (const round of ending.filter(isDone)) {
       ending.splice(ending.indexOf(round), 1);
       options.onRound(round);
     }
@@ -96,18 +119,42 @@ export function startRounds(random: Random, clock: Clock, options: RoundOptions)
     return { round: current, account: accounts[random.whole(0, last - 1)]! };
   }
 
+  function nextTag(): string {
+    return `op-${(begun += 1)}`;
+  }
+
   function newItem(): Item {
     const { round, account } = someAccount();
-    begun += 1;
-    return { round, account, asked: nextAsked(random, account, `op-${begun}`, clock.now()) };
+    return { round, account, asked: nextAsked(random, account, nextTag(), clock.now()) };
   }
 
   return {
     someAccount: () => (stopped ? undefined : someAccount()),
+    flood() {
+      if (stopped) return undefined;
+      const { round, account } = someAccount();
+      const flood = floodOf(random, account, {
+        nextTag,
+        mostLots: options.floodLots,
+        perSecond: Math.max(1, (FLOOD_SHARE * 1000 * done) / (performance.now() - started)),
+        now: clock.now(),
+      });
+      round.flood.push(...flood.asked.map((asked) => ({ round, account, asked })));
+      round.underWay += 1;
+      const end = () => {
+        round.underWay -= 1;
+        turn();
+      };
+      const made = () => flood.asked.filter(isApplied).length;
+      return { userId: account.history.userId, instants: flood.instants, made, end };
+    },
     take(count) {
       turn();
       const now = performance.now();
       const items: Item[] = [];
+      for (const { flood } of [...ending, current]) {
+        items.push(...flood.splice(0, Math.floor(count * FLOOD_SHARE) - items.length));
+      }
       for (const { again } of [...ending, current]) {
         while (items.length < count && (again[0]?.from ?? Infinity) <= now) {
           items.push(again.shift()!.item);
@@ -120,6 +167,7 @@ export function startRounds(random: Random, clock: Clock, options: RoundOptions)
     },
     done(item, outcome) {
       item.round.underWay -= 1;
+      done += 1;
       if (isToBeAskedAgain(random, item, outcome)) {
         item.round.again.push({ item, from: performance.now() + AGAIN_AFTER_MS });
       }
@@ -134,9 +182,18 @@ export function startRounds(random: Random, clock: Clock, options: RoundOptions)
       stopped = true;
       ending.length = 0;
       current.again.length = 0;
+      current.flood.length = 0;
     },
     isOver: () => stopped && ending.length === 0,
   };
+}
+
+function isApplied({ attempts }: Item["asked"]): boolean {
+  return attempts.some(({ outcome }) => outcome?.kind === "applied");
+}
+
+function isDone({ again, flood, underWay }: Round): boolean {
+  return again.length + flood.length + underWay === 0;
 }
 
 function isToBeAskedAgain(random: Random, { asked }: Item, outcome: Outcome): boolean {

@@ -4,6 +4,7 @@ import type { Checked } from "./checker.ts";
 import { clockOf } from "./clock.ts";
 import { expectNoDeadlocks } from "./deadlocks.ts";
 import { startDeployment, type Storage } from "./deployment.ts";
+import type { FallenDue } from "./fall-due.ts";
 import { type Recoveries, startFaults, type Weights } from "./faults.ts";
 import type { Callers } from "./load.ts";
 import { randomOf } from "../support/random.ts";
@@ -27,6 +28,8 @@ export type RunOptions = Callers & {
   readonly roundMs: number;
   /** How long after a round it is checked. */
   readonly settleMs: number;
+  /** How many lots of one account fall due at once, at the most. */
+  readonly floodLots: number;
   /** The longest pause between two faults. */
   readonly faultPauseMs: number;
   /** Ends the load before its time; what was asked is checked all the same. */
@@ -51,6 +54,7 @@ export type Report = {
   readonly faults: ReadonlyMap<string, number>;
   /** Undefined without faults. */
   readonly recoveries: Recoveries | undefined;
+  readonly fallen: FallenDue | undefined;
   readonly checked: Checked;
   /** How many entries the audit saw; undefined without one. */
   readonly audited: number | undefined;
@@ -65,7 +69,7 @@ export async function run(options: RunOptions): Promise<Report> {
   const answers = answerWaiters();
   if (options.urls.length > 0) {
     const { caller, token } = options;
-    const targets = options.urls.map((url) => targetAt(url, token));
+    const targets = options.urls.map((url) => targetAt(url, token === undefined ? undefined : () => token));
     return underLoad({ options, random, clock, answers, targets, caller });
   }
   const { onFault = () => {}, faults, faultPauseMs, storage } = options;
@@ -81,10 +85,11 @@ export async function run(options: RunOptions): Promise<Report> {
       answers,
       targets: deployment.targets,
       caller: deployment.caller,
-      breakThings: () =>
+      ...("a caller is withdrawn" in faults ? { guest: deployment.guest } : {}),
+      breakThings: (load) =>
         Object.keys(faults).length === 0
           ? undefined
-          : startFaults(world, faults, FAULT_ROWS, faultPauseMs),
+          : startFaults({ ...world, ...load }, faults, FAULT_ROWS, faultPauseMs),
       async audit() {
         const url = deployment.postgres.url();
         await expectNoDeadlocks(url);

@@ -27,14 +27,16 @@ const TRIES_MAX = 50;
 /**
  * Starts a server and aims clients at it.
  *
+ * @param targets who is told at which address it is
  * @param logFile where its standard error goes
  */
 export async function startServer(
   environment: Readonly<Record<string, string>>,
-  target: Target,
+  targets: readonly Target[],
   logFile: string,
 ): Promise<Server> {
   let child: ChildProcess | undefined;
+  const aim = (url: string | undefined) => targets.forEach((target) => target.aim(url));
   const log = createWriteStream(logFile, { flags: "a" });
 
   /** As a supervisor does: until it listens, however often it gives up because of its database. */
@@ -51,7 +53,7 @@ export async function startServer(
       child = next;
       const port = await listeningPort(next);
       if (port !== undefined) {
-        target.aim(`http://127.0.0.1:${port}`);
+        aim(`http://127.0.0.1:${port}`);
         return;
       }
       await sleep(RETRY_MS);
@@ -68,7 +70,7 @@ export async function startServer(
 
   async function again(name: NodeJS.Signals): Promise<Restart> {
     const killed = performance.now();
-    target.aim(undefined);
+    aim(undefined);
     await end(name);
     await start();
     return { killed, listened: performance.now() };
@@ -80,7 +82,7 @@ export async function startServer(
     kill: () => again("SIGKILL"),
     restart: () => again("SIGTERM"),
     async stop() {
-      target.aim(undefined);
+      aim(undefined);
       await end("SIGTERM");
       log.end();
     },

@@ -5,12 +5,14 @@ type Settings = Pick<
   | "accountsPerRound"
   | "roundMs"
   | "settleMs"
+  | "floodLots"
   | "faultPauseMs"
   | "endsWhenWrong"
   | "keepsData"
   | "batchers"
   | "streamers"
   | "loners"
+  | "holders"
 >;
 
 /** Of a run of minutes. */
@@ -18,12 +20,15 @@ export const LONG: Settings = {
   accountsPerRound: 500,
   roundMs: 10_000,
   settleMs: 5_000,
+  // More than an account may have.
+  floodLots: 4_300,
   faultPauseMs: 4_000,
   endsWhenWrong: false,
   keepsData: true,
   batchers: 6,
   streamers: 3,
   loners: 6,
+  holders: 0,
 };
 
 /** Of a run of seconds: it checks soon, and has faults close to each other. */
@@ -32,6 +37,7 @@ export const SLICE: Settings = {
   accountsPerRound: 120,
   roundMs: 2_500,
   settleMs: 500,
+  floodLots: 600,
   faultPauseMs: 700,
   endsWhenWrong: true,
   keepsData: false,

@@ -21,9 +21,9 @@ const CONNECTIONS = 4;
 /**
  * A target that is aimed at a server's address.
  *
- * @param token what callers show to be let in; undefined: nothing
+ * @param token gives what callers show to be let in; undefined: nothing
  */
-export function targetAt(baseUrl: string | undefined, token: string | undefined): Target {
+export function targetAt(baseUrl: string | undefined, token?: () => string): Target {
   let clients: Points[] = [];
   let sessions: Http2SessionManager[] = [];
   let turn = 0;
@@ -52,9 +52,9 @@ export function targetAt(baseUrl: string | undefined, token: string | undefined)
   };
 }
 
-function showing(token: string): Interceptor {
+function showing(token: () => string): Interceptor {
   return (next) => (request) => {
-    request.header.set("authorization", `Bearer ${token}`);
+    request.header.set("authorization", `Bearer ${token()}`);
     return next(request);
   };
 }

@@ -3,13 +3,15 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { AnswerWaiters } from "./answer-waiters.ts";
 import { type Checked, type Checker, startChecker } from "./checker.ts";
 import type { Clock } from "./clock.ts";
-import type { Faults } from "./faults.ts";
+import type { Breakables, Faults } from "./faults.ts";
+import type { Guest } from "./guest.ts";
 import { type Load, startLoad } from "./load.ts";
 import { pricesOf } from "./pricing.ts";
 import type { Random } from "../support/random.ts";
 import { startRounds } from "./rounds.ts";
 import type { Report, RunOptions } from "./run.ts";
 import type { Target } from "./targets.ts";
+import { waitsOfCalls } from "./waits.ts";
 
 /** What is put under load, and how. */
 type World = {
@@ -19,63 +21,79 @@ type World = {
   readonly targets: readonly Target[];
   /** The name by which they know us. */
   readonly caller: string;
+  /** Who also has a load of their own, if there is one. */
+  readonly guest?: Guest;
   readonly answers: AnswerWaiters;
   /** Called once the load is on. */
-  readonly breakThings?: () => Faults | undefined;
+  readonly breakThings?: (load: OfLoad) => Faults | undefined;
   /** Called when all else is checked; how many entries it saw, if it is one. */
   readonly audit?: () => Promise<number | undefined>;
 };
 
+type OfLoad = Pick<Breakables, "flood" | "pauseBatches" | "waits" | "onWrong">;
+
 const HOT_ACCOUNTS = 2;
 const BACKLOG_MAX = 3;
+/** Who is withdrawn now and then does little beside the others. */
+const OF_GUEST = { accountsPerRound: 20, batchers: 1, streamers: 1, loners: 1, holders: 2 };
 const PROGRESS_MS = 10_000;
 const POLL_MS = 100;
 
 /** Asks for so long, checks all that came of it, and ends the connections. */
 export async function underLoad(world: World): Promise<Report> {
-  const { options, random, clock, targets, caller, answers } = world;
+  const { options, random, clock, targets, caller, guest, answers } = world;
   const { seed } = options;
   const client = () => {
     const up = targets.filter((target) => target.isUp());
     return random.pick(up.length === 0 ? targets : up).client();
   };
   const prices = pricesOf(await client().listPrices({}));
-  const checker = startChecker(client, { clock, prices, caller }, options.settleMs);
+  const checker = startChecker(client, { clock, prices }, options.settleMs);
   const { checked } = checker;
-  const rounds = startRounds(random, clock, {
-    ...options,
-    prefix: `torture-${seed}-${Date.now().toString(36)}`,
+  const onWrong = (what: string) => checker.note({ kind: "mismatch", what });
+  const prefix = `torture-${seed}-${Date.now().toString(36)}`;
+  const backlogMax = guest === undefined ? BACKLOG_MAX : 2 * BACKLOG_MAX;
+  const onRounds = {
     hotAccounts: HOT_ACCOUNTS,
-    isBehind: () => checker.backlog() >= BACKLOG_MAX,
+    isBehind: () => checker.backlog() >= backlogMax,
     onRound: checker.add,
-  });
-  const load = startLoad({
-    ...options,
-    random,
-    targets,
-    rounds,
-    impatient: true,
-    onWrong: (what) => checker.note({ kind: "mismatch", what }),
-    onAnswer: answers.tell,
-  });
-  const faults = world.breakThings?.();
+  };
+  const tally = new Map<string, number>();
+  const waits = waitsOfCalls();
+  const onLoad = { random, tally, waits, impatient: true, onWrong, onAnswer: answers.tell };
+
+  const own = { name: caller, outs: [] };
+  const rounds = startRounds(random, clock, { ...options, ...onRounds, prefix, caller: own });
+  const load = startLoad({ ...options, ...onLoad, targets, rounds, streams: undefined });
+  const loads = [load];
+  if (guest !== undefined) {
+    const its = { ...options, ...OF_GUEST, ...onRounds, ...onLoad, ...guest };
+    const guestRounds = startRounds(random, clock, {
+      ...its,
+      prefix: `${prefix}-guest`,
+      caller: guest,
+    });
+    loads.push(startLoad({ ...its, rounds: guestRounds }));
+  }
+  const { flood } = rounds;
+  const { pauseBatches } = load;
+  const faults = world.breakThings?.({ flood, pauseBatches, waits, onWrong });
   const since = performance.now();
   const progress = setInterval(() => {
-    options.log(progressOf((performance.now() - since) / 1000, load.tally, checked));
+    options.log(progressOf((performance.now() - since) / 1000, tally, checked));
   }, PROGRESS_MS);
-  await loadAndCheck(world, load, faults, checker);
+  await loadAndCheck(world, loads, faults, checker);
   clearInterval(progress);
   const seconds = (performance.now() - since) / 1000;
   const audited = isGivenUp(options, checked) ? undefined : await audit(world, checker);
-  const { tally } = load;
-  const { counts = new Map<string, number>(), recoveries } = faults ?? {};
-  return { seed, seconds, tally, faults: counts, recoveries, checked, audited };
+  const { counts = new Map<string, number>(), recoveries, fallen } = faults ?? {};
+  return { seed, seconds, tally, faults: counts, recoveries, fallen, checked, audited };
 }
 
 /** Until the time is over and all is checked, or, where that is wished, something is wrong. */
 async function loadAndCheck(
-  { options, targets }: World,
-  load: Load,
+  { options, targets, guest }: World,
+  loads: readonly Load[],
   faults: Faults | undefined,
   checker: Checker,
 ): Promise<void> {
@@ -84,13 +102,13 @@ async function loadAndCheck(
   const isOver = () => performance.now() > end || options.signal?.aborted === true;
   while (!isOver() && !givesUp()) await sleep(POLL_MS);
   await faults?.finish();
-  if (!givesUp()) await load.finish();
+  if (!givesUp()) await Promise.all(loads.map((load) => load.finish()));
   const whole = checker.finish().then(() => true);
   for (let isWhole = false; !isWhole && !givesUp();) {
     isWhole = await Promise.race([whole, sleep(POLL_MS, false)]);
   }
-  for (const target of targets) target.close();
-  if (givesUp()) await load.giveUp();
+  for (const target of [...targets, ...(guest?.targets ?? [])]) target.close();
+  if (givesUp()) await Promise.all(loads.map((load) => load.giveUp()));
 }
 
 function isGivenUp({ endsWhenWrong }: RunOptions, { findings }: Checked): boolean {

@@ -1,11 +1,13 @@
 //! A client of Points: its stubs, its token and its retries.
 
+use std::error::Error;
 use std::time::Duration;
 
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::interceptor::{InterceptedService, Interceptor};
 use tonic::transport::{Channel, Endpoint};
-use tonic::{Code, Request, Status};
+use tonic::{Code, Request, Status, TimeoutExpired};
+use tonic_types::StatusExt;
 
 pub mod pb {
     tonic::include_proto!("points.v1");
@@ -15,13 +17,16 @@ pub type Points =
     pb::points_service_client::PointsServiceClient<InterceptedService<Channel, Bearer>>;
 
 /// Connects at the first call. A token, if there is one, goes with every call.
-pub fn dial(address: &str, token: Option<String>) -> Result<Points, Box<dyn std::error::Error>> {
+pub fn dial(address: &str, token: Option<String>) -> Result<Points, Box<dyn Error>> {
     // With TLS: https, and tonic's feature "tls-ring".
     let channel = Endpoint::from_shared(format!("http://{address}"))?.connect_lazy();
     let header = token
         .map(|token| format!("Bearer {token}").parse())
         .transpose()?;
-    Ok(Points::new(InterceptedService::new(channel, Bearer(header))))
+    Ok(Points::new(InterceptedService::new(
+        channel,
+        Bearer(header),
+    )))
 }
 
 #[derive(Clone)]
@@ -45,18 +50,56 @@ pub fn within<T>(timeout: Duration, message: T) -> Request<T> {
     request
 }
 
-/// Repeats a call that finds no server, since tonic reads no service config: the figures are those
-/// of `service_config.json`. A mutation needs a `request_id`, or a repeat may apply twice.
-pub async fn retried<T>(call: impl AsyncFn() -> Result<T, Status>) -> Result<T, Status> {
+/// A server that asks for a longer wait is asked no more.
+const ASKED_WAIT_MAX: Duration = Duration::from_secs(30);
+
+/// Makes a call, and repeats it where it finds no server, or one that cannot answer now: tonic reads
+/// no service config, so the figures are those of `service_config.json`. Each attempt has its own
+/// deadline. A mutation needs a `request_id`, or a repeat may apply twice.
+pub async fn retried<M: Clone, T>(
+    timeout: Duration,
+    message: M,
+    call: impl AsyncFn(Request<M>) -> Result<T, Status>,
+) -> Result<T, Status> {
     let mut backoff = Duration::from_millis(100);
-    for _ in 1..5 {
-        match call().await {
-            Err(status) if status.code() == Code::Unavailable => {
-                tokio::time::sleep(backoff.mul_f64(rand::random())).await;
+    let mut attempt = 0;
+    loop {
+        let mut request = within(timeout, message.clone());
+        if attempt > 0 {
+            // With it the server says UNKNOWN of what an earlier attempt may have applied.
+            request
+                .metadata_mut()
+                .insert("grpc-previous-rpc-attempts", attempt.into());
+        }
+        match call(request).await {
+            Err(status)
+                if attempt < 4
+                    && is_transient(&status)
+                    && asked_wait(&status) <= ASKED_WAIT_MAX =>
+            {
+                tokio::time::sleep(asked_wait(&status) + backoff.mul_f64(rand::random())).await;
                 backoff = (backoff * 2).min(Duration::from_secs(2));
             }
             answer => return answer,
         }
+        attempt += 1;
     }
-    call().await
+}
+
+/// Whether the same request may be answered soon.
+fn is_transient(status: &Status) -> bool {
+    // What tonic makes of a connection that broke is UNKNOWN or INTERNAL; a server's own errors
+    // have no source.
+    let mut causes = std::iter::successors(status.source(), |&error| error.source()).peekable();
+    if causes.peek().is_some() {
+        return !causes.any(|error| error.is::<TimeoutExpired>());
+    }
+    // Of a call that would be refused again the server says that it is not to be repeated.
+    let is_forbidden = status.metadata().contains_key("grpc-retry-pushback-ms");
+    matches!(status.code(), Code::Unavailable | Code::ResourceExhausted) && !is_forbidden
+}
+
+fn asked_wait(status: &Status) -> Duration {
+    let info = status.get_details_retry_info();
+    info.and_then(|info| info.retry_delay).unwrap_or_default()
 }

@@ -31,11 +31,8 @@ async fn recharge(points: &Points, user_id: &str) -> Outcome {
     let request = pb::GetOrCreateRequest {
         user_id: user_id.into(),
     };
-    let made = retried(async || {
-        points
-            .clone()
-            .get_or_create(within(TIMEOUT, request.clone()))
-            .await
+    let made = retried(TIMEOUT, request, async |request| {
+        points.clone().get_or_create(request).await
     })
     .await?
     .into_inner();
@@ -57,11 +54,8 @@ async fn recharge(points: &Points, user_id: &str) -> Outcome {
         )),
         ..Default::default()
     };
-    let answer = retried(async || {
-        points
-            .clone()
-            .recharge(within(TIMEOUT, request.clone()))
-            .await
+    let answer = retried(TIMEOUT, request, async |request| {
+        points.clone().recharge(request).await
     })
     .await?
     .into_inner();
@@ -85,11 +79,8 @@ async fn consume_twice(points: &Points, user_id: &str) -> Outcome {
             cost: Some(pb::consume_request::Cost::Points(30)),
             metadata: HashMap::from([("for".into(), "script".into())]),
         };
-        let answer = retried(async || {
-            points
-                .clone()
-                .consume(within(TIMEOUT, request.clone()))
-                .await
+        let answer = retried(TIMEOUT, request, async |request| {
+            points.clone().consume(request).await
         })
         .await?
         .into_inner();
@@ -112,11 +103,8 @@ async fn be_refused(points: &Points, user_id: &str) -> Outcome {
         cost: Some(pb::consume_request::Cost::Points(1_000)),
         ..Default::default()
     };
-    let call = retried(async || {
-        points
-            .clone()
-            .consume(within(TIMEOUT, request.clone()))
-            .await
+    let call = retried(TIMEOUT, request, async |request| {
+        points.clone().consume(request).await
     });
     let Err(status) = call.await else {
         return Err("points were spent that are not there".into());
@@ -139,11 +127,8 @@ async fn freeze_and_settle(points: &Points, user_id: &str) -> Outcome {
         cost: Some(pb::freeze_request::Cost::Points(50)),
         ..Default::default()
     };
-    let frozen = retried(async || {
-        points
-            .clone()
-            .freeze(within(TIMEOUT, request.clone()))
-            .await
+    let frozen = retried(TIMEOUT, request, async |request| {
+        points.clone().freeze(request).await
     })
     .await?
     .into_inner();
@@ -161,11 +146,8 @@ async fn freeze_and_settle(points: &Points, user_id: &str) -> Outcome {
         cost: Some(pb::settle_request::Cost::Points(45)),
         ..Default::default()
     };
-    let settled = retried(async || {
-        points
-            .clone()
-            .settle(within(TIMEOUT, request.clone()))
-            .await
+    let settled = retried(TIMEOUT, request, async |request| {
+        points.clone().settle(request).await
     })
     .await?
     .into_inner();
@@ -184,11 +166,8 @@ async fn read_statement(points: &Points, user_id: &str) -> Outcome {
         page_size: 3,
         ..Default::default()
     };
-    let page = retried(async || {
-        points
-            .clone()
-            .list_entries(within(TIMEOUT, request.clone()))
-            .await
+    let page = retried(TIMEOUT, request, async |request| {
+        points.clone().list_entries(request).await
     })
     .await?
     .into_inner();

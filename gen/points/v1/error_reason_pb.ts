@@ -20,6 +20,11 @@ export const file_points_v1_error_reason: GenFile = /*@__PURE__*/
  * always has "outcome": "NOT_APPLIED" (nothing was changed, now or later) or "UNKNOWN" (the call
  * may have been applied: repeat it with the same request_id to find out).
  *
+ * It has "repeats_checked": "true" if the server looked for an earlier answer to the request_id
+ * before it refused. Without it NOT_APPLIED is said of this attempt alone, and an earlier one with
+ * the same request_id that came to UNKNOWN may have been applied. To a call that says in
+ * grpc-previous-rpc-attempts that there were some, the outcome is UNKNOWN then.
+ *
  * @generated from enum points.v1.ErrorReason
  */
 export const ErrorReason = {
@@ -242,6 +247,11 @@ export const ErrorReason = {
  * of this enum without its prefix, such as "INSUFFICIENT_POINTS") and metadata. The metadata
  * always has "outcome": "NOT_APPLIED" (nothing was changed, now or later) or "UNKNOWN" (the call
  * may have been applied: repeat it with the same request_id to find out).
+ *
+ * It has "repeats_checked": "true" if the server looked for an earlier answer to the request_id
+ * before it refused. Without it NOT_APPLIED is said of this attempt alone, and an earlier one with
+ * the same request_id that came to UNKNOWN may have been applied. To a call that says in
+ * grpc-previous-rpc-attempts that there were some, the outcome is UNKNOWN then.
  *
  * @generated from enum points.v1.ErrorReason
  */

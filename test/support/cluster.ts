@@ -1,0 +1,135 @@
+import { execFile, spawnSync } from "node:child_process";
+import { chown, cp, mkdtemp, rm, stat, writeFile } from "node:fs/promises";
+import { type AddressInfo, createServer } from "node:net";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import pg from "pg";
+import { startEmbedded } from "../../src/embedded.ts";
+import { withDatabase } from "./postgres.ts";
+import { until } from "./processes.ts";
+
+/** A PostgreSQL of a test's own, which takes TCP too. */
+export type Cluster = {
+  /** Of its TCP port, on 127.0.0.1 and, where there is IPv6, ::1; of its socket too. */
+  readonly port: number;
+  readonly socketFolder: string;
+  /** Its data. */
+  readonly folder: string;
+  /** Of the database `postgres`, as the superuser points, over the socket. */
+  readonly url: string;
+  /** Any SQL as that user, in `postgres` or another database; its rows as `pg` gives them. */
+  query(sql: string, database?: string): Promise<Record<string, unknown>[]>;
+  /** Writes files to its data, as its own user, and has it read its configuration again. */
+  configure(files: Readonly<Record<string, string>>, sql?: readonly string[]): Promise<void>;
+  stop(): Promise<void>;
+};
+
+type Settings = Readonly<Record<string, string>>;
+
+/** Starts the PostgreSQL that npm brought, in a folder that may have its data already. */
+export async function startCluster(folder: string, settings: Settings = {}): Promise<Cluster> {
+  const port = await freePort();
+  const all = { ...(await listening(port)), ...settings };
+  const { socketFolder, url, stop } = await startEmbedded(folder, all);
+  return clusterOf({ port, socketFolder, url, folder: join(folder, "postgres"), stop });
+}
+
+/** Copies the data of one that has stopped: the copy starts as a standby. */
+export async function copyAsStandby(from: string, to: string): Promise<void> {
+  await cp(join(from, "postgres"), join(to, "postgres"), { recursive: true });
+  const { uid, gid } = await stat(join(from, "postgres"));
+  spawnSync("chown", ["-R", `${uid}:${gid}`, join(to, "postgres")]);
+  await writeFile(join(to, "postgres", "standby.signal"), "");
+}
+
+/** Where Debian has the programs of its PostgreSQL 15. */
+const DEBIANS = "/usr/lib/postgresql/15/bin";
+export const hasDebians = spawnSync(join(DEBIANS, "postgres"), ["--version"]).status === 0;
+
+/** Starts Debian's PostgreSQL 15, with nothing in it. */
+export async function startDebians(): Promise<Cluster> {
+  const port = await freePort();
+  const socketFolder = await mkdtemp("/tmp/points-debian-");
+  const isRoot = process.getuid?.() === 0;
+  const idOf = (flag: string) => Number(spawnSync("id", [flag, "postgres"]).stdout.toString());
+  const user = isRoot ? { uid: idOf("-u"), gid: idOf("-g") } : {};
+  if (isRoot) await chown(socketFolder, idOf("-u"), idOf("-g"));
+  const folder = join(socketFolder, "data");
+  const run = (program: string, ...args: string[]) =>
+    promisify(execFile)(join(DEBIANS, program), ["-D", folder, ...args], {
+      cwd: socketFolder,
+      ...user,
+    });
+  await run("initdb", "-U", "points", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync");
+  const settings = {
+    ...(await listening(port)),
+    unix_socket_directories: socketFolder,
+    fsync: "off",
+  };
+  const options = Object.entries(settings).map(([name, value]) => `-c ${name}=${value}`);
+  await run("pg_ctl", "start", "-w", "-s", "-l", `${folder}/log`, "-o", options.join(" "));
+  const url = `postgresql://points@${encodeURIComponent(socketFolder)}:${port}/postgres`;
+  const stop = async () => {
+    await run("pg_ctl", "stop", "-m", "fast", "-w", "-s");
+    await rm(socketFolder, { recursive: true });
+  };
+  return clusterOf({ port, socketFolder, url, folder, stop });
+}
+
+/** A port that nobody listens on, as a rule for some seconds at least. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((listens) => server.listen(0, "127.0.0.1", listens));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((closed) => server.close(closed));
+  return port;
+}
+
+/** Whether this machine has IPv6. */
+export async function hasIpv6(): Promise<boolean> {
+  const server = createServer();
+  const can = await new Promise<boolean>((done) => {
+    server.once("error", () => done(false));
+    server.listen(0, "::1", () => done(true));
+  });
+  if (can) await new Promise((closed) => server.close(closed));
+  return can;
+}
+
+async function listening(port: number): Promise<Settings> {
+  const addresses = (await hasIpv6()) ? "127.0.0.1,::1" : "127.0.0.1";
+  return { listen_addresses: addresses, port: String(port), fsync: "off" };
+}
+
+function clusterOf(
+  running: Pick<Cluster, "port" | "socketFolder" | "url" | "folder" | "stop">,
+): Cluster {
+  const url = withDatabase(running.url, "postgres");
+  const query = async (sql: string, database = "postgres") => {
+    const client = new pg.Client({ connectionString: withDatabase(url, database) });
+    await client.connect();
+    try {
+      return (await client.query(sql)).rows as Record<string, unknown>[];
+    } finally {
+      await client.end();
+    }
+  };
+  return {
+    ...running,
+    url,
+    query,
+    async configure(files, sql = []) {
+      const { uid, gid } = await stat(running.folder);
+      for (const [name, text] of Object.entries(files)) {
+        const path = join(running.folder, name);
+        await writeFile(path, text, { mode: 0o600 });
+        await chown(path, uid, gid);
+      }
+      for (const statement of sql) await query(statement);
+      const loaded = async () => (await query("select pg_conf_load_time()::text as at"))[0]!["at"];
+      const before = await loaded();
+      await query("select pg_reload_conf()");
+      await until("it has read its configuration again", async () => (await loaded()) !== before);
+    },
+  };
+}

@@ -1,0 +1,116 @@
+import { expect, test } from "vitest";
+import { lifeWithHold } from "./life.ts";
+
+// Moments are milliseconds; the clock began with the moment 0. Each life begins with 100 points
+// until 60 (entry 1, of 10), 10 points for ever (entry 2, of 12), and 30 of the first held until 40
+// (entry 3, of 14). A call takes 2 ms, and what it applies is of its middle.
+
+test("a journal is right in which what was due is booked late, in its order", async () => {
+  const life = lifeWithHold();
+  life.bookDue(100);
+  life.call(100, { case: "consume", value: points(5n) });
+  expect(life.times()).toEqual([10, 12, 14, 40, 60, 101]);
+  expect(await life.findings()).toEqual([]);
+});
+
+test("what was due has the time at which it was due, not at which it was booked", async () => {
+  const life = lifeWithHold();
+  life.bookDue(50, { time: 50 });
+  expect(await life.findings({ readAt: 55 })).toEqual([expect.stringContaining("entry 4 is\n")]);
+});
+
+test("nothing is booked before it is due", async () => {
+  const life = lifeWithHold();
+  life.bookDue(40);
+  expect(await life.findings({ readAt: 38 })).toEqual([
+    "entry 4 is of 40000, which is not within all calls, from 9000 to 39000",
+  ]);
+});
+
+test("what is due comes before a command", async () => {
+  const life = lifeWithHold();
+  life.call(50, { case: "consume", value: points(1n) });
+  expect(await life.findings()).toEqual(["entry 4: the release of what was due had to come first"]);
+});
+
+test("what is due is booked by the time that the account was asked for", async () => {
+  const life = lifeWithHold();
+  expect(await life.findings({ readAt: 50 })).toEqual([
+    "what was due is not booked after the last entry",
+  ]);
+});
+
+test("a refusal has seen what was due by then", async () => {
+  const life = lifeWithHold();
+  life.refuseTooMuch(50);
+  life.bookDue(50);
+  life.refuseTooMuch(50);
+  expect(await life.findings()).toEqual([
+    expect.stringContaining('op-4 was refused without a reason: INSUFFICIENT_POINTS {"balance":"80"'),
+  ]);
+});
+
+test("who asks for what is due is answered with the last entry of it", async () => {
+  const life = lifeWithHold();
+  life.bookDue(70);
+  life.answerDue(70, 5n);
+  life.answerDue(75, undefined);
+  expect(await life.findings()).toEqual([]);
+});
+
+test("who asks for what is due is not answered with an entry that is not the last", async () => {
+  const life = lifeWithHold();
+  life.bookDue(70);
+  life.answerDue(70, 4n);
+  expect(await life.findings()).toEqual([expect.stringContaining("op-4 was answered as if")]);
+});
+
+test("who asks for what is due is not answered with an entry that was there before", async () => {
+  const life = lifeWithHold();
+  life.bookDue(70);
+  life.call(70, { case: "consume", value: points(1n) });
+  life.answerDue(75, 5n);
+  expect(await life.findings()).toEqual([expect.stringContaining("op-5 was answered as if")]);
+});
+
+test("who asks for what is due is not answered with nothing while something is", async () => {
+  const life = lifeWithHold();
+  life.answerDue(50, undefined);
+  life.bookDue(50);
+  expect(await life.findings()).toEqual([expect.stringContaining("op-4 was answered as if")]);
+});
+
+test("an acknowledged entry of what was due is in the journal", async () => {
+  const life = lifeWithHold();
+  life.bookDue(50);
+  life.answerDue(50, 4n);
+  life.forgetLast();
+  expect(await life.findings({ readAt: 53 })).toContain(
+    "op-4 was acknowledged and is not in the journal",
+  );
+});
+
+test("the time of an account stands still while the clock is behind it, and never goes back", async () => {
+  const life = lifeWithHold();
+  life.setClockBack(5);
+  // By the clock, the call is of 11 to 13.
+  life.call(16, { case: "consume", value: points(1n) }, { time: 14 });
+  expect(await life.findings()).toEqual([]);
+  life.call(18, { case: "consume", value: points(1n) }, { time: 13 });
+  expect(await life.findings()).toContain("entry 5 is older than the one before it");
+});
+
+test("who is out is answered nothing, and nothing of theirs is applied", async () => {
+  const life = lifeWithHold([{ from: 20, upTo: 30 }]);
+  life.call(19, { case: "consume", value: points(1n) });
+  life.call(31, { case: "consume", value: points(1n) });
+  expect(await life.findings()).toEqual([]);
+  life.call(25, { case: "consume", value: points(1n) });
+  const found = await life.findings();
+  expect(found).toContain("op-6 was answered while its caller was out");
+  expect(found).toContain("op-6 was applied while its caller was out");
+});
+
+function points(some: bigint) {
+  return { cost: { case: "points" as const, value: some } };
+}
