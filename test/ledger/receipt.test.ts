@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { GENESIS_HASH } from "../../src/ledger/account.ts";
 import { answer, changesOf, startBatch } from "../../src/ledger/batch.ts";
 import type { Command } from "../../src/ledger/command.ts";
-import { hashReceipt, NO_RECEIPT, type Receipt } from "../../src/ledger/receipt.ts";
+import { hashReceipt, type Receipt } from "../../src/ledger/receipt.ts";
 import type { AccountState } from "../../src/ledger/state.ts";
 import { consume, DUE, expire, expireLot, named, open, recharge } from "../support/commands.ts";
 import { NOW, stateOf } from "../support/statement.ts";

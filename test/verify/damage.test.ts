@@ -21,7 +21,6 @@ type Damage = {
 };
 
 const HASH = "has not the hash of its content and of the entry before";
-const RECEIPT_HASH = "receipt 2 has not the hash of its content and of the receipt before";
 
 describe("verify finds", () => {
   test.each<Damage>([
@@ -170,13 +169,6 @@ describe("verify finds", () => {
       userId: "zoe",
       sequence: 4n,
       finds: "there is this refund row, and no account",
-    },
-    {
-      what: "a receipt without an account",
-      sql: `update points.receipt set user_id = 'zoe' where user_id = 'cleo';
-            delete from points.account where user_id = 'cleo'`,
-      userId: "zoe",
-      finds: "receipt 1 has no account",
     },
     {
       what: "another balance",
@@ -330,119 +322,9 @@ describe("verify finds", () => {
     },
     {
       what: "a receipt with an id that an entry has",
-      sql: receipt(1, "request_id = 'a-3'"),
+      sql: "update points.receipt set request_id = 'a-3' where user_id = 'ada' and number = 1",
       sequence: 3n,
       finds: "has request id a-3, which was used before",
-    },
-    {
-      what: "a receipt from the future",
-      sql: receipt(2, "sequence = 19"),
-      finds: "receipt 2 is of entry 19, and there is none",
-    },
-    {
-      what: "a receipt with another request id",
-      sql: receipt(2, "request_id = 'a-17'"),
-      finds: RECEIPT_HASH,
-    },
-    {
-      what: "a receipt with another fingerprint",
-      sql: receipt(2, "fingerprint = sha256('x')"),
-      finds: RECEIPT_HASH,
-    },
-    {
-      what: "a receipt of another entry",
-      sql: receipt(2, "sequence = 17"),
-      finds: RECEIPT_HASH,
-    },
-    {
-      what: "a receipt that has an entry no more",
-      sql: receipt(2, "made_entry = false"),
-      finds: RECEIPT_HASH,
-    },
-    {
-      what: "a receipt with another hash",
-      sql: receipt(2, "hash = sha256('x')"),
-      finds: RECEIPT_HASH,
-    },
-    {
-      what: "a deleted receipt",
-      sql: "delete from points.receipt where user_id = 'ada' and number = 1",
-      finds: "receipt 1 is missing",
-    },
-    {
-      what: "a deleted last receipt",
-      sql: "delete from points.receipt where user_id = 'ada' and number = 2",
-      finds: "receipt 2 is missing",
-    },
-    {
-      what: "all of an account's receipts deleted",
-      sql: "delete from points.receipt where user_id = 'dan'",
-      userId: "dan",
-      finds: "receipt 1 is missing",
-    },
-    {
-      what: "a forged receipt",
-      sql: `insert into points.receipt values
-              ('ada', 3, 18, false, 'a-19', sha256('x'), sha256('x'));
-            update points.account set receipts = 3 where user_id = 'ada'`,
-      finds: "receipt 3 has not the hash of its content and of the receipt before",
-    },
-    {
-      what: "a receipt past the account's last",
-      sql: "update points.account set receipts = 1 where user_id = 'ada'",
-      finds: "receipt 2 comes after the account's last receipt, which is 1",
-    },
-    {
-      what: "receipts that changed places",
-      sql: `alter table points.receipt drop constraint receipt_pkey;
-            update points.receipt set number = 3 - number where user_id = 'ada'`,
-      finds: "receipt 1 has not the hash of its content",
-    },
-    {
-      what: "the same receipt twice",
-      sql: `alter table points.receipt drop constraint receipt_pkey;
-            drop index points.receipt_request;
-            insert into points.receipt select * from points.receipt
-            where user_id = 'cleo'`,
-      userId: "cleo",
-      finds: "receipt 1 is out of place",
-    },
-    {
-      what: "another account's receipt",
-      sql: `delete from points.receipt where user_id = 'cleo';
-            update points.receipt set user_id = 'cleo' where user_id = 'dan' and number = 1;
-            update points.account set receipts = 0 where user_id = 'dan';
-            delete from points.receipt where user_id = 'dan';
-            delete from points.account where user_id = 'dan'`,
-      userId: "cleo",
-      finds: "receipt 1 has not the hash of its content and of the account's time of creation",
-    },
-    {
-      what: "another time of creation of an account without entries",
-      sql: `update points.account set create_time = create_time - interval '1us',
-              update_time = update_time - interval '1us' where user_id = 'cleo'`,
-      userId: "cleo",
-      finds: "receipt 1 has not the hash of its content and of the account's time of creation",
-    },
-    {
-      what: "another time of creation of an account with receipts",
-      sql: `update points.account set create_time = create_time - interval '1us'
-            where user_id = 'ada'`,
-      finds: "receipt 1 has not the hash of its content and of the account's time of creation",
-    },
-    {
-      what: "another time of creation of an account without receipts",
-      sql: `update points.account set create_time = create_time - interval '1us'
-            where user_id = 'bob'`,
-      userId: "bob",
-      finds: "the account was not made by its first entry",
-    },
-    {
-      what: "an account that nothing made",
-      sql: `delete from points.receipt where user_id = 'cleo';
-            update points.account set receipts = 0 where user_id = 'cleo'`,
-      userId: "cleo",
-      finds: "neither an entry nor a receipt made the account",
     },
   ])("$what", async ({ sql: damage, rehash, userId = "ada", sequence, finds }) => {
     await dropChecks(database);
@@ -452,7 +334,6 @@ describe("verify finds", () => {
     const what = expect.stringContaining(finds) as unknown;
     expect(wrong).toEqual([sequence === undefined ? { userId, what } : { userId, sequence, what }]);
     expect((await verify(database.orm, { userIds: [userId] })).wrong[0]).toMatchObject(wrong[0]!);
-    if (userId === "dan" || damage.includes("'dan'")) return;
     expect((await verify(database.orm, { userIds: ["dan"] })).wrong).toEqual([]);
   });
 
@@ -463,11 +344,6 @@ describe("verify finds", () => {
     expect((await verify(database.orm)).wrong).toEqual(wrong);
   });
 });
-
-/** Changes one of Ada's receipts. */
-function receipt(number: number, change: string): string {
-  return `update points.receipt set ${change} where user_id = 'ada' and number = ${number}`;
-}
 
 /** Exchanges a column of two entries. */
 function swap(one: string, other: string, column: "sequence" | "user_id"): string {

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { verify } from "../../src/verify/verify.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
-import { ada, dropChecks, live, lot, rehashAda, rehashReceipts } from "./life.ts";
+import { ada, dropChecks, live, lot, rehashAda } from "./life.ts";
 
 let database: TestDatabase;
 beforeEach(async () => {
@@ -191,52 +191,5 @@ describe("behind hashes that fit, verify finds", () => {
     await database.query(damage);
     await rehashAda(database, 1);
     expect((await verify(database.orm)).wrong).toEqual([{ userId: "ada", sequence, what: finds }]);
-  });
-});
-
-describe("behind receipts whose hashes fit, verify finds", () => {
-  test.each([
-    {
-      what: "a receipt that is older than the one before",
-      sql: `update points.receipt set sequence = 2, made_entry = false
-            where user_id = 'ada' and number = 2`,
-      finds: "receipt 2 is older than the receipt before",
-    },
-    {
-      what: "a receipt of no request",
-      sql: `update points.receipt set request_id = null, fingerprint = null
-            where user_id = 'ada' and number = 2`,
-      finds: "receipt 2 is of no request",
-    },
-    {
-      what: "a receipt that made the account when it had entries",
-      sql: `update points.receipt set request_id = null, fingerprint = null
-            where user_id = 'ada' and number = 1`,
-      finds: "receipt 1 is of no request",
-    },
-    {
-      what: "a receipt that answers with another request's entry",
-      sql: `update points.receipt set sequence = 11, made_entry = true
-            where user_id = 'ada' and number = 1`,
-      finds: "receipt 1 is of entry 11, which the ledger did not book by itself",
-    },
-    {
-      what: "two receipts of the same request",
-      sql: `drop index points.receipt_request;
-            update points.receipt set request_id = 'a-0' where user_id = 'ada'`,
-      finds: "two receipts have request id a-0",
-    },
-    {
-      what: "an account that was made after its first entry",
-      sql: `update points.account set create_time = update_time where user_id = 'ada';
-            update points.receipt set sequence = 0, request_id = null, fingerprint = null
-            where user_id = 'ada' and number = 1`,
-      finds: "the account was made after its first entry",
-    },
-  ])("$what", async ({ sql: damage, finds }) => {
-    await dropChecks(database);
-    await database.query(damage);
-    await rehashReceipts(database, "ada");
-    expect((await verify(database.orm)).wrong).toEqual([{ userId: "ada", what: finds }]);
   });
 });

@@ -3,8 +3,8 @@ import { verify } from "../../src/verify/verify.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { consume, entriesOf, expireDue, JOURNAL, live, recharge, run } from "./life.ts";
 
-// Other tests believe what `verify` says, so it has to find what they would not see: damage.test.ts
-// and forgery.test.ts.
+// Other tests believe what `verify` says, so it has to find what they would not see: damage.test.ts,
+// receipts.test.ts, schema.test.ts and forgery.test.ts.
 
 const NONE = { wrong: [], schema: [] };
 
