@@ -6,8 +6,8 @@ import { DATABASE_URL_TAKES, DatabaseUrlError, parseDatabaseUrl } from "./store/
 /** All that can be set, read once from the environment. Units come last in a name. */
 export type Config = Limits & {
   readonly listen: Address;
-  /** Whether it may listen to others without TLS or authentication. */
-  readonly insecure: boolean;
+  /** What others may reach without TLS or authentication: all, or the admin port; undefined: nothing. */
+  readonly insecure: "allow" | "metrics" | undefined;
   /** Files in PEM. Undefined: no TLS. */
   readonly tlsCert: string | undefined;
   readonly tlsKey: string | undefined;
@@ -64,7 +64,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
   };
   const config: Config = {
     listen: read(SETTINGS.listen),
-    insecure: read(SETTINGS.insecure) ?? false,
+    insecure: read(SETTINGS.insecure),
     tlsCert: read(SETTINGS.tlsCert),
     tlsKey: read(SETTINGS.tlsKey),
     tlsClientCa: read(SETTINGS.tlsClientCa),
@@ -146,11 +146,11 @@ const SETTINGS = {
   } satisfies Setting<Address>,
   insecure: {
     name: "INSECURE",
-    about: "listens to others though TLS or authentication is missing",
-    takes: "allow",
+    about: "listens to others though TLS or authentication is missing; metrics: on ADMIN_LISTEN alone",
+    takes: "allow or metrics",
     fallback: undefined,
-    parse: (text: string) => (text === "allow" ? true : undefined),
-  } satisfies Setting<boolean>,
+    parse: (text: string) => (text === "allow" || text === "metrics" ? text : undefined),
+  } satisfies Setting<Config["insecure"]>,
   tlsCert: anyText(
     "TLS_CERT",
     "the server's certificate and its chain, read again when it changes",

@@ -34,8 +34,8 @@ export type Serving = {
 export async function serve(config: Config): Promise<void> {
   const log = createLog(config.logLevel);
   const stopRequested = Promise.race(["SIGTERM", "SIGINT"].map(signalled));
-  const warning = checkDoor(config);
-  if (warning !== undefined && !isWorker) log.warn(warning);
+  const warnings = checkDoor(config);
+  if (!isWorker) for (const warning of warnings) log.warn(warning);
   const prices = pricesInForce(config.prices ?? SHIPPED_PRICES, log);
   const database = await openDatabase(config, ANSWER_MAX_MS);
   try {

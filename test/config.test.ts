@@ -3,7 +3,7 @@ import { type Config, ConfigError, describeConfig, readConfig } from "../src/con
 
 const DEFAULTS: Config = {
   listen: { host: "127.0.0.1", port: 50051 },
-  insecure: false,
+  insecure: undefined,
   tlsCert: undefined,
   tlsKey: undefined,
   tlsClientCa: undefined,
@@ -217,7 +217,7 @@ describe("the configuration", () => {
   });
 
   test.each(["deny", "true", "Allow", "on"])("INSECURE refuses %s", (text) => {
-    expectWrong({ INSECURE: text }, [`INSECURE=${text}: takes allow`]);
+    expectWrong({ INSECURE: text }, [`INSECURE=${text}: takes allow or metrics`]);
   });
 
   const tls = { TLS_CERT: "a.crt", TLS_KEY: "a.key" };

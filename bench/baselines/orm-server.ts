@@ -33,7 +33,7 @@ const prices = readPrices(SHIPPED_PRICES);
 const uncounted = () => {};
 const toError = errorTranslator(log, uncounted);
 const completeError = errorCompleter(uncounted);
-const access = openAccess(config, log, toError);
+const access = openAccess({ config, log, toError, refused: uncounted });
 const backend = {
   submit: consumeInTransaction(orm),
   hasRoom: () => true,
@@ -57,7 +57,7 @@ const requestGate: ConnectNodeAdapterOptions["requestGate"] = (context) =>
   completeErrors(context, completeError);
 const adapter = connectNodeAdapter({ ...shared, requestGate });
 const deadlines = { defaultMs: config.deadlineDefaultMs, maxMs: config.deadlineMaxMs };
-const take = fastUnary(shared, deadlines, access.admit);
+const take = fastUnary(shared, { deadlines, access, guard: () => undefined });
 const { address, close } = await listen(config.listen, adapter, listenLimits, take);
 process.once("SIGTERM", () => {
   access.close();

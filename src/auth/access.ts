@@ -1,170 +1,153 @@
-import { hash, timingSafeEqual } from "node:crypto";
 import type { Socket } from "node:net";
-import { TLSSocket } from "node:tls";
-import { type ContextKey, ConnectError, createContextKey } from "@connectrpc/connect";
+import { ConnectError } from "@connectrpc/connect";
 import type { Logger } from "pino";
 import type { Config } from "../config.ts";
 import { rereadOnHangup } from "../reread.ts";
+import { reasonOf } from "../rpc/errors.ts";
 import { ANYBODY, type Caller, NOBODY } from "./caller.ts";
 import { type KnownCaller, readCallers } from "./callers-file.ts";
-import { type Jwts, KeysUnavailable, openJwts, TokenInvalid } from "./jwt.ts";
+import {
+  type Admitted,
+  callerOf,
+  type Credentials,
+  isSignedBy,
+  knownFrom,
+  readCertificates,
+} from "./credentials.ts";
+import { KeysUnavailable, openJwts, TokenInvalid } from "./jwt.ts";
+import { createLeases, type Lease, openLease } from "./lease.ts";
 import { createRate, NO_RATE, type Rate } from "./rate.ts";
 import { keysUnavailable, rateLimited, unauthenticated } from "./refusals.ts";
 import { denialOfMethod, isForEverybody } from "./rules.ts";
 
-/** What a request has to say who sends it. */
-export type Credentials = {
-  readonly authorization: string | undefined;
-  /** A session of HTTP/2, or a request of HTTP/1.1; undefined: it is gone. */
-  readonly connection: { readonly socket: Socket } | undefined;
+/** Who was let in, or the error that the request is answered with. */
+export type Admission = Admitted | ConnectError;
+
+/** A call, of which nothing is read to let its caller in but the head. */
+export type Head = {
+  /** As "/points.v1.PointsService/Consume". */
+  readonly path: string;
+  readonly credentials: Credentials;
 };
 
-/** Where a call's context has its credentials. */
-export const credentialsKey: ContextKey<Credentials> = createContextKey<Credentials>({
-  authorization: undefined,
-  connection: undefined,
-});
-
-/**
- * Says who calls a method, or why they may not. Nothing of the request is read for it but its head,
- * and nothing is looked up. It never throws.
- *
- * @param path as "/points.v1.PointsService/Consume"
- */
-export type Admit = (path: string, credentials: Credentials) => Admission | Promise<Admission>;
-
-/** The caller, or the error that the request is answered with. */
-export type Admission = Caller | ConnectError;
-
-/** Who may call this server. */
+/** Who may call this server. Nothing is looked up for it, and nothing of it throws. */
 export type Access = {
-  readonly admit: Admit;
+  /** Lets the caller of a method in, and counts a request of theirs. */
+  readonly admit: (head: Head) => Admission | Promise<Admission>;
+  /**
+   * Asks again of who was let in: callers, keys or certificates may have been read again since, and
+   * tokens expire. It counts nothing, and costs a comparison or two unless one of that is so.
+   */
+  readonly readmit: (admitted: Admitted, head: Head) => Admission | Promise<Admission>;
+  /** Asks again and again of who was let in, until a call's signal fires. */
+  readonly lease: (admitted: Admitted, head: Head, signal: AbortSignal) => Lease;
   /** Counts the operations of callers; one for each request is counted by `admit`. */
   readonly rate: Rate;
-  close(): void;
+  /**
+   * Has certificates count no longer unless one of these authorities has signed them itself.
+   *
+   * @param connections whose clients showed them while other authorities were trusted
+   * @param authorities in PEM
+   */
+  readonly distrust: (connections: readonly Socket[], authorities: string) => void;
+  readonly close: () => void;
 };
 
-const VERIFIED_MAX_TOKENS = 10_000;
-const VERIFIED_MAX_MS = 60_000;
+export type AccessOptions = {
+  readonly config: Config;
+  readonly log: Logger;
+  readonly toError: (thrown: unknown) => ConnectError;
+  /** Told the reason for which somebody is not let in, or is put out. */
+  readonly refused: (reason: string) => void;
+};
 
 /**
  * Reads who may call: the file of callers, again at each SIGHUP, and the keys of JWTs. Without
  * either everybody may do all.
  *
- * A token names the caller where one is sent, and otherwise the certificate of the connection.
- *
  * @throws {UsageError}
  */
-export function openAccess(
-  config: Config,
-  log: Logger,
-  toError: (thrown: unknown) => ConnectError,
-): Access {
+export function openAccess({ config, log, toError, refused }: AccessOptions): Access {
   const { callers: path } = config;
-  if (path === undefined && config.jwtKeys === undefined) {
-    return { admit: () => ANYBODY, rate: NO_RATE, close: () => {} };
-  }
-  const rate = createRate(config.callerMaxPerSecond);
-  const forget = () => (known = { ...known, verified: new Map(), ofSockets: new WeakMap() });
-  const jwts = openJwts(config, log, forget);
-  let known = knownFrom(path);
-  const read = () => (known = knownFrom(path));
-  const stopReading = path === undefined ? () => {} : rereadOnHangup(read, log, "callers");
-
-  const admit: Admit = (method, credentials) => {
-    if (isForEverybody(method)) return NOBODY;
-    const judge = (caller: Admission) => {
-      if (caller instanceof ConnectError) return caller;
-      const denial = denialOfMethod(caller, method);
-      if (denial !== undefined) return denial;
-      const waitMs = rate.take(caller.name);
-      return waitMs === 0 ? caller : rateLimited(waitMs);
-    };
-    const found = callerOf(known, jwts, credentials);
-    return found instanceof Promise ? found.catch(refusal).then(judge) : judge(found);
+  if (path === undefined && config.jwtKeys === undefined) return OPEN_ACCESS;
+  let known = knownFrom(path === undefined ? [] : readCallers(path));
+  const outdated = new WeakSet<Socket>();
+  const tell = (error: ConnectError) => refused(reasonOf(error));
+  const leases = createLeases(tell);
+  const readAgain = (callers: readonly KnownCaller[]) => {
+    known = knownFrom(callers);
+    leases.askAll();
   };
+  const read = () => readAgain(readCallers(path!));
+  const stopReading = path === undefined ? () => {} : rereadOnHangup(read, log, "callers");
+  const jwts = openJwts(config, log, () => readAgain(known.callers));
+  const rate = createRate(config.callerMaxPerSecond);
+
   const refusal = (thrown: unknown) => {
     if (thrown instanceof TokenInvalid) return unauthenticated(thrown.message);
     if (!(thrown instanceof KeysUnavailable)) return toError(thrown);
     log.error({ err: thrown }, "the keys of JWTs cannot be had");
     return keysUnavailable(thrown);
   };
+  const ask = ({ path: method, credentials }: Head): Admission | Promise<Admission> => {
+    const judge = (found: Admission) =>
+      found instanceof ConnectError ? found : (denialOfMethod(found.caller, method) ?? found);
+    const found = callerOf(known, credentials, jwts, outdated);
+    return found instanceof Promise ? found.catch(refusal).then(judge) : judge(found);
+  };
+  const count = (admission: Admission) => {
+    if (admission instanceof ConnectError) return told(admission);
+    const waitMs = rate.take(admission.caller.name);
+    return waitMs === 0 ? admission : told(rateLimited(waitMs));
+  };
+  const told = (admission: Admission) => {
+    if (admission instanceof ConnectError) tell(admission);
+    return admission;
+  };
+  const askAgain = (admitted: Admitted, head: Head) => {
+    const { known: by, untilMs } = admitted;
+    const stands = by === undefined || (by === known && untilMs > Date.now());
+    return stands ? admitted : ask(head);
+  };
   return {
-    admit,
+    admit: (head) => (isForEverybody(head.path) ? NOBODY_ADMITTED : afterwards(ask(head), count)),
+    readmit: (admitted, head) => {
+      const asked = askAgain(admitted, head);
+      return asked === admitted ? admitted : afterwards(asked, told);
+    },
+    lease: (admitted, head, signal) => leases.open(admitted, (one) => askAgain(one, head), signal),
     rate,
+    distrust(connections, authorities) {
+      if (connections.length === 0) return;
+      const trusted = readCertificates(authorities);
+      for (const socket of connections) if (!isSignedBy(trusted, socket)) outdated.add(socket);
+      readAgain(known.callers);
+    },
     close() {
       stopReading();
+      leases.close();
       jwts?.close();
     },
   };
 }
 
-type Known = {
-  readonly callers: readonly KnownCaller[];
-  /** By their SHA-256, tokens that were found valid, the oldest first. */
-  readonly verified: Map<string, { readonly caller: Caller; readonly untilMs: number }>;
-  readonly ofSockets: WeakMap<Socket, Caller>;
+const NOBODY_ADMITTED = forEver(NOBODY);
+const ANYBODY_ADMITTED = forEver(ANYBODY);
+
+const OPEN_ACCESS: Access = {
+  admit: () => ANYBODY_ADMITTED,
+  readmit: (admitted) => admitted,
+  lease: (admitted) => openLease(admitted),
+  rate: NO_RATE,
+  distrust: () => {},
+  close: () => {},
 };
 
-function knownFrom(path: string | undefined): Known {
-  const callers = path === undefined ? [] : readCallers(path);
-  return { callers, verified: new Map(), ofSockets: new WeakMap() };
+function forEver(caller: Caller): Admitted {
+  return { caller, untilMs: Number.POSITIVE_INFINITY, known: undefined };
 }
 
-function callerOf(
-  known: Known,
-  jwts: Jwts | undefined,
-  { authorization, connection }: Credentials,
-): Admission | Promise<Admission> {
-  if (authorization === undefined) return callerOfSocket(known, connection?.socket);
-  const [, token] = /^Bearer +([\w.~+/-]+=*)$/i.exec(authorization) ?? [];
-  if (token === undefined) return unauthenticated("authorization must be: Bearer, and a token");
-  const digest = hash("sha256", token, "base64");
-  const before = known.verified.get(digest);
-  if (before !== undefined && before.untilMs > Date.now()) return before.caller;
-
-  const caller = callerOfToken(known.callers, Buffer.from(digest, "base64"));
-  if (caller !== undefined) {
-    remember(known, digest, caller, Number.POSITIVE_INFINITY);
-    return caller;
-  }
-  if (jwts === undefined) return unauthenticated("the token is not valid");
-  return jwts.verify(token).then((jwt) => {
-    // Not for long: its key may be withdrawn.
-    remember(known, digest, jwt.caller, Math.min(jwt.untilMs, Date.now() + VERIFIED_MAX_MS));
-    return jwt.caller;
-  });
-}
-
-/** Compares with all of them, and each to its end: the time that it takes tells nothing. */
-function callerOfToken(callers: readonly KnownCaller[], digest: Buffer): Caller | undefined {
-  let found: Caller | undefined;
-  for (const { caller, tokenDigests } of callers) {
-    for (const own of tokenDigests) if (timingSafeEqual(own, digest)) found = caller;
-  }
-  return found;
-}
-
-function remember({ verified }: Known, digest: string, caller: Caller, untilMs: number): void {
-  verified.delete(digest);
-  verified.set(digest, { caller, untilMs });
-  if (verified.size <= VERIFIED_MAX_TOKENS) return;
-  for (const oldest of verified.keys()) return void verified.delete(oldest);
-}
-
-/** The handshake has proved that the certificate is its sender's, and that the CA signed it. */
-function callerOfSocket({ callers, ofSockets }: Known, socket: Socket | undefined): Admission {
-  if (!(socket instanceof TLSSocket) || !socket.authorized) {
-    return unauthenticated("no token was sent");
-  }
-  const before = ofSockets.get(socket);
-  if (before !== undefined) return before;
-  const shown = socket.getPeerX509Certificate();
-  const found = callers.find(
-    ({ certificate: name }) =>
-      name !== undefined && shown?.checkHost(name, { wildcards: false }) !== undefined,
-  );
-  if (found === undefined) return unauthenticated("the certificate is not one of a caller");
-  ofSockets.set(socket, found.caller);
-  return found.caller;
+/** Goes on with what is there already, or will be. */
+function afterwards<T, U>(value: T | Promise<T>, follow: (value: T) => U): U | Promise<U> {
+  return value instanceof Promise ? value.then(follow) : follow(value);
 }

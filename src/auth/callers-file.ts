@@ -3,7 +3,14 @@ import { readFileSync } from "node:fs";
 import { parse } from "yaml";
 import { fieldsOf } from "../fields.ts";
 import { UsageError } from "../usage.ts";
-import { type Caller, isCallerName, isUserIdPrefix, SCOPES, type Scope } from "./caller.ts";
+import {
+  type Caller,
+  isCallerName,
+  isUserIdPrefix,
+  maxPointsOf,
+  SCOPES,
+  type Scope,
+} from "./caller.ts";
 
 /** A caller, and how they are known. */
 export type KnownCaller = {
@@ -25,6 +32,7 @@ export type KnownCaller = {
  *         certificate: reports.internal
  *         scopes: [points.read]
  *         user_id_prefix: eu-
+ *         max_points: 10000
  *
  * `token_sha256` may be a list, so that a token can be replaced; `token` is the token itself.
  *
@@ -59,14 +67,22 @@ export function readCallers(path: string): readonly KnownCaller[] {
   return known;
 }
 
-const FIELDS = new Set(["token", "token_sha256", "certificate", "scopes", "user_id_prefix"]);
+const FIELDS = new Set([
+  "token",
+  "token_sha256",
+  "certificate",
+  "scopes",
+  "user_id_prefix",
+  "max_points",
+]);
 
 type Complain = (what: string) => void;
 type Fields = ReturnType<typeof fieldsOf>;
 
 function toCaller(name: string, fields: Fields, complain: Complain): KnownCaller {
   const { token, token_sha256: digests, certificate, scopes } = fields;
-  const { user_id_prefix: prefix = "" } = fields;
+  const { user_id_prefix: prefix = "", max_points: limit } = fields;
+  const maxPoints = maxPointsOf(limit);
   for (const key of Object.keys(fields)) {
     if (!FIELDS.has(key)) complain(`.${key} is not part of a caller`);
   }
@@ -87,8 +103,12 @@ function toCaller(name: string, fields: Fields, complain: Complain): KnownCaller
   if (typeof prefix !== "string" || !isUserIdPrefix(prefix)) {
     complain(".user_id_prefix must be the beginning of user ids");
   }
+  if (limit !== undefined && maxPoints === undefined) {
+    complain(".max_points must be how many points an operation may move, a whole number above 0");
+  }
+  const granted = isScopes(scopes) ? scopes : [];
   return {
-    caller: { name, scopes: isScopes(scopes) ? scopes : [], userIdPrefix: String(prefix) },
+    caller: { name, scopes: granted, userIdPrefix: String(prefix), maxPoints },
     tokenDigests: [
       ...listed.map((digest) => Buffer.from(String(digest), "hex")),
       ...(typeof token === "string" ? [createHash("sha256").update(token).digest()] : []),

@@ -1,20 +1,29 @@
 import { readFileSync } from "node:fs";
 import {
   createLocalJWKSet,
-  createRemoteJWKSet,
   errors,
   type JSONWebKeySet,
+  type JWTHeaderParameters,
   type JWTPayload,
   type JWTVerifyGetKey,
   jwtVerify,
 } from "jose";
 import type { Logger } from "pino";
+import { parse } from "yaml";
 import type { Config } from "../config.ts";
 import { rereadOnChange } from "../reread.ts";
 import { UsageError } from "../usage.ts";
-import { type Caller, isCallerName, isUserIdPrefix, SCOPES, type Scope } from "./caller.ts";
+import {
+  type Caller,
+  isCallerName,
+  isUserIdPrefix,
+  maxPointsOf,
+  SCOPES,
+  type Scope,
+} from "./caller.ts";
+import { isOfToken, type Keys, keysAtUrl } from "./keys-at-url.ts";
 
-/** Who a JWT says calls, and until when it says so, in milliseconds since 1970. */
+/** Who a JWT says calls, and when to verify it again, in milliseconds since 1970. */
 export type JwtCaller = { readonly caller: Caller; readonly untilMs: number };
 
 /** Verifies JWTs. */
@@ -39,8 +48,7 @@ export class KeysUnavailable extends Error {}
 const CLOCKS_DIFFER_SECONDS = 5;
 
 /**
- * Reads the keys: a file at once and again when it changes, a URL when the first token comes, and
- * again every ten minutes, or when a token names a key that is not among them.
+ * Reads the keys: a file at once and again when it changes; a URL when they are needed.
  *
  * @param onNewKeys what was verified with the old ones is to be forgotten
  * @returns undefined if the configuration names no keys
@@ -50,7 +58,7 @@ export function openJwts(config: Config, log: Logger, onNewKeys: () => void): Jw
   const { jwtKeys: place, jwtIssuer: issuer, jwtAudience: audience } = config;
   if (place === undefined || issuer === undefined || audience === undefined) return undefined;
   const isUrl = /^https?:\/\//i.test(place);
-  let keys: JWTVerifyGetKey = isUrl ? createRemoteJWKSet(new URL(place)) : readKeys(place);
+  let keys = isUrl ? keysAtUrl(place, log) : readKeys(place);
   const read = () => {
     keys = readKeys(place);
     onNewKeys();
@@ -59,10 +67,9 @@ export function openJwts(config: Config, log: Logger, onNewKeys: () => void): Jw
 
   const keyOf: JWTVerifyGetKey = async (header, token) => {
     try {
-      return await keys(header, token);
+      return await keys.keyOf(header, token);
     } catch (cause) {
-      if (cause instanceof errors.JWKSNoMatchingKey) throw cause;
-      if (cause instanceof errors.JWKSMultipleMatchingKeys) throw cause;
+      if (isOfToken(cause)) throw cause;
       throw new KeysUnavailable("a key of JWTs cannot be had", { cause });
     }
   };
@@ -74,15 +81,20 @@ export function openJwts(config: Config, log: Logger, onNewKeys: () => void): Jw
     clockTolerance: CLOCKS_DIFFER_SECONDS,
   };
   const verify = async (token: string) => {
-    const { payload } = await jwtVerify(token, keyOf, options).catch(refuse);
-    return toCaller(payload);
+    const { payload, protectedHeader } = await jwtVerify(token, keyOf, options).catch(refuse);
+    expectAccessToken(payload, protectedHeader);
+    expectOnce(token);
+    const { caller, untilMs } = toCaller(payload);
+    return { caller, untilMs: Math.min(untilMs, keys.untilMs()) };
   };
   return { verify, close };
 }
 
-function readKeys(path: string): JWTVerifyGetKey {
+/** Keys that are forgotten when their file changes. */
+function readKeys(path: string): Keys {
   try {
-    return createLocalJWKSet(JSON.parse(readFileSync(path, "utf8")) as JSONWebKeySet);
+    const keyOf = createLocalJWKSet(JSON.parse(readFileSync(path, "utf8")) as JSONWebKeySet);
+    return { keyOf, untilMs: () => Number.POSITIVE_INFINITY };
   } catch (cause) {
     throw new UsageError(`JWT_KEYS: ${path} is no file of keys (a JWKS)`, { cause });
   }
@@ -95,13 +107,43 @@ function refuse(cause: unknown): never {
   throw new TokenInvalid("the token is not valid", { cause });
 }
 
-function toCaller({ sub, exp, scope, user_id_prefix: prefix = "" }: JWTPayload): JwtCaller {
+/**
+ * Tells a token that was issued to be sent here from one that tells an application who has signed
+ * in, which has the same issuer and may have the same audience. (RFC 9068; OpenID Connect Core, 2.)
+ */
+function expectAccessToken(payload: JWTPayload, { typ = "JWT" }: JWTHeaderParameters): void {
+  const isOther = !/^(application\/)?(at\+)?jwt$/i.test(typ);
+  const ofSignIn = ["nonce", "at_hash", "c_hash", "s_hash"].some((claim) => claim in payload);
+  if (isOther || ofSignIn || payload["token_use"] === "id" || payload["typ"] === "ID") {
+    throw new TokenInvalid("the token is no access token");
+  }
+}
+
+/** Of two equal claims JSON keeps the last, and others the first: whoever issued it meant neither. */
+function expectOnce(token: string): void {
+  const payload = Buffer.from(token.split(".")[1]!, "base64url").toString();
+  try {
+    // JSON is YAML, and there a key is unique.
+    parse(payload, { uniqueKeys: true });
+  } catch (cause) {
+    throw new TokenInvalid("the token has a claim twice", { cause });
+  }
+}
+
+function toCaller(payload: JWTPayload): JwtCaller {
+  const { sub, exp, scope, user_id_prefix: prefix = "", max_points: limit } = payload;
+
   if (typeof sub !== "string" || !isCallerName(sub))
     throw new TokenInvalid("the token names no caller");
   if (typeof prefix !== "string" || !isUserIdPrefix(prefix)) {
     throw new TokenInvalid("the token's user_id_prefix is none");
   }
+  const maxPoints = maxPointsOf(limit);
+  if (limit !== undefined && maxPoints === undefined) {
+    throw new TokenInvalid("the token's max_points is none");
+  }
   const granted = typeof scope === "string" ? scope.split(" ") : [];
   const scopes = SCOPES.filter((one: Scope) => granted.includes(one));
-  return { caller: { name: sub, scopes, userIdPrefix: prefix }, untilMs: (exp ?? 0) * 1_000 };
+  const untilMs = ((exp ?? 0) + CLOCKS_DIFFER_SECONDS) * 1_000;
+  return { caller: { name: sub, scopes, userIdPrefix: prefix, maxPoints }, untilMs };
 }

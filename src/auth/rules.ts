@@ -3,32 +3,35 @@ import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
 import { ServerReflection as ReflectionV1 } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
 import { ServerReflection as ReflectionV1Alpha } from "../../gen/grpc/reflection/v1alpha/reflection_pb.ts";
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
-import type { Caller, Scope } from "./caller.ts";
+import { type Caller, type Scope, SCOPES } from "./caller.ts";
 import { methodDenied, userDenied } from "./refusals.ts";
 
 type PointsMethod = keyof typeof PointsService.method;
+
+const CHANGES: readonly Scope[] = SCOPES.filter((scope) => scope !== "points.read");
 
 /** One of these scopes is enough. */
 const SCOPES_OF: Record<PointsMethod, readonly Scope[]> = {
   // What it may write is an account without points and entries, and what is due; and each change
   // answers with the account too. So nobody learns or does more by it than by what they may do.
-  getOrCreate: ["points.read", "points.spend", "points.grant"],
+  getOrCreate: SCOPES,
   recharge: ["points.grant"],
   consume: ["points.spend"],
-  expire: ["points.grant"],
+  expire: ["points.revoke"],
   freeze: ["points.spend"],
   settle: ["points.spend"],
   release: ["points.spend"],
-  refund: ["points.grant"],
-  quote: ["points.read"],
-  listPrices: ["points.read"],
+  refund: ["points.refund"],
+  // Whoever charges a user may ask what it costs, and look into what became of it.
+  quote: ["points.read", "points.spend"],
+  listPrices: ["points.read", "points.spend"],
   // Each operation is checked by its own scope as well.
-  applyBatch: ["points.spend", "points.grant"],
-  apply: ["points.spend", "points.grant"],
-  getEntry: ["points.read"],
+  applyBatch: CHANGES,
+  apply: CHANGES,
+  getEntry: ["points.read", "points.spend"],
   listEntries: ["points.read"],
   listLots: ["points.read"],
-  listHolds: ["points.read"],
+  listHolds: ["points.read", "points.spend"],
   watchAccount: ["points.read"],
 };
 

@@ -1,4 +1,4 @@
-import { createWriteStream } from "node:fs";
+import { open } from "node:fs/promises";
 import type { Writable } from "node:stream";
 import { finished } from "node:stream/promises";
 import { exportEntries } from "../transfer/export.ts";
@@ -14,7 +14,7 @@ export async function runExport(args: readonly string[]): Promise<void> {
   const progress = startProgress();
   const sinceMs = performance.now();
   const entries = await withDatabase("reads", async (orm) => {
-    const out = name === undefined ? process.stdout : createWriteStream(name, { flush: true });
+    const out = name === undefined ? process.stdout : await create(name);
     try {
       const written = await exportEntries(orm, async (lines, soFar) => {
         await write(out, lines);
@@ -31,6 +31,13 @@ export async function runExport(args: readonly string[]): Promise<void> {
   });
   // Standard output may be the entries.
   console.error(rateText(entries, entries === 1 ? "entry" : "entries", sinceMs));
+}
+
+async function create(name: string): Promise<Writable> {
+  const file = await open(name, "w").catch((error: Error) => {
+    throw new UsageError(`cannot write ${name}: ${error.message}`);
+  });
+  return file.createWriteStream({ flush: true });
 }
 
 /** Waits until it is written, so that no more than a page of entries is in memory. */

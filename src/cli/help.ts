@@ -106,19 +106,19 @@ ${BESIDE}`,
     () => `Usage: points import FILE
 
 Brings a file in, through a running server; "-" is standard input. The first line says of what all
-are:
+are, and whether they are CSV, of commas, semicolons or tabs, or lines of JSON:
   accounts                CSV with a head, or JSON: user_id, balance, total_recharged,
                           total_consumed, total_expired, and if you like expire_time, of the
-                          balance, such as 2030-01-31T12:00:00Z
+                          balance, such as 2030-01-31T12:00:00Z or psql's 2030-01-31 12:00:00+00
   operations              JSON, as ApplyBatch takes them:
                           {"recharge": {"userId": "ada", "points": "100"}}
   entries                 JSON, as "points export" writes them: each account becomes what they lead
                           to. Its history is not brought along
-Lines that are bad are named, with the reason, and all others are imported; it then exits with 1.
-Every operation has a request id that is the same each time, so the same again changes nothing: that
-is how to go on after a stop. While it runs, nobody else should touch those accounts.
+Lines that are bad are named, with the reason, and change nothing; all others are imported, and it
+then exits with 1. Every operation has a request id that is the same each time, so the same again
+changes nothing: that is how to go on after a stop, and with the bad lines mended. While it runs,
+nobody else should touch those accounts.
 
-  --format FORMAT         ndjson or csv; otherwise csv if FILE ends in .csv
 ${SERVER_OPTION}
 Example: points import user_point.csv
 `,

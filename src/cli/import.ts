@@ -1,8 +1,9 @@
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
+import { UnreadableFile } from "../transfer/bad-line.ts";
 import { type Imported, importFile } from "../transfer/import.ts";
 import { UsageError } from "../usage.ts";
-import { readArguments, required, serverUrl, WrongUsage } from "./arguments.ts";
+import { readArguments, required, serverUrl } from "./arguments.ts";
 import { withClient } from "./connect.ts";
 import { bar, rateText, startProgress } from "./progress.ts";
 
@@ -11,40 +12,56 @@ import { bar, rateText, startProgress } from "./progress.ts";
  * there were. The process then exits with 1 if any is bad.
  */
 export async function runImport(args: readonly string[]): Promise<void> {
-  const options = { server: { type: "string" }, format: { type: "string" } } as const;
+  const options = { server: { type: "string" } } as const;
   const { values, positionals } = readArguments(args, options, ["FILE"]);
   const name = required(positionals[0], "FILE");
-  const format = formatOf(name, values.format);
   const server = serverUrl(values.server);
   const size = name === "-" ? undefined : await sizeOf(name);
   const file = name === "-" ? process.stdin : createReadStream(name);
 
   const progress = startProgress();
   const sinceMs = performance.now();
-  const onProgress = ({ lines }: Imported) =>
+  let soFar: Imported | undefined;
+  const onProgress = (imported: Imported) => {
+    soFar = imported;
     progress.show(() => {
-      const done = rateText(lines, "lines", sinceMs);
+      const done = rateText(imported.lines, "lines", sinceMs);
       return size === undefined ? done : `${bar(bytesRead(file) / size)}  ${done}`;
     });
+  };
   const onBad = (line: number, why: string) => {
     progress.clear();
     console.error(`${name}:${line}: ${why}`);
   };
   await withClient(server, async (client) => {
-    const { lines, repeated, bad } = await importFile(client, file, format, { onBad, onProgress });
-    progress.clear();
-    const before = repeated === 0 ? "" : `, ${repeated.toLocaleString("en")} of them before`;
-    const good = (lines - bad).toLocaleString("en");
-    const rate = rateText(lines, lines === 1 ? "line" : "lines", sinceMs);
-    console.log(`${rate}: ${good} imported${before}, ${bad.toLocaleString("en")} bad`);
-    if (bad > 0) process.exitCode = 1;
+    try {
+      const imported = await importFile(client, file, { onBad, onProgress });
+      progress.clear();
+      console.log(summary(imported, sinceMs));
+      if (imported.bad > 0) process.exitCode = 1;
+    } catch (error) {
+      progress.clear();
+      if (error instanceof UnreadableFile) throw new UsageError(`${name} ${error.message}`);
+      if (soFar !== undefined && soFar.lines > 0) {
+        console.error(`It stopped before its end, after ${summary(soFar, sinceMs)}`);
+      }
+      if (error !== file.errored) throw error;
+      throw new UsageError(`cannot read ${name}: ${file.errored?.message}`);
+    }
   });
 }
 
-function formatOf(name: string, format: string | undefined): "ndjson" | "csv" {
-  if (format === undefined) return name.endsWith(".csv") ? "csv" : "ndjson";
-  if (format === "ndjson" || format === "csv") return format;
-  throw new WrongUsage(`--format takes ndjson or csv, and not ${format}`);
+/** The counts add up to the number of lines. */
+function summary({ lines, before, empty, bad }: Imported, sinceMs: number): string {
+  const count = (many: number) => many.toLocaleString("en");
+  const counts = [
+    `${count(lines - empty - bad)} imported`,
+    before === 0 ? "" : `${count(before)} of them before`,
+    empty === 0 ? "" : `${count(empty)} without points`,
+    `${count(bad)} bad`,
+  ];
+  const rate = rateText(lines, lines === 1 ? "line" : "lines", sinceMs);
+  return `${rate}: ${counts.filter((one) => one !== "").join(", ")}`;
 }
 
 async function sizeOf(name: string): Promise<number | undefined> {

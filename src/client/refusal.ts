@@ -78,7 +78,12 @@ const FACTS = {
   ACCOUNT_FULL: { full: "text", limit: "whole" },
   TOTAL_TOO_LARGE: { total: "text", limit: "whole" },
   INTERNAL: { errorId: "text?" },
-  PERMISSION_DENIED: { scope: "text?", userIdPrefix: "text?" },
+  PERMISSION_DENIED: {
+    scope: "text?",
+    userIdPrefix: "text?",
+    maxPoints: "whole?",
+    required: "whole?",
+  },
 } as const satisfies { readonly [R in Reason]?: Readonly<Record<string, keyof Kinds>> };
 
 type Kinds = {

@@ -100,8 +100,7 @@ export function createBatcher<Item, Result>(
   options: BatcherOptions<Item, Result>,
 ): Batcher<Item, Result> {
   const { run, ownerOf, batchMaxOps, queueMaxOps } = options;
-  const newLane = (): Lane<Item, Result> => ({ queue: [], busy: false });
-  const lanes = Array.from({ length: options.lanes }, newLane);
+  const lanes = Array.from({ length: options.lanes }, newLane<Item, Result>);
   let untold = 0;
   const drained = Promise.withResolvers<void>();
   let draining = false;
@@ -178,6 +177,10 @@ export function createBatcher<Item, Result>(
   }
 
   return { submit, drain, queued };
+}
+
+function newLane<Item, Result>(): Lane<Item, Result> {
+  return { queue: [], busy: false };
 }
 
 /** Drops what is still queued, and tells the caller how far each item came. */

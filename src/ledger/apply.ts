@@ -16,7 +16,7 @@ import type { Entry } from "./entry.ts";
 import { type Applied, append, type Draft } from "./journal.ts";
 import { chooseLots, freezeThem, type Lot, moveAllocated, takeAway, withLot } from "./lot.ts";
 import { refund } from "./refund.ts";
-import { isRejection, type Rejection } from "./rejection.ts";
+import { isRejection, overMaxPoints, type Rejection } from "./rejection.ts";
 import { release, settle } from "./settle.ts";
 import { endOf, type Micros } from "./time.ts";
 
@@ -82,6 +82,8 @@ function recharge(booked: Applied, command: Recharge, now: Micros): Applied | Re
   const { points, priority } = command;
   const expireTime = expireTimeOf(command.expiration, now);
   if (typeof expireTime === "object" && expireTime !== null) return expireTime;
+  const denied = overMaxPoints(command, points);
+  if (denied !== undefined) return denied;
   if (!hasRoom(account, points)) {
     return { reason: "TOTAL_TOO_LARGE", total: "total_recharged", limit: MAX_TOTAL };
   }
@@ -96,7 +98,7 @@ function recharge(booked: Applied, command: Recharge, now: Micros): Applied | Re
 }
 
 function consume(booked: Applied, command: Consume, now: Micros): Applied | Rejection {
-  const cost = affordable(booked.state, command.cost);
+  const cost = affordable(booked.state, command);
   if (isRejection(cost)) return cost;
   // Everything is checked; from here on it changes.
   const { points, usage } = cost;
@@ -110,7 +112,7 @@ function freeze(booked: Applied, command: Freeze, now: Micros): Applied | Reject
   const expireTime = expireTimeOf(command.expiration, now);
   if (expireTime === null) throw new Error("a hold must expire");
   if (typeof expireTime === "object") return expireTime;
-  const cost = affordable(booked.state, command.cost);
+  const cost = affordable(booked.state, command);
   if (isRejection(cost)) return cost;
   const full = holdsFull(booked.state);
   if (full !== undefined) return full;
@@ -133,14 +135,15 @@ function expire(
   const { state } = booked;
   switch (target.kind) {
     case "points": {
-      const refusal = insufficient(state, target.points);
+      const refusal = overMaxPoints(command, target.points) ?? insufficient(state, target.points);
       return refusal ?? expirePoints(booked, command, target.points, () => true, now);
     }
     case "lot": {
       const lot = state.lots.find(({ number }) => number === target.lot);
       if (lot === undefined) return { reason: "LOT_NOT_FOUND", lot: target.lot };
       if (lot.remaining === 0n) return booked;
-      return expirePoints(booked, command, lot.remaining, (one) => one === lot, now);
+      const denied = overMaxPoints(command, lot.remaining);
+      return denied ?? expirePoints(booked, command, lot.remaining, (one) => one === lot, now);
     }
   }
 }
@@ -157,10 +160,11 @@ function expirePoints(
   return append(booked, { lots }, { kind: "expire", points, allocations }, command, now);
 }
 
-/** The cost, if it is one and the balance covers it. */
-function affordable(state: AccountState, cost: CostOrRefusal): CostOrRefusal {
+/** The cost, if it is one, the caller may spend it, and the balance covers it. */
+function affordable(state: AccountState, command: Consume | Freeze): CostOrRefusal {
+  const { cost } = command;
   if (isRejection(cost)) return cost;
-  return insufficient(state, cost.points) ?? cost;
+  return overMaxPoints(command, cost.points) ?? insufficient(state, cost.points) ?? cost;
 }
 
 function insufficient({ account }: AccountState, required: bigint): Rejection | undefined {

@@ -43,6 +43,8 @@ type MutationOf<Kind extends string, Content> = Content & {
   readonly metadata: Metadata;
   /** The name of who asks for it; empty where nobody asks who that is. */
   readonly caller: string;
+  /** How many points the caller may move by it; left out: any number. */
+  readonly maxPoints?: bigint | undefined;
 };
 
 /** A cost, or why there is none: whether a service has a price is looked at after repeats. */

@@ -14,7 +14,7 @@ import {
   sumPoints,
   withLot,
 } from "./lot.ts";
-import { isRejection, type Rejection } from "./rejection.ts";
+import { isRejection, overMaxPoints, type Rejection } from "./rejection.ts";
 import { endOf, type Micros } from "./time.ts";
 
 /**
@@ -35,6 +35,8 @@ export function refund(booked: Applied, command: Refund, now: Micros): Applied |
   if (points > refundable || refundable === 0n) {
     return { reason: "REFUND_EXCEEDS_ENTRY", sequence, refundable, required: points };
   }
+  const denied = overMaxPoints(command, points);
+  if (denied !== undefined) return denied;
   if (!hasRoom(state.account, points)) {
     return { reason: "TOTAL_TOO_LARGE", total: "total_refunded", limit: MAX_TOTAL };
   }

@@ -13,6 +13,12 @@ export type Rejection =
       readonly sequence: bigint | undefined;
     }
   | {
+      /** The caller may not move so many points at once. */
+      readonly reason: "PERMISSION_DENIED";
+      readonly maxPoints: bigint;
+      readonly required: bigint;
+    }
+  | {
       readonly reason: "INSUFFICIENT_POINTS";
       readonly balance: bigint;
       readonly required: bigint;
@@ -36,6 +42,15 @@ export type Rejection =
       readonly limit: number;
     }
   | { readonly reason: "TOTAL_TOO_LARGE"; readonly total: string; readonly limit: bigint };
+
+/** The refusal of more points than the caller may move by a command, if they are more. */
+export function overMaxPoints(
+  { maxPoints }: { readonly maxPoints?: bigint | undefined },
+  required: bigint,
+): Rejection | undefined {
+  if (maxPoints === undefined || required <= maxPoints) return undefined;
+  return { reason: "PERMISSION_DENIED", maxPoints, required };
+}
 
 /** Tells a refusal from what would have come instead. */
 export function isRejection<T extends object>(value: T | Rejection): value is Rejection {

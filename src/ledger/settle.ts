@@ -3,7 +3,7 @@ import type { Release, Settle } from "./command.ts";
 import type { Hold } from "./hold.ts";
 import { type Applied, append } from "./journal.ts";
 import { moveAllocated, spendFrozen, splitAllocations, sumPoints, thaw } from "./lot.ts";
-import { isRejection, type Rejection } from "./rejection.ts";
+import { isRejection, overMaxPoints, type Rejection } from "./rejection.ts";
 import type { Micros } from "./time.ts";
 
 /** Spends from a hold, in the order in which its points were set aside; the rest goes back. */
@@ -16,6 +16,8 @@ export function settle(booked: Applied, command: Settle, now: Micros): Applied |
   if (points > hold.points) {
     return { reason: "HOLD_EXCEEDED", held: hold.points, required: points };
   }
+  const denied = overMaxPoints(command, points);
+  if (denied !== undefined) return denied;
   // Everything is checked; from here on it changes.
   const { first: spent, rest } = splitAllocations(hold.allocations, points);
   const withoutSpent = moveAllocated(booked.state.lots, spent, spendFrozen);

@@ -15,6 +15,7 @@ import {
   SettleRequestSchema,
 } from "../../gen/points/v1/points_pb.ts";
 import type { Usage as UsageMessage } from "../../gen/points/v1/prices_pb.ts";
+import type { Caller } from "../auth/caller.ts";
 import {
   type CostOrRefusal,
   type ExpireTarget,
@@ -35,13 +36,13 @@ export type SetOperation = Exclude<Operation["operation"], { case: undefined }>;
  * From protobuf to the ledger. The limits of single fields have been checked by then; what
  * protobuf's own types leave open is checked here. Uses are priced by the list in force now.
  *
- * @param caller the name of who asks for it; empty if not known
+ * @param caller who asks for it
  * @throws FIELD_INVALID
  */
 export function toCommand(
   operation: SetOperation,
   prices: PriceList,
-  caller: string,
+  caller: Caller,
 ): Mutation {
   const { case: kind, value } = operation;
   switch (kind) {
@@ -92,13 +93,13 @@ function common<Desc extends DescMessage>(
     requestId: string;
     metadata: Record<string, string>;
   },
-  caller: string,
+  { name: caller, maxPoints }: Caller,
 ) {
   const { userId, requestId: id } = message;
   const request = id === "" ? undefined : { id, fingerprint: fingerprintOf(schema, message) };
   const pairs = Object.entries(message.metadata);
   const metadata = pairs.length === 0 ? NO_METADATA : new Map(pairs);
-  return { userId, request, metadata, caller };
+  return { userId, request, metadata, caller, maxPoints };
 }
 
 function toCost(

@@ -12,6 +12,7 @@ import {
   OperationSchema,
 } from "../../gen/points/v1/points_pb.ts";
 import { type Caller, callerKey } from "../auth/caller.ts";
+import { type Lease, leaseKey } from "../auth/lease.ts";
 import type { Rate } from "../auth/rate.ts";
 import { requireOperation } from "../auth/rules.ts";
 import { Draining } from "../commit/batcher.ts";
@@ -75,7 +76,8 @@ export async function applyBatch(
 
 /**
  * Results of a stream of operations, each once it is committed. It reads on only while there is
- * room: for results in the caller's hands, and for operations in the server's queue.
+ * room: for results in the caller's hands, and for operations in the server's queue. Who may is
+ * asked for each operation; of who is out, what was queued before is answered, and then it ends.
  */
 export async function* applyStream(
   given: OperationServer,
@@ -84,7 +86,7 @@ export async function* applyStream(
 ): AsyncGenerator<Response> {
   const { signal, values } = context;
   const server = speakingForAttempts(given, context);
-  const caller = values.get(callerKey);
+  const lease = values.get(leaseKey);
   const ready: Response[] = [];
   let unread = 0;
   let changed = Promise.withResolvers<void>();
@@ -111,7 +113,7 @@ export async function* applyStream(
     for await (const request of requests) {
       while (unread >= UNREAD_MAX_OPS && !signal.aborted) await changed.promise;
       while (!server.hasRoom() && !signal.aborted) await sleep(FULL_QUEUE_PAUSE_MS);
-      await turnOf(server, caller, signal);
+      const caller = await turnOf(server, lease, signal);
       if (server.stopping.aborted) throw stopped();
       unread += 1;
       const userId = request.operation?.operation.value?.userId ?? "";
@@ -164,9 +166,21 @@ function speakingForAttempts(
   return { ...server, toError };
 }
 
-/** Slows a stream down to as many operations as its caller may have. */
-async function turnOf({ rate }: OperationServer, { name }: Caller, signal: AbortSignal) {
-  for (let waitMs = rate.take(name); waitMs > 0 && !signal.aborted; waitMs = rate.take(name)) {
+/**
+ * Slows a stream down to as many operations as its caller may have.
+ *
+ * @returns the caller, as they are when it is their turn
+ * @throws if they are out
+ */
+async function turnOf(
+  { rate }: OperationServer,
+  lease: Lease,
+  signal: AbortSignal,
+): Promise<Caller> {
+  for (;;) {
+    const caller = await lease.caller();
+    const waitMs = rate.take(caller.name);
+    if (waitMs === 0 || signal.aborted) return caller;
     await sleep(waitMs, undefined, { signal }).catch(() => {});
   }
 }
@@ -207,7 +221,7 @@ function commandOf(
     const field = OperationSchema.fields.find(({ localName }) => localName === operation.case);
     validate(field!.message!, operation.value);
     requireOperation(caller, operation.case, operation.value.userId);
-    return toCommand(operation, prices(), caller.name);
+    return toCommand(operation, prices(), caller);
   } catch (thrown) {
     return errorResult(toError(thrown));
   }

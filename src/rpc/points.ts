@@ -1,6 +1,7 @@
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import { WatchAccountRequestSchema, type PointsService } from "../../gen/points/v1/points_pb.ts";
 import { callerKey } from "../auth/caller.ts";
+import { leaseKey } from "../auth/lease.ts";
 import { requireUser } from "../auth/rules.ts";
 import type { Answer } from "../ledger/batch.ts";
 import type { Command } from "../ledger/command.ts";
@@ -29,7 +30,7 @@ export function pointsService(backend: Backend): ServiceImpl<typeof PointsServic
     return answerOf(command, result!);
   };
   const run = (operation: SetOperation, { values, signal }: HandlerContext) =>
-    answerTo(toCommand(operation, prices(), values.get(callerKey).name), signal);
+    answerTo(toCommand(operation, prices(), values.get(callerKey)), signal);
   const mutate = (operation: SetOperation, context: HandlerContext) =>
     run(operation, context).then(toMutationAnswer);
 
@@ -53,14 +54,15 @@ export function pointsService(backend: Backend): ServiceImpl<typeof PointsServic
     apply: (requests, context) => applyStream(backend, requests, context),
     ...statements(orm, backend.answerMaxBytes),
     async *watchAccount(request, { values, signal }) {
+      const lease = values.get(leaseKey);
       try {
         validate(WatchAccountRequestSchema, request);
-        requireUser(values.get(callerKey), request.userId);
+        lease.require((caller) => requireUser(caller, request.userId));
         for await (const account of watchers.watch(request.userId, signal)) {
           yield { account: toAccountMessage(account) };
         }
       } catch (thrown) {
-        throw backend.toError(thrown);
+        throw lease.out.aborted ? lease.out.reason : backend.toError(thrown);
       }
     },
   };

@@ -26,71 +26,61 @@ export function rejectionError(rejection: Rejection): ConnectError {
       return invalidField(rejection.field, rejection.description);
     case "ACCOUNT_NOT_FOUND":
       return accountNotFound(rejection.userId);
-    case "LOT_NOT_FOUND":
-      return apiError({
-        code: Code.NotFound,
-        reason,
-        message: `the account has no lot ${rejection.lot}`,
-        metadata: { lot: String(rejection.lot) },
-      });
-    case "HOLD_NOT_FOUND":
-      return apiError({
-        code: Code.NotFound,
-        reason,
-        message: `the account has no hold ${rejection.hold}`,
-        metadata: { hold: String(rejection.hold) },
-      });
+    case "LOT_NOT_FOUND": {
+      const { lot } = rejection;
+      return told(Code.NotFound, reason, `the account has no lot ${lot}`, { lot });
+    }
+    case "HOLD_NOT_FOUND": {
+      const { hold } = rejection;
+      return told(Code.NotFound, reason, `the account has no hold ${hold}`, { hold });
+    }
     case "ENTRY_NOT_FOUND":
       return entryNotFound(rejection.sequence);
-    case "SERVICE_NOT_PRICED":
-      return apiError({
-        code: Code.NotFound,
-        reason,
-        message: `the price list has no service ${rejection.service}`,
-        metadata: { service: rejection.service },
-      });
-    case "REQUEST_ID_REUSED":
-      return apiError({
-        code: Code.AlreadyExists,
-        reason,
-        message: `request_id ${rejection.requestId} was used for a different request`,
-        metadata: {
-          request_id: rejection.requestId,
-          ...(rejection.sequence === undefined ? {} : { sequence: String(rejection.sequence) }),
-        },
-      });
-    case "INSUFFICIENT_POINTS":
-      return apiError({
-        code: Code.FailedPrecondition,
-        reason,
-        message: `${rejection.required} points are required, the balance is ${rejection.balance}`,
-        metadata: {
-          balance: String(rejection.balance),
-          required: String(rejection.required),
-          shortfall: String(rejection.shortfall),
-        },
-      });
+    case "SERVICE_NOT_PRICED": {
+      const { service } = rejection;
+      return told(Code.NotFound, reason, `the price list has no service ${service}`, { service });
+    }
+    case "PERMISSION_DENIED": {
+      const { maxPoints: max_points, required } = rejection;
+      const message = `${required} points are required, the caller may move ${max_points}`;
+      return told(Code.PermissionDenied, reason, message, { max_points, required });
+    }
+    case "REQUEST_ID_REUSED": {
+      const { requestId: request_id, sequence } = rejection;
+      const message = `request_id ${request_id} was used for a different request`;
+      const made = sequence === undefined ? {} : { sequence };
+      return told(Code.AlreadyExists, reason, message, { request_id, ...made });
+    }
+    case "INSUFFICIENT_POINTS": {
+      const { balance, required, shortfall } = rejection;
+      const message = `${required} points are required, the balance is ${balance}`;
+      return told(Code.FailedPrecondition, reason, message, { balance, required, shortfall });
+    }
     case "HOLD_CLOSED":
     case "HOLD_EXPIRED":
     case "HOLD_EXCEEDED":
     case "REFUND_EXCEEDS_ENTRY":
     case "ENTRY_NOT_REFUNDABLE":
-      return stateError(rejection);
-    case "ACCOUNT_FULL":
-      return apiError({
-        code: Code.FailedPrecondition,
-        reason,
-        message: `the account has ${rejection.limit} open ${rejection.full}, and may not have more`,
-        metadata: { full: rejection.full, limit: String(rejection.limit) },
-      });
-    case "TOTAL_TOO_LARGE":
-      return apiError({
-        code: Code.OutOfRange,
-        reason,
-        message: `${rejection.total} would pass ${rejection.limit}`,
-        metadata: { total: rejection.total, limit: String(rejection.limit) },
-      });
+    case "ACCOUNT_FULL": {
+      const { reason: _, ...facts } = rejection;
+      return told(Code.FailedPrecondition, reason, stateMessage(rejection), facts);
+    }
+    case "TOTAL_TOO_LARGE": {
+      const { total, limit } = rejection;
+      return told(Code.OutOfRange, reason, `${total} would pass ${limit}`, { total, limit });
+    }
   }
+}
+
+/** An error with these facts in its metadata. */
+function told(
+  code: Code,
+  reason: Rejection["reason"],
+  message: string,
+  facts: Readonly<Record<string, string | number | bigint>>,
+): ConnectError {
+  const metadata = Object.fromEntries(Object.entries(facts).map(([k, v]) => [k, String(v)]));
+  return apiError({ code, reason, message, metadata });
 }
 
 type StateRejection = Extract<
@@ -101,21 +91,10 @@ type StateRejection = Extract<
       | "HOLD_EXPIRED"
       | "HOLD_EXCEEDED"
       | "REFUND_EXCEEDS_ENTRY"
-      | "ENTRY_NOT_REFUNDABLE";
+      | "ENTRY_NOT_REFUNDABLE"
+      | "ACCOUNT_FULL";
   }
 >;
-
-/** A hold or an entry that is not in a state for this. */
-function stateError(rejection: StateRejection): ConnectError {
-  const { reason, ...facts } = rejection;
-  const metadata = Object.fromEntries(Object.entries(facts).map(([k, v]) => [k, String(v)]));
-  return apiError({
-    code: Code.FailedPrecondition,
-    reason,
-    message: stateMessage(rejection),
-    metadata,
-  });
-}
 
 function stateMessage(rejection: StateRejection): string {
   switch (rejection.reason) {
@@ -132,5 +111,7 @@ function stateMessage(rejection: StateRejection): string {
       );
     case "ENTRY_NOT_REFUNDABLE":
       return `entry ${rejection.sequence} is a ${rejection.kind}: it spent nothing`;
+    case "ACCOUNT_FULL":
+      return `the account has ${rejection.limit} open ${rejection.full}, and may not have more`;
   }
 }

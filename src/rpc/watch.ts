@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 import { Abandoned } from "../commit/batcher.ts";
 import type { Account } from "../ledger/account.ts";
+import type { Micros } from "../ledger/time.ts";
 import type { Orm } from "../store/orm.ts";
 import { readAccounts, type Reading, readSequences } from "../store/read.ts";
 import { accountNotFound } from "./errors.ts";
@@ -52,11 +53,9 @@ export function createWatchers(orm: Orm, log: Logger): Watchers {
   async function tell(): Promise<void> {
     const userIds = new Set([...watchers].map(({ userId }) => userId));
     const { now, sequences } = await readSequences(orm, [...userIds]);
-    const stale = [...watchers].filter(({ userId, seen }) => {
-      const { account, nextDue } = seen;
-      const isDue = nextDue !== null && nextDue <= now;
-      return isDue || (sequences.get(userId) ?? 0n) > account.sequence;
-    });
+    const stale = [...watchers].filter(({ userId, seen }) =>
+      isStale(seen, sequences.get(userId) ?? 0n, now),
+    );
     for (let at = 0; at < stale.length; at += READ_MAX_ACCOUNTS) {
       await show(stale.slice(at, at + READ_MAX_ACCOUNTS));
     }
@@ -108,4 +107,10 @@ export function createWatchers(orm: Orm, log: Logger): Watchers {
   }
 
   return { watch, close };
+}
+
+/** Whether an account has another entry since, or has changed by itself. */
+function isStale({ account, nextDue }: Reading, sequence: bigint, now: Micros): boolean {
+  const isDue = nextDue !== null && nextDue <= now;
+  return isDue || sequence > account.sequence;
 }

@@ -1,6 +1,7 @@
 import * as http from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Address } from "../address.ts";
+import { pageGuard } from "./authority.ts";
 
 /** What the admin port tells. */
 export type AdminSources = {
@@ -37,9 +38,15 @@ export async function serveAdmin(
         return { status: 404, body: "/metrics, /healthz or /readyz\n" };
     }
   };
+  const guard = pageGuard({ host, hasAuthentication: false, hasTls: false });
   const server = http.createServer((request, response) => {
     const send = ({ status, body, type = "text/plain; charset=utf-8" }: Answer) =>
       response.writeHead(status, { "content-type": type }).end(body);
+    const refusal = guard(request.headers);
+    if (refusal !== undefined) {
+      send({ status: 403, body: `${refusal.rawMessage}\n` });
+      return;
+    }
     answer(request.url?.split("?", 1)[0]).then(send, (error: unknown) => {
       send({ status: 500, body: `${error instanceof Error ? error.message : String(error)}\n` });
     });

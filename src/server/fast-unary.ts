@@ -24,9 +24,11 @@ import {
   validateReadWriteMaxBytes,
 } from "@connectrpc/connect/protocol";
 import { contentTypeProto, setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
-import type { Admission, Admit } from "../auth/access.ts";
+import type { Access, Admission } from "../auth/access.ts";
+import type { Admitted } from "../auth/credentials.ts";
 import { PREVIOUS_ATTEMPTS } from "../rpc/earlier-attempts.ts";
 import type { ErrorCompleter } from "../rpc/interceptors.ts";
+import { authorityInUrl, type PageGuard } from "./authority.ts";
 import { type DeadlineLimits, unaryTimeoutMs } from "./deadline.ts";
 import type { StreamTaker } from "./listen.ts";
 import { HEAD_BYTES, readBody } from "./request-body.ts";
@@ -42,6 +44,13 @@ export type ConnectOptions = {
   readonly completeError: ErrorCompleter;
 };
 
+/** What a call must keep to. */
+export type FastUnaryRules = {
+  readonly deadlines: DeadlineLimits;
+  readonly access: Pick<Access, "admit" | "readmit">;
+  readonly guard: PageGuard;
+};
+
 /**
  * Answers unary gRPC calls over HTTP/2 as Connect's adapter does, for 20 µs of CPU instead of 150.
  * It takes a call by its headers alone, and only if there is nothing odd about them: the rest is
@@ -49,8 +58,7 @@ export type ConnectOptions = {
  */
 export function fastUnary(
   options: ConnectOptions,
-  deadlines: DeadlineLimits,
-  admit: Admit,
+  { deadlines, access: { admit, readmit }, guard }: FastUnaryRules,
 ): StreamTaker {
   const methods = unaryMethods(options);
   return (stream, headers) => {
@@ -58,29 +66,35 @@ export function fastUnary(
     const method = methods.get(path);
     const timeoutMs = unaryTimeoutMs(headers["grpc-timeout"], deadlines);
     if (method === undefined || timeoutMs === undefined || !isPlain(headers)) return false;
+    if (guard(headers) !== undefined) return false;
     const deadline = performance.now() + timeoutMs;
     const compression = compressionOf(headers, options);
     stream.on("error", ignore);
-    const begin = (admitted: Admission) => {
-      if (admitted instanceof ConnectError) {
-        options.completeError(admitted, method.spec.method, headers[PREVIOUS_ATTEMPTS]);
-        respond(stream, compression, undefined, admitted);
-        return;
+    const fail = () => stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+    const whenAdmitted = (
+      admission: Admission | Promise<Admission>,
+      go: (admitted: Admitted) => void,
+    ): void => {
+      if (admission instanceof Promise) {
+        admission.then((found) => whenAdmitted(found, go)).catch(fail);
+      } else if (admission instanceof ConnectError) {
+        options.completeError(admission, method.spec.method, headers[PREVIOUS_ATTEMPTS]);
+        respond(stream, compression, undefined, admission);
+      } else {
+        go(admission);
       }
-      const call = new UnaryCall(stream, headers, method.spec.method, admitted, deadline);
-      readBody(stream, options.readMaxBytes, deadline, (body) => {
-        answer(stream, compression, method, call, body).catch(() => {
-          stream.close(constants.NGHTTP2_INTERNAL_ERROR);
-        });
-      });
     };
     const { authorization } = headers;
-    const admitted = admit(path, { authorization, connection: stream.session });
-    if (admitted instanceof Promise) {
-      admitted.then(begin).catch(() => stream.close(constants.NGHTTP2_INTERNAL_ERROR));
-    } else {
-      begin(admitted);
-    }
+    const head = { path, credentials: { authorization, connection: stream.session } };
+    whenAdmitted(admit(head), (admitted) => {
+      readBody(stream, options.readMaxBytes, deadline, (body) => {
+        // Bodies may come late, and their callers be out by then.
+        whenAdmitted(readmit(admitted, head), ({ caller }) => {
+          const call = new UnaryCall(stream, headers, method.spec.method, caller, deadline);
+          answer(stream, compression, method, call, body).catch(fail);
+        });
+      });
+    });
     return true;
   };
 }
@@ -144,7 +158,9 @@ let lastInUrl: string | undefined;
 /** Asked of the same one again and again, and parsing it costs a microsecond. */
 function isInUrl(authority: string | undefined): boolean {
   if (authority === undefined) return false;
-  if (authority !== lastInUrl && URL.canParse(`http://${authority}`)) lastInUrl = authority;
+  if (authority !== lastInUrl && URL.canParse(`http://${authorityInUrl(authority)}`)) {
+    lastInUrl = authority;
+  }
   return authority === lastInUrl;
 }
 

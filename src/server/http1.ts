@@ -4,6 +4,7 @@ import type { Handler, ListenLimits } from "./listen.ts";
 
 /** Serves sockets that speak HTTP/1. A drain ends each when its answers are out. */
 export function createHttp1(handle: Handler, limits: ListenLimits) {
+  const sockets = new Set<net.Socket>();
   const running = new Set<http.ServerResponse>();
   let draining = false;
   const server = http.createServer(
@@ -28,9 +29,12 @@ export function createHttp1(handle: Handler, limits: ListenLimits) {
     take(socket: net.Socket) {
       // As http.Server makes its own sockets: an answer can follow the end of a request.
       socket.allowHalfOpen = true;
+      sockets.add(socket);
+      socket.once("close", () => sockets.delete(socket));
       server.emit("connection", socket);
       socket.resume();
     },
+    sockets: () => sockets,
     drain() {
       draining = true;
       for (const res of running) {

@@ -39,6 +39,8 @@ export function createHttp2(handle: Handler, limits: ListenLimits, take: StreamT
       });
       server.emit("connection", socket);
     },
+    /** As sessions show theirs. */
+    sockets: () => [...sessions].flatMap((one) => (one.destroyed ? [] : [one.socket])),
     drain() {
       for (const session of sessions) session.close();
     },

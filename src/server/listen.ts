@@ -28,8 +28,13 @@ export type Listener = {
    * the first call's promise.
    */
   close(graceMs: number): Promise<void>;
-  /** New connections get these certificates. */
-  renew(options: TlsOptions): void;
+  /**
+   * New connections get these certificates.
+   *
+   * @returns the connections whose clients were checked against other authorities than these; none,
+   * if those are the same as before
+   */
+  renew(options: TlsOptions): readonly net.Socket[];
 };
 
 export type ListenLimits = typeof listenLimits;
@@ -83,14 +88,8 @@ export async function listen(
   const undecided = new Map<string, net.Socket>();
 
   const tcp = { noDelay: true, keepAlive: true, keepAliveInitialDelay: limits.keepAliveMs };
-  const tlsServer =
-    secure &&
-    tls.createServer({
-      ...tcp,
-      ...secure,
-      ALPNProtocols: ["h2", "http/1.1"],
-      handshakeTimeout: limits.firstByteMs,
-    });
+  const agreement = { ALPNProtocols: ["h2", "http/1.1"], handshakeTimeout: limits.firstByteMs };
+  const tlsServer = secure && tls.createServer({ ...tcp, ...secure, ...agreement });
   const server = tlsServer ?? net.createServer(tcp);
   server.maxConnections = limits.maxConnections;
   const serve = (socket: net.Socket, isHttp2: boolean) => {
@@ -131,10 +130,17 @@ export async function listen(
     h2.stop();
   };
   let draining: Promise<void> | undefined;
+  let authorities = secure?.ca;
   return {
     address: bound,
     close: (graceMs) => (draining ??= drain(graceMs)),
-    renew: (options) => tlsServer?.setSecureContext(options),
+    renew(options) {
+      tlsServer?.setSecureContext(options);
+      if (options.ca === authorities) return [];
+      authorities = options.ca;
+      for (const socket of undecided.values()) socket.destroy();
+      return [...h1.sockets(), ...h2.sockets()];
+    },
   };
 }
 

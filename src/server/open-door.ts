@@ -4,24 +4,42 @@ import { UsageError } from "../usage.ts";
 
 /**
  * Keeps points from being open to a network: other machines are listened to only with TLS and
- * authentication, or where INSECURE says so in so many words.
+ * authentication, or where INSECURE says so in so many words. The admin port has neither.
  *
- * @returns what to warn of; undefined: nothing
+ * @returns what to warn of
  * @throws {UsageError}
  */
-export function checkDoor(config: Config): string | undefined {
+export function checkDoor(config: Config): readonly string[] {
+  return [openAdmin(config), openPort(config)].filter((warning) => warning !== undefined);
+}
+
+function openAdmin({ adminListen, insecure }: Config): string | undefined {
+  if (adminListen === undefined || adminListen === "off") return undefined;
+  const { host } = adminListen;
+  if (isLoopback(host)) return undefined;
+  const what = `others than this machine can read the metrics at ${host}`;
+  if (insecure !== undefined) return what;
+  throw new UsageError(
+    `${what}: set ADMIN_LISTEN to 127.0.0.1, or start with INSECURE=metrics in a network that you trust`,
+  );
+}
+
+function openPort(config: Config): string | undefined {
   const { host } = config.listen;
   const missing = [
     ...(config.tlsCert === undefined ? ["TLS (TLS_CERT and TLS_KEY)"] : []),
-    ...(config.callers === undefined && config.jwtKeys === undefined
-      ? ["authentication (CALLERS or JWT_KEYS)"]
-      : []),
+    ...(hasAuthentication(config) ? [] : ["authentication (CALLERS or JWT_KEYS)"]),
   ];
   if (isLoopback(host) || missing.length === 0) return undefined;
   const what = `others than this machine can reach ${host}, without ${missing.join(" and ")}`;
-  if (config.insecure) return what;
+  if (config.insecure === "allow") return what;
   throw new UsageError(
     `${what}: set them, or listen on 127.0.0.1, or start with INSECURE=allow in a network that ` +
       "you trust",
   );
+}
+
+/** Whether a server asks who calls. */
+export function hasAuthentication({ callers, jwtKeys }: Config): boolean {
+  return callers !== undefined || jwtKeys !== undefined;
 }

@@ -1,4 +1,8 @@
-import { constants } from "node:http2";
+import { constants, type OutgoingHttpHeaders } from "node:http2";
+import type { ConnectError } from "@connectrpc/connect";
+import type { connectNodeAdapter } from "@connectrpc/connect-node";
+import { errorToJsonBytes } from "@connectrpc/connect/protocol-connect";
+import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 import type { Handler } from "./listen.ts";
 
 /**
@@ -26,4 +30,36 @@ export function refuse(res: Parameters<Handler>[1], status: number) {
     res.stream.close(begun ? NGHTTP2_INTERNAL_ERROR : NGHTTP2_NO_ERROR);
   } else if (begun) res.destroy();
   else res.end();
+}
+
+/** As Connect has it, whose types of Node's requests are a little wider. */
+export type Refusal = NonNullable<Parameters<typeof connectNodeAdapter>[0]["fallback"]>;
+type Request = Parameters<Refusal>[0];
+type Response = Parameters<Refusal>[1];
+
+/**
+ * Answers a request that never gets to an RPC with an error: in gRPC and gRPC-Web as Trailers-Only,
+ * otherwise in Connect's JSON.
+ *
+ * @param status of HTTP, where the protocol does not say that it is 200
+ */
+export function refuseWith(error: ConnectError, status: number, req: Request, res: Response) {
+  const type = req.headers["content-type"] ?? "";
+  if (!/^application\/grpc/i.test(type)) {
+    respond(res, status, { "content-type": "application/json" }, errorToJsonBytes(error, undefined));
+    return;
+  }
+  const trailers = Object.fromEntries(setTrailerStatus(new Headers(), error));
+  respond(res, 200, { "content-type": type, ...trailers });
+}
+
+function respond(res: Response, status: number, headers: OutgoingHttpHeaders, body?: Uint8Array) {
+  if (!("stream" in res)) {
+    res.writeHead(status, headers).end(body);
+    return;
+  }
+  // A response of Node's would send an empty DATA after it, and gRPC wants nothing there.
+  res.stream.respond({ ":status": status, ...headers }, { endStream: body === undefined });
+  if (body !== undefined) res.stream.end(body);
+  res.stream.close(constants.NGHTTP2_NO_ERROR);
 }

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { Http2ServerRequest, ServerHttp2Stream } from "node:http2";
 import { Code, ConnectError, createContextKey } from "@connectrpc/connect";
+import type { Lease } from "../auth/lease.ts";
 
 // A body that is not there at its call's deadline is waited for no longer, and the call is answered
 // then: nothing of it was applied.
@@ -57,35 +58,73 @@ type Request = IncomingMessage | Http2ServerRequest;
 /** The request of a call that Connect answers. */
 export const requestKey = createContextKey<Request | undefined>(undefined);
 
+/** What ends a body early, and what comes at its end. */
+export type BodyEnds = {
+  readonly lease: Lease;
+  /** Fires at the deadline of a call of one message, and for other reasons. */
+  readonly signal: AbortSignal;
+  readonly isOneMessage: boolean;
+  /** What it throws comes from the body. */
+  readonly atEnd: () => Promise<void>;
+};
+
 /**
- * Has Connect get the deadline's error from the body of a request, if the deadline passes before
- * the body's end. By itself it would wait.
- *
- * @param signal of the call: its deadline is one of the reasons for which it fires
+ * Has Connect get an error from the body of a request where it would wait for the rest of it: when
+ * the caller is out, and at the deadline of a call of one message.
  */
-export function endBodyAtDeadline(request: Request, signal: AbortSignal): void {
-  const { promise: late, reject } = Promise.withResolvers<never>();
-  late.catch(() => {});
-  const onAbort = () => {
-    if (isDeadline(signal.reason)) reject(signal.reason);
-  };
-  if (signal.aborted) onAbort();
-  else signal.addEventListener("abort", onAbort, { once: true });
+export function endBodyEarly(request: Request, ends: BodyEnds): void {
+  const { lease, signal, isOneMessage } = ends;
+  const end = createEnd();
+  whenAborted(lease.out, end.now);
+  if (isOneMessage) {
+    whenAborted(signal, (reason) => {
+      if (isDeadline(reason)) end.now(reason);
+    });
+  }
   const chunksOf = request[Symbol.asyncIterator].bind(request);
-  request[Symbol.asyncIterator] = () => eitherOf(chunksOf(), late);
+  request[Symbol.asyncIterator] = () => untilEnd(chunksOf(), end, ends);
 }
 
-async function* eitherOf<T>(chunks: AsyncIterator<T>, late: Promise<never>): AsyncGenerator<T> {
+async function* untilEnd<T>(
+  chunks: AsyncIterator<T>,
+  end: ReturnType<typeof createEnd>,
+  { isOneMessage, atEnd }: BodyEnds,
+): AsyncGenerator<T> {
   try {
     for (;;) {
-      const { done, value } = await Promise.race([chunks.next(), late]);
-      if (done === true) return;
+      const { done, value } = await end.before(chunks.next());
+      if (done === true) return await atEnd();
       yield value;
     }
   } finally {
-    // It may have to wait for its turn.
-    void chunks.return?.();
+    // It may have to wait for its turn, and a stream's answers, which go on, would end with it.
+    if (isOneMessage || !end.hasCome()) void chunks.return?.();
   }
+}
+
+/** An end that comes before what is waited for, or after. It keeps nothing of what is past. */
+function createEnd() {
+  let reason: unknown;
+  let fail: (error: unknown) => void = () => {};
+  return {
+    now(error: unknown) {
+      reason ??= error;
+      fail(reason);
+    },
+    hasCome: () => reason !== undefined,
+    before<T>(waitedFor: Promise<T>): Promise<T> {
+      return new Promise((resolve, reject) => {
+        if (reason !== undefined) reject(reason);
+        fail = reject;
+        waitedFor.then(resolve, reject);
+      });
+    },
+  };
+}
+
+function whenAborted(signal: AbortSignal, then: (reason: unknown) => void): void {
+  if (signal.aborted) then(signal.reason);
+  else signal.addEventListener("abort", () => then(signal.reason), { once: true });
 }
 
 function isDeadline(reason: unknown): boolean {

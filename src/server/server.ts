@@ -1,5 +1,10 @@
 import { createRegistry } from "@bufbuild/protobuf";
-import { ConnectError, type ConnectRouter, createContextValues } from "@connectrpc/connect";
+import {
+  ConnectError,
+  type ConnectRouter,
+  createContextValues,
+  type createHandlerContext,
+} from "@connectrpc/connect";
 import { compressionBrotli, compressionGzip, connectNodeAdapter } from "@connectrpc/connect-node";
 import type { Logger } from "pino";
 import { file_google_rpc_error_details } from "../../gen/google/rpc/error_details_pb.ts";
@@ -7,12 +12,15 @@ import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
 import { ServerReflection as ReflectionV1 } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
 import { ServerReflection as ReflectionV1Alpha } from "../../gen/grpc/reflection/v1alpha/reflection_pb.ts";
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
-import { type Admission, type Admit, credentialsKey, openAccess } from "../auth/access.ts";
+import { type Access, openAccess } from "../auth/access.ts";
 import { callerKey } from "../auth/caller.ts";
+import { credentialsKey } from "../auth/credentials.ts";
+import { leaseKey } from "../auth/lease.ts";
 import type { Address } from "../address.ts";
 import type { Config } from "../config.ts";
 import type { PriceList } from "../ledger/prices.ts";
 import { callObservation, type CallObserver, codeName } from "../rpc/calls.ts";
+import { PREVIOUS_ATTEMPTS, speakForAttempts } from "../rpc/earlier-attempts.ts";
 import { reasonOf } from "../rpc/errors.ts";
 import {
   answerLimit,
@@ -26,6 +34,7 @@ import {
 import { pointsService } from "../rpc/points.ts";
 import { createWatchers } from "../rpc/watch.ts";
 import { startSweeper } from "../sweep.ts";
+import { authorityInUrl, type PageGuard, pageGuard } from "./authority.ts";
 import { watchDatabase } from "./database-watch.ts";
 import { boundDeadline, type DeadlineLimits } from "./deadline.ts";
 import { fastUnary, type ConnectOptions } from "./fast-unary.ts";
@@ -39,8 +48,10 @@ import {
   type StreamTaker,
 } from "./listen.ts";
 import type { Databases, Metrics } from "./metrics.ts";
+import { hasAuthentication } from "./open-door.ts";
 import { reflectionRoutes } from "./reflection.ts";
-import { endBodyAtDeadline, requestKey } from "./request-body.ts";
+import { refuseWith } from "./refuse.ts";
+import { endBodyEarly, requestKey } from "./request-body.ts";
 import { readTls, watchTls } from "./tls.ts";
 import type { Tracing } from "./tracing.ts";
 import { sendTrailersOnly } from "./trailers-only.ts";
@@ -78,8 +89,7 @@ export async function startServer(
   const { batches: orm, reads } = databases;
   const { metrics, ...batcher } = startGroupCommit(config, databases, log, tracing);
   const toError = errorTranslator(log, metrics.refused);
-  const access = openAccess(config, log, errorTranslator(log, () => {}));
-  const admit = countedAdmission(access.admit, metrics);
+  const { access, guard } = openDoor(config, log, metrics);
   const secure = readTls(config);
   const health = createHealth([PointsService.typeName]);
 
@@ -112,10 +122,12 @@ export async function startServer(
     completeError: errorCompleter(metrics.refused),
   };
   const deadlines = { defaultMs: config.deadlineDefaultMs, maxMs: config.deadlineMaxMs };
-  const handler = connectHandler(shared, deadlines, admit);
-  const take = through(fastUnary(shared, deadlines, admit));
+  const handler = guardedHandler(connectHandler(shared, deadlines, access), guard, metrics);
+  const take = through(fastUnary(shared, { deadlines, access, guard }));
   const listener = await listen(config.listen, handler, limitsOf(config), take, secure);
-  const stopWatchingTls = watchTls(config, log, listener.renew);
+  const stopWatchingTls = watchTls(config, log, (options) => {
+    access.distrust(listener.renew(options), String(options.ca));
+  });
   const setServing = (isServing: boolean) => {
     health.setServing(isServing);
     metrics.serving(isServing);
@@ -138,6 +150,17 @@ export async function startServer(
       await batcher.drain();
     },
   };
+}
+
+/** Who may call, and from which web pages. */
+function openDoor(config: Config, log: Logger, { refused }: Metrics) {
+  const toError = errorTranslator(log, () => {});
+  const guard = pageGuard({
+    host: config.listen.host,
+    hasAuthentication: hasAuthentication(config),
+    hasTls: config.tlsCert !== undefined,
+  });
+  return { access: openAccess({ config, log, toError, refused }), guard };
 }
 
 function limitsOf(config: Config): ListenLimits {
@@ -165,15 +188,28 @@ const ENDLESS_PATHS = new Set(
   ),
 );
 
-/** Counts who is not let in: no interceptor sees them. */
-function countedAdmission(admit: Admit, { refused }: Metrics): Admit {
-  const counted = (admission: Admission) => {
-    if (admission instanceof ConnectError) refused(reasonOf(admission));
-    return admission;
-  };
-  return (path, credentials) => {
-    const admission = admit(path, credentials);
-    return admission instanceof Promise ? admission.then(counted) : counted(admission);
+const PREFIX = `/${PointsService.typeName}/`;
+
+type AbortableContext = ReturnType<typeof createHandlerContext>;
+
+/** Refuses what web pages of others ask for, and lets Connect read the authority of a socket. */
+function guardedHandler(handler: Handler, guard: PageGuard, { refused }: Metrics): Handler {
+  return (request, response) => {
+    const { headers } = request;
+    const refusal = guard(headers);
+    if (refusal !== undefined) {
+      const method = PointsService.methods.find(({ name }) => request.url === `${PREFIX}${name}`);
+      const attempts = headers[PREVIOUS_ATTEMPTS];
+      if (method !== undefined) speakForAttempts(refusal, method, attempts);
+      refused(reasonOf(refusal));
+      refuseWith(refusal, 403, request, response);
+      return;
+    }
+    for (const name of [":authority", "host"]) {
+      const named = headers[name];
+      if (typeof named === "string") headers[name] = authorityInUrl(named);
+    }
+    handler(request, response);
   };
 }
 
@@ -196,7 +232,7 @@ function callObserver({ called }: Metrics, log: Logger): CallObserver {
 function connectHandler(
   shared: ConnectOptions,
   deadlines: DeadlineLimits,
-  admit: Admit,
+  access: Access,
 ): Handler {
   const adapter = connectNodeAdapter({
     ...shared,
@@ -211,14 +247,26 @@ function connectHandler(
     },
     async requestGate(context) {
       completeErrors(context, shared.completeError);
-      const { service, method, values } = context;
+      const { service, method, values, signal, abort } = context as AbortableContext;
       const path = `/${service.typeName}/${method.name}`;
-      const admitted = await admit(path, values.get(credentialsKey));
+      const head = { path, credentials: values.get(credentialsKey) };
+      const admitted = await access.admit(head);
       if (admitted instanceof ConnectError) throw admitted;
-      values.set(callerKey, admitted);
+      const lease = access.lease(admitted, head, signal);
+      values.set(callerKey, admitted.caller).set(leaseKey, lease);
+      // It waits for what it tells of. Other calls wait for the caller, or for what they have begun.
+      if (method.methodKind === "server_streaming") {
+        lease.out.addEventListener("abort", () => abort(lease.out.reason));
+      }
       const request = values.get(requestKey);
+      if (request === undefined) return;
       const isOneMessage = method.methodKind !== "bidi_streaming";
-      if (isOneMessage && request !== undefined) endBodyAtDeadline(request, context.signal);
+      const atEnd = async () => {
+        // The body may have come late.
+        values.set(callerKey, await lease.caller());
+        if (method.methodKind === "unary") lease.close();
+      };
+      endBodyEarly(request, { lease, signal, isOneMessage, atEnd });
     },
     fallback: unknownRpc,
     // People read the JSON: a balance of 0 is worth saying.
@@ -227,7 +275,7 @@ function connectHandler(
   const unaryPaths = new Set(
     PointsService.methods
       .filter(({ methodKind }) => methodKind === "unary")
-      .map(({ name }) => `/${PointsService.typeName}/${name}`),
+      .map(({ name }) => `${PREFIX}${name}`),
   );
   return (request, response) => {
     const streams = !unaryPaths.has(request.url?.split("?", 1)[0] ?? "");

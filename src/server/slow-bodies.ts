@@ -45,7 +45,7 @@ export function watchBodies(bodyMs: number, isEndless: (path: string) => boolean
       session.once("close", () => sessions.delete(arriving));
       return {
         opened(stream, path) {
-          if (!isEndless(path)) arriving.set(stream, performance.now());
+          arriving.set(stream, isEndless(path) ? Number.POSITIVE_INFINITY : performance.now());
         },
         closed: (stream) => void arriving.delete(stream),
       };

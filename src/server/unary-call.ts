@@ -11,6 +11,7 @@ import {
 } from "@connectrpc/connect";
 import { type Caller, callerKey } from "../auth/caller.ts";
 import { PREVIOUS_ATTEMPTS } from "../rpc/earlier-attempts.ts";
+import { authorityInUrl } from "./authority.ts";
 
 /**
  * A unary gRPC call as Connect shows it: both what interceptors see of it and what its handler
@@ -54,8 +55,8 @@ export class UnaryCall implements UnaryRequest, HandlerContext {
   }
 
   get url() {
-    const { ":path": path = "", ":authority": authority } = this.#headers;
-    return new URL(path, `http://${authority}`).toString();
+    const { ":path": path = "", ":authority": authority = "" } = this.#headers;
+    return new URL(path, `http://${authorityInUrl(authority)}`).toString();
   }
 
   get signal() {

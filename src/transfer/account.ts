@@ -1,7 +1,20 @@
-import { type Timestamp, timestampFromDate } from "@bufbuild/protobuf/wkt";
-import { MAX_TOTAL } from "../ledger/account.ts";
-import { consumeGone, expireGone, rechargeGone } from "./gone.ts";
-import { type Apply, BadLine, digestOf, inParts } from "./operations.ts";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { MAX_POINTS, MAX_TOTAL } from "../ledger/account.ts";
+import { MAX_OPEN_LOTS } from "../ledger/command.ts";
+import { BadLine, show } from "./bad-line.ts";
+import { passGone } from "./gone.ts";
+import { type Apply, digestOf, inParts, requireLimits } from "./operations.ts";
+import { rechargeLot } from "./recharge-lot.ts";
+import { readTime } from "./time.ts";
+
+/** What an account's open lots can hold, each recharged by one operation. */
+const MAX_BALANCE = BigInt(MAX_OPEN_LOTS) * MAX_POINTS;
+
+/** What a line has; `expire_time` need not be there. */
+export const ACCOUNT_COLUMNS = {
+  required: ["user_id", "balance", "total_recharged", "total_consumed", "total_expired"],
+  optional: ["expire_time"],
+} as const;
 
 /** An account as an older table has it. All are points, but for the user and the time. */
 export type AccountLine = {
@@ -15,22 +28,35 @@ export type AccountLine = {
 };
 
 /**
- * Reads the columns `user_id`, `balance`, `total_recharged`, `total_consumed`, `total_expired`, and
- * `expire_time` if it is there; others are left alone.
+ * The user of a line, as it is written: a number of JSON by its digits.
  *
- * @throws {BadLine} if one is missing or is no number of points, or if they don't add up
+ * @throws {BadLine} if it is missing, or not 1 to 128 printable ASCII characters without spaces
+ */
+export function readUserId(fields: Readonly<Record<string, unknown>>): string {
+  const userId = textOf(required(fields, "user_id"));
+  if (userId === undefined) throw new BadLine("user_id is neither a text nor a number");
+  requireLimits(userId, { points: 1n, expireTime: undefined });
+  return userId;
+}
+
+/**
+ * Reads a line.
+ *
+ * @throws {BadLine} if a field is missing, unknown or not what it must be, or if they don't add up
  */
 export function readAccountLine(fields: Readonly<Record<string, unknown>>): AccountLine {
-  const userId = fields["user_id"];
-  const isNamed = typeof userId === "number" || (typeof userId === "string" && userId !== "");
-  if (!isNamed) throw new BadLine("user_id is missing");
+  const columns: readonly string[] = [...ACCOUNT_COLUMNS.required, ...ACCOUNT_COLUMNS.optional];
+  const unknown = Object.keys(fields).filter((name) => !columns.includes(name));
+  if (unknown.length > 0) {
+    throw new BadLine(`${unknown.join(", ")} means nothing here: a line has ${columns.join(", ")}`);
+  }
   const line = {
-    userId: String(userId),
+    userId: readUserId(fields),
     balance: pointsOf(fields, "balance"),
     totalRecharged: pointsOf(fields, "total_recharged"),
     totalConsumed: pointsOf(fields, "total_consumed"),
     totalExpired: pointsOf(fields, "total_expired"),
-    expireTime: timeOf(fields["expire_time"]),
+    expireTime: readTime("expire_time", fields["expire_time"]),
   };
   const { balance, totalRecharged, totalConsumed, totalExpired } = line;
   if (totalRecharged !== balance + totalConsumed + totalExpired) {
@@ -39,53 +65,52 @@ export function readAccountLine(fields: Readonly<Record<string, unknown>>): Acco
         `${totalConsumed} + total_expired ${totalExpired}`,
     );
   }
+  if (balance > MAX_BALANCE) {
+    throw new BadLine(`balance ${balance} is more than ${MAX_OPEN_LOTS} lots can hold`);
+  }
   return line;
 }
 
 /** Names what a line says: lines of the same digest say the same. */
 export function digestOfAccount(line: AccountLine): string {
   const { userId, balance, totalConsumed, totalExpired, expireTime } = line;
-  const figures = [balance, totalConsumed, totalExpired, expireTime?.seconds ?? "never"];
-  return digestOf([userId, ...figures.map(String)].join(" "));
+  const time = expireTime === undefined ? "never" : `${expireTime.seconds} ${expireTime.nanos}`;
+  return digestOf([userId, balance, totalConsumed, totalExpired, time].join(" "));
 }
 
 /**
  * Makes an account of these figures: what is gone is recharged, consumed and expired, and then the
- * balance is recharged. An account without any points is not made.
+ * balance is recharged; if it is past its time, it is expired too. An account without any points is
+ * not made.
  *
  * @throws {BadLine} if the server refuses one of the operations
  */
 export async function makeAccount(line: AccountLine, run: Apply): Promise<void> {
   const { balance, totalConsumed, totalExpired, expireTime } = line;
-  await rechargeGone(totalConsumed + totalExpired, run);
-  await consumeGone(totalConsumed, run);
-  await expireGone(totalExpired, run);
-  const expiration = expireTime && ({ case: "expireTime", value: expireTime } as const);
+  await passGone({ consumed: totalConsumed, expired: totalExpired }, run);
   for (const { part: points, number } of inParts(balance)) {
-    const value = { points, ...(expiration && { expiration }) };
-    await run(`balance-${number}`, { case: "recharge", value });
+    await rechargeLot(`balance-${number}`, { points, expireTime }, run);
   }
 }
 
 function pointsOf(fields: Readonly<Record<string, unknown>>, name: string): bigint {
+  const value = required(fields, name);
+  const text = textOf(value);
+  const points = text !== undefined && /^\d{1,16}$/.test(text) ? BigInt(text) : -1n;
+  if (points >= 0n && points <= MAX_TOTAL) return points;
+  const wanted = `a whole number from 0 to ${MAX_TOTAL}, in digits alone`;
+  throw new BadLine(`${name} ${show(value)} is not ${wanted}`);
+}
+
+function required(fields: Readonly<Record<string, unknown>>, name: string): unknown {
   const value = fields[name];
   const isThere = value !== undefined && value !== null && value !== "";
   if (!isThere) throw new BadLine(`${name} is missing`);
-  const isWhole = typeof value === "number" ? Number.isSafeInteger(value) : isDigits(value);
-  const points = isWhole ? BigInt(value as number | string) : -1n;
-  if (points >= 0n && points <= MAX_TOTAL) return points;
-  throw new BadLine(`${name} ${JSON.stringify(value)} is no whole number from 0 to ${MAX_TOTAL}`);
+  return value;
 }
 
-function isDigits(value: unknown): boolean {
-  return typeof value === "string" && /^\d{1,16}$/.test(value);
+/** A text, or a number by its digits; undefined for all else. */
+function textOf(value: unknown): string | undefined {
+  if (typeof value === "number" || typeof value === "bigint") return String(value);
+  return typeof value === "string" ? value : undefined;
 }
-
-function timeOf(value: unknown): Timestamp | undefined {
-  if (value === undefined || value === null || value === "") return undefined;
-  const date = typeof value === "string" && RFC_3339.test(value) ? new Date(value) : undefined;
-  if (date !== undefined && !Number.isNaN(date.getTime())) return timestampFromDate(date);
-  throw new BadLine(`expire_time ${JSON.stringify(value)} is no time as 2030-01-31T12:00:00Z`);
-}
-
-const RFC_3339 = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/;

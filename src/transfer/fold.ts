@@ -1,7 +1,7 @@
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { type Allocation, type Entry, EntryKind } from "../../gen/points/v1/account_pb.ts";
 import { sumPoints } from "../ledger/lot.ts";
-import { BadLine } from "./operations.ts";
+import { BadLine } from "./bad-line.ts";
 
 /** Where the entries of one account lead, as far as they have been read. */
 export type Fold = {

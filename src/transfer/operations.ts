@@ -1,20 +1,18 @@
 import { createHash } from "node:crypto";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { ConnectError } from "@connectrpc/connect";
 import type { Entry } from "../../gen/points/v1/account_pb.ts";
-import { type Operation, OperationSchema } from "../../gen/points/v1/points_pb.ts";
+import {
+  type Operation,
+  type OperationSchema,
+  RechargeRequestSchema,
+} from "../../gen/points/v1/points_pb.ts";
 import { type Refusal, refusalOf } from "../client/refusal.ts";
 import { MAX_POINTS } from "../ledger/account.ts";
+import { validate } from "../rpc/validate.ts";
+import { BadLine } from "./bad-line.ts";
 import type { Send } from "./send.ts";
-
-/** What is wrong with a line, or what the server refused it with. */
-export class BadLine extends Error {
-  readonly refusal: Refusal | undefined;
-
-  constructor(message: string, refusal?: Refusal) {
-    super(message);
-    this.refusal = refusal;
-  }
-}
 
 /** An operation but for its user, its request id and its metadata. */
 export type Draft = Exclude<
@@ -22,40 +20,16 @@ export type Draft = Exclude<
   { case: undefined; value?: undefined }
 >;
 
-/** Applies an operation of one account, named within it, and gives its answer. */
-export type Apply = (name: string, draft: Draft) => Promise<Done>;
+/** Applies an operation of one account, named within it, and gives its entry if it has one. */
+export type Apply = (name: string, draft: Draft) => Promise<Entry | undefined>;
 
 /** What an operation came to. */
-export type Done = { readonly entry: Entry | undefined; readonly replayed: boolean };
-
-/** Operations that make one account, and whether all of them so far were applied before. */
-export type Making = { readonly apply: Apply; readonly wasDone: () => boolean };
-
-/**
- * Makes an account what it was elsewhere, by operations whose request ids are the same each time,
- * so that nothing is applied twice. They carry the digest of what the account was, so that the
- * server refuses to make it another one too, under the same ids.
- *
- * `apply` throws `BadLine` if the server refuses an operation, or the account had entries before.
- */
-export function startMaking(send: Send, userId: string, digest: string): Making {
-  let wasDone = true;
-  let isFirst = true;
-  const apply: Apply = async (name, { case: kind, value }) => {
-    const common = { userId, requestId: `import-${name}`, metadata: { import: digest } };
-    const operation = { case: kind, value: { ...value, ...common } } as Draft;
-    const done = await applyOperation(send, create(OperationSchema, { operation }));
-    // Else what is consumed or frozen next might be points that were there before.
-    if (isFirst && done.entry?.sequence !== 1n) {
-      const at = `began with entry ${done.entry?.sequence}, and was stopped`;
-      throw new BadLine(`${userId} had entries before: its import ${at}`);
-    }
-    isFirst = false;
-    wasDone &&= done.replayed;
-    return done;
-  };
-  return { apply, wasDone: () => !isFirst && wasDone };
-}
+export type Done = {
+  readonly entry: Entry | undefined;
+  readonly replayed: boolean;
+  /** The sequence of the account's last entry by then. */
+  readonly sequence: bigint;
+};
 
 /**
  * Applies one operation.
@@ -66,14 +40,41 @@ export async function applyOperation(send: Send, operation: Operation): Promise<
   const { result } = await send(operation);
   if (result.case === undefined) throw new BadLine("has an answer that this version cannot read");
   if (result.case !== "error") {
-    const { entry, replayed } = result.value;
-    return { entry, replayed };
+    const { entry, replayed, account } = result.value;
+    return { entry, replayed, sequence: account?.sequence ?? 0n };
   }
-  const refusal = refusalOf(result.value);
-  const fields = refusal?.violations.map(({ field, description }) => `${field} ${description}`);
-  const what = fields?.length ? fields.join("; ") : result.value.message;
-  throw new BadLine(refusal === undefined ? what : `${what} (${refusal.reason})`, refusal);
+  throw refusedWith(result.value.message, refusalOf(result.value));
 }
+
+/** What a refusal says, with the fields that it is about and its reason. */
+export function refusedWith(message: string, refusal: Refusal | undefined): BadLine {
+  const fields = refusal?.violations.map(({ field, description }) => `${field} ${description}`);
+  const what = fields?.length ? fields.join("; ") : message;
+  return new BadLine(refusal === undefined ? what : `${what} (${refusal.reason})`, refusal);
+}
+
+/**
+ * Checks what is to be recharged against the limits of the contract.
+ *
+ * @throws {BadLine} that names the field
+ */
+export function requireLimits(userId: string, recharge: Recharge): void {
+  const { points, priority = 0, expireTime } = recharge;
+  const expiration = expireTime && ({ case: "expireTime", value: expireTime } as const);
+  const init = { userId, points, priority, ...(expiration && { expiration }) };
+  try {
+    validate(RechargeRequestSchema, create(RechargeRequestSchema, init));
+  } catch (error) {
+    if (!(error instanceof ConnectError)) throw error;
+    throw refusedWith(error.rawMessage, refusalOf(error));
+  }
+}
+
+type Recharge = {
+  readonly points: bigint;
+  readonly priority?: number;
+  readonly expireTime: Timestamp | undefined;
+};
 
 /** So many points in parts that one operation may move, numbered from 1. */
 export function* inParts(points: bigint): Generator<{ part: bigint; number: number }> {

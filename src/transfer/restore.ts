@@ -1,10 +1,42 @@
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { MAX_POINTS } from "../ledger/account.ts";
-import type { Fold, FoldedHold, FoldedLot } from "./fold.ts";
-import { consume, consumeGone, expireGone, rechargeGone } from "./gone.ts";
-import { type Apply, BadLine, type Done } from "./operations.ts";
+import { MAX_OPEN_LOTS } from "../ledger/command.ts";
+import { BadLine } from "./bad-line.ts";
+import type { Fold, FoldedHold } from "./fold.ts";
+import { consume, passGone } from "./gone.ts";
+import type { Making } from "./making.ts";
+import { type Apply, requireLimits } from "./operations.ts";
+import { isPast, rechargeLot } from "./recharge-lot.ts";
 
 const ROUNDS_MAX = 10_000;
+
+/**
+ * Checks, before anything is applied, that `restore` can make it.
+ *
+ * @throws {BadLine} if it has more or stranger points than operations may have
+ */
+export function requireRestorable(fold: Fold): void {
+  const { userId, consumed, refunded, lots, holds } = fold;
+  if (refunded > consumed) {
+    throw new BadLine(`${refunded} points were refunded, and only ${consumed} consumed`);
+  }
+  const { points: room } = roomiest(fold);
+  const round = room < MAX_POINTS ? room : MAX_POINTS;
+  if (refunded > 0n && (round === 0n || refunded / round > ROUNDS_MAX)) {
+    throw new BadLine(`${refunded} refunded points are too many to be made again with ${room}`);
+  }
+  const parts = [...holds.values()].flatMap(({ allocations }) => allocations);
+  const open = [...lots.values()].filter(({ remaining }) => remaining > 0n).length + parts.length;
+  if (open > MAX_OPEN_LOTS) {
+    throw new BadLine(`${userId} has ${open} lots and parts of holds, more than ${MAX_OPEN_LOTS}`);
+  }
+  for (const { remaining, priority, expireTime } of lots.values()) {
+    if (remaining !== 0n) requireLimits(userId, { points: remaining, priority, expireTime });
+  }
+  for (const { points, allocations, expireTime } of holds.values()) {
+    for (const part of allocations) requireLimits(userId, { points: part.points, expireTime });
+    if (points !== 0n) requireLimits(userId, { points, expireTime });
+  }
+}
 
 /**
  * Makes an account what its entries led to: its figures, what its lots have left, its open holds.
@@ -16,37 +48,41 @@ const ROUNDS_MAX = 10_000;
  *
  * @throws {BadLine} if the server refuses one of the operations
  */
-export async function restore(fold: Fold, run: Apply): Promise<void> {
+export async function restore(fold: Fold, { apply: run, isBegun }: Making): Promise<void> {
   const { consumed, expired, refunded, holds, lots } = fold;
-  const spent = consumed + expired - refunded;
-  await rechargeGone(spent, run);
-  const where = roomiest(fold, spent);
-  if (where.name === "spent") await spendAndRefund(refunded, where.points, run);
-  await consumeGone(consumed - refunded, run);
-  await expireGone(expired, run);
+  const where = roomiest(fold);
+  await passGone({ consumed: consumed - refunded, expired }, run, async () => {
+    if (where.name === "spent") await spendAndRefund(refunded, where.points, run);
+  });
 
   for (const [number, hold] of [...holds].toSorted(([, a], [, b]) => compareLongest(a, b))) {
     if (hold.points === 0n) continue;
     const name = `hold-${number}`;
-    const recharges = hold.allocations.map(({ lot: of, points }) =>
-      rechargeLot(`${name}-lot-${of}`, points, lots.get(of)!, run, hold.expireTime),
-    );
-    if (where.name === name) {
-      await Promise.all(recharges);
-      await spendAndRefund(refunded, where.points, run);
+    const recharges = hold.allocations.map(({ lot: of, points }) => {
+      const { priority, expireTime } = lots.get(of)!;
+      const lot = { points, priority, expireTime, orElse: expireTime && hold.expireTime };
+      return () => rechargeLot(`${name}-lot-${of}`, lot, run);
+    });
+    // What was begun before may have been another account: the first operation shows it.
+    if (isBegun || where.name === name) {
+      for (const recharge of recharges) await recharge();
+      if (where.name === name) await spendAndRefund(refunded, where.points, run);
+      await freeze(name, hold, run);
+    } else {
+      await freezeAfter(recharges, name, hold, run);
     }
-    await freezeAfter(recharges, name, hold, run);
   }
-  for (const [number, lot] of lots) {
-    if (lot.remaining > 0n) await rechargeLot(`lot-${number}`, lot.remaining, lot, run);
+  for (const [number, { remaining: points, priority, expireTime }] of lots) {
+    if (points > 0n) await rechargeLot(`lot-${number}`, { points, priority, expireTime }, run);
   }
   if (where.name === "balance") await spendAndRefund(refunded, where.points, run);
 }
 
 /** When most points can be consumed and refunded at once: so it takes the fewest rounds. */
-function roomiest({ holds, balance }: Fold, spent: bigint): { name: string; points: bigint } {
+function roomiest(fold: Fold): { name: string; points: bigint } {
+  const { holds, balance, consumed, expired, refunded } = fold;
   const places = [
-    { name: "spent", points: spent },
+    { name: "spent", points: consumed + expired - refunded },
     { name: "balance", points: balance },
     ...[...holds].map(([number, { points }]) => ({ name: `hold-${number}`, points })),
   ];
@@ -57,13 +93,10 @@ function roomiest({ holds, balance }: Fold, spent: bigint): { name: string; poin
 async function spendAndRefund(refunded: bigint, room: bigint, run: Apply): Promise<void> {
   if (refunded === 0n) return;
   const part = room < MAX_POINTS ? room : MAX_POINTS;
-  if (part === 0n || refunded / part > ROUNDS_MAX) {
-    throw new BadLine(`${refunded} refunded points are too many to be made again with ${room}`);
-  }
   let left = refunded;
   for (let round = 1; left > 0n; round++) {
     const points = left < part ? left : part;
-    const { entry } = await run(`refunded-${round}`, consume(points));
+    const entry = await run(`refunded-${round}`, consume(points));
     const value = { sequence: entry!.sequence };
     await run(`refund-${round}`, { case: "refund", value });
     left -= points;
@@ -71,40 +104,17 @@ async function spendAndRefund(refunded: bigint, room: bigint, run: Apply): Promi
 }
 
 /**
- * @param orElse the time to take if the lot's own is past: of points of a hold, which stay its own
- * past their lot's time
- */
-async function rechargeLot(
-  name: string,
-  points: bigint,
-  { priority, expireTime }: FoldedLot,
-  run: Apply,
-  orElse?: Timestamp,
-): Promise<void> {
-  const times = [expireTime, ...(orElse === undefined ? [] : [orElse])];
-  for (const [index, time] of times.entries()) {
-    const expiration = time && ({ case: "expireTime", value: time } as const);
-    const value = { points, priority, ...(expiration && { expiration }) };
-    const timed = index === 0 ? name : `${name}-late`;
-    const done = await unlessPast(run(timed, { case: "recharge", value }));
-    if (done !== undefined) return;
-  }
-  const { entry } = await run(`${name}-past`, { case: "recharge", value: { points } });
-  const target = { case: "lot", value: entry!.sequence } as const;
-  await run(`${name}-expired`, { case: "expire", value: { target } });
-}
-
-/**
  * Freezes the points that these recharges bring, in the same call: else a lot's time might come in
  * between. Only where a recharge has to be made again must the freeze be, too.
  */
 async function freezeAfter(
-  recharges: readonly Promise<void>[],
+  recharges: readonly (() => Promise<void>)[],
   name: string,
   hold: FoldedHold,
   run: Apply,
 ): Promise<void> {
-  const [frozen, ...recharged] = await Promise.allSettled([freeze(name, hold, run), ...recharges]);
+  const recharging = recharges.map((recharge) => recharge());
+  const [frozen, ...recharged] = await Promise.allSettled([freeze(name, hold, run), ...recharging]);
   for (const one of recharged) if (one.status === "rejected") throw one.reason;
   if (frozen.status === "rejected") await freeze(name, hold, run);
 }
@@ -113,17 +123,10 @@ async function freezeAfter(
 async function freeze(name: string, { points, expireTime }: FoldedHold, run: Apply): Promise<void> {
   const cost = { case: "points", value: points } as const;
   const expiration = { case: "expireTime", value: expireTime } as const;
-  await unlessPast(run(name, { case: "freeze", value: { cost, expiration } }));
-}
-
-/** @returns undefined if the server said that its expire_time is past */
-async function unlessPast(done: Promise<Done>): Promise<Done | undefined> {
   try {
-    return await done;
+    await run(name, { case: "freeze", value: { cost, expiration } });
   } catch (error) {
-    const violations = error instanceof BadLine ? (error.refusal?.violations ?? []) : [];
-    if (violations.some(({ field }) => field === "expire_time")) return undefined;
-    throw error;
+    if (!isPast(error)) throw error;
   }
 }
 

@@ -119,7 +119,7 @@ function oddField(random: Random): Field {
   return [random.pick(NAMES), random.pick(VALUES)];
 }
 
-const AUTHORITIES = ["x", "x", "x", "a:b", "%", "[::", "", "[::1]:1"];
+const AUTHORITIES = ["localhost", "localhost", "127.0.0.1", "run%2Fx", "x", "a:b", "%", "[::", ""];
 
 function callFrames(random: Random, stream: number): Buffer[] {
   const { method, message } = random.pick(CALLS);

@@ -11,7 +11,7 @@ const JSON_BODY = `{"userId":"mallory"}`;
 
 /** A request of JSON; `lines` come before the usual ones. */
 function post(lines: string, body = JSON_BODY, first = `POST ${PATH} HTTP/1.1`): string {
-  const head = `${first}\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n`;
+  const head = `${first}\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n`;
   return `${head}${lines}\r\n${body}`;
 }
 

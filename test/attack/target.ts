@@ -80,7 +80,7 @@ export const CALL: readonly Field[] = [
   [":method", "POST"],
   [":scheme", "http"],
   [":path", "/points.v1.PointsService/GetOrCreate"],
-  [":authority", "points.test"],
+  [":authority", "points.localhost"],
   ["content-type", "application/grpc"],
   ["te", "trailers"],
 ];

@@ -55,7 +55,7 @@ function commandOf(caughtBy: Mutant["caughtBy"], bin: string): [string, ...strin
     case "torture --calm":
       return [node, ...torture, "--calm"];
     default:
-      return [join(bin, "vitest"), "run", caughtBy];
+      return [join(bin, "vitest"), "run", "--bail", "1", caughtBy];
   }
 }
 

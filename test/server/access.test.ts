@@ -21,9 +21,12 @@ import { testServer, type TestServer } from "../support/server.ts";
 const CALLERS = {
   reader: { scopes: ["points.read"] },
   spender: { scopes: ["points.spend"] },
+  refunder: { scopes: ["points.refund"] },
   granter: { scopes: ["points.grant"] },
+  revoker: { scopes: ["points.revoke"] },
   all: { scopes: [...SCOPES] },
   eu: { scopes: [...SCOPES], prefix: "eu-" },
+  small: { scopes: [...SCOPES], maxPoints: 10 },
 };
 
 let folder: string;
@@ -103,23 +106,24 @@ async function keptOut(call: Promise<unknown>) {
 const DENIED = { code: "PermissionDenied", reason: "PERMISSION_DENIED", outcome: "NOT_APPLIED" };
 const UNKNOWN = { code: "Unauthenticated", reason: "UNAUTHENTICATED", outcome: "NOT_APPLIED" };
 
+const CHANGERS = ["spender", "refunder", "granter", "revoker"];
 const ALLOWED: Record<Method, string[]> = {
-  getOrCreate: ["reader", "spender", "granter"],
+  getOrCreate: ["reader", ...CHANGERS],
   recharge: ["granter"],
   consume: ["spender"],
-  expire: ["granter"],
+  expire: ["revoker"],
   freeze: ["spender"],
   settle: ["spender"],
   release: ["spender"],
-  refund: ["granter"],
-  quote: ["reader"],
-  listPrices: ["reader"],
-  applyBatch: ["spender", "granter"],
-  apply: ["spender", "granter"],
-  getEntry: ["reader"],
+  refund: ["refunder"],
+  quote: ["reader", "spender"],
+  listPrices: ["reader", "spender"],
+  applyBatch: CHANGERS,
+  apply: CHANGERS,
+  getEntry: ["reader", "spender"],
   listEntries: ["reader"],
   listLots: ["reader"],
-  listHolds: ["reader"],
+  listHolds: ["reader", "spender"],
   watchAccount: ["reader"],
 };
 const METHODS = Object.keys(ALLOWED) as Method[];
@@ -135,7 +139,7 @@ describe("each method", () => {
   test.each(METHODS)("%s takes its scope", async (method) => {
     for (const at of [server, connect]) {
       expect(await keptOut(CALLS[method](as(undefined, at), "ada"))).toEqual(UNKNOWN);
-      for (const name of ["reader", "spender", "granter"]) {
+      for (const name of ["reader", ...CHANGERS]) {
         const expected = ALLOWED[method].includes(name) ? undefined : DENIED;
         expect({ name, kept: await keptOut(CALLS[method](as(name, at), "ada")) }).toEqual({
           name,
@@ -164,6 +168,61 @@ describe("each method", () => {
     const client = as("eu");
     await client.listPrices({});
     await client.quote({ usage: { service: "script" } });
+  });
+});
+
+describe("a caller who may move 10 points by an operation", () => {
+  const userId = "capped";
+  beforeAll(async () => {
+    await as("all").recharge({ userId, points: 1_000n });
+    await as("all").consume({ userId, cost: points(20n) });
+    await as("all").freeze({ userId, cost: points(11n) });
+  });
+  const [lot, consumed, hold] = [1n, 2n, 3n];
+  const calls: [string, (client: ReturnType<typeof as>) => Promise<unknown>, required: string][] = [
+    ["Recharge", (client) => client.recharge({ userId, points: 11n }), "11"],
+    ["Consume", (client) => client.consume({ userId, cost: points(11n) }), "11"],
+    [
+      "Consume of more than there is, as it is known first",
+      (client) => client.consume({ userId, cost: points(9_999n) }),
+      "9999",
+    ],
+    ["Freeze", (client) => client.freeze({ userId, cost: points(11n) }), "11"],
+    ["Settle of all of a hold", (client) => client.settle({ userId, hold }), "11"],
+    ["Refund of a whole entry", (client) => client.refund({ userId, sequence: consumed }), "20"],
+    [
+      "Expire of points",
+      (client) => client.expire({ userId, target: { case: "points", value: 11n } }),
+      "11",
+    ],
+    [
+      "Expire of a lot",
+      (client) => client.expire({ userId, target: { case: "lot", value: lot } }),
+      "969",
+    ],
+  ];
+  test.each(calls)("is refused %s", async (_, call, required) => {
+    expect(await refusalOf(call(as("small")))).toMatchObject({
+      ...DENIED,
+      metadata: { max_points: "10", required },
+    });
+  });
+
+  test("may do it with as many", async () => {
+    const client = as("small");
+    await client.consume({ userId, cost: points(10n) });
+    await client.refund({ userId, sequence: consumed, points: 10n });
+    const { results } = await client.applyBatch({
+      operations: [operation("consume", userId), operation("recharge", userId)],
+    });
+    expect(results.map(({ result }) => result.case)).toEqual(["consume", "recharge"]);
+    await client.release({ userId, hold });
+  });
+
+  test("gets the answer of a request that was applied before all the same", async () => {
+    const request = { userId, requestId: "large", cost: points(50n) };
+    await as("all").consume(request);
+    expect(await as("small").consume(request)).toMatchObject({ replayed: true });
   });
 });
 

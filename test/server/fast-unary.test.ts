@@ -148,6 +148,14 @@ describe("an answer is the same", () => {
     expect(answer.trailers).toEqual({ "grpc-status": "0" });
   });
 
+  test.each(["run%2Fpoints.sock", "%2Frun%2Fpoints.sock", "localhost", "[::1]:50051"])(
+    "for a client that calls it %s",
+    async (authority) => {
+      const answer = await same({ headers: { ":authority": authority }, chunks: [charge] }, "fast");
+      expect(answer.trailers).toEqual({ "grpc-status": "0" });
+    },
+  );
+
   test("to a field that is there twice, of which the last counts", async () => {
     const twice = Buffer.concat([charge.subarray(5), charge.subarray(5)]);
     const answer = await same({ chunks: [envelope(twice)] }, "fast");
@@ -232,6 +240,8 @@ describe("Connect answers", () => {
     ["an unknown service", { path: "/points.v1.Other/Consume", chunks: [charge] }],
     ["a query behind the path", { path: `${CONSUME}?a=1`, chunks: [charge] }],
     ["an odd authority", { headers: { ":authority": "a:b" }, chunks: [charge] }],
+    ["a page's authority", { headers: { ":authority": "evil.example" }, chunks: [charge] }],
+    ["a page's origin", { headers: { origin: "http://evil.example" }, chunks: [charge] }],
     ["a malformed deadline", { headers: { "grpc-timeout": "1x" }, chunks: [charge] }],
     ["a deadline of nine digits", { headers: { "grpc-timeout": "100000000n" }, chunks: [charge] }],
   ];

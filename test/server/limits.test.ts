@@ -94,7 +94,7 @@ test.each(["", "1"])("a request over HTTP/1.1 is answered at its deadline, after
   const { port } = await serverWith({ BODY_MS: "600000" });
   const socket = net.connect(port, "127.0.0.1");
   onTestFinished(() => void socket.destroy());
-  const head = "POST /points.v1.PointsService/Recharge HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n";
+  const head = "POST /points.v1.PointsService/Recharge HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\n";
   socket.write(`${head}content-type: application/json\r\nconnect-timeout-ms: 300\r\n\r\n${part}`);
   let answer = "";
   // It is closed, though it was to be kept alive: what is left of the request is no next one.
@@ -133,7 +133,7 @@ describe("connections", () => {
     const socket = net.connect(port, "127.0.0.1");
     socket.on("error", () => {});
     onTestFinished(() => void socket.destroy());
-    socket.write("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+    socket.write("GET / HTTP/1.1\r\nhost: localhost\r\n\r\n");
     return new Promise((resolve) => {
       socket.once("data", () => resolve(true)).once("close", () => resolve(false));
     });

@@ -13,14 +13,14 @@ function check(environment: Record<string, string>) {
 
 describe("the server listens without TLS and authentication", () => {
   test.each(["127.0.0.1:1", "127.1.2.3:1", "[::1]:1", "localhost:1"])("on %s", (LISTEN) => {
-    expect(check({ LISTEN })).toBeUndefined();
+    expect(check({ LISTEN })).toEqual([]);
   });
 
   test("elsewhere only where INSECURE=allow says so, and warns", () => {
     const open = { LISTEN: "0.0.0.0:1", INSECURE: "allow" };
-    expect(check(open)).toMatch(/0\.0\.0\.0, without TLS .* and authentication/);
-    expect(check({ ...open, ...TLS })).toMatch(/without authentication/);
-    expect(check({ ...open, ...CALLERS })).toMatch(/without TLS/);
+    expect(check(open)[0]).toMatch(/0\.0\.0\.0, without TLS .* and authentication/);
+    expect(check({ ...open, ...TLS })[0]).toMatch(/without authentication/);
+    expect(check({ ...open, ...CALLERS })[0]).toMatch(/without TLS/);
   });
 });
 
@@ -33,8 +33,8 @@ describe("other machines are listened to", () => {
     "[::ffff:10.0.0.1]:1",
   ];
   test.each(addresses)("on %s with both", (LISTEN) => {
-    expect(check({ LISTEN, ...TLS, ...CALLERS })).toBeUndefined();
-    expect(check({ LISTEN, ...TLS, ...JWT })).toBeUndefined();
+    expect(check({ LISTEN, ...TLS, ...CALLERS })).toEqual([]);
+    expect(check({ LISTEN, ...TLS, ...JWT })).toEqual([]);
   });
 
   test.each(addresses)("on %s not without them", (LISTEN) => {
@@ -43,6 +43,23 @@ describe("other machines are listened to", () => {
     );
     expect(() => check({ LISTEN, ...TLS })).toThrow("without authentication (CALLERS or JWT_KEYS)");
     expect(() => check({ LISTEN, ...CALLERS })).toThrow("without TLS (TLS_CERT and TLS_KEY)");
+  });
+});
+
+describe("the admin port, which asks nobody who they are, is open", () => {
+  test.each(["127.0.0.1:2", "[::1]:2", "off"])("to this machine: %s", (ADMIN_LISTEN) => {
+    expect(check({ ADMIN_LISTEN })).toEqual([]);
+  });
+
+  test("to others only where INSECURE says so, and warns", () => {
+    const open = { ADMIN_LISTEN: "0.0.0.0:2" };
+    expect(() => check(open)).toThrow("INSECURE=metrics");
+    for (const INSECURE of ["allow", "metrics"]) {
+      expect(check({ ...open, INSECURE })[0]).toMatch(/can read the metrics at 0\.0\.0\.0/);
+    }
+    const both = { ...open, LISTEN: "0.0.0.0:1", INSECURE: "metrics" };
+    expect(() => check(both)).toThrow("without TLS");
+    expect(check({ ...both, ...TLS, ...CALLERS })).toHaveLength(1);
   });
 });
 

@@ -1,28 +1,25 @@
-import { once } from "node:events";
 import { rm, writeFile } from "node:fs/promises";
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
-import {
-  exportJWK,
-  generateKeyPair,
-  type GenerateKeyPairResult,
-  type JWK,
-  type JWTPayload,
-  SignJWT,
-  UnsecuredJWT,
-} from "jose";
+import { SignJWT, UnsecuredJWT } from "jose";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
-import { clientWith } from "../support/callers.ts";
+import { clientWith, tokenOf as tokenOfName, writeCallers } from "../support/callers.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { readRefusal, refusalOf } from "../support/error-info.ts";
+import { forwardClock } from "../support/forward-clock.ts";
+import {
+  AUDIENCE,
+  ISSUER,
+  JWT,
+  jwkOf,
+  jwks,
+  type Key,
+  makeKey,
+  signedToken,
+  startIssuer,
+  type TokenChange,
+  tokenWithClaimTwice,
+} from "../support/jwts.ts";
 import { temporaryFolder } from "../support/processes.ts";
 import { testServer } from "../support/server.ts";
-
-const ISSUER = "https://id.example";
-const AUDIENCE = "points";
-const JWT = { JWT_ISSUER: ISSUER, JWT_AUDIENCE: AUDIENCE };
-
-type Key = GenerateKeyPairResult & { readonly alg: string; readonly kid: string };
 
 let database: TestDatabase;
 let es256: Key;
@@ -38,34 +35,8 @@ beforeAll(async () => {
 });
 afterAll(() => database.close());
 
-async function makeKey(alg: string, kid: string): Promise<Key> {
-  return { ...(await generateKeyPair(alg, { extractable: true })), alg, kid };
-}
-
-async function jwkOf({ publicKey, kid }: Key): Promise<JWK> {
-  return { ...(await exportJWK(publicKey)), kid };
-}
-
-async function jwks(...keys: Key[]): Promise<string> {
-  return JSON.stringify({ keys: await Promise.all(keys.map(jwkOf)) });
-}
-
-type Change = {
-  readonly key?: Key;
-  /** Seconds from now. */
-  readonly expires?: number;
-  readonly claims?: { readonly [Name in keyof JWTPayload]?: JWTPayload[Name] | undefined };
-  readonly header?: Record<string, unknown>;
-};
-
-/** A token of billing, which may spend and read, for a minute, but for what is changed. */
-function tokenOf({ key = es256, expires = 60, claims = {}, header = {} }: Change = {}) {
-  const now = Math.floor(Date.now() / 1000);
-  const usual = { sub: "billing", iss: ISSUER, aud: AUDIENCE, scope: "points.spend points.read" };
-  const payload = { ...usual, iat: now, exp: now + expires, ...claims } as JWTPayload;
-  return new SignJWT(payload)
-    .setProtectedHeader({ alg: key.alg, kid: key.kid, ...header })
-    .sign(key.privateKey);
+function tokenOf({ key = es256, ...change }: TokenChange & { readonly key?: Key } = {}) {
+  return signedToken(key, change);
 }
 
 async function serverWith(place: string) {
@@ -84,6 +55,7 @@ describe("a JWT", () => {
   test.each([
     ["of ES256", async () => tokenOf()],
     ["of EdDSA", async () => tokenOf({ key: eddsa })],
+    ["of RFC 9068's type", async () => tokenOf({ header: { typ: "at+jwt" } })],
     ["for several audiences", async () => tokenOf({ claims: { aud: ["others", AUDIENCE] } })],
     [
       "with scopes that are not ours",
@@ -124,6 +96,27 @@ describe("a JWT", () => {
       /user_id_prefix/,
       async () => tokenOf({ claims: { user_id_prefix: ["eu-"] } }),
     ],
+    [
+      "with a max_points that is a text",
+      /max_points/,
+      async () => tokenOf({ claims: { max_points: "10" } }),
+    ],
+    [
+      "that tells an application who has signed in",
+      /no access token/,
+      async () => tokenOf({ claims: { nonce: "n-0S6" } }),
+    ],
+    [
+      "that says that it is such a one",
+      /no access token/,
+      async () => tokenOf({ claims: { token_use: "id" } }),
+    ],
+    [
+      "of another type",
+      /no access token/,
+      async () => tokenOf({ header: { typ: "logout+jwt" } }),
+    ],
+    ["with a claim twice", /a claim twice/, async () => tokenWithClaimTwice(es256)],
     [
       "that is critical of what we know not",
       /not valid/,
@@ -195,6 +188,21 @@ describe("a JWT", () => {
     }
   });
 
+  test("that names a caller of the file is not taken for that caller", async () => {
+    const folder = await temporaryFolder();
+    const { CALLERS } = await writeCallers(folder, { billing: { scopes: ["points.read"] } });
+    const JWT_KEYS = await fileOfKeys(es256);
+    const server = await testServer({ ...JWT, JWT_KEYS, CALLERS }, database);
+    onTestFinished(() => server.stop());
+    const refusal = await refusalOf(
+      clientWith(server.baseUrl, await tokenOf()).listPrices({}),
+    );
+    expect(refusal).toMatchObject({ code: "Unauthenticated", reason: "UNAUTHENTICATED" });
+    expect(refusal.message).toMatch(/names a caller of the file/);
+    await clientWith(server.baseUrl, tokenOfName("billing")).listPrices({});
+    await clientWith(server.baseUrl, await tokenOf({ claims: { sub: "shop" } })).listPrices({});
+  });
+
   test("that was taken is refused once it has expired", async () => {
     const { baseUrl } = await serverWith(await fileOfKeys(es256));
     const client = clientWith(baseUrl, await tokenOf({ expires: -3 }));
@@ -236,22 +244,8 @@ describe("keys in a file", () => {
 });
 
 describe("keys at a URL", () => {
-  type Issuer = { readonly url: string; readonly server: Server; keys: string; asked: number };
-
-  async function issuer(...keys: Key[]): Promise<Issuer> {
-    const server = createServer((_, answer) => {
-      found.asked += 1;
-      answer.writeHead(found.keys === "" ? 503 : 200).end(found.keys);
-    }).listen(0, "127.0.0.1");
-    await once(server, "listening");
-    onTestFinished(() => void server.close());
-    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/keys`;
-    const found: Issuer = { url, server, keys: await jwks(...keys), asked: 0 };
-    return found;
-  }
-
   test("are fetched once, when the first token comes", async () => {
-    const id = await issuer(es256, eddsa);
+    const id = await startIssuer(es256, eddsa);
     const { baseUrl } = await serverWith(id.url);
     expect(id.asked).toBe(0);
     for (const key of [es256, eddsa]) {
@@ -262,8 +256,45 @@ describe("keys at a URL", () => {
     expect(id.asked).toBe(1);
   });
 
+  test("are fetched again after a minute: one that was withdrawn is out", async () => {
+    const id = await startIssuer(es256, eddsa);
+    const { baseUrl } = await serverWith(id.url);
+    const [old, next] = [
+      clientWith(baseUrl, await tokenOf({ expires: 3_600 })),
+      clientWith(baseUrl, await tokenOf({ key: eddsa, expires: 3_600 })),
+    ];
+    await old.listPrices({});
+    id.keys = await jwks(eddsa);
+    await old.listPrices({});
+    forwardClock(60_000);
+    expect((await refusalOf(old.listPrices({}))).reason).toBe("UNAUTHENTICATED");
+    await next.listPrices({});
+    expect(id.asked).toBe(2);
+  });
+
+  test("stay in force for ten minutes while they cannot be fetched again", async () => {
+    const id = await startIssuer(es256);
+    const { baseUrl } = await serverWith(id.url);
+    const client = clientWith(baseUrl, await tokenOf({ expires: 3_600 }));
+    await client.listPrices({});
+    id.keys = "";
+    for (let n = 0; n < 2; n += 1) {
+      forwardClock(60_000);
+      await client.listPrices({});
+      await client.listPrices({});
+      // Who issues tokens is not asked at each call.
+      expect(id.asked).toBe(2 + n);
+    }
+    const unknown = clientWith(baseUrl, await tokenOf({ header: { kid: "k9" } }));
+    expect((await refusalOf(unknown.listPrices({}))).reason).toBe("UNAUTHENTICATED");
+    forwardClock(480_000);
+    expect((await refusalOf(client.listPrices({}))).reason).toBe("KEYS_UNAVAILABLE");
+    id.keys = await jwks(es256);
+    await client.listPrices({});
+  });
+
   test("that cannot be fetched make a call UNAVAILABLE, and not its token invalid", async () => {
-    const id = await issuer(es256);
+    const id = await startIssuer(es256);
     const keys = id.keys;
     id.keys = "";
     const { baseUrl } = await serverWith(id.url);

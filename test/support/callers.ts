@@ -16,18 +16,23 @@ export function digestOf(name: string): string {
   return createHash("sha256").update(tokenOf(name)).digest("hex");
 }
 
-/** Callers with a token and all of some scopes, and perhaps a prefix of user ids. */
-export type Callers = Record<string, { scopes: string[]; prefix?: string; certificate?: string }>;
+/** Callers with a token, unless told another's or a certificate, and perhaps a prefix of user ids. */
+export type Callers = Record<
+  string,
+  { scopes: string[]; prefix?: string; certificate?: string; token?: string; maxPoints?: number }
+>;
 
 /** Writes a file of callers, and gives the variable that names it. */
 export async function writeCallers(folder: string, callers: Callers): Promise<{ CALLERS: string }> {
-  const entries = Object.entries(callers).map(([name, { scopes, prefix, certificate }]) => {
+  const entries = Object.entries(callers).map(([name, caller]) => {
+    const { scopes, prefix, certificate, token, maxPoints } = caller;
     const known =
       certificate === undefined
-        ? `token_sha256: "${digestOf(name)}"`
+        ? `token_sha256: "${digestOf(token ?? name)}"`
         : `certificate: ${certificate}`;
     const only = prefix === undefined ? "" : `\n    user_id_prefix: "${prefix}"`;
-    return `  ${name}:\n    ${known}\n    scopes: [${scopes.join(", ")}]${only}\n`;
+    const most = maxPoints === undefined ? "" : `\n    max_points: ${maxPoints}`;
+    return `  ${name}:\n    ${known}\n    scopes: [${scopes.join(", ")}]${only}${most}\n`;
   });
   const path = join(folder, "callers.yaml");
   await writeFile(path, `callers:\n${entries.join("")}`);

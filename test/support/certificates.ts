@@ -12,6 +12,8 @@ export type Authority = {
   sign(name: string): Promise<Certificate>;
 };
 
+const DAY_MS = 86_400_000;
+
 const EC = { keyType: "ec", algorithm: "sha256" } as const;
 
 /** Makes an authority that nobody else knows. */
@@ -29,6 +31,7 @@ export async function makeAuthority(): Promise<Authority> {
       const signed = await generate([{ name: "commonName", value: name }], {
         ...EC,
         ca: { key, cert },
+        notAfterDate: new Date(Date.now() + DAY_MS),
         extensions: [
           {
             name: "subjectAltName",

@@ -9,7 +9,7 @@ export type CallersFile = {
   put(name: string, token: string | undefined): Promise<void>;
 };
 
-const SCOPES = "[points.read, points.spend, points.grant]";
+const SCOPES = "[points.read, points.spend, points.refund, points.grant, points.revoke]";
 
 /** A file that names nobody, and is not there yet. */
 export function callersFileAt(path: string): CallersFile {

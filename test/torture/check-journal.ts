@@ -82,7 +82,9 @@ function draftOf(
     const draft = dueDraft(account);
     return draft === undefined ? "the ledger booked something, but nothing is due" : { draft };
   }
-  if (isDue(account, time)) return `the ${dueDraft(account)!.kind} of what was due had to come first`;
+  if (isDue(account, time)) {
+    return `the ${dueDraft(account)!.kind} of what was due had to come first`;
+  }
   const decided = decide(account, owner.operation, time, prices);
   if (decided === undefined) return `${owner.tag} had nothing to do`;
   if (!("refused" in decided)) return { draft: decided };

@@ -46,7 +46,7 @@ test("a refusal has seen what was due by then", async () => {
   life.bookDue(50);
   life.refuseTooMuch(50);
   expect(await life.findings()).toEqual([
-    expect.stringContaining('op-4 was refused without a reason: INSUFFICIENT_POINTS {"balance":"80"'),
+    expect.stringMatching(/^op-4 was refused without a reason: .* \{"balance":"80"/),
   ]);
 });
 
@@ -90,7 +90,7 @@ test("an acknowledged entry of what was due is in the journal", async () => {
   );
 });
 
-test("the time of an account stands still while the clock is behind it, and never goes back", async () => {
+test("an account's time stands still while the clock is behind, and never goes back", async () => {
   const life = lifeWithHold();
   life.setClockBack(5);
   // By the clock, the call is of 11 to 13.

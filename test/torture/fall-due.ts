@@ -1,11 +1,11 @@
 import { performance } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Clock } from "./clock.ts";
-import type { FloodUnderWay } from "./rounds.ts";
+import type { Flood } from "./flood.ts";
 import type { Random } from "../support/random.ts";
 import type { Waits } from "./waits.ts";
 
-/** How long calls about other accounts waited at the longest, in moments when nothing was broken. */
+/** How long calls about other accounts waited at the longest, while nothing was broken. */
 export type Longest = { moments: number; ms: number };
 
 /** What fell due at once, and who waited. */
@@ -22,7 +22,7 @@ export type FallDueWorld = {
   readonly clock: Clock;
   readonly waits: Waits;
   /** Gives an account much that falls due soon; undefined: nothing more is begun. */
-  readonly flood: () => FloodUnderWay | undefined;
+  readonly flood: () => Flood | undefined;
   /** Lets only callers of single operations go on; the result ends it. */
   readonly pauseBatches: () => () => void;
   /** Whether nothing was broken from a moment of `performance.now()` on. */
@@ -53,12 +53,13 @@ export async function fallDue(world: FallDueWorld, fallen: FallenDue): Promise<v
   }
   const started = world.flood();
   if (started === undefined) return;
-  const { userId, instants, made, end } = started;
+  const { userId, instants, press, made, end } = started;
   try {
     await reach(world.clock, instants[0]! - LEAD_MICROS);
     const moments = async () => {
       for (const instant of instants) {
         await reach(world.clock, instant);
+        if (!isMeasured) press();
         await watchOthers(world, userId, isMeasured ? fallen.during : undefined);
       }
     };
@@ -95,7 +96,7 @@ async function watchOthers(
   const start = performance.now();
   const ended = waits.watch(userId);
   await sleep(MOMENT_MS);
-  const ms = ended();
+  const ms = await ended();
   if (longest === undefined || !isQuietSince(start)) return;
   longest.moments += 1;
   longest.ms = Math.max(longest.ms, ms);

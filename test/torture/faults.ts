@@ -89,10 +89,8 @@ export const ALL_FAULTS: Weights = {
   "clock goes ahead": 2,
   "clock goes back": 2,
   "thousands fall due at once": 3,
+  "a caller is withdrawn": 3,
 };
-
-/** Not among them until servers ask again for every operation who is still let in. */
-export const WITHDRAWAL: Weights = { "a caller is withdrawn": 3 };
 
 const CUT_PATIENCE_MS = 3_000;
 /** So long after a fault its consequences may last. */

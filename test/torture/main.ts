@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { auditDatabase } from "../support/audit.ts";
-import { ALL_FAULTS, WITHDRAWAL } from "./faults.ts";
+import { ALL_FAULTS } from "./faults.ts";
 import { printReport } from "./report.ts";
 import { run } from "./run.ts";
 import { LONG, SLICE } from "./settings.ts";
@@ -17,7 +17,6 @@ goes; with --target it breaks nothing: the accounts that it makes there have nam
   --seed                chooses the operations and the faults; of the time of day
   --calm                breaks nothing
   --only                breaks only what has this in its name, as "COMMIT" or "clock"
-  --withdrawal          also withdraws a caller in the middle of streams
   --target              a server to check, http://host:port; several, if they share one database
   --token-file          with the token that these servers ask for; --caller then says whose it is
   --tolerance-ms        by how much the database's clock may differ from this machine's; 0
@@ -31,7 +30,6 @@ const { values } = parseArgs({
     seed: { type: "string" },
     calm: { type: "boolean" },
     only: { type: "string" },
-    withdrawal: { type: "boolean" },
     target: { type: "string", multiple: true },
     "token-file": { type: "string" },
     caller: { type: "string" },
@@ -52,7 +50,7 @@ const seed = Number(values.seed ?? Date.now() % 1_000_000);
 const tokenFile = values["token-file"];
 const toleranceMs = Number(values["tolerance-ms"] ?? 0);
 const faults = Object.fromEntries(
-  Object.entries(values.withdrawal === true ? { ...ALL_FAULTS, ...WITHDRAWAL } : ALL_FAULTS).filter(([kind]) => kind.includes(values.only ?? "")),
+  Object.entries(ALL_FAULTS).filter(([kind]) => kind.includes(values.only ?? "")),
 );
 const areNumbers = [seconds, seed, toleranceMs].every((number) => number >= 0);
 if (!areNumbers || Object.keys(faults).length === 0) {

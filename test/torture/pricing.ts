@@ -1,11 +1,17 @@
 import { create } from "@bufbuild/protobuf";
-import type { ListPricesResponse } from "../../gen/points/v1/points_pb.ts";
+import type {
+  ConsumeRequest,
+  ListPricesResponse,
+  SettleRequest,
+} from "../../gen/points/v1/points_pb.ts";
 import {
   type Price,
   type PricedUsage,
   PricedUsageSchema,
   type Usage,
 } from "../../gen/points/v1/prices_pb.ts";
+import { MAX_POINTS } from "./bounds.ts";
+import { INVALID, refused, type Refused } from "./refused.ts";
 import { nanosOf } from "./time.ts";
 
 /** A price list as the server shows it. */
@@ -16,8 +22,33 @@ export function pricesOf({ priceVersion: version, prices }: ListPricesResponse):
   return { version, byService: new Map(prices.map((price) => [price.service, price])) };
 }
 
+/** What is to be spent, and for which use, if it is for one. */
+type Cost = { readonly points: bigint; readonly usage: PricedUsage | undefined };
+
+/** What an operation costs. */
+export function costOf(
+  cost: ConsumeRequest["cost"] | SettleRequest["cost"],
+  prices: Prices,
+): Cost | Refused {
+  switch (cost.case) {
+    case undefined:
+      return INVALID;
+    case "points":
+      if (cost.value < 1n || cost.value > MAX_POINTS) return INVALID;
+      return { points: cost.value, usage: undefined };
+    case "usage":
+      return usageCost(cost.value, prices);
+  }
+}
+
+function usageCost(usage: Usage, prices: Prices): Cost | Refused {
+  const priced = priceOf(prices, usage);
+  if (priced === "unknown") return refused("SERVICE_NOT_PRICED", { service: usage.service });
+  return priced === "incomplete" || priced.points > MAX_POINTS ? INVALID : priced;
+}
+
 /** What a use costs, and how its entry records it. */
-export function priceOf(
+function priceOf(
   { version, byService }: Prices,
   { service, amount }: Usage,
 ): { points: bigint; usage: PricedUsage } | "unknown" | "incomplete" {

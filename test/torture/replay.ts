@@ -1,13 +1,11 @@
 import type { PricedUsage } from "../../gen/points/v1/prices_pb.ts";
+import { type Part, totalOf } from "./parts.ts";
 import { insert, remove } from "./sorted.ts";
 
 // The rules of the ledger once more, for the checker: an account as it is after each of its
 // entries; decide.ts says what operations come to. They share nothing with src/. The model in
 // test/support/model.ts is more naive, and too slow for millions of operations; replay.test.ts
 // compares the two.
-
-/** So many points of a lot. */
-export type Part = { readonly lot: bigint; readonly points: bigint };
 
 export type ReplayedLot = {
   readonly number: bigint;
@@ -78,9 +76,6 @@ export type Draft = {
 
 /** An entry to be, and when: microseconds since 1970. */
 export type Dated = Draft & { readonly time: bigint };
-
-/** The end of the year 9999. */
-export const LAST_INSTANT = 253_402_300_799_999_999n;
 
 /** So many lots the ledger expires in one entry at the most. */
 const EXPIRED_LOTS_MAX = 500;
@@ -225,17 +220,12 @@ export function draftOf(kind: Draft["kind"], parts: readonly Part[]): Omit<Draft
 
 /** Lots in the order in which they burn: never is the last time of all. */
 export function compareBurning(a: ReplayedLot, b: ReplayedLot): number {
-  const never = LAST_INSTANT + 1n;
+  const never = 1n << 63n;
   return (
     a.priority - b.priority ||
     order(a.expireTime ?? never, b.expireTime ?? never) ||
     order(a.number, b.number)
   );
-}
-
-/** How many points these are. */
-export function totalOf(parts: readonly Part[]): bigint {
-  return parts.reduce((sum, { points }) => sum + points, 0n);
 }
 
 /** Whether the lot's time has come. */

@@ -1,6 +1,6 @@
 import { performance } from "node:perf_hooks";
 import type { Clock } from "./clock.ts";
-import { floodOf } from "./flood.ts";
+import { type Flood, startFlood } from "./flood.ts";
 import type { Caller, Outcome } from "./history.ts";
 import { type Account, newAccount, nextAsked } from "./operations.ts";
 import type { Random } from "../support/random.ts";
@@ -50,23 +50,13 @@ export type Rounds = {
   /** An account of the round that goes on; undefined once no more is begun. */
   someAccount(): { round: Round; account: Account } | undefined;
   /** Gives one account much to do, which all falls due soon; undefined once no more is begun. */
-  flood(): FloodUnderWay | undefined;
+  flood(): Flood | undefined;
   /** Begins nothing more. */
   stop(): void;
   /** Begins nothing more, and hands nothing over either. */
   giveUp(): void;
   /** Whether all is handed over. */
   isOver(): boolean;
-};
-
-/** The account that has so much to do, and when it falls due: microseconds since 1970. */
-export type FloodUnderWay = {
-  readonly userId: string;
-  readonly instants: readonly bigint[];
-  /** How many lots and holds it got by now. */
-  made(): number;
-  /** Lets the round end. */
-  end(): void;
 };
 
 const HOT_SHARE = 0.15;
@@ -87,15 +77,8 @@ export function startRounds(random: Random, clock: Clock, options: RoundOptions)
   let begun = 0;
   let done = 0;
   let stopped = false;
-  let current = newRound(0);
+  let current = newRound(options, 0);
   let since = performance.now();
-
-  function newRound(number: number): Round {
-    const accounts = Array.from({ length: options.accountsPerRound }, (_, index) =>
-      newAccount(`${options.prefix}-${number}-${index}`, options.caller),
-    );
-    return { number, accounts, again: [], flood: [], underWay: 0 };
-  }
 
   function isRoundOver(): boolean {
     return performance.now() - since > options.roundMs;
@@ -104,7 +87,7 @@ export function startRounds(random: Random, clock: Clock, options: RoundOptions)
   function turn(): void {
     if (!stopped && isRoundOver() && !options.isBehind()) {
       ending.push(current);
-      current = newRound(current.number + 1);
+      current = newRound(options, current.number + 1);
       since = performance.now();
     }
     for (const round of ending.filter(isDone)) {
@@ -132,34 +115,19 @@ export function startRounds(random: Random, clock: Clock, options: RoundOptions)
     someAccount: () => (stopped ? undefined : someAccount()),
     flood() {
       if (stopped) return undefined;
-      const { round, account } = someAccount();
-      const flood = floodOf(random, account, {
+      const donePerSecond = (1000 * done) / (performance.now() - started);
+      return startFlood({
+        random,
+        clock,
+        ...someAccount(),
         nextTag,
         mostLots: options.floodLots,
-        perSecond: Math.max(1, (FLOOD_SHARE * 1000 * done) / (performance.now() - started)),
-        now: clock.now(),
+        perSecond: Math.max(1, FLOOD_SHARE * donePerSecond),
       });
-      round.flood.push(...flood.asked.map((asked) => ({ round, account, asked })));
-      round.underWay += 1;
-      const end = () => {
-        round.underWay -= 1;
-        turn();
-      };
-      const made = () => flood.asked.filter(isApplied).length;
-      return { userId: account.history.userId, instants: flood.instants, made, end };
     },
     take(count) {
       turn();
-      const now = performance.now();
-      const items: Item[] = [];
-      for (const { flood } of [...ending, current]) {
-        items.push(...flood.splice(0, Math.floor(count * FLOOD_SHARE) - items.length));
-      }
-      for (const { again } of [...ending, current]) {
-        while (items.length < count && (again[0]?.from ?? Infinity) <= now) {
-          items.push(again.shift()!.item);
-        }
-      }
+      const items = takeWaiting([...ending, current], count);
       const begins = !stopped && !isRoundOver();
       while (begins && items.length < count) items.push(newItem());
       for (const { round } of items) round.underWay += 1;
@@ -188,8 +156,26 @@ export function startRounds(random: Random, clock: Clock, options: RoundOptions)
   };
 }
 
-function isApplied({ attempts }: Item["asked"]): boolean {
-  return attempts.some(({ outcome }) => outcome?.kind === "applied");
+function newRound({ prefix, accountsPerRound, caller }: RoundOptions, number: number): Round {
+  const accounts = Array.from({ length: accountsPerRound }, (_, index) =>
+    newAccount(`${prefix}-${number}-${index}`, caller),
+  );
+  return { number, accounts, again: [], flood: [], underWay: 0 };
+}
+
+/** Of what is to be asked already, up to so many; a flood leaves room for others. */
+function takeWaiting(rounds: readonly Round[], count: number): Item[] {
+  const items: Item[] = [];
+  for (const { flood } of rounds) {
+    items.push(...flood.splice(0, Math.floor(count * FLOOD_SHARE) - items.length));
+  }
+  const now = performance.now();
+  for (const { again } of rounds) {
+    while (items.length < count && (again[0]?.from ?? Infinity) <= now) {
+      items.push(again.shift()!.item);
+    }
+  }
+  return items;
 }
 
 function isDone({ again, flood, underWay }: Round): boolean {

@@ -69,7 +69,8 @@ export async function run(options: RunOptions): Promise<Report> {
   const answers = answerWaiters();
   if (options.urls.length > 0) {
     const { caller, token } = options;
-    const targets = options.urls.map((url) => targetAt(url, token === undefined ? undefined : () => token));
+    const showing = token === undefined ? undefined : () => token;
+    const targets = options.urls.map((url) => targetAt(url, showing));
     return underLoad({ options, random, clock, answers, targets, caller });
   }
   const { onFault = () => {}, faults, faultPauseMs, storage } = options;

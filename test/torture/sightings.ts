@@ -91,6 +91,7 @@ export function dueSighting(
   const { from } = clock.span(since, end);
   const at = Number(sequence);
   const booked = entry !== undefined;
+  const how = booked ? "the last that was due was" : "nothing was due after";
   return {
     first: Math.max(booked ? first + 1 : first, at),
     last: Math.min(last, at),
@@ -99,8 +100,8 @@ export function dueSighting(
       !isDue(account, later(from, account.time)) &&
       !(booked && order.owners[at - 1] !== undefined),
     complaint:
-      `${asked.tag} was answered as if ${booked ? "the last that was due was" : "nothing was due after"} ` +
-      `entry ${sequence}, while the account stood at entries ${first} to ${last}`,
+      `${asked.tag} was answered as if ${how} entry ${sequence}, ` +
+      `while the account stood at entries ${first} to ${last}`,
     tag: asked.tag,
   };
 }

@@ -1,8 +1,8 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { auditDatabase } from "../support/audit.ts";
+import { fileOf, importText, isRefused, runAt, stoppedAfter } from "../support/importing.ts";
 import { runPoints, temporaryFolder } from "../support/processes.ts";
 import { testServer, type TestServer } from "../support/server.ts";
 
@@ -11,66 +11,6 @@ beforeAll(async () => {
   server = await testServer();
 });
 afterAll(() => server.stop());
-
-describe("importing accounts", () => {
-  const CSV = `\
-id,user_id,balance,total_recharged,total_consumed,total_expired,expire_time
-1,ada,70,100,25,5,
-2,bob,10,11,0,0,
-3,"cleo, not",1,1,0,0,
-4,dan,0,40,40,0,
-5,eve,5.5,5.5,0,0,
-6,fay,30,30
-7,gil,2500000000000,2500000000001,1,0,2999-01-31T12:00:00Z
-8,hal,0,0,0,0,
-`;
-
-  test("makes them with equal totals, and says which lines are bad and why", async () => {
-    const file = await fileOf("user_point.csv", CSV);
-    const { code, stdout, stderr } = await runAt(server, "import", file);
-    expect(stderr.trimEnd().split("\n").toSorted()).toEqual([
-      `${file}:3: total_recharged 11 is not balance 10 + total_consumed 0 + total_expired 0`,
-      expect.stringMatching(/:4: user_id .* \(FIELD_INVALID\)$/),
-      `${file}:6: balance "5.5" is no whole number from 0 to 9007199254740991`,
-      expect.stringMatching(/:7: Invalid Record Length/),
-    ]);
-    expect(stdout).toMatch(/^8 lines, [\d,]+\/s: 4 imported, 4 bad\n$/);
-    expect(code).toBe(1);
-    expect(await figures(server)).toEqual([
-      ["ada", "70", "0", "100", "25", "5", "0"],
-      ["dan", "0", "0", "40", "40", "0", "0"],
-      ["gil", "2500000000000", "0", "2500000000001", "1", "0", "0"],
-    ]);
-    const { lots } = await server.client.listLots({ userId: "gil" });
-    expect(lots.map(({ remaining, expireTime }) => [remaining, expireTime])).toEqual(
-      [1_000_000_000_000n, 1_000_000_000_000n, 500_000_000_000n].map((remaining) => [
-        remaining,
-        timestampFromMs(Date.parse("2999-01-31T12:00:00Z")),
-      ]),
-    );
-  });
-
-  test("changes nothing the second time, and refuses other figures for the same user", async () => {
-    const file = await fileOf("again.csv", CSV);
-    const before = await figures(server);
-    const { stdout } = await runAt(server, "import", file);
-    expect(stdout).toContain("4 imported, 3 of them before, 4 bad\n");
-    const other = await fileOf("other.csv", CSV.replace("ada,70,100", "ada,71,101"));
-    expect((await runAt(server, "import", other)).stderr).toMatch(/:2: .*\(REQUEST_ID_REUSED\)/);
-    expect(await figures(server)).toEqual(before);
-    await auditDatabase(server.database.url);
-  });
-
-  test("adds one recharge at most to an account that had entries, and says so", async () => {
-    await server.client.recharge({ userId: "ivy", points: 9n });
-    const line = { user_id: "ivy", balance: 1, total_recharged: 3, total_consumed: 2 };
-    const file = await fileOf("ivy.ndjson", `${JSON.stringify({ ...line, total_expired: "0" })}\n`);
-    expect(await runAt(server, "import", file)).toMatchObject({
-      code: 1,
-      stderr: `${file}:1: ivy had entries before: its import began with entry 2, and was stopped\n`,
-    });
-  });
-});
 
 describe("importing operations", () => {
   test("applies them in order, each once, and gives them ids where they have none", async () => {
@@ -107,12 +47,65 @@ describe("importing operations", () => {
     }
     const { entries } = await server.client.listEntries({ userId: "op-1" });
     expect(entries.map(({ requestId }) => requestId).toReversed()).toEqual([
-      expect.stringMatching(/^import-1-.{22}$/),
+      expect.stringMatching(/^import-.{22}-1$/),
       "job-1",
-      expect.stringMatching(/^import-5-.{22}$/),
+      expect.stringMatching(/^import-.{22}-2$/),
       "rest",
     ]);
     expect(entries.at(-1)!.metadata).toEqual(recharge.metadata);
+  });
+
+  test("gives ids by content, so that lines may be mended, added and taken out", async () => {
+    const line = (points: number, userId = "op-2") =>
+      `{"recharge":{"userId":"${userId}","points":${points}}}`;
+    const first = [line(0), line(1), line(2), line(1)];
+    expect(await importText(server.client, first)).toMatchObject({ lines: 4, before: 0, bad: 1 });
+    const second = [line(4), "", line(1), line(8), line(2), line(1), line(1, "op-3")];
+    expect(await importText(server.client, second)).toMatchObject({ lines: 6, before: 3, bad: 0 });
+    const { account } = await server.client.getOrCreate({ userId: "op-2" });
+    expect(account!.balance).toBe(1n + 2n + 1n + 4n + 8n);
+  });
+
+  test("says of a request id's second line of a user on which the first is", async () => {
+    const line = (userId: string, points: number) =>
+      `{"recharge":{"userId":"${userId}","points":${points},"requestId":"order-7"}}`;
+    const lines = [line("op-4", 1), line("op-5", 1), line("op-4", 1), line("op-4", 2)];
+    const { lines: all, before, bad, why } = await importText(server.client, lines);
+    expect({ all, before, bad }).toEqual({ all: 4, before: 0, bad: 2 });
+    const said = "requestId order-7 of op-4 is on line 1 already";
+    expect(why).toEqual([`3: ${said}`, `4: ${said}`]);
+  });
+
+  test("are read as they are written, or not at all", async () => {
+    await server.client.recharge({ userId: "op-6", points: 1n });
+    const { why } = await importText(server.client, [
+      '{"refund":{"userId":"op-6","sequence":9007199254740993}}',
+      '{"recharge":{"userId":"op-1","points":1e3}}',
+      '{"recharge":{"userId":9007199254740993,"points":1}}',
+      '{"recharge":{"userId":"op-1","points":1,"points":2}}',
+      '{"recharge":{"userId":"op-1","points":"0x10"}}',
+      '{"recharge":{"userId":"op-1","points":" 12 "}}',
+      '{"recharge":{"userId":"op-1","points":1,"priority":"1e1"}}',
+      '{"recharge":{"userId":"op-1","points":1,"expireTime":"2030-02-31T00:00:00Z"}}',
+      '{"recharge":{"userId":"op-1","points":1,"ttl":"60s5"}}',
+      '{"recharge":{"userId":"op-1","points":1,"ttl":"1.0000000001s"}}',
+      '{"consume":{"userId":"op-1","usage":{"service":"tts","quantity":"0b11"}}}',
+      '{"recharge":{"userId":"op-1","points":1,"tttl":"60s"}}',
+    ]);
+    expect(why).toEqual([
+      expect.stringMatching(/^1: .*9007199254740993.*\(ENTRY_NOT_FOUND\)$/),
+      "2: points 1e3 is not written in digits alone",
+      expect.stringMatching(/^3: .*user_id from JSON: expected string/),
+      "4: points is there twice",
+      '5: points "0x10" is not written as protobuf\'s JSON is',
+      '6: points " 12 " is not written as protobuf\'s JSON is',
+      '7: priority "1e1" is not written as protobuf\'s JSON is',
+      '8: expireTime "2030-02-31T00:00:00Z" is no day or time that there is',
+      '9: ttl "60s5" is not written as protobuf\'s JSON is',
+      '10: ttl "1.0000000001s" is not written as protobuf\'s JSON is',
+      '11: quantity "0b11" is not written as protobuf\'s JSON is',
+      expect.stringMatching(/^12: .*"tttl" is unknown/),
+    ]);
   });
 
   test("goes on where the server is full, and where a batch is too large for it", async () => {
@@ -160,6 +153,31 @@ describe("exporting, and importing what was exported", () => {
     await auditDatabase(to.database.url);
   });
 
+  test("is finished by the same again, wherever it was stopped", async () => {
+    const [from, to] = [await testServer(), await testServer()];
+    onTestFinished(async () => void (await Promise.all([from.stop(), to.stop()])));
+    const [userId, expiration] = ["life", { case: "ttl", value: { seconds: 90_000n } }] as const;
+    const cost = (value: bigint) => ({ case: "points", value }) as const;
+    await from.client.recharge({ userId, points: 10n, expiration });
+    await from.client.recharge({ userId, points: 20n, priority: 7 });
+    const { entry } = await from.client.consume({ userId, cost: cost(9n) });
+    await from.client.refund({ userId, sequence: entry!.sequence, points: 5n });
+    await from.client.expire({ userId, target: cost(3n) });
+    await from.client.freeze({ userId, cost: cost(8n), expiration });
+    await from.client.freeze({ userId, cost: cost(2n), expiration });
+
+    const [exported, life] = [await exportOf(from), await lifeOf(from, userId)];
+    let calls = 0;
+    for (let isStopped = true; isStopped; calls++) {
+      const text = exported.replaceAll('"userId":"life"', `"userId":"life-${calls}"`);
+      isStopped = await isRefused(importText(stoppedAfter(calls, to), text));
+      expect(await importText(to.client, text)).toMatchObject({ lines: 7, bad: 0 });
+      expect(await lifeOf(to, `life-${calls}`)).toEqual(life);
+    }
+    expect(calls).toBeGreaterThan(7);
+    await auditDatabase(to.database.url);
+  });
+
   test("says which account's entries don't follow from each other", async () => {
     const { client, database } = await testServer().then((one) => {
       onTestFinished(() => one.stop());
@@ -170,23 +188,76 @@ describe("exporting, and importing what was exported", () => {
     }
     const { stdout } = await runPoints({ DATABASE_URL: database.url }, ["export"]).exit;
     const lines = stdout.split("\n").filter((_, index) => index !== 1);
-    const file = await fileOf("gap.ndjson", lines.join("\n").replace('"points":"2"', '"points":"1"'));
+    const changed = lines.join("\n").replace('"points":"2"', '"points":"1"');
+    const file = await fileOf("gap.ndjson", changed);
     const { stderr } = await runAt(server, "import", file);
     expect(stderr.split("\n").toSorted()).toEqual([
       "",
-      `${file}:2: entry 2 of a is missing`,
-      `${file}:4: entry 2 of b moves 1 points, its allocations 2`,
+      `${file}:2: entry 2 of a is missing: so 2 lines are bad`,
+      `${file}:4: entry 2 of b moves 1 points, its allocations 2: so 3 lines are bad`,
     ].toSorted());
+  });
+
+  test("takes an account's entries once, and changes none that is something else", async () => {
+    const [from, to] = [await testServer(), await testServer()];
+    onTestFinished(async () => void (await Promise.all([from.stop(), to.stop()])));
+    const cost = { case: "points", value: 4n } as const;
+    for (const [userId, points] of [["a", 9n], ["b", 5n], ["c", 5n]] as const) {
+      for (const one of [from, to]) await one.client.recharge({ userId, points });
+    }
+    await from.client.freeze({ userId: "a", cost });
+    const held = await exportOf(from);
+    await from.client.freeze({ userId: "a", cost });
+    const more = await exportOf(from);
+
+    const other = await testServer();
+    onTestFinished(() => other.stop());
+    const twice = await importText(other.client, held + held);
+    expect(twice).toMatchObject({ lines: 8, before: 0, bad: 4 });
+    expect(twice.why).toEqual([
+      "5: the first entry of a is on line 1 already: so 2 lines are bad",
+      "7: the first entry of b is on line 3 already",
+      "8: the first entry of c is on line 4 already",
+    ]);
+    const before = [await figures(other), await holds(other)];
+    expect(await importText(other.client, held)).toMatchObject({ lines: 4, before: 4, bad: 0 });
+    expect(await importText(other.client, more)).toMatchObject({
+      bad: 3,
+      why: [
+        "1: an import of a was made or begun before, and of something else: nothing was changed: " +
+          "so 3 lines are bad",
+      ],
+    });
+    expect([await figures(other), await holds(other)]).toEqual(before);
+
+    const own = [await figures(to), await holds(to)];
+    expect((await importText(to.client, held)).why).toEqual([
+      "1: a has entries already, and not by an import: nothing was changed: so 2 lines are bad",
+      "3: b has entries already, and not by an import: nothing was changed",
+      "4: c has entries already, and not by an import: nothing was changed",
+    ]);
+    expect([await figures(to), await holds(to)]).toEqual(own);
   });
 });
 
-test("the command line names the file that it cannot read", async () => {
+test("the command line names the file that it cannot read or write", async () => {
   expect(await runAt(server, "import")).toMatchObject({ code: 2 });
   expect(await runAt(server, "import", "/nowhere.csv")).toMatchObject({
     code: 1,
     stderr: expect.stringMatching(/^points: cannot read \/nowhere.csv: ENOENT/),
   });
-  expect(await runAt(server, "import", ".", "--format", "xml")).toMatchObject({ code: 2 });
+  expect(await runAt(server, "import", ".")).toMatchObject({
+    code: 1,
+    stderr: "points: cannot read .: it is a folder\n",
+  });
+  const DATABASE_URL = server.database.url;
+  const exported = await runPoints({ DATABASE_URL }, ["export", "/nowhere/entries.ndjson"]).exit;
+  expect(exported).toMatchObject({
+    code: 1,
+    stdout: "",
+    stderr: expect.stringMatching(/^points: cannot write \/nowhere\/entries.ndjson: ENOENT.*\n$/),
+  });
+  expect(await runAt(server, "import", ".", "--format", "csv")).toMatchObject({ code: 2 });
 });
 
 /** A life of 20 accounts, with all kinds of entries; some lots and holds end a second later. */
@@ -228,10 +299,21 @@ async function expire(...servers: TestServer[]): Promise<void> {
   }
 }
 
+/** Figures, lots and holds of one account, without its name and without numbers. */
+async function lifeOf(at: TestServer, userId: string): Promise<unknown> {
+  const all = [await figures(at), await lotsOf(at), await holds(at)] as object[][];
+  const own = all.map((rows) => rows.map((row) => Object.values(row) as unknown[]));
+  return own.map((rows) => rows.filter(([user]) => user === userId).map((row) => row.slice(1)));
+}
+
+async function exportOf({ database }: TestServer): Promise<string> {
+  return (await runPoints({ DATABASE_URL: database.url }, ["export"]).exit).stdout;
+}
+
 async function figures({ database }: TestServer): Promise<unknown[][]> {
   const rows = await database.query(`
     select user_id, balance, frozen, total_recharged, total_consumed, total_expired, total_refunded
-    from points.account where user_id !~ '^(op|ivy)' order by user_id`);
+    from points.account where user_id !~ '^op-' order by user_id`);
   return rows.map((row) => Object.values(row));
 }
 
@@ -246,14 +328,4 @@ async function holds({ database }: TestServer): Promise<unknown[]> {
   return database.query(`
     select user_id, points, expire_time from points.hold
     where status = 'open' and points > 0 order by 1, 3, 2`);
-}
-
-async function fileOf(name: string, text: string): Promise<string> {
-  const file = join(await temporaryFolder(), name);
-  await writeFile(file, text);
-  return file;
-}
-
-function runAt({ baseUrl }: TestServer, ...args: string[]) {
-  return runPoints({ POINTS_URL: baseUrl }, args).exit;
 }

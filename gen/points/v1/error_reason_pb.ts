@@ -202,16 +202,19 @@ export const ErrorReason = {
   PAGE_TOKEN_INVALID: 23,
 
   /**
-   * UNAUTHENTICATED: the call says nothing of who sends it, or what it says is not valid.
+   * UNAUTHENTICATED: the call says nothing of who sends it, or what it says is not valid, or is no
+   * longer while a stream is open.
    *
    * @generated from enum value: ERROR_REASON_UNAUTHENTICATED = 24;
    */
   UNAUTHENTICATED: 24,
 
   /**
-   * PERMISSION_DENIED: the caller may not call this, or not for this user. Metadata: scope (those
-   * of which one is needed, with spaces between them), or user_id_prefix (of the users that the
-   * caller may touch).
+   * PERMISSION_DENIED: the caller may not call this, or not for this user, or not under this name or
+   * from this web page. Metadata: scope (those of which one is needed, with spaces between them), or
+   * user_id_prefix (of the users that the caller may touch), or max_points (that an operation of the
+   * caller may move) and required, or authority (under which the server was called), or origin (of
+   * the page).
    *
    * @generated from enum value: ERROR_REASON_PERMISSION_DENIED = 25;
    */

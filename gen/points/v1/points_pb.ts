@@ -1498,11 +1498,14 @@ export const WatchAccountResponseSchema: GenMessage<WatchAccountResponse> = /*@_
  * call gives back to a lot past its time are booked as expired right after it.
  *
  * Where the server asks who calls, each call needs a token ("authorization: Bearer …") or a client
- * certificate, and a scope: points.spend for Consume, Freeze, Settle and Release, points.grant for
- * Recharge, Refund and Expire, any scope for GetOrCreate, points.read for all else. Operations of a
+ * certificate, and a scope: points.spend for Consume, Freeze, Settle and Release, points.refund for
+ * Refund, points.grant for Recharge, points.revoke for Expire, any scope for GetOrCreate,
+ * points.read for all else; points.spend is enough for Quote, ListPrices, GetEntry and ListHolds
+ * too. A caller may be kept to so many points an operation, which is looked at once it is known how
+ * many it would move: PERMISSION_DENIED. Operations of a
  * batch or a stream are checked each by its own. A caller may be kept to users whose ids begin with
  * a prefix. Who may not is told so before anything is looked up: UNAUTHENTICATED,
- * PERMISSION_DENIED.
+ * PERMISSION_DENIED. A stream ends with the same when its caller may no longer.
  *
  * @generated from service points.v1.PointsService
  */

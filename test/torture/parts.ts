@@ -1,0 +1,26 @@
+/** So many points of a lot. */
+export type Part = { readonly lot: bigint; readonly points: bigint };
+
+/** How many points these are. */
+export function totalOf(parts: readonly Part[]): bigint {
+  return parts.reduce((sum, { points }) => sum + points, 0n);
+}
+
+/** Of points in a row, so many of the first. */
+export function firstOf(parts: readonly Part[], points: bigint): Part[] {
+  return cut(parts, 0n, points);
+}
+
+/** Of points in a row, those after so many. */
+export function withoutFirst(parts: readonly Part[], points: bigint): Part[] {
+  return cut(parts, points, totalOf(parts));
+}
+
+function cut(parts: readonly Part[], from: bigint, upTo: bigint): Part[] {
+  let at = 0n;
+  return parts.flatMap(({ lot, points }) => {
+    const [start, end] = [at > from ? at : from, at + points < upTo ? at + points : upTo];
+    at += points;
+    return end > start ? [{ lot, points: end - start }] : [];
+  });
+}

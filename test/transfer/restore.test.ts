@@ -1,0 +1,28 @@
+import { expect, test } from "vitest";
+import { type Fold, startFold } from "../../src/transfer/fold.ts";
+import { requireRestorable } from "../../src/transfer/restore.ts";
+
+const LOT = { remaining: 1n, priority: 0, expireTime: undefined };
+
+test.each<[Partial<Fold>, string]>([
+  [{ refunded: 5n, consumed: 4n }, "5 points were refunded, and only 4 consumed"],
+  [
+    { refunded: 100_000n, consumed: 100_000n, balance: 9n },
+    "100000 refunded points are too many to be made again with 9",
+  ],
+  [
+    { lots: new Map(Array.from({ length: 4_097 }, (_, index) => [BigInt(index), LOT])) },
+    "ada has 4097 lots and parts of holds, more than 4096",
+  ],
+  [
+    { lots: new Map([[1n, { ...LOT, remaining: 1_000_000_000_001n }]]) },
+    "points must be greater than or equal to 1 and less than or equal to 1000000000000",
+  ],
+  [
+    { lots: new Map([[1n, { ...LOT, priority: 1001 }]]) },
+    "priority must be greater than or equal to 0 and less than or equal to 1000",
+  ],
+  [{ userId: "ada b", lots: new Map([[1n, LOT]]) }, "user_id"],
+])("an account that cannot be made again is refused before its first operation", (fold, why) => {
+  expect(() => requireRestorable({ ...startFold("ada"), ...fold })).toThrow(why);
+});
