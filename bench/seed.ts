@@ -70,7 +70,7 @@ create or replace function bench.seed(
       user_id, coalesce(sequence, 0) as sequence, coalesce(balance, 0) as balance,
       coalesce(total_recharged, 0) as recharged, coalesce(total_consumed, 0) as consumed,
       coalesce(hash, decode(repeat('00', 32), 'hex')) as hash,
-      coalesce(create_time, '2025-01-01 00:00:00Z') as create_time,
+      coalesce(create_time, '2025-01-01 00:00:00.000001Z') as create_time,
       coalesce(update_time, '2025-01-01 00:00:00Z') as base_time,
       lots + number * consumes / accounts - (number - 1) * consumes / accounts as steps
     from generate_series(first_account::bigint, last_account) as number

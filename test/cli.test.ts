@@ -177,6 +177,14 @@ describe("points verify and points sweep", () => {
     });
     const one = { code: 0, stdout: "1 account, 3 entries: all in order\n" };
     expect(await points("verify", "ada")).toMatchObject(one);
+    await query("alter table points.refund set unlogged");
+    expect(await points("verify", "ada")).toMatchObject({
+      code: 1,
+      stdout:
+        "the schema: has unlogged table refund, which no migration makes\n" +
+        "1 account, 3 entries: 1 wrong\n",
+    });
+    await query("alter table points.refund set logged");
     const none = await points("verify", "nobody");
     expect(none.stdout).toMatch(/^nobody: there is no such account\n/);
   });
@@ -211,7 +219,7 @@ describe("points verify and points sweep", () => {
     expect(await runPoints({ DATABASE_URL: database.url }, [command]).exit).toMatchObject({
       code: 1,
       stdout: "",
-      stderr: 'points: the database lacks 0001_ledger, 0002_caller: run "npm run migrate" first\n',
+      stderr: 'points: the database lacks 0001_ledger: run "npm run migrate" first\n',
     });
     const closed = createServer();
     const { host } = new URL(await addressOf(closed));

@@ -77,8 +77,8 @@ else is taken from it: it can then read entries and add to them, but not change 
 
 Reads the journal of each account, or of these users' accounts, from the first entry on, and checks
 that the account, its lots, its holds and its refunds are what the journal says, and that nothing is
-missing or was changed. Of each account that is wrong it names the first entry that is, and exits
-with 1. It writes nothing and locks nothing.
+missing or was changed; and that the tables are what migrations make. Of each account that is wrong it
+names the first entry that is, and exits with 1. It writes nothing and locks nothing.
 
 ${BESIDE}`,
   ],

@@ -4,25 +4,26 @@ import { withDatabase } from "./database.ts";
 import { startProgress } from "./progress.ts";
 
 /**
- * `points verify [USER…]`: prints the first thing that is wrong with each account that is, and how
- * much was read. The process then exits with 1 if anything is wrong.
+ * `points verify [USER…]`: prints what is wrong with the tables, the first thing that is wrong with
+ * each account that is, and how much was read. The process then exits with 1 if anything is wrong.
  */
 export async function runVerify(args: readonly string[]): Promise<void> {
   const { positionals } = readAllArguments(args, {});
   const userIds = positionals.length === 0 ? undefined : positionals;
   const progress = startProgress();
   const onProgress = (read: Read) => progress.show(() => `${readText(read)} …`);
-  const { accounts, entries, wrong } = await withDatabase("reads", async (orm) => {
+  const { accounts, entries, wrong, schema } = await withDatabase("reads", async (orm) => {
     try {
       return await verify(orm, { userIds, onProgress });
     } finally {
       progress.clear();
     }
   });
-  for (const one of wrong) console.log(wrongText(one));
-  const result = wrong.length === 0 ? "all in order" : `${wrong.length} wrong`;
+  const lines = [...schema.map((what) => `the schema: ${what}`), ...wrong.map(wrongText)];
+  for (const line of lines) console.log(line);
+  const result = lines.length === 0 ? "all in order" : `${lines.length} wrong`;
   console.log(`${readText({ accounts, entries })}: ${result}`);
-  if (wrong.length > 0) process.exitCode = 1;
+  if (lines.length > 0) process.exitCode = 1;
 }
 
 function wrongText({ userId, sequence, what }: Wrong): string {

@@ -7,6 +7,7 @@ import { accountAfter, type Entry } from "./entry.ts";
 import type { Hold } from "./hold.ts";
 import type { Applied } from "./journal.ts";
 import type { Lot } from "./lot.ts";
+import { nextReceipt, type Receipt } from "./receipt.ts";
 import { isRejection, type Rejection } from "./rejection.ts";
 import { type Remembered, repeatOf, requestKey } from "./repeat.ts";
 import type { Micros } from "./time.ts";
@@ -31,7 +32,7 @@ export type Batch = {
   /** By `requestKey`. */
   readonly repeats: Map<string, Remembered>;
   readonly entries: Entry[];
-  readonly receipts: Remembered[];
+  readonly receipts: Receipt[];
   /** For whom this batch has done as much as it may: their commands wait for the next. */
   readonly waiting: Set<string>;
   /** In how many lots it has moved points, of users for whom they were many. */
@@ -55,8 +56,8 @@ export type Changes = {
   /** How much is now refunded of the entries of which something was. */
   readonly refunds: readonly OfUser<{ readonly sequence: bigint; readonly refunded: bigint }>[];
   readonly entries: readonly Entry[];
-  /** Named requests that succeeded without an entry of their own. */
-  readonly receipts: readonly Remembered[];
+  /** Of each account in their order. */
+  readonly receipts: readonly Receipt[];
 };
 
 /**
@@ -142,9 +143,13 @@ export function answer(batch: Batch, command: Command): Answer | Rejection {
   batch.entries.push(...applied.entries);
   for (const { allocations } of applied.entries) count(batch, command.userId, allocations.length);
   if (request !== undefined && key !== undefined) {
-    const remembered = { request, entry, account };
-    batch.repeats.set(key, remembered);
-    if (entry?.request !== request) batch.receipts.push(remembered);
+    batch.repeats.set(key, { request, entry, account });
+  }
+  const madeOnlyAccount = state === undefined && entry === undefined;
+  if (entry?.request !== request || madeOnlyAccount) {
+    const receipt = nextReceipt(applied.state.lastReceipt, request, { entry, account });
+    batch.receipts.push(receipt);
+    batch.states.set(command.userId, { ...applied.state, lastReceipt: receipt });
   }
   return { entry, account, replayed: false, created: state === undefined };
 }

@@ -3,6 +3,7 @@ import { MAX_OPEN_HOLDS, MAX_OPEN_LOTS } from "./command.ts";
 import type { Entry } from "./entry.ts";
 import type { Hold } from "./hold.ts";
 import { isOpen, type Lot, type LotSums, sumLots } from "./lot.ts";
+import { NO_RECEIPT, type ReceiptLink } from "./receipt.ts";
 import type { Rejection } from "./rejection.ts";
 
 /** All of an account that a command may read or change. */
@@ -25,6 +26,8 @@ export type AccountState = {
   readonly recent: Recent | undefined;
   /** How much of an entry has been refunded, by sequence; missing: nothing. */
   readonly refunded: ReadonlyMap<bigint, bigint>;
+  /** The account's last receipt; known where a command may get one. */
+  readonly lastReceipt: ReceiptLink;
 };
 
 /** A list that grows at its head and shares its tail: a state can be kept, and goes on. */
@@ -43,6 +46,7 @@ const NOTHING_ELSE: Omit<AccountState, "account"> = {
   entries: new Map(),
   recent: undefined,
   refunded: new Map(),
+  lastReceipt: NO_RECEIPT,
 };
 
 /** The refusal of so many more open lots, if they are too many. */

@@ -9,6 +9,8 @@ export type AccountRow = FigureRow & {
   user_id: string;
   sequence: string;
   hash: Uint8Array;
+  /** How many receipts the account has. */
+  receipts: number;
   create_time: string;
   update_time: string;
 };

@@ -5,9 +5,10 @@ import type { Run } from "./transaction.ts";
 
 /**
  * Whether a transaction whose COMMIT was not answered has saved its changes, told by the tables
- * themselves: an entry's hash covers all that it says and all entries before it. To be asked with
- * the accounts locked, for then that transaction has ended. (PostgreSQL's own answer,
- * pg_xact_status, goes by a number that a standby, once promoted, may give to another transaction.)
+ * themselves: the hash of an entry or a receipt covers all that it says and all of them before it.
+ * To be asked with the accounts locked, for then that transaction has ended. (PostgreSQL's own
+ * answer, pg_xact_status, goes by a number that a standby, once promoted, may give to another
+ * transaction.)
  *
  * All of it must be there. Another server may have made the very same entry at the same instant, of
  * a request that was sent to both or of what was due, and none of the rest.
@@ -28,10 +29,10 @@ export async function isCommitted(
         create_time: times(newAccounts, ({ createTime }) => createTime),
       })} as made using (user_id, create_time)) as accounts,
       (select count(*) from points.receipt join ${rowsOf({
-        user_id: texts(receipts, ({ account }) => account.userId),
-        request_id: texts(receipts, ({ request }) => request.id),
-        fingerprint: bytes(receipts, ({ request }) => request.fingerprint),
-      })} as made using (user_id, request_id, fingerprint)) as receipts`);
+        user_id: texts(receipts, ({ userId }) => userId),
+        number: bigints(receipts, ({ number }) => number),
+        hash: bytes(receipts, ({ hash }) => hash),
+      })} as made using (user_id, number, hash)) as receipts`);
   const found = rows[0]!;
   return (
     Number(found.entries) === entries.length &&

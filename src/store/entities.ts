@@ -28,6 +28,7 @@ export const AccountEntity = defineEntity({
     sequence: p.bigint(),
     ...figures,
     hash: p.blob(),
+    receipts: p.integer().default(0),
     createTime: instant(),
     updateTime: instant(),
   },
@@ -105,18 +106,20 @@ export const RefundEntity = defineEntity({
 });
 
 /**
- * A named request that succeeded without an entry of its own, and the account's sequence at that
- * time; `madeEntry`: that entry is its answer.
+ * A request that succeeded without an entry of its own, and the account's sequence at that time;
+ * `madeEntry`: that entry is its answer. Without a name: it made the account.
  */
 export const ReceiptEntity = defineEntity({
   name: "Receipt",
   tableName: "receipt",
   properties: {
     userId: userId(),
-    requestId: id().primary(),
-    fingerprint: p.blob(),
+    number: p.bigint().primary(),
     sequence: p.bigint(),
     madeEntry: p.boolean(),
+    requestId: id().nullable(),
+    fingerprint: p.blob().nullable(),
+    hash: p.blob(),
   },
 });
 

@@ -3,12 +3,14 @@ import { DUE_MAX } from "../ledger/batch.ts";
 import { type Command, MAX_OPEN_HOLDS, mostTaken } from "../ledger/command.ts";
 import type { Hold } from "../ledger/hold.ts";
 import type { Allocation } from "../ledger/lot.ts";
+import { NO_RECEIPT } from "../ledger/receipt.ts";
 import { type AccountState, bareState } from "../ledger/state.ts";
 import type { Micros } from "../ledger/time.ts";
 import { setNow } from "./clock.ts";
 import type { Name } from "./columns.ts";
 import { countOpenHolds, loadHolds, sumDueHolds } from "./holds.ts";
 import { type LotDemand, loadLots } from "./lots.ts";
+import { loadLastReceipts } from "./receipts.ts";
 import { loadRefundables, type Refundable } from "./refunds.ts";
 import type { Run } from "./transaction.ts";
 
@@ -49,16 +51,18 @@ async function loadDue(
   const holdsSent = loadHolds(run, userIds, names(commands, closedHold), DUE_MAX + 1);
   const openHoldsSent = countOpenHolds(run, freezers(commands), MAX_OPEN_HOLDS);
   const refundablesSent = loadRefundables(run, names(commands, refundedEntry));
+  const receiptsSent = loadLastReceipts(run, receivers(commands));
   const named = Promise.all([holdsSent, refundablesSent]).then(([holds, refundables]) => [
     ...names(commands, expiredLot),
     ...lotsOfHolds(holds),
     ...refundables.flatMap(({ entry }) => lotNames(entry.userId, [entry])),
   ]);
-  const [accounts, holds, openHolds, refundables, lots] = await Promise.all([
+  const [accounts, holds, openHolds, refundables, receipts, lots] = await Promise.all([
     locked,
     holdsSent,
     openHoldsSent,
     refundablesSent,
+    receiptsSent,
     loadLots(run, demandsOf(userIds, commands), named),
   ]);
   const byUser = Map.groupBy(refundables, ({ entry }) => entry.userId);
@@ -73,6 +77,7 @@ async function loadDue(
       holds: ofUser,
       otherHolds: open === undefined ? 0 : open - ofUser.filter(isOpen).length,
       ...refundablesOf(byUser.get(userId)),
+      lastReceipt: receipts.get(userId) ?? NO_RECEIPT,
     };
   });
 }
@@ -105,6 +110,12 @@ function isOpen({ status }: Hold): boolean {
 function freezers(commands: readonly Command[]): readonly string[] {
   const freezes = commands.filter(({ kind }) => kind === "freeze");
   return [...new Set(freezes.map(({ userId }) => userId))];
+}
+
+/** Whose commands may succeed without an entry of their own: those that found nothing to expire. */
+function receivers(commands: readonly Command[]): readonly string[] {
+  const expires = commands.filter((one) => one.kind === "expire" && one.request !== undefined);
+  return [...new Set(expires.map(({ userId }) => userId))];
 }
 
 function lotsOfHolds(holds: ReadonlyMap<string, readonly Hold[]>): readonly Name[] {

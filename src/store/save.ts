@@ -3,20 +3,32 @@ import type { Account } from "../ledger/account.ts";
 import type { Changes } from "../ledger/batch.ts";
 import type { Entry } from "../ledger/entry.ts";
 import type { Allocation } from "../ledger/lot.ts";
-import { bigints, booleans, bytes, insertInto, rowsOf, smallints, texts, times } from "./columns.ts";
+import {
+  bigints,
+  booleans,
+  bytes,
+  type Columns,
+  insertInto,
+  rowsOf,
+  smallints,
+  texts,
+  times,
+} from "./columns.ts";
 import type { Run } from "./transaction.ts";
 
 /**
- * Writes what a batch changed, in at most eight statements however much it is: every column goes
+ * Writes what a batch changed, in at most nine statements however much it is: every column goes
  * as one array. The unit of work's own flush costs three times as much a command.
  *
  * @throws if another server has just made one of the new accounts (23505): the batch is then
  * tried again, and finds it
+ * @throws if not every row was written, which a trigger or a rule of somebody else's may do
  */
 export async function save(run: Run, changes: Changes): Promise<void> {
   const { newAccounts, accounts, newLots, lots, holds, entries, refunds, receipts } = changes;
+  const counts = new Map(receipts.map(({ userId, number }) => [userId, number]));
   await Promise.all([
-    newAccounts.length > 0 && insertAccounts(run, newAccounts),
+    newAccounts.length > 0 && insertAccounts(run, newAccounts, counts),
     accounts.length > 0 && updateAccounts(run, accounts),
     newLots.length > 0 && insertLots(run, newLots),
     lots.length > 0 && updateLots(run, lots),
@@ -24,16 +36,35 @@ export async function save(run: Run, changes: Changes): Promise<void> {
     entries.length > 0 && insertEntries(run, entries),
     refunds.length > 0 && upsertRefunds(run, refunds),
     receipts.length > 0 && insertReceipts(run, receipts),
+    receipts.length > 0 && countReceipts(run, counts, newAccounts),
   ]);
 }
 
-async function insertAccounts(run: Run, accounts: readonly Account[]): Promise<void> {
-  await run(
-    insertInto("account", {
-      ...accountColumns(accounts),
-      create_time: times(accounts, (account) => account.createTime),
-    }),
-  );
+async function insertAccounts(
+  run: Run,
+  accounts: readonly Account[],
+  receipts: ReadonlyMap<string, bigint>,
+): Promise<void> {
+  await insertAll(run, "account", accounts, {
+    ...accountColumns(accounts),
+    receipts: bigints(accounts, ({ userId }) => receipts.get(userId) ?? 0n),
+    create_time: times(accounts, (account) => account.createTime),
+  });
+}
+
+/**
+ * @param rows of which there is a value in each column
+ * @param onConflict where some of them may be there already
+ */
+async function insertAll(
+  run: Run,
+  table: string,
+  rows: readonly unknown[],
+  columns: Columns,
+  onConflict = "",
+): Promise<void> {
+  const { numAffectedRows } = await run(sql`${insertInto(table, columns)}${sql.raw(onConflict)}`);
+  if (numAffectedRows !== BigInt(rows.length)) throw new Error(`a new row of ${table} is gone`);
 }
 
 async function updateAccounts(run: Run, accounts: readonly Account[]): Promise<void> {
@@ -59,17 +90,15 @@ function accountColumns(accounts: readonly Account[]) {
 }
 
 async function insertLots(run: Run, lots: Changes["lots"]): Promise<void> {
-  await run(
-    insertInto("lot", {
-      user_id: texts(lots, (lot) => lot.userId),
-      number: bigints(lots, (lot) => lot.number),
-      points: bigints(lots, (lot) => lot.points),
-      remaining: bigints(lots, (lot) => lot.remaining),
-      frozen: bigints(lots, (lot) => lot.frozen),
-      priority: smallints(lots, (lot) => lot.priority),
-      expire_time: times(lots, (lot) => lot.expireTime),
-    }),
-  );
+  await insertAll(run, "lot", lots, {
+    user_id: texts(lots, (lot) => lot.userId),
+    number: bigints(lots, (lot) => lot.number),
+    points: bigints(lots, (lot) => lot.points),
+    remaining: bigints(lots, (lot) => lot.remaining),
+    frozen: bigints(lots, (lot) => lot.frozen),
+    priority: smallints(lots, (lot) => lot.priority),
+    expire_time: times(lots, (lot) => lot.expireTime),
+  });
 }
 
 async function updateLots(run: Run, lots: Changes["lots"]): Promise<void> {
@@ -96,7 +125,7 @@ function rowColumn(found: readonly { readonly row?: string | undefined }[]) {
 }
 
 async function upsertHolds(run: Run, holds: Changes["holds"]): Promise<void> {
-  const insert = insertInto("hold", {
+  const columns = {
     user_id: texts(holds, (hold) => hold.userId),
     number: bigints(holds, (hold) => hold.number),
     points: bigints(holds, (hold) => hold.points),
@@ -104,58 +133,82 @@ async function upsertHolds(run: Run, holds: Changes["holds"]): Promise<void> {
     status: texts(holds, (hold) => hold.status),
     expire_time: times(holds, (hold) => hold.expireTime),
     ...allocationColumns(holds),
-  });
-  await run(sql`${insert} on conflict (user_id, number)
-    do update set settled = excluded.settled, status = excluded.status`);
+  };
+  await insertAll(run, "hold", holds, columns, CLOSE_HOLD);
 }
 
+const CLOSE_HOLD = ` on conflict (user_id, number)
+  do update set settled = excluded.settled, status = excluded.status`;
+
 async function upsertRefunds(run: Run, refunds: Changes["refunds"]): Promise<void> {
-  const insert = insertInto("refund", {
+  const columns = {
     user_id: texts(refunds, (refund) => refund.userId),
     sequence: bigints(refunds, (refund) => refund.sequence),
     refunded: bigints(refunds, (refund) => refund.refunded),
-  });
-  await run(sql`${insert} on conflict (user_id, sequence)
-    do update set refunded = excluded.refunded`);
+  };
+  await insertAll(run, "refund", refunds, columns, RAISE_REFUND);
 }
 
+const RAISE_REFUND = ` on conflict (user_id, sequence)
+  do update set refunded = excluded.refunded`;
+
 async function insertEntries(run: Run, entries: readonly Entry[]): Promise<void> {
-  await run(
-    insertInto("entry", {
-      user_id: texts(entries, (entry) => entry.userId),
-      sequence: bigints(entries, (entry) => entry.sequence),
-      kind: texts(entries, (entry) => entry.kind),
-      points: bigints(entries, (entry) => entry.points),
-      ...allocationColumns(entries),
-      returned: bigints(entries, (entry) => entry.returned),
-      refers_to: bigints(entries, (entry) => entry.refersTo),
-      create_time: times(entries, (entry) => entry.time),
-      expire_time: times(entries, (entry) => entry.expireTime),
-      priority: smallints(entries, (entry) => entry.priority),
-      service: texts(entries, ({ usage }) => usage?.service ?? null),
-      quantity: bigints(entries, ({ usage }) => usage?.quantity ?? null),
-      duration_nanos: bigints(entries, ({ usage }) => usage?.durationNanos ?? null),
-      price_version: texts(entries, ({ usage }) => usage?.priceVersion ?? null),
-      request_id: texts(entries, ({ request }) => request?.id ?? null),
-      fingerprint: bytes(entries, ({ request }) => request?.fingerprint ?? null),
-      metadata: sql`${texts(entries, ({ metadata }) => toJson(metadata))}::jsonb`,
-      ...figureColumns(entries, (entry) => entry.after),
-      hash: bytes(entries, (entry) => entry.hash),
-      caller: texts(entries, ({ caller }) => (caller === "" ? null : caller)),
-    }),
-  );
+  await insertAll(run, "entry", entries, {
+    user_id: texts(entries, (entry) => entry.userId),
+    sequence: bigints(entries, (entry) => entry.sequence),
+    kind: texts(entries, (entry) => entry.kind),
+    points: bigints(entries, (entry) => entry.points),
+    ...allocationColumns(entries),
+    returned: bigints(entries, (entry) => entry.returned),
+    refers_to: bigints(entries, (entry) => entry.refersTo),
+    create_time: times(entries, (entry) => entry.time),
+    expire_time: times(entries, (entry) => entry.expireTime),
+    priority: smallints(entries, (entry) => entry.priority),
+    service: texts(entries, ({ usage }) => usage?.service ?? null),
+    quantity: bigints(entries, ({ usage }) => usage?.quantity ?? null),
+    duration_nanos: bigints(entries, ({ usage }) => usage?.durationNanos ?? null),
+    price_version: texts(entries, ({ usage }) => usage?.priceVersion ?? null),
+    request_id: texts(entries, ({ request }) => request?.id ?? null),
+    fingerprint: bytes(entries, ({ request }) => request?.fingerprint ?? null),
+    metadata: sql`${texts(entries, ({ metadata }) => toJson(metadata))}::jsonb`,
+    ...figureColumns(entries, (entry) => entry.after),
+    hash: bytes(entries, (entry) => entry.hash),
+    caller: texts(entries, ({ caller }) => (caller === "" ? null : caller)),
+  });
 }
 
 async function insertReceipts(run: Run, receipts: Changes["receipts"]): Promise<void> {
-  await run(
-    insertInto("receipt", {
-      user_id: texts(receipts, ({ account }) => account.userId),
-      request_id: texts(receipts, ({ request }) => request.id),
-      fingerprint: bytes(receipts, ({ request }) => request.fingerprint),
-      sequence: bigints(receipts, ({ account }) => account.sequence),
-      made_entry: booleans(receipts, ({ entry }) => entry !== undefined),
-    }),
-  );
+  await insertAll(run, "receipt", receipts, {
+    user_id: texts(receipts, (receipt) => receipt.userId),
+    number: bigints(receipts, (receipt) => receipt.number),
+    sequence: bigints(receipts, (receipt) => receipt.sequence),
+    made_entry: booleans(receipts, (receipt) => receipt.madeEntry),
+    request_id: texts(receipts, ({ request }) => request?.id ?? null),
+    fingerprint: bytes(receipts, ({ request }) => request?.fingerprint ?? null),
+    hash: bytes(receipts, (receipt) => receipt.hash),
+  });
+}
+
+/**
+ * A statement of its own, so that the usual update of an account is no dearer. It comes after that
+ * one, and so the row is no longer where it was found.
+ */
+async function countReceipts(
+  run: Run,
+  receipts: ReadonlyMap<string, bigint>,
+  newAccounts: readonly Account[],
+): Promise<void> {
+  const isNew = new Set(newAccounts.map(({ userId }) => userId));
+  const counts = [...receipts].filter(([userId]) => !isNew.has(userId));
+  if (counts.length === 0) return;
+  const { numAffectedRows } = await run(sql`
+    update points.account set receipts = new.receipts
+    from ${rowsOf({
+      user_id: texts(counts, ([userId]) => userId),
+      receipts: bigints(counts, ([, count]) => count),
+    })} as new
+    where account.user_id = new.user_id`);
+  if (numAffectedRows !== BigInt(counts.length)) throw new Error("a locked account is gone");
 }
 
 /** Sent as texts, because unnest would take an array of arrays apart. */

@@ -1,5 +1,6 @@
 import { type RawBuilder, sql } from "kysely";
-import type { Account } from "../ledger/account.ts";
+import { type Account, GENESIS_HASH } from "../ledger/account.ts";
+import type { Receipt } from "../ledger/receipt.ts";
 import { type AccountRow, toAccount } from "../store/accounts.ts";
 import { type EntryRow, toEntry } from "../store/entries.ts";
 import { type HoldRow, toHold } from "../store/holds.ts";
@@ -12,22 +13,38 @@ export type Span =
   | { readonly userIds: readonly string[] }
   | { readonly after: string | undefined; readonly upTo: string | undefined };
 
+/** What the row of an account has. */
+export type ReadAccount = {
+  readonly userId: string;
+  /** Undefined if it cannot be read. */
+  readonly account: Account | undefined;
+  /** How many receipts it says that there are. */
+  readonly receipts: bigint;
+};
+
+/** What the row of a receipt has, and of the entry that it is about. */
+export type ReadReceipt = Receipt & {
+  /** Of the entry of its sequence, or what the first entry chains to; undefined: it is missing. */
+  readonly entryHash: Uint8Array | undefined;
+  /** Whether the ledger booked that entry by itself. */
+  readonly isOfLedger: boolean;
+};
+
 const PAGE_ENTRIES = 2_000;
 
 /** The rows of accounts, in order of their users' ids. */
-export async function readAccountRows(
+export async function readAccounts(
   run: Run,
   span: Span,
   limit: number,
-): Promise<readonly AccountRow[]> {
+): Promise<readonly ReadAccount[]> {
   const { rows } = await run(sql<AccountRow>`
     select * from points.account where ${within(span)} order by user_id limit ${limit}`);
-  return rows;
-}
-
-/** The account that a row holds; undefined if it cannot be read. */
-export function readAccountRow(row: AccountRow): Account | undefined {
-  return readable(() => toAccount(row));
+  return rows.map((row) => ({
+    userId: row.user_id,
+    account: readable(() => toAccount(row)),
+    receipts: BigInt(row.receipts),
+  }));
 }
 
 /**
@@ -63,14 +80,38 @@ export async function* readSteps(run: Run, span: Span): AsyncGenerator<readonly 
   }
 }
 
-/** Of each user who has used a request id again, the first entry that does. */
+/** Reads all receipts of a span, in order of users' ids and then of numbers, so many at a time. */
+export async function* readReceipts(run: Run, span: Span): AsyncGenerator<readonly ReadReceipt[]> {
+  let after: Place | undefined;
+  for (;;) {
+    const { rows } = await run(sql<ReceiptRow>`
+      select receipt.*, entry.hash as entry_hash,
+        entry.kind in ('expire', 'release') and entry.request_id is null as is_of_ledger
+      from points.receipt left join points.entry using (user_id, sequence)
+      where ${within(span)} and ${compare("number", ">", after)}
+      order by user_id, number limit ${PAGE_ENTRIES}`);
+    yield rows.map(toReadReceipt);
+    const last = rows.at(-1);
+    if (last === undefined || rows.length < PAGE_ENTRIES) return;
+    after = [last.user_id, last.number];
+  }
+}
+
+/** A request id that was used again. */
+export type ReusedRequest = {
+  readonly requestId: string;
+  /** Of the first entry that does; undefined: receipts do. */
+  readonly sequence: bigint | undefined;
+};
+
+/** Of each user who has used a request id again, the first place that shows it. */
 export async function reusedRequests(
   run: Run,
   span: Span,
-): Promise<ReadonlyMap<string, { readonly sequence: bigint; readonly requestId: string }>> {
-  // The first half counts with the index alone. Nothing comes of either unless an index is broken,
+): Promise<ReadonlyMap<string, ReusedRequest>> {
+  // What is grouped is counted with the index alone. Nothing comes of it unless an index is broken,
   // or somebody wrote to the tables.
-  const { rows } = await run(sql<{ user_id: string; request_id: string; sequence: string }>`
+  const { rows } = await run(sql<ReusedRow>`
     select user_id, request_id, (
       select sequence from points.entry as again
       where again.user_id = entry.user_id and again.request_id = entry.request_id
@@ -83,34 +124,33 @@ export async function reusedRequests(
     select user_id, request_id, entry.sequence
     from points.receipt join points.entry using (user_id, request_id)
     where ${within(span)}
-    order by 3 desc`);
+    union all
+    select user_id, request_id, null
+    from points.receipt
+    where ${within(span)} and request_id is not null
+    group by user_id, request_id having count(*) > 1
+    order by sequence desc nulls first`);
   return new Map(
     rows.map(({ user_id: userId, request_id: requestId, sequence }) => [
       userId,
-      { sequence: BigInt(sequence), requestId },
+      { requestId, sequence: sequence === null ? undefined : BigInt(sequence) },
     ]),
   );
 }
 
-/** The receipts that belong to no account, or to a time that their account has not come to. */
-export async function impossibleReceipts(
-  run: Run,
-  span: Span,
-): Promise<readonly { userId: string; what: string }[]> {
-  const { rows } = await run(sql<{ user_id: string; request_id: string; has_account: boolean }>`
-    select user_id, request_id, account.sequence is not null as has_account
-    from points.receipt left join points.account using (user_id)
-    where ${within(span)}
-      and (account.sequence is null or receipt.sequence not between 0 and account.sequence)
-    order by user_id, request_id`);
-  return rows.map(({ user_id: userId, request_id: id, has_account: hasAccount }) => ({
-    userId,
-    what: hasAccount ? `receipt ${id} is newer than the account` : `receipt ${id} has no account`,
-  }));
-}
-
 type OfUser = { user_id: string };
+type ReusedRow = OfUser & { request_id: string; sequence: string | null };
 type RefundRow = OfUser & { sequence: string; refunded: string };
+type ReceiptRow = OfUser & {
+  number: string;
+  sequence: string;
+  made_entry: boolean;
+  request_id: string | null;
+  fingerprint: Uint8Array | null;
+  hash: Uint8Array;
+  entry_hash: Uint8Array | null;
+  is_of_ledger: boolean | null;
+};
 type Place = readonly [userId: string, number: string];
 
 function within(span: Span): RawBuilder<unknown> {
@@ -167,6 +207,21 @@ function readHold(row: HoldRow): Partial<Step> {
 
 function readRefund({ refunded }: RefundRow): Partial<Step> {
   return { refunded: BigInt(refunded) };
+}
+
+function toReadReceipt(row: ReceiptRow): ReadReceipt {
+  const { request_id: id, fingerprint } = row;
+  const sequence = BigInt(row.sequence);
+  return {
+    userId: row.user_id,
+    number: BigInt(row.number),
+    request: id === null || fingerprint === null ? undefined : { id, fingerprint },
+    sequence,
+    madeEntry: row.made_entry,
+    hash: row.hash,
+    entryHash: row.entry_hash ?? (sequence === 0n ? GENESIS_HASH : undefined),
+    isOfLedger: row.is_of_ledger === true,
+  };
 }
 
 function checkAllocations({ lots, lot_points: points }: Pick<HoldRow, "lots" | "lot_points">) {

@@ -1,5 +1,5 @@
 import type { Orm } from "../store/orm.ts";
-import type { AccountRow } from "../store/accounts.ts";
+import type { Micros } from "../ledger/time.ts";
 import { inSnapshot, type Run } from "../store/transaction.ts";
 import {
   endReplay,
@@ -10,14 +10,16 @@ import {
   startReplay,
   type Step,
 } from "./replay.ts";
+import { flawsOfReceipts } from "./receipts.ts";
 import {
-  impossibleReceipts,
-  readAccountRow,
-  readAccountRows,
+  type ReadAccount,
+  readAccounts,
   readSteps,
+  type ReusedRequest,
   reusedRequests,
   type Span,
 } from "./rows.ts";
+import { flawsOfSchema } from "./schema.ts";
 
 /** What was found. */
 export type Verification = {
@@ -26,6 +28,8 @@ export type Verification = {
   readonly entries: number;
   /** Of each account that is not in order, the first thing that is wrong. */
   readonly wrong: readonly Wrong[];
+  /** What is wrong with the tables themselves, a sentence each. */
+  readonly schema: readonly string[];
 };
 
 /** What is wrong with an account. */
@@ -42,9 +46,11 @@ const PAGE_ACCOUNTS = 500;
 
 /**
  * Checks accounts against all that the ledger promises, by replaying their journals: the hash
- * chain, the figures after each entry, lots, holds and refunds, request ids, and that no row is
- * missing or too many. What was deleted without a trace elsewhere cannot be seen: an account with
- * all that is its, or a receipt.
+ * chain, the figures after each entry, lots, holds and refunds, request ids, receipts, and that no
+ * row is missing or too many; and the tables against what the migrations make. What was done
+ * without a trace elsewhere cannot be seen: an account deleted with all that is its, the newest
+ * entries or receipts taken out with each row put back as it was before, a journal written anew
+ * from somewhere on.
  *
  * It locks nothing and writes nothing, and may run beside servers: each page of accounts is read
  * in one snapshot. In memory it keeps a page of entries, and of one account the open lots and holds
@@ -53,45 +59,56 @@ const PAGE_ACCOUNTS = 500;
  * @throws what the database throws
  */
 export async function verify(orm: Orm, options: Options = {}): Promise<Verification> {
-  const found: Found = { accounts: 0, entries: 0, wrong: [] };
+  const schema = [...(await inSnapshot(orm, flawsOfSchema))];
+  const found: Found = { accounts: 0, entries: 0, wrong: [], schema };
+  try {
+    await verifyAccounts(orm, options, found);
+  } catch (error) {
+    if (schema.length === 0) throw error;
+    schema.push("not all accounts can be read");
+  }
+  return found;
+}
+
+type Found = { accounts: number; entries: number; wrong: Wrong[]; schema: readonly string[] };
+
+async function verifyAccounts(orm: Orm, options: Options, found: Found): Promise<void> {
   const onProgress = () => options.onProgress?.(found);
   if (options.userIds !== undefined) {
     const userIds = [...new Set(options.userIds)].toSorted();
     for (let at = 0; at < userIds.length; at += PAGE_ACCOUNTS) {
       const span = { userIds: userIds.slice(at, at + PAGE_ACCOUNTS) };
       await inSnapshot(orm, async (run) => {
-        const rows = await readAccountRows(run, span, PAGE_ACCOUNTS);
-        await verifySpan(run, span, rows, found, onProgress);
+        const accounts = await readAccounts(run, span, PAGE_ACCOUNTS);
+        await verifySpan(run, span, accounts, found, onProgress);
       });
     }
-    return found;
+    return;
   }
   let after: string | undefined;
   do {
     after = await inSnapshot(orm, async (run) => {
-      const rows = await readAccountRows(run, { after, upTo: undefined }, PAGE_ACCOUNTS);
-      const upTo = rows.length < PAGE_ACCOUNTS ? undefined : rows.at(-1)?.user_id;
-      await verifySpan(run, { after, upTo }, rows, found, onProgress);
+      const accounts = await readAccounts(run, { after, upTo: undefined }, PAGE_ACCOUNTS);
+      const upTo = accounts.length < PAGE_ACCOUNTS ? undefined : accounts.at(-1)?.userId;
+      await verifySpan(run, { after, upTo }, accounts, found, onProgress);
       return upTo;
     });
   } while (after !== undefined);
-  return found;
 }
-
-type Found = { accounts: number; entries: number; wrong: Wrong[] };
 
 /** Verifies the accounts of a span, and finds the rows in it that have no account. */
 async function verifySpan(
   run: Run,
   span: Span,
-  rows: readonly AccountRow[],
+  read: readonly ReadAccount[],
   found: Found,
   onProgress: () => void,
 ): Promise<void> {
-  const accounts = new Map(rows.map((row) => [row.user_id, row]));
+  const accounts = new Map(read.map((one) => [one.userId, one]));
   const reused = await reusedRequests(run, span);
   const flaws = new Map<string, Flaw>();
   const seen = new Set<string>();
+  const firstTimes = new Map<string, Micros>();
   const note = (userId: string, flaw: Flaw | undefined) => {
     if (flaw !== undefined && !flaws.has(userId)) flaws.set(userId, flaw);
   };
@@ -101,6 +118,7 @@ async function verifySpan(
     for (const step of steps) {
       const { userId, entry } = step;
       if (entry !== undefined) found.entries += 1;
+      if (entry?.sequence === 1n) firstTimes.set(userId, entry.time);
       if (replay?.userId !== userId) {
         if (replay !== undefined) note(replay.userId, endOf(replay, accounts));
         replay = startReplay(userId);
@@ -114,7 +132,12 @@ async function verifySpan(
   for (const userId of accounts.keys()) {
     if (!seen.has(userId)) note(userId, endOf(startReplay(userId), accounts));
   }
-  for (const { userId, what } of await impossibleReceipts(run, span)) note(userId, { what });
+  for (const [userId, { requestId, sequence }] of reused) {
+    if (sequence === undefined) note(userId, { what: `two receipts have request id ${requestId}` });
+  }
+  for (const [userId, what] of await flawsOfReceipts(run, span, accounts, firstTimes)) {
+    note(userId, { what });
+  }
   for (const userId of "userIds" in span ? span.userIds : []) {
     if (!accounts.has(userId)) note(userId, { what: "there is no such account" });
   }
@@ -124,13 +147,13 @@ async function verifySpan(
   onProgress();
 }
 
-type Accounts = ReadonlyMap<string, AccountRow>;
+type Accounts = ReadonlyMap<string, ReadAccount>;
 
 function flawOfStep(
   replay: Replay,
   step: Step,
   accounts: Accounts,
-  reused: Awaited<ReturnType<typeof reusedRequests>>,
+  reused: ReadonlyMap<string, ReusedRequest>,
 ): Flaw | undefined {
   const { userId, number: sequence } = step;
   if (!accounts.has(userId)) {
@@ -146,9 +169,8 @@ function flawOfStep(
 }
 
 function endOf(replay: Replay, accounts: Accounts): Flaw | undefined {
-  const row = accounts.get(replay.userId);
-  if (row === undefined) return undefined;
-  const account = readAccountRow(row);
-  if (account === undefined) return { what: "the account's row cannot be read" };
-  return endReplay(replay, account);
+  const read = accounts.get(replay.userId);
+  if (read === undefined) return undefined;
+  if (read.account === undefined) return { what: "the account's row cannot be read" };
+  return endReplay(replay, read.account);
 }

@@ -1,11 +1,18 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { commit } from "../../src/commit/commit.ts";
+import type { Answer } from "../../src/ledger/batch.ts";
 import type { Command } from "../../src/ledger/command.ts";
 import { databaseNow } from "../../src/store/clock.ts";
 import { openOrm, type Orm } from "../../src/store/orm.ts";
 import { inSnapshot } from "../../src/store/transaction.ts";
 import { auditDatabase } from "../support/audit.ts";
-import { consume as consumeOfAda, recharge as rechargeOfAda } from "../support/commands.ts";
+import {
+  consume as consumeOfAda,
+  DUE,
+  expire,
+  named,
+  recharge as rechargeOfAda,
+} from "../support/commands.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { stoppedClock } from "../support/stopped-clock.ts";
 import type { Cut } from "../torture/link.ts";
@@ -105,6 +112,20 @@ test("the same entry, which another server made at the same instant, is no proof
   );
   expect(await entriesOf(adam)).toBe(2);
   expect(await entriesOf(bert)).toBe(2);
+});
+
+test("the same request's receipt, which another server wrote later, is no proof", async () => {
+  const userId = "gill";
+  await commit(orm, [recharge(userId, 100n)]);
+  const asked = { ...named(expire(DUE), "r"), userId };
+  const isCut = proxy.cutNext("before COMMIT");
+  const [[lost], [, other]] = await Promise.all([
+    commit(orm, [asked]),
+    isCut.then(() => commit(database.orm, [consume(userId, 5n), asked])),
+  ]);
+  // Whichever is first: the same answer.
+  const { balance, sequence } = (other as Answer).account;
+  expect(lost).toMatchObject({ account: { balance, sequence } });
 });
 
 test("a COMMIT that the tables say never happened is in doubt no more", async () => {

@@ -1,26 +1,112 @@
-import { expect, onTestFinished, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { commit } from "../../src/commit/commit.ts";
-import { consume, recharge } from "../support/commands.ts";
-import { testDatabase } from "../support/database.ts";
+import type { Command } from "../../src/ledger/command.ts";
+import {
+  consume,
+  DUE,
+  expire,
+  freeze,
+  named,
+  open,
+  recharge,
+  refund,
+} from "../support/commands.ts";
+import { testDatabase, type TestDatabase } from "../support/database.ts";
 
-test("a batch that finds a row of its own no more is not committed", async () => {
-  const database = await testDatabase();
-  onTestFinished(() => database.close());
-  await commit(database.orm, [recharge(5n)]);
+let database: TestDatabase;
+beforeAll(async () => {
+  database = await testDatabase();
   await database.query(
     `create function points.lose() returns trigger language plpgsql as
       $$ begin return null; end $$`,
   );
-  await database.query(
-    `create trigger lose before update on points.lot
-      for each row execute function points.lose()`,
-  );
-
-  const [failed] = await commit(database.orm, [consume(1n)]);
-
-  expect(String((failed as Error).cause)).toContain("a lot of a locked account is gone");
-  expect(await database.query("select balance, sequence from points.account")).toEqual([
-    { balance: "5", sequence: "1" },
-  ]);
-  expect(await database.query("select from points.entry")).toHaveLength(1);
 });
+afterAll(() => database.close());
+
+beforeEach(async () => {
+  await database.query("truncate points.account, points.lot, points.entry, points.receipt");
+  await commit(database.orm, [recharge(5n), consume(1n), named(expire(DUE), "r1")]);
+});
+
+const TABLES = ["account", "lot", "hold", "entry", "refund", "receipt"];
+
+describe("a batch is not committed that", () => {
+  test.each<{ what: string; event: string; command: Command; says: string }>([
+    {
+      what: "finds a lot of its own no more",
+      event: "update on points.lot",
+      command: consume(1n),
+      says: "a lot of a locked account is gone",
+    },
+    {
+      what: "finds its account no more",
+      event: "update on points.account",
+      command: consume(1n),
+      says: "a locked account is gone",
+    },
+    {
+      what: "cannot count its receipts",
+      event: "update on points.account",
+      command: named(expire(DUE), "r2"),
+      says: "a locked account is gone",
+    },
+    {
+      what: "loses an account",
+      event: "insert on points.account",
+      command: { ...open(), userId: "bob" },
+      says: "a new row of account is gone",
+    },
+    {
+      what: "loses a lot",
+      event: "insert on points.lot",
+      command: recharge(1n),
+      says: "a new row of lot is gone",
+    },
+    {
+      what: "loses a hold",
+      event: "insert on points.hold",
+      command: freeze(1n),
+      says: "a new row of hold is gone",
+    },
+    {
+      what: "loses an entry",
+      event: "insert on points.entry",
+      command: consume(1n),
+      says: "a new row of entry is gone",
+    },
+    {
+      what: "loses what was refunded",
+      event: "insert on points.refund",
+      command: refund(2n),
+      says: "a new row of refund is gone",
+    },
+    {
+      what: "loses a receipt",
+      event: "insert on points.receipt",
+      command: named(expire(DUE), "r2"),
+      says: "a new row of receipt is gone",
+    },
+  ])("$what", async ({ event, command, says }) => {
+    const before = await rows();
+    await database.query(
+      `create trigger lose before ${event} for each row execute function points.lose()`,
+    );
+    const [failed] = await commit(database.orm, [command]);
+    await database.query(`drop trigger lose ${event.replace(/^\w+ /, "")}`);
+    expect(String((failed as Error).cause)).toContain(says);
+    expect(await rows()).toEqual(before);
+  });
+
+  test("would take the place of a receipt that is gone", async () => {
+    await database.query("delete from points.receipt");
+    const before = await rows();
+    const [failed] = await commit(database.orm, [named(expire(DUE), "r2")]);
+    expect(String((failed as Error).cause)).toContain("an account's last receipt is gone");
+    expect(await rows()).toEqual(before);
+  });
+});
+
+function rows() {
+  const all = TABLES.map((table) => `(select json_agg(${table}) from points.${table}) as ${table}`);
+  return database.query(`select ${all.join()}`);
+}

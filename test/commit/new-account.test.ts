@@ -1,10 +1,13 @@
 import pg from "pg";
 import { expect, onTestFinished, test } from "vitest";
 import { commit } from "../../src/commit/commit.ts";
+import { toTimestamptz } from "../../src/store/instant.ts";
 import { auditDatabase } from "../support/audit.ts";
 import { recharge } from "../support/commands.ts";
 import { testDatabase } from "../support/database.ts";
 import { lockAwaited } from "../support/held-lock.ts";
+import { NOW } from "../support/statement.ts";
+import { stoppedClock } from "../support/stopped-clock.ts";
 
 test("an account that another server makes meanwhile is found at the next attempt", async () => {
   const database = await testDatabase();
@@ -16,11 +19,11 @@ test("an account that another server makes meanwhile is found at the next attemp
   });
   await other.query("begin");
   await other.query(
-    `insert into points.account values ('ada', 0, 0, 0, 0, 0, 0, 0, $1, now(), now())`,
-    [Buffer.alloc(32)],
+    `insert into points.account values ('ada', 0, 0, 0, 0, 0, 0, 0, $1, 0, $2, $2)`,
+    [Buffer.alloc(32), toTimestamptz(NOW)],
   );
 
-  const result = commit(database.orm, [recharge(5n)]);
+  const result = commit(database.orm, [recharge(5n)], stoppedClock(NOW));
   await lockAwaited(database);
   await other.query("commit");
 

@@ -53,7 +53,7 @@ test.each([
   ["a value that is too long", "select cast(repeat('secret', 99) as bit(3))"],
   [
     "a key that is there",
-    "insert into points.receipt select 'secret', 'secret', $1, 0 from generate_series(1, 2)",
+    "insert into points.receipt select 'secret', 1, 1, false, 'secret', $1, $1 from generate_series(1, 2)",
   ],
   ["a function of its own", "do $$ begin raise exception 'secret'; end $$"],
   ["a statement with a value in it", "select * from points.entry where user_id = 'secret' and"],

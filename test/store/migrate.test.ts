@@ -156,7 +156,27 @@ describe("the migrated schema", () => {
     { what: "a refund of nothing", table: "refund", change: { refunded: 0 } },
     { what: "a refund of no entry", table: "refund", change: { sequence: 0 } },
     { what: "a receipt's short fingerprint", table: "receipt", change: { fingerprint: "\\x00" } },
-    { what: "a receipt of a negative number", table: "receipt", change: { sequence: -1 } },
+    { what: "a receipt of a negative sequence", table: "receipt", change: { sequence: -1 } },
+    { what: "a receipt without a number", table: "receipt", change: { number: 0 } },
+    { what: "a receipt's hash that is too short", table: "receipt", change: { hash: "\\x00" } },
+    { what: "a receipt without a fingerprint", table: "receipt", change: { fingerprint: null } },
+    { what: "a receipt without a request id", table: "receipt", change: { request_id: null } },
+    {
+      what: "a receipt of no request after the first",
+      table: "receipt",
+      change: { request_id: null, fingerprint: null, number: 2, sequence: 0 },
+    },
+    {
+      what: "a receipt of no request after an entry",
+      table: "receipt",
+      change: { request_id: null, fingerprint: null },
+    },
+    {
+      what: "a receipt of an entry that there cannot be",
+      table: "receipt",
+      change: { sequence: 0, made_entry: "true" },
+    },
+    { what: "an account with fewer receipts than none", table: "account", change: { receipts: -1 } },
   ])("refuses $what", async ({ table, change }) => {
     // Another user's row, so that it is refused for what it says and not for its key.
     await expect(insert(table, { user_id: "bob", ...change })).rejects.toMatchObject({
@@ -185,7 +205,13 @@ describe("the migrated schema", () => {
     {
       what: "the same request_id's receipt twice",
       table: "receipt",
-      change: { sequence: 2 },
+      change: { number: 2 },
+      constraint: "receipt_request",
+    },
+    {
+      what: "a receipt's number twice",
+      table: "receipt",
+      change: { request_id: "r2" },
       constraint: "receipt_pkey",
     },
   ])("refuses $what", async ({ table, change, constraint }) => {
@@ -273,5 +299,13 @@ const ROWS: Record<Table, Row> = {
     ...FIGURES,
     hash: HASH,
   },
-  receipt: { user_id: "ada", request_id: "r1", fingerprint: HASH, sequence: 1, made_entry: "false" },
+  receipt: {
+    user_id: "ada",
+    number: 1,
+    sequence: 1,
+    made_entry: "false",
+    request_id: "r1",
+    fingerprint: HASH,
+    hash: HASH,
+  },
 };

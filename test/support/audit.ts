@@ -10,11 +10,12 @@ import { verify } from "../../src/verify/verify.ts";
 export async function auditDatabase(url: string): Promise<{ accounts: number; entries: number }> {
   const orm = await openOrm(url, 2);
   try {
-    const { accounts, entries, wrong } = await verify(orm);
-    const lines = wrong.map(({ userId, sequence, what }) => {
+    const { accounts, entries, wrong, schema } = await verify(orm);
+    const ofAccounts = wrong.map(({ userId, sequence, what }) => {
       return sequence === undefined ? `${userId}: ${what}` : `${userId}: entry ${sequence}: ${what}`;
     });
-    if (wrong.length > 0) throw new Error(lines.slice(0, 50).join("\n"));
+    const lines = [...schema, ...ofAccounts];
+    if (lines.length > 0) throw new Error(lines.slice(0, 50).join("\n"));
     return { accounts, entries };
   } finally {
     await orm.close();

@@ -1,9 +1,12 @@
 import { createHash } from "node:crypto";
 import { sql } from "kysely";
-import type { Command, Mutation } from "../../src/ledger/command.ts";
+import type { Command } from "../../src/ledger/command.ts";
 import { type Entry, hashEntry } from "../../src/ledger/entry.ts";
+import { hashReceipt, NO_RECEIPT } from "../../src/ledger/receipt.ts";
 import { isRejection } from "../../src/ledger/rejection.ts";
 import { type EntryRow, toEntry } from "../../src/store/entries.ts";
+import { inSnapshot } from "../../src/store/transaction.ts";
+import { readAccounts, type ReadReceipt, readReceipts } from "../../src/verify/rows.ts";
 import type { TestDatabase } from "../support/database.ts";
 import { NOW } from "../support/statement.ts";
 import { stoppedClock } from "../support/stopped-clock.ts";
@@ -31,12 +34,11 @@ export const JOURNAL = [
   "18 refund 4: 4 of #1",
 ];
 
-/** Four accounts: Ada's whole life, Bob's three entries, and two without entries. */
+/**
+ * Four accounts: Ada's whole life, with two receipts; Bob's three entries; and two without entries,
+ * Cleo with the receipt that made her account, Dan with another.
+ */
 export async function live(database: TestDatabase): Promise<void> {
-  const named = (id: string): Partial<Mutation> => {
-    const fingerprint = createHash("sha256").update(id).digest();
-    return { request: { id, fingerprint }, metadata: new Map([["for", "a"]]), caller: "" };
-  };
   const spend = (points: bigint) => ({ points, usage: null });
   const script = { service: "script", quantity: null, durationNanos: 7n, priceVersion: "1" };
   const after = (ttl: bigint) => ({ kind: "after", ttl }) as const;
@@ -47,7 +49,7 @@ export async function live(database: TestDatabase): Promise<void> {
     [
       { kind: "open", userId: "cleo" },
       { kind: "open", userId: "dan" },
-      { ...of({ kind: "expire", target: { kind: "due" } }), userId: "dan", ...named("d-1") },
+      expireDue("dan", "d-1"),
       recharge("bob", 10n),
       consume("bob", 3n),
       consume("bob", 2n),
@@ -69,7 +71,7 @@ export async function live(database: TestDatabase): Promise<void> {
       of({ kind: "consume", cost: { points: 0n, usage: script } }),
       of({ kind: "expire", target: { kind: "lot", lot: 2n } }),
       of({ kind: "expire", target: { kind: "points", points: 1n } }),
-      { ...of({ kind: "expire", target: { kind: "due" } }), ...named("a-0") },
+      expireDue("ada", "a-0"),
       of({ kind: "refund", sequence: 4n, points: 5n }),
     ] as Command[],
     90n,
@@ -85,7 +87,7 @@ export async function live(database: TestDatabase): Promise<void> {
   await run(
     database,
     [
-      of({ kind: "expire", target: { kind: "due" } }),
+      expireDue("ada", "a-16"),
       of({ kind: "freeze", cost: spend(3n), expiration: after(1000n) }),
       of({ kind: "refund", sequence: 6n, points: 4n }),
     ] as Command[],
@@ -105,6 +107,11 @@ export async function run(
   }
 }
 
+function named(id: string) {
+  const fingerprint = createHash("sha256").update(id).digest();
+  return { request: { id, fingerprint }, metadata: new Map([["for", "a"]]), caller: "" };
+}
+
 const UNNAMED = { request: undefined, metadata: new Map<string, string>(), caller: "" };
 
 export function recharge(userId: string, points: bigint): Command {
@@ -114,6 +121,10 @@ export function recharge(userId: string, points: bigint): Command {
 
 export function consume(userId: string, points: bigint): Command {
   return { ...UNNAMED, kind: "consume", userId, cost: { points, usage: null } };
+}
+
+export function expireDue(userId: string, id: string): Command {
+  return { ...UNNAMED, kind: "expire", userId, target: { kind: "due" }, ...named(id) };
 }
 
 /** Which row: that of one of Ada's entries. */
@@ -133,6 +144,24 @@ export async function entriesOf({ orm }: TestDatabase, userId: string): Promise<
     orm.em.fork().getKysely(),
   );
   return rows.map(toEntry);
+}
+
+/** Makes the hashes of a user's receipts fit what they say. */
+export async function rehashReceipts(database: TestDatabase, userId: string): Promise<void> {
+  const span = { userIds: [userId] };
+  const receipts: ReadReceipt[] = [];
+  const read = await inSnapshot(database.orm, async (ask) => {
+    for await (const page of readReceipts(ask, span)) receipts.push(...page);
+    return readAccounts(ask, span, 1);
+  });
+  const { createTime } = read[0]!.account!;
+  let { hash } = NO_RECEIPT;
+  for (const receipt of receipts) {
+    hash = hashReceipt(hash, receipt, { createTime, hash: receipt.entryHash! });
+    const { number } = receipt;
+    const row = `user_id = '${userId}' and number = ${number}`;
+    await database.query(`update points.receipt set hash = $1 where ${row}`, [hash]);
+  }
 }
 
 /** Takes the checks away that would keep somebody from what is tried here. */

@@ -1,10 +1,12 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { verify } from "../../src/verify/verify.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
-import { consume, entriesOf, JOURNAL, live, recharge, run } from "./life.ts";
+import { consume, entriesOf, expireDue, JOURNAL, live, recharge, run } from "./life.ts";
 
-// Other tests believe what `verify` says, so it has to find what they would not see: damage.test.ts
-// and forgery.test.ts.
+// Other tests believe what `verify` says, so it has to find what they would not see: damage.test.ts,
+// receipts.test.ts, schema.test.ts and forgery.test.ts.
+
+const NONE = { wrong: [], schema: [] };
 
 let database: TestDatabase;
 beforeEach(async () => {
@@ -19,14 +21,15 @@ describe("verify", () => {
     const progress: unknown[] = [];
     const onProgress = (read: object) => progress.push({ ...read });
     const verified = await verify(database.orm, { onProgress });
-    expect(verified).toEqual({ accounts: 4, entries: JOURNAL.length + 3, wrong: [] });
+    expect(verified).toEqual({ accounts: 4, entries: JOURNAL.length + 3, ...NONE });
     expect(progress.at(-1)).toMatchObject({ accounts: 4, entries: JOURNAL.length + 3 });
   });
 
   test("reads the accounts that it is asked for, and says which there are not", async () => {
     const userIds = ["bob", "nobody", "cleo", "bob"];
     const wrong = [{ userId: "nobody", what: "there is no such account" }];
-    expect(await verify(database.orm, { userIds })).toEqual({ accounts: 2, entries: 3, wrong });
+    const found = { accounts: 2, entries: 3, wrong, schema: [] };
+    expect(await verify(database.orm, { userIds })).toEqual(found);
     expect(await verify(database.orm, { userIds: [] })).toMatchObject({ accounts: 0 });
   });
 
@@ -57,16 +60,20 @@ describe("verify", () => {
       return index % 2 === 0 ? recharge("busy", 3n) : consume("busy", 3n);
     });
     await run(database, [...few, ...many], 0n);
+    const expires = Array.from({ length: 2_500 }, (_, index) => expireDue("busy", `r-${index}`));
+    await run(database, expires, 1n);
     const entries = JOURNAL.length + 3 + few.length + many.length;
-    expect(await verify(database.orm)).toEqual({ accounts: 1_305, entries, wrong: [] });
+    expect(await verify(database.orm)).toEqual({ accounts: 1_305, entries, ...NONE });
 
     const inBusy = "user_id = 'busy' and number = 3";
     await database.query(`update points.lot set remaining = 1 where ${inBusy}`);
     await database.query("delete from points.entry where user_id = 'user-700' and sequence = 2");
+    await database.query("delete from points.receipt where user_id = 'dan' and number = 2");
     const verified = await verify(database.orm);
     expect(verified).toMatchObject({ accounts: 1_305, entries: entries - 1 });
     expect(verified.wrong.map(({ userId, sequence }) => [userId, sequence])).toEqual([
       ["busy", 3n],
+      ["dan", undefined],
       ["user-700", 2n],
     ]);
   });

@@ -23,11 +23,14 @@ const ID = `text collate "C" not null`;
 const STATEMENTS = [
   // A fillfactor below 100 leaves room on the page for the row's next version, so that an update
   // touches no index (HOT).
+  // `receipts` stands where it needs no room: behind a hash of 33 bytes, times begin at the next
+  // multiple of eight.
   `create table points.account (
     user_id ${ID} primary key,
     sequence bigint not null check (sequence >= 0),
     ${FIGURES},
     hash bytea not null check (octet_length(hash) = 32),
+    receipts integer not null default 0 check (receipts >= 0),
     create_time timestamptz not null,
     update_time timestamptz not null,
     ${FIGURES_CHECK}
@@ -95,6 +98,7 @@ const STATEMENTS = [
     metadata jsonb,
     ${FIGURES},
     hash bytea not null check (octet_length(hash) = 32),
+    caller text collate "C" check (length(caller) between 1 and 128),
     primary key (user_id, sequence),
     check (cardinality(lots) = cardinality(lot_points)),
     check ((request_id is null) = (fingerprint is null)),
@@ -114,17 +118,25 @@ const STATEMENTS = [
     primary key (user_id, sequence)
   )`,
 
-  // Named requests that succeeded without an entry of their own. "made_entry": they were answered
-  // with the entry of that sequence, which they had booked; otherwise it is the newest they found.
+  // Requests that succeeded without an entry of their own. "made_entry": they were answered with the
+  // entry of that sequence, which they had booked; otherwise it is the newest they found. Without a
+  // name: the request made the account.
   `create table points.receipt (
     user_id ${ID},
-    request_id ${ID},
-    fingerprint bytea not null check (octet_length(fingerprint) = 32),
+    number bigint not null check (number > 0),
     sequence bigint not null check (sequence >= 0),
     made_entry boolean not null,
-    primary key (user_id, request_id),
+    request_id text collate "C",
+    fingerprint bytea check (octet_length(fingerprint) = 32),
+    hash bytea not null check (octet_length(hash) = 32),
+    primary key (user_id, number),
+    check ((request_id is null) = (fingerprint is null)),
+    check (request_id is not null or (number = 1 and sequence = 0)),
     check (sequence > 0 or not made_entry)
   )`,
+
+  `create unique index receipt_request on points.receipt (user_id, request_id)
+    where request_id is not null`,
 
   // What page tokens are signed with: a row, the same for all servers of a ledger and over their
   // restarts, and unknown to callers.
