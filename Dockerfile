@@ -7,7 +7,8 @@ RUN npm ci --omit=dev --omit=optional --no-audit --no-fund
 FROM node:24-slim
 WORKDIR /points
 # Listening to others takes TLS and CALLERS or JWT_KEYS, or INSECURE=allow.
-ENV NODE_ENV=production MALLOC_ARENA_MAX=1 LISTEN=0.0.0.0:50051 ADMIN_LISTEN=0.0.0.0:50052
+# At a stop, balancers have LAMEDUCK_MS to notice.
+ENV NODE_ENV=production MALLOC_ARENA_MAX=1 LISTEN=0.0.0.0:50051 ADMIN_LISTEN=0.0.0.0:50052 LAMEDUCK_MS=5000
 COPY --from=packages /points/node_modules node_modules
 COPY package.json prices.yaml ./
 COPY bin bin

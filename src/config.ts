@@ -35,6 +35,7 @@ export type Config = Limits & {
   readonly queueMaxOps: number;
   readonly deadlineDefaultMs: number;
   readonly deadlineMaxMs: number;
+  readonly lameDuckMs: number;
   readonly drainMs: number;
   readonly messageMaxBytes: number;
   readonly logLevel: string;
@@ -83,6 +84,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     queueMaxOps: read(SETTINGS.queueMaxOps),
     deadlineDefaultMs: read(SETTINGS.deadlineDefaultMs),
     deadlineMaxMs: read(SETTINGS.deadlineMaxMs),
+    lameDuckMs: read(SETTINGS.lameDuckMs),
     drainMs: read(SETTINGS.drainMs),
     messageMaxBytes: read(SETTINGS.messageMaxBytes),
     logLevel: read(SETTINGS.logLevel),
@@ -239,7 +241,14 @@ const SETTINGS = {
     1,
     3_600_000,
   ),
-  drainMs: wholeNumber("DRAIN_MS", "how long running calls may take at a stop", 10_000, 0, 600_000),
+  lameDuckMs: wholeNumber(
+    "LAMEDUCK_MS",
+    "how long all is served at a stop, after it says that it is not ready",
+    0,
+    0,
+    600_000,
+  ),
+  drainMs: wholeNumber("DRAIN_MS", "how long running calls may take at a stop, after that", 10_000, 0, 600_000),
   messageMaxBytes: wholeNumber(
     "MESSAGE_MAX_BYTES",
     "the largest request",

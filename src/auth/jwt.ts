@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import {
   createLocalJWKSet,
   createRemoteJWKSet,
@@ -10,6 +9,7 @@ import {
 } from "jose";
 import type { Logger } from "pino";
 import type { Config } from "../config.ts";
+import { readText } from "../handed-on.ts";
 import { rereadOnChange } from "../reread.ts";
 import { UsageError } from "../usage.ts";
 import { type Caller, isCallerName, isUserIdPrefix, SCOPES, type Scope } from "./caller.ts";
@@ -80,9 +80,14 @@ export function openJwts(config: Config, log: Logger, onNewKeys: () => void): Jw
   return { verify, close };
 }
 
-function readKeys(path: string): JWTVerifyGetKey {
+/**
+ * Reads a file of keys.
+ *
+ * @throws {UsageError}
+ */
+export function readKeys(path: string): JWTVerifyGetKey {
   try {
-    return createLocalJWKSet(JSON.parse(readFileSync(path, "utf8")) as JSONWebKeySet);
+    return createLocalJWKSet(JSON.parse(readText(path)) as JSONWebKeySet);
   } catch (cause) {
     throw new UsageError(`JWT_KEYS: ${path} is no file of keys (a JWKS)`, { cause });
   }

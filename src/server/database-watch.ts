@@ -21,9 +21,12 @@ export function watchDatabase(
   const { signal } = stopping;
   let was: boolean | undefined;
 
+  let answer: Promise<boolean>;
+
   async function run(): Promise<void> {
     while (!signal.aborted) {
-      const isUp = await takesWrites(orm);
+      answer = isPrimary(orm).catch(() => false);
+      const isUp = await Promise.race([answer, sleep(TIMEOUT_MS, false, { ref: false })]);
       if (isUp !== was && !signal.aborted) {
         if (!isUp) log.error("the database is away");
         if (isUp && was === false) log.info("the database is back");
@@ -36,19 +39,13 @@ export function watchDatabase(
 
   const running = run();
   return {
-    stop() {
+    async stop() {
       stopping.abort();
-      return running;
+      await running;
+      // Nobody waits for it any more, but a pool can't be closed while somebody gets a connection.
+      await answer;
     },
   };
-}
-
-/** Whether the database is there and takes writes now. */
-export function takesWrites(orm: Orm): Promise<boolean> {
-  return Promise.race([
-    isPrimary(orm).catch(() => false),
-    sleep(TIMEOUT_MS, false, { ref: false }),
-  ]);
 }
 
 async function isPrimary(orm: Orm): Promise<boolean> {

@@ -25,6 +25,7 @@ import {
 } from "../rpc/interceptors.ts";
 import { pointsService } from "../rpc/points.ts";
 import { createWatchers } from "../rpc/watch.ts";
+import type { Orm } from "../store/orm.ts";
 import { startSweeper } from "../sweep.ts";
 import { watchDatabase } from "./database-watch.ts";
 import { boundDeadline, type DeadlineLimits } from "./deadline.ts";
@@ -53,6 +54,10 @@ const ERROR_DETAILS = createRegistry(file_google_rpc_error_details);
 export type PointsServer = {
   readonly address: Address;
   readonly metrics: Metrics;
+  /** What health says of it. */
+  readonly isServing: () => boolean;
+  /** Says NOT_SERVING from now on, and goes on serving. */
+  readonly announceStop: () => void;
   /** Stops admitting, commits and answers what is queued, and closes, within `drainMs`. */
   stop(): Promise<void>;
 };
@@ -116,27 +121,35 @@ export async function startServer(
   const take = through(fastUnary(shared, deadlines, admit));
   const listener = await listen(config.listen, handler, limitsOf(config), take, secure);
   const stopWatchingTls = watchTls(config, log, listener.renew);
-  const setServing = (isServing: boolean) => {
+  const endServing = tellServing(orm, log, (isServing) => {
     health.setServing(isServing);
     metrics.serving(isServing);
-  };
-  const watch = watchDatabase(orm, log, setServing);
+  });
   const sweeper = startSweeper(orm, submit, config.sweepSeconds, log);
 
   return {
     address: listener.address,
     metrics,
+    isServing: health.isServing,
+    announceStop: () => void endServing(),
     async stop() {
       stopWatchingTls();
       access.close();
-      await watch.stop();
-      setServing(false);
-      await sweeper.stop();
+      await Promise.all([endServing(), sweeper.stop()]);
       health.close();
       stopping.abort();
       await Promise.all([watchers.close(), listener.close(config.drainMs)]);
       await batcher.drain();
     },
+  };
+}
+
+/** Tells whether the database lets us serve, until the end: then it tells that we don't. */
+function tellServing(orm: Orm, log: Logger, tell: (isServing: boolean) => void) {
+  const watch = watchDatabase(orm, log, tell);
+  return () => {
+    tell(false);
+    return watch.stop();
   };
 }
 
