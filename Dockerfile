@@ -8,7 +8,8 @@ FROM node:24-slim
 WORKDIR /points
 # Listening to others takes TLS and CALLERS or JWT_KEYS, or INSECURE=allow. The metrics, which have no
 # users in them, are for whoever reaches the container's second port.
-ENV NODE_ENV=production MALLOC_ARENA_MAX=1 LISTEN=0.0.0.0:50051 ADMIN_LISTEN=0.0.0.0:50052 INSECURE=metrics
+# At a stop, balancers have LAMEDUCK_MS to notice.
+ENV NODE_ENV=production MALLOC_ARENA_MAX=1 LISTEN=0.0.0.0:50051 ADMIN_LISTEN=0.0.0.0:50052 INSECURE=metrics LAMEDUCK_MS=5000
 COPY --from=packages /points/node_modules node_modules
 COPY package.json prices.yaml ./
 COPY bin bin

@@ -48,7 +48,8 @@ async function startSettings() {
   if (before === undefined || after?.endsWith(points) !== true) {
     throw new Error(`the bench cannot start Points by "${command}"`);
   }
-  const variables = Object.fromEntries(words(before).map((word) => word.split("="))) as Environment;
+  const assigned = words(before).filter((word) => word.includes("="));
+  const variables = Object.fromEntries(assigned.map((word) => word.split("="))) as Environment;
   return { variables, flags: words(after.slice(0, -points.length)) };
 }
 

@@ -38,6 +38,7 @@ export type Config = Limits & {
   readonly queueMaxOps: number;
   readonly deadlineDefaultMs: number;
   readonly deadlineMaxMs: number;
+  readonly lameDuckMs: number;
   readonly drainMs: number;
   readonly logLevel: string;
   /** Undefined: no traces. OpenTelemetry reads this and its kin by itself. */
@@ -85,6 +86,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     queueMaxOps: read(SETTINGS.queueMaxOps),
     deadlineDefaultMs: read(SETTINGS.deadlineDefaultMs),
     deadlineMaxMs: read(SETTINGS.deadlineMaxMs),
+    lameDuckMs: read(SETTINGS.lameDuckMs),
     drainMs: read(SETTINGS.drainMs),
     logLevel: read(SETTINGS.logLevel),
     otlpEndpoint: read(SETTINGS.otlpEndpoint),
@@ -261,7 +263,20 @@ const SETTINGS = {
     1,
     3_600_000,
   ),
-  drainMs: wholeNumber("DRAIN_MS", "how long running calls may take at a stop", 10_000, 0, 600_000),
+  lameDuckMs: wholeNumber(
+    "LAMEDUCK_MS",
+    "how long all is served at a stop, after it says that it is not ready",
+    0,
+    0,
+    600_000,
+  ),
+  drainMs: wholeNumber(
+    "DRAIN_MS",
+    "how long running calls may take at a stop, after that",
+    10_000,
+    0,
+    600_000,
+  ),
   ...LIMITS,
   logLevel: {
     name: "LOG_LEVEL",

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Config } from "./config.ts";
 import { attachEmbedded, startEmbedded } from "./embedded.ts";
 import { checkDatabase } from "./store/check.ts";
@@ -34,7 +35,7 @@ export async function openDatabase(config: Config, answerMaxMs = 0): Promise<Dat
     about: `its own PostgreSQL in ${dataDir} (psql -h ${embedded.socketFolder} -U points)`,
     lost: embedded.lost,
     async close() {
-      await orm.close();
+      await closePool(orm);
       await embedded.stop();
     },
   };
@@ -58,8 +59,18 @@ async function openAt(config: Config, { url, answerMaxMs, writes }: Given): Prom
   await checkDatabase(place, writes).catch(unusable);
   const orm = await openOrm(url, poolMax(config), answerMaxMs);
   const about = `PostgreSQL at ${databasePlace(place)}`;
-  return { orm, url, about, lost: new Promise(() => {}), close: () => orm.close() };
+  return { orm, url, about, lost: new Promise(() => {}), close: () => closePool(orm) };
 }
+
+/**
+ * Closes the connections to a database. One that somebody is just getting is never given back, and
+ * would be waited for for ever: a query that nobody waits for must not keep a server from stopping.
+ */
+export async function closePool(orm: Orm): Promise<void> {
+  await Promise.race([orm.close(), sleep(CLOSE_MAX_MS, undefined, { ref: false })]);
+}
+
+const CLOSE_MAX_MS = 5_000;
 
 /** One connection a lane, one for the sweeper and one for the health check. */
 function poolMax({ lanes }: Config): number {

@@ -1,7 +1,7 @@
-import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { parse } from "yaml";
 import { fieldsOf } from "./fields.ts";
+import { readText } from "./handed-on.ts";
 import { MAX_POINTS } from "./ledger/account.ts";
 import type { Price, PriceList } from "./ledger/prices.ts";
 
@@ -19,7 +19,7 @@ export class PricesError extends Error {}
 export function readPrices(path: string): PriceList {
   let text: string;
   try {
-    text = readFileSync(path, "utf8");
+    text = readText(path);
   } catch (cause) {
     throw new PricesError(`cannot read the price list ${path}`, { cause });
   }

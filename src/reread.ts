@@ -1,5 +1,7 @@
+import cluster from "node:cluster";
 import { unwatchFile, watchFile } from "node:fs";
 import type { Logger } from "pino";
+import { onHandedOn } from "./handed-on.ts";
 
 // A stat of each file so often. A watch of folders misses files that are links, which is how
 // Kubernetes mounts secrets.
@@ -8,6 +10,8 @@ const LOOK_MS = 1_000;
 /**
  * Reads something again whenever one of its files changes. What cannot be used is refused, and what
  * was read before stays in force: while two files are replaced, they may not fit for a moment.
+ *
+ * In a worker that is when the process that started it hands on what has changed.
  *
  * @param read puts it in force, or throws
  * @param what for the log, in the plural
@@ -20,6 +24,7 @@ export function rereadOnChange(
   what: string,
 ): () => void {
   const look = () => reread(read, log, what);
+  if (cluster.isWorker) return onHandedOn(files, look);
   for (const file of files) watchFile(file, { interval: LOOK_MS, persistent: false }, look);
   return () => files.forEach((file) => unwatchFile(file, look));
 }
@@ -27,6 +32,7 @@ export function rereadOnChange(
 /** The same, at each SIGHUP. */
 export function rereadOnHangup(read: () => void, log: Logger, what: string): () => void {
   const onHangup = () => reread(read, log, what);
+  if (cluster.isWorker) return onHandedOn(undefined, onHangup);
   process.on("SIGHUP", onHangup);
   return () => void process.off("SIGHUP", onHangup);
 }

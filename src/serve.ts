@@ -1,21 +1,25 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 import { collectDefaultMetrics } from "prom-client";
 import { type Address, addressText } from "./address.ts";
 import type { Config } from "./config.ts";
-import { type Database, openDatabase } from "./database.ts";
+import { closePool, type Database, openDatabase } from "./database.ts";
 import { EmbeddedFailure } from "./embedded.ts";
+import { openFiles } from "./files.ts";
 import type { PriceList } from "./ledger/prices.ts";
 import { createLog } from "./log.ts";
 import { readPrices, SHIPPED_PRICES } from "./prices.ts";
+import { rereadOnHangup } from "./reread.ts";
 import { type Admin, type AdminSources, serveAdmin } from "./server/admin.ts";
-import { isFitNow } from "./server/database-watch.ts";
 import { checkDoor } from "./server/open-door.ts";
 import { startServer } from "./server/server.ts";
+import { stopSignals } from "./stops.ts";
 import { durabilityGaps } from "./store/durability.ts";
 import { migrate, pendingMigrations } from "./store/migrate.ts";
 import { openOrm } from "./store/orm.ts";
 import { unusable, UsageError } from "./usage.ts";
-import { endWorker, isWorker, shareMetrics, startWorkers } from "./workers.ts";
+import { isWorker, joinOthers, leaveOthers, shareMetrics, shareReadiness } from "./worker.ts";
+import { startWorkers } from "./workers.ts";
 
 // Nothing that a server asks takes so long: locks are waited for 2 s at the most.
 const ANSWER_MAX_MS = 10_000;
@@ -26,48 +30,64 @@ export type Serving = {
   readonly address: Address;
   /** The metrics in Prometheus' text format. */
   readonly scrape: () => Promise<string>;
-  /** Answers what is queued, and ends. */
-  readonly stop: () => Promise<void>;
+  /** Whether calls are answered now. */
+  readonly isReady: () => Promise<boolean>;
+  /**
+   * Says NOT_SERVING for `lameDuckMs`, while all is served; then answers what is queued, and ends.
+   *
+   * @param hurried ends the lame duck
+   */
+  readonly stop: (hurried: Promise<void>) => Promise<void>;
 };
 
 /** Serves until it is told to stop, or until its database is gone for good. */
 export async function serve(config: Config): Promise<void> {
   const log = createLog(config.logLevel);
-  const stopRequested = Promise.race(["SIGTERM", "SIGINT"].map(signalled));
+  const { requested, hurried } = isWorker ? await joinOthers() : stopSignals();
   const warnings = checkDoor(config);
   if (!isWorker) for (const warning of warnings) log.warn(warning);
-  const prices = pricesInForce(config.prices ?? SHIPPED_PRICES, log);
+  const start = config.workers > 1 ? severalOf(config, log) : oneOf(config, log);
   const database = await openDatabase(config, ANSWER_MAX_MS);
   try {
     await prepareSchema(config, database).catch(unusable);
     // A worker that is replaced meanwhile starts, and says NOT_SERVING.
     if (config.durability === "require" && !isWorker) await checkDurable(database).catch(unusable);
-    const start =
-      config.workers > 1
-        ? startWorkers(config, database.url, log)
-        : startOne(config, database, prices, log);
-    const server = await start.catch(unserved);
+    const server = await start(database).catch(unserved);
     let isStopping = false;
-    const admin = await startAdmin(config, server, {
-      scrape: server.scrape,
-      isReady: async () => !isStopping && (await isFitNow(database.orm, config.durability)),
-    }).catch(async (cause: unknown) => {
-      await server.stop();
+    const isReady = async () => !isStopping && (await server.isReady());
+    if (isWorker) shareReadiness(isReady);
+    const sources = { scrape: server.scrape, isReady };
+    const admin = await startAdmin(config, server, sources).catch(async (cause: unknown) => {
+      await server.stop(AT_ONCE);
       return unserved(cause);
     });
     if (!isWorker) console.log(banner(config, server, admin, database));
 
     const lost = database.lost.then(() => DATABASE_LOST);
-    const reason = await Promise.race([stopRequested, lost]);
+    const reason = await Promise.race([requested, lost]);
     log.info({ reason }, "stopping");
     isStopping = true;
-    await server.stop();
+    await server.stop(reason === DATABASE_LOST ? AT_ONCE : hurried);
     admin?.close();
     if (reason === DATABASE_LOST) throw new EmbeddedFailure(`${DATABASE_LOST}. Start again.`);
   } finally {
     await database.close();
-    endWorker();
+    leaveOthers();
   }
+}
+
+type Start = (database: Database) => Promise<Serving>;
+
+/** @throws if a file of the configuration cannot be used */
+function severalOf(config: Config, log: Logger): Start {
+  const files = openFiles(config, log);
+  return ({ url }) => startWorkers(config, url, files, log);
+}
+
+/** @throws if the price list cannot be used */
+function oneOf(config: Config, log: Logger): Start {
+  const prices = pricesInForce(config.prices ?? SHIPPED_PRICES, log);
+  return (database) => startOne(config, database, prices, log);
 }
 
 async function startOne(
@@ -94,9 +114,12 @@ async function startOne(
   return {
     address: server.address,
     scrape: () => registry.metrics(),
-    async stop() {
+    isReady: () => Promise.resolve(server.isServing()),
+    async stop(hurried) {
+      server.announceStop();
+      await pause(config.lameDuckMs, hurried);
       await server.stop();
-      await reads.close();
+      await closePool(reads);
       await tracing?.stop();
     },
   };
@@ -118,18 +141,23 @@ function unserved(cause: unknown): never {
 }
 
 const DATABASE_LOST = "the embedded PostgreSQL has stopped";
+const AT_ONCE = Promise.resolve();
+
+/** Waits so long, or until somebody is in a hurry. */
+async function pause(ms: number, hurried: Promise<void>): Promise<void> {
+  const waiting = new AbortController();
+  void hurried.then(() => waiting.abort());
+  await sleep(ms, undefined, { signal: waiting.signal }).catch(() => {});
+}
 
 /** The price list as it was at start, or at the last SIGHUP at which it had no mistake. */
 function pricesInForce(path: string, log: Logger): () => PriceList {
   let list = readPrices(path);
-  process.on("SIGHUP", () => {
-    try {
-      list = readPrices(path);
-      log.info({ version: list.version }, "a new price list is in force");
-    } catch (err) {
-      log.error({ err }, "the new price list is refused, the old one stays in force");
-    }
-  });
+  const read = () => {
+    list = readPrices(path);
+    log.info({ version: list.version }, "this price list is in force");
+  };
+  rereadOnHangup(read, log, "prices");
   return () => list;
 }
 
@@ -162,11 +190,6 @@ async function checkDurable({ orm }: Database): Promise<void> {
     `DURABILITY=require, but answers may be lost in a crash, as the database has ${found}: ` +
       `${mend}, or start with DURABILITY=warn`,
   );
-}
-
-/** Listens for good: npm passes on a Ctrl-C that came already, and a second one must not kill. */
-function signalled(name: string): Promise<string> {
-  return new Promise((resolve) => process.on(name, () => resolve(name)));
 }
 
 function banner(

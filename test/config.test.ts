@@ -25,6 +25,7 @@ const DEFAULTS: Config = {
   queueMaxOps: 10_000,
   deadlineDefaultMs: 5_000,
   deadlineMaxMs: 60_000,
+  lameDuckMs: 0,
   drainMs: 10_000,
   messageMaxBytes: 1_048_576,
   messageSingleMaxBytes: 65_536,

@@ -224,7 +224,7 @@ describe("a server with PRICES", () => {
       await until("it is refused", () => server.stderr().includes(why));
       expect(await cost()).toBe(6n);
     }
-    expect(server.stderr()).toContain("the new price list is refused, the old one stays in force");
+    expect(server.stderr()).toContain("the new prices are refused, the old ones stay in force");
 
     await write('version: "v4"\nservices: { more: { fixed: 1 } }');
     server.child.kill("SIGHUP");

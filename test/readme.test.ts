@@ -131,12 +131,12 @@ describe("the page on migration", () => {
       text.replaceAll(/user_point\.csv|entries\.ndjson/g, `${folder}/$&`);
     try {
       await server.database.query(`
-        create table user_point (
+        create table public.user_point (
           id serial, user_id bigint, balance bigint, total_recharged bigint,
           total_consumed bigint, total_expired bigint
         )`);
       await server.database.query(`
-        insert into user_point (user_id, balance, total_recharged, total_consumed, total_expired)
+        insert into public.user_point (user_id, balance, total_recharged, total_consumed, total_expired)
         values (42, 70, 100, 25, 5), (43, 0, 8, 8, 0)`);
       const rows = await server.database.query(blocks("sql", page)[0]!);
       const csv = [Object.keys(rows[0]!), ...rows.map((row) => Object.values(row))].join("\n");

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { parse } from "yaml";
 import { fieldsOf } from "../fields.ts";
+import { readText } from "../handed-on.ts";
 import { UsageError } from "../usage.ts";
 import {
   type Caller,
@@ -41,7 +41,7 @@ export type KnownCaller = {
 export function readCallers(path: string): readonly KnownCaller[] {
   let file: unknown;
   try {
-    file = parse(readFileSync(path, "utf8"));
+    file = parse(readText(path));
   } catch (cause) {
     // The parser's message quotes the line, which may have a token in it.
     const why = cause instanceof Error && "code" in cause ? `: ${String(cause.code)}` : "";

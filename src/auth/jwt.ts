@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import {
   createLocalJWKSet,
   errors,
@@ -11,6 +10,7 @@ import {
 import type { Logger } from "pino";
 import { parse } from "yaml";
 import type { Config } from "../config.ts";
+import { readText } from "../handed-on.ts";
 import { rereadOnChange } from "../reread.ts";
 import { UsageError } from "../usage.ts";
 import {
@@ -90,10 +90,14 @@ export function openJwts(config: Config, log: Logger, onNewKeys: () => void): Jw
   return { verify, close };
 }
 
-/** Keys that are forgotten when their file changes. */
-function readKeys(path: string): Keys {
+/**
+ * Reads a file of keys, which are forgotten when it changes.
+ *
+ * @throws {UsageError}
+ */
+export function readKeys(path: string): Keys {
   try {
-    const keyOf = createLocalJWKSet(JSON.parse(readFileSync(path, "utf8")) as JSONWebKeySet);
+    const keyOf = createLocalJWKSet(JSON.parse(readText(path)) as JSONWebKeySet);
     return { keyOf, untilMs: () => Number.POSITIVE_INFINITY };
   } catch (cause) {
     throw new UsageError(`JWT_KEYS: ${path} is no file of keys (a JWKS)`, { cause });

@@ -15,6 +15,8 @@ import { withDatabase } from "./database.ts";
 export async function runServe(args: readonly string[]): Promise<void> {
   readArguments(args, {}, []);
   await serve(readConfig(process.env));
+  // Whatever is left of a connection.
+  process.exit();
 }
 
 /** `points migrate`: brings the schema up to date. */

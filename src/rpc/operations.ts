@@ -144,8 +144,7 @@ export async function* applyStream(
     reading = false;
     wake();
   });
-  // It is awaited below, but may fail before.
-  end.catch(() => {});
+  end.catch(() => {}); // It is awaited below, but may fail before.
   const pause = createPause();
   try {
     while ((reading && !server.stopping.aborted) || unread > 0) {

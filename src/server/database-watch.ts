@@ -34,9 +34,12 @@ export function watchDatabase(
   const { signal } = stopping;
   let was: State | undefined;
 
+  let answer: Promise<State>;
+
   async function run(): Promise<void> {
     while (!signal.aborted) {
-      const found = await lookAt(orm);
+      answer = stateOf(orm).catch(() => AWAY);
+      const found = await Promise.race([answer, sleep(TIMEOUT_MS, AWAY, { ref: false })]);
       // While it is away, nothing is known of its settings.
       const is = found.isUp ? found : { isUp: false, gaps: was?.gaps ?? [] };
       if (!signal.aborted) {
@@ -51,19 +54,13 @@ export function watchDatabase(
 
   const running = run();
   return {
-    stop() {
+    async stop() {
       stopping.abort();
-      return running;
+      await running;
+      // Nobody waits for it any more, but a pool can't be closed while somebody gets a connection.
+      await answer;
     },
   };
-}
-
-/**
- * Whether the database is fit to serve from now: it is there, takes writes, and is durable where
- * that is required.
- */
-export async function isFitNow(orm: Orm, durability: Durability): Promise<boolean> {
-  return isFitIn(await lookAt(orm), durability);
 }
 
 function isFitIn({ isUp, gaps }: State, durability: Durability): boolean {
@@ -82,13 +79,6 @@ function logChange(log: Logger, durability: Durability, was: State | undefined, 
 
 function textOf(gaps: readonly DurabilityGap[]): string {
   return gaps.map(({ what }) => what).join(", ");
-}
-
-function lookAt(orm: Orm): Promise<State> {
-  return Promise.race([
-    stateOf(orm).catch(() => AWAY),
-    sleep(TIMEOUT_MS, AWAY, { ref: false }),
-  ]);
 }
 
 const AWAY: State = { isUp: false, gaps: [] };

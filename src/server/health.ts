@@ -15,6 +15,7 @@ import {
  */
 export function createHealth(serviceNames: readonly string[]): {
   setServing(serving: boolean): void;
+  isServing(): boolean;
   routes(router: ConnectRouter): void;
   close(): void;
 } {
@@ -61,6 +62,7 @@ export function createHealth(serviceNames: readonly string[]): {
       serving = next;
       wakeAll();
     },
+    isServing: () => serving,
     routes(router) {
       router.service(Health, {
         check({ service }) {

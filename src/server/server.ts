@@ -36,6 +36,7 @@ import {
 import { pointsService } from "../rpc/points.ts";
 import { strictJsonRoutes } from "../rpc/strict-json.ts";
 import { createWatchers } from "../rpc/watch.ts";
+import type { Orm } from "../store/orm.ts";
 import { startSweeper } from "../sweep.ts";
 import { authorityInUrl, type PageGuard, pageGuard } from "./authority.ts";
 import { watchDatabase } from "./database-watch.ts";
@@ -76,6 +77,10 @@ const NAMED_BY_NO_SERVICE = [
 export type PointsServer = {
   readonly address: Address;
   readonly metrics: Metrics;
+  /** What health says of it. */
+  readonly isServing: () => boolean;
+  /** Says NOT_SERVING from now on, and goes on serving. */
+  readonly announceStop: () => void;
   /** Stops admitting, commits and answers what is queued, and closes, within `drainMs`. */
   stop(): Promise<void>;
 };
@@ -140,22 +145,21 @@ export async function startServer(
   const stopWatchingTls = watchTls(config, log, (options) => {
     access.distrust(listener.renew(options), String(options.ca));
   });
-  const setServing = (isServing: boolean) => {
+  const endServing = tellServing({ config, orm, log }, (isServing) => {
     health.setServing(isServing);
     metrics.serving(isServing);
-  };
-  const watch = watchDatabase(orm, log, config.durability, setServing);
+  });
   const sweeper = startSweeper(orm, submit, config.sweepSeconds, log);
 
   return {
     address: listener.address,
     metrics,
+    isServing: health.isServing,
+    announceStop: () => void endServing(),
     async stop() {
       stopWatchingTls();
       access.close();
-      await watch.stop();
-      setServing(false);
-      await sweeper.stop();
+      await Promise.all([endServing(), sweeper.stop()]);
       health.close();
       stopping.abort();
       await Promise.all([watchers.close(), listener.close(config.drainMs)]);
@@ -173,6 +177,17 @@ function openDoor(config: Config, log: Logger, { refused }: Metrics) {
     hasTls: config.tlsCert !== undefined,
   });
   return { access: openAccess({ config, log, toError, refused }), guard };
+}
+
+type Watched = { readonly config: Config; readonly orm: Orm; readonly log: Logger };
+
+/** Tells whether the database lets us serve, until the end: then it tells that we don't. */
+function tellServing({ config, orm, log }: Watched, tell: (isServing: boolean) => void) {
+  const watch = watchDatabase(orm, log, config.durability, tell);
+  return () => {
+    tell(false);
+    return watch.stop();
+  };
 }
 
 function limitsOf(config: Config): ListenLimits {

@@ -1,8 +1,8 @@
 import { constants } from "node:crypto";
-import { readFileSync } from "node:fs";
 import * as tls from "node:tls";
 import type { Logger } from "pino";
 import type { Config } from "../config.ts";
+import { readText } from "../handed-on.ts";
 import { rereadOnChange } from "../reread.ts";
 import { UsageError } from "../usage.ts";
 
@@ -62,7 +62,7 @@ export function watchTls(
 
 function readPem(name: string, path: string): string {
   try {
-    return readFileSync(path, "utf8");
+    return readText(path);
   } catch (cause) {
     throw new UsageError(`${name}: cannot read ${path}`, { cause });
   }

@@ -52,7 +52,13 @@ test("compose sets variables that there are, and waits for the drain", () => {
   const { POSTGRES_USER: user, POSTGRES_DB: name } = postgres.environment;
   expect(url).toContain(`postgresql://${user}:`);
   expect(url).toMatch(new RegExp(`@postgres:5432/${name}$`));
-  expect(Number.parseInt(points.stop_grace_period, 10) * 1000).toBeGreaterThan(image.drainMs);
+  const { lameDuckMs, drainMs } = readConfig({
+    ...imageEnvironment,
+    LAMEDUCK_MS: points.environment["LAMEDUCK_MS"],
+  });
+  const graceMs = Number.parseInt(points.stop_grace_period, 10) * 1000;
+  expect(lameDuckMs).toBe(5_000);
+  expect(graceMs).toBeGreaterThan(lameDuckMs + drainMs);
 });
 
 test("the manifests name ports, variables and labels that there are, and wait for the drain", () => {
@@ -61,11 +67,13 @@ test("the manifests name ports, variables and labels that there are, and wait fo
   const given = container.env.flatMap(({ name, value }) => (value === undefined ? [] : [[name, value]]));
   const config = readConfig({ ...imageEnvironment, ...Object.fromEntries(given) });
   expect(checkDoor(config)).toEqual([expect.stringContaining("metrics")]);
-  const { drainMs, tlsCert, tlsKey, callers } = config;
+  const { lameDuckMs, drainMs, tlsCert, tlsKey, callers } = config;
   const folders = container.volumeMounts.map(({ mountPath }) => mountPath);
   for (const path of [tlsCert, tlsKey, callers]) expect(folders).toContain(dirname(path!));
   const graceMs = pod.terminationGracePeriodSeconds * 1000;
-  expect(graceMs).toBeGreaterThan(container.lifecycle.preStop.sleep.seconds * 1000 + drainMs);
+  expect(graceMs).toBeGreaterThan(lameDuckMs + drainMs);
+  // Who asks so often hears of a stop before the port closes.
+  expect(lameDuckMs).toBeGreaterThanOrEqual(container.readinessProbe.periodSeconds * 1000);
 
   expect(container.ports.map(({ containerPort }) => containerPort)).toEqual(ports);
   expect(service.spec.ports[0]!.port).toBe(ports[0]);
@@ -92,7 +100,7 @@ type Service = {
 };
 
 type Labels = Record<string, string>;
-type Probe = { httpGet: { path: string; port: string } };
+type Probe = { httpGet: { path: string; port: string }; periodSeconds: number };
 
 type Deployment = {
   spec: {
@@ -109,7 +117,6 @@ type Container = Record<"startupProbe" | "livenessProbe" | "readinessProbe", Pro
   ports: { name: string; containerPort: number }[];
   env: { name: string; value?: string }[];
   volumeMounts: { mountPath: string }[];
-  lifecycle: { preStop: { sleep: { seconds: number } } };
 };
 
 type ServiceSpec = { selector: Labels; ports: { port: number }[] };

@@ -1,16 +1,10 @@
-import { readFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
 import { auditDatabase } from "../support/audit.ts";
 import { testDatabase } from "../support/database.ts";
 import { clientsOf, compareWithDatabase, startLoad } from "../support/load.ts";
-import {
-  isAlive,
-  type RunningPoints,
-  runPoints,
-  startPoints,
-  until,
-} from "../support/processes.ts";
+import { isAlive, runPoints, startPoints, until } from "../support/processes.ts";
+import { workersOf } from "../support/workers.ts";
 
 test("two workers on one port: one is killed under load, is replaced, and nothing is lost", async () => {
   const database = await testDatabase();
@@ -60,9 +54,4 @@ test("workers that cannot listen end the server with a sentence", async () => {
 
 function answered(operations: readonly { outcome: { kind: string } | undefined }[]): number {
   return operations.filter(({ outcome }) => outcome?.kind === "answered").length;
-}
-
-async function workersOf({ child: { pid } }: RunningPoints): Promise<number[]> {
-  const children = await readFile(`/proc/${pid}/task/${pid}/children`, "utf8");
-  return children.trim().split(" ").filter(Boolean).map(Number);
 }

@@ -28,8 +28,16 @@ export function runPoints(
   environment: Readonly<Record<string, string>>,
   args: readonly string[] = ["serve"],
 ): PointsProcess {
+  return runCommand([process.execPath, "src/main.ts", ...args], environment);
+}
+
+/** Runs a command that is Points, or becomes it. */
+function runCommand(
+  [program, ...args]: readonly [string, ...string[]],
+  environment: Readonly<Record<string, string>>,
+): PointsProcess {
   const { PATH = "", HOME = "/" } = process.env;
-  const child = spawn(process.execPath, ["src/main.ts", ...args], {
+  const child = spawn(program, args, {
     cwd: ROOT,
     env: { PATH, HOME, LISTEN: "127.0.0.1:0", ...environment },
     stdio: ["ignore", "pipe", "pipe"],
@@ -45,7 +53,8 @@ export function runPoints(
     child.once("close", (code, signal) => done({ code, signal, stdout, stderr }));
   });
   onTestFinished(async () => {
-    child.kill("SIGKILL");
+    // With all of its group: npm would leave what it runs.
+    kill(-child.pid!, "SIGKILL");
     await exit;
   });
   return {
@@ -66,8 +75,9 @@ export type RunningPoints = PointsProcess & { readonly port: number; readonly ba
 /** Starts a server, and waits until it says where it listens. */
 export async function startPoints(
   environment: Readonly<Record<string, string>>,
+  command: readonly [string, ...string[]] = [process.execPath, "src/main.ts", "serve"],
 ): Promise<RunningPoints> {
-  const points = runPoints(environment);
+  const points = runCommand(command, environment);
   const ended = points.exit.then(({ code, stderr }) => {
     throw new Error(`the server ended with ${code} before it listened:\n${stderr}`);
   });
