@@ -110,11 +110,7 @@ export async function* applyStream(
   // Results of one user stay in order, those of operations that were never queued among them.
   const last = new Map<string, Promise<void>>();
 
-  async function deliver(
-    tag: string,
-    result: Promise<Result>,
-    before: Promise<void> | undefined,
-  ): Promise<void> {
+  async function deliver(tag: string, result: Promise<Result>, before?: Promise<void>) {
     const [done] = await Promise.all([result, before]);
     ready.push({ tag: cutTag(tag), result: done });
   }

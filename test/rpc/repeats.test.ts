@@ -236,7 +236,7 @@ describe("the same request", () => {
     const bodies = [
       `{"userId":"defaults","requestId":"r","points":5,"priority":0,"metadata":{}}`,
       `{"points":"5","request_id":"r","user_id":"defaults"}`,
-      `{"userId":"defaults","requestId":"r","points":"5","expireTime":null,"unknown":1}`,
+      `{"userId":"defaults","requestId":"r","points":"5","expireTime":null}`,
     ];
     for (const body of bodies) {
       const response = await fetch(`${server.baseUrl}/${PointsService.typeName}/Recharge`, {
