@@ -8,39 +8,41 @@ import type * as http2 from "node:http2";
  * Connect writes a head, nothing, and trailers: the head waits for what comes next.
  */
 export function sendTrailersOnly(response: http2.Http2ServerResponse): void {
-  const write = response.write.bind(response) as Write;
-  const end = response.end.bind(response) as Write;
-  const addTrailers = response.addTrailers.bind(response);
-  const writeHead = response.writeHead.bind(response);
+  const { writeHead, write, end, addTrailers } = response;
   let head: Head | undefined;
-  let trailers: Headers = {};
+  let trailers: Headers | undefined;
 
-  const sendHead = () => {
-    if (head !== undefined) writeHead(head.status, head.headers);
-    head = undefined;
+  // From then on it is as Node made it: what it has itself asks for a head calls writeHead.
+  const release = () => {
+    Object.assign(response, { writeHead, write, end, addTrailers });
+    if (head !== undefined) response.writeHead(head.status, head.headers);
+    if (trailers !== undefined) response.addTrailers(trailers);
   };
-  response.writeHead = ((status: number, headers: Headers = {}) => {
-    head = { status, headers };
-    return response;
-  }) as typeof response.writeHead;
-  response.addTrailers = (headers: Headers) => void (trailers = headers);
-  response.write = (...args: unknown[]) => {
-    sendHead();
-    return write(...args);
+  const held = {
+    writeHead(status: number, headers: Headers = {}) {
+      head = { status, headers };
+      return response;
+    },
+    addTrailers(headers: Headers) {
+      trailers = headers;
+    },
+    write(...args: Parameters<typeof write>) {
+      release();
+      return response.write(...args);
+    },
+    end(...args: Parameters<typeof end>) {
+      const { stream } = response;
+      if (head !== undefined && !stream.destroyed) {
+        const { status, headers } = head;
+        stream.respond({ ":status": status, ...headers, ...trailers }, { endStream: true });
+        head = trailers = undefined;
+      }
+      release();
+      return response.end(...args);
+    },
   };
-  response.end = (...args: unknown[]) => {
-    const { stream } = response;
-    if (head !== undefined && !stream.destroyed) {
-      const { status, headers } = head;
-      stream.respond({ ":status": status, ...headers, ...trailers }, { endStream: true });
-      head = undefined;
-    } else {
-      addTrailers(trailers);
-    }
-    return end(...args);
-  };
+  Object.assign(response, held);
 }
 
 type Headers = http.OutgoingHttpHeaders;
 type Head = { readonly status: number; readonly headers: Headers };
-type Write = (...args: unknown[]) => never;

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
+import { sql } from "kysely";
 import pg from "pg";
 import { expect, onTestFinished, test } from "vitest";
 import {
@@ -8,6 +9,8 @@ import {
   HealthCheckResponse_ServingStatus as Status,
 } from "../../gen/grpc/health/v1/health_pb.ts";
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
+import { closePool } from "../../src/database.ts";
+import { openOrm } from "../../src/store/orm.ts";
 import { auditDatabase } from "../support/audit.ts";
 import { testDatabase } from "../support/database.ts";
 import { clientsOf, compareWithDatabase, countsOf, startLoad } from "../support/load.ts";
@@ -91,6 +94,14 @@ test("a server that is told to stop says NOT_SERVING to who watches its health",
   expect(seen.at(-1)).toBe(Status.NOT_SERVING);
   expect((await inTenSeconds(exit, stopped)).code).toBe(0);
 });
+
+test("a pool is closed though somebody is just getting a connection of it", async () => {
+  const { url } = await database();
+  const orm = await openOrm(url, 2);
+  const asked = sql`select 1`.execute(orm.em.fork().getKysely());
+  asked.catch(() => {});
+  await closePool(orm);
+}, 30_000);
 
 async function database() {
   const made = await testDatabase();
