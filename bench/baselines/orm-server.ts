@@ -55,7 +55,8 @@ const shared = {
 };
 const requestGate: ConnectNodeAdapterOptions["requestGate"] = (context) =>
   completeErrors(context, completeError);
-const adapter = connectNodeAdapter({ ...shared, readMaxBytes: config.messageMaxBytes, requestGate });
+const readMaxBytes = config.messageMaxBytes;
+const adapter = connectNodeAdapter({ ...shared, readMaxBytes, requestGate });
 const deadlines = { defaultMs: config.deadlineDefaultMs, maxMs: config.deadlineMaxMs };
 const take = fastUnary(shared, { deadlines, access, guard: () => undefined });
 const { address, close } = await listen(config.listen, adapter, listenLimits, take);

@@ -72,7 +72,7 @@ export function wireInput(random: Random): WireInput {
 }
 
 // Accounts of two users, in small numbers, so that much of what is odd is still about something.
-const SAMPLES: readonly (readonly [method: string, request: JsonValue])[] = [
+export const SAMPLES: readonly (readonly [method: string, request: JsonValue])[] = [
   ["GetOrCreate", { userId: "ada" }],
   ["Recharge", { userId: "ada", points: "50", metadata: { job: "a", tenant: "ä 🙂" }, ttl: "3600s" }],
   ["Recharge", { userId: "bob", points: "9", expireTime: "2099-01-01T00:00:00Z", priority: 3 }],

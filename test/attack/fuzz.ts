@@ -6,18 +6,23 @@ import { PointsService } from "../../gen/points/v1/points_pb.ts";
 import { startEmbedded } from "../../src/embedded.ts";
 import { auditDatabase } from "../support/audit.ts";
 import { type Random, randomOf } from "../support/random.ts";
+import { findDear, findVeryDear } from "./dear.ts";
 import { type CallInput, callInput, wireInput, type WireInput } from "./fuzz-inputs.ts";
 import { GROWTH_MAX_MIB, serveApart, type Served } from "./served.ts";
 import { HELLO, openWire } from "./wire.ts";
 
-const HELP = `npm run fuzz -- [--minutes N | --seconds N] [--seed N]
+const HELP = `npm run fuzz -- [--minutes N | --seconds N] [--seed N] [--cost | --cost-slice]
 
 Sends a server of its own what is almost right: frames of HTTP/2, frames of gRPC, protobuf and JSON,
 each changed at random. It ends with 1 if the server dies, hangs, calls anything a bug, keeps too
 much memory, or if an account is not in order at the end.
 
   --minutes, --seconds  how long; 1 minute
-  --seed                chooses the inputs; of the time of day`;
+  --seed                chooses the inputs; of the time of day
+  --cost                sends requests of 64 KiB that are much instead, and ends with 1 if one of
+                        them takes more than 10 ms of the server's thread: on Linux; all there are,
+                        in some ten minutes, unless told how long
+  --cost-slice          a few of them, each compared with a batch of 1,000 operations`;
 
 const CALLS_A_ROUND = 400;
 const WIRES_A_ROUND = 60;
@@ -32,6 +37,8 @@ const { values } = parseArgs({
     minutes: { type: "string" },
     seconds: { type: "string" },
     seed: { type: "string" },
+    cost: { type: "boolean" },
+    "cost-slice": { type: "boolean" },
     help: { type: "boolean", short: "h" },
   },
 });
@@ -49,10 +56,14 @@ type Tally = { inputs: number; readonly answers: Map<string, number>; readonly w
 const folder = await mkdtemp("/tmp/points-fuzz-");
 const postgres = await startEmbedded(folder, { fsync: "off" });
 try {
-  // Whoever still watches when it stops has left already.
-  const server = await serveApart({ DATABASE_URL: postgres.url, DRAIN_MS: "500" });
+  const server = await serveApart({
+    DATABASE_URL: postgres.url,
+    ADMIN_LISTEN: "off",
+    // Whoever still watches when it stops has left already.
+    DRAIN_MS: "500",
+  });
   try {
-    await fuzz(server);
+    await attack(server);
   } finally {
     await server.stop();
   }
@@ -61,6 +72,15 @@ try {
 } finally {
   await postgres.stop();
   await rm(folder, { recursive: true });
+}
+
+async function attack(server: Served): Promise<void> {
+  const isTimed = values.minutes !== undefined || values.seconds !== undefined;
+  let dear = 0;
+  if (values.cost === true) dear = await findDear(server, seed, isTimed ? seconds : undefined);
+  else if (values["cost-slice"] === true) dear = await findVeryDear(server);
+  else return fuzz(server);
+  if (dear > 0) process.exitCode = 1;
 }
 
 async function fuzz(server: Served): Promise<void> {

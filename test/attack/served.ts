@@ -10,6 +10,8 @@ export type Served = {
   readonly baseUrl: string;
   /** What it holds in memory, in MiB. */
   memoryMib(): number;
+  /** How long its JavaScript thread has computed, in milliseconds; Linux alone tells. */
+  threadMs(): number;
   /** How it ended; undefined while it lives. */
   ended(): string | undefined;
   /** What it has logged. */
@@ -42,6 +44,10 @@ export async function serveApart(environment: Readonly<Record<string, string>>):
     baseUrl: `http://127.0.0.1:${port}`,
     memoryMib() {
       return memoryKib(child.pid!) / 1024;
+    },
+    threadMs() {
+      const [nanos] = readFileSync(`/proc/${child.pid}/schedstat`, "utf8").split(" ");
+      return Number(nanos) / 1e6;
     },
     ended: () => (isOver() ? `${child.exitCode ?? child.signalCode}\n${log}` : undefined),
     log: () => log,

@@ -5,8 +5,8 @@ import { Code } from "@connectrpc/connect";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ServerReflection } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
-import { frame, TYPE } from "../attack/frames.ts";
-import { ADA, data, headers, withField } from "../attack/target.ts";
+import { type Field, frame, TYPE } from "../attack/frames.ts";
+import { data, headers, withField } from "../attack/target.ts";
 import { HELLO, openWire } from "../attack/wire.ts";
 import { clientWith, tokenOf, writeCallers } from "../support/callers.ts";
 import { testServer, type TestServer } from "../support/server.ts";
@@ -32,21 +32,27 @@ afterAll(async () => {
 const APPLY = `/${PointsService.typeName}/Apply`;
 const REFLECTION = `/${ServerReflection.typeName}/ServerReflectionInfo`;
 const LARGE = Buffer.of(0, 0x7f, 0xff, 0xff, 0xff);
-const AUTHORIZED = ["authorization", `Bearer ${tokenOf("spender")}`] as const;
+const AUTHORIZED: Field = ["authorization", `Bearer ${tokenOf("spender")}`];
 
 describe.each([
   ["gRPC", "application/grpc", "200 grpc"],
   ["gRPC-Web", "application/grpc-web+proto", "200"],
   ["Connect", "application/connect+proto", "200"],
 ])("over %s", (_, type, answer) => {
-  const head = (path: string) =>
-    withField(":path", path).map(([name, value]) => [name, name === "content-type" ? type : value] as const);
+  const head = (path: string): Field[] =>
+    withField(":path", path).map(([name, value]) => {
+      return [name, name === "content-type" ? type : value];
+    });
   const statusOf = (code: Code) => (type === "application/grpc" ? `${answer} ${code}` : answer);
 
   test.each([
     ["without a token", headers(head(APPLY)), Code.Unauthenticated],
     ["without a token, of reflection", headers(head(REFLECTION)), Code.Unauthenticated],
-    ["with a first message that is too large", headers([...head(APPLY), AUTHORIZED]), Code.ResourceExhausted],
+    [
+      "with a first message that is too large",
+      headers([...head(APPLY), AUTHORIZED]),
+      Code.ResourceExhausted,
+    ],
   ])("one %s is answered, and then closed without an error", async (_what, first, code) => {
     const wire = openWire(server.port);
     wire.send(HELLO, first, data(LARGE, 1, 0));
@@ -68,10 +74,9 @@ test("a caller whose stream was refused has its connection for other calls", asy
   wire.send(HELLO, headers(withField(":path", APPLY)), data(Buffer.alloc(10_000), 1, 0));
   expect(await wire.until(() => wire.reset(1) !== undefined)).toBe(true);
   const call = withField(":path", "/grpc.health.v1.Health/Check");
-  wire.send(headers(call, 3), data(ADA.subarray(0, 5), 3));
-  wire.send(headers([...withField(":path", `/${PointsService.typeName}/GetOrCreate`), AUTHORIZED], 5), data(ADA, 5));
-  expect(await wire.until(() => wire.outcome(5) !== undefined)).toBe(true);
-  expect(wire.outcome(5)).toBe("200 grpc 0");
+  wire.send(headers(call, 3), data(Buffer.alloc(5), 3));
+  expect(await wire.until(() => wire.outcome(3) !== undefined)).toBe(true);
+  expect(wire.outcome(3)).toBe("200 grpc 0");
   wire.close();
 });
 

@@ -134,9 +134,9 @@ describe.each([
     expect(await send("Recharge", single(65_536))).toBeUndefined();
   });
 
-  test.each([65_537, 200_001, 2_000_000])("one of %d bytes is too large", async (bytes) => {
+  test("one of a byte more is too large", async () => {
     const before = await server.client.getOrCreate({ userId: "ada" });
-    expect(readRefusal(await send("Recharge", single(bytes)))).toMatchObject(TOO_LARGE);
+    expect(readRefusal(await send("Recharge", single(65_537)))).toMatchObject(TOO_LARGE);
     const after = await server.client.getOrCreate({ userId: "ada" });
     expect(after.account).toEqual(before.account);
   });
