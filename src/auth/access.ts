@@ -10,6 +10,7 @@ import {
   type Admitted,
   callerOf,
   type Credentials,
+  FOR_EVER,
   isSignedBy,
   knownFrom,
   readCertificates,
@@ -24,10 +25,9 @@ import { denialOfMethod, isForEverybody } from "./rules.ts";
 export type Admission = Admitted | ConnectError;
 
 /** A call, of which nothing is read to let its caller in but the head. */
-export type Head = {
+export type Head = Credentials & {
   /** As "/points.v1.PointsService/Consume". */
   readonly path: string;
-  readonly credentials: Credentials;
 };
 
 /** Who may call this server. Nothing is looked up for it, and nothing of it throws. */
@@ -89,10 +89,10 @@ export function openAccess({ config, log, toError, refused }: AccessOptions): Ac
     log.error({ err: thrown }, "the keys of JWTs cannot be had");
     return keysUnavailable(thrown);
   };
-  const ask = ({ path: method, credentials }: Head): Admission | Promise<Admission> => {
+  const ask = (head: Head): Admission | Promise<Admission> => {
     const judge = (found: Admission) =>
-      found instanceof ConnectError ? found : (denialOfMethod(found.caller, method) ?? found);
-    const found = callerOf(known, credentials, jwts, outdated);
+      found instanceof ConnectError ? found : (denialOfMethod(found.caller, head.path) ?? found);
+    const found = callerOf(known, head, jwts, outdated);
     return found instanceof Promise ? found.catch(refusal).then(judge) : judge(found);
   };
   const count = (admission: Admission) => {
@@ -106,8 +106,9 @@ export function openAccess({ config, log, toError, refused }: AccessOptions): Ac
   };
   const askAgain = (admitted: Admitted, head: Head) => {
     const { known: by, untilMs } = admitted;
-    const stands = by === undefined || (by === known && untilMs > Date.now());
-    return stands ? admitted : ask(head);
+    if (by !== undefined && by !== known) return ask(head);
+    // The clock is dearer than all else here.
+    return untilMs === FOR_EVER || untilMs > Date.now() ? admitted : ask(head);
   };
   return {
     admit: (head) => (isForEverybody(head.path) ? NOBODY_ADMITTED : afterwards(ask(head), count)),
@@ -144,7 +145,7 @@ const OPEN_ACCESS: Access = {
 };
 
 function forEver(caller: Caller): Admitted {
-  return { caller, untilMs: Number.POSITIVE_INFINITY, known: undefined };
+  return { caller, untilMs: FOR_EVER, known: undefined };
 }
 
 /** Goes on with what is there already, or will be. */

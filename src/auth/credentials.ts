@@ -22,10 +22,13 @@ export const credentialsKey: ContextKey<Credentials> = createContextKey<Credenti
   connection: undefined,
 });
 
+/** A time that does not come. */
+export const FOR_EVER = Number.POSITIVE_INFINITY;
+
 /** Who was let in, and for how long nobody has to ask again. */
 export type Admitted = {
   readonly caller: Caller;
-  /** In milliseconds since 1970. */
+  /** In milliseconds since 1970, or {@link FOR_EVER}. */
   readonly untilMs: number;
   /** What was known then; undefined: they need not be known. */
   readonly known: Known | undefined;
@@ -69,7 +72,7 @@ export function callerOf(
 
   const caller = callerOfToken(known.callers, Buffer.from(digest, "base64"));
   if (caller !== undefined) {
-    return remember(known, digest, { caller, untilMs: Number.POSITIVE_INFINITY, known });
+    return remember(known, digest, { caller, untilMs: FOR_EVER, known });
   }
   if (jwts === undefined) return unauthenticated("the token is not valid");
   return jwts.verify(token).then((jwt) => {

@@ -1,6 +1,6 @@
 import { type ContextKey, ConnectError, createContextKey } from "@connectrpc/connect";
 import { type Caller, NOBODY } from "./caller.ts";
-import type { Admitted } from "./credentials.ts";
+import { type Admitted, FOR_EVER } from "./credentials.ts";
 
 /** That a caller may go on with a call, for as long as it lasts. */
 export type Lease = {
@@ -26,7 +26,7 @@ export type Lease = {
 
 /** Where a call's context has its lease. Only calls that Connect answers have one. */
 export const leaseKey: ContextKey<Lease> = createContextKey<Lease>(
-  openLease({ caller: NOBODY, untilMs: Number.POSITIVE_INFINITY, known: undefined }),
+  openLease({ caller: NOBODY, untilMs: FOR_EVER, known: undefined }),
 );
 
 /** Asks again of who was let in: gives the same again, another, or the error for them. */
@@ -51,9 +51,7 @@ const LOOK_MS = 1_000;
 /** @param ended is told the error for who is out */
 export function createLeases(ended: (error: ConnectError) => void): Leases {
   const leases = new Set<Lease>();
-  // The error is in the lease then.
-  const ask = async (lease: Lease) => void (await lease.caller());
-  const askAll = () => leases.forEach((lease) => void ask(lease).catch(() => {}));
+  const askAll = () => leases.forEach(ask);
   const looking = setInterval(askAll, LOOK_MS).unref();
   return {
     open(admitted, askAgain, signal) {
@@ -67,6 +65,14 @@ export function createLeases(ended: (error: ConnectError) => void): Leases {
     askAll,
     close: () => clearInterval(looking),
   };
+}
+
+/** The error, if any, is in the lease then. */
+function ask(lease: Lease): void {
+  try {
+    const asked = lease.caller();
+    if (asked instanceof Promise) asked.catch(() => {});
+  } catch {}
 }
 
 /** Opens one for who was let in: for ever, unless told how to ask again. */

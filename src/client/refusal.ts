@@ -83,6 +83,8 @@ const FACTS = {
     userIdPrefix: "text?",
     maxPoints: "whole?",
     required: "whole?",
+    authority: "text?",
+    origin: "text?",
   },
 } as const satisfies { readonly [R in Reason]?: Readonly<Record<string, keyof Kinds>> };
 

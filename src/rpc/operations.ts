@@ -96,7 +96,6 @@ export async function* applyStream(
 ): AsyncGenerator<Response> {
   const { signal, values } = context;
   const server = speakingForAttempts(given, context);
-  const lease = values.get(leaseKey);
   const ready: Response[] = [];
   let unread = 0;
   let changed = Promise.withResolvers<void>();
@@ -121,7 +120,7 @@ export async function* applyStream(
       await pause();
       while (unread >= UNREAD_MAX_OPS && !signal.aborted) await changed.promise;
       while (!server.hasRoom() && !signal.aborted) await sleep(FULL_QUEUE_PAUSE_MS);
-      const caller = await turnOf(server, lease, signal);
+      const caller = await turnOf(server, values.get(leaseKey), signal);
       if (server.stopping.aborted) throw stopped();
       unread += 1;
       const userId = request.operation?.operation.value?.userId ?? "";

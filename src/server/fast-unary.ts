@@ -71,31 +71,36 @@ export function fastUnary(
     const deadline = performance.now() + timeoutMs;
     const compression = compressionOf(headers, options);
     stream.on("error", ignore);
-    const fail = () => stream.close(constants.NGHTTP2_INTERNAL_ERROR);
-    const whenAdmitted = (
-      admission: Admission | Promise<Admission>,
-      go: (admitted: Admitted) => void,
-    ): void => {
-      if (admission instanceof Promise) {
-        admission.then((found) => whenAdmitted(found, go)).catch(fail);
-      } else if (admission instanceof ConnectError) {
-        options.completeError(admission, method.spec.method, headers[PREVIOUS_ATTEMPTS]);
-        respond(stream, compression, undefined, admission);
-      } else {
-        go(admission);
-      }
+    const refuse = (error: ConnectError) => {
+      options.completeError(error, method.spec.method, headers[PREVIOUS_ATTEMPTS]);
+      respond(stream, compression, undefined, error);
+    };
+    const run = ({ caller }: Admitted, body: Buffer | ConnectError) => {
+      const call = new UnaryCall(stream, headers, method.spec.method, caller, deadline);
+      return answer(stream, compression, method, call, body);
+    };
+    const begin = (admitted: Admission) => {
+      if (admitted instanceof ConnectError) return refuse(admitted);
+      readBody(stream, method.maxBytes, deadline, (body) => {
+        // A body may come late, and its caller be out by then.
+        const now = readmit(admitted, head);
+        const done =
+          now === admitted
+            ? run(admitted, body)
+            : Promise.resolve(now).then((found) =>
+                found instanceof ConnectError ? refuse(found) : run(found, body),
+              );
+        done.catch(() => stream.close(constants.NGHTTP2_INTERNAL_ERROR));
+      });
     };
     const { authorization } = headers;
-    const head = { path, credentials: { authorization, connection: stream.session } };
-    whenAdmitted(admit(head), (admitted) => {
-      readBody(stream, method.maxBytes, deadline, (body) => {
-        // Bodies may come late, and their callers be out by then.
-        whenAdmitted(readmit(admitted, head), ({ caller }) => {
-          const call = new UnaryCall(stream, headers, method.spec.method, caller, deadline);
-          answer(stream, compression, method, call, body).catch(fail);
-        });
-      });
-    });
+    const head = { path, authorization, connection: stream.session };
+    const admitted = admit(head);
+    if (admitted instanceof Promise) {
+      admitted.then(begin).catch(() => stream.close(constants.NGHTTP2_INTERNAL_ERROR));
+    } else {
+      begin(admitted);
+    }
     return true;
   };
 }

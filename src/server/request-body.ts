@@ -108,34 +108,30 @@ export const requestKey = createContextKey<Request | undefined>(undefined);
 /** What ends a body early, and what comes at its end. */
 export type BodyEnds = {
   readonly lease: Lease;
-  /** Fires at the deadline of a call of one message, and for other reasons. */
+  /** Fires at the call's deadline, and for other reasons. */
   readonly signal: AbortSignal;
-  readonly isOneMessage: boolean;
   /** What it throws comes from the body. */
   readonly atEnd: () => Promise<void>;
 };
 
 /**
- * Has Connect get an error from the body of a request where it would wait for the rest of it: when
- * the caller is out, and at the deadline of a call of one message.
+ * Has Connect get an error from the body of a call of one message, where it would wait for the rest
+ * of it: when the caller is out, and at the deadline.
  */
-export function endBodyEarly(request: Request, ends: BodyEnds): void {
-  const { lease, signal, isOneMessage } = ends;
+export function endBodyEarly(request: Request, { lease, signal, atEnd }: BodyEnds): void {
   const end = createEnd();
   whenAborted(lease.out, end.now);
-  if (isOneMessage) {
-    whenAborted(signal, (reason) => {
-      if (isDeadline(reason)) end.now(reason);
-    });
-  }
+  whenAborted(signal, (reason) => {
+    if (isDeadline(reason)) end.now(reason);
+  });
   const chunksOf = request[Symbol.asyncIterator].bind(request);
-  request[Symbol.asyncIterator] = () => untilEnd(chunksOf(), end, ends);
+  request[Symbol.asyncIterator] = () => untilEnd(chunksOf(), end, atEnd);
 }
 
 async function* untilEnd<T>(
   chunks: AsyncIterator<T>,
-  end: ReturnType<typeof createEnd>,
-  { isOneMessage, atEnd }: BodyEnds,
+  end: End,
+  atEnd: () => Promise<void>,
 ): AsyncGenerator<T> {
   try {
     for (;;) {
@@ -144,10 +140,27 @@ async function* untilEnd<T>(
       yield value;
     }
   } finally {
-    // It may have to wait for its turn, and a stream's answers, which go on, would end with it.
-    if (isOneMessage || !end.hasCome()) void chunks.return?.();
+    // It may have to wait for its turn.
+    void chunks.return?.();
   }
 }
+
+/**
+ * Has Connect get an error from the body of a stream of requests, where it would wait for the next,
+ * when the caller is out. The request stays open: what was sent before is still answered.
+ */
+export function endStreamEarly(request: Request, { out }: Lease): void {
+  const end = createEnd();
+  whenAborted(out, end.now);
+  const chunksOf = request[Symbol.asyncIterator].bind(request);
+  request[Symbol.asyncIterator] = () => {
+    const chunks = chunksOf();
+    const next = chunks.next.bind(chunks);
+    return Object.assign(chunks, { next: () => end.before(next()) });
+  };
+}
+
+type End = ReturnType<typeof createEnd>;
 
 /** An end that comes before what is waited for, or after. It keeps nothing of what is past. */
 function createEnd() {
@@ -158,7 +171,6 @@ function createEnd() {
       reason ??= error;
       fail(reason);
     },
-    hasCome: () => reason !== undefined,
     before<T>(waitedFor: Promise<T>): Promise<T> {
       return new Promise((resolve, reject) => {
         if (reason !== undefined) reject(reason);

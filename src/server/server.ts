@@ -56,7 +56,7 @@ import { refuseMisdirected } from "./misdirected.ts";
 import { hasAuthentication } from "./open-door.ts";
 import { reflectionRoutes } from "./reflection.ts";
 import { refuseWith } from "./refuse.ts";
-import { endBodyEarly, gatherBody, requestKey } from "./request-body.ts";
+import { endBodyEarly, endStreamEarly, gatherBody, requestKey } from "./request-body.ts";
 import { requestLimit, withRequestLimit } from "./request-limit.ts";
 import { readTls, watchTls } from "./tls.ts";
 import type { Tracing } from "./tracing.ts";
@@ -284,7 +284,7 @@ function connectHandler(
       completeErrors(context, shared.completeError);
       const { service, method, values, signal, abort } = context as AbortableContext;
       const path = `/${service.typeName}/${method.name}`;
-      const head = { path, credentials: values.get(credentialsKey) };
+      const head = { path, ...values.get(credentialsKey) };
       const admitted = await access.admit(head);
       if (admitted instanceof ConnectError) throw admitted;
       const lease = access.lease(admitted, head, signal);
@@ -296,13 +296,13 @@ function connectHandler(
       const request = values.get(requestKey);
       if (request === undefined) return;
       gatherBody(request, limit(method));
-      const isOneMessage = method.methodKind !== "bidi_streaming";
+      if (method.methodKind === "bidi_streaming") return endStreamEarly(request, lease);
       const atEnd = async () => {
         // The body may have come late.
         values.set(callerKey, await lease.caller());
         if (method.methodKind === "unary") lease.close();
       };
-      endBodyEarly(request, { lease, signal, isOneMessage, atEnd });
+      endBodyEarly(request, { lease, signal, atEnd });
     },
     fallback: unknownRpc,
   });

@@ -847,7 +847,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "lets an idle stream of operations of a withdrawn caller go on",
     file: "src/server/request-body.ts",
-    find: "whenAborted(lease.out, end.now);",
+    find: "whenAborted(out, end.now);",
     replace: "",
     caughtBy: "test/server/withdrawal.test.ts",
   },
@@ -875,8 +875,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "serves a call, the fast way, whose caller was withdrawn before its body came",
     file: "src/server/fast-unary.ts",
-    find: "whenAdmitted(readmit(admitted, head), ",
-    replace: "whenAdmitted(admitted, ",
+    find: "const now = readmit(admitted, head);",
+    replace: "const now = admitted;",
     caughtBy: "test/server/late-bodies.test.ts",
   },
   {

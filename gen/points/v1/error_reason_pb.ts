@@ -214,8 +214,8 @@ export const ErrorReason = {
    * PERMISSION_DENIED: the caller may not call this, or not for this user, or not under this name or
    * from this web page. Metadata: scope (those of which one is needed, with spaces between them), or
    * user_id_prefix (of the users that the caller may touch), or max_points (that an operation of the
-   * caller may move) and required, or authority (under which the server was called), or origin (of
-   * the page).
+   * caller may move), required (that it would move), or authority (under which the server was
+   * called), or origin (of the page).
    *
    * @generated from enum value: ERROR_REASON_PERMISSION_DENIED = 25;
    */
