@@ -68,7 +68,9 @@ describe("where thousands of holds and lots of an account are due", () => {
     const batch = Array.from({ length: 9 }, () => of(userId, ada.consume(99_999n)));
     const results = await commitAll(database.orm, batch, after);
     expect(results).toMatchObject(batch.map(() => ({ reason: "INSUFFICIENT_POINTS" })));
+    // The last of them in the very batch that refuses.
     expect(await entriesOf(userId, "release")).toBe(HOLDS);
+    expect(await entriesOf(userId, "expire")).toBe(Math.ceil(LOTS / 500));
   });
 
   test("a request that is answered with the last of them gets the same answer again", async () => {
