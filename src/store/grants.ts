@@ -17,6 +17,12 @@ const GRANTS = {
   refund: "select, insert, update (refunded)",
 };
 
+/** The tables to which a server adds nothing, as SQL. */
+const READ_ONLY = Object.entries(GRANTS)
+  .filter(([, grant]) => grant === "select")
+  .map(([table]) => `'${table}'`)
+  .join();
+
 /**
  * Gives a role what a server needs, and takes all else that it had been given. To be run in a
  * transaction, by the tables' owner.
@@ -75,7 +81,7 @@ export const RIGHTS = `
     'owner', min(pg_get_userbyid(relowner)),
     'reads', bool_and(may_use and has_table_privilege(tables.oid, 'select')),
     'adds', bool_and(may_use and (
-      relname = 'migration' or has_table_privilege(tables.oid, 'insert'))),
+      relname in (${READ_ONLY}) or has_table_privilege(tables.oid, 'insert'))),
     'filtered', bool_or(row_security_active(tables.oid)))
   from pg_class as tables
   join pg_namespace as schema on schema.oid = relnamespace,
