@@ -22,7 +22,7 @@ const chunked = "Transfer-Encoding: chunked\r\n";
 
 test.each<[string, string, string]>([
   ["a word", "400", "hello\r\n\r\n"],
-  ["HTTP/0.9", "400", `GET ${PATH}\r\n\r\n`],
+  ["HTTP/0.9, which has GET alone", "405", `GET ${PATH}\r\n\r\n`],
   ["HTTP/3.0", "400", post(sized, JSON_BODY, `POST ${PATH} HTTP/3.0`)],
   ["a method that there is not", "400", post(sized, JSON_BODY, `STEAL ${PATH} HTTP/1.1`)],
   ["a path with a space", "400", post(sized, JSON_BODY, `POST ${PATH} x HTTP/1.1`)],
