@@ -1,8 +1,9 @@
 import { create } from "@bufbuild/protobuf";
 import { ConnectError, createContextValues, type HandlerContext } from "@connectrpc/connect";
 import { expect, test } from "vitest";
-import { ApplyRequestSchema, OperationSchema } from "../../gen/points/v1/points_pb.ts";
+import { ApplyRequestSchema, OperationSchema, PointsService } from "../../gen/points/v1/points_pb.ts";
 import { ANYBODY, callerKey } from "../../src/auth/caller.ts";
+import { leaseKey, openLease } from "../../src/auth/lease.ts";
 import { NO_RATE } from "../../src/auth/rate.ts";
 import { applyBatch, applyStream, type OperationServer } from "../../src/rpc/operations.ts";
 
@@ -25,8 +26,12 @@ const SERVER: OperationServer = {
 
 const CONTEXT = {
   signal: new AbortController().signal,
-  values: createContextValues().set(callerKey, ANYBODY),
-} as HandlerContext;
+  method: PointsService.method.apply,
+  requestHeader: new Headers(),
+  values: createContextValues()
+    .set(callerKey, ANYBODY)
+    .set(leaseKey, openLease({ caller: ANYBODY, untilMs: Infinity, known: undefined })),
+} as unknown as HandlerContext;
 
 test("a batch lets others have the thread while it is worked through", async () => {
   const operations = Array.from({ length: COUNT }, () => create(OperationSchema));
