@@ -25,7 +25,7 @@ export async function findDear(server: Served, seed: number, seconds = Infinity)
 
 /**
  * The same for those that are made by hand, on a machine of any speed: one that may take 10 ms may
- * take as long as four honest batches of 1,000 operations, which is about ten times as much.
+ * take as long as twenty honest batches of 1,000 operations, about fifty times as much.
  */
 export async function findVeryDear(server: Served): Promise<number> {
   const meter = await openMeter(server);

@@ -119,7 +119,11 @@ async function round({ port }: Served, random: Random, tally: Tally): Promise<vo
   await inTurns(calls, async (input) => {
     const answer = await call(session, input);
     count(tally, input.kind, answer);
-    if (answer === "silence" || BUG.test(answer)) tally.wrong.push(shown(input, answer));
+    // gRPC calls a compressed message without an encoding INTERNAL; the log tells of real ones.
+    const isFlagged = answer.endsWith("grpc 13") && (input.body[0] ?? 0) % 2 === 1;
+    if (answer === "silence" || (BUG.test(answer) && !isFlagged)) {
+      tally.wrong.push(shown(input, answer));
+    }
   });
   session.destroy();
   await inTurns(wires, async (input) => count(tally, input.kind, await send(port, input)));
