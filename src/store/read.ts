@@ -29,8 +29,8 @@ export type Reading = {
 
 /** An account as it is now; undefined if there is none. */
 export async function readAccount(orm: Orm, userId: string): Promise<Account | undefined> {
-  const [reading] = await readAccounts(orm, [userId]);
-  return reading?.account;
+  const [account] = await inSnapshot(orm, (run) => accountsNow(run, [userId]));
+  return account;
 }
 
 /** These users' accounts as they are now, those that there are. */
@@ -39,20 +39,27 @@ export async function readAccounts(
   userIds: readonly string[],
 ): Promise<readonly Reading[]> {
   return inSnapshot(orm, async (run) => {
-    const { rows } = await run(
-      sql<AccountRow>`select * from points.account where user_id = any(${textArray(userIds)})`,
+    const accounts = await accountsNow(run, userIds);
+    const next = await nextDueOf(
+      run,
+      accounts.map(({ userId }) => userId),
     );
-    const accounts = new Map(rows.map((row) => [row.user_id, toAccount(row)]));
-    const now = await databaseNow(run);
-    const states = await loadStatesToRead(run, accounts);
-    const next = await nextDueOf(run, [...accounts.keys()]);
-    return states.map((state) => {
-      const { account } = state;
-      const booked = bookDue(state, timeOf(account, now)).state.account;
-      const { balance, frozen, totalExpired } = booked;
-      const nextDue = next.get(account.userId) ?? null;
-      return { account: { ...account, balance, frozen, totalExpired }, nextDue };
-    });
+    return accounts.map((account) => ({ account, nextDue: next.get(account.userId) ?? null }));
+  });
+}
+
+async function accountsNow(run: Run, userIds: readonly string[]): Promise<readonly Account[]> {
+  const { rows } = await run(
+    sql<AccountRow>`select * from points.account where user_id = any(${textArray(userIds)})`,
+  );
+  const accounts = new Map(rows.map((row) => [row.user_id, toAccount(row)]));
+  const now = await databaseNow(run);
+  const states = await loadStatesToRead(run, accounts);
+  return states.map((state) => {
+    const { account } = state;
+    const booked = bookDue(state, timeOf(account, now)).state.account;
+    const { balance, frozen, totalExpired } = booked;
+    return { ...account, balance, frozen, totalExpired };
   });
 }
 
