@@ -1,6 +1,6 @@
 import type { Logger } from "pino";
 import { readCallers } from "./auth/callers-file.ts";
-import { readKeys } from "./auth/jwt.ts";
+import { isKeysUrl, readKeys } from "./auth/jwt.ts";
 import type { Config } from "./config.ts";
 import { type Texts, textsReadBy } from "./handed-on.ts";
 import { readPrices, SHIPPED_PRICES } from "./prices.ts";
@@ -47,7 +47,7 @@ export function openFiles(config: Config, log: Logger): Files {
   onHangup("prices", () => readPrices(prices));
   if (callers !== undefined) onHangup("callers", () => readCallers(callers));
   onChange("certificates", [tlsCert, tlsKey, tlsClientCa], () => readTls(config));
-  if (jwtKeys !== undefined && !isUrl(jwtKeys)) {
+  if (jwtKeys !== undefined && !isKeysUrl(jwtKeys)) {
     onChange("keys of JWTs", [jwtKeys], () => readKeys(jwtKeys));
   }
   return {
@@ -55,8 +55,4 @@ export function openFiles(config: Config, log: Logger): Files {
     onChange: (then) => (tell = then),
     close: () => closers.forEach((close) => close()),
   };
-}
-
-function isUrl(place: string): boolean {
-  return /^https?:\/\//i.test(place);
 }

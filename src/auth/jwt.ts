@@ -57,7 +57,7 @@ const CLOCKS_DIFFER_SECONDS = 5;
 export function openJwts(config: Config, log: Logger, onNewKeys: () => void): Jwts | undefined {
   const { jwtKeys: place, jwtIssuer: issuer, jwtAudience: audience } = config;
   if (place === undefined || issuer === undefined || audience === undefined) return undefined;
-  const isUrl = /^https?:\/\//i.test(place);
+  const isUrl = isKeysUrl(place);
   let keys = isUrl ? keysAtUrl(place, log) : readKeys(place);
   const read = () => {
     keys = readKeys(place);
@@ -88,6 +88,11 @@ export function openJwts(config: Config, log: Logger, onNewKeys: () => void): Jw
     return { caller, untilMs: Math.min(untilMs, keys.untilMs()) };
   };
   return { verify, close };
+}
+
+/** Whether the keys are at a URL, and not in a file. */
+export function isKeysUrl(place: string): boolean {
+  return /^https?:\/\//i.test(place);
 }
 
 /**

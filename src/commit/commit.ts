@@ -40,7 +40,7 @@ const RETRY_PAUSE_MS = 20;
 const RETRY_PAUSE_MAX_MS = 500;
 // Longer than PostgreSQL takes to start again, and than most callers wait.
 const FIND_OUT_MS = 30_000;
-// A batch of one has as long, however often it was halved: two servers may meet at an account.
+// No half has less, however often its batch was halved: it may wait for another server's lock.
 const LIMIT_MIN_MS = 250;
 
 /** Reads the time in a transaction: the database's, unless a test shifts it. */
@@ -50,6 +50,8 @@ type Answers = readonly (Answer | Rejection | typeof LATER)[];
 
 /** What a command came to: its answer, its refusal, or why neither is known. */
 export type Result = Answer | Rejection | DatabaseUnavailable | CommandFailed;
+
+type Results = readonly (Result | typeof LATER)[];
 
 type Context = {
   readonly orm: Orm;
@@ -100,7 +102,7 @@ export async function commit(
   clock: Clock = databaseNow,
   observer: BatchObserver = UNOBSERVED,
   gone?: AbortSignal,
-): Promise<readonly (Result | typeof LATER)[]> {
+): Promise<Results> {
   return commitWithin({ orm, clock, observer, gone }, commands, TRANSACTION_MAX_MS, 0);
 }
 
@@ -109,7 +111,7 @@ async function commitWithin(
   commands: readonly Command[],
   limitMs: number,
   made: number,
-): Promise<readonly (Result | typeof LATER)[]> {
+): Promise<Results> {
   const { observer, gone } = context;
   const started = performance.now();
   const tries: Tries = { commands, made, started, limitMs, lost: undefined };
@@ -133,8 +135,8 @@ async function commitWithin(
       const isHeavy = fault === "timeout" || fault === "cut";
       if (isHeavy) tries.limitMs = Math.max(LIMIT_MIN_MS, tries.limitMs / 2);
       if (commands.length > 1 && (isHeavy || fault === "bug")) {
-        const triesLeft = fault === "cut" ? tries.made : 0;
-        return splitBatch(commands, (half) => commitWithin(context, half, tries.limitMs, triesLeft));
+        const triesMade = fault === "cut" ? tries.made : 0;
+        return splitBatch(commands, (half) => commitWithin(context, half, tries.limitMs, triesMade));
       }
       // A pooled connection may just have died with the database's last run; the next is new.
       if (fault === "away" || fault === "cut") {
@@ -243,8 +245,8 @@ function stopwatch(observer: BatchObserver): (step: BatchStep) => void {
  */
 async function splitBatch(
   commands: readonly Command[],
-  commitHalf: (half: readonly Command[]) => Promise<readonly (Result | typeof LATER)[]>,
-): Promise<readonly (Result | typeof LATER)[]> {
+  commitHalf: (half: readonly Command[]) => Promise<Results>,
+): Promise<Results> {
   const middle = commands.length >> 1;
   const first = await commitHalf(commands.slice(0, middle));
   const waiting = new Set(

@@ -25,7 +25,8 @@ export function faultOf(error: unknown): Fault {
 
 /** Whether the database is the reason, and the same may succeed another time. */
 export function isUnavailable(error: unknown): boolean {
-  return faultOf(error) !== "bug" && faultOf(error) !== "retry";
+  const fault = faultOf(error);
+  return fault !== "bug" && fault !== "retry";
 }
 
 /** Another server has just made an account that this batch wanted to make. */
