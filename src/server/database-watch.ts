@@ -18,20 +18,25 @@ type State = {
 
 type Durability = Config["durability"];
 
+export type DatabaseWatch = {
+  /** Resolves when it has looked once. */
+  readonly looked: Promise<void>;
+  stop(): Promise<void>;
+};
+
 /**
  * Looks at the database every second, logs what has changed, and tells `onChange` when it begins
  * or ceases to be fit to serve from, the first time included.
- *
- * @returns how to stop looking
  */
 export function watchDatabase(
   orm: Orm,
   log: Logger,
   durability: Durability,
   onChange: (isFit: boolean) => void,
-): { stop(): Promise<void> } {
+): DatabaseWatch {
   const stopping = new AbortController();
   const { signal } = stopping;
+  const looked = Promise.withResolvers<void>();
   let was: State | undefined;
 
   let answer: Promise<State>;
@@ -48,12 +53,14 @@ export function watchDatabase(
         if (was === undefined || isFit !== isFitIn(was, durability)) onChange(isFit);
       }
       was = is;
+      looked.resolve();
       await sleep(EVERY_MS, undefined, { signal }).catch(() => {});
     }
   }
 
   const running = run();
   return {
+    looked: looked.promise,
     async stop() {
       stopping.abort();
       await running;

@@ -145,11 +145,18 @@ export async function startServer(
   const stopWatchingTls = watchTls(config, log, (options) => {
     access.distrust(listener.renew(options), String(options.ca));
   });
-  const endServing = tellServing({ config, orm, log }, (isServing) => {
+  const setServing = (isServing: boolean) => {
     health.setServing(isServing);
     metrics.serving(isServing);
-  });
+  };
+  const watch = watchDatabase(orm, log, config.durability, setServing);
+  const endServing = () => {
+    setServing(false);
+    return watch.stop();
+  };
   const sweeper = startSweeper(orm, submit, config.sweepSeconds, log);
+  // Who hears that it has started may ask at once whether it is ready.
+  await watch.looked;
 
   return {
     address: listener.address,
@@ -177,17 +184,6 @@ function openDoor(config: Config, log: Logger, { refused }: Metrics) {
     hasTls: config.tlsCert !== undefined,
   });
   return { access: openAccess({ config, log, toError, refused }), guard };
-}
-
-type Watched = { readonly config: Config; readonly orm: Orm; readonly log: Logger };
-
-/** Tells whether the database lets us serve, until the end: then it tells that we don't. */
-function tellServing({ config, orm, log }: Watched, tell: (isServing: boolean) => void) {
-  const watch = watchDatabase(orm, log, config.durability, tell);
-  return () => {
-    tell(false);
-    return watch.stop();
-  };
 }
 
 function limitsOf(config: Config): ListenLimits {

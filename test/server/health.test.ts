@@ -70,6 +70,12 @@ test("nor is that a bug of the server, or has a reason of ours", async () => {
   expect(await server.metrics()).not.toMatch(/^points_refusals_total\{.* [1-9]/m);
 });
 
+test("a server that has started says SERVING at once", async () => {
+  const server = await testServer();
+  onTestFinished(() => server.stop());
+  expect(await server.metrics()).toMatch(/^points_serving 1$/m);
+});
+
 test("List tells the state of every name", async () => {
   const { client, setServing } = await serve();
   setServing(true);
