@@ -1,10 +1,11 @@
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { totalmem } from "node:os";
 import { join, resolve } from "node:path";
 import pg from "pg";
 import { startEmbedded } from "../src/embedded.ts";
 import { migrate } from "../src/store/migrate.ts";
 import { openOrm } from "../src/store/orm.ts";
+import { openRunFolder } from "../test/support/run-folder.ts";
 
 /** The PostgreSQL of a bench, on a folder of its own on the disk that the repository is on. */
 export type Cluster = {
@@ -59,7 +60,7 @@ const SHOWN = [
  * @throws if it would not be durable
  */
 export async function startCluster(): Promise<Cluster> {
-  const folder = await mkdtemp(resolve(import.meta.dirname, "..", ".bench-"));
+  const { folder, close } = await openRunFolder(resolve(import.meta.dirname, "..", ".bench-"));
   const embedded = await startEmbedded(folder, SETTINGS);
   const connections = new Set<pg.Client>();
   const open = async (name: string): Promise<Database> => {
@@ -109,7 +110,7 @@ export async function startCluster(): Promise<Cluster> {
     async remove() {
       await Promise.all([...connections].map((client) => client.end().catch(() => {})));
       await embedded.stop();
-      await rm(folder, { recursive: true, force: true });
+      await close();
     },
   };
 }

@@ -1,6 +1,5 @@
 import { execFile } from "node:child_process";
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -8,6 +7,7 @@ import { ErrorReasonSchema } from "../gen/points/v1/error_reason_pb.ts";
 import { PointsService } from "../gen/points/v1/points_pb.ts";
 import { describeApi } from "../scripts/generate-api.ts";
 import { describeConfig } from "../src/config.ts";
+import { makeFolder } from "./support/run-folder.ts";
 import { testServer, type TestServer } from "./support/server.ts";
 
 const run = promisify(execFile);
@@ -126,7 +126,7 @@ describe("the page on guarantees", () => {
 describe("the page on migration", () => {
   test("brings an older table over, and a ledger to another, by its commands", async () => {
     const page = await readFile("docs/migration.md", "utf8");
-    const folder = await mkdtemp(join(tmpdir(), "points-migration-"));
+    const folder = await makeFolder("migration");
     const inFolder = (text: string) =>
       text.replaceAll(/user_point\.csv|entries\.ndjson/g, `${folder}/$&`);
     try {

@@ -1,8 +1,8 @@
 import { execFile, spawnSync } from "node:child_process";
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { makeFolder } from "../../test/support/run-folder.ts";
 import type { Database } from "../cluster.ts";
 import type { Spread } from "../load/job.ts";
 import { latencyOf, type Latency } from "../load/samples.ts";
@@ -30,7 +30,7 @@ export async function runPgbench(
   clients: number,
   seconds: number,
 ): Promise<PgbenchResult> {
-  const folder = await mkdtemp(join(tmpdir(), "points-pgbench-"));
+  const folder = await makeFolder("pgbench");
   try {
     const script = join(folder, "consume.sql");
     await writeFile(script, scriptFor(spread));

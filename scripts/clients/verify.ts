@@ -9,11 +9,11 @@
  */
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { mkdtemp, readFile, realpath, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { SCOPES } from "../../src/auth/caller.ts";
+import { inherited, openRunFolder } from "../../test/support/run-folder.ts";
 import { type Client, clients, endAt, LeftOut } from "./projects.ts";
 import { ended, run } from "./run.ts";
 
@@ -28,15 +28,14 @@ if (values.minutes !== undefined) endAt(performance.now() + 60_000 * Number(valu
 const unknown = wanted.filter((name) => clients.every((client) => client.name !== name));
 if (unknown.length > 0) throw new Error(`no client is called ${unknown.join(" or ")}`);
 
-const folder = await realpath(await mkdtemp(join(tmpdir(), "points-clients-")));
+const { folder, close } = await openRunFolder();
 // Every client has to say who it is, so that each shows how.
 const token = randomBytes(24).toString("hex");
 const callers = { verify: { token, scopes: SCOPES } };
 await writeFile(join(folder, "callers.yaml"), JSON.stringify({ callers }), { mode: 0o600 });
 const server = spawn(process.execPath, ["src/main.ts", "serve"], {
   env: {
-    PATH: process.env["PATH"],
-    HOME: process.env["HOME"],
+    ...inherited(),
     LISTEN: "127.0.0.1:0",
     DATA_DIR: join(folder, "data"),
     CALLERS: join(folder, "callers.yaml"),
@@ -55,7 +54,7 @@ try {
 } finally {
   server.kill("SIGTERM");
   await ended(server);
-  await rm(folder, { recursive: true, force: true });
+  await close();
 }
 console.log(`\n${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`);
 if (counts.failed > 0 || counts.passed === 0) process.exitCode = 1;

@@ -145,18 +145,11 @@ export async function startServer(
   const stopWatchingTls = watchTls(config, log, (options) => {
     access.distrust(listener.renew(options), String(options.ca));
   });
-  const setServing = (isServing: boolean) => {
+  const endServing = await tellServing({ config, orm, log }, (isServing) => {
     health.setServing(isServing);
     metrics.serving(isServing);
-  };
-  const watch = watchDatabase(orm, log, config.durability, setServing);
-  const endServing = () => {
-    setServing(false);
-    return watch.stop();
-  };
+  });
   const sweeper = startSweeper(orm, submit, config.sweepSeconds, log);
-  // Who hears that it has started may ask at once whether it is ready.
-  await watch.looked;
 
   return {
     address: listener.address,
@@ -184,6 +177,19 @@ function openDoor(config: Config, log: Logger, { refused }: Metrics) {
     hasTls: config.tlsCert !== undefined,
   });
   return { access: openAccess({ config, log, toError, refused }), guard };
+}
+
+type Watched = { readonly config: Config; readonly orm: Orm; readonly log: Logger };
+
+/** Tells whether the database lets us serve, until the end: then it tells that we don't. */
+async function tellServing({ config, orm, log }: Watched, tell: (isServing: boolean) => void) {
+  const watch = watchDatabase(orm, log, config.durability, tell);
+  // Who hears that the server has started may ask at once whether it is ready.
+  await watch.looked;
+  return () => {
+    tell(false);
+    return watch.stop();
+  };
 }
 
 function limitsOf(config: Config): ListenLimits {

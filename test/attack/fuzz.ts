@@ -1,4 +1,3 @@
-import { mkdtemp, rm } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import * as http2 from "node:http2";
 import { parseArgs } from "node:util";
@@ -6,6 +5,7 @@ import { PointsService } from "../../gen/points/v1/points_pb.ts";
 import { startEmbedded } from "../../src/embedded.ts";
 import { auditDatabase } from "../support/audit.ts";
 import { type Random, randomOf } from "../support/random.ts";
+import { openRunFolder } from "../support/run-folder.ts";
 import { findDear, findVeryDear } from "./dear.ts";
 import { type CallInput, callInput, wireInput, type WireInput } from "./fuzz-inputs.ts";
 import { GROWTH_MAX_MIB, serveApart, type Served } from "./served.ts";
@@ -53,7 +53,7 @@ if (values.help === true || !(seconds > 0) || !Number.isInteger(seed)) {
 /** What came of it all: how many answers of each kind, and what must not have been. */
 type Tally = { inputs: number; readonly answers: Map<string, number>; readonly wrong: string[] };
 
-const folder = await mkdtemp("/tmp/points-fuzz-");
+const { folder, close } = await openRunFolder();
 const postgres = await startEmbedded(folder, { fsync: "off" });
 try {
   const server = await serveApart({
@@ -71,7 +71,7 @@ try {
   console.log(`${accounts} accounts and ${entries} entries, all in order`);
 } finally {
   await postgres.stop();
-  await rm(folder, { recursive: true });
+  await close();
 }
 
 async function attack(server: Served): Promise<void> {

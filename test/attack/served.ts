@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { listeningPort } from "../support/listening-port.ts";
+import { inherited } from "../support/run-folder.ts";
 
 /** A server in a process of its own. */
 export type Served = {
@@ -28,10 +29,9 @@ export const GROWTH_MAX_MIB = 700;
 
 /** Starts one with these variables alone, on a free port; throws if it ends before it listens. */
 export async function serveApart(environment: Readonly<Record<string, string>>): Promise<Served> {
-  const { PATH = "", HOME = "/" } = process.env;
   const child = spawn(process.execPath, ["src/main.ts", "serve"], {
     cwd: ROOT,
-    env: { PATH, HOME, LISTEN: "127.0.0.1:0", ...environment },
+    env: { ...inherited(), LISTEN: "127.0.0.1:0", ...environment },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let log = "";

@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, type TestContext, test } from "vitest";
 import type { Growth, Results } from "../../bench/results.ts";
+import { makeFolder } from "../support/run-folder.ts";
 
 // The bench runs as a person runs it, on few accounts and for a blink: what is tried is that it
 // works and that it finds what is wrong, not how fast anything is.
@@ -120,7 +120,7 @@ async function resultsIn(folder: string): Promise<Results> {
 }
 
 async function temporaryFolder(whenFinished: WhenFinished): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), "points-bench-test-"));
+  const folder = await makeFolder("bench");
   whenFinished(() => rm(folder, { recursive: true }));
   return folder;
 }

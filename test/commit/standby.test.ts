@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import type { Result } from "../../src/commit/commit.ts";
 import { UNOBSERVED } from "../../src/commit/observer.ts";
@@ -11,6 +11,7 @@ import { auditDatabase } from "../support/audit.ts";
 import { commitAll } from "../support/commit-all.ts";
 import { consume, DUE, expire, named, open, recharge } from "../support/commands.ts";
 import { until } from "../support/processes.ts";
+import { makeFolder } from "../support/run-folder.ts";
 import { type Replicated, startReplicated } from "../support/standby.ts";
 import { type Proxy, startProxy } from "../torture/proxy.ts";
 
@@ -24,7 +25,7 @@ let proxy: Proxy;
 let server: Orm;
 let other: Orm;
 beforeAll(async () => {
-  folder = await mkdtemp("/tmp/points-standby-test-");
+  folder = await makeFolder("standby");
   // Processes are killed here, and no machines.
   replicated = await startReplicated(folder, { fsync: "off" });
   await replicated.query("create role server login");

@@ -1,6 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { rm } from "node:fs/promises";
 import { create, type DescMethod, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { anyUnpack } from "@bufbuild/protobuf/wkt";
 import { Code } from "@connectrpc/connect";
@@ -14,6 +12,7 @@ import { tokenOf, writeCallers } from "../support/callers.ts";
 import { isPast } from "../support/priced-server.ts";
 import { until } from "../support/processes.ts";
 import { points, ttl, use } from "../support/requests.ts";
+import { makeFolder } from "../support/run-folder.ts";
 import { testServer, type TestServer } from "../support/server.ts";
 import { callWith, FOREIGN_CLIENTS, type ForeignCall, type ForeignOutcome } from "./clients.ts";
 
@@ -23,7 +22,7 @@ let open: TestServer;
 let asking: TestServer;
 let folder: string;
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "points-foreign-"));
+  folder = await makeFolder("foreign");
   const callers = await writeCallers(folder, {
     reader: { scopes: ["points.read"] },
   });

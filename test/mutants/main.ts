@@ -1,4 +1,5 @@
 import { performance } from "node:perf_hooks";
+import { openRunFolder } from "../support/run-folder.ts";
 import { check, type Verdict } from "./check.ts";
 import { type Mutant, MUTANTS } from "./list.ts";
 import { type Copy, copyProject } from "./plant.ts";
@@ -15,6 +16,7 @@ const mutants = MUTANTS.filter(
   ({ name }) => wanted.length === 0 || wanted.some((part) => name.includes(part)),
 );
 const left = [...mutants];
+await openRunFolder();
 const interrupted = new AbortController();
 const { signal } = interrupted;
 for (const name of ["SIGINT", "SIGTERM"]) process.on(name, () => interrupted.abort());

@@ -1,5 +1,6 @@
-import { cp, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { cp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import { makeFolder } from "../support/run-folder.ts";
 import type { Mutant } from "./list.ts";
 
 /** A copy of the project in which bugs can be planted, one at a time. */
@@ -16,7 +17,7 @@ const ALSO_COPIED = ["package.json", "tsconfig.json"];
 
 /** Makes a copy, which shares the installed packages. */
 export async function copyProject(): Promise<Copy> {
-  const folder = await mkdtemp("/tmp/points-mutants-");
+  const folder = await makeFolder("mutants");
   for (const name of [...COPIED, ...ALSO_COPIED]) {
     await cp(join(ROOT, name), join(folder, name), { recursive: true });
   }

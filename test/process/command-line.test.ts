@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { testDatabase } from "../support/database.ts";
 import { exists, runPoints, temporaryFolder, until } from "../support/processes.ts";
+import { inherited } from "../support/run-folder.ts";
 
 describe("the command line", () => {
   test("--help names every variable with its default", async () => {
@@ -189,8 +190,7 @@ async function run(
   environment: Readonly<Record<string, string>> = {},
   meanwhile: (child: ChildProcess) => Promise<void> = async () => {},
 ): Promise<End> {
-  const { PATH = "", HOME = "/" } = process.env;
-  const env = { PATH, HOME, ...environment };
+  const env = { ...inherited(), ...environment };
   const child = spawn(process.execPath, args, { env, stdio: ["ignore", "pipe", "pipe"] });
   onTestFinished(() => void child.kill());
   const end: End = { code: null, stdout: "", stderr: "" };

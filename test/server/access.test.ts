@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { toBinary, create } from "@bufbuild/protobuf";
@@ -16,6 +16,7 @@ import { exchange } from "../support/exchange.ts";
 import { temporaryFolder } from "../support/processes.ts";
 import { callConnectProto, callGrpcWeb, callJson, envelope } from "../support/raw-call.ts";
 import { points } from "../support/requests.ts";
+import { makeFolder } from "../support/run-folder.ts";
 import { testServer, type TestServer } from "../support/server.ts";
 
 const CALLERS = {
@@ -36,7 +37,7 @@ let connect: TestServer;
 let took: boolean[] = [];
 beforeAll(async () => {
   database = await testDatabase();
-  folder = await mkdtemp("/tmp/points-access-test-");
+  folder = await makeFolder("access");
   const environment = await writeCallers(folder, CALLERS);
   server = await testServer(environment, database, (take) => (stream, headers) => {
     took.push(take(stream, headers));

@@ -2,7 +2,7 @@ import * as http from "node:http";
 import * as http2 from "node:http2";
 import * as net from "node:net";
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { ConnectError } from "@connectrpc/connect";
 import { errorFromJsonBytes } from "@connectrpc/connect/protocol-connect";
@@ -15,6 +15,7 @@ import { tokenOf, writeCallers } from "../support/callers.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { readRefusal } from "../support/error-info.ts";
 import { envelope } from "../support/raw-call.ts";
+import { makeFolder } from "../support/run-folder.ts";
 import { testServer, type TestServer } from "../support/server.ts";
 
 // What a web page has a browser send: to a server on this machine, by a name of the page's owner
@@ -132,7 +133,7 @@ let slow: TestServer;
 let asking: TestServer;
 let wide: TestServer;
 beforeAll(async () => {
-  folder = await mkdtemp("/tmp/points-authority-test-");
+  folder = await makeFolder("authority");
   database = await testDatabase();
   const callers = await writeCallers(folder, { all: { scopes: ["points.grant", "points.read"] } });
   open = await testServer({}, database);

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { rm, mkdtemp, writeFile } from "node:fs/promises";
+import { rm, writeFile } from "node:fs/promises";
 import * as https from "node:https";
 import type { IncomingMessage } from "node:http";
 import * as tls from "node:tls";
@@ -12,13 +12,14 @@ import {
   writeCertificate,
 } from "../support/certificates.ts";
 import { refusalOf } from "../support/error-info.ts";
+import { makeFolder } from "../support/run-folder.ts";
 import { testServer, type TestServer } from "../support/server.ts";
 
 let folder: string;
 let authority: Authority;
 let server: TestServer;
 beforeAll(async () => {
-  folder = await mkdtemp("/tmp/points-mutual-tls-test-");
+  folder = await makeFolder("mutual-tls");
   authority = await makeAuthority();
   const files = await writeCertificate(folder, await authority.sign("localhost"));
   const [TLS_CLIENT_CA, CALLERS] = [`${folder}/ca.crt`, `${folder}/callers.yaml`];

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Code } from "@connectrpc/connect";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -9,6 +9,7 @@ import { type Field, frame, TYPE } from "../attack/frames.ts";
 import { data, headers, withField } from "../attack/target.ts";
 import { HELLO, openWire } from "../attack/wire.ts";
 import { clientWith, tokenOf, writeCallers } from "../support/callers.ts";
+import { makeFolder } from "../support/run-folder.ts";
 import { testServer, type TestServer } from "../support/server.ts";
 
 // A stream of requests that is refused before it ends, while its caller goes on sending: the answer
@@ -17,7 +18,7 @@ import { testServer, type TestServer } from "../support/server.ts";
 let folder: string;
 let server: TestServer;
 beforeAll(async () => {
-  folder = await mkdtemp("/tmp/points-refused-test-");
+  folder = await makeFolder("refused-streams");
   const callers = await writeCallers(folder, {
     spender: { scopes: ["points.spend"] },
   });

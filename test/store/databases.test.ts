@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { rm, writeFile } from "node:fs/promises";
 import { type AddressInfo, createServer } from "node:net";
 import { userInfo } from "node:os";
 import { join } from "node:path";
@@ -11,6 +11,7 @@ import { type Cluster, freePort, hasIpv6, startCluster } from "../support/cluste
 import { expectRefused, openAt } from "../support/opened.ts";
 import { withDatabase } from "../support/postgres.ts";
 import { runPoints, until } from "../support/processes.ts";
+import { makeFolder } from "../support/run-folder.ts";
 
 const ipv6 = await hasIpv6();
 
@@ -32,7 +33,7 @@ let cluster: Cluster;
 /** What `$name` stands for in a table, which is made before anything runs. */
 let places: Readonly<Record<string, string>>;
 beforeAll(async () => {
-  folder = await mkdtemp("/tmp/points-databases-");
+  folder = await makeFolder("databases");
   cluster = await startCluster(join(folder, "one"));
   const [authority, stranger] = await Promise.all([makeAuthority(), makeAuthority()]);
   const server = await authority.sign("database.internal");

@@ -1,5 +1,5 @@
 import { hash } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { sql } from "kysely";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
@@ -10,6 +10,7 @@ import { type Cluster, startCluster } from "../support/cluster.ts";
 import { testDatabase } from "../support/database.ts";
 import { expectRefused, expectWorking, openAt } from "../support/opened.ts";
 import { hasPgBouncer, startPgBouncer } from "../support/pgbouncer.ts";
+import { makeFolder } from "../support/run-folder.ts";
 
 type Settings = Readonly<Record<string, string>>;
 
@@ -17,7 +18,7 @@ describe.skipIf(!hasPgBouncer)("behind PgBouncer, where it is installed", () => 
   let folder: string;
   let cluster: Cluster;
   beforeAll(async () => {
-    folder = await mkdtemp("/tmp/points-poolers-");
+    folder = await makeFolder("poolers");
     cluster = await startCluster(folder);
     const orm = await openOrm(cluster.url, 2);
     await migrate(orm);

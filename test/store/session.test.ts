@@ -1,13 +1,14 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { sql } from "kysely";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { migrate } from "../../src/store/migrate.ts";
 import { openOrm } from "../../src/store/orm.ts";
 import { type Cluster, hasDebians, startCluster, startDebians } from "../support/cluster.ts";
 import { expectWorking, openAt } from "../support/opened.ts";
+import { makeFolder } from "../support/run-folder.ts";
 
 async function startOurs(): Promise<Cluster> {
-  const folder = await mkdtemp("/tmp/points-session-");
+  const folder = await makeFolder("session");
   const cluster = await startCluster(folder);
   const stop = async () => {
     await cluster.stop();

@@ -1,5 +1,5 @@
 import { execFile, spawnSync } from "node:child_process";
-import { chown, cp, mkdtemp, rm, stat, writeFile } from "node:fs/promises";
+import { chown, cp, rm, stat, writeFile } from "node:fs/promises";
 import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -7,6 +7,7 @@ import pg from "pg";
 import { startEmbedded } from "../../src/embedded.ts";
 import { withDatabase } from "./postgres.ts";
 import { until } from "./processes.ts";
+import { makeFolder } from "./run-folder.ts";
 
 /** A PostgreSQL of a test's own, which takes TCP too. */
 export type Cluster = {
@@ -49,7 +50,7 @@ export const hasDebians = spawnSync(join(DEBIANS, "postgres"), ["--version"]).st
 /** Starts Debian's PostgreSQL 15, with nothing in it. */
 export async function startDebians(): Promise<Cluster> {
   const port = await freePort();
-  const socketFolder = await mkdtemp("/tmp/points-debian-");
+  const socketFolder = await makeFolder("debian");
   const isRoot = process.getuid?.() === 0;
   const idOf = (flag: string) => Number(spawnSync("id", [flag, "postgres"]).stdout.toString());
   const user = isRoot ? { uid: idOf("-u"), gid: idOf("-g") } : {};

@@ -1,10 +1,11 @@
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { chown, mkdtemp, rm, stat, writeFile } from "node:fs/promises";
+import { chown, rm, stat, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { type Cluster, freePort } from "./cluster.ts";
 import { until } from "./processes.ts";
+import { makeFolder } from "./run-folder.ts";
 
 /** Another one than that of the system can be named. */
 const PROGRAM = process.env["PGBOUNCER"] ?? "/usr/sbin/pgbouncer";
@@ -18,7 +19,7 @@ export async function startPgBouncer(
   cluster: Cluster,
   settings: Readonly<Record<string, string>>,
 ): Promise<PgBouncer> {
-  const folder = await mkdtemp("/tmp/points-pgbouncer-");
+  const folder = await makeFolder("pgbouncer");
   // It does not run as root, and the socket's folder lets in nobody but its owner.
   const { uid, gid } = await stat(cluster.socketFolder);
   const port = await freePort();

@@ -1,9 +1,9 @@
-import { mkdtemp, rm } from "node:fs/promises";
 import pg from "pg";
 import type { TestProject } from "vitest/node";
 import { startEmbedded } from "../../src/embedded.ts";
 import { migrate } from "../../src/store/migrate.ts";
 import { openOrm } from "../../src/store/orm.ts";
+import { openRunFolder } from "./run-folder.ts";
 
 declare module "vitest" {
   interface ProvidedContext {
@@ -17,8 +17,8 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const given = process.env["DATABASE_URL"];
   // The tests of processes decide for themselves which database they use.
   delete process.env["DATABASE_URL"];
-  const folder = await mkdtemp("/tmp/points-test-");
-  const embedded = given === undefined ? await startEmbedded(folder, { fsync: "off" }) : undefined;
+  const run = await openRunFolder();
+  const embedded = given === undefined ? await startEmbedded(run.folder, { fsync: "off" }) : undefined;
   const url = given ?? embedded!.url;
 
   const template = `points_test_${process.pid}_template`;
@@ -34,7 +34,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     await admin.query(`drop database ${template} with (force)`);
     await admin.end();
     await embedded?.stop();
-    await rm(folder, { recursive: true });
+    await run.close();
   };
 }
 

@@ -1,6 +1,7 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { TestDatabase } from "./database.ts";
+import { makeFolder } from "./run-folder.ts";
 import { testServer, type TestServer } from "./server.ts";
 
 /** A price list with every kind of price. */
@@ -19,7 +20,7 @@ export async function pricedServer(
   database?: TestDatabase,
   environment: Record<string, string> = {},
 ): Promise<TestServer> {
-  const folder = await mkdtemp("/tmp/points-prices-");
+  const folder = await makeFolder("prices");
   try {
     const file = join(folder, "prices.yaml");
     await writeFile(file, prices);

@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtemp, readdir, readFile, readlink, realpath, rm, stat } from "node:fs/promises";
+import { readdir, readFile, readlink, realpath, rm, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Http2SessionManager } from "@connectrpc/connect-node";
 import { onTestFinished } from "vitest";
+import { inherited, makeFolder } from "./run-folder.ts";
 
 /** A process of Points that a test started; it and all that it started end with the test. */
 export type PointsProcess = {
@@ -36,10 +37,9 @@ function runCommand(
   [program, ...args]: readonly [string, ...string[]],
   environment: Readonly<Record<string, string>>,
 ): PointsProcess {
-  const { PATH = "", HOME = "/" } = process.env;
   const child = spawn(program, args, {
     cwd: ROOT,
-    env: { PATH, HOME, LISTEN: "127.0.0.1:0", ...environment },
+    env: { ...inherited(), LISTEN: "127.0.0.1:0", ...environment },
     stdio: ["ignore", "pipe", "pipe"],
     // A process group of its own, as a terminal makes one.
     detached: true,
@@ -97,7 +97,7 @@ export async function startPoints(
 
 /** A folder that no other user may enter. With the test end it and each PostgreSQL in it. */
 export async function temporaryFolder(): Promise<string> {
-  const folder = await realpath(await mkdtemp("/tmp/points-process-test-"));
+  const folder = await realpath(await makeFolder("process"));
   onTestFinished(async () => {
     const clusters = (await readdir(folder, { recursive: true }))
       .filter((path) => path.endsWith("postmaster.pid"))
@@ -162,7 +162,8 @@ export function sessionsTo(baseUrl: string): Http2SessionManager {
 
 const ROOT = resolve(import.meta.dirname, "../..");
 
-async function endPostgres(cluster: string): Promise<void> {
+/** Ends the PostgreSQL in a folder, if one runs there, and removes the folder of its socket. */
+export async function endPostgres(cluster: string): Promise<void> {
   const postgres = await readPidFile(cluster);
   if (postgres === undefined) return;
   const { pid, socketFolder } = postgres;
@@ -183,7 +184,8 @@ async function readPidFile(cluster: string) {
   return { pid: Number(pid), socketFolder, port: Number(port) };
 }
 
-function kill(pid: number, signal: NodeJS.Signals | 0): boolean {
+/** Sends a signal, and tells whether there is such a process. */
+export function kill(pid: number, signal: NodeJS.Signals | 0): boolean {
   try {
     return process.kill(pid, signal);
   } catch (error) {

@@ -1,5 +1,7 @@
-import { chmod, mkdtemp, rm } from "node:fs/promises";
+import { chmod, mkdtemp, rename, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { makeFolder } from "../support/run-folder.ts";
 import { callersFileAt } from "./callers-file.ts";
 import type { Clock } from "./clock.ts";
 import { type DatabaseClock, takeClock } from "./database-clock.ts";
@@ -46,7 +48,7 @@ export async function startDeployment(
   clock: Clock,
   { disk, settings, hasStandby }: Storage,
 ): Promise<Deployment> {
-  const folder = await mkdtemp("/tmp/points-torture-");
+  const folder = await makeFolder("torture");
   // PostgreSQL may run as somebody else.
   await chmod(folder, 0o755);
   const data = join(disk?.folder ?? folder, "data");
@@ -93,8 +95,11 @@ export async function startDeployment(
       for (const { server } of servers) await server.stop();
       for (const { proxy } of servers) await proxy.close();
       await postgres.stop();
-      if (isKept) console.log(`The data and the servers' logs are in ${folder}`);
-      else await rm(folder, { recursive: true });
+      if (!isKept) return rm(folder, { recursive: true });
+      // The run's folder, which it is in, does not outlive the run.
+      const kept = await mkdtemp(join(tmpdir(), "points-torture-"));
+      await rename(folder, kept);
+      console.log(`The data and the servers' logs are in ${kept}`);
     },
   };
 }

@@ -1,8 +1,9 @@
 import { execFile } from "node:child_process";
-import { chmod, mkdir, mkdtemp, rm } from "node:fs/promises";
+import { chmod, mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { until } from "../support/processes.ts";
+import { makeFolder } from "../support/run-folder.ts";
 
 /** A file system in an image, whose power can be cut. */
 export type Disk = {
@@ -48,7 +49,7 @@ export async function makeDisk(): Promise<Disk> {
   if (process.platform !== "linux") throw new NoDisk("only Linux can shut a file system down");
   if (process.getuid?.() !== 0) throw new NoDisk("only root may mount a file system");
   const shutDown = await shutdownProgram();
-  const home = await mkdtemp("/tmp/points-disk-");
+  const home = await makeFolder("disk");
   const image = join(home, "image");
   const folder = join(home, "mounted");
   const mount = () => run("mount", "-o", "loop", image, folder);

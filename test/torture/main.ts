@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { auditDatabase } from "../support/audit.ts";
+import { openRunFolder } from "../support/run-folder.ts";
 import { ALL_FAULTS } from "./faults.ts";
 import { printReport } from "./report.ts";
 import { run } from "./run.ts";
@@ -63,6 +64,7 @@ if (!areNumbers || Object.keys(faults).length === 0) {
   process.exit(2);
 }
 
+await openRunFolder();
 const interrupted = new AbortController();
 for (const name of ["SIGINT", "SIGTERM"]) process.on(name, () => interrupted.abort());
 

@@ -1,4 +1,5 @@
 import { auditDatabase } from "../support/audit.ts";
+import { openRunFolder } from "../support/run-folder.ts";
 import { type Disk, makeDisk, NoDisk } from "./disk.ts";
 import { printReport } from "./report.ts";
 import { type Report, run } from "./run.ts";
@@ -16,6 +17,7 @@ const PAUSE_MS = 6_000;
 const seconds = Number(process.argv[2] ?? SECONDS);
 const seed = Date.now() % 1_000_000;
 
+await openRunFolder();
 const durable = await underCuts("on");
 if (durable === undefined) process.exit(0);
 if (durable instanceof Error) throw durable;

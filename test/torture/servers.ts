@@ -5,6 +5,7 @@ import { performance } from "node:perf_hooks";
 import { resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { listeningPort } from "../support/listening-port.ts";
+import { inherited } from "../support/run-folder.ts";
 import type { Target } from "./targets.ts";
 
 /** A server process that is kept running: whoever kills it gets a new one. */
@@ -44,7 +45,7 @@ export async function startServer(
     for (let tries = 1; tries <= TRIES_MAX; tries += 1) {
       const next = spawn(process.execPath, ["src/main.ts", "serve"], {
         cwd: ROOT,
-        env: { PATH: process.env["PATH"], HOME: process.env["HOME"], ...environment },
+        env: { ...inherited(), ...environment },
         stdio: ["ignore", "pipe", "pipe"],
         // A Ctrl-C is for us alone, who end what we started.
         detached: true,
