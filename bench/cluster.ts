@@ -2,9 +2,9 @@ import { readFile } from "node:fs/promises";
 import { totalmem } from "node:os";
 import { join, resolve } from "node:path";
 import pg from "pg";
-import { startEmbedded } from "../src/embedded.ts";
-import { migrate } from "../src/store/migrate.ts";
-import { openOrm } from "../src/store/orm.ts";
+import { startEmbedded } from "../src/postgres/embedded/start.ts";
+import { openOrm } from "../src/store/driver/orm.ts";
+import { migrate } from "../src/store/schema/migrate.ts";
 import { openRunFolder } from "../test/support/run-folder.ts";
 
 /** The PostgreSQL of a bench, on a folder of its own on the disk that the repository is on. */

@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { statfs } from "node:fs/promises";
 import { promisify } from "node:util";
-import { openOrm } from "../src/store/orm.ts";
+import { openOrm } from "../src/store/driver/orm.ts";
 import { verify } from "../src/verify/verify.ts";
 import type { Database } from "./cluster.ts";
 import {

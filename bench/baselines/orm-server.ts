@@ -3,8 +3,8 @@ import { connectNodeAdapter, type ConnectNodeAdapterOptions } from "@connectrpc/
 import { pino } from "pino";
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
 import { openAccess } from "../../src/auth/access.ts";
-import { readConfig } from "../../src/config.ts";
-import { readPrices, SHIPPED_PRICES } from "../../src/prices.ts";
+import { readConfig } from "../../src/config/environment.ts";
+import { readPrices, SHIPPED_PRICES } from "../../src/config/price-file.ts";
 import {
   authorization,
   completeErrors,
@@ -15,9 +15,9 @@ import {
 } from "../../src/rpc/interceptors.ts";
 import { pointsService } from "../../src/rpc/points.ts";
 import { createWatchers } from "../../src/rpc/watch.ts";
-import { fastUnary } from "../../src/server/fast-unary.ts";
-import { listen, listenLimits } from "../../src/server/listen.ts";
-import { openOrm } from "../../src/store/orm.ts";
+import { openOrm } from "../../src/store/driver/orm.ts";
+import { fastUnary } from "../../src/transport/fast-unary.ts";
+import { listen, listenLimits } from "../../src/transport/listen.ts";
 import { consumeInTransaction } from "./orm-transaction.ts";
 
 // A server with a transaction of the ORM per request, behind the same transport, validation and

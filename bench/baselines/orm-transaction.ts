@@ -1,4 +1,5 @@
 import { LockMode } from "@mikro-orm/postgresql";
+import type { Submit } from "../../src/commit/group-commit.ts";
 import type { Account } from "../../src/ledger/account.ts";
 import { apply } from "../../src/ledger/apply.ts";
 import type { Answer } from "../../src/ledger/batch.ts";
@@ -7,10 +8,9 @@ import { accountAfter, type Entry } from "../../src/ledger/entry.ts";
 import { isRejection, type Rejection } from "../../src/ledger/rejection.ts";
 import { repeatOf } from "../../src/ledger/repeat.ts";
 import { bareState } from "../../src/ledger/state.ts";
-import type { Submit } from "../../src/rpc/operations.ts";
-import { AccountEntity, EntryEntity, LotEntity } from "../../src/store/entities.ts";
-import type { EntityManager, Orm } from "../../src/store/orm.ts";
-import { readEntry } from "../../src/store/read.ts";
+import { AccountEntity, EntryEntity, LotEntity } from "../../src/store/driver/entities.ts";
+import type { EntityManager, Orm } from "../../src/store/driver/orm.ts";
+import { readEntry } from "../../src/store/reads/read.ts";
 
 /**
  * Consume as most would write it: a transaction per request, the account's row locked, the lots

@@ -1,9 +1,9 @@
 import type { Socket } from "node:net";
 import { ConnectError } from "@connectrpc/connect";
 import type { Logger } from "pino";
-import type { Config } from "../config.ts";
-import { rereadOnHangup } from "../reread.ts";
-import { reasonOf } from "../rpc/errors.ts";
+import type { Config } from "../config/environment.ts";
+import { rereadOnHangup } from "../config/reload.ts";
+import { reasonOf } from "../errors/api-error.ts";
 import { ANYBODY, type Caller, NOBODY } from "./caller.ts";
 import { type KnownCaller, readCallers } from "./callers-file.ts";
 import {
@@ -65,7 +65,7 @@ export type AccessOptions = {
  * Reads who may call: the file of callers, again at each SIGHUP, and the keys of JWTs. Without
  * either everybody may do all.
  *
- * @throws {UsageError}
+ * @throws {UserError}
  */
 export function openAccess({ config, log, toError, refused }: AccessOptions): Access {
   const { callers: path } = config;

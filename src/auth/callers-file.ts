@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { parse } from "yaml";
-import { fieldsOf } from "../fields.ts";
-import { readText } from "../handed-on.ts";
-import { UsageError } from "../usage.ts";
+import { readText } from "../config/handed-on.ts";
+import { fieldsOf } from "../config/yaml-map.ts";
+import { UserError } from "../errors/user-error.ts";
 import {
   type Caller,
   isCallerName,
@@ -36,7 +36,7 @@ export type KnownCaller = {
  *
  * `token_sha256` may be a list, so that a token can be replaced; `token` is the token itself.
  *
- * @throws {UsageError} that names every mistake, and repeats no token
+ * @throws {UserError} that names every mistake, and repeats no token
  */
 export function readCallers(path: string): readonly KnownCaller[] {
   let file: unknown;
@@ -45,7 +45,7 @@ export function readCallers(path: string): readonly KnownCaller[] {
   } catch (cause) {
     // The parser's message quotes the line, which may have a token in it.
     const why = cause instanceof Error && "code" in cause ? `: ${String(cause.code)}` : "";
-    throw new UsageError(`the file of callers ${path} cannot be read${why}`);
+    throw new UserError(`the file of callers ${path} cannot be read${why}`);
   }
   const wrong: string[] = [];
   const { callers, ...rest } = fieldsOf(file);
@@ -63,7 +63,7 @@ export function readCallers(path: string): readonly KnownCaller[] {
   if (new Set(digests).size < digests.length) wrong.push("two callers have the same token");
   const names = known.flatMap(({ certificate }) => certificate?.toLowerCase() ?? []);
   if (new Set(names).size < names.length) wrong.push("two callers have the same certificate");
-  if (wrong.length > 0) throw new UsageError(`${path}: ${wrong.join("; ")}`);
+  if (wrong.length > 0) throw new UserError(`${path}: ${wrong.join("; ")}`);
   return known;
 }
 

@@ -9,10 +9,10 @@ import {
 } from "jose";
 import type { Logger } from "pino";
 import { parse } from "yaml";
-import type { Config } from "../config.ts";
-import { readText } from "../handed-on.ts";
-import { rereadOnChange } from "../reread.ts";
-import { UsageError } from "../usage.ts";
+import type { Config } from "../config/environment.ts";
+import { readText } from "../config/handed-on.ts";
+import { rereadOnChange } from "../config/reload.ts";
+import { UserError } from "../errors/user-error.ts";
 import {
   type Caller,
   isCallerName,
@@ -52,7 +52,7 @@ const CLOCKS_DIFFER_SECONDS = 5;
  *
  * @param onNewKeys what was verified with the old ones is to be forgotten
  * @returns undefined if the configuration names no keys
- * @throws {UsageError} if the file is none of keys
+ * @throws {UserError} if the file is none of keys
  */
 export function openJwts(config: Config, log: Logger, onNewKeys: () => void): Jwts | undefined {
   const { jwtKeys: place, jwtIssuer: issuer, jwtAudience: audience } = config;
@@ -98,14 +98,14 @@ export function isKeysUrl(place: string): boolean {
 /**
  * Reads a file of keys, which are forgotten when it changes.
  *
- * @throws {UsageError}
+ * @throws {UserError}
  */
 export function readKeys(path: string): Keys {
   try {
     const keyOf = createLocalJWKSet(JSON.parse(readText(path)) as JSONWebKeySet);
     return { keyOf, untilMs: () => Number.POSITIVE_INFINITY };
   } catch (cause) {
-    throw new UsageError(`JWT_KEYS: ${path} is no file of keys (a JWKS)`, { cause });
+    throw new UserError(`JWT_KEYS: ${path} is no file of keys (a JWKS)`, { cause });
   }
 }
 

@@ -1,5 +1,5 @@
 import { Code, type ConnectError } from "@connectrpc/connect";
-import { apiError } from "../rpc/errors.ts";
+import { apiError } from "../errors/api-error.ts";
 import type { Caller, Scope } from "./caller.ts";
 
 const RETRY_MS = 1_000;

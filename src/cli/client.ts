@@ -19,7 +19,7 @@ import {
   type PointsService,
   RechargeResponseSchema,
 } from "../../gen/points/v1/points_pb.ts";
-import { UsageError } from "../usage.ts";
+import { UserError } from "../errors/user-error.ts";
 import { accountTable, answerText, holdTable, lotTable } from "./account.ts";
 import {
   length,
@@ -169,7 +169,7 @@ async function accountNow(client: Client<typeof PointsService>, userId: string):
   // The stream ends now, and not with the call's deadline, once its end has been read as well.
   stopping.abort();
   await answers.next().catch(() => {});
-  if (value?.account === undefined) throw new UsageError("the server is stopping");
+  if (value?.account === undefined) throw new UserError("the server is stopping");
   return value.account;
 }
 

@@ -8,14 +8,14 @@ import {
 import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
-import { UsageError } from "../usage.ts";
+import { UserError } from "../errors/user-error.ts";
 
 const TIMEOUT_MS = 10_000;
 
 /**
  * Calls a server, and then leaves it.
  *
- * @throws {UsageError} for whatever a call fails with: a sentence
+ * @throws {UserError} for whatever a call fails with: a sentence
  */
 export async function withClient(
   baseUrl: string,
@@ -32,7 +32,7 @@ export async function withClient(
   try {
     await work(createClient(PointsService, transport));
   } catch (error) {
-    throw error instanceof ConnectError ? new UsageError(sentence(error, baseUrl)) : error;
+    throw error instanceof ConnectError ? new UserError(sentence(error, baseUrl)) : error;
   } finally {
     sessionManager.abort();
   }

@@ -1,15 +1,15 @@
-import { type Config, readConfig } from "../config.ts";
-import { openBeside } from "../database.ts";
-import { pendingMigrations } from "../store/migrate.ts";
-import type { Orm } from "../store/orm.ts";
-import { unusable, UsageError } from "../usage.ts";
+import { type Config, readConfig } from "../config/environment.ts";
+import { unusable, UserError } from "../errors/user-error.ts";
+import { openBeside } from "../postgres/database.ts";
+import type { Orm } from "../store/driver/orm.ts";
+import { pendingMigrations } from "../store/schema/migrate.ts";
 
 /**
  * Opens the database that the environment names, beside servers that may be running on it, and
  * closes it afterwards.
  *
  * @param needs what to do with it: a standby can be read
- * @throws {UsageError} if it is away, cannot be used, or has not the schema
+ * @throws {UserError} if it is away, cannot be used, or has not the schema
  */
 export async function withDatabase<T>(
   needs: "reads" | "writes",
@@ -20,7 +20,7 @@ export async function withDatabase<T>(
   try {
     const pending = await pendingMigrations(database.orm.em.fork()).catch(unusable);
     if (pending.length > 0) {
-      throw new UsageError(`the database lacks ${pending.join(", ")}: run "npm run migrate" first`);
+      throw new UserError(`the database lacks ${pending.join(", ")}: run "npm run migrate" first`);
     }
     return await work(database.orm, config).catch(unusable);
   } finally {

@@ -1,8 +1,8 @@
 import { open } from "node:fs/promises";
 import type { Writable } from "node:stream";
 import { finished } from "node:stream/promises";
+import { UserError } from "../errors/user-error.ts";
 import { exportEntries } from "../transfer/export.ts";
-import { UsageError } from "../usage.ts";
 import { readArguments } from "./arguments.ts";
 import { withDatabase } from "./database.ts";
 import { rateText, startProgress } from "./progress.ts";
@@ -24,7 +24,7 @@ export async function runExport(args: readonly string[]): Promise<void> {
       return written;
     } catch (error) {
       if (error !== out.errored) throw error;
-      throw new UsageError(`cannot write ${name ?? "the output"}: ${out.errored?.message}`);
+      throw new UserError(`cannot write ${name ?? "the output"}: ${out.errored?.message}`);
     } finally {
       progress.clear();
     }
@@ -35,7 +35,7 @@ export async function runExport(args: readonly string[]): Promise<void> {
 
 async function create(name: string): Promise<Writable> {
   const file = await open(name, "w").catch((error: Error) => {
-    throw new UsageError(`cannot write ${name}: ${error.message}`);
+    throw new UserError(`cannot write ${name}: ${error.message}`);
   });
   return file.createWriteStream({ flush: true });
 }

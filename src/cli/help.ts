@@ -1,4 +1,4 @@
-import { describeConfig } from "../config.ts";
+import { describeConfig } from "../config/environment.ts";
 
 /** The help for everything. */
 export function help(): string {

@@ -1,8 +1,8 @@
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
+import { UserError } from "../errors/user-error.ts";
 import { UnreadableFile } from "../transfer/bad-line.ts";
 import { type Imported, importFile } from "../transfer/import.ts";
-import { UsageError } from "../usage.ts";
 import { readArguments, required, serverUrl } from "./arguments.ts";
 import { withClient } from "./connect.ts";
 import { bar, rateText, startProgress } from "./progress.ts";
@@ -41,12 +41,12 @@ export async function runImport(args: readonly string[]): Promise<void> {
       if (imported.bad > 0) process.exitCode = 1;
     } catch (error) {
       progress.clear();
-      if (error instanceof UnreadableFile) throw new UsageError(`${name} ${error.message}`);
+      if (error instanceof UnreadableFile) throw new UserError(`${name} ${error.message}`);
       if (soFar !== undefined && soFar.lines > 0) {
         console.error(`It stopped before its end, after ${summary(soFar, sinceMs)}`);
       }
       if (error !== file.errored) throw error;
-      throw new UsageError(`cannot read ${name}: ${file.errored?.message}`);
+      throw new UserError(`cannot read ${name}: ${file.errored?.message}`);
     }
   });
 }
@@ -66,9 +66,9 @@ function summary({ lines, before, empty, bad }: Imported, sinceMs: number): stri
 
 async function sizeOf(name: string): Promise<number | undefined> {
   const found = await stat(name).catch((error: Error) => {
-    throw new UsageError(`cannot read ${name}: ${error.message}`);
+    throw new UserError(`cannot read ${name}: ${error.message}`);
   });
-  if (found.isDirectory()) throw new UsageError(`cannot read ${name}: it is a folder`);
+  if (found.isDirectory()) throw new UserError(`cannot read ${name}: it is a folder`);
   // A pipe has no size.
   return found.isFile() && found.size > 0 ? found.size : undefined;
 }

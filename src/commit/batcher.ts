@@ -1,4 +1,4 @@
-import { takeInTurn } from "./turns.ts";
+import { takeInTurn } from "./round-robin.ts";
 
 /**
  * Group commit, without knowing what is committed: items that arrive while a batch is under way

@@ -1,5 +1,5 @@
+import type { Fault } from "../errors/database-fault.ts";
 import type { Entry } from "../ledger/entry.ts";
-import type { Fault } from "../store/faults.ts";
 
 /** A part of a batch's transaction, in the order in which they come. */
 export type BatchStep = "lock" | "load" | "apply" | "save" | "commit";

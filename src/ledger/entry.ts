@@ -1,10 +1,10 @@
-import { sha256 } from "../sha256.ts";
 import type { Account, Figures } from "./account.ts";
 import { compareBytes } from "./byte-order.ts";
-import type { AccountState } from "./state.ts";
 import type { Metadata, Request } from "./command.ts";
 import type { Allocation } from "./lot.ts";
 import type { PricedUsage } from "./prices.ts";
+import { sha256 } from "./sha256.ts";
+import type { AccountState } from "./state.ts";
 import type { Micros } from "./time.ts";
 
 /** What an entry did. */

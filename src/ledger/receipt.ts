@@ -1,7 +1,7 @@
-import { sha256 } from "../sha256.ts";
 import { type Account, GENESIS_HASH } from "./account.ts";
 import type { Request } from "./command.ts";
 import type { Entry } from "./entry.ts";
+import { sha256 } from "./sha256.ts";
 
 /**
  * That a command succeeded without an entry of its own: a named request, which is to get the same

@@ -16,6 +16,7 @@ import {
 } from "../../gen/points/v1/points_pb.ts";
 import type { Usage as UsageMessage } from "../../gen/points/v1/prices_pb.ts";
 import type { Caller } from "../auth/caller.ts";
+import { invalidField } from "../errors/api-error.ts";
 import {
   type CostOrRefusal,
   type ExpireTarget,
@@ -25,7 +26,6 @@ import {
   type Mutation,
 } from "../ledger/command.ts";
 import { type PriceList, priceUsage, type Usage } from "../ledger/prices.ts";
-import { invalidField } from "./errors.ts";
 import { fingerprintOf } from "./fingerprint.ts";
 import { fromDuration, fromTimestamp, nanosOf } from "./timestamps.ts";
 

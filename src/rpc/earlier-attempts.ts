@@ -1,6 +1,6 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import type { ConnectError } from "@connectrpc/connect";
-import { outgoingInfo } from "./errors.ts";
+import { outgoingInfo } from "../errors/api-error.ts";
 
 // An attempt of a request may have been applied though its answer was lost. What a later attempt is
 // refused with says NOT_APPLIED of the request id, and so of all attempts, only if the server looked

@@ -1,6 +1,6 @@
 import { type DescMessage, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import { compareBytes } from "../ledger/byte-order.ts";
-import { sha256 } from "../sha256.ts";
+import { sha256 } from "../ledger/sha256.ts";
 
 /** A message with the fields that every mutation has. */
 type Named = { requestId: string; metadata: Record<string, string> };

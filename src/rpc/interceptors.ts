@@ -10,14 +10,10 @@ import type { Logger } from "pino";
 import { callerKey } from "../auth/caller.ts";
 import { requireUser } from "../auth/rules.ts";
 import { Abandoned } from "../commit/batcher.ts";
+import { isComplete, reasonOf } from "../errors/api-error.ts";
 import { type HeaderValue, PREVIOUS_ATTEMPTS, speakForAttempts } from "./earlier-attempts.ts";
-import {
-  answerTooLarge,
-  completeTransportError,
-  isComplete,
-  reasonOf,
-  thrownError,
-} from "./errors.ts";
+import { thrownError } from "./thrown-error.ts";
+import { answerTooLarge, completeTransportError } from "./transport-error.ts";
 import { validate } from "./validate.ts";
 
 /** Refuses a request that breaks a limit of the contract. Streams check their own messages. */

@@ -16,23 +16,18 @@ import { type Lease, leaseKey } from "../auth/lease.ts";
 import type { Rate } from "../auth/rate.ts";
 import { requireOperation } from "../auth/rules.ts";
 import { Draining } from "../commit/batcher.ts";
+import type { Submit } from "../commit/group-commit.ts";
+import { invalidField } from "../errors/api-error.ts";
 import type { Answer } from "../ledger/batch.ts";
-import type { Command, Mutation } from "../ledger/command.ts";
+import type { Mutation } from "../ledger/command.ts";
 import type { PriceList } from "../ledger/prices.ts";
 import type { Rejection } from "../ledger/rejection.ts";
 import { toFreezeAnswer, toMutationAnswer } from "./answers.ts";
 import { type SetOperation, toCommand } from "./commands.ts";
 import { PREVIOUS_ATTEMPTS, speakForAttempts } from "./earlier-attempts.ts";
-import { invalidField } from "./errors.ts";
 import { createPause } from "./pause.ts";
 import { answerOf } from "./rejection-error.ts";
 import { validate } from "./validate.ts";
-
-/** Queues commands and gives what each came to, once all of them are committed. */
-export type Submit = (
-  commands: readonly Command[],
-  signal?: AbortSignal,
-) => Promise<readonly (Answer | Rejection | Error)[]>;
 
 /** What operations need of the server. */
 export type OperationServer = {

@@ -1,4 +1,4 @@
-import type { LotPlace } from "../store/read.ts";
+import type { LotPlace } from "../store/reads/read.ts";
 
 /** How the place after which a page begins is written in a token. */
 export type PlaceCodec<Place> = {

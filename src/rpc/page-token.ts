@@ -1,6 +1,6 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { type DescMessage, type MessageShape, toBinary } from "@bufbuild/protobuf";
-import { pageTokenInvalid } from "./errors.ts";
+import { pageTokenInvalid } from "../errors/api-error.ts";
 import type { PlaceCodec } from "./page-places.ts";
 
 type Paged = { pageSize: number; pageToken: string };

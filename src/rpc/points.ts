@@ -5,7 +5,7 @@ import { leaseKey } from "../auth/lease.ts";
 import { requireUser } from "../auth/rules.ts";
 import type { Answer } from "../ledger/batch.ts";
 import type { Command } from "../ledger/command.ts";
-import type { Orm } from "../store/orm.ts";
+import type { Orm } from "../store/driver/orm.ts";
 import { toAccountMessage, toFreezeAnswer, toMutationAnswer } from "./answers.ts";
 import { type SetOperation, toCommand } from "./commands.ts";
 import { applyBatch, applyStream, type OperationServer } from "./operations.ts";

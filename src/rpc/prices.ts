@@ -5,12 +5,12 @@ import type {
   QuoteResponseSchema,
 } from "../../gen/points/v1/points_pb.ts";
 import type { PriceSchema } from "../../gen/points/v1/prices_pb.ts";
+import { accountNotFound, invalidField } from "../errors/api-error.ts";
 import { type Price, type PriceList, priceUsage } from "../ledger/prices.ts";
 import { isRejection } from "../ledger/rejection.ts";
-import type { Orm } from "../store/orm.ts";
-import { readAccount } from "../store/read.ts";
+import type { Orm } from "../store/driver/orm.ts";
+import { readAccount } from "../store/reads/read.ts";
 import { toUsage } from "./commands.ts";
-import { accountNotFound, invalidField } from "./errors.ts";
 import { rejectionError } from "./rejection-error.ts";
 import { toDuration } from "./timestamps.ts";
 

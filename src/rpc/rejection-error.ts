@@ -1,9 +1,9 @@
 import { Code, type ConnectError } from "@connectrpc/connect";
+import { accountNotFound, apiError, entryNotFound, invalidField } from "../errors/api-error.ts";
 import type { Answer } from "../ledger/batch.ts";
 import type { Command } from "../ledger/command.ts";
 import { isRejection, type Rejection } from "../ledger/rejection.ts";
 import { sayRepeatsChecked } from "./earlier-attempts.ts";
-import { accountNotFound, apiError, entryNotFound, invalidField } from "./errors.ts";
 
 /**
  * The answer that a command came to.

@@ -1,19 +1,19 @@
-import type { ServiceImpl } from "@connectrpc/connect";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import type { ServiceImpl } from "@connectrpc/connect";
 import {
   ListEntriesRequestSchema,
   ListHoldsRequestSchema,
   ListLotsRequestSchema,
   type PointsService,
 } from "../../gen/points/v1/points_pb.ts";
+import { accountNotFound, entryNotFound, invalidField } from "../errors/api-error.ts";
 import type { EntryKind } from "../ledger/entry.ts";
-import { readPageKey } from "../store/page-key.ts";
-import { hasAccount, readEntries, readEntry, readHolds, readLots } from "../store/read.ts";
-import type { Orm } from "../store/orm.ts";
+import type { Orm } from "../store/driver/orm.ts";
+import { readPageKey } from "../store/reads/page-key.ts";
+import { hasAccount, readEntries, readEntry, readHolds, readLots } from "../store/reads/read.ts";
 import { ENTRY_KINDS, toEntryMessage, toHoldMessage, toLotMessage } from "./answers.ts";
-import { accountNotFound, entryNotFound, invalidField } from "./errors.ts";
-import { fitting, pageSizeOf } from "./page-size.ts";
 import { LOT_PLACE, SEQUENCE_PLACE } from "./page-places.ts";
+import { fitting, pageSizeOf } from "./page-size.ts";
 import { keyOnce, pageTokens } from "./page-token.ts";
 import { fromTimestamp } from "./timestamps.ts";
 

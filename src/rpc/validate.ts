@@ -1,8 +1,8 @@
 import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
 import { pathToString } from "@bufbuild/protobuf/reflect";
 import { createValidator } from "@bufbuild/protovalidate";
+import { invalidFields } from "../errors/api-error.ts";
 import { excessIn } from "./counts.ts";
-import { invalidFields } from "./errors.ts";
 
 // The contract's patterns mean the same to JavaScript; protovalidate's own RE2, in JavaScript too,
 // costs ten times as much.

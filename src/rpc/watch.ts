@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 import { Abandoned } from "../commit/batcher.ts";
+import { accountNotFound } from "../errors/api-error.ts";
 import type { Account } from "../ledger/account.ts";
 import type { Micros } from "../ledger/time.ts";
-import type { Orm } from "../store/orm.ts";
-import { readAccounts, type Reading, readSequences } from "../store/read.ts";
-import { accountNotFound } from "./errors.ts";
+import type { Orm } from "../store/driver/orm.ts";
+import { readAccounts, type Reading, readSequences } from "../store/reads/read.ts";
 
 const POLL_MS = 250;
 const READ_MAX_ACCOUNTS = 500;

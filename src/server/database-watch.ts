@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { sql } from "kysely";
 import type { Logger } from "pino";
-import type { Config } from "../config.ts";
-import { type DurabilityGap, durabilityGaps } from "../store/durability.ts";
-import type { Orm } from "../store/orm.ts";
+import type { Config } from "../config/environment.ts";
+import { type DurabilityGap, durabilityGaps } from "../store/driver/durability.ts";
+import type { Orm } from "../store/driver/orm.ts";
 
 const EVERY_MS = 1_000;
 const TIMEOUT_MS = 3_000;

@@ -2,9 +2,9 @@ import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { MAX_POINTS, MAX_TOTAL } from "../ledger/account.ts";
 import { MAX_OPEN_LOTS } from "../ledger/command.ts";
 import { BadLine, show } from "./bad-line.ts";
-import { passGone } from "./gone.ts";
 import { type Apply, digestOf, inParts, requireLimits } from "./operations.ts";
 import { rechargeLot } from "./recharge-lot.ts";
+import { passGone } from "./spent-points.ts";
 import { readTime } from "./time.ts";
 
 /** What an account's open lots can hold, each recharged by one operation. */

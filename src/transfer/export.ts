@@ -2,9 +2,9 @@ import { toJsonString } from "@bufbuild/protobuf";
 import { sql } from "kysely";
 import { EntrySchema } from "../../gen/points/v1/account_pb.ts";
 import { toEntryMessage } from "../rpc/answers.ts";
-import { type EntryRow, toEntry } from "../store/entries.ts";
-import type { Orm } from "../store/orm.ts";
-import { inSnapshot } from "../store/transaction.ts";
+import { type EntryRow, toEntry } from "../store/batch/entries.ts";
+import type { Orm } from "../store/driver/orm.ts";
+import { inSnapshot } from "../store/driver/transaction.ts";
 
 const PAGE_ENTRIES = 2_000;
 

@@ -2,10 +2,10 @@ import { MAX_POINTS } from "../ledger/account.ts";
 import { MAX_OPEN_LOTS } from "../ledger/command.ts";
 import { BadLine } from "./bad-line.ts";
 import type { Fold, FoldedHold } from "./fold.ts";
-import { consume, passGone } from "./gone.ts";
 import type { Making } from "./making.ts";
 import { type Apply, requireLimits } from "./operations.ts";
 import { isPast, rechargeLot } from "./recharge-lot.ts";
+import { consume, passGone } from "./spent-points.ts";
 
 const ROUNDS_MAX = 10_000;
 

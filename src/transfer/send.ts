@@ -12,7 +12,7 @@ import {
 import { refusalOf } from "../client/refusal.ts";
 import { isUnanswered } from "../client/unanswered.ts";
 import { createBatcher } from "../commit/batcher.ts";
-import { ownerNumber } from "../commit/owner.ts";
+import { laneNumber } from "../commit/lanes.ts";
 
 /** Sends one operation, and gives its result: an answer, or a refusal for good. */
 export type Send = (operation: Operation) => Promise<OperationResult>;
@@ -90,7 +90,7 @@ export function startSending(client: PointsClient, patienceMs = 120_000): Send {
 
   const batcher = createBatcher<Operation, OperationResult>({
     lanes: LANES,
-    ownerOf: ({ operation }) => ownerNumber(operation.value?.userId ?? ""),
+    ownerOf: ({ operation }) => laneNumber(operation.value?.userId ?? ""),
     run,
     batchMaxOps: BATCH_MAX_OPS,
     queueMaxOps: Number.MAX_SAFE_INTEGER,

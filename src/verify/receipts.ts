@@ -1,6 +1,6 @@
 import { hashReceipt, NO_RECEIPT } from "../ledger/receipt.ts";
 import type { Micros } from "../ledger/time.ts";
-import type { Run } from "../store/transaction.ts";
+import type { Run } from "../store/driver/transaction.ts";
 import { type ReadAccount, type ReadReceipt, readReceipts, type Span } from "./rows.ts";
 
 /**

@@ -1,11 +1,11 @@
 import { type RawBuilder, sql } from "kysely";
 import { type Account, GENESIS_HASH } from "../ledger/account.ts";
 import type { Receipt } from "../ledger/receipt.ts";
-import { type AccountRow, toAccount } from "../store/accounts.ts";
-import { type EntryRow, toEntry } from "../store/entries.ts";
-import { type HoldRow, toHold } from "../store/holds.ts";
-import { type LotRow, toLot } from "../store/lots.ts";
-import type { Run } from "../store/transaction.ts";
+import { type AccountRow, toAccount } from "../store/batch/accounts.ts";
+import { type EntryRow, toEntry } from "../store/batch/entries.ts";
+import { type HoldRow, toHold } from "../store/batch/holds.ts";
+import { type LotRow, toLot } from "../store/batch/lots.ts";
+import type { Run } from "../store/driver/transaction.ts";
 import type { Step } from "./replay.ts";
 
 /** Which users' rows are meant: of these, or of all whose ids come after one, up to another. */

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { sql } from "kysely";
-import { MIGRATIONS } from "../store/migrations/list.ts";
-import type { Run } from "../store/transaction.ts";
+import type { Run } from "../store/driver/transaction.ts";
+import { MIGRATIONS } from "../store/schema/migrations/list.ts";
 
 /**
  * Compares the tables with what the migrations make, which is in schema.txt: which there are, their

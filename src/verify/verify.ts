@@ -1,6 +1,7 @@
-import type { Orm } from "../store/orm.ts";
 import type { Micros } from "../ledger/time.ts";
-import { inSnapshot, type Run } from "../store/transaction.ts";
+import type { Orm } from "../store/driver/orm.ts";
+import { inSnapshot, type Run } from "../store/driver/transaction.ts";
+import { flawsOfReceipts } from "./receipts.ts";
 import {
   endReplay,
   type Flaw,
@@ -10,7 +11,6 @@ import {
   startReplay,
   type Step,
 } from "./replay.ts";
-import { flawsOfReceipts } from "./receipts.ts";
 import {
   type ReadAccount,
   readAccounts,

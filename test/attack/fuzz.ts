@@ -1,8 +1,8 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import * as http2 from "node:http2";
+import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
-import { startEmbedded } from "../../src/embedded.ts";
+import { startEmbedded } from "../../src/postgres/embedded/start.ts";
 import { auditDatabase } from "../support/audit.ts";
 import { type Random, randomOf } from "../support/random.ts";
 import { openRunFolder } from "../support/run-folder.ts";

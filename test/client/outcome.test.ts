@@ -14,7 +14,7 @@ import {
   refusalOf,
   requestIdsOf,
 } from "../../src/client/client.ts";
-import { openOrm } from "../../src/store/orm.ts";
+import { openOrm } from "../../src/store/driver/orm.ts";
 import { http2Line } from "../support/breaking-line.ts";
 import { writeCallers } from "../support/callers.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";

@@ -2,9 +2,9 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { commit } from "../../src/commit/commit.ts";
 import type { Answer } from "../../src/ledger/batch.ts";
 import type { Command } from "../../src/ledger/command.ts";
-import { databaseNow } from "../../src/store/clock.ts";
-import { openOrm, type Orm } from "../../src/store/orm.ts";
-import { inSnapshot } from "../../src/store/transaction.ts";
+import { databaseNow } from "../../src/store/driver/clock.ts";
+import { openOrm, type Orm } from "../../src/store/driver/orm.ts";
+import { inSnapshot } from "../../src/store/driver/transaction.ts";
 import { auditDatabase } from "../support/audit.ts";
 import {
   consume as consumeOfAda,
@@ -15,8 +15,8 @@ import {
 } from "../support/commands.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { stoppedClock } from "../support/stopped-clock.ts";
-import type { Cut } from "../torture/link.ts";
-import { type Proxy, startProxy } from "../torture/proxy.ts";
+import type { Cut } from "../torture/deployment/link.ts";
+import { type Proxy, startProxy } from "../torture/deployment/proxy.ts";
 
 // The connection is cut at COMMIT: the batch finds out by itself whether it was committed.
 

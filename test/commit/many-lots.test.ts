@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { UNOBSERVED } from "../../src/commit/observer.ts";
+import type { Fault } from "../../src/errors/database-fault.ts";
 import type { Command } from "../../src/ledger/command.ts";
-import { databaseNow } from "../../src/store/clock.ts";
-import type { Fault } from "../../src/store/faults.ts";
+import { databaseNow } from "../../src/store/driver/clock.ts";
 import { auditDatabase } from "../support/audit.ts";
-import { commitAll } from "../support/commit-all.ts";
 import { consume, expireLot, freeze, recharge, refund, release } from "../support/commands.ts";
+import { commitAll } from "../support/commit-all.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { entryLine } from "../support/statement.ts";
 

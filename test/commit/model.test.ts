@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { UNOBSERVED } from "../../src/commit/observer.ts";
+import type { Fault } from "../../src/errors/database-fault.ts";
 import type { Command } from "../../src/ledger/command.ts";
-import type { Fault } from "../../src/store/faults.ts";
 import { auditDatabase } from "../support/audit.ts";
 import { commitAll } from "../support/commit-all.ts";
 import { expectSame } from "../support/compare.ts";

@@ -1,7 +1,7 @@
 import pg from "pg";
 import { expect, onTestFinished, test } from "vitest";
 import { commit } from "../../src/commit/commit.ts";
-import { toTimestamptz } from "../../src/store/instant.ts";
+import { toTimestamptz } from "../../src/store/driver/instant.ts";
 import { auditDatabase } from "../support/audit.ts";
 import { recharge } from "../support/commands.ts";
 import { testDatabase } from "../support/database.ts";

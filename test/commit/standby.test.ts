@@ -3,17 +3,17 @@ import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test 
 import type { Result } from "../../src/commit/commit.ts";
 import { UNOBSERVED } from "../../src/commit/observer.ts";
 import type { Command } from "../../src/ledger/command.ts";
-import { databaseNow } from "../../src/store/clock.ts";
-import { durabilityGaps } from "../../src/store/durability.ts";
-import { migrate } from "../../src/store/migrate.ts";
-import { openOrm, type Orm } from "../../src/store/orm.ts";
+import { databaseNow } from "../../src/store/driver/clock.ts";
+import { durabilityGaps } from "../../src/store/driver/durability.ts";
+import { openOrm, type Orm } from "../../src/store/driver/orm.ts";
+import { migrate } from "../../src/store/schema/migrate.ts";
 import { auditDatabase } from "../support/audit.ts";
-import { commitAll } from "../support/commit-all.ts";
 import { consume, DUE, expire, named, open, recharge } from "../support/commands.ts";
+import { commitAll } from "../support/commit-all.ts";
 import { until } from "../support/processes.ts";
 import { makeFolder } from "../support/run-folder.ts";
 import { type Replicated, startReplicated } from "../support/standby.ts";
-import { type Proxy, startProxy } from "../torture/proxy.ts";
+import { type Proxy, startProxy } from "../torture/deployment/proxy.ts";
 
 // A primary has a synchronous standby, which is cut off, so that COMMITs wait for it. Something
 // ends their wait: they are committed on the primary alone, which shows them. Nothing is answered

@@ -9,8 +9,8 @@ import {
   HealthCheckResponse_ServingStatus as Status,
 } from "../../gen/grpc/health/v1/health_pb.ts";
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
-import { closePool } from "../../src/database.ts";
-import { openOrm } from "../../src/store/orm.ts";
+import { closePool } from "../../src/postgres/database.ts";
+import { openOrm } from "../../src/store/driver/orm.ts";
 import { auditDatabase } from "../support/audit.ts";
 import { testDatabase } from "../support/database.ts";
 import { clientsOf, compareWithDatabase, countsOf, startLoad } from "../support/load.ts";

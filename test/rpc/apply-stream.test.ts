@@ -11,7 +11,7 @@ import {
   type ApplyResponse,
   PointsService,
 } from "../../gen/points/v1/points_pb.ts";
-import { ownerNumber } from "../../src/commit/owner.ts";
+import { laneNumber } from "../../src/commit/lanes.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { expectEquations } from "../support/equations.ts";
 import { readRefusal, refusalOf } from "../support/error-info.ts";
@@ -420,7 +420,7 @@ async function standstill(counter: () => number): Promise<number> {
 /** Two users whose operations go to different lanes of two. */
 function twoLanes(name: string): [string, string] {
   const users = Array.from({ length: 20 }, (_, n) => `${name}-${n}`);
-  const inLane = (lane: number) => users.find((userId) => ownerNumber(userId) % 2 === lane)!;
+  const inLane = (lane: number) => users.find((userId) => laneNumber(userId) % 2 === lane)!;
   return [inLane(0), inLane(1)];
 }
 

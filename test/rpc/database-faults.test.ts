@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { openOrm } from "../../src/store/orm.ts";
+import { openOrm } from "../../src/store/driver/orm.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { refusalOf } from "../support/error-info.ts";
 import { testServer, type TestServer } from "../support/server.ts";

@@ -1,6 +1,5 @@
 import { getEventListeners } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
-
 import { Code, createClient, createConnectRouter } from "@connectrpc/connect";
 import {
   connectNodeAdapter,
@@ -8,13 +7,12 @@ import {
   createGrpcWebTransport,
 } from "@connectrpc/connect-node";
 import { afterEach, expect, onTestFinished, test, vi } from "vitest";
-
 import {
   Health,
   HealthCheckResponse_ServingStatus as Status,
 } from "../../gen/grpc/health/v1/health_pb.ts";
 import { createHealth } from "../../src/server/health.ts";
-import { listen, type Handler, type Listener } from "../../src/server/listen.ts";
+import { listen, type Handler, type Listener } from "../../src/transport/listen.ts";
 import { refusalOf } from "../support/error-info.ts";
 import { testServer } from "../support/server.ts";
 

@@ -1,7 +1,6 @@
 import { execFile } from "node:child_process";
 import { readdir } from "node:fs/promises";
 import { promisify } from "node:util";
-
 import {
   create,
   createFileRegistry,
@@ -18,13 +17,12 @@ import {
 import { Code, createClient } from "@connectrpc/connect";
 import { connectNodeAdapter, createGrpcTransport } from "@connectrpc/connect-node";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
-
 import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
 import * as v1 from "../../gen/grpc/reflection/v1/reflection_pb.ts";
 import * as v1alpha from "../../gen/grpc/reflection/v1alpha/reflection_pb.ts";
 import { createHealth } from "../../src/server/health.ts";
-import { listen, type Listener } from "../../src/server/listen.ts";
 import { reflectionRoutes } from "../../src/server/reflection.ts";
+import { listen, type Listener } from "../../src/transport/listen.ts";
 import { testServer } from "../support/server.ts";
 
 /** A file with all kinds of declarations, which imports another that imports a third. */

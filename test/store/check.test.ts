@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { type Facts, problemOf } from "../../src/store/check.ts";
+import { type Facts, problemOf } from "../../src/store/schema/check.ts";
 
 const USABLE: Facts = {
   version: 150_000,

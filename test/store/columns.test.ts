@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { bigints, bytes, namesOf, smallints, texts, times } from "../../src/store/columns.ts";
-import { inTransaction } from "../../src/store/transaction.ts";
+import { bigints, bytes, namesOf, smallints, texts, times } from "../../src/store/driver/columns.ts";
+import { inTransaction } from "../../src/store/driver/transaction.ts";
 import { type TestDatabase, testDatabase } from "../support/database.ts";
 
 let database: TestDatabase;

@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test } from "vitest";
-import { durabilityGaps } from "../../src/store/durability.ts";
+import { durabilityGaps } from "../../src/store/driver/durability.ts";
+import { openOrm } from "../../src/store/driver/orm.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
-import { openOrm } from "../../src/store/orm.ts";
 
 const OFF = { what: "synchronous_commit = off", mend: "set synchronous_commit to on" };
 

@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import { migrate } from "../../src/store/migrate.ts";
-import { openOrm } from "../../src/store/orm.ts";
-import { sweep } from "../../src/sweep.ts";
+import { sweep } from "../../src/commit/sweep.ts";
+import { openOrm } from "../../src/store/driver/orm.ts";
+import { migrate } from "../../src/store/schema/migrate.ts";
 import { verify } from "../../src/verify/verify.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { runPoints } from "../support/processes.ts";

@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { sql } from "kysely";
 import { expect, onTestFinished, test } from "vitest";
-import { migrate } from "../../src/store/migrate.ts";
-import { openOrm } from "../../src/store/orm.ts";
+import { openOrm } from "../../src/store/driver/orm.ts";
+import { migrate } from "../../src/store/schema/migrate.ts";
 import { type Cluster, copyAsStandby, startCluster } from "../support/cluster.ts";
 import { expectRefused, openAt, serverOn } from "../support/opened.ts";
 import { withDatabase } from "../support/postgres.ts";

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import { migrate, pendingMigrations } from "../../src/store/migrate.ts";
-import { MIGRATIONS } from "../../src/store/migrations/list.ts";
-import { openOrm } from "../../src/store/orm.ts";
+import { openOrm } from "../../src/store/driver/orm.ts";
+import { migrate, pendingMigrations } from "../../src/store/schema/migrate.ts";
+import { MIGRATIONS } from "../../src/store/schema/migrations/list.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 
 const NAMES = MIGRATIONS.map(({ name }) => name);

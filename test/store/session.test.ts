@@ -1,8 +1,8 @@
 import { rm } from "node:fs/promises";
 import { sql } from "kysely";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import { migrate } from "../../src/store/migrate.ts";
-import { openOrm } from "../../src/store/orm.ts";
+import { openOrm } from "../../src/store/driver/orm.ts";
+import { migrate } from "../../src/store/schema/migrate.ts";
 import { type Cluster, hasDebians, startCluster, startDebians } from "../support/cluster.ts";
 import { expectWorking, openAt } from "../support/opened.ts";
 import { makeFolder } from "../support/run-folder.ts";

@@ -1,4 +1,4 @@
-import { openOrm } from "../../src/store/orm.ts";
+import { openOrm } from "../../src/store/driver/orm.ts";
 import { verify } from "../../src/verify/verify.ts";
 
 /**

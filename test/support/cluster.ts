@@ -4,7 +4,7 @@ import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import pg from "pg";
-import { startEmbedded } from "../../src/embedded.ts";
+import { startEmbedded } from "../../src/postgres/embedded/start.ts";
 import { withDatabase } from "./postgres.ts";
 import { until } from "./processes.ts";
 import { makeFolder } from "./run-folder.ts";

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import pg from "pg";
 import { inject } from "vitest";
-import { openOrm, type Orm } from "../../src/store/orm.ts";
+import { openOrm, type Orm } from "../../src/store/driver/orm.ts";
 import { withDatabase } from "./postgres.ts";
 
 /** A database of a test's own, with the schema and nothing in it. */

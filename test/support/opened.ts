@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { expect } from "vitest";
-import { readConfig } from "../../src/config.ts";
-import { type Database, openDatabase } from "../../src/database.ts";
-import type { Orm } from "../../src/store/orm.ts";
-import { UsageError } from "../../src/usage.ts";
+import { readConfig } from "../../src/config/environment.ts";
+import { UserError } from "../../src/errors/user-error.ts";
+import { type Database, openDatabase } from "../../src/postgres/database.ts";
+import type { Orm } from "../../src/store/driver/orm.ts";
 import { points, ttl } from "./requests.ts";
 import { testServer, type TestServer } from "./server.ts";
 
@@ -15,8 +15,8 @@ export function openAt(DATABASE_URL: string): Promise<Database> {
 /** Expects that a server does not start on it, and says why in one sentence. */
 export async function expectRefused(url: string, sentence: string | RegExp): Promise<void> {
   const opened = await openAt(url).catch((error: unknown) => error);
-  expect(opened).toBeInstanceOf(UsageError);
-  const { message } = opened as UsageError;
+  expect(opened).toBeInstanceOf(UserError);
+  const { message } = opened as UserError;
   const isSame = typeof sentence === "string";
   expect(message).toEqual(isSame ? sentence : expect.stringMatching(sentence));
   expect(message).not.toContain("\n");

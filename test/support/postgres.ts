@@ -1,8 +1,8 @@
 import pg from "pg";
 import type { TestProject } from "vitest/node";
-import { startEmbedded } from "../../src/embedded.ts";
-import { migrate } from "../../src/store/migrate.ts";
-import { openOrm } from "../../src/store/orm.ts";
+import { startEmbedded } from "../../src/postgres/embedded/start.ts";
+import { openOrm } from "../../src/store/driver/orm.ts";
+import { migrate } from "../../src/store/schema/migrate.ts";
 import { openRunFolder } from "./run-folder.ts";
 
 declare module "vitest" {

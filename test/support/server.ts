@@ -3,9 +3,9 @@ import { createClient, type Client, type Transport } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { pino } from "pino";
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
-import { readConfig } from "../../src/config.ts";
-import { readPrices, SHIPPED_PRICES } from "../../src/prices.ts";
-import { startServer } from "../../src/server/server.ts";
+import { readConfig } from "../../src/config/environment.ts";
+import { readPrices, SHIPPED_PRICES } from "../../src/config/price-file.ts";
+import { startServer } from "../../src/server/start.ts";
 import { testDatabase, type TestDatabase } from "./database.ts";
 
 /** A server in this process, on a free port and a database of its own, and a client of it. */

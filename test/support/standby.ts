@@ -3,8 +3,8 @@ import { chown, mkdir, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import pg from "pg";
-import { type Postgres, startPostgres } from "../torture/postgres.ts";
-import { startProxy } from "../torture/proxy.ts";
+import { type Postgres, startPostgres } from "../torture/deployment/postgres.ts";
+import { startProxy } from "../torture/deployment/proxy.ts";
 import { until } from "./processes.ts";
 
 /** A primary, and what can be done to its synchronous standby. */

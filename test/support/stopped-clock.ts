@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import type { Clock } from "../../src/commit/commit.ts";
-import { databaseNow } from "../../src/store/clock.ts";
-import { toTimestamptz } from "../../src/store/instant.ts";
+import { databaseNow } from "../../src/store/driver/clock.ts";
+import { toTimestamptz } from "../../src/store/driver/instant.ts";
 
 /** A database's clock that stands still, at so many microseconds since 1970. */
 export function stoppedClock(micros: bigint): Clock {

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { auditDatabase } from "../support/audit.ts";
 import { openRunFolder } from "../support/run-folder.ts";
-import { ALL_FAULTS } from "./faults.ts";
+import { ALL_FAULTS } from "./faults/faults.ts";
 import { printReport } from "./report.ts";
 import { run } from "./run.ts";
 import { LONG, SLICE } from "./settings.ts";

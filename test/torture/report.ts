@@ -1,4 +1,4 @@
-import type { FallenDue, Longest } from "./fall-due.ts";
+import type { FallenDue, Longest } from "./faults/fall-due.ts";
 import type { Report } from "./run.ts";
 
 /** Tells people how a run went. */

@@ -1,15 +1,15 @@
-import { answerWaiters } from "./answer-waiters.ts";
-import { expectNoBugs } from "./bugs.ts";
-import type { Checked } from "./checker.ts";
-import { clockOf } from "./clock.ts";
-import { expectNoDeadlocks } from "./deadlocks.ts";
-import { noDoubts } from "./doubts.ts";
-import { startDeployment, type Storage } from "./deployment.ts";
-import type { FallenDue } from "./fall-due.ts";
-import { type Recoveries, startFaults, type Weights } from "./faults.ts";
-import type { Callers } from "./load.ts";
 import { randomOf } from "../support/random.ts";
-import { targetAt } from "./targets.ts";
+import { answerWaiters } from "./check/answer-waiters.ts";
+import { expectNoBugs } from "./check/bugs.ts";
+import type { Checked } from "./check/checker.ts";
+import { expectNoDeadlocks } from "./check/deadlocks.ts";
+import { clockOf } from "./deployment/clock.ts";
+import { startDeployment, type Storage } from "./deployment/deployment.ts";
+import { targetAt } from "./deployment/targets.ts";
+import type { FallenDue } from "./faults/fall-due.ts";
+import { type Recoveries, startFaults, type Weights } from "./faults/faults.ts";
+import { noDoubts } from "./load/doubts.ts";
+import type { Callers } from "./load/load.ts";
 import { underLoad } from "./under-load.ts";
 
 export type RunOptions = Callers & {

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { auditDatabase } from "../support/audit.ts";
-import { ALL_FAULTS } from "./faults.ts";
+import { ALL_FAULTS } from "./faults/faults.ts";
 import { printReport } from "./report.ts";
 import { run } from "./run.ts";
 import { SLICE } from "./settings.ts";

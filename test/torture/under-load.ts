@@ -1,18 +1,18 @@
 import { performance } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { AnswerWaiters } from "./answer-waiters.ts";
-import { type Checked, type Checker, startChecker } from "./checker.ts";
-import type { Clock } from "./clock.ts";
-import type { Doubts } from "./doubts.ts";
-import type { Breakables, Faults } from "./faults.ts";
-import type { Guest } from "./guest.ts";
-import { type Load, startLoad } from "./load.ts";
-import { pricesOf } from "./pricing.ts";
 import type { Random } from "../support/random.ts";
-import { startRounds } from "./rounds.ts";
+import type { AnswerWaiters } from "./check/answer-waiters.ts";
+import { type Checked, type Checker, startChecker } from "./check/checker.ts";
+import type { Clock } from "./deployment/clock.ts";
+import type { Guest } from "./deployment/guest.ts";
+import type { Target } from "./deployment/targets.ts";
+import type { Breakables, Faults } from "./faults/faults.ts";
+import type { Doubts } from "./load/doubts.ts";
+import { type Load, startLoad } from "./load/load.ts";
+import { startRounds } from "./load/rounds.ts";
+import { waitsOfCalls } from "./load/waits.ts";
+import { pricesOf } from "./oracle/pricing.ts";
 import type { Report, RunOptions } from "./run.ts";
-import type { Target } from "./targets.ts";
-import { waitsOfCalls } from "./waits.ts";
 
 /** What is put under load, and how. */
 type World = {

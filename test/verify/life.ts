@@ -4,13 +4,13 @@ import type { Command } from "../../src/ledger/command.ts";
 import { type Entry, hashEntry } from "../../src/ledger/entry.ts";
 import { hashReceipt, NO_RECEIPT } from "../../src/ledger/receipt.ts";
 import { isRejection } from "../../src/ledger/rejection.ts";
-import { type EntryRow, toEntry } from "../../src/store/entries.ts";
-import { inSnapshot } from "../../src/store/transaction.ts";
+import { type EntryRow, toEntry } from "../../src/store/batch/entries.ts";
+import { inSnapshot } from "../../src/store/driver/transaction.ts";
 import { readAccounts, type ReadReceipt, readReceipts } from "../../src/verify/rows.ts";
+import { commitAll } from "../support/commit-all.ts";
 import type { TestDatabase } from "../support/database.ts";
 import { NOW } from "../support/statement.ts";
 import { stoppedClock } from "../support/stopped-clock.ts";
-import { commitAll } from "../support/commit-all.ts";
 
 /** Ada's journal, an entry of each kind and more, as `live` makes it. */
 export const JOURNAL = [

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
-import { inSnapshot, type Run } from "../../src/store/transaction.ts";
+import { inSnapshot, type Run } from "../../src/store/driver/transaction.ts";
 import { flawsOfSchema, readSchema } from "../../src/verify/schema.ts";
 import { verify } from "../../src/verify/verify.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";

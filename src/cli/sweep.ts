@@ -1,0 +1,16 @@
+import { commit } from "../commit/commit.ts";
+import { createGroupCommit } from "../commit/group-commit.ts";
+import { sweep } from "../commit/sweep.ts";
+import { readArguments } from "./arguments.ts";
+import { withDatabase } from "./database.ts";
+
+/** `points sweep`: books what has expired, once, beside servers that may be running. */
+export async function runSweep(args: readonly string[]): Promise<void> {
+  readArguments(args, {}, []);
+  const accounts = await withDatabase("writes", (orm, config) => {
+    const { submit } = createGroupCommit({ ...config, run: (commands) => commit(orm, commands) });
+    return sweep(orm, submit);
+  });
+  const noun = accounts === 1 ? "account" : "accounts";
+  console.log(accounts === 0 ? "nothing was due" : `booked what was due on ${accounts} ${noun}`);
+}

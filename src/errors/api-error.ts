@@ -1,0 +1,141 @@
+import { durationFromMs } from "@bufbuild/protobuf/wkt";
+import { Code, ConnectError } from "@connectrpc/connect";
+import {
+  BadRequestSchema,
+  ErrorInfoSchema,
+  RetryInfoSchema,
+} from "../../gen/google/rpc/error_details_pb.ts";
+import { ErrorReason } from "../../gen/points/v1/error_reason_pb.ts";
+
+type Reason = keyof typeof ErrorReason;
+type Outcome = "NOT_APPLIED" | "UNKNOWN";
+export type Violation = { field: string; description: string };
+
+/** What there is to say of a refusal or a failure. */
+export type ErrorContent = {
+  readonly code: Code;
+  readonly reason: Reason;
+  readonly message: string;
+  /** NOT_APPLIED if left out. */
+  readonly outcome?: Outcome;
+  readonly metadata?: Record<string, string>;
+  readonly violations?: readonly Violation[];
+  readonly retryMs?: number;
+};
+
+const DOMAIN = "points.v1";
+
+// gRPC sends an error as headers, of which clients take 8 KB by default: the message in
+// percent-encoding and once more, with the details, in base64. What a caller sent may be in it.
+const VIOLATIONS_MAX = 10;
+const FIELD_MAX_CHARS = 100;
+const MESSAGE_MAX_CHARS = 500;
+
+/** The one way to make an error of this API: with ErrorInfo, and always with an outcome. */
+export function apiError(content: ErrorContent, cause?: unknown): ConnectError {
+  const message = cut(content.message, MESSAGE_MAX_CHARS);
+  const error = new ConnectError(message, content.code, undefined, undefined, cause);
+  addDetails(error, content);
+  return error;
+}
+
+/** Makes an error that Connect raised one of this API. */
+export function completeError(error: ConnectError, content: ErrorContent): void {
+  const { code, message } = content;
+  Object.assign(error, { code, rawMessage: cut(message, MESSAGE_MAX_CHARS) });
+  addDetails(error, content);
+}
+
+function addDetails(error: ConnectError, content: ErrorContent): void {
+  error.details = detailsOf(content);
+  // Clients of gRPC retry RESOURCE_EXHAUSTED, and this would be too large again.
+  if (content.reason === "MESSAGE_TOO_LARGE") error.metadata.set("grpc-retry-pushback-ms", "-1");
+}
+
+function detailsOf(content: ErrorContent): ConnectError["details"] {
+  const { reason, outcome = "NOT_APPLIED", metadata = {}, violations = [], retryMs } = content;
+  const info = { domain: DOMAIN, reason, metadata: { ...metadata, outcome } };
+  const retryDelay = durationFromMs(retryMs ?? 0);
+  return [
+    { desc: ErrorInfoSchema, value: info },
+    ...(violations.length === 0
+      ? []
+      : [{ desc: BadRequestSchema, value: { fieldViolations: violations.map(cutViolation) } }]),
+    ...(retryMs === undefined ? [] : [{ desc: RetryInfoSchema, value: { retryDelay } }]),
+  ];
+}
+
+/** A request with fields that break their limits. */
+export function invalidFields(all: readonly Violation[]): ConnectError {
+  const violations = all.slice(0, VIOLATIONS_MAX).map(cutViolation);
+  const message = violations.map(({ field, description }) => `${field} ${description}`).join("; ");
+  return apiError({ code: Code.InvalidArgument, reason: "FIELD_INVALID", message, violations });
+}
+
+/** A request with one field that breaks its limits. */
+export function invalidField(field: string, description: string): ConnectError {
+  return invalidFields([{ field, description }]);
+}
+
+/** The user has no account. */
+export function accountNotFound(userId: string): ConnectError {
+  return apiError({
+    code: Code.NotFound,
+    reason: "ACCOUNT_NOT_FOUND",
+    message: `user ${userId} has no account`,
+    metadata: { user_id: userId },
+  });
+}
+
+/** The account has no entry of that number. */
+export function entryNotFound(sequence: bigint): ConnectError {
+  return apiError({
+    code: Code.NotFound,
+    reason: "ENTRY_NOT_FOUND",
+    message: `the account has no entry ${sequence}`,
+    metadata: { sequence: String(sequence) },
+  });
+}
+
+/** A page token that is not one of this request's. */
+export function pageTokenInvalid(): ConnectError {
+  const message = "page_token is not one of this request's: ask from the start";
+  const violations = [{ field: "page_token", description: "is not one of this request's" }];
+  const code = Code.InvalidArgument;
+  return apiError({ code, reason: "PAGE_TOKEN_INVALID", message, violations });
+}
+
+/** Whether it is an error of this API; one of the transport has yet to become one. */
+export function isComplete(error: ConnectError): boolean {
+  return error.details.length > 0;
+}
+
+/** The reason of an error of this API. */
+export function reasonOf(error: ConnectError): string {
+  return outgoingInfo(error)?.reason ?? "UNKNOWN";
+}
+
+/** The ErrorInfo that an error of this API is sent with; undefined if it has none. */
+export function outgoingInfo(error: ConnectError): OutgoingInfo | undefined {
+  for (const detail of error.details) {
+    if ("desc" in detail && detail.desc.typeName === ErrorInfoSchema.typeName) {
+      return detail.value as OutgoingInfo;
+    }
+  }
+  return undefined;
+}
+
+type OutgoingInfo = { readonly reason: Reason; readonly metadata: Record<string, string> };
+
+function cutViolation({ field, description }: Violation): Violation {
+  return {
+    field: cut(field, FIELD_MAX_CHARS),
+    description: cut(description, MESSAGE_MAX_CHARS),
+  };
+}
+
+function cut(text: string, maxChars: number): string {
+  const short = text.length <= maxChars ? text : `${text.slice(0, maxChars - 1)}…`;
+  // Half a surrogate pair, the caller's or the cut's, has no percent-encoding: nobody would answer.
+  return short.toWellFormed();
+}

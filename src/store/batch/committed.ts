@@ -1,0 +1,42 @@
+import { sql } from "kysely";
+import type { Changes } from "../../ledger/batch.ts";
+import { bigints, bytes, rowsOf, texts, times } from "../driver/columns.ts";
+import type { Run } from "../driver/transaction.ts";
+
+/**
+ * Whether a transaction whose COMMIT was not answered has saved its changes, told by the tables
+ * themselves: the hash of an entry or a receipt covers all that it says and all of them before it.
+ * To be asked with the accounts locked, for then that transaction has ended. (PostgreSQL's own
+ * answer, pg_xact_status, goes by a number that a standby, once promoted, may give to another
+ * transaction.)
+ *
+ * All of it must be there. Another server may have made the very same entry at the same instant, of
+ * a request that was sent to both or of what was due, and none of the rest.
+ */
+export async function isCommitted(
+  run: Run,
+  { entries, newAccounts, receipts }: Changes,
+): Promise<boolean> {
+  const { rows } = await run(sql<{ entries: string; accounts: string; receipts: string }>`
+    select
+      (select count(*) from points.entry join ${rowsOf({
+        user_id: texts(entries, ({ userId }) => userId),
+        sequence: bigints(entries, ({ sequence }) => sequence),
+        hash: bytes(entries, ({ hash }) => hash),
+      })} as made using (user_id, sequence, hash)) as entries,
+      (select count(*) from points.account join ${rowsOf({
+        user_id: texts(newAccounts, ({ userId }) => userId),
+        create_time: times(newAccounts, ({ createTime }) => createTime),
+      })} as made using (user_id, create_time)) as accounts,
+      (select count(*) from points.receipt join ${rowsOf({
+        user_id: texts(receipts, ({ userId }) => userId),
+        number: bigints(receipts, ({ number }) => number),
+        hash: bytes(receipts, ({ hash }) => hash),
+      })} as made using (user_id, number, hash)) as receipts`);
+  const found = rows[0]!;
+  return (
+    Number(found.entries) === entries.length &&
+    Number(found.accounts) === newAccounts.length &&
+    Number(found.receipts) === receipts.length
+  );
+}

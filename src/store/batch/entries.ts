@@ -1,0 +1,84 @@
+import { sql } from "kysely";
+import type { Entry, EntryKind } from "../../ledger/entry.ts";
+import type { Allocation } from "../../ledger/lot.ts";
+import { type Name, namesOf } from "../driver/columns.ts";
+import { fromTimestamptz } from "../driver/instant.ts";
+import type { Run } from "../driver/transaction.ts";
+import { type FigureRow, toFigures } from "./figures.ts";
+
+/** The entries of these names that there are, each once. */
+export async function loadEntries(run: Run, named: readonly Name[]): Promise<readonly Entry[]> {
+  const { rows } = await run(sql<EntryRow>`
+    select entry.* from ${namesOf(named, "sequence")} as named
+    join points.entry using (user_id, sequence)`);
+  return rows.map(toEntry);
+}
+
+/** A row of the table `entry`, as a query that the ORM does not map gives it. */
+export type EntryRow = FigureRow & {
+  user_id: string;
+  sequence: string;
+  kind: EntryKind;
+  points: string;
+  lots: readonly string[];
+  lot_points: readonly string[];
+  returned: string;
+  refers_to: string | null;
+  create_time: string;
+  expire_time: string | null;
+  priority: number;
+  service: string | null;
+  quantity: string | null;
+  duration_nanos: string | null;
+  price_version: string | null;
+  request_id: string | null;
+  fingerprint: Uint8Array | null;
+  metadata: Record<string, string> | null;
+  hash: Uint8Array;
+  caller: string | null;
+};
+
+/** The entry that a row holds. */
+export function toEntry(row: EntryRow): Entry {
+  const { request_id: id, fingerprint } = row;
+  return {
+    userId: row.user_id,
+    sequence: BigInt(row.sequence),
+    kind: row.kind,
+    points: BigInt(row.points),
+    allocations: toAllocations(row),
+    returned: BigInt(row.returned),
+    refersTo: toBigintOrNull(row.refers_to),
+    time: fromTimestamptz(row.create_time),
+    expireTime: row.expire_time === null ? null : fromTimestamptz(row.expire_time),
+    priority: row.priority,
+    usage: toUsage(row),
+    request: id === null || fingerprint === null ? undefined : { id, fingerprint },
+    metadata: new Map(Object.entries(row.metadata ?? {})),
+    after: toFigures(row),
+    hash: row.hash,
+    caller: row.caller ?? "",
+  };
+}
+
+/** The allocations that a row of entries or of holds has as two arrays. */
+export function toAllocations(row: Pick<EntryRow, "lots" | "lot_points">): readonly Allocation[] {
+  return row.lots.map((lot, index) => ({
+    lot: BigInt(lot),
+    points: BigInt(row.lot_points[index]!),
+  }));
+}
+
+function toUsage({ service, quantity, duration_nanos, price_version }: EntryRow) {
+  if (service === null || price_version === null) return null;
+  return {
+    service,
+    quantity: toBigintOrNull(quantity),
+    durationNanos: toBigintOrNull(duration_nanos),
+    priceVersion: price_version,
+  };
+}
+
+function toBigintOrNull(text: string | null): bigint | null {
+  return text === null ? null : BigInt(text);
+}

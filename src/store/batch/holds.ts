@@ -1,0 +1,104 @@
+import { sql } from "kysely";
+import type { Hold, HoldStatus } from "../../ledger/hold.ts";
+import { NOW } from "../driver/clock.ts";
+import { type Name, namesOf, rowsOf, textArray, texts } from "../driver/columns.ts";
+import { fromTimestamptz } from "../driver/instant.ts";
+import type { Run } from "../driver/transaction.ts";
+import { toAllocations } from "./entries.ts";
+
+/**
+ * The open holds of these users that are due, of each so many of the earliest; and the named ones,
+ * open or closed.
+ *
+ * @returns holds by user id; a user without any is missing
+ */
+export async function loadHolds(
+  run: Run,
+  userIds: readonly string[],
+  named: readonly Name[],
+  dueMax: number,
+): Promise<Map<string, readonly Hold[]>> {
+  const { rows } = await run(sql<HoldRow>`
+    select hold.* from ${rowsOf({ user_id: texts(userIds, (userId) => userId) })} as asked
+    cross join lateral (
+      select * from points.hold
+      where hold.user_id = asked.user_id and status = 'open' and expire_time <= ${NOW}
+      order by expire_time, number limit ${sql.lit(dueMax)}
+    ) as hold
+    union
+    select hold.* from points.hold
+    join ${namesOf(named, "number")} as named using (user_id, number)`);
+  const byUser = Map.groupBy(rows, (row) => row.user_id);
+  return new Map([...byUser].map(([userId, ofUser]) => [userId, ofUser.map(toHold)]));
+}
+
+/**
+ * For each of these users a hold that stands for all that are due: their points together, by lot.
+ * What an account is once they are booked is the same, and a read need not look at thousands.
+ *
+ * @returns holds by user id; a user without any is missing
+ */
+export async function sumDueHolds(
+  run: Run,
+  userIds: readonly string[],
+): Promise<Map<string, readonly Hold[]>> {
+  const { rows } = await run(sql<HoldRow>`
+    select user_id, max(number) as number, sum(points)::bigint as points, 0::bigint as settled,
+      'open' as status, max(expire_time) as expire_time,
+      array_agg(lot) as lots, array_agg(points) as lot_points
+    from (
+      select user_id, max(number) as number, max(expire_time) as expire_time,
+        lot, sum(taken)::bigint as points
+      from points.hold, unnest(lots, lot_points) as part (lot, taken)
+      where user_id = any(${textArray(userIds)}) and status = 'open' and expire_time <= ${NOW}
+      group by user_id, lot
+    ) as part
+    group by user_id`);
+  return new Map(rows.map((row) => [row.user_id, [toHold(row)]]));
+}
+
+/**
+ * How many open holds these users have; more than `max` are not counted.
+ *
+ * @returns by user id
+ */
+export async function countOpenHolds(
+  run: Run,
+  userIds: readonly string[],
+  max: number,
+): Promise<Map<string, number>> {
+  if (userIds.length === 0) return new Map();
+  const { rows } = await run(sql<{ user_id: string; open: string }>`
+    select asked.user_id, (
+      select count(*) from (
+        select from points.hold where hold.user_id = asked.user_id and status = 'open'
+        limit ${sql.lit(max)}
+      ) as open
+    ) as open
+    from ${rowsOf({ user_id: texts(userIds, (userId) => userId) })} as asked`);
+  return new Map(rows.map(({ user_id, open }) => [user_id, Number(open)]));
+}
+
+/** A row of the table `hold`, as a query that the ORM does not map gives it. */
+export type HoldRow = {
+  user_id: string;
+  number: string;
+  points: string;
+  settled: string;
+  status: HoldStatus;
+  expire_time: string;
+  lots: readonly string[];
+  lot_points: readonly string[];
+};
+
+/** The hold that a row holds. */
+export function toHold(row: HoldRow): Hold {
+  return {
+    number: BigInt(row.number),
+    points: BigInt(row.points),
+    settled: BigInt(row.settled),
+    status: row.status,
+    expireTime: fromTimestamptz(row.expire_time),
+    allocations: toAllocations(row),
+  };
+}

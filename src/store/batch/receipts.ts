@@ -1,0 +1,38 @@
+import { sql } from "kysely";
+import type { ReceiptLink } from "../../ledger/receipt.ts";
+import { rowsOf, texts } from "../driver/columns.ts";
+import type { Run } from "../driver/transaction.ts";
+
+/**
+ * The last receipts of these users. To be sent behind what locks their accounts.
+ *
+ * @returns by user id; a user without any is missing
+ * @throws if an account's last receipt is gone: the next would take its place, and hide that
+ */
+export async function loadLastReceipts(
+  run: Run,
+  userIds: readonly string[],
+): Promise<Map<string, ReceiptLink>> {
+  if (userIds.length === 0) return new Map();
+  const { rows } = await run(sql<LastRow>`
+    select account.user_id, account.receipts, last.number, last.hash
+    from ${rowsOf({ user_id: texts(userIds, (userId) => userId) })} as asked
+    join points.account using (user_id)
+    left join lateral (
+      select number, hash from points.receipt where receipt.user_id = asked.user_id
+      order by number desc limit 1
+    ) as last on true`);
+  const last = new Map<string, ReceiptLink>();
+  for (const { user_id: userId, receipts, number, hash } of rows) {
+    if (String(receipts) !== (number ?? "0")) throw new Error("an account's last receipt is gone");
+    if (number !== null && hash !== null) last.set(userId, { number: BigInt(number), hash });
+  }
+  return last;
+}
+
+type LastRow = {
+  user_id: string;
+  receipts: number;
+  number: string | null;
+  hash: Uint8Array | null;
+};

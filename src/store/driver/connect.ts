@@ -1,0 +1,218 @@
+import { readFile } from "node:fs/promises";
+import { userInfo } from "node:os";
+import { createSecureContext, getCACertificates, type SecureContext } from "node:tls";
+import pg from "pg";
+import {
+  type DatabaseHost,
+  type DatabaseUrl,
+  hostText,
+  isSocket,
+  type SessionAttributes,
+} from "../../config/database-url.ts";
+import { expectAttributes } from "./session.ts";
+
+/** Where the driver is to connect this time, and how. */
+export type Attempt = Pick<pg.ClientConfig, "host" | "port" | "ssl">;
+
+/** Connects to whichever of a DATABASE_URL's hosts will do. */
+export type Connector = {
+  /** What the driver is told whichever host it is. */
+  readonly options: pg.ClientConfig;
+  /**
+   * Tries the hosts in turn, from the one that did last time on, each in the ways that its sslmode
+   * allows, until `open` succeeds with one.
+   *
+   * @throws an Error with code 08001: nothing has been asked of any database
+   */
+  connect<T>(open: (attempt: Attempt) => Promise<T>): Promise<T>;
+};
+
+/** One that has not connected to anything yet. */
+export function connectorOf(url: DatabaseUrl): Connector {
+  const { hosts, database, user, applicationName, options, connectMs, tls } = url;
+  const secure = secureContexts(url);
+  let preferred = 0;
+
+  async function connect<T>(open: (attempt: Attempt) => Promise<T>): Promise<T> {
+    const context = await secure().catch((cause: Error) => cannotConnect([cause.message], cause));
+    const failures: Failure[] = [];
+    const inTurn = [...hosts.keys()].map((index) => (preferred + index) % hosts.length);
+    for (const index of inTurn) {
+      const host = hosts[index]!;
+      for (const encrypted of waysTo(host, url)) {
+        const ssl = encrypted && sslOptions(host, url, context);
+        try {
+          const opened = await open({ ...host, ssl });
+          preferred = index;
+          return opened;
+        } catch (error) {
+          if (error instanceof Error && error.message === POOL_IS_BUSY) throw error;
+          failures.push({ host, error });
+          if (isUnreachable(error) || isFinal(error)) break;
+        }
+      }
+      // Another host has the same roles and databases.
+      if (isRefusal(failures.at(-1)?.error)) break;
+    }
+    return cannotConnect(messagesOf(failures, url), failures.at(-1)?.error);
+  }
+
+  return {
+    connect,
+    options: {
+      database,
+      user: user ?? systemUser(),
+      password: url.password ?? noPassword,
+      application_name: applicationName,
+      options,
+      connectionTimeoutMillis: connectMs,
+      enableChannelBinding: tls.channelBinding,
+    },
+  };
+}
+
+/** Connects a client of its own, which keeps the settings that the database gives it. */
+export function openClient(
+  { connect, options }: Connector,
+  attributes: SessionAttributes,
+): Promise<pg.Client> {
+  return connect(async (attempt) => {
+    const client = new pg.Client({ ...options, ...attempt });
+    client.on("error", () => {}); // Its queries say so.
+    try {
+      await client.connect();
+      await expectAttributes(client, attributes);
+      return client;
+    } catch (error) {
+      client.end().catch(() => {}); // Who does not answer may not end it either.
+      throw error;
+    }
+  });
+}
+
+type Failure = { readonly host: DatabaseHost; readonly error: unknown };
+
+// The pool's own word: no host is to blame.
+const POOL_IS_BUSY = "timeout exceeded when trying to connect";
+const NO_TLS = "The server does not support SSL connections";
+
+/** As libpq; the ORM would take another. Empty: the system has no name for us. */
+function systemUser(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return "";
+  }
+}
+
+function noPassword(): never {
+  throw new Error("it asks for a password, and DATABASE_URL has none");
+}
+
+/** Whether to encrypt, in the order of preference. Sockets never are. */
+function waysTo({ host }: DatabaseHost, { tls }: DatabaseUrl): readonly boolean[] {
+  if (isSocket(host) || tls.mode === "disable") return [false];
+  if (tls.mode === "allow") return [false, true];
+  return tls.mode === "prefer" ? [true, false] : [true];
+}
+
+/** Names are checked by `verify-full` alone, the signature wherever `sslrootcert` says whose. */
+function sslOptions({ host }: DatabaseHost, { tls }: DatabaseUrl, context?: SecureContext) {
+  const checksName = tls.mode === "verify-full";
+  return {
+    // Without it an address would be compared with "localhost".
+    host,
+    secureContext: context,
+    rejectUnauthorized: checksName || tls.rootCertificate !== undefined,
+    ...(checksName ? {} : { checkServerIdentity: () => undefined }),
+  };
+}
+
+/** Reads the files anew for each connection, since certificates are replaced now and then. */
+function secureContexts({ tls }: DatabaseUrl): () => Promise<SecureContext | undefined> {
+  const { mode, rootCertificate, certificate, key } = tls;
+  const isOwn = rootCertificate !== undefined && rootCertificate !== "system";
+  let made: { readonly of: string; readonly context: SecureContext } | undefined;
+  return async () => {
+    if (mode === "disable") return undefined;
+    const options = {
+      ca: isOwn ? await readPem("sslrootcert", rootCertificate) : undefined,
+      cert: certificate && (await readPem("sslcert", certificate)),
+      key: key && (await readPem("sslkey", key)),
+    };
+    const of = JSON.stringify(options);
+    if (made?.of === of) return made.context;
+    // To take in all that the system trusts costs 20 ms.
+    const ca = options.ca ?? (mode === "verify-full" ? publicAuthorities() : []);
+    try {
+      made = { of, context: createSecureContext({ ...options, ca }) };
+    } catch (cause) {
+      throw new Error(`sslcert or sslkey: ${(cause as Error).message}`, { cause });
+    }
+    return made.context;
+  };
+}
+
+function publicAuthorities(): string[] {
+  return [...new Set([...getCACertificates("default"), ...getCACertificates("system")])];
+}
+
+async function readPem(parameter: string, file: string): Promise<string> {
+  try {
+    return await readFile(file, "utf8");
+  } catch (cause) {
+    throw new Error(`${parameter}: ${(cause as Error).message}`, { cause });
+  }
+}
+
+/** Whether nobody answered, so that it is no use to try the same host in another way. */
+function isUnreachable(error: unknown): boolean {
+  return UNREACHABLE.has(codeOf(error)) || isTimeout(error);
+}
+
+function isTimeout(error: unknown): boolean {
+  return error instanceof Error && /^(timeout expired|.*connection timeout)$/.test(error.message);
+}
+
+const UNREACHABLE = new Set([
+  "ECONNREFUSED",
+  "ENOENT",
+  "EACCES",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "ETIMEDOUT",
+]);
+
+/** Whether the host knows us and refuses: pg_hba may let in the same user with TLS, or without. */
+function isRefusal(error: unknown): boolean {
+  return codeOf(error).startsWith("28") || isFinal(error);
+}
+
+/** A wrong password or no such database, whichever the way. */
+function isFinal(error: unknown): boolean {
+  return ["28P01", "3D000"].includes(codeOf(error));
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : "";
+}
+
+function messagesOf(failures: readonly Failure[], { hosts, connectMs }: DatabaseUrl): string[] {
+  const told = failures.map(({ host, error }) => {
+    // Of a name with several addresses, of which none answers.
+    const errors = error instanceof AggregateError ? error.errors : [error];
+    const message = isTimeout(error)
+      ? `no answer within ${connectMs / 1_000} s`
+      : errors.map((one) => (one as Error).message).join(", ");
+    return { message, text: hosts.length > 1 ? `${hostText(host)}: ${message}` : message };
+  });
+  // That is no failure where it goes on without.
+  const telling = told.filter(({ message }) => message !== NO_TLS);
+  return [...new Set((telling.length > 0 ? telling : told).map(({ text }) => text))];
+}
+
+function cannotConnect(messages: readonly string[], cause: unknown): never {
+  throw Object.assign(new Error(messages.join("; "), { cause }), { code: "08001" });
+}

@@ -1,0 +1,92 @@
+import { UserError } from "../../errors/user-error.ts";
+import type { EntityManager } from "../driver/orm.ts";
+
+/**
+ * All that a server needs. What is written in entries and receipts stays: nobody who has got hold of
+ * the server's role can change it or take it away.
+ */
+const GRANTS = {
+  migration: "select",
+  page_key: "select",
+  entry: "select, insert",
+  receipt: "select, insert",
+  account: `select, insert, update (sequence, balance, frozen, total_recharged, total_consumed,
+    total_expired, total_refunded, hash, receipts, update_time)`,
+  lot: "select, insert, update (remaining, frozen)",
+  hold: "select, insert, update (settled, status)",
+  refund: "select, insert, update (refunded)",
+};
+
+/** The tables to which a server adds nothing, as SQL. */
+const READ_ONLY = Object.entries(GRANTS)
+  .filter(([, grant]) => grant === "select")
+  .map(([table]) => `'${table}'`)
+  .join();
+
+/**
+ * Gives a role what a server needs, and takes all else that it had been given. To be run in a
+ * transaction, by the tables' owner.
+ *
+ * @throws {UserError} if there is no such role, or if it may change entries in another way
+ */
+export async function grantToServer(em: EntityManager, role: string): Promise<void> {
+  const [found] = await em.execute<{ name: string }[]>(
+    "select quote_ident(rolname) as name from pg_roles where rolname = ?",
+    [role],
+  );
+  if (found === undefined) throw new UserError(`SERVER_ROLE: the database has no role ${role}`);
+  const revoked = ["schema points", "all tables in schema points"];
+  for (const on of revoked) await em.execute(`revoke all on ${on} from ${found.name}`);
+  await em.execute(`grant usage on schema points to ${found.name}`);
+  for (const [table, grant] of Object.entries(GRANTS)) {
+    await em.execute(`grant ${grant} on points.${table} to ${found.name}`);
+  }
+  const [still] = await em.execute<{ may: boolean }[]>(MAY_CHANGE_ENTRIES, [role, role, role]);
+  if (still?.may === false) return;
+  throw new UserError(
+    `SERVER_ROLE: ${role} may change entries whatever it is granted: it is a superuser, owns the ` +
+      "tables, the schema or the database, or is a member of a role that does",
+  );
+}
+
+const MAY_CHANGE_ENTRIES = `
+  select has_table_privilege(?, entry.oid, 'update, delete, truncate, trigger')
+    or has_any_column_privilege(?, entry.oid, 'update')
+    or exists (
+      select from unnest(array[entry.relowner, schema.nspowner, database.datdba]) as owner
+      where pg_has_role((select oid from pg_roles where rolname = ?), owner, 'member')
+    ) as may
+  from pg_class as entry
+  join pg_namespace as schema on schema.oid = entry.relnamespace
+  join pg_database as database on database.datname = current_database()
+  where entry.oid = 'points.entry'::regclass`;
+
+/** What a role may do with the ledger that a database has. */
+export type Rights = {
+  /** The tables' owner. */
+  readonly owner: string;
+  readonly reads: boolean;
+  /** Whether it may add entries, as a server does. */
+  readonly adds: boolean;
+  /** Whether row-level security is in force for it, on any of the tables. */
+  readonly filtered: boolean;
+};
+
+/**
+ * SQL for the rights of the current role, as JSON; null where there are no tables. It may be asked
+ * by a role that may not even use the schema.
+ */
+export const RIGHTS = `
+  select json_build_object(
+    'owner', min(pg_get_userbyid(relowner)),
+    'reads', bool_and(may_use and has_table_privilege(tables.oid, 'select')),
+    'adds', bool_and(may_use and (
+      relname in (${READ_ONLY}) or has_table_privilege(tables.oid, 'insert'))),
+    'filtered', bool_or(row_security_active(tables.oid)))
+  from pg_class as tables
+  join pg_namespace as schema on schema.oid = relnamespace,
+    lateral has_schema_privilege(schema.oid, 'usage') as may_use
+  where nspname = 'points' and relname in (${Object.keys(GRANTS)
+    .map((table) => `'${table}'`)
+    .join(", ")})
+  having count(*) > 0`;

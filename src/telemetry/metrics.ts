@@ -1,0 +1,218 @@
+import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
+import type { Code } from "@connectrpc/connect";
+import { Counter, Gauge, type GaugeConfiguration, Histogram, Registry } from "prom-client";
+import { ErrorReason } from "../../gen/points/v1/error_reason_pb.ts";
+import type { BatchObserver } from "../commit/observer.ts";
+import type { Entry } from "../ledger/entry.ts";
+import type { Orm } from "../store/driver/orm.ts";
+import { dueForSeconds } from "../store/reads/due.ts";
+import { type CallObserver, codeName } from "./rpc-observer.ts";
+
+/** What a server counts. Its calls are cheap: 0.3 µs for an RPC, the rest by the batch. */
+export type Metrics = {
+  readonly registry: Registry;
+  readonly called: CallObserver;
+  readonly batches: Omit<BatchObserver, "failed"> & { failed(): void };
+  /** A batch begins: so many operations, of which the first waited so long. */
+  batched(operations: number, waitedMs: number): void;
+  /** An RPC, or an operation of a batch or stream, was refused. */
+  refused(reason: string): void;
+  serving(isServing: boolean): void;
+};
+
+/** The same database twice, with a pool of connections each. */
+export type Databases = {
+  readonly batches: Orm;
+  readonly reads: Orm;
+  /** Fires if it is gone for good. */
+  readonly gone?: AbortSignal;
+};
+
+/** What is only looked at when somebody asks. */
+export type MetricsSources = {
+  readonly databases: Databases;
+  readonly queued: () => number;
+  readonly queueMaxOps: number;
+};
+
+// From a read in memory to the longest deadline that is usual.
+const RPC_SECONDS = [
+  0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30,
+];
+const STEP_SECONDS = [0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5];
+const OPERATIONS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 10_000];
+// A scrape must not hang on a database that is away.
+const LOOK_MS = 2_000;
+
+/** Makes a server's metrics, in a registry of their own. No label is of a user. */
+export function createMetrics(sources: MetricsSources): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  const rpcs = rpcHistogram(registry);
+  const refusals = new Counter({
+    name: "points_refusals_total",
+    help: "Calls and operations that were refused or failed, by the reason of their ErrorInfo.",
+    labelNames: ["reason"],
+    registers,
+  });
+  // From 0, for a rate does not see a series that begins with 1.
+  for (const reason of Object.keys(ErrorReason)) {
+    if (reason !== "UNSPECIFIED") refusals.inc({ reason }, 0);
+  }
+  const serving = new Gauge({
+    name: "points_serving",
+    help: "1 while the database is fit to serve from, and the server is not stopping.",
+    // Of several workers, the one that is worst off.
+    aggregator: "min",
+    registers,
+  });
+  watchQueue(registry, sources);
+  watchDatabase(registry, sources.databases);
+  return {
+    registry,
+    called: ({ request, code, ms }) => rpcs(request.method.name, code)(ms / 1000),
+    refused: (reason) => refusals.inc({ reason }),
+    serving: (isServing) => serving.set(isServing ? 1 : 0),
+    ...batchMetrics(registry),
+  };
+}
+
+/** One child a method and code, made when it is first needed: finding it is dear. */
+function rpcHistogram(registry: Registry) {
+  const histogram = new Histogram({
+    name: "points_rpc_duration_seconds",
+    help: "RPCs that reached their handler, by method and gRPC code; a stream counts at its end.",
+    labelNames: ["method", "code"],
+    buckets: RPC_SECONDS,
+    registers: [registry],
+  });
+  const children = new Map<string, ((seconds: number) => void)[]>();
+  return (method: string, code: Code | undefined): ((seconds: number) => void) => {
+    let byCode = children.get(method);
+    if (byCode === undefined) children.set(method, (byCode = []));
+    return (byCode[code ?? 0] ??= histogram.labels(method, codeName(code)).observe);
+  };
+}
+
+function batchMetrics(registry: Registry): Pick<Metrics, "batches" | "batched"> {
+  const registers = [registry];
+  const waits = new Histogram({
+    name: "points_queue_wait_seconds",
+    help: "How long the operation of a batch that came first was queued.",
+    buckets: STEP_SECONDS,
+    registers,
+  });
+  const sizes = new Histogram({
+    name: "points_batch_operations",
+    help: "Operations in one batch.",
+    buckets: OPERATIONS,
+    registers,
+  });
+  const steps = new Histogram({
+    name: "points_batch_step_seconds",
+    help: "Time of a batch's transaction by step; lock includes the wait for a connection.",
+    labelNames: ["step"],
+    buckets: STEP_SECONDS,
+    registers,
+  });
+  const retries = new Counter({
+    name: "points_batch_retries_total",
+    help: "Attempts of a batch that failed and were followed by another, by what was wrong.",
+    labelNames: ["fault"],
+    registers,
+  });
+  for (const fault of ["retry", "timeout", "cut", "away", "bug"]) retries.inc({ fault }, 0);
+  const failures = new Counter({
+    name: "points_batch_failures_total",
+    help: "Batches that were given up because the database was away.",
+    registers,
+  });
+  const moved = new Counter({
+    name: "points_moved_total",
+    help: "Points that were recharged, consumed (settled included), expired and refunded.",
+    labelNames: ["kind"],
+    registers,
+  });
+  for (const kind of new Set(MOVES.values())) moved.inc({ kind }, 0);
+  return {
+    batched(operations, waitedMs) {
+      sizes.observe(operations);
+      waits.observe(waitedMs / 1000);
+    },
+    batches: {
+      stepped: (step, ms) => steps.observe({ step }, ms / 1000),
+      committed(entries) {
+        for (const [kind, points] of movedBy(entries)) moved.inc({ kind }, Number(points));
+      },
+      retried: (fault) => retries.inc({ fault }),
+      failed: () => failures.inc(),
+    },
+  };
+}
+
+const MOVES = new Map<string, string>([
+  ["recharge", "recharged"],
+  ["consume", "consumed"],
+  ["settle", "consumed"],
+  ["expire", "expired"],
+  ["refund", "refunded"],
+]);
+
+function movedBy(entries: readonly Entry[]): Map<string, bigint> {
+  const sums = new Map<string, bigint>();
+  for (const { kind, points } of entries) {
+    const move = MOVES.get(kind);
+    if (move !== undefined) sums.set(move, (sums.get(move) ?? 0n) + points);
+  }
+  return sums;
+}
+
+function watchQueue(registry: Registry, { queued, queueMaxOps }: MetricsSources): void {
+  gauge(registry, {
+    name: "points_queue_operations",
+    help: "Operations that wait for a batch.",
+    collect() {
+      this.set(queued());
+    },
+  });
+  gauge(registry, {
+    name: "points_queue_limit_operations",
+    help: "How many may wait (QUEUE_MAX_OPS); more are refused as OVERLOADED.",
+  }).set(queueMaxOps);
+}
+
+function watchDatabase(registry: Registry, databases: Databases): void {
+  gauge(registry, {
+    name: "points_pool_connections",
+    help: "Connections to the database, by pool and state; waiting: who waits for one.",
+    labelNames: ["pool", "state"],
+    async collect() {
+      for (const pool of ["batches", "reads"] as const) {
+        const client = await databases[pool].driver.getConnection().getNativeClient();
+        this.set({ pool, state: "idle" }, client.idleCount);
+        this.set({ pool, state: "busy" }, client.totalCount - client.idleCount);
+        this.set({ pool, state: "waiting" }, client.waitingCount);
+      }
+    },
+  });
+  gauge(registry, {
+    name: "points_sweep_lag_seconds",
+    help: "For how long the oldest due lot or hold has waited to be booked; NaN: not to be known.",
+    // Every worker sees the same database.
+    aggregator: "max",
+    async collect() {
+      // The pools are looked at first, and need not count the connection that this asks for.
+      await nextTurn();
+      const late = sleep(LOOK_MS, Number.NaN, { ref: false });
+      const seconds = dueForSeconds(databases.reads.em.fork()).catch(() => Number.NaN);
+      this.set(await Promise.race([seconds, late]));
+    },
+  });
+}
+
+function gauge<Label extends string>(
+  registry: Registry,
+  configuration: GaugeConfiguration<Label>,
+): Gauge<Label> {
+  return new Gauge({ ...configuration, registers: [registry] });
+}

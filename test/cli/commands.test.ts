@@ -1,0 +1,245 @@
+import { createServer as createHttpServer } from "node:http";
+import { createServer, type AddressInfo, type Server } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { testDatabase } from "../support/database.ts";
+import { clientsOf } from "../support/load.ts";
+import { runPoints, startPoints, temporaryFolder } from "../support/processes.ts";
+import { testServer, type TestServer } from "../support/server.ts";
+
+describe("at a running server", () => {
+  let server: TestServer;
+  beforeAll(async () => {
+    server = await testServer();
+  });
+  afterAll(() => server.stop());
+
+  const points = (...args: string[]) => runPoints({ POINTS_URL: server.baseUrl }, args).exit;
+
+  test("points are recharged, consumed and shown", async () => {
+    const bought = await points("recharge", "ada", "100", "--ttl", "30d", "--priority", "2");
+    expect(bought).toMatchObject({ code: 0, stderr: "" });
+    expect(timeless(bought.stdout)).toBe(`\
+#  time (UTC)           what      for  points  balance  frozen  lots
+─  ───────────────────  ────────  ───  ──────  ───────  ──────  ─────────
+1  TIME                 recharge         +100      100       0  100 of #1
+
+balance 100
+`);
+    expect((await points("recharge", "ada", "20")).stdout).toContain("\nbalance 120\n");
+    const speech = await points("consume", "ada", "--service", "tts", "--duration", "37s");
+    expect(speech.stdout).toContain("\nbalance 83\n");
+    await server.client.consume({
+      userId: "ada",
+      cost: { case: "points", value: 4n },
+      metadata: { for: "配音 🎧" },
+    });
+    await server.client.freeze({ userId: "ada", cost: { case: "points", value: 10n } });
+
+    expect(timeless((await points("account", "ada")).stdout)).toBe(`\
+ada        points
+─────────  ──────
+balance        69
+frozen         10
+recharged     120
+consumed       41
+expired         0
+refunded        0
+entries         5
+
+lot  remaining  frozen   of  priority  expires (UTC)
+───  ─────────  ──────  ───  ────────  ───────────────────
+#1          69      10  100         2  TIME
+
+hold  points  expires (UTC)        lots
+────  ──────  ───────────────────  ────────
+#5        10  TIME                 10 of #1
+`);
+    expect(timeless((await points("statement", "ada")).stdout)).toBe(`\
+#  time (UTC)           what      for      points  balance  frozen  lots
+─  ───────────────────  ────────  ───────  ──────  ───────  ──────  ──────────────────
+1  TIME                 recharge             +100      100       0  100 of #1
+2  TIME                 recharge              +20      120       0  20 of #2
+3  TIME                 consume   tts         -37       83       0  20 of #2, 17 of #1
+4  TIME                 consume   配音 🎧      -4       79       0  4 of #1
+5  TIME                 freeze                -10       69      10  10 of #1
+`);
+    const last = await points("statement", "ada", "--limit=2");
+    expect(last.stdout).toMatch(/^#.*\n─.*\n4 .*\n5 .*\n\nThere are more before these/);
+  });
+
+  test("a repeat is said to be one", async () => {
+    const args = ["recharge", "bob", "5", "--request-id", "order-1"];
+    await points(...args);
+    const again = await points(...args);
+    expect(again.stdout).toContain("answered before, and nothing was changed.\nbalance 5\n");
+    const other = await points("recharge", "bob", "6", "--request-id", "order-1");
+    expect(other).toMatchObject({ code: 1, stdout: "" });
+    expect(other.stderr).toMatch(/^points: .*\(REQUEST_ID_REUSED, request_id order-1, .*\)\n$/);
+  });
+
+  test("--json prints protobuf's JSON, zeros and all", async () => {
+    const json = async (...args: string[]) => {
+      return JSON.parse((await points(...args, "--json")).stdout) as unknown;
+    };
+    const made = await json("recharge", "cleo", "5", "--ttl=3600500ms");
+    const account = { userId: "cleo", balance: "5", frozen: "0" };
+    expect(made).toMatchObject({ entry: { sequence: "1" }, account, replayed: false });
+    const spent = await json("consume", "cleo", "--service", "title");
+    expect(spent).toMatchObject({ entry: { kind: "ENTRY_KIND_CONSUME", points: "1" } });
+    const shown = await json("account", "cleo");
+    expect(shown).toMatchObject({
+      account: { balance: "4" },
+      lots: [{ number: "1", remaining: "4" }],
+      holds: [],
+    });
+    const statement = await json("statement", "cleo", "--limit", "1");
+    expect(statement).toMatchObject({ entries: [{ sequence: "2" }] });
+    expect(statement).toHaveProperty("nextPageToken", expect.stringMatching(/./));
+  });
+
+  test("a refusal is a sentence with its reason and its numbers", async () => {
+    await points("recharge", "dan", "5");
+    expect(await points("consume", "dan", "200")).toMatchObject({
+      code: 1,
+      stdout: "",
+      stderr:
+        "points: 200 points are required, the balance is 5 " +
+        "(INSUFFICIENT_POINTS, balance 5, required 200, shortfall 195)\n",
+    });
+    const free = await points("consume", "dan", "--service", "nothing");
+    expect(free.stderr).toMatch(/^points: .*nothing.* \(SERVICE_NOT_PRICED, service nothing\)\n$/);
+    const bad = await points("consume", "a b", "1");
+    expect(bad.stderr).toMatch(/^points: user_id .*\(FIELD_INVALID\)\n$/);
+  });
+
+  test("who asks for an account does not make one", async () => {
+    for (const command of ["account", "statement"]) {
+      expect(await points(command, "nobody")).toMatchObject({
+        code: 1,
+        stdout: "",
+        stderr: "points: user nobody has no account (ACCOUNT_NOT_FOUND, user_id nobody)\n",
+      });
+    }
+    await server.client.getOrCreate({ userId: "empty" });
+    expect((await points("statement", "empty")).stdout).toBe("empty has no entries\n");
+    expect((await points("account", "empty")).stdout).toContain("balance         0\n");
+  });
+});
+
+describe("without a server", () => {
+  test("the address is named that has none", async () => {
+    const closed = createServer();
+    const baseUrl = await addressOf(closed);
+    await new Promise((done) => closed.close(done));
+    const says = `points: there is no server at ${baseUrl}: start one by "npm start"`;
+    const byOption = await runPoints({}, ["account", "ada", "--server", `${baseUrl}/`]).exit;
+    expect(byOption).toMatchObject({ code: 1, stdout: "" });
+    expect(byOption.stderr).toMatch(new RegExp(`^${says}, .*\n$`));
+  });
+
+  test("something else at the address is said to be something else", async () => {
+    const other = createHttpServer((_, response) => response.end("hello"));
+    const POINTS_URL = await addressOf(other);
+    onTestFinished(() => void other.close());
+    const { code, stdout, stderr } = await runPoints({ POINTS_URL }, ["account", "ada"]).exit;
+    expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+    expect(stderr).toMatch(new RegExp(`^points: the.* server at ${POINTS_URL}.*\n$`));
+  });
+});
+
+describe("points verify and points sweep", () => {
+  test("work on the database of DATABASE_URL, beside its server", async () => {
+    const server = await testServer({ SWEEP_SECONDS: "86400" });
+    onTestFinished(() => server.stop());
+    const { url: DATABASE_URL, query } = server.database;
+    const points = (...args: string[]) => runPoints({ DATABASE_URL }, args).exit;
+    const ttl = { case: "ttl", value: { seconds: 0n, nanos: 1_000_000 } } as const;
+    for (const userId of ["ada", "bob"]) {
+      await server.client.recharge({ userId, points: 5n });
+      await server.client.recharge({ userId, points: 7n, expiration: ttl });
+    }
+    await sleep(10);
+    const swept = await points("sweep");
+    expect(swept).toMatchObject({ code: 0, stdout: "booked what was due on 2 accounts\n" });
+    expect(await points("sweep")).toMatchObject({ code: 0, stdout: "nothing was due\n" });
+
+    const verified = await points("verify");
+    const inOrder = { code: 0, stdout: "2 accounts, 6 entries: all in order\n", stderr: "" };
+    expect(verified).toMatchObject(inOrder);
+    await query("update points.lot set remaining = 4 where user_id = 'bob' and number = 1");
+    expect(await points("verify")).toMatchObject({
+      code: 1,
+      stdout:
+        "bob: entry 1: its lot has 4 remaining and 0 frozen, the entries leave 5 and 0\n" +
+        "2 accounts, 6 entries: 1 wrong\n",
+      stderr: "",
+    });
+    const one = { code: 0, stdout: "1 account, 3 entries: all in order\n" };
+    expect(await points("verify", "ada")).toMatchObject(one);
+    await query("alter table points.refund set unlogged");
+    expect(await points("verify", "ada")).toMatchObject({
+      code: 1,
+      stdout:
+        "the schema: has unlogged table refund, which no migration makes\n" +
+        "1 account, 3 entries: 1 wrong\n",
+    });
+    await query("alter table points.refund set logged");
+    const none = await points("verify", "nobody");
+    expect(none.stdout).toMatch(/^nobody: there is no such account\n/);
+  });
+
+  test("work beside a server with its own PostgreSQL, which goes on", async () => {
+    const DATA_DIR = await temporaryFolder();
+    const server = await startPoints({ DATA_DIR, SWEEP_SECONDS: "86400" });
+    const [client] = clientsOf(server, 1);
+    const ttl = { case: "ttl", value: { seconds: 0n, nanos: 1_000_000 } } as const;
+    await client!.recharge({ userId: "ada", points: 5n, expiration: ttl });
+    let isOver = false;
+    const traffic = (async () => {
+      while (!isOver) await client!.recharge({ userId: "bob", points: 1n });
+    })();
+    const verified = await runPoints({ DATA_DIR }, ["verify"]).exit;
+    expect(verified).toMatchObject({ code: 0, stderr: "" });
+    expect(verified.stdout).toMatch(/^2 accounts, [\d,]+ entries: all in order\n$/);
+    const swept = await runPoints({ DATA_DIR }, ["sweep"]).exit;
+    expect(swept).toMatchObject({ code: 0, stdout: "booked what was due on 1 account\n" });
+    isOver = true;
+    await traffic;
+    expect((await server.end("SIGTERM")).code).toBe(0);
+
+    // Nothing runs there any more: it is started for this, and stopped again.
+    const alone = await runPoints({ DATA_DIR }, ["verify", "ada"]).exit;
+    expect(alone).toMatchObject({ code: 0, stdout: "1 account, 2 entries: all in order\n" });
+  });
+
+  test.each(["verify", "sweep"])("%s needs the schema, and a database", async (command) => {
+    const database = await testDatabase({ empty: true });
+    onTestFinished(() => database.close());
+    expect(await runPoints({ DATABASE_URL: database.url }, [command]).exit).toMatchObject({
+      code: 1,
+      stdout: "",
+      stderr: 'points: the database lacks 0001_ledger: run "npm run migrate" first\n',
+    });
+    const closed = createServer();
+    const { host } = new URL(await addressOf(closed));
+    await new Promise((done) => closed.close(done));
+    const DATABASE_URL = `postgresql://points:hunter2@${host}/points`;
+    const { code, stdout, stderr } = await runPoints({ DATABASE_URL }, [command]).exit;
+    expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+    expect(stderr).toMatch(new RegExp(`^points: cannot use the database: .*${host}.*\n$`));
+    expect(stderr).not.toContain("hunter2");
+  });
+});
+
+/** Where a server listens, from now on. */
+async function addressOf(server: Server): Promise<string> {
+  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+/** Times are as wide as before. */
+function timeless(text: string): string {
+  const padded = text.replace(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d/g, "TIME".padEnd(19));
+  return padded.replace(/ +$/gm, "");
+}

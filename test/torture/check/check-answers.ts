@@ -1,0 +1,192 @@
+import { type Asked, type Attempt, type History, nameOf, type OutcomeOf } from "../load/history.ts";
+import { isForDue, isMalformed } from "../oracle/decide.ts";
+import type { Complain, World } from "./check.ts";
+import { bytesOf, isSame } from "./messages.ts";
+import { appliers, type Interval, type Order } from "./order.ts";
+import type { Reading } from "./read-account.ts";
+import {
+  dueSighting,
+  isSameMetadata,
+  nothingSighting,
+  openedSighting,
+  refusedSighting,
+  type Sighting,
+} from "./sightings.ts";
+
+/** An operation that took a request id, and its entry, if it is known and has one. */
+type Winner = { readonly asked: Asked; readonly sequence: bigint | undefined } & Interval;
+
+/** A try that was refused; whoever took its request id, if somebody did. */
+type RefusedTry = {
+  readonly asked: Asked;
+  readonly attempt: Attempt;
+  readonly outcome: OutcomeOf<"refused">;
+  readonly winner: Winner | undefined;
+};
+
+/**
+ * Checks what can be said of answers without the rules of the ledger: each that was applied is in
+ * the journal as it was answered, what was not applied is not, and request ids are kept.
+ *
+ * @returns what the replay of the journal has to look for
+ */
+export function checkAnswers(
+  history: History,
+  reading: Reading,
+  order: Order,
+  world: World,
+  complain: Complain,
+): Sighting[] {
+  const groups = Map.groupBy(
+    history.asked,
+    ({ tag, operation: { value } }) => value.requestId || tag,
+  );
+  const existedBy = Math.min(
+    ...history.opened.map(({ end }) => end),
+    ...history.asked.flatMap(({ attempts }) =>
+      attempts.filter(({ outcome }) => outcome?.kind === "applied").map(({ end }) => end),
+    ),
+  );
+  const sightings = history.opened.map((opened) => openedSighting(opened, order, world));
+  for (const group of groups.values()) {
+    const winner = winnerOf(group, order, complain);
+    for (const asked of group) {
+      checkApplied(asked, reading, order, complain);
+      for (const attempt of asked.attempts) {
+        const { outcome } = attempt;
+        if (outcome?.kind === "refused") {
+          const refused = { asked, attempt, outcome, winner };
+          if (isRefusedAtOnce(refused, existedBy, complain)) continue;
+          sightings.push(refusedSighting(asked, attempt, outcome, order, world));
+        }
+        if (outcome?.kind !== "applied") continue;
+        if (isForDue(asked.operation)) {
+          sightings.push(dueSighting(asked, attempt, outcome, order, world));
+        } else if (outcome.entry === undefined) {
+          sightings.push(nothingSighting(asked, attempt, outcome, order, world));
+        }
+      }
+    }
+  }
+  checkPlaces(history, complain);
+  return sightings;
+}
+
+function winnerOf(group: readonly Asked[], order: Order, complain: Complain): Winner | undefined {
+  const winners = group.filter(
+    ({ tag, attempts }) =>
+      order.sequences.has(tag) || attempts.some(({ outcome }) => outcome?.kind === "applied"),
+  );
+  if (winners.length > 1) {
+    const tags = winners.map(({ tag }) => tag).join(" and ");
+    complain("doubled", `${tags} were applied under one request id`, { tag: winners[0]!.tag });
+  }
+  const [asked] = winners;
+  if (asked === undefined) return possibleWinnerOf(group);
+  const sequence = order.sequences.get(asked.tag) ?? dueSequenceOf(asked);
+  return { asked, sequence, ...order.intervalOf(asked) };
+}
+
+/** What has no entry of its own may have taken the request id without anybody having been told. */
+function possibleWinnerOf(group: readonly Asked[]): Winner | undefined {
+  const asked = group.find(
+    (one) => one.operation.case === "expire" && appliers(one).length > 0,
+  );
+  if (asked === undefined) return undefined;
+  const begin = Math.min(...appliers(asked).map(({ start }) => start));
+  return { asked, sequence: undefined, begin, end: Infinity };
+}
+
+/** The entry that it was answered with, if it asked for what is due: one of the ledger's own. */
+function dueSequenceOf({ operation, attempts }: Asked): bigint | undefined {
+  if (!isForDue(operation)) return undefined;
+  for (const { outcome } of attempts) {
+    if (outcome?.kind === "applied" && outcome.entry !== undefined) return outcome.sequence;
+  }
+  return undefined;
+}
+
+/** What was applied is there as it was answered, and what is there was not denied. */
+function checkApplied(asked: Asked, reading: Reading, order: Order, complain: Complain): void {
+  const { tag, attempts } = asked;
+  const sequence = order.sequences.get(tag) ?? dueSequenceOf(asked);
+  const entry = sequence === undefined ? undefined : reading.entries[Number(sequence) - 1];
+  const bytes = entry === undefined ? undefined : bytesOf.entry(entry);
+  const answers = attempts.flatMap(({ outcome }) => (outcome?.kind === "applied" ? [outcome] : []));
+  const about = { tag, sequence };
+
+  const firsts = answers.filter(({ replayed }) => !replayed);
+  if (firsts.length > 1)
+    complain("doubled", `${tag} was answered as new ${firsts.length} times`, about);
+  if ((entry !== undefined || answers.length > 0) && appliers(asked).length === 0) {
+    const told = attempts.map(({ outcome }) => outcome && nameOf(outcome)).join(", ");
+    complain("mismatch", `${tag} was applied, but its callers were told: ${told}`, about);
+  }
+  for (const answer of answers) {
+    if (answer.entry !== undefined && bytes === undefined) {
+      complain("lost", `${tag} was acknowledged and is not in the journal`, about);
+    } else if (!isSame(answer.entry, bytes)) {
+      complain("mismatch", `${tag} was answered with another entry than the journal has`, about);
+    }
+    if (!isSame(answer.account, answers[0]!.account) || !isSame(answer.hold, answers[0]!.hold)) {
+      complain("mismatch", `${tag} got two different answers`, about);
+    }
+  }
+}
+
+/** Whether it was refused whatever the account was like; complains if it had not to be. */
+function isRefusedAtOnce(
+  { asked, attempt, outcome, winner }: RefusedTry,
+  existedBy: number,
+  complain: Complain,
+): boolean {
+  const { tag, operation } = asked;
+  const { reason, metadata } = outcome;
+  const expect = (isRight: boolean) => {
+    if (!isRight) complain("mismatch", `${tag} was refused: ${nameOf(outcome)}`, { tag });
+    return true;
+  };
+  if (reason === "REQUEST_ID_REUSED") {
+    const { requestId } = operation.value;
+    const isKnown = winner !== undefined && winner.asked !== asked && winner.begin <= attempt.end;
+    const { sequence, ...rest } = metadata;
+    // Of what was never answered, nobody knows.
+    const isOf =
+      winner?.sequence === undefined && winner?.end === Infinity
+        ? true
+        : sequence === winner?.sequence?.toString();
+    return expect(isKnown && isOf && isSameMetadata(rest, { request_id: requestId }));
+  }
+  if (isMalformed(operation)) return expect(reason === "FIELD_INVALID");
+  if (winner !== undefined && winner.end < attempt.start) {
+    const by = winner.asked === asked ? "it" : winner.asked.tag;
+    complain("mismatch", `${tag} was refused with ${reason} though ${by} had the request id`, {
+      tag,
+    });
+  }
+  if (reason !== "ACCOUNT_NOT_FOUND") return false;
+  const isNew = existedBy >= attempt.start;
+  return expect(isNew && isSameMetadata(metadata, { user_id: operation.value.userId }));
+}
+
+/** Operations of one call are applied in their order. */
+function checkPlaces({ asked }: History, complain: Complain): void {
+  const applied = asked.flatMap(({ tag, operation, attempts }) =>
+    attempts.flatMap(({ call, place, outcome }) =>
+      // What is due is booked before all that is decided together.
+      outcome?.kind === "applied" && !outcome.replayed && outcome.entry && !isForDue(operation)
+        ? [{ tag, call, place, sequence: outcome.sequence }]
+        : [],
+    ),
+  );
+  for (const ofCall of Map.groupBy(applied, ({ call }) => call).values()) {
+    const inOrder = ofCall.toSorted((a, b) => a.place - b.place);
+    for (const [index, { tag, sequence }] of inOrder.entries()) {
+      const before = inOrder[index - 1];
+      if (before !== undefined && before.sequence >= sequence) {
+        const what = `${tag} was applied before ${before.tag}, which came first in the same call`;
+        complain("mismatch", what, { tag, sequence });
+      }
+    }
+  }
+}

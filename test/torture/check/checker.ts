@@ -1,0 +1,94 @@
+import { performance } from "node:perf_hooks";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Points } from "../deployment/targets.ts";
+import type { History } from "../load/history.ts";
+import type { Round } from "../load/rounds.ts";
+import { checkAccount, type Finding, type World } from "./check.ts";
+import { readAccount } from "./read-account.ts";
+import { showAccount } from "./show.ts";
+
+/** What was checked, and what was found. */
+export type Checked = {
+  accounts: number;
+  entries: number;
+  /** How much is wrong, by kind. */
+  readonly wrong: Record<Finding["kind"], number>;
+  /** The first of it. */
+  readonly findings: Finding[];
+  /** The histories of the first few accounts that something is wrong with, for people. */
+  readonly shown: string[];
+};
+
+export type Checker = {
+  readonly checked: Checked;
+  /** How many rounds wait to be checked, or are being. */
+  backlog(): number;
+  /** Takes a round that is over. */
+  add(round: Round): void;
+  /** Notes what somebody else found. */
+  note(finding: Finding): void;
+  /** Resolves when all that was added is checked. */
+  finish(): Promise<void>;
+};
+
+// So many wait for answers that faults delay.
+const AT_ONCE = 24;
+const FINDINGS_MAX = 100;
+const SHOWN_MAX = 3;
+
+/**
+ * Checks rounds one after the other, a while after each is over, and forgets them.
+ *
+ * @param client gives a client of a server that may answer
+ * @param settleMs how long what is denied or dropped has to turn up all the same
+ */
+export function startChecker(client: () => Points, world: World, settleMs: number): Checker {
+  const wrong = { lost: 0, doubled: 0, mismatch: 0 };
+  const checked: Checked = { accounts: 0, entries: 0, wrong, findings: [], shown: [] };
+  let last = Promise.resolve();
+  let backlog = 0;
+
+  function note(finding: Finding): void {
+    wrong[finding.kind] += 1;
+    if (checked.findings.length < FINDINGS_MAX) checked.findings.push(finding);
+  }
+
+  async function check(history: History): Promise<void> {
+    // Who was never asked anything has nothing to be checked.
+    if (history.asked.length === 0 && history.openedFrom === Infinity) return;
+    try {
+      const reading = await readAccount(client, history.userId, world);
+      const findings = await checkAccount(history, reading, world);
+      checked.accounts += 1;
+      checked.entries += reading.entries.length;
+      findings.forEach(note);
+      if (findings.length > 0 && checked.shown.length < SHOWN_MAX) {
+        checked.shown.push(showAccount(history, reading, findings));
+      }
+    } catch (error) {
+      const what = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      note({ kind: "mismatch", what: `${history.userId}: ${what}` });
+    }
+  }
+
+  async function checkRound({ accounts }: Round, over: number): Promise<void> {
+    await sleep(Math.max(0, over + settleMs - performance.now()));
+    const left = accounts.map(({ history }) => history);
+    const work = async () => {
+      for (let next = left.pop(); next !== undefined; next = left.pop()) await check(next);
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, work));
+  }
+
+  return {
+    checked,
+    note,
+    backlog: () => backlog,
+    add(round) {
+      const over = performance.now();
+      backlog += 1;
+      last = last.then(() => checkRound(round, over)).then(() => void (backlog -= 1));
+    },
+    finish: () => last,
+  };
+}

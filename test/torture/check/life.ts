@@ -1,0 +1,169 @@
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import type { Entry } from "../../../gen/points/v1/account_pb.ts";
+import { ListPricesResponseSchema, OperationSchema } from "../../../gen/points/v1/points_pb.ts";
+import type { Clock } from "../deployment/clock.ts";
+import type { Out } from "../deployment/guest.ts";
+import { noDoubts } from "../load/doubts.ts";
+import type { Asked, History, Outcome } from "../load/history.ts";
+import { decide, type SetOperation } from "../oracle/decide.ts";
+import { pricesOf } from "../oracle/pricing.ts";
+import { append, compareBurning, type Dated, dueDraft, emptyReplay, isDue } from "../oracle/replay.ts";
+import { microsOf, timestampOf } from "../oracle/time.ts";
+import { type Asked as AskedOf, fingerprintOf } from "./chain.ts";
+import { checkAccount } from "./check.ts";
+import { accountMessage, bytesOf, entryMessage, holdMessage, lotMessage } from "./messages.ts";
+import type { Reading } from "./read-account.ts";
+
+type Init = NonNullable<MessageInitShape<typeof OperationSchema>["operation"]>;
+
+const USER = "ada";
+const CALLER = "torturer";
+const PRICES = pricesOf(create(ListPricesResponseSchema, { priceVersion: "v1", prices: [] }));
+const CALL_MS = 2;
+const BY_THE_LEDGER: AskedOf = { caller: "", requestId: "", fingerprint: null, metadata: {} };
+
+/**
+ * An account's life as a test writes it, right or wrong, to be checked: 100 points until 60 and 10
+ * for ever, and 30 of the first held until 40. Moments are milliseconds.
+ *
+ * @param outs when its caller was out
+ */
+export function lifeWithHold(outs: readonly Out[] = []) {
+  const life = newLife(outs);
+  life.call(9, { case: "recharge", value: { points: 100n, expiration: until(60) } });
+  life.call(11, { case: "recharge", value: { points: 10n } });
+  const cost = { case: "points", value: 30n } as const;
+  life.call(13, { case: "freeze", value: { cost, expiration: until(40) } });
+  return life;
+}
+
+function newLife(outs: readonly Out[]) {
+  const createTime = micros(10);
+  const account = emptyReplay(createTime);
+  const history: History = {
+    userId: USER,
+    caller: { name: CALLER, outs },
+    asked: [],
+    opened: [],
+    openedFrom: Infinity,
+  };
+  const entries: Entry[] = [];
+  // The account and the hold as each entry left them.
+  const left: { account: Uint8Array; hold: Uint8Array | undefined }[] = [];
+  let lastMoment = 0;
+  let setBack = { since: Infinity, ms: 0 };
+
+  const instantOf = (moment: number) =>
+    micros(moment > setBack.since ? moment - setBack.ms : moment);
+  const clock: Clock = {
+    span: (start, end) => ({ from: instantOf(start), upTo: instantOf(end) }),
+    now: () => micros(lastMoment),
+    isSteady: () => true,
+    change: () => () => {},
+  };
+
+  function write(draft: Dated, asked: AskedOf): void {
+    append(account, draft);
+    const previous = entries.at(-1)?.hash ?? new Uint8Array(32);
+    entries.push(entryMessage(previous, USER, draft, account, asked));
+    const hold = account.holds.get(account.sequence);
+    left.push({
+      account: bytesOf.account(accountMessage(USER, account, createTime)),
+      hold: hold && bytesOf.hold(holdMessage(hold)),
+    });
+  }
+
+  function ask({ case: kind, value }: Init, start: number): Asked {
+    const tag = `op-${history.asked.length + 1}`;
+    const operation = { case: kind, value: { ...value, userId: USER, requestId: tag } } as Init;
+    const made = create(OperationSchema, { operation }).operation as SetOperation;
+    const [call, place, end] = [history.asked.length, 0, start + CALL_MS];
+    const asked = {
+      tag,
+      operation: made,
+      attempts: [{ start, end, call, place, outcome: undefined as Outcome | undefined }],
+    };
+    history.asked.push(asked);
+    lastMoment = end;
+    return asked;
+  }
+
+  function answer({ attempts: [attempt] }: Asked, sequence: bigint, hasEntry: boolean): void {
+    const at = Number(sequence) - 1;
+    attempt!.outcome = {
+      kind: "applied",
+      replayed: false,
+      entry: hasEntry ? bytesOf.entry(entries[at]!) : undefined,
+      ...left[at]!,
+      sequence,
+    };
+  }
+
+  return {
+    /** An operation is applied, in the middle of its call if nothing else is said. */
+    call(start: number, init: Init, { time = start + CALL_MS / 2 } = {}): void {
+      const asked = ask(init, start);
+      const decided = decide(account, asked.operation, micros(time), PRICES);
+      if (decided === undefined || "refused" in decided) throw new Error("it is not applied");
+      const { requestId, metadata } = asked.operation.value;
+      const fingerprint = fingerprintOf(asked.operation);
+      write(decided, { caller: CALLER, requestId, fingerprint, metadata });
+      answer(asked, account.sequence, true);
+    },
+    /** Somebody asks for a point more than there are, and is refused. */
+    refuseTooMuch(start: number): void {
+      const { balance } = account;
+      const required = balance + 1n;
+      const cost = { case: "points", value: required } as const;
+      const metadata = { balance: `${balance}`, required: `${required}`, shortfall: "1" };
+      const { attempts } = ask({ case: "consume", value: { cost } }, start);
+      attempts[0]!.outcome = { kind: "refused", reason: "INSUFFICIENT_POINTS", metadata };
+    },
+    /** Books what is due by a moment; with a time that is wrong, if one is given. */
+    bookDue(by: number, wrong: { time?: number } = {}): void {
+      while (isDue(account, micros(by))) {
+        const draft = dueDraft(account)!;
+        const time = wrong.time === undefined ? draft.time : micros(wrong.time);
+        write({ ...draft, time }, BY_THE_LEDGER);
+      }
+    },
+    /** Somebody who asks for what is due is answered with an entry, or with none. */
+    answerDue(start: number, sequence: bigint | undefined): void {
+      const asked = ask({ case: "expire", value: { target: { case: "due", value: true } } }, start);
+      answer(asked, sequence ?? account.sequence, sequence !== undefined);
+    },
+    /** The last entry is not there any more. */
+    forgetLast(): void {
+      entries.pop();
+    },
+    /** The clock is behind from now on. */
+    setClockBack(ms: number): void {
+      setBack = { since: lastMoment, ms };
+    },
+    times: () => entries.map(({ createTime: time }) => Number(microsOf(time!)) / 1000),
+    /** What the checker finds, having read the account at a moment. */
+    async findings({ readAt = lastMoment } = {}): Promise<string[]> {
+      const reading: Reading = {
+        account: accountMessage(USER, account, createTime),
+        created: false,
+        entries,
+        one: undefined,
+        lots: [...account.openLots].toSorted(compareBurning).map(lotMessage),
+        holds: [...account.holds.values()].toReversed().map(holdMessage),
+        asked: readAt,
+        moment: readAt + 1,
+      };
+      const world = { clock, doubts: noDoubts(), prices: PRICES };
+      const findings = await checkAccount(history, reading, world);
+      return findings.map(({ what }) => what.replace(`${USER}: `, ""));
+    },
+  };
+}
+
+function until(moment: number) {
+  return { case: "expireTime", value: timestampOf(micros(moment)) } as const;
+}
+
+function micros(moment: number): bigint {
+  return BigInt(moment * 1000);
+}

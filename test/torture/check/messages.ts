@@ -1,0 +1,128 @@
+import { create, toBinary } from "@bufbuild/protobuf";
+import {
+  type Account,
+  AccountSchema,
+  EntryKind,
+  EntrySchema,
+  type Entry,
+  type Hold,
+  HoldSchema,
+  HoldStatus,
+  type Lot,
+  LotSchema,
+} from "../../../gen/points/v1/account_pb.ts";
+import type { Dated, Replayed, ReplayedHold, ReplayedLot } from "../oracle/replay.ts";
+import { timestampOf } from "../oracle/time.ts";
+import { type Asked, chainHash, sortedPairs } from "./chain.ts";
+
+// What the API has to show of a replayed account.
+
+const KINDS = {
+  recharge: EntryKind.RECHARGE,
+  consume: EntryKind.CONSUME,
+  expire: EntryKind.EXPIRE,
+  freeze: EntryKind.FREEZE,
+  settle: EntryKind.SETTLE,
+  release: EntryKind.RELEASE,
+  refund: EntryKind.REFUND,
+} as const;
+
+const STATUSES = {
+  open: HoldStatus.OPEN,
+  settled: HoldStatus.SETTLED,
+  released: HoldStatus.RELEASED,
+  expired: HoldStatus.EXPIRED,
+} as const;
+
+/**
+ * An entry.
+ *
+ * @param previous the hash of the entry before
+ * @param after the account as the entry left it
+ */
+export function entryMessage(
+  previous: Uint8Array,
+  userId: string,
+  draft: Dated,
+  after: Replayed,
+  asked: Asked,
+): Entry {
+  const { kind, points, parts, returned, refersTo, priority, expireTime, usage, time } = draft;
+  return create(EntrySchema, {
+    userId,
+    sequence: after.sequence,
+    kind: KINDS[kind],
+    points,
+    allocations: parts.map((part) => ({ ...part })),
+    createTime: timestampOf(time),
+    requestId: asked.requestId,
+    metadata: Object.fromEntries(sortedPairs(asked.metadata)),
+    balanceAfter: after.balance,
+    frozenAfter: after.frozen,
+    ...(expireTime === undefined ? {} : { expireTime: timestampOf(expireTime) }),
+    priority,
+    hash: chainHash(previous, userId, draft, after, asked),
+    refersTo,
+    returned,
+    caller: asked.caller,
+    ...(usage === undefined ? {} : { usage }),
+  });
+}
+
+/** An account after its last entry; when it was made is given in microseconds since 1970. */
+export function accountMessage(userId: string, account: Replayed, createTime: bigint): Account {
+  const { sequence, balance, frozen } = account;
+  const { totalRecharged, totalConsumed, totalExpired, totalRefunded } = account;
+  return create(AccountSchema, {
+    userId,
+    sequence,
+    balance,
+    frozen,
+    totalRecharged,
+    totalConsumed,
+    totalExpired,
+    totalRefunded,
+    createTime: timestampOf(createTime),
+    updateTime: timestampOf(account.time),
+  });
+}
+
+/** A lot. */
+export function lotMessage(lot: ReplayedLot): Lot {
+  const { number, points, remaining, frozen, priority, expireTime } = lot;
+  const expiry = expireTime === undefined ? {} : { expireTime: timestampOf(expireTime) };
+  return create(LotSchema, { number, points, remaining, frozen, priority, ...expiry });
+}
+
+/** A hold. */
+export function holdMessage({
+  number,
+  points,
+  settled,
+  status,
+  expireTime,
+  parts,
+}: ReplayedHold): Hold {
+  return create(HoldSchema, {
+    number,
+    points,
+    settled,
+    status: STATUSES[status],
+    expireTime: timestampOf(expireTime),
+    allocations: parts.map((part) => ({ ...part })),
+  });
+}
+
+/** The bytes of messages, to be compared. */
+export const bytesOf = {
+  entry: (entry: Entry) => toBinary(EntrySchema, entry),
+  account: (account: Account) => toBinary(AccountSchema, account),
+  lot: (lot: Lot) => toBinary(LotSchema, lot),
+  hold: (hold: Hold) => toBinary(HoldSchema, hold),
+};
+
+/** Whether two messages are the same to the byte. */
+export function isSame(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  return Buffer.compare(a, b) === 0;
+}

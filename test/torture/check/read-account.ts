@@ -1,0 +1,98 @@
+import { performance } from "node:perf_hooks";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Account, Entry, Hold, Lot } from "../../../gen/points/v1/account_pb.ts";
+import type { Points } from "../deployment/targets.ts";
+import type { World } from "./check.ts";
+
+/** An account as the API shows it, all of it at one moment. */
+export type Reading = {
+  readonly account: Account;
+  /** Whether reading it made it. */
+  readonly created: boolean;
+  /** Its whole journal, oldest first. */
+  readonly entries: readonly Entry[];
+  /** One entry, which GetEntry showed; undefined if there is none. */
+  readonly one: Entry | undefined;
+  readonly lots: readonly Lot[];
+  readonly holds: readonly Hold[];
+  /** When it was last asked for, with all booked that was due: ms of `performance.now()`. */
+  readonly asked: number;
+  /** When it was read by. */
+  readonly moment: number;
+};
+
+/** An account could not be read for as long as the checker has patience. */
+export class Unreadable extends Error {}
+
+const PATIENCE_MS = 90_000;
+const PAUSE_MS = 100;
+const PAGE_SIZE = 1_000;
+const CALL = { timeoutMs: 10_000 };
+
+/**
+ * Reads an account, again and again until neither it nor the clock was changed meanwhile: what is
+ * past its time is shown so, even if the clock goes back before it is booked. Nothing is taken for
+ * true that a promotion may take back.
+ *
+ * @param client gives a client of a server that may answer
+ * @throws {Unreadable}
+ */
+export async function readAccount(
+  client: () => Points,
+  userId: string,
+  { clock, doubts }: Pick<World, "clock" | "doubts">,
+): Promise<Reading> {
+  let last: unknown = "it changes all the time";
+  let created = false;
+  for (const until = performance.now() + PATIENCE_MS; performance.now() < until;) {
+    const start = performance.now();
+    try {
+      const points = client();
+      const before = await points.getOrCreate({ userId }, CALL);
+      created ||= before.created;
+      const entries = await allEntries(points, userId);
+      const lots = await allPages(async (pageToken) => {
+        const page = await points.listLots({ userId, pageToken, pageSize: PAGE_SIZE }, CALL);
+        return [page.lots, page.nextPageToken];
+      });
+      const holds = await allPages(async (pageToken) => {
+        const page = await points.listHolds({ userId, pageToken, pageSize: PAGE_SIZE }, CALL);
+        return [page.holds, page.nextPageToken];
+      });
+      const one = entries[Math.floor(Math.random() * entries.length)];
+      const again = one && (await points.getEntry({ userId, sequence: one.sequence }, CALL));
+      const asked = performance.now();
+      const { account } = await points.getOrCreate({ userId }, CALL);
+      if (account === undefined) throw new Error("GetOrCreate answers without an account");
+      const moment = performance.now();
+      if (!doubts.isSure(start, moment)) {
+        await sleep(PAUSE_MS);
+      } else if (account.sequence === before.account?.sequence && clock.isSteady(start)) {
+        return { account, created, entries, one: again?.entry, lots, holds, asked, moment };
+      }
+    } catch (error) {
+      last = error;
+      await sleep(PAUSE_MS);
+    }
+  }
+  throw new Unreadable(`${userId} could not be read: ${String(last)}`);
+}
+
+async function allEntries(points: Points, userId: string): Promise<Entry[]> {
+  const newestFirst = await allPages<Entry>(async (pageToken) => {
+    const page = await points.listEntries({ userId, pageToken, pageSize: PAGE_SIZE }, CALL);
+    return [page.entries, page.nextPageToken];
+  });
+  return newestFirst.toReversed();
+}
+
+async function allPages<T>(read: (pageToken: string) => Promise<[T[], string]>): Promise<T[]> {
+  const all: T[] = [];
+  let pageToken = "";
+  do {
+    const [some, next] = await read(pageToken);
+    all.push(...some);
+    pageToken = next;
+  } while (pageToken !== "");
+  return all;
+}

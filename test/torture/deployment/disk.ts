@@ -1,0 +1,103 @@
+import { execFile } from "node:child_process";
+import { chmod, mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { until } from "../../support/processes.ts";
+import { makeFolder } from "../../support/run-folder.ts";
+
+/** A file system in an image, whose power can be cut. */
+export type Disk = {
+  /** Where it is mounted. */
+  readonly folder: string;
+  /** What is not yet on the disk never gets there; whoever reads or writes gets an error. */
+  cut(): Promise<void>;
+  /** Mounts it again, once nobody uses it; it then recovers from its journal. */
+  comeBack(): Promise<void>;
+  remove(): Promise<void>;
+};
+
+/** This machine cannot have such a disk; the message says why. */
+export class NoDisk extends Error {}
+
+const SIZE = "2G";
+
+// FS_IOC_SHUTDOWN of the kernel, with FS_SHUTDOWN_FLAGS_NOLOGFLUSH: not even the journal of the
+// file system is written any more. Node has no call for it; python3 and perl have.
+const SHUTDOWN = 0x80_04_58_7d;
+const NO_LOG_FLUSH = 2;
+const SHUTDOWN_PROGRAMS: readonly (readonly [string, ...string[]])[] = [
+  [
+    "python3",
+    "-c",
+    "import fcntl, os, struct, sys; fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), " +
+      `${SHUTDOWN}, struct.pack("I", ${NO_LOG_FLUSH}))`,
+  ],
+  [
+    "perl",
+    "-e",
+    `open(my $folder, "<", $ARGV[0]) or die; my $how = pack("I", ${NO_LOG_FLUSH}); ` +
+      `ioctl($folder, ${SHUTDOWN}, $how) or die;`,
+  ],
+];
+
+/**
+ * Makes an ext4 file system on a loop device.
+ *
+ * @throws {NoDisk} if this machine does not allow it
+ */
+export async function makeDisk(): Promise<Disk> {
+  if (process.platform !== "linux") throw new NoDisk("only Linux can shut a file system down");
+  if (process.getuid?.() !== 0) throw new NoDisk("only root may mount a file system");
+  const shutDown = await shutdownProgram();
+  const home = await makeFolder("disk");
+  const image = join(home, "image");
+  const folder = join(home, "mounted");
+  const mount = () => run("mount", "-o", "loop", image, folder);
+  const unmount = () =>
+    until(`nobody uses ${folder}`, () =>
+      run("umount", folder).then(
+        () => true,
+        () => false,
+      ),
+    );
+  try {
+    await mkdir(folder);
+    await run("truncate", "--size", SIZE, image);
+    await run("mkfs.ext4", "-q", image);
+    await mount();
+    // PostgreSQL may run as somebody else.
+    for (const path of [home, folder]) await chmod(path, 0o755);
+  } catch (cause) {
+    await rm(home, { recursive: true, force: true });
+    throw new NoDisk(`this machine does not allow it: ${String(cause)}`, { cause });
+  }
+  return {
+    folder,
+    async cut() {
+      await run(...shutDown, folder);
+    },
+    async comeBack() {
+      await unmount();
+      await mount();
+    },
+    async remove() {
+      await unmount();
+      await rm(home, { recursive: true });
+    },
+  };
+}
+
+async function shutdownProgram(): Promise<readonly [string, ...string[]]> {
+  for (const [program, ...args] of SHUTDOWN_PROGRAMS) {
+    const exists = await run(program, "--version").then(
+      () => true,
+      () => false,
+    );
+    if (exists) return [program, ...args];
+  }
+  throw new NoDisk("neither python3 nor perl is there to make the call");
+}
+
+async function run(program: string, ...args: readonly string[]): Promise<void> {
+  await promisify(execFile)(program, args, { cwd: "/" });
+}

@@ -1,0 +1,96 @@
+import { performance } from "node:perf_hooks";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Random } from "../../support/random.ts";
+import { thrownOutcome } from "../load/history.ts";
+import type { CallersFile } from "./callers-file.ts";
+import { type Target, targetAt } from "./targets.ts";
+
+/** A time during which no server may let a caller in: milliseconds of `performance.now()`. */
+export type Out = { readonly from: number; upTo: number };
+
+/** A stream: what it is, and with what it ended; empty: with nothing, undefined: not yet. */
+export type OpenStream = { readonly what: string; end: string | undefined };
+
+/** A caller who is withdrawn now and then, in the middle of what they do. */
+export type Guest = {
+  readonly name: string;
+  /** The servers as this caller gets to them, with the token that they have at the time. */
+  readonly targets: readonly Target[];
+  readonly outs: readonly Out[];
+  readonly streams: Set<OpenStream>;
+  /** Withdraws them, until no server lets them in, and takes them in again under a new token. */
+  comeAndGo(random: Random, complain: (what: string) => void): Promise<void>;
+};
+
+const NAME = "guest";
+const DENIAL_PATIENCE_MS = 30_000;
+const STREAM_PATIENCE_MS = 10_000;
+const PAUSE_MS = 20;
+const CALL = { timeoutMs: 2_000 };
+
+/**
+ * A guest who is in the file of callers from now on.
+ *
+ * @param servers how many there are
+ * @param hangUp has them read the file again
+ */
+export async function newGuest(
+  callers: CallersFile,
+  servers: number,
+  hangUp: () => void,
+): Promise<Guest> {
+  let token = callers.newToken();
+  await callers.put(NAME, token);
+  const targets = Array.from({ length: servers }, () => targetAt(undefined, () => token));
+  const outs: Out[] = [];
+  const streams = new Set<OpenStream>();
+  return {
+    name: NAME,
+    targets,
+    outs,
+    streams,
+    async comeAndGo(random, complain) {
+      // Whoever has another token now is out as well, as long as they show the old one.
+      await callers.put(NAME, random.chance(0.5) ? undefined : callers.newToken());
+      hangUp();
+      const denials = await Promise.all(targets.map(isDenied));
+      if (denials.includes(false)) complain("a caller who was withdrawn is still let in");
+      else {
+        const out = { from: performance.now(), upTo: Infinity };
+        outs.push(out);
+        await Promise.all([
+          sleep(random.whole(200, 1_500)),
+          ...[...streams].map((stream) => expectEnd(stream, complain)),
+        ]);
+        out.upTo = performance.now();
+      }
+      const next = callers.newToken();
+      await callers.put(NAME, next);
+      hangUp();
+      token = next;
+    },
+  };
+}
+
+/** Whether the server says that it does not know the caller; it may be away for a while. */
+async function isDenied(target: Target): Promise<boolean> {
+  for (const until = performance.now() + DENIAL_PATIENCE_MS; performance.now() < until;) {
+    try {
+      await target.client().listPrices({}, CALL);
+    } catch (thrown) {
+      const outcome = thrownOutcome(thrown);
+      if ("reason" in outcome && outcome.reason === "UNAUTHENTICATED") return true;
+    }
+    await sleep(PAUSE_MS);
+  }
+  return false;
+}
+
+async function expectEnd(stream: OpenStream, complain: (what: string) => void): Promise<void> {
+  const until = performance.now() + STREAM_PATIENCE_MS;
+  while (stream.end === undefined && performance.now() < until) await sleep(PAUSE_MS);
+  // It may have ended with anything else: much is broken meanwhile.
+  const isWrong = stream.end === undefined || stream.end === "";
+  const how = stream.end === undefined ? "stayed open" : "ended as if nothing were wrong";
+  if (isWrong) complain(`${stream.what} of a caller who was withdrawn ${how}`);
+}

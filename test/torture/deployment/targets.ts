@@ -1,0 +1,60 @@
+import { type Client, createClient, type Interceptor } from "@connectrpc/connect";
+import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
+import { PointsService } from "../../../gen/points/v1/points_pb.ts";
+
+export type Points = Client<typeof PointsService>;
+
+/** A server as clients see it. It may be away, and come back at another address. */
+export type Target = {
+  /** A client of it: each time over another of its connections. */
+  client(): Points;
+  /** Goes on at this address; undefined: the server is away. */
+  aim(baseUrl: string | undefined): void;
+  /** Whether there is any use in asking it now. */
+  isUp(): boolean;
+  /** Ends its connections. */
+  close(): void;
+};
+
+const CONNECTIONS = 4;
+
+/**
+ * A target that is aimed at a server's address.
+ *
+ * @param token gives what callers show to be let in; undefined: nothing
+ */
+export function targetAt(baseUrl: string | undefined, token?: () => string): Target {
+  let clients: Points[] = [];
+  let sessions: Http2SessionManager[] = [];
+  let turn = 0;
+  let up = false;
+  const aim = (next: string | undefined) => {
+    up = next !== undefined;
+    if (next === undefined) return;
+    for (const session of sessions) session.abort();
+    sessions = Array.from({ length: CONNECTIONS }, () => new Http2SessionManager(next));
+    clients = sessions.map((sessionManager, index) => {
+      // Compression costs more than it saves here; one connection has it all the same.
+      const compression = index === 0 ? {} : { acceptCompression: [] };
+      const interceptors = token === undefined ? [] : [showing(token)];
+      const options = { baseUrl: next, sessionManager, interceptors, ...compression };
+      return createClient(PointsService, createGrpcTransport(options));
+    });
+  };
+  aim(baseUrl);
+  return {
+    client: () => clients[(turn += 1) % clients.length]!,
+    aim,
+    isUp: () => up,
+    close() {
+      for (const session of sessions) session.abort();
+    },
+  };
+}
+
+function showing(token: () => string): Interceptor {
+  return (next) => (request) => {
+    request.header.set("authorization", `Bearer ${token()}`);
+    return next(request);
+  };
+}

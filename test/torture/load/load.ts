@@ -1,0 +1,270 @@
+import { performance } from "node:perf_hooks";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { CallOptions } from "@connectrpc/connect";
+import type { Random } from "../../support/random.ts";
+import type { OpenStream } from "../deployment/guest.ts";
+import type { Target } from "../deployment/targets.ts";
+import type { Doubts } from "./doubts.ts";
+import { openedOf, type Outcome, thrownOutcome } from "./history.ts";
+import { holdStream } from "./hold-stream.ts";
+import { walkPages } from "./pages.ts";
+import type { Item, Rounds } from "./rounds.ts";
+import { type Done, sendAlone, sendBatch, sendStream } from "./send.ts";
+import type { Waits } from "./waits.ts";
+
+/** How many callers there are of each kind. */
+export type Callers = {
+  /** One ApplyBatch after the other. */
+  readonly batchers: number;
+  /** One stream of Apply after the other. */
+  readonly streamers: number;
+  /** One call after the other, of every other kind. */
+  readonly loners: number;
+  /** One stream after the other, on which they ask for nothing. */
+  readonly holders: number;
+};
+
+export type LoadOptions = Callers & {
+  readonly random: Random;
+  readonly targets: readonly Target[];
+  readonly doubts: Doubts;
+  readonly rounds: Rounds;
+  /** How often what came of tries: "applied", "refused INSUFFICIENT_POINTS", "opened", … */
+  readonly tally: Map<string, number>;
+  /** Whether some callers give up too early. */
+  readonly impatient: boolean;
+  /** Told of each call that is one operation, or GetOrCreate. */
+  readonly waits: Waits;
+  /** Where streams are noted that are open, by callers who may be withdrawn; nobody else may. */
+  readonly streams: Set<OpenStream> | undefined;
+  /** Called with what can be seen to be wrong at once. */
+  readonly onWrong: (what: string) => void;
+  /** Called at each answer of the ledger, with the number of the server. */
+  readonly onAnswer: (server: number) => void;
+};
+
+export type Load = {
+  /** Lets only callers of single operations begin anything; the result ends it. */
+  pauseBatches(): () => void;
+  /** Begins nothing more, and resolves when every round is handed over. */
+  finish(): Promise<void>;
+  /** Resolves as soon as nothing is under way, whatever came of it. */
+  giveUp(): Promise<void>;
+};
+
+const BATCH_MAX_OPS = 250;
+const STREAM_ROOM_OPS = 200;
+const STREAM_OPS = 2_000;
+const PATIENCE_MS = 15_000;
+const REST_MS = 50;
+const HELD_MS = 60_000;
+
+/** Asks without a pause until it is told to finish. */
+export function startLoad(options: LoadOptions): Load {
+  const { random, rounds, tally } = options;
+  const stopping = new AbortController();
+  let pauses = 0;
+
+  function note(outcome: Outcome, who: string, server: number): void {
+    const name = "reason" in outcome ? `${outcome.kind} ${outcome.reason}` : nameOf(outcome);
+    tally.set(name, (tally.get(name) ?? 0) + 1);
+    const isWithdrawn = name.endsWith(" UNAUTHENTICATED") && options.streams === undefined;
+    if (outcome.kind === "wrong" || isWithdrawn) options.onWrong(`${who} was told: ${name}`);
+    if (outcome.kind === "applied" || outcome.kind === "refused") options.onAnswer(server);
+  }
+
+  function aim(): Aim {
+    const { targets } = options;
+    const up = targets.filter((target) => target.isUp());
+    const target = random.pick(up.length === 0 || random.chance(0.02) ? targets : up);
+    const server = targets.indexOf(target);
+    const aimed: Aim = {
+      target,
+      mayBatch: () => pauses === 0,
+      stopping: stopping.signal,
+      isToRest: false,
+      rest: () => void (aimed.isToRest = true),
+      done(item, outcome) {
+        if (outcome.kind === "unknown" || outcome.kind === "notApplied") aimed.rest();
+        note(outcome, item.asked.tag, server);
+        rounds.done(item, outcome);
+      },
+      note: (outcome, who) => note(outcome, who, server),
+      opened() {
+        tally.set("opened", (tally.get("opened") ?? 0) + 1);
+        options.onAnswer(server);
+      },
+    };
+    return aimed;
+  }
+
+  async function call(step: Step): Promise<void> {
+    while (!rounds.isOver()) {
+      const to = aim();
+      await step(to, options, aim);
+      // A server that is away would be asked as often as the machine can; or nothing is begun now.
+      if (to.isToRest || stopping.signal.aborted) await sleep(REST_MS);
+    }
+  }
+
+  const callers = [
+    ...Array.from({ length: options.batchers }, () => call(batchStep)),
+    ...Array.from({ length: options.streamers }, () => call(streamStep)),
+    ...Array.from({ length: options.loners }, () => call(loneStep)),
+    ...Array.from({ length: options.holders }, () => call(holdStep)),
+  ];
+  return {
+    pauseBatches() {
+      pauses += 1;
+      return () => void (pauses -= 1);
+    },
+    async finish() {
+      stopping.abort();
+      rounds.stop();
+      await Promise.all(callers);
+    },
+    async giveUp() {
+      stopping.abort();
+      rounds.giveUp();
+      await Promise.all(callers);
+    },
+  };
+}
+
+/** A server for one step, and how the step goes. */
+type Aim = {
+  readonly target: Target;
+  /** Whether more than single operations may be begun now. */
+  readonly mayBatch: () => boolean;
+  /** Fires when nothing more is to be begun. */
+  readonly stopping: AbortSignal;
+  isToRest: boolean;
+  /** Has the caller pause after the step. */
+  readonly rest: () => void;
+  readonly done: Done<Item>;
+  readonly note: (outcome: Outcome, who: string) => void;
+  readonly opened: () => void;
+};
+
+type Step = (to: Aim, options: LoadOptions, aim: () => Aim) => Promise<void>;
+
+const batchStep: Step = async (to, options) => {
+  const items = to.mayBatch() ? options.rounds.take(options.random.whole(10, BATCH_MAX_OPS)) : [];
+  if (items.length === 0) return to.rest();
+  await sendBatch(to.target.client(), items, patience(options), to.done);
+};
+
+const streamStep: Step = async (to, { rounds, streams }) => {
+  let left = STREAM_OPS;
+  const take = (room: number) => {
+    const items = to.target.isUp() && to.mayBatch() ? rounds.take(Math.min(room, left)) : [];
+    left -= items.length;
+    return items;
+  };
+  const signal = AbortSignal.timeout(PATIENCE_MS);
+  const stream = { what: "a stream of operations", end: undefined as string | undefined };
+  streams?.add(stream);
+  await sendStream(to.target.client(), take, STREAM_ROOM_OPS, { signal }, to.done);
+  streams?.delete(stream);
+  stream.end = "somehow";
+  if (left === STREAM_OPS) to.rest();
+};
+
+const loneStep: Step = async (to, options, aim) => {
+  const { random, rounds } = options;
+  const kind = random.weighted({ one: 14, twins: 4, open: 4, pages: 1 });
+  if (kind === "open") return open(to, options);
+  if (kind === "pages") return readPages(to, options);
+  const [item] = rounds.take(1);
+  if (item === undefined) return to.rest();
+  const waited = options.waits.begin(item.account.history.userId);
+  const calls = [sendAlone(to.target.client(), item, patience(options), to.done).then(waited)];
+  if (kind === "twins" && item.asked.operation.value.requestId !== "") {
+    // The same request at the same time, through the other server as often as not.
+    const other = aim();
+    item.round.underWay += 1;
+    calls.push(sendAlone(other.target.client(), item, patience(options), other.done));
+  }
+  await Promise.all(calls);
+};
+
+const holdStep: Step = async (to, { random, rounds, streams }) => {
+  const userId = rounds.someAccount()?.account.history.userId;
+  if (userId === undefined) return to.rest();
+  const kind = random.pick(["a watch", "an idle stream"] as const);
+  const stream: OpenStream = { what: kind, end: undefined };
+  streams?.add(stream);
+  const signal = AbortSignal.any([to.stopping, AbortSignal.timeout(HELD_MS)]);
+  try {
+    await holdStream(to.target.client(), kind, userId, signal);
+    stream.end = "";
+  } catch (thrown) {
+    const outcome = thrownOutcome(thrown);
+    to.note(outcome, `who holds ${kind} open`);
+    stream.end = "reason" in outcome ? outcome.reason : outcome.kind;
+  } finally {
+    streams?.delete(stream);
+  }
+  to.rest();
+};
+
+async function open(to: Aim, options: LoadOptions): Promise<void> {
+  const found = options.rounds.someAccount();
+  if (found === undefined) return;
+  const { round, account } = found;
+  const { history } = account;
+  const { userId } = history;
+  const start = performance.now();
+  history.openedFrom = Math.min(history.openedFrom, start);
+  round.underWay += 1;
+  const waited = options.waits.begin(userId);
+  try {
+    const answer = await to.target.client().getOrCreate({ userId }, patience(options));
+    history.opened.push(openedOf(answer, start));
+    to.opened();
+  } catch (thrown) {
+    to.note(thrownOutcome(thrown), userId);
+    to.rest();
+  } finally {
+    waited();
+    round.underWay -= 1;
+  }
+}
+
+async function readPages(to: Aim, options: LoadOptions): Promise<void> {
+  const { random, doubts, rounds, onWrong } = options;
+  const userId = rounds.someAccount()?.account.history.userId;
+  if (userId === undefined) return;
+  const start = performance.now();
+  const wrong: string[] = [];
+  try {
+    await walkPages(to.target.client(), userId, random.whole(1, 200), (what) => wrong.push(what));
+    if (doubts.isSure(start, performance.now())) wrong.forEach(onWrong);
+  } catch (thrown) {
+    const outcome = thrownOutcome(thrown);
+    to.note(outcome, `who lists the entries of ${userId}`);
+    if (outcome.kind !== "refused") to.rest();
+  }
+}
+
+function patience({ random, impatient }: LoadOptions): CallOptions {
+  if (!impatient || !random.chance(0.03)) return { timeoutMs: PATIENCE_MS };
+  const soonMs = random.whole(1, 40);
+  const kind = random.weighted({ deadline: 1, unawaited: 1, leaving: 1 });
+  switch (kind) {
+    case "deadline":
+      // The server alone knows of it, and says what became of the call.
+      return {
+        headers: { "grpc-timeout": `${soonMs}m` },
+        signal: AbortSignal.timeout(PATIENCE_MS),
+      };
+    case "unawaited":
+      return { timeoutMs: soonMs };
+    case "leaving":
+      return { timeoutMs: PATIENCE_MS, signal: AbortSignal.timeout(soonMs) };
+  }
+}
+
+function nameOf(outcome: Outcome & { kind: "applied" }): string {
+  return outcome.replayed ? "applied before" : "applied";
+}

@@ -1,0 +1,187 @@
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { OperationSchema } from "../../../gen/points/v1/points_pb.ts";
+import type { Random } from "../../support/random.ts";
+import type { SetOperation } from "../oracle/decide.ts";
+import { timestampOf } from "../oracle/time.ts";
+import type { Asked, Caller, History } from "./history.ts";
+
+/** An account under load, and what its clients have seen of it, newest last. */
+export type Account = {
+  readonly history: History;
+  readonly seen: Readonly<Record<"lots" | "holds" | "spends", bigint[]>>;
+};
+
+/** Where what expires at a given instant does: at a multiple of so many microseconds. */
+export const BOUNDARY_MICROS = 250_000n;
+
+type Init = NonNullable<MessageInitShape<typeof OperationSchema>["operation"]>;
+type Value = { userId: string; requestId: string; metadata: Record<string, string> };
+
+const WEIGHTS = {
+  recharge: 22,
+  consume: 36,
+  expire: 5,
+  freeze: 12,
+  settle: 9,
+  release: 4,
+  refund: 12,
+} as const;
+
+const SEEN_MAX = 12;
+
+/** An account that nobody has asked anything of. */
+export function newAccount(userId: string, caller: Caller): Account {
+  return {
+    history: { userId, caller, asked: [], opened: [], openedFrom: Infinity },
+    seen: { lots: [], holds: [], spends: [] },
+  };
+}
+
+/** Remembers what an answer tells, so that later operations have something to aim at. */
+export function learn({ seen }: Account, kind: SetOperation["case"], sequence: bigint): void {
+  const list = listOf(seen, kind);
+  if (list === undefined || list.includes(sequence)) return;
+  list.push(sequence);
+  if (list.length > SEEN_MAX) list.shift();
+}
+
+function listOf(seen: Account["seen"], kind: SetOperation["case"]): bigint[] | undefined {
+  if (kind === "recharge") return seen.lots;
+  if (kind === "freeze") return seen.holds;
+  return kind === "consume" || kind === "settle" ? seen.spends : undefined;
+}
+
+/**
+ * What is asked next of an account: mostly something new, now and then an operation that was asked
+ * before, or another one under its request id.
+ *
+ * @param tag of a new operation
+ * @param now about what the database's clock says
+ */
+export function nextAsked(random: Random, account: Account, tag: string, now: bigint): Asked {
+  const { asked } = account.history;
+  const before = asked.length > 0 && random.chance(0.04) ? recent(random, asked) : undefined;
+  // Without a request id, a repeat would be another operation.
+  if (before !== undefined && before.operation.value.requestId !== "") return before;
+  const stolen = asked.length > 0 && random.chance(0.01) ? recent(random, asked) : undefined;
+  const requestId = stolen?.operation.value.requestId ?? (random.chance(0.85) ? tag : "");
+  const metadata = metadataOf(random, tag, requestId === "" || stolen !== undefined);
+  const operation = newOperation(random, account, now, {
+    userId: account.history.userId,
+    requestId,
+    metadata,
+  });
+  const next = { tag, operation, attempts: [] };
+  asked.push(next);
+  return next;
+}
+
+function recent(random: Random, asked: readonly Asked[]): Asked {
+  return asked[asked.length - random.whole(1, Math.min(asked.length, 40))]!;
+}
+
+function metadataOf(random: Random, tag: string, mustHaveTag: boolean): Record<string, string> {
+  const tagged = mustHaveTag || random.chance(0.3) ? { tag } : {};
+  return random.chance(0.1) ? { zuletzt: "für Ada 🪙", ...tagged, Also: '"\\' } : tagged;
+}
+
+function newOperation(random: Random, account: Account, now: bigint, common: Value): SetOperation {
+  const content = contentOf(random, account, now);
+  const init = { case: content.case, value: { ...content.value, ...common } } as Init;
+  return create(OperationSchema, { operation: init }).operation as SetOperation;
+}
+
+function contentOf(random: Random, { seen }: Account, now: bigint): Init {
+  const kind = random.weighted(WEIGHTS);
+  switch (kind) {
+    case "recharge": {
+      const value = {
+        // Now and then something malformed.
+        points: random.chance(0.005) ? 0n : BigInt(random.whole(1, 250)),
+        priority: random.chance(0.7) ? 0 : random.whole(1, 3),
+        expiration: random.chance(0.4) ? { case: undefined } : expirationOf(random, now),
+      };
+      return { case: kind, value };
+    }
+    case "consume":
+      return { case: kind, value: { cost: costOf(random, 160) } };
+    case "expire":
+      return { case: kind, value: { target: targetOf(random, seen.lots) } };
+    case "freeze": {
+      const expiration = random.chance(0.2) ? { case: undefined } : expirationOf(random, now);
+      return { case: kind, value: { cost: costOf(random, 80), expiration } };
+    }
+    case "settle": {
+      const cost = random.chance(0.3) ? { case: undefined } : costOf(random, 80);
+      return { case: kind, value: { hold: oneOf(random, seen.holds), cost } };
+    }
+    case "release":
+      return { case: kind, value: { hold: oneOf(random, seen.holds) } };
+    case "refund": {
+      const value = {
+        sequence: oneOf(random, seen.spends),
+        ...(random.chance(0.4) ? {} : { points: BigInt(random.whole(1, 90)) }),
+        ...(random.chance(0.5) ? {} : { reissueTtl: lifeOf(random) }),
+      };
+      return { case: kind, value };
+    }
+  }
+}
+
+function costOf(random: Random, most: number) {
+  if (random.chance(0.8)) {
+    return { case: "points", value: BigInt(random.whole(1, most)) } as const;
+  }
+  const usages = [
+    { service: "script" },
+    { service: "caption" },
+    { service: "voice_clone" },
+    { service: "tts", amount: { case: "duration", value: lengthOf(random) } },
+    { service: "video", amount: { case: "duration", value: lengthOf(random) } },
+    { service: "tts" },
+    { service: "unheard-of" },
+  ] as const;
+  return { case: "usage", value: random.pick(usages) } as const;
+}
+
+function targetOf(random: Random, lots: readonly bigint[]) {
+  const kind = random.weighted({ points: 3, lot: 4, due: 3 });
+  if (kind === "due") return { case: kind, value: true } as const;
+  if (kind === "lot") return { case: kind, value: oneOf(random, lots) } as const;
+  return { case: kind, value: BigInt(random.whole(1, 60)) } as const;
+}
+
+function expirationOf(random: Random, now: bigint) {
+  if (random.chance(0.35)) {
+    // At one of the next few boundaries, or at the last one, which is over.
+    const next = (now / BOUNDARY_MICROS + BigInt(random.whole(0, 8))) * BOUNDARY_MICROS;
+    return { case: "expireTime", value: timestampOf(next) } as const;
+  }
+  return { case: "ttl", value: lifeOf(random) } as const;
+}
+
+/** A life that ends before long, mostly: from a microsecond to days. */
+function lifeOf(random: Random) {
+  const kind = random.weighted({ micros: 1, millis: 5, seconds: 3, days: 2 });
+  switch (kind) {
+    case "micros":
+      return { seconds: 0n, nanos: random.whole(1, 3_000) * 1_000 + 999 };
+    case "millis":
+      return { seconds: 0n, nanos: random.whole(1_000, 999_999) * 1_000 };
+    case "seconds":
+      return { seconds: BigInt(random.whole(1, 5)), nanos: 0 };
+    case "days":
+      return { seconds: 86_400n * BigInt(random.whole(1, 30)), nanos: 0 };
+  }
+}
+
+function lengthOf(random: Random) {
+  const nanos = random.chance(0.5) ? 0 : random.whole(1, 999_999_999);
+  return { seconds: BigInt(random.whole(1, 40)), nanos };
+}
+
+/** One of these, or now and then a number that names nothing of the kind. */
+function oneOf(random: Random, numbers: readonly bigint[]): bigint {
+  if (numbers.length === 0 || random.chance(0.05)) return BigInt(random.whole(1, 400));
+  return random.pick(numbers);
+}

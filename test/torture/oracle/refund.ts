@@ -1,0 +1,76 @@
+import type { RefundRequest } from "../../../gen/points/v1/points_pb.ts";
+import { endsWell, lotsFull, tooLarge } from "./bounds.ts";
+import { firstOf, type Part, totalOf, withoutFirst } from "./parts.ts";
+import { INVALID, refused, type Refused } from "./refused.ts";
+import {
+  addLot,
+  type Draft,
+  draftOf,
+  isPast,
+  moveLot,
+  type Replayed,
+  type ReplayedLot,
+} from "./replay.ts";
+import { nanosOf } from "./time.ts";
+
+/** What a Refund comes to: last taken first, into its lots, or into a new one. */
+export function decideRefund(
+  account: Replayed,
+  request: RefundRequest,
+  now: bigint,
+): Draft | Refused {
+  const { sequence, reissueTtl } = request;
+  const expireTime = reissueTtl === undefined ? undefined : now + nanosOf(reissueTtl) / 1000n;
+  if (!endsWell(expireTime, now)) return INVALID;
+  const spend = account.spends.get(sequence);
+  if (spend === undefined) {
+    const kind = account.kinds.get(sequence);
+    if (kind === undefined) return refused("ENTRY_NOT_FOUND", { sequence });
+    return refused("ENTRY_NOT_REFUNDABLE", { sequence, kind });
+  }
+  const refundable = spend.points - spend.refunded;
+  const points = request.points ?? refundable;
+  if (points > refundable || refundable === 0n) {
+    return refused("REFUND_EXCEEDS_ENTRY", { sequence, refundable, required: points });
+  }
+  const large = tooLarge(account, "total_refunded", points);
+  if (large !== undefined) return large;
+
+  const lastFirst = spend.parts.toReversed();
+  const back = firstOf(withoutFirst(lastFirst, spend.refunded), points);
+  const isGone = ({ lot }: Part) => expireTime !== undefined && isPast(account.lots.get(lot)!, now);
+  const gone = back.filter(isGone);
+  const alive = back.filter((part) => !isGone(part));
+  const made = gone.length === 0 ? undefined : reissue(account, gone, expireTime);
+  const opened = alive
+    .map(({ lot }) => account.lots.get(lot)!)
+    .filter((lot) => !account.openLots.has(lot) && !isPast(lot, now));
+  const more = opened.length + (made === undefined ? 0 : 1);
+  const full = lotsFull(account, more);
+  if (full !== undefined) return full;
+  const parts = made === undefined ? alive : [...alive, { lot: made.number, points: made.points }];
+  return {
+    ...draftOf("refund", parts),
+    refersTo: sequence,
+    expireTime: made?.expireTime,
+    priority: made?.priority ?? 0,
+    change(after) {
+      after.balance += points;
+      after.totalRefunded += points;
+      for (const part of alive) moveLot(after, part.lot, part.points, 0n);
+      if (made !== undefined) addLot(after, { ...made });
+      after.spends.get(sequence)!.refunded += points;
+    },
+  };
+}
+
+function reissue(
+  account: Replayed,
+  gone: readonly Part[],
+  expireTime: bigint | undefined,
+): ReplayedLot {
+  const points = totalOf(gone);
+  const priority = Math.min(...gone.map(({ lot }) => account.lots.get(lot)!.priority));
+  const number = account.sequence + 1n;
+  return { number, points, remaining: points, frozen: 0n, priority, expireTime };
+}
