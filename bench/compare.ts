@@ -73,11 +73,7 @@ export async function compare(how: Measuring, large: Side, small: Side): Promise
  *
  * @param moment said of it to people
  */
-export async function measureSide(
-  how: Measuring,
-  side: Side,
-  moment = "load",
-): Promise<Repeat> {
+export async function measureSide(how: Measuring, side: Side, moment = "load"): Promise<Repeat> {
   const { cluster, timing, onProgress } = how;
   const { database, server, spread } = side;
   const name = `${side.name}, ${moment}`;

@@ -103,7 +103,7 @@ function at(ms: number) {
 
 /** Calls the account until it is answered; false if it never is. */
 async function untilOpened(client: Points): Promise<boolean> {
-  for (const endsAt = performance.now() + PATIENCE_MS; performance.now() < endsAt; ) {
+  for (const endsAt = performance.now() + PATIENCE_MS; performance.now() < endsAt;) {
     try {
       await client.getOrCreate({ userId: "due" }, { timeoutMs: PATIENCE_MS });
       return true;

@@ -90,7 +90,7 @@ async function others({ other }: Calls) {
 async function paced(everyMs: number, call: () => Promise<unknown>): Promise<void> {
   const startedAt = performance.now();
   const underWay: Promise<unknown>[] = [];
-  for (let count = 0; count * everyMs < ROUND_MS; ) {
+  for (let count = 0; count * everyMs < ROUND_MS;) {
     const due = Math.floor((performance.now() - startedAt) / everyMs);
     for (; count <= due && count * everyMs < ROUND_MS; count += 1) underWay.push(call());
     await sleep(1);

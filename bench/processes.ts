@@ -59,7 +59,10 @@ function readProcess(name: string): Process | undefined {
   try {
     const text = readFileSync(`/proc/${name}/stat`, "latin1");
     // The second field, the program's name, may have anything in it.
-    const fields = text.slice(text.lastIndexOf(")") + 2).split(" ").map(Number);
+    const fields = text
+      .slice(text.lastIndexOf(")") + 2)
+      .split(" ")
+      .map(Number);
     return {
       pid: Number(name),
       parent: fields[1]!,

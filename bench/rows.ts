@@ -44,14 +44,12 @@ export function rowsOn(accounts: number): readonly Row[] {
     one: { prefix: "solo-", accounts: 1, by: "evenly" },
   };
   const rows = (what: What, on: Accounts, inFlight: readonly number[]) =>
-    inFlight.map(
-      (count): Row => ({
-        ...WHATS[what],
-        name: `${what}/${on}/${count}`,
-        spread: spreads[on],
-        inFlight: count,
-      }),
-    );
+    inFlight.map((count): Row => ({
+      ...WHATS[what],
+      name: `${what}/${on}/${count}`,
+      spread: spreads[on],
+      inFlight: count,
+    }));
   return [
     ...rows("noop", "evenly", IN_FLIGHT),
     ...rows("function", "evenly", CLIENTS),

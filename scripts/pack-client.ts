@@ -17,7 +17,11 @@ const { version, license, dependencies } = JSON.parse(
 ) as Manifest;
 
 rmSync("dist", { recursive: true, force: true });
-execFileSync(process.execPath, ["node_modules/typescript/lib/tsc.js", "-p", "tsconfig.package.json"]);
+execFileSync(process.execPath, [
+  "node_modules/typescript/lib/tsc.js",
+  "-p",
+  "tsconfig.package.json",
+]);
 cpSync("clients/typescript/README.md", "dist/package/README.md");
 cpSync("LICENSE", "dist/package/LICENSE");
 const manifest = {

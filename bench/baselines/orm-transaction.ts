@@ -26,11 +26,7 @@ export function consumeInTransaction(orm: Orm): Submit {
     Promise.all(commands.map((command) => run(command).catch((error: Error) => error)));
 }
 
-async function consume(
-  orm: Orm,
-  em: EntityManager,
-  command: Consume,
-): Promise<Answer | Rejection> {
+async function consume(orm: Orm, em: EntityManager, command: Consume): Promise<Answer | Rejection> {
   const { userId, request } = command;
   const account = await em.findOne(
     AccountEntity,

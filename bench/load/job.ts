@@ -46,8 +46,7 @@ export type LoadResult = {
 };
 
 export type LoadMessage =
-  | { readonly at: "start" | "end" }
-  | { readonly at: "over"; readonly result: LoadResult };
+  { readonly at: "start" | "end" } | { readonly at: "over"; readonly result: LoadResult };
 
 /**
  * Runs a load in a process of its own.

@@ -4,7 +4,7 @@
 /** How many operations an ApplyBatchResponse says were applied, and not refused. */
 export function countApplied(response: Buffer): number {
   let applied = 0;
-  for (let at = 0; at < response.length; ) {
+  for (let at = 0; at < response.length;) {
     const [size, start] = sizeAt(response, at + 1);
     if (isApplied(response, start)) applied += 1;
     at = start + size;

@@ -2,10 +2,7 @@
 export type Column<Row> = readonly [head: string, cellOf: (row: Row) => string];
 
 /** A table in Markdown, legible as it is too. */
-export function markdownTable<Row>(
-  rows: readonly Row[],
-  columns: readonly Column<Row>[],
-): string {
+export function markdownTable<Row>(rows: readonly Row[], columns: readonly Column<Row>[]): string {
   const drawn = columns.map(([head, cellOf]) => {
     const isFigures = head.endsWith(":");
     const cells = [head.replace(/:$/, ""), ...rows.map(cellOf)];

@@ -12,11 +12,7 @@ const CALL_MAX_MS = 20_000;
  * @param address of the server, host:port
  * @param token of a caller who may do everything
  */
-export async function playGrpcurl(
-  grpcurl: string,
-  address: string,
-  token: string,
-): Promise<void> {
+export async function playGrpcurl(grpcurl: string, address: string, token: string): Promise<void> {
   const flags = ["-plaintext", "-H", `authorization: Bearer ${token}`];
   const ask = (...args: string[]) =>
     run({ program: grpcurl, args: [...flags, ...args], cwd: ".", timeoutMs: CALL_MAX_MS });
@@ -31,7 +27,9 @@ export async function playGrpcurl(
   const calls = callsOf(userId);
   const called = [...calls.map(([rpc]) => rpc), "WatchAccount"].map((rpc) => `${SERVICE}.${rpc}`);
   if (!isDeepStrictEqual(offered, [...new Set(called)].toSorted())) {
-    throw new Error(`not all RPCs are called, or some that are none; the server has\n${offered.join(" ")}`);
+    throw new Error(
+      `not all RPCs are called, or some that are none; the server has\n${offered.join(" ")}`,
+    );
   }
 
   for (const [rpc, request] of calls) await call(`${SERVICE}/${rpc}`, request);

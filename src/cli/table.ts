@@ -6,10 +6,7 @@ export type Column = {
 };
 
 /** A table for people: a line a row, below the titles and a rule. */
-export function table(
-  columns: readonly Column[],
-  rows: readonly (readonly string[])[],
-): string {
+export function table(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
   const titles = columns.map(({ title }) => title);
   const widths = columns.map((_, index) =>
     Math.max(...[titles, ...rows].map((row) => widthOf(row[index] ?? ""))),

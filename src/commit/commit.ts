@@ -136,7 +136,9 @@ async function commitWithin(
       if (isHeavy) tries.limitMs = Math.max(LIMIT_MIN_MS, tries.limitMs / 2);
       if (commands.length > 1 && (isHeavy || fault === "bug")) {
         const triesMade = fault === "cut" ? tries.made : 0;
-        return splitBatch(commands, (half) => commitWithin(context, half, tries.limitMs, triesMade));
+        return splitBatch(commands, (half) =>
+          commitWithin(context, half, tries.limitMs, triesMade),
+        );
       }
       // A pooled connection may just have died with the database's last run; the next is new.
       if (fault === "away" || fault === "cut") {
@@ -153,10 +155,7 @@ function isLast({ commands, made, started, lost }: Tries, fault: Fault): boolean
   return made >= ATTEMPTS && (commands.length === 1 || fault !== "timeout");
 }
 
-async function transact(
-  { orm, clock, observer }: Context,
-  tries: Tries,
-): Promise<Answers> {
+async function transact({ orm, clock, observer }: Context, tries: Tries): Promise<Answers> {
   const { commands, lost } = tries;
   const done = stopwatch(observer);
   return inTransaction(

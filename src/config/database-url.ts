@@ -194,7 +194,11 @@ const NO_TLS = {
 
 function tlsOf(values: Values): DatabaseUrl["tls"] {
   const file = (name: Parameter) => values.get(name) || undefined;
-  const [rootCertificate, certificate, key] = [file("sslrootcert"), file("sslcert"), file("sslkey")];
+  const [rootCertificate, certificate, key] = [
+    file("sslrootcert"),
+    file("sslcert"),
+    file("sslkey"),
+  ];
   const isSystem = rootCertificate === "system";
   const mode = oneOf(values, "sslmode", SSL_MODES, isSystem ? "verify-full" : "prefer");
   if (isSystem && mode !== "verify-full") {

@@ -147,7 +147,8 @@ const SETTINGS = {
   } satisfies Setting<Address>,
   insecure: {
     name: "INSECURE",
-    about: "listens to others though TLS or authentication is missing; metrics: on ADMIN_LISTEN alone",
+    about:
+      "listens to others though TLS or authentication is missing; metrics: on ADMIN_LISTEN alone",
     takes: "allow or metrics",
     fallback: undefined,
     parse: (text: string) => (text === "allow" || text === "metrics" ? text : undefined),

@@ -6,7 +6,9 @@ export class UserError extends Error {}
 /** A database that is away, or that refuses us, is not a bug. */
 export function unusable(cause: unknown): never {
   if (!(cause instanceof Error) || cause instanceof UserError) throw cause;
-  const advice = chainOf(cause).map(adviceOn).findLast((text) => text !== undefined);
+  const advice = chainOf(cause)
+    .map(adviceOn)
+    .findLast((text) => text !== undefined);
   if (advice === undefined && faultOf(cause) === "bug") throw cause;
   // The ORM appends PostgreSQL's details as further lines.
   const [message] = cause.message.split("\n");

@@ -42,7 +42,12 @@ export function apply(
     return { reason: "ACCOUNT_NOT_FOUND", userId: command.userId };
   }
   const found = state ?? bareState(emptyAccount(command.userId, now));
-  const applied = applyBooked({ state: found, entries: [], entry: undefined }, command, now, lastDue);
+  const applied = applyBooked(
+    { state: found, entries: [], entry: undefined },
+    command,
+    now,
+    lastDue,
+  );
   if (isRejection(applied)) return applied;
   const expired = bookDue(applied.state, now);
   if (expired.entries.length === 0) return applied;

@@ -111,7 +111,10 @@ export function startBatch(
 
 /** Those of whom something is due: who has little never waits for who has much. */
 function fewestDueFirst(found: readonly AccountState[], now: Micros): readonly AccountState[] {
-  const counted = found.map((state) => ({ state, due: countDue(state, timeOf(state.account, now)) }));
+  const counted = found.map((state) => ({
+    state,
+    due: countDue(state, timeOf(state.account, now)),
+  }));
   const due = counted.filter((one) => one.due > 0).toSorted((a, b) => a.due - b.due);
   return due.map(({ state }) => state);
 }

@@ -9,13 +9,7 @@ import type { Micros } from "./time.ts";
 
 /** What an entry did. */
 export type EntryKind =
-  | "recharge"
-  | "consume"
-  | "expire"
-  | "freeze"
-  | "settle"
-  | "release"
-  | "refund";
+  "recharge" | "consume" | "expire" | "freeze" | "settle" | "release" | "refund";
 
 /** What an entry says, before it has a place in a journal. */
 export type EntryContent = {

@@ -39,24 +39,30 @@ export type SetOperation = Exclude<Operation["operation"], { case: undefined }>;
  * @param caller who asks for it
  * @throws FIELD_INVALID
  */
-export function toCommand(
-  operation: SetOperation,
-  prices: PriceList,
-  caller: Caller,
-): Mutation {
+export function toCommand(operation: SetOperation, prices: PriceList, caller: Caller): Mutation {
   const { case: kind, value } = operation;
   switch (kind) {
     case "recharge": {
       const { points, priority } = value;
       const expiration = toExpiration(value.expiration) ?? { kind: "never" };
-      return { kind, ...common(RechargeRequestSchema, value, caller), points, priority, expiration };
+      return {
+        kind,
+        ...common(RechargeRequestSchema, value, caller),
+        points,
+        priority,
+        expiration,
+      };
     }
     case "consume": {
       const cost = toCost(value.cost, prices) ?? missing("cost");
       return { kind, ...common(ConsumeRequestSchema, value, caller), cost };
     }
     case "expire":
-      return { kind, ...common(ExpireRequestSchema, value, caller), target: toTarget(value.target) };
+      return {
+        kind,
+        ...common(ExpireRequestSchema, value, caller),
+        target: toTarget(value.target),
+      };
     case "freeze": {
       const cost = toCost(value.cost, prices) ?? missing("cost");
       const expiration = toExpiration(value.expiration) ?? { kind: "after", ttl: HOLD_TTL };

@@ -156,10 +156,7 @@ export async function* applyStream(
 }
 
 /** Whose refusals of operations are true of the call's earlier attempts too. */
-function speakingForAttempts(
-  server: OperationServer,
-  context: HandlerContext,
-): OperationServer {
+function speakingForAttempts(server: OperationServer, context: HandlerContext): OperationServer {
   const toError = (thrown: unknown) => {
     const error = server.toError(thrown);
     // Made when it is asked for, and few calls do.

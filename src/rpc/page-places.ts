@@ -18,8 +18,7 @@ export const SEQUENCE_PLACE: PlaceCodec<bigint> = {
 export const LOT_PLACE: PlaceCodec<LotPlace> = {
   write: ({ priority, expireTime, number }) => `${priority}:${expireTime ?? ""}:${number}`,
   read(text) {
-    const [, priority, micros, number] =
-      /^(\d{1,4}):(\d{1,18})?:([1-9]\d{0,17})$/.exec(text) ?? [];
+    const [, priority, micros, number] = /^(\d{1,4}):(\d{1,18})?:([1-9]\d{0,17})$/.exec(text) ?? [];
     if (priority === undefined || number === undefined) return undefined;
     const expireTime = micros === undefined ? null : BigInt(micros);
     return { priority: Number(priority), expireTime, number: BigInt(number) };

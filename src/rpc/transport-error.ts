@@ -1,6 +1,11 @@
 import { isFieldError } from "@bufbuild/protobuf/reflect";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { completeError, type ErrorContent, isComplete, type Violation } from "../errors/api-error.ts";
+import {
+  completeError,
+  type ErrorContent,
+  isComplete,
+  type Violation,
+} from "../errors/api-error.ts";
 import { JsonInvalid } from "./strict-json.ts";
 
 /**

@@ -67,4 +67,7 @@ export async function serveAdmin(
 type Answer = { readonly status: number; readonly body: string; readonly type?: string };
 
 const METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
-const NOT_READY: Answer = { status: 503, body: "stopping, or the database is away or not durable\n" };
+const NOT_READY: Answer = {
+  status: 503,
+  body: "stopping, or the database is away or not durable\n",
+};

@@ -36,9 +36,7 @@ export type MetricsSources = {
 };
 
 // From a read in memory to the longest deadline that is usual.
-const RPC_SECONDS = [
-  0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30,
-];
+const RPC_SECONDS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30];
 const STEP_SECONDS = [0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5];
 const OPERATIONS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 10_000];
 // A scrape must not hang on a database that is away.

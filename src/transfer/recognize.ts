@@ -32,7 +32,7 @@ function refuse(is: string): never {
 }
 
 const UTF_16 =
-  'is UTF-16, as Excel\'s "Unicode Text" and PowerShell are: of Excel\'s formats save it as ' +
+  "is UTF-16, as Excel's \"Unicode Text\" and PowerShell are: of Excel's formats save it as " +
   '"CSV UTF-8"';
 
 const BINARY = [

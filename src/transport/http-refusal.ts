@@ -46,7 +46,12 @@ type Response = Parameters<Refusal>[1];
 export function refuseWith(error: ConnectError, status: number, req: Request, res: Response) {
   const type = req.headers["content-type"] ?? "";
   if (!/^application\/grpc/i.test(type)) {
-    respond(res, status, { "content-type": "application/json" }, errorToJsonBytes(error, undefined));
+    respond(
+      res,
+      status,
+      { "content-type": "application/json" },
+      errorToJsonBytes(error, undefined),
+    );
     return;
   }
   const trailers = Object.fromEntries(setTrailerStatus(new Headers(), error));

@@ -74,7 +74,7 @@ async function costOnce(server: Served, input: CostInput): Promise<{ ms: number;
 
 /** What the thread has taken when it has nothing left to do. */
 async function idleAt(server: Served): Promise<number> {
-  for (let before = server.threadMs(); ; ) {
+  for (let before = server.threadMs(); ;) {
     await sleep(2);
     const now = server.threadMs();
     if (now - before < IDLE_MS) return now;

@@ -51,9 +51,17 @@ const cases: Case[] = [
   ["a length of 2^32 - 1", TOO_LARGE, framed(GOOD, 0, 2 ** 32 - 1)],
   ["two messages", UNIMPLEMENTED, Buffer.concat([framed(GOOD), framed(GOOD)])],
   ["two messages without content", UNIMPLEMENTED, Buffer.alloc(10)],
-  ["a message and one without content", UNIMPLEMENTED, Buffer.concat([framed(GOOD), Buffer.alloc(5)])],
+  [
+    "a message and one without content",
+    UNIMPLEMENTED,
+    Buffer.concat([framed(GOOD), Buffer.alloc(5)]),
+  ],
   ["a message and 1 byte", INVALID, Buffer.concat([framed(GOOD), Buffer.of(0)])],
-  ["a message and a byte of gRPC-Web's trailers", INVALID, Buffer.concat([framed(GOOD), Buffer.of(0x80)])],
+  [
+    "a message and a byte of gRPC-Web's trailers",
+    INVALID,
+    Buffer.concat([framed(GOOD), Buffer.of(0x80)]),
+  ],
   ["flag 1 and no encoding", UNTOLD, framed(GOOD, 1)],
   ["flag 1 of identity", UNTOLD, framed(GOOD, 1), [["grpc-encoding", "identity"]]],
   ["flags that are not known, with the flag 1", UNTOLD, framed(GOOD, 0xff)],
@@ -73,14 +81,35 @@ const cases: Case[] = [
   ...["deflate", "GZIP", "zstd", "", "__proto__"].map((name) =>
     compressed(`the encoding "${name}"`, UNIMPLEMENTED, name, deflateSync(GOOD)),
   ),
-  ["two encodings", UNIMPLEMENTED, framed(gzip, 1), [["grpc-encoding", "gzip"], ["grpc-encoding", "br"]]],
+  [
+    "two encodings",
+    UNIMPLEMENTED,
+    framed(gzip, 1),
+    [
+      ["grpc-encoding", "gzip"],
+      ["grpc-encoding", "br"],
+    ],
+  ],
   ["an encoding of HTTP", OK, framed(GOOD), [["content-encoding", "gzip"]]],
   ["odd encodings for the answer", OK, framed(GOOD), [["grpc-accept-encoding", ",;q=ÿ,, br;x"]]],
-  ["2,000 encodings for the answer", OK, framed(GOOD), [["grpc-accept-encoding", "gzip,".repeat(2000)]]],
+  [
+    "2,000 encodings for the answer",
+    OK,
+    framed(GOOD),
+    [["grpc-accept-encoding", "gzip,".repeat(2000)]],
+  ],
   ["the longest deadline there is", OK, framed(GOOD), [["grpc-timeout", "99999999H"]]],
   ["a deadline of 0 hours", LATE, framed(GOOD), [["grpc-timeout", "0H"]]],
   ["flag 1 past the deadline, which nobody reads", LATE, framed(GOOD, 1), [["grpc-timeout", "0n"]]],
-  ["a status of the caller's", OK, framed(GOOD), [["grpc-status", "7"], ["grpc-message", "%zz"]]],
+  [
+    "a status of the caller's",
+    OK,
+    framed(GOOD),
+    [
+      ["grpc-status", "7"],
+      ["grpc-message", "%zz"],
+    ],
+  ],
 ];
 
 describe.each([

@@ -74,7 +74,10 @@ export function wireInput(random: Random): WireInput {
 // Accounts of two users, in small numbers, so that much of what is odd is still about something.
 export const SAMPLES: readonly (readonly [method: string, request: JsonValue])[] = [
   ["GetOrCreate", { userId: "ada" }],
-  ["Recharge", { userId: "ada", points: "50", metadata: { job: "a", tenant: "ä 🙂" }, ttl: "3600s" }],
+  [
+    "Recharge",
+    { userId: "ada", points: "50", metadata: { job: "a", tenant: "ä 🙂" }, ttl: "3600s" },
+  ],
   ["Recharge", { userId: "bob", points: "9", expireTime: "2099-01-01T00:00:00Z", priority: 3 }],
   ["Recharge", { userId: "bob", requestId: "r1", points: "70" }],
   ["Consume", { userId: "ada", points: "2", requestId: "c1" }],
@@ -88,10 +91,26 @@ export const SAMPLES: readonly (readonly [method: string, request: JsonValue])[]
   ["Refund", { userId: "ada", sequence: "2", points: "1", reissueTtl: "60s" }],
   ["Quote", { userId: "ada", usage: { service: "script", quantity: "2" } }],
   ["ListPrices", {}],
-  ["ApplyBatch", { operations: [{ consume: { userId: "ada", points: "1" } }, { recharge: { userId: "bob", points: "1" } }] }],
+  [
+    "ApplyBatch",
+    {
+      operations: [
+        { consume: { userId: "ada", points: "1" } },
+        { recharge: { userId: "bob", points: "1" } },
+      ],
+    },
+  ],
   ["Apply", { tag: "t", operation: { recharge: { userId: "ada", points: "4" } } }],
   ["GetEntry", { userId: "ada", sequence: "1" }],
-  ["ListEntries", { userId: "ada", pageSize: 2, kinds: ["ENTRY_KIND_CONSUME"], startTime: "2020-01-01T00:00:00Z" }],
+  [
+    "ListEntries",
+    {
+      userId: "ada",
+      pageSize: 2,
+      kinds: ["ENTRY_KIND_CONSUME"],
+      startTime: "2020-01-01T00:00:00Z",
+    },
+  ],
   ["ListLots", { userId: "ada", pageSize: 3 }],
   ["ListHolds", { userId: "bob" }],
   ["WatchAccount", { userId: "ada" }],
@@ -109,9 +128,26 @@ function framed(message: Uint8Array): Buffer {
 
 const NAMES = ["content-type", "grpc-encoding", "grpc-accept-encoding", "grpc-timeout", "x-bin"];
 const VALUES = [
-  "", "gzip", "br", "identity", "deflate", "gzip,br;q=0", "1S", "0n", "99999999H", "1x", "trailers",
-  "application/grpc", "application/grpc+json", "application/grpc-web", "application/proto",
-  "application/connect+json", "a\xff", "!!!", "__proto__", "x".repeat(9_000),
+  "",
+  "gzip",
+  "br",
+  "identity",
+  "deflate",
+  "gzip,br;q=0",
+  "1S",
+  "0n",
+  "99999999H",
+  "1x",
+  "trailers",
+  "application/grpc",
+  "application/grpc+json",
+  "application/grpc-web",
+  "application/proto",
+  "application/connect+json",
+  "a\xff",
+  "!!!",
+  "__proto__",
+  "x".repeat(9_000),
 ];
 
 /** Any value where another belongs. */

@@ -156,7 +156,11 @@ function call(session: http2.ClientHttp2Session, input: CallInput): Promise<stri
     // Some never end by themselves: what they have begun is answer enough.
     const patience = input.method === "WatchAccount" ? QUIET_MS : HANG_MS;
     const timer = setTimeout(() => stream.close(http2.constants.NGHTTP2_CANCEL), patience);
-    stream.on("response", collect).on("trailers", collect).on("error", () => {}).resume();
+    stream
+      .on("response", collect)
+      .on("trailers", collect)
+      .on("error", () => {})
+      .resume();
     stream.on("close", () => {
       clearTimeout(timer);
       const isCut = stream.rstCode === http2.constants.NGHTTP2_CANCEL;

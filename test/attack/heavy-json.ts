@@ -37,7 +37,10 @@ function valuesOfType(
   list: (item: string) => string,
 ): readonly HeavyValue[] {
   if (field?.message?.typeName === "google.protobuf.Duration") {
-    return [["a long duration", `"${digits}s"`], ["a fine duration", `"1.${digits}s"`]];
+    return [
+      ["a long duration", `"${digits}s"`],
+      ["a fine duration", `"1.${digits}s"`],
+    ];
   }
   if (field?.message?.typeName === "google.protobuf.Timestamp") {
     return [
@@ -87,7 +90,7 @@ function repeated(text: string, room: number): string {
 
 function object(room: number, member: (n: number) => string): string {
   const members: string[] = [];
-  for (let left = room; left > 0; ) {
+  for (let left = room; left > 0;) {
     const next = member(members.length);
     left -= next.length + 1;
     members.push(next);

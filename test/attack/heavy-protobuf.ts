@@ -20,10 +20,16 @@ export function heavyField(field: DescField, room: number): readonly HeavyField[
         ["one long value", pair(lengthed(2, Buffer.alloc(room, "é")))],
       ];
     case "message":
-      return [["many times", many()], ["many times, each with an unknown", many(UNKNOWN)]];
+      return [
+        ["many times", many()],
+        ["many times, each with an unknown", many(UNKNOWN)],
+      ];
     case "list":
       if (field.listKind === "message") {
-        return [["many", many()], ["many, each with an unknown", many(UNKNOWN)]];
+        return [
+          ["many", many()],
+          ["many, each with an unknown", many(UNKNOWN)],
+        ];
       }
       if (field.listKind === "scalar" && isText(field.scalar)) return [["many", many()]];
       return [
@@ -92,7 +98,7 @@ function numbers(number: number, room: number): readonly HeavyField[] {
 
 function numbered(room: number, make: (key: Buffer) => Buffer): Buffer {
   const parts: Buffer[] = [];
-  for (let left = room; ; ) {
+  for (let left = room; ;) {
     const part = make(Buffer.from(parts.length.toString(36)));
     left -= part.length;
     if (left < 0) return Buffer.concat(parts);

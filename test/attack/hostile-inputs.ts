@@ -83,7 +83,10 @@ const OPERATIONS: readonly (readonly [what: string, operation: Buffer])[] = [
   ["with bad ids", lengthed(1, lengthed(1, NUL), lengthed(2, NUL))],
   ["with 5 bad pairs", lengthed(1, USER, ...BAD_PAIRS)],
   // One of them is applied, and the rest repeat it: no account must grow.
-  ["that are in order", lengthed(1, USER, lengthed(2, Buffer.from("r")), Buffer.from("2001", "hex"))],
+  [
+    "that are in order",
+    lengthed(1, USER, lengthed(2, Buffer.from("r")), Buffer.from("2001", "hex")),
+  ],
 ];
 
 function batches(): readonly CostInput[] {

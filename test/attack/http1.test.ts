@@ -27,7 +27,11 @@ test.each<[string, string, string]>([
   ["a method that there is not", "400", post(sized, JSON_BODY, `STEAL ${PATH} HTTP/1.1`)],
   ["a path with a space", "400", post(sized, JSON_BODY, `POST ${PATH} x HTTP/1.1`)],
   ["GET of an RPC that changes something", "405", post("", "", `GET ${PATH} HTTP/1.1`)],
-  ["an RPC that there is not", "404", post(sized, JSON_BODY, "POST /points.v1.PointsService/X HTTP/1.1")],
+  [
+    "an RPC that there is not",
+    "404",
+    post(sized, JSON_BODY, "POST /points.v1.PointsService/X HTTP/1.1"),
+  ],
   ["no host", "400", `POST ${PATH} HTTP/1.1\r\nConnection: close\r\n\r\n`],
   ["two hosts", "400", post("Host: y\r\n")],
   ["a length and chunks", "400", post(`${sized}${chunked}`, "0\r\n\r\n")],

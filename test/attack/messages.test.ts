@@ -38,7 +38,11 @@ describe("protobuf", () => {
   type Case = [what: string, answer: string, message: Uint8Array, method?: string];
   const depth: Case[] = [
     ["unknown groups 90 deep", OK, and(times(90, hex("fb07")), times(90, hex("fc07")))],
-    ["unknown groups 5,000 deep", UNREADABLE, and(times(5_000, hex("fb07")), times(5_000, hex("fc07")))],
+    [
+      "unknown groups 5,000 deep",
+      UNREADABLE,
+      and(times(5_000, hex("fb07")), times(5_000, hex("fc07"))),
+    ],
     ["unknown groups 400,000 deep, without an end", UNREADABLE, and(times(400_000, hex("fb07")))],
     ["the end of a group that did not begin", UNREADABLE, and(hex("fc07"))],
     ["the end of another group", UNREADABLE, and(hex("fb07 8408"))],
@@ -66,9 +70,17 @@ describe("protobuf", () => {
     ["a ttl as a number", UNREADABLE, and(hex("30 05"))],
   ];
   const texts: Case[] = [
-    ["half a surrogate in UTF-8", UNREADABLE, Buffer.concat([field(1, hex("eda080")), hex("20 05")])],
+    [
+      "half a surrogate in UTF-8",
+      UNREADABLE,
+      Buffer.concat([field(1, hex("eda080")), hex("20 05")]),
+    ],
     ["a NUL of two bytes", UNREADABLE, Buffer.concat([field(1, hex("c080")), hex("20 05")])],
-    ["a character past U+10FFFF", UNREADABLE, Buffer.concat([field(1, hex("f4908080")), hex("20 05")])],
+    [
+      "a character past U+10FFFF",
+      UNREADABLE,
+      Buffer.concat([field(1, hex("f4908080")), hex("20 05")]),
+    ],
     ["a value that is no UTF-8", UNREADABLE, pair(K, hex("ff"))],
     ["a key that is no UTF-8", UNREADABLE, pair(hex("c3"), K)],
     ["a value of NUL", invalid('metadata["k"]'), pair(K, hex("00"))],
@@ -86,20 +98,61 @@ describe("protobuf", () => {
     ["300,000 unknown texts without content", OK, and(times(300_000, hex("fa07 00")))],
     ["one unknown text of 1 MB", OK, and(field(15, Buffer.alloc(1_000_000)))],
     ["the user_id 200,000 times", OK, and(times(200_000, ADA))],
-    ["one key of metadata 100,000 times", OK, and(times(100_000, field(3, field(1, K), field(2, K))))],
+    [
+      "one key of metadata 100,000 times",
+      OK,
+      and(times(100_000, field(3, field(1, K), field(2, K)))),
+    ],
     ["500,000 pairs without content", invalid('metadata[""]'), and(times(500_000, hex("1a 00")))],
-    ["500,000 operations without content", invalid("operations"), times(500_000, hex("0a 00")), "ApplyBatch"],
-    ["1,001 operations without content", invalid("operations"), times(1_001, hex("0a 00")), "ApplyBatch"],
+    [
+      "500,000 operations without content",
+      invalid("operations"),
+      times(500_000, hex("0a 00")),
+      "ApplyBatch",
+    ],
+    [
+      "1,001 operations without content",
+      invalid("operations"),
+      times(1_001, hex("0a 00")),
+      "ApplyBatch",
+    ],
     ["no operations", invalid("operations"), Buffer.alloc(0), "ApplyBatch"],
-    ["1,000,000 kinds", invalid("kinds"), Buffer.concat([ADA, field(4, Buffer.alloc(1e6, 1))]), "ListEntries"],
-    ["a page_size of -1", invalid("page_size"), Buffer.concat([ADA, hex("10 ffffffffffffffffff01")]), "ListEntries"],
-    ["a page_token that is no base64", "InvalidArgument PAGE_TOKEN_INVALID NOT_APPLIED page_token",
-      Buffer.concat([ADA, field(3, Buffer.from("!!!"))]), "ListEntries"],
-    ["a page_token of 900,000 characters", invalid("page_token"),
-      Buffer.concat([ADA, field(3, Buffer.alloc(900_000, "A"))]), "ListEntries"],
-    ["a service of 1 MB", invalid("usage.service"), field(1, field(1, Buffer.alloc(1e6, "a"))), "Quote"],
-    ["the largest sequence", "NotFound ENTRY_NOT_FOUND NOT_APPLIED",
-      Buffer.concat([ADA, hex("10 ffffffffffffffff7f")]), "GetEntry"],
+    [
+      "1,000,000 kinds",
+      invalid("kinds"),
+      Buffer.concat([ADA, field(4, Buffer.alloc(1e6, 1))]),
+      "ListEntries",
+    ],
+    [
+      "a page_size of -1",
+      invalid("page_size"),
+      Buffer.concat([ADA, hex("10 ffffffffffffffffff01")]),
+      "ListEntries",
+    ],
+    [
+      "a page_token that is no base64",
+      "InvalidArgument PAGE_TOKEN_INVALID NOT_APPLIED page_token",
+      Buffer.concat([ADA, field(3, Buffer.from("!!!"))]),
+      "ListEntries",
+    ],
+    [
+      "a page_token of 900,000 characters",
+      invalid("page_token"),
+      Buffer.concat([ADA, field(3, Buffer.alloc(900_000, "A"))]),
+      "ListEntries",
+    ],
+    [
+      "a service of 1 MB",
+      invalid("usage.service"),
+      field(1, field(1, Buffer.alloc(1e6, "a"))),
+      "Quote",
+    ],
+    [
+      "the largest sequence",
+      "NotFound ENTRY_NOT_FOUND NOT_APPLIED",
+      Buffer.concat([ADA, hex("10 ffffffffffffffff7f")]),
+      "GetEntry",
+    ],
   ];
   const all = [...depth, ...numbers, ...wireTypes, ...texts, ...shapes, ...masses];
 
@@ -128,7 +181,11 @@ describe("a stream whose second message", () => {
     ["has a wire type that there is not", UNREADABLE, envelope(hex("fe07"))],
     ["is no UTF-8", UNREADABLE, envelope(hex("0a 01 ff"))],
     ["is cut", UNREADABLE, hex("00 00000005 0a")],
-    ["says that it is compressed", "Internal FIELD_INVALID NOT_APPLIED", envelope(hex("0a 01 61"), 1)],
+    [
+      "says that it is compressed",
+      "Internal FIELD_INVALID NOT_APPLIED",
+      envelope(hex("0a 01 61"), 1),
+    ],
     ["is too large", "ResourceExhausted MESSAGE_TOO_LARGE NOT_APPLIED", hex("00 7fffffff")],
   ])("%s ends: %s", async (_, answer, second) => {
     const body = Buffer.concat([first, second]);
@@ -146,8 +203,16 @@ describe("JSON", () => {
 
   test.each<[string, string, string]>([
     ["an unknown list 400,000 deep", invalid("x"), recharge(`"x":${nested("[", "]", 400_000)}`)],
-    ["an unknown object 150,000 deep", invalid("x"), recharge(`"x":${nested('{"a":', "}", 150_000)}`)],
-    ["metadata 150,000 deep", invalid('metadata["a"]'), recharge(`"metadata":${nested('{"a":', "}", 150_000)}`)],
+    [
+      "an unknown object 150,000 deep",
+      invalid("x"),
+      recharge(`"x":${nested('{"a":', "}", 150_000)}`),
+    ],
+    [
+      "metadata 150,000 deep",
+      invalid('metadata["a"]'),
+      recharge(`"metadata":${nested('{"a":', "}", 150_000)}`),
+    ],
     ["50,000 unknown members", invalid("u0"), recharge(thousands)],
     ["a number of 500,000 digits", invalid("points"), amount("9".repeat(500_000))],
     ["5 with 500,000 zeros behind the point", OK, amount(`5.${"0".repeat(500_000)}`)],
@@ -164,11 +229,27 @@ describe("JSON", () => {
     ["no points at all", invalid("points"), amount("null")],
     ["a doubled user_id", invalid("userId"), `{"userId":"ada","userId":"eve","points":5}`],
     ["a doubled key of metadata", invalid("k"), recharge(`"metadata":{"k":"a","k":"b"}`)],
-    ["__proto__ with the fields in it", invalid("__proto__"), `{"__proto__":{"userId":"ada"},"points":5}`],
-    ["__proto__ beside the fields", invalid("__proto__"), recharge(`"__proto__":{"priority":2000}`)],
-    ["members of every object", invalid("constructor"), recharge(`"constructor":1,"toString":2,"hasOwnProperty":3`)],
+    [
+      "__proto__ with the fields in it",
+      invalid("__proto__"),
+      `{"__proto__":{"userId":"ada"},"points":5}`,
+    ],
+    [
+      "__proto__ beside the fields",
+      invalid("__proto__"),
+      recharge(`"__proto__":{"priority":2000}`),
+    ],
+    [
+      "members of every object",
+      invalid("constructor"),
+      recharge(`"constructor":1,"toString":2,"hasOwnProperty":3`),
+    ],
     ["half a surrogate as a key", invalid("metadata"), recharge(`"metadata":{"\\udc00":"x"}`)],
-    ["a surrogate pair the wrong way round", invalid('metadata["k"]'), recharge(`"metadata":{"k":"\\udc00\\ud800"}`)],
+    [
+      "a surrogate pair the wrong way round",
+      invalid('metadata["k"]'),
+      recharge(`"metadata":{"k":"\\udc00\\ud800"}`),
+    ],
     ["half a surrogate as a user_id", invalid("user_id"), `{"userId":"\\ud800","points":5}`],
     ["half a surrogate as points", invalid("points"), amount('"\\ud800"')],
     ["an escaped NUL", invalid('metadata["k"]'), recharge(`"metadata":{"k":"\\u0000"}`)],
@@ -182,17 +263,33 @@ describe("JSON", () => {
     ["a user_id of null", invalid("user_id"), `{"userId":null,"points":5}`],
     ["a user_id that is an object", invalid("user_id"), `{"userId":{},"points":5}`],
     ["a user_id that is a list", invalid("user_id"), `{"userId":["ada"],"points":5}`],
-    ["a value of metadata that is a number", invalid('metadata["k"]'), recharge(`"metadata":{"k":5}`)],
+    [
+      "a value of metadata that is a number",
+      invalid('metadata["k"]'),
+      recharge(`"metadata":{"k":5}`),
+    ],
     ["metadata of null, which is none", OK, recharge(`"metadata":null`)],
     ["a ttl of 1e3 s", invalid("ttl"), recharge(`"ttl":"1e3s"`)],
     ["a ttl of ten digits behind the point", invalid("ttl"), recharge(`"ttl":"1.0000000001s"`)],
     ["a ttl without digits", invalid("ttl"), recharge(`"ttl":"-s"`)],
-    ["a time with a space", invalid("expire_time"), recharge(`"expireTime":"2099-01-01 00:00:00Z"`)],
+    [
+      "a time with a space",
+      invalid("expire_time"),
+      recharge(`"expireTime":"2099-01-01 00:00:00Z"`),
+    ],
     ["an hour 25", invalid("expire_time"), recharge(`"expireTime":"2099-01-01T25:00:00Z"`)],
     ["a second 60", invalid("expire_time"), recharge(`"expireTime":"2099-12-31T23:59:60Z"`)],
-    ["a zone of 99 hours", invalid("expire_time"), recharge(`"expireTime":"2099-01-01T00:00:00+99:00"`)],
+    [
+      "a zone of 99 hours",
+      invalid("expire_time"),
+      recharge(`"expireTime":"2099-01-01T00:00:00+99:00"`),
+    ],
     ["the year 0", invalid("expire_time"), recharge(`"expireTime":"0000-01-01T00:00:00Z"`)],
-    ["a time of eleven digits behind the point", invalid("expire_time"), recharge(`"expireTime":"2099-01-01T00:00:00.12345678901Z"`)],
+    [
+      "a time of eleven digits behind the point",
+      invalid("expire_time"),
+      recharge(`"expireTime":"2099-01-01T00:00:00.12345678901Z"`),
+    ],
     ["a priority of 1.5", invalid("priority"), recharge(`"priority":1.5`)],
     ["a priority that is true", invalid("priority"), recharge(`"priority":true`)],
     ["a priority in quotes", OK, recharge(`"priority":"7"`)],

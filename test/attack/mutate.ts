@@ -52,9 +52,29 @@ function spliced(bytes: Buffer, at: number, without: number, more: Uint8Array = 
 }
 
 const WORDS = [
-  "1e3", "1.5", "-1", "1e400", "9007199254740993", '"9223372036854775808"', "null", "true", "{}",
-  "[]", "[[[[", '"\\ud800"', '"\\u0000"', '"__proto__"', '"constructor"', '""', '"2099-02-30T25:00:00Z"',
-  '"315576000001s"', "{", "}", ",", ":", '"',
+  "1e3",
+  "1.5",
+  "-1",
+  "1e400",
+  "9007199254740993",
+  '"9223372036854775808"',
+  "null",
+  "true",
+  "{}",
+  "[]",
+  "[[[[",
+  '"\\ud800"',
+  '"\\u0000"',
+  '"__proto__"',
+  '"constructor"',
+  '""',
+  '"2099-02-30T25:00:00Z"',
+  '"315576000001s"',
+  "{",
+  "}",
+  ",",
+  ":",
+  '"',
 ];
 
 /** JSON with a value or a sign of it put in the place of another, or its bytes changed. */

@@ -111,11 +111,7 @@ describe("a JWT", () => {
       /no access token/,
       async () => tokenOf({ claims: { token_use: "id" } }),
     ],
-    [
-      "of another type",
-      /no access token/,
-      async () => tokenOf({ header: { typ: "logout+jwt" } }),
-    ],
+    ["of another type", /no access token/, async () => tokenOf({ header: { typ: "logout+jwt" } })],
     ["with a claim twice", /a claim twice/, async () => tokenWithClaimTwice(es256)],
     [
       "that is critical of what we know not",
@@ -194,9 +190,7 @@ describe("a JWT", () => {
     const JWT_KEYS = await fileOfKeys(es256);
     const server = await testServer({ ...JWT, JWT_KEYS, CALLERS }, database);
     onTestFinished(() => server.stop());
-    const refusal = await refusalOf(
-      clientWith(server.baseUrl, await tokenOf()).listPrices({}),
-    );
+    const refusal = await refusalOf(clientWith(server.baseUrl, await tokenOf()).listPrices({}));
     expect(refusal).toMatchObject({ code: "Unauthenticated", reason: "UNAUTHENTICATED" });
     expect(refusal.message).toMatch(/names a caller of the file/);
     await clientWith(server.baseUrl, tokenOfName("billing")).listPrices({});

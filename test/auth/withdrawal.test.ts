@@ -130,7 +130,9 @@ describe.each<[string, () => Promise<Served & { withdraw(): unknown }>]>([
     for (const stream of streams) expect(await refusalOf(toEnd(stream))).toMatchObject(OUT);
     // It is refused, or no connection to be had.
     await expect(client.listPrices({})).rejects.toThrow();
-    expect(await server.metrics()).toMatch(/points_refusals_total\{reason="UNAUTHENTICATED"\} [4-9]/);
+    expect(await server.metrics()).toMatch(
+      /points_refusals_total\{reason="UNAUTHENTICATED"\} [4-9]/,
+    );
   });
 });
 
@@ -200,7 +202,10 @@ describe("a stream of operations", () => {
 
     await become({ app: { scopes: ["points.read"] } });
     const { refusal } = await apply.end();
-    expect(refusal).toMatchObject({ ...DENIED, metadata: { scope: "points.spend points.refund points.grant points.revoke" } });
+    expect(refusal).toMatchObject({
+      ...DENIED,
+      metadata: { scope: "points.spend points.refund points.grant points.revoke" },
+    });
   });
 
   test("stays over its caller's coming back", async () => {

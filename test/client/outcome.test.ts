@@ -159,11 +159,9 @@ describe("a gRPC library that retries by the service config", () => {
     second: TestServer,
   ) {
     const line = await http2Line({ to: good.baseUrl, breaks: lost }, { to: second.baseUrl });
-    const client = new grpc.Client(
-      new URL(line.baseUrl).host,
-      grpc.credentials.createInsecure(),
-      { "grpc.service_config": await readFile("proto/points/v1/service_config.json", "utf8") },
-    );
+    const client = new grpc.Client(new URL(line.baseUrl).host, grpc.credentials.createInsecure(), {
+      "grpc.service_config": await readFile("proto/points/v1/service_config.json", "utf8"),
+    });
     onTestFinished(() => client.close());
     const { input, output } = PointsService.method.consume;
     const error = await new Promise<grpc.ServiceError>((refused, answered) => {

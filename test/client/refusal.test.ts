@@ -65,7 +65,10 @@ describe("a refusal of a real server", () => {
 describe("every reason of the contract", () => {
   const proto = readFileSync("proto/points/v1/error_reason.proto", "utf8");
   const values = [...proto.matchAll(/((?: *\/\/ .*\n)+) *ERROR_REASON_(\w+) = [1-9]/g)];
-  const reasons = values.map(([, comment, reason]) => ({ reason: reason!, told: toldBy(comment!) }));
+  const reasons = values.map(([, comment, reason]) => ({
+    reason: reason!,
+    told: toldBy(comment!),
+  }));
 
   test("is there", () => {
     expect(reasons.length).toBeGreaterThan(20);

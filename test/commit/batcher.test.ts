@@ -218,7 +218,11 @@ describe("a caller with several items", () => {
     await finish();
     while (batches.length < 2) await turn();
     leaving.abort("gone");
-    expect(await results).toEqual(["1!", new Abandoned(false, "gone"), new Abandoned(true, "gone")]);
+    expect(await results).toEqual([
+      "1!",
+      new Abandoned(false, "gone"),
+      new Abandoned(true, "gone"),
+    ]);
     expect(batcher.queued()).toBe(1);
     await finish();
     await finish();

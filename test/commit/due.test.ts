@@ -34,7 +34,11 @@ describe("where thousands of holds and lots of an account are due", () => {
     const userId = "many";
     await fill(userId);
     await commit(database.orm, [of("other", ada.recharge(5n))], before);
-    const batch = [of(userId, ada.consume(1n)), of("other", ada.consume(1n)), of(userId, ada.open())];
+    const batch = [
+      of(userId, ada.consume(1n)),
+      of("other", ada.consume(1n)),
+      of(userId, ada.open()),
+    ];
     const results = await commit(database.orm, batch, after);
     expect(results).toMatchObject([LATER, { account: { balance: 4n } }, LATER]);
     const booked = await entriesOf(userId, "release");
@@ -137,7 +141,10 @@ describe("an account has a bounded number of", () => {
 
 test("one account that somebody else has locked fails alone", async () => {
   const users = ["locked", "first", "second", "third"];
-  await commit(database.orm, users.map((userId) => of(userId, ada.recharge(5n))));
+  await commit(
+    database.orm,
+    users.map((userId) => of(userId, ada.recharge(5n))),
+  );
   const lock = await holdLock(database, "locked");
   const faults: Fault[] = [];
   const observer = { ...UNOBSERVED, retried: (fault: Fault) => void faults.push(fault) };

@@ -61,7 +61,10 @@ const cases: [title: string, ofBatch: Command[], said: string[]][] = [
 test.for(cases)("%s", async ([title, ofBatch, said]) => {
   const userId = title.replaceAll(" ", "-");
   const aim = (command: Command): Command => ({ ...command, userId });
-  await commitAll(database.orm, Array.from({ length: 40 }, () => aim(recharge(5n))));
+  await commitAll(
+    database.orm,
+    Array.from({ length: 40 }, () => aim(recharge(5n))),
+  );
   const results = await commitAll(database.orm, ofBatch.map(aim));
   const lines = results.map((result) => {
     if (result instanceof Error) throw result;

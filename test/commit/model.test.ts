@@ -22,7 +22,10 @@ test("what is committed is what the naive model says, for 5,000 random commands"
   let runs = 0;
   // A batch that meets a bug is taken apart, and its commands may succeed one by one.
   const faults: unknown[] = [];
-  const observer = { ...UNOBSERVED, retried: (_: Fault, error: unknown) => void faults.push(error) };
+  const observer = {
+    ...UNOBSERVED,
+    retried: (_: Fault, error: unknown) => void faults.push(error),
+  };
   await fc.assert(
     fc.asyncProperty(randomSteps(40), async (steps) => {
       runs += 1;

@@ -1,6 +1,10 @@
 import { readFile } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
-import { databasePlace, DatabaseUrlError, parseDatabaseUrl } from "../../src/config/database-url.ts";
+import {
+  databasePlace,
+  DatabaseUrlError,
+  parseDatabaseUrl,
+} from "../../src/config/database-url.ts";
 
 const read = (text: string, environment = {}) => parseDatabaseUrl(text, environment);
 
@@ -103,7 +107,10 @@ describe("a DATABASE_URL is refused by name", () => {
     ["sslmode=verify-ca", "sslmode=verify-ca takes sslrootcert, or else sslmode=verify-full"],
     ["sslcert=a", "sslcert and sslkey take each other"],
     ["sslkey=a", "sslcert and sslkey take each other"],
-    ["connect_timeout=5s", "connect_timeout (or PGCONNECT_TIMEOUT) takes a whole number of seconds"],
+    [
+      "connect_timeout=5s",
+      "connect_timeout (or PGCONNECT_TIMEOUT) takes a whole number of seconds",
+    ],
     ["client_encoding=latin1", "client_encoding takes UTF8"],
     ["gssencmode=require", "gssencmode (or PGGSSENCMODE) takes disable or prefer"],
     [

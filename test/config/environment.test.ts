@@ -1,5 +1,10 @@
 import { describe, expect, test } from "vitest";
-import { type Config, ConfigError, describeConfig, readConfig } from "../../src/config/environment.ts";
+import {
+  type Config,
+  ConfigError,
+  describeConfig,
+  readConfig,
+} from "../../src/config/environment.ts";
 
 const DEFAULTS: Config = {
   listen: { host: "127.0.0.1", port: 50051 },
@@ -254,18 +259,25 @@ describe("the configuration", () => {
     expect(readConfig(all)).toMatchObject({ tlsClientCa: "ca.crt", jwtIssuer: "https://issuer" });
   });
 
-  test.each(["keys.json", "/etc/keys", "https://id.example/keys", "http://127.0.0.1:1/keys", "http://[::1]/"])(
-    "JWT_KEYS takes %s",
-    (text) => expect(readConfig({ ...jwt, JWT_KEYS: text }).jwtKeys).toBe(text),
+  test.each([
+    "keys.json",
+    "/etc/keys",
+    "https://id.example/keys",
+    "http://127.0.0.1:1/keys",
+    "http://[::1]/",
+  ])("JWT_KEYS takes %s", (text) =>
+    expect(readConfig({ ...jwt, JWT_KEYS: text }).jwtKeys).toBe(text),
   );
 
-  test.each(["http://id.example/keys", "http://127.0.0.1.example/", "ftp://id.example/", "https://"])(
-    "JWT_KEYS refuses %s, which anybody on the way could change",
-    (text) => {
-      const wrong = `JWT_KEYS=${text}: takes a file or an https URL`;
-      expectWrong({ ...jwt, JWT_KEYS: text }, [wrong]);
-    },
-  );
+  test.each([
+    "http://id.example/keys",
+    "http://127.0.0.1.example/",
+    "ftp://id.example/",
+    "https://",
+  ])("JWT_KEYS refuses %s, which anybody on the way could change", (text) => {
+    const wrong = `JWT_KEYS=${text}: takes a file or an https URL`;
+    expectWrong({ ...jwt, JWT_KEYS: text }, [wrong]);
+  });
 
   test("names all that is wrong at once", () => {
     const right = { SWEEP_SECONDS: "5" };

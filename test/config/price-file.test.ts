@@ -4,7 +4,12 @@ import { createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
-import { parsePrices, PricesError, readPrices, SHIPPED_PRICES } from "../../src/config/price-file.ts";
+import {
+  parsePrices,
+  PricesError,
+  readPrices,
+  SHIPPED_PRICES,
+} from "../../src/config/price-file.ts";
 import { MAX_POINTS } from "../../src/ledger/account.ts";
 import { testDatabase } from "../support/database.ts";
 import { refusalOf } from "../support/error-info.ts";
@@ -97,10 +102,7 @@ describe("a mistake is named with its place:", () => {
     ["{ quantity: { points: x } }", `services.it.quantity.points ${points}`],
     ["{ quantity: { points: 1, minimum: -1 } }", `services.it.quantity.minimum ${points}`],
     ["{ quantity: { points: 1, maximum: 1e13 } }", `services.it.quantity.maximum ${points}`],
-    [
-      "{ quantity: { points: 1, unit: 1s } }",
-      "services.it.quantity.unit is not part of a price",
-    ],
+    ["{ quantity: { points: 1, unit: 1s } }", "services.it.quantity.unit is not part of a price"],
     [
       "{ quantity: { points: 1, minimum: 3, maximum: 2 } }",
       "services.it.quantity.minimum must not pass the maximum",

@@ -20,9 +20,10 @@ const [container] = pod.containers;
 
 /** The image's own configuration, and its ports. */
 const imageEnvironment = Object.fromEntries(
-  [.../^ENV (.*)$/m.exec(dockerfile)![1]!.matchAll(/([A-Z_]+)=(\S+)/g)].map(
-    ([, name, value]) => [name!, value!],
-  ),
+  [.../^ENV (.*)$/m.exec(dockerfile)![1]!.matchAll(/([A-Z_]+)=(\S+)/g)].map(([, name, value]) => [
+    name!,
+    value!,
+  ]),
 );
 const image = readConfig(imageEnvironment);
 const ports = [image.listen.port, (image.adminListen as { port: number }).port];
@@ -64,7 +65,9 @@ test("compose sets variables that there are, and waits for the drain", () => {
 test("the manifests name ports, variables and labels that there are, and wait for the drain", () => {
   const variables = container.env.map(({ name }) => name);
   for (const name of variables) expect(VARIABLES).toContain(name);
-  const given = container.env.flatMap(({ name, value }) => (value === undefined ? [] : [[name, value]]));
+  const given = container.env.flatMap(({ name, value }) =>
+    value === undefined ? [] : [[name, value]],
+  );
   const config = readConfig({ ...imageEnvironment, ...Object.fromEntries(given) });
   expect(checkDoor(config)).toEqual([expect.stringContaining("metrics")]);
   const { lameDuckMs, drainMs, tlsCert, tlsKey, callers } = config;

@@ -77,7 +77,9 @@ describe("the README", () => {
 test("ARCHITECTURE has each folder and each file of src", async () => {
   const page = await readFile("ARCHITECTURE.md", "utf8");
   for (const found of await readdir("src", { withFileTypes: true })) {
-    expect(page).toContain(found.isDirectory() ? `| \`src/${found.name}/\` |` : `\`${found.name}\``);
+    expect(page).toContain(
+      found.isDirectory() ? `| \`src/${found.name}/\` |` : `\`${found.name}\``,
+    );
   }
 });
 
@@ -170,9 +172,11 @@ describe("the page on migration", () => {
 });
 
 function blocks(language: string, page = readme): string[] {
-  return [...page.replaceAll(/^ {3}/gm, "").matchAll(new RegExp(`^\`\`\`${language}\n([^]*?)^\`\`\`$`, "gm"))].map(
-    ([, block]) => block!,
-  );
+  return [
+    ...page
+      .replaceAll(/^ {3}/gm, "")
+      .matchAll(new RegExp(`^\`\`\`${language}\n([^]*?)^\`\`\`$`, "gm")),
+  ].map(([, block]) => block!);
 }
 
 async function shell(block: string): Promise<string> {

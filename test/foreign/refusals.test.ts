@@ -1,5 +1,11 @@
 import { rm } from "node:fs/promises";
-import { create, type DescMethod, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import {
+  create,
+  type DescMethod,
+  fromBinary,
+  type MessageInitShape,
+  toBinary,
+} from "@bufbuild/protobuf";
 import { anyUnpack } from "@bufbuild/protobuf/wkt";
 import { Code } from "@connectrpc/connect";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -26,10 +32,7 @@ beforeAll(async () => {
   const callers = await writeCallers(folder, {
     reader: { scopes: ["points.read"] },
   });
-  [open, asking] = await Promise.all([
-    testServer(),
-    testServer(callers),
-  ]);
+  [open, asking] = await Promise.all([testServer(), testServer(callers)]);
   await prepare(open);
 });
 afterAll(async () => {

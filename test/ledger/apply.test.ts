@@ -12,7 +12,11 @@ const consume = (points: bigint): Command => ({
   cost: { points, usage: null },
 });
 const expire = (target: ExpireTarget): Command => ({ kind: "expire", ...nobody, target });
-const recharge = (points: bigint, expiration: Expiration = { kind: "never" }, priority = 0): Command => ({
+const recharge = (
+  points: bigint,
+  expiration: Expiration = { kind: "never" },
+  priority = 0,
+): Command => ({
   kind: "recharge",
   ...nobody,
   points,
@@ -148,7 +152,12 @@ describe("what is due is booked first, in an entry for each instant", () => {
 
 describe("Expire takes", () => {
   const lots = ["#1: 10 of 10", "#2: 20 of 20, expires +5"];
-  const cases: [title: string, target: ExpireTarget, answer: string | undefined, after: string[]][] = [
+  const cases: [
+    title: string,
+    target: ExpireTarget,
+    answer: string | undefined,
+    after: string[],
+  ][] = [
     [
       "so many points, in burn order",
       { kind: "points", points: 25n },
@@ -219,60 +228,64 @@ describe("a command is refused, and changes nothing,", () => {
     required,
     shortfall: required - balance,
   });
-  const cases: [title: string, before: AccountState | undefined, command: Command, refusal: object][] =
+  const cases: [
+    title: string,
+    before: AccountState | undefined,
+    command: Command,
+    refusal: object,
+  ][] = [
+    ["Consume without an account", undefined, consume(1n), noAccount()],
+    ["Expire without an account", undefined, expire(due), noAccount()],
+    ["Consume of more than there is", stateOf(lots), consume(11n), insufficient(10n, 11n)],
     [
-      ["Consume without an account", undefined, consume(1n), noAccount()],
-      ["Expire without an account", undefined, expire(due), noAccount()],
-      ["Consume of more than there is", stateOf(lots), consume(11n), insufficient(10n, 11n)],
-      [
-        "Consume of what has expired, to the microsecond",
-        stateOf(["#1: 5 of 5, expires now"]),
-        consume(1n),
-        insufficient(0n, 1n),
-      ],
-      [
-        "Expire of more than there is",
-        stateOf(lots),
-        expire({ kind: "points", points: 12n }),
-        insufficient(10n, 12n),
-      ],
-      [
-        "Expire of a lot that never was",
-        stateOf(lots),
-        expire({ kind: "lot", lot: 3n }),
-        { reason: "LOT_NOT_FOUND", lot: 3n },
-      ],
-      [
-        "Recharge that expires now",
-        stateOf(lots),
-        recharge(1n, { kind: "at", time: NOW }),
-        { reason: "FIELD_INVALID", field: "expire_time", description: "must be after now" },
-      ],
-      [
-        "Recharge of a new account that has expired already",
-        undefined,
-        recharge(1n, { kind: "at", time: NOW - 1n }),
-        { reason: "FIELD_INVALID", field: "expire_time", description: "must be after now" },
-      ],
-      [
-        "Recharge that outlives the year 9999",
-        stateOf(lots),
-        recharge(1n, { kind: "after", ttl: LAST_INSTANT - NOW + 1n }),
-        { reason: "FIELD_INVALID", field: "ttl", description: "must end before the year 10000" },
-      ],
-      [
-        "Recharge past the largest total",
-        withTotal(MAX_TOTAL - 4n),
-        recharge(5n),
-        { reason: "TOTAL_TOO_LARGE", total: "total_recharged", limit: MAX_TOTAL },
-      ],
-      [
-        "Recharge past the largest total with an expiry in the past: for the expiry",
-        withTotal(MAX_TOTAL),
-        recharge(5n, { kind: "at", time: NOW }),
-        { reason: "FIELD_INVALID", field: "expire_time", description: "must be after now" },
-      ],
-    ];
+      "Consume of what has expired, to the microsecond",
+      stateOf(["#1: 5 of 5, expires now"]),
+      consume(1n),
+      insufficient(0n, 1n),
+    ],
+    [
+      "Expire of more than there is",
+      stateOf(lots),
+      expire({ kind: "points", points: 12n }),
+      insufficient(10n, 12n),
+    ],
+    [
+      "Expire of a lot that never was",
+      stateOf(lots),
+      expire({ kind: "lot", lot: 3n }),
+      { reason: "LOT_NOT_FOUND", lot: 3n },
+    ],
+    [
+      "Recharge that expires now",
+      stateOf(lots),
+      recharge(1n, { kind: "at", time: NOW }),
+      { reason: "FIELD_INVALID", field: "expire_time", description: "must be after now" },
+    ],
+    [
+      "Recharge of a new account that has expired already",
+      undefined,
+      recharge(1n, { kind: "at", time: NOW - 1n }),
+      { reason: "FIELD_INVALID", field: "expire_time", description: "must be after now" },
+    ],
+    [
+      "Recharge that outlives the year 9999",
+      stateOf(lots),
+      recharge(1n, { kind: "after", ttl: LAST_INSTANT - NOW + 1n }),
+      { reason: "FIELD_INVALID", field: "ttl", description: "must end before the year 10000" },
+    ],
+    [
+      "Recharge past the largest total",
+      withTotal(MAX_TOTAL - 4n),
+      recharge(5n),
+      { reason: "TOTAL_TOO_LARGE", total: "total_recharged", limit: MAX_TOTAL },
+    ],
+    [
+      "Recharge past the largest total with an expiry in the past: for the expiry",
+      withTotal(MAX_TOTAL),
+      recharge(5n, { kind: "at", time: NOW }),
+      { reason: "FIELD_INVALID", field: "expire_time", description: "must be after now" },
+    ],
+  ];
   test.each(cases)("%s", (_, before, command, refusal) => {
     const frozen = structuredClone(before);
     expect(outcome(before, command)).toEqual({ refused: refusal });

@@ -181,13 +181,17 @@ describe("Expire of what is due", () => {
 
 describe("time never goes back for an account", () => {
   test("whose clock was set back: a command has the last entry's time", () => {
-    const { state } = play(stateOf(["#1: 5 of 5", "#2: 5 of 5, expires +20"]), [[10n, consume(1n)]]);
+    const { state } = play(stateOf(["#1: 5 of 5", "#2: 5 of 5, expires +20"]), [
+      [10n, consume(1n)],
+    ]);
     const { entries } = decideAt(state, consume(1n), NOW + 3n);
     expect(entries.map(({ time }) => time)).toEqual([NOW + 10n]);
   });
 
   test("and what is due by its own time is due", () => {
-    const { state } = play(stateOf(["#1: 5 of 5", "#2: 5 of 5, expires +20"]), [[30n, consume(1n)]]);
+    const { state } = play(stateOf(["#1: 5 of 5", "#2: 5 of 5, expires +20"]), [
+      [30n, consume(1n)],
+    ]);
     const back = { ...state, lots: state.lots.map((lot) => ({ ...lot, expireTime: NOW + 25n })) };
     expect(decideAt(back, consume(1n), NOW).refused).toMatchObject({ balance: 0n });
   });

@@ -20,7 +20,15 @@ import {
   release,
   settle,
 } from "../support/commands.ts";
-import { decideAt, entryLine, NOW, outcome, play, stateOf, type Step } from "../support/statement.ts";
+import {
+  decideAt,
+  entryLine,
+  NOW,
+  outcome,
+  play,
+  stateOf,
+  type Step,
+} from "../support/statement.ts";
 
 describe("Freeze sets aside", () => {
   const cases: [title: string, lots: string[], points: bigint, entry: string, after: string[]][] = [
@@ -209,7 +217,10 @@ describe("Settle spends", () => {
     expect(play(state, [[49n, release(2n)]]).answer).toBe("3 release 5 of hold 2: 5 of #1");
     for (const command of [settle(2n), release(2n)]) {
       for (const at of [50n, 51n]) {
-        expect(decideAt(state, command, NOW + at).refused).toEqual({ reason: "HOLD_EXPIRED", hold: 2n });
+        expect(decideAt(state, command, NOW + at).refused).toEqual({
+          reason: "HOLD_EXPIRED",
+          hold: 2n,
+        });
       }
     }
   });

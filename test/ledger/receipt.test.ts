@@ -19,8 +19,7 @@ const receipt: Omit<Receipt, "hash"> = {
 const account = { createTime: 1_767_225_600_000_001n, hash: new Uint8Array(32).fill(0xcd) };
 
 test("the hash is that of the documented text", () => {
-  const text =
-    `["ada","2","job-1","${"ab".repeat(32)}","7",true,"1767225600000001","${"cd".repeat(32)}"]`;
+  const text = `["ada","2","job-1","${"ab".repeat(32)}","7",true,"1767225600000001","${"cd".repeat(32)}"]`;
   const expected = createHash("sha256").update(GENESIS_HASH).update(text).digest("hex");
   expect(Buffer.from(hashReceipt(GENESIS_HASH, receipt, account)).toString("hex")).toBe(expected);
 });
@@ -42,36 +41,40 @@ test.each<[what: string, changed: Partial<Receipt & typeof account>]>([
 });
 
 describe("a receipt is made of", () => {
-  const cases: [what: string, state: AccountState | undefined, commands: Command[], made: string[]][] =
+  const cases: [
+    what: string,
+    state: AccountState | undefined,
+    commands: Command[],
+    made: string[],
+  ][] = [
+    ["an account that is opened", undefined, [open(), open()], ["1 of no request at 0"]],
+    ["no account that is there", stateOf(["#1: 5 of 5"]), [open()], []],
+    ["no account that a recharge makes", undefined, [recharge(5n), open()], []],
     [
-      ["an account that is opened", undefined, [open(), open()], ["1 of no request at 0"]],
-      ["no account that is there", stateOf(["#1: 5 of 5"]), [open()], []],
-      ["no account that a recharge makes", undefined, [recharge(5n), open()], []],
+      "named requests that find nothing to do",
+      stateOf(["#1: 0 of 5", "#2: 5 of 5"]),
       [
-        "named requests that find nothing to do",
-        stateOf(["#1: 0 of 5", "#2: 5 of 5"]),
-        [
-          named(expire(DUE), "r1"),
-          named(consume(1n), "r2"),
-          named(expireLot(1n), "r3"),
-          named(expire(DUE), "r1"),
-          expire(DUE),
-        ],
-        ["1 of r1 at 2", "2 of r3 at 3"],
+        named(expire(DUE), "r1"),
+        named(consume(1n), "r2"),
+        named(expireLot(1n), "r3"),
+        named(expire(DUE), "r1"),
+        expire(DUE),
       ],
-      [
-        "a named request that booked what was due",
-        stateOf(["#1: 5 of 5, expires now"]),
-        [named(expire(DUE), "r1")],
-        ["1 of r1 at 2, its answer"],
-      ],
-      [
-        "an account that is opened, and its requests",
-        undefined,
-        [open(), named(expire(DUE), "r1"), recharge(5n), named(expire(DUE), "r2")],
-        ["1 of no request at 0", "2 of r1 at 0", "3 of r2 at 1"],
-      ],
-    ];
+      ["1 of r1 at 2", "2 of r3 at 3"],
+    ],
+    [
+      "a named request that booked what was due",
+      stateOf(["#1: 5 of 5, expires now"]),
+      [named(expire(DUE), "r1")],
+      ["1 of r1 at 2, its answer"],
+    ],
+    [
+      "an account that is opened, and its requests",
+      undefined,
+      [open(), named(expire(DUE), "r1"), recharge(5n), named(expire(DUE), "r2")],
+      ["1 of no request at 0", "2 of r1 at 0", "3 of r2 at 1"],
+    ],
+  ];
   test.each(cases)("%s", (_, state, commands, made) => {
     expect(receiptsOf(state, commands).map(lineOf)).toEqual(made);
   });

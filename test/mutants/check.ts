@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
-import type { Mutant } from "./list.ts";
+import type { Mutant } from "./mutant.ts";
 
 /** What became of a check: it passed, it found something, or it broke without saying what. */
 export type Verdict =

@@ -1,7 +1,8 @@
 import { performance } from "node:perf_hooks";
 import { openRunFolder } from "../support/run-folder.ts";
 import { check, type Verdict } from "./check.ts";
-import { type Mutant, MUTANTS } from "./list.ts";
+import { MUTANTS } from "./list.ts";
+import type { Mutant } from "./mutant.ts";
 import { type Copy, copyProject } from "./plant.ts";
 
 // npm run mutants [-- part of a name …]

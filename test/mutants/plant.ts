@@ -1,7 +1,7 @@
 import { cp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { makeFolder } from "../support/run-folder.ts";
-import type { Mutant } from "./list.ts";
+import type { Mutant } from "./mutant.ts";
 
 /** A copy of the project in which bugs can be planted, one at a time. */
 export type Copy = {

@@ -65,9 +65,13 @@ test("without it a server warns when the database becomes one that may lose answ
   const server = await startPoints({ DATA_DIR: dataDir });
   await until("it serves", () => says(server, true));
   expect(server.stderr()).not.toContain("answers may be lost");
-  await (await queryOf(dataDir))("alter table points.lot set unlogged");
+  await (
+    await queryOf(dataDir)
+  )("alter table points.lot set unlogged");
   await until("it warns", () =>
-    server.stderr().includes("answers may be lost in a crash: the database has points.lot unlogged"),
+    server
+      .stderr()
+      .includes("answers may be lost in a crash: the database has points.lot unlogged"),
   );
   expect(await says(server, true)).toBe(true);
 });

@@ -86,7 +86,7 @@ test("a server outlives the end of its connections, however often it comes", asy
   const server = await startPoints({ DATABASE_URL: database.url, SWEEP_SECONDS: "1" });
   const load = startLoad({ clients: clientsOf(server), users: USERS, concurrency: IN_FLIGHT });
   // More in the midst of a transaction than the server's pool has: it may not lose any for good.
-  for (let ended = 0; ended < 12; ) {
+  for (let ended = 0; ended < 12;) {
     await someAnswers(load, 50);
     const rows = await database.query(
       `select pg_terminate_backend(pid) from pg_stat_activity

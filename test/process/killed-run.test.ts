@@ -34,7 +34,10 @@ test.each<NodeJS.Signals>(["SIGKILL", "SIGTERM"])(
     onTestFinished(() => void child.kill("SIGKILL"));
     const [line] = (await once(child.stdout, "data")) as [Buffer];
     const { folder, server } = JSON.parse(line.toString()) as { folder: string; server: number };
-    const clusters = [await postgresOf(join(folder, "own")), await postgresOf(join(folder, "served"))];
+    const clusters = [
+      await postgresOf(join(folder, "own")),
+      await postgresOf(join(folder, "served")),
+    ];
     const pids = [server, ...clusters.map((cluster) => cluster!.pid)];
     for (const pid of pids) expect(await isAlive(pid)).toBe(true);
 

@@ -36,7 +36,9 @@ test("every script that is one long run of Node takes the place of its shell", a
   const { scripts } = JSON.parse(await readFile("package.json", "utf8")) as {
     scripts: Record<string, string>;
   };
-  const alone = Object.values(scripts).filter((script) => /^(\S+=\S+ )*(env .*)?node /.test(script));
+  const alone = Object.values(scripts).filter((script) =>
+    /^(\S+=\S+ )*(env .*)?node /.test(script),
+  );
   // These end by themselves.
   expect(alone).toEqual([scripts["pack:client"], scripts["lock"]]);
 });

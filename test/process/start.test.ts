@@ -181,7 +181,9 @@ describe("a server with its own PostgreSQL", () => {
   test("has PostgreSQL put every commit on the disk", async () => {
     const dataDir = await temporaryFolder();
     await startPoints({ DATA_DIR: dataDir });
-    const { rows } = await (await postgres(dataDir)).query(
+    const { rows } = await (
+      await postgres(dataDir)
+    ).query(
       `select name, setting from pg_settings
        where name in ('fsync', 'synchronous_commit', 'full_page_writes', 'listen_addresses')
        order by name`,

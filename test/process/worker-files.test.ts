@@ -49,7 +49,8 @@ describe("files that are broken while workers serve", () => {
       await writePrices(folder, version);
       server.child.kill("SIGHUP");
       await until("all of them serve by it", async () => {
-        if ((await workersOf(server)).length < 2 || (await adminStatus(server, "/readyz")) !== 200) return false;
+        if ((await workersOf(server)).length < 2 || (await adminStatus(server, "/readyz")) !== 200)
+          return false;
         const found = await Promise.all(Array.from({ length: 8 }, () => priceVersion(server)));
         return found.every((one) => one === version);
       });

@@ -105,7 +105,6 @@ describe("JSON that is not a request is refused as INVALID_ARGUMENT, and nothing
     const { account: after } = await server.client.getOrCreate({ userId: "ada" });
     expect(after!.balance - before!.balance).toBe(1000n);
   });
-
 });
 
 describe("bytes that are not a request are refused, and nothing changes", () => {
@@ -175,13 +174,17 @@ describe("bytes that are not a request are refused, and nothing changes", () => 
 
   test("a gRPC frame that is longer than its body: INVALID_ARGUMENT", async () => {
     const body = envelope(good).slice(0, -3);
-    const refusal = await refusedUnchanged(server, () => raw(callGrpc, { method: "Recharge", body }));
+    const refusal = await refusedUnchanged(server, () =>
+      raw(callGrpc, { method: "Recharge", body }),
+    );
     expect(refusal).toMatchObject(FIELD_INVALID);
   });
 
   test("two messages in a gRPC call of one do not change anything", async () => {
     const body = Uint8Array.from([...envelope(good), ...envelope(good)]);
-    const refusal = await refusedUnchanged(server, () => raw(callGrpc, { method: "Recharge", body }));
+    const refusal = await refusedUnchanged(server, () =>
+      raw(callGrpc, { method: "Recharge", body }),
+    );
     expect(refusal).toMatchObject({ domain: "points.v1", outcome: "NOT_APPLIED" });
     expect(["InvalidArgument", "Unimplemented"]).toContain(refusal.code);
   });
@@ -242,7 +245,9 @@ describe("an RPC that there is not", () => {
     ["Connect", callConnectProto],
     ["JSON", callJson],
   ] as const)("is UNIMPLEMENTED over %s", async (_, call) => {
-    const refusal = await refusedUnchanged(server, () => raw(call, { method: "Steal", body: "{}" }));
+    const refusal = await refusedUnchanged(server, () =>
+      raw(call, { method: "Steal", body: "{}" }),
+    );
     expect(refusal).toMatchObject(UNIMPLEMENTED);
   });
 });

@@ -158,7 +158,9 @@ describe("the limits of a field are kept: FIELD_INVALID names it, and nothing ch
 
   test("every field that is wrong is named", async () => {
     const request = { userId: "", points: 0n, priority: 1001, requestId: "a b" };
-    const refusal = await refusedUnchanged(server, () => refusalOf(server.client.recharge(request)));
+    const refusal = await refusedUnchanged(server, () =>
+      refusalOf(server.client.recharge(request)),
+    );
     expect(refusal.code).toBe("InvalidArgument");
     expect(refusal.fields.toSorted()).toEqual(["points", "priority", "request_id", "user_id"]);
   });

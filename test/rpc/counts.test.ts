@@ -80,9 +80,21 @@ describe("a list or a map in a message", () => {
   test.each<[string, JsonValue, string]>([
     ["in a message", { one: { list: [1, 2, 3] } }, "one.list"],
     ["in the member of a oneof", { chosen: { list: [1, 2, 3] } }, "chosen.list"],
-    ["in the second of a list", { many: [{ list: [1] }, { map: { a: "", b: "", c: "" } }] }, "many[1].map"],
-    ["in a value of a map", { named: { a: { list: [1] }, b: { list: [1, 2, 3] } } }, 'named["b"].list'],
-    ["in a message in a message", { one: { deeper: { many: [{ list: [1, 2, 3] }] } } }, "one.deeper.many[0].list"],
+    [
+      "in the second of a list",
+      { many: [{ list: [1] }, { map: { a: "", b: "", c: "" } }] },
+      "many[1].map",
+    ],
+    [
+      "in a value of a map",
+      { named: { a: { list: [1] }, b: { list: [1, 2, 3] } } },
+      'named["b"].list',
+    ],
+    [
+      "in a message in a message",
+      { one: { deeper: { many: [{ list: [1, 2, 3] }] } } },
+      "one.deeper.many[0].list",
+    ],
   ])("%s is counted", (_, content, field) => {
     expect(excessOf(content)).toBe(field);
   });

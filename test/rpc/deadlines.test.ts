@@ -31,10 +31,12 @@ const PROTOCOLS = [
   ],
 ] as const;
 
-const GRPC_MALFORMED =
-  "5|S|5s|5X|-5S|+5S|5.5S|1e3m|0x5S|123456789S|999999999H|5S, 5S|soon".split("|");
-const CONNECT_MALFORMED =
-  "-1|+1|1.5|5S|1e3|1e9|0x7fffffff|Infinity|12345678901|5, 5|soon".split("|");
+const GRPC_MALFORMED = "5|S|5s|5X|-5S|+5S|5.5S|1e3m|0x5S|123456789S|999999999H|5S, 5S|soon".split(
+  "|",
+);
+const CONNECT_MALFORMED = "-1|+1|1.5|5S|1e3|1e9|0x7fffffff|Infinity|12345678901|5, 5|soon".split(
+  "|",
+);
 
 const stops: (() => Promise<void>)[] = [];
 afterEach(async () => {

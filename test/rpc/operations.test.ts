@@ -84,10 +84,9 @@ describe("ApplyBatch", () => {
   test.each([0, 1001])("refuses %i operations, and applies none of them", async (count) => {
     await server.client.getOrCreate({ userId: `many-${count}` });
     const value = { userId: `many-${count}`, points: 1n };
-    const operations = Array.from(
-      { length: count },
-      (): Operation => ({ operation: { case: "recharge", value } }),
-    );
+    const operations = Array.from({ length: count }, (): Operation => ({
+      operation: { case: "recharge", value },
+    }));
     expect(await refusalOf(server.client.applyBatch({ operations }))).toMatchObject({
       code: "InvalidArgument",
       reason: "FIELD_INVALID",
@@ -198,15 +197,7 @@ describe("ApplyBatch", () => {
   });
 });
 
-const KINDS: Kind[] = [
-  "recharge",
-  "consume",
-  "expire",
-  "freeze",
-  "settle",
-  "release",
-  "refund",
-];
+const KINDS: Kind[] = ["recharge", "consume", "expire", "freeze", "settle", "release", "refund"];
 
 const REASONS = [
   "FIELD_INVALID",

@@ -1,7 +1,11 @@
 import { create } from "@bufbuild/protobuf";
 import { ConnectError, createContextValues, type HandlerContext } from "@connectrpc/connect";
 import { expect, test } from "vitest";
-import { ApplyRequestSchema, OperationSchema, PointsService } from "../../gen/points/v1/points_pb.ts";
+import {
+  ApplyRequestSchema,
+  OperationSchema,
+  PointsService,
+} from "../../gen/points/v1/points_pb.ts";
 import { ANYBODY, callerKey } from "../../src/auth/caller.ts";
 import { leaseKey, openLease } from "../../src/auth/lease.ts";
 import { NO_RATE } from "../../src/auth/rate.ts";

@@ -46,14 +46,12 @@ describe("a refusal of the ledger changes nothing and says why", () => {
     ],
     [
       "a Consume of more than there is",
-      () =>
-        server.client.consume({ userId: "ada", cost: { case: "points", value: TRILLION } }),
+      () => server.client.consume({ userId: "ada", cost: { case: "points", value: TRILLION } }),
       { code: "FailedPrecondition", reason: "INSUFFICIENT_POINTS" },
     ],
     [
       "an Expire of more than there is",
-      () =>
-        server.client.expire({ userId: "ada", target: { case: "points", value: TRILLION } }),
+      () => server.client.expire({ userId: "ada", target: { case: "points", value: TRILLION } }),
       { code: "FailedPrecondition", reason: "INSUFFICIENT_POINTS" },
     ],
     [

@@ -27,7 +27,7 @@ afterAll(async () => {
 });
 
 const REQUEST_ID = "again";
-const METADATA = { zebra: "1", ape: "2", 7: "3", "ä": "4" };
+const METADATA = { zebra: "1", ape: "2", 7: "3", ä: "4" };
 
 /** Every kind of mutation, on an account that holds 100 points for ever as lot 1. */
 const MUTATIONS: [string, (userId: string) => Promise<Answer>][] = [

@@ -152,9 +152,7 @@ describe("ListEntries", () => {
     const { seconds, nanos } = timeOf(2);
     const after = nanos + 1000 < 1_000_000_000;
     expect(await between(after ? { ...timeOf(2), nanos: nanos + 1000 } : timeOf(3))).toEqual([
-      6,
-      5,
-      4,
+      6, 5, 4,
     ]);
     const year = { ...timeOf(0), nanos: 0 };
     expect(await between({ ...year, seconds: -62_135_596_800n })).toHaveLength(6);

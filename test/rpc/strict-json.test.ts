@@ -97,11 +97,7 @@ describe("a value that is not what protobuf's JSON has is refused by its field's
     [`"points":1.5`, "points", "must be a whole number"],
     [`"points":1e-3`, "points", "must be a whole number"],
     [`"points":1e400`, "points", "must be a whole number"],
-    [
-      `"points":9007199254740993`,
-      "points",
-      "is too large for a number: write it as a string",
-    ],
+    [`"points":9007199254740993`, "points", "is too large for a number: write it as a string"],
     [
       `"points":"9223372036854775808"`,
       "points",
@@ -109,11 +105,7 @@ describe("a value that is not what protobuf's JSON has is refused by its field's
     ],
     [`"points":5,"priority":"0x1"`, "priority", WHOLE],
     [`"points":5,"priority":" 1"`, "priority", WHOLE],
-    [
-      `"points":5,"priority":4294967297`,
-      "priority",
-      "must be from -2147483648 to 2147483647",
-    ],
+    [`"points":5,"priority":4294967297`, "priority", "must be from -2147483648 to 2147483647"],
     [`"points":5,"requestId":17`, "request_id", "must be a string"],
     [`"points":5,"metadata":{"k":1}`, 'metadata["k"]', "must be a string"],
     [`"points":5,"metadata":"k"`, "metadata", "must be an object"],
@@ -141,8 +133,11 @@ describe("a value that is not what protobuf's JSON has is refused by its field's
     [`"points":5,"ttl":" 60s"`, "ttl", LENGTH],
     [`"points":5,"ttl":"400000000000s"`, "ttl", LENGTH],
     [`"points":5,"user_id":"bob"`, "user_id", "is there twice, as userId and user_id"],
-    [`"points":5,"ttl":"9s","expireTime":"2099-01-01T00:00:00Z"`, "expiration",
-      "takes one of expireTime, ttl"],
+    [
+      `"points":5,"ttl":"9s","expireTime":"2099-01-01T00:00:00Z"`,
+      "expiration",
+      "takes one of expireTime, ttl",
+    ],
   ])("%s", async (members, field, description) => {
     const refusal = await refusedUnchanged(server, () => json(recharge(members)));
     expect(refusal).toMatchObject({ ...FIELD_INVALID, fields: [field] });
@@ -166,7 +161,9 @@ describe("a value that is not what protobuf's JSON has is refused by its field's
   });
 
   test("bytes that are no UTF-8", async () => {
-    const body = Uint8Array.from(Buffer.from(recharge(`"points":5,"requestId":"\xe9"`).body, "latin1"));
+    const body = Uint8Array.from(
+      Buffer.from(recharge(`"points":5,"requestId":"\xe9"`).body, "latin1"),
+    );
     const refusal = await refusedUnchanged(server, () => json({ method: "Recharge", body }));
     expect(refusal).toMatchObject(FIELD_INVALID);
     expect(refusal.message).toBe("the request is not JSON in UTF-8");

@@ -45,7 +45,10 @@ describe("WatchAccount shows", () => {
     const watch = watched(userId);
     expect(await watch.next()).toMatchObject({ balance: 6n, frozen: 6n, sequence: 3n });
     // An hour in a second: what the watcher reads next falls due soon, first the hold, then the lot.
-    for (const [table, soon] of [["hold", "500ms"], ["lot", "900ms"]] as const) {
+    for (const [table, soon] of [
+      ["hold", "500ms"],
+      ["lot", "900ms"],
+    ] as const) {
       await database.query(
         `update points.${table} set expire_time = clock_timestamp() + $2::interval
          where user_id = $1 and expire_time is not null`,

@@ -252,7 +252,9 @@ test("a server's reflection knows every type of the contract, also what only err
     }
   }
   const known: string[] = [];
-  for await (const { originalRequest, messageResponse } of client.serverReflectionInfo(requests())) {
+  for await (const { originalRequest, messageResponse } of client.serverReflectionInfo(
+    requests(),
+  )) {
     const { value } = originalRequest!.messageRequest;
     if (messageResponse.case === "fileDescriptorResponse") known.push(value as string);
   }

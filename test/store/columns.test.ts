@@ -1,6 +1,13 @@
 import { sql } from "kysely";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { bigints, bytes, namesOf, smallints, texts, times } from "../../src/store/driver/columns.ts";
+import {
+  bigints,
+  bytes,
+  namesOf,
+  smallints,
+  texts,
+  times,
+} from "../../src/store/driver/columns.ts";
 import { inTransaction } from "../../src/store/driver/transaction.ts";
 import { type TestDatabase, testDatabase } from "../support/database.ts";
 

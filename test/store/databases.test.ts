@@ -252,7 +252,9 @@ describe("a database that cannot be used is refused in one sentence", () => {
     const stderr =
       'points: cannot use the database: password authentication failed for user "with_password": ' +
       "see to the user and the password in DATABASE_URL\n";
-    const exits = ["serve", "migrate"].map((command) => runPoints({ DATABASE_URL }, [command]).exit);
+    const exits = ["serve", "migrate"].map(
+      (command) => runPoints({ DATABASE_URL }, [command]).exit,
+    );
     for (const exit of await Promise.all(exits)) {
       expect(exit).toEqual({ code: 1, signal: null, stdout: "", stderr });
     }
@@ -279,7 +281,10 @@ describe("a database that cannot be used is refused in one sentence", () => {
     await migrate(orm, "refused");
     await cluster.query("alter table points.lot enable row level security", database);
     const url = urlOf(database).replace("points@", "refused@");
-    await expectRefused(url, /: row-level security hides the ledger's rows from the role refused: /);
+    await expectRefused(
+      url,
+      /: row-level security hides the ledger's rows from the role refused: /,
+    );
     await (await openAt(urlOf(database))).close();
   });
 

@@ -176,7 +176,11 @@ describe("the migrated schema", () => {
       table: "receipt",
       change: { sequence: 0, made_entry: "true" },
     },
-    { what: "an account with fewer receipts than none", table: "account", change: { receipts: -1 } },
+    {
+      what: "an account with fewer receipts than none",
+      table: "account",
+      change: { receipts: -1 },
+    },
   ])("refuses $what", async ({ table, change }) => {
     // Another user's row, so that it is refused for what it says and not for its key.
     await expect(insert(table, { user_id: "bob", ...change })).rejects.toMatchObject({

@@ -12,7 +12,9 @@ export async function auditDatabase(url: string): Promise<{ accounts: number; en
   try {
     const { accounts, entries, wrong, schema } = await verify(orm);
     const ofAccounts = wrong.map(({ userId, sequence, what }) => {
-      return sequence === undefined ? `${userId}: ${what}` : `${userId}: entry ${sequence}: ${what}`;
+      return sequence === undefined
+        ? `${userId}: ${what}`
+        : `${userId}: entry ${sequence}: ${what}`;
     });
     const lines = [...schema, ...ofAccounts];
     if (lines.length > 0) throw new Error(lines.slice(0, 50).join("\n"));

@@ -9,7 +9,12 @@ import type {
 
 // Commands of ada, without a request id, as short as a table of them needs them.
 
-const nobody = { userId: "ada", request: undefined, metadata: new Map<string, string>(), caller: "" };
+const nobody = {
+  userId: "ada",
+  request: undefined,
+  metadata: new Map<string, string>(),
+  caller: "",
+};
 
 /** So many points, or what a use of a service costs, or why there is no cost. */
 export type Cost = bigint | CostOrRefusal;

@@ -9,7 +9,11 @@ export async function commitAll(
   let left = commands.map((command, index) => ({ command, index }));
   while (left.length > 0) {
     const batch = left;
-    const came = await commit(orm, batch.map(({ command }) => command), ...rest);
+    const came = await commit(
+      orm,
+      batch.map(({ command }) => command),
+      ...rest,
+    );
     left = batch.filter((_, at) => came[at] === LATER);
     for (const [at, { index }] of batch.entries()) {
       const result = came[at]!;

@@ -131,7 +131,7 @@ export class Model {
 
 /** Instant by instant: the holds that end there, by number, then the lots that are past it. */
 function bookDue(user: ModelUser, now: bigint): Line | undefined {
-  for (let last: Line | undefined; ; ) {
+  for (let last: Line | undefined; ;) {
     const holds = user.holds.filter((hold) => hold.closed === undefined && now >= hold.expireTime);
     const lots = user.lots.filter((lot) => past(lot, now) && left(user, lot.number) > 0n);
     const [instant] = [...holds, ...lots]
@@ -243,7 +243,11 @@ function writeRefund(user: ModelUser, command: Refund, now: bigint): Line | stri
   const units = unitsOf(original.parts).toReversed().slice(Number(before));
   const back = units.slice(0, Number(wanted));
   const isGone = (number: bigint) =>
-    expireTime !== null && past(user.lots.find((lot) => lot.number === number)!, now);
+    expireTime !== null &&
+    past(
+      user.lots.find((lot) => lot.number === number)!,
+      now,
+    );
   const gone = back.filter(isGone);
   const parts = partsOf(back.filter((number) => !isGone(number)));
   if (gone.length > 0) {

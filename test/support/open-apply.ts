@@ -46,7 +46,10 @@ export function openApply(client: Client<typeof PointsService>): OpenApply {
 
 /** An operation that spends a point. */
 export function spend(userId: string, tag = ""): MessageInitShape<typeof ApplyRequestSchema> {
-  return { tag, operation: { operation: { case: "consume", value: { userId, cost: points(1n) } } } };
+  return {
+    tag,
+    operation: { operation: { case: "consume", value: { userId, cost: points(1n) } } },
+  };
 }
 
 /** An operation that brings a point. */

@@ -18,7 +18,8 @@ export default async function setup(project: TestProject): Promise<() => Promise
   // The tests of processes decide for themselves which database they use.
   delete process.env["DATABASE_URL"];
   const run = await openRunFolder();
-  const embedded = given === undefined ? await startEmbedded(run.folder, { fsync: "off" }) : undefined;
+  const embedded =
+    given === undefined ? await startEmbedded(run.folder, { fsync: "off" }) : undefined;
   const url = given ?? embedded!.url;
 
   const template = `points_test_${process.pid}_template`;

@@ -123,10 +123,12 @@ export async function postgresOf(
 export async function processesIn(folder: string): Promise<number[]> {
   const names = await readdir("/proc").catch((): string[] => []);
   const found = await Promise.all(
-    names.filter((name) => /^\d+$/.test(name)).map(async (pid) => {
-      const cwd = await readlink(`/proc/${pid}/cwd`).catch(() => "");
-      return `${cwd}/`.startsWith(`${folder}/`) ? [Number(pid)] : [];
-    }),
+    names
+      .filter((name) => /^\d+$/.test(name))
+      .map(async (pid) => {
+        const cwd = await readlink(`/proc/${pid}/cwd`).catch(() => "");
+        return `${cwd}/`.startsWith(`${folder}/`) ? [Number(pid)] : [];
+      }),
   );
   return found.flat();
 }
@@ -147,7 +149,7 @@ export function exists(path: string): Promise<boolean> {
 
 /** Waits until something is so, for half a minute at most. */
 export async function until(what: string, isSo: () => boolean | Promise<boolean>): Promise<void> {
-  for (const deadline = Date.now() + 30_000; !(await isSo()); ) {
+  for (const deadline = Date.now() + 30_000; !(await isSo());) {
     if (Date.now() > deadline) throw new Error(`it never came to pass that ${what}`);
     await sleep(20);
   }

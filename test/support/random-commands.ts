@@ -60,7 +60,14 @@ function randomCommand(): fc.Arbitrary<Command> {
     [4, fc.record({ kind: kind("consume"), cost })],
     [2, fc.record({ kind: kind("expire"), target: randomTarget(points) })],
     [4, fc.record({ kind: kind("freeze"), cost, expiration })],
-    [4, fc.record({ kind: kind("settle"), hold: sequence, cost: fc.option(cost, { nil: undefined }) })],
+    [
+      4,
+      fc.record({
+        kind: kind("settle"),
+        hold: sequence,
+        cost: fc.option(cost, { nil: undefined }),
+      }),
+    ],
     [2, fc.record({ kind: kind("release"), hold: sequence })],
     [
       5,

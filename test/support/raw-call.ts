@@ -49,7 +49,7 @@ export async function callGrpcWeb(
   const response = await post(baseUrl, call, "application/grpc-web+proto");
   const bytes = new Uint8Array(await response.arrayBuffer());
   if (response.headers.has("grpc-status")) return findTrailerError(response.headers);
-  for (let at = 0; at + 5 <= bytes.length; ) {
+  for (let at = 0; at + 5 <= bytes.length;) {
     const size = new DataView(bytes.buffer).getUint32(at + 1);
     const content = bytes.subarray(at + 5, at + 5 + size);
     if (bytes[at] === TRAILER_FLAG) return findTrailerError(trailerParse(content));

@@ -38,12 +38,14 @@ async function mountsIn(folder: string): Promise<string[]> {
 async function processesOf(folder: string): Promise<number[]> {
   const names = await readdir("/proc").catch((): string[] => []);
   const found = await Promise.all(
-    names.filter((name) => /^\d+$/.test(name)).map(async (pid) => {
-      const environment = await readFile(`/proc/${pid}/environ`, "utf8").catch(() => "");
-      return environment.split("\0").some((variable) => variable.endsWith(`=${folder}`))
-        ? [Number(pid)]
-        : [];
-    }),
+    names
+      .filter((name) => /^\d+$/.test(name))
+      .map(async (pid) => {
+        const environment = await readFile(`/proc/${pid}/environ`, "utf8").catch(() => "");
+        return environment.split("\0").some((variable) => variable.endsWith(`=${folder}`))
+          ? [Number(pid)]
+          : [];
+      }),
   );
   return found.flat();
 }

@@ -23,7 +23,11 @@ export type Served = {
 export async function serve(
   database: TestDatabase,
   environment: Record<string, string>,
-  { token, through, nodeOptions = {} }: {
+  {
+    token,
+    through,
+    nodeOptions = {},
+  }: {
     readonly token?: string;
     readonly through?: Parameters<typeof testServer>[2];
     readonly nodeOptions?: SecureClientSessionOptions;

@@ -79,8 +79,9 @@ export function stateOf(lots: readonly string[]): AccountState {
 }
 
 function parseLot(text: string): Lot {
-  const match =
-    /^#(\d+): (\d+) of (\d+)(?:, expires ([+-]\d+|now))?(?:, priority (\d+))?$/.exec(text);
+  const match = /^#(\d+): (\d+) of (\d+)(?:, expires ([+-]\d+|now))?(?:, priority (\d+))?$/.exec(
+    text,
+  );
   if (match === null) throw new Error(`not a lot: ${text}`);
   const [, number, remaining, points, expires, priority] = match;
   return {

@@ -54,7 +54,9 @@ describe("the metrics of a server", () => {
     expect(valueOf(samples, "points_batch_operations_sum")).toBe(6);
     const commits = valueOf(samples, "points_batch_step_seconds_count", { step: "commit" });
     expect(commits).toBe(4);
-    expect(valueOf(samples, "points_pool_connections", { pool: "batches", state: "waiting" })).toBe(0);
+    expect(valueOf(samples, "points_pool_connections", { pool: "batches", state: "waiting" })).toBe(
+      0,
+    );
     expect(text).not.toContain(USER);
     expect(text).not.toContain("nobody");
     expect(await database.query("select count(*)::int as n from points.entry")).toEqual([{ n: 4 }]);
@@ -66,7 +68,10 @@ describe("the metrics of a server", () => {
       const consume = { userId: USER, cost: { case: "points" as const, value: 1n } };
       async function* requests() {
         for (let n = 0; n < operations; n += 1) {
-          yield { tag: `${n}`, operation: { operation: { case: "consume" as const, value: consume } } };
+          yield {
+            tag: `${n}`,
+            operation: { operation: { case: "consume" as const, value: consume } },
+          };
         }
       }
       const results = [];

@@ -191,18 +191,24 @@ describe("exporting, and importing what was exported", () => {
     const changed = lines.join("\n").replace('"points":"2"', '"points":"1"');
     const file = await fileOf("gap.ndjson", changed);
     const { stderr } = await runAt(server, "import", file);
-    expect(stderr.split("\n").toSorted()).toEqual([
-      "",
-      `${file}:2: entry 2 of a is missing: so 2 lines are bad`,
-      `${file}:4: entry 2 of b moves 1 points, its allocations 2: so 3 lines are bad`,
-    ].toSorted());
+    expect(stderr.split("\n").toSorted()).toEqual(
+      [
+        "",
+        `${file}:2: entry 2 of a is missing: so 2 lines are bad`,
+        `${file}:4: entry 2 of b moves 1 points, its allocations 2: so 3 lines are bad`,
+      ].toSorted(),
+    );
   });
 
   test("takes an account's entries once, and changes none that is something else", async () => {
     const [from, to] = [await testServer(), await testServer()];
     onTestFinished(async () => void (await Promise.all([from.stop(), to.stop()])));
     const cost = { case: "points", value: 4n } as const;
-    for (const [userId, points] of [["a", 9n], ["b", 5n], ["c", 5n]] as const) {
+    for (const [userId, points] of [
+      ["a", 9n],
+      ["b", 5n],
+      ["c", 5n],
+    ] as const) {
       for (const one of [from, to]) await one.client.recharge({ userId, points });
     }
     await from.client.freeze({ userId: "a", cost });

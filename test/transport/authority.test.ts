@@ -167,7 +167,10 @@ type Call = {
 
 const GRPC: [string, Call][] = [
   ["gRPC", { ...RECHARGE, type: "application/grpc", body: envelope(recharge) }],
-  ["a stream of gRPC", { ...RECHARGE, path: "/points.v1.PointsService/Apply", type: "application/grpc" }],
+  [
+    "a stream of gRPC",
+    { ...RECHARGE, path: "/points.v1.PointsService/Apply", type: "application/grpc" },
+  ],
   ["an unknown RPC", { method: "POST", path: "/a.B/C", type: "application/grpc" }],
 ];
 const ANY_HTTP: [string, Call][] = [
@@ -176,7 +179,13 @@ const ANY_HTTP: [string, Call][] = [
   ["a stream of Connect", { ...WATCH, type: "application/connect+json", body: watch }],
   ["JSON", { ...RECHARGE, type: "application/json", body: json }],
   ["a form", { ...RECHARGE, type: "text/plain", body: json }],
-  ["GET", { method: "GET", path: "/points.v1.PointsService/ListPrices?connect=v1&encoding=json&message={}" }],
+  [
+    "GET",
+    {
+      method: "GET",
+      path: "/points.v1.PointsService/ListPrices?connect=v1&encoding=json&message={}",
+    },
+  ],
   ["a page", { method: "GET", path: "/" }],
   ["a preflight", { ...RECHARGE, method: "OPTIONS" }],
 ];
@@ -217,7 +226,11 @@ async function send(
     const [head] = (await once(stream, "response")) as [http2.IncomingHttpHeaders];
     const found = webHeaders(head);
     stream.on("trailers", (trailers) => webHeaders(trailers).forEach((v, k) => found.set(k, v)));
-    return { status: Number(head[":status"]), headers: found, body: Buffer.concat(await stream.toArray()) };
+    return {
+      status: Number(head[":status"]),
+      headers: found,
+      body: Buffer.concat(await stream.toArray()),
+    };
   }
   const request = http.request({
     port,
@@ -275,7 +288,9 @@ describe.each(CALLS)("%s over %s", (_, version, call) => {
     const before = await accounts();
     for (const server of [open, slow, asking, wide]) {
       for (const origin of ["http://evil.example", "null"]) {
-        const refusal = refusalIn(await send(server, version, call, { authority: own(server), origin }));
+        const refusal = refusalIn(
+          await send(server, version, call, { authority: own(server), origin }),
+        );
         expect(refusal).toMatchObject({ ...refused, metadata: { origin } });
       }
     }

@@ -188,14 +188,26 @@ describe("an error is the same", () => {
   };
   const cases: [title: string, status: string, call: Call][] = [
     ["a field that breaks its limit", "3", { chunks: consuming({ userId: "a b" }) }],
-    ["several of them", "3", { chunks: consuming({ userId: "", requestId: "ü", cost: points(0n) }) }],
+    [
+      "several of them",
+      "3",
+      { chunks: consuming({ userId: "", requestId: "ü", cost: points(0n) }) },
+    ],
     ["nothing to pay", "3", { chunks: consuming({ cost: { case: undefined } }) }],
     ["long metadata", "3", { chunks: consuming({ metadata: { a: "x".repeat(300) } }) }],
     ["no account", "5", { chunks: consuming({ userId: "nobody" }) }],
-    ["no such service", "5", { chunks: consuming({ requestId: "", cost: use({ service: "nothing" }) }) }],
+    [
+      "no such service",
+      "5",
+      { chunks: consuming({ requestId: "", cost: use({ service: "nothing" }) }) },
+    ],
     ["too few points", "9", { chunks: consuming({ requestId: "", cost: points(10n ** 9n) }) }],
     ["a request id used before", "6", { chunks: consuming({ cost: points(6n) }) }],
-    ["a usage without its quantity", "3", { chunks: consuming({ requestId: "", cost: use({ service: "tts" }) }) }],
+    [
+      "a usage without its quantity",
+      "3",
+      { chunks: consuming({ requestId: "", cost: use({ service: "tts" }) }) },
+    ],
     ["a message too large", "8", { chunks: consuming({ metadata: { a: "x".repeat(5_000) } }) }],
     ["a length too large", "8", { chunks: [header(0, 2_001), new Uint8Array(10)] }],
     ["the largest length there is", "8", { chunks: [header(0, 2 ** 32 - 1)] }],
@@ -207,16 +219,24 @@ describe("an error is the same", () => {
     ["two messages in one frame", "12", { chunks: [Buffer.concat([charge, charge])] }],
     ["a message and half a head", "3", { chunks: [charge, charge.subarray(0, 2)] }],
     ["the flag of compression", "13", { chunks: [envelope(gzipSync(charge.subarray(5)), 1)] }],
-    ["an id used again with unknown fields", "6", {
-      chunks: [envelope(Buffer.concat([charge.subarray(5), Buffer.from("f80701", "hex")]))],
-    }],
+    [
+      "an id used again with unknown fields",
+      "6",
+      {
+        chunks: [envelope(Buffer.concat([charge.subarray(5), Buffer.from("f80701", "hex")]))],
+      },
+    ],
     ["bytes that are no message", "3", { chunks: [envelope(Buffer.from("ffffffffff", "hex"))] }],
     ["bad UTF-8", "3", { chunks: [envelope(Buffer.from("0a02c328", "hex"))] }],
     ["a NUL in a user id", "3", { chunks: [envelope(Buffer.from("0a0161001203622063", "hex"))] }],
-    ["an unknown health service", "5", {
-      path: "/grpc.health.v1.Health/Check",
-      chunks: [framed(HealthCheckRequestSchema, { service: "nobody" })],
-    }],
+    [
+      "an unknown health service",
+      "5",
+      {
+        path: "/grpc.health.v1.Health/Check",
+        chunks: [framed(HealthCheckRequestSchema, { service: "nobody" })],
+      },
+    ],
     ["a deadline of nothing", "4", { headers: { "grpc-timeout": "0m" }, chunks: [charge] }],
   ];
   test.each(cases)("%s: %s", async (_, status, call) => {
@@ -234,10 +254,13 @@ describe("Connect answers", () => {
     ["gRPC of JSON", { headers: { "content-type": "application/grpc+json" }, chunks: [charge] }],
     ["no content type", { headers: { "content-type": undefined }, chunks: [charge] }],
     ["a charset", { headers: { "content-type": "application/grpc;charset=a" }, chunks: [charge] }],
-    ["gzip", {
-      headers: { "grpc-encoding": "gzip" },
-      chunks: [envelope(gzipSync(charge.subarray(5)), 1)],
-    }],
+    [
+      "gzip",
+      {
+        headers: { "grpc-encoding": "gzip" },
+        chunks: [envelope(gzipSync(charge.subarray(5)), 1)],
+      },
+    ],
     ["an unknown encoding", { headers: { "grpc-encoding": "zstd" }, chunks: [charge] }],
     ["an unknown RPC", { path: rpc("Steal"), chunks: [charge] }],
     ["an unknown service", { path: "/points.v1.Other/Consume", chunks: [charge] }],

@@ -54,26 +54,29 @@ describe.each([
     ["of which all comes but its end", [envelope(toBinary(RechargeRequestSchema, request))]],
   ];
 
-  test.each(cases)("%s by its deadline is answered then, and not applied", async (_title, chunks) => {
-    const server = await serverWith({ BODY_MS: "600000" }, fast);
-    const answer = await exchange(server.port, {
-      headers: { ...RECHARGE, "grpc-timeout": "300m" },
-      chunks,
-      staysOpen: true,
-    });
-    const { ":status": status, ...fields } = answer.headers as Record<string, string>;
-    expect(status).toBe(200);
-    const error = findTrailerError(new Headers(fields));
-    expect(readRefusal(error)).toMatchObject({
-      code: "DeadlineExceeded",
-      reason: "DEADLINE_EXCEEDED",
-      domain: "points.v1",
-      outcome: "NOT_APPLIED",
-    });
-    expect(answer.code).toBe(http2.constants.NGHTTP2_NO_ERROR);
-    await server.client.listPrices({});
-    expect(await database.query("select from points.account where user_id = 'late'")).toEqual([]);
-  });
+  test.each(cases)(
+    "%s by its deadline is answered then, and not applied",
+    async (_title, chunks) => {
+      const server = await serverWith({ BODY_MS: "600000" }, fast);
+      const answer = await exchange(server.port, {
+        headers: { ...RECHARGE, "grpc-timeout": "300m" },
+        chunks,
+        staysOpen: true,
+      });
+      const { ":status": status, ...fields } = answer.headers as Record<string, string>;
+      expect(status).toBe(200);
+      const error = findTrailerError(new Headers(fields));
+      expect(readRefusal(error)).toMatchObject({
+        code: "DeadlineExceeded",
+        reason: "DEADLINE_EXCEEDED",
+        domain: "points.v1",
+        outcome: "NOT_APPLIED",
+      });
+      expect(answer.code).toBe(http2.constants.NGHTTP2_NO_ERROR);
+      await server.client.listPrices({});
+      expect(await database.query("select from points.account where user_id = 'late'")).toEqual([]);
+    },
+  );
 
   test.each(cases)("%s within BODY_MS is ended, and not applied", async (_title, chunks) => {
     const server = await serverWith({ BODY_MS: "100", DEADLINE_DEFAULT_MS: "60000" }, fast);
@@ -90,17 +93,21 @@ describe.each([
   });
 });
 
-test.each(["", "1"])("a request over HTTP/1.1 is answered at its deadline, after %j", async (part) => {
-  const { port } = await serverWith({ BODY_MS: "600000" });
-  const socket = net.connect(port, "127.0.0.1");
-  onTestFinished(() => void socket.destroy());
-  const head = "POST /points.v1.PointsService/Recharge HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\n";
-  socket.write(`${head}content-type: application/json\r\nconnect-timeout-ms: 300\r\n\r\n${part}`);
-  let answer = "";
-  // It is closed, though it was to be kept alive: what is left of the request is no next one.
-  for await (const chunk of socket) answer += String(chunk);
-  expect(answer).toMatch(/^HTTP\/1.1 504 [^]*"deadline_exceeded"[^]*"NOT_APPLIED"/);
-});
+test.each(["", "1"])(
+  "a request over HTTP/1.1 is answered at its deadline, after %j",
+  async (part) => {
+    const { port } = await serverWith({ BODY_MS: "600000" });
+    const socket = net.connect(port, "127.0.0.1");
+    onTestFinished(() => void socket.destroy());
+    const head =
+      "POST /points.v1.PointsService/Recharge HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\n";
+    socket.write(`${head}content-type: application/json\r\nconnect-timeout-ms: 300\r\n\r\n${part}`);
+    let answer = "";
+    // It is closed, though it was to be kept alive: what is left of the request is no next one.
+    for await (const chunk of socket) answer += String(chunk);
+    expect(answer).toMatch(/^HTTP\/1.1 504 [^]*"deadline_exceeded"[^]*"NOT_APPLIED"/);
+  },
+);
 
 test("a stop does not wait for a body that never comes", async () => {
   const server = await testServer({ DRAIN_MS: "50000", BODY_MS: "600000" }, database);

@@ -102,33 +102,32 @@ describe("an RPC that there is not is UNIMPLEMENTED as one HEADERS, and no DATA"
     ["a unary call", true],
     ["a stream that is still sent", false],
   ] as const;
-  test.each(paths.flatMap(([what, path]) => ways.map(([way, ends]) => [what, way, path, ends] as const)))(
-    "%s, by %s",
-    async (_what, _way, path, ends) => {
-      const session = http2.connect(server.baseUrl);
-      try {
-        const type = { "content-type": "application/grpc", te: "trailers" };
-        const stream = session.request({ ":method": "POST", ":path": path, ...type });
-        let data = 0;
-        stream.on("data", () => (data += 1)).on("error", () => {});
-        const trailers: unknown[] = [];
-        stream.on("trailers", (found) => trailers.push(found));
-        const closed = once(stream, "close");
-        if (ends) stream.end(Buffer.alloc(5));
-        else stream.write(Buffer.alloc(5));
-        const [headers, flags] = (await once(stream, "response")) as [
-          http2.IncomingHttpHeaders,
-          number,
-        ];
-        await closed;
-        expect(headers).toMatchObject({ ":status": 200, "grpc-status": "12" });
-        expect(flags & http2.constants.NGHTTP2_FLAG_END_STREAM).toBeGreaterThan(0);
-        expect([data, trailers]).toEqual([0, []]);
-      } finally {
-        session.destroy();
-      }
-    },
-  );
+  test.each(
+    paths.flatMap(([what, path]) => ways.map(([way, ends]) => [what, way, path, ends] as const)),
+  )("%s, by %s", async (_what, _way, path, ends) => {
+    const session = http2.connect(server.baseUrl);
+    try {
+      const type = { "content-type": "application/grpc", te: "trailers" };
+      const stream = session.request({ ":method": "POST", ":path": path, ...type });
+      let data = 0;
+      stream.on("data", () => (data += 1)).on("error", () => {});
+      const trailers: unknown[] = [];
+      stream.on("trailers", (found) => trailers.push(found));
+      const closed = once(stream, "close");
+      if (ends) stream.end(Buffer.alloc(5));
+      else stream.write(Buffer.alloc(5));
+      const [headers, flags] = (await once(stream, "response")) as [
+        http2.IncomingHttpHeaders,
+        number,
+      ];
+      await closed;
+      expect(headers).toMatchObject({ ":status": 200, "grpc-status": "12" });
+      expect(flags & http2.constants.NGHTTP2_FLAG_END_STREAM).toBeGreaterThan(0);
+      expect([data, trailers]).toEqual([0, []]);
+    } finally {
+      session.destroy();
+    }
+  });
 });
 
 async function ask(headers: Record<string, string>) {

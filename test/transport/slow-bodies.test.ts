@@ -53,11 +53,16 @@ describe("a call whose body comes after its caller is out is refused", () => {
     ),
   )("in gRPC, %s: %s", async (way, _, changed, expected) => {
     let admitted = 0;
-    const { server, become } = await serveApp(database, MAY_ALL, {}, (take) => (stream, headers) => {
-      const taken = way === "the fast way" && take(stream, headers);
-      admitted += 1;
-      return taken;
-    });
+    const { server, become } = await serveApp(
+      database,
+      MAY_ALL,
+      {},
+      (take) => (stream, headers) => {
+        const taken = way === "the fast way" && take(stream, headers);
+        admitted += 1;
+        return taken;
+      },
+    );
     const before = await balance("ada");
     const session = http2.connect(server.baseUrl);
     onTestFinished(() => session.destroy());

@@ -340,7 +340,10 @@ describe("verify finds", () => {
   test("two accounts' entries that were exchanged", async () => {
     await database.query(swap(ada(1), "user_id = 'bob' and sequence = 1", "user_id"));
     const found = { sequence: 1n, what: HASH };
-    const wrong = [{ userId: "ada", ...found }, { userId: "bob", ...found }];
+    const wrong = [
+      { userId: "ada", ...found },
+      { userId: "bob", ...found },
+    ];
     expect((await verify(database.orm)).wrong).toEqual(wrong);
   });
 });

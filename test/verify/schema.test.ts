@@ -139,9 +139,7 @@ test.each<{ what: string; sql: string; finds: string[] }>([
     what: "a table of ours that inherits another",
     sql: `create table public.less (refunded bigint not null);
           alter table points.refund inherit public.less`,
-    finds: [
-      "has points.refund that inherits public.less, which no migration makes",
-    ],
+    finds: ["has points.refund that inherits public.less, which no migration makes"],
   },
   {
     what: "a table dropped",

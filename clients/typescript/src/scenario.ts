@@ -91,7 +91,8 @@ async function freezeAndSettle(points: PointsClient, userId: string): Promise<vo
 async function readStatement(points: PointsClient, userId: string): Promise<void> {
   const { entries, nextPageToken } = await points.listEntries({ userId, pageSize: 3 });
   const lines = entries.map(
-    ({ sequence, kind, points: moved }) => `${sequence} ${EntryKindSchema.value[kind]?.localName} ${moved}`,
+    ({ sequence, kind, points: moved }) =>
+      `${sequence} ${EntryKindSchema.value[kind]?.localName} ${moved}`,
   );
   console.log(`statement: ${lines.join(", ")}, more ${nextPageToken !== ""}`);
 }

@@ -41,7 +41,11 @@ export async function start(
   account: Account,
   settings: Readonly<Record<string, string>>,
 ): Promise<void> {
-  const isRunning = () => run("pg_ctl", cluster, ["status"]).then(() => true, () => false);
+  const isRunning = () =>
+    run("pg_ctl", cluster, ["status"]).then(
+      () => true,
+      () => false,
+    );
   await forgetDead(cluster);
   if (await isRunning()) return;
   // Directly in /tmp, because the path of a socket may only have about 100 characters.

@@ -36,7 +36,10 @@ export async function loadStates(
   if (ahead.length === 0) return states;
   // The clock was set back. What is due by these accounts' own time was not due by the clock.
   const accounts = new Map(ahead.map(({ account }) => [account.userId, account]));
-  await setNow(run, ahead.reduce((last, { account }) => laterOf(last, account.updateTime), read));
+  await setNow(
+    run,
+    ahead.reduce((last, { account }) => laterOf(last, account.updateTime), read),
+  );
   const ofAhead = commands.filter(({ userId }) => accounts.has(userId));
   const again = await loadDue(run, [...accounts.keys()], ofAhead, Promise.resolve(accounts));
   return [...states.filter(({ account }) => !accounts.has(account.userId)), ...again];

@@ -42,7 +42,9 @@ export async function loadLots(
 // Of an account with fewer, all are read: a second query that adds them up would cost more.
 const FEW_LOTS = 16;
 
-const COLUMNS = sql.raw("lot.ctid, user_id, number, points, remaining, frozen, priority, expire_time");
+const COLUMNS = sql.raw(
+  "lot.ctid, user_id, number, points, remaining, frozen, priority, expire_time",
+);
 const BURN_ORDER = sql.raw("priority, coalesce(expire_time, 'infinity'), number");
 
 /** By user id. */

@@ -74,7 +74,9 @@ export function fingerprintOf({ case: kind, value }: SetOperation): string | nul
 
 /** Metadata in the order of the keys, as entries show them. */
 export function sortedPairs(metadata: Readonly<Record<string, string>>): [string, string][] {
-  return Object.entries(metadata).toSorted(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+  return Object.entries(metadata).toSorted(([a], [b]) =>
+    Buffer.compare(Buffer.from(a), Buffer.from(b)),
+  );
 }
 
 const SCHEMAS = {

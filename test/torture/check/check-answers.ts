@@ -89,9 +89,7 @@ function winnerOf(group: readonly Asked[], order: Order, complain: Complain): Wi
 
 /** What has no entry of its own may have taken the request id without anybody having been told. */
 function possibleWinnerOf(group: readonly Asked[]): Winner | undefined {
-  const asked = group.find(
-    (one) => one.operation.case === "expire" && appliers(one).length > 0,
-  );
+  const asked = group.find((one) => one.operation.case === "expire" && appliers(one).length > 0);
   if (asked === undefined) return undefined;
   const begin = Math.min(...appliers(asked).map(({ start }) => start));
   return { asked, sequence: undefined, begin, end: Infinity };

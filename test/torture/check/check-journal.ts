@@ -3,7 +3,14 @@ import { toJsonString } from "@bufbuild/protobuf";
 import { EntrySchema } from "../../../gen/points/v1/account_pb.ts";
 import type { Asked, History } from "../load/history.ts";
 import { decide } from "../oracle/decide.ts";
-import { append, type Dated, dueDraft, emptyReplay, isDue, type Replayed } from "../oracle/replay.ts";
+import {
+  append,
+  type Dated,
+  dueDraft,
+  emptyReplay,
+  isDue,
+  type Replayed,
+} from "../oracle/replay.ts";
 import { microsOf } from "../oracle/time.ts";
 import { fingerprintOf } from "./chain.ts";
 import type { Complain, World } from "./check.ts";

@@ -7,7 +7,14 @@ import { noDoubts } from "../load/doubts.ts";
 import type { Asked, History, Outcome } from "../load/history.ts";
 import { decide, type SetOperation } from "../oracle/decide.ts";
 import { pricesOf } from "../oracle/pricing.ts";
-import { append, compareBurning, type Dated, dueDraft, emptyReplay, isDue } from "../oracle/replay.ts";
+import {
+  append,
+  compareBurning,
+  type Dated,
+  dueDraft,
+  emptyReplay,
+  isDue,
+} from "../oracle/replay.ts";
 import { microsOf, timestampOf } from "../oracle/time.ts";
 import { type Asked as AskedOf, fingerprintOf } from "./chain.ts";
 import { checkAccount } from "./check.ts";

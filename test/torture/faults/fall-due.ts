@@ -70,10 +70,7 @@ export async function fallDue(world: FallDueWorld, fallen: FallenDue): Promise<v
   }
 }
 
-async function lightly(
-  { pauseBatches }: FallDueWorld,
-  work: () => Promise<void>,
-): Promise<void> {
+async function lightly({ pauseBatches }: FallDueWorld, work: () => Promise<void>): Promise<void> {
   const goOn = pauseBatches();
   try {
     await sleep(SETTLE_MS);

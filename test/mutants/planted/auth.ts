@@ -1,0 +1,39 @@
+import type { Mutant } from "../mutant.ts";
+
+export const AUTH_MUTANTS: readonly Mutant[] = [
+  {
+    name: "takes a token that tells who has signed in for one that was issued to be sent here",
+    file: "src/auth/jwt.ts",
+    find: "if (isOther || ofSignIn ||",
+    replace: "if ((isOther && ofSignIn) ||",
+    caughtBy: "test/auth/tokens.test.ts",
+  },
+  {
+    name: "takes a token for the caller of the file that has its name",
+    file: "src/auth/credentials.ts",
+    find: "one.caller.name === jwt.caller.name",
+    replace: "one.caller === jwt.caller",
+    caughtBy: "test/auth/tokens.test.ts",
+  },
+  {
+    name: "lets who may refund recharge",
+    file: "src/auth/rules.ts",
+    find: 'recharge: ["points.grant"],',
+    replace: 'recharge: ["points.grant", "points.refund"],',
+    caughtBy: "test/auth/access.test.ts",
+  },
+  {
+    name: "lets a silent stream outlive its token",
+    file: "src/auth/lease.ts",
+    find: "setInterval(askAll, LOOK_MS)",
+    replace: "setInterval(() => {}, LOOK_MS)",
+    caughtBy: "test/auth/withdrawal.test.ts",
+  },
+  {
+    name: "keeps keys of JWTs for ten minutes, though they are withdrawn at their URL",
+    file: "src/auth/keys-at-url.ts",
+    find: "const FRESH_MS = 60_000;",
+    replace: "const FRESH_MS = 600_000;",
+    caughtBy: "test/auth/tokens.test.ts",
+  },
+];

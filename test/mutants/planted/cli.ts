@@ -1,0 +1,11 @@
+import type { Mutant } from "../mutant.ts";
+
+export const CLI_MUTANTS: readonly Mutant[] = [
+  {
+    name: "reads numbers in other bases at the terminal",
+    file: "src/cli/arguments.ts",
+    find: "if (/^(0|[1-9]\\d{0,17})$/.test(text))",
+    replace: "if (/^0?x?\\d{1,17}$/.test(text))",
+    caughtBy: "test/process/command-line.test.ts",
+  },
+];

@@ -1,0 +1,141 @@
+import type { Mutant } from "../mutant.ts";
+
+export const COMMIT_MUTANTS: readonly Mutant[] = [
+  {
+    name: "answers before COMMIT",
+    file: "src/commit/commit.ts",
+    find: 'done("save");\n      await commitTransaction().catch(unsureOf(changes, answers));',
+    replace: 'done("save");\n      void commitTransaction().catch(() => {});',
+    caughtBy: "torture --only COMMIT",
+  },
+  {
+    name: "takes a COMMIT that was not answered for a success",
+    file: "src/commit/commit.ts",
+    find: "throw isUnavailable(error) ? new CommitLost(changes, answers, error) : error;",
+    replace: "if (!isUnavailable(error)) throw error;\n    return undefined as never;",
+    caughtBy: "torture --only COMMIT",
+  },
+  {
+    name: "tries a batch again without asking what became of its COMMIT",
+    file: "src/commit/commit.ts",
+    find: "if (await isCommitted(run, changes)) {",
+    replace: "if (Boolean(false && isCommitted)) {",
+    caughtBy: "torture --only COMMIT",
+  },
+  {
+    name: "answers what a lost COMMIT made without a wait for the standbys",
+    file: "src/commit/commit.ts",
+    find: "await waitForStandbys(transaction, commitTransaction).catch(unsureOf(changes, answers));",
+    replace: "",
+    caughtBy: "test/commit/standby.test.ts",
+  },
+  {
+    name: "answers repeats without a wait for the standbys",
+    file: "src/commit/commit.ts",
+    find: "return one.replayed || (!one.created",
+    replace: "return (!one.created",
+    caughtBy: "test/commit/standby.test.ts",
+  },
+  {
+    name: "says of a repeat that it was not applied, if no standby is there to tell",
+    file: "src/commit/commit.ts",
+    find: "await waitForStandbys(transaction, commitTransaction).catch(unsureOf(undefined, answers));",
+    replace: "await waitForStandbys(transaction, commitTransaction);",
+    caughtBy: "test/commit/standby.test.ts",
+  },
+  {
+    name: "answers a repeat of GetOrCreate without a wait for the standbys",
+    file: "src/commit/commit.ts",
+    find: "return one.replayed || (!one.created && one.account.sequence === 0n);",
+    replace: "return one.replayed;",
+    caughtBy: "test/commit/standby.test.ts",
+  },
+  {
+    name: "reads the time before it has the locks",
+    file: "src/commit/commit.ts",
+    find: "const locked = lockAccounts(transaction, userIds)",
+    replace:
+      "const read = clock(run);\n    clock = () => read;\n" +
+      "    const locked = lockAccounts(transaction, userIds)",
+    caughtBy: "torture --calm",
+  },
+  {
+    name: "gives the answers of a batch to the wrong callers",
+    file: "src/commit/batcher.ts",
+    find: "const result = results[index]!;",
+    replace: "const result = results[batch.length - 1 - index]!;",
+    caughtBy: "torture --calm",
+  },
+  {
+    name: "runs an operation that it has told its caller it dropped",
+    file: "src/commit/batcher.ts",
+    find: "queue.splice(0, queue.length, ...kept);",
+    replace: "queue.splice(0, queue.length, ...kept, ...dropped);",
+    caughtBy: "torture --calm",
+  },
+  {
+    name: "says of an operation in a transaction that it is not applied",
+    file: "src/commit/batcher.ts",
+    find: "new Abandoned(false, group.signal?.reason)",
+    replace: "new Abandoned(true, group.signal?.reason)",
+    caughtBy: "torture --calm",
+  },
+  {
+    name: "puts the commands of one user into several lanes",
+    file: "src/commit/batcher.ts",
+    find: "lanes[owner % lanes.length]!",
+    replace: "lanes[Math.floor(Math.random() * lanes.length)]!",
+    caughtBy: "torture --calm",
+  },
+  {
+    name: "takes the commands of one user out of order where they are too many for a batch",
+    file: "src/commit/round-robin.ts",
+    find: "const left = queue.filter((_, index) => !isTaken[index]);",
+    replace: "const left = queue.filter((_, index) => !isTaken[index]).toReversed();",
+    caughtBy: "test/commit/round-robin.test.ts",
+  },
+  {
+    name: "forgets what it booked where all commands are refused",
+    file: "src/commit/commit.ts",
+    find: "const changes = changesOf(batch);",
+    replace:
+      'const isRefused = answers.every((one) => one !== LATER && "reason" in one);\n' +
+      "      const changes = isRefused ? undefined : changesOf(batch);",
+    caughtBy: "test/commit/due.test.ts",
+  },
+  {
+    name: "lets what came after it overtake an operation that is to come later",
+    file: "src/commit/batcher.ts",
+    find: "lane.queue.unshift(",
+    replace: "lane.queue.push(",
+    caughtBy: "test/commit/batcher.test.ts",
+  },
+  {
+    name: "tries a batch that waited too long for a lock as a whole again",
+    file: "src/commit/commit.ts",
+    find: 'const isHeavy = fault === "timeout" || fault === "cut";',
+    replace: 'const isHeavy = fault === "cut" && fault !== undefined;',
+    caughtBy: "test/commit/due.test.ts",
+  },
+  {
+    name: "doubts what became of a COMMIT though the tables have said it",
+    file: "src/commit/commit.ts",
+    find: "tries.lost = undefined;",
+    replace: "tries.lost = lost;",
+    caughtBy: "test/commit/lost-commit.test.ts",
+  },
+  {
+    name: "takes a COMMIT that made an account for one that never happened, though it still waits",
+    file: "src/commit/commit.ts",
+    find: "if (changes.newAccounts.length === 0) {",
+    replace: "if (changes.newAccounts.length >= 0) {",
+    caughtBy: "test/commit/standby.test.ts",
+  },
+  {
+    name: "sweeps one chunk and leaves the rest",
+    file: "src/commit/sweep.ts",
+    find: "if (signal?.aborted === true) return booked;",
+    replace: "return booked;",
+    caughtBy: "test/commit/sweep.test.ts",
+  },
+];

@@ -1,0 +1,26 @@
+import type { Mutant } from "../mutant.ts";
+
+export const CONFIG_MUTANTS: readonly Mutant[] = [
+  {
+    name: "drops a parameter of DATABASE_URL that it does not know",
+    file: "src/config/database-url.ts",
+    find: "    const [name, value] = parameterOf(pair);",
+    replace:
+      '    const [name, value] = Object.hasOwn(PARAMETERS, pair.split("=")[0]!)\n      ? parameterOf(pair)\n      : (["options", ""] as const);',
+    caughtBy: "test/config/database-url.test.ts",
+  },
+  {
+    name: "reads a plus in a password as a space",
+    file: "src/config/database-url.ts",
+    find: "const value = decodeURIComponent(text);",
+    replace: 'const value = decodeURIComponent(text.replaceAll("+", " "));',
+    caughtBy: "test/config/database-url.test.ts",
+  },
+  {
+    name: "starts a worker by files as they are now",
+    file: "src/config/handed-on.ts",
+    find: 'handedOn[path] ?? readFileSync(path, "utf8")',
+    replace: 'readFileSync(path, "utf8")',
+    caughtBy: "test/process/worker-files.test.ts",
+  },
+];

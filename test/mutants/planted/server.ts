@@ -1,0 +1,53 @@
+import type { Mutant } from "../mutant.ts";
+
+export const SERVER_MUTANTS: readonly Mutant[] = [
+  {
+    name: "starts on a database that may lose answers though DURABILITY=require",
+    file: "src/server/serve.ts",
+    find: "if (gaps.length === 0) return;",
+    replace: "if (gaps.length >= 0) return;",
+    caughtBy: "test/process/durability.test.ts",
+  },
+  {
+    name: "goes on serving from a database that may lose answers though DURABILITY=require",
+    file: "src/server/database-watch.ts",
+    find: 'return isUp && (durability === "warn" || gaps.length === 0);',
+    replace: "return isUp;",
+    caughtBy: "test/process/durability.test.ts",
+  },
+  {
+    name: "lets a watch of a withdrawn caller go on",
+    file: "src/server/start.ts",
+    find: 'if (method.methodKind === "server_streaming") {',
+    replace: 'if (method.methodKind === "client_streaming") {',
+    caughtBy: "test/auth/withdrawal.test.ts",
+  },
+  {
+    name: "serves a call, Connect's way, as the caller was before its body came",
+    file: "src/server/start.ts",
+    find: "values.set(callerKey, await lease.caller());",
+    replace: "await lease.caller();",
+    caughtBy: "test/transport/slow-bodies.test.ts",
+  },
+  {
+    name: "hides the reasons from reflection",
+    file: "src/server/start.ts",
+    find: "  file_points_v1_error_reason,\n];",
+    replace: "];",
+    caughtBy: "test/server/reflection.test.ts",
+  },
+  {
+    name: "closes its port as soon as it is told to stop",
+    file: "src/server/serve.ts",
+    find: "await pause(config.lameDuckMs, hurried);",
+    replace: "await pause(0, hurried);",
+    caughtBy: "test/process/lame-duck.test.ts",
+  },
+  {
+    name: "calls a server ready whose workers all hang",
+    file: "src/server/workers.ts",
+    find: 'if ((await ask(worker, "isReady")) !== true)',
+    replace: 'if ((await ask(worker, "isReady")) === false)',
+    caughtBy: "test/process/worker-readiness.test.ts",
+  },
+];

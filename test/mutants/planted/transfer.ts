@@ -1,0 +1,88 @@
+import type { Mutant } from "../mutant.ts";
+
+export const TRANSFER_MUTANTS: readonly Mutant[] = [
+  {
+    name: "rounds a long number of JSON that is imported",
+    file: "src/transfer/json.ts",
+    find: "return Number.isSafeInteger(value) ? value : BigInt(source);",
+    replace: "return value;",
+    caughtBy: "test/transfer/files.test.ts",
+  },
+  {
+    name: "takes the last of two equal keys of a line",
+    file: "src/transfer/json.ts",
+    find: "if (times > (kept.get(name) ?? 0))",
+    replace: "if (times > (kept.get(name) ?? 0) + 1)",
+    caughtBy: "test/transfer/files.test.ts",
+  },
+  {
+    name: "leaves a column out whose name means nothing",
+    file: "src/transfer/csv.ts",
+    find: "if (all.includes(name)) continue;",
+    replace: "if (all.length > 0) continue;",
+    caughtBy: "test/transfer/files.test.ts",
+  },
+  {
+    name: "takes an empty value at the end of a line for white space",
+    file: "src/transfer/records.ts",
+    find: "return bytes.toString();",
+    replace: "return bytes.toString().trim();",
+    caughtBy: "test/transfer/files.test.ts",
+  },
+  {
+    name: "makes 3 March of 31 February in a file",
+    file: "src/transfer/time.ts",
+    find: "if (!exists) throw",
+    replace: "if (!isReal) throw",
+    caughtBy: "test/transfer/time.test.ts",
+  },
+  {
+    name: "imports a user's second line as if it had been done before",
+    file: "src/transfer/units.ts",
+    find: "if (before !== 0) throw",
+    replace: "if (before === line) throw",
+    caughtBy: "test/transfer/accounts.test.ts",
+  },
+  {
+    name: "begins to import an account that has entries",
+    file: "src/transfer/making.ts",
+    find: "if (sequence > 0n) throw hadEntries(userId);",
+    replace: "if (sequence < 0n) throw hadEntries(userId);",
+    caughtBy: "test/transfer/accounts.test.ts",
+  },
+  {
+    name: "begins a line before it knows that the caller may do all of it",
+    file: "src/transfer/making.ts",
+    find: "const [isBegun] = await Promise.all([findBegun(send, plan), ...asking]);",
+    replace: "const isBegun = await findBegun(send, plan);\n    void Promise.allSettled(asking);",
+    caughtBy: "test/transfer/accounts.test.ts",
+  },
+  {
+    name: "recharges a balance again when its time has been put off",
+    file: "src/transfer/recharge-lot.ts",
+    find: "const entry = await run(name, {",
+    replace: 'const entry = await run(name + "-past", {',
+    caughtBy: "test/transfer/accounts.test.ts",
+  },
+  {
+    name: "gives an operation of a file the id of an equal one above it",
+    file: "src/transfer/units.ts",
+    find: "const times = seen.get(digest) + 1;",
+    replace: "const times = 1;",
+    caughtBy: "test/transfer/import.test.ts",
+  },
+  {
+    name: "freezes before it knows that an account was begun from the same entries",
+    file: "src/transfer/restore.ts",
+    find: "if (isBegun || where.name === name)",
+    replace: "if ((isBegun && false) || where.name === name)",
+    caughtBy: "test/transfer/import.test.ts",
+  },
+  {
+    name: "reads hexadecimal points of a file",
+    file: "src/transfer/message.ts",
+    find: 'typeof value !== "string" || pattern.test(value)',
+    replace: 'typeof value !== "string" || pattern.test(value) || value.startsWith("0x")',
+    caughtBy: "test/transfer/import.test.ts",
+  },
+];
