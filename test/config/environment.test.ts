@@ -57,6 +57,7 @@ const WHOLE_NUMBERS = [
   { name: "QUEUE_MAX_OPS", key: "queueMaxOps", min: 1, max: 1_000_000 },
   { name: "DEADLINE_DEFAULT_MS", key: "deadlineDefaultMs", min: 1, max: 3_600_000 },
   { name: "DEADLINE_MAX_MS", key: "deadlineMaxMs", min: 1, max: 3_600_000 },
+  { name: "LAMEDUCK_MS", key: "lameDuckMs", min: 0, max: 600_000 },
   { name: "DRAIN_MS", key: "drainMs", min: 0, max: 600_000 },
   { name: "MESSAGE_MAX_BYTES", key: "messageMaxBytes", min: 1_024, max: 67_108_864 },
   {
