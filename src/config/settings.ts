@@ -79,7 +79,7 @@ export const SETTINGS = {
     about: "where /metrics, /healthz and /readyz are; unset: 127.0.0.1, the port after LISTEN's",
     kind: {
       takes: "host:port or off",
-      parse: (text: string) => (text === "off" ? text : parseAddress(text)),
+      parse: (value: string) => (value === "off" ? value : parseAddress(value)),
     },
   },
   databaseUrl: {
