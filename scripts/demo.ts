@@ -8,7 +8,7 @@ import { createGrpcTransport } from "@connectrpc/connect-node";
 import { ErrorInfoSchema } from "../gen/google/rpc/error_details_pb.ts";
 import type { Account, Entry } from "../gen/points/v1/account_pb.ts";
 import { PointsService } from "../gen/points/v1/points_pb.ts";
-import { statementTable } from "../src/cli/statement.ts";
+import { statementTable } from "../src/cli/entry-table.ts";
 
 const baseUrl = process.env["POINTS_URL"] ?? "http://127.0.0.1:50051";
 const userId = `demo-${Date.now().toString(36)}`;
