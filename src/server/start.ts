@@ -1,11 +1,6 @@
 import { createRegistry } from "@bufbuild/protobuf";
-import {
-  ConnectError,
-  type ConnectRouter,
-  createContextValues,
-  type createHandlerContext,
-} from "@connectrpc/connect";
-import { compressionBrotli, compressionGzip, connectNodeAdapter } from "@connectrpc/connect-node";
+import type { ConnectRouter } from "@connectrpc/connect";
+import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
 import type { Logger } from "pino";
 import { file_google_rpc_code } from "../../gen/google/rpc/code_pb.ts";
 import { file_google_rpc_error_details } from "../../gen/google/rpc/error_details_pb.ts";
@@ -14,20 +9,14 @@ import { ServerReflection as ReflectionV1 } from "../../gen/grpc/reflection/v1/r
 import { ServerReflection as ReflectionV1Alpha } from "../../gen/grpc/reflection/v1alpha/reflection_pb.ts";
 import { file_points_v1_error_reason } from "../../gen/points/v1/error_reason_pb.ts";
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
-import { type Access, openAccess } from "../auth/access.ts";
+import { openAccess } from "../auth/access.ts";
 import { callerKey } from "../auth/caller.ts";
-import { credentialsKey } from "../auth/credentials.ts";
-import { leaseKey } from "../auth/lease.ts";
 import { startSweeper } from "../commit/sweep.ts";
 import type { Address } from "../config/address.ts";
 import type { Config } from "../config/environment.ts";
-import { reasonOf } from "../errors/api-error.ts";
 import type { PriceList } from "../ledger/prices.ts";
-import { PREVIOUS_ATTEMPTS, speakForAttempts } from "../rpc/earlier-attempts.ts";
 import {
-  answerLimit,
   authorization,
-  completeErrors,
   errorCompleter,
   errorTranslation,
   errorTranslator,
@@ -40,31 +29,24 @@ import type { Orm } from "../store/driver/orm.ts";
 import type { Databases, Metrics } from "../telemetry/metrics.ts";
 import { callObservation, type CallObserver, codeName } from "../telemetry/rpc-observer.ts";
 import type { Tracing } from "../telemetry/tracing.ts";
-import { authorityInUrl, type PageGuard, pageGuard } from "../transport/authority.ts";
-import { boundDeadline, type DeadlineLimits } from "../transport/deadline.ts";
+import { pageGuard } from "../transport/authority.ts";
+import { connectHandler } from "../transport/connect-handler.ts";
 import { fastUnary, type ConnectOptions } from "../transport/fast-unary.ts";
-import { refuseWith } from "../transport/http-refusal.ts";
-import {
-  type Handler,
-  listen,
-  type ListenLimits,
-  listenLimits,
-  type StreamTaker,
-} from "../transport/listen.ts";
-import { refuseMisdirected } from "../transport/misdirected.ts";
-import { endBodyEarly, endStreamEarly, gatherBody, requestKey } from "../transport/request-body.ts";
-import { requestLimit, withRequestLimit } from "../transport/request-limit.ts";
+import { listen, type ListenLimits, listenLimits, type StreamTaker } from "../transport/listen.ts";
+import { requestLimit } from "../transport/request-limit.ts";
 import { readTls, watchTls } from "../transport/tls.ts";
-import { sendTrailersOnly } from "../transport/trailers-only.ts";
-import { unknownRpc } from "../transport/unknown-rpc.ts";
 import { watchDatabase } from "./database-watch.ts";
 import { createHealth } from "./health.ts";
 import { hasAuthentication } from "./insecure-listen.ts";
 import { startGroupCommit } from "./observed-group-commit.ts";
 import { reflectionRoutes } from "./reflection.ts";
 
-/** What google.rpc.Status may have in it, for its JSON. */
-const ERROR_DETAILS = createRegistry(file_google_rpc_error_details);
+// People read the JSON: a balance of 0 is worth saying.
+const JSON_FORM = {
+  alwaysEmitImplicit: true,
+  // What google.rpc.Status may have in it.
+  registry: createRegistry(file_google_rpc_error_details),
+};
 
 /** What errors are made of: no service says so in its types. */
 const NAMED_BY_NO_SERVICE = [
@@ -139,8 +121,9 @@ export async function startServer(
     completeError: errorCompleter(metrics.refused),
   };
   const deadlines = { defaultMs: config.deadlineDefaultMs, maxMs: config.deadlineMaxMs };
-  const handler = guardedHandler(connectHandler(shared, deadlines, access), guard, metrics);
-  const take = through(fastUnary(shared, { deadlines, access, guard }));
+  const rules = { deadlines, access, guard, refused: metrics.refused };
+  const handler = connectHandler({ ...shared, routes: strictJsonRoutes(routes, JSON_FORM) }, rules);
+  const take = through(fastUnary(shared, rules));
   const listener = await listen(config.listen, handler, limitsOf(config), take, secure);
   const stopWatchingTls = watchTls(config, log, (options) => {
     access.distrust(listener.renew(options), String(options.ca));
@@ -217,31 +200,6 @@ const ENDLESS_PATHS = new Set(
   ),
 );
 
-const PREFIX = `/${PointsService.typeName}/`;
-
-type AbortableContext = ReturnType<typeof createHandlerContext>;
-
-/** Refuses what web pages of others ask for, and lets Connect read the authority of a socket. */
-function guardedHandler(handler: Handler, guard: PageGuard, { refused }: Metrics): Handler {
-  return (request, response) => {
-    const { headers } = request;
-    const refusal = guard(headers);
-    if (refusal !== undefined) {
-      const method = PointsService.methods.find(({ name }) => request.url === `${PREFIX}${name}`);
-      const attempts = headers[PREVIOUS_ATTEMPTS];
-      if (method !== undefined) speakForAttempts(refusal, method, attempts);
-      refused(reasonOf(refusal));
-      refuseWith(refusal, 403, request, response);
-      return;
-    }
-    for (const name of [":authority", "host"]) {
-      const named = headers[name];
-      if (typeof named === "string") headers[name] = authorityInUrl(named);
-    }
-    handler(request, response);
-  };
-}
-
 /** Measures calls, and at debug logs each of them. */
 function callObserver({ called }: Metrics, log: Logger): CallObserver {
   if (!log.isLevelEnabled("debug")) return called;
@@ -254,73 +212,5 @@ function callObserver({ called }: Metrics, log: Logger): CallObserver {
     const known = { ...(requestId && { requestId }), ...(caller && { caller }) };
     const name = `${service.typeName}/${method.name}`;
     log.debug({ ...known, method: name, code: codeName(code), ms }, "a call");
-  };
-}
-
-/** Connect's adapter: every protocol, HTTP/1.1 and HTTP/2. */
-function connectHandler(
-  shared: ConnectOptions,
-  deadlines: DeadlineLimits,
-  access: Access,
-): Handler {
-  const { requestLimit: limit, ...rest } = shared;
-  // People read the JSON: a balance of 0 is worth saying.
-  const jsonOptions = { alwaysEmitImplicit: true, registry: ERROR_DETAILS };
-  const rpcs = new Map<string, ConnectRouter["handlers"][number]>();
-  const adapter = connectNodeAdapter({
-    ...rest,
-    routes(router) {
-      strictJsonRoutes(shared.routes, jsonOptions)(withRequestLimit(router, limit));
-      for (const rpc of router.handlers) rpcs.set(rpc.requestPath, rpc);
-    },
-    interceptors: [answerLimit(shared.writeMaxBytes), ...shared.interceptors],
-    // JSON is larger than what is measured.
-    writeMaxBytes: 0xffffffff,
-    contextValues: (request) => {
-      const connection = "stream" in request ? request.stream.session : request;
-      const { authorization: token } = request.headers;
-      const values = createContextValues().set(requestKey, request);
-      return values.set(credentialsKey, { authorization: token, connection });
-    },
-    async requestGate(context) {
-      completeErrors(context, shared.completeError);
-      const { service, method, values, signal, abort } = context as AbortableContext;
-      const path = `/${service.typeName}/${method.name}`;
-      const head = { path, ...values.get(credentialsKey) };
-      const admitted = await access.admit(head);
-      if (admitted instanceof ConnectError) throw admitted;
-      const lease = access.lease(admitted, head, signal);
-      values.set(callerKey, admitted.caller).set(leaseKey, lease);
-      // It waits for what it tells of. Other calls wait for the caller, or for what they have begun.
-      if (method.methodKind === "server_streaming") {
-        lease.out.addEventListener("abort", () => abort(lease.out.reason));
-      }
-      const request = values.get(requestKey);
-      if (request === undefined) return;
-      gatherBody(request, limit(method));
-      if (method.methodKind === "bidi_streaming") return endStreamEarly(request, lease);
-      const atEnd = async () => {
-        // The body may have come late.
-        values.set(callerKey, await lease.caller());
-        if (method.methodKind === "unary") lease.close();
-      };
-      endBodyEarly(request, { lease, signal, atEnd });
-    },
-    fallback: unknownRpc,
-  });
-  const unaryPaths = new Set(
-    PointsService.methods
-      .filter(({ methodKind }) => methodKind === "unary")
-      .map(({ name }) => `${PREFIX}${name}`),
-  );
-  return (request, response) => {
-    const path = request.url?.split("?", 1)[0] ?? "";
-    const rpc = rpcs.get(path);
-    if (rpc !== undefined && refuseMisdirected(rpc, request, response)) return;
-    const streams = !unaryPaths.has(path);
-    boundDeadline(request.headers, streams, deadlines);
-    const isGrpc = /^application\/grpc(\+|;|$)/i.test(request.headers["content-type"] ?? "");
-    if (isGrpc && "stream" in response) sendTrailersOnly(response);
-    adapter(request, response);
   };
 }

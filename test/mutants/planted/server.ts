@@ -16,20 +16,6 @@ export const SERVER_MUTANTS: readonly Mutant[] = [
     caughtBy: "test/process/durability.test.ts",
   },
   {
-    name: "lets a watch of a withdrawn caller go on",
-    file: "src/server/start.ts",
-    find: 'if (method.methodKind === "server_streaming") {',
-    replace: 'if (method.methodKind === "client_streaming") {',
-    caughtBy: "test/auth/withdrawal.test.ts",
-  },
-  {
-    name: "serves a call, Connect's way, as the caller was before its body came",
-    file: "src/server/start.ts",
-    find: "values.set(callerKey, await lease.caller());",
-    replace: "await lease.caller();",
-    caughtBy: "test/transport/slow-bodies.test.ts",
-  },
-  {
     name: "hides the reasons from reflection",
     file: "src/server/start.ts",
     find: "  file_points_v1_error_reason,\n];",

@@ -92,4 +92,18 @@ export const TRANSPORT_MUTANTS: readonly Mutant[] = [
     replace: "if (wanted > 0) {\n      yield pieces.take(pieces.length);\n      continue;\n    }",
     caughtBy: "test/transport/request-body.test.ts",
   },
+  {
+    name: "lets a watch of a withdrawn caller go on",
+    file: "src/transport/connect-handler.ts",
+    find: 'if (method.methodKind === "server_streaming") {',
+    replace: 'if (method.methodKind === "client_streaming") {',
+    caughtBy: "test/auth/withdrawal.test.ts",
+  },
+  {
+    name: "serves a call, Connect's way, as the caller was before its body came",
+    file: "src/transport/connect-handler.ts",
+    find: "values.set(callerKey, await lease.caller());",
+    replace: "await lease.caller();",
+    caughtBy: "test/transport/slow-bodies.test.ts",
+  },
 ];
