@@ -209,7 +209,10 @@ async function answer(
   respond(stream, compression, frame, failure, call);
 }
 
-/** Sends an answer, or an error: as headers alone, for its client to see that nothing else comes. */
+/**
+ * Sends an answer, or an error: as headers alone, for its client to see that nothing else comes,
+ * unless the handler wrote headers of its own.
+ */
 function respond(
   stream: ServerHttp2Stream,
   compression: Compression | null,
@@ -219,11 +222,12 @@ function respond(
 ): void {
   if (stream.destroyed || stream.closed) return;
   const { header, trailer } = call?.written() ?? NOTHING_WRITTEN;
-  const head = { ...fields(header), "content-type": contentTypeProto };
+  const own = fields(header);
+  const head = { ...own, "content-type": contentTypeProto };
   if (compression !== null) Object.assign(head, { "grpc-encoding": compression.name });
   const isPlainOk = trailer === undefined && failure === undefined;
   const trailers = isPlainOk ? OK : fields(setTrailerStatus(trailer ?? new Headers(), failure));
-  if (failure !== undefined) {
+  if (failure !== undefined && Object.keys(own).length === 0) {
     stream.respond({ ...head, ...trailers }, { endStream: true });
     return;
   }

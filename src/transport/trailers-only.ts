@@ -3,7 +3,9 @@ import type * as http2 from "node:http2";
 
 /**
  * Has an error of gRPC that comes before any message sent as headers alone (Trailers-Only). Clients
- * take it that a server whose headers have come works at the call, and retry it no more.
+ * take it that a server whose headers have come works at the call, and retry it no more. Where a
+ * handler wrote headers of its own, they come first as ever: clients take all that is in headers
+ * alone for trailers.
  *
  * Connect writes a head, nothing, and trailers: the head waits for what comes next.
  */
@@ -32,7 +34,7 @@ export function sendTrailersOnly(response: http2.Http2ServerResponse): void {
     },
     end(...args: Parameters<typeof end>) {
       const { stream } = response;
-      if (head !== undefined && !stream.destroyed) {
+      if (head !== undefined && !stream.destroyed && !hasOwn(head.headers)) {
         const { status, headers } = head;
         stream.respond({ ":status": status, ...headers, ...trailers }, { endStream: true });
         head = trailers = undefined;
@@ -42,6 +44,11 @@ export function sendTrailersOnly(response: http2.Http2ServerResponse): void {
     },
   };
   Object.assign(response, held);
+}
+
+/** Whether there is more than gRPC itself has. */
+function hasOwn(headers: Headers): boolean {
+  return Object.keys(headers).some((name) => !/^(content-type|grpc-.*)$/i.test(name));
 }
 
 type Headers = http.OutgoingHttpHeaders;

@@ -106,4 +106,11 @@ export const TRANSPORT_MUTANTS: readonly Mutant[] = [
     replace: "await lease.caller();",
     caughtBy: "test/transport/slow-bodies.test.ts",
   },
+  {
+    name: "sends a handler's headers as trailers",
+    file: "src/transport/trailers-only.ts",
+    find: " && !hasOwn(head.headers)",
+    replace: "",
+    caughtBy: "test/transport/own-headers.test.ts",
+  },
 ];
