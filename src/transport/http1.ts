@@ -16,6 +16,8 @@ export function createHttp1(handle: Handler, limits: ListenLimits) {
       connectionsCheckingInterval: Math.min(limits.headersMs, limits.requestMs, 5_000),
     },
     (req, res) => {
+      // Its client was told that nothing more is answered here.
+      if (req.socket.writableEnded) return;
       running.add(res);
       res.once("close", () => running.delete(res));
       if (draining) res.shouldKeepAlive = false;
@@ -50,12 +52,28 @@ export function createHttp1(handle: Handler, limits: ListenLimits) {
 
 /**
  * An answer that comes before the end of its request, which was too large say, ends the connection:
- * nobody reads the rest, and a next request behind it would wait for ever.
+ * nobody reads the rest, and a next request behind it would wait for ever. The connection is ended
+ * by halves, and the rest thrown away: were it closed, what still comes would be answered with a
+ * reset, which takes the answer from a client that has not read it yet.
  */
 function closeIfCutShort(req: http.IncomingMessage, res: http.ServerResponse) {
+  const { socket } = req;
   const writeHead = res.writeHead.bind(res) as (...args: unknown[]) => http.ServerResponse;
   res.writeHead = (...args: unknown[]) => {
-    if (!req.complete && req.readableFlowing !== null) res.shouldKeepAlive = false;
+    if (!req.complete) {
+      // Node would destroy it. Whoever then stays for longer than `lingerMs` is cut off.
+      socket.destroySoon = () => socket.end();
+      if (req.readableFlowing !== null) {
+        res.shouldKeepAlive = false;
+        res.once("finish", () => discardRest(req, socket));
+      }
+    }
     return writeHead(...args);
   };
+}
+
+/** Whoever read of the request has left it, destroyed or not. */
+function discardRest(req: http.IncomingMessage, socket: net.Socket) {
+  req.push = () => true;
+  socket.resume();
 }

@@ -113,4 +113,11 @@ export const TRANSPORT_MUTANTS: readonly Mutant[] = [
     replace: "",
     caughtBy: "test/transport/own-headers.test.ts",
   },
+  {
+    name: "closes a connection while its client still sends what was refused",
+    file: "src/transport/http1.ts",
+    find: "socket.destroySoon = () => socket.end();",
+    replace: "",
+    caughtBy: "test/transport/cut-short.test.ts",
+  },
 ];
