@@ -1,5 +1,6 @@
 import * as http from "node:http";
 import type * as net from "node:net";
+import { TLSSocket } from "node:tls";
 import type { Handler, ListenLimits } from "./listen.ts";
 
 /** Serves sockets that speak HTTP/1. A drain ends each when its answers are out. */
@@ -34,6 +35,9 @@ export function createHttp1(handle: Handler, limits: ListenLimits) {
       sockets.add(socket);
       socket.once("close", () => sockets.delete(socket));
       server.emit("connection", socket);
+      // By this Node's parser reads by way of the socket. It reads TLS itself otherwise, and reads
+      // on where it is to wait for an answer to be sent, which it takes for the request's error.
+      if (socket instanceof TLSSocket) socket.on("data", () => {});
       socket.resume();
     },
     sockets: () => sockets,

@@ -120,4 +120,11 @@ export const TRANSPORT_MUTANTS: readonly Mutant[] = [
     replace: "",
     caughtBy: "test/transport/cut-short.test.ts",
   },
+  {
+    name: "calls a request an error that comes over TLS before an answer is read",
+    file: "src/transport/http1.ts",
+    find: "if (socket instanceof TLSSocket) ",
+    replace: "if (false) ",
+    caughtBy: "test/transport/busy-connection.test.ts",
+  },
 ];
