@@ -1,6 +1,6 @@
 import cluster from "node:cluster";
 import type { Registry } from "prom-client";
-import { takeTexts, type Texts } from "../config/handed-on.ts";
+import { takeTexts, type Texts } from "../config/reload.ts";
 import type { Stops } from "./stop-signals.ts";
 
 /** What the process that started a worker tells it. */
