@@ -17,7 +17,7 @@ import {
 } from "./credentials.ts";
 import { KeysUnavailable, openJwts, TokenInvalid } from "./jwt.ts";
 import { createLeases, type Lease, openLease } from "./lease.ts";
-import { createRate, NO_RATE, type Rate } from "./rate.ts";
+import { createRateLimiter, UNLIMITED, type RateLimiter } from "./rate-limit.ts";
 import { keysUnavailable, rateLimited, unauthenticated } from "./refusals.ts";
 import { denialOfMethod, isForEverybody } from "./rules.ts";
 
@@ -42,7 +42,7 @@ export type Access = {
   /** Asks again and again of who was let in, until a call's signal fires. */
   readonly lease: (admitted: Admitted, head: Head, signal: AbortSignal) => Lease;
   /** Counts the operations of callers; one for each request is counted by `admit`. */
-  readonly rate: Rate;
+  readonly rate: RateLimiter;
   /**
    * Has certificates count no longer unless one of these authorities has signed them itself.
    *
@@ -82,7 +82,7 @@ export function openAccess({ config, log, toError, refused }: AccessOptions): Ac
   const stopReading =
     path === undefined ? () => {} : reloadOnHangup({ files: [path], read, log, what: "callers" });
   const jwts = openJwts(config, log, () => readAgain(known.callers));
-  const rate = createRate(config.callerMaxPerSecond);
+  const rate = createRateLimiter(config.callerMaxPerSecond);
 
   const refusal = (thrown: unknown) => {
     if (thrown instanceof TokenInvalid) return unauthenticated(thrown.message);
@@ -140,7 +140,7 @@ const OPEN_ACCESS: Access = {
   admit: () => ANYBODY_ADMITTED,
   readmit: (admitted) => admitted,
   lease: (admitted) => openLease(admitted),
-  rate: NO_RATE,
+  rate: UNLIMITED,
   distrust: () => {},
   close: () => {},
 };

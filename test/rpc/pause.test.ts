@@ -8,8 +8,10 @@ import {
 } from "../../gen/points/v1/points_pb.ts";
 import { ANYBODY, callerKey } from "../../src/auth/caller.ts";
 import { leaseKey, openLease } from "../../src/auth/lease.ts";
-import { NO_RATE } from "../../src/auth/rate.ts";
-import { applyBatch, applyStream, type OperationServer } from "../../src/rpc/operations.ts";
+import { UNLIMITED } from "../../src/auth/rate-limit.ts";
+import { applyBatch } from "../../src/rpc/apply-batch.ts";
+import { applyStream } from "../../src/rpc/apply-stream.ts";
+import type { OperationServer } from "../../src/rpc/operation.ts";
 
 // Operations that are all there, and each of them refused: nothing has to be waited for, so that
 // without pauses they are one turn of the event loop.
@@ -23,7 +25,7 @@ const SERVER: OperationServer = {
     throw new Error("no operation gets as far as its price");
   },
   hasRoom: () => true,
-  rate: NO_RATE,
+  rate: UNLIMITED,
   stopping: new AbortController().signal,
   toError: (thrown) => ConnectError.from(thrown),
 };

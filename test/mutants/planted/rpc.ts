@@ -10,10 +10,24 @@ export const RPC_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "sends the results of a stream in any order",
-    file: "src/rpc/operations.ts",
+    file: "src/rpc/ordered-stream.ts",
     find: "await Promise.all([result, before])",
     replace: "await Promise.all([result, before && undefined])",
     caughtBy: "torture --calm",
+  },
+  {
+    name: "reads a stream on though its results are not read",
+    file: "src/rpc/ordered-stream.ts",
+    find: "while (unread >= unreadMax && !signal.aborted)",
+    replace: "while (unread < 0 && !signal.aborted)",
+    caughtBy: "test/rpc/ordered-stream.test.ts",
+  },
+  {
+    name: "starts what a caller sent who is gone",
+    file: "src/rpc/ordered-stream.ts",
+    find: "signal.throwIfAborted();",
+    replace: "",
+    caughtBy: "test/rpc/ordered-stream.test.ts",
   },
   {
     name: "shows metadata in the order in which the database happens to keep it",
@@ -38,7 +52,7 @@ export const RPC_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "asks once for a stream who may send its operations",
-    file: "src/rpc/operations.ts",
+    file: "src/rpc/apply-stream.ts",
     find: "const caller = await lease.caller();",
     replace: "const caller = ((lease as { first?: Caller }).first ??= await lease.caller());",
     caughtBy: "test/auth/withdrawal.test.ts",
