@@ -18,8 +18,8 @@ const NAMES_MAX = 10_000;
 type Bucket = { left: number; atMs: number };
 
 /**
- * Makes token buckets that hold, and are refilled by, `perSecond` operations: after a quiet second a
- * caller may do a second's worth at once.
+ * Makes token buckets that hold, and are refilled by, `perSecond` operations: after a quiet second
+ * a caller may do a second's worth at once.
  *
  * @param clockMs for tests
  */

@@ -29,10 +29,10 @@ const FULL_QUEUE_PAUSE_MS = 5;
 const TAG_MAX_BYTES = 128;
 
 /**
- * Handles Apply: a stream of operations, each answered once it is committed, in order within a user.
- * Backpressure: it reads on only while the caller reads results, the server's queue has room and the
- * caller's rate allows it. Each operation is authorized by itself: when a caller's lease ends, the
- * operations that were queued before are answered, and then the stream ends.
+ * Handles Apply: a stream of operations, each answered once it is committed, in order within a
+ * user. Backpressure: it reads on only while the caller reads results, the server's queue has room
+ * and the caller's rate allows it. Each operation is authorized by itself: when a caller's lease
+ * ends, the operations that were queued before are answered, and then the stream ends.
  */
 export function applyStream(
   given: OperationServer,
@@ -81,7 +81,7 @@ async function callerInTurn(
   }
 }
 
-/** Checks the tag and the operation each by itself, so that the operation's fields keep their names. */
+/** Checks the tag and the operation separately, so that the operation's fields keep their names. */
 function commandOfRequest(
   server: OperationServer,
   { tag, operation }: ApplyRequest,

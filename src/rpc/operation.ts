@@ -87,7 +87,7 @@ export function errorResult(error: ConnectError): Result {
   return { result: { case: "error", value: toStatus(error) } };
 }
 
-/** The same server, with refusals of operations that are true of the call's earlier attempts too. */
+/** The same server, with refusals that are true of the call's earlier attempts too. */
 export function speakingForAttempts(
   server: OperationServer,
   context: HandlerContext,

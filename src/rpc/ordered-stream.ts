@@ -19,9 +19,9 @@ export type OrderedStreamOptions<Item, Grant, Result> = {
 
 /**
  * An ordered, bounded, per-key stream: reads items, runs them concurrently, and yields each result
- * once it is there, in order within a key. Flow control: the next item is read only while fewer than
- * `unreadMax` results are unread and `admit` lets it in, so the sender is held back (backpressure)
- * and nothing is dropped. It knows nothing of points.
+ * once it is there, in order within a key. Flow control: the next item is read only while fewer
+ * than `unreadMax` results are unread and `admit` lets it in, so the sender is held back
+ * (backpressure) and nothing is dropped. It knows nothing of points.
  *
  * @throws what the reader or `admit` threw, after the results of all items that were started
  */

@@ -23,9 +23,10 @@ type Statements = Pick<
 >;
 
 /**
- * The RPCs that show what an account statement shows. They lock and write nothing.
+ * Handlers of the RPCs that make up an account statement. They lock and write nothing. Pages go by
+ * keyset cursors, so they neither skip nor repeat an item while others are being written.
  *
- * @param answerMaxBytes pages end before they are larger
+ * @param answerMaxBytes a page ends before it is larger
  */
 export function statements(orm: Orm, answerMaxBytes: number): Statements {
   const requireAccount = async (userId: string) => {

@@ -187,7 +187,9 @@ describe("a consumer that is gone", () => {
   );
 });
 
-/** A stream of items, the first character of each being its key, that are done when a test says so. */
+/**
+ * A stream of items, the first character of each being its key, that are done when a test says so.
+ */
 function opened(
   given: readonly string[] | AsyncIterable<Item>,
   options: Partial<OrderedStreamOptions<Item, number, string>> = {},

@@ -13,8 +13,8 @@ import { applyBatch } from "../../src/rpc/apply-batch.ts";
 import { applyStream } from "../../src/rpc/apply-stream.ts";
 import type { OperationServer } from "../../src/rpc/operation.ts";
 
-// Operations that are all there, and each of them refused: nothing has to be waited for, so that
-// without pauses they are one turn of the event loop.
+// All operations are there at once and each is refused. Nothing has to be waited for, so without
+// pauses they are one turn of the event loop.
 
 const COUNT = 1_000;
 const TURNS_MIN = 10;
@@ -39,14 +39,14 @@ const CONTEXT = {
     .set(leaseKey, openLease({ caller: ANYBODY, untilMs: Infinity, known: undefined })),
 } as unknown as HandlerContext;
 
-test("a batch lets others have the thread while it is worked through", async () => {
+test("a batch yields to the event loop while it is worked through", async () => {
   const operations = Array.from({ length: COUNT }, () => create(OperationSchema));
   const { turns, result } = await turnsOf(() => applyBatch(SERVER, operations, CONTEXT));
   expect(result).toHaveLength(COUNT);
   expect(turns).toBeGreaterThan(TURNS_MIN);
 });
 
-test("a stream lets others have the thread while what has come is worked through", async () => {
+test("a stream yields to the event loop while it works through operations that are there", async () => {
   const requests = async function* () {
     for (let n = 0; n < COUNT; n += 1) yield create(ApplyRequestSchema, { tag: `${n}` });
   };
