@@ -68,10 +68,10 @@ function messageOf(rejection: OtherRejection): string {
       return `the account has no hold ${rejection.hold}`;
     case "SERVICE_NOT_PRICED":
       return `the price list has no service ${rejection.service}`;
-    case "PERMISSION_DENIED":
-      return (
-        `${rejection.required} points are required, ` + `the caller may move ${rejection.maxPoints}`
-      );
+    case "PERMISSION_DENIED": {
+      const { required, maxPoints } = rejection;
+      return `${required} points are required, the caller may move ${maxPoints}`;
+    }
     case "REQUEST_ID_REUSED":
       return `request_id ${rejection.requestId} was used for a different request`;
     case "INSUFFICIENT_POINTS":
