@@ -1,6 +1,7 @@
-import { hashReceipt, NO_RECEIPT } from "../ledger/receipt.ts";
+import { NO_RECEIPT } from "../ledger/receipt.ts";
 import type { Micros } from "../ledger/time.ts";
 import type { Run } from "../store/driver/transaction.ts";
+import { chainReceipt } from "./hashes.ts";
 import { type ReadAccount, type ReadReceipt, readReceipts, type Span } from "./rows.ts";
 
 /**
@@ -62,7 +63,7 @@ function flawOfReceipt(
   const name = `receipt ${number}`;
   if (entryHash === undefined) return `${name} is of entry ${sequence}, and there is none`;
   const { createTime } = account;
-  const hashed = hashReceipt(chain.hash, receipt, { createTime, hash: entryHash });
+  const hashed = chainReceipt(chain.hash, receipt, { createTime, hash: entryHash });
   if (Buffer.compare(hashed, hash) !== 0) {
     const before = number === 1n ? "the account's time of creation" : "the receipt before";
     return `${name} has not the hash of its content and of ${before}`;

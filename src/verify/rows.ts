@@ -1,12 +1,14 @@
 import { type RawBuilder, sql } from "kysely";
 import { type Account, GENESIS_HASH } from "../ledger/account.ts";
+import type { Entry } from "../ledger/entry.ts";
+import type { Hold } from "../ledger/hold.ts";
+import type { Lot } from "../ledger/lot.ts";
 import type { Receipt } from "../ledger/receipt.ts";
 import { type AccountRow, toAccount } from "../store/batch/accounts.ts";
 import { type EntryRow, toEntry } from "../store/batch/entries.ts";
 import { type HoldRow, toHold } from "../store/batch/holds.ts";
 import { type LotRow, toLot } from "../store/batch/lots.ts";
 import type { Run } from "../store/driver/transaction.ts";
-import type { Step } from "./replay.ts";
 
 /** Which users' rows are meant: of these, or of all whose ids come after one, up to another. */
 export type Span =
@@ -28,6 +30,20 @@ export type ReadReceipt = Receipt & {
   readonly entryHash: Uint8Array | undefined;
   /** Whether the ledger booked that entry by itself. */
   readonly isOfLedger: boolean;
+};
+
+/** All rows of one name: an entry, and the rows that are named after it. */
+export type Step = {
+  readonly userId: string;
+  /** The entry's sequence, and the number of the lot or hold that it made. */
+  readonly number: bigint;
+  readonly entry: Entry | undefined;
+  readonly lot: Lot | undefined;
+  readonly hold: Hold | undefined;
+  /** How many points of the entry have been refunded, by its refund row. */
+  readonly refunded: bigint | undefined;
+  /** Why the rows cannot be read, if they cannot. */
+  readonly unreadable: string | undefined;
 };
 
 const PAGE_ENTRIES = 2_000;

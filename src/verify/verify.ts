@@ -2,15 +2,8 @@ import type { Micros } from "../ledger/time.ts";
 import type { Orm } from "../store/driver/orm.ts";
 import { inSnapshot, type Run } from "../store/driver/transaction.ts";
 import { flawsOfReceipts } from "./receipts.ts";
-import {
-  endReplay,
-  type Flaw,
-  type Replay,
-  replayStep,
-  rowNames,
-  startReplay,
-  type Step,
-} from "./replay.ts";
+import type { Flaw } from "./moves.ts";
+import { endReplay, type Replay, replayStep, rowNames, startReplay } from "./replay.ts";
 import {
   type ReadAccount,
   readAccounts,
@@ -18,6 +11,7 @@ import {
   type ReusedRequest,
   reusedRequests,
   type Span,
+  type Step,
 } from "./rows.ts";
 import { flawsOfSchema } from "./schema.ts";
 
