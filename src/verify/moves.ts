@@ -13,7 +13,7 @@ import {
 } from "./books.ts";
 import type { Step } from "./rows.ts";
 
-/** What is wrong. */
+/** A deviation from the rules. */
 export type Flaw = {
   /** The entry, or the one that the wrong row is named after; undefined: the account. */
   readonly sequence?: bigint;
@@ -52,7 +52,7 @@ export function noMoves(): Moves {
  * Checks which lots and holds an entry moves points of, and when, and posts it to the books. Then
  * forgets what the entry closed for good.
  *
- * @returns the first thing that is wrong; then the moves are not to be used any more
+ * @returns the first flaw; then the moves are not to be used any more
  */
 export function replayMoves(moves: Moves, step: Step, entry: Entry): Flaw | undefined {
   const { books } = moves;

@@ -5,13 +5,13 @@ import { chainReceipt } from "./hashes.ts";
 import { type ReadAccount, type ReadReceipt, readReceipts, type Span } from "./rows.ts";
 
 /**
- * Checks the receipts of a span's accounts, and when these were made: that is the time of the first
- * entry, unless the first receipt says that a request made nothing but the account. The hash of a
- * receipt covers that time.
+ * Checks the hash chain of receipts of a span's accounts, and the accounts' times of creation. An
+ * account was made at the time of its first entry, unless its first receipt says that a request made
+ * nothing but the account. The hash of a receipt covers the time of creation.
  *
  * @param accounts by user id
  * @param firstTimes the times of first entries, by user id
- * @returns the first thing that is wrong with each user's, by user id
+ * @returns each user's first flaw, by user id; users without one are missing
  */
 export async function flawsOfReceipts(
   run: Run,
@@ -42,7 +42,7 @@ export async function flawsOfReceipts(
   return flaws;
 }
 
-/** An account's receipts so far: of the last its number, its hash and its sequence. */
+/** An account's receipts so far: number, hash and sequence of the last. */
 type Chain = Pick<ReadReceipt, "number" | "hash" | "sequence"> & {
   /** Whether the first of them made the account. */
   readonly madeAccount: boolean;
@@ -56,7 +56,7 @@ function flawOfReceipt(
   const { number, request, sequence, madeEntry, hash, entryHash, isOfLedger } = receipt;
   if (read === undefined) return `receipt ${number} has no account`;
   const account = read.account;
-  if (account === undefined) return undefined; // That is wrong enough.
+  if (account === undefined) return undefined; // Reported as unreadable elsewhere.
   const next = chain.number + 1n;
   if (number < next) return `receipt ${number} is out of place`;
   if (number > next) return `receipt ${next} is missing`;

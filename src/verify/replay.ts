@@ -20,7 +20,7 @@ export type Replay = {
   readonly moves: Moves;
 };
 
-/** The account before its first entry. */
+/** The replay of an account before its first entry. */
 export function startReplay(userId: string): Replay {
   return {
     userId,
@@ -32,9 +32,9 @@ export function startReplay(userId: string): Replay {
 }
 
 /**
- * Takes an account one step further.
+ * Replays one entry.
  *
- * @returns the first thing that is wrong with it; then the replay is not to be used any more
+ * @returns its first flaw; then the replay is not to be used any more
  */
 export function replayStep(replay: Replay, step: Step): Flaw | undefined {
   const { number, entry, unreadable } = step;

@@ -8,25 +8,29 @@ import { type AccountRow, toAccount } from "../store/batch/accounts.ts";
 import { type EntryRow, toEntry } from "../store/batch/entries.ts";
 import { type HoldRow, toHold } from "../store/batch/holds.ts";
 import { type LotRow, toLot } from "../store/batch/lots.ts";
+import type { ReceiptEntity, RefundEntity, RowOf } from "../store/driver/entities.ts";
 import type { Run } from "../store/driver/transaction.ts";
 
-/** Which users' rows are meant: of these, or of all whose ids come after one, up to another. */
+/** A range of accounts: of these users, or of all with `after` < user id <= `upTo`. */
 export type Span =
   | { readonly userIds: readonly string[] }
   | { readonly after: string | undefined; readonly upTo: string | undefined };
 
-/** What the row of an account has. */
+/** An account's row. */
 export type ReadAccount = {
   readonly userId: string;
   /** Undefined if it cannot be read. */
   readonly account: Account | undefined;
-  /** How many receipts it says that there are. */
+  /** The number of its receipts, by the row. */
   readonly receipts: bigint;
 };
 
-/** What the row of a receipt has, and of the entry that it is about. */
+/** A receipt's row, joined with the entry that it is about. */
 export type ReadReceipt = Receipt & {
-  /** Of the entry of its sequence, or what the first entry chains to; undefined: it is missing. */
+  /**
+   * The hash of the entry of its sequence; of sequence 0: the hash that the first entry chains to;
+   * undefined: the entry is missing.
+   */
   readonly entryHash: Uint8Array | undefined;
   /** Whether the ledger booked that entry by itself. */
   readonly isOfLedger: boolean;
@@ -48,7 +52,7 @@ export type Step = {
 
 const PAGE_ENTRIES = 2_000;
 
-/** The rows of accounts, in order of their users' ids. */
+/** Accounts' rows, in order of user id. */
 export async function readAccounts(
   run: Run,
   span: Span,
@@ -64,8 +68,8 @@ export async function readAccounts(
 }
 
 /**
- * Reads all entries of a span, with the rows that are named after them, in order of users' ids and
- * then of sequence, so many at a time.
+ * Reads all entries of a span with the rows that are named after them, in order of user id and
+ * sequence, in pages of 2,000 entries by keyset cursor.
  */
 export async function* readSteps(run: Run, span: Span): AsyncGenerator<readonly Step[]> {
   let after: Place | undefined;
@@ -96,7 +100,7 @@ export async function* readSteps(run: Run, span: Span): AsyncGenerator<readonly 
   }
 }
 
-/** Reads all receipts of a span, in order of users' ids and then of numbers, so many at a time. */
+/** Reads all receipts of a span, in order of user id and number, in pages of 2,000. */
 export async function* readReceipts(run: Run, span: Span): AsyncGenerator<readonly ReadReceipt[]> {
   let after: Place | undefined;
   for (;;) {
@@ -113,20 +117,20 @@ export async function* readReceipts(run: Run, span: Span): AsyncGenerator<readon
   }
 }
 
-/** A request id that was used again. */
+/** A request id that was used twice. */
 export type ReusedRequest = {
   readonly requestId: string;
-  /** Of the first entry that does; undefined: receipts do. */
+  /** The first entry that repeats it; undefined: only receipts do. */
   readonly sequence: bigint | undefined;
 };
 
-/** Of each user who has used a request id again, the first place that shows it. */
+/** The first reused request id of each user who has one, by user id. */
 export async function reusedRequests(
   run: Run,
   span: Span,
 ): Promise<ReadonlyMap<string, ReusedRequest>> {
-  // What is grouped is counted with the index alone. Nothing comes of it unless an index is broken,
-  // or somebody wrote to the tables.
+  // The groups are counted by index-only scans. They are empty unless a unique index is broken or
+  // dropped.
   const { rows } = await run(sql<ReusedRow>`
     select user_id, request_id, (
       select sequence from points.entry as again
@@ -156,14 +160,8 @@ export async function reusedRequests(
 
 type OfUser = { user_id: string };
 type ReusedRow = OfUser & { request_id: string; sequence: string | null };
-type RefundRow = OfUser & { sequence: string; refunded: string };
-type ReceiptRow = OfUser & {
-  number: string;
-  sequence: string;
-  made_entry: boolean;
-  request_id: string | null;
-  fingerprint: Uint8Array | null;
-  hash: Uint8Array;
+type RefundRow = RowOf<typeof RefundEntity>;
+type ReceiptRow = RowOf<typeof ReceiptEntity> & {
   entry_hash: Uint8Array | null;
   is_of_ledger: boolean | null;
 };
@@ -176,7 +174,7 @@ function within(span: Span): RawBuilder<unknown> {
   return upTo === undefined ? from : sql`${from} and user_id <= ${upTo}`;
 }
 
-/** Compares rows' places, in the order of the primary keys. */
+/** A keyset condition, in the order of the primary keys. */
 function compare(
   column: "number" | "sequence",
   sign: ">" | "<=",
@@ -187,7 +185,7 @@ function compare(
   return sql`(user_id, ${sql.ref(column)}) ${sql.raw(sign)} (${userId}::text, ${number}::bigint)`;
 }
 
-/** What one row has for its step. */
+/** One row's part of a step. */
 type Part = {
   readonly table: string;
   readonly userId: string;
@@ -205,7 +203,7 @@ function part<Row extends OfUser>(
   return { table, userId: row.user_id, number, content };
 }
 
-/** What is in columns that the hash of the entry does not cover must be empty. */
+/** @throws if a column that the entry's hash does not cover is not empty */
 function readEntry(row: EntryRow): Partial<Step> {
   const { service, quantity, duration_nanos: duration, price_version: version } = row;
   const hasUsage = service !== null;
@@ -244,7 +242,7 @@ function checkAllocations({ lots, lot_points: points }: Pick<HoldRow, "lots" | "
   if (lots.length !== points.length) throw new Error("half an allocation");
 }
 
-/** What a row holds; undefined if it holds what no row can, such as an infinite time. */
+/** A row's content; undefined if it has values that no row may have, such as an infinite time. */
 function readable<T>(read: () => T): T | undefined {
   try {
     return read();

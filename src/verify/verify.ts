@@ -15,42 +15,41 @@ import {
 } from "./rows.ts";
 import { flawsOfSchema } from "./schema.ts";
 
-/** What was found. */
+/** The result of a verification. */
 export type Verification = {
-  /** How many accounts, and entries of theirs, were read. */
+  /** The numbers of accounts and entries that were read. */
   readonly accounts: number;
   readonly entries: number;
-  /** Of each account that is not in order, the first thing that is wrong. */
+  /** The first flaw of each account that has one. */
   readonly wrong: readonly Wrong[];
-  /** What is wrong with the tables themselves, a sentence each. */
+  /** The flaws of the tables themselves, a sentence each. */
   readonly schema: readonly string[];
 };
 
-/** What is wrong with an account. */
+/** An account's flaw. */
 export type Wrong = Flaw & { readonly userId: string };
 
 type Options = {
-  /** Which users' accounts; undefined: all. */
+  /** The accounts to verify; undefined: all. */
   readonly userIds?: readonly string[] | undefined;
-  /** Called now and then with what was read so far. */
+  /** Called once per page with what has been read so far. */
   readonly onProgress?: ((read: { accounts: number; entries: number }) => void) | undefined;
 };
 
 const PAGE_ACCOUNTS = 500;
 
 /**
- * Checks accounts against all that the ledger promises, by replaying their journals: the hash
- * chain, the figures after each entry, lots, holds and refunds, request ids, receipts, and that no
- * row is missing or too many; and the tables against what the migrations make. What was done
- * without a trace elsewhere cannot be seen: an account deleted with all that is its, the newest
- * entries or receipts taken out with each row put back as it was before, a journal written anew
- * from somewhere on.
+ * Verifies the ledger's invariants by replaying each account's journal: the hash chain, the figures
+ * after each entry, lots, holds and refunds, request ids and receipts, and that no row is missing or
+ * superfluous. It also compares the tables with those that the migrations make. Three kinds of
+ * tampering leave no trace and are not found: an account deleted with all its rows; the newest
+ * entries or receipts removed and each row set back; a journal rewritten from some entry on.
  *
- * It locks nothing and writes nothing, and may run beside servers: each page of accounts is read
- * in one snapshot. In memory it keeps a page of entries, and of one account the open lots and holds
+ * It takes no locks and writes nothing, and may run beside servers: it reads each page of accounts
+ * in one snapshot. It keeps a page of entries in memory and, of one account, the open lots and holds
  * and the entries whose refunds it has not reached yet.
  *
- * @throws what the database throws
+ * @throws errors of the database
  */
 export async function verify(orm: Orm, options: Options = {}): Promise<Verification> {
   const schema = [...(await inSnapshot(orm, flawsOfSchema))];
@@ -90,7 +89,7 @@ async function verifyAccounts(orm: Orm, options: Options, found: Found): Promise
   } while (after !== undefined);
 }
 
-/** Verifies the accounts of a span, and finds the rows in it that have no account. */
+/** Verifies a span's accounts, and finds its rows that have no account. */
 async function verifySpan(
   run: Run,
   span: Span,

@@ -5,35 +5,46 @@ import type { Entry, EntryKind } from "../../ledger/entry.ts";
 import type { Hold } from "../../ledger/hold.ts";
 import type { Lot } from "../../ledger/lot.ts";
 import type { Micros } from "../../ledger/time.ts";
-import { type AccountRow, toAccount } from "../batch/accounts.ts";
-import { type EntryRow, toEntry } from "../batch/entries.ts";
-import { type HoldRow, toHold } from "../batch/holds.ts";
+import { toAccount } from "../batch/accounts.ts";
+import { toEntry } from "../batch/entries.ts";
+import { toHold } from "../batch/holds.ts";
 import { loadStatesToRead } from "../batch/load.ts";
-import { type LotRow, toLot } from "../batch/lots.ts";
+import { toLot } from "../batch/lots.ts";
 import { databaseNow, NOW } from "../driver/clock.ts";
 import { rowsOf, textArray, texts } from "../driver/columns.ts";
-import { AccountEntity } from "../driver/entities.ts";
+import {
+  AccountEntity,
+  EntryEntity,
+  type HoldEntity,
+  type LotEntity,
+  type RowOf,
+} from "../driver/entities.ts";
 import { fromTimestamptz, toTimestamptz } from "../driver/instant.ts";
 import type { Orm } from "../driver/orm.ts";
 import { inSnapshot, type Run } from "../driver/transaction.ts";
 
-// Reads that lock nothing and write nothing.
+// Reads that lock nothing and write nothing. They go through the ORM's entities where it can say
+// them. SQL by hand are the snapshot's, which shares the batch's loaders, and the pages: they need
+// row comparisons, window functions and the expressions of indexes.
 
-/** An account as it is at an instant, and when it changes by itself. */
+type AccountRow = RowOf<typeof AccountEntity>;
+type EntryRow = RowOf<typeof EntryEntity>;
+
+/** An account at an instant, and when it changes by itself. */
 export type Reading = {
-  /** With the figures that it has then: what is due counts as booked, though nothing is. */
+  /** Its figures count everything due at that instant as booked; nothing is written. */
   readonly account: Account;
-  /** The first instant after it at which something is due; null: none. */
+  /** The next instant at which something falls due; null: never. */
   readonly nextDue: Micros | null;
 };
 
-/** An account as it is now; undefined if there is none. */
+/** A user's account now; undefined if there is none. */
 export async function readAccount(orm: Orm, userId: string): Promise<Account | undefined> {
   const [account] = await inSnapshot(orm, (run) => accountsNow(run, [userId]));
   return account;
 }
 
-/** These users' accounts as they are now, those that there are. */
+/** These users' accounts now; users without an account are missing. */
 export async function readAccounts(
   orm: Orm,
   userIds: readonly string[],
@@ -63,7 +74,7 @@ async function accountsNow(run: Run, userIds: readonly string[]): Promise<readon
   });
 }
 
-/** By user id; a user of whom nothing will be due is missing. */
+/** The next instant at which something falls due, by user id; missing: never. */
 async function nextDueOf(run: Run, userIds: readonly string[]): Promise<Map<string, Micros>> {
   const { rows } = await run(sql<{ user_id: string; next_due: string | null }>`
     select user_id, least(
@@ -80,7 +91,10 @@ async function nextDueOf(run: Run, userIds: readonly string[]): Promise<Map<stri
   );
 }
 
-/** The numbers of these users' last entries, by user id, and the database's time. */
+/**
+ * The sequences of these users' last entries, by user id, and the database's time, in one statement.
+ * Users without an account are missing.
+ */
 export async function readSequences(
   orm: Orm,
   userIds: readonly string[],
@@ -101,34 +115,36 @@ export async function hasAccount(orm: Orm, userId: string): Promise<boolean> {
   return (await orm.em.fork().count(AccountEntity, { userId })) > 0;
 }
 
-/** One entry; undefined if there is none. */
+/** An entry by its sequence; undefined if there is none. */
 export async function readEntry(
   orm: Orm,
   userId: string,
   sequence: bigint,
 ): Promise<Entry | undefined> {
-  const { rows } = await sql<EntryRow>`
-    select * from points.entry where user_id = ${userId} and sequence = ${sequence}`.execute(
-    orm.em.fork().getKysely(),
-  );
-  return rows[0] === undefined ? undefined : toEntry(rows[0]);
+  const [row] = await orm.em
+    .fork()
+    .createQueryBuilder(EntryEntity)
+    .where({ userId, sequence })
+    .execute<EntryRow[]>("all", false);
+  return row === undefined ? undefined : toEntry(row);
 }
 
-/** Which entries a page is to have. */
+/** The entries that a page shows: of these kinds, none meaning all, with startTime <= time < endTime. */
 export type EntryFilter = {
   readonly kinds: readonly EntryKind[];
   readonly startTime: Micros | undefined;
   readonly endTime: Micros | undefined;
 };
 
-// A page looks at so many entries at the most, however few of them it was asked for.
+// A page scans at most 5,000 entries, however few of them match: a rare kind then costs no more than
+// any page.
 const SCAN_MAX_ENTRIES = 5_000;
 
-// A page ends after so many allocations: an entry or a hold may be of thousands of lots, and the
-// server reads all of a page before it knows its size.
+// A page ends after 16,384 allocations. An entry or a hold may have thousands of lots, and the server
+// reads a whole page before it knows its size.
 const PAGE_MAX_LOTS = 16_384;
 
-/** How many allocations those of a page have that come before a row. */
+/** SQL for the number of allocations in the rows of a page before the current one. */
 function lotsBefore(number: "number" | "sequence", counts = sql`true`) {
   return sql`coalesce(sum(cardinality(lots)) filter (where ${counts}) over (
     order by ${sql.raw(number)} desc rows between unbounded preceding and 1 preceding), 0)`;
@@ -139,10 +155,12 @@ function countLots(page: readonly { readonly allocations: readonly unknown[] }[]
 }
 
 /**
- * A page of a journal, newest entry first.
+ * A page of a journal, newest entry first. The keyset cursor is a sequence.
  *
- * @param before only entries of a smaller sequence; undefined: from the newest
- * @returns the entries, and where the next page goes on; undefined at the end
+ * @param before the cursor: entries below this sequence; undefined: from the newest
+ * @param limit the most entries of the page
+ * @returns the entries and the next page's cursor, undefined at the end. Before the end a page may
+ * have fewer than `limit` entries, or none: see SCAN_MAX_ENTRIES and PAGE_MAX_LOTS
  */
 export async function readEntries(
   orm: Orm,
@@ -179,12 +197,14 @@ export async function readEntries(
   return { entries, next: next === 1n ? undefined : next };
 }
 
-/** Where a page of lots goes on after: a lot's place in burn order. */
+/** The keyset cursor of lots: a lot's place in burn order. */
 export type LotPlace = Pick<Lot, "priority" | "expireTime" | "number">;
 
 /**
- * A page of the lots that hold points, in burn order; of lots past their time, those that holds
- * still have points of.
+ * A page of the lots with points, in burn order. Expired lots are shown, with nothing remaining, only
+ * while holds have points of them.
+ *
+ * @param after the cursor: lots behind this one; undefined: from the first
  */
 export async function readLots(
   orm: Orm,
@@ -194,7 +214,7 @@ export async function readLots(
 ): Promise<readonly Lot[]> {
   const place = after ?? { priority: -1, expireTime: null, number: 0n };
   const expireTime = place.expireTime === null ? "infinity" : toTimestamptz(place.expireTime);
-  const { rows } = await sql<LotRow & { due: boolean }>`
+  const { rows } = await sql<RowOf<typeof LotEntity> & { due: boolean }>`
     select *, expire_time is not null and expire_time <= statement_timestamp() as due
     from points.lot
     where user_id = ${userId} and open
@@ -207,8 +227,11 @@ export async function readLots(
 }
 
 /**
- * A page of holds, newest first; `openOnly` leaves out those closed or past their time.
+ * A page of holds, newest first. The keyset cursor is a hold's number. An open hold past its time is
+ * shown as expired.
  *
+ * @param openOnly leaves out holds that are closed or past their time
+ * @param before the cursor: holds below this number; undefined: from the newest
  * @returns the holds, and whether there may be more
  */
 export async function readHolds(
@@ -218,13 +241,13 @@ export async function readHolds(
   before: bigint | undefined,
   limit: number,
 ): Promise<{ holds: readonly Hold[]; isFull: boolean }> {
-  // Of those that are open there are a bounded number, which an index has for itself: without the
-  // offset, the planner would look through the closed ones for them.
+  // Open holds are bounded in number and have an index of their own. Without `offset 0`, the planner
+  // would search the closed holds for them.
   const ofUser = openOnly
     ? sql`(select * from points.hold where user_id = ${userId} and status = 'open'
         and expire_time > statement_timestamp() offset 0)`
     : sql`(select * from points.hold where user_id = ${userId})`;
-  const { rows } = await sql<HoldRow & { due: boolean }>`
+  const { rows } = await sql<RowOf<typeof HoldEntity> & { due: boolean }>`
     select *, status = 'open' and expire_time <= statement_timestamp() as due
     from (
       select *, ${lotsBefore("number")} as lots_before
