@@ -1,4 +1,4 @@
-import type { LotPlace } from "../store/reads/read.ts";
+import type { LotPlace } from "../store/reads/pages.ts";
 
 /** How the place after which a page begins is written in a token. */
 export type PlaceCodec<Place> = {

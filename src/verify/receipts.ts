@@ -9,15 +9,12 @@ import { type ReadAccount, type ReadReceipt, readReceipts, type Span } from "./r
  * account was made at the time of its first entry, unless its first receipt says that a request made
  * nothing but the account. The hash of a receipt covers the time of creation.
  *
- * @param accounts by user id
- * @param firstTimes the times of first entries, by user id
  * @returns each user's first flaw, by user id; users without one are missing
  */
 export async function flawsOfReceipts(
   run: Run,
   span: Span,
-  accounts: ReadonlyMap<string, ReadAccount>,
-  firstTimes: ReadonlyMap<string, Micros>,
+  { accounts, firstTimes }: Known,
 ): Promise<ReadonlyMap<string, string>> {
   const chains = new Map<string, Chain>();
   const flaws = new Map<string, string>();
@@ -41,6 +38,12 @@ export async function flawsOfReceipts(
   }
   return flaws;
 }
+
+/** What is known of the span's accounts, by user id: their rows, and the times of first entries. */
+type Known = {
+  readonly accounts: ReadonlyMap<string, ReadAccount>;
+  readonly firstTimes: ReadonlyMap<string, Micros>;
+};
 
 /** An account's receipts so far: number, hash and sequence of the last. */
 type Chain = Pick<ReadReceipt, "number" | "hash" | "sequence"> & {

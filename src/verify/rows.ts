@@ -4,11 +4,19 @@ import type { Entry } from "../ledger/entry.ts";
 import type { Hold } from "../ledger/hold.ts";
 import type { Lot } from "../ledger/lot.ts";
 import type { Receipt } from "../ledger/receipt.ts";
-import { type AccountRow, toAccount } from "../store/batch/accounts.ts";
-import { type EntryRow, toEntry } from "../store/batch/entries.ts";
-import { type HoldRow, toHold } from "../store/batch/holds.ts";
-import { type LotRow, toLot } from "../store/batch/lots.ts";
-import type { ReceiptEntity, RefundEntity, RowOf } from "../store/driver/entities.ts";
+import { toAccount } from "../store/batch/accounts.ts";
+import { toEntry } from "../store/batch/entries.ts";
+import { toHold } from "../store/batch/holds.ts";
+import { toLot } from "../store/batch/lots.ts";
+import type {
+  AccountEntity,
+  EntryEntity,
+  HoldEntity,
+  LotEntity,
+  ReceiptEntity,
+  RefundEntity,
+  RowOf,
+} from "../store/driver/entities.ts";
 import type { Run } from "../store/driver/transaction.ts";
 
 /** A range of accounts: of these users, or of all with `after` < user id <= `upTo`. */
@@ -82,7 +90,7 @@ export async function* readSteps(run: Run, span: Span): AsyncGenerator<readonly 
 
     const between = (column: "number" | "sequence") =>
       sql`${within(span)} and ${compare(column, ">", after)} and ${compare(column, "<=", upTo)}`;
-    const lots = await run(sql<LotRow & OfUser>`
+    const lots = await run(sql<RowOf<typeof LotEntity>>`
       select * from points.lot where ${between("number")}`);
     const holds = await run(sql<HoldRow>`
       select * from points.hold where ${between("number")}`);
@@ -90,10 +98,10 @@ export async function* readSteps(run: Run, span: Span): AsyncGenerator<readonly 
       select * from points.refund where ${between("sequence")}`);
 
     yield joinParts([
-      ...entries.map((row) => part("entry", row, row.sequence, readEntry)),
-      ...lots.rows.map((row) => part("lot", row, row.number, (lot) => ({ lot: toLot(lot) }))),
-      ...holds.rows.map((row) => part("hold", row, row.number, readHold)),
-      ...refunds.rows.map((row) => part("refund row", row, row.sequence, readRefund)),
+      ...entries.map((row) => part("entry", row, readEntry)),
+      ...lots.rows.map((row) => part("lot", row, (lot) => ({ lot: toLot(lot) }))),
+      ...holds.rows.map((row) => part("hold", row, readHold)),
+      ...refunds.rows.map((row) => part("refund row", row, readRefund)),
     ]);
     if (upTo === undefined) return;
     after = upTo;
@@ -160,6 +168,9 @@ export async function reusedRequests(
 
 type OfUser = { user_id: string };
 type ReusedRow = OfUser & { request_id: string; sequence: string | null };
+type AccountRow = RowOf<typeof AccountEntity>;
+type EntryRow = RowOf<typeof EntryEntity>;
+type HoldRow = RowOf<typeof HoldEntity>;
 type RefundRow = RowOf<typeof RefundEntity>;
 type ReceiptRow = RowOf<typeof ReceiptEntity> & {
   entry_hash: Uint8Array | null;
@@ -193,12 +204,12 @@ type Part = {
   readonly content: Partial<Step>;
 };
 
-function part<Row extends OfUser>(
+function part<Row extends OfUser & ({ number: string } | { sequence: string })>(
   table: string,
   row: Row,
-  number: string,
   read: (row: Row) => Partial<Step>,
 ): Part {
+  const number = "number" in row ? row.number : row.sequence;
   const content = readable(() => read(row)) ?? { unreadable: `its ${table} cannot be read` };
   return { table, userId: row.user_id, number, content };
 }

@@ -66,14 +66,14 @@ export async function verify(orm: Orm, options: Options = {}): Promise<Verificat
 type Found = { accounts: number; entries: number; wrong: Wrong[]; schema: readonly string[] };
 
 async function verifyAccounts(orm: Orm, options: Options, found: Found): Promise<void> {
-  const onProgress = () => options.onProgress?.(found);
+  const report = { found, onProgress: () => options.onProgress?.(found) };
   if (options.userIds !== undefined) {
     const userIds = [...new Set(options.userIds)].toSorted();
     for (let at = 0; at < userIds.length; at += PAGE_ACCOUNTS) {
       const span = { userIds: userIds.slice(at, at + PAGE_ACCOUNTS) };
       await inSnapshot(orm, async (run) => {
         const accounts = await readAccounts(run, span, PAGE_ACCOUNTS);
-        await verifySpan(run, span, accounts, found, onProgress);
+        await verifySpan(run, { span, accounts }, report);
       });
     }
     return;
@@ -83,21 +83,19 @@ async function verifyAccounts(orm: Orm, options: Options, found: Found): Promise
     after = await inSnapshot(orm, async (run) => {
       const accounts = await readAccounts(run, { after, upTo: undefined }, PAGE_ACCOUNTS);
       const upTo = accounts.length < PAGE_ACCOUNTS ? undefined : accounts.at(-1)?.userId;
-      await verifySpan(run, { after, upTo }, accounts, found, onProgress);
+      await verifySpan(run, { span: { after, upTo }, accounts }, report);
       return upTo;
     });
   } while (after !== undefined);
 }
 
+type Page = { readonly span: Span; readonly accounts: readonly ReadAccount[] };
+type Report = { readonly found: Found; readonly onProgress: () => void };
+
 /** Verifies a span's accounts, and finds its rows that have no account. */
-async function verifySpan(
-  run: Run,
-  span: Span,
-  read: readonly ReadAccount[],
-  found: Found,
-  onProgress: () => void,
-): Promise<void> {
-  const accounts = new Map(read.map((one) => [one.userId, one]));
+async function verifySpan(run: Run, page: Page, { found, onProgress }: Report): Promise<void> {
+  const { span } = page;
+  const accounts = new Map(page.accounts.map((one) => [one.userId, one]));
   const reused = await reusedRequests(run, span);
   const flaws = new Map<string, Flaw>();
   const seen = new Set<string>();
@@ -117,7 +115,7 @@ async function verifySpan(
         replay = startReplay(userId);
         seen.add(userId);
       }
-      if (!flaws.has(userId)) note(userId, flawOfStep(replay, step, accounts, reused));
+      if (!flaws.has(userId)) note(userId, flawOfStep(replay, step, { accounts, reused }));
     }
     onProgress();
   }
@@ -128,7 +126,7 @@ async function verifySpan(
   for (const [userId, { requestId, sequence }] of reused) {
     if (sequence === undefined) note(userId, { what: `two receipts have request id ${requestId}` });
   }
-  for (const [userId, what] of await flawsOfReceipts(run, span, accounts, firstTimes)) {
+  for (const [userId, what] of await flawsOfReceipts(run, span, { accounts, firstTimes })) {
     note(userId, { what });
   }
   for (const userId of "userIds" in span ? span.userIds : []) {
@@ -145,8 +143,7 @@ type Accounts = ReadonlyMap<string, ReadAccount>;
 function flawOfStep(
   replay: Replay,
   step: Step,
-  accounts: Accounts,
-  reused: ReadonlyMap<string, ReusedRequest>,
+  { accounts, reused }: { accounts: Accounts; reused: ReadonlyMap<string, ReusedRequest> },
 ): Flaw | undefined {
   const { userId, number: sequence } = step;
   if (!accounts.has(userId)) {
