@@ -10,7 +10,7 @@ import type { Allocation } from "../ledger/lot.ts";
  * `Expiry` is the caller's type of times: microseconds or null, or protobuf's Timestamp or undefined.
  */
 export type Books<Expiry> = {
-  figures: Figures;
+  readonly figures: { -readonly [Figure in keyof Figures]: bigint };
   /** All lots by number, empty ones too: a refund may give to them. */
   readonly lots: Map<bigint, BookedLot<Expiry>>;
   /** The open holds by number. */
@@ -40,7 +40,7 @@ export type Posting<Expiry> = Pick<
 
 /** The books of an account before its first entry. */
 export function emptyBooks<Expiry>(): Books<Expiry> {
-  return { figures: NOTHING, lots: new Map(), holds: new Map() };
+  return { figures: { ...NOTHING }, lots: new Map(), holds: new Map() };
 }
 
 /**
@@ -49,12 +49,13 @@ export function emptyBooks<Expiry>(): Books<Expiry> {
  * @returns why it cannot follow from the entries before; then the books are not to be used any more
  */
 export function post<Expiry>(books: Books<Expiry>, entry: Posting<Expiry>): string | undefined {
-  const { points, allocations } = entry;
+  const { kind, points, allocations } = entry;
   const sum = allocations.reduce((total, part) => total + part.points, 0n);
   if (sum !== points) return `moves ${points} points, its allocations ${sum}`;
-  const flaw = move(books, entry);
-  if (flaw === undefined) books.figures = figuresAfter(books.figures, entry);
-  return flaw;
+  if (allocations.some((part) => part.points <= 0n)) return "has an empty allocation";
+  const total = TOTALS[kind];
+  if (total !== undefined) books.figures[total] += points;
+  return move(books, entry);
 }
 
 /** Cuts allocations in two: their first `points` points, and the rest. */
@@ -78,6 +79,17 @@ export function sameAllocations(a: readonly Allocation[], b: readonly Allocation
   return a.length === b.length && a.every(same);
 }
 
+/** The total that a kind of entry counts in. */
+const TOTALS = {
+  recharge: "totalRecharged",
+  consume: "totalConsumed",
+  expire: "totalExpired",
+  freeze: undefined,
+  settle: "totalConsumed",
+  release: undefined,
+  refund: "totalRefunded",
+} as const;
+
 const NOTHING: Figures = {
   balance: 0n,
   frozen: 0n,
@@ -90,7 +102,9 @@ const NOTHING: Figures = {
 function move<Expiry>(books: Books<Expiry>, entry: Posting<Expiry>): string | undefined {
   switch (entry.kind) {
     case "recharge":
-      if (entry.allocations.length !== 1) return "recharges other lots than its own";
+      if (entry.allocations.length !== 1 || entry.allocations[0]!.lot !== entry.sequence) {
+        return "recharges other lots than its own";
+      }
       return give(books, entry);
     case "refund":
       return give(books, entry);
@@ -106,7 +120,7 @@ function move<Expiry>(books: Books<Expiry>, entry: Posting<Expiry>): string | un
 }
 
 function take<Expiry>(
-  { lots }: Books<Expiry>,
+  { lots, figures }: Books<Expiry>,
   { allocations }: Posting<Expiry>,
 ): string | undefined {
   for (const { lot: number, points } of allocations) {
@@ -116,18 +130,23 @@ function take<Expiry>(
       return `takes ${points} points of lot ${number}, which has ${remaining}`;
     }
     lot.remaining -= points;
+    figures.balance -= points;
   }
 }
 
 /** An allocation to the entry's own number makes a lot. */
-function give<Expiry>({ lots }: Books<Expiry>, entry: Posting<Expiry>): string | undefined {
-  const { kind, sequence, priority, expireTime } = entry;
+function give<Expiry>(
+  { lots, figures }: Books<Expiry>,
+  entry: Posting<Expiry>,
+): string | undefined {
+  const { sequence, priority, expireTime } = entry;
   for (const { lot: number, points } of entry.allocations) {
-    if (number === sequence) lots.set(number, { remaining: 0n, frozen: 0n, priority, expireTime });
-    else if (kind === "recharge") return "recharges other lots than its own";
+    const made = { remaining: 0n, frozen: 0n, priority, expireTime };
+    if (number === sequence && !lots.has(number)) lots.set(number, made);
     const lot = lots.get(number);
     if (lot === undefined) return `gives points to lot ${number}, which is missing`;
     lot.remaining += points;
+    figures.balance += points;
   }
 }
 
@@ -135,11 +154,13 @@ function freeze<Expiry>(books: Books<Expiry>, entry: Posting<Expiry>): string | 
   const { sequence, points, allocations, expireTime } = entry;
   if (expireTime === null || expireTime === undefined) return "makes a hold that never expires";
   for (const part of allocations) books.lots.get(part.lot)!.frozen += part.points;
+  books.figures.frozen += points;
   books.holds.set(sequence, { points, allocations, expireTime });
 }
 
 /** A settle spends the first points of the hold's allocations; all others go back to their lots. */
-function close<Expiry>({ lots, holds }: Books<Expiry>, entry: Posting<Expiry>): string | undefined {
+function close<Expiry>(books: Books<Expiry>, entry: Posting<Expiry>): string | undefined {
+  const { lots, holds, figures } = books;
   const { kind, points, returned, refersTo, allocations } = entry;
   const hold = refersTo === null ? undefined : holds.get(refersTo);
   if (hold === undefined) return `${kind}s hold ${refersTo}, which is not open`;
@@ -152,28 +173,10 @@ function close<Expiry>({ lots, holds }: Books<Expiry>, entry: Posting<Expiry>): 
     return `${settles ? "spends" : "releases"} other points than hold ${refersTo} has`;
   }
   for (const part of hold.allocations) lots.get(part.lot)!.frozen -= part.points;
-  for (const part of back) lots.get(part.lot)!.remaining += part.points;
-  holds.delete(refersTo!);
-}
-
-function figuresAfter(before: Figures, { kind, points, returned }: Posting<unknown>): Figures {
-  const { balance, frozen, totalRecharged, totalConsumed, totalExpired, totalRefunded } = before;
-  switch (kind) {
-    case "recharge":
-      return { ...before, balance: balance + points, totalRecharged: totalRecharged + points };
-    case "consume":
-      return { ...before, balance: balance - points, totalConsumed: totalConsumed + points };
-    case "expire":
-      return { ...before, balance: balance - points, totalExpired: totalExpired + points };
-    case "freeze":
-      return { ...before, balance: balance - points, frozen: frozen + points };
-    case "settle": {
-      const left = { balance: balance + returned, frozen: frozen - points - returned };
-      return { ...before, ...left, totalConsumed: totalConsumed + points };
-    }
-    case "release":
-      return { ...before, balance: balance + points, frozen: frozen - points };
-    case "refund":
-      return { ...before, balance: balance + points, totalRefunded: totalRefunded + points };
+  figures.frozen -= hold.points;
+  for (const part of back) {
+    lots.get(part.lot)!.remaining += part.points;
+    figures.balance += part.points;
   }
+  holds.delete(refersTo!);
 }

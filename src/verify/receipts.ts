@@ -39,7 +39,7 @@ export async function flawsOfReceipts(
   return flaws;
 }
 
-/** What is known of the span's accounts, by user id: their rows, and the times of first entries. */
+/** The span's accounts and the times of their first entries, by user id. */
 type Known = {
   readonly accounts: ReadonlyMap<string, ReadAccount>;
   readonly firstTimes: ReadonlyMap<string, Micros>;

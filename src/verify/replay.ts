@@ -10,7 +10,7 @@ import type { Step } from "./rows.ts";
 // anew (docs/guarantees.md) and takes only types and constants from the ledger, so that a bug in the
 // ledger's rules is found as well.
 
-/** An account as far as its journal has been replayed. Nothing is kept of what is closed for good. */
+/** An account as far as its journal has been replayed, without the lots and holds closed for good. */
 export type Replay = {
   readonly userId: string;
   sequence: bigint;
@@ -132,13 +132,12 @@ function flawOfContent({ hash, time }: Replay, entry: Entry): string | undefined
     return "has not the hash of its content and of the entry before";
   }
   if (time !== undefined && entry.time < time) return "is earlier than the entry before";
-  const { kind, points, allocations } = entry;
+  const { kind, points } = entry;
   for (const [field, empty, name] of EMPTY) {
     if (entry[field] === empty || MAY_SAY[kind].includes(field)) continue;
     return `has ${name}, which no ${kind} has`;
   }
   if (points === 0n && !MAY_BE_NOTHING.has(kind)) return "moves nothing";
-  if (allocations.some((part) => part.points <= 0n)) return "has an empty allocation";
   if (entry.expireTime !== null && entry.expireTime <= entry.time) return "makes what is expired";
 }
 

@@ -10,7 +10,7 @@ test("a database or a role of it for which commits don't wait is seen, and where
   expect(await added()).toEqual([]);
   await alter("database %2$I set synchronous_commit = off");
   expect(await added()).toEqual([OFF]);
-  // What is said of the role in the database counts for more.
+  // A setting of the role in this database takes precedence.
   await alter("role %1$I in database %2$I set synchronous_commit = remote_apply");
   expect(await added()).toEqual([]);
   await alter("role %1$I in database %2$I set synchronous_commit = false");

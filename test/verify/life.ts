@@ -95,7 +95,7 @@ export async function live(database: TestDatabase): Promise<void> {
   );
 }
 
-/** Commits commands, none of which may be refused, so many microseconds after `NOW`. */
+/** Commits commands, none of which may be refused, `time` microseconds after `NOW`. */
 export async function run(
   { orm }: TestDatabase,
   commands: readonly Command[],
@@ -164,7 +164,7 @@ export async function rehashReceipts(database: TestDatabase, userId: string): Pr
   }
 }
 
-/** Takes the checks away that would keep somebody from what is tried here. */
+/** Drops the checks that would refuse the damage. */
 export async function dropChecks({ query }: TestDatabase): Promise<void> {
   await query(`do $$ declare c record; begin
     for c in select conrelid::regclass as of, conname from pg_constraint

@@ -76,7 +76,7 @@ test.each<{ what: string; sql: string; finds: string[] }>([
     finds: ["lacks constraint lot CHECK ((remaining >= 0))"],
   },
   {
-    what: "a check that what is there need not pass",
+    what: "a check that existing rows need not pass",
     sql: `alter table points.lot drop constraint lot_remaining_check;
           alter table points.lot add check (remaining >= 0) not valid`,
     finds: [
