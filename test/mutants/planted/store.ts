@@ -132,14 +132,14 @@ export const STORE_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "shows the last entry of a page once more on the next",
-    file: "src/store/reads/read.ts",
+    file: "src/store/reads/pages.ts",
     find: "where user_id = ${userId} and sequence < ${before",
     replace: "where user_id = ${userId} and sequence <= ${before",
     caughtBy: "torture --calm",
   },
   {
     name: "leaves lots of the same expiry out of the next page",
-    file: "src/store/reads/read.ts",
+    file: "src/store/reads/pages.ts",
     find: "where number < ${before",
     replace: "where number + 1 < ${before",
     caughtBy: "test/rpc/pages.test.ts",
