@@ -4,7 +4,9 @@ import { commit, DatabaseUnavailable } from "../../src/commit/commit.ts";
 import { UNOBSERVED } from "../../src/commit/observer.ts";
 import type { Fault } from "../../src/errors/database-fault.ts";
 import { DUE_MAX } from "../../src/ledger/batch.ts";
-import { type Command, MAX_OPEN_HOLDS, MAX_OPEN_LOTS } from "../../src/ledger/command.ts";
+import type { Command } from "../../src/ledger/command.ts";
+import { MAX_OPEN_HOLDS } from "../../src/ledger/hold.ts";
+import { MAX_OPEN_LOTS } from "../../src/ledger/lot.ts";
 import { readAccount } from "../../src/store/reads/read.ts";
 import { auditDatabase } from "../support/audit.ts";
 import * as ada from "../support/commands.ts";
@@ -26,8 +28,8 @@ afterAll(async () => {
 const HOLDS = 1_200;
 const LOTS = 1_200;
 const TTL = 50n;
-const before = stoppedClock(NOW);
-const after = stoppedClock(NOW + TTL);
+const before = { clock: stoppedClock(NOW) };
+const after = { clock: stoppedClock(NOW + TTL) };
 
 describe("where thousands of holds and lots of an account are due", () => {
   test("its commands come later, and those of others are answered at once", async () => {
@@ -100,7 +102,7 @@ test("a clock that was set back books what is due by the account's own time", as
     new Date(Number((NOW + 60n) / 1_000n) + 1),
     userId,
   ]);
-  const [result] = await commitAll(database.orm, [of(userId, ada.consume(8n))], clock);
+  const [result] = await commitAll(database.orm, [of(userId, ada.consume(8n))], { clock });
   expect(result).toMatchObject({ reason: "INSUFFICIENT_POINTS", balance: 7n });
   await database.query("delete from points.account where user_id = $1", [userId]);
   for (const table of ["entry", "lot", "hold"]) {
@@ -149,7 +151,7 @@ test("one account that somebody else has locked fails alone", async () => {
   const faults: Fault[] = [];
   const observer = { ...UNOBSERVED, retried: (fault: Fault) => void faults.push(fault) };
   const charges = users.map((userId) => of(userId, ada.consume(1n)));
-  const results = await commit(database.orm, charges, undefined, observer);
+  const results = await commit(database.orm, charges, { observer });
   await lock.release();
   expect(results[0]).toBeInstanceOf(DatabaseUnavailable);
   expect(results[0]).toMatchObject({ outcome: "NOT_APPLIED" });

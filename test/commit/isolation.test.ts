@@ -2,7 +2,6 @@ import pg from "pg";
 import { expect, onTestFinished, test } from "vitest";
 import { commit } from "../../src/commit/commit.ts";
 import { type BatchObserver, UNOBSERVED } from "../../src/commit/observer.ts";
-import { databaseNow } from "../../src/store/driver/clock.ts";
 import { openOrm, type Orm } from "../../src/store/driver/orm.ts";
 import { migrate, pendingMigrations } from "../../src/store/schema/migrate.ts";
 import { consume, recharge } from "../support/commands.ts";
@@ -25,7 +24,7 @@ test.for(levels)("%s: who waits for an account goes on when it is free", async (
   await other.query("begin isolation level read committed");
   await other.query("update points.account set update_time = update_time");
   const tried: unknown[] = [];
-  const call = commit(orm!, [consume(5n)], databaseNow, noting(tried));
+  const call = commit(orm!, [consume(5n)], { observer: noting(tried) });
   await lockAwaited(database);
   await other.query("commit");
   await other.end();
@@ -41,7 +40,7 @@ test.for(levels)("%s: two servers charge one account without a second try", asyn
   await Promise.all(
     orms.map(async (orm) => {
       for (let turn = 0; turn < 50; turn += 1) {
-        const results = await commit(orm, [consume(5n)], databaseNow, noting(tried));
+        const results = await commit(orm, [consume(5n)], { observer: noting(tried) });
         expect(results).toMatchObject([{ replayed: false }]);
       }
     }),

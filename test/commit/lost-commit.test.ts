@@ -100,8 +100,8 @@ test("the same entry, which another server made at the same instant, is no proof
   const ofBoth = { ...consume(adam, 5n), request: { id: "r", fingerprint: Buffer.alloc(32) } };
   const isCut = proxy.cutNext("before COMMIT");
   const [lost, other] = await Promise.all([
-    commit(orm, [ofBoth, consume(bert, 5n)], clock),
-    isCut.then(() => commit(database.orm, [ofBoth], clock)),
+    commit(orm, [ofBoth, consume(bert, 5n)], { clock }),
+    isCut.then(() => commit(database.orm, [ofBoth], { clock })),
   ]);
   // Usually the other is first, but the retry might be.
   expect([lost[0], other[0]]).toEqual(

@@ -1,9 +1,7 @@
 import { rm } from "node:fs/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import type { Result } from "../../src/commit/commit.ts";
-import { UNOBSERVED } from "../../src/commit/observer.ts";
 import type { Command } from "../../src/ledger/command.ts";
-import { databaseNow } from "../../src/store/driver/clock.ts";
 import { durabilityGaps } from "../../src/store/driver/durability.ts";
 import { openOrm, type Orm } from "../../src/store/driver/orm.ts";
 import { migrate } from "../../src/store/schema/migrate.ts";
@@ -248,7 +246,7 @@ function callOf(results: Promise<readonly Result[]>) {
 /** Asks without patience: the callers are told that nobody knows. */
 async function giveUp(orm: Orm, commands: readonly Command[], beside: readonly string[] = []) {
   const gone = new AbortController();
-  const results = commitAll(orm, commands, databaseNow, UNOBSERVED, gone.signal);
+  const results = commitAll(orm, commands, { gone: gone.signal });
   const waiting = await callOf(results).waits(beside);
   gone.abort();
   await replicated.endWaiting("pg_cancel_backend");

@@ -11,13 +11,9 @@ import type { Transaction } from "./transaction.ts";
  * message into the log and is committed: it waits for the standbys, and they have all before it.
  * Where there are none it is one short statement; the transaction is then left as it is.
  *
- * @param commit ends the transaction
  * @throws what `commit` throws: then what was committed before may still be lost
  */
-export async function waitForStandbys(
-  { run }: Transaction,
-  commit: () => Promise<void>,
-): Promise<void> {
+export async function waitForStandbys({ run, commit }: Transaction): Promise<void> {
   const { rows } = await run(sql<{ sent: boolean }>`
     select case
       when current_setting('synchronous_standby_names') <> ''
