@@ -13,31 +13,42 @@ type Audited = Pick<AccountState, "account" | "lots" | "otherLots">;
  */
 export function assertSound({ account, lots, otherLots }: Audited): void {
   const held = sumLots(lots, otherLots);
-  for (const [name, holds] of INVARIANTS) {
+  for (const { name, holds } of INVARIANTS) {
     if (holds(account, held, lots)) continue;
     throw new Error(`account ${account.userId} breaks an invariant: ${name}`);
   }
 }
 
-type Invariant = readonly [
-  name: string,
-  holds: (account: Account, held: LotSums, lots: readonly Lot[]) => boolean,
-];
+type Invariant = {
+  readonly name: string;
+  readonly holds: (account: Account, held: LotSums, lots: readonly Lot[]) => boolean;
+};
 
 const INVARIANTS: readonly Invariant[] = [
-  [
-    "balance + frozen + total_consumed + total_expired = total_recharged + total_refunded",
-    ({ balance, frozen, totalConsumed, totalExpired, totalRecharged, totalRefunded }) =>
+  {
+    name: "balance + frozen + total_consumed + total_expired = total_recharged + total_refunded",
+    holds: ({ balance, frozen, totalConsumed, totalExpired, totalRecharged, totalRefunded }) =>
       balance + frozen + totalConsumed + totalExpired === totalRecharged + totalRefunded,
-  ],
-  ["balance = the sum of remaining of all lots", ({ balance }, held) => balance === held.remaining],
-  ["frozen = the sum of frozen of all lots", ({ frozen }, held) => frozen === held.frozen],
-  ["balance >= 0", ({ balance }) => balance >= 0n],
-  ["frozen >= 0", ({ frozen }) => frozen >= 0n],
-  ["total_consumed >= 0", ({ totalConsumed }) => totalConsumed >= 0n],
-  ["total_expired >= 0", ({ totalExpired }) => totalExpired >= 0n],
-  ["total_refunded >= 0", ({ totalRefunded }) => totalRefunded >= 0n],
-  ["total_recharged + total_refunded <= 2^53 - 1", (account) => hasRoom(account, 0n)],
-  ["remaining >= 0 in each lot", (_, __, lots) => lots.every(({ remaining }) => remaining >= 0n)],
-  ["frozen >= 0 in each lot", (_, __, lots) => lots.every(({ frozen }) => frozen >= 0n)],
+  },
+  {
+    name: "balance = the sum of remaining of all lots",
+    holds: ({ balance }, { remaining }) => balance === remaining,
+  },
+  {
+    name: "frozen = the sum of frozen of all lots",
+    holds: (account, { frozen }) => account.frozen === frozen,
+  },
+  { name: "balance >= 0", holds: ({ balance }) => balance >= 0n },
+  { name: "frozen >= 0", holds: ({ frozen }) => frozen >= 0n },
+  { name: "total_consumed >= 0", holds: ({ totalConsumed }) => totalConsumed >= 0n },
+  { name: "total_expired >= 0", holds: ({ totalExpired }) => totalExpired >= 0n },
+  { name: "total_refunded >= 0", holds: ({ totalRefunded }) => totalRefunded >= 0n },
+  {
+    name: "total_recharged + total_refunded <= 2^53 - 1",
+    holds: (account) => hasRoom(account, 0n),
+  },
+  {
+    name: "remaining >= 0 and frozen >= 0 in each lot",
+    holds: (_, __, lots) => lots.every(({ remaining, frozen }) => remaining >= 0n && frozen >= 0n),
+  },
 ];

@@ -331,7 +331,7 @@ describe("an account is sound only if", () => {
           remaining: index === 0 ? lot.remaining + 6n : lot.remaining - 6n,
         })),
       },
-      "remaining >= 0 in each lot",
+      "remaining >= 0 and frozen >= 0 in each lot",
     ],
   ];
   test.each(cases)("%s", (_, state, invariant) => {

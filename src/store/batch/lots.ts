@@ -2,7 +2,7 @@ import { sql } from "kysely";
 import { compareBurnOrder, isOpen, type Lot, sumLots } from "../../ledger/lot.ts";
 import type { AccountState } from "../../ledger/state.ts";
 import { NOW } from "../driver/clock.ts";
-import { type RowKey, rowsOf, rowsOfKeys, textOfKey, texts } from "../driver/columns.ts";
+import { type RowKey, rowsOf, rowsOfKeys, texts } from "../driver/columns.ts";
 import { fromTimestamptz } from "../driver/instant.ts";
 import type { Run } from "../driver/transaction.ts";
 import type { Rows } from "./rows.ts";
@@ -38,14 +38,8 @@ export async function loadLots(
     const seen = new Set(open.map(({ number }) => number));
     byUser.set(userId, [...open, ...ofUser.filter(({ number }) => !seen.has(number))]);
   }
-  const rows = new Map<string, string>();
-  for (const ofUser of byUser.values()) {
-    for (const { user_id, number, ctid } of ofUser) rows.set(textOfKey(user_id, number), ctid);
-  }
-  return {
-    byUser: new Map([...byUser].map(([userId, ofUser]) => [userId, toLotsOfState(ofUser)])),
-    rows,
-  };
+  const lots = [...byUser].map(([userId, ofUser]) => [userId, toLotsOfState(ofUser)] as const);
+  return { byUser: new Map(lots), rows: byUser };
 }
 
 // All lots of an account with fewer are read: a second query that adds them up would cost more.

@@ -4,8 +4,8 @@
  * its lots, and whatever else moves rows waits for transactions that have read them.
  */
 export type Rows = {
-  /** By user id. */
+  /** Ctids by user id. */
   readonly accounts: ReadonlyMap<string, string>;
-  /** By the text of the lot's key: see `textOfKey`. */
-  readonly lots: ReadonlyMap<string, string>;
+  /** The lots of each user, by user id. Only those that have changed are looked for, when saved. */
+  readonly lots: ReadonlyMap<string, readonly { readonly number: string; readonly ctid: string }[]>;
 };

@@ -11,7 +11,6 @@ import {
   insertInto,
   rowsOf,
   smallints,
-  textOfKey,
   texts,
   times,
 } from "../driver/columns.ts";
@@ -113,7 +112,8 @@ async function insertLots(run: Run, lots: Changes["lots"]): Promise<void> {
 }
 
 async function updateLots(run: Run, lots: Changes["lots"], rows: Rows): Promise<void> {
-  const row = rowColumn(lots, ({ userId, number }) => rows.lots.get(textOfKey(userId, number)));
+  const ctids = ctidsOfLots(lots, rows);
+  const row = rowColumn(lots, ({ userId, number }) => ctids.get(userId)!.get(String(number)));
   const { numAffectedRows } = await run(sql`
     update points.lot set remaining = new.remaining, frozen = new.frozen
     from ${rowsOf({
@@ -125,6 +125,18 @@ async function updateLots(run: Run, lots: Changes["lots"], rows: Rows): Promise<
     })} as new
     where lot.ctid = new.row and lot.user_id = new.user_id and lot.number = new.number`);
   if (numAffectedRows !== BigInt(lots.length)) throw new Error("a lot of a locked account is gone");
+}
+
+/** The ctids of all lots of the users of these lots, by user id and number. */
+function ctidsOfLots(lots: Changes["lots"], rows: Rows): Map<string, Map<string, string>> {
+  const byUser = new Map<string, Map<string, string>>();
+  for (const { userId } of lots) {
+    if (byUser.has(userId)) continue;
+    const byNumber = new Map<string, string>();
+    for (const { number, ctid } of rows.lots.get(userId) ?? []) byNumber.set(number, ctid);
+    byUser.set(userId, byNumber);
+  }
+  return byUser;
 }
 
 function rowColumn<T>(found: readonly T[], rowOf: (one: T) => string | undefined) {

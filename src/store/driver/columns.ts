@@ -69,7 +69,7 @@ export function bytes<T>(rows: readonly T[], value: (row: T) => Uint8Array | nul
 /** The primary key of a lot, a hold or an entry: numbers are sequences. */
 export type RowKey = { readonly userId: string; readonly number: bigint };
 
-/** A key as one text, for maps. User ids have no spaces. */
+/** A key as one text, for use in maps. User ids have no spaces. */
 export function textOfKey(userId: string, number: bigint | string): string {
   return `${userId} ${number}`;
 }
