@@ -32,7 +32,7 @@ const before = { clock: stoppedClock(NOW) };
 const after = { clock: stoppedClock(NOW + TTL) };
 
 describe("where thousands of holds and lots of an account are due", () => {
-  test("its commands come later, and those of others are answered at once", async () => {
+  test("its commands wait for later batches, and those of other accounts are answered at once", async () => {
     const userId = "many";
     await fill(userId);
     await commit(database.orm, [of("other", ada.recharge(5n))], before);
@@ -57,7 +57,7 @@ describe("where thousands of holds and lots of an account are due", () => {
   test("a read counts them, and books nothing", async () => {
     const userId = "read";
     await fill(userId);
-    // A read has the database's clock, which is past all of it.
+    // A read goes by the database's clock, by which everything is due.
     const read = await readAccount(database.orm, userId);
     const stored = await entriesOf(userId, "freeze", "recharge");
     expect(read).toMatchObject({ balance: BigInt(HOLDS), frozen: 0n, totalExpired: BigInt(LOTS) });
@@ -74,7 +74,7 @@ describe("where thousands of holds and lots of an account are due", () => {
     const batch = Array.from({ length: 9 }, () => of(userId, ada.consume(99_999n)));
     const results = await commitAll(database.orm, batch, after);
     expect(results).toMatchObject(batch.map(() => ({ reason: "INSUFFICIENT_POINTS" })));
-    // The last of them in the very batch that refuses.
+    // The last of it is booked in the same batch that refuses.
     expect(await entriesOf(userId, "release")).toBe(HOLDS);
     expect(await entriesOf(userId, "expire")).toBe(Math.ceil(LOTS / 500));
   });
@@ -141,7 +141,7 @@ describe("an account has a bounded number of", () => {
   });
 });
 
-test("one account that somebody else has locked fails alone", async () => {
+test("an account that another transaction has locked fails alone", async () => {
   const users = ["locked", "first", "second", "third"];
   await commit(
     database.orm,

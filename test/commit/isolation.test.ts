@@ -8,12 +8,12 @@ import { consume, recharge } from "../support/commands.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { lockAwaited } from "../support/held-lock.ts";
 
-// A role or a database may have transactions at a stricter level, in which whoever has waited for
-// a row that was changed meanwhile fails.
+// A role or a database may have a stricter isolation level, at which a transaction fails if another
+// one changed the row that it waited for.
 
 const levels = ["repeatable read", "serializable"];
 
-test.for(levels)("%s: who waits for an account goes on when it is free", async (level) => {
+test.for(levels)("%s: a batch that waits for an account goes on when it is free", async (level) => {
   const database = await databaseAt(level, {});
   const [orm] = await connect(database, 1);
   // As behind a pooler that drops the settings with which we begin a session.
@@ -57,7 +57,7 @@ test.for(levels)("%s: replicas that start at once migrate once", async (level) =
   expect(await pendingMigrations(database.orm.em.fork())).toEqual([]);
 });
 
-/** A database in which this is the level for who names none. */
+/** A database whose default isolation level is this one. */
 async function databaseAt(level: string, options: { empty?: boolean }): Promise<TestDatabase> {
   const database = await testDatabase(options);
   onTestFinished(() => database.close());

@@ -141,7 +141,7 @@ describe("a repeat of what the primary alone has is answered", () => {
   });
 });
 
-test("who waits for longer than a connection may be silent is answered as first decided", async () => {
+test("a call that waits longer than a connection may be silent gets the first decision", async () => {
   const [ada, bob] = [idOf("ada", "silent"), idOf("bob", "silent")];
   const impatient = await connect(500);
   onTestFinished(() => impatient.close());
@@ -164,7 +164,7 @@ test("who waits for longer than a connection may be silent is answered as first 
   expect(await replicated.query(entriesOf(bob))).toHaveLength(1);
 });
 
-test("a role that wants to see no warnings is warned all the same", async () => {
+test("a role whose setting hides warnings gets them all the same", async () => {
   const ada = idOf("ada", "warned");
   const deaf = await connectAs("client_min_messages = error");
   await commitAll(deaf, [of(ada, recharge(100n))]);
@@ -243,7 +243,7 @@ function callOf(results: Promise<readonly Result[]>) {
   };
 }
 
-/** Asks without patience: the callers are told that nobody knows. */
+/** Commits without retries: the callers get UNKNOWN. */
 async function giveUp(orm: Orm, commands: readonly Command[], beside: readonly string[] = []) {
   const gone = new AbortController();
   const results = commitAll(orm, commands, { gone: gone.signal });

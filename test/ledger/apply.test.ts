@@ -136,7 +136,7 @@ describe("what is due is booked first, in an entry for each instant", () => {
     expect(decided.entries.map(entryLine)).toEqual(booked);
   });
 
-  test("at its instant, and without the request, whoever asked for it", () => {
+  test("at its instant, and without a request, for any command", () => {
     const request = { id: "r", fingerprint: new Uint8Array(32) };
     const named = { request, metadata: new Map([["why", "nightly"]]), caller: "billing" };
     const nameless = { request: undefined, metadata: new Map(), caller: "" };

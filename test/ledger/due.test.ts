@@ -164,7 +164,7 @@ test("an account that moves points in thousands of lots at a time waits after a 
 });
 
 describe("Expire of what is due", () => {
-  test("answers with the last entry, which has not its request", () => {
+  test("answers with the last entry, which does not name the request", () => {
     const { state } = play(stateOf(["#1: 5 of 5, expires +20"]), [[0n, freeze(3n)]]);
     const batch = startBatch(NOW + 60n, [state], new Map());
     const first = answer(batch, named(expire(DUE), "r1"));
