@@ -101,7 +101,7 @@ export async function run(
   commands: readonly Command[],
   time: bigint,
 ): Promise<void> {
-  for (const result of await commitAll(orm, commands, stoppedClock(NOW + time))) {
+  for (const result of await commitAll(orm, commands, { clock: stoppedClock(NOW + time) })) {
     if (result instanceof Error) throw result;
     if (isRejection(result)) throw new Error(result.reason);
   }

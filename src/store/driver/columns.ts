@@ -66,19 +66,25 @@ export function bytes<T>(rows: readonly T[], value: (row: T) => Uint8Array | nul
   return sql`unnest(${arrayOf(rows.map(value), BYTEA)}::bytea[])`;
 }
 
-/** A lot, a hold or an entry, by its name: numbers are sequences. */
-export type Name = { readonly userId: string; readonly number: bigint };
+/** The primary key of a lot, a hold or an entry: numbers are sequences. */
+export type RowKey = { readonly userId: string; readonly number: bigint };
+
+/** A key as one text, for use in maps. User ids have no spaces. */
+export function textOfKey(userId: string, number: bigint | string): string {
+  return `${userId} ${number}`;
+}
 
 /**
- * Rows of names, each once, to select from: `user_id`, and the number by the name that its table has
- * for it.
+ * Rows of keys, each once, to select from.
+ *
+ * @param number the name of the number's column in the table
  */
-export function namesOf(names: readonly Name[], number: "number" | "sequence") {
-  const byText = new Map(names.map((name) => [`${name.userId} ${name.number}`, name]));
+export function rowsOfKeys(keys: readonly RowKey[], number: "number" | "sequence") {
+  const byText = new Map(keys.map((key) => [textOfKey(key.userId, key.number), key]));
   const once = [...byText.values()];
   return rowsOf({
     user_id: texts(once, ({ userId }) => userId),
-    [number]: bigints(once, (name) => name.number),
+    [number]: bigints(once, (key) => key.number),
   });
 }
 

@@ -11,13 +11,9 @@ import type { Transaction } from "./transaction.ts";
  * nothing, writes a message to the log and commits: when the standbys have it, they have all before
  * it. Without synchronous standbys this is one short statement, and the transaction stays open.
  *
- * @param commit ends the transaction
  * @throws errors of `commit`: then the earlier commits may still be lost
  */
-export async function waitForStandbys(
-  { run }: Transaction,
-  commit: () => Promise<void>,
-): Promise<void> {
+export async function waitForStandbys({ run, commit }: Transaction): Promise<void> {
   const { rows } = await run(sql<{ sent: boolean }>`
     select case
       when current_setting('synchronous_standby_names') <> ''
