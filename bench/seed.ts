@@ -140,8 +140,9 @@ create or replace function bench.seed(
   )
   insert into points.account (
     user_id, sequence, balance, frozen, total_recharged, total_consumed, total_expired,
-    total_refunded, hash, create_time, update_time)
-  select user_id, sequence, balance, 0, recharged, consumed, 0, 0, hash, create_time, entry_time
+    total_refunded, hash, create_time, update_time, due_time)
+  select user_id, sequence, balance, 0, recharged, consumed, 0, 0, hash, create_time, entry_time,
+    case when lots > 0 then timestamptz '3000-01-01 00:00:01Z' end
   from timed where step = steps
   on conflict (user_id) do update set
     sequence = excluded.sequence, balance = excluded.balance,

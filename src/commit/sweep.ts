@@ -25,8 +25,7 @@ export async function sweep(orm: Orm, submit: Submit, signal?: AbortSignal): Pro
     const due = await findDue(orm.em.fork(), last, CHUNK_SIZE);
     last = due.at(-1);
     if (last === undefined) return booked;
-    const userIds = new Set(due.map(({ userId }) => userId));
-    for (const result of await submit([...userIds].map(expireDue))) {
+    for (const result of await submit(due.map(({ userId }) => expireDue(userId)))) {
       if (result instanceof Error) throw result;
       if (!isRejection(result) && result.entry !== undefined) booked += 1;
     }

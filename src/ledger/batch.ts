@@ -1,9 +1,9 @@
 import { type Account, timeOf } from "./account.ts";
 import { apply } from "./apply.ts";
 import type { Command } from "./command.ts";
-import { bookDue, countDue } from "./due.ts";
+import { bookDue, countDue, dueTimeOf } from "./due.ts";
 import { accountAfter, type Entry } from "./entry.ts";
-import type { Hold } from "./hold.ts";
+import { type Hold, isOpenHold } from "./hold.ts";
 import { type AnsweredRequest, answerRepeat, idempotencyKey, requestOf } from "./idempotency.ts";
 import { assertSound } from "./invariants.ts";
 import type { Applied } from "./journal.ts";
@@ -44,11 +44,20 @@ export type Batch = {
 
 type OfUser<T> = T & { readonly userId: string };
 
+/** An account, and what its row has beside it. */
+export type ChangedAccount = Account & {
+  /** See `dueTimeOf`. */
+  readonly dueTime: Micros | null;
+  readonly openHolds: number;
+};
+
 /** Everything that a batch changed. */
 export type Changes = {
-  readonly newAccounts: readonly Account[];
+  readonly newAccounts: readonly ChangedAccount[];
   /** Accounts that existed before and have new entries, in order of id. */
-  readonly accounts: readonly Account[];
+  readonly accounts: readonly ChangedAccount[];
+  /** Accounts without new entries whose clock was too early: what was to fall due is gone. */
+  readonly dueTimes: readonly OfUser<{ readonly dueTime: Micros | null }>[];
   readonly newLots: readonly OfUser<Lot>[];
   /** Lots that existed before and have changed, each once. */
   readonly lots: readonly OfUser<Lot>[];
@@ -171,20 +180,22 @@ function accountAnswered({ entry, state: { account } }: Applied): Account {
 }
 
 /** Everything to save; undefined if nothing changed. */
-export function changesOf({ before, states, entries, receipts }: Batch): Changes | undefined {
+export function changesOf({ now, before, states, entries, receipts }: Batch): Changes | undefined {
   const changed = [...states.values()]
     .filter(({ account }) => before.get(account.userId)?.account !== account)
     .toSorted((a, b) => (a.account.userId < b.account.userId ? -1 : 1));
   changed.forEach(assertSound);
-  if (changed.length + receipts.length === 0) return undefined;
+  const dueTimes = earlyClocks(before, now, states);
+  if (changed.length + receipts.length + dueTimes.length === 0) return undefined;
 
-  const accounts = changed.map(({ account }) => account);
+  const accounts = changed.map(toChangedAccount);
   const lots = changed.flatMap((state) => fresh(state, before, (of) => of.lots));
   const isNew = ({ userId, number }: OfUser<Lot>) =>
     number > (before.get(userId)?.account.sequence ?? 0n);
   return {
     newAccounts: accounts.filter(({ userId }) => !before.has(userId)),
     accounts: accounts.filter(({ userId }) => before.has(userId)),
+    dueTimes,
     newLots: lots.filter(isNew),
     lots: lots.filter((lot) => !isNew(lot)),
     holds: changed.flatMap((state) => fresh(state, before, ({ holds }) => holds)),
@@ -196,6 +207,29 @@ export function changesOf({ before, states, entries, receipts }: Batch): Changes
     entries,
     receipts,
   };
+}
+
+function toChangedAccount(state: AccountState): ChangedAccount {
+  const openHolds = state.otherHolds + state.holds.filter(isOpenHold).length;
+  return { ...state.account, dueTime: dueTimeOf(state), openHolds };
+}
+
+/** The accounts whose clock has come though nothing is due, and what it is to be. */
+function earlyClocks(
+  before: Batch["before"],
+  now: Micros,
+  states: Batch["states"],
+): Changes["dueTimes"] {
+  return [...before.values()]
+    .filter(({ account, dueTime }) => dueTime !== null && dueTime <= timeOf(account, now))
+    .filter(({ account }) => states.get(account.userId)!.account === account)
+    .map((state) => ({
+      userId: state.account.userId,
+      dueTime: dueTimeOf(state),
+      was: state.dueTime,
+    }))
+    .filter(({ dueTime, was }) => dueTime !== was)
+    .map(({ userId, dueTime }) => ({ userId, dueTime }));
 }
 
 /** The items of a state that are new or changed: they are not the same objects as before. */

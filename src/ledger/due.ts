@@ -1,6 +1,6 @@
 import { type Account, laterOf } from "./account.ts";
 import { type Entry, nextEntry } from "./entry.ts";
-import { compareHoldsByExpiry, type Hold, isHoldDue } from "./hold.ts";
+import { compareHoldsByExpiry, type Hold, isHoldDue, isOpenHold } from "./hold.ts";
 import { contentOf, type Draft, SYSTEM_CAUSE } from "./journal.ts";
 import {
   type Allocation,
@@ -71,6 +71,23 @@ export function countDue({ holds, lots }: AccountState, now: Micros): number {
   for (const hold of holds) if (isHoldDue(hold, now)) count += 1;
   for (const lot of lots) if (lot.remaining > 0n && isDue(lot, now)) count += 1;
   return count;
+}
+
+/**
+ * The account's clock: a lower bound of the next instant at which something of it falls due; null:
+ * nothing will. A bound may be too early, for what was to fall due may have been spent since.
+ */
+export function dueTimeOf({ lots, holds, otherDueTime }: AccountState): Micros | null {
+  let first = otherDueTime;
+  for (const { remaining, expireTime } of lots) {
+    if (remaining > 0n && expireTime !== null) first = earlierOf(first, expireTime);
+  }
+  for (const hold of holds) if (isOpenHold(hold)) first = earlierOf(first, hold.expireTime);
+  return first;
+}
+
+function earlierOf(a: Micros | null, b: Micros): Micros {
+  return a === null || b < a ? b : a;
 }
 
 // Lots and holds by number, changed in place: a batch books hundreds of entries, and the cost of

@@ -10,8 +10,6 @@ export type Needs = {
   readonly lot: bigint | undefined;
   readonly hold: bigint | undefined;
   readonly entry: bigint | undefined;
-  /** Whether it has to know how many open holds there are. */
-  readonly openHolds: boolean;
   /** Whether it may add a receipt to an account that exists, and so needs the last one. */
   readonly lastReceipt: boolean;
 };
@@ -23,9 +21,8 @@ export function needsOf(command: Command): Needs {
     case "recharge":
       return NOTHING;
     case "consume":
-      return { ...NOTHING, points: pointsOf(command.cost) };
     case "freeze":
-      return { ...NOTHING, points: pointsOf(command.cost), openHolds: true };
+      return { ...NOTHING, points: pointsOf(command.cost) };
     case "expire":
       return needsOfExpire(command);
     case "settle":
@@ -41,7 +38,6 @@ const NOTHING: Needs = {
   lot: undefined,
   hold: undefined,
   entry: undefined,
-  openHolds: false,
   lastReceipt: false,
 };
 

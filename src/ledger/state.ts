@@ -4,6 +4,7 @@ import { type Hold, isOpenHold, MAX_OPEN_HOLDS } from "./hold.ts";
 import { isOpen, type Lot, type LotSums, MAX_OPEN_LOTS } from "./lot.ts";
 import { NO_RECEIPT, type ReceiptLink } from "./receipt.ts";
 import type { Rejection } from "./rejection.ts";
+import type { Micros } from "./time.ts";
 
 /** The part of an account that commands may read or change: see `needsOf`. */
 export type AccountState = {
@@ -17,8 +18,12 @@ export type AccountState = {
   readonly otherLots: LotSums & { readonly count: number };
   /** The due holds that expired first, and the holds that a command names. */
   readonly holds: readonly Hold[];
-  /** The number of open holds that are not among `holds`; known where a command freezes. */
+  /** The number of open holds that are not among `holds`. */
   readonly otherHolds: number;
+  /** The account's clock, as its row has it: nothing falls due before; null: nothing will. */
+  readonly dueTime: Micros | null;
+  /** The same of the lots and holds that are not loaded. */
+  readonly otherDueTime: Micros | null;
   /** The entries that commands refund, by sequence. */
   readonly entries: ReadonlyMap<bigint, Entry>;
   /** The entries made since the state was loaded, newest first. */
@@ -42,6 +47,8 @@ const NOTHING_ELSE: Omit<AccountState, "account"> = {
   otherLots: { remaining: 0n, frozen: 0n, count: 0 },
   holds: [],
   otherHolds: 0,
+  dueTime: null,
+  otherDueTime: null,
   entries: new Map(),
   recent: undefined,
   refunded: new Map(),

@@ -4,7 +4,7 @@ import type { Micros } from "../ledger/time.ts";
 import { sameAllocations } from "./books.ts";
 import { chainEntry } from "./hashes.ts";
 import { type Flaw, type Moves, noMoves, replayMoves } from "./moves.ts";
-import type { Step } from "./rows.ts";
+import type { ReadAccount, Step } from "./rows.ts";
 
 // Replays an account's journal, to tell what its rows must be. This folder has the rules written
 // anew (docs/guarantees.md) and takes only types and constants from the ledger, so that a bug in the
@@ -62,6 +62,7 @@ export function replayStep(replay: Replay, step: Step): Flaw | undefined {
 export function endReplay(
   { sequence, hash, time, moves }: Replay,
   account: Account,
+  row: Pick<ReadAccount, "dueTime" | "openHolds">,
 ): Flaw | undefined {
   if (account.sequence > sequence) return { sequence: sequence + 1n, what: "is missing" };
   if (account.sequence < sequence) {
@@ -74,7 +75,22 @@ export function endReplay(
   if (account.updateTime !== (time ?? account.createTime)) {
     return { what: "the account has not its last entry's time" };
   }
-  return flawOfOpenRows(moves);
+  return flawOfOpenRows(moves) ?? flawOfClock(moves, row);
+}
+
+/** Compares what the account's row says of its open lots and holds with what the entries leave. */
+function flawOfClock(
+  { books }: Moves,
+  { dueTime, openHolds }: Pick<ReadAccount, "dueTime" | "openHolds">,
+): Flaw | undefined {
+  if (openHolds !== books.holds.size) {
+    return { what: `the account has open_holds ${openHolds}, not ${books.holds.size}` };
+  }
+  const spendable = [...books.lots.values()].filter(({ remaining }) => remaining > 0n);
+  for (const { expireTime } of [...spendable, ...books.holds.values()]) {
+    if (expireTime === null || (typeof dueTime === "bigint" && dueTime <= expireTime)) continue;
+    return { what: "the account has a due_time after something falls due" };
+  }
 }
 
 /** Compares the rows of lots, open holds and refunds with what the whole journal leaves in them. */

@@ -4,6 +4,7 @@ import type { Entry } from "../ledger/entry.ts";
 import type { Hold } from "../ledger/hold.ts";
 import type { Lot } from "../ledger/lot.ts";
 import type { Receipt } from "../ledger/receipt.ts";
+import type { Micros } from "../ledger/time.ts";
 import { toAccount } from "../store/batch/accounts.ts";
 import { toEntry } from "../store/batch/entries.ts";
 import { toHold } from "../store/batch/holds.ts";
@@ -17,6 +18,7 @@ import type {
   RefundEntity,
   RowOf,
 } from "../store/driver/entities.ts";
+import { fromTimestamptz } from "../store/driver/instant.ts";
 import type { Run } from "../store/driver/transaction.ts";
 
 /** A range of accounts: of these users, or of all with `after` < user id <= `upTo`. */
@@ -31,6 +33,10 @@ export type ReadAccount = {
   readonly account: Account | undefined;
   /** The number of its receipts, by the row. */
   readonly receipts: bigint;
+  /** The row's clock: nothing may fall due before; undefined: it cannot be read. */
+  readonly dueTime: Micros | null | undefined;
+  /** The number of its open holds, by the row. */
+  readonly openHolds: number;
 };
 
 /** A receipt's row, joined with the entry that it is about. */
@@ -72,6 +78,8 @@ export async function readAccounts(
     userId: row.user_id,
     account: readable(() => toAccount(row)),
     receipts: BigInt(row.receipts),
+    dueTime: readable(() => (row.due_time === null ? null : fromTimestamptz(row.due_time))),
+    openHolds: row.open_holds,
   }));
 }
 

@@ -162,5 +162,5 @@ function endOf(replay: Replay, accounts: Accounts): Flaw | undefined {
   const read = accounts.get(replay.userId);
   if (read === undefined) return undefined;
   if (read.account === undefined) return { what: "the account's row cannot be read" };
-  return endReplay(replay, read.account);
+  return endReplay(replay, read.account, read);
 }

@@ -1,7 +1,7 @@
 import type { Account } from "../../ledger/account.ts";
 import { fromTimestamptz } from "../driver/instant.ts";
 import { type FigureRow, toFigures } from "./figures.ts";
-import type { Rows } from "./rows.ts";
+import type { AccountPlace, Rows } from "./rows.ts";
 
 /** Accounts by user id. */
 export type Accounts = ReadonlyMap<string, Account>;
@@ -16,6 +16,8 @@ export type AccountRow = FigureRow & {
   hash: Uint8Array;
   /** The number of receipts. */
   receipts: number;
+  due_time: string | null;
+  open_holds: number;
   create_time: string;
   update_time: string;
 };
@@ -30,4 +32,10 @@ export function toAccount(row: AccountRow): Account {
     createTime: fromTimestamptz(row.create_time),
     updateTime: fromTimestamptz(row.update_time),
   };
+}
+
+/** Converts a row to what it has beside the account. */
+export function toPlace(row: AccountRow & { ctid: string }): AccountPlace {
+  const { ctid, due_time: dueTime, open_holds: openHolds } = row;
+  return { ctid, dueTime: dueTime === null ? null : fromTimestamptz(dueTime), openHolds };
 }

@@ -6,34 +6,40 @@ import { fromTimestamptz } from "../driver/instant.ts";
 import type { Run } from "../driver/transaction.ts";
 import { toAllocations } from "./entries.ts";
 
-type Asked = {
-  readonly userIds: readonly string[];
-  readonly named: readonly RowKey[];
-  /** The most due holds of each user; they are the earliest. */
-  readonly dueMax: number;
-};
+/** Holds with their users. */
+type HoldOf = { readonly userId: string; readonly hold: Hold };
 
-/**
- * Loads the due open holds of users, and the named holds, open or closed.
- *
- * @returns holds by user id; a user without any is missing
- */
-export async function loadHolds(
+/** Loads named holds, open or closed. */
+export async function loadNamedHolds(
   run: Run,
-  { userIds, named, dueMax }: Asked,
-): Promise<Map<string, readonly Hold[]>> {
+  named: readonly RowKey[],
+): Promise<readonly HoldOf[]> {
+  if (named.length === 0) return [];
+  const { rows } = await run(sql<HoldRow>`
+    select hold.* from points.hold
+    join ${rowsOfKeys(named, "number")} as named using (user_id, number)`);
+  return rows.map(toHoldOf);
+}
+
+/** Loads the due open holds of users: of each the earliest, `max` at most. */
+export async function loadDueHolds(
+  run: Run,
+  userIds: readonly string[],
+  max: number,
+): Promise<readonly HoldOf[]> {
+  if (userIds.length === 0) return [];
   const { rows } = await run(sql<HoldRow>`
     select hold.* from ${rowsOf({ user_id: texts(userIds, (userId) => userId) })} as asked
     cross join lateral (
       select * from points.hold
       where hold.user_id = asked.user_id and status = 'open' and expire_time <= ${NOW}
-      order by expire_time, number limit ${sql.lit(dueMax)}
-    ) as hold
-    union
-    select hold.* from points.hold
-    join ${rowsOfKeys(named, "number")} as named using (user_id, number)`);
-  const byUser = Map.groupBy(rows, (row) => row.user_id);
-  return new Map([...byUser].map(([userId, ofUser]) => [userId, ofUser.map(toHold)]));
+      order by expire_time, number limit ${sql.lit(max)}
+    ) as hold`);
+  return rows.map(toHoldOf);
+}
+
+function toHoldOf(row: HoldRow): HoldOf {
+  return { userId: row.user_id, hold: toHold(row) };
 }
 
 /**
@@ -59,28 +65,6 @@ export async function sumDueHolds(
     ) as part
     group by user_id`);
   return new Map(rows.map((row) => [row.user_id, [toHold(row)]]));
-}
-
-/**
- * Counts the open holds of each user, up to `max`.
- *
- * @returns counts by user id
- */
-export async function countOpenHolds(
-  run: Run,
-  userIds: readonly string[],
-  max: number,
-): Promise<Map<string, number>> {
-  if (userIds.length === 0) return new Map();
-  const { rows } = await run(sql<{ user_id: string; open: string }>`
-    select asked.user_id, (
-      select count(*) from (
-        select from points.hold where hold.user_id = asked.user_id and status = 'open'
-        limit ${sql.lit(max)}
-      ) as open
-    ) as open
-    from ${rowsOf({ user_id: texts(userIds, (userId) => userId) })} as asked`);
-  return new Map(rows.map(({ user_id, open }) => [user_id, Number(open)]));
 }
 
 /** A row of the table `hold`, as a query outside of the ORM's mapping gives it. */

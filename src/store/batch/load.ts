@@ -1,7 +1,7 @@
 import { laterOf } from "../../ledger/account.ts";
 import { DUE_MAX } from "../../ledger/batch.ts";
 import type { Command } from "../../ledger/command.ts";
-import { type Hold, isOpenHold, MAX_OPEN_HOLDS } from "../../ledger/hold.ts";
+import { type Hold, isOpenHold } from "../../ledger/hold.ts";
 import type { Allocation } from "../../ledger/lot.ts";
 import { needsOf } from "../../ledger/needs.ts";
 import { NO_RECEIPT } from "../../ledger/receipt.ts";
@@ -11,8 +11,9 @@ import { setNow } from "../driver/clock.ts";
 import type { RowKey } from "../driver/columns.ts";
 import type { Run } from "../driver/transaction.ts";
 import type { Accounts, LockedAccounts } from "./accounts.ts";
-import { countOpenHolds, loadHolds, sumDueHolds } from "./holds.ts";
+import { loadDueHolds, loadNamedHolds, sumDueHolds } from "./holds.ts";
 import { loadLots } from "./lots.ts";
+import { loadNextDue } from "./next-due.ts";
 import { loadLastReceipts } from "./receipts.ts";
 import { loadRefundables, type Refundable } from "./refunds.ts";
 import type { Rows } from "./rows.ts";
@@ -35,18 +36,19 @@ type Asked = {
  * as a batch books, with one hold more, which shows that there is more. Send it after the
  * statements that lock the accounts and read the clock.
  */
-export async function loadStates(run: Run, { now, ...asked }: Asked): Promise<Loaded> {
-  const [loaded, read] = await Promise.all([loadDue(run, asked), now]);
+export async function loadStates(run: Run, asked: Asked): Promise<Loaded> {
+  const [loaded, read] = await Promise.all([loadAt(run, asked), asked.now]);
   const ahead = loaded.states.filter(({ account }) => account.updateTime > read);
   if (ahead.length === 0) return loaded;
   // The clock was set back. More is due by these accounts' own time than was due by the clock.
   const last = ahead.reduce((time, { account }) => laterOf(time, account.updateTime), read);
   await setNow(run, last);
   const accounts = new Map(ahead.map(({ account }) => [account.userId, account]));
-  const again = await loadDue(run, {
+  const again = await loadAt(run, {
     userIds: [...accounts.keys()],
     commands: asked.commands.filter(({ userId }) => accounts.has(userId)),
     locked: Promise.resolve({ accounts, rows: loaded.rows.accounts }),
+    now: Promise.resolve(last),
   });
   const others = loaded.states.filter(({ account }) => !accounts.has(account.userId));
   return {
@@ -55,13 +57,12 @@ export async function loadStates(run: Run, { now, ...asked }: Asked): Promise<Lo
   };
 }
 
-async function loadDue(
-  run: Run,
-  { userIds, commands, locked }: Omit<Asked, "now">,
-): Promise<Loaded> {
+async function loadAt(run: Run, { userIds, commands, locked, now }: Asked): Promise<Loaded> {
   const needs = sumNeeds(userIds, commands);
-  const holdsSent = loadHolds(run, { userIds, named: needs.holds, dueMax: DUE_MAX + 1 });
-  const openHoldsSent = countOpenHolds(run, [...needs.openHolds], MAX_OPEN_HOLDS);
+  const dueSent = Promise.all([locked, now]).then(([{ rows }, read]) => loadDue(run, rows, read));
+  const holdsSent = Promise.all([loadNamedHolds(run, needs.holds), dueSent]).then(([named, due]) =>
+    groupHolds([...due.holds, ...named]),
+  );
   const refundablesSent = loadRefundables(run, needs.entries);
   const receiptsSent = loadLastReceipts(run, [...needs.lastReceipts]);
   const named = Promise.all([holdsSent, refundablesSent]).then(([holds, refundables]) => [
@@ -69,10 +70,10 @@ async function loadDue(
     ...lotsOfHolds(holds),
     ...refundables.flatMap(({ entry }) => lotsOf(entry.userId, [entry])),
   ]);
-  const [{ accounts, rows }, holds, openHolds, refundables, receipts, lots] = await Promise.all([
+  const [{ accounts, rows }, { nextDue }, holds, refundables, receipts, lots] = await Promise.all([
     locked,
+    dueSent,
     holdsSent,
-    openHoldsSent,
     refundablesSent,
     receiptsSent,
     loadLots(run, needs.points, named),
@@ -81,18 +82,47 @@ async function loadDue(
 
   const states = [...accounts.values()].map((account) => {
     const { userId } = account;
+    const { dueTime, openHolds } = rows.get(userId)!;
     const ofUser = holds.get(userId) ?? [];
-    const open = openHolds.get(userId);
     return {
       ...bareState(account),
       ...lots.byUser.get(userId),
       holds: ofUser,
-      otherHolds: open === undefined ? 0 : open - ofUser.filter(isOpenHold).length,
+      otherHolds: openHolds - ofUser.filter(isOpenHold).length,
+      dueTime,
+      otherDueTime: nextDue.has(userId) ? nextDue.get(userId)! : dueTime,
       ...refundablesOf(byUser.get(userId)),
       lastReceipt: receipts.get(userId) ?? NO_RECEIPT,
     };
   });
   return { states, rows: { accounts: rows, lots: lots.rows } };
+}
+
+/**
+ * Loads the due holds of the accounts whose clock has come, and when something falls due next. Most
+ * batches have no such account, and this costs them nothing.
+ */
+async function loadDue(run: Run, rows: LockedAccounts["rows"], now: Micros) {
+  const come = [...rows].filter(([, { dueTime }]) => dueTime !== null && dueTime <= now);
+  const userIds = come.map(([userId]) => userId);
+  const [holds, next] = await Promise.all([
+    loadDueHolds(run, userIds, DUE_MAX + 1),
+    loadNextDue(run, userIds),
+  ]);
+  return { holds, nextDue: new Map(userIds.map((userId) => [userId, next.get(userId) ?? null])) };
+}
+
+/** Holds by user id, each once. */
+function groupHolds(
+  holds: readonly { readonly userId: string; readonly hold: Hold }[],
+): Map<string, readonly Hold[]> {
+  const byUser = new Map<string, Map<bigint, Hold>>();
+  for (const { userId, hold } of holds) {
+    const ofUser = byUser.get(userId);
+    if (ofUser === undefined) byUser.set(userId, new Map([[hold.number, hold]]));
+    else ofUser.set(hold.number, hold);
+  }
+  return new Map([...byUser].map(([userId, ofUser]) => [userId, [...ofUser.values()]]));
 }
 
 /**
@@ -122,7 +152,6 @@ function sumNeeds(userIds: readonly string[], commands: readonly Command[]) {
   const lots: RowKey[] = [];
   const holds: RowKey[] = [];
   const entries: RowKey[] = [];
-  const openHolds = new Set<string>();
   const lastReceipts = new Set<string>();
   for (const command of commands) {
     const { userId } = command;
@@ -131,10 +160,9 @@ function sumNeeds(userIds: readonly string[], commands: readonly Command[]) {
     if (needs.lot !== undefined) lots.push({ userId, number: needs.lot });
     if (needs.hold !== undefined) holds.push({ userId, number: needs.hold });
     if (needs.entry !== undefined) entries.push({ userId, number: needs.entry });
-    if (needs.openHolds) openHolds.add(userId);
     if (needs.lastReceipt) lastReceipts.add(userId);
   }
-  return { points, lots, holds, entries, openHolds, lastReceipts };
+  return { points, lots, holds, entries, lastReceipts };
 }
 
 function lotsOfHolds(holds: ReadonlyMap<string, readonly Hold[]>): readonly RowKey[] {

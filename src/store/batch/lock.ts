@@ -4,7 +4,7 @@ import { textArray } from "../driver/columns.ts";
 import { AccountEntity } from "../driver/entities.ts";
 import type { Orm } from "../driver/orm.ts";
 import type { Transaction } from "../driver/transaction.ts";
-import { type AccountRow, type LockedAccounts, toAccount } from "./accounts.ts";
+import { type AccountRow, type LockedAccounts, toAccount, toPlace } from "./accounts.ts";
 
 /**
  * Pessimistic lock: locks the rows of these users' accounts until the transaction ends, and reads
@@ -25,7 +25,7 @@ export async function lockAccounts(
   );
   return {
     accounts: new Map(rows.map((row) => [row.user_id, toAccount(row)])),
-    rows: new Map(rows.map((row) => [row.user_id, row.ctid])),
+    rows: new Map(rows.map((row) => [row.user_id, toPlace(row)])),
   };
 }
 

@@ -18,7 +18,7 @@ import type { Run } from "../driver/transaction.ts";
 import type { Rows } from "./rows.ts";
 
 /**
- * Writes a batch's changes in at most nine statements, whatever its size: each column goes as one
+ * Writes a batch's changes in at most ten statements, whatever its size: each column goes as one
  * array. The ORM's flush costs three times as much a command.
  *
  * @param rows the rows in which the accounts and lots were found
@@ -27,11 +27,13 @@ import type { Rows } from "./rows.ts";
  * @throws an Error if not every row was written, because of a foreign trigger or rule
  */
 export async function save(run: Run, changes: Changes, rows: Rows): Promise<void> {
-  const { newAccounts, accounts, newLots, lots, holds, entries, refunds, receipts } = changes;
+  const { newAccounts, accounts, dueTimes, newLots, lots, holds, entries, refunds, receipts } =
+    changes;
   const counts = new Map(receipts.map(({ userId, number }) => [userId, number]));
   await Promise.all([
     newAccounts.length > 0 && insertAccounts(run, newAccounts, counts),
     accounts.length > 0 && updateAccounts(run, accounts, rows),
+    dueTimes.length > 0 && updateDueTimes(run, dueTimes),
     newLots.length > 0 && insertLots(run, newLots),
     lots.length > 0 && updateLots(run, lots, rows),
     holds.length > 0 && upsertHolds(run, holds),
@@ -44,7 +46,7 @@ export async function save(run: Run, changes: Changes, rows: Rows): Promise<void
 
 async function insertAccounts(
   run: Run,
-  accounts: readonly Account[],
+  accounts: Changes["accounts"],
   receipts: ReadonlyMap<string, bigint>,
 ): Promise<void> {
   const columns = {
@@ -75,26 +77,40 @@ async function insertAll(
 // The updates find rows by ctid, which saves a search of an index a row. They compare the keys all
 // the same, so that a mistake never writes to another row.
 
-async function updateAccounts(run: Run, accounts: readonly Account[], rows: Rows): Promise<void> {
-  const row = rowColumn(accounts, ({ userId }) => rows.accounts.get(userId));
+async function updateAccounts(run: Run, accounts: Changes["accounts"], rows: Rows): Promise<void> {
+  const row = rowColumn(accounts, ({ userId }) => rows.accounts.get(userId)?.ctid);
   const { numAffectedRows } = await run(sql`
     update points.account set
       sequence = new.sequence, balance = new.balance, frozen = new.frozen,
       total_recharged = new.total_recharged, total_consumed = new.total_consumed,
       total_expired = new.total_expired, total_refunded = new.total_refunded,
-      hash = new.hash, update_time = new.update_time
+      hash = new.hash, update_time = new.update_time, due_time = new.due_time,
+      open_holds = new.open_holds
     from ${rowsOf({ row, ...accountColumns(accounts) })} as new
     where account.ctid = new.row and account.user_id = new.user_id`);
   if (numAffectedRows !== BigInt(accounts.length)) throw new Error("a locked account is gone");
 }
 
-function accountColumns(accounts: readonly Account[]) {
+async function updateDueTimes(run: Run, accounts: Changes["dueTimes"]): Promise<void> {
+  const { numAffectedRows } = await run(sql`
+    update points.account set due_time = new.due_time
+    from ${rowsOf({
+      user_id: texts(accounts, ({ userId }) => userId),
+      due_time: times(accounts, ({ dueTime }) => dueTime),
+    })} as new
+    where account.user_id = new.user_id`);
+  if (numAffectedRows !== BigInt(accounts.length)) throw new Error("a locked account is gone");
+}
+
+function accountColumns(accounts: Changes["accounts"]) {
   return {
     user_id: texts(accounts, (account) => account.userId),
     sequence: bigints(accounts, (account) => account.sequence),
     ...figureColumns(accounts, (account) => account),
     hash: bytes(accounts, (account) => account.hash),
     update_time: times(accounts, (account) => account.updateTime),
+    due_time: times(accounts, (account) => account.dueTime),
+    open_holds: bigints(accounts, (account) => BigInt(account.openHolds)),
   };
 }
 

@@ -53,6 +53,8 @@ export const AccountEntity = defineEntity({
     ...figures,
     hash: p.blob(),
     receipts: p.integer().default(0),
+    openHolds: p.integer().default(0),
+    dueTime: instant().nullable(),
     createTime: instant(),
     updateTime: instant(),
   },

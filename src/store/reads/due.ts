@@ -3,17 +3,12 @@ import type { Micros } from "../../ledger/time.ts";
 import { fromTimestamptz, toTimestamptz } from "../driver/instant.ts";
 import type { EntityManager } from "../driver/orm.ts";
 
-/** A lot or a hold that is past its time, and the keyset cursor behind it. */
-export type Due = {
-  readonly userId: string;
-  readonly number: bigint;
-  readonly expireTime: Micros;
-};
+/** An account whose clock has come, and the keyset cursor behind it. */
+export type Due = { readonly userId: string; readonly dueTime: Micros };
 
 /**
- * Finds due work for the sweeper: lots with points past their time, and open holds past theirs, in
- * the order in which they fell due. Locked accounts are skipped (`skip locked`): the batch that holds
- * the lock books what is due there.
+ * Finds due work for the sweeper: the accounts whose clock has come, in the order of their clocks.
+ * Locked accounts are skipped (`skip locked`): the batch that holds the lock books what is due there.
  *
  * @param after the keyset cursor: what fell due after this; undefined: from the start
  */
@@ -22,41 +17,26 @@ export async function findDue(
   after: Due | undefined,
   limit: number,
 ): Promise<readonly Due[]> {
-  const [time, userId, number] =
-    after === undefined
-      ? ["-infinity", "", "0"]
-      : [toTimestamptz(after.expireTime), after.userId, String(after.number)];
-  const { rows } = await sql<{ user_id: string; number: string; expire_time: string }>`
-    select due.user_id, due.number, due.expire_time
-    from (
-      select user_id, number, expire_time from points.lot where open and remaining > 0
-      union all
-      select user_id, number, expire_time from points.hold where status = 'open'
-    ) as due
-    join points.account using (user_id)
-    where due.expire_time <= statement_timestamp()
-      and (due.expire_time, due.user_id, due.number)
-        > (${time}::timestamptz, ${userId}::text, ${number}::bigint)
-    order by due.expire_time, due.user_id, due.number
+  const [time, userId] =
+    after === undefined ? ["-infinity", ""] : [toTimestamptz(after.dueTime), after.userId];
+  const { rows } = await sql<{ user_id: string; due_time: string }>`
+    select user_id, due_time from points.account
+    where due_time <= statement_timestamp()
+      and (due_time, user_id) > (${time}::timestamptz, ${userId}::text)
+    order by due_time, user_id
     limit ${limit}
-    for update of account skip locked`.execute(em.getKysely());
-  return rows.map((row) => ({
-    userId: row.user_id,
-    number: BigInt(row.number),
-    expireTime: fromTimestamptz(row.expire_time),
-  }));
+    for update skip locked`.execute(em.getKysely());
+  return rows.map((row) => ({ userId: row.user_id, dueTime: fromTimestamptz(row.due_time) }));
 }
 
 /**
- * The sweeper's lag: how many seconds the lot or hold that fell due first has waited to be booked; 0
- * if nothing is due. It costs two index look-ups.
+ * The sweeper's lag: how many seconds the account whose clock came first has waited; 0 if none waits.
+ * It costs one index look-up. An account of which nothing is due any more counts until it is swept.
  */
 export async function dueForSeconds(em: EntityManager): Promise<number> {
   const { rows } = await sql<{ seconds: string }>`
-    select coalesce(greatest(0, extract(epoch from statement_timestamp() - least(
-      (select min(expire_time) from points.lot
-        where open and expire_time is not null and remaining > 0),
-      (select min(expire_time) from points.hold where status = 'open')
-    ))), 0) as seconds`.execute(em.getKysely());
+    select coalesce(greatest(0, extract(epoch from statement_timestamp() - min(due_time))), 0)
+      as seconds
+    from points.account where due_time is not null`.execute(em.getKysely());
   return Number(rows[0]!.seconds);
 }

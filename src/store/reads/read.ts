@@ -6,8 +6,9 @@ import type { Micros } from "../../ledger/time.ts";
 import { toAccount } from "../batch/accounts.ts";
 import { toEntry } from "../batch/entries.ts";
 import { loadStatesToRead } from "../batch/load.ts";
-import { databaseNow, NOW } from "../driver/clock.ts";
-import { rowsOf, textArray, texts } from "../driver/columns.ts";
+import { loadNextDue } from "../batch/next-due.ts";
+import { databaseNow } from "../driver/clock.ts";
+import { textArray } from "../driver/columns.ts";
 import { AccountEntity, EntryEntity, type RowOf } from "../driver/entities.ts";
 import { fromTimestamptz } from "../driver/instant.ts";
 import type { Orm } from "../driver/orm.ts";
@@ -40,7 +41,7 @@ export async function readAccounts(
 ): Promise<readonly Reading[]> {
   return inSnapshot(orm, async (run) => {
     const accounts = await accountsNow(run, userIds);
-    const next = await nextDueOf(
+    const next = await loadNextDue(
       run,
       accounts.map(({ userId }) => userId),
     );
@@ -61,23 +62,6 @@ async function accountsNow(run: Run, userIds: readonly string[]): Promise<readon
     const { balance, frozen, totalExpired } = booked;
     return { ...account, balance, frozen, totalExpired };
   });
-}
-
-/** The next instant at which something falls due, by user id; missing: never. */
-async function nextDueOf(run: Run, userIds: readonly string[]): Promise<Map<string, Micros>> {
-  const { rows } = await run(sql<{ user_id: string; next_due: string | null }>`
-    select user_id, least(
-      (select min(expire_time) from points.lot
-        where lot.user_id = asked.user_id and open and expire_time > ${NOW}),
-      (select min(expire_time) from points.hold
-        where hold.user_id = asked.user_id and status = 'open' and expire_time > ${NOW})
-    ) as next_due
-    from ${rowsOf({ user_id: texts(userIds, (userId) => userId) })} as asked`);
-  return new Map(
-    rows.flatMap(({ user_id, next_due }) =>
-      next_due === null ? [] : [[user_id, fromTimestamptz(next_due)]],
-    ),
-  );
 }
 
 /**

@@ -11,7 +11,7 @@ const GRANTS = {
   entry: "select, insert",
   receipt: "select, insert",
   account: `select, insert, update (sequence, balance, frozen, total_recharged, total_consumed,
-    total_expired, total_refunded, hash, receipts, update_time)`,
+    total_expired, total_refunded, hash, receipts, open_holds, due_time, update_time)`,
   lot: "select, insert, update (remaining, frozen)",
   hold: "select, insert, update (settled, status)",
   refund: "select, insert, update (refunded)",

@@ -31,10 +31,16 @@ const STATEMENTS = [
     ${FIGURES},
     hash bytea not null check (octet_length(hash) = 32),
     receipts integer not null default 0 check (receipts >= 0),
+    open_holds integer not null default 0 check (open_holds >= 0),
+    due_time timestamptz,
     create_time timestamptz not null,
     update_time timestamptz not null,
     ${FIGURES_CHECK}
   ) with (fillfactor = 70)`,
+
+  // The account's clock, for the sweeper: nothing of an account falls due before. It changes seldom,
+  // so that most updates are still HOT.
+  `create index account_due on points.account (due_time, user_id) where due_time is not null`,
 
   // `open` is a column, and not only a condition of the indexes: an update of `remaining` would
   // otherwise count as a change of an indexed column, and not be HOT.
@@ -55,9 +61,6 @@ const STATEMENTS = [
     on points.lot (user_id, priority, (coalesce(expire_time, 'infinity')), number)
     where open`,
 
-  `create index lot_due on points.lot (expire_time, user_id, number)
-    where open and expire_time is not null`,
-
   `create table points.hold (
     user_id ${ID},
     number bigint not null check (number > 0),
@@ -73,8 +76,6 @@ const STATEMENTS = [
   )`,
 
   `create index hold_open on points.hold (user_id, expire_time, number) where status = 'open'`,
-
-  `create index hold_due on points.hold (expire_time, user_id, number) where status = 'open'`,
 
   `create table points.entry (
     user_id ${ID},

@@ -1,0 +1,27 @@
+import { sql } from "kysely";
+import type { Micros } from "../../ledger/time.ts";
+import { NOW } from "../driver/clock.ts";
+import { rowsOf, texts } from "../driver/columns.ts";
+import { fromTimestamptz } from "../driver/instant.ts";
+import type { Run } from "../driver/transaction.ts";
+
+/** The next instant at which something falls due, by user id; missing: never. */
+export async function loadNextDue(
+  run: Run,
+  userIds: readonly string[],
+): Promise<Map<string, Micros>> {
+  if (userIds.length === 0) return new Map();
+  const { rows } = await run(sql<{ user_id: string; next_due: string | null }>`
+    select user_id, least(
+      (select min(expire_time) from points.lot
+        where lot.user_id = asked.user_id and open and expire_time > ${NOW}),
+      (select min(expire_time) from points.hold
+        where hold.user_id = asked.user_id and status = 'open' and expire_time > ${NOW})
+    ) as next_due
+    from ${rowsOf({ user_id: texts(userIds, (userId) => userId) })} as asked`);
+  return new Map(
+    rows.flatMap(({ user_id, next_due }) =>
+      next_due === null ? [] : [[user_id, fromTimestamptz(next_due)]],
+    ),
+  );
+}
