@@ -19,7 +19,7 @@ test("an account that another server makes meanwhile is found at the next attemp
   });
   await other.query("begin");
   await other.query(
-    `insert into points.account values ('ada', 0, 0, 0, 0, 0, 0, 0, $1, 0, $2, $2)`,
+    `insert into points.account values ('ada', 0, 0, 0, 0, 0, 0, 0, $1, 0, 0, null, $2, $2)`,
     [Buffer.alloc(32), toTimestamptz(NOW)],
   );
 

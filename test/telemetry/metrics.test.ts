@@ -98,6 +98,7 @@ describe("the metrics of a server", () => {
     });
     expect(await lag()).toBe(0);
     await database.query("update points.lot set expire_time = now() - interval '100 seconds'");
+    await database.query("update points.account set due_time = now() - interval '100 seconds'");
     expect(await lag()).toBeGreaterThanOrEqual(100);
     await client.expire({ userId: USER, target: { case: "due", value: true } });
     expect(await lag()).toBe(0);

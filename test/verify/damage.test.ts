@@ -183,6 +183,21 @@ describe("verify finds", () => {
       finds: "the account has balance 4, not 0",
     },
     {
+      what: "a clock of the account that comes too late",
+      sql: "update points.account set due_time = due_time + interval '1us' where user_id = 'ada'",
+      finds: "the account has a due_time after something falls due",
+    },
+    {
+      what: "an account without a clock",
+      sql: "update points.account set due_time = null where user_id = 'ada'",
+      finds: "the account has a due_time after something falls due",
+    },
+    {
+      what: "another number of open holds",
+      sql: "update points.account set open_holds = open_holds + 1 where user_id = 'ada'",
+      finds: "the account has open_holds 2, not 1",
+    },
+    {
       what: "another hash of the account",
       sql: "update points.account set hash = sha256('x') where user_id = 'cleo'",
       userId: "cleo",

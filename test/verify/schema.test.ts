@@ -41,11 +41,8 @@ test.each<{ what: string; sql: string; finds: string[] }>([
   {
     what: "an index that is not valid",
     sql: `update pg_index set indisvalid = false
-          where indexrelid = 'points.lot_due'::regclass`,
-    finds: [
-      "lacks index lot btree (expire_time, user_id, number) " +
-        "WHERE (open AND (expire_time IS NOT NULL))",
-    ],
+          where indexrelid = 'points.account_due'::regclass`,
+    finds: ["lacks index account btree (due_time, user_id) WHERE (due_time IS NOT NULL)"],
   },
   {
     what: "an index that is not written to",

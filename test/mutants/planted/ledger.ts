@@ -263,4 +263,25 @@ export const LEDGER_MUTANTS: readonly Mutant[] = [
     replace: "return unit;",
     caughtBy: "test/ledger/entry.test.ts",
   },
+  {
+    name: "leaves holds out of the account's clock",
+    file: "src/ledger/due.ts",
+    find: "for (const hold of holds) if (isOpenHold(hold)) first = earlierOf(first, hold.expireTime);",
+    replace: "",
+    caughtBy: "test/commit/due-time.test.ts",
+  },
+  {
+    name: "takes the later of two instants for the account's clock",
+    file: "src/ledger/due.ts",
+    find: "return a === null || b < a ? b : a;",
+    replace: "return a === null || b > a ? b : a;",
+    caughtBy: "test/commit/due-time.test.ts",
+  },
+  {
+    name: "never sets a clock that has come too early",
+    file: "src/ledger/batch.ts",
+    find: ".filter(({ dueTime, was }) => dueTime !== was)",
+    replace: ".filter(({ dueTime, was }) => dueTime !== was && false)",
+    caughtBy: "test/commit/due-time.test.ts",
+  },
 ];

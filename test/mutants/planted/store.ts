@@ -154,9 +154,23 @@ export const STORE_MUTANTS: readonly Mutant[] = [
   {
     name: "counts only the open holds that it has loaded",
     file: "src/store/batch/load.ts",
-    find: "otherHolds: open === undefined ? 0 : open - ofUser.filter(isOpenHold).length,",
-    replace: "otherHolds: open === undefined ? 0 : 0 * ofUser.filter(isOpenHold).length,",
+    find: "otherHolds: openHolds - ofUser.filter(isOpenHold).length,",
+    replace: "otherHolds: 0 * openHolds,",
     caughtBy: "test/commit/due.test.ts",
+  },
+  {
+    name: "books holds an instant too late",
+    file: "src/store/batch/load.ts",
+    find: "dueTime !== null && dueTime <= now);",
+    replace: "dueTime !== null && dueTime < now);",
+    caughtBy: "test/commit/due-time.test.ts",
+  },
+  {
+    name: "forgets what falls due later when it books what is due",
+    file: "src/store/batch/load.ts",
+    find: "otherDueTime: nextDue.has(userId) ? nextDue.get(userId)! : dueTime,",
+    replace: "otherDueTime: nextDue.has(userId) ? null : dueTime,",
+    caughtBy: "test/commit/due-time.test.ts",
   },
   {
     name: "takes the format of dates from the database",
