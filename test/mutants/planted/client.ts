@@ -4,7 +4,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
   {
     name: "throws what is true of the last attempt alone",
     file: "src/client/retry.ts",
-    find: "if (mayBeApplied) speakForAttempts(error);",
+    find: "if (mayBeApplied) downgradeNotApplied(error);",
     replace: "",
     caughtBy: "test/client/outcome.test.ts",
   },
