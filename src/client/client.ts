@@ -1,5 +1,6 @@
 import { type Client, createClient, type Transport } from "@connectrpc/connect";
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
+import { withBatching } from "./batching.ts";
 import { type RetryLimits, withRetries } from "./retry.ts";
 
 // The public entry of the package `points/client`. It and its imports use no API of Node's, so that
@@ -17,10 +18,21 @@ import { type RetryLimits, withRetries } from "./retry.ts";
  */
 export function createPointsClient(
   transport: Transport,
-  limits: Partial<RetryLimits> = {},
+  { batch = false, ...limits }: ClientOptions = {},
 ): Client<typeof PointsService> {
-  return createClient(PointsService, withRetries(transport, limits));
+  const lower = batch ? withBatching(transport) : transport;
+  return createClient(PointsService, withRetries(lower, limits));
 }
+
+export type ClientOptions = Partial<RetryLimits> & {
+  /**
+   * Coalesces mutations that are in flight at once into ApplyBatch; the default is false. Calls keep
+   * their answers, errors, deadlines, signals and request ids, and calls of one user their order.
+   * A call waits for the slowest call of its batch. Interceptors of the transport see the batches.
+   * Calls with headers or context values of their own are not batched.
+   */
+  readonly batch?: boolean;
+};
 
 export { type Outcome, type Refusal, refusalOf } from "./refusal.ts";
 export { requestIdsOf } from "./request-ids.ts";
