@@ -25,16 +25,21 @@ export function copyOf(error: unknown): unknown {
  * Whether smaller batches may pass. The limits of proxies and of the client's own transport come
  * without details, and so does a connection that a server ends with ENHANCE_YOUR_CALM: that is none.
  */
-export function isTooLarge(error: unknown): error is ConnectError {
+export function isTooLarge(error: unknown): boolean {
   if (!(error instanceof ConnectError) || error.code !== Code.ResourceExhausted) return false;
   if (error.details.length > 0) return refusalOf(error)?.reason === "MESSAGE_TOO_LARGE";
   return !isUnanswered(error);
 }
 
-/** Whether the error is about ApplyBatch itself: a call of its own RPC is refused differently. */
-export function isAboutMethod(error: unknown): boolean {
+/**
+ * Whether each call has an answer of its own, by its own RPC: the error is about ApplyBatch, or the
+ * transport reads JSON without the types of error details (@bufbuild/protobuf 2.17 words it so).
+ */
+export function isOfBatchAlone(error: unknown): boolean {
   if (!(error instanceof ConnectError)) return false;
-  return error.code === Code.PermissionDenied || error.code === Code.Unimplemented;
+  const { code, rawMessage } = error;
+  const isUnreadable = rawMessage.endsWith("is not in the type registry");
+  return isUnreadable || code === Code.PermissionDenied || code === Code.Unimplemented;
 }
 
 function errorOf({ code, message, details }: Status): ConnectError {

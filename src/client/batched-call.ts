@@ -20,7 +20,7 @@ export type BatchedCall = {
   answer(response: UnaryResponse): void;
   fail(error: unknown): void;
   /** Notes the error of an attempt that is repeated: later errors are then true of it too. */
-  noteAttempt(error: ConnectError): void;
+  noteAttempt(error: unknown): void;
 };
 
 /** The arguments of `Transport.unary`. */
@@ -84,7 +84,7 @@ export function createBatchedCall(
     },
     fail,
     noteAttempt(error) {
-      mayBeApplied ||= !isNotApplied(error);
+      mayBeApplied ||= !(error instanceof ConnectError && isNotApplied(error));
     },
   };
 }

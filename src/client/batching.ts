@@ -2,7 +2,7 @@ import { create, type DescMethod, toBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError, type Transport, type UnaryResponse } from "@connectrpc/connect";
 import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
-import { answerOf, copyOf, isAboutMethod, isTooLarge } from "./batch-answer.ts";
+import { answerOf, copyOf, isOfBatchAlone, isTooLarge } from "./batch-answer.ts";
 import { createBatchQueue } from "./batch-queue.ts";
 import {
   type BatchedCall,
@@ -42,23 +42,20 @@ export function withBatching(transport: Transport): Transport {
     try {
       await (calls.length === 1 ? sendAlone(transport, calls[0]!) : sendBatch(transport, calls));
     } catch (error) {
-      if (calls.length > 1 && isTooLarge(error)) return runInHalves(calls, error);
-      if (calls.length > 1 && isAboutMethod(error)) return runEachAlone(calls);
-      for (const call of calls) call.fail(copyOf(error));
+      const isSplit = calls.length > 1 && (isTooLarge(error) || isOfBatchAlone(error));
+      if (!isSplit) return calls.forEach((call) => call.fail(copyOf(error)));
+      for (const call of calls) call.noteAttempt(error);
+      if (isTooLarge(error)) return runInHalves(calls);
+      await Promise.all(calls.map((call) => run([call])));
     }
   }
 
-  async function runInHalves(calls: readonly BatchedCall[], error: ConnectError): Promise<void> {
+  async function runInHalves(calls: readonly BatchedCall[]): Promise<void> {
     const bytes = calls.reduce((sum, call) => sum + call.bytes, 0);
     batchMaxBytes = Math.max(OPERATION_MAX_BYTES, Math.min(batchMaxBytes, bytes / 2));
-    for (const call of calls) call.noteAttempt(error);
     const middle = Math.ceil(calls.length / 2);
     await run(calls.slice(0, middle));
     await run(calls.slice(middle));
-  }
-
-  async function runEachAlone(calls: readonly BatchedCall[]): Promise<void> {
-    await Promise.all(calls.map((call) => run([call])));
   }
 
   const take = (waiting: readonly BatchedCall[]) => countOfBatch(waiting, batchMaxBytes);

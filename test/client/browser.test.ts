@@ -62,6 +62,20 @@ describe.for([
     expect(asked).toBe(3);
   });
 
+  test("calls share a batch, and keep their answers and refusals", async () => {
+    const transport = createTransport({ baseUrl: server.baseUrl });
+    const client = createPointsClient(transport, { batch: true });
+    const userId = `${protocol}-batch`;
+    const refused = (call: Promise<unknown>) => call.then(() => undefined, refusalOf);
+    const [made, spent, refusal] = await Promise.all([
+      client.recharge({ userId, points: 100n }),
+      client.consume({ userId, cost: points(30n) }),
+      refused(client.consume({ userId, cost: points(71n) })),
+    ]);
+    expect([made, spent].map(({ account }) => account?.balance)).toEqual([100n, 70n]);
+    expect(refusal).toMatchObject({ reason: "INSUFFICIENT_POINTS", shortfall: 1n });
+  });
+
   test("a deadline ends a stream", async () => {
     const client = createPointsClient(createTransport({ baseUrl: server.baseUrl }));
     await client.getOrCreate({ userId: "dan" });
