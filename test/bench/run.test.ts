@@ -17,7 +17,6 @@ const ROWS = [
   "orm/evenly/64",
   "batch/one/4",
   "stream/zipf",
-  "client/evenly",
   "batching/one",
   "mix/zipf",
   "workers-2/one",
