@@ -1,19 +1,20 @@
 import * as http from "node:http";
 import type * as net from "node:net";
-import type { Handler, ListenLimits } from "./listen.ts";
+import type { Handler } from "./handler.ts";
+import type { ListenLimits } from "./listen-limits.ts";
 
-/** Serves sockets that speak HTTP/1. A drain ends each when its answers are out. */
+/** Serves sockets that speak HTTP/1. `drain` ends each when its answers are out. */
 export function createHttp1(handle: Handler, limits: ListenLimits) {
   const sockets = new Set<net.Socket>();
   const running = new Set<http.ServerResponse>();
   let draining = false;
   const server = http.createServer(
     {
-      maxHeaderSize: limits.maxHeaderBytes,
-      headersTimeout: Math.min(limits.headersMs, limits.requestMs),
-      requestTimeout: limits.requestMs,
+      maxHeaderSize: limits.headerMaxBytes,
+      headersTimeout: Math.min(limits.headersMs, limits.bodyMs),
+      requestTimeout: limits.bodyMs,
       keepAliveTimeout: limits.idleMs,
-      connectionsCheckingInterval: Math.min(limits.headersMs, limits.requestMs, 5_000),
+      connectionsCheckingInterval: Math.min(limits.headersMs, limits.bodyMs, 5_000),
     },
     (req, res) => {
       running.add(res);
@@ -23,11 +24,11 @@ export function createHttp1(handle: Handler, limits: ListenLimits) {
       handle(req, res);
     },
   );
-  // The timeouts and closeIdleConnections work from a list that Node makes only on this event.
+  // Node makes the list that timeouts and closeIdleConnections work from only on this event.
   server.emit("listening");
   return {
-    take(socket: net.Socket) {
-      // As http.Server makes its own sockets: an answer can follow the end of a request.
+    serve(socket: net.Socket) {
+      // http.Server sets this on its own sockets: an answer can follow the end of a request.
       socket.allowHalfOpen = true;
       sockets.add(socket);
       socket.once("close", () => sockets.delete(socket));
@@ -42,15 +43,15 @@ export function createHttp1(handle: Handler, limits: ListenLimits) {
         // The head is out and has promised keep-alive.
         if (res.headersSent) res.once("finish", () => res.req.socket.destroySoon());
       }
-      // Closes the connections that idle, and stops the checking of timeouts' timer.
+      // Closes idle connections, and stops the timer that checks timeouts.
       server.close();
     },
   };
 }
 
 /**
- * An answer that comes before the end of its request, which was too large say, ends the connection:
- * nobody reads the rest, and a next request behind it would wait for ever.
+ * Ends the connection after an answer that comes before the end of its request, for instance of one
+ * that is too large: nobody reads the rest, and a next request behind it would wait for ever.
  */
 function closeIfCutShort(req: http.IncomingMessage, res: http.ServerResponse) {
   const writeHead = res.writeHead.bind(res) as (...args: unknown[]) => http.ServerResponse;

@@ -11,8 +11,11 @@ import {
   Health,
   HealthCheckResponse_ServingStatus as Status,
 } from "../../gen/grpc/health/v1/health_pb.ts";
+import { readConfig } from "../../src/config/environment.ts";
 import { createHealth } from "../../src/server/health.ts";
-import { listen, type Handler, type Listener } from "../../src/transport/listen.ts";
+import type { Handler } from "../../src/transport/handler.ts";
+import { listenLimits } from "../../src/transport/listen-limits.ts";
+import { listen, type Listener } from "../../src/transport/listen.ts";
 import { refusalOf } from "../support/error-info.ts";
 import { testServer } from "../support/server.ts";
 
@@ -24,7 +27,11 @@ afterEach(async () => {
 async function serve() {
   const health = createHealth(["points.v1.Ledger"]);
   const handler = connectNodeAdapter({ routes: health.routes }) as Handler;
-  const listener = await listen({ host: "127.0.0.1", port: 0 }, handler);
+  const listener = await listen({
+    address: { host: "127.0.0.1", port: 0 },
+    handler,
+    limits: listenLimits(readConfig({})),
+  });
   listeners.push(listener);
   const baseUrl = `http://127.0.0.1:${listener.address.port}`;
   return { ...health, listener, client: createClient(Health, createGrpcTransport({ baseUrl })) };

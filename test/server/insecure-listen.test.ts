@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { readConfig } from "../../src/config/environment.ts";
-import { checkDoor } from "../../src/server/insecure-listen.ts";
+import { checkInsecureListen } from "../../src/server/insecure-listen.ts";
 import { runPoints } from "../support/processes.ts";
 
 const TLS = { TLS_CERT: "a.crt", TLS_KEY: "a.key" };
@@ -8,7 +8,7 @@ const CALLERS = { CALLERS: "callers.yaml" };
 const JWT = { JWT_KEYS: "keys.json", JWT_ISSUER: "us", JWT_AUDIENCE: "points" };
 
 function check(environment: Record<string, string>) {
-  return checkDoor(readConfig(environment));
+  return checkInsecureListen(readConfig(environment));
 }
 
 describe("the server listens without TLS and authentication", () => {

@@ -20,8 +20,10 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vit
 import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
 import * as v1 from "../../gen/grpc/reflection/v1/reflection_pb.ts";
 import * as v1alpha from "../../gen/grpc/reflection/v1alpha/reflection_pb.ts";
+import { readConfig } from "../../src/config/environment.ts";
 import { createHealth } from "../../src/server/health.ts";
 import { reflectionRoutes } from "../../src/server/reflection.ts";
+import { listenLimits } from "../../src/transport/listen-limits.ts";
 import { listen, type Listener } from "../../src/transport/listen.ts";
 import { testServer } from "../support/server.ts";
 
@@ -86,7 +88,11 @@ beforeAll(async () => {
       reflectionRoutes([Health, odd])(router);
     },
   });
-  listener = await listen({ host: "127.0.0.1", port: 0 }, handler);
+  listener = await listen({
+    address: { host: "127.0.0.1", port: 0 },
+    handler,
+    limits: listenLimits(readConfig({})),
+  });
   baseUrl = `http://127.0.0.1:${listener.address.port}`;
 });
 afterAll(() => listener.close(0));

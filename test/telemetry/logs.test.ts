@@ -87,7 +87,12 @@ async function start(databaseUrl: string, level: string, environment = {}) {
   const orm = await openOrm(databaseUrl, 4);
   const prices = readPrices(SHIPPED_PRICES);
   const config = readConfig({ LISTEN: "127.0.0.1:0", ...environment });
-  const server = await startServer(config, { batches: orm, reads: orm }, () => prices, log);
+  const server = await startServer({
+    config,
+    databases: { batches: orm, reads: orm },
+    prices: () => prices,
+    log,
+  });
   onTestFinished(async () => {
     await server.stop();
     await orm.close();

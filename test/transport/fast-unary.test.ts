@@ -20,35 +20,28 @@ import { holdLock } from "../support/held-lock.ts";
 import { envelope } from "../support/raw-call.ts";
 import { points, use } from "../support/requests.ts";
 import { testServer, type TestServer } from "../support/server.ts";
+import { clientOf, fastPathCalls, viaConnect, withQuery } from "../support/via-connect.ts";
 
-// Two servers on one database: one takes calls the fast way, in the other Connect answers all. The
-// same bytes must bring the same answer. What would change something is a repeat, whose answer is
-// the same each time, or a refusal.
+// A server answers a call by the fast path, and the same call with a query by Connect's adapter. The
+// same bytes must bring the same answer. A call that would change something is a repeat, whose answer
+// is the same each time, or a refusal.
 
 const ENVIRONMENT = { MESSAGE_MAX_BYTES: "2000", LANES: "1" };
 const CONSUME = "/points.v1.PointsService/Consume";
 
 let database: TestDatabase;
-let fast: TestServer;
-let connect: TestServer;
-let took: boolean[];
+let server: TestServer;
 
 beforeAll(async () => {
   database = await testDatabase();
-  fast = await testServer(ENVIRONMENT, database, (take) => (stream, headers) => {
-    took.push(take(stream, headers));
-    return took.at(-1)!;
-  });
-  connect = await testServer(ENVIRONMENT, database, () => () => false);
-  took = [];
-  const { client } = connect;
+  server = await testServer(ENVIRONMENT, database);
+  const { client } = server;
   await client.recharge({ userId: "ada", requestId: "r1", points: 1000n });
   await client.consume(CHARGE);
   for (let n = 0; n < 20; n += 1) await client.consume({ userId: "ada", cost: points(1n) });
 });
 afterAll(async () => {
-  await fast.stop();
-  await connect.stop();
+  await server.stop();
   await database.close();
 });
 
@@ -58,16 +51,19 @@ type Call = Omit<Exchange, "headers"> & {
   readonly headers?: Record<string, string | undefined>;
 };
 
-/** The answer to a call, which must be the same from both. */
+/** The answer to a call, which must be the same with a query, by which Connect answers it. */
 async function same(call: Call, way: "fast" | "Connect"): Promise<ExchangeAnswer> {
-  took = [];
-  const [ofFast, ofConnect] = [await raw(fast, call), await raw(connect, call)];
-  expect(took).toEqual([way === "fast"]);
-  expect(ofFast).toEqual(ofConnect);
-  return ofFast;
+  const { path = CONSUME } = call;
+  const before = await fastPathCalls(server);
+  const plain = await raw({ ...call, path });
+  expect((await fastPathCalls(server)) - before).toBe(way === "fast" ? 1 : 0);
+  const queried = await raw({ ...call, path: withQuery(path) });
+  expect((await fastPathCalls(server)) - before).toBe(way === "fast" ? 1 : 0);
+  expect(plain).toEqual(queried);
+  return plain;
 }
 
-function raw(server: TestServer, { path = CONSUME, headers = {}, ...call }: Call) {
+function raw({ path, headers = {}, ...call }: Call) {
   const usual: http2.OutgoingHttpHeaders = {
     ":method": "POST",
     ":path": path,
@@ -281,14 +277,18 @@ test("what is left of a deadline is a whole number of milliseconds, as Connect s
   const left = [0.25, 1.5, 999.999].map((ms) => {
     const deadline = performance.now() + ms;
     const { method } = PointsService;
-    return new UnaryCall({} as never, head, method.consume, NOBODY, deadline).timeoutMs();
+    return new UnaryCall({} as never, head, {
+      method: method.consume,
+      caller: NOBODY,
+      deadline,
+    }).timeoutMs();
   });
   expect(left.every((ms) => Number.isInteger(ms))).toBe(true);
 });
 
 test("a caller that goes away has what is queued dropped, and what is under way committed", async () => {
   const added: bigint[] = [];
-  for (const { client } of [fast, connect]) {
+  for (const client of [server.client, clientOf(server, [viaConnect])]) {
     const before = await sequence();
     const lock = await holdLock(database, "ada");
     const caller = new AbortController();

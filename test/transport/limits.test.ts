@@ -15,6 +15,7 @@ import { temporaryFolder } from "../support/processes.ts";
 import { envelope } from "../support/raw-call.ts";
 import { points } from "../support/requests.ts";
 import { testServer } from "../support/server.ts";
+import { clientOf, viaConnect, withQuery } from "../support/via-connect.ts";
 
 let database: TestDatabase;
 beforeAll(async () => {
@@ -22,9 +23,8 @@ beforeAll(async () => {
 });
 afterAll(() => database.close());
 
-async function serverWith(environment: Record<string, string>, fast = true) {
-  const through = fast ? undefined : () => () => false;
-  const server = await testServer(environment, database, through);
+async function serverWith(environment: Record<string, string>) {
+  const server = await testServer(environment, database);
   onTestFinished(() => server.stop());
   return server;
 }
@@ -44,9 +44,9 @@ const HEAD = {
 const RECHARGE = { ...HEAD, ":path": "/points.v1.PointsService/Recharge" };
 
 describe.each([
-  ["the fast way", true],
-  ["Connect", false],
-])("by %s, a request", (_, fast) => {
+  ["the fast path", RECHARGE],
+  ["Connect", { ...RECHARGE, ":path": withQuery(RECHARGE[":path"]) }],
+])("by %s, a request", (_, head) => {
   const request = create(RechargeRequestSchema, { userId: "late", points: 1n });
   const cases: [title: string, chunks: Uint8Array[]][] = [
     ["of which nothing comes", []],
@@ -57,9 +57,9 @@ describe.each([
   test.each(cases)(
     "%s by its deadline is answered then, and not applied",
     async (_title, chunks) => {
-      const server = await serverWith({ BODY_MS: "600000" }, fast);
+      const server = await serverWith({ BODY_MS: "600000" });
       const answer = await exchange(server.port, {
-        headers: { ...RECHARGE, "grpc-timeout": "300m" },
+        headers: { ...head, "grpc-timeout": "300m" },
         chunks,
         staysOpen: true,
       });
@@ -79,12 +79,12 @@ describe.each([
   );
 
   test.each(cases)("%s within BODY_MS is ended, and not applied", async (_title, chunks) => {
-    const server = await serverWith({ BODY_MS: "100", DEADLINE_DEFAULT_MS: "60000" }, fast);
-    const stream = sessionTo(server).request(RECHARGE, { endStream: false });
+    const server = await serverWith({ BODY_MS: "100", DEADLINE_DEFAULT_MS: "60000" });
+    const stream = sessionTo(server).request(head, { endStream: false });
     stream.on("error", () => {});
     for (const chunk of chunks) stream.write(chunk);
-    const [head] = (await once(stream, "response")) as [http2.IncomingHttpHeaders];
-    expect(head[":status"]).toBe(408);
+    const [answer] = (await once(stream, "response")) as [http2.IncomingHttpHeaders];
+    expect(answer[":status"]).toBe(408);
     stream.resume();
     await new Promise((resolve) => stream.once("close", resolve));
     await server.client.listPrices({});
@@ -195,22 +195,22 @@ describe("an answer that is too large", () => {
     Array.from({ length: 16 }, (_, n) => [`${n}`.padStart(64, "k"), "v".repeat(256)]),
   );
 
-  test.each([true, false])(
-    "to a batch leaves it open whether it was applied (%s)",
-    async (fast) => {
-      const { client } = await serverWith(environment, fast);
-      const value = { userId: "eve", points: 1n, metadata };
-      const operations = Array.from({ length: 20 }, () => ({
-        operation: { case: "recharge" as const, value },
-      }));
-      const refusal = await refusalOf(client.applyBatch({ operations }));
-      expect(refusal).toMatchObject({
-        code: "ResourceExhausted",
-        reason: "MESSAGE_TOO_LARGE",
-        outcome: "UNKNOWN",
-      });
-    },
-  );
+  test.each([
+    ["the fast path", []],
+    ["Connect", [viaConnect]],
+  ])("to a batch leaves it open whether it was applied, by %s", async (_, interceptors) => {
+    const client = clientOf(await serverWith(environment), interceptors);
+    const value = { userId: "eve", points: 1n, metadata };
+    const operations = Array.from({ length: 20 }, () => ({
+      operation: { case: "recharge" as const, value },
+    }));
+    const refusal = await refusalOf(client.applyBatch({ operations }));
+    expect(refusal).toMatchObject({
+      code: "ResourceExhausted",
+      reason: "MESSAGE_TOO_LARGE",
+      outcome: "UNKNOWN",
+    });
+  });
 
   test("is none where a page of entries may be shorter", async () => {
     const { client } = await serverWith(environment);

@@ -38,7 +38,7 @@ beforeEach(async () => {
 async function secureServer(environment: Record<string, string> = {}, client?: Certificate) {
   const files = await writeCertificate(folder, await authority.sign("localhost"));
   const nodeOptions = { ca: authority.cert, ...client };
-  const server = await testServer({ ...files, ...environment }, database, undefined, nodeOptions);
+  const server = await testServer({ ...files, ...environment }, database, nodeOptions);
   onTestFinished(() => server.stop());
   return server;
 }

@@ -3,26 +3,30 @@ import type { ServerHttp2Session, ServerHttp2Stream } from "node:http2";
 const LOOKS = 20;
 const LOOK_MAX_MS = 1_000;
 
-/** Looks after the requests of sessions of HTTP/2. */
-export type SlowBodies = {
-  /** Takes a session in, until it is closed; its streams are told of when they open and close. */
-  watch(session: ServerHttp2Session): BodiesOfSession;
+/** The slow-request guard of all HTTP/2 sessions of a server. */
+export type SlowRequestGuard = {
+  /** Watches a session until it closes; the session reports its streams. */
+  watch(session: ServerHttp2Session): SessionGuard;
   stop(): void;
 };
 
-export type BodiesOfSession = {
+export type SessionGuard = {
   opened(stream: ServerHttp2Stream, path: string): void;
   closed(stream: ServerHttp2Stream): void;
 };
 
 /**
- * Ends requests whose bodies are not there after so long: with 408, as HTTP/1 has it, or cut off if
- * the answer had begun. Node has no such limit: its time without traffic starts anew with each byte.
- * Streams whose answers came before the end of their bodies are closed: nobody reads the rest.
+ * Slow-request guard (against slowloris): ends requests of HTTP/2 whose bodies are not complete
+ * after `bodyMs`, with 408, as HTTP/1 does, or by a close if the answer has begun. Node has no such
+ * limit: its timeout starts anew with each byte. The guard also closes streams whose answers are
+ * out before the end of their bodies: nobody reads the rest.
  *
- * @param isEndless whether requests of a path may take as long as they like
+ * @param endlessPaths requests of these paths may take as long as they like
  */
-export function watchBodies(bodyMs: number, isEndless: (path: string) => boolean): SlowBodies {
+export function guardSlowRequests(
+  bodyMs: number,
+  endlessPaths: ReadonlySet<string>,
+): SlowRequestGuard {
   const sessions = new Set<Map<ServerHttp2Stream, number>>();
 
   function look(): void {
@@ -45,7 +49,8 @@ export function watchBodies(bodyMs: number, isEndless: (path: string) => boolean
       session.once("close", () => sessions.delete(arriving));
       return {
         opened(stream, path) {
-          arriving.set(stream, isEndless(path) ? Number.POSITIVE_INFINITY : performance.now());
+          const isEndless = endlessPaths.has(path);
+          arriving.set(stream, isEndless ? Number.POSITIVE_INFINITY : performance.now());
         },
         closed: (stream) => void arriving.delete(stream),
       };
@@ -54,7 +59,7 @@ export function watchBodies(bodyMs: number, isEndless: (path: string) => boolean
   };
 }
 
-/** Whether all of the answer is on its way: a close would keep back trailers that are not. */
+/** Whether the whole answer is on its way: a close would hold back trailers that are not. */
 function isAnswered(stream: ServerHttp2Stream): boolean {
   return stream.writableFinished && stream.state.localClose === 1;
 }

@@ -1,0 +1,135 @@
+import type { DescMethod } from "@bufbuild/protobuf";
+import {
+  ConnectError,
+  createContextValues,
+  type createHandlerContext,
+  type Interceptor,
+} from "@connectrpc/connect";
+import type { Compression } from "@connectrpc/connect/protocol";
+import { connectNodeAdapter } from "@connectrpc/connect-node";
+import type { Access } from "../auth/access.ts";
+import { callerKey } from "../auth/caller.ts";
+import { credentialsKey } from "../auth/credentials.ts";
+import { leaseKey } from "../auth/lease.ts";
+import { reasonOf } from "../errors/api-error.ts";
+import { PREVIOUS_ATTEMPTS, speakForAttempts } from "../rpc/earlier-attempts.ts";
+import { answerLimit, completeErrors, type ErrorCompleter } from "../rpc/interceptors.ts";
+import { authorityInUrl, type PageGuard } from "./authority.ts";
+import { endBodyEarly, endStreamEarly } from "./body-end.ts";
+import { boundDeadline, type DeadlineLimits } from "./deadline.ts";
+import type { Handler } from "./handler.ts";
+import { refuseWithError } from "./http-refusal.ts";
+import { refuseMisdirected, type RpcHandler } from "./misdirected.ts";
+import { gatherBody, requestKey } from "./request-body.ts";
+import type { RequestLimit } from "./request-limit.ts";
+import { type MethodOptions, type Routes, routesWithOptions } from "./routes.ts";
+import { sendTrailersOnly } from "./trailers-only.ts";
+import { unknownRpc } from "./unknown-rpc.ts";
+
+/** An API, as Connect's adapter and the fast path serve it: both must answer alike. */
+export type RpcOptions = {
+  readonly routes: Routes;
+  readonly interceptors: Interceptor[];
+  readonly acceptCompression: Compression[];
+  readonly jsonOptionsOf: (method: DescMethod) => NonNullable<MethodOptions["jsonOptions"]>;
+  readonly requestLimit: RequestLimit;
+  readonly writeMaxBytes: number;
+  readonly completeError: ErrorCompleter;
+};
+
+/** What each call must keep to. */
+export type CallRules = {
+  readonly deadlines: DeadlineLimits;
+  readonly access: Access;
+  readonly guard: PageGuard;
+};
+
+/**
+ * Answers requests in every protocol (gRPC, gRPC-Web, Connect), over HTTP/1.1 and HTTP/2, by
+ * Connect's adapter. It refuses requests from web pages of other origins.
+ *
+ * @param refused is told the reason of such a refusal
+ */
+export function connectHandler(
+  options: RpcOptions,
+  rules: CallRules,
+  refused: (reason: string) => void,
+): Handler {
+  const rpcs = new Map<string, RpcHandler>();
+  const adapter = adapterOf(options, rules, rpcs);
+  return (request, response) => {
+    const { headers } = request;
+    const rpc = rpcs.get(request.url?.split("?", 1)[0] ?? "");
+    const refusal = rules.guard(headers);
+    if (refusal !== undefined) {
+      if (rpc !== undefined) speakForAttempts(refusal, rpc.method, headers[PREVIOUS_ATTEMPTS]);
+      refused(reasonOf(refusal));
+      refuseWithError(request, response, { error: refusal, status: 403 });
+      return;
+    }
+    // Connect makes a URL of the authority, which cannot be the path of a Unix socket there.
+    for (const name of [":authority", "host"]) {
+      const named = headers[name];
+      if (typeof named === "string") headers[name] = authorityInUrl(named);
+    }
+    if (rpc !== undefined && refuseMisdirected(rpc, request, response)) return;
+    boundDeadline(headers, rpc?.method.methodKind !== "unary", rules.deadlines);
+    const isGrpc = /^application\/grpc(\+|;|$)/i.test(headers["content-type"] ?? "");
+    if (isGrpc && "stream" in response) sendTrailersOnly(response);
+    adapter(request, response);
+  };
+}
+
+type AbortableContext = ReturnType<typeof createHandlerContext>;
+
+/** Connect's adapter, with access control. It adds the RPCs that it serves to `rpcs`, by path. */
+function adapterOf(
+  { routes, jsonOptionsOf, requestLimit, completeError, ...options }: RpcOptions,
+  { access }: CallRules,
+  rpcs: Map<string, RpcHandler>,
+): ReturnType<typeof connectNodeAdapter> {
+  return connectNodeAdapter({
+    ...options,
+    routes(router) {
+      routesWithOptions(routes, (method) => ({
+        jsonOptions: jsonOptionsOf(method),
+        readMaxBytes: requestLimit(method),
+      }))(router);
+      for (const rpc of router.handlers) rpcs.set(rpc.requestPath, rpc);
+    },
+    interceptors: [answerLimit(options.writeMaxBytes), ...options.interceptors],
+    // `answerLimit` measures the message; its JSON is larger.
+    writeMaxBytes: 0xffffffff,
+    contextValues: (request) => {
+      const connection = "stream" in request ? request.stream.session : request;
+      const { authorization } = request.headers;
+      const values = createContextValues().set(requestKey, request);
+      return values.set(credentialsKey, { authorization, connection });
+    },
+    async requestGate(context) {
+      completeErrors(context, completeError);
+      const { service, method, values, signal, abort } = context as AbortableContext;
+      const path = `/${service.typeName}/${method.name}`;
+      const head = { path, ...values.get(credentialsKey) };
+      const admitted = await access.admit(head);
+      if (admitted instanceof ConnectError) throw admitted;
+      const lease = access.lease(admitted, head, signal);
+      values.set(callerKey, admitted.caller).set(leaseKey, lease);
+      // A watch waits for news. Other calls wait for their caller, or for what they have begun.
+      if (method.methodKind === "server_streaming") {
+        lease.out.addEventListener("abort", () => abort(lease.out.reason));
+      }
+      const request = values.get(requestKey);
+      if (request === undefined) return;
+      gatherBody(request, requestLimit(method));
+      if (method.methodKind === "bidi_streaming") return endStreamEarly(request, lease);
+      const atEnd = async () => {
+        // The body may have come late.
+        values.set(callerKey, await lease.caller());
+        if (method.methodKind === "unary") lease.close();
+      };
+      endBodyEarly(request, { lease, signal, atEnd });
+    },
+    fallback: unknownRpc,
+  });
+}
