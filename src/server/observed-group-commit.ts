@@ -9,6 +9,7 @@ import type { Tracing } from "../telemetry/tracing.ts";
 
 export type GroupCommitOptions = {
   readonly config: Config;
+  /** With the schema up to date. Readers have a pool of their own: no batch waits for one. */
   readonly databases: Databases;
   readonly log: Logger;
   /** Undefined: no traces. */

@@ -1,12 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Logger } from "pino";
 import { collectDefaultMetrics } from "prom-client";
 import type { Address } from "../config/address.ts";
-import type { Config } from "../config/environment.ts";
-import type { PriceList } from "../ledger/prices.ts";
 import { closePool, type Database } from "../postgres/database.ts";
 import { openOrm } from "../store/driver/orm.ts";
-import { startServer } from "./start.ts";
+import { ANSWER_MAX_MS } from "./ready-database.ts";
+import { type ServerOptions, startServer } from "./start.ts";
 import { isWorker, shareMetrics } from "./worker.ts";
 
 /** A running server: this process, or its workers. */
@@ -25,33 +23,23 @@ export type Serving = {
   readonly stop: (hurried: Promise<void>) => Promise<void>;
 };
 
-export type OneProcessOptions = {
-  readonly config: Config;
+export type OneProcessOptions = Pick<ServerOptions, "config" | "prices" | "log"> & {
   readonly database: Database;
-  readonly prices: () => PriceList;
-  readonly log: Logger;
-  /** How long a statement of a read may take. */
-  readonly answerMaxMs: number;
 };
 
 const READS_MAX_CONNECTIONS = 5;
 
 /** Serves with this process. */
-export async function serveWithOneProcess({
-  config,
-  database: { orm: batches, url, lost },
-  prices,
-  log,
-  answerMaxMs,
-}: OneProcessOptions): Promise<Serving> {
+export async function serveWithOneProcess(options: OneProcessOptions): Promise<Serving> {
+  const { config, database, log } = options;
   // OpenTelemetry is loaded only where it is wanted.
   const traced = config.otlpEndpoint === undefined ? undefined : import("../telemetry/tracing.ts");
   const tracing = (await traced)?.startTracing(process.env, log);
-  const reads = await openOrm(url, READS_MAX_CONNECTIONS, answerMaxMs);
+  const reads = await openOrm(database.url, READS_MAX_CONNECTIONS, ANSWER_MAX_MS);
   const gone = new AbortController();
-  void lost.then(() => gone.abort());
-  const databases = { batches, reads, gone: gone.signal };
-  const starting = startServer({ config, databases, prices, log, tracing });
+  void database.lost.then(() => gone.abort());
+  const databases = { batches: database.orm, reads, gone: gone.signal };
+  const starting = startServer({ ...options, databases, tracing });
   const server = await starting.catch(async (cause: unknown) => {
     await reads.close();
     throw cause;

@@ -1,5 +1,4 @@
 import { createRegistry } from "@bufbuild/protobuf";
-import type { ConnectRouter } from "@connectrpc/connect";
 import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
 import type { Logger } from "pino";
 import { file_google_rpc_code } from "../../gen/google/rpc/code_pb.ts";
@@ -10,7 +9,6 @@ import { ServerReflection as ReflectionV1Alpha } from "../../gen/grpc/reflection
 import { file_points_v1_error_reason } from "../../gen/points/v1/error_reason_pb.ts";
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
 import { callerKey } from "../auth/caller.ts";
-import type { Config } from "../config/environment.ts";
 import {
   authorization,
   errorCompleter,
@@ -21,32 +19,23 @@ import { type Backend, pointsService } from "../rpc/points.ts";
 import { strictJsonOptions } from "../rpc/strict-json.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { codeName, rpcObservation, type RpcObserver } from "../telemetry/rpc-observer.ts";
-import type { Tracing } from "../telemetry/tracing.ts";
 import type { RpcOptions } from "../transport/connect-handler.ts";
 import { requestLimit } from "../transport/request-limit.ts";
 import type { HealthState } from "./health.ts";
+import type { GroupCommitOptions } from "./observed-group-commit.ts";
 import { reflectionRoutes } from "./reflection.ts";
 
-export type ApiParts = {
-  readonly config: Config;
+export type ApiParts = GroupCommitOptions & {
   readonly backend: Backend;
   readonly health: HealthState;
   readonly metrics: Metrics;
-  readonly log: Logger;
-  readonly tracing: Tracing | undefined;
 };
 
 /** The server's API: PointsService, Health and reflection, with interceptors from outer to inner. */
-export function pointsApi({
-  config,
-  backend,
-  health,
-  metrics,
-  log,
-  tracing,
-}: ApiParts): RpcOptions {
+export function pointsApi({ backend, health, metrics, ...options }: ApiParts): RpcOptions {
+  const { config, log, tracing } = options;
   return {
-    routes(router: ConnectRouter) {
+    routes(router) {
       router.service(PointsService, pointsService(backend));
       health.routes(router);
       reflectionRoutes([PointsService, Health], NAMED_BY_NO_SERVICE)(router);

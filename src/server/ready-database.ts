@@ -6,6 +6,9 @@ import { openOrm } from "../store/driver/orm.ts";
 import { migrate, pendingMigrations } from "../store/schema/migrate.ts";
 import { isWorker } from "./worker.ts";
 
+/** No statement of a server takes as long: it waits 2 s for a lock at most. */
+export const ANSWER_MAX_MS = 10_000;
+
 /**
  * Brings the schema up to date, or checks that it is, and checks that no answer can be lost.
  *

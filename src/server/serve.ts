@@ -11,13 +11,10 @@ import { createLog } from "../telemetry/log.ts";
 import { openConfigFiles } from "./config-files.ts";
 import { checkInsecureListen } from "./insecure-listen.ts";
 import { serveWithOneProcess, type Serving } from "./one-process.ts";
-import { readyDatabase } from "./ready-database.ts";
+import { ANSWER_MAX_MS, readyDatabase } from "./ready-database.ts";
 import { stopSignals } from "./stop-signals.ts";
 import { isWorker, joinOthers, leaveOthers, shareReadiness } from "./worker.ts";
 import { serveWithWorkers } from "./workers.ts";
-
-// No statement of a server takes as long: it waits 2 s for a lock at most.
-const ANSWER_MAX_MS = 10_000;
 
 /** Serves until a signal asks to stop, or until the database is gone for good. */
 export async function serve(config: Config): Promise<void> {
@@ -59,14 +56,13 @@ type Start = (database: Database) => Promise<Serving>;
 /** @throws {UserError} if a file of the configuration cannot be used */
 function withWorkers(config: Config, log: Logger): Start {
   const files = openConfigFiles(config, log);
-  return ({ url }) => serveWithWorkers({ config, databaseUrl: url, files, log });
+  return ({ url }) => serveWithWorkers({ ...config, databaseUrl: url }, files, log);
 }
 
 /** @throws {UserError} if the price list cannot be used */
 function withOneProcess(config: Config, log: Logger): Start {
   const prices = pricesInForce(config.prices ?? SHIPPED_PRICES, log);
-  return (database) =>
-    serveWithOneProcess({ config, database, prices, log, answerMaxMs: ANSWER_MAX_MS });
+  return (database) => serveWithOneProcess({ config, database, prices, log });
 }
 
 /** Hot reload of the price list: as at the start, or at the last SIGHUP that found no mistake. */

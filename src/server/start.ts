@@ -7,8 +7,7 @@ import type { Config } from "../config/environment.ts";
 import type { PriceList } from "../ledger/prices.ts";
 import { errorTranslator } from "../rpc/interceptors.ts";
 import { createWatchers } from "../rpc/watch.ts";
-import type { Databases, Metrics } from "../telemetry/metrics.ts";
-import type { Tracing } from "../telemetry/tracing.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
 import { pageGuard } from "../transport/authority.ts";
 import { type CallRules, connectHandler } from "../transport/connect-handler.ts";
 import { fastUnary } from "../transport/fast-unary.ts";
@@ -19,18 +18,12 @@ import { readTls, watchTls } from "../transport/tls.ts";
 import { watchDatabase } from "./database-watch.ts";
 import { createHealth } from "./health.ts";
 import { hasAuthentication } from "./insecure-listen.ts";
-import { startGroupCommit } from "./observed-group-commit.ts";
+import { type GroupCommitOptions, startGroupCommit } from "./observed-group-commit.ts";
 import { ENDLESS_PATHS, pointsApi } from "./points-api.ts";
 
-export type ServerOptions = {
-  readonly config: Config;
-  /** With the schema up to date. Readers have a pool of their own: no batch waits for one. */
-  readonly databases: Databases;
+export type ServerOptions = GroupCommitOptions & {
   /** The list in force at the time of a request. */
   readonly prices: () => PriceList;
-  readonly log: Logger;
-  /** Undefined: no traces. */
-  readonly tracing?: Tracing | undefined;
 };
 
 /** A server that answers. */
@@ -51,8 +44,8 @@ export type PointsServer = {
  * @throws if a file of the configuration cannot be used, or the address not be listened on
  */
 export async function startServer(options: ServerOptions): Promise<PointsServer> {
-  const { config, databases, prices, log, tracing } = options;
-  const { batches: orm, reads } = databases;
+  const { config, prices, log } = options;
+  const { batches: orm, reads } = options.databases;
   const { metrics, ...batcher } = startGroupCommit(options);
   const { submit } = batcher;
   const rules = callRules(config, log, metrics);
@@ -72,7 +65,7 @@ export async function startServer(options: ServerOptions): Promise<PointsServer>
     watchers,
     answerMaxBytes: config.messageOutMaxBytes,
   };
-  const api = pointsApi({ config, backend, health, metrics, log, tracing });
+  const api = pointsApi({ ...options, backend, health, metrics });
   const listener = await listen({
     address: config.listen,
     handler: connectHandler(api, rules, metrics.refused),

@@ -16,29 +16,21 @@ const ANSWER_MAX_MS = 3_000;
 const PAUSE_MS = 500;
 const PAUSE_MAX_MS = 30_000;
 
-export type WorkersOptions = {
-  readonly config: Config;
-  /** With the schema up to date. */
-  readonly databaseUrl: string;
-  readonly files: ConfigFiles;
-  readonly log: Logger;
-};
-
 /**
  * Serves with several worker processes on one port. Each has lanes of its own: row locks keep the
  * workers apart, as they do servers on several machines. New connections go to the workers by round
  * robin. A worker that dies is replaced. All get the same files from here.
  *
+ * @param config names the database, whose schema is up to date
  * @throws if a worker ends before it listens; it has said why on standard error
  */
-export async function serveWithWorkers({
-  config,
-  databaseUrl,
-  files,
-  log,
-}: WorkersOptions): Promise<Serving> {
+export async function serveWithWorkers(
+  config: Config & { readonly databaseUrl: string },
+  files: ConfigFiles,
+  log: Logger,
+): Promise<Serving> {
   const environment = {
-    DATABASE_URL: databaseUrl,
+    DATABASE_URL: config.databaseUrl,
     MIGRATE: "off",
     WORKERS: "1",
     ADMIN_LISTEN: "off",

@@ -1,6 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Lease } from "../auth/lease.ts";
-import type { NodeBody } from "./request-body.ts";
+import type { NodeRequest } from "./http-refusal.ts";
 
 export type BodyEnds = {
   readonly lease: Lease;
@@ -15,7 +15,7 @@ export type BodyEnds = {
  * deadline. Connect would wait for the rest of the body; so the call is answered then, and nothing
  * of it was applied.
  */
-export function endBodyEarly(request: NodeBody, { lease, signal, atEnd }: BodyEnds): void {
+export function endBodyEarly(request: NodeRequest, { lease, signal, atEnd }: BodyEnds): void {
   const end = createEnd();
   whenAborted(lease.out, end.now);
   whenAborted(signal, (reason) => {
@@ -46,7 +46,7 @@ async function* untilEnd<T>(
  * Ends a stream of requests with an error when the caller's lease ends. Connect would wait for the
  * next request. The HTTP request stays open: what came before is still answered.
  */
-export function endStreamEarly(request: NodeBody, { out }: Lease): void {
+export function endStreamEarly(request: NodeRequest, { out }: Lease): void {
   const end = createEnd();
   whenAborted(out, end.now);
   const chunksOf = request[Symbol.asyncIterator].bind(request);

@@ -1,12 +1,6 @@
 import type { DescMethod } from "@bufbuild/protobuf";
-import {
-  ConnectError,
-  createContextValues,
-  type createHandlerContext,
-  type Interceptor,
-} from "@connectrpc/connect";
-import type { Compression } from "@connectrpc/connect/protocol";
-import { connectNodeAdapter } from "@connectrpc/connect-node";
+import { ConnectError, createContextValues, type createHandlerContext } from "@connectrpc/connect";
+import { connectNodeAdapter, type ConnectNodeAdapterOptions } from "@connectrpc/connect-node";
 import type { Access } from "../auth/access.ts";
 import { callerKey } from "../auth/caller.ts";
 import { credentialsKey } from "../auth/credentials.ts";
@@ -27,13 +21,12 @@ import { sendTrailersOnly } from "./trailers-only.ts";
 import { unknownRpc } from "./unknown-rpc.ts";
 
 /** An API, as Connect's adapter and the fast path serve it: both must answer alike. */
-export type RpcOptions = {
+export type RpcOptions = Required<
+  Pick<ConnectNodeAdapterOptions, "interceptors" | "acceptCompression" | "writeMaxBytes">
+> & {
   readonly routes: Routes;
-  readonly interceptors: Interceptor[];
-  readonly acceptCompression: Compression[];
   readonly jsonOptionsOf: (method: DescMethod) => NonNullable<MethodOptions["jsonOptions"]>;
   readonly requestLimit: RequestLimit;
-  readonly writeMaxBytes: number;
   readonly completeError: ErrorCompleter;
 };
 
@@ -64,7 +57,7 @@ export function connectHandler(
     if (refusal !== undefined) {
       if (rpc !== undefined) speakForAttempts(refusal, rpc.method, headers[PREVIOUS_ATTEMPTS]);
       refused(reasonOf(refusal));
-      refuseWithError(request, response, { error: refusal, status: 403 });
+      refuseWithError(response, 403, refusal);
       return;
     }
     // Connect makes a URL of the authority, which cannot be the path of a Unix socket there.

@@ -46,15 +46,11 @@ export function fastUnary(
     const answer: Answer = { stream, compression: compressionOf(headers, options) };
     stream.on("error", ignore);
     const refuse = (error: ConnectError) => {
-      options.completeError(error, method.spec.method, headers[PREVIOUS_ATTEMPTS]);
+      options.completeError(error, method.desc, headers[PREVIOUS_ATTEMPTS]);
       respond(answer, { failure: error });
     };
     const run = ({ caller }: Admitted, body: Buffer | ConnectError) => {
-      const call = new UnaryCall(stream, headers, {
-        method: method.spec.method,
-        caller,
-        deadline,
-      });
+      const call = new UnaryCall(stream, headers, { method: method.desc, caller, deadline });
       return runCall(answer, method, { call, body });
     };
     const begin = (admitted: Admission) => {
@@ -139,7 +135,7 @@ async function runCall(
     outcome = { call, framed };
   } catch (thrown) {
     const failure = toConnectError(thrown);
-    method.options.completeError(failure, method.spec.method, call.previousAttempts);
+    method.options.completeError(failure, method.desc, call.previousAttempts);
     outcome = { call, failure };
   }
   call.end();

@@ -32,12 +32,8 @@ export function refuseByStatus(
  *
  * @param status of HTTP, for Connect; in gRPC it is always 200
  */
-export function refuseWithError(
-  request: NodeRequest,
-  response: NodeResponse,
-  { error, status }: { readonly error: ConnectError; readonly status: number },
-): void {
-  const type = request.headers["content-type"] ?? "";
+export function refuseWithError(response: NodeResponse, status: number, error: ConnectError): void {
+  const type = response.req.headers["content-type"] ?? "";
   if (/^application\/grpc/i.test(type)) {
     const trailers = Object.fromEntries(setTrailerStatus(new Headers(), error));
     respond(response, 200, { "content-type": type, ...trailers });

@@ -3,7 +3,7 @@ import type * as net from "node:net";
 import type { Handler, TryHandle } from "./handler.ts";
 import { refuseByStatus } from "./http-refusal.ts";
 import type { ListenLimits } from "./listen-limits.ts";
-import { guardSlowRequests, type SessionGuard } from "./slow-requests.ts";
+import { guardSlowRequests, type SlowRequestGuard } from "./slow-requests.ts";
 
 /**
  * Serves sockets that speak HTTP/2. `drain` ends each when its streams are closed.
@@ -40,10 +40,7 @@ export function createHttp2(handle: Handler, limits: ListenLimits, tryHandle: Tr
       server.once("session", (session) => {
         sessions.add(session);
         session.once("close", () => sessions.delete(session));
-        closeWhenIdle(session, socket, {
-          idleMs: limits.idleMs,
-          guard: slowRequests.watch(session),
-        });
+        closeWhenIdle(session, socket, { idleMs: limits.idleMs, slowRequests });
       });
       server.emit("connection", socket);
     },
@@ -69,7 +66,7 @@ function headBytes(rawHeaders: readonly string[]) {
 function closeWhenIdle(
   session: http2.ServerHttp2Session,
   socket: net.Socket,
-  { idleMs, guard }: { readonly idleMs: number; readonly guard: SessionGuard },
+  { idleMs, slowRequests }: { readonly idleMs: number; readonly slowRequests: SlowRequestGuard },
 ) {
   let open = 0;
   const onIdle = () => {
@@ -80,12 +77,13 @@ function closeWhenIdle(
     idle.refresh();
   };
   const idle = setTimeout(onIdle, idleMs);
+  // One listener of each stream's close for both: it costs each call.
   session.on("stream", (stream, headers) => {
     open++;
-    guard.opened(stream, headers[":path"] ?? "");
+    slowRequests.opened(stream, headers[":path"] ?? "");
     stream.once("close", () => {
       open--;
-      guard.closed(stream);
+      slowRequests.closed(stream);
       idle.refresh();
     });
   });

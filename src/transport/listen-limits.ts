@@ -1,18 +1,7 @@
 import type { Config } from "../config/environment.ts";
 
 /** What bounds connections and requests, so that no client can take all of a server. */
-export type ListenLimits = Pick<
-  Config,
-  | "bodyMs"
-  | "idleMs"
-  | "keepAliveMs"
-  | "headerMaxBytes"
-  | "connectionsMax"
-  | "connectionsMaxPerPeer"
-  | "streamsMaxPerConnection"
-  | "resetsMaxBurst"
-  | "resetsMaxPerSecond"
-> &
+export type ListenLimits = Config &
   typeof FIXED & {
     /** Requests of these paths are streams: `bodyMs` does not bound them. */
     readonly endlessPaths: ReadonlySet<string>;

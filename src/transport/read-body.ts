@@ -4,21 +4,16 @@ import { timedOut } from "./deadline.ts";
 import { HEAD_BYTES } from "./grpc-frame.ts";
 import { Pieces } from "./pieces.ts";
 
-export type BodyLimits = {
-  /** Of the message. */
-  readonly maxBytes: number;
-  /** As `performance.now()` counts. */
-  readonly deadline: number;
-};
-
 /**
  * Reads the body of a unary call on the fast path, and calls `done` once. It gives the whole body,
  * or as much of it as shows what is wrong: two messages are too many. If the deadline comes first it
  * gives an error, and the call is answered then: nothing of it was applied.
+ *
+ * @param limits the bytes of the message, and the deadline as `performance.now()` counts
  */
 export function readBody(
   stream: ServerHttp2Stream,
-  { maxBytes, deadline }: BodyLimits,
+  { maxBytes, deadline }: { readonly maxBytes: number; readonly deadline: number },
   done: (body: Buffer | ConnectError) => void,
 ): void {
   const pieces = new Pieces();

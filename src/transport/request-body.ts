@@ -1,13 +1,10 @@
-import type { IncomingMessage } from "node:http";
-import type { Http2ServerRequest } from "node:http2";
 import { createContextKey } from "@connectrpc/connect";
 import { HEAD_BYTES, wholeMessages } from "./grpc-frame.ts";
+import type { NodeRequest } from "./http-refusal.ts";
 import { Pieces } from "./pieces.ts";
 
-export type NodeBody = IncomingMessage | Http2ServerRequest;
-
 /** Where Connect's context keeps Node's request of a call. */
-export const requestKey = createContextKey<NodeBody | undefined>(undefined);
+export const requestKey = createContextKey<NodeRequest | undefined>(undefined);
 
 /**
  * Makes Connect read a body in whole messages, or all at once where the protocol has no frames.
@@ -16,7 +13,7 @@ export const requestKey = createContextKey<NodeBody | undefined>(undefined);
  *
  * @param maxBytes of a message: a larger one is handed on at once, to be refused
  */
-export function gatherBody(request: NodeBody, maxBytes: number): void {
+export function gatherBody(request: NodeRequest, maxBytes: number): void {
   const isFramed = FRAMED.test(request.headers["content-type"] ?? "");
   const chunksOf = request[Symbol.asyncIterator].bind(request);
   request[Symbol.asyncIterator] = () => gathered(chunksOf(), maxBytes, isFramed);

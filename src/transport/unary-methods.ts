@@ -18,6 +18,7 @@ import { UnaryAnswer, UnaryCall } from "./unary-call.ts";
 /** A unary method, ready for the fast path. */
 export type UnaryMethod = {
   readonly spec: UnarySpec;
+  readonly desc: UnarySpec["method"];
   /** The handler with the interceptors around it. */
   readonly invoke: Parameters<Interceptor>[0];
   readonly input: Serialization<Message>;
@@ -50,7 +51,7 @@ function unaryMethod(spec: UnarySpec, options: RpcOptions): UnaryMethod {
     (inner, interceptor) => interceptor(inner),
     handlerOf(spec),
   );
-  return { spec, invoke, input, output, maxBytes, options };
+  return { spec, desc: spec.method, invoke, input, output, maxBytes, options };
 }
 
 function handlerOf(spec: UnarySpec): UnaryMethod["invoke"] {

@@ -265,7 +265,7 @@ describe("operations of a batch or a stream", () => {
   });
 });
 
-describe("the fast way and Connect's give the same answer to", () => {
+describe("the fast path and Connect give the same answer to", () => {
   const consume = envelope(
     toBinary(
       ConsumeRequestSchema,

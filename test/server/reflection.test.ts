@@ -99,7 +99,7 @@ afterAll(() => listener.close(0));
 
 type Asked = MessageInitShape<typeof v1.ServerReflectionRequestSchema>["messageRequest"];
 
-// The two differ in name only, which their types can't tell.
+// The two versions differ in name alone, which their types do not show.
 const alpha = v1alpha.ServerReflection as unknown as typeof v1.ServerReflection;
 
 describe.each([
@@ -228,7 +228,7 @@ test.each(["grpc-v1", "grpc-v1alpha"])("buf curl finds its way by reflection, %s
   expect(JSON.parse(stdout)).toEqual({ status: "SERVING" });
 });
 
-test("a server's reflection knows every type of the contract, also what only errors name", async () => {
+test("a server's reflection knows every type of the contract, and those that only errors name", async () => {
   const server = await testServer();
   onTestFinished(() => server.stop());
   const files: DescFile[] = [];

@@ -19,8 +19,8 @@ import { makeFolder } from "../support/run-folder.ts";
 import { testServer, type TestServer } from "../support/server.ts";
 import { withQuery } from "../support/via-connect.ts";
 
-// What a web page has a browser send: to a server on this machine, by a name of the page's owner
-// that leads here (DNS rebinding), or with the Origin of somebody else.
+// A web page has a browser call a server on this machine: by a name of the page's owner that leads
+// here (DNS rebinding), or with the Origin of another site.
 
 describe("on loopback without authentication the authority", () => {
   const guard = pageGuard({ host: "127.0.0.1", hasAuthentication: false, hasTls: false });
@@ -34,7 +34,7 @@ describe("on loopback without authentication the authority", () => {
     "10.1.2.3:80",
     "[::1]:50051",
     "%2Frun%2Fpoints.sock",
-    // As grpcio 1.85 sends it.
+    // grpcio 1.85 sends this form.
     "run%2Fpoints.sock",
     "tmp%2Fa%20b%2Fpoints.sock",
     undefined,
@@ -153,7 +153,7 @@ const recharge = toBinary(
 const RECHARGE = { method: "POST", path: "/points.v1.PointsService/Recharge" };
 const WATCH = { method: "POST", path: "/points.v1.PointsService/WatchAccount" };
 const json = JSON.stringify({ userId: USER, points: 1 });
-// An answer that ends: nobody has no account.
+// The user has no account, so that the watch ends with an answer.
 const watch = envelope(Buffer.from('{"userId":"nobody"}'));
 
 type Call = {
@@ -206,7 +206,7 @@ const CALLS: [string, string, Call][] = [
 type Head = {
   readonly authority: string;
   readonly origin?: string;
-  /** How often the client has tried before. */
+  /** The number of attempts before this one. */
   readonly attempts?: string;
 };
 type Answer = { readonly status: number; readonly headers: Headers; readonly body: Buffer };
@@ -261,7 +261,7 @@ function webHeaders(headers: http.IncomingHttpHeaders | http2.IncomingHttpHeader
   return found;
 }
 
-/** What an answer says that must be a refusal, in whichever protocol. */
+/** The refusal in an answer of any protocol. */
 function refusalIn({ status, headers, body }: Answer) {
   const isGrpc = headers.has("grpc-status");
   expect(status).toBe(isGrpc ? 200 : 403);
@@ -289,7 +289,7 @@ describe.each(CALLS)("%s over %s", (_, version, call) => {
     expect(await accounts()).toEqual(before);
   });
 
-  test("is refused from the page of somebody else, whoever may call", async () => {
+  test("is refused from a page of another origin, on every server", async () => {
     const before = await accounts();
     for (const server of [open, asking, wide]) {
       for (const origin of ["http://evil.example", "null"]) {
@@ -302,7 +302,7 @@ describe.each(CALLS)("%s over %s", (_, version, call) => {
     expect(await accounts()).toEqual(before);
   });
 
-  test("is not refused as its own page's, nor by any name where callers are asked for", async () => {
+  test("is served from a page of its own origin, and by any name where callers authenticate", async () => {
     const isServed = async (server: TestServer, head: Head) => {
       const { status, headers } = await send(server, version, call, head);
       expect(status).not.toBe(403);
@@ -345,7 +345,7 @@ test("a refusal in gRPC is Trailers-Only, and closes a stream that is still sent
   }
 });
 
-test("a refusal says nothing of attempts before, which another server may have applied", async () => {
+test("a refusal leaves the outcome of earlier attempts open: another server may have applied one", async () => {
   const outcomeOf = async (call: Call) => {
     const head = { authority: "evil.example", attempts: "1" };
     return refusalIn(await send(open, "HTTP/2", call, head)).outcome;
@@ -402,7 +402,7 @@ describe("the admin port", () => {
     expect(answer).toMatch(/^HTTP\/1\.1 200 /);
   });
 
-  test("elsewhere goes by any name, and not from the page of somebody else", async () => {
+  test("elsewhere answers by any name, and not to a page of another origin", async () => {
     const get = await admin("0.0.0.0");
     expect(await get("/metrics", { host: "points.internal" })).toEqual([200, "a_metric 1\n"]);
     const origin = "http://evil.example";

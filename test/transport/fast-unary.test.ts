@@ -47,7 +47,7 @@ afterAll(async () => {
 
 type Call = Omit<Exchange, "headers"> & {
   readonly path?: string;
-  /** Beside those that every call has; undefined leaves one of those out. */
+  /** Added to those that every call has; undefined leaves one of those out. */
   readonly headers?: Record<string, string | undefined>;
 };
 
@@ -128,7 +128,7 @@ describe("an answer is the same", () => {
   const cases = requests.flatMap((request) =>
     accepted.map((accept) => [request[0], accept, request] as const),
   );
-  test.each(cases)("to %s, for who accepts %s", async (_, accept, [, path, message]) => {
+  test.each(cases)("to %s, for a client that accepts %s", async (_, accept, [, path, message]) => {
     const headers = { "grpc-accept-encoding": accept };
     const answer = await same({ path, headers, chunks: [message] }, "fast");
     expect(answer.trailers).toEqual({ "grpc-status": "0" });
@@ -148,14 +148,14 @@ describe("an answer is the same", () => {
   });
 
   test.each(["run%2Fpoints.sock", "%2Frun%2Fpoints.sock", "localhost", "[::1]:50051"])(
-    "for a client that calls it %s",
+    "for a client that calls the server %s",
     async (authority) => {
       const answer = await same({ headers: { ":authority": authority }, chunks: [charge] }, "fast");
       expect(answer.trailers).toEqual({ "grpc-status": "0" });
     },
   );
 
-  test("to a field that is there twice, of which the last counts", async () => {
+  test("to a message with a field twice, of which the last counts", async () => {
     const twice = Buffer.concat([charge.subarray(5), charge.subarray(5)]);
     const answer = await same({ chunks: [envelope(twice)] }, "fast");
     expect(answer.trailers).toEqual({ "grpc-status": "0" });
@@ -237,7 +237,7 @@ describe("an error is the same", () => {
   ];
   test.each(cases)("%s: %s", async (_, status, call) => {
     const answer = await same(call, "fast");
-    // Trailers-Only: a client that retries takes headers that come first for an answer under way.
+    // Trailers-Only: a client takes headers that come first for a call under way, and does not retry.
     expect(answer).toMatchObject({ headers: { "grpc-status": status }, body: "", trailers: {} });
   });
 });
@@ -272,7 +272,7 @@ describe("Connect answers", () => {
   });
 });
 
-test("what is left of a deadline is a whole number of milliseconds, as Connect says it", () => {
+test("the rest of a deadline is a whole number of milliseconds, as in Connect", () => {
   const head = { ":path": CONSUME };
   const left = [0.25, 1.5, 999.999].map((ms) => {
     const deadline = performance.now() + ms;
@@ -286,7 +286,7 @@ test("what is left of a deadline is a whole number of milliseconds, as Connect s
   expect(left.every((ms) => Number.isInteger(ms))).toBe(true);
 });
 
-test("a caller that goes away has what is queued dropped, and what is under way committed", async () => {
+test("when a caller goes away, its queued calls are dropped, and those under way are committed", async () => {
   const added: bigint[] = [];
   for (const client of [server.client, clientOf(server, [viaConnect])]) {
     const before = await sequence();

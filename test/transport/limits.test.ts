@@ -49,9 +49,9 @@ describe.each([
 ])("by %s, a request", (_, head) => {
   const request = create(RechargeRequestSchema, { userId: "late", points: 1n });
   const cases: [title: string, chunks: Uint8Array[]][] = [
-    ["of which nothing comes", []],
-    ["of which a part comes", [Uint8Array.of(0, 0)]],
-    ["of which all comes but its end", [envelope(toBinary(RechargeRequestSchema, request))]],
+    ["without any of its body", []],
+    ["with a part of its body", [Uint8Array.of(0, 0)]],
+    ["with all of its body but the end", [envelope(toBinary(RechargeRequestSchema, request))]],
   ];
 
   test.each(cases)(
@@ -103,7 +103,7 @@ test.each(["", "1"])(
       "POST /points.v1.PointsService/Recharge HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\n";
     socket.write(`${head}content-type: application/json\r\nconnect-timeout-ms: 300\r\n\r\n${part}`);
     let answer = "";
-    // It is closed, though it was to be kept alive: what is left of the request is no next one.
+    // The kept-alive connection is closed: the rest of this request is not a next request.
     for await (const chunk of socket) answer += String(chunk);
     expect(answer).toMatch(/^HTTP\/1.1 504 [^]*"deadline_exceeded"[^]*"NOT_APPLIED"/);
   },
@@ -146,13 +146,13 @@ describe("connections", () => {
     });
   }
 
-  test.each(["CONNECTIONS_MAX", "CONNECTIONS_MAX_PER_PEER"])("are as many as %s", async (name) => {
+  test.each(["CONNECTIONS_MAX", "CONNECTIONS_MAX_PER_PEER"])("are limited by %s", async (name) => {
     const { port } = await serverWith({ [name]: "2" });
     const served = [await isServed(port), await isServed(port), await isServed(port)];
     expect(served).toEqual([true, true, false]);
   });
 
-  test("that are closed make room for others", async () => {
+  test("make room for others when they close", async () => {
     const { port, client } = await serverWith({ CONNECTIONS_MAX_PER_PEER: "1" });
     for (let round = 0; round < 3; round += 1) {
       const socket = net.connect(port, "127.0.0.1");
@@ -212,7 +212,7 @@ describe("an answer that is too large", () => {
     });
   });
 
-  test("is none where a page of entries may be shorter", async () => {
+  test("does not arise where a page of entries can be shorter", async () => {
     const { client } = await serverWith(environment);
     for (let n = 0; n < 40; n += 1) {
       await client.recharge({ userId: "dan", points: 1n, metadata });
@@ -291,7 +291,7 @@ describe("a caller's rate", () => {
     expect({ results, cases: [...cases] }).toEqual({ results: 10, cases: ["consume"] });
   });
 
-  test("is so many a second, with a second's worth at once", () => {
+  test("is a token bucket that holds the operations of one second", () => {
     let nowMs = 0;
     const rate = createRate(10, () => nowMs);
     for (let n = 0; n < 10; n += 1) expect(rate.take("a")).toBe(0);
@@ -302,7 +302,7 @@ describe("a caller's rate", () => {
     expect([rate.take("a"), rate.take("a"), rate.take("b")]).toEqual([0, 100, 0]);
     nowMs = 60_000;
     for (let n = 0; n < 10; n += 1) expect(rate.take("a")).toBe(0);
-    // Nothing is left, and a batch that was let in counts all the same.
+    // The bucket is empty, and a batch that was let in counts even so.
     rate.add("a", 20);
     expect(rate.take("a")).toBe(2_100);
   });

@@ -14,7 +14,7 @@ import { MAY_ALL, serveApp } from "../support/served-app.ts";
 import { fastPathCalls, withQuery } from "../support/via-connect.ts";
 import { balanceOf, databaseOf, DENIED, OUT } from "../support/withdrawal.ts";
 
-// A caller is let in by the head of a call, and may be out before its body is there.
+// A caller is admitted by the head of a call, and may be withdrawn before the body arrives.
 
 let database: TestDatabase;
 beforeAll(async () => {
@@ -22,7 +22,7 @@ beforeAll(async () => {
 });
 afterAll(() => database.close());
 
-describe("a call whose body comes after its caller is out is refused", () => {
+describe("a call whose body comes after its caller was withdrawn is refused", () => {
   const consume = (userId: string) =>
     toBinary(ConsumeRequestSchema, create(ConsumeRequestSchema, { userId, cost: points(1n) }));
   const head = {
@@ -31,9 +31,9 @@ describe("a call whose body comes after its caller is out is refused", () => {
     authorization: `Bearer ${tokenOf("app")}`,
   };
   const changes: [string, Callers, typeof OUT][] = [
-    ["whom nobody knows", {}, OUT],
-    ["who lost the scope", { app: { scopes: ["points.read"] } }, DENIED],
-    ["who lost the user", { app: { ...MAY_ALL, prefix: "eu-" } }, DENIED],
+    ["the caller is unknown", {}, OUT],
+    ["the caller lost the scope", { app: { scopes: ["points.read"] } }, DENIED],
+    ["the caller lost the user", { app: { ...MAY_ALL, prefix: "eu-" } }, DENIED],
   ];
 
   const ways = [
@@ -58,7 +58,7 @@ describe("a call whose body comes after its caller is out is refused", () => {
       };
       stream.on("response", collect).on("trailers", collect).resume();
       const ended = once(stream, "end");
-      // A call behind it on the same connection has its head read.
+      // When a later call on the same connection is answered, the head has been read.
       const next = session.request({ ...grpc, ":path": "/grpc.health.v1.Health/Check" });
       next.on("error", () => {}).resume();
       next.end(envelope(new Uint8Array()));
@@ -85,7 +85,7 @@ describe("a call whose body comes after its caller is out is refused", () => {
         `authorization: ${head.authorization}\r\ncontent-type: application/json\r\n` +
         `content-length: ${body.length}\r\n\r\n${body.slice(0, 9)}`,
     );
-    // A call behind it on another connection has it read.
+    // When a later call is answered, this part has been read.
     await server.client.listPrices({}).catch(() => {});
     await become(changed);
     const closed = once(socket, "close");

@@ -9,7 +9,7 @@ export const TRANSPORT_MUTANTS: readonly Mutant[] = [
     caughtBy: "test/auth/withdrawal.test.ts",
   },
   {
-    name: "serves a call, the fast way, whose caller was withdrawn before its body came",
+    name: "serves a call, the fast path, whose caller was withdrawn before its body came",
     file: "src/transport/fast-unary.ts",
     find: "const now = readmit(admitted, head);",
     replace: "const now = admitted;",
@@ -23,7 +23,7 @@ export const TRANSPORT_MUTANTS: readonly Mutant[] = [
     caughtBy: "test/auth/withdrawal.test.ts",
   },
   {
-    name: "serves a call, Connect's way, as the caller was before its body came",
+    name: "serves a call, by Connect, as the caller was before its body came",
     file: "src/transport/connect-handler.ts",
     find: "values.set(callerKey, await lease.caller());",
     replace: "await lease.caller();",
@@ -44,7 +44,7 @@ export const TRANSPORT_MUTANTS: readonly Mutant[] = [
     caughtBy: "test/transport/authority.test.ts",
   },
   {
-    name: "serves any Host on loopback, the fast way",
+    name: "serves any Host on loopback, the fast path",
     file: "src/transport/fast-unary.ts",
     find: "if (guard(headers) !== undefined) return false;",
     replace: "",
