@@ -21,7 +21,7 @@ USER 1000
 # What bin/points.js keeps. By this user and with the flags of below that V8 compiles by: Node looks
 # for nothing that another has kept, and for nothing that was kept without them.
 RUN NODE_COMPILE_CACHE=node_modules/.cache/node node --heap-growing-percent=100 \
-  --no-allocation-site-pretenuring --eval 'import("./src/cli/server.ts")'
+  --no-allocation-site-pretenuring --eval 'import("./src/cli/serve.ts")'
 EXPOSE 50051 50052
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["node", "-e", "fetch('http://127.0.0.1:50052/readyz').then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
 # Directly, so that SIGTERM reaches it and it can drain.

@@ -6,7 +6,8 @@ export default defineConfig({
     // Many tests wait: for a deadline, a lease, a database that comes back.
     maxWorkers: 3,
     globalSetup: "test/support/postgres.ts",
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // They end what hangs. No machine is so slow that they end anything else.
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
   },
 });

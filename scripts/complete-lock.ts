@@ -1,8 +1,8 @@
 /**
  * Completes package-lock.json after an `npm install` from a registry mirror that lacks some
- * platforms' optional binaries: npm leaves those out of the lock, and `npm ci` then refuses it
- * everywhere. The entries added carry no checksum, because the mirror had none to give.
- * Run it as `npm run lock`; a lock that is complete already stays as it is.
+ * platforms' optional binaries. npm leaves those out of the lock, and `npm ci` then refuses it
+ * everywhere. The added entries have no checksum, since the mirror has none.
+ * Run it as `npm run lock`. A complete lock stays as it is.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 
@@ -40,7 +40,7 @@ lock.packages = Object.fromEntries(
 writeFileSync(path, `${JSON.stringify(lock, null, 2)}\n`);
 console.log(`${added.length} optional packages added to package-lock.json`);
 
-/** The platform that a binary's package is for, read from its name: "…-linux-arm64-musl". */
+/** The platform of a binary's package, by its name: "…-linux-arm64-musl". */
 function platformOf(name: string): Pick<Package, "os" | "cpu" | "libc"> {
   const match =
     /(aix|android|darwin|freebsd|linux|netbsd|openbsd|openharmony|sunos|win32|windows)-(\w+)(?:-(\w+))?$/.exec(

@@ -1,6 +1,6 @@
 /**
- * A day of the product that Points comes from, played against the running server through the
- * generated client: `npm run demo`. POINTS_URL says where the server is.
+ * Plays a user's day in a video product against a running server, through the generated client:
+ * `npm run demo`. POINTS_URL is the address of the server.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Client, Code, ConnectError, createClient } from "@connectrpc/connect";
@@ -8,7 +8,7 @@ import { createGrpcTransport } from "@connectrpc/connect-node";
 import { ErrorInfoSchema } from "../gen/google/rpc/error_details_pb.ts";
 import type { Account, Entry } from "../gen/points/v1/account_pb.ts";
 import { PointsService } from "../gen/points/v1/points_pb.ts";
-import { statementTable } from "../src/cli/statement.ts";
+import { statementTable } from "../src/cli/entry-table.ts";
 
 const baseUrl = process.env["POINTS_URL"] ?? "http://127.0.0.1:50051";
 const userId = `demo-${Date.now().toString(36)}`;
@@ -55,7 +55,7 @@ async function playDay(points: Client<typeof PointsService>): Promise<void> {
   console.log(`\n${statementTable(entries.toReversed())}\n\n${summary(expired.account!)}`);
 }
 
-/** One that is settled by its seconds, and one that fails after it was paid for. */
+/** Makes a video that is settled by its seconds, and one that fails after it was paid for. */
 async function makeVideos(points: Client<typeof PointsService>): Promise<void> {
   const video = (seconds: bigint) =>
     ({ case: "usage", value: { service: "video", ...lasting(seconds) } }) as const;

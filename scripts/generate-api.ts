@@ -15,13 +15,13 @@ import {
 import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { getComments } from "@bufbuild/protoplugin";
 
-// Writes docs/api.md, which is what the comments in proto/points say. `npm run generate` runs it.
+// Writes docs/api.md from the comments in proto/points. `npm run generate` runs it.
 
 const FILES = ["points", "account", "prices", "error_reason"];
 
 if (import.meta.main) await writeFile("docs/api.md", await describeApi());
 
-/** The page, from the files in proto/points as they are. */
+/** The page, from the files in proto/points. */
 export async function describeApi(): Promise<string> {
   const { stdout } = await promisify(execFile)(
     "node_modules/.bin/buf",
@@ -107,12 +107,12 @@ function nameOf(scalar: ScalarType): string {
   return ScalarType[scalar].toLowerCase();
 }
 
-/** What is of other packages has no section here. */
+/** Messages of other packages have no section here. */
 function link({ name, typeName }: DescMessage | DescEnum): string {
   return typeName.startsWith("points.v1.") ? `[${name}](#${name.toLowerCase()})` : typeName;
 }
 
-/** Entries of maps are messages only on the wire. */
+/** Leaves out the messages of map entries, which exist only on the wire. */
 function isPlain({ proto }: DescMessage): boolean {
   return proto.options?.mapEntry !== true;
 }

@@ -1,7 +1,7 @@
 /**
- * Packs `points/client` for those who install it: JavaScript, since Node strips no types in
- * node_modules, and without what only the server needs. Run it as `npm run pack:client`; it makes
- * `points-VERSION.tgz` in the folder that it is told, or in dist/.
+ * Packs `points/client` as an npm package: JavaScript, since Node strips no types in node_modules,
+ * and without the server. Run it as `npm run pack:client`. It writes `points-VERSION.tgz` to the
+ * folder of its argument, or to dist/.
  */
 import { execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";

@@ -5,7 +5,7 @@ import { UserError } from "./errors/user-error.ts";
 
 type Run = (args: readonly string[]) => Promise<void>;
 
-// Each loads no more than it needs: who asks for an account does not wait for the ORM.
+// Each command loads only the modules it needs: `points account` does not wait for the ORM.
 const COMMANDS: ReadonlyMap<string, () => Promise<Run>> = new Map([
   ["serve", async () => (await import("./cli/serve.ts")).runServe],
   ["migrate", async () => (await import("./cli/migrate.ts")).runMigrate],
@@ -13,37 +13,39 @@ const COMMANDS: ReadonlyMap<string, () => Promise<Run>> = new Map([
   ["verify", async () => (await import("./cli/verify.ts")).runVerify],
   ["import", async () => (await import("./cli/import.ts")).runImport],
   ["export", async () => (await import("./cli/export.ts")).runExport],
-  ["account", async () => (await import("./cli/client.ts")).showAccount],
-  ["recharge", async () => (await import("./cli/client.ts")).recharge],
-  ["consume", async () => (await import("./cli/client.ts")).consume],
-  ["statement", async () => (await import("./cli/client.ts")).showStatement],
+  ["account", async () => (await import("./cli/account.ts")).runAccount],
+  ["recharge", async () => (await import("./cli/recharge.ts")).runRecharge],
+  ["consume", async () => (await import("./cli/consume.ts")).runConsume],
+  ["statement", async () => (await import("./cli/statement.ts")).runStatement],
 ]);
 
-// Whoever reads it may have seen enough, as `head` does.
+const [command = "serve", ...args] = process.argv.slice(2);
+// A reader of the output may close it early, as `head` does.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code !== "EPIPE") throw error;
   process.exit();
 });
-
-const [command = "serve", ...args] = process.argv.slice(2);
 try {
-  await main();
+  await runCommand();
 } catch (error) {
-  if (error instanceof WrongUsage) {
-    const of = COMMANDS.has(command) ? `${command} ` : "";
-    console.error(`points: ${error.message}. See: points ${of}--help`);
-  } else {
-    const isExpected = error instanceof UserError;
-    console.error(isExpected ? `points: ${error.message}` : describeError(error));
-  }
+  console.error(printable(error));
   process.exit(error instanceof WrongUsage ? 2 : 1);
 }
 
-async function main(): Promise<void> {
+async function runCommand(): Promise<void> {
   if (["--help", "-h", "help"].includes(command)) return console.log(help());
   const load = COMMANDS.get(command);
   if (load === undefined) throw new WrongUsage(`there is no command ${command}`);
   if (args.includes("--help") || args.includes("-h")) return console.log(helpFor(command));
   const run = await load();
   await run(args);
+}
+
+/** A sentence for mistakes that a person can mend, and a stack for bugs. */
+function printable(error: unknown) {
+  if (error instanceof WrongUsage) {
+    const helpOf = COMMANDS.has(command) ? `${command} ` : "";
+    return `points: ${error.message}. See: points ${helpOf}--help`;
+  }
+  return error instanceof UserError ? `points: ${error.message}` : describeError(error);
 }

@@ -6,7 +6,7 @@ const SERVICE = "points.v1.PointsService";
 const CALL_MAX_MS = 20_000;
 
 /**
- * Calls every RPC once with grpcurl, which learns of them by reflection.
+ * Calls every RPC once with grpcurl, which reads the contract by reflection.
  *
  * @param grpcurl the program
  * @param address of the server, host:port
@@ -35,7 +35,7 @@ export async function playGrpcurl(grpcurl: string, address: string, token: strin
   for (const [rpc, request] of calls) await call(`${SERVICE}/${rpc}`, request);
   await call("grpc.health.v1.Health/Check", { service: SERVICE });
 
-  // It ends with its caller's deadline.
+  // The stream ends with the caller's deadline.
   const request = JSON.stringify({ userId });
   const rpc = `${SERVICE}/WatchAccount`;
   const { stdout, stderr } = await ask("-max-time", "1", "-d", request, address, rpc);
@@ -44,7 +44,7 @@ export async function playGrpcurl(grpcurl: string, address: string, token: strin
   }
 }
 
-/** In an order in which each succeeds on a new account: the comments are the entries' numbers. */
+/** Calls in an order in which each succeeds on a new account. The comments are entries' numbers. */
 function callsOf(userId: string): [rpc: string, request: object][] {
   const operation = { consume: { userId, points: 1 } };
   return [

@@ -6,41 +6,41 @@ import { type Command, type Ran, run } from "./run.ts";
 /** One client to verify. */
 export type Client = {
   readonly name: string;
-  /** The programs without which it is left out. */
+  /** The programs that it needs. Without them it is left out. */
   readonly needs: readonly string[];
   /**
-   * Gets its packages, builds it and plays it.
+   * Downloads its packages, builds it and runs its scenario.
    *
-   * @throws LeftOut where something cannot be had, any other Error where it does not work
+   * @throws LeftOut if something is not available, any other Error if the client fails
    */
   play(test: Test): Promise<void>;
 };
 
 export type Test = {
-  /** Of the server, host:port. */
+  /** The address of the server, host:port. */
   readonly address: string;
-  /** Who shows it may do everything. */
+  /** The token of a caller who may do everything. */
   readonly token: string;
-  /** For what isn't worth keeping. */
+  /** A folder for temporary files. */
   readonly folder: string;
-  /** What a client has to print. */
+  /** The text that the client must print. */
   readonly expected: string;
 };
 
-/** Something cannot be had on this machine. */
+/** Says what is not available on this machine. */
 export class LeftOut extends Error {}
 
 const FETCH_MAX_MS = 300_000;
 const BUILD_MAX_MS = 600_000;
 const PLAY_MAX_MS = 60_000;
 
-// What a build tool says that fetches while it builds, or is too old for what it is given.
-const NOT_TO_BE_HAD =
+// Messages of build tools that cannot download, or are too old.
+const UNAVAILABLE =
   /could not (resolve|transfer)|unable to resolve|non-resolvable|release version .* not supported|invalid target release|requires rustc|rustc \S+ is not supported/i;
 
 let endsAtMs = Number.POSITIVE_INFINITY;
 
-/** From then on, as `performance.now()` counts, what is under way and all after it is left out. */
+/** Sets a deadline, a time of `performance.now()`. Clients that have not ended by then are left out. */
 export function endAt(ms: number): void {
   endsAtMs = ms;
 }
@@ -53,7 +53,7 @@ export const clients: readonly Client[] = [
     async play(test) {
       const cwd = "clients/typescript";
       await build(cwd, process.execPath, [resolve("scripts/pack-client.ts"), resolve(cwd)]);
-      // npm keeps a package whose version is the same.
+      // npm does not replace a package of the same version.
       await rm(join(cwd, "node_modules"), { recursive: true, force: true });
       const flags = ["--no-package-lock", "--no-audit", "--no-fund", "--prefer-offline"];
       await fetch(cwd, "npm", ["install", ...flags]);
@@ -123,7 +123,7 @@ export const clients: readonly Client[] = [
 
 const MAVEN = ["--batch-mode", "--quiet", "-Dstyle.color=never"];
 
-/** Gets what a registry has. */
+/** Downloads packages. */
 async function fetch(
   cwd: string,
   program: string,
@@ -138,7 +138,7 @@ async function build(cwd: string, program: string, args: readonly string[]): Pro
   const path = `${resolve("node_modules/.bin")}:${process.env["PATH"]}`;
   const env = { PATH: path };
   const { ok, text } = await attempt({ program, args, cwd, timeoutMs: BUILD_MAX_MS, env });
-  if (!ok) throw NOT_TO_BE_HAD.test(text) ? new LeftOut(text) : new Error(text);
+  if (!ok) throw UNAVAILABLE.test(text) ? new LeftOut(text) : new Error(text);
 }
 
 async function attempt(command: Command): Promise<{ ok: boolean; text: string }> {

@@ -5,21 +5,21 @@ export type Command = {
   readonly program: string;
   readonly args: readonly string[];
   readonly cwd: string;
-  /** What is longer under way is ended, with all that it started. */
+  /** The time after which it is killed, with all processes that it started. */
   readonly timeoutMs: number;
-  /** Beside those of this process. */
+  /** Added to those of this process. */
   readonly env?: Readonly<Record<string, string>>;
 };
 
 export type Ran = {
-  /** What it ended with; ENOENT if there is no such program, TIMEOUT if it was ended. */
+  /** The exit code. ENOENT: there is no such program. TIMEOUT: it was killed. */
   readonly code: number | "ENOENT" | "TIMEOUT";
-  /** Without colours. */
+  /** Without colours, as `stderr`. */
   readonly stdout: string;
   readonly stderr: string;
 };
 
-/** Runs a program in a process group of its own, with nothing on its standard input. */
+/** Runs a program in a process group of its own, with an empty standard input. */
 export async function run({ program, args, cwd, timeoutMs, env }: Command): Promise<Ran> {
   const child = spawn(program, args, {
     cwd,
@@ -34,7 +34,7 @@ export async function run({ program, args, cwd, timeoutMs, env }: Command): Prom
   let late = false;
   const timer = setTimeout(() => {
     late = true;
-    // The group: a build tool's own children would live on, and hold its output open.
+    // The whole group: children of a build tool would live on, and hold its output open.
     if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
   }, timeoutMs);
   const code = await ended(child);
@@ -46,7 +46,7 @@ export async function run({ program, args, cwd, timeoutMs, env }: Command): Prom
   };
 }
 
-/** What a process ended with, 1 for a signal. */
+/** The exit code of a process, 1 for a signal. */
 export function ended(child: ChildProcess): Promise<number | "ENOENT"> {
   return new Promise((done, failed) => {
     if (child.exitCode !== null || child.signalCode !== null) return done(child.exitCode ?? 1);

@@ -1,11 +1,11 @@
 /**
  * Runs each client in clients/ whose toolchain is on this machine, and grpcurl, against one server
- * with data of its own. Run it as `clients/verify`, or `clients/verify go python` for some of them;
- * with `--minutes N`, what is not done by then is left out.
+ * with data of its own. Run it as `clients/verify`, or `clients/verify go python` for some of them.
+ * With `--minutes N`, clients that have not ended by then are left out.
  *
  * A client fails if its code cannot be built, or if it does not print the lines of
- * clients/scenario.txt. It is left out if its toolchain or a package cannot be had, and the reason
- * is told. Exits with 1 if one fails, or if all are left out.
+ * clients/scenario.txt. It is left out, with a reason, if its toolchain or a package is not
+ * available. It exits with 1 if a client fails, or if all are left out.
  */
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
@@ -29,7 +29,7 @@ const unknown = wanted.filter((name) => clients.every((client) => client.name !=
 if (unknown.length > 0) throw new Error(`no client is called ${unknown.join(" or ")}`);
 
 const { folder, close } = await openRunFolder();
-// Every client has to say who it is, so that each shows how.
+// Each client must authenticate, so that it shows how.
 const token = randomBytes(24).toString("hex");
 const callers = { verify: { token, scopes: SCOPES } };
 await writeFile(join(folder, "callers.yaml"), JSON.stringify({ callers }), { mode: 0o600 });
@@ -82,7 +82,7 @@ async function verify(
   return "passed";
 }
 
-/** Where the server listens, once it says so. */
+/** Waits until the server says where it listens. */
 async function addressOf(): Promise<string> {
   let said = "";
   return new Promise((found, failed) => {

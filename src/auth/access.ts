@@ -2,7 +2,7 @@ import type { Socket } from "node:net";
 import { ConnectError } from "@connectrpc/connect";
 import type { Logger } from "pino";
 import type { Config } from "../config/environment.ts";
-import { rereadOnHangup } from "../config/reload.ts";
+import { reloadOnHangup } from "../config/reload.ts";
 import { reasonOf } from "../errors/api-error.ts";
 import { ANYBODY, type Caller, NOBODY } from "./caller.ts";
 import { type KnownCaller, readCallers } from "./callers-file.ts";
@@ -79,7 +79,8 @@ export function openAccess({ config, log, toError, refused }: AccessOptions): Ac
     leases.askAll();
   };
   const read = () => readAgain(readCallers(path!));
-  const stopReading = path === undefined ? () => {} : rereadOnHangup(read, log, "callers");
+  const stopReading =
+    path === undefined ? () => {} : reloadOnHangup({ files: [path], read, log, what: "callers" });
   const jwts = openJwts(config, log, () => readAgain(known.callers));
   const rate = createRate(config.callerMaxPerSecond);
 

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { parse } from "yaml";
-import { readText } from "../config/handed-on.ts";
-import { fieldsOf } from "../config/yaml-map.ts";
+import { readText } from "../config/reload.ts";
+import { asMap } from "../config/yaml-map.ts";
 import { UserError } from "../errors/user-error.ts";
 import {
   type Caller,
@@ -12,17 +12,17 @@ import {
   type Scope,
 } from "./caller.ts";
 
-/** A caller, and how they are known. */
+/** A caller with their credentials. */
 export type KnownCaller = {
   readonly caller: Caller;
   /** SHA-256 of tokens, 32 bytes each. */
   readonly tokenDigests: readonly Buffer[];
-  /** The name in a certificate. */
+  /** The name in the client certificate. */
   readonly certificate: string | undefined;
 };
 
 /**
- * Reads the file of callers and checks all of it. It looks like this:
+ * Reads the YAML file of callers, and checks all of it:
  *
  *     callers:
  *       billing:
@@ -34,28 +34,28 @@ export type KnownCaller = {
  *         user_id_prefix: eu-
  *         max_points: 10000
  *
- * `token_sha256` may be a list, so that a token can be replaced; `token` is the token itself.
+ * `token_sha256` may be a list, so that a token can be replaced. `token` is the token itself.
  *
- * @throws {UserError} that names every mistake, and repeats no token
+ * @throws {UserError} that names every mistake, and contains no token
  */
 export function readCallers(path: string): readonly KnownCaller[] {
   let file: unknown;
   try {
     file = parse(readText(path));
   } catch (cause) {
-    // The parser's message quotes the line, which may have a token in it.
+    // The parser's message quotes the line, which may contain a token.
     const why = cause instanceof Error && "code" in cause ? `: ${String(cause.code)}` : "";
     throw new UserError(`the file of callers ${path} cannot be read${why}`);
   }
   const wrong: string[] = [];
-  const { callers, ...rest } = fieldsOf(file);
+  const { callers, ...rest } = asMap(file);
   for (const key of Object.keys(rest)) wrong.push(`${key} is not part of it`);
-  const entries = Object.entries(fieldsOf(callers));
+  const entries = Object.entries(asMap(callers));
   if (entries.length === 0) wrong.push("callers must name at least one caller");
   const known = entries.map(([name, value]) => {
     if (!isCallerName(name)) wrong.push(`callers.${name} is no name for a caller`);
     const complain = (what: string) => wrong.push(`callers.${name}${what}`);
-    return toCaller(name, fieldsOf(value), complain);
+    return toCaller(name, asMap(value), complain);
   });
   const digests = known.flatMap(({ tokenDigests }) =>
     tokenDigests.map((one) => one.toString("hex")),
@@ -77,9 +77,8 @@ const FIELDS = new Set([
 ]);
 
 type Complain = (what: string) => void;
-type Fields = ReturnType<typeof fieldsOf>;
 
-function toCaller(name: string, fields: Fields, complain: Complain): KnownCaller {
+function toCaller(name: string, fields: ReturnType<typeof asMap>, complain: Complain): KnownCaller {
   const { token, token_sha256: digests, certificate, scopes } = fields;
   const { user_id_prefix: prefix = "", max_points: limit } = fields;
   const maxPoints = maxPointsOf(limit);

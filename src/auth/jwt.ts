@@ -10,8 +10,7 @@ import {
 import type { Logger } from "pino";
 import { parse } from "yaml";
 import type { Config } from "../config/environment.ts";
-import { readText } from "../config/handed-on.ts";
-import { rereadOnChange } from "../config/reload.ts";
+import { readText, reloadOnChange } from "../config/reload.ts";
 import { UserError } from "../errors/user-error.ts";
 import {
   type Caller,
@@ -63,7 +62,9 @@ export function openJwts(config: Config, log: Logger, onNewKeys: () => void): Jw
     keys = readKeys(place);
     onNewKeys();
   };
-  const close = isUrl ? () => {} : rereadOnChange([place], read, log, "keys of JWTs");
+  const close = isUrl
+    ? () => {}
+    : reloadOnChange({ files: [place], read, log, what: "keys of JWTs" });
 
   const keyOf: JWTVerifyGetKey = async (header, token) => {
     try {

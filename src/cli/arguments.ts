@@ -1,15 +1,16 @@
 import { parseArgs, type ParseArgsConfig } from "node:util";
 
-/** A command line that cannot be understood: what is wrong with it. */
+/** Says why a command line is wrong. */
 export class WrongUsage extends Error {}
 
 /** Options as `parseArgs` of node:util takes them. */
 type Options = NonNullable<ParseArgsConfig["options"]>;
 
 /**
- * Reads a command's options and its other arguments, whose names are given in their order.
+ * Reads a command's options and its positional arguments.
  *
- * @throws {WrongUsage} if there is an option that it has not, or more arguments than names
+ * @param names of the positional arguments, in their order
+ * @throws {WrongUsage} if an option is unknown, or if there are more arguments than names
  */
 export function readArguments<T extends Options>(
   args: readonly string[],
@@ -24,40 +25,31 @@ export function readArguments<T extends Options>(
   return { values, positionals };
 }
 
-/** Reads a command's options and any number of other arguments. */
+/** Reads a command's options and any number of positional arguments. */
 export function readAllArguments<T extends Options>(args: readonly string[], options: T) {
   return parse(args, options);
 }
 
-/** An argument that must be there. */
+/** @throws {WrongUsage} if an argument is missing or empty */
 export function required(text: string | undefined, name: string): string {
   if (text === undefined || text === "") throw new WrongUsage(`${name} is missing`);
   return text;
 }
 
-/** A whole number, 0 or more, as it is written in decimal: 010 is 8 to some. */
+/** Reads a whole number, 0 or more, in decimal. Not 010, which some programs read as 8. */
 export function wholeNumber(text: string, name: string): bigint {
   if (/^(0|[1-9]\d{0,17})$/.test(text)) return BigInt(text);
   throw new WrongUsage(`${name} takes a whole number, and not ${text}`);
 }
 
-/** A length of time, such as 37s or 30d, as protobuf has it. */
-export function length(text: string, name: string): { seconds: bigint; nanos: number } {
+/** Reads a length of time, such as 37s or 30d, as a protobuf Duration. */
+export function duration(text: string, name: string): { seconds: bigint; nanos: number } {
   const [, digits, unit] = /^(0|[1-9]\d{0,11})(ms|s|m|h|d)$/.exec(text) ?? [];
   if (digits === undefined || unit === undefined) {
     throw new WrongUsage(`${name} takes a length such as 90s, 15m, 12h or 30d, and not ${text}`);
   }
   const milliseconds = BigInt(digits) * MILLISECONDS[unit]!;
   return { seconds: milliseconds / 1000n, nanos: Number(milliseconds % 1000n) * 1_000_000 };
-}
-
-/** The address of a server. */
-export function serverUrl(option: string | undefined): string {
-  const text = option ?? (process.env["POINTS_URL"] || "http://127.0.0.1:50051");
-  const { protocol } = URL.parse(text) ?? {};
-  if (protocol === "http:" || protocol === "https:") return text.replace(/\/+$/, "");
-  const name = option === undefined ? "POINTS_URL" : "--server";
-  throw new WrongUsage(`${name} takes an address such as http://127.0.0.1:50051, and not ${text}`);
 }
 
 const MILLISECONDS: Readonly<Record<string, bigint>> = {
@@ -73,7 +65,7 @@ function parse<T extends Options>(args: readonly string[], options: T) {
     return parseArgs({ args: [...args], options, allowPositionals: true });
   } catch (error) {
     if (!isParseError(error)) throw error;
-    // The first sentence says what is wrong; those after it are for programmers.
+    // The first sentence names the mistake; the others are for programmers.
     throw new WrongUsage(error.message.split(/\. |\n/)[0]!.replace(/\.$/, ""));
   }
 }

@@ -5,11 +5,11 @@ import type { Orm } from "../store/driver/orm.ts";
 import { pendingMigrations } from "../store/schema/migrate.ts";
 
 /**
- * Opens the database that the environment names, beside servers that may be running on it, and
- * closes it afterwards.
+ * Opens the database that the environment names, calls `work`, and closes it. Servers may be running
+ * on the same database.
  *
- * @param needs what to do with it: a standby can be read
- * @throws {UserError} if it is away, cannot be used, or has not the schema
+ * @param needs "reads" also allows a standby
+ * @throws {UserError} if the database is away, cannot be used, or lacks a migration
  */
 export async function withDatabase<T>(
   needs: "reads" | "writes",

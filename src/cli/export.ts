@@ -7,7 +7,7 @@ import { readArguments } from "./arguments.ts";
 import { withDatabase } from "./database.ts";
 import { rateText, startProgress } from "./progress.ts";
 
-/** `points export [FILE]`: all entries, as lines of JSON. */
+/** `points export [FILE]`: writes all entries as lines of JSON. */
 export async function runExport(args: readonly string[]): Promise<void> {
   const { positionals } = readArguments(args, {}, ["FILE"]);
   const [name] = positionals;
@@ -29,7 +29,7 @@ export async function runExport(args: readonly string[]): Promise<void> {
       progress.clear();
     }
   });
-  // Standard output may be the entries.
+  // Standard output may contain the entries.
   console.error(rateText(entries, entries === 1 ? "entry" : "entries", sinceMs));
 }
 
@@ -40,7 +40,7 @@ async function create(name: string): Promise<Writable> {
   return file.createWriteStream({ flush: true });
 }
 
-/** Waits until it is written, so that no more than a page of entries is in memory. */
+/** Backpressure: waits until the lines are written, so that memory has one page of entries. */
 function write(out: Writable, lines: string): Promise<void> {
   return new Promise((resolve, reject) => {
     out.once("error", reject);

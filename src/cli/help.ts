@@ -1,6 +1,6 @@
 import { describeConfig } from "../config/environment.ts";
 
-/** The help for everything. */
+/** The help for all of Points. */
 export function help(): string {
   return `Points: a ledger of users' points, over gRPC, on PostgreSQL.
 
@@ -29,7 +29,7 @@ ${describeConfig()}
 `;
 }
 
-/** The help for one command; undefined if there is none of that name. */
+/** The help for one command; undefined if there is no such command. */
 export function helpFor(command: string): string | undefined {
   return COMMANDS.get(command)?.();
 }

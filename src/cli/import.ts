@@ -3,37 +3,35 @@ import { stat } from "node:fs/promises";
 import { UserError } from "../errors/user-error.ts";
 import { UnreadableFile } from "../transfer/bad-line.ts";
 import { type Imported, importFile } from "../transfer/import.ts";
-import { readArguments, required, serverUrl } from "./arguments.ts";
-import { withClient } from "./connect.ts";
+import { readArguments, required } from "./arguments.ts";
+import { withClient } from "./client.ts";
 import { bar, rateText, startProgress } from "./progress.ts";
 
 /**
- * `points import FILE`: says on standard error which lines are bad and why, and at the end how many
- * there were. The process then exits with 1 if any is bad.
+ * `points import FILE`: prints each bad line and its reason on standard error, and a summary at the
+ * end. The process then exits with 1 if a line is bad.
  */
 export async function runImport(args: readonly string[]): Promise<void> {
   const options = { server: { type: "string" } } as const;
   const { values, positionals } = readArguments(args, options, ["FILE"]);
   const name = required(positionals[0], "FILE");
-  const server = serverUrl(values.server);
-  const size = name === "-" ? undefined : await sizeOf(name);
-  const file = name === "-" ? process.stdin : createReadStream(name);
-
-  const progress = startProgress();
-  const sinceMs = performance.now();
-  let soFar: Imported | undefined;
-  const onProgress = (imported: Imported) => {
-    soFar = imported;
-    progress.show(() => {
-      const done = rateText(imported.lines, "lines", sinceMs);
-      return size === undefined ? done : `${bar(bytesRead(file) / size)}  ${done}`;
-    });
-  };
-  const onBad = (line: number, why: string) => {
-    progress.clear();
-    console.error(`${name}:${line}: ${why}`);
-  };
-  await withClient(server, async (client) => {
+  await withClient(values.server, async (client) => {
+    const size = name === "-" ? undefined : await sizeOf(name);
+    const file = name === "-" ? process.stdin : createReadStream(name);
+    const progress = startProgress();
+    const sinceMs = performance.now();
+    let soFar: Imported | undefined;
+    const onProgress = (imported: Imported) => {
+      soFar = imported;
+      progress.show(() => {
+        const done = rateText(imported.lines, "lines", sinceMs);
+        return size === undefined ? done : `${bar(bytesRead(file) / size)}  ${done}`;
+      });
+    };
+    const onBad = (line: number, why: string) => {
+      progress.clear();
+      console.error(`${name}:${line}: ${why}`);
+    };
     try {
       const imported = await importFile(client, file, { onBad, onProgress });
       progress.clear();

@@ -1,12 +1,10 @@
-// Progress is for a person who waits; a log would be full of it.
-
-/** Shows how far something is, on a terminal, at most so often that it can be read. */
+/** Shows progress on a terminal, at most every 100 ms. It is for people: it would fill a log. */
 export type Progress = { show(text: () => string): void; clear(): void };
 
 const EVERY_MS = 100;
 const BAR_PLACES = 24;
 
-/** On standard error; nothing at all if that is no terminal. */
+/** Shows progress on standard error, and nothing if that is not a terminal. */
 export function startProgress(): Progress {
   let shownAt = 0;
   return {
@@ -22,14 +20,14 @@ export function startProgress(): Progress {
   };
 }
 
-/** A bar for a part of a whole, from 0 to 1. */
+/** A progress bar. @param part from 0 to 1 */
 export function bar(part: number): string {
   const full = Math.round(Math.min(part, 1) * BAR_PLACES);
   const percent = `${Math.floor(part * 100)}%`.padStart(4);
   return `[${"#".repeat(full)}${".".repeat(BAR_PLACES - full)}]${percent}`;
 }
 
-/** How many, and how many a second since a time of `performance.now()`. */
+/** A count and its rate a second. @param sinceMs a time of `performance.now()` */
 export function rateText(many: number, what: string, sinceMs: number): string {
   const rate = Math.round((many / Math.max(performance.now() - sinceMs, 1)) * 1000);
   return `${many.toLocaleString("en")} ${what}, ${rate.toLocaleString("en")}/s`;

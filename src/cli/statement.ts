@@ -1,70 +1,34 @@
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { type Allocation, type Entry, EntryKind } from "../../gen/points/v1/account_pb.ts";
-import { type Column, table } from "./table.ts";
+import { create } from "@bufbuild/protobuf";
+import type { Entry } from "../../gen/points/v1/account_pb.ts";
+import { ListEntriesResponseSchema } from "../../gen/points/v1/points_pb.ts";
+import { readArguments, required, wholeNumber, WrongUsage } from "./arguments.ts";
+import { asJson, CLIENT_OPTIONS, printJson, withClient } from "./client.ts";
+import { statementTable } from "./entry-table.ts";
 
-/** Entries as a table, a line each, in the order in which they come. */
-export function statementTable(entries: readonly Entry[]): string {
-  return table(
-    COLUMNS,
-    entries.map((entry) => [
-      String(entry.sequence),
-      timeText(entry.createTime),
-      whatText(entry),
-      entry.metadata["for"] ?? entry.usage?.service ?? "",
-      pointsText(entry),
-      String(entry.balanceAfter),
-      String(entry.frozenAfter),
-      lotsText(entry),
-    ]),
-  );
-}
+const PAGE_MAX = 1000;
 
-/** An instant in UTC, to the second. */
-export function timeText(time: Timestamp | undefined): string {
-  if (time === undefined) return "never";
-  return new Date(Number(time.seconds) * 1000).toISOString().slice(0, 19).replace("T", " ");
-}
-
-/** Which points of which lots. */
-export function allocationsText(allocations: readonly Allocation[]): string {
-  return allocations.map(({ lot, points }) => `${points} of #${lot}`).join(", ");
-}
-
-const COLUMNS: readonly Column[] = [
-  { title: "#", toRight: true },
-  { title: "time (UTC)" },
-  { title: "what" },
-  { title: "for" },
-  { title: "points", toRight: true },
-  { title: "balance", toRight: true },
-  { title: "frozen", toRight: true },
-  { title: "lots" },
-];
-
-/** What a kind is called, and which way its points go, seen from the balance. */
-const KINDS: Record<EntryKind, { name: string; sign: string }> = {
-  [EntryKind.UNSPECIFIED]: { name: "unknown", sign: "" },
-  [EntryKind.RECHARGE]: { name: "recharge", sign: "+" },
-  [EntryKind.CONSUME]: { name: "consume", sign: "-" },
-  [EntryKind.EXPIRE]: { name: "expire", sign: "-" },
-  [EntryKind.FREEZE]: { name: "freeze", sign: "-" },
-  // It spends what was frozen, and so is no longer in the balance.
-  [EntryKind.SETTLE]: { name: "settle", sign: "" },
-  [EntryKind.RELEASE]: { name: "release", sign: "+" },
-  [EntryKind.REFUND]: { name: "refund", sign: "+" },
-};
-
-function whatText({ kind, refersTo }: Entry): string {
-  // A newer server may have kinds that we do not know.
-  const { name } = KINDS[kind] ?? KINDS[EntryKind.UNSPECIFIED];
-  return refersTo === 0n ? name : `${name} #${refersTo}`;
-}
-
-function pointsText({ kind, points }: Entry): string {
-  return `${points === 0n ? "" : (KINDS[kind]?.sign ?? "")}${points}`;
-}
-
-function lotsText({ allocations, returned }: Entry): string {
-  const lots = allocationsText(allocations);
-  return returned === 0n ? lots : `${lots === "" ? "" : `${lots}; `}${returned} went back`;
+/** `points statement USER`: prints the last entries of an account, the newest at the end. */
+export async function runStatement(args: readonly string[]): Promise<void> {
+  const options = { ...CLIENT_OPTIONS, limit: { type: "string", default: "20" } } as const;
+  const { values, positionals } = readArguments(args, options, ["USER"]);
+  const userId = required(positionals[0], "USER");
+  const limit = Number(wholeNumber(values.limit, "--limit"));
+  if (limit === 0) throw new WrongUsage("--limit takes 1 or more");
+  await withClient(values.server, async (client) => {
+    const entries: Entry[] = [];
+    let pageToken = "";
+    do {
+      const pageSize = Math.min(limit - entries.length, PAGE_MAX);
+      const page = await client.listEntries({ userId, pageSize, pageToken });
+      entries.push(...page.entries);
+      pageToken = page.nextPageToken;
+    } while (pageToken !== "" && entries.length < limit);
+    if (values.json === true) {
+      const answer = create(ListEntriesResponseSchema, { entries, nextPageToken: pageToken });
+      return printJson(asJson(ListEntriesResponseSchema, answer));
+    }
+    if (entries.length === 0) return console.log(`${userId} has no entries`);
+    console.log(statementTable(entries.toReversed()));
+    if (pageToken !== "") console.log("\nThere are more before these: see --limit.");
+  });
 }

@@ -4,7 +4,7 @@ import { sweep } from "../commit/sweep.ts";
 import { readArguments } from "./arguments.ts";
 import { withDatabase } from "./database.ts";
 
-/** `points sweep`: books what has expired, once, beside servers that may be running. */
+/** `points sweep`: books everything that is due, once. Servers may be running. */
 export async function runSweep(args: readonly string[]): Promise<void> {
   readArguments(args, {}, []);
   const accounts = await withDatabase("writes", (orm, config) => {

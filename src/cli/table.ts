@@ -5,7 +5,7 @@ export type Column = {
   readonly toRight?: boolean;
 };
 
-/** A table for people: a line a row, below the titles and a rule. */
+/** A table for people: the titles, a rule, and a line for each row. */
 export function table(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
   const titles = columns.map(({ title }) => title);
   const widths = columns.map((_, index) =>
@@ -24,7 +24,7 @@ export function table(columns: readonly Column[], rows: readonly (readonly strin
   return [line(titles), rule, ...rows.map(line)].join("\n");
 }
 
-/** How many places of a terminal a text takes: what callers wrote may be Chinese, or an emoji. */
+/** The width of a text on a terminal. Texts of callers may have Chinese characters or emoji. */
 function widthOf(text: string): number {
   let width = 0;
   for (const char of text) width += NONE.test(char) ? 0 : WIDE.test(char) ? 2 : 1;

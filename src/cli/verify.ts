@@ -4,8 +4,8 @@ import { withDatabase } from "./database.ts";
 import { startProgress } from "./progress.ts";
 
 /**
- * `points verify [USER…]`: prints what is wrong with the tables, the first thing that is wrong with
- * each account that is, and how much was read. The process then exits with 1 if anything is wrong.
+ * `points verify [USER…]`: prints the mistakes of the schema, the first mistake of each account, and
+ * how much was read. The process then exits with 1 if there is a mistake.
  */
 export async function runVerify(args: readonly string[]): Promise<void> {
   const { positionals } = readAllArguments(args, {});

@@ -1,9 +1,9 @@
 import { isIP } from "node:net";
 
-/** Where a server listens, or is to listen; port 0: a free one. */
+/** An address to listen on. Port 0 means any free port. */
 export type Address = { readonly host: string; readonly port: number };
 
-/** Reads "host:port", with the host of IPv6 in brackets; undefined if the text is none. */
+/** Parses "host:port", where an IPv6 host has brackets. Returns undefined for any other text. */
 export function parseAddress(text: string): Address | undefined {
   const [, bracketed, plain, digits] = /^(?:\[(.+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text) ?? [];
   const host = bracketed ?? plain;
@@ -13,12 +13,12 @@ export function parseAddress(text: string): Address | undefined {
   return { host, port };
 }
 
-/** The same the other way round. */
+/** Writes an address as "host:port", the inverse of `parseAddress`. */
 export function addressText({ host, port }: Address): string {
   return `${host.includes(":") ? `[${host}]` : host}:${port}`;
 }
 
-/** Whether only this machine can reach a host. Names may lead anywhere, but for one. */
+/** Whether only this machine can reach a host. Of all names only "localhost" is sure to be local. */
 export function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
 }

@@ -1,27 +1,27 @@
 import { posix } from "node:path";
 
-/** What a DATABASE_URL says, in libpq's meaning of its parts and parameters. */
+/** A parsed DATABASE_URL. Its parts and parameters mean what they mean to libpq. */
 export type DatabaseUrl = {
-  /** In the order in which they are tried; one at least. */
+  /** At least one, in the order in which they are tried. */
   readonly hosts: readonly DatabaseHost[];
   readonly database: string;
   /** Undefined: the system's user. */
   readonly user: string | undefined;
   readonly password: string | undefined;
   readonly applicationName: string;
-  /** For the server's command line, such as `-c geqo=off`. */
+  /** Options for the server's command line, such as `-c geqo=off`. */
   readonly options: string | undefined;
-  /** For each host; 0: as long as it takes. */
+  /** The time limit for each host. 0: none. */
   readonly connectMs: number;
-  /** Which of the servers will do. */
+  /** The state that a host must have to be used. */
   readonly sessionAttributes: SessionAttributes;
   readonly tls: {
     readonly mode: SslMode;
-    /** Files in PEM; "system": whom the system and Node trust. */
+    /** A PEM file, as the next two; "system": the authorities that the system and Node trust. */
     readonly rootCertificate: string | undefined;
     readonly certificate: string | undefined;
     readonly key: string | undefined;
-    /** Whether SCRAM proves that nobody sits between, where the server offers it. */
+    /** Whether SCRAM binds to the TLS channel, against a man in the middle, if the server can. */
     readonly channelBinding: boolean;
   };
 };
@@ -32,12 +32,12 @@ export type DatabaseHost = { readonly host: string; readonly port: number };
 export type SslMode = (typeof SSL_MODES)[number];
 export type SessionAttributes = (typeof SESSION_ATTRIBUTES)[number];
 
-/** What is wrong with a DATABASE_URL. Its password is not in the message. */
+/** Says why a DATABASE_URL is wrong, without its password. */
 export class DatabaseUrlError extends Error {}
 
 export const DATABASE_URL_TAKES = "postgresql://user:password@host:port/database";
 
-/** All that is obeyed, and the variable, if any, that stands in for what the URL lacks. */
+/** All supported parameters, and the variable, if any, that supplies one that the URL lacks. */
 const PARAMETERS = {
   host: "PGHOST",
   port: "PGPORT",
@@ -67,8 +67,8 @@ const PORT = "5432";
 const CONNECT_SECONDS = "5";
 
 /**
- * Reads a DATABASE_URL. What the URL does not say, libpq's variables say (PGPASSWORD, PGSSLMODE, …),
- * as they do for psql; service files and ~/.pgpass are not read.
+ * Parses a DATABASE_URL. As for psql, libpq's variables (PGPASSWORD, PGSSLMODE, …) supply the
+ * parameters that the URL lacks. Service files and ~/.pgpass are not read.
  *
  * @throws {DatabaseUrlError} that names the parameter
  */
@@ -83,7 +83,7 @@ export function parseDatabaseUrl(
   }
   const database = values.get("dbname");
   if (!database) throw malformed();
-  // The driver speaks no other.
+  // The driver supports no other encoding.
   if (!/^(utf-?8|unicode|auto|)$/i.test(values.get("client_encoding") ?? "")) {
     throw new DatabaseUrlError("client_encoding takes UTF8");
   }
@@ -99,30 +99,30 @@ export function parseDatabaseUrl(
     options: values.get("options") || undefined,
     connectMs: connectMsOf(values),
     sessionAttributes: oneOf(values, "target_session_attrs", SESSION_ATTRIBUTES, attributes),
-    // As for libpq, nothing of it is about a socket.
+    // As in libpq, TLS settings do not apply to Unix sockets.
     tls: hosts.every(({ host }) => isSocket(host)) ? NO_TLS : tlsOf(values),
   };
 }
 
-/** The database for people, without the password. */
+/** The hosts and the database as text for people, without the password. */
 export function databasePlace({ hosts, database }: DatabaseUrl): string {
   return `${hosts.map(hostText).join(",")}/${database}`;
 }
 
-/** "host:port", with the brackets of IPv6. */
+/** Writes "host:port", with brackets around an IPv6 address. */
 export function hostText({ host, port }: DatabaseHost): string {
   return `${isSocket(host) || !host.includes(":") ? host : `[${host}]`}:${port}`;
 }
 
-/** Whether a host is the folder of a Unix socket. */
+/** Whether a host is the folder of a Unix socket, and not a name or an address. */
 export function isSocket(host: string): boolean {
   return posix.isAbsolute(host);
 }
 
-/** The URL's own values. Parameters count more than what stands before them, as in libpq. */
+/** Reads the URL's own values. As in libpq, a parameter overrides the part before the "?". */
 function readValues(text: string): Values {
   const [, credentials, authority, path = "", query = ""] = SHAPE.exec(text) ?? [];
-  // An "@" further on belongs to a password with a "/" or a "?" that is not encoded.
+  // A later "@" belongs to a password with a "/" or a "?" that is not percent-encoded.
   if (authority === undefined || path.includes("/")) throw malformed();
   if (credentials === undefined && query.includes("@")) throw malformed();
   const [user = "", ...password] = (credentials ?? "").split(":");
@@ -151,7 +151,7 @@ function parameterOf(pair: string): [Parameter, string] {
   const [rawName = "", rawValue, ...more] = pair.split("=");
   if (rawValue === undefined || more.length > 0) throw malformed();
   const [name, value] = [decoded(rawName), decoded(rawValue)];
-  // Of JDBC, and libpq takes it too.
+  // From JDBC; libpq accepts it too.
   if (name === "ssl" && value === "true") return ["sslmode", "require"];
   if (Object.hasOwn(PARAMETERS, name)) return [name as Parameter, value];
   const shown = /^\w{1,40}$/.test(name) ? name : "…";
@@ -159,13 +159,13 @@ function parameterOf(pair: string): [Parameter, string] {
   throw new DatabaseUrlError(`there is no parameter ${shown} among those that it takes: ${known}`);
 }
 
-/** Unlike in a form, a "+" is a "+". */
+/** Percent-decodes a text. Unlike in an HTML form, a "+" stays a "+". */
 function decoded(text: string): string {
   try {
     const value = decodeURIComponent(text);
     if (!value.includes("\0")) return value;
   } catch {
-    // Refused below, without the text.
+    // The error below does not contain the text.
   }
   throw malformed();
 }
@@ -204,14 +204,14 @@ function tlsOf(values: Values): DatabaseUrl["tls"] {
   if (isSystem && mode !== "verify-full") {
     throw new DatabaseUrlError("sslrootcert=system takes sslmode=verify-full");
   }
-  // Anybody gets a certificate of an authority that the system trusts.
+  // verify-ca with the system's authorities proves nothing: anybody can get a certificate of theirs.
   if (mode === "verify-ca" && rootCertificate === undefined) {
     throw new DatabaseUrlError("sslmode=verify-ca takes sslrootcert, or else sslmode=verify-full");
   }
   if ((certificate === undefined) !== (key === undefined)) {
     throw new DatabaseUrlError("sslcert and sslkey take each other");
   }
-  // Nobody does GSSAPI here, and who only prefers it is content.
+  // GSSAPI is not supported. "prefer" allows to go on without it.
   oneOf(values, "gssencmode", ["disable", "prefer"] as const, "disable");
   const bindings = ["disable", "prefer", "require"] as const;
   const binding = oneOf(values, "channel_binding", bindings, "disable");

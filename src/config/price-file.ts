@@ -3,17 +3,17 @@ import { parse } from "yaml";
 import { UserError } from "../errors/user-error.ts";
 import { MAX_POINTS } from "../ledger/account.ts";
 import type { Price, PriceList } from "../ledger/prices.ts";
-import { readText } from "./handed-on.ts";
-import { fieldsOf } from "./yaml-map.ts";
+import { readText } from "./reload.ts";
+import { asMap } from "./yaml-map.ts";
 
-/** The list that ships. */
+/** The path of the price list that ships with Points. */
 export const SHIPPED_PRICES = fileURLToPath(new URL("../../prices.yaml", import.meta.url));
 
-/** Names every mistake in a price list. */
+/** Names every mistake in a price list, each with its place. */
 export class PricesError extends UserError {}
 
 /**
- * Reads a price list and checks all of it.
+ * Reads a file with a price list, and checks all of it.
  *
  * @throws {PricesError}
  */
@@ -28,9 +28,9 @@ export function readPrices(path: string): PriceList {
 }
 
 /**
- * Checks the text of a price list: YAML as prices.yaml has it.
+ * Parses the text of a price list, YAML in the form of prices.yaml, and checks all of it.
  *
- * @param name of the file, for the error
+ * @param name of the file, for errors
  * @throws {PricesError}
  */
 export function parsePrices(text: string, name: string): PriceList {
@@ -38,22 +38,22 @@ export function parsePrices(text: string, name: string): PriceList {
   const complain = (at: string, what: string) => wrong.push(`${at} ${what}`);
   let list: unknown;
   try {
-    // Whole numbers as bigints: none is rounded.
+    // Whole numbers become bigints, so that none is rounded.
     list = parse(text, { intAsBigInt: true });
   } catch (cause) {
     throw new PricesError(`${name} is not YAML: ${(cause as Error).message}`, { cause });
   }
 
-  const { version, services, ...rest } = fieldsOf(list);
+  const { version, services, ...rest } = asMap(list);
   for (const key of Object.keys(rest)) complain(key, "is not part of a price list");
   if (typeof version !== "string" || !/^[!-~]{1,64}$/.test(version)) {
     complain("version", "must be a text of 1 to 64 printable characters, in quotes");
   }
-  if (Object.keys(fieldsOf(services)).length === 0) {
+  if (Object.keys(asMap(services)).length === 0) {
     complain("services", "must name at least one service");
   }
   const prices = new Map<string, Price>();
-  for (const [service, value] of Object.entries(fieldsOf(services))) {
+  for (const [service, value] of Object.entries(asMap(services))) {
     const at = `services.${service}`;
     if (!/^[!-~]{1,128}$/.test(service)) complain(at, "is no name for a service");
     const price = parsePrice(value, (what, field) => complain(field ? `${at}.${field}` : at, what));
@@ -67,7 +67,7 @@ type Complain = (what: string, field?: string) => void;
 
 function parsePrice(value: unknown, complain: Complain): Price | undefined {
   if (value === "free") return { kind: "free" };
-  const [[kind, terms] = [undefined, undefined], ...more] = Object.entries(fieldsOf(value));
+  const [[kind, terms] = [undefined, undefined], ...more] = Object.entries(asMap(value));
   if (more.length > 0) complain("must be priced one way");
   switch (kind) {
     case "fixed":
@@ -80,7 +80,7 @@ function parsePrice(value: unknown, complain: Complain): Price | undefined {
     }
     case "duration": {
       const range = parseRange(terms, ["points", "unit", "minimum", "maximum"], kind, complain);
-      const unitNanos = parseUnit(fieldsOf(terms)["unit"]);
+      const unitNanos = parseUnit(asMap(terms)["unit"]);
       if (unitNanos === undefined) {
         complain("must be a time such as 500ms, 1s, 1m", "duration.unit");
       }
@@ -95,7 +95,7 @@ function parsePrice(value: unknown, complain: Complain): Price | undefined {
 const A_PRICE = `must be a whole number of points, 0 to ${MAX_POINTS}`;
 
 function parseRange(terms: unknown, known: readonly string[], kind: string, complain: Complain) {
-  const fields = fieldsOf(terms);
+  const fields = asMap(terms);
   for (const key of Object.keys(fields)) {
     if (!known.includes(key)) complain("is not part of a price", `${kind}.${key}`);
   }
@@ -122,6 +122,7 @@ function parseUnit(value: unknown): bigint | undefined {
   return count === undefined || unit === undefined ? undefined : BigInt(count) * UNIT_NANOS[unit]!;
 }
 
+/** Whether a value is a number of points that one operation may move. */
 function isPoints(value: unknown): value is bigint {
   return typeof value === "bigint" && value >= 0n && value <= MAX_POINTS;
 }

@@ -1,5 +1,5 @@
-/** The fields of a map, as parsed YAML or JSON has it; of anything else none. */
-export function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
+/** A value of parsed YAML or JSON as a map. It is an empty map for a value of another type. */
+export function asMap(value: unknown): Readonly<Record<string, unknown>> {
   const isMap = typeof value === "object" && value !== null && !Array.isArray(value);
   return isMap ? (value as Record<string, unknown>) : {};
 }

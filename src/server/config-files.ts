@@ -2,9 +2,8 @@ import type { Logger } from "pino";
 import { readCallers } from "../auth/callers-file.ts";
 import { isKeysUrl, readKeys } from "../auth/jwt.ts";
 import type { Config } from "../config/environment.ts";
-import { type Texts, textsReadBy } from "../config/handed-on.ts";
 import { readPrices, SHIPPED_PRICES } from "../config/price-file.ts";
-import { rereadOnChange, rereadOnHangup } from "../config/reload.ts";
+import { reloadOnChange, reloadOnHangup, type Texts, textsReadBy } from "../config/reload.ts";
 import { readTls } from "../transport/tls.ts";
 
 /** The files that a configuration names, in their last version without a mistake. */
@@ -37,16 +36,16 @@ export function openConfigFiles(config: Config, log: Logger): ConfigFiles {
     read();
     return read;
   };
-  const onHangup = (what: string, check: () => void) => {
-    closers.push(rereadOnHangup(open(check), log, what));
+  const onHangup = (what: string, file: string, check: () => void) => {
+    closers.push(reloadOnHangup({ files: [file], read: open(check), log, what }));
   };
   const onChange = (what: string, files: readonly (string | undefined)[], check: () => void) => {
     const named = files.filter((file) => file !== undefined);
-    closers.push(rereadOnChange(named, open(check), log, what));
+    closers.push(reloadOnChange({ files: named, read: open(check), log, what }));
   };
 
-  onHangup("prices", () => readPrices(prices));
-  if (callers !== undefined) onHangup("callers", () => readCallers(callers));
+  onHangup("prices", prices, () => readPrices(prices));
+  if (callers !== undefined) onHangup("callers", callers, () => readCallers(callers));
   onChange("certificates", [tlsCert, tlsKey, tlsClientCa], () => readTls(config));
   if (jwtKeys !== undefined && !isKeysUrl(jwtKeys)) {
     onChange("keys of JWTs", [jwtKeys], () => readKeys(jwtKeys));

@@ -2,7 +2,7 @@ import type { Logger } from "pino";
 import { addressText } from "../config/address.ts";
 import type { Config } from "../config/environment.ts";
 import { readPrices, SHIPPED_PRICES } from "../config/price-file.ts";
-import { rereadOnHangup } from "../config/reload.ts";
+import { reloadOnHangup } from "../config/reload.ts";
 import { UserError } from "../errors/user-error.ts";
 import type { PriceList } from "../ledger/prices.ts";
 import { type Database, openDatabase } from "../postgres/database.ts";
@@ -72,7 +72,7 @@ function pricesInForce(path: string, log: Logger): () => PriceList {
     list = readPrices(path);
     log.info({ version: list.version }, "this price list is in force");
   };
-  rereadOnHangup(read, log, "prices");
+  reloadOnHangup({ files: [path], read, log, what: "prices" });
   return () => list;
 }
 

@@ -1,9 +1,9 @@
 import cluster from "node:cluster";
 import type { Registry } from "prom-client";
-import { takeTexts, type Texts } from "../config/handed-on.ts";
+import { takeTexts, type Texts } from "../config/reload.ts";
 import type { Stops } from "./stop-signals.ts";
 
-/** A message from the primary, the process that started a worker. */
+/** A message from the parent, the process that started a worker. */
 export type ToWorker =
   /** The files that the worker serves by. */
   | { readonly texts: Texts }
@@ -20,13 +20,13 @@ export type Question = "isReady" | "metrics";
 /** Whether this process is one of several workers that serve on one port. */
 export const isWorker = cluster.isWorker;
 
-/** Obeys the primary, and resolves when it has handed on the files that this worker serves by. */
+/** Obeys the parent, and resolves when it has handed on the files that this worker serves by. */
 export async function joinOthers(): Promise<Stops> {
   const requested = Promise.withResolvers<string>();
   const hurried = Promise.withResolvers<void>();
   const begun = Promise.withResolvers<void>();
   process.on("SIGTERM", (name) => requested.resolve(name));
-  // A terminal sends them to all processes; the primary decides.
+  // A terminal sends them to all processes; the parent decides.
   for (const name of ["SIGINT", "SIGHUP"]) process.on(name, () => {});
   process.on("message", (message: ToWorker) => {
     if ("texts" in message) {
@@ -42,17 +42,17 @@ export async function joinOthers(): Promise<Stops> {
   return { requested: requested.promise, hurried: hurried.promise };
 }
 
-/** Gives the primary this worker's metrics, to add to those of the others. */
+/** Gives the parent this worker's metrics, to add to those of the others. */
 export function shareMetrics(registry: Registry): void {
   answers.metrics = () => registry.getMetricsAsJSON();
 }
 
-/** Answers the primary whether this worker would serve now. Before this call the answer is no. */
+/** Answers the parent whether this worker would serve now. Before this call the answer is no. */
 export function shareReadiness(isReady: () => Promise<boolean>): void {
   answers.isReady = isReady;
 }
 
-/** Closes the channel to the primary, which would keep this process alive. */
+/** Closes the channel to the parent, which would keep this process alive. */
 export function leaveOthers(): void {
   cluster.worker?.disconnect();
 }

@@ -2,21 +2,20 @@ import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { MAX_POINTS, MAX_TOTAL } from "../ledger/account.ts";
 import { MAX_OPEN_LOTS } from "../ledger/command.ts";
 import { BadLine, show } from "./bad-line.ts";
-import { type Apply, digestOf, inParts, requireLimits } from "./operations.ts";
-import { rechargeLot } from "./recharge-lot.ts";
-import { passGone } from "./spent-points.ts";
+import { type Apply, digestOf, requireLimits } from "./operations.ts";
+import { inParts, rechargeLot, rechargeSpent } from "./recharge.ts";
 import { readTime } from "./time.ts";
 
-/** What an account's open lots can hold, each recharged by one operation. */
+/** The most that an account's open lots can hold, each recharged by one operation. */
 const MAX_BALANCE = BigInt(MAX_OPEN_LOTS) * MAX_POINTS;
 
-/** What a line has; `expire_time` need not be there. */
+/** The fields of a line. */
 export const ACCOUNT_COLUMNS = {
   required: ["user_id", "balance", "total_recharged", "total_consumed", "total_expired"],
   optional: ["expire_time"],
 } as const;
 
-/** An account as an older table has it. All are points, but for the user and the time. */
+/** An account of an older table. The numbers are points. */
 export type AccountLine = {
   readonly userId: string;
   readonly balance: bigint;
@@ -28,7 +27,7 @@ export type AccountLine = {
 };
 
 /**
- * The user of a line, as it is written: a number of JSON by its digits.
+ * The user of a line. A JSON number becomes its digits.
  *
  * @throws {BadLine} if it is missing, or not 1 to 128 printable ASCII characters without spaces
  */
@@ -42,7 +41,7 @@ export function readUserId(fields: Readonly<Record<string, unknown>>): string {
 /**
  * Reads a line.
  *
- * @throws {BadLine} if a field is missing, unknown or not what it must be, or if they don't add up
+ * @throws {BadLine} if a field is missing, unknown or wrong, or if they don't add up
  */
 export function readAccountLine(fields: Readonly<Record<string, unknown>>): AccountLine {
   const columns: readonly string[] = [...ACCOUNT_COLUMNS.required, ...ACCOUNT_COLUMNS.optional];
@@ -71,7 +70,7 @@ export function readAccountLine(fields: Readonly<Record<string, unknown>>): Acco
   return line;
 }
 
-/** Names what a line says: lines of the same digest say the same. */
+/** A digest of a line: equal for lines that make equal accounts. */
 export function digestOfAccount(line: AccountLine): string {
   const { userId, balance, totalConsumed, totalExpired, expireTime } = line;
   const time = expireTime === undefined ? "never" : `${expireTime.seconds} ${expireTime.nanos}`;
@@ -79,17 +78,17 @@ export function digestOfAccount(line: AccountLine): string {
 }
 
 /**
- * Makes an account of these figures: what is gone is recharged, consumed and expired, and then the
- * balance is recharged; if it is past its time, it is expired too. An account without any points is
- * not made.
+ * Creates an account with these figures. First it recharges, consumes and expires the spent points;
+ * then it recharges the balance, and expires it if its time is past. It does not create an account
+ * that never had points.
  *
  * @throws {BadLine} if the server refuses one of the operations
  */
-export async function makeAccount(line: AccountLine, run: Apply): Promise<void> {
+export async function makeAccount(line: AccountLine, apply: Apply): Promise<void> {
   const { balance, totalConsumed, totalExpired, expireTime } = line;
-  await passGone({ consumed: totalConsumed, expired: totalExpired }, run);
+  await rechargeSpent({ consumed: totalConsumed, expired: totalExpired }, apply);
   for (const { part: points, number } of inParts(balance)) {
-    await rechargeLot(`balance-${number}`, { points, expireTime }, run);
+    await rechargeLot(`balance-${number}`, { points, expireTime }, apply);
   }
 }
 
@@ -109,7 +108,7 @@ function required(fields: Readonly<Record<string, unknown>>, name: string): unkn
   return value;
 }
 
-/** A text, or a number by its digits; undefined for all else. */
+/** A text, or the digits of a number; undefined for other types. */
 function textOf(value: unknown): string | undefined {
   if (typeof value === "number" || typeof value === "bigint") return String(value);
   return typeof value === "string" ? value : undefined;

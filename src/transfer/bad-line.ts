@@ -1,6 +1,6 @@
 import type { Refusal } from "../client/refusal.ts";
 
-/** What is wrong with a line, or what the server refused it with. */
+/** Says why a line cannot be imported: its mistake, or the server's refusal. */
 export class BadLine extends Error {
   readonly refusal: Refusal | undefined;
 
@@ -10,12 +10,12 @@ export class BadLine extends Error {
   }
 }
 
-/** A file of which no line can be understood: a sentence that says what it seems to be. */
+/** Says what a file seems to be of which no line can be read. */
 export class UnreadableFile extends Error {}
 
 const SHOWN_MAX = 60;
 
-/** A value of a line as a message shows it, in 60 characters or so. */
+/** A value of a line for a message, cut to 60 characters. */
 export function show(value: unknown): string {
   const text =
     typeof value === "bigint"

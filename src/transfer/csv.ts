@@ -2,20 +2,19 @@ import { CsvError } from "csv-parse";
 import { parse } from "csv-parse/sync";
 import { BadLine, show, UnreadableFile } from "./bad-line.ts";
 
-/** The columns that a file must have, and those that it may have. */
 export type Columns = {
   readonly required: readonly string[];
   readonly optional: readonly string[];
 };
 
-/** What the head says of all lines after it. */
+/** The line that names the columns. */
 export type Head = { readonly separator: string; readonly names: readonly string[] };
 
 /**
- * Reads the line that names the columns, in any order and in capitals or not.
+ * Reads the head, with the columns in any order and in any case.
  *
- * @param separator what tells the columns apart, if that is known
- * @throws {UnreadableFile} if a column is missing, unknown, there twice, or without a name
+ * @param separator of columns, if it is known
+ * @throws {UnreadableFile} if a column is missing, unknown, repeated or without a name
  */
 export function readHead(text: string, columns: Columns, separator?: string): Head {
   const all = [...columns.required, ...columns.optional];
@@ -44,11 +43,11 @@ export function readHead(text: string, columns: Columns, separator?: string): He
 }
 
 /**
- * Reads a line by the names of its columns. It is parsed by itself, so that a quote that is not
- * closed costs no line but its own: no value may have a newline in it.
+ * Reads a line into its columns. Each line is parsed by itself: no value may have a newline in it,
+ * and a quote that is not closed spoils only its own line.
  *
  * @throws {BadLine} if it has more or fewer values than columns, if its quotes are wrong, or if a
- * value is what a program wrote instead of what was in it
+ * program has replaced a value, as spreadsheets do
  */
 export function readRow(text: string, { separator, names }: Head): Record<string, string> {
   const cells = parseRow(text, separator, names);
@@ -63,7 +62,7 @@ export function readRow(text: string, { separator, names }: Head): Record<string
 const SEPARATORS = [",", ";", "\t", "|"];
 
 function parseRow(text: string, separator: string, names: readonly string[]): string[] {
-  // To make a parser costs 20 times as much as this.
+  // Fast path: creating a parser costs 20 times as much.
   if (!text.includes('"')) return text.split(separator).map((cell) => cell.trim());
   try {
     return parse(text, { delimiter: separator, trim: true })[0] ?? [];
@@ -78,7 +77,7 @@ function parseRow(text: string, separator: string, names: readonly string[]): st
   }
 }
 
-/** The values of a line that may be no CSV. */
+/** The values of a line; undefined if it is not CSV. */
 function cellsOf(text: string, separator: string): string[] | undefined {
   try {
     return parseRow(text, separator, []);
@@ -88,8 +87,8 @@ function cellsOf(text: string, separator: string): string[] | undefined {
 }
 
 /**
- * What spreadsheets and data frames make of digits is text here, and would be taken for an id; the
- * digits may be lost by then.
+ * Spreadsheets and data frames write digits in other forms, and may lose some of them. Here such a
+ * value is a text, and would be taken for an id.
  */
 function requireGenuine(name: string, cell: string): void {
   if (cell === "\\N") {

@@ -9,12 +9,11 @@ import { inSnapshot } from "../store/driver/transaction.ts";
 const PAGE_ENTRIES = 2_000;
 
 /**
- * Gives all entries to `write`, as lines of protobuf's JSON, in order of users' ids and then of
- * sequence, some thousand at a time. They are those of one instant: it reads in one snapshot, locks
- * nothing and writes nothing, and may run beside servers.
+ * Exports all entries as lines of protobuf's JSON, in order of user id and sequence, 2,000 at a time.
+ * It reads one snapshot, with a keyset cursor, and locks and writes nothing: servers may be running.
  *
- * @param write is waited for
- * @returns how many there were
+ * @param write gets the next lines, and the number of entries so far. Its end is awaited
+ * @returns the number of entries
  */
 export async function exportEntries(
   orm: Orm,

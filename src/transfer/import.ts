@@ -2,43 +2,41 @@ import type { Readable } from "node:stream";
 import type { Client } from "@connectrpc/connect";
 import type { PointsService } from "../../gen/points/v1/points_pb.ts";
 import { ACCOUNT_COLUMNS } from "./account.ts";
+import { startAccountImports } from "./account-import.ts";
 import { BadLine } from "./bad-line.ts";
-import { startMaking } from "./making.ts";
 import { readRecords } from "./records.ts";
 import { startSending } from "./send.ts";
 import { type Unit, unitsOf } from "./units.ts";
 
-/** What has become of the lines so far; empty ones and a head are none. */
+/** Counts of lines. Empty lines and a head do not count. */
 export type Imported = {
-  /** All of them. */
+  /** All lines so far. */
   lines: number;
-  /** Those that were done by an import before. */
+  /** Lines that an earlier import has done. */
   before: number;
-  /** Those of users without points, who get no account. */
+  /** Lines of users who never had points. They get no account. */
   empty: number;
   bad: number;
 };
 
 type Options = {
-  /** Called for each line that cannot be imported, in any order. */
+  /** Called for each bad line, in any order. */
   readonly onBad: (line: number, why: string) => void;
-  /** Called now and then. */
+  /** Called after each unit. */
   readonly onProgress: (imported: Imported) => void;
 };
 
-/** Enough to fill the calls under way; one account's entries may be more. */
+/** Backpressure. It fills the calls under way; one account's entries may be more. */
 const UNDER_WAY_MAX_LINES = 8_000;
 
 /**
- * Imports a file, through ApplyBatch: accounts of an older table, operations, or entries as the
- * export writes them, whichever its first line has. The server may know some of it from an import
- * before: that changes nothing.
+ * Imports a file through ApplyBatch: accounts of an older table, operations, or exported entries, as
+ * its first line tells. It is idempotent: lines that an earlier import has done change nothing.
  *
- * In memory it keeps some thousand lines, of entries the lots of the accounts under way, and some
- * bytes for each user.
+ * Memory: some thousand lines, the lots of the accounts under way, and 18 to 36 bytes for each user.
  *
- * @throws {UnreadableFile} if it is none of these; nothing has been changed then
- * @throws {ConnectError} if the server does not answer, or refuses all there is
+ * @throws {UnreadableFile} if the file is none of these. Nothing has been changed then
+ * @throws {ConnectError} if the server does not answer, or refuses everything
  */
 export async function importFile(
   client: Client<typeof PointsService>,
@@ -46,7 +44,7 @@ export async function importFile(
   { onBad, onProgress }: Options,
 ): Promise<Imported> {
   const send = startSending(client);
-  const server = { send, begin: startMaking(send) };
+  const server = { send, begin: startAccountImports(send) };
   const imported: Imported = { lines: 0, before: 0, empty: 0, bad: 0 };
   let underWay = 0;
   let done = Promise.withResolvers<void>();

@@ -1,11 +1,11 @@
 import { BadLine } from "./bad-line.ts";
 
 /**
- * A line of JSON as the object that it must be. Nothing of it is rounded or dropped: a number that
- * is beyond 2^53 is a bigint.
+ * Parses a line with a JSON object, without rounding or dropping anything: a number beyond 2^53
+ * becomes a bigint.
  *
- * @throws {BadLine} if it is no object, if an object in it has a key twice, or if a number in it is
- * not written in digits alone, such as 1.5 or 1e3
+ * @throws {BadLine} if it is not an object, if an object in it repeats a key, or if a number in it
+ * has more than digits, as 1.5 and 1e3 have
  */
 export function parseJson(text: string): Readonly<Record<string, unknown>> {
   const kept = new Map<string, number>();
@@ -17,7 +17,7 @@ export function parseJson(text: string): Readonly<Record<string, unknown>> {
   return value as Record<string, unknown>;
 }
 
-/** @param kept is told how often each key is in an object */
+/** @param kept gets the count of each key in the parsed objects */
 function parse(text: string, kept: Map<string, number>): unknown {
   function revive(this: object, key: string, value: unknown, context?: { source?: string }) {
     if (!Array.isArray(this)) kept.set(key, (kept.get(key) ?? 0) + 1);
@@ -38,7 +38,7 @@ function exactly(key: string, value: number, source: string): number | bigint {
   return Number.isSafeInteger(value) ? value : BigInt(source);
 }
 
-/** In text that is JSON, a string before a colon is a key. JSON.parse keeps the last of equals. */
+/** In JSON, a string before a colon is a key. JSON.parse keeps only the last of equal keys. */
 function requireOnce(text: string, kept: ReadonlyMap<string, number>): void {
   const written = new Map<string, number>();
   for (const [, key, colon] of text.matchAll(/("(?:[^"\\]|\\.)*")\s*(:?)/g)) {

@@ -1,11 +1,11 @@
 import type { Readable } from "node:stream";
 
-/** A line of a file, without its end, and without the byte order mark at the file's beginning. */
+/** A line of a file, without its newline and without the file's byte order mark. */
 export type Line = {
   /** From 1. */
   readonly number: number;
   readonly bytes: Buffer;
-  /** It is longer than `LINE_MAX_BYTES`, and what is beyond is not in `bytes`. */
+  /** Whether the line is longer than `LINE_MAX_BYTES`. The rest is not in `bytes`. */
   readonly isCut: boolean;
 };
 
@@ -14,8 +14,8 @@ const NEWLINE = 0x0a;
 const BYTE_ORDER_MARK = Buffer.from("\uFEFF");
 
 /**
- * Reads a file line by line. By hand, since readline also ends a line at U+2028, which JSON may
- * have in a string, and keeps lines of any length.
+ * Reads a file line by line, with a limit for each line. Node's readline has no limit, and also ends
+ * a line at U+2028, which a JSON string may contain.
  */
 export async function* readLines(file: Readable): AsyncGenerator<Line> {
   let number = 0;

@@ -1,16 +1,16 @@
 import { hash } from "node:crypto";
 
 /**
- * A number by each of many names, in 18 to 36 bytes a name. A Map takes 70 for a user id of 18
- * digits, and is full at sixteen million. Names are told apart by 64 bits of their SHA-256: of ten
- * million, two are taken for one with a chance of 1 in 400,000.
+ * A compact hash table (open addressing) from names to numbers: 18 to 36 bytes a name. A Map takes 70
+ * for a user id of 18 digits, and is full at sixteen million. The key is 64 bits of the name's
+ * SHA-256: among ten million names, two collide with a chance of 1 in 400,000.
  */
 export class NumbersByName {
-  /** Slots of three words: two of the hash, and the number, which is 0 where the slot is free. */
+  /** Slots of three words: two of the hash, and the number. The number of a free slot is 0. */
   #slots = new Uint32Array(3 * 1024);
   #used = 0;
 
-  /** 0 if there is none. */
+  /** Returns 0 for a name without a number. */
   get(name: string): number {
     return this.#slots[find(this.#slots, hashOf(name)) + 2]!;
   }
@@ -42,7 +42,7 @@ function hashOf(name: string): Words {
   return [digest.readUInt32LE(0), digest.readUInt32LE(4)];
 }
 
-/** Where the hash is, or else the free slot for it: the next one on from where it belongs. */
+/** Linear probing: the index of the slot with this hash, or of the first free slot for it. */
 function find(slots: Uint32Array, [low, high]: Words): number {
   let at = (low % (slots.length / 3)) * 3;
   while (slots[at + 2] !== 0 && !(slots[at] === low && slots[at + 1] === high)) {

@@ -9,22 +9,21 @@ import {
   RechargeRequestSchema,
 } from "../../gen/points/v1/points_pb.ts";
 import { type Refusal, refusalOf } from "../client/refusal.ts";
-import { MAX_POINTS } from "../ledger/account.ts";
 import { validate } from "../rpc/validate.ts";
 import { BadLine } from "./bad-line.ts";
 import type { Send } from "./send.ts";
 
-/** An operation but for its user, its request id and its metadata. */
+/** An operation without its user, request id and metadata. */
 export type Draft = Exclude<
   NonNullable<MessageInitShape<typeof OperationSchema>["operation"]>,
   { case: undefined; value?: undefined }
 >;
 
-/** Applies an operation of one account, named within it, and gives its entry if it has one. */
+/** Applies an operation, named uniquely within its account, and gives its entry if it has one. */
 export type Apply = (name: string, draft: Draft) => Promise<Entry | undefined>;
 
-/** What an operation came to. */
-export type Done = {
+/** The result of an operation. */
+export type Applied = {
   readonly entry: Entry | undefined;
   readonly replayed: boolean;
   /** The sequence of the account's last entry by then. */
@@ -36,7 +35,7 @@ export type Done = {
  *
  * @throws {BadLine} if the server refuses it
  */
-export async function applyOperation(send: Send, operation: Operation): Promise<Done> {
+export async function applyOperation(send: Send, operation: Operation): Promise<Applied> {
   const { result } = await send(operation);
   if (result.case === undefined) throw new BadLine("has an answer that this version cannot read");
   if (result.case !== "error") {
@@ -46,7 +45,7 @@ export async function applyOperation(send: Send, operation: Operation): Promise<
   throw refusedWith(result.value.message, refusalOf(result.value));
 }
 
-/** What a refusal says, with the fields that it is about and its reason. */
+/** The error for a refusal, with its fields and its reason. */
 export function refusedWith(message: string, refusal: Refusal | undefined): BadLine {
   const fields = refusal?.violations.map(({ field, description }) => `${field} ${description}`);
   const what = fields?.length ? fields.join("; ") : message;
@@ -54,7 +53,7 @@ export function refusedWith(message: string, refusal: Refusal | undefined): BadL
 }
 
 /**
- * Checks what is to be recharged against the limits of the contract.
+ * Checks a recharge against the limits of the contract.
  *
  * @throws {BadLine} that names the field
  */
@@ -76,17 +75,7 @@ type Recharge = {
   readonly expireTime: Timestamp | undefined;
 };
 
-/** So many points in parts that one operation may move, numbered from 1. */
-export function* inParts(points: bigint): Generator<{ part: bigint; number: number }> {
-  let left = points;
-  for (let number = 1; left > 0n; number++) {
-    const part = left < MAX_POINTS ? left : MAX_POINTS;
-    yield { part, number };
-    left -= part;
-  }
-}
-
-/** 22 characters that stand for a text. */
+/** 22 characters of a text's SHA-256 in base64url. */
 export function digestOf(text: string): string {
   return createHash("sha256").update(text).digest("base64url").slice(0, 22);
 }

@@ -1,21 +1,21 @@
 import { isUtf8 } from "node:buffer";
 import { UnreadableFile } from "./bad-line.ts";
 
-/** What a file is, by its first line that is not empty. */
-export type Shape =
+/** The format of a file, by its first line that is not empty. */
+export type Format =
   | { readonly kind: "json" }
-  /** CSV: that line names the columns. */
+  /** CSV. That line names the columns. */
   | { readonly kind: "head"; readonly separator: undefined }
-  /** CSV, as Excel writes it: that line is `sep=;`, and the next one names the columns. */
+  /** CSV of Excel. That line is `sep=;`, and the next one names the columns. */
   | { readonly kind: "separator"; readonly separator: string };
 
 /**
- * Tells what a file is, whatever its name.
+ * Recognizes the format of a file by its content.
  *
  * @param first its first line that is not empty
- * @throws {UnreadableFile} that says what it seems to be instead
+ * @throws {UnreadableFile} that says what the file seems to be instead
  */
-export function recognize(first: Buffer): Shape {
+export function recognizeFormat(first: Buffer): Format {
   for (const { begins, is } of BINARY) if (first.indexOf(begins, 0, "latin1") === 0) refuse(is);
   if (first.includes(0)) refuse(first.subarray(0, 2).includes(0) ? UTF_16 : "is no text");
   if (!isUtf8(first)) refuse('is no UTF-8: of Excel\'s formats save it as "CSV UTF-8"');

@@ -4,42 +4,42 @@ import { BadLine } from "./bad-line.ts";
 import { type Columns, readHead, readRow } from "./csv.ts";
 import { parseJson } from "./json.ts";
 import { type Line, LINE_MAX_BYTES, readLines } from "./lines.ts";
-import { recognize } from "./recognize.ts";
+import { recognizeFormat } from "./recognize.ts";
 
-/** A line of a file: the fields of a JSON object, or the values of a row by their columns. */
+/** A line of a file: the fields of a JSON object, or the values of a CSV row by column. */
 export type FileRecord =
   | {
       readonly line: number;
       readonly fields: Readonly<Record<string, unknown>>;
-      /** The line as it is written. */
+      /** The whole line. */
       readonly text: string;
     }
   | { readonly line: number; readonly bad: string };
 
 /**
- * Reads a file of JSON lines, or of CSV with a head, whichever it is, line by line. What cannot be
- * read as a record is one that is bad. Empty lines and the head are left out.
+ * Reads a file of JSON lines, or of CSV with a head, line by line. A line that cannot be read becomes
+ * a bad record. Empty lines and the head are left out.
  *
  * @param columns of CSV
- * @throws {UnreadableFile} if it is neither, or its head is wrong
+ * @throws {UnreadableFile} if the file is neither, or its head is wrong
  */
 export async function* readRecords(file: Readable, columns: Columns): AsyncGenerator<FileRecord> {
-  const lines = leaveOutEmpty(readLines(file));
+  const lines = skipEmpty(readLines(file));
   const first = await take(lines);
   if (first === undefined) return;
-  const shape = recognize(first.bytes);
-  if (shape.kind === "json") {
+  const format = recognizeFormat(first.bytes);
+  if (format.kind === "json") {
     yield readRecord(first, parseJson);
     for await (const line of lines) yield readRecord(line, parseJson);
     return;
   }
-  const header = shape.kind === "head" ? first : await take(lines);
+  const header = format.kind === "head" ? first : await take(lines);
   if (header === undefined) return;
-  const head = readHead(header.bytes.toString(), columns, shape.separator);
+  const head = readHead(header.bytes.toString(), columns, format.separator);
   for await (const line of lines) yield readRecord(line, (text) => readRow(text, head));
 }
 
-async function* leaveOutEmpty(lines: AsyncIterable<Line>): AsyncGenerator<Line, undefined> {
+async function* skipEmpty(lines: AsyncIterable<Line>): AsyncGenerator<Line, undefined> {
   for await (const line of lines) if (line.bytes.some((byte) => byte > SPACE)) yield line;
 }
 

@@ -1,18 +1,17 @@
 import { MAX_POINTS } from "../ledger/account.ts";
 import { MAX_OPEN_LOTS } from "../ledger/command.ts";
+import type { AccountImport } from "./account-import.ts";
 import { BadLine } from "./bad-line.ts";
 import type { Fold, FoldedHold } from "./fold.ts";
-import type { Making } from "./making.ts";
 import { type Apply, requireLimits } from "./operations.ts";
-import { isPast, rechargeLot } from "./recharge-lot.ts";
-import { consume, passGone } from "./spent-points.ts";
+import { consume, isPast, rechargeLot, rechargeSpent } from "./recharge.ts";
 
 const ROUNDS_MAX = 10_000;
 
 /**
- * Checks, before anything is applied, that `restore` can make it.
+ * Checks that `restore` can make this account, before any operation is applied.
  *
- * @throws {BadLine} if it has more or stranger points than operations may have
+ * @throws {BadLine} if its points, lots or holds exceed the limits of operations
  */
 export function requireRestorable(fold: Fold): void {
   const { userId, consumed, refunded, lots, holds } = fold;
@@ -39,20 +38,23 @@ export function requireRestorable(fold: Fold): void {
 }
 
 /**
- * Makes an account what its entries led to: its figures, what its lots have left, its open holds.
+ * Restores the account that the entries led to: its figures, the rest of its lots, its open holds.
  *
- * What is gone is recharged, consumed and expired first. Then each hold, while nothing else can be
- * frozen, the longest first, so that those past their time come last and leave their points in the
- * balance. Then what is left of the lots. Times are judged by the server alone: what it refuses as
- * past is recharged without a time and expired. So a repeat asks for the same, however late.
+ * 1. The spent points are recharged, consumed and expired.
+ * 2. Each hold is recharged and frozen, while there is nothing else to freeze. The longest comes
+ *    first, so that holds past their time come last and leave their points in the balance.
+ * 3. The rest of each lot is recharged.
  *
- * @throws {BadLine} if the server refuses one of the operations
+ * Only the server judges times: a lot that it refuses as past is recharged without a time, and
+ * expired. So a repeat sends the same operations, however late it comes.
+ *
+ * @throws {BadLine} if the server refuses an operation
  */
-export async function restore(fold: Fold, { apply: run, isBegun }: Making): Promise<void> {
+export async function restore(fold: Fold, { apply, isBegun }: AccountImport): Promise<void> {
   const { consumed, expired, refunded, holds, lots } = fold;
   const where = roomiest(fold);
-  await passGone({ consumed: consumed - refunded, expired }, run, async () => {
-    if (where.name === "spent") await spendAndRefund(refunded, where.points, run);
+  await rechargeSpent({ consumed: consumed - refunded, expired }, apply, async () => {
+    if (where.name === "spent") await spendAndRefund(refunded, where.points, apply);
   });
 
   for (const [number, hold] of [...holds].toSorted(([, a], [, b]) => compareLongest(a, b))) {
@@ -61,24 +63,24 @@ export async function restore(fold: Fold, { apply: run, isBegun }: Making): Prom
     const recharges = hold.allocations.map(({ lot: of, points }) => {
       const { priority, expireTime } = lots.get(of)!;
       const lot = { points, priority, expireTime, orElse: expireTime && hold.expireTime };
-      return () => rechargeLot(`${name}-lot-${of}`, lot, run);
+      return () => rechargeLot(`${name}-lot-${of}`, lot, apply);
     });
-    // What was begun before may have been another account: the first operation shows it.
+    // An earlier import may have been of other entries: the first operation shows it.
     if (isBegun || where.name === name) {
       for (const recharge of recharges) await recharge();
-      if (where.name === name) await spendAndRefund(refunded, where.points, run);
-      await freeze(name, hold, run);
+      if (where.name === name) await spendAndRefund(refunded, where.points, apply);
+      await freeze(name, hold, apply);
     } else {
-      await freezeAfter(recharges, name, hold, run);
+      await freezeAfter(recharges, name, hold, apply);
     }
   }
   for (const [number, { remaining: points, priority, expireTime }] of lots) {
-    if (points > 0n) await rechargeLot(`lot-${number}`, { points, priority, expireTime }, run);
+    if (points > 0n) await rechargeLot(`lot-${number}`, { points, priority, expireTime }, apply);
   }
-  if (where.name === "balance") await spendAndRefund(refunded, where.points, run);
+  if (where.name === "balance") await spendAndRefund(refunded, where.points, apply);
 }
 
-/** When most points can be consumed and refunded at once: so it takes the fewest rounds. */
+/** The step with the most points to consume and refund at once: it takes the fewest rounds. */
 function roomiest(fold: Fold): { name: string; points: bigint } {
   const { holds, balance, consumed, expired, refunded } = fold;
   const places = [
@@ -89,42 +91,49 @@ function roomiest(fold: Fold): { name: string; points: bigint } {
   return places.reduce((most, place) => (place.points > most.points ? place : most));
 }
 
-/** Refunded points were consumed, and came back to where they came from. */
-async function spendAndRefund(refunded: bigint, room: bigint, run: Apply): Promise<void> {
+/** Consumes points and refunds them, which brings them back to their lots. */
+async function spendAndRefund(refunded: bigint, room: bigint, apply: Apply): Promise<void> {
   if (refunded === 0n) return;
   const part = room < MAX_POINTS ? room : MAX_POINTS;
   let left = refunded;
   for (let round = 1; left > 0n; round++) {
     const points = left < part ? left : part;
-    const entry = await run(`refunded-${round}`, consume(points));
+    const entry = await apply(`refunded-${round}`, consume(points));
     const value = { sequence: entry!.sequence };
-    await run(`refund-${round}`, { case: "refund", value });
+    await apply(`refund-${round}`, { case: "refund", value });
     left -= points;
   }
 }
 
 /**
- * Freezes the points that these recharges bring, in the same call: else a lot's time might come in
- * between. Only where a recharge has to be made again must the freeze be, too.
+ * Freezes the points of these recharges in the same call. Otherwise a lot might expire in between.
+ * The freeze is repeated only if a recharge had to be repeated.
  */
 async function freezeAfter(
   recharges: readonly (() => Promise<void>)[],
   name: string,
   hold: FoldedHold,
-  run: Apply,
+  apply: Apply,
 ): Promise<void> {
   const recharging = recharges.map((recharge) => recharge());
-  const [frozen, ...recharged] = await Promise.allSettled([freeze(name, hold, run), ...recharging]);
+  const [frozen, ...recharged] = await Promise.allSettled([
+    freeze(name, hold, apply),
+    ...recharging,
+  ]);
   for (const one of recharged) if (one.status === "rejected") throw one.reason;
-  if (frozen.status === "rejected") await freeze(name, hold, run);
+  if (frozen.status === "rejected") await freeze(name, hold, apply);
 }
 
-/** A hold past its time is left out: its points are back in their lots. */
-async function freeze(name: string, { points, expireTime }: FoldedHold, run: Apply): Promise<void> {
+/** Skips a hold that is past its time: its points stay in their lots. */
+async function freeze(
+  name: string,
+  { points, expireTime }: FoldedHold,
+  apply: Apply,
+): Promise<void> {
   const cost = { case: "points", value: points } as const;
   const expiration = { case: "expireTime", value: expireTime } as const;
   try {
-    await run(name, { case: "freeze", value: { cost, expiration } });
+    await apply(name, { case: "freeze", value: { cost, expiration } });
   } catch (error) {
     if (!isPast(error)) throw error;
   }

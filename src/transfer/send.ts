@@ -14,7 +14,7 @@ import { isUnanswered } from "../client/unanswered.ts";
 import { createBatcher } from "../commit/batcher.ts";
 import { laneNumber } from "../commit/lanes.ts";
 
-/** Sends one operation, and gives its result: an answer, or a refusal for good. */
+/** Sends one operation, and returns its result: an answer, or a final refusal. */
 export type Send = (operation: Operation) => Promise<OperationResult>;
 
 type PointsClient = Client<typeof PointsService>;
@@ -26,14 +26,14 @@ const BACKOFF_MS = 100;
 const BACKOFF_MAX_MS = 5_000;
 
 /**
- * Sends operations by ApplyBatch, as many together as wait, several calls under way. Those of one
- * user are applied in the order in which they come. What no server answered, or was refused for
- * want of room, is sent again with the same request ids until it is answered.
+ * Group commit on the client: waiting operations go together in one ApplyBatch, several calls at a
+ * time. The operations of one user are applied in order. Operations that got no answer, or were
+ * refused because the server is full, are retried with the same request ids, with backoff.
  *
- * @param patienceMs how long to try without any answer
+ * @param patienceMs the longest time without any answer
  */
 export function startSending(client: PointsClient, patienceMs = 120_000): Send {
-  // Unset until something answers: nobody waits for a server that may never have been there.
+  // Undefined before the first answer: there may be no server to wait for.
   let answeredAt: number | undefined;
   const waitOn = (error: ConnectError) => {
     if (answeredAt === undefined || performance.now() - answeredAt > patienceMs) throw error;
@@ -61,10 +61,10 @@ export function startSending(client: PointsClient, patienceMs = 120_000): Send {
       const request = create(ApplyBatchRequestSchema, { operations });
       const { results } = await client.applyBatch(request, { timeoutMs: CALL_MS });
       answeredAt ??= performance.now();
-      const told = lasting(operations, results);
-      if (told.answers.some((answer) => answer !== undefined)) answeredAt = performance.now();
+      const settled = settledResults(operations, results);
+      if (settled.answers.some((answer) => answer !== undefined)) answeredAt = performance.now();
       else waitOn(firstError(results));
-      return told;
+      return settled;
     } catch (error) {
       if (!(error instanceof ConnectError)) throw error;
       const refusal = refusalOf(error);
@@ -102,14 +102,17 @@ export function startSending(client: PointsClient, patienceMs = 120_000): Send {
   };
 }
 
-/** A result an operation; undefined: it must be sent again, but not before `waitMs`. */
+/** A result for each operation. Undefined: send it again, after `waitMs` at the earliest. */
 type Answers = {
   readonly answers: readonly (OperationResult | undefined)[];
   readonly waitMs: number;
 };
 
-/** What was refused after an operation of the same user that must come first is sent again too. */
-function lasting(operations: readonly Operation[], results: readonly OperationResult[]): Answers {
+/** After an operation that is sent again, a refusal of the same user is not final either. */
+function settledResults(
+  operations: readonly Operation[],
+  results: readonly OperationResult[],
+): Answers {
   const again = new Set<string>();
   let waitMs = 0;
   const answers = results.map((result, index) => {
@@ -134,7 +137,7 @@ const TRANSIENT: ReadonlySet<number> = new Set([
   Code.Unavailable,
   Code.ResourceExhausted,
   Code.DeadlineExceeded,
-  // Of a connection that broke.
+  // For a connection that broke.
   Code.Aborted,
   Code.Canceled,
 ]);

@@ -3,11 +3,11 @@ import { type Timestamp, TimestampSchema } from "@bufbuild/protobuf/wkt";
 import { BadLine, show } from "./bad-line.ts";
 
 /**
- * An instant in the ways in which psql, RFC 3339 and most languages write it, exact to the
- * microsecond; undefined if there is none, or if it is psql's `infinity`.
+ * Reads an instant in the formats of psql, RFC 3339 and most languages, exact to the microsecond.
+ * Returns undefined for an empty value and for psql's `infinity`.
  *
  * @param name of the field
- * @throws {BadLine} for all else; a time without a zone is some instant of a day, so it is refused
+ * @throws {BadLine} for other texts, and for a time without a zone, which could be any of a day
  */
 export function readTime(name: string, value: unknown): Timestamp | undefined {
   if (value === undefined || value === null) return undefined;
@@ -20,7 +20,7 @@ export function readTime(name: string, value: unknown): Timestamp | undefined {
     throw refuse(`has no time zone: write it as ${EXAMPLE} or 2030-01-31 12:00:00+00`);
   }
   const local = new Date(`${date}T${time}Z`);
-  // Date makes 3 March of 31 February.
+  // Date turns 31 February into 3 March.
   const isReal = !Number.isNaN(local.getTime());
   const exists = isReal && local.toISOString().startsWith(`${date}T${time}`);
   if (!exists) throw refuse("is no day or time that there is");
@@ -45,7 +45,7 @@ const LAST_SECOND = 253_402_300_799n;
 
 const DAY = /(?<date>\d{4}-\d\d-\d\d)[T ]/;
 const CLOCK = /(?<time>\d\d:\d\d:\d\d)(?:\.(?<fraction>\d+))?/;
-// psql writes seconds for zones of long ago, Ruby and BigQuery a blank and UTC.
+// psql writes seconds for historical zones. Ruby and BigQuery write a blank and UTC.
 const OFFSET = /(?<sign>[+-])(?<hours>\d\d)(?::?(?<minutes>\d\d)(?::?(?<seconds>\d\d))?)?/;
 const ZONE = `(?: ?(?:(?<utc>Z|UTC)|${OFFSET.source}))?`;
 const TIME = new RegExp(`^${DAY.source}${CLOCK.source}${ZONE}$`, "i");

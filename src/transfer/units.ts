@@ -1,9 +1,9 @@
 import { type Entry, EntrySchema } from "../../gen/points/v1/account_pb.ts";
 import { OperationSchema } from "../../gen/points/v1/points_pb.ts";
 import { digestOfAccount, makeAccount, readAccountLine, readUserId } from "./account.ts";
+import type { BeginImport, Outcome } from "./account-import.ts";
 import { BadLine } from "./bad-line.ts";
 import { type Fold, foldEntry, startFold } from "./fold.ts";
-import type { Begin, Outcome } from "./making.ts";
 import { readMessage } from "./message.ts";
 import { NumbersByName } from "./numbers.ts";
 import { applyOperation, digestOf } from "./operations.ts";
@@ -11,19 +11,19 @@ import type { FileRecord } from "./records.ts";
 import { requireRestorable, restore } from "./restore.ts";
 import type { Send } from "./send.ts";
 
-/** What is imported as one: a line, or all entries of an account. */
+/** A unit of import: a line, or all entries of an account. */
 export type Unit = {
-  /** The one of its lines by which it is named. */
+  /** The line that errors name. */
   readonly line: number;
   readonly lines: number;
   /** Throws BadLine. */
   readonly run: (server: Server) => Promise<Outcome> | Outcome;
 };
 
-/** What units are brought to: by operations, or by accounts as a whole. */
-export type Server = { readonly send: Send; readonly begin: Begin };
+/** A server that takes operations, and whole accounts. */
+export type Server = { readonly send: Send; readonly begin: BeginImport };
 
-/** Reads what lines mean, all of a unit before any of it is applied. */
+/** Groups the lines of a file into units. A unit is complete before it is applied. */
 export async function* unitsOf(records: AsyncIterable<FileRecord>): AsyncGenerator<Unit> {
   const seen = new NumbersByName();
   let kind: Kind | undefined;
@@ -60,7 +60,7 @@ export async function* unitsOf(records: AsyncIterable<FileRecord>): AsyncGenerat
 
 type Good = Extract<FileRecord, { fields: unknown }>;
 
-/** The user is noted first: a second line of one whose first is bad is as doubtful. */
+/** Notes the user first: a second line of a user is refused even if the first one is bad. */
 function accountUnit({ line, fields }: Good, seen: NumbersByName): Unit {
   const userId = readUserId(fields);
   requireFirst(seen, userId, line, `user_id ${userId}`);
@@ -81,8 +81,8 @@ function accountUnit({ line, fields }: Good, seen: NumbersByName): Unit {
 }
 
 /**
- * Its request id is its own, or else that of its content, and of how many lines before have the
- * same: so lines may be mended, added and taken out above it.
+ * An operation without a request id gets one from its content and the number of equal lines above.
+ * So other lines above it may be corrected, added and removed.
  */
 function operationUnit({ line, fields, text }: Good, seen: NumbersByName): Unit {
   const operation = readMessage(OperationSchema, fields);
@@ -105,7 +105,7 @@ function operationUnit({ line, fields, text }: Good, seen: NumbersByName): Unit 
   };
 }
 
-/** Entries of one account, in successive lines. */
+/** The entries of one account, on successive lines. */
 type Journal = {
   readonly line: number;
   lines: number;
@@ -143,13 +143,13 @@ function journalUnit({ line, lines, fold, bad }: Journal): Unit {
     async run({ begin }) {
       requireRestorable(fold);
       const expires = expired > 0n || lots.some(({ expireTime }) => expireTime !== undefined);
-      const making = await begin({
+      const account = await begin({
         userId,
         digest: Buffer.from(fold.hash).toString("base64url"),
         needs: [...(expires ? EXPIRE : []), ...(refunded > 0n ? REFUND : [])],
       });
-      await restore(fold, making);
-      return making.outcome();
+      await restore(fold, account);
+      return account.outcome();
     },
   };
 }

@@ -2,8 +2,7 @@ import { constants } from "node:crypto";
 import * as tls from "node:tls";
 import type { Logger } from "pino";
 import type { Config } from "../config/environment.ts";
-import { readText } from "../config/handed-on.ts";
-import { rereadOnChange } from "../config/reload.ts";
+import { readText, reloadOnChange } from "../config/reload.ts";
 import { UserError } from "../errors/user-error.ts";
 
 /** Options of a TLS server; only the certificates may change while it runs. */
@@ -47,17 +46,14 @@ export function watchTls(
   log: Logger,
   onChange: (options: TlsOptions) => void,
 ): () => void {
-  const files = [config.tlsCert, config.tlsKey, config.tlsClientCa];
+  const files = [config.tlsCert, config.tlsKey, config.tlsClientCa].filter(
+    (file) => file !== undefined,
+  );
   const read = () => {
     const options = readTls(config);
     if (options !== undefined) onChange(options);
   };
-  return rereadOnChange(
-    files.filter((file) => file !== undefined),
-    read,
-    log,
-    "certificates",
-  );
+  return reloadOnChange({ files, read, log, what: "certificates" });
 }
 
 function readPem(name: string, path: string): string {

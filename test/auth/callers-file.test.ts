@@ -14,7 +14,7 @@ async function read(text: string) {
   return readCallers(path);
 }
 
-test("a file of callers is read as it says", async () => {
+test("a file of callers is read", async () => {
   const callers = await read(`callers:
   billing:
     token_sha256: "${digestOf("billing")}"
@@ -136,7 +136,7 @@ describe("a file of callers is refused that", () => {
   });
 });
 
-test("no error repeats a token", async () => {
+test("no error contains a token", async () => {
   const texts = [
     'callers: {a: {token: "secret secret secret"}}',
     "callers: {a: {token: secretsecretsecret, token: secretsecretsecret}}",

@@ -21,7 +21,7 @@ const ROWS = [
   "workers-2/one",
 ];
 
-describe.concurrent("npm run bench", { timeout: 180_000 }, () => {
+describe.concurrent("npm run bench", () => {
   test("runs all kinds of rows, and goes on where it was stopped", async ({ onTestFinished }) => {
     const folder = await temporaryFolder(onTestFinished);
     const short = ["--accounts", "300", "--seconds", "0.3", "--rounds", "1"];

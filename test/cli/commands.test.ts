@@ -68,7 +68,7 @@ hold  points  expires (UTC)        lots
     expect(last.stdout).toMatch(/^#.*\n─.*\n4 .*\n5 .*\n\nThere are more before these/);
   });
 
-  test("a repeat is said to be one", async () => {
+  test("the answer to a repeat says so", async () => {
     const args = ["recharge", "bob", "5", "--request-id", "order-1"];
     await points(...args);
     const again = await points(...args);
@@ -98,7 +98,7 @@ hold  points  expires (UTC)        lots
     expect(statement).toHaveProperty("nextPageToken", expect.stringMatching(/./));
   });
 
-  test("a refusal is a sentence with its reason and its numbers", async () => {
+  test("a refusal is printed as a sentence with its reason and numbers", async () => {
     await points("recharge", "dan", "5");
     expect(await points("consume", "dan", "200")).toMatchObject({
       code: 1,
@@ -113,7 +113,7 @@ hold  points  expires (UTC)        lots
     expect(bad.stderr).toMatch(/^points: user_id .*\(FIELD_INVALID\)\n$/);
   });
 
-  test("who asks for an account does not make one", async () => {
+  test("account creates no account", async () => {
     for (const command of ["account", "statement"]) {
       expect(await points(command, "nobody")).toMatchObject({
         code: 1,
@@ -128,7 +128,7 @@ hold  points  expires (UTC)        lots
 });
 
 describe("without a server", () => {
-  test("the address is named that has none", async () => {
+  test("the error names the address", async () => {
     const closed = createServer();
     const baseUrl = await addressOf(closed);
     await new Promise((done) => closed.close(done));
@@ -138,7 +138,7 @@ describe("without a server", () => {
     expect(byOption.stderr).toMatch(new RegExp(`^${says}, .*\n$`));
   });
 
-  test("something else at the address is said to be something else", async () => {
+  test("the error says that something else answers at the address", async () => {
     const other = createHttpServer((_, response) => response.end("hello"));
     const POINTS_URL = await addressOf(other);
     onTestFinished(() => void other.close());
@@ -208,7 +208,7 @@ describe("points verify and points sweep", () => {
     await traffic;
     expect((await server.end("SIGTERM")).code).toBe(0);
 
-    // Nothing runs there any more: it is started for this, and stopped again.
+    // The server has stopped: the command starts its PostgreSQL, and stops it again.
     const alone = await runPoints({ DATA_DIR }, ["verify", "ada"]).exit;
     expect(alone).toMatchObject({ code: 0, stdout: "1 account, 2 entries: all in order\n" });
   });
@@ -232,13 +232,13 @@ describe("points verify and points sweep", () => {
   });
 });
 
-/** Where a server listens, from now on. */
+/** Starts to listen, and returns the URL. */
 async function addressOf(server: Server): Promise<string> {
   await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-/** Times are as wide as before. */
+/** Replaces times by a text of the same width. */
 function timeless(text: string): string {
   const padded = text.replace(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d/g, "TIME".padEnd(19));
   return padded.replace(/ +$/gm, "");

@@ -156,7 +156,7 @@ test("one account that somebody else has locked fails alone", async () => {
   const charged = { account: { balance: 4n } };
   expect(results.slice(1)).toMatchObject([charged, charged, charged]);
   expect(new Set(faults)).toEqual(new Set(["timeout"]));
-}, 30_000);
+});
 
 function of(userId: string, command: Command): Command {
   return { ...command, userId };

@@ -9,7 +9,7 @@ import {
 const read = (text: string, environment = {}) => parseDatabaseUrl(text, environment);
 
 describe("a DATABASE_URL", () => {
-  test("says what libpq takes by default, but for several hosts, of which one must write", () => {
+  test("has libpq's defaults, but wants a writable server among several hosts", () => {
     expect(read("postgresql://ada:s3cret@db/points")).toEqual({
       hosts: [{ host: "db", port: 5432 }],
       database: "points",
@@ -42,7 +42,7 @@ describe("a DATABASE_URL", () => {
     ["postgresql://one/points?host=two,%2Ftmp&port=7,8", "two:7,/tmp:8/points"],
     ["postgresql://one:9/points?host=two&dbname=other", "two:9/other"],
     ["postgresql://one/p%C3%B6ints", "one:5432/pöints"],
-  ])("%s is about %s", (text, place) => {
+  ])("%s names the place %s", (text, place) => {
     expect(databasePlace(read(text))).toBe(place);
   });
 
@@ -52,11 +52,11 @@ describe("a DATABASE_URL", () => {
     ["postgresql://ada@db/points?password=a+b%26c", "ada", "a+b&c"],
     ["postgresql://ada:old@db/points?user=eve&password=new", "eve", "new"],
     ["postgresql://db/points", undefined, undefined],
-  ])("%s is of user %s with password %s", (text, user, password) => {
+  ])("%s has user %s and password %s", (text, user, password) => {
     expect(read(text)).toMatchObject({ user, password });
   });
 
-  test("gives way to nothing of the environment, which says what it does not", () => {
+  test("overrides the environment, which supplies only what it lacks", () => {
     const environment = { PGUSER: "eve", PGPASSWORD: "other", PGPORT: "6432", PGHOST: "elsewhere" };
     expect(read("postgresql://ada:s3cret@db:5433/points", environment)).toMatchObject({
       hosts: [{ host: "db", port: 5433 }],
@@ -70,7 +70,7 @@ describe("a DATABASE_URL", () => {
     });
   });
 
-  test("of a socket is about no TLS, whatever the environment says", () => {
+  test("of a socket ignores TLS settings of the environment", () => {
     const environment = { PGSSLMODE: "verify-ca", PGSSLCERT: "/x", PGCHANNELBINDING: "require" };
     const url = read("postgresql://points@%2Ftmp%2Fpoints-1:5432/points", environment);
     expect(url.tls).toMatchObject({ mode: "disable", certificate: undefined });
@@ -83,12 +83,12 @@ describe("a DATABASE_URL", () => {
     ["sslcert=a&sslkey=b", { mode: "prefer", certificate: "a", key: "b" }],
     ["ssl=true", { mode: "require" }],
     ["gssencmode=disable&client_encoding=utf8&channel_binding=prefer", { channelBinding: true }],
-  ])("with %s", (parameters, tls) => {
+  ])("with %s sets TLS", (parameters, tls) => {
     expect(read(`postgresql://ada@db/points?${parameters}`).tls).toMatchObject(tls);
   });
 });
 
-describe("a DATABASE_URL is refused by name", () => {
+describe("a DATABASE_URL is refused, and the error names the parameter", () => {
   const KNOWN =
     "host, port, user, password, dbname, connect_timeout, application_name, options, " +
     "client_encoding, target_session_attrs, sslmode, sslrootcert, sslcert, sslkey, " +
@@ -152,13 +152,13 @@ describe("a DATABASE_URL is refused by name", () => {
 describe("the page on databases", async () => {
   const page = await readFile("docs/databases.md", "utf8");
 
-  test("gives URLs that are read", () => {
+  test("has URLs that can be parsed", () => {
     const urls = [...page.matchAll(/`(postgresql:\/\/[^`]+)`/g)].map(([, url]) => url!);
     expect(urls.length).toBeGreaterThan(5);
     for (const url of urls) expect(read(url).database).toBe("points");
   });
 
-  test("has a table of the parameters that are taken", () => {
+  test("has a table of the supported parameters", () => {
     const [, table] = /\n\| parameter [^]*?\n((?:\|.*\n)+)\n/.exec(page)!;
     const named = table!.split("\n").flatMap((row) => row.split("|")[1]?.match(/\w+/g) ?? []);
     const refused = () => read("postgresql://ada@db/points?nonsense=1");

@@ -57,6 +57,7 @@ const WHOLE_NUMBERS = [
   { name: "QUEUE_MAX_OPS", key: "queueMaxOps", min: 1, max: 1_000_000 },
   { name: "DEADLINE_DEFAULT_MS", key: "deadlineDefaultMs", min: 1, max: 3_600_000 },
   { name: "DEADLINE_MAX_MS", key: "deadlineMaxMs", min: 1, max: 3_600_000 },
+  { name: "LAMEDUCK_MS", key: "lameDuckMs", min: 0, max: 600_000 },
   { name: "DRAIN_MS", key: "drainMs", min: 0, max: 600_000 },
   { name: "MESSAGE_MAX_BYTES", key: "messageMaxBytes", min: 1_024, max: 67_108_864 },
   {
@@ -79,18 +80,18 @@ const WHOLE_NUMBERS = [
 ] as const;
 
 describe("the configuration", () => {
-  test("has a default for everything but the database's address", () => {
+  test("has these defaults", () => {
     expect(readConfig({})).toEqual(DEFAULTS);
   });
 
-  test("takes an empty variable for one that is not set", () => {
+  test("treats an empty variable as unset", () => {
     const names = describeConfig().match(/^ {2}[A-Z_]+/gm)!;
     expect(names).toHaveLength(Object.keys(DEFAULTS).length);
     const empty = Object.fromEntries(names.map((name) => [name.trim(), ""]));
     expect(readConfig(empty)).toEqual(DEFAULTS);
   });
 
-  test("ignores variables of others", () => {
+  test("ignores unknown variables", () => {
     expect(readConfig({ PORT: "1", listen: "no", LANE: "0" })).toEqual(DEFAULTS);
   });
 
@@ -250,11 +251,11 @@ describe("the configuration", () => {
       given: { ...jwt, [name]: "" },
       wrong: "JWT_KEYS, JWT_ISSUER and JWT_AUDIENCE: take each other",
     })),
-  ])("refuses $given, a part of what belongs together", ({ given, wrong }) => {
+  ])("refuses $given, an incomplete group", ({ given, wrong }) => {
     expectWrong(given, [wrong]);
   });
 
-  test("takes all that belongs together", () => {
+  test("takes complete groups", () => {
     const all = { ...tls, ...jwt, TLS_CLIENT_CA: "ca.crt", CALLERS: "callers.yaml" };
     expect(readConfig(all)).toMatchObject({ tlsClientCa: "ca.crt", jwtIssuer: "https://issuer" });
   });
@@ -274,12 +275,12 @@ describe("the configuration", () => {
     "http://127.0.0.1.example/",
     "ftp://id.example/",
     "https://",
-  ])("JWT_KEYS refuses %s, which anybody on the way could change", (text) => {
+  ])("JWT_KEYS refuses %s, which could be changed on the way", (text) => {
     const wrong = `JWT_KEYS=${text}: takes a file or an https URL`;
     expectWrong({ ...jwt, JWT_KEYS: text }, [wrong]);
   });
 
-  test("names all that is wrong at once", () => {
+  test("names all mistakes at once", () => {
     const right = { SWEEP_SECONDS: "5" };
     const wrong = { LISTEN: "here", MIGRATE: "maybe", LANES: "0", DRAIN_MS: "long" };
     expectWrong({ ...right, ...wrong }, [

@@ -24,7 +24,7 @@ import {
 
 const SECOND = 1_000_000_000n;
 
-test("the list that ships is the product's own", () => {
+test("the price list that ships is the product's", () => {
   const { version, services } = readPrices(SHIPPED_PRICES);
   const limits = { minimum: 0n, maximum: MAX_POINTS };
   const second = { kind: "duration", unitNanos: SECOND, ...limits };
@@ -255,14 +255,14 @@ describe("a server with PRICES", () => {
       return (await client.listPrices({})).priceVersion === "v2";
     });
 
-    // The service has left the list since, but the request was applied: it gets its answer.
+    // Idempotency: the service has left the list since, but the repeat gets the same answer.
     expect(await client.consume(request)).toEqual({ ...first, replayed: true });
     expect(await refusalOf(client.consume({ userId: "ada", cost }))).toMatchObject({
       reason: "SERVICE_NOT_PRICED",
     });
   });
 
-  test("does not start with a list that has mistakes, and names all of them", async () => {
+  test("does not start with a list with mistakes, and names all of them", async () => {
     const folder = await temporaryFolder();
     const file = join(folder, "p.yaml");
     await writeFile(file, listOf("a: cheap\n  b: { fixed: -1 }"));
@@ -296,7 +296,7 @@ function mistakesIn(text: string): string[] {
   }
 }
 
-/** A server in a process of its own, with a price list that can be written anew. */
+/** A server in its own process, with a price list that the test can rewrite. */
 async function started(services: string) {
   const folder = await temporaryFolder();
   const file = join(folder, "p.yaml");

@@ -38,6 +38,8 @@ test("the image has all that the server reads, and says which ports it has", asy
     expect(ignored.split("\n")).toContain(`!${name}`);
   }
   expect(copied).toEqual(expect.arrayContaining(["src", "gen", "prices.yaml"]));
+  const [, compiled] = /--eval 'import\("(.+)"\)'/.exec(dockerfile)!;
+  await expect(stat(compiled!), `${compiled} is there`).resolves.toBeDefined();
   expect(image.listen.host).toBe("0.0.0.0");
   expect(dockerfile).toContain(`EXPOSE ${ports.join(" ")}\n`);
   expect(dockerfile).toContain(`http://127.0.0.1:${ports[1]}/readyz`);

@@ -1,12 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { timeOf } from "../../src/ledger/account.ts";
 import { answer, changesOf, DUE_MAX, startBatch } from "../../src/ledger/batch.ts";
 import { MAX_OPEN_HOLDS, MAX_OPEN_LOTS } from "../../src/ledger/command.ts";
 import { bookDue } from "../../src/ledger/due.ts";
 import type { Entry } from "../../src/ledger/entry.ts";
 import type { Remembered } from "../../src/ledger/repeat.ts";
 import type { AccountState } from "../../src/ledger/state.ts";
-import { timeOf } from "../../src/ledger/account.ts";
 import {
   consume,
   DUE,
@@ -20,6 +20,7 @@ import {
   release,
   settle,
 } from "../support/commands.ts";
+import { LONG_MS } from "../support/patience.ts";
 import { randomSteps, type Step as RandomStep } from "../support/random-commands.ts";
 import {
   decideAt,
@@ -234,28 +235,32 @@ describe("an account is full with", () => {
   });
 });
 
-test("the journal is the same with sweeps at random and with none, for 100,000 commands", () => {
-  let commands = 0;
-  let swept = 0;
-  const sweep = fc.record({ after: fc.nat(4), maxSize: fc.integer({ min: 1, max: 3 }) });
-  const steps = randomSteps(150).chain((all) =>
-    fc.tuple(fc.constant(all), fc.array(fc.array(sweep, { maxLength: 3 }), { minLength: 150 })),
-  );
-  fc.assert(
-    fc.property(steps, ([all, sweeps]) => {
-      const swipes = all.map((_, index) => sweeps[index] ?? []);
-      const without = live(all, []);
-      const withSweeps = live(all, swipes);
-      commands += all.reduce((sum, step) => sum + step.commands.length, 0);
-      swept += withSweeps.swept;
-      expect(withSweeps.hashes).toEqual(without.hashes);
-    }),
-    { numRuns: 650 },
-  );
-  console.log(`${commands} commands, ${swept} entries booked by sweeps`);
-  expect(commands).toBeGreaterThan(100_000);
-  expect(swept).toBeGreaterThan(1_000);
-}, 300_000);
+test(
+  "the journal is the same with sweeps at random and with none, for 100,000 commands",
+  () => {
+    let commands = 0;
+    let swept = 0;
+    const sweep = fc.record({ after: fc.nat(4), maxSize: fc.integer({ min: 1, max: 3 }) });
+    const steps = randomSteps(150).chain((all) =>
+      fc.tuple(fc.constant(all), fc.array(fc.array(sweep, { maxLength: 3 }), { minLength: 150 })),
+    );
+    fc.assert(
+      fc.property(steps, ([all, sweeps]) => {
+        const swipes = all.map((_, index) => sweeps[index] ?? []);
+        const without = live(all, []);
+        const withSweeps = live(all, swipes);
+        commands += all.reduce((sum, step) => sum + step.commands.length, 0);
+        swept += withSweeps.swept;
+        expect(withSweeps.hashes).toEqual(without.hashes);
+      }),
+      { numRuns: 650 },
+    );
+    console.log(`${commands} commands, ${swept} entries booked by sweeps`);
+    expect(commands).toBeGreaterThan(100_000);
+    expect(swept).toBeGreaterThan(1_000);
+  },
+  LONG_MS,
+);
 
 type Sweep = { readonly after: number; readonly maxSize: number };
 

@@ -1,28 +1,33 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import type { AccountState } from "../../src/ledger/state.ts";
 import { GENESIS_HASH } from "../../src/ledger/account.ts";
 import { answer, changesOf, startBatch } from "../../src/ledger/batch.ts";
 import { type Entry, hashEntry } from "../../src/ledger/entry.ts";
 import type { Remembered } from "../../src/ledger/repeat.ts";
+import type { AccountState } from "../../src/ledger/state.ts";
 import { expectSame } from "../support/compare.ts";
 import { type Expected, Model } from "../support/model.ts";
+import { LONG_MS } from "../support/patience.ts";
 import { randomSteps, type Step } from "../support/random-commands.ts";
 
 const RUNS = 1_300;
 
-test("the ledger does what the naive model does, for 200,000 random commands", () => {
-  const tally = new Map<string, number>();
-  fc.assert(
-    fc.property(randomSteps(150), (steps) => {
-      expectChained(play(steps, (outcome) => tally.set(outcome, (tally.get(outcome) ?? 0) + 1)));
-    }),
-    { numRuns: RUNS },
-  );
-  const commands = [...tally.values()].reduce((sum, count) => sum + count, 0);
-  console.log(`${commands} commands compared`, Object.fromEntries(tally));
-  expect(commands).toBeGreaterThan(200_000);
-}, 300_000);
+test(
+  "the ledger does what the naive model does, for 200,000 random commands",
+  () => {
+    const tally = new Map<string, number>();
+    fc.assert(
+      fc.property(randomSteps(150), (steps) => {
+        expectChained(play(steps, (outcome) => tally.set(outcome, (tally.get(outcome) ?? 0) + 1)));
+      }),
+      { numRuns: RUNS },
+    );
+    const commands = [...tally.values()].reduce((sum, count) => sum + count, 0);
+    console.log(`${commands} commands compared`, Object.fromEntries(tally));
+    expect(commands).toBeGreaterThan(200_000);
+  },
+  LONG_MS,
+);
 
 /** Plays the steps on the ledger and on the model side by side; all entries in order. */
 function play(steps: readonly Step[], note: (outcome: string) => void): readonly Entry[] {

@@ -4,6 +4,7 @@ import { dirname, join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Http2SessionManager } from "@connectrpc/connect-node";
 import { onTestFinished } from "vitest";
+import { PATIENCE } from "./patience.ts";
 import { inherited, makeFolder } from "./run-folder.ts";
 
 /** A process of Points that a test started; it and all that it started end with the test. */
@@ -39,7 +40,7 @@ function runCommand(
 ): PointsProcess {
   const child = spawn(program, args, {
     cwd: ROOT,
-    env: { ...inherited(), LISTEN: "127.0.0.1:0", ...environment },
+    env: { ...inherited(), LISTEN: "127.0.0.1:0", ...PATIENCE, ...environment },
     stdio: ["ignore", "pipe", "pipe"],
     // A process group of its own, as a terminal makes one.
     detached: true,
@@ -147,9 +148,9 @@ export function exists(path: string): Promise<boolean> {
   );
 }
 
-/** Waits until something is so, for half a minute at most. */
+/** Waits until something is so, for as long as a slow machine may take. */
 export async function until(what: string, isSo: () => boolean | Promise<boolean>): Promise<void> {
-  for (const deadline = Date.now() + 30_000; !(await isSo());) {
+  for (const deadline = Date.now() + 240_000; !(await isSo());) {
     if (Date.now() > deadline) throw new Error(`it never came to pass that ${what}`);
     await sleep(20);
   }

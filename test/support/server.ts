@@ -7,6 +7,7 @@ import { readConfig } from "../../src/config/environment.ts";
 import { readPrices, SHIPPED_PRICES } from "../../src/config/price-file.ts";
 import { startServer } from "../../src/server/start.ts";
 import { testDatabase, type TestDatabase } from "./database.ts";
+import { PATIENCE } from "./patience.ts";
 
 /** A server in this process, on a free port and a database of its own, and a client of it. */
 export type TestServer = {
@@ -31,7 +32,7 @@ export async function testServer(
   nodeOptions: SecureClientSessionOptions = {},
 ): Promise<TestServer> {
   const db = database ?? (await testDatabase());
-  const config = readConfig({ LISTEN: "127.0.0.1:0", ...environment });
+  const config = readConfig({ LISTEN: "127.0.0.1:0", ...PATIENCE, ...environment });
   const prices = readPrices(config.prices ?? SHIPPED_PRICES);
   const log = pino({ level: "silent" });
   const databases = { batches: db.orm, reads: db.orm };

@@ -29,7 +29,7 @@ afterAll(async () => {
 });
 
 describe("a file of accounts", () => {
-  test("makes them with equal totals, and says of each bad line what is wrong", async () => {
+  test("creates them with equal totals, and names the mistake of each bad line", async () => {
     const lines = csvOf(
       "ada,70,100,25,5,",
       "bob,10,11,0,0,",
@@ -61,7 +61,7 @@ describe("a file of accounts", () => {
     );
   });
 
-  test("passes what is gone in parts that one operation may move", async () => {
+  test("splits spent points into parts that one operation may move", async () => {
     const line = "parts,1,3700000000000,2500000000000,1199999999999,";
     for (const before of [0, 1]) {
       expect(await importText(server.client, csvOf(line))).toMatchObject({ before, bad: 0 });
@@ -72,7 +72,7 @@ describe("a file of accounts", () => {
     expect(entries.filter(({ balanceAfter }) => balanceAfter > 1_000_000_000_000n)).toEqual([]);
   });
 
-  test("changes nothing the second time, and refuses other figures for the same user", async () => {
+  test("is idempotent, and refuses other figures for the same user", async () => {
     const line = "again,70,100,25,5,";
     expect(await importText(server.client, csvOf(line))).toMatchObject({ lines: 1, before: 0 });
     expect(await importText(server.client, csvOf(line))).toMatchObject({ lines: 1, before: 1 });
@@ -85,7 +85,7 @@ describe("a file of accounts", () => {
     }
   });
 
-  test("can be mended where it was bad, and the good lines stay as they are", async () => {
+  test("can be imported again with bad lines corrected, and good lines stay", async () => {
     const [good, bad, mended] = ["mend-1,1,1,0,0,", "mend-2,2,3,0,0,", "mend-2,3,3,0,0,"];
     expect(await importText(server.client, csvOf(good, bad))).toMatchObject({ bad: 1 });
     const second = await importText(server.client, csvOf(mended, good));
@@ -93,7 +93,7 @@ describe("a file of accounts", () => {
     expect(await figuresOf(server)).toMatchObject({ "mend-1": "1 1 0 0", "mend-2": "3 3 0 0" });
   });
 
-  test("says of a user's second line on which the first is, whatever became of that", async () => {
+  test("names the first line of a user at the second, even if the first was bad", async () => {
     const twice = "twice,100,100,0,0,";
     const lines = csvOf(twice, twice, "doubt,1,2,0,0,", "doubt,2,2,0,0,");
     const { why, ...counts } = await importText(server.client, lines);
@@ -107,7 +107,7 @@ describe("a file of accounts", () => {
     expect(await figuresOf(server)).not.toHaveProperty("doubt");
   });
 
-  test("leaves users alone who have entries, and takes those who have none", async () => {
+  test("skips users who have entries, and takes those who have none", async () => {
     await server.client.recharge({ userId: "there", points: 9n });
     await server.client.getOrCreate({ userId: "empty" });
     const lines = csvOf("there,1,3,2,0,", "empty,1,3,2,0,");
@@ -118,7 +118,7 @@ describe("a file of accounts", () => {
     expect(await figuresOf(server)).toMatchObject({ there: "9 9 0 0", empty: "1 3 2 0" });
   });
 
-  test("keeps each digit of what JSON has as numbers", async () => {
+  test("keeps each digit of JSON numbers", async () => {
     const line = (id: string, balance: string) =>
       `{"user_id":${id},"balance":${balance},"total_recharged":${balance},"total_consumed":0,` +
       `"total_expired":0,"expire_time":null}`;
@@ -154,7 +154,7 @@ describe("a file of accounts", () => {
     });
   });
 
-  test("names fields of JSON that are missing, unknown or there twice", async () => {
+  test("names JSON fields that are missing, unknown or repeated", async () => {
     const rest = '"total_recharged":1,"total_consumed":0,"total_expired":0';
     const { why } = await importText(server.client, [
       `{"user_id":"a","balance":1,${rest},"expire_tme":null}`,
@@ -182,7 +182,7 @@ describe("a file of accounts", () => {
 });
 
 describe("a balance with a time", () => {
-  test("is expired if it is past it, and the history stays", async () => {
+  test("is expired if the time is past, and the history stays", async () => {
     const lines = csvOf(
       "exp1,50,100,50,0,2024-01-31T12:00:00Z",
       "exp2,50,60,7,3,2024-01-31 12:00:00+00",
@@ -201,7 +201,7 @@ describe("a balance with a time", () => {
     expect(await figuresOf(server)).toMatchObject(figures);
   });
 
-  test("is the same again when its time has come meanwhile", async () => {
+  test("is idempotent if the time comes in between", async () => {
     const time = new Date(Date.now() + 1_000).toISOString();
     const lines = csvOf(`soon-1,5,5,0,0,${time}`, `soon-2,5,9,4,0,${time}`);
     await importText(server.client, lines);
@@ -213,7 +213,7 @@ describe("a balance with a time", () => {
     expect(await figuresOf(server)).toMatchObject({ "soon-1": "0 5 0 5", "soon-2": "0 9 4 5" });
   });
 
-  test("is kept to the microsecond, in the ways in which psql and others write it", async () => {
+  test("keeps it to the microsecond, in the formats of psql and others", async () => {
     const lines = csvOf(
       "time-1,1,1,0,0,2030-01-31 12:00:00+00",
       "time-2,1,1,0,0,2030-01-31 12:00:00.123456+0530",
@@ -253,7 +253,7 @@ test("times are read as PostgreSQL writes them, in any zone", async () => {
 describe("an import that cannot go through", () => {
   const ROWS = ["half,70,100,25,5,2024-01-31T12:00:00Z", "whole,1,1,0,0,"];
 
-  test("is finished by the same again, wherever it was stopped", async () => {
+  test("is finished by a repeat, wherever it was stopped", async () => {
     let calls = 0;
     for (let isStopped = true; isStopped; calls++) {
       const lines = csvOf(...ROWS.map((row) => row.replace(",", `-${calls},`)));
@@ -270,7 +270,7 @@ describe("an import that cannot go through", () => {
     { scopes: ["points.spend"], denied: ["half", "whole"] },
     { scopes: ["points.grant", "points.spend"], denied: ["whole"] },
     { scopes: ["points.grant", "points.spend", "points.revoke"], denied: [] },
-  ])("changes nothing of an account for who has only $scopes", async ({ scopes, denied }) => {
+  ])("changes nothing of an account for a caller with only $scopes", async ({ scopes, denied }) => {
     const callers = await writeCallers(await temporaryFolder(), { importer: { scopes } });
     const own = await testServer(callers);
     onTestFinished(() => own.stop());
@@ -279,7 +279,7 @@ describe("an import that cannot go through", () => {
     expect(Object.keys(await figuresOf(own))).toHaveLength(2 - denied.length);
   });
 
-  test("changes nothing of an account where a later step would be denied", async () => {
+  test("changes nothing of an account if a later step would be denied", async () => {
     const rows = ["step-1,1,4,2,1,", "step-2,1,1,0,0,2024-01-31T12:00:00Z", "step-3,1,3,2,0,"];
     const { why } = await importText(denying("expire", server), csvOf(...rows));
     expect(why).toEqual(["2: you may not", "3: you may not"]);
@@ -288,7 +288,7 @@ describe("an import that cannot go through", () => {
   });
 });
 
-/** A client whose caller may not do one kind of operation. */
+/** A client whose caller lacks permission for one kind of operation. */
 function denying(kind: string, { client }: TestServer): TestServer["client"] {
   const value = create(StatusSchema, { code: Code.PermissionDenied, message: "you may not" });
   const denied = create(OperationResultSchema, { result: { case: "error", value } });

@@ -41,13 +41,13 @@ describe("CSV", () => {
     expect(await read(text)).toEqual([{ fields: FIELDS }]);
   });
 
-  test("is read in any order of its columns, and without the one that may be missing", async () => {
+  test("is read with its columns in any order, and without the optional one", async () => {
     const text = "balance,user_id,total_consumed,total_expired,total_recharged\n70,ada,25,5,100";
     const { expire_time: _, ...fields } = FIELDS;
     expect(await read(text)).toEqual([{ fields }]);
   });
 
-  test("loses no line but its own by a quote that is not closed", async () => {
+  test("loses only one line by a quote that is not closed", async () => {
     const rows = [ROW, '"bob,1,1,0,0,', 'c"leo,1,1,0,0,', '"dan"x,1,1,0,0,', '"e""ve",1,1,0,0,'];
     const [first, second, third, fourth, fifth] = await read([HEAD, ...rows].join("\n"));
     expect(first).toEqual({ fields: FIELDS });
@@ -67,12 +67,12 @@ describe("CSV", () => {
     ["42.0,1,1,0,0,", "user_id 42.0 is a number with a fraction: write it in digits alone"],
     ['"=""00042""",1,1,0,0,', 'user_id ="00042" is a formula of a spreadsheet: write its value'],
     ["ada,1,1,0,0,\\N", `expire_time is \\N, psql's null in text: ${BY_COPY}`],
-  ])("says of the row %s what is wrong with it", async (row, why) => {
+  ])("names the mistake of the row %s", async (row, why) => {
     const [record] = await read(`${HEAD}\n${row}`);
     expect(record).toEqual({ bad: `2: ${why}` });
   });
 
-  test("says which line is no UTF-8, and which is too long", async () => {
+  test("names lines that are not UTF-8 or too long", async () => {
     const latin1 = Buffer.from(`${HEAD}\nad\xe9${ROW}`, "latin1");
     expect(await read(latin1)).toEqual([{ bad: "2: is no UTF-8" }]);
     const long = `${HEAD}\n${"a".repeat(1_048_577)}${ROW}\n${ROW}`;
@@ -93,7 +93,7 @@ describe("CSV", () => {
   });
 });
 
-describe("what is neither CSV nor lines of JSON", () => {
+describe("a file that is neither CSV nor lines of JSON", () => {
   test.each([
     ["UTF-16 with a mark", Buffer.from(`\uFEFF${HEAD}\r\n`, "utf16le"), /^is UTF-16, as Excel's/],
     ["UTF-16 without one", Buffer.from(`${HEAD}\r\n`, "utf16le"), /^is UTF-16/],
@@ -110,12 +110,12 @@ describe("what is neither CSV nor lines of JSON", () => {
     ["psql's text", "ada\t70\t100\t25\t5\t\\N\n", /^is neither lines of JSON nor CSV with a head/],
     ["Latin-1", Buffer.from("nom;pr\xe9nom\n", "latin1"), /^is no UTF-8/],
     ["noise", Buffer.from("ab\x00c\x00\x00"), /^is no text/],
-  ])("is named: %s", async (_, text, why) => {
+  ])("is recognized: %s", async (_, text, why) => {
     await expect(read(text)).rejects.toThrow(UnreadableFile);
     await expect(read(text)).rejects.toThrow(why);
   });
 
-  test("is nothing, where it is empty", async () => {
+  test("has no records if it is empty", async () => {
     expect(await read("")).toEqual([]);
     expect(await read("\n\r\n")).toEqual([]);
     expect(await read(HEAD)).toEqual([]);
@@ -141,11 +141,11 @@ describe("lines of JSON", () => {
     ['{"a":-0}', "1: a -0 is not written in digits alone"],
     ['{"a":"x","b":1,"\\u0061":"x"}', "1: a is there twice"],
     ['{"b":[{"a":1},{"a":1,"a":1}]}', "1: a is there twice"],
-  ])("are bad where something would be lost: %s", async (text, bad) => {
+  ])("are bad if reading them would lose something: %s", async (text, bad) => {
     expect(await read(text)).toEqual([{ bad }]);
   });
 
-  test("may have a key in several objects, and colons and quotes in texts", async () => {
+  test("may repeat a key in other objects, and have colons and quotes in texts", async () => {
     const text = '{"a":{"a":"b\\": \\\\"},"b":["a",{"a":"\\"a\\":1"}],"c":"a"}';
     expect(await read(text)).toEqual([{ fields: JSON.parse(text) }]);
   });
@@ -158,7 +158,7 @@ describe("the command", () => {
   });
   afterAll(() => server.stop());
 
-  test("takes CSV whatever its name, and from standard input", async () => {
+  test("takes CSV of any file name, and from standard input", async () => {
     const file = await fileOf("X.CSV", `${HEAD}\n${ROW}`.replaceAll(",", ";"));
     expect(await runAt(server, "import", file)).toMatchObject({
       code: 0,
@@ -178,7 +178,7 @@ describe("the command", () => {
     expect(await figuresOf(server)).toEqual({ ada: "70 100 25 5" });
   });
 
-  test("says in a sentence what a file is that it cannot read", async () => {
+  test("says in a sentence why it cannot read a file", async () => {
     const file = await fileOf("table.csv", HEAD.replace("balance", "balence"));
     expect(await runAt(server, "import", file)).toMatchObject({
       code: 1,
@@ -187,7 +187,7 @@ describe("the command", () => {
     });
   });
 
-  test("counts each line that is not empty, once", async () => {
+  test("counts each line once, but no empty ones", async () => {
     const rows = Array.from({ length: 2_000 }, (_, index) => {
       return [`u${index % 1_500},1,1,0,0,`, `v${index},0,0,0,0,`, "x", `w${index},1,2,0,0,`, ""];
     });
@@ -201,11 +201,11 @@ function quoted(row: string): string {
   return `"${row.replaceAll(",", '","')}"`;
 }
 
-/** What it reads, without what the tests don't look at. */
+/** The records that are read, without the parts that no test compares. */
 async function read(text: string | Buffer): Promise<unknown[]> {
   const bytes = Buffer.from(text as string);
   const records = [];
-  // In small chunks, whose borders are anywhere.
+  // Small chunks, so that lines cross their borders.
   const chunks = Array.from({ length: Math.ceil(bytes.length / 7) }, (_, index) => {
     return bytes.subarray(index * 7, index * 7 + 7);
   });

@@ -13,7 +13,7 @@ beforeAll(async () => {
 afterAll(() => server.stop());
 
 describe("importing operations", () => {
-  test("applies them in order, each once, and gives them ids where they have none", async () => {
+  test("applies them in order, each once, and gives request ids to those without one", async () => {
     const recharge = { userId: "op-1", points: "5", metadata: { why: "a\u2028b" } };
     const lines = [
       JSON.stringify({ recharge }),
@@ -38,7 +38,7 @@ describe("importing operations", () => {
         `${file}:8: is one of the accounts, in a file of operations`,
         `${file}:9: is no JSON object`,
       ]);
-      // The third found too little the first time; a refusal is not remembered.
+      // The third was refused for lack of points the first time, and refusals are not remembered.
       await server.client.consume({
         userId: "op-1",
         requestId: "rest",
@@ -55,7 +55,7 @@ describe("importing operations", () => {
     expect(entries.at(-1)!.metadata).toEqual(recharge.metadata);
   });
 
-  test("gives ids by content, so that lines may be mended, added and taken out", async () => {
+  test("derives request ids from content, so that lines may be corrected, added and removed", async () => {
     const line = (points: number, userId = "op-2") =>
       `{"recharge":{"userId":"${userId}","points":${points}}}`;
     const first = [line(0), line(1), line(2), line(1)];
@@ -66,7 +66,7 @@ describe("importing operations", () => {
     expect(account!.balance).toBe(1n + 2n + 1n + 4n + 8n);
   });
 
-  test("says of a request id's second line of a user on which the first is", async () => {
+  test("names the first line of a request id at the second", async () => {
     const line = (userId: string, points: number) =>
       `{"recharge":{"userId":"${userId}","points":${points},"requestId":"order-7"}}`;
     const lines = [line("op-4", 1), line("op-5", 1), line("op-4", 1), line("op-4", 2)];
@@ -76,7 +76,7 @@ describe("importing operations", () => {
     expect(why).toEqual([`3: ${said}`, `4: ${said}`]);
   });
 
-  test("are read as they are written, or not at all", async () => {
+  test("refuses values that protobuf's JSON would read as others", async () => {
     await server.client.recharge({ userId: "op-6", points: 1n });
     const { why } = await importText(server.client, [
       '{"refund":{"userId":"op-6","sequence":9007199254740993}}',
@@ -108,7 +108,7 @@ describe("importing operations", () => {
     ]);
   });
 
-  test("goes on where the server is full, and where a batch is too large for it", async () => {
+  test("goes on if the server is full, or if a batch is too large for it", async () => {
     const small = await testServer({ QUEUE_MAX_OPS: "20", MESSAGE_MAX_BYTES: "4096" });
     onTestFinished(() => small.stop());
     const lines = Array.from({ length: 420 }, (_, index) => {
@@ -153,7 +153,7 @@ describe("exporting, and importing what was exported", () => {
     await auditDatabase(to.database.url);
   });
 
-  test("is finished by the same again, wherever it was stopped", async () => {
+  test("is finished by a repeat, wherever it was stopped", async () => {
     const [from, to] = [await testServer(), await testServer()];
     onTestFinished(async () => void (await Promise.all([from.stop(), to.stop()])));
     const [userId, expiration] = ["life", { case: "ttl", value: { seconds: 90_000n } }] as const;
@@ -178,7 +178,7 @@ describe("exporting, and importing what was exported", () => {
     await auditDatabase(to.database.url);
   });
 
-  test("says which account's entries don't follow from each other", async () => {
+  test("names the account whose entries don't follow from each other", async () => {
     const { client, database } = await testServer().then((one) => {
       onTestFinished(() => one.stop());
       return one;
@@ -200,7 +200,7 @@ describe("exporting, and importing what was exported", () => {
     );
   });
 
-  test("takes an account's entries once, and changes none that is something else", async () => {
+  test("imports an account once, and changes none that has other entries", async () => {
     const [from, to] = [await testServer(), await testServer()];
     onTestFinished(async () => void (await Promise.all([from.stop(), to.stop()])));
     const cost = { case: "points", value: 4n } as const;
@@ -266,7 +266,7 @@ test("the command line names the file that it cannot read or write", async () =>
   expect(await runAt(server, "import", ".", "--format", "csv")).toMatchObject({ code: 2 });
 });
 
-/** A life of 20 accounts, with all kinds of entries; some lots and holds end a second later. */
+/** Fills 20 accounts with all kinds of entries. Some lots and holds end a second later. */
 async function live({ client }: TestServer): Promise<void> {
   const soon = { case: "ttl", value: { seconds: 1n, nanos: 0 } } as const;
   const late = { case: "ttl", value: { seconds: 90_000n, nanos: 0 } } as const;
@@ -295,7 +295,7 @@ async function live({ client }: TestServer): Promise<void> {
 
 const FREE = { service: "caption" };
 
-/** Waits until what ends soon has ended, and books it. */
+/** Waits until those lots and holds have ended, and books that. */
 async function expire(...servers: TestServer[]): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, 1_100));
   for (const { client, database } of servers) {
@@ -305,7 +305,7 @@ async function expire(...servers: TestServer[]): Promise<void> {
   }
 }
 
-/** Figures, lots and holds of one account, without its name and without numbers. */
+/** Figures, lots and holds of one account, without its name and their numbers. */
 async function lifeOf(at: TestServer, userId: string): Promise<unknown> {
   const all = [await figures(at), await lotsOf(at), await holds(at)] as object[][];
   const own = all.map((rows) => rows.map((row) => Object.values(row) as unknown[]));
@@ -323,7 +323,7 @@ async function figures({ database }: TestServer): Promise<unknown[][]> {
   return rows.map((row) => Object.values(row));
 }
 
-/** What there is left of the same life and priority. */
+/** The points that lots of equal priority and expiry have left. */
 async function lotsOf({ database }: TestServer): Promise<unknown[]> {
   return database.query(`
     select user_id, priority, expire_time, sum(remaining) as remaining from points.lot

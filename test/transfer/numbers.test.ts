@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { NumbersByName } from "../../src/transfer/numbers.ts";
 
-test("numbers are found by their names, however many there are", () => {
+test("numbers are found by their names, also among many", () => {
   const numbers = new NumbersByName();
   const names = Array.from({ length: 20_000 }, (_, index) => `user-${index}`);
   for (const [index, name] of names.entries()) {

@@ -23,6 +23,6 @@ test.each<[Partial<Fold>, string]>([
     "priority must be greater than or equal to 0 and less than or equal to 1000",
   ],
   [{ userId: "ada b", lots: new Map([[1n, LOT]]) }, "user_id"],
-])("an account that cannot be made again is refused before its first operation", (fold, why) => {
+])("an account that cannot be restored is refused before its first operation", (fold, why) => {
   expect(() => requireRestorable({ ...startFold("ada"), ...fold })).toThrow(why);
 });

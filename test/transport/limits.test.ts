@@ -110,7 +110,7 @@ test.each(["", "1"])(
 );
 
 test("a stop does not wait for a body that never comes", async () => {
-  const server = await testServer({ DRAIN_MS: "50000", BODY_MS: "600000" }, database);
+  const server = await testServer({ DRAIN_MS: "600000", BODY_MS: "600000" }, database);
   const late = { ...RECHARGE, "grpc-timeout": "300m" };
   const stream = sessionTo(server).request(late, { endStream: false });
   stream.on("error", () => {});
@@ -119,7 +119,7 @@ test("a stop does not wait for a body that never comes", async () => {
   await server.stop();
   const [headers] = (await answered) as [http2.IncomingHttpHeaders];
   expect(headers["grpc-status"]).toBe("4");
-}, 20_000);
+});
 
 test("a stream of operations may last longer than BODY_MS", async () => {
   const { client } = await serverWith({ BODY_MS: "100" });

@@ -18,8 +18,8 @@ export const CONFIG_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "starts a worker by files as they are now",
-    file: "src/config/handed-on.ts",
-    find: 'handedOn[path] ?? readFileSync(path, "utf8")',
+    file: "src/config/reload.ts",
+    find: 'sentTexts[path] ?? readFileSync(path, "utf8")',
     replace: 'readFileSync(path, "utf8")',
     caughtBy: "test/process/worker-files.test.ts",
   },

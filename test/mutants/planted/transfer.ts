@@ -45,23 +45,23 @@ export const TRANSFER_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "begins to import an account that has entries",
-    file: "src/transfer/making.ts",
+    file: "src/transfer/account-import.ts",
     find: "if (sequence > 0n) throw hadEntries(userId);",
     replace: "if (sequence < 0n) throw hadEntries(userId);",
     caughtBy: "test/transfer/accounts.test.ts",
   },
   {
     name: "begins a line before it knows that the caller may do all of it",
-    file: "src/transfer/making.ts",
+    file: "src/transfer/account-import.ts",
     find: "const [isBegun] = await Promise.all([findBegun(send, plan), ...asking]);",
     replace: "const isBegun = await findBegun(send, plan);\n    void Promise.allSettled(asking);",
     caughtBy: "test/transfer/accounts.test.ts",
   },
   {
     name: "recharges a balance again when its time has been put off",
-    file: "src/transfer/recharge-lot.ts",
-    find: "const entry = await run(name, {",
-    replace: 'const entry = await run(name + "-past", {',
+    file: "src/transfer/recharge.ts",
+    find: "const entry = await apply(name, {",
+    replace: 'const entry = await apply(name + "-past", {',
     caughtBy: "test/transfer/accounts.test.ts",
   },
   {

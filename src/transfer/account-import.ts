@@ -5,56 +5,57 @@ import { BadLine } from "./bad-line.ts";
 import { type Apply, applyOperation, type Draft, refusedWith } from "./operations.ts";
 import type { Send } from "./send.ts";
 
-/** Operations that make one account, and what they have come to so far. */
-export type Making = {
+/** The import of one account, by operations of its own. */
+export type AccountImport = {
   readonly apply: Apply;
   readonly outcome: () => Outcome;
-  /** Whether an import began it before; of this or of something else, the first operation shows. */
+  /**
+   * Whether an earlier import has begun it. The first operation shows whether that one had the same
+   * digest.
+   */
   readonly isBegun: boolean;
 };
 
-/** All of it was done by an import before; or there was nothing to do. */
+/** "before": an earlier import has done all of it. "empty": there was nothing to do. */
 export type Outcome = "made" | "before" | "empty";
 
-/** What is to be made. */
-export type Plan = {
+export type ImportPlan = {
   readonly userId: string;
-  /** Stands for all that the account is to be. */
+  /** A hash of everything that the account becomes. */
   readonly digest: string;
-  /** What may be needed beside Recharge and Consume. */
+  /** The operations that may be needed beside Recharge and Consume. */
   readonly needs: readonly Need[];
 };
 
 type Need = "expire" | "refund";
 
-/** Begins to make an account. It throws BadLine if it cannot be made. */
-export type Begin = (plan: Plan) => Promise<Making>;
+/** Begins the import of an account. It throws BadLine if that is impossible. */
+export type BeginImport = (plan: ImportPlan) => Promise<AccountImport>;
 
 /**
- * Makes accounts what they were elsewhere. To begin one changes nothing yet: it finds out whether
- * the account has entries that are not of this import, and whether the caller may do all that is
- * needed.
+ * Imports accounts with idempotency. Beginning an import changes nothing yet: it checks whether the
+ * account has entries of other origin, and whether the caller may do all operations that it needs.
  *
- * The operations' request ids are the same each time, so nothing is applied twice. The first one's
- * is the same for whatever the account is to be, and it carries the digest of that: so the server
- * refuses to make of an account, once begun, anything else.
+ * The request ids of an account's operations are always the same, so nothing is applied twice. The
+ * first operation has the same id whatever the account becomes, and carries the digest of that: so
+ * once an import has begun, the server refuses to make anything else of the account.
  *
  * `apply` throws BadLine if the server refuses an operation.
  */
-export function startMaking(send: Send): Begin {
-  // Of all users: `findBegun` shows whether the caller may touch the one.
+export function startAccountImports(send: Send): BeginImport {
+  // Allowed for any user. `findBegun` shows whether the caller may touch this one.
   const allowed = new Set<Need>();
   return async (plan) => {
     const asked = plan.needs.filter((need) => !allowed.has(need));
     const asking = asked.map((need) => requireAllowed(send, plan.userId, need));
     const [isBegun] = await Promise.all([findBegun(send, plan), ...asking]);
     for (const need of asked) allowed.add(need);
-    return making(send, plan, isBegun);
+    return openImport(send, plan, isBegun);
   };
 }
 
-function making(send: Send, { userId, digest }: Plan, isBegun: boolean): Making {
-  let wasDone = true;
+function openImport(send: Send, { userId, digest }: ImportPlan, isBegun: boolean): AccountImport {
+  let isRepeat = true;
   let first: string | undefined;
   const apply: Apply = async (name, draft) => {
     first ??= name;
@@ -62,29 +63,29 @@ function making(send: Send, { userId, digest }: Plan, isBegun: boolean): Making 
     const requestId = isFirst ? FIRST_ID : `${FIRST_ID}-${name}`;
     const operation = operationOf(draft, { userId, requestId, digest });
     const { entry, replayed } = await applyOperation(send, operation).catch((error: unknown) => {
-      throw isFirst ? begunOtherwise(error, userId) : error;
+      throw isFirst ? describeReuse(error, userId) : error;
     });
-    // Else what is consumed or frozen next might be points of somebody who came in between.
+    // Otherwise the next operation might consume or freeze points that somebody else recharged.
     if (isFirst && entry?.sequence !== 1n) throw disturbed(userId, entry?.sequence);
-    wasDone &&= replayed;
+    isRepeat &&= replayed;
     return entry;
   };
-  const outcome = () => (first === undefined ? "empty" : wasDone ? "before" : "made");
+  const outcome = () => (first === undefined ? "empty" : isRepeat ? "before" : "made");
   return { apply, outcome, isBegun };
 }
 
 const FIRST_ID = "import";
-/** What no lot, hold or entry has as its number. */
+/** A number that no lot, hold or entry has. */
 const NO_NUMBER = 2n ** 63n - 1n;
 
 /**
- * Whether there is an entry of the first operation already; if there are other entries, it throws.
+ * Whether the first operation has been applied already. It throws if there are other entries.
  *
- * It asks to release a hold that is not there, under that operation's request id. That changes
- * nothing, and a refusal is not remembered; but ids are looked up before accounts, and accounts
- * before holds.
+ * It sends a Release of a hold that does not exist, with that operation's request id. The server
+ * changes nothing and does not remember refusals, but its reason tells: it looks request ids up
+ * before accounts, and accounts before holds.
  */
-async function findBegun(send: Send, { userId }: Plan): Promise<boolean> {
+async function findBegun(send: Send, { userId }: ImportPlan): Promise<boolean> {
   const probe: Draft = { case: "release", value: { hold: NO_NUMBER } };
   const { message, refusal } = await refusedOf(send, probe, { userId, requestId: FIRST_ID });
   switch (refusal?.reason) {
@@ -106,7 +107,7 @@ async function findBegun(send: Send, { userId }: Plan): Promise<boolean> {
 
 const DUE = { case: "due", value: true } as const;
 
-/** Asks for it where there is nothing to do it to: who may not is told so first. */
+/** Sends the operation for a number that does not exist: the server checks permission first. */
 async function requireAllowed(send: Send, userId: string, need: Need): Promise<void> {
   const probe: Draft =
     need === "refund"
@@ -117,7 +118,7 @@ async function requireAllowed(send: Send, userId: string, need: Need): Promise<v
   if (!expected.includes(refusal?.reason ?? "")) throw refusedWith(message, refusal);
 }
 
-/** Why something is refused that must be. Each line comes here, so no Error is made of it. */
+/** The refusal of an operation that cannot succeed. Not thrown: each line needs one. */
 async function refusedOf(send: Send, draft: Draft, common: Common) {
   const { result } = await send(operationOf(draft, common));
   if (result.case !== "error") throw new Error(`there is a lot, hold or entry ${NO_NUMBER}`);
@@ -136,7 +137,7 @@ function operationOf({ case: kind, value }: Draft, { userId, requestId = "", dig
   return create(OperationSchema, { operation });
 }
 
-function begunOtherwise(error: unknown, userId: string): unknown {
+function describeReuse(error: unknown, userId: string): unknown {
   if (!(error instanceof BadLine) || error.refusal?.reason !== "REQUEST_ID_REUSED") return error;
   const what = `an import of ${userId} was made or begun before, and of something else`;
   return new BadLine(`${what}: nothing was changed`, error.refusal);

@@ -1,0 +1,55 @@
+import { ConsumeResponseSchema } from "../../gen/points/v1/points_pb.ts";
+import { duration, readArguments, required, wholeNumber, WrongUsage } from "./arguments.ts";
+import { asJson, CLIENT_OPTIONS, printJson, withClient } from "./client.ts";
+import { answerText } from "./entry-table.ts";
+
+/** `points consume USER POINTS`, or with --service: spends points, or the price of a service. */
+export async function runConsume(args: readonly string[]): Promise<void> {
+  const options = {
+    ...CLIENT_OPTIONS,
+    service: { type: "string" },
+    quantity: { type: "string" },
+    duration: { type: "string" },
+    "request-id": { type: "string" },
+  } as const;
+  const { values, positionals } = readArguments(args, options, ["USER", "POINTS"]);
+  const request = {
+    userId: required(positionals[0], "USER"),
+    requestId: values["request-id"] ?? "",
+    cost: costOf(positionals[1], values),
+  };
+  await withClient(values.server, async (client) => {
+    const answer = await client.consume(request);
+    if (values.json === true) return printJson(asJson(ConsumeResponseSchema, answer));
+    console.log(answerText(answer));
+  });
+}
+
+type UsageOptions = {
+  readonly service?: string | undefined;
+  readonly quantity?: string | undefined;
+  readonly duration?: string | undefined;
+};
+
+function costOf(points: string | undefined, usage: UsageOptions) {
+  const { service } = usage;
+  if (service === undefined) {
+    const hasAmount = usage.quantity !== undefined || usage.duration !== undefined;
+    if (hasAmount) throw new WrongUsage("--service is missing");
+    if (points === undefined) throw new WrongUsage("POINTS is missing, or --service");
+    return { case: "points", value: wholeNumber(points, "POINTS") } as const;
+  }
+  if (points !== undefined) throw new WrongUsage("there are POINTS and --service: it takes one");
+  return { case: "usage", value: { service, ...amountOf(usage) } } as const;
+}
+
+function amountOf({ quantity, duration: length }: UsageOptions) {
+  if (quantity !== undefined && length !== undefined) {
+    throw new WrongUsage("there are --quantity and --duration: it takes one");
+  }
+  if (quantity !== undefined) {
+    return { amount: { case: "quantity", value: wholeNumber(quantity, "--quantity") } } as const;
+  }
+  if (length === undefined) return {};
+  return { amount: { case: "duration", value: duration(length, "--duration") } } as const;
+}

@@ -1,0 +1,88 @@
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import {
+  type Account,
+  type Allocation,
+  type Entry,
+  EntryKind,
+} from "../../gen/points/v1/account_pb.ts";
+import { type Column, table } from "./table.ts";
+
+/** A table with a line for each entry, in the order given. */
+export function statementTable(entries: readonly Entry[]): string {
+  return table(
+    COLUMNS,
+    entries.map((entry) => [
+      String(entry.sequence),
+      timeText(entry.createTime),
+      kindText(entry),
+      entry.metadata["for"] ?? entry.usage?.service ?? "",
+      pointsText(entry),
+      String(entry.balanceAfter),
+      String(entry.frozenAfter),
+      lotsText(entry),
+    ]),
+  );
+}
+
+/** The answer of a mutation: its entry, and the balance after it. */
+export function answerText(answer: {
+  readonly entry?: Entry | undefined;
+  readonly account?: Account | undefined;
+  readonly replayed: boolean;
+}): string {
+  const { entry, account, replayed } = answer;
+  const lines = [statementTable(entry === undefined ? [] : [entry]), ""];
+  if (replayed) lines.push("This was answered before, and nothing was changed.");
+  lines.push(`balance ${account?.balance}${account?.frozen ? `, frozen ${account.frozen}` : ""}`);
+  return lines.join("\n");
+}
+
+/** An instant in UTC, to the second. */
+export function timeText(time: Timestamp | undefined): string {
+  if (time === undefined) return "never";
+  return new Date(Number(time.seconds) * 1000).toISOString().slice(0, 19).replace("T", " ");
+}
+
+/** How many points of which lots. */
+export function allocationsText(allocations: readonly Allocation[]): string {
+  return allocations.map(({ lot, points }) => `${points} of #${lot}`).join(", ");
+}
+
+const COLUMNS: readonly Column[] = [
+  { title: "#", toRight: true },
+  { title: "time (UTC)" },
+  { title: "what" },
+  { title: "for" },
+  { title: "points", toRight: true },
+  { title: "balance", toRight: true },
+  { title: "frozen", toRight: true },
+  { title: "lots" },
+];
+
+/** The name of each kind, and the sign of its points in the balance. */
+const KINDS: Record<EntryKind, { name: string; sign: string }> = {
+  [EntryKind.UNSPECIFIED]: { name: "unknown", sign: "" },
+  [EntryKind.RECHARGE]: { name: "recharge", sign: "+" },
+  [EntryKind.CONSUME]: { name: "consume", sign: "-" },
+  [EntryKind.EXPIRE]: { name: "expire", sign: "-" },
+  [EntryKind.FREEZE]: { name: "freeze", sign: "-" },
+  // It spends frozen points, which the balance no longer has.
+  [EntryKind.SETTLE]: { name: "settle", sign: "" },
+  [EntryKind.RELEASE]: { name: "release", sign: "+" },
+  [EntryKind.REFUND]: { name: "refund", sign: "+" },
+};
+
+function kindText({ kind, refersTo }: Entry): string {
+  // A newer server may have kinds that this version does not know.
+  const { name } = KINDS[kind] ?? KINDS[EntryKind.UNSPECIFIED];
+  return refersTo === 0n ? name : `${name} #${refersTo}`;
+}
+
+function pointsText({ kind, points }: Entry): string {
+  return `${points === 0n ? "" : (KINDS[kind]?.sign ?? "")}${points}`;
+}
+
+function lotsText({ allocations, returned }: Entry): string {
+  const lots = allocationsText(allocations);
+  return returned === 0n ? lots : `${lots === "" ? "" : `${lots}; `}${returned} went back`;
+}

@@ -1,0 +1,100 @@
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { MAX_POINTS } from "../ledger/account.ts";
+import { BadLine } from "./bad-line.ts";
+import type { Apply, Draft } from "./operations.ts";
+
+/** Points that burn together and expire together. */
+type LotDraft = {
+  readonly points: bigint;
+  readonly priority?: number;
+  /** Undefined: never. */
+  readonly expireTime: Timestamp | undefined;
+  /** The time to use if `expireTime` is past. */
+  readonly orElse?: Timestamp | undefined;
+};
+
+/**
+ * Recharges a lot. If `expireTime` is past, and `orElse` too if there is one, it recharges the lot
+ * without a time, and expires it.
+ *
+ * Only the server judges times. All attempts have one request id, so only one of them can ever be
+ * applied, and a repeat has the same result however late it comes.
+ *
+ * @throws {BadLine} if the server refuses an operation
+ */
+export async function rechargeLot(name: string, lot: LotDraft, apply: Apply): Promise<void> {
+  const { points, priority = 0, expireTime, orElse } = lot;
+  for (const time of [expireTime, orElse]) {
+    if (time === undefined) continue;
+    const expiration = { case: "expireTime", value: time } as const;
+    const value = { points, priority, expiration };
+    if (await isApplied(apply(name, { case: "recharge", value }))) return;
+  }
+  const entry = await apply(name, { case: "recharge", value: { points, priority } });
+  if (expireTime === undefined) return;
+  const target = { case: "lot", value: entry!.sequence } as const;
+  await apply(`${name}-expired`, { case: "expire", value: { target } });
+}
+
+/**
+ * Recharges points that an account no longer has, and consumes and expires them, in as few operations
+ * as possible. Each part is spent before the next one comes, since the number of an account's open
+ * lots is limited. The names are parts of request ids, and must never change.
+ *
+ * @param meanwhile runs while the first part is there, if there is any
+ */
+export async function rechargeSpent(
+  { consumed, expired }: { readonly consumed: bigint; readonly expired: bigint },
+  apply: Apply,
+  meanwhile: () => Promise<void> = async () => {},
+): Promise<void> {
+  let left = consumed;
+  for (const { part, number } of inParts(consumed + expired)) {
+    await apply(`spent-${number}`, { case: "recharge", value: { points: part } });
+    if (number === 1) await meanwhile();
+    const points = part < left ? part : left;
+    left -= points;
+    if (points > 0n) await apply(`consumed-${number}`, consume(points));
+    if (points < part) await apply(`expired-${number}`, expire(part - points));
+  }
+}
+
+/** Splits points into parts that one operation may move, numbered from 1. */
+export function* inParts(points: bigint): Generator<{ part: bigint; number: number }> {
+  let left = points;
+  for (let number = 1; left > 0n; number++) {
+    const part = left < MAX_POINTS ? left : MAX_POINTS;
+    yield { part, number };
+    left -= part;
+  }
+}
+
+/** An operation that consumes points. */
+export function consume(points: bigint): Draft {
+  return { case: "consume", value: { cost: { case: "points", value: points } } };
+}
+
+function expire(points: bigint): Draft {
+  return { case: "expire", value: { target: { case: "points", value: points } } };
+}
+
+/** Whether the server refused an operation because its expire_time is past. */
+export function isPast(error: unknown): boolean {
+  if (!(error instanceof BadLine)) return false;
+  return error.refusal?.violations.some(({ field }) => field === "expire_time") ?? false;
+}
+
+/** False if the time of a recharge is past, or if another attempt was applied before. */
+async function isApplied(applying: Promise<unknown>): Promise<boolean> {
+  try {
+    await applying;
+    return true;
+  } catch (error) {
+    if (isPast(error) || isReused(error)) return false;
+    throw error;
+  }
+}
+
+function isReused(error: unknown): boolean {
+  return error instanceof BadLine && error.refusal?.reason === "REQUEST_ID_REUSED";
+}
