@@ -12,7 +12,7 @@ import type { Orm } from "../store/driver/orm.ts";
 import { readPageKey } from "../store/reads/page-key.ts";
 import { hasAccount, readEntries, readEntry, readHolds, readLots } from "../store/reads/read.ts";
 import { ENTRY_KINDS, toEntryMessage, toHoldMessage, toLotMessage } from "./answers.ts";
-import { LOT_PLACE, SEQUENCE_PLACE } from "./page-places.ts";
+import { LOT_CURSOR, SEQUENCE_CURSOR } from "./page-cursors.ts";
 import { fitting, pageSizeOf } from "./page-size.ts";
 import { keyOnce, pageTokens } from "./page-token.ts";
 import { fromTimestamp } from "./timestamps.ts";
@@ -23,18 +23,19 @@ type Statements = Pick<
 >;
 
 /**
- * The RPCs that show what an account statement shows. They lock and write nothing.
+ * Handlers of the RPCs that make up an account statement. They lock and write nothing. Pages go by
+ * keyset cursors, so they neither skip nor repeat an item while others are being written.
  *
- * @param answerMaxBytes pages end before they are larger
+ * @param answerMaxBytes a page ends before it is larger
  */
 export function statements(orm: Orm, answerMaxBytes: number): Statements {
   const requireAccount = async (userId: string) => {
     if (!(await hasAccount(orm, userId))) throw accountNotFound(userId);
   };
   const key = keyOnce(() => readPageKey(orm));
-  const entryPages = pageTokens(ListEntriesRequestSchema, SEQUENCE_PLACE, key);
-  const lotPages = pageTokens(ListLotsRequestSchema, LOT_PLACE, key);
-  const holdPages = pageTokens(ListHoldsRequestSchema, SEQUENCE_PLACE, key);
+  const entryPages = pageTokens(ListEntriesRequestSchema, SEQUENCE_CURSOR, key);
+  const lotPages = pageTokens(ListLotsRequestSchema, LOT_CURSOR, key);
+  const holdPages = pageTokens(ListHoldsRequestSchema, SEQUENCE_CURSOR, key);
   return {
     async getEntry({ userId, sequence }) {
       const entry = await readEntry(orm, userId, sequence);

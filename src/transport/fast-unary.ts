@@ -142,15 +142,19 @@ async function runCall(
   respond(answer, outcome);
 }
 
-/** Sends an answer. An error goes as headers alone, for its client to see that nothing follows. */
+/**
+ * Sends an answer. An error goes as headers alone, for its client to see that nothing follows,
+ * unless the handler wrote headers of its own.
+ */
 function respond({ stream, compression }: Answer, { framed, failure, call }: Outcome): void {
   if (stream.destroyed || stream.closed) return;
   const { header, trailer } = call?.written() ?? NOTHING_WRITTEN;
-  const head = { ...fields(header), "content-type": contentTypeProto };
+  const own = fields(header);
+  const head = { ...own, "content-type": contentTypeProto };
   if (compression !== null) Object.assign(head, { "grpc-encoding": compression.name });
   const isPlainOk = trailer === undefined && failure === undefined;
   const trailers = isPlainOk ? OK : fields(setTrailerStatus(trailer ?? new Headers(), failure));
-  if (failure !== undefined) {
+  if (failure !== undefined && Object.keys(own).length === 0) {
     stream.respond({ ...head, ...trailers }, { endStream: true });
     return;
   }

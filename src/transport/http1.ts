@@ -1,5 +1,6 @@
 import * as http from "node:http";
 import type * as net from "node:net";
+import { TLSSocket } from "node:tls";
 import type { Handler } from "./handler.ts";
 import type { ListenLimits } from "./listen-limits.ts";
 
@@ -17,6 +18,8 @@ export function createHttp1(handle: Handler, limits: ListenLimits) {
       connectionsCheckingInterval: Math.min(limits.headersMs, limits.bodyMs, 5_000),
     },
     (req, res) => {
+      // The client was told that this connection answers nothing more.
+      if (req.socket.writableEnded) return;
       running.add(res);
       res.once("close", () => running.delete(res));
       if (draining) res.shouldKeepAlive = false;
@@ -33,6 +36,9 @@ export function createHttp1(handle: Handler, limits: ListenLimits) {
       sockets.add(socket);
       socket.once("close", () => sockets.delete(socket));
       server.emit("connection", socket);
+      // A listener makes Node's parser read through the socket. Otherwise it reads TLS itself, and
+      // reads on where it should wait until an answer is sent, and takes that for a bad request.
+      if (socket instanceof TLSSocket) socket.on("data", () => {});
       socket.resume();
     },
     sockets: () => sockets,
@@ -51,12 +57,28 @@ export function createHttp1(handle: Handler, limits: ListenLimits) {
 
 /**
  * Ends the connection after an answer that comes before the end of its request, for instance of one
- * that is too large: nobody reads the rest, and a next request behind it would wait for ever.
+ * that is too large: nobody reads the rest, and a next request behind it would wait for ever. The
+ * connection is half-closed, and the rest thrown away. After a full close the bytes that still come
+ * would be answered with a reset, which takes the answer from a client that has not read it yet.
  */
 function closeIfCutShort(req: http.IncomingMessage, res: http.ServerResponse) {
+  const { socket } = req;
   const writeHead = res.writeHead.bind(res) as (...args: unknown[]) => http.ServerResponse;
   res.writeHead = (...args: unknown[]) => {
-    if (!req.complete && req.readableFlowing !== null) res.shouldKeepAlive = false;
+    if (!req.complete) {
+      // Node would destroy it. A client that then stays for longer than `lingerMs` is cut off.
+      socket.destroySoon = () => socket.end();
+      if (req.readableFlowing !== null) {
+        res.shouldKeepAlive = false;
+        res.once("finish", () => discardRest(req, socket));
+      }
+    }
     return writeHead(...args);
   };
+}
+
+/** Throws away the rest of a request: its reader has left it, destroyed or not. */
+function discardRest(req: http.IncomingMessage, socket: net.Socket) {
+  req.push = () => true;
+  socket.resume();
 }

@@ -4,6 +4,7 @@ import type * as http2 from "node:http2";
 /**
  * Trailers-Only: sends a gRPC error that comes before any message as headers alone. Clients take
  * headers that arrive first for a sign that the server works on the call, and do not retry it.
+ * Headers that the handler wrote come first even so: clients take all of headers alone for trailers.
  *
  * Connect writes a head, no body, and trailers: so the head is held back until the next write.
  */
@@ -32,7 +33,7 @@ export function sendTrailersOnly(response: http2.Http2ServerResponse): void {
     },
     end(...args: Parameters<typeof end>) {
       const { stream } = response;
-      if (head !== undefined && !stream.destroyed) {
+      if (head !== undefined && !stream.destroyed && !hasOwn(head.headers)) {
         const { status, headers } = head;
         stream.respond({ ":status": status, ...headers, ...trailers }, { endStream: true });
         head = trailers = undefined;
@@ -42,6 +43,11 @@ export function sendTrailersOnly(response: http2.Http2ServerResponse): void {
     },
   };
   Object.assign(response, held);
+}
+
+/** Whether there is more than gRPC itself has. */
+function hasOwn(headers: Headers): boolean {
+  return Object.keys(headers).some((name) => !/^(content-type|grpc-.*)$/i.test(name));
 }
 
 type Headers = http.OutgoingHttpHeaders;

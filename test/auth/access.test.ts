@@ -59,7 +59,7 @@ function as(name: string | undefined, way: Interceptor[] = [], at: TestServer = 
 
 type Method = keyof typeof PointsService.method;
 
-/** A call of each method, about a user. What it comes to does not matter: it was let in or not. */
+/** A call of each method, about a user. Its result does not matter, only its admission. */
 const CALLS: Record<Method, (client: ReturnType<typeof as>, userId: string) => Promise<unknown>> = {
   getOrCreate: (client, userId) => client.getOrCreate({ userId }),
   recharge: (client, userId) => client.recharge({ userId, points: 1n }),
@@ -93,7 +93,7 @@ function operation(kind: "consume" | "recharge", userId: string) {
     : { operation: { case: kind, value: { userId, points: 1n } } };
 }
 
-/** What kept a call out; undefined: it was let in. */
+/** The reason why a call was refused; undefined: it was admitted. */
 async function keptOut(call: Promise<unknown>) {
   const [result] = await Promise.allSettled([call]);
   if (result.status === "fulfilled") return undefined;
@@ -163,7 +163,7 @@ describe("each method", () => {
     expect(await database.query("select from points.account where user_id = 'nobody'")).toEqual([]);
   });
 
-  test("of no user is open to who is kept to some", async () => {
+  test("about no user is open to callers that are kept to some users", async () => {
     const client = as("eu");
     await client.listPrices({});
     await client.quote({ usage: { service: "script" } });
@@ -218,7 +218,7 @@ describe("a caller who may move 10 points by an operation", () => {
     await client.release({ userId, hold });
   });
 
-  test("gets the answer of a request that was applied before all the same", async () => {
+  test("still gets the answer of a request that was applied before", async () => {
     const request = { userId, requestId: "large", cost: points(50n) };
     await as("all").consume(request);
     expect(await as("small").consume(request)).toMatchObject({ replayed: true });
@@ -265,7 +265,7 @@ describe("operations of a batch or a stream", () => {
   });
 });
 
-describe("the fast path and Connect give the same answer to", () => {
+describe("the fast path and Connect's adapter give the same answer to", () => {
   const consume = envelope(
     toBinary(
       ConsumeRequestSchema,

@@ -25,7 +25,7 @@ import {
 } from "../support/served-app.ts";
 import { balanceOf, databaseOf, DENIED, OUT } from "../support/withdrawal.ts";
 
-// Who was let in, and is out before their streams are over.
+// Callers that lose access while their streams are open.
 
 let database: TestDatabase;
 beforeAll(async () => {
@@ -100,7 +100,7 @@ describe.each<[string, () => Promise<Served & { withdraw(): unknown }>]>([
     }),
   ],
 ])("a caller %s", (_, start) => {
-  test("has all idle streams ended, and no call let in", async () => {
+  test("ends all idle streams, and admits no call", async () => {
     const { client, transport, server, withdraw } = await start();
     const apply = openApply(client);
     await apply.write(spend("ada", "before"));
@@ -124,19 +124,19 @@ describe.each<[string, () => Promise<Served & { withdraw(): unknown }>]>([
   });
 });
 
-/** Health, for one, may have had more to tell before. */
+/** Skips earlier messages: Health, for one, may have sent some. */
 async function toEnd(stream: AsyncIterator<unknown>): Promise<void> {
   while ((await stream.next()).done !== true);
 }
 
-/** Asks one thing, and then nothing. */
+/** Sends one request, and then nothing. */
 async function* askForServices() {
   yield { messageRequest: { case: "listServices" as const, value: "" } };
   await new Promise(() => {});
 }
 
 describe("a stream of operations", () => {
-  test("asks for each of them, and answers what was queued before", async () => {
+  test("authorizes each of them, and answers those that were queued before", async () => {
     const { client, become } = await serveApp(database, MAY_ALL, { QUEUE_MAX_OPS: "1" });
     const before = await balanceOf(database, "ada");
     const lock = await holdLock(database, "ada");
@@ -153,7 +153,7 @@ describe("a stream of operations", () => {
     expect(await balanceOf(database, "ada")).toBe(before - 2n);
   });
 
-  test("answers what was queued before, though its caller sends on", async () => {
+  test("answers what was queued before, also if its caller sends on", async () => {
     const { client, become } = await serveApp(database);
     const before = await balanceOf(database, "ada");
     const lock = await holdLock(database, "ada");
@@ -196,7 +196,7 @@ describe("a stream of operations", () => {
     });
   });
 
-  test("stays over its caller's coming back", async () => {
+  test("stays ended when its caller is let in again", async () => {
     const { client, become } = await serveApp(database);
     const apply = openApply(client);
     await apply.write(spend("ada"));

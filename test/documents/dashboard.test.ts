@@ -30,6 +30,16 @@ test("the dashboard and the alerts ask for nothing that a server does not have",
   }
 });
 
+test("each metric of a server is in the dashboard or in an alert", async () => {
+  const names = new Set(
+    (await scrape()).map(({ name }) => name.replace(/_(bucket|sum|count)$/, "")),
+  );
+  const own = [...names].filter((name) => name.startsWith("points_"));
+  const expressions = [...(await dashboardExpressions()), ...(await alertExpressions())].join("\n");
+  expect(own.length).toBeGreaterThan(10);
+  for (const name of own) expect(expressions).toContain(name);
+});
+
 const FUNCTIONS = new Set(["histogram_quantile", "min_over_time", "__rate_interval"]);
 
 /** The labels that a sum is by. */

@@ -6,7 +6,7 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { findTrailerError } from "@connectrpc/connect/protocol-grpc";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { RechargeRequestSchema } from "../../gen/points/v1/points_pb.ts";
-import { createRate } from "../../src/auth/rate.ts";
+import { createRateLimiter } from "../../src/auth/rate-limit.ts";
 import { clientWith, tokenOf, writeCallers } from "../support/callers.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { readRefusal, refusalOf } from "../support/error-info.ts";
@@ -293,7 +293,7 @@ describe("a caller's rate", () => {
 
   test("is a token bucket that holds the operations of one second", () => {
     let nowMs = 0;
-    const rate = createRate(10, () => nowMs);
+    const rate = createRateLimiter(10, () => nowMs);
     for (let n = 0; n < 10; n += 1) expect(rate.take("a")).toBe(0);
     expect(rate.take("a")).toBe(100);
     nowMs = 50;

@@ -106,4 +106,25 @@ export const TRANSPORT_MUTANTS: readonly Mutant[] = [
     replace: "if (wanted > 0) {\n      yield pieces.take(pieces.length);\n      continue;\n    }",
     caughtBy: "test/transport/request-body.test.ts",
   },
+  {
+    name: "sends a handler's headers as trailers",
+    file: "src/transport/trailers-only.ts",
+    find: " && !hasOwn(head.headers)",
+    replace: "",
+    caughtBy: "test/transport/own-headers.test.ts",
+  },
+  {
+    name: "closes a connection while its client still sends what was refused",
+    file: "src/transport/http1.ts",
+    find: "socket.destroySoon = () => socket.end();",
+    replace: "",
+    caughtBy: "test/transport/cut-short.test.ts",
+  },
+  {
+    name: "calls a request an error that comes over TLS before an answer is read",
+    file: "src/transport/http1.ts",
+    find: "if (socket instanceof TLSSocket) ",
+    replace: "if (false) ",
+    caughtBy: "test/transport/busy-connection.test.ts",
+  },
 ];

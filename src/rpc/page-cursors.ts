@@ -1,21 +1,21 @@
 import type { LotPlace } from "../store/reads/read.ts";
 
-/** How the place after which a page begins is written in a token. */
-export type PlaceCodec<Place> = {
+/** A keyset cursor: the key of a page's last row, as text in a page token. */
+export type CursorCodec<Key> = {
   /** In digits and colons. */
-  readonly write: (place: Place) => string;
-  /** Undefined if it is no such place: another version may have written it. */
-  readonly read: (text: string) => Place | undefined;
+  readonly write: (key: Key) => string;
+  /** Undefined if the text is no such key: another version may have written it. */
+  readonly read: (text: string) => Key | undefined;
 };
 
-/** A page of entries or holds goes on below a sequence. */
-export const SEQUENCE_PLACE: PlaceCodec<bigint> = {
+/** Entries and holds: a page goes on below a sequence. */
+export const SEQUENCE_CURSOR: CursorCodec<bigint> = {
   write: String,
   read: (text) => (/^[1-9]\d{0,17}$/.test(text) ? BigInt(text) : undefined),
 };
 
-/** A page of lots goes on after a lot's place in burn order; no time: it never expires. */
-export const LOT_PLACE: PlaceCodec<LotPlace> = {
+/** Lots: a page goes on after a lot's place in burn order. No time: the lot never expires. */
+export const LOT_CURSOR: CursorCodec<LotPlace> = {
   write: ({ priority, expireTime, number }) => `${priority}:${expireTime ?? ""}:${number}`,
   read(text) {
     const [, priority, micros, number] = /^(\d{1,4}):(\d{1,18})?:([1-9]\d{0,17})$/.exec(text) ?? [];

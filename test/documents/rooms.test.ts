@@ -1,0 +1,47 @@
+import { readdir, readFile } from "node:fs/promises";
+import { join, relative, resolve } from "node:path";
+import { expect, test } from "vitest";
+
+const SRC = resolve("src");
+
+test("a room imports only what ARCHITECTURE says, and only rooms above it there", async () => {
+  const page = await readFile("ARCHITECTURE.md", "utf8");
+  const rows = [...page.matchAll(/^\| `src\/(\w+)\/` \| .* \| (.*?) ?\|$/gm)];
+  const said = rows.map(([, room, list]): [string, string[]] => {
+    return [room!, list!.split(", ").filter((one) => one !== "")];
+  });
+  const imports = await importsOfRooms();
+  expect(sorted(said)).toEqual(sorted([...imports]));
+  const above = new Set<string>();
+  for (const [room, others] of said) {
+    for (const other of others) expect(above, `${other} is above ${room}`).toContain(other);
+    above.add(room);
+  }
+});
+
+function sorted(lists: readonly (readonly [string, Iterable<string>])[]) {
+  return Object.fromEntries(lists.map(([room, others]) => [room, [...others].toSorted()]));
+}
+
+/** Which other rooms the files of each room import. */
+async function importsOfRooms(): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
+  const rooms = new Map<string, Set<string>>();
+  for (const file of await readdir(SRC, { recursive: true })) {
+    const room = roomOf(file);
+    if (!file.endsWith(".ts") || room === undefined) continue;
+    const others = rooms.get(room) ?? new Set();
+    rooms.set(room, others);
+    const text = await readFile(join(SRC, file), "utf8");
+    for (const [, path] of text.matchAll(/(?:from |import\()"(\..*?)"/g)) {
+      const other = roomOf(relative(SRC, resolve(SRC, file, "..", path!)));
+      if (other !== undefined && other !== room) others.add(other);
+    }
+  }
+  return rooms;
+}
+
+/** The folder that a file of src is in; undefined if it is in none. */
+function roomOf(file: string): string | undefined {
+  const [room, ...rest] = file.split("/");
+  return rest.length === 0 || room === ".." ? undefined : room;
+}
