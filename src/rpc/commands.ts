@@ -21,10 +21,10 @@ import {
   type CostOrRefusal,
   type ExpireTarget,
   type Expiration,
-  HOLD_TTL,
   type Metadata,
   type Mutation,
 } from "../ledger/command.ts";
+import { HOLD_TTL } from "../ledger/hold.ts";
 import { type PriceList, priceUsage, type Usage } from "../ledger/prices.ts";
 import { fingerprintOf } from "./fingerprint.ts";
 import { fromDuration, fromTimestamp, nanosOf } from "./timestamps.ts";

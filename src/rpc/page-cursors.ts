@@ -1,4 +1,4 @@
-import type { LotPlace } from "../store/reads/read.ts";
+import type { LotPlace } from "../store/reads/pages.ts";
 
 /** A keyset cursor: the key of a page's last row, as text in a page token. */
 export type CursorCodec<Key> = {

@@ -3,7 +3,6 @@ import { commit } from "../commit/commit.ts";
 import { createGroupCommit, type GroupCommit } from "../commit/group-commit.ts";
 import type { BatchObserver } from "../commit/observer.ts";
 import type { Config } from "../config/environment.ts";
-import { databaseNow } from "../store/driver/clock.ts";
 import { createMetrics, type Databases, type Metrics } from "../telemetry/metrics.ts";
 import type { Tracing } from "../telemetry/tracing.ts";
 
@@ -33,7 +32,7 @@ export function startGroupCommit({
     lanes,
     run(commands, waitedMs) {
       metrics.batched(commands.length, waitedMs);
-      const run = () => commit(batches, commands, databaseNow, observer, gone);
+      const run = () => commit(batches, commands, { observer, gone });
       return tracing === undefined ? run() : tracing.batch(commands, run);
     },
     batchMaxOps,
