@@ -97,7 +97,7 @@ test.each(LIVES)("the clock %s", async (title, steps) => {
   const userId = title.replaceAll(" ", "-").slice(0, 60);
   for (const [step, at, command, expected] of steps) {
     await commit(database.orm, [{ ...command, userId }], { clock: stoppedClock(NOW + at) });
-    expect(await rowOf(userId), step).toEqual(expected);
+    expect(await rowOf(userId), `after: ${step}`).toEqual(expected);
   }
 });
 
