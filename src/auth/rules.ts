@@ -24,7 +24,7 @@ const SCOPES_OF: Record<PointsMethod, readonly Scope[]> = {
   refund: ["points.refund"],
   // Whoever charges a user may ask what it costs, and look into what became of it.
   quote: ["points.read", "points.spend"],
-  listPrices: ["points.read", "points.spend"],
+  getPriceList: ["points.read", "points.spend"],
   // Each operation is checked by its own scope as well.
   applyBatch: CHANGES,
   apply: CHANGES,

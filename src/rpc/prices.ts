@@ -1,6 +1,6 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type {
-  ListPricesResponseSchema,
+  GetPriceListResponseSchema,
   QuoteRequest,
   QuoteResponseSchema,
 } from "../../gen/points/v1/points_pb.ts";
@@ -35,10 +35,10 @@ export async function quote(
 }
 
 /** The list, by the names of the services. */
-export function listPrices({
+export function getPriceList({
   version,
   services,
-}: PriceList): MessageInitShape<typeof ListPricesResponseSchema> {
+}: PriceList): MessageInitShape<typeof GetPriceListResponseSchema> {
   const names = [...services.keys()].toSorted();
   const prices = names.map((name) => toPriceMessage(name, services.get(name)!));
   return { priceVersion: version, prices };

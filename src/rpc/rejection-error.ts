@@ -56,7 +56,13 @@ export function rejectionError(rejection: Rejection): ConnectError {
       const message = `${required} points are required, the balance is ${balance}`;
       return told(Code.FailedPrecondition, reason, message, { balance, required, shortfall });
     }
-    case "HOLD_CLOSED":
+    case "HOLD_CLOSED": {
+      const { hold, status: state } = rejection;
+      return told(Code.FailedPrecondition, reason, `hold ${hold} was ${state} before`, {
+        hold,
+        state,
+      });
+    }
     case "HOLD_EXPIRED":
     case "HOLD_EXCEEDED":
     case "REFUND_EXCEEDS_ENTRY":
@@ -87,7 +93,6 @@ type StateRejection = Extract<
   Rejection,
   {
     reason:
-      | "HOLD_CLOSED"
       | "HOLD_EXPIRED"
       | "HOLD_EXCEEDED"
       | "REFUND_EXCEEDS_ENTRY"
@@ -98,8 +103,6 @@ type StateRejection = Extract<
 
 function stateMessage(rejection: StateRejection): string {
   switch (rejection.reason) {
-    case "HOLD_CLOSED":
-      return `hold ${rejection.hold} was ${rejection.status} before`;
     case "HOLD_EXPIRED":
       return `the time of hold ${rejection.hold} has come, and its points went back`;
     case "HOLD_EXCEEDED":

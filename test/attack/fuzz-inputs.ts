@@ -90,7 +90,7 @@ export const SAMPLES: readonly (readonly [method: string, request: JsonValue])[]
   ["Release", { userId: "ada", hold: "4" }],
   ["Refund", { userId: "ada", sequence: "2", points: "1", reissueTtl: "60s" }],
   ["Quote", { userId: "ada", usage: { service: "script", quantity: "2" } }],
-  ["ListPrices", {}],
+  ["GetPriceList", {}],
   [
     "ApplyBatch",
     {

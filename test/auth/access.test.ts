@@ -72,7 +72,7 @@ const CALLS: Record<Method, (client: ReturnType<typeof as>, userId: string) => P
   release: (client, userId) => client.release({ userId, hold: 999n }),
   refund: (client, userId) => client.refund({ userId, sequence: 999n }),
   quote: (client, userId) => client.quote({ userId, usage: { service: "script" } }),
-  listPrices: (client) => client.listPrices({}),
+  getPriceList: (client) => client.getPriceList({}),
   applyBatch: (client, userId) => client.applyBatch({ operations: [operation("consume", userId)] }),
   apply: async (client, userId) => {
     const requests = async function* () {
@@ -118,7 +118,7 @@ const ALLOWED: Record<Method, string[]> = {
   release: ["spender"],
   refund: ["refunder"],
   quote: ["reader", "spender"],
-  listPrices: ["reader", "spender"],
+  getPriceList: ["reader", "spender"],
   applyBatch: CHANGERS,
   apply: CHANGERS,
   getEntry: ["reader", "spender"],
@@ -152,7 +152,7 @@ describe("each method", () => {
   });
 
   const ofUsers = METHODS.filter(
-    (method) => !["listPrices", "applyBatch", "apply"].includes(method),
+    (method) => !["getPriceList", "applyBatch", "apply"].includes(method),
   );
   test.each(ofUsers)("%s keeps a caller to their users, known or not", async (method) => {
     for (const at of [server, connect]) {
@@ -167,7 +167,7 @@ describe("each method", () => {
 
   test("of no user is open to who is kept to some", async () => {
     const client = as("eu");
-    await client.listPrices({});
+    await client.getPriceList({});
     await client.quote({ usage: { service: "script" } });
   });
 });
@@ -392,7 +392,7 @@ test("callers are read again at SIGHUP, and a broken file changes nothing", asyn
   const environment = await writeCallers(ownFolder, { one: { scopes: ["points.read"] } });
   const own = await testServer(environment, database);
   onTestFinished(() => own.stop());
-  const reads = (name: string) => keptOut(as(name, own).listPrices({}));
+  const reads = (name: string) => keptOut(as(name, own).getPriceList({}));
   expect([await reads("one"), await reads("two")]).toEqual([undefined, UNKNOWN]);
 
   await writeCallers(ownFolder, { two: { scopes: ["points.nothing"] } });

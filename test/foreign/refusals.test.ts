@@ -110,7 +110,7 @@ const REFUSALS: readonly Refusal[] = [
 
 const AS_READER = { authorization: `Bearer ${tokenOf("reader")}` };
 const REFUSALS_OF_WHO_ASKS: readonly Refusal[] = [
-  ["UNAUTHENTICATED", Code.Unauthenticated, call(method.listPrices, {})],
+  ["UNAUTHENTICATED", Code.Unauthenticated, call(method.getPriceList, {})],
   [
     "PERMISSION_DENIED",
     Code.PermissionDenied,

@@ -44,8 +44,8 @@ export async function priceVersion(
   const headers = { authorization: `Bearer ${tokenOf("one")}` };
   try {
     const transport = createGrpcTransport({ baseUrl, sessionManager });
-    const { listPrices } = createClient(PointsService, transport);
-    return (await listPrices({}, { headers })).priceVersion;
+    const { getPriceList } = createClient(PointsService, transport);
+    return (await getPriceList({}, { headers })).priceVersion;
   } finally {
     sessionManager.abort();
   }

@@ -49,7 +49,7 @@ export async function underLoad(world: World): Promise<Report> {
     const up = targets.filter((target) => target.isUp());
     return random.pick(up.length === 0 ? targets : up).client();
   };
-  const prices = pricesOf(await client().listPrices({}));
+  const prices = pricesOf(await client().getPriceList({}));
   const checker = startChecker(client, { clock, doubts, prices }, options.settleMs);
   const { checked } = checker;
   const onWrong = (what: string) => checker.note({ kind: "mismatch", what });

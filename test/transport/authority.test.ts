@@ -183,7 +183,7 @@ const ANY_HTTP: [string, Call][] = [
     "GET",
     {
       method: "GET",
-      path: "/points.v1.PointsService/ListPrices?connect=v1&encoding=json&message={}",
+      path: "/points.v1.PointsService/GetPriceList?connect=v1&encoding=json&message={}",
     },
   ],
   ["a page", { method: "GET", path: "/" }],
@@ -349,7 +349,7 @@ test("a refusal says nothing of attempts before, which another server may have a
   };
   const type = "application/grpc";
   expect(await outcomeOf({ ...RECHARGE, type })).toBe("UNKNOWN");
-  const reads = { method: "POST", path: "/points.v1.PointsService/ListPrices", type };
+  const reads = { method: "POST", path: "/points.v1.PointsService/GetPriceList", type };
   expect(await outcomeOf(reads)).toBe("NOT_APPLIED");
 });
 

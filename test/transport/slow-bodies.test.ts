@@ -79,7 +79,7 @@ describe("a call whose body comes after its caller is out is refused", () => {
     const ended = once(stream, "end");
     await vi.waitUntil(() => admitted > 0);
     // In Connect's way a little comes after the head.
-    await server.client.listPrices({}).catch(() => {});
+    await server.client.getPriceList({}).catch(() => {});
     await become(changed);
     if (!stream.destroyed) stream.end(envelope(consume("ada")));
     await ended;
@@ -101,7 +101,7 @@ describe("a call whose body comes after its caller is out is refused", () => {
         `content-length: ${body.length}\r\n\r\n${body.slice(0, 9)}`,
     );
     // A call behind it on another connection has it read.
-    await server.client.listPrices({}).catch(() => {});
+    await server.client.getPriceList({}).catch(() => {});
     await become(changed);
     const closed = once(socket, "close");
     socket.write(body.slice(9));

@@ -161,7 +161,7 @@ export const ErrorReason = {
   SERVICE_NOT_PRICED: 17,
 
   /**
-   * FAILED_PRECONDITION: the hold was settled or released before. Metadata: hold, status.
+   * FAILED_PRECONDITION: the hold was settled or released before. Metadata: hold, state.
    *
    * @generated from enum value: ERROR_REASON_HOLD_CLOSED = 18;
    */

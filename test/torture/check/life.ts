@@ -1,6 +1,6 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import type { Entry } from "../../../gen/points/v1/account_pb.ts";
-import { ListPricesResponseSchema, OperationSchema } from "../../../gen/points/v1/points_pb.ts";
+import { GetPriceListResponseSchema, OperationSchema } from "../../../gen/points/v1/points_pb.ts";
 import type { Clock } from "../deployment/clock.ts";
 import type { Out } from "../deployment/guest.ts";
 import { noDoubts } from "../load/doubts.ts";
@@ -25,7 +25,7 @@ type Init = NonNullable<MessageInitShape<typeof OperationSchema>["operation"]>;
 
 const USER = "ada";
 const CALLER = "torturer";
-const PRICES = pricesOf(create(ListPricesResponseSchema, { priceVersion: "v1", prices: [] }));
+const PRICES = pricesOf(create(GetPriceListResponseSchema, { priceVersion: "v1", prices: [] }));
 const CALL_MS = 2;
 const BY_THE_LEDGER: AskedOf = { caller: "", requestId: "", fingerprint: null, metadata: {} };
 

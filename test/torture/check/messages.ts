@@ -7,7 +7,7 @@ import {
   type Entry,
   type Hold,
   HoldSchema,
-  HoldStatus,
+  HoldState,
   type Lot,
   LotSchema,
 } from "../../../gen/points/v1/account_pb.ts";
@@ -27,11 +27,11 @@ const KINDS = {
   refund: EntryKind.REFUND,
 } as const;
 
-const STATUSES = {
-  open: HoldStatus.OPEN,
-  settled: HoldStatus.SETTLED,
-  released: HoldStatus.RELEASED,
-  expired: HoldStatus.EXPIRED,
+const STATES = {
+  open: HoldState.OPEN,
+  settled: HoldState.SETTLED,
+  released: HoldState.RELEASED,
+  expired: HoldState.EXPIRED,
 } as const;
 
 /**
@@ -107,7 +107,7 @@ export function holdMessage({
     number,
     points,
     settled,
-    status: STATUSES[status],
+    state: STATES[status],
     expireTime: timestampOf(expireTime),
     allocations: parts.map((part) => ({ ...part })),
   });

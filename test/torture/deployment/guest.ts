@@ -76,7 +76,7 @@ export async function newGuest(
 async function isDenied(target: Target): Promise<boolean> {
   for (const until = performance.now() + DENIAL_PATIENCE_MS; performance.now() < until;) {
     try {
-      await target.client().listPrices({}, CALL);
+      await target.client().getPriceList({}, CALL);
     } catch (thrown) {
       const outcome = thrownOutcome(thrown);
       if ("reason" in outcome && outcome.reason === "UNAUTHENTICATED") return true;

@@ -192,7 +192,7 @@ function openHold(account: Replayed, number: bigint): ReplayedHold | Refused {
   if (hold === undefined) return refused("HOLD_NOT_FOUND", { hold: number });
   if (hold.status === "expired") return refused("HOLD_EXPIRED", { hold: number });
   if (hold.status === "open") return hold;
-  return refused("HOLD_CLOSED", { hold: number, status: hold.status });
+  return refused("HOLD_CLOSED", { hold: number, state: hold.status });
 }
 
 /** From which lots so many points are taken. */

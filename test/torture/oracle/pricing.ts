@@ -1,7 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import type {
   ConsumeRequest,
-  ListPricesResponse,
+  GetPriceListResponse,
   SettleRequest,
 } from "../../../gen/points/v1/points_pb.ts";
 import {
@@ -17,8 +17,8 @@ import { nanosOf } from "./time.ts";
 /** A price list as the server shows it. */
 export type Prices = { readonly version: string; readonly byService: ReadonlyMap<string, Price> };
 
-/** Reads the answer of ListPrices. */
-export function pricesOf({ priceVersion: version, prices }: ListPricesResponse): Prices {
+/** Reads the answer of GetPriceList. */
+export function pricesOf({ priceVersion: version, prices }: GetPriceListResponse): Prices {
   return { version, byService: new Map(prices.map((price) => [price.service, price])) };
 }
 

@@ -1,7 +1,7 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { ListPricesResponseSchema, OperationSchema } from "../../../gen/points/v1/points_pb.ts";
+import { GetPriceListResponseSchema, OperationSchema } from "../../../gen/points/v1/points_pb.ts";
 import type { Command, CostOrRefusal, Expiration } from "../../../src/ledger/command.ts";
 import { type Expected, Model } from "../../support/model.ts";
 import { LONG_MS } from "../../support/patience.ts";
@@ -75,7 +75,7 @@ function run(account: Replayed, operation: Init): string | undefined {
 }
 
 const PRICES = pricesOf(
-  create(ListPricesResponseSchema, {
+  create(GetPriceListResponseSchema, {
     priceVersion: "v1",
     prices: [{ service: "nothing at all", charge: { case: "free", value: {} } }],
   }),
