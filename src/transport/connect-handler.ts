@@ -15,6 +15,7 @@ import { answerLimit, completeErrors } from "../rpc/interceptors.ts";
 import { authorityInUrl, type PageGuard } from "./authority.ts";
 import { boundDeadline, type DeadlineLimits } from "./deadline.ts";
 import type { ConnectOptions } from "./fast-unary.ts";
+import { checkQuery } from "./get-query.ts";
 import { refuseWith } from "./http-refusal.ts";
 import type { Handler } from "./listen.ts";
 import { refuseMisdirected } from "./misdirected.ts";
@@ -56,6 +57,10 @@ export function connectHandler(options: ConnectOptions, rules: HandlerRules): Ha
       if (typeof named === "string") headers[name] = authorityInUrl(named);
     }
     if (rpc !== undefined && refuseMisdirected(rpc, request, response)) return;
+    // A cache would show an older balance, or one caller's answer to another.
+    if (rpc !== undefined && request.method === "GET") {
+      response.setHeader("cache-control", "no-store");
+    }
     boundDeadline(headers, rpc?.method.methodKind !== "unary", deadlines);
     const isGrpc = /^application\/grpc(\+|;|$)/i.test(headers["content-type"] ?? "");
     if (isGrpc && "stream" in response) sendTrailersOnly(response);
@@ -95,6 +100,12 @@ function adapterOf(
       const head = { path, ...values.get(credentialsKey) };
       const admitted = await access.admit(head);
       if (admitted instanceof ConnectError) throw admitted;
+      if (context.requestMethod === "GET") {
+        values.set(callerKey, admitted.caller);
+        // There is no body to wait for, at whose end a call's deadline is looked at.
+        signal.throwIfAborted();
+        return checkQuery(context.url, limit(method));
+      }
       const lease = access.lease(admitted, head, signal);
       values.set(callerKey, admitted.caller).set(leaseKey, lease);
       // It waits for what it tells of. Other calls wait for the caller, or for what they have begun.

@@ -14,7 +14,10 @@ export function refuseMisdirected(
   response: Parameter<1>,
 ): boolean {
   const { method = "", headers, httpVersion } = request;
-  const { allowedMethods, supportedContentType, requestPath } = handler;
+  const { supportedContentType, requestPath } = handler;
+  const isUnary = handler.method.methodKind === "unary";
+  // Connect lists GET for a stream too, and refuses it later.
+  const allowedMethods = isUnary ? handler.allowedMethods : ["POST"];
   if (handler.method.methodKind === "bidi_streaming" && httpVersion.startsWith("1.")) {
     const text = `${requestPath} streams both ways: call it over HTTP/2`;
     return refuseInWords(response, 505, text, { connection: "close" });
@@ -27,7 +30,15 @@ export function refuseMisdirected(
     const text = `call ${requestPath} with a content-type of ${typesOf(handler)}`;
     return refuseInWords(response, 415, text, {});
   }
+  if (method === "GET" && !/^(json|proto)$/.test(queryOf(request).get("encoding") ?? "")) {
+    const text = `call ${requestPath} with ?encoding=json&message={…} in the URL`;
+    return refuseInWords(response, 415, text, {});
+  }
   return false;
+}
+
+function queryOf({ url = "" }: Parameter<0>): URLSearchParams {
+  return new URLSearchParams(url.slice(url.indexOf("?") + 1));
 }
 
 /** Of Connect, which has others for streams, gRPC and gRPC-Web. */

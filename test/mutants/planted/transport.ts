@@ -51,6 +51,20 @@ export const TRANSPORT_MUTANTS: readonly Mutant[] = [
     caughtBy: "test/transport/fast-unary.test.ts",
   },
   {
+    name: "takes a GET's message of any size",
+    file: "src/transport/get-query.ts",
+    find: "if (size <= maxBytes) return;",
+    replace: "if (size >= 0) return;",
+    caughtBy: "test/transport/get.test.ts",
+  },
+  {
+    name: "lets caches keep the answer to a GET",
+    file: "src/transport/connect-handler.ts",
+    find: '"no-store"',
+    replace: '"max-age=60"',
+    caughtBy: "test/transport/get.test.ts",
+  },
+  {
     name: "refuses GET without a word",
     file: "src/transport/misdirected.ts",
     find: "if (!allowedMethods.includes(method)) {",
