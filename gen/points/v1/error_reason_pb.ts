@@ -133,7 +133,7 @@ export const ErrorReason = {
   UNIMPLEMENTED: 13,
 
   /**
-   * INTERNAL: a bug. Metadata: error_id; the server's log has the detail under this id.
+   * INTERNAL: a bug. Metadata: error_id. The server's log has the detail under this id.
    *
    * @generated from enum value: ERROR_REASON_INTERNAL = 14;
    */
@@ -215,8 +215,8 @@ export const ErrorReason = {
    * PERMISSION_DENIED: the caller may not call this RPC, or not for this user, or the server does
    * not serve this host name or web page. Metadata: scope (the scopes of which one is required,
    * separated by spaces), or user_id_prefix (of the caller's users), or max_points (of an operation
-   * of the caller) and required (by this one), or authority (the host name called), or origin (of
-   * the page).
+   * of the caller), required (by this one), or authority (the host name called), or origin (of the
+   * page; "another origin" if the browser does not name it).
    *
    * @generated from enum value: ERROR_REASON_PERMISSION_DENIED = 25;
    */
