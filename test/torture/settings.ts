@@ -15,12 +15,12 @@ type Settings = Pick<
   | "holders"
 >;
 
-/** Of a run of minutes. */
+/** Settings of a run of minutes. */
 export const LONG: Settings = {
   accountsPerRound: 500,
   roundMs: 10_000,
   settleMs: 5_000,
-  // More than an account may have.
+  // More than the limit of an account (4,096).
   floodLots: 4_300,
   faultPauseMs: 4_000,
   endsWhenWrong: false,
@@ -31,7 +31,7 @@ export const LONG: Settings = {
   holders: 0,
 };
 
-/** Of a run of seconds: it checks soon, and has faults close to each other. */
+/** Settings of a run of seconds: short rounds, early checks, frequent faults. */
 export const SLICE: Settings = {
   ...LONG,
   accountsPerRound: 120,

@@ -7,7 +7,7 @@ import { run } from "./run.ts";
 import { SLICE } from "./settings.ts";
 
 test(
-  "under faults of every kind nothing is lost, and nothing happens twice",
+  "under faults of every kind no operation is lost, and none is applied twice",
   async () => {
     const report = await run({
       ...SLICE,
@@ -26,7 +26,7 @@ test(
     expect(checked.findings).toEqual([]);
     expect(faults.size).toBeGreaterThan(3);
     expect(checked.entries).toBeGreaterThan(1_000);
-    // What fell due after an account was checked was booked since.
+    // Entries that fell due after an account's check were booked since.
     expect(audited).toBeGreaterThanOrEqual(checked.entries);
   },
   LONG_MS,

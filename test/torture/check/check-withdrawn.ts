@@ -2,7 +2,7 @@ import type { History } from "../load/history.ts";
 import type { Complain } from "./check.ts";
 import { appliers, type Order } from "./order.ts";
 
-/** What was asked while its caller was out was neither applied nor even looked at. */
+/** Checks authentication: no request sent while its caller was out was answered or applied. */
 export function checkWithdrawn(
   { caller: { outs }, asked, opened }: History,
   { sequences }: Order,

@@ -1,17 +1,17 @@
 import { randomBytes } from "node:crypto";
 import { rename, writeFile } from "node:fs/promises";
 
-/** The file that tells servers who may call, and may do all. */
+/** The servers' file of callers. Every caller in it has all scopes. */
 export type CallersFile = {
   readonly path: string;
   newToken(): string;
-  /** Lets a caller in with this token, and no other; undefined: with none. */
+  /** Sets a caller's only token; undefined removes the caller. */
   put(name: string, token: string | undefined): Promise<void>;
 };
 
 const SCOPES = "[points.read, points.spend, points.refund, points.grant, points.revoke]";
 
-/** A file that names nobody, and is not there yet. */
+/** A callers' file that does not exist yet; the first `put` writes it. */
 export function callersFileAt(path: string): CallersFile {
   const tokens = new Map<string, string>();
   return {
@@ -23,7 +23,7 @@ export function callersFileAt(path: string): CallersFile {
       const lines = [...tokens].map(
         ([caller, its]) => `  ${caller}: { token: "${its}", scopes: ${SCOPES} }\n`,
       );
-      // A server that starts now must not find half of it.
+      // Renaming is atomic: a server that starts now must not read half of the file.
       await writeFile(`${path}.new`, `callers:\n${lines.join("")}`);
       await rename(`${path}.new`, path);
     },

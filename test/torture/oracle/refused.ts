@@ -1,14 +1,14 @@
-/** Why an operation is refused, as ErrorInfo says it. */
+/** A refusal, as ErrorInfo shows it. */
 export type Refused = {
   readonly refused: string;
-  /** Undefined where the contract does not say what is in it. */
+  /** Undefined where the contract does not fix it. */
   readonly metadata: Readonly<Record<string, string>> | undefined;
 };
 
-/** A field is not as it has to be. */
+/** A field is invalid. */
 export const INVALID: Refused = { refused: "FIELD_INVALID", metadata: undefined };
 
-/** A refusal, with what its metadata says. */
+/** A refusal with its metadata. */
 export function refused(
   reason: string,
   facts: Readonly<Record<string, bigint | number | string>>,
