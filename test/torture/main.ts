@@ -4,8 +4,7 @@ import { auditDatabase } from "../support/audit.ts";
 import { openRunFolder } from "../support/run-folder.ts";
 import { ALL_FAULTS } from "./faults/faults.ts";
 import { printReport } from "./report.ts";
-import { run } from "./run.ts";
-import { LONG, SLICE } from "./settings.ts";
+import { LONG, run, SLICE } from "./run.ts";
 
 const HELP = `npm run torture -- [--minutes N | --seconds N] [--seed N] [--calm] [--target URL …]
 

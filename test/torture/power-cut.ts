@@ -2,8 +2,7 @@ import { auditDatabase } from "../support/audit.ts";
 import { openRunFolder } from "../support/run-folder.ts";
 import { type Disk, makeDisk, NoDisk } from "./deployment/disk.ts";
 import { printReport } from "./report.ts";
-import { type Report, run } from "./run.ts";
-import { SLICE } from "./settings.ts";
+import { type Report, run, SLICE } from "./run.ts";
 
 // npm run torture:power-cut [seconds]
 //

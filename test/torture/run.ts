@@ -1,8 +1,6 @@
 import { randomOf } from "../support/random.ts";
-import { answerWaiters } from "./check/answer-waiters.ts";
-import { expectNoBugs } from "./check/bugs.ts";
 import type { Checked } from "./check/checker.ts";
-import { expectNoDeadlocks } from "./check/deadlocks.ts";
+import { expectNoBugs, expectNoDeadlocks } from "./check/hidden-faults.ts";
 import { clockOf } from "./deployment/clock.ts";
 import { startDeployment, type Storage } from "./deployment/deployment.ts";
 import { targetAt } from "./deployment/targets.ts";
@@ -10,6 +8,7 @@ import type { FallenDue } from "./faults/fall-due.ts";
 import { type Recoveries, startFaults, type Weights } from "./faults/faults.ts";
 import { noDoubts } from "./load/doubts.ts";
 import type { Callers } from "./load/load.ts";
+import { answerWaiters } from "./load/waits.ts";
 import { underLoad } from "./under-load.ts";
 
 export type RunOptions = Callers & {
@@ -59,6 +58,49 @@ export type Report = {
   readonly checked: Checked;
   /** How many entries the audit saw; undefined without one. */
   readonly audited: number | undefined;
+};
+
+type Settings = Pick<
+  RunOptions,
+  | "accountsPerRound"
+  | "roundMs"
+  | "settleMs"
+  | "floodLots"
+  | "faultPauseMs"
+  | "endsWhenWrong"
+  | "keepsData"
+  | "batchers"
+  | "streamers"
+  | "loners"
+  | "holders"
+>;
+
+/** Settings of a run of minutes. */
+export const LONG: Settings = {
+  accountsPerRound: 500,
+  roundMs: 10_000,
+  settleMs: 5_000,
+  // More than the limit of an account (4,096).
+  floodLots: 4_300,
+  faultPauseMs: 4_000,
+  endsWhenWrong: false,
+  keepsData: true,
+  batchers: 6,
+  streamers: 3,
+  loners: 6,
+  holders: 0,
+};
+
+/** Settings of a run of seconds: short rounds, early checks, frequent faults. */
+export const SLICE: Settings = {
+  ...LONG,
+  accountsPerRound: 120,
+  roundMs: 2_500,
+  settleMs: 500,
+  floodLots: 600,
+  faultPauseMs: 700,
+  endsWhenWrong: true,
+  keepsData: false,
 };
 
 const FAULT_ROWS = 2;

@@ -3,8 +3,7 @@ import { auditDatabase } from "../support/audit.ts";
 import { LONG_MS } from "../support/patience.ts";
 import { ALL_FAULTS } from "./faults/faults.ts";
 import { printReport } from "./report.ts";
-import { run } from "./run.ts";
-import { SLICE } from "./settings.ts";
+import { run, SLICE } from "./run.ts";
 
 test(
   "under faults of every kind no operation is lost, and none is applied twice",

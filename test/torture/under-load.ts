@@ -1,7 +1,6 @@
 import { performance } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Random } from "../support/random.ts";
-import type { AnswerWaiters } from "./check/answer-waiters.ts";
 import { type Checked, type Checker, startChecker } from "./check/checker.ts";
 import type { Clock } from "./deployment/clock.ts";
 import type { Guest } from "./deployment/guest.ts";
@@ -10,7 +9,7 @@ import type { Breakables, Faults } from "./faults/faults.ts";
 import type { Doubts } from "./load/doubts.ts";
 import { type Load, startLoad } from "./load/load.ts";
 import { startRounds } from "./load/rounds.ts";
-import { waitsOfCalls } from "./load/waits.ts";
+import { type AnswerWaiters, waitsOfCalls } from "./load/waits.ts";
 import { pricesOf } from "./oracle/pricing.ts";
 import type { Report, RunOptions } from "./run.ts";
 

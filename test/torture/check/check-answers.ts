@@ -73,6 +73,33 @@ export function checkAnswers(
   return sightings;
 }
 
+/** Checks authentication: no request sent while its caller was out was answered or applied. */
+export function checkWithdrawn(
+  { caller: { outs }, asked, opened }: History,
+  { sequences }: Order,
+  complain: Complain,
+): void {
+  const wasOut = ({ start }: { readonly start: number }) =>
+    outs.some(({ from, upTo }) => from < start && start < upTo);
+  for (const one of asked) {
+    const { tag, attempts } = one;
+    const sequence = sequences.get(tag);
+    const answered = attempts.find(
+      (attempt) =>
+        wasOut(attempt) &&
+        (attempt.outcome?.kind === "applied" || attempt.outcome?.kind === "refused"),
+    );
+    if (answered !== undefined) {
+      complain("mismatch", `${tag} was answered while its caller was out`, { tag, sequence });
+    }
+    const by = appliers(one);
+    if (sequence !== undefined && by.length > 0 && by.every(wasOut)) {
+      complain("mismatch", `${tag} was applied while its caller was out`, { tag, sequence });
+    }
+  }
+  if (opened.some(wasOut)) complain("mismatch", "it was shown to a caller who was out");
+}
+
 function winnerOf(group: readonly Asked[], order: Order, complain: Complain): Winner | undefined {
   const winners = group.filter(
     ({ tag, attempts }) =>

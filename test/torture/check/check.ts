@@ -2,10 +2,9 @@ import type { Clock } from "../deployment/clock.ts";
 import { type Doubts, withoutDoubts } from "../load/doubts.ts";
 import type { History } from "../load/history.ts";
 import type { Prices } from "../oracle/pricing.ts";
-import { checkAnswers } from "./check-answers.ts";
+import { checkAnswers, checkWithdrawn } from "./check-answers.ts";
 import { checkJournal } from "./check-journal.ts";
 import { checkRest } from "./check-rest.ts";
-import { checkWithdrawn } from "./check-withdrawn.ts";
 import { checkOrder } from "./order.ts";
 import type { Reading } from "./read-account.ts";
 

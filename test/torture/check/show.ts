@@ -47,7 +47,10 @@ function lineOfEntry(entry: Entry): string {
 
 function linesOfAsked({ tag, operation, attempts }: Asked): string[] {
   const { $typeName: _, ...value } = operation.value as Record<string, unknown>;
-  return [`${tag} ${operation.case} ${JSON.stringify(value, plain)}`, ...attempts.map(lineOfAttempt)];
+  return [
+    `${tag} ${operation.case} ${JSON.stringify(value, plain)}`,
+    ...attempts.map(lineOfAttempt),
+  ];
 }
 
 function lineOfAttempt({ start, end, call, place, outcome }: Attempt): string {

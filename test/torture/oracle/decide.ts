@@ -1,10 +1,18 @@
 import type { Operation } from "../../../gen/points/v1/points_pb.ts";
 import type { PricedUsage } from "../../../gen/points/v1/prices_pb.ts";
-import { endsWell, holdsFull, lotsFull, MAX_POINTS, tooLarge } from "./bounds.ts";
 import { firstOf, type Part, totalOf, withoutFirst } from "./parts.ts";
 import { costOf, type Prices } from "./pricing.ts";
 import { decideRefund } from "./refund.ts";
-import { INVALID, refused, type Refused } from "./refused.ts";
+import {
+  endsWell,
+  holdsFull,
+  INVALID,
+  lotsFull,
+  MAX_POINTS,
+  refused,
+  type Refused,
+  tooLarge,
+} from "./refusals.ts";
 import {
   addHold,
   addLot,

@@ -10,8 +10,7 @@ import {
   PricedUsageSchema,
   type Usage,
 } from "../../../gen/points/v1/prices_pb.ts";
-import { MAX_POINTS } from "./bounds.ts";
-import { INVALID, refused, type Refused } from "./refused.ts";
+import { INVALID, MAX_POINTS, refused, type Refused } from "./refusals.ts";
 import { nanosOf } from "./time.ts";
 
 /** A price list as the server shows it. */

@@ -1,7 +1,6 @@
 import type { RefundRequest } from "../../../gen/points/v1/points_pb.ts";
-import { endsWell, lotsFull, tooLarge } from "./bounds.ts";
 import { firstOf, type Part, totalOf, withoutFirst } from "./parts.ts";
-import { INVALID, refused, type Refused } from "./refused.ts";
+import { endsWell, INVALID, lotsFull, refused, type Refused, tooLarge } from "./refusals.ts";
 import {
   addLot,
   type Draft,

@@ -1,7 +1,13 @@
-import { refused, type Refused } from "./refused.ts";
 import type { Replayed } from "./replay.ts";
 
-// The limits of an account, and the refusals beyond them.
+// The refusals of the oracle, and the limits of an account beyond which it refuses.
+
+/** A refusal, as ErrorInfo shows it. */
+export type Refused = {
+  readonly refused: string;
+  /** Undefined where the contract does not fix it. */
+  readonly metadata: Readonly<Record<string, string>> | undefined;
+};
 
 /** The most points of one operation. */
 export const MAX_POINTS = 1_000_000_000_000n;
@@ -11,6 +17,20 @@ const OPEN_LOTS_MAX = 4_096;
 const OPEN_HOLDS_MAX = 16_384;
 // The end of the year 9999.
 const LAST_INSTANT = 253_402_300_799_999_999n;
+
+/** A field is invalid. */
+export const INVALID: Refused = { refused: "FIELD_INVALID", metadata: undefined };
+
+/** A refusal with its metadata. */
+export function refused(
+  reason: string,
+  facts: Readonly<Record<string, bigint | number | string>>,
+): Refused {
+  const metadata = Object.fromEntries(
+    Object.entries(facts).map(([name, value]) => [name, String(value)]),
+  );
+  return { refused: reason, metadata };
+}
 
 /** The refusal if these points make a total too large; it names the total. */
 export function tooLarge(
