@@ -14,7 +14,7 @@ export type OpenApply = {
   end(): Promise<{ readonly results: string[]; readonly refusal: Refusal | undefined }>;
 };
 
-/** Opens a stream without a deadline. */
+/** Opens a stream. Nothing ends it but the test or the server. */
 export function openApply(client: Client<typeof PointsService>): OpenApply {
   const requests = createWritableIterable<MessageInitShape<typeof ApplyRequestSchema>>();
   const results = client.apply(requests)[Symbol.asyncIterator]();
