@@ -9,9 +9,8 @@ import {
 } from "@connectrpc/connect";
 import { UNNAMED_DEADLINE_MS } from "../support/mount.ts";
 
-// connectrpc.conformance.v1.ConformanceService: each request says what it is to be answered with,
-// and the answer says what of the request arrived. The types are those of its messages, as far as
-// they are used.
+// connectrpc.conformance.v1.ConformanceService: each request contains the answer to give, and the
+// answer echoes the request as it arrived. The types describe its messages, as far as they are used.
 
 type Header = { name: string; value: string[] };
 type Failure = { code: Code; message?: string; details: Any[] };
@@ -32,7 +31,7 @@ type StreamRequest = Message & { responseDefinition?: StreamDefinition; fullDupl
 type RequestInfo = ReturnType<ReturnType<typeof createTelling>>;
 type Payload = { payload: { data?: Uint8Array; requestInfo?: RequestInfo } };
 
-/** Routes of that service. @param registry has it */
+/** Routes of that service. @param registry contains its descriptors */
 export function conformanceRoutes(registry: FileRegistry): (router: ConnectRouter) => void {
   const service = registry.getService("connectrpc.conformance.v1.ConformanceService")!;
   const tell = createTelling(registry);
@@ -96,7 +95,7 @@ export function conformanceRoutes(registry: FileRegistry): (router: ConnectRoute
       stream(once(request), context),
     bidiStream: stream,
   };
-  // Descriptors that are read at run time have no types of their messages.
+  // Descriptors read at run time have no types for their messages.
   return (router) => void router.service(service, methods as never, { jsonOptions: { registry } });
 }
 
@@ -122,7 +121,7 @@ async function waited(ms: number, { signal }: HandlerContext): Promise<void> {
   });
 }
 
-/** What is told of requests; of their call, where it is given. */
+/** Makes the echo of requests, and of their call if it is given. */
 function createTelling(registry: FileRegistry) {
   return (context: HandlerContext | undefined, requests: readonly Message[]) => ({
     requests: requests.map((request) => anyPack(schemaOf(registry, request.$typeName), request)),
@@ -146,7 +145,7 @@ function headersOf(entries: Iterable<[string, string]>): Header[] {
   return [...entries].map(([name, value]) => ({ name, value: [value] }));
 }
 
-/** Makes the error that a request asks for; what arrived of the request is its last detail. */
+/** Makes the error that a request asks for; its last detail echoes the request. */
 function createFailing(registry: FileRegistry) {
   const schema = schemaOf(registry, "connectrpc.conformance.v1.ConformancePayload.RequestInfo");
   return ({ code, message = "", details }: Failure, requestInfo?: RequestInfo): ConnectError => {
