@@ -29,7 +29,7 @@ export type Database = {
   readonly url: string;
   /** Runs SQL; gives the rows as `pg` does. */
   query<Row = Record<string, string>>(sql: string, values?: unknown[]): Promise<Row[]>;
-  /** Removes it, and its WAL. */
+  /** Removes it, and its WAL by a checkpoint. */
   drop(): Promise<void>;
 };
 

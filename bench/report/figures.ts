@@ -1,8 +1,8 @@
-// Figures as people read them. What is not known is a dash; JSON has it as null.
+// Figures for people. An unknown figure is a dash; in JSON it is null.
 
 type Figure = number | null | undefined;
 
-/** A whole number, in groups of three digits. */
+/** A whole number, with its digits grouped by three. */
 export function whole(value: Figure): string {
   return isKnown(value) ? Math.round(value).toLocaleString("en") : NOT_KNOWN;
 }

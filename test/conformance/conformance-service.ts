@@ -53,19 +53,19 @@ export function conformanceRoutes(registry: FileRegistry): (router: ConnectRoute
   async function* stream(requests: AsyncIterable<StreamRequest>, context: HandlerContext) {
     let definition: StreamDefinition | undefined;
     let isDuplex = false;
-    let told: StreamRequest[] = [];
+    let received: StreamRequest[] = [];
     let sent = 0;
     const next = async (data: Uint8Array): Promise<Payload> => {
       await waited(definition!.responseDelayMs, context);
       const isTelling = sent === 0 || isDuplex;
-      const requestInfo = isTelling ? tell(sent === 0 ? context : undefined, told) : undefined;
-      told = [];
+      const requestInfo = isTelling ? tell(sent === 0 ? context : undefined, received) : undefined;
+      received = [];
       sent += 1;
       return { payload: { data, ...(requestInfo && { requestInfo }) } };
     };
     let isFirst = true;
     for await (const request of requests) {
-      told.push(request);
+      received.push(request);
       if (isFirst) {
         definition = request.responseDefinition;
         isDuplex = request.fullDuplex ?? false;
@@ -79,7 +79,7 @@ export function conformanceRoutes(registry: FileRegistry): (router: ConnectRoute
     }
     for (const data of definition?.responseData.slice(sent) ?? []) yield await next(data);
     if (definition?.error !== undefined) {
-      throw fail(definition.error, sent === 0 ? tell(context, told) : undefined);
+      throw fail(definition.error, sent === 0 ? tell(context, received) : undefined);
     }
   }
 

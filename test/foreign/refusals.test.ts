@@ -154,7 +154,7 @@ for (const { name, command } of commands) {
       ] as const) {
         const calls = refusals.map(([, , asked]) => asked);
         const outcomes = await callWith(command!, `127.0.0.1:${server.port}`, calls);
-        expect(outcomes.map(told)).toEqual(
+        expect(outcomes.map(summaryOf)).toEqual(
           refusals.map(([reason, code, , fields = []]) => ({
             code: Code[code].toLowerCase(),
             domain: "points.v1",
@@ -205,7 +205,7 @@ function call<Desc extends DescMethod>(
   return { path: `/${parent.typeName}/${name}`, request: toBinary(input, message), metadata };
 }
 
-function told({ code, details }: ForeignOutcome) {
+function summaryOf({ code, details }: ForeignOutcome) {
   const status = fromBinary(StatusSchema, details);
   const found = <T>(values: readonly (T | undefined)[]) => values.find((one) => one !== undefined);
   const info = found(status.details.map((detail) => anyUnpack(detail, ErrorInfoSchema)));

@@ -127,7 +127,7 @@ export async function compareWithDatabase(
   const found = new Map(rows.map((row) => [row.request_id, row]));
   expect(found.size, "each request id is there once").toBe(rows.length);
 
-  const untold: Operation[] = [];
+  const unanswered: Operation[] = [];
   const wrong: string[] = [];
   for (const operation of operations) {
     const { requestId, outcome } = operation;
@@ -139,13 +139,13 @@ export async function compareWithDatabase(
         wrong.push(`${requestId} is ${JSON.stringify(row)}, not what was answered`);
       }
     } else if (row !== undefined) {
-      if (outcome === undefined) untold.push(operation);
+      if (outcome === undefined) unanswered.push(operation);
       else wrong.push(`${requestId} was refused with ${outcome.reason} and is there`);
     }
   }
   expect(wrong.slice(0, 20)).toEqual([]);
   expect([...found.keys()].slice(0, 20), "nothing is there that nobody asked for").toEqual([]);
-  return untold;
+  return unanswered;
 }
 
 /** A summary of a load. */

@@ -242,19 +242,19 @@ function writeRefund(user: ModelUser, command: Refund, now: bigint): Line | stri
 
   const units = unitsOf(original.parts).toReversed().slice(Number(before));
   const back = units.slice(0, Number(wanted));
-  const isGone = (number: bigint) =>
+  const isReissued = (number: bigint) =>
     expireTime !== null &&
     past(
       user.lots.find((lot) => lot.number === number)!,
       now,
     );
-  const gone = back.filter(isGone);
-  const parts = partsOf(back.filter((number) => !isGone(number)));
-  if (gone.length > 0) {
+  const reissued = back.filter(isReissued);
+  const parts = partsOf(back.filter((number) => !isReissued(number)));
+  if (reissued.length > 0) {
     const number = next(user);
-    const priorities = gone.map((lot) => user.lots.find((one) => one.number === lot)!.priority);
+    const priorities = reissued.map((lot) => user.lots.find((one) => one.number === lot)!.priority);
     user.lots.push({ number, priority: priorities.toSorted((a, b) => a - b)[0]!, expireTime });
-    parts.push({ lot: number, points: BigInt(gone.length) });
+    parts.push({ lot: number, points: BigInt(reissued.length) });
   }
   return append(user, { kind: "refund", parts, changes: parts, frozen: 0n, refersTo });
 }

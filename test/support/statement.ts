@@ -12,7 +12,7 @@ import { isRejection, type Rejection } from "../../src/ledger/rejection.ts";
 /** The time of most tests: 2026-01-01T00:00:00Z. */
 export const NOW = 1_767_225_600_000_000n;
 
-/** A lot as a line of a statement: "#1: 70 of 100, 20 frozen, expires +5, priority 2". */
+/** Each lot as a line of a statement: "#1: 70 of 100, 20 frozen, expires +5, priority 2". */
 export function lines(state: AccountState): string[] {
   return state.lots.toSorted((a, b) => Number(a.number - b.number)).map(line);
 }

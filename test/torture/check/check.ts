@@ -34,9 +34,9 @@ export type Complain = (
 ) => void;
 
 /**
- * History checker (strict serializability: linearizability in real time). It compares an account as
- * the API shows it with the history of all requests and answers. The journal gives the order of
- * the operations, so no search for an order is needed:
+ * History checker: linearizability of one account. It compares the account as the API shows it with
+ * the history of all its requests and answers. The journal gives the order of the operations, so
+ * the checker need not search for one:
  *
  * - the oracle's replay of the journal's operations gives the same journal, hash chain included;
  * - an operation that ended before another began comes before it;
