@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from "node:child_process";
 import { join } from "node:path";
 import type { Latency } from "./samples.ts";
 
-/** The kind of a load's calls, to a server or to the baseline's SQL function. */
+/** What calls a load makes: of a server, or of the SQL function of the baseline. */
 export type LoadKind = "noop" | "consume" | "mix" | "batch" | "stream" | "function";
 
 /** A set of accounts (`prefix` and seven digits from 1), and the distribution of calls over them. */

@@ -95,7 +95,7 @@ export function conformanceRoutes(registry: FileRegistry): (router: ConnectRoute
       stream(once(request), context),
     bidiStream: stream,
   };
-  // Descriptors read at run time have no types for their messages.
+  // Descriptors that are read at run time have no types of their messages.
   return (router) => void router.service(service, methods as never, { jsonOptions: { registry } });
 }
 

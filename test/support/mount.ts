@@ -10,14 +10,14 @@ import { type ConnectOptions, fastUnary } from "../../src/transport/fast-unary.t
 import { listen, type Listener, listenLimits } from "../../src/transport/listen.ts";
 import type { TlsOptions } from "../../src/transport/tls.ts";
 
-/** The deadline of calls without one: longer than any that a caller here sends. */
+/** A call that names no deadline gets this one: none that a caller names here is as long. */
 export const UNNAMED_DEADLINE_MS = 3_600_000;
 
 /**
- * Serves another service as Points serves its own, with the same listener, adapter and fast path,
- * but without parts of this API: details of errors, and limits on JSON and the size of a request.
+ * Serves another service as Points serves its own: by the same listener, adapter and fast way. What
+ * is of this API stays away: its errors' details, and its limits of JSON and of a request's size.
  *
- * @param maxBytes the maximum size of a message
+ * @param maxBytes of a message
  */
 export function mount(
   routes: (router: ConnectRouter) => void,
