@@ -56,6 +56,10 @@ function goalsOfRows(rows: Results["rows"]): Goal[] {
       ...atLeast(3, ratio(many, best("function/evenly"))),
     },
     {
+      what: "Consume through the batching client, 256 in flight, evenly : Consume",
+      ...atLeast(1.8, ratio(speed("batching/evenly/256"), evenly)),
+    },
+    {
       what: "Consume's p50 with 1 in flight : the SQL function's with 1 client",
       ...atMost(3, ofLatency("p50Ms", medianOf("consume/evenly/1"), medianOf("function/evenly/1"))),
     },

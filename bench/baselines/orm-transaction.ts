@@ -5,8 +5,8 @@ import { apply } from "../../src/ledger/apply.ts";
 import type { Answer } from "../../src/ledger/batch.ts";
 import type { Command, Consume, Request } from "../../src/ledger/command.ts";
 import { accountAfter, type Entry } from "../../src/ledger/entry.ts";
+import { answerRepeat } from "../../src/ledger/idempotency.ts";
 import { isRejection, type Rejection } from "../../src/ledger/rejection.ts";
-import { repeatOf } from "../../src/ledger/repeat.ts";
 import { bareState } from "../../src/ledger/state.ts";
 import { AccountEntity, EntryEntity, LotEntity } from "../../src/store/driver/entities.ts";
 import type { EntityManager, Orm } from "../../src/store/driver/orm.ts";
@@ -55,7 +55,7 @@ async function consume(orm: Orm, em: EntityManager, command: Consume): Promise<A
       expireTime: expireTime ?? null,
     })),
   };
-  const applied = apply(state, command, BigInt(Date.now()) * 1000n);
+  const applied = apply(state, command, { now: BigInt(Date.now()) * 1000n });
   if (isRejection(applied)) return applied;
 
   const after = applied.state;
@@ -75,7 +75,7 @@ async function replay(
 ): Promise<Answer | Rejection> {
   const entry = (await readEntry(orm, userId, sequence))!;
   const account = accountAfter(entry, createTime);
-  const repeat = repeatOf(request, { request: entry.request!, entry, account });
+  const repeat = answerRepeat(request, { request: entry.request!, entry, account });
   return isRejection(repeat) ? repeat : { entry, account, replayed: true, created: false };
 }
 

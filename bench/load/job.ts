@@ -3,7 +3,8 @@ import { join } from "node:path";
 import type { Latency } from "./samples.ts";
 
 /** What calls a load makes: of a server, or of the SQL function of the baseline. */
-export type LoadKind = "noop" | "consume" | "mix" | "batch" | "stream" | "function";
+export type LoadKind =
+  "noop" | "consume" | "mix" | "batch" | "stream" | "client" | "batching" | "function";
 
 /** A set of accounts (`prefix` and seven digits from 1), and the distribution of calls over them. */
 export type Spread = {

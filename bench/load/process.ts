@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { startClient } from "./client.ts";
 import { startFunctionCalls } from "./function.ts";
 import type { Job, LoadKind, LoadMessage } from "./job.ts";
 import { startStreams } from "./stream.ts";
@@ -21,6 +22,7 @@ tell({ at: "over", result: tally.result() });
 
 function starterOf(kind: LoadKind) {
   if (kind === "function") return startFunctionCalls;
+  if (kind === "client" || kind === "batching") return startClient;
   return kind === "stream" ? startStreams : startUnary;
 }
 

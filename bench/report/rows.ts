@@ -76,6 +76,8 @@ const WHAT: Readonly<Record<string, string>> = {
   consume: "Consume",
   batch: "ApplyBatch",
   stream: "Apply stream",
+  client: "Consume, client",
+  batching: "Consume, batching",
   mix: "mix",
   function: "SQL function",
   orm: "ORM transaction",

@@ -17,36 +17,37 @@ import {
 } from "./credentials.ts";
 import { KeysUnavailable, openJwts, TokenInvalid } from "./jwt.ts";
 import { createLeases, type Lease, openLease } from "./lease.ts";
-import { createRate, NO_RATE, type Rate } from "./rate.ts";
+import { createRateLimiter, UNLIMITED, type RateLimiter } from "./rate-limit.ts";
 import { keysUnavailable, rateLimited, unauthenticated } from "./refusals.ts";
 import { denialOfMethod, isForEverybody } from "./rules.ts";
 
-/** Who was let in, or the error that the request is answered with. */
+/** The admitted caller, or the error to answer the request with. */
 export type Admission = Admitted | ConnectError;
 
-/** A call, of which nothing is read to let its caller in but the head. */
+/** The head of a call: all that is read of it to admit its caller. */
 export type Head = Credentials & {
   /** As "/points.v1.PointsService/Consume". */
   readonly path: string;
 };
 
-/** Who may call this server. Nothing is looked up for it, and nothing of it throws. */
+/** Authentication and authorization. It asks no database, and none of its functions throws. */
 export type Access = {
-  /** Lets the caller of a method in, and counts a request of theirs. */
+  /** Admits the caller of a method, and counts one request of theirs. */
   readonly admit: (head: Head) => Admission | Promise<Admission>;
   /**
-   * Asks again of who was let in: callers, keys or certificates may have been read again since, and
-   * tokens expire. It counts nothing, and costs a comparison or two unless one of that is so.
+   * Checks an admitted caller again: callers, keys or certificates may have been reloaded since,
+   * and tokens expire. It counts nothing. Unless one of these happened, it costs a comparison or
+   * two.
    */
   readonly readmit: (admitted: Admitted, head: Head) => Admission | Promise<Admission>;
-  /** Asks again and again of who was let in, until a call's signal fires. */
+  /** Checks an admitted caller again and again, until a call's signal fires. */
   readonly lease: (admitted: Admitted, head: Head, signal: AbortSignal) => Lease;
-  /** Counts the operations of callers; one for each request is counted by `admit`. */
-  readonly rate: Rate;
+  /** Limits the operations of callers. `admit` has counted one for each request. */
+  readonly rate: RateLimiter;
   /**
-   * Has certificates count no longer unless one of these authorities has signed them itself.
+   * Rejects certificates from now on unless one of these authorities signed them directly.
    *
-   * @param connections whose clients showed them while other authorities were trusted
+   * @param connections whose clients showed certificates while other authorities were trusted
    * @param authorities in PEM
    */
   readonly distrust: (connections: readonly Socket[], authorities: string) => void;
@@ -57,13 +58,13 @@ export type AccessOptions = {
   readonly config: Config;
   readonly log: Logger;
   readonly toError: (thrown: unknown) => ConnectError;
-  /** Told the reason for which somebody is not let in, or is put out. */
+  /** Gets the reason when a caller is refused, or loses their lease. */
   readonly refused: (reason: string) => void;
 };
 
 /**
- * Reads who may call: the file of callers, again at each SIGHUP, and the keys of JWTs. Without
- * either everybody may do all.
+ * Reads the file of callers, which SIGHUP reloads, and the keys of JWTs. If the configuration names
+ * neither, everybody may do everything.
  *
  * @throws {UserError}
  */
@@ -72,17 +73,20 @@ export function openAccess({ config, log, toError, refused }: AccessOptions): Ac
   if (path === undefined && config.jwtKeys === undefined) return OPEN_ACCESS;
   let known = knownFrom(path === undefined ? [] : readCallers(path));
   const outdated = new WeakSet<Socket>();
-  const tell = (error: ConnectError) => refused(reasonOf(error));
-  const leases = createLeases(tell);
-  const readAgain = (callers: readonly KnownCaller[]) => {
-    known = knownFrom(callers);
-    leases.askAll();
+  const report = (admission: Admission) => {
+    if (admission instanceof ConnectError) refused(reasonOf(admission));
+    return admission;
   };
-  const read = () => readAgain(readCallers(path!));
-  const stopReading =
+  const leases = createLeases(report);
+  const replaceKnown = (callers: readonly KnownCaller[]) => {
+    known = knownFrom(callers);
+    leases.checkAll();
+  };
+  const read = () => replaceKnown(readCallers(path!));
+  const stopReloading =
     path === undefined ? () => {} : reloadOnHangup({ files: [path], read, log, what: "callers" });
-  const jwts = openJwts(config, log, () => readAgain(known.callers));
-  const rate = createRate(config.callerMaxPerSecond);
+  const jwts = openJwts(config, log, () => replaceKnown(known.callers));
+  const rate = createRateLimiter(config.callerMaxPerSecond);
 
   const refusal = (thrown: unknown) => {
     if (thrown instanceof TokenInvalid) return unauthenticated(thrown.message);
@@ -90,43 +94,39 @@ export function openAccess({ config, log, toError, refused }: AccessOptions): Ac
     log.error({ err: thrown }, "the keys of JWTs cannot be had");
     return keysUnavailable(thrown);
   };
-  const ask = (head: Head): Admission | Promise<Admission> => {
-    const judge = (found: Admission) =>
+  const check = (head: Head): Admission | Promise<Admission> => {
+    const authorize = (found: Admission) =>
       found instanceof ConnectError ? found : (denialOfMethod(found.caller, head.path) ?? found);
     const found = callerOf(known, head, jwts, outdated);
-    return found instanceof Promise ? found.catch(refusal).then(judge) : judge(found);
+    return found instanceof Promise ? found.catch(refusal).then(authorize) : authorize(found);
+  };
+  const recheck = (admitted: Admitted, head: Head) => {
+    const { known: by, untilMs } = admitted;
+    if (by !== undefined && by !== known) return check(head);
+    // Reading the clock costs more than everything else here.
+    return untilMs === FOR_EVER || untilMs > Date.now() ? admitted : check(head);
   };
   const count = (admission: Admission) => {
-    if (admission instanceof ConnectError) return told(admission);
+    if (admission instanceof ConnectError) return report(admission);
     const waitMs = rate.take(admission.caller.name);
-    return waitMs === 0 ? admission : told(rateLimited(waitMs));
-  };
-  const told = (admission: Admission) => {
-    if (admission instanceof ConnectError) tell(admission);
-    return admission;
-  };
-  const askAgain = (admitted: Admitted, head: Head) => {
-    const { known: by, untilMs } = admitted;
-    if (by !== undefined && by !== known) return ask(head);
-    // The clock is dearer than all else here.
-    return untilMs === FOR_EVER || untilMs > Date.now() ? admitted : ask(head);
+    return waitMs === 0 ? admission : report(rateLimited(waitMs));
   };
   return {
-    admit: (head) => (isForEverybody(head.path) ? NOBODY_ADMITTED : afterwards(ask(head), count)),
+    admit: (head) => (isForEverybody(head.path) ? NOBODY_ADMITTED : afterwards(check(head), count)),
     readmit: (admitted, head) => {
-      const asked = askAgain(admitted, head);
-      return asked === admitted ? admitted : afterwards(asked, told);
+      const found = recheck(admitted, head);
+      return found === admitted ? admitted : afterwards(found, report);
     },
-    lease: (admitted, head, signal) => leases.open(admitted, (one) => askAgain(one, head), signal),
+    lease: (admitted, head, signal) => leases.open(admitted, (one) => recheck(one, head), signal),
     rate,
     distrust(connections, authorities) {
       if (connections.length === 0) return;
       const trusted = readCertificates(authorities);
       for (const socket of connections) if (!isSignedBy(trusted, socket)) outdated.add(socket);
-      readAgain(known.callers);
+      replaceKnown(known.callers);
     },
     close() {
-      stopReading();
+      stopReloading();
       leases.close();
       jwts?.close();
     },
@@ -140,7 +140,7 @@ const OPEN_ACCESS: Access = {
   admit: () => ANYBODY_ADMITTED,
   readmit: (admitted) => admitted,
   lease: (admitted) => openLease(admitted),
-  rate: NO_RATE,
+  rate: UNLIMITED,
   distrust: () => {},
   close: () => {},
 };
@@ -149,7 +149,7 @@ function forEver(caller: Caller): Admitted {
   return { caller, untilMs: FOR_EVER, known: undefined };
 }
 
-/** Goes on with what is there already, or will be. */
+/** Applies a function to a value now, or to a promise's value later. */
 function afterwards<T, U>(value: T | Promise<T>, follow: (value: T) => U): U | Promise<U> {
   return value instanceof Promise ? value.then(follow) : follow(value);
 }

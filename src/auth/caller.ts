@@ -1,12 +1,12 @@
 import { type ContextKey, createContextKey } from "@connectrpc/connect";
 
 /**
- * What a caller may do: read accounts, spend points that are there, give spent ones back, bring new
- * ones about, or take them away.
+ * What a caller may do: read accounts, spend existing points, refund spent points, grant new
+ * points, or revoke points.
  */
 export type Scope = (typeof SCOPES)[number];
 
-/** All there are. */
+/** All scopes. */
 export const SCOPES = [
   "points.read",
   "points.spend",
@@ -15,27 +15,27 @@ export const SCOPES = [
   "points.revoke",
 ] as const;
 
-/** Who calls, and what they may do. */
+/** A caller, and what they may do. */
 export type Caller = {
-  /** 1 to 128 printable ASCII characters without spaces, as in entries; empty: not known. */
+  /** 1 to 128 printable ASCII characters without spaces, as in entries; empty: unknown. */
   readonly name: string;
   readonly scopes: readonly Scope[];
-  /** The user ids that they may touch begin with it; empty: all. */
+  /** They may touch only user ids that begin with it; empty: all. */
   readonly userIdPrefix: string;
-  /** How many points one operation of theirs may move; undefined: any number. */
+  /** How many points one operation of theirs may move; undefined: unlimited. */
   readonly maxPoints: bigint | undefined;
 };
 
-/** Whoever calls a server that asks nobody who they are. */
+/** Every caller of a server without authentication. */
 export const ANYBODY: Caller = { name: "", scopes: SCOPES, userIdPrefix: "", maxPoints: undefined };
 
-/** Whoever calls what needs no name. */
+/** The caller of a method that needs no credentials. */
 export const NOBODY: Caller = { name: "", scopes: [], userIdPrefix: "", maxPoints: undefined };
 
-/** Where a call's context has its caller. */
+/** The key of the caller in a call's context. */
 export const callerKey: ContextKey<Caller> = createContextKey(NOBODY);
 
-/** How many points an operation may move, from what a person wrote; undefined: it is none of that. */
+/** Reads a limit of points an operation: a whole number above 0; undefined if it is none. */
 export function maxPointsOf(value: unknown): bigint | undefined {
   return Number.isSafeInteger(value) && (value as number) > 0 ? BigInt(value as number) : undefined;
 }
@@ -45,7 +45,7 @@ export function isCallerName(text: string): boolean {
   return /^[!-~]{1,128}$/.test(text);
 }
 
-/** Whether a text can be the beginning of user ids. */
+/** Whether a text can be a prefix of user ids. */
 export function isUserIdPrefix(text: string): boolean {
   return /^[!-~]{0,128}$/.test(text);
 }

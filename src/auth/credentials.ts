@@ -9,53 +9,56 @@ import type { KnownCaller } from "./callers-file.ts";
 import { type Jwts, TokenInvalid } from "./jwt.ts";
 import { unauthenticated } from "./refusals.ts";
 
-/** What a request has to say who sends it. */
+/** The credentials of a request. */
 export type Credentials = {
   readonly authorization: string | undefined;
-  /** A session of HTTP/2, or a request of HTTP/1.1; undefined: it is gone. */
+  /** An HTTP/2 session or an HTTP/1.1 request; undefined: the connection is gone. */
   readonly connection: Http2Session | IncomingMessage | undefined;
 };
 
-/** Where a call's context has its credentials. */
+/** The key of the credentials in a call's context. */
 export const credentialsKey: ContextKey<Credentials> = createContextKey<Credentials>({
   authorization: undefined,
   connection: undefined,
 });
 
-/** A time that does not come. */
+/** A time that never comes. */
 export const FOR_EVER = Number.POSITIVE_INFINITY;
 
-/** Who was let in, and for how long nobody has to ask again. */
+/** An admitted caller, and until when they need no further check. */
 export type Admitted = {
   readonly caller: Caller;
   /** In milliseconds since 1970, or {@link FOR_EVER}. */
   readonly untilMs: number;
-  /** What was known then; undefined: they need not be known. */
+  /** The credentials that were known then; undefined: the caller needs none. */
   readonly known: Known | undefined;
 };
 
-/** What callers are known by. It is another one whenever any of it was read again. */
+/**
+ * All known credentials, with a cache of those that were verified. Each reload replaces the object,
+ * so an admitted caller is up to date if their object is still the current one.
+ */
 export type Known = {
   readonly callers: readonly KnownCaller[];
-  /** By their SHA-256, tokens that were found valid, the oldest first. */
+  /** Tokens that were verified, by their SHA-256, the oldest first. */
   readonly verified: Map<string, Admitted>;
   readonly ofSockets: WeakMap<Socket, Admitted>;
 };
 
 const VERIFIED_MAX_TOKENS = 10_000;
 
-/** Makes one, which has yet to see a token. */
+/** Makes one with an empty cache. */
 export function knownFrom(callers: readonly KnownCaller[]): Known {
   return { callers, verified: new Map(), ofSockets: new WeakMap() };
 }
 
 /**
- * The caller that a request's credentials name: by its token where there is one, and otherwise by
- * the certificate of its connection.
+ * Identifies the caller: by the request's token if it has one, else by the certificate of its
+ * connection (mTLS).
  *
- * @param outdated connections whose certificates count no longer
- * @throws {TokenInvalid} the promise
- * @throws {KeysUnavailable} the promise
+ * @param outdated connections whose certificates are no longer accepted
+ * @throws {TokenInvalid} as a rejection
+ * @throws {KeysUnavailable} as a rejection
  */
 export function callerOf(
   known: Known,
@@ -67,8 +70,8 @@ export function callerOf(
   const [, token] = /^Bearer +([\w.~+/-]+=*)$/i.exec(authorization) ?? [];
   if (token === undefined) return unauthenticated("authorization must be: Bearer, and a token");
   const digest = hash("sha256", token, "base64");
-  const before = known.verified.get(digest);
-  if (before !== undefined && before.untilMs > Date.now()) return before;
+  const cached = known.verified.get(digest);
+  if (cached !== undefined && cached.untilMs > Date.now()) return cached;
 
   const caller = callerOfToken(known.callers, Buffer.from(digest, "base64"));
   if (caller !== undefined) {
@@ -76,7 +79,7 @@ export function callerOf(
   }
   if (jwts === undefined) return unauthenticated("the token is not valid");
   return jwts.verify(token).then((jwt) => {
-    // A name is one caller: in entries, and where operations are counted.
+    // A name must mean one caller: entries and rate limits go by it.
     if (known.callers.some((one) => one.caller.name === jwt.caller.name)) {
       throw new TokenInvalid("the token names a caller of the file of callers");
     }
@@ -84,7 +87,7 @@ export function callerOf(
   });
 }
 
-/** Compares with all of them, and each to its end: the time that it takes tells nothing. */
+/** Compares with every token in constant time, so the time it takes leaks nothing. */
 function callerOfToken(callers: readonly KnownCaller[], digest: Buffer): Caller | undefined {
   let found: Caller | undefined;
   for (const { caller, tokenDigests } of callers) {
@@ -103,11 +106,11 @@ function remember({ verified }: Known, digest: string, admitted: Admitted): Admi
   return admitted;
 }
 
-// A connection whose certificate expires is closed some time before: its client makes another one,
-// with its next certificate, and no call of it is refused. Who does not call is closed by IDLE_MS.
-const LEAVES_BEFORE_MS = 300_000;
+// A connection is closed this long before its certificate expires. The client connects again with
+// its next certificate, so none of its calls is refused. IDLE_MS closes connections without calls.
+const CLOSE_BEFORE_EXPIRY_MS = 300_000;
 
-/** The handshake has proved that the certificate is its sender's, and that the CA signed it. */
+/** The TLS handshake has proved that the client owns the certificate, and that the CA signed it. */
 function callerOfConnection(
   known: Known,
   connection: Credentials["connection"],
@@ -117,15 +120,15 @@ function callerOfConnection(
   if (connection === undefined || !(socket instanceof TLSSocket) || !socket.authorized) {
     return unauthenticated("no token was sent");
   }
-  const before = known.ofSockets.get(socket);
-  if (before !== undefined && before.untilMs - LEAVES_BEFORE_MS > Date.now()) return before;
+  const cached = known.ofSockets.get(socket);
+  if (cached !== undefined && cached.untilMs - CLOSE_BEFORE_EXPIRY_MS > Date.now()) return cached;
 
   const shown = socket.getPeerX509Certificate();
   const untilMs = shown?.validToDate.getTime() ?? 0;
-  if (untilMs - LEAVES_BEFORE_MS <= Date.now()) leave(connection);
+  if (untilMs - CLOSE_BEFORE_EXPIRY_MS <= Date.now()) closeGracefully(connection);
   if (untilMs <= Date.now()) return unauthenticated("the certificate has expired");
   if (outdated.has(socket)) {
-    leave(connection);
+    closeGracefully(connection);
     return unauthenticated("the certificate's authority has been replaced: connect again");
   }
   const found = known.callers.find(
@@ -138,22 +141,22 @@ function callerOfConnection(
   return admitted;
 }
 
-/** Closes a connection once what is under way on it is answered; calls go to another one. */
-function leave(connection: Http2Session | IncomingMessage): void {
+/** Closes a connection after its calls are answered. New calls go to another connection. */
+function closeGracefully(connection: Http2Session | IncomingMessage): void {
   if ("close" in connection) connection.close();
   else connection.once("close", () => connection.socket.destroySoon());
 }
 
 /**
- * Whether one of these authorities has signed a connection's certificate. What clients send between
- * the two is not looked at: Node does not keep it.
+ * Whether one of these authorities signed a connection's certificate directly. Intermediate
+ * certificates do not count: Node does not keep those that clients send.
  */
 export function isSignedBy(authorities: readonly X509Certificate[], socket: Socket): boolean {
   const shown = socket instanceof TLSSocket ? socket.getPeerX509Certificate() : undefined;
   return authorities.some((by) => shown?.checkIssued(by) === true && shown.verify(by.publicKey));
 }
 
-/** The certificates of a file in PEM. */
+/** Reads all certificates of a text in PEM. */
 export function readCertificates(pem: string): X509Certificate[] {
   const all = pem.match(/-----BEGIN ([A-Z0-9 ]*CERTIFICATE)-----[^]+?-----END \1-----/g) ?? [];
   return all.map((one) => new X509Certificate(one));

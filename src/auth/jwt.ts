@@ -22,14 +22,14 @@ import {
 } from "./caller.ts";
 import { isOfToken, type Keys, keysAtUrl } from "./keys-at-url.ts";
 
-/** Who a JWT says calls, and when to verify it again, in milliseconds since 1970. */
+/** The caller that a JWT names, and when to verify it again, in milliseconds since 1970. */
 export type JwtCaller = { readonly caller: Caller; readonly untilMs: number };
 
 /** Verifies JWTs. */
 export type Jwts = {
   /**
-   * The caller that `sub` names, with the scopes in `scope` (a text, with spaces between them) that
-   * are ours, and `user_id_prefix` if it has one.
+   * Verifies a JWT. The claim `sub` is the caller's name, `scope` lists scopes, separated by spaces
+   * (others than ours are ignored), `user_id_prefix` and `max_points` are optional.
    *
    * @throws {TokenInvalid}
    * @throws {KeysUnavailable}
@@ -38,7 +38,7 @@ export type Jwts = {
   close(): void;
 };
 
-/** A token that names nobody; the message may be shown to who sent it. */
+/** A token that is not accepted. The message may be shown to its sender. */
 export class TokenInvalid extends Error {}
 
 /** The keys could not be fetched. */
@@ -47,11 +47,12 @@ export class KeysUnavailable extends Error {}
 const CLOCKS_DIFFER_SECONDS = 5;
 
 /**
- * Reads the keys: a file at once and again when it changes; a URL when they are needed.
+ * Opens the keys of JWTs. A file is read at once, and again when it changes (hot reload); a URL is
+ * fetched when a key is needed.
  *
- * @param onNewKeys what was verified with the old ones is to be forgotten
+ * @param onNewKeys must forget all that was verified with the old keys
  * @returns undefined if the configuration names no keys
- * @throws {UserError} if the file is none of keys
+ * @throws {UserError} if the file is not a JWKS
  */
 export function openJwts(config: Config, log: Logger, onNewKeys: () => void): Jwts | undefined {
   const { jwtKeys: place, jwtIssuer: issuer, jwtAudience: audience } = config;
@@ -91,13 +92,13 @@ export function openJwts(config: Config, log: Logger, onNewKeys: () => void): Jw
   return { verify, close };
 }
 
-/** Whether the keys are at a URL, and not in a file. */
+/** Whether the keys are at a URL rather than in a file. */
 export function isKeysUrl(place: string): boolean {
   return /^https?:\/\//i.test(place);
 }
 
 /**
- * Reads a file of keys, which are forgotten when it changes.
+ * Reads a file of keys. They do not age: a change of the file replaces them.
  *
  * @throws {UserError}
  */
@@ -118,22 +119,22 @@ function refuse(cause: unknown): never {
 }
 
 /**
- * Tells a token that was issued to be sent here from one that tells an application who has signed
- * in, which has the same issuer and may have the same audience. (RFC 9068; OpenID Connect Core, 2.)
+ * Accepts access tokens, and no ID tokens: an ID token tells an application who signed in. It has
+ * the same issuer and may have the same audience. (RFC 9068; OpenID Connect Core, section 2.)
  */
 function expectAccessToken(payload: JWTPayload, { typ = "JWT" }: JWTHeaderParameters): void {
   const isOther = !/^(application\/)?(at\+)?jwt$/i.test(typ);
-  const ofSignIn = ["nonce", "at_hash", "c_hash", "s_hash"].some((claim) => claim in payload);
-  if (isOther || ofSignIn || payload["token_use"] === "id" || payload["typ"] === "ID") {
+  const isIdToken = ["nonce", "at_hash", "c_hash", "s_hash"].some((claim) => claim in payload);
+  if (isOther || isIdToken || payload["token_use"] === "id" || payload["typ"] === "ID") {
     throw new TokenInvalid("the token is no access token");
   }
 }
 
-/** Of two equal claims JSON keeps the last, and others the first: whoever issued it meant neither. */
+/** Refuses doubled claims: JSON.parse keeps the last one, other parsers keep the first. */
 function expectOnce(token: string): void {
   const payload = Buffer.from(token.split(".")[1]!, "base64url").toString();
   try {
-    // JSON is YAML, and there a key is unique.
+    // JSON is a subset of YAML, and a YAML parser checks that keys are unique.
     parse(payload, { uniqueKeys: true });
   } catch (cause) {
     throw new TokenInvalid("the token has a claim twice", { cause });

@@ -8,22 +8,22 @@ import {
 } from "jose";
 import type { Logger } from "pino";
 
-/** Keys that sign JWTs. */
+/** The keys that JWTs are verified with. */
 export type Keys = {
   readonly keyOf: JWTVerifyGetKey;
-  /** When to verify again what they verify now, in milliseconds since 1970. */
+  /** Until when a JWT that is verified now stays verified, in milliseconds since 1970. */
   untilMs(): number;
 };
 
-// A key that is withdrawn at the URL is out within a minute. Keys that cannot be fetched again stay
-// in use for some minutes more: who issues tokens may be away for as long.
+// A key that is withdrawn at the URL is rejected within a minute. If the URL does not answer, the
+// keys stay in use for ten minutes in all: the issuer may be down for as long.
 const FRESH_MS = 60_000;
 const KEPT_MS = 600_000;
 const PAUSE_MS = 30_000;
 
 /**
- * Fetches keys when the first token comes, and again when they are a minute old or a token names a
- * key that is not among them.
+ * A cache of the keys (JWKS) at a URL. It fetches them when the first token comes, and again when
+ * they are a minute old or a token names an unknown key.
  */
 export function keysAtUrl(url: string, log: Logger): Keys {
   const cache: JWKSCacheInput = {};
@@ -46,7 +46,7 @@ export function keysAtUrl(url: string, log: Logger): Keys {
   return { keyOf, untilMs: () => Math.max(nextTryMs, (cache.uat ?? 0) + FRESH_MS) };
 }
 
-/** Whether the keys were looked at, and none of them is the token's. */
+/** Whether keys were there, and none of them is the token's: the token is to blame. */
 export function isOfToken(error: unknown): boolean {
   const { JWKSNoMatchingKey, JWKSMultipleMatchingKeys } = errors;
   return error instanceof JWKSNoMatchingKey || error instanceof JWKSMultipleMatchingKeys;

@@ -2,106 +2,106 @@ import { type ContextKey, ConnectError, createContextKey } from "@connectrpc/con
 import { type Caller, NOBODY } from "./caller.ts";
 import { type Admitted, FOR_EVER } from "./credentials.ts";
 
-/** That a caller may go on with a call, for as long as it lasts. */
+/** A lease: a caller's permission to go on with a long call, checked until the call ends. */
 export type Lease = {
   /**
-   * The caller, with what they may do now. It costs a comparison or two, unless something was read
-   * again.
+   * The caller, with their scopes as of now. Unless something was reloaded, it costs a comparison
+   * or two.
    *
-   * @throws {ConnectError} if they are out, from then on each time
+   * @throws {ConnectError} once the lease has ended, from then on each time
    */
   caller(): Caller | Promise<Caller>;
   /**
-   * Keeps the caller to what a check lets them do.
+   * Adds a condition: the lease ends when the check fails for the caller as they are by then.
    *
-   * @param check throws why they may not
-   * @throws {ConnectError} the same
+   * @param check throws the error if the caller does not pass
+   * @throws {ConnectError} the same error, if the caller does not pass now
    */
   require(check: (caller: Caller) => void): void;
-  /** Fires when the caller is out, also while nobody asks; its reason is the error for them. */
+  /** Fires when the lease ends, also while nobody asks. Its reason is the error for the caller. */
   readonly out: AbortSignal;
-  /** Ends the asking: what the call was for is under way. */
+  /** Ends the checking: the call has begun what it was made for. */
   close(): void;
 };
 
-/** Where a call's context has its lease. Only calls that Connect answers have one. */
+/** The key of the lease in a call's context. Only calls that Connect's adapter answers have one. */
 export const leaseKey: ContextKey<Lease> = createContextKey<Lease>(
   openLease({ caller: NOBODY, untilMs: FOR_EVER, known: undefined }),
 );
 
-/** Asks again of who was let in: gives the same again, another, or the error for them. */
-export type AskAgain = (admitted: Admitted) => Asked | Promise<Asked>;
-type Asked = Admitted | ConnectError;
+/** Checks an admitted caller: gives the same object, a newer one, or the error for the caller. */
+export type Recheck = (admitted: Admitted) => Rechecked | Promise<Rechecked>;
+type Rechecked = Admitted | ConnectError;
 
-/** Leases that are asked again when `askAll` says so, and every second. */
+/** All open leases. They are checked by `checkAll`, and every second. */
 export type Leases = {
   /**
-   * Opens one.
+   * Opens a lease.
    *
    * @param signal fires at the end of the call
    */
-  readonly open: (admitted: Admitted, askAgain: AskAgain, signal: AbortSignal) => Lease;
-  readonly askAll: () => void;
+  readonly open: (admitted: Admitted, recheck: Recheck, signal: AbortSignal) => Lease;
+  readonly checkAll: () => void;
   readonly close: () => void;
 };
 
-// How long after its token's time a call that is silent goes on at the most.
-const LOOK_MS = 1_000;
+// A silent call outlives its token by this at most.
+const CHECK_MS = 1_000;
 
-/** @param ended is told the error for who is out */
+/** @param ended gets the error of each lease that ends */
 export function createLeases(ended: (error: ConnectError) => void): Leases {
   const leases = new Set<Lease>();
-  const askAll = () => leases.forEach(ask);
-  const looking = setInterval(askAll, LOOK_MS).unref();
+  const checkAll = () => leases.forEach(checkLease);
+  const timer = setInterval(checkAll, CHECK_MS).unref();
   return {
-    open(admitted, askAgain, signal) {
-      const lease = openLease(admitted, askAgain, () => leases.delete(lease));
+    open(admitted, recheck, signal) {
+      const lease = openLease(admitted, recheck, () => leases.delete(lease));
       lease.out.addEventListener("abort", () => ended(lease.out.reason as ConnectError));
       leases.add(lease);
       if (signal.aborted) lease.close();
       else signal.addEventListener("abort", lease.close, { once: true });
       return lease;
     },
-    askAll,
-    close: () => clearInterval(looking),
+    checkAll,
+    close: () => clearInterval(timer),
   };
 }
 
-/** The error, if any, is in the lease then. */
-function ask(lease: Lease): void {
+/** Checks a lease. If it ends, the error is in the lease. */
+function checkLease(lease: Lease): void {
   try {
-    const asked = lease.caller();
-    if (asked instanceof Promise) asked.catch(() => {});
+    const caller = lease.caller();
+    if (caller instanceof Promise) caller.catch(() => {});
   } catch {}
 }
 
-/** Opens one for who was let in: for ever, unless told how to ask again. */
+/** Opens a lease for an admitted caller. Without `recheck` it never ends. */
 export function openLease(
   first: Admitted,
-  askAgain: AskAgain = (same) => same,
+  recheck: Recheck = (same) => same,
   close: () => void = () => {},
 ): Lease {
   const out = new AbortController();
   const checks: ((caller: Caller) => void)[] = [];
   let admitted = first;
-  let asking: Promise<Caller> | undefined;
+  let pending: Promise<Caller> | undefined;
 
   function caller(): Caller | Promise<Caller> {
     out.signal.throwIfAborted();
-    if (asking !== undefined) return asking;
-    const asked = askAgain(admitted);
-    if (asked === admitted) return admitted.caller;
-    if (!(asked instanceof Promise)) return settle(asked);
-    asking = asked.then((found) => {
-      asking = undefined;
-      settle(found);
-      // Meanwhile more may have been read again.
+    if (pending !== undefined) return pending;
+    const found = recheck(admitted);
+    if (found === admitted) return admitted.caller;
+    if (!(found instanceof Promise)) return settle(found);
+    pending = found.then((later) => {
+      pending = undefined;
+      settle(later);
+      // More may have been reloaded meanwhile.
       return caller();
     });
-    return asking;
+    return pending;
   }
 
-  function settle(found: Asked): Caller {
+  function settle(found: Rechecked): Caller {
     try {
       if (found instanceof ConnectError) throw found;
       for (const check of checks) check(found.caller);

@@ -4,32 +4,32 @@ import type { Caller, Scope } from "./caller.ts";
 
 const RETRY_MS = 1_000;
 
-/** Who calls is not known. */
+/** The caller has no valid credentials. */
 export function unauthenticated(message: string): ConnectError {
   return apiError({ code: Code.Unauthenticated, reason: "UNAUTHENTICATED", message });
 }
 
-/** The keys of tokens could not be fetched: whether this one is valid is not known. */
+/** The keys could not be fetched, so it is unknown whether the token is valid. */
 export function keysUnavailable(cause: unknown): ConnectError {
   const message = "the keys that tokens are checked with cannot be fetched";
   const content = { code: Code.Unavailable, reason: "KEYS_UNAVAILABLE", message } as const;
   return apiError({ ...content, retryMs: RETRY_MS }, cause);
 }
 
-/** The caller has done as much as they may for now. */
+/** The caller's token bucket is empty. */
 export function rateLimited(retryMs: number): ConnectError {
   const message = "the caller has had as many operations a second as one may have";
   return apiError({ code: Code.ResourceExhausted, reason: "RATE_LIMITED", message, retryMs });
 }
 
-/** The caller lacks all of the scopes of which one is needed. */
+/** The caller has none of the scopes that the method accepts. */
 export function methodDenied({ name }: Caller, needed: readonly Scope[]): ConnectError {
   const scope = needed.join(" ");
   const lacks = scope === "" ? "nobody may call this" : `this takes ${needed.join(" or ")}`;
   return denied(`${lacks}, and ${name} has it not`, { scope });
 }
 
-/** The caller may touch other users alone. */
+/** The user is not among those that the caller may touch. */
 export function userDenied({ name, userIdPrefix }: Caller): ConnectError {
   const message = `${name} may touch only users whose ids begin with ${userIdPrefix}`;
   return denied(message, { user_id_prefix: userIdPrefix });

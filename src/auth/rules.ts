@@ -8,12 +8,12 @@ import { methodDenied, userDenied } from "./refusals.ts";
 
 type PointsMethod = keyof typeof PointsService.method;
 
-const CHANGES: readonly Scope[] = SCOPES.filter((scope) => scope !== "points.read");
+const MUTATING_SCOPES: readonly Scope[] = SCOPES.filter((scope) => scope !== "points.read");
 
-/** One of these scopes is enough. */
-const SCOPES_OF: Record<PointsMethod, readonly Scope[]> = {
-  // What it may write is an account without points and entries, and what is due; and each change
-  // answers with the account too. So nobody learns or does more by it than by what they may do.
+/** Who may call what: a caller needs one of the scopes beside a method. */
+const WHO_MAY_CALL: Record<PointsMethod, readonly Scope[]> = {
+  // It writes at most an account without points and entries, and what is due. Each mutation answers
+  // with the account too. So no caller learns or does more by it than their scope allows anyway.
   getOrCreate: SCOPES,
   recharge: ["points.grant"],
   consume: ["points.spend"],
@@ -22,12 +22,12 @@ const SCOPES_OF: Record<PointsMethod, readonly Scope[]> = {
   settle: ["points.spend"],
   release: ["points.spend"],
   refund: ["points.refund"],
-  // Whoever charges a user may ask what it costs, and look into what became of it.
+  // A caller that charges users may ask for the cost first, and for the result afterwards.
   quote: ["points.read", "points.spend"],
   listPrices: ["points.read", "points.spend"],
-  // Each operation is checked by its own scope as well.
-  applyBatch: CHANGES,
-  apply: CHANGES,
+  // Each operation needs its own scope as well: see requireOperation.
+  applyBatch: MUTATING_SCOPES,
+  apply: MUTATING_SCOPES,
   getEntry: ["points.read", "points.spend"],
   listEntries: ["points.read"],
   listLots: ["points.read"],
@@ -35,15 +35,16 @@ const SCOPES_OF: Record<PointsMethod, readonly Scope[]> = {
   watchAccount: ["points.read"],
 };
 
-/** Who may call: everybody without saying who they are, every caller, or who has a scope. */
+/** Everybody, without credentials; every known caller; or callers with one of these scopes. */
 type Rule = "everybody" | "every caller" | readonly Scope[];
 
+/** By path. A method that is not in it is denied. */
 const RULES: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   ...PointsService.methods.map(({ name, localName }): [string, Rule] => [
     `/${PointsService.typeName}/${name}`,
-    SCOPES_OF[localName as PointsMethod],
+    WHO_MAY_CALL[localName as PointsMethod],
   ]),
-  // Whoever routes requests asks it, and has no token.
+  // Load balancers check health, and have no token.
   [`/${Health.typeName}/Check`, "everybody"],
   [`/${Health.typeName}/List`, "every caller"],
   [`/${Health.typeName}/Watch`, "every caller"],
@@ -51,13 +52,13 @@ const RULES: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   [`/${ReflectionV1Alpha.typeName}/ServerReflectionInfo`, "every caller"],
 ]);
 
-/** Whether a method may be called by who does not say who they are. */
+/** Whether a method may be called without credentials. */
 export function isForEverybody(path: string): boolean {
   return RULES.get(path) === "everybody";
 }
 
 /**
- * Why a caller may not call a method; undefined if they may. A method without a rule is denied.
+ * Why a caller may not call a method; undefined if they may.
  *
  * @param path of the request, as "/points.v1.PointsService/Consume"
  */
@@ -68,18 +69,18 @@ export function denialOfMethod(caller: Caller, path: string): ConnectError | und
 }
 
 /**
- * Checks an operation of a batch or a stream, as its own RPC would be.
+ * Checks an operation of a batch or a stream by the rule of its own RPC.
  *
  * @throws PERMISSION_DENIED
  */
 export function requireOperation(caller: Caller, method: PointsMethod, userId: string): void {
-  const scopes = SCOPES_OF[method];
+  const scopes = WHO_MAY_CALL[method];
   if (!hasOneOf(caller, scopes)) throw methodDenied(caller, scopes);
   requireUser(caller, userId);
 }
 
 /**
- * Checks that a caller may touch a user; an empty id touches none.
+ * Checks that a caller may touch a user. An empty id is no user, and passes.
  *
  * @throws PERMISSION_DENIED
  */

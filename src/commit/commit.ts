@@ -19,7 +19,7 @@ import { type BatchObserver, type BatchStep, UNOBSERVED } from "./observer.ts";
 
 /** The database could not be reached. */
 export class DatabaseUnavailable extends Error {
-  /** UNKNOWN only if the answer of COMMIT was lost, and could not be found out. */
+  /** UNKNOWN only if the answer of COMMIT was lost, and its outcome could not be found out. */
   readonly outcome: "NOT_APPLIED" | "UNKNOWN";
 
   constructor(outcome: "NOT_APPLIED" | "UNKNOWN", cause: unknown) {
@@ -28,52 +28,56 @@ export class DatabaseUnavailable extends Error {
   }
 }
 
-/** A bug that one command meets: it was rolled back, alone. */
+/** One command runs into a bug: it was rolled back, alone. */
 export class CommandFailed extends Error {
   constructor(cause: unknown) {
     super("the command failed", { cause });
   }
 }
 
-const ATTEMPTS = 5;
+const MAX_ATTEMPTS = 5;
 const RETRY_PAUSE_MS = 20;
 const RETRY_PAUSE_MAX_MS = 500;
-// Longer than PostgreSQL takes to start again, and than most callers wait.
-const FIND_OUT_MS = 30_000;
-// No half has less, however often its batch was halved: it may wait for another server's lock.
+// Longer than PostgreSQL takes to restart, and longer than most callers wait.
+const RETRY_MAX_MS = 30_000;
+// The least time limit, however often a batch was halved: it may wait for another server's lock.
 const LIMIT_MIN_MS = 250;
 
 /** Reads the time in a transaction: the database's, unless a test shifts it. */
 export type Clock = (run: Run) => Promise<Micros>;
 
+export type CommitOptions = {
+  /** It is read once a transaction, after its locks. By default it is the database's. */
+  readonly clock?: Clock;
+  readonly observer?: BatchObserver;
+  /** Fires when the database is gone for good, so that retries are pointless. */
+  readonly gone?: AbortSignal | undefined;
+};
+
 type Answers = readonly (Answer | Rejection | typeof LATER)[];
 
-/** What a command came to: its answer, its refusal, or why neither is known. */
+/** The result of a command: its answer, its refusal, or why neither is known. */
 export type Result = Answer | Rejection | DatabaseUnavailable | CommandFailed;
 
 type Results = readonly (Result | typeof LATER)[];
 
-type Context = {
-  readonly orm: Orm;
-  readonly clock: Clock;
-  readonly observer: BatchObserver;
-  readonly gone: AbortSignal | undefined;
-};
+type Context = Required<CommitOptions> & { readonly orm: Orm };
 
-/** One try after the other to commit the same commands. */
-type Tries = {
+/** The attempts to commit the same commands. */
+type Attempts = {
   readonly commands: readonly Command[];
-  /** How many there were. */
-  made: number;
+  /** The number of attempts that failed. */
+  failed: number;
+  /** In milliseconds of `performance.now()`. */
   readonly started: number;
   limitMs: number;
-  /** The one before, while it is not known what became of its COMMIT. */
+  /** The attempt before, while the outcome of its COMMIT is not known. */
   lost: CommitLost | undefined;
 };
 
 /**
- * A batch whose COMMIT was not answered: what it changed and would have answered. Without changes
- * it was only to wait for the standbys, and is decided anew.
+ * A batch whose COMMIT got no answer: its changes, and the answers that it would have given. Without
+ * changes, its COMMIT was only to wait for the standbys, and the batch is decided anew.
  */
 class CommitLost extends Error {
   readonly changes: Changes | undefined;
@@ -87,148 +91,151 @@ class CommitLost extends Error {
 }
 
 /**
- * Applies commands in one transaction, and answers each of them after COMMIT. A refused command
- * changes nothing and does not fail its neighbours. Where the answer of COMMIT is lost, the next
- * try finds out what became of it. It never throws: the results are as many as the commands, in
- * their order, with a `DatabaseUnavailable` for each where there was no database, and `LATER` for
- * the commands of an account of which more is due than one batch books.
+ * Group commit's one transaction: applies commands, and answers each of them after COMMIT. A refused
+ * command changes nothing and does not fail its neighbours. If the answer of COMMIT is lost, the
+ * next attempt finds out its outcome.
  *
- * @param clock read once a transaction, after its locks
- * @param gone fires when there is no database any more, and nothing to be found out
+ * It never throws. It gives a result for each command, in their order: `DatabaseUnavailable` for all
+ * of them if there was no database, and `LATER` for the commands of an account on which more is due
+ * than one batch books.
  */
 export async function commit(
   orm: Orm,
   commands: readonly Command[],
-  clock: Clock = databaseNow,
-  observer: BatchObserver = UNOBSERVED,
-  gone?: AbortSignal,
+  { clock = databaseNow, observer = UNOBSERVED, gone }: CommitOptions = {},
 ): Promise<Results> {
-  return commitWithin({ orm, clock, observer, gone }, commands, TRANSACTION_MAX_MS, 0);
+  return retry({ orm, clock, observer, gone }, attemptsOf(commands, TRANSACTION_MAX_MS, 0));
 }
 
-async function commitWithin(
-  context: Context,
-  commands: readonly Command[],
-  limitMs: number,
-  made: number,
-): Promise<Results> {
+function attemptsOf(commands: readonly Command[], limitMs: number, failed: number): Attempts {
+  return { commands, failed, started: performance.now(), limitMs, lost: undefined };
+}
+
+async function retry(context: Context, attempts: Attempts): Promise<Results> {
   const { observer, gone } = context;
-  const started = performance.now();
-  const tries: Tries = { commands, made, started, limitMs, lost: undefined };
+  const { commands } = attempts;
   for (;;) {
     try {
-      return await transact(context, tries);
+      return await transact(context, attempts);
     } catch (error) {
-      tries.made += 1;
-      if (error instanceof CommitLost) tries.lost = error;
-      const fault = tries.lost === undefined ? faultOf(error) : "away";
+      attempts.failed += 1;
+      if (error instanceof CommitLost) attempts.lost = error;
+      const fault = attempts.lost === undefined ? faultOf(error) : "away";
       if (fault === "bug" && commands.length === 1) return [new CommandFailed(error)];
-      if (isLast(tries, fault) || gone?.aborted === true) {
-        const outcome = tries.lost === undefined ? "NOT_APPLIED" : "UNKNOWN";
+      if (isLast(attempts, fault) || gone?.aborted === true) {
+        const outcome = attempts.lost === undefined ? "NOT_APPLIED" : "UNKNOWN";
         observer.failed(commands.length, outcome, error);
         const unavailable = new DatabaseUnavailable(outcome, error);
         return commands.map(() => unavailable);
       }
       observer.retried(fault, error);
-      // One command may be what takes too long, or ends the session: the others shall wait for
-      // twice the limit at the most, and be applied without it.
+      // A single command may take too long or end the session. Halves with half the limit find it,
+      // and its neighbours wait for twice the limit at most and are applied without it.
       const isHeavy = fault === "timeout" || fault === "cut";
-      if (isHeavy) tries.limitMs = Math.max(LIMIT_MIN_MS, tries.limitMs / 2);
+      if (isHeavy) attempts.limitMs = Math.max(LIMIT_MIN_MS, attempts.limitMs / 2);
       if (commands.length > 1 && (isHeavy || fault === "bug")) {
-        const triesMade = fault === "cut" ? tries.made : 0;
+        const failed = fault === "cut" ? attempts.failed : 0;
         return splitBatch(commands, (half) =>
-          commitWithin(context, half, tries.limitMs, triesMade),
+          retry(context, attemptsOf(half, attempts.limitMs, failed)),
         );
       }
-      // A pooled connection may just have died with the database's last run; the next is new.
+      // The connection may have died with the database's last run; a later one is new.
       if (fault === "away" || fault === "cut") {
-        await sleep(Math.min(RETRY_PAUSE_MS * tries.made, RETRY_PAUSE_MAX_MS));
+        await sleep(Math.min(RETRY_PAUSE_MS * attempts.failed, RETRY_PAUSE_MAX_MS));
       }
     }
   }
 }
 
-/** Whether the callers are to be told, and it is not tried again. */
-function isLast({ commands, made, started, lost }: Tries, fault: Fault): boolean {
-  if (performance.now() - started > FIND_OUT_MS) return true;
+/** Whether this attempt was the last, so that the callers get its error. */
+function isLast({ commands, failed, started, lost }: Attempts, fault: Fault): boolean {
+  if (performance.now() - started > RETRY_MAX_MS) return true;
   if (lost !== undefined || fault === "bug") return false;
-  return made >= ATTEMPTS && (commands.length === 1 || fault !== "timeout");
+  return failed >= MAX_ATTEMPTS && (commands.length === 1 || fault !== "timeout");
 }
 
-async function transact({ orm, clock, observer }: Context, tries: Tries): Promise<Answers> {
-  const { commands, lost } = tries;
+/** One attempt: the transaction from its locks to its COMMIT. */
+async function transact({ orm, clock, observer }: Context, attempts: Attempts): Promise<Answers> {
+  const { commands } = attempts;
   const done = stopwatch(observer);
   return inTransaction(
     orm,
-    async (transaction, commitTransaction) => {
+    async (transaction) => {
       const { run } = transaction;
+
+      // Lock, read the clock, load. All statements are sent at once and run in this order: the clock
+      // is read under the locks, and what is loaded is what the batches before this one left.
       const userIds = [...new Set(commands.map(({ userId }) => userId))].toSorted();
       const locked = lockAccounts(transaction, userIds).finally(() => done("lock"));
-      // All of it is sent at once and runs in this order: the clock is read when the locks are
-      // held, and what is loaded is what the batches before this one left.
       const read = clock(run);
-      const [now, states, repeats] = await Promise.all([
+      const [now, { states, rows }, repeats] = await Promise.all([
         read,
-        loadStates(run, userIds, commands, locked, read),
+        loadStates(run, { userIds, commands, locked, now: read }),
         loadRepeats(run, commands, locked),
       ]);
       done("load");
+
+      // Exactly-once: find out the outcome of a COMMIT without an answer. If it succeeded, so did its
+      // answers.
+      const { lost } = attempts;
       if (lost?.changes !== undefined) {
-        const { changes, answers } = lost;
-        if (await isCommitted(run, changes)) {
-          await waitForStandbys(transaction, commitTransaction).catch(unsureOf(changes, answers));
-          observer.committed(changes.entries);
-          return answers;
+        if (await isCommitted(run, lost.changes)) {
+          await waitForStandbys(transaction).catch(unsureOf(lost.changes, lost.answers));
+          observer.committed(lost.changes.entries);
+          return lost.answers;
         }
-        // It never will be: what held these locks has ended, and it is as if it had never been tried.
-        // An account that it made nobody has locked, and it may still be under way: then the insert
-        // of ours waits for it.
-        if (changes.newAccounts.length === 0) {
-          tries.lost = undefined;
-          tries.made = 0;
+        // It did not, and never will: these locks show that its transaction has ended. But no lock
+        // is on an account that it made; there it may still be under way, and our insert waits for it.
+        if (lost.changes.newAccounts.length === 0) {
+          attempts.lost = undefined;
+          attempts.failed = 0;
         }
       }
 
+      // Book what is due, and decide each command in memory.
       const batch = startBatch(now, states, repeats);
       const answers = commands.map((command) =>
         batch.waiting.has(command.userId) ? LATER : answer(batch, command),
       );
-
       const changes = changesOf(batch);
       done("apply");
+
+      // Without changes there is nothing to make durable, but a repeat answers with what an earlier
+      // batch changed, which may have to wait for the standbys.
       if (changes === undefined) {
-        // Nothing to make durable, and nothing to wait for but what an earlier batch made.
         if (answers.some(isRepeat)) {
-          await waitForStandbys(transaction, commitTransaction).catch(unsureOf(undefined, answers));
+          await waitForStandbys(transaction).catch(unsureOf(undefined, answers));
         }
         return answers;
       }
-      await save(run, changes);
+
+      // Save, COMMIT, and only then answer.
+      await save(run, changes, rows);
       done("save");
-      await commitTransaction().catch(unsureOf(changes, answers));
+      await transaction.commit().catch(unsureOf(changes, answers));
       done("commit");
       observer.committed(changes.entries);
       return answers;
     },
-    tries.limitMs,
+    attempts.limitMs,
   );
 }
 
-/** What to do where a COMMIT fails: if its answer was lost, the next attempt has to find out. */
+/** Handles an error of COMMIT: if its answer was lost, the next attempt finds out its outcome. */
 function unsureOf(changes: Changes | undefined, answers: Answers): (error: unknown) => never {
   return (error) => {
     throw isUnavailable(error) ? new CommitLost(changes, answers, error) : error;
   };
 }
 
-/** Whether somebody is told that an earlier batch was committed. */
+/** Whether an answer tells its caller that an earlier batch was committed. */
 function isRepeat(one: Answers[number]): boolean {
   if (one === LATER || isRejection(one)) return false;
-  // An account that has no entry was made by an earlier GetOrCreate.
+  // An account without entries that this batch did not make was made by an earlier GetOrCreate.
   return one.replayed || (!one.created && one.account.sequence === 0n);
 }
 
-/** Tells how long it took since the step before. */
+/** Tells the observer the time since the step before. */
 function stopwatch(observer: BatchObserver): (step: BatchStep) => void {
   let since = performance.now();
   return (step) => {
@@ -239,8 +246,9 @@ function stopwatch(observer: BatchObserver): (step: BatchStep) => void {
 }
 
 /**
- * Finds the one command that a batch fails on: its neighbours are applied without it. Commands of
- * a user who waits since the first half wait with those there, to stay in their order.
+ * Commits a failed batch in two halves, so that the one command that fails ends up alone. If an
+ * account's commands have to wait in the first half, those in the second wait too, to keep their
+ * order.
  */
 async function splitBatch(
   commands: readonly Command[],

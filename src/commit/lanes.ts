@@ -1,6 +1,6 @@
 /**
- * A number that is always the same for the same user, and spread evenly over users, for the choice
- * of a lane and of turns in it: FNV-1a, 32 bits.
+ * Lanes: hashes a user id (FNV-1a, 32 bits) to choose the user's lane and turns in it. It is always
+ * the same for a user, and spreads users evenly.
  */
 export function laneNumber(userId: string): number {
   let hash = 0x811c9dc5;

@@ -1,11 +1,11 @@
 /**
- * Takes at most `max` items from a queue such that all keys get their turn: of each key the first,
- * then of each key the second, and so on. A key with a long queue so waits for itself, and never
- * makes another wait. What is taken and what is left keep their order.
+ * Round robin: takes at most `max` items from a queue, the first item of each key, then the second
+ * item of each key, and so on. So a key's backlog delays that key alone. The items taken and the
+ * items left keep their order.
  *
- * @param queue in order of arrival; left with what was not taken
+ * @param queue in order of arrival; the taken items are removed
  */
-export function takeInTurn<Item>(
+export function takeRoundRobin<Item>(
   queue: Item[],
   max: number,
   keyOf: (item: Item) => number,
@@ -21,7 +21,7 @@ export function takeInTurn<Item>(
   return taken;
 }
 
-/** How many items of the same key each item has before it. */
+/** The turn of each item: the number of items of the same key before it. */
 function turnsOf<Item>(queue: readonly Item[], keyOf: (item: Item) => number): number[] {
   const seen = new Map<number, number>();
   return queue.map((item) => {
@@ -32,7 +32,7 @@ function turnsOf<Item>(queue: readonly Item[], keyOf: (item: Item) => number): n
   });
 }
 
-/** The turn in which `max` is reached, and how many have room in it. */
+/** The turn in which `max` is reached, and the number of items that may be taken in it. */
 function lastTurn(turns: readonly number[], max: number): { last: number; room: number } {
   const sizes: number[] = [];
   for (const turn of turns) sizes[turn] = (sizes[turn] ?? 0) + 1;

@@ -6,15 +6,17 @@ import type { Orm } from "../store/driver/orm.ts";
 import { type Due, findDue } from "../store/reads/due.ts";
 import type { Submit } from "./group-commit.ts";
 
-// Looking for what is due once a chunk; a lane gets as many commands at once.
+// The most due lots and holds that one query finds; a lane gets at most as many commands at once.
 const CHUNK_SIZE = 200;
 
 /**
- * Books what has expired on accounts that nobody touches. It decides nothing: an expired lot
- * cannot be spent whether it is booked or not. It enqueues commands like any caller, a bounded
+ * Sweep: a background job that books what is due on idle accounts. It decides nothing: an expired
+ * lot cannot be spent whether it is booked or not. It submits commands as any caller does, a bounded
  * number at a time, so that traffic goes on beside it.
  *
- * @returns how many accounts had something booked
+ * @param signal ends it after the chunk under way
+ * @returns the number of accounts on which something was booked
+ * @throws the first Error that a command results in
  */
 export async function sweep(orm: Orm, submit: Submit, signal?: AbortSignal): Promise<number> {
   let booked = 0;
@@ -32,7 +34,7 @@ export async function sweep(orm: Orm, submit: Submit, signal?: AbortSignal): Pro
   }
 }
 
-/** Sweeps every so often until `stop` is called, which waits for a sweep under way. */
+/** Sweeps periodically until `stop` is called, which waits for the sweep under way. */
 export function startSweeper(
   orm: Orm,
   submit: Submit,

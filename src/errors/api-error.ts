@@ -11,7 +11,7 @@ type Reason = keyof typeof ErrorReason;
 type Outcome = "NOT_APPLIED" | "UNKNOWN";
 export type Violation = { field: string; description: string };
 
-/** What there is to say of a refusal or a failure. */
+/** The content of an error: code, reason, outcome and details. */
 export type ErrorContent = {
   readonly code: Code;
   readonly reason: Reason;
@@ -25,13 +25,13 @@ export type ErrorContent = {
 
 const DOMAIN = "points.v1";
 
-// gRPC sends an error as headers, of which clients take 8 KB by default: the message in
-// percent-encoding and once more, with the details, in base64. What a caller sent may be in it.
+// gRPC sends an error in headers, and clients accept 8 KB of headers by default. The message is in
+// them twice: percent-encoded, and with the details in base64. It may quote what the caller sent.
 const VIOLATIONS_MAX = 10;
 const FIELD_MAX_CHARS = 100;
 const MESSAGE_MAX_CHARS = 500;
 
-/** The one way to make an error of this API: with ErrorInfo, and always with an outcome. */
+/** Makes every error that leaves this API: with ErrorInfo, and always with an outcome. */
 export function apiError(content: ErrorContent, cause?: unknown): ConnectError {
   const message = cut(content.message, MESSAGE_MAX_CHARS);
   const error = new ConnectError(message, content.code, undefined, undefined, cause);
@@ -39,7 +39,7 @@ export function apiError(content: ErrorContent, cause?: unknown): ConnectError {
   return error;
 }
 
-/** Makes an error that Connect raised one of this API. */
+/** Turns an error that Connect raised into one of this API. Connect sends the same object. */
 export function completeError(error: ConnectError, content: ErrorContent): void {
   const { code, message } = content;
   Object.assign(error, { code, rawMessage: cut(message, MESSAGE_MAX_CHARS) });
@@ -48,7 +48,7 @@ export function completeError(error: ConnectError, content: ErrorContent): void 
 
 function addDetails(error: ConnectError, content: ErrorContent): void {
   error.details = detailsOf(content);
-  // Clients of gRPC retry RESOURCE_EXHAUSTED, and this would be too large again.
+  // gRPC clients retry RESOURCE_EXHAUSTED, but the message would be too large again.
   if (content.reason === "MESSAGE_TOO_LARGE") error.metadata.set("grpc-retry-pushback-ms", "-1");
 }
 
@@ -65,14 +65,14 @@ function detailsOf(content: ErrorContent): ConnectError["details"] {
   ];
 }
 
-/** A request with fields that break their limits. */
+/** The error for fields that break their limits. */
 export function invalidFields(all: readonly Violation[]): ConnectError {
   const violations = all.slice(0, VIOLATIONS_MAX).map(cutViolation);
   const message = violations.map(({ field, description }) => `${field} ${description}`).join("; ");
   return apiError({ code: Code.InvalidArgument, reason: "FIELD_INVALID", message, violations });
 }
 
-/** A request with one field that breaks its limits. */
+/** The error for one field that breaks its limits. */
 export function invalidField(field: string, description: string): ConnectError {
   return invalidFields([{ field, description }]);
 }
@@ -87,7 +87,7 @@ export function accountNotFound(userId: string): ConnectError {
   });
 }
 
-/** The account has no entry of that number. */
+/** The account has no entry with that sequence. */
 export function entryNotFound(sequence: bigint): ConnectError {
   return apiError({
     code: Code.NotFound,
@@ -97,7 +97,7 @@ export function entryNotFound(sequence: bigint): ConnectError {
   });
 }
 
-/** A page token that is not one of this request's. */
+/** The page token was not made for this request. */
 export function pageTokenInvalid(): ConnectError {
   const message = "page_token is not one of this request's: ask from the start";
   const violations = [{ field: "page_token", description: "is not one of this request's" }];
@@ -105,7 +105,7 @@ export function pageTokenInvalid(): ConnectError {
   return apiError({ code, reason: "PAGE_TOKEN_INVALID", message, violations });
 }
 
-/** Whether it is an error of this API; one of the transport has yet to become one. */
+/** Whether an error is one of this API, and not one that the transport raised. */
 export function isComplete(error: ConnectError): boolean {
   return error.details.length > 0;
 }
@@ -136,6 +136,7 @@ function cutViolation({ field, description }: Violation): Violation {
 
 function cut(text: string, maxChars: number): string {
   const short = text.length <= maxChars ? text : `${text.slice(0, maxChars - 1)}…`;
-  // Half a surrogate pair, the caller's or the cut's, has no percent-encoding: nobody would answer.
+  // Half a surrogate pair, from the caller or the cut, cannot be percent-encoded: no answer would
+  // go out.
   return short.toWellFormed();
 }

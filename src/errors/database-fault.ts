@@ -1,35 +1,35 @@
 /**
- * What an error of the database means for a batch:
- * - `retry`: the transaction was rolled back, through no fault of its own; again, at once.
- * - `timeout`: it took longer than it may, for a lock, a statement, or between two of them. One of
- *   its commands may be the reason.
- * - `cut`: the session ended under it. One of its commands may be the reason.
- * - `away`: the database cannot be reached, or cannot take writes, for now.
- * - `bug`: anything else. It would come again.
+ * Classifies an error of the database by what a batch does about it:
+ * - `retry`: the transaction was rolled back by a conflict. Run it again at once.
+ * - `timeout`: a lock, a statement or the time between two statements took too long. One command
+ *   may be the cause.
+ * - `cut`: the session ended in the transaction. One command may be the cause.
+ * - `away`: the database cannot be reached or written to for now.
+ * - `bug`: anything else. It would happen again.
  */
 export type Fault = "retry" | "timeout" | "cut" | "away" | "bug";
 
-/** Reads an error of the ORM, of Kysely or of the driver. */
+/** Classifies an error of the ORM, of Kysely or of the driver by SQLSTATE or the driver's words. */
 export function faultOf(error: unknown): Fault {
   const code = sqlStateOf(error);
   if (RETRY.has(code) || isMadeMeanwhile(error)) return "retry";
   if (TIMEOUT.has(code)) return "timeout";
   if (CUT.has(code) || code.startsWith("08")) return "cut";
   if (AWAY.has(code) || AWAY_CLASSES.has(code.slice(0, 2))) return "away";
-  // The driver's own errors carry no code.
+  // The driver's own errors have no code. test/errors makes each of them with the driver itself.
   const { message } = error instanceof Error ? error : { message: "" };
   if (/read timeout/i.test(message)) return "timeout";
   if (/connection terminated|Client was closed|not queryable/i.test(message)) return "cut";
   return /connection|timeout ex/i.test(message) ? "away" : "bug";
 }
 
-/** Whether the database is the reason, and the same may succeed another time. */
+/** Whether the database is at fault, and the same operation may succeed later. */
 export function isUnavailable(error: unknown): boolean {
   const fault = faultOf(error);
   return fault !== "bug" && fault !== "retry";
 }
 
-/** Another server has just made an account that this batch wanted to make. */
+/** Whether another server has just made an account that this batch was to make. */
 function isMadeMeanwhile(error: unknown): boolean {
   return error instanceof Error && "constraint" in error && error.constraint === "account_pkey";
 }
@@ -40,14 +40,14 @@ const RETRY = new Set([
 ]);
 
 const TIMEOUT = new Set([
-  "25P03", // idle in a transaction: this process was stopped in it, or computed for too long
+  "25P03", // idle in a transaction: this process was frozen in it, or computed for too long
   "55P03", // a lock
-  "57014", // a statement, or an operator who cancelled it
+  "57014", // a statement, or an operator cancelled it
 ]);
 
 const CUT = new Set([
   "57P01", // terminated by an operator
-  "57P02", // another session has crashed
+  "57P02", // another session crashed
   "ECONNRESET",
   "EPIPE",
 ]);

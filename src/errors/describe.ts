@@ -5,10 +5,10 @@ const CAUSES_MAX = 4;
 type Described = { [field: string]: string | Described };
 
 /**
- * What says where an error came from, and what caused it.
+ * Describes an error for the log: type, message, code, stack and causes, without users' data.
  *
- * What PostgreSQL says beside that may have users' data in it: `detail`, `where` and the statement
- * are left out, and so is the message where values are what it is about.
+ * PostgreSQL's `detail` and `where` and the statement may contain users' data, so they are left
+ * out. So is the message if it is about values.
  */
 export function describeError(error: unknown, causes = CAUSES_MAX): Described {
   if (!(error instanceof Error)) return { type: typeof error };
@@ -17,7 +17,7 @@ export function describeError(error: unknown, causes = CAUSES_MAX): Described {
   const known = FACTS.flatMap((fact) =>
     typeof fields[fact] === "string" ? [[fact, cut(fields[fact], TEXT_MAX_CHARS)] as const] : [],
   );
-  // Its head repeats the message.
+  // The head of the stack repeats the message.
   const frames = stack.split("\n").filter((line) => /^\s+at /.test(line));
   return {
     type: name,
@@ -28,10 +28,10 @@ export function describeError(error: unknown, causes = CAUSES_MAX): Described {
   };
 }
 
-/** Of PostgreSQL: names of ours, never values. Other errors have a code too. */
+/** Fields of PostgreSQL's errors with names of ours, never values. Other errors have `code` too. */
 const FACTS = ["code", "severity", "table", "column", "constraint", "routine"];
 
-/** Whether PostgreSQL complains of a value (class 22), or lets a function say what it likes (P0). */
+/** Whether the message may quote values: class 22 is about values, P0 is any text of a function. */
 function saysValues({ code, severity }: Record<string, unknown>): boolean {
   return typeof severity === "string" && typeof code === "string" && /^(22|P0)/.test(code);
 }

@@ -1,9 +1,14 @@
 import { faultOf } from "./database-fault.ts";
 
-/** What a person did wrong, or can mend: a sentence is enough, no stack. */
+/** An error that the operator can fix. It is printed as a sentence, without a stack. */
 export class UserError extends Error {}
 
-/** A database that is away, or that refuses us, is not a bug. */
+/**
+ * Rethrows an error of the database: as a UserError with advice if the database is away or refuses
+ * us, else unchanged, for it is a bug.
+ *
+ * @throws {UserError}
+ */
 export function unusable(cause: unknown): never {
   if (!(cause instanceof Error) || cause instanceof UserError) throw cause;
   const advice = chainOf(cause)
@@ -17,12 +22,12 @@ export function unusable(cause: unknown): never {
   );
 }
 
-/** An error and what caused it. */
+/** An error and its causes. */
 function chainOf(error: Error): Error[] {
   return error.cause instanceof Error ? [error, ...chainOf(error.cause)] : [error];
 }
 
-/** What to do about what PostgreSQL, Node's TLS or a pooler says; undefined: it is plain enough. */
+/** Advice on an error of PostgreSQL, Node's TLS or a pooler; undefined: its message is enough. */
 function adviceOn(error: Error): string | undefined {
   const code = "code" in error ? String(error.code) : "";
   return ADVICE[code] ?? ADVICE_BY_MESSAGE.find(([pattern]) => pattern.test(error.message))?.[1];

@@ -1,8 +1,8 @@
 import type { Micros } from "./time.ts";
 
 /**
- * No total passes 2^53 - 1, so that clients whose numbers are doubles stay exact. It bounds all
- * points that ever came in, recharged and refunded together: all others are parts of that sum.
+ * The limit of all points that ever came in, recharged and refunded together: 2^53 - 1. Every other
+ * total is a part of that sum, so clients whose numbers are doubles read all totals exactly.
  */
 export const MAX_TOTAL = 9_007_199_254_740_991n;
 
@@ -11,9 +11,9 @@ export const MAX_POINTS = 1_000_000_000_000n;
 
 /** The figures of an account. All are points, none is negative. */
 export type Figures = {
-  /** What can be spent now. */
+  /** The points that can be spent now. */
   readonly balance: bigint;
-  /** What holds have set aside. */
+  /** The points that holds have set aside. */
   readonly frozen: bigint;
   readonly totalRecharged: bigint;
   readonly totalConsumed: bigint;
@@ -21,28 +21,26 @@ export type Figures = {
   readonly totalRefunded: bigint;
 };
 
-/** One user's points, as its last entry left them. */
+/** One user's points, as the last entry left them. */
 export type Account = Figures & {
   readonly userId: string;
-  /** The number of its entries, and of the last one. */
+  /** The number of entries, which is also the last entry's sequence. */
   readonly sequence: bigint;
-  /** The last entry's hash, 32 bytes; zeros while there is none. */
+  /** The last entry's hash, 32 bytes; zeros while there is no entry. */
   readonly hash: Uint8Array;
   readonly createTime: Micros;
-  /** The time of the last entry; `createTime` while there is none. */
+  /** The time of the last entry; `createTime` while there is no entry. */
   readonly updateTime: Micros;
-  /** Which row the store found it in, so that it need not search again. Here it is only passed on. */
-  readonly row?: string | undefined;
 };
 
-/** Whether no total would be too large if so many points more came in. */
+/** Whether the account can take in this many more points without passing MAX_TOTAL. */
 export function hasRoom({ totalRecharged, totalRefunded }: Figures, points: bigint): boolean {
   return totalRecharged + totalRefunded + points <= MAX_TOTAL;
 }
 
 /**
- * An account's time: the database's clock, but never before the account's last entry. A clock that
- * was set back must not write entries before those that are there.
+ * An account's time: the database's clock, but never before the account's last entry. If the clock
+ * was set back, new entries must not come before existing ones.
  */
 export function timeOf(account: Account | undefined, now: Micros): Micros {
   return account === undefined ? now : laterOf(now, account.updateTime);
@@ -53,7 +51,7 @@ export function laterOf(a: Micros, b: Micros): Micros {
   return a > b ? a : b;
 }
 
-/** What the first entry's hash chains to. */
+/** The hash that the first entry chains to. */
 export const GENESIS_HASH: Uint8Array = new Uint8Array(32);
 
 /** A new account without points. */

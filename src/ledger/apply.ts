@@ -1,66 +1,60 @@
 import { emptyAccount, hasRoom, MAX_TOTAL } from "./account.ts";
-import { type AccountState, bareState, holdsFull, lotsFull } from "./state.ts";
-import type {
-  Command,
-  Consume,
-  CostOrRefusal,
-  Expire,
-  ExpireTarget,
-  Expiration,
-  Freeze,
-  Mutation,
-  Recharge,
-} from "./command.ts";
+import type { Command, Consume, CostOrRefusal, Expire, Freeze, Recharge } from "./command.ts";
 import { bookDue } from "./due.ts";
 import type { Entry } from "./entry.ts";
+import { expireTimeOf } from "./expiration.ts";
 import { type Applied, append, type Draft } from "./journal.ts";
-import { chooseLots, freezeThem, type Lot, moveAllocated, takeAway, withLot } from "./lot.ts";
+import {
+  chooseLots,
+  freezePoints,
+  type Lot,
+  moveAllocated,
+  newLot,
+  takePoints,
+  withLot,
+} from "./lot.ts";
 import { refund } from "./refund.ts";
 import { isRejection, overMaxPoints, type Rejection } from "./rejection.ts";
 import { release, settle } from "./settle.ts";
-import { endOf, type Micros } from "./time.ts";
+import { type AccountState, bareState, holdsFull, lotsFull } from "./state.ts";
+import type { Micros } from "./time.ts";
+
+/** When a command is applied. */
+export type Instant = {
+  /** The account's time: see `timeOf`. Nothing in the ledger reads a clock. */
+  readonly now: Micros;
+  /** The last entry that was booked as due before this command: it answers an Expire of due. */
+  readonly lastDue?: Entry | undefined;
+};
 
 /**
  * Applies one command to an account on which everything due is booked. It is a pure function: a
  * refusal leaves the state that was passed in as the truth.
  *
- * What the command gave back to lots that are past their time is booked as expired after it.
+ * If the command gives points back to lots past their time, an expiry of them is booked after it.
  *
- * @param state the account, or undefined if there is none
- * @param now the account's time: nothing here reads a clock
- * @param lastDue the last entry that was booked by itself for this command: it answers an Expire of
- * what is due
+ * @param state the account; undefined: there is none
  */
 export function apply(
   state: AccountState | undefined,
   command: Command,
-  now: Micros,
-  lastDue?: Entry,
+  at: Instant,
 ): Applied | Rejection {
   const makesAccount = command.kind === "open" || command.kind === "recharge";
   if (state === undefined && !makesAccount) {
     return { reason: "ACCOUNT_NOT_FOUND", userId: command.userId };
   }
-  const found = state ?? bareState(emptyAccount(command.userId, now));
-  const applied = applyBooked(
-    { state: found, entries: [], entry: undefined },
-    command,
-    now,
-    lastDue,
-  );
+  const found = state ?? bareState(emptyAccount(command.userId, at.now));
+  const applied = applyBooked({ state: found, entries: [], entry: undefined }, command, at);
   if (isRejection(applied)) return applied;
-  const expired = bookDue(applied.state, now);
+  const expired = bookDue(applied.state, at.now);
   if (expired.entries.length === 0) return applied;
   const entries = [...applied.entries, ...expired.entries];
   return { state: expired.state, entries, entry: applied.entry };
 }
 
-function applyBooked(
-  booked: Applied,
-  command: Command,
-  now: Micros,
-  lastDue: Entry | undefined,
-): Applied | Rejection {
+function applyBooked(booked: Applied, command: Command, at: Instant): Applied | Rejection {
+  const { now } = at;
   switch (command.kind) {
     case "open":
       return booked;
@@ -69,8 +63,7 @@ function applyBooked(
     case "consume":
       return consume(booked, command, now);
     case "expire":
-      if (command.target.kind === "due") return { ...booked, entry: lastDue };
-      return expire(booked, command, command.target, now);
+      return expire(booked, command, at);
     case "freeze":
       return freeze(booked, command, now);
     case "settle":
@@ -84,9 +77,10 @@ function applyBooked(
 
 function recharge(booked: Applied, command: Recharge, now: Micros): Applied | Rejection {
   const { account, lots } = booked.state;
-  const { points, priority } = command;
-  const expireTime = expireTimeOf(command.expiration, now);
-  if (typeof expireTime === "object" && expireTime !== null) return expireTime;
+  const { points, priority, expiration } = command;
+  const end = expiration.kind === "never" ? { expireTime: null } : expireTimeOf(expiration, now);
+  if (isRejection(end)) return end;
+  const { expireTime } = end;
   const denied = overMaxPoints(command, points);
   if (denied !== undefined) return denied;
   if (!hasRoom(account, points)) {
@@ -96,10 +90,10 @@ function recharge(booked: Applied, command: Recharge, now: Micros): Applied | Re
   if (full !== undefined) return full;
   // Everything is checked; from here on it changes.
   const number = account.sequence + 1n;
-  const lot = { number, points, remaining: points, frozen: 0n, priority, expireTime };
+  const lot = newLot({ number, points, priority, expireTime });
   const allocations = [{ lot: number, points }];
   const entry: Draft = { kind: "recharge", points, allocations, expireTime, priority };
-  return append(booked, { lots: withLot(lots, lot) }, entry, command, now);
+  return append(booked, { change: { lots: withLot(lots, lot) }, entry, cause: command, now });
 }
 
 function consume(booked: Applied, command: Consume, now: Micros): Applied | Rejection {
@@ -108,15 +102,16 @@ function consume(booked: Applied, command: Consume, now: Micros): Applied | Reje
   // Everything is checked; from here on it changes.
   const { points, usage } = cost;
   const allocations = chooseLots(booked.state.lots, points);
-  const lots = moveAllocated(booked.state.lots, allocations, takeAway);
-  return append(booked, { lots }, { kind: "consume", points, allocations, usage }, command, now);
+  const lots = moveAllocated(booked.state.lots, allocations, takePoints);
+  const entry: Draft = { kind: "consume", points, allocations, usage };
+  return append(booked, { change: { lots }, entry, cause: command, now });
 }
 
 function freeze(booked: Applied, command: Freeze, now: Micros): Applied | Rejection {
   const { account, holds } = booked.state;
-  const expireTime = expireTimeOf(command.expiration, now);
-  if (expireTime === null) throw new Error("a hold must expire");
-  if (typeof expireTime === "object") return expireTime;
+  const end = expireTimeOf(command.expiration, now);
+  if (isRejection(end)) return end;
+  const { expireTime } = end;
   const cost = affordable(booked.state, command);
   if (isRejection(cost)) return cost;
   const full = holdsFull(booked.state);
@@ -124,48 +119,46 @@ function freeze(booked: Applied, command: Freeze, now: Micros): Applied | Reject
   // Everything is checked; from here on it changes.
   const { points, usage } = cost;
   const allocations = chooseLots(booked.state.lots, points);
-  const lots = moveAllocated(booked.state.lots, allocations, freezeThem);
+  const lots = moveAllocated(booked.state.lots, allocations, freezePoints);
   const number = account.sequence + 1n;
   const hold = { number, points, settled: 0n, status: "open", expireTime, allocations } as const;
   const entry: Draft = { kind: "freeze", points, allocations, expireTime, usage };
-  return append(booked, { lots, holds: [...holds, hold] }, entry, command, now);
+  const change = { lots, holds: [...holds, hold] };
+  return append(booked, { change, entry, cause: command, now });
 }
 
-function expire(
-  booked: Applied,
-  command: Expire,
-  target: Exclude<ExpireTarget, { kind: "due" }>,
-  now: Micros,
-): Applied | Rejection {
-  const { state } = booked;
+function expire(booked: Applied, command: Expire, { now, lastDue }: Instant): Applied | Rejection {
+  const { lots } = booked.state;
+  const { target } = command;
   switch (target.kind) {
-    case "points": {
-      const refusal = overMaxPoints(command, target.points) ?? insufficient(state, target.points);
-      return refusal ?? expirePoints(booked, command, target.points, () => true, now);
-    }
+    case "due":
+      return { ...booked, entry: lastDue };
+    case "points":
+      return expirePoints(booked, { command, from: lots, points: target.points, now });
     case "lot": {
-      const lot = state.lots.find(({ number }) => number === target.lot);
+      const lot = lots.find(({ number }) => number === target.lot);
       if (lot === undefined) return { reason: "LOT_NOT_FOUND", lot: target.lot };
       if (lot.remaining === 0n) return booked;
-      const denied = overMaxPoints(command, lot.remaining);
-      return denied ?? expirePoints(booked, command, lot.remaining, (one) => one === lot, now);
+      return expirePoints(booked, { command, from: [lot], points: lot.remaining, now });
     }
   }
 }
 
 function expirePoints(
   booked: Applied,
-  command: Mutation,
-  points: bigint,
-  from: (lot: Lot) => boolean,
-  now: Micros,
-): Applied {
-  const allocations = chooseLots(booked.state.lots, points, from);
-  const lots = moveAllocated(booked.state.lots, allocations, takeAway);
-  return append(booked, { lots }, { kind: "expire", points, allocations }, command, now);
+  expiry: { command: Expire; from: readonly Lot[]; points: bigint; now: Micros },
+): Applied | Rejection {
+  const { command, from, points, now } = expiry;
+  const refusal = overMaxPoints(command, points) ?? insufficient(booked.state, points);
+  if (refusal !== undefined) return refusal;
+  // Everything is checked; from here on it changes.
+  const allocations = chooseLots(from, points);
+  const lots = moveAllocated(booked.state.lots, allocations, takePoints);
+  const entry: Draft = { kind: "expire", points, allocations };
+  return append(booked, { change: { lots }, entry, cause: command, now });
 }
 
-/** The cost, if it is one, the caller may spend it, and the balance covers it. */
+/** The cost; or a refusal if it has none, the caller may not spend it, or the balance is short. */
 function affordable(state: AccountState, command: Consume | Freeze): CostOrRefusal {
   const { cost } = command;
   if (isRejection(cost)) return cost;
@@ -176,16 +169,4 @@ function insufficient({ account }: AccountState, required: bigint): Rejection | 
   const { balance } = account;
   if (balance >= required) return undefined;
   return { reason: "INSUFFICIENT_POINTS", balance, required, shortfall: required - balance };
-}
-
-function expireTimeOf(expiration: Expiration, now: Micros): Micros | null | Rejection {
-  switch (expiration.kind) {
-    case "never":
-      return null;
-    case "at":
-      if (expiration.time > now) return expiration.time;
-      return { reason: "FIELD_INVALID", field: "expire_time", description: "must be after now" };
-    case "after":
-      return endOf(expiration.ttl, "ttl", now);
-  }
 }

@@ -1,92 +1,93 @@
 import { type Account, timeOf } from "./account.ts";
-import { type AccountState, assertSound } from "./state.ts";
 import { apply } from "./apply.ts";
 import type { Command } from "./command.ts";
 import { bookDue, countDue } from "./due.ts";
 import { accountAfter, type Entry } from "./entry.ts";
 import type { Hold } from "./hold.ts";
+import { type AnsweredRequest, answerRepeat, idempotencyKey, requestOf } from "./idempotency.ts";
+import { assertSound } from "./invariants.ts";
 import type { Applied } from "./journal.ts";
 import type { Lot } from "./lot.ts";
 import { nextReceipt, type Receipt } from "./receipt.ts";
 import { isRejection, type Rejection } from "./rejection.ts";
-import { type Remembered, repeatOf, requestKey } from "./repeat.ts";
+import type { AccountState } from "./state.ts";
 import type { Micros } from "./time.ts";
 
-/** What an accepted command comes to. */
+/** The answer to an accepted command. */
 export type Answer = {
-  /** Undefined if it had nothing to do. */
+  /** Undefined if the command had nothing to do. */
   readonly entry: Entry | undefined;
-  /** The account as the command left it. */
+  /** The account after the command's own entry. */
   readonly account: Account;
-  /** Whether this was answered before, to the same request id. */
+  /** Whether it is the answer of an earlier request with the same id. */
   readonly replayed: boolean;
   /** Whether the command made the account. */
   readonly created: boolean;
 };
 
-/** Commands that are decided together, at one instant: what they found, and what they did. */
+/** Commands that are decided together, at one instant: the states before and after, and entries. */
 export type Batch = {
   readonly now: Micros;
   readonly before: ReadonlyMap<string, AccountState>;
   readonly states: Map<string, AccountState>;
-  /** By `requestKey`. */
-  readonly repeats: Map<string, Remembered>;
+  /** The requests that were answered before, by `idempotencyKey`. */
+  readonly repeats: Map<string, AnsweredRequest>;
   readonly entries: Entry[];
   readonly receipts: Receipt[];
-  /** For whom this batch has done as much as it may: their commands wait for the next. */
+  /** Users for whom this batch has done all that it may: their commands wait for the next batch. */
   readonly waiting: Set<string>;
-  /** In how many lots it has moved points, of users for whom they were many. */
+  /** The number of lots in which entries of many lots moved points, by user id. */
   readonly moved: Map<string, number>;
-  /** The last entry that was booked by itself, of users whose first command is still to come. */
+  /** The last entry that was booked as due, for users whose first command is still to come. */
   readonly lastDue: Map<string, Entry>;
 };
 
 type OfUser<T> = T & { readonly userId: string };
 
-/** All that a batch changed. */
+/** Everything that a batch changed. */
 export type Changes = {
   readonly newAccounts: readonly Account[];
-  /** Accounts that were there before and have new entries, in order of id. */
+  /** Accounts that existed before and have new entries, in order of id. */
   readonly accounts: readonly Account[];
   readonly newLots: readonly OfUser<Lot>[];
-  /** Lots that were there before and have changed, each once. */
+  /** Lots that existed before and have changed, each once. */
   readonly lots: readonly OfUser<Lot>[];
   /** Holds that were made or changed, each once. */
   readonly holds: readonly OfUser<Hold>[];
-  /** How much is now refunded of the entries of which something was. */
+  /** The points refunded so far, of each entry of which the batch refunded some. */
   readonly refunds: readonly OfUser<{ readonly sequence: bigint; readonly refunded: bigint }>[];
   readonly entries: readonly Entry[];
-  /** Of each account in their order. */
+  /** Each account's receipts are in the order of their numbers. */
   readonly receipts: readonly Receipt[];
 };
 
 /**
- * A batch books so much of what is due by itself, of all accounts together, in lots and in entries
- * about none. It is what a batch of as many commands costs, so that nobody waits longer for it:
- * 30 to 40 ms for 500 holds, 20 ms for 500 lots (`npm run bench:due`).
+ * The most that a batch books of what is due, over all its accounts: 1 a lot of an entry, and 1 for
+ * an entry about no lots. It costs as much as a batch of 500 commands, so that callers wait no
+ * longer for it: 30 to 40 ms for 500 holds, 20 ms for 500 lots (`npm run bench:due`).
  */
 export const DUE_MAX = 500;
 
 /**
- * A batch moves points in so many lots of an account, and then its other commands wait. An account
- * of thousands of lots may freeze and release all of them in each command.
+ * The number of an account's lots in which a batch moves points; then the account's other commands
+ * wait. Without it, an account could freeze and release thousands of lots in each command.
  */
 const MOVED_MAX = 2_000;
 
-/** An entry of so few lots is not counted. */
+/** An entry of no more lots than this is not counted. */
 const FEW_LOTS = 16;
 
 /**
- * Starts a batch on the accounts that its commands name, and books what is due of them. That is
- * kept whatever becomes of the commands.
+ * Starts a batch on the accounts that its commands name, and books what is due. The booking is kept
+ * even if every command is refused.
  *
- * @param found those that exist
- * @param repeats the commands that were applied before, by `requestKey`
+ * @param found the accounts that exist
+ * @param repeats the requests that were answered before, by `idempotencyKey`
  */
 export function startBatch(
   now: Micros,
   found: readonly AccountState[],
-  repeats: ReadonlyMap<string, Remembered>,
+  repeats: ReadonlyMap<string, AnsweredRequest>,
 ): Batch {
   found.forEach(assertSound);
   const before = new Map(found.map((state) => [state.account.userId, state]));
@@ -109,7 +110,7 @@ export function startBatch(
   return { ...startedWith, entries, receipts: [], waiting, moved, lastDue };
 }
 
-/** Those of whom something is due: who has little never waits for who has much. */
+/** The accounts with something due, fewest first: an account with little due never waits long. */
 function fewestDueFirst(found: readonly AccountState[], now: Micros): readonly AccountState[] {
   const counted = found.map((state) => ({
     state,
@@ -120,24 +121,24 @@ function fewestDueFirst(found: readonly AccountState[], now: Micros): readonly A
 }
 
 /**
- * Answers a repeat as it was answered first, or applies the command. Not for the commands of users
- * who are `waiting`.
+ * Answers a repeat with its first answer, or applies the command. Commands of users in `waiting`
+ * must not come here.
  */
 export function answer(batch: Batch, command: Command): Answer | Rejection {
   const lastDue = batch.lastDue.get(command.userId);
   batch.lastDue.delete(command.userId);
-  const request = command.kind === "open" ? undefined : command.request;
-  const key = request === undefined ? undefined : requestKey(command.userId, request.id);
+  const request = requestOf(command);
+  const key = request === undefined ? undefined : idempotencyKey(command.userId, request.id);
   const first = key === undefined ? undefined : batch.repeats.get(key);
   if (request !== undefined && first !== undefined) {
-    const repeat = repeatOf(request, first);
+    const repeat = answerRepeat(request, first);
     if (isRejection(repeat)) return repeat;
     return { entry: repeat.entry, account: repeat.account, replayed: true, created: false };
   }
 
   const state = batch.states.get(command.userId);
   const now = timeOf(state?.account, batch.now);
-  const applied = apply(state, command, now, lastDue);
+  const applied = apply(state, command, { now, lastDue });
   if (isRejection(applied)) return applied;
 
   const { entry } = applied;
@@ -164,12 +165,12 @@ function count({ moved, waiting }: Batch, userId: string, lots: number): void {
   if (sum >= MOVED_MAX) waiting.add(userId);
 }
 
-/** The account as the command's own entry left it; what is booked after that comes later. */
+/** The account after the command's own entry, and so before anything booked after that entry. */
 function accountAnswered({ entry, state: { account } }: Applied): Account {
   return entry === undefined ? account : accountAfter(entry, account.createTime);
 }
 
-/** What is to be saved; undefined if nothing changed. */
+/** Everything to save; undefined if nothing changed. */
 export function changesOf({ before, states, entries, receipts }: Batch): Changes | undefined {
   const changed = [...states.values()]
     .filter(({ account }) => before.get(account.userId)?.account !== account)
@@ -197,7 +198,7 @@ export function changesOf({ before, states, entries, receipts }: Batch): Changes
   };
 }
 
-/** What is no longer the very object that it was. */
+/** The items of a state that are new or changed: they are not the same objects as before. */
 function fresh<T extends object>(
   state: AccountState,
   before: ReadonlyMap<string, AccountState>,

@@ -1,6 +1,6 @@
 /**
- * Orders texts by their bytes in UTF-8, as all languages can; negative: `a` is first. JavaScript's
- * own order, by UTF-16, has what is past U+FFFF before U+E000 to U+FFFF.
+ * Compares texts by their bytes in UTF-8, an order that every language can produce; negative: `a`
+ * is first. JavaScript's own order, by UTF-16, puts characters past U+FFFF before U+E000 to U+FFFF.
  */
 export function compareBytes(a: string, b: string): number {
   const length = Math.min(a.length, b.length);
@@ -11,7 +11,7 @@ export function compareBytes(a: string, b: string): number {
   return a.length - b.length;
 }
 
-/** Puts surrogates, of which all past U+FFFF is made, behind everything else. */
+/** Ranks surrogates, which encode the characters past U+FFFF, after all other units. */
 function rank(unit: number): number {
   if (unit < 0xd800) return unit;
   return unit < 0xe000 ? unit + 0x2000 : unit - 0x800;

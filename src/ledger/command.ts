@@ -1,18 +1,8 @@
-import { MAX_POINTS } from "./account.ts";
 import type { Cost } from "./prices.ts";
-import { isRejection, type Rejection } from "./rejection.ts";
+import type { Rejection } from "./rejection.ts";
 import type { Micros } from "./time.ts";
 
-/** An account has at most so many lots that are open. */
-export const MAX_OPEN_LOTS = 4_096;
-
-/** An account has at most so many holds that are open. */
-export const MAX_OPEN_HOLDS = 16_384;
-
-/** The life of a hold that names none: 24 hours. */
-export const HOLD_TTL: Micros = 86_400_000_000n;
-
-/** The name that a caller gave to a request, and the hash of all that it asked for. */
+/** The id that a caller gave to a request (its idempotency key), and the hash of its content. */
 export type Request = {
   /** 1 to 128 printable ASCII characters, unique per user for ever. */
   readonly id: string;
@@ -20,16 +10,17 @@ export type Request = {
   readonly fingerprint: Uint8Array;
 };
 
-/** What a caller wrote on a request. */
+/** The key-value pairs that a caller put on a request. */
 export type Metadata = ReadonlyMap<string, string>;
 
-/** When points, or a hold, expire. */
-export type Expiration =
-  | { readonly kind: "never" }
-  | { readonly kind: "at"; readonly time: Micros }
-  | { readonly kind: "after"; readonly ttl: Micros };
+/** When points or a hold expire: at an instant, or a length of time after now. */
+export type Deadline =
+  { readonly kind: "at"; readonly time: Micros } | { readonly kind: "after"; readonly ttl: Micros };
 
-/** What an Expire takes. */
+/** When points expire, if ever. */
+export type Expiration = { readonly kind: "never" } | Deadline;
+
+/** What an Expire takes: points in burn order, all of one lot, or only what is due. */
 export type ExpireTarget =
   | { readonly kind: "points"; readonly points: bigint }
   | { readonly kind: "lot"; readonly lot: bigint }
@@ -41,13 +32,16 @@ type MutationOf<Kind extends string, Content> = Content & {
   /** Undefined: a repeat is a new operation. */
   readonly request: Request | undefined;
   readonly metadata: Metadata;
-  /** The name of who asks for it; empty where nobody asks who that is. */
+  /** The caller's name; empty where callers are not authenticated. */
   readonly caller: string;
-  /** How many points the caller may move by it; left out: any number. */
+  /** The most points that the caller may move by it; left out: any number. */
   readonly maxPoints?: bigint | undefined;
 };
 
-/** A cost, or why there is none: whether a service has a price is looked at after repeats. */
+/**
+ * A cost, or why there is none. The price is looked up before the ledger sees the command, and a
+ * missing price is refused only after repeats were answered.
+ */
 export type CostOrRefusal = Cost | Rejection;
 
 /** Gets the account, and makes it if there is none. */
@@ -65,13 +59,13 @@ export type Consume = MutationOf<"consume", { readonly cost: CostOrRefusal }>;
 /** Takes points away as expired. */
 export type Expire = MutationOf<"expire", { readonly target: ExpireTarget }>;
 
-/** Sets points aside in burn order, all or none. It never lasts for ever. */
+/** Sets points aside in burn order, all or none, until a deadline. */
 export type Freeze = MutationOf<
   "freeze",
-  { readonly cost: CostOrRefusal; readonly expiration: Exclude<Expiration, { kind: "never" }> }
+  { readonly cost: CostOrRefusal; readonly expiration: Deadline }
 >;
 
-/** Spends from a hold, once; what is left over goes back. No cost: all of it. */
+/** Spends from a hold, once; the rest goes back. Without a cost it spends all of the hold. */
 export type Settle = MutationOf<
   "settle",
   { readonly hold: bigint; readonly cost: CostOrRefusal | undefined }
@@ -80,49 +74,21 @@ export type Settle = MutationOf<
 /** Gives all of a hold back. */
 export type Release = MutationOf<"release", { readonly hold: bigint }>;
 
-/** Gives points that were spent back. */
+/** Gives spent points back. */
 export type Refund = MutationOf<
   "refund",
   {
-    /** Of the consume or settle entry. */
+    /** The sequence of the consume or settle entry. */
     readonly sequence: bigint;
     /** Undefined: all that is not yet refunded. */
     readonly points: bigint | undefined;
-    /** The life of a new lot for what has expired since; undefined: it stays expired. */
+    /** The life of a new lot for points whose lot has expired; undefined: they stay expired. */
     readonly reissueTtl: Micros | undefined;
   }
 >;
 
-/** What changes an account and may be repeated. */
+/** A command that changes an account and that a client may repeat. */
 export type Mutation = Recharge | Consume | Expire | Freeze | Settle | Release | Refund;
 
-/** What can be asked of an account. Its limits are checked before it comes here. */
+/** A command on one account. The limits of single fields were checked before. */
 export type Command = Open | Mutation;
-
-/** How many points a command takes from lots at the most. */
-export function mostTaken(command: Command): bigint {
-  switch (command.kind) {
-    case "consume":
-    case "freeze":
-      return isRejection(command.cost) ? 0n : command.cost.points;
-    case "expire":
-      return mostExpired(command.target);
-    case "open":
-    case "recharge":
-    case "settle":
-    case "release":
-    case "refund":
-      return 0n;
-  }
-}
-
-function mostExpired(target: ExpireTarget): bigint {
-  switch (target.kind) {
-    case "points":
-      return target.points;
-    case "lot":
-      return MAX_POINTS; // A lot comes of one command.
-    case "due":
-      return 0n; // What is due is not there to be taken.
-  }
-}

@@ -1,35 +1,43 @@
 import { type Account, laterOf } from "./account.ts";
 import { type Entry, nextEntry } from "./entry.ts";
 import { compareHoldsByExpiry, type Hold, isHoldDue } from "./hold.ts";
-import { contentOf, type Draft, THE_LEDGER } from "./journal.ts";
-import { type Allocation, isDue, type Lot, sumPoints, takeAway, thaw } from "./lot.ts";
+import { contentOf, type Draft, SYSTEM_CAUSE } from "./journal.ts";
+import {
+  type Allocation,
+  isDue,
+  type Lot,
+  type Move,
+  sumPoints,
+  takePoints,
+  unfreezePoints,
+} from "./lot.ts";
 import type { AccountState, Recent } from "./state.ts";
 import type { Micros } from "./time.ts";
 
-/** An EXPIRE entry that the ledger makes by itself has so many lots at the most. */
+/** The most lots of an EXPIRE entry that the ledger makes by itself. */
 export const EXPIRE_MAX_LOTS = 500;
 
-/** What was booked of what is due. */
+/** The outcome of booking what is due. */
 export type Booked = {
   readonly state: AccountState;
-  /** The new entries, in their order. */
+  /** The new entries, in order. */
   readonly entries: readonly Entry[];
-  /** How much work it was: lots that an entry is about, and 1 for an entry about none. */
+  /** The work that it was: 1 a lot of an entry, and 1 for an entry about no lots. */
   readonly size: number;
   /** Whether nothing more is due. */
   readonly isAll: boolean;
 };
 
 /**
- * Books what is due by itself, in the order of its instants: at each first the holds, by number, a
- * RELEASE entry each; then the lots, by number, in EXPIRE entries of at most `EXPIRE_MAX_LOTS`. An
- * entry's time is its instant, and no caller is written on it: so the journal is the same whenever
- * it is booked, by a command, by the sweeper, or a year later.
+ * Books what is due (expired holds and lots) in the order of its instants. At each instant come
+ * first the holds, by number, a RELEASE entry each; then the lots, by number, in EXPIRE entries of
+ * at most `EXPIRE_MAX_LOTS`. An entry's time is its instant, and it names no caller. So the journal
+ * is the same whether a command, the sweeper, or somebody a year later books it.
  *
- * A lot past its time that gets points back expires again at that very instant.
+ * An expired lot that gets points back expires again at that same instant.
  *
  * @param now the account's time: see `timeOf`
- * @param maxSize it stops after the entry that reaches this size; the rest is for another batch
+ * @param maxSize booking stops after the entry that reaches this size; another batch books the rest
  */
 export function bookDue(
   state: AccountState,
@@ -57,7 +65,7 @@ export function bookDue(
   return closeLedger(state, ledger, true);
 }
 
-/** How many holds and lots are due: as many entries or fewer, and 0 only if nothing is. */
+/** Counts the due holds and lots. They make this many entries or fewer, and none only if 0. */
 export function countDue({ holds, lots }: AccountState, now: Micros): number {
   let count = 0;
   for (const hold of holds) if (isHoldDue(hold, now)) count += 1;
@@ -65,8 +73,8 @@ export function countDue({ holds, lots }: AccountState, now: Micros): number {
   return count;
 }
 
-// Lots and holds by their numbers, to be changed in place: a batch books hundreds of entries, and
-// each must cost no more than what it is about.
+// Lots and holds by number, changed in place: a batch books hundreds of entries, and the cost of
+// each must depend on its own lots alone.
 type OpenLedger = {
   account: Account;
   recent: Recent | undefined;
@@ -80,7 +88,7 @@ function openLedger({ account, recent, lots, holds }: AccountState): OpenLedger 
   return {
     account,
     recent,
-    // A map keeps the order in which its keys came: burn order.
+    // A map keeps the order in which its keys were added: burn order.
     lots: new Map(lots.map((lot) => [lot.number, lot])),
     holds: new Map(holds.map((hold) => [hold.number, hold])),
     entries: [],
@@ -94,15 +102,15 @@ function closeLedger(state: AccountState, ledger: OpenLedger, isAll: boolean): B
   return { state: { ...state, ...booked }, entries, size, isAll };
 }
 
-/** Each list by number. */
+/** Due holds by instant, each list in the order of numbers. */
 function dueHoldsByInstant({ account, holds }: AccountState, now: Micros) {
   const due = holds.filter((hold) => isHoldDue(hold, now)).toSorted(compareHoldsByExpiry);
   return Map.groupBy(due, ({ expireTime }) => laterOf(expireTime, account.updateTime));
 }
 
 /**
- * The numbers of all lots past their time; of what was due before the last entry, that entry's time
- * is the instant: there a batch stopped that booked as much as it may.
+ * The numbers of all expired lots by instant. For what was due before the last entry the instant is
+ * that entry's time, because a batch stopped there that had booked all that it may.
  */
 function lotsByInstant({ account, lots }: AccountState, now: Micros): Map<Micros, bigint[]> {
   const byInstant = new Map<Micros, bigint[]>();
@@ -118,12 +126,12 @@ function lotsByInstant({ account, lots }: AccountState, now: Micros): Map<Micros
 
 function releaseAt(ledger: OpenLedger, hold: Hold, instant: Micros): void {
   const { number, points, allocations } = hold;
-  for (const part of allocations) moveLot(ledger, part, thaw);
+  for (const part of allocations) moveLot(ledger, part, unfreezePoints);
   ledger.holds.set(number, { ...hold, status: "expired" });
   write(ledger, { kind: "release", points, allocations, refersTo: number }, instant);
 }
 
-/** What remains of these lots, for one entry after the other. */
+/** The lots that have points remaining, split into the lots of one entry each. */
 function expiring({ lots }: OpenLedger, numbers: ReadonlySet<bigint>): Lot[][] {
   const remaining = [...numbers]
     .map((number) => lots.get(number)!)
@@ -137,18 +145,18 @@ function expiring({ lots }: OpenLedger, numbers: ReadonlySet<bigint>): Lot[][] {
 
 function expireAt(ledger: OpenLedger, lots: readonly Lot[], instant: Micros): void {
   const allocations = lots.map(({ number, remaining }) => ({ lot: number, points: remaining }));
-  for (const part of allocations) moveLot(ledger, part, takeAway);
+  for (const part of allocations) moveLot(ledger, part, takePoints);
   write(ledger, { kind: "expire", points: sumPoints(allocations), allocations }, instant);
 }
 
-function moveLot({ lots }: OpenLedger, { lot: number, points }: Allocation, move: typeof thaw) {
+function moveLot({ lots }: OpenLedger, { lot: number, points }: Allocation, move: Move): void {
   const lot = lots.get(number);
   if (lot === undefined) throw new Error(`lot ${number} of a hold that is due is not loaded`);
   lots.set(number, { ...lot, ...move(lot, points) });
 }
 
 function write(ledger: OpenLedger, draft: Draft, instant: Micros): void {
-  const { entry, account } = nextEntry(ledger, contentOf(draft, THE_LEDGER), instant);
+  const { entry, account } = nextEntry(ledger, contentOf(draft, SYSTEM_CAUSE), instant);
   ledger.account = account;
   ledger.recent = { entry, before: ledger.recent };
   ledger.entries.push(entry);

@@ -4,34 +4,33 @@ import type { Metadata, Request } from "./command.ts";
 import type { Allocation } from "./lot.ts";
 import type { PricedUsage } from "./prices.ts";
 import { sha256 } from "./sha256.ts";
-import type { AccountState } from "./state.ts";
 import type { Micros } from "./time.ts";
 
-/** What an entry did. */
+/** The kind of change that an entry records. */
 export type EntryKind =
   "recharge" | "consume" | "expire" | "freeze" | "settle" | "release" | "refund";
 
-/** What an entry says, before it has a place in a journal. */
+/** The content of an entry, before it has a place in a journal. */
 export type EntryContent = {
   readonly kind: EntryKind;
-  /** How many points it moved, 0 or more. */
+  /** The points that it moved, 0 or more. */
   readonly points: bigint;
-  /** From or to which lots; they add up to `points`. */
+  /** The lots that points came from or went to; they add up to `points`. */
   readonly allocations: readonly Allocation[];
-  /** Of a settle: what was left over and went back; otherwise 0. */
+  /** Of a settle: the rest of the hold, which went back; otherwise 0. */
   readonly returned: bigint;
   /** The entry that a settle, release or refund is about; otherwise null. */
   readonly refersTo: bigint | null;
-  /** When the lot or the hold that it made expires; null: never, or it made none. */
+  /** The expiry of the lot or hold that it made; null: never, or it made none. */
   readonly expireTime: Micros | null;
   /** The priority of the lot that it made; otherwise 0. */
   readonly priority: number;
   /** The use of a service that was priced; null: the caller named points. */
   readonly usage: PricedUsage | null;
-  /** Undefined where the caller named none, or where the ledger booked it by itself. */
+  /** Undefined where the caller gave no request id, or where the ledger booked it by itself. */
   readonly request: Request | undefined;
   readonly metadata: Metadata;
-  /** The name of who asked for it; empty if not known, or where the ledger booked it by itself. */
+  /** The caller's name; empty if not known, or where the ledger booked it by itself. */
   readonly caller: string;
 };
 
@@ -41,15 +40,15 @@ export type Entry = EntryContent & {
   /** 1, 2, 3, … without gaps. */
   readonly sequence: bigint;
   readonly time: Micros;
-  /** The account's figures after it. */
+  /** The account's figures after this entry. */
   readonly after: Figures;
   /** SHA-256, 32 bytes: see `hashEntry`. */
   readonly hash: Uint8Array;
 };
 
-/** The account's next entry, and the account as it leaves it. */
+/** Makes the account's next entry, and the account after it. */
 export function nextEntry(
-  { account }: Pick<AccountState, "account">,
+  { account }: { readonly account: Account },
   content: EntryContent,
   time: Micros,
 ): { entry: Entry; account: Account } {
@@ -61,11 +60,10 @@ export function nextEntry(
     after: figuresAfter(account, content),
   };
   const entry = { ...unhashed, hash: hashEntry(account.hash, unhashed) };
-  const after = accountAfter(entry, account.createTime);
-  return { entry, account: { ...after, row: account.row } };
+  return { entry, account: accountAfter(entry, account.createTime) };
 }
 
-/** The account as an entry left it. */
+/** The account after an entry. */
 export function accountAfter(entry: Entry, createTime: Micros): Account {
   const { userId, sequence, hash, time: updateTime } = entry;
   return { ...entry.after, userId, sequence, hash, createTime, updateTime };
@@ -99,11 +97,11 @@ function figuresAfter(figures: Figures, { kind, points, returned }: EntryContent
 
 /**
  * The hash that chains an entry to the one before: SHA-256 of the previous hash (32 bytes)
- * followed by a JSON array, in UTF-8 and without spaces, of all that the entry says. Whole numbers
+ * followed by a JSON array, in UTF-8 and without spaces, of the entry's content. Whole numbers
  * are strings of digits, times microseconds since 1970, durations nanoseconds, bytes hexadecimal,
- * what is absent is null, and metadata are pairs in the order of their keys' bytes. The caller is
- * its last element, and is left out where there is none: so it was before entries had one. It must
- * stay as it is for ever.
+ * absent values null, and metadata pairs in the order of their keys' bytes. The caller is the last
+ * element, and is left out if it is empty, because older entries have none. This encoding must
+ * never change.
  */
 export function hashEntry(previous: Uint8Array, entry: Omit<Entry, "hash">): Uint8Array {
   const { after, request, usage, caller } = entry;

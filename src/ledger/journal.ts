@@ -1,39 +1,41 @@
-import type { AccountState } from "./state.ts";
 import type { Metadata, Request } from "./command.ts";
 import { type Entry, type EntryContent, nextEntry } from "./entry.ts";
+import type { AccountState } from "./state.ts";
 import type { Micros } from "./time.ts";
 
-/** What a command did to an account, so far. */
+/** The effect of a command on an account so far. */
 export type Applied = {
   readonly state: AccountState;
-  /** All entries that it made, in their order. */
+  /** All entries that the command made, in their order. */
   readonly entries: readonly Entry[];
-  /** The entry that answers the command; undefined if it had nothing to do. */
+  /** The entry that answers the command; undefined: it had nothing to do. */
   readonly entry: Entry | undefined;
 };
 
-/** Who caused an entry: a command. */
+/** The cause of an entry: the part of a command that says who asked for it. */
 export type Cause = {
   readonly request: Request | undefined;
   readonly metadata: Metadata;
   readonly caller: string;
 };
 
-/** The ledger itself, when it books what is due. */
-export const THE_LEDGER: Cause = { request: undefined, metadata: new Map(), caller: "" };
+/** The cause of entries that the ledger books by itself, because something is due. */
+export const SYSTEM_CAUSE: Cause = { request: undefined, metadata: new Map(), caller: "" };
 
-/** What an entry says; what is left out has its empty value. */
+/** The content of an entry without its cause; left-out fields are empty. */
 export type Draft = Pick<EntryContent, "kind" | "points" | "allocations"> &
   Partial<Omit<EntryContent, keyof Cause>>;
 
-/** Changes the state, and writes the entry that says so. It becomes the command's answer. */
-export function append(
-  before: Applied,
-  change: Partial<Pick<AccountState, "lots" | "holds" | "refunded">>,
-  draft: Draft,
-  cause: Cause,
-  now: Micros,
-): Applied {
+/** A change of the state, and the entry that records it. */
+type Step = {
+  readonly change: Partial<Pick<AccountState, "lots" | "holds" | "refunded">>;
+  readonly entry: Draft;
+  readonly cause: Cause;
+  readonly now: Micros;
+};
+
+/** Changes the state and appends the entry of the change, which answers the command. */
+export function append(before: Applied, { change, entry: draft, cause, now }: Step): Applied {
   const { entry, account } = nextEntry(before.state, contentOf(draft, cause), now);
   const recent = { entry, before: before.state.recent };
   return {
@@ -43,7 +45,7 @@ export function append(
   };
 }
 
-/** All that an entry says. */
+/** The whole content of an entry. */
 export function contentOf(draft: Draft, { request, metadata, caller }: Cause): EntryContent {
   return { ...EMPTY, ...draft, request, metadata, caller };
 }

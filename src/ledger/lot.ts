@@ -1,25 +1,31 @@
 import type { Micros } from "./time.ts";
 
+/** The most open lots that an account may have. */
+export const MAX_OPEN_LOTS = 4_096;
+
 /** Points that were recharged together and expire together. */
 export type Lot = {
   /** The sequence of the recharge entry that made it: its name. */
   readonly number: bigint;
-  /** How many were recharged. */
+  /** The points that were recharged. */
   readonly points: bigint;
-  /** Points of it that can be spent. */
+  /** The points that can be spent. */
   readonly remaining: bigint;
-  /** Points of it that holds have set aside. */
+  /** The points that holds have set aside. */
   readonly frozen: bigint;
   /** 0 to 1000; lower burns first. */
   readonly priority: number;
   /** From this instant on it cannot be spent; null: never. */
   readonly expireTime: Micros | null;
-  /** Which row the store found it in, so that it need not search again. Here it is only passed on. */
-  readonly row?: string | undefined;
 };
 
-/** How many points an entry took from a lot, or gave to it: more than 0. */
+/** The points that an entry took from a lot, or gave to it: more than 0. */
 export type Allocation = { readonly lot: bigint; readonly points: bigint };
+
+/** A lot of which nothing is spent or set aside yet. */
+export function newLot(lot: Pick<Lot, "number" | "points" | "priority" | "expireTime">): Lot {
+  return { ...lot, remaining: lot.points, frozen: 0n };
+}
 
 /** Burn order: by priority, then the earliest expiry (never is last), then the oldest. */
 export function compareBurnOrder(a: Lot, b: Lot): number {
@@ -32,35 +38,33 @@ export function compareBurnOrder(a: Lot, b: Lot): number {
   return a.number < b.number ? -1 : a.number > b.number ? 1 : 0;
 }
 
-/** Whether the lot's time has come: exactly from `expireTime` on. */
+/** Whether the lot has expired: exactly from `expireTime` on. */
 export function isDue(lot: Lot, now: Micros): boolean {
   return lot.expireTime !== null && lot.expireTime <= now;
 }
 
-/** Whether it has points, to be spent or set aside. */
+/** Whether the lot has points, spendable or frozen. */
 export function isOpen({ remaining, frozen }: Lot): boolean {
   return remaining > 0n || frozen > 0n;
 }
 
-/** The lots with one more among them, in burn order. */
+/** Adds a lot to the others, in burn order. */
 export function withLot(lots: readonly Lot[], lot: Lot): readonly Lot[] {
   return [...lots, lot].toSorted(compareBurnOrder);
 }
 
 /**
- * Chooses which lots so many points come from, in burn order. The caller has checked that the lots
- * that `from` admits hold as many.
+ * Chooses the lots that points come from.
+ *
+ * @param lots in burn order
+ * @param points at most what the lots have remaining
  */
-export function chooseLots(
-  lots: readonly Lot[],
-  points: bigint,
-  from: (lot: Lot) => boolean = () => true,
-): readonly Allocation[] {
+export function chooseLots(lots: readonly Lot[], points: bigint): readonly Allocation[] {
   const chosen: Allocation[] = [];
   let left = points;
   for (const lot of lots) {
     if (left === 0n) break;
-    if (lot.remaining === 0n || !from(lot)) continue;
+    if (lot.remaining === 0n) continue;
     const taken = min(lot.remaining, left);
     chosen.push({ lot: lot.number, points: taken });
     left -= taken;
@@ -69,7 +73,7 @@ export function chooseLots(
   return chosen;
 }
 
-/** Moves the allocated points of each lot; every other lot stays the very object that it is. */
+/** Moves the allocated points of each lot; every other lot stays the same object. */
 export function moveAllocated(
   lots: readonly Lot[],
   allocations: readonly Allocation[],
@@ -82,32 +86,35 @@ export function moveAllocated(
   });
 }
 
-/** What happens to some points of a lot. */
+/**
+ * A movement of a lot's points. Take and return are between `remaining` and nothing, freeze and
+ * unfreeze between `remaining` and `frozen`, and takeFrozen is from `frozen` to nothing.
+ */
 export type Move = (lot: Lot, points: bigint) => Partial<Lot>;
 
-/** They are spent, or expire. */
-export const takeAway: Move = ({ remaining }, points) => ({ remaining: remaining - points });
+/** Points are spent or expire. */
+export const takePoints: Move = ({ remaining }, points) => ({ remaining: remaining - points });
 
-/** They are set aside. */
-export const freezeThem: Move = ({ remaining, frozen }, points) => ({
+/** A hold sets points aside. */
+export const freezePoints: Move = ({ remaining, frozen }, points) => ({
   remaining: remaining - points,
   frozen: frozen + points,
 });
 
-/** Having been set aside, they are spent. */
-export const spendFrozen: Move = ({ frozen }, points) => ({ frozen: frozen - points });
+/** Points of a hold are spent. */
+export const takeFrozenPoints: Move = ({ frozen }, points) => ({ frozen: frozen - points });
 
-/** Having been set aside, they come back. */
-export const thaw: Move = ({ remaining, frozen }, points) => ({
+/** Points of a hold come back. */
+export const unfreezePoints: Move = ({ remaining, frozen }, points) => ({
   remaining: remaining + points,
   frozen: frozen - points,
 });
 
-/** Having been spent, they come back. */
-export const giveBack: Move = ({ remaining }, points) => ({ remaining: remaining + points });
+/** Spent points come back. */
+export const returnPoints: Move = ({ remaining }, points) => ({ remaining: remaining + points });
 
 /**
- * Cuts allocations in two: the first so many points of them, and what is left.
+ * Splits allocations into the first `points` of them and the rest.
  *
  * @param points at most their sum
  */
@@ -127,12 +134,12 @@ export function splitAllocations(
   return { first, rest };
 }
 
-/** What several lots hold together. */
+/** The points of several lots together. */
 export type LotSums = Pick<Lot, "remaining" | "frozen">;
 
-/** What lots hold together. */
-export function sumLots(lots: readonly Lot[]): LotSums {
-  let [remaining, frozen] = [0n, 0n];
+/** Adds the points of lots to the sums of others. */
+export function sumLots(lots: readonly Lot[], others: LotSums = NO_POINTS): LotSums {
+  let { remaining, frozen } = others;
   for (const lot of lots) {
     remaining += lot.remaining;
     frozen += lot.frozen;
@@ -140,7 +147,9 @@ export function sumLots(lots: readonly Lot[]): LotSums {
   return { remaining, frozen };
 }
 
-/** How many points allocations come to. */
+const NO_POINTS: LotSums = { remaining: 0n, frozen: 0n };
+
+/** Adds up the points of allocations. */
 export function sumPoints(allocations: readonly Allocation[]): bigint {
   return allocations.reduce((sum, { points }) => sum + points, 0n);
 }

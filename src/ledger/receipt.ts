@@ -4,31 +4,31 @@ import type { Entry } from "./entry.ts";
 import { sha256 } from "./sha256.ts";
 
 /**
- * That a command succeeded without an entry of its own: a named request, which is to get the same
- * answer again, or the making of an account. An account's receipts are a hash chain, as its entries
- * are.
+ * The record of a command that succeeded without an entry of its own: a request with an id, whose
+ * repeat must get the same answer, or the creation of an account. An account's receipts form a hash
+ * chain, as its entries do.
  */
 export type Receipt = {
   readonly userId: string;
   /** 1, 2, 3, … without gaps. */
   readonly number: bigint;
-  /** Undefined: it made the account. */
+  /** Undefined: the receipt is of the creation of the account. */
   readonly request: Request | undefined;
-  /** Of the entry that is its answer, or of the account's last at that time; 0: there was none. */
+  /** The sequence of the answer's entry, or else of the account's last entry then; 0: none. */
   readonly sequence: bigint;
-  /** Whether that entry is its answer: the ledger booked it by itself, for this request. */
+  /** Whether that entry is the answer: the ledger booked it by itself, for this request. */
   readonly madeEntry: boolean;
   /** SHA-256, 32 bytes: see `hashReceipt`. */
   readonly hash: Uint8Array;
 };
 
-/** What a receipt chains to: the one before it. */
+/** The receipt that the next one chains to. */
 export type ReceiptLink = Pick<Receipt, "number" | "hash">;
 
-/** What an account's first receipt chains to. */
+/** The link that an account's first receipt chains to. */
 export const NO_RECEIPT: ReceiptLink = { number: 0n, hash: GENESIS_HASH };
 
-/** The account's next receipt, of a request that was answered with this entry and this account. */
+/** Makes the account's next receipt, of a request that got this entry and account as answer. */
 export function nextReceipt(
   previous: ReceiptLink,
   request: Request | undefined,
@@ -42,8 +42,8 @@ export function nextReceipt(
 
 /**
  * The hash that chains a receipt to the one before: SHA-256 of the previous hash (32 bytes) followed
- * by a JSON array, as that of `hashEntry`, of what it says, and of what the account was: when it was
- * made, and the hash of its entry of that sequence.
+ * by a JSON array, encoded as in `hashEntry`, of the receipt's content, the account's time of
+ * creation, and the hash of the account's entry of that sequence.
  */
 export function hashReceipt(
   previous: Uint8Array,

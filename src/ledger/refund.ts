@@ -1,32 +1,35 @@
 import { hasRoom, MAX_TOTAL } from "./account.ts";
-import { type AccountState, lotsFull } from "./state.ts";
 import type { Refund } from "./command.ts";
 import type { Entry } from "./entry.ts";
-import { type Applied, append } from "./journal.ts";
+import { endOf } from "./expiration.ts";
+import { type Applied, append, type Draft } from "./journal.ts";
 import {
   type Allocation,
-  giveBack,
   isDue,
   isOpen,
-  type Lot,
   moveAllocated,
+  newLot,
+  returnPoints,
   splitAllocations,
   sumPoints,
   withLot,
 } from "./lot.ts";
 import { isRejection, overMaxPoints, type Rejection } from "./rejection.ts";
-import { endOf, type Micros } from "./time.ts";
+import { type AccountState, lotsFull } from "./state.ts";
+import type { Micros } from "./time.ts";
 
 /**
- * Gives points that an entry spent back to the lots that they came from, last taken first. What
- * belongs to a lot past its time goes back there too, and is booked as expired right after; or,
- * with `reissueTtl`, it becomes a new lot, which expires as well: no way makes points permanent.
+ * Gives spent points back to the lots that they came from, last taken first. Points of an expired
+ * lot go back there too, and are booked as expired right after; or, with `reissueTtl`, they become
+ * a new lot, which expires as well: a refund never makes points permanent.
  */
 export function refund(booked: Applied, command: Refund, now: Micros): Applied | Rejection {
   const { state } = booked;
   const { sequence, reissueTtl } = command;
-  const expireTime = reissueTtl === undefined ? null : endOf(reissueTtl, "reissue_ttl", now);
-  if (typeof expireTime === "object" && expireTime !== null) return expireTime;
+  const end =
+    reissueTtl === undefined ? { expireTime: null } : endOf(reissueTtl, "reissue_ttl", now);
+  if (isRejection(end)) return end;
+  const { expireTime } = end;
   const original = refundableEntry(state, sequence);
   if (isRejection(original)) return original;
   const refunded = state.refunded.get(sequence) ?? 0n;
@@ -40,21 +43,31 @@ export function refund(booked: Applied, command: Refund, now: Micros): Applied |
   if (!hasRoom(state.account, points)) {
     return { reason: "TOTAL_TOO_LARGE", total: "total_refunded", limit: MAX_TOTAL };
   }
-  const byNumber = new Map(state.lots.map((lot) => [lot.number, lot]));
+  const lotsByNumber = new Map(state.lots.map((lot) => [lot.number, lot]));
+  const lotOf = ({ lot }: Allocation) => lotsByNumber.get(lot)!;
+  const isReissued = (part: Allocation) => expireTime !== null && isDue(lotOf(part), now);
   const taken = lastTaken(original.allocations, refunded, points);
-  const back = sortBack(byNumber, taken, expireTime, now);
-  const full = lotsFull(state, countOpened(byNumber, back, now));
+  const returned = taken.filter((part) => !isReissued(part));
+  const reissued = taken.filter(isReissued);
+  const reopened = returned.map(lotOf).filter((lot) => !isOpen(lot) && !isDue(lot, now));
+  const full = lotsFull(state, reopened.length + (reissued.length === 0 ? 0 : 1));
   if (full !== undefined) return full;
   // Everything is checked; from here on it changes.
-  const allRefunded = new Map(state.refunded).set(sequence, refunded + points);
-  const returned = moveAllocated(state.lots, back.alive, giveBack);
-  const reissued = reissue(state, byNumber, back.gone, expireTime);
-  const lots = reissued === undefined ? returned : withLot(returned, reissued);
-  const own = reissued === undefined ? [] : [{ lot: reissued.number, points: reissued.points }];
-  const allocations = [...back.alive, ...own];
-  const made = reissued === undefined ? {} : { expireTime, priority: reissued.priority };
-  const entry = { kind: "refund", points, allocations, refersTo: sequence, ...made } as const;
-  return append(booked, { lots, refunded: allRefunded }, entry, command, now);
+  const lots = moveAllocated(state.lots, returned, returnPoints);
+  const change = { lots, refunded: new Map(state.refunded).set(sequence, refunded + points) };
+  const entry: Draft = { kind: "refund", points, allocations: returned, refersTo: sequence };
+  if (reissued.length === 0) return append(booked, { change, entry, cause: command, now });
+  const number = state.account.sequence + 1n;
+  // The new lot burns as early as the earliest of the lots that it replaces.
+  const priority = Math.min(...reissued.map((part) => lotOf(part).priority));
+  const lot = newLot({ number, points: sumPoints(reissued), priority, expireTime });
+  const allocations = [...returned, { lot: number, points: lot.points }];
+  return append(booked, {
+    change: { ...change, lots: withLot(lots, lot) },
+    entry: { ...entry, allocations, expireTime, priority },
+    cause: command,
+    now,
+  });
 }
 
 function refundableEntry(state: AccountState, sequence: bigint): Entry | Rejection {
@@ -71,44 +84,9 @@ function recentEntry({ recent }: AccountState, sequence: bigint): Entry | undefi
   return at?.entry;
 }
 
-/** Of what an entry took, so many points from the end, after those that were refunded before. */
+/** The last `points` that an entry took and that were not refunded before. */
 function lastTaken(taken: readonly Allocation[], refunded: bigint, points: bigint) {
   const fromTheEnd = taken.toReversed();
   const { rest } = splitAllocations(fromTheEnd, refunded);
   return splitAllocations(rest, points).first;
-}
-
-/** What goes back, by where it goes: to its lot, or into a new lot, as its own is past its time. */
-type Back = { readonly alive: readonly Allocation[]; readonly gone: readonly Allocation[] };
-
-function sortBack(
-  lots: ReadonlyMap<bigint, Lot>,
-  back: readonly Allocation[],
-  reissueUntil: Micros | null,
-  now: Micros,
-): Back {
-  const isGone = ({ lot }: Allocation) => reissueUntil !== null && isDue(lots.get(lot)!, now);
-  return { alive: back.filter((part) => !isGone(part)), gone: back.filter(isGone) };
-}
-
-/** How many lots more are open then. */
-function countOpened(lots: ReadonlyMap<bigint, Lot>, { alive, gone }: Back, now: Micros): number {
-  const opened = alive.map(({ lot }) => lots.get(lot)!);
-  const reopened = opened.filter((lot) => !isOpen(lot) && !isDue(lot, now)).length;
-  return gone.length === 0 ? reopened : reopened + 1;
-}
-
-/** The lot that points become whose own lots are past their time; undefined: there are none. */
-function reissue(
-  { account }: AccountState,
-  lots: ReadonlyMap<bigint, Lot>,
-  gone: readonly Allocation[],
-  expireTime: Micros | null,
-): Lot | undefined {
-  if (gone.length === 0) return undefined;
-  const points = sumPoints(gone);
-  // Where several lots have expired, the new one burns as early as the earliest of them.
-  const priority = Math.min(...gone.map(({ lot }) => lots.get(lot)!.priority));
-  const number = account.sequence + 1n;
-  return { number, points, remaining: points, frozen: 0n, priority, expireTime };
 }

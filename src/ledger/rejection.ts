@@ -13,7 +13,7 @@ export type Rejection =
       readonly sequence: bigint | undefined;
     }
   | {
-      /** The caller may not move so many points at once. */
+      /** The caller may not move this many points at once. */
       readonly reason: "PERMISSION_DENIED";
       readonly maxPoints: bigint;
       readonly required: bigint;
@@ -30,20 +30,20 @@ export type Rejection =
   | {
       readonly reason: "REFUND_EXCEEDS_ENTRY";
       readonly sequence: bigint;
-      /** What is not yet refunded. */
+      /** The points of the entry that are not yet refunded. */
       readonly refundable: bigint;
       readonly required: bigint;
     }
   | { readonly reason: "ENTRY_NOT_REFUNDABLE"; readonly sequence: bigint; readonly kind: string }
   | {
       readonly reason: "ACCOUNT_FULL";
-      /** What the account has as many of as it may. */
+      /** The kind of thing of which the account has the most that it may. */
       readonly full: "lots" | "holds";
       readonly limit: number;
     }
   | { readonly reason: "TOTAL_TOO_LARGE"; readonly total: string; readonly limit: bigint };
 
-/** The refusal of more points than the caller may move by a command, if they are more. */
+/** Refuses a command that moves more points than its caller may. */
 export function overMaxPoints(
   { maxPoints }: { readonly maxPoints?: bigint | undefined },
   required: bigint,
@@ -52,7 +52,7 @@ export function overMaxPoints(
   return { reason: "PERMISSION_DENIED", maxPoints, required };
 }
 
-/** Tells a refusal from what would have come instead. */
+/** Whether a value is a refusal; every result has another shape. */
 export function isRejection<T extends object>(value: T | Rejection): value is Rejection {
   return "reason" in value;
 }

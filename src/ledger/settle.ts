@@ -1,12 +1,18 @@
-import type { AccountState } from "./state.ts";
 import type { Release, Settle } from "./command.ts";
 import type { Hold } from "./hold.ts";
 import { type Applied, append } from "./journal.ts";
-import { moveAllocated, spendFrozen, splitAllocations, sumPoints, thaw } from "./lot.ts";
+import {
+  moveAllocated,
+  splitAllocations,
+  sumPoints,
+  takeFrozenPoints,
+  unfreezePoints,
+} from "./lot.ts";
 import { isRejection, overMaxPoints, type Rejection } from "./rejection.ts";
+import type { AccountState } from "./state.ts";
 import type { Micros } from "./time.ts";
 
-/** Spends from a hold, in the order in which its points were set aside; the rest goes back. */
+/** Spends from a hold in the order in which its points were set aside; the rest goes back. */
 export function settle(booked: Applied, command: Settle, now: Micros): Applied | Rejection {
   const hold = openHold(booked.state, command.hold);
   if (isRejection(hold)) return hold;
@@ -20,25 +26,25 @@ export function settle(booked: Applied, command: Settle, now: Micros): Applied |
   if (denied !== undefined) return denied;
   // Everything is checked; from here on it changes.
   const { first: spent, rest } = splitAllocations(hold.allocations, points);
-  const withoutSpent = moveAllocated(booked.state.lots, spent, spendFrozen);
-  const lots = moveAllocated(withoutSpent, rest, thaw);
+  const withoutSpent = moveAllocated(booked.state.lots, spent, takeFrozenPoints);
+  const lots = moveAllocated(withoutSpent, rest, unfreezePoints);
   const holds = close(booked.state, hold, { status: "settled", settled: points });
   const returned = sumPoints(rest);
   const refersTo = hold.number;
   const entry = { kind: "settle", points, allocations: spent, returned, refersTo, usage } as const;
-  return append(booked, { lots, holds }, entry, command, now);
+  return append(booked, { change: { lots, holds }, entry, cause: command, now });
 }
 
-/** Gives all of a hold back to the lots that it came from. */
+/** Gives all of a hold back to the lots that its points came from. */
 export function release(booked: Applied, command: Release, now: Micros): Applied | Rejection {
   const hold = openHold(booked.state, command.hold);
   if (isRejection(hold)) return hold;
   // Everything is checked; from here on it changes.
   const { points, allocations, number: refersTo } = hold;
-  const lots = moveAllocated(booked.state.lots, allocations, thaw);
+  const lots = moveAllocated(booked.state.lots, allocations, unfreezePoints);
   const holds = close(booked.state, hold, { status: "released" });
   const entry = { kind: "release", points, allocations, refersTo } as const;
-  return append(booked, { lots, holds }, entry, command, now);
+  return append(booked, { change: { lots, holds }, entry, cause: command, now });
 }
 
 function openHold({ holds }: AccountState, number: bigint): Hold | Rejection {

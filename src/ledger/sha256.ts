@@ -1,9 +1,10 @@
 import { hash } from "node:crypto";
 
 /**
- * SHA-256, 32 bytes, of bytes in a row. It comes as a text first: if Node gives it as bytes, they
- * are in a buffer of their own, and that costs three times as much, most of it when it is garbage.
+ * SHA-256, 32 bytes, of the parts one after the other. It goes through hexadecimal text: if Node
+ * gives bytes, they have a buffer of their own, which costs three times as much, most of it in
+ * garbage collection.
  */
-export function sha256(...parts: readonly Uint8Array[]): Uint8Array {
+export function sha256(...parts: readonly Uint8Array[]): Buffer {
   return Buffer.from(hash("sha256", Buffer.concat(parts), "hex"), "hex");
 }

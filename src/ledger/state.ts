@@ -1,39 +1,38 @@
-import { type Account, hasRoom } from "./account.ts";
-import { MAX_OPEN_HOLDS, MAX_OPEN_LOTS } from "./command.ts";
+import type { Account } from "./account.ts";
 import type { Entry } from "./entry.ts";
-import type { Hold } from "./hold.ts";
-import { isOpen, type Lot, type LotSums, sumLots } from "./lot.ts";
+import { type Hold, isOpenHold, MAX_OPEN_HOLDS } from "./hold.ts";
+import { isOpen, type Lot, type LotSums, MAX_OPEN_LOTS } from "./lot.ts";
 import { NO_RECEIPT, type ReceiptLink } from "./receipt.ts";
 import type { Rejection } from "./rejection.ts";
 
-/** All of an account that a command may read or change. */
+/** The part of an account that commands may read or change: see `needsOf`. */
 export type AccountState = {
   readonly account: Account;
   /**
-   * The lots that commands may reach, open or closed, in burn order: those that burn first, for as
-   * many points as commands may take, those that are due, and those that a command names.
+   * The lots that commands may reach, open or closed, in burn order: the lots that burn first, for
+   * all the points that commands may take, the due lots, and the lots that a command names.
    */
   readonly lots: readonly Lot[];
-  /** What the open lots hold that are not among `lots`, and how many they are. */
+  /** The sums and the number of the open lots that are not among `lots`. */
   readonly otherLots: LotSums & { readonly count: number };
-  /** Of the holds that are due those of the earliest, and those that a command names. */
+  /** The due holds that expired first, and the holds that a command names. */
   readonly holds: readonly Hold[];
-  /** How many open holds there are that are not among `holds`; known where a command freezes. */
+  /** The number of open holds that are not among `holds`; known where a command freezes. */
   readonly otherHolds: number;
-  /** The entries that commands name to refund them, by sequence. */
+  /** The entries that commands refund, by sequence. */
   readonly entries: ReadonlyMap<bigint, Entry>;
-  /** The entries made since then, newest first. */
+  /** The entries made since the state was loaded, newest first. */
   readonly recent: Recent | undefined;
-  /** How much of an entry has been refunded, by sequence; missing: nothing. */
+  /** The points of an entry that have been refunded, by sequence; missing: none. */
   readonly refunded: ReadonlyMap<bigint, bigint>;
   /** The account's last receipt; known where a command may get one. */
   readonly lastReceipt: ReceiptLink;
 };
 
-/** A list that grows at its head and shares its tail: a state can be kept, and goes on. */
+/** A linked list that grows at its head and shares its tail, so that earlier states stay valid. */
 export type Recent = { readonly entry: Entry; readonly before: Recent | undefined };
 
-/** The state of an account that is nothing but its row. */
+/** The state of an account of which only its own row is loaded. */
 export function bareState(account: Account): AccountState {
   return { ...NOTHING_ELSE, account };
 }
@@ -49,41 +48,16 @@ const NOTHING_ELSE: Omit<AccountState, "account"> = {
   lastReceipt: NO_RECEIPT,
 };
 
-/** The refusal of so many more open lots, if they are too many. */
+/** Refuses this many more open lots if they would be too many. */
 export function lotsFull({ lots, otherLots }: AccountState, more: number): Rejection | undefined {
   const open = otherLots.count + lots.filter(isOpen).length;
   if (open + more <= MAX_OPEN_LOTS) return undefined;
   return { reason: "ACCOUNT_FULL", full: "lots", limit: MAX_OPEN_LOTS };
 }
 
-/** The refusal of one more open hold, if it is one too many. */
+/** Refuses one more open hold if it would be one too many. */
 export function holdsFull({ holds, otherHolds }: AccountState): Rejection | undefined {
-  const open = otherHolds + holds.filter(({ status }) => status === "open").length;
+  const open = otherHolds + holds.filter(isOpenHold).length;
   if (open < MAX_OPEN_HOLDS) return undefined;
   return { reason: "ACCOUNT_FULL", full: "holds", limit: MAX_OPEN_HOLDS };
-}
-
-/**
- * Throws if an equation of the ledger does not hold: then there is a bug, or somebody else wrote
- * to the tables, and nothing may be built on this account. Called after loading and before saving.
- */
-export function assertSound({
-  account,
-  lots,
-  otherLots,
-}: Pick<AccountState, "account" | "lots" | "otherLots">): void {
-  const { balance, frozen, totalRecharged, totalConsumed, totalExpired, totalRefunded } = account;
-  const sums = sumLots(lots);
-  const sound =
-    balance + frozen + totalConsumed + totalExpired === totalRecharged + totalRefunded &&
-    balance === sums.remaining + otherLots.remaining &&
-    frozen === sums.frozen + otherLots.frozen &&
-    balance >= 0n &&
-    frozen >= 0n &&
-    totalConsumed >= 0n &&
-    totalExpired >= 0n &&
-    totalRefunded >= 0n &&
-    hasRoom(account, 0n) &&
-    lots.every((lot) => lot.remaining >= 0n && lot.frozen >= 0n);
-  if (!sound) throw new Error(`the equations of account ${account.userId} do not hold`);
 }

@@ -6,23 +6,24 @@ import { openOrm, type Orm } from "../store/driver/orm.ts";
 import { checkDatabase } from "../store/schema/check.ts";
 import { attachEmbedded, startEmbedded } from "./embedded/start.ts";
 
-/** The database that the configuration names, open. */
+/** An open database: the configured one, or the embedded PostgreSQL. */
 export type Database = {
   readonly orm: Orm;
-  /** As `openOrm` takes it. */
+  /** The DATABASE_URL. */
   readonly url: string;
-  /** For people. */
+  /** A description for people. */
   readonly about: string;
-  /** Resolves if it is gone for good. */
+  /** Resolves if the database is gone for good. */
   readonly lost: Promise<void>;
   close(): Promise<void>;
 };
 
 /**
- * Opens the database to serve from it. A PostgreSQL of our own is started, and is ours alone.
+ * Opens the database for a server. Without a DATABASE_URL it starts the embedded PostgreSQL, which
+ * then belongs to this process alone.
  *
- * @param answerMaxMs as `openOrm` takes it
- * @throws {UserError} if there is none that can be used
+ * @param answerMaxMs as in `openOrm`
+ * @throws {UserError} if there is no database that can be used
  */
 export async function openDatabase(config: Config, answerMaxMs = 0): Promise<Database> {
   const { dataDir, databaseUrl: url } = config;
@@ -42,10 +43,10 @@ export async function openDatabase(config: Config, answerMaxMs = 0): Promise<Dat
 }
 
 /**
- * Opens the database beside a server that may be running on it.
+ * Opens the database for a command, beside a server that may be running on it.
  *
- * @param writes whether it is not only to be read
- * @throws {UserError} if there is none that can be used
+ * @param writes whether the database is to be written too
+ * @throws {UserError} if there is no database that can be used
  */
 export async function openBeside(config: Config, writes: boolean): Promise<Database> {
   const url = config.databaseUrl ?? (await attachEmbedded(config.dataDir));
@@ -63,8 +64,9 @@ async function openAt(config: Config, { url, answerMaxMs, writes }: Given): Prom
 }
 
 /**
- * Closes the connections to a database. One that somebody is just getting is never given back, and
- * would be waited for for ever: a query that nobody waits for must not keep a server from stopping.
+ * Closes the connection pool, within 5 s. A connection that is being opened meanwhile never returns to
+ * the pool, which would wait for it for ever; a query that nobody waits for must not prevent a
+ * graceful shutdown.
  */
 export async function closePool(orm: Orm): Promise<void> {
   await Promise.race([orm.close(), sleep(CLOSE_MAX_MS, undefined, { ref: false })]);
@@ -72,7 +74,7 @@ export async function closePool(orm: Orm): Promise<void> {
 
 const CLOSE_MAX_MS = 5_000;
 
-/** One connection a lane, one for the sweeper and one for the health check. */
+/** One connection per lane, one for the sweeper and one for the health check. */
 function poolMax({ lanes }: Config): number {
   return lanes + 2;
 }

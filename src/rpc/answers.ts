@@ -24,9 +24,9 @@ import type { Lot } from "../ledger/lot.ts";
 import type { PricedUsage } from "../ledger/prices.ts";
 import { toDuration, toTimestamp } from "./timestamps.ts";
 
-// From the ledger to protobuf.
+// Translation from the ledger to protobuf.
 
-/** What every mutation answers with. */
+/** The answer of every mutation. */
 export function toMutationAnswer({ entry, account, replayed }: Answer) {
   return {
     ...(entry === undefined ? {} : { entry: toEntryMessage(entry) }),
@@ -35,7 +35,7 @@ export function toMutationAnswer({ entry, account, replayed }: Answer) {
   };
 }
 
-/** What Freeze answers with. All of the new hold is in its entry, also for a repeat years later. */
+/** The answer of Freeze. The entry holds all of the new hold, also for a repeat years later. */
 export function toFreezeAnswer(answer: Answer) {
   const { entry } = answer;
   if (entry === undefined || entry.expireTime === null) throw new Error("a freeze without a hold");
@@ -44,7 +44,7 @@ export function toFreezeAnswer(answer: Answer) {
   return { ...toMutationAnswer(answer), hold: toHoldMessage(hold) };
 }
 
-/** The account as the contract has it. */
+/** The account in protobuf. */
 export function toAccountMessage(account: Account): AccountMessage {
   const { userId, sequence, balance, frozen } = account;
   const { totalRecharged, totalConsumed, totalExpired, totalRefunded } = account;
@@ -62,7 +62,7 @@ export function toAccountMessage(account: Account): AccountMessage {
   });
 }
 
-/** The entry as the contract has it. */
+/** The entry in protobuf. */
 export function toEntryMessage(entry: Entry): EntryMessage {
   const { userId, sequence, points, allocations, priority, expireTime, hash, usage } = entry;
   return create(EntrySchema, {
@@ -86,14 +86,14 @@ export function toEntryMessage(entry: Entry): EntryMessage {
   });
 }
 
-/** The lot as the contract has it. */
+/** The lot in protobuf. */
 export function toLotMessage(lot: Lot): LotMessage {
   const { number, points, remaining, frozen, priority, expireTime } = lot;
   const expiry = expireTime === null ? {} : { expireTime: toTimestamp(expireTime) };
   return create(LotSchema, { number, points, remaining, frozen, priority, ...expiry });
 }
 
-/** The hold as the contract has it. */
+/** The hold in protobuf. */
 export function toHoldMessage(hold: Hold): HoldMessage {
   const { number, points, settled, status, expireTime, allocations } = hold;
   return create(HoldSchema, {
@@ -120,12 +120,12 @@ function toUsageMessage(usage: PricedUsage): PricedUsageMessage {
   });
 }
 
-/** The database keeps no order of keys, and a repeat must equal the first answer to the byte. */
+/** Sorts by key: the database keeps no order, and a repeat equals the first answer to the byte. */
 function sorted(metadata: Entry["metadata"]): Record<string, string> {
   return Object.fromEntries([...metadata].toSorted(([a], [b]) => compareBytes(a, b)));
 }
 
-/** The kinds of entries in the contract. */
+/** The kinds of entries in protobuf. */
 export const ENTRY_KINDS: Record<Entry["kind"], EntryKind> = {
   recharge: EntryKind.RECHARGE,
   consume: EntryKind.CONSUME,

@@ -21,22 +21,23 @@ import {
   type CostOrRefusal,
   type ExpireTarget,
   type Expiration,
-  HOLD_TTL,
   type Metadata,
   type Mutation,
 } from "../ledger/command.ts";
+import { HOLD_TTL } from "../ledger/hold.ts";
 import { type PriceList, priceUsage, type Usage } from "../ledger/prices.ts";
 import { fingerprintOf } from "./fingerprint.ts";
 import { fromDuration, fromTimestamp, nanosOf } from "./timestamps.ts";
 
-/** An operation that is one: a request of one of the RPCs that change an account. */
+/** An operation whose oneof is set: a request of one of the RPCs that change an account. */
 export type SetOperation = Exclude<Operation["operation"], { case: undefined }>;
 
 /**
- * From protobuf to the ledger. The limits of single fields have been checked by then; what
- * protobuf's own types leave open is checked here. Uses are priced by the list in force now.
+ * Translates an operation from protobuf to the ledger. The contract's limits on fields were checked
+ * before. This checks that oneofs are set and that times and durations are valid. Usage is priced
+ * by the given list, the one in force now.
  *
- * @param caller who asks for it
+ * @param caller who sent the operation
  * @throws FIELD_INVALID
  */
 export function toCommand(operation: SetOperation, prices: PriceList, caller: Caller): Mutation {
@@ -82,7 +83,7 @@ export function toCommand(operation: SetOperation, prices: PriceList, caller: Ca
   }
 }
 
-/** A use of a service as the ledger has it. */
+/** Translates the usage of a service. */
 export function toUsage({ service, amount }: UsageMessage): Usage {
   const quantity = amount.case === "quantity" ? amount.value : null;
   const durationNanos = amount.case === "duration" ? nanosOf(amount.value) : null;

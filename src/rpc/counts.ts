@@ -5,13 +5,13 @@ import {
   Ignore,
 } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 
-/** A list or a map that holds more than the contract lets it. */
+/** A list or a map that is longer than the contract allows. */
 export type Excess = { readonly field: string; readonly description: string };
 
 /**
- * The first list or map of a message, at any depth, that breaks its `max_items` or `max_pairs`;
- * undefined if none does. It counts and judges no item: of a million, each of them a violation,
- * that would take seconds, and they fit into a kilobyte of gzip.
+ * Finds the first list or map of a message, at any depth, that breaks its `max_items` or
+ * `max_pairs`; undefined if none does. It counts items without validating them: a kilobyte of gzip
+ * can hold a million invalid items, and validating those takes seconds.
  */
 export function excessIn<Desc extends DescMessage>(
   schema: Desc,
@@ -32,12 +32,12 @@ export function excessIn<Desc extends DescMessage>(
   return undefined;
 }
 
-/** A list, a map or a message in a message. */
+/** A field of a message that is a list, a map or a message. */
 type Counted = {
   readonly field: DescField;
   readonly most: number;
   readonly description: string;
-  /** What is in it, if that has to be looked into. */
+  /** The type of its items, if those have to be counted in too. */
   readonly inner: DescMessage | undefined;
 };
 
@@ -51,7 +51,7 @@ function countedIn(schema: DescMessage): readonly Counted[] {
   return found;
 }
 
-/** The descriptions are protovalidate's own. */
+/** The descriptions are those of protovalidate. */
 function countedAt(field: DescField, { ignore, type }: FieldRules): readonly Counted[] {
   if (ignore === Ignore.ALWAYS) return [];
   switch (field.fieldKind) {
@@ -76,7 +76,7 @@ function boundOf(max: bigint): number {
   return max === 0n ? Number.POSITIVE_INFINITY : Number(max);
 }
 
-/** Items whose rules are ignored are checked elsewhere, each by itself. */
+/** Items whose rules are ignored are validated elsewhere, one by one. */
 function innerOf(field: DescField, rules: FieldRules | undefined): DescMessage | undefined {
   return rules?.ignore === Ignore.ALWAYS ? undefined : field.message;
 }
@@ -94,7 +94,7 @@ function sizeOf(value: object): number {
   return Array.isArray(value) ? value.length : Object.keys(value).length;
 }
 
-/** The messages in a field, and where each of them is. */
+/** The messages in a field, each with its path. */
 function itemsOf({ name, fieldKind }: DescField, value: object): (readonly [string, never])[] {
   if (fieldKind === "message") return [[name, value as never]];
   const places = Array.isArray(value) ? [...value.keys()] : Object.keys(value);

@@ -2,14 +2,15 @@ import type { DescMethod } from "@bufbuild/protobuf";
 import type { ConnectError } from "@connectrpc/connect";
 import { outgoingInfo } from "../errors/api-error.ts";
 
-// An attempt of a request may have been applied though its answer was lost. What a later attempt is
-// refused with says NOT_APPLIED of the request id, and so of all attempts, only if the server looked
-// for an earlier answer before it refused.
+// Outcomes under client retries. An earlier attempt of a request may have been applied though its
+// answer was lost. A refusal of a later attempt speaks of the request id, and so of all attempts:
+// it may say NOT_APPLIED only if the server looked for an earlier answer (idempotency) before it
+// refused.
 
-/** The header by which gRPC's clients, when they retry, say how often they have tried before. */
+/** The header in which a retrying gRPC client says how many attempts it has made before. */
 export const PREVIOUS_ATTEMPTS = "grpc-previous-rpc-attempts";
 
-/** Says in a refusal that its request id was looked up among the repeats first. */
+/** Marks a refusal as made after the request id was looked up. */
 export function sayRepeatsChecked(refusal: ConnectError): ConnectError {
   const info = outgoingInfo(refusal);
   if (info !== undefined) info.metadata[REPEATS_CHECKED] = "true";
@@ -17,10 +18,10 @@ export function sayRepeatsChecked(refusal: ConnectError): ConnectError {
 }
 
 /**
- * Makes a refusal true of the attempts before it too: where nobody looked, UNKNOWN is all that can
- * be said of them. Reads have nothing to be applied.
+ * Makes a refusal true of earlier attempts too: if the request id was not looked up, the outcome
+ * becomes UNKNOWN. Reads stay as they are, for they apply nothing.
  *
- * @param previousAttempts that header's value
+ * @param previousAttempts the value of {@link PREVIOUS_ATTEMPTS}
  */
 export function speakForAttempts(
   refusal: ConnectError,
@@ -33,12 +34,12 @@ export function speakForAttempts(
   info.metadata["outcome"] = "UNKNOWN";
 }
 
-/** As Node or as the web has it. */
+/** A header's value as Node or as Fetch gives it. */
 export type HeaderValue = string | string[] | null | undefined;
 
 const REPEATS_CHECKED = "repeats_checked";
 
-/** Whether its requests have ids, or operations that do. */
+/** Whether requests of the method have ids, or hold operations that have. */
 function isMutation({ input }: DescMethod): boolean {
   return input.fields.some(({ name }) => MUTATING.has(name));
 }

@@ -2,12 +2,13 @@ import { type DescMessage, type MessageShape, toBinary } from "@bufbuild/protobu
 import { compareBytes } from "../ledger/byte-order.ts";
 import { sha256 } from "../ledger/sha256.ts";
 
-/** A message with the fields that every mutation has. */
+/** A request of a mutation. */
 type Named = { requestId: string; metadata: Record<string, string> };
 
 /**
- * Tells requests apart: SHA-256, 32 bytes, of the method and of all fields of the request as the
- * client sent it, except its id. Nothing that is derived from state may go in, or an honest repeat
+ * Idempotency fingerprint: SHA-256 (32 bytes) of the method and all fields of the request as the
+ * client sent it, except its id. A request with the same id and fingerprint is a repeat; with
+ * another fingerprint it is refused. Nothing derived from state may go in, or an honest repeat
  * would look like another request. Map entries have no order on the wire, so they are sorted.
  */
 export function fingerprintOf<Desc extends DescMessage>(

@@ -16,7 +16,7 @@ import { thrownError } from "./thrown-error.ts";
 import { answerTooLarge, completeTransportError } from "./transport-error.ts";
 import { validate } from "./validate.ts";
 
-/** Refuses a request that breaks a limit of the contract. Streams check their own messages. */
+/** Validates unary requests against the contract's limits. Streams validate their own messages. */
 export function validation(): Interceptor {
   return (next) => (request) => {
     if (!request.stream) validate(request.method.input, request.message);
@@ -24,7 +24,7 @@ export function validation(): Interceptor {
   };
 }
 
-/** Refuses what is about a user whom the caller may not touch. Streams check their own messages. */
+/** Refuses unary requests about a user whom the caller may not touch. Streams check their own. */
 export function authorization(): Interceptor {
   return (next) => (request) => {
     const { message } = request;
@@ -36,8 +36,8 @@ export function authorization(): Interceptor {
 }
 
 /**
- * Refuses to send an answer that is too large, as if Connect had noticed: it does so only after it
- * has stopped telling of errors. Streams are left alone.
+ * Refuses to send a unary answer that is too large, with Connect's own error. Connect itself checks
+ * the size too late, when it no longer reports errors to `completeErrors`.
  */
 export function answerLimit(maxBytes: number): Interceptor {
   return (next) => async (request) => {
@@ -49,7 +49,7 @@ export function answerLimit(maxBytes: number): Interceptor {
   };
 }
 
-/** Gives everything that is thrown the form of an error of this API. */
+/** Turns everything that is thrown into an error of this API. */
 export function errorTranslation(toError: ErrorTranslator): Interceptor {
   return (next) => async (request) => {
     try {
@@ -60,16 +60,16 @@ export function errorTranslation(toError: ErrorTranslator): Interceptor {
   };
 }
 
-/** Whether the caller went away within the message: calls that answer in a stream read it late. */
+/** Whether the caller went away within the request, which server streams read after they begin. */
 function isCut(thrown: unknown): boolean {
   const { code } = thrown as { readonly code?: unknown };
   return code === "ERR_STREAM_PREMATURE_CLOSE";
 }
 
-/** What was thrown, as an error of this API. */
+/** Turns anything that was thrown into an error of this API. */
 export type ErrorTranslator = (thrown: unknown) => ConnectError;
 
-/** Translates errors, logs those that are our fault, and tells of each its reason. */
+/** Makes a translator that logs bugs, and reports the reason of each error. */
 export function errorTranslator(log: Logger, refused: Refused): ErrorTranslator {
   return (thrown) => {
     const error = thrownError(thrown, (errorId, bug) => {
@@ -83,9 +83,9 @@ export function errorTranslator(log: Logger, refused: Refused): ErrorTranslator 
 type Refused = (reason: string) => void;
 
 /**
- * Completes an error just before it is sent, and tells its reason if no interceptor has seen it.
+ * Completes an error just before it is sent, and reports its reason if no interceptor saw it.
  *
- * @param previousAttempts the header of that name
+ * @param previousAttempts the value of {@link PREVIOUS_ATTEMPTS}
  */
 export type ErrorCompleter = (
   error: ConnectError,
@@ -93,7 +93,7 @@ export type ErrorCompleter = (
   previousAttempts: HeaderValue,
 ) => void;
 
-/** Makes one. A late or cancelled call is told of when its handler ends. */
+/** Makes one. A late or cancelled call is reported when its handler ends, not here. */
 export function errorCompleter(refused: Refused): ErrorCompleter {
   return (error, method, previousAttempts) => {
     if (!isComplete(error)) {
@@ -107,9 +107,9 @@ export function errorCompleter(refused: Refused): ErrorCompleter {
 
 /**
  * Completes errors that Connect raises before the interceptors run, such as a message that it
- * cannot parse. In every protocol it aborts the call's context with the error just before it sends
- * it, and that is the only place where such an error can be seen. The signal would not do: it does
- * not tell of an error that comes after the deadline, or after the caller's half of a stream broke.
+ * cannot parse. Connect aborts the call's context with the error just before it sends it, in every
+ * protocol, and such errors can be caught nowhere else. The context's signal is not enough: it
+ * misses an error that comes after the deadline, or after the caller's half of a stream broke.
  */
 export function completeErrors(context: HandlerContext, complete: ErrorCompleter): void {
   const call = context as ReturnType<typeof createHandlerContext>;

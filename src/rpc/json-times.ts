@@ -1,4 +1,4 @@
-/** Whether it is an instant as protobuf's JSON has it: RFC 3339, on a day that exists. */
+/** Whether a value is a Timestamp in protobuf's JSON: RFC 3339, on a day that exists. */
 export function isTimestamp(json: unknown): boolean {
   const [, year, month, day, hour, minute, second, offsetHour, offsetMinute] =
     (typeof json === "string" ? TIMESTAMP.exec(json) : null) ?? [];
@@ -15,7 +15,7 @@ export function isTimestamp(json: unknown): boolean {
   );
 }
 
-/** Whether it is a length as protobuf's JSON has it: seconds, to the nanosecond. */
+/** Whether a value is a Duration in protobuf's JSON: seconds, to the nanosecond. */
 export function isDuration(json: unknown): boolean {
   const [, seconds] = (typeof json === "string" ? DURATION.exec(json) : null) ?? [];
   return seconds !== undefined && Number(seconds) <= DURATION_MAX_SECONDS;
@@ -30,7 +30,7 @@ function isIn(digits: string | undefined, least: number, most: number): boolean 
   return Number(digits) >= least && Number(digits) <= most;
 }
 
-/** How many days a month of the Gregorian calendar has. */
+/** The number of days of a month in the Gregorian calendar. */
 function daysOf(year: number, month: number): number {
   const isLeap = year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0);
   return month === 2 && isLeap ? 29 : DAYS[month - 1]!;

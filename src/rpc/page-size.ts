@@ -4,19 +4,19 @@ import type { Hold } from "../ledger/hold.ts";
 const DEFAULT_PAGE_SIZE = 50;
 const MAX_PAGE_SIZE = 1_000;
 
-/** How many items a page has at most. */
+/** The most items that a page may have. */
 export function pageSizeOf({ pageSize }: { readonly pageSize: number }): number {
   return pageSize === 0 ? DEFAULT_PAGE_SIZE : Math.min(pageSize, MAX_PAGE_SIZE);
 }
 
-// Bounds of what protobuf makes of things: names of 128 bytes, figures of 10, and their tags.
+// Upper bounds of sizes in protobuf: names have 128 bytes, numbers 10, and each its tag.
 const REST_MAX_BYTES = 1_024;
 const ALLOCATION_MAX_BYTES = 26;
 const PAIR_MAX_BYTES = 8;
 
 /**
- * As many from the start as fit into an answer together, and one in any case: a page may be
- * shorter than asked for, and must not be too large to be sent.
+ * Takes as many items from the start as fit into an answer, and one in any case. A page may be
+ * shorter than asked for, but must not be too large to be sent.
  */
 export function fitting<T extends Entry | Hold>(
   things: readonly T[],

@@ -1,41 +1,41 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { type DescMessage, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import { pageTokenInvalid } from "../errors/api-error.ts";
-import type { PlaceCodec } from "./page-places.ts";
+import type { CursorCodec } from "./page-cursors.ts";
 
 type Paged = { pageSize: number; pageToken: string };
 
-/** The tokens of one RPC's pages. */
-export type PageTokens<Desc extends DescMessage, Place> = {
-  /** A token for the page after a place. */
-  write(request: MessageShape<Desc> & Paged, place: Place): Promise<string>;
+/** Page tokens of one RPC: keyset cursors, signed. */
+export type PageTokens<Desc extends DescMessage, Cursor> = {
+  /** A token for the page after a cursor. */
+  write(request: MessageShape<Desc> & Paged, cursor: Cursor): Promise<string>;
   /**
-   * The place in a request's token; undefined for the first page.
+   * The cursor in a request's token; undefined for the first page.
    *
    * @throws PAGE_TOKEN_INVALID
    */
-  read(request: MessageShape<Desc> & Paged): Promise<Place | undefined>;
+  read(request: MessageShape<Desc> & Paged): Promise<Cursor | undefined>;
 };
 
 /**
- * Tokens that are bound, by a hash with a key, to the ledger and to everything in the request but
- * the page itself. So none is made by hand, and what it says needs no further doubt.
+ * Makes page tokens that an HMAC binds to the ledger and to the whole request but its page size and
+ * token. A client cannot make one by hand, so a cursor that was read needs no further check.
  *
- * @param key the same for all servers of a ledger: a balancer sends the next page to another one
+ * @param key the same on all servers of a ledger: a load balancer may send the next page elsewhere
  */
-export function pageTokens<Desc extends DescMessage, Place>(
+export function pageTokens<Desc extends DescMessage, Cursor>(
   schema: Desc,
-  places: PlaceCodec<Place>,
+  cursors: CursorCodec<Cursor>,
   key: () => Promise<Uint8Array>,
-): PageTokens<Desc, Place> {
-  const hashOf = (request: MessageShape<Desc>, place: string, withKey: Uint8Array) => {
+): PageTokens<Desc, Cursor> {
+  const hashOf = (request: MessageShape<Desc>, cursor: string, withKey: Uint8Array) => {
     const content = toBinary(schema, { ...request, pageSize: 0, pageToken: "" });
-    const hash = createHmac("sha256", withKey).update(`${schema.typeName}\n${place}\n`);
+    const hash = createHmac("sha256", withKey).update(`${schema.typeName}\n${cursor}\n`);
     return hash.update(content).digest().subarray(0, HASH_BYTES);
   };
   return {
-    async write(request, place) {
-      const text = places.write(place);
+    async write(request, cursor) {
+      const text = cursors.write(cursor);
       const hash = hashOf(request, text, await key());
       return Buffer.concat([hash, Buffer.from(text)]).toString("base64url");
     },
@@ -44,20 +44,20 @@ export function pageTokens<Desc extends DescMessage, Place>(
       const { pageToken } = request;
       if (pageToken === "") return undefined;
       const bytes = Buffer.from(pageToken, "base64url");
-      // Node skips what is not base64, so that many texts would be the same token.
+      // Node skips characters that are not base64, so many texts would be the same token.
       const isWhole = bytes.toString("base64url") === pageToken && bytes.length > HASH_BYTES;
       if (!isWhole) throw pageTokenInvalid();
       const text = bytes.toString("latin1", HASH_BYTES);
       const hash = hashOf(request, text, await key());
       if (!timingSafeEqual(hash, bytes.subarray(0, HASH_BYTES))) throw pageTokenInvalid();
-      const place = places.read(text);
-      if (place === undefined) throw pageTokenInvalid();
-      return place;
+      const cursor = cursors.read(text);
+      if (cursor === undefined) throw pageTokenInvalid();
+      return cursor;
     },
   };
 }
 
-/** A key that is read once it is needed, and again if that fails. */
+/** Reads the key when it is first needed, and reads it again if that failed. */
 export function keyOnce(read: () => Promise<Uint8Array>): () => Promise<Uint8Array> {
   let known: Promise<Uint8Array> | undefined;
   return () => {

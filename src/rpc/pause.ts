@@ -1,9 +1,9 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 
 /**
- * Lets others have the thread now and then: whoever works through what its caller sent waits for
- * this after each piece. A thousand operations that are all there would else be one turn of the
- * event loop, in which nobody else is heard.
+ * Event-loop yielding: makes a function to await after each piece of a long job, so that other
+ * calls get the thread in between. Without it, a thousand operations that are all there are one
+ * turn of the event loop.
  */
 export function createPause(): () => Promise<void> | undefined {
   let done = 0;
@@ -13,5 +13,5 @@ export function createPause(): () => Promise<void> | undefined {
   };
 }
 
-/** Of some 20 µs to 100 µs each. */
+/** A piece takes 20 µs to 100 µs. */
 const PIECES_A_TURN = 50;

@@ -7,42 +7,49 @@ import type { Answer } from "../ledger/batch.ts";
 import type { Command } from "../ledger/command.ts";
 import type { Orm } from "../store/driver/orm.ts";
 import { toAccountMessage, toFreezeAnswer, toMutationAnswer } from "./answers.ts";
+import { applyBatch } from "./apply-batch.ts";
+import { applyStream } from "./apply-stream.ts";
 import { type SetOperation, toCommand } from "./commands.ts";
-import { applyBatch, applyStream, type OperationServer } from "./operations.ts";
+import type { OperationServer } from "./operation.ts";
 import { listPrices, quote } from "./prices.ts";
 import { answerOf } from "./rejection-error.ts";
 import { statements } from "./statements.ts";
 import { validate } from "./validate.ts";
 import type { Watchers } from "./watch.ts";
 
-/** What the RPCs need. */
+/** What the RPCs need of the server. */
 export type Backend = OperationServer & {
   readonly orm: Orm;
   readonly watchers: Watchers;
   readonly answerMaxBytes: number;
 };
 
-/** The RPCs of PointsService: translate, submit, translate. */
+/**
+ * The handlers of PointsService. A mutation is translated into a command, committed, and its answer
+ * translated back. Interceptors have validated and authorized unary requests by then.
+ */
 export function pointsService(backend: Backend): ServiceImpl<typeof PointsService> {
-  const { submit, orm, prices, watchers } = backend;
-  const answerTo = async (command: Command, signal: AbortSignal): Promise<Answer> => {
-    const [result] = await submit([command], signal);
+  const { orm, prices, watchers } = backend;
+  const commit = async (command: Command, signal: AbortSignal): Promise<Answer> => {
+    const [result] = await backend.submit([command], signal);
     return answerOf(command, result!);
   };
-  const run = (operation: SetOperation, { values, signal }: HandlerContext) =>
-    answerTo(toCommand(operation, prices(), values.get(callerKey)), signal);
-  const mutate = (operation: SetOperation, context: HandlerContext) =>
-    run(operation, context).then(toMutationAnswer);
+  const run = (operation: SetOperation, { values, signal }: HandlerContext): Promise<Answer> =>
+    commit(toCommand(operation, prices(), values.get(callerKey)), signal);
+  const mutate = async (operation: SetOperation, context: HandlerContext) =>
+    toMutationAnswer(await run(operation, context));
 
   return {
     async getOrCreate({ userId }, { signal }) {
-      const { account, created } = await answerTo({ kind: "open", userId }, signal);
+      const { account, created } = await commit({ kind: "open", userId }, signal);
       return { account: toAccountMessage(account), created };
     },
     recharge: (value, context) => mutate({ case: "recharge", value }, context),
     consume: (value, context) => mutate({ case: "consume", value }, context),
     expire: (value, context) => mutate({ case: "expire", value }, context),
-    freeze: (value, context) => run({ case: "freeze", value }, context).then(toFreezeAnswer),
+    async freeze(value, context) {
+      return toFreezeAnswer(await run({ case: "freeze", value }, context));
+    },
     settle: (value, context) => mutate({ case: "settle", value }, context),
     release: (value, context) => mutate({ case: "release", value }, context),
     refund: (value, context) => mutate({ case: "refund", value }, context),

@@ -14,7 +14,7 @@ import { toUsage } from "./commands.ts";
 import { rejectionError } from "./rejection-error.ts";
 import { toDuration } from "./timestamps.ts";
 
-/** What a use costs, and whether the user's balance covers it. */
+/** Handles Quote: the cost of a usage, and whether the user's balance covers it. */
 export async function quote(
   list: PriceList,
   orm: Orm,
@@ -34,7 +34,7 @@ export async function quote(
   return { ...answer, balance, sufficient, shortfall: sufficient ? 0n : points - balance };
 }
 
-/** The list, by the names of the services. */
+/** Handles ListPrices: the price list, sorted by service name. */
 export function listPrices({
   version,
   services,

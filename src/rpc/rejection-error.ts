@@ -6,98 +6,76 @@ import { isRejection, type Rejection } from "../ledger/rejection.ts";
 import { sayRepeatsChecked } from "./earlier-attempts.ts";
 
 /**
- * The answer that a command came to.
+ * Gives the answer of a command.
  *
- * @throws what it came to instead
+ * @throws {ConnectError} if the ledger rejected the command
+ * @throws the error that the command failed with
  */
 export function answerOf(command: Command, result: Answer | Rejection | Error): Answer {
   if (result instanceof Error) throw result;
   if (!isRejection(result)) return result;
-  // The ledger looks at repeats before anything else; who names no request has none.
+  // The ledger checks idempotency first, if the request has an id.
   const isNamed = command.kind !== "open" && command.request !== undefined;
   throw isNamed ? sayRepeatsChecked(rejectionError(result)) : rejectionError(result);
 }
 
-/** The ledger's refusal as an error. */
+/** Translates a rejection of the ledger into an error. Its facts become the error's metadata. */
 export function rejectionError(rejection: Rejection): ConnectError {
-  const { reason } = rejection;
-  switch (reason) {
+  switch (rejection.reason) {
     case "FIELD_INVALID":
       return invalidField(rejection.field, rejection.description);
     case "ACCOUNT_NOT_FOUND":
       return accountNotFound(rejection.userId);
-    case "LOT_NOT_FOUND": {
-      const { lot } = rejection;
-      return told(Code.NotFound, reason, `the account has no lot ${lot}`, { lot });
-    }
-    case "HOLD_NOT_FOUND": {
-      const { hold } = rejection;
-      return told(Code.NotFound, reason, `the account has no hold ${hold}`, { hold });
-    }
     case "ENTRY_NOT_FOUND":
       return entryNotFound(rejection.sequence);
-    case "SERVICE_NOT_PRICED": {
-      const { service } = rejection;
-      return told(Code.NotFound, reason, `the price list has no service ${service}`, { service });
-    }
-    case "PERMISSION_DENIED": {
-      const { maxPoints: max_points, required } = rejection;
-      const message = `${required} points are required, the caller may move ${max_points}`;
-      return told(Code.PermissionDenied, reason, message, { max_points, required });
-    }
-    case "REQUEST_ID_REUSED": {
-      const { requestId: request_id, sequence } = rejection;
-      const message = `request_id ${request_id} was used for a different request`;
-      const made = sequence === undefined ? {} : { sequence };
-      return told(Code.AlreadyExists, reason, message, { request_id, ...made });
-    }
-    case "INSUFFICIENT_POINTS": {
-      const { balance, required, shortfall } = rejection;
-      const message = `${required} points are required, the balance is ${balance}`;
-      return told(Code.FailedPrecondition, reason, message, { balance, required, shortfall });
-    }
-    case "HOLD_CLOSED":
-    case "HOLD_EXPIRED":
-    case "HOLD_EXCEEDED":
-    case "REFUND_EXCEEDS_ENTRY":
-    case "ENTRY_NOT_REFUNDABLE":
-    case "ACCOUNT_FULL": {
-      const { reason: _, ...facts } = rejection;
-      return told(Code.FailedPrecondition, reason, stateMessage(rejection), facts);
-    }
-    case "TOTAL_TOO_LARGE": {
-      const { total, limit } = rejection;
-      return told(Code.OutOfRange, reason, `${total} would pass ${limit}`, { total, limit });
+    default: {
+      const { reason, ...facts } = rejection;
+      const known = Object.entries(facts).filter(([, fact]) => fact !== undefined);
+      const metadata = Object.fromEntries(
+        known.map(([key, fact]) => [inSnakeCase(key), `${fact}`]),
+      );
+      return apiError({ code: CODES[reason], reason, message: messageOf(rejection), metadata });
     }
   }
 }
 
-/** An error with these facts in its metadata. */
-function told(
-  code: Code,
-  reason: Rejection["reason"],
-  message: string,
-  facts: Readonly<Record<string, string | number | bigint>>,
-): ConnectError {
-  const metadata = Object.fromEntries(Object.entries(facts).map(([k, v]) => [k, String(v)]));
-  return apiError({ code, reason, message, metadata });
-}
-
-type StateRejection = Extract<
+type OtherRejection = Exclude<
   Rejection,
-  {
-    reason:
-      | "HOLD_CLOSED"
-      | "HOLD_EXPIRED"
-      | "HOLD_EXCEEDED"
-      | "REFUND_EXCEEDS_ENTRY"
-      | "ENTRY_NOT_REFUNDABLE"
-      | "ACCOUNT_FULL";
-  }
+  { readonly reason: "FIELD_INVALID" | "ACCOUNT_NOT_FOUND" | "ENTRY_NOT_FOUND" }
 >;
 
-function stateMessage(rejection: StateRejection): string {
+const CODES: Record<OtherRejection["reason"], Code> = {
+  LOT_NOT_FOUND: Code.NotFound,
+  HOLD_NOT_FOUND: Code.NotFound,
+  SERVICE_NOT_PRICED: Code.NotFound,
+  PERMISSION_DENIED: Code.PermissionDenied,
+  REQUEST_ID_REUSED: Code.AlreadyExists,
+  INSUFFICIENT_POINTS: Code.FailedPrecondition,
+  HOLD_CLOSED: Code.FailedPrecondition,
+  HOLD_EXPIRED: Code.FailedPrecondition,
+  HOLD_EXCEEDED: Code.FailedPrecondition,
+  REFUND_EXCEEDS_ENTRY: Code.FailedPrecondition,
+  ENTRY_NOT_REFUNDABLE: Code.FailedPrecondition,
+  ACCOUNT_FULL: Code.FailedPrecondition,
+  TOTAL_TOO_LARGE: Code.OutOfRange,
+};
+
+function messageOf(rejection: OtherRejection): string {
   switch (rejection.reason) {
+    case "LOT_NOT_FOUND":
+      return `the account has no lot ${rejection.lot}`;
+    case "HOLD_NOT_FOUND":
+      return `the account has no hold ${rejection.hold}`;
+    case "SERVICE_NOT_PRICED":
+      return `the price list has no service ${rejection.service}`;
+    case "PERMISSION_DENIED": {
+      const { required, maxPoints } = rejection;
+      return `${required} points are required, the caller may move ${maxPoints}`;
+    }
+    case "REQUEST_ID_REUSED":
+      return `request_id ${rejection.requestId} was used for a different request`;
+    case "INSUFFICIENT_POINTS":
+      return `${rejection.required} points are required, the balance is ${rejection.balance}`;
     case "HOLD_CLOSED":
       return `hold ${rejection.hold} was ${rejection.status} before`;
     case "HOLD_EXPIRED":
@@ -113,5 +91,11 @@ function stateMessage(rejection: StateRejection): string {
       return `entry ${rejection.sequence} is a ${rejection.kind}: it spent nothing`;
     case "ACCOUNT_FULL":
       return `the account has ${rejection.limit} open ${rejection.full}, and may not have more`;
+    case "TOTAL_TOO_LARGE":
+      return `${rejection.total} would pass ${rejection.limit}`;
   }
+}
+
+function inSnakeCase(name: string): string {
+  return name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }

@@ -10,9 +10,10 @@ import { accountNotFound, entryNotFound, invalidField } from "../errors/api-erro
 import type { EntryKind } from "../ledger/entry.ts";
 import type { Orm } from "../store/driver/orm.ts";
 import { readPageKey } from "../store/reads/page-key.ts";
-import { hasAccount, readEntries, readEntry, readHolds, readLots } from "../store/reads/read.ts";
+import { readEntries, readHolds, readLots } from "../store/reads/pages.ts";
+import { hasAccount, readEntry } from "../store/reads/read.ts";
 import { ENTRY_KINDS, toEntryMessage, toHoldMessage, toLotMessage } from "./answers.ts";
-import { LOT_PLACE, SEQUENCE_PLACE } from "./page-places.ts";
+import { LOT_CURSOR, SEQUENCE_CURSOR } from "./page-cursors.ts";
 import { fitting, pageSizeOf } from "./page-size.ts";
 import { keyOnce, pageTokens } from "./page-token.ts";
 import { fromTimestamp } from "./timestamps.ts";
@@ -23,18 +24,19 @@ type Statements = Pick<
 >;
 
 /**
- * The RPCs that show what an account statement shows. They lock and write nothing.
+ * Handlers of the RPCs that make up an account statement. They lock and write nothing. Pages go by
+ * keyset cursors, so they neither skip nor repeat an item while others are being written.
  *
- * @param answerMaxBytes pages end before they are larger
+ * @param answerMaxBytes a page ends before it is larger
  */
 export function statements(orm: Orm, answerMaxBytes: number): Statements {
   const requireAccount = async (userId: string) => {
     if (!(await hasAccount(orm, userId))) throw accountNotFound(userId);
   };
   const key = keyOnce(() => readPageKey(orm));
-  const entryPages = pageTokens(ListEntriesRequestSchema, SEQUENCE_PLACE, key);
-  const lotPages = pageTokens(ListLotsRequestSchema, LOT_PLACE, key);
-  const holdPages = pageTokens(ListHoldsRequestSchema, SEQUENCE_PLACE, key);
+  const entryPages = pageTokens(ListEntriesRequestSchema, SEQUENCE_CURSOR, key);
+  const lotPages = pageTokens(ListLotsRequestSchema, LOT_CURSOR, key);
+  const holdPages = pageTokens(ListHoldsRequestSchema, SEQUENCE_CURSOR, key);
   return {
     async getEntry({ userId, sequence }) {
       const entry = await readEntry(orm, userId, sequence);
@@ -52,7 +54,7 @@ export function statements(orm: Orm, answerMaxBytes: number): Statements {
         endTime: instantOf(request.endTime, "end_time"),
       };
       const size = pageSizeOf(request);
-      const page = await readEntries(orm, userId, filter, before, size);
+      const page = await readEntries(orm, { userId, ...filter, before, limit: size });
       const entries = fitting(page.entries, answerMaxBytes);
       const next = entries.length < page.entries.length ? entries.at(-1)!.sequence : page.next;
       if (entries.length === 0 && before === undefined) await requireAccount(userId);
@@ -63,7 +65,7 @@ export function statements(orm: Orm, answerMaxBytes: number): Statements {
     async listLots(request) {
       const after = await lotPages.read(request);
       const size = pageSizeOf(request);
-      const lots = await readLots(orm, request.userId, after, size);
+      const lots = await readLots(orm, { userId: request.userId, after, limit: size });
       if (lots.length === 0 && after === undefined) await requireAccount(request.userId);
       const last = lots.length === size ? lots.at(-1) : undefined;
       const nextPageToken = last === undefined ? "" : await lotPages.write(request, last);
@@ -74,7 +76,7 @@ export function statements(orm: Orm, answerMaxBytes: number): Statements {
       const { userId, openOnly } = request;
       const before = await holdPages.read(request);
       const size = pageSizeOf(request);
-      const page = await readHolds(orm, userId, openOnly, before, size);
+      const page = await readHolds(orm, { userId, openOnly, before, limit: size });
       const holds = fitting(page.holds, answerMaxBytes);
       if (holds.length === 0 && before === undefined) await requireAccount(userId);
       const isLast = !page.isFull && holds.length === page.holds.length;

@@ -1,15 +1,15 @@
 import { type DescEnum, type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf";
 import { DurationSchema, TimestampSchema } from "@bufbuild/protobuf/wkt";
-import { type ConnectRouter, createServiceImplSpec } from "@connectrpc/connect";
+import type { ConnectRouter } from "@connectrpc/connect";
 import { isDuration, isTimestamp } from "./json-times.ts";
 
-// protobuf-es reads more than protobuf's JSON mapping has: "0x10" is 16 to it, 31 February is 3 March.
-// What a caller mistyped must not become points. So JSON is looked at before protobuf-es reads it,
-// which refuses doubled members by itself.
+// Strict JSON: protobuf-es accepts more than protobuf's JSON mapping allows. It reads "0x10" as 16,
+// and 31 February as 3 March, but a typo must not become points. So JSON is checked before
+// protobuf-es reads it. protobuf-es itself refuses doubled members.
 
 type JsonOptions = NonNullable<NonNullable<Parameters<ConnectRouter["rpc"]>[2]>["jsonOptions"]>;
 
-/** JSON that is not the request that it should be. */
+/** JSON that does not match the type of the request. */
 export class JsonInvalid extends Error {
   /** As the contract names it, such as `operations[0].consume.points`. */
   readonly field: string;
@@ -22,36 +22,25 @@ export class JsonInvalid extends Error {
   }
 }
 
-/** Routes by which JSON is read strictly, in every protocol that has JSON. */
-export function strictJsonRoutes(
-  routes: (router: ConnectRouter) => void,
+/**
+ * Options by which Connect reads the JSON of a method strictly, in every protocol that has JSON.
+ *
+ * @param jsonOptions the others
+ */
+export function strictJsonOptions(
   jsonOptions: JsonOptions,
-): (router: ConnectRouter) => void {
-  return (router) => {
-    const strict: ConnectRouter = {
-      handlers: router.handlers,
-      service(service, implementation) {
-        const { methods } = createServiceImplSpec(service, implementation);
-        for (const { method, impl } of Object.values(methods)) {
-          // Connect hands its options to the parser, which takes its text from here. It is the one
-          // place where bytes and the request's type are known, whatever the protocol.
-          const textDecoder = { decode: (bytes: Uint8Array) => strictText(method.input, bytes) };
-          const options = { ...jsonOptions, ignoreUnknownFields: false, textDecoder };
-          router.rpc(method, impl as never, { jsonOptions: options });
-        }
-        return strict;
-      },
-      rpc() {
-        throw new Error("routes are given by the service");
-      },
-    };
-    routes(strict);
+): (method: { readonly input: DescMessage }) => JsonOptions {
+  return ({ input }) => {
+    // Connect passes these options to the parser, which decodes its text by them. Only here are
+    // both the bytes and the request's type known, whatever the protocol.
+    const textDecoder = { decode: (bytes: Uint8Array) => strictText(input, bytes) };
+    return { ...jsonOptions, ignoreUnknownFields: false, textDecoder };
   };
 }
 
 const UTF8 = new TextDecoder("utf-8", { fatal: true });
 
-/** @throws {JsonInvalid} if protobuf-es would read something else than what is written */
+/** @throws {JsonInvalid} if protobuf-es would read a value other than the written one */
 function strictText(desc: DescMessage, bytes: Uint8Array): string {
   let text: string;
   let json: unknown;
@@ -111,7 +100,7 @@ function checkField(field: DescField, json: unknown, path: string): void {
   }
 }
 
-/** Checks the value of a field, or one of a list or map. */
+/** Checks the value of a field, or one item of a list or map. */
 function checkItem(field: DescField, json: unknown, path: string): void {
   if (field.message !== undefined) checkMessage(field.message, json, path);
   else if (field.enum !== undefined) checkEnum(field.enum, json, path);
@@ -143,7 +132,7 @@ function checkScalar(type: ScalarType, json: unknown, path: string): void {
   }
 }
 
-/** Digits in a string, or a number that JSON.parse cannot have rounded. */
+/** Checks an integer: digits in a string, or a number that JSON.parse cannot have rounded. */
 function checkWhole([least, most]: Range, json: unknown, path: string): void {
   if (typeof json === "number") {
     must(Number.isInteger(json), path, "must be a whole number");
@@ -156,7 +145,7 @@ function checkWhole([least, most]: Range, json: unknown, path: string): void {
   must(least <= whole && whole <= most, path, `must be from ${least} to ${most}`);
 }
 
-// No octal by a leading zero, and no more digits than 64 bits have.
+// No leading zero, which looks octal, and no more digits than 64 bits have.
 const DIGITS = /^-?(0|[1-9][0-9]{0,19})$/;
 const BASE64 = /^[A-Za-z0-9+/_-]*={0,2}$/;
 
@@ -188,7 +177,7 @@ function membersOf(json: unknown, path: string): [string, unknown][] {
 
 const fieldsByName = new WeakMap<DescMessage, ReadonlyMap<string, DescField>>();
 
-/** By both of their names. */
+/** The fields of a message by both of their names, in JSON and in the contract. */
 function fieldsOf(desc: DescMessage): ReadonlyMap<string, DescField> {
   const known = fieldsByName.get(desc);
   if (known !== undefined) return known;

@@ -1,6 +1,7 @@
 import { isFieldError } from "@bufbuild/protobuf/reflect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import {
+  apiError,
   completeError,
   type ErrorContent,
   isComplete,
@@ -8,11 +9,25 @@ import {
 } from "../errors/api-error.ts";
 import { JsonInvalid } from "./strict-json.ts";
 
+// The one place where English words of Connect or protobuf-es are recognized: they give no code or
+// class for these errors. Checked with @connectrpc/connect and connect-node 2.2.0 and
+// @bufbuild/protobuf 2.17.0. test/rpc/transport-error.test.ts makes each error by the library, and
+// fails if a new version says it in other words.
+
+/** Connect: bytes are no message, or not compressed as they say. */
+const UNREADABLE = /^(parse binary|decompression failed$)/;
+/** Connect: a frame is marked as compressed, and no header names the encoding. */
+const COMPRESSED_WITHOUT_ENCODING = /^received compressed envelope/;
+/** Connect: an answer is too large to be sent. A request that is too large names readMaxBytes. */
+const ANSWER_TOO_LARGE = /writeMaxBytes/;
+/** protobuf-es: a JSON object has a member twice. */
+const DOUBLED_MEMBER = /duplicate object key "(.*)"$/s;
+
 /**
- * Completes an error that the transport raised before any handler ran: a message that cannot be
- * read, that is too large, a deadline that cannot be parsed. Connect calls INTERNAL what it cannot
- * read, but it is the caller who sent it. What a service that is not ours refuses, such as the
- * health of a service that there is not, stays without a reason.
+ * Makes an error that Connect raised before any handler ran one of this API: a message that cannot
+ * be read or is too large, a deadline that cannot be parsed. Connect calls an unreadable message
+ * INTERNAL, but it is the caller's fault. Refusals of other services, such as Health's of a service
+ * that it does not know, stay without a reason.
  */
 export function completeTransportError(error: ConnectError): void {
   if (isComplete(error)) return;
@@ -20,26 +35,25 @@ export function completeTransportError(error: ConnectError): void {
   if (content !== undefined) completeError(error, content);
 }
 
-/** An answer that the server does not send: what was asked for may well be done. */
+/**
+ * The error for an answer that is too large to be sent, in Connect's words. The request may have
+ * been applied.
+ */
 export function answerTooLarge(bytes: number, maxBytes: number): ConnectError {
   const message = `message size ${bytes} is larger than configured writeMaxBytes ${maxBytes}`;
-  const error = new ConnectError(message, Code.ResourceExhausted);
-  completeTransportError(error);
-  return error;
+  const code = Code.ResourceExhausted;
+  return apiError({ code, reason: "MESSAGE_TOO_LARGE", message, outcome: "UNKNOWN" });
 }
 
-const UNREADABLE = /^(parse binary|decompression failed$)/;
-const COMPRESSED_UNTOLD = /^received compressed envelope/;
-
-/** Undefined if the code says all that there is to say. */
+/** Undefined if the code says everything. */
 function transportErrorContent(error: ConnectError): ErrorContent | undefined {
   const { code } = error;
   const message = error.rawMessage;
   if (code === Code.Internal && UNREADABLE.test(message)) {
     return { code: Code.InvalidArgument, reason: "FIELD_INVALID", message };
   }
-  // gRPC prescribes the code. It is the caller's fault even so.
-  if (code === Code.Internal && COMPRESSED_UNTOLD.test(message)) {
+  // gRPC prescribes INTERNAL here, though it is the caller's fault.
+  if (code === Code.Internal && COMPRESSED_WITHOUT_ENCODING.test(message)) {
     return { code, reason: "FIELD_INVALID", message };
   }
   switch (code) {
@@ -49,8 +63,7 @@ function transportErrorContent(error: ConnectError): ErrorContent | undefined {
       return { code, reason: "FIELD_INVALID", message, violations };
     }
     case Code.ResourceExhausted: {
-      // Connect's own words for what is too large to be sent.
-      const outcome = message.includes("writeMaxBytes") ? "UNKNOWN" : "NOT_APPLIED";
+      const outcome = ANSWER_TOO_LARGE.test(message) ? "UNKNOWN" : "NOT_APPLIED";
       return { code, reason: "MESSAGE_TOO_LARGE", message, outcome };
     }
     case Code.DeadlineExceeded:
@@ -75,11 +88,8 @@ function unreadableField(cause: unknown): Violation | undefined {
     }
     const description = at.message;
     if (isFieldError(at)) return { field: at.field().name, description };
-    const [, doubled] = DOUBLED.exec(at.message) ?? [];
+    const [, doubled] = DOUBLED_MEMBER.exec(at.message) ?? [];
     if (doubled !== undefined) return { field: doubled, description };
   }
   return undefined;
 }
-
-// How protobuf-es says so.
-const DOUBLED = /duplicate object key "(.*)"$/s;

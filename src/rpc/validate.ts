@@ -4,8 +4,8 @@ import { createValidator } from "@bufbuild/protovalidate";
 import { invalidFields } from "../errors/api-error.ts";
 import { excessIn } from "./counts.ts";
 
-// The contract's patterns mean the same to JavaScript; protovalidate's own RE2, in JavaScript too,
-// costs ten times as much.
+// The contract's patterns mean the same in JavaScript's RegExp as in RE2. protovalidate's own RE2,
+// in JavaScript, costs ten times as much.
 const patterns = new Map<string, RegExp>();
 const validator = createValidator({
   regexMatch(pattern, text) {
@@ -16,10 +16,10 @@ const validator = createValidator({
 });
 
 /**
- * Checks a message against the limits in the contract.
+ * Validates a message against the limits in the contract.
  *
- * @throws FIELD_INVALID, naming every field that breaks one; or a list or a map that is too long,
- * and nothing else
+ * @throws FIELD_INVALID naming every field that breaks a limit, or only the first list or map that
+ * is too long
  */
 export function validate<Desc extends DescMessage>(
   schema: Desc,

@@ -10,26 +10,26 @@ import { readAccounts, type Reading, readSequences } from "../store/reads/read.t
 const POLL_MS = 250;
 const READ_MAX_ACCOUNTS = 500;
 
-/** Shows accounts as they change. */
+/** WatchAccount by polling: shows accounts as they change. */
 export type Watchers = {
   /**
-   * The account now, and again after it changed, until `signal` fires or `close` is called. Of
-   * several changes that a slow reader missed it gets the last.
+   * Yields the account now and after each change, until `signal` fires or `close` is called. A slow
+   * reader gets only the last of several changes (conflation), so nothing queues up.
    *
    * @throws ACCOUNT_NOT_FOUND
    */
   watch(userId: string, signal: AbortSignal): AsyncGenerator<Account>;
-  /** Ends all of them. When it resolves, the database is asked no more, and may be left. */
+  /** Ends all watches. When it resolves, the database is no longer used and may be closed. */
   close(): Promise<void>;
 };
 
 type Watcher = { readonly userId: string; seen: Reading; latest?: Account; wake: () => void };
 
 /**
- * All watchers of this server. While there are any, one query asks for the last entries of all of
- * their accounts, four times a second: what another server changed shows up like our own changes,
- * and nobody pays for it on the way in. An account that changes by itself is read again when its
- * instant has come, whether it is booked or not.
+ * Makes the watchers of this server. While there are any, one query asks four times a second for
+ * the last sequences of all watched accounts. So changes by other servers show up like our own, and
+ * writers pay nothing for it. If something of an account becomes due, the account is read again at
+ * that instant, whether it is booked or not.
  */
 export function createWatchers(orm: Orm, log: Logger): Watchers {
   const watchers = new Set<Watcher>();
@@ -42,7 +42,7 @@ export function createWatchers(orm: Orm, log: Logger): Watchers {
       await sleep(POLL_MS, undefined, { signal }).catch(() => {});
       if (signal.aborted || watchers.size === 0) break;
       try {
-        await tell();
+        await lookForChanges();
       } catch (err) {
         log.warn({ err }, "could not look for changes of watched accounts");
       }
@@ -50,18 +50,18 @@ export function createWatchers(orm: Orm, log: Logger): Watchers {
     polling = undefined;
   }
 
-  async function tell(): Promise<void> {
+  async function lookForChanges(): Promise<void> {
     const userIds = new Set([...watchers].map(({ userId }) => userId));
     const { now, sequences } = await readSequences(orm, [...userIds]);
     const stale = [...watchers].filter(({ userId, seen }) =>
       isStale(seen, sequences.get(userId) ?? 0n, now),
     );
     for (let at = 0; at < stale.length; at += READ_MAX_ACCOUNTS) {
-      await show(stale.slice(at, at + READ_MAX_ACCOUNTS));
+      await wakeStale(stale.slice(at, at + READ_MAX_ACCOUNTS));
     }
   }
 
-  async function show(stale: readonly Watcher[]): Promise<void> {
+  async function wakeStale(stale: readonly Watcher[]): Promise<void> {
     const readings = await readAccounts(orm, [...new Set(stale.map(({ userId }) => userId))]);
     const byUser = new Map(readings.map((reading) => [reading.account.userId, reading]));
     for (const watcher of stale) {
@@ -107,7 +107,7 @@ export function createWatchers(orm: Orm, log: Logger): Watchers {
   return { watch, close };
 }
 
-/** Whether an account has another entry since, or has changed by itself. */
+/** Whether an account has a new entry since, or something of it has become due. */
 function isStale({ account, nextDue }: Reading, sequence: bigint, now: Micros): boolean {
   const isDue = nextDue !== null && nextDue <= now;
   return isDue || sequence > account.sequence;

@@ -1,6 +1,6 @@
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { MAX_POINTS, MAX_TOTAL } from "../ledger/account.ts";
-import { MAX_OPEN_LOTS } from "../ledger/command.ts";
+import { MAX_OPEN_LOTS } from "../ledger/lot.ts";
 import { BadLine, show } from "./bad-line.ts";
 import { type Apply, digestOf, requireLimits } from "./operations.ts";
 import { inParts, rechargeLot, rechargeSpent } from "./recharge.ts";

@@ -1,4 +1,4 @@
-import { hash } from "node:crypto";
+import { sha256 } from "../ledger/sha256.ts";
 
 /**
  * A compact hash table (open addressing) from names to numbers: 18 to 36 bytes a name. A Map takes 70
@@ -38,7 +38,7 @@ export class NumbersByName {
 type Words = readonly [number, number];
 
 function hashOf(name: string): Words {
-  const digest = hash("sha256", name, "buffer");
+  const digest = sha256(Buffer.from(name));
   return [digest.readUInt32LE(0), digest.readUInt32LE(4)];
 }
 

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { ConnectError } from "@connectrpc/connect";
@@ -9,6 +8,7 @@ import {
   RechargeRequestSchema,
 } from "../../gen/points/v1/points_pb.ts";
 import { type Refusal, refusalOf } from "../client/refusal.ts";
+import { sha256 } from "../ledger/sha256.ts";
 import { validate } from "../rpc/validate.ts";
 import { BadLine } from "./bad-line.ts";
 import type { Send } from "./send.ts";
@@ -77,5 +77,5 @@ type Recharge = {
 
 /** 22 characters of a text's SHA-256 in base64url. */
 export function digestOf(text: string): string {
-  return createHash("sha256").update(text).digest("base64url").slice(0, 22);
+  return sha256(Buffer.from(text)).toString("base64url").slice(0, 22);
 }

@@ -1,5 +1,5 @@
 import { MAX_POINTS } from "../ledger/account.ts";
-import { MAX_OPEN_LOTS } from "../ledger/command.ts";
+import { MAX_OPEN_LOTS } from "../ledger/lot.ts";
 import type { AccountImport } from "./account-import.ts";
 import { BadLine } from "./bad-line.ts";
 import type { Fold, FoldedHold } from "./fold.ts";

@@ -1,213 +1,199 @@
 import type { Entry } from "../ledger/entry.ts";
 import type { Hold } from "../ledger/hold.ts";
+import type { Allocation, Lot } from "../ledger/lot.ts";
+import type { Micros } from "../ledger/time.ts";
 import {
-  type Allocation,
-  compareBurnOrder,
-  isDue,
-  splitAllocations,
-  sumPoints,
-} from "../ledger/lot.ts";
-import {
-  type Flaw,
-  type Refundable,
-  type Replay,
-  type ReplayedLot,
+  type BookedHold,
+  type BookedLot,
+  type Books,
+  cut,
+  emptyBooks,
+  post,
   sameAllocations,
-  type Step,
-} from "./replay.ts";
+} from "./books.ts";
+import type { Step } from "./rows.ts";
+
+/** A deviation from the rules. */
+export type Flaw = {
+  /** The entry, or the one that the wrong row is named after; undefined: the account. */
+  readonly sequence?: bigint;
+  readonly what: string;
+};
+
+/** An account's books, and the rows that the entries so far have made and that may still change. */
+export type Moves = {
+  readonly books: Books<Micros | null>;
+  readonly lots: Map<bigint, LotRow>;
+  /** The rows of open holds. */
+  readonly holds: Map<bigint, Hold>;
+  /** The entries whose refunds are still to come, as their refund rows say. */
+  readonly refundables: Map<bigint, Refundable>;
+};
+
+type LotRow = {
+  readonly row: Lot;
+  /** How many entries took from the lot whose refunds are still to come. */
+  refundables: number;
+};
+
+/** An entry that took from lots, how much of it has been refunded so far, and how much will be. */
+type Refundable = {
+  readonly allocations: readonly Allocation[];
+  refunded: bigint;
+  left: bigint;
+};
+
+/** The moves of an account before its first entry. */
+export function noMoves(): Moves {
+  return { books: emptyBooks(), lots: new Map(), holds: new Map(), refundables: new Map() };
+}
 
 /**
- * Moves the points that an entry says that it moved, between the lots and holds of a replay, and
- * forgets what it closed for good.
+ * Checks which lots and holds an entry moves points of, and when, and posts it to the books. Then
+ * forgets what the entry closed for good.
  *
- * @returns the first thing that is wrong; then the replay is not to be used any more
+ * @returns the first flaw; then the moves are not to be used any more
  */
-export function replayMoves(replay: Replay, step: Step, entry: Entry): Flaw | undefined {
-  const flaw = move(replay, step, entry);
-  if (typeof flaw === "string") return { sequence: entry.sequence, what: flaw };
-  if (flaw !== undefined) return flaw;
-  if (step.refunded !== undefined) awaitRefunds(replay, entry, step.refunded);
-  forgetEmpty(replay, entry.allocations);
+export function replayMoves(moves: Moves, step: Step, entry: Entry): Flaw | undefined {
+  const { books } = moves;
+  const { kind, sequence, refersTo } = entry;
+  const hold = refersTo === null ? undefined : books.holds.get(refersTo);
+  const flaw =
+    (kind === "refund" ? flawOfRefund(moves, entry) : undefined) ??
+    post(books, entry) ??
+    flawOfTaking(books, entry) ??
+    (hold && flawOfClosing(hold, entry));
+  if (flaw !== undefined) return { sequence, what: flaw };
+
+  if (step.lot !== undefined) moves.lots.set(sequence, { row: step.lot, refundables: 0 });
+  if (step.hold !== undefined) moves.holds.set(sequence, step.hold);
+  if (kind === "refund") countRefund(moves, entry);
+  if (step.refunded !== undefined) awaitRefunds(moves, entry, step.refunded);
+  forgetEmpty(moves, entry.allocations);
+  return hold && endHold(moves, hold, entry);
 }
 
-/** A text is about the entry itself. */
-type Found = Flaw | string | undefined;
-
-function move(replay: Replay, { lot, hold }: Step, entry: Entry): Found {
-  switch (entry.kind) {
-    case "recharge":
-      if (entry.allocations.length !== 1) return "recharges other lots than its own";
-      replay.lots.set(entry.sequence, newLot(lot!, entry.points));
-      return undefined;
-    case "consume":
-      return takeInOrder(replay, entry);
-    case "expire":
-      return take(replay, entry);
-    case "freeze":
-      return freeze(replay, entry, hold!);
-    case "settle":
-      return settle(replay, entry);
-    case "release":
-      return release(replay, entry);
-    case "refund":
-      return refund(replay, entry, lot);
+/** Spending and freezing take live lots, in burn order. */
+function flawOfTaking({ lots }: Moves["books"], entry: Entry): string | undefined {
+  const { kind, allocations, time } = entry;
+  if (kind !== "consume" && kind !== "freeze") return undefined;
+  const taken = allocations.map(({ lot }) => lot);
+  for (const number of taken) {
+    if (isDue(lots.get(number)!, time)) return `takes of lot ${number} past its time`;
   }
-}
-
-function newLot(row: ReplayedLot["row"], remaining: bigint): ReplayedLot {
-  return { row, remaining, frozen: 0n, refundables: 0 };
-}
-
-function take(replay: Replay, { kind, allocations, time }: Entry): Found {
-  for (const { lot: number, points } of allocations) {
-    const lot = replay.lots.get(number);
-    const remaining = lot?.remaining ?? 0n;
-    if (lot === undefined || remaining < points) {
-      return `takes ${points} points of lot ${number}, which has ${remaining}`;
-    }
-    if (kind !== "expire" && isDue(lot.row, time)) return `takes of lot ${number} past its time`;
-    lot.remaining -= points;
+  const burnsFirst = (a: bigint, b: bigint) => burnsBefore([a, lots.get(a)!], [b, lots.get(b)!]);
+  if (taken.some((number, index) => index > 0 && !burnsFirst(taken[index - 1]!, number))) {
+    return "takes of its lots in another order than they burn in";
   }
-}
-
-function takeInOrder(replay: Replay, entry: Entry): Found {
-  return take(replay, entry) ?? flawOfOrder(replay, entry);
-}
-
-/** Whether it took of the lots that burn first, and in that order. */
-function flawOfOrder({ lots }: Replay, { allocations }: Entry): Found {
-  const taken = allocations.map(({ lot }) => lots.get(lot)!.row);
   const last = taken.at(-1);
   if (last === undefined) return undefined;
-  const isOutOfOrder = taken.some((lot, index) => {
-    return index > 0 && compareBurnOrder(taken[index - 1]!, lot) >= 0;
-  });
-  if (isOutOfOrder) return "takes of its lots in another order than they burn in";
-  for (const { row, remaining } of lots.values()) {
-    if (remaining > 0n && compareBurnOrder(row, last) < 0) {
-      return `takes of lot ${last.number}, though lot ${row.number} burns before it`;
+  for (const [number, { remaining }] of lots) {
+    if (remaining > 0n && burnsFirst(number, last)) {
+      return `takes of lot ${last}, though lot ${number} burns before it`;
     }
   }
 }
 
-function freeze(replay: Replay, entry: Entry, hold: Hold): Found {
-  const flaw = takeInOrder(replay, entry);
-  if (flaw !== undefined) return flaw;
-  if (entry.expireTime === null) return "makes a hold that never expires";
-  for (const { lot, points } of entry.allocations) replay.lots.get(lot)!.frozen += points;
-  replay.holds.set(entry.sequence, hold);
+type NumberedLot = readonly [bigint, BookedLot<Micros | null>];
+
+/** Burn order: lower priority, then earlier expiry with never as the last, then lower number. */
+function burnsBefore([a, lotA]: NumberedLot, [b, lotB]: NumberedLot): boolean {
+  if (lotA.priority !== lotB.priority) return lotA.priority < lotB.priority;
+  if (lotA.expireTime === lotB.expireTime) return a < b;
+  if (lotA.expireTime === null || lotB.expireTime === null) return lotB.expireTime === null;
+  return lotA.expireTime < lotB.expireTime;
 }
 
-function settle(replay: Replay, entry: Entry): Found {
-  const { sequence, points, returned, allocations, refersTo, time } = entry;
-  const hold = openHold(replay, refersTo);
-  if (hold === undefined) return `settles hold ${refersTo}, which is not open`;
-  if (hold.expireTime <= time) return `settles hold ${refersTo} past its time`;
-  if (points + returned !== hold.points) {
-    return `settles ${points} of ${hold.points} points and returns ${returned}`;
-  }
-  const { first: spent, rest } = splitAllocations(hold.allocations, points);
-  if (!sameAllocations(allocations, spent)) return `spends other points than hold ${refersTo} has`;
-  close(replay, hold, rest);
-  return flawOfHold(hold, { status: "settled", settled: points }, sequence);
+/** A lot is dead from the microsecond of its expiry on. */
+function isDue({ expireTime }: BookedLot<Micros | null>, now: Micros): boolean {
+  return expireTime !== null && expireTime <= now;
 }
 
-function release(replay: Replay, entry: Entry): Found {
-  const { sequence, points, allocations, refersTo, time, request, metadata } = entry;
-  const hold = openHold(replay, refersTo);
-  if (hold === undefined) return `releases hold ${refersTo}, which is not open`;
-  // From a hold's time on, only the ledger itself releases it.
-  const isExpired = hold.expireTime <= time;
-  if (isExpired && (request !== undefined || metadata.size > 0)) {
+/** From a hold's time on, only the ledger itself closes it: by a release at that very instant. */
+function flawOfClosing({ expireTime }: BookedHold<Micros | null>, entry: Entry) {
+  const { kind, refersTo, time, request, metadata } = entry;
+  if (expireTime > time) return undefined;
+  if (kind === "settle") return `settles hold ${refersTo} past its time`;
+  if (request !== undefined || metadata.size > 0) {
     return `is a caller's release of hold ${refersTo} past its time`;
   }
-  if (isExpired && hold.expireTime !== time) {
-    return `releases hold ${refersTo} at another instant than its time`;
-  }
-  if (points !== hold.points || !sameAllocations(allocations, hold.allocations)) {
-    return `releases other points than hold ${refersTo} has`;
-  }
-  close(replay, hold, hold.allocations);
-  const status = isExpired ? "expired" : "released";
-  return flawOfHold(hold, { status, settled: 0n }, sequence);
+  if (expireTime === time) return undefined;
+  return `releases hold ${refersTo} at another instant than its time`;
 }
 
-function openHold({ holds }: Replay, number: bigint | null): Hold | undefined {
-  return number === null ? undefined : holds.get(number);
-}
-
-function close(replay: Replay, hold: Hold, back: readonly Allocation[]): void {
-  for (const { lot, points } of hold.allocations) replay.lots.get(lot)!.frozen -= points;
-  for (const { lot, points } of back) replay.lots.get(lot)!.remaining += points;
-  replay.holds.delete(hold.number);
-}
-
-/** What its row says, and what the entry that closed it says. */
-function flawOfHold(
-  row: Hold,
-  { status, settled }: Pick<Hold, "status" | "settled">,
-  closedBy: bigint,
-): Found {
-  if (row.status === status && row.settled === settled) return undefined;
+/** Compares a hold's row with the entry that closed it. */
+function endHold(
+  { holds }: Moves,
+  { expireTime }: BookedHold<Micros | null>,
+  { kind, sequence, refersTo, points, time }: Entry,
+): Flaw | undefined {
+  const { number, status: is, settled } = holds.get(refersTo!)!;
+  holds.delete(number);
+  const unspent = expireTime <= time ? "expired" : "released";
+  const status = kind === "settle" ? "settled" : unspent;
+  const spent = kind === "settle" ? points : 0n;
+  if (is === status && settled === spent) return undefined;
   const what =
-    `its hold is ${row.status} with ${row.settled} settled, ` +
-    `entry ${closedBy} made it ${status} with ${settled}`;
-  return { sequence: row.number, what };
+    `its hold is ${is} with ${settled} settled, ` +
+    `entry ${sequence} made it ${status} with ${spent}`;
+  return { sequence: number, what };
 }
 
-function refund(replay: Replay, entry: Entry, lot: ReplayedLot["row"] | undefined): Found {
-  const { sequence, points, allocations, refersTo, priority, time } = entry;
-  const original = refersTo === null ? undefined : replay.refundables.get(refersTo);
+/**
+ * A refund gives back the points that its entry took last. Those of dead lots become one new lot,
+ * if it makes one, of the lowest priority of those lots; the others go back where they came from.
+ */
+function flawOfRefund({ books, refundables }: Moves, entry: Entry): string | undefined {
+  const { sequence, points, allocations, refersTo, priority, time, expireTime } = entry;
+  const original = refersTo === null ? undefined : refundables.get(refersTo);
   if (original === undefined || points > original.left) {
     const left = original?.left ?? 0n;
     return `refunds ${points} points of entry ${refersTo}, of which its refund row leaves ${left}`;
   }
-  const back = lastTaken(original, points);
-  const lotOf = (part: Allocation) => replay.lots.get(part.lot)!;
-  const gone = lot === undefined ? [] : back.filter((part) => isDue(lotOf(part).row, time));
-  const alive = back.filter((part) => !gone.includes(part));
-  const reissued = gone.length === 0 ? [] : [{ lot: sequence, points: sumPoints(gone) }];
-  if (!sameAllocations(allocations, [...alive, ...reissued])) {
+  const makesLot = allocations.some(({ lot }) => lot === sequence);
+  const { rest } = cut(original.allocations.toReversed(), original.refunded);
+  const { first: back } = cut(rest, points);
+  const dead = back.filter(({ lot }) => makesLot && isDue(books.lots.get(lot)!, time));
+  const reissued = dead.reduce((sum, part) => sum + part.points, 0n);
+  const expected = back.filter((part) => !dead.includes(part));
+  if (reissued > 0n) expected.push({ lot: sequence, points: reissued });
+  if (!sameAllocations(allocations, expected)) {
     return `gives back to other lots than entry ${refersTo} took from`;
   }
-  if (lot === undefined && entry.expireTime !== null) return "has an expiry, and made no lot";
-  const first = gone.map((part) => lotOf(part).row.priority).toSorted((a, b) => a - b)[0] ?? 0;
-  if (priority !== first) return `has priority ${priority}, and not ${first}`;
-  if (lot !== undefined && entry.expireTime === null) return "makes points that expired permanent";
+  if (!makesLot && expireTime !== null) return "has an expiry, and made no lot";
+  const priorities = dead.map(({ lot }) => books.lots.get(lot)!.priority);
+  const lowest = priorities.length === 0 ? 0 : Math.min(...priorities);
+  if (priority !== lowest) return `has priority ${priority}, and not ${lowest}`;
+  if (makesLot && expireTime === null) return "makes points that expired permanent";
+}
 
-  for (const part of alive) lotOf(part).remaining += part.points;
-  if (lot !== undefined) replay.lots.set(sequence, newLot(lot, sumPoints(gone)));
+function countRefund(moves: Moves, { refersTo, points }: Entry): void {
+  const original = moves.refundables.get(refersTo!)!;
   original.refunded += points;
   original.left -= points;
-  if (original.left === 0n) endRefunds(replay, refersTo!, original);
+  if (original.left > 0n) return;
+  moves.refundables.delete(refersTo!);
+  for (const { lot } of original.allocations) moves.lots.get(lot)!.refundables -= 1;
+  forgetEmpty(moves, original.allocations);
 }
 
-/** Of what an entry took, so many points from the end, after those that were refunded before. */
-function lastTaken({ allocations, refunded }: Refundable, points: bigint): readonly Allocation[] {
-  const { rest } = splitAllocations(allocations.toReversed(), refunded);
-  return splitAllocations(rest, points).first;
-}
-
-function awaitRefunds(replay: Replay, { sequence, allocations }: Entry, left: bigint): void {
-  replay.refundables.set(sequence, { allocations, refunded: 0n, left });
-  for (const { lot } of allocations) replay.lots.get(lot)!.refundables += 1;
-}
-
-function endRefunds(replay: Replay, sequence: bigint, { allocations }: Refundable): void {
-  replay.refundables.delete(sequence);
-  for (const { lot } of allocations) replay.lots.get(lot)!.refundables -= 1;
-  forgetEmpty(replay, allocations);
+function awaitRefunds(moves: Moves, { sequence, allocations }: Entry, left: bigint): void {
+  moves.refundables.set(sequence, { allocations, refunded: 0n, left });
+  for (const { lot } of allocations) moves.lots.get(lot)!.refundables += 1;
 }
 
 /**
- * Of an account with a million entries most lots are empty for good. By their rows they are to be,
- * and no refund is to come: if an entry wants something of one, it is wrong.
+ * Bounds the memory: of an account with a million entries most lots are empty for good. A lot is
+ * forgotten when it is empty, its row says so too, and no refund is to come. If a later entry wants
+ * something of it, that entry is wrong.
  */
-function forgetEmpty({ lots }: Replay, allocations: readonly Allocation[]): void {
+function forgetEmpty(moves: Moves, allocations: readonly Allocation[]): void {
   for (const { lot: number } of allocations) {
-    const lot = lots.get(number);
+    const lot = moves.lots.get(number);
     if (lot === undefined || lot.refundables > 0) continue;
-    const { row, remaining, frozen } = lot;
-    if (remaining + frozen + row.remaining + row.frozen === 0n) lots.delete(number);
+    const { remaining, frozen } = moves.books.lots.get(number)!;
+    if (remaining + frozen + lot.row.remaining + lot.row.frozen > 0n) continue;
+    moves.lots.delete(number);
+    moves.books.lots.delete(number);
   }
 }

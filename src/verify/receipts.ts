@@ -1,22 +1,20 @@
-import { hashReceipt, NO_RECEIPT } from "../ledger/receipt.ts";
+import { NO_RECEIPT } from "../ledger/receipt.ts";
 import type { Micros } from "../ledger/time.ts";
 import type { Run } from "../store/driver/transaction.ts";
+import { chainReceipt } from "./hashes.ts";
 import { type ReadAccount, type ReadReceipt, readReceipts, type Span } from "./rows.ts";
 
 /**
- * Checks the receipts of a span's accounts, and when these were made: that is the time of the first
- * entry, unless the first receipt says that a request made nothing but the account. The hash of a
- * receipt covers that time.
+ * Checks the hash chain of receipts of a span's accounts, and the accounts' times of creation. An
+ * account was made at the time of its first entry, unless its first receipt says that a request made
+ * nothing but the account. The hash of a receipt covers the time of creation.
  *
- * @param accounts by user id
- * @param firstTimes the times of first entries, by user id
- * @returns the first thing that is wrong with each user's, by user id
+ * @returns each user's first flaw, by user id; users without one are missing
  */
 export async function flawsOfReceipts(
   run: Run,
   span: Span,
-  accounts: ReadonlyMap<string, ReadAccount>,
-  firstTimes: ReadonlyMap<string, Micros>,
+  { accounts, firstTimes }: Known,
 ): Promise<ReadonlyMap<string, string>> {
   const chains = new Map<string, Chain>();
   const flaws = new Map<string, string>();
@@ -41,7 +39,13 @@ export async function flawsOfReceipts(
   return flaws;
 }
 
-/** An account's receipts so far: of the last its number, its hash and its sequence. */
+/** The span's accounts and the times of their first entries, by user id. */
+type Known = {
+  readonly accounts: ReadonlyMap<string, ReadAccount>;
+  readonly firstTimes: ReadonlyMap<string, Micros>;
+};
+
+/** An account's receipts so far: number, hash and sequence of the last. */
 type Chain = Pick<ReadReceipt, "number" | "hash" | "sequence"> & {
   /** Whether the first of them made the account. */
   readonly madeAccount: boolean;
@@ -55,14 +59,14 @@ function flawOfReceipt(
   const { number, request, sequence, madeEntry, hash, entryHash, isOfLedger } = receipt;
   if (read === undefined) return `receipt ${number} has no account`;
   const account = read.account;
-  if (account === undefined) return undefined; // That is wrong enough.
+  if (account === undefined) return undefined; // Reported as unreadable elsewhere.
   const next = chain.number + 1n;
   if (number < next) return `receipt ${number} is out of place`;
   if (number > next) return `receipt ${next} is missing`;
   const name = `receipt ${number}`;
   if (entryHash === undefined) return `${name} is of entry ${sequence}, and there is none`;
   const { createTime } = account;
-  const hashed = hashReceipt(chain.hash, receipt, { createTime, hash: entryHash });
+  const hashed = chainReceipt(chain.hash, receipt, { createTime, hash: entryHash });
   if (Buffer.compare(hashed, hash) !== 0) {
     const before = number === 1n ? "the account's time of creation" : "the receipt before";
     return `${name} has not the hash of its content and of ${before}`;

@@ -1,83 +1,40 @@
 import { type Account, type Figures, GENESIS_HASH, MAX_TOTAL } from "../ledger/account.ts";
-import { type Entry, type EntryKind, hashEntry } from "../ledger/entry.ts";
-import type { Hold } from "../ledger/hold.ts";
-import { type Allocation, type Lot, sumPoints } from "../ledger/lot.ts";
+import type { Entry, EntryKind } from "../ledger/entry.ts";
 import type { Micros } from "../ledger/time.ts";
-import { replayMoves } from "./moves.ts";
+import { sameAllocations } from "./books.ts";
+import { chainEntry } from "./hashes.ts";
+import { type Flaw, type Moves, noMoves, replayMoves } from "./moves.ts";
+import type { Step } from "./rows.ts";
 
-// What an account must look like, by its journal alone. The rules are written here again, and are
-// not those that wrote the journal: a bug in those is to be found as well.
+// Replays an account's journal, to tell what its rows must be. This folder has the rules written
+// anew (docs/guarantees.md) and takes only types and constants from the ledger, so that a bug in the
+// ledger's rules is found as well.
 
-/** All that the tables have under one name: an entry, and the rows that are named after it. */
-export type Step = {
-  readonly userId: string;
-  /** The entry's sequence, and the number of the lot or hold that it made. */
-  readonly number: bigint;
-  readonly entry: Entry | undefined;
-  readonly lot: Lot | undefined;
-  readonly hold: Hold | undefined;
-  /** How much of the entry has been refunded, in points, as the row says that says only this. */
-  readonly refunded: bigint | undefined;
-  /** Why the rows cannot be read, if they cannot. */
-  readonly unreadable: string | undefined;
-};
-
-/** What is wrong. */
-export type Flaw = {
-  /** The entry, or the one that the wrong row is named after; undefined: the account. */
-  readonly sequence?: bigint;
-  readonly what: string;
-};
-
-/** An account as its journal has it so far. Of what is closed nothing is kept. */
+/** An account as far as its journal has been replayed, without the lots and holds closed for good. */
 export type Replay = {
   readonly userId: string;
   sequence: bigint;
   hash: Uint8Array;
   /** Of the last entry. */
   time: Micros | undefined;
-  figures: Figures;
-  readonly lots: Map<bigint, ReplayedLot>;
-  /** The open ones, as their rows are. */
-  readonly holds: Map<bigint, Hold>;
-  /** The entries whose refunds are still to come, by what their rows say. */
-  readonly refundables: Map<bigint, Refundable>;
+  readonly moves: Moves;
 };
 
-/** A lot: its row, and what the entries so far leave in it. */
-export type ReplayedLot = {
-  readonly row: Lot;
-  remaining: bigint;
-  frozen: bigint;
-  /** How many entries took from it whose refunds are still to come. */
-  refundables: number;
-};
-
-/** An entry that took from lots, how much of it was refunded so far, and how much will be. */
-export type Refundable = {
-  readonly allocations: readonly Allocation[];
-  refunded: bigint;
-  left: bigint;
-};
-
-/** The account before its first entry. */
+/** The replay of an account before its first entry. */
 export function startReplay(userId: string): Replay {
   return {
     userId,
     sequence: 0n,
     hash: GENESIS_HASH,
     time: undefined,
-    figures: NOTHING,
-    lots: new Map(),
-    holds: new Map(),
-    refundables: new Map(),
+    moves: noMoves(),
   };
 }
 
 /**
- * Takes an account one step further.
+ * Replays one entry.
  *
- * @returns the first thing that is wrong with it; then the replay is not to be used any more
+ * @returns its first flaw; then the replay is not to be used any more
  */
 export function replayStep(replay: Replay, step: Step): Flaw | undefined {
   const { number, entry, unreadable } = step;
@@ -91,33 +48,39 @@ export function replayStep(replay: Replay, step: Step): Flaw | undefined {
 
   const flaw = flawOfContent(replay, entry) ?? flawOfRows(step, entry);
   if (flaw !== undefined) return { sequence: number, what: flaw };
-  const moved = replayMoves(replay, step, entry);
+  const moved = replayMoves(replay.moves, step, entry);
   if (moved !== undefined) return moved;
-  const figures = figuresAfter(replay.figures, entry);
-  const wrong = flawOfFigures(entry.after, figures);
+  const wrong = flawOfFigures(entry.after, replay.moves.books.figures);
   if (wrong !== undefined) return { sequence: number, what: `leaves ${wrong}` };
 
   replay.sequence = number;
   replay.hash = entry.hash;
   replay.time = entry.time;
-  replay.figures = figures;
 }
 
-/** Compares an account's row, and what is left in the other rows, with the end of its journal. */
-export function endReplay(replay: Replay, account: Account): Flaw | undefined {
-  const { sequence, hash, time, figures, lots, holds, refundables } = replay;
+/** Compares an account's row, and the rows that may still change, with the end of its journal. */
+export function endReplay(
+  { sequence, hash, time, moves }: Replay,
+  account: Account,
+): Flaw | undefined {
   if (account.sequence > sequence) return { sequence: sequence + 1n, what: "is missing" };
   if (account.sequence < sequence) {
     const what = `comes after the account's last entry, which is ${account.sequence}`;
     return { sequence: account.sequence + 1n, what };
   }
-  const wrong = flawOfFigures(account, figures);
+  const wrong = flawOfFigures(account, moves.books.figures);
   if (wrong !== undefined) return { what: `the account has ${wrong}` };
   if (!sameBytes(account.hash, hash)) return { what: "the account has not its last entry's hash" };
   if (account.updateTime !== (time ?? account.createTime)) {
     return { what: "the account has not its last entry's time" };
   }
-  for (const [number, { row, remaining, frozen }] of lots) {
+  return flawOfOpenRows(moves);
+}
+
+/** Compares the rows of lots, open holds and refunds with what the whole journal leaves in them. */
+function flawOfOpenRows({ books, lots, holds, refundables }: Moves): Flaw | undefined {
+  for (const [number, { row }] of lots) {
+    const { remaining, frozen } = books.lots.get(number)!;
     if (row.remaining === remaining && row.frozen === frozen) continue;
     const what =
       `its lot has ${row.remaining} remaining and ${row.frozen} frozen, ` +
@@ -134,7 +97,7 @@ export function endReplay(replay: Replay, account: Account): Flaw | undefined {
   }
 }
 
-/** The rows that are there beside an entry. */
+/** The names of the rows beside an entry. */
 export function rowNames({ lot, hold, refunded }: Step): string[] {
   const names = [];
   if (lot !== undefined) names.push("lot");
@@ -143,16 +106,7 @@ export function rowNames({ lot, hold, refunded }: Step): string[] {
   return names;
 }
 
-const NOTHING: Figures = {
-  balance: 0n,
-  frozen: 0n,
-  totalRecharged: 0n,
-  totalConsumed: 0n,
-  totalExpired: 0n,
-  totalRefunded: 0n,
-};
-
-/** What the kinds of entries may say; anything else that they say is wrong. */
+/** The fields that only some kinds of entries may have. */
 const MAY_SAY: Record<EntryKind, readonly (keyof Entry)[]> = {
   recharge: ["expireTime", "priority"],
   consume: ["usage"],
@@ -174,23 +128,20 @@ const EMPTY = [
 const MAY_BE_NOTHING = new Set<EntryKind>(["consume", "freeze", "settle", "release"]);
 
 function flawOfContent({ hash, time }: Replay, entry: Entry): string | undefined {
-  if (!sameBytes(hashEntry(hash, entry), entry.hash)) {
+  if (!sameBytes(chainEntry(hash, entry), entry.hash)) {
     return "has not the hash of its content and of the entry before";
   }
   if (time !== undefined && entry.time < time) return "is earlier than the entry before";
-  const { kind, points, allocations } = entry;
+  const { kind, points } = entry;
   for (const [field, empty, name] of EMPTY) {
     if (entry[field] === empty || MAY_SAY[kind].includes(field)) continue;
     return `has ${name}, which no ${kind} has`;
   }
   if (points === 0n && !MAY_BE_NOTHING.has(kind)) return "moves nothing";
-  const sum = sumPoints(allocations);
-  if (sum !== points) return `moves ${points} points, its allocations ${sum}`;
-  if (allocations.some((part) => part.points <= 0n)) return "has an empty allocation";
   if (entry.expireTime !== null && entry.expireTime <= entry.time) return "makes what is expired";
 }
 
-/** Whether the rows are there that such an entry makes, and say what it says. */
+/** Checks that an entry has the rows that its kind makes, and that they repeat what it says. */
 function flawOfRows({ lot, hold, refunded }: Step, entry: Entry): string | undefined {
   const { kind, sequence, points, allocations, expireTime, priority } = entry;
   const own = allocations.find((part) => part.lot === sequence);
@@ -215,28 +166,6 @@ function flawOfRows({ lot, hold, refunded }: Step, entry: Entry): string | undef
   }
 }
 
-function figuresAfter(before: Figures, { kind, points, returned }: Entry): Figures {
-  const { balance, frozen, totalRecharged, totalConsumed, totalExpired, totalRefunded } = before;
-  switch (kind) {
-    case "recharge":
-      return { ...before, balance: balance + points, totalRecharged: totalRecharged + points };
-    case "consume":
-      return { ...before, balance: balance - points, totalConsumed: totalConsumed + points };
-    case "expire":
-      return { ...before, balance: balance - points, totalExpired: totalExpired + points };
-    case "freeze":
-      return { ...before, balance: balance - points, frozen: frozen + points };
-    case "settle": {
-      const left = { balance: balance + returned, frozen: frozen - points - returned };
-      return { ...before, ...left, totalConsumed: totalConsumed + points };
-    }
-    case "release":
-      return { ...before, balance: balance + points, frozen: frozen - points };
-    case "refund":
-      return { ...before, balance: balance + points, totalRefunded: totalRefunded + points };
-  }
-}
-
 const FIGURES = [
   ["balance", "balance"],
   ["frozen", "frozen"],
@@ -246,7 +175,10 @@ const FIGURES = [
   ["totalRefunded", "total_refunded"],
 ] as const;
 
-/** The equation holds in what is expected, and so in what equals it. */
+/**
+ * Compares figures with those of the books. Where they are equal, the ledger's equation holds: each
+ * posting keeps it.
+ */
 function flawOfFigures(is: Figures, expected: Figures): string | undefined {
   for (const [figure, name] of FIGURES) {
     if (is[figure] !== expected[figure]) return `${name} ${is[figure]}, not ${expected[figure]}`;
@@ -254,13 +186,6 @@ function flawOfFigures(is: Figures, expected: Figures): string | undefined {
   }
   const { totalRecharged, totalRefunded } = is;
   if (totalRecharged + totalRefunded > MAX_TOTAL) return "a total that is too large";
-}
-
-/** Whether they are the same, in the same order. */
-export function sameAllocations(a: readonly Allocation[], b: readonly Allocation[]): boolean {
-  const same = (part: Allocation, index: number) =>
-    part.lot === b[index]?.lot && part.points === b[index].points;
-  return a.length === b.length && a.every(same);
 }
 
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {

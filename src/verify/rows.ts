@@ -1,38 +1,66 @@
 import { type RawBuilder, sql } from "kysely";
 import { type Account, GENESIS_HASH } from "../ledger/account.ts";
+import type { Entry } from "../ledger/entry.ts";
+import type { Hold } from "../ledger/hold.ts";
+import type { Lot } from "../ledger/lot.ts";
 import type { Receipt } from "../ledger/receipt.ts";
-import { type AccountRow, toAccount } from "../store/batch/accounts.ts";
-import { type EntryRow, toEntry } from "../store/batch/entries.ts";
-import { type HoldRow, toHold } from "../store/batch/holds.ts";
-import { type LotRow, toLot } from "../store/batch/lots.ts";
+import { toAccount } from "../store/batch/accounts.ts";
+import { toEntry } from "../store/batch/entries.ts";
+import { toHold } from "../store/batch/holds.ts";
+import { toLot } from "../store/batch/lots.ts";
+import type {
+  AccountEntity,
+  EntryEntity,
+  HoldEntity,
+  LotEntity,
+  ReceiptEntity,
+  RefundEntity,
+  RowOf,
+} from "../store/driver/entities.ts";
 import type { Run } from "../store/driver/transaction.ts";
-import type { Step } from "./replay.ts";
 
-/** Which users' rows are meant: of these, or of all whose ids come after one, up to another. */
+/** A range of accounts: of these users, or of all with `after` < user id <= `upTo`. */
 export type Span =
   | { readonly userIds: readonly string[] }
   | { readonly after: string | undefined; readonly upTo: string | undefined };
 
-/** What the row of an account has. */
+/** An account's row. */
 export type ReadAccount = {
   readonly userId: string;
   /** Undefined if it cannot be read. */
   readonly account: Account | undefined;
-  /** How many receipts it says that there are. */
+  /** The number of its receipts, by the row. */
   readonly receipts: bigint;
 };
 
-/** What the row of a receipt has, and of the entry that it is about. */
+/** A receipt's row, joined with the entry that it is about. */
 export type ReadReceipt = Receipt & {
-  /** Of the entry of its sequence, or what the first entry chains to; undefined: it is missing. */
+  /**
+   * The hash of the entry of its sequence; of sequence 0: the hash that the first entry chains to;
+   * undefined: the entry is missing.
+   */
   readonly entryHash: Uint8Array | undefined;
   /** Whether the ledger booked that entry by itself. */
   readonly isOfLedger: boolean;
 };
 
+/** All rows of one name: an entry, and the rows that are named after it. */
+export type Step = {
+  readonly userId: string;
+  /** The entry's sequence, and the number of the lot or hold that it made. */
+  readonly number: bigint;
+  readonly entry: Entry | undefined;
+  readonly lot: Lot | undefined;
+  readonly hold: Hold | undefined;
+  /** How many points of the entry have been refunded, by its refund row. */
+  readonly refunded: bigint | undefined;
+  /** Why the rows cannot be read, if they cannot. */
+  readonly unreadable: string | undefined;
+};
+
 const PAGE_ENTRIES = 2_000;
 
-/** The rows of accounts, in order of their users' ids. */
+/** Accounts' rows, in order of user id. */
 export async function readAccounts(
   run: Run,
   span: Span,
@@ -48,8 +76,8 @@ export async function readAccounts(
 }
 
 /**
- * Reads all entries of a span, with the rows that are named after them, in order of users' ids and
- * then of sequence, so many at a time.
+ * Reads all entries of a span with the rows that are named after them, in order of user id and
+ * sequence, in pages of 2,000 entries by keyset cursor.
  */
 export async function* readSteps(run: Run, span: Span): AsyncGenerator<readonly Step[]> {
   let after: Place | undefined;
@@ -62,7 +90,7 @@ export async function* readSteps(run: Run, span: Span): AsyncGenerator<readonly 
 
     const between = (column: "number" | "sequence") =>
       sql`${within(span)} and ${compare(column, ">", after)} and ${compare(column, "<=", upTo)}`;
-    const lots = await run(sql<LotRow & OfUser>`
+    const lots = await run(sql<RowOf<typeof LotEntity>>`
       select * from points.lot where ${between("number")}`);
     const holds = await run(sql<HoldRow>`
       select * from points.hold where ${between("number")}`);
@@ -70,17 +98,17 @@ export async function* readSteps(run: Run, span: Span): AsyncGenerator<readonly 
       select * from points.refund where ${between("sequence")}`);
 
     yield joinParts([
-      ...entries.map((row) => part("entry", row, row.sequence, readEntry)),
-      ...lots.rows.map((row) => part("lot", row, row.number, (lot) => ({ lot: toLot(lot) }))),
-      ...holds.rows.map((row) => part("hold", row, row.number, readHold)),
-      ...refunds.rows.map((row) => part("refund row", row, row.sequence, readRefund)),
+      ...entries.map((row) => part("entry", row, readEntry)),
+      ...lots.rows.map((row) => part("lot", row, (lot) => ({ lot: toLot(lot) }))),
+      ...holds.rows.map((row) => part("hold", row, readHold)),
+      ...refunds.rows.map((row) => part("refund row", row, readRefund)),
     ]);
     if (upTo === undefined) return;
     after = upTo;
   }
 }
 
-/** Reads all receipts of a span, in order of users' ids and then of numbers, so many at a time. */
+/** Reads all receipts of a span, in order of user id and number, in pages of 2,000. */
 export async function* readReceipts(run: Run, span: Span): AsyncGenerator<readonly ReadReceipt[]> {
   let after: Place | undefined;
   for (;;) {
@@ -97,20 +125,20 @@ export async function* readReceipts(run: Run, span: Span): AsyncGenerator<readon
   }
 }
 
-/** A request id that was used again. */
+/** A request id that was used twice. */
 export type ReusedRequest = {
   readonly requestId: string;
-  /** Of the first entry that does; undefined: receipts do. */
+  /** The first entry that repeats it; undefined: only receipts do. */
   readonly sequence: bigint | undefined;
 };
 
-/** Of each user who has used a request id again, the first place that shows it. */
+/** The first reused request id of each user who has one, by user id. */
 export async function reusedRequests(
   run: Run,
   span: Span,
 ): Promise<ReadonlyMap<string, ReusedRequest>> {
-  // What is grouped is counted with the index alone. Nothing comes of it unless an index is broken,
-  // or somebody wrote to the tables.
+  // The groups are counted by index-only scans. They are empty unless a unique index is broken or
+  // dropped.
   const { rows } = await run(sql<ReusedRow>`
     select user_id, request_id, (
       select sequence from points.entry as again
@@ -140,14 +168,11 @@ export async function reusedRequests(
 
 type OfUser = { user_id: string };
 type ReusedRow = OfUser & { request_id: string; sequence: string | null };
-type RefundRow = OfUser & { sequence: string; refunded: string };
-type ReceiptRow = OfUser & {
-  number: string;
-  sequence: string;
-  made_entry: boolean;
-  request_id: string | null;
-  fingerprint: Uint8Array | null;
-  hash: Uint8Array;
+type AccountRow = RowOf<typeof AccountEntity>;
+type EntryRow = RowOf<typeof EntryEntity>;
+type HoldRow = RowOf<typeof HoldEntity>;
+type RefundRow = RowOf<typeof RefundEntity>;
+type ReceiptRow = RowOf<typeof ReceiptEntity> & {
   entry_hash: Uint8Array | null;
   is_of_ledger: boolean | null;
 };
@@ -160,7 +185,7 @@ function within(span: Span): RawBuilder<unknown> {
   return upTo === undefined ? from : sql`${from} and user_id <= ${upTo}`;
 }
 
-/** Compares rows' places, in the order of the primary keys. */
+/** A keyset condition, in the order of the primary keys. */
 function compare(
   column: "number" | "sequence",
   sign: ">" | "<=",
@@ -171,7 +196,7 @@ function compare(
   return sql`(user_id, ${sql.ref(column)}) ${sql.raw(sign)} (${userId}::text, ${number}::bigint)`;
 }
 
-/** What one row has for its step. */
+/** One row's part of a step. */
 type Part = {
   readonly table: string;
   readonly userId: string;
@@ -179,17 +204,17 @@ type Part = {
   readonly content: Partial<Step>;
 };
 
-function part<Row extends OfUser>(
+function part<Row extends OfUser & ({ number: string } | { sequence: string })>(
   table: string,
   row: Row,
-  number: string,
   read: (row: Row) => Partial<Step>,
 ): Part {
+  const number = "number" in row ? row.number : row.sequence;
   const content = readable(() => read(row)) ?? { unreadable: `its ${table} cannot be read` };
   return { table, userId: row.user_id, number, content };
 }
 
-/** What is in columns that the hash of the entry does not cover must be empty. */
+/** @throws if a column that the entry's hash does not cover is not empty */
 function readEntry(row: EntryRow): Partial<Step> {
   const { service, quantity, duration_nanos: duration, price_version: version } = row;
   const hasUsage = service !== null;
@@ -228,7 +253,7 @@ function checkAllocations({ lots, lot_points: points }: Pick<HoldRow, "lots" | "
   if (lots.length !== points.length) throw new Error("half an allocation");
 }
 
-/** What a row holds; undefined if it holds what no row can, such as an infinite time. */
+/** A row's content; undefined if it has values that no row may have, such as an infinite time. */
 function readable<T>(read: () => T): T | undefined {
   try {
     return read();

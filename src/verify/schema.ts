@@ -4,11 +4,11 @@ import type { Run } from "../store/driver/transaction.ts";
 import { MIGRATIONS } from "../store/schema/migrations/list.ts";
 
 /**
- * Compares the tables with what the migrations make, which is in schema.txt: which there are, their
- * columns, keys, checks and indexes; that they are logged; and that no trigger, rule, policy or
- * inheritance changes what is written to them or read. Somebody's own indexes are no fault.
+ * Finds schema drift: compares the database with schema.txt, which says what the migrations make. It
+ * checks tables, columns, keys, checks and indexes; that tables are logged; and that no trigger,
+ * rule, policy or inheritance changes what is written or read. Additional indexes are allowed.
  *
- * @returns what is wrong, a sentence each
+ * @returns the differences, a sentence each
  */
 export async function flawsOfSchema(run: Run): Promise<readonly string[]> {
   const { rows } = await run(sql<{ name: string }>`select name from points.migration order by id`);
@@ -30,10 +30,10 @@ export async function flawsOfSchema(run: Run): Promise<readonly string[]> {
 }
 
 /**
- * The schema as lines, sorted, the same whatever PostgreSQL's version is, and whether tables are
- * partitioned or not. An index that is not valid is left out. Names of indexes and constraints are
- * not in it, since no damage is done by another, nor the columns of the migrator's own table. What
- * is not on the session's path (session.ts) is written with its schema.
+ * The schema as sorted lines. They are the same for all versions of PostgreSQL, and for partitioned
+ * tables. Invalid indexes are left out; so are the names of indexes and constraints, since another
+ * name does no damage, and the columns of the migrator's own table. Names that are not on the
+ * session's search_path (session.ts) are written with their schema.
  */
 export async function readSchema(run: Run): Promise<readonly string[]> {
   const { rows } = await run(sql<{ line: string }>`
@@ -73,12 +73,12 @@ const LINES_OF_COLUMNS = sql`
   join pg_type on pg_type.oid = atttypid
   left join pg_attrdef on adrelid = attrelid and adnum = attnum`;
 
-// Those of not null are the columns', those of uniqueness the indexes'.
+// Constraints of not null are among the columns, those of uniqueness among the indexes.
 const LINES_OF_CONSTRAINTS = sql`
   select concat_ws(' ', 'constraint', of_table, pg_get_constraintdef(pg_constraint.oid))
   from ours join pg_constraint on conrelid = ours.oid and contype not in ('n', 'u')`;
 
-// Without the name of the index, "only" of a partitioned one, and what it is stored with.
+// Without the index's name, the "only" of a partitioned index, and storage parameters.
 const LINES_OF_INDEXES = sql`
   select concat_ws(' ', 'index', of_table, case when indisunique then 'unique' end,
     regexp_replace(

@@ -2,15 +2,8 @@ import type { Micros } from "../ledger/time.ts";
 import type { Orm } from "../store/driver/orm.ts";
 import { inSnapshot, type Run } from "../store/driver/transaction.ts";
 import { flawsOfReceipts } from "./receipts.ts";
-import {
-  endReplay,
-  type Flaw,
-  type Replay,
-  replayStep,
-  rowNames,
-  startReplay,
-  type Step,
-} from "./replay.ts";
+import type { Flaw } from "./moves.ts";
+import { endReplay, type Replay, replayStep, rowNames, startReplay } from "./replay.ts";
 import {
   type ReadAccount,
   readAccounts,
@@ -18,45 +11,45 @@ import {
   type ReusedRequest,
   reusedRequests,
   type Span,
+  type Step,
 } from "./rows.ts";
 import { flawsOfSchema } from "./schema.ts";
 
-/** What was found. */
+/** The result of a verification. */
 export type Verification = {
-  /** How many accounts, and entries of theirs, were read. */
+  /** The numbers of accounts and entries that were read. */
   readonly accounts: number;
   readonly entries: number;
-  /** Of each account that is not in order, the first thing that is wrong. */
+  /** The first flaw of each account that has one. */
   readonly wrong: readonly Wrong[];
-  /** What is wrong with the tables themselves, a sentence each. */
+  /** The flaws of the tables themselves, a sentence each. */
   readonly schema: readonly string[];
 };
 
-/** What is wrong with an account. */
+/** An account's flaw. */
 export type Wrong = Flaw & { readonly userId: string };
 
 type Options = {
-  /** Which users' accounts; undefined: all. */
+  /** The accounts to verify; undefined: all. */
   readonly userIds?: readonly string[] | undefined;
-  /** Called now and then with what was read so far. */
+  /** Called once per page with what has been read so far. */
   readonly onProgress?: ((read: { accounts: number; entries: number }) => void) | undefined;
 };
 
 const PAGE_ACCOUNTS = 500;
 
 /**
- * Checks accounts against all that the ledger promises, by replaying their journals: the hash
- * chain, the figures after each entry, lots, holds and refunds, request ids, receipts, and that no
- * row is missing or too many; and the tables against what the migrations make. What was done
- * without a trace elsewhere cannot be seen: an account deleted with all that is its, the newest
- * entries or receipts taken out with each row put back as it was before, a journal written anew
- * from somewhere on.
+ * Verifies the ledger's invariants by replaying each account's journal: the hash chain, the figures
+ * after each entry, lots, holds and refunds, request ids and receipts, and that no row is missing or
+ * superfluous. It also compares the tables with those that the migrations make. Three kinds of
+ * tampering leave no trace and are not found: an account deleted with all its rows; the newest
+ * entries or receipts removed and each row set back; a journal rewritten from some entry on.
  *
- * It locks nothing and writes nothing, and may run beside servers: each page of accounts is read
- * in one snapshot. In memory it keeps a page of entries, and of one account the open lots and holds
+ * It takes no locks and writes nothing, and may run beside servers: it reads each page of accounts
+ * in one snapshot. It keeps a page of entries in memory and, of one account, the open lots and holds
  * and the entries whose refunds it has not reached yet.
  *
- * @throws what the database throws
+ * @throws errors of the database
  */
 export async function verify(orm: Orm, options: Options = {}): Promise<Verification> {
   const schema = [...(await inSnapshot(orm, flawsOfSchema))];
@@ -73,14 +66,14 @@ export async function verify(orm: Orm, options: Options = {}): Promise<Verificat
 type Found = { accounts: number; entries: number; wrong: Wrong[]; schema: readonly string[] };
 
 async function verifyAccounts(orm: Orm, options: Options, found: Found): Promise<void> {
-  const onProgress = () => options.onProgress?.(found);
+  const report = { found, onProgress: () => options.onProgress?.(found) };
   if (options.userIds !== undefined) {
     const userIds = [...new Set(options.userIds)].toSorted();
     for (let at = 0; at < userIds.length; at += PAGE_ACCOUNTS) {
       const span = { userIds: userIds.slice(at, at + PAGE_ACCOUNTS) };
       await inSnapshot(orm, async (run) => {
         const accounts = await readAccounts(run, span, PAGE_ACCOUNTS);
-        await verifySpan(run, span, accounts, found, onProgress);
+        await verifySpan(run, { span, accounts }, report);
       });
     }
     return;
@@ -90,21 +83,19 @@ async function verifyAccounts(orm: Orm, options: Options, found: Found): Promise
     after = await inSnapshot(orm, async (run) => {
       const accounts = await readAccounts(run, { after, upTo: undefined }, PAGE_ACCOUNTS);
       const upTo = accounts.length < PAGE_ACCOUNTS ? undefined : accounts.at(-1)?.userId;
-      await verifySpan(run, { after, upTo }, accounts, found, onProgress);
+      await verifySpan(run, { span: { after, upTo }, accounts }, report);
       return upTo;
     });
   } while (after !== undefined);
 }
 
-/** Verifies the accounts of a span, and finds the rows in it that have no account. */
-async function verifySpan(
-  run: Run,
-  span: Span,
-  read: readonly ReadAccount[],
-  found: Found,
-  onProgress: () => void,
-): Promise<void> {
-  const accounts = new Map(read.map((one) => [one.userId, one]));
+type Page = { readonly span: Span; readonly accounts: readonly ReadAccount[] };
+type Report = { readonly found: Found; readonly onProgress: () => void };
+
+/** Verifies a span's accounts, and finds its rows that have no account. */
+async function verifySpan(run: Run, page: Page, { found, onProgress }: Report): Promise<void> {
+  const { span } = page;
+  const accounts = new Map(page.accounts.map((one) => [one.userId, one]));
   const reused = await reusedRequests(run, span);
   const flaws = new Map<string, Flaw>();
   const seen = new Set<string>();
@@ -124,7 +115,7 @@ async function verifySpan(
         replay = startReplay(userId);
         seen.add(userId);
       }
-      if (!flaws.has(userId)) note(userId, flawOfStep(replay, step, accounts, reused));
+      if (!flaws.has(userId)) note(userId, flawOfStep(replay, step, { accounts, reused }));
     }
     onProgress();
   }
@@ -135,7 +126,7 @@ async function verifySpan(
   for (const [userId, { requestId, sequence }] of reused) {
     if (sequence === undefined) note(userId, { what: `two receipts have request id ${requestId}` });
   }
-  for (const [userId, what] of await flawsOfReceipts(run, span, accounts, firstTimes)) {
+  for (const [userId, what] of await flawsOfReceipts(run, span, { accounts, firstTimes })) {
     note(userId, { what });
   }
   for (const userId of "userIds" in span ? span.userIds : []) {
@@ -152,8 +143,7 @@ type Accounts = ReadonlyMap<string, ReadAccount>;
 function flawOfStep(
   replay: Replay,
   step: Step,
-  accounts: Accounts,
-  reused: ReadonlyMap<string, ReusedRequest>,
+  { accounts, reused }: { accounts: Accounts; reused: ReadonlyMap<string, ReusedRequest> },
 ): Flaw | undefined {
   const { userId, number: sequence } = step;
   if (!accounts.has(userId)) {

@@ -222,7 +222,7 @@ describe("keys in a file", () => {
     await old.listPrices({});
     await writeFile(path, await jwks(eddsa));
     await vi.waitFor(() => next.listPrices({}), 20_000);
-    // Though it was taken before.
+    // It was accepted before.
     expect((await refusalOf(old.listPrices({}))).reason).toBe("UNAUTHENTICATED");
   });
 
@@ -276,7 +276,7 @@ describe("keys at a URL", () => {
       forwardClock(60_000);
       await client.listPrices({});
       await client.listPrices({});
-      // Who issues tokens is not asked at each call.
+      // The issuer is not asked at each call.
       expect(id.asked).toBe(2 + n);
     }
     const unknown = clientWith(baseUrl, await tokenOf({ header: { kid: "k9" } }));
@@ -306,7 +306,7 @@ describe("keys at a URL", () => {
   });
 });
 
-test("no answer to a token has more in it than that it is not valid", async () => {
+test("no answer says more of a token than that it is not valid", async () => {
   const { baseUrl } = await serverWith(await fileOfKeys(es256));
   const token = await tokenOf({ key: stranger });
   const [result] = await Promise.allSettled([clientWith(baseUrl, token).listPrices({})]);

@@ -8,7 +8,7 @@ import { ServerReflection } from "../../gen/grpc/reflection/v1/reflection_pb.ts"
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
 import { tokenOf } from "../support/callers.ts";
 import { makeAuthority } from "../support/certificates.ts";
-import { testDatabase, type TestDatabase } from "../support/database.ts";
+import type { TestDatabase } from "../support/database.ts";
 import { refusalOf } from "../support/error-info.ts";
 import { forwardClock } from "../support/forward-clock.ts";
 import { holdLock } from "../support/held-lock.ts";
@@ -23,27 +23,15 @@ import {
   serveCertified,
   type Served,
 } from "../support/served-app.ts";
-import { testServer } from "../support/server.ts";
+import { balanceOf, databaseOf, DENIED, OUT } from "../support/withdrawal.ts";
 
-// Who was let in, and is out before their streams are over.
+// Callers that lose access while their streams are open.
 
 let database: TestDatabase;
 beforeAll(async () => {
-  database = await testDatabase();
-  const open = await testServer({}, database);
-  for (const userId of ["ada", "eu-bob"]) await open.client.recharge({ userId, points: 1_000n });
-  await open.stop();
+  database = await databaseOf("ada", "eu-bob");
 });
 afterAll(() => database.close());
-
-const OUT = { code: "Unauthenticated", reason: "UNAUTHENTICATED", outcome: "NOT_APPLIED" };
-const DENIED = { code: "PermissionDenied", reason: "PERMISSION_DENIED", outcome: "NOT_APPLIED" };
-async function balance(userId: string): Promise<bigint> {
-  const [row] = await database.query("select balance from points.account where user_id = $1", [
-    userId,
-  ]);
-  return BigInt(row!["balance"] as string);
-}
 
 describe.each<[string, () => Promise<Served & { withdraw(): unknown }>]>([
   [
@@ -112,7 +100,7 @@ describe.each<[string, () => Promise<Served & { withdraw(): unknown }>]>([
     }),
   ],
 ])("a caller %s", (_, start) => {
-  test("has all idle streams ended, and no call let in", async () => {
+  test("ends all idle streams, and admits no call", async () => {
     const { client, transport, server, withdraw } = await start();
     const apply = openApply(client);
     await apply.write(spend("ada", "before"));
@@ -136,21 +124,21 @@ describe.each<[string, () => Promise<Served & { withdraw(): unknown }>]>([
   });
 });
 
-/** Health, for one, may have had more to tell before. */
+/** Skips earlier messages: Health, for one, may have sent some. */
 async function toEnd(stream: AsyncIterator<unknown>): Promise<void> {
   while ((await stream.next()).done !== true);
 }
 
-/** Asks one thing, and then nothing. */
+/** Sends one request, and then nothing. */
 async function* askForServices() {
   yield { messageRequest: { case: "listServices" as const, value: "" } };
   await new Promise(() => {});
 }
 
 describe("a stream of operations", () => {
-  test("asks for each of them, and answers what was queued before", async () => {
+  test("authorizes each of them, and answers those that were queued before", async () => {
     const { client, become } = await serveApp(database, MAY_ALL, { QUEUE_MAX_OPS: "1" });
-    const before = await balance("ada");
+    const before = await balanceOf(database, "ada");
     const lock = await holdLock(database, "ada");
     const apply = openApply(client);
     // The first is in a transaction and the second queued; the third was read, and waits for room.
@@ -162,12 +150,12 @@ describe("a stream of operations", () => {
     const { results, refusal } = await apply.end();
     expect(refusal).toMatchObject(OUT);
     expect(results).toEqual(["1: consume", "2: consume"]);
-    expect(await balance("ada")).toBe(before - 2n);
+    expect(await balanceOf(database, "ada")).toBe(before - 2n);
   });
 
-  test("answers what was queued before, though its caller sends on", async () => {
+  test("answers what was queued before, also if its caller sends on", async () => {
     const { client, become } = await serveApp(database);
-    const before = await balance("ada");
+    const before = await balanceOf(database, "ada");
     const lock = await holdLock(database, "ada");
     const apply = openApply(client);
     await apply.write(spend("ada", "1"));
@@ -177,7 +165,7 @@ describe("a stream of operations", () => {
     await sleep(200);
     await lock.release();
     expect(await apply.end()).toMatchObject({ results: ["1: consume"], refusal: OUT });
-    expect(await balance("ada")).toBe(before - 1n);
+    expect(await balanceOf(database, "ada")).toBe(before - 1n);
   });
 
   test("goes by the scopes, the users and the name that its caller has by then", async () => {
@@ -208,7 +196,7 @@ describe("a stream of operations", () => {
     });
   });
 
-  test("stays over its caller's coming back", async () => {
+  test("stays ended when its caller is let in again", async () => {
     const { client, become } = await serveApp(database);
     const apply = openApply(client);
     await apply.write(spend("ada"));

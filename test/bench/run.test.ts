@@ -17,6 +17,7 @@ const ROWS = [
   "orm/evenly/64",
   "batch/one/4",
   "stream/zipf",
+  "batching/one",
   "mix/zipf",
   "workers-2/one",
 ];

@@ -97,7 +97,7 @@ describe("a batcher", () => {
     expect(batches).toEqual([[1]]);
   });
 
-  test("refuses a caller that has gone before it came", async () => {
+  test("refuses a caller whose signal has fired before", async () => {
     const { batcher } = harness();
     await expect(submit(batcher, 1, AbortSignal.abort("gone"))).rejects.toThrow(Abandoned);
   });
@@ -153,7 +153,7 @@ describe("a batcher", () => {
     expect(batches).toEqual([[1, 2], [1], [1]]);
   });
 
-  test("fails a batch that has not as many results as items", async () => {
+  test("fails a batch that gives fewer results than items", async () => {
     const batcher = createBatcher<number, string>({ ...LIMITS, run: () => Promise.resolve([]) });
     await expect(submit(batcher, 1)).rejects.toThrow("lost results");
   });
@@ -173,7 +173,7 @@ describe("a batcher", () => {
     await batcher.drain();
   });
 
-  test("drains only when all callers of a large batch know their results", async () => {
+  test("drains only when all callers of a large batch are settled", async () => {
     const { batcher, finish } = harness();
     const told: string[] = [];
     const items = Array.from({ length: 50 }, (_, index) => index + 1);
@@ -210,7 +210,7 @@ describe("a caller with several items", () => {
     expect(await batcher.submit([])).toEqual([]);
   });
 
-  test("is told of each item how far it came, at once when the caller goes away", async () => {
+  test("learns at once, when it goes away, how far each item came", async () => {
     const { batcher, batches, finish } = harness({ batchMaxOps: 1 });
     const leaving = new AbortController();
     const results = batcher.submit([1, 2, 3], leaving.signal);

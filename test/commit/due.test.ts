@@ -4,7 +4,9 @@ import { commit, DatabaseUnavailable } from "../../src/commit/commit.ts";
 import { UNOBSERVED } from "../../src/commit/observer.ts";
 import type { Fault } from "../../src/errors/database-fault.ts";
 import { DUE_MAX } from "../../src/ledger/batch.ts";
-import { type Command, MAX_OPEN_HOLDS, MAX_OPEN_LOTS } from "../../src/ledger/command.ts";
+import type { Command } from "../../src/ledger/command.ts";
+import { MAX_OPEN_HOLDS } from "../../src/ledger/hold.ts";
+import { MAX_OPEN_LOTS } from "../../src/ledger/lot.ts";
 import { readAccount } from "../../src/store/reads/read.ts";
 import { auditDatabase } from "../support/audit.ts";
 import * as ada from "../support/commands.ts";
@@ -26,11 +28,11 @@ afterAll(async () => {
 const HOLDS = 1_200;
 const LOTS = 1_200;
 const TTL = 50n;
-const before = stoppedClock(NOW);
-const after = stoppedClock(NOW + TTL);
+const before = { clock: stoppedClock(NOW) };
+const after = { clock: stoppedClock(NOW + TTL) };
 
 describe("where thousands of holds and lots of an account are due", () => {
-  test("its commands come later, and those of others are answered at once", async () => {
+  test("its commands wait for later batches, and those of other accounts are answered at once", async () => {
     const userId = "many";
     await fill(userId);
     await commit(database.orm, [of("other", ada.recharge(5n))], before);
@@ -55,7 +57,7 @@ describe("where thousands of holds and lots of an account are due", () => {
   test("a read counts them, and books nothing", async () => {
     const userId = "read";
     await fill(userId);
-    // A read has the database's clock, which is past all of it.
+    // A read goes by the database's clock, by which everything is due.
     const read = await readAccount(database.orm, userId);
     const stored = await entriesOf(userId, "freeze", "recharge");
     expect(read).toMatchObject({ balance: BigInt(HOLDS), frozen: 0n, totalExpired: BigInt(LOTS) });
@@ -72,7 +74,7 @@ describe("where thousands of holds and lots of an account are due", () => {
     const batch = Array.from({ length: 9 }, () => of(userId, ada.consume(99_999n)));
     const results = await commitAll(database.orm, batch, after);
     expect(results).toMatchObject(batch.map(() => ({ reason: "INSUFFICIENT_POINTS" })));
-    // The last of them in the very batch that refuses.
+    // The last of it is booked in the same batch that refuses.
     expect(await entriesOf(userId, "release")).toBe(HOLDS);
     expect(await entriesOf(userId, "expire")).toBe(Math.ceil(LOTS / 500));
   });
@@ -100,7 +102,7 @@ test("a clock that was set back books what is due by the account's own time", as
     new Date(Number((NOW + 60n) / 1_000n) + 1),
     userId,
   ]);
-  const [result] = await commitAll(database.orm, [of(userId, ada.consume(8n))], clock);
+  const [result] = await commitAll(database.orm, [of(userId, ada.consume(8n))], { clock });
   expect(result).toMatchObject({ reason: "INSUFFICIENT_POINTS", balance: 7n });
   await database.query("delete from points.account where user_id = $1", [userId]);
   for (const table of ["entry", "lot", "hold"]) {
@@ -139,7 +141,7 @@ describe("an account has a bounded number of", () => {
   });
 });
 
-test("one account that somebody else has locked fails alone", async () => {
+test("an account that another transaction has locked fails alone", async () => {
   const users = ["locked", "first", "second", "third"];
   await commit(
     database.orm,
@@ -149,7 +151,7 @@ test("one account that somebody else has locked fails alone", async () => {
   const faults: Fault[] = [];
   const observer = { ...UNOBSERVED, retried: (fault: Fault) => void faults.push(fault) };
   const charges = users.map((userId) => of(userId, ada.consume(1n)));
-  const results = await commit(database.orm, charges, undefined, observer);
+  const results = await commit(database.orm, charges, { observer });
   await lock.release();
   expect(results[0]).toBeInstanceOf(DatabaseUnavailable);
   expect(results[0]).toMatchObject({ outcome: "NOT_APPLIED" });

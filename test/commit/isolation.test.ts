@@ -2,19 +2,18 @@ import pg from "pg";
 import { expect, onTestFinished, test } from "vitest";
 import { commit } from "../../src/commit/commit.ts";
 import { type BatchObserver, UNOBSERVED } from "../../src/commit/observer.ts";
-import { databaseNow } from "../../src/store/driver/clock.ts";
 import { openOrm, type Orm } from "../../src/store/driver/orm.ts";
 import { migrate, pendingMigrations } from "../../src/store/schema/migrate.ts";
 import { consume, recharge } from "../support/commands.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { lockAwaited } from "../support/held-lock.ts";
 
-// A role or a database may have transactions at a stricter level, in which whoever has waited for
-// a row that was changed meanwhile fails.
+// A role or a database may have a stricter isolation level, at which a transaction fails if another
+// one changed the row that it waited for.
 
 const levels = ["repeatable read", "serializable"];
 
-test.for(levels)("%s: who waits for an account goes on when it is free", async (level) => {
+test.for(levels)("%s: a batch that waits for an account goes on when it is free", async (level) => {
   const database = await databaseAt(level, {});
   const [orm] = await connect(database, 1);
   // As behind a pooler that drops the settings with which we begin a session.
@@ -25,7 +24,7 @@ test.for(levels)("%s: who waits for an account goes on when it is free", async (
   await other.query("begin isolation level read committed");
   await other.query("update points.account set update_time = update_time");
   const tried: unknown[] = [];
-  const call = commit(orm!, [consume(5n)], databaseNow, noting(tried));
+  const call = commit(orm!, [consume(5n)], { observer: noting(tried) });
   await lockAwaited(database);
   await other.query("commit");
   await other.end();
@@ -41,7 +40,7 @@ test.for(levels)("%s: two servers charge one account without a second try", asyn
   await Promise.all(
     orms.map(async (orm) => {
       for (let turn = 0; turn < 50; turn += 1) {
-        const results = await commit(orm, [consume(5n)], databaseNow, noting(tried));
+        const results = await commit(orm, [consume(5n)], { observer: noting(tried) });
         expect(results).toMatchObject([{ replayed: false }]);
       }
     }),
@@ -58,7 +57,7 @@ test.for(levels)("%s: replicas that start at once migrate once", async (level) =
   expect(await pendingMigrations(database.orm.em.fork())).toEqual([]);
 });
 
-/** A database in which this is the level for who names none. */
+/** A database whose default isolation level is this one. */
 async function databaseAt(level: string, options: { empty?: boolean }): Promise<TestDatabase> {
   const database = await testDatabase(options);
   onTestFinished(() => database.close());

@@ -70,7 +70,7 @@ describe.each(cuts)("a connection is cut %s", (cut) => {
     expect(await entriesOf(idOf("too"))).toBe(1);
   });
 
-  test("and who only opens an account is told that it was made", async () => {
+  test("and a GetOrCreate that made its account says so", async () => {
     const userId = idOf("open");
     const isCut = proxy.cutNext(cut);
     const results = await commit(orm, [{ kind: "open", userId }]);
@@ -79,7 +79,7 @@ describe.each(cuts)("a connection is cut %s", (cut) => {
   });
 });
 
-test("what another server has done since is no reason for doubt", async () => {
+test("changes that another server has made since raise no doubt", async () => {
   const userId = "eve";
   await commit(orm, [recharge(userId, 100n)]);
   const isCut = proxy.cutNext("before COMMIT");
@@ -92,7 +92,7 @@ test("what another server has done since is no reason for doubt", async () => {
   expect(await entriesOf(userId)).toBe(3);
 });
 
-test("the same entry, which another server made at the same instant, is no proof", async () => {
+test("the same entry, made by another server at the same instant, is no proof", async () => {
   const [adam, bert] = ["adam", "bert"];
   await commit(orm, [recharge(adam, 100n), recharge(bert, 100n)]);
   const now = await inSnapshot(orm, databaseNow);
@@ -100,8 +100,8 @@ test("the same entry, which another server made at the same instant, is no proof
   const ofBoth = { ...consume(adam, 5n), request: { id: "r", fingerprint: Buffer.alloc(32) } };
   const isCut = proxy.cutNext("before COMMIT");
   const [lost, other] = await Promise.all([
-    commit(orm, [ofBoth, consume(bert, 5n)], clock),
-    isCut.then(() => commit(database.orm, [ofBoth], clock)),
+    commit(orm, [ofBoth, consume(bert, 5n)], { clock }),
+    isCut.then(() => commit(database.orm, [ofBoth], { clock })),
   ]);
   // Usually the other is first, but the retry might be.
   expect([lost[0], other[0]]).toEqual(
@@ -114,7 +114,7 @@ test("the same entry, which another server made at the same instant, is no proof
   expect(await entriesOf(bert)).toBe(2);
 });
 
-test("the same request's receipt, which another server wrote later, is no proof", async () => {
+test("a receipt of the same request, written later by another server, is no proof", async () => {
   const userId = "gill";
   await commit(orm, [recharge(userId, 100n)]);
   const asked = { ...named(expire(DUE), "r"), userId };
@@ -123,15 +123,15 @@ test("the same request's receipt, which another server wrote later, is no proof"
     commit(orm, [asked]),
     isCut.then(() => commit(database.orm, [consume(userId, 5n), asked])),
   ]);
-  // Whichever is first: the same answer.
+  // Both get the same answer, in any order.
   const { balance, sequence } = (other as Answer).account;
   expect(lost).toMatchObject({ account: { balance, sequence } });
 });
 
-test("a COMMIT that the tables say never happened is in doubt no more", async () => {
+test("a COMMIT is no longer in doubt once the tables show that it never happened", async () => {
   const userId = "fred";
   await commit(orm, [recharge(userId, 100n)]);
-  // Whatever saves an entry of Fred's succeeds once, and then finds the disk full.
+  // The first statement that saves an entry of Fred's succeeds; later ones find the disk full.
   await database.query("create sequence points.saves");
   await database.query(`create function points.once() returns trigger language plpgsql as $$ begin
     if nextval('points.saves') > 1 then raise exception using errcode = '53100'; end if;

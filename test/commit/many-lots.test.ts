@@ -2,7 +2,6 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { UNOBSERVED } from "../../src/commit/observer.ts";
 import type { Fault } from "../../src/errors/database-fault.ts";
 import type { Command } from "../../src/ledger/command.ts";
-import { databaseNow } from "../../src/store/driver/clock.ts";
 import { auditDatabase } from "../support/audit.ts";
 import { consume, expireLot, freeze, recharge, refund, release } from "../support/commands.ts";
 import { commitAll } from "../support/commit-all.ts";
@@ -96,7 +95,7 @@ test("a closed lot to which two commands of a batch give back is there once", as
   const faults: Fault[] = [];
   const observer = { ...UNOBSERVED, retried: (fault: Fault) => void faults.push(fault) };
   const twice = [refund(2n, 2n), refund(2n, 3n)].map(aim);
-  const results = await commitAll(database.orm, twice, databaseNow, observer);
+  const results = await commitAll(database.orm, twice, { observer });
   expect(results).toMatchObject([{ account: { balance: 2n } }, { account: { balance: 5n } }]);
   expect(faults).toEqual([]);
 });

@@ -39,7 +39,10 @@ test(
           const ofRun = commands.map((command): Command => {
             return model.aim({ ...command, userId: `${command.userId}-${runs}` });
           });
-          const results = await commitAll(database.orm, ofRun, stoppedClock(now), observer);
+          const results = await commitAll(database.orm, ofRun, {
+            clock: stoppedClock(now),
+            observer,
+          });
           for (const [index, result] of results.entries()) {
             if (result instanceof Error) throw result;
             expectSame(result, model.run(ofRun[index]!, now));

@@ -23,7 +23,7 @@ test("an account that another server makes meanwhile is found at the next attemp
     [Buffer.alloc(32), toTimestamptz(NOW)],
   );
 
-  const result = commit(database.orm, [recharge(5n)], stoppedClock(NOW));
+  const result = commit(database.orm, [recharge(5n)], { clock: stoppedClock(NOW) });
   await lockAwaited(database);
   await other.query("commit");
 

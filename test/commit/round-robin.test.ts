@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { takeInTurn } from "../../src/commit/round-robin.ts";
+import { takeRoundRobin } from "../../src/commit/round-robin.ts";
 
 // An item is its owner's letter and its place: "a1" came before "a2".
 const cases: [title: string, queue: string, max: number, taken: string, left: string][] = [
@@ -15,7 +15,7 @@ const cases: [title: string, queue: string, max: number, taken: string, left: st
 describe("takes in turn", () => {
   test.for(cases)("%s", ([, before, max, taken, left]) => {
     const queue = split(before);
-    expect(takeInTurn(queue, max, ownerOf)).toEqual(split(taken));
+    expect(takeRoundRobin(queue, max, ownerOf)).toEqual(split(taken));
     expect(queue).toEqual(split(left));
   });
 
@@ -28,7 +28,7 @@ describe("takes in turn", () => {
           return `${letter}${before.length + 1}`;
         });
         const left = [...all];
-        const taken = takeInTurn(left, max, ownerOf);
+        const taken = takeRoundRobin(left, max, ownerOf);
         expect(taken).toHaveLength(Math.min(max, all.length));
         expect(taken).toEqual(all.filter((item) => taken.includes(item)));
         expect(left).toEqual(all.filter((item) => !taken.includes(item)));

@@ -1,9 +1,7 @@
 import { rm } from "node:fs/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import type { Result } from "../../src/commit/commit.ts";
-import { UNOBSERVED } from "../../src/commit/observer.ts";
 import type { Command } from "../../src/ledger/command.ts";
-import { databaseNow } from "../../src/store/driver/clock.ts";
 import { durabilityGaps } from "../../src/store/driver/durability.ts";
 import { openOrm, type Orm } from "../../src/store/driver/orm.ts";
 import { migrate } from "../../src/store/schema/migrate.ts";
@@ -143,7 +141,7 @@ describe("a repeat of what the primary alone has is answered", () => {
   });
 });
 
-test("who waits for longer than a connection may be silent is answered as first decided", async () => {
+test("a call that waits longer than a connection may be silent gets the first decision", async () => {
   const [ada, bob] = [idOf("ada", "silent"), idOf("bob", "silent")];
   const impatient = await connect(500);
   onTestFinished(() => impatient.close());
@@ -166,7 +164,7 @@ test("who waits for longer than a connection may be silent is answered as first 
   expect(await replicated.query(entriesOf(bob))).toHaveLength(1);
 });
 
-test("a role that wants to see no warnings is warned all the same", async () => {
+test("a role whose setting hides warnings gets them all the same", async () => {
   const ada = idOf("ada", "warned");
   const deaf = await connectAs("client_min_messages = error");
   await commitAll(deaf, [of(ada, recharge(100n))]);
@@ -245,10 +243,10 @@ function callOf(results: Promise<readonly Result[]>) {
   };
 }
 
-/** Asks without patience: the callers are told that nobody knows. */
+/** Commits without retries: the callers get UNKNOWN. */
 async function giveUp(orm: Orm, commands: readonly Command[], beside: readonly string[] = []) {
   const gone = new AbortController();
-  const results = commitAll(orm, commands, databaseNow, UNOBSERVED, gone.signal);
+  const results = commitAll(orm, commands, { gone: gone.signal });
   const waiting = await callOf(results).waits(beside);
   gone.abort();
   await replicated.endWaiting("pg_cancel_backend");

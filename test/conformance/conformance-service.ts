@@ -96,7 +96,7 @@ export function conformanceRoutes(registry: FileRegistry): (router: ConnectRoute
     bidiStream: stream,
   };
   // Descriptors that are read at run time have no types of their messages.
-  return (router) => void router.service(service, methods as never, { jsonOptions: { registry } });
+  return (router) => void router.service(service, methods as never);
 }
 
 async function* once<T>(value: T): AsyncGenerator<T> {

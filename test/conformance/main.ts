@@ -61,7 +61,7 @@ async function passesSuite(
 
 async function passesInterop({ interopClient, interopTypes }: Tools): Promise<boolean> {
   const registry = await readRegistry(interopTypes);
-  const listener = await mount(testServiceRoutes(registry), 0xffffffff);
+  const listener = await mount(testServiceRoutes(registry), { maxBytes: 0xffffffff });
   const { host, port } = listener.address;
   let passed = 0;
   for (const name of INTEROP_CASES) {

@@ -16,11 +16,11 @@ import { readRegistry } from "./tools.ts";
 const registry = await readRegistry(process.argv[2]!);
 const asked = await readRequest(registry);
 const secure = asked.useTls ? await tlsOf(asked) : undefined;
-const { address } = await mount(
-  conformanceRoutes(registry),
-  asked.messageReceiveLimit || 0xffffffff,
+const { address } = await mount(conformanceRoutes(registry), {
+  maxBytes: asked.messageReceiveLimit || 0xffffffff,
   secure,
-);
+  jsonOptions: { registry },
+});
 const { host, port } = address;
 const pemCert = asked.useTls ? asked.serverCreds!.cert : new Uint8Array();
 await writeAnswer(registry, { host, port, pemCert });

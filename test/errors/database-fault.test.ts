@@ -3,7 +3,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { faultOf } from "../../src/errors/database-fault.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 
-// What the driver says when it cannot be served: without a code, so that the words are all there is.
+// The driver's own errors have no code, so they are recognized by their words. Each is made by the
+// driver here, so that a new version with other words fails.
 
 let database: TestDatabase;
 beforeAll(async () => {
@@ -11,7 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => database.close());
 
-describe("a database that cannot be asked is told by the driver's words:", () => {
+describe("the driver's words tell that the database did not answer:", () => {
   test("a pool that is used up", async () => {
     const pool = new pg.Pool({
       connectionString: database.url,

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { emptyAccount, MAX_TOTAL } from "../../src/ledger/account.ts";
-import { type AccountState, assertSound, bareState } from "../../src/ledger/state.ts";
 import type { Command, Expiration, ExpireTarget } from "../../src/ledger/command.ts";
+import { assertSound } from "../../src/ledger/invariants.ts";
+import { type AccountState, bareState } from "../../src/ledger/state.ts";
 import { LAST_INSTANT } from "../../src/ledger/time.ts";
 import { decideAt, entryLine, NOW, outcome, stateOf } from "../support/statement.ts";
 
@@ -135,7 +136,7 @@ describe("what is due is booked first, in an entry for each instant", () => {
     expect(decided.entries.map(entryLine)).toEqual(booked);
   });
 
-  test("at its instant, and without the request, whoever asked for it", () => {
+  test("at its instant, and without a request, for any command", () => {
     const request = { id: "r", fingerprint: new Uint8Array(32) };
     const named = { request, metadata: new Map([["why", "nightly"]]), caller: "billing" };
     const nameless = { request: undefined, metadata: new Map(), caller: "" };
@@ -295,11 +296,32 @@ describe("a command is refused, and changes nothing,", () => {
 
 describe("an account is sound only if", () => {
   const sound = stateOf(["#1: 10 of 10", "#2: 5 of 8"]);
-  const cases: [title: string, state: AccountState][] = [
-    ["its figures add up", change(sound, { totalConsumed: 4n })],
-    ["its balance is what its lots hold", { ...sound, lots: sound.lots.slice(1) }],
-    ["nothing is frozen outside of lots", change(sound, { frozen: 1n, balance: 14n })],
-    ["its total is not too large", withTotal(MAX_TOTAL + 1n)],
+  const cases: [title: string, state: AccountState, invariant: string][] = [
+    [
+      "its figures add up",
+      change(sound, { totalConsumed: 4n }),
+      "balance + frozen + total_consumed + total_expired = total_recharged + total_refunded",
+    ],
+    [
+      "its balance is what its lots hold",
+      { ...sound, lots: sound.lots.slice(1) },
+      "balance = the sum of remaining of all lots",
+    ],
+    [
+      "nothing is frozen outside of lots",
+      change(sound, { frozen: 1n, totalConsumed: 2n }),
+      "frozen = the sum of frozen of all lots",
+    ],
+    [
+      "no total is below zero",
+      change(sound, { totalConsumed: -1n, totalExpired: 4n }),
+      "total_consumed >= 0",
+    ],
+    [
+      "its total is not too large",
+      withTotal(MAX_TOTAL + 1n),
+      "total_recharged + total_refunded <= 2^53 - 1",
+    ],
     [
       "no lot is below zero",
       {
@@ -309,11 +331,12 @@ describe("an account is sound only if", () => {
           remaining: index === 0 ? lot.remaining + 6n : lot.remaining - 6n,
         })),
       },
+      "remaining >= 0 and frozen >= 0 in each lot",
     ],
   ];
-  test.each(cases)("%s", (_, state) => {
+  test.each(cases)("%s", (_, state, invariant) => {
     expect(() => assertSound(sound)).not.toThrow();
-    expect(() => assertSound(state)).toThrow("the equations of account ada do not hold");
+    expect(() => assertSound(state)).toThrow(`account ada breaks an invariant: ${invariant}`);
   });
 });
 

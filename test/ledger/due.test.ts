@@ -2,10 +2,11 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { timeOf } from "../../src/ledger/account.ts";
 import { answer, changesOf, DUE_MAX, startBatch } from "../../src/ledger/batch.ts";
-import { MAX_OPEN_HOLDS, MAX_OPEN_LOTS } from "../../src/ledger/command.ts";
+import { MAX_OPEN_HOLDS } from "../../src/ledger/hold.ts";
+import { MAX_OPEN_LOTS } from "../../src/ledger/lot.ts";
 import { bookDue } from "../../src/ledger/due.ts";
 import type { Entry } from "../../src/ledger/entry.ts";
-import type { Remembered } from "../../src/ledger/repeat.ts";
+import type { AnsweredRequest } from "../../src/ledger/idempotency.ts";
 import type { AccountState } from "../../src/ledger/state.ts";
 import {
   consume,
@@ -163,7 +164,7 @@ test("an account that moves points in thousands of lots at a time waits after a 
 });
 
 describe("Expire of what is due", () => {
-  test("answers with the last entry, which has not its request", () => {
+  test("answers with the last entry, which does not name the request", () => {
     const { state } = play(stateOf(["#1: 5 of 5, expires +20"]), [[0n, freeze(3n)]]);
     const batch = startBatch(NOW + 60n, [state], new Map());
     const first = answer(batch, named(expire(DUE), "r1"));
@@ -267,7 +268,7 @@ type Sweep = { readonly after: number; readonly maxSize: number };
 /** Plays the steps, with sweeps of all accounts between them; the hashes of all entries by user. */
 function live(steps: readonly RandomStep[], sweeps: readonly (readonly Sweep[])[]) {
   let states: ReadonlyMap<string, AccountState> = new Map();
-  let repeats: ReadonlyMap<string, Remembered> = new Map();
+  let repeats: ReadonlyMap<string, AnsweredRequest> = new Map();
   const hashes: Record<string, string[]> = {};
   let [now, swept] = [1n, 0];
   const note = (entries: readonly Entry[]) => {

@@ -2,7 +2,8 @@ import { inspect } from "node:util";
 import { describe, expect, test } from "vitest";
 import type { AccountState } from "../../src/ledger/state.ts";
 import { answer, changesOf, startBatch } from "../../src/ledger/batch.ts";
-import { type Command, HOLD_TTL } from "../../src/ledger/command.ts";
+import type { Command } from "../../src/ledger/command.ts";
+import { HOLD_TTL } from "../../src/ledger/hold.ts";
 import { LAST_INSTANT } from "../../src/ledger/time.ts";
 import {
   consume,

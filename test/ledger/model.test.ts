@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { GENESIS_HASH } from "../../src/ledger/account.ts";
 import { answer, changesOf, startBatch } from "../../src/ledger/batch.ts";
 import { type Entry, hashEntry } from "../../src/ledger/entry.ts";
-import type { Remembered } from "../../src/ledger/repeat.ts";
+import type { AnsweredRequest } from "../../src/ledger/idempotency.ts";
 import type { AccountState } from "../../src/ledger/state.ts";
 import { expectSame } from "../support/compare.ts";
 import { type Expected, Model } from "../support/model.ts";
@@ -34,7 +34,7 @@ function play(steps: readonly Step[], note: (outcome: string) => void): readonly
   const model = new Model();
   const journal: Entry[] = [];
   let states = new Map<string, AccountState>();
-  let repeats = new Map<string, Remembered>();
+  let repeats = new Map<string, AnsweredRequest>();
   let now = 1n;
   for (const { laterBy, commands } of steps) {
     now += laterBy;

@@ -13,7 +13,7 @@ import { callJson } from "../support/raw-call.ts";
 import { testServer, type TestServer } from "../support/server.ts";
 import { FIELD_INVALID, refusedUnchanged } from "../support/unchanged.ts";
 
-// Requests that can be read, and break a limit. Those that cannot are in bad-encoding.test.ts.
+// Requests that can be read but break a limit. Unreadable ones are in bad-encoding.test.ts.
 
 type RechargeInit = MessageInitShape<typeof RechargeRequestSchema>;
 type ConsumeInit = MessageInitShape<typeof ConsumeRequestSchema>;
@@ -177,7 +177,7 @@ describe("the limits of a field are kept: FIELD_INVALID names it, and nothing ch
   });
 });
 
-describe("what is just inside a limit is taken", () => {
+describe("values just inside a limit are accepted", () => {
   test.each<[string, RechargeInit]>([
     ["1 point", { points: 1n }],
     ["10^12 points", { points: TRILLION }],

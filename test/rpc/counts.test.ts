@@ -33,8 +33,8 @@ import { excessIn } from "../../src/rpc/counts.ts";
 import { validate } from "../../src/rpc/validate.ts";
 import { readRefusal } from "../support/error-info.ts";
 
-describe("what is too long is refused before any of it is judged", () => {
-  test("a list of 1,000,000, of which no item is looked at", () => {
+describe("a list or a map that is too long is refused before its items are validated", () => {
+  test("a list of 1,000,000: no item is read", () => {
     const { items, looks } = watched(Array<EntryKind>(1_000_000).fill(99 as EntryKind));
     const request = create(ListEntriesRequestSchema, { userId: "ada" });
     request.kinds = items;
@@ -46,7 +46,7 @@ describe("what is too long is refused before any of it is judged", () => {
     expect(looks()).toBe(0);
   });
 
-  test("a map of 60,000 pairs, of which no value is looked at", () => {
+  test("a map of 60,000 pairs: no value is read", () => {
     const pairs = Array.from({ length: 60_000 }, (_, n): [string, string] => [`k${n}\n`, "\n"]);
     const { items, looks } = watched(Object.fromEntries(pairs));
     const request = create(RechargeRequestSchema, { userId: "ada", points: 5n });
@@ -58,7 +58,7 @@ describe("what is too long is refused before any of it is judged", () => {
     expect(looks()).toBe(0);
   });
 
-  test("and nothing is said of the other fields", () => {
+  test("and no other field is named", () => {
     const request = create(ListEntriesRequestSchema, {
       userId: " ",
       kinds: Array<EntryKind>(8).fill(EntryKind.CONSUME),
@@ -67,7 +67,7 @@ describe("what is too long is refused before any of it is judged", () => {
   });
 });
 
-test("a list and a map of as many as they may have are judged, item by item", () => {
+test("a list and a map at their limits are validated item by item", () => {
   const kinds = [...Array<EntryKind>(6).fill(EntryKind.CONSUME), 99 as EntryKind];
   const request = create(ListEntriesRequestSchema, { userId: "ada", kinds });
   expect(refusalOfValidation(ListEntriesRequestSchema, request).fields).toEqual(["kinds[6]"]);
@@ -100,9 +100,9 @@ describe("a list or a map in a message", () => {
   });
 
   test.each<[string, JsonValue]>([
-    ["that is as long as it may be", { one: { list: [1, 2], map: { a: "", b: "" } } }],
-    ["whose items are not to be checked", { unchecked: [{ list: [1, 2, 3] }] }],
-    ["that has no bound", { free: [1, 2, 3, 4, 5] }],
+    ["at its limit", { one: { list: [1, 2], map: { a: "", b: "" } } }],
+    ["with rules ignored for its items", { unchecked: [{ list: [1, 2, 3] }] }],
+    ["without a bound", { free: [1, 2, 3, 4, 5] }],
   ])("%s is let through", (_, content) => {
     expect(excessOf(content)).toBeUndefined();
   });
@@ -137,7 +137,7 @@ function refusalOfValidation(schema: DescMessage, message: Parameters<typeof val
   throw new Error("the message was found valid");
 }
 
-/** The same list or map, which counts how often an item of it is read. */
+/** The same list or map, counting how often its items are read. */
 function watched<T extends object>(items: T): { items: T; looks: () => number } {
   let looks = 0;
   const proxy = new Proxy(items, {
@@ -149,7 +149,7 @@ function watched<T extends object>(items: T): { items: T; looks: () => number } 
   return { items: proxy, looks: () => looks };
 }
 
-/** A message that has lists and maps of numbers, texts and itself. */
+/** The schema of a message with lists and maps of numbers, texts and itself. */
 function nodeSchema(): DescMessage {
   type Rules = MessageInitShape<typeof FieldRulesSchema>["type"];
   const few: Rules = { case: "repeated", value: { maxItems: 2n } };

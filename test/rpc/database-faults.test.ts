@@ -51,7 +51,7 @@ describe("when the database", () => {
   beforeAll(async () => {
     server = await testServer({}, database);
     await server.client.recharge({ userId, points: 1_000n });
-    // What the table `fault` holds for a user, writing an entry of that user fails with.
+    // Writing an entry of a user fails with the code that the table `fault` holds for that user.
     await database.query(`
       create table points.fault (user_id text, code text, times int);
       create sequence points.fault_seen;
@@ -73,7 +73,7 @@ describe("when the database", () => {
   const consume = (of = userId) =>
     server.client.consume({ userId: of, cost: { case: "points", value: 1n } });
 
-  /** Makes writes for a user fail so many times, while `work` runs. */
+  /** Makes a number of writes for a user fail while `work` runs. */
   async function failing<T>(of: string, code: string, times: number, work: () => Promise<T>) {
     await database.query("select setval('points.fault_seen', 1, false)");
     await database.query("insert into points.fault values ($1, $2, $3)", [of, code, times]);

@@ -163,7 +163,7 @@ function of(call: number) {
   return servers[call % 2]!.client;
 }
 
-/** Tries to close a hold, and says what came of it. */
+/** Tries to close a hold, and gives the outcome. */
 async function close(hold: Hold, attempt: number, userId: string) {
   const client = of(attempt);
   try {

@@ -12,7 +12,7 @@ import type { TestServer } from "../support/server.ts";
 
 let database: TestDatabase;
 let server: TestServer;
-/** On the same database, with a price list that has nothing of the other's. */
+/** A server on the same database, with a price list that shares no service with the other's. */
 let other: TestServer;
 beforeAll(async () => {
   database = await testDatabase();
@@ -236,7 +236,7 @@ describe("a repeat has the first answer to the byte, but for replayed, for", () 
   });
 });
 
-/** The fields that all answers have are those of Freeze's, which has one more: one schema does. */
+/** Freeze's answer has all fields of the other answers and one more, so its schema does for all. */
 function bytesOf(answer: Omit<FreezeResponse, "$typeName" | "hold">): string {
   const message = { ...answer, $typeName: FreezeResponseSchema.typeName, replayed: false };
   return Buffer.from(toBinary(FreezeResponseSchema, message)).toString("hex");

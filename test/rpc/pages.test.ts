@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { EntryKind, type Hold, HoldStatus, type Lot } from "../../gen/points/v1/account_pb.ts";
-import { LOT_PLACE, SEQUENCE_PLACE } from "../../src/rpc/page-places.ts";
+import { LOT_CURSOR, SEQUENCE_CURSOR } from "../../src/rpc/page-cursors.ts";
 import { keyOnce } from "../../src/rpc/page-token.ts";
 import { testDatabase } from "../support/database.ts";
 import { expectEquations } from "../support/equations.ts";
@@ -281,21 +281,21 @@ describe("a page token", () => {
 describe("the place in a page token", () => {
   test("is read as it was written", () => {
     const sequences = [1n, 17n, 10n ** 17n];
-    expect(sequences.map((place) => SEQUENCE_PLACE.read(SEQUENCE_PLACE.write(place)))).toEqual(
+    expect(sequences.map((place) => SEQUENCE_CURSOR.read(SEQUENCE_CURSOR.write(place)))).toEqual(
       sequences,
     );
     const lots = [lotPlace(1000, 253_402_300_799_999_999n), lotPlace(0, null)];
-    expect(lots.map((place) => LOT_PLACE.read(LOT_PLACE.write(place)))).toEqual(lots);
+    expect(lots.map((place) => LOT_CURSOR.read(LOT_CURSOR.write(place)))).toEqual(lots);
   });
 
   test.each(["", "0", "-1", "01", "1.5", "1e3", "0x10", "abc", "1:", "9".repeat(19), " 1"])(
     "is no sequence if it is %j",
-    (text) => expect(SEQUENCE_PLACE.read(text)).toBeUndefined(),
+    (text) => expect(SEQUENCE_CURSOR.read(text)).toBeUndefined(),
   );
 
   test.each(["", "1", "0:1", "x::1", "0:x:1", "0::x", "0::0", "0::-1", "10000::1", "0:1:1:1"])(
     "is no lot's if it is %j",
-    (text) => expect(LOT_PLACE.read(text)).toBeUndefined(),
+    (text) => expect(LOT_CURSOR.read(text)).toBeUndefined(),
   );
 
   function lotPlace(priority: number, expireTime: bigint | null) {

@@ -8,11 +8,13 @@ import {
 } from "../../gen/points/v1/points_pb.ts";
 import { ANYBODY, callerKey } from "../../src/auth/caller.ts";
 import { leaseKey, openLease } from "../../src/auth/lease.ts";
-import { NO_RATE } from "../../src/auth/rate.ts";
-import { applyBatch, applyStream, type OperationServer } from "../../src/rpc/operations.ts";
+import { UNLIMITED } from "../../src/auth/rate-limit.ts";
+import { applyBatch } from "../../src/rpc/apply-batch.ts";
+import { applyStream } from "../../src/rpc/apply-stream.ts";
+import type { OperationServer } from "../../src/rpc/operation.ts";
 
-// Operations that are all there, and each of them refused: nothing has to be waited for, so that
-// without pauses they are one turn of the event loop.
+// All operations are there at once and each is refused. Nothing has to be waited for, so without
+// pauses they are one turn of the event loop.
 
 const COUNT = 1_000;
 const TURNS_MIN = 10;
@@ -23,7 +25,7 @@ const SERVER: OperationServer = {
     throw new Error("no operation gets as far as its price");
   },
   hasRoom: () => true,
-  rate: NO_RATE,
+  rate: UNLIMITED,
   stopping: new AbortController().signal,
   toError: (thrown) => ConnectError.from(thrown),
 };
@@ -37,14 +39,14 @@ const CONTEXT = {
     .set(leaseKey, openLease({ caller: ANYBODY, untilMs: Infinity, known: undefined })),
 } as unknown as HandlerContext;
 
-test("a batch lets others have the thread while it is worked through", async () => {
+test("a batch yields to the event loop while it is worked through", async () => {
   const operations = Array.from({ length: COUNT }, () => create(OperationSchema));
   const { turns, result } = await turnsOf(() => applyBatch(SERVER, operations, CONTEXT));
   expect(result).toHaveLength(COUNT);
   expect(turns).toBeGreaterThan(TURNS_MIN);
 });
 
-test("a stream lets others have the thread while what has come is worked through", async () => {
+test("a stream yields to the event loop while it works through operations that are there", async () => {
   const requests = async function* () {
     for (let n = 0; n < COUNT; n += 1) yield create(ApplyRequestSchema, { tag: `${n}` });
   };

@@ -346,7 +346,7 @@ function bytesOf(answer: Answer): string {
   return Buffer.from(toBinary(ConsumeResponseSchema, message)).toString("hex");
 }
 
-/** So many microseconds from now on, by the database's clock. */
+/** An instant a number of microseconds from now, by the database's clock. */
 async function databaseMicros(later: bigint): Promise<bigint> {
   const [row] = await database.query(
     "select (extract(epoch from clock_timestamp()) * 1000000)::bigint as micros",

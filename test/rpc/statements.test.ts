@@ -247,7 +247,7 @@ function longHistory(): Promise<void> {
   return longIsMade;
 }
 
-/** Writes a journal of so many entries: a recharge and charges. */
+/** Writes a journal with a number of entries: a recharge, then charges. */
 async function charges(userId: string, count: number): Promise<void> {
   await server.client.recharge({ userId, points: 1_000_000n });
   for (let left = count - 1; left > 0; left -= 1000) {

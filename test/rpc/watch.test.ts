@@ -136,7 +136,7 @@ describe("WatchAccount shows", () => {
           expect(await watch.next()).toMatchObject({ userId: changed[n], sequence: 2n });
         }),
     );
-    // Those of the others come only now, and are the first that their watchers hear of.
+    // The changes of the others come only now, and are the first that their watchers see.
     const rest = users.filter((_, n) => n % 10 !== 0);
     await Promise.all(rest.map((userId) => other.client.recharge({ userId, points: 5n })));
     await Promise.all(
@@ -283,7 +283,7 @@ function ownClient({ baseUrl }: TestServer): Client<typeof PointsService> {
   return createClient(PointsService, createGrpcTransport({ baseUrl, sessionManager }));
 }
 
-/** How many queries about accounts the database has got in so many milliseconds, at the least. */
+/** The least number of queries about accounts that the database got in a time in milliseconds. */
 async function questions(milliseconds: number, of = database): Promise<number> {
   const [row] = await of.query("select clock_timestamp() as start");
   const sql = `select pid, query_start from pg_stat_activity

@@ -28,7 +28,7 @@ test.each<[what: string, facts: Partial<Facts>, problem: string | undefined]>([
   expect(found?.slice(0, problem?.length)).toBe(problem);
 });
 
-test("a standby, and a role that may only read, will do to read", () => {
+test("a standby, and a role that may only read, can be used for reading", () => {
   const rights = { owner: "owner", reads: true, adds: false, filtered: false };
   expect(problemOf({ ...USABLE, standby: true, readonly: true, rights }, false)).toBe(undefined);
   const none = { ...rights, reads: false };

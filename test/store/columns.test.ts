@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import {
   bigints,
   bytes,
-  namesOf,
+  rowsOfKeys,
   smallints,
   texts,
   times,
@@ -63,13 +63,13 @@ test.for([32768, -32769, 65_541])("%d is refused as a smallint", (value) => {
   expect(() => smallints([value], (same) => same)).toThrow(RangeError);
 });
 
-test("names are rows of two columns", async () => {
-  const names = [
+test("keys are rows of two columns", async () => {
+  const keys = [
     { userId: "ann", number: 1n },
     { userId: "bob", number: 22n },
   ];
   const { rows } = await inTransaction(database.orm, ({ run }) =>
-    run(sql`select * from ${namesOf(names, "number")} as named`),
+    run(sql`select * from ${rowsOfKeys(keys, "number")} as named`),
   );
   expect(rows).toEqual([
     { user_id: "ann", number: "1" },

@@ -30,7 +30,7 @@ host    all "${SYSTEM_USER}" all trust
 
 let folder: string;
 let cluster: Cluster;
-/** What `$name` stands for in a table, which is made before anything runs. */
+/** The values of `$name` in the tables of tests, which exist before anything runs. */
 let places: Readonly<Record<string, string>>;
 beforeAll(async () => {
   folder = await makeFolder("databases");
@@ -80,7 +80,7 @@ function filledIn(url: string): string {
   return url.replace(/\$(\w+)/g, (_, name: string) => places[name]!);
 }
 
-/** What a connection looks like from the database. */
+/** A connection, as the database sees it. */
 async function seenFromThere(url: string) {
   const orm = await openOrm(url, 2);
   try {
@@ -204,7 +204,7 @@ describe("a database that cannot be used is refused in one sentence", () => {
     await expectRefused(filledIn(`postgresql://${url}`), said);
   });
 
-  // What Node says depends on which authorities it knows.
+  // Node's error text depends on the authorities that it knows.
   test.each([
     "sslmode=require&sslrootcert=$strange",
     "sslmode=verify-ca&sslrootcert=$strange",
@@ -242,7 +242,7 @@ describe("a database that cannot be used is refused in one sentence", () => {
     await expectRefused(url, "cannot use the database: no answer within 1 s");
   });
 
-  test("a name that has no address that answers", async () => {
+  test("a name none of whose addresses answers", async () => {
     const url = filledIn("postgresql://points@localhost:$closed/postgres");
     await expectRefused(url, /^cannot use the database: (connect ECONNREFUSED \S+:\d+(, )?)+$/);
   });
@@ -268,7 +268,7 @@ describe("a database that cannot be used is refused in one sentence", () => {
     expect(migration.stderr).toMatch(/^points: [^\n]*its encoding is LATIN1[^\n]*\n$/);
   });
 
-  test("that takes no writes, since somebody said so", async () => {
+  test("that takes no writes by default_transaction_read_only", async () => {
     const database = await emptyDatabase();
     await cluster.query(`alter database ${database} set default_transaction_read_only = on`);
     await expectRefused(urlOf(database), /: default_transaction_read_only is on, so that /);

@@ -5,12 +5,12 @@ import { testDatabase, type TestDatabase } from "../support/database.ts";
 
 const OFF = { what: "synchronous_commit = off", mend: "set synchronous_commit to on" };
 
-test("a database or a role of it for which commits don't wait is seen, and where it counts", async () => {
+test("a database or a role whose commits don't wait is seen, where the setting counts", async () => {
   const { added, alter } = await measured();
   expect(await added()).toEqual([]);
   await alter("database %2$I set synchronous_commit = off");
   expect(await added()).toEqual([OFF]);
-  // What is said of the role in the database counts for more.
+  // A setting of the role in this database takes precedence.
   await alter("role %1$I in database %2$I set synchronous_commit = remote_apply");
   expect(await added()).toEqual([]);
   await alter("role %1$I in database %2$I set synchronous_commit = false");
@@ -48,7 +48,7 @@ test("a table that a crash empties is seen", async () => {
   expect(await added()).toEqual([]);
 });
 
-/** A database, and what it lacks beside what the PostgreSQL of the tests lacks as a whole. */
+/** A database, and its gaps besides those that the tests' PostgreSQL has as a whole. */
 async function measured() {
   const database = await testDatabase();
   onTestFinished(() => database.close());

@@ -42,7 +42,7 @@ async function clientOf(role: string): Promise<pg.Client> {
   return client;
 }
 
-test("a server does all that it does in a role that may do no more than that", async () => {
+test("a server works in a role with no more than the privileges granted to it", async () => {
   const orm = await openOrm(url, 8);
   onTestFinished(() => orm.close());
   const server = await testServer({}, { ...database, orm });
@@ -129,7 +129,7 @@ describe("arbitrary SQL in the server's role", () => {
     expect(await history()).toEqual(before);
   });
 
-  /** All that is written, and what it is written in. */
+  /** All rows, and the tables that they are in. */
   function history() {
     return database.query(`
       select (select json_agg(entry order by user_id, sequence) from points.entry) as entries,

@@ -40,7 +40,7 @@ test("several hosts are tried until one takes writes, after a failover too", asy
   expect(await portOf(url)).toBe(standby.port);
 });
 
-test("a standby is to be read, and refused where there is something to write", async () => {
+test("a standby can be read, and is refused for writing", async () => {
   const { standby } = await startBoth();
   const DATABASE_URL = `postgresql://points@127.0.0.1:${standby.port}/points`;
   await expectRefused(
@@ -54,7 +54,7 @@ test("a standby is to be read, and refused where there is something to write", a
   });
 });
 
-/** A primary and a standby that was copied from it, each stopped with the test unless before. */
+/** A primary and a standby copied from it. Both are stopped at the end of the test, if not before. */
 async function startBoth(): Promise<{ primary: Cluster; standby: Cluster }> {
   const folder = await temporaryFolder();
   const [one, two] = [join(folder, "one"), join(folder, "two")];

@@ -66,7 +66,7 @@ describe.skipIf(!hasPgBouncer)("behind PgBouncer, where it is installed", () => 
     await expectRefused(url, `cannot use the database at ${place}: ${problem}`);
   });
 
-  test("a look at it leaves the sessions of other programs as they are", async () => {
+  test("a check of it leaves other programs' sessions unchanged", async () => {
     const url = await urlThrough({ pool_mode: "transaction" });
     await expectRefused(url, /one transaction at a time/);
     const through = new pg.Client({ connectionString: url });
@@ -82,7 +82,7 @@ describe.skipIf(!hasPgBouncer)("behind PgBouncer, where it is installed", () => 
   });
 });
 
-test("a prepared statement's name stands for its text, whichever server it is", async () => {
+test("a prepared statement's name stands for its text, on any server", async () => {
   const database = await testDatabase();
   onTestFinished(() => database.close());
   const { rows } = await inTransaction(database.orm, async ({ run }) => {

@@ -25,7 +25,7 @@ describe.each([
   beforeAll(async () => {
     if (!isThere) return;
     cluster = await start();
-    // What is PostgreSQL's own must not be found there first.
+    // PostgreSQL's own functions must not be shadowed by these.
     await cluster.query(`
       create schema evil;
       create function evil.clock_timestamp() returns timestamptz language sql

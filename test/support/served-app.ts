@@ -25,15 +25,13 @@ export async function serve(
   environment: Record<string, string>,
   {
     token,
-    through,
     nodeOptions = {},
   }: {
     readonly token?: string;
-    readonly through?: Parameters<typeof testServer>[2];
     readonly nodeOptions?: SecureClientSessionOptions;
   },
 ): Promise<Served> {
-  const server = await testServer(environment, database, through);
+  const server = await testServer(environment, database);
   onTestFinished(() => server.stop());
   const interceptors = token === undefined ? [] : [sending(token)];
   const transport = createGrpcTransport({ baseUrl: server.baseUrl, nodeOptions, interceptors });
@@ -67,14 +65,12 @@ export async function serveApp(
   database: TestDatabase,
   app: Callers[string] = MAY_ALL,
   environment: Record<string, string> = {},
-  through?: Parameters<typeof testServer>[2],
 ): Promise<ServedApp> {
   const folder = await temporaryFolder();
   const callers = await writeCallers(folder, { app, ...STAYS });
   const token = tokenOf("app");
-  const options = through === undefined ? { token } : { token, through };
   return {
-    ...(await serve(database, { ...callers, ...environment }, options)),
+    ...(await serve(database, { ...callers, ...environment }, { token })),
     async become(changed) {
       await writeCallers(folder, { ...changed, ...STAYS });
       process.emit("SIGHUP");

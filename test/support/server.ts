@@ -22,14 +22,13 @@ export type TestServer = {
 };
 
 /**
- * Starts one; `environment` as in production, `through` as `startServer` has it.
+ * Starts a server by the environment, as in production.
  *
  * @param nodeOptions of the client: certificates
  */
 export async function testServer(
   environment: Record<string, string> = {},
   database?: TestDatabase,
-  through?: Parameters<typeof startServer>[4],
   nodeOptions: SecureClientSessionOptions = {},
 ): Promise<TestServer> {
   const db = database ?? (await testDatabase());
@@ -37,7 +36,7 @@ export async function testServer(
   const prices = readPrices(config.prices ?? SHIPPED_PRICES);
   const log = pino({ level: "silent" });
   const databases = { batches: db.orm, reads: db.orm };
-  const server = await startServer(config, databases, () => prices, log, through);
+  const server = await startServer({ config, databases, prices: () => prices, log });
   const { port } = server.address;
   const baseUrl = `${config.tlsCert === undefined ? "http" : "https"}://127.0.0.1:${port}`;
   const transport = createGrpcTransport({ baseUrl, nodeOptions });

@@ -1,13 +1,14 @@
 import { expect } from "vitest";
 import { emptyAccount, timeOf } from "../../src/ledger/account.ts";
-import { type AccountState, assertSound, bareState } from "../../src/ledger/state.ts";
 import { apply } from "../../src/ledger/apply.ts";
 import type { Command } from "../../src/ledger/command.ts";
 import { bookDue } from "../../src/ledger/due.ts";
 import type { Entry } from "../../src/ledger/entry.ts";
 import type { Hold } from "../../src/ledger/hold.ts";
+import { assertSound } from "../../src/ledger/invariants.ts";
 import { compareBurnOrder, type Lot } from "../../src/ledger/lot.ts";
 import { isRejection, type Rejection } from "../../src/ledger/rejection.ts";
+import { type AccountState, bareState } from "../../src/ledger/state.ts";
 
 /** The time of most tests: 2026-01-01T00:00:00Z. */
 export const NOW = 1_767_225_600_000_000n;
@@ -103,7 +104,8 @@ function offset(time: bigint): string {
 export function decideAt(before: AccountState | undefined, command: Command, now: bigint) {
   const due = before && bookDue(before, timeOf(before.account, now));
   const state = due?.state;
-  const applied = apply(state, command, timeOf(state?.account, now), due?.entries.at(-1));
+  const at = { now: timeOf(state?.account, now), lastDue: due?.entries.at(-1) };
+  const applied = apply(state, command, at);
   const booked = due?.entries ?? [];
   if (isRejection(applied)) return { state, entries: booked, refused: applied };
   return { ...applied, entries: [...booked, ...applied.entries], refused: undefined };

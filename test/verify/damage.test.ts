@@ -13,7 +13,7 @@ beforeEach(async () => {
 type Damage = {
   readonly what: string;
   readonly sql: string;
-  /** From this entry of Ada on, hashes are made to fit, as a forger would: to the end, or one. */
+  /** Hashes are made to fit from this entry of Ada on, as a forger would: to the end, or one. */
   readonly rehash?: { from: number; to?: number };
   readonly userId?: string;
   readonly sequence?: bigint;
@@ -337,7 +337,7 @@ describe("verify finds", () => {
     expect((await verify(database.orm, { userIds: ["dan"] })).wrong).toEqual([]);
   });
 
-  test("two accounts' entries that were exchanged", async () => {
+  test("entries exchanged between two accounts", async () => {
     await database.query(swap(ada(1), "user_id = 'bob' and sequence = 1", "user_id"));
     const found = { sequence: 1n, what: HASH };
     const wrong = [

@@ -95,13 +95,13 @@ export async function live(database: TestDatabase): Promise<void> {
   );
 }
 
-/** Commits commands, none of which may be refused, so many microseconds after `NOW`. */
+/** Commits commands, none of which may be refused, `time` microseconds after `NOW`. */
 export async function run(
   { orm }: TestDatabase,
   commands: readonly Command[],
   time: bigint,
 ): Promise<void> {
-  for (const result of await commitAll(orm, commands, stoppedClock(NOW + time))) {
+  for (const result of await commitAll(orm, commands, { clock: stoppedClock(NOW + time) })) {
     if (result instanceof Error) throw result;
     if (isRejection(result)) throw new Error(result.reason);
   }
@@ -127,17 +127,17 @@ export function expireDue(userId: string, id: string): Command {
   return { ...UNNAMED, kind: "expire", userId, target: { kind: "due" }, ...named(id) };
 }
 
-/** Which row: that of one of Ada's entries. */
+/** A condition for one of Ada's entries. */
 export function ada(sequence: number): string {
   return `user_id = 'ada' and sequence = ${sequence}`;
 }
 
-/** Or of one of her lots or holds. */
+/** A condition for one of her lots or holds. */
 export function lot(number: number): string {
   return `user_id = 'ada' and number = ${number}`;
 }
 
-/** A user's entries, in their order. */
+/** A user's entries, in order. */
 export async function entriesOf({ orm }: TestDatabase, userId: string): Promise<Entry[]> {
   const { rows } = await sql<EntryRow>`
     select * from points.entry where user_id = ${userId} order by sequence`.execute(
@@ -146,7 +146,7 @@ export async function entriesOf({ orm }: TestDatabase, userId: string): Promise<
   return rows.map(toEntry);
 }
 
-/** Makes the hashes of a user's receipts fit what they say. */
+/** Makes the hashes of a user's receipts fit their content. */
 export async function rehashReceipts(database: TestDatabase, userId: string): Promise<void> {
   const span = { userIds: [userId] };
   const receipts: ReadReceipt[] = [];
@@ -164,7 +164,7 @@ export async function rehashReceipts(database: TestDatabase, userId: string): Pr
   }
 }
 
-/** Takes the checks away that would keep somebody from what is tried here. */
+/** Drops the checks that would refuse the damage. */
 export async function dropChecks({ query }: TestDatabase): Promise<void> {
   await query(`do $$ declare c record; begin
     for c in select conrelid::regclass as of, conname from pg_constraint
@@ -173,7 +173,7 @@ export async function dropChecks({ query }: TestDatabase): Promise<void> {
   end $$`);
 }
 
-/** Makes hashes fit what the entries say; to the last, and then the account's too. */
+/** Makes the hashes of entries fit their content; if up to the last one, the account's hash too. */
 export async function rehashAda(
   database: TestDatabase,
   from: number,

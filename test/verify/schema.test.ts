@@ -10,7 +10,7 @@ beforeAll(async () => {
 });
 afterAll(() => database.close());
 
-test("schema.txt is what the migrations make", async () => {
+test("schema.txt is the schema that the migrations make", async () => {
   const lines = await inSnapshot(database.orm, readSchema);
   // `npx vitest run test/verify/schema.test.ts --update` writes it.
   await expect(`${lines.join("\n")}\n`).toMatchFileSnapshot("../../src/verify/schema.txt");
@@ -76,7 +76,7 @@ test.each<{ what: string; sql: string; finds: string[] }>([
     finds: ["lacks constraint lot CHECK ((remaining >= 0))"],
   },
   {
-    what: "a check that what is there need not pass",
+    what: "a check that existing rows need not pass",
     sql: `alter table points.lot drop constraint lot_remaining_check;
           alter table points.lot add check (remaining >= 0) not valid`,
     finds: [
@@ -260,7 +260,7 @@ test.each([
   expect(await flawsAfter(sql)).toEqual([]);
 });
 
-test("verify finds what is wrong with a partition", async () => {
+test("verify finds the flaws of a partition", async () => {
   const partition = `create table points.part partition of points.entry
     for values with (modulus 1, remainder 0)`;
   const flaws = await flawsAfter(`
@@ -276,7 +276,7 @@ test("verify finds what is wrong with a partition", async () => {
   ]);
 });
 
-test("verify says what it found although the accounts cannot be read", async () => {
+test("verify reports the schema's flaws even if the accounts cannot be read", async () => {
   const own = await testDatabase();
   onTestFinished(() => own.close());
   await own.query("drop table points.refund");
@@ -286,7 +286,7 @@ test("verify says what it found although the accounts cannot be read", async () 
   expect(schema.at(-1)).toBe("not all accounts can be read");
 });
 
-/** What is found after these statements, which are then undone. */
+/** The flaws after these statements, which are then undone. */
 async function flawsAfter(statements: string): Promise<readonly string[]> {
   const run: Run = async (statement) => {
     const { sql, parameters } = statement.compile(database.orm.em.getKysely());

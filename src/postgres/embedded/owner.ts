@@ -8,21 +8,23 @@ const OWNER_LOCK_TRIES = 20;
 const OWNER_LOCK_PAUSE_MS = 100;
 
 /**
- * Holds a lock in the database for as long as this process lives. However the process ends, its
- * connection ends with it, and so does the lock.
+ * Makes this process the owner of a cluster, by an advisory lock that it holds as long as it lives.
+ * However the process ends, its connection ends too, and with it the lock.
  *
- * @throws {UserError} if another process holds it
+ * @param folder the data folder, for the error
+ * @returns the connection that holds the lock
+ * @throws {UserError} if another process holds the lock
  */
 export async function becomeOwner(at: Address, folder: string): Promise<pg.Client> {
   const client = new pg.Client({ ...at, database: "postgres" });
-  // Without a listener its end would be this process's; a query that is under way throws it.
+  // Without a listener, a lost connection would end this process. Running queries throw the error.
   client.on("error", () => {});
   try {
     await client.connect();
     for (let attempt = 1; attempt <= OWNER_LOCK_TRIES; attempt += 1) {
       const { rows } = await client.query(`select pg_try_advisory_lock(${OWNER_LOCK}) as mine`);
       if (rows[0].mine) return client;
-      await sleep(OWNER_LOCK_PAUSE_MS); // The one before may be on its way out.
+      await sleep(OWNER_LOCK_PAUSE_MS); // The previous owner may be stopping.
     }
   } catch (error) {
     await client.end().catch(() => {});

@@ -10,15 +10,15 @@ import { programRunner, reachablePrograms } from "./binaries.ts";
 import { type Address, addressOf, forgetDead, initialise, said, start } from "./cluster.ts";
 import { becomeOwner } from "./owner.ts";
 
-/** A PostgreSQL of our own, running. */
+/** The running embedded PostgreSQL. */
 export type EmbeddedPostgres = {
-  /** For `openOrm`. */
+  /** The DATABASE_URL. */
   readonly url: string;
   /** The folder of its socket, as `psql -h` takes it. */
   readonly socketFolder: string;
   /** Resolves if PostgreSQL stops without having been asked to. */
   readonly lost: Promise<void>;
-  /** Stops it: running transactions are rolled back, and nothing stays behind. */
+  /** A fast shutdown: running transactions are rolled back, and the socket's folder is removed. */
   stop(): Promise<void>;
 };
 
@@ -27,12 +27,13 @@ const START_TRIES = 50;
 const START_PAUSE_MS = 200;
 
 /**
- * Starts the PostgreSQL that npm brought, on the data in `dataDir/postgres`, made if there is
- * none. It listens on a Unix socket alone. One process at a time may own it: a second is refused,
- * while what a killed owner left running is taken over.
+ * Starts the PostgreSQL that npm installed, on the cluster in `dataDir/postgres`, which it creates if
+ * there is none. The server listens on a Unix socket only. One process at a time owns it: a second is
+ * refused, but a server that a killed owner left running is taken over.
  *
- * @param settings of PostgreSQL, over its defaults; durability is on unless they say otherwise
- * @throws {UserError}
+ * @param settings settings of PostgreSQL that override its defaults; fsync and synchronous_commit are
+ * on unless given
+ * @throws {UserError} if it cannot be started, or another process owns it
  */
 export async function startEmbedded(
   dataDir: string,
@@ -45,8 +46,8 @@ export async function startEmbedded(
   const programs = await reachablePrograms(account);
   const run = programRunner(programs, account);
 
-  if (!existsSync(join(cluster, "PG_VERSION"))) await initialise(run, folder, cluster, account);
-  const { owner, at } = await startAndOwn(folder, () => start(run, cluster, account, settings));
+  if (!existsSync(join(cluster, "PG_VERSION"))) await initialise(run, cluster, account);
+  const { owner, at } = await startAndOwn(folder, () => start({ run, cluster, account, settings }));
   await createDatabase(at);
 
   const lost = Promise.withResolvers<void>();
@@ -57,7 +58,8 @@ export async function startEmbedded(
     socketFolder: at.host,
     lost: lost.promise,
     async stop() {
-      // It stays ours until it has stopped: who starts meanwhile waits, and starts it anew.
+      // The lock is kept until PostgreSQL has stopped: a process that starts meanwhile waits for it
+      // and then starts PostgreSQL again.
       await run("pg_ctl", cluster, ["stop", "--mode=fast", "--wait", "--silent"]).catch(() => {});
       await owner.end().catch(() => {});
       await rm(at.host, { recursive: true, force: true });
@@ -65,7 +67,7 @@ export async function startEmbedded(
   };
 }
 
-/** The database in `dataDir` if it is running, without owning it, for `openOrm`. */
+/** The DATABASE_URL of the database in `dataDir`, without owning it; undefined: it is not running. */
 export async function attachEmbedded(dataDir: string): Promise<string | undefined> {
   const cluster = join(resolve(dataDir), "postgres");
   await forgetDead(cluster).catch(() => {});
@@ -77,7 +79,7 @@ function urlOf({ host, port, user }: Address): string {
   return `postgresql://${user}@${encodeURIComponent(host)}:${port}/${DATABASE}`;
 }
 
-/** Starts PostgreSQL and owns it; again, if the owner before stops it meanwhile. */
+/** Starts PostgreSQL and owns it. Tries again if the previous owner stops it meanwhile. */
 async function startAndOwn(
   folder: string,
   startOnce: () => Promise<void>,

@@ -1,21 +1,26 @@
 import type { Account } from "../../ledger/account.ts";
 import { fromTimestamptz } from "../driver/instant.ts";
 import { type FigureRow, toFigures } from "./figures.ts";
+import type { Rows } from "./rows.ts";
 
-/** A row of the table `account`, as a query that the ORM does not map gives it. */
+/** Accounts by user id. */
+export type Accounts = ReadonlyMap<string, Account>;
+
+/** The locked accounts, those that exist, and their rows. */
+export type LockedAccounts = { readonly accounts: Accounts; readonly rows: Rows["accounts"] };
+
+/** A row of the table `account`, as a query outside of the ORM's mapping gives it. */
 export type AccountRow = FigureRow & {
-  /** Where the row is, if that was asked for. An update moves it. */
-  ctid?: string;
   user_id: string;
   sequence: string;
   hash: Uint8Array;
-  /** How many receipts the account has. */
+  /** The number of receipts. */
   receipts: number;
   create_time: string;
   update_time: string;
 };
 
-/** The account that a row holds. */
+/** Converts a row to an account. */
 export function toAccount(row: AccountRow): Account {
   return {
     userId: row.user_id,
@@ -24,6 +29,5 @@ export function toAccount(row: AccountRow): Account {
     hash: row.hash,
     createTime: fromTimestamptz(row.create_time),
     updateTime: fromTimestamptz(row.update_time),
-    row: row.ctid,
   };
 }

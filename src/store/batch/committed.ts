@@ -4,14 +4,13 @@ import { bigints, bytes, rowsOf, texts, times } from "../driver/columns.ts";
 import type { Run } from "../driver/transaction.ts";
 
 /**
- * Whether a transaction whose COMMIT was not answered has saved its changes, told by the tables
- * themselves: the hash of an entry or a receipt covers all that it says and all of them before it.
- * To be asked with the accounts locked, for then that transaction has ended. (PostgreSQL's own
- * answer, pg_xact_status, goes by a number that a standby, once promoted, may give to another
- * transaction.)
+ * Exactly-once: whether a transaction whose COMMIT got no answer was committed. The tables show it,
+ * since the hash of an entry or a receipt covers its content and all before it. Ask with the
+ * accounts locked: then that transaction has ended. (PostgreSQL's own `pg_xact_status` goes by a
+ * transaction id, which a promoted standby may give to another transaction.)
  *
- * All of it must be there. Another server may have made the very same entry at the same instant, of
- * a request that was sent to both or of what was due, and none of the rest.
+ * Every change must be there. Another server may have made exactly the same entry at the same
+ * instant, for a request that was sent to both or for something due, and none of the other changes.
  */
 export async function isCommitted(
   run: Run,

@@ -1,20 +1,20 @@
 import { sql } from "kysely";
 import type { Entry, EntryKind } from "../../ledger/entry.ts";
 import type { Allocation } from "../../ledger/lot.ts";
-import { type Name, namesOf } from "../driver/columns.ts";
+import { type RowKey, rowsOfKeys } from "../driver/columns.ts";
 import { fromTimestamptz } from "../driver/instant.ts";
 import type { Run } from "../driver/transaction.ts";
 import { type FigureRow, toFigures } from "./figures.ts";
 
-/** The entries of these names that there are, each once. */
-export async function loadEntries(run: Run, named: readonly Name[]): Promise<readonly Entry[]> {
+/** Loads the entries of these keys that exist, each once. */
+export async function loadEntries(run: Run, named: readonly RowKey[]): Promise<readonly Entry[]> {
   const { rows } = await run(sql<EntryRow>`
-    select entry.* from ${namesOf(named, "sequence")} as named
+    select entry.* from ${rowsOfKeys(named, "sequence")} as named
     join points.entry using (user_id, sequence)`);
   return rows.map(toEntry);
 }
 
-/** A row of the table `entry`, as a query that the ORM does not map gives it. */
+/** A row of the table `entry`, as a query outside of the ORM's mapping gives it. */
 export type EntryRow = FigureRow & {
   user_id: string;
   sequence: string;
@@ -38,7 +38,7 @@ export type EntryRow = FigureRow & {
   caller: string | null;
 };
 
-/** The entry that a row holds. */
+/** Converts a row to an entry. */
 export function toEntry(row: EntryRow): Entry {
   const { request_id: id, fingerprint } = row;
   return {
@@ -61,7 +61,7 @@ export function toEntry(row: EntryRow): Entry {
   };
 }
 
-/** The allocations that a row of entries or of holds has as two arrays. */
+/** Converts the two arrays of an entry's or a hold's row to allocations. */
 export function toAllocations(row: Pick<EntryRow, "lots" | "lot_points">): readonly Allocation[] {
   return row.lots.map((lot, index) => ({
     lot: BigInt(lot),

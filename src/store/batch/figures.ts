@@ -1,6 +1,6 @@
 import type { Figures } from "../../ledger/account.ts";
 
-/** The columns that rows of accounts and of entries have for an account's figures. */
+/** The columns for an account's figures in the tables `account` and `entry`. */
 export type FigureRow = {
   balance: string;
   frozen: string;
@@ -10,7 +10,7 @@ export type FigureRow = {
   total_refunded: string;
 };
 
-/** The figures that a row holds. */
+/** Converts a row to figures. */
 export function toFigures(row: FigureRow): Figures {
   return {
     balance: BigInt(row.balance),

@@ -1,22 +1,26 @@
 import { sql } from "kysely";
 import type { Hold, HoldStatus } from "../../ledger/hold.ts";
 import { NOW } from "../driver/clock.ts";
-import { type Name, namesOf, rowsOf, textArray, texts } from "../driver/columns.ts";
+import { type RowKey, rowsOf, rowsOfKeys, textArray, texts } from "../driver/columns.ts";
 import { fromTimestamptz } from "../driver/instant.ts";
 import type { Run } from "../driver/transaction.ts";
 import { toAllocations } from "./entries.ts";
 
+type Asked = {
+  readonly userIds: readonly string[];
+  readonly named: readonly RowKey[];
+  /** The most due holds of each user; they are the earliest. */
+  readonly dueMax: number;
+};
+
 /**
- * The open holds of these users that are due, of each so many of the earliest; and the named ones,
- * open or closed.
+ * Loads the due open holds of users, and the named holds, open or closed.
  *
  * @returns holds by user id; a user without any is missing
  */
 export async function loadHolds(
   run: Run,
-  userIds: readonly string[],
-  named: readonly Name[],
-  dueMax: number,
+  { userIds, named, dueMax }: Asked,
 ): Promise<Map<string, readonly Hold[]>> {
   const { rows } = await run(sql<HoldRow>`
     select hold.* from ${rowsOf({ user_id: texts(userIds, (userId) => userId) })} as asked
@@ -27,14 +31,14 @@ export async function loadHolds(
     ) as hold
     union
     select hold.* from points.hold
-    join ${namesOf(named, "number")} as named using (user_id, number)`);
+    join ${rowsOfKeys(named, "number")} as named using (user_id, number)`);
   const byUser = Map.groupBy(rows, (row) => row.user_id);
   return new Map([...byUser].map(([userId, ofUser]) => [userId, ofUser.map(toHold)]));
 }
 
 /**
- * For each of these users a hold that stands for all that are due: their points together, by lot.
- * What an account is once they are booked is the same, and a read need not look at thousands.
+ * Loads one hold a user that stands for all due holds: the sums of their points, by lot. Booking it
+ * gives the same figures, and a read does not look at thousands of holds.
  *
  * @returns holds by user id; a user without any is missing
  */
@@ -58,9 +62,9 @@ export async function sumDueHolds(
 }
 
 /**
- * How many open holds these users have; more than `max` are not counted.
+ * Counts the open holds of each user, up to `max`.
  *
- * @returns by user id
+ * @returns counts by user id
  */
 export async function countOpenHolds(
   run: Run,
@@ -79,7 +83,7 @@ export async function countOpenHolds(
   return new Map(rows.map(({ user_id, open }) => [user_id, Number(open)]));
 }
 
-/** A row of the table `hold`, as a query that the ORM does not map gives it. */
+/** A row of the table `hold`, as a query outside of the ORM's mapping gives it. */
 export type HoldRow = {
   user_id: string;
   number: string;
@@ -91,7 +95,7 @@ export type HoldRow = {
   lot_points: readonly string[];
 };
 
-/** The hold that a row holds. */
+/** Converts a row to a hold. */
 export function toHold(row: HoldRow): Hold {
   return {
     number: BigInt(row.number),

@@ -1,94 +1,103 @@
-import { type Account, laterOf } from "../../ledger/account.ts";
+import { laterOf } from "../../ledger/account.ts";
 import { DUE_MAX } from "../../ledger/batch.ts";
-import { type Command, MAX_OPEN_HOLDS, mostTaken } from "../../ledger/command.ts";
-import type { Hold } from "../../ledger/hold.ts";
+import type { Command } from "../../ledger/command.ts";
+import { type Hold, isOpenHold, MAX_OPEN_HOLDS } from "../../ledger/hold.ts";
 import type { Allocation } from "../../ledger/lot.ts";
+import { needsOf } from "../../ledger/needs.ts";
 import { NO_RECEIPT } from "../../ledger/receipt.ts";
 import { type AccountState, bareState } from "../../ledger/state.ts";
 import type { Micros } from "../../ledger/time.ts";
 import { setNow } from "../driver/clock.ts";
-import type { Name } from "../driver/columns.ts";
+import type { RowKey } from "../driver/columns.ts";
 import type { Run } from "../driver/transaction.ts";
+import type { Accounts, LockedAccounts } from "./accounts.ts";
 import { countOpenHolds, loadHolds, sumDueHolds } from "./holds.ts";
-import { type LotDemand, loadLots } from "./lots.ts";
+import { loadLots } from "./lots.ts";
 import { loadLastReceipts } from "./receipts.ts";
 import { loadRefundables, type Refundable } from "./refunds.ts";
+import type { Rows } from "./rows.ts";
 
-type Accounts = ReadonlyMap<string, Account>;
+/** The states that a batch decides on, and the rows that hold them. */
+export type Loaded = { readonly states: readonly AccountState[]; readonly rows: Rows };
+
+/** A batch's commands, and the replies to the statements sent before those that load. */
+type Asked = {
+  /** The users of the commands, each once. */
+  readonly userIds: readonly string[];
+  readonly commands: readonly Command[];
+  readonly locked: Promise<LockedAccounts>;
+  /** The time that the clock said. */
+  readonly now: Promise<Micros>;
+};
 
 /**
- * Loads all of these users' accounts that the commands may read or change, and of what is due as
- * much as a batch books, with one hold more, so that it shows if that is not all. To be sent behind
- * what locks the accounts and what reads the clock.
- *
- * @param locked the accounts that there are, by user id
- * @param now what the clock said
+ * Loads the part of the accounts that the commands may read or change, and as much of what is due
+ * as a batch books, with one hold more, which shows that there is more. Send it after the
+ * statements that lock the accounts and read the clock.
  */
-export async function loadStates(
-  run: Run,
-  userIds: readonly string[],
-  commands: readonly Command[],
-  locked: Promise<Accounts>,
-  now: Promise<Micros>,
-): Promise<readonly AccountState[]> {
-  const [states, read] = await Promise.all([loadDue(run, userIds, commands, locked), now]);
-  const ahead = states.filter(({ account }) => account.updateTime > read);
-  if (ahead.length === 0) return states;
-  // The clock was set back. What is due by these accounts' own time was not due by the clock.
+export async function loadStates(run: Run, { now, ...asked }: Asked): Promise<Loaded> {
+  const [loaded, read] = await Promise.all([loadDue(run, asked), now]);
+  const ahead = loaded.states.filter(({ account }) => account.updateTime > read);
+  if (ahead.length === 0) return loaded;
+  // The clock was set back. More is due by these accounts' own time than was due by the clock.
+  const last = ahead.reduce((time, { account }) => laterOf(time, account.updateTime), read);
+  await setNow(run, last);
   const accounts = new Map(ahead.map(({ account }) => [account.userId, account]));
-  await setNow(
-    run,
-    ahead.reduce((last, { account }) => laterOf(last, account.updateTime), read),
-  );
-  const ofAhead = commands.filter(({ userId }) => accounts.has(userId));
-  const again = await loadDue(run, [...accounts.keys()], ofAhead, Promise.resolve(accounts));
-  return [...states.filter(({ account }) => !accounts.has(account.userId)), ...again];
+  const again = await loadDue(run, {
+    userIds: [...accounts.keys()],
+    commands: asked.commands.filter(({ userId }) => accounts.has(userId)),
+    locked: Promise.resolve({ accounts, rows: loaded.rows.accounts }),
+  });
+  const others = loaded.states.filter(({ account }) => !accounts.has(account.userId));
+  return {
+    states: [...others, ...again.states],
+    rows: { ...loaded.rows, lots: new Map([...loaded.rows.lots, ...again.rows.lots]) },
+  };
 }
 
 async function loadDue(
   run: Run,
-  userIds: readonly string[],
-  commands: readonly Command[],
-  locked: Promise<Accounts>,
-): Promise<readonly AccountState[]> {
-  const holdsSent = loadHolds(run, userIds, names(commands, closedHold), DUE_MAX + 1);
-  const openHoldsSent = countOpenHolds(run, freezers(commands), MAX_OPEN_HOLDS);
-  const refundablesSent = loadRefundables(run, names(commands, refundedEntry));
-  const receiptsSent = loadLastReceipts(run, receivers(commands));
+  { userIds, commands, locked }: Omit<Asked, "now">,
+): Promise<Loaded> {
+  const needs = sumNeeds(userIds, commands);
+  const holdsSent = loadHolds(run, { userIds, named: needs.holds, dueMax: DUE_MAX + 1 });
+  const openHoldsSent = countOpenHolds(run, [...needs.openHolds], MAX_OPEN_HOLDS);
+  const refundablesSent = loadRefundables(run, needs.entries);
+  const receiptsSent = loadLastReceipts(run, [...needs.lastReceipts]);
   const named = Promise.all([holdsSent, refundablesSent]).then(([holds, refundables]) => [
-    ...names(commands, expiredLot),
+    ...needs.lots,
     ...lotsOfHolds(holds),
-    ...refundables.flatMap(({ entry }) => lotNames(entry.userId, [entry])),
+    ...refundables.flatMap(({ entry }) => lotsOf(entry.userId, [entry])),
   ]);
-  const [accounts, holds, openHolds, refundables, receipts, lots] = await Promise.all([
+  const [{ accounts, rows }, holds, openHolds, refundables, receipts, lots] = await Promise.all([
     locked,
     holdsSent,
     openHoldsSent,
     refundablesSent,
     receiptsSent,
-    loadLots(run, demandsOf(userIds, commands), named),
+    loadLots(run, needs.points, named),
   ]);
   const byUser = Map.groupBy(refundables, ({ entry }) => entry.userId);
 
-  return [...accounts.values()].map((account) => {
+  const states = [...accounts.values()].map((account) => {
     const { userId } = account;
     const ofUser = holds.get(userId) ?? [];
     const open = openHolds.get(userId);
     return {
       ...bareState(account),
-      ...lots.get(userId),
+      ...lots.byUser.get(userId),
       holds: ofUser,
-      otherHolds: open === undefined ? 0 : open - ofUser.filter(isOpen).length,
+      otherHolds: open === undefined ? 0 : open - ofUser.filter(isOpenHold).length,
       ...refundablesOf(byUser.get(userId)),
       lastReceipt: receipts.get(userId) ?? NO_RECEIPT,
     };
   });
+  return { states, rows: { accounts: rows, lots: lots.rows } };
 }
 
 /**
- * Accounts for who only reads them: what is due by now is in them, holds as one that stands for all.
- *
- * @param accounts by user id
+ * Loads accounts that are only read. Everything that is due by now is in them, with one hold that
+ * stands for all due holds of an account.
  */
 export async function loadStatesToRead(
   run: Run,
@@ -96,33 +105,50 @@ export async function loadStatesToRead(
 ): Promise<readonly AccountState[]> {
   const userIds = [...accounts.keys()];
   const holdsSent = sumDueHolds(run, userIds);
+  const nothing = new Map(userIds.map((userId) => [userId, 0n]));
   const [holds, lots] = await Promise.all([
     holdsSent,
-    loadLots(run, demandsOf(userIds, []), holdsSent.then(lotsOfHolds)),
+    loadLots(run, nothing, holdsSent.then(lotsOfHolds)),
   ]);
   return [...accounts.values()].map((account) => {
     const { userId } = account;
-    return { ...bareState(account), ...lots.get(userId), holds: holds.get(userId) ?? [] };
+    return { ...bareState(account), ...lots.byUser.get(userId), holds: holds.get(userId) ?? [] };
   });
 }
 
-function isOpen({ status }: Hold): boolean {
-  return status === "open";
+/** The needs of all commands together: points by user id, and the names and users of the rest. */
+function sumNeeds(userIds: readonly string[], commands: readonly Command[]) {
+  const points = new Map(userIds.map((userId) => [userId, 0n]));
+  const lots: RowKey[] = [];
+  const holds: RowKey[] = [];
+  const entries: RowKey[] = [];
+  const openHolds = new Set<string>();
+  const lastReceipts = new Set<string>();
+  for (const command of commands) {
+    const { userId } = command;
+    const needs = needsOf(command);
+    points.set(userId, points.get(userId)! + needs.points);
+    if (needs.lot !== undefined) lots.push({ userId, number: needs.lot });
+    if (needs.hold !== undefined) holds.push({ userId, number: needs.hold });
+    if (needs.entry !== undefined) entries.push({ userId, number: needs.entry });
+    if (needs.openHolds) openHolds.add(userId);
+    if (needs.lastReceipt) lastReceipts.add(userId);
+  }
+  return { points, lots, holds, entries, openHolds, lastReceipts };
 }
 
-function freezers(commands: readonly Command[]): readonly string[] {
-  const freezes = commands.filter(({ kind }) => kind === "freeze");
-  return [...new Set(freezes.map(({ userId }) => userId))];
+function lotsOfHolds(holds: ReadonlyMap<string, readonly Hold[]>): readonly RowKey[] {
+  return [...holds].flatMap(([userId, ofUser]) => lotsOf(userId, ofUser));
 }
 
-/** Whose commands may succeed without an entry of their own: those that found nothing to expire. */
-function receivers(commands: readonly Command[]): readonly string[] {
-  const expires = commands.filter((one) => one.kind === "expire" && one.request !== undefined);
-  return [...new Set(expires.map(({ userId }) => userId))];
-}
-
-function lotsOfHolds(holds: ReadonlyMap<string, readonly Hold[]>): readonly Name[] {
-  return [...holds].flatMap(([userId, ofUser]) => lotNames(userId, ofUser));
+/** The lots that a user's holds or entries took points from. */
+function lotsOf(
+  userId: string,
+  takers: readonly { readonly allocations: readonly Allocation[] }[],
+): readonly RowKey[] {
+  return takers.flatMap(({ allocations }) =>
+    allocations.map(({ lot: number }) => ({ userId, number })),
+  );
 }
 
 function refundablesOf(ofUser: readonly Refundable[] | undefined) {
@@ -132,47 +158,4 @@ function refundablesOf(ofUser: readonly Refundable[] | undefined) {
     entries: new Map(ofUser.map(({ entry }) => [entry.sequence, entry])),
     refunded: new Map(partly.map(({ entry, refunded }) => [entry.sequence, refunded])),
   };
-}
-
-/** How much the commands take at the most, of each user. */
-function demandsOf(userIds: readonly string[], commands: readonly Command[]): readonly LotDemand[] {
-  const points = new Map(userIds.map((userId) => [userId, 0n]));
-  for (const command of commands) {
-    points.set(command.userId, points.get(command.userId)! + mostTaken(command));
-  }
-  return userIds.map((userId) => ({ userId, points: points.get(userId)! }));
-}
-
-/** The lots that a user's holds or entries took points from. */
-function lotNames(
-  userId: string,
-  from: readonly { readonly allocations: readonly Allocation[] }[],
-): readonly Name[] {
-  return from.flatMap(({ allocations }) =>
-    allocations.map(({ lot: number }) => ({ userId, number })),
-  );
-}
-
-function expiredLot(command: Command): bigint | undefined {
-  if (command.kind !== "expire" || command.target.kind !== "lot") return undefined;
-  return command.target.lot;
-}
-
-function closedHold(command: Command): bigint | undefined {
-  return command.kind === "settle" || command.kind === "release" ? command.hold : undefined;
-}
-
-function refundedEntry(command: Command): bigint | undefined {
-  return command.kind === "refund" ? command.sequence : undefined;
-}
-
-/** What the commands name, of those that name something. */
-function names(
-  commands: readonly Command[],
-  numberIn: (command: Command) => bigint | undefined,
-): readonly Name[] {
-  return commands.flatMap((command) => {
-    const number = numberIn(command);
-    return number === undefined ? [] : [{ userId: command.userId, number }];
-  });
 }

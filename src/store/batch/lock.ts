@@ -1,38 +1,40 @@
 import { LockMode, raw, type Transaction as OrmTransaction } from "@mikro-orm/postgresql";
 import { sql } from "kysely";
-import type { Account } from "../../ledger/account.ts";
 import { textArray } from "../driver/columns.ts";
 import { AccountEntity } from "../driver/entities.ts";
 import type { Orm } from "../driver/orm.ts";
 import type { Transaction } from "../driver/transaction.ts";
-import { type AccountRow, toAccount } from "./accounts.ts";
+import { type AccountRow, type LockedAccounts, toAccount } from "./accounts.ts";
 
 /**
- * Locks the rows of these users' accounts until the transaction ends, and reads them. It is the
- * only place that waits for rows' locks, in one query and in the order of their ids: two batches
- * that want the same accounts wait for each other and never in a circle.
+ * Pessimistic lock: locks the rows of these users' accounts until the transaction ends, and reads
+ * them. No other statement waits for row locks, and this one takes them in the order of user ids:
+ * batches that want the same accounts wait for each other and never deadlock.
  *
- * The ORM builds the query, and its ids are bound: run by `em.find`, they would be part of its
- * text, to be parsed and planned anew each time.
- *
- * @returns the accounts that exist, by user id
+ * The ORM builds the query, and the ids are bound to it as a parameter. `em.find` would write them
+ * into its text, which PostgreSQL would then parse and plan anew each time.
  */
 export async function lockAccounts(
   { orm, run }: Transaction,
   userIds: readonly string[],
-): Promise<Map<string, Account>> {
+): Promise<LockedAccounts> {
   query ??= lockingQuery(orm);
   const { before, after } = query;
-  const { rows } = await run(sql<AccountRow>`${before}${textArray(userIds)}${after}`);
-  return new Map(rows.map((row) => [row.user_id, toAccount(row)]));
+  const { rows } = await run(
+    sql<AccountRow & { ctid: string }>`${before}${textArray(userIds)}${after}`,
+  );
+  return {
+    accounts: new Map(rows.map((row) => [row.user_id, toAccount(row)])),
+    rows: new Map(rows.map((row) => [row.user_id, row.ctid])),
+  };
 }
 
 let query: ReturnType<typeof lockingQuery> | undefined;
 
-/** The text before and after the ids, which is always the same. */
+/** The text of the query before and after the ids, which is always the same. */
 function lockingQuery({ em }: Orm) {
   const fork = em.fork();
-  // The builder gives locks only to who is in a transaction, as whoever runs this is.
+  // The builder refuses locks outside of a transaction; the query runs in one.
   fork.setTransactionContext(fork.getKysely() as OrmTransaction);
   const { sql: text } = fork
     .createQueryBuilder(AccountEntity, "account")

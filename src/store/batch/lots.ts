@@ -2,44 +2,47 @@ import { sql } from "kysely";
 import { compareBurnOrder, isOpen, type Lot, sumLots } from "../../ledger/lot.ts";
 import type { AccountState } from "../../ledger/state.ts";
 import { NOW } from "../driver/clock.ts";
-import { type Name, namesOf, rowsOf, texts } from "../driver/columns.ts";
+import { type RowKey, rowsOf, rowsOfKeys, texts } from "../driver/columns.ts";
 import { fromTimestamptz } from "../driver/instant.ts";
 import type { Run } from "../driver/transaction.ts";
+import type { Rows } from "./rows.ts";
 
-/** Whose lots are wanted, and how many points may be taken from those that burn first. */
-export type LotDemand = { readonly userId: string; readonly points: bigint };
+/** The points that may be taken from the lots of each user, by user id. */
+type Demands = ReadonlyMap<string, bigint>;
 
-/** Lots of one user, as its state has them. */
-export type LoadedLots = Pick<AccountState, "lots" | "otherLots">;
+type LoadedLots = {
+  /** The lots of each user's state; a user without any is missing. */
+  readonly byUser: ReadonlyMap<string, Pick<AccountState, "lots" | "otherLots">>;
+  readonly rows: Rows["lots"];
+};
 
 /**
- * All open lots of each user who has few of them; of the others' those that burn first, enough for
- * the points demanded, and those that are due. Besides them the named ones, open or closed. The rest
- * the database only adds up, so that an account with a thousand open lots costs little more than one
- * with two.
+ * Loads the lots that a batch can reach. For a user with few open lots that is all of them. For the
+ * others it is the lots that burn first, enough for the points demanded, and the due lots. Named
+ * lots, open or closed, come in addition. The database only adds up the rest, so that an account
+ * with a thousand open lots costs little more than one with two.
  *
- * @param demands one a user
- * @param named known later than the rest
- * @returns by user id; a user of whom there is nothing is missing
+ * @param named the keys of lots, known later than the demands
  */
 export async function loadLots(
   run: Run,
-  demands: readonly LotDemand[],
-  named: Promise<readonly Name[]>,
-): Promise<Map<string, LoadedLots>> {
+  demands: Demands,
+  named: Promise<readonly RowKey[]>,
+): Promise<LoadedLots> {
   const [byUser, others] = await Promise.all([
     loadOpenLots(run, demands),
-    named.then((names) => loadNamedLots(run, names)),
+    named.then((keys) => loadNamedLots(run, keys)),
   ]);
   for (const [userId, ofUser] of Map.groupBy(others, userIdOf)) {
     const open = byUser.get(userId) ?? [];
     const seen = new Set(open.map(({ number }) => number));
     byUser.set(userId, [...open, ...ofUser.filter(({ number }) => !seen.has(number))]);
   }
-  return new Map([...byUser].map(([userId, ofUser]) => [userId, toLoadedLots(ofUser)]));
+  const lots = [...byUser].map(([userId, ofUser]) => [userId, toLotsOfState(ofUser)] as const);
+  return { byUser: new Map(lots), rows: byUser };
 }
 
-// Of an account with fewer, all are read: a second query that adds them up would cost more.
+// All lots of an account with fewer are read: a second query that adds them up would cost more.
 const FEW_LOTS = 16;
 
 const COLUMNS = sql.raw(
@@ -47,31 +50,34 @@ const COLUMNS = sql.raw(
 );
 const BURN_ORDER = sql.raw("priority, coalesce(expire_time, 'infinity'), number");
 
-/** By user id. */
+/** Loads open lots by user id. */
 async function loadOpenLots(
   run: Run,
-  demands: readonly LotDemand[],
-): Promise<Map<string, (LotRow | SummedLotRow)[]>> {
-  const { rows } = await run(sql<LotRow>`
-    select lot.* from ${rowsOf({ user_id: texts(demands, ({ userId }) => userId) })} as demand
+  demands: Demands,
+): Promise<Map<string, (FoundLotRow | SummedLotRow)[]>> {
+  const { rows } = await run(sql<FoundLotRow>`
+    select lot.* from ${rowsOf({ user_id: texts([...demands.keys()], (id) => id) })} as demand
     cross join lateral (
       select ${COLUMNS} from points.lot where lot.user_id = demand.user_id and open
       order by ${BURN_ORDER} limit ${sql.lit(FEW_LOTS)}
     ) as lot`);
-  const byUser = Map.groupBy<string, LotRow | SummedLotRow>(rows, userIdOf);
-  const crowded = demands.filter(({ userId }) => byUser.get(userId)?.length === FEW_LOTS);
+  const byUser = Map.groupBy<string, FoundLotRow | SummedLotRow>(rows, userIdOf);
+  const crowded = [...demands].filter(([userId]) => byUser.get(userId)?.length === FEW_LOTS);
   if (crowded.length === 0) return byUser;
   const demanded = Map.groupBy(await loadDemandedLots(run, crowded), userIdOf);
   return new Map([...byUser, ...demanded]);
 }
 
-/** What all open lots of a user have together, and how many they are, beside one of them. */
-type SummedLotRow = LotRow & { all_remaining: string; all_frozen: string; all_count: string };
+/** A lot's row with its ctid: where the row is until an update moves it. */
+type FoundLotRow = LotRow & { ctid: string };
 
-/** Of users with many lots: those that burn first, enough for the demand, and those that are due. */
+/** A lot's row with the sums and the number of all open lots of its user. */
+type SummedLotRow = FoundLotRow & { all_remaining: string; all_frozen: string; all_count: string };
+
+/** Loads the lots that burn first, enough for the demand, and the due lots, of users with many. */
 async function loadDemandedLots(
   run: Run,
-  demands: readonly LotDemand[],
+  demands: readonly (readonly [userId: string, points: bigint])[],
 ): Promise<readonly SummedLotRow[]> {
   const { rows } = await run(sql<SummedLotRow>`
     select ${COLUMNS}, all_remaining, all_frozen, all_count from (
@@ -85,8 +91,8 @@ async function loadDemandedLots(
       from (
         select ${COLUMNS}, demanded, coalesce(expire_time <= ${NOW}, false) as due
         from ${rowsOf({
-          user_id: texts(demands, ({ userId }) => userId),
-          demanded: sql`${texts(demands, ({ points }) => String(points))}::numeric`,
+          user_id: texts(demands, ([userId]) => userId),
+          demanded: sql`${texts(demands, ([, points]) => String(points))}::numeric`,
         })} as demand
         join points.lot using (user_id)
         where open
@@ -96,11 +102,11 @@ async function loadDemandedLots(
   return rows;
 }
 
-async function loadNamedLots(run: Run, named: readonly Name[]): Promise<readonly LotRow[]> {
+async function loadNamedLots(run: Run, named: readonly RowKey[]): Promise<readonly FoundLotRow[]> {
   if (named.length === 0) return [];
-  const { rows } = await run(sql<LotRow>`
+  const { rows } = await run(sql<FoundLotRow>`
     select lot.ctid, lot.* from points.lot
-    join ${namesOf(named, "number")} as named using (user_id, number)`);
+    join ${rowsOfKeys(named, "number")} as named using (user_id, number)`);
   return rows;
 }
 
@@ -108,7 +114,7 @@ function userIdOf({ user_id }: LotRow): string {
   return user_id;
 }
 
-function toLoadedLots(rows: readonly (LotRow | SummedLotRow)[]): LoadedLots {
+function toLotsOfState(rows: readonly (FoundLotRow | SummedLotRow)[]) {
   const lots = rows.map(toLot).toSorted(compareBurnOrder);
   const sums = rows.find((row) => "all_remaining" in row);
   const { remaining, frozen } = sumLots(lots);
@@ -123,10 +129,8 @@ function toLoadedLots(rows: readonly (LotRow | SummedLotRow)[]): LoadedLots {
   };
 }
 
-/** A row of the table `lot`, as a query that the ORM does not map gives it. */
+/** A row of the table `lot`, as a query outside of the ORM's mapping gives it. */
 export type LotRow = {
-  /** Where the row is, if that was asked for. An update moves it. */
-  ctid?: string;
   user_id: string;
   number: string;
   points: string;
@@ -136,7 +140,7 @@ export type LotRow = {
   expire_time: string | null;
 };
 
-/** The lot that a row holds. */
+/** Converts a row to a lot. */
 export function toLot(row: LotRow): Lot {
   return {
     number: BigInt(row.number),
@@ -145,6 +149,5 @@ export function toLot(row: LotRow): Lot {
     frozen: BigInt(row.frozen),
     priority: row.priority,
     expireTime: row.expire_time === null ? null : fromTimestamptz(row.expire_time),
-    row: row.ctid,
   };
 }

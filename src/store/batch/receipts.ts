@@ -4,10 +4,10 @@ import { rowsOf, texts } from "../driver/columns.ts";
 import type { Run } from "../driver/transaction.ts";
 
 /**
- * The last receipts of these users. To be sent behind what locks their accounts.
+ * Loads the last receipt of each user. Send it after the statement that locks the accounts.
  *
- * @returns by user id; a user without any is missing
- * @throws if an account's last receipt is gone: the next would take its place, and hide that
+ * @returns receipts by user id; a user without any is missing
+ * @throws an Error if an account's last receipt is gone: the next would hide that by its number
  */
 export async function loadLastReceipts(
   run: Run,

@@ -1,21 +1,21 @@
 import { sql } from "kysely";
 import type { Entry } from "../../ledger/entry.ts";
-import { type Name, namesOf } from "../driver/columns.ts";
+import { type RowKey, rowsOfKeys } from "../driver/columns.ts";
 import type { Run } from "../driver/transaction.ts";
 import { type EntryRow, toEntry } from "./entries.ts";
 
-/** An entry that a command wants to refund, and how much of it has been. */
+/** An entry that a command refunds, and its points that were refunded before. */
 export type Refundable = { readonly entry: Entry; readonly refunded: bigint };
 
-/** The entries of these names that there are. */
+/** Loads the entries of these keys that exist, with what was refunded of them. */
 export async function loadRefundables(
   run: Run,
-  named: readonly Name[],
+  named: readonly RowKey[],
 ): Promise<readonly Refundable[]> {
   if (named.length === 0) return [];
   const { rows } = await run(sql<EntryRow & { refunded: string }>`
     select entry.*, coalesce(refund.refunded, 0) as refunded
-    from ${namesOf(named, "sequence")} as named
+    from ${rowsOfKeys(named, "sequence")} as named
     join points.entry using (user_id, sequence)
     left join points.refund using (user_id, sequence)`);
   return rows.map((row) => ({ entry: toEntry(row), refunded: BigInt(row.refunded) }));

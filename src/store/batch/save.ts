@@ -15,23 +15,25 @@ import {
   times,
 } from "../driver/columns.ts";
 import type { Run } from "../driver/transaction.ts";
+import type { Rows } from "./rows.ts";
 
 /**
- * Writes what a batch changed, in at most nine statements however much it is: every column goes
- * as one array. The unit of work's own flush costs three times as much a command.
+ * Writes a batch's changes in at most nine statements, whatever its size: each column goes as one
+ * array. The ORM's flush costs three times as much a command.
  *
- * @throws if another server has just made one of the new accounts (23505): the batch is then
- * tried again, and finds it
- * @throws if not every row was written, which a trigger or a rule of somebody else's may do
+ * @param rows the rows in which the accounts and lots were found
+ * @throws a database error 23505 if another server has just made one of the new accounts: the next
+ * attempt of the batch finds it
+ * @throws an Error if not every row was written, because of a foreign trigger or rule
  */
-export async function save(run: Run, changes: Changes): Promise<void> {
+export async function save(run: Run, changes: Changes, rows: Rows): Promise<void> {
   const { newAccounts, accounts, newLots, lots, holds, entries, refunds, receipts } = changes;
   const counts = new Map(receipts.map(({ userId, number }) => [userId, number]));
   await Promise.all([
     newAccounts.length > 0 && insertAccounts(run, newAccounts, counts),
-    accounts.length > 0 && updateAccounts(run, accounts),
+    accounts.length > 0 && updateAccounts(run, accounts, rows),
     newLots.length > 0 && insertLots(run, newLots),
-    lots.length > 0 && updateLots(run, lots),
+    lots.length > 0 && updateLots(run, lots, rows),
     holds.length > 0 && upsertHolds(run, holds),
     entries.length > 0 && insertEntries(run, entries),
     refunds.length > 0 && upsertRefunds(run, refunds),
@@ -45,36 +47,43 @@ async function insertAccounts(
   accounts: readonly Account[],
   receipts: ReadonlyMap<string, bigint>,
 ): Promise<void> {
-  await insertAll(run, "account", accounts, {
+  const columns = {
     ...accountColumns(accounts),
     receipts: bigints(accounts, ({ userId }) => receipts.get(userId) ?? 0n),
     create_time: times(accounts, (account) => account.createTime),
-  });
+  };
+  await insertAll(run, { table: "account", columns, count: accounts.length });
 }
 
-/**
- * @param rows of which there is a value in each column
- * @param onConflict where some of them may be there already
- */
+type Insert = {
+  readonly table: string;
+  readonly columns: Columns;
+  /** The number of values of each column. */
+  readonly count: number;
+  /** The clause for rows that may exist already. */
+  readonly onConflict?: string;
+};
+
 async function insertAll(
   run: Run,
-  table: string,
-  rows: readonly unknown[],
-  columns: Columns,
-  onConflict = "",
+  { table, columns, count, onConflict = "" }: Insert,
 ): Promise<void> {
   const { numAffectedRows } = await run(sql`${insertInto(table, columns)}${sql.raw(onConflict)}`);
-  if (numAffectedRows !== BigInt(rows.length)) throw new Error(`a new row of ${table} is gone`);
+  if (numAffectedRows !== BigInt(count)) throw new Error(`a new row of ${table} is gone`);
 }
 
-async function updateAccounts(run: Run, accounts: readonly Account[]): Promise<void> {
+// The updates find rows by ctid, which saves a search of an index a row. They compare the keys all
+// the same, so that a mistake never writes to another row.
+
+async function updateAccounts(run: Run, accounts: readonly Account[], rows: Rows): Promise<void> {
+  const row = rowColumn(accounts, ({ userId }) => rows.accounts.get(userId));
   const { numAffectedRows } = await run(sql`
     update points.account set
       sequence = new.sequence, balance = new.balance, frozen = new.frozen,
       total_recharged = new.total_recharged, total_consumed = new.total_consumed,
       total_expired = new.total_expired, total_refunded = new.total_refunded,
       hash = new.hash, update_time = new.update_time
-    from ${rowsOf({ row: rowColumn(accounts), ...accountColumns(accounts) })} as new
+    from ${rowsOf({ row, ...accountColumns(accounts) })} as new
     where account.ctid = new.row and account.user_id = new.user_id`);
   if (numAffectedRows !== BigInt(accounts.length)) throw new Error("a locked account is gone");
 }
@@ -90,7 +99,7 @@ function accountColumns(accounts: readonly Account[]) {
 }
 
 async function insertLots(run: Run, lots: Changes["lots"]): Promise<void> {
-  await insertAll(run, "lot", lots, {
+  const columns = {
     user_id: texts(lots, (lot) => lot.userId),
     number: bigints(lots, (lot) => lot.number),
     points: bigints(lots, (lot) => lot.points),
@@ -98,14 +107,17 @@ async function insertLots(run: Run, lots: Changes["lots"]): Promise<void> {
     frozen: bigints(lots, (lot) => lot.frozen),
     priority: smallints(lots, (lot) => lot.priority),
     expire_time: times(lots, (lot) => lot.expireTime),
-  });
+  };
+  await insertAll(run, { table: "lot", columns, count: lots.length });
 }
 
-async function updateLots(run: Run, lots: Changes["lots"]): Promise<void> {
+async function updateLots(run: Run, lots: Changes["lots"], rows: Rows): Promise<void> {
+  const ctids = ctidsOfLots(lots, rows);
+  const row = rowColumn(lots, ({ userId, number }) => ctids.get(userId)!.get(String(number)));
   const { numAffectedRows } = await run(sql`
     update points.lot set remaining = new.remaining, frozen = new.frozen
     from ${rowsOf({
-      row: rowColumn(lots),
+      row,
       user_id: texts(lots, (lot) => lot.userId),
       number: bigints(lots, (lot) => lot.number),
       remaining: bigints(lots, (lot) => lot.remaining),
@@ -115,13 +127,20 @@ async function updateLots(run: Run, lots: Changes["lots"]): Promise<void> {
   if (numAffectedRows !== BigInt(lots.length)) throw new Error("a lot of a locked account is gone");
 }
 
-/**
- * The rows that accounts or lots were found in, which saves a search of the index for each. They are
- * there still: only who has an account locked writes it and its lots, and what moves rows waits for
- * who has read them. Names are compared all the same, so that a mistake writes to no other row.
- */
-function rowColumn(found: readonly { readonly row?: string | undefined }[]) {
-  return sql`${texts(found, ({ row }) => row ?? null)}::tid`;
+/** The ctids of all lots of the users of these lots, by user id and number. */
+function ctidsOfLots(lots: Changes["lots"], rows: Rows): Map<string, Map<string, string>> {
+  const byUser = new Map<string, Map<string, string>>();
+  for (const { userId } of lots) {
+    if (byUser.has(userId)) continue;
+    const byNumber = new Map<string, string>();
+    for (const { number, ctid } of rows.lots.get(userId) ?? []) byNumber.set(number, ctid);
+    byUser.set(userId, byNumber);
+  }
+  return byUser;
+}
+
+function rowColumn<T>(found: readonly T[], rowOf: (one: T) => string | undefined) {
+  return sql`${texts(found, (one) => rowOf(one) ?? null)}::tid`;
 }
 
 async function upsertHolds(run: Run, holds: Changes["holds"]): Promise<void> {
@@ -134,7 +153,7 @@ async function upsertHolds(run: Run, holds: Changes["holds"]): Promise<void> {
     expire_time: times(holds, (hold) => hold.expireTime),
     ...allocationColumns(holds),
   };
-  await insertAll(run, "hold", holds, columns, CLOSE_HOLD);
+  await insertAll(run, { table: "hold", columns, count: holds.length, onConflict: CLOSE_HOLD });
 }
 
 const CLOSE_HOLD = ` on conflict (user_id, number)
@@ -146,14 +165,19 @@ async function upsertRefunds(run: Run, refunds: Changes["refunds"]): Promise<voi
     sequence: bigints(refunds, (refund) => refund.sequence),
     refunded: bigints(refunds, (refund) => refund.refunded),
   };
-  await insertAll(run, "refund", refunds, columns, RAISE_REFUND);
+  await insertAll(run, {
+    table: "refund",
+    columns,
+    count: refunds.length,
+    onConflict: RAISE_REFUND,
+  });
 }
 
 const RAISE_REFUND = ` on conflict (user_id, sequence)
   do update set refunded = excluded.refunded`;
 
 async function insertEntries(run: Run, entries: readonly Entry[]): Promise<void> {
-  await insertAll(run, "entry", entries, {
+  const columns = {
     user_id: texts(entries, (entry) => entry.userId),
     sequence: bigints(entries, (entry) => entry.sequence),
     kind: texts(entries, (entry) => entry.kind),
@@ -174,11 +198,12 @@ async function insertEntries(run: Run, entries: readonly Entry[]): Promise<void>
     ...figureColumns(entries, (entry) => entry.after),
     hash: bytes(entries, (entry) => entry.hash),
     caller: texts(entries, ({ caller }) => (caller === "" ? null : caller)),
-  });
+  };
+  await insertAll(run, { table: "entry", columns, count: entries.length });
 }
 
 async function insertReceipts(run: Run, receipts: Changes["receipts"]): Promise<void> {
-  await insertAll(run, "receipt", receipts, {
+  const columns = {
     user_id: texts(receipts, (receipt) => receipt.userId),
     number: bigints(receipts, (receipt) => receipt.number),
     sequence: bigints(receipts, (receipt) => receipt.sequence),
@@ -186,12 +211,13 @@ async function insertReceipts(run: Run, receipts: Changes["receipts"]): Promise<
     request_id: texts(receipts, ({ request }) => request?.id ?? null),
     fingerprint: bytes(receipts, ({ request }) => request?.fingerprint ?? null),
     hash: bytes(receipts, (receipt) => receipt.hash),
-  });
+  };
+  await insertAll(run, { table: "receipt", columns, count: receipts.length });
 }
 
 /**
- * A statement of its own, so that the usual update of an account is no dearer. It comes after that
- * one, and so the row is no longer where it was found.
+ * Writes the number of receipts in a statement of its own, so that the usual update of an account
+ * costs no more. The account's row has moved by then, so this statement finds it by its key.
  */
 async function countReceipts(
   run: Run,
@@ -211,7 +237,7 @@ async function countReceipts(
   if (numAffectedRows !== BigInt(counts.length)) throw new Error("a locked account is gone");
 }
 
-/** Sent as texts, because unnest would take an array of arrays apart. */
+/** Arrays are sent as texts, because unnest would take an array of arrays apart. */
 function allocationColumns(rows: readonly { readonly allocations: readonly Allocation[] }[]) {
   const lots = texts(rows, ({ allocations }) => `{${allocations.map(({ lot }) => lot).join()}}`);
   const points = texts(rows, (row) => `{${row.allocations.map((each) => each.points).join()}}`);

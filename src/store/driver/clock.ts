@@ -4,8 +4,9 @@ import { fromTimestamptz, toTimestamptz } from "./instant.ts";
 import type { Run } from "./transaction.ts";
 
 /**
- * The database's clock, the only one that decides anything. Read once a transaction, after its
- * locks: what another batch did to these accounts before then lies in the past.
+ * Reads the database's clock, the only clock that decides anything, and keeps it as `NOW` for the
+ * rest of the transaction. A batch reads it once, after it has its locks: then all that other batches
+ * did to these accounts lies in the past.
  *
  * @param clock for tests
  */
@@ -19,10 +20,10 @@ export async function databaseNow(
   return fromTimestamptz(rows[0]!.now);
 }
 
-/** Has `NOW` be another instant than the clock's, for what the transaction sends from here on. */
+/** Sets `NOW` to another instant, for all that the transaction sends from here on. */
 export async function setNow(run: Run, now: Micros): Promise<void> {
   await run(sql`select set_config('points.now', ${toTimestamptz(now)}, true)`);
 }
 
-/** What `databaseNow` read or `setNow` said, in a statement that the transaction sent after it. */
+/** SQL for the instant that `databaseNow` read or `setNow` set, earlier in the transaction. */
 export const NOW = sql`(select current_setting('points.now')::timestamptz)`;

@@ -1,30 +1,30 @@
 import { type RawBuilder, sql } from "kysely";
 import type { Micros } from "../../ledger/time.ts";
 
-// Columns of many rows, each sent as one array in PostgreSQL's binary form, which neither side has
-// to format or to parse. The driver sends a Buffer as it is. In SQL a column is an expression that
-// gives a value a row, and may be cast like one.
+// Bulk parameters: each column of many rows is sent as one array in PostgreSQL's binary format, so
+// that neither side formats or parses text. The driver sends a Buffer unchanged. In SQL a column is a
+// set-returning expression with one value per row, and may be cast as such.
 
-/** Columns by their names, all of the same number of rows. */
+/** Columns by name, all of the same length. */
 export type Columns = Readonly<Record<string, RawBuilder<unknown>>>;
 
 /**
- * Rows of these columns, to select from. Not `from unnest(...)` of all their arrays: PostgreSQL
- * would first write each to a store of its own, which is a seventh of its work for a small batch.
+ * A subquery with a row for each index of these columns. It avoids `from unnest(...)`, for which
+ * PostgreSQL first fills a tuplestore: a seventh of its work for a small batch.
  */
 export function rowsOf(columns: Columns) {
   const named = Object.entries(columns).map(([name, column]) => sql`${column} as ${sql.raw(name)}`);
   return sql`(select ${sql.join(named)})`;
 }
 
-/** Inserts rows of these columns into a table of ours. */
+/** An insert of these columns' rows into a table of the ledger. */
 export function insertInto(table: string, columns: Columns) {
   const names = Object.keys(columns).join(", ");
   return sql`insert into points.${sql.raw(`${table} (${names})`)}
     select ${sql.join(Object.values(columns))}`;
 }
 
-/** A column of type `text`: any text but NUL. */
+/** A column of type `text`. PostgreSQL refuses texts with a NUL. */
 export function texts<T>(rows: readonly T[], value: (row: T) => string | null) {
   return sql`unnest(${arrayOf(rows.map(value), TEXT)}::text[])`;
 }
@@ -66,19 +66,25 @@ export function bytes<T>(rows: readonly T[], value: (row: T) => Uint8Array | nul
   return sql`unnest(${arrayOf(rows.map(value), BYTEA)}::bytea[])`;
 }
 
-/** A lot, a hold or an entry, by its name: numbers are sequences. */
-export type Name = { readonly userId: string; readonly number: bigint };
+/** The primary key of a lot, a hold or an entry: numbers are sequences. */
+export type RowKey = { readonly userId: string; readonly number: bigint };
+
+/** A key as one text, for use in maps. User ids have no spaces. */
+export function textOfKey(userId: string, number: bigint | string): string {
+  return `${userId} ${number}`;
+}
 
 /**
- * Rows of names, each once, to select from: `user_id`, and the number by the name that its table has
- * for it.
+ * Rows of keys, each once, to select from.
+ *
+ * @param number the name of the number's column in the table
  */
-export function namesOf(names: readonly Name[], number: "number" | "sequence") {
-  const byText = new Map(names.map((name) => [`${name.userId} ${name.number}`, name]));
+export function rowsOfKeys(keys: readonly RowKey[], number: "number" | "sequence") {
+  const byText = new Map(keys.map((key) => [textOfKey(key.userId, key.number), key]));
   const once = [...byText.values()];
   return rowsOf({
     user_id: texts(once, ({ userId }) => userId),
-    [number]: bigints(once, (name) => name.number),
+    [number]: bigints(once, (key) => key.number),
   });
 }
 
@@ -87,14 +93,14 @@ export function textArray(values: readonly (string | null)[]) {
   return sql`${arrayOf(values, TEXT)}::text[]`;
 }
 
-/** How PostgreSQL's "recv" function of a type reads a value. */
+/** A type's binary format, as PostgreSQL's "recv" function reads it. */
 type Type<V> = {
-  /** Its number in pg_type, the same in every database. */
+  /** Its OID in pg_type, the same in every database. */
   readonly oid: number;
   sizeOf(value: V): number;
   /**
-   * @param view of the same bytes: a bigint costs it half of what it costs a Buffer
-   * @returns its size
+   * @param view over the same bytes as `to`: it writes a bigint at half the cost of a Buffer
+   * @returns the size in bytes
    */
   write(to: Buffer, view: DataView, at: number, value: V): number;
 };
@@ -150,7 +156,7 @@ const HEADER_BYTES = 20;
 const LENGTH_BYTES = 4;
 const NULL = -1;
 
-/** An array as `array_recv` reads it: a header, then each element behind its length. */
+/** An array as `array_recv` reads it: a header, then for each element its length and its bytes. */
 function arrayOf<V>(values: readonly (V | null)[], type: Type<V>): Buffer {
   let length = HEADER_BYTES + values.length * LENGTH_BYTES;
   for (const value of values) length += value === null ? 0 : type.sizeOf(value);
@@ -170,7 +176,7 @@ function arrayOf<V>(values: readonly (V | null)[], type: Type<V>): Buffer {
   return array;
 }
 
-/** A view would keep the last 64 bits of a value that does not fit: another value. */
+/** A DataView would silently truncate a value to its last 64 bits: so the range is checked. */
 function writeBigint(view: DataView, at: number, value: bigint): number {
   if (BigInt.asIntN(64, value) !== value) throw new RangeError(`${value} is not of 64 bits`);
   view.setBigInt64(at, value);

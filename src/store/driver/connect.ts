@@ -11,23 +11,23 @@ import {
 } from "../../config/database-url.ts";
 import { expectAttributes } from "./session.ts";
 
-/** Where the driver is to connect this time, and how. */
+/** One attempt's host, port and encryption. */
 export type Attempt = Pick<pg.ClientConfig, "host" | "port" | "ssl">;
 
-/** Connects to whichever of a DATABASE_URL's hosts will do. */
+/** Connects to one of a DATABASE_URL's hosts, with failover to the next. */
 export type Connector = {
-  /** What the driver is told whichever host it is. */
+  /** The driver's options that are the same for all hosts. */
   readonly options: pg.ClientConfig;
   /**
-   * Tries the hosts in turn, from the one that did last time on, each in the ways that its sslmode
-   * allows, until `open` succeeds with one.
+   * Tries the hosts in order, beginning with the one that succeeded last, each with the encryptions
+   * that sslmode allows, until `open` succeeds.
    *
-   * @throws an Error with code 08001: nothing has been asked of any database
+   * @throws an Error with code 08001 if no host succeeds: no database has executed anything
    */
   connect<T>(open: (attempt: Attempt) => Promise<T>): Promise<T>;
 };
 
-/** One that has not connected to anything yet. */
+/** A connector for a DATABASE_URL. It connects to nothing yet. */
 export function connectorOf(url: DatabaseUrl): Connector {
   const { hosts, database, user, applicationName, options, connectMs, tls } = url;
   const secure = secureContexts(url);
@@ -51,7 +51,7 @@ export function connectorOf(url: DatabaseUrl): Connector {
           if (isUnreachable(error) || isFinal(error)) break;
         }
       }
-      // Another host has the same roles and databases.
+      // The other hosts have the same roles and databases, and would refuse as well.
       if (isRefusal(failures.at(-1)?.error)) break;
     }
     return cannotConnect(messagesOf(failures, url), failures.at(-1)?.error);
@@ -71,20 +71,24 @@ export function connectorOf(url: DatabaseUrl): Connector {
   };
 }
 
-/** Connects a client of its own, which keeps the settings that the database gives it. */
+/**
+ * Connects a client outside the pool. Its session keeps the database's default settings.
+ *
+ * @throws as `Connector.connect`
+ */
 export function openClient(
   { connect, options }: Connector,
   attributes: SessionAttributes,
 ): Promise<pg.Client> {
   return connect(async (attempt) => {
     const client = new pg.Client({ ...options, ...attempt });
-    client.on("error", () => {}); // Its queries say so.
+    client.on("error", () => {}); // Its queries fail with the error.
     try {
       await client.connect();
       await expectAttributes(client, attributes);
       return client;
     } catch (error) {
-      client.end().catch(() => {}); // Who does not answer may not end it either.
+      client.end().catch(() => {}); // A silent host may not answer this either.
       throw error;
     }
   });
@@ -92,11 +96,14 @@ export function openClient(
 
 type Failure = { readonly host: DatabaseHost; readonly error: unknown };
 
-// The pool's own word: no host is to blame.
+// The pool's own error text: no host is to blame.
 const POOL_IS_BUSY = "timeout exceeded when trying to connect";
 const NO_TLS = "The server does not support SSL connections";
 
-/** As libpq; the ORM would take another. Empty: the system has no name for us. */
+/**
+ * The operating system's user, libpq's default; the ORM's default is another. Empty: the user has no
+ * name.
+ */
 function systemUser(): string {
   try {
     return userInfo().username;
@@ -109,18 +116,18 @@ function noPassword(): never {
   throw new Error("it asks for a password, and DATABASE_URL has none");
 }
 
-/** Whether to encrypt, in the order of preference. Sockets never are. */
+/** Whether to encrypt, by attempt, as sslmode says. Unix sockets are never encrypted. */
 function waysTo({ host }: DatabaseHost, { tls }: DatabaseUrl): readonly boolean[] {
   if (isSocket(host) || tls.mode === "disable") return [false];
   if (tls.mode === "allow") return [false, true];
   return tls.mode === "prefer" ? [true, false] : [true];
 }
 
-/** Names are checked by `verify-full` alone, the signature wherever `sslrootcert` says whose. */
+/** Only `verify-full` checks the host name; `sslrootcert` makes every mode check the signature. */
 function sslOptions({ host }: DatabaseHost, { tls }: DatabaseUrl, context?: SecureContext) {
   const checksName = tls.mode === "verify-full";
   return {
-    // Without it an address would be compared with "localhost".
+    // Without a host, the certificate of an IP address would be compared with "localhost".
     host,
     secureContext: context,
     rejectUnauthorized: checksName || tls.rootCertificate !== undefined,
@@ -128,7 +135,7 @@ function sslOptions({ host }: DatabaseHost, { tls }: DatabaseUrl, context?: Secu
   };
 }
 
-/** Reads the files anew for each connection, since certificates are replaced now and then. */
+/** Hot reload: reads the files again for each connection, since certificates are replaced. */
 function secureContexts({ tls }: DatabaseUrl): () => Promise<SecureContext | undefined> {
   const { mode, rootCertificate, certificate, key } = tls;
   const isOwn = rootCertificate !== undefined && rootCertificate !== "system";
@@ -142,7 +149,7 @@ function secureContexts({ tls }: DatabaseUrl): () => Promise<SecureContext | und
     };
     const of = JSON.stringify(options);
     if (made?.of === of) return made.context;
-    // To take in all that the system trusts costs 20 ms.
+    // Loading all authorities that the system trusts costs 20 ms.
     const ca = options.ca ?? (mode === "verify-full" ? publicAuthorities() : []);
     try {
       made = { of, context: createSecureContext({ ...options, ca }) };
@@ -165,7 +172,7 @@ async function readPem(parameter: string, file: string): Promise<string> {
   }
 }
 
-/** Whether nobody answered, so that it is no use to try the same host in another way. */
+/** Whether the host did not answer: another encryption would not help. */
 function isUnreachable(error: unknown): boolean {
   return UNREACHABLE.has(codeOf(error)) || isTimeout(error);
 }
@@ -185,12 +192,15 @@ const UNREACHABLE = new Set([
   "ETIMEDOUT",
 ]);
 
-/** Whether the host knows us and refuses: pg_hba may let in the same user with TLS, or without. */
+/**
+ * Whether the host refused the user (SQLSTATE class 28). Unless the refusal is final, pg_hba.conf may
+ * admit the same user with the other encryption.
+ */
 function isRefusal(error: unknown): boolean {
   return codeOf(error).startsWith("28") || isFinal(error);
 }
 
-/** A wrong password or no such database, whichever the way. */
+/** A wrong password or a missing database: another encryption would not help. */
 function isFinal(error: unknown): boolean {
   return ["28P01", "3D000"].includes(codeOf(error));
 }
@@ -201,14 +211,14 @@ function codeOf(error: unknown): string {
 
 function messagesOf(failures: readonly Failure[], { hosts, connectMs }: DatabaseUrl): string[] {
   const told = failures.map(({ host, error }) => {
-    // Of a name with several addresses, of which none answers.
+    // A name with several addresses, none of which answers, gives an AggregateError.
     const errors = error instanceof AggregateError ? error.errors : [error];
     const message = isTimeout(error)
       ? `no answer within ${connectMs / 1_000} s`
       : errors.map((one) => (one as Error).message).join(", ");
     return { message, text: hosts.length > 1 ? `${hostText(host)}: ${message}` : message };
   });
-  // That is no failure where it goes on without.
+  // A lack of TLS is no failure where the attempt without TLS is made too.
   const telling = told.filter(({ message }) => message !== NO_TLS);
   return [...new Set((telling.length > 0 ? telling : told).map(({ text }) => text))];
 }

@@ -1,18 +1,20 @@
 import { sql } from "kysely";
 import type { EntityManager } from "./orm.ts";
 
-/** Why an answered operation could be lost, and what would mend that. */
+/** A setting by which an answered operation could be lost, and its remedy. */
 export type DurabilityGap = {
-  /** What the database has, as "fsync = off". */
+  /** The setting, as "fsync = off". */
   readonly what: string;
-  /** As "set fsync to on". */
+  /** The remedy, as "set fsync to on". */
   readonly mend: string;
 };
 
 /**
- * What makes this database lose answered operations in a crash; usually nothing. It is told by the
- * session's own settings, which its role or its database may have set, and by those with which
- * their sessions will begin from now on.
+ * Durability check: finds the settings by which this database can lose answered operations in a crash
+ * or a failover; usually none. It looks at the settings of this session and at the defaults of its
+ * role and database, with which sessions will begin from now on.
+ *
+ * @returns the gaps, in order of `what`
  */
 export async function durabilityGaps(em: EntityManager): Promise<readonly DurabilityGap[]> {
   const { rows } = await sql<DurabilityGap>`

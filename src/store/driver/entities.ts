@@ -1,14 +1,38 @@
-import { defineEntity, p } from "@mikro-orm/postgresql";
+import {
+  defineEntity,
+  type EntitySchemaWithMeta,
+  type InferKyselyTable,
+  p,
+} from "@mikro-orm/postgresql";
+import type { Selectable } from "kysely";
+import type { EntryKind } from "../../ledger/entry.ts";
+import type { HoldStatus } from "../../ledger/hold.ts";
 import { InstantType } from "./instant.ts";
 
-// The tables as the ORM sees them; migrations/ makes them. Bigints are bigints here, times are
-// microseconds (instant.ts). `user_id` comes first in every key, and no key leaves the account, so
-// that the tables can be spread over machines by user.
+// The tables' columns, declared once: migrations/ makes them, and a test compares the two. To the
+// ORM, bigints are bigints and times microseconds (instant.ts); RowOf is what SQL gives. `user_id`
+// comes first in every key, and no key spans accounts, so that tables can be sharded by user.
+
+/**
+ * A row of an entity's table as SQL by hand gets it: columns by their names in the database, and
+ * bigints and times as texts.
+ */
+export type RowOf<Entity extends EntitySchemaWithMeta> = Raw<Selectable<InferKyselyTable<Entity>>>;
+
+type Raw<Row> = { -readonly [Column in keyof Row]: RawValue<Row[Column]> };
+type RawValue<Value> = Value extends bigint
+  ? string
+  : Value extends readonly string[]
+    ? readonly string[]
+    : Value extends Uint8Array
+      ? Uint8Array
+      : Value;
 
 const instant = () => p.type(InstantType);
 const points = () => p.bigint();
 const id = () => p.text().collation("C");
 const userId = () => id().primary();
+const bigints = () => p.array().columnType("bigint[]");
 
 const figures = {
   balance: points(),
@@ -19,7 +43,7 @@ const figures = {
   totalRefunded: points(),
 };
 
-/** One row a user, and the row that a batch locks. */
+/** One row per account: the row that a batch locks. */
 export const AccountEntity = defineEntity({
   name: "Account",
   tableName: "account",
@@ -34,7 +58,7 @@ export const AccountEntity = defineEntity({
   },
 });
 
-/** One row a lot. The table's `open` column, which the database keeps, is for queries alone. */
+/** One row per lot. The database computes `open`, by which its indexes find lots with points. */
 export const LotEntity = defineEntity({
   name: "Lot",
   tableName: "lot",
@@ -46,10 +70,11 @@ export const LotEntity = defineEntity({
     frozen: points(),
     priority: p.smallint(),
     expireTime: instant().nullable(),
+    open: p.boolean().generated("(remaining > 0 or frozen > 0) stored").nullable(),
   },
 });
 
-/** One row a hold, open or closed, with the lots that its points came from. */
+/** One row per hold, open or closed, with the lots that its points came from. */
 export const HoldEntity = defineEntity({
   name: "Hold",
   tableName: "hold",
@@ -58,24 +83,24 @@ export const HoldEntity = defineEntity({
     number: p.bigint().primary(),
     points: points(),
     settled: points(),
-    status: p.text(),
+    status: p.text().$type<HoldStatus>(),
     expireTime: instant(),
-    lots: p.array(),
-    lotPoints: p.array(),
+    lots: bigints(),
+    lotPoints: bigints(),
   },
 });
 
-/** One row an entry: written once, never changed. Allocations are two arrays of equal length. */
+/** One row per entry, append-only. Its allocations are two arrays of equal length. */
 export const EntryEntity = defineEntity({
   name: "Entry",
   tableName: "entry",
   properties: {
     userId: userId(),
     sequence: p.bigint().primary(),
-    kind: p.text(),
+    kind: p.text().$type<EntryKind>(),
     points: points(),
-    lots: p.array(),
-    lotPoints: p.array(),
+    lots: bigints(),
+    lotPoints: bigints(),
     returned: points(),
     refersTo: p.bigint().nullable(),
     createTime: instant(),
@@ -94,7 +119,7 @@ export const EntryEntity = defineEntity({
   },
 });
 
-/** How much of an entry has been refunded, for entries of which something was. */
+/** How many points of an entry have been refunded; entries without a refund have no row. */
 export const RefundEntity = defineEntity({
   name: "Refund",
   tableName: "refund",
@@ -106,8 +131,9 @@ export const RefundEntity = defineEntity({
 });
 
 /**
- * A request that succeeded without an entry of its own, and the account's sequence at that time;
- * `madeEntry`: that entry is its answer. Without a name: it made the account.
+ * The idempotency record of a request that succeeded without an entry of its own: the account's
+ * sequence at that time, and whether that entry is the answer (`madeEntry`). Without a request id:
+ * the request made the account.
  */
 export const ReceiptEntity = defineEntity({
   name: "Receipt",
@@ -123,7 +149,7 @@ export const ReceiptEntity = defineEntity({
   },
 });
 
-/** One row: what page tokens are signed with. */
+/** A single row: the key that signs page tokens. */
 export const PageKeyEntity = defineEntity({
   name: "PageKey",
   tableName: "page_key",

@@ -15,21 +15,21 @@ import {
 } from "./entities.ts";
 import { expectAttributes, prepareSession } from "./session.ts";
 
-/** The ORM, which owns the pool of connections to one database. */
+/** The ORM. It owns the connection pool of one database. */
 export type Orm = MikroORM;
 
-/** A unit of work: `orm.em.fork()`, thrown away after its transaction. */
+/** A unit of work: `orm.em.fork()`, dropped after its transaction. */
 export type EntityManager = Orm["em"];
 
 /**
- * Connects to a database. Nothing is read or written yet, so that it succeeds while the database
- * is away.
+ * Opens the connection pool of a database. It connects lazily, and so succeeds while the database is
+ * down.
  *
  * @param url a DATABASE_URL
- * @param poolMax how many connections at most, 2 or more
- * @param answerMaxMs a connection on which a statement takes longer is given up, since the database
- * or the network to it has gone silent; 0: never
- * @throws {DatabaseUrlError}
+ * @param poolMax the most connections, 2 or more
+ * @param answerMaxMs the longest time of a statement in milliseconds, after which its connection is
+ * closed, because the database or the network has gone silent; 0: no limit
+ * @throws {DatabaseUrlError} if the URL is not valid
  */
 export async function openOrm(url: string, poolMax: number, answerMaxMs = 0): Promise<Orm> {
   const place = parseDatabaseUrl(url);
@@ -49,14 +49,14 @@ export async function openOrm(url: string, poolMax: number, answerMaxMs = 0): Pr
     extensions: [Migrator],
     migrations: { migrationsList: MIGRATIONS, tableName: "migration", snapshot: false },
     ensureDatabase: false,
-    // What it would log has users' data in it; errors come back to the caller, who logs them.
+    // Its log would contain users' data. Errors go to the caller, which logs them.
     logger: () => {},
     forceUtcTimezone: true,
     pool: { min: 0, max: poolMax },
     driverOptions: {
       ...connector.options,
       query_timeout: answerMaxMs,
-      // Statements go out without waiting for those before them: see transaction.ts.
+      // Pipelining: statements are sent without waiting for the results before (transaction.ts).
       pipeline: true,
       onPoolCreated: (pool: pg.Pool) => connectBy(connector, pool),
       async onConnect(client: pg.ClientBase) {
@@ -67,7 +67,7 @@ export async function openOrm(url: string, poolMax: number, answerMaxMs = 0): Pr
   });
 }
 
-/** Has the pool ask the connector where to connect, whenever it makes a connection. */
+/** Makes the pool open each connection through the connector, which chooses the host. */
 function connectBy({ connect }: Connector, pool: pg.Pool): void {
   const connectOnce = pool.connect.bind(pool) as () => Promise<pg.PoolClient>;
   const connectToAny = () =>

@@ -1,18 +1,18 @@
 import type pg from "pg";
 import type { SessionAttributes } from "../../config/database-url.ts";
 
-/** How long a transaction may be idle between two statements. */
+/** The longest time that a transaction may be idle between two statements. */
 export const TRANSACTION_MAX_MS = 5_000;
 
-/** How long a statement waits for a lock. */
+/** The longest time that a statement waits for a lock. */
 export const LOCK_MAX_MS = 2_000;
 
 /**
- * What the statements of this folder rely on, whatever a role, a database or a server's
- * configuration has by default. As PostgreSQL shows it.
+ * Session settings on which all statements of src/store rely, whatever the defaults of the server,
+ * the database or the role are. The values are as PostgreSQL shows them.
  */
 const SETTINGS = {
-  // Times are read as texts in UTC, texts as UTF-8.
+  // Times are parsed as text in UTC, text as UTF-8.
   DateStyle: "ISO, MDY",
   IntervalStyle: "postgres",
   TimeZone: "UTC",
@@ -21,24 +21,24 @@ const SETTINGS = {
   bytea_output: "hex",
   extra_float_digits: "1",
   array_nulls: "on",
-  // Tables are named with their schema, and nobody else's function is to be taken for PostgreSQL's.
+  // Statements name tables with their schema. No other schema may shadow PostgreSQL's functions.
   search_path: "pg_catalog",
-  // A policy would hide rows from us, and the ledger would be wrong without a word: an error is not.
+  // A policy that hides rows would make the ledger silently wrong. "off" makes it an error.
   row_security: "off",
   default_table_access_method: "heap",
-  // Locks are taken first, and what is read then is what others have committed by then.
+  // A batch takes its locks first; each later statement then sees all that was committed before.
   default_transaction_isolation: "read committed",
-  // A batch waits for an account's lock at most so long, and is then tried again: without a bound, a
-  // stuck transaction of another program would stop a lane for ever. The same the other way round: a
-  // server that is stopped or cut off in a transaction loses its locks after a while.
+  // A batch that waits longer for a lock is tried again. Without this bound, a stuck transaction of
+  // another program would block a lane for ever. The second bound releases the locks of a server that
+  // was frozen or cut off in a transaction.
   lock_timeout: `${LOCK_MAX_MS / 1_000}s`,
   idle_in_transaction_session_timeout: `${TRANSACTION_MAX_MS / 1_000}s`,
-  // What must end sooner says so itself.
+  // Transactions that need a limit set their own (transaction.ts).
   statement_timeout: "0",
   transaction_timeout: "0",
   idle_session_timeout: "0",
-  // A statement is planned once and its plan kept, which must be right whatever the statistics of a
-  // young table say: nothing that we ask has a reason to read a whole one.
+  // Each prepared statement is planned once per connection. The generic plan must be right for tables
+  // of any size, also where the statistics are those of a new table: no statement may scan a table.
   plan_cache_mode: "force_generic_plan",
   enable_seqscan: "off",
   enable_indexscan: "on",
@@ -51,7 +51,7 @@ const SETTINGS = {
   client_min_messages: "warning",
 };
 
-// They are not startup options, which poolers refuse. Older versions lack some.
+// A statement sets them, since poolers refuse startup options. Older versions lack some of them.
 const SET = `
   select name, wanted, set_config(name, wanted, false) as got
   from (values ${Object.entries(SETTINGS)
@@ -62,9 +62,9 @@ const SET = `
 type Client = Pick<pg.ClientBase, "query">;
 
 /**
- * Makes a new session ours, once, before anything else is asked in it.
+ * Applies the session settings to a new session, before any other statement.
  *
- * @throws if it does not do as it is told
+ * @throws if the session does not accept a setting
  */
 export async function prepareSession(client: Client): Promise<void> {
   const { rows } = await client.query<{ name: string; wanted: string; got: string }>(SET);
@@ -75,7 +75,7 @@ export async function prepareSession(client: Client): Promise<void> {
 }
 
 /**
- * Expects a server to be of the kind that target_session_attrs asks for, as libpq means it.
+ * Checks that a server is of the kind that target_session_attrs asks for, with libpq's meanings.
  *
  * @throws an Error with code 25006 if it is not
  */

@@ -2,22 +2,18 @@ import { sql } from "kysely";
 import type { Transaction } from "./transaction.ts";
 
 /**
- * Waits until all that was committed before is as durable as PostgreSQL was told to make it. Who
- * answers with what an earlier transaction committed asks for it, since that one need not have
- * waited to its end: its wait for a synchronous standby may have been cancelled, or cut off by a
- * crash, and the primary shows it all the same.
+ * Synchronous replication barrier: waits until all earlier commits are as durable as PostgreSQL is
+ * configured to make them. An answer that repeats an earlier transaction needs it: that transaction's
+ * wait for a synchronous standby may have been cancelled, or cut off by a crash, while the primary
+ * shows its changes all the same.
  *
- * Standbys get the log in its order. So the transaction, which must have changed nothing, writes a
- * message into the log and is committed: it waits for the standbys, and they have all before it.
- * Where there are none it is one short statement; the transaction is then left as it is.
+ * Standbys receive the write-ahead log in order. So this transaction, which must have changed
+ * nothing, writes a message to the log and commits: when the standbys have it, they have all before
+ * it. Without synchronous standbys this is one short statement, and the transaction stays open.
  *
- * @param commit ends the transaction
- * @throws what `commit` throws: then what was committed before may still be lost
+ * @throws errors of `commit`: then the earlier commits may still be lost
  */
-export async function waitForStandbys(
-  { run }: Transaction,
-  commit: () => Promise<void>,
-): Promise<void> {
+export async function waitForStandbys({ run, commit }: Transaction): Promise<void> {
   const { rows } = await run(sql<{ sent: boolean }>`
     select case
       when current_setting('synchronous_standby_names') <> ''

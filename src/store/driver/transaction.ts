@@ -10,10 +10,12 @@ import { LOCK_MAX_MS, TRANSACTION_MAX_MS } from "./session.ts";
  */
 export type Run = <Row>(statement: RawBuilder<Row>) => Promise<QueryResult<Row>>;
 
-/** A transaction that is open. */
+/** An open transaction. */
 export type Transaction = {
   readonly orm: Orm;
   readonly run: Run;
+  /** Ends it. Whatever it fails with, the transaction may have been committed. */
+  readonly commit: () => Promise<void>;
 };
 
 /**
@@ -26,17 +28,16 @@ class CommitWarning extends Error {
 }
 
 /**
- * Runs `work` in a transaction of its own, which is rolled back unless `work` ends it with
- * `commit`. Whatever `commit` fails with, the transaction may have been committed. Each statement
- * is prepared once a connection, since planning it costs more than running it. Whatever fails, the
- * connection goes back to the pool: the EntityManager's own `begin`, `commit` and `rollback` keep
- * it for ever if it dies under them, and the pool would run dry.
+ * Runs `work` in a transaction of its own, which is rolled back unless `work` commits it. Each
+ * statement is a prepared statement of its connection, since planning it costs more than running
+ * it. Whatever fails, the connection goes back to the pool: the EntityManager's own `begin`,
+ * `commit` and `rollback` keep it for ever if it dies under them, and the pool would run dry.
  *
- * @param limitMs how long a statement, or a pause between two, may take, but for COMMIT
+ * @param limitMs the most that a statement other than COMMIT, or a pause between two, may take
  */
 export async function inTransaction<T>(
   orm: Orm,
-  work: (transaction: Transaction, commit: () => Promise<void>) => Promise<T>,
+  work: (transaction: Transaction) => Promise<T>,
   limitMs = TRANSACTION_MAX_MS,
 ): Promise<T> {
   const pool = await orm.driver.getConnection().getNativeClient();
@@ -78,7 +79,7 @@ export async function inTransaction<T>(
       if (command !== "COMMIT") throw new Error("COMMIT rolled back");
       if (notices.last !== undefined) throw new CommitWarning(notices.last);
     };
-    return await work({ orm, run }, commit);
+    return await work({ orm, run, commit });
   } finally {
     if (!isEnded) {
       isEnded = true;

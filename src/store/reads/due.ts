@@ -3,7 +3,7 @@ import type { Micros } from "../../ledger/time.ts";
 import { fromTimestamptz, toTimestamptz } from "../driver/instant.ts";
 import type { EntityManager } from "../driver/orm.ts";
 
-/** A lot or a hold that is past its time: where a search goes on after it. */
+/** A lot or a hold that is past its time, and the keyset cursor behind it. */
 export type Due = {
   readonly userId: string;
   readonly number: bigint;
@@ -11,11 +11,11 @@ export type Due = {
 };
 
 /**
- * Finds lots that still hold points past their time, and open holds past theirs, in the order in
- * which they fell due. Accounts that somebody has locked are left out: whoever works on an account
- * books what is due there anyway.
+ * Finds due work for the sweeper: lots with points past their time, and open holds past theirs, in
+ * the order in which they fell due. Locked accounts are skipped (`skip locked`): the batch that holds
+ * the lock books what is due there.
  *
- * @param after where to go on; undefined: from the start
+ * @param after the keyset cursor: what fell due after this; undefined: from the start
  */
 export async function findDue(
   em: EntityManager,
@@ -48,8 +48,8 @@ export async function findDue(
 }
 
 /**
- * For how many seconds the lot or the hold that fell due first has waited to be booked; 0 if nothing
- * is due. Two looks into an index.
+ * The sweeper's lag: how many seconds the lot or hold that fell due first has waited to be booked; 0
+ * if nothing is due. It costs two index look-ups.
  */
 export async function dueForSeconds(em: EntityManager): Promise<number> {
   const { rows } = await sql<{ seconds: string }>`

@@ -6,7 +6,7 @@ import { connectorOf, openClient } from "../driver/connect.ts";
 import { prepareSession } from "../driver/session.ts";
 import { type Rights, RIGHTS } from "./grants.ts";
 
-/** What is asked of a database before it is used. */
+/** The facts by which a database is accepted or refused. */
 export type Facts = {
   /** As `server_version_num` has it: 150004. */
   readonly version: number;
@@ -15,20 +15,20 @@ export type Facts = {
   /** `default_transaction_read_only`. */
   readonly readonly: boolean;
   readonly role: string;
-  /** Null: it has no tables of ours yet. */
+  /** Null: the database has no tables of the ledger yet. */
   readonly rights: Rights | null;
 };
 
-// Poolers of several processes have a pool in each: two of so many clients share one, as a rule.
+// A pooler with several processes has a pool in each. Of four clients, two usually share a process.
 const CLIENTS = 4;
 const VERSION_MIN = 150_000;
 
 /**
- * Looks whether a database can be served from, in sessions of its own, which it leaves as it found
- * them: behind a pooler they may be another program's next.
+ * Preflight check: whether Points can use a database. It opens sessions of its own and leaves them as
+ * it found them, since a pooler may hand them to another program.
  *
- * @param writes whether it is not only to be read
- * @throws {UserError} if it cannot, or whatever the database or the network to it says
+ * @param writes whether the database is to be written too
+ * @throws {UserError} if the database cannot be used; else errors of the database or the network
  */
 export async function checkDatabase(url: DatabaseUrl, writes: boolean): Promise<void> {
   const connector = connectorOf(url);
@@ -56,7 +56,7 @@ const FACTS = `
     current_user as role,
     (${RIGHTS}) as rights`;
 
-/** Why it cannot be used, and what to do; undefined if it can. */
+/** Why a database cannot be used, and the remedy; undefined if it can. */
 export function problemOf(facts: Facts, writes: boolean): string | undefined {
   const { version, encoding, standby, readonly, role, rights } = facts;
   if (version < VERSION_MIN) {
@@ -93,9 +93,9 @@ export function problemOf(facts: Facts, writes: boolean): string | undefined {
 }
 
 /**
- * A session's settings and prepared statements are in its backend. A pooler that hands backends on
- * after each transaction or statement gives one session's to another: two that live at the same time
- * then meet in the same backend, or one of them moves.
+ * Detects a pooler in transaction or statement mode. Settings and prepared statements live in a
+ * session's backend, and such a pooler hands backends from client to client. Then two clients share
+ * a backend, or one of them changes its backend.
  */
 async function expectOwnSessions(url: DatabaseUrl, clients: readonly pg.Client[]): Promise<void> {
   const seen = new Map<pg.Client, number>();
@@ -122,7 +122,10 @@ async function backendOf(client: pg.Client): Promise<number> {
   return rows[0]!.pid;
 }
 
-/** A session that begins with what another one left would meet its prepared statements too. */
+/**
+ * Detects a pooler that does not reset sessions: a new session that finds another's settings would
+ * find its prepared statements too.
+ */
 async function expectFreshSessions(
   url: DatabaseUrl,
   clients: pg.Client[],

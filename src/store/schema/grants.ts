@@ -2,8 +2,8 @@ import { UserError } from "../../errors/user-error.ts";
 import type { EntityManager } from "../driver/orm.ts";
 
 /**
- * All that a server needs. What is written in entries and receipts stays: nobody who has got hold of
- * the server's role can change it or take it away.
+ * The least privileges that a server needs, by table. Entries and receipts are append-only: even an
+ * intruder with the server's role can neither change nor delete them.
  */
 const GRANTS = {
   migration: "select",
@@ -17,17 +17,17 @@ const GRANTS = {
   refund: "select, insert, update (refunded)",
 };
 
-/** The tables to which a server adds nothing, as SQL. */
+/** The tables that a server only reads, as SQL. */
 const READ_ONLY = Object.entries(GRANTS)
   .filter(([, grant]) => grant === "select")
   .map(([table]) => `'${table}'`)
   .join();
 
 /**
- * Gives a role what a server needs, and takes all else that it had been given. To be run in a
- * transaction, by the tables' owner.
+ * Grants a role the privileges of a server, and revokes all others that it was granted on the schema.
+ * It must run in a transaction, as the tables' owner.
  *
- * @throws {UserError} if there is no such role, or if it may change entries in another way
+ * @throws {UserError} if there is no such role, or if it may change entries by other means
  */
 export async function grantToServer(em: EntityManager, role: string): Promise<void> {
   const [found] = await em.execute<{ name: string }[]>(
@@ -61,7 +61,7 @@ const MAY_CHANGE_ENTRIES = `
   join pg_database as database on database.datname = current_database()
   where entry.oid = 'points.entry'::regclass`;
 
-/** What a role may do with the ledger that a database has. */
+/** A role's rights on the ledger's tables. */
 export type Rights = {
   /** The tables' owner. */
   readonly owner: string;
@@ -73,8 +73,8 @@ export type Rights = {
 };
 
 /**
- * SQL for the rights of the current role, as JSON; null where there are no tables. It may be asked
- * by a role that may not even use the schema.
+ * SQL for the rights of the current role, as JSON; null where there are no tables. It works for a role
+ * without any right on the schema.
  */
 export const RIGHTS = `
   select json_build_object(

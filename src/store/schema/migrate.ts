@@ -2,15 +2,16 @@ import type { EntityManager, Orm } from "../driver/orm.ts";
 import { grantToServer } from "./grants.ts";
 import { MIGRATIONS } from "./migrations/list.ts";
 
-// Any fixed number does, as long as every version of Points takes the same: "points" in ASCII.
+// The key of the advisory lock, "points" in ASCII. It must be the same in all versions of Points.
 const MIGRATION_LOCK = 0x70_6f_69_6e_74_73n;
 
 /**
- * Brings the schema up to date. Replicas that start together wait for each other here, because
- * the ORM's migrator takes no lock of its own.
+ * Runs the pending migrations in one transaction, under an advisory lock: the ORM's migrator takes no
+ * lock, and servers that start together must not migrate at once.
  *
- * @param serverRole gets what a server needs of the schema, and no more; undefined: nobody does
+ * @param serverRole the role to grant a server's privileges, and no more; undefined: none
  * @returns the names of the migrations that were run
+ * @throws {UserError} as `grantToServer`
  */
 export async function migrate(orm: Orm, serverRole?: string): Promise<readonly string[]> {
   return orm.em.fork().transactional(async (em) => {
@@ -26,7 +27,7 @@ export async function migrate(orm: Orm, serverRole?: string): Promise<readonly s
   });
 }
 
-/** The names of the migrations that this database still lacks. It writes nothing. */
+/** The names of the migrations that this database lacks. Reads only. */
 export async function pendingMigrations(em: EntityManager): Promise<readonly string[]> {
   const [table] = await em.execute<{ exists: boolean }[]>(
     `select to_regclass('points.migration') is not null as "exists"`,

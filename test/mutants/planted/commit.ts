@@ -4,8 +4,8 @@ export const COMMIT_MUTANTS: readonly Mutant[] = [
   {
     name: "answers before COMMIT",
     file: "src/commit/commit.ts",
-    find: 'done("save");\n      await commitTransaction().catch(unsureOf(changes, answers));',
-    replace: 'done("save");\n      void commitTransaction().catch(() => {});',
+    find: "await transaction.commit().catch(unsureOf(changes, answers));",
+    replace: "void transaction.commit().catch(() => {});",
     caughtBy: "torture --only COMMIT",
   },
   {
@@ -18,14 +18,14 @@ export const COMMIT_MUTANTS: readonly Mutant[] = [
   {
     name: "tries a batch again without asking what became of its COMMIT",
     file: "src/commit/commit.ts",
-    find: "if (await isCommitted(run, changes)) {",
+    find: "if (await isCommitted(run, lost.changes)) {",
     replace: "if (Boolean(false && isCommitted)) {",
     caughtBy: "torture --only COMMIT",
   },
   {
     name: "answers what a lost COMMIT made without a wait for the standbys",
     file: "src/commit/commit.ts",
-    find: "await waitForStandbys(transaction, commitTransaction).catch(unsureOf(changes, answers));",
+    find: "await waitForStandbys(transaction).catch(unsureOf(lost.changes, lost.answers));",
     replace: "",
     caughtBy: "test/commit/standby.test.ts",
   },
@@ -39,8 +39,8 @@ export const COMMIT_MUTANTS: readonly Mutant[] = [
   {
     name: "says of a repeat that it was not applied, if no standby is there to tell",
     file: "src/commit/commit.ts",
-    find: "await waitForStandbys(transaction, commitTransaction).catch(unsureOf(undefined, answers));",
-    replace: "await waitForStandbys(transaction, commitTransaction);",
+    find: "await waitForStandbys(transaction).catch(unsureOf(undefined, answers));",
+    replace: "await waitForStandbys(transaction);",
     caughtBy: "test/commit/standby.test.ts",
   },
   {
@@ -55,7 +55,7 @@ export const COMMIT_MUTANTS: readonly Mutant[] = [
     file: "src/commit/commit.ts",
     find: "const locked = lockAccounts(transaction, userIds)",
     replace:
-      "const read = clock(run);\n    clock = () => read;\n" +
+      "const early = clock(run);\n    clock = () => early;\n" +
       "    const locked = lockAccounts(transaction, userIds)",
     caughtBy: "torture --calm",
   },
@@ -120,15 +120,15 @@ export const COMMIT_MUTANTS: readonly Mutant[] = [
   {
     name: "doubts what became of a COMMIT though the tables have said it",
     file: "src/commit/commit.ts",
-    find: "tries.lost = undefined;",
-    replace: "tries.lost = lost;",
+    find: "attempts.lost = undefined;",
+    replace: "attempts.lost = lost;",
     caughtBy: "test/commit/lost-commit.test.ts",
   },
   {
     name: "takes a COMMIT that made an account for one that never happened, though it still waits",
     file: "src/commit/commit.ts",
-    find: "if (changes.newAccounts.length === 0) {",
-    replace: "if (changes.newAccounts.length >= 0) {",
+    find: "if (lost.changes.newAccounts.length === 0) {",
+    replace: "if (lost.changes.newAccounts.length >= 0) {",
     caughtBy: "test/commit/standby.test.ts",
   },
   {

@@ -2,7 +2,7 @@ import type { Mutant } from "../mutant.ts";
 
 export const ERRORS_MUTANTS: readonly Mutant[] = [
   {
-    name: "takes a connection that ended for a bug of the command",
+    name: "classifies the end of a connection as a bug",
     file: "src/errors/database-fault.ts",
     find: 'not queryable/i.test(message)) return "cut";',
     replace: 'not queryable/i.test(message)) return "bug";',

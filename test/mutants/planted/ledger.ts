@@ -3,7 +3,7 @@ import type { Mutant } from "../mutant.ts";
 export const LEDGER_MUTANTS: readonly Mutant[] = [
   {
     name: "takes a request id that was used for another request for a repeat",
-    file: "src/ledger/repeat.ts",
+    file: "src/ledger/idempotency.ts",
     find: "if (Buffer.compare(request.fingerprint, first.request.fingerprint) === 0) return first;",
     replace: "if (request.fingerprint.length === first.request.fingerprint.length) return first;",
     caughtBy: "torture --calm",
@@ -24,9 +24,9 @@ export const LEDGER_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "accepts a lot that expires at this very instant",
-    file: "src/ledger/apply.ts",
-    find: "if (expiration.time > now) return expiration.time;",
-    replace: "if (expiration.time >= now) return expiration.time;",
+    file: "src/ledger/expiration.ts",
+    find: "if (deadline.time > now) return",
+    replace: "if (deadline.time >= now) return",
     caughtBy: "torture --only clock",
   },
   {
@@ -59,9 +59,9 @@ export const LEDGER_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "loads too few lots for a batch that also expires one by name",
-    file: "src/ledger/command.ts",
-    find: "return MAX_POINTS; // A lot comes of one command.",
-    replace: "return 0n * MAX_POINTS;",
+    file: "src/ledger/needs.ts",
+    find: "points: MAX_POINTS, lot: target.lot",
+    replace: "points: 0n * MAX_POINTS, lot: target.lot",
     caughtBy: "test/commit/many-lots.test.ts",
   },
   {
@@ -102,8 +102,8 @@ export const LEDGER_MUTANTS: readonly Mutant[] = [
   {
     name: "makes refunded points permanent",
     file: "src/ledger/refund.ts",
-    find: "remaining: points, frozen: 0n, priority, expireTime };",
-    replace: "remaining: points, frozen: 0n, priority, expireTime: expireTime && null };",
+    find: "points: sumPoints(reissued), priority, expireTime });",
+    replace: "points: sumPoints(reissued), priority, expireTime: expireTime && null });",
     caughtBy: "torture --calm",
   },
   {
@@ -116,8 +116,8 @@ export const LEDGER_MUTANTS: readonly Mutant[] = [
   {
     name: "does not give the rest of a settled hold back",
     file: "src/ledger/settle.ts",
-    find: "const lots = moveAllocated(withoutSpent, rest, thaw);",
-    replace: "const lots = moveAllocated(withoutSpent, [], thaw);",
+    find: "moveAllocated(withoutSpent, rest, unfreezePoints)",
+    replace: "moveAllocated(withoutSpent, [], unfreezePoints)",
     caughtBy: "torture --calm",
   },
   {
@@ -164,7 +164,7 @@ export const LEDGER_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "gives holds a thousandth of the time that they have by default",
-    file: "src/ledger/command.ts",
+    file: "src/ledger/hold.ts",
     find: "HOLD_TTL: Micros = 86_400_000_000n",
     replace: "HOLD_TTL: Micros = 86_400_000n",
     caughtBy: "torture --calm",

@@ -106,7 +106,7 @@ export const STORE_MUTANTS: readonly Mutant[] = [
     name: "loads a lot as often as it is named",
     file: "src/store/driver/columns.ts",
     find: "const once = [...byText.values()];",
-    replace: "const once = byText.size < 0 ? [] : names;",
+    replace: "const once = byText.size < 0 ? [] : keys;",
     caughtBy: "test/commit/many-lots.test.ts",
   },
   {
@@ -132,14 +132,14 @@ export const STORE_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "shows the last entry of a page once more on the next",
-    file: "src/store/reads/read.ts",
+    file: "src/store/reads/pages.ts",
     find: "where user_id = ${userId} and sequence < ${before",
     replace: "where user_id = ${userId} and sequence <= ${before",
     caughtBy: "torture --calm",
   },
   {
     name: "leaves lots of the same expiry out of the next page",
-    file: "src/store/reads/read.ts",
+    file: "src/store/reads/pages.ts",
     find: "where number < ${before",
     replace: "where number + 1 < ${before",
     caughtBy: "test/rpc/pages.test.ts",
@@ -147,15 +147,15 @@ export const STORE_MUTANTS: readonly Mutant[] = [
   {
     name: "does not look again for what is due by an account's own time",
     file: "src/store/batch/load.ts",
-    find: "if (ahead.length === 0) return states;",
-    replace: "if (ahead.length >= 0) return states;",
+    find: "if (ahead.length === 0) return loaded;",
+    replace: "if (ahead.length >= 0) return loaded;",
     caughtBy: "test/commit/due.test.ts",
   },
   {
     name: "counts only the open holds that it has loaded",
     file: "src/store/batch/load.ts",
-    find: "otherHolds: open === undefined ? 0 : open - ofUser.filter(isOpen).length,",
-    replace: "otherHolds: open === undefined ? 0 : 0 * ofUser.filter(isOpen).length,",
+    find: "otherHolds: open === undefined ? 0 : open - ofUser.filter(isOpenHold).length,",
+    replace: "otherHolds: open === undefined ? 0 : 0 * ofUser.filter(isOpenHold).length,",
     caughtBy: "test/commit/due.test.ts",
   },
   {
@@ -245,7 +245,7 @@ export const STORE_MUTANTS: readonly Mutant[] = [
   {
     name: "does not notice that a new row was not kept",
     file: "src/store/batch/save.ts",
-    find: "if (numAffectedRows !== BigInt(rows.length)) throw",
+    find: "if (numAffectedRows !== BigInt(count)) throw",
     replace: "if (numAffectedRows === -1n) throw",
     caughtBy: "test/commit/lost-row.test.ts",
   },

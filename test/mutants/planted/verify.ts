@@ -2,6 +2,27 @@ import type { Mutant } from "../mutant.ts";
 
 export const VERIFY_MUTANTS: readonly Mutant[] = [
   {
+    name: "lets an entry take of lots that burn later",
+    file: "src/verify/moves.ts",
+    find: "if (remaining > 0n && burnsFirst(number, last)) {",
+    replace: "if (remaining < 0n && burnsFirst(number, last)) {",
+    caughtBy: "test/verify/forgery.test.ts",
+  },
+  {
+    name: "lets an entry take more than a lot has",
+    file: "src/verify/books.ts",
+    find: "if (lot === undefined || remaining < points) {",
+    replace: "if (lot === undefined || remaining < 0n) {",
+    caughtBy: "test/verify/forgery.test.ts",
+  },
+  {
+    name: "hashes no caller of an entry",
+    file: "src/verify/hashes.ts",
+    find: '...(caller === "" ? [] : [caller]),',
+    replace: '...(caller === "" ? [caller] : []),',
+    caughtBy: "test/verify/verify.test.ts",
+  },
+  {
     name: "verifies no hash of a receipt",
     file: "src/verify/receipts.ts",
     find: "if (Buffer.compare(hashed, hash) !== 0) {",

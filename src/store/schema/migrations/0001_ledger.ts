@@ -8,23 +8,23 @@ const FIGURES = `
   total_expired bigint not null,
   total_refunded bigint not null`;
 
-// The ledger's first equation, and that nothing is negative or past 2^53 - 1: whatever a bug does,
-// the database refuses to keep it.
+// Invariants that the database enforces, whatever bug there is: the ledger's equation, and that no
+// figure is negative or past 2^53 - 1.
 const FIGURES_CHECK = `
   check (balance + frozen + total_consumed + total_expired = total_recharged + total_refunded),
   check (balance >= 0 and frozen >= 0 and total_consumed >= 0 and total_expired >= 0),
   check (total_recharged >= 0 and total_refunded >= 0),
   check (total_recharged + total_refunded <= 9007199254740991)`;
 
-// Ids compare byte by byte: locks are taken in the same order whatever the database's locale, and
-// "C" is the fastest.
+// Ids compare by their bytes, so that locks are taken in the same order whatever the database's locale
+// is. "C" is also the fastest collation.
 const ID = `text collate "C" not null`;
 
 const STATEMENTS = [
-  // A fillfactor below 100 leaves room on the page for the row's next version, so that an update
-  // touches no index (HOT).
-  // `receipts` stands where it needs no room: behind a hash of 33 bytes, times begin at the next
-  // multiple of eight.
+  // A fillfactor below 100 leaves room in the page for the row's next version: a HOT update, which
+  // touches no index.
+  // `receipts` is where it costs no space: it fills the padding between the hash of 33 bytes and the
+  // times, which begin at a multiple of eight.
   `create table points.account (
     user_id ${ID} primary key,
     sequence bigint not null check (sequence >= 0),
@@ -36,8 +36,8 @@ const STATEMENTS = [
     ${FIGURES_CHECK}
   ) with (fillfactor = 70)`,
 
-  // `open` is a column of its own, and not only a condition of the indexes, because an update
-  // of `remaining` would otherwise count as a change of what they index.
+  // `open` is a column, and not only a condition of the indexes: an update of `remaining` would
+  // otherwise count as a change of an indexed column, and not be HOT.
   `create table points.lot (
     user_id ${ID},
     number bigint not null check (number > 0),
@@ -110,7 +110,7 @@ const STATEMENTS = [
   `create unique index entry_request on points.entry (user_id, request_id)
     where request_id is not null`,
 
-  // How much of a consume or settle entry has been refunded: entries themselves never change.
+  // How much of a consume or settle entry has been refunded. Entries themselves are immutable.
   `create table points.refund (
     user_id ${ID},
     sequence bigint not null check (sequence > 0),
@@ -118,9 +118,9 @@ const STATEMENTS = [
     primary key (user_id, sequence)
   )`,
 
-  // Requests that succeeded without an entry of their own. "made_entry": they were answered with the
-  // entry of that sequence, which they had booked; otherwise it is the newest they found. Without a
-  // name: the request made the account.
+  // Idempotency records of requests that succeeded without an entry of their own. "made_entry": the
+  // answer was the entry of that sequence, which the request had booked; otherwise the sequence is that
+  // of the account's last entry at the time. Without a request id: the request made the account.
   `create table points.receipt (
     user_id ${ID},
     number bigint not null check (number > 0),
@@ -138,8 +138,8 @@ const STATEMENTS = [
   `create unique index receipt_request on points.receipt (user_id, request_id)
     where request_id is not null`,
 
-  // What page tokens are signed with: a row, the same for all servers of a ledger and over their
-  // restarts, and unknown to callers.
+  // The key that signs page tokens: one row, shared by all servers of a ledger, kept over restarts, and
+  // unknown to callers.
   `create table points.page_key (
     id smallint primary key check (id = 1),
     key bytea not null check (octet_length(key) = 32)
@@ -149,7 +149,7 @@ const STATEMENTS = [
     values (1, sha256(convert_to(gen_random_uuid()::text || gen_random_uuid()::text, 'UTF8')))`,
 ];
 
-/** The tables of accounts, lots, holds, entries, refunds and receipts, and of the key of pages. */
+/** The tables of accounts, lots, holds, entries, refunds and receipts, and of the page tokens' key. */
 export class Migration0001Ledger extends Migration {
   override up(): void {
     for (const statement of STATEMENTS) this.addSql(statement);

@@ -41,7 +41,7 @@ describe("ApplyBatch", () => {
 
     expect(results).toHaveLength(1000);
     expect(results.map(outcomeOf).map(familiar)).toEqual(expected.map(familiar));
-    // It is worth little if they are all of a kind.
+    // The test is worth little if all outcomes are of one kind.
     expect(new Set(results.map(kindOf))).toEqual(new Set([...KINDS, ...REASONS]));
     expect(results.filter(isReplay).length).toBeGreaterThan(20);
   });
@@ -69,7 +69,7 @@ describe("ApplyBatch", () => {
     expect(account).toMatchObject({ sequence: 4n, balance: 88n });
   });
 
-  test("knows the repeat of a call that came alone, and the other way round", async () => {
+  test("knows repeats of single calls, and single calls know repeats of it", async () => {
     const recharge = { userId: "mixed", requestId: "r1", points: 9n };
     const charge = { userId: "mixed", requestId: "r2", cost: points(4n) };
     const alone1 = await server.client.recharge(recharge);
@@ -218,7 +218,7 @@ function consume(value: Extract<Operation["operation"], { case: "consume" }>["va
   return { operation: { case: "consume", value } };
 }
 
-/** What a family of accounts did before: some of it is repeated in the batch. */
+/** The history of a family of accounts: the batch repeats some of it. */
 function history(family: string): Operation[] {
   return Array.from({ length: 40 }, (_, n): Operation => {
     const userId = `${family}-${n % 4}`;
@@ -305,7 +305,7 @@ function anything(family: string, n: number, random: (below: number) => number):
 const IMAGE = quantity("image", 3n);
 const NO_SERVICE = { service: "nothing" };
 
-/** What the operation comes to as a call of its own, as `outcomeOf` has it. */
+/** The outcome of an operation as a call of its own, in the form of `outcomeOf`. */
 async function alone({ operation: one }: Operation): Promise<Outcome> {
   if (one?.case === undefined) return malformed("operation");
   try {
@@ -319,7 +319,7 @@ async function alone({ operation: one }: Operation): Promise<Outcome> {
   }
 }
 
-/** A result without what no two calls have in common: the times, and so the hashes. */
+/** A result without times and hashes, which no two calls have in common. */
 type Outcome = Record<string, unknown>;
 
 function outcomeOf({ result }: OperationResult): Outcome {

@@ -1,31 +1,32 @@
-/** Counts what callers do, each by their name. */
-export type Rate = {
+/** Token bucket: limits how many operations a second each caller does, by the caller's name. */
+export type RateLimiter = {
   /**
-   * Counts one operation, if the caller has one left.
+   * Counts one operation, if the caller's bucket has one left.
    *
-   * @returns in how many milliseconds to try again; 0: it is counted
+   * @returns in how many milliseconds to try again; 0: the operation is counted
    */
   take(name: string): number;
-  /** Counts operations that were let in already: what comes after them waits the longer. */
+  /** Counts operations that were let in already, so the caller's next operations wait longer. */
   add(name: string, operations: number): void;
 };
 
-/** For whom nobody is counted. */
-export const NO_RATE: Rate = { take: () => 0, add: () => {} };
+/** Counts nobody. */
+export const UNLIMITED: RateLimiter = { take: () => 0, add: () => {} };
 
 const NAMES_MAX = 10_000;
 
 type Bucket = { left: number; atMs: number };
 
 /**
- * Lets each caller do so many operations a second, and as many at once after a quiet second.
+ * Makes token buckets that hold, and are refilled by, `perSecond` operations: after a quiet second
+ * a caller may do a second's worth at once.
  *
  * @param clockMs for tests
  */
-export function createRate(
+export function createRateLimiter(
   perSecond: number,
   clockMs: () => number = () => performance.now(),
-): Rate {
+): RateLimiter {
   const buckets = new Map<string, Bucket>();
 
   function bucketOf(name: string): Bucket {
@@ -33,7 +34,7 @@ export function createRate(
     if (known !== undefined) return known;
     const bucket = { left: perSecond, atMs: clockMs() };
     buckets.set(name, bucket);
-    // The oldest starts anew: names are as many as issuers of JWTs care to make.
+    // An issuer of JWTs can make any number of names. The oldest one starts with a new bucket.
     if (buckets.size > NAMES_MAX) {
       const [oldest] = buckets.keys();
       if (oldest !== undefined) buckets.delete(oldest);

@@ -1,0 +1,54 @@
+import { type Account, hasRoom } from "./account.ts";
+import { type Lot, type LotSums, sumLots } from "./lot.ts";
+import type { AccountState } from "./state.ts";
+
+/** The part of a state that the invariants are about. */
+type Audited = Pick<AccountState, "account" | "lots" | "otherLots">;
+
+/**
+ * Asserts the invariants of an account, after loading and before saving. Where one fails there is a
+ * bug, or another program wrote to the tables, and nothing may be built on this account.
+ *
+ * @throws an Error that names the account and the first invariant that fails
+ */
+export function assertSound({ account, lots, otherLots }: Audited): void {
+  const held = sumLots(lots, otherLots);
+  for (const { name, holds } of INVARIANTS) {
+    if (holds(account, held, lots)) continue;
+    throw new Error(`account ${account.userId} breaks an invariant: ${name}`);
+  }
+}
+
+type Invariant = {
+  readonly name: string;
+  readonly holds: (account: Account, held: LotSums, lots: readonly Lot[]) => boolean;
+};
+
+const INVARIANTS: readonly Invariant[] = [
+  {
+    name: "balance + frozen + total_consumed + total_expired = total_recharged + total_refunded",
+    holds: ({ balance, frozen, totalConsumed, totalExpired, totalRecharged, totalRefunded }) =>
+      balance + frozen + totalConsumed + totalExpired === totalRecharged + totalRefunded,
+  },
+  {
+    name: "balance = the sum of remaining of all lots",
+    holds: ({ balance }, { remaining }) => balance === remaining,
+  },
+  {
+    name: "frozen = the sum of frozen of all lots",
+    holds: (account, { frozen }) => account.frozen === frozen,
+  },
+  { name: "balance >= 0", holds: ({ balance }) => balance >= 0n },
+  { name: "frozen >= 0", holds: ({ frozen }) => frozen >= 0n },
+  { name: "total_consumed >= 0", holds: ({ totalConsumed }) => totalConsumed >= 0n },
+  { name: "total_expired >= 0", holds: ({ totalExpired }) => totalExpired >= 0n },
+  { name: "total_refunded >= 0", holds: ({ totalRefunded }) => totalRefunded >= 0n },
+  {
+    name: "total_recharged + total_refunded <= 2^53 - 1",
+    holds: (account) => hasRoom(account, 0n),
+  },
+  {
+    name: "remaining >= 0 and frozen >= 0 in each lot",
+    holds: (_, __, lots) => lots.every(({ remaining, frozen }) => remaining >= 0n && frozen >= 0n),
+  },
+];

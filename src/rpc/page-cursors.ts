@@ -1,0 +1,26 @@
+import type { LotPlace } from "../store/reads/pages.ts";
+
+/** A keyset cursor: the key of a page's last row, as text in a page token. */
+export type CursorCodec<Key> = {
+  /** In digits and colons. */
+  readonly write: (key: Key) => string;
+  /** Undefined if the text is no such key: another version may have written it. */
+  readonly read: (text: string) => Key | undefined;
+};
+
+/** Entries and holds: a page goes on below a sequence. */
+export const SEQUENCE_CURSOR: CursorCodec<bigint> = {
+  write: String,
+  read: (text) => (/^[1-9]\d{0,17}$/.test(text) ? BigInt(text) : undefined),
+};
+
+/** Lots: a page goes on after a lot's place in burn order. No time: the lot never expires. */
+export const LOT_CURSOR: CursorCodec<LotPlace> = {
+  write: ({ priority, expireTime, number }) => `${priority}:${expireTime ?? ""}:${number}`,
+  read(text) {
+    const [, priority, micros, number] = /^(\d{1,4}):(\d{1,18})?:([1-9]\d{0,17})$/.exec(text) ?? [];
+    if (priority === undefined || number === undefined) return undefined;
+    const expireTime = micros === undefined ? null : BigInt(micros);
+    return { priority: Number(priority), expireTime, number: BigInt(number) };
+  },
+};

@@ -1,0 +1,155 @@
+import { sql } from "kysely";
+import type { Entry, EntryKind } from "../../ledger/entry.ts";
+import type { Hold } from "../../ledger/hold.ts";
+import type { Lot } from "../../ledger/lot.ts";
+import type { Micros } from "../../ledger/time.ts";
+import { toEntry } from "../batch/entries.ts";
+import { toHold } from "../batch/holds.ts";
+import { toLot } from "../batch/lots.ts";
+import type { EntryEntity, HoldEntity, LotEntity, RowOf } from "../driver/entities.ts";
+import { toTimestamptz } from "../driver/instant.ts";
+import type { Orm } from "../driver/orm.ts";
+
+// Pages by keyset cursor: a page begins behind the key of the last row of the page before, so that it
+// neither skips nor repeats rows while new ones are written. SQL by hand, since the ORM has neither
+// row comparisons nor window functions.
+
+/** A page of a journal: of a user's entries that match. */
+export type EntryQuery = {
+  readonly userId: string;
+  /** Empty: all. */
+  readonly kinds: readonly EntryKind[];
+  /** The entries from this instant on. */
+  readonly startTime: Micros | undefined;
+  /** The entries before this instant. */
+  readonly endTime: Micros | undefined;
+  /** The cursor: entries below this sequence; undefined: from the newest. */
+  readonly before: bigint | undefined;
+  readonly limit: number;
+};
+
+// A page scans at most 5,000 entries, however few of them match: a rare kind then costs no more than
+// any page.
+const SCAN_MAX_ENTRIES = 5_000;
+
+// A page ends after 16,384 allocations. An entry or a hold may have thousands of lots, and the server
+// reads a whole page before it knows its size.
+const PAGE_MAX_LOTS = 16_384;
+
+/**
+ * A page of a journal, newest entry first.
+ *
+ * @returns the entries and the next page's cursor, undefined at the end. Before the end a page may
+ * have fewer than `limit` entries, or none: see SCAN_MAX_ENTRIES and PAGE_MAX_LOTS
+ */
+export async function readEntries(
+  orm: Orm,
+  { userId, kinds, startTime, endTime, before, limit }: EntryQuery,
+): Promise<{ entries: readonly Entry[]; next: bigint | undefined }> {
+  const from = startTime === undefined ? "-infinity" : toTimestamptz(startTime);
+  const to = endTime === undefined ? "infinity" : toTimestamptz(endTime);
+  const { rows } = await sql<RowOf<typeof EntryEntity> & { matches: boolean }>`
+    with looked_at as (
+      select *, (
+        (cardinality(${kinds}::text[]) = 0 or kind = any(${kinds}::text[]))
+        and create_time >= ${from}::timestamptz and create_time < ${to}::timestamptz
+      ) as matches
+      from points.entry
+      where user_id = ${userId} and sequence < ${before ?? 2n ** 63n - 1n}
+      order by sequence desc limit ${SCAN_MAX_ENTRIES}
+    ), scanned as (
+      select *, ${lotsBefore("sequence", sql`matches`)} as lots_before from looked_at
+    ), last as (
+      select * from scanned order by sequence limit 1
+    )
+    (select * from scanned
+      where matches and lots_before < ${PAGE_MAX_LOTS} order by sequence desc limit ${limit})
+    union all
+    (select * from last where not matches)`.execute(orm.em.fork().getKysely());
+
+  const entries = rows.filter(({ matches }) => matches).map(toEntry);
+  const lowest = rows.at(-1) === undefined ? 1n : BigInt(rows.at(-1)!.sequence);
+  const isFull = entries.length === limit || countLots(entries) >= PAGE_MAX_LOTS;
+  const next = isFull ? entries.at(-1)!.sequence : lowest;
+  return { entries, next: next === 1n ? undefined : next };
+}
+
+/** The keyset cursor of lots: a place in burn order. */
+export type LotPlace = Pick<Lot, "priority" | "expireTime" | "number">;
+
+/**
+ * A page of the lots with points, in burn order. Expired lots are shown, with nothing remaining, only
+ * while holds have points of them.
+ *
+ * @param query `after` is the cursor: lots behind this one; undefined: from the first
+ */
+export async function readLots(
+  orm: Orm,
+  { userId, after, limit }: { userId: string; after: LotPlace | undefined; limit: number },
+): Promise<readonly Lot[]> {
+  const place = after ?? { priority: -1, expireTime: null, number: 0n };
+  const expireTime = place.expireTime === null ? "infinity" : toTimestamptz(place.expireTime);
+  const { rows } = await sql<RowOf<typeof LotEntity> & { due: boolean }>`
+    select *, expire_time is not null and expire_time <= statement_timestamp() as due
+    from points.lot
+    where user_id = ${userId} and open
+      and (priority, coalesce(expire_time, 'infinity'), number)
+        > (${place.priority}::smallint, ${expireTime}::timestamptz, ${place.number}::bigint)
+      and (frozen > 0 or expire_time is null or expire_time > statement_timestamp())
+    order by priority, coalesce(expire_time, 'infinity'), number
+    limit ${limit}`.execute(orm.em.fork().getKysely());
+  return rows.map((row) => (row.due ? { ...toLot(row), remaining: 0n } : toLot(row)));
+}
+
+/** A page of a user's holds. */
+export type HoldQuery = {
+  readonly userId: string;
+  /** Leaves out holds that are closed or past their time. */
+  readonly openOnly: boolean;
+  /** The cursor: holds below this number; undefined: from the newest. */
+  readonly before: bigint | undefined;
+  readonly limit: number;
+};
+
+/**
+ * A page of holds, newest first. An open hold past its time is shown as expired.
+ *
+ * @returns the holds, and whether there may be more
+ */
+export async function readHolds(
+  orm: Orm,
+  { userId, openOnly, before, limit }: HoldQuery,
+): Promise<{ holds: readonly Hold[]; isFull: boolean }> {
+  // Open holds are bounded in number and have an index of their own. Without `offset 0`, the planner
+  // would search the closed holds for them.
+  const ofUser = openOnly
+    ? sql`(select * from points.hold where user_id = ${userId} and status = 'open'
+        and expire_time > statement_timestamp() offset 0)`
+    : sql`(select * from points.hold where user_id = ${userId})`;
+  const { rows } = await sql<RowOf<typeof HoldEntity> & { due: boolean }>`
+    select *, status = 'open' and expire_time <= statement_timestamp() as due
+    from (
+      select *, ${lotsBefore("number")} as lots_before
+      from (
+        select * from ${ofUser} as hold where number < ${before ?? 2n ** 63n - 1n}
+        order by number desc limit ${limit}
+      ) as hold
+    ) as hold
+    where lots_before < ${PAGE_MAX_LOTS}
+    order by number desc`.execute(orm.em.fork().getKysely());
+  const holds = rows.map((row) => {
+    const hold = toHold(row);
+    return row.due ? ({ ...hold, status: "expired" } as const) : hold;
+  });
+  return { holds, isFull: holds.length === limit || countLots(holds) >= PAGE_MAX_LOTS };
+}
+
+/** SQL for the number of allocations in the rows of a page before the current one. */
+function lotsBefore(number: "number" | "sequence", counts = sql`true`) {
+  return sql`coalesce(sum(cardinality(lots)) filter (where ${counts}) over (
+    order by ${sql.raw(number)} desc rows between unbounded preceding and 1 preceding), 0)`;
+}
+
+function countLots(page: readonly { readonly allocations: readonly unknown[] }[]): number {
+  return page.reduce((sum, { allocations }) => sum + allocations.length, 0);
+}
