@@ -24,7 +24,7 @@ export type TestServer = {
 /**
  * Starts a server by the environment, as in production.
  *
- * @param nodeOptions of the client: certificates
+ * @param nodeOptions the client's options, such as certificates
  */
 export async function testServer(
   environment: Record<string, string> = {},
