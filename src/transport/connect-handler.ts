@@ -115,7 +115,7 @@ function adapterOf(
         values.set(callerKey, admitted.caller);
         // There is no body to wait for, at whose end a call's deadline is looked at.
         signal.throwIfAborted();
-        return checkQuery(context.url, requestLimit(method));
+        return checkQuery(context.url);
       }
       const lease = access.lease(admitted, head, signal);
       values.set(callerKey, admitted.caller).set(leaseKey, lease);

@@ -65,10 +65,10 @@ export const TRANSPORT_MUTANTS: readonly Mutant[] = [
     caughtBy: "test/transport/fast-unary.test.ts",
   },
   {
-    name: "takes a GET's message of any size",
+    name: "calls it a bug if a GET's message is not base64",
     file: "src/transport/get-query.ts",
-    find: "if (size <= maxBytes) return;",
-    replace: "if (size >= 0) return;",
+    find: 'if (query.get("base64") !== "1") return;',
+    replace: 'if (query.get("base64") !== "2") return;',
     caughtBy: "test/transport/get.test.ts",
   },
   {
