@@ -2,10 +2,10 @@ import type { LoadKind, Spread } from "./load/job.ts";
 import { BATCH_OPS } from "./load/requests.ts";
 import type { Population } from "./seed.ts";
 
-/** Who does the work: Points, or one of the two ways in which it would be done without it. */
+/** The system under test: Points, or one of the two baselines. */
 export type Engine = "points" | "function" | "orm";
 
-/** One line of the results: a load, on some accounts, with so many calls in flight. */
+/** One line of the results: a kind of load, a spread over accounts, a number of calls in flight. */
 export type Row = {
   /** `what/accounts/in flight`. */
   readonly name: string;
@@ -13,18 +13,18 @@ export type Row = {
   readonly kind: LoadKind;
   readonly spread: Spread;
   readonly inFlight: number;
-  /** How many processes serve. */
+  /** The number of server processes. */
   readonly workers: number;
 };
 
-/** How calls are spread over accounts. */
+/** The distribution of calls over accounts. */
 export type Accounts = "evenly" | "zipf" | "one";
 
 const LOTS = 2;
 const IN_FLIGHT = [1, 64, 256, 1_024];
 const CLIENTS = [1, 8, 16, 64];
 
-/** The accounts of the rows, which are made before the first: so many, and one beside them. */
+/** The accounts of all rows, made before the first: this number, and a single one. */
 export function populationsOf(accounts: number): readonly Population[] {
   return [
     { prefix: "user-", accounts, lots: LOTS, consumes: 0 },
@@ -33,9 +33,9 @@ export function populationsOf(accounts: number): readonly Population[] {
 }
 
 /**
- * All rows, in the order in which they run. Left out is what would show nothing new: baselines with
- * more in flight than they gain by (on one account the ORM's calls then wait for a connection until
- * they are refused), and more batches or streams where few are at the limit.
+ * All rows, in the order in which they run. Rows that would show nothing new are left out: baselines
+ * with more calls in flight than help (on one account the ORM's calls then wait for a connection
+ * until they are refused), and more batches or streams where a few reach the limit.
  */
 export function rowsOn(accounts: number): readonly Row[] {
   const spreads: Readonly<Record<Accounts, Spread>> = {
@@ -76,7 +76,7 @@ export function rowsOn(accounts: number): readonly Row[] {
   ];
 }
 
-/** The names of the rows of a quick look: those that the goals need, and a mix. */
+/** The names of the rows of --quick: the rows that the goals need, and a mix. */
 export const QUICK: readonly string[] = [
   "noop/evenly/256",
   "function/evenly/1",
@@ -97,9 +97,10 @@ export const QUICK: readonly string[] = [
 ];
 
 /**
- * The rows with these names, where `what` and `what/accounts` name all that begin so; all without.
+ * The rows with these names; `what` and `what/accounts` select all rows with that prefix. Without
+ * names: all rows.
  *
- * @throws if a name names none
+ * @throws an Error if a name selects no row
  */
 export function rowsNamed(all: readonly Row[], names: readonly string[]): readonly Row[] {
   const isNamed = (row: Row, name: string) => `${row.name}/`.startsWith(`${name}/`);
@@ -109,7 +110,7 @@ export function rowsNamed(all: readonly Row[], names: readonly string[]): readon
   return all.filter((row) => names.some((name) => isNamed(row, name)));
 }
 
-/** How a person reads what is in flight: of ApplyBatch these are batches. */
+/** The calls in flight, for people: for ApplyBatch the number of batches. */
 export function inFlightOf({ kind, inFlight }: Row): string {
   const [calls, operations] = [inFlight, BATCH_OPS].map((count) => count.toLocaleString("en"));
   return kind === "batch" ? `${calls} × ${operations}` : calls!;

@@ -21,10 +21,10 @@ import { listenLimits } from "../../src/transport/listen-limits.ts";
 import { listen } from "../../src/transport/listen.ts";
 import { consumeInTransaction } from "./orm-transaction.ts";
 
-// A server with a transaction of the ORM per request, behind the same transport, validation and
-// translation as Points, so that nothing but the commit differs. It serves Consume.
+// Baseline: a server with one ORM transaction per request, behind the same transport, validation and
+// translation as Points, so that only the commit differs. It serves Consume.
 
-/** Connections to the database. */
+/** The maximum of database connections. */
 const POOL_MAX = 16;
 
 const config = readConfig(process.env);

@@ -6,7 +6,7 @@ import { startStreams } from "./stream.ts";
 import { createTally } from "./tally.ts";
 import { startUnary } from "./unary.ts";
 
-// The process of a load: `runLoad` in job.ts starts it, and hears from it.
+// The process of a load: `runLoad` in job.ts starts it and receives its messages.
 
 const job = JSON.parse(process.argv[2]!) as Job;
 const tally = createTally();

@@ -58,7 +58,7 @@ function callsOf(userId: string): [rpc: string, request: object][] {
     ["Release", { userId, hold: 6 }], // 7
     ["Refund", { userId, sequence: 2 }], // 8
     ["Quote", { userId, usage: { service: "script" } }],
-    ["ListPrices", {}],
+    ["GetPriceList", {}],
     ["ApplyBatch", { operations: [operation] }],
     ["Apply", { tag: "a", operation }],
     ["GetEntry", { userId, sequence: 1 }],

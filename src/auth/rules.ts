@@ -24,7 +24,7 @@ const WHO_MAY_CALL: Record<PointsMethod, readonly Scope[]> = {
   refund: ["points.refund"],
   // A caller that charges users may ask for the cost first, and for the result afterwards.
   quote: ["points.read", "points.spend"],
-  listPrices: ["points.read", "points.spend"],
+  getPriceList: ["points.read", "points.spend"],
   // Each operation needs its own scope as well: see requireOperation.
   applyBatch: MUTATING_SCOPES,
   apply: MUTATING_SCOPES,

@@ -71,7 +71,7 @@ const FACTS = {
   SERVICE_NOT_PRICED: { service: "text" },
   REQUEST_ID_REUSED: { requestId: "text", sequence: "whole?" },
   INSUFFICIENT_POINTS: { balance: "whole", required: "whole", shortfall: "whole" },
-  HOLD_CLOSED: { hold: "whole", status: "text" },
+  HOLD_CLOSED: { hold: "whole", state: "text" },
   HOLD_EXPIRED: { hold: "whole" },
   HOLD_EXCEEDED: { held: "whole", required: "whole" },
   REFUND_EXCEEDS_ENTRY: { sequence: "whole", refundable: "whole", required: "whole" },

@@ -7,7 +7,7 @@ import {
   EntrySchema,
   type Hold as HoldMessage,
   HoldSchema,
-  HoldStatus,
+  HoldState,
   type Lot as LotMessage,
   LotSchema,
 } from "../../gen/points/v1/account_pb.ts";
@@ -100,7 +100,7 @@ export function toHoldMessage(hold: Hold): HoldMessage {
     number,
     points,
     settled,
-    status: HOLD_STATUSES[status],
+    state: HOLD_STATES[status],
     expireTime: toTimestamp(expireTime),
     allocations: [...allocations],
   });
@@ -136,9 +136,9 @@ export const ENTRY_KINDS: Record<Entry["kind"], EntryKind> = {
   refund: EntryKind.REFUND,
 };
 
-const HOLD_STATUSES: Record<Hold["status"], HoldStatus> = {
-  open: HoldStatus.OPEN,
-  settled: HoldStatus.SETTLED,
-  released: HoldStatus.RELEASED,
-  expired: HoldStatus.EXPIRED,
+const HOLD_STATES: Record<Hold["status"], HoldState> = {
+  open: HoldState.OPEN,
+  settled: HoldState.SETTLED,
+  released: HoldState.RELEASED,
+  expired: HoldState.EXPIRED,
 };

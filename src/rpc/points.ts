@@ -11,7 +11,7 @@ import { applyBatch } from "./apply-batch.ts";
 import { applyStream } from "./apply-stream.ts";
 import { type SetOperation, toCommand } from "./commands.ts";
 import type { OperationServer } from "./operation.ts";
-import { listPrices, quote } from "./prices.ts";
+import { getPriceList, quote } from "./prices.ts";
 import { answerOf } from "./rejection-error.ts";
 import { statements } from "./statements.ts";
 import { validate } from "./validate.ts";
@@ -54,7 +54,7 @@ export function pointsService(backend: Backend): ServiceImpl<typeof PointsServic
     release: (value, context) => mutate({ case: "release", value }, context),
     refund: (value, context) => mutate({ case: "refund", value }, context),
     quote: (request) => quote(prices(), orm, request),
-    listPrices: () => listPrices(prices()),
+    getPriceList: () => getPriceList(prices()),
     async applyBatch({ operations }, context) {
       return { results: await applyBatch(backend, operations, context) };
     },

@@ -1,6 +1,6 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type {
-  ListPricesResponseSchema,
+  GetPriceListResponseSchema,
   QuoteRequest,
   QuoteResponseSchema,
 } from "../../gen/points/v1/points_pb.ts";
@@ -34,11 +34,11 @@ export async function quote(
   return { ...answer, balance, sufficient, shortfall: sufficient ? 0n : points - balance };
 }
 
-/** Handles ListPrices: the price list, sorted by service name. */
-export function listPrices({
+/** Handles GetPriceList: the price list, sorted by service name. */
+export function getPriceList({
   version,
   services,
-}: PriceList): MessageInitShape<typeof ListPricesResponseSchema> {
+}: PriceList): MessageInitShape<typeof GetPriceListResponseSchema> {
   const names = [...services.keys()].toSorted();
   const prices = names.map((name) => toPriceMessage(name, services.get(name)!));
   return { priceVersion: version, prices };

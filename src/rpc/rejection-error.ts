@@ -31,9 +31,7 @@ export function rejectionError(rejection: Rejection): ConnectError {
     default: {
       const { reason, ...facts } = rejection;
       const known = Object.entries(facts).filter(([, fact]) => fact !== undefined);
-      const metadata = Object.fromEntries(
-        known.map(([key, fact]) => [inSnakeCase(key), `${fact}`]),
-      );
+      const metadata = Object.fromEntries(known.map(([key, fact]) => [nameOf(key), `${fact}`]));
       return apiError({ code: CODES[reason], reason, message: messageOf(rejection), metadata });
     }
   }
@@ -94,6 +92,11 @@ function messageOf(rejection: OtherRejection): string {
     case "TOTAL_TOO_LARGE":
       return `${rejection.total} would pass ${rejection.limit}`;
   }
+}
+
+/** The contract's name of a fact: what the ledger calls a hold's status is its state there. */
+function nameOf(key: string): string {
+  return key === "status" ? "state" : inSnakeCase(key);
 }
 
 function inSnakeCase(name: string): string {

@@ -31,6 +31,7 @@ export function pageGuard({ host, hasAuthentication, hasTls }: PageGuardOptions)
     const authority = headers[":authority"] ?? headers.host;
     const { origin } = headers;
     if (origin !== undefined && !isOwnOrigin(origin, authority, hasTls)) return foreignPage(origin);
+    if (origin === undefined && isForeignPart(headers)) return foreignPage();
     // Browsers always send an authority; old probes do not.
     if (takesAnyName || authority === undefined || authority === lastTaken) return undefined;
     if (!isSocketPath(authority) && !isFixedName(authority)) return strangeName(authority);
@@ -67,9 +68,19 @@ function isOwnOrigin(origin: string, authority: string | undefined, hasTls: bool
   return URL.canParse(own) && new URL(own).host === host;
 }
 
+/**
+ * Whether a browser gets an image, a script or the like for a page of another origin: such a GET has
+ * no Origin. A link that its user follows is served: its page does not see the answer.
+ */
+function isForeignPart(headers: IncomingHttpHeaders): boolean {
+  const site = headers["sec-fetch-site"];
+  const isForeign = site === "cross-site" || site === "same-site";
+  return isForeign && headers["sec-fetch-mode"] !== "navigate";
+}
+
 const SHOWN_MAX_CHARS = 100;
 
-function foreignPage(origin: string): ConnectError {
+function foreignPage(origin = "another origin"): ConnectError {
   const shown = origin.slice(0, SHOWN_MAX_CHARS);
   const message =
     `a web page of ${shown} may not call this server, which serves pages of its own origin alone; ` +

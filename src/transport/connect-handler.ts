@@ -11,6 +11,7 @@ import { answerLimit, completeErrors, type ErrorCompleter } from "../rpc/interce
 import { authorityInUrl, type PageGuard } from "./authority.ts";
 import { endBodyEarly, endStreamEarly } from "./body-end.ts";
 import { boundDeadline, type DeadlineLimits } from "./deadline.ts";
+import { checkQuery } from "./get-query.ts";
 import type { Handler } from "./handler.ts";
 import { refuseWithError } from "./http-refusal.ts";
 import { refuseMisdirected, type RpcHandler } from "./misdirected.ts";
@@ -66,6 +67,10 @@ export function connectHandler(
       if (typeof named === "string") headers[name] = authorityInUrl(named);
     }
     if (rpc !== undefined && refuseMisdirected(rpc, request, response)) return;
+    // A cache would show an older balance, or one caller's answer to another.
+    if (rpc !== undefined && request.method === "GET") {
+      response.setHeader("cache-control", "no-store");
+    }
     boundDeadline(headers, rpc?.method.methodKind !== "unary", rules.deadlines);
     const isGrpc = /^application\/grpc(\+|;|$)/i.test(headers["content-type"] ?? "");
     if (isGrpc && "stream" in response) sendTrailersOnly(response);
@@ -106,6 +111,12 @@ function adapterOf(
       const head = { path, ...values.get(credentialsKey) };
       const admitted = await access.admit(head);
       if (admitted instanceof ConnectError) throw admitted;
+      if (context.requestMethod === "GET") {
+        values.set(callerKey, admitted.caller);
+        // There is no body to wait for, at whose end a call's deadline is looked at.
+        signal.throwIfAborted();
+        return checkQuery(context.url);
+      }
       const lease = access.lease(admitted, head, signal);
       values.set(callerKey, admitted.caller).set(leaseKey, lease);
       // A watch waits for news. Other calls wait for their caller, or for what they have begun.

@@ -15,7 +15,9 @@ export function refuseMisdirected(
   response: NodeResponse,
 ): boolean {
   const { method = "", headers, httpVersion } = request;
-  const { allowedMethods, supportedContentType, requestPath } = rpc;
+  const { supportedContentType, requestPath } = rpc;
+  // Connect lists GET for a stream too, and refuses it later.
+  const allowedMethods = rpc.method.methodKind === "unary" ? rpc.allowedMethods : ["POST"];
   if (rpc.method.methodKind === "bidi_streaming" && httpVersion.startsWith("1.")) {
     const text = `${requestPath} streams both ways: call it over HTTP/2`;
     refuseWithText(response, 505, { text, headers: { connection: "close" } });
@@ -25,10 +27,17 @@ export function refuseMisdirected(
   } else if (method === "POST" && !supportedContentType(headers["content-type"] ?? "")) {
     const text = `call ${requestPath} with a content-type of ${typesOf(rpc)}`;
     refuseWithText(response, 415, { text });
+  } else if (method === "GET" && !/^(json|proto)$/.test(queryOf(request).get("encoding") ?? "")) {
+    const text = `call ${requestPath} with ?encoding=json&message={…} in the URL`;
+    refuseWithText(response, 415, { text });
   } else {
     return false;
   }
   return true;
+}
+
+function queryOf({ url = "" }: NodeRequest): URLSearchParams {
+  return new URLSearchParams(url.slice(url.indexOf("?") + 1));
 }
 
 /** The content types of Connect (others for streams), gRPC and gRPC-Web. */

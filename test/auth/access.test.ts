@@ -70,7 +70,7 @@ const CALLS: Record<Method, (client: ReturnType<typeof as>, userId: string) => P
   release: (client, userId) => client.release({ userId, hold: 999n }),
   refund: (client, userId) => client.refund({ userId, sequence: 999n }),
   quote: (client, userId) => client.quote({ userId, usage: { service: "script" } }),
-  listPrices: (client) => client.listPrices({}),
+  getPriceList: (client) => client.getPriceList({}),
   applyBatch: (client, userId) => client.applyBatch({ operations: [operation("consume", userId)] }),
   apply: async (client, userId) => {
     const requests = async function* () {
@@ -116,7 +116,7 @@ const ALLOWED: Record<Method, string[]> = {
   release: ["spender"],
   refund: ["refunder"],
   quote: ["reader", "spender"],
-  listPrices: ["reader", "spender"],
+  getPriceList: ["reader", "spender"],
   applyBatch: CHANGERS,
   apply: CHANGERS,
   getEntry: ["reader", "spender"],
@@ -150,7 +150,7 @@ describe("each method", () => {
   });
 
   const ofUsers = METHODS.filter(
-    (method) => !["listPrices", "applyBatch", "apply"].includes(method),
+    (method) => !["getPriceList", "applyBatch", "apply"].includes(method),
   );
   test.each(ofUsers)("%s keeps a caller to their users, known or not", async (method) => {
     for (const way of WAYS) {
@@ -165,7 +165,7 @@ describe("each method", () => {
 
   test("about no user is open to callers that are kept to some users", async () => {
     const client = as("eu");
-    await client.listPrices({});
+    await client.getPriceList({});
     await client.quote({ usage: { service: "script" } });
   });
 });
@@ -393,7 +393,7 @@ test("callers are read again at SIGHUP, and a broken file changes nothing", asyn
   const environment = await writeCallers(ownFolder, { one: { scopes: ["points.read"] } });
   const own = await testServer(environment, database);
   onTestFinished(() => own.stop());
-  const reads = (name: string) => keptOut(as(name, [], own).listPrices({}));
+  const reads = (name: string) => keptOut(as(name, [], own).getPriceList({}));
   expect([await reads("one"), await reads("two")]).toEqual([undefined, UNKNOWN]);
 
   await writeCallers(ownFolder, { two: { scopes: ["points.nothing"] } });

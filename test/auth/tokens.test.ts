@@ -65,8 +65,8 @@ describe("a JWT", () => {
   ])("%s is taken", async (_, make) => {
     const { baseUrl } = await serverWith(await fileOfKeys(es256, eddsa));
     const client = clientWith(baseUrl, await make());
-    await client.listPrices({});
-    await client.listPrices({});
+    await client.getPriceList({});
+    await client.getPriceList({});
   });
 
   test.each<[string, RegExp, () => Promise<string>]>([
@@ -168,7 +168,7 @@ describe("a JWT", () => {
     ["that is none", /not valid/, async () => "a.b.c"],
   ])("%s is refused", async (_, message, make) => {
     const { baseUrl } = await serverWith(await fileOfKeys(es256, eddsa));
-    const refusal = await refusalOf(clientWith(baseUrl, await make()).listPrices({}));
+    const refusal = await refusalOf(clientWith(baseUrl, await make()).getPriceList({}));
     expect(refusal).toMatchObject({ code: "Unauthenticated", reason: "UNAUTHENTICATED" });
     expect(refusal.message).toMatch(message);
   });
@@ -179,7 +179,7 @@ describe("a JWT", () => {
     const client = clientWith(baseUrl, await tokenOf({ claims }));
     const { entry } = await client.recharge({ userId: "eu-ada", points: 5n });
     expect(entry?.caller).toBe("auth0|web");
-    for (const call of [client.listPrices({}), client.recharge({ userId: "ada", points: 5n })]) {
+    for (const call of [client.getPriceList({}), client.recharge({ userId: "ada", points: 5n })]) {
       expect((await refusalOf(call)).code).toBe("PermissionDenied");
     }
   });
@@ -190,19 +190,19 @@ describe("a JWT", () => {
     const JWT_KEYS = await fileOfKeys(es256);
     const server = await testServer({ ...JWT, JWT_KEYS, CALLERS }, database);
     onTestFinished(() => server.stop());
-    const refusal = await refusalOf(clientWith(server.baseUrl, await tokenOf()).listPrices({}));
+    const refusal = await refusalOf(clientWith(server.baseUrl, await tokenOf()).getPriceList({}));
     expect(refusal).toMatchObject({ code: "Unauthenticated", reason: "UNAUTHENTICATED" });
     expect(refusal.message).toMatch(/names a caller of the file/);
-    await clientWith(server.baseUrl, tokenOfName("billing")).listPrices({});
-    await clientWith(server.baseUrl, await tokenOf({ claims: { sub: "shop" } })).listPrices({});
+    await clientWith(server.baseUrl, tokenOfName("billing")).getPriceList({});
+    await clientWith(server.baseUrl, await tokenOf({ claims: { sub: "shop" } })).getPriceList({});
   });
 
   test("that was taken is refused once it has expired", async () => {
     const { baseUrl } = await serverWith(await fileOfKeys(es256));
     const client = clientWith(baseUrl, await tokenOf({ expires: -3 }));
-    await client.listPrices({});
+    await client.getPriceList({});
     await vi.waitFor(
-      async () => expect((await refusalOf(client.listPrices({}))).message).toMatch(/expired/),
+      async () => expect((await refusalOf(client.getPriceList({}))).message).toMatch(/expired/),
       10_000,
     );
   });
@@ -216,14 +216,14 @@ describe("keys in a file", () => {
       clientWith(baseUrl, await tokenOf()),
       clientWith(baseUrl, await tokenOf({ key: eddsa })),
     ];
-    await old.listPrices({});
+    await old.getPriceList({});
     await writeFile(path, "{");
     await new Promise((resolve) => setTimeout(resolve, 1_500));
-    await old.listPrices({});
+    await old.getPriceList({});
     await writeFile(path, await jwks(eddsa));
-    await vi.waitFor(() => next.listPrices({}), 20_000);
+    await vi.waitFor(() => next.getPriceList({}), 20_000);
     // It was accepted before.
-    expect((await refusalOf(old.listPrices({}))).reason).toBe("UNAUTHENTICATED");
+    expect((await refusalOf(old.getPriceList({}))).reason).toBe("UNAUTHENTICATED");
   });
 
   test("that is none keep the server from starting", async () => {
@@ -243,10 +243,10 @@ describe("keys at a URL", () => {
     const { baseUrl } = await serverWith(id.url);
     expect(id.asked).toBe(0);
     for (const key of [es256, eddsa]) {
-      await clientWith(baseUrl, await tokenOf({ key })).listPrices({});
+      await clientWith(baseUrl, await tokenOf({ key })).getPriceList({});
     }
     const unknown = clientWith(baseUrl, await tokenOf({ header: { kid: "k9" } }));
-    expect((await refusalOf(unknown.listPrices({}))).reason).toBe("UNAUTHENTICATED");
+    expect((await refusalOf(unknown.getPriceList({}))).reason).toBe("UNAUTHENTICATED");
     expect(id.asked).toBe(1);
   });
 
@@ -257,12 +257,12 @@ describe("keys at a URL", () => {
       clientWith(baseUrl, await tokenOf({ expires: 3_600 })),
       clientWith(baseUrl, await tokenOf({ key: eddsa, expires: 3_600 })),
     ];
-    await old.listPrices({});
+    await old.getPriceList({});
     id.keys = await jwks(eddsa);
-    await old.listPrices({});
+    await old.getPriceList({});
     forwardClock(60_000);
-    expect((await refusalOf(old.listPrices({}))).reason).toBe("UNAUTHENTICATED");
-    await next.listPrices({});
+    expect((await refusalOf(old.getPriceList({}))).reason).toBe("UNAUTHENTICATED");
+    await next.getPriceList({});
     expect(id.asked).toBe(2);
   });
 
@@ -270,21 +270,21 @@ describe("keys at a URL", () => {
     const id = await startIssuer(es256);
     const { baseUrl } = await serverWith(id.url);
     const client = clientWith(baseUrl, await tokenOf({ expires: 3_600 }));
-    await client.listPrices({});
+    await client.getPriceList({});
     id.keys = "";
     for (let n = 0; n < 2; n += 1) {
       forwardClock(60_000);
-      await client.listPrices({});
-      await client.listPrices({});
+      await client.getPriceList({});
+      await client.getPriceList({});
       // The issuer is not asked at each call.
       expect(id.asked).toBe(2 + n);
     }
     const unknown = clientWith(baseUrl, await tokenOf({ header: { kid: "k9" } }));
-    expect((await refusalOf(unknown.listPrices({}))).reason).toBe("UNAUTHENTICATED");
+    expect((await refusalOf(unknown.getPriceList({}))).reason).toBe("UNAUTHENTICATED");
     forwardClock(480_000);
-    expect((await refusalOf(client.listPrices({}))).reason).toBe("KEYS_UNAVAILABLE");
+    expect((await refusalOf(client.getPriceList({}))).reason).toBe("KEYS_UNAVAILABLE");
     id.keys = await jwks(es256);
-    await client.listPrices({});
+    await client.getPriceList({});
   });
 
   test("that cannot be fetched make a call UNAVAILABLE, and not its token invalid", async () => {
@@ -293,23 +293,23 @@ describe("keys at a URL", () => {
     id.keys = "";
     const { baseUrl } = await serverWith(id.url);
     const client = clientWith(baseUrl, await tokenOf());
-    const refusal = await refusalOf(client.listPrices({}));
+    const refusal = await refusalOf(client.getPriceList({}));
     expect(refusal).toMatchObject({
       code: "Unavailable",
       reason: "KEYS_UNAVAILABLE",
       retryMs: 1_000,
     });
     id.keys = "no JSON";
-    expect((await refusalOf(client.listPrices({}))).reason).toBe("KEYS_UNAVAILABLE");
+    expect((await refusalOf(client.getPriceList({}))).reason).toBe("KEYS_UNAVAILABLE");
     id.keys = keys;
-    await client.listPrices({});
+    await client.getPriceList({});
   });
 });
 
 test("no answer says more of a token than that it is not valid", async () => {
   const { baseUrl } = await serverWith(await fileOfKeys(es256));
   const token = await tokenOf({ key: stranger });
-  const [result] = await Promise.allSettled([clientWith(baseUrl, token).listPrices({})]);
+  const [result] = await Promise.allSettled([clientWith(baseUrl, token).getPriceList({})]);
   const { reason } = result as PromiseRejectedResult;
   expect(readRefusal(reason)).toMatchObject({ message: "the token is not valid", metadata: {} });
 });

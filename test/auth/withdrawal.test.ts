@@ -117,7 +117,7 @@ describe.each<[string, () => Promise<Served & { withdraw(): unknown }>]>([
     expect(await apply.end()).toEqual({ results: [], refusal: expect.objectContaining(OUT) });
     for (const stream of streams) expect(await refusalOf(toEnd(stream))).toMatchObject(OUT);
     // It is refused, or no connection to be had.
-    await expect(client.listPrices({})).rejects.toThrow();
+    await expect(client.getPriceList({})).rejects.toThrow();
     expect(await server.metrics()).toMatch(
       /points_refusals_total\{reason="UNAUTHENTICATED"\} [4-9]/,
     );
@@ -205,7 +205,7 @@ describe("a stream of operations", () => {
     await become({ app: MAY_ALL });
     await apply.write(spend("ada")).catch(() => {});
     expect(await apply.end()).toMatchObject({ results: [], refusal: OUT });
-    await client.listPrices({});
+    await client.getPriceList({});
   });
 
   test("goes on when the file is read again, or cannot be", async () => {

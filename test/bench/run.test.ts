@@ -5,8 +5,8 @@ import { describe, expect, type TestContext, test } from "vitest";
 import type { Growth, Results } from "../../bench/results.ts";
 import { makeFolder } from "../support/run-folder.ts";
 
-// The bench runs as a person runs it, on few accounts and for a blink: what is tried is that it
-// works and that it finds what is wrong, not how fast anything is.
+// End-to-end test of the bench as a person runs it, but with few accounts and for a moment: it must
+// work and find errors. Speed is not tested.
 
 const ROOT = join(import.meta.dirname, "..", "..");
 
@@ -23,7 +23,7 @@ const ROWS = [
 ];
 
 describe.concurrent("npm run bench", () => {
-  test("runs all kinds of rows, and goes on where it was stopped", async ({ onTestFinished }) => {
+  test("runs all kinds of rows, and resumes where it was stopped", async ({ onTestFinished }) => {
     const folder = await temporaryFolder(onTestFinished);
     const short = ["--accounts", "300", "--seconds", "0.3", "--rounds", "1"];
     const args = [...short, "--rows", ROWS.join(","), "--out", folder];
@@ -43,7 +43,7 @@ describe.concurrent("npm run bench", () => {
     expect(results.rows).toHaveLength(ROWS.length);
     for (const { name, kind, inFlight, entries, wrong } of results.rows) {
       expect({ name, wrong }).toEqual({ name, wrong: [] });
-      // What is in flight at the end is waited for; a part of the mix makes no entry.
+      // A load awaits its calls in flight at the end; some calls of the mix make no entry.
       const least = { noop: 0, mix: 1 }[kind as string] ?? inFlight;
       expect(entries).toBeGreaterThanOrEqual(least);
     }
@@ -70,19 +70,19 @@ describe.concurrent("npm run bench", () => {
     expect(plot).toContain("10,000 accounts</text>");
   });
 
-  test("says what is wrong with the command line", async ({ onTestFinished }) => {
+  test("explains errors in the command line", async ({ onTestFinished }) => {
     const { code, stderr } = await startBench(onTestFinished, ["--rows", "consume/all"]).exit;
     expect(code).toBe(2);
     expect(stderr).toContain("there is no row consume/all");
   });
 });
 
-/** A concurrent test has its own. */
+/** Each concurrent test has its own. */
 type WhenFinished = TestContext["onTestFinished"];
 
 type Bench = {
   readonly child: ChildProcess;
-  /** Waits for something on standard output. */
+  /** Waits for output that matches. */
   printed(pattern: RegExp): Promise<void>;
   readonly exit: Promise<{ code: number | null; stdout: string; stderr: string }>;
 };

@@ -197,7 +197,7 @@ describe("an overloaded server is tried again:", () => {
     onTestFinished(() => limited.stop());
     const limits = { attemptsMax: 1_000 };
     const client = clientThatLoses(0, undefined, limits, limited.baseUrl, tokenOf("one"));
-    await Promise.all([1, 2, 3, 4].map(() => client.listPrices({})));
+    await Promise.all([1, 2, 3, 4].map(() => client.getPriceList({})));
     expect(sent.length).toBeGreaterThan(4);
   });
 });

@@ -209,7 +209,7 @@ describe("a server with PRICES", () => {
     expect(await cost()).toBe(5n);
     server.child.kill("SIGHUP");
     await until("the new list is in force", async () => (await cost()) === 6n);
-    expect(await client.listPrices({})).toMatchObject({
+    expect(await client.getPriceList({})).toMatchObject({
       priceVersion: "v2",
       prices: [{ service: "it" }, { service: "more" }],
     });
@@ -231,7 +231,7 @@ describe("a server with PRICES", () => {
     await write('version: "v4"\nservices: { more: { fixed: 1 } }');
     server.child.kill("SIGHUP");
     await until("the last list is in force", async () => {
-      return (await client.listPrices({})).priceVersion === "v4";
+      return (await client.getPriceList({})).priceVersion === "v4";
     });
     expect(await refusalOf(client.quote({ usage: { service: "it" } }))).toMatchObject({
       code: "NotFound",
@@ -252,7 +252,7 @@ describe("a server with PRICES", () => {
     await write('version: "v2"\nservices: { other: free }');
     server.child.kill("SIGHUP");
     await until("the new list is in force", async () => {
-      return (await client.listPrices({})).priceVersion === "v2";
+      return (await client.getPriceList({})).priceVersion === "v2";
     });
 
     // Idempotency: the service has left the list since, but the repeat gets the same answer.

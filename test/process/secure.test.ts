@@ -27,8 +27,8 @@ test.each(["1", "2"])(
     expect(points.stdout()).toMatch(/JSON; TLS\)/);
     const POINTS_URL = `https://localhost:${points.port}`;
     const as = (name: string) => clientWith(POINTS_URL, tokenOf(name), { ca: authority.cert });
-    await as("one").listPrices({});
-    expect((await refusalOf(as("two").listPrices({}))).code).toBe("Unauthenticated");
+    await as("one").getPriceList({});
+    expect((await refusalOf(as("two").getPriceList({}))).code).toBe("Unauthenticated");
 
     const environment = { POINTS_URL, POINTS_TOKEN: tokenOf("one"), NODE_EXTRA_CA_CERTS: ca };
     const { stderr } = await runPoints(environment, ["account", "ada"]).exit;
@@ -40,7 +40,7 @@ test.each(["1", "2"])(
     await writeCallers(folder, { two: READ });
     points.child.kill("SIGHUP");
     await until("all processes have heard of it", async () => {
-      const calls = Array.from({ length: 8 }, () => as("two").listPrices({}));
+      const calls = Array.from({ length: 8 }, () => as("two").getPriceList({}));
       return (await Promise.allSettled(calls)).every(({ status }) => status === "fulfilled");
     });
     const { code, stderr: log } = await points.end("SIGTERM");

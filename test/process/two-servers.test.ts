@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type Client, createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { expect, onTestFinished, test } from "vitest";
-import { HoldStatus } from "../../gen/points/v1/account_pb.ts";
+import { HoldState } from "../../gen/points/v1/account_pb.ts";
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
 import { auditDatabase } from "../support/audit.ts";
 import { testDatabase } from "../support/database.ts";
@@ -58,12 +58,12 @@ test("50 holds settled, released and expired at once, by two processes: one end 
   await sleep(300);
   const { account } = await clients[0]!.getOrCreate({ userId });
   const { holds } = await clients[1]!.listHolds({ userId, pageSize: 100 });
-  expect(holds.filter(({ status }) => status === HoldStatus.OPEN)).toEqual([]);
-  for (const { number, status } of holds) {
+  expect(holds.filter(({ state }) => state === HoldState.OPEN)).toEqual([]);
+  for (const { number, state } of holds) {
     const closed = outcomes.flat().filter(({ hold, how }) => hold === number && how === "applied");
-    expect(closed).toHaveLength(status === HoldStatus.EXPIRED ? 0 : 1);
+    expect(closed).toHaveLength(state === HoldState.EXPIRED ? 0 : 1);
   }
-  const settled = holds.filter(({ status }) => status === HoldStatus.SETTLED);
+  const settled = holds.filter(({ state }) => state === HoldState.SETTLED);
   expect(account).toMatchObject({ frozen: 0n, balance: 500n - 4n * BigInt(settled.length) });
   await auditDatabase(url);
 });

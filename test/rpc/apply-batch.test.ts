@@ -162,7 +162,7 @@ describe("ApplyBatch", () => {
             ],
           },
         },
-        { freeze: { hold: { number: "2", points: "4", status: "HOLD_STATUS_OPEN" } } },
+        { freeze: { hold: { number: "2", points: "4", state: "HOLD_STATE_OPEN" } } },
         {
           error: {
             code: Code.InvalidArgument,

@@ -42,7 +42,7 @@ describe("without a database", () => {
   });
 
   test("a price list needs none", async () => {
-    expect((await server.client.listPrices({})).prices).not.toEqual([]);
+    expect((await server.client.getPriceList({})).prices).not.toEqual([]);
   });
 });
 

@@ -74,7 +74,7 @@ test("a refund makes one lot, of the lowest priority of those that it replaces",
     await client.recharge({ userId, points: 10n, priority, expiration: ttl(600) });
   }
   const { entry } = await client.consume({ userId, cost: points(25n) });
-  await until("the lots are past their time", () => isPast(database, "lot", userId, 2n));
+  await until("the lots are past their time", () => isPast(database, "lot", userId, 3n));
   const life = { seconds: 3_600n, nanos: 0 };
   await client.refund({ userId, sequence: entry!.sequence, reissueTtl: life });
   const { lots } = await client.listLots({ userId });

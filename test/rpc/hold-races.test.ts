@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { EntryKind, type Hold, HoldStatus } from "../../gen/points/v1/account_pb.ts";
+import { EntryKind, type Hold, HoldState } from "../../gen/points/v1/account_pb.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { expectEquations } from "../support/equations.ts";
 import { readRefusal } from "../support/error-info.ts";
@@ -59,12 +59,12 @@ describe("over two servers on one database", () => {
       const ways = outcomes
         .filter((one) => one.hold === hold && ["settled", "released"].includes(one.how))
         .map(({ how }) => how);
-      const { status } = byNumber.get(hold.number)!;
+      const { state } = byNumber.get(hold.number)!;
       const expected = ways.length === 0 ? ["expired"] : ways;
-      expect([hold.number, expected]).toEqual([hold.number, [STATUS_NAMES[status]]]);
+      expect([hold.number, expected]).toEqual([hold.number, [STATE_NAMES[state]]]);
     }
-    const expired = left.map(({ number }) => byNumber.get(number)!.status);
-    expect(new Set(expired)).toEqual(new Set([HoldStatus.EXPIRED]));
+    const expired = left.map(({ number }) => byNumber.get(number)!.state);
+    expect(new Set(expired)).toEqual(new Set([HoldState.EXPIRED]));
     expect(outcomes.map(({ how }) => how)).not.toContain("unexpected");
     const { account } = await client.getOrCreate({ userId });
     expect(account).toMatchObject({ frozen: 0n, totalRecharged: 1000n });
@@ -151,12 +151,12 @@ describe("over two servers on one database", () => {
   });
 });
 
-const STATUS_NAMES: Record<HoldStatus, string> = {
-  [HoldStatus.UNSPECIFIED]: "unspecified",
-  [HoldStatus.OPEN]: "open",
-  [HoldStatus.SETTLED]: "settled",
-  [HoldStatus.RELEASED]: "released",
-  [HoldStatus.EXPIRED]: "expired",
+const STATE_NAMES: Record<HoldState, string> = {
+  [HoldState.UNSPECIFIED]: "unspecified",
+  [HoldState.OPEN]: "open",
+  [HoldState.SETTLED]: "settled",
+  [HoldState.RELEASED]: "released",
+  [HoldState.EXPIRED]: "expired",
 };
 
 function of(call: number) {

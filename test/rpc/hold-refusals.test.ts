@@ -123,14 +123,14 @@ describe("a refusal says why:", () => {
       () => client().settle({ userId, hold: 3n }),
       "FailedPrecondition",
       "HOLD_CLOSED",
-      { hold: "3", status: "settled" },
+      { hold: "3", state: "settled" },
     ],
     [
       "Release of a released hold",
       () => client().release({ userId, hold: 5n }),
       "FailedPrecondition",
       "HOLD_CLOSED",
-      { hold: "5", status: "released" },
+      { hold: "5", state: "released" },
     ],
     [
       "Settle of too much",

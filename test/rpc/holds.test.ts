@@ -1,6 +1,6 @@
 import { toBinary } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { EntryKind, HoldStatus } from "../../gen/points/v1/account_pb.ts";
+import { EntryKind, HoldState } from "../../gen/points/v1/account_pb.ts";
 import { type FreezeResponse, FreezeResponseSchema } from "../../gen/points/v1/points_pb.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { expectEquations } from "../support/equations.ts";
@@ -54,7 +54,7 @@ describe("Freeze", () => {
       },
       account: { sequence: 3n, balance: 30n, frozen: 120n, totalConsumed: 0n },
       replayed: false,
-      hold: { number: 3n, points: 120n, settled: 0n, status: HoldStatus.OPEN, allocations },
+      hold: { number: 3n, points: 120n, settled: 0n, state: HoldState.OPEN, allocations },
     });
     const { createTime, expireTime, usage } = answer.entry!;
     expect(usage).toBeUndefined();
@@ -179,7 +179,7 @@ describe("a repeat has the first answer to the byte, but for replayed, for", () 
     const again = await other.client.freeze(request);
     expect([first.replayed, again.replayed]).toEqual([false, true]);
     expect(bytesOf(again)).toBe(bytesOf(first));
-    expect(again.hold).toMatchObject({ status: HoldStatus.OPEN, settled: 0n });
+    expect(again.hold).toMatchObject({ state: HoldState.OPEN, settled: 0n });
   });
 
   test("Settle, Release and Refund, after their state is gone", async () => {

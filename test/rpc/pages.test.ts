@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import { EntryKind, type Hold, HoldStatus, type Lot } from "../../gen/points/v1/account_pb.ts";
+import { EntryKind, type Hold, HoldState, type Lot } from "../../gen/points/v1/account_pb.ts";
 import { LOT_CURSOR, SEQUENCE_CURSOR } from "../../src/rpc/page-cursors.ts";
 import { keyOnce } from "../../src/rpc/page-token.ts";
 import { testDatabase } from "../support/database.ts";
@@ -112,10 +112,10 @@ describe("ListHolds", () => {
     for (const pageSize of [0, 1, 3, 4]) {
       const holds = await allHolds({ userId, pageSize });
       expect(holds).toMatchObject([
-        { number: 5n, points: 10n, settled: 0n, status: HoldStatus.OPEN },
-        { number: 4n, points: 10n, settled: 0n, status: HoldStatus.RELEASED },
-        { number: 3n, points: 10n, settled: 4n, status: HoldStatus.SETTLED },
-        { number: 2n, points: 10n, settled: 0n, status: HoldStatus.OPEN },
+        { number: 5n, points: 10n, settled: 0n, state: HoldState.OPEN },
+        { number: 4n, points: 10n, settled: 0n, state: HoldState.RELEASED },
+        { number: 3n, points: 10n, settled: 4n, state: HoldState.SETTLED },
+        { number: 2n, points: 10n, settled: 0n, state: HoldState.OPEN },
       ]);
       expect(holds[2]!.allocations).toMatchObject([{ lot: 1n, points: 10n }]);
       const open = await allHolds({ userId, pageSize, openOnly: true });
@@ -131,8 +131,8 @@ describe("ListHolds", () => {
     await client.freeze({ userId, cost: points(20n) });
     await until("the hold is past its time", () => isPast(server.database, "hold", userId, 2n));
     const expected = [
-      { number: 3n, status: HoldStatus.OPEN },
-      { ...hold, status: HoldStatus.EXPIRED },
+      { number: 3n, state: HoldState.OPEN },
+      { ...hold, state: HoldState.EXPIRED },
     ];
     expect(await allHolds({ userId })).toMatchObject(expected);
     expect(await allHolds({ userId, openOnly: true })).toMatchObject([{ number: 3n }]);

@@ -131,9 +131,9 @@ describe("Quote", () => {
   });
 });
 
-test("ListPrices has all prices by name, and the list's version", async () => {
+test("GetPriceList has all prices by name, and the list's version", async () => {
   const limits = { minimum: 0n, maximum: 1_000_000_000_000n };
-  expect(await server.client.listPrices({})).toMatchObject({
+  expect(await server.client.getPriceList({})).toMatchObject({
     priceVersion: "v1",
     prices: [
       { service: "caption", charge: { case: "free" } },

@@ -1,14 +1,14 @@
 import pg from "pg";
 import type { TestDatabase } from "./database.ts";
 
-/** A lock that somebody else holds on an account, so that what wants the account has to wait. */
+/** A row lock that a test holds on an account, so that commands on the account must wait. */
 export type HeldLock = {
-  /** Resolves once a command waits for the lock: from then on it is in a transaction. */
+  /** Resolves once a command waits for the lock, and so is in a transaction. */
   awaited(): Promise<void>;
   release(): Promise<void>;
 };
 
-/** Locks an account's row as a transaction of another program would. */
+/** Locks an account's row, as another program's transaction would. */
 export async function holdLock(database: TestDatabase, userId: string): Promise<HeldLock> {
   const client = new pg.Client({ connectionString: database.url });
   await client.connect();
@@ -26,7 +26,7 @@ export async function holdLock(database: TestDatabase, userId: string): Promise<
   };
 }
 
-/** Resolves once some connection to this database waits for a lock. */
+/** Resolves once any connection to this database waits for a lock. */
 export async function lockAwaited({ query }: TestDatabase): Promise<void> {
   const sql = `select from pg_stat_activity
     where datname = current_database() and wait_event_type = 'Lock'`;

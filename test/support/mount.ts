@@ -12,11 +12,11 @@ import { listen, type Listener } from "../../src/transport/listen.ts";
 import type { MethodOptions, Routes } from "../../src/transport/routes.ts";
 import type { TlsOptions } from "../../src/transport/tls.ts";
 
-/** A call that names no deadline gets this one: none that a caller names here is as long. */
+/** The deadline of calls without one: longer than any that a caller here sends. */
 export const UNNAMED_DEADLINE_MS = 3_600_000;
 
 export type MountOptions = {
-  /** Of a message. */
+  /** The maximum size of a message. */
   readonly maxBytes: number;
   readonly secure?: TlsOptions | undefined;
   readonly jsonOptions?: NonNullable<MethodOptions["jsonOptions"]>;

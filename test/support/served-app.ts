@@ -12,14 +12,14 @@ import type { TestDatabase } from "./database.ts";
 import { temporaryFolder, until } from "./processes.ts";
 import { testServer, type TestServer } from "./server.ts";
 
-/** A server until the end of the test, and a client of it with the caller's credentials. */
+/** A server until the end of the test, and a client with the caller's credentials. */
 export type Served = {
   readonly server: TestServer;
   readonly transport: Transport;
   readonly client: Client<typeof PointsService>;
 };
 
-/** Serves a caller who sends a token, or shows a certificate. */
+/** Starts a server, and a client that sends a token or shows a certificate. */
 export async function serve(
   database: TestDatabase,
   environment: Record<string, string>,
@@ -38,7 +38,7 @@ export async function serve(
   return { server, transport, client: createClient(PointsService, transport) };
 }
 
-/** Sends a token with each call. */
+/** Adds a bearer token to each call. */
 export function sending(token: string): Interceptor {
   return (next) => (request) => {
     request.header.set("authorization", `Bearer ${token}`);
@@ -46,21 +46,21 @@ export function sending(token: string): Interceptor {
   };
 }
 
-/** What an app may do that may do all. */
+/** An app with all scopes. */
 export const MAY_ALL: Callers[string] = { scopes: [...SCOPES] };
 
-/** The file must name somebody. */
+/** The file must name at least one caller. */
 const STAYS: Callers = { other: MAY_ALL };
 
-/** A server with "app" in its file of callers, who calls. */
+/** A server with the caller "app" in its callers' file, and a client of it. */
 export type ServedApp = Served & {
-  /** Writes who may call from now on, beside another, and has it read. */
+  /** Replaces the callers in the file, except one, and reloads it (hot reload). */
   become(callers: Callers): Promise<void>;
-  /** The same, with a file that is none of callers. */
+  /** Does the same with a file that is invalid. */
   breakFile(): Promise<void>;
 };
 
-/** Serves an app by its token. */
+/** Starts a server for an app with a token. */
 export async function serveApp(
   database: TestDatabase,
   app: Callers[string] = MAY_ALL,
@@ -82,17 +82,17 @@ export async function serveApp(
   };
 }
 
-/** A server that knows "app" by its certificate, which is good for a day. */
+/** A server that knows "app" by its certificate, which is valid for a day (mutual TLS). */
 export type CertifiedApp = Omit<ServedApp, "breakFile"> & {
-  /** It has signed the server's and the app's certificates. */
+  /** The authority that signed the server's and the app's certificates. */
   readonly authority: Authority;
-  /** Of the app's connections. */
+  /** The TLS options of the app's connections. */
   readonly nodeOptions: { ca: string; cert: string; key: string };
-  /** Has these sign clients' certificates from now on; resolves when the server has read them. */
+  /** Replaces the trusted client CAs; resolves when the server has reloaded them. */
   trust(...authorities: [Authority, ...Authority[]]): Promise<void>;
 };
 
-/** Serves an app by its certificate. */
+/** Starts a server for an app with a certificate. */
 export async function serveCertified(database: TestDatabase): Promise<CertifiedApp> {
   const folder = await temporaryFolder();
   const authority = await makeAuthority();
@@ -125,7 +125,7 @@ export async function serveCertified(database: TestDatabase): Promise<CertifiedA
   };
 }
 
-/** Whether a connection gets past its handshake. */
+/** Whether the TLS handshake succeeds. */
 function isAnswered(options: tls.ConnectionOptions): Promise<boolean> {
   const socket = tls.connect(options);
   socket.write("GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");

@@ -9,14 +9,14 @@ import { startServer } from "../../src/server/start.ts";
 import { testDatabase, type TestDatabase } from "./database.ts";
 import { PATIENCE } from "./patience.ts";
 
-/** A server in this process, on a free port and a database of its own, and a client of it. */
+/** A server in this process, on a free port and its own database, and a client of it. */
 export type TestServer = {
   readonly baseUrl: string;
   readonly port: number;
   readonly client: Client<typeof PointsService>;
   readonly transport: Transport;
   readonly database: TestDatabase;
-  /** What Prometheus would read. */
+  /** The metrics as Prometheus would scrape them. */
   metrics(): Promise<string>;
   stop(): Promise<void>;
 };
@@ -24,7 +24,7 @@ export type TestServer = {
 /**
  * Starts a server by the environment, as in production.
  *
- * @param nodeOptions of the client: certificates
+ * @param nodeOptions the client's options, such as certificates
  */
 export async function testServer(
   environment: Record<string, string> = {},

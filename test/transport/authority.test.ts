@@ -118,6 +118,27 @@ describe("an Origin", () => {
     expect(guard({ origin: "http://localhost" })).toBeDefined();
   });
 
+  test.each([
+    ["cross-site", "no-cors"],
+    ["same-site", "no-cors"],
+    ["cross-site", "cors"],
+  ])("is not needed to refuse a part of another page: %s, %s", (site, mode) => {
+    const headers = { host: "localhost", "sec-fetch-site": site, "sec-fetch-mode": mode };
+    expect(readRefusal(guard(headers))).toMatchObject({
+      reason: "PERMISSION_DENIED",
+      metadata: { origin: "another origin" },
+    });
+  });
+
+  test.each([
+    ["same-origin", "no-cors"],
+    ["none", "navigate"],
+    ["cross-site", "navigate"],
+  ])("is not asked of this server's own page, nor of a user: %s, %s", (site, mode) => {
+    const headers = { host: "localhost", "sec-fetch-site": site, "sec-fetch-mode": mode };
+    expect(guard(headers)).toBeUndefined();
+  });
+
   test("of a page without TLS is refused by a server that has it", () => {
     const secure = pageGuard({ host: "0.0.0.0", hasAuthentication: true, hasTls: true });
     const headers = { ":authority": "points.example" };
@@ -190,7 +211,7 @@ const ANY_HTTP: [string, Call][] = [
     "GET",
     {
       method: "GET",
-      path: "/points.v1.PointsService/ListPrices?connect=v1&encoding=json&message={}",
+      path: "/points.v1.PointsService/GetPriceList?connect=v1&encoding=json&message={}",
     },
   ],
   ["a page", { method: "GET", path: "/" }],
@@ -352,7 +373,7 @@ test("a refusal leaves the outcome of earlier attempts open: another server may 
   };
   const type = "application/grpc";
   expect(await outcomeOf({ ...RECHARGE, type })).toBe("UNKNOWN");
-  const reads = { method: "POST", path: "/points.v1.PointsService/ListPrices", type };
+  const reads = { method: "POST", path: "/points.v1.PointsService/GetPriceList", type };
   expect(await outcomeOf(reads)).toBe("NOT_APPLIED");
 });
 

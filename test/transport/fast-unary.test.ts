@@ -100,7 +100,7 @@ describe("an answer is the same", () => {
     ["a repeated charge", CONSUME, charge],
     ["Health/Check", "/grpc.health.v1.Health/Check", framed(HealthCheckRequestSchema, {})],
     ["Health/List", "/grpc.health.v1.Health/List", envelope(new Uint8Array())],
-    ["ListPrices", rpc("ListPrices"), envelope(new Uint8Array())],
+    ["GetPriceList", rpc("GetPriceList"), envelope(new Uint8Array())],
     ["Quote", rpc("Quote"), framed(QuoteRequestSchema, { usage: { service: "script" } })],
     ["GetEntry", rpc("GetEntry"), framed(GetEntryRequestSchema, { userId: "ada", sequence: 2n })],
     [

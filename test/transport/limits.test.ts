@@ -73,7 +73,7 @@ describe.each([
         outcome: "NOT_APPLIED",
       });
       expect(answer.code).toBe(http2.constants.NGHTTP2_NO_ERROR);
-      await server.client.listPrices({});
+      await server.client.getPriceList({});
       expect(await database.query("select from points.account where user_id = 'late'")).toEqual([]);
     },
   );
@@ -87,7 +87,7 @@ describe.each([
     expect(answer[":status"]).toBe(408);
     stream.resume();
     await new Promise((resolve) => stream.once("close", resolve));
-    await server.client.listPrices({});
+    await server.client.getPriceList({});
     await sleep(50);
     expect(await database.query("select from points.account where user_id = 'late'")).toEqual([]);
   });
@@ -115,7 +115,7 @@ test("a stop does not wait for a body that never comes", async () => {
   const stream = sessionTo(server).request(late, { endStream: false });
   stream.on("error", () => {});
   const answered = once(stream.resume(), "response");
-  await server.client.listPrices({});
+  await server.client.getPriceList({});
   await server.stop();
   const [headers] = (await answered) as [http2.IncomingHttpHeaders];
   expect(headers["grpc-status"]).toBe("4");
@@ -160,7 +160,7 @@ describe("connections", () => {
       socket.end();
       await once(socket.resume(), "close");
     }
-    await client.listPrices({});
+    await client.getPriceList({});
   });
 });
 
@@ -178,7 +178,7 @@ test("a connection that takes back more requests than it may is ended, and other
   const server = await serverWith({ RESETS_MAX_BURST: "20", RESETS_MAX_PER_SECOND: "1" });
   const session = sessionTo(server);
   const ended = new Promise((resolve) => session.once("close", resolve));
-  const path = "/points.v1.PointsService/ListPrices";
+  const path = "/points.v1.PointsService/GetPriceList";
   for (let sent = 0; sent < 500 && !session.closed; sent += 1) {
     const stream = session.request({ ...HEAD, ":path": path }, { endStream: false });
     stream.on("error", () => {});
@@ -186,7 +186,7 @@ test("a connection that takes back more requests than it may is ended, and other
     await sleep(0);
   }
   await ended;
-  await server.client.listPrices({});
+  await server.client.getPriceList({});
 });
 
 describe("an answer that is too large", () => {
@@ -242,7 +242,7 @@ describe("a caller's rate", () => {
   test("is refused past its limit, and says when to come again; others go on", async () => {
     const as = await limited();
     const one = as("one");
-    const calls = Array.from({ length: 12 }, () => one.listPrices({}));
+    const calls = Array.from({ length: 12 }, () => one.getPriceList({}));
     const results = await Promise.allSettled(calls);
     const refused = results.flatMap((result) =>
       result.status === "rejected" ? [result.reason] : [],
@@ -257,9 +257,9 @@ describe("a caller's rate", () => {
     });
     expect(refusal.retryMs).toBeGreaterThan(0);
     expect(refusal.retryMs).toBeLessThanOrEqual(200);
-    await as("two").listPrices({});
+    await as("two").getPriceList({});
     await sleep(refusal.retryMs! + 300);
-    await one.listPrices({});
+    await one.getPriceList({});
   });
 
   test("counts the operations of a batch", async () => {
@@ -268,7 +268,7 @@ describe("a caller's rate", () => {
       operation: { case: "recharge" as const, value: { userId: "fay", points: 1n } },
     }));
     expect((await as("one").applyBatch({ operations })).results).toHaveLength(20);
-    const { reason, retryMs } = await refusalOf(as("one").listPrices({}));
+    const { reason, retryMs } = await refusalOf(as("one").getPriceList({}));
     expect(reason).toBe("RATE_LIMITED");
     expect(retryMs).toBeGreaterThan(1_000);
   });

@@ -12,6 +12,8 @@ beforeAll(async () => {
 afterAll(() => server.stop());
 
 const RECHARGE = "/points.v1.PointsService/Recharge";
+const GET_ENTRY = "/points.v1.PointsService/GetEntry";
+const WATCH = "/points.v1.PointsService/WatchAccount";
 const APPLY = "/points.v1.PointsService/Apply";
 const TYPES = "application/grpc or application/grpc-web";
 
@@ -33,6 +35,27 @@ describe("a request that is no call says how to call, in a line", () => {
       "POST",
       `call ${APPLY} with POST\n`,
       { ":method": "GET", ":path": APPLY },
+    ],
+    [
+      "GET of a read that streams",
+      405,
+      "POST",
+      `call ${WATCH} with POST\n`,
+      { ":method": "GET", ":path": WATCH },
+    ],
+    [
+      "DELETE of a read",
+      405,
+      "POST, GET",
+      `call ${GET_ENTRY} with POST or GET\n`,
+      { ":method": "DELETE", ":path": GET_ENTRY },
+    ],
+    [
+      "GET of a read without its encoding",
+      415,
+      undefined,
+      `call ${GET_ENTRY} with ?encoding=json&message={…} in the URL\n`,
+      { ":method": "GET", ":path": `${GET_ENTRY}?message={}` },
     ],
     [
       "no content type",
@@ -68,11 +91,12 @@ describe("a request that is no call says how to call, in a line", () => {
 
   test.each(cases.filter(([, , , , asked]) => asked[":path"] !== APPLY))(
     "%s: %i, over HTTP/1.1",
-    async (_, status, allow, text, { ":method": method = "POST", ...headers }) => {
+    async (_, status, allow, text, asked) => {
+      const { ":method": method = "POST", ":path": path = RECHARGE, ...headers } = asked;
       const hasBody = method === "POST";
       // With a text as the body, fetch would name its type.
       const body = hasBody ? new TextEncoder().encode("{}") : null;
-      const answer = await fetch(server.baseUrl + RECHARGE, { method, headers, body });
+      const answer = await fetch(server.baseUrl + path, { method, headers, body });
       expect(answer.status).toBe(status);
       expect(answer.headers.get("allow") ?? undefined).toBe(allow);
       expect(await answer.text()).toBe(text);

@@ -48,8 +48,8 @@ describe("a client's certificate", () => {
     const billing = await clientOf(await authority.sign("billing.internal"));
     expect((await billing.recharge({ userId: "ada", points: 5n })).entry?.caller).toBe("billing");
     const reports = await clientOf(await authority.sign("reports.internal"));
-    await reports.listPrices({});
-    await reports.listPrices({});
+    await reports.getPriceList({});
+    await reports.getPriceList({});
     const denied = await refusalOf(reports.recharge({ userId: "ada", points: 5n }));
     expect(denied.reason).toBe("PERMISSION_DENIED");
   });
@@ -76,7 +76,7 @@ describe("a client's certificate", () => {
     "of the name %s names nobody",
     async (name) => {
       const client = await clientOf(await authority.sign(name));
-      const refusal = await refusalOf(client.listPrices({}));
+      const refusal = await refusalOf(client.getPriceList({}));
       expect(refusal).toMatchObject({
         reason: "UNAUTHENTICATED",
         message: "the certificate is not one of a caller",
@@ -89,7 +89,7 @@ describe("a client's certificate", () => {
     const client = await clientOf(certificate, tokenOf("token"));
     expect((await client.recharge({ userId: "ada", points: 5n })).entry?.caller).toBe("token");
     const wrong = await clientOf(certificate, tokenOf("nobody"));
-    expect((await refusalOf(wrong.listPrices({}))).reason).toBe("UNAUTHENTICATED");
+    expect((await refusalOf(wrong.getPriceList({}))).reason).toBe("UNAUTHENTICATED");
   });
 });
 

@@ -21,26 +21,26 @@ afterAll(() => database.close());
 test("a certificate stays valid while its authority is one of several", async () => {
   const { client, authority, trust } = await serveCertified(database);
   const apply = openApply(client);
-  await client.listPrices({});
+  await client.getPriceList({});
   await trust(await makeAuthority(), authority);
   await apply.write(grant("ada"));
   expect(await apply.next()).toBe(": recharge");
-  await client.listPrices({});
+  await client.getPriceList({});
 });
 
 test("after its authority was replaced, a client's new certificate counts after one refusal", async () => {
   const { client, nodeOptions, trust } = await serveCertified(database);
-  await client.listPrices({});
+  await client.getPriceList({});
   const next = await makeAuthority();
   await trust(next);
   Object.assign(nodeOptions, await next.sign("app.internal"));
-  expect(await refusalOf(client.listPrices({}))).toMatchObject({
+  expect(await refusalOf(client.getPriceList({}))).toMatchObject({
     reason: "UNAUTHENTICATED",
     outcome: "NOT_APPLIED",
     message: expect.stringContaining("connect again") as string,
   });
   // On another connection.
-  await vi.waitFor(() => client.listPrices({}));
+  await vi.waitFor(() => client.getPriceList({}));
 });
 
 test("a connection of HTTP/1.1 is closed with that refusal", async () => {
@@ -49,7 +49,7 @@ test("a connection of HTTP/1.1 is closed with that refusal", async () => {
   onTestFinished(() => void socket.destroy());
   let answers = "";
   socket.on("data", (chunk) => (answers += String(chunk)));
-  const head = "POST /points.v1.PointsService/ListPrices HTTP/1.1\r\nhost: localhost\r\n";
+  const head = "POST /points.v1.PointsService/GetPriceList HTTP/1.1\r\nhost: localhost\r\n";
   const request = `${head}content-type: application/json\r\ncontent-length: 2\r\n\r\n{}`;
   socket.write(request);
   await vi.waitUntil(() => answers.startsWith("HTTP/1.1 200 "));
@@ -69,7 +69,7 @@ test("a certificate that will soon expire has its connection closed, and no call
   const call = async () => {
     const stream = session.request({
       ":method": "POST",
-      ":path": "/points.v1.PointsService/ListPrices",
+      ":path": "/points.v1.PointsService/GetPriceList",
       "content-type": "application/grpc",
       te: "trailers",
     });

@@ -86,7 +86,7 @@ describe("a call whose body comes after its caller was withdrawn is refused", ()
         `content-length: ${body.length}\r\n\r\n${body.slice(0, 9)}`,
     );
     // When a later call is answered, this part has been read.
-    await server.client.listPrices({}).catch(() => {});
+    await server.client.getPriceList({}).catch(() => {});
     await become(changed);
     const closed = once(socket, "close");
     socket.write(body.slice(9));

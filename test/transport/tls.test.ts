@@ -73,7 +73,7 @@ describe("with a certificate", () => {
     onTestFinished(() => session.destroy());
     const stream = session.request({
       ":method": "POST",
-      ":path": "/points.v1.PointsService/ListPrices",
+      ":path": "/points.v1.PointsService/GetPriceList",
       "content-type": "application/json",
     });
     stream.end("{}");
@@ -97,14 +97,14 @@ describe("with a certificate", () => {
     socket.on("error", () => {});
     socket.write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0");
     await once(socket, "close");
-    await client.listPrices({});
+    await client.getPriceList({});
   });
 
   test("a stop ends connections that have not agreed on TLS, and idle ones, at once", async () => {
     const { port, ...server } = await secureServer({ DRAIN_MS: "600000" });
     const socket = net.connect(port, "127.0.0.1");
     await once(socket, "connect");
-    await server.client.listPrices({});
+    await server.client.getPriceList({});
     await server.stop();
   });
 });
@@ -112,11 +112,11 @@ describe("with a certificate", () => {
 describe("a certificate that changes", () => {
   test("is shown to new connections, while those that are open go on", async () => {
     const { client, port } = await secureServer();
-    await client.listPrices({});
+    await client.getPriceList({});
     const before = await shown(port);
     await writeCertificate(folder, await authority.sign("localhost"));
     await vi.waitFor(async () => expect(await shown(port)).not.toBe(before), 20_000);
-    await client.listPrices({});
+    await client.getPriceList({});
   });
 
   test("is refused while it fits no key, and taken when its key is there", async () => {

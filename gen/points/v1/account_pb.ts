@@ -16,7 +16,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file points/v1/account.proto.
  */
 export const file_points_v1_account: GenFile = /*@__PURE__*/
-  fileDesc("Chdwb2ludHMvdjEvYWNjb3VudC5wcm90bxIJcG9pbnRzLnYxIo8CCgdBY2NvdW50Eg8KB3VzZXJfaWQYASABKAkSEAoIc2VxdWVuY2UYAiABKAMSDwoHYmFsYW5jZRgDIAEoAxIOCgZmcm96ZW4YBCABKAMSFwoPdG90YWxfcmVjaGFyZ2VkGAUgASgDEhYKDnRvdGFsX2NvbnN1bWVkGAYgASgDEhUKDXRvdGFsX2V4cGlyZWQYByABKAMSFgoOdG90YWxfcmVmdW5kZWQYCCABKAMSLwoLY3JlYXRlX3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3VwZGF0ZV90aW1lGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKMBAoFRW50cnkSDwoHdXNlcl9pZBgBIAEoCRIQCghzZXF1ZW5jZRgCIAEoAxIiCgRraW5kGAMgASgOMhQucG9pbnRzLnYxLkVudHJ5S2luZBIOCgZwb2ludHMYBCABKAMSKgoLYWxsb2NhdGlvbnMYBSADKAsyFS5wb2ludHMudjEuQWxsb2NhdGlvbhIvCgtjcmVhdGVfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKcmVxdWVzdF9pZBgHIAEoCRIwCghtZXRhZGF0YRgIIAMoCzIeLnBvaW50cy52MS5FbnRyeS5NZXRhZGF0YUVudHJ5EhUKDWJhbGFuY2VfYWZ0ZXIYCSABKAMSFAoMZnJvemVuX2FmdGVyGAogASgDEi8KC2V4cGlyZV90aW1lGAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghwcmlvcml0eRgMIAEoBRIMCgRoYXNoGA0gASgMEhEKCXJlZmVyc190bxgOIAEoAxIQCghyZXR1cm5lZBgPIAEoAxIlCgV1c2FnZRgQIAEoCzIWLnBvaW50cy52MS5QcmljZWRVc2FnZRIOCgZjYWxsZXIYESABKAkaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIikKCkFsbG9jYXRpb24SCwoDbG90GAEgASgDEg4KBnBvaW50cxgCIAEoAyKLAQoDTG90Eg4KBm51bWJlchgBIAEoAxIOCgZwb2ludHMYAiABKAMSEQoJcmVtYWluaW5nGAMgASgDEg4KBmZyb3plbhgEIAEoAxIQCghwcmlvcml0eRgFIAEoBRIvCgtleHBpcmVfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiuwEKBEhvbGQSDgoGbnVtYmVyGAEgASgDEg4KBnBvaW50cxgCIAEoAxIPCgdzZXR0bGVkGAMgASgDEiUKBnN0YXR1cxgEIAEoDjIVLnBvaW50cy52MS5Ib2xkU3RhdHVzEi8KC2V4cGlyZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIqCgthbGxvY2F0aW9ucxgGIAMoCzIVLnBvaW50cy52MS5BbGxvY2F0aW9uKswBCglFbnRyeUtpbmQSGgoWRU5UUllfS0lORF9VTlNQRUNJRklFRBAAEhcKE0VOVFJZX0tJTkRfUkVDSEFSR0UQARIWChJFTlRSWV9LSU5EX0NPTlNVTUUQAhIVChFFTlRSWV9LSU5EX0VYUElSRRADEhUKEUVOVFJZX0tJTkRfRlJFRVpFEAQSFQoRRU5UUllfS0lORF9TRVRUTEUQBRIWChJFTlRSWV9LSU5EX1JFTEVBU0UQBhIVChFFTlRSWV9LSU5EX1JFRlVORBAHKosBCgpIb2xkU3RhdHVzEhsKF0hPTERfU1RBVFVTX1VOU1BFQ0lGSUVEEAASFAoQSE9MRF9TVEFUVVNfT1BFThABEhcKE0hPTERfU1RBVFVTX1NFVFRMRUQQAhIYChRIT0xEX1NUQVRVU19SRUxFQVNFRBADEhcKE0hPTERfU1RBVFVTX0VYUElSRUQQBGIGcHJvdG8z", [file_google_protobuf_timestamp, file_points_v1_prices]);
+  fileDesc("Chdwb2ludHMvdjEvYWNjb3VudC5wcm90bxIJcG9pbnRzLnYxIo8CCgdBY2NvdW50Eg8KB3VzZXJfaWQYASABKAkSEAoIc2VxdWVuY2UYAiABKAMSDwoHYmFsYW5jZRgDIAEoAxIOCgZmcm96ZW4YBCABKAMSFwoPdG90YWxfcmVjaGFyZ2VkGAUgASgDEhYKDnRvdGFsX2NvbnN1bWVkGAYgASgDEhUKDXRvdGFsX2V4cGlyZWQYByABKAMSFgoOdG90YWxfcmVmdW5kZWQYCCABKAMSLwoLY3JlYXRlX3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3VwZGF0ZV90aW1lGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKMBAoFRW50cnkSDwoHdXNlcl9pZBgBIAEoCRIQCghzZXF1ZW5jZRgCIAEoAxIiCgRraW5kGAMgASgOMhQucG9pbnRzLnYxLkVudHJ5S2luZBIOCgZwb2ludHMYBCABKAMSKgoLYWxsb2NhdGlvbnMYBSADKAsyFS5wb2ludHMudjEuQWxsb2NhdGlvbhIvCgtjcmVhdGVfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKcmVxdWVzdF9pZBgHIAEoCRIwCghtZXRhZGF0YRgIIAMoCzIeLnBvaW50cy52MS5FbnRyeS5NZXRhZGF0YUVudHJ5EhUKDWJhbGFuY2VfYWZ0ZXIYCSABKAMSFAoMZnJvemVuX2FmdGVyGAogASgDEi8KC2V4cGlyZV90aW1lGAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghwcmlvcml0eRgMIAEoBRIMCgRoYXNoGA0gASgMEhEKCXJlZmVyc190bxgOIAEoAxIQCghyZXR1cm5lZBgPIAEoAxIlCgV1c2FnZRgQIAEoCzIWLnBvaW50cy52MS5QcmljZWRVc2FnZRIOCgZjYWxsZXIYESABKAkaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIikKCkFsbG9jYXRpb24SCwoDbG90GAEgASgDEg4KBnBvaW50cxgCIAEoAyKLAQoDTG90Eg4KBm51bWJlchgBIAEoAxIOCgZwb2ludHMYAiABKAMSEQoJcmVtYWluaW5nGAMgASgDEg4KBmZyb3plbhgEIAEoAxIQCghwcmlvcml0eRgFIAEoBRIvCgtleHBpcmVfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiuQEKBEhvbGQSDgoGbnVtYmVyGAEgASgDEg4KBnBvaW50cxgCIAEoAxIPCgdzZXR0bGVkGAMgASgDEiMKBXN0YXRlGAQgASgOMhQucG9pbnRzLnYxLkhvbGRTdGF0ZRIvCgtleHBpcmVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKgoLYWxsb2NhdGlvbnMYBiADKAsyFS5wb2ludHMudjEuQWxsb2NhdGlvbirMAQoJRW50cnlLaW5kEhoKFkVOVFJZX0tJTkRfVU5TUEVDSUZJRUQQABIXChNFTlRSWV9LSU5EX1JFQ0hBUkdFEAESFgoSRU5UUllfS0lORF9DT05TVU1FEAISFQoRRU5UUllfS0lORF9FWFBJUkUQAxIVChFFTlRSWV9LSU5EX0ZSRUVaRRAEEhUKEUVOVFJZX0tJTkRfU0VUVExFEAUSFgoSRU5UUllfS0lORF9SRUxFQVNFEAYSFQoRRU5UUllfS0lORF9SRUZVTkQQByqFAQoJSG9sZFN0YXRlEhoKFkhPTERfU1RBVEVfVU5TUEVDSUZJRUQQABITCg9IT0xEX1NUQVRFX09QRU4QARIWChJIT0xEX1NUQVRFX1NFVFRMRUQQAhIXChNIT0xEX1NUQVRFX1JFTEVBU0VEEAMSFgoSSE9MRF9TVEFURV9FWFBJUkVEEARCcQoJcG9pbnRzLnYxQgxBY2NvdW50UHJvdG9QAVopZXhhbXBsZS5jb20vcG9pbnRzL2dlbi9wb2ludHMvdjE7cG9pbnRzdjGiAgNQVFOqAglQb2ludHMuVjHKAglQb2ludHNcVjHqAgpQb2ludHM6OlYxYgZwcm90bzM", [file_google_protobuf_timestamp, file_points_v1_prices]);
 
 /**
  * One user's points. Invariants after every command:
@@ -362,9 +362,9 @@ export type Hold = Message<"points.v1.Hold"> & {
   /**
    * Its state.
    *
-   * @generated from field: points.v1.HoldStatus status = 4;
+   * @generated from field: points.v1.HoldState state = 4;
    */
-  status: HoldStatus;
+  state: HoldState;
 
   /**
    * From this instant on it cannot be settled or released, and its points go back.
@@ -467,41 +467,41 @@ export const EntryKindSchema: GenEnum<EntryKind> = /*@__PURE__*/
 /**
  * The state of a hold.
  *
- * @generated from enum points.v1.HoldStatus
+ * @generated from enum points.v1.HoldState
  */
-export const HoldStatus = {
+export const HoldState = {
   /**
    * Never sent.
    *
-   * @generated from enum value: HOLD_STATUS_UNSPECIFIED = 0;
+   * @generated from enum value: HOLD_STATE_UNSPECIFIED = 0;
    */
   UNSPECIFIED: 0,
 
   /**
    * Its points are set aside.
    *
-   * @generated from enum value: HOLD_STATUS_OPEN = 1;
+   * @generated from enum value: HOLD_STATE_OPEN = 1;
    */
   OPEN: 1,
 
   /**
    * It was settled.
    *
-   * @generated from enum value: HOLD_STATUS_SETTLED = 2;
+   * @generated from enum value: HOLD_STATE_SETTLED = 2;
    */
   SETTLED: 2,
 
   /**
    * It was released.
    *
-   * @generated from enum value: HOLD_STATUS_RELEASED = 3;
+   * @generated from enum value: HOLD_STATE_RELEASED = 3;
    */
   RELEASED: 3,
 
   /**
    * Its time came before it was settled or released.
    *
-   * @generated from enum value: HOLD_STATUS_EXPIRED = 4;
+   * @generated from enum value: HOLD_STATE_EXPIRED = 4;
    */
   EXPIRED: 4,
 } as const;
@@ -509,13 +509,13 @@ export const HoldStatus = {
 /**
  * The state of a hold.
  *
- * @generated from enum points.v1.HoldStatus
+ * @generated from enum points.v1.HoldState
  */
-export type HoldStatus = (typeof HoldStatus)[keyof typeof HoldStatus] | UnknownEnum;
+export type HoldState = (typeof HoldState)[keyof typeof HoldState] | UnknownEnum;
 
 /**
- * Describes the enum points.v1.HoldStatus.
+ * Describes the enum points.v1.HoldState.
  */
-export const HoldStatusSchema: GenEnum<HoldStatus> = /*@__PURE__*/
+export const HoldStateSchema: GenEnum<HoldState> = /*@__PURE__*/
   enumDesc(file_points_v1_account, 1);
 

@@ -65,6 +65,20 @@ export const TRANSPORT_MUTANTS: readonly Mutant[] = [
     caughtBy: "test/transport/fast-unary.test.ts",
   },
   {
+    name: "calls it a bug if a GET's message is not base64",
+    file: "src/transport/get-query.ts",
+    find: 'if (query.get("base64") !== "1") return;',
+    replace: 'if (query.get("base64") !== "2") return;',
+    caughtBy: "test/transport/get.test.ts",
+  },
+  {
+    name: "lets caches keep the answer to a GET",
+    file: "src/transport/connect-handler.ts",
+    find: '"no-store"',
+    replace: '"max-age=60"',
+    caughtBy: "test/transport/get.test.ts",
+  },
+  {
     name: "refuses GET without a word",
     file: "src/transport/misdirected.ts",
     find: "} else if (!allowedMethods.includes(method)) {",
