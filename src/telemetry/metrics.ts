@@ -139,7 +139,9 @@ function batchMetrics(registry: Registry): Pick<Metrics, "batches" | "batched"> 
     labelNames: ["kind"],
     registers,
   });
-  for (const kind of new Set(MOVES.values())) moved.inc({ kind }, 0);
+  for (const kind of Object.values(MOVES)) {
+    if (kind !== undefined) moved.inc({ kind }, 0);
+  }
   return {
     batched(operations, waitedMs) {
       sizes.observe(operations);
@@ -156,18 +158,21 @@ function batchMetrics(registry: Registry): Pick<Metrics, "batches" | "batched"> 
   };
 }
 
-const MOVES = new Map<string, string>([
-  ["recharge", "recharged"],
-  ["consume", "consumed"],
-  ["settle", "consumed"],
-  ["expire", "expired"],
-  ["refund", "refunded"],
-]);
+/** What each kind of entry counts as in `points_moved_total`, if anything. */
+const MOVES: Record<Entry["kind"], string | undefined> = {
+  recharge: "recharged",
+  consume: "consumed",
+  expire: "expired",
+  freeze: undefined,
+  settle: "consumed",
+  release: undefined,
+  refund: "refunded",
+};
 
 function movedBy(entries: readonly Entry[]): Map<string, bigint> {
   const sums = new Map<string, bigint>();
   for (const { kind, points } of entries) {
-    const move = MOVES.get(kind);
+    const move = MOVES[kind];
     if (move !== undefined) sums.set(move, (sums.get(move) ?? 0n) + points);
   }
   return sums;

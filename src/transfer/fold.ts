@@ -52,7 +52,7 @@ export function foldEntry(fold: Fold, entry: Entry): void {
   if (sequence !== fold.sequence + 1n) {
     throw new BadLine(`entry ${fold.sequence + 1n} of ${userId} is missing`);
   }
-  const kind = KINDS.get(entry.kind);
+  const kind = KINDS[entry.kind];
   if (kind === undefined) throw new BadLine(`entry ${sequence} of ${userId} has no kind`);
   const flaw = post(books, {
     ...entry,
@@ -76,12 +76,14 @@ export function foldEntry(fold: Fold, entry: Entry): void {
   fold.hash = entry.hash;
 }
 
-const KINDS = new Map<EntryKind, Posting<Expiry>["kind"]>([
-  [EntryKind.RECHARGE, "recharge"],
-  [EntryKind.CONSUME, "consume"],
-  [EntryKind.EXPIRE, "expire"],
-  [EntryKind.FREEZE, "freeze"],
-  [EntryKind.SETTLE, "settle"],
-  [EntryKind.RELEASE, "release"],
-  [EntryKind.REFUND, "refund"],
-]);
+/** A newer server may have kinds that this version does not know. */
+const KINDS: Record<EntryKind, Posting<Expiry>["kind"] | undefined> = {
+  [EntryKind.UNSPECIFIED]: undefined,
+  [EntryKind.RECHARGE]: "recharge",
+  [EntryKind.CONSUME]: "consume",
+  [EntryKind.EXPIRE]: "expire",
+  [EntryKind.FREEZE]: "freeze",
+  [EntryKind.SETTLE]: "settle",
+  [EntryKind.RELEASE]: "release",
+  [EntryKind.REFUND]: "refund",
+};

@@ -7,6 +7,8 @@ import {
   ConsumeRequestSchema,
   createPointsClient,
   type ClientOptions,
+  type Operation,
+  OperationSchema,
   PointsService,
   refusalOf,
   requestIdsOf,
@@ -85,7 +87,9 @@ function withoutWait({ code, rawMessage, bytes, refusal }: ReturnType<typeof see
 const METADATA = { job: "4711", "key é": "value é" };
 
 describe("each mutation in a batch", () => {
-  const KINDS = ["recharge", "consume", "expire", "freeze", "settle", "release", "refund"] as const;
+  type Kind = NonNullable<Operation["operation"]["case"]>;
+  /** All that ApplyBatch can carry, so that none is forgotten. */
+  const KINDS = OperationSchema.fields.map(({ localName }) => localName as Kind);
 
   /** One call of each kind, each on an account of its own. */
   async function callsOfAllKinds(prefix: string) {
@@ -103,15 +107,19 @@ describe("each mutation in a batch", () => {
       metadata: METADATA,
     });
     const expiration = ttl(86_400_000);
-    return (client: Client): Promise<Message>[] => [
-      client.recharge({ ...ids("recharge"), points: 5n, priority: 3, expiration }),
-      client.consume({ ...ids("consume"), cost: points(7n) }),
-      client.expire({ ...ids("expire"), target: { case: "due", value: true } }),
-      client.freeze({ ...ids("freeze"), cost: points(9n), expiration }),
-      client.settle({ ...ids("settle"), hold: settled.hold!.number, cost: points(4n) }),
-      client.release({ ...ids("release"), hold: released.hold!.number }),
-      client.refund({ ...ids("refund"), sequence: spent.entry!.sequence, points: 11n }),
-    ];
+    const calls: Record<Kind, (client: Client) => Promise<Message>> = {
+      recharge: (client) =>
+        client.recharge({ ...ids("recharge"), points: 5n, priority: 3, expiration }),
+      consume: (client) => client.consume({ ...ids("consume"), cost: points(7n) }),
+      expire: (client) => client.expire({ ...ids("expire"), target: { case: "due", value: true } }),
+      freeze: (client) => client.freeze({ ...ids("freeze"), cost: points(9n), expiration }),
+      settle: (client) =>
+        client.settle({ ...ids("settle"), hold: settled.hold!.number, cost: points(4n) }),
+      release: (client) => client.release({ ...ids("release"), hold: released.hold!.number }),
+      refund: (client) =>
+        client.refund({ ...ids("refund"), sequence: spent.entry!.sequence, points: 11n }),
+    };
+    return (client: Client): Promise<Message>[] => KINDS.map((kind) => calls[kind](client));
   }
   const bytesOf = (answers: readonly Message[]) =>
     answers.map((answer, index) => {

@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 
 const SRC = resolve("src");
 
-test("a room imports only what ARCHITECTURE says, and only rooms above it there", async () => {
+test("a folder imports only what ARCHITECTURE says, and only folders above it there", async () => {
   const page = await readFile("ARCHITECTURE.md", "utf8");
   const rows = [...page.matchAll(/^\| `src\/(\w+)\/` \| .* \| (.*?) ?\|$/gm)];
   const said = rows.map(([, room, list]): [string, string[]] => {
@@ -23,7 +23,7 @@ function sorted(lists: readonly (readonly [string, Iterable<string>])[]) {
   return Object.fromEntries(lists.map(([room, others]) => [room, [...others].toSorted()]));
 }
 
-/** Which other rooms the files of each room import. */
+/** Which other folders the files of each folder import. */
 async function importsOfRooms(): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
   const rooms = new Map<string, Set<string>>();
   for (const file of await readdir(SRC, { recursive: true })) {

@@ -8,7 +8,7 @@ import {
   type ApplyBatchResponse,
   type OperationResult,
   OperationResultSchema,
-  type OperationSchema,
+  OperationSchema,
   PointsService,
 } from "../../gen/points/v1/points_pb.ts";
 import { expectEquations } from "../support/equations.ts";
@@ -197,7 +197,7 @@ describe("ApplyBatch", () => {
   });
 });
 
-const KINDS: Kind[] = ["recharge", "consume", "expire", "freeze", "settle", "release", "refund"];
+const KINDS = OperationSchema.fields.map(({ localName }) => localName as Kind);
 
 const REASONS = [
   "FIELD_INVALID",

@@ -23,7 +23,7 @@ import {
   Ignore,
 } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import { describe, expect, test } from "vitest";
-import { EntryKind } from "../../gen/points/v1/account_pb.ts";
+import { EntryKind, EntryKindSchema } from "../../gen/points/v1/account_pb.ts";
 import {
   ListEntriesRequestSchema,
   PointsService,
@@ -65,6 +65,12 @@ describe("a list or a map that is too long is refused before its items are valid
     });
     expect(refusalOfValidation(ListEntriesRequestSchema, request).fields).toEqual(["kinds"]);
   });
+});
+
+test("entries of all kinds may be listed at once", () => {
+  const kinds = EntryKindSchema.values.slice(1).map(({ number }) => number as EntryKind);
+  const request = create(ListEntriesRequestSchema, { userId: "ada", kinds });
+  expect(() => validate(ListEntriesRequestSchema, request)).not.toThrow();
 });
 
 test("a list and a map at their limits are validated item by item", () => {

@@ -25,7 +25,7 @@ const WEIGHTS = {
   settle: 9,
   release: 4,
   refund: 12,
-} as const;
+} as const satisfies Record<SetOperation["case"], number>;
 
 const SEEN_MAX = 12;
 
