@@ -2,7 +2,8 @@ import { toJsonString } from "@bufbuild/protobuf";
 import { sql } from "kysely";
 import { EntrySchema } from "../../gen/points/v1/account_pb.ts";
 import { toEntryMessage } from "../rpc/answers.ts";
-import { type EntryRow, toEntry } from "../store/batch/entries.ts";
+import { toEntry } from "../store/batch/entries.ts";
+import type { EntryRow } from "../store/driver/entities.ts";
 import type { Orm } from "../store/driver/orm.ts";
 import { inSnapshot } from "../store/driver/transaction.ts";
 

@@ -9,10 +9,10 @@ import { toEntry } from "../store/batch/entries.ts";
 import { toHold } from "../store/batch/holds.ts";
 import { toLot } from "../store/batch/lots.ts";
 import type {
-  AccountEntity,
-  EntryEntity,
-  HoldEntity,
-  LotEntity,
+  AccountRow,
+  EntryRow,
+  HoldRow,
+  LotRow,
   ReceiptEntity,
   RefundEntity,
   RowOf,
@@ -90,7 +90,7 @@ export async function* readSteps(run: Run, span: Span): AsyncGenerator<readonly 
 
     const between = (column: "number" | "sequence") =>
       sql`${within(span)} and ${compare(column, ">", after)} and ${compare(column, "<=", upTo)}`;
-    const lots = await run(sql<RowOf<typeof LotEntity>>`
+    const lots = await run(sql<LotRow>`
       select * from points.lot where ${between("number")}`);
     const holds = await run(sql<HoldRow>`
       select * from points.hold where ${between("number")}`);
@@ -168,9 +168,6 @@ export async function reusedRequests(
 
 type OfUser = { user_id: string };
 type ReusedRow = OfUser & { request_id: string; sequence: string | null };
-type AccountRow = RowOf<typeof AccountEntity>;
-type EntryRow = RowOf<typeof EntryEntity>;
-type HoldRow = RowOf<typeof HoldEntity>;
 type RefundRow = RowOf<typeof RefundEntity>;
 type ReceiptRow = RowOf<typeof ReceiptEntity> & {
   entry_hash: Uint8Array | null;

@@ -8,7 +8,8 @@ import {
 } from "../../gen/points/v1/points_pb.ts";
 import { GENESIS_HASH } from "../../src/ledger/account.ts";
 import { type Entry, hashEntry } from "../../src/ledger/entry.ts";
-import { type EntryRow, toEntry } from "../../src/store/batch/entries.ts";
+import { toEntry } from "../../src/store/batch/entries.ts";
+import type { EntryRow } from "../../src/store/driver/entities.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { refusalOf } from "../support/error-info.ts";
 import { lockAwaited } from "../support/held-lock.ts";

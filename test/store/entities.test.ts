@@ -1,16 +1,5 @@
 import type { EntityMetadata } from "@mikro-orm/core";
-import { expect, expectTypeOf, onTestFinished, test } from "vitest";
-import type { AccountRow } from "../../src/store/batch/accounts.ts";
-import type { EntryRow } from "../../src/store/batch/entries.ts";
-import type { HoldRow } from "../../src/store/batch/holds.ts";
-import type { LotRow } from "../../src/store/batch/lots.ts";
-import type {
-  AccountEntity,
-  EntryEntity,
-  HoldEntity,
-  LotEntity,
-  RowOf,
-} from "../../src/store/driver/entities.ts";
+import { expect, onTestFinished, test } from "vitest";
 import { testDatabase } from "../support/database.ts";
 
 test("entities have the columns of a migrated database, with their types", async () => {
@@ -37,14 +26,4 @@ test("entities have the columns of a migrated database, with their types", async
   const nameOf = new Map(types.map(({ type, name }) => [type, name]));
   const named = declared.map(({ type, ...rest }) => ({ ...rest, type: nameOf.get(type) }));
   expect(named.toSorted((a, b) => (a.column < b.column ? -1 : 1))).toEqual(columns);
-});
-
-type Flat<T> = { [Key in keyof T]: T[Key] };
-
-// The compiler checks this one: vitest does not look at types.
-test("rows that are declared for SQL by hand have the columns of the entities", () => {
-  expectTypeOf<Flat<Omit<AccountRow, "ctid">>>().toEqualTypeOf<RowOf<typeof AccountEntity>>();
-  expectTypeOf<Flat<EntryRow>>().toEqualTypeOf<RowOf<typeof EntryEntity>>();
-  expectTypeOf<Flat<HoldRow>>().toEqualTypeOf<RowOf<typeof HoldEntity>>();
-  expectTypeOf<Flat<Omit<LotRow, "ctid">>>().toEqualTypeOf<Omit<RowOf<typeof LotEntity>, "open">>();
 });

@@ -1,10 +1,11 @@
 import { sql } from "kysely";
-import type { Entry, EntryKind } from "../../ledger/entry.ts";
+import type { Entry } from "../../ledger/entry.ts";
 import type { Allocation } from "../../ledger/lot.ts";
 import { type RowKey, rowsOfKeys } from "../driver/columns.ts";
+import type { EntryRow } from "../driver/entities.ts";
 import { fromTimestamptz } from "../driver/instant.ts";
 import type { Run } from "../driver/transaction.ts";
-import { type FigureRow, toFigures } from "./figures.ts";
+import { toFigures } from "./figures.ts";
 
 /** Loads the entries of these keys that exist, each once. */
 export async function loadEntries(run: Run, named: readonly RowKey[]): Promise<readonly Entry[]> {
@@ -13,30 +14,6 @@ export async function loadEntries(run: Run, named: readonly RowKey[]): Promise<r
     join points.entry using (user_id, sequence)`);
   return rows.map(toEntry);
 }
-
-/** A row of the table `entry`, as a query outside of the ORM's mapping gives it. */
-export type EntryRow = FigureRow & {
-  user_id: string;
-  sequence: string;
-  kind: EntryKind;
-  points: string;
-  lots: readonly string[];
-  lot_points: readonly string[];
-  returned: string;
-  refers_to: string | null;
-  create_time: string;
-  expire_time: string | null;
-  priority: number;
-  service: string | null;
-  quantity: string | null;
-  duration_nanos: string | null;
-  price_version: string | null;
-  request_id: string | null;
-  fingerprint: Uint8Array | null;
-  metadata: Record<string, string> | null;
-  hash: Uint8Array;
-  caller: string | null;
-};
 
 /** Converts a row to an entry. */
 export function toEntry(row: EntryRow): Entry {

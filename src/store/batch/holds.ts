@@ -1,7 +1,8 @@
 import { sql } from "kysely";
-import type { Hold, HoldStatus } from "../../ledger/hold.ts";
+import type { Hold } from "../../ledger/hold.ts";
 import { NOW } from "../driver/clock.ts";
 import { type RowKey, rowsOf, rowsOfKeys, textArray, texts } from "../driver/columns.ts";
+import type { HoldRow } from "../driver/entities.ts";
 import { fromTimestamptz } from "../driver/instant.ts";
 import type { Run } from "../driver/transaction.ts";
 import { toAllocations } from "./entries.ts";
@@ -82,18 +83,6 @@ export async function countOpenHolds(
     from ${rowsOf({ user_id: texts(userIds, (userId) => userId) })} as asked`);
   return new Map(rows.map(({ user_id, open }) => [user_id, Number(open)]));
 }
-
-/** A row of the table `hold`, as a query outside of the ORM's mapping gives it. */
-export type HoldRow = {
-  user_id: string;
-  number: string;
-  points: string;
-  settled: string;
-  status: HoldStatus;
-  expire_time: string;
-  lots: readonly string[];
-  lot_points: readonly string[];
-};
 
 /** Converts a row to a hold. */
 export function toHold(row: HoldRow): Hold {

@@ -1,10 +1,10 @@
 import { LockMode, raw, type Transaction as OrmTransaction } from "@mikro-orm/postgresql";
 import { sql } from "kysely";
 import { textArray } from "../driver/columns.ts";
-import { AccountEntity } from "../driver/entities.ts";
+import { AccountEntity, type AccountRow } from "../driver/entities.ts";
 import type { Orm } from "../driver/orm.ts";
 import type { Transaction } from "../driver/transaction.ts";
-import { type AccountRow, type LockedAccounts, toAccount } from "./accounts.ts";
+import { type LockedAccounts, toAccount } from "./accounts.ts";
 
 /**
  * Pessimistic lock: locks the rows of these users' accounts until the transaction ends, and reads

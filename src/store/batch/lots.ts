@@ -3,6 +3,7 @@ import { compareBurnOrder, isOpen, type Lot, sumLots } from "../../ledger/lot.ts
 import type { AccountState } from "../../ledger/state.ts";
 import { NOW } from "../driver/clock.ts";
 import { type RowKey, rowsOf, rowsOfKeys, texts } from "../driver/columns.ts";
+import type { LotRow } from "../driver/entities.ts";
 import { fromTimestamptz } from "../driver/instant.ts";
 import type { Run } from "../driver/transaction.ts";
 import type { Rows } from "./rows.ts";
@@ -128,17 +129,6 @@ function toLotsOfState(rows: readonly (FoundLotRow | SummedLotRow)[]) {
     },
   };
 }
-
-/** A row of the table `lot`, as a query outside of the ORM's mapping gives it. */
-export type LotRow = {
-  user_id: string;
-  number: string;
-  points: string;
-  remaining: string;
-  frozen: string;
-  priority: number;
-  expire_time: string | null;
-};
 
 /** Converts a row to a lot. */
 export function toLot(row: LotRow): Lot {

@@ -1,8 +1,9 @@
 import { sql } from "kysely";
 import type { Entry } from "../../ledger/entry.ts";
 import { type RowKey, rowsOfKeys } from "../driver/columns.ts";
+import type { EntryRow } from "../driver/entities.ts";
 import type { Run } from "../driver/transaction.ts";
-import { type EntryRow, toEntry } from "./entries.ts";
+import { toEntry } from "./entries.ts";
 
 /** An entry that a command refunds, and its points that were refunded before. */
 export type Refundable = { readonly entry: Entry; readonly refunded: bigint };

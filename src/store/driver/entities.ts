@@ -58,6 +58,8 @@ export const AccountEntity = defineEntity({
   },
 });
 
+export type AccountRow = RowOf<typeof AccountEntity>;
+
 /** One row per lot. The database computes `open`, by which its indexes find lots with points. */
 export const LotEntity = defineEntity({
   name: "Lot",
@@ -74,6 +76,8 @@ export const LotEntity = defineEntity({
   },
 });
 
+export type LotRow = RowOf<typeof LotEntity>;
+
 /** One row per hold, open or closed, with the lots that its points came from. */
 export const HoldEntity = defineEntity({
   name: "Hold",
@@ -89,6 +93,8 @@ export const HoldEntity = defineEntity({
     lotPoints: bigints(),
   },
 });
+
+export type HoldRow = RowOf<typeof HoldEntity>;
 
 /** One row per entry, append-only. Its allocations are two arrays of equal length. */
 export const EntryEntity = defineEntity({
@@ -118,6 +124,8 @@ export const EntryEntity = defineEntity({
     caller: id().nullable(),
   },
 });
+
+export type EntryRow = RowOf<typeof EntryEntity>;
 
 /** How many points of an entry have been refunded; entries without a refund have no row. */
 export const RefundEntity = defineEntity({

@@ -6,7 +6,7 @@ import type { Micros } from "../../ledger/time.ts";
 import { toEntry } from "../batch/entries.ts";
 import { toHold } from "../batch/holds.ts";
 import { toLot } from "../batch/lots.ts";
-import type { EntryEntity, HoldEntity, LotEntity, RowOf } from "../driver/entities.ts";
+import type { EntryRow, HoldRow, LotRow } from "../driver/entities.ts";
 import { toTimestamptz } from "../driver/instant.ts";
 import type { Orm } from "../driver/orm.ts";
 
@@ -48,7 +48,7 @@ export async function readEntries(
 ): Promise<{ entries: readonly Entry[]; next: bigint | undefined }> {
   const from = startTime === undefined ? "-infinity" : toTimestamptz(startTime);
   const to = endTime === undefined ? "infinity" : toTimestamptz(endTime);
-  const { rows } = await sql<RowOf<typeof EntryEntity> & { matches: boolean }>`
+  const { rows } = await sql<EntryRow & { matches: boolean }>`
     with looked_at as (
       select *, (
         (cardinality(${kinds}::text[]) = 0 or kind = any(${kinds}::text[]))
@@ -89,7 +89,7 @@ export async function readLots(
 ): Promise<readonly Lot[]> {
   const place = after ?? { priority: -1, expireTime: null, number: 0n };
   const expireTime = place.expireTime === null ? "infinity" : toTimestamptz(place.expireTime);
-  const { rows } = await sql<RowOf<typeof LotEntity> & { due: boolean }>`
+  const { rows } = await sql<LotRow & { due: boolean }>`
     select *, expire_time is not null and expire_time <= statement_timestamp() as due
     from points.lot
     where user_id = ${userId} and open
@@ -126,7 +126,7 @@ export async function readHolds(
     ? sql`(select * from points.hold where user_id = ${userId} and status = 'open'
         and expire_time > statement_timestamp() offset 0)`
     : sql`(select * from points.hold where user_id = ${userId})`;
-  const { rows } = await sql<RowOf<typeof HoldEntity> & { due: boolean }>`
+  const { rows } = await sql<HoldRow & { due: boolean }>`
     select *, status = 'open' and expire_time <= statement_timestamp() as due
     from (
       select *, ${lotsBefore("number")} as lots_before

@@ -8,16 +8,13 @@ import { toEntry } from "../batch/entries.ts";
 import { loadStatesToRead } from "../batch/load.ts";
 import { databaseNow, NOW } from "../driver/clock.ts";
 import { rowsOf, textArray, texts } from "../driver/columns.ts";
-import { AccountEntity, EntryEntity, type RowOf } from "../driver/entities.ts";
+import { AccountEntity, type AccountRow, EntryEntity, type EntryRow } from "../driver/entities.ts";
 import { fromTimestamptz } from "../driver/instant.ts";
 import type { Orm } from "../driver/orm.ts";
 import { inSnapshot, type Run } from "../driver/transaction.ts";
 
 // Reads that lock nothing and write nothing. They go through the ORM's entities, but for those of a
 // snapshot, which shares the batch's loaders, and for `readSequences`, which reads the clock too.
-
-type AccountRow = RowOf<typeof AccountEntity>;
-type EntryRow = RowOf<typeof EntryEntity>;
 
 /** An account at an instant, and when it changes by itself. */
 export type Reading = {
