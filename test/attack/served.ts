@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { listeningPort } from "../support/listening-port.ts";
+import { PATIENCE } from "../support/patience.ts";
 import { inherited } from "../support/run-folder.ts";
 
 /** A server in a process of its own. */
@@ -31,7 +32,7 @@ export const GROWTH_MAX_MIB = 700;
 export async function serveApart(environment: Readonly<Record<string, string>>): Promise<Served> {
   const child = spawn(process.execPath, ["src/main.ts", "serve"], {
     cwd: ROOT,
-    env: { ...inherited(), LISTEN: "127.0.0.1:0", ...environment },
+    env: { ...inherited(), LISTEN: "127.0.0.1:0", ...PATIENCE, ...environment },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let log = "";

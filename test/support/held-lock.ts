@@ -27,8 +27,13 @@ export async function holdLock(database: TestDatabase, userId: string): Promise<
 }
 
 /** Resolves once some connection to this database waits for a lock. */
-export async function lockAwaited({ query }: TestDatabase): Promise<void> {
+export async function lockAwaited(database: TestDatabase): Promise<void> {
+  while (!(await isLockAwaited(database))) await new Promise(setImmediate);
+}
+
+/** Whether some connection to this database waits for a lock. */
+export async function isLockAwaited({ query }: TestDatabase): Promise<boolean> {
   const sql = `select from pg_stat_activity
     where datname = current_database() and wait_event_type = 'Lock'`;
-  while ((await query(sql)).length === 0) await new Promise(setImmediate);
+  return (await query(sql)).length > 0;
 }

@@ -1,5 +1,15 @@
-/** Settings of a server whose calls name no deadline: a slow machine does not end them. */
-export const PATIENCE = { DEADLINE_DEFAULT_MS: "60000" };
+/** Waits for events last at most this long, however slow the machine is. */
+export const WAIT_MS = 240_000;
+
+/**
+ * Settings of a server whose calls name no deadline: a slow machine ends neither them nor the wait
+ * for a connection of the pool.
+ */
+export const PATIENCE = {
+  DEADLINE_DEFAULT_MS: "600000",
+  DEADLINE_MAX_MS: "600000",
+  PGCONNECT_TIMEOUT: "600",
+};
 
 /** For a test that computes for most of a minute on an idle machine. */
 export const LONG_MS = 1_800_000;

@@ -8,6 +8,7 @@ import { ConsumeRequestSchema } from "../../gen/points/v1/points_pb.ts";
 import { type Callers, tokenOf } from "../support/callers.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { readRefusal } from "../support/error-info.ts";
+import { WAIT_MS } from "../support/patience.ts";
 import { envelope } from "../support/raw-call.ts";
 import { points } from "../support/requests.ts";
 import { MAY_ALL, serveApp } from "../support/served-app.ts";
@@ -77,7 +78,7 @@ describe("a call whose body comes after its caller is out is refused", () => {
     };
     stream.on("response", collect).on("trailers", collect).resume();
     const ended = once(stream, "end");
-    await vi.waitUntil(() => admitted > 0);
+    await vi.waitUntil(() => admitted > 0, WAIT_MS);
     // In Connect's way a little comes after the head.
     await server.client.listPrices({}).catch(() => {});
     await become(changed);
