@@ -6,6 +6,7 @@ import type { Account } from "../../gen/points/v1/account_pb.ts";
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { refusalOf } from "../support/error-info.ts";
+import { makeDue } from "../support/priced-server.ts";
 import { sessionsTo, until } from "../support/processes.ts";
 import { points, ttl } from "../support/requests.ts";
 import { testServer, type TestServer } from "../support/server.ts";
@@ -29,11 +30,7 @@ describe("WatchAccount shows", () => {
     const userId = "due";
     await server.client.recharge({ userId, points: 5n, expiration: ttl(3_600_000) });
     await server.client.recharge({ userId, points: 7n });
-    await database.query(
-      `update points.lot set expire_time = clock_timestamp()
-       where user_id = $1 and expire_time is not null`,
-      [userId],
-    );
+    await makeDue(database, "lot", userId, 1n);
     const watch = watched(userId);
     expect(await watch.next()).toMatchObject({ userId, balance: 7n, totalExpired: 5n });
     await watch.cancel();
