@@ -1,4 +1,5 @@
 import pg from "pg";
+import { LOCK_MAX_MS } from "../../src/store/driver/session.ts";
 import type { TestDatabase } from "./database.ts";
 
 /** A lock that somebody else holds on an account, so that what wants the account has to wait. */
@@ -8,8 +9,24 @@ export type HeldLock = {
   release(): Promise<void>;
 };
 
-/** Locks an account's row as a transaction of another program would. */
+/**
+ * Locks an account's row as a transaction of another program would. The database's own pool waits
+ * for it for a minute, so that a slow machine may hold it longer than a server would wait.
+ */
 export async function holdLock(database: TestDatabase, userId: string): Promise<HeldLock> {
+  await waitFor(database, 60_000);
+  const lock = await holdLockInTime(database, userId);
+  return {
+    ...lock,
+    async release() {
+      await waitFor(database, LOCK_MAX_MS);
+      await lock.release();
+    },
+  };
+}
+
+/** Locks it likewise, and what waits for it gives up when its time is over. */
+export async function holdLockInTime(database: TestDatabase, userId: string): Promise<HeldLock> {
   const client = new pg.Client({ connectionString: database.url });
   await client.connect();
   await client.query("begin");
@@ -36,4 +53,12 @@ export async function isLockAwaited({ query }: TestDatabase): Promise<boolean> {
   const sql = `select from pg_stat_activity
     where datname = current_database() and wait_event_type = 'Lock'`;
   return (await query(sql)).length > 0;
+}
+
+/** How long each connection that the pool lends from now on waits for a lock. */
+async function waitFor({ orm }: TestDatabase, milliseconds: number): Promise<void> {
+  const pool = (await orm.driver.getConnection().getNativeClient()) as pg.Pool;
+  pool.removeAllListeners("acquire").on("acquire", (client) => {
+    client.query(`set lock_timeout = ${milliseconds}`).catch(() => {});
+  });
 }

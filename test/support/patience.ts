@@ -6,9 +6,9 @@ export const WAIT_MS = 240_000;
  * for a connection of the pool.
  */
 export const PATIENCE = {
-  DEADLINE_DEFAULT_MS: "600000",
-  DEADLINE_MAX_MS: "600000",
-  PGCONNECT_TIMEOUT: "600",
+  DEADLINE_DEFAULT_MS: String(WAIT_MS),
+  DEADLINE_MAX_MS: String(WAIT_MS),
+  PGCONNECT_TIMEOUT: String(WAIT_MS / 1_000),
 };
 
 /** For a test that computes for most of a minute on an idle machine. */
