@@ -1,9 +1,9 @@
 import type { Database } from "./cluster.ts";
 
-/** Where a ledger stands before a row. */
+/** The position of a ledger before a row. */
 export type Mark = { readonly time: string; readonly entries: bigint };
 
-/** Looks where it stands now. */
+/** Reads the current position. */
 export async function mark({ query }: Pick<Database, "query">): Promise<Mark> {
   const [row] = await query<{ time: string; entries: string }>(
     "select clock_timestamp()::text as time, sum(sequence) as entries from points.account",
@@ -12,11 +12,11 @@ export async function mark({ query }: Pick<Database, "query">): Promise<Mark> {
 }
 
 /**
- * Checks what a row has done: every account that it touched obeys the equations of the ledger, and
- * there are as many new entries as answers say.
+ * Checks the ledger after a row: every account that the row touched satisfies the invariants, and the
+ * number of new entries equals the number of answers.
  *
- * @param answered answers that made an entry
- * @returns what is wrong; nothing if all is well
+ * @param answered the number of answers with an entry
+ * @returns the errors; none if all is well
  */
 export async function check(
   database: Pick<Database, "query">,
@@ -27,7 +27,7 @@ export async function check(
   await database.query("drop table if exists touched");
   await database.query(`create temporary table touched as
     select * from points.account where update_time >= '${before.time}'`);
-  // The planner must know how many they are, one or all.
+  // The planner needs the number of touched accounts, from one to all.
   await database.query("analyze touched");
   for (const [what, sql] of Object.entries(brokenSince(before))) {
     const rows = await database.query<{ user_id: string }>(`${sql} limit 3`);
@@ -42,8 +42,8 @@ export async function check(
 }
 
 /**
- * Queries for the accounts that break an equation. Each looks up what is an account's own for one
- * after the other: joined with all sums at once, they may be compared each with each.
+ * Queries for the accounts that violate an invariant. Each looks up the rows of one account after the
+ * other: joined with all sums at once, every account may be compared with every sum.
  */
 const brokenSince = ({ time }: Mark): Readonly<Record<string, string>> => ({
   "balance + frozen + consumed + expired = recharged + refunded": `
@@ -63,7 +63,7 @@ const brokenSince = ({ time }: Mark): Readonly<Record<string, string>> => ({
       from points.hold where user_id = touched.user_id and status = 'open'
     ) as holds
     where frozen <> held`,
-  // Of an old account only what is new is read, from its last entry back.
+  // Reads only the new entries of an old account, from its last one back.
   "sequence = number of entries": `
     select user_id from touched
     cross join lateral (

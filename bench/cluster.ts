@@ -7,38 +7,37 @@ import { openOrm } from "../src/store/driver/orm.ts";
 import { migrate } from "../src/store/schema/migrate.ts";
 import { openRunFolder } from "../test/support/run-folder.ts";
 
-/** The PostgreSQL of a bench, on a folder of its own on the disk that the repository is on. */
+/** A bench's own PostgreSQL, in a folder on the repository's disk. */
 export type Cluster = {
-  /** The process that all its others are children of. */
+  /** The postmaster, the parent of its other processes. */
   readonly pid: number;
-  /** Where its data are. */
+  /** Its data folder. */
   readonly folder: string;
   readonly version: string;
-  /** As PostgreSQL itself shows them. */
+  /** The settings as PostgreSQL shows them. */
   readonly settings: Readonly<Record<string, string>>;
-  /** Makes a database with the schema of Points in it. */
+  /** Makes a database with the schema of Points. */
   createDatabase(name: string): Promise<Database>;
-  /** Makes one with nothing in it: a server of another checkout makes its own schema. */
+  /** Makes an empty database: a server of another checkout makes its own schema. */
   createEmpty(name: string): Promise<Database>;
-  /** Stops it and removes all that is its. */
+  /** Stops it and removes all its files. */
   remove(): Promise<void>;
 };
 
-/** A database, and a connection to look at it with. */
+/** A database, and a connection to query it. */
 export type Database = {
   readonly url: string;
-  /** Any SQL, its rows as `pg` gives them. */
+  /** Runs SQL; gives the rows as `pg` does. */
   query<Row = Record<string, string>>(sql: string, values?: unknown[]): Promise<Row[]>;
-  /** Removes it, and what PostgreSQL has logged of it. */
+  /** Removes it, and its WAL by a checkpoint. */
   drop(): Promise<void>;
 };
 
 const GIB = 2 ** 30;
 
-// All rows run on the same settings. Two fifths of memory, and not the usual quarter, is what
-// docs/operations.md asks for where accounts are many. Checkpoints would come at random, and make
-// whatever ran then look slow, so there are none while a row runs: the first change of a page after
-// one is logged with the whole page, which is so for no row here.
+// All rows run with the same settings. docs/operations.md recommends two fifths of memory for many
+// accounts instead of the usual quarter. No checkpoint happens while a row runs: it would come at a
+// random time and slow that row down, since the first change of a page after it logs the whole page.
 const SETTINGS = {
   shared_buffers: `${Math.floor(Math.min(0.4 * totalmem(), 16 * GIB) / 2 ** 20)}MB`,
   max_wal_size: "64GB",
@@ -55,9 +54,9 @@ const SHOWN = [
 ];
 
 /**
- * Starts one.
+ * Starts a PostgreSQL for a bench.
  *
- * @throws if it would not be durable
+ * @throws an Error if its settings are not durable
  */
 export async function startCluster(): Promise<Cluster> {
   const { folder, close } = await openRunFolder(resolve(import.meta.dirname, "..", ".bench-"));
@@ -66,7 +65,7 @@ export async function startCluster(): Promise<Cluster> {
   const open = async (name: string): Promise<Database> => {
     const url = embedded.url.replace(/[^/]*$/, name);
     const client = new pg.Client({ connectionString: url });
-    // A lost connection fails the query as well.
+    // A lost connection also fails the query.
     client.on("error", () => {});
     await client.connect();
     await client.query("set timezone = 'UTC'");

@@ -6,17 +6,17 @@ import type { Row } from "./rows.ts";
 import { type Repeat, runRow, type Timing } from "./run.ts";
 import type { Server } from "./servers.ts";
 
-/** Unary Consume on something large, beside something small whose repeats ran in turn with it. */
+/** Unary Consume on a large ledger or account, compared with a small one, run in turn. */
 export type Comparison = {
   readonly large: Measurement;
   readonly small: Measurement;
-  /** Operations a second, of the one to the other: the median of the repeats' ratios. */
+  /** The ratio of operations a second, large to small: the median over the repeats. */
   readonly ratio: number;
-  /** What the checks found: nothing, if all is well. */
+  /** The errors that the checks found; none if all is well. */
   readonly wrong: readonly string[];
 };
 
-/** Accounts that a server serves. */
+/** One side: a server and its accounts. */
 export type Side = {
   readonly name: string;
   readonly database: Database;
@@ -29,24 +29,24 @@ export type Measuring = {
   readonly cluster: Cluster;
   readonly repeats: number;
   readonly timing: Timing;
-  /** Called with what was done, for people. */
+  /** Called with the progress, for people. */
   readonly onProgress: (what: string) => void;
 };
 
-/** In flight in each of these loads. */
+/** The calls in flight in each of these loads. */
 export const IN_FLIGHT = 256;
 
-/** So many loads' time the large side has to get warm: its server may be new. */
+/** The warm-up of the large side, whose server may be new, as a multiple of a load's time. */
 export const WARM_UP_LOADS = 7;
 
-/** Measures both sides in turn, so that both had the same machine. */
+/** Measures both sides in turn, so that both see the same state of the machine. */
 export async function compare(how: Measuring, large: Side, small: Side): Promise<Comparison> {
   const ofLarge: Repeat[] = [];
   const ofSmall: Repeat[] = [];
-  // A first load of each does not count: the first change of a page after a checkpoint is logged with
-  // the whole page. With a new server it is some 20 s until V8 has compiled what is hot (half the CPU
-  // an operation), and until each of PostgreSQL's processes has mapped most of what a large ledger
-  // has in shared memory (at 5 million accounts, 7 faults an operation at first and 1 in the end).
+  // Warm-up: the first load of each side does not count, because the first change of a page after a
+  // checkpoint logs the whole page. A new server needs some 20 s until V8 has compiled the hot code
+  // (half the CPU an operation), and until each PostgreSQL process has mapped most of a large ledger
+  // in shared memory (at 5 million accounts, 7 page faults an operation at first and 1 in the end).
   const seconds = WARM_UP_LOADS * how.timing.seconds;
   const long = { ...how, timing: { ...how.timing, seconds } };
   const warm = [
@@ -71,7 +71,7 @@ export async function compare(how: Measuring, large: Side, small: Side): Promise
 /**
  * Measures one side once.
  *
- * @param moment said of it to people
+ * @param moment the name of the measurement, for people
  */
 export async function measureSide(how: Measuring, side: Side, moment = "load"): Promise<Repeat> {
   const { cluster, timing, onProgress } = how;

@@ -8,19 +8,19 @@ import { type Cluster, startCluster } from "./cluster.ts";
 import { lookAtMachine } from "./machine.ts";
 import { startPoints, stopServers } from "./servers.ts";
 
-// What thousands of things that fall due at once cost everybody else: `npm run bench:due`. Eight
-// other accounts are charged all the time, and an account has thousands of holds, or of lots, that
-// are due at one instant, at which it is called. With --against it does the same to another
-// checkout, in the same run.
+// Noisy neighbour benchmark: `npm run bench:due`. It measures the cost for others when thousands of
+// holds or lots of one account fall due at one instant. Eight other accounts are charged all the
+// time, and the account is called at that instant. With --against it does the same with another
+// checkout in the same run.
 
 const OTHERS = 8;
 const HOLDS = 16_000;
 const LOTS = 4_000;
 const QUIET_MS = 3_000;
-/** An account that is not answered by then is said to be never. */
+/** The report says "never" for an account without an answer by then. */
 const PATIENCE_MS = 60_000;
 const BATCH_OPS = 500;
-/** To make them all, before they are due. */
+/** The time to make all of them before they fall due. */
 const LEAD_MS = 90_000;
 
 const { values } = parseArgs({ options: { against: { type: "string" } } });
@@ -114,7 +114,7 @@ async function untilOpened(client: Points): Promise<boolean> {
   return false;
 }
 
-/** Charges that are all refused, since there is nothing left: twenty batches of them. */
+/** Sends twenty batches of charges, which are all refused because nothing is left. */
 async function untilRefused(client: Points): Promise<boolean> {
   const cost = { case: "points", value: 1n } as const;
   const operations = Array.from({ length: BATCH_OPS }, () => ({
@@ -128,7 +128,7 @@ async function untilRefused(client: Points): Promise<boolean> {
   return performance.now() < endsAt;
 }
 
-/** Charges all of these accounts, one call in flight each, until something is over. */
+/** Charges all of these accounts, one call in flight each, until `over` settles. */
 async function longestWait(client: Points, users: readonly string[], over: Promise<unknown>) {
   let [isOver, longest] = [false, 0];
   void over.then(() => (isOver = true));

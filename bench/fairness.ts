@@ -9,9 +9,10 @@ import { median } from "./results.ts";
 import { seed } from "./seed.ts";
 import { startPoints } from "./servers.ts";
 
-// What one busy account costs the others of its lane: `npm run bench:fairness`. There is one lane. A
-// thousand accounts are called once a second each, and beside them in turn nobody, one account a
-// hundred times a second, and one account as often as 64 calls that are always in flight can.
+// Fairness benchmark: `npm run bench:fairness`. It measures the cost of one busy account for the
+// others of its lane. There is one lane. A thousand accounts are called once a second each; beside
+// them, in turn, no other account, one account a hundred times a second, and one account with 64
+// calls always in flight.
 
 const ACCOUNTS = 1_000;
 const BUSY_PER_SECOND = 100;
@@ -27,7 +28,7 @@ try {
   await seed(database, { prefix: "solo-", accounts: 1, lots: LOTS, consumes: 0 });
   const server = await startPoints(database.url, { LANES: "1" });
   const calls = callsOf(server.url);
-  await others(calls); // To get warm.
+  await others(calls); // Warm-up.
   const neighbours = [
     { name: "nobody", load: () => Promise.resolve(), p99s: new Array<number>() },
     {
@@ -75,7 +76,7 @@ function callsOf(baseUrl: string): Calls {
   };
 }
 
-/** Calls each of the others once a second, and says how long that took. */
+/** Calls each of the others once a second, and gives the latencies. */
 async function others({ other }: Calls) {
   const samples = createSamples();
   await paced(1_000 / ACCOUNTS, async () => {
@@ -86,7 +87,7 @@ async function others({ other }: Calls) {
   return latencyOf(samples.sorted());
 }
 
-/** Calls as often as this, whether or not those before are answered. */
+/** Open loop: calls at this interval, without waiting for earlier answers. */
 async function paced(everyMs: number, call: () => Promise<unknown>): Promise<void> {
   const startedAt = performance.now();
   const underWay: Promise<unknown>[] = [];

@@ -1,22 +1,22 @@
 import type { Measurement } from "./measure.ts";
 import type { Growth, Results } from "./results.ts";
 
-/** A floor or a ceiling that speed must keep, and what was seen. */
+/** A goal: a lower or upper bound on a figure, and the measured value. */
 export type Goal = {
   readonly what: string;
   readonly bound: "at least" | "at most";
   readonly limit: number;
-  /** Undefined if what it needs was not measured. */
+  /** Undefined if it was not measured. */
   readonly seen: number | undefined;
 };
 
-/** Whether it is reached; undefined if not known. */
+/** Whether the goal is reached; undefined if unknown. */
 export function isReached({ bound, limit, seen }: Goal): boolean | undefined {
   if (seen === undefined) return undefined;
   return bound === "at least" ? seen >= limit : seen <= limit;
 }
 
-/** The goals, as ratios of what was measured in one run. */
+/** The goals, as ratios of figures of one run. */
 export function goalsOf(results: Results | undefined, growth: Growth | undefined): Goal[] {
   return [...goalsOfRows(results?.rows ?? []), ...goalsOfGrowth(growth), ramGoal(results)];
 }
@@ -56,6 +56,10 @@ function goalsOfRows(rows: Results["rows"]): Goal[] {
       ...atLeast(3, ratio(many, best("function/evenly"))),
     },
     {
+      what: "Consume through the batching client, 256 in flight, evenly : Consume",
+      ...atLeast(1.8, ratio(speed("batching/evenly/256"), evenly)),
+    },
+    {
       what: "Consume's p50 with 1 in flight : the SQL function's with 1 client",
       ...atMost(3, ofLatency("p50Ms", medianOf("consume/evenly/1"), medianOf("function/evenly/1"))),
     },
@@ -83,7 +87,7 @@ function goalsOfGrowth(growth: Growth | undefined): Goal[] {
   ];
 }
 
-/** Of one process: several have each as much. */
+/** Memory of one process; each of several needs as much. */
 function ramGoal(results: Results | undefined): Goal {
   const servers = (results?.rows ?? []).filter(
     ({ engine, workers }) => engine === "points" && workers === 1,

@@ -1,12 +1,12 @@
-/** What to measure of growth. Each list of entries, ascending, is of one ledger, which grows. */
+/** The stages of growth. Each ascending list of entries belongs to one growing ledger. */
 export type GrowthPlan = {
-  /** How many accounts the ledger has that the others are compared with. */
+  /** The number of accounts of the small ledger that the others are compared with. */
   readonly small: number;
   readonly ledgers: readonly { readonly accounts: number; readonly entries: readonly number[] }[];
   readonly accounts: readonly { readonly entries: number; readonly lots: number }[];
 };
 
-// The largest ledger comes first, so that what time cuts off is what matters least.
+// The largest ledger comes first, so that the time limit cuts off the least important stages.
 export const GROWTH: GrowthPlan = {
   small: 100_000,
   ledgers: [
@@ -20,7 +20,7 @@ export const GROWTH: GrowthPlan = {
   ],
 };
 
-/** Of a quick look, which shows that all of it works. */
+/** The stages of --quick, which shows that everything works. */
 export const QUICK_GROWTH: GrowthPlan = {
   small: 2_000,
   ledgers: [{ accounts: 10_000, entries: [0, 20_000] }],

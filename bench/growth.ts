@@ -20,31 +20,31 @@ import { type Population, seed } from "./seed.ts";
 import { type Environment, startPoints } from "./servers.ts";
 import { type Weight, weigh } from "./weight.ts";
 
-/** A ledger of some size, beside one that is small and new. */
+/** A ledger of some size, compared with a small new one. */
 export type LedgerStage = Comparison & {
   readonly accounts: number;
-  /** Consumes of all accounts together, beside the two recharges of each. */
+  /** The Consumes of all accounts together; each account also has two recharges. */
   readonly entries: number;
   readonly seededPerSecond: number;
   readonly weight: Weight;
-  /** Right after a checkpoint, when the first change of a page is logged with the whole page. */
+  /** Measured right after a checkpoint, when the first change of a page logs the whole page. */
   readonly afterCheckpoint: Measurement;
 };
 
-/** An account of some age or with many lots, beside one that is new and has two. */
+/** An account with many entries or lots, compared with a new one that has two lots. */
 export type AccountStage = Comparison & { readonly entries: number; readonly lots: number };
 
 export type GrowthOptions = Measuring & {
   readonly environment: Environment;
-  /** No stage begins that would end later. */
+  /** The time limit: a stage that would end later does not start. */
   readonly minutes: number;
 };
 
-/** What was measured so far. */
+/** The measurements so far. */
 export type GrowthResults = {
   readonly accounts: readonly AccountStage[];
   readonly ledgers: readonly LedgerStage[];
-  /** Which stages were left out, and why. */
+  /** The stages left out, with the reasons. */
   readonly leftOut: readonly string[];
 };
 
@@ -53,16 +53,16 @@ const EVENLY = { prefix: "user-", by: "evenly" } as const;
 const ONE = { accounts: 1, by: "evenly" } as const;
 const NEW_ACCOUNT: Spread = { prefix: "solo-", ...ONE };
 const SAMPLE_ACCOUNTS = 20;
-/** On disk, with the WAL, which no checkpoint shortens meanwhile. */
+/** An entry's size on disk, including its WAL, which no checkpoint removes meanwhile. */
 const BYTES_PER_ENTRY = 1_600;
 const SEEDED_PER_SECOND = 80_000;
 const CHECKS_SECONDS = 3;
 
 /**
- * Measures unary Consume on accounts and ledgers of growing size, made in bulk. Disk or time that
- * do not suffice are found out beforehand, and the stage is left out.
+ * Measures unary Consume on accounts and ledgers of growing size, made in bulk. A stage without
+ * enough disk space or time is left out before it starts.
  *
- * @param onStage called after each stage, with all so far
+ * @param onStage called after each stage with all results so far
  */
 export async function runGrowth(
   options: GrowthOptions,
@@ -100,7 +100,7 @@ export async function runGrowth(
   await server.stop();
 }
 
-/** Makes a ledger, and lets it grow: gives a stage for each size, or why there is none. */
+/** Makes a growing ledger: gives a stage for each size, or the reason why it is left out. */
 async function* growLedger(
   options: GrowthOptions,
   { accounts, entries }: GrowthPlan["ledgers"][number],
@@ -120,7 +120,7 @@ async function* growLedger(
       yield `${name}: ${lack}`;
       continue;
     }
-    // What follows is logged without whole pages, so that a stage does not depend on its moment.
+    // Later changes log no whole pages, so that the result does not depend on the time.
     await database.query("checkpoint");
     rate = await seed(database, population);
     made = size;
@@ -131,7 +131,7 @@ async function* growLedger(
   await database.drop();
 }
 
-/** Measures a ledger as it is now. */
+/** Measures a ledger at its current size. */
 async function measureLedger(
   options: GrowthOptions,
   name: string,
@@ -140,7 +140,7 @@ async function measureLedger(
   small: Side,
 ): Promise<Omit<LedgerStage, "accounts" | "entries" | "seededPerSecond">> {
   const weight = await weigh(database);
-  // What the system still has to write would slow down the first repeat.
+  // Unwritten pages of the system would slow down the first repeat.
   await promisify(execFile)("sync");
   const server = await startPoints(database.url, options.environment);
   const large: Side = { name, database, server, spread: { ...EVENLY, accounts } };
@@ -152,7 +152,7 @@ async function measureLedger(
   return { ...comparison, wrong, weight, afterCheckpoint: after.measured };
 }
 
-/** Compares, and then verifies a sample of the large side: what was seeded, and what followed. */
+/** Compares, then verifies a sample of the large side: seeded entries and later ones. */
 async function compareSound(how: Measuring, large: Side, small: Side): Promise<Comparison> {
   const comparison = await compare(how, large, small);
   const { accounts } = large.spread;
@@ -169,7 +169,7 @@ async function compareSound(how: Measuring, large: Side, small: Side): Promise<C
   return { ...comparison, wrong: [...comparison.wrong, ...flaws] };
 }
 
-/** What is lacking for a stage; undefined if nothing is. */
+/** The resource that is too scarce for a stage; undefined if none is. */
 async function lackOf(
   { cluster, repeats, timing }: GrowthOptions,
   { accounts, lots, consumes }: Population,

@@ -5,7 +5,7 @@ import { hasPgbench } from "./baselines/pgbench.ts";
 import type { Cluster } from "./cluster.ts";
 import { startCommand } from "./servers.ts";
 
-/** On what results were measured. */
+/** The machine and the versions behind results. */
 export type Machine = {
   readonly date: string;
   readonly cpu: string;
@@ -16,15 +16,15 @@ export type Machine = {
   readonly postgres: string;
   /** The program that calls the SQL function of the baseline. */
   readonly functionCaller: string;
-  /** The commit of Points, with "+" if the work tree differed from it. */
+  /** The commit of Points, with "+" if the work tree was dirty. */
   readonly commit: string;
-  /** How Points was started. */
+  /** The command that started Points. */
   readonly command: string;
-  /** PostgreSQL's, as it shows them itself. */
+  /** PostgreSQL's settings, as it shows them. */
   readonly settings: Readonly<Record<string, string>>;
 };
 
-/** Looks at this machine. */
+/** Describes this machine. */
 export async function lookAtMachine({ version, settings }: Cluster): Promise<Machine> {
   const all = cpus();
   return {
@@ -50,7 +50,7 @@ function commit(): string {
     const name = outputOf("git", "-C", folder, "rev-parse", "--short=12", "HEAD");
     return changed === "" ? name : `${name}+`;
   } catch {
-    return "unknown"; // Not a clone, or no git.
+    return "unknown"; // Not a git clone, or git is not installed.
   }
 }
 

@@ -18,7 +18,7 @@ import { type Server, startOrmServer, startPoints, stopServers } from "./servers
 
 // `npm run bench`: see README.md.
 
-/** An interrupt: what was under way is given up, what was measured is saved already. */
+/** An interrupt: the row under way is given up; earlier measurements are already saved. */
 class Interrupted extends Error {}
 
 const options = optionsAsked();
@@ -34,7 +34,7 @@ function optionsAsked(): Options | "help" {
   }
 }
 
-/** Whether all was done, and all checks found all in order. */
+/** Runs the bench; gives whether everything ran and all checks passed. */
 async function runBench(asked: Options): Promise<boolean> {
   const interrupted = Promise.withResolvers<never>();
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
@@ -96,9 +96,9 @@ async function benchRows(
 }
 
 /**
- * What an interrupted run has measured.
+ * The rows measured by an interrupted run.
  *
- * @throws if it was not the same: its figures must not stand beside those of this one
+ * @throws an Error if that run differed: its figures must not be mixed with this run's
  */
 function rowsToResume(
   saved: Results | undefined,

@@ -2,21 +2,21 @@ import type { Cluster, Database } from "./cluster.ts";
 import type { Latency } from "./load/samples.ts";
 import { cpuMicrosOf, rssBytesOf } from "./processes.ts";
 
-/** What one repeat of a row came to. What this machine does not tell is undefined. */
+/** The figures of one repeat of a row; undefined where this machine does not provide one. */
 export type Measurement = Latency & {
   readonly operationsPerSecond: number;
-  /** CPU microseconds an operation. */
+  /** CPU time in microseconds an operation. */
   readonly serverCpuMicros: number | undefined;
   readonly postgresCpuMicros: number | undefined;
   readonly loadCpuMicros: number | undefined;
   readonly walBytes: number;
-  /** Operations a transaction that wrote; undefined if there was none. */
+  /** Operations for each writing transaction (group commit); undefined without transactions. */
   readonly batchOperations: number | undefined;
-  /** The most that the server had in RAM, looked at four times a second. */
+  /** The server's peak RSS, sampled four times a second. */
   readonly serverRssBytes: number | undefined;
 };
 
-/** The costs of a span of time, by difference; `undefined` where not known. */
+/** The resource costs of a time span, as differences of counters; undefined where unknown. */
 export type Costs = {
   readonly serverCpuMicros: number | undefined;
   readonly postgresCpuMicros: number | undefined;
@@ -28,9 +28,9 @@ export type Costs = {
 const RSS_EVERY_MS = 250;
 
 /**
- * Starts to measure what a cluster and a server cost; what it gives ends it.
+ * Starts to measure the costs of a cluster and a server; the returned function ends it.
  *
- * @param serverPid undefined: there is no server but PostgreSQL
+ * @param serverPid undefined: PostgreSQL is the only server
  */
 export async function startCosts(
   cluster: Cluster,
@@ -57,8 +57,7 @@ export async function startCosts(
 }
 
 async function readCosts({ pid }: Cluster, { query }: Database, serverPid: number | undefined) {
-  // Transactions are numbered only when they write, and the numbers are there at once, unlike the
-  // statistics.
+  // Counts transaction ids: only writing transactions get one, and without the delay of statistics.
   const [row] = await query<{ wal: string; transaction: string }>(
     `select pg_current_wal_insert_lsn() - '0/0' as wal,
       pg_snapshot_xmax(pg_current_snapshot())::text as transaction`,
@@ -71,7 +70,7 @@ async function readCosts({ pid }: Cluster, { query }: Database, serverPid: numbe
   };
 }
 
-/** What lies between two readings of a counter; undefined if one is not known. */
+/** The difference of two readings of a counter; undefined if one is unknown. */
 export function difference(
   after: number | undefined,
   before: number | undefined,

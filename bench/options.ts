@@ -3,7 +3,7 @@ import { parseArgs } from "node:util";
 import { QUICK, type Row, rowsNamed, rowsOn } from "./rows.ts";
 import type { Timing } from "./run.ts";
 
-/** What the bench was asked for. */
+/** The bench's command line. */
 export type Options = {
   readonly isQuick: boolean;
   readonly isGrowth: boolean;
@@ -13,7 +13,7 @@ export type Options = {
   readonly timing: Timing;
   readonly rounds: number;
   readonly minutes: number;
-  /** For Points, beside its defaults. */
+  /** Settings of Points that differ from the defaults. */
   readonly environment: Readonly<Record<string, string>>;
   readonly folder: string;
 };
@@ -32,9 +32,9 @@ export const HELP = `npm run bench -- [OPTION…]
   --out FOLDER       where the results go, instead of bench/results`;
 
 /**
- * Reads the command line.
+ * Parses the command line.
  *
- * @throws if something is wrong with it
+ * @throws an Error if it is invalid
  */
 export function readOptions(args: readonly string[]): Options | "help" {
   const { values } = parseArgs({

@@ -9,9 +9,9 @@ import type { seed } from "./seed.ts";
 import { startPoints, stopServers } from "./servers.ts";
 import { aboutText } from "./report/about.ts";
 
-// What a call costs beside another checkout: `npm run bench:pairs -- --against FOLDER`. Throughput
-// on a shared machine is too noisy for a few per cent, so it compares CPU an operation, of server
-// and PostgreSQL, in pairs that follow each other, the first of a pair in turn.
+// A/B benchmark against another checkout: `npm run bench:pairs -- --against FOLDER`. Throughput on a
+// shared machine is too noisy for a few per cent, so it compares the CPU time an operation, of server
+// and PostgreSQL, in interleaved pairs, each side first in turn.
 
 const HELP = `npm run bench:pairs -- --against FOLDER [OPTION…]
 
@@ -54,7 +54,7 @@ try {
 async function placeOf(on: Cluster, name: string, folder: string): Promise<Place> {
   const database = await on.createEmpty(name);
   const server = await startPoints(database.url, {}, folder);
-  // Its own, for its own tables.
+  // The other checkout's own seed fits its own tables.
   const own = (await import(join(folder, "bench", "seed.ts"))) as { seed: typeof seed };
   for (const population of populationsOf(accounts)) await own.seed(database, population);
   return { cluster: on, database, serverFor: () => Promise.resolve(server), timing };

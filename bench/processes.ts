@@ -1,11 +1,11 @@
 import { readdirSync, readFileSync } from "node:fs";
 
-// What processes have cost so far, as Linux tells it in /proc. Elsewhere it is not known.
+// CPU time and memory of processes, read from Linux's /proc; unknown on other systems.
 
-/** CPU microseconds that a process and all that it started have used; undefined if not known. */
+/** CPU time in microseconds of a process and its descendants; undefined if unknown. */
 export function cpuMicrosOf(pid: number): number | undefined {
-  // Of children that have ended their parent keeps the sum. One may end after its parent was read
-  // and before it is read itself, and be missed: so it reads until nobody has gone in between.
+  // A parent keeps the sum of its ended children. A child that ends after its parent is read and
+  // before it is read itself would be missed: so it reads until no process ended in between.
   let before = familyOf(pid, processTable());
   for (;;) {
     const family = familyOf(pid, processTable());
@@ -19,20 +19,20 @@ export function cpuMicrosOf(pid: number): number | undefined {
   }
 }
 
-/** CPU microseconds of the children of this process that have ended. */
+/** CPU time in microseconds of this process's ended children. */
 export function cpuMicrosOfEndedChildren(): number | undefined {
   const self = processTable().get(process.pid);
   return self === undefined ? undefined : self.endedTicks * MICROS_PER_TICK;
 }
 
-/** Memory that a process and all that it started have in RAM, in bytes; undefined if not known. */
+/** RSS in bytes of a process and its descendants; undefined if unknown. */
 export function rssBytesOf(pid: number): number | undefined {
   const family = familyOf(pid, processTable());
   if (family.length === 0) return undefined;
   return family.reduce((sum, { rssPages }) => sum + rssPages * PAGE_BYTES, 0);
 }
 
-/** Linux counts in hundredths of a second, whatever its clock. */
+/** Linux reports CPU time in hundredths of a second on every machine. */
 const MICROS_PER_TICK = 10_000;
 const PAGE_BYTES = 4096;
 
@@ -49,7 +49,7 @@ function processTable(): Map<number, Process> {
   try {
     names = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
   } catch {
-    // No Linux.
+    // Not Linux.
   }
   const processes = names.map(readProcess).filter((one) => one !== undefined);
   return new Map(processes.map((one) => [one.pid, one]));
@@ -58,7 +58,7 @@ function processTable(): Map<number, Process> {
 function readProcess(name: string): Process | undefined {
   try {
     const text = readFileSync(`/proc/${name}/stat`, "latin1");
-    // The second field, the program's name, may have anything in it.
+    // The second field, the program's name, may contain any characters.
     const fields = text
       .slice(text.lastIndexOf(")") + 2)
       .split(" ")
@@ -71,11 +71,11 @@ function readProcess(name: string): Process | undefined {
       rssPages: fields[21]!,
     };
   } catch {
-    return undefined; // It has just ended.
+    return undefined; // The process has just ended.
   }
 }
 
-/** A process and all that it started; nobody if it is not there. */
+/** A process and its descendants; empty if it does not exist. */
 function familyOf(pid: number, all: ReadonlyMap<number, Process>): Process[] {
   const children = Map.groupBy(all.values(), ({ parent }) => parent);
   const family: Process[] = [];

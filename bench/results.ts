@@ -4,39 +4,39 @@ import type { Measurement } from "./measure.ts";
 import type { Row } from "./rows.ts";
 import type { Timing } from "./run.ts";
 
-/** Of which run something is. */
+/** The run behind some results. */
 export type About = {
   readonly machine: Machine;
   readonly timing: Timing;
-  /** What Points was told beside its defaults. */
+  /** Settings of Points that differ from the defaults. */
   readonly environment: Readonly<Record<string, string>>;
 };
 
-/** The rows, as `results.json` has them. */
+/** The rows, as in `results.json`. */
 export type Results = About & {
   readonly accounts: number;
   readonly rows: readonly RowResult[];
 };
 
-/** What ledgers of growing size came to, as `growth.json` has it. */
+/** The results of growing ledgers, as in `growth.json`. */
 export type Growth = About &
   GrowthResults & {
     readonly repeats: number;
-    /** How many accounts the ledger has that the others were compared with. */
+    /** The number of accounts of the small ledger that the others were compared with. */
     readonly small: number;
   };
 
-/** A row: what each repeat came to, and the median of each figure. */
+/** A row: the figures of each repeat, and the median of each figure. */
 export type RowResult = Row & {
   readonly median: Measurement;
   readonly repeats: readonly Measurement[];
-  /** How many answers told of an entry, in all repeats. */
+  /** The number of answers with an entry, in all repeats. */
   readonly entries: number;
-  /** What the checks after the repeats found: nothing, if all is well. */
+  /** The errors that the checks after the repeats found; none if all is well. */
   readonly wrong: readonly string[];
 };
 
-/** The median of each figure by itself; the most, of the memory. */
+/** The median of each figure separately, but the maximum of the memory. */
 export function medianOf(repeats: readonly Measurement[]): Measurement {
   const [first] = repeats;
   if (first === undefined) throw new Error("no repeats");
@@ -50,7 +50,7 @@ export function medianOf(repeats: readonly Measurement[]): Measurement {
   ) as Measurement;
 }
 
-/** The middle one, or the mean of the two in the middle. */
+/** The middle value, or the mean of the two middle values. */
 export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   const middle = sorted.length >> 1;

@@ -2,7 +2,7 @@ import { medianOf, type RowResult } from "./results.ts";
 import type { Row } from "./rows.ts";
 import { type Place, type Repeat, runRow } from "./run.ts";
 
-/** So many rounds of all rows, and what was measured of them before. */
+/** The number of rounds of all rows, and the repeats measured before. */
 export type Plan = {
   readonly rows: readonly Row[];
   readonly rounds: number;
@@ -10,10 +10,10 @@ export type Plan = {
 };
 
 /**
- * Runs rows in turn, A B A B, so that a machine that slows down slows down all of them. What was
- * measured before is not measured again.
+ * Runs rows interleaved, A B A B, so that a slow phase of the machine slows all of them. Repeats that
+ * were measured before are skipped.
  *
- * @param onRepeat called after each, with all results so far, in the order of the rows
+ * @param onRepeat called after each repeat with all results so far, in the order of the rows
  */
 export async function runRounds(
   place: Place,

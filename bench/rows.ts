@@ -2,10 +2,10 @@ import type { LoadKind, Spread } from "./load/job.ts";
 import { BATCH_OPS } from "./load/requests.ts";
 import type { Population } from "./seed.ts";
 
-/** Who does the work: Points, or one of the two ways in which it would be done without it. */
+/** The system under test: Points, or one of the two baselines. */
 export type Engine = "points" | "function" | "orm";
 
-/** One line of the results: a load, on some accounts, with so many calls in flight. */
+/** One line of the results: a kind of load, a spread over accounts, a number of calls in flight. */
 export type Row = {
   /** `what/accounts/in flight`. */
   readonly name: string;
@@ -13,18 +13,18 @@ export type Row = {
   readonly kind: LoadKind;
   readonly spread: Spread;
   readonly inFlight: number;
-  /** How many processes serve. */
+  /** The number of server processes. */
   readonly workers: number;
 };
 
-/** How calls are spread over accounts. */
+/** The distribution of calls over accounts. */
 export type Accounts = "evenly" | "zipf" | "one";
 
 const LOTS = 2;
 const IN_FLIGHT = [1, 64, 256, 1_024];
 const CLIENTS = [1, 8, 16, 64];
 
-/** The accounts of the rows, which are made before the first: so many, and one beside them. */
+/** The accounts of all rows, made before the first: this number, and a single one. */
 export function populationsOf(accounts: number): readonly Population[] {
   return [
     { prefix: "user-", accounts, lots: LOTS, consumes: 0 },
@@ -33,9 +33,9 @@ export function populationsOf(accounts: number): readonly Population[] {
 }
 
 /**
- * All rows, in the order in which they run. Left out is what would show nothing new: baselines with
- * more in flight than they gain by (on one account the ORM's calls then wait for a connection until
- * they are refused), and more batches or streams where few are at the limit.
+ * All rows, in the order in which they run. Rows that would show nothing new are left out: baselines
+ * with more calls in flight than help (on one account the ORM's calls then wait for a connection
+ * until they are refused), and more batches or streams where a few reach the limit.
  */
 export function rowsOn(accounts: number): readonly Row[] {
   const spreads: Readonly<Record<Accounts, Spread>> = {
@@ -66,6 +66,9 @@ export function rowsOn(accounts: number): readonly Row[] {
     ...rows("stream", "evenly", [1_024]),
     ...rows("stream", "zipf", [1_024]),
     ...rows("stream", "one", [1_024]),
+    ...rows("client", "evenly", [256]),
+    ...rows("batching", "evenly", [1, 256]),
+    ...rows("batching", "one", [256]),
     ...rows("mix", "evenly", [64, 256, 1_024]),
     ...rows("mix", "zipf", [256]),
     ...rows("workers-2", "evenly", [256, 1_024]),
@@ -73,7 +76,7 @@ export function rowsOn(accounts: number): readonly Row[] {
   ];
 }
 
-/** The names of the rows of a quick look: those that the goals need, and a mix. */
+/** The names of the rows of --quick: the rows that the goals need, and a mix. */
 export const QUICK: readonly string[] = [
   "noop/evenly/256",
   "function/evenly/1",
@@ -88,14 +91,16 @@ export const QUICK: readonly string[] = [
   "orm/one/64",
   "batch/evenly/4",
   "stream/evenly/1024",
+  "batching/evenly/256",
   "mix/evenly/256",
   "workers-2/evenly/256",
 ];
 
 /**
- * The rows with these names, where `what` and `what/accounts` name all that begin so; all without.
+ * The rows with these names; `what` and `what/accounts` select all rows with that prefix. Without
+ * names: all rows.
  *
- * @throws if a name names none
+ * @throws an Error if a name selects no row
  */
 export function rowsNamed(all: readonly Row[], names: readonly string[]): readonly Row[] {
   const isNamed = (row: Row, name: string) => `${row.name}/`.startsWith(`${name}/`);
@@ -105,7 +110,7 @@ export function rowsNamed(all: readonly Row[], names: readonly string[]): readon
   return all.filter((row) => names.some((name) => isNamed(row, name)));
 }
 
-/** How a person reads what is in flight: of ApplyBatch these are batches. */
+/** The calls in flight, for people: for ApplyBatch the number of batches. */
 export function inFlightOf({ kind, inFlight }: Row): string {
   const [calls, operations] = [inFlight, BATCH_OPS].map((count) => count.toLocaleString("en"));
   return kind === "batch" ? `${calls} × ${operations}` : calls!;
@@ -118,6 +123,8 @@ const WHATS = {
   consume: { engine: "points", kind: "consume", workers: 1 },
   batch: { engine: "points", kind: "batch", workers: 1 },
   stream: { engine: "points", kind: "stream", workers: 1 },
+  client: { engine: "points", kind: "client", workers: 1 },
+  batching: { engine: "points", kind: "batching", workers: 1 },
   mix: { engine: "points", kind: "mix", workers: 1 },
   function: { engine: "function", kind: "function", workers: 0 },
   orm: { engine: "orm", kind: "consume", workers: 1 },

@@ -7,30 +7,30 @@ import { cpuMicrosOfEndedChildren } from "./processes.ts";
 import type { Row } from "./rows.ts";
 import type { Server } from "./servers.ts";
 
-/** Where rows run, and for how long. */
+/** The cluster, database and servers of rows, and the timing. */
 export type Place = {
   readonly cluster: Cluster;
   readonly database: Database;
-  /** The server of a row; none is asked for by the SQL function's. */
+  /** Gives the server of a row; rows of the SQL function need none. */
   readonly serverFor: (row: Row) => Promise<Server>;
   readonly timing: Timing;
 };
 
-/** A load runs for some time before that which counts. pgbench takes whole seconds. */
+/** The warm-up before the time that counts, and that time. pgbench takes whole seconds. */
 export type Timing = { readonly warmSeconds: number; readonly seconds: number };
 
 /** A repeat of a row. */
 export type Repeat = {
   readonly measured: Measurement;
-  /** How many answers told of an entry, from the first to the last. */
+  /** The number of answers with an entry, including warm-up and end. */
   readonly entries: number;
-  /** What the checks found: nothing, if all is well. */
+  /** The errors that the checks found; none if all is well. */
   readonly wrong: readonly string[];
 };
 
 let loads = 0;
 
-/** Runs a row once, measures it, and checks what it has done to the ledger. */
+/** Runs a row once, measures it, and checks the ledger afterwards. */
 export async function runRow(place: Place, row: Row): Promise<Repeat> {
   const before = await mark(place.database);
   const { measured, entries, refused } = await (row.engine === "function" && hasPgbench()
@@ -58,7 +58,7 @@ async function measureLoad(place: Place, row: Row): Promise<Run> {
     kind,
     url: server?.url ?? database.url,
     inFlight,
-    // Workers take connections in turn.
+    // Workers accept connections in turn, so each needs one.
     connections: Math.max(1, workers),
     spread,
     ...timing,

@@ -5,7 +5,7 @@ import { type Plots, plotsOfGrowth, plotsOfRows } from "./report/plots.ts";
 import { reportRows } from "./report/rows.ts";
 import type { Growth, Results } from "./results.ts";
 
-/** What is known, in memory and in a folder: as JSON, as Markdown and as plots. */
+/** The results, in memory and in a folder as JSON, Markdown and plots. */
 export type Saved = {
   results(): Results | undefined;
   growth(): Growth | undefined;
@@ -13,13 +13,13 @@ export type Saved = {
   saveGrowth(growth: Growth): Promise<void>;
 };
 
-/** Opens a folder with what earlier runs left in it. A quick look has files of its own. */
+/** Opens a folder with the results of earlier runs. --quick has files of its own. */
 export async function openSaved(folder: string, isQuick: boolean): Promise<Saved> {
   const names = isQuick ? QUICK_NAMES : NAMES;
   let results = await readJson<Results>(join(folder, `${names.results}.json`));
   let growth = await readJson<Growth>(join(folder, `${names.growth}.json`));
 
-  // Either report may show what the other run measured, so both are written each time.
+  // Each report may show figures of the other run, so both are written each time.
   async function save(): Promise<void> {
     const files: Record<string, string> = {};
     const addPlots = (plots: Plots) => {
@@ -57,7 +57,7 @@ export async function openSaved(folder: string, isQuick: boolean): Promise<Saved
 const NAMES = { results: "results", growth: "growth", plots: "" };
 const QUICK_NAMES = { results: "quick", growth: "quick-growth", plots: "quick-" };
 
-/** Undefined if there is no such file. */
+/** Reads JSON; undefined if the file does not exist. */
 async function readJson<T>(path: string): Promise<T | undefined> {
   try {
     return JSON.parse(await readFile(path, "utf8")) as T;
@@ -67,7 +67,7 @@ async function readJson<T>(path: string): Promise<T | undefined> {
   }
 }
 
-/** Whoever interrupts it finds the old file or the new one. */
+/** Writes atomically: an interrupt leaves the old file or the new one. */
 async function writeWhole(path: string, text: string): Promise<void> {
   await writeFile(`${path}.new`, text);
   await rename(`${path}.new`, path);

@@ -1,30 +1,30 @@
 import pg from "pg";
 import type { Database } from "./cluster.ts";
 
-/** Entries to make in bulk: of new accounts, or added to those that were made like this before. */
+/** Entries to make in bulk, for new accounts or for accounts made like this before. */
 export type Population = {
-  /** Five characters that no other accounts begin with; seven digits follow. */
+  /** Five characters, unique among accounts; seven digits follow. */
   readonly prefix: string;
   readonly accounts: number;
-  /** Recharges of each account, which must be new then. They expire one by one from 3000 on. */
+  /** Recharges of each account, which must be new. They expire one by one from the year 3000 on. */
   readonly lots: number;
-  /** Consumes of all accounts together, after those; spread evenly. */
+  /** Consumes of all accounts together after the recharges, spread evenly. */
   readonly consumes: number;
 };
 
-/** Points of each lot, so many that no row spends them all. */
+/** The points of each lot: more than any row spends. */
 const LOT_POINTS = 1_000_000_000n;
 
 const CHUNK_ENTRIES = 60_000;
 const CONNECTIONS = 2;
 
 /**
- * Makes entries, and the accounts and lots that they leave, numbered, added up and chained as the
- * ledger itself would have: the JSON below is that of `hashEntry` in src/ledger/entry.ts. In SQL,
- * because through the ledger 20 million entries would take an hour. `points verify` accepts them,
- * which the bench and its test try.
+ * Bulk load: makes entries, with their accounts and lots, numbered, summed and hash-chained as the
+ * ledger does: the JSON below is that of `hashEntry` in src/ledger/entry.ts. It uses SQL, because the
+ * ledger would need an hour for 20 million entries. The bench and its test check that `points verify`
+ * accepts them.
  *
- * @returns how many entries a second it made
+ * @returns the number of entries made a second
  */
 export async function seed(
   { url, query }: Pick<Database, "url" | "query">,
@@ -38,7 +38,7 @@ export async function seed(
   let next = 1;
   const work = async () => {
     const client = new pg.Client({ connectionString: url });
-    // A lost connection fails the query as well.
+    // A lost connection also fails the query.
     client.on("error", () => {});
     await client.connect();
     while (next <= accounts) {
@@ -51,14 +51,14 @@ export async function seed(
     await client.end();
   };
   await Promise.all(Array.from({ length: CONNECTIONS }, work));
-  // As autovacuum would leave it, so that it does not start in the middle of a row.
+  // Vacuums now, so that autovacuum does not start in the middle of a row.
   await query("vacuum (analyze) points.account, points.lot, points.entry");
   return entries / ((performance.now() - startedAt) / 1000);
 }
 
-// `base` is the accounts as they are, all zeros if new. `chain` makes one entry of every account of
-// the chunk a step, from the one before; a step is a microsecond, so that the same seed of a new
-// ledger makes the same entries. All consumes are of the first lot, which burns first.
+// `base` has the accounts before the seed, all zeros if they are new. In each step `chain` makes the
+// next entry of every account in the chunk. A step is a microsecond, so that the same seed of a new
+// ledger makes the same entries. All consumes take from the first lot, which burns first.
 const CREATE_SEED = `
 create schema if not exists bench;
 create or replace function bench.seed(

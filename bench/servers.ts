@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 
-/** A server under test, a process of its own. */
+/** A server under test, in its own process. */
 export type Server = {
   readonly pid: number;
   /** `http://host:port`. */
@@ -14,9 +14,9 @@ export type Server = {
 export type Environment = Readonly<Record<string, string>>;
 
 /**
- * Starts Points as `npm start` would, with the same flags of Node.
+ * Starts Points as `npm start` does, with the same flags of Node.
  *
- * @param folder of another checkout, with its dependencies
+ * @param folder another checkout, with its dependencies installed
  */
 export async function startPoints(
   databaseUrl: string,
@@ -26,13 +26,13 @@ export async function startPoints(
   return start(POINTS, { ...environment, DATABASE_URL: databaseUrl }, folder);
 }
 
-/** Starts the server that runs a transaction of the ORM per request, with the same flags too. */
+/** Starts the ORM baseline (a transaction per request) with the same flags of Node. */
 export async function startOrmServer(databaseUrl: string): Promise<Server> {
   const script = join("bench", "baselines", "orm-server.ts");
   return start([script], { DATABASE_URL: databaseUrl });
 }
 
-/** What `npm start` runs. */
+/** The command that `npm start` runs. */
 export async function startCommand(): Promise<string> {
   const { scripts } = JSON.parse(await readFile(join(ROOT, "package.json"), "utf8")) as {
     scripts: { start: string };
@@ -40,7 +40,7 @@ export async function startCommand(): Promise<string> {
   return scripts.start;
 }
 
-/** Its variables, and its flags of Node. */
+/** That command's environment variables and Node flags. */
 async function startSettings() {
   const command = await startCommand();
   const [before, after] = command.split("node ");
@@ -57,7 +57,7 @@ function words(text: string): readonly string[] {
   return text.split(" ").filter((word) => word !== "");
 }
 
-/** Stops those that are running, for good: no more can be started. */
+/** Stops all running servers; no more can start. */
 export async function stopServers(): Promise<void> {
   areStopped = true;
   await Promise.all([...running].map(stop));

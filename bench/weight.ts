@@ -1,6 +1,6 @@
 import type { Database } from "./cluster.ts";
 
-/** What a ledger weighs on disk, in bytes: each figure with the indexes, and these alone. */
+/** A ledger's size on disk in bytes: each figure with the indexes, and the indexes alone. */
 export type Weight = {
   readonly entry: number;
   readonly entryIndexes: number;
@@ -9,7 +9,7 @@ export type Weight = {
   readonly accountIndexes: number;
 };
 
-/** Weighs the tables, per entry and per account. */
+/** Measures the size of the tables, per entry and per account. */
 export async function weigh({ query }: Database): Promise<Weight> {
   const [row] = await query(`
     select count(*) as accounts, sum(sequence) as entries,

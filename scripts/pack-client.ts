@@ -1,13 +1,18 @@
 /**
- * Packs `points/client` as an npm package: JavaScript, since Node strips no types in node_modules,
- * and without the server. Run it as `npm run pack:client`. It writes `points-VERSION.tgz` to the
- * folder of its argument, or to dist/.
+ * Packs `points/client` as an npm package, `points-VERSION.tgz`: as JavaScript, since Node does not
+ * strip types in node_modules, and without the dependencies of the server.
+ *
+ * Usage: `npm run pack:client -- [FOLDER]`; the default folder is dist/.
  */
 import { execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 
-const NEEDED = ["@bufbuild/protobuf", "@bufbuild/protovalidate", "@connectrpc/connect"];
+const CLIENT_DEPENDENCIES = [
+  "@bufbuild/protobuf",
+  "@bufbuild/protovalidate",
+  "@connectrpc/connect",
+];
 
 const target = resolve(process.argv[2] ?? "dist");
 process.chdir(resolve(import.meta.dirname, ".."));
@@ -32,7 +37,7 @@ const manifest = {
   type: "module",
   engines: { node: ">=20" },
   exports: { "./client": "./src/client/client.js" },
-  dependencies: Object.fromEntries(NEEDED.map((name) => [name, dependencies[name]])),
+  dependencies: Object.fromEntries(CLIENT_DEPENDENCIES.map((name) => [name, dependencies[name]])),
 };
 writeFileSync("dist/package/package.json", `${JSON.stringify(manifest, null, 2)}\n`);
 mkdirSync(target, { recursive: true });

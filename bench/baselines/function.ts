@@ -1,12 +1,12 @@
 /**
- * The ledger's Consume as one SQL function, which a transaction calls once: what somebody would
- * write by hand who wants the most of PostgreSQL. On the product's own tables, with all that an
- * answer promises: the account's row locked, a repeat answered by its first entry, lots burnt in
- * order, all figures checked, an entry with its request id, chained by its hash. `points verify`
- * accepts what it writes.
+ * Baseline: Consume as one SQL function (stored procedure), called once a transaction. An expert
+ * would write it by hand to get the most out of PostgreSQL. It uses the product's own tables and
+ * keeps all promises of an answer: it locks the account's row (pessimistic lock), answers a repeat
+ * from its first entry (idempotency), burns lots in order, checks all figures, and writes an entry
+ * with its request id and hash chain. `points verify` accepts its entries.
  *
- * It leaves out what a Consume books on the way, points and holds past their time: it refuses
- * where there are any such lots, and does not look for holds.
+ * Unlike a real Consume it does not book expired points and holds: it refuses if there are such
+ * lots, and does not look for holds.
  */
 export const CREATE_CONSUME = `
 create schema if not exists bench;

@@ -17,13 +17,14 @@ import { pointsService } from "../../src/rpc/points.ts";
 import { createWatchers } from "../../src/rpc/watch.ts";
 import { openOrm } from "../../src/store/driver/orm.ts";
 import { fastUnary } from "../../src/transport/fast-unary.ts";
-import { listen, listenLimits } from "../../src/transport/listen.ts";
+import { listenLimits } from "../../src/transport/listen-limits.ts";
+import { listen } from "../../src/transport/listen.ts";
 import { consumeInTransaction } from "./orm-transaction.ts";
 
-// A server with a transaction of the ORM per request, behind the same transport, validation and
-// translation as Points, so that nothing but the commit differs. It serves Consume.
+// Baseline: a server with one ORM transaction per request, behind the same transport, validation and
+// translation as Points, so that only the commit differs. It serves Consume.
 
-/** Connections to the database. */
+/** The maximum of database connections. */
 const POOL_MAX = 16;
 
 const config = readConfig(process.env);
@@ -49,6 +50,7 @@ const shared = {
   routes: (router: ConnectRouter) => void router.service(PointsService, pointsService(backend)),
   interceptors: [errorTranslation(toError), validation(), authorization()],
   acceptCompression: [],
+  jsonOptionsOf: () => ({}),
   requestLimit: () => config.messageMaxBytes,
   writeMaxBytes: config.messageOutMaxBytes,
   completeError,
@@ -58,8 +60,12 @@ const requestGate: ConnectNodeAdapterOptions["requestGate"] = (context) =>
 const readMaxBytes = config.messageMaxBytes;
 const adapter = connectNodeAdapter({ ...shared, readMaxBytes, requestGate });
 const deadlines = { defaultMs: config.deadlineDefaultMs, maxMs: config.deadlineMaxMs };
-const take = fastUnary(shared, { deadlines, access, guard: () => undefined });
-const { address, close } = await listen(config.listen, adapter, listenLimits, take);
+const { address, close } = await listen({
+  address: config.listen,
+  handler: adapter,
+  tryHandle: fastUnary(shared, { deadlines, access, guard: () => undefined }),
+  limits: listenLimits(config),
+});
 process.once("SIGTERM", () => {
   access.close();
   void Promise.all([backend.watchers.close(), close(0)]).then(() => orm.close());

@@ -13,9 +13,10 @@ import type { EntityManager, Orm } from "../../src/store/driver/orm.ts";
 import { readEntry } from "../../src/store/reads/read.ts";
 
 /**
- * Consume as most would write it: a transaction per request, the account's row locked, the lots
- * found, the entities changed, and the unit of work's flush. The rules are the ledger's own, so it
- * does the same work. The time is the process's, which spares it a round trip.
+ * Consume as most people would write it: a transaction per request, which locks the account's row
+ * (pessimistic lock), finds the lots, changes the entities, and flushes the unit of work. The rules
+ * are the ledger's own, so it does the same work. It uses the process's time, which saves a round
+ * trip.
  */
 export function consumeInTransaction(orm: Orm): Submit {
   const run = async (command: Command) => {
@@ -78,7 +79,7 @@ async function replay(
   return isRejection(repeat) ? repeat : { entry, account, replayed: true, created: false };
 }
 
-/** The row of a Consume's entry: what it leaves out is null. */
+/** The row of a Consume's entry; columns left out are null. */
 function toRow(entry: Entry) {
   const { userId, sequence, kind, points, allocations, returned, time, priority } = entry;
   const { usage, request, metadata, after, hash } = entry;

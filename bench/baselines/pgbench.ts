@@ -7,7 +7,7 @@ import type { Database } from "../cluster.ts";
 import type { Spread } from "../load/job.ts";
 import { latencyOf, type Latency } from "../load/samples.ts";
 
-/** What a run of pgbench came to. */
+/** The results of a pgbench run. */
 export type PgbenchResult = {
   readonly transactions: number;
   readonly perSecond: number;
@@ -20,9 +20,9 @@ export function hasPgbench(): boolean {
 }
 
 /**
- * Calls the SQL function once a transaction from so many connections, for so long, prepared.
+ * Calls the SQL function by pgbench, as a prepared statement, once a transaction.
  *
- * @throws if pgbench fails, or a transaction did
+ * @throws an Error if pgbench or a transaction fails
  */
 export async function runPgbench(
   { url }: Database,
@@ -48,7 +48,7 @@ export async function runPgbench(
   }
 }
 
-/** Request ids are 63 random bits. Zipf's parameter must be above 1 there. */
+/** The script. Request ids are 63 random bits. pgbench's Zipf parameter must be above 1. */
 function scriptFor({ prefix, accounts, by }: Spread): string {
   const draw = by === "evenly" ? `random(1, ${accounts})` : `random_zipfian(1, ${accounts}, 1.001)`;
   return `\\set user ${draw}

@@ -4,35 +4,35 @@ import { grpcStatus, headerEncoder } from "./hpack.ts";
 import { createSending, WINDOW_DEFAULT_BYTES } from "./sending.ts";
 
 /**
- * One HTTP/2 connection (RFC 9113) of a load that must cost next to nothing: the machine is shared
- * with the server that it measures, and Node's own client costs more than what it would measure.
- * Frames are written by hand, and those of one turn of the event loop go out in one write.
+ * A minimal HTTP/2 client connection (RFC 9113) for the load. It must be cheap: the load shares the
+ * machine with the server, and Node's own client costs more than the server. It writes frames
+ * by hand, and sends those of one turn of the event loop in one write.
  */
 export type Connection = {
-  /** How many calls may be under way at once. */
+  /** The maximum of calls under way. */
   readonly maxStreams: number;
   /**
-   * Begins a call; what it gives names the call. The first message is enveloped already, and may
-   * be written over as soon as this returns.
+   * Begins a call. The first message has its envelope; its buffer may be reused once this returns.
    *
    * @param end whether it is the only message
+   * @returns the id of the call's stream
    */
   begin(path: string, message: Buffer, end: boolean): number;
-  /** A further message of a call. */
+  /** Sends a further message of a call. */
   send(stream: number, message: Buffer, end: boolean): void;
-  /** Sends all that was begun. */
+  /** Writes everything sent since the last flush. */
   flush(): void;
   close(): void;
 };
 
 export type Handlers = {
-  /** Some bytes of the answer to a call: they stay valid only until this returns. */
+  /** Called with some bytes of a call's answer, which are valid only until this returns. */
   onData(stream: number, bytes: Buffer): void;
-  /** A call has ended. `status` is its gRPC status, undefined if it had none. */
+  /** Called when a call has ended. `status` is its gRPC status, undefined if there was none. */
   onEnd(stream: number, status: number | undefined): void;
-  /** All that arrived together was handed over: the time to send what follows. */
+  /** Called after all data of one chunk is handed over: the time to send the next calls. */
   onTurn(): void;
-  /** The connection broke, or said what should not be. */
+  /** Called when the connection broke or the server violated the protocol. */
   onBroken(error: Error): void;
 };
 
@@ -40,7 +40,7 @@ const SETTING = { headerTableSize: 1, enablePush: 2, maxStreams: 3, initialWindo
 const WINDOW_MAX_BYTES = 2 ** 31 - 1;
 const PREFACE = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/** Connects to `http://host:port`; ready once the server has said its settings. */
+/** Connects to `http://host:port`; resolves once the server has sent its settings. */
 export async function openConnection(url: string, handlers: Handlers): Promise<Connection> {
   const { host, hostname, port } = new URL(url);
   const socket = connect({ host: hostname, port: Number(port), noDelay: true });
@@ -165,7 +165,7 @@ function uint32(value: number): Buffer {
   return bytes;
 }
 
-/** No dynamic table for headers, nothing pushed, and answers as they come. */
+/** Settings: no dynamic header table, no push, and large windows for answers. */
 const OWN_SETTINGS = Buffer.concat(
   [
     [SETTING.headerTableSize, 0],

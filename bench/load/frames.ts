@@ -1,8 +1,8 @@
 import type { Socket } from "node:net";
 
-// HTTP/2's frames (RFC 9113, section 4): nine bytes of head, and a body.
+// HTTP/2 frames (RFC 9113, section 4): a header of nine bytes, and a body.
 
-/** Their types, as far as the load meets them. */
+/** The types that the load meets. */
 export const FRAME = {
   data: 0,
   headers: 1,
@@ -13,21 +13,21 @@ export const FRAME = {
   windowUpdate: 8,
 } as const;
 
-/** Flags; the same bit means one thing or the other by the frame's type. */
+/** Flags; the meaning of a bit depends on the frame's type. */
 export const FLAG = { endStream: 0x1, ack: 0x1, endHeaders: 0x4, paddedOrPriority: 0x28 } as const;
 
 export const FRAME_MAX_BYTES = 16_384;
 
-/** Takes a frame: its body is valid only until this returns. */
+/** Receives a frame; its body is valid only until this returns. */
 export type OnFrame = (type: number, flags: number, stream: number, body: Buffer) => void;
 
-/** Gathers frames, and writes them together. */
+/** Collects frames, and writes them together. */
 export type FrameWriter = {
   write(type: number, flags: number, stream: number, body?: Buffer): void;
   flush(): void;
 };
 
-/** Frames that are written between two flushes go out in one write. */
+/** Creates a writer: the frames between two flushes go out in one write. */
 export function frameWriter(socket: Socket): FrameWriter {
   let gathered = Buffer.allocUnsafe(1 << 16);
   let used = 0;
@@ -54,7 +54,7 @@ export function frameWriter(socket: Socket): FrameWriter {
   };
 }
 
-/** Takes bytes as they come, and hands over whole frames. */
+/** Creates a reader, which takes chunks of bytes and hands over complete frames. */
 export function frameReader(onFrame: OnFrame): (chunk: Buffer) => void {
   let rest: Buffer = EMPTY;
   return (chunk) => {

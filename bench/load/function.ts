@@ -5,7 +5,7 @@ import type { Tally } from "./tally.ts";
 import type { Load } from "./unary.ts";
 import { userPicker } from "./users.ts";
 
-/** Starts to call the SQL function, prepared, once a transaction, over so many connections. */
+/** Calls the SQL function as a prepared statement, once a transaction, over several connections. */
 export async function startFunctionCalls(job: Job, tally: Tally): Promise<Load> {
   const nextUser = userPicker(job.spread);
   let requests = 0;

@@ -3,9 +3,10 @@ import { join } from "node:path";
 import type { Latency } from "./samples.ts";
 
 /** What calls a load makes: of a server, or of the SQL function of the baseline. */
-export type LoadKind = "noop" | "consume" | "mix" | "batch" | "stream" | "function";
+export type LoadKind =
+  "noop" | "consume" | "mix" | "batch" | "stream" | "client" | "batching" | "function";
 
-/** A set of accounts, `prefix` and seven digits from 1, and how calls are spread over them. */
+/** A set of accounts (`prefix` and seven digits from 1), and the distribution of calls over them. */
 export type Spread = {
   /** Five characters. */
   readonly prefix: string;
@@ -14,34 +15,34 @@ export type Spread = {
   readonly by: "evenly" | "zipf";
 };
 
-/** A load: so many calls are always under way, until the time is over. */
+/** A closed-loop load: a constant number of calls is under way until the time is over. */
 export type Job = {
   readonly kind: LoadKind;
-  /** Of the server, `http://host:port`, or of the database. */
+  /** The server's URL, `http://host:port`, or the database's. */
   readonly url: string;
   readonly inFlight: number;
-  /** How many connections at least; more are made where the server admits too few calls on one. */
+  /** The minimum of connections; more are made if the server allows too few calls on each. */
   readonly connections: number;
   readonly spread: Spread;
   readonly warmSeconds: number;
   readonly seconds: number;
-  /** Six characters that no other load on this database has: its request ids begin with them. */
+  /** Six characters, unique among the loads on this database, with which request ids begin. */
   readonly nonce: string;
 };
 
-/** What came of it. */
+/** The results of a load. */
 export type LoadResult = {
-  /** Operations that were answered OK, from the first to the last. */
+  /** Operations answered OK, including warm-up and end. */
   readonly answered: number;
-  /** How many of them made an entry. */
+  /** The number of them that made an entry. */
   readonly entries: number;
-  /** Operations that were not, by gRPC status; "broken" where there was none. */
+  /** Operations that failed, by gRPC status; "broken" without a status. */
   readonly refused: Readonly<Record<string, number>>;
-  /** In the time that counts: operations answered, and what the load itself cost. */
+  /** In the time that counts: the operations answered, and the load's own cost. */
   readonly operations: number;
   readonly seconds: number;
   readonly cpuMicros: number;
-  /** Of a call; of ApplyBatch this is a whole batch. */
+  /** The latency of a call; of a whole batch for ApplyBatch. */
   readonly latency: Latency;
 };
 
@@ -49,10 +50,10 @@ export type LoadMessage =
   { readonly at: "start" | "end" } | { readonly at: "over"; readonly result: LoadResult };
 
 /**
- * Runs a load in a process of its own.
+ * Runs a load in its own process.
  *
  * @param onEdge called when the time that counts starts, and when it ends
- * @throws if the process fails
+ * @throws an Error if the process fails
  */
 export async function runLoad(
   job: Job,
@@ -76,7 +77,7 @@ export async function runLoad(
   }
 }
 
-/** Ends those that are running: their `runLoad` throws. */
+/** Stops all running loads: their `runLoad` throws. */
 export function stopLoads(): void {
   for (const child of running) child.kill();
 }

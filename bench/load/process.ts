@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { startClient } from "./client.ts";
 import { startFunctionCalls } from "./function.ts";
 import type { Job, LoadKind, LoadMessage } from "./job.ts";
 import { startStreams } from "./stream.ts";
 import { createTally } from "./tally.ts";
 import { startUnary } from "./unary.ts";
 
-// The process of a load: `runLoad` in job.ts starts it, and hears from it.
+// The process of a load: `runLoad` in job.ts starts it and receives its messages.
 
 const job = JSON.parse(process.argv[2]!) as Job;
 const tally = createTally();
@@ -21,6 +22,7 @@ tell({ at: "over", result: tally.result() });
 
 function starterOf(kind: LoadKind) {
   if (kind === "function") return startFunctionCalls;
+  if (kind === "client" || kind === "batching") return startClient;
   return kind === "stream" ? startStreams : startUnary;
 }
 

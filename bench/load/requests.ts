@@ -11,10 +11,10 @@ import {
 import { HealthCheckRequestSchema } from "../../gen/grpc/health/v1/health_pb.ts";
 import type { Job, Spread } from "./job.ts";
 
-// Requests are encoded once, with zeros where a call puts its numbers: the user, the request id and
-// the tag. So a further call costs a few digits.
+// Request templates: each request is encoded once, with zeros in place of the user, the request id
+// and the tag. A further call only overwrites these digits.
 
-/** What a call sends: a message with its envelope, valid until the next is made. */
+/** The request of a call: a message with its envelope, valid until the next one is made. */
 export type Request = { readonly path: string; readonly message: Buffer };
 
 /** Makes the requests of a load. */
@@ -25,13 +25,13 @@ export type Requests = {
   freeze(user: number): Request;
   settle(user: number, hold: bigint): Request;
   getOrCreate(user: number): Request;
-  /** As many Consumes as `nextUser` is asked for. */
+  /** A batch of 1,000 Consumes, each of the user that `nextUser` gives. */
   applyBatch(nextUser: () => number): Request;
-  /** A Consume of a stream. */
+  /** A Consume for a stream. */
   apply(tag: number, user: number): Request;
 };
 
-/** So many operations an ApplyBatch. */
+/** The operations of an ApplyBatch. */
 export const BATCH_OPS = 1_000;
 
 const USER_DIGITS = 7;
@@ -39,7 +39,7 @@ const REQUEST_DIGITS = 10;
 const TAG_DIGITS = 5;
 const MONTH_SECONDS = 2_592_000n;
 
-/** Makes them for a load, whose nonce makes every request id one that was never used. */
+/** Makes the requests of a load; the nonce makes every request id unique. */
 export function createRequests({ nonce, spread }: Pick<Job, "nonce" | "spread">) {
   const userId = nameOf(spread, 0);
   const requestId = `${nonce}-${"0".repeat(REQUEST_DIGITS)}`;
@@ -114,7 +114,7 @@ export function nameOf({ prefix }: Pick<Spread, "prefix">, number: number): stri
 const SERVICE = "/points.v1.PointsService/";
 
 type Template = Request & {
-  /** Where the digits of users, request ids and tags begin. */
+  /** The offsets of the digits of users, request ids and tags. */
   readonly users: readonly number[];
   readonly requests: readonly number[];
   readonly tags: readonly number[];

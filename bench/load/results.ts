@@ -1,7 +1,7 @@
-// Results of operations, read no further than the load must: were they applied? Decoding them
-// all would cost as much as the server's work on them.
+// Partial decoding of results: the load only reads whether an operation was applied. Decoding all of
+// them would cost as much as the server's work on them.
 
-/** How many operations an ApplyBatchResponse says were applied, and not refused. */
+/** The number of operations that an ApplyBatchResponse reports as applied. */
 export function countApplied(response: Buffer): number {
   let applied = 0;
   for (let at = 0; at < response.length;) {
@@ -27,7 +27,7 @@ function isApplied(bytes: Buffer, result: number): boolean {
   return bytes[result] !== ERROR_TAG;
 }
 
-/** A length, a varint, and where what it measures begins. */
+/** A length, which is a varint, and the offset after it. */
 function sizeAt(bytes: Buffer, from: number): [size: number, start: number] {
   let size = 0;
   for (let at = from, shift = 0; ; at += 1, shift += 7) {

@@ -1,7 +1,7 @@
-/** Latencies as they were measured, all of them, in milliseconds. */
+/** All measured latencies, in milliseconds. */
 export type Samples = { add(ms: number): void; sorted(): Float64Array };
 
-/** Percentiles of latencies, in milliseconds; NaN where there were no calls. */
+/** Percentiles of latencies, in milliseconds; NaN without calls. */
 export type Latency = {
   readonly p50Ms: number;
   readonly p99Ms: number;
@@ -9,7 +9,7 @@ export type Latency = {
   readonly maxMs: number;
 };
 
-/** Keeps samples without making garbage. */
+/** Keeps samples in typed arrays, which makes no garbage. */
 export function createSamples(): Samples {
   let kept = new Float64Array(1 << 16);
   let count = 0;
@@ -27,7 +27,7 @@ export function createSamples(): Samples {
   };
 }
 
-/** The percentiles that the results show. */
+/** The percentiles for the results. */
 export function latencyOf(sorted: Float64Array): Latency {
   return {
     p50Ms: percentile(sorted, 50),
@@ -38,7 +38,7 @@ export function latencyOf(sorted: Float64Array): Latency {
 }
 
 /**
- * The smallest sample that so many percent of all are not above (nearest rank).
+ * The percentile by nearest rank: the smallest sample with at least this share at or below it.
  *
  * @param sorted ascending
  * @param percent more than 0, at most 100

@@ -1,12 +1,12 @@
 import { FLAG, FRAME, FRAME_MAX_BYTES, type FrameWriter } from "./frames.ts";
 
-/** HTTP/2's flow control (RFC 9113, section 5.2), for what the load sends. */
+/** HTTP/2 flow control (RFC 9113, section 5.2) for sent messages. */
 export type Sending = {
-  /** Sends a message as far as the server's windows let it through, and the rest later. */
+  /** Sends as much of a message as the server's windows allow, and the rest later. */
   send(stream: number, message: Buffer, end: boolean): void;
-  /** What the server's settings say of streams that begin from now on. */
+  /** Applies the server's setting to streams that begin from now on. */
   setInitialWindow(bytes: number): void;
-  /** The server has room for so many bytes more, in a stream or, if 0, in all together. */
+  /** Adds bytes to the window of a stream, or of the connection if the stream is 0. */
   onWindowUpdate(stream: number, bytes: number): void;
 };
 
@@ -14,11 +14,11 @@ export const WINDOW_DEFAULT_BYTES = 65_535;
 
 type Blocked = { readonly stream: number; rest: Buffer; readonly end: boolean };
 
-/** Sends as data frames. */
+/** Creates the sender, which writes DATA frames. */
 export function createSending(frames: FrameWriter): Sending {
   let connectionWindow = WINDOW_DEFAULT_BYTES;
   let initialWindow = WINDOW_DEFAULT_BYTES;
-  /** Of streams that have sent something and are not at their end. */
+  /** The windows of streams that have sent data and are still open. */
   const windows = new Map<number, number>();
   let blocked: Blocked[] = [];
 
@@ -37,7 +37,7 @@ export function createSending(frames: FrameWriter): Sending {
     return Math.min(FRAME_MAX_BYTES, connectionWindow, windowOf(stream));
   }
 
-  /** Whether all of it has gone. */
+  /** Sends more of a message; true once all of it is sent. */
   function advance(one: Blocked): boolean {
     for (;;) {
       const { stream, rest, end } = one;

@@ -6,7 +6,7 @@ import type { Tally } from "./tally.ts";
 import type { Load } from "./unary.ts";
 import { userPicker } from "./users.ts";
 
-/** Starts one Apply stream a connection, with so many operations on their way in all of them. */
+/** Starts one Apply stream per connection; they share the number of operations under way. */
 export async function startStreams(job: Job, tally: Tally): Promise<Load> {
   const requests = createRequests(job);
   const nextUser = userPicker(job.spread);
@@ -69,7 +69,7 @@ export async function startStreams(job: Job, tally: Tally): Promise<Load> {
   };
 }
 
-/** Takes bytes as they come, and hands over whole messages without their envelopes. */
+/** Takes chunks of bytes, and hands over complete messages without their envelopes. */
 function messageReader(onMessage: (message: Buffer) => void): (bytes: Buffer) => void {
   let rest: Buffer = Buffer.alloc(0);
   return (chunk) => {

@@ -1,18 +1,18 @@
 import { createSamples, latencyOf } from "./samples.ts";
 import type { LoadResult } from "./job.ts";
 
-/** Counts what a load's calls came to, all of them, and measures those of the time that counts. */
+/** Counts the outcomes of all calls of a load, and measures the calls in the time that counts. */
 export type Tally = {
-  /** A call was answered OK. */
+  /** Counts a call answered OK. */
   answered(startedAt: number, operations: number, entries: number): void;
-  /** Operations were refused, or failed. */
+  /** Counts operations that were refused or failed. */
   refused(status: number | undefined, operations: number): void;
   start(): void;
   end(): void;
   result(): LoadResult;
 };
 
-/** Starts at nought. */
+/** A tally that starts at zero. */
 export function createTally(): Tally {
   const samples = createSamples();
   const refused: Record<string, number> = {};

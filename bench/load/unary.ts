@@ -9,23 +9,23 @@ import { userPicker } from "./users.ts";
 
 /** A load under way. */
 export type Load = {
-  /** Begins no more calls, and waits for those under way. */
+  /** Starts no more calls, and awaits the calls under way. */
   finish(): Promise<void>;
 };
 
 type CallKind = "noop" | "consume" | "recharge" | "freeze" | "settle" | "getOrCreate" | "batch";
 
-/** One of the calls in flight; the next one takes its place. */
+/** One call in flight; after its answer the next call takes its place. */
 type Call = {
   kind: CallKind;
   user: number;
   startedAt: number;
-  /** Of a call whose answer is read: its bytes so far. */
+  /** The answer's bytes so far, if the load reads it. */
   readonly answer: Buffer[];
   isAnswered: boolean;
 };
 
-/** Of 100 calls of the mix 5 are Settles: each Freeze is followed by one. */
+/** The mix; the remaining 5 of 100 calls are Settles, one after each Freeze. */
 const MIX: readonly (readonly [CallKind, number])[] = [
   ["consume", 70],
   ["recharge", 80],
@@ -35,7 +35,7 @@ const MIX: readonly (readonly [CallKind, number])[] = [
 const MAKES_NO_ENTRY: ReadonlySet<CallKind> = new Set(["noop", "getOrCreate"]);
 const IS_READ: ReadonlySet<CallKind> = new Set(["freeze", "batch"]);
 
-/** Starts a load of unary calls: whenever one is answered, the next begins on its connection. */
+/** A closed-loop load of unary calls: after each answer the next call starts on its connection. */
 export async function startUnary(job: Job, tally: Tally): Promise<Load> {
   const requests = createRequests(job);
   const nextUser = userPicker(job.spread);
@@ -109,7 +109,7 @@ export async function startUnary(job: Job, tally: Tally): Promise<Load> {
 
 type Lane = { readonly calls: Map<number, Call>; connection: Connection | undefined };
 
-/** Of a call that ended without a status: the stream was reset, or the answer was empty. */
+/** The status of a call without one: the stream was reset, or the answer was empty. */
 const NO_STATUS = -1;
 
 function count(tally: Tally, call: Call, status: number): void {

@@ -1,6 +1,6 @@
 import type { Spread } from "./job.ts";
 
-/** Draws accounts of a set, by number from 1, as often as the spread says. */
+/** Draws random accounts of a set, by number from 1, with the distribution of the spread. */
 export function userPicker({ accounts, by }: Spread, random = Math.random): () => number {
   if (by === "evenly") return () => 1 + Math.floor(random() * accounts);
   const upTo = new Float64Array(accounts);
@@ -9,7 +9,7 @@ export function userPicker({ accounts, by }: Spread, random = Math.random): () =
   return () => 1 + firstAbove(upTo, random() * sum);
 }
 
-/** The index of the first of ascending numbers that is above a value below the last. */
+/** Binary search: the index of the first number above `value`, which is below the last one. */
 function firstAbove(ascending: Float64Array, value: number): number {
   let low = 0;
   let high = ascending.length - 1;

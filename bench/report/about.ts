@@ -1,6 +1,6 @@
 import type { About } from "../results.ts";
 
-/** The machine, the versions and how Points was started, as a list in Markdown. */
+/** The machine, the versions and the start command, as a Markdown list. */
 export function aboutText({ machine, environment }: About): string {
   const { date, cpu, cores, memoryGib, kernel, node, postgres, functionCaller, commit } = machine;
   const settings = Object.entries(machine.settings).map(([name, value]) => `${name} = ${value}`);
@@ -16,7 +16,7 @@ export function aboutText({ machine, environment }: About): string {
     .join("\n");
 }
 
-/** What the checks found, as a list in Markdown, or that all is well. */
+/** The errors that the checks found, as a Markdown list, or a line that all is well. */
 export function wrongText(wrong: readonly string[]): string {
   return wrong.length === 0 ? "all in order." : `\n\n${wrong.map((one) => `- ${one}`).join("\n")}`;
 }

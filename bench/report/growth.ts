@@ -5,7 +5,7 @@ import { aboutText, plotsText, wrongText } from "./about.ts";
 import { short, whole } from "./figures.ts";
 import { type Column, markdownTable } from "./table.ts";
 
-/** The results of growth in Markdown. */
+/** The results of growth, in Markdown. */
 export function reportGrowth(growth: Growth, plots: readonly string[]): string {
   const { ledgers, accounts, leftOut, repeats, timing } = growth;
   const bySize = ledgers.toSorted((a, b) => a.accounts - b.accounts || a.entries - b.entries);

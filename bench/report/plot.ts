@@ -12,7 +12,7 @@ export type Plot = {
   readonly lines: readonly Line[];
 };
 
-/** Logarithmic ones have a mark at each of `marks`; linear ones begin at 0. */
+/** An axis: logarithmic with a tick at each of `marks`, or linear from 0. */
 export type Axis = {
   readonly label: string;
   readonly marks: readonly number[];
@@ -27,7 +27,7 @@ const TOP = 44;
 const BOTTOM = 52;
 const LABEL_GAP = 16;
 
-/** Draws a plot as SVG, which follows the reader's light or dark scheme. */
+/** Draws a plot as SVG, which follows the reader's light or dark colour scheme. */
 export function drawPlot({ title, x, y, lines }: Plot): string {
   const across = positionOn(x, LEFT, WIDTH - RIGHT);
   const up = positionOn(y, HEIGHT - BOTTOM, TOP);
@@ -60,7 +60,7 @@ ${text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 10, x.label, "middle")}
 `;
 }
 
-/** Round numbers from 0 to at least the greatest value, five at most. */
+/** At most five round numbers from 0 up to at least the greatest value. */
 export function linearMarks(values: readonly number[]): number[] {
   const most = Math.max(1, ...values);
   const rough = most / 4;
@@ -76,7 +76,7 @@ export function logMarks(values: readonly number[]): number[] {
   return Array.from({ length: last - first + 1 }, (_, index) => 10 ** (first + index));
 }
 
-// Colours that can be told apart by those who see fewer of them, by lightness as well.
+// Colours that colour-blind readers can tell apart, also by lightness.
 const STYLE = `
 .paper { fill: #ffffff }
 text { font: 13px system-ui, sans-serif; fill: #444444 }
@@ -100,7 +100,7 @@ text { font: 13px system-ui, sans-serif; fill: #444444 }
 }
 `;
 
-/** Where a value lies between two places. */
+/** Maps a value to a position between two coordinates. */
 function positionOn({ marks, scale }: Axis, from: number, to: number) {
   const onScale = (value: number) => (scale === "log" ? Math.log10(value) : value);
   const first = onScale(marks[0]!);
@@ -108,7 +108,7 @@ function positionOn({ marks, scale }: Axis, from: number, to: number) {
   return (value: number) => from + ((onScale(value) - first) / (last - first)) * (to - from);
 }
 
-/** Moves what lies too close together apart, downwards; in the order given. */
+/** Moves positions that are too close apart, downwards, and keeps their order. */
 function spread(places: readonly number[]): number[] {
   const moved = [...places];
   const order = [...places.keys()].toSorted((a, b) => places[a]! - places[b]!);

@@ -4,10 +4,10 @@ import type { RowResult } from "../results.ts";
 import { whole } from "./figures.ts";
 import { type Axis, drawPlot, type Line, linearMarks, logMarks, type Plot } from "./plot.ts";
 
-/** SVG by the name of its file. */
+/** SVG files by name. */
 export type Plots = Readonly<Record<string, string>>;
 
-/** Throughput and p99 by what is in flight, beside the baselines, evenly and on one account. */
+/** Throughput and p99 by calls in flight, with the baselines, evenly spread and on one account. */
 export function plotsOfRows(rows: readonly RowResult[], prefix: string): Plots {
   const plots: Record<string, string> = {};
   for (const [accounts, title] of Object.entries(ACCOUNTS)) {
@@ -30,7 +30,7 @@ export function plotsOfRows(rows: readonly RowResult[], prefix: string): Plots {
   return plots;
 }
 
-/** Throughput by how many entries a ledger has. */
+/** Throughput by the number of entries in a ledger. */
 export function plotsOfGrowth(stages: readonly LedgerStage[], prefix: string): Plots {
   const byAccounts = Map.groupBy(stages, ({ accounts }) => accounts);
   const lines = [...byAccounts].map(([accounts, ledgers]) => ({

@@ -6,7 +6,7 @@ import { aboutText, plotsText, wrongText } from "./about.ts";
 import { megabytes, short, whole } from "./figures.ts";
 import { markdownTable } from "./table.ts";
 
-/** The results of the rows in Markdown: goals, figures, machine. */
+/** The results of the rows, in Markdown: goals, figures, machine. */
 export function reportRows(
   results: Results,
   growth: Growth | undefined,
@@ -46,7 +46,7 @@ answers counted against the entries, ${whole(entries)} in all: ${wrongText(wrong
 `;
 }
 
-/** Each goal, what was seen, and whether that reaches it. */
+/** A table of the goals, the measured values, and whether they reach the goals. */
 export function goalsTable(goals: readonly Goal[]): string {
   return markdownTable(goals, [
     ["", ({ what }) => what],
@@ -76,6 +76,8 @@ const WHAT: Readonly<Record<string, string>> = {
   consume: "Consume",
   batch: "ApplyBatch",
   stream: "Apply stream",
+  client: "Consume, client",
+  batching: "Consume, batching",
   mix: "mix",
   function: "SQL function",
   orm: "ORM transaction",

@@ -1,7 +1,7 @@
-/** A column's head, and a row's cell in it. With a colon at the head's end it is of figures. */
+/** A column's head, and a row's cell. A head that ends with a colon marks a column of figures. */
 export type Column<Row> = readonly [head: string, cellOf: (row: Row) => string];
 
-/** A table in Markdown, legible as it is too. */
+/** A Markdown table that is also legible as plain text. */
 export function markdownTable<Row>(rows: readonly Row[], columns: readonly Column<Row>[]): string {
   const drawn = columns.map(([head, cellOf]) => {
     const isFigures = head.endsWith(":");

@@ -1,25 +1,38 @@
 import { type Client, createClient, type Transport } from "@connectrpc/connect";
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
+import { withBatching } from "./batching.ts";
 import { type RetryLimits, withRetries } from "./retry.ts";
 
-// What `points/client` is for those who install the package. Nothing in it, nor in what it imports,
-// is of Node alone: it runs in browsers too.
+// The public entry of the package `points/client`. It and its imports use no API of Node's, so that
+// it runs in browsers too.
 
 /**
- * A client of Points through any transport of Connect: of `@connectrpc/connect-node` for Node, of
+ * Makes a client of Points over any Connect transport: `@connectrpc/connect-node` for Node,
  * `@connectrpc/connect-web` for browsers.
  *
- * A unary call that finds no server is repeated, within its `timeoutMs`. A mutation without a
- * `requestId` gets a random one first, so that a repeat never applies twice; `requestIdsOf` tells
- * it. Streams are neither repeated nor given ids, nor are the operations of a batch that are refused
- * in its answer. What a call throws is a `ConnectError`: `refusalOf` reads it.
+ * The client retries unary calls that find no server, within their `timeoutMs`. It gives each
+ * mutation without a `requestId` a random one (an idempotency key), so that a retry never applies
+ * twice; `requestIdsOf` returns it. It does not retry streams or give them ids, and it does not
+ * retry operations that are refused inside the answer of a batch. Calls throw a `ConnectError`;
+ * `refusalOf` reads it.
  */
 export function createPointsClient(
   transport: Transport,
-  limits: Partial<RetryLimits> = {},
+  { batch = false, ...limits }: ClientOptions = {},
 ): Client<typeof PointsService> {
-  return createClient(PointsService, withRetries(transport, limits));
+  const lower = batch ? withBatching(transport) : transport;
+  return createClient(PointsService, withRetries(lower, limits));
 }
+
+export type ClientOptions = Partial<RetryLimits> & {
+  /**
+   * Coalesces mutations that are in flight at once into ApplyBatch; the default is false. Calls keep
+   * their answers, errors, deadlines, signals and request ids, and calls of one user their order.
+   * A call waits for the slowest call of its batch. Interceptors of the transport see the batches.
+   * Calls with headers or context values of their own are not batched.
+   */
+  readonly batch?: boolean;
+};
 
 export { type Outcome, type Refusal, refusalOf } from "./refusal.ts";
 export { requestIdsOf } from "./request-ids.ts";

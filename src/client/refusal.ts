@@ -10,9 +10,10 @@ import { type Status, StatusSchema } from "../../gen/google/rpc/status_pb.ts";
 import { ErrorReason } from "../../gen/points/v1/error_reason_pb.ts";
 
 /**
- * The refusal that a call threw, or that is the `error` of a result in a batch or a stream.
+ * Reads the refusal from an error that a call threw, or from the `error` of a result in a batch or a
+ * stream.
  *
- * @returns undefined if it does not come from Points, or is nothing that this version can read
+ * @returns undefined if Points did not make the error, or if this version cannot read it
  */
 export function refusalOf(error: unknown): Refusal | undefined {
   if (!(error instanceof ConnectError) && !isStatus(error)) return undefined;
@@ -21,7 +22,7 @@ export function refusalOf(error: unknown): Refusal | undefined {
   const facts = factsOf(info.reason, info.metadata);
   if (facts === undefined) return undefined;
   const retryDelay = detailOf(error, RetryInfoSchema)?.retryDelay;
-  const told: Told = {
+  const common: Common = {
     code: error.code,
     message: error instanceof ConnectError ? error.rawMessage : error.message,
     outcome: info.metadata["outcome"] === "NOT_APPLIED" ? "NOT_APPLIED" : "UNKNOWN",
@@ -29,39 +30,39 @@ export function refusalOf(error: unknown): Refusal | undefined {
     violations: detailOf(error, BadRequestSchema)?.fieldViolations ?? [],
     retryDelayMs: retryDelay && durationMs(retryDelay),
   };
-  return { ...told, reason: info.reason, ...facts } as Refusal;
+  return { ...common, reason: info.reason, ...facts } as Refusal;
 }
 
 /**
- * Why Points refused a call, told apart by `reason`. INSUFFICIENT_POINTS has `balance`, `required`
- * and `shortfall`, and so on: what `error_reason.proto` says of each.
+ * Why Points refused a call: a union discriminated by `reason`. Each reason has the facts that
+ * `error_reason.proto` lists; INSUFFICIENT_POINTS has `balance`, `required` and `shortfall`.
  */
-export type Refusal = { [R in Reason]: Told & { readonly reason: R } & FactsOf<R> }[Reason];
+export type Refusal = { [R in Reason]: Common & { readonly reason: R } & FactsOf<R> }[Reason];
 
-/** Whether the call changed anything. UNKNOWN: repeat it with the same request_id to find out. */
+/** Whether the call changed anything. UNKNOWN: repeat the call with its request_id to find out. */
 export type Outcome = "NOT_APPLIED" | "UNKNOWN";
 
-/** What every refusal tells. */
-type Told = {
+/** The fields of every refusal. */
+type Common = {
   /** A `Code` of Connect, whose numbers are those of gRPC. */
   readonly code: number;
-  /** For people. */
+  /** For people; it may change. */
   readonly message: string;
   readonly outcome: Outcome;
   /**
-   * Whether the server looked for an earlier answer to the request id before it refused. If it did
-   * not, its NOT_APPLIED tells nothing of a call with the same id that came to UNKNOWN before.
+   * Whether the server looked for an earlier answer to the request id before it refused. If not,
+   * NOT_APPLIED says nothing of an earlier call with the same id that ended in UNKNOWN.
    */
   readonly repeatsChecked: boolean;
-  /** The fields that break their limits. */
+  /** The request's fields that break their limits. */
   readonly violations: readonly { readonly field: string; readonly description: string }[];
-  /** How long to wait before trying again, where the server says so. */
+  /** How long the server asks to wait before a retry; undefined: it does not say. */
   readonly retryDelayMs: number | undefined;
 };
 
 type Reason = Exclude<keyof typeof ErrorReason, "UNSPECIFIED">;
 
-/** What a reason tells beside that, in `ErrorInfo.metadata`. */
+/** The facts of each reason, as `ErrorInfo.metadata` has them. `?`: may be missing. */
 const FACTS = {
   ACCOUNT_NOT_FOUND: { userId: "text" },
   LOT_NOT_FOUND: { lot: "whole" },
@@ -99,7 +100,7 @@ type FactsOf<R extends Reason> = R extends keyof typeof FACTS
   ? { readonly [F in keyof (typeof FACTS)[R]]: Kinds[(typeof FACTS)[R][F] & keyof Kinds] }
   : unknown;
 
-/** @returns undefined if one is missing, or no number where it has to be one */
+/** @returns undefined if a required fact is missing or a whole number is malformed */
 function factsOf(
   reason: Reason,
   metadata: Readonly<Record<string, string>>,
@@ -107,11 +108,11 @@ function factsOf(
   const facts: Record<string, string | bigint | undefined> = {};
   const kinds = FACTS as { readonly [R in Reason]?: Readonly<Record<string, keyof Kinds>> };
   for (const [name, kind] of Object.entries(kinds[reason] ?? {})) {
-    const told = metadata[name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)];
+    const text = metadata[name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)];
     const isWhole = kind.startsWith("whole");
-    if (told === undefined && !kind.endsWith("?")) return undefined;
-    if (told !== undefined && isWhole && !/^-?\d+$/.test(told)) return undefined;
-    facts[name] = told !== undefined && isWhole ? BigInt(told) : told;
+    if (text === undefined && !kind.endsWith("?")) return undefined;
+    if (text !== undefined && isWhole && !/^-?\d+$/.test(text)) return undefined;
+    facts[name] = text !== undefined && isWhole ? BigInt(text) : text;
   }
   return facts;
 }

@@ -7,36 +7,37 @@ import {
 } from "@bufbuild/protobuf";
 import { ApplyBatchRequestSchema } from "../../gen/points/v1/points_pb.ts";
 
+// Idempotency keys: every mutation has a request id before its first attempt.
+
 /**
- * The request as it is sent, and sent again: with a random `request_id` where it is a mutation that
- * names none, or a batch with such operations. What the caller gave is left as it was.
+ * Copies a request for all of its attempts, and gives a random `request_id` to each mutation without
+ * one: the request itself, or the operations of a batch. The caller's object stays as it is.
  */
 export function withRequestIds<I extends DescMessage>(
   schema: I,
   input: MessageInitShape<I>,
 ): MessageInitShape<I> {
-  // create() gives back a message that is one already.
+  // create() returns its input where that is a message already, so clone it.
   const request = clone(schema, create(schema, input));
-  for (const named of namedIn(request)) named.requestId ||= crypto.randomUUID();
+  for (const mutation of mutationsIn(request)) mutation.requestId ||= crypto.randomUUID();
   return request;
 }
 
-/** Remembers with which ids a request was sent that came to this answer, or to this error. */
+/** Stores the request ids of a request under its answer, or under the error that it ended in. */
 export function rememberRequestIds(outcome: unknown, request: object): void {
   if (typeof outcome !== "object" || outcome === null) return;
   idsOf.set(
     outcome,
-    namedIn(request).map(({ requestId }) => requestId),
+    mutationsIn(request).map(({ requestId }) => requestId),
   );
 }
 
 /**
- * The request ids that a call was sent with, those that were made for it among them: to find out
- * with the same id what became of a call whose outcome is UNKNOWN.
+ * The request ids that a call was sent with, including those that the client made. Repeat a call
+ * whose outcome is UNKNOWN with the same id to find out whether it was applied.
  *
- * @param outcome the answer that a call of this client gave, or the error that it threw: the object
- * itself, no copy
- * @returns one id for a mutation; for a batch one an operation, in their order; none for a read
+ * @param outcome the answer or the error of a call of this client: the object itself, not a copy
+ * @returns one id for a mutation; for a batch one per operation, in order; none for a read
  */
 export function requestIdsOf(outcome: unknown): readonly string[] {
   return (typeof outcome === "object" && outcome !== null && idsOf.get(outcome)) || [];
@@ -44,17 +45,17 @@ export function requestIdsOf(outcome: unknown): readonly string[] {
 
 const idsOf = new WeakMap<object, readonly string[]>();
 
-type Named = { requestId: string };
+type Mutation = { requestId: string };
 
-/** The mutations in a request: itself, or the operations of a batch. */
-function namedIn(request: object): readonly Named[] {
-  if (!isMessage(request, ApplyBatchRequestSchema)) return isNamed(request) ? [request] : [];
+/** The mutations of a request: itself, or the operations of a batch. */
+function mutationsIn(request: object): readonly Mutation[] {
+  if (!isMessage(request, ApplyBatchRequestSchema)) return isMutation(request) ? [request] : [];
   return request.operations.map(({ operation }) => {
-    // One that is none is refused.
+    // The server refuses an operation that is not set.
     return operation.value ?? { requestId: "" };
   });
 }
 
-function isNamed(request: object): request is Named {
+function isMutation(request: object): request is Mutation {
   return "requestId" in request && typeof request.requestId === "string";
 }

@@ -1,24 +1,24 @@
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, type Transport } from "@connectrpc/connect";
 import { RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
-import { isNotApplied, speakForAttempts } from "./outcome.ts";
+import { isNotApplied, downgradeNotApplied } from "./outcome.ts";
 import { refusalOf } from "./refusal.ts";
 import { rememberRequestIds, requestIdsOf, withRequestIds } from "./request-ids.ts";
 import { isUnanswered } from "./unanswered.ts";
 
 export type RetryLimits = {
-  /** How often a call is tried, the first time included. */
+  /** Attempts of a call, the first one included. */
   readonly attemptsMax: number;
-  /** The longest wait before the first repeat; it doubles with each. */
+  /** The longest wait before the first retry. It doubles with each retry. */
   readonly backoffMs: number;
-  /** What that wait grows to at most. */
+  /** The bound of that growth. */
   readonly backoffMaxMs: number;
-  /** The longest wait that a server may ask for in a call without `timeoutMs`. */
+  /** The longest wait that a server may ask for, in a call without `timeoutMs`. */
   readonly askedWaitMaxMs: number;
 };
 
-/** As in `proto/points/v1/service_config.json`, which other languages' clients follow. */
-const retryLimits: RetryLimits = {
+/** As in `proto/points/v1/service_config.json`, which the clients of other languages follow. */
+const DEFAULTS: RetryLimits = {
   attemptsMax: 5,
   backoffMs: 100,
   backoffMaxMs: 2_000,
@@ -26,19 +26,21 @@ const retryLimits: RetryLimits = {
 };
 
 /**
- * A transport whose unary calls are repeated when no server answered them, or one that can't now:
- * UNAVAILABLE, OVERLOADED and RATE_LIMITED. A repeat is the same request with the same
- * `request_id`, after a random wait whose bound doubles. What a server's `RetryInfo` asks for is
- * waited on top; `grpc-retry-pushback-ms` sets the wait itself, or forbids the repeat.
+ * Retries with exponential backoff and full jitter: a transport that repeats a unary call if no
+ * server answers, or if one refuses it for now (UNAVAILABLE, OVERLOADED, RATE_LIMITED). A retry
+ * sends the same request with the same `request_id`. The wait before it is random; its bound doubles.
+ * A server's `RetryInfo` adds to the wait; `grpc-retry-pushback-ms` replaces it, or forbids the
+ * retry.
  *
- * `timeoutMs` is for all attempts together; more than 99,999,999 (27 hours) is cut to that. A wait
- * that would pass it isn't begun: the last error is thrown. Without `timeoutMs` that goes for a wait
- * of more than 30 s (`askedWaitMaxMs`) that a server asks for.
+ * `timeoutMs` covers all attempts together, and is cut to 99,999,999 (27 hours). A wait that would
+ * pass it does not begin; the last error is thrown at once. Without `timeoutMs` the same holds for a
+ * wait above `askedWaitMaxMs` (30 s) that a server asks for.
  *
- * What is thrown is true of all attempts: NOT_APPLIED means that none was applied.
+ * @throws {ConnectError} an error that is true of all attempts: NOT_APPLIED means that none of them
+ * was applied
  */
 export function withRetries(transport: Transport, limits: Partial<RetryLimits> = {}): Transport {
-  const inForce = { ...retryLimits, ...limits };
+  const retryLimits = { ...DEFAULTS, ...limits };
 
   const unary: Transport["unary"] = async (method, signal, timeoutMs, header, input, values) => {
     const request = withRequestIds(method.input, input);
@@ -48,18 +50,18 @@ export function withRetries(transport: Transport, limits: Partial<RetryLimits> =
     for (let attempt = 1; ; attempt++) {
       try {
         const answer = await transport.unary(method, signal, leftMs, header, request, values);
-        if (mayBeApplied) speakForAttempts(answer.message);
+        if (mayBeApplied) downgradeNotApplied(answer.message);
         rememberRequestIds(answer.message, request);
         return answer;
       } catch (error) {
         rememberRequestIds(error, request);
         if (!(error instanceof ConnectError)) throw error;
-        if (mayBeApplied) speakForAttempts(error);
+        if (mayBeApplied) downgradeNotApplied(error);
         mayBeApplied = requestIdsOf(error).length > 0 && !isNotApplied(error);
-        const waitMs = waitAfter({ error, attempt, endMs }, inForce);
+        const waitMs = waitAfter({ error, attempt, endMs }, retryLimits);
         if (waitMs === undefined || signal?.aborted === true) throw error;
         await sleep(waitMs, signal);
-        // Not 0, which Connect reads as no limit.
+        // At least 1: Connect reads 0 as no limit.
         if (endMs !== undefined) leftMs = bounded(Math.max(1, endMs - performance.now()));
       }
     }
@@ -70,11 +72,11 @@ export function withRetries(transport: Transport, limits: Partial<RetryLimits> =
   return { unary, stream };
 }
 
-// gRPC sends a timeout in eight digits. A timer of 2^31 ms would be over at once.
+// gRPC sends a timeout in eight digits. A timer of 2^31 ms or more fires at once.
 const TIMEOUT_MAX_MS = 99_999_999;
 const TIMER_MAX_MS = 2 ** 31 - 1;
 
-/** A timeout as it can be sent: whole, and not too long. */
+/** Makes a timeout fit gRPC: a whole number of at most eight digits. */
 function bounded(timeoutMs: number | undefined): number | undefined {
   return isLimit(timeoutMs) ? Math.min(Math.ceil(timeoutMs), TIMEOUT_MAX_MS) : timeoutMs;
 }
@@ -83,22 +85,23 @@ function isLimit(timeoutMs: number | undefined): timeoutMs is number {
   return timeoutMs !== undefined && timeoutMs > 0;
 }
 
-/** @param endMs of the call, as `performance.now()` counts; undefined: it has none */
-type Failed = {
+type FailedAttempt = {
   readonly error: ConnectError;
+  /** From 1. */
   readonly attempt: number;
+  /** The deadline of the call, in the time of `performance.now()`; undefined: none. */
   readonly endMs: number | undefined;
 };
 
-/** How long to wait before the next attempt; undefined: there is none. */
+/** The wait before the next attempt in milliseconds; undefined: do not retry. */
 function waitAfter(
-  { error, attempt, endMs }: Failed,
+  { error, attempt, endMs }: FailedAttempt,
   { attemptsMax, backoffMs, backoffMaxMs, askedWaitMaxMs }: RetryLimits,
 ): number | undefined {
   if (attempt >= attemptsMax || !isTransient(error)) return undefined;
   const backoff = Math.random() * Math.min(backoffMs * 2 ** (attempt - 1), backoffMaxMs);
   const pushback = error.metadata.get("grpc-retry-pushback-ms");
-  // What is no number of milliseconds, such as -1, forbids it.
+  // Anything but digits, such as -1, forbids a retry.
   if (pushback !== null && !/^\d+$/.test(pushback)) return undefined;
   const askedMs = pushback === null ? retryInfoMs(error) : Number(pushback);
   const waitMs = pushback === null ? askedMs + backoff : askedMs;
@@ -107,7 +110,7 @@ function waitAfter(
   return isTooLong ? undefined : waitMs;
 }
 
-/** Whether the same request may be answered soon. */
+/** Whether a retry of the same request may soon succeed. */
 function isTransient(error: ConnectError): boolean {
   if (error.code === Code.Unavailable || isUnanswered(error)) return true;
   const reason = refusalOf(error)?.reason;
@@ -119,7 +122,7 @@ function retryInfoMs(error: ConnectError): number {
   return delay === undefined ? 0 : durationMs(delay);
 }
 
-/** Ends early when the signal is aborted: the next attempt then throws what it is aborted with. */
+/** Waits; an abort ends the wait early, and the next attempt then throws the signal's reason. */
 function sleep(ms: number, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve) => {
     const done = () => {

@@ -1,6 +1,6 @@
 import { type DescEnum, type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf";
 import { DurationSchema, TimestampSchema } from "@bufbuild/protobuf/wkt";
-import { type ConnectRouter, createServiceImplSpec } from "@connectrpc/connect";
+import type { ConnectRouter } from "@connectrpc/connect";
 import { isDuration, isTimestamp } from "./json-times.ts";
 
 // Strict JSON: protobuf-es accepts more than protobuf's JSON mapping allows. It reads "0x10" as 16,
@@ -22,30 +22,19 @@ export class JsonInvalid extends Error {
   }
 }
 
-/** Makes routes read JSON strictly, in every protocol that has JSON. */
-export function strictJsonRoutes(
-  routes: (router: ConnectRouter) => void,
+/**
+ * Options by which Connect reads the JSON of a method strictly, in every protocol that has JSON.
+ *
+ * @param jsonOptions the others
+ */
+export function strictJsonOptions(
   jsonOptions: JsonOptions,
-): (router: ConnectRouter) => void {
-  return (router) => {
-    const strict: ConnectRouter = {
-      handlers: router.handlers,
-      service(service, implementation) {
-        const { methods } = createServiceImplSpec(service, implementation);
-        for (const { method, impl } of Object.values(methods)) {
-          // Connect passes these options to the parser, which decodes its text by them. Only here
-          // are both the bytes and the request's type known, whatever the protocol.
-          const textDecoder = { decode: (bytes: Uint8Array) => strictText(method.input, bytes) };
-          const options = { ...jsonOptions, ignoreUnknownFields: false, textDecoder };
-          router.rpc(method, impl as never, { jsonOptions: options });
-        }
-        return strict;
-      },
-      rpc() {
-        throw new Error("routes are given by the service");
-      },
-    };
-    routes(strict);
+): (method: { readonly input: DescMessage }) => JsonOptions {
+  return ({ input }) => {
+    // Connect passes these options to the parser, which decodes its text by them. Only here are
+    // both the bytes and the request's type known, whatever the protocol.
+    const textDecoder = { decode: (bytes: Uint8Array) => strictText(input, bytes) };
+    return { ...jsonOptions, ignoreUnknownFields: false, textDecoder };
   };
 }
 

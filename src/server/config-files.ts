@@ -6,21 +6,22 @@ import { readPrices, SHIPPED_PRICES } from "../config/price-file.ts";
 import { reloadOnChange, reloadOnHangup, type Texts, textsReadBy } from "../config/reload.ts";
 import { readTls } from "../transport/tls.ts";
 
-/** The files that a configuration names, as they were when nothing was wrong with them. */
-export type Files = {
+/** The files that a configuration names, in their last version without a mistake. */
+export type ConfigFiles = {
   readonly inForce: () => Texts;
-  /** Calls back when others are in force. */
+  /** Calls `tell` when other texts are in force. */
   readonly onChange: (tell: (inForce: Texts) => void) => void;
   readonly close: () => void;
 };
 
 /**
- * Reads and checks the files for other processes: again at SIGHUP, and the keys of TLS and of JWTs
- * when they change. What cannot be used is refused, and what was read before stays in force.
+ * Hot reload for worker processes: reads and checks their files, again at SIGHUP; files of TLS and
+ * of JWT keys again when they change. A file that cannot be used is refused, and its text from
+ * before stays in force.
  *
- * @throws {UserError} if one cannot be used from the beginning
+ * @throws {UserError} if a file cannot be used at the start
  */
-export function openFiles(config: Config, log: Logger): Files {
+export function openConfigFiles(config: Config, log: Logger): ConfigFiles {
   const { prices = SHIPPED_PRICES, callers, jwtKeys } = config;
   const { tlsCert, tlsKey, tlsClientCa } = config;
   let inForce: Texts = {};

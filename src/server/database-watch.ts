@@ -8,25 +8,25 @@ import type { Orm } from "../store/driver/orm.ts";
 const EVERY_MS = 1_000;
 const TIMEOUT_MS = 3_000;
 
-/** How a database is. */
+/** The state of a database. */
 type State = {
-  /** Whether it is there and takes writes. */
+  /** Whether it answers and takes writes. */
   readonly isUp: boolean;
-  /** Why it may lose answers. */
+  /** The settings by which it may lose answers. */
   readonly gaps: readonly DurabilityGap[];
 };
 
 type Durability = Config["durability"];
 
 export type DatabaseWatch = {
-  /** Resolves when it has looked once. */
+  /** Resolves after the first look. */
   readonly looked: Promise<void>;
   stop(): Promise<void>;
 };
 
 /**
- * Looks at the database every second, logs what has changed, and tells `onChange` when it begins
- * or ceases to be fit to serve from, the first time included.
+ * Health check of the database: looks at it every second, logs each change, and calls `onChange`
+ * when it begins or ceases to be fit to serve from, and after the first look.
  */
 export function watchDatabase(
   orm: Orm,
@@ -45,7 +45,7 @@ export function watchDatabase(
     while (!signal.aborted) {
       answer = stateOf(orm).catch(() => AWAY);
       const found = await Promise.race([answer, sleep(TIMEOUT_MS, AWAY, { ref: false })]);
-      // While it is away, nothing is known of its settings.
+      // While it is away its settings are unknown: the last known ones stay.
       const is = found.isUp ? found : { isUp: false, gaps: was?.gaps ?? [] };
       if (!signal.aborted) {
         logChange(log, durability, was, is);
@@ -64,7 +64,7 @@ export function watchDatabase(
     async stop() {
       stopping.abort();
       await running;
-      // Nobody waits for it any more, but a pool can't be closed while somebody gets a connection.
+      // Its result is of no use any more, but a pool cannot be closed while it gives a connection.
       await answer;
     },
   };
@@ -92,7 +92,7 @@ const AWAY: State = { isUp: false, gaps: [] };
 
 async function stateOf(orm: Orm): Promise<State> {
   const em = orm.em.fork();
-  // A standby is read-only too.
+  // This tells a standby too: it is read-only.
   const { rows } = await sql<{ readonly: string }>`
     select current_setting('transaction_read_only') as readonly`.execute(em.getKysely());
   return rows[0]?.readonly === "off" ? { isUp: true, gaps: await durabilityGaps(em) } : AWAY;

@@ -4,24 +4,27 @@ import {
   HealthCheckResponse_ServingStatus as Status,
 } from "../../gen/grpc/health/v1/health_pb.ts";
 
-/**
- * One serving state for the whole process, told through grpc.health.v1.Health under every name
- * in `serviceNames`, the health service's own and "" (the server as a whole).
- *
- * The state starts as NOT_SERVING and changes with `setServing`. `routes` registers the service.
- * `close` ends every open Watch with OK, after it was told the last state; later Watches get the
- * state and end. Check of an unknown name fails with NOT_FOUND; Watch of one answers
- * SERVICE_UNKNOWN and stays open. A Watch whose call is cancelled or late ends with that reason.
- */
-export function createHealth(serviceNames: readonly string[]): {
+/** The serving state of the process, and the service that shows it. */
+export type HealthState = {
   setServing(serving: boolean): void;
   isServing(): boolean;
+  /** Registers grpc.health.v1.Health. */
   routes(router: ConnectRouter): void;
+  /** Ends every open Watch with OK after its last state; a later Watch gets the state and ends. */
   close(): void;
-} {
+};
+
+/**
+ * gRPC health checking: one serving state for the whole process, which starts as NOT_SERVING. It
+ * has every name in `serviceNames`, the health service's own and "" (the server as a whole).
+ *
+ * Check of an unknown name fails with NOT_FOUND; Watch of one answers SERVICE_UNKNOWN and stays
+ * open. A Watch whose call is cancelled or late ends with that reason.
+ */
+export function createHealth(serviceNames: readonly string[]): HealthState {
   const names = new Set(["", Health.typeName, ...serviceNames]);
-  // Holds a waker only for a Watch that waits: one whose reader is slow is not in here, and reads
-  // the latest state when it comes back.
+  // Holds a waker for each Watch that waits. A Watch with a slow reader is not in here: it reads
+  // the latest state when its reader takes the next message.
   const waiting = new Set<() => void>();
   let serving = false;
   let closed = false;
@@ -41,12 +44,12 @@ export function createHealth(serviceNames: readonly string[]): {
 
   async function* watch(service: string, signal: AbortSignal) {
     const known = names.has(service);
-    let told: Status | undefined;
+    let sent: Status | undefined;
     for (;;) {
       signal.throwIfAborted();
       const status = known ? current() : Status.SERVICE_UNKNOWN;
-      if (status !== told) {
-        told = status;
+      if (status !== sent) {
+        sent = status;
         yield { status };
       } else if (closed) {
         return;

@@ -3,17 +3,18 @@ import type { Config } from "../config/environment.ts";
 import { UserError } from "../errors/user-error.ts";
 
 /**
- * Keeps points from being open to a network: other machines are listened to only with TLS and
- * authentication, or where INSECURE says so in so many words. The admin port has neither.
+ * Insecure listen: keeps a server from being open to a network by mistake. It may listen to other
+ * machines only with TLS and authentication, or where INSECURE allows it. The admin port has
+ * neither.
  *
- * @returns what to warn of
- * @throws {UserError}
+ * @returns warnings of what INSECURE allows
+ * @throws {UserError} if the configuration is insecure, and INSECURE does not allow it
  */
-export function checkDoor(config: Config): readonly string[] {
-  return [openAdmin(config), openPort(config)].filter((warning) => warning !== undefined);
+export function checkInsecureListen(config: Config): readonly string[] {
+  return [insecureAdmin(config), insecurePort(config)].filter((warning) => warning !== undefined);
 }
 
-function openAdmin({ adminListen, insecure }: Config): string | undefined {
+function insecureAdmin({ adminListen, insecure }: Config): string | undefined {
   if (adminListen === undefined || adminListen === "off") return undefined;
   const { host } = adminListen;
   if (isLoopback(host)) return undefined;
@@ -24,7 +25,7 @@ function openAdmin({ adminListen, insecure }: Config): string | undefined {
   );
 }
 
-function openPort(config: Config): string | undefined {
+function insecurePort(config: Config): string | undefined {
   const { host } = config.listen;
   const missing = [
     ...(config.tlsCert === undefined ? ["TLS (TLS_CERT and TLS_KEY)"] : []),
@@ -39,7 +40,7 @@ function openPort(config: Config): string | undefined {
   );
 }
 
-/** Whether a server asks who calls. */
+/** Whether callers must authenticate. */
 export function hasAuthentication({ callers, jwtKeys }: Config): boolean {
   return callers !== undefined || jwtKeys !== undefined;
 }

@@ -6,18 +6,25 @@ import type { Config } from "../config/environment.ts";
 import { createMetrics, type Databases, type Metrics } from "../telemetry/metrics.ts";
 import type { Tracing } from "../telemetry/tracing.ts";
 
+export type GroupCommitOptions = {
+  readonly config: Config;
+  /** With the schema up to date. Readers have a pool of their own: no batch waits for one. */
+  readonly databases: Databases;
+  readonly log: Logger;
+  /** Undefined: no traces. */
+  readonly tracing?: Tracing | undefined;
+};
+
 /**
- * The batcher that commits commands, with all that is measured of it. The metrics are the whole
- * server's: the queue's depth is one of them.
- *
- * @param tracing undefined: no traces
+ * Group commit with metrics, logs and traces. The metrics are those of the whole server: the depth
+ * of the queue is one of them.
  */
-export function startGroupCommit(
-  { lanes, batchMaxOps, queueMaxOps }: Config,
-  databases: Databases,
-  log: Logger,
-  tracing: Tracing | undefined,
-): GroupCommit & { readonly metrics: Metrics } {
+export function startGroupCommit({
+  config: { lanes, batchMaxOps, queueMaxOps },
+  databases,
+  log,
+  tracing,
+}: GroupCommitOptions): GroupCommit & { readonly metrics: Metrics } {
   const { batches, gone } = databases;
   const metrics = createMetrics({ databases, queued: () => batcher.queued(), queueMaxOps });
   const observer = batchObserver(metrics, log);
@@ -39,13 +46,13 @@ export function startGroupCommit(
   return { ...batcher, submit, metrics };
 }
 
-/** Counts what becomes of batches, and logs once a batch what its callers are told each. */
+/** Counts the outcomes of batches, and logs once a batch what each of its callers is told. */
 function batchObserver({ batches }: Metrics, log: Logger): BatchObserver {
   return {
     ...batches,
     retried(fault, err) {
       batches.retried(fault, err);
-      // After a bug its halves are, and may succeed: nobody else would say anything.
+      // After a bug the batch's halves are tried. They may succeed, and nothing else would say it.
       const level = fault === "bug" ? "warn" : "debug";
       log[level]({ err, fault }, "a batch is tried again");
     },

@@ -14,12 +14,12 @@ type Request = v1.ServerReflectionRequest | v1alpha.ServerReflectionRequest;
 type Index = ReturnType<typeof indexOf>;
 
 /**
- * Server reflection, v1 and v1alpha, for `services`, themselves included, and for `moreFiles`,
- * which no service names: the details of errors, for one.
+ * Server reflection, v1 and v1alpha: describes `services`, its own two services, and `moreFiles`,
+ * which no service names (such as the details of errors).
  *
- * Answers as grpc-go does: a file comes with its transitive dependencies, less those the same
- * stream was sent before; what isn't known is an ErrorResponse with code NOT_FOUND, and the
- * stream goes on; a request that asks nothing ends the stream with INVALID_ARGUMENT.
+ * It answers as grpc-go does. A file comes with its transitive dependencies, without those that the
+ * same stream was sent before. An unknown name gets an ErrorResponse with code NOT_FOUND, and the
+ * stream goes on. A request without a question ends the stream with INVALID_ARGUMENT.
  */
 export function reflectionRoutes(
   services: readonly DescService[],
@@ -37,7 +37,7 @@ export function reflectionRoutes(
   };
 }
 
-// Generic, so that each version gets its own type of request back as original_request.
+// Generic: each version gets its own type of request back as original_request.
 async function* answers<R extends Request>(index: Index, requests: AsyncIterable<R>) {
   const sent = new Set<string>();
   const pause = createPause();
@@ -66,7 +66,7 @@ function answer(index: Index, asked: Request["messageRequest"], sent: Set<string
     }
     case "allExtensionNumbersOfType": {
       const numbers = index.extensions.get(asked.value)?.keys() ?? [];
-      // A name of anything at all will do for grpc-go, and an empty list is then the answer.
+      // grpc-go takes the name of anything here, and answers with an empty list if it is no message.
       if (!index.symbols.has(asked.value)) return notFound(asked.value);
       const value = {
         baseTypeName: asked.value,
@@ -90,7 +90,7 @@ function fileAnswer(file: DescFile | undefined, asked: string, sent: Set<string>
 
 const ENCODED = new WeakMap<DescFile, Uint8Array>();
 
-/** Once a file: it is a hundred times the work of all else in an answer. */
+/** Encodes each file once: encoding is a hundred times the work of the rest of an answer. */
 function encoded(file: DescFile): Uint8Array {
   const known = ENCODED.get(file) ?? toBinary(FileDescriptorProtoSchema, file.proto);
   ENCODED.set(file, known);
@@ -102,7 +102,7 @@ function notFound(asked: string) {
   return { case: "errorResponse" as const, value };
 }
 
-/** The files that declare `services`, `moreFiles` and all they import, by each name to ask for. */
+/** The files of `services`, `moreFiles` and all their imports, by each name that can be asked for. */
 function indexOf(services: readonly DescService[], moreFiles: readonly DescFile[]) {
   const files = new Map<string, DescFile>();
   const symbols = new Map<string, DescFile>();
@@ -124,7 +124,7 @@ function indexOf(services: readonly DescService[], moreFiles: readonly DescFile[
 
 function withDependencies(file: DescFile): DescFile[] {
   const found = new Map([[file.name, file]]);
-  // A Map's iteration visits what is added on the way, which makes it the queue as well.
+  // A Map's iteration visits entries that are added on the way: the map is the queue as well.
   for (const each of found.values()) {
     for (const next of each.dependencies) if (!found.has(next.name)) found.set(next.name, next);
   }
@@ -132,8 +132,8 @@ function withDependencies(file: DescFile): DescFile[] {
 }
 
 /**
- * Full names of all that a file declares, except packages. Read from the FileDescriptorProto: the
- * Desc types leave out synthetic oneofs and the entries of maps.
+ * The full names of all that a file declares, except packages. They are read from the
+ * FileDescriptorProto: the Desc types leave out synthetic oneofs and the entries of maps.
  */
 function* symbolsOf({ proto }: DescFile): Generator<string> {
   const scope = proto.package === "" ? "" : `${proto.package}.`;
@@ -156,7 +156,7 @@ function* symbolsOfMessage(outer: string, message: DescriptorProto): Generator<s
   }
 }
 
-/** Values are siblings of their enum, as in C++: the enum's name is no part of theirs. */
+/** As in C++, values are siblings of their enum: their names do not include the enum's. */
 function* symbolsOfEnum(scope: string, type: EnumDescriptorProto): Generator<string> {
   yield scope + type.name;
   for (const value of type.value) yield scope + value.name;

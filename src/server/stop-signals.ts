@@ -1,15 +1,15 @@
-/** When a server is to stop. */
+/** Requests to stop. */
 export type Stops = {
-  /** The signal that said so. */
+  /** Resolves with the name of the signal that asks for a graceful shutdown. */
   readonly requested: Promise<string>;
-  /** Resolves when it is said again: then nobody wants to wait. */
+  /** Resolves at a second signal: then the lame duck is skipped. */
   readonly hurried: Promise<void>;
 };
 
-// npm passes on a Ctrl-C that the terminal has sent already: that is not said again.
+// npm passes on a Ctrl-C that the terminal has sent already: that is no second signal.
 const TOGETHER_MS = 1_000;
 
-/** Listens to SIGTERM and SIGINT, for good: none of them ends the process by itself. */
+/** Listens to SIGTERM and SIGINT for good: from now on neither ends the process by itself. */
 export function stopSignals(): Stops {
   const requested = Promise.withResolvers<string>();
   const hurried = Promise.withResolvers<void>();

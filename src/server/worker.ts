@@ -3,32 +3,30 @@ import type { Registry } from "prom-client";
 import { takeTexts, type Texts } from "../config/reload.ts";
 import type { Stops } from "./stop-signals.ts";
 
-/** What the process that started a worker tells it. */
+/** A message from the parent, the process that started a worker. */
 export type ToWorker =
+  /** The files that the worker serves by. */
   | { readonly texts: Texts }
-  /** To stop without a lame duck. */
+  /** Stop without a lame duck. */
   | { readonly hurry: true }
   /** A question, and its number. */
   | { readonly asks: Question; readonly number: number };
 
 export type FromWorker = { readonly answers: number; readonly answer: unknown };
 
-/** Whether it would serve now: a boolean. Its metrics: what `getMetricsAsJSON` gives. */
+/** isReady: whether it would serve now, a boolean. metrics: the result of `getMetricsAsJSON`. */
 export type Question = "isReady" | "metrics";
 
-/** Whether this process is one of several that serve on one port. */
+/** Whether this process is one of several workers that serve on one port. */
 export const isWorker = cluster.isWorker;
 
-/**
- * Does in a worker what the process that started it says, and resolves when that has handed on the
- * files that it is to serve by.
- */
+/** Obeys the parent, and resolves when it has handed on the files that this worker serves by. */
 export async function joinOthers(): Promise<Stops> {
   const requested = Promise.withResolvers<string>();
   const hurried = Promise.withResolvers<void>();
   const begun = Promise.withResolvers<void>();
   process.on("SIGTERM", (name) => requested.resolve(name));
-  // A terminal sends them to all processes; the one that started us decides.
+  // A terminal sends them to all processes; the parent decides.
   for (const name of ["SIGINT", "SIGHUP"]) process.on(name, () => {});
   process.on("message", (message: ToWorker) => {
     if ("texts" in message) {
@@ -44,17 +42,17 @@ export async function joinOthers(): Promise<Stops> {
   return { requested: requested.promise, hurried: hurried.promise };
 }
 
-/** Lets the process that started this worker add its metrics to those of the others. */
+/** Gives the parent this worker's metrics, to add to those of the others. */
 export function shareMetrics(registry: Registry): void {
   answers.metrics = () => registry.getMetricsAsJSON();
 }
 
-/** Has it told, when it asks, whether this worker would serve now. Until then it would not. */
+/** Answers the parent whether this worker would serve now. Before this call the answer is no. */
 export function shareReadiness(isReady: () => Promise<boolean>): void {
   answers.isReady = isReady;
 }
 
-/** Ends what ties a worker to the process that started it, which would keep it alive. */
+/** Closes the channel to the parent, which would keep this process alive. */
 export function leaveOthers(): void {
   cluster.worker?.disconnect();
 }

@@ -5,32 +5,32 @@ import type { Logger } from "pino";
 import { AggregatorRegistry } from "prom-client";
 import { addressText } from "../config/address.ts";
 import type { Config } from "../config/environment.ts";
-import type { Files } from "./config-files.ts";
-import type { Serving } from "./serve.ts";
+import type { ConfigFiles } from "./config-files.ts";
+import type { Serving } from "./one-process.ts";
 import type { FromWorker, Question, ToWorker } from "./worker.ts";
 
 const START_MAX_MS = 60_000;
 const ANSWER_MAX_MS = 3_000;
-// The pause before a worker is replaced doubles with each that does not live so long as the longest.
+// Exponential backoff: the pause before a worker is replaced doubles with each worker that lives
+// for less than the longest pause.
 const PAUSE_MS = 500;
 const PAUSE_MAX_MS = 30_000;
 
 /**
- * Serves with several processes on one port, each with lanes of its own: row locks keep them apart,
- * as they do servers on several machines. New connections go to them in turn. One that dies is
- * replaced. All have the same files in force, which they get from here.
+ * Serves with several worker processes on one port. Each has lanes of its own: row locks keep the
+ * workers apart, as they do servers on several machines. New connections go to the workers by round
+ * robin. A worker that dies is replaced. All get the same files from here.
  *
- * @param databaseUrl with the schema up to date
- * @throws if one of them ends before it listens; it has said why on standard error
+ * @param config names the database, whose schema is up to date
+ * @throws if a worker ends before it listens; it has said why on standard error
  */
-export async function startWorkers(
-  config: Config,
-  databaseUrl: string,
-  files: Files,
+export async function serveWithWorkers(
+  config: Config & { readonly databaseUrl: string },
+  files: ConfigFiles,
   log: Logger,
 ): Promise<Serving> {
   const environment = {
-    DATABASE_URL: databaseUrl,
+    DATABASE_URL: config.databaseUrl,
     MIGRATE: "off",
     WORKERS: "1",
     ADMIN_LISTEN: "off",
@@ -62,7 +62,7 @@ export async function startWorkers(
     throw error;
   });
   const address = { host: config.listen.host, port: ports[0]! };
-  // Port 0 would be another one, once all of them are gone.
+  // With port 0, workers that start after all others died would get another port.
   environment.LISTEN = addressText(address);
   const kept = first.map(keepOne);
 
@@ -83,13 +83,13 @@ export async function startWorkers(
 /** A worker from its start to its end. */
 type Life = {
   readonly worker: Worker;
-  /** Where it listens; rejected if it ends before. */
+  /** The port that it listens on; rejects if the worker ends before. */
   readonly port: Promise<number>;
   readonly end: Promise<{ code: number | null; signal: string | null; ms: number }>;
 };
 
-/** Starts one with the files that are in force, and ends it if it does not listen in time. */
-function startWorker(environment: Record<string, string>, files: Files): Life {
+/** Starts a worker with the files in force, and kills it if it does not listen in time. */
+function startWorker(environment: Record<string, string>, files: ConfigFiles): Life {
   const startedMs = performance.now();
   const worker = cluster.fork(environment);
   tell(worker, { texts: files.inForce() });
@@ -106,7 +106,7 @@ function startWorker(environment: Record<string, string>, files: Files): Life {
   return { worker, port, end };
 }
 
-/** Whether one of them says that it serves; those that start, hang or are dying do not. */
+/** Whether any worker answers that it serves. Workers that start, hang or die do not. */
 async function isAnyReady(workers: readonly Worker[]): Promise<boolean> {
   const answers = workers.map(async (worker) => {
     if ((await ask(worker, "isReady")) !== true) throw new Error("it does not serve");
@@ -117,16 +117,16 @@ async function isAnyReady(workers: readonly Worker[]): Promise<boolean> {
   );
 }
 
-/** The metrics of those that answer, added up. */
+/** The sum of the metrics of all workers that answer. */
 async function scrapeAll(workers: readonly Worker[]): Promise<string> {
   const answers = await Promise.all(workers.map((worker) => ask(worker, "metrics")));
-  const told = answers.filter((answer) => answer !== undefined);
-  return AggregatorRegistry.aggregate(told as object[]).metrics();
+  const found = answers.filter((answer) => answer !== undefined);
+  return AggregatorRegistry.aggregate(found as object[]).metrics();
 }
 
 let questions = 0;
 
-/** @returns undefined if there is no answer in time */
+/** @returns undefined if no answer comes in time */
 function ask(worker: Worker, question: Question): Promise<unknown> {
   const number = questions++;
   return new Promise((resolve) => {
@@ -144,7 +144,7 @@ function ask(worker: Worker, question: Question): Promise<unknown> {
   });
 }
 
-/** Whether it arrives is not known: the worker may be dying. */
+/** Sends a message, which may not arrive: the worker may be dying. */
 function tell(worker: Worker, message: ToWorker): void {
   if (worker.isConnected()) worker.send(message, () => {});
 }

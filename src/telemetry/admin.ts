@@ -3,11 +3,11 @@ import type { AddressInfo } from "node:net";
 import type { Address } from "../config/address.ts";
 import { pageGuard } from "../transport/authority.ts";
 
-/** What the admin port tells. */
+/** The contents of the admin port. */
 export type AdminSources = {
   /** The metrics in Prometheus' text format. */
   readonly scrape: () => Promise<string>;
-  /** Whether RPCs should come here now. */
+  /** Whether balancers should send RPCs here now. */
   readonly isReady: () => Promise<boolean>;
 };
 
@@ -17,8 +17,8 @@ export type Admin = {
 };
 
 /**
- * Serves /metrics, /healthz (200 while the process lives) and /readyz (200 or 503) over HTTP/1.1.
- * They are on a port of their own, for whoever may call RPCs need not see them.
+ * Admin port: serves /metrics, /healthz (liveness: 200) and /readyz (readiness: 200 or 503) over
+ * HTTP/1.1. It is a port of its own: callers of RPCs need not see metrics.
  *
  * @throws if the address cannot be listened on
  */

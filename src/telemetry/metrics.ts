@@ -6,43 +6,45 @@ import type { BatchObserver } from "../commit/observer.ts";
 import type { Entry } from "../ledger/entry.ts";
 import type { Orm } from "../store/driver/orm.ts";
 import { dueForSeconds } from "../store/reads/due.ts";
-import { type CallObserver, codeName } from "./rpc-observer.ts";
+import { codeName, type RpcObserver } from "./rpc-observer.ts";
 
-/** What a server counts. Its calls are cheap: 0.3 µs for an RPC, the rest by the batch. */
+/** A server's metrics. Recording is cheap: 0.3 µs for an RPC, the rest by the batch. */
 export type Metrics = {
   readonly registry: Registry;
-  readonly called: CallObserver;
+  readonly called: RpcObserver;
+  /** The fast path took a call. */
+  tookFastPath(): void;
   readonly batches: Omit<BatchObserver, "failed"> & { failed(): void };
-  /** A batch begins: so many operations, of which the first waited so long. */
+  /** A batch begins, with this number of operations, of which the first waited this long. */
   batched(operations: number, waitedMs: number): void;
   /** An RPC, or an operation of a batch or stream, was refused. */
   refused(reason: string): void;
   serving(isServing: boolean): void;
 };
 
-/** The same database twice, with a pool of connections each. */
+/** The same database twice, with a connection pool each. */
 export type Databases = {
   readonly batches: Orm;
   readonly reads: Orm;
-  /** Fires if it is gone for good. */
+  /** Fires if the database is gone for good. */
   readonly gone?: AbortSignal;
 };
 
-/** What is only looked at when somebody asks. */
+/** Values that are read only when metrics are scraped. */
 export type MetricsSources = {
   readonly databases: Databases;
   readonly queued: () => number;
   readonly queueMaxOps: number;
 };
 
-// From a read in memory to the longest deadline that is usual.
+// From a read in memory to the longest usual deadline.
 const RPC_SECONDS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30];
 const STEP_SECONDS = [0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5];
 const OPERATIONS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 10_000];
 // A scrape must not hang on a database that is away.
 const LOOK_MS = 2_000;
 
-/** Makes a server's metrics, in a registry of their own. No label is of a user. */
+/** Makes a server's metrics, in a registry of their own. No label names a user. */
 export function createMetrics(sources: MetricsSources): Metrics {
   const registry = new Registry();
   const registers = [registry];
@@ -53,15 +55,20 @@ export function createMetrics(sources: MetricsSources): Metrics {
     labelNames: ["reason"],
     registers,
   });
-  // From 0, for a rate does not see a series that begins with 1.
+  // Each series begins with 0: a rate does not see one that begins with 1.
   for (const reason of Object.keys(ErrorReason)) {
     if (reason !== "UNSPECIFIED") refusals.inc({ reason }, 0);
   }
   const serving = new Gauge({
     name: "points_serving",
     help: "1 while the database is fit to serve from, and the server is not stopping.",
-    // Of several workers, the one that is worst off.
+    // Of several workers, the worst one counts.
     aggregator: "min",
+    registers,
+  });
+  const fastPath = new Counter({
+    name: "points_fast_path_calls_total",
+    help: "Unary gRPC calls that the fast path took; Connect's adapter answers all others.",
     registers,
   });
   watchQueue(registry, sources);
@@ -69,13 +76,14 @@ export function createMetrics(sources: MetricsSources): Metrics {
   return {
     registry,
     called: ({ request, code, ms }) => rpcs(request.method.name, code)(ms / 1000),
+    tookFastPath: () => fastPath.inc(),
     refused: (reason) => refusals.inc({ reason }),
     serving: (isServing) => serving.set(isServing ? 1 : 0),
     ...batchMetrics(registry),
   };
 }
 
-/** One child a method and code, made when it is first needed: finding it is dear. */
+/** Keeps one child a method and code, made when first needed: finding it again is costly. */
 function rpcHistogram(registry: Registry) {
   const histogram = new Histogram({
     name: "points_rpc_duration_seconds",
@@ -199,7 +207,7 @@ function watchDatabase(registry: Registry, databases: Databases): void {
     // Every worker sees the same database.
     aggregator: "max",
     async collect() {
-      // The pools are looked at first, and need not count the connection that this asks for.
+      // The pools are read first, so that they do not count the connection that this takes.
       await nextTurn();
       const late = sleep(LOOK_MS, Number.NaN, { ref: false });
       const seconds = dueForSeconds(databases.reads.em.fork()).catch(() => Number.NaN);

@@ -8,28 +8,29 @@ import {
 } from "@connectrpc/connect";
 import { CodeSchema } from "../../gen/google/rpc/code_pb.ts";
 
-/** A call that has been answered. */
-export type Call = {
+/** An RPC that has been answered. */
+export type ObservedRpc = {
   readonly request: UnaryRequest | StreamRequest;
   /** Undefined: it succeeded. */
   readonly code: Code | undefined;
   readonly ms: number;
 };
 
-export type CallObserver = (call: Call) => void;
+export type RpcObserver = (rpc: ObservedRpc) => void;
 
 /**
- * Tells of each call at its end, a stream's when its last message is out. As the outermost
- * interceptor it sees what callers see; both ways of answering unary calls go through it.
+ * RPC observer: an interceptor that reports each RPC at its end; a stream ends with its last
+ * message. As the outermost interceptor it sees the code that the caller gets. Connect's adapter
+ * and the fast path both run it.
  */
-export function callObservation(observe: CallObserver): Interceptor {
+export function rpcObservation(observe: RpcObserver): Interceptor {
   return (next) => async (request) => {
     const started = performance.now();
     const end = (code: Code | undefined) =>
       observe({ request, code, ms: performance.now() - started });
     try {
       const response = await next(request);
-      if (response.stream) return { ...response, message: untilEnd(response, end) };
+      if (response.stream) return { ...response, message: untilEnd(response.message, end) };
       end(undefined);
       return response;
     } catch (thrown) {
@@ -39,18 +40,19 @@ export function callObservation(observe: CallObserver): Interceptor {
   };
 }
 
-/** As gRPC spells it, "OK" for none. */
+/** The code's name in gRPC; undefined is "OK". */
 export function codeName(code: Code | undefined): string {
   return CodeSchema.value[code ?? 0]?.name ?? "UNKNOWN";
 }
 
-async function* untilEnd(
-  { message }: StreamResponse,
+/** The same messages; at their end, or the caller's, `end` gets the code. */
+export async function* untilEnd(
+  messages: StreamResponse["message"],
   end: (code: Code | undefined) => void,
 ): StreamResponse["message"] {
   let code: Code | undefined;
   try {
-    yield* message;
+    yield* messages;
   } catch (thrown) {
     ({ code } = ConnectError.from(thrown));
     throw thrown;

@@ -1,6 +1,10 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import type { Code, Interceptor, StreamResponse } from "@connectrpc/connect";
-import { ConnectError } from "@connectrpc/connect";
+import {
+  type Code,
+  ConnectError,
+  type Interceptor,
+  type StreamResponse,
+} from "@connectrpc/connect";
 import {
   diag,
   DiagLogLevel,
@@ -24,26 +28,26 @@ import {
 } from "@opentelemetry/sdk-trace";
 import type { Logger } from "pino";
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
-import { codeName } from "./rpc-observer.ts";
+import { codeName, untilEnd } from "./rpc-observer.ts";
 
-/** Spans of RPCs and of batches, which know of each other by links. */
+/** Traces: spans of RPCs and of batches, connected by links. */
 export type Tracing = {
-  /** A span for each RPC of PointsService, in the trace of its caller. */
+  /** Makes a span for each RPC of PointsService, in the trace of its caller. */
   readonly interceptor: Interceptor;
-  /** Remembers that the RPC under way asked for this command. */
+  /** Notes that the RPC under way asked for this command. */
   asked(command: object): void;
-  /** Runs a batch in a span that is linked to the RPCs which asked for its commands. */
+  /** Runs a batch in a span with links to the RPCs that asked for its commands. */
   batch<T>(commands: readonly object[], run: () => Promise<T>): Promise<T>;
-  /** Sends what is left, for a few seconds at most. */
+  /** Sends the spans that are left, for `STOP_MAX_MS` at most. */
   stop(): Promise<void>;
 };
 
 const STOP_MAX_MS = 3_000;
-// Of a batch, to its RPCs. OpenTelemetry's own bound, 128, is less than a busy batch has.
+// Links of a batch to its RPCs. A busy batch has more than OpenTelemetry's default bound, 128.
 const LINKS_MAX = 1_000;
 
 /**
- * Starts sending traces by OTLP over HTTP, as JSON, where OpenTelemetry's own variables say
+ * Tracing: starts sending spans by OTLP over HTTP, as JSON. OpenTelemetry's own variables say where
  * (OTEL_EXPORTER_OTLP_ENDPOINT and its kin, OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES). Spans
  * hold methods, codes and numbers of operations: no user ids, no SQL, no values.
  */
@@ -60,7 +64,7 @@ export function startTracing(environment: NodeJS.ProcessEnv, log: Logger): Traci
     spanProcessors: [new BatchSpanProcessor({ exporter: new OTLPTraceExporter() })],
   });
   const tracer = provider.getTracer("points");
-  // The RPC under way, and whose command is whose.
+  // The span of the RPC under way, and the span of each command's RPC.
   const current = new AsyncLocalStorage<Span>();
   const askers = new WeakMap<object, Span>();
   return {
@@ -81,7 +85,10 @@ export function startTracing(environment: NodeJS.ProcessEnv, log: Logger): Traci
   };
 }
 
-/** As the caller decided; without one, OTEL_TRACES_SAMPLER_ARG of all. A batch follows its RPCs. */
+/**
+ * Samples as the caller of an RPC decided; without such a decision, the share of all RPCs that
+ * OTEL_TRACES_SAMPLER_ARG gives. A batch with a sampled RPC is sampled.
+ */
 function samplerOf(environment: NodeJS.ProcessEnv): Sampler {
   const share = new TraceIdRatioBasedSampler(Number(environment["OTEL_TRACES_SAMPLER_ARG"] ?? 1));
   const always = new AlwaysOnSampler();
@@ -113,7 +120,10 @@ function rpcSpans(tracer: Tracer, current: AsyncLocalStorage<Span>): Interceptor
     const span = tracer.startSpan(name, { kind: SpanKind.SERVER, attributes }, parent);
     try {
       const response = await current.run(span, () => next(request));
-      if (response.stream) return { ...response, message: untilEnd(response, span, current) };
+      if (response.stream) {
+        const messages = inSpan(response.message, span, current);
+        return { ...response, message: untilEnd(messages, (code) => end(span, code)) };
+      }
       end(span, undefined);
       return response;
     } catch (thrown) {
@@ -123,33 +133,28 @@ function rpcSpans(tracer: Tracer, current: AsyncLocalStorage<Span>): Interceptor
   };
 }
 
-/** The handler of a stream runs when its messages are asked for. */
-async function* untilEnd(
-  { message }: StreamResponse,
+/** Runs a stream's handler in the span: it runs each time a message is asked for. */
+async function* inSpan(
+  stream: StreamResponse["message"],
   span: Span,
   current: AsyncLocalStorage<Span>,
 ): StreamResponse["message"] {
-  const messages = message[Symbol.asyncIterator]();
-  let code: Code | undefined;
+  const messages = stream[Symbol.asyncIterator]();
   try {
     for (;;) {
       const { done, value } = await current.run(span, () => messages.next());
       if (done === true) return;
       yield value;
     }
-  } catch (thrown) {
-    ({ code } = ConnectError.from(thrown));
-    throw thrown;
   } finally {
     await messages.return?.();
-    end(span, code);
   }
 }
 
 function end(span: Span, code: Code | undefined): void {
   span.setAttribute("rpc.grpc.status_code", code ?? 0);
   const name = codeName(code);
-  // What is wrong with us, and not with the request. Messages may name a user.
+  // Only faults of the server are errors of the span. Error messages may name a user: they stay out.
   if (OURS.has(name)) span.setStatus({ code: SpanStatusCode.ERROR, message: name });
   span.end();
 }

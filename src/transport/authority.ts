@@ -4,32 +4,34 @@ import { Code, type ConnectError } from "@connectrpc/connect";
 import { isLoopback } from "../config/address.ts";
 import { apiError } from "../errors/api-error.ts";
 
-/** Why a request is refused for its authority (Host) or its Origin; undefined: it is not. */
+/** Gives the error that refuses a request for its authority (Host) or Origin, or undefined. */
 export type PageGuard = (headers: IncomingHttpHeaders) => ConnectError | undefined;
 
 export type PageGuardOptions = {
-  /** Where the server listens. */
+  /** The address that the server listens on. */
   readonly host: string;
   readonly hasAuthentication: boolean;
   readonly hasTls: boolean;
 };
 
 /**
- * Refuses what a browser sends for a web page of somebody else. Origin names the page, and must be
- * the request's own authority. Under DNS rebinding it is: the page's name then leads to this
- * machine. So where a page needs nothing but that, on loopback without authentication, the
- * authority must be one that nobody can point elsewhere: a name of loopback, an address, or the path
- * of a Unix socket, which clients of gRPC send and no browser.
+ * Cross-origin and DNS rebinding guard: refuses requests that a browser sends for a web page of
+ * another origin. The header Origin names the page, and must be the request's own authority.
+ *
+ * Under DNS rebinding it is: the page's name leads to this machine. On loopback without
+ * authentication a page needs nothing more. There the authority must be a name that nobody can
+ * point elsewhere: a name of loopback, an address, or the path of a Unix socket (clients of gRPC
+ * send one, browsers do not).
  */
 export function pageGuard({ host, hasAuthentication, hasTls }: PageGuardOptions): PageGuard {
   const takesAnyName = hasAuthentication || !isLoopback(host);
-  // Asked of the same one again and again.
+  // Most requests name the same authority as the last one.
   let lastTaken: string | undefined;
   return (headers) => {
     const authority = headers[":authority"] ?? headers.host;
     const { origin } = headers;
     if (origin !== undefined && !isOwnOrigin(origin, authority, hasTls)) return foreignPage(origin);
-    // Browsers always name one, old probes do not.
+    // Browsers always send an authority; old probes do not.
     if (takesAnyName || authority === undefined || authority === lastTaken) return undefined;
     if (!isSocketPath(authority) && !isFixedName(authority)) return strangeName(authority);
     lastTaken = authority;
@@ -37,17 +39,17 @@ export function pageGuard({ host, hasAuthentication, hasTls }: PageGuardOptions)
   };
 }
 
-/** The authority as a URL can have it: in place of a Unix socket's path localhost. */
+/** The authority for a URL: localhost in place of a Unix socket's path. */
 export function authorityInUrl(authority: string): string {
   return isSocketPath(authority) ? "localhost" : authority;
 }
 
-/** Percent-encoded, with a slash in it, and perhaps without the first, as "run%2Fpoints.sock". */
+/** Percent-encoded, with a slash in it, perhaps without the first one: "run%2Fpoints.sock". */
 function isSocketPath(authority: string): boolean {
   return /^(?=.*%2f)(?:[\w.~!$&'()*+,;=:-]|%[0-9a-f]{2})+$/i.test(authority);
 }
 
-/** Whether no DNS says where it leads. */
+/** Whether an authority is an address or a name of loopback, which no DNS can point elsewhere. */
 function isFixedName(authority: string): boolean {
   const url = `http://${authority}`;
   if (!URL.canParse(url)) return false;
@@ -55,11 +57,11 @@ function isFixedName(authority: string): boolean {
   return /^(?:.+\.)?localhost\.?$/.test(hostname) || isIP(hostname.replace(/^\[|\]$/g, "")) !== 0;
 }
 
-/** Whether a page's origin is this server, under the name that it is called by. */
+/** Whether a page's origin is this server, under the name that the request calls it by. */
 function isOwnOrigin(origin: string, authority: string | undefined, hasTls: boolean): boolean {
   if (authority === undefined || !/^https?:/i.test(origin) || !URL.canParse(origin)) return false;
   const { protocol, host } = new URL(origin);
-  // Without TLS here, a proxy may have ended it.
+  // A server without TLS accepts https: a proxy may have ended TLS.
   if (hasTls && protocol !== "https:") return false;
   const own = `${protocol}//${authority}`;
   return URL.canParse(own) && new URL(own).host === host;

@@ -1,95 +1,106 @@
-import {
-  ConnectError,
-  type ConnectRouter,
-  createContextValues,
-  type createHandlerContext,
-} from "@connectrpc/connect";
-import { connectNodeAdapter } from "@connectrpc/connect-node";
+import type { DescMethod } from "@bufbuild/protobuf";
+import { ConnectError, createContextValues, type createHandlerContext } from "@connectrpc/connect";
+import { connectNodeAdapter, type ConnectNodeAdapterOptions } from "@connectrpc/connect-node";
 import type { Access } from "../auth/access.ts";
 import { callerKey } from "../auth/caller.ts";
 import { credentialsKey } from "../auth/credentials.ts";
 import { leaseKey } from "../auth/lease.ts";
 import { reasonOf } from "../errors/api-error.ts";
 import { PREVIOUS_ATTEMPTS, speakForAttempts } from "../rpc/earlier-attempts.ts";
-import { answerLimit, completeErrors } from "../rpc/interceptors.ts";
+import { answerLimit, completeErrors, type ErrorCompleter } from "../rpc/interceptors.ts";
 import { authorityInUrl, type PageGuard } from "./authority.ts";
+import { endBodyEarly, endStreamEarly } from "./body-end.ts";
 import { boundDeadline, type DeadlineLimits } from "./deadline.ts";
-import type { ConnectOptions } from "./fast-unary.ts";
-import { refuseWith } from "./http-refusal.ts";
-import type { Handler } from "./listen.ts";
-import { refuseMisdirected } from "./misdirected.ts";
-import { endBodyEarly, endStreamEarly, gatherBody, requestKey } from "./request-body.ts";
-import { withRequestLimit } from "./request-limit.ts";
+import type { Handler } from "./handler.ts";
+import { refuseWithError } from "./http-refusal.ts";
+import { refuseMisdirected, type RpcHandler } from "./misdirected.ts";
+import { gatherBody, requestKey } from "./request-body.ts";
+import type { RequestLimit } from "./request-limit.ts";
+import { type MethodOptions, type Routes, routesWithOptions } from "./routes.ts";
 import { sendTrailersOnly } from "./trailers-only.ts";
 import { unknownRpc } from "./unknown-rpc.ts";
 
-/** What a request must keep to. */
-export type HandlerRules = {
+/** An API, as Connect's adapter and the fast path serve it: both must answer alike. */
+export type RpcOptions = Required<
+  Pick<ConnectNodeAdapterOptions, "interceptors" | "acceptCompression" | "writeMaxBytes">
+> & {
+  readonly routes: Routes;
+  readonly jsonOptionsOf: (method: DescMethod) => NonNullable<MethodOptions["jsonOptions"]>;
+  readonly requestLimit: RequestLimit;
+  readonly completeError: ErrorCompleter;
+};
+
+/** What each call must keep to. */
+export type CallRules = {
   readonly deadlines: DeadlineLimits;
-  readonly access: Pick<Access, "admit" | "lease">;
+  readonly access: Access;
   readonly guard: PageGuard;
-  /** Told the reason for which the guard refuses one. */
-  readonly refused: (reason: string) => void;
 };
 
 /**
- * Answers requests by Connect's adapter: every protocol, HTTP/1.1 and HTTP/2. It refuses what web
- * pages of others ask for.
+ * Answers requests in every protocol (gRPC, gRPC-Web, Connect), over HTTP/1.1 and HTTP/2, by
+ * Connect's adapter. It refuses requests from web pages of other origins.
+ *
+ * @param refused is told the reason of such a refusal
  */
-export function connectHandler(options: ConnectOptions, rules: HandlerRules): Handler {
-  const { deadlines, guard, refused } = rules;
+export function connectHandler(
+  options: RpcOptions,
+  rules: CallRules,
+  refused: (reason: string) => void,
+): Handler {
   const rpcs = new Map<string, RpcHandler>();
   const adapter = adapterOf(options, rules, rpcs);
   return (request, response) => {
     const { headers } = request;
     const rpc = rpcs.get(request.url?.split("?", 1)[0] ?? "");
-    const refusal = guard(headers);
+    const refusal = rules.guard(headers);
     if (refusal !== undefined) {
       if (rpc !== undefined) speakForAttempts(refusal, rpc.method, headers[PREVIOUS_ATTEMPTS]);
       refused(reasonOf(refusal));
-      refuseWith(refusal, 403, request, response);
+      refuseWithError(response, 403, refusal);
       return;
     }
-    // Connect reads a URL, which cannot have the path of a socket for its authority.
+    // Connect makes a URL of the authority, which cannot be the path of a Unix socket there.
     for (const name of [":authority", "host"]) {
       const named = headers[name];
       if (typeof named === "string") headers[name] = authorityInUrl(named);
     }
     if (rpc !== undefined && refuseMisdirected(rpc, request, response)) return;
-    boundDeadline(headers, rpc?.method.methodKind !== "unary", deadlines);
+    boundDeadline(headers, rpc?.method.methodKind !== "unary", rules.deadlines);
     const isGrpc = /^application\/grpc(\+|;|$)/i.test(headers["content-type"] ?? "");
     if (isGrpc && "stream" in response) sendTrailersOnly(response);
     adapter(request, response);
   };
 }
 
-type RpcHandler = ConnectRouter["handlers"][number];
 type AbortableContext = ReturnType<typeof createHandlerContext>;
 
-/** Connect's adapter, which lets callers in. It notes the RPCs that it knows, by their paths. */
+/** Connect's adapter, with access control. It adds the RPCs that it serves to `rpcs`, by path. */
 function adapterOf(
-  options: ConnectOptions,
-  { access }: HandlerRules,
+  { routes, jsonOptionsOf, requestLimit, completeError, ...options }: RpcOptions,
+  { access }: CallRules,
   rpcs: Map<string, RpcHandler>,
 ): ReturnType<typeof connectNodeAdapter> {
-  const { requestLimit: limit, ...rest } = options;
   return connectNodeAdapter({
-    ...rest,
+    ...options,
     routes(router) {
-      options.routes(withRequestLimit(router, limit));
+      routesWithOptions(routes, (method) => ({
+        jsonOptions: jsonOptionsOf(method),
+        readMaxBytes: requestLimit(method),
+      }))(router);
       for (const rpc of router.handlers) rpcs.set(rpc.requestPath, rpc);
     },
     interceptors: [answerLimit(options.writeMaxBytes), ...options.interceptors],
-    // JSON is larger than what is measured.
+    // `answerLimit` measures the message; its JSON is larger.
     writeMaxBytes: 0xffffffff,
     contextValues: (request) => {
       const connection = "stream" in request ? request.stream.session : request;
-      const { authorization: token } = request.headers;
+      const { authorization } = request.headers;
       const values = createContextValues().set(requestKey, request);
-      return values.set(credentialsKey, { authorization: token, connection });
+      return values.set(credentialsKey, { authorization, connection });
     },
     async requestGate(context) {
-      completeErrors(context, options.completeError);
+      completeErrors(context, completeError);
       const { service, method, values, signal, abort } = context as AbortableContext;
       const path = `/${service.typeName}/${method.name}`;
       const head = { path, ...values.get(credentialsKey) };
@@ -97,13 +108,13 @@ function adapterOf(
       if (admitted instanceof ConnectError) throw admitted;
       const lease = access.lease(admitted, head, signal);
       values.set(callerKey, admitted.caller).set(leaseKey, lease);
-      // It waits for what it tells of. Other calls wait for the caller, or for what they have begun.
+      // A watch waits for news. Other calls wait for their caller, or for what they have begun.
       if (method.methodKind === "server_streaming") {
         lease.out.addEventListener("abort", () => abort(lease.out.reason));
       }
       const request = values.get(requestKey);
       if (request === undefined) return;
-      gatherBody(request, limit(method));
+      gatherBody(request, requestLimit(method));
       if (method.methodKind === "bidi_streaming") return endStreamEarly(request, lease);
       const atEnd = async () => {
         // The body may have come late.

@@ -1,12 +1,12 @@
 import type { IncomingHttpHeaders } from "node:http";
+import { Code, ConnectError } from "@connectrpc/connect";
 
-/** The deadline of a call that names none, and the longest that a call may have. */
+/** The deadline of a call that names none, and the longest deadline of a call. */
 export type DeadlineLimits = { readonly defaultMs: number; readonly maxMs: number };
 
 /**
  * Bounds a call's deadline in its headers, before Connect reads them. A timer of 2^31 ms or more
- * would fire at once, so that a patient caller would be refused. What is malformed stays: Connect
- * refuses it.
+ * would fire at once, and refuse a patient caller. A malformed deadline stays: Connect refuses it.
  *
  * @param streams whether the call may last: then only a deadline that it names is bounded
  */
@@ -16,7 +16,7 @@ export function boundDeadline(
   { defaultMs, maxMs }: DeadlineLimits,
 ): void {
   const longestMs = streams ? MAX_TIMER_MS : maxMs;
-  // In any case, as Connect reads it.
+  // Connect reads the content type in any case of letters too.
   const isGrpc = /^application\/grpc/i.test(headers["content-type"] ?? "");
   const name = isGrpc ? "grpc-timeout" : "connect-timeout-ms";
   const named = headers[name];
@@ -32,9 +32,10 @@ export function boundDeadline(
 }
 
 /**
- * The deadline of a unary gRPC call, bounded, in milliseconds from now; undefined if it is malformed.
+ * The bounded deadline of a unary gRPC call, in milliseconds from now.
  *
  * @param named the header grpc-timeout
+ * @returns undefined if it is malformed
  */
 export function unaryTimeoutMs(
   named: string | string[] | undefined,
@@ -43,6 +44,11 @@ export function unaryTimeoutMs(
   if (named === undefined) return Math.min(defaultMs, maxMs);
   const ms = grpcTimeoutMs(named);
   return Number.isNaN(ms) ? undefined : Math.min(ms, maxMs);
+}
+
+/** The error of a call whose deadline has passed, in Connect's words. */
+export function timedOut(): ConnectError {
+  return new ConnectError("the operation timed out", Code.DeadlineExceeded);
 }
 
 const MAX_TIMER_MS = 2 ** 31 - 1;
@@ -56,7 +62,7 @@ const UNIT_MS: Record<string, number> = {
   n: 1e-6,
 };
 
-/** gRPC takes eight digits: milliseconds while they fit, and a short one must not become 0 s. */
+/** gRPC takes eight digits: milliseconds while they fit, so that a short time does not become 0 s. */
 function grpcTimeout(ms: number): string {
   return ms < 1e8 ? `${ms}m` : `${Math.floor(ms / 1000)}S`;
 }

@@ -1,36 +1,37 @@
 import type { ConnectRouter } from "@connectrpc/connect";
-import { type Refusal, refuseInWords } from "./http-refusal.ts";
+import { type NodeRequest, type NodeResponse, refuseWithText } from "./http-refusal.ts";
 
-type RpcHandler = ConnectRouter["handlers"][number];
-type Parameter<N extends 0 | 1> = Parameters<Refusal>[N];
+export type RpcHandler = ConnectRouter["handlers"][number];
 
 /**
- * Answers a request to an RPC in a way in which it cannot be called, with a line that says how it
- * can: most who see it try the API by hand. False: it is none.
+ * Refuses a request that calls an RPC by a wrong HTTP method, content type or version, with a line
+ * that says the right one: most people who see it try the API by hand.
+ *
+ * @returns false if the request is fine
  */
 export function refuseMisdirected(
-  handler: RpcHandler,
-  request: Parameter<0>,
-  response: Parameter<1>,
+  rpc: RpcHandler,
+  request: NodeRequest,
+  response: NodeResponse,
 ): boolean {
   const { method = "", headers, httpVersion } = request;
-  const { allowedMethods, supportedContentType, requestPath } = handler;
-  if (handler.method.methodKind === "bidi_streaming" && httpVersion.startsWith("1.")) {
+  const { allowedMethods, supportedContentType, requestPath } = rpc;
+  if (rpc.method.methodKind === "bidi_streaming" && httpVersion.startsWith("1.")) {
     const text = `${requestPath} streams both ways: call it over HTTP/2`;
-    return refuseInWords(response, 505, text, { connection: "close" });
-  }
-  if (!allowedMethods.includes(method)) {
+    refuseWithText(response, 505, { text, headers: { connection: "close" } });
+  } else if (!allowedMethods.includes(method)) {
     const text = `call ${requestPath} with ${allowedMethods.join(" or ")}`;
-    return refuseInWords(response, 405, text, { allow: allowedMethods.join(", ") });
+    refuseWithText(response, 405, { text, headers: { allow: allowedMethods.join(", ") } });
+  } else if (method === "POST" && !supportedContentType(headers["content-type"] ?? "")) {
+    const text = `call ${requestPath} with a content-type of ${typesOf(rpc)}`;
+    refuseWithText(response, 415, { text });
+  } else {
+    return false;
   }
-  if (method === "POST" && !supportedContentType(headers["content-type"] ?? "")) {
-    const text = `call ${requestPath} with a content-type of ${typesOf(handler)}`;
-    return refuseInWords(response, 415, text, {});
-  }
-  return false;
+  return true;
 }
 
-/** Of Connect, which has others for streams, gRPC and gRPC-Web. */
+/** The content types of Connect (others for streams), gRPC and gRPC-Web. */
 function typesOf({ method }: RpcHandler): string {
   const connect = method.methodKind === "unary" ? "" : "connect+";
   return `application/${connect}json, application/${connect}proto, application/grpc or application/grpc-web`;

@@ -1,7 +1,7 @@
 /**
- * Bytes that come in pieces, kept in one buffer that doubles. A list of the pieces would do for
- * large ones; of single bytes it takes two hundred times their memory, and what looks through the
- * list at each of them takes the thread.
+ * Bytes that arrive in pieces, in one buffer that doubles. A list of pieces would do for large ones.
+ * Single bytes take two hundred times their memory in a list, and a reader that goes through the
+ * list at each piece takes the thread.
  */
 export class Pieces {
   #buffer: Buffer = EMPTY;
@@ -11,12 +11,12 @@ export class Pieces {
     return this.#length;
   }
 
-  /** What is kept. It stays as it is while more comes. */
+  /** The bytes so far. The view stays valid while more arrive. */
   get bytes(): Buffer {
     return this.#buffer.subarray(0, this.#length);
   }
 
-  /** Keeps a piece; the first is not copied, since it is usually the only one. */
+  /** Keeps a piece. The first is not copied: usually it is the only one. */
   add(piece: Buffer): void {
     const length = this.#length + piece.length;
     if (this.#length === 0) {
@@ -28,7 +28,7 @@ export class Pieces {
     this.#length = length;
   }
 
-  /** Gives what is before an offset, and keeps the rest. */
+  /** Removes and returns the bytes before an offset, and keeps the rest. */
   take(end: number): Buffer {
     const taken = this.bytes.subarray(0, end);
     this.#buffer = this.bytes.subarray(end);

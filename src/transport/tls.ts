@@ -5,14 +5,14 @@ import type { Config } from "../config/environment.ts";
 import { readText, reloadOnChange } from "../config/reload.ts";
 import { UserError } from "../errors/user-error.ts";
 
-/** What a TLS server needs; of it only the certificates may change while it runs. */
+/** Options of a TLS server; only the certificates may change while it runs. */
 export type TlsOptions = tls.SecureContextOptions & tls.TlsOptions;
 
 /**
  * Reads the certificates that the configuration names, and checks that they fit together.
  *
  * @returns undefined if it names none
- * @throws {UserError}
+ * @throws {UserError} if a file cannot be read or used
  */
 export function readTls({ tlsCert, tlsKey, tlsClientCa }: Config): TlsOptions | undefined {
   if (tlsCert === undefined || tlsKey === undefined) return undefined;
@@ -24,7 +24,7 @@ export function readTls({ tlsCert, tlsKey, tlsClientCa }: Config): TlsOptions | 
     minVersion: "TLSv1.3",
     requestCert: asksClients,
     rejectUnauthorized: asksClients,
-    // A session taken up again would skip the check against a CA that may have been replaced.
+    // No session resumption: it would skip the check against a CA that may have been replaced.
     ...(asksClients ? { secureOptions: constants.SSL_OP_NO_TICKET } : {}),
   } as const;
   try {
@@ -37,9 +37,9 @@ export function readTls({ tlsCert, tlsKey, tlsClientCa }: Config): TlsOptions | 
 }
 
 /**
- * Reads the certificates again whenever one of their files changes.
+ * Hot reload: reads the certificates again whenever one of their files changes.
  *
- * @returns how to stop
+ * @returns a function that stops watching
  */
 export function watchTls(
   config: Config,

@@ -2,19 +2,18 @@ import type * as http from "node:http";
 import type * as http2 from "node:http2";
 
 /**
- * Has an error of gRPC that comes before any message sent as headers alone (Trailers-Only). Clients
- * take it that a server whose headers have come works at the call, and retry it no more. Where a
- * handler wrote headers of its own, they come first as ever: clients take all that is in headers
- * alone for trailers.
+ * Trailers-Only: sends a gRPC error that comes before any message as headers alone. Clients take
+ * headers that arrive first for a sign that the server works on the call, and do not retry it.
+ * Headers that the handler wrote come first even so: clients take all of headers alone for trailers.
  *
- * Connect writes a head, nothing, and trailers: the head waits for what comes next.
+ * Connect writes a head, no body, and trailers: so the head is held back until the next write.
  */
 export function sendTrailersOnly(response: http2.Http2ServerResponse): void {
   const { writeHead, write, end, addTrailers } = response;
   let head: Head | undefined;
   let trailers: Headers | undefined;
 
-  // From then on it is as Node made it: what it has itself asks for a head calls writeHead.
+  // Node's own methods come back: those that need a head call writeHead themselves.
   const release = () => {
     Object.assign(response, { writeHead, write, end, addTrailers });
     if (head !== undefined) response.writeHead(head.status, head.headers);

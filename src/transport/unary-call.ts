@@ -12,18 +12,25 @@ import {
 import { type Caller, callerKey } from "../auth/caller.ts";
 import { PREVIOUS_ATTEMPTS } from "../rpc/earlier-attempts.ts";
 import { authorityInUrl } from "./authority.ts";
+import { timedOut } from "./deadline.ts";
+
+export type UnaryCallParts = {
+  readonly method: DescMethodUnary;
+  readonly caller: Caller;
+  /** As `performance.now()` counts. */
+  readonly deadline: number;
+};
 
 /**
- * A unary gRPC call as Connect shows it: both what interceptors see of it and what its handler
- * sees. What is dear about it is made when it is asked for: few handlers ask for headers, and those
- * that only read ask for no signal.
+ * A unary gRPC call on the fast path, in the form that Connect shows to interceptors and handlers.
+ * Costly parts are made on demand: few handlers ask for headers, and reads ask for no signal.
  */
 export class UnaryCall implements UnaryRequest, HandlerContext {
   readonly stream = false;
   readonly method: DescMethodUnary;
   readonly protocolName = "grpc";
   readonly requestMethod = "POST";
-  /** Comes with the body. */
+  /** Set when the body has arrived. */
   message!: Message;
   readonly #http: ServerHttp2Stream;
   readonly #headers: IncomingHttpHeaders;
@@ -35,13 +42,10 @@ export class UnaryCall implements UnaryRequest, HandlerContext {
   #trailer: Headers | undefined;
   #values: ContextValues | undefined;
 
-  /** @param deadline as `performance.now()` counts */
   constructor(
     http: ServerHttp2Stream,
     headers: IncomingHttpHeaders,
-    method: DescMethodUnary,
-    caller: Caller,
-    deadline: number,
+    { method, caller, deadline }: UnaryCallParts,
   ) {
     this.#http = http;
     this.#headers = headers;
@@ -91,12 +95,12 @@ export class UnaryCall implements UnaryRequest, HandlerContext {
     return Math.floor(this.#deadline - performance.now());
   }
 
-  /** The header of that name, without making all of them. */
+  /** The header of that name, without making all headers. */
   get previousAttempts() {
     return this.#headers[PREVIOUS_ATTEMPTS];
   }
 
-  /** What the handler wrote; undefined if it never asked for them. */
+  /** Headers and trailers that the handler wrote; undefined if it never asked for them. */
   written() {
     return { header: this.#header, trailer: this.#trailer };
   }
@@ -135,7 +139,7 @@ export class UnaryAnswer implements UnaryResponse {
   }
 }
 
-// Its methods go by `this`: one set of them does for all calls.
+// Its methods use `this`, so that all calls can inherit one set of them.
 const NO_VALUES = createContextValues();
 
 function contextValues(): ContextValues {
@@ -148,8 +152,7 @@ function watchCaller(
   deadline: number,
 ): { readonly signal: AbortSignal; readonly end: () => void } {
   const controller = new AbortController();
-  const late = () =>
-    controller.abort(new ConnectError("the operation timed out", Code.DeadlineExceeded));
+  const late = () => controller.abort(timedOut());
   const gone = () => controller.abort(new ConnectError("the caller went away", Code.Canceled));
   const leftMs = deadline - performance.now();
   if (leftMs <= 0) late();

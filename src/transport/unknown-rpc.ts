@@ -1,10 +1,10 @@
 import { Code } from "@connectrpc/connect";
 import { apiError } from "../errors/api-error.ts";
-import { type Refusal, refuseWith } from "./http-refusal.ts";
+import { type Fallback, refuseWithError } from "./http-refusal.ts";
 
-/** Answers a call to an RPC that there is not, with the same kind of error as every other. */
-export const unknownRpc: Refusal = (request, response) => {
+/** Answers a call of an RPC that does not exist, with an error of this API. */
+export const unknownRpc: Fallback = (_request, response) => {
   const message = "there is no such RPC";
   const error = apiError({ code: Code.Unimplemented, reason: "UNIMPLEMENTED", message });
-  refuseWith(error, 404, request, response);
+  refuseWithError(response, 404, error);
 };

@@ -7,26 +7,26 @@ import { END_HEADERS, END_STREAM, type Field, frame, headerBlock, TYPE } from ".
 import { SAMPLES } from "./fuzz-inputs.ts";
 import { type Heavy, heavyMessages } from "./heavy-messages.ts";
 
-/** What a connection sends: one request, of which the server's thread must not be tired. */
+/** The bytes of one request that must not cost the server's thread much time (DoS input). */
 export type CostInput = {
   readonly name: string;
   readonly isHttp1: boolean;
   readonly bytes: Buffer;
-  /** Of all its messages, after decompression. */
+  /** The size of all its messages, after decompression. */
   readonly messageBytes: number;
-  /** Messages of a stream, or operations of a batch. */
+  /** The messages of a stream, or the operations of a batch. */
   readonly operations: number;
 };
 
-/** What a request may send, and its messages without compression. */
+/** The maximum size of a request, and of its messages after decompression. */
 export const INPUT_MAX_BYTES = 65_536;
-/** What a message of a batch may be. */
+/** The maximum size of a batch's message. */
 const BATCH_MAX_BYTES = 1_048_576;
 const HEAD_MAX_BYTES = 1_000;
 
 /**
- * For each RPC all that its messages can be much of, each in one of the ways that there are to send
- * it; those of batches also compressed, and then as large as may be.
+ * For each RPC every message that has much of one thing, each sent in one of the possible ways.
+ * Messages of batches are also sent compressed, at their maximum size.
  */
 export function* messageInputs(seed: number): Generator<CostInput> {
   const random = randomOf(seed);
@@ -52,16 +52,16 @@ export function* messageInputs(seed: number): Generator<CostInput> {
   }
 }
 
-/** An account of thousands of lots would be what costs, and not the request. */
+/** Gives every request one request id: else an account of thousands of lots would be the cost. */
 function appliedOnce(method: DescMethod, sample: JsonValue): JsonValue {
   const hasRequestId = method.input.fields.some(({ name }) => name === "request_id");
   if (!hasRequestId && !isBatch(method)) return sample;
-  // Where there is an id already, it comes later, and the last one counts.
+  // A request id in the sample comes later, and the last one counts.
   const text = JSON.stringify(sample).replaceAll('"userId":', '"requestId":"once","userId":');
   return JSON.parse(text) as JsonValue;
 }
 
-/** A call of gRPC, or of what frames its messages as gRPC does, over HTTP/2. */
+/** A call over HTTP/2 in a protocol with gRPC's message frames. */
 export function framedCall(
   path: string,
   fields: readonly Field[],
@@ -86,7 +86,7 @@ export function framedCall(
   return Buffer.concat([...head, ...data, frame(TYPE.DATA, END_STREAM, 1)]);
 }
 
-/** A request over HTTP/1.1, in chunks if their size is given. */
+/** A request over HTTP/1.1, chunked if a chunk size is given. */
 export function http1Call(
   path: string,
   lines: readonly string[],
@@ -122,7 +122,7 @@ function inFrames(
   });
 }
 
-/** Those of HTTP/2 itself come first. */
+/** Sorts pseudo-headers first. */
 function pseudo([one]: Field, [other]: Field): number {
   return Number(other.startsWith(":")) - Number(one.startsWith(":"));
 }
@@ -139,7 +139,7 @@ function isBatch({ name }: DescMethod): boolean {
   return name === "ApplyBatch" || name === "Apply";
 }
 
-/** The quick way: they need not be as small as they can. */
+/** Compresses with the fastest level: the size hardly matters. */
 function zipped(content: Buffer): Buffer {
   return gzipSync(content, { level: 1 });
 }
@@ -153,7 +153,7 @@ function overHttp2(type: string, json: boolean, encoding?: "gzip"): Way {
     send(method, { content }) {
       const fields: Field[] = [["content-type", type]];
       if (isZipped) fields.push(["grpc-encoding", encoding]);
-      // Whoever watches is answered until the deadline.
+      // A watch ends only at its deadline.
       if (method.name === "WatchAccount") fields.push(["grpc-timeout", "50m"]);
       const body = envelope(isZipped ? zipped(content) : content, isZipped ? 1 : 0);
       return framedCall(pathOf(method), fields, body);
@@ -174,7 +174,7 @@ function overHttp1(type: string, json: boolean, encoding?: "gzip"): Way {
   };
 }
 
-// The fast way takes the type in small letters alone, and Connect the rest.
+// The fast path takes only the content type in lower case; Connect takes the rest.
 const WAYS: readonly Way[] = [
   overHttp2("application/grpc", false),
   overHttp2("application/GRPC", false),

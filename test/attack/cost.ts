@@ -10,7 +10,7 @@ import type { Served } from "./served.ts";
 import { ADA } from "./target.ts";
 import { openWire } from "./wire.ts";
 
-/** What an input took of the server's thread, and what it may take, in milliseconds. */
+/** The thread time that an input took and may take, in milliseconds. */
 export type Cost = {
   readonly input: CostInput;
   readonly ms: number;
@@ -18,18 +18,18 @@ export type Cost = {
   readonly answer: string;
 };
 
-/** Measures what inputs cost, one at a time. */
+/** Measures the thread time of inputs, one at a time. */
 export type Meter = {
   cost(input: CostInput): Promise<Cost>;
-  /** What a batch of 1,000 operations costs that are in order: to compare with. */
+  /** The cost of a valid batch of 1,000 operations, as a yardstick. */
   readonly honestBatchMs: number;
 };
 
-/** For a request of 64 KiB. */
+/** The limit of a request of 64 KiB. */
 export const LIMIT_MS = 10;
-/** For a message of a batch, which may be as large. */
+/** The limit of a batch's message of 1 MiB. */
 const MIB_MS = 160;
-/** For each message of a stream or operation of a batch: they are what a caller's rate counts. */
+/** The allowance of each operation of a batch or stream, which a caller's rate limit counts. */
 const OPERATION_MS = 0.3;
 const REPEATS = 5;
 const WARM_UPS = 200;
@@ -37,9 +37,9 @@ const IDLE_MS = 0.3;
 const PATIENCE_MS = 60_000;
 
 /**
- * Reads the clock of the server's thread before and after each input, so that neither what else the
- * machine does counts nor what other threads do for it. What a connection costs is taken off. What
- * seems too dear is measured again and again, and the median counts.
+ * CPU time meter: reads the clock of the server's thread before and after each input, so that
+ * neither other processes nor other threads count. The cost of the connection is subtracted. An
+ * input that seems too expensive is measured repeatedly, and the median counts.
  */
 export async function openMeter(server: Served): Promise<Meter> {
   for (let n = 0; n < WARM_UPS; n += 1) await send(server, n % 2 === 0 ? SMALL : SMALL_HTTP1);
@@ -72,7 +72,7 @@ async function costOnce(server: Served, input: CostInput): Promise<{ ms: number;
   return { ms: (await idleAt(server)) - before, answer };
 }
 
-/** What the thread has taken when it has nothing left to do. */
+/** The thread's CPU time once it is idle. */
 async function idleAt(server: Served): Promise<number> {
   for (let before = server.threadMs(); ;) {
     await sleep(2);
@@ -82,7 +82,7 @@ async function idleAt(server: Served): Promise<number> {
   }
 }
 
-/** Sends it on a connection of its own, and gives the status, of HTTP and of gRPC. */
+/** Sends an input on a new connection, and gives the status of HTTP and of gRPC. */
 async function send(server: Served, { isHttp1, bytes }: CostInput): Promise<string> {
   if (isHttp1) {
     const socket = net.connect({ port: server.port, host: "127.0.0.1" });
@@ -102,7 +102,7 @@ async function send(server: Served, { isHttp1, bytes }: CostInput): Promise<stri
 }
 
 const WINDOW = 0x7fff_0000;
-/** No table of headers, and room for answers of any size. */
+/** Settings without a header table, and a flow-control window for answers of any size. */
 const GREETING = Buffer.concat([
   PREFACE,
   settings([1, 0], [4, WINDOW]),
@@ -118,7 +118,7 @@ const SMALL_HTTP1: CostInput = {
 };
 const HONEST_BATCH = honest(batchOf(1_000));
 
-/** So many times the same recharge, which is applied once: no account must grow. */
+/** A batch that repeats one recharge, which is applied once, so that no account grows. */
 function batchOf(operations: number): Buffer {
   const names = [lengthed(1, Buffer.from("ada")), lengthed(2, Buffer.from("honest"))];
   const one = lengthed(1, lengthed(1, ...names, Buffer.from("2001", "hex")));

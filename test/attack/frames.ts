@@ -1,4 +1,4 @@
-// HTTP/2 by the byte (RFC 9113), so that a test can send what no client would.
+// HTTP/2 frames as raw bytes (RFC 9113), so that a test can send frames that no client would.
 
 export const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
 
@@ -30,7 +30,7 @@ export type Frame = {
   readonly payload: Buffer;
 };
 
-/** A frame; `length` is what its head says, which may be a lie. */
+/** A frame; `length` is the length in its header, which may be wrong. */
 export function frame(
   type: number,
   flags: number,
@@ -55,21 +55,21 @@ export function settings(...pairs: readonly (readonly [id: number, value: number
   return frame(TYPE.SETTINGS, 0, 0, payload);
 }
 
-/** A payload of one number: of WINDOW_UPDATE, say, or of RST_STREAM. */
+/** A payload of one number, as in WINDOW_UPDATE and RST_STREAM. */
 export function uint32(value: number): Buffer {
   const payload = Buffer.alloc(4);
   payload.writeUInt32BE(value);
   return payload;
 }
 
-/** Headers, each as a literal that no table keeps (RFC 7541, 6.2.2). */
+/** A header block of literals without indexing (RFC 7541, 6.2.2). */
 export function headerBlock(fields: readonly Field[]): Buffer {
   return Buffer.concat(
     fields.flatMap(([name, value]) => [Buffer.of(0), literal(name), literal(value)]),
   );
 }
 
-/** The whole frames at the start of `bytes`, and what is left. */
+/** The complete frames at the start of `bytes`, and the rest. */
 export function readFrames(bytes: Buffer): { frames: Frame[]; rest: Buffer } {
   const frames: Frame[] = [];
   let rest = bytes;
@@ -83,7 +83,7 @@ export function readFrames(bytes: Buffer): { frames: Frame[]; rest: Buffer } {
   return { frames, rest };
 }
 
-/** Reads headers of a peer that was told to keep none in its table, but for names seldom sent. */
+/** Decodes a header block of a peer without a dynamic table; rare static names are not decoded. */
 export function readHeaderBlock(block: Buffer): Field[] {
   const fields: Field[] = [];
   const at = { index: 0 };
@@ -104,7 +104,7 @@ export function readHeaderBlock(block: Buffer): Field[] {
 
 const HEAD_BYTES = 9;
 
-/** What a server sends of the static table (RFC 7541, appendix A). */
+/** The part of the static table that a server sends (RFC 7541, appendix A). */
 const STATIC: Readonly<Record<number, Field>> = {
   8: [":status", "200"],
   9: [":status", "204"],
@@ -143,7 +143,7 @@ function readText(block: Buffer, at: { index: number }): string {
   return isPacked ? unpack(bytes) : bytes.toString("latin1");
 }
 
-/** The symbols of HPACK's Huffman code by their length; it is canonical, so that is all of it. */
+/** The symbols of HPACK's Huffman code by length; the code is canonical, so this defines it. */
 const SYMBOLS: Readonly<Record<number, string>> = {
   5: "012aceiost",
   6: " %-./3456789=A_bdfghlmnpru",

@@ -4,13 +4,12 @@ import { END_STREAM, type Field, frame, TYPE } from "./frames.ts";
 import { CALL, data, headers, useTarget } from "./target.ts";
 import { HELLO, openWire, type Wire } from "./wire.ts";
 
-// gRPC's own frames, by the byte, through both that answer them: the fast way takes the content
-// type in small letters alone, and Connect the rest. Timeouts that are malformed are in
-// test/rpc/deadlines.test.ts.
+// Raw gRPC message frames, through both request paths: the fast path takes only the content type in
+// lower case, Connect takes the rest. Malformed timeouts are in test/rpc/deadlines.test.ts.
 
 const target = useTarget();
 
-/** Of a recharge that would be applied: `user_id: "ada", points: 5`. */
+/** A valid recharge: `user_id: "ada", points: 5`. */
 const GOOD = Buffer.from("0a036164612005", "hex");
 
 function framed(message: Uint8Array, flags = 0, length = message.length): Buffer {
@@ -25,15 +24,15 @@ const wrongSum = Buffer.from(gzip);
 wrongSum[gzip.length - 6]! ^= 1;
 const OK = "200 grpc 0";
 const INVALID = "200 grpc 3 FIELD_INVALID";
-/** As gRPC prescribes it for a message that says that it is compressed, and not how. */
-const UNTOLD = "200 grpc 13 FIELD_INVALID";
+/** gRPC prescribes this for a message with the compressed flag but without an encoding. */
+const NO_ENCODING = "200 grpc 13 FIELD_INVALID";
 const LATE = "200 grpc 4 DEADLINE_EXCEEDED";
 const TOO_LARGE = "200 grpc 8 MESSAGE_TOO_LARGE";
 const UNIMPLEMENTED = "200 grpc 12 UNIMPLEMENTED";
 
 type Case = [what: string, answer: string, body: Uint8Array, fields?: Field[]];
 
-/** A message whose flag says that it is compressed, and how the header says it is. */
+/** A case with the compressed flag, and this encoding in the header. */
 function compressed(what: string, answer: string, name: string, message: Uint8Array): Case {
   return [what, answer, framed(message, 1), [["grpc-encoding", name]]];
 }
@@ -62,10 +61,10 @@ const cases: Case[] = [
     INVALID,
     Buffer.concat([framed(GOOD), Buffer.of(0x80)]),
   ],
-  ["flag 1 and no encoding", UNTOLD, framed(GOOD, 1)],
-  ["flag 1 of identity", UNTOLD, framed(GOOD, 1), [["grpc-encoding", "identity"]]],
-  ["flags that are not known, with the flag 1", UNTOLD, framed(GOOD, 0xff)],
-  ["a flag that is not known", OK, framed(GOOD, 2)],
+  ["flag 1 and no encoding", NO_ENCODING, framed(GOOD, 1)],
+  ["flag 1 of identity", NO_ENCODING, framed(GOOD, 1), [["grpc-encoding", "identity"]]],
+  ["unknown flags, with the flag 1", NO_ENCODING, framed(GOOD, 0xff)],
+  ["an unknown flag", OK, framed(GOOD, 2)],
   ["gzip", OK, framed(gzip, 1), [["grpc-encoding", "gzip"]]],
   ["gzip without the flag", INVALID, framed(gzip), [["grpc-encoding", "gzip"]]],
   compressed("gzip that is none", INVALID, "gzip", GOOD),
@@ -98,7 +97,7 @@ const cases: Case[] = [
     framed(GOOD),
     [["grpc-accept-encoding", "gzip,".repeat(2000)]],
   ],
-  ["the longest deadline there is", OK, framed(GOOD), [["grpc-timeout", "99999999H"]]],
+  ["the longest possible deadline", OK, framed(GOOD), [["grpc-timeout", "99999999H"]]],
   ["a deadline of 0 hours", LATE, framed(GOOD), [["grpc-timeout", "0H"]]],
   ["flag 1 past the deadline, which nobody reads", LATE, framed(GOOD, 1), [["grpc-timeout", "0n"]]],
   [
@@ -113,7 +112,7 @@ const cases: Case[] = [
 ];
 
 describe.each([
-  ["the fast way", "application/grpc"],
+  ["the fast path", "application/grpc"],
   ["Connect", "application/GRPC"],
 ])("by %s", (_, type) => {
   test.each(cases)("%s: %s", async (_what, answer, body, fields = []) => {
@@ -153,7 +152,7 @@ describe("the content type", () => {
   });
 });
 
-/** What a recharge of these bytes comes to: status, status of gRPC, reason. */
+/** The answer to a recharge of these bytes: status, gRPC status, reason. */
 async function answerTo(type: string, body: Uint8Array, fields: readonly Field[]): Promise<string> {
   const wire = openWire(target().port);
   const head = CALL.map(([name, value]): Field => {
@@ -174,7 +173,7 @@ function inFrames(body: Uint8Array): Buffer[] {
   return [...frames, frame(TYPE.DATA, END_STREAM, 1)];
 }
 
-/** The reason among the details of an error, which must say that nothing was applied. */
+/** The reason in the details of an error, whose outcome must be NOT_APPLIED. */
 function reasonIn(wire: Wire): string | undefined {
   const details = wire.fields(1)["grpc-status-details-bin"];
   if (details === undefined) return undefined;

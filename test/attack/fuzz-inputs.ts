@@ -14,7 +14,7 @@ import {
 } from "./frames.ts";
 import { mutated, mutatedJson } from "./mutate.ts";
 
-/** One call, with something odd in its headers, its frames of gRPC or its message. */
+/** One call, with something odd in its headers, its gRPC frames or its message. */
 export type CallInput = {
   readonly kind: "headers" | "gRPC" | "protobuf" | "JSON";
   readonly method: string;
@@ -22,14 +22,14 @@ export type CallInput = {
   readonly body: Buffer;
 };
 
-/** What a connection sends after its greeting. */
+/** The bytes that a connection sends after its preface. */
 export type WireInput = { readonly kind: "frames"; readonly bytes: Buffer };
 
-/** Makes a call that is wrong in some way, or, seldom, still right. */
+/** Generates a call that is wrong in some way or, rarely, still valid. */
 export function callInput(random: Random): CallInput {
   const { method, text, message } = random.pick(CALLS);
   const kind = random.pick(["headers", "gRPC", "protobuf", "protobuf", "JSON"] as const);
-  // Half of them by Connect, which reads the type in any case.
+  // Connect serves half of them: it accepts the content type in upper case.
   const type: Field = ["content-type", random.pick(["application/grpc", "application/GRPC"])];
   switch (kind) {
     case "headers": {
@@ -53,7 +53,7 @@ export function callInput(random: Random): CallInput {
   }
 }
 
-/** Makes frames of a few calls, and changes them as frames, as bytes, or both. */
+/** Generates the frames of a few calls, mutated as frames, as bytes, or both. */
 export function wireInput(random: Random): WireInput {
   const frames = Array.from({ length: 1 + random.below(3) }, (_, index) => {
     return callFrames(random, 2 * index + 1);
@@ -71,7 +71,7 @@ export function wireInput(random: Random): WireInput {
   return { kind: "frames", bytes: random.chance(0.3) ? mutated(random, bytes) : bytes };
 }
 
-// Accounts of two users, in small numbers, so that much of what is odd is still about something.
+// The seed corpus. Two users and small numbers, so that odd requests still meet existing accounts.
 export const SAMPLES: readonly (readonly [method: string, request: JsonValue])[] = [
   ["GetOrCreate", { userId: "ada" }],
   [
@@ -150,7 +150,7 @@ const VALUES = [
   "x".repeat(9_000),
 ];
 
-/** Any value where another belongs. */
+/** A header with an odd value. */
 function oddField(random: Random): Field {
   return [random.pick(NAMES), random.pick(VALUES)];
 }

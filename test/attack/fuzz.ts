@@ -6,7 +6,7 @@ import { startEmbedded } from "../../src/postgres/embedded/start.ts";
 import { auditDatabase } from "../support/audit.ts";
 import { type Random, randomOf } from "../support/random.ts";
 import { openRunFolder } from "../support/run-folder.ts";
-import { findDear, findVeryDear } from "./dear.ts";
+import { findExpensive, findVeryExpensive } from "./expensive.ts";
 import { type CallInput, callInput, wireInput, type WireInput } from "./fuzz-inputs.ts";
 import { GROWTH_MAX_MIB, serveApart, type Served } from "./served.ts";
 import { HELLO, openWire } from "./wire.ts";
@@ -18,10 +18,10 @@ each changed at random. It ends with 1 if the server dies, hangs, calls anything
 much memory, or if an account is not in order at the end.
 
   --minutes, --seconds  how long; 1 minute
-  --seed                chooses the inputs; of the time of day
-  --cost                sends requests of 64 KiB that are much instead, and ends with 1 if one of
-                        them takes more than 10 ms of the server's thread: on Linux; all there are,
-                        in some ten minutes, unless told how long
+  --seed                chooses the inputs; by default from the time of day
+  --cost                sends expensive requests of 64 KiB instead, and exits with 1 if one takes
+                        more than 10 ms of the server's thread (Linux only); without a time limit
+                        it sends all of them, in some ten minutes
   --cost-slice          a few of them, each compared with a batch of 1,000 operations`;
 
 const CALLS_A_ROUND = 400;
@@ -29,7 +29,7 @@ const WIRES_A_ROUND = 60;
 const AT_ONCE = 16;
 const HANG_MS = 60_000;
 const QUIET_MS = 50;
-// That the server itself broke a stream, or called an error its own.
+// Answers that show a bug: an internal error, or a stream that the server itself broke.
 const BUG = /^(500|\d+ grpc 13|RST 2)$/;
 
 const { values } = parseArgs({
@@ -50,7 +50,7 @@ if (values.help === true || !(seconds > 0) || !Number.isInteger(seed)) {
   process.exit(values.help === true ? 0 : 2);
 }
 
-/** What came of it all: how many answers of each kind, and what must not have been. */
+/** The totals: how many answers of each kind, and the wrong ones. */
 type Tally = { inputs: number; readonly answers: Map<string, number>; readonly wrong: string[] };
 
 const { folder, close } = await openRunFolder();
@@ -59,7 +59,7 @@ try {
   const server = await serveApart({
     DATABASE_URL: postgres.url,
     ADMIN_LISTEN: "off",
-    // Whoever still watches when it stops has left already.
+    // No client is still watching when the server stops, so it need not drain for long.
     DRAIN_MS: "500",
   });
   try {
@@ -76,11 +76,12 @@ try {
 
 async function attack(server: Served): Promise<void> {
   const isTimed = values.minutes !== undefined || values.seconds !== undefined;
-  let dear = 0;
-  if (values.cost === true) dear = await findDear(server, seed, isTimed ? seconds : undefined);
-  else if (values["cost-slice"] === true) dear = await findVeryDear(server);
+  let expensive = 0;
+  if (values.cost === true)
+    expensive = await findExpensive(server, seed, isTimed ? seconds : undefined);
+  else if (values["cost-slice"] === true) expensive = await findVeryExpensive(server);
   else return fuzz(server);
-  if (dear > 0) process.exitCode = 1;
+  if (expensive > 0) process.exitCode = 1;
 }
 
 async function fuzz(server: Served): Promise<void> {
@@ -110,7 +111,7 @@ async function fuzz(server: Served): Promise<void> {
   if (tally.wrong.length > 0) process.exitCode = 1;
 }
 
-/** Calls on one connection, many at once, and then connections of their own, likewise. */
+/** Sends many calls at once on one connection, then many inputs on connections of their own. */
 async function round({ port }: Served, random: Random, tally: Tally): Promise<void> {
   const calls = Array.from({ length: CALLS_A_ROUND }, () => callInput(random));
   const wires = Array.from({ length: WIRES_A_ROUND }, () => wireInput(random));
@@ -119,7 +120,7 @@ async function round({ port }: Served, random: Random, tally: Tally): Promise<vo
   await inTurns(calls, async (input) => {
     const answer = await call(session, input);
     count(tally, input.kind, answer);
-    // gRPC calls a compressed message without an encoding INTERNAL; the log tells of real ones.
+    // gRPC prescribes INTERNAL for a compressed message without an encoding; the log shows bugs.
     const isFlagged = answer.endsWith("grpc 13") && (input.body[0] ?? 0) % 2 === 1;
     if (answer === "silence" || (BUG.test(answer) && !isFlagged)) {
       tally.wrong.push(shown(input, answer));
@@ -153,7 +154,7 @@ function call(session: http2.ClientHttp2Session, input: CallInput): Promise<stri
       status = String(headers[":status"] ?? status);
       code = headers["grpc-status"]?.toString() ?? code;
     };
-    // Some never end by themselves: what they have begun is answer enough.
+    // A watch never ends by itself: the beginning of its answer is enough.
     const patience = input.method === "WatchAccount" ? QUIET_MS : HANG_MS;
     const timer = setTimeout(() => stream.close(http2.constants.NGHTTP2_CANCEL), patience);
     stream
@@ -172,7 +173,7 @@ function call(session: http2.ClientHttp2Session, input: CallInput): Promise<stri
   });
 }
 
-/** Some of these bytes are answered, some end the connection, and some mean nothing yet. */
+/** Sends bytes: some are answered, some end the connection, and some are incomplete. */
 async function send(port: number, { bytes }: WireInput): Promise<string> {
   const wire = openWire(port);
   wire.send(HELLO, bytes);
@@ -184,7 +185,7 @@ async function send(port: number, { bytes }: WireInput): Promise<string> {
   return answers.find((answer) => answer !== undefined) ?? wire.state();
 }
 
-/** Runs so many at once, and the rest as those end. */
+/** Runs a bounded number at once, and the rest as those end. */
 async function inTurns<T>(items: readonly T[], run: (item: T) => Promise<void>): Promise<void> {
   const left = [...items];
   const worker = async () => {
@@ -194,7 +195,7 @@ async function inTurns<T>(items: readonly T[], run: (item: T) => Promise<void>):
 }
 
 async function expectAnswer(server: Served, { wrong }: Tally): Promise<void> {
-  // Its standard error comes a little after its end.
+  // Its standard error arrives shortly after its exit.
   if (server.ended() !== undefined) await sleep(100);
   const ended = server.ended();
   if (ended !== undefined) wrong.push(`the server ended: ${ended}`);

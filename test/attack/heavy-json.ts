@@ -1,9 +1,9 @@
 import type { DescField, JsonValue } from "@bufbuild/protobuf";
 
-/** The JSON of a value, and what is much about it. */
+/** A JSON value, and the name of what it has much of. */
 export type HeavyValue = readonly [what: string, json: string];
 
-/** Values for a field, right or wrong in kind, each as much as there is room for. */
+/** Values for a field, of the right or a wrong type, each as large as `room` allows. */
 export function heavyValues(field: DescField | undefined, room: number): readonly HeavyValue[] {
   const digits = "9".repeat(room);
   const deep = Math.floor(room / 8);
@@ -59,9 +59,9 @@ function valuesOfType(
 }
 
 /**
- * The JSON of a sample with another value at a place in it.
+ * The JSON of a sample with one value replaced.
  *
- * @param path of fields; undefined at its end: a member that is no field
+ * @param path the fields down to the value; undefined at its end: an unknown member
  */
 export function jsonWith(
   sample: JsonValue,

@@ -8,13 +8,13 @@ import {
 import { heavyValues, jsonWith } from "./heavy-json.ts";
 import { heavyField, lengthed, unknownFields } from "./heavy-protobuf.ts";
 
-/** A message that may be hard work. */
+/** A message that may be expensive. */
 export type Heavy = { readonly what: string; readonly isJson: boolean; readonly content: Buffer };
 
 /**
- * Messages of a type that are each much in one place: a field at any depth that is long, or there
- * many times, or of another kind, and fields that the type has not. The rest of them is a sample
- * that is in order, so that they get as far as they can.
+ * Messages of a type that are each heavy in one place: a field at any depth that is long, repeated
+ * or of another type, or an unknown field. The rest of each message is a valid sample, so that it
+ * gets as far as possible.
  */
 export function* heavyMessages(
   schema: DescMessage,
@@ -37,15 +37,15 @@ export function* heavyMessages(
   }
 }
 
-/** What is around the heavy part: tags, names, and the frames of gRPC. */
+/** Room around the heavy part for tags, names and gRPC frames. */
 const FRAME_MAX_BYTES = 200;
 const DEPTH_MAX = 3;
 
 type Place = {
-  /** Of messages in messages. */
+  /** The fields of messages within messages. */
   readonly path: readonly DescField[];
   readonly owner: DescMessage;
-  /** Undefined: a field that the owner has not. */
+  /** Undefined: an unknown field of the owner. */
   readonly field: DescField | undefined;
 };
 

@@ -1,10 +1,10 @@
 import { type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 
-/** The bytes of a field, and what is much about them. */
+/** The bytes of a field, and the name of what they have much of. */
 export type HeavyField = readonly [what: string, bytes: Buffer];
 
-/** As much of a field as there is room for, in each way in which it can be much. */
+/** A field as large as `room` allows, in each way in which it can be large. */
 export function heavyField(field: DescField, room: number): readonly HeavyField[] {
   const { number } = field;
   const pair = (...content: Uint8Array[]) => lengthed(number, ...content);
@@ -51,7 +51,7 @@ export function heavyField(field: DescField, room: number): readonly HeavyField[
   }
 }
 
-/** Fields that the message has not. */
+/** Unknown fields of a message. */
 export function unknownFields({ fields }: DescMessage, room: number): readonly HeavyField[] {
   const number = Math.max(0, ...fields.map((field) => field.number)) + 100;
   const tag = (type: WireType) => tagged(number, type);
@@ -66,13 +66,13 @@ export function unknownFields({ fields }: DescMessage, room: number): readonly H
   ];
 }
 
-/** A field of bytes or of a message. */
+/** A length-delimited field. */
 export function lengthed(number: number, ...content: readonly Uint8Array[]): Buffer {
   const writer = new BinaryWriter().tag(number, WireType.LengthDelimited);
   return Buffer.from(writer.bytes(Buffer.concat(content)).finish());
 }
 
-/** The parts again and again. */
+/** The parts, repeated until they fill the room. */
 export function fill(room: number, ...parts: readonly Uint8Array[]): Buffer {
   const part = Buffer.concat(parts);
   return Buffer.concat(Array<Buffer>(Math.floor(room / part.length)).fill(part));

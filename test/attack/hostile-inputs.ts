@@ -22,8 +22,8 @@ import { fill, lengthed } from "./heavy-protobuf.ts";
 import { ADA } from "./target.ts";
 
 /**
- * Requests that no descriptor leads to: what is much is the pieces that they come in, the messages
- * of one of them, their heads, what they unpack to, or the frames around them.
+ * Handwritten expensive requests, which no descriptor leads to: many chunks, many messages in one
+ * request, large headers, decompression bombs, or many frames.
  */
 export function hostileInputs(): readonly CostInput[] {
   return [...pieces(), ...batches(), ...streams(), ...heads(), ...unpacking(), ...frames()];
@@ -82,7 +82,7 @@ const OPERATIONS: readonly (readonly [what: string, operation: Buffer])[] = [
   ["that recharge nobody", lengthed(1)],
   ["with bad ids", lengthed(1, lengthed(1, NUL), lengthed(2, NUL))],
   ["with 5 bad pairs", lengthed(1, USER, ...BAD_PAIRS)],
-  // One of them is applied, and the rest repeat it: no account must grow.
+  // One is applied, and the rest repeat it, so that no account grows.
   [
     "that are in order",
     lengthed(1, USER, lengthed(2, Buffer.from("r")), Buffer.from("2001", "hex")),
@@ -130,7 +130,7 @@ function streams(): readonly CostInput[] {
 
 const HEAD_BYTES = 15_000;
 
-/** Fields of a head, in which is much. */
+/** Large or many headers. */
 function heavyHeads(): readonly (readonly [what: string, ...fields: Field[]])[] {
   const long = (text: string) => text.repeat(Math.floor(HEAD_BYTES / text.length));
   const many = (make: (n: number) => Field) => Array.from({ length: 120 }, (_, n) => make(n));
@@ -208,7 +208,7 @@ function frames(): readonly CostInput[] {
     [":authority", "x"],
     GRPC,
   ];
-  // Into the table, by the name "a", a value of 3,900 bytes: 127 and then 3773 in sevens.
+  // HPACK: adds "a" with a value of 3,900 bytes to the table; 3900 = 127 + 3773 as a varint.
   const name = Buffer.of(0x40, 1, 97, 127, 0x80 | (3773 & 127), 3773 >> 7);
   const tabled = Buffer.concat([headerBlock(head), name, Buffer.alloc(3_900, "b")]);
   const fromTable = Buffer.alloc(16_000, 0xbe);
@@ -217,7 +217,7 @@ function frames(): readonly CostInput[] {
     before("SETTINGS", 900, settings([3, 100])),
     before("WINDOW_UPDATE", 4_900, frame(TYPE.WINDOW_UPDATE, 0, 0, uint32(1))),
     before("PRIORITY", 4_500, frame(TYPE.PRIORITY, 0, 1, Buffer.alloc(5))),
-    before("a frame that is not known", 7_000, frame(0x77, 0, 0)),
+    before("an unknown frame", 7_000, frame(0x77, 0, 0)),
     input(
       "a field of 4 kB from the table, 48,000 times",
       Buffer.concat([

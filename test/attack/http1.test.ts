@@ -3,13 +3,13 @@ import { once } from "node:events";
 import { expect, test } from "vitest";
 import { useTarget } from "./target.ts";
 
-// HTTP/1.1 on the same port, by the byte.
+// Raw HTTP/1.1 requests, on the same port.
 
 const target = useTarget();
 
 const JSON_BODY = `{"userId":"mallory"}`;
 
-/** A request of JSON; `lines` come before the usual ones. */
+/** A JSON request; `lines` are further headers. */
 function post(lines: string, body = JSON_BODY, first = `POST ${PATH} HTTP/1.1`): string {
   const head = `${first}\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n`;
   return `${head}${lines}\r\n${body}`;
@@ -22,16 +22,12 @@ const chunked = "Transfer-Encoding: chunked\r\n";
 
 test.each<[string, string, string]>([
   ["a word", "400", "hello\r\n\r\n"],
-  ["HTTP/0.9, which has GET alone", "405", `GET ${PATH}\r\n\r\n`],
+  ["HTTP/0.9, which has only GET", "405", `GET ${PATH}\r\n\r\n`],
   ["HTTP/3.0", "400", post(sized, JSON_BODY, `POST ${PATH} HTTP/3.0`)],
-  ["a method that there is not", "400", post(sized, JSON_BODY, `STEAL ${PATH} HTTP/1.1`)],
+  ["an unknown method", "400", post(sized, JSON_BODY, `STEAL ${PATH} HTTP/1.1`)],
   ["a path with a space", "400", post(sized, JSON_BODY, `POST ${PATH} x HTTP/1.1`)],
   ["GET of an RPC that changes something", "405", post("", "", `GET ${PATH} HTTP/1.1`)],
-  [
-    "an RPC that there is not",
-    "404",
-    post(sized, JSON_BODY, "POST /points.v1.PointsService/X HTTP/1.1"),
-  ],
+  ["an unknown RPC", "404", post(sized, JSON_BODY, "POST /points.v1.PointsService/X HTTP/1.1")],
   ["no host", "400", `POST ${PATH} HTTP/1.1\r\nConnection: close\r\n\r\n`],
   ["two hosts", "400", post("Host: y\r\n")],
   ["a length and chunks", "400", post(`${sized}${chunked}`, "0\r\n\r\n")],
@@ -51,10 +47,10 @@ test.each<[string, string, string]>([
   ["a header without a name", "400", post(": a\r\n")],
   ["3,000 headers", "431", post("X: a\r\n".repeat(3_000))],
   ["an upgrade to h2c", "200", post(`Upgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n${sized}`)],
-  ["an expectation that is not known", "417", post(`Expect: miracles\r\n${sized}`)],
+  ["an unknown expectation", "417", post(`Expect: miracles\r\n${sized}`)],
   ["no content type", "415", post(sized).replace("Content-Type: application/json\r\n", "")],
   ["a charset that is not UTF-8", "415", post(sized).replace("json", "json; charset=utf-16")],
-  ["an encoding that there is not", "501", post(`Content-Encoding: squash\r\n${sized}`)],
+  ["an unknown encoding", "501", post(`Content-Encoding: squash\r\n${sized}`)],
   ["gzip that is none", "400", post(`Content-Encoding: gzip\r\n${sized}`)],
   ["half a body, and no more", "400", HALF],
 ])("%s: %s", async (_, answer, text) => {
@@ -62,7 +58,7 @@ test.each<[string, string, string]>([
   const socket = net.connect({ port: target().port, host: "127.0.0.1" });
   let seen = "";
   socket.on("data", (chunk) => (seen += chunk.toString("latin1"))).on("error", () => {});
-  // Who half-closes takes no answer, to Node; only what is cut short is told so.
+  // Node sends no answer after a half-close; only a truncated request gets one.
   if (text === HALF) socket.end(text, "latin1");
   else socket.write(text, "latin1");
   await once(socket, "close");

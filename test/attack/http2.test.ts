@@ -16,9 +16,8 @@ import {
 import { ADA, CALL, data, headers, useTarget, withField, without } from "./target.ts";
 import { HELLO, openWire } from "./wire.ts";
 
-// What a connection of HTTP/2 may bring. Where RFC 9113 calls it the stream's error, that stream
-// alone ends; where the connection's, the connection. Every case is of one connection, and then
-// another one is answered.
+// Hostile HTTP/2 connections. A stream error of RFC 9113 ends only that stream, a connection error
+// ends the connection. Each case uses one connection; afterwards another one must be answered.
 
 const target = useTarget();
 
@@ -36,7 +35,7 @@ const [RESET_1, PROTOCOL_ERROR, INTERNAL, FLOW, CLOSED, SIZE, COMPRESSION, CALM]
   "RST 11",
 ];
 
-/** What becomes of stream 1, or of the connection if it ends first or is all there is to see. */
+/** The outcome of stream 1, or of the connection if it ends first or no stream has an outcome. */
 async function answerTo(expected: string, bytes: readonly Uint8Array[]): Promise<string> {
   const wire = openWire(target().port);
   try {
@@ -48,7 +47,7 @@ async function answerTo(expected: string, bytes: readonly Uint8Array[]): Promise
     if (!(await wire.until(isOver))) return "silence";
     const outcome = wire.outcome(1);
     if (outcome === undefined) return wire.state();
-    // It was that stream's matter alone.
+    // A stream error must leave the connection usable.
     return (await wire.pings()) ? outcome : wire.state();
   } finally {
     wire.close();
@@ -140,7 +139,7 @@ describe("a head", () => {
     ["content-length twice", RESET_1, more(["content-length", "10"], ["content-length", "10"])],
     ["content-length below the body's", INTERNAL, more(["content-length", "3"])],
     ["content-length above the body's", RESET_1, more(["content-length", "11"])],
-    ["an expectation that is not known", "417", more(["expect", "miracles"])],
+    ["an unknown expectation", "417", more(["expect", "miracles"])],
     ["two deadlines", "200 grpc 3", more(["grpc-timeout", "1S"], ["grpc-timeout", "2S"])],
     ["200 cookies", CALM, more(...Array.from({ length: 200 }, (): Field => ["cookie", "a=b"]))],
     [
@@ -287,7 +286,7 @@ describe("a frame", () => {
       [open, frame(TYPE.WINDOW_UPDATE, 0, 1, uint32(0x7fff_ffff))],
     ],
     ["WINDOW_UPDATE of 5 bytes", SIZE, [frame(TYPE.WINDOW_UPDATE, 0, 0, Buffer.alloc(5))]],
-    ["of a type that is not known", "200 grpc 0", [open, frame(0x77, 0xff, 1, block), data(ADA)]],
+    ["of an unknown type", "200 grpc 0", [open, frame(0x77, 0xff, 1, block), data(ADA)]],
     ["that is the preface again", SIZE, [PREFACE, none]],
   ];
   test.each(cases)("%s: %s", async (_, answer, bytes) => {
@@ -297,7 +296,7 @@ describe("a frame", () => {
   });
 });
 
-describe("a caller who goes away", () => {
+describe("a caller that disconnects", () => {
   const methods = ["Consume", "WatchAccount", "Apply"];
   const reset = frame(TYPE.RST_STREAM, 0, 1, uint32(8));
   test.each(
@@ -493,12 +492,12 @@ describe("a flood", () => {
     const isAnswered = await wire.pings();
     const isOpen = wire.state() === "alive";
     expect(isAnswered ? "alive" : isOpen ? "silent" : "cut off").toBe(expected);
-    // While that connection is still there.
+    // That connection is still open.
     await target().expectAnswer();
     wire.close();
   });
 
-  // Into the table, by the name "a", a value of 3,900 bytes: 127 and then 3773 in sevens.
+  // HPACK: adds "a" with a value of 3,900 bytes to the table; 3900 = 127 + 3773 as a varint.
   const [low, high] = [0x80 | (3773 & 127), 3773 >> 7];
   const TABLED = joined(Buffer.of(0x40, 1, 97, 127, low, high), Buffer.alloc(3900, 98));
 });

@@ -4,9 +4,9 @@ import { readRefusal } from "../support/error-info.ts";
 import { callConnectProto, callGrpc, callJson, envelope } from "../support/raw-call.ts";
 import { useTarget } from "./target.ts";
 
-// Messages that are well framed, and odd within. The limits of fields and the plainer mistakes
-// are in test/rpc/bad-encoding.test.ts and bad-input.test.ts. All of them may be as large as batches
-// here, so that the larger ones are read at all.
+// Odd messages in correct frames. Limits of fields and simpler mistakes are in
+// test/rpc/bad-encoding.test.ts and bad-input.test.ts. All requests may be as large as batches here,
+// so that the server reads the larger ones at all.
 
 const target = useTarget({ MESSAGE_SINGLE_MAX_BYTES: "1048576" });
 
@@ -16,7 +16,7 @@ const invalid = (name: string) => `${UNREADABLE} ${name}`;
 const hex = (text: string) => Buffer.from(text.replaceAll(" ", ""), "hex");
 const times = (count: number, bytes: Uint8Array) => Buffer.concat(Array(count).fill(bytes));
 
-/** A field of bytes, of a number below 16. */
+/** A length-delimited field with a number below 16. */
 function field(number: number, ...content: Uint8Array[]): Buffer {
   const bytes = Buffer.concat(content);
   const length: number[] = [];
@@ -55,7 +55,7 @@ describe("protobuf", () => {
     ["a tag of 4 bytes for 1", OK, Buffer.concat([hex("8a808000 03 616461"), hex("20 05")])],
     ["a priority of 2^32 + 5, which is 5", OK, and(hex("38 8580808010"))],
     ["a priority of 2^63 - 1", invalid("priority"), and(hex("38 ffffffffffffffff7f"))],
-    ["the largest field there may be", OK, and(hex("f8ffffff0f 01"))],
+    ["the largest possible field", OK, and(hex("f8ffffff0f 01"))],
     ["a field past it", UNREADABLE, and(hex("f8ffffff1f 01"))],
     ["a field past 2^32", UNREADABLE, and(hex("f8ffffffff01 01"))],
     ["a length of 2^31", UNREADABLE, hex("0a ffffffff07")],
@@ -157,7 +157,7 @@ describe("protobuf", () => {
   const all = [...depth, ...numbers, ...wireTypes, ...texts, ...shapes, ...masses];
 
   describe.each([
-    ["the fast way", "application/grpc"],
+    ["the fast path", "application/grpc"],
     ["Connect", "application/GRPC"],
   ])("by %s", (_, type) => {
     test.each(all)("%s: %s", async (_what, answer, message, method = "Recharge") => {
@@ -178,7 +178,7 @@ describe("a stream whose second message", () => {
   const recharge = Buffer.concat([field(1, Buffer.from("eve")), hex("20 04")]);
   const first = envelope(field(2, field(1, recharge)));
   test.each([
-    ["has a wire type that there is not", UNREADABLE, envelope(hex("fe07"))],
+    ["has an unknown wire type", UNREADABLE, envelope(hex("fe07"))],
     ["is no UTF-8", UNREADABLE, envelope(hex("0a 01 ff"))],
     ["is cut", UNREADABLE, hex("00 00000005 0a")],
     [
@@ -306,7 +306,7 @@ describe("JSON", () => {
   });
 });
 
-/** Code, reason, outcome and fields of a refusal, which must change nothing, or OK. */
+/** Expects OK, or a refusal that changes nothing, as "code reason outcome fields". */
 async function expectOutcome(answer: string, call: ReturnType<typeof callGrpc>): Promise<void> {
   const before = await target().rows();
   const error = await call;

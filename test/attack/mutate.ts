@@ -4,7 +4,7 @@ const SIZE_MAX = 60_000;
 const BYTES = [0, 1, 0x0a, 0x7f, 0x80, 0xc0, 0xfe, 0xff];
 const NUMBERS = [0, 1, 0xff, 0xffff, 0x10_0000, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff];
 
-/** The bytes with one to four things done to them. */
+/** Mutates bytes one to four times. */
 export function mutated(random: Random, original: Uint8Array): Buffer {
   let bytes: Buffer = Buffer.from(original);
   for (let left = 1 + random.below(4); left > 0; left -= 1) {
@@ -77,7 +77,7 @@ const WORDS = [
   '"',
 ];
 
-/** JSON with a value or a sign of it put in the place of another, or its bytes changed. */
+/** Mutates JSON: replaces a value or a character of it, or mutates its bytes. */
 export function mutatedJson(random: Random, text: string): Buffer {
   if (random.chance(0.3)) return mutated(random, Buffer.from(text));
   const tokens = text.match(/"[^"]*"|[\d.]+|[{}[\],:]|\w+/g) ?? [];

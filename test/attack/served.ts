@@ -3,32 +3,36 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { listeningPort } from "../support/listening-port.ts";
-import { PATIENCE } from "../support/patience.ts";
+import { PATIENCE, withoutAway } from "../support/patience.ts";
 import { inherited } from "../support/run-folder.ts";
 
-/** A server in a process of its own. */
+/** A server in its own process. */
 export type Served = {
   readonly port: number;
   readonly baseUrl: string;
-  /** What it holds in memory, in MiB. */
+  /** Its memory (RSS) in MiB. */
   memoryMib(): number;
-  /** How long its JavaScript thread has computed, in milliseconds; Linux alone tells. */
+  /** The CPU time of its JavaScript thread in milliseconds; Linux only. */
   threadMs(): number;
-  /** How it ended; undefined while it lives. */
+  /** How it exited; undefined while it runs. */
   ended(): string | undefined;
-  /** What it has logged. */
+  /** Its log so far. */
   log(): string;
   stop(): Promise<void>;
 };
 
 /**
- * How much more memory a server may hold after it was attacked. V8 lets garbage be while there is
- * room: the heap of 200 requests of 1 MiB grows to 600 MiB and no further. What leaks, or is kept
- * for who never reads, goes past this.
+ * The memory growth that a server may show after an attack. V8 keeps garbage while there is room:
+ * the heap of 200 requests of 1 MiB grows to 600 MiB and no further. Leaks, and buffers for clients
+ * that never read, exceed this.
  */
 export const GROWTH_MAX_MIB = 700;
 
-/** Starts one with these variables alone, on a free port; throws if it ends before it listens. */
+/**
+ * Starts a server on a free port, with these environment variables only.
+ *
+ * @throws an Error if it exits before it listens
+ */
 export async function serveApart(environment: Readonly<Record<string, string>>): Promise<Served> {
   const child = spawn(process.execPath, ["src/main.ts", "serve"], {
     cwd: ROOT,
@@ -51,7 +55,7 @@ export async function serveApart(environment: Readonly<Record<string, string>>):
       return Number(nanos) / 1e6;
     },
     ended: () => (isOver() ? `${child.exitCode ?? child.signalCode}\n${log}` : undefined),
-    log: () => log,
+    log: () => withoutAway(log),
     async stop() {
       if (isOver()) return;
       child.kill("SIGTERM");

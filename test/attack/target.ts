@@ -4,22 +4,22 @@ import { END_HEADERS, END_STREAM, type Field, frame, headerBlock, TYPE } from ".
 import { GROWTH_MAX_MIB, serveApart } from "./served.ts";
 import { HELLO, openWire } from "./wire.ts";
 
-/** A server to be attacked, in a process of its own, and how one sees that it took no harm. */
+/** A server to attack, in its own process, with checks that it took no harm. */
 export type Target = {
   readonly port: number;
   readonly baseUrl: string;
-  /** How many rows there are of each kind. */
+  /** The number of rows in each table. */
   rows(): Promise<unknown>;
-  /** Fails if an honest request on a connection of its own is not answered. */
+  /** Fails if a valid request on a new connection is not answered. */
   expectAnswer(): Promise<void>;
-  /** Fails if the server died, called anything a bug, holds too much memory, or is silent. */
+  /** Fails if the server died, logged a bug, holds too much memory, or does not answer. */
   expectUnharmed(): Promise<void>;
   stop(): Promise<void>;
 };
 
 /**
- * Gives the tests of a file a target, which must answer after each of them and be unharmed at the
- * end. It has a database of its own, in which "ada" has an account.
+ * Gives the tests of a file a target, which must answer after each test and be unharmed at the end.
+ * It has its own database, in which "ada" has an account.
  *
  * @param environment of the server
  * @returns the target, while tests run
@@ -76,7 +76,7 @@ async function startTarget(environment: Readonly<Record<string, string>>): Promi
   return target;
 }
 
-/** The headers of an honest call of GetOrCreate. */
+/** The headers of a valid GetOrCreate call. */
 export const CALL: readonly Field[] = [
   [":method", "POST"],
   [":scheme", "http"],
@@ -86,10 +86,10 @@ export const CALL: readonly Field[] = [
   ["te", "trailers"],
 ];
 
-/** And its message, in its frame: `user_id: "ada"`. */
+/** The framed message of that call: `user_id: "ada"`. */
 export const ADA = Buffer.from("\0\0\0\0\x05\x0a\x03ada", "latin1");
 
-/** Those headers with one of them changed. */
+/** Those headers with one of them replaced. */
 export function withField(name: string, value: string): Field[] {
   return CALL.map(([known, usual]) => [known, known === name ? value : usual]);
 }

@@ -13,31 +13,31 @@ import {
   TYPE,
 } from "./frames.ts";
 
-/** What a connection has brought so far. */
+/** A raw HTTP/2 connection, and everything received on it so far. */
 export type Wire = {
   readonly socket: net.Socket;
   send(...bytes: readonly Uint8Array[]): void;
-  /** What became of a stream: "200", "200 grpc 3", "RST 7"; undefined while it is open. */
+  /** The outcome of a stream: "200", "200 grpc 3", "RST 7"; undefined while it is open. */
   outcome(stream: number): string | undefined;
-  /** The code with which a stream was reset, whether before its answer or after it. */
+  /** The error code of a stream's reset, before or after its answer. */
   reset(stream: number): number | undefined;
-  /** What became of the connection: "alive", "GOAWAY 1", "closed". */
+  /** The state of the connection: "alive", "GOAWAY 1", "closed". */
   state(): string;
-  /** Headers and trailers of a stream. */
+  /** The headers and trailers of a stream. */
   fields(stream: number): Readonly<Record<string, string>>;
-  /** Waits until something is so, or the connection has closed; false if neither in time. */
+  /** Waits until a condition holds or the connection is closed; false on a timeout. */
   until(isSo: () => boolean, timeoutMs?: number): Promise<boolean>;
   /** Whether the peer answers a PING. */
   pings(timeoutMs?: number): Promise<boolean>;
   close(): void;
 };
 
-/** Tells the peer to keep no headers in a table, which this reader could not follow. */
+/** The preface, with a header table of size 0, because the reader has no dynamic table. */
 export const HELLO = Buffer.concat([PREFACE, settings([1, 0])]);
 
 type Stream = { fields: Record<string, string>; ended: boolean; reset: number | undefined };
 
-/** Opens a connection to a server on this machine; nothing is sent unless told. */
+/** Opens a connection to a server on this machine, and sends nothing by itself. */
 export function openWire(port: number): Wire {
   const socket = net.connect({ port, host: "127.0.0.1", noDelay: true });
   const streams = new Map<number, Stream>();

@@ -1,6 +1,6 @@
 import { rm } from "node:fs/promises";
 import { toBinary, create } from "@bufbuild/protobuf";
-import { createClient } from "@connectrpc/connect";
+import { createClient, type Interceptor } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
@@ -9,7 +9,7 @@ import { ConsumeRequestSchema, PointsService } from "../../gen/points/v1/points_
 import { ANYBODY, SCOPES } from "../../src/auth/caller.ts";
 import { denialOfMethod } from "../../src/auth/rules.ts";
 import { verify } from "../../src/verify/verify.ts";
-import { clientWith, tokenOf, writeCallers } from "../support/callers.ts";
+import { tokenOf, writeCallers } from "../support/callers.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { readRefusal, refusalOf } from "../support/error-info.ts";
 import { exchange } from "../support/exchange.ts";
@@ -17,7 +17,9 @@ import { temporaryFolder } from "../support/processes.ts";
 import { callConnectProto, callGrpcWeb, callJson, envelope } from "../support/raw-call.ts";
 import { points } from "../support/requests.ts";
 import { makeFolder } from "../support/run-folder.ts";
+import { sending } from "../support/served-app.ts";
 import { testServer, type TestServer } from "../support/server.ts";
+import { clientOf, fastPathCalls, viaConnect, withQuery } from "../support/via-connect.ts";
 
 const CALLERS = {
   reader: { scopes: ["points.read"] },
@@ -33,30 +35,26 @@ const CALLERS = {
 let folder: string;
 let database: TestDatabase;
 let server: TestServer;
-let connect: TestServer;
-let took: boolean[] = [];
 beforeAll(async () => {
   database = await testDatabase();
   folder = await makeFolder("access");
   const environment = await writeCallers(folder, CALLERS);
-  server = await testServer(environment, database, (take) => (stream, headers) => {
-    took.push(take(stream, headers));
-    return took.at(-1)!;
-  });
-  connect = await testServer(environment, database, () => () => false);
+  server = await testServer(environment, database);
   const all = as("all");
   await all.recharge({ userId: "ada", points: 1_000n });
   await all.recharge({ userId: "eu-bob", points: 1_000n });
 });
 afterAll(async () => {
   await server.stop();
-  await connect.stop();
   await database.close();
   await rm(folder, { recursive: true });
 });
 
-function as(name: string | undefined, at: TestServer = server) {
-  return clientWith(at.baseUrl, name === undefined ? undefined : tokenOf(name));
+/** The interceptors of a client whose calls the fast path answers, or Connect's adapter. */
+const WAYS = [[], [viaConnect]];
+
+function as(name: string | undefined, way: Interceptor[] = [], at: TestServer = server) {
+  return clientOf(at, name === undefined ? way : [sending(tokenOf(name)), ...way]);
 }
 
 type Method = keyof typeof PointsService.method;
@@ -138,16 +136,16 @@ describe("each method", () => {
   });
 
   test.each(METHODS)("%s takes its scope", async (method) => {
-    for (const at of [server, connect]) {
-      expect(await keptOut(CALLS[method](as(undefined, at), "ada"))).toEqual(UNKNOWN);
+    for (const way of WAYS) {
+      expect(await keptOut(CALLS[method](as(undefined, way), "ada"))).toEqual(UNKNOWN);
       for (const name of ["reader", ...CHANGERS]) {
         const expected = ALLOWED[method].includes(name) ? undefined : DENIED;
-        expect({ name, kept: await keptOut(CALLS[method](as(name, at), "ada")) }).toEqual({
+        expect({ name, kept: await keptOut(CALLS[method](as(name, way), "ada")) }).toEqual({
           name,
           kept: expected,
         });
       }
-      expect(await keptOut(CALLS[method](as("all", at), "ada"))).toBeUndefined();
+      expect(await keptOut(CALLS[method](as("all", way), "ada"))).toBeUndefined();
     }
   });
 
@@ -155,8 +153,8 @@ describe("each method", () => {
     (method) => !["listPrices", "applyBatch", "apply"].includes(method),
   );
   test.each(ofUsers)("%s keeps a caller to their users, known or not", async (method) => {
-    for (const at of [server, connect]) {
-      const client = as("eu", at);
+    for (const way of WAYS) {
+      const client = as("eu", way);
       expect(await keptOut(CALLS[method](client, "eu-bob"))).toBeUndefined();
       for (const userId of ["ada", "nobody", "eu", "EU-bob", "x-eu-bob"]) {
         expect(await keptOut(CALLS[method](client, userId))).toEqual(DENIED);
@@ -307,32 +305,35 @@ describe("the fast path and Connect's adapter give the same answer to", () => {
     ["a scheme in small letters", "5", `bearer ${tokenOf("spender")}`, consume],
   ];
   test.each(cases)("%s: %s", async (_, status, authorization, body) => {
-    const call = {
+    const call = (path: string) => ({
       headers: {
         ":method": "POST",
-        ":path": "/points.v1.PointsService/Consume",
+        ":path": path,
         "content-type": "application/grpc",
         te: "trailers",
         ...(authorization === undefined ? {} : { authorization }),
       },
       chunks: [body],
-    };
-    took = [];
-    const [fast, slow] = [await exchange(server.port, call), await exchange(connect.port, call)];
-    expect(took).toEqual([true]);
-    expect(fast).toEqual(slow);
+    });
+    const path = "/points.v1.PointsService/Consume";
+    const before = await fastPathCalls(server);
+    const fast = await exchange(server.port, call(path));
+    const connect = await exchange(server.port, call(withQuery(path)));
+    expect((await fastPathCalls(server)) - before).toBe(1);
+    expect(fast).toEqual(connect);
     expect({ ...fast.headers, ...fast.trailers }["grpc-status"]).toBe(status);
   });
 
   test("a caller who never sends the body, before it comes", async () => {
-    const headers = {
-      ":method": "POST",
-      ":path": "/points.v1.PointsService/Recharge",
-      "content-type": "application/grpc",
-      te: "trailers",
-    };
-    for (const at of [server, connect]) {
-      const answer = await exchange(at.port, { headers, chunks: [], neverEnds: true });
+    const path = "/points.v1.PointsService/Recharge";
+    for (const called of [path, withQuery(path)]) {
+      const headers = {
+        ":method": "POST",
+        ":path": called,
+        "content-type": "application/grpc",
+        te: "trailers",
+      };
+      const answer = await exchange(server.port, { headers, chunks: [], neverEnds: true });
       expect({ ...answer.headers, ...answer.trailers }["grpc-status"]).toBe("16");
     }
   });
@@ -392,7 +393,7 @@ test("callers are read again at SIGHUP, and a broken file changes nothing", asyn
   const environment = await writeCallers(ownFolder, { one: { scopes: ["points.read"] } });
   const own = await testServer(environment, database);
   onTestFinished(() => own.stop());
-  const reads = (name: string) => keptOut(as(name, own).listPrices({}));
+  const reads = (name: string) => keptOut(as(name, [], own).listPrices({}));
   expect([await reads("one"), await reads("two")]).toEqual([undefined, UNKNOWN]);
 
   await writeCallers(ownFolder, { two: { scopes: ["points.nothing"] } });

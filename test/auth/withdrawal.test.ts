@@ -8,7 +8,7 @@ import { ServerReflection } from "../../gen/grpc/reflection/v1/reflection_pb.ts"
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
 import { tokenOf } from "../support/callers.ts";
 import { makeAuthority } from "../support/certificates.ts";
-import { testDatabase, type TestDatabase } from "../support/database.ts";
+import type { TestDatabase } from "../support/database.ts";
 import { refusalOf } from "../support/error-info.ts";
 import { forwardClock } from "../support/forward-clock.ts";
 import { holdLock } from "../support/held-lock.ts";
@@ -24,27 +24,15 @@ import {
   serveCertified,
   type Served,
 } from "../support/served-app.ts";
-import { testServer } from "../support/server.ts";
+import { balanceOf, databaseOf, DENIED, OUT } from "../support/withdrawal.ts";
 
 // Callers that lose access while their streams are open.
 
 let database: TestDatabase;
 beforeAll(async () => {
-  database = await testDatabase();
-  const open = await testServer({}, database);
-  for (const userId of ["ada", "eu-bob"]) await open.client.recharge({ userId, points: 1_000n });
-  await open.stop();
+  database = await databaseOf("ada", "eu-bob");
 });
 afterAll(() => database.close());
-
-const OUT = { code: "Unauthenticated", reason: "UNAUTHENTICATED", outcome: "NOT_APPLIED" };
-const DENIED = { code: "PermissionDenied", reason: "PERMISSION_DENIED", outcome: "NOT_APPLIED" };
-async function balance(userId: string): Promise<bigint> {
-  const [row] = await database.query("select balance from points.account where user_id = $1", [
-    userId,
-  ]);
-  return BigInt(row!["balance"] as string);
-}
 
 describe.each<[string, () => Promise<Served & { withdraw(): unknown }>]>([
   [
@@ -151,7 +139,7 @@ async function* askForServices() {
 describe("a stream of operations", () => {
   test("authorizes each of them, and answers those that were queued before", async () => {
     const { client, become, server } = await serveApp(database, MAY_ALL, { QUEUE_MAX_OPS: "1" });
-    const before = await balance("ada");
+    const before = await balanceOf(database, "ada");
     const lock = await holdLock(database, "ada");
     const apply = openApply(client);
     // The first is in a transaction and the second queued; the third was read, and waits for room.
@@ -164,12 +152,12 @@ describe("a stream of operations", () => {
     const { results, refusal } = await apply.end();
     expect(refusal).toMatchObject(OUT);
     expect(results).toEqual(["1: consume", "2: consume"]);
-    expect(await balance("ada")).toBe(before - 2n);
+    expect(await balanceOf(database, "ada")).toBe(before - 2n);
   });
 
   test("answers what was queued before, also if its caller sends on", async () => {
     const { client, become } = await serveApp(database);
-    const before = await balance("ada");
+    const before = await balanceOf(database, "ada");
     const lock = await holdLock(database, "ada");
     const apply = openApply(client);
     await apply.write(spend("ada", "1"));
@@ -179,7 +167,7 @@ describe("a stream of operations", () => {
     await sleep(200);
     await lock.release();
     expect(await apply.end()).toMatchObject({ results: ["1: consume"], refusal: OUT });
-    expect(await balance("ada")).toBe(before - 1n);
+    expect(await balanceOf(database, "ada")).toBe(before - 1n);
   });
 
   test("goes by the scopes, the users and the name that its caller has by then", async () => {

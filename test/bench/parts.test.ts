@@ -7,11 +7,11 @@ import { seed } from "../../bench/seed.ts";
 import { auditDatabase } from "../support/audit.ts";
 import { testDatabase } from "../support/database.ts";
 
-// What the figures of the bench rest on: ledgers made in bulk, a baseline that does all the work,
-// and checks that find what is wrong.
+// The foundations of the bench's figures: ledgers made in bulk, a baseline that does all the work,
+// and checks that find errors.
 
 describe("the bench", () => {
-  test("entries made in bulk, also on top of others, are as the ledger makes them", async () => {
+  test("entries made in bulk, also on top of others, equal the ledger's own", async () => {
     const database = await openDatabase();
     await seed(database, { prefix: "user-", accounts: 50, lots: 2, consumes: 20 });
     await seed(database, { prefix: "user-", accounts: 50, lots: 0, consumes: 130 });
@@ -41,7 +41,7 @@ describe("the bench", () => {
     expect(await auditDatabase(database.url)).toEqual({ accounts: 10, entries: 20 + entries });
   });
 
-  test("the checks after a row find lost entries, and accounts that are not sound", async () => {
+  test("the checks after a row find lost entries and unsound accounts", async () => {
     const database = await openDatabase();
     await seed(database, { prefix: "user-", accounts: 3, lots: 2, consumes: 0 });
     const before = await mark(database);
@@ -59,7 +59,7 @@ describe("the bench", () => {
     ]);
   });
 
-  test("a median is the middle, whatever the order", () => {
+  test("the median is the middle value, in any order", () => {
     expect(median([3, 1, 2])).toBe(2);
     expect(median([10, 1, 4, 2])).toBe(3);
   });

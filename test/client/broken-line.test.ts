@@ -13,8 +13,8 @@ import { WAIT_MS } from "../support/patience.ts";
 import { points } from "../support/requests.ts";
 import { testServer, type TestServer } from "../support/server.ts";
 
-// A server, or a balancer before it, that goes away while it has a call. The call is sent again with
-// the same request id, whatever the library makes of the broken line.
+// A server, or a load balancer before it, goes away during a call. The client retries the call with
+// the same request id, whatever error the library makes of the broken connection.
 
 let server: TestServer;
 
@@ -29,7 +29,7 @@ const reset =
   ({ stream }) =>
     stream.close(code);
 
-/** Each happens when the server has applied the call, and its answer is lost. */
+/** Each breaks the line after the server applied the call, so that the answer is lost. */
 const BREAKS: readonly [name: string, happens: Break][] = [
   ["is reset", reset(constants.NGHTTP2_INTERNAL_ERROR)],
   ["is refused", reset(constants.NGHTTP2_REFUSED_STREAM)],
@@ -90,7 +90,7 @@ describe.for<[string, string, (baseUrl: string) => Transport]>([
     (baseUrl) => web.createGrpcWebTransport({ baseUrl }),
   ],
 ])("over HTTP/1.1, in %s", ([protocol, type, transportTo]) => {
-  test("a call whose connection is closed, reset, or closed within the answer is repeated", async () => {
+  test("a call is retried if its connection is closed, reset, or closed within the answer", async () => {
     const userId = protocol.replaceAll(/\W+/g, "-");
     await server.client.recharge({ userId, points: 100n });
     const line = await tcpLine(

@@ -7,7 +7,7 @@ import { startPoints } from "../support/processes.ts";
 import { points } from "../support/requests.ts";
 import { testServer, type TestServer } from "../support/server.ts";
 
-// What a browser has: fetch, and nothing of Node.
+// The client in a browser: fetch, and no API of Node's.
 
 let server: TestServer;
 
@@ -46,7 +46,7 @@ describe.for([
     expect(balances).toEqual([900_719_925_474n, 900_719_925_434n]);
   });
 
-  test("a server that is not there is asked again", async () => {
+  test("a server that cannot be reached is tried again", async () => {
     const gone = await testServer({}, server.database);
     await gone.stop();
     let asked = 0;
@@ -60,6 +60,20 @@ describe.for([
     const client = createPointsClient(transport, { backoffMs: 1, attemptsMax: 3 });
     await expect(client.getOrCreate({ userId: "ada" })).rejects.toThrow();
     expect(asked).toBe(3);
+  });
+
+  test("calls share a batch, and keep their answers and refusals", async () => {
+    const transport = createTransport({ baseUrl: server.baseUrl });
+    const client = createPointsClient(transport, { batch: true });
+    const userId = `${protocol}-batch`;
+    const refused = (call: Promise<unknown>) => call.then(() => undefined, refusalOf);
+    const [made, spent, refusal] = await Promise.all([
+      client.recharge({ userId, points: 100n }),
+      client.consume({ userId, cost: points(30n) }),
+      refused(client.consume({ userId, cost: points(71n) })),
+    ]);
+    expect([made, spent].map(({ account }) => account?.balance)).toEqual([100n, 70n]);
+    expect(refusal).toMatchObject({ reason: "INSUFFICIENT_POINTS", shortfall: 1n });
   });
 
   test("a deadline ends a stream", async () => {
@@ -78,7 +92,7 @@ describe.for([
   });
 });
 
-test("a browser that goes away is no error of the server's", async () => {
+test("a browser that goes away causes no error in the server's log", async () => {
   const served = await startPoints({ DATABASE_URL: server.database.url, LOG_LEVEL: "error" });
   const client = createPointsClient(createConnectTransport({ baseUrl: served.baseUrl }));
   await client.getOrCreate({ userId: "eve" });
@@ -95,7 +109,7 @@ test("a browser that goes away is no error of the server's", async () => {
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
 });
 
-test("nothing that the client imports is of Node", () => {
+test("the client imports nothing of Node", () => {
   const { stdout, stderr } = spawnSync(
     process.execPath,
     ["--input-type=module", "--eval", LIST_IMPORTS],
@@ -109,7 +123,7 @@ test("nothing that the client imports is of Node", () => {
   expect(imports.filter((url) => url.includes("/connect-node/"))).toEqual([]);
 });
 
-/** Prints what comes in, directly or not, when the client is imported. */
+/** Prints all modules that an import of the client loads, directly or not. */
 const LIST_IMPORTS = `
   import { registerHooks } from "node:module";
   const imports = [];

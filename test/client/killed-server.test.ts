@@ -23,7 +23,7 @@ const TRANSPORTS: readonly ((baseUrl: string) => Transport)[] = [
   (baseUrl) => web.createGrpcWebTransport({ baseUrl }),
 ];
 
-test("calls that a killed server had are answered by the next one, and applied once", async () => {
+test("calls of a killed server are answered by the next server, and applied once", async () => {
   const database = await testDatabase();
   onTestFinished(() => database.close());
   const first = await startPoints({ DATABASE_URL: database.url });

@@ -24,12 +24,12 @@ import { temporaryFolder } from "../support/processes.ts";
 import { points } from "../support/requests.ts";
 import { testServer, type TestServer } from "../support/server.ts";
 
-// One request id, several attempts: the first is applied and its answer is lost, and the later ones
-// come to servers of the same ledger that refuse them, each in its own way.
+// One request id, several attempts: a server applies the first and its answer is lost. Servers of the
+// same ledger then refuse the later attempts, each in its own way.
 
 let database: TestDatabase;
 let good: TestServer;
-/** It has lost its database. */
+/** A server that cannot reach its database. */
 let cutOff: TestServer;
 
 beforeAll(async () => {
@@ -49,11 +49,11 @@ beforeEach(async () => {
   balance = (await good.client.recharge({ userId, points: 100n })).account!.balance;
 });
 
-/** The server applied what it was asked for, and its answer is lost. */
+/** The server applies the call, and its answer is lost. */
 const losing = (server: TestServer) => ({ server, isLost: true }) as const;
 type Attempt = TestServer | ReturnType<typeof losing>;
 
-/** A client whose attempts go to one server after the other, and then always to the last. */
+/** A client whose attempts go to these servers in order, and all further ones to the last. */
 function clientOf(...attempts: Attempt[]) {
   let tried = 0;
   const transport: Transport = {
@@ -76,7 +76,7 @@ async function thrownBy(call: Promise<unknown>): Promise<{ error: unknown; refus
   return { error, refusal: refusalOf(error)! };
 }
 
-describe("of a call whose first attempt was applied, and its answer lost", () => {
+describe("a call whose first attempt was applied, and its answer lost:", () => {
   const elsewhere: [reason: string, start: () => Promise<TestServer>][] = [
     ["DATABASE_UNAVAILABLE", () => Promise.resolve(cutOff)],
     ["UNAUTHENTICATED", strictServer],
@@ -93,19 +93,19 @@ describe("of a call whose first attempt was applied, and its answer lost", () =>
     expect(answer).toMatchObject({ replayed: true, account: { balance: balance - 30n } });
   });
 
-  test("an answer that comes at last is the first one again", async () => {
+  test("a late answer equals the first", async () => {
     const answer = await clientOf(losing(good), cutOff, good).consume({ userId, cost: points(7n) });
     expect(answer).toMatchObject({ replayed: true, account: { balance: balance - 7n } });
     expect(requestIdsOf(answer)).toEqual([answer.entry!.requestId]);
   });
 });
 
-test("nothing was applied where each attempt was refused", async () => {
+test("NOT_APPLIED stays where every attempt was refused", async () => {
   const { refusal } = await thrownBy(clientOf(cutOff).consume({ userId, cost: points(30n) }));
   expect(refusal).toMatchObject({ reason: "DATABASE_UNAVAILABLE", outcome: "NOT_APPLIED" });
 });
 
-test("a refusal of a server that looked for an earlier answer is final", async () => {
+test("a refusal is final if the server looked for an earlier answer", async () => {
   const lost: Transport["unary"] = () => {
     throw new ConnectError("read ECONNRESET", Code.Aborted);
   };
@@ -121,7 +121,7 @@ test("a refusal of a server that looked for an earlier answer is final", async (
   });
 });
 
-test("each operation of a batch has an outcome of its own, and an id that the answer tells", async () => {
+test("each operation of a batch has its own outcome, and an id that requestIdsOf returns", async () => {
   const request = {
     operations: [30n, 1_000_000n].map((value) => ({
       operation: { case: "consume", value: { userId, cost: points(value) } } as const,
@@ -145,13 +145,13 @@ test("each operation of a batch has an outcome of its own, and an id that the an
   });
 });
 
-test("a read has nothing to be unknown", async () => {
+test("a read is never UNKNOWN", async () => {
   const { error, refusal } = await thrownBy(clientOf(losing(good), cutOff).listLots({ userId }));
   expect(refusal).toMatchObject({ reason: "DATABASE_UNAVAILABLE", outcome: "NOT_APPLIED" });
   expect(requestIdsOf(error)).toEqual([]);
 });
 
-// They tell the application nothing of the attempts, but the server that there were some.
+// Such libraries tell the application nothing of earlier attempts, but they tell the server.
 describe("a gRPC library that retries by the service config", () => {
   const lost = ({ socket }: { socket: { resetAndDestroy(): void } }) => socket.resetAndDestroy();
 
@@ -181,7 +181,7 @@ describe("a gRPC library that retries by the service config", () => {
     return { reason: info?.reason, metadata: info?.metadata, requests: line.requests() };
   }
 
-  test("is told UNKNOWN where nobody has looked", async () => {
+  test("is told UNKNOWN if no server looked for an earlier answer", async () => {
     const request = { userId, requestId: crypto.randomUUID(), cost: points(3n) };
     expect(await outcomeThrough(request, cutOff)).toEqual({
       reason: "DATABASE_UNAVAILABLE",
@@ -190,7 +190,7 @@ describe("a gRPC library that retries by the service config", () => {
     });
   });
 
-  test("is told NOT_APPLIED by who has looked", async () => {
+  test("is told NOT_APPLIED if the server looked for an earlier answer", async () => {
     const request = { userId, requestId: crypto.randomUUID(), cost: points(1_000_000n) };
     expect(await outcomeThrough(request, good)).toMatchObject({
       reason: "INSUFFICIENT_POINTS",
@@ -199,7 +199,7 @@ describe("a gRPC library that retries by the service config", () => {
     });
   });
 
-  test("is told UNKNOWN of a request without an id", async () => {
+  test("is told UNKNOWN for a request without an id", async () => {
     const request = { userId, cost: points(1_000_000n) };
     const { reason, metadata } = await outcomeThrough(request, good);
     expect(reason).toBe("INSUFFICIENT_POINTS");
@@ -207,7 +207,7 @@ describe("a gRPC library that retries by the service config", () => {
     expect(metadata).not.toHaveProperty("repeats_checked");
   });
 
-  test("does not send again what is too large", async () => {
+  test("does not retry a request that is too large", async () => {
     const small = await testServer({ MESSAGE_MAX_BYTES: "1024" }, database);
     onTestFinished(() => small.stop());
     const metadata = Object.fromEntries(
@@ -222,7 +222,7 @@ describe("a gRPC library that retries by the service config", () => {
   });
 });
 
-/** A server that wants a token. */
+/** A server that requires a token. */
 async function strictServer(): Promise<TestServer> {
   const callers = { other: { scopes: ["points.spend"] } };
   const server = await testServer(await writeCallers(await temporaryFolder(), callers), database);
@@ -230,7 +230,7 @@ async function strictServer(): Promise<TestServer> {
   return server;
 }
 
-/** A server whose queue is full, since somebody holds an account. */
+/** A server whose queue is full, because another session locks an account. */
 async function fullServer(): Promise<TestServer> {
   const server = await testServer({ QUEUE_MAX_OPS: "1", LANES: "1" }, database);
   await good.client.getOrCreate({ userId: "locked" });

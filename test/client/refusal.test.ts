@@ -17,7 +17,7 @@ afterAll(async () => {
   await server.stop();
 });
 
-/** What a call that must fail was refused with. */
+/** The refusal of a call that must fail. */
 async function refused(call: Promise<unknown>): Promise<Refusal | undefined> {
   return call.then(() => {
     throw new Error("the call succeeded");
@@ -25,7 +25,7 @@ async function refused(call: Promise<unknown>): Promise<Refusal | undefined> {
 }
 
 describe("a refusal of a real server", () => {
-  test("has its numbers as bigint, and its type by its reason", async () => {
+  test("has bigints, and its reason narrows its type", async () => {
     const client = createPointsClient(server.transport);
     const refusal = await refused(client.consume({ userId: "ada", cost: points(1_000n) }));
     if (refusal?.reason !== "INSUFFICIENT_POINTS") throw new Error(`it was ${refusal?.reason}`);
@@ -50,7 +50,7 @@ describe("a refusal of a real server", () => {
     expect(refusal?.violations.map(({ field }) => field)).toEqual(["user_id", "points"]);
   });
 
-  test("is read from a result of a batch too", async () => {
+  test("can be read from a result of a batch", async () => {
     const { results } = await server.client.applyBatch({
       operations: [{ operation: { case: "release", value: { userId: "ada", hold: 77n } } }],
     });
@@ -74,7 +74,7 @@ describe("every reason of the contract", () => {
     expect(reasons.length).toBeGreaterThan(20);
   });
 
-  test.for(reasons)("$reason is read with what its comment says that it tells", (value) => {
+  test.for(reasons)("$reason has the facts that its comment lists", (value) => {
     const metadata = Object.fromEntries(value.told.map((name) => [name, "7"]));
     const refusal = refusalOf(errorWith({ reason: value.reason, metadata }));
     const { code, message, outcome, repeatsChecked, ...rest } = refusal!;
@@ -90,7 +90,7 @@ describe("every reason of the contract", () => {
   });
 });
 
-describe("what is not a refusal that can be read", () => {
+describe("an unreadable refusal", () => {
   test.for<[string, unknown]>([
     ["any other error", new Error("x")],
     ["an error without details", new ConnectError("x", Code.Unavailable)],

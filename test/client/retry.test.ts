@@ -19,14 +19,14 @@ import { temporaryFolder } from "../support/processes.ts";
 import { points } from "../support/requests.ts";
 import { testServer, type TestServer } from "../support/server.ts";
 
-// A real server, on a line that loses answers: what was asked for is done, and the caller is told
-// that nobody was there.
+// A real server behind a line that loses answers: the server applies the call, and the caller gets
+// the error of an unreachable server.
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const QUICK = { backoffMs: 1 };
 
 let server: TestServer;
-/** Each request as it was sent, the repeats among them. */
+/** All requests as they were sent, retries included. */
 let sent: unknown[];
 
 beforeAll(async () => {
@@ -39,7 +39,7 @@ beforeEach(() => {
   sent = [];
 });
 
-/** A client whose first answers are lost. */
+/** A client that loses its first answers. */
 function clientThatLoses(
   answers: number,
   error: Omit<ConnectError, never> = new ConnectError("lost", Code.Unavailable),
@@ -57,7 +57,7 @@ function clientThatLoses(
   return createPointsClient(createGrpcTransport({ baseUrl, interceptors: [lossy] }), limits);
 }
 
-test("a mutation whose answer is lost is repeated with the id made for it, and applied once", async () => {
+test("a mutation whose answer is lost is retried with its generated id, and applied once", async () => {
   await server.client.recharge({ userId: "ada", points: 100n });
   const client = clientThatLoses(2);
   const { replayed, account, entry } = await client.consume({ userId: "ada", cost: points(30n) });
@@ -72,7 +72,7 @@ test("a mutation whose answer is lost is repeated with the id made for it, and a
   expect(ids[0]).toMatch(UUID);
 });
 
-test("each call gets an id of its own, and a caller's id and message stay as they are", async () => {
+test("each call gets its own id; the caller's id and message stay as they are", async () => {
   await server.client.recharge({ userId: "eve", points: 100n });
   const client = clientThatLoses(0);
   const request = create(ConsumeRequestSchema, { userId: "eve", cost: points(1n) });
@@ -116,7 +116,7 @@ test("each operation of a batch gets an id", async () => {
   ]);
 });
 
-test("a server that is not there is asked so many times and no more", async () => {
+test("an unreachable server is tried attemptsMax times", async () => {
   const gone = await testServer({}, server.database);
   await gone.stop();
   const client = clientThatLoses(0, undefined, { backoffMs: 1, attemptsMax: 3 }, gone.baseUrl);
@@ -126,7 +126,7 @@ test("a server that is not there is asked so many times and no more", async () =
   expect(sent).toHaveLength(3);
 });
 
-test("a refusal is an answer: it is not repeated", async () => {
+test("a refusal is not retried", async () => {
   const client = clientThatLoses(0);
   const call = client.consume({ userId: "ada", cost: points(1_000_000n) });
   await expect(call).rejects.toMatchObject({ code: Code.FailedPrecondition });
@@ -171,7 +171,7 @@ describe("a wait that the server asks for", () => {
   });
 });
 
-describe("a server that has too much to do is asked again", () => {
+describe("an overloaded server is tried again:", () => {
   test("OVERLOADED", async () => {
     const full = await testServer({ QUEUE_MAX_OPS: "1", LANES: "1" });
     onTestFinished(() => full.stop());
@@ -203,7 +203,7 @@ describe("a server that has too much to do is asked again", () => {
   });
 });
 
-test("what is too large is sent once", async () => {
+test("a request that is too large is sent once", async () => {
   const small = await testServer({ MESSAGE_MAX_BYTES: "1024" }, server.database);
   onTestFinished(() => small.stop());
   const operations = Array.from({ length: 100 }, () => ({
@@ -216,7 +216,7 @@ test("what is too large is sent once", async () => {
   expect(sent).toHaveLength(1);
 });
 
-test("a caller that goes away while it waits is told so at once, and nothing more is sent", async () => {
+test("an abort during a backoff ends the call at once, without another attempt", async () => {
   const away = new AbortController();
   const limits = { backoffMs: 600_000, backoffMaxMs: 600_000 };
   const client = clientThatLoses(9, undefined, limits);
@@ -228,7 +228,7 @@ test("a caller that goes away while it waits is told so at once, and nothing mor
   expect(sent.length).toBeLessThanOrEqual(2);
 });
 
-test("a caller that goes away while a server has its call sends it no more", async () => {
+test("an abort during a call ends it without another attempt", async () => {
   await server.client.recharge({ userId: "held", points: 100n });
   const lock = await holdLock(server.database, "held");
   onTestFinished(() => lock.release());
@@ -242,7 +242,7 @@ test("a caller that goes away while a server has its call sends it no more", asy
   expect(sent).toHaveLength(1);
 });
 
-test("the id that was made is told by the answer, and by the error", async () => {
+test("requestIdsOf returns the generated id for an answer and for an error", async () => {
   const client = clientThatLoses(0);
   const answer = await client.recharge({ userId: "idy", points: 5n });
   expect(requestIdsOf(answer)).toEqual([answer.entry?.requestId]);
@@ -253,9 +253,9 @@ test("the id that was made is told by the answer, and by the error", async () =>
   expect(requestIdsOf(undefined)).toEqual([]);
 });
 
-// A timer of 2^31 ms is over at once, and gRPC sends a timeout in eight digits.
+// A timer of 2^31 ms or more fires at once. gRPC sends a timeout in eight digits.
 test.for([2 ** 31 - 1, 2 ** 31, 2 ** 40, Number.POSITIVE_INFINITY, 30_000.5])(
-  "a deadline of %s ms is not over at once",
+  "a deadline of %s ms does not pass at once",
   async (timeoutMs) => {
     const client = clientThatLoses(1);
     const { account } = await client.getOrCreate({ userId: "pat" }, { timeoutMs });
@@ -266,7 +266,7 @@ test.for([2 ** 31 - 1, 2 ** 31, 2 ** 40, Number.POSITIVE_INFINITY, 30_000.5])(
   },
 );
 
-test("each attempt is told how much of the deadline is left", async () => {
+test("each attempt is sent the time that is left of the deadline", async () => {
   const left: (number | undefined)[] = [];
   const client = createPointsClient(
     {

@@ -9,9 +9,8 @@ import {
 } from "@connectrpc/connect";
 import { UNNAMED_DEADLINE_MS } from "../support/mount.ts";
 
-// connectrpc.conformance.v1.ConformanceService: each request says what it is to be answered with,
-// and the answer says what of the request arrived. The types are those of its messages, as far as
-// they are used.
+// connectrpc.conformance.v1.ConformanceService: each request contains the answer to give, and the
+// answer echoes the request as it arrived. The types describe its messages, as far as they are used.
 
 type Header = { name: string; value: string[] };
 type Failure = { code: Code; message?: string; details: Any[] };
@@ -32,7 +31,7 @@ type StreamRequest = Message & { responseDefinition?: StreamDefinition; fullDupl
 type RequestInfo = ReturnType<ReturnType<typeof createTelling>>;
 type Payload = { payload: { data?: Uint8Array; requestInfo?: RequestInfo } };
 
-/** Routes of that service. @param registry has it */
+/** Routes of that service. @param registry contains its descriptors */
 export function conformanceRoutes(registry: FileRegistry): (router: ConnectRouter) => void {
   const service = registry.getService("connectrpc.conformance.v1.ConformanceService")!;
   const tell = createTelling(registry);
@@ -54,19 +53,19 @@ export function conformanceRoutes(registry: FileRegistry): (router: ConnectRoute
   async function* stream(requests: AsyncIterable<StreamRequest>, context: HandlerContext) {
     let definition: StreamDefinition | undefined;
     let isDuplex = false;
-    let told: StreamRequest[] = [];
+    let received: StreamRequest[] = [];
     let sent = 0;
     const next = async (data: Uint8Array): Promise<Payload> => {
       await waited(definition!.responseDelayMs, context);
       const isTelling = sent === 0 || isDuplex;
-      const requestInfo = isTelling ? tell(sent === 0 ? context : undefined, told) : undefined;
-      told = [];
+      const requestInfo = isTelling ? tell(sent === 0 ? context : undefined, received) : undefined;
+      received = [];
       sent += 1;
       return { payload: { data, ...(requestInfo && { requestInfo }) } };
     };
     let isFirst = true;
     for await (const request of requests) {
-      told.push(request);
+      received.push(request);
       if (isFirst) {
         definition = request.responseDefinition;
         isDuplex = request.fullDuplex ?? false;
@@ -80,7 +79,7 @@ export function conformanceRoutes(registry: FileRegistry): (router: ConnectRoute
     }
     for (const data of definition?.responseData.slice(sent) ?? []) yield await next(data);
     if (definition?.error !== undefined) {
-      throw fail(definition.error, sent === 0 ? tell(context, told) : undefined);
+      throw fail(definition.error, sent === 0 ? tell(context, received) : undefined);
     }
   }
 
@@ -96,8 +95,8 @@ export function conformanceRoutes(registry: FileRegistry): (router: ConnectRoute
       stream(once(request), context),
     bidiStream: stream,
   };
-  // Descriptors that are read at run time have no types of their messages.
-  return (router) => void router.service(service, methods as never, { jsonOptions: { registry } });
+  // Descriptors read at run time have no types for their messages.
+  return (router) => void router.service(service, methods as never);
 }
 
 async function* once<T>(value: T): AsyncGenerator<T> {
@@ -122,7 +121,7 @@ async function waited(ms: number, { signal }: HandlerContext): Promise<void> {
   });
 }
 
-/** What is told of requests; of their call, where it is given. */
+/** Makes the echo of requests, and of their call if it is given. */
 function createTelling(registry: FileRegistry) {
   return (context: HandlerContext | undefined, requests: readonly Message[]) => ({
     requests: requests.map((request) => anyPack(schemaOf(registry, request.$typeName), request)),
@@ -146,7 +145,7 @@ function headersOf(entries: Iterable<[string, string]>): Header[] {
   return [...entries].map(([name, value]) => ({ name, value: [value] }));
 }
 
-/** Makes the error that a request asks for; what arrived of the request is its last detail. */
+/** Makes the error that a request asks for; its last detail echoes the request. */
 function createFailing(registry: FileRegistry) {
   const schema = schemaOf(registry, "connectrpc.conformance.v1.ConformancePayload.RequestInfo");
   return ({ code, message = "", details }: Failure, requestInfo?: RequestInfo): ConnectError => {

@@ -12,7 +12,7 @@ services on it, and ends with 1 if a case fails that is not in known-failing.txt
 at the first time some minutes to build the two. With options, such as --run 'Basic/**', --trace or
 -v, only the suite runs.`;
 
-/** All but those that need Google's cloud, or reports of load. */
+/** All cases except those that need Google's cloud or load reports. */
 const INTEROP_CASES = [
   "empty_unary",
   "large_unary",
@@ -51,7 +51,7 @@ async function passesSuite(
 ): Promise<boolean> {
   const files = ["--conf", "test/conformance/config.yaml"];
   const known = ["--known-failing", "@test/conformance/known-failing.txt"];
-  // It waits ten seconds for a server: of several at once a busy machine starts none in time.
+  // It waits ten seconds for a server: a busy machine cannot start several at once in that time.
   const oneByOne = ["--max-servers", "1"];
   const served = [process.execPath, "test/conformance/served.ts", runnerTypes];
   const args = ["--mode", "server", ...files, ...known, ...oneByOne, ...more, "--", ...served];
@@ -61,7 +61,7 @@ async function passesSuite(
 
 async function passesInterop({ interopClient, interopTypes }: Tools): Promise<boolean> {
   const registry = await readRegistry(interopTypes);
-  const listener = await mount(testServiceRoutes(registry), 0xffffffff);
+  const listener = await mount(testServiceRoutes(registry), { maxBytes: 0xffffffff });
   const { host, port } = listener.address;
   let passed = 0;
   for (const name of INTEROP_CASES) {

@@ -10,17 +10,17 @@ import { conformanceRoutes } from "./conformance-service.ts";
 import { mount } from "../support/mount.ts";
 import { readRegistry } from "./tools.ts";
 
-// The server under test, as connectconformance starts it: it is told on standard input how to
-// serve, and says on standard output where. Its argument is the file of descriptors.
+// The server under test, as connectconformance starts it: it reads its options from standard input,
+// and writes its address to standard output. Its argument is the file of descriptors.
 
 const registry = await readRegistry(process.argv[2]!);
 const asked = await readRequest(registry);
 const secure = asked.useTls ? await tlsOf(asked) : undefined;
-const { address } = await mount(
-  conformanceRoutes(registry),
-  asked.messageReceiveLimit || 0xffffffff,
+const { address } = await mount(conformanceRoutes(registry), {
+  maxBytes: asked.messageReceiveLimit || 0xffffffff,
   secure,
-);
+  jsonOptions: { registry },
+});
 const { host, port } = address;
 const pemCert = asked.useTls ? asked.serverCreds!.cert : new Uint8Array();
 await writeAnswer(registry, { host, port, pemCert });
@@ -28,12 +28,12 @@ await writeAnswer(registry, { host, port, pemCert });
 type Request = Message & {
   readonly useTls: boolean;
   readonly serverCreds?: { readonly cert: Uint8Array; readonly key: Uint8Array };
-  /** Empty: clients show none. */
+  /** Empty: clients have no certificate. */
   readonly clientTlsCert: Uint8Array;
   readonly messageReceiveLimit: number;
 };
 
-/** Behind four bytes of its length, as is the answer. */
+/** Reads a request; four bytes of length precede it, as they do the answer. */
 async function readRequest(from: FileRegistry): Promise<Request> {
   const schema = from.getMessage("connectrpc.conformance.v1.ServerCompatRequest")!;
   const bytes = await buffer(process.stdin);
@@ -51,7 +51,7 @@ async function writeAnswer(
   if (!process.stdout.write(Buffer.concat([length, bytes]))) await once(process.stdout, "drain");
 }
 
-/** By the server's own reading of files, for its rules of TLS to hold here too. */
+/** Uses the server's own reading of files, so that its TLS rules hold here too. */
 async function tlsOf({ serverCreds, clientTlsCert }: Request): Promise<TlsOptions> {
   const folder = await mkdtemp(join(tmpdir(), "points-conformance-tls-"));
   try {

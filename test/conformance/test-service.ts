@@ -2,8 +2,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { FileRegistry } from "@bufbuild/protobuf";
 import { ConnectError, type ConnectRouter, type HandlerContext } from "@connectrpc/connect";
 
-// grpc.testing.TestService, which the interop clients of all gRPC libraries call. The types are
-// those of its messages, as far as they are used.
+// grpc.testing.TestService, which the interop clients of all gRPC libraries call. The types describe
+// its messages, as far as they are used.
 
 type Payload = { body: Uint8Array };
 type Asked = { responseStatus?: { code: number; message: string }; payload?: Payload };
@@ -12,7 +12,7 @@ type StreamingRequest = Asked & {
   responseParameters: { size: number; intervalUs: number }[];
 };
 
-/** Routes of that service. @param registry has it */
+/** Routes of that service. @param registry contains its descriptors */
 export function testServiceRoutes(registry: FileRegistry): (router: ConnectRouter) => void {
   const service = registry.getService("grpc.testing.TestService")!;
   const implementation = {
@@ -39,7 +39,7 @@ export function testServiceRoutes(registry: FileRegistry): (router: ConnectRoute
       }
     },
   };
-  // Descriptors that are read at run time have no types of their messages.
+  // Descriptors read at run time have no types for their messages.
   return (router) => void router.service(service, implementation as never);
 }
 

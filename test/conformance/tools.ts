@@ -11,7 +11,7 @@ const CONFORMANCE = "connectrpc.com/conformance@v1.0.7";
 const GRPC = "google.golang.org/grpc@v1.85.0";
 const MAX_MS = 900_000;
 
-/** Files that are not ours: two programs, and the descriptors of what their servers must serve. */
+/** Foreign files: two conformance programs, and the descriptors of the services they call. */
 export type Tools = {
   readonly runner: string;
   readonly runnerTypes: string;
@@ -20,10 +20,10 @@ export type Tools = {
 };
 
 /**
- * Builds the programs with Go and finds the descriptors in their modules. They are kept in the
- * folder for what is temporary.
+ * Builds the programs with Go and finds the descriptors in their modules. They stay in the folder for
+ * temporary files.
  *
- * @throws where they cannot be had
+ * @throws if they are not available
  */
 export async function fetchTools(): Promise<Tools> {
   const versions = [CONFORMANCE, GRPC].map((module) => module.split("@v")[1]);
@@ -31,13 +31,13 @@ export async function fetchTools(): Promise<Tools> {
   if (!existsSync(folder)) {
     const making = `${folder}.${process.pid}`;
     await make(toolsIn(making), making);
-    // Another run may have been as fast.
+    // Another run may have made the same folder first.
     await rename(making, folder).catch(() => rm(making, { recursive: true }));
   }
   return toolsIn(folder);
 }
 
-/** What a file of descriptors tells of messages and services. */
+/** Reads a file of descriptors. */
 export async function readRegistry(path: string): Promise<FileRegistry> {
   return createFileRegistry(fromBinary(FileDescriptorSetSchema, await readFile(path)));
 }

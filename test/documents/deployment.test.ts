@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import { expect, test } from "vitest";
 import { parse, parseAllDocuments } from "yaml";
 import { describeConfig, readConfig } from "../../src/config/environment.ts";
-import { checkDoor } from "../../src/server/insecure-listen.ts";
+import { checkInsecureListen } from "../../src/server/insecure-listen.ts";
 
 // None of this is run here: so at least what it names must be there.
 
@@ -50,7 +50,7 @@ test("compose sets variables that there are, and waits for the drain", () => {
   for (const name of Object.keys(points.environment)) expect(VARIABLES).toContain(name);
   expect(points.ports).toEqual(ports.map((port) => `127.0.0.1:${port}:${port}`));
   const { INSECURE } = points.environment;
-  expect(() => checkDoor(readConfig({ ...imageEnvironment, INSECURE }))).not.toThrow();
+  expect(() => checkInsecureListen(readConfig({ ...imageEnvironment, INSECURE }))).not.toThrow();
   const { DATABASE_URL: url } = points.environment;
   const { POSTGRES_USER: user, POSTGRES_DB: name } = postgres.environment;
   expect(url).toContain(`postgresql://${user}:`);
@@ -71,7 +71,7 @@ test("the manifests name ports, variables and labels that there are, and wait fo
     value === undefined ? [] : [[name, value]],
   );
   const config = readConfig({ ...imageEnvironment, ...Object.fromEntries(given) });
-  expect(checkDoor(config)).toEqual([expect.stringContaining("metrics")]);
+  expect(checkInsecureListen(config)).toEqual([expect.stringContaining("metrics")]);
   const { lameDuckMs, drainMs, tlsCert, tlsKey, callers } = config;
   const folders = container.volumeMounts.map(({ mountPath }) => mountPath);
   for (const path of [tlsCert, tlsKey, callers]) expect(folders).toContain(dirname(path!));

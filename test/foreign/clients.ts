@@ -7,27 +7,27 @@ import { join, resolve } from "node:path";
 import { text } from "node:stream/consumers";
 import { promisify } from "node:util";
 
-/** A call as a client that is not JavaScript makes it: a path, and the bytes of a message. */
+/** A call of a client in another language: a path, and the bytes of a message. */
 export type ForeignCall = {
   readonly path: string;
   readonly request: Uint8Array;
   readonly metadata: Readonly<Record<string, string>>;
 };
 
-/** What such a client is told. `details` is a google.rpc.Status, without bytes if there is none. */
+/** The outcome that such a client sees. `details` is a google.rpc.Status, empty if there is none. */
 export type ForeignOutcome = { code: string; message: string; details: Uint8Array };
 
-/** A client that can make calls, once what it needs has been fetched and built. */
+/** A client in another language, after its dependencies are fetched and built. */
 export type ForeignClient = {
   readonly name: string;
-  /** @returns the command; it throws where something cannot be had */
+  /** @returns the command; it throws if a dependency is not available */
   readonly command: () => Promise<readonly [program: string, ...args: string[]]>;
 };
 
 const GRPCIO = "grpcio==1.85.3";
 const FETCH_MAX_MS = 180_000;
 
-/** All there are. What they fetch is kept in the folder for what is temporary. */
+/** All clients. Their downloads stay in the folder for temporary files. */
 export const FOREIGN_CLIENTS: readonly ForeignClient[] = [
   {
     name: "grpcio",
@@ -40,7 +40,7 @@ export const FOREIGN_CLIENTS: readonly ForeignClient[] = [
         const making = `${folder}.${process.pid}`;
         await ran("python3", ["-m", "venv", making]);
         await ran(join(making, "bin/python"), ["-m", "pip", "install", "-q", GRPCIO]);
-        // Another run may have been as fast.
+        // Another run may have made the same folder first.
         await rename(making, folder).catch(() => rm(making, { recursive: true }));
       }
       return [join(folder, "bin/python"), script];
@@ -56,7 +56,7 @@ export const FOREIGN_CLIENTS: readonly ForeignClient[] = [
   },
 ];
 
-/** Has a client make calls, one after the other. */
+/** Makes calls with a client, one after the other. */
 export async function callWith(
   [program, ...args]: readonly [string, ...string[]],
   address: string,

@@ -22,7 +22,7 @@ import { makeFolder } from "../support/run-folder.ts";
 import { testServer, type TestServer } from "../support/server.ts";
 import { callWith, FOREIGN_CLIENTS, type ForeignCall, type ForeignOutcome } from "./clients.ts";
 
-// Each refusal that a caller can bring about, as clients see it that nobody here wrote.
+// Interoperability: each refusal that a caller can provoke, as foreign gRPC clients see it.
 
 let open: TestServer;
 let asking: TestServer;
@@ -118,7 +118,7 @@ const REFUSALS_OF_WHO_ASKS: readonly Refusal[] = [
   ],
 ];
 
-/** Those of a server that is full, stops, or loses its database; those that clients make up. */
+/** Reasons of a server that is full, stops or loses its database, and reasons made by clients. */
 const NOT_PROVOKED = [
   "UNSPECIFIED",
   "ACCOUNT_FULL",
@@ -132,7 +132,7 @@ const NOT_PROVOKED = [
   "INTERNAL",
 ];
 
-test("the table has every reason but those that are left out by name", () => {
+test("the table has every reason except those listed as not provoked", () => {
   const tried = [...REFUSALS, ...REFUSALS_OF_WHO_ASKS].map(([reason]) => reason);
   const names = Object.keys(ErrorReason).filter((name) => Number.isNaN(Number(name)));
   expect([...new Set([...tried, ...NOT_PROVOKED])].toSorted()).toEqual(names.toSorted());
@@ -146,7 +146,7 @@ const commands = await Promise.all(
 );
 
 for (const { name, command } of commands) {
-  describe.skipIf(command === undefined)(`${name} is told`, () => {
+  describe.skipIf(command === undefined)(`${name} receives`, () => {
     test("the code, the reason and the outcome of each refusal", async () => {
       for (const [server, refusals] of [
         [open, REFUSALS],
@@ -154,7 +154,7 @@ for (const { name, command } of commands) {
       ] as const) {
         const calls = refusals.map(([, , asked]) => asked);
         const outcomes = await callWith(command!, `127.0.0.1:${server.port}`, calls);
-        expect(outcomes.map(told)).toEqual(
+        expect(outcomes.map(summaryOf)).toEqual(
           refusals.map(([reason, code, , fields = []]) => ({
             code: Code[code].toLowerCase(),
             domain: "points.v1",
@@ -167,7 +167,7 @@ for (const { name, command } of commands) {
       }
     });
 
-    test("NOT_FOUND and no more by Health, of a service that there is not", async () => {
+    test("NOT_FOUND without details from Health, for an unknown service", async () => {
       const asked = call(Health.method.check, { service: "nobody" });
       const [outcome] = await callWith(command!, `127.0.0.1:${open.port}`, [asked]);
       const message = 'unknown service "nobody"';
@@ -177,7 +177,7 @@ for (const { name, command } of commands) {
   });
 }
 
-/** What ada's numbers above are: a charge, a hold that was released, two more, one past its time. */
+/** Makes ada's entries above: a charge, a released hold, two more holds, and an expired one. */
 async function prepare({ client, database }: TestServer): Promise<void> {
   await client.recharge({ ...ADA, requestId: "r1", points: 1_000n });
   await client.consume({ ...ADA, cost: points(10n) });
@@ -205,7 +205,7 @@ function call<Desc extends DescMethod>(
   return { path: `/${parent.typeName}/${name}`, request: toBinary(input, message), metadata };
 }
 
-function told({ code, details }: ForeignOutcome) {
+function summaryOf({ code, details }: ForeignOutcome) {
   const status = fromBinary(StatusSchema, details);
   const found = <T>(values: readonly (T | undefined)[]) => values.find((one) => one !== undefined);
   const info = found(status.details.map((detail) => anyUnpack(detail, ErrorInfoSchema)));

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { join } from "node:path";
 import type { Mutant } from "./mutant.ts";
 
-/** What became of a check: it passed, it found something, or it broke without saying what. */
+/** The result of a check: it passed, it found something, or it broke without a finding. */
 export type Verdict =
   | { readonly kind: "passed" }
   | { readonly kind: "caught"; readonly finding: string }
@@ -13,9 +13,9 @@ const FINDING_MAX_CHARS = 110;
 const OUTPUT_MAX_CHARS = 3_000;
 
 /**
- * Runs the check that is to catch a bug, in a copy of the project.
+ * Runs the check that must catch a bug, in a copy of the project.
  *
- * @param signal ends it before its time
+ * @param signal ends it early
  */
 export async function check(
   folder: string,
@@ -28,12 +28,12 @@ export async function check(
     cwd: folder,
     env: { ...process.env, PATH: `${bin}:${process.env["PATH"]}`, NO_COLOR: "1" },
     stdio: ["ignore", "pipe", "pipe"],
-    // A Ctrl-C is for us, who then ask it to end what it started.
+    // Only this process gets the Ctrl-C; it then asks the check to clean up.
     detached: true,
     signal: AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]),
     killSignal: "SIGTERM",
   });
-  child.on("error", () => {}); // That it was ended.
+  child.on("error", () => {}); // It was aborted.
   let output = "";
   child.stdout.on("data", (chunk) => (output += chunk));
   child.stderr.on("data", (chunk) => (output += chunk));
@@ -59,7 +59,7 @@ function commandOf(caughtBy: Mutant["caughtBy"], bin: string): [string, ...strin
   }
 }
 
-/** The first thing that a run of the torture calls wrong, or a test that failed. */
+/** The first finding of a torture run, or the first failed test. */
 function findingIn(output: string): string | undefined {
   const [, wrong] = /What is wrong:\n- (.*)/.exec(output) ?? [];
   const [, test] = /^ *FAIL +(.*)/m.exec(output) ?? [];

@@ -7,7 +7,7 @@ test.each(MUTANTS)("a bug can be planted: $name", async (mutant) => {
   expect(planted(source, mutant)).not.toBe(source);
 });
 
-test("there are at least 30 of them, each with a name of its own", () => {
+test("there are at least 30 mutants, each with a unique name", () => {
   expect(new Set(MUTANTS.map(({ name }) => name)).size).toBe(MUTANTS.length);
   expect(MUTANTS.length).toBeGreaterThanOrEqual(30);
 });

@@ -14,7 +14,7 @@ import { TRANSFER_MUTANTS } from "./planted/transfer.ts";
 import { TRANSPORT_MUTANTS } from "./planted/transport.ts";
 import { VERIFY_MUTANTS } from "./planted/verify.ts";
 
-/** The planted bugs, each with what catches it; a file for each room of src. */
+/** The mutants, each with the check that catches it; one file for each room of src. */
 export const MUTANTS: readonly Mutant[] = [
   ...AUTH_MUTANTS,
   ...CLI_MUTANTS,

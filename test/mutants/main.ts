@@ -7,8 +7,8 @@ import { type Copy, copyProject } from "./plant.ts";
 
 // npm run mutants [-- part of a name …]
 //
-// Plants one bug after the other in a copy of the project, and runs the check that is to catch it.
-// It ends with 1 if one gets away, or if a check finds something where there is no bug.
+// Mutation testing: plants one bug after the other in a copy of the project, and runs the check that
+// must catch it. It exits with 1 if a mutant survives, or if a check fails without a bug.
 
 const AT_ONCE = 2;
 
@@ -39,7 +39,7 @@ async function withCopy(work: (copy: Copy) => Promise<void>): Promise<void> {
   }
 }
 
-/** A check that always fails would catch everything. */
+/** Runs the checks without a bug: a check that always fails would catch every mutant. */
 async function checkWithoutBug({ folder }: Copy): Promise<void> {
   for (const caughtBy of new Set(mutants.map((mutant) => mutant.caughtBy))) {
     const verdict = await check(folder, caughtBy, signal);

@@ -1,12 +1,12 @@
-/** A bug, planted in a copy of the source: a text of one file that is replaced by another. */
+/** A mutant: a bug planted in a copy of the source by replacing a text in one file. */
 export type Mutant = {
-  /** What is wrong then. */
+  /** The bug in words. */
   readonly name: string;
   readonly file: string;
-  /** It is in the file once. */
+  /** Must occur exactly once in the file. */
   readonly find: string;
   readonly replace: string;
-  /** What finds it: a run of the torture, with some faults or without, or a file of tests. */
+  /** The check that finds it: a torture run, with or without faults, or a test file. */
   readonly caughtBy:
     "torture --only COMMIT" | "torture --only clock" | "torture --calm" | `test/${string}.test.ts`;
 };

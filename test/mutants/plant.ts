@@ -3,10 +3,10 @@ import { join, resolve } from "node:path";
 import { makeFolder } from "../support/run-folder.ts";
 import type { Mutant } from "./mutant.ts";
 
-/** A copy of the project in which bugs can be planted, one at a time. */
+/** A copy of the project for one planted bug at a time. */
 export type Copy = {
   readonly folder: string;
-  /** Plants the bug while `work` runs. */
+  /** Runs `work` with the bug planted. */
   with<T>(mutant: Mutant, work: () => Promise<T>): Promise<T>;
   remove(): Promise<void>;
 };
@@ -15,7 +15,7 @@ const ROOT = resolve(import.meta.dirname, "../..");
 const COPIED = ["src", "gen", "proto", "test", "bin", "prices.yaml", "vitest.config.ts"];
 const ALSO_COPIED = ["package.json", "tsconfig.json"];
 
-/** Makes a copy, which shares the installed packages. */
+/** Copies the project; the copy shares the installed packages. */
 export async function copyProject(): Promise<Copy> {
   const folder = await makeFolder("mutants");
   for (const name of [...COPIED, ...ALSO_COPIED]) {
@@ -38,15 +38,15 @@ export async function copyProject(): Promise<Copy> {
   };
 }
 
-/** The source of a file, as it is. */
+/** The original source of a mutant's file. */
 export function sourceOf({ file }: Mutant): Promise<string> {
   return readFile(join(ROOT, file), "utf8");
 }
 
 /**
- * A file's source with the bug in it.
+ * A file's source with the bug.
  *
- * @throws an Error if the text to replace is not there, or more than once
+ * @throws an Error unless the text to replace occurs exactly once
  */
 export function planted(source: string, { name, file, find, replace }: Mutant): string {
   const [before, after, ...more] = source.split(find);

@@ -11,8 +11,11 @@ import {
   Health,
   HealthCheckResponse_ServingStatus as Status,
 } from "../../gen/grpc/health/v1/health_pb.ts";
+import { readConfig } from "../../src/config/environment.ts";
 import { createHealth } from "../../src/server/health.ts";
-import { listen, type Handler, type Listener } from "../../src/transport/listen.ts";
+import type { Handler } from "../../src/transport/handler.ts";
+import { listenLimits } from "../../src/transport/listen-limits.ts";
+import { listen, type Listener } from "../../src/transport/listen.ts";
 import { refusalOf } from "../support/error-info.ts";
 import { testServer } from "../support/server.ts";
 
@@ -24,7 +27,11 @@ afterEach(async () => {
 async function serve() {
   const health = createHealth(["points.v1.Ledger"]);
   const handler = connectNodeAdapter({ routes: health.routes }) as Handler;
-  const listener = await listen({ host: "127.0.0.1", port: 0 }, handler);
+  const listener = await listen({
+    address: { host: "127.0.0.1", port: 0 },
+    handler,
+    limits: listenLimits(readConfig({})),
+  });
   listeners.push(listener);
   const baseUrl = `http://127.0.0.1:${listener.address.port}`;
   return { ...health, listener, client: createClient(Health, createGrpcTransport({ baseUrl })) };
@@ -49,7 +56,7 @@ test("Check of an unknown service fails with NOT_FOUND", async () => {
   await expect(asked).rejects.toMatchObject({ code: Code.NotFound });
 });
 
-test("nor is that a bug of the server, or has a reason of ours", async () => {
+test("that error is no bug of the server, and has no reason of this API", async () => {
   const server = await testServer();
   onTestFinished(() => server.stop());
   const transports = [
@@ -132,8 +139,8 @@ test("Watch ends with its call's deadline or cancelling, and nothing is logged",
   expect(spoken).not.toHaveBeenCalled();
 });
 
-// What follows looks at the implementation below the network, where a slow reader can be had and
-// listeners can be counted.
+// These tests call the implementation below the network: there a reader can be slow, and listeners
+// can be counted.
 function watchDirectly() {
   const health = createHealth([]);
   let watch: ((signal: AbortSignal) => AsyncIterator<unknown>) | undefined;
@@ -161,7 +168,7 @@ test("A slow reader of Watch gets the latest state, not every one", async () => 
   expect(await states.next()).toMatchObject({ done: true });
 });
 
-test("Watch leaves no listener behind, however many changes it saw", async () => {
+test("Watch leaves no listener behind after many changes", async () => {
   const { watch, setServing } = watchDirectly();
   const cancel = new AbortController();
   const states = watch(cancel.signal);

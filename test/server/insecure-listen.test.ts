@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { readConfig } from "../../src/config/environment.ts";
-import { checkDoor } from "../../src/server/insecure-listen.ts";
+import { checkInsecureListen } from "../../src/server/insecure-listen.ts";
 import { runPoints } from "../support/processes.ts";
 
 const TLS = { TLS_CERT: "a.crt", TLS_KEY: "a.key" };
@@ -8,7 +8,7 @@ const CALLERS = { CALLERS: "callers.yaml" };
 const JWT = { JWT_KEYS: "keys.json", JWT_ISSUER: "us", JWT_AUDIENCE: "points" };
 
 function check(environment: Record<string, string>) {
-  return checkDoor(readConfig(environment));
+  return checkInsecureListen(readConfig(environment));
 }
 
 describe("the server listens without TLS and authentication", () => {
@@ -46,7 +46,7 @@ describe("other machines are listened to", () => {
   });
 });
 
-describe("the admin port, which asks nobody who they are, is open", () => {
+describe("the admin port, which has no authentication, is open", () => {
   test.each(["127.0.0.1:2", "[::1]:2", "off"])("to this machine: %s", (ADMIN_LISTEN) => {
     expect(check({ ADMIN_LISTEN })).toEqual([]);
   });
@@ -63,7 +63,7 @@ describe("the admin port, which asks nobody who they are, is open", () => {
   });
 });
 
-test("a server that would be open does not start, and says what to do", async () => {
+test("a server with an insecure address does not start, and says what to do", async () => {
   const { code, stdout, stderr } = await runPoints({ LISTEN: "0.0.0.0:0" }).exit;
   expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
   expect(stderr).toMatch(

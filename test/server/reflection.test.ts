@@ -20,8 +20,10 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vit
 import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
 import * as v1 from "../../gen/grpc/reflection/v1/reflection_pb.ts";
 import * as v1alpha from "../../gen/grpc/reflection/v1alpha/reflection_pb.ts";
+import { readConfig } from "../../src/config/environment.ts";
 import { createHealth } from "../../src/server/health.ts";
 import { reflectionRoutes } from "../../src/server/reflection.ts";
+import { listenLimits } from "../../src/transport/listen-limits.ts";
 import { listen, type Listener } from "../../src/transport/listen.ts";
 import { testServer } from "../support/server.ts";
 
@@ -86,14 +88,18 @@ beforeAll(async () => {
       reflectionRoutes([Health, odd])(router);
     },
   });
-  listener = await listen({ host: "127.0.0.1", port: 0 }, handler);
+  listener = await listen({
+    address: { host: "127.0.0.1", port: 0 },
+    handler,
+    limits: listenLimits(readConfig({})),
+  });
   baseUrl = `http://127.0.0.1:${listener.address.port}`;
 });
 afterAll(() => listener.close(0));
 
 type Asked = MessageInitShape<typeof v1.ServerReflectionRequestSchema>["messageRequest"];
 
-// The two differ in name only, which their types can't tell.
+// The two versions differ in name alone, which their types do not show.
 const alpha = v1alpha.ServerReflection as unknown as typeof v1.ServerReflection;
 
 describe.each([
@@ -222,7 +228,7 @@ test.each(["grpc-v1", "grpc-v1alpha"])("buf curl finds its way by reflection, %s
   expect(JSON.parse(stdout)).toEqual({ status: "SERVING" });
 });
 
-test("a server's reflection knows every type of the contract, also what only errors name", async () => {
+test("a server's reflection knows every type of the contract, and those that only errors name", async () => {
   const server = await testServer();
   onTestFinished(() => server.stop());
   const files: DescFile[] = [];

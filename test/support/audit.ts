@@ -2,10 +2,10 @@ import { openOrm } from "../../src/store/driver/orm.ts";
 import { verify } from "../../src/verify/verify.ts";
 
 /**
- * Checks a whole database against what the ledger promises, as `points verify` does.
+ * Checks a whole database against the ledger's invariants, as `points verify` does.
  *
- * @returns how many accounts and entries it found in order
- * @throws an Error that names each account that is not in order, and what is wrong
+ * @returns the number of sound accounts and of their entries
+ * @throws an Error that names each unsound account, and what is wrong with it
  */
 export async function auditDatabase(url: string): Promise<{ accounts: number; entries: number }> {
   const orm = await openOrm(url, 2);

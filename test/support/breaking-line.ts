@@ -3,28 +3,28 @@ import * as http2 from "node:http2";
 import * as net from "node:net";
 import { onTestFinished } from "vitest";
 
-// Lines to a server that break. A request is counted over all connections, from 0; what comes after
-// the given fates goes the way of the last.
+// Fault-injecting proxies between a client and a server. Requests are numbered from 0 over all
+// connections; requests after the given fates share the last one.
 
-/** What becomes of a request of HTTP/2, once all of it has arrived. */
+/** The fate of an HTTP/2 request, once all of it has arrived. */
 export type Fate = {
-  /** The server that is asked; undefined: none is. */
+  /** The server that gets the request; undefined: none. */
   readonly to?: string;
-  /** Happens then, and the server's answer is lost; undefined: it is passed on. */
+  /** Breaks the call and drops the server's answer; undefined: the answer is passed on. */
   readonly breaks?: Break;
 };
 
 export type Break = (broken: {
   readonly stream: http2.ServerHttp2Stream;
   readonly socket: net.Socket;
-  /** What the server has answered, if it was asked. */
+  /** The server's answer, if it got the request. */
   readonly answer: Answer | undefined;
 }) => void;
 
-/** A line, with what it has carried. */
+/** A proxy, with the number of requests that it has seen. */
 export type Line = { readonly baseUrl: string; readonly requests: () => number };
 
-/** A line of HTTP/2, without TLS. */
+/** An HTTP/2 proxy without TLS. */
 export async function http2Line(...fates: readonly [Fate, ...Fate[]]): Promise<Line> {
   let requests = 0;
   const sockets = new Map<http2.Http2Session | undefined, net.Socket>();
@@ -55,7 +55,7 @@ export async function http2Line(...fates: readonly [Fate, ...Fate[]]): Promise<L
   return { baseUrl: `http://127.0.0.1:${port}`, requests: () => requests };
 }
 
-/** A line of TCP: each connection is one fate, once something has come of its first request. */
+/** A TCP proxy: each connection has one fate, applied once part of its first request arrives. */
 export async function tcpLine(
   to: string,
   ...breaks: readonly ((socket: net.Socket) => void)[]
@@ -83,10 +83,10 @@ export async function tcpLine(
   return { baseUrl: `http://127.0.0.1:${port}`, requests: () => connections };
 }
 
-/** A frame that says that streams after `lastStream` were not looked at. */
+/** A GOAWAY frame: the server did not process streams after `lastStream`. */
 export function goaway(lastStream: number): Buffer {
   const frame = Buffer.alloc(9 + 8);
-  frame[2] = 8; // Of what follows the head.
+  frame[2] = 8; // The length of the payload.
   frame[3] = 7; // GOAWAY
   frame.writeUInt32BE(lastStream, 9);
   return frame;

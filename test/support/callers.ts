@@ -11,18 +11,18 @@ export function tokenOf(name: string): string {
   return `the-token-of-${name}`;
 }
 
-/** As the file has it. */
+/** The token's digest, as the callers' file has it. */
 export function digestOf(name: string): string {
   return createHash("sha256").update(tokenOf(name)).digest("hex");
 }
 
-/** Callers with a token, unless told another's or a certificate, and perhaps a prefix of user ids. */
+/** Callers: each has a token of its own by default, or a certificate, and may have a user prefix. */
 export type Callers = Record<
   string,
   { scopes: string[]; prefix?: string; certificate?: string; token?: string; maxPoints?: number }
 >;
 
-/** Writes a file of callers, and gives the variable that names it. */
+/** Writes a callers' file, and gives the environment variable that names it. */
 export async function writeCallers(folder: string, callers: Callers): Promise<{ CALLERS: string }> {
   const entries = Object.entries(callers).map(([name, caller]) => {
     const { scopes, prefix, certificate, token, maxPoints } = caller;
@@ -39,7 +39,7 @@ export async function writeCallers(folder: string, callers: Callers): Promise<{ 
   return { CALLERS: path };
 }
 
-/** A client that sends a token with each call; undefined: none. */
+/** A client that sends a bearer token with each call; undefined: without one. */
 export function clientWith(
   baseUrl: string,
   token: string | undefined,

@@ -5,10 +5,10 @@ import { generate } from "selfsigned";
 /** A certificate and its key, in PEM. */
 export type Certificate = { readonly cert: string; readonly key: string };
 
-/** Signs certificates for a day. */
+/** A certificate authority. Its certificates are valid for a day. */
 export type Authority = {
   readonly cert: string;
-  /** For a server on this machine, or for a client of that name. */
+  /** Signs a certificate for a server on this machine, or for a client with this name. */
   sign(name: string): Promise<Certificate>;
 };
 
@@ -16,7 +16,7 @@ const DAY_MS = 86_400_000;
 
 const EC = { keyType: "ec", algorithm: "sha256" } as const;
 
-/** Makes an authority that nobody else knows. */
+/** Makes a new certificate authority. */
 export async function makeAuthority(): Promise<Authority> {
   const { cert, private: key } = await generate([{ name: "commonName", value: "a test's own" }], {
     ...EC,
@@ -47,7 +47,7 @@ export async function makeAuthority(): Promise<Authority> {
   };
 }
 
-/** Writes a certificate to a folder, and gives the variables that name it. */
+/** Writes a certificate to a folder, and gives the environment variables that name it. */
 export async function writeCertificate(
   folder: string,
   { cert, key }: Certificate,

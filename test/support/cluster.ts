@@ -9,25 +9,25 @@ import { withDatabase } from "./postgres.ts";
 import { until } from "./processes.ts";
 import { makeFolder } from "./run-folder.ts";
 
-/** A PostgreSQL of a test's own, which takes TCP too. */
+/** A test's own PostgreSQL, which listens on TCP too. */
 export type Cluster = {
-  /** Of its TCP port, on 127.0.0.1 and, where there is IPv6, ::1; of its socket too. */
+  /** The port on 127.0.0.1 and, if there is IPv6, ::1; also the port in its socket's name. */
   readonly port: number;
   readonly socketFolder: string;
-  /** Its data. */
+  /** Its data folder. */
   readonly folder: string;
-  /** Of the database `postgres`, as the superuser points, over the socket. */
+  /** The URL of the database `postgres`, as the superuser points, over the socket. */
   readonly url: string;
-  /** Any SQL as that user, in `postgres` or another database; its rows as `pg` gives them. */
+  /** Runs SQL as that user, in `postgres` or another database; gives the rows as `pg` does. */
   query(sql: string, database?: string): Promise<Record<string, unknown>[]>;
-  /** Writes files to its data, as its own user, and has it read its configuration again. */
+  /** Writes files to the data folder, as its own user, and reloads the configuration. */
   configure(files: Readonly<Record<string, string>>, sql?: readonly string[]): Promise<void>;
   stop(): Promise<void>;
 };
 
 type Settings = Readonly<Record<string, string>>;
 
-/** Starts the PostgreSQL that npm brought, in a folder that may have its data already. */
+/** Starts the PostgreSQL installed by npm, in a folder that may contain its data already. */
 export async function startCluster(folder: string, settings: Settings = {}): Promise<Cluster> {
   const port = await freePort();
   const all = { ...(await listening(port)), ...settings };
@@ -35,7 +35,7 @@ export async function startCluster(folder: string, settings: Settings = {}): Pro
   return clusterOf({ port, socketFolder, url, folder: join(folder, "postgres"), stop });
 }
 
-/** Copies the data of one that has stopped: the copy starts as a standby. */
+/** Copies the data of a stopped PostgreSQL; the copy starts as a standby. */
 export async function copyAsStandby(from: string, to: string): Promise<void> {
   await cp(join(from, "postgres"), join(to, "postgres"), { recursive: true });
   const { uid, gid } = await stat(join(from, "postgres"));
@@ -43,11 +43,11 @@ export async function copyAsStandby(from: string, to: string): Promise<void> {
   await writeFile(join(to, "postgres", "standby.signal"), "");
 }
 
-/** Where Debian has the programs of its PostgreSQL 15. */
+/** The folder of Debian's PostgreSQL 15 programs. */
 const DEBIANS = "/usr/lib/postgresql/15/bin";
 export const hasDebians = spawnSync(join(DEBIANS, "postgres"), ["--version"]).status === 0;
 
-/** Starts Debian's PostgreSQL 15, with nothing in it. */
+/** Starts an empty PostgreSQL 15 of Debian. */
 export async function startDebians(): Promise<Cluster> {
   const port = await freePort();
   const socketFolder = await makeFolder("debian");
@@ -77,7 +77,7 @@ export async function startDebians(): Promise<Cluster> {
   return clusterOf({ port, socketFolder, url, folder, stop });
 }
 
-/** A port that nobody listens on, as a rule for some seconds at least. */
+/** A port on which nobody listens; usually it stays free for some seconds. */
 export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((listens) => server.listen(0, "127.0.0.1", listens));

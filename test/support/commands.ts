@@ -7,7 +7,7 @@ import type {
   Mutation,
 } from "../../src/ledger/command.ts";
 
-// Commands of ada, without a request id, as short as a table of them needs them.
+// Builders of ada's commands without a request id, short enough for tables of test cases.
 
 const nobody = {
   userId: "ada",
@@ -16,7 +16,7 @@ const nobody = {
   caller: "",
 };
 
-/** So many points, or what a use of a service costs, or why there is no cost. */
+/** Points, or the cost of a service's usage, or the reason why it has none. */
 export type Cost = bigint | CostOrRefusal;
 
 export const FREE: CostOrRefusal = {
@@ -50,7 +50,7 @@ export function expireLot(lot: bigint): Mutation {
   return expire({ kind: "lot", lot });
 }
 
-/** A hold of so many microseconds. */
+/** A hold with a ttl in microseconds. */
 export function freeze(cost: Cost, ttl = 50n): Mutation {
   return { kind: "freeze", ...nobody, cost: costOf(cost), expiration: { kind: "after", ttl } };
 }
@@ -72,7 +72,7 @@ export function refund(sequence: bigint, points?: bigint, reissueTtl?: bigint): 
   return { kind: "refund", ...nobody, sequence, points, reissueTtl };
 }
 
-/** The command under a request id; the fingerprint is that of `content`. */
+/** The command under a request id; `content` determines the fingerprint. */
 export function named(command: Mutation, id: string, content = command.kind as string): Mutation {
   const fingerprint = createHash("sha256").update(content).digest();
   return { ...command, request: { id, fingerprint } };

@@ -1,7 +1,7 @@
 import { LATER } from "../../src/commit/batcher.ts";
 import { commit, type Result } from "../../src/commit/commit.ts";
 
-/** Commits commands as a lane does: what is to come later comes again, until all have a result. */
+/** Commits commands as a lane does: commands answered LATER are repeated until all have a result. */
 export async function commitAll(
   ...[orm, commands, ...rest]: Parameters<typeof commit>
 ): Promise<readonly Result[]> {

@@ -3,7 +3,7 @@ import type { Answer } from "../../src/ledger/batch.ts";
 import { isRejection, type Rejection } from "../../src/ledger/rejection.ts";
 import type { Expected } from "./model.ts";
 
-/** Fails if the ledger's answer is not what the model expected. */
+/** Fails if the ledger's answer differs from the model's. */
 export function expectSame(actual: Answer | Rejection, expected: Expected): void {
   expect(summaryOf(actual)).toEqual(expected);
 }

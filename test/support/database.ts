@@ -4,16 +4,16 @@ import { inject } from "vitest";
 import { openOrm, type Orm } from "../../src/store/driver/orm.ts";
 import { withDatabase } from "./postgres.ts";
 
-/** A database of a test's own, with the schema and nothing in it. */
+/** A test's own database, with the schema but without rows. */
 export type TestDatabase = {
   readonly url: string;
   readonly orm: Orm;
-  /** Any SQL, its rows as `pg` gives them. */
+  /** Runs SQL; gives the rows as `pg` does. */
   query(sql: string, values?: unknown[]): Promise<Record<string, unknown>[]>;
   close(): Promise<void>;
 };
 
-/** Makes one; `empty` leaves the schema out. */
+/** Makes a database; `empty` leaves the schema out. */
 export async function testDatabase(options: { empty?: boolean } = {}): Promise<TestDatabase> {
   const postgres = inject("postgres");
   const name = `points_test_${randomBytes(6).toString("hex")}`;

@@ -1,7 +1,7 @@
 import { expect } from "vitest";
 import type { TestDatabase } from "./database.ts";
 
-// What must hold of every account at every moment, as SQL: each query finds what breaks it.
+// The invariants of every account as SQL: each query finds violations.
 const BROKEN: Readonly<Record<string, string>> = {
   "an account's figures add up": `
     select user_id from points.account
@@ -61,7 +61,7 @@ const BROKEN: Readonly<Record<string, string>> = {
       or coalesce(refunded, 0) > spent.points`,
 };
 
-/** Fails if an equation of the ledger does not hold of an account in the database. */
+/** Fails if an account in the database violates an invariant. */
 export async function expectEquations({ query }: TestDatabase): Promise<void> {
   for (const [what, sql] of Object.entries(BROKEN)) {
     expect(await query(sql), `that ${what}`).toEqual([]);

@@ -5,30 +5,30 @@ import {
   RetryInfoSchema,
 } from "../../gen/google/rpc/error_details_pb.ts";
 
-/** All that an error of this API tells a program. */
+/** Everything that an error of this API tells a program. */
 export type Refusal = {
   code: keyof typeof Code;
   reason: string | undefined;
   domain: string | undefined;
   outcome: string | undefined;
-  /** Whether the request id was looked up first. */
+  /** Whether the ledger looked for an earlier answer first (idempotency). */
   repeatsChecked: boolean;
-  /** Of ErrorInfo, without these two. */
+  /** ErrorInfo's metadata without these two. */
   metadata: Record<string, string>;
-  /** The fields that BadRequest names. */
+  /** The fields named by BadRequest. */
   fields: string[];
   retryMs: number | undefined;
   message: string;
 };
 
-/** The error of a call, which must fail. */
+/** The error of a call that must fail. */
 export async function refusalOf(call: Promise<unknown>): Promise<Refusal> {
   const [result] = await Promise.allSettled([call]);
   if (result.status === "fulfilled") throw new Error("the call succeeded");
   return readRefusal(result.reason);
 }
 
-/** Reads what the details of an error say; undefined or empty where there is no such detail. */
+/** Reads the details of an error; parts without a detail are undefined or empty. */
 export function readRefusal(thrown: unknown): Refusal {
   if (!(thrown instanceof ConnectError)) throw thrown;
   const [info] = thrown.findDetails(ErrorInfoSchema);

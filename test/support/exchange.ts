@@ -2,31 +2,31 @@ import { once } from "node:events";
 import * as http2 from "node:http2";
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** All that a client sees of an answer over HTTP/2. */
+/** Everything that a client sees of an answer over HTTP/2. */
 export type ExchangeAnswer = {
   headers: http2.IncomingHttpHeaders;
-  /** In hexadecimal. */
+  /** Hexadecimal. */
   body: string;
   trailers: http2.IncomingHttpHeaders;
-  /** How the stream was closed. */
+  /** The code with which the stream closed. */
   code: number | undefined;
 };
 
-/** A call over HTTP/2, byte by byte. */
+/** A call over HTTP/2, given as raw bytes. */
 export type Exchange = {
   readonly headers: http2.OutgoingHttpHeaders;
-  /** The body, a DATA frame each. */
+  /** The body, one DATA frame each. */
   readonly chunks: readonly Uint8Array[];
   /** Waits before each chunk, so that they arrive one by one. */
   readonly pauseMs?: number;
   readonly trailers?: http2.OutgoingHttpHeaders;
-  /** Leaves the body open: the answer is all there is when it is at its end. */
+  /** Leaves the body open, and returns once the answer has ended. */
   readonly neverEnds?: boolean;
   /** Leaves the body open, and waits until the server closes the stream. */
   readonly staysOpen?: boolean;
 };
 
-/** Makes a call on a connection of its own, and gives the answer when the stream is closed. */
+/** Makes a call on a new connection, and gives the answer once the stream is closed. */
 export async function exchange(port: number, call: Exchange): Promise<ExchangeAnswer> {
   const session = http2.connect(`http://127.0.0.1:${port}`);
   try {
@@ -57,7 +57,7 @@ export async function exchange(port: number, call: Exchange): Promise<ExchangeAn
   }
 }
 
-/** Without the date, which is another a second later, and without symbols. */
+/** Headers without symbols and without the date, which changes every second. */
 function plain(headers: http2.IncomingHttpHeaders): http2.IncomingHttpHeaders {
   return Object.fromEntries(Object.entries(headers).filter(([name]) => name !== "date"));
 }

@@ -2,16 +2,16 @@ import pg from "pg";
 import { LOCK_MAX_MS } from "../../src/store/driver/session.ts";
 import type { TestDatabase } from "./database.ts";
 
-/** A lock that somebody else holds on an account, so that what wants the account has to wait. */
+/** A row lock that a test holds on an account, so that commands on the account must wait. */
 export type HeldLock = {
-  /** Resolves once a command waits for the lock: from then on it is in a transaction. */
+  /** Resolves once a command waits for the lock, and so is in a transaction. */
   awaited(): Promise<void>;
   release(): Promise<void>;
 };
 
 /**
- * Locks an account's row as a transaction of another program would. The database's own pool waits
- * for it for a minute, so that a slow machine may hold it longer than a server would wait.
+ * Locks an account's row, as another program's transaction would. The pool of `database` waits for
+ * it for a minute: on a slow machine a test may hold it longer than the two seconds of a server.
  */
 export async function holdLock(database: TestDatabase, userId: string): Promise<HeldLock> {
   await waitFor(database, 60_000);
@@ -25,7 +25,7 @@ export async function holdLock(database: TestDatabase, userId: string): Promise<
   };
 }
 
-/** Locks it likewise, and what waits for it gives up when its time is over. */
+/** Locks the row likewise; a command gives up when its lock timeout is over. */
 export async function holdLockInTime(database: TestDatabase, userId: string): Promise<HeldLock> {
   const client = new pg.Client({ connectionString: database.url });
   await client.connect();
@@ -43,21 +43,21 @@ export async function holdLockInTime(database: TestDatabase, userId: string): Pr
   };
 }
 
-/** Resolves once some connection to this database waits for a lock. */
+/** Resolves once any connection to this database waits for a lock. */
 export async function lockAwaited(database: TestDatabase): Promise<void> {
   while (!(await isLockAwaited(database))) await new Promise(setImmediate);
 }
 
-/** Whether some connection to this database waits for a lock. */
+/** Whether any connection to this database waits for a lock. */
 export async function isLockAwaited({ query }: TestDatabase): Promise<boolean> {
   const sql = `select from pg_stat_activity
     where datname = current_database() and wait_event_type = 'Lock'`;
   return (await query(sql)).length > 0;
 }
 
-/** How long each connection that the pool lends from now on waits for a lock. */
+/** Sets the lock timeout of each connection that the pool lends from now on. */
 async function waitFor({ orm }: TestDatabase, milliseconds: number): Promise<void> {
-  const pool = (await orm.driver.getConnection().getNativeClient()) as pg.Pool;
+  const pool = await orm.driver.getConnection().getNativeClient();
   pool.removeAllListeners("acquire").on("acquire", (client) => {
     client.query(`set lock_timeout = ${milliseconds}`).catch(() => {});
   });

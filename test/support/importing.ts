@@ -6,7 +6,7 @@ import { type Imported, importFile } from "../../src/transfer/import.ts";
 import { type Exit, runPoints, temporaryFolder } from "./processes.ts";
 import type { TestServer } from "./server.ts";
 
-/** What became of a file, and of each bad line, in their order, why. */
+/** The result of an import, with the reason for each bad line, in order. */
 export type Import = Imported & { readonly why: readonly string[] };
 
 /** Imports a text as if it were a file. */
@@ -23,24 +23,24 @@ export async function importText(
   return { ...imported, why: bad.toSorted(([a], [b]) => a - b).map(([, why]) => why) };
 }
 
-/** Lines of an older table, as CSV. */
+/** CSV lines of an older table. */
 export function csvOf(...rows: readonly string[]): string[] {
   return ["user_id,balance,total_recharged,total_consumed,total_expired,expire_time", ...rows];
 }
 
-/** A file with this text. It ends with the test. */
+/** A file with this text, removed at the end of the test. */
 export async function fileOf(name: string, text: string): Promise<string> {
   const file = join(await temporaryFolder(), name);
   await writeFile(file, text);
   return file;
 }
 
-/** Runs a command of `points` at a server. */
+/** Runs a command of `points` against a server. */
 export function runAt({ baseUrl }: TestServer, ...args: string[]): Promise<Exit> {
   return runPoints({ POINTS_URL: baseUrl }, args).exit;
 }
 
-/** Balance, recharged, consumed and expired of each account, by its name. */
+/** By account: balance, recharged, consumed and expired. */
 export async function figuresOf({ database }: TestServer): Promise<Record<string, string>> {
   const rows = await database.query(`
     select user_id, concat_ws(' ', balance, total_recharged, total_consumed, total_expired) as all
@@ -48,7 +48,7 @@ export async function figuresOf({ database }: TestServer): Promise<Record<string
   return Object.fromEntries(rows.map((row) => [row["user_id"], row["all"]]));
 }
 
-/** A client whose server goes away after so many calls. */
+/** A client whose server goes away after this many calls. */
 export function stoppedAfter(calls: number, { client }: TestServer): TestServer["client"] {
   let made = 0;
   return {
@@ -60,7 +60,7 @@ export function stoppedAfter(calls: number, { client }: TestServer): TestServer[
   };
 }
 
-/** Whether it throws. */
+/** Whether the promise is rejected. */
 export function isRefused(done: Promise<unknown>): Promise<boolean> {
   return done.then(
     () => false,

@@ -15,7 +15,7 @@ import { onTestFinished } from "vitest";
 export const ISSUER = "https://id.example";
 export const AUDIENCE = "points";
 
-/** The variables of a server that takes tokens of this issuer, but for JWT_KEYS. */
+/** The environment of a server that accepts this issuer's tokens, without JWT_KEYS. */
 export const JWT = { JWT_ISSUER: ISSUER, JWT_AUDIENCE: AUDIENCE };
 
 /** A key that signs tokens. */
@@ -29,12 +29,12 @@ export async function jwkOf({ publicKey, kid }: Key): Promise<JWK> {
   return { ...(await exportJWK(publicKey)), kid };
 }
 
-/** As JWT_KEYS has them. */
+/** The keys as a JWK set, as JWT_KEYS has them. */
 export async function jwks(...keys: Key[]): Promise<string> {
   return JSON.stringify({ keys: await Promise.all(keys.map(jwkOf)) });
 }
 
-/** What is not as usual in a token. */
+/** Differences from the usual token. */
 export type TokenChange = {
   /** Seconds from now. */
   readonly expires?: number;
@@ -42,7 +42,7 @@ export type TokenChange = {
   readonly header?: Record<string, unknown>;
 };
 
-/** A token of billing, which may spend and read, for a minute, but for what is changed. */
+/** A token of billing, with the scopes to spend and read, valid for a minute, with changes. */
 export function signedToken(
   key: Key,
   { expires = 60, claims = {}, header = {} }: TokenChange = {},
@@ -55,7 +55,7 @@ export function signedToken(
     .sign(key.privateKey);
 }
 
-/** A token whose payload has its subject twice. */
+/** A token whose payload contains its subject twice. */
 export async function tokenWithClaimTwice({ privateKey, alg, kid }: Key): Promise<string> {
   const exp = Math.floor(Date.now() / 1000) + 60;
   const claims = `"iss":"${ISSUER}","aud":"${AUDIENCE}","exp":${exp},"scope":"points.read"`;
@@ -63,10 +63,10 @@ export async function tokenWithClaimTwice({ privateKey, alg, kid }: Key): Promis
   return new CompactSign(payload).setProtectedHeader({ alg, kid }).sign(privateKey);
 }
 
-/** Who publishes keys at a URL, until the end of the test. */
+/** A JWKS endpoint until the end of the test. */
 export type Issuer = { readonly url: string; readonly server: Server; keys: string; asked: number };
 
-/** Publishes these keys; if `keys` is emptied, it answers 503. */
+/** Starts an endpoint that publishes these keys; with `keys` emptied it answers 503. */
 export async function startIssuer(...keys: Key[]): Promise<Issuer> {
   const server = createServer((_, answer) => {
     found.asked += 1;

@@ -1,7 +1,7 @@
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 
-/** The port that a server process says it listens on; undefined if it ends before. */
+/** The port that a server process prints once it listens; undefined if the process ends first. */
 export async function listeningPort(child: ChildProcess): Promise<number | undefined> {
   let said = "";
   child.stdout!.setEncoding("utf8");

@@ -8,17 +8,17 @@ import { PointsService } from "../../gen/points/v1/points_pb.ts";
 import { WAIT_MS } from "./patience.ts";
 import { sessionsTo } from "./processes.ts";
 
-/** Any SQL on a database, its rows as `pg` gives them. */
+/** Runs SQL on a database; gives the rows as `pg` does. */
 export type Query = (sql: string, values?: unknown[]) => Promise<Record<string, unknown>[]>;
 
-/** One operation of a load, and what came of it. */
+/** One operation of a load, and its outcome. */
 export type Operation = {
   readonly kind: "recharge" | "consume";
   readonly userId: string;
   readonly requestId: string;
   readonly points: bigint;
   attempts: number;
-  /** What the server answered: the entry, a refusal, or that it was not applied. */
+  /** The server's answer: the entry, a refusal, or that it was not applied. */
   outcome:
     | undefined
     | { readonly kind: "answered"; readonly entry: Entry; readonly replayed: boolean }
@@ -26,23 +26,23 @@ export type Operation = {
 };
 
 export type Load = {
-  /** All operations so far, in the order in which they were begun. */
+  /** All operations so far, in the order of their start. */
   readonly operations: readonly Operation[];
-  /** Sends what comes next, and what is repeated, to these servers in turn. */
+  /** Sends new and repeated operations to these servers, round robin. */
   aim(clients: readonly Client<typeof PointsService>[]): void;
-  /** Begins nothing more, and waits until each operation that was begun has its outcome. */
+  /** Starts no more operations, and waits for the outcome of each operation under way. */
   finish(): Promise<readonly Operation[]>;
 };
 
 /**
- * Recharges and consumes without a pause. What is not answered is repeated with the same request
- * id until it is, unless `repeats` is false. Of what the server calls NOT_APPLIED every fourth is
- * believed and not repeated, so that a lie would be found.
+ * Load generator: recharges and consumes without a pause. An operation without an answer is repeated
+ * under the same request id until it has one (idempotency), unless `repeats` is false. Every fourth
+ * operation that the server calls NOT_APPLIED is not repeated, so that a false answer is found.
  */
 export function startLoad(options: {
   readonly clients: readonly Client<typeof PointsService>[];
   readonly users: readonly string[];
-  /** How many operations are in flight at once. */
+  /** The number of operations in flight. */
   readonly concurrency: number;
   readonly repeats?: boolean;
 }): Load {
@@ -99,7 +99,7 @@ export function startLoad(options: {
   };
 }
 
-/** Clients of a server over several connections, which end with the test. */
+/** Clients of a server over several connections, closed at the end of the test. */
 export function clientsOf(
   { baseUrl }: { readonly baseUrl: string },
   connections = 2,
@@ -116,10 +116,10 @@ export function clientsOf(
 }
 
 /**
- * Compares what a load was told with what is in the database: what was answered is there once, as
- * it was answered, and what was refused is not there.
+ * Compares the answers to a load with the database: each acknowledged operation is there once, as
+ * answered, and no refused operation is there.
  *
- * @returns the operations that are there although nobody was told
+ * @returns the operations that are there although no caller got the answer
  */
 export async function compareWithDatabase(
   operations: readonly Operation[],
@@ -132,7 +132,7 @@ export async function compareWithDatabase(
   const found = new Map(rows.map((row) => [row.request_id, row]));
   expect(found.size, "each request id is there once").toBe(rows.length);
 
-  const untold: Operation[] = [];
+  const unanswered: Operation[] = [];
   const wrong: string[] = [];
   for (const operation of operations) {
     const { requestId, outcome } = operation;
@@ -144,16 +144,16 @@ export async function compareWithDatabase(
         wrong.push(`${requestId} is ${JSON.stringify(row)}, not what was answered`);
       }
     } else if (row !== undefined) {
-      if (outcome === undefined) untold.push(operation);
+      if (outcome === undefined) unanswered.push(operation);
       else wrong.push(`${requestId} was refused with ${outcome.reason} and is there`);
     }
   }
   expect(wrong.slice(0, 20)).toEqual([]);
   expect([...found.keys()].slice(0, 20), "nothing is there that nobody asked for").toEqual([]);
-  return untold;
+  return unanswered;
 }
 
-/** What a person would say of a load. */
+/** A summary of a load. */
 export function countsOf(operations: readonly Operation[]) {
   const counts = { answered: 0, refused: 0, unanswered: 0, repeated: 0, replayed: 0 };
   for (const { outcome, attempts } of operations) {
@@ -174,10 +174,10 @@ type EntryColumns = {
   hash: string;
 };
 
-/** What the ledger may say to a load whose users run out of points. */
+/** The refusals to expect in a load whose users run out of points. */
 const REFUSALS = new Set(["INSUFFICIENT_POINTS", "ACCOUNT_NOT_FOUND"]);
 
-/** What no load may ever be told, whatever is killed. */
+/** The reasons that no load may ever get, whatever is killed. */
 const UNEXPECTED = new Set([
   "INTERNAL",
   "FIELD_INVALID",
@@ -188,7 +188,7 @@ const UNEXPECTED = new Set([
 
 function operationOf(index: number, users: readonly string[]): Operation {
   const userId = users[index % users.length]!;
-  // Of three operations one recharges: about as many points come as go, some run out.
+  // Every third operation recharges: about as many points come as go, and some users run out.
   const kind = Math.floor(index / users.length) % 3 === 0 ? "recharge" : "consume";
   const points = BigInt(kind === "recharge" ? 60 + (index % 40) : 1 + (index % 79));
   return { kind, userId, requestId: `r${index}`, points, attempts: 0, outcome: undefined };

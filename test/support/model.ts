@@ -1,6 +1,6 @@
 import type { Command, Expiration, ExpireTarget, Refund } from "../../src/ledger/command.ts";
 
-/** What the model says a command comes to; the kind and the allocations of its own entry. */
+/** The model's verdict on a command; the kind and the allocations are those of its own entry. */
 export type Expected =
   | { reason: string }
   | {
@@ -25,7 +25,7 @@ type ModelAccount = {
 
 type Part = { lot: bigint; points: bigint };
 
-/** An entry: what it says, and by how much it changed what is left of each lot. */
+/** An entry: its content, and the change that it made to what is left of each lot. */
 type Line = {
   kind: string;
   time: bigint;
@@ -40,13 +40,13 @@ type ModelLot = { number: bigint; priority: number; expireTime: bigint | null };
 
 type ModelHold = { number: bigint; parts: Part[]; expireTime: bigint; closed?: string };
 
-/** `now` is the time of what is written next: the clock's, but never before the last line's. */
+/** `now` is the time of the next line: the clock's, but never before the last line's. */
 type ModelUser = { now: bigint; journal: Line[]; lots: ModelLot[]; holds: ModelHold[] };
 
 /**
- * The ledger written again, as naively as can be, to compare the real one with: a journal and
- * nothing else. Every figure is added up anew from the journal, points are burned, settled and
- * refunded one by one, and nothing is shared with the code under test.
+ * The test oracle of model-based tests: a deliberately naive ledger, which is only a journal. It adds
+ * up every figure anew from the journal, burns, settles and refunds points one by one, and shares
+ * nothing with the code under test.
  */
 export class Model {
   readonly #users = new Map<string, ModelUser>();
@@ -71,8 +71,8 @@ export class Model {
   }
 
   /**
-   * The command, aimed at something that is there: a hold or an entry that it names is taken as
-   * "so many before the last". What is named past the first stays, and is most likely not found.
+   * Aims the command at something that exists: the number of a hold or an entry is read as an index
+   * back from the last. A number beyond the first stays as it is, and is most likely not found.
    */
   aim(command: Command): Command {
     const latest = (name: bigint, ...kinds: string[]) => {
@@ -91,7 +91,7 @@ export class Model {
     }
   }
 
-  /** Books what is due, whatever becomes of the command; the last line of it. */
+  /** Books everything due, even if the command is refused; gives the last line of it. */
   #bookDue(userId: string, now: bigint): Line | undefined {
     const user = this.#users.get(userId);
     return user && bookDue(user, laterOf(now, user.now));
@@ -103,7 +103,7 @@ export class Model {
     const makes = command.kind === "open" || command.kind === "recharge";
     if (before === undefined && !makes) return { reason: "ACCOUNT_NOT_FOUND" };
 
-    // On a copy, which becomes the truth only if the command is not refused.
+    // The command works on a copy, which is kept only if the command is not refused.
     const user = structuredClone(before ?? { now: clock, journal: [], lots: [], holds: [] });
     const now = laterOf(clock, user.now);
     const last = user.now;
@@ -114,7 +114,7 @@ export class Model {
     const own = command.kind === "expire" && command.target.kind === "due" ? due : line;
     const account = accountOf(user);
     bookDue(user, now);
-    // What wrote nothing leaves no time behind.
+    // A command that writes nothing does not change the time.
     if (line === undefined) user.now = last;
     this.#users.set(userId, user);
     return {
@@ -129,7 +129,7 @@ export class Model {
   }
 }
 
-/** Instant by instant: the holds that end there, by number, then the lots that are past it. */
+/** Books instant by instant: the holds that end then, by number, then the lots that expire. */
 function bookDue(user: ModelUser, now: bigint): Line | undefined {
   for (let last: Line | undefined; ;) {
     const holds = user.holds.filter((hold) => hold.closed === undefined && now >= hold.expireTime);
@@ -242,24 +242,24 @@ function writeRefund(user: ModelUser, command: Refund, now: bigint): Line | stri
 
   const units = unitsOf(original.parts).toReversed().slice(Number(before));
   const back = units.slice(0, Number(wanted));
-  const isGone = (number: bigint) =>
+  const isReissued = (number: bigint) =>
     expireTime !== null &&
     past(
       user.lots.find((lot) => lot.number === number)!,
       now,
     );
-  const gone = back.filter(isGone);
-  const parts = partsOf(back.filter((number) => !isGone(number)));
-  if (gone.length > 0) {
+  const reissued = back.filter(isReissued);
+  const parts = partsOf(back.filter((number) => !isReissued(number)));
+  if (reissued.length > 0) {
     const number = next(user);
-    const priorities = gone.map((lot) => user.lots.find((one) => one.number === lot)!.priority);
+    const priorities = reissued.map((lot) => user.lots.find((one) => one.number === lot)!.priority);
     user.lots.push({ number, priority: priorities.toSorted((a, b) => a - b)[0]!, expireTime });
-    parts.push({ lot: number, points: BigInt(gone.length) });
+    parts.push({ lot: number, points: BigInt(reissued.length) });
   }
   return append(user, { kind: "refund", parts, changes: parts, frozen: 0n, refersTo });
 }
 
-/** Point by point, each from the lot that is first then; undefined if there are too few. */
+/** Takes point by point, each from the first lot in burn order; undefined if there are too few. */
 function burn(user: ModelUser, points: bigint): Part[] | undefined {
   const units = burnOrder(user).flatMap(({ number }) =>
     unitsOf([{ lot: number, points: left(user, number) }]),
@@ -318,7 +318,7 @@ function minus(parts: readonly Part[]): Part[] {
   return parts.map(({ lot, points }) => ({ lot, points: -points }));
 }
 
-/** Every single point, by its lot. */
+/** Every single point, as its lot's number. */
 function unitsOf(parts: readonly Part[]): bigint[] {
   return parts.flatMap(({ lot, points }) => Array.from({ length: Number(points) }, () => lot));
 }

@@ -5,16 +5,16 @@ import type { ApplyRequestSchema, PointsService } from "../../gen/points/v1/poin
 import { readRefusal, type Refusal } from "./error-info.ts";
 import { points } from "./requests.ts";
 
-/** A stream of operations that a test writes to and reads from as it likes. */
+/** A stream of operations that a test writes and reads step by step. */
 export type OpenApply = {
   write(request: MessageInitShape<typeof ApplyRequestSchema>): Promise<void>;
   /** The next result, as "tag: consume" or "tag: error 7". */
   next(): Promise<string>;
-  /** The results that are left, and the error at their end; undefined: it ended well. */
+  /** The remaining results, and the stream's error; undefined if it succeeded. */
   end(): Promise<{ readonly results: string[]; readonly refusal: Refusal | undefined }>;
 };
 
-/** Opens one. It ends by itself alone. */
+/** Opens a stream. Nothing ends it but the test or the server. */
 export function openApply(client: Client<typeof PointsService>): OpenApply {
   const requests = createWritableIterable<MessageInitShape<typeof ApplyRequestSchema>>();
   const results = client.apply(requests)[Symbol.asyncIterator]();
@@ -52,7 +52,7 @@ export function spend(userId: string, tag = ""): MessageInitShape<typeof ApplyRe
   };
 }
 
-/** An operation that brings a point. */
+/** An operation that recharges a point. */
 export function grant(userId: string, tag = ""): MessageInitShape<typeof ApplyRequestSchema> {
   return { tag, operation: { operation: { case: "recharge", value: { userId, points: 1n } } } };
 }

@@ -12,7 +12,7 @@ export function openAt(DATABASE_URL: string): Promise<Database> {
   return openDatabase(readConfig({ DATABASE_URL }));
 }
 
-/** Expects that a server does not start on it, and says why in one sentence. */
+/** Expects that a server refuses to start on this database, and says why in one sentence. */
 export async function expectRefused(url: string, sentence: string | RegExp): Promise<void> {
   const opened = await openAt(url).catch((error: unknown) => error);
   expect(opened).toBeInstanceOf(UserError);
@@ -27,7 +27,7 @@ export function serverOn(orm: Orm): Promise<TestServer> {
   return testServer({}, { orm, url: "", query: async () => [], close: async () => {} });
 }
 
-/** Expects a server on this database to do all that writes and reads values of every kind. */
+/** Expects a server on this database to write and read values of every kind. */
 export async function expectWorking(orm: Orm): Promise<void> {
   const server = await serverOn(orm);
   try {

@@ -7,20 +7,20 @@ import { type Cluster, freePort } from "./cluster.ts";
 import { until } from "./processes.ts";
 import { makeFolder } from "./run-folder.ts";
 
-/** Another one than that of the system can be named. */
+/** PGBOUNCER overrides the system's program. */
 const PROGRAM = process.env["PGBOUNCER"] ?? "/usr/sbin/pgbouncer";
 export const hasPgBouncer = spawnSync(PROGRAM, ["--version"]).status === 0;
 
-/** A PgBouncer in front of a cluster, to all of whose databases it leads. */
+/** A PgBouncer (connection pooler) in front of all databases of a cluster. */
 export type PgBouncer = { readonly port: number; stop(): Promise<void> };
 
-/** Starts one, with these settings beside those that it needs. */
+/** Starts a PgBouncer with these settings in addition to the necessary ones. */
 export async function startPgBouncer(
   cluster: Cluster,
   settings: Readonly<Record<string, string>>,
 ): Promise<PgBouncer> {
   const folder = await makeFolder("pgbouncer");
-  // It does not run as root, and the socket's folder lets in nobody but its owner.
+  // It refuses to run as root, and only its owner may enter the socket's folder.
   const { uid, gid } = await stat(cluster.socketFolder);
   const port = await freePort();
   const all = {

@@ -8,15 +8,15 @@ import { openRunFolder } from "./run-folder.ts";
 
 declare module "vitest" {
   interface ProvidedContext {
-    /** A server on which tests may make databases, and one with the schema to copy. */
+    /** A server on which tests make databases, and a template database with the schema. */
     postgres: { url: string; template: string };
   }
 }
 
-/** One PostgreSQL for the whole run: that of DATABASE_URL, or one of its own without fsync. */
+/** Provides one PostgreSQL for the whole run: DATABASE_URL's, or its own without fsync. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const given = process.env["DATABASE_URL"];
-  // The tests of processes decide for themselves which database they use.
+  // Tests of processes choose their own database.
   delete process.env["DATABASE_URL"];
   // For the pools of servers in the tests' own processes.
   process.env["PGCONNECT_TIMEOUT"] = PATIENCE.PGCONNECT_TIMEOUT;
@@ -42,7 +42,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   };
 }
 
-/** The same server, another database. */
+/** The URL of another database on the same server. */
 export function withDatabase(url: string, database: string): string {
   return url.replace(/\/[^/?]*(\?|$)/, `/${database}$1`);
 }

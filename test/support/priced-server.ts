@@ -31,7 +31,7 @@ export async function pricedServer(
   }
 }
 
-/** Whether a lot's or a hold's time has come, by the database's clock. */
+/** Whether a lot or a hold has expired by the database's clock. */
 export async function isPast(
   { query }: TestDatabase,
   table: "lot" | "hold",

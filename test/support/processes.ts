@@ -7,11 +7,11 @@ import { onTestFinished } from "vitest";
 import { PATIENCE, WAIT_MS } from "./patience.ts";
 import { inherited, makeFolder } from "./run-folder.ts";
 
-/** A process of Points that a test started; it and all that it started end with the test. */
+/** A process of Points that a test started; it ends with the test, with all its children. */
 export type PointsProcess = {
   readonly child: ChildProcess;
   readonly exit: Promise<Exit>;
-  /** What it has printed so far. */
+  /** Its output so far. */
   stdout(): string;
   stderr(): string;
   /** Sends a signal and waits for the end. */
@@ -25,7 +25,7 @@ export type Exit = {
   readonly stderr: string;
 };
 
-/** Runs `node src/main.ts` with these arguments, and with these variables alone. */
+/** Runs `node src/main.ts` with these arguments, and with these environment variables only. */
 export function runPoints(
   environment: Readonly<Record<string, string>>,
   args: readonly string[] = ["serve"],
@@ -33,7 +33,7 @@ export function runPoints(
   return runCommand([process.execPath, "src/main.ts", ...args], environment);
 }
 
-/** Runs a command that is Points, or becomes it. */
+/** Runs a command that is Points or execs it. */
 function runCommand(
   [program, ...args]: readonly [string, ...string[]],
   environment: Readonly<Record<string, string>>,
@@ -42,7 +42,7 @@ function runCommand(
     cwd: ROOT,
     env: { ...inherited(), LISTEN: "127.0.0.1:0", ...PATIENCE, ...environment },
     stdio: ["ignore", "pipe", "pipe"],
-    // A process group of its own, as a terminal makes one.
+    // Its own process group, as in a terminal.
     detached: true,
   });
   let stdout = "";
@@ -54,7 +54,7 @@ function runCommand(
     child.once("close", (code, signal) => done({ code, signal, stdout, stderr }));
   });
   onTestFinished(async () => {
-    // With all of its group: npm would leave what it runs.
+    // Kills the whole group: npm would leave its children running.
     kill(-child.pid!, "SIGKILL");
     await exit;
   });
@@ -70,10 +70,10 @@ function runCommand(
   };
 }
 
-/** A server that has said where it listens. */
+/** A server that listens, as it has printed. */
 export type RunningPoints = PointsProcess & { readonly port: number; readonly baseUrl: string };
 
-/** Starts a server, and waits until it says where it listens. */
+/** Starts a server, and waits until it listens. */
 export async function startPoints(
   environment: Readonly<Record<string, string>>,
   command: readonly [string, ...string[]] = [process.execPath, "src/main.ts", "serve"],
@@ -96,7 +96,7 @@ export async function startPoints(
   }
 }
 
-/** A folder that no other user may enter. With the test end it and each PostgreSQL in it. */
+/** A folder that no other user may enter. The end of the test ends each PostgreSQL in it. */
 export async function temporaryFolder(): Promise<string> {
   const folder = await realpath(await makeFolder("process"));
   onTestFinished(async () => {
@@ -113,14 +113,14 @@ export async function temporaryFolder(): Promise<string> {
   return folder;
 }
 
-/** What `postmaster.pid` says of the PostgreSQL that runs in a data folder, if there is one. */
+/** The PostgreSQL that runs in a data folder, as `postmaster.pid` describes it, if one does. */
 export async function postgresOf(
   dataDir: string,
 ): Promise<{ pid: number; socketFolder: string; port: number } | undefined> {
   return readPidFile(join(dataDir, "postgres"));
 }
 
-/** The processes whose working folder is this one or below it; on Linux alone. */
+/** The processes whose working folder is this one or below it; Linux only. */
 export async function processesIn(folder: string): Promise<number[]> {
   const names = await readdir("/proc").catch((): string[] => []);
   const found = await Promise.all(
@@ -134,13 +134,13 @@ export async function processesIn(folder: string): Promise<number[]> {
   return found.flat();
 }
 
-/** Whether a process with this number runs; one that only waits to be reaped does not. */
+/** Whether a process with this pid runs; a zombie does not. */
 export async function isAlive(pid: number): Promise<boolean> {
   const status = await readFile(`/proc/${pid}/status`, "utf8").catch(() => "");
   return kill(pid, 0) && !/^State:\s+Z/m.test(status);
 }
 
-/** Whether there is a file or a folder. */
+/** Whether a file or a folder exists. */
 export function exists(path: string): Promise<boolean> {
   return stat(path).then(
     () => true,
@@ -148,7 +148,7 @@ export function exists(path: string): Promise<boolean> {
   );
 }
 
-/** Waits until something is so, for as long as a slow machine may take. */
+/** Polls until a condition holds, for as long as a slow machine may take. */
 export async function until(what: string, isSo: () => boolean | Promise<boolean>): Promise<void> {
   for (const deadline = Date.now() + WAIT_MS; !(await isSo());) {
     if (Date.now() > deadline) throw new Error(`it never came to pass that ${what}`);
@@ -156,7 +156,7 @@ export async function until(what: string, isSo: () => boolean | Promise<boolean>
   }
 }
 
-/** Connections of a test to one address; they end with the test. */
+/** Connections to one address, closed at the end of the test. */
 export function sessionsTo(baseUrl: string): Http2SessionManager {
   const sessions = new Http2SessionManager(baseUrl);
   onTestFinished(() => sessions.abort());
@@ -165,12 +165,12 @@ export function sessionsTo(baseUrl: string): Http2SessionManager {
 
 const ROOT = resolve(import.meta.dirname, "../..");
 
-/** Ends the PostgreSQL in a folder, if one runs there, and removes the folder of its socket. */
+/** Stops the PostgreSQL in a folder, if one runs there, and removes its socket's folder. */
 export async function endPostgres(cluster: string): Promise<void> {
   const postgres = await readPidFile(cluster);
   if (postgres === undefined) return;
   const { pid, socketFolder } = postgres;
-  // The number may have got another owner since; "immediate", and it frees what it shares.
+  // The pid may have been reused. SIGQUIT is an immediate shutdown, which frees shared memory.
   if ((await processesIn(cluster)).includes(pid)) {
     kill(pid, "SIGQUIT");
     await until("PostgreSQL has ended", async () => !(await isAlive(pid)));
@@ -187,12 +187,12 @@ async function readPidFile(cluster: string) {
   return { pid: Number(pid), socketFolder, port: Number(port) };
 }
 
-/** Sends a signal, and tells whether there is such a process. */
+/** Sends a signal, and tells whether the process exists. */
 export function kill(pid: number, signal: NodeJS.Signals | 0): boolean {
   try {
     return process.kill(pid, signal);
   } catch (error) {
-    // Somebody else's is alive as well.
+    // EPERM: it is alive, but another user's.
     return (error as NodeJS.ErrnoException).code === "EPERM";
   }
 }

@@ -2,17 +2,18 @@ import { createHash } from "node:crypto";
 import fc from "fast-check";
 import type { Command, ExpireTarget } from "../../src/ledger/command.ts";
 
-/** Commands that are decided together, and how many microseconds after the batch before. */
+/** The commands of one batch, and the microseconds since the batch before. */
 export type Step = { readonly laterBy: bigint; readonly commands: readonly Command[] };
 
 /**
- * Random lives of a few accounts, in numbers so small that everything meets: lots run out, expire
- * in the very microsecond of a command, ids are used again for the same request and for others.
+ * Property-based testing: random commands on a few accounts, in numbers so small that they collide.
+ * Lots run out, lots expire in the very microsecond of a command, and request ids are used again for
+ * the same request and for others.
  */
 export function randomSteps(maxSteps: number): fc.Arbitrary<readonly Step[]> {
   const turn = fc.record({
     command: randomCommand(),
-    /** Instead of the command, the one so many before it once more: an honest repeat. */
+    /** Repeats an earlier command instead, counted back from this one. */
     again: fc.option(fc.integer({ min: 1, max: 20 }), { nil: undefined, freq: 5 }),
   });
   const step = fc.record({
@@ -42,7 +43,7 @@ function randomCommand(): fc.Arbitrary<Command> {
       arbitrary: fc.constant({ reason: "SERVICE_NOT_PRICED" as const, service: "nothing" }),
     },
   );
-  // To be aimed by the model: so many before the last.
+  // Counts back from the last; the model aims it.
   const sequence = fc.bigInt({ min: 1n, max: 5n });
   const kind = <Kind extends string>(name: Kind) => fc.constant(name);
   const expiration = randomExpiration();
@@ -97,7 +98,7 @@ function randomTarget(points: fc.Arbitrary<bigint>): fc.Arbitrary<ExpireTarget> 
   );
 }
 
-/** Whose command it is, and under which request id, if any. */
+/** Adds a user and, sometimes, a request id. */
 function named<T extends { kind: string }>(content: fc.Arbitrary<T>): fc.Arbitrary<Command> {
   return fc
     .record({

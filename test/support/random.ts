@@ -1,19 +1,19 @@
-/** Chance that can be had again: the same seed gives the same numbers. */
+/** A seeded pseudo-random generator: the same seed gives the same numbers. */
 export type Random = {
-  /** 0 to 1, without 1. */
+  /** From 0 to 1, without 1. */
   unit(): number;
-  /** A whole number from 0 on, below `end`. */
+  /** A whole number from 0 to `end`, without `end`. */
   below(end: number): number;
-  /** A whole number from `min` to `max`, both among them. */
+  /** A whole number from `min` to `max`, both included. */
   whole(min: number, max: number): number;
-  /** Whether something that happens so often, of 1, happens now. */
+  /** True with the probability `often`, from 0 to 1. */
   chance(often: number): boolean;
   pick<T>(from: readonly T[]): T;
-  /** One of the names, each as often as its weight says. */
+  /** One of the names, in proportion to its weight. */
   weighted<Name extends string>(weights: Readonly<Partial<Record<Name, number>>>): Name;
 };
 
-/** Starts with a seed, any whole number; mulberry32. */
+/** The mulberry32 generator with a seed, any whole number. */
 export function randomOf(seed: number): Random {
   let state = seed >>> 0;
   const unit = () => {

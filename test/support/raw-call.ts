@@ -5,9 +5,9 @@ import { errorFromJsonBytes } from "@connectrpc/connect/protocol-connect";
 import { findTrailerError } from "@connectrpc/connect/protocol-grpc";
 import { trailerParse } from "@connectrpc/connect/protocol-grpc-web";
 
-// Calls that no generated client would make: the bytes of a body, as they are.
+// Calls with raw bytes as their body, which no generated client would send.
 
-/** A body as a call sends it, and its headers beside the content type. */
+/** The body of a call, and its headers beside the content type. */
 export type RawCall = {
   readonly method: string;
   readonly body: Uint8Array<ArrayBuffer> | string;
@@ -71,7 +71,7 @@ export function callJson(baseUrl: string, call: RawCall): Promise<ConnectError |
   return callConnect(baseUrl, call, "application/json");
 }
 
-/** One message as gRPC and gRPC-Web frame it. */
+/** One message in the frame of gRPC and gRPC-Web (length-prefixed message). */
 export function envelope(message: Uint8Array, flags = 0): Uint8Array<ArrayBuffer> {
   const framed = new Uint8Array(5 + message.length);
   framed[0] = flags;

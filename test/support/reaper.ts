@@ -6,8 +6,8 @@ import { endPostgres, kill, processesIn, until } from "./processes.ts";
 
 // node test/support/reaper.ts FOLDER
 //
-// Waits for the end of whoever started it (run-folder.ts), which closes its standard input. Then it
-// ends all processes of that run, and removes its folder.
+// Watchdog of a run: it waits for the end of the process that started it (run-folder.ts), which
+// closes its standard input. Then it kills all processes of that run, and removes its folder.
 
 await text(process.stdin);
 await reap(process.argv[2]!);
@@ -15,7 +15,7 @@ await reap(process.argv[2]!);
 async function reap(folder: string): Promise<void> {
   const paths = await readdir(folder, { recursive: true }).catch((): string[] => []);
   const pidFiles = paths.filter((path) => path.endsWith("postmaster.pid"));
-  // Servers first: they would start a PostgreSQL again.
+  // Servers come first: they would restart a PostgreSQL.
   for (const pid of await processesOf(folder)) kill(pid, "SIGKILL");
   for (const pidFile of pidFiles) await endPostgres(dirname(join(folder, pidFile)));
   await until("all processes of the run have ended", async () => {
@@ -27,14 +27,14 @@ async function reap(folder: string): Promise<void> {
   await rm(folder, { recursive: true, force: true });
 }
 
-/** Where file systems are mounted in a folder; on Linux alone. */
+/** The mount points in a folder; Linux only. */
 async function mountsIn(folder: string): Promise<string[]> {
   const mounts = await readFile("/proc/mounts", "utf8").catch(() => "");
   const paths = mounts.split("\n").map((line) => line.split(" ")[1] ?? "");
   return paths.filter((path) => path.startsWith(`${folder}/`));
 }
 
-/** The processes whose environment names a folder; on Linux alone. */
+/** The processes whose environment names a folder; Linux only. */
 async function processesOf(folder: string): Promise<number[]> {
   const names = await readdir("/proc").catch((): string[] => []);
   const found = await Promise.all(

@@ -1,26 +1,26 @@
-// Parts of requests, as short as a table of them needs them.
+// Builders of parts of requests, short enough for tables of test cases.
 
-/** A cost, or what Expire takes: so many points. */
+/** Points as a cost, or as the target of Expire. */
 export function points(value: bigint) {
   return { case: "points", value } as const;
 }
 
-/** A cost: what a use of a service costs. */
+/** A usage of a service as a cost. */
 export function use<T extends { readonly service: string }>(value: T) {
   return { case: "usage", value } as const;
 }
 
-/** A use of so many pieces. */
+/** A usage of this quantity. */
 export function quantity(service: string, value: bigint) {
   return { service, amount: { case: "quantity", value } } as const;
 }
 
-/** A use of so long. */
+/** A usage of this duration. */
 export function duration(service: string, seconds: bigint, nanos = 0) {
   return { service, amount: { case: "duration", value: { seconds, nanos } } } as const;
 }
 
-/** A life of so many milliseconds. */
+/** A ttl in milliseconds. */
 export function ttl(milliseconds: number) {
   const seconds = BigInt(Math.floor(milliseconds / 1000));
   return { case: "ttl", value: { seconds, nanos: (milliseconds % 1000) * 1_000_000 } } as const;

@@ -4,30 +4,30 @@ import { chmod, mkdtemp, realpath } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-// A run of the tests, of the torture or of a bench may be killed in its midst. What it started
-// would run for ever, and what it made would stay. So it makes all of it in one folder, and a
-// process of its own, the reaper, which sees the run end, ends the one and removes the other.
+// Cleanup after a crash. A run of the tests, the torture or a bench may be killed: its processes
+// would run for ever, and its files would stay. So the run makes all files in one folder, and a
+// separate process, the reaper, kills its processes and removes the folder when the run ends.
 
-/** Names the run's folder to all that it starts: by this the reaper knows its processes. */
+/** Names the run's folder to its child processes, by which the reaper recognizes them. */
 const RUN_FOLDER = "POINTS_RUN_FOLDER";
 const REAPER = join(import.meta.dirname, "reaper.ts");
 
 /**
  * Makes the folder of this run.
  *
- * @param prefix of its path
- * @returns how to end the run before this process ends: all that is left of it is gone then
+ * @param prefix the beginning of its path
+ * @returns a function that ends the run early, and resolves when everything is cleaned up
  */
 export async function openRunFolder(
   prefix: string = join(tmpdir(), "points-run-"),
 ): Promise<{ readonly folder: string; close(): Promise<void> }> {
   const folder = await realpath(await mkdtemp(prefix));
-  // PostgreSQL may run as somebody else.
+  // PostgreSQL may run as another user.
   await chmod(folder, 0o711);
   process.env[RUN_FOLDER] = folder;
   const reaper = spawn(process.execPath, [REAPER, folder], {
     env: {},
-    // However this process ends, its end of the pipe is closed then. A Ctrl-C is for us alone.
+    // The pipe closes however this process ends. Only this process gets the Ctrl-C.
     stdio: ["pipe", "ignore", "inherit"],
     detached: true,
   });
@@ -44,12 +44,12 @@ export async function openRunFolder(
   };
 }
 
-/** Makes a folder of a test's own, below that of the run, which it is removed with at the latest. */
+/** Makes a test's own folder in the run's folder, with which it is removed at the latest. */
 export function makeFolder(name: string): Promise<string> {
   return mkdtemp(join(process.env[RUN_FOLDER] ?? tmpdir(), `${name}-`));
 }
 
-/** What a process that is given its environment inherits of ours all the same. */
+/** The variables of this process that child processes with their own environment still inherit. */
 export function inherited(): Record<string, string> {
   const { PATH = "", HOME = "/", [RUN_FOLDER]: folder } = process.env;
   return { PATH, HOME, ...(folder !== undefined && { [RUN_FOLDER]: folder }) };

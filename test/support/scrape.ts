@@ -5,7 +5,7 @@ export type Sample = {
   readonly value: number;
 };
 
-/** Reads Prometheus' text format. */
+/** Parses Prometheus' text format. */
 export function samplesOf(text: string): Sample[] {
   return text
     .split("\n")
@@ -18,7 +18,7 @@ export function samplesOf(text: string): Sample[] {
     });
 }
 
-/** The one value of a name that has these labels; undefined if there is none. */
+/** The only value of a name with these labels; undefined if there is none. */
 export function valueOf(
   samples: readonly Sample[],
   name: string,

@@ -12,35 +12,33 @@ import type { TestDatabase } from "./database.ts";
 import { temporaryFolder, until } from "./processes.ts";
 import { testServer, type TestServer } from "./server.ts";
 
-/** A server until the end of the test, and a client of it with the caller's credentials. */
+/** A server until the end of the test, and a client with the caller's credentials. */
 export type Served = {
   readonly server: TestServer;
   readonly transport: Transport;
   readonly client: Client<typeof PointsService>;
 };
 
-/** Serves a caller who sends a token, or shows a certificate. */
+/** Starts a server, and a client that sends a token or shows a certificate. */
 export async function serve(
   database: TestDatabase,
   environment: Record<string, string>,
   {
     token,
-    through,
     nodeOptions = {},
   }: {
     readonly token?: string;
-    readonly through?: Parameters<typeof testServer>[2];
     readonly nodeOptions?: SecureClientSessionOptions;
   },
 ): Promise<Served> {
-  const server = await testServer(environment, database, through);
+  const server = await testServer(environment, database);
   onTestFinished(() => server.stop());
   const interceptors = token === undefined ? [] : [sending(token)];
   const transport = createGrpcTransport({ baseUrl: server.baseUrl, nodeOptions, interceptors });
   return { server, transport, client: createClient(PointsService, transport) };
 }
 
-/** Sends a token with each call. */
+/** Adds a bearer token to each call. */
 export function sending(token: string): Interceptor {
   return (next) => (request) => {
     request.header.set("authorization", `Bearer ${token}`);
@@ -48,33 +46,31 @@ export function sending(token: string): Interceptor {
   };
 }
 
-/** What an app may do that may do all. */
+/** An app with all scopes. */
 export const MAY_ALL: Callers[string] = { scopes: [...SCOPES] };
 
-/** The file must name somebody. */
+/** The file must name at least one caller. */
 const STAYS: Callers = { other: MAY_ALL };
 
-/** A server with "app" in its file of callers, who calls. */
+/** A server with the caller "app" in its callers' file, and a client of it. */
 export type ServedApp = Served & {
-  /** Writes who may call from now on, beside another, and has it read. */
+  /** Replaces the callers in the file, except one, and reloads it (hot reload). */
   become(callers: Callers): Promise<void>;
-  /** The same, with a file that is none of callers. */
+  /** Does the same with a file that is invalid. */
   breakFile(): Promise<void>;
 };
 
-/** Serves an app by its token. */
+/** Starts a server for an app with a token. */
 export async function serveApp(
   database: TestDatabase,
   app: Callers[string] = MAY_ALL,
   environment: Record<string, string> = {},
-  through?: Parameters<typeof testServer>[2],
 ): Promise<ServedApp> {
   const folder = await temporaryFolder();
   const callers = await writeCallers(folder, { app, ...STAYS });
   const token = tokenOf("app");
-  const options = through === undefined ? { token } : { token, through };
   return {
-    ...(await serve(database, { ...callers, ...environment }, options)),
+    ...(await serve(database, { ...callers, ...environment }, { token })),
     async become(changed) {
       await writeCallers(folder, { ...changed, ...STAYS });
       process.emit("SIGHUP");
@@ -86,17 +82,17 @@ export async function serveApp(
   };
 }
 
-/** A server that knows "app" by its certificate, which is good for a day. */
+/** A server that knows "app" by its certificate, which is valid for a day (mutual TLS). */
 export type CertifiedApp = Omit<ServedApp, "breakFile"> & {
-  /** It has signed the server's and the app's certificates. */
+  /** The authority that signed the server's and the app's certificates. */
   readonly authority: Authority;
-  /** Of the app's connections. */
+  /** The TLS options of the app's connections. */
   readonly nodeOptions: { ca: string; cert: string; key: string };
-  /** Has these sign clients' certificates from now on; resolves when the server has read them. */
+  /** Replaces the trusted client CAs; resolves when the server has reloaded them. */
   trust(...authorities: [Authority, ...Authority[]]): Promise<void>;
 };
 
-/** Serves an app by its certificate. */
+/** Starts a server for an app with a certificate. */
 export async function serveCertified(database: TestDatabase): Promise<CertifiedApp> {
   const folder = await temporaryFolder();
   const authority = await makeAuthority();
@@ -129,7 +125,7 @@ export async function serveCertified(database: TestDatabase): Promise<CertifiedA
   };
 }
 
-/** Whether a connection gets past its handshake. */
+/** Whether the TLS handshake succeeds. */
 function isAnswered(options: tls.ConnectionOptions): Promise<boolean> {
   const socket = tls.connect(options);
   socket.write("GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");

@@ -9,27 +9,26 @@ import { startServer } from "../../src/server/start.ts";
 import { testDatabase, type TestDatabase } from "./database.ts";
 import { PATIENCE } from "./patience.ts";
 
-/** A server in this process, on a free port and a database of its own, and a client of it. */
+/** A server in this process, on a free port and its own database, and a client of it. */
 export type TestServer = {
   readonly baseUrl: string;
   readonly port: number;
   readonly client: Client<typeof PointsService>;
   readonly transport: Transport;
   readonly database: TestDatabase;
-  /** What Prometheus would read. */
+  /** The metrics as Prometheus would scrape them. */
   metrics(): Promise<string>;
   stop(): Promise<void>;
 };
 
 /**
- * Starts one; `environment` as in production, `through` as `startServer` has it.
+ * Starts a server by the environment, as in production.
  *
- * @param nodeOptions of the client: certificates
+ * @param nodeOptions the client's options, such as certificates
  */
 export async function testServer(
   environment: Record<string, string> = {},
   database?: TestDatabase,
-  through?: Parameters<typeof startServer>[4],
   nodeOptions: SecureClientSessionOptions = {},
 ): Promise<TestServer> {
   const db = database ?? (await testDatabase());
@@ -37,7 +36,7 @@ export async function testServer(
   const prices = readPrices(config.prices ?? SHIPPED_PRICES);
   const log = pino({ level: "silent" });
   const databases = { batches: db.orm, reads: db.orm };
-  const server = await startServer(config, databases, () => prices, log, through);
+  const server = await startServer({ config, databases, prices: () => prices, log });
   const { port } = server.address;
   const baseUrl = `${config.tlsCert === undefined ? "http" : "https"}://127.0.0.1:${port}`;
   const transport = createGrpcTransport({ baseUrl, nodeOptions });

@@ -7,21 +7,21 @@ import { type Postgres, startPostgres } from "../torture/deployment/postgres.ts"
 import { startProxy } from "../torture/deployment/proxy.ts";
 import { until } from "./processes.ts";
 
-/** A primary, and what can be done to its synchronous standby. */
+/** A primary with a synchronous standby that tests can partition and promote (failover). */
 export type Replicated = Postgres & {
-  /** Cuts the standby off: from now on every COMMIT on the primary waits. */
+  /** Partitions the standby: from now on every COMMIT on the primary waits. */
   part(): void;
-  /** Lets the standby come back, or makes one; resolves when it has all that the primary has. */
+  /** Reconnects the standby, or makes a new one; resolves when it has caught up. */
   rejoin(): Promise<void>;
-  /** Kills the primary for good. The standby takes its place, and has none itself yet. */
+  /** Kills the primary for good, and promotes the standby, which has no standby itself yet. */
   promote(): Promise<void>;
-  /** The transactions whose COMMIT waits for the standby, each by a name of its own. */
+  /** The transactions whose COMMIT waits for the standby, each by a unique name. */
   waiting(): Promise<string[]>;
-  /** Ends the wait of all of them, as an operator may. */
+  /** Ends the wait of all of them, as an operator might. */
   endWaiting(how: "pg_cancel_backend" | "pg_terminate_backend"): Promise<void>;
-  /** Any SQL on the primary, which waits for no standby itself. */
+  /** Runs SQL on the primary, without waiting for the standby. */
   query(sql: string): Promise<Record<string, unknown>[]>;
-  /** The same on the standby, which shows what it has a moment later. */
+  /** Runs SQL on the standby, which lags a moment behind. */
   queryStandby(sql: string): Promise<Record<string, unknown>[]>;
 };
 
@@ -31,7 +31,7 @@ const NAME = "standby";
 const WAITING = "from pg_stat_activity where wait_event = 'SyncRep'";
 
 /**
- * Starts both in a folder.
+ * Starts a primary and its standby in a folder.
  *
  * @param given settings of both
  */
@@ -43,7 +43,7 @@ export async function startReplicated(
   let made = 0;
   let primary: Node | undefined;
   let standby: Node | undefined;
-  // The standby finds the primary here, whichever it is.
+  // The standby connects to the current primary through this proxy.
   const link = await startProxy(() => {
     const path = isParted ? undefined : primary?.postgres.socketPath();
     return path === undefined ? undefined : { path };
@@ -54,7 +54,7 @@ export async function startReplicated(
     ...given,
     primary_conninfo: `'${address}'`,
     wal_retrieve_retry_interval: "50ms",
-    // A new standby begins with what was logged since its copy was begun.
+    // A new standby needs the WAL since the start of its copy.
     wal_keep_size: "1GB",
   };
 
@@ -79,7 +79,7 @@ export async function startReplicated(
   }
 
   async function stop(): Promise<void> {
-    // The standby first: a primary that is told to stop waits for it.
+    // The standby stops first: a primary waits for it at its own stop.
     await standby?.postgres.stop();
     await primary?.postgres.stop();
     await link.close();
@@ -129,11 +129,11 @@ export async function startReplicated(
   };
 }
 
-/** Copies the data of a PostgreSQL that runs, as those of a standby. */
+/** Copies the data of a running PostgreSQL for a standby (online base backup). */
 async function copyCluster({ folder, postgres }: Node, copy: string): Promise<void> {
   const client = await connect(postgres.url());
   try {
-    // Whoever copies has to stay connected meanwhile.
+    // The session must stay open during the backup.
     await client.query("select pg_backup_start('standby', true)");
     const to = join(copy, "postgres");
     await mkdir(copy, { recursive: true });
@@ -152,7 +152,7 @@ async function copyCluster({ folder, postgres }: Node, copy: string): Promise<vo
   }
 }
 
-/** Some files go while they are copied; PostgreSQL's log knows of them. */
+/** Copies files. Some vanish meanwhile; replaying the WAL makes up for them. */
 async function copyFiles(from: string, to: string): Promise<void> {
   const env = { ...process.env, LC_ALL: "C" };
   const copying = promisify(execFile)("cp", ["-a", from, to], { env });

@@ -13,7 +13,7 @@ import { type AccountState, bareState } from "../../src/ledger/state.ts";
 /** The time of most tests: 2026-01-01T00:00:00Z. */
 export const NOW = 1_767_225_600_000_000n;
 
-/** A lot as a line of a statement: "#1: 70 of 100, 20 frozen, expires +5, priority 2". */
+/** Each lot as a line of a statement: "#1: 70 of 100, 20 frozen, expires +5, priority 2". */
 export function lines(state: AccountState): string[] {
   return state.lots.toSorted((a, b) => Number(a.number - b.number)).map(line);
 }
@@ -65,7 +65,7 @@ function aboutOf({ kind, refersTo, returned, expireTime, priority }: Entry): str
   }
 }
 
-/** The account that these lots make; its journal has one entry a lot. */
+/** The account with these lots; its journal has one entry for each lot. */
 export function stateOf(lots: readonly string[]): AccountState {
   const parsed = lots.map(parseLot);
   const sum = (of: (lot: Lot) => bigint) => parsed.reduce((total, lot) => total + of(lot), 0n);
@@ -100,7 +100,7 @@ function offset(time: bigint): string {
   return distance === 0n ? "now" : distance > 0n ? `+${distance}` : String(distance);
 }
 
-/** Books what is due at an instant, and applies a command: as a batch of one does. */
+/** Books everything due at an instant, and applies a command, as a batch of one does. */
 export function decideAt(before: AccountState | undefined, command: Command, now: bigint) {
   const due = before && bookDue(before, timeOf(before.account, now));
   const state = due?.state;
@@ -111,7 +111,7 @@ export function decideAt(before: AccountState | undefined, command: Command, now
   return { ...applied, entries: [...booked, ...applied.entries], refused: undefined };
 }
 
-/** Runs a command at NOW and reads the outcome as a statement. */
+/** Runs a command at NOW, and gives the outcome as a statement. */
 export function outcome(before: AccountState | undefined, command: Command) {
   const applied = decideAt(before, command, NOW);
   if (applied.refused !== undefined) return { refused: applied.refused satisfies Rejection };
@@ -123,22 +123,22 @@ export function outcome(before: AccountState | undefined, command: Command) {
   };
 }
 
-/** A command, and how many microseconds after NOW it comes. */
+/** A command, and its time in microseconds after NOW. */
 export type Step = readonly [at: bigint, command: Command];
 
-/** What commands that came one after the other did, all of it as a statement. */
+/** The effects of a sequence of commands, as a statement. */
 export type Played = {
   readonly state: AccountState;
-  /** All entries, in their order. */
+  /** All entries, in order. */
   readonly journal: readonly string[];
-  /** The entry of the last command; undefined if it has none. */
+  /** The last command's entry; undefined if it has none. */
   readonly entry: Entry | undefined;
   readonly answer: string | undefined;
   readonly lots: readonly string[];
   readonly holds: readonly string[];
 };
 
-/** Applies commands, none of which is refused, and looks at the equations after each. */
+/** Applies commands, none of which may be refused, and checks the invariants after each. */
 export function play(before: AccountState | undefined, steps: readonly Step[]): Played {
   let state = before;
   let entry: Entry | undefined;
@@ -157,7 +157,7 @@ export function play(before: AccountState | undefined, steps: readonly Step[]): 
   return { state, journal, entry, answer, lots: lines(state), holds: holdLines(state) };
 }
 
-/** The equations, those between lots and open holds among them. */
+/** Checks the invariants, including those between lots and open holds. */
 export function expectSound(state: AccountState): void {
   assertSound(state);
   const open = state.holds.filter(({ status }) => status === "open");

@@ -3,7 +3,7 @@ import type { Clock } from "../../src/commit/commit.ts";
 import { databaseNow } from "../../src/store/driver/clock.ts";
 import { toTimestamptz } from "../../src/store/driver/instant.ts";
 
-/** A database's clock that stands still, at so many microseconds since 1970. */
+/** A database clock that is stopped, at an instant in microseconds since 1970. */
 export function stoppedClock(micros: bigint): Clock {
   return (run) => databaseNow(run, sql`${toTimestamptz(micros)}::timestamptz`);
 }

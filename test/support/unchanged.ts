@@ -2,7 +2,7 @@ import { expect } from "vitest";
 import type { Refusal } from "./error-info.ts";
 import type { TestServer } from "./server.ts";
 
-/** What the refusal of a field that breaks a limit, or cannot be read, always says. */
+/** The parts that all refusals of an invalid or unreadable field share. */
 export const FIELD_INVALID = {
   code: "InvalidArgument",
   reason: "FIELD_INVALID",
@@ -10,7 +10,7 @@ export const FIELD_INVALID = {
   outcome: "NOT_APPLIED",
 };
 
-/** The refusal that `call` comes to, once it is sure that the database is as it was. */
+/** The refusal of `call`; fails if the call changed the database. */
 export async function refusedUnchanged(
   server: TestServer,
   call: () => Promise<Refusal>,

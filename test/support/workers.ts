@@ -8,10 +8,10 @@ import { tokenOf } from "./callers.ts";
 import { testDatabase, type TestDatabase } from "./database.ts";
 import { type RunningPoints, startPoints } from "./processes.ts";
 
-/** A server of two workers, on a database of its own. */
+/** A server with two workers, on its own database. */
 export type TwoWorkers = RunningPoints & { readonly query: TestDatabase["query"] };
 
-/** Starts one; `environment` as in production. */
+/** Starts a server with two workers; `environment` as in production. */
 export async function startTwoWorkers(
   environment: Readonly<Record<string, string>> = {},
 ): Promise<TwoWorkers> {
@@ -21,19 +21,19 @@ export async function startTwoWorkers(
   return { ...(await startPoints(given)), query: database.query };
 }
 
-/** The processes of the workers, those that start among them; on Linux alone. */
+/** The worker processes, including those that are starting; Linux only. */
 export async function workersOf({ child: { pid } }: RunningPoints): Promise<number[]> {
   const children = await readFile(`/proc/${pid}/task/${pid}/children`, "utf8");
   return children.trim().split(" ").filter(Boolean).map(Number);
 }
 
-/** What the admin port answers with. */
+/** The status of the admin port's answer. */
 export async function adminStatus({ stdout }: RunningPoints, path: string): Promise<number> {
   const [, metrics] = /Metrics: (\S+)/.exec(stdout()) ?? [];
   return (await fetch(new URL(path, metrics))).status;
 }
 
-/** The version of the price list by which the worker serves that gets the next connection. */
+/** The price list's version at the worker that gets the next connection. */
 export async function priceVersion(
   { port, stdout }: RunningPoints,
   nodeOptions: SecureClientSessionOptions = {},

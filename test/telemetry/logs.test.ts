@@ -14,7 +14,7 @@ import { samplesOf, valueOf } from "../support/scrape.ts";
 const SERVICE = PointsService.typeName;
 const USER = "somebody-whose-name-is-nowhere";
 
-test("at debug there is a line a call, with whose and what it was and how it went", async () => {
+test("at level debug each call logs a line: caller, method, request id, code and time", async () => {
   const database = await testDatabase();
   onTestFinished(() => database.close());
   const callers = { shop: { scopes: ["points.spend", "points.grant"] } };
@@ -40,7 +40,7 @@ test("at debug there is a line a call, with whose and what it was and how it wen
   expect(refusals).toBe(1);
 });
 
-test("a batch that fails is one line, however many operations are in it", async () => {
+test("a batch that fails logs one line, whatever its number of operations", async () => {
   const { baseUrl, lines, metrics } = await start("postgresql://points@%2Fnowhere/points", "info");
   const client = clientWith(baseUrl, undefined);
   const calls = Array.from({ length: 40 }, (_, n) =>
@@ -58,7 +58,7 @@ test("a batch that fails is one line, however many operations are in it", async 
   expect(said.filter(({ msg }) => msg === "a call failed")).toEqual([]);
 });
 
-test("a batch that meets a bug says so, whatever its parts come to", async () => {
+test("a batch that meets a bug logs it, even if its halves succeed", async () => {
   const database = await testDatabase();
   onTestFinished(() => database.close());
   const { baseUrl, lines } = await start(database.url, "warn", { LANES: "1" });
@@ -88,7 +88,12 @@ async function start(databaseUrl: string, level: string, environment = {}) {
   const orm = await openOrm(databaseUrl, 4);
   const prices = readPrices(SHIPPED_PRICES);
   const config = readConfig({ LISTEN: "127.0.0.1:0", ...PATIENCE, ...environment });
-  const server = await startServer(config, { batches: orm, reads: orm }, () => prices, log);
+  const server = await startServer({
+    config,
+    databases: { batches: orm, reads: orm },
+    prices: () => prices,
+    log,
+  });
   onTestFinished(async () => {
     await server.stop();
     await orm.close();

@@ -11,7 +11,7 @@ import { testServer } from "../support/server.ts";
 const USER = "somebody-whose-name-is-nowhere";
 
 describe("the metrics of a server", () => {
-  test("count calls of both ways, refusals by reason, and points, and name no user", async () => {
+  test("count calls, those of the fast path, refusals by reason, and points, and name no user", async () => {
     const { client, baseUrl, metrics, database } = await start();
     await client.recharge({ userId: USER, points: 100n });
     await client.consume({ userId: USER, cost: { case: "points", value: 30n } });
@@ -42,6 +42,8 @@ describe("the metrics of a server", () => {
     expect(calls("Consume", "OK")).toBe(2);
     expect(calls("Consume", "FAILED_PRECONDITION")).toBe(1);
     expect(calls("ApplyBatch", "OK")).toBe(1);
+    // All but two calls of JSON.
+    expect(valueOf(samples, "points_fast_path_calls_total")).toBe(6);
     const refusals = (reason: string) => valueOf(samples, "points_refusals_total", { reason });
     expect(refusals("INSUFFICIENT_POINTS")).toBe(1);
     // Two that cannot be read, and an operation without a cost.
@@ -86,7 +88,7 @@ describe("the metrics of a server", () => {
     expect(valueOf(samples, "points_refusals_total", { reason: "ACCOUNT_NOT_FOUND" })).toBe(3);
   });
 
-  test("tell for how long something due has not been booked, until it is", async () => {
+  test("show for how long something due has not been booked, until it is", async () => {
     const { client, metrics, database } = await start();
     const lag = async () => valueOf(samplesOf(await metrics()), "points_sweep_lag_seconds");
     expect(await lag()).toBe(0);
@@ -105,7 +107,7 @@ describe("the metrics of a server", () => {
 });
 
 describe("the admin port", () => {
-  test("answers for one process, beside the RPCs, until it stops", async () => {
+  test("answers for one process, at the port after the RPCs' one, until it stops", async () => {
     const database = await testDatabase();
     onTestFinished(() => database.close());
     const server = await startPoints({ DATABASE_URL: database.url });
@@ -125,7 +127,7 @@ describe("the admin port", () => {
     onTestFinished(() => database.close());
     const server = await startPoints({ DATABASE_URL: database.url, WORKERS: "2" });
     const admin = adminOf(server.stdout());
-    // Each has a connection of its own, and so they go to the workers in turn.
+    // Each client has a connection of its own: they go to the workers by round robin.
     const clients = clientsOf(server, 4);
     for (const client of clients) await client.recharge({ userId: USER, points: 10n });
     const samples = samplesOf(await textOf(`${admin}/metrics`));
@@ -140,7 +142,7 @@ describe("the admin port", () => {
     expect((await server.end("SIGTERM")).code).toBe(0);
   });
 
-  test("is not there if it is off", async () => {
+  test("is closed if it is off", async () => {
     const database = await testDatabase();
     onTestFinished(() => database.close());
     const server = await startPoints({ DATABASE_URL: database.url, ADMIN_LISTEN: "off" });

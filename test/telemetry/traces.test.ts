@@ -52,7 +52,7 @@ test("a call is a span in its caller's trace, and its batch is linked to it", as
   expect(bodies.join()).not.toMatch(/select|insert|update/i);
 });
 
-test("a collector that is away costs nobody an answer, and does not keep a stop waiting", async () => {
+test("without a collector all calls are answered, and a stop does not wait", async () => {
   const server = await serverWith({ OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:9" });
   const [client] = clientsOf(server, 1);
   const { account } = await client!.recharge({ userId: USER, points: 10n });
@@ -82,7 +82,7 @@ async function serverWith(environment: Record<string, string>) {
   return startPoints({ DATABASE_URL: database.url, ...environment });
 }
 
-/** Takes what OTLP over HTTP sends, as JSON. */
+/** Receives OTLP over HTTP, as JSON. */
 async function startCollector() {
   const bodies: string[] = [];
   const server = createServer((request, response) => void take(request, response));

@@ -4,8 +4,7 @@ import { auditDatabase } from "../support/audit.ts";
 import { openRunFolder } from "../support/run-folder.ts";
 import { ALL_FAULTS } from "./faults/faults.ts";
 import { printReport } from "./report.ts";
-import { run } from "./run.ts";
-import { LONG, SLICE } from "./settings.ts";
+import { LONG, run, SLICE } from "./run.ts";
 
 const HELP = `npm run torture -- [--minutes N | --seconds N] [--seed N] [--calm] [--target URL …]
 
@@ -15,13 +14,13 @@ its own, and breaks them as it goes; with --target it breaks nothing: the accoun
 there have names that begin with "torture-", and stay. It ends with 1 if anything is wrong.
 
   --minutes, --seconds  how long; 1 minute
-  --seed                chooses the operations and the faults; of the time of day
+  --seed                chooses the operations and the faults; by default from the time of day
   --calm                breaks nothing
   --alone               does without the standby
-  --only                breaks only what has this in its name, as "COMMIT" or "clock"
+  --only                injects only faults with this in their names, as "COMMIT" or "clock"
   --target              a server to check, http://host:port; several, if they share one database
   --token-file          with the token that these servers ask for; --caller then says whose it is
-  --tolerance-ms        by how much the database's clock may differ from this machine's; 0
+  --tolerance-ms        the clock skew to allow between the database and this machine; 0
   --slice               short rounds, and an end as soon as anything is wrong
   --verbose             tells of every fault`;
 
@@ -84,5 +83,5 @@ const report = await run({
   log: console.log,
 });
 printReport(report);
-// Where something is wrong, what it did not wait for may go on.
+// A run with findings may end while calls are still under way.
 process.exit(report.checked.findings.length === 0 ? 0 : 1);

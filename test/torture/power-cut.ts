@@ -2,14 +2,13 @@ import { auditDatabase } from "../support/audit.ts";
 import { openRunFolder } from "../support/run-folder.ts";
 import { type Disk, makeDisk, NoDisk } from "./deployment/disk.ts";
 import { printReport } from "./report.ts";
-import { type Report, run } from "./run.ts";
-import { SLICE } from "./settings.ts";
+import { type Report, run, SLICE } from "./run.ts";
 
 // npm run torture:power-cut [seconds]
 //
-// Puts a load on Points whose PostgreSQL is on a file system of its own, and cuts the power of that
-// again and again: what was acknowledged must be there. Then the same with fsync=off, which must
-// fail, or the cuts are none. Linux alone, as root: it mounts an image on a loop device.
+// Power failure test: puts a load on Points, and cuts the power of PostgreSQL's file system again
+// and again. Every acknowledged operation must survive. Then it does the same with fsync=off, which
+// must fail, to prove that the cuts lose data. Linux only, as root: it mounts a loop device.
 
 const SECONDS = 30;
 const PAUSE_MS = 6_000;
@@ -31,10 +30,10 @@ else if (careless !== undefined) {
 }
 const isCaught = careless instanceof Error || careless!.checked.findings.length > 0;
 if (!isCaught) console.log("It had to lose something: these cuts prove nothing.");
-// Where PostgreSQL did not come back, callers still wait for it.
+// If PostgreSQL did not come back, callers still wait for it.
 process.exit(durable.checked.findings.length === 0 && isCaught ? 0 : 1);
 
-/** Undefined where this machine has no such disk; the Error, where something did not come back. */
+/** Undefined if this machine supports no such disk; an Error if something did not come back. */
 async function underCuts(fsync: "on" | "off"): Promise<Report | Error | undefined> {
   let disk: Disk;
   try {

@@ -1,7 +1,7 @@
 import type { FallenDue, Longest } from "./faults/fall-due.ts";
 import type { Report } from "./run.ts";
 
-/** Tells people how a run went. */
+/** Prints a run's report. */
 export function printReport(report: Report): void {
   const { seed, seconds, tally, faults, recoveries, fallen, checked, audited } = report;
   const sum = (isCounted: (name: string) => boolean) =>

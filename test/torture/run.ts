@@ -1,8 +1,6 @@
 import { randomOf } from "../support/random.ts";
-import { answerWaiters } from "./check/answer-waiters.ts";
-import { expectNoBugs } from "./check/bugs.ts";
 import type { Checked } from "./check/checker.ts";
-import { expectNoDeadlocks } from "./check/deadlocks.ts";
+import { expectNoBugs, expectNoDeadlocks } from "./check/hidden-faults.ts";
 import { clockOf } from "./deployment/clock.ts";
 import { startDeployment, type Storage } from "./deployment/deployment.ts";
 import { targetAt } from "./deployment/targets.ts";
@@ -10,44 +8,45 @@ import type { FallenDue } from "./faults/fall-due.ts";
 import { type Recoveries, startFaults, type Weights } from "./faults/faults.ts";
 import { noDoubts } from "./load/doubts.ts";
 import type { Callers } from "./load/load.ts";
+import { answerWaiters } from "./load/waits.ts";
 import { underLoad } from "./under-load.ts";
 
 export type RunOptions = Callers & {
   readonly seconds: number;
   readonly seed: number;
-  /** The servers to check; none: a deployment of the run's own, which is broken as it goes. */
+  /** The servers to check; none: the run starts a deployment of its own and injects faults. */
   readonly urls: readonly string[];
-  /** What those servers want to see, and the name by which they know us then. */
+  /** The bearer token for those servers, and the name by which they know its caller. */
   readonly token?: string | undefined;
   readonly caller: string;
-  /** Which faults the run's own deployment gets, if any. */
+  /** The faults to inject into the run's own deployment, if any. */
   readonly faults: Weights;
   readonly storage: Storage;
-  /** By how much the clock of the database's machine may differ from this one's. */
+  /** The clock skew to allow between the database's machine and this one. */
   readonly toleranceMs: number;
   readonly accountsPerRound: number;
   readonly roundMs: number;
-  /** How long after a round it is checked. */
+  /** The wait between a round and its check. */
   readonly settleMs: number;
-  /** How many lots of one account fall due at once, at the most. */
+  /** The most lots of one account that fall due at once. */
   readonly floodLots: number;
   /** The longest pause between two faults. */
   readonly faultPauseMs: number;
-  /** Ends the load before its time; what was asked is checked all the same. */
+  /** Ends the load early; the check still covers every request. */
   readonly signal?: AbortSignal;
-  /** Whether to end as soon as something is wrong. */
+  /** Whether to end at the first finding. */
   readonly endsWhenWrong: boolean;
-  /** Whether data and logs of the run's own deployment stay where something is wrong. */
+  /** Whether data and logs of the run's own deployment stay if there are findings. */
   readonly keepsData: boolean;
-  /** Checks the database of the run's own deployment as a whole; throws if it is wrong. */
+  /** Audits the whole database of the run's own deployment; throws if it is wrong. */
   readonly audit?: (url: string) => Promise<{ entries: number }>;
   /** Called with each fault. */
   readonly onFault?: (what: string) => void;
-  /** Called now and then with how it goes. */
+  /** Called now and then with the progress. */
   readonly log: (line: string) => void;
 };
 
-/** What happened in a run. */
+/** The results of a run. */
 export type Report = {
   readonly seed: number;
   readonly seconds: number;
@@ -61,9 +60,52 @@ export type Report = {
   readonly audited: number | undefined;
 };
 
+type Settings = Pick<
+  RunOptions,
+  | "accountsPerRound"
+  | "roundMs"
+  | "settleMs"
+  | "floodLots"
+  | "faultPauseMs"
+  | "endsWhenWrong"
+  | "keepsData"
+  | "batchers"
+  | "streamers"
+  | "loners"
+  | "holders"
+>;
+
+/** Settings of a run of minutes. */
+export const LONG: Settings = {
+  accountsPerRound: 500,
+  roundMs: 10_000,
+  settleMs: 5_000,
+  // More than the limit of an account (4,096).
+  floodLots: 4_300,
+  faultPauseMs: 4_000,
+  endsWhenWrong: false,
+  keepsData: true,
+  batchers: 6,
+  streamers: 3,
+  loners: 6,
+  holders: 0,
+};
+
+/** Settings of a run of seconds: short rounds, early checks, frequent faults. */
+export const SLICE: Settings = {
+  ...LONG,
+  accountsPerRound: 120,
+  roundMs: 2_500,
+  settleMs: 500,
+  floodLots: 600,
+  faultPauseMs: 700,
+  endsWhenWrong: true,
+  keepsData: false,
+};
+
 const FAULT_ROWS = 2;
 
-/** Asks, breaks and checks for so long. */
+/** Runs load, fault injection and history checks for the given time. */
 export async function run(options: RunOptions): Promise<Report> {
   const random = randomOf(options.seed);
   const clock = clockOf(options.toleranceMs);

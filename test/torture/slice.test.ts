@@ -3,11 +3,10 @@ import { auditDatabase } from "../support/audit.ts";
 import { LONG_MS } from "../support/patience.ts";
 import { ALL_FAULTS } from "./faults/faults.ts";
 import { printReport } from "./report.ts";
-import { run } from "./run.ts";
-import { SLICE } from "./settings.ts";
+import { run, SLICE } from "./run.ts";
 
 test(
-  "under faults of every kind nothing is lost, and nothing happens twice",
+  "under faults of every kind no operation is lost, and none is applied twice",
   async () => {
     const report = await run({
       ...SLICE,
@@ -26,7 +25,7 @@ test(
     expect(checked.findings).toEqual([]);
     expect(faults.size).toBeGreaterThan(3);
     expect(checked.entries).toBeGreaterThan(1_000);
-    // What fell due after an account was checked was booked since.
+    // Entries that fell due after an account's check were booked since.
     expect(audited).toBeGreaterThanOrEqual(checked.entries);
   },
   LONG_MS,

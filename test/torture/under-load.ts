@@ -1,7 +1,6 @@
 import { performance } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Random } from "../support/random.ts";
-import type { AnswerWaiters } from "./check/answer-waiters.ts";
 import { type Checked, type Checker, startChecker } from "./check/checker.ts";
 import type { Clock } from "./deployment/clock.ts";
 import type { Guest } from "./deployment/guest.ts";
@@ -10,25 +9,25 @@ import type { Breakables, Faults } from "./faults/faults.ts";
 import type { Doubts } from "./load/doubts.ts";
 import { type Load, startLoad } from "./load/load.ts";
 import { startRounds } from "./load/rounds.ts";
-import { waitsOfCalls } from "./load/waits.ts";
+import { type AnswerWaiters, waitsOfCalls } from "./load/waits.ts";
 import { pricesOf } from "./oracle/pricing.ts";
 import type { Report, RunOptions } from "./run.ts";
 
-/** What is put under load, and how. */
+/** The deployment under load, and the hooks of a run. */
 type World = {
   readonly options: RunOptions;
   readonly random: Random;
   readonly clock: Clock;
   readonly doubts: Doubts;
   readonly targets: readonly Target[];
-  /** The name by which they know us. */
+  /** The name by which the servers know the callers. */
   readonly caller: string;
-  /** Who also has a load of their own, if there is one. */
+  /** A caller with a load of its own, if there is one. */
   readonly guest?: Guest;
   readonly answers: AnswerWaiters;
-  /** Called once the load is on. */
+  /** Called once the load runs; starts the faults. */
   readonly breakThings?: (load: OfLoad) => Faults | undefined;
-  /** Called when all else is checked; how many entries it saw, if it is one. */
+  /** Called after all other checks; gives the number of entries audited. */
   readonly audit?: () => Promise<number | undefined>;
 };
 
@@ -36,12 +35,12 @@ type OfLoad = Pick<Breakables, "flood" | "pauseBatches" | "waits" | "onWrong">;
 
 const HOT_ACCOUNTS = 2;
 const BACKLOG_MAX = 3;
-/** Who is withdrawn now and then does little beside the others. */
+/** The guest's load is small beside the others'. */
 const OF_GUEST = { accountsPerRound: 20, batchers: 1, streamers: 1, loners: 1, holders: 2 };
 const PROGRESS_MS = 10_000;
 const POLL_MS = 100;
 
-/** Asks for so long, checks all that came of it, and ends the connections. */
+/** Runs the load for the given time, checks every history, and closes the connections. */
 export async function underLoad(world: World): Promise<Report> {
   const { options, random, clock, doubts, targets, caller, guest, answers } = world;
   const { seed } = options;
@@ -100,7 +99,7 @@ export async function underLoad(world: World): Promise<Report> {
   return { seed, seconds, tally, faults: counts, recoveries, fallen, checked, audited };
 }
 
-/** Until the time is over and all is checked, or, where that is wished, something is wrong. */
+/** Runs until the time is over and everything is checked, or until a finding may end it. */
 async function loadAndCheck(
   { options, targets, guest }: World,
   loads: readonly Load[],

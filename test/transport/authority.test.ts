@@ -17,9 +17,10 @@ import { readRefusal } from "../support/error-info.ts";
 import { envelope } from "../support/raw-call.ts";
 import { makeFolder } from "../support/run-folder.ts";
 import { testServer, type TestServer } from "../support/server.ts";
+import { withQuery } from "../support/via-connect.ts";
 
-// What a web page has a browser send: to a server on this machine, by a name of the page's owner
-// that leads here (DNS rebinding), or with the Origin of somebody else.
+// A web page has a browser call a server on this machine: by a name of the page's owner that leads
+// here (DNS rebinding), or with the Origin of another site.
 
 describe("on loopback without authentication the authority", () => {
   const guard = pageGuard({ host: "127.0.0.1", hasAuthentication: false, hasTls: false });
@@ -33,7 +34,7 @@ describe("on loopback without authentication the authority", () => {
     "10.1.2.3:80",
     "[::1]:50051",
     "%2Frun%2Fpoints.sock",
-    // As grpcio 1.85 sends it.
+    // grpcio 1.85 sends this form.
     "run%2Fpoints.sock",
     "tmp%2Fa%20b%2Fpoints.sock",
     undefined,
@@ -128,8 +129,6 @@ describe("an Origin", () => {
 let folder: string;
 let database: TestDatabase;
 let open: TestServer;
-/** It takes no call the fast way. */
-let slow: TestServer;
 let asking: TestServer;
 let wide: TestServer;
 beforeAll(async () => {
@@ -137,12 +136,11 @@ beforeAll(async () => {
   database = await testDatabase();
   const callers = await writeCallers(folder, { all: { scopes: ["points.grant", "points.read"] } });
   open = await testServer({}, database);
-  slow = await testServer({}, database, () => () => false);
   asking = await testServer(callers, database);
   wide = await testServer({ LISTEN: "0.0.0.0:0", INSECURE: "allow" }, database);
 });
 afterAll(async () => {
-  for (const server of [open, slow, asking, wide]) await server.stop();
+  for (const server of [open, asking, wide]) await server.stop();
   await database.close();
   await rm(folder, { recursive: true });
 });
@@ -155,7 +153,7 @@ const recharge = toBinary(
 const RECHARGE = { method: "POST", path: "/points.v1.PointsService/Recharge" };
 const WATCH = { method: "POST", path: "/points.v1.PointsService/WatchAccount" };
 const json = JSON.stringify({ userId: USER, points: 1 });
-// An answer that ends: nobody has no account.
+// The user has no account, so that the watch ends with an answer.
 const watch = envelope(Buffer.from('{"userId":"nobody"}'));
 
 type Call = {
@@ -166,7 +164,16 @@ type Call = {
 };
 
 const GRPC: [string, Call][] = [
-  ["gRPC", { ...RECHARGE, type: "application/grpc", body: envelope(recharge) }],
+  ["gRPC by the fast path", { ...RECHARGE, type: "application/grpc", body: envelope(recharge) }],
+  [
+    "gRPC by Connect",
+    {
+      ...RECHARGE,
+      path: withQuery(RECHARGE.path),
+      type: "application/grpc",
+      body: envelope(recharge),
+    },
+  ],
   [
     "a stream of gRPC",
     { ...RECHARGE, path: "/points.v1.PointsService/Apply", type: "application/grpc" },
@@ -199,7 +206,7 @@ const CALLS: [string, string, Call][] = [
 type Head = {
   readonly authority: string;
   readonly origin?: string;
-  /** How often the client has tried before. */
+  /** The number of attempts before this one. */
   readonly attempts?: string;
 };
 type Answer = { readonly status: number; readonly headers: Headers; readonly body: Buffer };
@@ -254,7 +261,7 @@ function webHeaders(headers: http.IncomingHttpHeaders | http2.IncomingHttpHeader
   return found;
 }
 
-/** What an answer says that must be a refusal, in whichever protocol. */
+/** The refusal in an answer of any protocol. */
 function refusalIn({ status, headers, body }: Answer) {
   const isGrpc = headers.has("grpc-status");
   expect(status).toBe(isGrpc ? 200 : 403);
@@ -274,19 +281,17 @@ describe.each(CALLS)("%s over %s", (_, version, call) => {
 
   test("is refused by a name that a page may have made lead here", async () => {
     const before = await accounts();
-    for (const server of [open, slow]) {
-      const authority = `evil.example:${server.port}`;
-      for (const head of [{ authority }, { authority, origin: `http://${authority}` }]) {
-        const refusal = refusalIn(await send(server, version, call, head));
-        expect(refusal).toMatchObject({ ...refused, metadata: { authority } });
-      }
+    const authority = `evil.example:${open.port}`;
+    for (const head of [{ authority }, { authority, origin: `http://${authority}` }]) {
+      const refusal = refusalIn(await send(open, version, call, head));
+      expect(refusal).toMatchObject({ ...refused, metadata: { authority } });
     }
     expect(await accounts()).toEqual(before);
   });
 
-  test("is refused from the page of somebody else, whoever may call", async () => {
+  test("is refused from a page of another origin, on every server", async () => {
     const before = await accounts();
-    for (const server of [open, slow, asking, wide]) {
+    for (const server of [open, asking, wide]) {
       for (const origin of ["http://evil.example", "null"]) {
         const refusal = refusalIn(
           await send(server, version, call, { authority: own(server), origin }),
@@ -297,21 +302,19 @@ describe.each(CALLS)("%s over %s", (_, version, call) => {
     expect(await accounts()).toEqual(before);
   });
 
-  test("is not refused as its own page's, nor by any name where callers are asked for", async () => {
+  test("is served from a page of its own origin, and by any name where callers authenticate", async () => {
     const isServed = async (server: TestServer, head: Head) => {
       const { status, headers } = await send(server, version, call, head);
       expect(status).not.toBe(403);
       expect(headers.get("grpc-status") ?? "0").toMatch(/^(0|12)$/);
     };
-    for (const server of [open, slow, asking, wide]) {
+    for (const server of [open, asking, wide]) {
       const authority = own(server);
       await isServed(server, { authority, origin: `http://${authority}` });
       await isServed(server, { authority: "localhost" });
     }
-    for (const server of [open, slow]) {
-      await isServed(server, { authority: "run%2Fpoints.sock" });
-      await isServed(server, { authority: "%2Frun%2Fpoints.sock" });
-    }
+    await isServed(open, { authority: "run%2Fpoints.sock" });
+    await isServed(open, { authority: "%2Frun%2Fpoints.sock" });
     for (const server of [asking, wide]) {
       const authority = "points.example";
       await isServed(server, { authority });
@@ -342,7 +345,7 @@ test("a refusal in gRPC is Trailers-Only, and closes a stream that is still sent
   }
 });
 
-test("a refusal says nothing of attempts before, which another server may have applied", async () => {
+test("a refusal leaves the outcome of earlier attempts open: another server may have applied one", async () => {
   const outcomeOf = async (call: Call) => {
     const head = { authority: "evil.example", attempts: "1" };
     return refusalIn(await send(open, "HTTP/2", call, head)).outcome;
@@ -399,7 +402,7 @@ describe("the admin port", () => {
     expect(answer).toMatch(/^HTTP\/1\.1 200 /);
   });
 
-  test("elsewhere goes by any name, and not from the page of somebody else", async () => {
+  test("elsewhere answers by any name, and not to a page of another origin", async () => {
     const get = await admin("0.0.0.0");
     expect(await get("/metrics", { host: "points.internal" })).toEqual([200, "a_metric 1\n"]);
     const origin = "http://evil.example";

@@ -4,7 +4,10 @@ import * as net from "node:net";
 import { buffer } from "node:stream/consumers";
 import * as tls from "node:tls";
 import { expect, onTestFinished, test } from "vitest";
-import { type Handler, listen, listenLimits } from "../../src/transport/listen.ts";
+import { readConfig } from "../../src/config/environment.ts";
+import type { Handler } from "../../src/transport/handler.ts";
+import { listenLimits } from "../../src/transport/listen-limits.ts";
+import { listen } from "../../src/transport/listen.ts";
 import { makeAuthority } from "../support/certificates.ts";
 
 const LARGE = Buffer.alloc(20_000_000);
@@ -15,7 +18,12 @@ test.each([false, true])(
     const authority = await makeAuthority();
     const secure = isTls ? await authority.sign("localhost") : undefined;
     const address = { host: "127.0.0.1", port: 0 };
-    const listener = await listen(address, answer, listenLimits, () => false, secure);
+    const listener = await listen({
+      address,
+      handler: answer,
+      limits: listenLimits(readConfig({})),
+      secure,
+    });
     onTestFinished(() => listener.close(0));
     const { port } = listener.address;
     const socket = isTls

@@ -73,7 +73,10 @@ async function dial(isTls: boolean): Promise<net.Socket> {
       return {};
     },
   };
-  const listener = await mount((router) => void router.service(Health, routes), MAX_BYTES, secure);
+  const listener = await mount((router) => void router.service(Health, routes), {
+    maxBytes: MAX_BYTES,
+    secure,
+  });
   onTestFinished(() => listener.close(0));
   const plain = net.connect({ ...listener.address, allowHalfOpen: true });
   await once(plain, "connect");

@@ -20,54 +20,50 @@ import { holdLock } from "../support/held-lock.ts";
 import { envelope } from "../support/raw-call.ts";
 import { points, use } from "../support/requests.ts";
 import { testServer, type TestServer } from "../support/server.ts";
+import { clientOf, fastPathCalls, viaConnect, withQuery } from "../support/via-connect.ts";
 
-// Two servers on one database: one takes calls the fast way, in the other Connect answers all. The
-// same bytes must bring the same answer. What would change something is a repeat, whose answer is
-// the same each time, or a refusal.
+// A server answers a call by the fast path, and the same call with a query by Connect's adapter. The
+// same bytes must bring the same answer. A call that would change something is a repeat, whose answer
+// is the same each time, or a refusal.
 
 const ENVIRONMENT = { MESSAGE_MAX_BYTES: "2000", LANES: "1" };
 const CONSUME = "/points.v1.PointsService/Consume";
 
 let database: TestDatabase;
-let fast: TestServer;
-let connect: TestServer;
-let took: boolean[];
+let server: TestServer;
 
 beforeAll(async () => {
   database = await testDatabase();
-  fast = await testServer(ENVIRONMENT, database, (take) => (stream, headers) => {
-    took.push(take(stream, headers));
-    return took.at(-1)!;
-  });
-  connect = await testServer(ENVIRONMENT, database, () => () => false);
-  took = [];
-  const { client } = connect;
+  server = await testServer(ENVIRONMENT, database);
+  const { client } = server;
   await client.recharge({ userId: "ada", requestId: "r1", points: 1000n });
   await client.consume(CHARGE);
   for (let n = 0; n < 20; n += 1) await client.consume({ userId: "ada", cost: points(1n) });
 });
 afterAll(async () => {
-  await fast.stop();
-  await connect.stop();
+  await server.stop();
   await database.close();
 });
 
 type Call = Omit<Exchange, "headers"> & {
   readonly path?: string;
-  /** Beside those that every call has; undefined leaves one of those out. */
+  /** Added to those that every call has; undefined leaves one of those out. */
   readonly headers?: Record<string, string | undefined>;
 };
 
-/** The answer to a call, which must be the same from both. */
+/** The answer to a call, which must be the same with a query, by which Connect answers it. */
 async function same(call: Call, way: "fast" | "Connect"): Promise<ExchangeAnswer> {
-  took = [];
-  const [ofFast, ofConnect] = [await raw(fast, call), await raw(connect, call)];
-  expect(took).toEqual([way === "fast"]);
-  expect(ofFast).toEqual(ofConnect);
-  return ofFast;
+  const { path = CONSUME } = call;
+  const before = await fastPathCalls(server);
+  const plain = await raw({ ...call, path });
+  expect((await fastPathCalls(server)) - before).toBe(way === "fast" ? 1 : 0);
+  const queried = await raw({ ...call, path: withQuery(path) });
+  expect((await fastPathCalls(server)) - before).toBe(way === "fast" ? 1 : 0);
+  expect(plain).toEqual(queried);
+  return plain;
 }
 
-function raw(server: TestServer, { path = CONSUME, headers = {}, ...call }: Call) {
+function raw({ path, headers = {}, ...call }: Call) {
   const usual: http2.OutgoingHttpHeaders = {
     ":method": "POST",
     ":path": path,
@@ -132,7 +128,7 @@ describe("an answer is the same", () => {
   const cases = requests.flatMap((request) =>
     accepted.map((accept) => [request[0], accept, request] as const),
   );
-  test.each(cases)("to %s, for who accepts %s", async (_, accept, [, path, message]) => {
+  test.each(cases)("to %s, for a client that accepts %s", async (_, accept, [, path, message]) => {
     const headers = { "grpc-accept-encoding": accept };
     const answer = await same({ path, headers, chunks: [message] }, "fast");
     expect(answer.trailers).toEqual({ "grpc-status": "0" });
@@ -152,14 +148,14 @@ describe("an answer is the same", () => {
   });
 
   test.each(["run%2Fpoints.sock", "%2Frun%2Fpoints.sock", "localhost", "[::1]:50051"])(
-    "for a client that calls it %s",
+    "for a client that calls the server %s",
     async (authority) => {
       const answer = await same({ headers: { ":authority": authority }, chunks: [charge] }, "fast");
       expect(answer.trailers).toEqual({ "grpc-status": "0" });
     },
   );
 
-  test("to a field that is there twice, of which the last counts", async () => {
+  test("to a message with a field twice, of which the last counts", async () => {
     const twice = Buffer.concat([charge.subarray(5), charge.subarray(5)]);
     const answer = await same({ chunks: [envelope(twice)] }, "fast");
     expect(answer.trailers).toEqual({ "grpc-status": "0" });
@@ -241,7 +237,7 @@ describe("an error is the same", () => {
   ];
   test.each(cases)("%s: %s", async (_, status, call) => {
     const answer = await same(call, "fast");
-    // Trailers-Only: a client that retries takes headers that come first for an answer under way.
+    // Trailers-Only: a client takes headers that come first for a call under way, and does not retry.
     expect(answer).toMatchObject({ headers: { "grpc-status": status }, body: "", trailers: {} });
   });
 });
@@ -276,19 +272,23 @@ describe("Connect answers", () => {
   });
 });
 
-test("what is left of a deadline is a whole number of milliseconds, as Connect says it", () => {
+test("the rest of a deadline is a whole number of milliseconds, as in Connect", () => {
   const head = { ":path": CONSUME };
   const left = [0.25, 1.5, 999.999].map((ms) => {
     const deadline = performance.now() + ms;
     const { method } = PointsService;
-    return new UnaryCall({} as never, head, method.consume, NOBODY, deadline).timeoutMs();
+    return new UnaryCall({} as never, head, {
+      method: method.consume,
+      caller: NOBODY,
+      deadline,
+    }).timeoutMs();
   });
   expect(left.every((ms) => Number.isInteger(ms))).toBe(true);
 });
 
-test("a caller that goes away has what is queued dropped, and what is under way committed", async () => {
+test("when a caller goes away, its queued calls are dropped, and those under way are committed", async () => {
   const added: bigint[] = [];
-  for (const { client } of [fast, connect]) {
+  for (const client of [server.client, clientOf(server, [viaConnect])]) {
     const before = await sequence();
     const lock = await holdLock(database, "ada");
     const caller = new AbortController();

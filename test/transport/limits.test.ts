@@ -15,6 +15,7 @@ import { temporaryFolder } from "../support/processes.ts";
 import { envelope } from "../support/raw-call.ts";
 import { points } from "../support/requests.ts";
 import { testServer } from "../support/server.ts";
+import { clientOf, viaConnect, withQuery } from "../support/via-connect.ts";
 
 let database: TestDatabase;
 beforeAll(async () => {
@@ -22,9 +23,8 @@ beforeAll(async () => {
 });
 afterAll(() => database.close());
 
-async function serverWith(environment: Record<string, string>, fast = true) {
-  const through = fast ? undefined : () => () => false;
-  const server = await testServer(environment, database, through);
+async function serverWith(environment: Record<string, string>) {
+  const server = await testServer(environment, database);
   onTestFinished(() => server.stop());
   return server;
 }
@@ -44,22 +44,22 @@ const HEAD = {
 const RECHARGE = { ...HEAD, ":path": "/points.v1.PointsService/Recharge" };
 
 describe.each([
-  ["the fast way", true],
-  ["Connect", false],
-])("by %s, a request", (_, fast) => {
+  ["the fast path", RECHARGE],
+  ["Connect", { ...RECHARGE, ":path": withQuery(RECHARGE[":path"]) }],
+])("by %s, a request", (_, head) => {
   const request = create(RechargeRequestSchema, { userId: "late", points: 1n });
   const cases: [title: string, chunks: Uint8Array[]][] = [
-    ["of which nothing comes", []],
-    ["of which a part comes", [Uint8Array.of(0, 0)]],
-    ["of which all comes but its end", [envelope(toBinary(RechargeRequestSchema, request))]],
+    ["without any of its body", []],
+    ["with a part of its body", [Uint8Array.of(0, 0)]],
+    ["with all of its body but the end", [envelope(toBinary(RechargeRequestSchema, request))]],
   ];
 
   test.each(cases)(
     "%s by its deadline is answered then, and not applied",
     async (_title, chunks) => {
-      const server = await serverWith({ BODY_MS: "600000" }, fast);
+      const server = await serverWith({ BODY_MS: "600000" });
       const answer = await exchange(server.port, {
-        headers: { ...RECHARGE, "grpc-timeout": "300m" },
+        headers: { ...head, "grpc-timeout": "300m" },
         chunks,
         staysOpen: true,
       });
@@ -79,12 +79,12 @@ describe.each([
   );
 
   test.each(cases)("%s within BODY_MS is ended, and not applied", async (_title, chunks) => {
-    const server = await serverWith({ BODY_MS: "100", DEADLINE_DEFAULT_MS: "60000" }, fast);
-    const stream = sessionTo(server).request(RECHARGE, { endStream: false });
+    const server = await serverWith({ BODY_MS: "100", DEADLINE_DEFAULT_MS: "60000" });
+    const stream = sessionTo(server).request(head, { endStream: false });
     stream.on("error", () => {});
     for (const chunk of chunks) stream.write(chunk);
-    const [head] = (await once(stream, "response")) as [http2.IncomingHttpHeaders];
-    expect(head[":status"]).toBe(408);
+    const [answer] = (await once(stream, "response")) as [http2.IncomingHttpHeaders];
+    expect(answer[":status"]).toBe(408);
     stream.resume();
     await new Promise((resolve) => stream.once("close", resolve));
     await server.client.listPrices({});
@@ -103,7 +103,7 @@ test.each(["", "1"])(
       "POST /points.v1.PointsService/Recharge HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\n";
     socket.write(`${head}content-type: application/json\r\nconnect-timeout-ms: 300\r\n\r\n${part}`);
     let answer = "";
-    // It is closed, though it was to be kept alive: what is left of the request is no next one.
+    // The kept-alive connection is closed: the rest of this request is not a next request.
     for await (const chunk of socket) answer += String(chunk);
     expect(answer).toMatch(/^HTTP\/1.1 504 [^]*"deadline_exceeded"[^]*"NOT_APPLIED"/);
   },
@@ -146,13 +146,13 @@ describe("connections", () => {
     });
   }
 
-  test.each(["CONNECTIONS_MAX", "CONNECTIONS_MAX_PER_PEER"])("are as many as %s", async (name) => {
+  test.each(["CONNECTIONS_MAX", "CONNECTIONS_MAX_PER_PEER"])("are limited by %s", async (name) => {
     const { port } = await serverWith({ [name]: "2" });
     const served = [await isServed(port), await isServed(port), await isServed(port)];
     expect(served).toEqual([true, true, false]);
   });
 
-  test("that are closed make room for others", async () => {
+  test("make room for others when they close", async () => {
     const { port, client } = await serverWith({ CONNECTIONS_MAX_PER_PEER: "1" });
     for (let round = 0; round < 3; round += 1) {
       const socket = net.connect(port, "127.0.0.1");
@@ -195,24 +195,24 @@ describe("an answer that is too large", () => {
     Array.from({ length: 16 }, (_, n) => [`${n}`.padStart(64, "k"), "v".repeat(256)]),
   );
 
-  test.each([true, false])(
-    "to a batch leaves it open whether it was applied (%s)",
-    async (fast) => {
-      const { client } = await serverWith(environment, fast);
-      const value = { userId: "eve", points: 1n, metadata };
-      const operations = Array.from({ length: 20 }, () => ({
-        operation: { case: "recharge" as const, value },
-      }));
-      const refusal = await refusalOf(client.applyBatch({ operations }));
-      expect(refusal).toMatchObject({
-        code: "ResourceExhausted",
-        reason: "MESSAGE_TOO_LARGE",
-        outcome: "UNKNOWN",
-      });
-    },
-  );
+  test.each([
+    ["the fast path", []],
+    ["Connect", [viaConnect]],
+  ])("to a batch leaves it open whether it was applied, by %s", async (_, interceptors) => {
+    const client = clientOf(await serverWith(environment), interceptors);
+    const value = { userId: "eve", points: 1n, metadata };
+    const operations = Array.from({ length: 20 }, () => ({
+      operation: { case: "recharge" as const, value },
+    }));
+    const refusal = await refusalOf(client.applyBatch({ operations }));
+    expect(refusal).toMatchObject({
+      code: "ResourceExhausted",
+      reason: "MESSAGE_TOO_LARGE",
+      outcome: "UNKNOWN",
+    });
+  });
 
-  test("is none where a page of entries may be shorter", async () => {
+  test("does not arise where a page of entries can be shorter", async () => {
     const { client } = await serverWith(environment);
     for (let n = 0; n < 40; n += 1) {
       await client.recharge({ userId: "dan", points: 1n, metadata });
@@ -291,7 +291,7 @@ describe("a caller's rate", () => {
     expect({ results, cases: [...cases] }).toEqual({ results: 10, cases: ["consume"] });
   });
 
-  test("is so many a second, with a second's worth at once", () => {
+  test("is a token bucket that holds the operations of one second", () => {
     let nowMs = 0;
     const rate = createRateLimiter(10, () => nowMs);
     for (let n = 0; n < 10; n += 1) expect(rate.take("a")).toBe(0);
@@ -302,7 +302,7 @@ describe("a caller's rate", () => {
     expect([rate.take("a"), rate.take("a"), rate.take("b")]).toEqual([0, 100, 0]);
     nowMs = 60_000;
     for (let n = 0; n < 10; n += 1) expect(rate.take("a")).toBe(0);
-    // Nothing is left, and a batch that was let in counts all the same.
+    // The bucket is empty, and a batch that was let in counts even so.
     rate.add("a", 20);
     expect(rate.take("a")).toBe(2_100);
   });

@@ -6,16 +6,21 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { afterEach, describe, expect, test } from "vitest";
 import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
-import { listen, listenLimits, type Handler, type Listener } from "../../src/transport/listen.ts";
+import { readConfig } from "../../src/config/environment.ts";
+import type { Handler } from "../../src/transport/handler.ts";
+import { type ListenLimits, listenLimits } from "../../src/transport/listen-limits.ts";
+import { listen, type Listener } from "../../src/transport/listen.ts";
 
 const opened: { close(): unknown }[] = [];
 afterEach(async () => {
   for (const each of opened.splice(0).toReversed()) await each.close();
 });
 
-async function serve(handler: Handler, limits: Partial<typeof listenLimits> = {}) {
+const LIMITS = listenLimits(readConfig({}));
+
+async function serve(handler: Handler, limits: Partial<ListenLimits> = {}) {
   const address = { host: "127.0.0.1", port: 0 };
-  const listener = await listen(address, handler, { ...listenLimits, ...limits });
+  const listener = await listen({ address, handler, limits: { ...LIMITS, ...limits } });
   opened.push({ close: () => listener.close(0) });
   return listener;
 }
@@ -123,7 +128,8 @@ describe("one port", () => {
 
   test("can't be listened on twice", async () => {
     const { address } = await serve(hello);
-    await expect(listen(address, hello)).rejects.toMatchObject({ code: "EADDRINUSE" });
+    const listening = listen({ address, handler: hello, limits: LIMITS });
+    await expect(listening).rejects.toMatchObject({ code: "EADDRINUSE" });
   });
 });
 

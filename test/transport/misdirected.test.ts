@@ -3,7 +3,7 @@ import * as http2 from "node:http2";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { testServer, type TestServer } from "../support/server.ts";
 
-// What people get who try the API by hand, or whose gateway has another idea of it.
+// The answers to people who try the API by hand, or whose gateway calls it in another way.
 
 let server: TestServer;
 beforeAll(async () => {
@@ -70,7 +70,7 @@ describe("a request that is no call says how to call, in a line", () => {
     "%s: %i, over HTTP/1.1",
     async (_, status, allow, text, { ":method": method = "POST", ...headers }) => {
       const hasBody = method === "POST";
-      // A text as a body would have fetch name its type.
+      // With a text as the body, fetch would name its type.
       const body = hasBody ? new TextEncoder().encode("{}") : null;
       const answer = await fetch(server.baseUrl + RECHARGE, { method, headers, body });
       expect(answer.status).toBe(status);
@@ -92,7 +92,7 @@ describe("a request that is no call says how to call, in a line", () => {
   });
 });
 
-describe("an RPC that there is not is UNIMPLEMENTED as one HEADERS, and no DATA", () => {
+describe("an RPC that does not exist is UNIMPLEMENTED, in one HEADERS frame without DATA", () => {
   const paths = [
     ["an unknown method", "/points.v1.PointsService/Steal"],
     ["an unknown service", "/points.v1.Bank/Recharge"],

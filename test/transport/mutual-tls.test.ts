@@ -84,7 +84,7 @@ describe("a client's certificate", () => {
     },
   );
 
-  test("gives way to a token, and does not make up for one that is not valid", async () => {
+  test("yields to a token, and does not replace an invalid one", async () => {
     const certificate = await authority.sign("reports.internal");
     const client = await clientOf(certificate, tokenOf("token"));
     expect((await client.recharge({ userId: "ada", points: 5n })).entry?.caller).toBe("token");
@@ -94,7 +94,7 @@ describe("a client's certificate", () => {
 });
 
 describe("the handshake refuses", () => {
-  /** What the server says to a request before it ends the connection. */
+  /** The server's answer to a request before it ends the connection. */
   async function saidTo(certificate: Partial<Certificate>): Promise<string> {
     const { port } = server;
     const socket = tls.connect({ port, host: "127.0.0.1", ca: authority.cert, ...certificate });
@@ -108,15 +108,15 @@ describe("the handshake refuses", () => {
     return said;
   }
 
-  test("nobody whose certificate is in order", async () => {
+  test("no client with a valid certificate", async () => {
     expect(await saidTo(await authority.sign("stranger.internal"))).toMatch(/^HTTP\/1\.1 /);
   });
 
-  test("who shows no certificate", async () => {
+  test("a client without a certificate", async () => {
     expect(await saidTo({})).toBe("");
   });
 
-  test("a certificate that another authority has signed, of whatever name", async () => {
+  test("a certificate that another authority has signed, whatever its name", async () => {
     const other = await makeAuthority();
     expect(await saidTo(await other.sign("billing.internal"))).toBe("");
   });

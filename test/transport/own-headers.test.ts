@@ -33,7 +33,9 @@ beforeAll(async () => {
       yield* [];
     },
   };
-  listener = await mount((router) => void router.service(Health, health), 1_000);
+  listener = await mount((router) => void router.service(Health, health), {
+    maxBytes: 1_000,
+  });
 });
 afterAll(() => listener.close(0));
 

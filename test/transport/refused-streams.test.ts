@@ -12,8 +12,8 @@ import { clientWith, tokenOf, writeCallers } from "../support/callers.ts";
 import { makeFolder } from "../support/run-folder.ts";
 import { testServer, type TestServer } from "../support/server.ts";
 
-// A stream of requests that is refused before it ends, while its caller goes on sending: the answer
-// comes, and then the stream is closed, or the caller would fill its window and wait for ever.
+// A stream of requests is refused before it ends, while its caller goes on sending. The answer comes,
+// and then the stream is closed: else the caller would fill its window and wait for ever.
 
 let folder: string;
 let server: TestServer;
@@ -22,7 +22,7 @@ beforeAll(async () => {
   const callers = await writeCallers(folder, {
     spender: { scopes: ["points.spend"] },
   });
-  // The streams that are answered are looked for twenty times in this time.
+  // The slow-request guard looks for answered streams twenty times in this time.
   server = await testServer({ ...callers, BODY_MS: "400" });
 });
 afterAll(async () => {
@@ -57,7 +57,7 @@ describe.each([
   ])("one %s is answered, and then closed without an error", async (_what, first, code) => {
     const wire = openWire(server.port);
     wire.send(HELLO, first, data(LARGE, 1, 0));
-    // Little by little: nobody reads it any more, and a full window would be the caller's fault.
+    // In small pieces: nobody reads them any more, and a full window would be the caller's fault.
     const sending = setInterval(() => wire.send(frame(TYPE.DATA, 0, 1, Buffer.alloc(1))), 10);
     await wire.until(() => wire.reset(1) !== undefined);
     clearInterval(sending);
@@ -70,7 +70,7 @@ describe.each([
   });
 });
 
-test("a caller whose stream was refused has its connection for other calls", async () => {
+test("after a refused stream its caller's connection serves other calls", async () => {
   const wire = openWire(server.port);
   wire.send(HELLO, headers(withField(":path", APPLY)), data(Buffer.alloc(10_000), 1, 0));
   expect(await wire.until(() => wire.reset(1) !== undefined)).toBe(true);

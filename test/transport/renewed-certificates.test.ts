@@ -11,7 +11,7 @@ import { WAIT_MS } from "../support/patience.ts";
 import { envelope } from "../support/raw-call.ts";
 import { serveCertified } from "../support/served-app.ts";
 
-// A connection outlives what its client's certificate was checked with.
+// A connection outlives the authorities that its client's certificate was checked against.
 
 let database: TestDatabase;
 beforeAll(async () => {
@@ -19,7 +19,7 @@ beforeAll(async () => {
 });
 afterAll(() => database.close());
 
-test("a certificate goes on to count while its authority is one of several", async () => {
+test("a certificate stays valid while its authority is one of several", async () => {
   const { client, authority, trust } = await serveCertified(database);
   const apply = openApply(client);
   await client.listPrices({});
@@ -29,7 +29,7 @@ test("a certificate goes on to count while its authority is one of several", asy
   await client.listPrices({});
 });
 
-test("where its authority was replaced, the client's next one counts after one refusal", async () => {
+test("after its authority was replaced, a client's new certificate counts after one refusal", async () => {
   const { client, nodeOptions, trust } = await serveCertified(database);
   await client.listPrices({});
   const next = await makeAuthority();
@@ -40,7 +40,7 @@ test("where its authority was replaced, the client's next one counts after one r
     outcome: "NOT_APPLIED",
     message: expect.stringContaining("connect again") as string,
   });
-  // By another connection.
+  // On another connection.
   await vi.waitFor(() => client.listPrices({}), WAIT_MS);
 });
 

@@ -15,7 +15,7 @@ import {
 } from "../support/raw-call.ts";
 import { testServer, type TestServer } from "../support/server.ts";
 
-// How large a request may be, in each way that there is to send one, as it comes or compressed.
+// The size limit of a request, in each protocol, plain or compressed.
 
 let database: TestDatabase;
 let server: TestServer;
@@ -66,7 +66,7 @@ function bareZip(call: Call): Send {
     call(server.baseUrl, { method, body: zip(message), headers: { "content-encoding": "gzip" } });
 }
 
-/** Nothing says how long it is, and it comes in several frames. */
+/** Sends it in several frames, without a length. */
 function bareOverHttp2(type: string): Send {
   return async (method, message) => {
     const headers = {
@@ -83,7 +83,7 @@ function bareOverHttp2(type: string): Send {
 }
 
 const BINARY: [string, Send][] = [
-  ["gRPC, the fast way", framed(callGrpc, "application/grpc")],
+  ["gRPC, the fast path", framed(callGrpc, "application/grpc")],
   ["gRPC, by Connect", framed(callGrpc, "application/GRPC")],
   ["gRPC with gzip", framedZip(callGrpc, "application/grpc")],
   ["gRPC-Web over HTTP/1.1", framed(callGrpcWeb, "application/grpc-web+proto")],
@@ -100,7 +100,7 @@ const JSON_WAYS: [string, Send][] = [
   ["JSON over HTTP/2", bareOverHttp2("application/json")],
 ];
 
-/** A recharge of so many bytes, most of them of a field that there is not. */
+/** A recharge of this number of bytes, most of them in an unknown field. */
 function recharge(bytes: number): Bytes {
   return padded(Buffer.from("0a036164612001", "hex"), bytes);
 }
@@ -177,12 +177,12 @@ test("a request that says it is too large is refused before its body comes", asy
       chunks: [head],
       staysOpen: true,
     });
-    // The fast way refuses it before anything is sent: its trailers are all of the answer.
+    // The fast path refuses it before it sends anything: the answer is trailers alone.
     expect({ ...answer.headers, ...answer.trailers }).toMatchObject({ "grpc-status": "8" });
   }
 });
 
-test("MESSAGE_SINGLE_MAX_BYTES says how large, up to MESSAGE_MAX_BYTES", async () => {
+test("MESSAGE_SINGLE_MAX_BYTES is the limit, up to MESSAGE_MAX_BYTES", async () => {
   const sizes = { MESSAGE_SINGLE_MAX_BYTES: "300000", MESSAGE_MAX_BYTES: "100000" };
   const larger = await testServer(sizes, database);
   try {

@@ -39,7 +39,7 @@ beforeEach(async () => {
 async function secureServer(environment: Record<string, string> = {}, client?: Certificate) {
   const files = await writeCertificate(folder, await authority.sign("localhost"));
   const nodeOptions = { ca: authority.cert, ...client };
-  const server = await testServer({ ...files, ...environment }, database, undefined, nodeOptions);
+  const server = await testServer({ ...files, ...environment }, database, nodeOptions);
   onTestFinished(() => server.stop());
   return server;
 }
@@ -92,7 +92,7 @@ describe("with a certificate", () => {
     await expect(once(socket, "secureConnect")).rejects.toThrow(/alert|protocol/i);
   });
 
-  test("whoever speaks without TLS is cut off, and others are served", async () => {
+  test("a client without TLS is cut off, and others are served", async () => {
     const { port, client } = await secureServer();
     const socket = net.connect(port, "127.0.0.1");
     socket.on("error", () => {});
@@ -120,7 +120,7 @@ describe("a certificate that changes", () => {
     await client.listPrices({});
   });
 
-  test("is left alone while it fits no key, and read when its key is there", async () => {
+  test("is refused while it fits no key, and taken when its key is there", async () => {
     const { port } = await secureServer();
     const before = await shown(port);
     const next = await authority.sign("localhost");

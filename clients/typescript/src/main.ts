@@ -10,7 +10,7 @@ const args = process.argv.slice(2);
 const baseUrl = `http://${args.find((arg) => !arg.startsWith("--")) ?? "127.0.0.1:50051"}`;
 const isWeb = args.includes("--web");
 
-/** Says who calls, where a token was given. */
+/** Adds the token to each call, if one is set. */
 const authorize: Interceptor = (next) => (request) => {
   const token = process.env["POINTS_TOKEN"];
   if (token !== undefined) request.header.set("authorization", `Bearer ${token}`);

@@ -16,7 +16,7 @@ type PointsClient = ReturnType<typeof createPointsClient>;
 
 const DAY_MS = 86_400_000;
 
-/** Plays what every client in clients/ plays, and prints the lines of clients/scenario.txt. */
+/** Plays the scenario of all clients, and prints the lines of clients/scenario.txt. */
 export async function playScenario(
   points: PointsClient,
   { streamsBothWays }: { streamsBothWays: boolean },
@@ -109,7 +109,7 @@ async function watchUntilDeadline(points: PointsClient, userId: string): Promise
   }
 }
 
-/** Through fetch there are no streams both ways: there, ApplyBatch takes the same operations. */
+/** fetch has no bidirectional streams; ApplyBatch then takes the same operations. */
 async function apply(
   points: PointsClient,
   userId: string,

@@ -1,4 +1,4 @@
-// Makes calls with grpc-go and prints what it is told of each, as JSON: see ../call.py.
+// Makes calls with grpc-go and prints the outcome of each as JSON: see ../call.py.
 package main
 
 import (
@@ -27,7 +27,7 @@ type outcome struct {
 	Details []byte `json:"details"`
 }
 
-// Messages are bytes already.
+// A codec for messages that are bytes already.
 type raw struct{}
 
 func (raw) Name() string                  { return "proto" }

@@ -3,7 +3,7 @@ import type { Mutant } from "../mutant.ts";
 export const SERVER_MUTANTS: readonly Mutant[] = [
   {
     name: "starts on a database that may lose answers though DURABILITY=require",
-    file: "src/server/serve.ts",
+    file: "src/server/ready-database.ts",
     find: "if (gaps.length === 0) return;",
     replace: "if (gaps.length >= 0) return;",
     caughtBy: "test/process/durability.test.ts",
@@ -17,14 +17,14 @@ export const SERVER_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "hides the reasons from reflection",
-    file: "src/server/start.ts",
+    file: "src/server/points-api.ts",
     find: "  file_points_v1_error_reason,\n];",
     replace: "];",
     caughtBy: "test/server/reflection.test.ts",
   },
   {
     name: "closes its port as soon as it is told to stop",
-    file: "src/server/serve.ts",
+    file: "src/server/one-process.ts",
     find: "await pause(config.lameDuckMs, hurried);",
     replace: "await pause(0, hurried);",
     caughtBy: "test/process/lame-duck.test.ts",

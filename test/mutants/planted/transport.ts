@@ -3,16 +3,30 @@ import type { Mutant } from "../mutant.ts";
 export const TRANSPORT_MUTANTS: readonly Mutant[] = [
   {
     name: "lets an idle stream of operations of a withdrawn caller go on",
-    file: "src/transport/request-body.ts",
+    file: "src/transport/body-end.ts",
     find: "whenAborted(out, end.now);",
     replace: "",
     caughtBy: "test/auth/withdrawal.test.ts",
   },
   {
-    name: "serves a call, the fast way, whose caller was withdrawn before its body came",
+    name: "serves a call, the fast path, whose caller was withdrawn before its body came",
     file: "src/transport/fast-unary.ts",
     find: "const now = readmit(admitted, head);",
     replace: "const now = admitted;",
+    caughtBy: "test/transport/slow-bodies.test.ts",
+  },
+  {
+    name: "lets a watch of a withdrawn caller go on",
+    file: "src/transport/connect-handler.ts",
+    find: 'if (method.methodKind === "server_streaming") {',
+    replace: 'if (method.methodKind === "client_streaming") {',
+    caughtBy: "test/auth/withdrawal.test.ts",
+  },
+  {
+    name: "serves a call, by Connect, as the caller was before its body came",
+    file: "src/transport/connect-handler.ts",
+    find: "values.set(callerKey, await lease.caller());",
+    replace: "await lease.caller();",
     caughtBy: "test/transport/slow-bodies.test.ts",
   },
   {
@@ -30,7 +44,7 @@ export const TRANSPORT_MUTANTS: readonly Mutant[] = [
     caughtBy: "test/transport/authority.test.ts",
   },
   {
-    name: "serves any Host on loopback, the fast way",
+    name: "serves any Host on loopback, the fast path",
     file: "src/transport/fast-unary.ts",
     find: "if (guard(headers) !== undefined) return false;",
     replace: "",
@@ -53,15 +67,15 @@ export const TRANSPORT_MUTANTS: readonly Mutant[] = [
   {
     name: "refuses GET without a word",
     file: "src/transport/misdirected.ts",
-    find: "if (!allowedMethods.includes(method)) {",
-    replace: "if (allowedMethods.length === 0) {",
+    find: "} else if (!allowedMethods.includes(method)) {",
+    replace: "} else if (allowedMethods.length === 0) {",
     caughtBy: "test/transport/misdirected.test.ts",
   },
   {
     name: "sends an empty DATA after an unknown RPC",
     file: "src/transport/http-refusal.ts",
-    find: 'body === undefined || res.req.method === "HEAD"',
-    replace: 'res.req.method === "HEAD"',
+    find: 'body === undefined || response.req.method === "HEAD"',
+    replace: 'response.req.method === "HEAD"',
     caughtBy: "test/transport/misdirected.test.ts",
   },
   {
@@ -80,9 +94,9 @@ export const TRANSPORT_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "leaves a bidi stream that it refused half open",
-    file: "src/transport/slow-bodies.ts",
-    find: "arriving.set(stream, isEndless(path) ? Number.POSITIVE_INFINITY : performance.now());",
-    replace: "if (!isEndless(path)) arriving.set(stream, performance.now());",
+    file: "src/transport/slow-requests.ts",
+    find: "arriving.set(stream, isEndless ? Number.POSITIVE_INFINITY : performance.now());",
+    replace: "if (!isEndless) arriving.set(stream, performance.now());",
     caughtBy: "test/transport/refused-streams.test.ts",
   },
   {
@@ -91,20 +105,6 @@ export const TRANSPORT_MUTANTS: readonly Mutant[] = [
     find: "if (pieces.length < wanted) continue;",
     replace: "if (wanted > 0) {\n      yield pieces.take(pieces.length);\n      continue;\n    }",
     caughtBy: "test/transport/request-body.test.ts",
-  },
-  {
-    name: "lets a watch of a withdrawn caller go on",
-    file: "src/transport/connect-handler.ts",
-    find: 'if (method.methodKind === "server_streaming") {',
-    replace: 'if (method.methodKind === "client_streaming") {',
-    caughtBy: "test/auth/withdrawal.test.ts",
-  },
-  {
-    name: "serves a call, Connect's way, as the caller was before its body came",
-    file: "src/transport/connect-handler.ts",
-    find: "values.set(callerKey, await lease.caller());",
-    replace: "await lease.caller();",
-    caughtBy: "test/transport/slow-bodies.test.ts",
   },
   {
     name: "sends a handler's headers as trailers",

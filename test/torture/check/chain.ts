@@ -14,9 +14,9 @@ import type { SetOperation } from "../oracle/decide.ts";
 import type { Dated, Replayed } from "../oracle/replay.ts";
 import { nanosOf } from "../oracle/time.ts";
 
-/** Who asked for an entry, and as what; for the ledger itself all is empty. */
+/** The request of an entry; all fields are empty for the ledger's own entries. */
 export type Asked = {
-  /** The caller's name; empty where nobody has one. */
+  /** The caller's name; empty without credentials. */
   readonly caller: string;
   readonly requestId: string;
   readonly fingerprint: string | null;
@@ -24,10 +24,10 @@ export type Asked = {
 };
 
 /**
- * The hash of an entry, written once more after the description in src/ledger/entry.ts: SHA-256 of
- * the hash before it and of a JSON array of all that it says.
+ * The hash of an entry in the chain, implemented independently after the description in
+ * src/ledger/entry.ts: SHA-256 of the previous hash and of a JSON array of the entry's content.
  *
- * @param after the account as the entry left it
+ * @param after the account after the entry
  */
 export function chainHash(
   previous: Uint8Array,
@@ -62,17 +62,17 @@ export function chainHash(
   return createHash("sha256").update(previous).update(JSON.stringify(content)).digest();
 }
 
-/** What a request's entry remembers it by, as hexadecimal digits; null without a request id. */
+/** The fingerprint of a request, in hexadecimal digits; null without a request id. */
 export function fingerprintOf({ case: kind, value }: SetOperation): string | null {
   if (value.requestId === "") return null;
   const metadata = Object.fromEntries(sortedPairs(value.metadata));
-  // Each kind's schema goes with its value; the compiler cannot see the pair.
+  // Each kind's schema matches its value; the compiler cannot see that.
   const schema = SCHEMAS[kind] as typeof ConsumeRequestSchema;
   const content = toBinary(schema, { ...value, requestId: "", metadata } as never);
   return createHash("sha256").update(`${schema.typeName}\n`).update(content).digest("hex");
 }
 
-/** Metadata in the order of the keys, as entries show them. */
+/** Metadata sorted by key, as entries show it. */
 export function sortedPairs(metadata: Readonly<Record<string, string>>): [string, string][] {
   return Object.entries(metadata).toSorted(([a], [b]) =>
     Buffer.compare(Buffer.from(a), Buffer.from(b)),

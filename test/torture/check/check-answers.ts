@@ -13,10 +13,10 @@ import {
   type Sighting,
 } from "./sightings.ts";
 
-/** An operation that took a request id, and its entry, if it is known and has one. */
+/** The operation that took a request id, and its entry if it has a known one. */
 type Winner = { readonly asked: Asked; readonly sequence: bigint | undefined } & Interval;
 
-/** A try that was refused; whoever took its request id, if somebody did. */
+/** A refused attempt, and the operation that took its request id, if one did. */
 type RefusedTry = {
   readonly asked: Asked;
   readonly attempt: Attempt;
@@ -25,10 +25,11 @@ type RefusedTry = {
 };
 
 /**
- * Checks what can be said of answers without the rules of the ledger: each that was applied is in
- * the journal as it was answered, what was not applied is not, and request ids are kept.
+ * Checks answers without the ledger's rules (idempotency): each applied operation is in the journal
+ * as it was answered, operations that were not applied are not there, and each request id is used
+ * once.
  *
- * @returns what the replay of the journal has to look for
+ * @returns the observations that the replay of the journal must confirm
  */
 export function checkAnswers(
   history: History,
@@ -72,6 +73,33 @@ export function checkAnswers(
   return sightings;
 }
 
+/** Checks authentication: no request sent while its caller was out was answered or applied. */
+export function checkWithdrawn(
+  { caller: { outs }, asked, opened }: History,
+  { sequences }: Order,
+  complain: Complain,
+): void {
+  const wasOut = ({ start }: { readonly start: number }) =>
+    outs.some(({ from, upTo }) => from < start && start < upTo);
+  for (const one of asked) {
+    const { tag, attempts } = one;
+    const sequence = sequences.get(tag);
+    const answered = attempts.find(
+      (attempt) =>
+        wasOut(attempt) &&
+        (attempt.outcome?.kind === "applied" || attempt.outcome?.kind === "refused"),
+    );
+    if (answered !== undefined) {
+      complain("mismatch", `${tag} was answered while its caller was out`, { tag, sequence });
+    }
+    const by = appliers(one);
+    if (sequence !== undefined && by.length > 0 && by.every(wasOut)) {
+      complain("mismatch", `${tag} was applied while its caller was out`, { tag, sequence });
+    }
+  }
+  if (opened.some(wasOut)) complain("mismatch", "it was shown to a caller who was out");
+}
+
 function winnerOf(group: readonly Asked[], order: Order, complain: Complain): Winner | undefined {
   const winners = group.filter(
     ({ tag, attempts }) =>
@@ -87,7 +115,7 @@ function winnerOf(group: readonly Asked[], order: Order, complain: Complain): Wi
   return { asked, sequence, ...order.intervalOf(asked) };
 }
 
-/** What has no entry of its own may have taken the request id without anybody having been told. */
+/** An Expire without an entry may have taken the request id although no caller got an answer. */
 function possibleWinnerOf(group: readonly Asked[]): Winner | undefined {
   const asked = group.find((one) => one.operation.case === "expire" && appliers(one).length > 0);
   if (asked === undefined) return undefined;
@@ -95,7 +123,7 @@ function possibleWinnerOf(group: readonly Asked[]): Winner | undefined {
   return { asked, sequence: undefined, begin, end: Infinity };
 }
 
-/** The entry that it was answered with, if it asked for what is due: one of the ledger's own. */
+/** The entry in the answer to an Expire of what is due: one of the ledger's own. */
 function dueSequenceOf({ operation, attempts }: Asked): bigint | undefined {
   if (!isForDue(operation)) return undefined;
   for (const { outcome } of attempts) {
@@ -104,7 +132,7 @@ function dueSequenceOf({ operation, attempts }: Asked): bigint | undefined {
   return undefined;
 }
 
-/** What was applied is there as it was answered, and what is there was not denied. */
+/** Checks that an applied operation is in the journal as answered, and was not denied. */
 function checkApplied(asked: Asked, reading: Reading, order: Order, complain: Complain): void {
   const { tag, attempts } = asked;
   const sequence = order.sequences.get(tag) ?? dueSequenceOf(asked);
@@ -117,8 +145,8 @@ function checkApplied(asked: Asked, reading: Reading, order: Order, complain: Co
   if (firsts.length > 1)
     complain("doubled", `${tag} was answered as new ${firsts.length} times`, about);
   if ((entry !== undefined || answers.length > 0) && appliers(asked).length === 0) {
-    const told = attempts.map(({ outcome }) => outcome && nameOf(outcome)).join(", ");
-    complain("mismatch", `${tag} was applied, but its callers were told: ${told}`, about);
+    const answered = attempts.map(({ outcome }) => outcome && nameOf(outcome)).join(", ");
+    complain("mismatch", `${tag} was applied, but its callers were told: ${answered}`, about);
   }
   for (const answer of answers) {
     if (answer.entry !== undefined && bytes === undefined) {
@@ -132,7 +160,7 @@ function checkApplied(asked: Asked, reading: Reading, order: Order, complain: Co
   }
 }
 
-/** Whether it was refused whatever the account was like; complains if it had not to be. */
+/** Whether the refusal does not depend on the account's state; complains if it is wrong. */
 function isRefusedAtOnce(
   { asked, attempt, outcome, winner }: RefusedTry,
   existedBy: number,
@@ -148,7 +176,7 @@ function isRefusedAtOnce(
     const { requestId } = operation.value;
     const isKnown = winner !== undefined && winner.asked !== asked && winner.begin <= attempt.end;
     const { sequence, ...rest } = metadata;
-    // Of what was never answered, nobody knows.
+    // If the winner was never answered, its sequence is unknown.
     const isOf =
       winner?.sequence === undefined && winner?.end === Infinity
         ? true
@@ -167,11 +195,11 @@ function isRefusedAtOnce(
   return expect(isNew && isSameMetadata(metadata, { user_id: operation.value.userId }));
 }
 
-/** Operations of one call are applied in their order. */
+/** Checks that the operations of one call were applied in their order. */
 function checkPlaces({ asked }: History, complain: Complain): void {
   const applied = asked.flatMap(({ tag, operation, attempts }) =>
     attempts.flatMap(({ call, place, outcome }) =>
-      // What is due is booked before all that is decided together.
+      // Everything due is booked before all commands of a batch.
       outcome?.kind === "applied" && !outcome.replayed && outcome.entry && !isForDue(operation)
         ? [{ tag, call, place, sequence: outcome.sequence }]
         : [],

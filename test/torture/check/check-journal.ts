@@ -20,11 +20,11 @@ import type { Reading } from "./read-account.ts";
 import type { Sighting } from "./sightings.ts";
 
 /**
- * Replays a journal: each entry must be the one that the rules make of its operation, to the byte,
- * and what is due by then must come before it, in its order. On the way it looks for what answers
- * saw, and compares the accounts that they showed.
+ * Replays a journal with the oracle: each entry must equal the oracle's entry byte for byte, and
+ * everything due by then must come before it, in order. Each state on the way is compared with the
+ * observations and with the accounts in answers.
  *
- * @returns the account after its last entry; undefined if it could not be replayed so far
+ * @returns the account after its last entry; undefined if the replay failed
  */
 export async function checkJournal(
   { userId, caller }: History,
@@ -42,7 +42,7 @@ export async function checkJournal(
   watch.look(account, shown);
   for (const [index, entry] of reading.entries.entries()) {
     const { sequence } = entry;
-    // The load goes on meanwhile, in the same thread.
+    // The load runs in the same thread.
     if (index % ENTRIES_A_TURN === 0) await nextTurn();
     const owner = order.owners[index];
     const about = { sequence, tag: owner?.tag };
@@ -52,7 +52,7 @@ export async function checkJournal(
       return undefined;
     }
     append(account, written.draft);
-    const asked = owner === undefined ? THE_LEDGER : askedOf(owner, caller.name);
+    const asked = owner === undefined ? SYSTEM_CAUSE : askedOf(owner, caller.name);
     const expected = entryMessage(hash, userId, written.draft, account, asked);
     if (!isSame(bytesOf.entry(entry), bytesOf.entry(expected))) {
       const [found, wanted] = [entry, expected].map((one) => toJsonString(EntrySchema, one));
@@ -76,9 +76,9 @@ export async function checkJournal(
 }
 
 const ENTRIES_A_TURN = 200;
-const THE_LEDGER = { caller: "", requestId: "", fingerprint: null, metadata: {} };
+const SYSTEM_CAUSE = { caller: "", requestId: "", fingerprint: null, metadata: {} };
 
-/** The entry that has to come next, at this instant if it is an operation's; or why none can. */
+/** The entry that must come next, at `time` if an operation made it; or why there is none. */
 function draftOf(
   account: Replayed,
   owner: Asked | undefined,
@@ -104,7 +104,7 @@ function askedOf({ operation }: Asked, caller: string) {
   return { caller, requestId, metadata, fingerprint: fingerprintOf(operation) };
 }
 
-/** Every answer showed the account as its entry left it, and the hold that a freeze made. */
+/** Checks that every answer showed the account after its entry, and the hold of a freeze. */
 function checkShown(
   { tag, attempts }: Asked,
   shown: Uint8Array,
@@ -125,7 +125,7 @@ function checkShown(
   }
 }
 
-/** Looks for each sighting in all the states in which it may be true. */
+/** Matches each observation with the states of the account in which it may be true. */
 function watchFor(sightings: readonly Sighting[], complain: Complain) {
   const coming = sightings.toSorted((a, b) => b.first - a.first);
   const deny = ({ complaint, tag }: Sighting) => complain("mismatch", complaint, { tag });
@@ -141,7 +141,7 @@ function watchFor(sightings: readonly Sighting[], complain: Complain) {
         return false;
       });
     },
-    /** What is still looked for is true of no state that there was. */
+    /** Complains of the rest: they are true of no state. */
     finish() {
       for (const sighting of [...open, ...coming]) deny(sighting);
     },

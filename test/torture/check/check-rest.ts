@@ -7,7 +7,7 @@ import type { Complain } from "./check.ts";
 import { accountMessage, bytesOf, holdMessage, isSame, lotMessage } from "./messages.ts";
 import type { Reading } from "./read-account.ts";
 
-/** Compares all but the journal with what the journal leaves: the account, its lots and holds. */
+/** Compares the account, its lots and its holds with the state that the journal leaves. */
 export function checkRest(
   history: History,
   reading: Reading,
@@ -42,7 +42,7 @@ export function checkRest(
   checkCreation(history, reading, clock, complain);
 }
 
-/** One call made the account, and nothing was done with it before. */
+/** Checks that one call made the account, and that nothing was applied to it before. */
 function checkCreation(
   { asked, opened, openedFrom }: History,
   { account, created, entries }: Reading,

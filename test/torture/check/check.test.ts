@@ -2,10 +2,10 @@ import { expect, test } from "vitest";
 import { lifeWithHold } from "./life.ts";
 
 // Moments are milliseconds; the clock began with the moment 0. Each life begins with 100 points
-// until 60 (entry 1, of 10), 10 points for ever (entry 2, of 12), and 30 of the first held until 40
-// (entry 3, of 14). A call takes 2 ms, and what it applies is of its middle.
+// that expire at 60 (entry 1, at 10), 10 points that never expire (entry 2, at 12), and 30 of the
+// first held until 40 (entry 3, at 14). A call takes 2 ms, and its entry has the time of its middle.
 
-test("a journal is right in which what was due is booked late, in its order", async () => {
+test("a journal is right if everything due is booked late, but in order", async () => {
   const life = lifeWithHold();
   life.bookDue(100);
   life.call(100, { case: "consume", value: points(5n) });
@@ -13,7 +13,7 @@ test("a journal is right in which what was due is booked late, in its order", as
   expect(await life.findings()).toEqual([]);
 });
 
-test("what was due has the time at which it was due, not at which it was booked", async () => {
+test("an entry of what was due has the time at which it fell due, not of its booking", async () => {
   const life = lifeWithHold();
   life.bookDue(50, { time: 50 });
   expect(await life.findings({ readAt: 55 })).toEqual([expect.stringContaining("entry 4 is\n")]);
@@ -27,20 +27,20 @@ test("nothing is booked before it is due", async () => {
   ]);
 });
 
-test("what is due comes before a command", async () => {
+test("entries of what is due come before a command", async () => {
   const life = lifeWithHold();
   life.call(50, { case: "consume", value: points(1n) });
   expect(await life.findings()).toEqual(["entry 4: the release of what was due had to come first"]);
 });
 
-test("what is due is booked by the time that the account was asked for", async () => {
+test("everything due is booked before an account is shown", async () => {
   const life = lifeWithHold();
   expect(await life.findings({ readAt: 50 })).toEqual([
     "what was due is not booked after the last entry",
   ]);
 });
 
-test("a refusal has seen what was due by then", async () => {
+test("a refusal takes into account what was due by then", async () => {
   const life = lifeWithHold();
   life.refuseTooMuch(50);
   life.bookDue(50);
@@ -50,7 +50,7 @@ test("a refusal has seen what was due by then", async () => {
   ]);
 });
 
-test("who asks for what is due is answered with the last entry of it", async () => {
+test("an Expire of what is due is answered with the last entry that it made", async () => {
   const life = lifeWithHold();
   life.bookDue(70);
   life.answerDue(70, 5n);
@@ -58,14 +58,14 @@ test("who asks for what is due is answered with the last entry of it", async () 
   expect(await life.findings()).toEqual([]);
 });
 
-test("who asks for what is due is not answered with an entry that is not the last", async () => {
+test("an Expire of what is due may not be answered with an entry before the last", async () => {
   const life = lifeWithHold();
   life.bookDue(70);
   life.answerDue(70, 4n);
   expect(await life.findings()).toEqual([expect.stringContaining("op-4 was answered as if")]);
 });
 
-test("who asks for what is due is not answered with an entry that was there before", async () => {
+test("an Expire of what is due may not be answered with an entry from before the call", async () => {
   const life = lifeWithHold();
   life.bookDue(70);
   life.call(70, { case: "consume", value: points(1n) });
@@ -73,7 +73,7 @@ test("who asks for what is due is not answered with an entry that was there befo
   expect(await life.findings()).toEqual([expect.stringContaining("op-5 was answered as if")]);
 });
 
-test("who asks for what is due is not answered with nothing while something is", async () => {
+test("an Expire of what is due may not be answered without an entry while something is", async () => {
   const life = lifeWithHold();
   life.answerDue(50, undefined);
   life.bookDue(50);
@@ -90,17 +90,17 @@ test("an acknowledged entry of what was due is in the journal", async () => {
   );
 });
 
-test("an account's time stands still while the clock is behind, and never goes back", async () => {
+test("an account's time stops while the clock is behind it, and never goes back", async () => {
   const life = lifeWithHold();
   life.setClockBack(5);
-  // By the clock, the call is of 11 to 13.
+  // The clock reads 11 to 13 during the call.
   life.call(16, { case: "consume", value: points(1n) }, { time: 14 });
   expect(await life.findings()).toEqual([]);
   life.call(18, { case: "consume", value: points(1n) }, { time: 13 });
   expect(await life.findings()).toContain("entry 5 is older than the one before it");
 });
 
-test("who is out is answered nothing, and nothing of theirs is applied", async () => {
+test("a withdrawn caller gets no answer, and no request of theirs is applied", async () => {
   const life = lifeWithHold([{ from: 20, upTo: 30 }]);
   life.call(19, { case: "consume", value: points(1n) });
   life.call(31, { case: "consume", value: points(1n) });

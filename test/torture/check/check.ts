@@ -2,32 +2,31 @@ import type { Clock } from "../deployment/clock.ts";
 import { type Doubts, withoutDoubts } from "../load/doubts.ts";
 import type { History } from "../load/history.ts";
 import type { Prices } from "../oracle/pricing.ts";
-import { checkAnswers } from "./check-answers.ts";
+import { checkAnswers, checkWithdrawn } from "./check-answers.ts";
 import { checkJournal } from "./check-journal.ts";
 import { checkRest } from "./check-rest.ts";
-import { checkWithdrawn } from "./check-withdrawn.ts";
 import { checkOrder } from "./order.ts";
 import type { Reading } from "./read-account.ts";
 
-/** What is wrong with an account. */
+/** A violation: something that is wrong with an account. */
 export type Finding = {
-  /** An acknowledged operation is not there; is there twice; or anything else. */
+  /** An acknowledged operation is missing (lost), or applied twice (doubled); or anything else. */
   readonly kind: "lost" | "doubled" | "mismatch";
   readonly what: string;
-  /** The entry that it is about, if it is about one. */
+  /** The entry concerned, if there is one. */
   readonly sequence?: bigint | undefined;
-  /** The operation that it is about, if it is about one. */
+  /** The operation concerned, if there is one. */
   readonly tag?: string | undefined;
 };
 
-/** What a check needs to know beside the account. */
+/** What a check needs besides the account. */
 export type World = {
   readonly clock: Clock;
   readonly doubts: Doubts;
   readonly prices: Prices;
 };
 
-/** Notes what is wrong. */
+/** Reports a violation. */
 export type Complain = (
   kind: Finding["kind"],
   what: string,
@@ -35,14 +34,16 @@ export type Complain = (
 ) => void;
 
 /**
- * Compares an account as the API shows it with all that was asked of it and answered:
+ * History checker: linearizability of one account. It compares the account as the API shows it with
+ * the history of all its requests and answers. The journal gives the order of the operations, so
+ * the checker need not search for one:
  *
- * - its journal is what the rules make of the operations in it, hash chain and all;
+ * - the oracle's replay of the journal's operations gives the same journal, hash chain included;
  * - an operation that ended before another began comes before it;
- * - what was acknowledged is there, once, as it was answered; what was called not applied is not;
- *   what is unknown is there once or not at all; nothing is there that nobody asked for;
- * - what was refused had to be refused, at some moment of its call;
- * - nothing is applied of a caller who was out by then;
+ * - an acknowledged operation is there once, as answered; one that was not applied is not there; an
+ *   unknown one is there once or not at all; every operation in the journal was requested;
+ * - a refusal was necessary at some moment of its call;
+ * - no operation that was sent while its caller was out is applied;
  * - lots and holds are what the journal leaves.
  */
 export async function checkAccount(

@@ -7,31 +7,31 @@ import { checkAccount, type Finding, type World } from "./check.ts";
 import { readAccount } from "./read-account.ts";
 import { showAccount } from "./show.ts";
 
-/** What was checked, and what was found. */
+/** The totals of a run's checks, and their findings. */
 export type Checked = {
   accounts: number;
   entries: number;
-  /** How much is wrong, by kind. */
+  /** The number of findings of each kind. */
   readonly wrong: Record<Finding["kind"], number>;
-  /** The first of it. */
+  /** The first 100 findings. */
   readonly findings: Finding[];
-  /** The histories of the first few accounts that something is wrong with, for people. */
+  /** The histories of the first accounts with findings, for people to read. */
   readonly shown: string[];
 };
 
 export type Checker = {
   readonly checked: Checked;
-  /** How many rounds wait to be checked, or are being. */
+  /** How many rounds wait for their check or are being checked. */
   backlog(): number;
-  /** Takes a round that is over. */
+  /** Queues a round that is over. */
   add(round: Round): void;
-  /** Notes what somebody else found. */
+  /** Adds a finding from elsewhere. */
   note(finding: Finding): void;
-  /** Resolves when all that was added is checked. */
+  /** Resolves when every queued round is checked. */
   finish(): Promise<void>;
 };
 
-// So many wait for answers that faults delay.
+// Faults delay answers, so many accounts are read at the same time.
 const AT_ONCE = 24;
 const FINDINGS_MAX = 100;
 const SHOWN_MAX = 3;
@@ -39,8 +39,9 @@ const SHOWN_MAX = 3;
 /**
  * Checks rounds one after the other, a while after each is over, and forgets them.
  *
- * @param client gives a client of a server that may answer
- * @param settleMs how long what is denied or dropped has to turn up all the same
+ * @param client gives a client of a server that is probably up
+ * @param settleMs the wait after a round, in which operations that were denied or dropped would
+ *   still appear
  */
 export function startChecker(client: () => Points, world: World, settleMs: number): Checker {
   const wrong = { lost: 0, doubled: 0, mismatch: 0 };
@@ -54,7 +55,7 @@ export function startChecker(client: () => Points, world: World, settleMs: numbe
   }
 
   async function check(history: History): Promise<void> {
-    // Who was never asked anything has nothing to be checked.
+    // An account without requests has nothing to check.
     if (history.asked.length === 0 && history.openedFrom === Infinity) return;
     try {
       const reading = await readAccount(client, history.userId, world);

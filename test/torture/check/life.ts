@@ -27,11 +27,12 @@ const USER = "ada";
 const CALLER = "torturer";
 const PRICES = pricesOf(create(ListPricesResponseSchema, { priceVersion: "v1", prices: [] }));
 const CALL_MS = 2;
-const BY_THE_LEDGER: AskedOf = { caller: "", requestId: "", fingerprint: null, metadata: {} };
+const SYSTEM_CAUSE: AskedOf = { caller: "", requestId: "", fingerprint: null, metadata: {} };
 
 /**
- * An account's life as a test writes it, right or wrong, to be checked: 100 points until 60 and 10
- * for ever, and 30 of the first held until 40. Moments are milliseconds.
+ * A test fixture: an account's history, right or wrong, for the checker. It begins with 100 points
+ * that expire at 60, 10 that never expire, and 30 of the first held until 40. Moments are
+ * milliseconds.
  *
  * @param outs when its caller was out
  */
@@ -55,7 +56,7 @@ function newLife(outs: readonly Out[]) {
     openedFrom: Infinity,
   };
   const entries: Entry[] = [];
-  // The account and the hold as each entry left them.
+  // The account and the hold after each entry.
   const left: { account: Uint8Array; hold: Uint8Array | undefined }[] = [];
   let lastMoment = 0;
   let setBack = { since: Infinity, ms: 0 };
@@ -107,7 +108,7 @@ function newLife(outs: readonly Out[]) {
   }
 
   return {
-    /** An operation is applied, in the middle of its call if nothing else is said. */
+    /** Applies an operation, by default in the middle of its call. */
     call(start: number, init: Init, { time = start + CALL_MS / 2 } = {}): void {
       const asked = ask(init, start);
       const decided = decide(account, asked.operation, micros(time), PRICES);
@@ -117,7 +118,7 @@ function newLife(outs: readonly Out[]) {
       write(decided, { caller: CALLER, requestId, fingerprint, metadata });
       answer(asked, account.sequence, true);
     },
-    /** Somebody asks for a point more than there are, and is refused. */
+    /** Refuses a Consume of one point more than the balance. */
     refuseTooMuch(start: number): void {
       const { balance } = account;
       const required = balance + 1n;
@@ -126,29 +127,29 @@ function newLife(outs: readonly Out[]) {
       const { attempts } = ask({ case: "consume", value: { cost } }, start);
       attempts[0]!.outcome = { kind: "refused", reason: "INSUFFICIENT_POINTS", metadata };
     },
-    /** Books what is due by a moment; with a time that is wrong, if one is given. */
+    /** Books everything due by a moment; with a wrong time if one is given. */
     bookDue(by: number, wrong: { time?: number } = {}): void {
       while (isDue(account, micros(by))) {
         const draft = dueDraft(account)!;
         const time = wrong.time === undefined ? draft.time : micros(wrong.time);
-        write({ ...draft, time }, BY_THE_LEDGER);
+        write({ ...draft, time }, SYSTEM_CAUSE);
       }
     },
-    /** Somebody who asks for what is due is answered with an entry, or with none. */
+    /** Answers an Expire of what is due with an entry, or without one. */
     answerDue(start: number, sequence: bigint | undefined): void {
       const asked = ask({ case: "expire", value: { target: { case: "due", value: true } } }, start);
       answer(asked, sequence ?? account.sequence, sequence !== undefined);
     },
-    /** The last entry is not there any more. */
+    /** Removes the last entry. */
     forgetLast(): void {
       entries.pop();
     },
-    /** The clock is behind from now on. */
+    /** Sets the clock back from now on. */
     setClockBack(ms: number): void {
       setBack = { since: lastMoment, ms };
     },
     times: () => entries.map(({ createTime: time }) => Number(microsOf(time!)) / 1000),
-    /** What the checker finds, having read the account at a moment. */
+    /** Gives the checker's findings for an account read at a moment. */
     async findings({ readAt = lastMoment } = {}): Promise<string[]> {
       const reading: Reading = {
         account: accountMessage(USER, account, createTime),

@@ -15,7 +15,7 @@ import type { Dated, Replayed, ReplayedHold, ReplayedLot } from "../oracle/repla
 import { timestampOf } from "../oracle/time.ts";
 import { type Asked, chainHash, sortedPairs } from "./chain.ts";
 
-// What the API has to show of a replayed account.
+// The messages by which the API must show a replayed account.
 
 const KINDS = {
   recharge: EntryKind.RECHARGE,
@@ -35,10 +35,10 @@ const STATUSES = {
 } as const;
 
 /**
- * An entry.
+ * The message of an entry.
  *
  * @param previous the hash of the entry before
- * @param after the account as the entry left it
+ * @param after the account after the entry
  */
 export function entryMessage(
   previous: Uint8Array,
@@ -69,7 +69,7 @@ export function entryMessage(
   });
 }
 
-/** An account after its last entry; when it was made is given in microseconds since 1970. */
+/** The message of an account after its last entry; `createTime` is microseconds since 1970. */
 export function accountMessage(userId: string, account: Replayed, createTime: bigint): Account {
   const { sequence, balance, frozen } = account;
   const { totalRecharged, totalConsumed, totalExpired, totalRefunded } = account;
@@ -87,14 +87,14 @@ export function accountMessage(userId: string, account: Replayed, createTime: bi
   });
 }
 
-/** A lot. */
+/** The message of a lot. */
 export function lotMessage(lot: ReplayedLot): Lot {
   const { number, points, remaining, frozen, priority, expireTime } = lot;
   const expiry = expireTime === undefined ? {} : { expireTime: timestampOf(expireTime) };
   return create(LotSchema, { number, points, remaining, frozen, priority, ...expiry });
 }
 
-/** A hold. */
+/** The message of a hold. */
 export function holdMessage({
   number,
   points,
@@ -113,7 +113,7 @@ export function holdMessage({
   });
 }
 
-/** The bytes of messages, to be compared. */
+/** The bytes of messages, for comparison. */
 export const bytesOf = {
   entry: (entry: Entry) => toBinary(EntrySchema, entry),
   account: (account: Account) => toBinary(AccountSchema, account),
@@ -121,7 +121,7 @@ export const bytesOf = {
   hold: (hold: Hold) => toBinary(HoldSchema, hold),
 };
 
-/** Whether two messages are the same to the byte. */
+/** Whether two messages are equal byte for byte. */
 export function isSame(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
   if (a === undefined || b === undefined) return a === b;
   return Buffer.compare(a, b) === 0;

@@ -4,24 +4,24 @@ import { microsOf } from "../oracle/time.ts";
 import type { Complain } from "./check.ts";
 import type { Reading } from "./read-account.ts";
 
-/** When something was applied: after the one moment and before the other. */
+/** The real-time interval in which an operation was applied. */
 export type Interval = { readonly begin: number; readonly end: number };
 
-/** Whose the entries of a journal are, and when each was written. */
+/** The owner of each entry of a journal, and the real-time bounds of each. */
 export type Order = {
-  /** By entry; undefined: the ledger's own. The entry of sequence 1 comes first. */
+  /** The operation of each entry, from sequence 1 on; undefined: the ledger's own. */
   readonly owners: readonly (Asked | undefined)[];
   /** The entry of an operation, by its tag. */
   readonly sequences: ReadonlyMap<string, bigint>;
-  /** When an operation was applied, as far as its answers tell. */
+  /** When an operation was applied, as far as its answers show. */
   intervalOf(asked: Asked): Interval;
-  /** Between which two sequences the account stood while a call was under way. */
+  /** The first and last sequence that the account may have had during a call. */
   statesDuring(start: number, end: number): { first: number; last: number };
 };
 
 /**
- * Finds out whose each entry is, and checks what can be said without the rules of the ledger: no
- * gap, nobody's entry, nothing twice, and real time.
+ * Finds the owner of each entry, and checks the order without the ledger's rules: no gap, no entry
+ * without a request, no duplicate (exactly-once), and real-time order.
  */
 export function checkOrder(
   history: History,
@@ -37,7 +37,7 @@ export function checkOrder(
     if (sequence !== BigInt(index + 1)) {
       complain("mismatch", `entry ${sequence} stands where ${index + 1} belongs`, { sequence });
     }
-    // Request ids are tags, unless an operation was given another one's: then it has its own tag.
+    // A request id is the tag, unless it was reused from another operation: then the metadata has it.
     const tag = metadata["tag"] ?? requestId;
     const owner = byTag.get(tag);
     owners.push(owner);
@@ -61,7 +61,7 @@ export function checkOrder(
   return { owners, sequences, intervalOf, statesDuring: statesOf(intervals) };
 }
 
-/** The tries that may have applied an operation; one alone, if an answer says that it did. */
+/** The attempts that may have applied an operation; just the one that an answer confirms. */
 export function appliers({ attempts }: Asked): readonly Attempt[] {
   const first = attempts.filter(({ outcome }) => outcome?.kind === "applied" && !outcome.replayed);
   if (first.length > 0) return first;
@@ -83,8 +83,9 @@ function intervalOf(asked: Asked): Interval {
 }
 
 /**
- * Times never decrease. An operation's is that of the clock during its call, or of the entry before
- * it while the clock is behind that; the ledger's own have been reached by the clock.
+ * Checks times: they never decrease. An operation's time is the clock's during its call, or the
+ * time of the entry before it if the clock is behind that. The clock has reached the times of the
+ * ledger's own entries.
  */
 function checkTimes(
   { account, entries, moment }: Reading,
@@ -125,7 +126,7 @@ function checkTimes(
   }
 }
 
-/** By when at the latest each entry was there: no later than any entry after it. */
+/** The latest moment at which each entry was written: no later than any entry after it. */
 function thereBy(intervals: readonly Interval[]): number[] {
   const there = intervals.map(({ end }) => end);
   for (let at = there.length - 2; at >= 0; at -= 1) {
@@ -136,7 +137,7 @@ function thereBy(intervals: readonly Interval[]): number[] {
 
 function statesOf(intervals: readonly Interval[]): Order["statesDuring"] {
   const there = thereBy(intervals);
-  // From when on at the earliest: no earlier than any entry before it.
+  // The earliest moment of each entry: no earlier than any entry before it.
   const possible = intervals.map(({ begin }) => begin);
   for (let at = 1; at < possible.length; at += 1) {
     possible[at] = Math.max(possible[at]!, possible[at - 1]!);
@@ -147,7 +148,7 @@ function statesOf(intervals: readonly Interval[]): Order["statesDuring"] {
   });
 }
 
-/** How many come first for which something holds: it holds for none after them. */
+/** Binary search: how many values at the start satisfy `holds`; none after them does. */
 function countWhile(sorted: readonly number[], holds: (value: number) => boolean): number {
   let [low, high] = [0, sorted.length];
   while (low < high) {

@@ -4,24 +4,24 @@ import type { Account, Entry, Hold, Lot } from "../../../gen/points/v1/account_p
 import type { Points } from "../deployment/targets.ts";
 import type { World } from "./check.ts";
 
-/** An account as the API shows it, all of it at one moment. */
+/** A consistent snapshot of an account as the API shows it. */
 export type Reading = {
   readonly account: Account;
-  /** Whether reading it made it. */
+  /** Whether the reading created the account. */
   readonly created: boolean;
   /** Its whole journal, oldest first. */
   readonly entries: readonly Entry[];
-  /** One entry, which GetEntry showed; undefined if there is none. */
+  /** A random entry, read by GetEntry; undefined without entries. */
   readonly one: Entry | undefined;
   readonly lots: readonly Lot[];
   readonly holds: readonly Hold[];
-  /** When it was last asked for, with all booked that was due: ms of `performance.now()`. */
+  /** When the last GetOrCreate was sent, which books everything due: ms of `performance.now()`. */
   readonly asked: number;
-  /** When it was read by. */
+  /** When the reading was complete. */
   readonly moment: number;
 };
 
-/** An account could not be read for as long as the checker has patience. */
+/** An account could not be read within 90 seconds. */
 export class Unreadable extends Error {}
 
 const PATIENCE_MS = 90_000;
@@ -30,12 +30,12 @@ const PAGE_SIZE = 1_000;
 const CALL = { timeoutMs: 10_000 };
 
 /**
- * Reads an account, again and again until neither it nor the clock was changed meanwhile: what is
- * past its time is shown so, even if the clock goes back before it is booked. Nothing is taken for
- * true that a promotion may take back.
+ * Reads an account with optimistic retries, until neither it nor the clock changed meanwhile:
+ * points past their expiry are shown as expired, even if the clock goes back before they are
+ * booked. Readings that a promotion may take back are discarded.
  *
- * @param client gives a client of a server that may answer
- * @throws {Unreadable}
+ * @param client gives a client of a server that is probably up
+ * @throws {Unreadable} after 90 seconds
  */
 export async function readAccount(
   client: () => Points,

@@ -8,7 +8,7 @@ const BEFORE = 30;
 const AFTER = 10;
 const FINDINGS_MAX = 10;
 
-/** An account's history as a person reads it: what is wrong, the entries around it, the tries. */
+/** An account's history for people: the findings, the entries around them, the attempts. */
 export function showAccount(
   history: History,
   { entries, account, moment }: Reading,
@@ -47,10 +47,13 @@ function lineOfEntry(entry: Entry): string {
 
 function linesOfAsked({ tag, operation, attempts }: Asked): string[] {
   const { $typeName: _, ...value } = operation.value as Record<string, unknown>;
-  return [`${tag} ${operation.case} ${JSON.stringify(value, plain)}`, ...attempts.map(lineOfTry)];
+  return [
+    `${tag} ${operation.case} ${JSON.stringify(value, plain)}`,
+    ...attempts.map(lineOfAttempt),
+  ];
 }
 
-function lineOfTry({ start, end, call, place, outcome }: Attempt): string {
+function lineOfAttempt({ start, end, call, place, outcome }: Attempt): string {
   const when = `${start.toFixed(3)} to ${end.toFixed(3)}`;
   return `    call ${call}, place ${place}, ${when}: ${outcomeLine(outcome)}`;
 }

@@ -6,19 +6,19 @@ import type { World } from "./check.ts";
 import { isSame } from "./messages.ts";
 import type { Order } from "./order.ts";
 
-/** Something that has to be true of one of the states that an account went through. */
+/** An observation: it must be true of one of the states that an account went through. */
 export type Sighting = {
   /** The first and the last sequence of those states. */
   readonly first: number;
   readonly last: number;
-  /** `shown` gives the bytes of the account as the API has to show it then. */
+  /** `shown` gives the bytes of the account as the API must show it in that state. */
   readonly isTrueOf: (account: Replayed, shown: () => Uint8Array) => boolean;
-  /** What to say if it is true of none. */
+  /** The complaint if it is true of no state. */
   readonly complaint: string;
   readonly tag?: string;
 };
 
-/** At some moment of the call the account was such that the ledger had to refuse it. */
+/** A refusal: at some moment of the call, the account's state required it. */
 export function refusedSighting(
   { tag, operation }: Asked,
   { start, end }: Attempt,
@@ -48,7 +48,7 @@ export function refusedSighting(
   };
 }
 
-/** The operation had nothing to do, and the account was as it was answered. */
+/** An answer without an entry: the operation had nothing to do on the account as answered. */
 export function nothingSighting(
   asked: Asked,
   { start, end }: Attempt,
@@ -76,8 +76,8 @@ export function nothingSighting(
 }
 
 /**
- * Nothing was due any more, and the account was as it was answered. The entry in the answer is the
- * last one that the ledger made by itself, and was not there before the call.
+ * An answer to an Expire of what is due: nothing was due any more, and the account was as answered.
+ * The entry in the answer is the ledger's last own entry, and was not there before the call.
  */
 export function dueSighting(
   asked: Asked,
@@ -106,7 +106,7 @@ export function dueSighting(
   };
 }
 
-/** The account was as GetOrCreate answered, with nothing due. */
+/** An answer of GetOrCreate: the account was as answered, with nothing due. */
 export function openedSighting(
   { start, end, account: { sequence, balance }, bytes }: Opened,
   order: Order,
@@ -126,7 +126,7 @@ export function openedSighting(
   };
 }
 
-/** Whether two refusals say the same in detail. */
+/** Whether two refusals have the same metadata. */
 export function isSameMetadata(a: Metadata, b: Metadata): boolean {
   const names = Object.keys(a);
   return names.length === Object.keys(b).length && names.every((name) => a[name] === b[name]);
@@ -135,12 +135,12 @@ export function isSameMetadata(a: Metadata, b: Metadata): boolean {
 type Metadata = Readonly<Record<string, string>>;
 
 /**
- * Which instants may be a command's now, during a call that finds the account so: no earlier than
- * the account's last entry, and with nothing due that is not booked. None, if `from` is later.
+ * The instants that a command may have as its time during a call, given the account's state: no
+ * earlier than the account's last entry, with nothing due that is unbooked. None if `from` is later.
  */
 function nowWithin(account: Replayed, { from, upTo }: Span): Span {
   const { sequence, time } = account;
-  // When it was made by somebody else, it may not have been there yet.
+  // Without entries: the account may have been created during the call.
   const first = sequence === 0n ? from : later(from, time);
   const last = later(upTo, time);
   const due = nextDueTime(account);

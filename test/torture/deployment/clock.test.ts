@@ -2,7 +2,7 @@ import { performance } from "node:perf_hooks";
 import { expect, test, vi } from "vitest";
 import { clockOf } from "./clock.ts";
 
-test("who sleeps between reading two clocks takes that for no step of one of them", () => {
+test("a pause between the readings of two clocks is not taken for a clock step", () => {
   const clock = clockOf(0);
   const [start, end] = [performance.now(), performance.now() + 1];
   const before = clock.span(start, end);
@@ -12,13 +12,13 @@ test("who sleeps between reading two clocks takes that for no step of one of the
     return Math.floor(wall);
   });
   const after = clock.span(start, end);
-  // Of the two clocks, one counts whole milliseconds.
+  // One of the two clocks counts whole milliseconds.
   for (const key of ["from", "upTo"] as const) {
     expect(Math.abs(Number(after[key] - before[key]))).toBeLessThan(2_000);
   }
 });
 
-test("a clock is steady again after the answer to what set it", () => {
+test("a clock is steady again once the change to it is answered", () => {
   const clock = clockOf(0);
   const start = performance.now();
   expect(clock.isSteady(start)).toBe(true);

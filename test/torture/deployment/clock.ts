@@ -1,35 +1,35 @@
 import { performance } from "node:perf_hooks";
 
-/** So many microseconds of wall clock, from and up to a moment of `performance.now()`. */
+/** Two instants of the database's clock: microseconds since 1970. */
 export type Span = { readonly from: bigint; readonly upTo: bigint };
 
 /**
- * What is known of the database's clock: how it stood while a call was under way. Moments are
+ * Clock bounds: what the database's clock may have read while a call was under way. Moments are
  * milliseconds of `performance.now()`, instants microseconds since 1970.
  */
 export type Clock = {
-  /** Between which two instants the database's clock stood from one moment to another. */
+  /** The earliest and latest reading of the database's clock between two moments. */
   span(start: number, end: number): Span;
-  /** About what it says now. */
+  /** Its approximate reading now. */
   now(): bigint;
-  /** Whether it was not set from a moment on; without one: never. */
+  /** Whether nobody set it since a moment; without a moment: ever. */
   isSteady(since?: number): boolean;
-  /** Notes a change that is about to be made; the result says that it was made. */
+  /** Announces a change; the returned function confirms it. */
   change(next: Reading): () => void;
 };
 
-/** The database's clock against the machine's: ahead by so many microseconds, or standing still. */
+/** The database's clock: microseconds ahead of the machine's, or stopped at an instant. */
 export type Reading = { readonly ahead: bigint } | { readonly still: bigint };
 
 type Segment = { readonly from: number; upTo: number; readonly reading: Reading };
 
 /**
- * A clock that is the machine's own, until changes are noted.
+ * A clock that follows the machine's clock until a change is announced.
  *
- * @param toleranceMs by how much the database's machine may differ from this one
+ * @param toleranceMs the clock skew to allow between this machine and the database's
  */
 export function clockOf(toleranceMs: number): Clock {
-  // A change counts as made from when it is sent on, the reading before it until it is answered.
+  // A new reading is possible once the change is sent, the old one until the change is answered.
   const segments: Segment[] = [{ from: -Infinity, upTo: Infinity, reading: { ahead: 0n } }];
   const toleranceMicros = BigInt(Math.ceil((toleranceMs + ROUNDING_MS) * 1000));
 
@@ -70,12 +70,12 @@ export function clockOf(toleranceMs: number): Clock {
 const ROUNDING_MS = 2;
 const READING_MS = 0.5;
 
-/** By how many milliseconds the machine's clock has been set since this process began. */
+/** The clock step in ms: how far the machine's clock was set since this process began. */
 function stepped(): number {
   for (;;) {
     const before = performance.now();
     const step = Date.now() - (performance.timeOrigin + before);
-    // Whoever was put to sleep between the two clocks would take that for a step.
+    // The scheduler may pause the process between the two readings; that would look like a step.
     if (performance.now() - before < READING_MS) return step;
   }
 }

@@ -3,18 +3,18 @@ import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import type { Clock, Reading } from "./clock.ts";
 
-/** Sets the clock of a database, as its servers read it. */
+/** Fault injection for time: sets the database's clock, as its servers read it. */
 export type DatabaseClock = {
-  /** Makes it stand still at an instant, in microseconds since 1970. */
+  /** Stops it at an instant, in microseconds since 1970. */
   stopAt(instant: bigint): Promise<void>;
-  /** Makes it go on from an instant; it may lie in the past. */
+  /** Runs it from an instant, which may lie in the past. */
   goOnFrom(instant: bigint): Promise<void>;
 };
 
 const RETRY_MS = 50;
 
-// Servers have PostgreSQL's own schema searched first, and so those that they would find there give
-// their names to others.
+// The search path begins with pg_catalog, so the built-in clock functions are renamed and replaced
+// there.
 const SETUP = `
   create schema torture_clock;
   create table torture_clock.reading (ahead interval not null, still timestamptz);
@@ -32,15 +32,15 @@ const SETUP = `
     select torture_clock.read() $$`;
 
 /**
- * Puts functions of the test's own in the place of the database's clock, which can be set; from then
- * on `clock` knows how it stands. Statements that are prepared already keep the old one.
+ * Replaces the database's clock functions by settable ones; `clock` follows each change. Statements
+ * that are prepared already keep the old functions.
  *
- * @param url gives the database's address, which may change with its restarts
+ * @param url gives the database's address, which may change when it restarts
  */
 export async function takeClock(url: () => string, clock: Clock): Promise<DatabaseClock> {
   await query(url(), SETUP);
 
-  /** However often it takes: whether a try failed before or after it was applied is the same. */
+  /** Retries until it succeeds: the update is idempotent. */
   async function set(reading: Reading): Promise<void> {
     const isStill = "still" in reading;
     const still = isStill ? `timestamptz 'epoch' + ${micros(reading.still)}` : "null";

@@ -3,11 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { makeFolder } from "../../support/run-folder.ts";
 import { type Replicated, startReplicated } from "../../support/standby.ts";
-import { callersFileAt } from "./callers-file.ts";
 import type { Clock } from "./clock.ts";
 import { type DatabaseClock, takeClock } from "./database-clock.ts";
 import type { Disk } from "./disk.ts";
-import { type Guest, newGuest } from "./guest.ts";
+import { callersFileAt, type Guest, newGuest } from "./guest.ts";
 import { type Postgres, startPostgres } from "./postgres.ts";
 import { type Proxy, startProxy } from "./proxy.ts";
 import { type Server, startServer } from "./servers.ts";
@@ -16,40 +15,40 @@ import { type Target, targetAt } from "./targets.ts";
 /** Two servers on one PostgreSQL, each through a proxy, and a clock that can be set. */
 export type Deployment = {
   readonly postgres: Postgres;
-  /** The same, where it has a standby. */
+  /** The same PostgreSQL if it has a standby. */
   readonly replicated: Replicated | undefined;
   readonly servers: readonly { readonly server: Server; readonly proxy: Proxy }[];
   readonly databaseClock: DatabaseClock;
-  /** What the servers wrote to standard error. */
+  /** The servers' standard error. */
   readonly logFiles: readonly string[];
   readonly targets: readonly Target[];
-  /** The name by which the servers know who comes through the targets. */
+  /** The name by which the servers know the callers of the targets. */
   readonly caller: string;
   readonly guest: Guest;
-  /** Stops all of it; its data and logs are removed unless they are to be kept. */
+  /** Stops everything, and removes data and logs unless `isKept`. */
   stop(isKept: boolean): Promise<void>;
 };
 
 const SERVERS = 2;
 const CALLER = "torturer";
 
-/** What PostgreSQL keeps its data on, and how. */
+/** How PostgreSQL stores its data. */
 export type Storage = {
-  /** Undefined: a folder of the machine's own. */
+  /** Undefined: an ordinary folder. */
   readonly disk: Disk | undefined;
-  /** Settings of PostgreSQL that are not the usual ones. */
+  /** PostgreSQL settings that differ from the usual ones. */
   readonly settings: Readonly<Record<string, string>>;
   /** Whether it has a synchronous standby. */
   readonly hasStandby: boolean;
 };
 
-/** Starts one in a folder of its own. */
+/** Starts a deployment in a folder of its own. */
 export async function startDeployment(
   clock: Clock,
   { disk, settings, hasStandby }: Storage,
 ): Promise<Deployment> {
   const folder = await makeFolder("torture");
-  // PostgreSQL may run as somebody else.
+  // PostgreSQL may run as another user.
   await chmod(folder, 0o755);
   const data = join(disk?.folder ?? folder, "data");
   const replicated = hasStandby ? await startReplicated(data, settings) : undefined;
@@ -96,7 +95,7 @@ export async function startDeployment(
       for (const { proxy } of servers) await proxy.close();
       await postgres.stop();
       if (!isKept) return rm(folder, { recursive: true });
-      // The run's folder, which it is in, does not outlive the run.
+      // The run's folder is removed at the end of the run, with this folder in it.
       const kept = await mkdtemp(join(tmpdir(), "points-torture-"));
       await rename(folder, kept);
       console.log(`The data and the servers' logs are in ${kept}`);

@@ -5,24 +5,24 @@ import { promisify } from "node:util";
 import { until } from "../../support/processes.ts";
 import { makeFolder } from "../../support/run-folder.ts";
 
-/** A file system in an image, whose power can be cut. */
+/** Power failure simulation: a file system in an image, which can lose its power. */
 export type Disk = {
-  /** Where it is mounted. */
+  /** The mount point. */
   readonly folder: string;
-  /** What is not yet on the disk never gets there; whoever reads or writes gets an error. */
+  /** Cuts the power: unsynced writes are lost, and later reads and writes fail. */
   cut(): Promise<void>;
-  /** Mounts it again, once nobody uses it; it then recovers from its journal. */
+  /** Mounts it again once no process uses it; the file system recovers from its journal. */
   comeBack(): Promise<void>;
   remove(): Promise<void>;
 };
 
-/** This machine cannot have such a disk; the message says why. */
+/** This machine does not support such a disk; the message says why. */
 export class NoDisk extends Error {}
 
 const SIZE = "2G";
 
-// FS_IOC_SHUTDOWN of the kernel, with FS_SHUTDOWN_FLAGS_NOLOGFLUSH: not even the journal of the
-// file system is written any more. Node has no call for it; python3 and perl have.
+// The kernel's FS_IOC_SHUTDOWN with FS_SHUTDOWN_FLAGS_NOLOGFLUSH: even the file system's journal is
+// no longer written. Node has no ioctl; python3 and perl have it.
 const SHUTDOWN = 0x80_04_58_7d;
 const NO_LOG_FLUSH = 2;
 const SHUTDOWN_PROGRAMS: readonly (readonly [string, ...string[]])[] = [
@@ -65,7 +65,7 @@ export async function makeDisk(): Promise<Disk> {
     await run("truncate", "--size", SIZE, image);
     await run("mkfs.ext4", "-q", image);
     await mount();
-    // PostgreSQL may run as somebody else.
+    // PostgreSQL may run as another user.
     for (const path of [home, folder]) await chmod(path, 0o755);
   } catch (cause) {
     await rm(home, { recursive: true, force: true });

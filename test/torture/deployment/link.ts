@@ -2,47 +2,47 @@ import { createConnection, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isCommit, messagesOf } from "./wire.ts";
 
-/** Where in a COMMIT a connection is cut. */
+/** The point in a COMMIT at which a connection is cut. */
 export type Cut =
   /** PostgreSQL never sees it. */
   | "before COMMIT"
   /** PostgreSQL sees half of it. */
   | "in COMMIT"
-  /** PostgreSQL sees it, and cannot answer. */
+  /** PostgreSQL sees it, but cannot answer. */
   | "after COMMIT"
-  /** PostgreSQL has committed, and its answer is swallowed. */
+  /** PostgreSQL has committed, but its answer is dropped. */
   | "after COMMIT's answer";
 
-/** A connection of a server to PostgreSQL, by way of the proxy. */
+/** One proxied connection from a server to PostgreSQL. */
 export type Link = {
-  /** Breaks it off. */
+  /** Resets it. */
   cut(): void;
-  /** Lets nothing through any more. */
+  /** Stops forwarding, and keeps the connection open. */
   hold(): void;
   /** Ends one direction of it. */
   halfClose(to: "server" | "PostgreSQL"): void;
 };
 
-/** What links of one proxy have in common. */
+/** The state that all links of a proxy share. */
 export type Passage = {
-  /** How long everything takes, each way. */
+  /** The latency to add each way. */
   delayMs(): number;
-  /** The cut that is to happen now that a COMMIT passes; `done` is called when it did. */
+  /** The cut to make at a COMMIT; the link calls `done` after it. */
   nextCut(): { readonly cut: Cut; readonly done: () => void } | undefined;
   /** Called when the link has ended. */
   closed(link: Link): void;
 };
 
-/** Where PostgreSQL listens: a socket of its machine, or an address. */
+/** PostgreSQL's address: a Unix socket, or host and port. */
 export type Place = { readonly path: string } | { readonly host: string; readonly port: number };
 
-/** Connects a server to PostgreSQL. */
+/** Connects a server to PostgreSQL, and forwards both ways. */
 export function openLink(server: Socket, place: Place, passage: Passage): Link {
   const postgres = createConnection({ ...place, allowHalfOpen: true });
   const toPostgres = sender(postgres, passage);
   const toServer = sender(server, passage);
   const read = messagesOf();
-  // Set while the answer to a COMMIT is to be swallowed.
+  // Set while the answer to a COMMIT must be dropped.
   let swallow: (() => void) | undefined;
 
   function cutAt(kind: Cut, commit: Buffer, done: () => void): void {
@@ -83,7 +83,7 @@ export function openLink(server: Socket, place: Place, passage: Passage): Link {
   server.on("data", (chunk) => {
     for (const { bytes, text } of read(chunk)) {
       const next = isCommit(text) ? passage.nextCut() : undefined;
-      // Nothing follows a COMMIT that is cut.
+      // Messages after a cut COMMIT are dropped.
       if (next !== undefined) return cutAt(next.cut, bytes, next.done);
       toPostgres(bytes);
     }
@@ -104,7 +104,7 @@ export function openLink(server: Socket, place: Place, passage: Passage): Link {
   return link;
 }
 
-/** Sends in order, after the delay that there is at the time. */
+/** Writes to the socket in order, each chunk after the current delay. */
 function sender(socket: Socket, { delayMs }: Passage): (bytes: Buffer) => void {
   let last = Promise.resolve();
   let waiting = 0;

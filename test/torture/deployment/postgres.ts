@@ -5,21 +5,23 @@ import { type EmbeddedPostgres, startEmbedded } from "../../../src/postgres/embe
 import { isAlive, postgresOf, processesIn, until } from "../../support/processes.ts";
 import type { Disk } from "./disk.ts";
 
-/** A PostgreSQL of the run's own, which can be made to end and comes back. */
+/** The run's own PostgreSQL, which faults can kill and restart. */
 export type Postgres = {
-  /** The path of its socket; undefined while it is away. */
+  /** The path of its Unix socket; undefined while it is down. */
   socketPath(): string | undefined;
-  /** For a client that is not in the way of a proxy. */
+  /** The address for clients that bypass the proxy. */
   url(): string;
-  /** Sends a signal to it, waits for its end and starts it again; when, in ms of performance.now.
-   * Where a disk is given, its power is cut before, and comes back after. */
+  /**
+   * Sends it a signal, waits for its end and restarts it. If a disk is given, its power is cut
+   * before the signal and comes back after the end. Times are milliseconds of `performance.now()`.
+   */
   endAndStart(name: NodeJS.Signals, disk?: Disk): Promise<{ killed: number; started: number }>;
-  /** Ends it without warning, for good: nothing of it runs any more. */
+  /** Kills it for good, and waits until none of its processes is left. */
   kill(): Promise<void>;
   stop(): Promise<void>;
 };
 
-/** Starts one in a folder, on which everything that is answered is durable. */
+/** Starts a PostgreSQL in a folder; commits are durable unless `settings` say otherwise. */
 export async function startPostgres(
   folder: string,
   settings: Readonly<Record<string, string>> = {},

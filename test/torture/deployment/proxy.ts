@@ -3,14 +3,14 @@ import { type AddressInfo, createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Cut, type Link, openLink, type Place, type Passage } from "./link.ts";
 
-/** A proxy between a server and PostgreSQL, which knows how to get in the way. */
+/** A fault-injecting TCP proxy between a server and PostgreSQL. */
 export type Proxy = {
   readonly port: number;
-  /** Cuts the connection on which the next COMMIT passes; resolves when it did. */
+  /** Cuts the connection of the next COMMIT; resolves after the cut. */
   cutNext(cut: Cut): Promise<void>;
-  /** From now on everything takes so much longer, each way. */
+  /** Adds this latency each way from now on. */
   delay(ms: number): void;
-  /** Lets nothing through, then resets all connections. */
+  /** Forwards nothing for this long, then resets all connections. */
   blackHole(ms: number): Promise<void>;
   /** Resets all connections. */
   reset(): void;
@@ -22,7 +22,7 @@ export type Proxy = {
 /**
  * Starts a proxy on a free port of the loopback.
  *
- * @param placeOf where PostgreSQL listens at the time of a connection; undefined: nowhere
+ * @param placeOf gives PostgreSQL's address for each new connection; undefined: it is down
  */
 export async function startProxy(placeOf: () => Place | undefined): Promise<Proxy> {
   const links = new Set<Link>();

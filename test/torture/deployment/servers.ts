@@ -8,17 +8,18 @@ import { listeningPort } from "../../support/listening-port.ts";
 import { inherited } from "../../support/run-folder.ts";
 import type { Target } from "./targets.ts";
 
-/** A server process that is kept running: whoever kills it gets a new one. */
+/** A supervised server process: it is restarted when it is killed. */
 export type Server = {
-  /** Sends a signal to the process that runs now. */
+  /** Sends a signal to the current process. */
   signal(name: NodeJS.Signals): void;
-  /** Kills it without warning and starts it again; when what happened, in ms of performance.now. */
+  /** Kills it (SIGKILL) and starts a new one. */
   kill(): Promise<Restart>;
-  /** Ends it as an operator would and starts it again. */
+  /** Stops it gracefully (SIGTERM) and starts a new one. */
   restart(): Promise<Restart>;
   stop(): Promise<void>;
 };
 
+/** Milliseconds of `performance.now()`. */
 export type Restart = { readonly killed: number; readonly listened: number };
 
 const ROOT = resolve(import.meta.dirname, "../../..");
@@ -28,8 +29,8 @@ const TRIES_MAX = 50;
 /**
  * Starts a server and aims clients at it.
  *
- * @param targets who is told at which address it is
- * @param logFile where its standard error goes
+ * @param targets are aimed at the server's address after each start
+ * @param logFile receives its standard error
  */
 export async function startServer(
   environment: Readonly<Record<string, string>>,
@@ -40,14 +41,14 @@ export async function startServer(
   const aim = (url: string | undefined) => targets.forEach((target) => target.aim(url));
   const log = createWriteStream(logFile, { flags: "a" });
 
-  /** As a supervisor does: until it listens, however often it gives up because of its database. */
+  /** Restarts the process until it listens: it exits while its database is down. */
   async function start(): Promise<void> {
     for (let tries = 1; tries <= TRIES_MAX; tries += 1) {
       const next = spawn(process.execPath, ["src/main.ts", "serve"], {
         cwd: ROOT,
         env: { ...inherited(), ...environment },
         stdio: ["ignore", "pipe", "pipe"],
-        // A Ctrl-C is for us alone, who end what we started.
+        // Only this process gets the Ctrl-C; it stops the servers itself.
         detached: true,
       });
       next.stderr.pipe(log, { end: false });

@@ -4,24 +4,24 @@ import { PointsService } from "../../../gen/points/v1/points_pb.ts";
 
 export type Points = Client<typeof PointsService>;
 
-/** A server as clients see it. It may be away, and come back at another address. */
+/** A server as clients see it. It may go down and come back at another address. */
 export type Target = {
-  /** A client of it: each time over another of its connections. */
+  /** A client of the server; each call gives the next of its connections (round robin). */
   client(): Points;
-  /** Goes on at this address; undefined: the server is away. */
+  /** Reconnects at this address; undefined: the server is down. */
   aim(baseUrl: string | undefined): void;
-  /** Whether there is any use in asking it now. */
+  /** Whether the server is believed to be up. */
   isUp(): boolean;
-  /** Ends its connections. */
+  /** Closes its connections. */
   close(): void;
 };
 
 const CONNECTIONS = 4;
 
 /**
- * A target that is aimed at a server's address.
+ * A target at a server's address.
  *
- * @param token gives what callers show to be let in; undefined: nothing
+ * @param token gives the bearer token of each call; undefined: calls have none
  */
 export function targetAt(baseUrl: string | undefined, token?: () => string): Target {
   let clients: Points[] = [];
@@ -34,7 +34,7 @@ export function targetAt(baseUrl: string | undefined, token?: () => string): Tar
     for (const session of sessions) session.abort();
     sessions = Array.from({ length: CONNECTIONS }, () => new Http2SessionManager(next));
     clients = sessions.map((sessionManager, index) => {
-      // Compression costs more than it saves here; one connection has it all the same.
+      // Compression costs more than it saves here. One connection uses it to cover it.
       const compression = index === 0 ? {} : { acceptCompression: [] };
       const interceptors = token === undefined ? [] : [showing(token)];
       const options = { baseUrl: next, sessionManager, interceptors, ...compression };

@@ -1,7 +1,7 @@
-/** A message of a client of PostgreSQL, or some that are of no interest. */
+/** A message from a PostgreSQL client. */
 export type Message = {
   readonly bytes: Buffer;
-  /** The SQL of a message that has some, if it is short. */
+  /** The SQL of a short Query or Parse message; otherwise empty. */
   readonly text: string;
 };
 
@@ -10,10 +10,10 @@ const TYPE_PARSE = "P".charCodeAt(0);
 const TEXT_MAX_BYTES = 200;
 
 /**
- * Reads what a client sends to PostgreSQL, message by message, as the protocol's version 3 has
- * them: a type, then a length that counts itself. The first message has no type.
+ * Parses the messages of a client in PostgreSQL's protocol version 3: a type, then a length that
+ * includes itself. The first message has no type.
  *
- * @returns what takes the next bytes, and gives the messages that are whole by then
+ * @returns a function that takes the next bytes and gives the messages completed by them
  */
 export function messagesOf(): (chunk: Buffer) => Message[] {
   let waiting: Buffer[] = [];
@@ -42,7 +42,7 @@ export function messagesOf(): (chunk: Buffer) => Message[] {
   };
 }
 
-/** Whether SQL ends a transaction, or an extended message prepares to. */
+/** Whether the SQL of a Query or Parse message is a COMMIT. */
 export function isCommit(text: string): boolean {
   return /^\s*commit\b/i.test(text);
 }

@@ -5,14 +5,14 @@ import type { Clock } from "../deployment/clock.ts";
 import type { Flood } from "../load/flood.ts";
 import type { Waits } from "../load/waits.ts";
 
-/** How long calls about other accounts waited at the longest, while nothing was broken. */
+/** The longest wait of calls about other accounts, over moments in which nothing was broken. */
 export type Longest = { moments: number; ms: number };
 
-/** What fell due at once, and who waited. */
+/** Noisy-neighbour measurements: how long others wait while one account's lots fall due. */
 export type FallenDue = {
-  /** Most lots and holds of one account. */
+  /** The most lots and holds of one account. */
   most: number;
-  /** In the moments when it fell due, and in some before. */
+  /** In the moments when they fell due, and in some moments before. */
   readonly during: Longest;
   readonly before: Longest;
 };
@@ -21,26 +21,26 @@ export type FallDueWorld = {
   readonly random: Random;
   readonly clock: Clock;
   readonly waits: Waits;
-  /** Gives an account much that falls due soon; undefined: nothing more is begun. */
+  /** Starts a flood on one account; undefined after the load's stop. */
   readonly flood: () => Flood | undefined;
-  /** Lets only callers of single operations go on; the result ends it. */
+  /** Starts no more batches and streams until the returned function is called. */
   readonly pauseBatches: () => () => void;
-  /** Whether nothing was broken from a moment of `performance.now()` on. */
+  /** Whether nothing has been broken since a moment of `performance.now()`. */
   readonly isQuietSince: (moment: number) => boolean;
 };
 
 const MOMENT_MS = 800;
 const MOMENTS_BEFORE = 3;
-/** After a pause begins, until what was queued is done. */
+/** From the start of a pause until queued batches are done. */
 const SETTLE_MS = 800;
 const LEAD_MICROS = 1_000_000n;
 const POLL_MS = 5;
-// The clock may be set back on the way.
+// A fault may set the clock back meanwhile.
 const PATIENCE_MS = 30_000;
 
 /**
- * Has thousands of lots and holds of an account fall due at once, under full load, or under a light
- * one, so that it can be told how long all others wait for it.
+ * Makes thousands of lots and holds of one account fall due at once, half the time under full load,
+ * else under a light load, which allows to measure how long the other accounts wait.
  */
 export async function fallDue(world: FallDueWorld, fallen: FallenDue): Promise<void> {
   const isMeasured = world.random.chance(0.5);

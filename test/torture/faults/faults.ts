@@ -14,41 +14,41 @@ import { BOUNDARY_MICROS } from "../load/operations.ts";
 import { fallDue, type FallDueWorld, type FallenDue } from "./fall-due.ts";
 import { leaveAndReturn, promoteStandby } from "./standby-faults.ts";
 
-/** What can be broken. */
+/** The parts of the deployment and the load that faults act on. */
 export type Breakables = Omit<FallDueWorld, "isQuietSince"> & {
   readonly postgres: Postgres;
-  /** The same, where it has a standby. */
+  /** The same PostgreSQL if it has a standby. */
   readonly replicated: Replicated | undefined;
-  /** Told of what a promotion may take back. */
+  /** Records when a promotion may take shown state back. */
   readonly doubts: Doubts;
-  /** The disk with PostgreSQL's data, where it is one whose power can be cut. */
+  /** The disk with PostgreSQL's data, if its power can be cut. */
   readonly disk: Disk | undefined;
-  /** Each server with the proxy that is between it and PostgreSQL. */
+  /** Each server with the proxy between it and PostgreSQL. */
   readonly servers: readonly { readonly server: Server; readonly proxy: Proxy }[];
   readonly databaseClock: DatabaseClock;
   readonly guest: Guest;
-  /** Called with what can be seen to be wrong at once. */
+  /** Called with each violation that a fault sees at once. */
   readonly onWrong: (what: string) => void;
-  /** Resolves at the next answer of the ledger, by one server or by any. */
+  /** Resolves at the next answer of the ledger, from one server or from any. */
   readonly nextAnswer: (server?: number) => Promise<void>;
   readonly log: (what: string) => void;
 };
 
-/** How long it took until somebody was answered again, in milliseconds: the longest of all. */
+/** Recovery times: the longest time in ms from a fault to the next answer. */
 export type Recoveries = {
-  /** From a server's `kill -9` on, and from when its successor listens. */
+  /** From a server's `kill -9`, and from the moment at which its successor listens. */
   serverKilled: number;
   serverListened: number;
-  /** From PostgreSQL's `kill -9` on. */
+  /** From PostgreSQL's `kill -9`. */
   postgresKilled: number;
 };
 
 export type Faults = {
-  /** How often what happened. */
+  /** How often each kind of fault happened. */
   readonly counts: ReadonlyMap<string, number>;
   readonly recoveries: Recoveries;
   readonly fallen: FallenDue;
-  /** Breaks nothing more, and resolves when all is whole. */
+  /** Injects no more faults, and resolves when everything is repaired. */
   finish(): Promise<void>;
 };
 
@@ -74,12 +74,12 @@ type Kind =
   | "standby is promoted"
   | "power cut";
 
-/** How often each kind of fault is chosen. */
+/** The relative frequency of each kind of fault. */
 export type Weights = Readonly<Partial<Record<Kind, number>>>;
 
 /**
- * All but power cuts, which need a disk; two need a standby. What takes down everything for seconds
- * is rare.
+ * All faults except power cuts, which need a disk; two need a standby. Faults that take everything
+ * down for seconds are rare.
  */
 export const ALL_FAULTS: Weights = {
   "before COMMIT": 4,
@@ -107,14 +107,14 @@ export const ALL_FAULTS: Weights = {
 };
 
 const CUT_PATIENCE_MS = 3_000;
-/** So long after a fault its consequences may last. */
+/** How long the consequences of a fault may last. */
 const AFTERMATH_MS = 1_000;
 
 /**
- * Breaks one thing after the other, as chance has it, in several rows beside each other.
+ * Fault injection: breaks random things, one after the other in each of several parallel rows.
  *
- * @param weights of the kinds of faults that there are to be, at least one
- * @param pauseMs between two faults of a row, at most
+ * @param weights the kinds of faults to inject, at least one
+ * @param pauseMs the longest pause between two faults of a row
  */
 export function startFaults(
   world: Breakables,
@@ -126,7 +126,7 @@ export function startFaults(
   const counts = new Map<string, number>();
   const recoveries: Recoveries = { serverKilled: 0, serverListened: 0, postgresKilled: 0 };
   const fallen = { most: 0, during: { moments: 0, ms: 0 }, before: { moments: 0, ms: 0 } };
-  // A thing is broken by one row at a time.
+  // Only one row at a time breaks a thing.
   const busy = new Set<unknown>();
   let lastBroken = -Infinity;
   const isQuietSince = (moment: number) =>
@@ -162,7 +162,7 @@ export function startFaults(
   }
 
   const ended = Promise.all(Array.from({ length: rows }, row));
-  // Where something does not come back, whoever waits for the end is told.
+  // If something does not come back, `finish` throws the error.
   ended.catch(() => {});
   return {
     counts,
@@ -175,7 +175,7 @@ export function startFaults(
   };
 }
 
-/** What a fault breaks, and how. */
+/** The thing that a fault breaks, and the function that breaks and repairs it. */
 function faultOf(
   kind: Exclude<Kind, "thousands fall due at once">,
   number: number,
@@ -260,7 +260,7 @@ async function killPostgres({ postgres, nextAnswer }: Breakables, recoveries: Re
   recoveries.postgresKilled = Math.max(recoveries.postgresKilled, performance.now() - killed);
 }
 
-/** Some of them may be idle, and some in the midst of a transaction. */
+/** Terminates 70% of the sessions, some of them idle, some in a transaction. */
 async function terminateBackends(connectionString: string): Promise<void> {
   const client = new pg.Client({ connectionString, connectionTimeoutMillis: 2_000 });
   client.on("error", () => {});
@@ -276,7 +276,7 @@ async function terminateBackends(connectionString: string): Promise<void> {
   }
 }
 
-/** So that commands meet expiries to the microsecond. */
+/** Stops the clock at an expiry, so that commands meet it to the microsecond. */
 async function standStill({ clock, databaseClock }: Breakables, forMs: number): Promise<void> {
   const boundary = (clock.now() / BOUNDARY_MICROS + 1n) * BOUNDARY_MICROS;
   await databaseClock.stopAt(boundary);

@@ -3,20 +3,20 @@ import type { Random } from "../../support/random.ts";
 import type { Replicated } from "../../support/standby.ts";
 import type { Doubts } from "../load/doubts.ts";
 
-/** Cuts the standby off, lets something happen to who waits for it, and lets it come back. */
+/** Partitions the standby, disturbs the COMMITs that wait for it, and reconnects it. */
 export async function leaveAndReturn(replicated: Replicated, random: Random): Promise<void> {
   await beApart(replicated, random);
   await replicated.rejoin();
 }
 
-/** The same, but that it does not come back: it takes the primary's place. */
+/** Failover: partitions the standby, disturbs waiting COMMITs, and promotes it. */
 export async function promoteStandby(
   replicated: Replicated,
   random: Random,
   doubts: Doubts,
 ): Promise<void> {
   const isOver = doubts.begin();
-  // What was shown before then stays.
+  // The standby has everything that was shown before it was cut off.
   await replicated.rejoin();
   await beApart(replicated, random);
   await replicated.promote();

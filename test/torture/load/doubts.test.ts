@@ -16,7 +16,7 @@ const APPLIED: Outcome = {
 };
 const REFUSED: Outcome = { kind: "refused", reason: "INSUFFICIENT_POINTS", metadata: {} };
 
-test("what was acknowledged in doubt counts, and what was only seen does not", () => {
+test("in a doubtful window acknowledgements count, and reads and refusals do not", () => {
   const doubts = noDoubts();
   const before = performance.now() - 1;
   const isOver = doubts.begin();

@@ -2,17 +2,18 @@ import { performance } from "node:perf_hooks";
 import type { Asked, History } from "./history.ts";
 
 /**
- * When servers may have shown what a promotion then took back: whoever reads, or is refused, is not
- * promised that what was seen stays. Moments are milliseconds of `performance.now()`.
+ * Uncertainty windows: times at which a server may have shown state that a promotion then took
+ * back. Neither a read nor a refusal promises that its state is durable. Moments are milliseconds
+ * of `performance.now()`.
  */
 export type Doubts = {
-  /** From now on, until the result is called. */
+  /** Opens a window; the returned function closes it. */
   begin(): () => void;
-  /** Whether there was none from one moment to another. */
+  /** Whether no window overlaps the time from `start` to `end`. */
   isSure(start: number, end: number): boolean;
 };
 
-/** There are none yet. */
+/** A record of uncertainty windows, empty at first. */
 export function noDoubts(): Doubts {
   const spans: { readonly from: number; upTo: number }[] = [];
   return {
@@ -25,7 +26,7 @@ export function noDoubts(): Doubts {
   };
 }
 
-/** A history without what was only seen in doubt. What was acknowledged stays. */
+/** Removes reads and refusals of doubtful windows from a history. Acknowledgements stay. */
 export function withoutDoubts(history: History, { isSure }: Doubts): History {
   return {
     ...history,
@@ -38,13 +39,13 @@ export function withoutDoubts(history: History, { isSure }: Doubts): History {
       ),
     })),
     opened: history.opened.filter(({ start, end, created, account }) => {
-      // That there is an account was promised to who made it, and to who finds it empty.
+      // An answer that made the account, or found it empty, promises that the account exists.
       return created || account.sequence === 0n || isSure(start, end);
     }),
   };
 }
 
-/** Refusals, and operations that had nothing to do and left no trace. */
+/** Whether the outcome wrote nothing: a refusal, or an unnamed operation with nothing to do. */
 function isOnlySeen({ operation }: Asked, { outcome }: Asked["attempts"][number]): boolean {
   if (outcome?.kind === "refused") return true;
   const { requestId } = operation.value;

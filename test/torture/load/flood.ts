@@ -8,13 +8,14 @@ import type { Asked } from "./history.ts";
 import { type Account, BOUNDARY_MICROS, nextAsked } from "./operations.ts";
 import type { Round } from "./rounds.ts";
 
-/** An account that gets so many lots and holds, and when they fall due: microseconds since 1970. */
+/** A thundering herd: one account with thousands of lots and holds that fall due together. */
 export type Flood = {
   readonly userId: string;
+  /** When they fall due: microseconds since 1970. */
   readonly instants: readonly bigint[];
-  /** Asks much more of it, all at once: that has to wait, in its order, for what is due. */
+  /** Sends many more operations at once: they must wait, in order, until due work is booked. */
   press(): void;
-  /** How many lots and holds it got by now. */
+  /** How many lots and holds the account has got so far. */
   made(): number;
   /** Lets the round end. */
   end(): void;
@@ -25,11 +26,11 @@ export type FloodOptions = {
   readonly clock: Clock;
   readonly round: Round;
   readonly account: Account;
-  /** A name for a new operation. */
+  /** Names a new operation. */
   readonly nextTag: () => string;
-  /** Up to so many lots; and as many holds or, rarely, four times as many. */
+  /** The maximum of lots; the maximum of holds is the same or, rarely, four times that. */
   readonly mostLots: number;
-  /** About how many operations are done. */
+  /** The throughput to expect: operations a second. */
   readonly perSecond: number;
 };
 
@@ -38,14 +39,14 @@ type Init = NonNullable<MessageInitShape<typeof OperationSchema>["operation"]>;
 const INSTANTS = 3;
 const INSTANTS_APART = 4n * BOUNDARY_MICROS;
 const HEAD_START_MICROS = 1_500_000n;
-// A slow machine gets fewer: what falls due is not to be waited for much longer than a round is.
+// A slow machine gets fewer lots: a flood must not take much longer than a round.
 const SENDING_MAX_SECONDS = 8;
 const MANY_HOLDS_CHANCE = 0.1;
 const PRESSING_OPS = 400;
 
 /**
- * Asks for lots, and then for holds on them, that all end at the same few instants of the next
- * seconds. The round does not end before the flood does.
+ * Queues lots, then holds on them, which all end at the same few instants in the next seconds. The
+ * round stays open until the flood ends.
  */
 export function startFlood(options: FloodOptions): Flood {
   const { random, clock, round, account, nextTag, mostLots, perSecond } = options;

@@ -8,83 +8,83 @@ import type { GetOrCreateResponse, OperationResult } from "../../../gen/points/v
 import type { Out } from "../deployment/guest.ts";
 import type { SetOperation } from "../oracle/decide.ts";
 
-// What clients log: every operation, every try of it, and what came of it.
+// The history that the history checker reads: every operation, every attempt, and every outcome.
 
-/** What became of one try, as far as its caller was told. */
+/** The outcome of one attempt, as its caller saw it. */
 export type Outcome =
   | {
       readonly kind: "applied";
       readonly replayed: boolean;
-      /** The messages of the answer, to the byte; undefined where it has none. */
+      /** The answer's messages as bytes; undefined where it has none. */
       readonly entry: Uint8Array | undefined;
       readonly account: Uint8Array;
       readonly hold: Uint8Array | undefined;
-      /** Of the account in the answer. */
+      /** The sequence of the account in the answer. */
       readonly sequence: bigint;
     }
-  /** The ledger's own refusal. */
+  /** The ledger refused it. */
   | { readonly kind: "refused"; readonly reason: string; readonly metadata: Metadata }
-  /** Not decided by the ledger, and not applied: overloaded, too late, the database away. */
+  /** The ledger did not decide it and did not apply it: overload, deadline, no database. */
   | { readonly kind: "notApplied"; readonly reason: string }
-  /** It may have been applied, before or after the caller was told so. */
+  /** It may have been applied, before or after this answer. */
   | { readonly kind: "unknown"; readonly reason: string }
-  /** What no caller may ever be told, whatever is broken. It may have been applied. */
+  /** No caller may ever get this answer, whatever is broken. It may have been applied. */
   | { readonly kind: "wrong"; readonly reason: string };
 
 export type OutcomeOf<Kind extends Outcome["kind"]> = Extract<Outcome, { kind: Kind }>;
 
 type Metadata = Readonly<Record<string, string>>;
 
-/** One try of an operation. */
+/** One attempt of an operation. */
 export type Attempt = {
   /** When it was sent, in milliseconds of `performance.now()`. */
   readonly start: number;
-  /** When its outcome arrived; infinite until then, and for ever where the outcome is unknown. */
+  /** When its outcome arrived; Infinity until then, and for ever if the outcome is unknown. */
   end: number;
-  /** The call that carried it, and its place there. */
+  /** The call that carried it, and its place in that call. */
   readonly call: number;
   readonly place: number;
-  /** Undefined until there is one. */
+  /** Undefined until it arrives. */
   outcome: Outcome | undefined;
 };
 
-/** An operation and all tries of it. */
+/** An operation and all its attempts. */
 export type Asked = {
-  /** Unlike that of any other operation; in its metadata, where it has no request id. */
+  /** Unique in the run. An operation without a request id carries it in its metadata. */
   readonly tag: string;
   readonly operation: SetOperation;
   readonly attempts: Attempt[];
 };
 
-/** A GetOrCreate that was answered. */
+/** An answered GetOrCreate. */
 export type Opened = {
   readonly start: number;
   readonly end: number;
   readonly created: boolean;
   readonly account: MessageShape<typeof AccountSchema>;
-  /** The account, to the byte. */
+  /** The account as bytes. */
   readonly bytes: Uint8Array;
 };
 
-/** Who asks. */
+/** The client that sends a history's requests. */
 export type Caller = {
-  /** The name by which servers know them; empty if by none. */
+  /** The name by which servers know the client; empty without credentials. */
   readonly name: string;
-  /** When no server let them in. */
+  /** When no server let the client in. */
   readonly outs: readonly Out[];
 };
 
-/** All that was asked of one account. */
+/** All requests about one account. */
 export type History = {
   readonly userId: string;
   readonly caller: Caller;
   readonly asked: Asked[];
   readonly opened: Opened[];
-  /** When GetOrCreate was first asked of it, in milliseconds of `performance.now()`. */
+  /** When the first GetOrCreate was sent, in milliseconds of `performance.now()`. */
   openedFrom: number;
 };
 
-/** What the ledger itself may refuse an operation for. */
+/** Reasons of the ledger's own refusals. */
 const REFUSALS = new Set([
   "FIELD_INVALID",
   "ACCOUNT_NOT_FOUND",
@@ -103,7 +103,7 @@ const REFUSALS = new Set([
   "ACCOUNT_FULL",
 ]);
 
-/** What may keep the ledger from deciding, while things are broken or busy. */
+/** Reasons why the ledger did not decide, while something is broken or overloaded. */
 const HINDRANCES = new Set([
   "OVERLOADED",
   "RATE_LIMITED",
@@ -114,13 +114,13 @@ const HINDRANCES = new Set([
   "CANCELLED",
 ]);
 
-/** A result of a batch or a stream as an outcome. */
+/** The outcome of one result of a batch or a stream. */
 export function outcomeOf(result: OperationResult["result"] | undefined): Outcome {
   if (result?.case === undefined) return { kind: "wrong", reason: "an answer without a result" };
   return result.case === "error" ? errorOutcome(result.value.details) : answerOutcome(result.value);
 }
 
-/** The answer of an RPC as an outcome. */
+/** The outcome of a unary RPC's answer. */
 export function answerOutcome(
   answer: Exclude<OperationResult["result"], { case: "error" | undefined }>["value"],
 ): Outcome {
@@ -137,11 +137,11 @@ export function answerOutcome(
   };
 }
 
-/** The error of a call as the outcome of all operations in it. */
+/** The outcome of all operations in a call that failed. */
 export function thrownOutcome(thrown: unknown): Outcome {
   const error = ConnectError.from(thrown);
   const [info] = error.findDetails(ErrorInfoSchema);
-  // Only the server's own errors have details: here the connection failed, or the client gave up.
+  // Only the server's errors have details: here the connection failed or the client gave up.
   if (info === undefined) return { kind: "unknown", reason: `no answer: ${error.rawMessage}` };
   return infoOutcome(info);
 }
@@ -166,14 +166,14 @@ function infoOutcome({ domain, reason, metadata: all }: MessageShape<typeof Erro
   return { kind: "wrong", reason: `${domain} ${reason} ${JSON.stringify(all)}` } as const;
 }
 
-/** What its caller was told, for people. */
+/** An outcome as people read it. */
 export function nameOf(outcome: Outcome): string {
   if (outcome.kind === "refused") return `${outcome.reason} ${JSON.stringify(outcome.metadata)}`;
   if (outcome.kind === "applied") return outcome.replayed ? "applied before" : "applied";
   return `${outcome.kind} ${outcome.reason}`;
 }
 
-/** The answer of GetOrCreate to a call that began at a moment. */
+/** The history's record of a GetOrCreate that was sent at `start` and is answered now. */
 export function openedOf({ account, created }: GetOrCreateResponse, start: number): Opened {
   if (account === undefined) throw new Error("GetOrCreate answers without an account");
   const end = performance.now();

@@ -4,9 +4,9 @@ import type { ApplyRequestSchema } from "../../../gen/points/v1/points_pb.ts";
 import type { Points } from "../deployment/targets.ts";
 
 /**
- * Opens a stream, asks for nothing any more, and resolves when the server ends it.
+ * Opens a stream, stays idle on it, and resolves when the server ends it.
  *
- * @throws what it ends with
+ * @throws the error that ends the stream
  */
 export async function holdStream(
   points: Points,

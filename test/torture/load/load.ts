@@ -12,15 +12,15 @@ import type { Item, Rounds } from "./rounds.ts";
 import { type Done, sendAlone, sendBatch, sendStream } from "./send.ts";
 import type { Waits } from "./waits.ts";
 
-/** How many callers there are of each kind. */
+/** How many callers of each kind run at once (closed-loop: each awaits its answer). */
 export type Callers = {
   /** One ApplyBatch after the other. */
   readonly batchers: number;
   /** One stream of Apply after the other. */
   readonly streamers: number;
-  /** One call after the other, of every other kind. */
+  /** One unary call after the other, of every other kind. */
   readonly loners: number;
-  /** One stream after the other, on which they ask for nothing. */
+  /** One idle stream after the other. */
   readonly holders: number;
 };
 
@@ -29,26 +29,26 @@ export type LoadOptions = Callers & {
   readonly targets: readonly Target[];
   readonly doubts: Doubts;
   readonly rounds: Rounds;
-  /** How often what came of tries: "applied", "refused INSUFFICIENT_POINTS", "opened", … */
+  /** Counts outcomes of attempts: "applied", "refused INSUFFICIENT_POINTS", "opened", … */
   readonly tally: Map<string, number>;
-  /** Whether some callers give up too early. */
+  /** Whether some callers time out or cancel early. */
   readonly impatient: boolean;
-  /** Told of each call that is one operation, or GetOrCreate. */
+  /** Measures each unary call: one operation, or GetOrCreate. */
   readonly waits: Waits;
-  /** Where streams are noted that are open, by callers who may be withdrawn; nobody else may. */
+  /** The open streams of callers that may be withdrawn; undefined if these callers may not be. */
   readonly streams: Set<OpenStream> | undefined;
-  /** Called with what can be seen to be wrong at once. */
+  /** Called with each violation that an answer alone proves. */
   readonly onWrong: (what: string) => void;
-  /** Called at each answer of the ledger, with the number of the server. */
+  /** Called at each answer of the ledger, with the server's number. */
   readonly onAnswer: (server: number) => void;
 };
 
 export type Load = {
-  /** Lets only callers of single operations begin anything; the result ends it. */
+  /** Starts no more batches and streams until the returned function is called. */
   pauseBatches(): () => void;
-  /** Begins nothing more, and resolves when every round is handed over. */
+  /** Starts no new rounds, and resolves when the last round is handed over. */
   finish(): Promise<void>;
-  /** Resolves as soon as nothing is under way, whatever came of it. */
+  /** Stops at once, and resolves when no call is under way. */
   giveUp(): Promise<void>;
 };
 
@@ -59,7 +59,7 @@ const PATIENCE_MS = 15_000;
 const REST_MS = 50;
 const HELD_MS = 60_000;
 
-/** Asks without a pause until it is told to finish. */
+/** Load generator: callers send random operations without a pause until they are stopped. */
 export function startLoad(options: LoadOptions): Load {
   const { random, rounds, tally } = options;
   const stopping = new AbortController();
@@ -102,7 +102,7 @@ export function startLoad(options: LoadOptions): Load {
     while (!rounds.isOver()) {
       const to = aim();
       await step(to, options, aim);
-      // A server that is away would be asked as often as the machine can; or nothing is begun now.
+      // Without this pause a caller would spin on a server that is down, or while nothing starts.
       if (to.isToRest || stopping.signal.aborted) await sleep(REST_MS);
     }
   }
@@ -131,15 +131,15 @@ export function startLoad(options: LoadOptions): Load {
   };
 }
 
-/** A server for one step, and how the step goes. */
+/** The server of one step, and the step's callbacks. */
 type Aim = {
   readonly target: Target;
-  /** Whether more than single operations may be begun now. */
+  /** Whether batches and streams may start now. */
   readonly mayBatch: () => boolean;
-  /** Fires when nothing more is to be begun. */
+  /** Fires when the load stops. */
   readonly stopping: AbortSignal;
   isToRest: boolean;
-  /** Has the caller pause after the step. */
+  /** Makes the caller pause after the step. */
   readonly rest: () => void;
   readonly done: Done<Item>;
   readonly note: (outcome: Outcome, who: string) => void;
@@ -180,7 +180,7 @@ const loneStep: Step = async (to, options, aim) => {
   const waited = options.waits.begin(item.account.history.userId);
   const calls = [sendAlone(to.target.client(), item, patience(options), to.done).then(waited)];
   if (kind === "twins" && item.asked.operation.value.requestId !== "") {
-    // The same request at the same time, through the other server as often as not.
+    // The same request at the same time, half the time through the other server.
     const other = aim();
     item.round.underWay += 1;
     calls.push(sendAlone(other.target.client(), item, patience(options), other.done));
@@ -253,7 +253,7 @@ function patience({ random, impatient }: LoadOptions): CallOptions {
   const kind = random.weighted({ deadline: 1, unawaited: 1, leaving: 1 });
   switch (kind) {
     case "deadline":
-      // The server alone knows of it, and says what became of the call.
+      // Only the server enforces this deadline, so that it reports the outcome.
       return {
         headers: { "grpc-timeout": `${soonMs}m` },
         signal: AbortSignal.timeout(PATIENCE_MS),

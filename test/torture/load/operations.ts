@@ -5,13 +5,13 @@ import type { SetOperation } from "../oracle/decide.ts";
 import { timestampOf } from "../oracle/time.ts";
 import type { Asked, Caller, History } from "./history.ts";
 
-/** An account under load, and what its clients have seen of it, newest last. */
+/** An account under load, and the numbers that its clients have seen, newest last. */
 export type Account = {
   readonly history: History;
   readonly seen: Readonly<Record<"lots" | "holds" | "spends", bigint[]>>;
 };
 
-/** Where what expires at a given instant does: at a multiple of so many microseconds. */
+/** Expiries at a given instant fall on multiples of this, so that many coincide. */
 export const BOUNDARY_MICROS = 250_000n;
 
 type Init = NonNullable<MessageInitShape<typeof OperationSchema>["operation"]>;
@@ -29,7 +29,7 @@ const WEIGHTS = {
 
 const SEEN_MAX = 12;
 
-/** An account that nobody has asked anything of. */
+/** An account with an empty history. */
 export function newAccount(userId: string, caller: Caller): Account {
   return {
     history: { userId, caller, asked: [], opened: [], openedFrom: Infinity },
@@ -37,7 +37,7 @@ export function newAccount(userId: string, caller: Caller): Account {
   };
 }
 
-/** Remembers what an answer tells, so that later operations have something to aim at. */
+/** Remembers an answer's number, so that later operations can refer to it. */
 export function learn({ seen }: Account, kind: SetOperation["case"], sequence: bigint): void {
   const list = listOf(seen, kind);
   if (list === undefined || list.includes(sequence)) return;
@@ -52,16 +52,16 @@ function listOf(seen: Account["seen"], kind: SetOperation["case"]): bigint[] | u
 }
 
 /**
- * What is asked next of an account: mostly something new, now and then an operation that was asked
- * before, or another one under its request id.
+ * Generates the next operation of an account. Most are new, 4% repeat an earlier operation
+ * (idempotency), and 1% reuse the request id of another operation.
  *
- * @param tag of a new operation
- * @param now about what the database's clock says
+ * @param tag the name of a new operation
+ * @param now the approximate time of the database: microseconds since 1970
  */
 export function nextAsked(random: Random, account: Account, tag: string, now: bigint): Asked {
   const { asked } = account.history;
   const before = asked.length > 0 && random.chance(0.04) ? recent(random, asked) : undefined;
-  // Without a request id, a repeat would be another operation.
+  // Without a request id a repeat would be a new operation.
   if (before !== undefined && before.operation.value.requestId !== "") return before;
   const stolen = asked.length > 0 && random.chance(0.01) ? recent(random, asked) : undefined;
   const requestId = stolen?.operation.value.requestId ?? (random.chance(0.85) ? tag : "");
@@ -96,7 +96,7 @@ function contentOf(random: Random, { seen }: Account, now: bigint): Init {
   switch (kind) {
     case "recharge": {
       const value = {
-        // Now and then something malformed.
+        // Some are malformed.
         points: random.chance(0.005) ? 0n : BigInt(random.whole(1, 250)),
         priority: random.chance(0.7) ? 0 : random.whole(1, 3),
         expiration: random.chance(0.4) ? { case: undefined } : expirationOf(random, now),
@@ -153,14 +153,14 @@ function targetOf(random: Random, lots: readonly bigint[]) {
 
 function expirationOf(random: Random, now: bigint) {
   if (random.chance(0.35)) {
-    // At one of the next few boundaries, or at the last one, which is over.
+    // At one of the next few boundaries, or at the last one, which has passed.
     const next = (now / BOUNDARY_MICROS + BigInt(random.whole(0, 8))) * BOUNDARY_MICROS;
     return { case: "expireTime", value: timestampOf(next) } as const;
   }
   return { case: "ttl", value: lifeOf(random) } as const;
 }
 
-/** A life that ends before long, mostly: from a microsecond to days. */
+/** A ttl from a microsecond to days, mostly short. */
 function lifeOf(random: Random) {
   const kind = random.weighted({ micros: 1, millis: 5, seconds: 3, days: 2 });
   switch (kind) {
@@ -180,7 +180,7 @@ function lengthOf(random: Random) {
   return { seconds: BigInt(random.whole(1, 40)), nanos };
 }
 
-/** One of these, or now and then a number that names nothing of the kind. */
+/** One of these, or sometimes a random number that may name nothing of the kind. */
 function oneOf(random: Random, numbers: readonly bigint[]): bigint {
   if (numbers.length === 0 || random.chance(0.05)) return BigInt(random.whole(1, 400));
   return random.pick(numbers);

@@ -3,10 +3,10 @@ import type { Points } from "../deployment/targets.ts";
 const PAGES_MAX = 6;
 
 /**
- * Reads some pages of an account's journal while it is being written: newest first, no entry left
- * out or shown twice.
+ * Reads some pages of a journal while it is written, and checks the keyset cursor: newest first,
+ * without gaps and duplicates.
  *
- * @throws what the calls throw
+ * @throws the errors of the calls
  */
 export async function walkPages(
   points: Points,

@@ -5,19 +5,19 @@ import { type Flood, startFlood } from "./flood.ts";
 import type { Caller, Outcome } from "./history.ts";
 import { type Account, newAccount, nextAsked } from "./operations.ts";
 
-/** Accounts that are asked together for a while, then left alone and checked. */
+/** A round: accounts that are under load together for a while, then left alone and checked. */
 export type Round = {
   readonly number: number;
   readonly accounts: readonly Account[];
-  /** What is to be asked again, and from which moment on. */
+  /** Operations to retry, each from a moment on. */
   readonly again: { readonly item: Item; readonly from: number }[];
-  /** What is to be asked of one account, beside all else. */
+  /** Operations of floods that wait to be sent. */
   readonly flood: Item[];
-  /** How many calls and tries are under way. */
+  /** How many calls and attempts are under way. */
   underWay: number;
 };
 
-/** An operation that is under way. */
+/** An operation under way. */
 export type Item = {
   readonly round: Round;
   readonly account: Account;
@@ -25,51 +25,51 @@ export type Item = {
 };
 
 export type RoundOptions = {
-  /** Of all user ids: the accounts of a run are its own. */
+  /** Begins all user ids, so that runs do not share accounts. */
   readonly prefix: string;
-  /** Who asks. */
+  /** The client that sends the requests. */
   readonly caller: Caller;
   readonly accountsPerRound: number;
-  /** Of them, how many get a large part of all operations. */
+  /** How many of them are hot: they share an extra 15% of all operations. */
   readonly hotAccounts: number;
   readonly roundMs: number;
-  /** How many lots a flood has at the most. */
+  /** The maximum of lots in a flood. */
   readonly floodLots: number;
-  /** Whether no round may end yet, since others still wait to be checked: then nothing is begun. */
+  /** Backpressure: while the checker is behind, an expired round neither ends nor starts work. */
   readonly isBehind: () => boolean;
-  /** Called with a round that is over: nothing of it is under way, or will be asked again. */
+  /** Called with a round that is over: nothing is under way, and nothing will be retried. */
   readonly onRound: (round: Round) => void;
 };
 
-/** What callers take their operations from, and bring what came of them back to. */
+/** The callers' source of operations, to which they report the outcomes. */
 export type Rounds = {
-  /** Up to so many operations; fewer only when no more are begun, for now or for good. */
+  /** Gives up to `count` operations; fewer only if no new ones start, for now or for good. */
   take(count: number): Item[];
-  /** The operation's try is no longer under way. */
+  /** Reports the outcome of an attempt. */
   done(item: Item, outcome: Outcome): void;
-  /** An account of the round that goes on; undefined once no more is begun. */
+  /** An account of the current round; undefined after a stop. */
   someAccount(): { round: Round; account: Account } | undefined;
-  /** Gives one account much to do, which all falls due soon; undefined once no more is begun. */
+  /** Starts a flood on one account; undefined after a stop. */
   flood(): Flood | undefined;
-  /** Begins nothing more. */
+  /** Starts nothing new. */
   stop(): void;
-  /** Begins nothing more, and hands nothing over either. */
+  /** Starts nothing new, and hands over no rounds. */
   giveUp(): void;
-  /** Whether all is handed over. */
+  /** Whether every round is handed over after a stop. */
   isOver(): boolean;
 };
 
 const HOT_SHARE = 0.15;
-/** Of what is asked, while there is a flood. */
+/** A flood's share of all operations while it lasts. */
 const FLOOD_SHARE = 0.6;
 const AGAIN_AFTER_MS = 150;
 const TRIES_MAX = 60;
 
 /**
- * Divides the time into rounds, so that what is remembered of them is bounded.
+ * Divides the run into rounds, so that the histories in memory are bounded.
  *
- * What came to an unknown end is asked again until it is known, but for a fourth, which stays so;
- * what was not applied is believed, but for a fourth.
+ * Three fourths of the operations with an unknown outcome are retried until it is known; the rest
+ * stay unknown. A fourth of the operations that were not applied are retried.
  */
 export function startRounds(random: Random, clock: Clock, options: RoundOptions): Rounds {
   const ending: Round[] = [];
@@ -163,7 +163,7 @@ function newRound({ prefix, accountsPerRound, caller }: RoundOptions, number: nu
   return { number, accounts, again: [], flood: [], underWay: 0 };
 }
 
-/** Of what is to be asked already, up to so many; a flood leaves room for others. */
+/** Takes up to `count` waiting operations; a flood leaves room for others. */
 function takeWaiting(rounds: readonly Round[], count: number): Item[] {
   const items: Item[] = [];
   for (const { flood } of rounds) {
@@ -184,7 +184,7 @@ function isDone({ again, flood, underWay }: Round): boolean {
 
 function isToBeAskedAgain(random: Random, { asked }: Item, outcome: Outcome): boolean {
   const { operation, attempts } = asked;
-  // Without a request id it would be another operation.
+  // Without a request id a retry would be a new operation.
   if (operation.value.requestId === "" || attempts.length >= TRIES_MAX) return false;
   if (outcome.kind === "unknown") return attempts.length > 1 || random.chance(0.75);
   return outcome.kind === "notApplied" && random.chance(0.25);

@@ -17,13 +17,13 @@ import {
 } from "./history.ts";
 import { type Account, learn } from "./operations.ts";
 
-/** An operation to be sent once more, or for the first time. */
+/** An operation to send or to retry. */
 type Item = { readonly account: Account; readonly asked: Asked };
 
-/** Called with each item when its outcome is known, or known never to be. */
+/** Called with each item and its outcome, once an attempt is over. */
 export type Done<T> = (item: T, outcome: Outcome) => void;
 
-/** Sends one operation as a call of its own. */
+/** Sends one operation as a unary call. */
 export async function sendAlone<T extends Item>(
   points: Points,
   item: T,
@@ -59,10 +59,10 @@ export async function sendBatch<T extends Item>(
 }
 
 /**
- * Sends operations through one stream of Apply.
+ * Sends operations through one Apply stream, and checks that results of a user come in order.
  *
- * @param take gives some operations whenever there is room for so many; none: the stream ends
- * @param roomMax how many may be under way at once
+ * @param take gives operations for the room that there is; the stream ends if it gives none
+ * @param roomMax the maximum of operations under way
  */
 export async function sendStream<T extends Item>(
   points: Points,
@@ -73,7 +73,7 @@ export async function sendStream<T extends Item>(
 ): Promise<void> {
   const requests = createWritableIterable<MessageShape<typeof ApplyRequestSchema>>();
   const underWay = new Map<string, { item: T; attempt: Attempt }>();
-  // The place of the last operation of a user that was answered.
+  // By user: the place of the last answered operation.
   const answered = new Map<string, number>();
   const stream = (callNumber += 1);
   let place = 0;
@@ -83,7 +83,7 @@ export async function sendStream<T extends Item>(
     const items = isEnding ? [] : take(roomMax - underWay.size);
     if (items.length === 0 && underWay.size === 0) isEnding = true;
     for (const item of items) {
-      // The same operation may be under way twice, so that its own tag is not enough.
+      // The same operation may be under way twice, so its own tag is not unique here.
       const tag = `${(place += 1)}`;
       const attempt = newAttempt(stream, place);
       item.asked.attempts.push(attempt);
@@ -110,7 +110,7 @@ export async function sendStream<T extends Item>(
     }
   } catch (thrown) {
     const outcome = thrownOutcome(thrown);
-    // It says that it read no further; what it had read may have been applied.
+    // The server read no further, but operations that it had read may have been applied.
     error = outcome.kind === "wrong" ? outcome : { ...unknown(outcome) };
   } finally {
     requests.close();
@@ -137,7 +137,7 @@ function newAttempt(ofCall: number, place: number): Attempt {
 function finish<T extends Item>(item: T, attempt: Attempt, outcome: Outcome, done: Done<T>): void {
   const { account, asked } = item;
   attempt.outcome = outcome;
-  // What is unknown may be applied at any later time.
+  // An attempt with an unknown outcome may be applied at any later time.
   if (outcome.kind !== "unknown" && outcome.kind !== "wrong") attempt.end = performance.now();
   if (outcome.kind === "applied" && outcome.entry !== undefined) {
     learn(account, asked.operation.case, outcome.sequence);

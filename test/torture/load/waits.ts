@@ -1,19 +1,19 @@
 import { performance } from "node:perf_hooks";
 
-/** How long calls wait for their answers. */
+/** Latencies: how long calls wait for their answers. */
 export type Waits = {
-  /** A call about an account begins; the result is to be called when it ends. */
+  /** Begins a call about an account; call the returned function when it ends. */
   begin(userId: string): () => void;
   /**
-   * Watches calls about all accounts but one. The result ends it: the longest wait in ms of those
-   * that have begun by then, once they have all ended.
+   * Watches calls about all accounts but one. The returned function ends the watch, awaits the calls
+   * that began before, and gives their longest wait in ms.
    */
   watch(exceptUserId: string): () => Promise<number>;
 };
 
 type Call = { readonly since: number; readonly ended: Promise<number> };
 
-/** Nobody waits yet. */
+/** Measures calls; none is under way at first. */
 export function waitsOfCalls(): Waits {
   const underWay = new Map<Call, string>();
   const watches = new Set<(userId: string, call: Call) => void>();
@@ -41,6 +41,29 @@ export function waitsOfCalls(): Waits {
         const waits = calls.map(async (call) => (await call.ended) - Math.max(since, call.since));
         return Math.max(0, ...(await Promise.all(waits)));
       };
+    },
+  };
+}
+
+/** Promises of the servers' next answers. */
+export type AnswerWaiters = {
+  /** Resolves at the next answer of the ledger, from one server or from any. */
+  next(server?: number): Promise<void>;
+  /** Reports an answer of a server. */
+  tell(server: number): void;
+};
+
+/** Waiters for answers; none at first. */
+export function answerWaiters(): AnswerWaiters {
+  let waiting: { server: number | undefined; resolve: () => void }[] = [];
+  return {
+    next: (server?: number) =>
+      new Promise<void>((resolve) => void waiting.push({ server, resolve })),
+    tell(server: number) {
+      if (waiting.length === 0) return;
+      const isFor = (one: { server: number | undefined }) => (one.server ?? server) === server;
+      for (const { resolve } of waiting.filter(isFor)) resolve();
+      waiting = waiting.filter((one) => !isFor(one));
     },
   };
 }

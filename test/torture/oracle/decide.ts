@@ -1,10 +1,18 @@
 import type { Operation } from "../../../gen/points/v1/points_pb.ts";
 import type { PricedUsage } from "../../../gen/points/v1/prices_pb.ts";
-import { endsWell, holdsFull, lotsFull, MAX_POINTS, tooLarge } from "./bounds.ts";
 import { firstOf, type Part, totalOf, withoutFirst } from "./parts.ts";
 import { costOf, type Prices } from "./pricing.ts";
 import { decideRefund } from "./refund.ts";
-import { INVALID, refused, type Refused } from "./refused.ts";
+import {
+  endsWell,
+  holdsFull,
+  INVALID,
+  lotsFull,
+  MAX_POINTS,
+  refused,
+  type Refused,
+  tooLarge,
+} from "./refusals.ts";
 import {
   addHold,
   addLot,
@@ -16,18 +24,18 @@ import {
   releaseOf,
   type Replayed,
   type ReplayedHold,
-  takeAway,
+  debitOf,
 } from "./replay.ts";
 import { microsOf, nanosOf } from "./time.ts";
 
-/** An operation that is one. */
+/** An operation whose oneof is set. */
 export type SetOperation = Exclude<Operation["operation"], { case: undefined }>;
 
 const DAY = 86_400_000_000n;
 
 /**
- * What an operation comes to on an account on which everything due is booked: an entry, a refusal,
- * or nothing to do beside what was due.
+ * The oracle's verdict on an operation, given an account with everything due booked: an entry, a
+ * refusal, or undefined if there is nothing to do.
  */
 export function decide(
   account: Replayed,
@@ -57,7 +65,7 @@ function decideUndated(
       const cost = costOf(operation.value.cost, prices);
       if ("refused" in cost) return cost;
       const parts = burn(account, cost.points);
-      return "refused" in parts ? parts : { ...takeAway("consume", parts), usage: cost.usage };
+      return "refused" in parts ? parts : { ...debitOf("consume", parts), usage: cost.usage };
     }
     case "expire":
       return decideExpire(account, operation.value.target);
@@ -92,12 +100,12 @@ function decideUndated(
   }
 }
 
-/** Whether it is refused before anything is looked up, also as a repeat. */
+/** Whether validation refuses the operation before any lookup, even as a repeat. */
 export function isMalformed({ case: kind, value }: SetOperation): boolean {
   return kind === "recharge" && (value.points < 1n || value.points > MAX_POINTS);
 }
 
-/** Whether it asks for nothing but what the ledger does by itself. */
+/** Whether the operation only books what is due, as the ledger does by itself. */
 export function isForDue({ case: kind, value }: SetOperation): boolean {
   return kind === "expire" && value.target.case === "due";
 }
@@ -176,13 +184,13 @@ function decideExpire(account: Replayed, target: Of<"expire">["target"]) {
       return undefined;
     case "points": {
       const parts = burn(account, target.value);
-      return "refused" in parts ? parts : takeAway("expire", parts);
+      return "refused" in parts ? parts : debitOf("expire", parts);
     }
     case "lot": {
       const lot = account.lots.get(target.value);
       if (lot === undefined) return refused("LOT_NOT_FOUND", { lot: target.value });
       if (lot.remaining === 0n) return undefined;
-      return takeAway("expire", [{ lot: lot.number, points: lot.remaining }]);
+      return debitOf("expire", [{ lot: lot.number, points: lot.remaining }]);
     }
   }
 }
@@ -195,7 +203,7 @@ function openHold(account: Replayed, number: bigint): ReplayedHold | Refused {
   return refused("HOLD_CLOSED", { hold: number, status: hold.status });
 }
 
-/** From which lots so many points are taken. */
+/** The points of each lot that a debit takes, in burn order. */
 function burn(account: Replayed, points: bigint): readonly Part[] | Refused {
   const { balance } = account;
   if (balance < points) {

@@ -1,17 +1,17 @@
-/** So many points of a lot. */
+/** An allocation: some points of a lot. */
 export type Part = { readonly lot: bigint; readonly points: bigint };
 
-/** How many points these are. */
+/** The sum of the points. */
 export function totalOf(parts: readonly Part[]): bigint {
   return parts.reduce((sum, { points }) => sum + points, 0n);
 }
 
-/** Of points in a row, so many of the first. */
+/** The parts that make up the first `points`, in their order. */
 export function firstOf(parts: readonly Part[], points: bigint): Part[] {
   return cut(parts, 0n, points);
 }
 
-/** Of points in a row, those after so many. */
+/** The parts that are left after the first `points`. */
 export function withoutFirst(parts: readonly Part[], points: bigint): Part[] {
   return cut(parts, points, totalOf(parts));
 }

@@ -10,8 +10,7 @@ import {
   PricedUsageSchema,
   type Usage,
 } from "../../../gen/points/v1/prices_pb.ts";
-import { MAX_POINTS } from "./bounds.ts";
-import { INVALID, refused, type Refused } from "./refused.ts";
+import { INVALID, MAX_POINTS, refused, type Refused } from "./refusals.ts";
 import { nanosOf } from "./time.ts";
 
 /** A price list as the server shows it. */
@@ -22,10 +21,10 @@ export function pricesOf({ priceVersion: version, prices }: ListPricesResponse):
   return { version, byService: new Map(prices.map((price) => [price.service, price])) };
 }
 
-/** What is to be spent, and for which use, if it is for one. */
+/** The points to spend, and the priced usage if there is one. */
 type Cost = { readonly points: bigint; readonly usage: PricedUsage | undefined };
 
-/** What an operation costs. */
+/** The cost of an operation. */
 export function costOf(
   cost: ConsumeRequest["cost"] | SettleRequest["cost"],
   prices: Prices,
@@ -47,7 +46,7 @@ function usageCost(usage: Usage, prices: Prices): Cost | Refused {
   return priced === "incomplete" || priced.points > MAX_POINTS ? INVALID : priced;
 }
 
-/** What a use costs, and how its entry records it. */
+/** The cost of a usage, and the record of it in the entry. */
 function priceOf(
   { version, byService }: Prices,
   { service, amount }: Usage,
@@ -74,7 +73,7 @@ function pointsOf(charge: Price["charge"], amount: Usage["amount"]): bigint | un
       if (amount.case !== "duration") return undefined;
       const { points, unit } = charge.value;
       const [length, each] = [nanosOf(amount.value), nanosOf(unit!)];
-      // A unit that is begun is charged.
+      // A started unit is charged in full.
       const units = length / each + (length % each === 0n ? 0n : 1n);
       return clamp(units * points, charge.value);
     }

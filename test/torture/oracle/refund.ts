@@ -1,7 +1,6 @@
 import type { RefundRequest } from "../../../gen/points/v1/points_pb.ts";
-import { endsWell, lotsFull, tooLarge } from "./bounds.ts";
 import { firstOf, type Part, totalOf, withoutFirst } from "./parts.ts";
-import { INVALID, refused, type Refused } from "./refused.ts";
+import { endsWell, INVALID, lotsFull, refused, type Refused, tooLarge } from "./refusals.ts";
 import {
   addLot,
   type Draft,
@@ -13,7 +12,7 @@ import {
 } from "./replay.ts";
 import { nanosOf } from "./time.ts";
 
-/** What a Refund comes to: last taken first, into its lots, or into a new one. */
+/** The oracle's verdict on a Refund: last taken first, back to its lots or into a new one. */
 export function decideRefund(
   account: Replayed,
   request: RefundRequest,
@@ -38,17 +37,19 @@ export function decideRefund(
 
   const lastFirst = spend.parts.toReversed();
   const back = firstOf(withoutFirst(lastFirst, spend.refunded), points);
-  const isGone = ({ lot }: Part) => expireTime !== undefined && isPast(account.lots.get(lot)!, now);
-  const gone = back.filter(isGone);
-  const alive = back.filter((part) => !isGone(part));
-  const made = gone.length === 0 ? undefined : reissue(account, gone, expireTime);
-  const opened = alive
+  const isReissued = ({ lot }: Part) =>
+    expireTime !== undefined && isPast(account.lots.get(lot)!, now);
+  const reissued = back.filter(isReissued);
+  const returned = back.filter((part) => !isReissued(part));
+  const made = reissued.length === 0 ? undefined : reissue(account, reissued, expireTime);
+  const opened = returned
     .map(({ lot }) => account.lots.get(lot)!)
     .filter((lot) => !account.openLots.has(lot) && !isPast(lot, now));
   const more = opened.length + (made === undefined ? 0 : 1);
   const full = lotsFull(account, more);
   if (full !== undefined) return full;
-  const parts = made === undefined ? alive : [...alive, { lot: made.number, points: made.points }];
+  const parts =
+    made === undefined ? returned : [...returned, { lot: made.number, points: made.points }];
   return {
     ...draftOf("refund", parts),
     refersTo: sequence,
@@ -57,7 +58,7 @@ export function decideRefund(
     change(after) {
       after.balance += points;
       after.totalRefunded += points;
-      for (const part of alive) moveLot(after, part.lot, part.points, 0n);
+      for (const part of returned) moveLot(after, part.lot, part.points, 0n);
       if (made !== undefined) addLot(after, { ...made });
       after.spends.get(sequence)!.refunded += points;
     },
@@ -66,11 +67,11 @@ export function decideRefund(
 
 function reissue(
   account: Replayed,
-  gone: readonly Part[],
+  expired: readonly Part[],
   expireTime: bigint | undefined,
 ): ReplayedLot {
-  const points = totalOf(gone);
-  const priority = Math.min(...gone.map(({ lot }) => account.lots.get(lot)!.priority));
+  const points = totalOf(expired);
+  const priority = Math.min(...expired.map(({ lot }) => account.lots.get(lot)!.priority));
   const number = account.sequence + 1n;
   return { number, points, remaining: points, frozen: 0n, priority, expireTime };
 }

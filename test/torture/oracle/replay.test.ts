@@ -12,7 +12,7 @@ import { append, type Dated, dueDraft, emptyReplay, isDue, type Replayed } from 
 import { timestampOf } from "./time.ts";
 
 test(
-  "the checker's replay does what the naive model does, for 10,000 random commands",
+  "the torture's oracle agrees with the naive model on 10,000 random commands",
   () => {
     let compared = 0;
     fc.assert(
@@ -29,7 +29,7 @@ test(
 test("lots that are due together expire in entries of 500, by number", () => {
   const account = emptyReplay(1n);
   const [soon, later] = [timestampOf(5n), timestampOf(9n)];
-  // What burns first has the highest numbers.
+  // Burn order is the opposite of the numbers' order.
   for (let lot = 0; lot < 1_201; lot += 1) run(account, recharge(soon, 1_000 - (lot % 1_001)));
   run(account, recharge(later, 0));
   const entries = [];
@@ -46,7 +46,7 @@ test("lots that are due together expire in entries of 500, by number", () => {
   ]);
 });
 
-test("an account has 4,096 open lots at the most, and 16,384 open holds", () => {
+test("an account has at most 4,096 open lots and 16,384 open holds", () => {
   const account = emptyReplay(1n);
   for (let lot = 0; lot < 4_096; lot += 1) expect(run(account, recharge())).toBeUndefined();
   expect(run(account, recharge())).toBe("ACCOUNT_FULL");
@@ -65,7 +65,7 @@ function recharge(expireTime?: ReturnType<typeof timestampOf>, priority = 0): In
   return { case: "recharge", value: { points: 10n, priority, expiration } };
 }
 
-/** Applies an operation at the instant 2; the reason, if it is refused. */
+/** Applies an operation at the instant 2; gives the reason if it is refused. */
 function run(account: Replayed, operation: Init): string | undefined {
   const made = create(OperationSchema, { operation }).operation as SetOperation;
   const decided = decide(account, made, 2n, PRICES)!;
@@ -81,7 +81,7 @@ const PRICES = pricesOf(
   }),
 );
 
-/** Plays the steps on both; how many commands were compared. */
+/** Runs the steps on both; gives the number of commands compared. */
 function compare(steps: readonly Step[]): number {
   const model = new Model();
   const accounts = new Map<string, Replayed>();
@@ -92,10 +92,10 @@ function compare(steps: readonly Step[]): number {
     for (const unaimed of commands) {
       const command = model.aim(unaimed);
       const expected = model.run(command, now);
-      // What is due is booked before any command, whatever comes of it.
+      // Everything due is booked before a command, even before one that is refused.
       const found = accounts.get(command.userId);
       const due = found && book(found, now);
-      // Repeats are the checker's own business, and not the replay's.
+      // The checker checks repeats (idempotency); the oracle does not know them.
       if ("reason" in expected ? expected.reason === "REQUEST_ID_REUSED" : expected.replayed) {
         continue;
       }
@@ -144,7 +144,7 @@ function outcomeOf(
   return outcome;
 }
 
-/** Books what is due, and gives the last entry of it. */
+/** Books everything due, and gives the last of these entries. */
 function book(account: Replayed, now: bigint): Dated | undefined {
   let last: Dated | undefined;
   while (isDue(account, now)) append(account, (last = dueDraft(account)!));
@@ -210,7 +210,7 @@ function initOf(command: Exclude<Command, { kind: "open" }>): Init {
 
 function costOf(cost: CostOrRefusal) {
   if ("reason" in cost) return { case: "usage" as const, value: { service: "unheard of" } };
-  // The contract has no cost of 0 points but that of a free service.
+  // Only a free service costs 0 points in the contract.
   if (cost.points === 0n) return { case: "usage" as const, value: { service: "nothing at all" } };
   return { case: "points" as const, value: cost.points };
 }

@@ -2,10 +2,10 @@ import type { PricedUsage } from "../../../gen/points/v1/prices_pb.ts";
 import { type Part, totalOf } from "./parts.ts";
 import { insert, remove } from "./sorted.ts";
 
-// The rules of the ledger once more, for the checker: an account as it is after each of its
-// entries; decide.ts says what operations come to. They share nothing with src/. The model in
-// test/support/model.ts is more naive, and too slow for millions of operations; replay.test.ts
-// compares the two.
+// The test oracle: an independent implementation of the ledger's rules, for the checker. This file
+// has the state after each entry; decide.ts gives the verdict on an operation. Both share nothing
+// with src/. The model in test/support/model.ts is more naive, and too slow for millions of
+// operations; replay.test.ts compares the two.
 
 export type ReplayedLot = {
   readonly number: bigint;
@@ -26,13 +26,13 @@ export type ReplayedHold = {
   readonly parts: readonly Part[];
 };
 
-/** What an entry spent, and how much of it was refunded. */
+/** The points that an entry spent, and how many of them were refunded. */
 type Spend = { readonly points: bigint; readonly parts: readonly Part[]; refunded: bigint };
 
-/** An account between two of its entries. It is changed in place. */
+/** The state of an account between two entries. It is changed in place. */
 export type Replayed = {
   sequence: bigint;
-  /** Of its last entry, or when it was made: microseconds since 1970. */
+  /** The time of its last entry, or its creation: microseconds since 1970. */
   time: bigint;
   balance: bigint;
   frozen: bigint;
@@ -40,17 +40,17 @@ export type Replayed = {
   totalConsumed: bigint;
   totalExpired: bigint;
   totalRefunded: bigint;
-  /** By number, or by sequence: all that there ever were. */
+  /** All of them since the creation, by number or by sequence. */
   readonly lots: Map<bigint, ReplayedLot>;
   readonly holds: Map<bigint, ReplayedHold>;
   readonly spends: Map<bigint, Spend>;
   readonly kinds: Map<bigint, string>;
-  /** The lots with points, spendable or frozen. */
+  /** The lots that have points, spendable or frozen. */
   readonly openLots: Set<ReplayedLot>;
-  /** Those with points that can be spent, in the order in which they burn. */
+  /** The lots that have spendable points, in burn order. */
   readonly spendable: ReplayedLot[];
   readonly openHolds: Set<ReplayedHold>;
-  /** When lots and holds end, the next first; some have no points any more, or are closed. */
+  /** A queue of expiries, the next first. Lots without points and closed holds may be in it. */
   readonly agenda: Appointment[];
 };
 
@@ -60,7 +60,7 @@ type Appointment = {
   readonly number: bigint;
 };
 
-/** An entry to be: what it says and what it does. */
+/** An entry before it is appended: its content and its effect. */
 export type Draft = {
   readonly kind: "recharge" | "consume" | "expire" | "freeze" | "settle" | "release" | "refund";
   readonly parts: readonly Part[];
@@ -70,17 +70,17 @@ export type Draft = {
   readonly expireTime: bigint | undefined;
   readonly priority: number;
   readonly usage: PricedUsage | undefined;
-  /** Makes the change that it tells of. */
+  /** Applies the effect. */
   readonly change: (account: Replayed) => void;
 };
 
-/** An entry to be, and when: microseconds since 1970. */
+/** A draft with its time: microseconds since 1970. */
 export type Dated = Draft & { readonly time: bigint };
 
-/** So many lots the ledger expires in one entry at the most. */
+/** The ledger expires at most this many lots in one entry. */
 const EXPIRED_LOTS_MAX = 500;
 
-/** An account that was only made, at an instant. */
+/** An account without entries, made at an instant. */
 export function emptyReplay(time: bigint): Replayed {
   return {
     sequence: 0n,
@@ -102,18 +102,18 @@ export function emptyReplay(time: bigint): Replayed {
   };
 }
 
-/** The next instant at which the ledger has to do something by itself; undefined: never. */
+/** The next instant at which something falls due; undefined: never. */
 export function nextDueTime(account: Replayed): bigint | undefined {
   return nextAppointment(account)?.at;
 }
 
-/** Whether the ledger has something to do by itself that is due by an instant. */
+/** Whether something is due by an instant. */
 export function isDue(account: Replayed, now: bigint): boolean {
   const time = nextDueTime(account);
   return time !== undefined && time <= now;
 }
 
-/** The next entry that the ledger writes by itself, of the instant at which it is due. */
+/** The next entry of what is due; its time is the instant at which it falls due. */
 export function dueDraft(account: Replayed): Dated | undefined {
   const next = nextAppointment(account);
   if (next === undefined) return undefined;
@@ -124,10 +124,10 @@ export function dueDraft(account: Replayed): Dated | undefined {
     .toSorted((a, b) => order(a.number, b.number))
     .slice(0, EXPIRED_LOTS_MAX)
     .map((lot) => ({ lot: lot.number, points: lot.remaining }));
-  return { ...takeAway("expire", parts), time };
+  return { ...debitOf("expire", parts), time };
 }
 
-/** Writes the entry: the account is then as it left it. */
+/** Appends an entry, and applies its effect to the account. */
 export function append(account: Replayed, draft: Dated): void {
   account.time = draft.time;
   draft.change(account);
@@ -135,7 +135,7 @@ export function append(account: Replayed, draft: Dated): void {
   account.kinds.set(account.sequence, draft.kind);
 }
 
-/** Gives all of a hold back. */
+/** A draft that gives all points of a hold back to their lots. */
 export function releaseOf(hold: ReplayedHold, status: "released" | "expired"): Draft {
   const { parts, points, number } = hold;
   return {
@@ -150,8 +150,8 @@ export function releaseOf(hold: ReplayedHold, status: "released" | "expired"): D
   };
 }
 
-/** Takes points away from the balance. */
-export function takeAway(kind: "consume" | "expire", parts: readonly Part[]): Draft {
+/** A draft that takes points from the balance. */
+export function debitOf(kind: "consume" | "expire", parts: readonly Part[]): Draft {
   const draft = draftOf(kind, parts);
   return {
     ...draft,
@@ -167,7 +167,7 @@ export function takeAway(kind: "consume" | "expire", parts: readonly Part[]): Dr
   };
 }
 
-/** Changes what a lot has, by so many points. */
+/** Adds to a lot's remaining and frozen points; negative numbers take away. */
 export function moveLot(
   account: Replayed,
   number: bigint,
@@ -185,14 +185,14 @@ export function moveLot(
   if (!isSpendable && wasSpendable) remove(account.spendable, lot, compareBurning);
 }
 
-/** A new lot. */
+/** Adds a new lot. */
 export function addLot(account: Replayed, lot: ReplayedLot): void {
   account.lots.set(lot.number, lot);
   account.openLots.add(lot);
   enterLot(account, lot);
 }
 
-/** A new hold. */
+/** Adds a new hold. */
 export function addHold(account: Replayed, hold: ReplayedHold): void {
   const { number, expireTime: at } = hold;
   account.holds.set(number, hold);
@@ -200,7 +200,7 @@ export function addHold(account: Replayed, hold: ReplayedHold): void {
   insert(account.agenda, { at, what: "hold", number }, compareAppointments);
 }
 
-/** Closes a hold, and gives it. */
+/** Closes a hold, and returns it. */
 export function closeHold(
   account: Replayed,
   { number }: ReplayedHold,
@@ -212,13 +212,13 @@ export function closeHold(
   return hold;
 }
 
-/** What entries of most kinds say. */
+/** The content that entries of most kinds share. */
 export function draftOf(kind: Draft["kind"], parts: readonly Part[]): Omit<Draft, "change"> {
   const nothing = { returned: 0n, refersTo: 0n, expireTime: undefined, priority: 0 };
   return { kind, parts, points: totalOf(parts), ...nothing, usage: undefined };
 }
 
-/** Lots in the order in which they burn: never is the last time of all. */
+/** The burn order: priority, then expiry (never is last), then number. */
 export function compareBurning(a: ReplayedLot, b: ReplayedLot): number {
   const never = 1n << 63n;
   return (
@@ -228,7 +228,7 @@ export function compareBurning(a: ReplayedLot, b: ReplayedLot): number {
   );
 }
 
-/** Whether the lot's time has come. */
+/** Whether the lot has expired by `now`. */
 export function isPast({ expireTime }: ReplayedLot, now: bigint): boolean {
   return expireTime !== undefined && expireTime <= now;
 }
@@ -241,7 +241,7 @@ function enterLot({ spendable, agenda, time }: Replayed, lot: ReplayedLot): void
   insert(spendable, lot, compareBurning);
   const { number, expireTime } = lot;
   if (expireTime === undefined) return;
-  // What comes back to a lot past its time expires at once.
+  // Points that come back to an expired lot expire at once.
   const at = expireTime > time ? expireTime : time;
   insert(agenda, { at, what: "lot", number }, compareAppointments);
 }
@@ -253,7 +253,7 @@ function nextAppointment({ agenda, lots, holds }: Replayed): Appointment | undef
   return agenda[0];
 }
 
-/** At one instant holds end before lots do, each by their numbers. */
+/** At one instant holds end before lots, each in the order of their numbers. */
 function compareAppointments(a: Appointment, b: Appointment): number {
   if (a.at !== b.at) return order(a.at, b.at);
   return a.what === b.what ? order(a.number, b.number) : a.what === "hold" ? -1 : 1;

@@ -1,17 +1,17 @@
-/** How two items of a sorted list follow each other: below 0, the first comes first. */
+/** The order of a sorted list: below 0 if `a` comes first. */
 export type Compare<T> = (a: T, b: T) => number;
 
-/** Puts an item into a sorted list. */
+/** Inserts an item into a sorted list. */
 export function insert<T>(list: T[], item: T, compare: Compare<T>): void {
   list.splice(placeOf(list, item, compare), 0, item);
 }
 
-/** Takes an item out of a sorted list in which it is. */
+/** Removes an item from a sorted list. The list must contain it. */
 export function remove<T>(list: T[], item: T, compare: Compare<T>): void {
   list.splice(placeOf(list, item, compare), 1);
 }
 
-/** Before the first that does not come before the item. */
+/** Binary search (lower bound): the index of the first item that does not come before `item`. */
 function placeOf<T>(list: readonly T[], item: T, compare: Compare<T>): number {
   let [low, high] = [0, list.length];
   while (low < high) {

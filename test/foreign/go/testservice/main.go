@@ -1,4 +1,4 @@
-// Prints the descriptors of grpc.testing.TestService, whose proto is in no Go module.
+// Prints the descriptors of grpc.testing.TestService, because no Go module contains its proto.
 package main
 
 import (
@@ -22,7 +22,7 @@ func main() {
 	os.Stdout.Write(bytes)
 }
 
-// What a file imports comes before it. No file is imported twice here.
+// Adds a file after its imports (topological order). No file is imported twice here.
 func add(set *descriptorpb.FileDescriptorSet, file protoreflect.FileDescriptor) {
 	imports := file.Imports()
 	for i := range imports.Len() {
