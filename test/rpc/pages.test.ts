@@ -130,8 +130,8 @@ describe("ListHolds", () => {
     await client.freeze({ userId, cost: points(20n) });
     const expireTime = await makeDue(server.database, "hold", userId, 2n);
     const expected = [
-      { number: 3n, status: HoldState.OPEN },
-      { ...hold, expireTime, status: HoldState.EXPIRED },
+      { number: 3n, state: HoldState.OPEN },
+      { ...hold, expireTime, state: HoldState.EXPIRED },
     ];
     expect(await allHolds({ userId })).toMatchObject(expected);
     expect(await allHolds({ userId, openOnly: true })).toMatchObject([{ number: 3n }]);
