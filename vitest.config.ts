@@ -9,5 +9,6 @@ export default defineConfig({
     // They end what hangs. No machine is so slow that they end anything else.
     testTimeout: 300_000,
     hookTimeout: 300_000,
+    expect: { poll: { timeout: 240_000 } },
   },
 });

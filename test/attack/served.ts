@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { listeningPort } from "../support/listening-port.ts";
+import { PATIENCE, withoutAway } from "../support/patience.ts";
 import { inherited } from "../support/run-folder.ts";
 
 /** A server in its own process. */
@@ -35,7 +36,7 @@ export const GROWTH_MAX_MIB = 700;
 export async function serveApart(environment: Readonly<Record<string, string>>): Promise<Served> {
   const child = spawn(process.execPath, ["src/main.ts", "serve"], {
     cwd: ROOT,
-    env: { ...inherited(), LISTEN: "127.0.0.1:0", ...environment },
+    env: { ...inherited(), LISTEN: "127.0.0.1:0", ...PATIENCE, ...environment },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let log = "";
@@ -54,7 +55,7 @@ export async function serveApart(environment: Readonly<Record<string, string>>):
       return Number(nanos) / 1e6;
     },
     ended: () => (isOver() ? `${child.exitCode ?? child.signalCode}\n${log}` : undefined),
-    log: () => log,
+    log: () => withoutAway(log),
     async stop() {
       if (isOver()) return;
       child.kill("SIGTERM");

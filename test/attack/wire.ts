@@ -1,4 +1,5 @@
 import * as net from "node:net";
+import { WAIT_MS } from "../support/patience.ts";
 import {
   ACK,
   END_HEADERS,
@@ -99,7 +100,7 @@ export function openWire(port: number): Wire {
       return closed ? "closed" : "alive";
     },
     fields: (id) => streams.get(id)?.fields ?? {},
-    until(isSo, timeoutMs = 10_000) {
+    until(isSo, timeoutMs = WAIT_MS) {
       return new Promise((resolve) => {
         const look = () => {
           if (!isSo() && !closed) return;

@@ -2,7 +2,7 @@ import { rm } from "node:fs/promises";
 import { toBinary, create } from "@bufbuild/protobuf";
 import { createClient, type Interceptor } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
-import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
 import { ServerReflection } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
 import { ConsumeRequestSchema, PointsService } from "../../gen/points/v1/points_pb.ts";
@@ -452,8 +452,6 @@ test("a server without callers names none, and asks for none", async () => {
   onTestFinished(() => open.stop());
   const { entry } = await open.client.recharge({ userId: "eve", points: 1n });
   expect(entry?.caller).toBe("");
-  await vi.waitFor(async () => {
-    const [row] = await database.query("select caller from points.entry where user_id = 'eve'");
-    expect(row).toEqual({ caller: null });
-  });
+  const callers = () => database.query("select caller from points.entry where user_id = 'eve'");
+  await expect.poll(callers).toEqual([{ caller: null }]);
 });

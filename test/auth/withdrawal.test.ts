@@ -15,6 +15,7 @@ import { holdLock } from "../support/held-lock.ts";
 import { JWT, jwks, makeKey, signedToken, startIssuer } from "../support/jwts.ts";
 import { grant, openApply, spend } from "../support/open-apply.ts";
 import { temporaryFolder } from "../support/processes.ts";
+import { queued } from "../support/queued.ts";
 import {
   MAY_ALL,
   sending,
@@ -137,13 +138,14 @@ async function* askForServices() {
 
 describe("a stream of operations", () => {
   test("authorizes each of them, and answers those that were queued before", async () => {
-    const { client, become } = await serveApp(database, MAY_ALL, { QUEUE_MAX_OPS: "1" });
+    const { client, become, server } = await serveApp(database, MAY_ALL, { QUEUE_MAX_OPS: "1" });
     const before = await balanceOf(database, "ada");
     const lock = await holdLock(database, "ada");
     const apply = openApply(client);
     // The first is in a transaction and the second queued; the third was read, and waits for room.
     for (const tag of ["1", "2", "3"]) await apply.write(spend("ada", tag));
     await lock.awaited();
+    await queued(server, 1);
     await sleep(200);
     await become({});
     await lock.release();

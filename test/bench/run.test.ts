@@ -3,6 +3,7 @@ import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, type TestContext, test } from "vitest";
 import type { Growth, Results } from "../../bench/results.ts";
+import { LONG_MS, PATIENCE, withoutAway } from "../support/patience.ts";
 import { makeFolder } from "../support/run-folder.ts";
 
 // End-to-end test of the bench as a person runs it, but with few accounts and for a moment: it must
@@ -22,7 +23,7 @@ const ROWS = [
   "workers-2/one",
 ];
 
-describe.concurrent("npm run bench", () => {
+describe.concurrent("npm run bench", { timeout: LONG_MS }, () => {
   test("runs all kinds of rows, and resumes where it was stopped", async ({ onTestFinished }) => {
     const folder = await temporaryFolder(onTestFinished);
     const short = ["--accounts", "300", "--seconds", "0.3", "--rounds", "1"];
@@ -33,13 +34,17 @@ describe.concurrent("npm run bench", () => {
     expect(await first.exit).toMatchObject({ code: 1 });
 
     const saved = await resultsIn(folder);
-    expect(saved.rows.map(({ name }) => name)).toEqual(["noop/evenly/64", "consume/evenly/64"]);
+    // On a slow machine it may finish more rows before the signal arrives.
+    const done = saved.rows.map(({ name }) => name);
+    expect(done.length).toBeGreaterThanOrEqual(2);
+    expect(done.length).toBeLessThan(ROWS.length);
+    expect(done).toEqual(ROWS.slice(0, done.length));
     const second = await startBench(onTestFinished, [...args, "--resume"]).exit;
     expect(second).toMatchObject({ code: 0, stderr: "" });
     expect(second.stdout).not.toMatch(/^noop\//m);
 
     const results = await resultsIn(folder);
-    expect(results.rows.slice(0, 2)).toEqual(saved.rows);
+    expect(results.rows.slice(0, done.length)).toEqual(saved.rows);
     expect(results.rows).toHaveLength(ROWS.length);
     for (const { name, kind, inFlight, entries, wrong } of results.rows) {
       expect({ name, wrong }).toEqual({ name, wrong: [] });
@@ -91,7 +96,7 @@ function startBench(whenFinished: WhenFinished, args: readonly string[]): Bench 
   const { DATABASE_URL: _, ...env } = process.env;
   const child = spawn(process.execPath, ["bench/main.ts", ...args], {
     cwd: ROOT,
-    env,
+    env: { ...env, ...PATIENCE },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let stdout = "";
@@ -99,7 +104,7 @@ function startBench(whenFinished: WhenFinished, args: readonly string[]): Bench 
   child.stdout.on("data", (chunk) => (stdout += chunk));
   child.stderr.on("data", (chunk) => (stderr += chunk));
   const exit = new Promise<Awaited<Bench["exit"]>>((done) => {
-    child.once("close", (code) => done({ code, stdout, stderr }));
+    child.once("close", (code) => done({ code, stdout, stderr: withoutAway(stderr) }));
   });
   whenFinished(async () => {
     child.kill("SIGINT");

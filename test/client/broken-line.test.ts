@@ -9,6 +9,7 @@ import * as web from "@connectrpc/connect-web";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createPointsClient } from "../../src/client/client.ts";
 import { type Break, goaway, http2Line, tcpLine } from "../support/breaking-line.ts";
+import { WAIT_MS } from "../support/patience.ts";
 import { points } from "../support/requests.ts";
 import { testServer, type TestServer } from "../support/server.ts";
 
@@ -58,7 +59,7 @@ describe.for<[string, (baseUrl: string) => Transport]>([
     await server.client.recharge({ userId, points: 100n });
     const line = await http2Line({ to: server.baseUrl, breaks }, { to: server.baseUrl });
     const client = createPointsClient(transportTo(line.baseUrl), { backoffMs: 1 });
-    const call = client.consume({ userId, cost: points(30n) }, { timeoutMs: 20_000 });
+    const call = client.consume({ userId, cost: points(30n) }, { timeoutMs: WAIT_MS });
     expect(await call).toMatchObject({ account: { balance: 70n }, replayed: true });
     expect(line.requests()).toBe(2);
   });
@@ -99,7 +100,7 @@ describe.for<[string, string, (baseUrl: string) => Transport]>([
       (socket) => socket.end(half(type)),
     );
     const client = createPointsClient(transportTo(line.baseUrl), { backoffMs: 1 });
-    const call = client.consume({ userId, cost: points(30n) }, { timeoutMs: 20_000 });
+    const call = client.consume({ userId, cost: points(30n) }, { timeoutMs: WAIT_MS });
     expect(await call).toMatchObject({ account: { balance: 70n } });
     expect(line.requests()).toBe(4);
   });

@@ -9,6 +9,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { createPointsClient } from "../../src/client/client.ts";
 import { testDatabase } from "../support/database.ts";
 import { holdLock } from "../support/held-lock.ts";
+import { WAIT_MS } from "../support/patience.ts";
 import { startPoints } from "../support/processes.ts";
 import { points } from "../support/requests.ts";
 
@@ -33,7 +34,7 @@ test("calls of a killed server are answered by the next server, and applied once
 
   const lock = await holdLock(database, "ada");
   const calls = clients.map((client) =>
-    client.consume({ userId: "ada", cost: points(1n) }, { timeoutMs: 50_000 }),
+    client.consume({ userId: "ada", cost: points(1n) }, { timeoutMs: WAIT_MS }),
   );
   const answers = Promise.all(calls);
   answers.catch(() => {});

@@ -19,6 +19,7 @@ import { http2Line } from "../support/breaking-line.ts";
 import { writeCallers } from "../support/callers.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { holdLock } from "../support/held-lock.ts";
+import { WAIT_MS } from "../support/patience.ts";
 import { temporaryFolder } from "../support/processes.ts";
 import { points } from "../support/requests.ts";
 import { testServer, type TestServer } from "../support/server.ts";
@@ -170,7 +171,7 @@ describe("a gRPC library that retries by the service config", () => {
         (message: Uint8Array) => Buffer.from(message),
         (bytes) => fromBinary(output, bytes),
         toBinary(input, create(input, request)),
-        { deadline: Date.now() + 30_000 },
+        { deadline: Date.now() + WAIT_MS },
         (thrown) => (thrown === null ? answered(new Error("the call succeeded")) : refused(thrown)),
       );
     });

@@ -14,6 +14,7 @@ import {
 } from "../../src/client/client.ts";
 import { tokenOf, writeCallers } from "../support/callers.ts";
 import { holdLock } from "../support/held-lock.ts";
+import { WAIT_MS } from "../support/patience.ts";
 import { temporaryFolder } from "../support/processes.ts";
 import { points } from "../support/requests.ts";
 import { testServer, type TestServer } from "../support/server.ts";
@@ -146,8 +147,8 @@ describe("a wait that the server asks for", () => {
   };
 
   test.for<[string, ConnectError, { timeoutMs?: number }]>([
-    ["would pass the deadline", later(600n), { timeoutMs: 30_000 }],
-    ["would pass the deadline by its pushback", pushback("600000"), { timeoutMs: 30_000 }],
+    ["would pass the deadline", later(600n), { timeoutMs: WAIT_MS }],
+    ["would pass the deadline by its pushback", pushback("600000"), { timeoutMs: WAIT_MS }],
     ["is an hour, and there is no deadline", later(3_600n), {}],
     ["is an hour by its pushback, and there is no deadline", pushback("3600000"), {}],
     ["is for ever: a pushback of -1", pushback("-1"), {}],
@@ -193,7 +194,7 @@ describe("an overloaded server is tried again:", () => {
   test("RATE_LIMITED", async () => {
     const callers = { one: { scopes: ["points.read"] } };
     const environment = await writeCallers(await temporaryFolder(), callers);
-    const limited = await testServer({ ...environment, CALLER_MAX_PER_SECOND: "2" });
+    const limited = await testServer({ ...environment, CALLER_MAX_PER_SECOND: "1" });
     onTestFinished(() => limited.stop());
     const limits = { attemptsMax: 1_000 };
     const client = clientThatLoses(0, undefined, limits, limited.baseUrl, tokenOf("one"));

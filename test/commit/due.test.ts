@@ -12,7 +12,7 @@ import { auditDatabase } from "../support/audit.ts";
 import * as ada from "../support/commands.ts";
 import { commitAll } from "../support/commit-all.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
-import { holdLock } from "../support/held-lock.ts";
+import { holdLockInTime } from "../support/held-lock.ts";
 import { NOW } from "../support/statement.ts";
 import { stoppedClock } from "../support/stopped-clock.ts";
 
@@ -147,7 +147,7 @@ test("an account that another transaction has locked fails alone", async () => {
     database.orm,
     users.map((userId) => of(userId, ada.recharge(5n))),
   );
-  const lock = await holdLock(database, "locked");
+  const lock = await holdLockInTime(database, "locked");
   const faults: Fault[] = [];
   const observer = { ...UNOBSERVED, retried: (fault: Fault) => void faults.push(fault) };
   const charges = users.map((userId) => of(userId, ada.consume(1n)));

@@ -1,5 +1,15 @@
 import { rm } from "node:fs/promises";
-import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import {
+  afterAll,
+  afterEach,
+  beforeAll,
+  beforeEach,
+  describe,
+  expect,
+  onTestFinished,
+  test,
+  vi,
+} from "vitest";
 import type { Result } from "../../src/commit/commit.ts";
 import type { Command } from "../../src/ledger/command.ts";
 import { durabilityGaps } from "../../src/store/driver/durability.ts";
@@ -45,6 +55,11 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
+// A call is tried for 30 s by this clock, and a slow machine takes longer to promote a standby.
+beforeEach(() => {
+  const stopped = vi.spyOn(performance, "now").mockReturnValue(performance.now());
+  return () => stopped.mockRestore();
+});
 afterEach(() => replicated.rejoin());
 
 const events: [name: string, happen: () => Promise<unknown>][] = [

@@ -18,9 +18,10 @@ test.for(["1", "2"])(
   async (WORKERS) => {
     const server = await started({ LAMEDUCK_MS: "600000", WORKERS });
     await until("it is ready", async () => (await ready(server)) === 200);
-    let isOut = false;
+    let [isTold, isOut] = [false, false];
     const balancer = (async () => {
-      while ((await ready(server)) === 200) await sleep(50);
+      // A slow machine's health check may fail before.
+      while ((await ready(server)) === 200 || !isTold) await sleep(50);
       isOut = true;
     })();
     let answered = 0;
@@ -32,6 +33,7 @@ test.for(["1", "2"])(
     });
     await until("calls are answered", () => answered > 50);
     server.child.kill("SIGTERM");
+    isTold = true;
     await balancer;
     const before = answered;
     await Promise.all(callers);
@@ -60,13 +62,22 @@ test.for(["1", "2"])(
 );
 
 test("the lame duck ends by itself, and the drain comes after it", async () => {
-  const server = await started({ LAMEDUCK_MS: "1500" });
-  const since = performance.now();
-  const exit = server.end("SIGTERM");
-  await until("it is stopping", async () => (await ready(server)) === 503);
-  await consume(server, "user-0");
-  expect((await exit).code).toBe(0);
-  expect(performance.now() - since).toBeGreaterThan(1_490);
+  // On a slow machine it may end before it was asked anything: then the next lasts longer.
+  for (let [ms, isServed] = [1_500, false]; !isServed; ms *= 2) {
+    const server = await started({ LAMEDUCK_MS: String(ms) });
+    const since = performance.now();
+    const exit = server.end("SIGTERM");
+    const served = async () => {
+      while ((await ready(server)) !== 503) await sleep(20);
+      await consume(server, "user-0");
+    };
+    isServed = await served().then(
+      () => true,
+      () => false,
+    );
+    expect((await exit).code).toBe(0);
+    expect(performance.now() - since).toBeGreaterThan(ms - 10);
+  }
 });
 
 test("a Ctrl-C that npm has passed on as well does not cut the lame duck short", async () => {

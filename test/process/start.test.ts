@@ -149,7 +149,7 @@ describe("a server with its own PostgreSQL", () => {
     // As after the restart of a container, where numbers are few. It belongs to the same user.
     const cluster = join(dataDir, "postgres");
     const { uid, gid } = await stat(cluster);
-    const other = spawn("sleep", ["60"], { stdio: "ignore", ...(isRoot ? { uid, gid } : {}) });
+    const other = spawn("sleep", ["3600"], { stdio: "ignore", ...(isRoot ? { uid, gid } : {}) });
     onTestFinished(() => void other.kill("SIGKILL"));
     const pidFile = join(cluster, "postmaster.pid");
     const text = await readFile(pidFile, "utf8");

@@ -5,8 +5,7 @@ import { type FreezeResponse, FreezeResponseSchema } from "../../gen/points/v1/p
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { expectEquations } from "../support/equations.ts";
 import { refusalOf } from "../support/error-info.ts";
-import { isPast, pricedServer } from "../support/priced-server.ts";
-import { until } from "../support/processes.ts";
+import { makeDue, pricedServer } from "../support/priced-server.ts";
 import { duration, microsOf, points, ttl, use } from "../support/requests.ts";
 import type { TestServer } from "../support/server.ts";
 
@@ -122,11 +121,11 @@ describe("Settle, Release and Refund", () => {
 
   test("give back to a lot that has expired since: booked right after the answer", async () => {
     const userId = "expired-lot";
-    const expiration = ttl(300);
+    const expiration = ttl(3_600_000);
     await server.client.recharge({ userId, points: 30n, expiration });
     await server.client.consume({ userId, cost: points(10n) });
     const { hold } = await server.client.freeze({ userId, cost: points(20n) });
-    await until("the lot has expired", () => isPast(database, "lot", userId, 1n));
+    await makeDue(database, "lot", userId, 1n);
 
     const settled = await server.client.settle({ userId, hold: hold!.number, cost: points(15n) });
     expect(settled.account).toMatchObject({ sequence: 4n, balance: 5n, totalExpired: 0n });
@@ -148,9 +147,9 @@ describe("Settle, Release and Refund", () => {
 describe("a hold's time", () => {
   test("comes: it cannot be settled or released, and its points are back", async () => {
     const userId = await account("time");
-    const expiration = ttl(200);
+    const expiration = ttl(3_600_000);
     const { hold } = await server.client.freeze({ userId, cost: points(100n), expiration });
-    await until("the hold is past its time", () => isPast(database, "hold", userId, 2n));
+    await makeDue(database, "hold", userId, 2n);
     const refused = {
       code: "FailedPrecondition",
       reason: "HOLD_EXPIRED",

@@ -2,8 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { EntryKind } from "../../gen/points/v1/account_pb.ts";
 import { expectEquations } from "../support/equations.ts";
 import { refusalOf } from "../support/error-info.ts";
-import { isPast, pricedServer } from "../support/priced-server.ts";
-import { until } from "../support/processes.ts";
+import { makeDue, pricedServer } from "../support/priced-server.ts";
 import { duration, points, quantity, ttl, use } from "../support/requests.ts";
 import type { TestServer } from "../support/server.ts";
 
@@ -104,12 +103,12 @@ describe("Quote", () => {
 
   test("leaves out what is due, counts what is back, and writes nothing", async () => {
     const userId = await account("quote-due");
-    const expiration = ttl(600);
+    const expiration = ttl(3_600_000);
     await server.client.recharge({ userId, points: 7n, expiration });
     await server.client.freeze({ userId, cost: points(30n), expiration });
     const { database } = server;
-    // The hold is the younger of the two.
-    await until("both are past their time", () => isPast(database, "hold", userId, 3n));
+    await makeDue(database, "lot", userId, 2n);
+    await makeDue(database, "hold", userId, 3n);
     const quote = await server.client.quote({ usage: { service: "script" }, userId });
     expect(quote).toMatchObject({ balance: 100n, sufficient: true });
     const sql = "select * from points.account where user_id = $1";

@@ -5,6 +5,7 @@ import { expect, onTestFinished } from "vitest";
 import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { type Entry, EntryKind } from "../../gen/points/v1/account_pb.ts";
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
+import { WAIT_MS } from "./patience.ts";
 import { sessionsTo } from "./processes.ts";
 
 /** Runs SQL on a database; gives the rows as `pg` does. */
@@ -105,7 +106,11 @@ export function clientsOf(
 ): Client<typeof PointsService>[] {
   return Array.from({ length: connections }, () => {
     const sessionManager = sessionsTo(baseUrl);
-    const transport = createGrpcTransport({ baseUrl, sessionManager, defaultTimeoutMs: 30_000 });
+    const transport = createGrpcTransport({
+      baseUrl,
+      sessionManager,
+      defaultTimeoutMs: WAIT_MS / 2,
+    });
     return createClient(PointsService, transport);
   });
 }

@@ -3,6 +3,7 @@ import type { TestProject } from "vitest/node";
 import { startEmbedded } from "../../src/postgres/embedded/start.ts";
 import { openOrm } from "../../src/store/driver/orm.ts";
 import { migrate } from "../../src/store/schema/migrate.ts";
+import { PATIENCE } from "./patience.ts";
 import { openRunFolder } from "./run-folder.ts";
 
 declare module "vitest" {
@@ -17,6 +18,8 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const given = process.env["DATABASE_URL"];
   // Tests of processes choose their own database.
   delete process.env["DATABASE_URL"];
+  // For the pools of servers in the tests' own processes.
+  process.env["PGCONNECT_TIMEOUT"] = PATIENCE.PGCONNECT_TIMEOUT;
   const run = await openRunFolder();
   const embedded =
     given === undefined ? await startEmbedded(run.folder, { fsync: "off" }) : undefined;

@@ -4,7 +4,7 @@ import { dirname, join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Http2SessionManager } from "@connectrpc/connect-node";
 import { onTestFinished } from "vitest";
-import { PATIENCE } from "./patience.ts";
+import { PATIENCE, WAIT_MS } from "./patience.ts";
 import { inherited, makeFolder } from "./run-folder.ts";
 
 /** A process of Points that a test started; it ends with the test, with all its children. */
@@ -150,7 +150,7 @@ export function exists(path: string): Promise<boolean> {
 
 /** Polls until a condition holds, for as long as a slow machine may take. */
 export async function until(what: string, isSo: () => boolean | Promise<boolean>): Promise<void> {
-  for (const deadline = Date.now() + 240_000; !(await isSo());) {
+  for (const deadline = Date.now() + WAIT_MS; !(await isSo());) {
     if (Date.now() > deadline) throw new Error(`it never came to pass that ${what}`);
     await sleep(20);
   }

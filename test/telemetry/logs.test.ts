@@ -7,6 +7,7 @@ import { startServer } from "../../src/server/start.ts";
 import { openOrm } from "../../src/store/driver/orm.ts";
 import { clientWith, tokenOf, writeCallers } from "../support/callers.ts";
 import { testDatabase } from "../support/database.ts";
+import { PATIENCE } from "../support/patience.ts";
 import { temporaryFolder } from "../support/processes.ts";
 import { samplesOf, valueOf } from "../support/scrape.ts";
 
@@ -86,7 +87,7 @@ async function start(databaseUrl: string, level: string, environment = {}) {
   const log = pino({ level }, { write: (line: string) => void written.push(line) });
   const orm = await openOrm(databaseUrl, 4);
   const prices = readPrices(SHIPPED_PRICES);
-  const config = readConfig({ LISTEN: "127.0.0.1:0", ...environment });
+  const config = readConfig({ LISTEN: "127.0.0.1:0", ...PATIENCE, ...environment });
   const server = await startServer({
     config,
     databases: { batches: orm, reads: orm },

@@ -273,7 +273,8 @@ async function live({ client }: TestServer): Promise<void> {
   for (let index = 0; index < 20; index++) {
     const userId = `user-${index}`;
     const cost = (points: number) => ({ case: "points", value: BigInt(points) }) as const;
-    await client.recharge({ userId, points: 100n, expiration: late, priority: index % 3 });
+    await client.recharge({ userId, points: 200n, expiration: late, priority: index % 3 });
+    // On a slow machine they expire before they are spent: the others are enough.
     await client.recharge({ userId, points: 50n, expiration: soon });
     await client.recharge({ userId, points: 30n + BigInt(index), priority: 5 });
     const spent = await client.consume({ userId, cost: cost(60 + index) });

@@ -242,13 +242,13 @@ describe("a caller's rate", () => {
   test("is refused past its limit, and says when to come again; others go on", async () => {
     const as = await limited();
     const one = as("one");
-    const calls = Array.from({ length: 12 }, () => one.getPriceList({}));
+    const calls = Array.from({ length: 100 }, () => one.getPriceList({}));
     const results = await Promise.allSettled(calls);
     const refused = results.flatMap((result) =>
       result.status === "rejected" ? [result.reason] : [],
     );
     expect(refused.length).toBeGreaterThan(0);
-    expect(refused.length).toBeLessThan(8);
+    expect(refused.length).toBeLessThan(96);
     const refusal = await refusalOf(Promise.reject(refused[0] as Error));
     expect(refusal).toMatchObject({
       code: "ResourceExhausted",
@@ -264,10 +264,10 @@ describe("a caller's rate", () => {
 
   test("counts the operations of a batch", async () => {
     const as = await limited();
-    const operations = Array.from({ length: 20 }, () => ({
+    const operations = Array.from({ length: 500 }, () => ({
       operation: { case: "recharge" as const, value: { userId: "fay", points: 1n } },
     }));
-    expect((await as("one").applyBatch({ operations })).results).toHaveLength(20);
+    expect((await as("one").applyBatch({ operations })).results).toHaveLength(500);
     const { reason, retryMs } = await refusalOf(as("one").getPriceList({}));
     expect(reason).toBe("RATE_LIMITED");
     expect(retryMs).toBeGreaterThan(1_000);

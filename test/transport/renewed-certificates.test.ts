@@ -7,6 +7,7 @@ import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { refusalOf } from "../support/error-info.ts";
 import { forwardClock } from "../support/forward-clock.ts";
 import { openApply, grant } from "../support/open-apply.ts";
+import { WAIT_MS } from "../support/patience.ts";
 import { envelope } from "../support/raw-call.ts";
 import { serveCertified } from "../support/served-app.ts";
 
@@ -40,7 +41,7 @@ test("after its authority was replaced, a client's new certificate counts after 
     message: expect.stringContaining("connect again") as string,
   });
   // On another connection.
-  await vi.waitFor(() => client.getPriceList({}));
+  await vi.waitFor(() => client.getPriceList({}), WAIT_MS);
 });
 
 test("a connection of HTTP/1.1 is closed with that refusal", async () => {
@@ -52,7 +53,7 @@ test("a connection of HTTP/1.1 is closed with that refusal", async () => {
   const head = "POST /points.v1.PointsService/GetPriceList HTTP/1.1\r\nhost: localhost\r\n";
   const request = `${head}content-type: application/json\r\ncontent-length: 2\r\n\r\n{}`;
   socket.write(request);
-  await vi.waitUntil(() => answers.startsWith("HTTP/1.1 200 "));
+  await vi.waitUntil(() => answers.startsWith("HTTP/1.1 200 "), WAIT_MS);
   answers = "";
   await trust(await makeAuthority());
   const closed = once(socket, "close");

@@ -21,6 +21,7 @@ import {
   writeCertificate,
 } from "../support/certificates.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
+import { WAIT_MS } from "../support/patience.ts";
 import { temporaryFolder } from "../support/processes.ts";
 import { testServer } from "../support/server.ts";
 
@@ -115,7 +116,7 @@ describe("a certificate that changes", () => {
     await client.getPriceList({});
     const before = await shown(port);
     await writeCertificate(folder, await authority.sign("localhost"));
-    await vi.waitFor(async () => expect(await shown(port)).not.toBe(before), 20_000);
+    await vi.waitFor(async () => expect(await shown(port)).not.toBe(before), WAIT_MS);
     await client.getPriceList({});
   });
 
@@ -129,7 +130,7 @@ describe("a certificate that changes", () => {
     expect(await shown(port)).toBe(before);
     await writeFile(`${folder}/next`, next.key);
     await rename(`${folder}/next`, `${folder}/server.key`);
-    await vi.waitFor(async () => expect(await shown(port)).not.toBe(before), 20_000);
+    await vi.waitFor(async () => expect(await shown(port)).not.toBe(before), WAIT_MS);
   });
 });
 
