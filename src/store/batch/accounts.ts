@@ -2,11 +2,7 @@ import type { Account } from "../../ledger/account.ts";
 import type { AccountRow } from "../driver/entities.ts";
 import { fromTimestamptz } from "../driver/instant.ts";
 import { toFigures } from "./figures.ts";
-<<<<<<< HEAD
 import type { AccountPlace, Rows } from "./rows.ts";
-=======
-import type { Rows } from "./rows.ts";
->>>>>>> main
 
 /** Accounts by user id. */
 export type Accounts = ReadonlyMap<string, Account>;

@@ -68,31 +68,6 @@ export async function sumDueHolds(
   return new Map(rows.map((row) => [row.user_id, [toHold(row)]]));
 }
 
-<<<<<<< HEAD
-=======
-/**
- * Counts the open holds of each user, up to `max`.
- *
- * @returns counts by user id
- */
-export async function countOpenHolds(
-  run: Run,
-  userIds: readonly string[],
-  max: number,
-): Promise<Map<string, number>> {
-  if (userIds.length === 0) return new Map();
-  const { rows } = await run(sql<{ user_id: string; open: string }>`
-    select asked.user_id, (
-      select count(*) from (
-        select from points.hold where hold.user_id = asked.user_id and status = 'open'
-        limit ${sql.lit(max)}
-      ) as open
-    ) as open
-    from ${rowsOf({ user_id: texts(userIds, (userId) => userId) })} as asked`);
-  return new Map(rows.map(({ user_id, open }) => [user_id, Number(open)]));
-}
-
->>>>>>> main
 /** Converts a row to a hold. */
 export function toHold(row: HoldRow): Hold {
   return {

@@ -4,11 +4,7 @@ import { textArray } from "../driver/columns.ts";
 import { AccountEntity, type AccountRow } from "../driver/entities.ts";
 import type { Orm } from "../driver/orm.ts";
 import type { Transaction } from "../driver/transaction.ts";
-<<<<<<< HEAD
 import { type LockedAccounts, toAccount, toPlace } from "./accounts.ts";
-=======
-import { type LockedAccounts, toAccount } from "./accounts.ts";
->>>>>>> main
 
 /**
  * Pessimistic lock: locks the rows of these users' accounts until the transaction ends, and reads

@@ -6,14 +6,9 @@ import type { Micros } from "../../ledger/time.ts";
 import { toAccount } from "../batch/accounts.ts";
 import { toEntry } from "../batch/entries.ts";
 import { loadStatesToRead } from "../batch/load.ts";
-<<<<<<< HEAD
 import { loadNextDue } from "../batch/next-due.ts";
 import { databaseNow } from "../driver/clock.ts";
 import { textArray } from "../driver/columns.ts";
-=======
-import { databaseNow, NOW } from "../driver/clock.ts";
-import { rowsOf, textArray, texts } from "../driver/columns.ts";
->>>>>>> main
 import { AccountEntity, type AccountRow, EntryEntity, type EntryRow } from "../driver/entities.ts";
 import { fromTimestamptz } from "../driver/instant.ts";
 import type { Orm } from "../driver/orm.ts";
