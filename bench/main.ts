@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import { CREATE_CONSUME } from "./baselines/function.ts";
+import { createBaseline } from "./baselines/tables.ts";
 import { type Cluster, startCluster } from "./cluster.ts";
 import { goalsOf } from "./goals.ts";
 import { GROWTH, QUICK_GROWTH } from "./growth-plan.ts";
@@ -76,7 +76,7 @@ async function benchRows(
 
   const database = await cluster.createDatabase("bench");
   for (const population of populationsOf(accounts)) await seed(database, population);
-  await database.query(CREATE_CONSUME);
+  await createBaseline(database);
   const servers = new Map<string, Promise<Server>>();
   const serverFor = ({ engine, workers }: Row) => {
     const name = `${engine} ${workers}`;

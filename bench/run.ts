@@ -32,11 +32,12 @@ let loads = 0;
 
 /** Runs a row once, measures it, and checks the ledger afterwards. */
 export async function runRow(place: Place, row: Row): Promise<Repeat> {
-  const before = await mark(place.database);
+  const schema = row.engine === "points" ? "points" : "baseline";
+  const before = await mark(place.database, schema);
   const { measured, entries, refused } = await (row.engine === "function" && hasPgbench()
     ? measurePgbench(place, row)
     : measureLoad(place, row));
-  const wrong = await check(place.database, before, entries);
+  const wrong = await check(place.database, { before, answered: entries, schema });
   const refusals = Object.entries(refused).map(
     ([status, count]) => `${count} operations were refused with status ${status}`,
   );

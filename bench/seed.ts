@@ -1,4 +1,5 @@
 import pg from "pg";
+import { ROW_MAX_LOTS } from "../src/store/batch/placement.ts";
 import type { Database } from "./cluster.ts";
 
 /** Entries to make in bulk, for new accounts or for accounts made like this before. */
@@ -57,7 +58,8 @@ export async function seed(
 }
 
 // `base` has the accounts before the seed, all zeros if they are new. In each step `chain` makes the
-// next entry of every account in the chunk. A step is a microsecond, so that the same seed of a new
+// next entry of every account in the chunk. The lots are packed as in packed-lots.ts; the bytes from the
+// 19th on are what the first one has remaining. A step is a microsecond, so that the same seed of a new
 // ledger makes the same entries. All consumes take from the first lot, which burns first.
 const CREATE_SEED = `
 create schema if not exists bench;
@@ -72,7 +74,7 @@ create or replace function bench.seed(
       coalesce(hash, decode(repeat('00', 32), 'hex')) as hash,
       coalesce(create_time, '2025-01-01 00:00:00.000001Z') as create_time,
       coalesce(update_time, '2025-01-01 00:00:00Z') as base_time,
-      lots + number * consumes / accounts - (number - 1) * consumes / accounts as steps
+      seed.lots + number * consumes / accounts - (number - 1) * consumes / accounts as steps
     from generate_series(first_account::bigint, last_account) as number
     cross join lateral (select prefix || lpad(number::text, 7, '0') as user_id) as named
     left join points.account using (user_id)
@@ -128,24 +130,31 @@ create or replace function bench.seed(
       expire_time, 0, request_id, fingerprint, balance, 0, recharged, consumed, 0, 0, hash
     from timed
   ),
-  new_lots as (
-    insert into points.lot (user_id, number, points, remaining, frozen, priority, expire_time)
-    select user_id, step, points, points - case when step = 1 then steps - lots else 0 end, 0, 0,
-      expire_time
-    from timed where step <= lots
+  packed as (
+    select user_id, string_agg(
+      int2send(42::smallint) || int8send(step) || int8send(points)
+        || int8send(points - case when step = 1 then steps - lots else 0 end) || int8send(0)
+        || int2send(0::smallint) || int8send(32503680000000000 + 1000000 * step),
+      '' order by step) as first_lots
+    from timed where step <= least(lots, ${ROW_MAX_LOTS}) group by user_id
   ),
-  old_lots as (
-    update points.lot set remaining = remaining - steps
-    from base where lots = 0 and steps > 0 and lot.user_id = base.user_id and number = 1
+  more_lots as (
+    insert into points.lot (user_id, number, points, remaining, frozen, priority, expire_time)
+    select user_id, step, points, points, 0, 0, expire_time
+    from timed where step <= lots and step > ${ROW_MAX_LOTS}
   )
   insert into points.account (
     user_id, sequence, balance, frozen, total_recharged, total_consumed, total_expired,
-    total_refunded, hash, create_time, update_time, due_time)
+    total_refunded, hash, create_time, update_time, due_time, lots, lots_beyond, beyond_remaining)
   select user_id, sequence, balance, 0, recharged, consumed, 0, 0, hash, create_time, entry_time,
-    case when lots > 0 then timestamptz '3000-01-01 00:00:01Z' end
-  from timed where step = steps
+    case when lots > 0 then timestamptz '3000-01-01 00:00:01Z' end, coalesce(first_lots, ''),
+    greatest(0, lots - ${ROW_MAX_LOTS}), greatest(0, lots - ${ROW_MAX_LOTS}) * lot_points
+  from timed left join packed using (user_id) where step = steps
   on conflict (user_id) do update set
     sequence = excluded.sequence, balance = excluded.balance,
     total_consumed = excluded.total_consumed, hash = excluded.hash,
-    update_time = excluded.update_time
+    update_time = excluded.update_time,
+    lots = overlay(account.lots placing int8send(
+      ('x' || encode(substring(account.lots from 19 for 8), 'hex'))::bit(64)::bigint
+        - (excluded.total_consumed - account.total_consumed)) from 19 for 8)
 $$`;

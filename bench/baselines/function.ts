@@ -1,9 +1,9 @@
 /**
  * Baseline: Consume as one SQL function (stored procedure), called once a transaction. An expert
- * would write it by hand to get the most out of PostgreSQL. It uses the product's own tables and
+ * would write it by hand to get the most out of PostgreSQL. It has tables of its own (tables.ts) and
  * keeps all promises of an answer: it locks the account's row (pessimistic lock), answers a repeat
  * from its first entry (idempotency), burns lots in order, checks all figures, and writes an entry
- * with its request id and hash chain. `points verify` accepts its entries.
+ * with its request id and hash chain. `points verify` accepts its entries, copied to Points' tables.
  *
  * Unlike a real Consume it does not book expired points and holds: it refuses if there are such
  * lots, and does not look for holds.
@@ -13,7 +13,7 @@ create schema if not exists bench;
 create or replace function bench.consume(p_user text, p_request text, p_points bigint)
 returns bigint language plpgsql as $$
 declare
-  mine points.account;
+  mine baseline.account;
   one record;
   burnt bigint;
   rest bigint := p_points;
@@ -24,11 +24,11 @@ declare
   print bytea := sha256(convert_to('consume ' || p_user || ' ' || p_points, 'UTF8'));
   first record;
 begin
-  select * into mine from points.account where user_id = p_user for update;
+  select * into mine from baseline.account where user_id = p_user for update;
   if not found then raise 'ACCOUNT_NOT_FOUND'; end if;
   instant := clock_timestamp();
 
-  select sequence, fingerprint into first from points.entry
+  select sequence, fingerprint into first from baseline.entry
   where user_id = p_user and request_id = p_request;
   if found then
     if first.fingerprint <> print then raise 'REQUEST_ID_REUSED'; end if;
@@ -37,13 +37,13 @@ begin
   if mine.balance < p_points then raise 'INSUFFICIENT_POINTS'; end if;
 
   for one in
-    select number, remaining, expire_time from points.lot
+    select number, remaining, expire_time from baseline.lot
     where user_id = p_user and open and remaining > 0
     order by priority, coalesce(expire_time, 'infinity'), number
   loop
     if one.expire_time <= instant then raise 'points are due'; end if;
     burnt := least(one.remaining, rest);
-    update points.lot set remaining = remaining - burnt
+    update baseline.lot set remaining = remaining - burnt
     where user_id = p_user and number = one.number;
     rest := rest - burnt;
     lots := lots || one.number;
@@ -64,11 +64,11 @@ begin
     || to_json(p_request) || ',"' || encode(print, 'hex') || '",[],"' || mine.balance || '","'
     || mine.frozen || '","' || mine.total_recharged || '","' || mine.total_consumed
     || '","' || mine.total_expired || '","' || mine.total_refunded || '"]', 'UTF8'));
-  update points.account set
+  update baseline.account set
     sequence = mine.sequence, balance = mine.balance,
     total_consumed = mine.total_consumed, hash = mine.hash, update_time = instant
   where user_id = p_user;
-  insert into points.entry (
+  insert into baseline.entry (
     user_id, sequence, kind, points, lots, lot_points, returned, create_time, priority, request_id,
     fingerprint, balance, frozen, total_recharged, total_consumed, total_expired, total_refunded,
     hash)

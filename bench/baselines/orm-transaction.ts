@@ -8,9 +8,10 @@ import { accountAfter, type Entry } from "../../src/ledger/entry.ts";
 import { answerRepeat } from "../../src/ledger/idempotency.ts";
 import { isRejection, type Rejection } from "../../src/ledger/rejection.ts";
 import { bareState } from "../../src/ledger/state.ts";
-import { AccountEntity, EntryEntity, LotEntity } from "../../src/store/driver/entities.ts";
+import { toEntry } from "../../src/store/batch/entries.ts";
+import type { RowOf } from "../../src/store/driver/entities.ts";
 import type { EntityManager, Orm } from "../../src/store/driver/orm.ts";
-import { readEntry } from "../../src/store/reads/read.ts";
+import { AccountTable, EntryTable, LotTable } from "./tables.ts";
 
 /**
  * Consume as most people would write it: a transaction per request, which locks the account's row
@@ -19,28 +20,29 @@ import { readEntry } from "../../src/store/reads/read.ts";
  * trip.
  */
 export function consumeInTransaction(orm: Orm): Submit {
+  orm.discoverEntity([AccountTable, LotTable, EntryTable]);
   const run = async (command: Command) => {
     if (command.kind !== "consume") throw new Error("this baseline only consumes");
-    return orm.em.fork().transactional((em) => consume(orm, em, command));
+    return orm.em.fork().transactional((em) => consume(em, command));
   };
   return (commands) =>
     Promise.all(commands.map((command) => run(command).catch((error: Error) => error)));
 }
 
-async function consume(orm: Orm, em: EntityManager, command: Consume): Promise<Answer | Rejection> {
+async function consume(em: EntityManager, command: Consume): Promise<Answer | Rejection> {
   const { userId, request } = command;
   const account = await em.findOne(
-    AccountEntity,
+    AccountTable,
     { userId },
     { lockMode: LockMode.PESSIMISTIC_WRITE },
   );
   if (account === null) return { reason: "ACCOUNT_NOT_FOUND", userId };
   if (request !== undefined) {
-    const first = await em.findOne(EntryEntity, { userId, requestId: request.id });
-    if (first !== null) return replay(orm, request, first, account);
+    const first = await em.findOne(EntryTable, { userId, requestId: request.id });
+    if (first !== null) return replay(em, request, first, account);
   }
   const lots = await em.find(
-    LotEntity,
+    LotTable,
     { userId, remaining: { $gt: 0n } },
     { orderBy: { priority: "asc", expireTime: "asc nulls last", number: "asc" } },
   );
@@ -63,17 +65,21 @@ async function consume(orm: Orm, em: EntityManager, command: Consume): Promise<A
   after.lots.forEach(({ remaining }, index) => {
     lots[index]!.remaining = remaining;
   });
-  for (const entry of applied.entries) em.create(EntryEntity, toRow(entry));
+  for (const entry of applied.entries) em.create(EntryTable, toRow(entry));
   return { entry: applied.entry, account: after.account, replayed: false, created: false };
 }
 
 async function replay(
-  orm: Orm,
+  em: EntityManager,
   request: Request,
   { userId, sequence }: { userId: string; sequence: bigint },
   { createTime }: Account,
 ): Promise<Answer | Rejection> {
-  const entry = (await readEntry(orm, userId, sequence))!;
+  const [row] = await em
+    .createQueryBuilder(EntryTable)
+    .where({ userId, sequence })
+    .execute<RowOf<typeof EntryTable>[]>("all", false);
+  const entry = toEntry(row!);
   const account = accountAfter(entry, createTime);
   const repeat = answerRepeat(request, { request: entry.request!, entry, account });
   return isRejection(repeat) ? repeat : { entry, account, replayed: true, created: false };

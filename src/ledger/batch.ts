@@ -58,8 +58,7 @@ export type Changes = {
   readonly accounts: readonly ChangedAccount[];
   /** Accounts without new entries whose clock was too early: what was to fall due is gone. */
   readonly dueTimes: readonly OfUser<{ readonly dueTime: Micros | null }>[];
-  readonly newLots: readonly OfUser<Lot>[];
-  /** Lots that existed before and have changed, each once. */
+  /** Lots that were made or changed, each once. */
   readonly lots: readonly OfUser<Lot>[];
   /** Holds that were made or changed, each once. */
   readonly holds: readonly OfUser<Hold>[];
@@ -189,15 +188,11 @@ export function changesOf({ now, before, states, entries, receipts }: Batch): Ch
   if (changed.length + receipts.length + dueTimes.length === 0) return undefined;
 
   const accounts = changed.map(toChangedAccount);
-  const lots = changed.flatMap((state) => fresh(state, before, (of) => of.lots));
-  const isNew = ({ userId, number }: OfUser<Lot>) =>
-    number > (before.get(userId)?.account.sequence ?? 0n);
   return {
     newAccounts: accounts.filter(({ userId }) => !before.has(userId)),
     accounts: accounts.filter(({ userId }) => before.has(userId)),
     dueTimes,
-    newLots: lots.filter(isNew),
-    lots: lots.filter((lot) => !isNew(lot)),
+    lots: changed.flatMap((state) => fresh(state, before, ({ lots }) => lots)),
     holds: changed.flatMap((state) => fresh(state, before, ({ holds }) => holds)),
     refunds: changed.flatMap(({ account: { userId }, refunded }) =>
       [...refunded]

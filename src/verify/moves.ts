@@ -1,6 +1,6 @@
 import type { Entry } from "../ledger/entry.ts";
 import type { Hold } from "../ledger/hold.ts";
-import type { Allocation, Lot } from "../ledger/lot.ts";
+import type { Allocation } from "../ledger/lot.ts";
 import type { Micros } from "../ledger/time.ts";
 import {
   type BookedHold,
@@ -11,7 +11,7 @@ import {
   post,
   sameAllocations,
 } from "./books.ts";
-import type { Step } from "./rows.ts";
+import type { Step, StoredLot } from "./rows.ts";
 
 /** A deviation from the rules. */
 export type Flaw = {
@@ -23,15 +23,17 @@ export type Flaw = {
 /** An account's books, and the rows that the entries so far have made and that may still change. */
 export type Moves = {
   readonly books: Books<Micros | null>;
-  readonly lots: Map<bigint, LotRow>;
+  /** The lots that are open, are to be opened again by refunds, or are stored though closed. */
+  readonly lots: Map<bigint, KnownLot>;
   /** The rows of open holds. */
   readonly holds: Map<bigint, Hold>;
   /** The entries whose refunds are still to come, as their refund rows say. */
   readonly refundables: Map<bigint, Refundable>;
 };
 
-type LotRow = {
-  readonly row: Lot;
+type KnownLot = {
+  /** Undefined: it is neither in the account's row nor in the table, as closed lots are. */
+  readonly stored: StoredLot | undefined;
   /** How many entries took from the lot whose refunds are still to come. */
   refundables: number;
 };
@@ -65,7 +67,7 @@ export function replayMoves(moves: Moves, step: Step, entry: Entry): Flaw | unde
     (hold && flawOfClosing(hold, entry));
   if (flaw !== undefined) return { sequence, what: flaw };
 
-  if (step.lot !== undefined) moves.lots.set(sequence, { row: step.lot, refundables: 0 });
+  if (books.lots.has(sequence)) moves.lots.set(sequence, { stored: step.lot, refundables: 0 });
   if (step.hold !== undefined) moves.holds.set(sequence, step.hold);
   if (kind === "refund") countRefund(moves, entry);
   if (step.refunded !== undefined) awaitRefunds(moves, entry, step.refunded);
@@ -94,10 +96,10 @@ function flawOfTaking({ lots }: Moves["books"], entry: Entry): string | undefine
   }
 }
 
-type NumberedLot = readonly [bigint, BookedLot<Micros | null>];
+type NumberedLot = readonly [bigint, Pick<BookedLot<Micros | null>, "priority" | "expireTime">];
 
 /** Burn order: lower priority, then earlier expiry with never as the last, then lower number. */
-function burnsBefore([a, lotA]: NumberedLot, [b, lotB]: NumberedLot): boolean {
+export function burnsBefore([a, lotA]: NumberedLot, [b, lotB]: NumberedLot): boolean {
   if (lotA.priority !== lotB.priority) return lotA.priority < lotB.priority;
   if (lotA.expireTime === lotB.expireTime) return a < b;
   if (lotA.expireTime === null || lotB.expireTime === null) return lotB.expireTime === null;
@@ -184,15 +186,15 @@ function awaitRefunds(moves: Moves, { sequence, allocations }: Entry, left: bigi
 
 /**
  * Bounds the memory: of an account with a million entries most lots are empty for good. A lot is
- * forgotten when it is empty, its row says so too, and no refund is to come. If a later entry wants
+ * forgotten when it is empty, is not stored, and no refund is to come. If a later entry wants
  * something of it, that entry is wrong.
  */
 function forgetEmpty(moves: Moves, allocations: readonly Allocation[]): void {
   for (const { lot: number } of allocations) {
     const lot = moves.lots.get(number);
-    if (lot === undefined || lot.refundables > 0) continue;
+    if (lot === undefined || lot.refundables > 0 || lot.stored !== undefined) continue;
     const { remaining, frozen } = moves.books.lots.get(number)!;
-    if (remaining + frozen + lot.row.remaining + lot.row.frozen > 0n) continue;
+    if (remaining + frozen > 0n) continue;
     moves.lots.delete(number);
     moves.books.lots.delete(number);
   }

@@ -2,7 +2,8 @@ import { NO_RECEIPT } from "../ledger/receipt.ts";
 import type { Micros } from "../ledger/time.ts";
 import type { Run } from "../store/driver/transaction.ts";
 import { chainReceipt } from "./hashes.ts";
-import { type ReadAccount, type ReadReceipt, readReceipts, type Span } from "./rows.ts";
+import type { ReadAccount, Span } from "./accounts.ts";
+import { type ReadReceipt, readReceipts } from "./rows.ts";
 
 /**
  * Checks the hash chain of receipts of a span's accounts, and the accounts' times of creation. An

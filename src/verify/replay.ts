@@ -1,10 +1,11 @@
 import { type Account, type Figures, GENESIS_HASH, MAX_TOTAL } from "../ledger/account.ts";
 import type { Entry, EntryKind } from "../ledger/entry.ts";
 import type { Micros } from "../ledger/time.ts";
+import type { ReadAccount } from "./accounts.ts";
 import { sameAllocations } from "./books.ts";
 import { chainEntry } from "./hashes.ts";
-import { type Flaw, type Moves, noMoves, replayMoves } from "./moves.ts";
-import type { ReadAccount, Step } from "./rows.ts";
+import { burnsBefore, type Flaw, type Moves, noMoves, replayMoves } from "./moves.ts";
+import type { Step, StoredLot } from "./rows.ts";
 
 // Replays an account's journal, to tell what its rows must be. This folder has the rules written
 // anew (docs/guarantees.md) and takes only types and constants from the ledger, so that a bug in the
@@ -62,7 +63,7 @@ export function replayStep(replay: Replay, step: Step): Flaw | undefined {
 export function endReplay(
   { sequence, hash, time, moves }: Replay,
   account: Account,
-  row: Pick<ReadAccount, "dueTime" | "openHolds">,
+  row: ReadAccount,
 ): Flaw | undefined {
   if (account.sequence > sequence) return { sequence: sequence + 1n, what: "is missing" };
   if (account.sequence < sequence) {
@@ -75,14 +76,11 @@ export function endReplay(
   if (account.updateTime !== (time ?? account.createTime)) {
     return { what: "the account has not its last entry's time" };
   }
-  return flawOfOpenRows(moves) ?? flawOfClock(moves, row);
+  return flawOfOpenRows(moves) ?? flawOfPlaces(moves, row) ?? flawOfClock(moves, row);
 }
 
 /** Compares what the account's row says of its open lots and holds with what the entries leave. */
-function flawOfClock(
-  { books }: Moves,
-  { dueTime, openHolds }: Pick<ReadAccount, "dueTime" | "openHolds">,
-): Flaw | undefined {
+function flawOfClock({ books }: Moves, { dueTime, openHolds }: ReadAccount): Flaw | undefined {
   if (openHolds !== books.holds.size) {
     return { what: `the account has open_holds ${openHolds}, not ${books.holds.size}` };
   }
@@ -93,15 +91,66 @@ function flawOfClock(
   }
 }
 
+/**
+ * Checks which open lots are in the account's row and which in the table: the row says the number
+ * and the sums of those in the table, and its spendable lots burn before theirs.
+ */
+function flawOfPlaces({ lots }: Moves, { beyond }: ReadAccount): Flaw | undefined {
+  const is = { count: 0, remaining: 0n, frozen: 0n };
+  let lastInRow: StoredLot | undefined;
+  let firstInTable: StoredLot | undefined;
+  for (const { stored } of lots.values()) {
+    if (stored === undefined) continue;
+    if (stored.inRow) {
+      if (stored.remaining > 0n) lastInRow = laterOf(lastInRow, stored);
+      continue;
+    }
+    is.count += 1;
+    is.remaining += stored.remaining;
+    is.frozen += stored.frozen;
+    if (stored.remaining > 0n) firstInTable = earlierOf(firstInTable, stored);
+  }
+  for (const [sum, name] of BEYOND) {
+    if (beyond[sum] === is[sum]) continue;
+    return { what: `the account has ${name} ${beyond[sum]}, not ${is[sum]}` };
+  }
+  if (lastInRow === undefined || firstInTable === undefined) return undefined;
+  if (burns(lastInRow, firstInTable)) return undefined;
+  const what = `its lot is not in the account's row, and burns before lot ${lastInRow.number}, which is`;
+  return { sequence: firstInTable.number, what };
+}
+
+const BEYOND = [
+  ["count", "lots_beyond"],
+  ["remaining", "beyond_remaining"],
+  ["frozen", "beyond_frozen"],
+] as const;
+
+function burns(one: StoredLot, other: StoredLot): boolean {
+  return burnsBefore([one.number, one], [other.number, other]);
+}
+
+function laterOf(one: StoredLot | undefined, other: StoredLot): StoredLot {
+  return one === undefined || burns(one, other) ? other : one;
+}
+
+function earlierOf(one: StoredLot | undefined, other: StoredLot): StoredLot {
+  return one === undefined || burns(other, one) ? other : one;
+}
+
 /** Compares the rows of lots, open holds and refunds with what the whole journal leaves in them. */
 function flawOfOpenRows({ books, lots, holds, refundables }: Moves): Flaw | undefined {
-  for (const [number, { row }] of lots) {
+  for (const [number, { stored }] of lots) {
     const { remaining, frozen } = books.lots.get(number)!;
-    if (row.remaining === remaining && row.frozen === frozen) continue;
-    const what =
-      `its lot has ${row.remaining} remaining and ${row.frozen} frozen, ` +
-      `the entries leave ${remaining} and ${frozen}`;
-    return { sequence: number, what };
+    const left = `the entries leave ${remaining} and ${frozen}`;
+    if (stored === undefined) {
+      if (remaining + frozen === 0n) continue;
+      return { sequence: number, what: `its lot is gone, ${left}` };
+    }
+    const isOpen = remaining + frozen > 0n;
+    if (isOpen && stored.remaining === remaining && stored.frozen === frozen) continue;
+    const has = `its lot has ${stored.remaining} remaining and ${stored.frozen} frozen`;
+    return { sequence: number, what: `${has}, ${left}` };
   }
   for (const [number, { status, settled }] of holds) {
     if (status === "open" && settled === 0n) continue;
@@ -162,7 +211,7 @@ function flawOfRows({ lot, hold, refunded }: Step, entry: Entry): string | undef
   const { kind, sequence, points, allocations, expireTime, priority } = entry;
   const own = allocations.find((part) => part.lot === sequence);
   const makesLot = kind === "recharge" || (kind === "refund" && own !== undefined);
-  if ((lot !== undefined) !== makesLot) return makesLot ? "has no lot" : `a ${kind} has a lot`;
+  if (lot !== undefined && !makesLot) return `a ${kind} has a lot`;
   if (lot !== undefined && lot.points !== own?.points) return "its lot has other points";
   if (lot !== undefined && lot.priority !== priority) return "its lot has another priority";
   if (lot !== undefined && lot.expireTime !== expireTime) return "its lot has another expiry";

@@ -1,16 +1,13 @@
 import { type RawBuilder, sql } from "kysely";
-import { type Account, GENESIS_HASH } from "../ledger/account.ts";
+import { GENESIS_HASH } from "../ledger/account.ts";
 import type { Entry } from "../ledger/entry.ts";
 import type { Hold } from "../ledger/hold.ts";
 import type { Lot } from "../ledger/lot.ts";
 import type { Receipt } from "../ledger/receipt.ts";
-import type { Micros } from "../ledger/time.ts";
-import { toAccount } from "../store/batch/accounts.ts";
 import { toEntry } from "../store/batch/entries.ts";
 import { toHold } from "../store/batch/holds.ts";
 import { toLot } from "../store/batch/lots.ts";
 import type {
-  AccountRow,
   EntryRow,
   HoldRow,
   LotRow,
@@ -18,26 +15,11 @@ import type {
   RefundEntity,
   RowOf,
 } from "../store/driver/entities.ts";
-import { fromTimestamptz } from "../store/driver/instant.ts";
 import type { Run } from "../store/driver/transaction.ts";
+import { type ReadAccount, readable, type Span, within } from "./accounts.ts";
 
-/** A range of accounts: of these users, or of all with `after` < user id <= `upTo`. */
-export type Span =
-  | { readonly userIds: readonly string[] }
-  | { readonly after: string | undefined; readonly upTo: string | undefined };
-
-/** An account's row. */
-export type ReadAccount = {
-  readonly userId: string;
-  /** Undefined if it cannot be read. */
-  readonly account: Account | undefined;
-  /** The number of its receipts, by the row. */
-  readonly receipts: bigint;
-  /** The row's clock: nothing may fall due before; undefined: it cannot be read. */
-  readonly dueTime: Micros | null | undefined;
-  /** The number of its open holds, by the row. */
-  readonly openHolds: number;
-};
+/** An open lot, and whether it is in its account's row. */
+export type StoredLot = Lot & { readonly inRow: boolean };
 
 /** A receipt's row, joined with the entry that it is about. */
 export type ReadReceipt = Receipt & {
@@ -56,7 +38,7 @@ export type Step = {
   /** The entry's sequence, and the number of the lot or hold that it made. */
   readonly number: bigint;
   readonly entry: Entry | undefined;
-  readonly lot: Lot | undefined;
+  readonly lot: StoredLot | undefined;
   readonly hold: Hold | undefined;
   /** How many points of the entry have been refunded, by its refund row. */
   readonly refunded: bigint | undefined;
@@ -66,28 +48,18 @@ export type Step = {
 
 const PAGE_ENTRIES = 2_000;
 
-/** Accounts' rows, in order of user id. */
-export async function readAccounts(
-  run: Run,
-  span: Span,
-  limit: number,
-): Promise<readonly ReadAccount[]> {
-  const { rows } = await run(sql<AccountRow>`
-    select * from points.account where ${within(span)} order by user_id limit ${limit}`);
-  return rows.map((row) => ({
-    userId: row.user_id,
-    account: readable(() => toAccount(row)),
-    receipts: BigInt(row.receipts),
-    dueTime: readable(() => (row.due_time === null ? null : fromTimestamptz(row.due_time))),
-    openHolds: row.open_holds,
-  }));
-}
-
 /**
  * Reads all entries of a span with the rows that are named after them, in order of user id and
  * sequence, in pages of 2,000 entries by keyset cursor.
+ *
+ * @param accounts the span's accounts, whose rows hold lots
  */
-export async function* readSteps(run: Run, span: Span): AsyncGenerator<readonly Step[]> {
+export async function* readSteps(
+  run: Run,
+  span: Span,
+  accounts: readonly ReadAccount[],
+): AsyncGenerator<readonly Step[]> {
+  const inRows = accounts.flatMap(({ userId, lots }) => lots.map((lot) => toRowLot(userId, lot)));
   let after: Place | undefined;
   for (;;) {
     const { rows: entries } = await run(sql<EntryRow>`
@@ -107,7 +79,10 @@ export async function* readSteps(run: Run, span: Span): AsyncGenerator<readonly 
 
     yield joinParts([
       ...entries.map((row) => part("entry", row, readEntry)),
-      ...lots.rows.map((row) => part("lot", row, (lot) => ({ lot: toLot(lot) }))),
+      ...inRows.filter((lot) => isBetween(lot, after, upTo)),
+      ...lots.rows.map((row) =>
+        part("lot", row, (lot) => ({ lot: { ...toLot(lot), inRow: false } })),
+      ),
       ...holds.rows.map((row) => part("hold", row, readHold)),
       ...refunds.rows.map((row) => part("refund row", row, readRefund)),
     ]);
@@ -183,13 +158,6 @@ type ReceiptRow = RowOf<typeof ReceiptEntity> & {
 };
 type Place = readonly [userId: string, number: string];
 
-function within(span: Span): RawBuilder<unknown> {
-  if ("userIds" in span) return sql`user_id = any(${span.userIds}::text[])`;
-  const { after, upTo } = span;
-  const from = after === undefined ? sql`true` : sql`user_id > ${after}`;
-  return upTo === undefined ? from : sql`${from} and user_id <= ${upTo}`;
-}
-
 /** A keyset condition, in the order of the primary keys. */
 function compare(
   column: "number" | "sequence",
@@ -217,6 +185,22 @@ function part<Row extends OfUser & ({ number: string } | { sequence: string })>(
   const number = "number" in row ? row.number : row.sequence;
   const content = readable(() => read(row)) ?? { unreadable: `its ${table} cannot be read` };
   return { table, userId: row.user_id, number, content };
+}
+
+function toRowLot(userId: string, lot: Lot): Part {
+  const content = { lot: { ...lot, inRow: true } };
+  return { table: "lot", userId, number: String(lot.number), content };
+}
+
+/** The same as `compare`, in the order of the database's ids: that of their bytes, all ASCII. */
+function isBetween(
+  { userId, number }: Part,
+  after: Place | undefined,
+  upTo: Place | undefined,
+): boolean {
+  const isUpTo = ([user, last]: Place) =>
+    userId < user || (userId === user && BigInt(number) <= BigInt(last));
+  return (after === undefined || !isUpTo(after)) && (upTo === undefined || isUpTo(upTo));
 }
 
 /** @throws if a column that the entry's hash does not cover is not empty */
@@ -256,15 +240,6 @@ function toReadReceipt(row: ReceiptRow): ReadReceipt {
 
 function checkAllocations({ lots, lot_points: points }: Pick<HoldRow, "lots" | "lot_points">) {
   if (lots.length !== points.length) throw new Error("half an allocation");
-}
-
-/** A row's content; undefined if it has values that no row may have, such as an infinite time. */
-function readable<T>(read: () => T): T | undefined {
-  try {
-    return read();
-  } catch {
-    return undefined;
-  }
 }
 
 function joinParts(parts: readonly Part[]): readonly Step[] {

@@ -5,7 +5,7 @@ import { MIGRATIONS } from "../store/schema/migrations/list.ts";
 
 /**
  * Finds schema drift: compares the database with schema.txt, which says what the migrations make. It
- * checks tables, columns, keys, checks and indexes; that tables are logged; and that no trigger,
+ * checks tables, columns, keys, checks, indexes, the view and its function; that tables are logged; and that no trigger,
  * rule, policy or inheritance changes what is written or read. Additional indexes are allowed.
  *
  * @returns the differences, a sentence each
@@ -51,7 +51,8 @@ export async function readSchema(run: Run): Promise<readonly string[]> {
       where relkind in ('r', 'p') and not relispartition and relname <> 'migration'
     )
     ${LINES_OF_TABLES} union ${LINES_OF_COLUMNS} union ${LINES_OF_CONSTRAINTS}
-    union ${LINES_OF_INDEXES} union ${LINES_OF_INTRUDERS}`);
+    union ${LINES_OF_INDEXES} union ${LINES_OF_VIEWS} union ${LINES_OF_FUNCTIONS}
+    union ${LINES_OF_INTRUDERS}`);
   return rows.map(({ line }) => line).toSorted();
 }
 
@@ -85,6 +86,23 @@ const LINES_OF_INDEXES = sql`
       regexp_replace(pg_get_indexdef(indexrelid), '^.*? USING ', ''), ' WITH \\([^()]*\\)', ''))
   from ours join pg_index on indrelid = ours.oid
   where indisvalid and indisready and indislive`;
+
+// Only some versions qualify the columns of a view that has a single table. A view that is not ours
+// is among the tables.
+const LINES_OF_VIEWS = sql`
+  select concat_ws(' ', 'definition', of_table, array_to_string(reloptions, ' '), 'as',
+    btrim(regexp_replace(
+      regexp_replace(pg_get_viewdef(oid), '\\m(account|lot|unpacked)\\.', '', 'g'),
+      '\\s+', ' ', 'g')))
+  from relation where relkind = 'v' and relname = 'open_lot'`;
+
+// Functions that return something: triggers are found where they are used.
+const LINES_OF_FUNCTIONS = sql`
+  select concat_ws(' ', 'function', format('%I(%s)', proname, pg_get_function_arguments(pg_proc.oid)),
+    'returns', pg_get_function_result(pg_proc.oid), provolatile, array_to_string(proconfig, ' '),
+    'as', btrim(regexp_replace(prosrc, '\\s+', ' ', 'g')))
+  from pg_proc join pg_namespace on pg_namespace.oid = pronamespace
+  where nspname = 'points' and prorettype <> 'trigger'::regtype`;
 
 const LINES_OF_INTRUDERS = sql`
   select 'unlogged table ' || of_table from relation where relpersistence = 'u'

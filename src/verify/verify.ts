@@ -4,15 +4,8 @@ import { inSnapshot, type Run } from "../store/driver/transaction.ts";
 import { flawsOfReceipts } from "./receipts.ts";
 import type { Flaw } from "./moves.ts";
 import { endReplay, type Replay, replayStep, rowNames, startReplay } from "./replay.ts";
-import {
-  type ReadAccount,
-  readAccounts,
-  readSteps,
-  type ReusedRequest,
-  reusedRequests,
-  type Span,
-  type Step,
-} from "./rows.ts";
+import { type ReadAccount, readAccounts, type Span } from "./accounts.ts";
+import { readSteps, type ReusedRequest, reusedRequests, type Step } from "./rows.ts";
 import { flawsOfSchema } from "./schema.ts";
 
 /** The result of a verification. */
@@ -105,7 +98,7 @@ async function verifySpan(run: Run, page: Page, { found, onProgress }: Report): 
   };
 
   let replay: Replay | undefined;
-  for await (const steps of readSteps(run, span)) {
+  for await (const steps of readSteps(run, span, page.accounts)) {
     for (const step of steps) {
       const { userId, entry } = step;
       if (entry !== undefined) found.entries += 1;

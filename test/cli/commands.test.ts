@@ -3,6 +3,7 @@ import { createServer, type AddressInfo, type Server } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { testDatabase } from "../support/database.ts";
+import { makeLotsEditable } from "../support/editable-lots.ts";
 import { clientsOf } from "../support/load.ts";
 import { runPoints, startPoints, temporaryFolder } from "../support/processes.ts";
 import { testServer, type TestServer } from "../support/server.ts";
@@ -167,7 +168,8 @@ describe("points verify and points sweep", () => {
     const verified = await points("verify");
     const inOrder = { code: 0, stdout: "2 accounts, 6 entries: all in order\n", stderr: "" };
     expect(verified).toMatchObject(inOrder);
-    await query("update points.lot set remaining = 4 where user_id = 'bob' and number = 1");
+    await makeLotsEditable({ query });
+    await query("update edit.lot set remaining = 4 where user_id = 'bob' and number = 1");
     expect(await points("verify")).toMatchObject({
       code: 1,
       stdout:

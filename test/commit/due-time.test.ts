@@ -78,6 +78,26 @@ const LIVES: readonly [title: string, steps: readonly Step[]][] = [
     ],
   ],
   [
+    "knows lots beyond the account's row that burn last and expire first",
+    [
+      ...Array.from({ length: 16 }, (_, index): Step => [
+        "a lot",
+        0n,
+        ada.recharge(1n),
+        row(null, 0, index + 1),
+      ]),
+      [
+        "a lot that burns last",
+        0n,
+        ada.recharge(1n, { kind: "at", time: NOW + 80n }, 5),
+        row(80n, 0, 17),
+      ],
+      ["a hold", 0n, ada.freezeUntil(1n, NOW + 20n), row(20n, 1, 18)],
+      ["the hold ends", 20n, ada.open(), row(80n, 0, 19)],
+      ["the lot ends", 80n, ada.open(), row(null, 0, 20)],
+    ],
+  ],
+  [
     "of an account with many lots knows those that no command reads",
     [
       ...Array.from({ length: 40 }, (_, index): Step => [

@@ -26,6 +26,7 @@ afterAll(() => database.close());
 beforeEach(async () => {
   await database.query("truncate points.account, points.lot, points.entry, points.receipt");
   await commit(database.orm, [recharge(5n), consume(1n), named(expire(DUE), "r1")]);
+  await commit(database.orm, crowd(20));
 });
 
 const TABLES = ["account", "lot", "hold", "entry", "refund", "receipt"];
@@ -35,7 +36,13 @@ describe("a batch is not committed that", () => {
     {
       what: "finds a lot of its own no more",
       event: "update on points.lot",
-      command: consume(1n),
+      command: { ...freeze(18n), userId: "crowd" },
+      says: "a lot of a locked account is gone",
+    },
+    {
+      what: "cannot take a lot out of the table",
+      event: "delete on points.lot",
+      command: { ...consume(17n), userId: "crowd" },
       says: "a lot of a locked account is gone",
     },
     {
@@ -59,7 +66,7 @@ describe("a batch is not committed that", () => {
     {
       what: "loses a lot",
       event: "insert on points.lot",
-      command: recharge(1n),
+      command: { ...recharge(1n), userId: "crowd" },
       says: "a new row of lot is gone",
     },
     {
@@ -105,6 +112,11 @@ describe("a batch is not committed that", () => {
     expect(await rows()).toEqual(before);
   });
 });
+
+/** Lots of 1 point: 16 are in the account's row, the others in the table. */
+function crowd(lots: number): Command[] {
+  return Array.from({ length: lots }, () => ({ ...recharge(1n), userId: "crowd" }));
+}
 
 function rows() {
   const all = TABLES.map((table) => `(select json_agg(${table}) from points.${table}) as ${table}`);

@@ -203,7 +203,7 @@ async function expiryEntries(): Promise<ExpiryEntry[]> {
 
 async function dueLots(): Promise<number> {
   const [row] = await database.query(
-    "select count(*)::int as due from points.lot where remaining > 0 and expire_time <= now()",
+    "select count(*)::int as due from points.open_lot where remaining > 0 and expire_time <= now()",
   );
   return row?.["due"] as number;
 }
@@ -212,7 +212,7 @@ async function dueLots(): Promise<number> {
 async function pastTheirTime(): Promise<void> {
   await until("all that falls due soon is due", async () => {
     const rows = await database.query(
-      `select from points.lot
+      `select from points.open_lot
        where expire_time between clock_timestamp() and clock_timestamp() + interval '1 minute'`,
     );
     return rows.length === 0;

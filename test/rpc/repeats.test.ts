@@ -362,7 +362,7 @@ async function databaseMicros(later: bigint): Promise<bigint> {
 
 /** Waits until time has taken all but `rest` of an account's points, without touching it. */
 async function emptied(userId: string, rest = 0n): Promise<void> {
-  const sql = `select coalesce(sum(remaining), 0) as rest from points.lot
+  const sql = `select coalesce(sum(remaining), 0) as rest from points.open_lot
     where user_id = $1 and (expire_time is null or expire_time > clock_timestamp())`;
   for (;;) {
     const [row] = await database.query(sql, [userId]);

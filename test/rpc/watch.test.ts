@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vit
 import type { Account } from "../../gen/points/v1/account_pb.ts";
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
+import { makeLotsEditable } from "../support/editable-lots.ts";
 import { refusalOf } from "../support/error-info.ts";
 import { makeDue } from "../support/priced-server.ts";
 import { sessionsTo, until } from "../support/processes.ts";
@@ -44,12 +45,13 @@ describe("WatchAccount shows", () => {
     const watch = watched(userId);
     expect(await watch.next()).toMatchObject({ balance: 6n, frozen: 6n, sequence: 3n });
     // An hour in a second: what the watcher reads next falls due soon, first the hold, then the lot.
+    await makeLotsEditable(database);
     for (const [table, soon] of [
-      ["hold", "500ms"],
-      ["lot", "900ms"],
+      ["points.hold", "500ms"],
+      ["edit.lot", "900ms"],
     ] as const) {
       await database.query(
-        `update points.${table} set expire_time = clock_timestamp() + $2::interval
+        `update ${table} set expire_time = clock_timestamp() + $2::interval
          where user_id = $1 and expire_time is not null`,
         [userId, soon],
       );

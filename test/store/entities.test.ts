@@ -17,7 +17,8 @@ test("entities have the columns of a migrated database, with their types", async
     select table_name || '.' || column_name as column, is_nullable = 'YES' as nullable,
       format('%I.%I', udt_schema, udt_name)::regtype::text as type
     from information_schema.columns
-    where table_schema = 'points' and table_name <> 'migration'
+    join information_schema.tables using (table_schema, table_name)
+    where table_schema = 'points' and table_name <> 'migration' and table_type = 'BASE TABLE'
     order by table_name collate "C", column_name collate "C"`);
   const types = await database.query(
     "select type, type::regtype::text as name from unnest($1::text[]) as type",

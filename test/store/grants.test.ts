@@ -61,6 +61,10 @@ test("a server works in a role with no more than the privileges granted to it", 
   await client.expire({ userId, target: { case: "points", value: 5n } });
   await client.expire({ userId, target: { case: "due", value: true }, requestId: "e1" });
   expect((await client.recharge({ userId, points: 100n, requestId: "r1" })).replayed).toBe(true);
+  for (let made = 0; made < 20; made += 1) await client.recharge({ userId: "many", points: 1n });
+  await client.freeze({ userId: "many", cost: points(18n) });
+  await client.release({ userId: "many", hold: 21n });
+  await client.consume({ userId: "many", cost: points(17n) });
   for (const read of [client.listEntries, client.listLots, client.listHolds])
     await read({ userId });
   await client.quote({ userId, usage: { service: "script" } });
@@ -69,7 +73,7 @@ test("a server works in a role with no more than the privileges granted to it", 
     break;
   }
   expect(await sweep(orm, async () => Promise.reject(new Error("nothing is due")))).toBe(0);
-  expect(await verify(orm)).toMatchObject({ accounts: 1, wrong: [] });
+  expect(await verify(orm)).toMatchObject({ accounts: 2, wrong: [] });
   expect(await migrate(orm)).toEqual([]);
 });
 
@@ -110,7 +114,6 @@ describe("arbitrary SQL in the server's role", () => {
     "alter role current_user superuser",
     "update points.account set user_id = 'x'",
     "delete from points.account",
-    "delete from points.lot",
     "update points.lot set points = 1",
     "delete from points.hold",
     "delete from points.refund",

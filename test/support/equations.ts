@@ -9,7 +9,7 @@ const BROKEN: Readonly<Record<string, string>> = {
   "an account's balance and frozen points are those of its lots": `
     select user_id from points.account left join (
       select user_id, sum(remaining) as remaining, sum(frozen) as frozen
-      from points.lot group by user_id
+      from points.open_lot group by user_id
     ) as lots using (user_id)
     where account.balance <> coalesce(lots.remaining, 0)
       or account.frozen <> coalesce(lots.frozen, 0)`,

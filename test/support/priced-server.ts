@@ -1,6 +1,7 @@
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { TestDatabase } from "./database.ts";
+import { makeLotsEditable } from "./editable-lots.ts";
 import { readRefusal } from "./error-info.ts";
 import { makeFolder } from "./run-folder.ts";
 import { testServer, type TestServer } from "./server.ts";
@@ -38,7 +39,7 @@ export async function isPast(
   userId: string,
   number: bigint,
 ): Promise<boolean> {
-  const sql = `select expire_time <= clock_timestamp() as past from points.${table}
+  const sql = `select expire_time <= clock_timestamp() as past from points.${table === "lot" ? "open_lot" : "hold"}
     where user_id = $1 and number = $2`;
   return (await query(sql, [userId, String(number)]))[0]!["past"] as boolean;
 }
@@ -46,6 +47,8 @@ export async function isPast(
 /**
  * Sets the time of a lot or a hold to now by the database's clock, so that it is past: a time that
  * is a little ahead may come too early on a slow machine. Gives it, as protobuf has it.
+ *
+ * A closed lot has its time in the entry that made it alone, so that this is changed too.
  */
 export async function makeDue(
   { query }: TestDatabase,
@@ -53,11 +56,24 @@ export async function makeDue(
   userId: string,
   number: bigint,
 ): Promise<{ seconds: bigint; nanos: number }> {
-  const sql = `update points.${table} set expire_time = clock_timestamp()
-    where user_id = $1 and number = $2
-    returning (extract(epoch from expire_time) * 1000000)::bigint::text as micros`;
-  const [row] = await query(sql, [userId, String(number)]);
-  const micros = BigInt(row!["micros"] as string);
+  await makeLotsEditable({ query });
+  const [now] = await query(
+    `select now::text, (extract(epoch from now) * 1000000)::bigint::text as micros
+     from clock_timestamp() as now`,
+  );
+  const key = "user_id = $1 and number = $2";
+  const of = table === "lot" ? "edit.lot" : "points.hold";
+  const values = [userId, String(number), now!["now"]];
+  await query(`update ${of} set expire_time = $3 where ${key}`, values);
+  const entry = "user_id = $1 and sequence = $2";
+  if (table === "lot") {
+    await query(`update points.entry set expire_time = $3 where ${entry}`, values);
+  }
+  await query("update points.account set due_time = least(due_time, $2) where user_id = $1", [
+    userId,
+    now!["now"],
+  ]);
+  const micros = BigInt(now!["micros"] as string);
   return { seconds: micros / 1_000_000n, nanos: Number(micros % 1_000_000n) * 1_000 };
 }
 

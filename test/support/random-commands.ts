@@ -9,8 +9,19 @@ export type Step = { readonly laterBy: bigint; readonly commands: readonly Comma
  * Property-based testing: random commands on a few accounts, in numbers so small that they collide.
  * Lots run out, lots expire in the very microsecond of a command, and request ids are used again for
  * the same request and for others.
+ *
+ * @param crowd the least number of recharges before, of all accounts together
  */
-export function randomSteps(maxSteps: number): fc.Arbitrary<readonly Step[]> {
+export function randomSteps(maxSteps: number, crowd = 0): fc.Arbitrary<readonly Step[]> {
+  const steps = randomLaterSteps(maxSteps);
+  if (crowd === 0) return steps;
+  const recharges = fc.array(named(randomRecharge()), { minLength: crowd, maxLength: crowd * 2 });
+  return fc
+    .tuple(recharges, steps)
+    .map(([commands, later]) => [{ laterBy: 0n, commands }, ...later]);
+}
+
+function randomLaterSteps(maxSteps: number): fc.Arbitrary<readonly Step[]> {
   const turn = fc.record({
     command: randomCommand(),
     /** Repeats an earlier command instead, counted back from this one. */
@@ -49,15 +60,7 @@ function randomCommand(): fc.Arbitrary<Command> {
   const expiration = randomExpiration();
   const weighted: [weight: number, content: fc.Arbitrary<{ kind: string }>][] = [
     [1, fc.record({ kind: kind("open") })],
-    [
-      6,
-      fc.record({
-        kind: kind("recharge"),
-        points,
-        expiration: fc.oneof(fc.constant({ kind: "never" as const }), expiration),
-        priority: fc.integer({ min: 0, max: 2 }),
-      }),
-    ],
+    [6, randomRecharge()],
     [4, fc.record({ kind: kind("consume"), cost })],
     [2, fc.record({ kind: kind("expire"), target: randomTarget(points) })],
     [4, fc.record({ kind: kind("freeze"), cost, expiration })],
@@ -81,6 +84,15 @@ function randomCommand(): fc.Arbitrary<Command> {
     ],
   ];
   return named(fc.oneof(...weighted.map(([weight, arbitrary]) => ({ weight, arbitrary }))));
+}
+
+function randomRecharge() {
+  return fc.record({
+    kind: fc.constant("recharge"),
+    points: fc.bigInt({ min: 1n, max: 9n }),
+    expiration: fc.oneof(fc.constant({ kind: "never" as const }), randomExpiration()),
+    priority: fc.integer({ min: 0, max: 2 }),
+  });
 }
 
 function randomExpiration() {

@@ -27,7 +27,7 @@ async function fingerprintOf({ database }: TestServer): Promise<unknown> {
       (select count(*) from points.account) as accounts,
       (select count(*) from points.entry) as entries,
       (select count(*) from points.receipt) as receipts,
-      (select count(*) from points.lot) as lots,
+      (select count(*) from points.open_lot) as lots,
       (select sum(balance) from points.account) as balance`);
   return row;
 }

@@ -7,6 +7,7 @@ import { startServer } from "../../src/server/start.ts";
 import { openOrm } from "../../src/store/driver/orm.ts";
 import { clientWith, tokenOf, writeCallers } from "../support/callers.ts";
 import { testDatabase } from "../support/database.ts";
+import { makeLotsEditable } from "../support/editable-lots.ts";
 import { PATIENCE } from "../support/patience.ts";
 import { temporaryFolder } from "../support/processes.ts";
 import { samplesOf, valueOf } from "../support/scrape.ts";
@@ -65,7 +66,8 @@ test("a batch that meets a bug logs it, even if its halves succeed", async () =>
   const client = clientWith(baseUrl, undefined);
   const recharge = (userId: string) => ({ userId, points: 1n });
   await client.recharge(recharge("broken"));
-  await database.query("update points.lot set remaining = 0 where user_id = 'broken'");
+  await makeLotsEditable(database);
+  await database.query("update edit.lot set remaining = 0 where user_id = 'broken'");
   const operations = ["whole", "broken"].map((userId) => ({
     operation: { case: "recharge" as const, value: recharge(userId) },
   }));

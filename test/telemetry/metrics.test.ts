@@ -2,6 +2,7 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { ConnectError } from "@connectrpc/connect";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { testDatabase } from "../support/database.ts";
+import { makeLotsEditable } from "../support/editable-lots.ts";
 import { clientsOf } from "../support/load.ts";
 import { startPoints, until } from "../support/processes.ts";
 import { callGrpc, callJson, envelope } from "../support/raw-call.ts";
@@ -99,7 +100,8 @@ describe("the metrics of a server", () => {
       expiration: { case: "expireTime", value: expireTime },
     });
     expect(await lag()).toBe(0);
-    await database.query("update points.lot set expire_time = now() - interval '100 seconds'");
+    await makeLotsEditable(database);
+    await database.query("update edit.lot set expire_time = now() - interval '100 seconds'");
     await database.query("update points.account set due_time = now() - interval '100 seconds'");
     expect(await lag()).toBeGreaterThanOrEqual(100);
     await client.expire({ userId: USER, target: { case: "due", value: true } });

@@ -223,7 +223,7 @@ describe("a balance with a time", () => {
     expect(await importText(server.client, lines)).toMatchObject({ bad: 0 });
     const rows = await server.database.query(`
       select to_char(expire_time at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') as time
-      from points.lot where user_id like 'time-%' order by user_id`);
+      from points.open_lot where user_id like 'time-%' order by user_id`);
     expect(rows.map(({ time }) => time)).toEqual([
       "2030-01-31 12:00:00.000000",
       "2030-01-31 06:30:00.123456",

@@ -327,7 +327,7 @@ async function figures({ database }: TestServer): Promise<unknown[][]> {
 /** The points that lots of equal priority and expiry have left. */
 async function lotsOf({ database }: TestServer): Promise<unknown[]> {
   return database.query(`
-    select user_id, priority, expire_time, sum(remaining) as remaining from points.lot
+    select user_id, priority, expire_time, sum(remaining) as remaining from points.open_lot
     where remaining > 0 group by 1, 2, 3 order by 1, 2, 3`);
 }
 

@@ -1,12 +1,14 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { verify } from "../../src/verify/verify.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
+import { makeLotsEditable } from "../support/editable-lots.ts";
 import { ada, dropChecks, live, lot, rehashAda } from "./life.ts";
 
 let database: TestDatabase;
 beforeEach(async () => {
   database = await testDatabase();
   await live(database);
+  await makeLotsEditable(database);
   return () => database.close();
 });
 
@@ -217,56 +219,108 @@ describe("verify finds", () => {
     },
     {
       what: "a lot with one point more",
-      sql: `update points.lot set remaining = remaining + 1 where ${lot(1)}`,
+      sql: `update edit.lot set remaining = remaining + 1 where ${lot(1)}`,
       sequence: 1n,
       finds: "its lot has 94 remaining and 0 frozen, the entries leave 93 and 0",
     },
     {
       what: "a lot whose points were frozen by nobody",
-      sql: `update points.lot set frozen = 4, remaining = 89 where ${lot(1)}`,
+      sql: `update edit.lot set frozen = 4, remaining = 89 where ${lot(1)}`,
       sequence: 1n,
       finds: "its lot has 89 remaining and 4 frozen, the entries leave 93 and 0",
     },
     {
       what: "a point in a lot that is empty for good",
-      sql: `update points.lot set remaining = 1 where ${lot(15)}`,
+      sql: `insert into edit.lot select user_id, sequence, points, 1, 0, priority, expire_time, true
+            from points.entry where ${ada(15)}`,
       sequence: 15n,
       finds: "its lot has 1 remaining and 0 frozen, the entries leave 0 and 0",
     },
     {
       what: "a deleted lot",
-      sql: `delete from points.lot where ${lot(15)}`,
+      sql: `delete from edit.lot where ${lot(1)}`,
+      sequence: 1n,
+      finds: "its lot is gone, the entries leave 93 and 0",
+    },
+    {
+      what: "a closed lot in the table",
+      sql: `insert into points.lot select user_id, sequence, points, 0, 0, priority, expire_time
+            from points.entry where ${ada(15)}`,
       sequence: 15n,
-      finds: "has no lot",
+      finds: "its lot has 0 remaining and 0 frozen, the entries leave 0 and 0",
+    },
+    {
+      what: "a closed lot in the account's row",
+      sql: `insert into edit.lot select user_id, sequence, points, 0, 0, priority, expire_time, true
+            from points.entry where ${ada(15)}`,
+      sequence: 15n,
+      finds: "its lot has 0 remaining and 0 frozen, the entries leave 0 and 0",
+    },
+    {
+      what: "a lot that is both in the row and in the table",
+      sql: `insert into points.lot select user_id, number, points, remaining, frozen, priority,
+              expire_time from points.open_lot where ${lot(14)}`,
+      sequence: 14n,
+      finds: "is there twice",
+    },
+    {
+      what: "a lot in the table that the account's row does not count",
+      sql: `update edit.lot set in_row = false where ${lot(1)}`,
+      finds: "the account has lots_beyond 0, not 1",
+    },
+    {
+      what: "another sum of the remaining points in the table",
+      sql: `update edit.lot set in_row = false where ${lot(1)};
+            update points.account set lots_beyond = 1, beyond_remaining = 92 where user_id = 'ada'`,
+      finds: "the account has beyond_remaining 92, not 93",
+    },
+    {
+      what: "another sum of the frozen points in the table",
+      sql: "update points.account set beyond_frozen = 1 where user_id = 'ada'",
+      finds: "the account has beyond_frozen 1, not 0",
+    },
+    {
+      what: "a lot in the table that burns before one in the account's row",
+      sql: `update edit.lot set in_row = false where ${lot(14)};
+            update points.account set lots_beyond = 1, beyond_remaining = 17, beyond_frozen = 3
+            where user_id = 'ada'`,
+      sequence: 14n,
+      finds: "its lot is not in the account's row, and burns before lot 1, which is",
+    },
+    {
+      what: "lots in the account's row that are none",
+      sql: "update points.account set lots = lots || '\\x00' where user_id = 'bob'",
+      userId: "bob",
+      finds: "the account's row cannot be read",
     },
     {
       what: "a lot that nobody recharged",
-      sql: "insert into points.lot values ('ada', 3, 5, 5, 0, 0, null)",
+      sql: "insert into edit.lot values ('ada', 3, 5, 5, 0, 0, null, true)",
       sequence: 3n,
       finds: "a consume has a lot",
     },
     {
       what: "a lot past the last entry",
-      sql: "insert into points.lot values ('ada', 30, 5, 5, 0, 0, null)",
+      sql: "insert into edit.lot values ('ada', 30, 5, 5, 0, 0, null, true)",
       sequence: 30n,
       finds: "there is a lot, and no entry",
     },
     {
       what: "a lot of other points",
-      sql: `update points.lot set points = 101 where ${lot(1)}`,
+      sql: `update edit.lot set points = 101 where ${lot(1)}`,
       sequence: 1n,
       finds: "its lot has other points",
     },
     {
       what: "a lot whose expiry was moved",
-      sql: `update points.lot set expire_time = expire_time + interval '1us' where ${lot(2)}`,
-      sequence: 2n,
+      sql: `update edit.lot set expire_time = expire_time + interval '1us' where ${lot(14)}`,
+      sequence: 14n,
       finds: "its lot has another expiry",
     },
     {
       what: "a lot whose priority was changed",
-      sql: `update points.lot set priority = 1 where ${lot(2)}`,
-      sequence: 2n,
+      sql: `update edit.lot set priority = 1 where ${lot(1)}`,
+      sequence: 1n,
       finds: "its lot has another priority",
     },
     {

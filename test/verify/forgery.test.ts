@@ -1,12 +1,14 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { verify } from "../../src/verify/verify.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
+import { makeLotsEditable } from "../support/editable-lots.ts";
 import { ada, dropChecks, live, lot, rehashAda } from "./life.ts";
 
 let database: TestDatabase;
 beforeEach(async () => {
   database = await testDatabase();
   await live(database);
+  await makeLotsEditable(database);
   return () => database.close();
 });
 
@@ -81,7 +83,7 @@ describe("behind hashes that fit, verify finds", () => {
       what: "a recharge of another lot",
       sql: entry(2, "lots = '{1}'"),
       sequence: 2n,
-      finds: "its lot has other points",
+      finds: "recharges other lots than its own",
     },
     {
       what: "a recharge that used a service",
@@ -170,13 +172,13 @@ describe("behind hashes that fit, verify finds", () => {
     {
       what: "a refund that makes expired points permanent",
       sql: `${entry(14, "expire_time = null")};
-            update points.lot set expire_time = null where ${lot(14)}`,
+            update edit.lot set expire_time = null where ${lot(14)}`,
       sequence: 14n,
       finds: "makes points that expired permanent",
     },
     {
       what: "a refund that makes points burn later",
-      sql: `${entry(14, "priority = 1")}; update points.lot set priority = 1 where ${lot(14)}`,
+      sql: `${entry(14, "priority = 1")}; update edit.lot set priority = 1 where ${lot(14)}`,
       sequence: 14n,
       finds: "has priority 1, and not 0",
     },

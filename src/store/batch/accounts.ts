@@ -2,13 +2,25 @@ import type { Account } from "../../ledger/account.ts";
 import type { AccountRow } from "../driver/entities.ts";
 import { fromTimestamptz } from "../driver/instant.ts";
 import { toFigures } from "./figures.ts";
+import { unpackLots } from "./packed-lots.ts";
 import type { AccountPlace, Rows } from "./rows.ts";
 
 /** Accounts by user id. */
 export type Accounts = ReadonlyMap<string, Account>;
 
-/** The locked accounts, those that exist, and their rows. */
+/** Accounts that exist, and their rows. */
 export type LockedAccounts = { readonly accounts: Accounts; readonly rows: Rows["accounts"] };
+
+/** A row with its ctid: where the row is until an update moves it. */
+type FoundRow = AccountRow & { readonly ctid: string };
+
+/** Converts rows to accounts, and to what the rows have beside them. */
+export function toAccounts(rows: readonly FoundRow[]): LockedAccounts {
+  return {
+    accounts: new Map(rows.map((row) => [row.user_id, toAccount(row)])),
+    rows: new Map(rows.map((row) => [row.user_id, toPlace(row)])),
+  };
+}
 
 /** Converts a row to an account. */
 export function toAccount(row: AccountRow): Account {
@@ -22,8 +34,16 @@ export function toAccount(row: AccountRow): Account {
   };
 }
 
-/** Converts a row to what it has beside the account. */
-export function toPlace(row: AccountRow & { ctid: string }): AccountPlace {
-  const { ctid, due_time: dueTime, open_holds: openHolds } = row;
-  return { ctid, dueTime: dueTime === null ? null : fromTimestamptz(dueTime), openHolds };
+function toPlace(row: FoundRow): AccountPlace {
+  return {
+    ctid: row.ctid,
+    dueTime: row.due_time === null ? null : fromTimestamptz(row.due_time),
+    openHolds: row.open_holds,
+    lots: unpackLots(row.lots),
+    beyond: {
+      remaining: BigInt(row.beyond_remaining),
+      frozen: BigInt(row.beyond_frozen),
+      count: row.lots_beyond,
+    },
+  };
 }

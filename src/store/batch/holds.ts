@@ -7,8 +7,8 @@ import { fromTimestamptz } from "../driver/instant.ts";
 import type { Run } from "../driver/transaction.ts";
 import { toAllocations } from "./entries.ts";
 
-/** Holds with their users. */
-type HoldOf = { readonly userId: string; readonly hold: Hold };
+/** A hold with its user. */
+export type HoldOf = { readonly userId: string; readonly hold: Hold };
 
 /** Loads named holds, open or closed. */
 export async function loadNamedHolds(

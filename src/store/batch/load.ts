@@ -1,22 +1,22 @@
-import { laterOf } from "../../ledger/account.ts";
+import { type Account, laterOf } from "../../ledger/account.ts";
 import { DUE_MAX } from "../../ledger/batch.ts";
 import type { Command } from "../../ledger/command.ts";
 import { type Hold, isOpenHold } from "../../ledger/hold.ts";
-import type { Allocation } from "../../ledger/lot.ts";
+import { type Allocation, compareBurnOrder, type Lot } from "../../ledger/lot.ts";
 import { needsOf } from "../../ledger/needs.ts";
-import { NO_RECEIPT } from "../../ledger/receipt.ts";
+import { NO_RECEIPT, type ReceiptLink } from "../../ledger/receipt.ts";
 import { type AccountState, bareState } from "../../ledger/state.ts";
 import type { Micros } from "../../ledger/time.ts";
 import { setNow } from "../driver/clock.ts";
 import type { RowKey } from "../driver/columns.ts";
 import type { Run } from "../driver/transaction.ts";
-import type { Accounts, LockedAccounts } from "./accounts.ts";
-import { loadDueHolds, loadNamedHolds, sumDueHolds } from "./holds.ts";
+import type { LockedAccounts } from "./accounts.ts";
+import { type HoldOf, loadDueHolds, loadNamedHolds, sumDueHolds } from "./holds.ts";
 import { loadLots } from "./lots.ts";
 import { loadNextDue } from "./next-due.ts";
 import { loadLastReceipts } from "./receipts.ts";
 import { loadRefundables, type Refundable } from "./refunds.ts";
-import type { Rows } from "./rows.ts";
+import type { LoadedLots, Rows } from "./rows.ts";
 
 /** The states that a batch decides on, and the rows that hold them. */
 export type Loaded = { readonly states: readonly AccountState[]; readonly rows: Rows };
@@ -35,58 +35,72 @@ type Asked = {
  * Loads the part of the accounts that the commands may read or change, and as much of what is due
  * as a batch books, with one hold more, which shows that there is more. Send it after the
  * statements that lock the accounts and read the clock.
+ *
+ * What a command names is asked for at once. The rest depends on the accounts' rows and on the
+ * time, and is asked for only if these say that there is something: see `loadLots`, `loadDue`.
  */
-export async function loadStates(run: Run, asked: Asked): Promise<Loaded> {
-  const [loaded, read] = await Promise.all([loadAt(run, asked), asked.now]);
-  const ahead = loaded.states.filter(({ account }) => account.updateTime > read);
+export async function loadStates(
+  run: Run,
+  { userIds, commands, locked, now }: Asked,
+): Promise<Loaded> {
+  const needs = sumNeeds(userIds, commands);
+  const [{ accounts, rows }, read, holds, refundables, receipts] = await Promise.all([
+    locked,
+    now,
+    loadNamedHolds(run, needs.holds),
+    loadRefundables(run, needs.entries),
+    loadLastReceipts(run, [...needs.lastReceipts]),
+  ]);
+  const asked = { needs, rows, holds, refundables, receipts };
+  const [ahead, usual] = partition([...accounts.values()], (one) => one.updateTime > read);
+  const loaded = await loadRest(run, { ...asked, accounts: usual, now: read });
   if (ahead.length === 0) return loaded;
-  // The clock was set back. More is due by these accounts' own time than was due by the clock.
-  const last = ahead.reduce((time, { account }) => laterOf(time, account.updateTime), read);
+  // The clock was set back. More is due by these accounts' own time than by the clock.
+  const last = ahead.reduce((time, account) => laterOf(time, account.updateTime), read);
   await setNow(run, last);
-  const accounts = new Map(ahead.map(({ account }) => [account.userId, account]));
-  const again = await loadAt(run, {
-    userIds: [...accounts.keys()],
-    commands: asked.commands.filter(({ userId }) => accounts.has(userId)),
-    locked: Promise.resolve({ accounts, rows: loaded.rows.accounts }),
-    now: Promise.resolve(last),
-  });
-  const others = loaded.states.filter(({ account }) => !accounts.has(account.userId));
+  const others = await loadRest(run, { ...asked, accounts: ahead, now: last });
   return {
-    states: [...others, ...again.states],
-    rows: { ...loaded.rows, lots: new Map([...loaded.rows.lots, ...again.rows.lots]) },
+    states: [...loaded.states, ...others.states],
+    rows: { accounts: rows, lots: new Map([...loaded.rows.lots, ...others.rows.lots]) },
   };
 }
 
-async function loadAt(run: Run, { userIds, commands, locked, now }: Asked): Promise<Loaded> {
-  const needs = sumNeeds(userIds, commands);
-  const dueSent = Promise.all([locked, now]).then(([{ rows }, read]) => loadDue(run, rows, read));
-  const holdsSent = Promise.all([loadNamedHolds(run, needs.holds), dueSent]).then(([named, due]) =>
-    groupHolds([...due.holds, ...named]),
+/** Accounts, and what was found of those and of others. */
+type Found = {
+  readonly accounts: readonly Account[];
+  readonly now: Micros;
+  readonly needs: ReturnType<typeof sumNeeds>;
+  readonly rows: LockedAccounts["rows"];
+  readonly holds: readonly HoldOf[];
+  readonly refundables: readonly Refundable[];
+  readonly receipts: ReadonlyMap<string, ReceiptLink>;
+};
+
+async function loadRest(run: Run, found: Found): Promise<Loaded> {
+  const { accounts, now, needs, refundables, receipts } = found;
+  const places = new Map(accounts.map(({ userId }) => [userId, found.rows.get(userId)!]));
+  const dueSent = loadDue(run, places, now);
+  const holdsSent = dueSent.then((due) => groupHolds([...due.holds, ...found.holds]));
+  const named = holdsSent.then((holds) =>
+    [
+      ...needs.lots,
+      ...lotsOfHolds(holds),
+      ...refundables.flatMap(({ entry }) => lotsOf(entry.userId, [entry])),
+    ].filter(({ userId }) => places.has(userId)),
   );
-  const refundablesSent = loadRefundables(run, needs.entries);
-  const receiptsSent = loadLastReceipts(run, [...needs.lastReceipts]);
-  const named = Promise.all([holdsSent, refundablesSent]).then(([holds, refundables]) => [
-    ...needs.lots,
-    ...lotsOfHolds(holds),
-    ...refundables.flatMap(({ entry }) => lotsOf(entry.userId, [entry])),
-  ]);
-  const [{ accounts, rows }, { nextDue }, holds, refundables, receipts, lots] = await Promise.all([
-    locked,
+  const [{ nextDue }, holds, { lots, closed }] = await Promise.all([
     dueSent,
     holdsSent,
-    refundablesSent,
-    receiptsSent,
-    loadLots(run, needs.points, named),
+    loadLots(run, places, { points: needs.points, named, now }),
   ]);
   const byUser = Map.groupBy(refundables, ({ entry }) => entry.userId);
-
-  const states = [...accounts.values()].map((account) => {
+  const states = accounts.map((account) => {
     const { userId } = account;
-    const { dueTime, openHolds } = rows.get(userId)!;
+    const { dueTime, openHolds } = places.get(userId)!;
     const ofUser = holds.get(userId) ?? [];
     return {
       ...bareState(account),
-      ...lots.byUser.get(userId),
+      ...lotsOfState(lots.get(userId)!, closed.get(userId)),
       holds: ofUser,
       otherHolds: openHolds - ofUser.filter(isOpenHold).length,
       dueTime,
@@ -95,7 +109,20 @@ async function loadAt(run: Run, { userIds, commands, locked, now }: Asked): Prom
       lastReceipt: receipts.get(userId) ?? NO_RECEIPT,
     };
   });
-  return { states, rows: { accounts: rows, lots: lots.rows } };
+  return { states, rows: { accounts: found.rows, lots } };
+}
+
+function lotsOfState(
+  { row, table, beyond }: LoadedLots,
+  closed: readonly Lot[] = [],
+): Pick<AccountState, "lots" | "otherLots"> {
+  const others = table.length + closed.length;
+  const lots = others === 0 ? row : [...row, ...table, ...closed].toSorted(compareBurnOrder);
+  return { lots, otherLots: beyond };
+}
+
+function partition<T>(all: readonly T[], isFirst: (one: T) => boolean): [T[], T[]] {
+  return [all.filter(isFirst), all.filter((one) => !isFirst(one))];
 }
 
 /**
@@ -113,9 +140,7 @@ async function loadDue(run: Run, rows: LockedAccounts["rows"], now: Micros) {
 }
 
 /** Holds by user id, each once. */
-function groupHolds(
-  holds: readonly { readonly userId: string; readonly hold: Hold }[],
-): Map<string, readonly Hold[]> {
+function groupHolds(holds: readonly HoldOf[]): Map<string, readonly Hold[]> {
   const byUser = new Map<string, Map<bigint, Hold>>();
   for (const { userId, hold } of holds) {
     const ofUser = byUser.get(userId);
@@ -126,24 +151,25 @@ function groupHolds(
 }
 
 /**
- * Loads accounts that are only read. Everything that is due by now is in them, with one hold that
- * stands for all due holds of an account.
+ * Loads accounts that are only read. Everything that is due by `now` is in them, with one hold that
+ * stands for all due holds of an account. `NOW` must be `now`.
  */
 export async function loadStatesToRead(
   run: Run,
-  accounts: Accounts,
+  { accounts, rows }: LockedAccounts,
+  now: Micros,
 ): Promise<readonly AccountState[]> {
-  const userIds = [...accounts.keys()];
-  const holdsSent = sumDueHolds(run, userIds);
-  const nothing = new Map(userIds.map((userId) => [userId, 0n]));
-  const [holds, lots] = await Promise.all([
+  const holdsSent = sumDueHolds(run, [...accounts.keys()]);
+  const named = holdsSent.then(lotsOfHolds);
+  const [holds, { lots }] = await Promise.all([
     holdsSent,
-    loadLots(run, nothing, holdsSent.then(lotsOfHolds)),
+    loadLots(run, rows, { points: new Map(), named, now }),
   ]);
-  return [...accounts.values()].map((account) => {
-    const { userId } = account;
-    return { ...bareState(account), ...lots.byUser.get(userId), holds: holds.get(userId) ?? [] };
-  });
+  return [...accounts.values()].map((account) => ({
+    ...bareState(account),
+    ...lotsOfState(lots.get(account.userId)!),
+    holds: holds.get(account.userId) ?? [],
+  }));
 }
 
 /** The needs of all commands together: points by user id, and the names and users of the rest. */
@@ -165,8 +191,9 @@ function sumNeeds(userIds: readonly string[], commands: readonly Command[]) {
   return { points, lots, holds, entries, lastReceipts };
 }
 
+/** The lots that have points of open holds. */
 function lotsOfHolds(holds: ReadonlyMap<string, readonly Hold[]>): readonly RowKey[] {
-  return [...holds].flatMap(([userId, ofUser]) => lotsOf(userId, ofUser));
+  return [...holds].flatMap(([userId, ofUser]) => lotsOf(userId, ofUser.filter(isOpenHold)));
 }
 
 /** The lots that a user's holds or entries took points from. */

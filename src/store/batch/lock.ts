@@ -4,7 +4,7 @@ import { textArray } from "../driver/columns.ts";
 import { AccountEntity, type AccountRow } from "../driver/entities.ts";
 import type { Orm } from "../driver/orm.ts";
 import type { Transaction } from "../driver/transaction.ts";
-import { type LockedAccounts, toAccount, toPlace } from "./accounts.ts";
+import { type LockedAccounts, toAccounts } from "./accounts.ts";
 
 /**
  * Pessimistic lock: locks the rows of these users' accounts until the transaction ends, and reads
@@ -23,10 +23,7 @@ export async function lockAccounts(
   const { rows } = await run(
     sql<AccountRow & { ctid: string }>`${before}${textArray(userIds)}${after}`,
   );
-  return {
-    accounts: new Map(rows.map((row) => [row.user_id, toAccount(row)])),
-    rows: new Map(rows.map((row) => [row.user_id, toPlace(row)])),
-  };
+  return toAccounts(rows);
 }
 
 let query: ReturnType<typeof lockingQuery> | undefined;

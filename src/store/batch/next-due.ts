@@ -5,7 +5,10 @@ import { rowsOf, texts } from "../driver/columns.ts";
 import { fromTimestamptz } from "../driver/instant.ts";
 import type { Run } from "../driver/transaction.ts";
 
-/** The next instant at which something falls due, by user id; missing: never. */
+/**
+ * The next instant at which a lot of the table or a hold falls due, by user id; missing: never. The
+ * lots in the accounts' rows are left out, which every state has.
+ */
 export async function loadNextDue(
   run: Run,
   userIds: readonly string[],
@@ -14,7 +17,7 @@ export async function loadNextDue(
   const { rows } = await run(sql<{ user_id: string; next_due: string | null }>`
     select user_id, least(
       (select min(expire_time) from points.lot
-        where lot.user_id = asked.user_id and open and expire_time > ${NOW}),
+        where lot.user_id = asked.user_id and expire_time > ${NOW}),
       (select min(expire_time) from points.hold
         where hold.user_id = asked.user_id and status = 'open' and expire_time > ${NOW})
     ) as next_due

@@ -1,67 +1,114 @@
 import { compareBurnOrder, isOpen, type Lot, type LotSums, sumLots } from "../../ledger/lot.ts";
 
-/** An account's row holds at most so many lots. */
+/** The most lots that an account's row holds. */
 export const ROW_MAX_LOTS = 16;
 
-/** The lots of an account, by where they were found. */
+/** The sums and the number of open lots in the table. */
+export type LotsBeyond = LotSums & { readonly count: number };
+
+/** The open lots of an account, by where they were found. */
 export type FoundLots = {
-  /** In its row. */
+  /** The lots in its row, in burn order. */
   readonly row: readonly Lot[];
-  /** In the table. */
+  /** The loaded lots of the table. */
   readonly table: readonly Lot[];
-  /** In the table, and not loaded. */
-  readonly beyond: LotSums & { readonly count: number };
-  /** Every lot in the table that was not loaded burns after it; undefined: nothing is known. */
+  /** The other lots of the table. */
+  readonly beyond: LotsBeyond;
+  /**
+   * Every spendable lot of the table that was not loaded burns after this one; undefined: nothing is
+   * known of their order.
+   */
   readonly frontier: Lot | undefined;
 };
 
 /** Where an account's open lots are to be. */
 export type PlacedLots = {
+  /** In burn order. */
   readonly row: readonly Lot[];
   readonly inserted: readonly Lot[];
   readonly updated: readonly Lot[];
-  /** Their numbers. */
+  /** The numbers of the lots that leave the table. */
   readonly deleted: readonly bigint[];
-  /** All lots in the table. */
-  readonly beyond: LotSums & { readonly count: number };
+  /** All lots of the table. */
+  readonly beyond: LotsBeyond;
+};
+
+/** The lots of a new account. */
+export const NO_LOTS: FoundLots = {
+  row: [],
+  table: [],
+  beyond: { remaining: 0n, frozen: 0n, count: 0 },
+  frontier: undefined,
 };
 
 /**
  * Places an account's open lots after a batch: in its row those that burn first, at most
- * `ROW_MAX_LOTS`, the others in the table. Every lot in the row that can be spent burns before every
- * lot in the table that can, so that a charge reads the table only if it needs more than the row
- * has. Lots that only have frozen points stay in the row while there is room. A closed lot is
+ * `ROW_MAX_LOTS`, and the others in the table. Every spendable lot in the row burns before every
+ * spendable lot in the table, so that a charge reads the table only if it needs more than the row
+ * has. A lot of which everything is frozen stays in the row while there is room. A closed lot is
  * nowhere.
  *
- * @param after all lots that were loaded or made, in any order
+ * @param changed the lots that the batch made, changed or made again from their entries
  */
-export function placeLots(found: FoundLots, after: readonly Lot[]): PlacedLots {
-  const open = after.filter(isOpen).toSorted(compareBurnOrder);
+export function placeLots(found: FoundLots, changed: readonly Lot[]): PlacedLots {
+  const stays = rowThatStays(found, changed);
+  if (stays !== undefined) return { ...UNTOUCHED, row: stays, beyond: found.beyond };
+  const open = openLots(found, changed);
   const row = rowOf(found, open);
-  const inRow = new Set(row.map(({ number }) => number));
-  const inTable = new Map(found.table.map((lot) => [lot.number, lot]));
-  const rest = open.filter(({ number }) => !inRow.has(number));
-  const restNumbers = new Set(rest.map(({ number }) => number));
-  const { remaining, frozen } = sumLots(rest);
+  const { table, beyond } = found;
+  if (table.length === 0 && row.length === open.length) return { ...UNTOUCHED, row, beyond };
+  const inRow = new Set(row);
+  const rest = open.filter((lot) => !inRow.has(lot));
+  const restByNumber = new Map(rest.map((lot) => [lot.number, lot]));
+  const inTable = new Map(table.map((lot) => [lot.number, lot]));
   return {
     row,
     inserted: rest.filter(({ number }) => !inTable.has(number)),
     updated: rest.filter((lot) => inTable.has(lot.number) && inTable.get(lot.number) !== lot),
-    deleted: [...inTable.keys()].filter((number) => !restNumbers.has(number)),
-    beyond: {
-      remaining: found.beyond.remaining + remaining,
-      frozen: found.beyond.frozen + frozen,
-      count: found.beyond.count + rest.length,
-    },
+    deleted: [...inTable.keys()].filter((number) => !restByNumber.has(number)),
+    beyond: { ...sumLots(rest, beyond), count: beyond.count + rest.length },
   };
 }
 
-function rowOf({ row, beyond, frontier }: FoundLots, open: readonly Lot[]): readonly Lot[] {
-  const isBefore = (lot: Lot) =>
-    beyond.count === 0 || (frontier !== undefined && compareBurnOrder(lot, frontier) <= 0);
-  const wasInRow = new Set(row.map(({ number }) => number));
-  const spendable = open.filter((lot) => lot.remaining > 0n && isBefore(lot));
-  const parked = open.filter((lot) => lot.remaining === 0n && wasInRow.has(lot.number));
-  const kept = [...spendable.slice(0, ROW_MAX_LOTS), ...parked].slice(0, ROW_MAX_LOTS);
-  return kept.toSorted(compareBurnOrder);
+const UNTOUCHED = { inserted: [], updated: [], deleted: [] };
+
+/**
+ * Fast path: the row after a batch that did nothing but change lots of it, as charges do. No lot
+ * changes its place then, and nothing is sorted: 1 µs an account instead of 3.
+ */
+function rowThatStays(found: FoundLots, changed: readonly Lot[]): readonly Lot[] | undefined {
+  const { row, table } = found;
+  if (table.length > 0 || changed.length > row.length) return undefined;
+  if (!changed.every((lot) => lot.remaining === 0n || isBeforeTheRest(found, lot)))
+    return undefined;
+  let left = changed.length;
+  const after = row.map((lot) => {
+    const other = changed.find(({ number }) => number === lot.number);
+    if (other !== undefined) left -= 1;
+    return other ?? lot;
+  });
+  return left === 0 ? after.filter(isOpen) : undefined;
+}
+
+/** The loaded lots after the batch that are open, in burn order. */
+function openLots({ row, table }: FoundLots, changed: readonly Lot[]): readonly Lot[] {
+  const byNumber = new Map<bigint, Lot>();
+  for (const lots of [row, table, changed]) for (const lot of lots) byNumber.set(lot.number, lot);
+  return [...byNumber.values()].filter(isOpen).toSorted(compareBurnOrder);
+}
+
+function rowOf(found: FoundLots, open: readonly Lot[]): readonly Lot[] {
+  const spendable = open.filter((lot) => lot.remaining > 0n && isBeforeTheRest(found, lot));
+  const room = ROW_MAX_LOTS - spendable.length;
+  if (room <= 0) return spendable.slice(0, ROW_MAX_LOTS);
+  const inTable = new Set(found.table.map(({ number }) => number));
+  const frozen = open.filter(({ remaining, number }) => remaining === 0n && !inTable.has(number));
+  if (frozen.length === 0) return spendable;
+  return [...spendable, ...frozen.slice(0, room)].toSorted(compareBurnOrder);
+}
+
+/** Whether a lot burns before every spendable lot of the table that was not loaded. */
+function isBeforeTheRest({ beyond, frontier }: FoundLots, lot: Lot): boolean {
+  if (beyond.remaining === 0n) return true;
+  return frontier !== undefined && compareBurnOrder(lot, frontier) <= 0;
 }

@@ -1,4 +1,6 @@
+import type { Lot } from "../../ledger/lot.ts";
 import type { Micros } from "../../ledger/time.ts";
+import type { FoundLots, LotsBeyond } from "./placement.ts";
 
 /** What the row of an account has beside the account. */
 export type AccountPlace = {
@@ -6,16 +8,26 @@ export type AccountPlace = {
   /** See `dueTimeOf`. */
   readonly dueTime: Micros | null;
   readonly openHolds: number;
+  /** The open lots that the row holds, in burn order. */
+  readonly lots: readonly Lot[];
+  /** The sums and the number of the open lots in the table. */
+  readonly beyond: LotsBeyond;
+};
+
+/** The lots of an account that a batch has loaded, and where they are. */
+export type LoadedLots = FoundLots & {
+  /** The ctids of the lots found in the table, by number. */
+  readonly ctids: ReadonlyMap<bigint, string>;
 };
 
 /**
- * The ctids of the rows that a batch has found, so that its updates need no search of an index. They
- * stay valid until the transaction ends: only the holder of an account's lock writes the account and
- * its lots, and whatever else moves rows waits for transactions that have read them.
+ * The rows that a batch has found. Their ctids save its updates a search of an index. They stay valid
+ * until the transaction ends: only the holder of an account's lock writes the account and its lots,
+ * and whatever else moves rows waits for transactions that have read them.
  */
 export type Rows = {
   /** By user id. */
   readonly accounts: ReadonlyMap<string, AccountPlace>;
-  /** The lots of each user, by user id. Only those that have changed are looked for, when saved. */
-  readonly lots: ReadonlyMap<string, readonly { readonly number: string; readonly ctid: string }[]>;
+  /** By user id. */
+  readonly lots: ReadonlyMap<string, LoadedLots>;
 };

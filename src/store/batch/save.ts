@@ -7,19 +7,24 @@ import {
   bigints,
   booleans,
   bytes,
-  type Columns,
-  insertInto,
   rowsOf,
   smallints,
   texts,
+  tids,
   times,
 } from "../driver/columns.ts";
 import type { Run } from "../driver/transaction.ts";
+import { insertAll } from "./insert.ts";
+import { packLots } from "./packed-lots.ts";
 import type { Rows } from "./rows.ts";
+import { placeAll, type Places, saveLots } from "./save-lots.ts";
 
 /**
- * Writes a batch's changes in at most ten statements, whatever its size: each column goes as one
+ * Writes a batch's changes in at most eleven statements, whatever its size: each column goes as one
  * array. The ORM's flush costs three times as much a command.
+ *
+ * A batch of charges needs two: it updates
+ * accounts, whose rows hold the lots that burn first, and inserts entries.
  *
  * @param rows the rows in which the accounts and lots were found
  * @throws a database error 23505 if another server has just made one of the new accounts: the next
@@ -27,15 +32,14 @@ import type { Rows } from "./rows.ts";
  * @throws an Error if not every row was written, because of a foreign trigger or rule
  */
 export async function save(run: Run, changes: Changes, rows: Rows): Promise<void> {
-  const { newAccounts, accounts, dueTimes, newLots, lots, holds, entries, refunds, receipts } =
-    changes;
+  const { newAccounts, accounts, dueTimes, holds, entries, refunds, receipts } = changes;
   const counts = new Map(receipts.map(({ userId, number }) => [userId, number]));
+  const places = placeAll(changes, rows);
   await Promise.all([
-    newAccounts.length > 0 && insertAccounts(run, newAccounts, counts),
-    accounts.length > 0 && updateAccounts(run, accounts, rows),
+    newAccounts.length > 0 && insertAccounts(run, newAccounts, { places, receipts: counts }),
+    accounts.length > 0 && updateAccounts(run, accounts, { places, rows }),
     dueTimes.length > 0 && updateDueTimes(run, dueTimes),
-    newLots.length > 0 && insertLots(run, newLots),
-    lots.length > 0 && updateLots(run, lots, rows),
+    saveLots(run, places, rows),
     holds.length > 0 && upsertHolds(run, holds),
     entries.length > 0 && insertEntries(run, entries),
     refunds.length > 0 && upsertRefunds(run, refunds),
@@ -47,46 +51,34 @@ export async function save(run: Run, changes: Changes, rows: Rows): Promise<void
 async function insertAccounts(
   run: Run,
   accounts: Changes["accounts"],
-  receipts: ReadonlyMap<string, bigint>,
+  { places, receipts }: { places: Places; receipts: ReadonlyMap<string, bigint> },
 ): Promise<void> {
   const columns = {
-    ...accountColumns(accounts),
+    ...accountColumns(accounts, places),
     receipts: bigints(accounts, ({ userId }) => receipts.get(userId) ?? 0n),
     create_time: times(accounts, (account) => account.createTime),
   };
   await insertAll(run, { table: "account", columns, count: accounts.length });
 }
 
-type Insert = {
-  readonly table: string;
-  readonly columns: Columns;
-  /** The number of values of each column. */
-  readonly count: number;
-  /** The clause for rows that may exist already. */
-  readonly onConflict?: string;
-};
-
-async function insertAll(
-  run: Run,
-  { table, columns, count, onConflict = "" }: Insert,
-): Promise<void> {
-  const { numAffectedRows } = await run(sql`${insertInto(table, columns)}${sql.raw(onConflict)}`);
-  if (numAffectedRows !== BigInt(count)) throw new Error(`a new row of ${table} is gone`);
-}
-
 // The updates find rows by ctid, which saves a search of an index a row. They compare the keys all
 // the same, so that a mistake never writes to another row.
 
-async function updateAccounts(run: Run, accounts: Changes["accounts"], rows: Rows): Promise<void> {
-  const row = rowColumn(accounts, ({ userId }) => rows.accounts.get(userId)?.ctid);
+async function updateAccounts(
+  run: Run,
+  accounts: Changes["accounts"],
+  { places, rows }: { places: Places; rows: Rows },
+): Promise<void> {
+  const row = tids(accounts, ({ userId }) => rows.accounts.get(userId)?.ctid);
   const { numAffectedRows } = await run(sql`
     update points.account set
       sequence = new.sequence, balance = new.balance, frozen = new.frozen,
       total_recharged = new.total_recharged, total_consumed = new.total_consumed,
       total_expired = new.total_expired, total_refunded = new.total_refunded,
       hash = new.hash, update_time = new.update_time, due_time = new.due_time,
-      open_holds = new.open_holds
-    from ${rowsOf({ row, ...accountColumns(accounts) })} as new
+      open_holds = new.open_holds, lots = new.lots, lots_beyond = new.lots_beyond,
+      beyond_remaining = new.beyond_remaining, beyond_frozen = new.beyond_frozen
+    from ${rowsOf({ row, ...accountColumns(accounts, places) })} as new
     where account.ctid = new.row and account.user_id = new.user_id`);
   if (numAffectedRows !== BigInt(accounts.length)) throw new Error("a locked account is gone");
 }
@@ -102,7 +94,8 @@ async function updateDueTimes(run: Run, accounts: Changes["dueTimes"]): Promise<
   if (numAffectedRows !== BigInt(accounts.length)) throw new Error("a locked account is gone");
 }
 
-function accountColumns(accounts: Changes["accounts"]) {
+function accountColumns(accounts: Changes["accounts"], places: Places) {
+  const beyond = ({ userId }: Account) => places.get(userId)!.beyond;
   return {
     user_id: texts(accounts, (account) => account.userId),
     sequence: bigints(accounts, (account) => account.sequence),
@@ -111,52 +104,11 @@ function accountColumns(accounts: Changes["accounts"]) {
     update_time: times(accounts, (account) => account.updateTime),
     due_time: times(accounts, (account) => account.dueTime),
     open_holds: bigints(accounts, (account) => BigInt(account.openHolds)),
+    lots: bytes(accounts, ({ userId }) => packLots(places.get(userId)!.row)),
+    lots_beyond: bigints(accounts, (account) => BigInt(beyond(account).count)),
+    beyond_remaining: bigints(accounts, (account) => beyond(account).remaining),
+    beyond_frozen: bigints(accounts, (account) => beyond(account).frozen),
   };
-}
-
-async function insertLots(run: Run, lots: Changes["lots"]): Promise<void> {
-  const columns = {
-    user_id: texts(lots, (lot) => lot.userId),
-    number: bigints(lots, (lot) => lot.number),
-    points: bigints(lots, (lot) => lot.points),
-    remaining: bigints(lots, (lot) => lot.remaining),
-    frozen: bigints(lots, (lot) => lot.frozen),
-    priority: smallints(lots, (lot) => lot.priority),
-    expire_time: times(lots, (lot) => lot.expireTime),
-  };
-  await insertAll(run, { table: "lot", columns, count: lots.length });
-}
-
-async function updateLots(run: Run, lots: Changes["lots"], rows: Rows): Promise<void> {
-  const ctids = ctidsOfLots(lots, rows);
-  const row = rowColumn(lots, ({ userId, number }) => ctids.get(userId)!.get(String(number)));
-  const { numAffectedRows } = await run(sql`
-    update points.lot set remaining = new.remaining, frozen = new.frozen
-    from ${rowsOf({
-      row,
-      user_id: texts(lots, (lot) => lot.userId),
-      number: bigints(lots, (lot) => lot.number),
-      remaining: bigints(lots, (lot) => lot.remaining),
-      frozen: bigints(lots, (lot) => lot.frozen),
-    })} as new
-    where lot.ctid = new.row and lot.user_id = new.user_id and lot.number = new.number`);
-  if (numAffectedRows !== BigInt(lots.length)) throw new Error("a lot of a locked account is gone");
-}
-
-/** The ctids of all lots of the users of these lots, by user id and number. */
-function ctidsOfLots(lots: Changes["lots"], rows: Rows): Map<string, Map<string, string>> {
-  const byUser = new Map<string, Map<string, string>>();
-  for (const { userId } of lots) {
-    if (byUser.has(userId)) continue;
-    const byNumber = new Map<string, string>();
-    for (const { number, ctid } of rows.lots.get(userId) ?? []) byNumber.set(number, ctid);
-    byUser.set(userId, byNumber);
-  }
-  return byUser;
-}
-
-function rowColumn<T>(found: readonly T[], rowOf: (one: T) => string | undefined) {
-  return sql`${texts(found, (one) => rowOf(one) ?? null)}::tid`;
 }
 
 async function upsertHolds(run: Run, holds: Changes["holds"]): Promise<void> {

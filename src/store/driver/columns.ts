@@ -66,6 +66,11 @@ export function bytes<T>(rows: readonly T[], value: (row: T) => Uint8Array | nul
   return sql`unnest(${arrayOf(rows.map(value), BYTEA)}::bytea[])`;
 }
 
+/** A column of type `tid`: where rows are. */
+export function tids<T>(rows: readonly T[], value: (row: T) => string | undefined) {
+  return sql`${texts(rows, (row) => value(row) ?? null)}::tid`;
+}
+
 /** The primary key of a lot, a hold or an entry: numbers are sequences. */
 export type RowKey = { readonly userId: string; readonly number: bigint };
 

@@ -43,7 +43,7 @@ const figures = {
   totalRefunded: points(),
 };
 
-/** One row per account: the row that a batch locks. */
+/** One row per account: the row that a batch locks. `lots` are packed: see packed-lots.ts. */
 export const AccountEntity = defineEntity({
   name: "Account",
   tableName: "account",
@@ -54,6 +54,10 @@ export const AccountEntity = defineEntity({
     hash: p.blob(),
     receipts: p.integer().default(0),
     openHolds: p.integer().default(0),
+    lots: p.blob().defaultRaw("'\\x'"),
+    lotsBeyond: p.integer().default(0),
+    beyondRemaining: points().defaultRaw("0"),
+    beyondFrozen: points().defaultRaw("0"),
     dueTime: instant().nullable(),
     createTime: instant(),
     updateTime: instant(),
@@ -62,7 +66,7 @@ export const AccountEntity = defineEntity({
 
 export type AccountRow = RowOf<typeof AccountEntity>;
 
-/** One row per lot. The database computes `open`, by which its indexes find lots with points. */
+/** One row per open lot that is not in its account's row. */
 export const LotEntity = defineEntity({
   name: "Lot",
   tableName: "lot",
@@ -74,7 +78,6 @@ export const LotEntity = defineEntity({
     frozen: points(),
     priority: p.smallint(),
     expireTime: instant().nullable(),
-    open: p.boolean().generated("(remaining > 0 or frozen > 0) stored").nullable(),
   },
 });
 

@@ -91,8 +91,8 @@ export async function readLots(
   const expireTime = place.expireTime === null ? "infinity" : toTimestamptz(place.expireTime);
   const { rows } = await sql<LotRow & { due: boolean }>`
     select *, expire_time is not null and expire_time <= statement_timestamp() as due
-    from points.lot
-    where user_id = ${userId} and open
+    from points.open_lot
+    where user_id = ${userId}
       and (priority, coalesce(expire_time, 'infinity'), number)
         > (${place.priority}::smallint, ${expireTime}::timestamptz, ${place.number}::bigint)
       and (frozen > 0 or expire_time is null or expire_time > statement_timestamp())

@@ -1,9 +1,9 @@
 import { sql } from "kysely";
 import { type Account, timeOf } from "../../ledger/account.ts";
-import { bookDue } from "../../ledger/due.ts";
+import { bookDue, dueTimeOf } from "../../ledger/due.ts";
 import type { Entry } from "../../ledger/entry.ts";
 import type { Micros } from "../../ledger/time.ts";
-import { toAccount } from "../batch/accounts.ts";
+import { toAccounts } from "../batch/accounts.ts";
 import { toEntry } from "../batch/entries.ts";
 import { loadStatesToRead } from "../batch/load.ts";
 import { loadNextDue } from "../batch/next-due.ts";
@@ -27,8 +27,8 @@ export type Reading = {
 
 /** A user's account now; undefined if there is none. */
 export async function readAccount(orm: Orm, userId: string): Promise<Account | undefined> {
-  const [account] = await inSnapshot(orm, (run) => accountsNow(run, [userId]));
-  return account;
+  const [read] = await inSnapshot(orm, (run) => readNow(run, [userId]));
+  return read?.account;
 }
 
 /** These users' accounts now; users without an account are missing. */
@@ -37,27 +37,32 @@ export async function readAccounts(
   userIds: readonly string[],
 ): Promise<readonly Reading[]> {
   return inSnapshot(orm, async (run) => {
-    const accounts = await accountsNow(run, userIds);
+    const read = await readNow(run, userIds);
     const next = await loadNextDue(
       run,
-      accounts.map(({ userId }) => userId),
+      read.map(({ account }) => account.userId),
     );
-    return accounts.map((account) => ({ account, nextDue: next.get(account.userId) ?? null }));
+    return read.map(({ account, booked }) => {
+      const otherDueTime = next.get(account.userId) ?? null;
+      return { account, nextDue: dueTimeOf({ ...booked, otherDueTime }) };
+    });
   });
 }
 
-async function accountsNow(run: Run, userIds: readonly string[]): Promise<readonly Account[]> {
+/** The accounts as they are shown, and their states with everything booked that is due. */
+async function readNow(run: Run, userIds: readonly string[]) {
   const { rows } = await run(
-    sql<AccountRow>`select * from points.account where user_id = any(${textArray(userIds)})`,
+    sql<AccountRow & { ctid: string }>`
+      select *, ctid from points.account where user_id = any(${textArray(userIds)})`,
   );
-  const accounts = new Map(rows.map((row) => [row.user_id, toAccount(row)]));
+  const found = toAccounts(rows);
   const now = await databaseNow(run);
-  const states = await loadStatesToRead(run, accounts);
+  const states = await loadStatesToRead(run, found, now);
   return states.map((state) => {
     const { account } = state;
-    const booked = bookDue(state, timeOf(account, now)).state.account;
-    const { balance, frozen, totalExpired } = booked;
-    return { ...account, balance, frozen, totalExpired };
+    const booked = bookDue(state, timeOf(account, now)).state;
+    const { balance, frozen, totalExpired } = booked.account;
+    return { account: { ...account, balance, frozen, totalExpired }, booked };
   });
 }
 

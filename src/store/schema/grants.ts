@@ -11,8 +11,10 @@ const GRANTS = {
   entry: "select, insert",
   receipt: "select, insert",
   account: `select, insert, update (sequence, balance, frozen, total_recharged, total_consumed,
-    total_expired, total_refunded, hash, receipts, open_holds, due_time, update_time)`,
-  lot: "select, insert, update (remaining, frozen)",
+    total_expired, total_refunded, hash, receipts, open_holds, due_time, update_time, lots,
+    lots_beyond, beyond_remaining, beyond_frozen)`,
+  lot: "select, insert, update (remaining, frozen), delete",
+  open_lot: "select",
   hold: "select, insert, update (settled, status)",
   refund: "select, insert, update (refunded)",
 };
@@ -41,6 +43,7 @@ export async function grantToServer(em: EntityManager, role: string): Promise<vo
   for (const [table, grant] of Object.entries(GRANTS)) {
     await em.execute(`grant ${grant} on points.${table} to ${found.name}`);
   }
+  await em.execute(`grant execute on function points.unpack_lots to ${found.name}`);
   const [still] = await em.execute<{ may: boolean }[]>(MAY_CHANGE_ENTRIES, [role, role, role]);
   if (still?.may === false) return;
   throw new UserError(

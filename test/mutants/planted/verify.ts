@@ -2,6 +2,34 @@ import type { Mutant } from "../mutant.ts";
 
 export const VERIFY_MUTANTS: readonly Mutant[] = [
   {
+    name: "does not miss a lot that is gone",
+    file: "src/verify/replay.ts",
+    find: "if (remaining + frozen === 0n) continue;",
+    replace: "if (remaining + frozen >= 0n) continue;",
+    caughtBy: "test/verify/damage.test.ts",
+  },
+  {
+    name: "takes no offence at a closed lot that is still there",
+    file: "src/verify/replay.ts",
+    find: "if (isOpen && stored.remaining === remaining",
+    replace: "if ((isOpen || !isOpen) && stored.remaining === remaining",
+    caughtBy: "test/verify/damage.test.ts",
+  },
+  {
+    name: "believes the row's sums of the lots beyond it",
+    file: "src/verify/replay.ts",
+    find: "if (beyond[sum] === is[sum]) continue;",
+    replace: "if (beyond[sum] >= is[sum]) continue;",
+    caughtBy: "test/verify/damage.test.ts",
+  },
+  {
+    name: "lets lots beyond the row burn before those in it",
+    file: "src/verify/replay.ts",
+    find: "if (burns(lastInRow, firstInTable)) return undefined;",
+    replace: "if (burns(lastInRow, firstInTable) || lastInRow.inRow) return undefined;",
+    caughtBy: "test/verify/damage.test.ts",
+  },
+  {
     name: "lets an entry take of lots that burn later",
     file: "src/verify/moves.ts",
     find: "if (remaining > 0n && burnsFirst(number, last)) {",

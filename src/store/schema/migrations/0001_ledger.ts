@@ -23,6 +23,9 @@ const ID = `text collate "C" not null`;
 const STATEMENTS = [
   // A fillfactor below 100 leaves room in the page for the row's next version: a HOT update, which
   // touches no index.
+  // `lots` are the open lots that burn first, packed (src/store/batch/packed-lots.ts). Those beyond
+  // them are in the table lot, and their number and sums here: a charge reads and writes this row
+  // alone. The view open_lot shows both as rows.
   // `receipts` is where it costs no space: it fills the padding between the hash of 33 bytes and the
   // times, which begin at a multiple of eight.
   `create table points.account (
@@ -35,6 +38,10 @@ const STATEMENTS = [
     due_time timestamptz,
     create_time timestamptz not null,
     update_time timestamptz not null,
+    lots_beyond integer not null default 0 check (lots_beyond >= 0),
+    beyond_remaining bigint not null default 0 check (beyond_remaining between 0 and balance),
+    beyond_frozen bigint not null default 0 check (beyond_frozen between 0 and frozen),
+    lots bytea not null default '' check (octet_length(lots) <= 2048),
     ${FIGURES_CHECK}
   ) with (fillfactor = 70)`,
 
@@ -42,8 +49,8 @@ const STATEMENTS = [
   // so that most updates are still HOT.
   `create index account_due on points.account (due_time, user_id) where due_time is not null`,
 
-  // `open` is a column, and not only a condition of the indexes: an update of `remaining` would
-  // otherwise count as a change of an indexed column, and not be HOT.
+  // The open lots that are not in their account's row. A spendable lot burns after every spendable
+  // lot of the row. A closed lot is nowhere: the entry that made it says what it was.
   `create table points.lot (
     user_id ${ID},
     number bigint not null check (number > 0),
@@ -52,14 +59,39 @@ const STATEMENTS = [
     frozen bigint not null check (frozen >= 0),
     priority smallint not null check (priority between 0 and 1000),
     expire_time timestamptz,
-    open boolean generated always as (remaining > 0 or frozen > 0) stored,
     primary key (user_id, number),
-    check (remaining + frozen <= points)
+    check (remaining + frozen between 1 and points)
   ) with (fillfactor = 70)`,
 
-  `create index lot_open
-    on points.lot (user_id, priority, (coalesce(expire_time, 'infinity')), number)
-    where open`,
+  // The lots that a column of account holds. PostgreSQL 15 casts no bytea to bigint, but bits.
+  // An interval times a number of microseconds would not be exact, and so seconds go apart.
+  `create function points.unpack_lots(packed bytea) returns table (
+    number bigint, points bigint, remaining bigint, frozen bigint, priority smallint,
+    expire_time timestamptz
+  ) language sql stable strict parallel safe set search_path = pg_catalog as $$
+    select
+      ('x' || substr(hex, 1, 16))::bit(64)::bigint,
+      ('x' || substr(hex, 17, 16))::bit(64)::bigint,
+      ('x' || substr(hex, 33, 16))::bit(64)::bigint,
+      ('x' || substr(hex, 49, 16))::bit(64)::bigint,
+      ('x' || substr(hex, 65, 4))::bit(16)::integer::smallint,
+      case when micros < 9223372036854775807 then timestamptz 'epoch'
+        + micros / 1000000 * interval '1 second' + micros % 1000000 * interval '1 microsecond' end
+    from generate_series(0, octet_length(packed) / 44 - 1) as place
+    cross join lateral encode(substring(packed from 44 * place + 3 for 42), 'hex') as hex
+    cross join lateral (select ('x' || substr(hex, 69, 16))::bit(64)::bigint as micros) as time
+    order by place
+  $$`,
+
+  // All open lots.
+  `create view points.open_lot with (security_invoker = true) as
+    select account.user_id, unpacked.number, unpacked.points, unpacked.remaining, unpacked.frozen,
+      unpacked.priority, unpacked.expire_time, true as in_row
+    from points.account cross join lateral points.unpack_lots(account.lots) as unpacked
+    union all
+    select lot.user_id, lot.number, lot.points, lot.remaining, lot.frozen, lot.priority,
+      lot.expire_time, false as in_row
+    from points.lot`,
 
   `create table points.hold (
     user_id ${ID},

@@ -1,0 +1,75 @@
+import { type RawBuilder, sql } from "kysely";
+import type { Account } from "../ledger/account.ts";
+import type { Lot } from "../ledger/lot.ts";
+import type { Micros } from "../ledger/time.ts";
+import { toAccount } from "../store/batch/accounts.ts";
+import { unpackLots } from "../store/batch/packed-lots.ts";
+import type { AccountRow } from "../store/driver/entities.ts";
+import { fromTimestamptz } from "../store/driver/instant.ts";
+import type { Run } from "../store/driver/transaction.ts";
+
+/** A range of accounts: of these users, or of all with `after` < user id <= `upTo`. */
+export type Span =
+  | { readonly userIds: readonly string[] }
+  | { readonly after: string | undefined; readonly upTo: string | undefined };
+
+/** An account's row. */
+export type ReadAccount = {
+  readonly userId: string;
+  /** Undefined if it cannot be read. */
+  readonly account: Account | undefined;
+  /** The number of its receipts, by the row. */
+  readonly receipts: bigint;
+  /** The row's clock: nothing may fall due before; undefined: it cannot be read. */
+  readonly dueTime: Micros | null | undefined;
+  /** The number of its open holds, by the row. */
+  readonly openHolds: number;
+  /** The lots that it holds. */
+  readonly lots: readonly Lot[];
+  /** The number and the sums of its lots in the table, by the row. */
+  readonly beyond: { readonly count: number; readonly remaining: bigint; readonly frozen: bigint };
+};
+
+/** Accounts' rows, in order of user id. */
+export async function readAccounts(
+  run: Run,
+  span: Span,
+  limit: number,
+): Promise<readonly ReadAccount[]> {
+  const { rows } = await run(sql<AccountRow>`
+    select * from points.account where ${within(span)} order by user_id limit ${limit}`);
+  return rows.map((row) => ({
+    ...readLots(row),
+    userId: row.user_id,
+    receipts: BigInt(row.receipts),
+    dueTime: readable(() => (row.due_time === null ? null : fromTimestamptz(row.due_time))),
+    openHolds: row.open_holds,
+    beyond: {
+      count: row.lots_beyond,
+      remaining: BigInt(row.beyond_remaining),
+      frozen: BigInt(row.beyond_frozen),
+    },
+  }));
+}
+
+function readLots(row: AccountRow): Pick<ReadAccount, "account" | "lots"> {
+  const read = readable(() => ({ account: toAccount(row), lots: unpackLots(row.lots) }));
+  return read ?? { account: undefined, lots: [] };
+}
+
+/** SQL for the rows of a span. */
+export function within(span: Span): RawBuilder<unknown> {
+  if ("userIds" in span) return sql`user_id = any(${span.userIds}::text[])`;
+  const { after, upTo } = span;
+  const from = after === undefined ? sql`true` : sql`user_id > ${after}`;
+  return upTo === undefined ? from : sql`${from} and user_id <= ${upTo}`;
+}
+
+/** A row's content; undefined if it has values that no row may have, such as an infinite time. */
+export function readable<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch {
+    return undefined;
+  }
+}
