@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config";
+import { TEST_MS, WAIT_MS } from "./test/support/patience.ts";
 
 export default defineConfig({
   test: {
@@ -7,8 +8,8 @@ export default defineConfig({
     maxWorkers: 3,
     globalSetup: "test/support/postgres.ts",
     // They end what hangs. No machine is so slow that they end anything else.
-    testTimeout: 300_000,
-    hookTimeout: 300_000,
-    expect: { poll: { timeout: 240_000 } },
+    testTimeout: TEST_MS,
+    hookTimeout: TEST_MS,
+    expect: { poll: { timeout: WAIT_MS } },
   },
 });

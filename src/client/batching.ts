@@ -35,6 +35,8 @@ const QUEUE_MAX_CALLS = 50_000;
  */
 export function withBatching(transport: Transport): Transport {
   let batchMaxBytes = BATCH_MAX_BYTES;
+  // ApplyBatch may be denied to this caller, or its answers be unreadable: calls go alone then.
+  let isBatching = true;
 
   async function run(batch: readonly BatchedCall[]): Promise<void> {
     const calls = batch.filter((call) => !call.isSettled());
@@ -46,7 +48,8 @@ export function withBatching(transport: Transport): Transport {
       if (!isSplit) return calls.forEach((call) => call.fail(copyOf(error)));
       for (const call of calls) call.noteAttempt(error);
       if (isTooLarge(error)) return runInHalves(calls);
-      await Promise.all(calls.map((call) => run([call])));
+      isBatching = false;
+      for (const call of calls) await run([call]);
     }
   }
 
@@ -69,7 +72,8 @@ export function withBatching(transport: Transport): Transport {
     const [method, , timeoutMs, header, , values] = args;
     const kind = OPERATION_KINDS.get(method);
     const isPlain = header === undefined && values === undefined && (timeoutMs ?? 1) > 0;
-    return kind !== undefined && isPlain ? enqueue(kind, args) : transport.unary(...args);
+    const isBatched = kind !== undefined && isPlain && isBatching;
+    return isBatched ? enqueue(kind, args) : transport.unary(...args);
   };
   const stream: Transport["stream"] = (...args) => transport.stream(...args);
   return { unary: unary as Transport["unary"], stream };

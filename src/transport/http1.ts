@@ -8,6 +8,7 @@ import type { ListenLimits } from "./listen-limits.ts";
 export function createHttp1(handle: Handler, limits: ListenLimits) {
   const sockets = new Set<net.Socket>();
   const running = new Set<http.ServerResponse>();
+  const unanswered = new WeakMap<net.Socket, number>();
   let draining = false;
   const server = http.createServer(
     {
@@ -20,8 +21,22 @@ export function createHttp1(handle: Handler, limits: ListenLimits) {
     (req, res) => {
       // The client was told that this connection answers nothing more.
       if (req.socket.writableEnded) return;
+      // When a connection breaks, Node ends each request that is not read to its end with an error,
+      // a tick after Connect has taken its listener off: without one, the process would end.
+      req.on("error", () => {});
+      // Pipelined requests and their answers would fill the memory, as streams of HTTP/2 would.
+      const { socket } = req;
+      const count = (unanswered.get(socket) ?? 0) + 1;
+      if (count > limits.streamsMaxPerConnection) {
+        socket.destroy();
+        return;
+      }
+      unanswered.set(socket, count);
       running.add(res);
-      res.once("close", () => running.delete(res));
+      res.once("close", () => {
+        running.delete(res);
+        unanswered.set(socket, unanswered.get(socket)! - 1);
+      });
       if (draining) res.shouldKeepAlive = false;
       closeIfCutShort(req, res);
       handle(req, res);

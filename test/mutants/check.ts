@@ -9,6 +9,8 @@ export type Verdict =
   | { readonly kind: "broken"; readonly output: string };
 
 const PATIENCE_MS = 150_000;
+/** Where a bug hangs, its test fails after a minute. */
+const WAIT_MS = 48_000;
 const FINDING_MAX_CHARS = 110;
 const OUTPUT_MAX_CHARS = 3_000;
 
@@ -26,7 +28,12 @@ export async function check(
   const [program, ...args] = commandOf(caughtBy, bin);
   const child = spawn(program, args, {
     cwd: folder,
-    env: { ...process.env, PATH: `${bin}:${process.env["PATH"]}`, NO_COLOR: "1" },
+    env: {
+      ...process.env,
+      PATH: `${bin}:${process.env["PATH"]}`,
+      NO_COLOR: "1",
+      POINTS_TEST_WAIT_MS: String(WAIT_MS),
+    },
     stdio: ["ignore", "pipe", "pipe"],
     // Only this process gets the Ctrl-C; it then asks the check to clean up.
     detached: true,

@@ -14,6 +14,7 @@ import {
   type Query,
   startLoad,
 } from "../support/load.ts";
+import { LONG_MS } from "../support/patience.ts";
 import { isAlive, postgresOf, startPoints, temporaryFolder, until } from "../support/processes.ts";
 
 const USERS = ["ada", "bob", "cleo", "dan", "eve", "finn"];
@@ -80,26 +81,30 @@ test("nothing is lost or doubled when one of two servers on one database is kill
   for (const server of [second, third]) expect((await server.end("SIGTERM")).code).toBe(0);
 });
 
-test("a server outlives the end of its connections, however often it comes", async () => {
-  const database = await testDatabase();
-  onTestFinished(() => database.close());
-  const server = await startPoints({ DATABASE_URL: database.url, SWEEP_SECONDS: "1" });
-  const load = startLoad({ clients: clientsOf(server), users: USERS, concurrency: IN_FLIGHT });
-  // More in the midst of a transaction than the server's pool has: it may not lose any for good.
-  for (let ended = 0; ended < 12;) {
-    await someAnswers(load, 50);
-    const rows = await database.query(
-      `select pg_terminate_backend(pid) from pg_stat_activity
+test(
+  "a server outlives the end of its connections, however often it comes",
+  async () => {
+    const database = await testDatabase();
+    onTestFinished(() => database.close());
+    const server = await startPoints({ DATABASE_URL: database.url, SWEEP_SECONDS: "1" });
+    const load = startLoad({ clients: clientsOf(server), users: USERS, concurrency: IN_FLIGHT });
+    // More in the midst of a transaction than the server's pool has: it may not lose any for good.
+    for (let ended = 0; ended < 12;) {
+      await someAnswers(load, 50);
+      const rows = await database.query(
+        `select pg_terminate_backend(pid) from pg_stat_activity
        where datname = current_database() and pid <> pg_backend_pid()
          and backend_type = 'client backend' and xact_start is not null`,
-    );
-    ended += rows.length;
-  }
-  const operations = await load.finish();
+      );
+      ended += rows.length;
+    }
+    const operations = await load.finish();
 
-  await expectExactlyOnce(operations, database.url);
-  expect((await server.end("SIGTERM")).code).toBe(0);
-});
+    await expectExactlyOnce(operations, database.url);
+    expect((await server.end("SIGTERM")).code).toBe(0);
+  },
+  LONG_MS,
+);
 
 /** Waits until the load has some more answers, and is in the midst of others. */
 async function someAnswers({ operations }: Load, pauseMs = 300): Promise<void> {

@@ -10,7 +10,7 @@ const ROOT = resolve(import.meta.dirname, "../..");
 const RUN = `
   import { spawn } from "node:child_process";
   import { join } from "node:path";
-  import { startEmbedded } from "./src/embedded.ts";
+  import { startEmbedded } from "./src/postgres/embedded/start.ts";
   import { inherited, openRunFolder } from "./test/support/run-folder.ts";
   import { listeningPort } from "./test/support/listening-port.ts";
   const { folder } = await openRunFolder();
@@ -32,7 +32,9 @@ test.each<NodeJS.Signals>(["SIGKILL", "SIGTERM"])(
       stdio: ["ignore", "pipe", "inherit"],
     });
     onTestFinished(() => void child.kill("SIGKILL"));
-    const [line] = (await once(child.stdout, "data")) as [Buffer];
+    const ended = once(child, "exit").then(() => Promise.reject(new Error("the run has failed")));
+    const [line] = (await Promise.race([once(child.stdout, "data"), ended])) as [Buffer];
+    ended.catch(() => {}); // It is to be killed.
     const { folder, server } = JSON.parse(line.toString()) as { folder: string; server: number };
     const clusters = [
       await postgresOf(join(folder, "own")),

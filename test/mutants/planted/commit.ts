@@ -51,15 +51,6 @@ export const COMMIT_MUTANTS: readonly Mutant[] = [
     caughtBy: "test/commit/standby.test.ts",
   },
   {
-    name: "reads the time before it has the locks",
-    file: "src/commit/commit.ts",
-    find: "const locked = lockAccounts(transaction, userIds)",
-    replace:
-      "const early = clock(run);\n    clock = () => early;\n" +
-      "    const locked = lockAccounts(transaction, userIds)",
-    caughtBy: "torture --calm",
-  },
-  {
     name: "gives the answers of a batch to the wrong callers",
     file: "src/commit/batcher.ts",
     find: "const result = results[index]!;",

@@ -141,4 +141,18 @@ export const TRANSPORT_MUTANTS: readonly Mutant[] = [
     replace: "if (false) ",
     caughtBy: "test/transport/busy-connection.test.ts",
   },
+  {
+    name: "leaves a broken request without a listener",
+    file: "src/transport/http1.ts",
+    find: 'req.on("error", () => {});',
+    replace: "",
+    caughtBy: "test/transport/broken-pipeline.test.ts",
+  },
+  {
+    name: "takes any number of pipelined requests",
+    file: "src/transport/http1.ts",
+    find: "if (count > limits.streamsMaxPerConnection) {",
+    replace: "if (count < 0) {",
+    caughtBy: "test/transport/broken-pipeline.test.ts",
+  },
 ];
