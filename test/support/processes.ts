@@ -121,17 +121,19 @@ export async function postgresOf(
 }
 
 /** The processes whose working folder is this one or below it; Linux only. */
-export async function processesIn(folder: string): Promise<number[]> {
+export function processesIn(folder: string): Promise<number[]> {
+  return processesWhere(async (pid) => {
+    const cwd = await readlink(`/proc/${pid}/cwd`).catch(() => "");
+    return `${cwd}/`.startsWith(`${folder}/`);
+  });
+}
+
+/** The processes that fit; Linux only. */
+export async function processesWhere(fits: (pid: string) => Promise<boolean>): Promise<number[]> {
   const names = await readdir("/proc").catch((): string[] => []);
-  const found = await Promise.all(
-    names
-      .filter((name) => /^\d+$/.test(name))
-      .map(async (pid) => {
-        const cwd = await readlink(`/proc/${pid}/cwd`).catch(() => "");
-        return `${cwd}/`.startsWith(`${folder}/`) ? [Number(pid)] : [];
-      }),
-  );
-  return found.flat();
+  const pids = names.filter((name) => /^\d+$/.test(name));
+  const found = await Promise.all(pids.map(fits));
+  return pids.filter((_, index) => found[index]).map(Number);
 }
 
 /** Whether a process with this pid runs; a zombie does not. */

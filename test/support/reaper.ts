@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { readdir, readFile, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { text } from "node:stream/consumers";
-import { endPostgres, kill, processesIn, until } from "./processes.ts";
+import { endPostgres, kill, processesIn, processesWhere, until } from "./processes.ts";
 
 // node test/support/reaper.ts FOLDER
 //
@@ -34,18 +34,10 @@ async function mountsIn(folder: string): Promise<string[]> {
   return paths.filter((path) => path.startsWith(`${folder}/`));
 }
 
-/** The processes whose environment names a folder; Linux only. */
-async function processesOf(folder: string): Promise<number[]> {
-  const names = await readdir("/proc").catch((): string[] => []);
-  const found = await Promise.all(
-    names
-      .filter((name) => /^\d+$/.test(name))
-      .map(async (pid) => {
-        const environment = await readFile(`/proc/${pid}/environ`, "utf8").catch(() => "");
-        return environment.split("\0").some((variable) => variable.endsWith(`=${folder}`))
-          ? [Number(pid)]
-          : [];
-      }),
-  );
-  return found.flat();
+/** The processes whose environment names a folder. */
+function processesOf(folder: string): Promise<number[]> {
+  return processesWhere(async (pid) => {
+    const environment = await readFile(`/proc/${pid}/environ`, "utf8").catch(() => "");
+    return environment.split("\0").some((variable) => variable.endsWith(`=${folder}`));
+  });
 }
