@@ -8,12 +8,12 @@ import { isCommitted } from "../store/batch/committed.ts";
 import { loadStates } from "../store/batch/load.ts";
 import { lockAccounts } from "../store/batch/lock.ts";
 import { loadRepeats } from "../store/batch/repeats.ts";
-import { save } from "../store/batch/save.ts";
+import { saving } from "../store/batch/save.ts";
 import { databaseNow } from "../store/driver/clock.ts";
 import type { Orm } from "../store/driver/orm.ts";
 import { TRANSACTION_MAX_MS } from "../store/driver/session.ts";
 import { waitForStandbys } from "../store/driver/standbys.ts";
-import { inTransaction, type Run } from "../store/driver/transaction.ts";
+import { inTransaction, RolledBack, type Run } from "../store/driver/transaction.ts";
 import { LATER } from "./batcher.ts";
 import { type BatchObserver, type BatchStep, UNOBSERVED } from "./observer.ts";
 
@@ -73,6 +73,8 @@ type Attempts = {
   limitMs: number;
   /** The attempt before, while the outcome of its COMMIT is not known. */
   lost: CommitLost | undefined;
+  /** Whether no attempt has failed, of this batch nor of one that it is a half of. */
+  isFirst: boolean;
 };
 
 /**
@@ -104,11 +106,14 @@ export async function commit(
   commands: readonly Command[],
   { clock = databaseNow, observer = UNOBSERVED, gone }: CommitOptions = {},
 ): Promise<Results> {
-  return retry({ orm, clock, observer, gone }, attemptsOf(commands, TRANSACTION_MAX_MS, 0));
+  const limitMs = TRANSACTION_MAX_MS;
+  return retry({ orm, clock, observer, gone }, attemptsOf({ commands, limitMs, isFirst: true }));
 }
 
-function attemptsOf(commands: readonly Command[], limitMs: number, failed: number): Attempts {
-  return { commands, failed, started: performance.now(), limitMs, lost: undefined };
+function attemptsOf(
+  begun: Pick<Attempts, "commands" | "limitMs" | "isFirst"> & { readonly failed?: number },
+): Attempts {
+  return { failed: 0, started: performance.now(), lost: undefined, ...begun };
 }
 
 async function retry(context: Context, attempts: Attempts): Promise<Results> {
@@ -119,6 +124,7 @@ async function retry(context: Context, attempts: Attempts): Promise<Results> {
       return await transact(context, attempts);
     } catch (error) {
       attempts.failed += 1;
+      attempts.isFirst = false;
       if (error instanceof CommitLost) attempts.lost = error;
       const fault = attempts.lost === undefined ? faultOf(error) : "away";
       if (fault === "bug" && commands.length === 1) return [new CommandFailed(error)];
@@ -136,7 +142,10 @@ async function retry(context: Context, attempts: Attempts): Promise<Results> {
       if (commands.length > 1 && (isHeavy || fault === "bug")) {
         const failed = fault === "cut" ? attempts.failed : 0;
         return splitBatch(commands, (half) =>
-          retry(context, attemptsOf(half, attempts.limitMs, failed)),
+          retry(
+            context,
+            attemptsOf({ commands: half, limitMs: attempts.limitMs, isFirst: false, failed }),
+          ),
         );
       }
       // The connection may have died with the database's last run; a later one is new.
@@ -209,10 +218,13 @@ async function transact({ orm, clock, observer }: Context, attempts: Attempts): 
         return answers;
       }
 
-      // Save, COMMIT, and only then answer.
-      await save(run, changes, rows);
-      done("save");
-      await transaction.commit().catch(unsureOf(changes, answers));
+      // Save, COMMIT, and only then answer. All is sent at once: if a statement fails, COMMIT rolls
+      // back. After a failure COMMIT waits for the statements, so that it is known which one failed.
+      const statements = saving(changes, rows);
+      if (!attempts.isFirst) await Promise.all(statements.map(run));
+      await transaction
+        .commit(attempts.isFirst ? statements : [], () => done("save"))
+        .catch(unsureOf(changes, answers));
       done("commit");
       observer.committed(changes.entries);
       return answers;
@@ -224,6 +236,7 @@ async function transact({ orm, clock, observer }: Context, attempts: Attempts): 
 /** Handles an error of COMMIT: if its answer was lost, the next attempt finds out its outcome. */
 function unsureOf(changes: Changes | undefined, answers: Answers): (error: unknown) => never {
   return (error) => {
+    if (error instanceof RolledBack) throw error.cause ?? error;
     throw isUnavailable(error) ? new CommitLost(changes, answers, error) : error;
   };
 }

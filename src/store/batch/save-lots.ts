@@ -2,10 +2,9 @@ import { sql } from "kysely";
 import type { Changes } from "../../ledger/batch.ts";
 import type { Lot } from "../../ledger/lot.ts";
 import { bigints, type RowKey, rowsOf, smallints, texts, tids, times } from "../driver/columns.ts";
-import type { Run } from "../driver/transaction.ts";
-import { insertAll } from "./insert.ts";
 import { NO_LOTS, type PlacedLots, placeLots } from "./placement.ts";
 import type { Rows } from "./rows.ts";
+import { insertAll, requireRows, type Write } from "./write.ts";
 
 /** The places of lots, by user id. */
 export type Places = ReadonlyMap<string, PlacedLots>;
@@ -21,18 +20,14 @@ export function placeAll({ newAccounts, accounts, lots }: Changes, rows: Rows): 
   );
 }
 
-/**
- * Writes the changes of the table of lots: none, if all open lots are in their accounts' rows.
- *
- * @throws an Error if not every row was written, because of a foreign trigger or rule
- */
-export async function saveLots(run: Run, places: Places, rows: Rows): Promise<void> {
+/** Writes the changes of the table of lots: none, if all open lots are in their accounts' rows. */
+export function savingLots(places: Places, rows: Rows): readonly (Write | false)[] {
   const { inserted, updated, deleted } = tableLots(places, rows);
-  await Promise.all([
-    deleted.length > 0 && deleteLots(run, deleted),
-    updated.length > 0 && updateLots(run, updated),
-    inserted.length > 0 && insertLots(run, inserted),
-  ]);
+  return [
+    deleted.length > 0 && deleteLots(deleted),
+    updated.length > 0 && updateLots(updated),
+    inserted.length > 0 && insertLots(inserted),
+  ];
 }
 
 function tableLots(places: Places, rows: Rows) {
@@ -52,7 +47,7 @@ type LotOf = Lot & { readonly userId: string };
 type FoundLotOf = LotOf & { readonly ctid: string };
 type FoundKey = RowKey & { readonly ctid: string };
 
-async function insertLots(run: Run, lots: readonly LotOf[]): Promise<void> {
+function insertLots(lots: readonly LotOf[]): Write {
   const columns = {
     user_id: texts(lots, (lot) => lot.userId),
     number: bigints(lots, (lot) => lot.number),
@@ -62,26 +57,28 @@ async function insertLots(run: Run, lots: readonly LotOf[]): Promise<void> {
     priority: smallints(lots, (lot) => lot.priority),
     expire_time: times(lots, (lot) => lot.expireTime),
   };
-  await insertAll(run, { table: "lot", columns, count: lots.length });
+  return insertAll({ table: "lot", columns, count: lots.length });
 }
 
-async function updateLots(run: Run, lots: readonly FoundLotOf[]): Promise<void> {
-  const { numAffectedRows } = await run(sql`
+const LOT_GONE = "a lot of a locked account is gone";
+
+function updateLots(lots: readonly FoundLotOf[]): Write {
+  const update = sql`
     update points.lot set remaining = new.remaining, frozen = new.frozen
     from ${rowsOf({
       ...lotKeys(lots),
       remaining: bigints(lots, (lot) => lot.remaining),
       frozen: bigints(lots, (lot) => lot.frozen),
     })} as new
-    where lot.ctid = new.row and lot.user_id = new.user_id and lot.number = new.number`);
-  if (numAffectedRows !== BigInt(lots.length)) throw new Error("a lot of a locked account is gone");
+    where lot.ctid = new.row and lot.user_id = new.user_id and lot.number = new.number`;
+  return requireRows(update, lots.length, LOT_GONE);
 }
 
-async function deleteLots(run: Run, lots: readonly FoundKey[]): Promise<void> {
-  const { numAffectedRows } = await run(sql`
+function deleteLots(lots: readonly FoundKey[]): Write {
+  const deletion = sql`
     delete from points.lot using ${rowsOf(lotKeys(lots))} as old
-    where lot.ctid = old.row and lot.user_id = old.user_id and lot.number = old.number`);
-  if (numAffectedRows !== BigInt(lots.length)) throw new Error("a lot of a locked account is gone");
+    where lot.ctid = old.row and lot.user_id = old.user_id and lot.number = old.number`;
+  return requireRows(deletion, lots.length, LOT_GONE);
 }
 
 function lotKeys(lots: readonly FoundKey[]) {

@@ -13,64 +13,63 @@ import {
   tids,
   times,
 } from "../driver/columns.ts";
-import type { Run } from "../driver/transaction.ts";
-import { insertAll } from "./insert.ts";
 import { packLots } from "./packed-lots.ts";
 import type { Rows } from "./rows.ts";
-import { placeAll, type Places, saveLots } from "./save-lots.ts";
+import { placeAll, type Places, savingLots } from "./save-lots.ts";
+import { insertAll, requireRows, type Write } from "./write.ts";
 
 /**
- * Writes a batch's changes in at most eleven statements, whatever its size: each column goes as one
- * array. The ORM's flush costs three times as much a command.
+ * The statements that write a batch's changes: at most eleven, whatever its size, since each column
+ * goes as one array. The ORM's flush costs three times as much a command.
  *
- * A batch of charges needs two: it updates
- * accounts, whose rows hold the lots that burn first, and inserts entries.
+ * A batch of charges needs two: one updates accounts, whose rows hold the lots that burn first, and
+ * one inserts entries. Each fails if not every row was written, because of a foreign trigger or rule,
+ * and with SQLSTATE 23505 if another server has just made one of the new accounts: the next attempt
+ * of the batch finds it.
  *
  * @param rows the rows in which the accounts and lots were found
- * @throws a database error 23505 if another server has just made one of the new accounts: the next
- * attempt of the batch finds it
- * @throws an Error if not every row was written, because of a foreign trigger or rule
  */
-export async function save(run: Run, changes: Changes, rows: Rows): Promise<void> {
+export function saving(changes: Changes, rows: Rows): readonly Write[] {
   const { newAccounts, accounts, dueTimes, holds, entries, refunds, receipts } = changes;
   const counts = new Map(receipts.map(({ userId, number }) => [userId, number]));
   const places = placeAll(changes, rows);
-  await Promise.all([
-    newAccounts.length > 0 && insertAccounts(run, newAccounts, { places, receipts: counts }),
-    accounts.length > 0 && updateAccounts(run, accounts, { places, rows }),
-    dueTimes.length > 0 && updateDueTimes(run, dueTimes),
-    saveLots(run, places, rows),
-    holds.length > 0 && upsertHolds(run, holds),
-    entries.length > 0 && insertEntries(run, entries),
-    refunds.length > 0 && upsertRefunds(run, refunds),
-    receipts.length > 0 && insertReceipts(run, receipts),
-    receipts.length > 0 && countReceipts(run, counts, newAccounts),
-  ]);
+  const counted = [...counts.keys()].filter((userId) => rows.accounts.has(userId));
+  return [
+    newAccounts.length > 0 && insertAccounts(newAccounts, { places, receipts: counts }),
+    accounts.length > 0 && updateAccounts(accounts, { places, rows }),
+    dueTimes.length > 0 && updateDueTimes(dueTimes),
+    ...savingLots(places, rows),
+    holds.length > 0 && upsertHolds(holds),
+    entries.length > 0 && insertEntries(entries),
+    refunds.length > 0 && upsertRefunds(refunds),
+    receipts.length > 0 && insertReceipts(receipts),
+    counted.length > 0 && countReceipts(counted, counts),
+  ].filter((write) => write !== false);
 }
 
-async function insertAccounts(
-  run: Run,
+function insertAccounts(
   accounts: Changes["accounts"],
   { places, receipts }: { places: Places; receipts: ReadonlyMap<string, bigint> },
-): Promise<void> {
+): Write {
   const columns = {
     ...accountColumns(accounts, places),
     receipts: bigints(accounts, ({ userId }) => receipts.get(userId) ?? 0n),
     create_time: times(accounts, (account) => account.createTime),
   };
-  await insertAll(run, { table: "account", columns, count: accounts.length });
+  return insertAll({ table: "account", columns, count: accounts.length });
 }
+
+const ACCOUNT_GONE = "a locked account is gone";
 
 // The updates find rows by ctid, which saves a search of an index a row. They compare the keys all
 // the same, so that a mistake never writes to another row.
 
-async function updateAccounts(
-  run: Run,
+function updateAccounts(
   accounts: Changes["accounts"],
   { places, rows }: { places: Places; rows: Rows },
-): Promise<void> {
+): Write {
   const row = tids(accounts, ({ userId }) => rows.accounts.get(userId)?.ctid);
-  const { numAffectedRows } = await run(sql`
+  const update = sql`
     update points.account set
       sequence = new.sequence, balance = new.balance, frozen = new.frozen,
       total_recharged = new.total_recharged, total_consumed = new.total_consumed,
@@ -79,19 +78,19 @@ async function updateAccounts(
       open_holds = new.open_holds, lots = new.lots, lots_beyond = new.lots_beyond,
       beyond_remaining = new.beyond_remaining, beyond_frozen = new.beyond_frozen
     from ${rowsOf({ row, ...accountColumns(accounts, places) })} as new
-    where account.ctid = new.row and account.user_id = new.user_id`);
-  if (numAffectedRows !== BigInt(accounts.length)) throw new Error("a locked account is gone");
+    where account.ctid = new.row and account.user_id = new.user_id`;
+  return requireRows(update, accounts.length, ACCOUNT_GONE);
 }
 
-async function updateDueTimes(run: Run, accounts: Changes["dueTimes"]): Promise<void> {
-  const { numAffectedRows } = await run(sql`
+function updateDueTimes(accounts: Changes["dueTimes"]): Write {
+  const update = sql`
     update points.account set due_time = new.due_time
     from ${rowsOf({
       user_id: texts(accounts, ({ userId }) => userId),
       due_time: times(accounts, ({ dueTime }) => dueTime),
     })} as new
-    where account.user_id = new.user_id`);
-  if (numAffectedRows !== BigInt(accounts.length)) throw new Error("a locked account is gone");
+    where account.user_id = new.user_id`;
+  return requireRows(update, accounts.length, ACCOUNT_GONE);
 }
 
 function accountColumns(accounts: Changes["accounts"], places: Places) {
@@ -111,7 +110,7 @@ function accountColumns(accounts: Changes["accounts"], places: Places) {
   };
 }
 
-async function upsertHolds(run: Run, holds: Changes["holds"]): Promise<void> {
+function upsertHolds(holds: Changes["holds"]): Write {
   const columns = {
     user_id: texts(holds, (hold) => hold.userId),
     number: bigints(holds, (hold) => hold.number),
@@ -121,19 +120,19 @@ async function upsertHolds(run: Run, holds: Changes["holds"]): Promise<void> {
     expire_time: times(holds, (hold) => hold.expireTime),
     ...allocationColumns(holds),
   };
-  await insertAll(run, { table: "hold", columns, count: holds.length, onConflict: CLOSE_HOLD });
+  return insertAll({ table: "hold", columns, count: holds.length, onConflict: CLOSE_HOLD });
 }
 
 const CLOSE_HOLD = ` on conflict (user_id, number)
   do update set settled = excluded.settled, status = excluded.status`;
 
-async function upsertRefunds(run: Run, refunds: Changes["refunds"]): Promise<void> {
+function upsertRefunds(refunds: Changes["refunds"]): Write {
   const columns = {
     user_id: texts(refunds, (refund) => refund.userId),
     sequence: bigints(refunds, (refund) => refund.sequence),
     refunded: bigints(refunds, (refund) => refund.refunded),
   };
-  await insertAll(run, {
+  return insertAll({
     table: "refund",
     columns,
     count: refunds.length,
@@ -144,7 +143,7 @@ async function upsertRefunds(run: Run, refunds: Changes["refunds"]): Promise<voi
 const RAISE_REFUND = ` on conflict (user_id, sequence)
   do update set refunded = excluded.refunded`;
 
-async function insertEntries(run: Run, entries: readonly Entry[]): Promise<void> {
+function insertEntries(entries: readonly Entry[]): Write {
   const columns = {
     user_id: texts(entries, (entry) => entry.userId),
     sequence: bigints(entries, (entry) => entry.sequence),
@@ -167,10 +166,10 @@ async function insertEntries(run: Run, entries: readonly Entry[]): Promise<void>
     hash: bytes(entries, (entry) => entry.hash),
     caller: texts(entries, ({ caller }) => (caller === "" ? null : caller)),
   };
-  await insertAll(run, { table: "entry", columns, count: entries.length });
+  return insertAll({ table: "entry", columns, count: entries.length });
 }
 
-async function insertReceipts(run: Run, receipts: Changes["receipts"]): Promise<void> {
+function insertReceipts(receipts: Changes["receipts"]): Write {
   const columns = {
     user_id: texts(receipts, (receipt) => receipt.userId),
     number: bigints(receipts, (receipt) => receipt.number),
@@ -180,29 +179,22 @@ async function insertReceipts(run: Run, receipts: Changes["receipts"]): Promise<
     fingerprint: bytes(receipts, ({ request }) => request?.fingerprint ?? null),
     hash: bytes(receipts, (receipt) => receipt.hash),
   };
-  await insertAll(run, { table: "receipt", columns, count: receipts.length });
+  return insertAll({ table: "receipt", columns, count: receipts.length });
 }
 
 /**
  * Writes the number of receipts in a statement of its own, so that the usual update of an account
  * costs no more. The account's row has moved by then, so this statement finds it by its key.
  */
-async function countReceipts(
-  run: Run,
-  receipts: ReadonlyMap<string, bigint>,
-  newAccounts: readonly Account[],
-): Promise<void> {
-  const isNew = new Set(newAccounts.map(({ userId }) => userId));
-  const counts = [...receipts].filter(([userId]) => !isNew.has(userId));
-  if (counts.length === 0) return;
-  const { numAffectedRows } = await run(sql`
+function countReceipts(userIds: readonly string[], receipts: ReadonlyMap<string, bigint>): Write {
+  const update = sql`
     update points.account set receipts = new.receipts
     from ${rowsOf({
-      user_id: texts(counts, ([userId]) => userId),
-      receipts: bigints(counts, ([, count]) => count),
+      user_id: texts(userIds, (userId) => userId),
+      receipts: bigints(userIds, (userId) => receipts.get(userId)!),
     })} as new
-    where account.user_id = new.user_id`);
-  if (numAffectedRows !== BigInt(counts.length)) throw new Error("a locked account is gone");
+    where account.user_id = new.user_id`;
+  return requireRows(update, userIds.length, ACCOUNT_GONE);
 }
 
 /** Arrays are sent as texts, because unnest would take an array of arrays apart. */

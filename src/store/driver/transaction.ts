@@ -14,9 +14,22 @@ export type Run = <Row>(statement: RawBuilder<Row>) => Promise<QueryResult<Row>>
 export type Transaction = {
   readonly orm: Orm;
   readonly run: Run;
-  /** Ends it. Whatever it fails with, the transaction may have been committed. */
-  readonly commit: () => Promise<void>;
+  /**
+   * Ends it: sends the last statements and COMMIT at once, in one round trip. If a statement fails,
+   * COMMIT rolls back.
+   *
+   * @param onRun called when the statements have run
+   * @throws {RolledBack} if it was rolled back. With any other error it may have been committed
+   */
+  readonly commit: (last?: readonly RawBuilder<unknown>[], onRun?: () => void) => Promise<void>;
 };
+
+/** The transaction was not committed, and never will be. Its cause says why. */
+export class RolledBack extends Error {
+  constructor(cause: unknown) {
+    super("COMMIT rolled back", { cause });
+  }
+}
 
 /**
  * COMMIT was answered with a warning: the transaction is committed, but not as durably as
@@ -50,13 +63,10 @@ export async function inTransaction<T>(
     // The role's or the database's own default may be stricter: what waited for a lock would fail.
     const begun = client.query(`begin isolation level read committed${within(limitMs)}`);
     begun.catch(() => {}); // Whoever waits for a statement is told.
-    const run: Run = async (statement) => {
+    const send = async (statement: Prepared) => {
       if (isEnded) throw new Error("the transaction has ended");
-      const { sql: text, parameters } = statement.compile(orm.em.getKysely());
-      const values = [...parameters];
       try {
-        const sent = client.query({ name: nameOf(text), text, values });
-        const [{ rows, rowCount }] = await Promise.all([sent, begun]);
+        const [{ rows, rowCount }] = await Promise.all([client.query(statement), begun]);
         return { rows, numAffectedRows: BigInt(rowCount ?? 0) };
       } catch (error) {
         // Those behind it fail as well, and the database says no more than that: they are told why.
@@ -64,7 +74,13 @@ export async function inTransaction<T>(
         throw failure;
       }
     };
-    const commit = async () => {
+    const run: Run = async (statement) => send(prepare(orm, statement));
+    const commit: Transaction["commit"] = async (last = [], onRun = () => {}) => {
+      // All of them are made before the first is sent: COMMIT must not commit a part of them.
+      const statements = last.map((statement) => prepare(orm, statement));
+      requireSendable(statements);
+      const ran = Promise.all(statements.map(send)).then(onRun);
+      ran.catch(() => {}); // COMMIT then rolls back.
       isEnded = true;
       notices.last = undefined;
       // COMMIT may have to wait for a standby, as long as it takes.
@@ -76,7 +92,8 @@ export async function inTransaction<T>(
         throw error;
       });
       // A transaction that has failed is rolled back at COMMIT, and that is no error.
-      if (command !== "COMMIT") throw new Error("COMMIT rolled back");
+      if (command !== "COMMIT") throw new RolledBack(failure);
+      await ran;
       if (notices.last !== undefined) throw new CommitWarning(notices.last);
     };
     return await work({ orm, run, commit });
@@ -86,6 +103,21 @@ export async function inTransaction<T>(
       await client.query("rollback").catch((error: unknown) => (broken = error));
     }
     client.release(broken !== undefined);
+  }
+}
+
+type Prepared = { readonly name: string; readonly text: string; readonly values: unknown[] };
+
+function prepare(orm: Orm, statement: RawBuilder<unknown>): Prepared {
+  const { sql: text, parameters } = statement.compile(orm.em.getKysely());
+  return { name: nameOf(text), text, values: [...parameters] };
+}
+
+/** @throws a TypeError if the driver has to convert a value, which might fail */
+function requireSendable(statements: readonly Prepared[]): void {
+  for (const { text, values } of statements) {
+    const isSendable = (value: unknown) => typeof value === "string" || Buffer.isBuffer(value);
+    if (!values.every(isSendable)) throw new TypeError(`a value is no text nor bytes: ${text}`);
   }
 }
 

@@ -19,6 +19,8 @@ const GRANTS = {
   refund: "select, insert, update (refunded)",
 };
 
+const FUNCTIONS = ["unpack_lots", "require_rows"];
+
 /** The tables that a server only reads, as SQL. */
 const READ_ONLY = Object.entries(GRANTS)
   .filter(([, grant]) => grant === "select")
@@ -43,7 +45,9 @@ export async function grantToServer(em: EntityManager, role: string): Promise<vo
   for (const [table, grant] of Object.entries(GRANTS)) {
     await em.execute(`grant ${grant} on points.${table} to ${found.name}`);
   }
-  await em.execute(`grant execute on function points.unpack_lots to ${found.name}`);
+  for (const name of FUNCTIONS) {
+    await em.execute(`grant execute on function points.${name} to ${found.name}`);
+  }
   const [still] = await em.execute<{ may: boolean }[]>(MAY_CHANGE_ENTRIES, [role, role, role]);
   if (still?.may === false) return;
   throw new UserError(

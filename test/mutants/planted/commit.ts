@@ -4,8 +4,8 @@ export const COMMIT_MUTANTS: readonly Mutant[] = [
   {
     name: "answers before COMMIT",
     file: "src/commit/commit.ts",
-    find: "await transaction.commit().catch(unsureOf(changes, answers));",
-    replace: "void transaction.commit().catch(() => {});",
+    find: 'await transaction\n        .commit(attempts.isFirst ? statements : [], () => done("save"))\n        .catch(unsureOf(changes, answers));',
+    replace: "void transaction.commit(statements).catch(() => {});",
     caughtBy: "torture --only COMMIT",
   },
   {
@@ -128,5 +128,19 @@ export const COMMIT_MUTANTS: readonly Mutant[] = [
     find: "if (signal?.aborted === true) return booked;",
     replace: "return booked;",
     caughtBy: "test/commit/sweep.test.ts",
+  },
+  {
+    name: "sends COMMIT behind statements of which one has ended the session before",
+    file: "src/commit/commit.ts",
+    find: "attempts.isFirst = false;",
+    replace: "attempts.isFirst = attempts.failed > 0;",
+    caughtBy: "test/commit/poison.test.ts",
+  },
+  {
+    name: "doubts what became of a COMMIT that was rolled back because of a statement before it",
+    file: "src/commit/commit.ts",
+    find: "if (error instanceof RolledBack) throw error.cause ?? error;",
+    replace: "if (error === undefined) throw error;",
+    caughtBy: "test/commit/lost-row.test.ts",
   },
 ];

@@ -91,8 +91,8 @@ export const STORE_MUTANTS: readonly Mutant[] = [
   {
     name: "forgets a request that had nothing to do",
     file: "src/store/batch/save.ts",
-    find: "receipts.length > 0 && insertReceipts(run, receipts),",
-    replace: "receipts.length < 0 && insertReceipts(run, receipts),",
+    find: "receipts.length > 0 && insertReceipts(receipts),",
+    replace: "receipts.length < 0 && insertReceipts(receipts),",
     caughtBy: "torture --calm",
   },
   {
@@ -323,15 +323,15 @@ export const STORE_MUTANTS: readonly Mutant[] = [
   {
     name: "does not count receipts",
     file: "src/store/batch/save.ts",
-    find: "receipts.length > 0 && countReceipts(",
-    replace: "receipts.length < 0 && countReceipts(",
+    find: "counted.length > 0 && countReceipts(",
+    replace: "counted.length < 0 && countReceipts(",
     caughtBy: "test/commit/lost-row.test.ts",
   },
   {
     name: "does not notice that a new row was not kept",
-    file: "src/store/batch/insert.ts",
-    find: "if (numAffectedRows !== BigInt(count)) throw",
-    replace: "if (numAffectedRows === -1n) throw",
+    file: "src/store/batch/write.ts",
+    find: "select points.require_rows(count(*), ",
+    replace: "select points.require_rows(count(*), count(*) + 0 * ",
     caughtBy: "test/commit/lost-row.test.ts",
   },
   {
@@ -347,5 +347,12 @@ export const STORE_MUTANTS: readonly Mutant[] = [
     find: "using (user_id, number, hash)",
     replace: "using (user_id, number)",
     caughtBy: "test/commit/lost-commit.test.ts",
+  },
+  {
+    name: "sends some of a transaction's last statements though one cannot be made",
+    file: "src/store/driver/transaction.ts",
+    find: "requireSendable(statements);",
+    replace: "",
+    caughtBy: "test/store/last-statements.test.ts",
   },
 ];

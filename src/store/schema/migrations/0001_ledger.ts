@@ -83,6 +83,17 @@ const STATEMENTS = [
     order by place
   $$`,
 
+  // What a batch calls behind each of its writes: its COMMIT is on its way by then. A foreign trigger
+  // or rule may have kept a row from being written.
+  `create function points.require_rows(written bigint, expected bigint, otherwise text) returns void
+  language plpgsql stable parallel safe as $$
+    begin
+      if written operator(pg_catalog.<>) expected then
+        raise exception using message = otherwise;
+      end if;
+    end
+  $$`,
+
   // All open lots.
   `create view points.open_lot with (security_invoker = true) as
     select account.user_id, unpacked.number, unpacked.points, unpacked.remaining, unpacked.frozen,
