@@ -55,6 +55,7 @@ async function insertAccounts(
 ): Promise<void> {
   const columns = {
     ...accountColumns(accounts, places),
+    salt: bytes(accounts, (account) => account.salt),
     receipts: bigints(accounts, ({ userId }) => receipts.get(userId) ?? 0n),
     create_time: times(accounts, (account) => account.createTime),
   };
