@@ -3,7 +3,8 @@
  * would write it by hand to get the most out of PostgreSQL. It has tables of its own (tables.ts) and
  * keeps all promises of an answer: it locks the account's row (pessimistic lock), answers a repeat
  * from its first entry (idempotency), burns lots in order, checks all figures, and writes an entry
- * with its request id and hash chain. `points verify` accepts its entries, copied to Points' tables.
+ * with its request id and hash chain (of JSON, a single hash an entry). `points verify` accepts its
+ * entries, copied to Points' tables and hashed as Points does.
  *
  * Unlike a real Consume it does not book expired points and holds: it refuses if there are such
  * lots, and does not look for holds.

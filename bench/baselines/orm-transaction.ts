@@ -61,7 +61,7 @@ async function consume(em: EntityManager, command: Consume): Promise<Answer | Re
   if (isRejection(applied)) return applied;
 
   const after = applied.state;
-  Object.assign(account, accountAfter(applied.entry!, account.createTime));
+  Object.assign(account, accountAfter(applied.entry!, account));
   after.lots.forEach(({ remaining }, index) => {
     lots[index]!.remaining = remaining;
   });
@@ -73,14 +73,14 @@ async function replay(
   em: EntityManager,
   request: Request,
   { userId, sequence }: { userId: string; sequence: bigint },
-  { createTime }: Account,
+  found: Account,
 ): Promise<Answer | Rejection> {
   const [row] = await em
     .createQueryBuilder(EntryTable)
     .where({ userId, sequence })
     .execute<RowOf<typeof EntryTable>[]>("all", false);
   const entry = toEntry(row!);
-  const account = accountAfter(entry, createTime);
+  const account = accountAfter(entry, found);
   const repeat = answerRepeat(request, { request: entry.request!, entry, account });
   return isRejection(repeat) ? repeat : { entry, account, replayed: true, created: false };
 }

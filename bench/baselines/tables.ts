@@ -34,6 +34,7 @@ create table baseline.account (
   user_id ${ID} primary key,
   sequence bigint not null check (sequence >= 0),
   hash bytea not null check (octet_length(hash) = 32),
+  salt bytea not null check (octet_length(salt) = 16),
   create_time timestamptz not null,
   update_time timestamptz not null,
   ${FIGURES}
@@ -69,7 +70,7 @@ create table baseline.entry (
   duration_nanos bigint,
   price_version text,
   request_id text collate "C",
-  fingerprint bytea check (octet_length(fingerprint) = 32),
+  fingerprint bytea check (octet_length(fingerprint) in (16, 32)),
   metadata jsonb,
   ${FIGURES},
   hash bytea not null check (octet_length(hash) = 32),
@@ -82,9 +83,9 @@ create table baseline.entry (
 );
 create unique index on baseline.entry (user_id, request_id) where request_id is not null;
 insert into baseline.account (user_id, sequence, balance, frozen, total_recharged, total_consumed,
-    total_expired, total_refunded, hash, create_time, update_time)
+    total_expired, total_refunded, hash, salt, create_time, update_time)
   select user_id, sequence, balance, frozen, total_recharged, total_consumed, total_expired,
-    total_refunded, hash, create_time, update_time
+    total_refunded, hash, salt, create_time, update_time
   from points.account;
 insert into baseline.lot (user_id, number, points, remaining, frozen, priority, expire_time)
   select user_id, number, points, remaining, frozen, priority, expire_time from points.open_lot;
@@ -119,6 +120,7 @@ export const AccountTable = defineEntity({
     sequence: p.bigint(),
     ...figures,
     hash: p.blob(),
+    salt: p.blob(),
     createTime: instant(),
     updateTime: instant(),
   },

@@ -20,7 +20,7 @@ import (
 func playScenario(ctx context.Context, points pointsv1.PointsServiceClient) error {
 	userID := fmt.Sprintf("go-%d", time.Now().UnixNano())
 	for _, play := range []func(context.Context, pointsv1.PointsServiceClient, string) error{
-		recharge, consumeTwice, beRefused, freezeAndSettle, readStatement, watchUntilDeadline, apply,
+		recharge, consumeTwice, beRefused, freezeAndSettle, readStatement, watchUntilDeadline, apply, verify,
 	} {
 		if err := play(ctx, points, userID); err != nil {
 			return err
@@ -58,7 +58,7 @@ func consumeTwice(ctx context.Context, points pointsv1.PointsServiceClient, user
 			UserId:    userID,
 			RequestId: "job-1",
 			Cost:      &pointsv1.ConsumeRequest_Points{Points: 30},
-			Metadata:  map[string]string{"for": "script"},
+			Metadata:  map[string]string{"for": "script", "by": "Zoë"},
 		})
 		if err != nil {
 			return err
@@ -198,4 +198,16 @@ func resultText(result *pointsv1.OperationResult) string {
 	default:
 		return fmt.Sprintf("unexpected %T", result)
 	}
+}
+
+func verify(ctx context.Context, points pointsv1.PointsServiceClient, userID string) error {
+	account, entries, err := readJournal(ctx, points, userID)
+	if err == nil {
+		err = verifyJournal(account, entries)
+	}
+	if err != nil {
+		return err
+	}
+	fmt.Printf("verify: %d entries, chain intact\n", len(entries))
+	return nil
 }

@@ -9,6 +9,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from client import error_info, read_insufficient_points
 from points.v1 import account_pb2, points_pb2, points_pb2_grpc
+from verify import read_journal, verify_journal
 
 Stub = points_pb2_grpc.PointsServiceStub
 
@@ -24,6 +25,7 @@ def play_scenario(points: Stub) -> None:
     read_statement(points, user_id)
     watch_until_deadline(points, user_id)
     apply(points, user_id)
+    verify(points, user_id)
 
 
 def recharge(points: Stub, user_id: str) -> None:
@@ -49,7 +51,7 @@ def recharge(points: Stub, user_id: str) -> None:
 def consume_twice(points: Stub, user_id: str) -> None:
     for step in ("consume", "retry"):
         request = points_pb2.ConsumeRequest(
-            user_id=user_id, request_id="job-1", points=30, metadata={"for": "script"}
+            user_id=user_id, request_id="job-1", points=30, metadata={"for": "script", "by": "Zoë"}
         )
         answer = points.Consume(request, timeout=TIMEOUT_SECONDS)
         print(
@@ -144,6 +146,12 @@ def result_text(result: points_pb2.OperationResult) -> str:
             return str(result.error.message if info is None else info.reason)
         case other:
             raise AssertionError(f"unexpected {other}")
+
+
+def verify(points: Stub, user_id: str) -> None:
+    account, entries = read_journal(points, user_id)
+    verify_journal(account, entries)
+    print(f"verify: {len(entries)} entries, chain intact")
 
 
 def kind_text(kind: account_pb2.EntryKind.ValueType) -> str:

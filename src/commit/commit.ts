@@ -1,8 +1,11 @@
+import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Fault, faultOf, isUnavailable } from "../errors/database-fault.ts";
 import { type Answer, answer, type Changes, changesOf, startBatch } from "../ledger/batch.ts";
 import type { Command } from "../ledger/command.ts";
+import { SALT_BYTES } from "../ledger/digests.ts";
 import { isRejection, type Rejection } from "../ledger/rejection.ts";
+import type { AccountState } from "../ledger/state.ts";
 import type { Micros } from "../ledger/time.ts";
 import { isCommitted } from "../store/batch/committed.ts";
 import { loadStates } from "../store/batch/load.ts";
@@ -202,7 +205,8 @@ async function transact({ orm, clock, observer }: Context, attempts: Attempts): 
       }
 
       // Book what is due, and decide each command in memory.
-      const batch = startBatch(now, states, repeats);
+      const salts = newSalts(userIds, states);
+      const batch = startBatch(now, { found: states, repeats, salts });
       const answers = commands.map((command) =>
         batch.waiting.has(command.userId) ? LATER : answer(batch, command),
       );
@@ -232,6 +236,19 @@ async function transact({ orm, clock, observer }: Context, attempts: Attempts): 
     attempts.limitMs,
   );
 }
+
+/** A random salt for each user who has no account. */
+function newSalts(
+  userIds: readonly string[],
+  states: readonly AccountState[],
+): ReadonlyMap<string, Uint8Array> {
+  if (states.length === userIds.length) return NO_SALTS;
+  const found = new Set(states.map(({ account }) => account.userId));
+  const others = userIds.filter((userId) => !found.has(userId));
+  return new Map(others.map((userId) => [userId, randomBytes(SALT_BYTES)]));
+}
+
+const NO_SALTS: ReadonlyMap<string, Uint8Array> = new Map();
 
 /** Handles an error of COMMIT: if its answer was lost, the next attempt finds out its outcome. */
 function unsureOf(changes: Changes | undefined, answers: Answers): (error: unknown) => never {

@@ -28,6 +28,8 @@ export type Account = Figures & {
   readonly sequence: bigint;
   /** The last entry's hash, 32 bytes; zeros while there is no entry. */
   readonly hash: Uint8Array;
+  /** 16 random bytes, made with the account: see `personalDigestOf`. */
+  readonly salt: Uint8Array;
   readonly createTime: Micros;
   /** The time of the last entry; `createTime` while there is no entry. */
   readonly updateTime: Micros;
@@ -55,7 +57,10 @@ export function laterOf(a: Micros, b: Micros): Micros {
 export const GENESIS_HASH: Uint8Array = new Uint8Array(32);
 
 /** A new account without points. */
-export function emptyAccount(userId: string, createTime: Micros): Account {
+export function emptyAccount(
+  userId: string,
+  { salt, createTime }: Pick<Account, "salt" | "createTime">,
+): Account {
   return {
     userId,
     sequence: 0n,
@@ -66,6 +71,7 @@ export function emptyAccount(userId: string, createTime: Micros): Account {
     totalExpired: 0n,
     totalRefunded: 0n,
     hash: GENESIS_HASH,
+    salt,
     createTime,
     updateTime: createTime,
   };

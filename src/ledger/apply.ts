@@ -19,12 +19,14 @@ import { release, settle } from "./settle.ts";
 import { type AccountState, bareState, holdsFull, lotsFull } from "./state.ts";
 import type { Micros } from "./time.ts";
 
-/** When a command is applied. */
+/** When a command is applied, and what it may need. */
 export type Instant = {
   /** The account's time: see `timeOf`. Nothing in the ledger reads a clock. */
   readonly now: Micros;
   /** The last entry that was booked as due before this command: it answers an Expire of due. */
   readonly lastDue?: Entry | undefined;
+  /** The salt of the account, if the command makes one. */
+  readonly salt?: Uint8Array | undefined;
 };
 
 /**
@@ -44,13 +46,18 @@ export function apply(
   if (state === undefined && !makesAccount) {
     return { reason: "ACCOUNT_NOT_FOUND", userId: command.userId };
   }
-  const found = state ?? bareState(emptyAccount(command.userId, at.now));
+  const found = state ?? newState(command.userId, at);
   const applied = applyBooked({ state: found, entries: [], entry: undefined }, command, at);
   if (isRejection(applied)) return applied;
   const expired = bookDue(applied.state, at.now);
   if (expired.entries.length === 0) return applied;
   const entries = [...applied.entries, ...expired.entries];
   return { state: expired.state, entries, entry: applied.entry };
+}
+
+function newState(userId: string, { now: createTime, salt }: Instant): AccountState {
+  if (salt === undefined) throw new Error("a new account has no salt");
+  return bareState(emptyAccount(userId, { salt, createTime }));
 }
 
 function applyBooked(booked: Applied, command: Command, at: Instant): Applied | Rejection {

@@ -1,6 +1,7 @@
 import { type Account, timeOf } from "./account.ts";
 import { apply } from "./apply.ts";
 import type { Command } from "./command.ts";
+import { recorded } from "./digests.ts";
 import { bookDue, countDue, dueTimeOf } from "./due.ts";
 import { accountAfter, type Entry } from "./entry.ts";
 import { type Hold, isOpenHold } from "./hold.ts";
@@ -32,6 +33,8 @@ export type Batch = {
   readonly states: Map<string, AccountState>;
   /** The requests that were answered before, by `idempotencyKey`. */
   readonly repeats: Map<string, AnsweredRequest>;
+  /** Salts for the accounts that the commands may make, by user id. */
+  readonly salts: ReadonlyMap<string, Uint8Array>;
   readonly entries: Entry[];
   readonly receipts: Receipt[];
   /** Users for whom this batch has done all that it may: their commands wait for the next batch. */
@@ -85,18 +88,21 @@ const MOVED_MAX = 2_000;
 /** An entry of no more lots than this is not counted. */
 const FEW_LOTS = 16;
 
+/** What a batch begins with. */
+export type Start = {
+  /** The accounts that exist. */
+  readonly found: readonly AccountState[];
+  /** The requests that were answered before, by `idempotencyKey`. */
+  readonly repeats: ReadonlyMap<string, AnsweredRequest>;
+  /** Random salts for users without an account, by user id. */
+  readonly salts: ReadonlyMap<string, Uint8Array>;
+};
+
 /**
  * Starts a batch on the accounts that its commands name, and books what is due. The booking is kept
  * even if every command is refused.
- *
- * @param found the accounts that exist
- * @param repeats the requests that were answered before, by `idempotencyKey`
  */
-export function startBatch(
-  now: Micros,
-  found: readonly AccountState[],
-  repeats: ReadonlyMap<string, AnsweredRequest>,
-): Batch {
+export function startBatch(now: Micros, { found, repeats, salts }: Start): Batch {
   found.forEach(assertSound);
   const before = new Map(found.map((state) => [state.account.userId, state]));
   const states = new Map(before);
@@ -114,7 +120,7 @@ export function startBatch(
     else lastDue.set(userId, booked.entries.at(-1)!);
   }
   const moved = new Map<string, number>();
-  const startedWith = { now, before, states, repeats: new Map(repeats) };
+  const startedWith = { now, before, states, repeats: new Map(repeats), salts };
   return { ...startedWith, entries, receipts: [], waiting, moved, lastDue };
 }
 
@@ -146,7 +152,8 @@ export function answer(batch: Batch, command: Command): Answer | Rejection {
 
   const state = batch.states.get(command.userId);
   const now = timeOf(state?.account, batch.now);
-  const applied = apply(state, command, { now, lastDue });
+  const salt = batch.salts.get(command.userId);
+  const applied = apply(state, command, { now, lastDue, salt });
   if (isRejection(applied)) return applied;
 
   const { entry } = applied;
@@ -154,12 +161,14 @@ export function answer(batch: Batch, command: Command): Answer | Rejection {
   batch.states.set(command.userId, applied.state);
   batch.entries.push(...applied.entries);
   for (const { allocations } of applied.entries) count(batch, command.userId, allocations.length);
-  if (request !== undefined && key !== undefined) {
-    batch.repeats.set(key, { request, entry, account });
+  const isOwn = entry?.request?.id === request?.id;
+  const kept = isOwn ? entry?.request : request && recorded(account.salt, request);
+  if (kept !== undefined && key !== undefined) {
+    batch.repeats.set(key, { request: kept, entry, account });
   }
   const madeOnlyAccount = state === undefined && entry === undefined;
-  if (entry?.request !== request || madeOnlyAccount) {
-    const receipt = nextReceipt(applied.state.lastReceipt, request, { entry, account });
+  if (!isOwn || madeOnlyAccount) {
+    const receipt = nextReceipt(applied.state.lastReceipt, kept, { entry, account });
     batch.receipts.push(receipt);
     batch.states.set(command.userId, { ...applied.state, lastReceipt: receipt });
   }
@@ -175,7 +184,7 @@ function count({ moved, waiting }: Batch, userId: string, lots: number): void {
 
 /** The account after the command's own entry, and so before anything booked after that entry. */
 function accountAnswered({ entry, state: { account } }: Applied): Account {
-  return entry === undefined ? account : accountAfter(entry, account.createTime);
+  return entry === undefined ? account : accountAfter(entry, account);
 }
 
 /** Everything to save; undefined if nothing changed. */

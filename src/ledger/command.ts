@@ -7,6 +7,13 @@ export type Request = {
   /** 1 to 128 printable ASCII characters, unique per user for ever. */
   readonly id: string;
   /** SHA-256 of the request as the client sent it, without the id: 32 bytes. */
+  readonly hash: Uint8Array;
+};
+
+/** A request as its entry or receipt records it. */
+export type RecordedRequest = {
+  readonly id: string;
+  /** 16 bytes: see `fingerprintOf`. */
   readonly fingerprint: Uint8Array;
 };
 

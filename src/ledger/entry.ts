@@ -1,9 +1,8 @@
 import type { Account, Figures } from "./account.ts";
-import { compareBytes } from "./byte-order.ts";
-import type { Metadata, Request } from "./command.ts";
+import type { Metadata, RecordedRequest } from "./command.ts";
+import { hashEntry } from "./entry-hash.ts";
 import type { Allocation } from "./lot.ts";
 import type { PricedUsage } from "./prices.ts";
-import { sha256 } from "./sha256.ts";
 import type { Micros } from "./time.ts";
 
 /** The kind of change that an entry records. */
@@ -28,7 +27,7 @@ export type EntryContent = {
   /** The use of a service that was priced; null: the caller named points. */
   readonly usage: PricedUsage | null;
   /** Undefined where the caller gave no request id, or where the ledger booked it by itself. */
-  readonly request: Request | undefined;
+  readonly request: RecordedRequest | undefined;
   readonly metadata: Metadata;
   /** The caller's name; empty if not known, or where the ledger booked it by itself. */
   readonly caller: string;
@@ -59,14 +58,17 @@ export function nextEntry(
     time,
     after: figuresAfter(account, content),
   };
-  const entry = { ...unhashed, hash: hashEntry(account.hash, unhashed) };
-  return { entry, account: accountAfter(entry, account.createTime) };
+  const entry = { ...unhashed, hash: hashEntry(account.hash, unhashed, account.salt) };
+  return { entry, account: accountAfter(entry, account) };
 }
 
 /** The account after an entry. */
-export function accountAfter(entry: Entry, createTime: Micros): Account {
+export function accountAfter(
+  entry: Entry,
+  { salt, createTime }: Pick<Account, "salt" | "createTime">,
+): Account {
   const { userId, sequence, hash, time: updateTime } = entry;
-  return { ...entry.after, userId, sequence, hash, createTime, updateTime };
+  return { ...entry.after, userId, sequence, hash, salt, createTime, updateTime };
 }
 
 function figuresAfter(figures: Figures, { kind, points, returned }: EntryContent): Figures {
@@ -93,51 +95,4 @@ function figuresAfter(figures: Figures, { kind, points, returned }: EntryContent
     case "refund":
       return { ...before, balance: balance + points, totalRefunded: totalRefunded + points };
   }
-}
-
-/**
- * The hash that chains an entry to the one before: SHA-256 of the previous hash (32 bytes)
- * followed by a JSON array, in UTF-8 and without spaces, of the entry's content. Whole numbers
- * are strings of digits, times microseconds since 1970, durations nanoseconds, bytes hexadecimal,
- * absent values null, and metadata pairs in the order of their keys' bytes. The caller is the last
- * element, and is left out if it is empty, because older entries have none. This encoding must
- * never change.
- */
-export function hashEntry(previous: Uint8Array, entry: Omit<Entry, "hash">): Uint8Array {
-  const { after, request, usage, caller } = entry;
-  const content = [
-    entry.userId,
-    String(entry.sequence),
-    entry.kind,
-    String(entry.points),
-    entry.allocations.map(({ lot, points }) => [String(lot), String(points)]),
-    String(entry.returned),
-    textOrNull(entry.refersTo),
-    String(entry.time),
-    textOrNull(entry.expireTime),
-    String(entry.priority),
-    usage === null
-      ? null
-      : [
-          usage.service,
-          textOrNull(usage.quantity),
-          textOrNull(usage.durationNanos),
-          usage.priceVersion,
-        ],
-    request?.id ?? null,
-    request === undefined ? null : Buffer.from(request.fingerprint).toString("hex"),
-    [...entry.metadata].toSorted(([a], [b]) => compareBytes(a, b)),
-    String(after.balance),
-    String(after.frozen),
-    String(after.totalRecharged),
-    String(after.totalConsumed),
-    String(after.totalExpired),
-    String(after.totalRefunded),
-    ...(caller === "" ? [] : [caller]),
-  ];
-  return sha256(previous, Buffer.from(JSON.stringify(content)));
-}
-
-function textOrNull(value: bigint | null): string | null {
-  return value === null ? null : String(value);
 }

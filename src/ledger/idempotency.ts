@@ -1,11 +1,12 @@
 import type { Account } from "./account.ts";
-import type { Command, Request } from "./command.ts";
+import type { Command, RecordedRequest, Request } from "./command.ts";
+import { fingerprintOf } from "./digests.ts";
 import type { Entry } from "./entry.ts";
 import type { Rejection } from "./rejection.ts";
 
 /** Idempotency: a request that was applied before, and its first answer. */
 export type AnsweredRequest = {
-  readonly request: Request;
+  readonly request: RecordedRequest;
   /** Undefined if it succeeded without an entry. */
   readonly entry: Entry | undefined;
   /** The account as it was answered then. */
@@ -27,7 +28,8 @@ export function answerRepeat(
   request: Request,
   first: AnsweredRequest,
 ): AnsweredRequest | Rejection {
-  if (Buffer.compare(request.fingerprint, first.request.fingerprint) === 0) return first;
+  const fingerprint = fingerprintOf(first.account.salt, request);
+  if (Buffer.compare(fingerprint, first.request.fingerprint) === 0) return first;
   const sequence = first.entry?.sequence;
   return { reason: "REQUEST_ID_REUSED", requestId: request.id, sequence };
 }

@@ -1,4 +1,5 @@
-import type { Metadata, Request } from "./command.ts";
+import type { Metadata, RecordedRequest, Request } from "./command.ts";
+import { recorded } from "./digests.ts";
 import { type Entry, type EntryContent, nextEntry } from "./entry.ts";
 import type { AccountState } from "./state.ts";
 import type { Micros } from "./time.ts";
@@ -12,9 +13,9 @@ export type Applied = {
   readonly entry: Entry | undefined;
 };
 
-/** The cause of an entry: the part of a command that says who asked for it. */
+/** The cause of an entry: who asked for it, by which request. */
 export type Cause = {
-  readonly request: Request | undefined;
+  readonly request: RecordedRequest | undefined;
   readonly metadata: Metadata;
   readonly caller: string;
 };
@@ -30,13 +31,17 @@ export type Draft = Pick<EntryContent, "kind" | "points" | "allocations"> &
 type Step = {
   readonly change: Partial<Pick<AccountState, "lots" | "holds" | "refunded">>;
   readonly entry: Draft;
-  readonly cause: Cause;
+  /** The command. */
+  readonly cause: Omit<Cause, "request"> & { readonly request: Request | undefined };
   readonly now: Micros;
 };
 
 /** Changes the state and appends the entry of the change, which answers the command. */
 export function append(before: Applied, { change, entry: draft, cause, now }: Step): Applied {
-  const { entry, account } = nextEntry(before.state, contentOf(draft, cause), now);
+  const { metadata, caller } = cause;
+  const request = cause.request && recorded(before.state.account.salt, cause.request);
+  const content = contentOf(draft, { request, metadata, caller });
+  const { entry, account } = nextEntry(before.state, content, now);
   const recent = { entry, before: before.state.recent };
   return {
     state: { ...before.state, ...change, account, recent },

@@ -1,7 +1,8 @@
 import { type Account, GENESIS_HASH } from "./account.ts";
-import type { Request } from "./command.ts";
+import type { Metadata, RecordedRequest } from "./command.ts";
+import { personalDigestOf } from "./digests.ts";
+import { Encoder } from "./encoding.ts";
 import type { Entry } from "./entry.ts";
-import { sha256 } from "./sha256.ts";
 
 /**
  * The record of a command that succeeded without an entry of its own: a request with an id, whose
@@ -13,7 +14,7 @@ export type Receipt = {
   /** 1, 2, 3, … without gaps. */
   readonly number: bigint;
   /** Undefined: the receipt is of the creation of the account. */
-  readonly request: Request | undefined;
+  readonly request: RecordedRequest | undefined;
   /** The sequence of the answer's entry, or else of the account's last entry then; 0: none. */
   readonly sequence: bigint;
   /** Whether that entry is the answer: the ledger booked it by itself, for this request. */
@@ -31,7 +32,7 @@ export const NO_RECEIPT: ReceiptLink = { number: 0n, hash: GENESIS_HASH };
 /** Makes the account's next receipt, of a request that got this entry and account as answer. */
 export function nextReceipt(
   previous: ReceiptLink,
-  request: Request | undefined,
+  request: RecordedRequest | undefined,
   { entry, account }: { readonly entry: Entry | undefined; readonly account: Account },
 ): Receipt {
   const { userId, sequence } = account;
@@ -41,24 +42,28 @@ export function nextReceipt(
 }
 
 /**
- * The hash that chains a receipt to the one before: SHA-256 of the previous hash (32 bytes) followed
- * by a JSON array, encoded as in `hashEntry`, of the receipt's content, the account's time of
- * creation, and the hash of the account's entry of that sequence.
+ * The hash that chains a receipt to the one before: SHA-256 of the previous hash (32 bytes) and of
+ * the encoding of the receipt's content, the account's time of creation, and the hash of the
+ * account's entry of that sequence (32 zero bytes: there was none). Its tags are its own:
+ *
+ * 1 number, 2 personal digest, 3 fingerprint, 4 sequence, 5 whether that entry is the answer (1),
+ * 6 time of creation, 7 the entry's hash.
  */
 export function hashReceipt(
   previous: Uint8Array,
   { userId, number, request, sequence, madeEntry }: Omit<Receipt, "hash">,
-  account: Pick<Account, "createTime" | "hash">,
+  account: Pick<Account, "createTime" | "hash" | "salt">,
 ): Uint8Array {
-  const content = [
-    userId,
-    String(number),
-    request?.id ?? null,
-    request === undefined ? null : Buffer.from(request.fingerprint).toString("hex"),
-    String(sequence),
-    madeEntry,
-    String(account.createTime),
-    Buffer.from(account.hash).toString("hex"),
-  ];
-  return sha256(previous, Buffer.from(JSON.stringify(content)));
+  const digest = personalDigestOf(account.salt, { userId, request, metadata: NO_METADATA });
+  encoder.begin(previous).number(1, number).bytes(2, digest);
+  if (request !== undefined) encoder.bytes(3, request.fingerprint);
+  return encoder
+    .number(4, sequence)
+    .number(5, madeEntry ? 1n : 0n)
+    .number(6, account.createTime)
+    .bytes(7, account.hash)
+    .sha256();
 }
+
+const encoder = new Encoder();
+const NO_METADATA: Metadata = new Map();

@@ -6,5 +6,6 @@ import { hash } from "node:crypto";
  * garbage collection.
  */
 export function sha256(...parts: readonly Uint8Array[]): Buffer {
-  return Buffer.from(hash("sha256", Buffer.concat(parts), "hex"), "hex");
+  const all = parts.length === 1 ? parts[0]! : Buffer.concat(parts);
+  return Buffer.from(hash("sha256", all, "hex"), "hex");
 }

@@ -18,6 +18,7 @@ import {
 import type { Account } from "../ledger/account.ts";
 import { compareBytes } from "../ledger/byte-order.ts";
 import type { Answer } from "../ledger/batch.ts";
+import { personalDigestOf } from "../ledger/digests.ts";
 import type { Entry } from "../ledger/entry.ts";
 import type { Hold } from "../ledger/hold.ts";
 import type { Lot } from "../ledger/lot.ts";
@@ -29,7 +30,7 @@ import { toDuration, toTimestamp } from "./timestamps.ts";
 /** The answer of every mutation. */
 export function toMutationAnswer({ entry, account, replayed }: Answer) {
   return {
-    ...(entry === undefined ? {} : { entry: toEntryMessage(entry) }),
+    ...(entry === undefined ? {} : { entry: toEntryMessage(entry, account.salt) }),
     account: toAccountMessage(account),
     replayed,
   };
@@ -46,7 +47,7 @@ export function toFreezeAnswer(answer: Answer) {
 
 /** The account in protobuf. */
 export function toAccountMessage(account: Account): AccountMessage {
-  const { userId, sequence, balance, frozen } = account;
+  const { userId, sequence, balance, frozen, salt } = account;
   const { totalRecharged, totalConsumed, totalExpired, totalRefunded } = account;
   return create(AccountSchema, {
     userId,
@@ -59,11 +60,16 @@ export function toAccountMessage(account: Account): AccountMessage {
     totalRefunded,
     createTime: toTimestamp(account.createTime),
     updateTime: toTimestamp(account.updateTime),
+    salt,
   });
 }
 
-/** The entry in protobuf. */
-export function toEntryMessage(entry: Entry): EntryMessage {
+/**
+ * The entry in protobuf.
+ *
+ * @param salt the account's
+ */
+export function toEntryMessage(entry: Entry, salt: Uint8Array): EntryMessage {
   const { userId, sequence, points, allocations, priority, expireTime, hash, usage } = entry;
   return create(EntrySchema, {
     userId,
@@ -82,6 +88,8 @@ export function toEntryMessage(entry: Entry): EntryMessage {
     refersTo: entry.refersTo ?? 0n,
     returned: entry.returned,
     caller: entry.caller,
+    personalDigest: personalDigestOf(salt, entry),
+    ...(entry.request === undefined ? {} : { fingerprint: entry.request.fingerprint }),
     ...(usage === null ? {} : { usage: toUsageMessage(usage) }),
   });
 }

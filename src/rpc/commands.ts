@@ -26,7 +26,7 @@ import {
 } from "../ledger/command.ts";
 import { HOLD_TTL } from "../ledger/hold.ts";
 import { type PriceList, priceUsage, type Usage } from "../ledger/prices.ts";
-import { fingerprintOf } from "./fingerprint.ts";
+import { hashRequest } from "./request-hash.ts";
 import { fromDuration, fromTimestamp, nanosOf } from "./timestamps.ts";
 
 /** An operation whose oneof is set: a request of one of the RPCs that change an account. */
@@ -103,7 +103,7 @@ function common<Desc extends DescMessage>(
   { name: caller, maxPoints }: Caller,
 ) {
   const { userId, requestId: id } = message;
-  const request = id === "" ? undefined : { id, fingerprint: fingerprintOf(schema, message) };
+  const request = id === "" ? undefined : { id, hash: hashRequest(schema, message) };
   const pairs = Object.entries(message.metadata);
   const metadata = pairs.length === 0 ? NO_METADATA : new Map(pairs);
   return { userId, request, metadata, caller, maxPoints };

@@ -39,8 +39,8 @@ export function statements(orm: Orm, answerMaxBytes: number): Statements {
   const holdPages = pageTokens(ListHoldsRequestSchema, SEQUENCE_CURSOR, key);
   return {
     async getEntry({ userId, sequence }) {
-      const entry = await readEntry(orm, userId, sequence);
-      if (entry !== undefined) return { entry: toEntryMessage(entry) };
+      const read = await readEntry(orm, userId, sequence);
+      if (read !== undefined) return { entry: toEntryMessage(read.entry, read.salt) };
       await requireAccount(userId);
       throw entryNotFound(sequence);
     },
@@ -59,7 +59,8 @@ export function statements(orm: Orm, answerMaxBytes: number): Statements {
       const next = entries.length < page.entries.length ? entries.at(-1)!.sequence : page.next;
       if (entries.length === 0 && before === undefined) await requireAccount(userId);
       const nextPageToken = next === undefined ? "" : await entryPages.write(request, next);
-      return { entries: entries.map(toEntryMessage), nextPageToken };
+      const shown = entries.map((entry) => toEntryMessage(entry, page.salt));
+      return { entries: shown, nextPageToken };
     },
 
     async listLots(request) {

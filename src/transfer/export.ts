@@ -22,14 +22,18 @@ export async function exportEntries(
 ): Promise<number> {
   return inSnapshot(orm, async (run) => {
     let entries = 0;
-    let after: EntryRow | undefined;
+    let after: SaltedRow | undefined;
     do {
       const from =
         after === undefined
           ? sql`true`
           : sql`(user_id, sequence) > (${after.user_id}::text, ${after.sequence}::bigint)`;
-      const { rows } = await run(sql<EntryRow>`
-        select * from points.entry where ${from} order by user_id, sequence limit ${PAGE_ENTRIES}`);
+      const { rows } = await run(sql<SaltedRow>`
+        select page.*, coalesce(account.salt, '') as salt from (
+          select * from points.entry where ${from}
+          order by user_id, sequence limit ${PAGE_ENTRIES}
+        ) as page left join points.account using (user_id)
+        order by user_id, sequence`);
       entries += rows.length;
       if (rows.length > 0) await write(rows.map(lineOf).join(""), entries);
       after = rows.length < PAGE_ENTRIES ? undefined : rows.at(-1);
@@ -38,6 +42,8 @@ export async function exportEntries(
   });
 }
 
-function lineOf(row: EntryRow): string {
-  return `${toJsonString(EntrySchema, toEntryMessage(toEntry(row)))}\n`;
+type SaltedRow = EntryRow & { salt: Uint8Array };
+
+function lineOf(row: SaltedRow): string {
+  return `${toJsonString(EntrySchema, toEntryMessage(toEntry(row), row.salt))}\n`;
 }

@@ -18,6 +18,7 @@ export type ReadAccount = {
   readonly userId: string;
   /** Undefined if it cannot be read. */
   readonly account: Account | undefined;
+  readonly salt: Uint8Array;
   /** The number of its receipts, by the row. */
   readonly receipts: bigint;
   /** The row's clock: nothing may fall due before; undefined: it cannot be read. */
@@ -41,6 +42,7 @@ export async function readAccounts(
   return rows.map((row) => ({
     ...readLots(row),
     userId: row.user_id,
+    salt: row.salt,
     receipts: BigInt(row.receipts),
     dueTime: readable(() => (row.due_time === null ? null : fromTimestamptz(row.due_time))),
     openHolds: row.open_holds,

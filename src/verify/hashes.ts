@@ -1,36 +1,40 @@
-import type { Account, Figures } from "../ledger/account.ts";
-import type { Request } from "../ledger/command.ts";
-import type { Entry } from "../ledger/entry.ts";
+import { createHash } from "node:crypto";
+import type { Account } from "../ledger/account.ts";
+import type { Metadata, RecordedRequest } from "../ledger/command.ts";
+import type { Entry, EntryKind } from "../ledger/entry.ts";
 import type { PricedUsage } from "../ledger/prices.ts";
 import type { Receipt } from "../ledger/receipt.ts";
-import { sha256 } from "../ledger/sha256.ts";
 
 /**
- * The hash chain of entries, computed from its definition and not by the ledger's code: SHA-256 of
- * the previous entry's hash (32 bytes) and a JSON array, in UTF-8 without spaces, of all that the
- * entry says. Integers and times (microseconds since 1970) are decimal strings, bytes hexadecimal,
- * absent values null, metadata pairs in the byte order of their keys. The caller is left out where
- * there is none.
+ * The hash chain of entries, computed from its definition (docs/hash.md) and not by the ledger's
+ * code: SHA-256 of the previous entry's hash (32 bytes) and of the entry's fields, with their numbers
+ * in the contract as tags.
+ *
+ * @param salt the account's
  */
-export function chainEntry(previous: Uint8Array, entry: Entry): Uint8Array {
-  const { allocations, metadata, after, caller } = entry;
-  return chain(previous, [
-    entry.userId,
-    entry.sequence,
-    entry.kind,
-    entry.points,
-    allocations.map(({ lot, points }) => [lot, points]),
-    entry.returned,
-    entry.refersTo,
-    entry.time,
-    entry.expireTime,
-    String(entry.priority),
-    usageOf(entry.usage),
-    ...requestOf(entry.request),
-    [...metadata].toSorted(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b))),
-    ...figuresOf(after),
-    ...(caller === "" ? [] : [caller]),
-  ]);
+export function chainEntry(previous: Uint8Array, entry: Entry, salt: Uint8Array): Uint8Array {
+  const { after, request, metadata } = entry;
+  const allocations = entry.allocations.map(({ lot, points }) =>
+    Buffer.concat([number(1, lot), number(2, points)]),
+  );
+  return sha256(
+    previous,
+    number(2, entry.sequence),
+    number(3, KINDS[entry.kind]),
+    number(4, entry.points),
+    field(5, list(allocations.length, allocations)),
+    number(6, entry.time),
+    number(9, after.balance),
+    number(10, after.frozen),
+    number(11, entry.expireTime),
+    number(12, BigInt(entry.priority)),
+    number(14, entry.refersTo),
+    number(15, entry.returned),
+    field(16, usageOf(entry.usage)),
+    text(17, entry.caller),
+    field(18, personalDigest(salt, { userId: entry.userId, request, metadata })),
+    field(19, request?.fingerprint),
+  );
 }
 
 /**
@@ -39,41 +43,90 @@ export function chainEntry(previous: Uint8Array, entry: Entry): Uint8Array {
  */
 export function chainReceipt(
   previous: Uint8Array,
-  { userId, number, request, sequence, madeEntry }: Receipt,
-  { createTime, hash }: Pick<Account, "createTime" | "hash">,
+  { userId, number: place, request, sequence, madeEntry }: Receipt,
+  { createTime, hash, salt }: Pick<Account, "createTime" | "hash" | "salt">,
 ): Uint8Array {
-  return chain(previous, [
-    userId,
-    number,
-    ...requestOf(request),
-    sequence,
-    madeEntry,
-    createTime,
-    hexOf(hash),
+  return sha256(
+    previous,
+    number(1, place),
+    field(2, personalDigest(salt, { userId, request, metadata: new Map() })),
+    field(3, request?.fingerprint),
+    number(4, sequence),
+    number(5, madeEntry ? 1n : 0n),
+    number(6, createTime),
+    field(7, hash),
+  );
+}
+
+type Personal = {
+  readonly userId: string;
+  readonly request: RecordedRequest | undefined;
+  readonly metadata: Metadata;
+};
+
+function personalDigest(salt: Uint8Array, { userId, request, metadata }: Personal): Buffer {
+  const pairs = [...metadata].map((pair) => pair.map((part) => Buffer.from(part)));
+  const sorted = pairs.toSorted(([a], [b]) => Buffer.compare(a!, b!));
+  return sha256(
+    salt,
+    text(1, userId),
+    text(7, request?.id ?? ""),
+    field(8, list(sorted.length, sorted.flat())),
+  );
+}
+
+function usageOf(usage: PricedUsage | null): Buffer {
+  if (usage === null) return NOTHING;
+  const { service, quantity, durationNanos, priceVersion } = usage;
+  return Buffer.concat([
+    text(1, service),
+    number(2, quantity),
+    number(3, durationNanos),
+    text(4, priceVersion),
   ]);
 }
 
-function chain(previous: Uint8Array, content: readonly unknown[]): Uint8Array {
-  const json = JSON.stringify(content, (_, value: unknown) =>
-    typeof value === "bigint" ? String(value) : value,
-  );
-  return sha256(previous, Buffer.from(json));
+const KINDS: Record<EntryKind, bigint> = {
+  recharge: 1n,
+  consume: 2n,
+  expire: 3n,
+  freeze: 4n,
+  settle: 5n,
+  release: 6n,
+  refund: 7n,
+};
+
+const NOTHING = Buffer.alloc(0);
+
+/** A field: its tag, the length of its value, and the value; nothing if that is empty. */
+function field(tag: number, value: Uint8Array = NOTHING): Buffer {
+  if (value.length === 0) return NOTHING;
+  return Buffer.concat([Buffer.of(tag), lengthOf(value.length), value]);
 }
 
-function requestOf(request: Request | undefined) {
-  return request === undefined ? [null, null] : [request.id, hexOf(request.fingerprint)];
+function number(tag: number, value: bigint | null): Buffer {
+  return value === null || value === 0n ? NOTHING : text(tag, value.toString());
 }
 
-function usageOf(usage: PricedUsage | null) {
-  if (usage === null) return null;
-  return [usage.service, usage.quantity, usage.durationNanos, usage.priceVersion];
+function text(tag: number, value: string): Buffer {
+  return field(tag, Buffer.from(value));
 }
 
-function figuresOf(figures: Figures): readonly bigint[] {
-  const { balance, frozen, totalRecharged, totalConsumed, totalExpired, totalRefunded } = figures;
-  return [balance, frozen, totalRecharged, totalConsumed, totalExpired, totalRefunded];
+/** A count, and then each item behind its length. */
+function list(count: number, items: readonly Buffer[]): Buffer {
+  if (count === 0) return NOTHING;
+  return Buffer.concat([
+    lengthOf(count),
+    ...items.flatMap((item) => [lengthOf(item.length), item]),
+  ]);
 }
 
-function hexOf(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString("hex");
+function lengthOf(length: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(length);
+  return bytes;
+}
+
+function sha256(...parts: readonly Uint8Array[]): Buffer {
+  return createHash("sha256").update(Buffer.concat(parts)).digest();
 }

@@ -66,8 +66,8 @@ function flawOfReceipt(
   if (number > next) return `receipt ${next} is missing`;
   const name = `receipt ${number}`;
   if (entryHash === undefined) return `${name} is of entry ${sequence}, and there is none`;
-  const { createTime } = account;
-  const hashed = chainReceipt(chain.hash, receipt, { createTime, hash: entryHash });
+  const { createTime, salt } = account;
+  const hashed = chainReceipt(chain.hash, receipt, { createTime, hash: entryHash, salt });
   if (Buffer.compare(hashed, hash) !== 0) {
     const before = number === 1n ? "the account's time of creation" : "the receipt before";
     return `${name} has not the hash of its content and of ${before}`;

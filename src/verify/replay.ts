@@ -14,6 +14,7 @@ import type { Step, StoredLot } from "./rows.ts";
 /** An account as far as its journal has been replayed, without the lots and holds closed for good. */
 export type Replay = {
   readonly userId: string;
+  readonly salt: Uint8Array;
   sequence: bigint;
   hash: Uint8Array;
   /** Of the last entry. */
@@ -22,9 +23,10 @@ export type Replay = {
 };
 
 /** The replay of an account before its first entry. */
-export function startReplay(userId: string): Replay {
+export function startReplay(userId: string, salt: Uint8Array): Replay {
   return {
     userId,
+    salt,
     sequence: 0n,
     hash: GENESIS_HASH,
     time: undefined,
@@ -192,8 +194,8 @@ const EMPTY = [
 
 const MAY_BE_NOTHING = new Set<EntryKind>(["consume", "freeze", "settle", "release"]);
 
-function flawOfContent({ hash, time }: Replay, entry: Entry): string | undefined {
-  if (!sameBytes(chainEntry(hash, entry), entry.hash)) {
+function flawOfContent({ salt, hash, time }: Replay, entry: Entry): string | undefined {
+  if (!sameBytes(chainEntry(hash, entry, salt), entry.hash)) {
     return "has not the hash of its content and of the entry before";
   }
   if (time !== undefined && entry.time < time) return "is earlier than the entry before";

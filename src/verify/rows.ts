@@ -211,7 +211,24 @@ function readEntry(row: EntryRow): Partial<Step> {
   if (!hasUsage && (quantity !== null || duration !== null)) throw new Error("a part of a usage");
   if ((row.request_id === null) !== (row.fingerprint === null)) throw new Error("half a request");
   checkAllocations(row);
-  return { entry: toEntry(row) };
+  const entry = toEntry(row);
+  if (MAY_BE_NULL.some((column) => isZero(row[column])) || entry.expireTime === 0n) {
+    throw new Error("a zero or an empty text, which is hashed as nothing");
+  }
+  return { entry };
+}
+
+const MAY_BE_NULL = [
+  "refers_to",
+  "service",
+  "quantity",
+  "duration_nanos",
+  "request_id",
+  "caller",
+] as const;
+
+function isZero(value: string | null): boolean {
+  return value === "" || value === "0";
 }
 
 function readHold(row: HoldRow): Partial<Step> {

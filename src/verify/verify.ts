@@ -105,7 +105,7 @@ async function verifySpan(run: Run, page: Page, { found, onProgress }: Report): 
       if (entry?.sequence === 1n) firstTimes.set(userId, entry.time);
       if (replay?.userId !== userId) {
         if (replay !== undefined) note(replay.userId, endOf(replay, accounts));
-        replay = startReplay(userId);
+        replay = startReplay(userId, accounts.get(userId)?.salt ?? NO_SALT);
         seen.add(userId);
       }
       if (!flaws.has(userId)) note(userId, flawOfStep(replay, step, { accounts, reused }));
@@ -113,8 +113,8 @@ async function verifySpan(run: Run, page: Page, { found, onProgress }: Report): 
     onProgress();
   }
   if (replay !== undefined) note(replay.userId, endOf(replay, accounts));
-  for (const userId of accounts.keys()) {
-    if (!seen.has(userId)) note(userId, endOf(startReplay(userId), accounts));
+  for (const [userId, { salt }] of accounts) {
+    if (!seen.has(userId)) note(userId, endOf(startReplay(userId, salt), accounts));
   }
   for (const [userId, { requestId, sequence }] of reused) {
     if (sequence === undefined) note(userId, { what: `two receipts have request id ${requestId}` });
@@ -130,6 +130,9 @@ async function verifySpan(run: Run, page: Page, { found, onProgress }: Report): 
   for (const [userId, flaw] of flaws) found.wrong.push({ userId, ...flaw });
   onProgress();
 }
+
+/** For entries without an account, which are a flaw before their hashes are looked at. */
+const NO_SALT = new Uint8Array();
 
 type Accounts = ReadonlyMap<string, ReadAccount>;
 

@@ -4,6 +4,10 @@ import { check, mark } from "../../bench/check.ts";
 import { type Job, runLoad } from "../../bench/load/job.ts";
 import { median } from "../../bench/results.ts";
 import { seed } from "../../bench/seed.ts";
+import { GENESIS_HASH } from "../../src/ledger/account.ts";
+import { hashEntry } from "../../src/ledger/entry-hash.ts";
+import { toEntry } from "../../src/store/batch/entries.ts";
+import type { EntryRow } from "../../src/store/driver/entities.ts";
 import { auditDatabase } from "../support/audit.ts";
 import { testDatabase } from "../support/database.ts";
 import { makeLotsEditable } from "../support/editable-lots.ts";
@@ -40,6 +44,7 @@ describe("the bench", () => {
     expect(refused).toEqual({});
     expect(await check(database, { before, answered: entries, schema: "baseline" })).toEqual([]);
     await copyBaseline(database);
+    await rehash(database);
     expect(await auditDatabase(database.url)).toEqual({ accounts: 10, entries: 20 + entries });
   });
 
@@ -74,16 +79,39 @@ type Database = Awaited<ReturnType<typeof openDatabase>>;
 async function copyBaseline(database: Database): Promise<void> {
   await makeLotsEditable(database);
   const columns = `user_id, sequence, kind, points, lots, lot_points, returned, create_time,
-    priority, request_id, fingerprint, balance, frozen, total_recharged, total_consumed,
-    total_expired, total_refunded, hash`;
+    priority, request_id, balance, frozen, total_recharged, total_consumed, total_expired,
+    total_refunded, hash`;
   await database.query(`
-    insert into points.entry (${columns}) select ${columns} from baseline.entry
+    insert into points.entry (${columns}, fingerprint)
+      select ${columns}, substr(fingerprint, 1, 16) from baseline.entry
       on conflict (user_id, sequence) do nothing;
     update points.account set sequence = one.sequence, balance = one.balance,
       total_consumed = one.total_consumed, hash = one.hash, update_time = one.update_time
       from baseline.account as one where one.user_id = account.user_id;
     update edit.lot set remaining = one.remaining from baseline.lot as one
       where one.user_id = lot.user_id and one.number = lot.number`);
+}
+
+/** Gives all entries and accounts the hashes of Points: the SQL function has a chain of its own. */
+async function rehash({ query }: Database): Promise<void> {
+  await query("set timezone = 'UTC'");
+  const rows = await query<EntryRow & { salt: Uint8Array }>(
+    `select entry.*, create_time::text, expire_time::text,
+      (select salt from points.account where account.user_id = entry.user_id) as salt
+    from points.entry order by user_id, sequence`,
+  );
+  let previous: Uint8Array = GENESIS_HASH;
+  for (const { salt, ...row } of rows) {
+    const entry = toEntry(row);
+    const { userId, sequence } = entry;
+    previous = hashEntry(sequence === 1n ? GENESIS_HASH : previous, entry, salt);
+    await query("update points.entry set hash = $3 where user_id = $1 and sequence = $2", [
+      userId,
+      sequence,
+      previous,
+    ]);
+    await query("update points.account set hash = $2 where user_id = $1", [userId, previous]);
+  }
 }
 
 async function openDatabase() {

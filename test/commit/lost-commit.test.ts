@@ -97,7 +97,7 @@ test("the same entry, made by another server at the same instant, is no proof", 
   await commit(orm, [recharge(adam, 100n), recharge(bert, 100n)]);
   const now = await inSnapshot(orm, databaseNow);
   const clock = stoppedClock(now);
-  const ofBoth = { ...consume(adam, 5n), request: { id: "r", fingerprint: Buffer.alloc(32) } };
+  const ofBoth = { ...consume(adam, 5n), request: { id: "r", hash: Buffer.alloc(32) } };
   const isCut = proxy.cutNext("before COMMIT");
   const [lost, other] = await Promise.all([
     commit(orm, [ofBoth, consume(bert, 5n)], { clock }),

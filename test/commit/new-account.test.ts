@@ -19,8 +19,8 @@ test("an account that another server makes meanwhile is found at the next attemp
   });
   await other.query("begin");
   await other.query(
-    `insert into points.account values ('ada', 0, 0, 0, 0, 0, 0, 0, $1, 0, 0, null, $2, $2)`,
-    [Buffer.alloc(32), toTimestamptz(NOW)],
+    `insert into points.account values ('ada', 0, 0, 0, 0, 0, 0, 0, $1, $3, 0, 0, null, $2, $2)`,
+    [Buffer.alloc(32), toTimestamptz(NOW), Buffer.alloc(16)],
   );
 
   const result = commit(database.orm, [recharge(5n)], { clock: stoppedClock(NOW) });

@@ -1,9 +1,11 @@
 import { describe, expect, test } from "vitest";
 import { emptyAccount, MAX_TOTAL } from "../../src/ledger/account.ts";
 import type { Command, Expiration, ExpireTarget } from "../../src/ledger/command.ts";
+import { fingerprintOf } from "../../src/ledger/digests.ts";
 import { assertSound } from "../../src/ledger/invariants.ts";
 import { type AccountState, bareState } from "../../src/ledger/state.ts";
 import { LAST_INSTANT } from "../../src/ledger/time.ts";
+import { SALT } from "../support/salts.ts";
 import { decideAt, entryLine, NOW, outcome, stateOf } from "../support/statement.ts";
 
 const nobody = { userId: "ada", request: undefined, metadata: new Map(), caller: "" };
@@ -137,7 +139,8 @@ describe("what is due is booked first, in an entry for each instant", () => {
   });
 
   test("at its instant, and without a request, for any command", () => {
-    const request = { id: "r", fingerprint: new Uint8Array(32) };
+    const request = { id: "r", hash: new Uint8Array(32) };
+    const fingerprint = fingerprintOf(SALT, request);
     const named = { request, metadata: new Map([["why", "nightly"]]), caller: "billing" };
     const nameless = { request: undefined, metadata: new Map(), caller: "" };
     const dueEntries = [
@@ -147,7 +150,10 @@ describe("what is due is booked first, in an entry for each instant", () => {
     const command: Command = { kind: "expire", userId: "ada", ...named, target: due };
     expect(decideAt(stateOf(lots), command, NOW + 9n).entries).toMatchObject(dueEntries);
     const { entries } = decideAt(stateOf(lots), { ...consume(1n), ...named }, NOW + 9n);
-    expect(entries).toMatchObject([...dueEntries, { ...named, time: NOW + 9n }]);
+    expect(entries).toMatchObject([
+      ...dueEntries,
+      { ...named, request: { id: "r", fingerprint }, time: NOW + 9n },
+    ]);
   });
 });
 
@@ -345,7 +351,11 @@ function noAccount() {
 }
 
 function withTotal(total: bigint): AccountState {
-  const account = { ...emptyAccount("ada", NOW), totalRecharged: total, totalConsumed: total };
+  const account = {
+    ...emptyAccount("ada", { salt: SALT, createTime: NOW }),
+    totalRecharged: total,
+    totalConsumed: total,
+  };
   return bareState(account);
 }
 

@@ -23,6 +23,7 @@ import {
 } from "../support/commands.ts";
 import { LONG_MS } from "../support/patience.ts";
 import { randomSteps, type Step as RandomStep } from "../support/random-commands.ts";
+import { NO_REPEATS, SALTS } from "../support/salts.ts";
 import {
   decideAt,
   entryLine,
@@ -121,7 +122,7 @@ describe("a batch books so much of what is due, and no more", () => {
     let [state, batches] = [many(), 0];
     const journal: Entry[] = [];
     for (let waiting = true; waiting; batches += 1) {
-      const batch = startBatch(NOW + 50n, [state], new Map());
+      const batch = startBatch(NOW + 50n, { ...NO_REPEATS, found: [state] });
       waiting = batch.waiting.has("ada");
       expect(batch.entries.length).toBeLessThanOrEqual(DUE_MAX);
       journal.push(...batch.entries);
@@ -137,14 +138,14 @@ describe("a batch books so much of what is due, and no more", () => {
   test("of all accounts together, and first of those who have little", () => {
     const users = ["ada", "bob", "cleo"];
     const found = users.map((userId, index) => withHolds(userId, [HOLDS, 3, HOLDS][index]!));
-    const batch = startBatch(NOW + 50n, found, new Map());
+    const batch = startBatch(NOW + 50n, { ...NO_REPEATS, found });
     expect(batch.waiting).toEqual(new Set(["ada", "cleo"]));
     expect(batch.entries.length).toBe(DUE_MAX);
     expect(batch.entries.slice(0, 3).map(({ userId }) => userId)).toEqual(["bob", "bob", "bob"]);
   });
 
   test("and keeps it though all commands are refused", () => {
-    const batch = startBatch(NOW + 50n, [withHolds("ada", 3)], new Map());
+    const batch = startBatch(NOW + 50n, { ...NO_REPEATS, found: [withHolds("ada", 3)] });
     expect(answer(batch, consume(99_999n))).toMatchObject({ reason: "INSUFFICIENT_POINTS" });
     expect(changesOf(batch)).toMatchObject({ accounts: [{ sequence: 7n }], holds: [{}, {}, {}] });
   });
@@ -154,7 +155,7 @@ test("an account that moves points in thousands of lots at a time waits after a 
   const lots = Array.from({ length: 1_500 }, (_, index) => `#${index + 1}: 1 of 1`);
   const few = { ...stateOf(["#1: 99 of 99"]), account: { ...stateOf(["#1: 99 of 99"]).account } };
   const bob = { ...few, account: { ...few.account, userId: "bob" } };
-  const batch = startBatch(NOW, [stateOf(lots), bob], new Map());
+  const batch = startBatch(NOW, { ...NO_REPEATS, found: [stateOf(lots), bob] });
   answer(batch, freeze(1_500n));
   expect(batch.waiting).toEqual(new Set());
   answer(batch, release(1_501n));
@@ -166,7 +167,7 @@ test("an account that moves points in thousands of lots at a time waits after a 
 describe("Expire of what is due", () => {
   test("answers with the last entry, which does not name the request", () => {
     const { state } = play(stateOf(["#1: 5 of 5, expires +20"]), [[0n, freeze(3n)]]);
-    const batch = startBatch(NOW + 60n, [state], new Map());
+    const batch = startBatch(NOW + 60n, { ...NO_REPEATS, found: [state] });
     const first = answer(batch, named(expire(DUE), "r1"));
     expect(first).toMatchObject({ entry: { sequence: 5n, points: 3n, request: undefined } });
     expect(answer(batch, named(expire(DUE), "r1"))).toEqual({ ...first, replayed: true });
@@ -175,7 +176,7 @@ describe("Expire of what is due", () => {
   });
 
   test("has no entry where another command of the batch came first", () => {
-    const batch = startBatch(NOW, [stateOf(["#1: 5 of 5, expires now"])], new Map());
+    const batch = startBatch(NOW, { ...NO_REPEATS, found: [stateOf(["#1: 5 of 5, expires now"])] });
     expect(answer(batch, open())).toMatchObject({ account: { balance: 0n } });
     expect(answer(batch, expire(DUE))).toMatchObject({ entry: undefined });
   });
@@ -289,7 +290,7 @@ function live(steps: readonly RandomStep[], sweeps: readonly (readonly Sweep[])[
     now += laterBy;
     const users = new Set(commands.map(({ userId }) => userId));
     const found = [...states.values()].filter(({ account }) => users.has(account.userId));
-    const batch = startBatch(now, found, repeats);
+    const batch = startBatch(now, { found, repeats, salts: SALTS });
     for (const command of commands) answer(batch, command);
     note(batch.entries);
     states = new Map([...states, ...batch.states]);
@@ -307,7 +308,7 @@ function timed(entries: readonly Entry[]): string[] {
 function withHolds(userId: string, count: number): AccountState {
   const lots = stateOf([`#1: ${count} of ${count}`]);
   const before = { ...lots, account: { ...lots.account, userId } };
-  const batch = startBatch(NOW, [before], new Map());
+  const batch = startBatch(NOW, { ...NO_REPEATS, found: [before] });
   for (let made = 0; made < count; made += 1) answer(batch, { ...freeze(1n), userId });
   return batch.states.get(userId)!;
 }

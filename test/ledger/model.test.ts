@@ -2,13 +2,15 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { GENESIS_HASH } from "../../src/ledger/account.ts";
 import { answer, changesOf, startBatch } from "../../src/ledger/batch.ts";
-import { type Entry, hashEntry } from "../../src/ledger/entry.ts";
+import type { Entry } from "../../src/ledger/entry.ts";
+import { hashEntry } from "../../src/ledger/entry-hash.ts";
 import type { AnsweredRequest } from "../../src/ledger/idempotency.ts";
 import type { AccountState } from "../../src/ledger/state.ts";
 import { expectSame } from "../support/compare.ts";
 import { type Expected, Model } from "../support/model.ts";
 import { LONG_MS } from "../support/patience.ts";
 import { randomSteps, type Step } from "../support/random-commands.ts";
+import { SALTS } from "../support/salts.ts";
 
 const RUNS = 1_300;
 
@@ -40,7 +42,7 @@ function play(steps: readonly Step[], note: (outcome: string) => void): readonly
     now += laterBy;
     const users = new Set(commands.map(({ userId }) => userId));
     const found = [...states].flatMap(([userId, state]) => (users.has(userId) ? [state] : []));
-    const batch = startBatch(now, found, repeats);
+    const batch = startBatch(now, { found, repeats, salts: SALTS });
     for (const unaimed of commands) {
       const command = model.aim(unaimed);
       const expected = model.run(command, now);
@@ -60,7 +62,7 @@ function expectChained(journal: readonly Entry[]): void {
   for (const entry of journal) {
     const before = last.get(entry.userId);
     expect(entry.sequence).toBe((before?.sequence ?? 0n) + 1n);
-    const hash = hashEntry(before?.hash ?? GENESIS_HASH, entry);
+    const hash = hashEntry(before?.hash ?? GENESIS_HASH, entry, SALTS.get(entry.userId)!);
     expect(Buffer.compare(entry.hash, hash)).toBe(0);
     last.set(entry.userId, entry);
   }

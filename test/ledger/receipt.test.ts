@@ -3,12 +3,15 @@ import { describe, expect, test } from "vitest";
 import { GENESIS_HASH } from "../../src/ledger/account.ts";
 import { answer, changesOf, startBatch } from "../../src/ledger/batch.ts";
 import type { Command } from "../../src/ledger/command.ts";
+import { personalDigestOf } from "../../src/ledger/digests.ts";
 import { hashReceipt, type Receipt } from "../../src/ledger/receipt.ts";
 import type { AccountState } from "../../src/ledger/state.ts";
+import { chainReceipt } from "../../src/verify/hashes.ts";
 import { consume, DUE, expire, expireLot, named, open, recharge } from "../support/commands.ts";
+import { NO_REPEATS, SALT } from "../support/salts.ts";
 import { NOW, stateOf } from "../support/statement.ts";
 
-const fingerprint = new Uint8Array(32).fill(0xab);
+const fingerprint = new Uint8Array(16).fill(0xab);
 const receipt: Omit<Receipt, "hash"> = {
   userId: "ada",
   number: 2n,
@@ -16,24 +19,43 @@ const receipt: Omit<Receipt, "hash"> = {
   sequence: 7n,
   madeEntry: true,
 };
-const account = { createTime: 1_767_225_600_000_001n, hash: new Uint8Array(32).fill(0xcd) };
+const account = {
+  createTime: 1_767_225_600_000_001n,
+  hash: new Uint8Array(32).fill(0xcd),
+  salt: SALT,
+};
 
-test("the hash is that of the documented text", () => {
-  const text = `["ada","2","job-1","${"ab".repeat(32)}","7",true,"1767225600000001","${"cd".repeat(32)}"]`;
-  const expected = createHash("sha256").update(GENESIS_HASH).update(text).digest("hex");
-  expect(Buffer.from(hashReceipt(GENESIS_HASH, receipt, account)).toString("hex")).toBe(expected);
+const hexOf = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex");
+
+test("the hash is that of the documented bytes", () => {
+  const { userId, request } = receipt;
+  const personal = hexOf(personalDigestOf(SALT, { userId, request, metadata: new Map() }));
+  const bytes = `
+    01 00000001 32
+    02 00000020 ${personal}
+    03 00000010 ${"ab".repeat(16)}
+    04 00000001 37
+    05 00000001 31
+    06 00000010 31373637323235363030303030303031
+    07 00000020 ${"cd".repeat(32)}`;
+  const content = Buffer.from(bytes.replaceAll(/\s/g, ""), "hex");
+  const expected = createHash("sha256").update(GENESIS_HASH).update(content).digest("hex");
+  const hash = hashReceipt(GENESIS_HASH, receipt, account);
+  expect(hexOf(hash)).toBe(expected);
+  expect(hexOf(chainReceipt(GENESIS_HASH, { ...receipt, hash }, account))).toBe(expected);
 });
 
 test.each<[what: string, changed: Partial<Receipt & typeof account>]>([
   ["the user", { userId: "bob" }],
   ["the number", { number: 3n }],
   ["the request's id", { request: { id: "job-2", fingerprint } }],
-  ["the fingerprint", { request: { id: "job-1", fingerprint: account.hash } }],
+  ["the fingerprint", { request: { id: "job-1", fingerprint: SALT } }],
   ["that there was no request", { request: undefined }],
   ["the entry", { sequence: 8n }],
   ["that the entry is its answer", { madeEntry: false }],
   ["when the account was made", { createTime: 1n }],
-  ["the entry's hash", { hash: fingerprint }],
+  ["the entry's hash", { hash: new Uint8Array(32) }],
+  ["the account's salt", { salt: SALT.toReversed() }],
 ])("the hash covers %s", (_, changed) => {
   const hash = hashReceipt(GENESIS_HASH, receipt, account);
   const other = hashReceipt(GENESIS_HASH, { ...receipt, ...changed }, { ...account, ...changed });
@@ -91,7 +113,7 @@ describe("a receipt is made of", () => {
 });
 
 function receiptsOf(state: AccountState | undefined, commands: Command[]): readonly Receipt[] {
-  const batch = startBatch(NOW, state === undefined ? [] : [state], new Map());
+  const batch = startBatch(NOW, { ...NO_REPEATS, found: state === undefined ? [] : [state] });
   for (const command of commands) expect(answer(batch, command)).toHaveProperty("account");
   return changesOf(batch)?.receipts ?? [];
 }

@@ -16,6 +16,7 @@ import {
   release,
   settle,
 } from "../support/commands.ts";
+import { NO_REPEATS } from "../support/salts.ts";
 import { decideAt, NOW, play, stateOf, type Step } from "../support/statement.ts";
 
 describe("Refund gives back", () => {
@@ -133,7 +134,7 @@ describe("Refund gives back", () => {
   });
 
   test("points of an entry of the same batch, in the same batch", () => {
-    const batch = startBatch(NOW, [stateOf(["#1: 10 of 10"])], new Map());
+    const batch = startBatch(NOW, { ...NO_REPEATS, found: [stateOf(["#1: 10 of 10"])] });
     const answers = [
       consume(4n),
       freeze(6n),
@@ -247,7 +248,7 @@ describe("Refund to a lot past its time", () => {
 
   test("answers with the account as the refund left it, before anything expired", () => {
     const { state } = play(stateOf(lots), [[1n, consume(25n)]]);
-    const batch = startBatch(NOW + 30n, [state], new Map());
+    const batch = startBatch(NOW + 30n, { ...NO_REPEATS, found: [state] });
     expect(answer(batch, refund(4n))).toMatchObject({
       account: { sequence: 5n, balance: 30n, totalRefunded: 25n, totalExpired: 0n },
     });
@@ -408,7 +409,7 @@ describe("all refunds of an entry together", () => {
 
   test("a repeat is answered as the first, though nothing is left to refund", () => {
     const { state } = play(stateOf(["#1: 10 of 10"]), [[0n, consume(5n)]]);
-    const batch = startBatch(NOW, [state], new Map());
+    const batch = startBatch(NOW, { ...NO_REPEATS, found: [state] });
     const first = answer(batch, named(refund(2n), "r1"));
     expect(answer(batch, named(refund(2n), "r1"))).toEqual({ ...first, replayed: true });
     expect(answer(batch, refund(2n))).toMatchObject({ reason: "REFUND_EXCEEDS_ENTRY" });

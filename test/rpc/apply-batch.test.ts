@@ -325,7 +325,9 @@ type Outcome = Record<string, unknown>;
 function outcomeOf({ result }: OperationResult): Outcome {
   if (result.case === "error") return errorOf(result.value);
   const json = JSON.stringify(toJson(OperationResultSchema, { $typeName: TYPE_NAME, result }));
-  return JSON.parse(json.replaceAll(/"(\w+Time|hash)":"[^"]*"/g, '"$1":""')) as Outcome;
+  return JSON.parse(
+    json.replaceAll(/"(\w+Time|hash|salt|fingerprint|personalDigest)":"[^"]*"/g, '"$1":""'),
+  ) as Outcome;
 }
 
 const TYPE_NAME = OperationResultSchema.typeName;

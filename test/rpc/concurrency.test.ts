@@ -7,12 +7,14 @@ import {
   type RechargeResponse,
 } from "../../gen/points/v1/points_pb.ts";
 import { GENESIS_HASH } from "../../src/ledger/account.ts";
-import { type Entry, hashEntry } from "../../src/ledger/entry.ts";
+import type { Entry } from "../../src/ledger/entry.ts";
+import { hashEntry } from "../../src/ledger/entry-hash.ts";
 import { toEntry } from "../../src/store/batch/entries.ts";
 import type { EntryRow } from "../../src/store/driver/entities.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { refusalOf } from "../support/error-info.ts";
 import { lockAwaited } from "../support/held-lock.ts";
+import { saltOf } from "../support/salts.ts";
 import { testServer, type TestServer } from "../support/server.ts";
 
 let database: TestDatabase;
@@ -58,7 +60,7 @@ describe.each([1, 2])("over %i server(s)", (count) => {
     expect(account).toMatchObject({ balance: 0n, sequence: 603n, totalConsumed: 600n });
     const entries = await journalOf(userId);
     expect(entries.map(({ sequence }) => sequence)).toEqual(range(1n, 603n));
-    expectChained(entries);
+    expectChained(entries, await saltOf(database, userId));
     // Each lot gave exactly what was recharged into it, the oldest first.
     const consumed = entries.slice(3).map(({ allocations }) => allocations);
     expect(consumed.slice(0, 100).every((list) => list[0]!.lot === 1n)).toBe(true);
@@ -141,7 +143,7 @@ describe.each([1, 2])("over %i server(s)", (count) => {
     expectOneAccount(answers, 50);
     expect(await accountsOf(userId)).toBe(1);
     const entries = await journalOf(userId);
-    expectChained(entries);
+    expectChained(entries, await saltOf(database, userId));
     expect(entries.at(-1)!.after.balance).toBe(1275n);
   });
 
@@ -189,7 +191,7 @@ describe.each([1, 2])("over %i server(s)", (count) => {
 
     for (const userId of users) {
       const entries = await journalOf(userId);
-      expectChained(entries);
+      expectChained(entries, await saltOf(database, userId));
       const { after } = entries.at(-1)!;
       expect(after.balance + after.totalConsumed + after.totalExpired).toBe(after.totalRecharged);
       const [lots] = await database.query(
@@ -264,7 +266,7 @@ async function journalOf(userId: string): Promise<Entry[]> {
 }
 
 /** Each entry has the next number and figure, and the hash of its content and the one before. */
-function expectChained(entries: readonly Entry[]): void {
+function expectChained(entries: readonly Entry[], salt: Uint8Array): void {
   let previous: Uint8Array = GENESIS_HASH;
   let balance = 0n;
   entries.forEach((entry, index) => {
@@ -273,7 +275,7 @@ function expectChained(entries: readonly Entry[]): void {
     expect(entry.after.balance).toBe(balance);
     const allocated = entry.allocations.reduce((sum, { points }) => sum + points, 0n);
     expect(allocated).toBe(entry.points);
-    const hash = hashEntry(previous, entry);
+    const hash = hashEntry(previous, entry, salt);
     expect(Buffer.from(entry.hash).toString("hex")).toBe(Buffer.from(hash).toString("hex"));
     previous = hash;
   });

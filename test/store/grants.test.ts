@@ -122,7 +122,8 @@ describe("arbitrary SQL in the server's role", () => {
   ];
   test.each(harms)("%s is denied", async (harm) => {
     await database.query(`insert into points.account
-      select 'eve', 1, 5, 0, 5, 0, 0, 0, decode(repeat('00', 32), 'hex'), 0, 0, null, now(), now()
+      select 'eve', 1, 5, 0, 5, 0, 0, 0, decode(repeat('00', 32), 'hex'),
+        decode(repeat('00', 16), 'hex'), 0, 0, null, now(), now()
       on conflict do nothing`);
     const before = await history();
     const client = await clientOf(ROLE);

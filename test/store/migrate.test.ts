@@ -88,6 +88,7 @@ describe("the migrated schema", () => {
     },
     { what: "a negative sequence", table: "account", change: { sequence: -1 } },
     { what: "a hash that is too short", table: "account", change: { hash: "\\x00" } },
+    { what: "a salt that is too short", table: "account", change: { salt: "\\x00" } },
     { what: "a lot with more remaining than points", table: "lot", change: { remaining: 6 } },
     {
       what: "a lot with more remaining and frozen than points",
@@ -244,6 +245,7 @@ type Row = Readonly<Record<string, string | number | null>>;
 const CHANGE = /create table|add column|alter column|drop column/i;
 
 const HASH = `\\x${"00".repeat(32)}`;
+const HALF = `\\x${"00".repeat(16)}`;
 const TIME = "2026-11-23T13:05:00.000001Z";
 const FIGURES = {
   balance: 5,
@@ -260,6 +262,7 @@ const ROWS: Record<Table, Row> = {
     sequence: 1,
     ...FIGURES,
     hash: HASH,
+    salt: HALF,
     create_time: TIME,
     update_time: TIME,
   },
@@ -298,7 +301,7 @@ const ROWS: Record<Table, Row> = {
     service: null,
     price_version: null,
     request_id: "r1",
-    fingerprint: HASH,
+    fingerprint: HALF,
     metadata: null,
     ...FIGURES,
     hash: HASH,
@@ -309,7 +312,7 @@ const ROWS: Record<Table, Row> = {
     sequence: 1,
     made_entry: "false",
     request_id: "r1",
-    fingerprint: HASH,
+    fingerprint: HALF,
     hash: HASH,
   },
 };

@@ -72,10 +72,10 @@ export function refund(sequence: bigint, points?: bigint, reissueTtl?: bigint): 
   return { kind: "refund", ...nobody, sequence, points, reissueTtl };
 }
 
-/** The command under a request id; `content` determines the fingerprint. */
+/** The command under a request id; `content` determines the hash of the request. */
 export function named(command: Mutation, id: string, content = command.kind as string): Mutation {
-  const fingerprint = createHash("sha256").update(content).digest();
-  return { ...command, request: { id, fingerprint } };
+  const hash = createHash("sha256").update(content).digest();
+  return { ...command, request: { id, hash } };
 }
 
 function costOf(cost: Cost): CostOrRefusal {

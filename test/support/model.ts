@@ -57,7 +57,7 @@ export class Model {
     const due = this.#bookDue(userId, now);
     const request = command.kind === "open" ? undefined : command.request;
     const key = `${userId} ${request?.id}`;
-    const print = Buffer.from(request?.fingerprint ?? []).toString("hex");
+    const print = Buffer.from(request?.hash ?? []).toString("hex");
     const first = this.#answers.get(key);
     if (request !== undefined && first !== undefined) {
       if (first.print !== print) return { reason: "REQUEST_ID_REUSED" };

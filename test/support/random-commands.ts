@@ -123,8 +123,8 @@ function named<T extends { kind: string }>(content: fc.Arbitrary<T>): fc.Arbitra
       const text = JSON.stringify(rest, (_, value) =>
         typeof value === "bigint" ? `${value}n` : (value as unknown),
       );
-      const fingerprint = createHash("sha256").update(text).digest();
-      const request = id === undefined ? undefined : { id: `request-${id}`, fingerprint };
+      const hash = createHash("sha256").update(text).digest();
+      const request = id === undefined ? undefined : { id: `request-${id}`, hash };
       return { userId, request, metadata: new Map(), caller: "", ...rest } as unknown as Command;
     });
 }

@@ -9,6 +9,7 @@ import { assertSound } from "../../src/ledger/invariants.ts";
 import { compareBurnOrder, type Lot } from "../../src/ledger/lot.ts";
 import { isRejection, type Rejection } from "../../src/ledger/rejection.ts";
 import { type AccountState, bareState } from "../../src/ledger/state.ts";
+import { SALT } from "./salts.ts";
 
 /** The time of most tests: 2026-01-01T00:00:00Z. */
 export const NOW = 1_767_225_600_000_000n;
@@ -70,7 +71,7 @@ export function stateOf(lots: readonly string[]): AccountState {
   const parsed = lots.map(parseLot);
   const sum = (of: (lot: Lot) => bigint) => parsed.reduce((total, lot) => total + of(lot), 0n);
   const account = {
-    ...emptyAccount("ada", NOW - 100n),
+    ...emptyAccount("ada", { salt: SALT, createTime: NOW - 100n }),
     sequence: parsed.reduce((last, { number }) => (number > last ? number : last), 0n),
     balance: sum((lot) => lot.remaining),
     totalRecharged: sum((lot) => lot.points),
@@ -104,7 +105,7 @@ function offset(time: bigint): string {
 export function decideAt(before: AccountState | undefined, command: Command, now: bigint) {
   const due = before && bookDue(before, timeOf(before.account, now));
   const state = due?.state;
-  const at = { now: timeOf(state?.account, now), lastDue: due?.entries.at(-1) };
+  const at = { now: timeOf(state?.account, now), lastDue: due?.entries.at(-1), salt: SALT };
   const applied = apply(state, command, at);
   const booked = due?.entries ?? [];
   if (isRejection(applied)) return { state, entries: booked, refused: applied };

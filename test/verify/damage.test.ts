@@ -82,6 +82,24 @@ describe("verify finds", () => {
       finds: "its entry cannot be read",
     },
     {
+      what: "an expiry in 1970, which is hashed as none",
+      sql: `update points.entry set expire_time = 'epoch' where ${ada(4)}`,
+      sequence: 4n,
+      finds: "its entry cannot be read",
+    },
+    {
+      what: "a reference to entry 0, which is hashed as none",
+      sql: `update points.entry set refers_to = 0 where ${ada(4)}`,
+      sequence: 4n,
+      finds: "its entry cannot be read",
+    },
+    {
+      what: "another salt of the account",
+      sql: "update points.account set salt = decode(repeat('00', 16), 'hex') where user_id = 'ada'",
+      sequence: 1n,
+      finds: HASH,
+    },
+    {
       what: "a time that is none",
       sql: `update points.entry set create_time = 'infinity' where ${ada(4)}`,
       sequence: 4n,

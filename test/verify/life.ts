@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import { sql } from "kysely";
 import type { Command } from "../../src/ledger/command.ts";
-import { type Entry, hashEntry } from "../../src/ledger/entry.ts";
+import type { Entry } from "../../src/ledger/entry.ts";
+import { hashEntry } from "../../src/ledger/entry-hash.ts";
 import { hashReceipt, NO_RECEIPT } from "../../src/ledger/receipt.ts";
 import { isRejection } from "../../src/ledger/rejection.ts";
 import { toEntry } from "../../src/store/batch/entries.ts";
@@ -11,6 +12,7 @@ import { readAccounts } from "../../src/verify/accounts.ts";
 import { type ReadReceipt, readReceipts } from "../../src/verify/rows.ts";
 import { commitAll } from "../support/commit-all.ts";
 import type { TestDatabase } from "../support/database.ts";
+import { saltOf } from "../support/salts.ts";
 import { NOW } from "../support/statement.ts";
 import { stoppedClock } from "../support/stopped-clock.ts";
 
@@ -110,8 +112,8 @@ export async function run(
 }
 
 function named(id: string) {
-  const fingerprint = createHash("sha256").update(id).digest();
-  return { request: { id, fingerprint }, metadata: new Map([["for", "a"]]), caller: "" };
+  const hash = createHash("sha256").update(id).digest();
+  return { request: { id, hash }, metadata: new Map([["for", "a"]]), caller: "" };
 }
 
 const UNNAMED = { request: undefined, metadata: new Map<string, string>(), caller: "" };
@@ -156,10 +158,10 @@ export async function rehashReceipts(database: TestDatabase, userId: string): Pr
     for await (const page of readReceipts(ask, span)) receipts.push(...page);
     return readAccounts(ask, span, 1);
   });
-  const { createTime } = read[0]!.account!;
+  const { createTime, salt } = read[0]!.account!;
   let { hash } = NO_RECEIPT;
   for (const receipt of receipts) {
-    hash = hashReceipt(hash, receipt, { createTime, hash: receipt.entryHash! });
+    hash = hashReceipt(hash, receipt, { createTime, hash: receipt.entryHash!, salt });
     const { number } = receipt;
     const row = `user_id = '${userId}' and number = ${number}`;
     await database.query(`update points.receipt set hash = $1 where ${row}`, [hash]);
@@ -181,11 +183,12 @@ export async function rehashAda(
   from: number,
   to = Infinity,
 ): Promise<void> {
+  const salt = await saltOf(database, "ada");
   let previous: Uint8Array = new Uint8Array(32);
   for (const entry of await entriesOf(database, "ada")) {
     const { sequence } = entry;
     const isMeant = sequence >= from && sequence <= to;
-    const hash = isMeant ? hashEntry(previous, entry) : entry.hash;
+    const hash = isMeant ? hashEntry(previous, entry, salt) : entry.hash;
     const where = ada(Number(sequence));
     await database.query(`update points.entry set hash = $1 where ${where}`, [hash]);
     previous = hash;

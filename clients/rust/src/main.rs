@@ -3,6 +3,7 @@
 mod client;
 mod refusal;
 mod scenario;
+mod verify;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {

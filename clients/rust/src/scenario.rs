@@ -9,6 +9,7 @@ use tonic::Code;
 
 use crate::client::{Points, pb, retried, within};
 use crate::refusal::{InsufficientPoints, reason};
+use crate::verify::{read_journal, verify_journal};
 
 type Outcome = Result<(), Box<dyn Error>>;
 
@@ -24,7 +25,8 @@ pub async fn play(points: Points) -> Outcome {
     freeze_and_settle(&points, &user_id).await?;
     read_statement(&points, &user_id).await?;
     watch_until_deadline(&points, &user_id).await?;
-    apply(&points, &user_id).await
+    apply(&points, &user_id).await?;
+    verify(&points, &user_id).await
 }
 
 async fn recharge(points: &Points, user_id: &str) -> Outcome {
@@ -77,7 +79,7 @@ async fn consume_twice(points: &Points, user_id: &str) -> Outcome {
             user_id: user_id.into(),
             request_id: "job-1".into(),
             cost: Some(pb::consume_request::Cost::Points(30)),
-            metadata: HashMap::from([("for".into(), "script".into())]),
+            metadata: HashMap::from([("for".into(), "script".into()), ("by".into(), "Zoë".into())]),
         };
         let answer = retried(TIMEOUT, request, async |request| {
             points.clone().consume(request).await
@@ -222,6 +224,13 @@ async fn apply(points: &Points, user_id: &str) -> Outcome {
         told.push(format!("{} {}", answer.tag, result_text(result)));
     }
     println!("apply: {}", told.join(", "));
+    Ok(())
+}
+
+async fn verify(points: &Points, user_id: &str) -> Outcome {
+    let (account, entries) = read_journal(points, user_id).await?;
+    verify_journal(&account, &entries)?;
+    println!("verify: {} entries, chain intact", entries.len());
     Ok(())
 }
 

@@ -11,6 +11,7 @@ import {
   type OperationResult,
   refusalOf,
 } from "points/client";
+import { readJournal, verifyJournal } from "./verify.js";
 
 type PointsClient = ReturnType<typeof createPointsClient>;
 
@@ -29,6 +30,7 @@ export async function playScenario(
   await readStatement(points, userId);
   await watchUntilDeadline(points, userId);
   await apply(points, userId, streamsBothWays);
+  await verify(points, userId);
 }
 
 async function recharge(points: PointsClient, userId: string): Promise<void> {
@@ -55,7 +57,7 @@ async function consumeTwice(points: PointsClient, userId: string): Promise<void>
       userId,
       requestId: "job-1",
       cost: { case: "points", value: 30n },
-      metadata: { for: "script" },
+      metadata: { for: "script", by: "Zoë" },
     });
     console.log(
       `${step}: entry ${entry?.sequence} of ${entry?.points}, balance ${account?.balance}, ` +
@@ -145,6 +147,12 @@ async function apply(
     }
   }
   console.log(`apply: ${told.join(", ")}`);
+}
+
+async function verify(points: PointsClient, userId: string): Promise<void> {
+  const journal = await readJournal(points, userId);
+  verifyJournal(journal);
+  console.log(`verify: ${journal.entries.length} entries, chain intact`);
 }
 
 async function* sendAll(requests: readonly ApplyRequest[]): AsyncGenerator<ApplyRequest> {

@@ -16,7 +16,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file points/v1/account.proto.
  */
 export const file_points_v1_account: GenFile = /*@__PURE__*/
-  fileDesc("Chdwb2ludHMvdjEvYWNjb3VudC5wcm90bxIJcG9pbnRzLnYxIo8CCgdBY2NvdW50Eg8KB3VzZXJfaWQYASABKAkSEAoIc2VxdWVuY2UYAiABKAMSDwoHYmFsYW5jZRgDIAEoAxIOCgZmcm96ZW4YBCABKAMSFwoPdG90YWxfcmVjaGFyZ2VkGAUgASgDEhYKDnRvdGFsX2NvbnN1bWVkGAYgASgDEhUKDXRvdGFsX2V4cGlyZWQYByABKAMSFgoOdG90YWxfcmVmdW5kZWQYCCABKAMSLwoLY3JlYXRlX3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3VwZGF0ZV90aW1lGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKMBAoFRW50cnkSDwoHdXNlcl9pZBgBIAEoCRIQCghzZXF1ZW5jZRgCIAEoAxIiCgRraW5kGAMgASgOMhQucG9pbnRzLnYxLkVudHJ5S2luZBIOCgZwb2ludHMYBCABKAMSKgoLYWxsb2NhdGlvbnMYBSADKAsyFS5wb2ludHMudjEuQWxsb2NhdGlvbhIvCgtjcmVhdGVfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKcmVxdWVzdF9pZBgHIAEoCRIwCghtZXRhZGF0YRgIIAMoCzIeLnBvaW50cy52MS5FbnRyeS5NZXRhZGF0YUVudHJ5EhUKDWJhbGFuY2VfYWZ0ZXIYCSABKAMSFAoMZnJvemVuX2FmdGVyGAogASgDEi8KC2V4cGlyZV90aW1lGAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghwcmlvcml0eRgMIAEoBRIMCgRoYXNoGA0gASgMEhEKCXJlZmVyc190bxgOIAEoAxIQCghyZXR1cm5lZBgPIAEoAxIlCgV1c2FnZRgQIAEoCzIWLnBvaW50cy52MS5QcmljZWRVc2FnZRIOCgZjYWxsZXIYESABKAkaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIikKCkFsbG9jYXRpb24SCwoDbG90GAEgASgDEg4KBnBvaW50cxgCIAEoAyKLAQoDTG90Eg4KBm51bWJlchgBIAEoAxIOCgZwb2ludHMYAiABKAMSEQoJcmVtYWluaW5nGAMgASgDEg4KBmZyb3plbhgEIAEoAxIQCghwcmlvcml0eRgFIAEoBRIvCgtleHBpcmVfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiuQEKBEhvbGQSDgoGbnVtYmVyGAEgASgDEg4KBnBvaW50cxgCIAEoAxIPCgdzZXR0bGVkGAMgASgDEiMKBXN0YXRlGAQgASgOMhQucG9pbnRzLnYxLkhvbGRTdGF0ZRIvCgtleHBpcmVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKgoLYWxsb2NhdGlvbnMYBiADKAsyFS5wb2ludHMudjEuQWxsb2NhdGlvbirMAQoJRW50cnlLaW5kEhoKFkVOVFJZX0tJTkRfVU5TUEVDSUZJRUQQABIXChNFTlRSWV9LSU5EX1JFQ0hBUkdFEAESFgoSRU5UUllfS0lORF9DT05TVU1FEAISFQoRRU5UUllfS0lORF9FWFBJUkUQAxIVChFFTlRSWV9LSU5EX0ZSRUVaRRAEEhUKEUVOVFJZX0tJTkRfU0VUVExFEAUSFgoSRU5UUllfS0lORF9SRUxFQVNFEAYSFQoRRU5UUllfS0lORF9SRUZVTkQQByqFAQoJSG9sZFN0YXRlEhoKFkhPTERfU1RBVEVfVU5TUEVDSUZJRUQQABITCg9IT0xEX1NUQVRFX09QRU4QARIWChJIT0xEX1NUQVRFX1NFVFRMRUQQAhIXChNIT0xEX1NUQVRFX1JFTEVBU0VEEAMSFgoSSE9MRF9TVEFURV9FWFBJUkVEEARCcQoJcG9pbnRzLnYxQgxBY2NvdW50UHJvdG9QAVopZXhhbXBsZS5jb20vcG9pbnRzL2dlbi9wb2ludHMvdjE7cG9pbnRzdjGiAgNQVFOqAglQb2ludHMuVjHKAglQb2ludHNcVjHqAgpQb2ludHM6OlYxYgZwcm90bzM", [file_google_protobuf_timestamp, file_points_v1_prices]);
+  fileDesc("Chdwb2ludHMvdjEvYWNjb3VudC5wcm90bxIJcG9pbnRzLnYxIp0CCgdBY2NvdW50Eg8KB3VzZXJfaWQYASABKAkSEAoIc2VxdWVuY2UYAiABKAMSDwoHYmFsYW5jZRgDIAEoAxIOCgZmcm96ZW4YBCABKAMSFwoPdG90YWxfcmVjaGFyZ2VkGAUgASgDEhYKDnRvdGFsX2NvbnN1bWVkGAYgASgDEhUKDXRvdGFsX2V4cGlyZWQYByABKAMSFgoOdG90YWxfcmVmdW5kZWQYCCABKAMSLwoLY3JlYXRlX3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3VwZGF0ZV90aW1lGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIMCgRzYWx0GAsgASgMIroECgVFbnRyeRIPCgd1c2VyX2lkGAEgASgJEhAKCHNlcXVlbmNlGAIgASgDEiIKBGtpbmQYAyABKA4yFC5wb2ludHMudjEuRW50cnlLaW5kEg4KBnBvaW50cxgEIAEoAxIqCgthbGxvY2F0aW9ucxgFIAMoCzIVLnBvaW50cy52MS5BbGxvY2F0aW9uEi8KC2NyZWF0ZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgpyZXF1ZXN0X2lkGAcgASgJEjAKCG1ldGFkYXRhGAggAygLMh4ucG9pbnRzLnYxLkVudHJ5Lk1ldGFkYXRhRW50cnkSFQoNYmFsYW5jZV9hZnRlchgJIAEoAxIUCgxmcm96ZW5fYWZ0ZXIYCiABKAMSLwoLZXhwaXJlX3RpbWUYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHByaW9yaXR5GAwgASgFEgwKBGhhc2gYDSABKAwSEQoJcmVmZXJzX3RvGA4gASgDEhAKCHJldHVybmVkGA8gASgDEiUKBXVzYWdlGBAgASgLMhYucG9pbnRzLnYxLlByaWNlZFVzYWdlEg4KBmNhbGxlchgRIAEoCRIXCg9wZXJzb25hbF9kaWdlc3QYEiABKAwSEwoLZmluZ2VycHJpbnQYEyABKAwaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIikKCkFsbG9jYXRpb24SCwoDbG90GAEgASgDEg4KBnBvaW50cxgCIAEoAyKLAQoDTG90Eg4KBm51bWJlchgBIAEoAxIOCgZwb2ludHMYAiABKAMSEQoJcmVtYWluaW5nGAMgASgDEg4KBmZyb3plbhgEIAEoAxIQCghwcmlvcml0eRgFIAEoBRIvCgtleHBpcmVfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiuQEKBEhvbGQSDgoGbnVtYmVyGAEgASgDEg4KBnBvaW50cxgCIAEoAxIPCgdzZXR0bGVkGAMgASgDEiMKBXN0YXRlGAQgASgOMhQucG9pbnRzLnYxLkhvbGRTdGF0ZRIvCgtleHBpcmVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKgoLYWxsb2NhdGlvbnMYBiADKAsyFS5wb2ludHMudjEuQWxsb2NhdGlvbirMAQoJRW50cnlLaW5kEhoKFkVOVFJZX0tJTkRfVU5TUEVDSUZJRUQQABIXChNFTlRSWV9LSU5EX1JFQ0hBUkdFEAESFgoSRU5UUllfS0lORF9DT05TVU1FEAISFQoRRU5UUllfS0lORF9FWFBJUkUQAxIVChFFTlRSWV9LSU5EX0ZSRUVaRRAEEhUKEUVOVFJZX0tJTkRfU0VUVExFEAUSFgoSRU5UUllfS0lORF9SRUxFQVNFEAYSFQoRRU5UUllfS0lORF9SRUZVTkQQByqFAQoJSG9sZFN0YXRlEhoKFkhPTERfU1RBVEVfVU5TUEVDSUZJRUQQABITCg9IT0xEX1NUQVRFX09QRU4QARIWChJIT0xEX1NUQVRFX1NFVFRMRUQQAhIXChNIT0xEX1NUQVRFX1JFTEVBU0VEEAMSFgoSSE9MRF9TVEFURV9FWFBJUkVEEARCcQoJcG9pbnRzLnYxQgxBY2NvdW50UHJvdG9QAVopZXhhbXBsZS5jb20vcG9pbnRzL2dlbi9wb2ludHMvdjE7cG9pbnRzdjGiAgNQVFOqAglQb2ludHMuVjHKAglQb2ludHNcVjHqAgpQb2ludHM6OlYxYgZwcm90bzM", [file_google_protobuf_timestamp, file_points_v1_prices]);
 
 /**
  * One user's points. Invariants after every command:
@@ -98,6 +98,14 @@ export type Account = Message<"points.v1.Account"> & {
    * @generated from field: google.protobuf.Timestamp update_time = 10;
    */
   updateTime?: Timestamp | undefined;
+
+  /**
+   * 16 random bytes, made with the account and never changed. Whoever verifies the journal needs
+   * them to compute the personal_digest of an entry.
+   *
+   * @generated from field: bytes salt = 11;
+   */
+  salt: Uint8Array;
 };
 
 /**
@@ -202,8 +210,10 @@ export type Entry = Message<"points.v1.Entry"> & {
   priority: number;
 
   /**
-   * Hash chain: SHA-256 (32 bytes) over the hash of the previous entry (32 zero bytes for the
-   * first) and this entry's content. No entry can be changed, added or removed unnoticed.
+   * Hash chain: SHA-256 (32 bytes) of the hash of the previous entry (32 zero bytes for the first)
+   * followed by this entry's fields, in the order of their numbers, in the encoding of docs/hash.md.
+   * The fields are all but hash itself and user_id, request_id and metadata, for which
+   * personal_digest stands. No entry can be changed, added or removed unnoticed.
    *
    * @generated from field: bytes hash = 13;
    */
@@ -239,6 +249,22 @@ export type Entry = Message<"points.v1.Entry"> & {
    * @generated from field: string caller = 17;
    */
   caller: string;
+
+  /**
+   * SHA-256 (32 bytes) of the account's salt followed by user_id, request_id and metadata, in the
+   * same encoding. It stands for them in hash.
+   *
+   * @generated from field: bytes personal_digest = 18;
+   */
+  personalDigest: Uint8Array;
+
+  /**
+   * The first 16 bytes of SHA-256 of the account's salt followed by SHA-256 of the request's content.
+   * It tells a repeat from another request with the same request_id. Empty without a request_id.
+   *
+   * @generated from field: bytes fingerprint = 19;
+   */
+  fingerprint: Uint8Array;
 };
 
 /**

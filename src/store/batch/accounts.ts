@@ -29,6 +29,7 @@ export function toAccount(row: AccountRow): Account {
     sequence: BigInt(row.sequence),
     ...toFigures(row),
     hash: row.hash,
+    salt: row.salt,
     createTime: fromTimestamptz(row.create_time),
     updateTime: fromTimestamptz(row.update_time),
   };

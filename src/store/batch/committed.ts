@@ -1,6 +1,6 @@
 import { sql } from "kysely";
 import type { Changes } from "../../ledger/batch.ts";
-import { bigints, bytes, rowsOf, texts, times } from "../driver/columns.ts";
+import { bigints, bytes, rowsOf, texts } from "../driver/columns.ts";
 import type { Run } from "../driver/transaction.ts";
 
 /**
@@ -25,8 +25,8 @@ export async function isCommitted(
       })} as made using (user_id, sequence, hash)) as entries,
       (select count(*) from points.account join ${rowsOf({
         user_id: texts(newAccounts, ({ userId }) => userId),
-        create_time: times(newAccounts, ({ createTime }) => createTime),
-      })} as made using (user_id, create_time)) as accounts,
+        salt: bytes(newAccounts, ({ salt }) => salt),
+      })} as made using (user_id, salt)) as accounts,
       (select count(*) from points.receipt join ${rowsOf({
         user_id: texts(receipts, ({ userId }) => userId),
         number: bigints(receipts, ({ number }) => number),

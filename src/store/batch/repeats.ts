@@ -35,13 +35,11 @@ export async function loadRepeats(
     const account = accounts.get(userId);
     // Another server has just made it: our own insert will fail, and the batch is tried again.
     if (account === undefined) continue;
-    const { createTime } = account;
     const entry = byKey.get(textOfKey(userId, sequence));
     repeats.set(idempotencyKey(userId, id), {
       request: { id, fingerprint },
       entry: made_entry ? entry : undefined,
-      account:
-        entry === undefined ? emptyAccount(userId, createTime) : accountAfter(entry, createTime),
+      account: entry === undefined ? emptyAccount(userId, account) : accountAfter(entry, account),
     });
   }
   return repeats;

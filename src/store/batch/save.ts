@@ -53,6 +53,7 @@ function insertAccounts(
 ): Write {
   const columns = {
     ...accountColumns(accounts, places),
+    salt: bytes(accounts, (account) => account.salt),
     receipts: bigints(accounts, ({ userId }) => receipts.get(userId) ?? 0n),
     create_time: times(accounts, (account) => account.createTime),
   };

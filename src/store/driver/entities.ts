@@ -52,6 +52,7 @@ export const AccountEntity = defineEntity({
     sequence: p.bigint(),
     ...figures,
     hash: p.blob(),
+    salt: p.blob(),
     receipts: p.integer().default(0),
     openHolds: p.integer().default(0),
     lots: p.blob().defaultRaw("'\\x'"),

@@ -39,16 +39,17 @@ const PAGE_MAX_LOTS = 16_384;
 /**
  * A page of a journal, newest entry first.
  *
- * @returns the entries and the next page's cursor, undefined at the end. Before the end a page may
- * have fewer than `limit` entries, or none: see SCAN_MAX_ENTRIES and PAGE_MAX_LOTS
+ * @returns the entries, the account's salt (empty without entries), and the next page's cursor,
+ * undefined at the end. Before the end a page may have fewer than `limit` entries, or none: see
+ * SCAN_MAX_ENTRIES and PAGE_MAX_LOTS
  */
 export async function readEntries(
   orm: Orm,
   { userId, kinds, startTime, endTime, before, limit }: EntryQuery,
-): Promise<{ entries: readonly Entry[]; next: bigint | undefined }> {
+): Promise<{ entries: readonly Entry[]; salt: Uint8Array; next: bigint | undefined }> {
   const from = startTime === undefined ? "-infinity" : toTimestamptz(startTime);
   const to = endTime === undefined ? "infinity" : toTimestamptz(endTime);
-  const { rows } = await sql<EntryRow & { matches: boolean }>`
+  const { rows } = await sql<EntryRow & { matches: boolean; salt: Uint8Array }>`
     with looked_at as (
       select *, (
         (cardinality(${kinds}::text[]) = 0 or kind = any(${kinds}::text[]))
@@ -58,7 +59,9 @@ export async function readEntries(
       where user_id = ${userId} and sequence < ${before ?? 2n ** 63n - 1n}
       order by sequence desc limit ${SCAN_MAX_ENTRIES}
     ), scanned as (
-      select *, ${lotsBefore("sequence", sql`matches`)} as lots_before from looked_at
+      select *, ${lotsBefore("sequence", sql`matches`)} as lots_before,
+        (select salt from points.account where user_id = ${userId}) as salt
+      from looked_at
     ), last as (
       select * from scanned order by sequence limit 1
     )
@@ -71,7 +74,8 @@ export async function readEntries(
   const lowest = rows.at(-1) === undefined ? 1n : BigInt(rows.at(-1)!.sequence);
   const isFull = entries.length === limit || countLots(entries) >= PAGE_MAX_LOTS;
   const next = isFull ? entries.at(-1)!.sequence : lowest;
-  return { entries, next: next === 1n ? undefined : next };
+  const salt = rows[0]?.salt ?? new Uint8Array();
+  return { entries, salt, next: next === 1n ? undefined : next };
 }
 
 /** The keyset cursor of lots: a place in burn order. */

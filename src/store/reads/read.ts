@@ -90,16 +90,18 @@ export async function hasAccount(orm: Orm, userId: string): Promise<boolean> {
   return (await orm.em.fork().count(AccountEntity, { userId })) > 0;
 }
 
-/** An entry by its sequence; undefined if there is none. */
+/** An entry by its sequence, and its account's salt; undefined if there is none. */
 export async function readEntry(
   orm: Orm,
   userId: string,
   sequence: bigint,
-): Promise<Entry | undefined> {
-  const [row] = await orm.em
-    .fork()
+): Promise<{ entry: Entry; salt: Uint8Array } | undefined> {
+  const em = orm.em.fork();
+  const salt = em.createQueryBuilder(AccountEntity).select("salt").where({ userId }).as("salt");
+  const [row] = await em
     .createQueryBuilder(EntryEntity)
+    .select(["*", salt])
     .where({ userId, sequence })
-    .execute<EntryRow[]>("all", false);
-  return row === undefined ? undefined : toEntry(row);
+    .execute<(EntryRow & { salt: Uint8Array })[]>("all", false);
+  return row === undefined ? undefined : { entry: toEntry(row), salt: row.salt };
 }

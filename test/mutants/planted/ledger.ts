@@ -4,8 +4,8 @@ export const LEDGER_MUTANTS: readonly Mutant[] = [
   {
     name: "takes a request id that was used for another request for a repeat",
     file: "src/ledger/idempotency.ts",
-    find: "if (Buffer.compare(request.fingerprint, first.request.fingerprint) === 0) return first;",
-    replace: "if (request.fingerprint.length === first.request.fingerprint.length) return first;",
+    find: "if (Buffer.compare(fingerprint, first.request.fingerprint) === 0) return first;",
+    replace: "if (fingerprint.length === first.request.fingerprint.length) return first;",
     caughtBy: "torture --calm",
   },
   {
@@ -144,8 +144,8 @@ export const LEDGER_MUTANTS: readonly Mutant[] = [
   {
     name: "chains no entry to the one before",
     file: "src/ledger/entry.ts",
-    find: "hashEntry(account.hash, unhashed)",
-    replace: "hashEntry(account.hash.slice().fill(0), unhashed)",
+    find: "hashEntry(account.hash, unhashed, account.salt)",
+    replace: "hashEntry(account.hash.slice().fill(0), unhashed, account.salt)",
     caughtBy: "torture --calm",
   },
   {
@@ -251,9 +251,8 @@ export const LEDGER_MUTANTS: readonly Mutant[] = [
   {
     name: "leaves the account's time of creation out of a receipt's hash",
     file: "src/ledger/receipt.ts",
-    find: `    String(account.createTime),
-`,
-    replace: "",
+    find: ".number(6, account.createTime)",
+    replace: ".number(6, account.createTime && 0n)",
     caughtBy: "test/ledger/receipt.test.ts",
   },
   {
@@ -261,7 +260,63 @@ export const LEDGER_MUTANTS: readonly Mutant[] = [
     file: "src/ledger/byte-order.ts",
     find: "return unit < 0xe000 ? unit + 0x2000 : unit - 0x800;",
     replace: "return unit;",
-    caughtBy: "test/ledger/entry.test.ts",
+    caughtBy: "test/ledger/byte-order.test.ts",
+  },
+  {
+    name: "hashes a field under another tag",
+    file: "src/ledger/entry-hash.ts",
+    find: ".number(10, after.frozen)",
+    replace: ".number(13, after.frozen)",
+    caughtBy: "test/ledger/entry-hash.test.ts",
+  },
+  {
+    name: "hashes no expiry of an entry",
+    file: "src/ledger/entry-hash.ts",
+    find: ".number(11, entry.expireTime)",
+    replace: ".number(11, entry.expireTime && 0n)",
+    caughtBy: "test/ledger/hash-vectors.test.ts",
+  },
+  {
+    name: "leaves the salt out of the personal digest",
+    file: "src/ledger/digests.ts",
+    find: "writePersonal(encoder.begin(salt), personal)",
+    replace: "writePersonal(encoder.begin(salt.subarray(16)), personal)",
+    caughtBy: "test/ledger/hash-vectors.test.ts",
+  },
+  {
+    name: "leaves the salt out of the fingerprint",
+    file: "src/ledger/digests.ts",
+    find: "sha256(salt, hash)",
+    replace: "sha256(salt.subarray(16), hash)",
+    caughtBy: "test/ledger/entry-hash.test.ts",
+  },
+  {
+    name: "hashes metadata in the order in which they came",
+    file: "src/ledger/encoding.ts",
+    find: "[...value].toSorted(([a], [b]) => compareBytes(a, b))",
+    replace: "[...value].toSorted(([a], [b]) => compareBytes(a, b) && 0)",
+    caughtBy: "test/ledger/entry-hash.test.ts",
+  },
+  {
+    name: "does not put the length of an item before it",
+    file: "src/ledger/encoding.ts",
+    find: "#closeItem(start: number): void {\n    this.#writeLength(this.#end - start,",
+    replace: "#closeItem(start: number): void {\n    this.#writeLength(this.#end && 0,",
+    caughtBy: "test/ledger/encoding.test.ts",
+  },
+  {
+    name: "hashes a zero as a digit",
+    file: "src/ledger/encoding.ts",
+    find: "value === null || value === 0n ? this",
+    replace: "value === null ? this",
+    caughtBy: "test/ledger/encoding.test.ts",
+  },
+  {
+    name: "leaves what was written behind when it makes room",
+    file: "src/ledger/encoding.ts",
+    find: "this.#bytes.copy(larger);",
+    replace: "this.#bytes.copy(larger, 0, 0, 0);",
+    caughtBy: "test/ledger/encoding.test.ts",
   },
   {
     name: "leaves holds out of the account's clock",

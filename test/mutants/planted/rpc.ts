@@ -2,8 +2,8 @@ import type { Mutant } from "../mutant.ts";
 
 export const RPC_MUTANTS: readonly Mutant[] = [
   {
-    name: "leaves metadata out of the fingerprint",
-    file: "src/rpc/fingerprint.ts",
+    name: "leaves metadata out of the hash of a request",
+    file: "src/rpc/request-hash.ts",
     find: 'requestId: "", metadata }',
     replace: 'requestId: "", metadata: metadata && {} }',
     caughtBy: "torture --calm",

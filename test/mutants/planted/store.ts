@@ -82,10 +82,10 @@ export const STORE_MUTANTS: readonly Mutant[] = [
   {
     name: "answers a repeat with the account as it is now",
     file: "src/store/batch/repeats.ts",
-    find: "entry === undefined ? emptyAccount(userId, createTime) : accountAfter(entry, createTime)",
+    find: "entry === undefined ? emptyAccount(userId, account) : accountAfter(entry, account)",
     replace:
-      "entry === undefined ? emptyAccount(userId, createTime) : " +
-      "createTime < 0n ? accountAfter(entry, createTime) : account",
+      "entry === undefined ? emptyAccount(userId, account) : " +
+      "entry.points < 0n ? accountAfter(entry, account) : account",
     caughtBy: "torture --calm",
   },
   {

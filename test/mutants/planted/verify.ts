@@ -46,9 +46,24 @@ export const VERIFY_MUTANTS: readonly Mutant[] = [
   {
     name: "hashes no caller of an entry",
     file: "src/verify/hashes.ts",
-    find: '...(caller === "" ? [] : [caller]),',
-    replace: '...(caller === "" ? [caller] : []),',
+    find: "text(17, entry.caller)",
+    replace: "text(17, entry.caller && NOTHING.toString())",
     caughtBy: "test/verify/verify.test.ts",
+  },
+  {
+    name: "accepts any request id and metadata under a personal digest",
+    file: "src/verify/hashes.ts",
+    find: "field(18, personalDigest(salt, { userId: entry.userId, request, metadata })),",
+    replace:
+      "field(18, personalDigest(salt, { userId: entry.userId, request, metadata }) && NOTHING),",
+    caughtBy: "test/ledger/hash-vectors.test.ts",
+  },
+  {
+    name: "takes no notice of a zero that is hashed as nothing",
+    file: "src/verify/rows.ts",
+    find: "entry.expireTime === 0n",
+    replace: "entry.expireTime === -1n",
+    caughtBy: "test/verify/damage.test.ts",
   },
   {
     name: "verifies no hash of a receipt",

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { toBinary } from "@bufbuild/protobuf";
+import type { Entry } from "../../../gen/points/v1/account_pb.ts";
 import {
   ConsumeRequestSchema,
   ExpireRequestSchema,
@@ -11,65 +12,53 @@ import {
 } from "../../../gen/points/v1/points_pb.ts";
 import type { PricedUsage } from "../../../gen/points/v1/prices_pb.ts";
 import type { SetOperation } from "../oracle/decide.ts";
-import type { Dated, Replayed } from "../oracle/replay.ts";
-import { nanosOf } from "../oracle/time.ts";
+import { microsOf, nanosOf } from "../oracle/time.ts";
 
-/** The request of an entry; all fields are empty for the ledger's own entries. */
-export type Asked = {
-  /** The caller's name; empty without credentials. */
-  readonly caller: string;
-  readonly requestId: string;
-  readonly fingerprint: string | null;
-  readonly metadata: Readonly<Record<string, string>>;
-};
+// The digests of an entry, written anew from docs/hash.md, of the message that the API shows.
 
-/**
- * The hash of an entry in the chain, implemented independently after the description in
- * src/ledger/entry.ts: SHA-256 of the previous hash and of a JSON array of the entry's content.
- *
- * @param after the account after the entry
- */
-export function chainHash(
-  previous: Uint8Array,
-  userId: string,
-  draft: Dated,
-  after: Replayed,
-  asked: Asked,
-): Uint8Array {
-  const content = [
-    userId,
-    `${after.sequence}`,
-    draft.kind,
-    `${draft.points}`,
-    draft.parts.map(({ lot, points }) => [`${lot}`, `${points}`]),
-    `${draft.returned}`,
-    draft.refersTo === 0n ? null : `${draft.refersTo}`,
-    `${draft.time}`,
-    draft.expireTime === undefined ? null : `${draft.expireTime}`,
-    `${draft.priority}`,
-    draft.usage === undefined ? null : usageContent(draft.usage),
-    asked.requestId === "" ? null : asked.requestId,
-    asked.fingerprint,
-    sortedPairs(asked.metadata),
-    `${after.balance}`,
-    `${after.frozen}`,
-    `${after.totalRecharged}`,
-    `${after.totalConsumed}`,
-    `${after.totalExpired}`,
-    `${after.totalRefunded}`,
-    ...(asked.caller === "" ? [] : [asked.caller]),
-  ];
-  return createHash("sha256").update(previous).update(JSON.stringify(content)).digest();
+/** The hash of an entry in the chain, of all its fields but `hash`. */
+export function chainHash(previous: Uint8Array, entry: Omit<Entry, "hash">): Uint8Array {
+  const { createTime, expireTime } = entry;
+  const allocations = entry.allocations.map(({ lot, points }) => message([1, lot], [2, points]));
+  const content = message(
+    [2, entry.sequence],
+    [3, entry.kind],
+    [4, entry.points],
+    [5, listOf(allocations)],
+    [6, createTime && microsOf(createTime)],
+    [9, entry.balanceAfter],
+    [10, entry.frozenAfter],
+    [11, expireTime && microsOf(expireTime)],
+    [12, entry.priority],
+    [14, entry.refersTo],
+    [15, entry.returned],
+    [16, entry.usage && usageContent(entry.usage)],
+    [17, entry.caller],
+    [18, entry.personalDigest],
+    [19, entry.fingerprint],
+  );
+  return sha256(previous, content);
 }
 
-/** The fingerprint of a request, in hexadecimal digits; null without a request id. */
-export function fingerprintOf({ case: kind, value }: SetOperation): string | null {
-  if (value.requestId === "") return null;
+/** The digest of what is personal in an entry. */
+export function personalDigest(
+  salt: Uint8Array,
+  { userId, requestId, metadata }: Pick<Entry, "userId" | "requestId" | "metadata">,
+): Uint8Array {
+  const pairs = sortedPairs(metadata);
+  const items = pairs.flat().map((text) => Buffer.from(text));
+  return sha256(salt, message([1, userId], [7, requestId], [8, listOf(items, pairs.length)]));
+}
+
+/** The fingerprint of a request; empty without a request id. */
+export function fingerprintOf(salt: Uint8Array, { case: kind, value }: SetOperation): Uint8Array {
+  if (value.requestId === "") return new Uint8Array();
   const metadata = Object.fromEntries(sortedPairs(value.metadata));
   // Each kind's schema matches its value; the compiler cannot see that.
   const schema = SCHEMAS[kind] as typeof ConsumeRequestSchema;
   const content = toBinary(schema, { ...value, requestId: "", metadata } as never);
-  return createHash("sha256").update(`${schema.typeName}\n`).update(content).digest("hex");
+  const hash = sha256(Buffer.from(`${schema.typeName}\n`), content);
+  return sha256(salt, hash).subarray(0, 16);
 }
 
 /** Metadata sorted by key, as entries show it. */
@@ -89,11 +78,39 @@ const SCHEMAS = {
   refund: RefundRequestSchema,
 };
 
-function usageContent({ service, amount, priceVersion }: PricedUsage) {
-  return [
-    service,
-    amount.case === "quantity" ? `${amount.value}` : null,
-    amount.case === "duration" ? `${nanosOf(amount.value)}` : null,
-    priceVersion,
-  ];
+function usageContent({ service, amount, priceVersion }: PricedUsage): Buffer {
+  const quantity = amount.case === "quantity" ? amount.value : 0n;
+  const duration = amount.case === "duration" ? nanosOf(amount.value) : 0n;
+  return message([1, service], [2, quantity], [3, duration], [4, priceVersion]);
+}
+
+type Value = bigint | number | string | Uint8Array | undefined;
+
+function message(...fields: readonly [tag: number, value: Value][]): Buffer {
+  return Buffer.concat(
+    fields.flatMap(([tag, value]) => {
+      const bytes = bytesOfValue(value);
+      return bytes.length === 0 ? [] : [Buffer.of(tag), uint32(bytes.length), bytes];
+    }),
+  );
+}
+
+function bytesOfValue(value: Value): Uint8Array {
+  if (value instanceof Uint8Array) return value;
+  return Buffer.from(value === undefined || value === 0 || value === 0n ? "" : String(value));
+}
+
+function listOf(items: readonly Buffer[], count = items.length): Buffer {
+  if (count === 0) return Buffer.alloc(0);
+  return Buffer.concat([uint32(count), ...items.flatMap((item) => [uint32(item.length), item])]);
+}
+
+function uint32(value: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(value);
+  return bytes;
+}
+
+function sha256(...parts: readonly Uint8Array[]): Buffer {
+  return createHash("sha256").update(Buffer.concat(parts)).digest();
 }

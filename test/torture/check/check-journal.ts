@@ -35,10 +35,11 @@ export async function checkJournal(
   complain: Complain,
 ): Promise<Replayed | undefined> {
   const watch = watchFor(sightings, complain);
+  const { salt } = reading.account;
   const createTime = microsOf(reading.account.createTime!);
   const account = emptyReplay(createTime);
   let hash: Uint8Array = new Uint8Array(32);
-  const shown = () => bytesOf.account(accountMessage(userId, account, createTime));
+  const shown = () => bytesOf.account(accountMessage({ userId, salt }, account, createTime));
   watch.look(account, shown);
   for (const [index, entry] of reading.entries.entries()) {
     const { sequence } = entry;
@@ -52,8 +53,8 @@ export async function checkJournal(
       return undefined;
     }
     append(account, written.draft);
-    const asked = owner === undefined ? SYSTEM_CAUSE : askedOf(owner, caller.name);
-    const expected = entryMessage(hash, userId, written.draft, account, asked);
+    const asked = owner === undefined ? SYSTEM_CAUSE : askedOf(owner, salt, caller.name);
+    const expected = entryMessage(hash, { userId, salt }, written.draft, account, asked);
     if (!isSame(bytesOf.entry(entry), bytesOf.entry(expected))) {
       const [found, wanted] = [entry, expected].map((one) => toJsonString(EntrySchema, one));
       complain(
@@ -76,7 +77,7 @@ export async function checkJournal(
 }
 
 const ENTRIES_A_TURN = 200;
-const SYSTEM_CAUSE = { caller: "", requestId: "", fingerprint: null, metadata: {} };
+const SYSTEM_CAUSE = { caller: "", requestId: "", fingerprint: new Uint8Array(), metadata: {} };
 
 /** The entry that must come next, at `time` if an operation made it; or why there is none. */
 function draftOf(
@@ -99,9 +100,9 @@ function draftOf(
   return `${owner.tag} had to be refused: ${refused} ${JSON.stringify(metadata)}`;
 }
 
-function askedOf({ operation }: Asked, caller: string) {
+function askedOf({ operation }: Asked, salt: Uint8Array, caller: string) {
   const { requestId, metadata } = operation.value;
-  return { caller, requestId, metadata, fingerprint: fingerprintOf(operation) };
+  return { caller, requestId, metadata, fingerprint: fingerprintOf(salt, operation) };
 }
 
 /** Checks that every answer showed the account after its entry, and the hold of a freeze. */

@@ -18,7 +18,7 @@ export function checkRest(
   const { userId } = history;
   const { account, entries, one, lots, holds } = reading;
   const createTime = microsOf(account.createTime!);
-  const expected = accountMessage(userId, replayed, createTime);
+  const expected = accountMessage({ userId, salt: reading.account.salt }, replayed, createTime);
   if (!isSame(bytesOf.account(account), bytesOf.account(expected))) {
     complain("mismatch", `the account is not as its last entry left it: ${account.balance} points`);
   }

@@ -16,18 +16,32 @@ import {
   isDue,
 } from "../oracle/replay.ts";
 import { microsOf, timestampOf } from "../oracle/time.ts";
-import { type Asked as AskedOf, fingerprintOf } from "./chain.ts";
+import { fingerprintOf } from "./chain.ts";
 import { checkAccount } from "./check.ts";
-import { accountMessage, bytesOf, entryMessage, holdMessage, lotMessage } from "./messages.ts";
+import {
+  accountMessage,
+  type Asked as AskedOf,
+  bytesOf,
+  entryMessage,
+  holdMessage,
+  lotMessage,
+} from "./messages.ts";
 import type { Reading } from "./read-account.ts";
 
 type Init = NonNullable<MessageInitShape<typeof OperationSchema>["operation"]>;
 
 const USER = "ada";
+const SALT = new Uint8Array(16).fill(1);
+const REPLAYING = { userId: USER, salt: SALT };
 const CALLER = "torturer";
 const PRICES = pricesOf(create(GetPriceListResponseSchema, { priceVersion: "v1", prices: [] }));
 const CALL_MS = 2;
-const SYSTEM_CAUSE: AskedOf = { caller: "", requestId: "", fingerprint: null, metadata: {} };
+const SYSTEM_CAUSE: AskedOf = {
+  caller: "",
+  requestId: "",
+  fingerprint: new Uint8Array(),
+  metadata: {},
+};
 
 /**
  * A test fixture: an account's history, right or wrong, for the checker. It begins with 100 points
@@ -73,10 +87,10 @@ function newLife(outs: readonly Out[]) {
   function write(draft: Dated, asked: AskedOf): void {
     append(account, draft);
     const previous = entries.at(-1)?.hash ?? new Uint8Array(32);
-    entries.push(entryMessage(previous, USER, draft, account, asked));
+    entries.push(entryMessage(previous, REPLAYING, draft, account, asked));
     const hold = account.holds.get(account.sequence);
     left.push({
-      account: bytesOf.account(accountMessage(USER, account, createTime)),
+      account: bytesOf.account(accountMessage(REPLAYING, account, createTime)),
       hold: hold && bytesOf.hold(holdMessage(hold)),
     });
   }
@@ -114,7 +128,7 @@ function newLife(outs: readonly Out[]) {
       const decided = decide(account, asked.operation, micros(time), PRICES);
       if (decided === undefined || "refused" in decided) throw new Error("it is not applied");
       const { requestId, metadata } = asked.operation.value;
-      const fingerprint = fingerprintOf(asked.operation);
+      const fingerprint = fingerprintOf(SALT, asked.operation);
       write(decided, { caller: CALLER, requestId, fingerprint, metadata });
       answer(asked, account.sequence, true);
     },
@@ -152,7 +166,7 @@ function newLife(outs: readonly Out[]) {
     /** Gives the checker's findings for an account read at a moment. */
     async findings({ readAt = lastMoment } = {}): Promise<string[]> {
       const reading: Reading = {
-        account: accountMessage(USER, account, createTime),
+        account: accountMessage(REPLAYING, account, createTime),
         created: false,
         entries,
         one: undefined,

@@ -13,7 +13,7 @@ import {
 } from "../../../gen/points/v1/account_pb.ts";
 import type { Dated, Replayed, ReplayedHold, ReplayedLot } from "../oracle/replay.ts";
 import { timestampOf } from "../oracle/time.ts";
-import { type Asked, chainHash, sortedPairs } from "./chain.ts";
+import { chainHash, personalDigest, sortedPairs } from "./chain.ts";
 
 // The messages by which the API must show a replayed account.
 
@@ -34,6 +34,15 @@ const STATES = {
   expired: HoldState.EXPIRED,
 } as const;
 
+/** Whose account is replayed, and the salt that the API shows. */
+export type Replaying = { readonly userId: string; readonly salt: Uint8Array };
+
+/** The request of an entry; all fields are empty for the ledger's own entries. */
+export type Asked = Pick<Entry, "requestId" | "fingerprint" | "metadata"> & {
+  /** The caller's name; empty without credentials. */
+  readonly caller: string;
+};
+
 /**
  * The message of an entry.
  *
@@ -42,35 +51,43 @@ const STATES = {
  */
 export function entryMessage(
   previous: Uint8Array,
-  userId: string,
+  { userId, salt }: Replaying,
   draft: Dated,
   after: Replayed,
   asked: Asked,
 ): Entry {
+  const { requestId, metadata, caller, fingerprint } = asked;
   const { kind, points, parts, returned, refersTo, priority, expireTime, usage, time } = draft;
-  return create(EntrySchema, {
+  const entry = create(EntrySchema, {
     userId,
     sequence: after.sequence,
     kind: KINDS[kind],
     points,
     allocations: parts.map((part) => ({ ...part })),
     createTime: timestampOf(time),
-    requestId: asked.requestId,
-    metadata: Object.fromEntries(sortedPairs(asked.metadata)),
+    requestId,
+    metadata: Object.fromEntries(sortedPairs(metadata)),
     balanceAfter: after.balance,
     frozenAfter: after.frozen,
     ...(expireTime === undefined ? {} : { expireTime: timestampOf(expireTime) }),
     priority,
-    hash: chainHash(previous, userId, draft, after, asked),
     refersTo,
     returned,
-    caller: asked.caller,
+    caller,
+    personalDigest: personalDigest(salt, { userId, requestId, metadata }),
+    fingerprint,
     ...(usage === undefined ? {} : { usage }),
   });
+  entry.hash = chainHash(previous, entry);
+  return entry;
 }
 
 /** The message of an account after its last entry; `createTime` is microseconds since 1970. */
-export function accountMessage(userId: string, account: Replayed, createTime: bigint): Account {
+export function accountMessage(
+  { userId, salt }: Replaying,
+  account: Replayed,
+  createTime: bigint,
+): Account {
   const { sequence, balance, frozen } = account;
   const { totalRecharged, totalConsumed, totalExpired, totalRefunded } = account;
   return create(AccountSchema, {
@@ -84,6 +101,7 @@ export function accountMessage(userId: string, account: Replayed, createTime: bi
     totalRefunded,
     createTime: timestampOf(createTime),
     updateTime: timestampOf(account.time),
+    salt,
   });
 }
 

@@ -26,13 +26,14 @@ const STATEMENTS = [
   // `lots` are the open lots that burn first, packed (src/store/batch/packed-lots.ts). Those beyond
   // them are in the table lot, and their number and sums here: a charge reads and writes this row
   // alone. The view open_lot shows both as rows.
-  // `receipts` is where it costs no space: it fills the padding between the hash of 33 bytes and the
-  // times, which begin at a multiple of eight.
+  // `receipts` and `open_holds` are where they cost little space: they fill the padding between the
+  // hash and the salt, of 50 bytes, and the times, which begin at a multiple of eight.
   `create table points.account (
     user_id ${ID} primary key,
     sequence bigint not null check (sequence >= 0),
     ${FIGURES},
     hash bytea not null check (octet_length(hash) = 32),
+    salt bytea not null check (octet_length(salt) = 16),
     receipts integer not null default 0 check (receipts >= 0),
     open_holds integer not null default 0 check (open_holds >= 0),
     due_time timestamptz,
@@ -138,7 +139,7 @@ const STATEMENTS = [
     duration_nanos bigint,
     price_version text,
     request_id text collate "C",
-    fingerprint bytea check (octet_length(fingerprint) = 32),
+    fingerprint bytea check (octet_length(fingerprint) = 16),
     metadata jsonb,
     ${FIGURES},
     hash bytea not null check (octet_length(hash) = 32),
@@ -171,7 +172,7 @@ const STATEMENTS = [
     sequence bigint not null check (sequence >= 0),
     made_entry boolean not null,
     request_id text collate "C",
-    fingerprint bytea check (octet_length(fingerprint) = 32),
+    fingerprint bytea check (octet_length(fingerprint) = 16),
     hash bytea not null check (octet_length(hash) = 32),
     primary key (user_id, number),
     check ((request_id is null) = (fingerprint is null)),

@@ -59,6 +59,7 @@ final class Scenario {
     readStatement();
     watchUntilDeadline();
     apply();
+    verify();
   }
 
   /** A stub whose next call has so much time: a deadline is an instant, so make one for each. */
@@ -100,6 +101,7 @@ final class Scenario {
                       .setRequestId("job-1")
                       .setPoints(30)
                       .putMetadata("for", "script")
+                      .putMetadata("by", "Zoë")
                       .build());
       print(
           "%s: entry %d of %d, balance %d, replayed %b",
@@ -207,6 +209,12 @@ final class Scenario {
     operations().forEach(requests::onNext);
     requests.onCompleted();
     print("apply: %s", String.join(", ", results.all.get()));
+  }
+
+  private void verify() {
+    Verifier.Journal journal = Verifier.read(this::points, userId);
+    Verifier.verify(journal);
+    print("verify: %d entries, chain intact", journal.entries().size());
   }
 
   private List<ApplyRequest> operations() {

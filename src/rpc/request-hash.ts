@@ -6,12 +6,12 @@ import { sha256 } from "../ledger/sha256.ts";
 type Named = { requestId: string; metadata: Record<string, string> };
 
 /**
- * Idempotency fingerprint: SHA-256 (32 bytes) of the method and all fields of the request as the
- * client sent it, except its id. A request with the same id and fingerprint is a repeat; with
- * another fingerprint it is refused. Nothing derived from state may go in, or an honest repeat
+ * The hash of a request: SHA-256 (32 bytes) of the method and all fields of the request as the
+ * client sent it, except its id. A request with the same id and hash is a repeat; with another hash
+ * it is refused. Nothing derived from state may go in, or an honest repeat
  * would look like another request. Map entries have no order on the wire, so they are sorted.
  */
-export function fingerprintOf<Desc extends DescMessage>(
+export function hashRequest<Desc extends DescMessage>(
   schema: Desc,
   message: MessageShape<Desc> & Named,
 ): Uint8Array {

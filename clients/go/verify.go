@@ -1,0 +1,130 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	pointsv1 "example.com/points/gen/points/v1"
+)
+
+// readJournal reads an account, with everything booked that is due, and its entries up to then, the
+// first one first.
+func readJournal(ctx context.Context, points pointsv1.PointsServiceClient, userID string) (*pointsv1.Account, []*pointsv1.Entry, error) {
+	made, err := points.GetOrCreate(ctx, &pointsv1.GetOrCreateRequest{UserId: userID})
+	if err != nil {
+		return nil, nil, err
+	}
+	var entries []*pointsv1.Entry
+	request := &pointsv1.ListEntriesRequest{UserId: userID, PageSize: 1000}
+	for {
+		page, err := points.ListEntries(ctx, request)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, entry := range page.Entries {
+			if entry.Sequence <= made.Account.Sequence {
+				entries = append(entries, entry)
+			}
+		}
+		if request.PageToken = page.NextPageToken; request.PageToken == "" {
+			slices.Reverse(entries)
+			return made.Account, entries, nil
+		}
+	}
+}
+
+// verifyJournal checks a whole journal, the first entry first: its numbers, what is personal, the hash
+// chain, and that it leads to the account. docs/hash.md describes what is hashed.
+func verifyJournal(account *pointsv1.Account, entries []*pointsv1.Entry) error {
+	hash, last := make([]byte, sha256.Size), &pointsv1.Entry{}
+	for i, entry := range entries {
+		if entry.Sequence != int64(i)+1 || entry.UserId != account.UserId {
+			return fmt.Errorf("entry %d is missing", i+1)
+		}
+		if !bytes.Equal(personalDigest(account.Salt, entry), entry.PersonalDigest) {
+			return fmt.Errorf("entry %d has another personal digest", entry.Sequence)
+		}
+		if hash = sum(hash, content(entry)); !bytes.Equal(hash, entry.Hash) {
+			return fmt.Errorf("entry %d has another hash", entry.Sequence)
+		}
+		last = entry
+	}
+	if last.Sequence != account.Sequence || last.BalanceAfter != account.Balance || last.FrozenAfter != account.Frozen {
+		return fmt.Errorf("the account is not as entry %d left it", last.Sequence)
+	}
+	return nil
+}
+
+func personalDigest(salt []byte, e *pointsv1.Entry) []byte {
+	var pairs [][]byte
+	for _, key := range slices.Sorted(maps.Keys(e.Metadata)) {
+		pairs = append(pairs, []byte(key), []byte(e.Metadata[key]))
+	}
+	return sum(salt, join(text(1, e.UserId), text(7, e.RequestId), list(8, len(e.Metadata), pairs)))
+}
+
+func content(e *pointsv1.Entry) []byte {
+	var allocations [][]byte
+	for _, a := range e.Allocations {
+		allocations = append(allocations, join(number(1, a.Lot), number(2, a.Points)))
+	}
+	return join(
+		number(2, e.Sequence), number(3, int64(e.Kind)), number(4, e.Points),
+		list(5, len(allocations), allocations), number(6, micros(e.CreateTime)),
+		number(9, e.BalanceAfter), number(10, e.FrozenAfter), number(11, micros(e.ExpireTime)),
+		number(12, int64(e.Priority)), number(14, e.RefersTo), number(15, e.Returned),
+		field(16, usage(e.Usage)), text(17, e.Caller), field(18, e.PersonalDigest),
+		field(19, e.Fingerprint))
+}
+
+func usage(u *pointsv1.PricedUsage) []byte {
+	duration := u.GetDuration()
+	nanos := duration.GetSeconds()*1_000_000_000 + int64(duration.GetNanos())
+	return join(text(1, u.GetService()), number(2, u.GetQuantity()), number(3, nanos), text(4, u.GetPriceVersion()))
+}
+
+func micros(t *timestamppb.Timestamp) int64 {
+	return t.GetSeconds()*1_000_000 + int64(t.GetNanos())/1_000
+}
+
+func number(tag byte, n int64) []byte {
+	if n == 0 {
+		return nil
+	}
+	return text(tag, strconv.FormatInt(n, 10))
+}
+
+func text(tag byte, s string) []byte { return field(tag, []byte(s)) }
+
+func list(tag byte, count int, items [][]byte) []byte {
+	if count == 0 {
+		return nil
+	}
+	value := binary.BigEndian.AppendUint32(nil, uint32(count))
+	for _, item := range items {
+		value = append(binary.BigEndian.AppendUint32(value, uint32(len(item))), item...)
+	}
+	return field(tag, value)
+}
+
+func field(tag byte, value []byte) []byte {
+	if len(value) == 0 {
+		return nil
+	}
+	return append(binary.BigEndian.AppendUint32([]byte{tag}, uint32(len(value))), value...)
+}
+
+func join(fields ...[]byte) []byte { return bytes.Join(fields, nil) }
+
+func sum(parts ...[]byte) []byte {
+	hash := sha256.Sum256(join(parts...))
+	return hash[:]
+}

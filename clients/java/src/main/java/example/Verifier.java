@@ -1,0 +1,181 @@
+package example;
+
+import com.google.protobuf.ByteString;
+import com.google.protobuf.Timestamp;
+import java.nio.ByteBuffer;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Supplier;
+import points.v1.Account;
+import points.v1.Entry;
+import points.v1.GetOrCreateRequest;
+import points.v1.ListEntriesRequest;
+import points.v1.ListEntriesResponse;
+import points.v1.PointsServiceGrpc.PointsServiceBlockingStub;
+import points.v1.PricedUsage;
+
+/** Verifies a journal: docs/hash.md describes what is hashed. */
+final class Verifier {
+  private Verifier() {}
+
+  /** A user's account, and all entries that led to it, the first one first. */
+  record Journal(Account account, List<Entry> entries) {}
+
+  /**
+   * Reads an account, with everything booked that is due, and its entries up to then.
+   *
+   * @param points gives a stub with a deadline for each call
+   */
+  static Journal read(Supplier<PointsServiceBlockingStub> points, String userId) {
+    GetOrCreateRequest made = GetOrCreateRequest.newBuilder().setUserId(userId).build();
+    Account account = points.get().getOrCreate(made).getAccount();
+    List<Entry> entries = new ArrayList<>();
+    ListEntriesRequest.Builder request =
+        ListEntriesRequest.newBuilder().setUserId(userId).setPageSize(1_000);
+    do {
+      ListEntriesResponse page = points.get().listEntries(request.build());
+      page.getEntriesList().stream()
+          .filter(entry -> entry.getSequence() <= account.getSequence())
+          .forEach(entries::add);
+      request.setPageToken(page.getNextPageToken());
+    } while (!request.getPageToken().isEmpty());
+    Collections.reverse(entries);
+    return new Journal(account, entries);
+  }
+
+  /**
+   * Checks a whole journal: its numbers, what is personal, the hash chain, and that it leads to the
+   * account.
+   *
+   * @throws IllegalStateException if anything is wrong
+   */
+  static void verify(Journal journal) {
+    Account account = journal.account();
+    ByteString hash = ByteString.copyFrom(new byte[32]);
+    Entry last = Entry.getDefaultInstance();
+    for (Entry entry : journal.entries()) {
+      long place = last.getSequence() + 1;
+      check(
+          entry.getSequence() == place && entry.getUserId().equals(account.getUserId()),
+          "entry %d is missing",
+          place);
+      check(
+          personalDigest(account.getSalt(), entry).equals(entry.getPersonalDigest()),
+          "entry %d has another personal digest",
+          place);
+      hash = sha256(hash.concat(content(entry)));
+      check(hash.equals(entry.getHash()), "entry %d has another hash", place);
+      last = entry;
+    }
+    check(
+        last.getSequence() == account.getSequence()
+            && last.getBalanceAfter() == account.getBalance()
+            && last.getFrozenAfter() == account.getFrozen(),
+        "the account is not as entry %d left it",
+        last.getSequence());
+  }
+
+  private static ByteString personalDigest(ByteString salt, Entry e) {
+    List<ByteString> items = new ArrayList<>();
+    e.getMetadataMap().entrySet().stream()
+        .map(pair -> Map.entry(utf8(pair.getKey()), utf8(pair.getValue())))
+        .sorted(Map.Entry.comparingByKey(ByteString.unsignedLexicographicalComparator()))
+        .forEach(pair -> Collections.addAll(items, pair.getKey(), pair.getValue()));
+    ByteString metadata = list(e.getMetadataCount(), items);
+    return sha256(
+        join(salt, text(1, e.getUserId()), text(7, e.getRequestId()), field(8, metadata)));
+  }
+
+  private static ByteString content(Entry e) {
+    List<ByteString> allocations =
+        e.getAllocationsList().stream()
+            .map(each -> join(number(1, each.getLot()), number(2, each.getPoints())))
+            .toList();
+    return join(
+        number(2, e.getSequence()),
+        number(3, e.getKindValue()),
+        number(4, e.getPoints()),
+        field(5, list(allocations.size(), allocations)),
+        number(6, micros(e.getCreateTime())),
+        number(9, e.getBalanceAfter()),
+        number(10, e.getFrozenAfter()),
+        number(11, micros(e.getExpireTime())),
+        number(12, e.getPriority()),
+        number(14, e.getRefersTo()),
+        number(15, e.getReturned()),
+        field(16, usage(e.getUsage())),
+        text(17, e.getCaller()),
+        field(18, e.getPersonalDigest()),
+        field(19, e.getFingerprint()));
+  }
+
+  private static ByteString usage(PricedUsage u) {
+    long nanos = u.getDuration().getSeconds() * 1_000_000_000 + u.getDuration().getNanos();
+    return join(
+        text(1, u.getService()),
+        number(2, u.getQuantity()),
+        number(3, nanos),
+        text(4, u.getPriceVersion()));
+  }
+
+  private static long micros(Timestamp time) {
+    return time.getSeconds() * 1_000_000 + time.getNanos() / 1_000;
+  }
+
+  private static ByteString number(int tag, long value) {
+    return value == 0 ? ByteString.EMPTY : text(tag, Long.toString(value));
+  }
+
+  private static ByteString text(int tag, String value) {
+    return field(tag, utf8(value));
+  }
+
+  private static ByteString field(int tag, ByteString value) {
+    if (value.isEmpty()) {
+      return ByteString.EMPTY;
+    }
+    return join(ByteString.copyFrom(new byte[] {(byte) tag}), uint32(value.size()), value);
+  }
+
+  private static ByteString list(int count, List<ByteString> items) {
+    if (count == 0) {
+      return ByteString.EMPTY;
+    }
+    ByteString list = uint32(count);
+    for (ByteString item : items) {
+      list = join(list, uint32(item.size()), item);
+    }
+    return list;
+  }
+
+  private static ByteString uint32(int value) {
+    return ByteString.copyFrom(ByteBuffer.allocate(4).putInt(0, value));
+  }
+
+  private static ByteString utf8(String value) {
+    return ByteString.copyFromUtf8(value);
+  }
+
+  private static ByteString join(ByteString... parts) {
+    return ByteString.copyFrom(List.of(parts));
+  }
+
+  private static ByteString sha256(ByteString bytes) {
+    try {
+      MessageDigest digest = MessageDigest.getInstance("SHA-256");
+      return ByteString.copyFrom(digest.digest(bytes.toByteArray()));
+    } catch (NoSuchAlgorithmException impossible) {
+      throw new IllegalStateException(impossible);
+    }
+  }
+
+  private static void check(boolean isSo, String otherwise, long entry) {
+    if (!isSo) {
+      throw new IllegalStateException(otherwise.formatted(entry));
+    }
+  }
+}

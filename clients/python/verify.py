@@ -1,0 +1,97 @@
+"""Verifies a journal: docs/hash.md describes what is hashed."""
+
+from hashlib import sha256
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from points.v1 import account_pb2, points_pb2, points_pb2_grpc, prices_pb2
+
+Account = account_pb2.Account
+Entry = account_pb2.Entry
+
+TIMEOUT_SECONDS = 5
+
+
+class Broken(Exception):
+    """A journal that was changed, or that has a gap."""
+
+
+def read_journal(
+    points: points_pb2_grpc.PointsServiceStub, user_id: str
+) -> tuple[Account, list[Entry]]:
+    """Reads an account, with everything booked that is due, and its entries up to then."""
+    request = points_pb2.GetOrCreateRequest(user_id=user_id)
+    account = points.GetOrCreate(request, timeout=TIMEOUT_SECONDS).account
+    entries: list[Entry] = []
+    page_token = ""
+    while True:
+        page = points.ListEntries(
+            points_pb2.ListEntriesRequest(user_id=user_id, page_size=1000, page_token=page_token),
+            timeout=TIMEOUT_SECONDS,
+        )
+        entries += [entry for entry in page.entries if entry.sequence <= account.sequence]
+        page_token = page.next_page_token
+        if not page_token:
+            return account, entries[::-1]
+
+
+def verify_journal(account: Account, entries: list[Entry]) -> None:
+    """Checks a whole journal, the first entry first: its numbers, what is personal, the hash chain,
+    and that it leads to the account. Raises Broken."""
+    digest, last = bytes(32), Entry()
+    for place, entry in enumerate(entries, 1):
+        if entry.sequence != place or entry.user_id != account.user_id:
+            raise Broken(f"entry {place} is missing")
+        if personal_digest(account.salt, entry) != entry.personal_digest:
+            raise Broken(f"entry {place} has another personal digest")
+        digest = sha256(digest + content(entry)).digest()
+        if digest != entry.hash:
+            raise Broken(f"entry {place} has another hash")
+        last = entry
+    left = (last.sequence, last.balance_after, last.frozen_after)
+    if left != (account.sequence, account.balance, account.frozen):
+        raise Broken(f"the account is not as entry {last.sequence} left it")
+
+
+def personal_digest(salt: bytes, e: Entry) -> bytes:
+    pairs = sorted((key.encode(), value.encode()) for key, value in e.metadata.items())
+    items = [part for pair in pairs for part in pair]
+    fields = field(1, e.user_id) + field(7, e.request_id) + field(8, listed(len(pairs), items))
+    return sha256(salt + fields).digest()
+
+
+def content(e: Entry) -> bytes:
+    allocations = [field(1, a.lot) + field(2, a.points) for a in e.allocations]
+    return b"".join(
+        field(tag, value)
+        for tag, value in (
+            *((2, e.sequence), (3, e.kind), (4, e.points)),
+            *((5, listed(len(allocations), allocations)), (6, micros(e.create_time))),
+            *((9, e.balance_after), (10, e.frozen_after), (11, micros(e.expire_time))),
+            *((12, e.priority), (14, e.refers_to), (15, e.returned), (16, usage(e.usage))),
+            *((17, e.caller), (18, e.personal_digest), (19, e.fingerprint)),
+        )
+    )
+
+
+def usage(u: prices_pb2.PricedUsage) -> bytes:
+    nanos = u.duration.seconds * 1_000_000_000 + u.duration.nanos
+    return field(1, u.service) + field(2, u.quantity) + field(3, nanos) + field(4, u.price_version)
+
+
+def micros(time: Timestamp) -> int:
+    return time.seconds * 1_000_000 + time.nanos // 1000
+
+
+def field(tag: int, value: int | str | bytes) -> bytes:
+    """A number is its digits; zero, empty and unset are left out."""
+    if not value:
+        return b""
+    data = value if isinstance(value, bytes) else str(value).encode()
+    return bytes([tag]) + len(data).to_bytes(4, "big") + data
+
+
+def listed(count: int, items: list[bytes]) -> bytes:
+    if count == 0:
+        return b""
+    return count.to_bytes(4, "big") + b"".join(len(i).to_bytes(4, "big") + i for i in items)

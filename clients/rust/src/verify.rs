@@ -1,0 +1,169 @@
+//! Verifies a journal: docs/hash.md describes what is hashed.
+
+use std::time::Duration;
+
+use prost_types::Timestamp;
+use sha2::{Digest, Sha256};
+use tonic::Status;
+
+use crate::client::{Points, pb, retried};
+
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Reads an account, with everything booked that is due, and its entries up to then, the first one
+/// first.
+pub async fn read_journal(
+    points: &Points,
+    user_id: &str,
+) -> Result<(pb::Account, Vec<pb::Entry>), Status> {
+    let request = pb::GetOrCreateRequest {
+        user_id: user_id.into(),
+    };
+    let made = retried(TIMEOUT, request, async |request| {
+        points.clone().get_or_create(request).await
+    })
+    .await?;
+    let account = made.into_inner().account.unwrap_or_default();
+    let mut entries = Vec::new();
+    let mut request = pb::ListEntriesRequest {
+        user_id: user_id.into(),
+        page_size: 1000,
+        ..Default::default()
+    };
+    loop {
+        let page = retried(TIMEOUT, request.clone(), async |request| {
+            points.clone().list_entries(request).await
+        })
+        .await?
+        .into_inner();
+        entries.extend(page.entries);
+        request.page_token = page.next_page_token;
+        if request.page_token.is_empty() {
+            break;
+        }
+    }
+    entries.retain(|entry| entry.sequence <= account.sequence);
+    entries.reverse();
+    Ok((account, entries))
+}
+
+/// Checks a whole journal, the first entry first: its numbers, what is personal, the hash chain, and
+/// that it leads to the account. Says what is wrong.
+pub fn verify_journal(account: &pb::Account, entries: &[pb::Entry]) -> Result<(), String> {
+    let mut hash = vec![0; 32];
+    let mut left = (0, 0, 0);
+    for (entry, place) in entries.iter().zip(1..) {
+        if entry.sequence != place || entry.user_id != account.user_id {
+            return Err(format!("entry {place} is missing"));
+        }
+        if personal_digest(&account.salt, entry) != entry.personal_digest {
+            return Err(format!("entry {place} has another personal digest"));
+        }
+        hash = sha256(&[hash, content(entry)]);
+        if hash != entry.hash {
+            return Err(format!("entry {place} has another hash"));
+        }
+        left = (entry.sequence, entry.balance_after, entry.frozen_after);
+    }
+    if left != (account.sequence, account.balance, account.frozen) {
+        return Err(format!("the account is not as entry {} left it", left.0));
+    }
+    Ok(())
+}
+
+fn personal_digest(salt: &[u8], e: &pb::Entry) -> Vec<u8> {
+    let mut pairs: Vec<_> = e.metadata.iter().collect();
+    pairs.sort();
+    let items = pairs
+        .iter()
+        .flat_map(|(key, value)| [key.as_bytes(), value.as_bytes()]);
+    let metadata = list(pairs.len(), items);
+    sha256(&[
+        salt.to_vec(),
+        field(1, e.user_id.as_bytes()),
+        field(7, e.request_id.as_bytes()),
+        field(8, &metadata),
+    ])
+}
+
+fn content(e: &pb::Entry) -> Vec<u8> {
+    let allocation = |a: &pb::Allocation| [number(1, a.lot), number(2, a.points)].concat();
+    let allocations: Vec<_> = e.allocations.iter().map(allocation).collect();
+    let allocations = list(allocations.len(), allocations.iter().map(Vec::as_slice));
+    [
+        number(2, e.sequence),
+        number(3, e.kind.into()),
+        number(4, e.points),
+        field(5, &allocations),
+        number(6, micros(&e.create_time)),
+        number(9, e.balance_after),
+        number(10, e.frozen_after),
+        number(11, micros(&e.expire_time)),
+        number(12, e.priority.into()),
+        number(14, e.refers_to),
+        number(15, e.returned),
+        field(16, &e.usage.as_ref().map(usage).unwrap_or_default()),
+        field(17, e.caller.as_bytes()),
+        field(18, &e.personal_digest),
+        field(19, &e.fingerprint),
+    ]
+    .concat()
+}
+
+fn usage(u: &pb::PricedUsage) -> Vec<u8> {
+    use pb::priced_usage::Amount;
+    let (quantity, nanos) = match &u.amount {
+        Some(Amount::Quantity(quantity)) => (*quantity, 0),
+        Some(Amount::Duration(d)) => (0, d.seconds * 1_000_000_000 + i64::from(d.nanos)),
+        None => (0, 0),
+    };
+    [
+        field(1, u.service.as_bytes()),
+        number(2, quantity),
+        number(3, nanos),
+        field(4, u.price_version.as_bytes()),
+    ]
+    .concat()
+}
+
+fn micros(time: &Option<Timestamp>) -> i64 {
+    time.map_or(0, |time| {
+        time.seconds * 1_000_000 + i64::from(time.nanos) / 1_000
+    })
+}
+
+fn number(tag: u8, value: i64) -> Vec<u8> {
+    match value {
+        0 => Vec::new(),
+        _ => field(tag, value.to_string().as_bytes()),
+    }
+}
+
+fn field(tag: u8, value: &[u8]) -> Vec<u8> {
+    if value.is_empty() {
+        return Vec::new();
+    }
+    [&[tag], &uint32(value.len())[..], value].concat()
+}
+
+fn list<'a>(count: usize, items: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
+    if count == 0 {
+        return Vec::new();
+    }
+    let mut list = uint32(count).to_vec();
+    for item in items {
+        list.extend(uint32(item.len()));
+        list.extend(item);
+    }
+    list
+}
+
+fn uint32(length: usize) -> [u8; 4] {
+    u32::try_from(length)
+        .expect("a message of less than 4 GiB")
+        .to_be_bytes()
+}
+
+fn sha256(parts: &[Vec<u8>]) -> Vec<u8> {
+    Sha256::digest(parts.concat()).to_vec()
+}

@@ -1,0 +1,112 @@
+import { createHash } from "node:crypto";
+import type { Account, createPointsClient, Entry } from "points/client";
+
+type PointsClient = ReturnType<typeof createPointsClient>;
+
+/** A user's account, and all entries that led to it, the first one first. */
+export type Journal = { readonly account: Account; readonly entries: readonly Entry[] };
+
+/** Reads an account, with everything booked that is due, and its entries up to then. */
+export async function readJournal(points: PointsClient, userId: string): Promise<Journal> {
+  const { account } = await points.getOrCreate({ userId });
+  if (account === undefined) throw new Error("an answer without an account");
+  const entries: Entry[] = [];
+  let pageToken = "";
+  do {
+    const page = await points.listEntries({ userId, pageSize: 1000, pageToken });
+    entries.push(...page.entries.filter(({ sequence }) => sequence <= account.sequence));
+    pageToken = page.nextPageToken;
+  } while (pageToken !== "");
+  return { account, entries: entries.toReversed() };
+}
+
+/**
+ * Checks a whole journal: its numbers, what is personal, the hash chain, and that it leads to the
+ * account. docs/hash.md describes what is hashed.
+ *
+ * @throws an Error that names the first wrong entry
+ */
+export function verifyJournal({ account, entries }: Journal): void {
+  let hash: Uint8Array = new Uint8Array(32);
+  for (const [index, entry] of entries.entries()) {
+    const { sequence, userId } = entry;
+    if (sequence !== BigInt(index + 1) || userId !== account.userId) {
+      throw new Error(`entry ${index + 1} is missing`);
+    }
+    if (Buffer.compare(personalDigest(account.salt, entry), entry.personalDigest) !== 0) {
+      throw new Error(`entry ${sequence} has another personal digest`);
+    }
+    hash = sha256(hash, content(entry));
+    if (Buffer.compare(hash, entry.hash) !== 0)
+      throw new Error(`entry ${sequence} has another hash`);
+  }
+  const last = entries.at(-1) ?? { sequence: 0n, balanceAfter: 0n, frozenAfter: 0n };
+  const { sequence, balance, frozen } = account;
+  if (last.sequence !== sequence || last.balanceAfter !== balance || last.frozenAfter !== frozen) {
+    throw new Error(`the account is not as entry ${last.sequence} left it`);
+  }
+}
+
+function personalDigest(salt: Uint8Array, { userId, requestId, metadata }: Entry): Buffer {
+  const pairs = Object.entries(metadata).map((pair) => pair.map((part) => Buffer.from(part)));
+  const items = pairs.toSorted(([a], [b]) => Buffer.compare(a!, b!)).flat();
+  const fields = [field(1, userId), field(7, requestId), field(8, list(pairs.length, items))];
+  return sha256(salt, ...fields);
+}
+
+function content(e: Entry): Buffer {
+  const allocations = e.allocations.map(({ lot, points }) =>
+    Buffer.concat([field(1, lot), field(2, points)]),
+  );
+  return Buffer.concat([
+    ...[field(2, e.sequence), field(3, e.kind), field(4, e.points)],
+    ...[field(5, list(allocations.length, allocations)), field(6, micros(e.createTime))],
+    ...[field(9, e.balanceAfter), field(10, e.frozenAfter), field(11, micros(e.expireTime))],
+    ...[field(12, e.priority), field(14, e.refersTo), field(15, e.returned)],
+    ...[field(16, usage(e.usage)), field(17, e.caller)],
+    ...[field(18, e.personalDigest), field(19, e.fingerprint)],
+  ]);
+}
+
+function usage(used: Entry["usage"]): Buffer {
+  if (used === undefined) return Buffer.alloc(0);
+  const { service, amount, priceVersion } = used;
+  const quantity = amount.case === "quantity" ? amount.value : 0n;
+  const { seconds, nanos } = amount.case === "duration" ? amount.value : { seconds: 0n, nanos: 0 };
+  const duration = seconds * 1_000_000_000n + BigInt(nanos);
+  return Buffer.concat([
+    field(1, service),
+    field(2, quantity),
+    field(3, duration),
+    field(4, priceVersion),
+  ]);
+}
+
+function micros(time: Entry["createTime"]): bigint {
+  return time === undefined
+    ? 0n
+    : time.seconds * 1_000_000n + BigInt(Math.trunc(time.nanos / 1000));
+}
+
+/** A number is its digits; zero and empty are left out. */
+function field(tag: number, value: bigint | number | string | Uint8Array): Buffer {
+  const isZero = value === 0 || value === 0n;
+  const bytes = value instanceof Uint8Array ? value : Buffer.from(isZero ? "" : String(value));
+  if (bytes.length === 0) return Buffer.alloc(0);
+  return Buffer.concat([Buffer.of(tag), uint32(bytes.length), bytes]);
+}
+
+function list(count: number, items: readonly Buffer[]): Buffer {
+  if (count === 0) return Buffer.alloc(0);
+  return Buffer.concat([uint32(count), ...items.flatMap((item) => [uint32(item.length), item])]);
+}
+
+function uint32(value: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(value);
+  return bytes;
+}
+
+function sha256(...parts: readonly Uint8Array[]): Buffer {
+  return createHash("sha256").update(Buffer.concat(parts)).digest();
+}

@@ -1,0 +1,50 @@
+import type { Metadata, RecordedRequest, Request } from "./command.ts";
+import { Encoder } from "./encoding.ts";
+import { sha256 } from "./sha256.ts";
+
+/** The size of an account's salt: random bytes that are made with the account. */
+export const SALT_BYTES = 16;
+
+/** What is personal in an entry or a receipt. */
+export type Personal = {
+  readonly userId: string;
+  /** Undefined: it is of no request with an id. */
+  readonly request: Pick<Request, "id"> | undefined;
+  readonly metadata: Metadata;
+};
+
+/**
+ * The digest, 32 bytes, that stands for what is personal in the hash chain: SHA-256 of the account's
+ * salt and the encoding of these fields, with their numbers in Entry of the contract. So the values
+ * can be forgotten one day and the chain stays whole; without the salt, nobody can find them out by
+ * hashing all that they might be.
+ */
+export function personalDigestOf(salt: Uint8Array, personal: Personal): Uint8Array {
+  return writePersonal(encoder.begin(salt), personal).sha256();
+}
+
+/** Writes what the personal digest covers. */
+export function writePersonal(to: Encoder, { userId, request, metadata }: Personal): Encoder {
+  return to
+    .text(1, userId)
+    .text(7, request?.id ?? "")
+    .map(8, metadata);
+}
+
+const encoder = new Encoder();
+
+/**
+ * The fingerprint of a request, 16 bytes: the first half of SHA-256 of the account's salt and the
+ * hash of the request. It tells two requests apart that one user named alike; for that half is more
+ * than enough.
+ */
+export function fingerprintOf(salt: Uint8Array, { hash }: Pick<Request, "hash">): Uint8Array {
+  return sha256(salt, hash).subarray(0, FINGERPRINT_BYTES);
+}
+
+const FINGERPRINT_BYTES = 16;
+
+/** A request as its entry or receipt records it. */
+export function recorded(salt: Uint8Array, request: Request): RecordedRequest {
+  return { id: request.id, fingerprint: fingerprintOf(salt, request) };
+}

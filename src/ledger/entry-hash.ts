@@ -1,0 +1,62 @@
+import { personalDigestOf } from "./digests.ts";
+import { Encoder } from "./encoding.ts";
+import type { Entry, EntryKind } from "./entry.ts";
+import type { Allocation } from "./lot.ts";
+import type { PricedUsage } from "./prices.ts";
+
+/**
+ * The hash that chains an entry to the one before: SHA-256 of the previous hash (32 bytes) and of
+ * the encoding of all that Entry of the contract shows, by its field numbers. Times are microseconds
+ * since 1970, durations nanoseconds. What is personal goes in as its digest. It must never change;
+ * docs/hash.md describes it for others, with test vectors.
+ *
+ * @param salt the account's
+ */
+export function hashEntry(
+  previous: Uint8Array,
+  entry: Omit<Entry, "hash">,
+  salt: Uint8Array,
+): Uint8Array {
+  return writeEntry(encoder.begin(previous), entry, salt).sha256();
+}
+
+/** Writes what is hashed of an entry. */
+export function writeEntry(to: Encoder, entry: Omit<Entry, "hash">, salt: Uint8Array): Encoder {
+  const { after, request, usage } = entry;
+  to.number(2, entry.sequence)
+    .text(3, KIND_DIGITS[entry.kind])
+    .number(4, entry.points)
+    .messages(5, entry.allocations, writeAllocation)
+    .number(6, entry.time)
+    .number(9, after.balance)
+    .number(10, after.frozen)
+    .number(11, entry.expireTime);
+  if (entry.priority !== 0) to.text(12, String(entry.priority));
+  to.number(14, entry.refersTo).number(15, entry.returned);
+  if (usage !== null) to.message(16, usage, writeUsage);
+  to.text(17, entry.caller).bytes(18, personalDigestOf(salt, entry));
+  if (request !== undefined) to.bytes(19, request.fingerprint);
+  return to;
+}
+
+const encoder = new Encoder();
+
+function writeAllocation(to: Encoder, { lot, points }: Allocation): void {
+  to.number(1, lot).number(2, points);
+}
+
+function writeUsage(to: Encoder, usage: PricedUsage): void {
+  const { service, quantity, durationNanos, priceVersion } = usage;
+  to.text(1, service).number(2, quantity).number(3, durationNanos).text(4, priceVersion);
+}
+
+/** The numbers of EntryKind of the contract. */
+const KIND_DIGITS: Record<EntryKind, string> = {
+  recharge: "1",
+  consume: "2",
+  expire: "3",
+  freeze: "4",
+  settle: "5",
+  release: "6",
+  refund: "7",
+};

@@ -1,0 +1,44 @@
+import type { Entry as EntryMessage } from "../../gen/points/v1/account_pb.ts";
+import type { PricedUsage } from "../../gen/points/v1/prices_pb.ts";
+import type { Entry, EntryKind } from "../../src/ledger/entry.ts";
+import { ENTRY_KINDS } from "../../src/rpc/answers.ts";
+import { fromTimestamp } from "../../src/rpc/timestamps.ts";
+
+/** The ledger's entry of a message, but for totals, which no entry shows: they are 0. */
+export function entryOf(message: EntryMessage): Entry {
+  const { userId, sequence, points, allocations, returned, refersTo, priority, caller } = message;
+  const kinds = Object.entries(ENTRY_KINDS) as [EntryKind, number][];
+  const [kind] = kinds.find(([, number]) => number === message.kind)!;
+  const { requestId: id, fingerprint, metadata, balanceAfter, frozenAfter, hash } = message;
+  const { createTime, expireTime, usage } = message;
+  return {
+    userId,
+    sequence,
+    kind,
+    points,
+    allocations: allocations.map((each) => ({ lot: each.lot, points: each.points })),
+    returned,
+    refersTo: refersTo === 0n ? null : refersTo,
+    time: fromTimestamp(createTime!)!,
+    expireTime: expireTime === undefined ? null : fromTimestamp(expireTime)!,
+    priority,
+    usage: usage === undefined ? null : usageOf(usage),
+    request: id === "" ? undefined : { id, fingerprint },
+    metadata: new Map(Object.entries(metadata)),
+    caller,
+    after: { ...NO_TOTALS, balance: balanceAfter, frozen: frozenAfter },
+    hash,
+  };
+}
+
+const NO_TOTALS = { totalRecharged: 0n, totalConsumed: 0n, totalExpired: 0n, totalRefunded: 0n };
+
+function usageOf({ service, amount, priceVersion }: PricedUsage) {
+  const duration = amount.case === "duration" ? amount.value : undefined;
+  return {
+    service,
+    quantity: amount.case === "quantity" ? amount.value : null,
+    durationNanos: duration ? duration.seconds * 1_000_000_000n + BigInt(duration.nanos) : null,
+    priceVersion,
+  };
+}
