@@ -58,7 +58,9 @@ export async function seed(
 }
 
 // `base` has the accounts before the seed, all zeros if they are new. In each step `chain` makes the
-// next entry of every account in the chunk. The lots are packed as in packed-lots.ts; the bytes from the
+// next entry of every account in the chunk. Allocations are packed as in packed-allocations.ts: of a
+// recharge two bytes of lot and four of points, of a consume of 1 point of lot 1 a byte each. The lots
+// are packed as in packed-lots.ts; the bytes from the
 // 19th on are what the first one has remaining. A step is a microsecond, so that the same seed of a new
 // ledger makes the same entries. All consumes take from the first lot, which burns first.
 const CREATE_SEED = `
@@ -122,12 +124,13 @@ create or replace function bench.seed(
   ),
   entries as (
     insert into points.entry (
-      user_id, sequence, kind, points, lots, lot_points, returned, create_time, expire_time,
-      priority, request_id, fingerprint, balance, frozen, total_recharged, total_consumed,
-      total_expired, total_refunded, hash)
-    select user_id, sequence, case when step <= lots then 'recharge' else 'consume' end, points,
-      array[case when step <= lots then step else 1 end], array[points], 0, entry_time,
-      expire_time, 0, request_id, fingerprint, balance, 0, recharged, consumed, 0, 0, hash
+      user_id, sequence, kind, points, allocations, create_time, expire_time, request_id,
+      fingerprint, balance, total_recharged, total_consumed, hash)
+    select user_id, sequence, case when step <= lots then 1 else 2 end, points,
+      case when step <= lots
+        then '\\x24'::bytea || int2send(step::smallint) || int4send(points::integer)
+        else '\\x110101'::bytea end,
+      entry_time, expire_time, request_id, fingerprint, balance, recharged, consumed, hash
     from timed
   ),
   packed as (

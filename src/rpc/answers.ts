@@ -22,6 +22,7 @@ import type { Entry } from "../ledger/entry.ts";
 import type { Hold } from "../ledger/hold.ts";
 import type { Lot } from "../ledger/lot.ts";
 import type { PricedUsage } from "../ledger/prices.ts";
+import { KIND_NUMBERS } from "../store/batch/entry-kinds.ts";
 import { toDuration, toTimestamp } from "./timestamps.ts";
 
 // Translation from the ledger to protobuf.
@@ -125,16 +126,8 @@ function sorted(metadata: Entry["metadata"]): Record<string, string> {
   return Object.fromEntries([...metadata].toSorted(([a], [b]) => compareBytes(a, b)));
 }
 
-/** The kinds of entries in protobuf. */
-export const ENTRY_KINDS: Record<Entry["kind"], EntryKind> = {
-  recharge: EntryKind.RECHARGE,
-  consume: EntryKind.CONSUME,
-  expire: EntryKind.EXPIRE,
-  freeze: EntryKind.FREEZE,
-  settle: EntryKind.SETTLE,
-  release: EntryKind.RELEASE,
-  refund: EntryKind.REFUND,
-};
+/** The kinds of entries in protobuf: the store keeps the same numbers. */
+export const ENTRY_KINDS: Record<Entry["kind"], EntryKind> = KIND_NUMBERS;
 
 const HOLD_STATES: Record<Hold["status"], HoldState> = {
   open: HoldState.OPEN,

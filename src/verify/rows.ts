@@ -5,8 +5,10 @@ import type { Hold } from "../ledger/hold.ts";
 import type { Lot } from "../ledger/lot.ts";
 import type { Receipt } from "../ledger/receipt.ts";
 import { toEntry } from "../store/batch/entries.ts";
+import { KIND_NUMBERS } from "../store/batch/entry-kinds.ts";
 import { toHold } from "../store/batch/holds.ts";
 import { toLot } from "../store/batch/lots.ts";
+import { isRequestOf } from "../store/batch/repeats.ts";
 import type {
   EntryRow,
   HoldRow,
@@ -97,7 +99,8 @@ export async function* readReceipts(run: Run, span: Span): AsyncGenerator<readon
   for (;;) {
     const { rows } = await run(sql<ReceiptRow>`
       select receipt.*, entry.hash as entry_hash,
-        entry.kind in ('expire', 'release') and entry.request_id is null as is_of_ledger
+        entry.kind in (${sql.lit(KIND_NUMBERS.expire)}, ${sql.lit(KIND_NUMBERS.release)})
+          and entry.request_id is null as is_of_ledger
       from points.receipt left join points.entry using (user_id, sequence)
       where ${within(span)} and ${compare("number", ">", after)}
       order by user_id, number limit ${PAGE_ENTRIES}`);
@@ -120,20 +123,21 @@ export async function reusedRequests(
   run: Run,
   span: Span,
 ): Promise<ReadonlyMap<string, ReusedRequest>> {
-  // The groups are counted by index-only scans. They are empty unless a unique index is broken or
-  // dropped.
+  // The groups are empty unless a unique index is broken or dropped.
   const { rows } = await run(sql<ReusedRow>`
     select user_id, request_id, (
       select sequence from points.entry as again
-      where again.user_id = entry.user_id and again.request_id = entry.request_id
+      where ${isRequestOf("again", "entry")}
       order by sequence offset 1 limit 1
     ) as sequence
     from points.entry
     where ${within(span)} and request_id is not null
     group by user_id, request_id having count(*) > 1
     union all
-    select user_id, request_id, entry.sequence
-    from points.receipt join points.entry using (user_id, request_id)
+    select user_id, request_id, seen.sequence
+    from points.receipt as asked cross join lateral (
+      select entry.sequence from points.entry where ${isRequestOf("entry", "asked")} limit 1
+    ) as seen
     where ${within(span)}
     union all
     select user_id, request_id, null
@@ -210,12 +214,10 @@ function readEntry(row: EntryRow): Partial<Step> {
   if (hasUsage !== (version !== null)) throw new Error("a part of a usage");
   if (!hasUsage && (quantity !== null || duration !== null)) throw new Error("a part of a usage");
   if ((row.request_id === null) !== (row.fingerprint === null)) throw new Error("half a request");
-  checkAllocations(row);
   return { entry: toEntry(row) };
 }
 
 function readHold(row: HoldRow): Partial<Step> {
-  checkAllocations(row);
   return { hold: toHold(row) };
 }
 
@@ -236,10 +238,6 @@ function toReadReceipt(row: ReceiptRow): ReadReceipt {
     entryHash: row.entry_hash ?? (sequence === 0n ? GENESIS_HASH : undefined),
     isOfLedger: row.is_of_ledger === true,
   };
-}
-
-function checkAllocations({ lots, lot_points: points }: Pick<HoldRow, "lots" | "lot_points">) {
-  if (lots.length !== points.length) throw new Error("half an allocation");
 }
 
 function joinParts(parts: readonly Part[]): readonly Step[] {

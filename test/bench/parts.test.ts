@@ -73,11 +73,11 @@ type Database = Awaited<ReturnType<typeof openDatabase>>;
 /** Copies what the SQL function wrote to Points' tables, which have the same accounts. */
 async function copyBaseline(database: Database): Promise<void> {
   await makeLotsEditable(database);
-  const columns = `user_id, sequence, kind, points, lots, lot_points, returned, create_time,
-    priority, request_id, fingerprint, balance, frozen, total_recharged, total_consumed,
-    total_expired, total_refunded, hash`;
+  const columns = `user_id, sequence, points, create_time, request_id, fingerprint, balance,
+    total_recharged, total_consumed, hash`;
   await database.query(`
-    insert into points.entry (${columns}) select ${columns} from baseline.entry
+    insert into points.entry (kind, allocations, ${columns})
+      select 2, edit.pack(lots, lot_points), ${columns} from baseline.entry
       on conflict (user_id, sequence) do nothing;
     update points.account set sequence = one.sequence, balance = one.balance,
       total_consumed = one.total_consumed, hash = one.hash, update_time = one.update_time

@@ -121,8 +121,10 @@ describe("arbitrary SQL in the server's role", () => {
     "delete from points.migration",
   ];
   test.each(harms)("%s is denied", async (harm) => {
-    await database.query(`insert into points.account
-      select 'eve', 1, 5, 0, 5, 0, 0, 0, decode(repeat('00', 32), 'hex'), 0, 0, null, now(), now()
+    await database.query(`insert into points.account (user_id, sequence, balance, frozen,
+        total_recharged, total_consumed, total_expired, total_refunded, hash, create_time,
+        update_time)
+      select 'eve', 1, 5, 0, 5, 0, 0, 0, decode(repeat('00', 32), 'hex'), now(), now()
       on conflict do nothing`);
     const before = await history();
     const client = await clientOf(ROLE);

@@ -28,7 +28,8 @@ describe("verify finds", () => {
   test.each<Damage>([
     {
       what: "a changed amount",
-      sql: `update points.entry set points = 31, lot_points = '{31}' where ${ada(3)}`,
+      sql: `update points.entry set points = 31, allocations = edit.pack('{2}', '{31}')
+            where ${ada(3)}`,
       sequence: 3n,
       finds: HASH,
     },
@@ -58,7 +59,7 @@ describe("verify finds", () => {
     },
     {
       what: "an allocation moved to another lot",
-      sql: `update points.entry set lots = '{1}' where ${ada(3)}`,
+      sql: `update points.entry set allocations = edit.pack('{1}', '{30}') where ${ada(3)}`,
       sequence: 3n,
       finds: HASH,
     },
@@ -88,8 +89,8 @@ describe("verify finds", () => {
       finds: "its entry cannot be read",
     },
     {
-      what: "an allocation without a lot",
-      sql: `update points.entry set lot_points = '{30, 1}' where ${ada(3)}`,
+      what: "an allocation without points",
+      sql: `update points.entry set allocations = allocations || '\\x01' where ${ada(3)}`,
       sequence: 3n,
       finds: "its entry cannot be read",
     },
@@ -160,7 +161,7 @@ describe("verify finds", () => {
     },
     {
       what: "a hold without an account",
-      sql: `insert into points.hold select 'zoe', 4, 5, 0, 'open', now(), '{1}', '{5}'`,
+      sql: `insert into points.hold select 'zoe', 4, 5, 0, 'open', now(), edit.pack('{1}', '{5}')`,
       userId: "zoe",
       sequence: 4n,
       finds: "there is this hold, and no account",
@@ -232,7 +233,7 @@ describe("verify finds", () => {
     {
       what: "a point in a lot that is empty for good",
       sql: `insert into edit.lot select user_id, sequence, points, 1, 0, priority, expire_time, true
-            from points.entry where ${ada(15)}`,
+            from points.journal where ${ada(15)}`,
       sequence: 15n,
       finds: "its lot has 1 remaining and 0 frozen, the entries leave 0 and 0",
     },
@@ -245,14 +246,14 @@ describe("verify finds", () => {
     {
       what: "a closed lot in the table",
       sql: `insert into points.lot select user_id, sequence, points, 0, 0, priority, expire_time
-            from points.entry where ${ada(15)}`,
+            from points.journal where ${ada(15)}`,
       sequence: 15n,
       finds: "its lot has 0 remaining and 0 frozen, the entries leave 0 and 0",
     },
     {
       what: "a closed lot in the account's row",
       sql: `insert into edit.lot select user_id, sequence, points, 0, 0, priority, expire_time, true
-            from points.entry where ${ada(15)}`,
+            from points.journal where ${ada(15)}`,
       sequence: 15n,
       finds: "its lot has 0 remaining and 0 frozen, the entries leave 0 and 0",
     },
@@ -355,7 +356,7 @@ describe("verify finds", () => {
     },
     {
       what: "a hold with points of another lot",
-      sql: `update points.hold set lots = '{2}' where ${lot(17)}`,
+      sql: `update points.hold set allocations = edit.pack('{2}', '{3}') where ${lot(17)}`,
       sequence: 17n,
       finds: "its hold has points of other lots",
     },

@@ -45,25 +45,25 @@ describe("behind hashes that fit, verify finds", () => {
     },
     {
       what: "more than a lot has",
-      sql: entry(4, "lots = '{2,1}', lot_points = '{21,19}'"),
+      sql: entry(4, "allocations = edit.pack('{2,1}', '{21,19}')"),
       sequence: 4n,
       finds: "takes 21 points of lot 2, which has 20",
     },
     {
       what: "a lot that there is not",
-      sql: entry(3, "lots = '{9}'"),
+      sql: entry(3, "allocations = edit.pack('{9}', '{30}')"),
       sequence: 3n,
       finds: "takes 30 points of lot 9, which has 0",
     },
     {
       what: "a lot that burns later",
-      sql: entry(3, "lots = '{1}'"),
+      sql: entry(3, "allocations = edit.pack('{1}', '{30}')"),
       sequence: 3n,
       finds: "takes of lot 1, though lot 2 burns before it",
     },
     {
       what: "lots in another order",
-      sql: entry(4, "lots = '{1,2}'"),
+      sql: entry(4, "allocations = edit.pack('{1,2}', '{20,20}')"),
       sequence: 4n,
       finds: "takes of its lots in another order than they burn in",
     },
@@ -81,7 +81,7 @@ describe("behind hashes that fit, verify finds", () => {
     },
     {
       what: "a recharge of another lot",
-      sql: entry(2, "lots = '{1}'"),
+      sql: entry(2, "allocations = edit.pack('{1}', '{50}')"),
       sequence: 2n,
       finds: "recharges other lots than its own",
     },
@@ -117,7 +117,7 @@ describe("behind hashes that fit, verify finds", () => {
     },
     {
       what: "a settle of other lots",
-      sql: entry(6, "lots = '{2}'"),
+      sql: entry(6, "allocations = edit.pack('{2}', '{10}')"),
       sequence: 6n,
       finds: "spends other points than hold 5 has",
     },
@@ -129,7 +129,7 @@ describe("behind hashes that fit, verify finds", () => {
     },
     {
       what: "a release of too little",
-      sql: entry(8, "points = 4, lot_points = '{4}'"),
+      sql: entry(8, "points = 4, allocations = edit.pack('{1}', '{4}')"),
       sequence: 8n,
       finds: "releases other points than hold 7 has",
     },
@@ -165,7 +165,7 @@ describe("behind hashes that fit, verify finds", () => {
     },
     {
       what: "a refund to other lots",
-      sql: entry(13, "lots = '{2}'"),
+      sql: entry(13, "allocations = edit.pack('{2}', '{5}')"),
       sequence: 13n,
       finds: "gives back to other lots than entry 4 took from",
     },
@@ -184,7 +184,7 @@ describe("behind hashes that fit, verify finds", () => {
     },
     {
       what: "a refund of nothing",
-      sql: entry(13, "points = 0, lots = '{}', lot_points = '{}'"),
+      sql: entry(13, "points = 0, allocations = null"),
       sequence: 13n,
       finds: "moves nothing",
     },

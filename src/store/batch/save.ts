@@ -2,7 +2,6 @@ import { sql } from "kysely";
 import type { Account } from "../../ledger/account.ts";
 import type { Changes } from "../../ledger/batch.ts";
 import type { Entry } from "../../ledger/entry.ts";
-import type { Allocation } from "../../ledger/lot.ts";
 import {
   bigints,
   booleans,
@@ -14,7 +13,9 @@ import {
   times,
 } from "../driver/columns.ts";
 import type { Run } from "../driver/transaction.ts";
+import { KIND_NUMBERS } from "./entry-kinds.ts";
 import { insertAll } from "./insert.ts";
+import { packAllocations } from "./packed-allocations.ts";
 import { packLots } from "./packed-lots.ts";
 import type { Rows } from "./rows.ts";
 import { placeAll, type Places, saveLots } from "./save-lots.ts";
@@ -99,7 +100,12 @@ function accountColumns(accounts: Changes["accounts"], places: Places) {
   return {
     user_id: texts(accounts, (account) => account.userId),
     sequence: bigints(accounts, (account) => account.sequence),
-    ...figureColumns(accounts, (account) => account),
+    balance: bigints(accounts, (account) => account.balance),
+    frozen: bigints(accounts, (account) => account.frozen),
+    total_recharged: bigints(accounts, (account) => account.totalRecharged),
+    total_consumed: bigints(accounts, (account) => account.totalConsumed),
+    total_expired: bigints(accounts, (account) => account.totalExpired),
+    total_refunded: bigints(accounts, (account) => account.totalRefunded),
     hash: bytes(accounts, (account) => account.hash),
     update_time: times(accounts, (account) => account.updateTime),
     due_time: times(accounts, (account) => account.dueTime),
@@ -119,7 +125,7 @@ async function upsertHolds(run: Run, holds: Changes["holds"]): Promise<void> {
     settled: bigints(holds, (hold) => hold.settled),
     status: texts(holds, (hold) => hold.status),
     expire_time: times(holds, (hold) => hold.expireTime),
-    ...allocationColumns(holds),
+    allocations: bytes(holds, (hold) => packAllocations(hold.allocations)),
   };
   await insertAll(run, { table: "hold", columns, count: holds.length, onConflict: CLOSE_HOLD });
 }
@@ -144,28 +150,34 @@ async function upsertRefunds(run: Run, refunds: Changes["refunds"]): Promise<voi
 const RAISE_REFUND = ` on conflict (user_id, sequence)
   do update set refunded = excluded.refunded`;
 
+/** Absent values and zeros are null, which takes no space. */
 async function insertEntries(run: Run, entries: readonly Entry[]): Promise<void> {
   const columns = {
-    user_id: texts(entries, (entry) => entry.userId),
     sequence: bigints(entries, (entry) => entry.sequence),
-    kind: texts(entries, (entry) => entry.kind),
     points: bigints(entries, (entry) => entry.points),
-    ...allocationColumns(entries),
-    returned: bigints(entries, (entry) => entry.returned),
-    refers_to: bigints(entries, (entry) => entry.refersTo),
+    balance: bigints(entries, ({ after }) => after.balance),
+    total_recharged: bigints(entries, ({ after }) => after.totalRecharged),
+    total_consumed: bigints(entries, ({ after }) => after.totalConsumed),
     create_time: times(entries, (entry) => entry.time),
+    frozen: bigints(entries, ({ after }) => after.frozen || null),
+    total_expired: bigints(entries, ({ after }) => after.totalExpired || null),
+    total_refunded: bigints(entries, ({ after }) => after.totalRefunded || null),
+    returned: bigints(entries, (entry) => entry.returned || null),
+    refers_to: bigints(entries, (entry) => entry.refersTo),
     expire_time: times(entries, (entry) => entry.expireTime),
-    priority: smallints(entries, (entry) => entry.priority),
-    service: texts(entries, ({ usage }) => usage?.service ?? null),
     quantity: bigints(entries, ({ usage }) => usage?.quantity ?? null),
     duration_nanos: bigints(entries, ({ usage }) => usage?.durationNanos ?? null),
-    price_version: texts(entries, ({ usage }) => usage?.priceVersion ?? null),
+    kind: smallints(entries, (entry) => KIND_NUMBERS[entry.kind]),
+    priority: smallints(entries, (entry) => entry.priority || null),
+    user_id: texts(entries, (entry) => entry.userId),
+    hash: bytes(entries, (entry) => entry.hash),
+    allocations: bytes(entries, (entry) => packAllocations(entry.allocations)),
     request_id: texts(entries, ({ request }) => request?.id ?? null),
     fingerprint: bytes(entries, ({ request }) => request?.fingerprint ?? null),
+    service: texts(entries, ({ usage }) => usage?.service ?? null),
+    price_version: texts(entries, ({ usage }) => usage?.priceVersion ?? null),
     metadata: sql`${texts(entries, ({ metadata }) => toJson(metadata))}::jsonb`,
-    ...figureColumns(entries, (entry) => entry.after),
-    hash: bytes(entries, (entry) => entry.hash),
-    caller: texts(entries, ({ caller }) => (caller === "" ? null : caller)),
+    caller: texts(entries, (entry) => entry.caller || null),
   };
   await insertAll(run, { table: "entry", columns, count: entries.length });
 }
@@ -203,24 +215,6 @@ async function countReceipts(
     })} as new
     where account.user_id = new.user_id`);
   if (numAffectedRows !== BigInt(counts.length)) throw new Error("a locked account is gone");
-}
-
-/** Arrays are sent as texts, because unnest would take an array of arrays apart. */
-function allocationColumns(rows: readonly { readonly allocations: readonly Allocation[] }[]) {
-  const lots = texts(rows, ({ allocations }) => `{${allocations.map(({ lot }) => lot).join()}}`);
-  const points = texts(rows, (row) => `{${row.allocations.map((each) => each.points).join()}}`);
-  return { lots: sql`${lots}::bigint[]`, lot_points: sql`${points}::bigint[]` };
-}
-
-function figureColumns<T>(rows: readonly T[], figures: (row: T) => Account | Entry["after"]) {
-  return {
-    balance: bigints(rows, (row) => figures(row).balance),
-    frozen: bigints(rows, (row) => figures(row).frozen),
-    total_recharged: bigints(rows, (row) => figures(row).totalRecharged),
-    total_consumed: bigints(rows, (row) => figures(row).totalConsumed),
-    total_expired: bigints(rows, (row) => figures(row).totalExpired),
-    total_refunded: bigints(rows, (row) => figures(row).totalRefunded),
-  };
 }
 
 function toJson(metadata: ReadonlyMap<string, string>): string | null {

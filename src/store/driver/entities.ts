@@ -5,7 +5,6 @@ import {
   p,
 } from "@mikro-orm/postgresql";
 import type { Selectable } from "kysely";
-import type { EntryKind } from "../../ledger/entry.ts";
 import type { HoldStatus } from "../../ledger/hold.ts";
 import { InstantType } from "./instant.ts";
 
@@ -32,7 +31,6 @@ const instant = () => p.type(InstantType);
 const points = () => p.bigint();
 const id = () => p.text().collation("C");
 const userId = () => id().primary();
-const bigints = () => p.array().columnType("bigint[]");
 
 const figures = {
   balance: points(),
@@ -43,6 +41,25 @@ const figures = {
   totalRefunded: points(),
 };
 
+/** What entries will say; the ledger writes none of it yet. */
+function notYetWritten() {
+  return {
+    totalRevoked: points().nullable(),
+    debt: points().nullable(),
+    owed: points().nullable(),
+    uncovered: points().nullable(),
+    repaid: points().nullable(),
+    fromBalance: points().nullable(),
+    actor: p.text().nullable(),
+    member: p.text().nullable(),
+    cause: p.text().nullable(),
+    category: p.text().nullable(),
+    services: p.array().nullable(),
+    alerts: p.array().nullable(),
+    policy: p.text().nullable(),
+  };
+}
+
 /** One row per account: the row that a batch locks. `lots` are packed: see packed-lots.ts. */
 export const AccountEntity = defineEntity({
   name: "Account",
@@ -51,6 +68,8 @@ export const AccountEntity = defineEntity({
     userId: userId(),
     sequence: p.bigint(),
     ...figures,
+    totalRevoked: points().defaultRaw("0"),
+    debt: points().defaultRaw("0"),
     hash: p.blob(),
     receipts: p.integer().default(0),
     openHolds: p.integer().default(0),
@@ -59,6 +78,7 @@ export const AccountEntity = defineEntity({
     beyondRemaining: points().defaultRaw("0"),
     beyondFrozen: points().defaultRaw("0"),
     dueTime: instant().nullable(),
+    repaidUntil: instant().nullable(),
     createTime: instant(),
     updateTime: instant(),
   },
@@ -94,29 +114,30 @@ export const HoldEntity = defineEntity({
     settled: points(),
     status: p.text().$type<HoldStatus>(),
     expireTime: instant(),
-    lots: bigints(),
-    lotPoints: bigints(),
+    allocations: p.blob().nullable(),
   },
 });
 
 export type HoldRow = RowOf<typeof HoldEntity>;
 
-/** One row per entry, append-only. Its allocations are two arrays of equal length. */
+/**
+ * One row per entry, append-only: absent figures and priorities are 0. `kind` is a number of
+ * entry-kinds.ts, and `allocations` are packed: see packed-allocations.ts.
+ */
 export const EntryEntity = defineEntity({
   name: "Entry",
   tableName: "entry",
   properties: {
     userId: userId(),
     sequence: p.bigint().primary(),
-    kind: p.text().$type<EntryKind>(),
+    kind: p.smallint(),
     points: points(),
-    lots: bigints(),
-    lotPoints: bigints(),
-    returned: points(),
+    allocations: p.blob().nullable(),
+    returned: points().nullable(),
     refersTo: p.bigint().nullable(),
     createTime: instant(),
     expireTime: instant().nullable(),
-    priority: p.smallint(),
+    priority: p.smallint().nullable(),
     service: p.text().nullable(),
     quantity: p.bigint().nullable(),
     durationNanos: p.bigint().nullable(),
@@ -124,9 +145,15 @@ export const EntryEntity = defineEntity({
     requestId: id().nullable(),
     fingerprint: p.blob().nullable(),
     metadata: p.json<Record<string, string>>().nullable(),
-    ...figures,
+    balance: points(),
+    frozen: points().nullable(),
+    totalRecharged: points(),
+    totalConsumed: points(),
+    totalExpired: points().nullable(),
+    totalRefunded: points().nullable(),
     hash: p.blob(),
     caller: id().nullable(),
+    ...notYetWritten(),
   },
 });
 

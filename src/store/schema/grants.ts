@@ -15,6 +15,7 @@ const GRANTS = {
     lots_beyond, beyond_remaining, beyond_frozen)`,
   lot: "select, insert, update (remaining, frozen), delete",
   open_lot: "select",
+  journal: "select",
   hold: "select, insert, update (settled, status)",
   refund: "select, insert, update (refunded)",
 };
@@ -43,7 +44,9 @@ export async function grantToServer(em: EntityManager, role: string): Promise<vo
   for (const [table, grant] of Object.entries(GRANTS)) {
     await em.execute(`grant ${grant} on points.${table} to ${found.name}`);
   }
-  await em.execute(`grant execute on function points.unpack_lots to ${found.name}`);
+  for (const unpack of ["unpack_lots", "unpack_allocations"]) {
+    await em.execute(`grant execute on function points.${unpack} to ${found.name}`);
+  }
   const [still] = await em.execute<{ may: boolean }[]>(MAY_CHANGE_ENTRIES, [role, role, role]);
   if (still?.may === false) return;
   throw new UserError(

@@ -2,6 +2,48 @@ import type { Mutant } from "../mutant.ts";
 
 export const STORE_MUTANTS: readonly Mutant[] = [
   {
+    name: "packs points a byte too short",
+    file: "src/store/batch/packed-allocations.ts",
+    find: "value >= limit && width",
+    replace: "value > limit && width",
+    caughtBy: "test/store/packed-allocations.test.ts",
+  },
+  {
+    name: "unpacks an allocation that was cut off",
+    file: "src/store/batch/packed-allocations.ts",
+    find: "(bytes.length - WIDTHS_BYTES) % size === 0",
+    replace: "size > 0",
+    caughtBy: "test/store/packed-allocations.test.ts",
+  },
+  {
+    name: "sums the holds that are due by other lots",
+    file: "src/store/batch/holds.ts",
+    find: "bigintOf(sql`place`, sql`lot_bytes`)",
+    replace: "bigintOf(sql`place`, sql`points_bytes`)",
+    caughtBy: "test/store/packed-allocations.test.ts",
+  },
+  {
+    name: "numbers kinds unlike the contract",
+    file: "src/store/batch/entry-kinds.ts",
+    find: "expire: 3,\n  freeze: 4,",
+    replace: "expire: 4,\n  freeze: 3,",
+    caughtBy: "test/store/entry-kinds.test.ts",
+  },
+  {
+    name: "looks request ids up by a hash that none has",
+    file: "src/store/batch/repeats.ts",
+    find: "${hash(entry, 1)} = ${hash(asked, 1)}",
+    replace: "${hash(entry, 1)} = ${hash(asked, 0)}",
+    caughtBy: "test/rpc/repeats.test.ts",
+  },
+  {
+    name: "counts no allocations in a page",
+    file: "src/store/reads/pages.ts",
+    find: "octet_length(allocations) - 1)",
+    replace: "octet_length(allocations) - octet_length(allocations))",
+    caughtBy: "test/rpc/pages.test.ts",
+  },
+  {
     name: "takes a COMMIT that PostgreSQL warned of for a success",
     file: "src/store/driver/transaction.ts",
     find: "if (notices.last !== undefined) throw",
