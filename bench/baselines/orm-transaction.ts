@@ -1,8 +1,8 @@
 import { type InferEntity, LockMode } from "@mikro-orm/postgresql";
+import type { Answered } from "../../src/commit/commit.ts";
 import type { Submit } from "../../src/commit/group-commit.ts";
 import type { Account } from "../../src/ledger/account.ts";
 import { apply } from "../../src/ledger/apply.ts";
-import type { Answer } from "../../src/ledger/batch.ts";
 import type { Command, Consume, Request } from "../../src/ledger/command.ts";
 import { accountAfter, type Entry } from "../../src/ledger/entry.ts";
 import { answerRepeat } from "../../src/ledger/idempotency.ts";
@@ -27,7 +27,7 @@ export function consumeInTransaction(orm: Orm): Submit {
     Promise.all(commands.map((command) => run(command).catch((error: Error) => error)));
 }
 
-async function consume(em: EntityManager, command: Consume): Promise<Answer | Rejection> {
+async function consume(em: EntityManager, command: Consume): Promise<Answered | Rejection> {
   const { userId, request } = command;
   const account = await em.findOne(
     AccountTable,
@@ -64,18 +64,26 @@ async function consume(em: EntityManager, command: Consume): Promise<Answer | Re
     lots[index]!.remaining = remaining;
   });
   for (const entry of applied.entries) em.create(EntryTable, toRow(entry));
-  return { entry: applied.entry, account: after.account, replayed: false, created: false };
+  return {
+    entry: applied.entry,
+    account: after.account,
+    replayed: false,
+    created: false,
+    epoch: 0n,
+  };
 }
 
 function replay(
   request: Request,
   first: InferEntity<typeof EntryTable>,
   { createTime }: Account,
-): Answer | Rejection {
+): Answered | Rejection {
   const entry = toEntry(first);
   const account = accountAfter(entry, createTime);
   const repeat = answerRepeat(request, { request: entry.request, entry, account });
-  return isRejection(repeat) ? repeat : { entry, account, replayed: true, created: false };
+  return isRejection(repeat)
+    ? repeat
+    : { entry, account, replayed: true, created: false, epoch: 0n };
 }
 
 function toEntry({

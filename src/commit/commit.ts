@@ -3,13 +3,12 @@ import { type Fault, faultOf, isUnavailable } from "../errors/database-fault.ts"
 import { type Answer, answer, type Changes, changesOf, startBatch } from "../ledger/batch.ts";
 import type { Command } from "../ledger/command.ts";
 import { isRejection, type Rejection } from "../ledger/rejection.ts";
-import type { Micros } from "../ledger/time.ts";
 import { isCommitted } from "../store/batch/committed.ts";
 import { loadStates } from "../store/batch/load.ts";
 import { lockAccounts } from "../store/batch/lock.ts";
 import { loadRepeats } from "../store/batch/repeats.ts";
 import { save } from "../store/batch/save.ts";
-import { databaseNow } from "../store/driver/clock.ts";
+import { batchMoment, type Moment } from "../store/driver/clock.ts";
 import type { Orm } from "../store/driver/orm.ts";
 import { TRANSACTION_MAX_MS } from "../store/driver/session.ts";
 import { waitForStandbys } from "../store/driver/standbys.ts";
@@ -44,7 +43,7 @@ const RETRY_MAX_MS = 30_000;
 const LIMIT_MIN_MS = 250;
 
 /** Reads the time in a transaction: the database's, unless a test shifts it. */
-export type Clock = (run: Run) => Promise<Micros>;
+export type Clock = (run: Run) => Promise<Moment>;
 
 export type CommitOptions = {
   /** It is read once a transaction, after its locks. By default it is the database's. */
@@ -54,10 +53,13 @@ export type CommitOptions = {
   readonly gone?: AbortSignal | undefined;
 };
 
-type Answers = readonly (Answer | Rejection | typeof LATER)[];
+/** An answer, and the epoch of the transaction that gave it: of a repeat, not of its entry. */
+export type Answered = Answer & { readonly epoch: bigint };
+
+type Answers = readonly (Answered | Rejection | typeof LATER)[];
 
 /** The result of a command: its answer, its refusal, or why neither is known. */
-export type Result = Answer | Rejection | DatabaseUnavailable | CommandFailed;
+export type Result = Answered | Rejection | DatabaseUnavailable | CommandFailed;
 
 type Results = readonly (Result | typeof LATER)[];
 
@@ -102,7 +104,7 @@ class CommitLost extends Error {
 export async function commit(
   orm: Orm,
   commands: readonly Command[],
-  { clock = databaseNow, observer = UNOBSERVED, gone }: CommitOptions = {},
+  { clock = batchMoment, observer = UNOBSERVED, gone }: CommitOptions = {},
 ): Promise<Results> {
   return retry({ orm, clock, observer, gone }, attemptsOf(commands, TRANSACTION_MAX_MS, 0));
 }
@@ -161,16 +163,16 @@ async function transact({ orm, clock, observer }: Context, attempts: Attempts): 
   return inTransaction(
     orm,
     async (transaction) => {
-      const { run } = transaction;
+      const { run, epoch } = transaction;
 
       // Lock, read the clock, load. All statements are sent at once and run in this order: the clock
       // is read under the locks, and what is loaded is what the batches before this one left.
       const userIds = [...new Set(commands.map(({ userId }) => userId))].toSorted();
       const locked = lockAccounts(transaction, userIds).finally(() => done("lock"));
       const read = clock(run);
-      const [now, { states, rows }, repeats] = await Promise.all([
+      const [{ now, transactionId }, { states, rows }, repeats] = await Promise.all([
         read,
-        loadStates(run, { userIds, commands, locked, now: read }),
+        loadStates(run, { userIds, commands, locked, moment: read }),
         loadRepeats(run, commands, locked),
       ]);
       done("load");
@@ -182,7 +184,7 @@ async function transact({ orm, clock, observer }: Context, attempts: Attempts): 
         if (await isCommitted(run, lost.changes)) {
           await waitForStandbys(transaction).catch(unsureOf(lost.changes, lost.answers));
           observer.committed(lost.changes.entries);
-          return lost.answers;
+          return lost.answers.map((one) => (one === LATER ? one : inEpoch(one, epoch)));
         }
         // It did not, and never will: these locks show that its transaction has ended. But no lock
         // is on an account that it made; there it may still be under way, and our insert waits for it.
@@ -195,7 +197,7 @@ async function transact({ orm, clock, observer }: Context, attempts: Attempts): 
       // Book what is due, and decide each command in memory.
       const batch = startBatch(now, states, repeats);
       const answers = commands.map((command) =>
-        batch.waiting.has(command.userId) ? LATER : answer(batch, command),
+        batch.waiting.has(command.userId) ? LATER : inEpoch(answer(batch, command), epoch),
       );
       const changes = changesOf(batch);
       done("apply");
@@ -210,7 +212,7 @@ async function transact({ orm, clock, observer }: Context, attempts: Attempts): 
       }
 
       // Save, COMMIT, and only then answer.
-      await save(run, changes, rows);
+      await save(run, changes, { rows, epoch, transactionId });
       done("save");
       await transaction.commit().catch(unsureOf(changes, answers));
       done("commit");
@@ -226,6 +228,11 @@ function unsureOf(changes: Changes | undefined, answers: Answers): (error: unkno
   return (error) => {
     throw isUnavailable(error) ? new CommitLost(changes, answers, error) : error;
   };
+}
+
+/** An answer with the epoch of the transaction that gives it. */
+function inEpoch(one: Answer | Rejection, epoch: bigint): Answered | Rejection {
+  return isRejection(one) ? one : { ...one, epoch };
 }
 
 /** Whether an answer tells its caller that an earlier batch was committed. */

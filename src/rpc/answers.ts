@@ -17,7 +17,7 @@ import {
 } from "../../gen/points/v1/prices_pb.ts";
 import type { Account } from "../ledger/account.ts";
 import { compareBytes } from "../ledger/byte-order.ts";
-import type { Answer } from "../ledger/batch.ts";
+import type { Answered } from "../commit/commit.ts";
 import type { Entry } from "../ledger/entry.ts";
 import type { Hold } from "../ledger/hold.ts";
 import type { Lot } from "../ledger/lot.ts";
@@ -28,16 +28,17 @@ import { toDuration, toTimestamp } from "./timestamps.ts";
 // Translation from the ledger to protobuf.
 
 /** The answer of every mutation. */
-export function toMutationAnswer({ entry, account, replayed }: Answer) {
+export function toMutationAnswer({ entry, account, replayed, epoch }: Answered) {
   return {
     ...(entry === undefined ? {} : { entry: toEntryMessage(entry) }),
     account: toAccountMessage(account),
     replayed,
+    epoch,
   };
 }
 
 /** The answer of Freeze. The entry holds all of the new hold, also for a repeat years later. */
-export function toFreezeAnswer(answer: Answer) {
+export function toFreezeAnswer(answer: Answered) {
   const { entry } = answer;
   if (entry === undefined || entry.expireTime === null) throw new Error("a freeze without a hold");
   const { sequence: number, points, expireTime, allocations } = entry;

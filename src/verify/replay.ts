@@ -3,6 +3,7 @@ import type { Entry, EntryKind } from "../ledger/entry.ts";
 import type { Micros } from "../ledger/time.ts";
 import type { ReadAccount } from "./accounts.ts";
 import { sameAllocations } from "./books.ts";
+import type { StreamPlace } from "./epochs.ts";
 import { chainEntry } from "./hashes.ts";
 import { burnsBefore, type Flaw, type Moves, noMoves, replayMoves } from "./moves.ts";
 import type { Step, StoredLot } from "./rows.ts";
@@ -18,6 +19,8 @@ export type Replay = {
   hash: Uint8Array;
   /** Of the last entry. */
   time: Micros | undefined;
+  /** Of the last entry in the stream of all entries. */
+  place: StreamPlace | undefined;
   readonly moves: Moves;
 };
 
@@ -28,6 +31,7 @@ export function startReplay(userId: string): Replay {
     sequence: 0n,
     hash: GENESIS_HASH,
     time: undefined,
+    place: undefined,
     moves: noMoves(),
   };
 }
@@ -61,7 +65,7 @@ export function replayStep(replay: Replay, step: Step): Flaw | undefined {
 
 /** Compares an account's row, and the rows that may still change, with the end of its journal. */
 export function endReplay(
-  { sequence, hash, time, moves }: Replay,
+  { sequence, hash, time, place, moves }: Replay,
   account: Account,
   row: ReadAccount,
 ): Flaw | undefined {
@@ -75,6 +79,9 @@ export function endReplay(
   if (!sameBytes(account.hash, hash)) return { what: "the account has not its last entry's hash" };
   if (account.updateTime !== (time ?? account.createTime)) {
     return { what: "the account has not its last entry's time" };
+  }
+  if (place !== undefined && (row.place.epoch !== place.epoch || row.place.feed !== place.feed)) {
+    return { what: "the account has not its last entry's epoch and feed number" };
   }
   return flawOfOpenRows(moves) ?? flawOfPlaces(moves, row) ?? flawOfClock(moves, row);
 }

@@ -18,6 +18,7 @@ import type {
   RowOf,
 } from "../store/driver/entities.ts";
 import type { Run } from "../store/driver/transaction.ts";
+import type { StreamPlace } from "./epochs.ts";
 import { type ReadAccount, readable, type Span, within } from "./accounts.ts";
 
 /** An open lot, and whether it is in its account's row. */
@@ -40,6 +41,8 @@ export type Step = {
   /** The entry's sequence, and the number of the lot or hold that it made. */
   readonly number: bigint;
   readonly entry: Entry | undefined;
+  /** Of the entry. */
+  readonly place: StreamPlace | undefined;
   readonly lot: StoredLot | undefined;
   readonly hold: Hold | undefined;
   /** How many points of the entry have been refunded, by its refund row. */
@@ -214,7 +217,7 @@ function readEntry(row: EntryRow): Partial<Step> {
   if (hasUsage !== (version !== null)) throw new Error("a part of a usage");
   if (!hasUsage && (quantity !== null || duration !== null)) throw new Error("a part of a usage");
   if ((row.request_id === null) !== (row.fingerprint === null)) throw new Error("half a request");
-  return { entry: toEntry(row) };
+  return { entry: toEntry(row), place: { epoch: row.epoch, feed: BigInt(row.feed) } };
 }
 
 function readHold(row: HoldRow): Partial<Step> {
@@ -249,8 +252,14 @@ function joinPart(parts: readonly Part[]): Step {
   const { userId, number } = parts[0]!;
   const tables = new Set(parts.map(({ table }) => table));
   const twice = tables.size === parts.length ? undefined : "is there twice";
-  const none = { entry: undefined, lot: undefined, hold: undefined, refunded: undefined };
-  const step = { userId, number: BigInt(number), ...none, unreadable: twice };
+  const none = { entry: undefined, place: undefined, lot: undefined, hold: undefined };
+  const step = {
+    ...none,
+    userId,
+    number: BigInt(number),
+    refunded: undefined,
+    unreadable: twice,
+  };
   return Object.assign(step, ...parts.map(({ content }) => content)) as Step;
 }
 

@@ -76,11 +76,12 @@ async function copyBaseline(database: Database): Promise<void> {
   const columns = `user_id, sequence, points, create_time, request_id, fingerprint, balance,
     total_recharged, total_consumed, hash`;
   await database.query(`
-    insert into points.entry (kind, allocations, ${columns})
-      select 2, edit.pack(lots, lot_points), ${columns} from baseline.entry
+    insert into points.entry (kind, allocations, epoch, feed, ${columns})
+      select 2, edit.pack(lots, lot_points), 1, pg_current_xact_id()::text::bigint, ${columns} from baseline.entry
       on conflict (user_id, sequence) do nothing;
     update points.account set sequence = one.sequence, balance = one.balance,
-      total_consumed = one.total_consumed, hash = one.hash, update_time = one.update_time
+      total_consumed = one.total_consumed, hash = one.hash, update_time = one.update_time,
+      feed = pg_current_xact_id()::text::bigint
       from baseline.account as one where one.user_id = account.user_id;
     update edit.lot set remaining = one.remaining from baseline.lot as one
       where one.user_id = lot.user_id and one.number = lot.number`);

@@ -13,8 +13,8 @@ test("kinds have the contract's numbers, and the view journal names them alike",
     expect(kindOf(number)).toBe(name);
     await database.query(
       `insert into points.entry (user_id, sequence, kind, points, balance, total_recharged,
-         total_consumed, create_time, hash, refers_to)
-       values ('ada', $1::smallint, $1::smallint, 0, 0, 0, 0, now(), sha256(''),
+         total_consumed, create_time, hash, epoch, feed, refers_to)
+       values ('ada', $1::smallint, $1::smallint, 0, 0, 0, 0, now(), sha256(''), 1, 1,
          case when $1::smallint between 5 and 7 then 1 end)`,
       [number],
     );

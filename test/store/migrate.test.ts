@@ -50,6 +50,7 @@ describe("the migrated schema", () => {
     await insert("receipt", {});
     await insert("hold", {});
     await insert("refund", {});
+    await insert("epoch", {});
   });
 
   test.each<{ what: string; table: Table; change: Row }>([
@@ -134,6 +135,8 @@ describe("the migrated schema", () => {
       table: "entry",
       change: { total_revoked: 1 },
     },
+    { what: "an entry of no epoch", table: "entry", change: { epoch: 0 } },
+    { what: "an entry without a feed number", table: "entry", change: { feed: 0 } },
     { what: "an entry that owes less than nothing", table: "entry", change: { owed: -1 } },
     {
       what: "an entry after which the equation does not hold",
@@ -260,7 +263,7 @@ describe("the migrated schema", () => {
   }
 });
 
-type Table = "account" | "lot" | "hold" | "entry" | "refund" | "receipt";
+type Table = "account" | "lot" | "hold" | "entry" | "refund" | "receipt" | "epoch";
 type Row = Readonly<Record<string, string | number | null>>;
 
 const CHANGE = /create table|add column|alter column|drop column/i;
@@ -324,7 +327,10 @@ const ROWS: Record<Table, Row> = {
     total_recharged: 5,
     total_consumed: 0,
     hash: HASH,
+    epoch: 1,
+    feed: 1,
   },
+  epoch: { epoch: 1, system_identifier: 1, timeline: 1, begin_time: TIME },
   receipt: {
     user_id: "ada",
     number: 1,

@@ -196,6 +196,35 @@ describe("verify finds", () => {
       finds: "the account has a due_time after something falls due",
     },
     {
+      what: "an epoch that there is not",
+      sql: `update points.entry set epoch = 7 where ${ada(18)}`,
+      sequence: 18n,
+      finds: "is of epoch 7, which the table epoch has not",
+    },
+    {
+      what: "an epoch that falls",
+      sql: `insert into points.epoch values (2, 1, 1, now());
+            update points.entry set epoch = 2 where ${ada(3)}`,
+      sequence: 4n,
+      finds: "is of epoch 1, the entry before of 2",
+    },
+    {
+      what: "a feed number that falls",
+      sql: `update points.entry set feed = 99999 where ${ada(3)}`,
+      sequence: 4n,
+      finds: ", the entry before 99999",
+    },
+    {
+      what: "an account whose next feed number may fall",
+      sql: "update points.account set feed = feed - 1 where user_id = 'ada'",
+      finds: "the account has not its last entry's epoch and feed number",
+    },
+    {
+      what: "an account of another epoch than its last entry",
+      sql: "update points.account set feed_epoch = 0 where user_id = 'ada'",
+      finds: "the account has not its last entry's epoch and feed number",
+    },
+    {
       what: "another number of open holds",
       sql: "update points.account set open_holds = open_holds + 1 where user_id = 'ada'",
       finds: "the account has open_holds 2, not 1",

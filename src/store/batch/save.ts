@@ -14,11 +14,15 @@ import {
 } from "../driver/columns.ts";
 import type { Run } from "../driver/transaction.ts";
 import { KIND_NUMBERS } from "./entry-kinds.ts";
+import { type FeedClock, feedNumber, type FeedPlace } from "./feed.ts";
 import { insertAll } from "./insert.ts";
 import { packAllocations } from "./packed-allocations.ts";
 import { packLots } from "./packed-lots.ts";
 import type { Rows } from "./rows.ts";
 import { placeAll, type Places, saveLots } from "./save-lots.ts";
+
+/** Where the accounts and lots were found, and what numbers the entries. */
+export type SaveContext = FeedClock & { readonly rows: Rows };
 
 /**
  * Writes a batch's changes in at most eleven statements, whatever its size: each column goes as one
@@ -27,35 +31,55 @@ import { placeAll, type Places, saveLots } from "./save-lots.ts";
  * A batch of charges needs two: it updates
  * accounts, whose rows hold the lots that burn first, and inserts entries.
  *
- * @param rows the rows in which the accounts and lots were found
  * @throws a database error 23505 if another server has just made one of the new accounts: the next
  * attempt of the batch finds it
  * @throws an Error if not every row was written, because of a foreign trigger or rule
  */
-export async function save(run: Run, changes: Changes, rows: Rows): Promise<void> {
+export async function save(
+  run: Run,
+  changes: Changes,
+  { rows, ...clock }: SaveContext,
+): Promise<void> {
   const { newAccounts, accounts, dueTimes, holds, entries, refunds, receipts } = changes;
   const counts = new Map(receipts.map(({ userId, number }) => [userId, number]));
   const places = placeAll(changes, rows);
+  const feeds = feedsOf(changes, clock, rows);
   await Promise.all([
-    newAccounts.length > 0 && insertAccounts(run, newAccounts, { places, receipts: counts }),
-    accounts.length > 0 && updateAccounts(run, accounts, { places, rows }),
+    newAccounts.length > 0 && insertAccounts(run, newAccounts, { places, feeds, receipts: counts }),
+    accounts.length > 0 && updateAccounts(run, accounts, { places, feeds, rows }),
     dueTimes.length > 0 && updateDueTimes(run, dueTimes),
     saveLots(run, places, rows),
     holds.length > 0 && upsertHolds(run, holds),
-    entries.length > 0 && insertEntries(run, entries),
+    entries.length > 0 && insertEntries(run, entries, feeds),
     refunds.length > 0 && upsertRefunds(run, refunds),
     receipts.length > 0 && insertReceipts(run, receipts),
     receipts.length > 0 && countReceipts(run, counts, newAccounts),
   ]);
 }
 
+/** The places of new entries in the stream of all entries, by user id. */
+type Feeds = ReadonlyMap<string, FeedPlace>;
+
+/** What an account's row has of what is not the account. */
+type Kept = { readonly places: Places; readonly feeds: Feeds };
+
+function feedsOf({ newAccounts, accounts }: Changes, clock: FeedClock, rows: Rows): Feeds {
+  const { epoch } = clock;
+  return new Map(
+    [...newAccounts, ...accounts].map(({ userId }) => [
+      userId,
+      { epoch, feed: feedNumber(clock, rows.accounts.get(userId)?.feed) },
+    ]),
+  );
+}
+
 async function insertAccounts(
   run: Run,
   accounts: Changes["accounts"],
-  { places, receipts }: { places: Places; receipts: ReadonlyMap<string, bigint> },
+  { receipts, ...kept }: Kept & { receipts: ReadonlyMap<string, bigint> },
 ): Promise<void> {
   const columns = {
-    ...accountColumns(accounts, places),
+    ...accountColumns(accounts, kept),
     receipts: bigints(accounts, ({ userId }) => receipts.get(userId) ?? 0n),
     create_time: times(accounts, (account) => account.createTime),
   };
@@ -68,7 +92,7 @@ async function insertAccounts(
 async function updateAccounts(
   run: Run,
   accounts: Changes["accounts"],
-  { places, rows }: { places: Places; rows: Rows },
+  { rows, ...kept }: Kept & { rows: Rows },
 ): Promise<void> {
   const row = tids(accounts, ({ userId }) => rows.accounts.get(userId)?.ctid);
   const { numAffectedRows } = await run(sql`
@@ -78,8 +102,9 @@ async function updateAccounts(
       total_expired = new.total_expired, total_refunded = new.total_refunded,
       hash = new.hash, update_time = new.update_time, due_time = new.due_time,
       open_holds = new.open_holds, lots = new.lots, lots_beyond = new.lots_beyond,
-      beyond_remaining = new.beyond_remaining, beyond_frozen = new.beyond_frozen
-    from ${rowsOf({ row, ...accountColumns(accounts, places) })} as new
+      beyond_remaining = new.beyond_remaining, beyond_frozen = new.beyond_frozen,
+      feed = new.feed, feed_epoch = new.feed_epoch
+    from ${rowsOf({ row, ...accountColumns(accounts, kept) })} as new
     where account.ctid = new.row and account.user_id = new.user_id`);
   if (numAffectedRows !== BigInt(accounts.length)) throw new Error("a locked account is gone");
 }
@@ -95,7 +120,7 @@ async function updateDueTimes(run: Run, accounts: Changes["dueTimes"]): Promise<
   if (numAffectedRows !== BigInt(accounts.length)) throw new Error("a locked account is gone");
 }
 
-function accountColumns(accounts: Changes["accounts"], places: Places) {
+function accountColumns(accounts: Changes["accounts"], { places, feeds }: Kept) {
   const beyond = ({ userId }: Account) => places.get(userId)!.beyond;
   return {
     user_id: texts(accounts, (account) => account.userId),
@@ -114,6 +139,8 @@ function accountColumns(accounts: Changes["accounts"], places: Places) {
     lots_beyond: bigints(accounts, (account) => BigInt(beyond(account).count)),
     beyond_remaining: bigints(accounts, (account) => beyond(account).remaining),
     beyond_frozen: bigints(accounts, (account) => beyond(account).frozen),
+    feed: bigints(accounts, ({ userId }) => feeds.get(userId)!.feed),
+    feed_epoch: bigints(accounts, ({ userId }) => feeds.get(userId)!.epoch),
   };
 }
 
@@ -151,7 +178,7 @@ const RAISE_REFUND = ` on conflict (user_id, sequence)
   do update set refunded = excluded.refunded`;
 
 /** Absent values and zeros are null, which takes no space. */
-async function insertEntries(run: Run, entries: readonly Entry[]): Promise<void> {
+async function insertEntries(run: Run, entries: readonly Entry[], feeds: Feeds): Promise<void> {
   const columns = {
     sequence: bigints(entries, (entry) => entry.sequence),
     points: bigints(entries, (entry) => entry.points),
@@ -159,6 +186,7 @@ async function insertEntries(run: Run, entries: readonly Entry[]): Promise<void>
     total_recharged: bigints(entries, ({ after }) => after.totalRecharged),
     total_consumed: bigints(entries, ({ after }) => after.totalConsumed),
     create_time: times(entries, (entry) => entry.time),
+    feed: bigints(entries, ({ userId }) => feeds.get(userId)!.feed),
     frozen: bigints(entries, ({ after }) => after.frozen || null),
     total_expired: bigints(entries, ({ after }) => after.totalExpired || null),
     total_refunded: bigints(entries, ({ after }) => after.totalRefunded || null),
@@ -167,6 +195,7 @@ async function insertEntries(run: Run, entries: readonly Entry[]): Promise<void>
     expire_time: times(entries, (entry) => entry.expireTime),
     quantity: bigints(entries, ({ usage }) => usage?.quantity ?? null),
     duration_nanos: bigints(entries, ({ usage }) => usage?.durationNanos ?? null),
+    epoch: bigints(entries, ({ userId }) => feeds.get(userId)!.epoch),
     kind: smallints(entries, (entry) => KIND_NUMBERS[entry.kind]),
     priority: smallints(entries, (entry) => entry.priority || null),
     user_id: texts(entries, (entry) => entry.userId),

@@ -79,6 +79,8 @@ export const AccountEntity = defineEntity({
     beyondFrozen: points().defaultRaw("0"),
     dueTime: instant().nullable(),
     repaidUntil: instant().nullable(),
+    feed: p.bigint().defaultRaw("0"),
+    feedEpoch: p.integer().default(0),
     createTime: instant(),
     updateTime: instant(),
   },
@@ -153,6 +155,8 @@ export const EntryEntity = defineEntity({
     totalRefunded: points().nullable(),
     hash: p.blob(),
     caller: id().nullable(),
+    epoch: p.integer(),
+    feed: p.bigint(),
     ...notYetWritten(),
   },
 });
@@ -186,6 +190,18 @@ export const ReceiptEntity = defineEntity({
     requestId: id().nullable(),
     fingerprint: p.blob().nullable(),
     hash: p.blob(),
+  },
+});
+
+/** One row per life of the cluster: see epoch.ts. */
+export const EpochEntity = defineEntity({
+  name: "Epoch",
+  tableName: "epoch",
+  properties: {
+    epoch: p.integer().primary().autoincrement(false),
+    systemIdentifier: p.bigint(),
+    timeline: p.integer(),
+    beginTime: instant(),
   },
 });
 

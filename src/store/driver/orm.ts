@@ -7,6 +7,7 @@ import { type Connector, connectorOf } from "./connect.ts";
 import {
   AccountEntity,
   EntryEntity,
+  EpochEntity,
   HoldEntity,
   LotEntity,
   PageKeyEntity,
@@ -44,6 +45,7 @@ export async function openOrm(url: string, poolMax: number, answerMaxMs = 0): Pr
       EntryEntity,
       RefundEntity,
       ReceiptEntity,
+      EpochEntity,
       PageKeyEntity,
     ],
     extensions: [Migrator],

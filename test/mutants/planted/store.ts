@@ -2,6 +2,55 @@ import type { Mutant } from "../mutant.ts";
 
 export const STORE_MUTANTS: readonly Mutant[] = [
   {
+    name: "takes the transaction's own id for the feed number",
+    file: "src/store/batch/feed.ts",
+    find: "return last.feed > transactionId ? last.feed : transactionId;",
+    replace: "return transactionId;",
+    caughtBy: "test/commit/feed.test.ts",
+  },
+  {
+    name: "goes on with the feed numbers of the epoch before",
+    file: "src/store/batch/feed.ts",
+    find: "last === undefined || last.epoch !== epoch",
+    replace: "last === undefined || last.epoch > epoch",
+    caughtBy: "test/store/feed.test.ts",
+  },
+  {
+    name: "forgets the feed number of an account that is charged",
+    file: "src/store/batch/save.ts",
+    find: "      feed = new.feed, feed_epoch = new.feed_epoch\n",
+    replace: "      feed_epoch = new.feed_epoch\n",
+    caughtBy: "test/commit/feed.test.ts",
+  },
+  {
+    name: "takes a promoted standby for the old primary",
+    file: "src/store/driver/epoch.ts",
+    find: "      using (system_identifier, timeline)\n",
+    replace: "      using (system_identifier)\n",
+    caughtBy: "test/store/epoch.test.ts",
+  },
+  {
+    name: "takes another cluster for the one before it",
+    file: "src/store/driver/epoch.ts",
+    find: "      using (system_identifier, timeline)\n",
+    replace: "      using (timeline)\n",
+    caughtBy: "test/store/epoch.test.ts",
+  },
+  {
+    name: "begins an epoch for each server that looks",
+    file: "src/store/driver/epoch.ts",
+    find: "where not exists (select from (${LAST}) as last where",
+    replace: "where true or not exists (select from (${LAST}) as last where",
+    caughtBy: "test/store/epoch.test.ts",
+  },
+  {
+    name: "looks for an epoch on a standby",
+    file: "src/store/driver/epoch.ts",
+    find: "select state.readonly, case when not state.readonly then (",
+    replace: "select state.readonly, case when true then (",
+    caughtBy: "test/store/epoch.test.ts",
+  },
+  {
     name: "packs points a byte too short",
     file: "src/store/batch/packed-allocations.ts",
     find: "value >= limit && width",

@@ -41,6 +41,7 @@ const STATEMENTS = [
     debt bigint not null default 0,
     beyond_remaining bigint not null default 0 check (beyond_remaining between 0 and balance),
     beyond_frozen bigint not null default 0 check (beyond_frozen between 0 and frozen),
+    feed bigint not null default 0,
     create_time timestamptz not null,
     update_time timestamptz not null,
     due_time timestamptz,
@@ -48,6 +49,7 @@ const STATEMENTS = [
     receipts integer not null default 0 check (receipts >= 0),
     open_holds integer not null default 0 check (open_holds >= 0),
     lots_beyond integer not null default 0 check (lots_beyond >= 0),
+    feed_epoch integer not null default 0,
     user_id ${ID} primary key,
     hash bytea not null check (octet_length(hash) = 32),
     lots bytea not null default '' check (octet_length(lots) <= 2048),
@@ -127,6 +129,7 @@ const STATEMENTS = [
     total_recharged bigint not null,
     total_consumed bigint not null,
     create_time timestamptz not null,
+    feed bigint not null check (feed > 0),
     frozen bigint,
     total_expired bigint,
     total_refunded bigint,
@@ -141,6 +144,7 @@ const STATEMENTS = [
     uncovered bigint,
     repaid bigint,
     from_balance bigint,
+    epoch integer not null check (epoch > 0),
     kind smallint not null check (kind between 1 and 7),
     priority smallint,
     user_id ${ID},
@@ -198,10 +202,26 @@ const STATEMENTS = [
       entry.quantity, entry.duration_nanos, entry.price_version, entry.request_id, entry.metadata,
       entry.caller, entry.balance, coalesce(entry.frozen, 0) as frozen, entry.total_recharged,
       entry.total_consumed, coalesce(entry.total_expired, 0) as total_expired,
-      coalesce(entry.total_refunded, 0) as total_refunded, entry.hash
+      coalesce(entry.total_refunded, 0) as total_refunded, entry.hash,
+      entry.epoch, entry.feed
     from points.entry
     left join (values (1, 'recharge'), (2, 'consume'), (3, 'expire'), (4, 'freeze'), (5, 'settle'),
       (6, 'release'), (7, 'refund')) as kind (number, name) on kind.number = entry.kind`,
+
+  // The journal as a stream: entries by their place in it (src/store/batch/feed.ts). Those of one time
+  // have places near each other, so that a summary of each MB of entries is enough: it takes 0.03 bytes an
+  // entry, and finds 1,000 among a million in 2 ms. Without autosummarize a fifth of a large table,
+  // which vacuum has not seen yet, would be read each time.
+  `create index entry_feed on points.entry using brin (epoch, feed) with (autosummarize = on)`,
+
+  // The lives of the PostgreSQL clusters that have had this ledger: a restore or a promotion begins
+  // another (src/store/driver/epoch.ts).
+  `create table points.epoch (
+    epoch integer primary key check (epoch > 0),
+    system_identifier bigint not null,
+    timeline integer not null check (timeline > 0),
+    begin_time timestamptz not null
+  )`,
 
   // How much of a consume or settle entry has been refunded. Entries themselves are immutable.
   `create table points.refund (
@@ -242,7 +262,7 @@ const STATEMENTS = [
     values (1, sha256(convert_to(gen_random_uuid()::text || gen_random_uuid()::text, 'UTF8')))`,
 ];
 
-/** The tables of accounts, lots, holds, entries, refunds and receipts, and of the page tokens' key. */
+/** The tables of accounts, lots, holds, entries, refunds, receipts and epochs, and of the page tokens' key. */
 export class Migration0001Ledger extends Migration {
   override up(): void {
     for (const statement of STATEMENTS) this.addSql(statement);
