@@ -164,7 +164,7 @@ function flawOfOpenRows({ books, lots, holds, refundables }: Moves): Flaw | unde
     return { sequence: number, what: `its hold is ${status}, and no entry closed it` };
   }
   for (const [number, { refunded, left }] of refundables) {
-    const what = `its refunds add up to ${refunded}, its refund row says ${refunded + left}`;
+    const what = `its refunds add up to ${refunded}, its undone row says ${refunded + left}`;
     return { sequence: number, what };
   }
 }
@@ -174,7 +174,7 @@ export function rowNames({ lot, hold, refunded }: Step): string[] {
   const names = [];
   if (lot !== undefined) names.push("lot");
   if (hold !== undefined) names.push("hold");
-  if (refunded !== undefined) names.push("refund row");
+  if (refunded !== undefined) names.push("undone row");
   return names;
 }
 
@@ -232,9 +232,9 @@ function flawOfRows({ lot, hold, refunded }: Step, entry: Entry): string | undef
   }
 
   if (refunded === undefined) return undefined;
-  if (kind !== "consume" && kind !== "settle") return `a ${kind} has a refund row`;
+  if (kind !== "consume" && kind !== "settle") return `a ${kind} has a undone row`;
   if (refunded <= 0n || refunded > points) {
-    return `its refund row says ${refunded} of ${points} points`;
+    return `its undone row says ${refunded} of ${points} points`;
   }
 }
 

@@ -14,7 +14,7 @@ import type {
   HoldRow,
   LotRow,
   ReceiptEntity,
-  RefundEntity,
+  UndoneEntity,
   RowOf,
 } from "../store/driver/entities.ts";
 import type { Run } from "../store/driver/transaction.ts";
@@ -45,7 +45,7 @@ export type Step = {
   readonly place: StreamPlace | undefined;
   readonly lot: StoredLot | undefined;
   readonly hold: Hold | undefined;
-  /** How many points of the entry have been refunded, by its refund row. */
+  /** How many points of the entry have been refunded, by its undone row. */
   readonly refunded: bigint | undefined;
   /** Why the rows cannot be read, if they cannot. */
   readonly unreadable: string | undefined;
@@ -79,8 +79,8 @@ export async function* readSteps(
       select * from points.lot where ${between("number")}`);
     const holds = await run(sql<HoldRow>`
       select * from points.hold where ${between("number")}`);
-    const refunds = await run(sql<RefundRow>`
-      select * from points.refund where ${between("sequence")}`);
+    const undone = await run(sql<UndoneRow>`
+      select * from points.undone where ${between("sequence")}`);
 
     yield joinParts([
       ...entries.map((row) => part("entry", row, readEntry)),
@@ -89,7 +89,7 @@ export async function* readSteps(
         part("lot", row, (lot) => ({ lot: { ...toLot(lot), inRow: false } })),
       ),
       ...holds.rows.map((row) => part("hold", row, readHold)),
-      ...refunds.rows.map((row) => part("refund row", row, readRefund)),
+      ...undone.rows.map((row) => part("undone row", row, readUndone)),
     ]);
     if (upTo === undefined) return;
     after = upTo;
@@ -158,7 +158,7 @@ export async function reusedRequests(
 
 type OfUser = { user_id: string };
 type ReusedRow = OfUser & { request_id: string; sequence: string | null };
-type RefundRow = RowOf<typeof RefundEntity>;
+type UndoneRow = RowOf<typeof UndoneEntity>;
 type ReceiptRow = RowOf<typeof ReceiptEntity> & {
   entry_hash: Uint8Array | null;
   is_of_ledger: boolean | null;
@@ -224,7 +224,9 @@ function readHold(row: HoldRow): Partial<Step> {
   return { hold: toHold(row) };
 }
 
-function readRefund({ refunded }: RefundRow): Partial<Step> {
+/** @throws if anything was revoked, which no command does yet */
+function readUndone({ refunded, revoked, claimed }: UndoneRow): Partial<Step> {
+  if (revoked !== "0" || claimed !== "0") throw new Error("something was revoked");
   return { refunded: BigInt(refunded) };
 }
 

@@ -186,17 +186,17 @@ describe("points verify and points sweep", () => {
     const one = await points("verify", "ada");
     expect(one.code).toBe(0);
     expect(one.stdout).toMatch(/: 3 entries\n1 account, 3 entries: all in order\n$/);
-    await query("alter table points.refund set unlogged");
+    await query("alter table points.undone set unlogged");
     expect(await points("verify", "ada")).toMatchObject({
       code: 1,
       stdout: expect.stringMatching(
         new RegExp(
-          "^the schema: has unlogged table refund, which no migration makes\n" +
+          "^the schema: has unlogged table undone, which no migration makes\n" +
             `${epoch}3 entries\n1 account, 3 entries: 1 wrong\n$`,
         ),
       ) as unknown,
     });
-    await query("alter table points.refund set logged");
+    await query("alter table points.undone set logged");
     const none = await points("verify", "nobody");
     expect(none.stdout).toMatch(/^nobody: there is no such account\n/);
   });

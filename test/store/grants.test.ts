@@ -84,7 +84,7 @@ describe("arbitrary SQL in the server's role", () => {
     "delete from points.entry",
     "delete from points.receipt",
     "truncate points.entry",
-    "truncate points.account, points.lot, points.hold, points.entry, points.refund, points.receipt",
+    "truncate points.account, points.lot, points.hold, points.entry, points.undone, points.receipt",
     "drop table points.entry",
     "drop schema points cascade",
     "alter table points.entry drop column hash",
@@ -116,7 +116,7 @@ describe("arbitrary SQL in the server's role", () => {
     "delete from points.account",
     "update points.lot set points = 1",
     "delete from points.hold",
-    "delete from points.refund",
+    "delete from points.undone",
     "update points.migration set name = 'x'",
     "delete from points.migration",
   ];

@@ -49,7 +49,7 @@ describe("the migrated schema", () => {
     await insert("entry", {});
     await insert("receipt", {});
     await insert("hold", {});
-    await insert("refund", {});
+    await insert("undone", {});
     await insert("epoch", {});
   });
 
@@ -178,8 +178,14 @@ describe("the migrated schema", () => {
       change: { status: "released", settled: 1 },
     },
     { what: "a hold with empty allocations", table: "hold", change: { allocations: "\\x11" } },
-    { what: "a refund of nothing", table: "refund", change: { refunded: 0 } },
-    { what: "a refund of no entry", table: "refund", change: { sequence: 0 } },
+    { what: "a refund of nothing", table: "undone", change: { refunded: 0 } },
+    {
+      what: "less than nothing revoked",
+      table: "undone",
+      change: { revoked: -1, claimed: -1 },
+    },
+    { what: "a claim on more than was revoked", table: "undone", change: { claimed: 1 } },
+    { what: "a refund of no entry", table: "undone", change: { sequence: 0 } },
     { what: "a receipt's short fingerprint", table: "receipt", change: { fingerprint: "\\x00" } },
     { what: "a receipt of a negative sequence", table: "receipt", change: { sequence: -1 } },
     { what: "a receipt without a number", table: "receipt", change: { number: 0 } },
@@ -230,7 +236,7 @@ describe("the migrated schema", () => {
       constraint: "entry_request",
     },
     { what: "a hold's number twice", table: "hold", change: {}, constraint: "hold_pkey" },
-    { what: "an entry's refunds twice", table: "refund", change: {}, constraint: "refund_pkey" },
+    { what: "an entry's refunds twice", table: "undone", change: {}, constraint: "undone_pkey" },
     {
       what: "the same request_id's receipt twice",
       table: "receipt",
@@ -263,7 +269,7 @@ describe("the migrated schema", () => {
   }
 });
 
-type Table = "account" | "lot" | "hold" | "entry" | "refund" | "receipt" | "epoch";
+type Table = "account" | "lot" | "hold" | "entry" | "undone" | "receipt" | "epoch";
 type Row = Readonly<Record<string, string | number | null>>;
 
 const CHANGE = /create table|add column|alter column|drop column/i;
@@ -306,7 +312,7 @@ const ROWS: Record<Table, Row> = {
     expire_time: TIME,
     allocations: "\\x110105",
   },
-  refund: { user_id: "ada", sequence: 1, refunded: 5 },
+  undone: { user_id: "ada", sequence: 1, refunded: 5 },
   entry: {
     user_id: "ada",
     sequence: 1,

@@ -52,7 +52,7 @@ const BROKEN: Readonly<Record<string, string>> = {
   "all refunds of an entry are noted, and never exceed it": `
     select spent.user_id || ' ' || spent.sequence
     from points.journal as spent
-    left join points.refund using (user_id, sequence)
+    left join points.undone using (user_id, sequence)
     left join points.journal as back
       on back.user_id = spent.user_id and back.refers_to = spent.sequence
         and back.kind = 'refund'

@@ -161,7 +161,7 @@ describe("behind hashes that fit, verify finds", () => {
       what: "a refund of a recharge",
       sql: entry(13, "refers_to = 1"),
       sequence: 13n,
-      finds: "refunds 5 points of entry 1, of which its refund row leaves 0",
+      finds: "refunds 5 points of entry 1, of which its undone row leaves 0",
     },
     {
       what: "a refund to other lots",

@@ -64,11 +64,11 @@ test.each<{ what: string; sql: string; finds: unknown[] }>([
   },
   {
     what: "a primary key that is checked later",
-    sql: `alter table points.refund drop constraint refund_pkey;
-          alter table points.refund add primary key (user_id, sequence) deferrable`,
+    sql: `alter table points.undone drop constraint undone_pkey;
+          alter table points.undone add primary key (user_id, sequence) deferrable`,
     finds: [
-      "lacks constraint refund PRIMARY KEY (user_id, sequence)",
-      "has constraint refund PRIMARY KEY (user_id, sequence) DEFERRABLE, which no migration makes",
+      "lacks constraint undone PRIMARY KEY (user_id, sequence)",
+      "has constraint undone PRIMARY KEY (user_id, sequence) DEFERRABLE, which no migration makes",
     ],
   },
   {
@@ -139,21 +139,26 @@ test.each<{ what: string; sql: string; finds: unknown[] }>([
   {
     what: "a table of ours that inherits another",
     sql: `create table public.less (refunded bigint not null);
-          alter table points.refund inherit public.less`,
-    finds: ["has points.refund that inherits public.less, which no migration makes"],
+          alter table points.undone inherit public.less`,
+    finds: ["has points.undone that inherits public.less, which no migration makes"],
   },
   {
     what: "a table dropped",
-    sql: "drop table points.refund",
+    sql: "drop table points.undone",
     finds: [
-      "lacks column refund.refunded bigint not null",
-      "lacks column refund.sequence bigint not null",
-      'lacks column refund.user_id text collate "C" not null',
-      "lacks constraint refund CHECK ((refunded > 0))",
-      "lacks constraint refund CHECK ((sequence > 0))",
-      "lacks constraint refund PRIMARY KEY (user_id, sequence)",
-      "lacks index refund unique btree (user_id, sequence)",
-      "lacks table refund",
+      "lacks column undone.claimed bigint not null default 0",
+      "lacks column undone.refunded bigint not null default 0",
+      "lacks column undone.revoked bigint not null default 0",
+      "lacks column undone.sequence bigint not null",
+      'lacks column undone.user_id text collate "C" not null',
+      "lacks constraint undone CHECK (((claimed >= 0) AND (claimed <= revoked)))",
+      "lacks constraint undone CHECK (((refunded + revoked) > 0))",
+      "lacks constraint undone CHECK ((refunded >= 0))",
+      "lacks constraint undone CHECK ((revoked >= 0))",
+      "lacks constraint undone CHECK ((sequence > 0))",
+      "lacks constraint undone PRIMARY KEY (user_id, sequence)",
+      "lacks index undone unique btree (user_id, sequence)",
+      "lacks table undone",
     ],
   },
   {
@@ -246,7 +251,7 @@ test.each<{ what: string; sql: string; finds: unknown[] }>([
   },
   {
     what: "a migration of a newer version",
-    sql: "insert into points.migration (name) values ('9999_more'); drop table points.refund",
+    sql: "insert into points.migration (name) values ('9999_more'); drop table points.undone",
     finds: ["this version does not know the migration 9999_more"],
   },
 ])("verify finds $what", async ({ sql, finds }) => {
@@ -291,10 +296,10 @@ test("verify finds the flaws of a partition", async () => {
 test("verify reports the schema's flaws even if the accounts cannot be read", async () => {
   const own = await testDatabase();
   onTestFinished(() => own.close());
-  await own.query("drop table points.refund");
+  await own.query("drop table points.undone");
   const { accounts, schema } = await verify(own.orm);
   expect(accounts).toBe(0);
-  expect(schema).toContain("lacks table refund");
+  expect(schema).toContain("lacks table undone");
   expect(schema.at(-1)).toBe("not all accounts can be read");
 });
 

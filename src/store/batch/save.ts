@@ -51,7 +51,7 @@ export async function save(
     saveLots(run, places, rows),
     holds.length > 0 && upsertHolds(run, holds),
     entries.length > 0 && insertEntries(run, entries, feeds),
-    refunds.length > 0 && upsertRefunds(run, refunds),
+    refunds.length > 0 && upsertUndone(run, refunds),
     receipts.length > 0 && insertReceipts(run, receipts),
     receipts.length > 0 && countReceipts(run, counts, newAccounts),
   ]);
@@ -160,14 +160,14 @@ async function upsertHolds(run: Run, holds: Changes["holds"]): Promise<void> {
 const CLOSE_HOLD = ` on conflict (user_id, number)
   do update set settled = excluded.settled, status = excluded.status`;
 
-async function upsertRefunds(run: Run, refunds: Changes["refunds"]): Promise<void> {
+async function upsertUndone(run: Run, refunds: Changes["refunds"]): Promise<void> {
   const columns = {
     user_id: texts(refunds, (refund) => refund.userId),
     sequence: bigints(refunds, (refund) => refund.sequence),
     refunded: bigints(refunds, (refund) => refund.refunded),
   };
   await insertAll(run, {
-    table: "refund",
+    table: "undone",
     columns,
     count: refunds.length,
     onConflict: RAISE_REFUND,

@@ -163,14 +163,19 @@ export const EntryEntity = defineEntity({
 
 export type EntryRow = RowOf<typeof EntryEntity>;
 
-/** How many points of an entry have been refunded; entries without a refund have no row. */
-export const RefundEntity = defineEntity({
-  name: "Refund",
-  tableName: "refund",
+/**
+ * How many points of an entry have been refunded, or of the lot that it made revoked; `claimed` is what
+ * of the latter the lot has not given yet. Entries of which nothing is undone have no row.
+ */
+export const UndoneEntity = defineEntity({
+  name: "Undone",
+  tableName: "undone",
   properties: {
     userId: userId(),
     sequence: p.bigint().primary(),
-    refunded: points(),
+    refunded: points().defaultRaw("0"),
+    revoked: points().defaultRaw("0"),
+    claimed: points().defaultRaw("0"),
   },
 });
 

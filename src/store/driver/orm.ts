@@ -12,7 +12,7 @@ import {
   LotEntity,
   PageKeyEntity,
   ReceiptEntity,
-  RefundEntity,
+  UndoneEntity,
 } from "./entities.ts";
 import { expectAttributes, prepareSession } from "./session.ts";
 
@@ -43,7 +43,7 @@ export async function openOrm(url: string, poolMax: number, answerMaxMs = 0): Pr
       LotEntity,
       HoldEntity,
       EntryEntity,
-      RefundEntity,
+      UndoneEntity,
       ReceiptEntity,
       EpochEntity,
       PageKeyEntity,

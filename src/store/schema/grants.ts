@@ -18,7 +18,7 @@ const GRANTS = {
   open_lot: "select",
   journal: "select",
   hold: "select, insert, update (settled, status)",
-  refund: "select, insert, update (refunded)",
+  undone: "select, insert, update (refunded)",
 };
 
 /** The tables that a server only reads, as SQL. */

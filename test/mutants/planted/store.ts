@@ -2,6 +2,20 @@ import type { Mutant } from "../mutant.ts";
 
 export const STORE_MUTANTS: readonly Mutant[] = [
   {
+    name: "lets a claim exceed what was revoked",
+    file: "src/store/schema/migrations/0001_ledger.ts",
+    find: "check (claimed between 0 and revoked)",
+    replace: "check (claimed >= 0)",
+    caughtBy: "test/store/migrate.test.ts",
+  },
+  {
+    name: "refunds what was refunded before",
+    file: "src/store/batch/refunds.ts",
+    find: "coalesce(undone.refunded, 0)",
+    replace: "coalesce(undone.revoked, 0)",
+    caughtBy: "test/commit/model.test.ts",
+  },
+  {
     name: "takes the transaction's own id for the feed number",
     file: "src/store/batch/feed.ts",
     find: "return last.feed > transactionId ? last.feed : transactionId;",

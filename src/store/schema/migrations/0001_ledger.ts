@@ -223,12 +223,16 @@ const STATEMENTS = [
     begin_time timestamptz not null
   )`,
 
-  // How much of a consume or settle entry has been refunded. Entries themselves are immutable.
-  `create table points.refund (
+  // What of an entry or of the lot that it made has been undone since, for entries are immutable: points
+  // that were refunded or revoked, and of those revoked what the lot has not given yet.
+  `create table points.undone (
     user_id ${ID},
     sequence bigint not null check (sequence > 0),
-    refunded bigint not null check (refunded > 0),
-    primary key (user_id, sequence)
+    refunded bigint not null default 0 check (refunded >= 0),
+    revoked bigint not null default 0 check (revoked >= 0),
+    claimed bigint not null default 0 check (claimed between 0 and revoked),
+    primary key (user_id, sequence),
+    check (refunded + revoked > 0)
   )`,
 
   // Idempotency records of requests that succeeded without an entry of their own. "made_entry": the
@@ -262,7 +266,7 @@ const STATEMENTS = [
     values (1, sha256(convert_to(gen_random_uuid()::text || gen_random_uuid()::text, 'UTF8')))`,
 ];
 
-/** The tables of accounts, lots, holds, entries, refunds, receipts and epochs, and of the page tokens' key. */
+/** The tables of accounts, lots, holds, entries, what is undone, receipts and epochs, and of the page tokens' key. */
 export class Migration0001Ledger extends Migration {
   override up(): void {
     for (const statement of STATEMENTS) this.addSql(statement);
