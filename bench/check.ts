@@ -106,5 +106,5 @@ const brokenSince = (
   "an account is as its last entry left it": `
     select user_id from touched left join ${schema}.entry using (user_id, sequence)
     where (touched.balance, touched.frozen, touched.total_consumed, touched.hash)
-      is distinct from (entry.balance, entry.frozen, entry.total_consumed, entry.hash)`,
+      is distinct from (entry.balance, coalesce(entry.frozen, 0), entry.total_consumed, entry.hash)`,
 });

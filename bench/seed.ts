@@ -1,4 +1,5 @@
 import pg from "pg";
+import { epochOf } from "../src/store/driver/epoch.ts";
 import { ROW_MAX_LOTS } from "../src/store/batch/placement.ts";
 import type { Database } from "./cluster.ts";
 
@@ -42,12 +43,13 @@ export async function seed(
     // A lost connection also fails the query.
     client.on("error", () => {});
     await client.connect();
+    const epoch = await epochOf(client);
     while (next <= accounts) {
       const first = next;
       next += perChunk;
       const last = Math.min(accounts, next - 1);
-      const values = [prefix, first, last, accounts, lots, consumes, LOT_POINTS];
-      await client.query("select bench.seed($1, $2, $3, $4, $5, $6, $7)", values);
+      const values = [prefix, first, last, accounts, lots, consumes, LOT_POINTS, epoch];
+      await client.query("select bench.seed($1, $2, $3, $4, $5, $6, $7, $8)", values);
     }
     await client.end();
   };
@@ -58,7 +60,9 @@ export async function seed(
 }
 
 // `base` has the accounts before the seed, all zeros if they are new. In each step `chain` makes the
-// next entry of every account in the chunk. The lots are packed as in packed-lots.ts; the bytes from the
+// next entry of every account in the chunk. Allocations are packed as in packed-allocations.ts: of a
+// recharge two bytes of lot and four of points, of a consume of 1 point of lot 1 a byte each. The lots
+// are packed as in packed-lots.ts; the bytes from the
 // 19th on are what the first one has remaining. A step is a microsecond, so that the same seed of a new
 // ledger makes the same entries. All consumes take from the first lot, which burns first.
 const CREATE_SEED = `
@@ -74,7 +78,7 @@ language sql immutable parallel safe as $$
 $$;
 create or replace function bench.seed(
   prefix text, first_account int, last_account int, accounts int, lots int, consumes bigint,
-  lot_points bigint
+  lot_points bigint, epoch int
 ) returns void language sql set work_mem = '256MB' as $$
   with recursive base as materialized (
     select
@@ -135,12 +139,14 @@ create or replace function bench.seed(
   ),
   entries as (
     insert into points.entry (
-      user_id, sequence, kind, points, lots, lot_points, returned, create_time, expire_time,
-      priority, request_id, fingerprint, balance, frozen, total_recharged, total_consumed,
-      total_expired, total_refunded, hash)
-    select user_id, sequence, case when step <= lots then 'recharge' else 'consume' end, points,
-      array[case when step <= lots then step else 1 end], array[points], 0, entry_time,
-      expire_time, 0, request_id, fingerprint, balance, 0, recharged, consumed, 0, 0, hash
+      user_id, sequence, kind, points, allocations, create_time, expire_time, request_id,
+      fingerprint, balance, total_recharged, total_consumed, hash, epoch, feed)
+    select user_id, sequence, case when step <= lots then 1 else 2 end, points,
+      case when step <= lots
+        then '\\x24'::bytea || int2send(step::smallint) || int4send(points::integer)
+        else '\\x110101'::bytea end,
+      entry_time, expire_time, request_id, fingerprint, balance, recharged, consumed, hash,
+      epoch, pg_current_xact_id()::text::bigint
     from timed
   ),
   packed as (
@@ -159,15 +165,16 @@ create or replace function bench.seed(
   insert into points.account (
     user_id, sequence, balance, frozen, total_recharged, total_consumed, total_expired,
     total_refunded, hash, salt, create_time, update_time, due_time, lots, lots_beyond,
-    beyond_remaining)
+    beyond_remaining, feed, feed_epoch)
   select user_id, sequence, balance, 0, recharged, consumed, 0, 0, hash, salt, create_time, entry_time,
     case when lots > 0 then timestamptz '3000-01-01 00:00:01Z' end, coalesce(first_lots, ''),
-    greatest(0, lots - ${ROW_MAX_LOTS}), greatest(0, lots - ${ROW_MAX_LOTS}) * lot_points
+    greatest(0, lots - ${ROW_MAX_LOTS}), greatest(0, lots - ${ROW_MAX_LOTS}) * lot_points,
+    pg_current_xact_id()::text::bigint, epoch
   from timed left join packed using (user_id) where step = steps
   on conflict (user_id) do update set
     sequence = excluded.sequence, balance = excluded.balance,
     total_consumed = excluded.total_consumed, hash = excluded.hash,
-    update_time = excluded.update_time,
+    update_time = excluded.update_time, feed = excluded.feed, feed_epoch = excluded.feed_epoch,
     lots = overlay(account.lots placing int8send(
       ('x' || encode(substring(account.lots from 19 for 8), 'hex'))::bit(64)::bigint
         - (excluded.total_consumed - account.total_consumed)) from 19 for 8)

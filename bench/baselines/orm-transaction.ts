@@ -1,15 +1,13 @@
-import { LockMode } from "@mikro-orm/postgresql";
+import { type InferEntity, LockMode } from "@mikro-orm/postgresql";
+import type { Answered } from "../../src/commit/commit.ts";
 import type { Submit } from "../../src/commit/group-commit.ts";
 import type { Account } from "../../src/ledger/account.ts";
 import { apply } from "../../src/ledger/apply.ts";
-import type { Answer } from "../../src/ledger/batch.ts";
 import type { Command, Consume, Request } from "../../src/ledger/command.ts";
 import { accountAfter, type Entry } from "../../src/ledger/entry.ts";
 import { answerRepeat } from "../../src/ledger/idempotency.ts";
 import { isRejection, type Rejection } from "../../src/ledger/rejection.ts";
 import { bareState } from "../../src/ledger/state.ts";
-import { toEntry } from "../../src/store/batch/entries.ts";
-import type { RowOf } from "../../src/store/driver/entities.ts";
 import type { EntityManager, Orm } from "../../src/store/driver/orm.ts";
 import { AccountTable, EntryTable, LotTable } from "./tables.ts";
 
@@ -29,7 +27,7 @@ export function consumeInTransaction(orm: Orm): Submit {
     Promise.all(commands.map((command) => run(command).catch((error: Error) => error)));
 }
 
-async function consume(em: EntityManager, command: Consume): Promise<Answer | Rejection> {
+async function consume(em: EntityManager, command: Consume): Promise<Answered | Rejection> {
   const { userId, request } = command;
   const account = await em.findOne(
     AccountTable,
@@ -39,7 +37,7 @@ async function consume(em: EntityManager, command: Consume): Promise<Answer | Re
   if (account === null) return { reason: "ACCOUNT_NOT_FOUND", userId };
   if (request !== undefined) {
     const first = await em.findOne(EntryTable, { userId, requestId: request.id });
-    if (first !== null) return replay(em, request, first, account);
+    if (first !== null) return replay(request, first, account);
   }
   const lots = await em.find(
     LotTable,
@@ -66,23 +64,51 @@ async function consume(em: EntityManager, command: Consume): Promise<Answer | Re
     lots[index]!.remaining = remaining;
   });
   for (const entry of applied.entries) em.create(EntryTable, toRow(entry));
-  return { entry: applied.entry, account: after.account, replayed: false, created: false };
+  return {
+    entry: applied.entry,
+    account: after.account,
+    replayed: false,
+    created: false,
+    epoch: 0n,
+  };
 }
 
-async function replay(
-  em: EntityManager,
+function replay(
   request: Request,
-  { userId, sequence }: { userId: string; sequence: bigint },
+  first: InferEntity<typeof EntryTable>,
   found: Account,
-): Promise<Answer | Rejection> {
-  const [row] = await em
-    .createQueryBuilder(EntryTable)
-    .where({ userId, sequence })
-    .execute<RowOf<typeof EntryTable>[]>("all", false);
-  const entry = toEntry(row!);
+): Answered | Rejection {
+  const entry = toEntry(first);
   const account = accountAfter(entry, found);
-  const repeat = answerRepeat(request, { request: entry.request!, entry, account });
-  return isRejection(repeat) ? repeat : { entry, account, replayed: true, created: false };
+  const repeat = answerRepeat(request, { request: entry.request, entry, account });
+  return isRejection(repeat)
+    ? repeat
+    : { entry, account, replayed: true, created: false, epoch: 0n };
+}
+
+function toEntry({
+  lots,
+  lotPoints,
+  requestId,
+  fingerprint,
+  ...row
+}: InferEntity<typeof EntryTable>) {
+  const { balance, frozen, totalRecharged, totalConsumed, totalExpired, totalRefunded } = row;
+  return {
+    ...row,
+    allocations: lots.map((lot, index) => ({
+      lot: BigInt(lot),
+      points: BigInt(lotPoints[index]!),
+    })),
+    refersTo: row.refersTo ?? null,
+    time: row.createTime,
+    expireTime: row.expireTime ?? null,
+    usage: null,
+    request: { id: requestId!, fingerprint: fingerprint! },
+    metadata: new Map(Object.entries(row.metadata ?? {})),
+    after: { balance, frozen, totalRecharged, totalConsumed, totalExpired, totalRefunded },
+    caller: row.caller ?? "",
+  };
 }
 
 /** The row of a Consume's entry; columns left out are null. */

@@ -6,7 +6,8 @@ import { CREATE_CONSUME } from "./function.ts";
 
 // The baselines' tables, in a schema of their own: a row an account, a lot and an entry, as most
 // people would make them. Points had them like this until it kept the open lots in the account's
-// row, so that the baselines stay what they were, whatever Points does to its own tables.
+// row, so that the baselines stay what they were, whatever Points does to its own tables. A seed's
+// entries are recharges and consumes of one lot each.
 
 const FIGURES = `
   balance bigint not null,
@@ -92,9 +93,11 @@ insert into baseline.lot (user_id, number, points, remaining, frozen, priority, 
 insert into baseline.entry (user_id, sequence, kind, points, lots, lot_points, returned, create_time,
     expire_time, priority, request_id, fingerprint, balance, frozen, total_recharged,
     total_consumed, total_expired, total_refunded, hash)
-  select user_id, sequence, kind, points, lots, lot_points, returned, create_time, expire_time,
-    priority, request_id, fingerprint, balance, frozen, total_recharged, total_consumed,
-    total_expired, total_refunded, hash
+  select user_id, sequence, case kind when 1 then 'recharge' else 'consume' end, points,
+    array[('x' || lpad(encode(substring(allocations from 2 for get_byte(allocations, 0) >> 4), 'hex'),
+      16, '0'))::bit(64)::bigint],
+    array[points], 0, create_time, expire_time, 0, request_id, fingerprint, balance, 0,
+    total_recharged, total_consumed, 0, 0, hash
   from points.entry`;
 
 const instant = () => p.type(InstantType);

@@ -6,13 +6,12 @@ import type { Command } from "../ledger/command.ts";
 import { SALT_BYTES } from "../ledger/digests.ts";
 import { isRejection, type Rejection } from "../ledger/rejection.ts";
 import type { AccountState } from "../ledger/state.ts";
-import type { Micros } from "../ledger/time.ts";
 import { isCommitted } from "../store/batch/committed.ts";
 import { loadStates } from "../store/batch/load.ts";
 import { lockAccounts } from "../store/batch/lock.ts";
 import { loadRepeats } from "../store/batch/repeats.ts";
 import { saving } from "../store/batch/save.ts";
-import { databaseNow } from "../store/driver/clock.ts";
+import { batchMoment, type Moment } from "../store/driver/clock.ts";
 import type { Orm } from "../store/driver/orm.ts";
 import { TRANSACTION_MAX_MS } from "../store/driver/session.ts";
 import { waitForStandbys } from "../store/driver/standbys.ts";
@@ -47,7 +46,7 @@ const RETRY_MAX_MS = 30_000;
 const LIMIT_MIN_MS = 250;
 
 /** Reads the time in a transaction: the database's, unless a test shifts it. */
-export type Clock = (run: Run) => Promise<Micros>;
+export type Clock = (run: Run) => Promise<Moment>;
 
 export type CommitOptions = {
   /** It is read once a transaction, after its locks. By default it is the database's. */
@@ -57,10 +56,13 @@ export type CommitOptions = {
   readonly gone?: AbortSignal | undefined;
 };
 
-type Answers = readonly (Answer | Rejection | typeof LATER)[];
+/** An answer, and the epoch of the transaction that gave it: of a repeat, not of its entry. */
+export type Answered = Answer & { readonly epoch: bigint };
+
+type Answers = readonly (Answered | Rejection | typeof LATER)[];
 
 /** The result of a command: its answer, its refusal, or why neither is known. */
-export type Result = Answer | Rejection | DatabaseUnavailable | CommandFailed;
+export type Result = Answered | Rejection | DatabaseUnavailable | CommandFailed;
 
 type Results = readonly (Result | typeof LATER)[];
 
@@ -107,7 +109,7 @@ class CommitLost extends Error {
 export async function commit(
   orm: Orm,
   commands: readonly Command[],
-  { clock = databaseNow, observer = UNOBSERVED, gone }: CommitOptions = {},
+  { clock = batchMoment, observer = UNOBSERVED, gone }: CommitOptions = {},
 ): Promise<Results> {
   const limitMs = TRANSACTION_MAX_MS;
   return retry({ orm, clock, observer, gone }, attemptsOf({ commands, limitMs, isFirst: true }));
@@ -173,16 +175,16 @@ async function transact({ orm, clock, observer }: Context, attempts: Attempts): 
   return inTransaction(
     orm,
     async (transaction) => {
-      const { run } = transaction;
+      const { run, epoch } = transaction;
 
       // Lock, read the clock, load. All statements are sent at once and run in this order: the clock
       // is read under the locks, and what is loaded is what the batches before this one left.
       const userIds = [...new Set(commands.map(({ userId }) => userId))].toSorted();
       const locked = lockAccounts(transaction, userIds).finally(() => done("lock"));
       const read = clock(run);
-      const [now, { states, rows }, repeats] = await Promise.all([
+      const [{ now, transactionId }, { states, rows }, repeats] = await Promise.all([
         read,
-        loadStates(run, { userIds, commands, locked, now: read }),
+        loadStates(run, { userIds, commands, locked, moment: read }),
         loadRepeats(run, commands, locked),
       ]);
       done("load");
@@ -194,7 +196,7 @@ async function transact({ orm, clock, observer }: Context, attempts: Attempts): 
         if (await isCommitted(run, lost.changes)) {
           await waitForStandbys(transaction).catch(unsureOf(lost.changes, lost.answers));
           observer.committed(lost.changes.entries);
-          return lost.answers;
+          return lost.answers.map((one) => (one === LATER ? one : inEpoch(one, epoch)));
         }
         // It did not, and never will: these locks show that its transaction has ended. But no lock
         // is on an account that it made; there it may still be under way, and our insert waits for it.
@@ -208,7 +210,7 @@ async function transact({ orm, clock, observer }: Context, attempts: Attempts): 
       const salts = newSalts(userIds, states);
       const batch = startBatch(now, { found: states, repeats, salts });
       const answers = commands.map((command) =>
-        batch.waiting.has(command.userId) ? LATER : answer(batch, command),
+        batch.waiting.has(command.userId) ? LATER : inEpoch(answer(batch, command), epoch),
       );
       const changes = changesOf(batch);
       done("apply");
@@ -224,7 +226,7 @@ async function transact({ orm, clock, observer }: Context, attempts: Attempts): 
 
       // Save, COMMIT, and only then answer. All is sent at once: if a statement fails, COMMIT rolls
       // back. After a failure COMMIT waits for the statements, so that it is known which one failed.
-      const statements = saving(changes, rows);
+      const statements = saving(changes, { rows, epoch, transactionId });
       if (!attempts.isFirst) await Promise.all(statements.map(run));
       await transaction
         .commit(attempts.isFirst ? statements : [], () => done("save"))
@@ -256,6 +258,11 @@ function unsureOf(changes: Changes | undefined, answers: Answers): (error: unkno
     if (error instanceof RolledBack) throw error.cause ?? error;
     throw isUnavailable(error) ? new CommitLost(changes, answers, error) : error;
   };
+}
+
+/** An answer with the epoch of the transaction that gives it. */
+function inEpoch(one: Answer | Rejection, epoch: bigint): Answered | Rejection {
+  return isRejection(one) ? one : { ...one, epoch };
 }
 
 /** Whether an answer tells its caller that an earlier batch was committed. */

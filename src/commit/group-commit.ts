@@ -1,15 +1,14 @@
-import type { Answer } from "../ledger/batch.ts";
 import type { Command } from "../ledger/command.ts";
 import type { Rejection } from "../ledger/rejection.ts";
 import { type Batcher, type BatcherOptions, createBatcher } from "./batcher.ts";
-import type { Result } from "./commit.ts";
+import type { Answered, Result } from "./commit.ts";
 import { laneNumber } from "./lanes.ts";
 
 /** Queues commands of one caller, and gives their results once all of them are committed. */
 export type Submit = (
   commands: readonly Command[],
   signal?: AbortSignal,
-) => Promise<readonly (Answer | Rejection | Error)[]>;
+) => Promise<readonly (Answered | Rejection | Error)[]>;
 
 /** Group commit of commands: a user's commands share a lane and keep their order. */
 export type GroupCommit = Batcher<Command, Result>;

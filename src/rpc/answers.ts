@@ -17,27 +17,29 @@ import {
 } from "../../gen/points/v1/prices_pb.ts";
 import type { Account } from "../ledger/account.ts";
 import { compareBytes } from "../ledger/byte-order.ts";
-import type { Answer } from "../ledger/batch.ts";
+import type { Answered } from "../commit/commit.ts";
 import { personalDigestOf } from "../ledger/digests.ts";
 import type { Entry } from "../ledger/entry.ts";
 import type { Hold } from "../ledger/hold.ts";
 import type { Lot } from "../ledger/lot.ts";
 import type { PricedUsage } from "../ledger/prices.ts";
+import { KIND_NUMBERS } from "../store/batch/entry-kinds.ts";
 import { toDuration, toTimestamp } from "./timestamps.ts";
 
 // Translation from the ledger to protobuf.
 
 /** The answer of every mutation. */
-export function toMutationAnswer({ entry, account, replayed }: Answer) {
+export function toMutationAnswer({ entry, account, replayed, epoch }: Answered) {
   return {
     ...(entry === undefined ? {} : { entry: toEntryMessage(entry, account.salt) }),
     account: toAccountMessage(account),
     replayed,
+    epoch,
   };
 }
 
 /** The answer of Freeze. The entry holds all of the new hold, also for a repeat years later. */
-export function toFreezeAnswer(answer: Answer) {
+export function toFreezeAnswer(answer: Answered) {
   const { entry } = answer;
   if (entry === undefined || entry.expireTime === null) throw new Error("a freeze without a hold");
   const { sequence: number, points, expireTime, allocations } = entry;
@@ -133,16 +135,8 @@ function sorted(metadata: Entry["metadata"]): Record<string, string> {
   return Object.fromEntries([...metadata].toSorted(([a], [b]) => compareBytes(a, b)));
 }
 
-/** The kinds of entries in protobuf. */
-export const ENTRY_KINDS: Record<Entry["kind"], EntryKind> = {
-  recharge: EntryKind.RECHARGE,
-  consume: EntryKind.CONSUME,
-  expire: EntryKind.EXPIRE,
-  freeze: EntryKind.FREEZE,
-  settle: EntryKind.SETTLE,
-  release: EntryKind.RELEASE,
-  refund: EntryKind.REFUND,
-};
+/** The kinds of entries in protobuf: the store keeps the same numbers. */
+export const ENTRY_KINDS: Record<Entry["kind"], EntryKind> = KIND_NUMBERS;
 
 const HOLD_STATES: Record<Hold["status"], HoldState> = {
   open: HoldState.OPEN,

@@ -12,7 +12,7 @@ import type { RateLimiter } from "../auth/rate-limit.ts";
 import { requireOperation } from "../auth/rules.ts";
 import type { Submit } from "../commit/group-commit.ts";
 import { invalidField } from "../errors/api-error.ts";
-import type { Answer } from "../ledger/batch.ts";
+import type { Answered } from "../commit/commit.ts";
 import type { Mutation } from "../ledger/command.ts";
 import type { PriceList } from "../ledger/prices.ts";
 import type { Rejection } from "../ledger/rejection.ts";
@@ -70,7 +70,7 @@ export function isCommand(command: Mutation | Result): command is Mutation {
 export function resultOf(
   { toError }: OperationServer,
   command: Mutation,
-  outcome: Answer | Rejection | Error,
+  outcome: Answered | Rejection | Error,
 ): Result {
   try {
     const answer = answerOf(command, outcome);

@@ -3,7 +3,7 @@ import { WatchAccountRequestSchema, type PointsService } from "../../gen/points/
 import { callerKey } from "../auth/caller.ts";
 import { leaseKey } from "../auth/lease.ts";
 import { requireUser } from "../auth/rules.ts";
-import type { Answer } from "../ledger/batch.ts";
+import type { Answered } from "../commit/commit.ts";
 import type { Command } from "../ledger/command.ts";
 import type { Orm } from "../store/driver/orm.ts";
 import { toAccountMessage, toFreezeAnswer, toMutationAnswer } from "./answers.ts";
@@ -30,19 +30,19 @@ export type Backend = OperationServer & {
  */
 export function pointsService(backend: Backend): ServiceImpl<typeof PointsService> {
   const { orm, prices, watchers } = backend;
-  const commit = async (command: Command, signal: AbortSignal): Promise<Answer> => {
+  const commit = async (command: Command, signal: AbortSignal): Promise<Answered> => {
     const [result] = await backend.submit([command], signal);
     return answerOf(command, result!);
   };
-  const run = (operation: SetOperation, { values, signal }: HandlerContext): Promise<Answer> =>
+  const run = (operation: SetOperation, { values, signal }: HandlerContext): Promise<Answered> =>
     commit(toCommand(operation, prices(), values.get(callerKey)), signal);
   const mutate = async (operation: SetOperation, context: HandlerContext) =>
     toMutationAnswer(await run(operation, context));
 
   return {
     async getOrCreate({ userId }, { signal }) {
-      const { account, created } = await commit({ kind: "open", userId }, signal);
-      return { account: toAccountMessage(account), created };
+      const { account, created, epoch } = await commit({ kind: "open", userId }, signal);
+      return { account: toAccountMessage(account), created, epoch };
     },
     recharge: (value, context) => mutate({ case: "recharge", value }, context),
     consume: (value, context) => mutate({ case: "consume", value }, context),

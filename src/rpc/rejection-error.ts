@@ -1,6 +1,6 @@
 import { Code, type ConnectError } from "@connectrpc/connect";
 import { accountNotFound, apiError, entryNotFound, invalidField } from "../errors/api-error.ts";
-import type { Answer } from "../ledger/batch.ts";
+import type { Answered } from "../commit/commit.ts";
 import type { Command } from "../ledger/command.ts";
 import { isRejection, type Rejection } from "../ledger/rejection.ts";
 import { sayRepeatsChecked } from "./earlier-attempts.ts";
@@ -11,7 +11,7 @@ import { sayRepeatsChecked } from "./earlier-attempts.ts";
  * @throws {ConnectError} if the ledger rejected the command
  * @throws the error that the command failed with
  */
-export function answerOf(command: Command, result: Answer | Rejection | Error): Answer {
+export function answerOf(command: Command, result: Answered | Rejection | Error): Answered {
   if (result instanceof Error) throw result;
   if (!isRejection(result)) return result;
   // The ledger checks idempotency first, if the request has an id.

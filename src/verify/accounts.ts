@@ -7,6 +7,7 @@ import { unpackLots } from "../store/batch/packed-lots.ts";
 import type { AccountRow } from "../store/driver/entities.ts";
 import { fromTimestamptz } from "../store/driver/instant.ts";
 import type { Run } from "../store/driver/transaction.ts";
+import type { StreamPlace } from "./epochs.ts";
 
 /** A range of accounts: of these users, or of all with `after` < user id <= `upTo`. */
 export type Span =
@@ -23,6 +24,8 @@ export type ReadAccount = {
   readonly receipts: bigint;
   /** The row's clock: nothing may fall due before; undefined: it cannot be read. */
   readonly dueTime: Micros | null | undefined;
+  /** The place of its last entry in the stream of all entries, by the row. */
+  readonly place: StreamPlace;
   /** The number of its open holds, by the row. */
   readonly openHolds: number;
   /** The lots that it holds. */
@@ -45,6 +48,7 @@ export async function readAccounts(
     salt: row.salt,
     receipts: BigInt(row.receipts),
     dueTime: readable(() => (row.due_time === null ? null : fromTimestamptz(row.due_time))),
+    place: { epoch: row.feed_epoch, feed: BigInt(row.feed) },
     openHolds: row.open_holds,
     beyond: {
       count: row.lots_beyond,

@@ -27,7 +27,7 @@ export type Moves = {
   readonly lots: Map<bigint, KnownLot>;
   /** The rows of open holds. */
   readonly holds: Map<bigint, Hold>;
-  /** The entries whose refunds are still to come, as their refund rows say. */
+  /** The entries whose refunds are still to come, as their undone rows say. */
   readonly refundables: Map<bigint, Refundable>;
 };
 
@@ -150,7 +150,7 @@ function flawOfRefund({ books, refundables }: Moves, entry: Entry): string | und
   const original = refersTo === null ? undefined : refundables.get(refersTo);
   if (original === undefined || points > original.left) {
     const left = original?.left ?? 0n;
-    return `refunds ${points} points of entry ${refersTo}, of which its refund row leaves ${left}`;
+    return `refunds ${points} points of entry ${refersTo}, of which its undone row leaves ${left}`;
   }
   const makesLot = allocations.some(({ lot }) => lot === sequence);
   const { rest } = cut(original.allocations.toReversed(), original.refunded);

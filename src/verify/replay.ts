@@ -3,6 +3,7 @@ import type { Entry, EntryKind } from "../ledger/entry.ts";
 import type { Micros } from "../ledger/time.ts";
 import type { ReadAccount } from "./accounts.ts";
 import { sameAllocations } from "./books.ts";
+import type { StreamPlace } from "./epochs.ts";
 import { chainEntry } from "./hashes.ts";
 import { burnsBefore, type Flaw, type Moves, noMoves, replayMoves } from "./moves.ts";
 import type { Step, StoredLot } from "./rows.ts";
@@ -19,6 +20,8 @@ export type Replay = {
   hash: Uint8Array;
   /** Of the last entry. */
   time: Micros | undefined;
+  /** Of the last entry in the stream of all entries. */
+  place: StreamPlace | undefined;
   readonly moves: Moves;
 };
 
@@ -30,6 +33,7 @@ export function startReplay(userId: string, salt: Uint8Array): Replay {
     sequence: 0n,
     hash: GENESIS_HASH,
     time: undefined,
+    place: undefined,
     moves: noMoves(),
   };
 }
@@ -63,7 +67,7 @@ export function replayStep(replay: Replay, step: Step): Flaw | undefined {
 
 /** Compares an account's row, and the rows that may still change, with the end of its journal. */
 export function endReplay(
-  { sequence, hash, time, moves }: Replay,
+  { sequence, hash, time, place, moves }: Replay,
   account: Account,
   row: ReadAccount,
 ): Flaw | undefined {
@@ -77,6 +81,9 @@ export function endReplay(
   if (!sameBytes(account.hash, hash)) return { what: "the account has not its last entry's hash" };
   if (account.updateTime !== (time ?? account.createTime)) {
     return { what: "the account has not its last entry's time" };
+  }
+  if (place !== undefined && (row.place.epoch !== place.epoch || row.place.feed !== place.feed)) {
+    return { what: "the account has not its last entry's epoch and feed number" };
   }
   return flawOfOpenRows(moves) ?? flawOfPlaces(moves, row) ?? flawOfClock(moves, row);
 }
@@ -159,7 +166,7 @@ function flawOfOpenRows({ books, lots, holds, refundables }: Moves): Flaw | unde
     return { sequence: number, what: `its hold is ${status}, and no entry closed it` };
   }
   for (const [number, { refunded, left }] of refundables) {
-    const what = `its refunds add up to ${refunded}, its refund row says ${refunded + left}`;
+    const what = `its refunds add up to ${refunded}, its undone row says ${refunded + left}`;
     return { sequence: number, what };
   }
 }
@@ -169,7 +176,7 @@ export function rowNames({ lot, hold, refunded }: Step): string[] {
   const names = [];
   if (lot !== undefined) names.push("lot");
   if (hold !== undefined) names.push("hold");
-  if (refunded !== undefined) names.push("refund row");
+  if (refunded !== undefined) names.push("undone row");
   return names;
 }
 
@@ -227,9 +234,9 @@ function flawOfRows({ lot, hold, refunded }: Step, entry: Entry): string | undef
   }
 
   if (refunded === undefined) return undefined;
-  if (kind !== "consume" && kind !== "settle") return `a ${kind} has a refund row`;
+  if (kind !== "consume" && kind !== "settle") return `a ${kind} has a undone row`;
   if (refunded <= 0n || refunded > points) {
-    return `its refund row says ${refunded} of ${points} points`;
+    return `its undone row says ${refunded} of ${points} points`;
   }
 }
 

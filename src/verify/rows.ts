@@ -5,17 +5,20 @@ import type { Hold } from "../ledger/hold.ts";
 import type { Lot } from "../ledger/lot.ts";
 import type { Receipt } from "../ledger/receipt.ts";
 import { toEntry } from "../store/batch/entries.ts";
+import { KIND_NUMBERS } from "../store/batch/entry-kinds.ts";
 import { toHold } from "../store/batch/holds.ts";
 import { toLot } from "../store/batch/lots.ts";
+import { isRequestOf } from "../store/batch/repeats.ts";
 import type {
   EntryRow,
   HoldRow,
   LotRow,
   ReceiptEntity,
-  RefundEntity,
+  UndoneEntity,
   RowOf,
 } from "../store/driver/entities.ts";
 import type { Run } from "../store/driver/transaction.ts";
+import type { StreamPlace } from "./epochs.ts";
 import { type ReadAccount, readable, type Span, within } from "./accounts.ts";
 
 /** An open lot, and whether it is in its account's row. */
@@ -38,9 +41,11 @@ export type Step = {
   /** The entry's sequence, and the number of the lot or hold that it made. */
   readonly number: bigint;
   readonly entry: Entry | undefined;
+  /** Of the entry. */
+  readonly place: StreamPlace | undefined;
   readonly lot: StoredLot | undefined;
   readonly hold: Hold | undefined;
-  /** How many points of the entry have been refunded, by its refund row. */
+  /** How many points of the entry have been refunded, by its undone row. */
   readonly refunded: bigint | undefined;
   /** Why the rows cannot be read, if they cannot. */
   readonly unreadable: string | undefined;
@@ -74,8 +79,8 @@ export async function* readSteps(
       select * from points.lot where ${between("number")}`);
     const holds = await run(sql<HoldRow>`
       select * from points.hold where ${between("number")}`);
-    const refunds = await run(sql<RefundRow>`
-      select * from points.refund where ${between("sequence")}`);
+    const undone = await run(sql<UndoneRow>`
+      select * from points.undone where ${between("sequence")}`);
 
     yield joinParts([
       ...entries.map((row) => part("entry", row, readEntry)),
@@ -84,7 +89,7 @@ export async function* readSteps(
         part("lot", row, (lot) => ({ lot: { ...toLot(lot), inRow: false } })),
       ),
       ...holds.rows.map((row) => part("hold", row, readHold)),
-      ...refunds.rows.map((row) => part("refund row", row, readRefund)),
+      ...undone.rows.map((row) => part("undone row", row, readUndone)),
     ]);
     if (upTo === undefined) return;
     after = upTo;
@@ -97,7 +102,8 @@ export async function* readReceipts(run: Run, span: Span): AsyncGenerator<readon
   for (;;) {
     const { rows } = await run(sql<ReceiptRow>`
       select receipt.*, entry.hash as entry_hash,
-        entry.kind in ('expire', 'release') and entry.request_id is null as is_of_ledger
+        entry.kind in (${sql.lit(KIND_NUMBERS.expire)}, ${sql.lit(KIND_NUMBERS.release)})
+          and entry.request_id is null as is_of_ledger
       from points.receipt left join points.entry using (user_id, sequence)
       where ${within(span)} and ${compare("number", ">", after)}
       order by user_id, number limit ${PAGE_ENTRIES}`);
@@ -120,20 +126,21 @@ export async function reusedRequests(
   run: Run,
   span: Span,
 ): Promise<ReadonlyMap<string, ReusedRequest>> {
-  // The groups are counted by index-only scans. They are empty unless a unique index is broken or
-  // dropped.
+  // The groups are empty unless a unique index is broken or dropped.
   const { rows } = await run(sql<ReusedRow>`
     select user_id, request_id, (
       select sequence from points.entry as again
-      where again.user_id = entry.user_id and again.request_id = entry.request_id
+      where ${isRequestOf("again", "entry")}
       order by sequence offset 1 limit 1
     ) as sequence
     from points.entry
     where ${within(span)} and request_id is not null
     group by user_id, request_id having count(*) > 1
     union all
-    select user_id, request_id, entry.sequence
-    from points.receipt join points.entry using (user_id, request_id)
+    select user_id, request_id, seen.sequence
+    from points.receipt as asked cross join lateral (
+      select entry.sequence from points.entry where ${isRequestOf("entry", "asked")} limit 1
+    ) as seen
     where ${within(span)}
     union all
     select user_id, request_id, null
@@ -151,7 +158,7 @@ export async function reusedRequests(
 
 type OfUser = { user_id: string };
 type ReusedRow = OfUser & { request_id: string; sequence: string | null };
-type RefundRow = RowOf<typeof RefundEntity>;
+type UndoneRow = RowOf<typeof UndoneEntity>;
 type ReceiptRow = RowOf<typeof ReceiptEntity> & {
   entry_hash: Uint8Array | null;
   is_of_ledger: boolean | null;
@@ -210,12 +217,11 @@ function readEntry(row: EntryRow): Partial<Step> {
   if (hasUsage !== (version !== null)) throw new Error("a part of a usage");
   if (!hasUsage && (quantity !== null || duration !== null)) throw new Error("a part of a usage");
   if ((row.request_id === null) !== (row.fingerprint === null)) throw new Error("half a request");
-  checkAllocations(row);
   const entry = toEntry(row);
   if (MAY_BE_NULL.some((column) => isZero(row[column])) || entry.expireTime === 0n) {
     throw new Error("a zero or an empty text, which is hashed as nothing");
   }
-  return { entry };
+  return { entry, place: { epoch: row.epoch, feed: BigInt(row.feed) } };
 }
 
 const MAY_BE_NULL = [
@@ -232,11 +238,12 @@ function isZero(value: string | null): boolean {
 }
 
 function readHold(row: HoldRow): Partial<Step> {
-  checkAllocations(row);
   return { hold: toHold(row) };
 }
 
-function readRefund({ refunded }: RefundRow): Partial<Step> {
+/** @throws if anything was revoked, which no command does yet */
+function readUndone({ refunded, revoked, claimed }: UndoneRow): Partial<Step> {
+  if (revoked !== "0" || claimed !== "0") throw new Error("something was revoked");
   return { refunded: BigInt(refunded) };
 }
 
@@ -255,10 +262,6 @@ function toReadReceipt(row: ReceiptRow): ReadReceipt {
   };
 }
 
-function checkAllocations({ lots, lot_points: points }: Pick<HoldRow, "lots" | "lot_points">) {
-  if (lots.length !== points.length) throw new Error("half an allocation");
-}
-
 function joinParts(parts: readonly Part[]): readonly Step[] {
   const byPlace = Map.groupBy(parts, ({ userId, number }) => `${number} ${userId}`);
   return [...byPlace.values()].map(joinPart).toSorted(compareSteps);
@@ -268,8 +271,14 @@ function joinPart(parts: readonly Part[]): Step {
   const { userId, number } = parts[0]!;
   const tables = new Set(parts.map(({ table }) => table));
   const twice = tables.size === parts.length ? undefined : "is there twice";
-  const none = { entry: undefined, lot: undefined, hold: undefined, refunded: undefined };
-  const step = { userId, number: BigInt(number), ...none, unreadable: twice };
+  const none = { entry: undefined, place: undefined, lot: undefined, hold: undefined };
+  const step = {
+    ...none,
+    userId,
+    number: BigInt(number),
+    refunded: undefined,
+    unreadable: twice,
+  };
   return Object.assign(step, ...parts.map(({ content }) => content)) as Step;
 }
 

@@ -5,7 +5,7 @@ import { MIGRATIONS } from "../store/schema/migrations/list.ts";
 
 /**
  * Finds schema drift: compares the database with schema.txt, which says what the migrations make. It
- * checks tables, columns, keys, checks, indexes, the view and its function; that tables are logged; and that no trigger,
+ * checks tables, columns, keys, checks, indexes, the views and their functions; that tables are logged; and that no trigger,
  * rule, policy or inheritance changes what is written or read. Additional indexes are allowed.
  *
  * @returns the differences, a sentence each
@@ -92,9 +92,9 @@ const LINES_OF_INDEXES = sql`
 const LINES_OF_VIEWS = sql`
   select concat_ws(' ', 'definition', of_table, array_to_string(reloptions, ' '), 'as',
     btrim(regexp_replace(
-      regexp_replace(pg_get_viewdef(oid), '\\m(account|lot|unpacked)\\.', '', 'g'),
+      regexp_replace(pg_get_viewdef(oid), '\\m(account|lot|unpacked|entry|kind|part)\\.', '', 'g'),
       '\\s+', ' ', 'g')))
-  from relation where relkind = 'v' and relname = 'open_lot'`;
+  from relation where relkind = 'v' and relname in ('open_lot', 'journal')`;
 
 // Functions that return something: triggers are found where they are used.
 const LINES_OF_FUNCTIONS = sql`

@@ -2,6 +2,7 @@ import type { Micros } from "../ledger/time.ts";
 import type { Orm } from "../store/driver/orm.ts";
 import { inSnapshot, type Run } from "../store/driver/transaction.ts";
 import { flawsOfReceipts } from "./receipts.ts";
+import { countPlace, type EpochCount, readEpochs } from "./epochs.ts";
 import type { Flaw } from "./moves.ts";
 import { endReplay, type Replay, replayStep, rowNames, startReplay } from "./replay.ts";
 import { type ReadAccount, readAccounts, type Span } from "./accounts.ts";
@@ -13,6 +14,8 @@ export type Verification = {
   /** The numbers of accounts and entries that were read. */
   readonly accounts: number;
   readonly entries: number;
+  /** The epochs, oldest first, with the numbers of their entries among those. */
+  readonly epochs: readonly EpochCount[];
   /** The first flaw of each account that has one. */
   readonly wrong: readonly Wrong[];
   /** The flaws of the tables themselves, a sentence each. */
@@ -33,8 +36,8 @@ const PAGE_ACCOUNTS = 500;
 
 /**
  * Verifies the ledger's invariants by replaying each account's journal: the hash chain, the figures
- * after each entry, lots, holds and refunds, request ids and receipts, and that no row is missing or
- * superfluous. It also compares the tables with those that the migrations make. Three kinds of
+ * after each entry, lots, holds and refunds, request ids and receipts, epochs and feed numbers, and
+ * that no row is missing or superfluous. It also compares the tables with those that the migrations make. Three kinds of
  * tampering leave no trace and are not found: an account deleted with all its rows; the newest
  * entries or receipts removed and each row set back; a journal rewritten from some entry on.
  *
@@ -46,7 +49,7 @@ const PAGE_ACCOUNTS = 500;
  */
 export async function verify(orm: Orm, options: Options = {}): Promise<Verification> {
   const schema = [...(await inSnapshot(orm, flawsOfSchema))];
-  const found: Found = { accounts: 0, entries: 0, wrong: [], schema };
+  const found: Found = { accounts: 0, entries: 0, epochs: [], wrong: [], schema };
   try {
     await verifyAccounts(orm, options, found);
   } catch (error) {
@@ -56,7 +59,12 @@ export async function verify(orm: Orm, options: Options = {}): Promise<Verificat
   return found;
 }
 
-type Found = { accounts: number; entries: number; wrong: Wrong[]; schema: readonly string[] };
+type Found = Verification & {
+  accounts: number;
+  entries: number;
+  epochs: EpochCount[];
+  wrong: Wrong[];
+};
 
 async function verifyAccounts(orm: Orm, options: Options, found: Found): Promise<void> {
   const report = { found, onProgress: () => options.onProgress?.(found) };
@@ -90,6 +98,7 @@ async function verifySpan(run: Run, page: Page, { found, onProgress }: Report): 
   const { span } = page;
   const accounts = new Map(page.accounts.map((one) => [one.userId, one]));
   const reused = await reusedRequests(run, span);
+  await readEpochs(run, found.epochs);
   const flaws = new Map<string, Flaw>();
   const seen = new Set<string>();
   const firstTimes = new Map<string, Micros>();
@@ -109,6 +118,7 @@ async function verifySpan(run: Run, page: Page, { found, onProgress }: Report): 
         seen.add(userId);
       }
       if (!flaws.has(userId)) note(userId, flawOfStep(replay, step, { accounts, reused }));
+      note(userId, flawOfPlace(replay, step, found.epochs));
     }
     onProgress();
   }
@@ -152,6 +162,18 @@ function flawOfStep(
     return { sequence, what: `has request id ${again.requestId}, which was used before` };
   }
   return flaw;
+}
+
+/** Counts the step's entry to its epoch. */
+function flawOfPlace(
+  replay: Replay,
+  { number: sequence, place }: Step,
+  epochs: readonly EpochCount[],
+): Flaw | undefined {
+  if (place === undefined) return undefined;
+  const what = countPlace(epochs, replay.place, place);
+  replay.place = place;
+  return what === undefined ? undefined : { sequence, what };
 }
 
 function endOf(replay: Replay, accounts: Accounts): Flaw | undefined {

@@ -78,15 +78,16 @@ type Database = Awaited<ReturnType<typeof openDatabase>>;
 /** Copies what the SQL function wrote to Points' tables, which have the same accounts. */
 async function copyBaseline(database: Database): Promise<void> {
   await makeLotsEditable(database);
-  const columns = `user_id, sequence, kind, points, lots, lot_points, returned, create_time,
-    priority, request_id, balance, frozen, total_recharged, total_consumed, total_expired,
-    total_refunded, hash`;
+  const columns = `user_id, sequence, points, create_time, request_id, balance, total_recharged,
+    total_consumed, hash`;
   await database.query(`
-    insert into points.entry (${columns}, fingerprint)
-      select ${columns}, substr(fingerprint, 1, 16) from baseline.entry
+    insert into points.entry (kind, allocations, fingerprint, epoch, feed, ${columns})
+      select 2, edit.pack(lots, lot_points), substr(fingerprint, 1, 16), 1,
+        pg_current_xact_id()::text::bigint, ${columns} from baseline.entry
       on conflict (user_id, sequence) do nothing;
     update points.account set sequence = one.sequence, balance = one.balance,
-      total_consumed = one.total_consumed, hash = one.hash, update_time = one.update_time
+      total_consumed = one.total_consumed, hash = one.hash, update_time = one.update_time,
+      feed = pg_current_xact_id()::text::bigint
       from baseline.account as one where one.user_id = account.user_id;
     update edit.lot set remaining = one.remaining from baseline.lot as one
       where one.user_id = lot.user_id and one.number = lot.number`);

@@ -330,7 +330,7 @@ test("calls of a killed server are answered by the next server, and applied once
   await startPoints({ DATABASE_URL: database.url, LISTEN: `127.0.0.1:${first.port}` });
   const ids = (await answers).map(({ entry }) => entry?.requestId);
   expect(new Set(ids).size).toBe(100);
-  const rows = await database.query("select from points.entry where kind = 'consume'");
+  const rows = await database.query("select from points.journal where kind = 'consume'");
   expect(rows).toHaveLength(100);
 });
 

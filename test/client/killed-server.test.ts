@@ -45,6 +45,6 @@ test("calls of a killed server are answered by the next server, and applied once
 
   const ids = (await answers).map(({ entry }) => entry?.requestId);
   expect(new Set(ids).size).toBe(TRANSPORTS.length);
-  const rows = await database.query("select from points.entry where kind = 'consume'");
+  const rows = await database.query("select from points.journal where kind = 'consume'");
   expect(rows).toHaveLength(TRANSPORTS.length);
 });

@@ -181,6 +181,6 @@ async function fill(userId: string): Promise<void> {
 }
 
 async function entriesOf(userId: string, ...kinds: string[]): Promise<number> {
-  const sql = "select from points.entry where user_id = $1 and kind = any($2)";
+  const sql = "select from points.journal where user_id = $1 and kind = any($2)";
   return (await database.query(sql, [userId, kinds])).length;
 }

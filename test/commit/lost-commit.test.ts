@@ -79,6 +79,24 @@ describe.each(cuts)("a connection is cut %s", (cut) => {
   });
 });
 
+test("callers are told the epoch in which the outcome was found, and not that of the COMMIT", async () => {
+  const userId = "finn";
+  const [before] = await commit(orm, [recharge(userId, 100n)]);
+  // The connection of now belongs to the epoch before.
+  await database.query(`insert into points.epoch
+    select epoch + 1, system_identifier, timeline, now() from points.epoch
+    order by epoch desc limit 1`);
+  const isCut = proxy.cutNext("after COMMIT");
+  const [after] = await commit(orm, [consume(userId, 5n)]);
+  await isCut;
+  expect([before, after]).toMatchObject([{ epoch: 1n }, { epoch: 2n, replayed: false }]);
+  const epochs = await database.query(
+    "select epoch from points.entry where user_id = $1 order by sequence",
+    [userId],
+  );
+  expect(epochs).toEqual([{ epoch: 1 }, { epoch: 1 }]);
+});
+
 test("changes that another server has made since raise no doubt", async () => {
   const userId = "eve";
   await commit(orm, [recharge(userId, 100n)]);

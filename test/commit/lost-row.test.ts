@@ -29,7 +29,7 @@ beforeEach(async () => {
   await commit(database.orm, crowd(20));
 });
 
-const TABLES = ["account", "lot", "hold", "entry", "refund", "receipt"];
+const TABLES = ["account", "lot", "hold", "entry", "undone", "receipt"];
 
 describe("a batch is not committed that", () => {
   test.each<{ what: string; event: string; command: Command; says: string }>([
@@ -83,9 +83,9 @@ describe("a batch is not committed that", () => {
     },
     {
       what: "loses what was refunded",
-      event: "insert on points.refund",
+      event: "insert on points.undone",
       command: refund(2n),
-      says: "a new row of refund is gone",
+      says: "a new row of undone is gone",
     },
     {
       what: "loses a receipt",

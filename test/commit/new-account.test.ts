@@ -19,7 +19,9 @@ test("an account that another server makes meanwhile is found at the next attemp
   });
   await other.query("begin");
   await other.query(
-    `insert into points.account values ('ada', 0, 0, 0, 0, 0, 0, 0, $1, $3, 0, 0, null, $2, $2)`,
+    `insert into points.account (user_id, sequence, balance, frozen, total_recharged, total_consumed,
+       total_expired, total_refunded, hash, salt, create_time, update_time)
+     values ('ada', 0, 0, 0, 0, 0, 0, 0, $1, $3, $2, $2)`,
     [Buffer.alloc(32), toTimestamptz(NOW), Buffer.alloc(16)],
   );
 

@@ -196,7 +196,7 @@ function bookedOf(userId: string, index: number): ExpiryEntry {
 /** The expiry entries, by user. */
 async function expiryEntries(): Promise<ExpiryEntry[]> {
   return (await database.query(
-    `select user_id, count(*) as entries, sum(points) as points from points.entry
+    `select user_id, count(*) as entries, sum(points) as points from points.journal
      where kind = 'expire' group by user_id order by user_id`,
   )) as ExpiryEntry[];
 }

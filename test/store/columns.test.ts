@@ -24,7 +24,7 @@ const COLUMNS = [
     column: bigints,
     values: [0n, 1n, -1n, 2n ** 53n - 1n, 2n ** 63n - 1n, -(2n ** 63n), null],
   },
-  { name: "smallints", column: smallints, values: [0, 1000, -32768, 32767] },
+  { name: "smallints", column: smallints, values: [0, 1000, -32768, 32767, null] },
   {
     name: "bytes",
     column: bytes,

@@ -49,7 +49,8 @@ describe("the migrated schema", () => {
     await insert("entry", {});
     await insert("receipt", {});
     await insert("hold", {});
-    await insert("refund", {});
+    await insert("undone", {});
+    await insert("epoch", {});
   });
 
   test.each<{ what: string; table: Table; change: Row }>([
@@ -72,6 +73,18 @@ describe("the migrated schema", () => {
       change: { total_recharged: 6, total_refunded: -1 },
     },
     { what: "an equation that does not hold", table: "account", change: { balance: 4 } },
+    {
+      what: "negative revocations",
+      table: "account",
+      change: { total_revoked: -1, balance: 6 },
+    },
+    { what: "a negative debt", table: "account", change: { debt: -1, balance: 4 } },
+    { what: "a debt that the balance does not show", table: "account", change: { debt: 1 } },
+    {
+      what: "debts past 2^53 - 1",
+      table: "account",
+      change: { balance: "9007199254740992", total_recharged: 0, debt: "9007199254740992" },
+    },
     {
       what: "recharges past 2^53 - 1",
       table: "account",
@@ -101,19 +114,31 @@ describe("the migrated schema", () => {
     { what: "a lot without a number", table: "lot", change: { number: 0 } },
     { what: "a priority past 1000", table: "lot", change: { priority: 1001 } },
     { what: "a priority below 0", table: "lot", change: { priority: -1 } },
-    { what: "an entry of no kind", table: "entry", change: { kind: "gift" } },
+    { what: "an entry of no kind", table: "entry", change: { kind: 8 } },
+    { what: "an entry of the kind that is never sent", table: "entry", change: { kind: 0 } },
     { what: "an entry of negative points", table: "entry", change: { points: -1 } },
     { what: "an entry without a number", table: "entry", change: { sequence: 0 } },
+    { what: "an entry with empty allocations", table: "entry", change: { allocations: "\\x11" } },
+    { what: "an entry that leaves 0 frozen, and says so", table: "entry", change: { frozen: 0 } },
+    { what: "an entry of priority 0, which says so", table: "entry", change: { priority: 0 } },
     {
-      what: "an entry with more lots than points of lots",
+      what: "an entry that leaves less than nothing refunded",
       table: "entry",
-      change: { lots: "{1,2}" },
+      change: { total_recharged: 6, total_refunded: -1 },
     },
     {
-      what: "an entry with more points of lots than lots",
+      what: "an entry after which more was owed than the balance shows",
       table: "entry",
-      change: { lot_points: "{4,1}" },
+      change: { debt: 1 },
     },
+    {
+      what: "an entry after which more was revoked than the balance shows",
+      table: "entry",
+      change: { total_revoked: 1 },
+    },
+    { what: "an entry of no epoch", table: "entry", change: { epoch: 0 } },
+    { what: "an entry without a feed number", table: "entry", change: { feed: 0 } },
+    { what: "an entry that owes less than nothing", table: "entry", change: { owed: -1 } },
     {
       what: "an entry after which the equation does not hold",
       table: "entry",
@@ -129,9 +154,9 @@ describe("the migrated schema", () => {
     { what: "a fingerprint that is too short", table: "entry", change: { fingerprint: "\\x00" } },
     { what: "an entry that returned less than nothing", table: "entry", change: { returned: -1 } },
     { what: "a recharge that is about an entry", table: "entry", change: { refers_to: 1 } },
-    { what: "a settle that is about nothing", table: "entry", change: { kind: "settle" } },
-    { what: "a release that is about nothing", table: "entry", change: { kind: "release" } },
-    { what: "a refund that is about nothing", table: "entry", change: { kind: "refund" } },
+    { what: "a settle that is about nothing", table: "entry", change: { kind: 5 } },
+    { what: "a release that is about nothing", table: "entry", change: { kind: 6 } },
+    { what: "a refund that is about nothing", table: "entry", change: { kind: 7 } },
     { what: "a service without a price version", table: "entry", change: { service: "tts" } },
     { what: "a price version without a service", table: "entry", change: { price_version: "1" } },
     { what: "a hold without a number", table: "hold", change: { number: 0 } },
@@ -153,9 +178,15 @@ describe("the migrated schema", () => {
       table: "hold",
       change: { status: "released", settled: 1 },
     },
-    { what: "a hold with more lots than points of lots", table: "hold", change: { lots: "{1,2}" } },
-    { what: "a refund of nothing", table: "refund", change: { refunded: 0 } },
-    { what: "a refund of no entry", table: "refund", change: { sequence: 0 } },
+    { what: "a hold with empty allocations", table: "hold", change: { allocations: "\\x11" } },
+    { what: "a refund of nothing", table: "undone", change: { refunded: 0 } },
+    {
+      what: "less than nothing revoked",
+      table: "undone",
+      change: { revoked: -1, claimed: -1 },
+    },
+    { what: "a claim on more than was revoked", table: "undone", change: { claimed: 1 } },
+    { what: "a refund of no entry", table: "undone", change: { sequence: 0 } },
     { what: "a receipt's short fingerprint", table: "receipt", change: { fingerprint: "\\x00" } },
     { what: "a receipt of a negative sequence", table: "receipt", change: { sequence: -1 } },
     { what: "a receipt without a number", table: "receipt", change: { number: 0 } },
@@ -206,7 +237,7 @@ describe("the migrated schema", () => {
       constraint: "entry_request",
     },
     { what: "a hold's number twice", table: "hold", change: {}, constraint: "hold_pkey" },
-    { what: "an entry's refunds twice", table: "refund", change: {}, constraint: "refund_pkey" },
+    { what: "an entry's refunds twice", table: "undone", change: {}, constraint: "undone_pkey" },
     {
       what: "the same request_id's receipt twice",
       table: "receipt",
@@ -239,7 +270,7 @@ describe("the migrated schema", () => {
   }
 });
 
-type Table = "account" | "lot" | "hold" | "entry" | "refund" | "receipt";
+type Table = "account" | "lot" | "hold" | "entry" | "undone" | "receipt" | "epoch";
 type Row = Readonly<Record<string, string | number | null>>;
 
 const CHANGE = /create table|add column|alter column|drop column/i;
@@ -282,30 +313,33 @@ const ROWS: Record<Table, Row> = {
     settled: 0,
     status: "open",
     expire_time: TIME,
-    lots: "{1}",
-    lot_points: "{5}",
+    allocations: "\\x110105",
   },
-  refund: { user_id: "ada", sequence: 1, refunded: 5 },
+  undone: { user_id: "ada", sequence: 1, refunded: 5 },
   entry: {
     user_id: "ada",
     sequence: 1,
-    kind: "recharge",
+    kind: 1,
     points: 5,
-    lots: "{1}",
-    lot_points: "{5}",
-    returned: 0,
+    allocations: "\\x110105",
+    returned: null,
     refers_to: null,
     create_time: TIME,
     expire_time: null,
-    priority: 0,
+    priority: null,
     service: null,
     price_version: null,
     request_id: "r1",
     fingerprint: HALF,
     metadata: null,
-    ...FIGURES,
+    balance: 5,
+    total_recharged: 5,
+    total_consumed: 0,
     hash: HASH,
+    epoch: 1,
+    feed: 1,
   },
+  epoch: { epoch: 1, system_identifier: 1, timeline: 1, begin_time: TIME },
   receipt: {
     user_id: "ada",
     number: 1,

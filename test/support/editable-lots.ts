@@ -3,7 +3,7 @@ import type { TestDatabase } from "./database.ts";
 /**
  * Makes the view `edit.lot` of all open lots, which tests may insert into, update and delete from:
  * a lot of an account's row is packed again, a lot of the table is changed there. Nothing else of
- * the account changes. (A schema of its own, since `verify` reports whatever it finds in ours.)
+ * the account changes. `edit.pack(lots, points)` are allocations. (A schema of its own, since `verify` reports whatever it finds in ours.)
  */
 export async function makeLotsEditable({ query }: Pick<TestDatabase, "query">): Promise<void> {
   await query(EDITABLE_LOTS);
@@ -19,6 +19,11 @@ const EDITABLE_LOTS = `
         else (extract(epoch from expire_time) * 1000000)::bigint end),
       '' order by priority, expire_time nulls last, number), '')
     from unnest(lots)
+  $$;
+  create or replace function edit.pack(lots bigint[], points bigint[]) returns bytea language sql
+  as $$
+    select '\\x88'::bytea || string_agg(int8send(lot) || int8send(part), '' order by place)
+    from unnest(lots, points) with ordinality as allocation (lot, part, place)
   $$;
   create or replace function edit.change_lot() returns trigger language plpgsql as $$
     begin

@@ -27,22 +27,23 @@ const BROKEN: Readonly<Record<string, string>> = {
     where account.sequence <> coalesce(entries, 0)
       or (entries > 0 and (first <> 1 or last <> entries))`,
   "an account is as its last entry left it": `
-    select user_id from points.account join points.entry using (user_id, sequence)
+    select user_id from points.account join points.journal as entry using (user_id, sequence)
     where (account.balance, account.frozen, account.total_recharged, account.total_consumed,
         account.total_expired, account.total_refunded, account.hash)
       is distinct from (entry.balance, entry.frozen, entry.total_recharged, entry.total_consumed,
         entry.total_expired, entry.total_refunded, entry.hash)`,
   "an entry's allocations add up to its points": `
     select user_id || ' ' || sequence from points.entry
-    where points <> (select coalesce(sum(part), 0) from unnest(lot_points) as part)`,
+    where points <> (
+      select coalesce(sum(part.points), 0) from points.unpack_allocations(allocations) as part)`,
   "a hold has one entry that closed it, and an open one has none": `
-    select hold.user_id || ' ' || number from points.hold left join points.entry
+    select hold.user_id || ' ' || number from points.hold left join points.journal as entry
       on entry.user_id = hold.user_id and entry.refers_to = number
         and kind in ('settle', 'release')
     group by hold.user_id, number, status
     having count(entry.sequence) <> case status when 'open' then 0 else 1 end`,
   "a closed hold is what the entry that closed it says": `
-    select hold.user_id || ' ' || number from points.hold join points.entry
+    select hold.user_id || ' ' || number from points.hold join points.journal as entry
       on entry.user_id = hold.user_id and entry.refers_to = number
         and kind in ('settle', 'release')
     where (kind = 'settle') <> (status = 'settled')
@@ -50,9 +51,9 @@ const BROKEN: Readonly<Record<string, string>> = {
       or (kind = 'release' and hold.points <> entry.points)`,
   "all refunds of an entry are noted, and never exceed it": `
     select spent.user_id || ' ' || spent.sequence
-    from points.entry as spent
-    left join points.refund using (user_id, sequence)
-    left join points.entry as back
+    from points.journal as spent
+    left join points.undone using (user_id, sequence)
+    left join points.journal as back
       on back.user_id = spent.user_id and back.refers_to = spent.sequence
         and back.kind = 'refund'
     where spent.kind in ('consume', 'settle')

@@ -28,7 +28,8 @@ describe("verify finds", () => {
   test.each<Damage>([
     {
       what: "a changed amount",
-      sql: `update points.entry set points = 31, lot_points = '{31}' where ${ada(3)}`,
+      sql: `update points.entry set points = 31, allocations = edit.pack('{2}', '{31}')
+            where ${ada(3)}`,
       sequence: 3n,
       finds: HASH,
     },
@@ -58,7 +59,7 @@ describe("verify finds", () => {
     },
     {
       what: "an allocation moved to another lot",
-      sql: `update points.entry set lots = '{1}' where ${ada(3)}`,
+      sql: `update points.entry set allocations = edit.pack('{1}', '{30}') where ${ada(3)}`,
       sequence: 3n,
       finds: HASH,
     },
@@ -106,8 +107,8 @@ describe("verify finds", () => {
       finds: "its entry cannot be read",
     },
     {
-      what: "an allocation without a lot",
-      sql: `update points.entry set lot_points = '{30, 1}' where ${ada(3)}`,
+      what: "an allocation without points",
+      sql: `update points.entry set allocations = allocations || '\\x01' where ${ada(3)}`,
       sequence: 3n,
       finds: "its entry cannot be read",
     },
@@ -115,7 +116,7 @@ describe("verify finds", () => {
       what: "a deleted entry",
       sql: `delete from points.entry where ${ada(4)}`,
       sequence: 4n,
-      finds: "there is a refund row, and no entry",
+      finds: "there is a undone row, and no entry",
     },
     {
       what: "a deleted entry that no row is named after",
@@ -154,7 +155,7 @@ describe("verify finds", () => {
             from points.entry where ${ada(18)}`,
       rehash: { from: 19, to: 19 },
       sequence: 19n,
-      finds: "refunds 4 points of entry 6, of which its refund row leaves 0",
+      finds: "refunds 4 points of entry 6, of which its undone row leaves 0",
     },
     {
       what: "an account that was set back",
@@ -178,17 +179,17 @@ describe("verify finds", () => {
     },
     {
       what: "a hold without an account",
-      sql: `insert into points.hold select 'zoe', 4, 5, 0, 'open', now(), '{1}', '{5}'`,
+      sql: `insert into points.hold select 'zoe', 4, 5, 0, 'open', now(), edit.pack('{1}', '{5}')`,
       userId: "zoe",
       sequence: 4n,
       finds: "there is this hold, and no account",
     },
     {
-      what: "a refund row without an account",
-      sql: `insert into points.refund values ('zoe', 4, 5)`,
+      what: "a undone row without an account",
+      sql: `insert into points.undone values ('zoe', 4, 5)`,
       userId: "zoe",
       sequence: 4n,
-      finds: "there is this refund row, and no account",
+      finds: "there is this undone row, and no account",
     },
     {
       what: "another balance",
@@ -211,6 +212,35 @@ describe("verify finds", () => {
       what: "an account without a clock",
       sql: "update points.account set due_time = null where user_id = 'ada'",
       finds: "the account has a due_time after something falls due",
+    },
+    {
+      what: "an epoch that there is not",
+      sql: `update points.entry set epoch = 7 where ${ada(18)}`,
+      sequence: 18n,
+      finds: "is of epoch 7, which the table epoch has not",
+    },
+    {
+      what: "an epoch that falls",
+      sql: `insert into points.epoch values (2, 1, 1, now());
+            update points.entry set epoch = 2 where ${ada(3)}`,
+      sequence: 4n,
+      finds: "is of epoch 1, the entry before of 2",
+    },
+    {
+      what: "a feed number that falls",
+      sql: `update points.entry set feed = 99999 where ${ada(3)}`,
+      sequence: 4n,
+      finds: ", the entry before 99999",
+    },
+    {
+      what: "an account whose next feed number may fall",
+      sql: "update points.account set feed = feed - 1 where user_id = 'ada'",
+      finds: "the account has not its last entry's epoch and feed number",
+    },
+    {
+      what: "an account of another epoch than its last entry",
+      sql: "update points.account set feed_epoch = 0 where user_id = 'ada'",
+      finds: "the account has not its last entry's epoch and feed number",
     },
     {
       what: "another number of open holds",
@@ -250,7 +280,7 @@ describe("verify finds", () => {
     {
       what: "a point in a lot that is empty for good",
       sql: `insert into edit.lot select user_id, sequence, points, 1, 0, priority, expire_time, true
-            from points.entry where ${ada(15)}`,
+            from points.journal where ${ada(15)}`,
       sequence: 15n,
       finds: "its lot has 1 remaining and 0 frozen, the entries leave 0 and 0",
     },
@@ -263,14 +293,14 @@ describe("verify finds", () => {
     {
       what: "a closed lot in the table",
       sql: `insert into points.lot select user_id, sequence, points, 0, 0, priority, expire_time
-            from points.entry where ${ada(15)}`,
+            from points.journal where ${ada(15)}`,
       sequence: 15n,
       finds: "its lot has 0 remaining and 0 frozen, the entries leave 0 and 0",
     },
     {
       what: "a closed lot in the account's row",
       sql: `insert into edit.lot select user_id, sequence, points, 0, 0, priority, expire_time, true
-            from points.entry where ${ada(15)}`,
+            from points.journal where ${ada(15)}`,
       sequence: 15n,
       finds: "its lot has 0 remaining and 0 frozen, the entries leave 0 and 0",
     },
@@ -373,7 +403,7 @@ describe("verify finds", () => {
     },
     {
       what: "a hold with points of another lot",
-      sql: `update points.hold set lots = '{2}' where ${lot(17)}`,
+      sql: `update points.hold set allocations = edit.pack('{2}', '{3}') where ${lot(17)}`,
       sequence: 17n,
       finds: "its hold has points of other lots",
     },
@@ -384,28 +414,34 @@ describe("verify finds", () => {
       finds: "has no hold",
     },
     {
-      what: "a lowered refund row",
-      sql: `update points.refund set refunded = 39 where ${ada(4)}`,
+      what: "a lowered undone row",
+      sql: `update points.undone set refunded = 39 where ${ada(4)}`,
       sequence: 14n,
-      finds: "refunds 35 points of entry 4, of which its refund row leaves 34",
+      finds: "refunds 35 points of entry 4, of which its undone row leaves 34",
     },
     {
-      what: "a raised refund row",
-      sql: `update points.refund set refunded = 5 where ${ada(6)}`,
+      what: "a raised undone row",
+      sql: `update points.undone set refunded = 5 where ${ada(6)}`,
       sequence: 6n,
-      finds: "its refunds add up to 4, its refund row says 5",
+      finds: "its refunds add up to 4, its undone row says 5",
     },
     {
-      what: "a refund row that says more than was spent",
-      sql: `update points.refund set refunded = 41 where ${ada(4)}`,
+      what: "a undone row that says more than was spent",
+      sql: `update points.undone set refunded = 41 where ${ada(4)}`,
       sequence: 4n,
-      finds: "its refund row says 41 of 40 points",
+      finds: "its undone row says 41 of 40 points",
     },
     {
-      what: "a deleted refund row",
-      sql: `delete from points.refund where ${ada(6)}`,
+      what: "a revocation, which there is none of yet",
+      sql: `update points.undone set revoked = 1 where ${ada(6)}`,
+      sequence: 6n,
+      finds: "its undone row cannot be read",
+    },
+    {
+      what: "a deleted undone row",
+      sql: `delete from points.undone where ${ada(6)}`,
       sequence: 18n,
-      finds: "refunds 4 points of entry 6, of which its refund row leaves 0",
+      finds: "refunds 4 points of entry 6, of which its undone row leaves 0",
     },
     {
       what: "a receipt with an id that an entry has",

@@ -8,6 +8,12 @@ import { consume, entriesOf, expireDue, JOURNAL, live, recharge, run } from "./l
 
 const NONE = { wrong: [], schema: [] };
 
+/** One epoch, which has all entries. */
+const epochOf = (entries: number) => {
+  const beginTime = expect.any(BigInt) as unknown;
+  return [{ epoch: 1, beginTime, entries }];
+};
+
 let database: TestDatabase;
 beforeEach(async () => {
   database = await testDatabase();
@@ -21,14 +27,15 @@ describe("verify", () => {
     const progress: unknown[] = [];
     const onProgress = (read: object) => progress.push({ ...read });
     const verified = await verify(database.orm, { onProgress });
-    expect(verified).toEqual({ accounts: 4, entries: JOURNAL.length + 3, ...NONE });
+    const entries = JOURNAL.length + 3;
+    expect(verified).toEqual({ accounts: 4, entries, epochs: epochOf(entries), ...NONE });
     expect(progress.at(-1)).toMatchObject({ accounts: 4, entries: JOURNAL.length + 3 });
   });
 
   test("reads the accounts that it is asked for, and names those that do not exist", async () => {
     const userIds = ["bob", "nobody", "cleo", "bob"];
     const wrong = [{ userId: "nobody", what: "there is no such account" }];
-    const found = { accounts: 2, entries: 3, wrong, schema: [] };
+    const found = { accounts: 2, entries: 3, epochs: epochOf(3), wrong, schema: [] };
     expect(await verify(database.orm, { userIds })).toEqual(found);
     expect(await verify(database.orm, { userIds: [] })).toMatchObject({ accounts: 0 });
   });
@@ -63,7 +70,12 @@ describe("verify", () => {
     const expires = Array.from({ length: 2_500 }, (_, index) => expireDue("busy", `r-${index}`));
     await run(database, expires, 1n);
     const entries = JOURNAL.length + 3 + few.length + many.length;
-    expect(await verify(database.orm)).toEqual({ accounts: 1_305, entries, ...NONE });
+    expect(await verify(database.orm)).toEqual({
+      accounts: 1_305,
+      entries,
+      epochs: epochOf(entries),
+      ...NONE,
+    });
 
     await database.query("insert into points.lot values ('busy', 3, 3, 1, 0, 0, null)");
     await database.query("delete from points.entry where user_id = 'user-700' and sequence = 2");

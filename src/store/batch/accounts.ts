@@ -40,6 +40,7 @@ function toPlace(row: FoundRow): AccountPlace {
     ctid: row.ctid,
     dueTime: row.due_time === null ? null : fromTimestamptz(row.due_time),
     openHolds: row.open_holds,
+    feed: { epoch: BigInt(row.feed_epoch), feed: BigInt(row.feed) },
     lots: unpackLots(row.lots),
     beyond: {
       remaining: BigInt(row.beyond_remaining),

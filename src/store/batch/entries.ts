@@ -1,11 +1,12 @@
 import { sql } from "kysely";
 import type { Entry } from "../../ledger/entry.ts";
-import type { Allocation } from "../../ledger/lot.ts";
 import { type RowKey, rowsOfKeys } from "../driver/columns.ts";
 import type { EntryRow } from "../driver/entities.ts";
 import { fromTimestamptz } from "../driver/instant.ts";
 import type { Run } from "../driver/transaction.ts";
+import { kindOf } from "./entry-kinds.ts";
 import { toFigures } from "./figures.ts";
+import { unpackAllocations } from "./packed-allocations.ts";
 
 /** Loads the entries of these keys that exist, each once. */
 export async function loadEntries(run: Run, named: readonly RowKey[]): Promise<readonly Entry[]> {
@@ -21,14 +22,14 @@ export function toEntry(row: EntryRow): Entry {
   return {
     userId: row.user_id,
     sequence: BigInt(row.sequence),
-    kind: row.kind,
+    kind: kindOf(row.kind),
     points: BigInt(row.points),
-    allocations: toAllocations(row),
-    returned: BigInt(row.returned),
+    allocations: unpackAllocations(row.allocations),
+    returned: BigInt(row.returned ?? 0),
     refersTo: toBigintOrNull(row.refers_to),
     time: fromTimestamptz(row.create_time),
     expireTime: row.expire_time === null ? null : fromTimestamptz(row.expire_time),
-    priority: row.priority,
+    priority: row.priority ?? 0,
     usage: toUsage(row),
     request: id === null || fingerprint === null ? undefined : { id, fingerprint },
     metadata: new Map(Object.entries(row.metadata ?? {})),
@@ -36,14 +37,6 @@ export function toEntry(row: EntryRow): Entry {
     hash: row.hash,
     caller: row.caller ?? "",
   };
-}
-
-/** Converts the two arrays of an entry's or a hold's row to allocations. */
-export function toAllocations(row: Pick<EntryRow, "lots" | "lot_points">): readonly Allocation[] {
-  return row.lots.map((lot, index) => ({
-    lot: BigInt(lot),
-    points: BigInt(row.lot_points[index]!),
-  }));
 }
 
 function toUsage({ service, quantity, duration_nanos, price_version }: EntryRow) {

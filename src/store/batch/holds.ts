@@ -1,11 +1,11 @@
-import { sql } from "kysely";
+import { type RawBuilder, sql } from "kysely";
 import type { Hold } from "../../ledger/hold.ts";
 import { NOW } from "../driver/clock.ts";
 import { type RowKey, rowsOf, rowsOfKeys, textArray, texts } from "../driver/columns.ts";
 import type { HoldRow } from "../driver/entities.ts";
 import { fromTimestamptz } from "../driver/instant.ts";
 import type { Run } from "../driver/transaction.ts";
-import { toAllocations } from "./entries.ts";
+import { unpackAllocations } from "./packed-allocations.ts";
 
 /** A hold with its user. */
 export type HoldOf = { readonly userId: string; readonly hold: Hold };
@@ -53,20 +53,53 @@ export async function sumDueHolds(
   run: Run,
   userIds: readonly string[],
 ): Promise<Map<string, readonly Hold[]>> {
-  const { rows } = await run(sql<HoldRow>`
-    select user_id, max(number) as number, sum(points)::bigint as points, 0::bigint as settled,
-      'open' as status, max(expire_time) as expire_time,
-      array_agg(lot) as lots, array_agg(points) as lot_points
+  const { rows } = await run(sql<DueRow>`
+    select user_id, max(number) as number, sum(points)::bigint as points,
+      max(expire_time) as expire_time, array_agg(lot) as lots, array_agg(points) as lot_points
     from (
       select user_id, max(number) as number, max(expire_time) as expire_time,
         lot, sum(taken)::bigint as points
-      from points.hold, unnest(lots, lot_points) as part (lot, taken)
+      from points.hold cross join lateral ${UNPACKED} as part
       where user_id = any(${textArray(userIds)}) and status = 'open' and expire_time <= ${NOW}
       group by user_id, lot
     ) as part
     group by user_id`);
-  return new Map(rows.map((row) => [row.user_id, [toHold(row)]]));
+  return new Map(rows.map((row) => [row.user_id, [toSummedHold(row)]]));
 }
+
+type DueRow = Pick<HoldRow, "user_id" | "number" | "points" | "expire_time"> & {
+  lots: readonly string[];
+  lot_points: readonly string[];
+};
+
+function toSummedHold({ lots, lot_points, ...row }: DueRow): Hold {
+  return {
+    number: BigInt(row.number),
+    points: BigInt(row.points),
+    settled: 0n,
+    status: "open",
+    expireTime: fromTimestamptz(row.expire_time),
+    allocations: lots.map((lot, index) => ({
+      lot: BigInt(lot),
+      points: BigInt(lot_points[index]!),
+    })),
+  };
+}
+
+const bigintOf = (at: RawBuilder<unknown>, width: RawBuilder<unknown>) =>
+  sql`('x' || lpad(encode(substring(allocations from ${at} for ${width}), 'hex'), 16, '0'))
+    ::bit(64)::bigint`;
+
+// What points.unpack_allocations does. PostgreSQL would call the function for each hold, and there
+// may be thousands; this it makes a part of the query.
+const UNPACKED = sql`(
+  select ${bigintOf(sql`place`, sql`lot_bytes`)} as lot,
+    ${bigintOf(sql`place + lot_bytes`, sql`points_bytes`)} as taken
+  from (select get_byte(allocations, 0) >> 4 as lot_bytes,
+    get_byte(allocations, 0) & 15 as points_bytes) as width
+  cross join lateral generate_series(2, octet_length(allocations), lot_bytes + points_bytes)
+    as place
+)`;
 
 /** Converts a row to a hold. */
 export function toHold(row: HoldRow): Hold {
@@ -76,6 +109,6 @@ export function toHold(row: HoldRow): Hold {
     settled: BigInt(row.settled),
     status: row.status,
     expireTime: fromTimestamptz(row.expire_time),
-    allocations: toAllocations(row),
+    allocations: unpackAllocations(row.allocations),
   };
 }

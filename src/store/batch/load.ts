@@ -7,7 +7,7 @@ import { needsOf } from "../../ledger/needs.ts";
 import { NO_RECEIPT, type ReceiptLink } from "../../ledger/receipt.ts";
 import { type AccountState, bareState } from "../../ledger/state.ts";
 import type { Micros } from "../../ledger/time.ts";
-import { setNow } from "../driver/clock.ts";
+import { type Moment, setNow } from "../driver/clock.ts";
 import type { RowKey } from "../driver/columns.ts";
 import type { Run } from "../driver/transaction.ts";
 import type { LockedAccounts } from "./accounts.ts";
@@ -27,8 +27,8 @@ type Asked = {
   readonly userIds: readonly string[];
   readonly commands: readonly Command[];
   readonly locked: Promise<LockedAccounts>;
-  /** The time that the clock said. */
-  readonly now: Promise<Micros>;
+  /** What the clock said. */
+  readonly moment: Promise<Moment>;
 };
 
 /**
@@ -41,12 +41,12 @@ type Asked = {
  */
 export async function loadStates(
   run: Run,
-  { userIds, commands, locked, now }: Asked,
+  { userIds, commands, locked, moment }: Asked,
 ): Promise<Loaded> {
   const needs = sumNeeds(userIds, commands);
-  const [{ accounts, rows }, read, holds, refundables, receipts] = await Promise.all([
+  const [{ accounts, rows }, { now: read }, holds, refundables, receipts] = await Promise.all([
     locked,
-    now,
+    moment,
     loadNamedHolds(run, needs.holds),
     loadRefundables(run, needs.entries),
     loadLastReceipts(run, [...needs.lastReceipts]),

@@ -15,9 +15,9 @@ export async function loadRefundables(
 ): Promise<readonly Refundable[]> {
   if (named.length === 0) return [];
   const { rows } = await run(sql<EntryRow & { refunded: string }>`
-    select entry.*, coalesce(refund.refunded, 0) as refunded
+    select entry.*, coalesce(undone.refunded, 0) as refunded
     from ${rowsOfKeys(named, "sequence")} as named
     join points.entry using (user_id, sequence)
-    left join points.refund using (user_id, sequence)`);
+    left join points.undone using (user_id, sequence)`);
   return rows.map((row) => ({ entry: toEntry(row), refunded: BigInt(row.refunded) }));
 }

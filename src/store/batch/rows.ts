@@ -1,5 +1,6 @@
 import type { Lot } from "../../ledger/lot.ts";
 import type { Micros } from "../../ledger/time.ts";
+import type { FeedPlace } from "./feed.ts";
 import type { FoundLots, LotsBeyond } from "./placement.ts";
 
 /** What the row of an account has beside the account. */
@@ -8,6 +9,8 @@ export type AccountPlace = {
   /** See `dueTimeOf`. */
   readonly dueTime: Micros | null;
   readonly openHolds: number;
+  /** Its last entry's. */
+  readonly feed: FeedPlace;
   /** The open lots that the row holds, in burn order. */
   readonly lots: readonly Lot[];
   /** The sums and the number of the open lots in the table. */

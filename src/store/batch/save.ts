@@ -2,7 +2,6 @@ import { sql } from "kysely";
 import type { Account } from "../../ledger/account.ts";
 import type { Changes } from "../../ledger/batch.ts";
 import type { Entry } from "../../ledger/entry.ts";
-import type { Allocation } from "../../ledger/lot.ts";
 import {
   bigints,
   booleans,
@@ -13,10 +12,16 @@ import {
   tids,
   times,
 } from "../driver/columns.ts";
+import { KIND_NUMBERS } from "./entry-kinds.ts";
+import { type FeedClock, feedNumber, type FeedPlace } from "./feed.ts";
+import { packAllocations } from "./packed-allocations.ts";
 import { packLots } from "./packed-lots.ts";
 import type { Rows } from "./rows.ts";
 import { placeAll, type Places, savingLots } from "./save-lots.ts";
 import { insertAll, requireRows, type Write } from "./write.ts";
+
+/** Where the accounts and lots were found, and what numbers the entries. */
+export type SaveContext = FeedClock & { readonly rows: Rows };
 
 /**
  * The statements that write a batch's changes: at most eleven, whatever its size, since each column
@@ -27,32 +32,47 @@ import { insertAll, requireRows, type Write } from "./write.ts";
  * and with SQLSTATE 23505 if another server has just made one of the new accounts: the next attempt
  * of the batch finds it.
  *
- * @param rows the rows in which the accounts and lots were found
  */
-export function saving(changes: Changes, rows: Rows): readonly Write[] {
+export function saving(changes: Changes, { rows, ...clock }: SaveContext): readonly Write[] {
   const { newAccounts, accounts, dueTimes, holds, entries, refunds, receipts } = changes;
   const counts = new Map(receipts.map(({ userId, number }) => [userId, number]));
-  const places = placeAll(changes, rows);
   const counted = [...counts.keys()].filter((userId) => rows.accounts.has(userId));
+  const kept = { places: placeAll(changes, rows), feeds: feedsOf(changes, clock, rows) };
   return [
-    newAccounts.length > 0 && insertAccounts(newAccounts, { places, receipts: counts }),
-    accounts.length > 0 && updateAccounts(accounts, { places, rows }),
+    newAccounts.length > 0 && insertAccounts(newAccounts, { ...kept, receipts: counts }),
+    accounts.length > 0 && updateAccounts(accounts, { ...kept, rows }),
     dueTimes.length > 0 && updateDueTimes(dueTimes),
-    ...savingLots(places, rows),
+    ...savingLots(kept.places, rows),
     holds.length > 0 && upsertHolds(holds),
-    entries.length > 0 && insertEntries(entries),
-    refunds.length > 0 && upsertRefunds(refunds),
+    entries.length > 0 && insertEntries(entries, kept.feeds),
+    refunds.length > 0 && upsertUndone(refunds),
     receipts.length > 0 && insertReceipts(receipts),
     counted.length > 0 && countReceipts(counted, counts),
   ].filter((write) => write !== false);
 }
 
+/** The places of new entries in the stream of all entries, by user id. */
+type Feeds = ReadonlyMap<string, FeedPlace>;
+
+/** What an account's row has of what is not the account. */
+type Kept = { readonly places: Places; readonly feeds: Feeds };
+
+function feedsOf({ newAccounts, accounts }: Changes, clock: FeedClock, rows: Rows): Feeds {
+  const { epoch } = clock;
+  return new Map(
+    [...newAccounts, ...accounts].map(({ userId }) => [
+      userId,
+      { epoch, feed: feedNumber(clock, rows.accounts.get(userId)?.feed) },
+    ]),
+  );
+}
+
 function insertAccounts(
   accounts: Changes["accounts"],
-  { places, receipts }: { places: Places; receipts: ReadonlyMap<string, bigint> },
+  { receipts, ...kept }: Kept & { receipts: ReadonlyMap<string, bigint> },
 ): Write {
   const columns = {
-    ...accountColumns(accounts, places),
+    ...accountColumns(accounts, kept),
     salt: bytes(accounts, (account) => account.salt),
     receipts: bigints(accounts, ({ userId }) => receipts.get(userId) ?? 0n),
     create_time: times(accounts, (account) => account.createTime),
@@ -67,7 +87,7 @@ const ACCOUNT_GONE = "a locked account is gone";
 
 function updateAccounts(
   accounts: Changes["accounts"],
-  { places, rows }: { places: Places; rows: Rows },
+  { rows, ...kept }: Kept & { rows: Rows },
 ): Write {
   const row = tids(accounts, ({ userId }) => rows.accounts.get(userId)?.ctid);
   const update = sql`
@@ -77,8 +97,9 @@ function updateAccounts(
       total_expired = new.total_expired, total_refunded = new.total_refunded,
       hash = new.hash, update_time = new.update_time, due_time = new.due_time,
       open_holds = new.open_holds, lots = new.lots, lots_beyond = new.lots_beyond,
-      beyond_remaining = new.beyond_remaining, beyond_frozen = new.beyond_frozen
-    from ${rowsOf({ row, ...accountColumns(accounts, places) })} as new
+      beyond_remaining = new.beyond_remaining, beyond_frozen = new.beyond_frozen,
+      feed = new.feed, feed_epoch = new.feed_epoch
+    from ${rowsOf({ row, ...accountColumns(accounts, kept) })} as new
     where account.ctid = new.row and account.user_id = new.user_id`;
   return requireRows(update, accounts.length, ACCOUNT_GONE);
 }
@@ -94,12 +115,17 @@ function updateDueTimes(accounts: Changes["dueTimes"]): Write {
   return requireRows(update, accounts.length, ACCOUNT_GONE);
 }
 
-function accountColumns(accounts: Changes["accounts"], places: Places) {
+function accountColumns(accounts: Changes["accounts"], { places, feeds }: Kept) {
   const beyond = ({ userId }: Account) => places.get(userId)!.beyond;
   return {
     user_id: texts(accounts, (account) => account.userId),
     sequence: bigints(accounts, (account) => account.sequence),
-    ...figureColumns(accounts, (account) => account),
+    balance: bigints(accounts, (account) => account.balance),
+    frozen: bigints(accounts, (account) => account.frozen),
+    total_recharged: bigints(accounts, (account) => account.totalRecharged),
+    total_consumed: bigints(accounts, (account) => account.totalConsumed),
+    total_expired: bigints(accounts, (account) => account.totalExpired),
+    total_refunded: bigints(accounts, (account) => account.totalRefunded),
     hash: bytes(accounts, (account) => account.hash),
     update_time: times(accounts, (account) => account.updateTime),
     due_time: times(accounts, (account) => account.dueTime),
@@ -108,6 +134,8 @@ function accountColumns(accounts: Changes["accounts"], places: Places) {
     lots_beyond: bigints(accounts, (account) => BigInt(beyond(account).count)),
     beyond_remaining: bigints(accounts, (account) => beyond(account).remaining),
     beyond_frozen: bigints(accounts, (account) => beyond(account).frozen),
+    feed: bigints(accounts, ({ userId }) => feeds.get(userId)!.feed),
+    feed_epoch: bigints(accounts, ({ userId }) => feeds.get(userId)!.epoch),
   };
 }
 
@@ -119,7 +147,7 @@ function upsertHolds(holds: Changes["holds"]): Write {
     settled: bigints(holds, (hold) => hold.settled),
     status: texts(holds, (hold) => hold.status),
     expire_time: times(holds, (hold) => hold.expireTime),
-    ...allocationColumns(holds),
+    allocations: bytes(holds, (hold) => packAllocations(hold.allocations)),
   };
   return insertAll({ table: "hold", columns, count: holds.length, onConflict: CLOSE_HOLD });
 }
@@ -127,14 +155,14 @@ function upsertHolds(holds: Changes["holds"]): Write {
 const CLOSE_HOLD = ` on conflict (user_id, number)
   do update set settled = excluded.settled, status = excluded.status`;
 
-function upsertRefunds(refunds: Changes["refunds"]): Write {
+function upsertUndone(refunds: Changes["refunds"]): Write {
   const columns = {
     user_id: texts(refunds, (refund) => refund.userId),
     sequence: bigints(refunds, (refund) => refund.sequence),
     refunded: bigints(refunds, (refund) => refund.refunded),
   };
   return insertAll({
-    table: "refund",
+    table: "undone",
     columns,
     count: refunds.length,
     onConflict: RAISE_REFUND,
@@ -144,28 +172,36 @@ function upsertRefunds(refunds: Changes["refunds"]): Write {
 const RAISE_REFUND = ` on conflict (user_id, sequence)
   do update set refunded = excluded.refunded`;
 
-function insertEntries(entries: readonly Entry[]): Write {
+/** Absent values and zeros are null, which takes no space. */
+function insertEntries(entries: readonly Entry[], feeds: Feeds): Write {
   const columns = {
-    user_id: texts(entries, (entry) => entry.userId),
     sequence: bigints(entries, (entry) => entry.sequence),
-    kind: texts(entries, (entry) => entry.kind),
     points: bigints(entries, (entry) => entry.points),
-    ...allocationColumns(entries),
-    returned: bigints(entries, (entry) => entry.returned),
-    refers_to: bigints(entries, (entry) => entry.refersTo),
+    balance: bigints(entries, ({ after }) => after.balance),
+    total_recharged: bigints(entries, ({ after }) => after.totalRecharged),
+    total_consumed: bigints(entries, ({ after }) => after.totalConsumed),
     create_time: times(entries, (entry) => entry.time),
+    feed: bigints(entries, ({ userId }) => feeds.get(userId)!.feed),
+    frozen: bigints(entries, ({ after }) => after.frozen || null),
+    total_expired: bigints(entries, ({ after }) => after.totalExpired || null),
+    total_refunded: bigints(entries, ({ after }) => after.totalRefunded || null),
+    returned: bigints(entries, (entry) => entry.returned || null),
+    refers_to: bigints(entries, (entry) => entry.refersTo),
     expire_time: times(entries, (entry) => entry.expireTime),
-    priority: smallints(entries, (entry) => entry.priority),
-    service: texts(entries, ({ usage }) => usage?.service ?? null),
     quantity: bigints(entries, ({ usage }) => usage?.quantity ?? null),
     duration_nanos: bigints(entries, ({ usage }) => usage?.durationNanos ?? null),
-    price_version: texts(entries, ({ usage }) => usage?.priceVersion ?? null),
+    epoch: bigints(entries, ({ userId }) => feeds.get(userId)!.epoch),
+    kind: smallints(entries, (entry) => KIND_NUMBERS[entry.kind]),
+    priority: smallints(entries, (entry) => entry.priority || null),
+    user_id: texts(entries, (entry) => entry.userId),
+    hash: bytes(entries, (entry) => entry.hash),
+    allocations: bytes(entries, (entry) => packAllocations(entry.allocations)),
     request_id: texts(entries, ({ request }) => request?.id ?? null),
     fingerprint: bytes(entries, ({ request }) => request?.fingerprint ?? null),
+    service: texts(entries, ({ usage }) => usage?.service ?? null),
+    price_version: texts(entries, ({ usage }) => usage?.priceVersion ?? null),
     metadata: sql`${texts(entries, ({ metadata }) => toJson(metadata))}::jsonb`,
-    ...figureColumns(entries, (entry) => entry.after),
-    hash: bytes(entries, (entry) => entry.hash),
-    caller: texts(entries, ({ caller }) => (caller === "" ? null : caller)),
+    caller: texts(entries, (entry) => entry.caller || null),
   };
   return insertAll({ table: "entry", columns, count: entries.length });
 }
@@ -196,24 +232,6 @@ function countReceipts(userIds: readonly string[], receipts: ReadonlyMap<string,
     })} as new
     where account.user_id = new.user_id`;
   return requireRows(update, userIds.length, ACCOUNT_GONE);
-}
-
-/** Arrays are sent as texts, because unnest would take an array of arrays apart. */
-function allocationColumns(rows: readonly { readonly allocations: readonly Allocation[] }[]) {
-  const lots = texts(rows, ({ allocations }) => `{${allocations.map(({ lot }) => lot).join()}}`);
-  const points = texts(rows, (row) => `{${row.allocations.map((each) => each.points).join()}}`);
-  return { lots: sql`${lots}::bigint[]`, lot_points: sql`${points}::bigint[]` };
-}
-
-function figureColumns<T>(rows: readonly T[], figures: (row: T) => Account | Entry["after"]) {
-  return {
-    balance: bigints(rows, (row) => figures(row).balance),
-    frozen: bigints(rows, (row) => figures(row).frozen),
-    total_recharged: bigints(rows, (row) => figures(row).totalRecharged),
-    total_consumed: bigints(rows, (row) => figures(row).totalConsumed),
-    total_expired: bigints(rows, (row) => figures(row).totalExpired),
-    total_refunded: bigints(rows, (row) => figures(row).totalRefunded),
-  };
 }
 
 function toJson(metadata: ReadonlyMap<string, string>): string | null {

@@ -43,7 +43,7 @@ export function bigints<T>(rows: readonly T[], value: (row: T) => bigint | null)
  *
  * @throws {RangeError} if a value does not fit
  */
-export function smallints<T>(rows: readonly T[], value: (row: T) => number) {
+export function smallints<T>(rows: readonly T[], value: (row: T) => number | null) {
   return sql`unnest(${arrayOf(rows.map(value), SMALLINT)}::smallint[])`;
 }
 

@@ -5,7 +5,6 @@ import {
   p,
 } from "@mikro-orm/postgresql";
 import type { Selectable } from "kysely";
-import type { EntryKind } from "../../ledger/entry.ts";
 import type { HoldStatus } from "../../ledger/hold.ts";
 import { InstantType } from "./instant.ts";
 
@@ -32,7 +31,6 @@ const instant = () => p.type(InstantType);
 const points = () => p.bigint();
 const id = () => p.text().collation("C");
 const userId = () => id().primary();
-const bigints = () => p.array().columnType("bigint[]");
 
 const figures = {
   balance: points(),
@@ -43,6 +41,25 @@ const figures = {
   totalRefunded: points(),
 };
 
+/** What entries will say; the ledger writes none of it yet. */
+function notYetWritten() {
+  return {
+    totalRevoked: points().nullable(),
+    debt: points().nullable(),
+    owed: points().nullable(),
+    uncovered: points().nullable(),
+    repaid: points().nullable(),
+    fromBalance: points().nullable(),
+    actor: p.text().nullable(),
+    member: p.text().nullable(),
+    cause: p.text().nullable(),
+    category: p.text().nullable(),
+    services: p.array().nullable(),
+    alerts: p.array().nullable(),
+    policy: p.text().nullable(),
+  };
+}
+
 /** One row per account: the row that a batch locks. `lots` are packed: see packed-lots.ts. */
 export const AccountEntity = defineEntity({
   name: "Account",
@@ -51,6 +68,8 @@ export const AccountEntity = defineEntity({
     userId: userId(),
     sequence: p.bigint(),
     ...figures,
+    totalRevoked: points().defaultRaw("0"),
+    debt: points().defaultRaw("0"),
     hash: p.blob(),
     salt: p.blob(),
     receipts: p.integer().default(0),
@@ -60,6 +79,9 @@ export const AccountEntity = defineEntity({
     beyondRemaining: points().defaultRaw("0"),
     beyondFrozen: points().defaultRaw("0"),
     dueTime: instant().nullable(),
+    repaidUntil: instant().nullable(),
+    feed: p.bigint().defaultRaw("0"),
+    feedEpoch: p.integer().default(0),
     createTime: instant(),
     updateTime: instant(),
   },
@@ -95,29 +117,30 @@ export const HoldEntity = defineEntity({
     settled: points(),
     status: p.text().$type<HoldStatus>(),
     expireTime: instant(),
-    lots: bigints(),
-    lotPoints: bigints(),
+    allocations: p.blob().nullable(),
   },
 });
 
 export type HoldRow = RowOf<typeof HoldEntity>;
 
-/** One row per entry, append-only. Its allocations are two arrays of equal length. */
+/**
+ * One row per entry, append-only: absent figures and priorities are 0. `kind` is a number of
+ * entry-kinds.ts, and `allocations` are packed: see packed-allocations.ts.
+ */
 export const EntryEntity = defineEntity({
   name: "Entry",
   tableName: "entry",
   properties: {
     userId: userId(),
     sequence: p.bigint().primary(),
-    kind: p.text().$type<EntryKind>(),
+    kind: p.smallint(),
     points: points(),
-    lots: bigints(),
-    lotPoints: bigints(),
-    returned: points(),
+    allocations: p.blob().nullable(),
+    returned: points().nullable(),
     refersTo: p.bigint().nullable(),
     createTime: instant(),
     expireTime: instant().nullable(),
-    priority: p.smallint(),
+    priority: p.smallint().nullable(),
     service: p.text().nullable(),
     quantity: p.bigint().nullable(),
     durationNanos: p.bigint().nullable(),
@@ -125,22 +148,35 @@ export const EntryEntity = defineEntity({
     requestId: id().nullable(),
     fingerprint: p.blob().nullable(),
     metadata: p.json<Record<string, string>>().nullable(),
-    ...figures,
+    balance: points(),
+    frozen: points().nullable(),
+    totalRecharged: points(),
+    totalConsumed: points(),
+    totalExpired: points().nullable(),
+    totalRefunded: points().nullable(),
     hash: p.blob(),
     caller: id().nullable(),
+    epoch: p.integer(),
+    feed: p.bigint(),
+    ...notYetWritten(),
   },
 });
 
 export type EntryRow = RowOf<typeof EntryEntity>;
 
-/** How many points of an entry have been refunded; entries without a refund have no row. */
-export const RefundEntity = defineEntity({
-  name: "Refund",
-  tableName: "refund",
+/**
+ * How many points of an entry have been refunded, or of the lot that it made revoked; `claimed` is what
+ * of the latter the lot has not given yet. Entries of which nothing is undone have no row.
+ */
+export const UndoneEntity = defineEntity({
+  name: "Undone",
+  tableName: "undone",
   properties: {
     userId: userId(),
     sequence: p.bigint().primary(),
-    refunded: points(),
+    refunded: points().defaultRaw("0"),
+    revoked: points().defaultRaw("0"),
+    claimed: points().defaultRaw("0"),
   },
 });
 
@@ -160,6 +196,18 @@ export const ReceiptEntity = defineEntity({
     requestId: id().nullable(),
     fingerprint: p.blob().nullable(),
     hash: p.blob(),
+  },
+});
+
+/** One row per life of the cluster: see epoch.ts. */
+export const EpochEntity = defineEntity({
+  name: "Epoch",
+  tableName: "epoch",
+  properties: {
+    epoch: p.integer().primary().autoincrement(false),
+    systemIdentifier: p.bigint(),
+    timeline: p.integer(),
+    beginTime: instant(),
   },
 });
 

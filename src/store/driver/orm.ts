@@ -7,11 +7,12 @@ import { type Connector, connectorOf } from "./connect.ts";
 import {
   AccountEntity,
   EntryEntity,
+  EpochEntity,
   HoldEntity,
   LotEntity,
   PageKeyEntity,
   ReceiptEntity,
-  RefundEntity,
+  UndoneEntity,
 } from "./entities.ts";
 import { expectAttributes, prepareSession } from "./session.ts";
 
@@ -42,8 +43,9 @@ export async function openOrm(url: string, poolMax: number, answerMaxMs = 0): Pr
       LotEntity,
       HoldEntity,
       EntryEntity,
-      RefundEntity,
+      UndoneEntity,
       ReceiptEntity,
+      EpochEntity,
       PageKeyEntity,
     ],
     extensions: [Migrator],

@@ -1,6 +1,7 @@
 import { hash } from "node:crypto";
 import { type QueryResult, type RawBuilder, sql } from "kysely";
 import type { PoolClient } from "pg";
+import { epochOf } from "./epoch.ts";
 import type { Orm } from "./orm.ts";
 import { LOCK_MAX_MS, TRANSACTION_MAX_MS } from "./session.ts";
 
@@ -14,6 +15,8 @@ export type Run = <Row>(statement: RawBuilder<Row>) => Promise<QueryResult<Row>>
 export type Transaction = {
   readonly orm: Orm;
   readonly run: Run;
+  /** Of its connection: see epoch.ts. */
+  readonly epoch: bigint;
   /**
    * Ends it: sends the last statements and COMMIT at once, in one round trip. If a statement fails,
    * COMMIT rolls back.
@@ -60,6 +63,7 @@ export async function inTransaction<T>(
   let failure: unknown;
   let broken: unknown;
   try {
+    const epoch = await epochOf(client);
     // The role's or the database's own default may be stricter: what waited for a lock would fail.
     const begun = client.query(`begin isolation level read committed${within(limitMs)}`);
     begun.catch(() => {}); // Whoever waits for a statement is told.
@@ -96,7 +100,7 @@ export async function inTransaction<T>(
       await ran;
       if (notices.last !== undefined) throw new CommitWarning(notices.last);
     };
-    return await work({ orm, run, commit });
+    return await work({ orm, run, epoch, commit });
   } finally {
     if (!isEnded) {
       isEnded = true;

@@ -8,18 +8,20 @@ import type { EntityManager } from "../driver/orm.ts";
 const GRANTS = {
   migration: "select",
   page_key: "select",
+  epoch: "select, insert",
   entry: "select, insert",
   receipt: "select, insert",
   account: `select, insert, update (sequence, balance, frozen, total_recharged, total_consumed,
     total_expired, total_refunded, hash, receipts, open_holds, due_time, update_time, lots,
-    lots_beyond, beyond_remaining, beyond_frozen)`,
+    lots_beyond, beyond_remaining, beyond_frozen, feed, feed_epoch)`,
   lot: "select, insert, update (remaining, frozen), delete",
   open_lot: "select",
+  journal: "select",
   hold: "select, insert, update (settled, status)",
-  refund: "select, insert, update (refunded)",
+  undone: "select, insert, update (refunded)",
 };
 
-const FUNCTIONS = ["unpack_lots", "require_rows"];
+const FUNCTIONS = ["unpack_lots", "unpack_allocations", "require_rows"];
 
 /** The tables that a server only reads, as SQL. */
 const READ_ONLY = Object.entries(GRANTS)

@@ -2,6 +2,13 @@ import type { Mutant } from "../mutant.ts";
 
 export const COMMIT_MUTANTS: readonly Mutant[] = [
   {
+    name: "tells a lost COMMIT's callers the epoch of the attempt that was lost",
+    file: "src/commit/commit.ts",
+    find: "return lost.answers.map((one) => (one === LATER ? one : inEpoch(one, epoch)));",
+    replace: "return lost.answers;",
+    caughtBy: "test/commit/lost-commit.test.ts",
+  },
+  {
     name: "answers before COMMIT",
     file: "src/commit/commit.ts",
     find: 'await transaction\n        .commit(attempts.isFirst ? statements : [], () => done("save"))\n        .catch(unsureOf(changes, answers));',

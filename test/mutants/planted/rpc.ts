@@ -2,6 +2,13 @@ import type { Mutant } from "../mutant.ts";
 
 export const RPC_MUTANTS: readonly Mutant[] = [
   {
+    name: "answers without the epoch",
+    file: "src/rpc/answers.ts",
+    find: "    replayed,\n    epoch,\n",
+    replace: "    replayed,\n    epoch: 0n * epoch,\n",
+    caughtBy: "test/rpc/epoch.test.ts",
+  },
+  {
     name: "leaves metadata out of the hash of a request",
     file: "src/rpc/request-hash.ts",
     find: 'requestId: "", metadata }',

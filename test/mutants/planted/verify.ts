@@ -2,6 +2,27 @@ import type { Mutant } from "../mutant.ts";
 
 export const VERIFY_MUTANTS: readonly Mutant[] = [
   {
+    name: "believes a feed number that falls",
+    file: "src/verify/epochs.ts",
+    find: "if (before.feed > feed)",
+    replace: "if (before.feed > feed && feed === 0n)",
+    caughtBy: "test/verify/damage.test.ts",
+  },
+  {
+    name: "believes an epoch that there is not",
+    file: "src/verify/epochs.ts",
+    find: "if (of === undefined) return",
+    replace: "if (of === undefined && epoch === 0) return",
+    caughtBy: "test/verify/damage.test.ts",
+  },
+  {
+    name: "does not compare the account's feed number",
+    file: "src/verify/replay.ts",
+    find: " || row.place.feed !== place.feed)",
+    replace: ")",
+    caughtBy: "test/verify/damage.test.ts",
+  },
+  {
     name: "does not miss a lot that is gone",
     file: "src/verify/replay.ts",
     find: "if (remaining + frozen === 0n) continue;",
