@@ -90,10 +90,17 @@ class CommitLost extends Error {
   readonly changes: Changes | undefined;
   readonly answers: Answers;
 
-  constructor(changes: Changes | undefined, answers: Answers, cause: unknown) {
+  /** Whether it had locked an account: whoever has that lock later knows that it has ended. */
+  readonly hadLocks: boolean;
+
+  constructor(
+    { changes, answers, hadLocks }: Pick<CommitLost, "changes" | "answers" | "hadLocks">,
+    cause: unknown,
+  ) {
     super("the answer of COMMIT was lost", { cause });
     this.changes = changes;
     this.answers = answers;
+    this.hadLocks = hadLocks;
   }
 }
 
@@ -187,6 +194,7 @@ async function transact({ orm, clock, observer }: Context, attempts: Attempts): 
         loadStates(run, { userIds, commands, locked, moment: read }),
         loadRepeats(run, commands, locked),
       ]);
+      const hadLocks = rows.accounts.size > 0;
       done("load");
 
       // Exactly-once: find out the outcome of a COMMIT without an answer. If it succeeded, so did its
@@ -194,13 +202,13 @@ async function transact({ orm, clock, observer }: Context, attempts: Attempts): 
       const { lost } = attempts;
       if (lost?.changes !== undefined) {
         if (await isCommitted(run, lost.changes)) {
-          await waitForStandbys(transaction).catch(unsureOf(lost.changes, lost.answers));
+          await waitForStandbys(transaction).catch(unsureOf(lost));
           observer.committed(lost.changes.entries);
           return lost.answers.map((one) => (one === LATER ? one : inEpoch(one, epoch)));
         }
-        // It did not, and never will: these locks show that its transaction has ended. But no lock
-        // is on an account that it made; there it may still be under way, and our insert waits for it.
-        if (lost.changes.newAccounts.length === 0) {
+        // It did not, and never will: these locks show that its transaction has ended. But if all its
+        // accounts were new, it had no locks; it may still be under way, and our insert waits for it.
+        if (lost.hadLocks) {
           attempts.lost = undefined;
           attempts.failed = 0;
         }
@@ -219,7 +227,7 @@ async function transact({ orm, clock, observer }: Context, attempts: Attempts): 
       // batch changed, which may have to wait for the standbys.
       if (changes === undefined) {
         if (answers.some(isRepeat)) {
-          await waitForStandbys(transaction).catch(unsureOf(undefined, answers));
+          await waitForStandbys(transaction).catch(unsureOf({ changes: undefined, answers, hadLocks }));
         }
         return answers;
       }
@@ -230,7 +238,7 @@ async function transact({ orm, clock, observer }: Context, attempts: Attempts): 
       if (!attempts.isFirst) await Promise.all(statements.map(run));
       await transaction
         .commit(attempts.isFirst ? statements : [], () => done("save"))
-        .catch(unsureOf(changes, answers));
+        .catch(unsureOf({ changes, answers, hadLocks }));
       done("commit");
       observer.committed(changes.entries);
       return answers;
@@ -253,10 +261,12 @@ function newSalts(
 const NO_SALTS: ReadonlyMap<string, Uint8Array> = new Map();
 
 /** Handles an error of COMMIT: if its answer was lost, the next attempt finds out its outcome. */
-function unsureOf(changes: Changes | undefined, answers: Answers): (error: unknown) => never {
+function unsureOf(
+  batch: Pick<CommitLost, "changes" | "answers" | "hadLocks">,
+): (error: unknown) => never {
   return (error) => {
     if (error instanceof RolledBack) throw error.cause ?? error;
-    throw isUnavailable(error) ? new CommitLost(changes, answers, error) : error;
+    throw isUnavailable(error) ? new CommitLost(batch, error) : error;
   };
 }
 

@@ -1,7 +1,7 @@
 import { type Account, laterOf } from "../../ledger/account.ts";
 import { DUE_MAX } from "../../ledger/batch.ts";
 import type { Command } from "../../ledger/command.ts";
-import { type Hold, isOpenHold } from "../../ledger/hold.ts";
+import { compareHoldsByExpiry, type Hold, isOpenHold } from "../../ledger/hold.ts";
 import { type Allocation, compareBurnOrder, type Lot } from "../../ledger/lot.ts";
 import { needsOf } from "../../ledger/needs.ts";
 import { NO_RECEIPT, type ReceiptLink } from "../../ledger/receipt.ts";
@@ -136,7 +136,14 @@ async function loadDue(run: Run, rows: LockedAccounts["rows"], now: Micros) {
     loadDueHolds(run, userIds, DUE_MAX + 1),
     loadNextDue(run, userIds),
   ]);
-  return { holds, nextDue: new Map(userIds.map((userId) => [userId, next.get(userId) ?? null])) };
+  const nextDue = new Map(userIds.map((userId) => [userId, next.get(userId) ?? null]));
+  // Of more due holds than are loaded, none ends before the last that is.
+  for (const [userId, ofUser] of Map.groupBy(holds, (one) => one.userId)) {
+    if (ofUser.length <= DUE_MAX) continue;
+    const { expireTime } = ofUser.map(({ hold }) => hold).toSorted(compareHoldsByExpiry).at(-1)!;
+    nextDue.set(userId, expireTime);
+  }
+  return { holds, nextDue };
 }
 
 /** Holds by user id, each once. */

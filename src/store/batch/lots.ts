@@ -96,7 +96,9 @@ async function loadBurningLots(run: Run, demands: readonly Demand[]): Promise<re
         sum(case when due then 0 else remaining end) over (
           partition by user_id order by ${BURN_ORDER}
         ) as supply,
-        row_number() over (partition by user_id order by ${BURN_ORDER}) as place
+        count(*) filter (where remaining > 0 and not due) over (
+          partition by user_id order by ${BURN_ORDER}
+        ) as place
       from (
         select ${COLUMNS}, demanded, coalesce(expire_time <= ${NOW}, false) as due
         from ${rowsOf({
