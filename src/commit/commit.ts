@@ -89,20 +89,18 @@ type Attempts = {
 class CommitLost extends Error {
   readonly changes: Changes | undefined;
   readonly answers: Answers;
-
-  /** Whether it had locked an account: whoever has that lock later knows that it has ended. */
+  /** Whether it locked an account that existed: another that gets this lock knows that it has ended. */
   readonly hadLocks: boolean;
 
-  constructor(
-    { changes, answers, hadLocks }: Pick<CommitLost, "changes" | "answers" | "hadLocks">,
-    cause: unknown,
-  ) {
+  constructor({ changes, answers, hadLocks }: Committing, cause: unknown) {
     super("the answer of COMMIT was lost", { cause });
     this.changes = changes;
     this.answers = answers;
     this.hadLocks = hadLocks;
   }
 }
+
+type Committing = Pick<CommitLost, "changes" | "answers" | "hadLocks">;
 
 /**
  * Group commit's one transaction: applies commands, and answers each of them after COMMIT. A refused
@@ -207,7 +205,7 @@ async function transact({ orm, clock, observer }: Context, attempts: Attempts): 
           return lost.answers.map((one) => (one === LATER ? one : inEpoch(one, epoch)));
         }
         // It did not, and never will: these locks show that its transaction has ended. But if all its
-        // accounts were new, it had no locks; it may still be under way, and our insert waits for it.
+        // accounts were new, it had no locks and may still be under way: our insert waits for it.
         if (lost.hadLocks) {
           attempts.lost = undefined;
           attempts.failed = 0;
@@ -227,17 +225,20 @@ async function transact({ orm, clock, observer }: Context, attempts: Attempts): 
       // batch changed, which may have to wait for the standbys.
       if (changes === undefined) {
         if (answers.some(isRepeat)) {
-          await waitForStandbys(transaction).catch(unsureOf({ changes: undefined, answers, hadLocks }));
+          const nothing = { changes: undefined, answers, hadLocks };
+          await waitForStandbys(transaction).catch(unsureOf(nothing));
         }
         return answers;
       }
 
       // Save, COMMIT, and only then answer. All is sent at once: if a statement fails, COMMIT rolls
-      // back. After a failure COMMIT waits for the statements, so that it is known which one failed.
+      // back. After a failure COMMIT waits for the statements, so that it is known which one failed;
+      // without locks too, since a COMMIT that got no answer would be in doubt for long.
       const statements = saving(changes, { rows, epoch, transactionId });
-      if (!attempts.isFirst) await Promise.all(statements.map(run));
+      const atOnce = attempts.isFirst && hadLocks;
+      if (!atOnce) await Promise.all(statements.map(run));
       await transaction
-        .commit(attempts.isFirst ? statements : [], () => done("save"))
+        .commit(atOnce ? statements : [], () => done("save"))
         .catch(unsureOf({ changes, answers, hadLocks }));
       done("commit");
       observer.committed(changes.entries);
@@ -261,12 +262,10 @@ function newSalts(
 const NO_SALTS: ReadonlyMap<string, Uint8Array> = new Map();
 
 /** Handles an error of COMMIT: if its answer was lost, the next attempt finds out its outcome. */
-function unsureOf(
-  batch: Pick<CommitLost, "changes" | "answers" | "hadLocks">,
-): (error: unknown) => never {
+function unsureOf(committing: Committing): (error: unknown) => never {
   return (error) => {
     if (error instanceof RolledBack) throw error.cause ?? error;
-    throw isUnavailable(error) ? new CommitLost(batch, error) : error;
+    throw isUnavailable(error) ? new CommitLost(committing, error) : error;
   };
 }
 

@@ -140,7 +140,10 @@ async function loadDue(run: Run, rows: LockedAccounts["rows"], now: Micros) {
   // Of more due holds than are loaded, none ends before the last that is.
   for (const [userId, ofUser] of Map.groupBy(holds, (one) => one.userId)) {
     if (ofUser.length <= DUE_MAX) continue;
-    const { expireTime } = ofUser.map(({ hold }) => hold).toSorted(compareHoldsByExpiry).at(-1)!;
+    const { expireTime } = ofUser
+      .map(({ hold }) => hold)
+      .toSorted(compareHoldsByExpiry)
+      .at(-1)!;
     nextDue.set(userId, expireTime);
   }
   return { holds, nextDue };

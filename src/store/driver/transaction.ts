@@ -34,6 +34,12 @@ export class RolledBack extends Error {
   }
 }
 
+/** Something that is no PostgreSQL answered: what it did is not known. */
+class UnknownAnswer extends Error {
+  /** The class of broken connections: see database-fault.ts. */
+  readonly code = "08P01";
+}
+
 /**
  * COMMIT was answered with a warning: the transaction is committed, but not as durably as
  * PostgreSQL was told to make it. (The wait for a synchronous standby was cancelled.)
@@ -96,7 +102,11 @@ export async function inTransaction<T>(
         throw error;
       });
       // A transaction that has failed is rolled back at COMMIT, and that is no error.
-      if (command !== "COMMIT") throw new RolledBack(failure);
+      if (command === "ROLLBACK") {
+        await ran.catch(() => {});
+        throw new RolledBack(failure);
+      }
+      if (command !== "COMMIT") throw new UnknownAnswer(`COMMIT was answered by ${command}`);
       await ran;
       if (notices.last !== undefined) throw new CommitWarning(notices.last);
     };

@@ -11,7 +11,7 @@ export const COMMIT_MUTANTS: readonly Mutant[] = [
   {
     name: "answers before COMMIT",
     file: "src/commit/commit.ts",
-    find: 'await transaction\n        .commit(attempts.isFirst ? statements : [], () => done("save"))\n        .catch(unsureOf(changes, answers));',
+    find: 'await transaction\n        .commit(atOnce ? statements : [], () => done("save"))\n        .catch(unsureOf({ changes, answers, hadLocks }));',
     replace: "void transaction.commit(statements).catch(() => {});",
     caughtBy: "torture --only COMMIT",
   },
@@ -125,8 +125,8 @@ export const COMMIT_MUTANTS: readonly Mutant[] = [
   {
     name: "takes a COMMIT that made an account for one that never happened, though it still waits",
     file: "src/commit/commit.ts",
-    find: "if (lost.changes.newAccounts.length === 0) {",
-    replace: "if (lost.changes.newAccounts.length >= 0) {",
+    find: "if (lost.hadLocks) {",
+    replace: "if (lost.hadLocks || lost.answers.length > 0) {",
     caughtBy: "test/commit/standby.test.ts",
   },
   {
