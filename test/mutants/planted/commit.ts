@@ -150,4 +150,11 @@ export const COMMIT_MUTANTS: readonly Mutant[] = [
     replace: "if (error === undefined) throw error;",
     caughtBy: "test/commit/lost-row.test.ts",
   },
+  {
+    name: "gives all new accounts the same salt",
+    file: "src/commit/commit.ts",
+    find: "[userId, randomBytes(SALT_BYTES)]",
+    replace: "[userId, randomBytes(SALT_BYTES).fill(1)]",
+    caughtBy: "test/commit/new-account.test.ts",
+  },
 ];
