@@ -2,10 +2,12 @@ import { type RawBuilder, sql } from "kysely";
 import type { Hold } from "../../ledger/hold.ts";
 import { NOW } from "../driver/clock.ts";
 import { type RowKey, rowsOf, rowsOfKeys, textArray, texts } from "../driver/columns.ts";
-import type { HoldRow } from "../driver/entities.ts";
+import { columnsOf, HoldEntity, type HoldRow } from "../driver/entities.ts";
 import { fromTimestamptz } from "../driver/instant.ts";
 import type { Run } from "../driver/transaction.ts";
 import { unpackAllocations } from "./packed-allocations.ts";
+
+const HOLD_COLUMNS = columnsOf(HoldEntity, "hold");
 
 /** A hold with its user. */
 export type HoldOf = { readonly userId: string; readonly hold: Hold };
@@ -17,7 +19,7 @@ export async function loadNamedHolds(
 ): Promise<readonly HoldOf[]> {
   if (named.length === 0) return [];
   const { rows } = await run(sql<HoldRow>`
-    select hold.* from points.hold
+    select ${HOLD_COLUMNS} from points.hold
     join ${rowsOfKeys(named, "number")} as named using (user_id, number)`);
   return rows.map(toHoldOf);
 }
@@ -30,7 +32,7 @@ export async function loadDueHolds(
 ): Promise<readonly HoldOf[]> {
   if (userIds.length === 0) return [];
   const { rows } = await run(sql<HoldRow>`
-    select hold.* from ${rowsOf({ user_id: texts(userIds, (userId) => userId) })} as asked
+    select ${HOLD_COLUMNS} from ${rowsOf({ user_id: texts(userIds, (userId) => userId) })} as asked
     cross join lateral (
       select * from points.hold
       where hold.user_id = asked.user_id and status = 'open' and expire_time <= ${NOW}
