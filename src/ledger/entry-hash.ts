@@ -1,6 +1,7 @@
 import { personalDigestOf } from "./digests.ts";
 import { Encoder } from "./encoding.ts";
-import type { Entry, EntryKind } from "./entry.ts";
+import { KIND_NUMBERS } from "./entry-kinds.ts";
+import type { Entry } from "./entry.ts";
 import type { Allocation } from "./lot.ts";
 import type { PricedUsage } from "./prices.ts";
 
@@ -24,7 +25,7 @@ export function hashEntry(
 export function writeEntry(to: Encoder, entry: Omit<Entry, "hash">, salt: Uint8Array): Encoder {
   const { after, request, usage } = entry;
   to.number(2, entry.sequence)
-    .text(3, KIND_DIGITS[entry.kind])
+    .text(3, String(KIND_NUMBERS[entry.kind]))
     .number(4, entry.points)
     .messages(5, entry.allocations, writeAllocation)
     .number(6, entry.time)
@@ -49,14 +50,3 @@ function writeUsage(to: Encoder, usage: PricedUsage): void {
   const { service, quantity, durationNanos, priceVersion } = usage;
   to.text(1, service).number(2, quantity).number(3, durationNanos).text(4, priceVersion);
 }
-
-/** The numbers of EntryKind of the contract. */
-const KIND_DIGITS: Record<EntryKind, string> = {
-  recharge: "1",
-  consume: "2",
-  expire: "3",
-  freeze: "4",
-  settle: "5",
-  release: "6",
-  refund: "7",
-};

@@ -23,7 +23,7 @@ import type { Entry } from "../ledger/entry.ts";
 import type { Hold } from "../ledger/hold.ts";
 import type { Lot } from "../ledger/lot.ts";
 import type { PricedUsage } from "../ledger/prices.ts";
-import { KIND_NUMBERS } from "../store/batch/entry-kinds.ts";
+import { KIND_NUMBERS } from "../ledger/entry-kinds.ts";
 import { toDuration, toTimestamp } from "./timestamps.ts";
 
 // Translation from the ledger to protobuf.

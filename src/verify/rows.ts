@@ -5,7 +5,7 @@ import type { Hold } from "../ledger/hold.ts";
 import type { Lot } from "../ledger/lot.ts";
 import type { Receipt } from "../ledger/receipt.ts";
 import { toEntry } from "../store/batch/entries.ts";
-import { KIND_NUMBERS } from "../store/batch/entry-kinds.ts";
+import { KIND_NUMBERS } from "../ledger/entry-kinds.ts";
 import { toHold } from "../store/batch/holds.ts";
 import { toLot } from "../store/batch/lots.ts";
 import { isRequestOf } from "../store/batch/repeats.ts";

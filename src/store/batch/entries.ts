@@ -4,7 +4,7 @@ import { type RowKey, rowsOfKeys } from "../driver/columns.ts";
 import { columnsOf, EntryEntity, type EntryRow } from "../driver/entities.ts";
 import { fromTimestamptz } from "../driver/instant.ts";
 import type { Run } from "../driver/transaction.ts";
-import { kindOf } from "./entry-kinds.ts";
+import { kindOf } from "../../ledger/entry-kinds.ts";
 import { toFigures } from "./figures.ts";
 import { unpackAllocations } from "./packed-allocations.ts";
 

@@ -12,7 +12,7 @@ import {
   tids,
   times,
 } from "../driver/columns.ts";
-import { KIND_NUMBERS } from "./entry-kinds.ts";
+import { KIND_NUMBERS } from "../../ledger/entry-kinds.ts";
 import { type FeedClock, feedNumber, type FeedPlace } from "./feed.ts";
 import { packAllocations } from "./packed-allocations.ts";
 import { packLots } from "./packed-lots.ts";

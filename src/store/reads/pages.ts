@@ -4,7 +4,7 @@ import type { Hold } from "../../ledger/hold.ts";
 import type { Lot } from "../../ledger/lot.ts";
 import type { Micros } from "../../ledger/time.ts";
 import { toEntry } from "../batch/entries.ts";
-import { KIND_NUMBERS } from "../batch/entry-kinds.ts";
+import { KIND_NUMBERS } from "../../ledger/entry-kinds.ts";
 import { toHold } from "../batch/holds.ts";
 import { toLot } from "../batch/lots.ts";
 import type { EntryRow, HoldRow, LotRow } from "../driver/entities.ts";

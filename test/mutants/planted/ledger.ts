@@ -339,4 +339,11 @@ export const LEDGER_MUTANTS: readonly Mutant[] = [
     replace: ".filter(({ dueTime, was }) => dueTime !== was && false)",
     caughtBy: "test/commit/due-time.test.ts",
   },
+  {
+    name: "numbers kinds unlike the contract",
+    file: "src/ledger/entry-kinds.ts",
+    find: "expire: 3,\n  freeze: 4,",
+    replace: "expire: 4,\n  freeze: 3,",
+    caughtBy: "test/ledger/entry-kinds.test.ts",
+  },
 ];

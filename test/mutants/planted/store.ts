@@ -86,13 +86,6 @@ export const STORE_MUTANTS: readonly Mutant[] = [
     caughtBy: "test/store/packed-allocations.test.ts",
   },
   {
-    name: "numbers kinds unlike the contract",
-    file: "src/store/batch/entry-kinds.ts",
-    find: "expire: 3,\n  freeze: 4,",
-    replace: "expire: 4,\n  freeze: 3,",
-    caughtBy: "test/store/entry-kinds.test.ts",
-  },
-  {
     name: "looks request ids up by a hash that none has",
     file: "src/store/batch/repeats.ts",
     find: "${short(entry)} = ${short(asked)}",

@@ -134,7 +134,7 @@ const STATEMENTS = [
 
   // A year of a busy ledger is billions of entries, so that each byte counts. Wide columns come first,
   // for there is no padding then; a column that is null costs nothing; kinds are the numbers of the
-  // contract's EntryKind (src/store/batch/entry-kinds.ts); allocations are packed
+  // contract's EntryKind (src/ledger/entry-kinds.ts); allocations are packed
   // (src/store/batch/packed-allocations.ts). The view journal shows all that to people.
   `create table points.entry (
     sequence bigint not null check (sequence > 0),

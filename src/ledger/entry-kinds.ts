@@ -1,4 +1,4 @@
-import type { EntryKind } from "../../ledger/entry.ts";
+import type { EntryKind } from "./entry.ts";
 
 /** The kinds of entries as the table has them: the numbers of the contract's EntryKind. */
 export const KIND_NUMBERS = {

@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test } from "vitest";
 import { EntryKind } from "../../gen/points/v1/account_pb.ts";
-import { KIND_NUMBERS, kindOf } from "../../src/store/batch/entry-kinds.ts";
+import { KIND_NUMBERS, kindOf } from "../../src/ledger/entry-kinds.ts";
 import { testDatabase } from "../support/database.ts";
 
 test("kinds have the contract's numbers, and the view journal names them alike", async () => {
