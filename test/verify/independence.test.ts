@@ -15,5 +15,10 @@ test("verify takes nothing of the ledger but types and constants", async () => {
     .flatMap(([, , names]) => names!.split(","))
     .map((name) => name.trim())
     .filter((name) => name !== "" && !name.startsWith("type "));
-  expect([...new Set(values)].toSorted()).toEqual(["GENESIS_HASH", "KIND_NUMBERS", "MAX_TOTAL", "NO_RECEIPT"]);
+  expect([...new Set(values)].toSorted()).toEqual([
+    "GENESIS_HASH",
+    "KIND_NUMBERS",
+    "MAX_TOTAL",
+    "NO_RECEIPT",
+  ]);
 });

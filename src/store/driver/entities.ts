@@ -43,7 +43,7 @@ export function columnsOf(entity: EntitySchemaWithMeta, table: string): RawBuild
 export function propertiesOf<Entity extends EntitySchemaWithMeta>(
   entity: Entity,
 ): (keyof InferEntity<Entity> & string)[] {
-  return Object.keys(entity.meta.properties) as (keyof InferEntity<Entity> & string)[];
+  return Object.keys(entity.meta.properties);
 }
 
 function underscored(property: string): string {
