@@ -165,9 +165,8 @@ export const STORE_MUTANTS: readonly Mutant[] = [
   {
     name: "reads the server's clock instead of the database's",
     file: "src/store/driver/clock.ts",
-    find: "return fromTimestamptz(rows[0]!.now);",
-    replace:
-      "return rows.length === 1 ? BigInt(Date.now()) * 1000n : fromTimestamptz(rows[0]!.now);",
+    find: "now: fromTimestamptz(rows[0]!.now), transactionId",
+    replace: "now: BigInt(Date.now()) * 1000n, transactionId",
     caughtBy: "torture --only clock",
   },
   {
