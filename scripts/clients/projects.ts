@@ -85,6 +85,7 @@ export const clients: readonly Client[] = [
       await fetch(cwd, "go", ["mod", "download"]);
       await build(cwd, "go", ["generate", "."]);
       await build(cwd, "go", ["vet", "."]);
+      await build(cwd, "go", ["test", "."]);
       const program = join(test.folder, "go-client");
       await build(cwd, "go", ["build", "-o", program, "."]);
       await play(test, cwd, program, [test.address]);

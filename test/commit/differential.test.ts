@@ -95,8 +95,8 @@ async function compare(
     if (result instanceof Error) throw result;
     const salt = isRejection(result) ? SALT : result.account.salt;
     const whole = accounts.get(command.userId)!;
-    const title = `at ${now}, command ${index}, ${command.kind}`;
-    expect(sayResult(result), title).toBe(decide(whole, command, { now, salt }));
+    const expected = decide(whole, command, { now, salt });
+    expect(sayResult(result), `at ${now}, ${command.kind} ${index} of a batch`).toBe(expected);
   }
   // A batch that meets a bug is taken apart, and its commands may succeed one by one.
   expect(faults).toEqual([]);

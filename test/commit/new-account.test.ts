@@ -1,6 +1,7 @@
 import pg from "pg";
 import { expect, onTestFinished, test } from "vitest";
 import { commit } from "../../src/commit/commit.ts";
+import type { Answer } from "../../src/ledger/batch.ts";
 import { toTimestamptz } from "../../src/store/driver/instant.ts";
 import { auditDatabase } from "../support/audit.ts";
 import { recharge } from "../support/commands.ts";
@@ -8,6 +9,24 @@ import { testDatabase } from "../support/database.ts";
 import { lockAwaited } from "../support/held-lock.ts";
 import { NOW } from "../support/statement.ts";
 import { stoppedClock } from "../support/stopped-clock.ts";
+
+test("each new account has a salt of its own, which no charge changes", async () => {
+  const database = await testDatabase();
+  onTestFinished(() => database.close());
+  const salts = async () => {
+    const rows = await database.query("select salt from points.account order by user_id");
+    return rows.map(({ salt }) => (salt as Buffer).toString("hex"));
+  };
+  const [ada, bob] = [recharge(5n), { ...recharge(5n), userId: "bob" }];
+  await commit(database.orm, [ada, bob]);
+  const made = await salts();
+  expect(new Set([...made, "00".repeat(16)]).size).toBe(3);
+  const results = await commit(database.orm, [ada, bob, { kind: "open", userId: "eve" }]);
+  const shown = results.map((result) => (result as Answer).account.salt);
+  expect((await salts()).slice(0, 2)).toEqual(made);
+  expect(shown.map((salt) => Buffer.from(salt).toString("hex"))).toEqual(await salts());
+  await auditDatabase(database.url);
+});
 
 test("an account that another server makes meanwhile is found at the next attempt", async () => {
   const database = await testDatabase();

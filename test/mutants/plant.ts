@@ -13,7 +13,7 @@ export type Copy = {
 
 const ROOT = resolve(import.meta.dirname, "../..");
 const COPIED = ["src", "gen", "proto", "test", "bin", "prices.yaml", "vitest.config.ts"];
-const ALSO_COPIED = ["package.json", "tsconfig.json"];
+const ALSO_COPIED = ["package.json", "tsconfig.json", "docs", "clients/typescript/src"];
 
 /** Copies the project; the copy shares the installed packages. */
 export async function copyProject(): Promise<Copy> {

@@ -127,7 +127,7 @@ export async function compareWithDatabase(
 ): Promise<readonly Operation[]> {
   const rows = (await query(
     `select user_id, request_id, sequence, kind, points, balance, encode(hash, 'hex') as hash
-     from points.entry where request_id is not null`,
+     from points.journal where request_id is not null`,
   )) as EntryColumns[];
   const found = new Map(rows.map((row) => [row.request_id, row]));
   expect(found.size, "each request id is there once").toBe(rows.length);

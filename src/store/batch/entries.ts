@@ -1,17 +1,20 @@
 import { sql } from "kysely";
 import type { Entry } from "../../ledger/entry.ts";
 import { type RowKey, rowsOfKeys } from "../driver/columns.ts";
-import type { EntryRow } from "../driver/entities.ts";
+import { columnsOf, EntryEntity, type EntryRow } from "../driver/entities.ts";
 import { fromTimestamptz } from "../driver/instant.ts";
 import type { Run } from "../driver/transaction.ts";
 import { kindOf } from "./entry-kinds.ts";
 import { toFigures } from "./figures.ts";
 import { unpackAllocations } from "./packed-allocations.ts";
 
+/** What `toEntry` reads. */
+export const ENTRY_COLUMNS = columnsOf(EntryEntity, "entry");
+
 /** Loads the entries of these keys that exist, each once. */
 export async function loadEntries(run: Run, named: readonly RowKey[]): Promise<readonly Entry[]> {
   const { rows } = await run(sql<EntryRow>`
-    select entry.* from ${rowsOfKeys(named, "sequence")} as named
+    select ${ENTRY_COLUMNS} from ${rowsOfKeys(named, "sequence")} as named
     join points.entry using (user_id, sequence)`);
   return rows.map(toEntry);
 }

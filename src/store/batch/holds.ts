@@ -1,11 +1,13 @@
 import { type RawBuilder, sql } from "kysely";
 import type { Hold } from "../../ledger/hold.ts";
 import { type RowKey, rowsOfKeys } from "../driver/columns.ts";
-import type { HoldRow } from "../driver/entities.ts";
+import { columnsOf, HoldEntity, type HoldRow } from "../driver/entities.ts";
 import { fromTimestamptz } from "../driver/instant.ts";
 import type { Run } from "../driver/transaction.ts";
 import { type Come, rowsOfCome } from "./come.ts";
 import { unpackAllocations } from "./packed-allocations.ts";
+
+const HOLD_COLUMNS = columnsOf(HoldEntity, "hold");
 
 /** A hold with its user. */
 export type HoldOf = { readonly userId: string; readonly hold: Hold };
@@ -32,7 +34,7 @@ export async function loadDueHolds(
 ): Promise<readonly HoldOf[]> {
   if (come.length === 0) return [];
   const { rows } = await run(sql<HoldRow>`
-    select hold.* from ${rowsOfCome(come)} as asked
+    select ${HOLD_COLUMNS} from ${rowsOfCome(come)} as asked
     cross join lateral (
       select * from points.hold
       where hold.user_id = asked.user_id and status = 'open' and expire_time <= asked.time

@@ -1,7 +1,7 @@
 import { LockMode, raw, type Transaction as OrmTransaction } from "@mikro-orm/postgresql";
 import { sql } from "kysely";
 import { textArray } from "../driver/columns.ts";
-import { AccountEntity, type AccountRow } from "../driver/entities.ts";
+import { AccountEntity, type AccountRow, propertiesOf } from "../driver/entities.ts";
 import type { Orm } from "../driver/orm.ts";
 import type { Transaction } from "../driver/transaction.ts";
 import { type LockedAccounts, toAccounts } from "./accounts.ts";
@@ -35,7 +35,7 @@ function lockingQuery({ em }: Orm) {
   fork.setTransactionContext(fork.getKysely() as OrmTransaction);
   const { sql: text } = fork
     .createQueryBuilder(AccountEntity, "account")
-    .select(["*", raw("account.ctid")])
+    .select([...propertiesOf(AccountEntity), raw("account.ctid")])
     .where("user_id = any(?)", [""])
     .orderBy({ userId: "asc" })
     .setLockMode(LockMode.PESSIMISTIC_WRITE)

@@ -61,9 +61,10 @@ type SeenRow = {
  * @param asked a table with `user_id` and `request_id`
  */
 export function isRequestOf(entry: string, asked: string): RawBuilder<boolean> {
-  const hash = (table: string, seed: number) => `hashtextextended(${table}.request_id, ${seed})`;
+  const short = (table: string) => `hashtext(${table}.request_id)`;
+  const long = (table: string) => `hashtextextended(${table}.request_id, 1)`;
   return sql.raw(`${entry}.user_id = ${asked}.user_id
-    and ${hash(entry, 0)} = ${hash(asked, 0)} and ${hash(entry, 1)} = ${hash(asked, 1)}
+    and ${short(entry)} = ${short(asked)} and ${long(entry)} = ${long(asked)}
     and ${entry}.request_id = ${asked}.request_id`);
 }
 

@@ -1,10 +1,11 @@
 import {
   defineEntity,
   type EntitySchemaWithMeta,
+  type InferEntity,
   type InferKyselyTable,
   p,
 } from "@mikro-orm/postgresql";
-import type { Selectable } from "kysely";
+import { type RawBuilder, type Selectable, sql } from "kysely";
 import type { HoldStatus } from "../../ledger/hold.ts";
 import { InstantType } from "./instant.ts";
 
@@ -26,6 +27,28 @@ type RawValue<Value> = Value extends bigint
     : Value extends Uint8Array
       ? Uint8Array
       : Value;
+
+/**
+ * An entity's columns by name, as SQL to select. A prepared statement with `*` fails once a later
+ * version's migration has added a column, and servers of this version may still run by then.
+ *
+ * @param table the table's name in the statement
+ */
+export function columnsOf(entity: EntitySchemaWithMeta, table: string): RawBuilder<unknown> {
+  const names = propertiesOf(entity).map((name) => `${table}.${underscored(name)}`);
+  return sql.raw(names.join(", "));
+}
+
+/** The names of an entity's properties, in their order. */
+export function propertiesOf<Entity extends EntitySchemaWithMeta>(
+  entity: Entity,
+): (keyof InferEntity<Entity> & string)[] {
+  return Object.keys(entity.meta.properties) as (keyof InferEntity<Entity> & string)[];
+}
+
+function underscored(property: string): string {
+  return property.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
 
 const instant = () => p.type(InstantType);
 const points = () => p.bigint();

@@ -18,7 +18,7 @@ export const COMMIT_MUTANTS: readonly Mutant[] = [
   {
     name: "takes a COMMIT that was not answered for a success",
     file: "src/commit/commit.ts",
-    find: "throw isUnavailable(error) ? new CommitLost(changes, answers, error) : error;",
+    find: "throw isUnavailable(error) ? new CommitLost(committing, error) : error;",
     replace: "if (!isUnavailable(error)) throw error;\n    return undefined as never;",
     caughtBy: "torture --only COMMIT",
   },
@@ -32,7 +32,7 @@ export const COMMIT_MUTANTS: readonly Mutant[] = [
   {
     name: "answers what a lost COMMIT made without a wait for the standbys",
     file: "src/commit/commit.ts",
-    find: "await waitForStandbys(transaction).catch(unsureOf(lost.changes, lost.answers));",
+    find: "await waitForStandbys(transaction).catch(unsureOf(lost));",
     replace: "",
     caughtBy: "test/commit/standby.test.ts",
   },
@@ -46,7 +46,7 @@ export const COMMIT_MUTANTS: readonly Mutant[] = [
   {
     name: "says of a repeat that it was not applied, if no standby is there to tell",
     file: "src/commit/commit.ts",
-    find: "await waitForStandbys(transaction).catch(unsureOf(undefined, answers));",
+    find: "await waitForStandbys(transaction).catch(unsureOf(nothing));",
     replace: "await waitForStandbys(transaction);",
     caughtBy: "test/commit/standby.test.ts",
   },
@@ -149,5 +149,12 @@ export const COMMIT_MUTANTS: readonly Mutant[] = [
     find: "if (error instanceof RolledBack) throw error.cause ?? error;",
     replace: "if (error === undefined) throw error;",
     caughtBy: "test/commit/lost-row.test.ts",
+  },
+  {
+    name: "gives all new accounts the same salt",
+    file: "src/commit/commit.ts",
+    find: "[userId, randomBytes(SALT_BYTES)]",
+    replace: "[userId, randomBytes(SALT_BYTES).fill(1)]",
+    caughtBy: "test/commit/new-account.test.ts",
   },
 ];

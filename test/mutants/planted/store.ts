@@ -95,8 +95,8 @@ export const STORE_MUTANTS: readonly Mutant[] = [
   {
     name: "looks request ids up by a hash that none has",
     file: "src/store/batch/repeats.ts",
-    find: "${hash(entry, 1)} = ${hash(asked, 1)}",
-    replace: "${hash(entry, 1)} = ${hash(asked, 0)}",
+    find: "${short(entry)} = ${short(asked)}",
+    replace: "${short(entry)} = ${long(asked)}",
     caughtBy: "test/rpc/repeats.test.ts",
   },
   {

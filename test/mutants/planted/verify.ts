@@ -90,7 +90,7 @@ export const VERIFY_MUTANTS: readonly Mutant[] = [
     file: "src/verify/hashes.ts",
     find: "text(17, entry.caller)",
     replace: "text(17, entry.caller && NOTHING.toString())",
-    caughtBy: "test/verify/verify.test.ts",
+    caughtBy: "test/ledger/entry-hash.test.ts",
   },
   {
     name: "accepts any request id and metadata under a personal digest",

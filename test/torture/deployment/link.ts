@@ -4,7 +4,7 @@ import { isCommit, messagesOf } from "./wire.ts";
 
 /** The point in a COMMIT at which a connection is cut. */
 export type Cut =
-  /** PostgreSQL never sees it. */
+  /** PostgreSQL sees what was sent before it, and never sees it. */
   | "before COMMIT"
   /** PostgreSQL sees half of it. */
   | "in COMMIT"
@@ -45,18 +45,26 @@ export function openLink(server: Socket, place: Place, passage: Passage): Link {
   // Set while the answer to a COMMIT must be dropped.
   let swallow: (() => void) | undefined;
 
+  // PostgreSQL still has to read what was sent before. So its answers are read to their end and
+  // dropped: a socket that is closed with unread answers takes back what it has sent.
+  let isDraining = false;
+
+  function endAfter(last: string | Buffer): void {
+    isDraining = true;
+    server.resetAndDestroy();
+    postgres.end(last);
+  }
+
   function cutAt(kind: Cut, commit: Buffer, done: () => void): void {
     switch (kind) {
       case "before COMMIT":
-        link.cut();
+        endAfter("");
         break;
       case "in COMMIT":
-        postgres.end(commit.subarray(0, commit.length >> 1));
-        server.resetAndDestroy();
+        endAfter(commit.subarray(0, commit.length >> 1));
         break;
       case "after COMMIT":
-        postgres.end(commit);
-        server.resetAndDestroy();
+        endAfter(commit);
         break;
       case "after COMMIT's answer":
         swallow = () => {
@@ -98,7 +106,7 @@ export function openLink(server: Socket, place: Place, passage: Passage): Link {
     socket.on("error", () => {});
     socket.on("close", () => {
       passage.closed(link);
-      link.cut();
+      if (!isDraining) link.cut();
     });
   }
   return link;

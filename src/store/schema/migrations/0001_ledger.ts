@@ -185,10 +185,10 @@ const STATEMENTS = [
     ${ENTRY_CHECKS}
   )`,
 
-  // An account's request id makes one entry. Two hashes of an id are 128 bits, which differ wherever
-  // ids do, and take 19 bytes an entry less than the id itself, which is usually a UUID's text.
+  // An account's request id makes one entry. Two hashes of an id, of 32 and 64 bits, differ wherever
+  // ids of one user do, and take half the space of an id, which is usually a UUID's text.
   `create unique index entry_request on points.entry
-    (user_id, hashtextextended(request_id, 0), hashtextextended(request_id, 1))
+    (user_id, hashtext(request_id), hashtextextended(request_id, 1))
     where request_id is not null`,
 
   // The allocations of an entry or a hold, in their order. The first byte has the widths of the lots'
