@@ -5,7 +5,6 @@ import { type Answer, answer, type Changes, changesOf, startBatch } from "../led
 import type { Command } from "../ledger/command.ts";
 import { SALT_BYTES } from "../ledger/digests.ts";
 import { isRejection, type Rejection } from "../ledger/rejection.ts";
-import type { AccountState } from "../ledger/state.ts";
 import { isCommitted } from "../store/batch/committed.ts";
 import { loadStates } from "../store/batch/load.ts";
 import { lockAccounts } from "../store/batch/lock.ts";
@@ -109,7 +108,7 @@ type Committing = Pick<CommitLost, "changes" | "answers" | "hadLocks">;
  *
  * It never throws. It gives a result for each command, in their order: `DatabaseUnavailable` for all
  * of them if there was no database, and `LATER` for the commands of an account on which more is due
- * than one batch books.
+ * than one batch books, or that has not its turn (see `whoWaits`).
  */
 export async function commit(
   orm: Orm,
@@ -187,9 +186,9 @@ async function transact({ orm, clock, observer }: Context, attempts: Attempts): 
       const userIds = [...new Set(commands.map(({ userId }) => userId))].toSorted();
       const locked = lockAccounts(transaction, userIds).finally(() => done("lock"));
       const read = clock(run);
-      const [{ now, transactionId }, { states, rows }, repeats] = await Promise.all([
+      const [{ now, transactionId }, { states, rows, waiting }, repeats] = await Promise.all([
         read,
-        loadStates(run, { userIds, commands, locked, moment: read }),
+        loadStates(run, { commands, locked, moment: read }),
         loadRepeats(run, commands, locked),
       ]);
       const hadLocks = rows.accounts.size > 0;
@@ -213,8 +212,8 @@ async function transact({ orm, clock, observer }: Context, attempts: Attempts): 
       }
 
       // Book what is due, and decide each command in memory.
-      const salts = newSalts(userIds, states);
-      const batch = startBatch(now, { found: states, repeats, salts });
+      const salts = newSalts(userIds, rows.accounts);
+      const batch = startBatch(now, { found: states, repeats, salts, waiting });
       const answers = commands.map((command) =>
         batch.waiting.has(command.userId) ? LATER : inEpoch(answer(batch, command), epoch),
       );
@@ -251,10 +250,9 @@ async function transact({ orm, clock, observer }: Context, attempts: Attempts): 
 /** A random salt for each user who has no account. */
 function newSalts(
   userIds: readonly string[],
-  states: readonly AccountState[],
+  found: ReadonlyMap<string, unknown>,
 ): ReadonlyMap<string, Uint8Array> {
-  if (states.length === userIds.length) return NO_SALTS;
-  const found = new Set(states.map(({ account }) => account.userId));
+  if (found.size === userIds.length) return NO_SALTS;
   const others = userIds.filter((userId) => !found.has(userId));
   return new Map(others.map((userId) => [userId, randomBytes(SALT_BYTES)]));
 }

@@ -96,18 +96,20 @@ export type Start = {
   readonly repeats: ReadonlyMap<string, AnsweredRequest>;
   /** Random salts for users without an account, by user id. */
   readonly salts: ReadonlyMap<string, Uint8Array>;
+  /** Users whose accounts are not among `found`, though they exist: see `Batch.waiting`. */
+  readonly waiting?: Iterable<string>;
 };
 
 /**
  * Starts a batch on the accounts that its commands name, and books what is due. The booking is kept
  * even if every command is refused.
  */
-export function startBatch(now: Micros, { found, repeats, salts }: Start): Batch {
+export function startBatch(now: Micros, { found, repeats, salts, waiting: others }: Start): Batch {
   found.forEach(assertSound);
   const before = new Map(found.map((state) => [state.account.userId, state]));
   const states = new Map(before);
   const entries: Entry[] = [];
-  const waiting = new Set<string>();
+  const waiting = new Set(others);
   const lastDue = new Map<string, Entry>();
   let room = DUE_MAX;
   for (const state of fewestDueFirst(found, now)) {

@@ -37,6 +37,7 @@ export type Booked = {
  * An expired lot that gets points back expires again at that same instant.
  *
  * @param now the account's time: see `timeOf`
+ * @param state if not all due lots are loaded, booking stops before the first entry that might lack one
  * @param maxSize booking stops after the entry that reaches this size; another batch books the rest
  */
 export function bookDue(
@@ -48,6 +49,7 @@ export function bookDue(
   const ledger = openLedger(state);
   const holdsAt = dueHoldsByInstant(state, now);
   const lotsAt = lotsByInstant(state, now);
+  const end = endOfLots(state);
   for (const instant of [...new Set([...holdsAt.keys(), ...lotsAt.keys()])].toSorted(ascending)) {
     const pastTime = new Set(lotsAt.get(instant));
     for (const hold of holdsAt.get(instant) ?? []) {
@@ -57,10 +59,12 @@ export function bookDue(
         if (isDue(ledger.lots.get(lot)!, instant)) pastTime.add(lot);
       }
     }
-    for (const lots of expiring(ledger, pastTime)) {
+    const isEnd = instant === end?.instant;
+    for (const lots of expiring(ledger, pastTime, isEnd ? end.number : undefined)) {
       if (ledger.size >= maxSize) return closeLedger(state, ledger, false);
       expireAt(ledger, lots, instant);
     }
+    if (isEnd) return closeLedger(state, ledger, false);
   }
   return closeLedger(state, ledger, true);
 }
@@ -148,13 +152,26 @@ function releaseAt(ledger: OpenLedger, hold: Hold, instant: Micros): void {
   write(ledger, { kind: "release", points, allocations, refersTo: number }, instant);
 }
 
-/** The lots that have points remaining, split into the lots of one entry each. */
-function expiring({ lots }: OpenLedger, numbers: ReadonlySet<bigint>): Lot[][] {
+/** The loaded lot after which others may be missing, and the instant of its booking. */
+function endOfLots({ account, lots, lastDueLot }: AccountState) {
+  const last = lots.find(({ number }) => number === lastDueLot);
+  if (last === undefined) return undefined;
+  return { instant: laterOf(last.expireTime!, account.updateTime), number: last.number };
+}
+
+/**
+ * The lots that have points remaining, split into the lots of one entry each.
+ *
+ * @param end lots from this number on may be missing: only full entries of those before
+ */
+function expiring({ lots }: OpenLedger, numbers: ReadonlySet<bigint>, end?: bigint): Lot[][] {
   const remaining = [...numbers]
+    .filter((number) => end === undefined || number < end)
     .map((number) => lots.get(number)!)
     .filter((lot) => lot.remaining > 0n)
     .toSorted((a, b) => ascending(a.number, b.number));
-  const count = Math.ceil(remaining.length / EXPIRE_MAX_LOTS);
+  const entries = remaining.length / EXPIRE_MAX_LOTS;
+  const count = end === undefined ? Math.ceil(entries) : Math.floor(entries);
   return Array.from({ length: count }, (_, index) =>
     remaining.slice(index * EXPIRE_MAX_LOTS, (index + 1) * EXPIRE_MAX_LOTS),
   );
@@ -178,6 +195,12 @@ function write(ledger: OpenLedger, draft: Draft, instant: Micros): void {
   ledger.recent = { entry, before: ledger.recent };
   ledger.entries.push(entry);
   ledger.size += Math.max(1, draft.allocations.length);
+}
+
+/** The order in which an account's due lots are booked: by instant, then by number. */
+export function compareDueLots({ updateTime }: Account): (a: Lot, b: Lot) => number {
+  const instant = ({ expireTime }: Lot) => laterOf(expireTime!, updateTime);
+  return (a, b) => ascending(instant(a), instant(b)) || ascending(a.number, b.number);
 }
 
 function ascending(a: bigint, b: bigint): number {

@@ -1,5 +1,5 @@
 import { type Account, hasRoom } from "./account.ts";
-import { type Lot, type LotSums, sumLots } from "./lot.ts";
+import { compareBurnOrder, type LotSums, sumLots } from "./lot.ts";
 import type { AccountState } from "./state.ts";
 
 /** The part of a state that the invariants are about. */
@@ -11,17 +11,17 @@ type Audited = Pick<AccountState, "account" | "lots" | "otherLots">;
  *
  * @throws an Error that names the account and the first invariant that fails
  */
-export function assertSound({ account, lots, otherLots }: Audited): void {
-  const held = sumLots(lots, otherLots);
+export function assertSound(state: Audited): void {
+  const held = sumLots(state.lots, state.otherLots);
   for (const { name, holds } of INVARIANTS) {
-    if (holds(account, held, lots)) continue;
-    throw new Error(`account ${account.userId} breaks an invariant: ${name}`);
+    if (holds(state.account, held, state)) continue;
+    throw new Error(`account ${state.account.userId} breaks an invariant: ${name}`);
   }
 }
 
 type Invariant = {
   readonly name: string;
-  readonly holds: (account: Account, held: LotSums, lots: readonly Lot[]) => boolean;
+  readonly holds: (account: Account, held: LotSums, state: Audited) => boolean;
 };
 
 const INVARIANTS: readonly Invariant[] = [
@@ -49,6 +49,31 @@ const INVARIANTS: readonly Invariant[] = [
   },
   {
     name: "remaining >= 0 and frozen >= 0 in each lot",
-    holds: (_, __, lots) => lots.every(({ remaining, frozen }) => remaining >= 0n && frozen >= 0n),
+    holds: (_, __, { lots }) =>
+      lots.every(({ remaining, frozen }) => remaining >= 0n && frozen >= 0n),
+  },
+  {
+    name: "the lots are in burn order",
+    holds: (_, __, { lots }) =>
+      lots.every((lot, at) => at === 0 || compareBurnOrder(lots[at - 1]!, lot) < 0),
+  },
+  // The sums of the lots that were not loaded are what the account says of all of them, less what was
+  // loaded: they are wrong if the table has a lot more or less, or one with other points.
+  {
+    name: "remaining of the other lots >= 0",
+    holds: (_, __, { otherLots }) => otherLots.remaining >= 0n,
+  },
+  {
+    name: "frozen of the other lots >= 0",
+    holds: (_, __, { otherLots }) => otherLots.frozen >= 0n,
+  },
+  {
+    name: "the number of the other lots >= 0",
+    holds: (_, __, { otherLots }) => otherLots.count >= 0,
+  },
+  {
+    name: "the other lots have nothing if there are none",
+    holds: (_, __, { otherLots: { remaining, frozen, count } }) =>
+      count > 0 || remaining + frozen === 0n,
   },
 ];

@@ -1,15 +1,17 @@
-import { MAX_POINTS } from "./account.ts";
 import type { Command, CostOrRefusal, Expire } from "./command.ts";
 import { isRejection } from "./rejection.ts";
 
 /** The parts of its account that a command reads or changes, beside the account's own row. */
 export type Needs = {
-  /** The most points that it takes from lots, in burn order. */
+  /** The points that it takes from lots in burn order, unless it is refused. */
   readonly points: bigint;
-  /** The lot, the hold and the entry that it names; undefined: it names none. */
+  /** The points that it recharges, unless it is refused. */
+  readonly recharged: bigint;
+  /** The lot that it expires, and the hold that it closes; undefined: none. */
   readonly lot: bigint | undefined;
   readonly hold: bigint | undefined;
-  readonly entry: bigint | undefined;
+  /** The entry that it refunds, and the points; undefined points: all that is left. */
+  readonly refund: { readonly entry: bigint; readonly points: bigint | undefined } | undefined;
   /** Whether it may add a receipt to an account that exists, and so needs the last one. */
   readonly lastReceipt: boolean;
 };
@@ -18,8 +20,9 @@ export type Needs = {
 export function needsOf(command: Command): Needs {
   switch (command.kind) {
     case "open":
-    case "recharge":
       return NOTHING;
+    case "recharge":
+      return { ...NOTHING, recharged: command.points };
     case "consume":
     case "freeze":
       return { ...NOTHING, points: pointsOf(command.cost) };
@@ -29,15 +32,28 @@ export function needsOf(command: Command): Needs {
     case "release":
       return { ...NOTHING, hold: command.hold };
     case "refund":
-      return { ...NOTHING, entry: command.sequence };
+      return { ...NOTHING, refund: { entry: command.sequence, points: command.points } };
   }
+}
+
+/**
+ * The most points that the commands of a batch take from an account's lots in burn order. A command
+ * that asks for more than the account can ever have in the batch is refused whatever is loaded, and
+ * adds nothing: else one call that asks for a billion would load all lots.
+ *
+ * @param asked the points that each command asks for
+ * @param atMost the points that the account has, frozen ones too, with all that the batch may bring
+ */
+export function demandOf(asked: readonly bigint[], atMost: bigint): bigint {
+  return asked.reduce((sum, points) => (points > atMost ? sum : sum + points), 0n);
 }
 
 const NOTHING: Needs = {
   points: 0n,
+  recharged: 0n,
   lot: undefined,
   hold: undefined,
-  entry: undefined,
+  refund: undefined,
   lastReceipt: false,
 };
 
@@ -48,8 +64,8 @@ function needsOfExpire({ target, request }: Expire): Needs {
     case "points":
       return { ...needs, points: target.points };
     case "lot":
-      // A lot never has more, since one command made it.
-      return { ...needs, points: MAX_POINTS, lot: target.lot };
+      // It takes nothing in burn order, but all of this lot, which then supplies nothing to others.
+      return { ...needs, lot: target.lot };
     case "due":
       // What is due is booked before the commands, and loaded for every account.
       return needs;

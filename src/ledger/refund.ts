@@ -1,6 +1,6 @@
 import { hasRoom, MAX_TOTAL } from "./account.ts";
 import type { Refund } from "./command.ts";
-import type { Entry } from "./entry.ts";
+import type { Entry, EntryKind } from "./entry.ts";
 import { endOf } from "./expiration.ts";
 import { type Applied, append, type Draft } from "./journal.ts";
 import {
@@ -17,6 +17,9 @@ import {
 import { isRejection, overMaxPoints, type Rejection } from "./rejection.ts";
 import { type AccountState, lotsFull } from "./state.ts";
 import type { Micros } from "./time.ts";
+
+/** What a refund has to know of the entry that it names. */
+export type RefundedEntry = Pick<Entry, "sequence" | "kind" | "points" | "allocations">;
 
 /**
  * Gives spent points back to the lots that they came from, last taken first. Points of an expired
@@ -70,11 +73,35 @@ export function refund(booked: Applied, command: Refund, now: Micros): Applied |
   });
 }
 
-function refundableEntry(state: AccountState, sequence: bigint): Entry | Rejection {
+/**
+ * The lots to which refunds of an entry can give back, whichever of them are accepted: those of the
+ * points that it took last and that were not refunded before.
+ *
+ * @param refunded the points of it that were refunded before
+ * @param asked the points of each refund; undefined: all that is left
+ */
+export function lotsInReach(
+  { kind, points, allocations }: RefundedEntry,
+  refunded: bigint,
+  asked: readonly (bigint | undefined)[],
+): readonly bigint[] {
+  if (!isRefundable(kind)) return [];
+  const refundable = points - refunded;
+  const accepted = asked.map((some) => some ?? refundable).filter((some) => some <= refundable);
+  const reach = accepted.reduce((sum, some) => sum + some, 0n);
+  return lastTaken(allocations, refunded, reach).map(({ lot }) => lot);
+}
+
+/** Whether points of entries of this kind can be given back. */
+export function isRefundable(kind: EntryKind): boolean {
+  return kind === "consume" || kind === "settle";
+}
+
+function refundableEntry(state: AccountState, sequence: bigint): RefundedEntry | Rejection {
   const entry = state.entries.get(sequence) ?? recentEntry(state, sequence);
   if (entry === undefined) return { reason: "ENTRY_NOT_FOUND", sequence };
   const { kind } = entry;
-  if (kind === "consume" || kind === "settle") return entry;
+  if (isRefundable(kind)) return entry;
   return { reason: "ENTRY_NOT_REFUNDABLE", sequence, kind };
 }
 

@@ -2,6 +2,7 @@ import type { Account } from "./account.ts";
 import type { Entry } from "./entry.ts";
 import { type Hold, isOpenHold, MAX_OPEN_HOLDS } from "./hold.ts";
 import { isOpen, type Lot, type LotSums, MAX_OPEN_LOTS } from "./lot.ts";
+import type { RefundedEntry } from "./refund.ts";
 import { NO_RECEIPT, type ReceiptLink } from "./receipt.ts";
 import type { Rejection } from "./rejection.ts";
 import type { Micros } from "./time.ts";
@@ -16,6 +17,11 @@ export type AccountState = {
   readonly lots: readonly Lot[];
   /** The sums and the number of the open lots that are not among `lots`. */
   readonly otherLots: LotSums & { readonly count: number };
+  /**
+   * The number of a due lot among `lots`: of those that are booked after it, some are not loaded.
+   * Undefined: all due lots are loaded.
+   */
+  readonly lastDueLot: bigint | undefined;
   /** The due holds that expired first, and the holds that a command names. */
   readonly holds: readonly Hold[];
   /** The number of open holds that are not among `holds`. */
@@ -24,8 +30,8 @@ export type AccountState = {
   readonly dueTime: Micros | null;
   /** The same of the lots and holds that are not loaded. */
   readonly otherDueTime: Micros | null;
-  /** The entries that commands refund, by sequence. */
-  readonly entries: ReadonlyMap<bigint, Entry>;
+  /** The entries that commands refund, by sequence; without allocations if they cannot be refunded. */
+  readonly entries: ReadonlyMap<bigint, RefundedEntry>;
   /** The entries made since the state was loaded, newest first. */
   readonly recent: Recent | undefined;
   /** The points of an entry that have been refunded, by sequence; missing: none. */
@@ -45,6 +51,7 @@ export function bareState(account: Account): AccountState {
 const NOTHING_ELSE: Omit<AccountState, "account"> = {
   lots: [],
   otherLots: { remaining: 0n, frozen: 0n, count: 0 },
+  lastDueLot: undefined,
   holds: [],
   otherHolds: 0,
   dueTime: null,

@@ -1,6 +1,8 @@
 import { type Account, type Figures, GENESIS_HASH, MAX_TOTAL } from "../ledger/account.ts";
 import type { Entry, EntryKind } from "../ledger/entry.ts";
+import type { Lot } from "../ledger/lot.ts";
 import type { Micros } from "../ledger/time.ts";
+import { ROW_MAX_LOTS } from "../store/batch/placement.ts";
 import type { ReadAccount } from "./accounts.ts";
 import { sameAllocations } from "./books.ts";
 import type { StreamPlace } from "./epochs.ts";
@@ -93,18 +95,30 @@ function flawOfClock({ books }: Moves, { dueTime, openHolds }: ReadAccount): Fla
   if (openHolds !== books.holds.size) {
     return { what: `the account has open_holds ${openHolds}, not ${books.holds.size}` };
   }
+  if (dueTime === undefined) return { what: "the account has a due_time that cannot be read" };
   const spendable = [...books.lots.values()].filter(({ remaining }) => remaining > 0n);
   for (const { expireTime } of [...spendable, ...books.holds.values()]) {
-    if (expireTime === null || (typeof dueTime === "bigint" && dueTime <= expireTime)) continue;
+    if (expireTime === null || (dueTime !== null && dueTime <= expireTime)) continue;
     return { what: "the account has a due_time after something falls due" };
   }
 }
 
 /**
  * Checks which open lots are in the account's row and which in the table: the row says the number
- * and the sums of those in the table, and its spendable lots burn before theirs.
+ * and the sums of those in the table, and its spendable lots burn before theirs, in their order.
  */
-function flawOfPlaces({ lots }: Moves, { beyond }: ReadAccount): Flaw | undefined {
+function flawOfPlaces({ lots }: Moves, { beyond, lots: inRow }: ReadAccount): Flaw | undefined {
+  if (inRow.length > ROW_MAX_LOTS) {
+    return { what: `the account's row has ${inRow.length} lots, more than ${ROW_MAX_LOTS}` };
+  }
+  for (const [at, lot] of inRow.slice(1).entries()) {
+    const before = inRow[at]!;
+    if (burns(before, lot)) continue;
+    return {
+      sequence: lot.number,
+      what: `its lot comes after lot ${before.number} in the account's row, and burns before it`,
+    };
+  }
   const is = { count: 0, remaining: 0n, frozen: 0n };
   let lastInRow: StoredLot | undefined;
   let firstInTable: StoredLot | undefined;
@@ -135,7 +149,7 @@ const BEYOND = [
   ["frozen", "beyond_frozen"],
 ] as const;
 
-function burns(one: StoredLot, other: StoredLot): boolean {
+function burns(one: Lot, other: Lot): boolean {
   return burnsBefore([one.number, one], [other.number, other]);
 }
 

@@ -339,6 +339,30 @@ describe("an account is sound only if", () => {
       },
       "remaining >= 0 and frozen >= 0 in each lot",
     ],
+    [
+      "its lots are in burn order",
+      { ...sound, lots: sound.lots.toReversed() },
+      "the lots are in burn order",
+    ],
+    [
+      "the lots that are not loaded have nothing if there are none",
+      { ...sound, lots: sound.lots.slice(1), otherLots: { remaining: 10n, frozen: 0n, count: 0 } },
+      "the other lots have nothing if there are none",
+    ],
+    [
+      "the lots that are not loaded have no less than nothing",
+      {
+        ...sound,
+        lots: stateOf(["#1: 10 of 10", "#2: 6 of 8"]).lots,
+        otherLots: { remaining: -1n, frozen: 0n, count: 0 },
+      },
+      "remaining of the other lots >= 0",
+    ],
+    [
+      "the lots that are not loaded are no fewer than none",
+      { ...sound, otherLots: { remaining: 0n, frozen: 0n, count: -1 } },
+      "the number of the other lots >= 0",
+    ],
   ];
   test.each(cases)("%s", (_, state, invariant) => {
     expect(() => assertSound(sound)).not.toThrow();

@@ -114,6 +114,32 @@ describe("what is due is booked in the order of its instants", () => {
   });
 });
 
+describe("of due lots that are not all loaded", () => {
+  // Three lots of +5 and 1,100 of +6, of which the first are loaded.
+  const all = [
+    ...["#1", "#2", "#900"].map((name) => `${name}: 1 of 1, expires +5`),
+    ...Array.from({ length: 1_100 }, (_, n) => `#${n + 1_000}: 1 of 1, expires +6`),
+  ];
+
+  test("those are booked whose entry lacks none, and no others", () => {
+    const loaded = { ...stateOf(all.slice(0, 603)), lastDueLot: 1_599n };
+    const { entries, isAll } = bookDue(loaded, NOW + 9n);
+    expect(entries.map(({ points }) => points)).toEqual([3n, 500n]);
+    expect(isAll).toBe(false);
+  });
+
+  test("those of an instant wait if they are fewer than an entry has", () => {
+    const loaded = { ...stateOf(all.slice(0, 400)), lastDueLot: 1_396n };
+    expect(bookDue(loaded, NOW + 9n).entries.map(({ points }) => points)).toEqual([3n]);
+  });
+
+  test("an entry may have the numbers below the last one alone", () => {
+    const state = stateOf([...all.slice(3, 503), "#9999: 1 of 1, expires +6"]);
+    const { entries } = bookDue({ ...state, lastDueLot: 1_499n }, NOW + 9n);
+    expect(entries).toEqual([]);
+  });
+});
+
 describe("a batch books so much of what is due, and no more", () => {
   const HOLDS = 1_200;
   const many = () => withHolds("ada", HOLDS);

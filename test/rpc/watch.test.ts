@@ -56,6 +56,10 @@ describe("WatchAccount shows", () => {
         [userId, soon],
       );
     }
+    await database.query(
+      "update points.account set due_time = clock_timestamp() where user_id = $1",
+      [userId],
+    );
     const { account } = await server.client.recharge({ userId, points: 1n });
     for (;;) {
       const seen = await watch.next();

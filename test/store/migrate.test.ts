@@ -100,6 +100,12 @@ describe("the migrated schema", () => {
       },
     },
     { what: "a negative sequence", table: "account", change: { sequence: -1 } },
+    {
+      what: "points in lots beyond the row, of which there are none",
+      table: "account",
+      change: { beyond_remaining: 1 },
+    },
+    { what: "a clock that never comes", table: "account", change: { due_time: "infinity" } },
     { what: "a hash that is too short", table: "account", change: { hash: "\\x00" } },
     { what: "a salt that is too short", table: "account", change: { salt: "\\x00" } },
     { what: "a lot with more remaining than points", table: "lot", change: { remaining: 6 } },

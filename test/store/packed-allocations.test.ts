@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { sql } from "kysely";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Allocation } from "../../src/ledger/lot.ts";
+import { emptyAccount } from "../../src/ledger/account.ts";
 import { sumDueHolds } from "../../src/store/batch/holds.ts";
 import { packAllocations, unpackAllocations } from "../../src/store/batch/packed-allocations.ts";
 import { databaseNow } from "../../src/store/driver/clock.ts";
@@ -87,8 +88,9 @@ test("due holds are summed by their lots", async () => {
   for (const { lot, points } of holds.flat()) sums.set(lot, (sums.get(lot) ?? 0n) + points);
 
   const summed = await inSnapshot(database.orm, async (run) => {
-    await databaseNow(run);
-    return sumDueHolds(run, ["ada"]);
+    const time = await databaseNow(run);
+    const salt = new Uint8Array(16);
+    return sumDueHolds(run, [{ account: emptyAccount("ada", { salt, createTime: time }), time }]);
   });
   const [hold] = summed.get("ada")!;
   const found = hold!.allocations.map(({ lot, points }) => [lot, points] as const);

@@ -1,5 +1,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { verify } from "../../src/verify/verify.ts";
+import { recharge } from "../support/commands.ts";
+import { commitAll } from "../support/commit-all.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { makeLotsEditable } from "../support/editable-lots.ts";
 import { ada, dropChecks, live, lot, rehashAda } from "./life.ts";
@@ -336,6 +338,20 @@ describe("verify finds", () => {
       finds: "its lot is not in the account's row, and burns before lot 1, which is",
     },
     {
+      what: "lots in the account's row in another order than they burn in",
+      sql: `update points.account
+            set lots = substring(lots from 45) || substring(lots from 1 for 44)
+            where user_id = 'ada'`,
+      sequence: 14n,
+      finds: "its lot comes after lot 1 in the account's row, and burns before it",
+    },
+    {
+      what: "a clock of the account that never comes",
+      sql: "update points.account set due_time = 'infinity' where user_id = 'bob'",
+      userId: "bob",
+      finds: "the account has a due_time that cannot be read",
+    },
+    {
       what: "lots in the account's row that are none",
       sql: "update points.account set lots = lots || '\\x00' where user_id = 'bob'",
       userId: "bob",
@@ -458,6 +474,16 @@ describe("verify finds", () => {
     expect(wrong).toEqual([sequence === undefined ? { userId, what } : { userId, sequence, what }]);
     expect((await verify(database.orm, { userIds: [userId] })).wrong[0]).toMatchObject(wrong[0]!);
     expect((await verify(database.orm, { userIds: ["dan"] })).wrong).toEqual([]);
+  });
+
+  test("more lots in an account's row than it holds", async () => {
+    const recharges = Array.from({ length: 17 }, () => ({ ...recharge(5n), userId: "eve" }));
+    await commitAll(database.orm, recharges);
+    await database.query(`update edit.lot set in_row = true where user_id = 'eve' and not in_row`);
+    await database.query(`update points.account
+      set lots_beyond = 0, beyond_remaining = 0 where user_id = 'eve'`);
+    const what = "the account's row has 17 lots, more than 16";
+    expect((await verify(database.orm)).wrong).toEqual([{ userId: "eve", what }]);
   });
 
   test("entries exchanged between two accounts", async () => {

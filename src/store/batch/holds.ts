@@ -1,10 +1,10 @@
 import { type RawBuilder, sql } from "kysely";
 import type { Hold } from "../../ledger/hold.ts";
-import { NOW } from "../driver/clock.ts";
-import { type RowKey, rowsOf, rowsOfKeys, textArray, texts } from "../driver/columns.ts";
+import { type RowKey, rowsOfKeys } from "../driver/columns.ts";
 import { columnsOf, HoldEntity, type HoldRow } from "../driver/entities.ts";
 import { fromTimestamptz } from "../driver/instant.ts";
 import type { Run } from "../driver/transaction.ts";
+import { type Come, rowsOfCome } from "./come.ts";
 import { unpackAllocations } from "./packed-allocations.ts";
 
 const HOLD_COLUMNS = columnsOf(HoldEntity, "hold");
@@ -12,30 +12,32 @@ const HOLD_COLUMNS = columnsOf(HoldEntity, "hold");
 /** A hold with its user. */
 export type HoldOf = { readonly userId: string; readonly hold: Hold };
 
-/** Loads named holds, open or closed. */
+/** Loads named holds, open or closed. A closed one is without its allocations, maybe thousands. */
 export async function loadNamedHolds(
   run: Run,
   named: readonly RowKey[],
 ): Promise<readonly HoldOf[]> {
   if (named.length === 0) return [];
   const { rows } = await run(sql<HoldRow>`
-    select ${HOLD_COLUMNS} from points.hold
+    select user_id, number, points, settled, status, expire_time,
+      case when status = 'open' then allocations end as allocations
+    from points.hold
     join ${rowsOfKeys(named, "number")} as named using (user_id, number)`);
   return rows.map(toHoldOf);
 }
 
-/** Loads the due open holds of users: of each the earliest, `max` at most. */
+/** Loads the due holds of accounts: of each the earliest, `max` at most. */
 export async function loadDueHolds(
   run: Run,
-  userIds: readonly string[],
+  come: readonly Come[],
   max: number,
 ): Promise<readonly HoldOf[]> {
-  if (userIds.length === 0) return [];
+  if (come.length === 0) return [];
   const { rows } = await run(sql<HoldRow>`
-    select ${HOLD_COLUMNS} from ${rowsOf({ user_id: texts(userIds, (userId) => userId) })} as asked
+    select ${HOLD_COLUMNS} from ${rowsOfCome(come)} as asked
     cross join lateral (
       select * from points.hold
-      where hold.user_id = asked.user_id and status = 'open' and expire_time <= ${NOW}
+      where hold.user_id = asked.user_id and status = 'open' and expire_time <= asked.time
       order by expire_time, number limit ${sql.lit(max)}
     ) as hold`);
   return rows.map(toHoldOf);
@@ -46,23 +48,25 @@ function toHoldOf(row: HoldRow): HoldOf {
 }
 
 /**
- * Loads one hold a user that stands for all due holds: the sums of their points, by lot. Booking it
+ * Loads one hold an account that stands for all due holds: the sums of their points, by lot. Booking it
  * gives the same figures, and a read does not look at thousands of holds.
  *
  * @returns holds by user id; a user without any is missing
  */
 export async function sumDueHolds(
   run: Run,
-  userIds: readonly string[],
+  come: readonly Come[],
 ): Promise<Map<string, readonly Hold[]>> {
+  if (come.length === 0) return new Map();
   const { rows } = await run(sql<DueRow>`
     select user_id, max(number) as number, sum(points)::bigint as points,
       max(expire_time) as expire_time, array_agg(lot) as lots, array_agg(points) as lot_points
     from (
       select user_id, max(number) as number, max(expire_time) as expire_time,
         lot, sum(taken)::bigint as points
-      from points.hold cross join lateral ${UNPACKED} as part
-      where user_id = any(${textArray(userIds)}) and status = 'open' and expire_time <= ${NOW}
+      from ${rowsOfCome(come)} as asked join points.hold using (user_id)
+      cross join lateral ${UNPACKED} as part
+      where status = 'open' and expire_time <= asked.time
       group by user_id, lot
     ) as part
     group by user_id`);

@@ -1,24 +1,27 @@
 import { sql } from "kysely";
-import { compareBurnOrder, isDue, type Lot, newLot, sumLots } from "../../ledger/lot.ts";
+import { compareBurnOrder, type Lot, newLot, sumLots } from "../../ledger/lot.ts";
 import type { Micros } from "../../ledger/time.ts";
-import { NOW } from "../driver/clock.ts";
-import { type RowKey, rowsOf, rowsOfKeys, textOfKey, texts } from "../driver/columns.ts";
+import { type RowKey, rowsOf, rowsOfKeys, textOfKey, texts, times } from "../driver/columns.ts";
 import type { LotRow } from "../driver/entities.ts";
 import { fromTimestamptz } from "../driver/instant.ts";
 import type { Run } from "../driver/transaction.ts";
+import { type Come, rowsOfCome } from "./come.ts";
 import { loadEntries } from "./entries.ts";
 import { ROW_MAX_LOTS } from "./placement.ts";
 import type { AccountPlace, LoadedLots, Rows } from "./rows.ts";
 
 /** What a batch may do to the lots of its accounts. */
 type Asked = {
-  /** The points that it may take, by user id; missing: none. */
-  readonly points: ReadonlyMap<string, bigint>;
-  /** The lots that it names, known later. */
+  readonly demands: readonly Demand[];
+  /** The lots that commands expire: they supply nothing to a demand. */
+  readonly expired: readonly RowKey[];
+  /** The due lots of the table, and the lots that the batch names otherwise. */
+  readonly due: Promise<readonly FoundLot[]>;
   readonly named: Promise<readonly RowKey[]>;
-  /** What `NOW` is. */
-  readonly now: Micros;
 };
+
+/** More points than the lots of an account's row have that are not due by the account's time. */
+export type Demand = { readonly userId: string; readonly points: bigint; readonly time: Micros };
 
 type Loaded = {
   /** The open lots that were loaded, by user id. */
@@ -30,54 +33,35 @@ type Loaded = {
 /**
  * Loads the lots that a batch can reach. Most are in the accounts' rows, and then this sends no
  * statement. The table `lot` is read for accounts of which the batch may take more than the row has,
- * or whose clock has come, and for named lots that are not in the row. Named lots that are in
- * neither are closed, and are made again from their entries.
+ * and for named lots that are not in the row. Named lots that are in neither are closed, and are made
+ * again from their entries.
  */
 export async function loadLots(
   run: Run,
   places: Rows["accounts"],
-  { points, named, now }: Asked,
+  { demands, expired, due, named }: Asked,
 ): Promise<Loaded> {
-  const [burning, keys] = await Promise.all([
-    loadBurningLots(run, demandsOf(places, points, now)),
+  const [burning, dueLots, keys] = await Promise.all([
+    loadBurningLots(run, demands, expired),
+    due,
     named,
   ]);
-  const missing = withoutFound(keys, places, burning);
+  const missing = withoutFound(keys, places, [...burning, ...dueLots]);
   const mayBeInTable = missing.filter(({ userId }) => places.get(userId)!.beyond.count > 0);
   const inTable = await loadNamedLots(run, mayBeInTable);
   const closed = await loadClosedLots(run, withoutFound(missing, places, inTable));
 
   const burningOf = Map.groupBy(burning, userIdOf);
-  const namedOf = Map.groupBy(inTable, userIdOf);
+  const othersOf = Map.groupBy([...dueLots, ...inTable], userIdOf);
   const lots = [...places].map(([userId, place]) => {
-    const ofUser = { burning: burningOf.get(userId), named: namedOf.get(userId) };
-    return [userId, toLoadedLots(place, ofUser, now)] as const;
+    const ofUser = { burning: burningOf.get(userId), others: othersOf.get(userId) };
+    return [userId, toLoadedLots(place, ofUser)] as const;
   });
   return { lots: new Map(lots), closed };
 }
 
 /** A lot of the table with the ctid of its row. */
-type FoundLot = { readonly userId: string; readonly lot: Lot; readonly ctid: string };
-
-/** The points to load beyond the row's lots; negative: only what is due. */
-type Demand = { readonly userId: string; readonly points: bigint };
-
-function demandsOf(
-  places: Rows["accounts"],
-  points: Asked["points"],
-  now: Micros,
-): readonly Demand[] {
-  const demands: Demand[] = [];
-  for (const [userId, { lots, beyond, dueTime }] of places) {
-    if (beyond.count === 0) continue;
-    const supply = sumLots(lots.filter((lot) => !isDue(lot, now))).remaining;
-    const lacking = (points.get(userId) ?? 0n) - supply;
-    const isShort = lacking > 0n && beyond.remaining > 0n;
-    const hasCome = dueTime !== null && dueTime <= now;
-    if (isShort || hasCome) demands.push({ userId, points: isShort ? lacking : -1n });
-  }
-  return demands;
-}
+export type FoundLot = { readonly userId: string; readonly lot: Lot; readonly ctid: string };
 
 const COLUMNS = sql.raw(
   "lot.ctid, user_id, number, points, remaining, frozen, priority, expire_time",
@@ -85,31 +69,58 @@ const COLUMNS = sql.raw(
 const BURN_ORDER = sql.raw("priority, coalesce(expire_time, 'infinity'), number");
 
 /**
- * Loads the lots of the table that burn first, enough for the demand and to fill the row again, and
- * the due lots.
+ * Loads the lots of the table that burn first, enough for the demands and to fill the rows again.
+ *
+ * @param expired lots that supply nothing
  */
-async function loadBurningLots(run: Run, demands: readonly Demand[]): Promise<readonly FoundLot[]> {
+async function loadBurningLots(
+  run: Run,
+  demands: readonly Demand[],
+  expired: readonly RowKey[],
+): Promise<readonly FoundLot[]> {
   if (demands.length === 0) return [];
   const { rows } = await run(sql<FoundLotRow>`
     select lot.* from (
       select lot.*,
-        sum(case when due then 0 else remaining end) over (
+        sum(case when expired then 0 else remaining end) over (
           partition by user_id order by ${BURN_ORDER}
         ) as supply,
-        count(*) filter (where remaining > 0 and not due) over (
-          partition by user_id order by ${BURN_ORDER}
-        ) as place
+        count(*) over (partition by user_id order by ${BURN_ORDER}) as place
       from (
-        select ${COLUMNS}, demanded, coalesce(expire_time <= ${NOW}, false) as due
+        select ${COLUMNS}, demanded, expired.number is not null as expired
         from ${rowsOf({
           user_id: texts(demands, ({ userId }) => userId),
           demanded: sql`${texts(demands, ({ points }) => String(points))}::numeric`,
+          time: times(demands, ({ time }) => time),
         })} as demand
         join points.lot using (user_id)
+        left join ${rowsOfKeys(expired, "number")} as expired using (user_id, number)
+        where remaining > 0 and (expire_time is null or expire_time > demand.time)
       ) as lot
     ) as lot
-    where due or (demanded >= 0
-      and (supply - remaining <= demanded or place <= ${sql.lit(ROW_MAX_LOTS)}))`);
+    where supply - remaining <= demanded or place <= ${sql.lit(ROW_MAX_LOTS)}`);
+  return rows.map(toFoundLot);
+}
+
+/**
+ * Loads the due lots of the table: of each account those that are booked first, `max` at most.
+ *
+ * @param max undefined: all
+ */
+export async function loadDueLots(
+  run: Run,
+  come: readonly Come[],
+  max?: number,
+): Promise<readonly FoundLot[]> {
+  if (come.length === 0) return [];
+  const { rows } = await run(sql<FoundLotRow>`
+    select lot.* from ${rowsOfCome(come)} as asked
+    cross join lateral (
+      select ${COLUMNS} from points.lot
+      where lot.user_id = asked.user_id and remaining > 0 and expire_time <= asked.time
+      order by greatest(expire_time, asked.update_time), number
+      limit ${max === undefined ? sql`null` : sql.lit(max)}
+    ) as lot`);
   return rows.map(toFoundLot);
 }
 
@@ -153,20 +164,18 @@ function withoutFound(
 }
 
 type FoundOfUser = {
+  /** Of all that can be spent these burn first. */
   readonly burning: readonly FoundLot[] | undefined;
-  readonly named: readonly FoundLot[] | undefined;
+  readonly others: readonly FoundLot[] | undefined;
 };
 
 function toLoadedLots(
   { lots: row, beyond }: AccountPlace,
-  { burning = [], named = [] }: FoundOfUser,
-  now: Micros,
+  { burning = [], others = [] }: FoundOfUser,
 ): LoadedLots {
-  const found = [...burning, ...named];
+  const found = [...burning, ...others];
   const table = found.map(({ lot }) => lot);
   const { remaining, frozen } = sumLots(table);
-  // The lots that were read for a demand are the first of all that are not due.
-  const first = burning.map(({ lot }) => lot).filter((lot) => !isDue(lot, now));
   return {
     row,
     table,
@@ -176,8 +185,11 @@ function toLoadedLots(
       count: beyond.count - table.length,
     },
     frontier:
-      first.length > 0
-        ? first.toSorted(compareBurnOrder).at(-1)
+      burning.length > 0
+        ? burning
+            .map(({ lot }) => lot)
+            .toSorted(compareBurnOrder)
+            .at(-1)
         : row.findLast((lot) => lot.remaining > 0n),
     ctids: new Map(found.map(({ lot, ctid }) => [lot.number, ctid])),
   };

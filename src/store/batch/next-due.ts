@@ -1,27 +1,26 @@
 import { sql } from "kysely";
 import type { Micros } from "../../ledger/time.ts";
-import { NOW } from "../driver/clock.ts";
-import { rowsOf, texts } from "../driver/columns.ts";
 import { fromTimestamptz } from "../driver/instant.ts";
 import type { Run } from "../driver/transaction.ts";
+import { type Come, rowsOfCome } from "./come.ts";
 
 /**
- * The next instant at which a lot of the table or a hold falls due, by user id; missing: never. The
- * lots in the accounts' rows are left out, which every state has.
+ * The next instant after an account's time at which a lot of the table or a hold falls due, by user
+ * id; missing: never. The lots in the accounts' rows are left out, which every state has.
  */
 export async function loadNextDue(
   run: Run,
-  userIds: readonly string[],
+  accounts: readonly Come[],
 ): Promise<Map<string, Micros>> {
-  if (userIds.length === 0) return new Map();
+  if (accounts.length === 0) return new Map();
   const { rows } = await run(sql<{ user_id: string; next_due: string | null }>`
     select user_id, least(
       (select min(expire_time) from points.lot
-        where lot.user_id = asked.user_id and expire_time > ${NOW}),
+        where lot.user_id = asked.user_id and expire_time > asked.time),
       (select min(expire_time) from points.hold
-        where hold.user_id = asked.user_id and status = 'open' and expire_time > ${NOW})
+        where hold.user_id = asked.user_id and status = 'open' and expire_time > asked.time)
     ) as next_due
-    from ${rowsOf({ user_id: texts(userIds, (userId) => userId) })} as asked`);
+    from ${rowsOfCome(accounts)} as asked`);
   return new Map(
     rows.flatMap(({ user_id, next_due }) =>
       next_due === null ? [] : [[user_id, fromTimestamptz(next_due)]],

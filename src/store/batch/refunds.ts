@@ -1,23 +1,51 @@
 import { sql } from "kysely";
-import type { Entry } from "../../ledger/entry.ts";
+import { isRefundable, type RefundedEntry } from "../../ledger/refund.ts";
 import { type RowKey, rowsOfKeys } from "../driver/columns.ts";
 import type { EntryRow } from "../driver/entities.ts";
 import type { Run } from "../driver/transaction.ts";
-import { ENTRY_COLUMNS, toEntry } from "./entries.ts";
+import { KIND_NUMBERS, kindOf } from "./entry-kinds.ts";
+import { unpackAllocations } from "./packed-allocations.ts";
 
 /** An entry that a command refunds, and its points that were refunded before. */
-export type Refundable = { readonly entry: Entry; readonly refunded: bigint };
+export type Refundable = {
+  readonly userId: string;
+  readonly entry: RefundedEntry;
+  readonly refunded: bigint;
+};
 
-/** Loads the entries of these keys that exist, with what was refunded of them. */
+/**
+ * Loads the entries of these keys that exist, with what was refunded of them. An entry of a kind that
+ * cannot be refunded is without its allocations: they may be thousands, and the refund is refused.
+ */
 export async function loadRefundables(
   run: Run,
   named: readonly RowKey[],
 ): Promise<readonly Refundable[]> {
   if (named.length === 0) return [];
-  const { rows } = await run(sql<EntryRow & { refunded: string }>`
-    select ${ENTRY_COLUMNS}, coalesce(undone.refunded, 0) as refunded
+  const { rows } = await run(sql<RefundableRow>`
+    select user_id, sequence, kind, points, coalesce(undone.refunded, 0) as refunded,
+      case when kind in (${REFUNDABLE}) then allocations end as allocations
     from ${rowsOfKeys(named, "sequence")} as named
     join points.entry using (user_id, sequence)
     left join points.undone using (user_id, sequence)`);
-  return rows.map((row) => ({ entry: toEntry(row), refunded: BigInt(row.refunded) }));
+  return rows.map((row) => ({
+    userId: row.user_id,
+    entry: {
+      sequence: BigInt(row.sequence),
+      kind: kindOf(row.kind),
+      points: BigInt(row.points),
+      allocations: unpackAllocations(row.allocations),
+    },
+    refunded: BigInt(row.refunded),
+  }));
 }
+
+type RefundableRow = Pick<EntryRow, "user_id" | "sequence" | "kind" | "points" | "allocations"> & {
+  readonly refunded: string;
+};
+
+const REFUNDABLE = sql.join(
+  Object.values(KIND_NUMBERS)
+    .filter((number) => isRefundable(kindOf(number)))
+    .map((number) => sql.lit(number)),
+);

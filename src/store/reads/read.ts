@@ -38,10 +38,7 @@ export async function readAccounts(
 ): Promise<readonly Reading[]> {
   return inSnapshot(orm, async (run) => {
     const read = await readNow(run, userIds);
-    const next = await loadNextDue(
-      run,
-      read.map(({ account }) => account.userId),
-    );
+    const next = await loadNextDue(run, read);
     return read.map(({ account, booked }) => {
       const otherDueTime = next.get(account.userId) ?? null;
       return { account, nextDue: dueTimeOf({ ...booked, otherDueTime }) };
@@ -60,9 +57,10 @@ async function readNow(run: Run, userIds: readonly string[]) {
   const states = await loadStatesToRead(run, found, now);
   return states.map((state) => {
     const { account } = state;
-    const booked = bookDue(state, timeOf(account, now)).state;
+    const time = timeOf(account, now);
+    const booked = bookDue(state, time).state;
     const { balance, frozen, totalExpired } = booked.account;
-    return { account: { ...account, balance, frozen, totalExpired }, booked };
+    return { account: { ...account, balance, frozen, totalExpired }, time, booked };
   });
 }
 

@@ -51,6 +51,27 @@ export const VERIFY_MUTANTS: readonly Mutant[] = [
     caughtBy: "test/verify/damage.test.ts",
   },
   {
+    name: "accepts lots in the account's row in any order",
+    file: "src/verify/replay.ts",
+    find: "if (burns(before, lot)) continue;",
+    replace: "if (burns(before, lot) || burns(lot, before)) continue;",
+    caughtBy: "test/verify/damage.test.ts",
+  },
+  {
+    name: "accepts any number of lots in the account's row",
+    file: "src/verify/replay.ts",
+    find: "inRow.length > ROW_MAX_LOTS",
+    replace: "inRow.length > 9 * ROW_MAX_LOTS",
+    caughtBy: "test/verify/damage.test.ts",
+  },
+  {
+    name: "accepts a clock that cannot be read",
+    file: "src/verify/replay.ts",
+    find: "if (dueTime === undefined) return",
+    replace: "if (dueTime === undefined && books.lots.size < 0) return",
+    caughtBy: "test/verify/damage.test.ts",
+  },
+  {
     name: "lets an entry take of lots that burn later",
     file: "src/verify/moves.ts",
     find: "if (remaining > 0n && burnsFirst(number, last)) {",

@@ -42,7 +42,7 @@ const STATEMENTS = [
     frozen bigint not null,
     beyond_remaining bigint not null default 0 check (beyond_remaining between 0 and balance),
     beyond_frozen bigint not null default 0 check (beyond_frozen between 0 and frozen),
-    due_time timestamptz,
+    due_time timestamptz check (isfinite(due_time)),
     repaid_until timestamptz,
     receipts integer not null default 0 check (receipts >= 0),
     open_holds integer not null default 0 check (open_holds >= 0),
@@ -56,6 +56,7 @@ const STATEMENTS = [
     hash bytea not null check (octet_length(hash) = 32),
     lots bytea not null default '' check (octet_length(lots) <= 2048),
     salt bytea not null check (octet_length(salt) = 16),
+    check (lots_beyond > 0 or beyond_remaining + beyond_frozen = 0),
     ${ACCOUNT_CHECKS}
   ) with (fillfactor = 70)`,
 

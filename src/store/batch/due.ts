@@ -1,0 +1,57 @@
+import { DUE_MAX } from "../../ledger/batch.ts";
+import { compareDueLots } from "../../ledger/due.ts";
+import type { Micros } from "../../ledger/time.ts";
+import type { Run } from "../driver/transaction.ts";
+import type { Come } from "./come.ts";
+import { type HoldOf, loadDueHolds } from "./holds.ts";
+import { type FoundLot, loadDueLots } from "./lots.ts";
+import { loadNextDue } from "./next-due.ts";
+import type { AccountPlace, Rows } from "./rows.ts";
+
+// A batch books DUE_MAX things at most. One more shows that there are more.
+const LOADED_MAX = DUE_MAX + 1;
+
+/** What is due of accounts beside their rows, as far as a batch may book it. */
+export type Due = {
+  readonly holds: readonly HoldOf[];
+  readonly lots: readonly FoundLot[];
+  /** See `AccountState.otherDueTime`, by user id; missing: the account's clock has not come. */
+  readonly nextDue: ReadonlyMap<string, Micros | null>;
+  /** See `AccountState.lastDueLot`, by user id. */
+  readonly lastLots: ReadonlyMap<string, bigint>;
+};
+
+/** Loads what is due of accounts whose clock has come, and when something falls due next. */
+export async function loadDue(
+  run: Run,
+  come: readonly Come[],
+  places: Rows["accounts"],
+): Promise<Due> {
+  const [holds, lots, next] = await Promise.all([
+    loadDueHolds(run, come, LOADED_MAX),
+    loadDueLots(run, come, LOADED_MAX),
+    loadNextDue(run, come),
+  ]);
+  const holdsOf = Map.groupBy(holds, ({ userId }) => userId);
+  const lotsOf = Map.groupBy(lots, ({ userId }) => userId);
+  const nextDue = new Map<string, Micros | null>();
+  const lastLots = new Map<string, bigint>();
+  for (const { account } of come) {
+    const { userId } = account;
+    const dueLots = (lotsOf.get(userId) ?? []).map(({ lot }) => lot);
+    const moreLots = dueLots.length >= LOADED_MAX;
+    if (moreLots) lastLots.set(userId, dueLots.toSorted(compareDueLots(account)).at(-1)!.number);
+    const isMore = moreLots || (holdsOf.get(userId)?.length ?? 0) >= LOADED_MAX;
+    // While some of what is due is left out, the account's clock is right as it is.
+    nextDue.set(userId, isMore ? places.get(userId)!.dueTime : (next.get(userId) ?? null));
+  }
+  return { holds, lots, nextDue, lastLots };
+}
+
+/**
+ * The rows that a batch looks through to find what is due of an account: all its lots of the table,
+ * since they have no index by expiry, and its due holds.
+ */
+export function dueRowsOf({ beyond, openHolds }: AccountPlace): number {
+  return beyond.count + Math.min(openHolds, LOADED_MAX);
+}

@@ -1,0 +1,46 @@
+import type { Command } from "../../ledger/command.ts";
+import { needsOf } from "../../ledger/needs.ts";
+import type { RowKey } from "../driver/columns.ts";
+
+/** A refund's entry, and its points; undefined points: all that is left. */
+export type RefundKey = RowKey & { readonly points: bigint | undefined };
+
+/** What the commands of a batch need together: see `needsOf`. */
+export type BatchNeeds = {
+  /** The points that each command asks for, by user id, in the order of the users' first commands. */
+  readonly points: ReadonlyMap<string, readonly bigint[]>;
+  /** The points that commands recharge, by user id; missing: none. */
+  readonly recharged: ReadonlyMap<string, bigint>;
+  /** The lots that commands expire. */
+  readonly lots: readonly RowKey[];
+  readonly holds: readonly RowKey[];
+  readonly refunds: readonly RefundKey[];
+  /** The users whose last receipt is needed. */
+  readonly lastReceipts: ReadonlySet<string>;
+};
+
+/** Adds up what the commands of a batch need. */
+export function sumNeeds(commands: readonly Command[]): BatchNeeds {
+  const points = new Map<string, bigint[]>();
+  const recharged = new Map<string, bigint>();
+  const lots: RowKey[] = [];
+  const holds: RowKey[] = [];
+  const refunds: RefundKey[] = [];
+  const lastReceipts = new Set<string>();
+  for (const command of commands) {
+    const { userId } = command;
+    const needs = needsOf(command);
+    const asked = points.get(userId);
+    if (asked === undefined) points.set(userId, [needs.points]);
+    else asked.push(needs.points);
+    if (needs.recharged > 0n) {
+      recharged.set(userId, (recharged.get(userId) ?? 0n) + needs.recharged);
+    }
+    if (needs.lot !== undefined) lots.push({ userId, number: needs.lot });
+    if (needs.hold !== undefined) holds.push({ userId, number: needs.hold });
+    const { refund } = needs;
+    if (refund !== undefined) refunds.push({ userId, number: refund.entry, points: refund.points });
+    if (needs.lastReceipt) lastReceipts.add(userId);
+  }
+  return { points, recharged, lots, holds, refunds, lastReceipts };
+}
