@@ -3,7 +3,7 @@ import { isRefundable, type RefundedEntry } from "../../ledger/refund.ts";
 import { type RowKey, rowsOfKeys } from "../driver/columns.ts";
 import type { EntryRow } from "../driver/entities.ts";
 import type { Run } from "../driver/transaction.ts";
-import { KIND_NUMBERS, kindOf } from "./entry-kinds.ts";
+import { KIND_NUMBERS, kindOf } from "../../ledger/entry-kinds.ts";
 import { unpackAllocations } from "./packed-allocations.ts";
 
 /** An entry that a command refunds, and its points that were refunded before. */
