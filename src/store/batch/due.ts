@@ -2,7 +2,7 @@ import { DUE_MAX } from "../../ledger/batch.ts";
 import { compareDueLots } from "../../ledger/due.ts";
 import type { Micros } from "../../ledger/time.ts";
 import type { Run } from "../driver/transaction.ts";
-import type { Come } from "./come.ts";
+import type { DueAccount } from "./due-accounts.ts";
 import { type HoldOf, loadDueHolds } from "./holds.ts";
 import { type FoundLot, loadDueLots } from "./lots.ts";
 import { loadNextDue } from "./next-due.ts";
@@ -24,19 +24,19 @@ export type Due = {
 /** Loads what is due of accounts whose clock has come, and when something falls due next. */
 export async function loadDue(
   run: Run,
-  come: readonly Come[],
+  dueAccounts: readonly DueAccount[],
   places: Rows["accounts"],
 ): Promise<Due> {
   const [holds, lots, next] = await Promise.all([
-    loadDueHolds(run, come, LOADED_MAX),
-    loadDueLots(run, come, LOADED_MAX),
-    loadNextDue(run, come),
+    loadDueHolds(run, dueAccounts, LOADED_MAX),
+    loadDueLots(run, dueAccounts, LOADED_MAX),
+    loadNextDue(run, dueAccounts),
   ]);
   const holdsOf = Map.groupBy(holds, ({ userId }) => userId);
   const lotsOf = Map.groupBy(lots, ({ userId }) => userId);
   const nextDue = new Map<string, Micros | null>();
   const lastLots = new Map<string, bigint>();
-  for (const { account } of come) {
+  for (const { account } of dueAccounts) {
     const { userId } = account;
     const dueLots = (lotsOf.get(userId) ?? []).map(({ lot }) => lot);
     const moreLots = dueLots.length >= LOADED_MAX;

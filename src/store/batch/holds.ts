@@ -4,7 +4,7 @@ import { type RowKey, rowsOfKeys } from "../driver/columns.ts";
 import { columnsOf, HoldEntity, type HoldRow } from "../driver/entities.ts";
 import { fromTimestamptz } from "../driver/instant.ts";
 import type { Run } from "../driver/transaction.ts";
-import { type Come, rowsOfCome } from "./come.ts";
+import { type DueAccount, rowsOfDueAccounts } from "./due-accounts.ts";
 import { unpackAllocations } from "./packed-allocations.ts";
 
 const HOLD_COLUMNS = columnsOf(HoldEntity, "hold");
@@ -29,12 +29,12 @@ export async function loadNamedHolds(
 /** Loads the due holds of accounts: of each the earliest, `max` at most. */
 export async function loadDueHolds(
   run: Run,
-  come: readonly Come[],
+  dueAccounts: readonly DueAccount[],
   max: number,
 ): Promise<readonly HoldOf[]> {
-  if (come.length === 0) return [];
+  if (dueAccounts.length === 0) return [];
   const { rows } = await run(sql<HoldRow>`
-    select ${HOLD_COLUMNS} from ${rowsOfCome(come)} as asked
+    select ${HOLD_COLUMNS} from ${rowsOfDueAccounts(dueAccounts)} as asked
     cross join lateral (
       select * from points.hold
       where hold.user_id = asked.user_id and status = 'open' and expire_time <= asked.time
@@ -55,16 +55,16 @@ function toHoldOf(row: HoldRow): HoldOf {
  */
 export async function sumDueHolds(
   run: Run,
-  come: readonly Come[],
+  dueAccounts: readonly DueAccount[],
 ): Promise<Map<string, readonly Hold[]>> {
-  if (come.length === 0) return new Map();
+  if (dueAccounts.length === 0) return new Map();
   const { rows } = await run(sql<DueRow>`
     select user_id, max(number) as number, sum(points)::bigint as points,
       max(expire_time) as expire_time, array_agg(lot) as lots, array_agg(points) as lot_points
     from (
       select user_id, max(number) as number, max(expire_time) as expire_time,
         lot, sum(taken)::bigint as points
-      from ${rowsOfCome(come)} as asked join points.hold using (user_id)
+      from ${rowsOfDueAccounts(dueAccounts)} as asked join points.hold using (user_id)
       cross join lateral ${UNPACKED} as part
       where status = 'open' and expire_time <= asked.time
       group by user_id, lot

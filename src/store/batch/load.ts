@@ -10,7 +10,7 @@ import type { Moment } from "../driver/clock.ts";
 import { type RowKey, textOfKey } from "../driver/columns.ts";
 import type { Run } from "../driver/transaction.ts";
 import type { Accounts, LockedAccounts } from "./accounts.ts";
-import { accountsCome, type Come } from "./come.ts";
+import { dueAccountsOf, type DueAccount } from "./due-accounts.ts";
 import { demandsOf } from "./demands.ts";
 import { dueRowsOf, loadDue } from "./due.ts";
 import { type HoldOf, loadNamedHolds, sumDueHolds } from "./holds.ts";
@@ -57,8 +57,8 @@ export async function loadStates(run: Run, { commands, locked, moment }: Asked):
   const brought = sumBrought(needs, refundables);
   const { points, lots: expired } = needs;
   const demands = demandsOf(all, { points, brought, expired, now });
-  const come = accountsCome(all, now);
-  const waiting = whoWaits(wishesOf(all, needs, { demands, come }));
+  const dueAccounts = dueAccountsOf(all, now);
+  const waiting = whoWaits(wishesOf(all, needs, { demands, dueAccounts }));
   const places =
     waiting.size === 0 ? all.rows : new Map([...all.rows].filter(([id]) => !waiting.has(id)));
   const isLoaded = ({ userId }: { readonly userId: string }) => places.has(userId);
@@ -66,7 +66,7 @@ export async function loadStates(run: Run, { commands, locked, moment }: Asked):
     accounts: all.accounts,
     places,
     demands: demands.filter(isLoaded),
-    come: come.filter(({ account }) => isLoaded(account)),
+    dueAccounts: dueAccounts.filter(({ account }) => isLoaded(account)),
     expired: expired.filter(isLoaded),
     holds: holds.filter(isLoaded),
     refundables: refundables.filter(isLoaded),
@@ -80,11 +80,15 @@ export async function loadStates(run: Run, { commands, locked, moment }: Asked):
 function wishesOf(
   { rows }: LockedAccounts,
   { points }: BatchNeeds,
-  { demands, come }: { readonly demands: readonly Demand[]; readonly come: readonly Come[] },
+  {
+    demands,
+    dueAccounts,
+  }: { readonly demands: readonly Demand[]; readonly dueAccounts: readonly DueAccount[] },
 ): readonly Wish[] {
-  if (demands.length + come.length === 0) return [];
+  if (demands.length + dueAccounts.length === 0) return [];
   const wishes = new Map(demands.map(({ userId }) => [userId, rows.get(userId)!.beyond.count]));
-  for (const { account } of come) wishes.set(account.userId, dueRowsOf(rows.get(account.userId)!));
+  for (const { account } of dueAccounts)
+    wishes.set(account.userId, dueRowsOf(rows.get(account.userId)!));
   return [...points.keys()].map((userId) => ({ userId, rows: wishes.get(userId) ?? 0 }));
 }
 
@@ -104,7 +108,7 @@ type Found = {
   readonly accounts: Accounts;
   readonly places: Rows["accounts"];
   readonly demands: readonly Demand[];
-  readonly come: readonly Come[];
+  readonly dueAccounts: readonly DueAccount[];
   readonly expired: readonly RowKey[];
   readonly holds: readonly HoldOf[];
   readonly refundables: readonly Refundable[];
@@ -113,8 +117,8 @@ type Found = {
 };
 
 async function loadRest(run: Run, found: Found) {
-  const { accounts, places, demands, come, expired, refundables, refunds, receipts } = found;
-  const dueSent = loadDue(run, come, places);
+  const { accounts, places, demands, dueAccounts, expired, refundables, refunds, receipts } = found;
+  const dueSent = loadDue(run, dueAccounts, places);
   const holdsSent = dueSent.then((due) => groupHolds([...due.holds, ...found.holds]));
   const refunding = lotsToRefund(refundables, refunds);
   const [{ nextDue, lastLots }, holds, { lots, closed }] = await Promise.all([
@@ -174,14 +178,14 @@ export async function loadStatesToRead(
   all: LockedAccounts,
   now: Micros,
 ): Promise<readonly AccountState[]> {
-  const come = accountsCome(all, now);
-  const holdsSent = sumDueHolds(run, come);
+  const dueAccounts = dueAccountsOf(all, now);
+  const holdsSent = sumDueHolds(run, dueAccounts);
   const [holds, { lots }] = await Promise.all([
     holdsSent,
     loadLots(run, all.rows, {
       demands: [],
       expired: [],
-      due: loadDueLots(run, come),
+      due: loadDueLots(run, dueAccounts),
       named: holdsSent.then(lotsOfHolds),
     }),
   ]);

@@ -5,7 +5,7 @@ import { type RowKey, rowsOf, rowsOfKeys, textOfKey, texts, times } from "../dri
 import type { LotRow } from "../driver/entities.ts";
 import { fromTimestamptz } from "../driver/instant.ts";
 import type { Run } from "../driver/transaction.ts";
-import { type Come, rowsOfCome } from "./come.ts";
+import { type DueAccount, rowsOfDueAccounts } from "./due-accounts.ts";
 import { loadEntries } from "./entries.ts";
 import { ROW_MAX_LOTS } from "./placement.ts";
 import type { AccountPlace, LoadedLots, Rows } from "./rows.ts";
@@ -109,12 +109,12 @@ async function loadBurningLots(
  */
 export async function loadDueLots(
   run: Run,
-  come: readonly Come[],
+  dueAccounts: readonly DueAccount[],
   max?: number,
 ): Promise<readonly FoundLot[]> {
-  if (come.length === 0) return [];
+  if (dueAccounts.length === 0) return [];
   const { rows } = await run(sql<FoundLotRow>`
-    select lot.* from ${rowsOfCome(come)} as asked
+    select lot.* from ${rowsOfDueAccounts(dueAccounts)} as asked
     cross join lateral (
       select ${COLUMNS} from points.lot
       where lot.user_id = asked.user_id and remaining > 0 and expire_time <= asked.time

@@ -2,7 +2,7 @@ import { sql } from "kysely";
 import type { Micros } from "../../ledger/time.ts";
 import { fromTimestamptz } from "../driver/instant.ts";
 import type { Run } from "../driver/transaction.ts";
-import { type Come, rowsOfCome } from "./come.ts";
+import { type DueAccount, rowsOfDueAccounts } from "./due-accounts.ts";
 
 /**
  * The next instant after an account's time at which a lot of the table or a hold falls due, by user
@@ -10,7 +10,7 @@ import { type Come, rowsOfCome } from "./come.ts";
  */
 export async function loadNextDue(
   run: Run,
-  accounts: readonly Come[],
+  accounts: readonly DueAccount[],
 ): Promise<Map<string, Micros>> {
   if (accounts.length === 0) return new Map();
   const { rows } = await run(sql<{ user_id: string; next_due: string | null }>`
@@ -20,7 +20,7 @@ export async function loadNextDue(
       (select min(expire_time) from points.hold
         where hold.user_id = asked.user_id and status = 'open' and expire_time > asked.time)
     ) as next_due
-    from ${rowsOfCome(accounts)} as asked`);
+    from ${rowsOfDueAccounts(accounts)} as asked`);
   return new Map(
     rows.flatMap(({ user_id, next_due }) =>
       next_due === null ? [] : [[user_id, fromTimestamptz(next_due)]],

@@ -280,8 +280,8 @@ export const STORE_MUTANTS: readonly Mutant[] = [
   {
     name: "does not look for due lots beyond the row",
     file: "src/store/batch/due.ts",
-    find: "loadDueLots(run, come, LOADED_MAX)",
-    replace: "loadDueLots(run, come.slice(0, 0), LOADED_MAX)",
+    find: "loadDueLots(run, dueAccounts, LOADED_MAX)",
+    replace: "loadDueLots(run, dueAccounts.slice(0, 0), LOADED_MAX)",
     caughtBy: "test/commit/lots-in-row.test.ts",
   },
   {
@@ -314,7 +314,7 @@ export const STORE_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "looks for what is due by the database's time, and not by the account's own",
-    file: "src/store/batch/come.ts",
+    file: "src/store/batch/due-accounts.ts",
     find: "const time = timeOf(account, now);",
     replace: "const time = timeOf(undefined, now);",
     caughtBy: "test/commit/crowded.test.ts",
@@ -328,7 +328,7 @@ export const STORE_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "books holds an instant too late",
-    file: "src/store/batch/come.ts",
+    file: "src/store/batch/due-accounts.ts",
     find: "if (dueTime <= time)",
     replace: "if (dueTime < time)",
     caughtBy: "test/commit/due-time.test.ts",
