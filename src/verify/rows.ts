@@ -8,7 +8,6 @@ import { toEntry } from "../store/batch/entries.ts";
 import { KIND_NUMBERS } from "../ledger/entry-kinds.ts";
 import { toHold } from "../store/batch/holds.ts";
 import { toLot } from "../store/batch/lots.ts";
-import { isRequestOf } from "../store/batch/repeats.ts";
 import type {
   EntryRow,
   HoldRow,
@@ -126,21 +125,20 @@ export async function reusedRequests(
   run: Run,
   span: Span,
 ): Promise<ReadonlyMap<string, ReusedRequest>> {
-  // The groups are empty unless a unique index is broken or dropped.
+  // The groups are counted by index-only scans. They are empty unless a unique index is broken or
+  // dropped.
   const { rows } = await run(sql<ReusedRow>`
     select user_id, request_id, (
       select sequence from points.entry as again
-      where ${isRequestOf("again", "entry")}
+      where again.user_id = entry.user_id and again.request_id = entry.request_id
       order by sequence offset 1 limit 1
     ) as sequence
     from points.entry
     where ${within(span)} and request_id is not null
     group by user_id, request_id having count(*) > 1
     union all
-    select user_id, request_id, seen.sequence
-    from points.receipt as asked cross join lateral (
-      select entry.sequence from points.entry where ${isRequestOf("entry", "asked")} limit 1
-    ) as seen
+    select user_id, request_id, entry.sequence
+    from points.receipt join points.entry using (user_id, request_id)
     where ${within(span)}
     union all
     select user_id, request_id, null

@@ -1,4 +1,4 @@
-import { type RawBuilder, sql } from "kysely";
+import { sql } from "kysely";
 import { emptyAccount } from "../../ledger/account.ts";
 import type { Command } from "../../ledger/command.ts";
 import { accountAfter } from "../../ledger/entry.ts";
@@ -54,20 +54,6 @@ type SeenRow = {
   made_entry: boolean;
 };
 
-/**
- * SQL that is true of the entry that a request has made. The index of request ids has two hashes of
- * each (see migrations/0001_ledger.ts).
- *
- * @param asked a table with `user_id` and `request_id`
- */
-export function isRequestOf(entry: string, asked: string): RawBuilder<boolean> {
-  const short = (table: string) => `hashtext(${table}.request_id)`;
-  const long = (table: string) => `hashtextextended(${table}.request_id, 1)`;
-  return sql.raw(`${entry}.user_id = ${asked}.user_id
-    and ${short(entry)} = ${short(asked)} and ${long(entry)} = ${long(asked)}
-    and ${entry}.request_id = ${asked}.request_id`);
-}
-
 /** Finds the requests that made an entry or got a receipt. */
 async function findSeen(
   run: Run,
@@ -81,7 +67,7 @@ async function findSeen(
     })} as asked
     cross join lateral (
       (select user_id, request_id, fingerprint, sequence, true as made_entry from points.entry
-        where ${isRequestOf("entry", "asked")} limit 1)
+        where entry.user_id = asked.user_id and entry.request_id = asked.request_id limit 1)
       union all
       (select user_id, request_id, fingerprint, sequence, made_entry from points.receipt
         where receipt.user_id = asked.user_id and receipt.request_id = asked.request_id limit 1)

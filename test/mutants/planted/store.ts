@@ -86,13 +86,6 @@ export const STORE_MUTANTS: readonly Mutant[] = [
     caughtBy: "test/store/packed-allocations.test.ts",
   },
   {
-    name: "looks request ids up by a hash that none has",
-    file: "src/store/batch/repeats.ts",
-    find: "${short(entry)} = ${short(asked)}",
-    replace: "${short(entry)} = ${long(asked)}",
-    caughtBy: "test/rpc/repeats.test.ts",
-  },
-  {
     name: "counts no allocations in a page",
     file: "src/store/reads/pages.ts",
     find: "octet_length(allocations) - 1)",

@@ -185,10 +185,9 @@ const STATEMENTS = [
     ${ENTRY_CHECKS}
   )`,
 
-  // An account's request id makes one entry. Two hashes of an id, of 32 and 64 bits, differ wherever
-  // ids of one user do, and take half the space of an id, which is usually a UUID's text.
-  `create unique index entry_request on points.entry
-    (user_id, hashtext(request_id), hashtextextended(request_id, 1))
+  // An account's request id makes one entry. Hashes of the id would take 30 bytes an entry less, and a
+  // quarter more of PostgreSQL's time a charge: it prepares an index's expressions in each statement.
+  `create unique index entry_request on points.entry (user_id, request_id)
     where request_id is not null`,
 
   // The allocations of an entry or a hold, in their order. The first byte has the widths of the lots'
