@@ -1,7 +1,9 @@
 import { expect } from "vitest";
 import type { TestDatabase } from "./database.ts";
 
-// The invariants of every account as SQL: each query finds violations.
+// The invariants of every account as SQL: each query finds violations. Kinds are numbers of EntryKind:
+// 2 consume, 5 settle, 6 release, 7 refund. They read the table and not the view journal, whose joins
+// PostgreSQL may plan as loops over all pairs of entries.
 const BROKEN: Readonly<Record<string, string>> = {
   "an account's figures add up": `
     select user_id from points.account
@@ -27,36 +29,36 @@ const BROKEN: Readonly<Record<string, string>> = {
     where account.sequence <> coalesce(entries, 0)
       or (entries > 0 and (first <> 1 or last <> entries))`,
   "an account is as its last entry left it": `
-    select user_id from points.account join points.journal as entry using (user_id, sequence)
+    select user_id from points.account join points.entry as entry using (user_id, sequence)
     where (account.balance, account.frozen, account.total_recharged, account.total_consumed,
         account.total_expired, account.total_refunded, account.hash)
-      is distinct from (entry.balance, entry.frozen, entry.total_recharged, entry.total_consumed,
-        entry.total_expired, entry.total_refunded, entry.hash)`,
+      is distinct from (entry.balance, coalesce(entry.frozen, 0), entry.total_recharged, entry.total_consumed,
+        coalesce(entry.total_expired, 0), coalesce(entry.total_refunded, 0), entry.hash)`,
   "an entry's allocations add up to its points": `
     select user_id || ' ' || sequence from points.entry
     where points <> (
       select coalesce(sum(part.points), 0) from points.unpack_allocations(allocations) as part)`,
   "a hold has one entry that closed it, and an open one has none": `
-    select hold.user_id || ' ' || number from points.hold left join points.journal as entry
+    select hold.user_id || ' ' || number from points.hold left join points.entry as entry
       on entry.user_id = hold.user_id and entry.refers_to = number
-        and kind in ('settle', 'release')
+        and kind in (5, 6)
     group by hold.user_id, number, status
     having count(entry.sequence) <> case status when 'open' then 0 else 1 end`,
   "a closed hold is what the entry that closed it says": `
-    select hold.user_id || ' ' || number from points.hold join points.journal as entry
+    select hold.user_id || ' ' || number from points.hold join points.entry as entry
       on entry.user_id = hold.user_id and entry.refers_to = number
-        and kind in ('settle', 'release')
-    where (kind = 'settle') <> (status = 'settled')
-      or (kind = 'settle' and (settled <> entry.points or returned <> hold.points - settled))
-      or (kind = 'release' and hold.points <> entry.points)`,
+        and kind in (5, 6)
+    where (kind = 5) <> (status = 'settled')
+      or (kind = 5 and (settled <> entry.points or coalesce(returned, 0) <> hold.points - settled))
+      or (kind = 6 and hold.points <> entry.points)`,
   "all refunds of an entry are noted, and never exceed it": `
     select spent.user_id || ' ' || spent.sequence
-    from points.journal as spent
+    from points.entry as spent
     left join points.undone using (user_id, sequence)
-    left join points.journal as back
+    left join points.entry as back
       on back.user_id = spent.user_id and back.refers_to = spent.sequence
-        and back.kind = 'refund'
-    where spent.kind in ('consume', 'settle')
+        and back.kind = 7
+    where spent.kind in (2, 5)
     group by spent.user_id, spent.sequence, spent.points, refunded
     having coalesce(sum(back.points), 0) <> coalesce(refunded, 0)
       or coalesce(refunded, 0) > spent.points`,
