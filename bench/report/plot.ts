@@ -69,8 +69,10 @@ export function linearMarks(values: readonly number[]): number[] {
   return Array.from({ length: Math.ceil(most / step) + 1 }, (_, index) => index * step);
 }
 
-/** Powers of ten around the values. */
-export function logMarks(values: readonly number[]): number[] {
+/** Powers of ten around the values above 0: 1 and 10 if there is none. */
+export function logMarks(all: readonly number[]): number[] {
+  const above = all.filter((value) => value > 0);
+  const values = above.length === 0 ? [1] : above;
   const first = Math.floor(Math.log10(Math.min(...values)));
   const last = Math.max(first + 1, Math.ceil(Math.log10(Math.max(...values))));
   return Array.from({ length: last - first + 1 }, (_, index) => 10 ** (first + index));

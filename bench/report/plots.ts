@@ -70,7 +70,10 @@ function linesOf(
 ): Line[] {
   return Object.entries(LINES).flatMap(([what, name]) => {
     const own = rows.filter((row) => row.name.startsWith(`${what}/${accounts}/`));
-    const points = own.map(({ inFlight, median }) => [inFlight, figure(median)] as const);
+    // A row in which nothing was done in time has no point.
+    const points = own
+      .map(({ inFlight, median }) => [inFlight, figure(median)] as const)
+      .filter(([, value]) => value > 0);
     return points.length === 0 ? [] : [{ name, points }];
   });
 }

@@ -11,6 +11,7 @@ import type { EntryRow } from "../../src/store/driver/entities.ts";
 import { auditDatabase } from "../support/audit.ts";
 import { testDatabase } from "../support/database.ts";
 import { makeLotsEditable } from "../support/editable-lots.ts";
+import { logMarks } from "../../bench/report/plot.ts";
 
 // The foundations of the bench's figures: ledgers made in bulk, a baseline that does all the work,
 // and checks that find errors.
@@ -123,3 +124,11 @@ async function openDatabase() {
     query: <Row>(sql: string, values?: unknown[]) => query(sql, values) as Promise<Row[]>,
   };
 }
+
+test.each([
+  { values: [], marks: [1, 10] },
+  { values: [0], marks: [1, 10] },
+  { values: [0, 20, 300], marks: [10, 100, 1_000] },
+])("a logarithmic axis for $values has the marks $marks", ({ values, marks }) => {
+  expect(logMarks(values)).toEqual(marks);
+});
