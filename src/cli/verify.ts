@@ -6,8 +6,9 @@ import { withDatabase } from "./database.ts";
 import { startProgress } from "./progress.ts";
 
 /**
- * `points verify [USER…]`: prints the mistakes of the schema, the first mistake of each account,
- * the epochs with their entries, and how much was read. The process then exits with 1 if there is a mistake.
+ * `points verify [USER…]`: prints the mistakes of the schema, the first mistake of each account, the
+ * epochs with their entries, and how much was read. The process then exits with 1 if there is a
+ * mistake.
  */
 export async function runVerify(args: readonly string[]): Promise<void> {
   const { positionals } = readAllArguments(args, {});

@@ -6,7 +6,7 @@ import type { Orm } from "../store/driver/orm.ts";
 import { type Due, findDue } from "../store/reads/due.ts";
 import type { Submit } from "./group-commit.ts";
 
-// The most due lots and holds that one query finds; a lane gets at most as many commands at once.
+// The most due accounts that one query finds; a lane gets at most as many commands at once.
 const CHUNK_SIZE = 200;
 
 /**

@@ -9,7 +9,7 @@ import { toFigures } from "./figures.ts";
 import { unpackAllocations } from "./packed-allocations.ts";
 
 /** What `toEntry` reads. */
-export const ENTRY_COLUMNS = columnsOf(EntryEntity, "entry");
+const ENTRY_COLUMNS = columnsOf(EntryEntity, "entry");
 
 /** Loads the entries of these keys that exist, each once. */
 export async function loadEntries(run: Run, named: readonly RowKey[]): Promise<readonly Entry[]> {

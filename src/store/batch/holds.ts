@@ -1,4 +1,4 @@
-import { type RawBuilder, sql } from "kysely";
+import { sql } from "kysely";
 import type { Hold } from "../../ledger/hold.ts";
 import { type RowKey, rowsOfKeys } from "../driver/columns.ts";
 import { columnsOf, HoldEntity, type HoldRow } from "../driver/entities.ts";
@@ -63,11 +63,11 @@ export async function sumDueHolds(
       max(expire_time) as expire_time, array_agg(lot) as lots, array_agg(points) as lot_points
     from (
       select user_id, max(number) as number, max(expire_time) as expire_time,
-        lot, sum(taken)::bigint as points
+        part.lot, sum(part.points)::bigint as points
       from ${rowsOfDueAccounts(dueAccounts)} as asked join points.hold using (user_id)
-      cross join lateral ${UNPACKED} as part
+      cross join lateral points.unpack_allocations(allocations) as part
       where status = 'open' and expire_time <= asked.time
-      group by user_id, lot
+      group by user_id, part.lot
     ) as part
     group by user_id`);
   return new Map(rows.map((row) => [row.user_id, [toSummedHold(row)]]));
@@ -91,21 +91,6 @@ function toSummedHold({ lots, lot_points, ...row }: DueRow): Hold {
     })),
   };
 }
-
-const bigintOf = (at: RawBuilder<unknown>, width: RawBuilder<unknown>) =>
-  sql`('x' || lpad(encode(substring(allocations from ${at} for ${width}), 'hex'), 16, '0'))
-    ::bit(64)::bigint`;
-
-// What points.unpack_allocations does. PostgreSQL would call the function for each hold, and there
-// may be thousands; this it makes a part of the query.
-const UNPACKED = sql`(
-  select ${bigintOf(sql`place`, sql`lot_bytes`)} as lot,
-    ${bigintOf(sql`place + lot_bytes`, sql`points_bytes`)} as taken
-  from (select get_byte(allocations, 0) >> 4 as lot_bytes,
-    get_byte(allocations, 0) & 15 as points_bytes) as width
-  cross join lateral generate_series(2, octet_length(allocations), lot_bytes + points_bytes)
-    as place
-)`;
 
 /** Converts a row to a hold. */
 export function toHold(row: HoldRow): Hold {

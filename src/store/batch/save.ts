@@ -31,7 +31,6 @@ export type SaveContext = FeedClock & { readonly rows: Rows };
  * one inserts entries. Each fails if not every row was written, because of a foreign trigger or rule,
  * and with SQLSTATE 23505 if another server has just made one of the new accounts: the next attempt
  * of the batch finds it.
- *
  */
 export function saving(changes: Changes, { rows, ...clock }: SaveContext): readonly Write[] {
   const { newAccounts, accounts, dueTimes, holds, entries, refunds, receipts } = changes;

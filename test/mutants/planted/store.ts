@@ -81,8 +81,8 @@ export const STORE_MUTANTS: readonly Mutant[] = [
   {
     name: "sums the holds that are due by other lots",
     file: "src/store/batch/holds.ts",
-    find: "bigintOf(sql`place`, sql`lot_bytes`)",
-    replace: "bigintOf(sql`place`, sql`points_bytes`)",
+    find: "part.lot, sum(part.points)",
+    replace: "part.lot + 1 as lot, sum(part.points)",
     caughtBy: "test/store/packed-allocations.test.ts",
   },
   {

@@ -78,12 +78,13 @@ const STATEMENTS = [
     check (remaining + frozen between 1 and points)
   ) with (fillfactor = 70)`,
 
-  // The lots that a column of account holds. PostgreSQL 15 casts no bytea to bigint, but bits.
+  // The lots that a column of account holds. PostgreSQL makes a function without "strict" and "set" a part
+  // of the query, instead of a call for each row. PostgreSQL 15 casts no bytea to bigint, but bits.
   // An interval times a number of microseconds would not be exact, and so seconds go apart.
   `create function points.unpack_lots(packed bytea) returns table (
     number bigint, points bigint, remaining bigint, frozen bigint, priority smallint,
     expire_time timestamptz
-  ) language sql stable strict parallel safe set search_path = pg_catalog as $$
+  ) language sql stable parallel safe as $$
     select
       ('x' || substr(hex, 1, 16))::bit(64)::bigint,
       ('x' || substr(hex, 17, 16))::bit(64)::bigint,
@@ -193,7 +194,7 @@ const STATEMENTS = [
   // The allocations of an entry or a hold, in their order. The first byte has the widths of the lots'
   // numbers and of the points.
   `create function points.unpack_allocations(packed bytea) returns table (lot bigint, points bigint)
-  language sql stable strict parallel safe set search_path = pg_catalog as $$
+  language sql stable parallel safe as $$
     select
       ('x' || lpad(encode(substring(packed from at for lot_bytes), 'hex'), 16, '0'))
         ::bit(64)::bigint,
@@ -280,7 +281,10 @@ const STATEMENTS = [
     values (1, sha256(convert_to(gen_random_uuid()::text || gen_random_uuid()::text, 'UTF8')))`,
 ];
 
-/** The tables of accounts, lots, holds, entries, what is undone, receipts and epochs, and of the page tokens' key. */
+/**
+ * The tables of accounts, lots, holds, entries, what is undone, receipts and epochs, and of the page
+ * tokens' key; the views and functions that show what is packed.
+ */
 export class Migration0001Ledger extends Migration {
   override up(): void {
     for (const statement of STATEMENTS) this.addSql(statement);
