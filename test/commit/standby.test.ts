@@ -17,6 +17,7 @@ import { openOrm, type Orm } from "../../src/store/driver/orm.ts";
 import { migrate } from "../../src/store/schema/migrate.ts";
 import { auditDatabase } from "../support/audit.ts";
 import { consume, DUE, expire, named, open, recharge } from "../support/commands.ts";
+import { reloadConfiguration } from "../support/cluster.ts";
 import { commitAll } from "../support/commit-all.ts";
 import { until } from "../support/processes.ts";
 import { makeFolder } from "../support/run-folder.ts";
@@ -235,7 +236,7 @@ async function connectAs(setting: string): Promise<Orm> {
 
 async function setStandbys(names: string): Promise<void> {
   await replicated.query(`alter system set synchronous_standby_names = ${names}`);
-  await replicated.query("select pg_reload_conf()");
+  await reloadConfiguration((sql) => replicated.query(sql));
 }
 
 /** A call that must not be answered as long as COMMITs wait. */

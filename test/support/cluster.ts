@@ -97,6 +97,20 @@ export async function hasIpv6(): Promise<boolean> {
   return can;
 }
 
+/**
+ * Has PostgreSQL read its configuration again, and waits until it has: the sessions that are open
+ * obey it from their next statement on.
+ * @param query asks in a new session each time, which shows what PostgreSQL last read
+ */
+export async function reloadConfiguration(
+  query: (sql: string) => Promise<Record<string, unknown>[]>,
+): Promise<void> {
+  const loaded = async () => (await query("select pg_conf_load_time()::text as at"))[0]!["at"];
+  const before = await loaded();
+  await query("select pg_reload_conf()");
+  await until("it has read its configuration again", async () => (await loaded()) !== before);
+}
+
 async function listening(port: number): Promise<Settings> {
   const addresses = (await hasIpv6()) ? "127.0.0.1,::1" : "127.0.0.1";
   return { listen_addresses: addresses, port: String(port), fsync: "off" };
@@ -127,10 +141,7 @@ function clusterOf(
         await chown(path, uid, gid);
       }
       for (const statement of sql) await query(statement);
-      const loaded = async () => (await query("select pg_conf_load_time()::text as at"))[0]!["at"];
-      const before = await loaded();
-      await query("select pg_reload_conf()");
-      await until("it has read its configuration again", async () => (await loaded()) !== before);
+      await reloadConfiguration(query);
     },
   };
 }

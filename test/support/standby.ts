@@ -5,6 +5,7 @@ import { promisify } from "node:util";
 import pg from "pg";
 import { type Postgres, startPostgres } from "../torture/deployment/postgres.ts";
 import { startProxy } from "../torture/deployment/proxy.ts";
+import { reloadConfiguration } from "./cluster.ts";
 import { until } from "./processes.ts";
 
 /** A primary with a synchronous standby that tests can partition and promote (failover). */
@@ -88,7 +89,7 @@ export async function startReplicated(
   try {
     primary = await startIn(newFolder());
     await query(`alter system set synchronous_standby_names = '${NAME}'`);
-    await query("select pg_reload_conf()");
+    await reloadConfiguration(query);
     await addStandby();
     await caughtUp();
   } catch (error) {
