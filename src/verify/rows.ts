@@ -1,11 +1,11 @@
 import { type RawBuilder, sql } from "kysely";
 import { GENESIS_HASH } from "../ledger/account.ts";
+import { KIND_NUMBERS } from "../ledger/entry-kinds.ts";
 import type { Entry } from "../ledger/entry.ts";
 import type { Hold } from "../ledger/hold.ts";
 import type { Lot } from "../ledger/lot.ts";
 import type { Receipt } from "../ledger/receipt.ts";
 import { toEntry } from "../store/batch/entries.ts";
-import { KIND_NUMBERS } from "../ledger/entry-kinds.ts";
 import { toHold } from "../store/batch/holds.ts";
 import { toLot } from "../store/batch/lots.ts";
 import type {

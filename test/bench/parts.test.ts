@@ -2,6 +2,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { createBaseline } from "../../bench/baselines/tables.ts";
 import { check, mark } from "../../bench/check.ts";
 import { type Job, runLoad } from "../../bench/load/job.ts";
+import { logMarks } from "../../bench/report/plot.ts";
 import { median } from "../../bench/results.ts";
 import { seed } from "../../bench/seed.ts";
 import { GENESIS_HASH } from "../../src/ledger/account.ts";
@@ -11,7 +12,6 @@ import type { EntryRow } from "../../src/store/driver/entities.ts";
 import { auditDatabase } from "../support/audit.ts";
 import { testDatabase } from "../support/database.ts";
 import { makeLotsEditable } from "../support/editable-lots.ts";
-import { logMarks } from "../../bench/report/plot.ts";
 
 // The foundations of the bench's figures: ledgers made in bulk, a baseline that does all the work,
 // and checks that find errors.

@@ -29,23 +29,24 @@ const BROKEN: Readonly<Record<string, string>> = {
     where account.sequence <> coalesce(entries, 0)
       or (entries > 0 and (first <> 1 or last <> entries))`,
   "an account is as its last entry left it": `
-    select user_id from points.account join points.entry as entry using (user_id, sequence)
+    select user_id from points.account join points.entry using (user_id, sequence)
     where (account.balance, account.frozen, account.total_recharged, account.total_consumed,
         account.total_expired, account.total_refunded, account.hash)
-      is distinct from (entry.balance, coalesce(entry.frozen, 0), entry.total_recharged, entry.total_consumed,
-        coalesce(entry.total_expired, 0), coalesce(entry.total_refunded, 0), entry.hash)`,
+      is distinct from (entry.balance, coalesce(entry.frozen, 0), entry.total_recharged,
+        entry.total_consumed, coalesce(entry.total_expired, 0), coalesce(entry.total_refunded, 0),
+        entry.hash)`,
   "an entry's allocations add up to its points": `
     select user_id || ' ' || sequence from points.entry
     where points <> (
       select coalesce(sum(part.points), 0) from points.unpack_allocations(allocations) as part)`,
   "a hold has one entry that closed it, and an open one has none": `
-    select hold.user_id || ' ' || number from points.hold left join points.entry as entry
+    select hold.user_id || ' ' || number from points.hold left join points.entry
       on entry.user_id = hold.user_id and entry.refers_to = number
         and kind in (5, 6)
     group by hold.user_id, number, status
     having count(entry.sequence) <> case status when 'open' then 0 else 1 end`,
   "a closed hold is what the entry that closed it says": `
-    select hold.user_id || ' ' || number from points.hold join points.entry as entry
+    select hold.user_id || ' ' || number from points.hold join points.entry
       on entry.user_id = hold.user_id and entry.refers_to = number
         and kind in (5, 6)
     where (kind = 5) <> (status = 'settled')

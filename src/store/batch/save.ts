@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import type { Account } from "../../ledger/account.ts";
 import type { Changes } from "../../ledger/batch.ts";
+import { KIND_NUMBERS } from "../../ledger/entry-kinds.ts";
 import type { Entry } from "../../ledger/entry.ts";
 import {
   bigints,
@@ -12,7 +13,6 @@ import {
   tids,
   times,
 } from "../driver/columns.ts";
-import { KIND_NUMBERS } from "../../ledger/entry-kinds.ts";
 import { type FeedClock, feedNumber, type FeedPlace } from "./feed.ts";
 import { packAllocations } from "./packed-allocations.ts";
 import { packLots } from "./packed-lots.ts";
