@@ -35,6 +35,9 @@ export type SessionAttributes = (typeof SESSION_ATTRIBUTES)[number];
 /** Says why a DATABASE_URL is wrong, without its password. */
 export class DatabaseUrlError extends Error {}
 
+/** The schema of a ledger, where no other is named. */
+export const DATABASE_SCHEMA = "points";
+
 export const DATABASE_URL_TAKES = "postgresql://user:password@host:port/database";
 
 /** All supported parameters, and the variable, if any, that supplies one that the URL lacks. */

@@ -1,5 +1,5 @@
 import { isLoopback, parseAddress } from "./address.ts";
-import { DATABASE_URL_TAKES, parseDatabaseUrl } from "./database-url.ts";
+import { DATABASE_SCHEMA, DATABASE_URL_TAKES, parseDatabaseUrl } from "./database-url.ts";
 
 /** An environment variable. Without a default it is undefined when it is not set. */
 export type Setting = {
@@ -86,6 +86,12 @@ export const SETTINGS = {
     variable: "DATABASE_URL",
     about: "a PostgreSQL (15 or newer) to use; unset: one of its own in DATA_DIR",
     kind: { takes: DATABASE_URL_TAKES, parse: parseUrl },
+  },
+  databaseSchema: {
+    variable: "DATABASE_SCHEMA",
+    about: "the schema of the database that holds the ledger",
+    kind: text("a name", (name) => /^[a-z_][a-z0-9_]{0,62}$/.test(name)),
+    default: DATABASE_SCHEMA,
   },
   dataDir: {
     variable: "DATA_DIR",

@@ -26,10 +26,10 @@ export type Database = {
  * @throws {UserError} if there is no database that can be used
  */
 export async function openDatabase(config: Config, answerMaxMs = 0): Promise<Database> {
-  const { dataDir, databaseUrl: url } = config;
+  const { dataDir, databaseUrl: url, databaseSchema: schema } = config;
   if (url !== undefined) return openAt(config, { url, answerMaxMs, writes: true });
   const embedded = await startEmbedded(dataDir);
-  const orm = await openOrm(embedded.url, poolMax(config), answerMaxMs);
+  const orm = await openOrm(embedded.url, poolMax(config), { schema, answerMaxMs });
   return {
     orm,
     url: embedded.url,
@@ -57,8 +57,11 @@ type Given = { readonly url: string; readonly answerMaxMs: number; readonly writ
 
 async function openAt(config: Config, { url, answerMaxMs, writes }: Given): Promise<Database> {
   const place = parseDatabaseUrl(url);
-  await checkDatabase(place, writes).catch(unusable);
-  const orm = await openOrm(url, poolMax(config), answerMaxMs);
+  await checkDatabase(place, config.databaseSchema, writes).catch(unusable);
+  const orm = await openOrm(url, poolMax(config), {
+    schema: config.databaseSchema,
+    answerMaxMs,
+  });
   const about = `PostgreSQL at ${databasePlace(place)}`;
   return { orm, url, about, lost: new Promise(() => {}), close: () => closePool(orm) };
 }

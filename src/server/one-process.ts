@@ -35,7 +35,10 @@ export async function serveWithOneProcess(options: OneProcessOptions): Promise<S
   // OpenTelemetry is loaded only where it is wanted.
   const traced = config.otlpEndpoint === undefined ? undefined : import("../telemetry/tracing.ts");
   const tracing = (await traced)?.startTracing(process.env, log);
-  const reads = await openOrm(database.url, READS_MAX_CONNECTIONS, ANSWER_MAX_MS);
+  const reads = await openOrm(database.url, READS_MAX_CONNECTIONS, {
+    schema: config.databaseSchema,
+    answerMaxMs: ANSWER_MAX_MS,
+  });
   const gone = new AbortController();
   void database.lost.then(() => gone.abort());
   const databases = { batches: database.orm, reads, gone: gone.signal };

@@ -23,7 +23,7 @@ export async function readyDatabase(config: Config, database: Database): Promise
 async function prepareSchema(config: Config, { orm, url }: Database): Promise<void> {
   if (config.migrate) {
     // Without a time limit: a migration may take long, and waits for that of another server.
-    const patient = await openOrm(url, 2);
+    const patient = await openOrm(url, 2, { schema: config.databaseSchema });
     try {
       await migrate(patient, config.serverRole);
     } finally {

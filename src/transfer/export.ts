@@ -30,9 +30,9 @@ export async function exportEntries(
           : sql`(user_id, sequence) > (${after.user_id}::text, ${after.sequence}::bigint)`;
       const { rows } = await run(sql<SaltedRow>`
         select page.*, coalesce(account.salt, '') as salt from (
-          select * from points.entry where ${from}
+          select * from entry where ${from}
           order by user_id, sequence limit ${PAGE_ENTRIES}
-        ) as page left join points.account using (user_id)
+        ) as page left join account using (user_id)
         order by user_id, sequence`);
       entries += rows.length;
       if (rows.length > 0) await write(rows.map(lineOf).join(""), entries);

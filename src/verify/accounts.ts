@@ -41,7 +41,7 @@ export async function readAccounts(
   limit: number,
 ): Promise<readonly ReadAccount[]> {
   const { rows } = await run(sql<AccountRow>`
-    select * from points.account where ${within(span)} order by user_id limit ${limit}`);
+    select * from account where ${within(span)} order by user_id limit ${limit}`);
   return rows.map((row) => ({
     ...readLots(row),
     userId: row.user_id,

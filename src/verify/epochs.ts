@@ -18,7 +18,7 @@ export type StreamPlace = { readonly epoch: number; readonly feed: bigint };
 export async function readEpochs(run: Run, known: EpochCount[]): Promise<void> {
   const last = known.at(-1)?.epoch ?? 0;
   const { rows } = await run(sql<RowOf<typeof EpochEntity>>`
-    select * from points.epoch where epoch > ${last} order by epoch`);
+    select * from epoch where epoch > ${last} order by epoch`);
   for (const { epoch, begin_time } of rows) {
     known.push({ epoch, beginTime: fromTimestamptz(begin_time), entries: 0 });
   }

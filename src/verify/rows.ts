@@ -67,7 +67,7 @@ export async function* readSteps(
   let after: Place | undefined;
   for (;;) {
     const { rows: entries } = await run(sql<EntryRow>`
-      select * from points.entry where ${within(span)} and ${compare("sequence", ">", after)}
+      select * from entry where ${within(span)} and ${compare("sequence", ">", after)}
       order by user_id, sequence limit ${PAGE_ENTRIES}`);
     const last = entries.length < PAGE_ENTRIES ? undefined : entries.at(-1);
     const upTo: Place | undefined = last && [last.user_id, last.sequence];
@@ -75,11 +75,11 @@ export async function* readSteps(
     const between = (column: "number" | "sequence") =>
       sql`${within(span)} and ${compare(column, ">", after)} and ${compare(column, "<=", upTo)}`;
     const lots = await run(sql<LotRow>`
-      select * from points.lot where ${between("number")}`);
+      select * from lot where ${between("number")}`);
     const holds = await run(sql<HoldRow>`
-      select * from points.hold where ${between("number")}`);
+      select * from hold where ${between("number")}`);
     const undone = await run(sql<UndoneRow>`
-      select * from points.undone where ${between("sequence")}`);
+      select * from undone where ${between("sequence")}`);
 
     yield joinParts([
       ...entries.map((row) => part("entry", row, readEntry)),
@@ -103,7 +103,7 @@ export async function* readReceipts(run: Run, span: Span): AsyncGenerator<readon
       select receipt.*, entry.hash as entry_hash,
         entry.kind in (${sql.lit(KIND_NUMBERS.expire)}, ${sql.lit(KIND_NUMBERS.release)})
           and entry.request_id is null as is_of_ledger
-      from points.receipt left join points.entry using (user_id, sequence)
+      from receipt left join entry using (user_id, sequence)
       where ${within(span)} and ${compare("number", ">", after)}
       order by user_id, number limit ${PAGE_ENTRIES}`);
     yield rows.map(toReadReceipt);
@@ -129,20 +129,20 @@ export async function reusedRequests(
   // dropped.
   const { rows } = await run(sql<ReusedRow>`
     select user_id, request_id, (
-      select sequence from points.entry as again
+      select sequence from entry as again
       where again.user_id = entry.user_id and again.request_id = entry.request_id
       order by sequence offset 1 limit 1
     ) as sequence
-    from points.entry
+    from entry
     where ${within(span)} and request_id is not null
     group by user_id, request_id having count(*) > 1
     union all
     select user_id, request_id, entry.sequence
-    from points.receipt join points.entry using (user_id, request_id)
+    from receipt join entry using (user_id, request_id)
     where ${within(span)}
     union all
     select user_id, request_id, null
-    from points.receipt
+    from receipt
     where ${within(span)} and request_id is not null
     group by user_id, request_id having count(*) > 1
     order by sequence desc nulls first`);

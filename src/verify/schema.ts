@@ -11,7 +11,7 @@ import { MIGRATIONS } from "../store/schema/migrations/list.ts";
  * @returns the differences, a sentence each
  */
 export async function flawsOfSchema(run: Run): Promise<readonly string[]> {
-  const { rows } = await run(sql<{ name: string }>`select name from points.migration order by id`);
+  const { rows } = await run(sql<{ name: string }>`select name from migration order by id`);
   const names = rows.map(({ name }) => name);
   const known = MIGRATIONS.map(({ name }) => name);
   const newer = names.filter((name) => !known.includes(name));
@@ -40,7 +40,7 @@ export async function readSchema(run: Run): Promise<readonly string[]> {
     with recursive relation as (
       select pg_class.*, relname::text as of_table from pg_class
       join pg_namespace on pg_namespace.oid = relnamespace
-      where nspname = 'points' and relkind in ('r', 'p', 'f', 'v', 'm') and not relispartition
+      where nspname = current_schema() and relkind in ('r', 'p', 'f', 'v', 'm') and not relispartition
       union all
       select pg_class.*, of_table from relation
       join pg_inherits on inhparent = relation.oid
@@ -102,7 +102,7 @@ const LINES_OF_FUNCTIONS = sql`
     'returns', pg_get_function_result(pg_proc.oid), provolatile, array_to_string(proconfig, ' '),
     'as', btrim(regexp_replace(prosrc, '\\s+', ' ', 'g')))
   from pg_proc join pg_namespace on pg_namespace.oid = pronamespace
-  where nspname = 'points' and prorettype <> 'trigger'::regtype`;
+  where nspname = current_schema() and prorettype <> 'trigger'::regtype`;
 
 const LINES_OF_INTRUDERS = sql`
   select 'unlogged table ' || of_table from relation where relpersistence = 'u'

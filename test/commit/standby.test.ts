@@ -220,7 +220,7 @@ test("where there is no standby a repeat commits nothing", async () => {
 });
 
 function connect(answerMaxMs = 0): Promise<Orm> {
-  return openOrm(`postgresql://server@127.0.0.1:${proxy.port}/points`, 5, answerMaxMs);
+  return openOrm(`postgresql://server@127.0.0.1:${proxy.port}/points`, 5, { answerMaxMs });
 }
 
 /** With a setting of the servers' role. */

@@ -18,6 +18,7 @@ const DEFAULTS: Config = {
   jwtAudience: undefined,
   adminListen: undefined,
   databaseUrl: undefined,
+  databaseSchema: "points",
   prices: undefined,
   dataDir: ".points",
   durability: "warn",

@@ -18,6 +18,7 @@ describe("the command line", () => {
     expect(Object.fromEntries(described)).toEqual({
       LISTEN: "127.0.0.1:50051",
       DATABASE_URL: undefined,
+      DATABASE_SCHEMA: "points",
       DATA_DIR: ".points",
       DURABILITY: "warn",
       MIGRATE: "on",

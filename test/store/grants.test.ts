@@ -42,40 +42,46 @@ async function clientOf(role: string): Promise<pg.Client> {
   return client;
 }
 
-test("a server works in a role with no more than the privileges granted to it", async () => {
-  const orm = await openOrm(url, 8);
-  onTestFinished(() => orm.close());
-  const server = await testServer({}, { ...database, orm });
-  onTestFinished(() => server.stop());
-  const { client } = server;
-  const userId = "ada";
-  await client.getOrCreate({ userId });
-  await client.recharge({ userId, points: 100n, requestId: "r1" });
-  const { entry } = await client.consume({ userId, cost: points(10n) });
-  await client.refund({ userId, sequence: entry!.sequence, points: 4n });
-  await client.refund({ userId, sequence: entry!.sequence });
-  const held = await client.freeze({ userId, cost: points(10n) });
-  await client.settle({ userId, hold: held.hold!.number, cost: points(3n) });
-  const again = await client.freeze({ userId, cost: points(10n) });
-  await client.release({ userId, hold: again.hold!.number });
-  await client.expire({ userId, target: { case: "points", value: 5n } });
-  await client.expire({ userId, target: { case: "due", value: true }, requestId: "e1" });
-  expect((await client.recharge({ userId, points: 100n, requestId: "r1" })).replayed).toBe(true);
-  for (let made = 0; made < 20; made += 1) await client.recharge({ userId: "many", points: 1n });
-  await client.freeze({ userId: "many", cost: points(18n) });
-  await client.release({ userId: "many", hold: 21n });
-  await client.consume({ userId: "many", cost: points(17n) });
-  for (const read of [client.listEntries, client.listLots, client.listHolds])
-    await read({ userId });
-  await client.quote({ userId, usage: { service: "script" } });
-  for await (const { account } of client.watchAccount({ userId })) {
-    expect(account?.balance).toBe(92n);
-    break;
-  }
-  expect(await sweep(orm, async () => Promise.reject(new Error("nothing is due")))).toBe(0);
-  expect(await verify(orm)).toMatchObject({ accounts: 2, wrong: [] });
-  expect(await migrate(orm)).toEqual([]);
-});
+test.each(["points", "second"])(
+  "a server works in a role with no more than the privileges granted to it on the schema %s",
+  async (schema) => {
+    const owner = await openOrm(database.url, 2, { schema });
+    onTestFinished(() => owner.close());
+    await migrate(owner, ROLE);
+    const orm = await openOrm(url, 8, { schema });
+    onTestFinished(() => orm.close());
+    const server = await testServer({}, { ...database, orm });
+    onTestFinished(() => server.stop());
+    const { client } = server;
+    const userId = "ada";
+    await client.getOrCreate({ userId });
+    await client.recharge({ userId, points: 100n, requestId: "r1" });
+    const { entry } = await client.consume({ userId, cost: points(10n) });
+    await client.refund({ userId, sequence: entry!.sequence, points: 4n });
+    await client.refund({ userId, sequence: entry!.sequence });
+    const held = await client.freeze({ userId, cost: points(10n) });
+    await client.settle({ userId, hold: held.hold!.number, cost: points(3n) });
+    const again = await client.freeze({ userId, cost: points(10n) });
+    await client.release({ userId, hold: again.hold!.number });
+    await client.expire({ userId, target: { case: "points", value: 5n } });
+    await client.expire({ userId, target: { case: "due", value: true }, requestId: "e1" });
+    expect((await client.recharge({ userId, points: 100n, requestId: "r1" })).replayed).toBe(true);
+    for (let made = 0; made < 20; made += 1) await client.recharge({ userId: "many", points: 1n });
+    await client.freeze({ userId: "many", cost: points(18n) });
+    await client.release({ userId: "many", hold: 21n });
+    await client.consume({ userId: "many", cost: points(17n) });
+    for (const read of [client.listEntries, client.listLots, client.listHolds])
+      await read({ userId });
+    await client.quote({ userId, usage: { service: "script" } });
+    for await (const { account } of client.watchAccount({ userId })) {
+      expect(account?.balance).toBe(92n);
+      break;
+    }
+    expect(await sweep(orm, async () => Promise.reject(new Error("nothing is due")))).toBe(0);
+    expect(await verify(orm)).toMatchObject({ accounts: 2, wrong: [] });
+    expect(await migrate(orm)).toEqual([]);
+  },
+);
 
 describe("arbitrary SQL in the server's role", () => {
   const harms = [
@@ -192,9 +198,17 @@ describe("SERVER_ROLE", () => {
       `points: cannot use the database: permission denied for database ${databaseOf(own.url)}: ` +
         "run it as the tables' owner, or grant it to this role\n",
     );
-    const environment = { DATABASE_URL: own.url, SERVER_ROLE: ROLE };
-    expect(await runPoints(environment, ["migrate"]).exit).toMatchObject({ code: 0, stderr: "" });
-    const verified = await runPoints({ DATABASE_URL: ownUrl }, ["verify"]).exit;
-    expect(verified).toMatchObject({ code: 0 });
+    for (const DATABASE_SCHEMA of ["points", "second"]) {
+      const environment = { DATABASE_URL: own.url, DATABASE_SCHEMA, SERVER_ROLE: ROLE };
+      const migrated = await runPoints(environment, ["migrate"]).exit;
+      expect(migrated).toMatchObject({ code: 0, stderr: "" });
+      const verified = await runPoints({ DATABASE_URL: ownUrl, DATABASE_SCHEMA }, ["verify"]).exit;
+      expect(verified).toMatchObject({ code: 0 });
+    }
+    await runPoints({ DATABASE_URL: own.url, DATABASE_SCHEMA: "third" }, ["migrate"]).exit;
+    const refused = await runPoints({ DATABASE_URL: ownUrl, DATABASE_SCHEMA: "third" }, ["verify"])
+      .exit;
+    expect(refused).toMatchObject({ code: 1, stdout: "" });
+    expect(refused.stderr).toContain(`the role ${ROLE} may not use the ledger's tables`);
   });
 });

@@ -48,7 +48,7 @@ describe.each([
     ["bytea_output", "escape", "hex"],
     ["extra_float_digits", "-15", "1"],
     ["array_nulls", "off", "on"],
-    ["search_path", "evil, pg_catalog", "pg_catalog"],
+    ["search_path", "evil, pg_catalog", '"points", pg_temp'],
     ["row_security", "on", "off"],
     ["statement_timeout", "'1s'", "0"],
     ["lock_timeout", "'1ms'", "2s"],

@@ -93,7 +93,7 @@ test.each<{ what: string; sql: string; finds: unknown[] }>([
     what: "a foreign key",
     sql: "alter table points.lot add foreign key (user_id) references points.account",
     finds: [
-      "has constraint lot FOREIGN KEY (user_id) REFERENCES points.account(user_id), " +
+      "has constraint lot FOREIGN KEY (user_id) REFERENCES account(user_id), " +
         "which no migration makes",
     ],
   },
@@ -133,13 +133,13 @@ test.each<{ what: string; sql: string; finds: unknown[] }>([
   {
     what: "a table that inherits one of ours, with rows of its own",
     sql: "create table public.more () inherits (points.entry)",
-    finds: ["has public.more that inherits points.entry, which no migration makes"],
+    finds: ["has public.more that inherits entry, which no migration makes"],
   },
   {
     what: "a table of ours that inherits another",
     sql: `create table public.less (refunded bigint not null);
           alter table points.undone inherit public.less`,
-    finds: ["has points.undone that inherits public.less, which no migration makes"],
+    finds: ["has undone that inherits public.less, which no migration makes"],
   },
   {
     what: "a table dropped",
@@ -234,7 +234,7 @@ test.each<{ what: string; sql: string; finds: unknown[] }>([
     finds: [
       expect.stringMatching(/^lacks definition open_lot security_invoker=true as SELECT .* UNION/),
       "has definition open_lot security_invoker=true as SELECT user_id, number, points, " +
-        "remaining, frozen, priority, expire_time, false AS in_row FROM points.lot;, " +
+        "remaining, frozen, priority, expire_time, false AS in_row FROM lot;, " +
         "which no migration makes",
     ],
   },
@@ -321,7 +321,7 @@ async function flawsAfter(statements: string): Promise<readonly string[]> {
     return { rows: (await database.query(sql, [...parameters])) as never[] };
   };
   try {
-    await database.query(`begin; ${statements}; set local search_path = pg_catalog`);
+    await database.query(`begin; ${statements}; set local search_path = points, pg_temp`);
     return await flawsOfSchema(run);
   } finally {
     await database.query("rollback");

@@ -16,12 +16,12 @@ import type { Run } from "../driver/transaction.ts";
 export async function isCommitted(run: Run, { entries, receipts }: Changes): Promise<boolean> {
   const { rows } = await run(sql<{ entries: string; receipts: string }>`
     select
-      (select count(*) from points.entry join ${rowsOf({
+      (select count(*) from entry join ${rowsOf({
         user_id: texts(entries, ({ userId }) => userId),
         sequence: bigints(entries, ({ sequence }) => sequence),
         hash: bytes(entries, ({ hash }) => hash),
       })} as made using (user_id, sequence, hash)) as entries,
-      (select count(*) from points.receipt join ${rowsOf({
+      (select count(*) from receipt join ${rowsOf({
         user_id: texts(receipts, ({ userId }) => userId),
         number: bigints(receipts, ({ number }) => number),
         hash: bytes(receipts, ({ hash }) => hash),

@@ -15,7 +15,7 @@ const ENTRY_COLUMNS = columnsOf(EntryEntity, "entry");
 export async function loadEntries(run: Run, named: readonly RowKey[]): Promise<readonly Entry[]> {
   const { rows } = await run(sql<EntryRow>`
     select ${ENTRY_COLUMNS} from ${rowsOfKeys(named, "sequence")} as named
-    join points.entry using (user_id, sequence)`);
+    join entry using (user_id, sequence)`);
   return rows.map(toEntry);
 }
 

@@ -21,7 +21,7 @@ export async function loadNamedHolds(
   const { rows } = await run(sql<HoldRow>`
     select user_id, number, points, settled, status, expire_time,
       case when status = 'open' then allocations end as allocations
-    from points.hold
+    from hold
     join ${rowsOfKeys(named, "number")} as named using (user_id, number)`);
   return rows.map(toHoldOf);
 }
@@ -36,7 +36,7 @@ export async function loadDueHolds(
   const { rows } = await run(sql<HoldRow>`
     select ${HOLD_COLUMNS} from ${rowsOfDueAccounts(dueAccounts)} as asked
     cross join lateral (
-      select * from points.hold
+      select * from hold
       where hold.user_id = asked.user_id and status = 'open' and expire_time <= asked.time
       order by expire_time, number limit ${sql.lit(max)}
     ) as hold`);
@@ -64,8 +64,8 @@ export async function sumDueHolds(
     from (
       select user_id, max(number) as number, max(expire_time) as expire_time,
         part.lot, sum(part.points)::bigint as points
-      from ${rowsOfDueAccounts(dueAccounts)} as asked join points.hold using (user_id)
-      cross join lateral points.unpack_allocations(allocations) as part
+      from ${rowsOfDueAccounts(dueAccounts)} as asked join hold using (user_id)
+      cross join lateral unpack_allocations(allocations) as part
       where status = 'open' and expire_time <= asked.time
       group by user_id, part.lot
     ) as part

@@ -18,7 +18,8 @@ export async function lockAccounts(
   { orm, run }: Transaction,
   userIds: readonly string[],
 ): Promise<LockedAccounts> {
-  query ??= lockingQuery(orm);
+  let query = queries.get(orm);
+  if (query === undefined) queries.set(orm, (query = lockingQuery(orm)));
   const { before, after } = query;
   const { rows } = await run(
     sql<AccountRow & { ctid: string }>`${before}${textArray(userIds)}${after}`,
@@ -26,9 +27,10 @@ export async function lockAccounts(
   return toAccounts(rows);
 }
 
-let query: ReturnType<typeof lockingQuery> | undefined;
+/** Made once a database: the builder takes longer than the rest of a batch of one. */
+const queries = new WeakMap<Orm, ReturnType<typeof lockingQuery>>();
 
-/** The text of the query before and after the ids, which is always the same. */
+/** The text of the query before and after the ids. */
 function lockingQuery({ em }: Orm) {
   const fork = em.fork();
   // The builder refuses locks outside of a transaction; the query runs in one.

@@ -93,7 +93,7 @@ async function loadBurningLots(
           demanded: sql`${texts(demands, ({ points }) => String(points))}::numeric`,
           time: times(demands, ({ time }) => time),
         })} as demand
-        join points.lot using (user_id)
+        join lot using (user_id)
         left join ${rowsOfKeys(expired, "number")} as expired using (user_id, number)
         where remaining > 0 and (expire_time is null or expire_time > demand.time)
       ) as lot
@@ -116,7 +116,7 @@ export async function loadDueLots(
   const { rows } = await run(sql<FoundLotRow>`
     select lot.* from ${rowsOfDueAccounts(dueAccounts)} as asked
     cross join lateral (
-      select ${COLUMNS} from points.lot
+      select ${COLUMNS} from lot
       where lot.user_id = asked.user_id and remaining > 0 and expire_time <= asked.time
       order by greatest(expire_time, asked.update_time), number
       limit ${max === undefined ? sql`null` : sql.lit(max)}
@@ -127,7 +127,7 @@ export async function loadDueLots(
 async function loadNamedLots(run: Run, named: readonly RowKey[]): Promise<readonly FoundLot[]> {
   if (named.length === 0) return [];
   const { rows } = await run(sql<FoundLotRow>`
-    select ${COLUMNS} from points.lot
+    select ${COLUMNS} from lot
     join ${rowsOfKeys(named, "number")} as named using (user_id, number)`);
   return rows.map(toFoundLot);
 }

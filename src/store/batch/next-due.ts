@@ -15,9 +15,9 @@ export async function loadNextDue(
   if (accounts.length === 0) return new Map();
   const { rows } = await run(sql<{ user_id: string; next_due: string | null }>`
     select user_id, least(
-      (select min(expire_time) from points.lot
+      (select min(expire_time) from lot
         where lot.user_id = asked.user_id and expire_time > asked.time),
-      (select min(expire_time) from points.hold
+      (select min(expire_time) from hold
         where hold.user_id = asked.user_id and status = 'open' and expire_time > asked.time)
     ) as next_due
     from ${rowsOfDueAccounts(accounts)} as asked`);

@@ -4,7 +4,7 @@ import type { Allocation } from "../../ledger/lot.ts";
 // has (its upper half) and how many each lot's points have (its lower half); then come all lots with
 // their points, big endian. A charge of one lot takes 3 to 8 bytes, two arrays of bigint take 58. All
 // allocations of a row have the same width, so that SQL finds the last without reading the first:
-// points.unpack_allocations makes rows of them.
+// unpack_allocations makes rows of them.
 
 const WIDTHS_BYTES = 1;
 const NUMBER_MAX_BYTES = 6;

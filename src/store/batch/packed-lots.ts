@@ -1,7 +1,7 @@
 import type { Lot } from "../../ledger/lot.ts";
 
 // The open lots that an account's row holds, as one column: bytes cost neither side a parser. The
-// view points.open_lot shows them as rows. A lot is 42 bytes behind the length of what it has, so
+// view open_lot shows them as rows. A lot is 42 bytes behind the length of what it has, so
 // that a later version may add to it; numbers are big endian.
 
 const LENGTH_BYTES = 2;

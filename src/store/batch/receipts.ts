@@ -17,9 +17,9 @@ export async function loadLastReceipts(
   const { rows } = await run(sql<LastRow>`
     select account.user_id, account.receipts, last.number, last.hash
     from ${rowsOf({ user_id: texts(userIds, (userId) => userId) })} as asked
-    join points.account using (user_id)
+    join account using (user_id)
     left join lateral (
-      select number, hash from points.receipt where receipt.user_id = asked.user_id
+      select number, hash from receipt where receipt.user_id = asked.user_id
       order by number desc limit 1
     ) as last on true`);
   const last = new Map<string, ReceiptLink>();

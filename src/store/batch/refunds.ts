@@ -26,8 +26,8 @@ export async function loadRefundables(
     select user_id, sequence, kind, points, coalesce(undone.refunded, 0) as refunded,
       case when kind in (${REFUNDABLE}) then allocations end as allocations
     from ${rowsOfKeys(named, "sequence")} as named
-    join points.entry using (user_id, sequence)
-    left join points.undone using (user_id, sequence)`);
+    join entry using (user_id, sequence)
+    left join undone using (user_id, sequence)`);
   return rows.map((row) => ({
     userId: row.user_id,
     entry: {

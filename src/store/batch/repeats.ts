@@ -66,10 +66,10 @@ async function findSeen(
       request_id: texts(requests, ({ requestId }) => requestId),
     })} as asked
     cross join lateral (
-      (select user_id, request_id, fingerprint, sequence, true as made_entry from points.entry
+      (select user_id, request_id, fingerprint, sequence, true as made_entry from entry
         where entry.user_id = asked.user_id and entry.request_id = asked.request_id limit 1)
       union all
-      (select user_id, request_id, fingerprint, sequence, made_entry from points.receipt
+      (select user_id, request_id, fingerprint, sequence, made_entry from receipt
         where receipt.user_id = asked.user_id and receipt.request_id = asked.request_id limit 1)
     ) as seen`);
   return rows;

@@ -64,7 +64,7 @@ const LOT_GONE = "a lot of a locked account is gone";
 
 function updateLots(lots: readonly FoundLotOf[]): Write {
   const update = sql`
-    update points.lot set remaining = new.remaining, frozen = new.frozen
+    update lot set remaining = new.remaining, frozen = new.frozen
     from ${rowsOf({
       ...lotKeys(lots),
       remaining: bigints(lots, (lot) => lot.remaining),
@@ -76,7 +76,7 @@ function updateLots(lots: readonly FoundLotOf[]): Write {
 
 function deleteLots(lots: readonly FoundKey[]): Write {
   const deletion = sql`
-    delete from points.lot using ${rowsOf(lotKeys(lots))} as old
+    delete from lot using ${rowsOf(lotKeys(lots))} as old
     where lot.ctid = old.row and lot.user_id = old.user_id and lot.number = old.number`;
   return requireRows(deletion, lots.length, LOT_GONE);
 }

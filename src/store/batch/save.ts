@@ -90,7 +90,7 @@ function updateAccounts(
 ): Write {
   const row = tids(accounts, ({ userId }) => rows.accounts.get(userId)?.ctid);
   const update = sql`
-    update points.account set
+    update account set
       sequence = new.sequence, balance = new.balance, frozen = new.frozen,
       total_recharged = new.total_recharged, total_consumed = new.total_consumed,
       total_expired = new.total_expired, total_refunded = new.total_refunded,
@@ -105,7 +105,7 @@ function updateAccounts(
 
 function updateDueTimes(accounts: Changes["dueTimes"]): Write {
   const update = sql`
-    update points.account set due_time = new.due_time
+    update account set due_time = new.due_time
     from ${rowsOf({
       user_id: texts(accounts, ({ userId }) => userId),
       due_time: times(accounts, ({ dueTime }) => dueTime),
@@ -224,7 +224,7 @@ function insertReceipts(receipts: Changes["receipts"]): Write {
  */
 function countReceipts(userIds: readonly string[], receipts: ReadonlyMap<string, bigint>): Write {
   const update = sql`
-    update points.account set receipts = new.receipts
+    update account set receipts = new.receipts
     from ${rowsOf({
       user_id: texts(userIds, (userId) => userId),
       receipts: bigints(userIds, (userId) => receipts.get(userId)!),

@@ -25,5 +25,5 @@ export function insertAll({ table, columns, count, onConflict = "" }: Insert): W
  */
 export function requireRows(statement: Write, count: number, message: string): Write {
   return sql`with written as (${statement} returning 1)
-    select points.require_rows(count(*), ${String(count)}::bigint, ${message}::text) from written`;
+    select require_rows(count(*), ${String(count)}::bigint, ${message}::text) from written`;
 }

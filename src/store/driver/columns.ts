@@ -20,7 +20,7 @@ export function rowsOf(columns: Columns) {
 /** An insert of these columns' rows into a table of the ledger. */
 export function insertInto(table: string, columns: Columns) {
   const names = Object.keys(columns).join(", ");
-  return sql`insert into points.${sql.raw(`${table} (${names})`)}
+  return sql`insert into ${sql.raw(`${table} (${names})`)}
     select ${sql.join(Object.values(columns))}`;
 }
 

@@ -41,7 +41,7 @@ export async function durabilityGaps(em: EntityManager): Promise<readonly Durabi
     from (
       select format('%I.%I', nspname, relname) as entry
       from pg_class join pg_namespace on pg_namespace.oid = relnamespace
-      where nspname = 'points' and relkind in ('r', 'p') and relpersistence = 'u'
+      where nspname = current_schema() and relkind in ('r', 'p') and relpersistence = 'u'
     ) as unlogged
     order by what`.execute(em.getKysely());
   return rows;

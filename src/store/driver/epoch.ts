@@ -43,7 +43,7 @@ const LIFE = `
   select system_identifier,
     ('x' || substring(pg_walfile_name(pg_current_wal_lsn()) for 8))::bit(32)::integer as timeline
   from pg_control_system()`;
-const LAST = "select * from points.epoch order by epoch desc limit 1";
+const LAST = "select * from epoch order by epoch desc limit 1";
 
 const LOOK = `
   select state.readonly, case when not state.readonly then (
@@ -55,7 +55,7 @@ const LOOK = `
 
 // The shard's number times 65,536 comes before the count; there is one shard, 0.
 const BEGIN = `
-  insert into points.epoch (epoch, system_identifier, timeline, begin_time)
+  insert into epoch (epoch, system_identifier, timeline, begin_time)
   select coalesce((select epoch from (${LAST}) as last), 0) + 1, system_identifier, timeline,
     clock_timestamp()
   from (${LIFE}) as life

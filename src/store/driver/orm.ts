@@ -1,7 +1,7 @@
 import { Migrator } from "@mikro-orm/migrations";
 import { MikroORM } from "@mikro-orm/postgresql";
 import type pg from "pg";
-import { parseDatabaseUrl } from "../../config/database-url.ts";
+import { DATABASE_SCHEMA, parseDatabaseUrl } from "../../config/database-url.ts";
 import { MIGRATIONS } from "../schema/migrations/list.ts";
 import { type Connector, connectorOf } from "./connect.ts";
 import {
@@ -22,22 +22,35 @@ export type Orm = MikroORM;
 /** A unit of work: `orm.em.fork()`, dropped after its transaction. */
 export type EntityManager = Orm["em"];
 
+/** What may be left out of `openOrm`. */
+export type OrmOptions = {
+  /** The name of the ledger's schema. */
+  readonly schema?: string;
+  /**
+   * The longest time of a statement in milliseconds, after which its connection is closed, because the
+   * database or the network has gone silent; 0: no limit.
+   */
+  readonly answerMaxMs?: number;
+};
+
 /**
  * Opens the connection pool of a database. It connects lazily, and so succeeds while the database is
  * down.
  *
  * @param url a DATABASE_URL
  * @param poolMax the most connections, 2 or more
- * @param answerMaxMs the longest time of a statement in milliseconds, after which its connection is
- * closed, because the database or the network has gone silent; 0: no limit
  * @throws {DatabaseUrlError} if the URL is not valid
  */
-export async function openOrm(url: string, poolMax: number, answerMaxMs = 0): Promise<Orm> {
+export async function openOrm(
+  url: string,
+  poolMax: number,
+  { schema = DATABASE_SCHEMA, answerMaxMs = 0 }: OrmOptions = {},
+): Promise<Orm> {
   const place = parseDatabaseUrl(url);
   const connector = connectorOf(place);
   return MikroORM.init({
     dbName: place.database,
-    schema: "points",
+    schema,
     entities: [
       AccountEntity,
       LotEntity,
@@ -63,7 +76,7 @@ export async function openOrm(url: string, poolMax: number, answerMaxMs = 0): Pr
       onPoolCreated: (pool: pg.Pool) => connectBy(connector, pool),
       async onConnect(client: pg.ClientBase) {
         await expectAttributes(client, place.sessionAttributes);
-        await prepareSession(client);
+        await prepareSession(client, schema);
       },
     },
   });

@@ -21,8 +21,6 @@ const SETTINGS = {
   bytea_output: "hex",
   extra_float_digits: "1",
   array_nulls: "on",
-  // Statements name tables with their schema. No other schema may shadow PostgreSQL's functions.
-  search_path: "pg_catalog",
   // A policy that hides rows would make the ledger silently wrong. "off" makes it an error.
   row_security: "off",
   default_table_access_method: "heap",
@@ -54,9 +52,7 @@ const SETTINGS = {
 // A statement sets them, since poolers refuse startup options. Older versions lack some of them.
 const SET = `
   select name, wanted, set_config(name, wanted, false) as got
-  from (values ${Object.entries(SETTINGS)
-    .map(([name, value]) => `('${name}', '${value}')`)
-    .join(", ")}) as setting (name, wanted)
+  from json_each_text($1) as setting (name, wanted)
   where current_setting(name, true) is not null`;
 
 type Client = Pick<pg.ClientBase, "query">;
@@ -64,14 +60,23 @@ type Client = Pick<pg.ClientBase, "query">;
 /**
  * Applies the session settings to a new session, before any other statement.
  *
+ * @param schema the name of the ledger's schema: statements name its tables without it
  * @throws if the session does not accept a setting
  */
-export async function prepareSession(client: Client): Promise<void> {
-  const { rows } = await client.query<{ name: string; wanted: string; got: string }>(SET);
+export async function prepareSession(client: Client, schema: string): Promise<void> {
+  const settings = { ...SETTINGS, search_path: searchPath(schema) };
+  const { rows } = await client.query<{ name: string; wanted: string; got: string }>(SET, [
+    JSON.stringify(settings),
+  ]);
   for (const { name, wanted, got } of rows) {
     if (got === wanted) continue;
     throw new Error(`the database's session keeps ${name} = ${got}, and Points needs ${wanted}`);
   }
+}
+
+/** PostgreSQL's own schema comes first of itself, so that no other may shadow its functions. */
+function searchPath(schema: string): string {
+  return `"${schema}", pg_temp`;
 }
 
 /**

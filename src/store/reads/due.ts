@@ -20,7 +20,7 @@ export async function findDue(
   const [time, userId] =
     after === undefined ? ["-infinity", ""] : [toTimestamptz(after.dueTime), after.userId];
   const { rows } = await sql<{ user_id: string; due_time: string }>`
-    select user_id, due_time from points.account
+    select user_id, due_time from account
     where due_time <= statement_timestamp()
       and (due_time, user_id) > (${time}::timestamptz, ${userId}::text)
     order by due_time, user_id
@@ -37,6 +37,6 @@ export async function dueForSeconds(em: EntityManager): Promise<number> {
   const { rows } = await sql<{ seconds: string }>`
     select coalesce(greatest(0, extract(epoch from statement_timestamp() - min(due_time))), 0)
       as seconds
-    from points.account where due_time is not null`.execute(em.getKysely());
+    from account where due_time is not null`.execute(em.getKysely());
   return Number(rows[0]!.seconds);
 }

@@ -9,6 +9,6 @@ import type { Orm } from "../driver/orm.ts";
  */
 export async function readPageKey(orm: Orm): Promise<Uint8Array> {
   const row = await orm.em.fork().findOne(PageKeyEntity, { id: 1 });
-  if (row === null) throw new Error("points.page_key has no row");
+  if (row === null) throw new Error("page_key has no row");
   return row.key;
 }

@@ -57,12 +57,12 @@ export async function readEntries(
         (cardinality(${numbers}::smallint[]) = 0 or kind = any(${numbers}::smallint[]))
         and create_time >= ${from}::timestamptz and create_time < ${to}::timestamptz
       ) as matches
-      from points.entry
+      from entry
       where user_id = ${userId} and sequence < ${before ?? 2n ** 63n - 1n}
       order by sequence desc limit ${SCAN_MAX_ENTRIES}
     ), scanned as (
       select *, ${lotsBefore("sequence", sql`matches`)} as lots_before,
-        (select salt from points.account where user_id = ${userId}) as salt
+        (select salt from account where user_id = ${userId}) as salt
       from looked_at
     ), last as (
       select * from scanned order by sequence limit 1
@@ -97,7 +97,7 @@ export async function readLots(
   const expireTime = place.expireTime === null ? "infinity" : toTimestamptz(place.expireTime);
   const { rows } = await sql<LotRow & { due: boolean }>`
     select *, expire_time is not null and expire_time <= statement_timestamp() as due
-    from points.open_lot
+    from open_lot
     where user_id = ${userId}
       and (priority, coalesce(expire_time, 'infinity'), number)
         > (${place.priority}::smallint, ${expireTime}::timestamptz, ${place.number}::bigint)
@@ -129,9 +129,9 @@ export async function readHolds(
   // Open holds are bounded in number and have an index of their own. Without `offset 0`, the planner
   // would search the closed holds for them.
   const ofUser = openOnly
-    ? sql`(select * from points.hold where user_id = ${userId} and status = 'open'
+    ? sql`(select * from hold where user_id = ${userId} and status = 'open'
         and expire_time > statement_timestamp() offset 0)`
-    : sql`(select * from points.hold where user_id = ${userId})`;
+    : sql`(select * from hold where user_id = ${userId})`;
   const { rows } = await sql<HoldRow & { due: boolean }>`
     select *, status = 'open' and expire_time <= statement_timestamp() as due
     from (

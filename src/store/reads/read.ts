@@ -50,7 +50,7 @@ export async function readAccounts(
 async function readNow(run: Run, userIds: readonly string[]) {
   const { rows } = await run(
     sql<AccountRow & { ctid: string }>`
-      select *, ctid from points.account where user_id = any(${textArray(userIds)})`,
+      select *, ctid from account where user_id = any(${textArray(userIds)})`,
   );
   const found = toAccounts(rows);
   const now = await databaseNow(run);
@@ -74,7 +74,7 @@ export async function readSequences(
 ): Promise<{ now: Micros; sequences: ReadonlyMap<string, bigint> }> {
   const { rows } = await sql<{ now: string; user_id: string | null; sequence: string }>`
     select statement_timestamp() as now, user_id, sequence
-    from (select) as one left join points.account on user_id = any(${[...userIds]}::text[])`.execute(
+    from (select) as one left join account on user_id = any(${[...userIds]}::text[])`.execute(
     orm.em.fork().getKysely(),
   );
   const found = rows.flatMap(({ user_id, sequence }) =>

@@ -27,22 +27,27 @@ const VERSION_MIN = 150_000;
  * Preflight check: whether Points can use a database. It opens sessions of its own and leaves them as
  * it found them, since a pooler may hand them to another program.
  *
+ * @param schema the name of the ledger's schema
  * @param writes whether the database is to be written too
  * @throws {UserError} if the database cannot be used; else errors of the database or the network
  */
-export async function checkDatabase(url: DatabaseUrl, writes: boolean): Promise<void> {
+export async function checkDatabase(
+  url: DatabaseUrl,
+  schema: string,
+  writes: boolean,
+): Promise<void> {
   const connector = connectorOf(url);
   const open = () => openClient(connector, url.sessionAttributes);
   const clients: pg.Client[] = [];
   try {
     for (let made = 0; made < CLIENTS; made += 1) clients.push(await open());
     const [first] = clients as [pg.Client];
-    const { rows } = await first.query<Facts>(FACTS);
+    const { rows } = await first.query<Facts>(FACTS, [schema]);
     const problem = problemOf(rows[0]!, writes);
     if (problem !== undefined) refuse(url, problem);
     await expectOwnSessions(url, clients);
     await expectFreshSessions(url, clients, open);
-    await prepareSession(first);
+    await prepareSession(first, schema);
   } finally {
     await Promise.all(clients.map((client) => client.end().catch(() => {})));
   }
@@ -88,7 +93,7 @@ export function problemOf(facts: Facts, writes: boolean): string | undefined {
   if (!rights.filtered) return undefined;
   return (
     `row-level security hides the ledger's rows from the role ${role}: ` +
-    "disable it on the tables of the schema points, or let the role bypass it"
+    "disable it on the tables, or let the role bypass it"
   );
 }
 

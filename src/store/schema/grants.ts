@@ -41,14 +41,18 @@ export async function grantToServer(em: EntityManager, role: string): Promise<vo
     [role],
   );
   if (found === undefined) throw new UserError(`SERVER_ROLE: the database has no role ${role}`);
-  const revoked = ["schema points", "all tables in schema points"];
-  for (const on of revoked) await em.execute(`revoke all on ${on} from ${found.name}`);
-  await em.execute(`grant usage on schema points to ${found.name}`);
+  const [schema] = await em.execute<{ name: string }[]>(
+    "select quote_ident(current_schema()) as name",
+  );
+  for (const on of [`schema ${schema!.name}`, `all tables in schema ${schema!.name}`]) {
+    await em.execute(`revoke all on ${on} from ${found.name}`);
+  }
+  await em.execute(`grant usage on schema ${schema!.name} to ${found.name}`);
   for (const [table, grant] of Object.entries(GRANTS)) {
-    await em.execute(`grant ${grant} on points.${table} to ${found.name}`);
+    await em.execute(`grant ${grant} on ${table} to ${found.name}`);
   }
   for (const name of FUNCTIONS) {
-    await em.execute(`grant execute on function points.${name} to ${found.name}`);
+    await em.execute(`grant execute on function ${name} to ${found.name}`);
   }
   const [still] = await em.execute<{ may: boolean }[]>(MAY_CHANGE_ENTRIES, [role, role, role]);
   if (still?.may === false) return;
@@ -68,7 +72,7 @@ const MAY_CHANGE_ENTRIES = `
   from pg_class as entry
   join pg_namespace as schema on schema.oid = entry.relnamespace
   join pg_database as database on database.datname = current_database()
-  where entry.oid = 'points.entry'::regclass`;
+  where entry.oid = 'entry'::regclass`;
 
 /** A role's rights on the ledger's tables. */
 export type Rights = {
@@ -82,8 +86,8 @@ export type Rights = {
 };
 
 /**
- * SQL for the rights of the current role, as JSON; null where there are no tables. It works for a role
- * without any right on the schema.
+ * SQL for the rights of the current role on the schema $1, as JSON; null where there are no tables. It
+ * works for a role without any right on the schema.
  */
 export const RIGHTS = `
   select json_build_object(
@@ -95,7 +99,7 @@ export const RIGHTS = `
   from pg_class as tables
   join pg_namespace as schema on schema.oid = relnamespace,
     lateral has_schema_privilege(schema.oid, 'usage') as may_use
-  where nspname = 'points' and relname in (${Object.keys(GRANTS)
+  where nspname = $1 and relname in (${Object.keys(GRANTS)
     .map((table) => `'${table}'`)
     .join(", ")})
   having count(*) > 0`;

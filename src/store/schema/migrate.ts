@@ -30,11 +30,11 @@ export async function migrate(orm: Orm, serverRole?: string): Promise<readonly s
 /** The names of the migrations that this database lacks. Reads only. */
 export async function pendingMigrations(em: EntityManager): Promise<readonly string[]> {
   const [table] = await em.execute<{ exists: boolean }[]>(
-    `select to_regclass('points.migration') is not null as "exists"`,
+    `select to_regclass('migration') is not null as "exists"`,
   );
   const rows =
     table?.exists === true
-      ? await em.execute<{ name: string }[]>("select name from points.migration")
+      ? await em.execute<{ name: string }[]>("select name from migration")
       : [];
   const done = new Set(rows.map(({ name }) => name));
   return MIGRATIONS.map(({ name }) => name).filter((name) => !done.has(name));

@@ -223,8 +223,8 @@ export const STORE_MUTANTS: readonly Mutant[] = [
   {
     name: "does not save what is frozen of a lot beyond the account's row",
     file: "src/store/batch/save-lots.ts",
-    find: "update points.lot set remaining = new.remaining, frozen = new.frozen",
-    replace: "update points.lot set remaining = new.remaining",
+    find: "update lot set remaining = new.remaining, frozen = new.frozen",
+    replace: "update lot set remaining = new.remaining",
     caughtBy: "test/commit/lots-in-row.test.ts",
   },
   {
@@ -414,8 +414,8 @@ export const STORE_MUTANTS: readonly Mutant[] = [
   {
     name: "lets the database's search_path find functions",
     file: "src/store/driver/session.ts",
-    find: '  search_path: "pg_catalog",\n',
-    replace: "",
+    find: '`"${schema}", pg_temp`',
+    replace: '`evil, "${schema}", pg_catalog, pg_temp`',
     caughtBy: "test/store/session.test.ts",
   },
   {
@@ -491,8 +491,8 @@ export const STORE_MUTANTS: readonly Mutant[] = [
   {
     name: "does not notice that a new row was not kept",
     file: "src/store/batch/write.ts",
-    find: "select points.require_rows(count(*), ",
-    replace: "select points.require_rows(count(*), count(*) + 0 * ",
+    find: "select require_rows(count(*), ",
+    replace: "select require_rows(count(*), count(*) + 0 * ",
     caughtBy: "test/commit/lost-row.test.ts",
   },
   {

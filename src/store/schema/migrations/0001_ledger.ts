@@ -31,7 +31,7 @@ const STATEMENTS = [
   // alone. The view open_lot shows both as rows.
   // A charge changes neighbouring columns, so that the log has few bytes of its update: PostgreSQL
   // logs what lies between the first and the last byte that differ.
-  `create table points.account (
+  `create table account (
     user_id ${ID} primary key,
     create_time timestamptz not null,
     total_recharged bigint not null,
@@ -62,11 +62,11 @@ const STATEMENTS = [
 
   // The account's clock, for the sweeper: nothing of an account falls due before. It changes seldom,
   // so that most updates are still HOT.
-  `create index account_due on points.account (due_time, user_id) where due_time is not null`,
+  `create index account_due on account (due_time, user_id) where due_time is not null`,
 
   // The open lots that are not in their account's row. A spendable lot burns after every spendable
   // lot of the row. A closed lot is nowhere: the entry that made it says what it was.
-  `create table points.lot (
+  `create table lot (
     user_id ${ID},
     number bigint not null check (number > 0),
     points bigint not null check (points > 0),
@@ -81,7 +81,7 @@ const STATEMENTS = [
   // The lots that a column of account holds. PostgreSQL makes a function without "strict" and "set" a part
   // of the query, instead of a call for each row. PostgreSQL 15 casts no bytea to bigint, but bits.
   // An interval times a number of microseconds would not be exact, and so seconds go apart.
-  `create function points.unpack_lots(packed bytea) returns table (
+  `create function unpack_lots(packed bytea) returns table (
     number bigint, points bigint, remaining bigint, frozen bigint, priority smallint,
     expire_time timestamptz
   ) language sql stable parallel safe as $$
@@ -101,7 +101,7 @@ const STATEMENTS = [
 
   // What a batch calls behind each of its writes: its COMMIT is on its way by then. A foreign trigger
   // or rule may have kept a row from being written.
-  `create function points.require_rows(written bigint, expected bigint, otherwise text) returns void
+  `create function require_rows(written bigint, expected bigint, otherwise text) returns void
   language plpgsql stable parallel safe as $$
     begin
       if written operator(pg_catalog.<>) expected then
@@ -111,16 +111,16 @@ const STATEMENTS = [
   $$`,
 
   // All open lots.
-  `create view points.open_lot with (security_invoker = true) as
+  `create view open_lot with (security_invoker = true) as
     select account.user_id, unpacked.number, unpacked.points, unpacked.remaining, unpacked.frozen,
       unpacked.priority, unpacked.expire_time, true as in_row
-    from points.account cross join lateral points.unpack_lots(account.lots) as unpacked
+    from account cross join lateral unpack_lots(account.lots) as unpacked
     union all
     select lot.user_id, lot.number, lot.points, lot.remaining, lot.frozen, lot.priority,
       lot.expire_time, false as in_row
-    from points.lot`,
+    from lot`,
 
-  `create table points.hold (
+  `create table hold (
     user_id ${ID},
     number bigint not null check (number > 0),
     points bigint not null check (points >= 0),
@@ -132,13 +132,13 @@ const STATEMENTS = [
     check (settled = 0 or status = 'settled')
   )`,
 
-  `create index hold_open on points.hold (user_id, expire_time, number) where status = 'open'`,
+  `create index hold_open on hold (user_id, expire_time, number) where status = 'open'`,
 
   // A year of a busy ledger is billions of entries, so that each byte counts. Wide columns come first,
   // for there is no padding then; a column that is null costs nothing; kinds are the numbers of the
   // contract's EntryKind (src/ledger/entry-kinds.ts); allocations are packed
   // (src/store/batch/packed-allocations.ts). The view journal shows all that to people.
-  `create table points.entry (
+  `create table entry (
     sequence bigint not null check (sequence > 0),
     points bigint not null,
     balance bigint not null,
@@ -188,12 +188,12 @@ const STATEMENTS = [
 
   // An account's request id makes one entry. Hashes of the id would take 30 bytes an entry less, and a
   // quarter more of PostgreSQL's time a charge: it prepares an index's expressions in each statement.
-  `create unique index entry_request on points.entry (user_id, request_id)
+  `create unique index entry_request on entry (user_id, request_id)
     where request_id is not null`,
 
   // The allocations of an entry or a hold, in their order. The first byte has the widths of the lots'
   // numbers and of the points.
-  `create function points.unpack_allocations(packed bytea) returns table (lot bigint, points bigint)
+  `create function unpack_allocations(packed bytea) returns table (lot bigint, points bigint)
   language sql stable parallel safe as $$
     select
       ('x' || lpad(encode(substring(packed from at for lot_bytes), 'hex'), 16, '0'))
@@ -207,10 +207,10 @@ const STATEMENTS = [
   $$`,
 
   // All entries, for people.
-  `create view points.journal with (security_invoker = true) as
+  `create view journal with (security_invoker = true) as
     select entry.user_id, entry.sequence, kind.name as kind, entry.points, (
         select jsonb_agg(jsonb_build_object('lot', part.lot, 'points', part.points))
-        from points.unpack_allocations(entry.allocations) as part
+        from unpack_allocations(entry.allocations) as part
       ) as allocations,
       coalesce(entry.returned, 0) as returned, entry.refers_to, entry.create_time,
       entry.expire_time, coalesce(entry.priority, 0::smallint) as priority, entry.service,
@@ -219,7 +219,7 @@ const STATEMENTS = [
       entry.total_consumed, coalesce(entry.total_expired, 0) as total_expired,
       coalesce(entry.total_refunded, 0) as total_refunded, entry.hash,
       entry.epoch, entry.feed
-    from points.entry
+    from entry
     left join (values (1, 'recharge'), (2, 'consume'), (3, 'expire'), (4, 'freeze'), (5, 'settle'),
       (6, 'release'), (7, 'refund')) as kind (number, name) on kind.number = entry.kind`,
 
@@ -227,11 +227,11 @@ const STATEMENTS = [
   // have places near each other, so that a summary of each MB of entries is enough: it takes 0.03 bytes an
   // entry, and finds 1,000 among a million in 2 ms. Without autosummarize a fifth of a large table,
   // which vacuum has not seen yet, would be read each time.
-  `create index entry_feed on points.entry using brin (epoch, feed) with (autosummarize = on)`,
+  `create index entry_feed on entry using brin (epoch, feed) with (autosummarize = on)`,
 
   // The lives of the PostgreSQL clusters that have had this ledger: a restore or a promotion begins
   // another (src/store/driver/epoch.ts).
-  `create table points.epoch (
+  `create table epoch (
     epoch integer primary key check (epoch > 0),
     system_identifier bigint not null,
     timeline integer not null check (timeline > 0),
@@ -240,7 +240,7 @@ const STATEMENTS = [
 
   // What of an entry or of the lot that it made has been undone since, for entries are immutable: points
   // that were refunded or revoked, and of those revoked what the lot has not given yet.
-  `create table points.undone (
+  `create table undone (
     user_id ${ID},
     sequence bigint not null check (sequence > 0),
     refunded bigint not null default 0 check (refunded >= 0),
@@ -253,7 +253,7 @@ const STATEMENTS = [
   // Idempotency records of requests that succeeded without an entry of their own. "made_entry": the
   // answer was the entry of that sequence, which the request had booked; otherwise the sequence is that
   // of the account's last entry at the time. Without a request id: the request made the account.
-  `create table points.receipt (
+  `create table receipt (
     user_id ${ID},
     number bigint not null check (number > 0),
     sequence bigint not null check (sequence >= 0),
@@ -267,17 +267,17 @@ const STATEMENTS = [
     check (sequence > 0 or not made_entry)
   )`,
 
-  `create unique index receipt_request on points.receipt (user_id, request_id)
+  `create unique index receipt_request on receipt (user_id, request_id)
     where request_id is not null`,
 
   // The key that signs page tokens: one row, shared by all servers of a ledger, kept over restarts, and
   // unknown to callers.
-  `create table points.page_key (
+  `create table page_key (
     id smallint primary key check (id = 1),
     key bytea not null check (octet_length(key) = 32)
   )`,
 
-  `insert into points.page_key
+  `insert into page_key
     values (1, sha256(convert_to(gen_random_uuid()::text || gen_random_uuid()::text, 'UTF8')))`,
 ];
 
