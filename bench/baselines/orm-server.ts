@@ -43,6 +43,7 @@ const backend = {
   toError,
   orm,
   prices: () => prices,
+  creditLine: 0n,
   watchers: createWatchers(orm, log),
   answerMaxBytes: config.messageOutMaxBytes,
 };

@@ -37,7 +37,7 @@ async function consume(em: EntityManager, command: Consume): Promise<Answered | 
   if (account === null) return { reason: "ACCOUNT_NOT_FOUND", userId };
   if (request !== undefined) {
     const first = await em.findOne(EntryTable, { userId, requestId: request.id });
-    if (first !== null) return replay(request, first, account);
+    if (first !== null) return replay(request, first, withoutDebt(account));
   }
   const lots = await em.find(
     LotTable,
@@ -45,7 +45,7 @@ async function consume(em: EntityManager, command: Consume): Promise<Answered | 
     { orderBy: { priority: "asc", expireTime: "asc nulls last", number: "asc" } },
   );
   const state = {
-    ...bareState(account),
+    ...bareState(withoutDebt(account)),
     lots: lots.map(({ number, points, remaining, frozen, priority, expireTime }) => ({
       number,
       points,
@@ -59,7 +59,8 @@ async function consume(em: EntityManager, command: Consume): Promise<Answered | 
   if (isRejection(applied)) return applied;
 
   const after = applied.state;
-  Object.assign(account, accountAfter(applied.entry!, account));
+  const { debt: _debt, ...figures } = accountAfter(applied.entry!, account);
+  Object.assign(account, figures);
   after.lots.forEach(({ remaining }, index) => {
     lots[index]!.remaining = remaining;
   });
@@ -71,6 +72,10 @@ async function consume(em: EntityManager, command: Consume): Promise<Answered | 
     created: false,
     epoch: 0n,
   };
+}
+
+function withoutDebt(account: InferEntity<typeof AccountTable>) {
+  return { ...account, debt: 0n };
 }
 
 function replay(
@@ -100,13 +105,25 @@ function toEntry({
       lot: BigInt(lot),
       points: BigInt(lotPoints[index]!),
     })),
+    owed: 0n,
+    uncovered: 0n,
+    repaid: 0n,
+    fromBalance: 0n,
     refersTo: row.refersTo ?? null,
     time: row.createTime,
     expireTime: row.expireTime ?? null,
     usage: null,
     request: { id: requestId!, fingerprint: fingerprint! },
     metadata: new Map(Object.entries(row.metadata ?? {})),
-    after: { balance, frozen, totalRecharged, totalConsumed, totalExpired, totalRefunded },
+    after: {
+      balance,
+      frozen,
+      totalRecharged,
+      totalConsumed,
+      totalExpired,
+      totalRefunded,
+      debt: 0n,
+    },
     caller: row.caller ?? "",
   };
 }
@@ -114,7 +131,8 @@ function toEntry({
 /** The row of a Consume's entry; columns left out are null. */
 function toRow(entry: Entry) {
   const { userId, sequence, kind, points, allocations, returned, time, priority } = entry;
-  const { usage, request, metadata, after, hash } = entry;
+  const { usage, request, metadata, hash } = entry;
+  const { debt: _none, ...after } = entry.after;
   return {
     userId,
     sequence,

@@ -82,7 +82,8 @@ func content(e *pointsv1.Entry) []byte {
 		number(9, e.BalanceAfter), number(10, e.FrozenAfter), number(11, micros(e.ExpireTime)),
 		number(12, int64(e.Priority)), number(14, e.RefersTo), number(15, e.Returned),
 		field(16, usage(e.Usage)), text(17, e.Caller), field(18, e.PersonalDigest),
-		field(19, e.Fingerprint))
+		field(19, e.Fingerprint), number(24, e.Owed), number(25, e.Uncovered), number(26, e.Repaid),
+		number(27, e.FromBalance), number(30, e.DebtAfter))
 }
 
 func usage(u *pointsv1.PricedUsage) []byte {

@@ -56,6 +56,7 @@ function accountTable(account: Account): string {
       ["consumed", String(totalConsumed)],
       ["expired", String(totalExpired)],
       ["refunded", String(account.totalRefunded)],
+      ["debt", String(account.debt)],
       ["entries", String(account.sequence)],
     ],
   );

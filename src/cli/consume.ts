@@ -1,4 +1,4 @@
-import { ConsumeResponseSchema } from "../../gen/points/v1/points_pb.ts";
+import { ConsumeResponseSchema, Shortfall } from "../../gen/points/v1/points_pb.ts";
 import { duration, readArguments, required, wholeNumber, WrongUsage } from "./arguments.ts";
 import { asJson, CLIENT_OPTIONS, printJson, withClient } from "./client.ts";
 import { answerText } from "./entry-table.ts";
@@ -10,6 +10,7 @@ export async function runConsume(args: readonly string[]): Promise<void> {
     service: { type: "string" },
     quantity: { type: "string" },
     duration: { type: "string" },
+    "on-shortfall": { type: "string" },
     "request-id": { type: "string" },
   } as const;
   const { values, positionals } = readArguments(args, options, ["USER", "POINTS"]);
@@ -17,6 +18,7 @@ export async function runConsume(args: readonly string[]): Promise<void> {
     userId: required(positionals[0], "USER"),
     requestId: values["request-id"] ?? "",
     cost: costOf(positionals[1], values),
+    onShortfall: shortfallOf(values["on-shortfall"]),
   };
   await withClient(values.server, async (client) => {
     const answer = await client.consume(request);
@@ -24,6 +26,19 @@ export async function runConsume(args: readonly string[]): Promise<void> {
     console.log(answerText(answer));
   });
 }
+
+function shortfallOf(text: string | undefined): Shortfall {
+  if (text === undefined) return Shortfall.UNSPECIFIED;
+  const shortfall = SHORTFALLS[text];
+  if (shortfall === undefined) throw new WrongUsage("--on-shortfall takes refuse, take or owe");
+  return shortfall;
+}
+
+const SHORTFALLS: Readonly<Record<string, Shortfall>> = {
+  refuse: Shortfall.REFUSE,
+  take: Shortfall.TAKE,
+  owe: Shortfall.OWE,
+};
 
 type UsageOptions = {
   readonly service?: string | undefined;

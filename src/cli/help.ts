@@ -149,11 +149,14 @@ Example: points recharge ada 100 --ttl 30d --request-id order-1
     () => `Usage: points consume USER POINTS
        points consume USER --service NAME [--quantity N | --duration LENGTH]
 
-Spends points, or what the price list says that a use of a service costs. All of it or nothing.
+Spends points, or what the price list says that a use of a service costs. All of it or nothing, unless
+--on-shortfall says more.
 
   --service NAME          the service, as the price list names it
   --quantity N            how many, for a service that costs by the piece
   --duration LENGTH       how long, for one that costs by time: 500ms, 37s, 2m
+  --on-shortfall WHAT     what becomes of points that the balance lacks: refuse (the default), take
+                          (what there is is spent), owe (they become debt, up to the credit line)
 ${REQUEST_ID}${CLIENT_OPTIONS}
 Example: points consume ada --service tts --duration 37s
 `,

@@ -121,6 +121,12 @@ export const SETTINGS = {
     about: "the price list, read again on SIGHUP; unset: the one that ships",
     kind: text("a YAML file"),
   },
+  creditLinePoints: {
+    variable: "CREDIT_LINE_POINTS",
+    about: "how much debt an account may have by SHORTFALL_OWE",
+    kind: wholeNumber(0, 999_999_999_999),
+    default: 0,
+  },
   sweepSeconds: {
     variable: "SWEEP_SECONDS",
     about: "how often to book what has expired",

@@ -1,7 +1,7 @@
 import type { Micros } from "./time.ts";
 
 /**
- * The limit of all points that ever came in, recharged and refunded together: 2^53 - 1. Every other
+ * The limit of all points that ever came in, recharged, refunded and owed: 2^53 - 1. Every other
  * total is a part of that sum, so clients whose numbers are doubles read all totals exactly.
  */
 export const MAX_TOTAL = 9_007_199_254_740_991n;
@@ -19,6 +19,8 @@ export type Figures = {
   readonly totalConsumed: bigint;
   readonly totalExpired: bigint;
   readonly totalRefunded: bigint;
+  /** The points that were spent though nobody had them. */
+  readonly debt: bigint;
 };
 
 /** One user's points, as the last entry left them. */
@@ -36,8 +38,13 @@ export type Account = Figures & {
 };
 
 /** Whether the account can take in this many more points without passing MAX_TOTAL. */
-export function hasRoom({ totalRecharged, totalRefunded }: Figures, points: bigint): boolean {
-  return totalRecharged + totalRefunded + points <= MAX_TOTAL;
+export function hasRoom(figures: Figures, points: bigint): boolean {
+  return points <= roomOf(figures);
+}
+
+/** How many more points the account can take in. */
+export function roomOf({ totalRecharged, totalRefunded, debt }: Figures): bigint {
+  return MAX_TOTAL - totalRecharged - totalRefunded - debt;
 }
 
 /**
@@ -70,6 +77,7 @@ export function emptyAccount(
     totalConsumed: 0n,
     totalExpired: 0n,
     totalRefunded: 0n,
+    debt: 0n,
     hash: GENESIS_HASH,
     salt,
     createTime,

@@ -1,5 +1,6 @@
-import { emptyAccount, hasRoom, MAX_TOTAL } from "./account.ts";
+import { type Account, emptyAccount, hasRoom, MAX_TOTAL } from "./account.ts";
 import type { Command, Consume, CostOrRefusal, Expire, Freeze, Recharge } from "./command.ts";
+import { pay, untilAfter } from "./debt.ts";
 import { bookDue } from "./due.ts";
 import type { Entry } from "./entry.ts";
 import { expireTimeOf } from "./expiration.ts";
@@ -97,20 +98,34 @@ function recharge(booked: Applied, command: Recharge, now: Micros): Applied | Re
   if (full !== undefined) return full;
   // Everything is checked; from here on it changes.
   const number = account.sequence + 1n;
-  const lot = newLot({ number, points, priority, expireTime });
-  const allocations = [{ lot: number, points }];
-  const entry: Draft = { kind: "recharge", points, allocations, expireTime, priority };
-  return append(booked, { change: { lots: withLot(lots, lot) }, entry, cause: command, now });
+  const repaid = account.debt < points ? account.debt : points;
+  const remaining = points - repaid;
+  const lot = { ...newLot({ number, points, priority, expireTime }), remaining };
+  const allocations = remaining === 0n ? [] : [{ lot: number, points: remaining }];
+  const until = booked.state.repaidUntil;
+  const change = {
+    lots: withLot(lots, lot),
+    repaidUntil: repaid === 0n ? until : untilAfter(until, expireTime),
+  };
+  const entry: Draft = { kind: "recharge", points, allocations, repaid, expireTime, priority };
+  return append(booked, { change, entry, cause: command, now });
 }
 
 function consume(booked: Applied, command: Consume, now: Micros): Applied | Rejection {
-  const cost = affordable(booked.state, command);
+  const { state } = booked;
+  const { cost, onShortfall } = command;
   if (isRejection(cost)) return cost;
+  const denied = overMaxPoints(command, cost.points);
+  if (denied !== undefined) return denied;
+  const { taken, owed, uncovered } = pay(state.account, cost.points, onShortfall);
+  if (uncovered > 0n && onShortfall.kind !== "take") {
+    return insufficient(state.account, cost.points, uncovered);
+  }
   // Everything is checked; from here on it changes.
-  const { points, usage } = cost;
-  const allocations = chooseLots(booked.state.lots, points);
-  const lots = moveAllocated(booked.state.lots, allocations, takePoints);
-  const entry: Draft = { kind: "consume", points, allocations, usage };
+  const allocations = chooseLots(state.lots, taken);
+  const lots = moveAllocated(state.lots, allocations, takePoints);
+  const points = taken + owed;
+  const entry: Draft = { kind: "consume", points, allocations, owed, uncovered, usage: cost.usage };
   return append(booked, { change: { lots }, entry, cause: command, now });
 }
 
@@ -156,7 +171,7 @@ function expirePoints(
   expiry: { command: Expire; from: readonly Lot[]; points: bigint; now: Micros },
 ): Applied | Rejection {
   const { command, from, points, now } = expiry;
-  const refusal = overMaxPoints(command, points) ?? insufficient(booked.state, points);
+  const refusal = overMaxPoints(command, points) ?? short(booked.state.account, points);
   if (refusal !== undefined) return refusal;
   // Everything is checked; from here on it changes.
   const allocations = chooseLots(from, points);
@@ -166,14 +181,17 @@ function expirePoints(
 }
 
 /** The cost; or a refusal if it has none, the caller may not spend it, or the balance is short. */
-function affordable(state: AccountState, command: Consume | Freeze): CostOrRefusal {
+function affordable({ account }: AccountState, command: Freeze): CostOrRefusal {
   const { cost } = command;
   if (isRejection(cost)) return cost;
-  return overMaxPoints(command, cost.points) ?? insufficient(state, cost.points) ?? cost;
+  return overMaxPoints(command, cost.points) ?? short(account, cost.points) ?? cost;
 }
 
-function insufficient({ account }: AccountState, required: bigint): Rejection | undefined {
-  const { balance } = account;
-  if (balance >= required) return undefined;
-  return { reason: "INSUFFICIENT_POINTS", balance, required, shortfall: required - balance };
+function short(account: Account, required: bigint): Rejection | undefined {
+  const shortfall = required - account.balance;
+  return shortfall > 0n ? insufficient(account, required, shortfall) : undefined;
+}
+
+function insufficient({ balance }: Account, required: bigint, shortfall: bigint): Rejection {
+  return { reason: "INSUFFICIENT_POINTS", balance, required, shortfall };
 }

@@ -52,6 +52,8 @@ export type ChangedAccount = Account & {
   /** See `dueTimeOf`. */
   readonly dueTime: Micros | null;
   readonly openHolds: number;
+  /** See `AccountState`. */
+  readonly repaidUntil: Micros | null;
 };
 
 /** Everything that a batch changed. */
@@ -217,7 +219,8 @@ export function changesOf({ now, before, states, entries, receipts }: Batch): Ch
 
 function toChangedAccount(state: AccountState): ChangedAccount {
   const openHolds = state.otherHolds + state.holds.filter(isOpenHold).length;
-  return { ...state.account, dueTime: dueTimeOf(state), openHolds };
+  const { account, repaidUntil } = state;
+  return { ...account, dueTime: dueTimeOf(state), openHolds, repaidUntil };
 }
 
 /** The accounts whose clock has come though nothing is due, and what it is to be. */

@@ -51,6 +51,15 @@ type MutationOf<Kind extends string, Content> = Content & {
  */
 export type CostOrRefusal = Cost | Rejection;
 
+/**
+ * What becomes of the points of a cost that the balance lacks: the command is refused, they stay
+ * uncovered, or they become debt, as far as that does not exceed `creditLine`.
+ */
+export type Shortfall =
+  | { readonly kind: "refuse" }
+  | { readonly kind: "take" }
+  | { readonly kind: "owe"; readonly creditLine: bigint };
+
 /** Gets the account, and makes it if there is none. */
 export type Open = { readonly kind: "open"; readonly userId: string };
 
@@ -60,8 +69,11 @@ export type Recharge = MutationOf<
   { readonly points: bigint; readonly expiration: Expiration; readonly priority: number }
 >;
 
-/** Spends points in burn order, all or none. */
-export type Consume = MutationOf<"consume", { readonly cost: CostOrRefusal }>;
+/** Spends points in burn order, all or none unless `onShortfall` says more. */
+export type Consume = MutationOf<
+  "consume",
+  { readonly cost: CostOrRefusal; readonly onShortfall: Shortfall }
+>;
 
 /** Takes points away as expired. */
 export type Expire = MutationOf<"expire", { readonly target: ExpireTarget }>;
@@ -72,10 +84,18 @@ export type Freeze = MutationOf<
   { readonly cost: CostOrRefusal; readonly expiration: Deadline }
 >;
 
-/** Spends from a hold, once; the rest goes back. Without a cost it spends all of the hold. */
+/**
+ * Spends from a hold, once; the rest goes back. Without a cost it spends all of the hold. Of a cost
+ * beyond the hold the balance pays what it can, and the rest goes by `onShortfall`; "refuse" refuses
+ * any such cost.
+ */
 export type Settle = MutationOf<
   "settle",
-  { readonly hold: bigint; readonly cost: CostOrRefusal | undefined }
+  {
+    readonly hold: bigint;
+    readonly cost: CostOrRefusal | undefined;
+    readonly onShortfall: Shortfall;
+  }
 >;
 
 /** Gives all of a hold back. */

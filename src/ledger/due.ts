@@ -1,4 +1,5 @@
 import { type Account, laterOf } from "./account.ts";
+import { repay } from "./debt.ts";
 import { type Entry, nextEntry } from "./entry.ts";
 import { compareHoldsByExpiry, type Hold, isHoldDue, isOpenHold } from "./hold.ts";
 import { contentOf, type Draft, SYSTEM_CAUSE } from "./journal.ts";
@@ -8,6 +9,7 @@ import {
   type Lot,
   type Move,
   sumPoints,
+  takeFrozenPoints,
   takePoints,
   unfreezePoints,
 } from "./lot.ts";
@@ -99,16 +101,18 @@ function earlierOf(a: Micros | null, b: Micros): Micros {
 type OpenLedger = {
   account: Account;
   recent: Recent | undefined;
+  repaidUntil: Micros | null;
   readonly lots: Map<bigint, Lot>;
   readonly holds: Map<bigint, Hold>;
   readonly entries: Entry[];
   size: number;
 };
 
-function openLedger({ account, recent, lots, holds }: AccountState): OpenLedger {
+function openLedger({ account, recent, repaidUntil, lots, holds }: AccountState): OpenLedger {
   return {
     account,
     recent,
+    repaidUntil,
     // A map keeps the order in which its keys were added: burn order.
     lots: new Map(lots.map((lot) => [lot.number, lot])),
     holds: new Map(holds.map((hold) => [hold.number, hold])),
@@ -118,8 +122,14 @@ function openLedger({ account, recent, lots, holds }: AccountState): OpenLedger 
 }
 
 function closeLedger(state: AccountState, ledger: OpenLedger, isAll: boolean): Booked {
-  const { account, recent, lots, holds, entries, size } = ledger;
-  const booked = { account, recent, lots: [...lots.values()], holds: [...holds.values()] };
+  const { account, recent, repaidUntil, lots, holds, entries, size } = ledger;
+  const booked = {
+    account,
+    recent,
+    repaidUntil,
+    lots: [...lots.values()],
+    holds: [...holds.values()],
+  };
   return { state: { ...state, ...booked }, entries, size, isAll };
 }
 
@@ -147,9 +157,15 @@ function lotsByInstant({ account, lots }: AccountState, now: Micros): Map<Micros
 
 function releaseAt(ledger: OpenLedger, hold: Hold, instant: Micros): void {
   const { number, points, allocations } = hold;
-  for (const part of allocations) moveLot(ledger, part, unfreezePoints);
+  const { account, repaidUntil, lots } = ledger;
+  const lotOf = (lot: bigint) => lots.get(lot)!;
+  const back = repay({ debt: account.debt, repaidUntil, lotOf, now: instant }, allocations);
+  for (const part of back.kept) moveLot(ledger, part, unfreezePoints);
+  for (const part of back.spent) moveLot(ledger, part, takeFrozenPoints);
+  ledger.repaidUntil = back.repaidUntil;
   ledger.holds.set(number, { ...hold, status: "expired" });
-  write(ledger, { kind: "release", points, allocations, refersTo: number }, instant);
+  const { kept, repaid } = back;
+  write(ledger, { kind: "release", points, allocations: kept, repaid, refersTo: number }, instant);
 }
 
 /** The loaded lot after which others may be missing, and the instant of its booking. */

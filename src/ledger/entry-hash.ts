@@ -37,7 +37,12 @@ export function writeEntry(to: Encoder, entry: Omit<Entry, "hash">, salt: Uint8A
   if (usage !== null) to.message(16, usage, writeUsage);
   to.text(17, entry.caller).bytes(18, personalDigestOf(salt, entry));
   if (request !== undefined) to.bytes(19, request.fingerprint);
-  return to;
+  return to
+    .number(24, entry.owed)
+    .number(25, entry.uncovered)
+    .number(26, entry.repaid)
+    .number(27, entry.fromBalance)
+    .number(30, after.debt);
 }
 
 const encoder = new Encoder();

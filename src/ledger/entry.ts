@@ -14,10 +14,18 @@ export type EntryContent = {
   readonly kind: EntryKind;
   /** The points that it moved, 0 or more. */
   readonly points: bigint;
-  /** The lots that points came from or went to; they add up to `points`. */
+  /** The lots that points came from or went to; with `owed` or `repaid` they add up to `points`. */
   readonly allocations: readonly Allocation[];
   /** Of a settle: the rest of the hold, which went back; otherwise 0. */
   readonly returned: bigint;
+  /** Of a consume or settle: the points that nobody had, and that became debt; otherwise 0. */
+  readonly owed: bigint;
+  /** Of a consume or settle: the points of its cost that were not spent; otherwise 0. */
+  readonly uncovered: bigint;
+  /** Of what it brought: the points that repaid debt. */
+  readonly repaid: bigint;
+  /** Of a settle: the points that it spent beyond its hold, from the balance; otherwise 0. */
+  readonly fromBalance: bigint;
   /** The entry that a settle, release or refund is about; otherwise null. */
   readonly refersTo: bigint | null;
   /** The expiry of the lot or hold that it made; null: never, or it made none. */
@@ -71,14 +79,25 @@ export function accountAfter(
   return { ...entry.after, userId, sequence, hash, salt, createTime, updateTime };
 }
 
-function figuresAfter(figures: Figures, { kind, points, returned }: EntryContent): Figures {
+function figuresAfter(figures: Figures, content: EntryContent): Figures {
+  const { kind, points, returned, owed, repaid, fromBalance } = content;
   const { balance, frozen, totalRecharged, totalConsumed, totalExpired, totalRefunded } = figures;
-  const before = { balance, frozen, totalRecharged, totalConsumed, totalExpired, totalRefunded };
+  const debt = figures.debt + owed - repaid;
+  const before = {
+    balance,
+    frozen,
+    totalRecharged,
+    totalConsumed,
+    totalExpired,
+    totalRefunded,
+    debt,
+  };
+  const brought = points - repaid;
   switch (kind) {
     case "recharge":
-      return { ...before, balance: balance + points, totalRecharged: totalRecharged + points };
+      return { ...before, balance: balance + brought, totalRecharged: totalRecharged + points };
     case "consume":
-      return { ...before, balance: balance - points, totalConsumed: totalConsumed + points };
+      return { ...before, balance: balance - points + owed, totalConsumed: totalConsumed + points };
     case "expire":
       return { ...before, balance: balance - points, totalExpired: totalExpired + points };
     case "freeze":
@@ -86,13 +105,13 @@ function figuresAfter(figures: Figures, { kind, points, returned }: EntryContent
     case "settle":
       return {
         ...before,
-        balance: balance + returned,
-        frozen: frozen - points - returned,
+        balance: balance + returned - repaid - fromBalance,
+        frozen: frozen - (points - fromBalance - owed) - returned,
         totalConsumed: totalConsumed + points,
       };
     case "release":
-      return { ...before, balance: balance + points, frozen: frozen - points };
+      return { ...before, balance: balance + brought, frozen: frozen - points };
     case "refund":
-      return { ...before, balance: balance + points, totalRefunded: totalRefunded + points };
+      return { ...before, balance: balance + brought, totalRefunded: totalRefunded + points };
   }
 }

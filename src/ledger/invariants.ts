@@ -1,5 +1,5 @@
 import { type Account, hasRoom } from "./account.ts";
-import { compareBurnOrder, type LotSums, sumLots } from "./lot.ts";
+import { compareBurnOrder, isDue, type LotSums, sumLots } from "./lot.ts";
 import type { AccountState } from "./state.ts";
 
 /** The part of a state that the invariants are about. */
@@ -26,9 +26,10 @@ type Invariant = {
 
 const INVARIANTS: readonly Invariant[] = [
   {
-    name: "balance + frozen + total_consumed + total_expired = total_recharged + total_refunded",
-    holds: ({ balance, frozen, totalConsumed, totalExpired, totalRecharged, totalRefunded }) =>
-      balance + frozen + totalConsumed + totalExpired === totalRecharged + totalRefunded,
+    name: "balance + frozen + total_consumed + total_expired = total_recharged + total_refunded + debt",
+    holds: ({ balance, frozen, totalConsumed, totalExpired, ...others }) =>
+      balance + frozen + totalConsumed + totalExpired ===
+      others.totalRecharged + others.totalRefunded + others.debt,
   },
   {
     name: "balance = the sum of remaining of all lots",
@@ -43,8 +44,14 @@ const INVARIANTS: readonly Invariant[] = [
   { name: "total_consumed >= 0", holds: ({ totalConsumed }) => totalConsumed >= 0n },
   { name: "total_expired >= 0", holds: ({ totalExpired }) => totalExpired >= 0n },
   { name: "total_refunded >= 0", holds: ({ totalRefunded }) => totalRefunded >= 0n },
+  { name: "debt >= 0", holds: ({ debt }) => debt >= 0n },
   {
-    name: "total_recharged + total_refunded <= 2^53 - 1",
+    name: "a debtor has no points but those that are to expire",
+    holds: ({ debt, updateTime }, _, { lots }) =>
+      debt === 0n || lots.every((lot) => lot.remaining === 0n || isDue(lot, updateTime)),
+  },
+  {
+    name: "total_recharged + total_refunded + debt <= 2^53 - 1",
     holds: (account) => hasRoom(account, 0n),
   },
   {

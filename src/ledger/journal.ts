@@ -29,7 +29,7 @@ export type Draft = Pick<EntryContent, "kind" | "points" | "allocations"> &
 
 /** A change of the state, and the entry that records it. */
 type Step = {
-  readonly change: Partial<Pick<AccountState, "lots" | "holds" | "refunded">>;
+  readonly change: Partial<Pick<AccountState, "lots" | "holds" | "refunded" | "repaidUntil">>;
   readonly entry: Draft;
   /** The command. */
   readonly cause: Omit<Cause, "request"> & { readonly request: Request | undefined };
@@ -57,6 +57,10 @@ export function contentOf(draft: Draft, { request, metadata, caller }: Cause): E
 
 const EMPTY = {
   returned: 0n,
+  owed: 0n,
+  uncovered: 0n,
+  repaid: 0n,
+  fromBalance: 0n,
   refersTo: null,
   expireTime: null,
   priority: 0,

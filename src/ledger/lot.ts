@@ -73,13 +73,14 @@ export function chooseLots(lots: readonly Lot[], points: bigint): readonly Alloc
   return chosen;
 }
 
-/** Moves the allocated points of each lot; every other lot stays the same object. */
+/** Moves the allocated points of each lot, named once; every other lot stays the same object. */
 export function moveAllocated(
   lots: readonly Lot[],
   allocations: readonly Allocation[],
   move: Move,
 ): readonly Lot[] {
-  const points = new Map(allocations.map((allocation) => [allocation.lot, allocation.points]));
+  if (allocations.length === 0) return lots;
+  const points = new Map(allocations.map((part) => [part.lot, part.points]));
   return lots.map((lot) => {
     const moved = points.get(lot.number);
     return moved === undefined ? lot : { ...lot, ...move(lot, moved) };
@@ -132,6 +133,14 @@ export function splitAllocations(
     if (cut < all) rest.push({ lot, points: all - cut });
   }
   return { first, rest };
+}
+
+/** Adds up the points of each lot, lots in the order in which they first come. */
+export function mergeAllocations(allocations: readonly Allocation[]): readonly Allocation[] {
+  const points = new Map<bigint, bigint>();
+  for (const part of allocations) points.set(part.lot, (points.get(part.lot) ?? 0n) + part.points);
+  if (points.size === allocations.length) return allocations;
+  return [...points].map(([lot, sum]) => ({ lot, points: sum }));
 }
 
 /** The points of several lots together. */

@@ -1,12 +1,14 @@
 import { hasRoom, MAX_TOTAL } from "./account.ts";
 import type { Refund } from "./command.ts";
 import type { Entry, EntryKind } from "./entry.ts";
+import { repay } from "./debt.ts";
 import { endOf } from "./expiration.ts";
 import { type Applied, append, type Draft } from "./journal.ts";
 import {
   type Allocation,
   isDue,
   isOpen,
+  mergeAllocations,
   moveAllocated,
   newLot,
   returnPoints,
@@ -16,15 +18,17 @@ import {
 } from "./lot.ts";
 import { isRejection, overMaxPoints, type Rejection } from "./rejection.ts";
 import { type AccountState, lotsFull } from "./state.ts";
-import type { Micros } from "./time.ts";
+import { LAST_INSTANT, type Micros } from "./time.ts";
 
 /** What a refund has to know of the entry that it names. */
-export type RefundedEntry = Pick<Entry, "sequence" | "kind" | "points" | "allocations">;
+export type RefundedEntry = Pick<Entry, "sequence" | "kind" | "points" | "allocations" | "owed">;
 
 /**
- * Gives spent points back to the lots that they came from, last taken first. Points of an expired
- * lot go back there too, and are booked as expired right after; or, with `reissueTtl`, they become
- * a new lot, which expires as well: a refund never makes points permanent.
+ * Gives spent points back, last taken first: what was owed first, which lowers the debt, and then
+ * what came from lots, to the lots. What was owed and has been repaid since becomes a new lot, which
+ * lives as long as the longest of the lots that repaid debt. Points of an expired lot go back there
+ * too, and are booked as expired right after. With `reissueTtl` both become one new lot, which
+ * expires by it: a refund never makes points permanent that were not.
  */
 export function refund(booked: Applied, command: Refund, now: Micros): Applied | Rejection {
   const { state } = booked;
@@ -32,7 +36,6 @@ export function refund(booked: Applied, command: Refund, now: Micros): Applied |
   const end =
     reissueTtl === undefined ? { expireTime: null } : endOf(reissueTtl, "reissue_ttl", now);
   if (isRejection(end)) return end;
-  const { expireTime } = end;
   const original = refundableEntry(state, sequence);
   if (isRejection(original)) return original;
   const refunded = state.refunded.get(sequence) ?? 0n;
@@ -46,31 +49,89 @@ export function refund(booked: Applied, command: Refund, now: Micros): Applied |
   if (!hasRoom(state.account, points)) {
     return { reason: "TOTAL_TOO_LARGE", total: "total_refunded", limit: MAX_TOTAL };
   }
-  const lotsByNumber = new Map(state.lots.map((lot) => [lot.number, lot]));
-  const lotOf = ({ lot }: Allocation) => lotsByNumber.get(lot)!;
-  const isReissued = (part: Allocation) => expireTime !== null && isDue(lotOf(part), now);
-  const taken = lastTaken(original.allocations, refunded, points);
-  const returned = taken.filter((part) => !isReissued(part));
-  const reissued = taken.filter(isReissued);
-  const reopened = returned.map(lotOf).filter((lot) => !isOpen(lot) && !isDue(lot, now));
-  const full = lotsFull(state, reopened.length + (reissued.length === 0 ? 0 : 1));
+  const back = givenBack(state, {
+    original,
+    refunded,
+    points,
+    isReissuing: reissueTtl !== undefined,
+    now,
+  });
+  const full = lotsFull(state, back.opened);
   if (full !== undefined) return full;
   // Everything is checked; from here on it changes.
-  const lots = moveAllocated(state.lots, returned, returnPoints);
-  const change = { lots, refunded: new Map(state.refunded).set(sequence, refunded + points) };
-  const entry: Draft = { kind: "refund", points, allocations: returned, refersTo: sequence };
-  if (reissued.length === 0) return append(booked, { change, entry, cause: command, now });
+  const lots = moveAllocated(state.lots, back.returned, returnPoints);
+  const change = {
+    lots,
+    repaidUntil: back.repaidUntil,
+    refunded: new Map(state.refunded).set(sequence, refunded + points),
+  };
+  const { returned: allocations, repaid } = back;
+  const entry: Draft = { kind: "refund", points, allocations, repaid, refersTo: sequence };
+  if (back.fresh === 0n) return append(booked, { change, entry, cause: command, now });
   const number = state.account.sequence + 1n;
-  // The new lot burns as early as the earliest of the lots that it replaces.
-  const priority = Math.min(...reissued.map((part) => lotOf(part).priority));
-  const lot = newLot({ number, points: sumPoints(reissued), priority, expireTime });
-  const allocations = [...returned, { lot: number, points: lot.points }];
+  const expireTime = reissueTtl === undefined ? expiryOf(back.repaidUntil) : end.expireTime;
+  const { priority } = back;
+  const lot = newLot({ number, points: back.fresh, priority, expireTime });
   return append(booked, {
     change: { ...change, lots: withLot(lots, lot) },
-    entry: { ...entry, allocations, expireTime, priority },
+    entry: {
+      ...entry,
+      allocations: [...allocations, { lot: number, points: lot.points }],
+      expireTime,
+      priority,
+    },
     cause: command,
     now,
   });
+}
+
+type Refunding = {
+  readonly original: RefundedEntry;
+  /** The points of it that were refunded before, and those that are now. */
+  readonly refunded: bigint;
+  readonly points: bigint;
+  /** Whether points of expired lots become a new lot. */
+  readonly isReissuing: boolean;
+  readonly now: Micros;
+};
+
+/** Where refunded points go. */
+function givenBack(
+  { account, lots, repaidUntil }: AccountState,
+  { original, refunded, points, isReissuing, now }: Refunding,
+) {
+  const { fromDebt, taken } = lastTaken(original, refunded, points);
+  const forgiven = fromDebt < account.debt ? fromDebt : account.debt;
+  const byNumber = new Map(lots.map((lot) => [lot.number, lot]));
+  const lotOf = (number: bigint) => byNumber.get(number)!;
+  const isReissued = ({ lot }: Allocation) => isReissuing && isDue(lotOf(lot), now);
+  const reissued = taken.filter(isReissued);
+  const debt = account.debt - forgiven;
+  const toLots = taken.filter((part) => !isReissued(part));
+  const back = repay({ debt, repaidUntil, lotOf, now }, toLots);
+  const renewed = sumPoints(reissued);
+  const left = debt - back.repaid;
+  const alsoRepaid = left < renewed ? left : renewed;
+  const fresh = fromDebt - forgiven + renewed - alsoRepaid;
+  const reopened = back.kept.filter(({ lot }) => !isOpen(lotOf(lot)) && !isDue(lotOf(lot), now));
+  const priorities = reissued.map(({ lot }) => lotOf(lot).priority);
+  return {
+    /** What goes back to lots. */
+    returned: back.kept,
+    /** The points of the new lot; 0: none. */
+    fresh,
+    /** It burns as early as the earliest of the lots that it replaces. */
+    priority: fromDebt > forgiven ? 0 : Math.min(...priorities),
+    repaid: forgiven + back.repaid + alsoRepaid,
+    repaidUntil: back.repaidUntil,
+    /** The number of lots that it opens. */
+    opened: reopened.length + (fresh === 0n ? 0 : 1),
+  };
+}
+
+/** The expiry of a new lot for points that repaid debt. */
+function expiryOf(repaidUntil: Micros | null): Micros | null {
+  return repaidUntil === LAST_INSTANT ? null : repaidUntil;
 }
 
 /**
@@ -81,15 +142,15 @@ export function refund(booked: Applied, command: Refund, now: Micros): Applied |
  * @param asked the points of each refund; undefined: all that is left
  */
 export function lotsInReach(
-  { kind, points, allocations }: RefundedEntry,
+  entry: RefundedEntry,
   refunded: bigint,
   asked: readonly (bigint | undefined)[],
 ): readonly bigint[] {
-  if (!isRefundable(kind)) return [];
-  const refundable = points - refunded;
+  if (!isRefundable(entry.kind)) return [];
+  const refundable = entry.points - refunded;
   const accepted = asked.map((some) => some ?? refundable).filter((some) => some <= refundable);
   const reach = accepted.reduce((sum, some) => sum + some, 0n);
-  return lastTaken(allocations, refunded, reach).map(({ lot }) => lot);
+  return lastTaken(entry, refunded, reach).taken.map(({ lot }) => lot);
 }
 
 /** Whether points of entries of this kind can be given back. */
@@ -111,9 +172,13 @@ function recentEntry({ recent }: AccountState, sequence: bigint): Entry | undefi
   return at?.entry;
 }
 
-/** The last `points` that an entry took and that were not refunded before. */
-function lastTaken(taken: readonly Allocation[], refunded: bigint, points: bigint) {
-  const fromTheEnd = taken.toReversed();
-  const { rest } = splitAllocations(fromTheEnd, refunded);
-  return splitAllocations(rest, points).first;
+/** The last `points` of an entry that were not refunded before: what it owed comes first. */
+function lastTaken({ allocations, owed }: RefundedEntry, refunded: bigint, points: bigint) {
+  const owedBefore = refunded < owed ? refunded : owed;
+  const owedLeft = owed - owedBefore;
+  const fromDebt = points < owedLeft ? points : owedLeft;
+  const { rest } = splitAllocations(allocations.toReversed(), refunded - owedBefore);
+  // A settle may have taken from a lot twice: by its hold, and beyond it.
+  const taken = mergeAllocations(splitAllocations(rest, points - fromDebt).first);
+  return { fromDebt, taken };
 }

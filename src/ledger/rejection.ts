@@ -22,6 +22,7 @@ export type Rejection =
       readonly reason: "INSUFFICIENT_POINTS";
       readonly balance: bigint;
       readonly required: bigint;
+      /** What the balance lacks, and the account may not owe. */
       readonly shortfall: bigint;
     }
   | { readonly reason: "HOLD_CLOSED"; readonly hold: bigint; readonly status: string }

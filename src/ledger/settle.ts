@@ -1,50 +1,93 @@
 import type { Release, Settle } from "./command.ts";
 import type { Hold } from "./hold.ts";
-import { type Applied, append } from "./journal.ts";
+import { type Payment, pay, repay } from "./debt.ts";
+import { type Applied, append, type Draft } from "./journal.ts";
 import {
+  type Allocation,
+  chooseLots,
+  type Lot,
   moveAllocated,
   splitAllocations,
   sumPoints,
   takeFrozenPoints,
+  takePoints,
   unfreezePoints,
 } from "./lot.ts";
 import { isRejection, overMaxPoints, type Rejection } from "./rejection.ts";
 import type { AccountState } from "./state.ts";
 import type { Micros } from "./time.ts";
 
-/** Spends from a hold in the order in which its points were set aside; the rest goes back. */
+/**
+ * Spends from a hold in the order in which its points were set aside; the rest goes back. What the
+ * cost is beyond the hold, the balance pays.
+ */
 export function settle(booked: Applied, command: Settle, now: Micros): Applied | Rejection {
-  const hold = openHold(booked.state, command.hold);
+  const { state } = booked;
+  const { onShortfall } = command;
+  const hold = openHold(state, command.hold);
   if (isRejection(hold)) return hold;
   const cost = command.cost ?? { points: hold.points, usage: null };
   if (isRejection(cost)) return cost;
-  const { points, usage } = cost;
-  if (points > hold.points) {
-    return { reason: "HOLD_EXCEEDED", held: hold.points, required: points };
+  const beyond = cost.points - hold.points;
+  if (beyond > 0n && onShortfall.kind === "refuse") {
+    return { reason: "HOLD_EXCEEDED", held: hold.points, required: cost.points };
   }
-  const denied = overMaxPoints(command, points);
+  const denied = overMaxPoints(command, cost.points);
   if (denied !== undefined) return denied;
   // Everything is checked; from here on it changes.
-  const { first: spent, rest } = splitAllocations(hold.allocations, points);
-  const withoutSpent = moveAllocated(booked.state.lots, spent, takeFrozenPoints);
-  const lots = moveAllocated(withoutSpent, rest, unfreezePoints);
-  const holds = close(booked.state, hold, { status: "settled", settled: points });
-  const returned = sumPoints(rest);
-  const refersTo = hold.number;
-  const entry = { kind: "settle", points, allocations: spent, returned, refersTo, usage } as const;
-  return append(booked, { change: { lots, holds }, entry, cause: command, now });
+  const ofHold = beyond > 0n ? hold.points : cost.points;
+  const payment = beyond > 0n ? pay(state.account, beyond, onShortfall) : NOTHING_BEYOND;
+  const { taken: fromBalance, owed, uncovered } = payment;
+  const { first: spent, rest } = splitAllocations(hold.allocations, ofHold);
+  const back = giveBack(state, moveAllocated(state.lots, spent, takeFrozenPoints), { rest, now });
+  const beside = chooseLots(back.lots, fromBalance);
+  const entry: Draft = {
+    kind: "settle",
+    points: ofHold + fromBalance + owed,
+    allocations: [...spent, ...beside],
+    returned: sumPoints(rest),
+    repaid: back.repaid,
+    fromBalance,
+    owed,
+    uncovered,
+    refersTo: hold.number,
+    usage: cost.usage,
+  };
+  const change = {
+    lots: moveAllocated(back.lots, beside, takePoints),
+    repaidUntil: back.repaidUntil,
+    holds: close(state, hold, { status: "settled", settled: ofHold }),
+  };
+  return append(booked, { change, entry, cause: command, now });
 }
+
+const NOTHING_BEYOND: Payment = { taken: 0n, owed: 0n, uncovered: 0n };
 
 /** Gives all of a hold back to the lots that its points came from. */
 export function release(booked: Applied, command: Release, now: Micros): Applied | Rejection {
-  const hold = openHold(booked.state, command.hold);
+  const { state } = booked;
+  const hold = openHold(state, command.hold);
   if (isRejection(hold)) return hold;
   // Everything is checked; from here on it changes.
-  const { points, allocations, number: refersTo } = hold;
-  const lots = moveAllocated(booked.state.lots, allocations, unfreezePoints);
-  const holds = close(booked.state, hold, { status: "released" });
-  const entry = { kind: "release", points, allocations, refersTo } as const;
-  return append(booked, { change: { lots, holds }, entry, cause: command, now });
+  const { points, number: refersTo } = hold;
+  const back = giveBack(state, state.lots, { rest: hold.allocations, now });
+  const { lots, kept: allocations, repaid, repaidUntil } = back;
+  const holds = close(state, hold, { status: "released" });
+  const entry: Draft = { kind: "release", points, allocations, repaid, refersTo };
+  return append(booked, { change: { lots, holds, repaidUntil }, entry, cause: command, now });
+}
+
+/** Unfreezes points of a hold: what of them repays debt is gone, the others can be spent again. */
+function giveBack(
+  { account: { debt }, repaidUntil }: AccountState,
+  lots: readonly Lot[],
+  { rest, now }: { readonly rest: readonly Allocation[]; readonly now: Micros },
+) {
+  const byNumber = new Map(debt === 0n ? [] : lots.map((lot) => [lot.number, lot]));
+  const lotOf = (number: bigint) => byNumber.get(number)!;
+  const back = repay({ debt, repaidUntil, lotOf, now }, rest);
+  const unfrozen = moveAllocated(lots, back.kept, unfreezePoints);
+  return { ...back, lots: moveAllocated(unfrozen, back.spent, takeFrozenPoints) };
 }
 
 function openHold({ holds }: AccountState, number: bigint): Hold | Rejection {

@@ -30,6 +30,8 @@ export type AccountState = {
   readonly dueTime: Micros | null;
   /** The same of the lots and holds that are not loaded. */
   readonly otherDueTime: Micros | null;
+  /** The latest expiry of the lots that repaid debt; LAST_INSTANT: never; null: none did. */
+  readonly repaidUntil: Micros | null;
   /** The entries that commands refund, by sequence; without allocations if they cannot be refunded. */
   readonly entries: ReadonlyMap<bigint, RefundedEntry>;
   /** The entries made since the state was loaded, newest first. */
@@ -56,6 +58,7 @@ const NOTHING_ELSE: Omit<AccountState, "account"> = {
   otherHolds: 0,
   dueTime: null,
   otherDueTime: null,
+  repaidUntil: null,
   entries: new Map(),
   recent: undefined,
   refunded: new Map(),

@@ -50,7 +50,7 @@ export function toFreezeAnswer(answer: Answered) {
 /** The account in protobuf. */
 export function toAccountMessage(account: Account): AccountMessage {
   const { userId, sequence, balance, frozen, salt } = account;
-  const { totalRecharged, totalConsumed, totalExpired, totalRefunded } = account;
+  const { totalRecharged, totalConsumed, totalExpired, totalRefunded, debt } = account;
   return create(AccountSchema, {
     userId,
     sequence,
@@ -60,6 +60,7 @@ export function toAccountMessage(account: Account): AccountMessage {
     totalConsumed,
     totalExpired,
     totalRefunded,
+    debt,
     createTime: toTimestamp(account.createTime),
     updateTime: toTimestamp(account.updateTime),
     salt,
@@ -89,6 +90,11 @@ export function toEntryMessage(entry: Entry, salt: Uint8Array): EntryMessage {
     hash,
     refersTo: entry.refersTo ?? 0n,
     returned: entry.returned,
+    owed: entry.owed,
+    uncovered: entry.uncovered,
+    repaid: entry.repaid,
+    fromBalance: entry.fromBalance,
+    debtAfter: entry.after.debt,
     caller: entry.caller,
     personalDigest: personalDigestOf(salt, entry),
     ...(entry.request === undefined ? {} : { fingerprint: entry.request.fingerprint }),

@@ -13,6 +13,7 @@ import {
   ReleaseRequestSchema,
   type SettleRequest,
   SettleRequestSchema,
+  Shortfall as ShortfallMessage,
 } from "../../gen/points/v1/points_pb.ts";
 import type { Usage as UsageMessage } from "../../gen/points/v1/prices_pb.ts";
 import type { Caller } from "../auth/caller.ts";
@@ -23,6 +24,7 @@ import {
   type Expiration,
   type Metadata,
   type Mutation,
+  type Shortfall,
 } from "../ledger/command.ts";
 import { HOLD_TTL } from "../ledger/hold.ts";
 import { type PriceList, priceUsage, type Usage } from "../ledger/prices.ts";
@@ -32,15 +34,27 @@ import { fromDuration, fromTimestamp, nanosOf } from "./timestamps.ts";
 /** An operation whose oneof is set: a request of one of the RPCs that change an account. */
 export type SetOperation = Exclude<Operation["operation"], { case: undefined }>;
 
+/** What the server adds to an operation. */
+export type Terms = {
+  /** The list in force now. */
+  readonly prices: PriceList;
+  /** How much debt an account may have, in points. */
+  readonly creditLine: bigint;
+};
+
 /**
  * Translates an operation from protobuf to the ledger. The contract's limits on fields were checked
  * before. This checks that oneofs are set and that times and durations are valid. Usage is priced
- * by the given list, the one in force now.
+ * by the list in force.
  *
  * @param caller who sent the operation
  * @throws FIELD_INVALID
  */
-export function toCommand(operation: SetOperation, prices: PriceList, caller: Caller): Mutation {
+export function toCommand(
+  operation: SetOperation,
+  { prices, creditLine }: Terms,
+  caller: Caller,
+): Mutation {
   const { case: kind, value } = operation;
   switch (kind) {
     case "recharge": {
@@ -56,7 +70,8 @@ export function toCommand(operation: SetOperation, prices: PriceList, caller: Ca
     }
     case "consume": {
       const cost = toCost(value.cost, prices) ?? missing("cost");
-      return { kind, ...common(ConsumeRequestSchema, value, caller), cost };
+      const onShortfall = toShortfall(value.onShortfall, creditLine);
+      return { kind, ...common(ConsumeRequestSchema, value, caller), cost, onShortfall };
     }
     case "expire":
       return {
@@ -70,8 +85,10 @@ export function toCommand(operation: SetOperation, prices: PriceList, caller: Ca
       return { kind, ...common(FreezeRequestSchema, value, caller), cost, expiration };
     }
     case "settle": {
+      const { hold } = value;
       const cost = toCost(value.cost, prices);
-      return { kind, ...common(SettleRequestSchema, value, caller), hold: value.hold, cost };
+      const onShortfall = toShortfall(value.onShortfall, creditLine);
+      return { kind, ...common(SettleRequestSchema, value, caller), hold, cost, onShortfall };
     }
     case "release":
       return { kind, ...common(ReleaseRequestSchema, value, caller), hold: value.hold };
@@ -143,6 +160,12 @@ function toTtl(duration: Parameters<typeof fromDuration>[0], field: string): big
   const ttl = fromDuration(duration);
   if (ttl === undefined) throw invalidField(field, "must be a valid duration");
   return ttl;
+}
+
+function toShortfall(onShortfall: ShortfallMessage, creditLine: bigint): Shortfall {
+  if (onShortfall === ShortfallMessage.TAKE) return { kind: "take" };
+  if (onShortfall === ShortfallMessage.OWE) return { kind: "owe", creditLine };
+  return { kind: "refuse" };
 }
 
 function toTarget(target: ExpireRequest["target"]): ExpireTarget {

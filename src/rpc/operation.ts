@@ -27,6 +27,8 @@ export type OperationServer = {
   readonly submit: Submit;
   /** The price list in force. */
   readonly prices: () => PriceList;
+  /** How much debt an account may have, in points. */
+  readonly creditLine: bigint;
   /** Whether the queue would take an operation now. */
   readonly hasRoom: () => boolean;
   /** Counts the operations of callers. */
@@ -46,7 +48,7 @@ export type Result = MessageInitShape<typeof OperationResultSchema>;
  * @returns the command, or at once the result that says what is wrong with the operation
  */
 export function commandOf(
-  { prices, toError }: OperationServer,
+  { prices, creditLine, toError }: OperationServer,
   { operation }: Operation,
   caller: Caller,
 ): Mutation | Result {
@@ -55,7 +57,7 @@ export function commandOf(
     const field = OperationSchema.fields.find(({ localName }) => localName === operation.case);
     validate(field!.message!, operation.value);
     requireOperation(caller, operation.case, operation.value.userId);
-    return toCommand(operation, prices(), caller);
+    return toCommand(operation, { prices: prices(), creditLine }, caller);
   } catch (thrown) {
     return errorResult(toError(thrown));
   }

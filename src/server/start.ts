@@ -62,6 +62,7 @@ export async function startServer(options: ServerOptions): Promise<PointsServer>
     toError: errorTranslator(log, metrics.refused),
     orm: reads,
     prices,
+    creditLine: BigInt(config.creditLinePoints),
     watchers,
     answerMaxBytes: config.messageOutMaxBytes,
   };

@@ -59,6 +59,7 @@ export function foldEntry(fold: Fold, entry: Entry): void {
     kind,
     refersTo: refersTo === 0n ? null : refersTo,
     expireTime,
+    isPast: (expiry) => expiry !== undefined && !isAfter(expiry, entry.createTime!),
   });
   if (flaw !== undefined) throw new BadLine(`entry ${sequence} of ${userId} ${flaw}`);
   const { balance, frozen, totalConsumed, totalExpired, totalRefunded } = books.figures;
@@ -87,3 +88,7 @@ const KINDS: Record<EntryKind, Posting<Expiry>["kind"] | undefined> = {
   [EntryKind.RELEASE]: "release",
   [EntryKind.REFUND]: "refund",
 };
+
+function isAfter(one: Timestamp, other: Timestamp): boolean {
+  return one.seconds === other.seconds ? one.nanos > other.nanos : one.seconds > other.seconds;
+}

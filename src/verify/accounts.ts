@@ -28,6 +28,8 @@ export type ReadAccount = {
   readonly place: StreamPlace;
   /** The number of its open holds, by the row. */
   readonly openHolds: number;
+  /** The latest expiry of the lots that repaid debt, by the row; undefined: it cannot be read. */
+  readonly repaidUntil: Micros | null | undefined;
   /** The lots that it holds. */
   readonly lots: readonly Lot[];
   /** The number and the sums of its lots in the table, by the row. */
@@ -47,15 +49,20 @@ export async function readAccounts(
     userId: row.user_id,
     salt: row.salt,
     receipts: BigInt(row.receipts),
-    dueTime: readable(() => (row.due_time === null ? null : fromTimestamptz(row.due_time))),
+    dueTime: readable(() => nullable(row.due_time)),
     place: { epoch: row.feed_epoch, feed: BigInt(row.feed) },
     openHolds: row.open_holds,
+    repaidUntil: readable(() => nullable(row.repaid_until)),
     beyond: {
       count: row.lots_beyond,
       remaining: BigInt(row.beyond_remaining),
       frozen: BigInt(row.beyond_frozen),
     },
   }));
+}
+
+function nullable(time: string | null): Micros | null {
+  return time === null ? null : fromTimestamptz(time);
 }
 
 function readLots(row: AccountRow): Pick<ReadAccount, "account" | "lots"> {

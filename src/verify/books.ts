@@ -5,7 +5,7 @@ import type { Allocation } from "../ledger/lot.ts";
 /**
  * An account's books, kept by posting its entries one by one: its figures, its lots and its open
  * holds. The books believe the entries about times, priorities and the order of lots, but never let
- * a lot or a hold give more than it has.
+ * a lot or a hold give more than it has, nor debt be more or less than the entries make it.
  *
  * `Expiry` is the caller's type of times: microseconds or null, or protobuf's Timestamp or undefined.
  */
@@ -35,8 +35,22 @@ export type BookedHold<Expiry> = {
 /** The part of an entry that is posted. */
 export type Posting<Expiry> = Pick<
   Entry,
-  "sequence" | "kind" | "points" | "allocations" | "returned" | "refersTo" | "priority"
-> & { readonly expireTime: Expiry };
+  | "sequence"
+  | "kind"
+  | "points"
+  | "allocations"
+  | "returned"
+  | "refersTo"
+  | "priority"
+  | "owed"
+  | "uncovered"
+  | "repaid"
+  | "fromBalance"
+> & {
+  readonly expireTime: Expiry;
+  /** Whether what expires then is past its time when the entry is made. */
+  readonly isPast: (expiry: Expiry) => boolean;
+};
 
 /** The books of an account before its first entry. */
 export function emptyBooks<Expiry>(): Books<Expiry> {
@@ -49,13 +63,27 @@ export function emptyBooks<Expiry>(): Books<Expiry> {
  * @returns why it cannot follow from the entries before; then the books are not to be used any more
  */
 export function post<Expiry>(books: Books<Expiry>, entry: Posting<Expiry>): string | undefined {
-  const { kind, points, allocations } = entry;
-  const sum = allocations.reduce((total, part) => total + part.points, 0n);
-  if (sum !== points) return `moves ${points} points, its allocations ${sum}`;
+  const { kind, points, allocations, owed, repaid } = entry;
+  const { figures } = books;
+  // What a settle repays is of what it returned.
+  const beside = kind === "settle" ? owed : owed + repaid;
+  const sum = sumOf(allocations);
+  if (sum + beside !== points) {
+    return `moves ${points} points, its allocations ${sum}` + (beside > 0n ? ` and ${beside}` : "");
+  }
   if (allocations.some((part) => part.points <= 0n)) return "has an empty allocation";
   const total = TOTALS[kind];
-  if (total !== undefined) books.figures[total] += points;
-  return move(books, entry);
+  if (total !== undefined) figures[total] += points;
+  const flaw = move(books, entry);
+  if (flaw !== undefined) return flaw;
+  if (repaid > figures.debt) return `repays ${repaid} points of a debt of ${figures.debt}`;
+  figures.debt += owed - repaid;
+  if (owed + entry.uncovered === 0n || figures.balance === 0n) return undefined;
+  return `lacks points, and leaves a balance of ${figures.balance}`;
+}
+
+function sumOf(allocations: readonly Allocation[]): bigint {
+  return allocations.reduce((total, part) => total + part.points, 0n);
 }
 
 /** Cuts allocations in two: their first `points` points, and the rest. */
@@ -70,6 +98,26 @@ export function cut(allocations: readonly Allocation[], points: bigint) {
     left -= taken;
   }
   return { first, rest };
+}
+
+/** What of points that come back to lots repays a debt: the first of them, but for those of dead lots. */
+export function repaying<Expiry>(
+  { lots, figures }: Books<Expiry>,
+  { isPast }: Posting<Expiry>,
+  parts: readonly Allocation[],
+  debt: bigint = figures.debt,
+) {
+  let left = debt;
+  const spent: Allocation[] = [];
+  const kept: Allocation[] = [];
+  for (const { lot, points } of parts) {
+    const most = isPast(lots.get(lot)!.expireTime) ? 0n : left;
+    const paid = points < most ? points : most;
+    left -= paid;
+    if (paid > 0n) spent.push({ lot, points: paid });
+    if (paid < points) kept.push({ lot, points: points - paid });
+  }
+  return { spent, kept, repaid: debt - left };
 }
 
 /** Whether two lists of allocations are the same, in the same order. */
@@ -97,13 +145,17 @@ const NOTHING: Figures = {
   totalConsumed: 0n,
   totalExpired: 0n,
   totalRefunded: 0n,
+  debt: 0n,
 };
 
 function move<Expiry>(books: Books<Expiry>, entry: Posting<Expiry>): string | undefined {
   switch (entry.kind) {
     case "recharge":
-      if (entry.allocations.length !== 1 || entry.allocations[0]!.lot !== entry.sequence) {
+      if (entry.allocations.some(({ lot }) => lot !== entry.sequence)) {
         return "recharges other lots than its own";
+      }
+      if (entry.repaid !== lower(entry.points, books.figures.debt)) {
+        return `repays ${entry.repaid} points of a debt of ${books.figures.debt}`;
       }
       return give(books, entry);
     case "refund":
@@ -121,7 +173,7 @@ function move<Expiry>(books: Books<Expiry>, entry: Posting<Expiry>): string | un
 
 function take<Expiry>(
   { lots, figures }: Books<Expiry>,
-  { allocations }: Posting<Expiry>,
+  { allocations }: Pick<Posting<Expiry>, "allocations">,
 ): string | undefined {
   for (const { lot: number, points } of allocations) {
     const lot = lots.get(number);
@@ -158,25 +210,37 @@ function freeze<Expiry>(books: Books<Expiry>, entry: Posting<Expiry>): string | 
   books.holds.set(sequence, { points, allocations, expireTime });
 }
 
-/** A settle spends the first points of the hold's allocations; all others go back to their lots. */
+/**
+ * A settle spends the first points of the hold's allocations, and then of the balance; the others of
+ * the hold go back to their lots, but for those that repay debt.
+ */
 function close<Expiry>(books: Books<Expiry>, entry: Posting<Expiry>): string | undefined {
   const { lots, holds, figures } = books;
-  const { kind, points, returned, refersTo, allocations } = entry;
+  const { kind, points, returned, refersTo, allocations, owed, fromBalance } = entry;
   const hold = refersTo === null ? undefined : holds.get(refersTo);
   if (hold === undefined) return `${kind}s hold ${refersTo}, which is not open`;
   const settles = kind === "settle";
-  if (settles && points + returned !== hold.points) {
-    return `settles ${points} of ${hold.points} points and returns ${returned}`;
+  const ofHold = settles ? points - owed - fromBalance : 0n;
+  if (settles && ofHold + returned !== hold.points) {
+    return `settles ${ofHold} of ${hold.points} points and returns ${returned}`;
   }
-  const { first: spent, rest: back } = cut(hold.allocations, settles ? points : 0n);
-  if (!sameAllocations(allocations, settles ? spent : back)) {
+  const { first: spent, rest } = cut(hold.allocations, ofHold);
+  const back = repaying(books, entry, rest);
+  const { first, rest: beside } = cut(allocations, settles ? ofHold : points);
+  if (!sameAllocations(first, settles ? spent : back.kept)) {
     return `${settles ? "spends" : "releases"} other points than hold ${refersTo} has`;
   }
+  if (back.repaid !== entry.repaid) return `repays ${entry.repaid} points and not ${back.repaid}`;
   for (const part of hold.allocations) lots.get(part.lot)!.frozen -= part.points;
   figures.frozen -= hold.points;
-  for (const part of back) {
+  for (const part of back.kept) {
     lots.get(part.lot)!.remaining += part.points;
     figures.balance += part.points;
   }
   holds.delete(refersTo!);
+  return take(books, { allocations: beside });
+}
+
+function lower(a: bigint, b: bigint): bigint {
+  return a < b ? a : b;
 }

@@ -34,6 +34,11 @@ export function chainEntry(previous: Uint8Array, entry: Entry, salt: Uint8Array)
     text(17, entry.caller),
     field(18, personalDigest(salt, { userId: entry.userId, request, metadata })),
     field(19, request?.fingerprint),
+    number(24, entry.owed),
+    number(25, entry.uncovered),
+    number(26, entry.repaid),
+    number(27, entry.fromBalance),
+    number(30, after.debt),
   );
 }
 

@@ -9,6 +9,8 @@ import {
   cut,
   emptyBooks,
   post,
+  type Posting,
+  repaying,
   sameAllocations,
 } from "./books.ts";
 import type { Step, StoredLot } from "./rows.ts";
@@ -29,6 +31,8 @@ export type Moves = {
   readonly holds: Map<bigint, Hold>;
   /** The entries whose refunds are still to come, as their undone rows say. */
   readonly refundables: Map<bigint, Refundable>;
+  /** The latest expiry of the lots that repaid debt; NEVER: that of one that never expires. */
+  repaidUntil: Micros | null;
 };
 
 type KnownLot = {
@@ -40,6 +44,8 @@ type KnownLot = {
 
 /** An entry that took from lots, how much of it has been refunded so far, and how much will be. */
 type Refundable = {
+  /** What it owed, which is refunded first. */
+  readonly owed: bigint;
   readonly allocations: readonly Allocation[];
   refunded: bigint;
   left: bigint;
@@ -47,7 +53,13 @@ type Refundable = {
 
 /** The moves of an account before its first entry. */
 export function noMoves(): Moves {
-  return { books: emptyBooks(), lots: new Map(), holds: new Map(), refundables: new Map() };
+  return {
+    books: emptyBooks(),
+    lots: new Map(),
+    holds: new Map(),
+    refundables: new Map(),
+    repaidUntil: null,
+  };
 }
 
 /**
@@ -60,9 +72,11 @@ export function replayMoves(moves: Moves, step: Step, entry: Entry): Flaw | unde
   const { books } = moves;
   const { kind, sequence, refersTo } = entry;
   const hold = refersTo === null ? undefined : books.holds.get(refersTo);
+  const posting = { ...entry, isPast: (expiry: Micros | null) => isPast(expiry, entry.time) };
+  countRepaid(moves, posting);
   const flaw =
-    (kind === "refund" ? flawOfRefund(moves, entry) : undefined) ??
-    post(books, entry) ??
+    (kind === "refund" ? flawOfRefund(moves, posting) : undefined) ??
+    post(books, posting) ??
     flawOfTaking(books, entry) ??
     (hold && flawOfClosing(hold, entry));
   if (flaw !== undefined) return { sequence, what: flaw };
@@ -77,9 +91,11 @@ export function replayMoves(moves: Moves, step: Step, entry: Entry): Flaw | unde
 
 /** Spending and freezing take live lots, in burn order. */
 function flawOfTaking({ lots }: Moves["books"], entry: Entry): string | undefined {
-  const { kind, allocations, time } = entry;
-  if (kind !== "consume" && kind !== "freeze") return undefined;
-  const taken = allocations.map(({ lot }) => lot);
+  const { kind, time } = entry;
+  if (kind !== "consume" && kind !== "freeze" && kind !== "settle") return undefined;
+  // A settle takes first what its hold has.
+  const ofHold = kind === "settle" ? entry.points - entry.owed - entry.fromBalance : 0n;
+  const taken = cut(entry.allocations, ofHold).rest.map(({ lot }) => lot);
   for (const number of taken) {
     if (isDue(lots.get(number)!, time)) return `takes of lot ${number} past its time`;
   }
@@ -108,7 +124,37 @@ export function burnsBefore([a, lotA]: NumberedLot, [b, lotB]: NumberedLot): boo
 
 /** A lot is dead from the microsecond of its expiry on. */
 function isDue({ expireTime }: BookedLot<Micros | null>, now: Micros): boolean {
+  return isPast(expireTime, now);
+}
+
+function isPast(expireTime: Micros | null, now: Micros): boolean {
   return expireTime !== null && expireTime <= now;
+}
+
+/** The instant that stands for never. */
+const NEVER: Micros = 253_402_300_799_999_999n;
+
+/** Keeps the latest expiry of the lots from which an entry repays debt. */
+function countRepaid(moves: Moves, posting: Entry & Posting<Micros | null>): void {
+  const { kind, refersTo, repaid, expireTime } = posting;
+  if (repaid === 0n) return;
+  const { books } = moves;
+  const expiries: (Micros | null)[] = [];
+  if (kind === "recharge") expiries.push(expireTime);
+  if (kind === "refund") {
+    const { back } = refunding(moves, posting);
+    for (const { lot } of back.spent) expiries.push(books.lots.get(lot)!.expireTime);
+  }
+  if (kind === "settle" || kind === "release") {
+    const { allocations = [] } = books.holds.get(refersTo!) ?? {};
+    const ofHold = kind === "settle" ? posting.points - posting.owed - posting.fromBalance : 0n;
+    const { spent } = repaying(books, posting, cut(allocations, ofHold).rest);
+    for (const { lot } of spent) expiries.push(books.lots.get(lot)!.expireTime);
+  }
+  for (const expiry of expiries) {
+    const until = expiry ?? NEVER;
+    if (moves.repaidUntil === null || until > moves.repaidUntil) moves.repaidUntil = until;
+  }
 }
 
 /** From a hold's time on, only the ledger itself closes it: by a release at that very instant. */
@@ -127,13 +173,13 @@ function flawOfClosing({ expireTime }: BookedHold<Micros | null>, entry: Entry) 
 function endHold(
   { holds }: Moves,
   { expireTime }: BookedHold<Micros | null>,
-  { kind, sequence, refersTo, points, time }: Entry,
+  { kind, sequence, refersTo, points, owed, fromBalance, time }: Entry,
 ): Flaw | undefined {
   const { number, status: is, settled } = holds.get(refersTo!)!;
   holds.delete(number);
   const unspent = expireTime <= time ? "expired" : "released";
   const status = kind === "settle" ? "settled" : unspent;
-  const spent = kind === "settle" ? points : 0n;
+  const spent = kind === "settle" ? points - owed - fromBalance : 0n;
   if (is === status && settled === spent) return undefined;
   const what =
     `its hold is ${is} with ${settled} settled, ` +
@@ -142,31 +188,89 @@ function endHold(
 }
 
 /**
- * A refund gives back the points that its entry took last. Those of dead lots become one new lot,
- * if it makes one, of the lowest priority of those lots; the others go back where they came from.
+ * A refund gives back the points that its entry took last, and before those the points that it owed.
+ * The latter lower the debt; what of them was repaid since goes to a new lot. So do points of dead
+ * lots, if they are reissued. The others go back where they came from, or repay debt.
  */
-function flawOfRefund({ books, refundables }: Moves, entry: Entry): string | undefined {
-  const { sequence, points, allocations, refersTo, priority, time, expireTime } = entry;
+function flawOfRefund(moves: Moves, entry: Entry & Posting<Micros | null>): string | undefined {
+  const { books, refundables } = moves;
+  const { sequence, points, allocations, refersTo, priority, expireTime } = entry;
   const original = refersTo === null ? undefined : refundables.get(refersTo);
   if (original === undefined || points > original.left) {
     const left = original?.left ?? 0n;
     return `refunds ${points} points of entry ${refersTo}, of which its undone row leaves ${left}`;
   }
-  const makesLot = allocations.some(({ lot }) => lot === sequence);
-  const { rest } = cut(original.allocations.toReversed(), original.refunded);
-  const { first: back } = cut(rest, points);
-  const dead = back.filter(({ lot }) => makesLot && isDue(books.lots.get(lot)!, time));
-  const reissued = dead.reduce((sum, part) => sum + part.points, 0n);
-  const expected = back.filter((part) => !dead.includes(part));
-  if (reissued > 0n) expected.push({ lot: sequence, points: reissued });
+  const { back, dead, again, repaid } = refunding(moves, entry);
+  if (entry.repaid !== repaid) return `repays ${entry.repaid} points and not ${repaid}`;
+  const fresh = points - repaid - back.kept.reduce((sum, part) => sum + part.points, 0n);
+  const expected = [...back.kept];
+  if (fresh > 0n) expected.push({ lot: sequence, points: fresh });
   if (!sameAllocations(allocations, expected)) {
     return `gives back to other lots than entry ${refersTo} took from`;
   }
-  if (!makesLot && expireTime !== null) return "has an expiry, and made no lot";
+  if (fresh === 0n && expireTime !== null) return "has an expiry, and made no lot";
   const priorities = dead.map(({ lot }) => books.lots.get(lot)!.priority);
-  const lowest = priorities.length === 0 ? 0 : Math.min(...priorities);
+  if (again > 0n) priorities.push(0);
+  const lowest = fresh === 0n || priorities.length === 0 ? 0 : Math.min(...priorities);
   if (priority !== lowest) return `has priority ${priority}, and not ${lowest}`;
-  if (makesLot && expireTime === null) return "makes points that expired permanent";
+  if (dead.length > 0 && fresh > 0n && expireTime === null) {
+    return "makes points that expired permanent";
+  }
+  const isOfTtl = dead.length > 0 || fresh === 0n;
+  if (isOfTtl || expireTime === (moves.repaidUntil === NEVER ? null : moves.repaidUntil)) return;
+  // With reissue_ttl it lives that long.
+  if (expireTime === null) return "makes points that repaid debt permanent";
+}
+
+/** Where the points of a refund go. */
+function refunding(
+  { books, refundables }: Moves,
+  entry: Entry & Posting<Micros | null>,
+): {
+  /** What comes back to lots. */
+  readonly back: ReturnType<typeof repaying>;
+  /** What a new lot takes the place of. */
+  readonly dead: readonly Allocation[];
+  /** What was owed, and has been repaid since. */
+  readonly again: bigint;
+  readonly repaid: bigint;
+} {
+  const { sequence, points, allocations, refersTo, time } = entry;
+  const original = refundables.get(refersTo!)!;
+  const before = lower(original.refunded, original.owed);
+  const fromDebt = lower(points, original.owed - before);
+  const forgiven = lower(fromDebt, books.figures.debt);
+  const { rest } = cut(original.allocations.toReversed(), original.refunded - before);
+  const taken = merged(cut(rest, points - fromDebt).first);
+  const again = fromDebt - forgiven;
+  const makesLot = allocations.some(({ lot }) => lot === sequence);
+  const past = taken.filter(({ lot }) => isDue(books.lots.get(lot)!, time));
+  // Without points that went back to dead lots, all of those were reissued.
+  const isReissuing =
+    past.length > 0 && !allocations.some(({ lot }) => past.some((p) => p.lot === lot));
+  const dead = isReissuing ? past : [];
+  const debt = books.figures.debt - forgiven;
+  const back = repaying(
+    books,
+    entry,
+    taken.filter((part) => !dead.includes(part)),
+    debt,
+  );
+  const renewed = dead.reduce((sum, part) => sum + part.points, 0n);
+  const repaid = forgiven + back.repaid + lower(renewed, debt - back.repaid);
+  return { back, dead: makesLot || repaid > forgiven + back.repaid ? dead : [], again, repaid };
+}
+
+/** A settle may take from a lot twice; a refund gives to it once. */
+function merged(allocations: readonly Allocation[]): readonly Allocation[] {
+  return [...Map.groupBy(allocations, ({ lot }) => lot)].map(([lot, parts]) => ({
+    lot,
+    points: parts.reduce((sum, { points }) => sum + points, 0n),
+  }));
+}
+
+function lower(a: bigint, b: bigint): bigint {
+  return a < b ? a : b;
 }
 
 function countRefund(moves: Moves, { refersTo, points }: Entry): void {
@@ -179,8 +283,8 @@ function countRefund(moves: Moves, { refersTo, points }: Entry): void {
   forgetEmpty(moves, original.allocations);
 }
 
-function awaitRefunds(moves: Moves, { sequence, allocations }: Entry, left: bigint): void {
-  moves.refundables.set(sequence, { allocations, refunded: 0n, left });
+function awaitRefunds(moves: Moves, { sequence, allocations, owed }: Entry, left: bigint): void {
+  moves.refundables.set(sequence, { owed, allocations, refunded: 0n, left });
   for (const { lot } of allocations) moves.lots.get(lot)!.refundables += 1;
 }
 

@@ -87,6 +87,9 @@ export function endReplay(
   if (place !== undefined && (row.place.epoch !== place.epoch || row.place.feed !== place.feed)) {
     return { what: "the account has not its last entry's epoch and feed number" };
   }
+  if (row.repaidUntil !== moves.repaidUntil) {
+    return { what: "the account has another repaid_until than the lots that repaid debt" };
+  }
   return flawOfOpenRows(moves) ?? flawOfPlaces(moves, row) ?? flawOfClock(moves, row);
 }
 
@@ -196,19 +199,23 @@ export function rowNames({ lot, hold, refunded }: Step): string[] {
 
 /** The fields that only some kinds of entries may have. */
 const MAY_SAY: Record<EntryKind, readonly (keyof Entry)[]> = {
-  recharge: ["expireTime", "priority"],
-  consume: ["usage"],
+  recharge: ["expireTime", "priority", "repaid"],
+  consume: ["usage", "owed", "uncovered"],
   expire: [],
   freeze: ["expireTime", "usage"],
-  settle: ["returned", "refersTo", "usage"],
-  release: ["refersTo"],
-  refund: ["refersTo", "expireTime", "priority"],
+  settle: ["returned", "refersTo", "usage", "owed", "uncovered", "repaid", "fromBalance"],
+  release: ["refersTo", "repaid"],
+  refund: ["refersTo", "expireTime", "priority", "repaid"],
 };
 
 const EMPTY = [
   ["expireTime", null, "an expiry"],
   ["priority", 0, "a priority"],
   ["returned", 0n, "points returned"],
+  ["owed", 0n, "points owed"],
+  ["uncovered", 0n, "points uncovered"],
+  ["repaid", 0n, "points repaid"],
+  ["fromBalance", 0n, "points beyond a hold"],
   ["refersTo", null, "a reference"],
   ["usage", null, "a usage"],
 ] as const;
@@ -226,7 +233,10 @@ function flawOfContent({ salt, hash, time }: Replay, entry: Entry): string | und
     return `has ${name}, which no ${kind} has`;
   }
   if (points === 0n && !MAY_BE_NOTHING.has(kind)) return "moves nothing";
-  if (entry.expireTime !== null && entry.expireTime <= entry.time) return "makes what is expired";
+  // A refund makes a lot that lives as long as those that repaid debt, whether or not that is over.
+  if (kind !== "refund" && entry.expireTime !== null && entry.expireTime <= entry.time) {
+    return "makes what is expired";
+  }
 }
 
 /** Checks that an entry has the rows that its kind makes, and that they repeat what it says. */
@@ -235,7 +245,8 @@ function flawOfRows({ lot, hold, refunded }: Step, entry: Entry): string | undef
   const own = allocations.find((part) => part.lot === sequence);
   const makesLot = kind === "recharge" || (kind === "refund" && own !== undefined);
   if (lot !== undefined && !makesLot) return `a ${kind} has a lot`;
-  if (lot !== undefined && lot.points !== own?.points) return "its lot has other points";
+  const ofLot = kind === "recharge" ? points : own?.points;
+  if (lot !== undefined && lot.points !== ofLot) return "its lot has other points";
   if (lot !== undefined && lot.priority !== priority) return "its lot has another priority";
   if (lot !== undefined && lot.expireTime !== expireTime) return "its lot has another expiry";
 
@@ -261,6 +272,7 @@ const FIGURES = [
   ["totalConsumed", "total_consumed"],
   ["totalExpired", "total_expired"],
   ["totalRefunded", "total_refunded"],
+  ["debt", "debt"],
 ] as const;
 
 /**
@@ -272,8 +284,8 @@ function flawOfFigures(is: Figures, expected: Figures): string | undefined {
     if (is[figure] !== expected[figure]) return `${name} ${is[figure]}, not ${expected[figure]}`;
     if (is[figure] < 0n) return `${name} ${is[figure]}`;
   }
-  const { totalRecharged, totalRefunded } = is;
-  if (totalRecharged + totalRefunded > MAX_TOTAL) return "a total that is too large";
+  const { totalRecharged, totalRefunded, debt } = is;
+  if (totalRecharged + totalRefunded + debt > MAX_TOTAL) return "a total that is too large";
 }
 
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {

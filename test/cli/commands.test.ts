@@ -46,6 +46,7 @@ recharged     120
 consumed       41
 expired         0
 refunded        0
+debt            0
 entries         5
 
 lot  remaining  frozen   of  priority  expires (UTC)

@@ -263,7 +263,13 @@ function rechargeOf(userId: string, points: bigint, expiration: Expiration): Com
 }
 
 function consumeOf(userId: string, points: bigint): Command {
-  return { kind: "consume", userId, cost: { points, usage: null }, ...UNNAMED };
+  return {
+    kind: "consume",
+    userId,
+    cost: { points, usage: null },
+    onShortfall: { kind: "refuse" },
+    ...UNNAMED,
+  };
 }
 
 function after(ttl: bigint): Expiration {

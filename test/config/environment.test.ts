@@ -24,6 +24,7 @@ const DEFAULTS: Config = {
   durability: "warn",
   migrate: true,
   serverRole: undefined,
+  creditLinePoints: 0,
   sweepSeconds: 300,
   workers: 1,
   lanes: 2,

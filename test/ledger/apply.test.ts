@@ -12,6 +12,7 @@ const nobody = { userId: "ada", request: undefined, metadata: new Map(), caller:
 const consume = (points: bigint): Command => ({
   kind: "consume",
   ...nobody,
+  onShortfall: { kind: "refuse" },
   cost: { points, usage: null },
 });
 const expire = (target: ExpireTarget): Command => ({ kind: "expire", ...nobody, target });
@@ -306,7 +307,7 @@ describe("an account is sound only if", () => {
     [
       "its figures add up",
       change(sound, { totalConsumed: 4n }),
-      "balance + frozen + total_consumed + total_expired = total_recharged + total_refunded",
+      "balance + frozen + total_consumed + total_expired = total_recharged + total_refunded + debt",
     ],
     [
       "its balance is what its lots hold",
@@ -326,7 +327,7 @@ describe("an account is sound only if", () => {
     [
       "its total is not too large",
       withTotal(MAX_TOTAL + 1n),
-      "total_recharged + total_refunded <= 2^53 - 1",
+      "total_recharged + total_refunded + debt <= 2^53 - 1",
     ],
     [
       "no lot is below zero",

@@ -22,6 +22,10 @@ const entry: Entry = {
   ],
   time: 1_767_225_600_000_001n,
   returned: 3n,
+  owed: 0n,
+  uncovered: 0n,
+  repaid: 0n,
+  fromBalance: 0n,
   refersTo: 2n,
   expireTime: null,
   priority: 0,
@@ -39,6 +43,7 @@ const entry: Entry = {
     totalConsumed: 30n,
     totalExpired: 0n,
     totalRefunded: 0n,
+    debt: 0n,
   },
   hash: new Uint8Array(),
 };
@@ -158,6 +163,10 @@ const entries: fc.Arbitrary<Omit<Entry, "hash">> = fc.record({
   allocations: fc.array(fc.record({ lot: points, points }), { maxLength: 4 }),
   time: fc.bigInt({ min: 1n, max: 2n ** 57n }),
   returned: points,
+  owed: points,
+  uncovered: points,
+  repaid: points,
+  fromBalance: points,
   refersTo: optional,
   expireTime: optional,
   priority: fc.integer({ min: 0, max: 1000 }),
@@ -170,7 +179,9 @@ const entries: fc.Arbitrary<Omit<Entry, "hash">> = fc.record({
   ),
   metadata: fc.array(fc.tuple(texts, texts), { maxLength: 4 }).map((pairs) => new Map(pairs)),
   caller: fc.oneof(fc.constant(""), ids),
-  after: fc.record({ balance: points, frozen: points }).map((shown) => ({ ...UNSHOWN, ...shown })),
+  after: fc
+    .record({ balance: points, frozen: points, debt: points })
+    .map((shown) => ({ ...UNSHOWN, ...shown })),
 });
 
 test("an entry can be read back from what is hashed: no two entries are the same bytes", () => {
@@ -219,6 +230,10 @@ function entryIn(fields: Fields, personal: Fields): Omit<Entry, "hash"> {
       .map((each) => ({ lot: numberIn(each, 1), points: numberIn(each, 2) })),
     time: numberIn(fields, 6),
     returned: numberIn(fields, 15),
+    owed: numberIn(fields, 24),
+    uncovered: numberIn(fields, 25),
+    repaid: numberIn(fields, 26),
+    fromBalance: numberIn(fields, 27),
     refersTo: optionalIn(fields, 14),
     expireTime: optionalIn(fields, 11),
     priority: Number(numberIn(fields, 12)),
@@ -235,7 +250,12 @@ function entryIn(fields: Fields, personal: Fields): Omit<Entry, "hash"> {
       : undefined,
     metadata: pairs.map(([key, value]) => [String(key), String(value)]) as never,
     caller: textIn(fields, 17),
-    after: { ...UNSHOWN, balance: numberIn(fields, 9), frozen: numberIn(fields, 10) },
+    after: {
+      ...UNSHOWN,
+      balance: numberIn(fields, 9),
+      frozen: numberIn(fields, 10),
+      debt: numberIn(fields, 30),
+    },
   };
 }
 

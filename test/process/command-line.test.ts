@@ -23,6 +23,7 @@ describe("the command line", () => {
       DURABILITY: "warn",
       MIGRATE: "on",
       PRICES: undefined,
+      CREDIT_LINE_POINTS: "0",
       SWEEP_SECONDS: "300",
       WORKERS: "1",
       LANES: "2",

@@ -5,6 +5,7 @@ import type {
   Expiration,
   ExpireTarget,
   Mutation,
+  Shortfall,
 } from "../../src/ledger/command.ts";
 
 // Builders of ada's commands without a request id, short enough for tables of test cases.
@@ -38,8 +39,16 @@ export function recharge(
   return { kind: "recharge", ...nobody, points, expiration, priority };
 }
 
-export function consume(cost: Cost): Mutation {
-  return { kind: "consume", ...nobody, cost: costOf(cost) };
+export const REFUSE: Shortfall = { kind: "refuse" };
+export const TAKE: Shortfall = { kind: "take" };
+
+/** What the balance lacks becomes debt, up to a credit line. */
+export function owe(creditLine: bigint): Shortfall {
+  return { kind: "owe", creditLine };
+}
+
+export function consume(cost: Cost, onShortfall = REFUSE): Mutation {
+  return { kind: "consume", ...nobody, cost: costOf(cost), onShortfall };
 }
 
 export function expire(target: ExpireTarget): Mutation {
@@ -60,8 +69,9 @@ export function freezeUntil(cost: Cost, time: bigint): Mutation {
   return { kind: "freeze", ...nobody, cost: costOf(cost), expiration: { kind: "at", time } };
 }
 
-export function settle(hold: bigint, cost?: Cost): Mutation {
-  return { kind: "settle", ...nobody, hold, cost: cost === undefined ? cost : costOf(cost) };
+export function settle(hold: bigint, cost?: Cost, onShortfall = REFUSE): Mutation {
+  const given = cost === undefined ? cost : costOf(cost);
+  return { kind: "settle", ...nobody, hold, cost: given, onShortfall };
 }
 
 export function release(hold: bigint): Mutation {

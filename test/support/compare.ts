@@ -12,11 +12,13 @@ function summaryOf(actual: Answer | Rejection): Expected {
   if (isRejection(actual)) return { reason: actual.reason };
   const { entry, account, replayed, created } = actual;
   const { sequence, balance, frozen } = account;
-  const { totalRecharged, totalConsumed, totalExpired, totalRefunded } = account;
+  const { totalRecharged, totalConsumed, totalExpired, totalRefunded, debt } = account;
+  const { owed = 0n, uncovered = 0n, repaid = 0n, fromBalance = 0n } = entry ?? {};
   return {
     kind: entry?.kind,
     points: entry?.points ?? 0n,
     allocations: entry?.allocations ?? [],
+    debts: { owed, uncovered, repaid, fromBalance },
     time: entry?.time,
     account: {
       sequence,
@@ -26,6 +28,7 @@ function summaryOf(actual: Answer | Rejection): Expected {
       totalConsumed,
       totalExpired,
       totalRefunded,
+      debt,
     },
     replayed,
     created,

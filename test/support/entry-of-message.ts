@@ -18,6 +18,10 @@ export function entryOf(message: EntryMessage): Entry {
     points,
     allocations: allocations.map((each) => ({ lot: each.lot, points: each.points })),
     returned,
+    owed: message.owed,
+    uncovered: message.uncovered,
+    repaid: message.repaid,
+    fromBalance: message.fromBalance,
     refersTo: refersTo === 0n ? null : refersTo,
     time: fromTimestamp(createTime!)!,
     expireTime: expireTime === undefined ? null : fromTimestamp(expireTime)!,
@@ -26,7 +30,7 @@ export function entryOf(message: EntryMessage): Entry {
     request: id === "" ? undefined : { id, fingerprint },
     metadata: new Map(Object.entries(metadata)),
     caller,
-    after: { ...NO_TOTALS, balance: balanceAfter, frozen: frozenAfter },
+    after: { ...NO_TOTALS, balance: balanceAfter, frozen: frozenAfter, debt: message.debtAfter },
     hash,
   };
 }

@@ -1,4 +1,10 @@
-import type { Command, Expiration, ExpireTarget, Refund } from "../../src/ledger/command.ts";
+import type {
+  Command,
+  Expiration,
+  ExpireTarget,
+  Refund,
+  Shortfall,
+} from "../../src/ledger/command.ts";
 
 /** The model's verdict on a command; the kind and the allocations are those of its own entry. */
 export type Expected =
@@ -7,6 +13,7 @@ export type Expected =
       kind: string | undefined;
       points: bigint;
       allocations: readonly Part[];
+      debts: Debts;
       time: bigint | undefined;
       account: ModelAccount;
       replayed: boolean;
@@ -21,7 +28,13 @@ type ModelAccount = {
   totalConsumed: bigint;
   totalExpired: bigint;
   totalRefunded: bigint;
+  debt: bigint;
 };
+
+/** What an entry says of debt. */
+type Debts = { owed: bigint; uncovered: bigint; repaid: bigint; fromBalance: bigint };
+
+const NO_DEBTS: Debts = { owed: 0n, uncovered: 0n, repaid: 0n, fromBalance: 0n };
 
 type Part = { lot: bigint; points: bigint };
 
@@ -34,6 +47,7 @@ type Line = {
   changes: Part[];
   frozen: bigint;
   refersTo?: bigint;
+  debts: Debts;
 };
 
 type ModelLot = { number: bigint; priority: number; expireTime: bigint | null };
@@ -41,7 +55,14 @@ type ModelLot = { number: bigint; priority: number; expireTime: bigint | null };
 type ModelHold = { number: bigint; parts: Part[]; expireTime: bigint; closed?: string };
 
 /** `now` is the time of the next line: the clock's, but never before the last line's. */
-type ModelUser = { now: bigint; journal: Line[]; lots: ModelLot[]; holds: ModelHold[] };
+type ModelUser = {
+  now: bigint;
+  journal: Line[];
+  lots: ModelLot[];
+  holds: ModelHold[];
+  /** The latest expiry of lots that repaid debt; the last instant: never. */
+  repaidUntil: bigint | null;
+};
 
 /**
  * The test oracle of model-based tests: a deliberately naive ledger, which is only a journal. It adds
@@ -104,7 +125,7 @@ export class Model {
     if (before === undefined && !makes) return { reason: "ACCOUNT_NOT_FOUND" };
 
     // The command works on a copy, which is kept only if the command is not refused.
-    const user = structuredClone(before ?? { now: clock, journal: [], lots: [], holds: [] });
+    const user = structuredClone(before ?? newUser(clock));
     const now = laterOf(clock, user.now);
     const last = user.now;
     user.now = now;
@@ -121,12 +142,17 @@ export class Model {
       kind: own?.kind,
       points: own?.points ?? 0n,
       allocations: own?.parts ?? [],
+      debts: own?.debts ?? NO_DEBTS,
       time: own?.time,
       account: command.kind === "open" ? accountOf(user) : account,
       replayed: false,
       created: before === undefined,
     };
   }
+}
+
+function newUser(now: bigint): ModelUser {
+  return { now, journal: [], lots: [], holds: [], repaidUntil: null };
 }
 
 /** Books instant by instant: the holds that end then, by number, then the lots that expire. */
@@ -157,8 +183,48 @@ function bookDue(user: ModelUser, now: bigint): Line | undefined {
 
 function giveHoldBack(user: ModelUser, hold: ModelHold, closed: string): Line {
   hold.closed = closed;
-  const { parts, number: refersTo } = hold;
-  return append(user, { kind: "release", parts, changes: parts, frozen: -total(parts), refersTo });
+  const { number: refersTo } = hold;
+  const points = total(hold.parts);
+  const { kept, repaid } = comeBack(user, unitsOf(hold.parts), debtOf(user));
+  const parts = partsOf(kept);
+  const line = { kind: "release", parts, changes: parts, frozen: -points, refersTo };
+  return append(user, { ...line, points, debts: { ...NO_DEBTS, repaid } });
+}
+
+/** Points come back to lots one by one: while there is debt, those of live lots repay it. */
+function comeBack(user: ModelUser, units: readonly bigint[], debt: bigint) {
+  const kept: bigint[] = [];
+  let repaid = 0n;
+  for (const number of units) {
+    const lot = user.lots.find((one) => one.number === number)!;
+    if (repaid === debt || past(lot, user.now)) {
+      kept.push(number);
+      continue;
+    }
+    repaid += 1n;
+    noteRepaid(user, lot.expireTime);
+  }
+  return { kept, repaid };
+}
+
+function noteRepaid(user: ModelUser, expireTime: bigint | null): void {
+  user.repaidUntil = laterOf(user.repaidUntil ?? 0n, expireTime ?? LAST);
+}
+
+const LAST = 253_402_300_799_999_999n;
+
+function debtOf(user: ModelUser): bigint {
+  return user.journal.reduce((debt, { debts }) => debt + debts.owed - debts.repaid, 0n);
+}
+
+/** Takes what there is, up to these points; undefined if the command is to be refused. */
+function pay(user: ModelUser, points: bigint, onShortfall: Shortfall) {
+  const units = unitsInBurnOrder(user).slice(0, Number(points));
+  const lacking = points - BigInt(units.length);
+  const parts = partsOf(units);
+  const credit = onShortfall.kind === "owe" ? onShortfall.creditLine - debtOf(user) : 0n;
+  const owed = credit <= 0n ? 0n : credit < lacking ? credit : lacking;
+  return { parts, owed, uncovered: lacking - owed };
 }
 
 /** Writes a command's own entry, if it has one; or says why not. */
@@ -170,17 +236,22 @@ function write(user: ModelUser, command: Command, now: bigint): Line | undefined
       const expireTime = endOf(command.expiration, now);
       if (!endsWell(expireTime, now)) return "FIELD_INVALID";
       const { points, priority } = command;
-      const received = sum(user, "recharge") + sum(user, "refund");
+      const received = sum(user, "recharge") + sum(user, "refund") + debtOf(user);
       if (received + points > 9_007_199_254_740_991n) return "TOTAL_TOO_LARGE";
       const number = next(user);
       user.lots.push({ number, priority, expireTime });
-      const parts = [{ lot: number, points }];
-      return append(user, { kind: "recharge", parts, changes: parts, frozen: 0n });
+      const { kept, repaid } = comeBack(user, unitsOf([{ lot: number, points }]), debtOf(user));
+      const parts = partsOf(kept);
+      const line = { kind: "recharge", parts, changes: parts, frozen: 0n };
+      return append(user, { ...line, points, debts: { ...NO_DEBTS, repaid } });
     }
     case "consume": {
       if ("reason" in command.cost) return command.cost.reason;
-      const parts = burn(user, command.cost.points);
-      return parts === undefined ? "INSUFFICIENT_POINTS" : take(user, "consume", parts);
+      const { parts, owed, uncovered } = pay(user, command.cost.points, command.onShortfall);
+      if (uncovered > 0n && command.onShortfall.kind !== "take") return "INSUFFICIENT_POINTS";
+      const line = { kind: "consume", parts, changes: minus(parts), frozen: 0n };
+      const points = total(parts) + owed;
+      return append(user, { ...line, points, debts: { ...NO_DEBTS, owed, uncovered } });
     }
     case "expire":
       return writeExpire(user, command.target);
@@ -202,13 +273,24 @@ function write(user: ModelUser, command: Command, now: bigint): Line | undefined
       if (command.kind === "release") return giveHoldBack(user, hold, "released");
       const cost = command.cost ?? { points: total(hold.parts) };
       if ("reason" in cost) return cost.reason;
-      if (cost.points > total(hold.parts)) return "HOLD_EXCEEDED";
+      const held = total(hold.parts);
+      const beyond = cost.points > held ? cost.points - held : 0n;
+      if (beyond > 0n && command.onShortfall.kind === "refuse") return "HOLD_EXCEEDED";
       hold.closed = "settled";
       const units = unitsOf(hold.parts);
-      const parts = partsOf(units.slice(0, Number(cost.points)));
-      const changes = partsOf(units.slice(Number(cost.points)));
-      const [frozen, refersTo] = [-total(hold.parts), hold.number];
-      return append(user, { kind: "settle", parts, changes, frozen, refersTo });
+      const spent = partsOf(units.slice(0, Number(cost.points)));
+      const back = comeBack(user, units.slice(Number(cost.points)), debtOf(user));
+      const { parts: beside, owed, uncovered } = pay(user, beyond, command.onShortfall);
+      const debts = { owed, uncovered, repaid: back.repaid, fromBalance: total(beside) };
+      return append(user, {
+        kind: "settle",
+        points: total(spent) + total(beside) + owed,
+        parts: [...spent, ...beside],
+        changes: [...partsOf(back.kept), ...minus(beside)],
+        frozen: -held,
+        refersTo: hold.number,
+        debts,
+      });
     }
     case "refund":
       return writeRefund(user, command, now);
@@ -240,31 +322,57 @@ function writeRefund(user: ModelUser, command: Refund, now: bigint): Line | stri
   const wanted = command.points ?? most;
   if (wanted > most || most === 0n) return "REFUND_EXCEEDS_ENTRY";
 
-  const units = unitsOf(original.parts).toReversed().slice(Number(before));
+  // What was owed comes first, here as lot 0.
+  const owed = Array.from({ length: Number(original.debts.owed) }, () => 0n);
+  const units = [...owed, ...unitsOf(original.parts).toReversed()].slice(Number(before));
   const back = units.slice(0, Number(wanted));
-  const isReissued = (number: bigint) =>
-    expireTime !== null &&
-    past(
-      user.lots.find((lot) => lot.number === number)!,
-      now,
-    );
-  const reissued = back.filter(isReissued);
-  const parts = partsOf(back.filter((number) => !isReissued(number)));
-  if (reissued.length > 0) {
+  const lotOf = (number: bigint) => user.lots.find((lot) => lot.number === number)!;
+  const isReissued = (number: bigint) => expireTime !== null && past(lotOf(number), now);
+  let debt = debtOf(user);
+  let repaid = 0n;
+  let fresh = 0n;
+  const payFor = (count: number) => {
+    for (let unit = 0; unit < count; unit += 1) {
+      if (debt > 0n) [debt, repaid] = [debt - 1n, repaid + 1n];
+      else fresh += 1n;
+    }
+  };
+  payFor(back.filter((number) => number === 0n).length);
+  const again = fresh;
+  const ofLots = back.filter((number) => number > 0n);
+  const returned = comeBack(
+    user,
+    ofLots.filter((number) => !isReissued(number)),
+    debt,
+  );
+  debt -= returned.repaid;
+  repaid += returned.repaid;
+  const reissued = ofLots.filter(isReissued);
+  payFor(reissued.length);
+  const parts = partsOf(returned.kept);
+  if (fresh > 0n) {
     const number = next(user);
-    const priorities = reissued.map((lot) => user.lots.find((one) => one.number === lot)!.priority);
-    user.lots.push({ number, priority: priorities.toSorted((a, b) => a - b)[0]!, expireTime });
-    parts.push({ lot: number, points: BigInt(reissued.length) });
+    const priorities = [...(again > 0n ? [0] : []), ...reissued.map((lot) => lotOf(lot).priority)];
+    const [priority] = priorities.toSorted((a, b) => a - b);
+    const until = user.repaidUntil === LAST ? null : user.repaidUntil;
+    const end = reissueTtl === undefined ? until : expireTime;
+    user.lots.push({ number, priority: priority!, expireTime: end });
+    parts.push({ lot: number, points: fresh });
   }
-  return append(user, { kind: "refund", parts, changes: parts, frozen: 0n, refersTo });
+  const line = { kind: "refund", parts, changes: parts, frozen: 0n, refersTo };
+  return append(user, { ...line, points: wanted, debts: { ...NO_DEBTS, repaid } });
 }
 
 /** Takes point by point, each from the first lot in burn order; undefined if there are too few. */
 function burn(user: ModelUser, points: bigint): Part[] | undefined {
-  const units = burnOrder(user).flatMap(({ number }) =>
+  const units = unitsInBurnOrder(user);
+  return BigInt(units.length) < points ? undefined : partsOf(units.slice(0, Number(points)));
+}
+
+function unitsInBurnOrder(user: ModelUser): bigint[] {
+  return burnOrder(user).flatMap(({ number }) =>
     unitsOf([{ lot: number, points: left(user, number) }]),
   );
-  return BigInt(units.length) < points ? undefined : partsOf(units.slice(0, Number(points)));
 }
 
 function burnOrder(user: ModelUser): ModelLot[] {
@@ -288,8 +396,11 @@ function take(user: ModelUser, kind: string, parts: Part[]): Line {
   return append(user, { kind, parts, changes: minus(parts), frozen: 0n });
 }
 
-function append(user: ModelUser, line: Omit<Line, "points" | "time">): Line {
-  const whole = { ...line, points: total(line.parts), time: user.now };
+function append(
+  user: ModelUser,
+  line: Omit<Line, "points" | "time" | "debts"> & Partial<Pick<Line, "points" | "debts">>,
+): Line {
+  const whole = { points: total(line.parts), debts: NO_DEBTS, ...line, time: user.now };
   user.journal.push(whole);
   return whole;
 }
@@ -303,6 +414,7 @@ function accountOf(user: ModelUser): ModelAccount {
     totalConsumed: sum(user, "consume") + sum(user, "settle"),
     totalExpired: sum(user, "expire"),
     totalRefunded: sum(user, "refund"),
+    debt: debtOf(user),
   };
 }
 

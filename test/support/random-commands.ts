@@ -54,6 +54,7 @@ function randomCommand(): fc.Arbitrary<Command> {
       arbitrary: fc.constant({ reason: "SERVICE_NOT_PRICED" as const, service: "nothing" }),
     },
   );
+  const onShortfall = randomShortfall();
   // Counts back from the last; the model aims it.
   const sequence = fc.bigInt({ min: 1n, max: 5n });
   const kind = <Kind extends string>(name: Kind) => fc.constant(name);
@@ -61,7 +62,7 @@ function randomCommand(): fc.Arbitrary<Command> {
   const weighted: [weight: number, content: fc.Arbitrary<{ kind: string }>][] = [
     [1, fc.record({ kind: kind("open") })],
     [6, randomRecharge()],
-    [4, fc.record({ kind: kind("consume"), cost })],
+    [4, fc.record({ kind: kind("consume"), cost, onShortfall })],
     [2, fc.record({ kind: kind("expire"), target: randomTarget(points) })],
     [4, fc.record({ kind: kind("freeze"), cost, expiration })],
     [
@@ -70,6 +71,7 @@ function randomCommand(): fc.Arbitrary<Command> {
         kind: kind("settle"),
         hold: sequence,
         cost: fc.option(cost, { nil: undefined }),
+        onShortfall,
       }),
     ],
     [2, fc.record({ kind: kind("release"), hold: sequence })],
@@ -84,6 +86,20 @@ function randomCommand(): fc.Arbitrary<Command> {
     ],
   ];
   return named(fc.oneof(...weighted.map(([weight, arbitrary]) => ({ weight, arbitrary }))));
+}
+
+function randomShortfall() {
+  return fc.oneof(
+    { weight: 4, arbitrary: fc.constant({ kind: "refuse" as const }) },
+    { weight: 2, arbitrary: fc.constant({ kind: "take" as const }) },
+    {
+      weight: 3,
+      arbitrary: fc.record({
+        kind: fc.constant("owe" as const),
+        creditLine: fc.bigInt({ min: 0n, max: 30n }),
+      }),
+    },
+  );
 }
 
 function randomRecharge() {

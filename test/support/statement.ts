@@ -45,7 +45,17 @@ export function entryLine(entry: Entry): string {
   const { sequence, kind, points, allocations } = entry;
   const parts = allocations.map((part) => `${part.points} of #${part.lot}`).join(", ");
   const tail = parts === "" ? "" : `: ${parts}`;
-  return `${sequence} ${kind} ${points}${aboutOf(entry)}${tail}`;
+  return `${sequence} ${kind} ${points}${aboutOf(entry)}${debtsOf(entry)}${tail}`;
+}
+
+function debtsOf({ fromBalance, owed, uncovered, repaid }: Entry): string {
+  const said = [
+    [fromBalance, "beyond it"],
+    [owed, "owed"],
+    [uncovered, "uncovered"],
+    [repaid, "repaid"],
+  ] as const;
+  return said.map(([points, how]) => (points === 0n ? "" : `, ${points} ${how}`)).join("");
 }
 
 function aboutOf({ kind, refersTo, returned, expireTime, priority }: Entry): string {

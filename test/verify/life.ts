@@ -59,10 +59,13 @@ export async function live(database: TestDatabase): Promise<void> {
       consume("bob", 2n),
       { ...recharge("ada", 100n), ...named("a-1") },
       { ...recharge("ada", 50n), expiration: after(1000n) },
-      { ...of({ kind: "consume", cost: { points: 30n, usage: script } }), ...named("a-3") },
-      of({ kind: "consume", cost: spend(40n) }),
+      {
+        ...of({ kind: "consume", onShortfall: REFUSE, cost: { points: 30n, usage: script } }),
+        ...named("a-3"),
+      },
+      of({ kind: "consume", onShortfall: REFUSE, cost: spend(40n) }),
       of({ kind: "freeze", cost: spend(25n), expiration: after(100n) }),
-      of({ kind: "settle", hold: 5n, cost: spend(10n) }),
+      of({ kind: "settle", onShortfall: REFUSE, hold: 5n, cost: spend(10n) }),
       of({ kind: "freeze", cost: spend(5n), expiration: after(100n) }),
       of({ kind: "release", hold: 7n }),
       of({ kind: "freeze", cost: spend(6n), expiration: after(50n) }),
@@ -72,7 +75,7 @@ export async function live(database: TestDatabase): Promise<void> {
   await run(
     database,
     [
-      of({ kind: "consume", cost: { points: 0n, usage: script } }),
+      of({ kind: "consume", onShortfall: REFUSE, cost: { points: 0n, usage: script } }),
       of({ kind: "expire", target: { kind: "lot", lot: 2n } }),
       of({ kind: "expire", target: { kind: "points", points: 1n } }),
       expireDue("ada", "a-0"),
@@ -118,13 +121,16 @@ function named(id: string) {
 
 const UNNAMED = { request: undefined, metadata: new Map<string, string>(), caller: "" };
 
+const REFUSE = { kind: "refuse" } as const;
+
 export function recharge(userId: string, points: bigint): Command {
   const expiration = { kind: "never" } as const;
   return { ...UNNAMED, kind: "recharge", userId, points, expiration, priority: 0 };
 }
 
 export function consume(userId: string, points: bigint): Command {
-  return { ...UNNAMED, kind: "consume", userId, cost: { points, usage: null } };
+  const cost = { points, usage: null };
+  return { ...UNNAMED, kind: "consume", userId, cost, onShortfall: REFUSE };
 }
 
 export function expireDue(userId: string, id: string): Command {

@@ -106,6 +106,11 @@ fn content(e: &pb::Entry) -> Vec<u8> {
         field(17, e.caller.as_bytes()),
         field(18, &e.personal_digest),
         field(19, &e.fingerprint),
+        number(24, e.owed),
+        number(25, e.uncovered),
+        number(26, e.repaid),
+        number(27, e.from_balance),
+        number(30, e.debt_after),
     ]
     .concat()
 }

@@ -16,15 +16,15 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file points/v1/account.proto.
  */
 export const file_points_v1_account: GenFile = /*@__PURE__*/
-  fileDesc("Chdwb2ludHMvdjEvYWNjb3VudC5wcm90bxIJcG9pbnRzLnYxIp0CCgdBY2NvdW50Eg8KB3VzZXJfaWQYASABKAkSEAoIc2VxdWVuY2UYAiABKAMSDwoHYmFsYW5jZRgDIAEoAxIOCgZmcm96ZW4YBCABKAMSFwoPdG90YWxfcmVjaGFyZ2VkGAUgASgDEhYKDnRvdGFsX2NvbnN1bWVkGAYgASgDEhUKDXRvdGFsX2V4cGlyZWQYByABKAMSFgoOdG90YWxfcmVmdW5kZWQYCCABKAMSLwoLY3JlYXRlX3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3VwZGF0ZV90aW1lGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIMCgRzYWx0GAsgASgMIroECgVFbnRyeRIPCgd1c2VyX2lkGAEgASgJEhAKCHNlcXVlbmNlGAIgASgDEiIKBGtpbmQYAyABKA4yFC5wb2ludHMudjEuRW50cnlLaW5kEg4KBnBvaW50cxgEIAEoAxIqCgthbGxvY2F0aW9ucxgFIAMoCzIVLnBvaW50cy52MS5BbGxvY2F0aW9uEi8KC2NyZWF0ZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgpyZXF1ZXN0X2lkGAcgASgJEjAKCG1ldGFkYXRhGAggAygLMh4ucG9pbnRzLnYxLkVudHJ5Lk1ldGFkYXRhRW50cnkSFQoNYmFsYW5jZV9hZnRlchgJIAEoAxIUCgxmcm96ZW5fYWZ0ZXIYCiABKAMSLwoLZXhwaXJlX3RpbWUYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHByaW9yaXR5GAwgASgFEgwKBGhhc2gYDSABKAwSEQoJcmVmZXJzX3RvGA4gASgDEhAKCHJldHVybmVkGA8gASgDEiUKBXVzYWdlGBAgASgLMhYucG9pbnRzLnYxLlByaWNlZFVzYWdlEg4KBmNhbGxlchgRIAEoCRIXCg9wZXJzb25hbF9kaWdlc3QYEiABKAwSEwoLZmluZ2VycHJpbnQYEyABKAwaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIikKCkFsbG9jYXRpb24SCwoDbG90GAEgASgDEg4KBnBvaW50cxgCIAEoAyKLAQoDTG90Eg4KBm51bWJlchgBIAEoAxIOCgZwb2ludHMYAiABKAMSEQoJcmVtYWluaW5nGAMgASgDEg4KBmZyb3plbhgEIAEoAxIQCghwcmlvcml0eRgFIAEoBRIvCgtleHBpcmVfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiuQEKBEhvbGQSDgoGbnVtYmVyGAEgASgDEg4KBnBvaW50cxgCIAEoAxIPCgdzZXR0bGVkGAMgASgDEiMKBXN0YXRlGAQgASgOMhQucG9pbnRzLnYxLkhvbGRTdGF0ZRIvCgtleHBpcmVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKgoLYWxsb2NhdGlvbnMYBiADKAsyFS5wb2ludHMudjEuQWxsb2NhdGlvbirMAQoJRW50cnlLaW5kEhoKFkVOVFJZX0tJTkRfVU5TUEVDSUZJRUQQABIXChNFTlRSWV9LSU5EX1JFQ0hBUkdFEAESFgoSRU5UUllfS0lORF9DT05TVU1FEAISFQoRRU5UUllfS0lORF9FWFBJUkUQAxIVChFFTlRSWV9LSU5EX0ZSRUVaRRAEEhUKEUVOVFJZX0tJTkRfU0VUVExFEAUSFgoSRU5UUllfS0lORF9SRUxFQVNFEAYSFQoRRU5UUllfS0lORF9SRUZVTkQQByqFAQoJSG9sZFN0YXRlEhoKFkhPTERfU1RBVEVfVU5TUEVDSUZJRUQQABITCg9IT0xEX1NUQVRFX09QRU4QARIWChJIT0xEX1NUQVRFX1NFVFRMRUQQAhIXChNIT0xEX1NUQVRFX1JFTEVBU0VEEAMSFgoSSE9MRF9TVEFURV9FWFBJUkVEEARCcQoJcG9pbnRzLnYxQgxBY2NvdW50UHJvdG9QAVopZXhhbXBsZS5jb20vcG9pbnRzL2dlbi9wb2ludHMvdjE7cG9pbnRzdjGiAgNQVFOqAglQb2ludHMuVjHKAglQb2ludHNcVjHqAgpQb2ludHM6OlYxYgZwcm90bzM", [file_google_protobuf_timestamp, file_points_v1_prices]);
+  fileDesc("Chdwb2ludHMvdjEvYWNjb3VudC5wcm90bxIJcG9pbnRzLnYxIqsCCgdBY2NvdW50Eg8KB3VzZXJfaWQYASABKAkSEAoIc2VxdWVuY2UYAiABKAMSDwoHYmFsYW5jZRgDIAEoAxIOCgZmcm96ZW4YBCABKAMSFwoPdG90YWxfcmVjaGFyZ2VkGAUgASgDEhYKDnRvdGFsX2NvbnN1bWVkGAYgASgDEhUKDXRvdGFsX2V4cGlyZWQYByABKAMSFgoOdG90YWxfcmVmdW5kZWQYCCABKAMSLwoLY3JlYXRlX3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3VwZGF0ZV90aW1lGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIMCgRzYWx0GAsgASgMEgwKBGRlYnQYDCABKAMilQUKBUVudHJ5Eg8KB3VzZXJfaWQYASABKAkSEAoIc2VxdWVuY2UYAiABKAMSIgoEa2luZBgDIAEoDjIULnBvaW50cy52MS5FbnRyeUtpbmQSDgoGcG9pbnRzGAQgASgDEioKC2FsbG9jYXRpb25zGAUgAygLMhUucG9pbnRzLnYxLkFsbG9jYXRpb24SLwoLY3JlYXRlX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhIKCnJlcXVlc3RfaWQYByABKAkSMAoIbWV0YWRhdGEYCCADKAsyHi5wb2ludHMudjEuRW50cnkuTWV0YWRhdGFFbnRyeRIVCg1iYWxhbmNlX2FmdGVyGAkgASgDEhQKDGZyb3plbl9hZnRlchgKIAEoAxIvCgtleHBpcmVfdGltZRgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIcHJpb3JpdHkYDCABKAUSDAoEaGFzaBgNIAEoDBIRCglyZWZlcnNfdG8YDiABKAMSEAoIcmV0dXJuZWQYDyABKAMSJQoFdXNhZ2UYECABKAsyFi5wb2ludHMudjEuUHJpY2VkVXNhZ2USDgoGY2FsbGVyGBEgASgJEhcKD3BlcnNvbmFsX2RpZ2VzdBgSIAEoDBITCgtmaW5nZXJwcmludBgTIAEoDBIMCgRvd2VkGBggASgDEhEKCXVuY292ZXJlZBgZIAEoAxIOCgZyZXBhaWQYGiABKAMSFAoMZnJvbV9iYWxhbmNlGBsgASgDEhIKCmRlYnRfYWZ0ZXIYHiABKAMaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIikKCkFsbG9jYXRpb24SCwoDbG90GAEgASgDEg4KBnBvaW50cxgCIAEoAyKLAQoDTG90Eg4KBm51bWJlchgBIAEoAxIOCgZwb2ludHMYAiABKAMSEQoJcmVtYWluaW5nGAMgASgDEg4KBmZyb3plbhgEIAEoAxIQCghwcmlvcml0eRgFIAEoBRIvCgtleHBpcmVfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiuQEKBEhvbGQSDgoGbnVtYmVyGAEgASgDEg4KBnBvaW50cxgCIAEoAxIPCgdzZXR0bGVkGAMgASgDEiMKBXN0YXRlGAQgASgOMhQucG9pbnRzLnYxLkhvbGRTdGF0ZRIvCgtleHBpcmVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKgoLYWxsb2NhdGlvbnMYBiADKAsyFS5wb2ludHMudjEuQWxsb2NhdGlvbirMAQoJRW50cnlLaW5kEhoKFkVOVFJZX0tJTkRfVU5TUEVDSUZJRUQQABIXChNFTlRSWV9LSU5EX1JFQ0hBUkdFEAESFgoSRU5UUllfS0lORF9DT05TVU1FEAISFQoRRU5UUllfS0lORF9FWFBJUkUQAxIVChFFTlRSWV9LSU5EX0ZSRUVaRRAEEhUKEUVOVFJZX0tJTkRfU0VUVExFEAUSFgoSRU5UUllfS0lORF9SRUxFQVNFEAYSFQoRRU5UUllfS0lORF9SRUZVTkQQByqFAQoJSG9sZFN0YXRlEhoKFkhPTERfU1RBVEVfVU5TUEVDSUZJRUQQABITCg9IT0xEX1NUQVRFX09QRU4QARIWChJIT0xEX1NUQVRFX1NFVFRMRUQQAhIXChNIT0xEX1NUQVRFX1JFTEVBU0VEEAMSFgoSSE9MRF9TVEFURV9FWFBJUkVEEARCcQoJcG9pbnRzLnYxQgxBY2NvdW50UHJvdG9QAVopZXhhbXBsZS5jb20vcG9pbnRzL2dlbi9wb2ludHMvdjE7cG9pbnRzdjGiAgNQVFOqAglQb2ludHMuVjHKAglQb2ludHNcVjHqAgpQb2ludHM6OlYxYgZwcm90bzM", [file_google_protobuf_timestamp, file_points_v1_prices]);
 
 /**
  * One user's points. Invariants after every command:
  *
- *     balance + frozen + total_consumed + total_expired = total_recharged + total_refunded
+ *     balance + frozen + total_consumed + total_expired = total_recharged + total_refunded + debt
  *
  * and no figure is negative. No total exceeds 9,007,199,254,740,991 (2^53 - 1), and neither does
- * total_recharged + total_refunded: clients whose numbers are doubles stay exact.
+ * total_recharged + total_refunded + debt: clients whose numbers are doubles stay exact.
  *
  * @generated from message points.v1.Account
  */
@@ -106,6 +106,14 @@ export type Account = Message<"points.v1.Account"> & {
    * @generated from field: bytes salt = 11;
    */
   salt: Uint8Array;
+
+  /**
+   * Points that were spent though nobody had them: see Shortfall. While it is not 0, balance is 0, and
+   * the next points that come in repay it.
+   *
+   * @generated from field: int64 debt = 12;
+   */
+  debt: bigint;
 };
 
 /**
@@ -151,7 +159,8 @@ export type Entry = Message<"points.v1.Entry"> & {
   points: bigint;
 
   /**
-   * From or to which lots it moved the points, in that order. They add up to points.
+   * From or to which lots it moved the points, in that order. Together with owed, or with repaid, they
+   * add up to points.
    *
    * @generated from field: repeated points.v1.Allocation allocations = 5;
    */
@@ -228,7 +237,8 @@ export type Entry = Message<"points.v1.Entry"> & {
   refersTo: bigint;
 
   /**
-   * Of a SETTLE entry: the rest of the hold, which went back to the balance.
+   * Of a SETTLE entry: the rest of the hold, which went back to the balance, but for what of it repaid
+   * debt.
    *
    * @generated from field: int64 returned = 15;
    */
@@ -265,6 +275,43 @@ export type Entry = Message<"points.v1.Entry"> & {
    * @generated from field: bytes fingerprint = 19;
    */
   fingerprint: Uint8Array;
+
+  /**
+   * Of a CONSUME or SETTLE entry: how many of its points nobody had. They became debt.
+   *
+   * @generated from field: int64 owed = 24;
+   */
+  owed: bigint;
+
+  /**
+   * Of a CONSUME or SETTLE entry: how many points of the cost were not spent, and are not among points.
+   *
+   * @generated from field: int64 uncovered = 25;
+   */
+  uncovered: bigint;
+
+  /**
+   * Of a RECHARGE, RELEASE or REFUND entry, and of what a SETTLE entry returned: how many points repaid
+   * debt instead of going to the balance.
+   *
+   * @generated from field: int64 repaid = 26;
+   */
+  repaid: bigint;
+
+  /**
+   * Of a SETTLE entry: how many of its points it spent beyond the hold, from the balance. They are those
+   * of the last allocations.
+   *
+   * @generated from field: int64 from_balance = 27;
+   */
+  fromBalance: bigint;
+
+  /**
+   * The account's debt after it.
+   *
+   * @generated from field: int64 debt_after = 30;
+   */
+  debtAfter: bigint;
 };
 
 /**

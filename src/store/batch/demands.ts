@@ -1,6 +1,6 @@
 import { timeOf } from "../../ledger/account.ts";
 import { isDue, sumLots } from "../../ledger/lot.ts";
-import { demandOf } from "../../ledger/needs.ts";
+import { type Ask, demandOf } from "../../ledger/needs.ts";
 import type { Micros } from "../../ledger/time.ts";
 import type { RowKey } from "../driver/columns.ts";
 import type { LockedAccounts } from "./accounts.ts";
@@ -9,7 +9,7 @@ import type { Demand } from "./lots.ts";
 /** What a batch may do to the lots of its accounts in burn order. */
 type Asked = {
   /** The points that each command asks for, by user id. */
-  readonly points: ReadonlyMap<string, readonly bigint[]>;
+  readonly points: ReadonlyMap<string, readonly Ask[]>;
   /** The points that the batch may add to an account, by user id; missing: none. */
   readonly brought: ReadonlyMap<string, bigint>;
   /** Lots that commands expire: they supply nothing. */

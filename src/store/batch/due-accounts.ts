@@ -1,6 +1,6 @@
 import { type Account, timeOf } from "../../ledger/account.ts";
 import type { Micros } from "../../ledger/time.ts";
-import { rowsOf, texts, times } from "../driver/columns.ts";
+import { booleans, rowsOf, texts, times } from "../driver/columns.ts";
 import type { LockedAccounts } from "./accounts.ts";
 
 /** An account whose clock has come: something of it may be due. */
@@ -25,11 +25,12 @@ export function dueAccountsOf(
   return dueAccounts;
 }
 
-/** Rows of `user_id`, `time` and `update_time` to select from. */
+/** Rows of `user_id`, `time`, `update_time` and `owes` to select from. */
 export function rowsOfDueAccounts(dueAccounts: readonly DueAccount[]) {
   return rowsOf({
     user_id: texts(dueAccounts, ({ account }) => account.userId),
     time: times(dueAccounts, ({ time }) => time),
     update_time: times(dueAccounts, ({ account }) => account.updateTime),
+    owes: booleans(dueAccounts, ({ account }) => account.debt > 0n),
   });
 }

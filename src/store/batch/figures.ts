@@ -8,6 +8,7 @@ export type FigureRow = {
   total_consumed: string;
   total_expired: string | null;
   total_refunded: string | null;
+  debt: string | null;
 };
 
 /** Converts a row to figures. */
@@ -19,5 +20,6 @@ export function toFigures(row: FigureRow): Figures {
     totalConsumed: BigInt(row.total_consumed),
     totalExpired: BigInt(row.total_expired ?? 0),
     totalRefunded: BigInt(row.total_refunded ?? 0),
+    debt: BigInt(row.debt ?? 0),
   };
 }

@@ -49,7 +49,8 @@ function toHoldOf(row: HoldRow): HoldOf {
 
 /**
  * Loads one hold an account that stands for all due holds: the sums of their points, by lot. Booking it
- * gives the same figures, and a read does not look at thousands of holds.
+ * gives the same figures, and a read does not look at thousands of holds. Of an account that owes
+ * each hold stands for itself: which of them repay the debt depends on their instants.
  *
  * @returns holds by user id; a user without any is missing
  */
@@ -63,14 +64,15 @@ export async function sumDueHolds(
       max(expire_time) as expire_time, array_agg(lot) as lots, array_agg(points) as lot_points
     from (
       select user_id, max(number) as number, max(expire_time) as expire_time,
-        part.lot, sum(part.points)::bigint as points
+        part.lot, sum(part.points)::bigint as points, case when owes then number end as apart
       from ${rowsOfDueAccounts(dueAccounts)} as asked join hold using (user_id)
       cross join lateral unpack_allocations(allocations) as part
       where status = 'open' and expire_time <= asked.time
-      group by user_id, part.lot
+      group by user_id, part.lot, case when owes then number end
     ) as part
-    group by user_id`);
-  return new Map(rows.map((row) => [row.user_id, [toSummedHold(row)]]));
+    group by user_id, apart`);
+  const byUser = Map.groupBy(rows, ({ user_id }) => user_id);
+  return new Map([...byUser].map(([userId, ofUser]) => [userId, ofUser.map(toSummedHold)]));
 }
 
 type DueRow = Pick<HoldRow, "user_id" | "number" | "points" | "expire_time"> & {

@@ -132,7 +132,7 @@ async function loadRest(run: Run, found: Found) {
     }),
   ]);
   const byUser = Map.groupBy(refundables, ({ userId }) => userId);
-  const states = [...places].map(([userId, { dueTime, openHolds }]): AccountState => {
+  const states = [...places].map(([userId, { dueTime, openHolds, repaidUntil }]): AccountState => {
     const ofUser = holds.get(userId) ?? [];
     return {
       ...bareState(accounts.get(userId)!),
@@ -141,6 +141,7 @@ async function loadRest(run: Run, found: Found) {
       holds: ofUser,
       otherHolds: openHolds - ofUser.filter(isOpenHold).length,
       dueTime,
+      repaidUntil,
       otherDueTime: nextDue.has(userId) ? nextDue.get(userId)! : dueTime,
       ...refundablesOf(byUser.get(userId)),
       lastReceipt: receipts.get(userId) ?? NO_RECEIPT,

@@ -6,6 +6,7 @@ import type { LotRow } from "../driver/entities.ts";
 import { fromTimestamptz } from "../driver/instant.ts";
 import type { Run } from "../driver/transaction.ts";
 import { type DueAccount, rowsOfDueAccounts } from "./due-accounts.ts";
+import type { Entry } from "../../ledger/entry.ts";
 import { loadEntries } from "./entries.ts";
 import { ROW_MAX_LOTS } from "./placement.ts";
 import type { AccountPlace, LoadedLots, Rows } from "./rows.ts";
@@ -139,14 +140,21 @@ async function loadClosedLots(
 ): Promise<ReadonlyMap<string, readonly Lot[]>> {
   if (named.length === 0) return new Map();
   const closed = (await loadEntries(run, named)).flatMap((entry) => {
-    const { userId, sequence: number, allocations, priority, expireTime, kind } = entry;
-    const own = allocations.find(({ lot }) => lot === number);
-    if (own === undefined || (kind !== "recharge" && kind !== "refund")) return [];
-    const lot = newLot({ number, points: own.points, priority, expireTime });
+    const { userId, sequence: number, priority, expireTime } = entry;
+    const points = pointsOfLot(entry);
+    if (points === 0n) return [];
+    const lot = newLot({ number, points, priority, expireTime });
     return [{ userId, lot: { ...lot, remaining: 0n } }];
   });
   const byUser = Map.groupBy(closed, userIdOf);
   return new Map([...byUser].map(([userId, ofUser]) => [userId, ofUser.map(({ lot }) => lot)]));
+}
+
+/** The points of the lot that an entry made; 0: it made none. */
+function pointsOfLot({ kind, sequence, points, allocations }: Entry): bigint {
+  if (kind === "recharge") return points;
+  if (kind !== "refund") return 0n;
+  return allocations.find(({ lot }) => lot === sequence)?.points ?? 0n;
 }
 
 /** The keys of lots that are neither in their account's row nor among these of the table. */

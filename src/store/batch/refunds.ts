@@ -23,7 +23,7 @@ export async function loadRefundables(
 ): Promise<readonly Refundable[]> {
   if (named.length === 0) return [];
   const { rows } = await run(sql<RefundableRow>`
-    select user_id, sequence, kind, points, coalesce(undone.refunded, 0) as refunded,
+    select user_id, sequence, kind, points, owed, coalesce(undone.refunded, 0) as refunded,
       case when kind in (${REFUNDABLE}) then allocations end as allocations
     from ${rowsOfKeys(named, "sequence")} as named
     join entry using (user_id, sequence)
@@ -35,12 +35,16 @@ export async function loadRefundables(
       kind: kindOf(row.kind),
       points: BigInt(row.points),
       allocations: unpackAllocations(row.allocations),
+      owed: BigInt(row.owed ?? 0),
     },
     refunded: BigInt(row.refunded),
   }));
 }
 
-type RefundableRow = Pick<EntryRow, "user_id" | "sequence" | "kind" | "points" | "allocations"> & {
+type RefundableRow = Pick<
+  EntryRow,
+  "user_id" | "sequence" | "kind" | "points" | "owed" | "allocations"
+> & {
   readonly refunded: string;
 };
 

@@ -9,6 +9,10 @@ export type AccountPlace = {
   /** See `dueTimeOf`. */
   readonly dueTime: Micros | null;
   readonly openHolds: number;
+  /** See `AccountState`. */
+  readonly repaidUntil: Micros | null;
+  /** Whether it has a debt. */
+  readonly owes: boolean;
   /** Its last entry's. */
   readonly feed: FeedPlace;
   /** The open lots that the row holds, in burn order. */

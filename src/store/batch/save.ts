@@ -1,6 +1,6 @@
 import { sql } from "kysely";
 import type { Account } from "../../ledger/account.ts";
-import type { Changes } from "../../ledger/batch.ts";
+import type { ChangedAccount, Changes } from "../../ledger/batch.ts";
 import { KIND_NUMBERS } from "../../ledger/entry-kinds.ts";
 import type { Entry } from "../../ledger/entry.ts";
 import {
@@ -16,7 +16,7 @@ import {
 import { type FeedClock, feedNumber, type FeedPlace } from "./feed.ts";
 import { packAllocations } from "./packed-allocations.ts";
 import { packLots } from "./packed-lots.ts";
-import type { Rows } from "./rows.ts";
+import type { AccountPlace, Rows } from "./rows.ts";
 import { placeAll, type Places, savingLots } from "./save-lots.ts";
 import { insertAll, requireRows, type Write } from "./write.ts";
 
@@ -75,6 +75,7 @@ function insertAccounts(
     salt: bytes(accounts, (account) => account.salt),
     receipts: bigints(accounts, ({ userId }) => receipts.get(userId) ?? 0n),
     create_time: times(accounts, (account) => account.createTime),
+    ...(accounts.some((account) => hasDebts(account)) ? debtColumns(accounts) : {}),
   };
   return insertAll({ table: "account", columns, count: accounts.length });
 }
@@ -89,6 +90,10 @@ function updateAccounts(
   { rows, ...kept }: Kept & { rows: Rows },
 ): Write {
   const row = tids(accounts, ({ userId }) => rows.accounts.get(userId)?.ctid);
+  const debts = accounts.some((account) => hasDebts(account, rows.accounts.get(account.userId)))
+    ? debtColumns(accounts)
+    : {};
+  const set = Object.keys(debts).map((column) => sql.raw(`, ${column} = new.${column}`));
   const update = sql`
     update account set
       sequence = new.sequence, balance = new.balance, frozen = new.frozen,
@@ -97,8 +102,8 @@ function updateAccounts(
       hash = new.hash, update_time = new.update_time, due_time = new.due_time,
       open_holds = new.open_holds, lots = new.lots, lots_beyond = new.lots_beyond,
       beyond_remaining = new.beyond_remaining, beyond_frozen = new.beyond_frozen,
-      feed = new.feed, feed_epoch = new.feed_epoch
-    from ${rowsOf({ row, ...accountColumns(accounts, kept) })} as new
+      feed = new.feed, feed_epoch = new.feed_epoch${sql.join(set, sql``)}
+    from ${rowsOf({ row, ...accountColumns(accounts, kept), ...debts })} as new
     where account.ctid = new.row and account.user_id = new.user_id`;
   return requireRows(update, accounts.length, ACCOUNT_GONE);
 }
@@ -135,6 +140,18 @@ function accountColumns(accounts: Changes["accounts"], { places, feeds }: Kept) 
     beyond_frozen: bigints(accounts, (account) => beyond(account).frozen),
     feed: bigints(accounts, ({ userId }) => feeds.get(userId)!.feed),
     feed_epoch: bigints(accounts, ({ userId }) => feeds.get(userId)!.epoch),
+  };
+}
+
+/** Whether the account has a debt, had one, or repaid one: few do, and only they pay for the columns. */
+function hasDebts({ debt, repaidUntil }: ChangedAccount, place?: AccountPlace): boolean {
+  return debt > 0n || repaidUntil !== null || place?.owes === true;
+}
+
+function debtColumns(accounts: Changes["accounts"]) {
+  return {
+    debt: bigints(accounts, (account) => account.debt),
+    repaid_until: times(accounts, (account) => account.repaidUntil),
   };
 }
 
@@ -201,8 +218,23 @@ function insertEntries(entries: readonly Entry[], feeds: Feeds): Write {
     price_version: texts(entries, ({ usage }) => usage?.priceVersion ?? null),
     metadata: sql`${texts(entries, ({ metadata }) => toJson(metadata))}::jsonb`,
     caller: texts(entries, (entry) => entry.caller || null),
+    ...(entries.some(isOfDebt) ? debtColumnsOf(entries) : {}),
   };
   return insertAll({ table: "entry", columns, count: entries.length });
+}
+
+function isOfDebt({ after, owed, uncovered, repaid, fromBalance }: Entry): boolean {
+  return after.debt + owed + uncovered + repaid + fromBalance > 0n;
+}
+
+function debtColumnsOf(entries: readonly Entry[]) {
+  return {
+    debt: bigints(entries, ({ after }) => after.debt || null),
+    owed: bigints(entries, (entry) => entry.owed || null),
+    uncovered: bigints(entries, (entry) => entry.uncovered || null),
+    repaid: bigints(entries, (entry) => entry.repaid || null),
+    from_balance: bigints(entries, (entry) => entry.fromBalance || null),
+  };
 }
 
 function insertReceipts(receipts: Changes["receipts"]): Write {

@@ -1,5 +1,5 @@
 import type { Command } from "../../ledger/command.ts";
-import { needsOf } from "../../ledger/needs.ts";
+import { type Ask, needsOf } from "../../ledger/needs.ts";
 import type { RowKey } from "../driver/columns.ts";
 
 /** A refund's entry, and its points; undefined points: all that is left. */
@@ -8,7 +8,7 @@ export type RefundKey = RowKey & { readonly points: bigint | undefined };
 /** What the commands of a batch need together: see `needsOf`. */
 export type BatchNeeds = {
   /** The points that each command asks for, by user id, in the order of the users' first commands. */
-  readonly points: ReadonlyMap<string, readonly bigint[]>;
+  readonly points: ReadonlyMap<string, readonly Ask[]>;
   /** The points that commands recharge, by user id; missing: none. */
   readonly recharged: ReadonlyMap<string, bigint>;
   /** The lots that commands expire. */
@@ -21,7 +21,7 @@ export type BatchNeeds = {
 
 /** Adds up what the commands of a batch need. */
 export function sumNeeds(commands: readonly Command[]): BatchNeeds {
-  const points = new Map<string, bigint[]>();
+  const points = new Map<string, Ask[]>();
   const recharged = new Map<string, bigint>();
   const lots: RowKey[] = [];
   const holds: RowKey[] = [];
@@ -31,8 +31,8 @@ export function sumNeeds(commands: readonly Command[]): BatchNeeds {
     const { userId } = command;
     const needs = needsOf(command);
     const asked = points.get(userId);
-    if (asked === undefined) points.set(userId, [needs.points]);
-    else asked.push(needs.points);
+    if (asked === undefined) points.set(userId, [needs]);
+    else asked.push(needs);
     if (needs.recharged > 0n) {
       recharged.set(userId, (recharged.get(userId) ?? 0n) + needs.recharged);
     }

@@ -59,8 +59,8 @@ async function readNow(run: Run, userIds: readonly string[]) {
     const { account } = state;
     const time = timeOf(account, now);
     const booked = bookDue(state, time).state;
-    const { balance, frozen, totalExpired } = booked.account;
-    return { account: { ...account, balance, frozen, totalExpired }, time, booked };
+    const { balance, frozen, totalExpired, debt } = booked.account;
+    return { account: { ...account, balance, frozen, totalExpired, debt }, time, booked };
   });
 }
 

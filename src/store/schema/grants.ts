@@ -13,7 +13,7 @@ const GRANTS = {
   receipt: "select, insert",
   account: `select, insert, update (sequence, balance, frozen, total_recharged, total_consumed,
     total_expired, total_refunded, hash, receipts, open_holds, due_time, update_time, lots,
-    lots_beyond, beyond_remaining, beyond_frozen, feed, feed_epoch)`,
+    lots_beyond, beyond_remaining, beyond_frozen, feed, feed_epoch, debt, repaid_until)`,
   lot: "select, insert, update (remaining, frozen), delete",
   open_lot: "select",
   journal: "select",

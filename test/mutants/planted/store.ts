@@ -32,8 +32,8 @@ export const STORE_MUTANTS: readonly Mutant[] = [
   {
     name: "forgets the feed number of an account that is charged",
     file: "src/store/batch/save.ts",
-    find: "      feed = new.feed, feed_epoch = new.feed_epoch\n",
-    replace: "      feed_epoch = new.feed_epoch\n",
+    find: "      feed = new.feed, feed_epoch = new.feed_epoch",
+    replace: "      feed_epoch = new.feed_epoch",
     caughtBy: "test/commit/feed.test.ts",
   },
   {
@@ -280,15 +280,15 @@ export const STORE_MUTANTS: readonly Mutant[] = [
   {
     name: "makes a closed lot again with all points of its refund",
     file: "src/store/batch/lots.ts",
-    find: "newLot({ number, points: own.points, priority, expireTime })",
+    find: "newLot({ number, points, priority, expireTime })",
     replace: "newLot({ number, points: entry.points, priority, expireTime })",
     caughtBy: "test/commit/lots-in-row.test.ts",
   },
   {
     name: "makes a closed lot again as one that never expires",
     file: "src/store/batch/lots.ts",
-    find: "newLot({ number, points: own.points, priority, expireTime })",
-    replace: "newLot({ number, points: own.points, priority, expireTime: expireTime && null })",
+    find: "newLot({ number, points, priority, expireTime })",
+    replace: "newLot({ number, points, priority, expireTime: expireTime && null })",
     caughtBy: "test/commit/model.test.ts",
   },
   {
@@ -515,5 +515,26 @@ export const STORE_MUTANTS: readonly Mutant[] = [
     find: "requireSendable(statements);",
     replace: "",
     caughtBy: "test/store/last-statements.test.ts",
+  },
+  {
+    name: "keeps a debt in the row that was repaid without a lot that did",
+    file: "src/store/batch/save.ts",
+    find: "return debt > 0n || repaidUntil !== null || place?.owes === true;",
+    replace: "return debt > 0n || repaidUntil !== null;",
+    caughtBy: "test/commit/model.test.ts",
+  },
+  {
+    name: "shows a debtor's due holds as one that ends with the last",
+    file: "src/store/batch/holds.ts",
+    find: "case when owes then number end as apart",
+    replace: "null::bigint as apart",
+    caughtBy: "test/rpc/debt.test.ts",
+  },
+  {
+    name: "loads no more lots than the row has for a call that takes what there is",
+    file: "src/ledger/needs.ts",
+    find: "return orLess ? sum + atMost : sum;",
+    replace: "return sum;",
+    caughtBy: "test/rpc/debt.test.ts",
   },
 ];

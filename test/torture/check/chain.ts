@@ -36,6 +36,11 @@ export function chainHash(previous: Uint8Array, entry: Omit<Entry, "hash">): Uin
     [17, entry.caller],
     [18, entry.personalDigest],
     [19, entry.fingerprint],
+    [24, entry.owed],
+    [25, entry.uncovered],
+    [26, entry.repaid],
+    [27, entry.fromBalance],
+    [30, entry.debtAfter],
   );
   return sha256(previous, content);
 }

@@ -110,7 +110,12 @@ final class Verifier {
         field(16, usage(e.getUsage())),
         text(17, e.getCaller()),
         field(18, e.getPersonalDigest()),
-        field(19, e.getFingerprint()));
+        field(19, e.getFingerprint()),
+        number(24, e.getOwed()),
+        number(25, e.getUncovered()),
+        number(26, e.getRepaid()),
+        number(27, e.getFromBalance()),
+        number(30, e.getDebtAfter()));
   }
 
   private static ByteString usage(PricedUsage u) {
