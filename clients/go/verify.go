@@ -68,7 +68,8 @@ func personalDigest(salt []byte, e *pointsv1.Entry) []byte {
 	for _, key := range slices.Sorted(maps.Keys(e.Metadata)) {
 		pairs = append(pairs, []byte(key), []byte(e.Metadata[key]))
 	}
-	return sum(salt, join(text(1, e.UserId), text(7, e.RequestId), list(8, len(e.Metadata), pairs)))
+	metadata := list(8, len(e.Metadata), pairs)
+	return sum(salt, join(text(1, e.UserId), text(7, e.RequestId), metadata, text(20, e.Actor)))
 }
 
 func content(e *pointsv1.Entry) []byte {

@@ -56,7 +56,8 @@ def verify_journal(account: Account, entries: list[Entry]) -> None:
 def personal_digest(salt: bytes, e: Entry) -> bytes:
     pairs = sorted((key.encode(), value.encode()) for key, value in e.metadata.items())
     items = [part for pair in pairs for part in pair]
-    fields = field(1, e.user_id) + field(7, e.request_id) + field(8, listed(len(pairs), items))
+    metadata = field(8, listed(len(pairs), items))
+    fields = field(1, e.user_id) + field(7, e.request_id) + metadata + field(20, e.actor)
     return sha256(salt + fields).digest()
 
 

@@ -12,11 +12,13 @@ export async function runConsume(args: readonly string[]): Promise<void> {
     duration: { type: "string" },
     "on-shortfall": { type: "string" },
     "request-id": { type: "string" },
+    actor: { type: "string" },
   } as const;
   const { values, positionals } = readArguments(args, options, ["USER", "POINTS"]);
   const request = {
     userId: required(positionals[0], "USER"),
     requestId: values["request-id"] ?? "",
+    actor: values.actor ?? "",
     cost: costOf(positionals[1], values),
     onShortfall: shortfallOf(values["on-shortfall"]),
   };

@@ -7,15 +7,17 @@ import {
 } from "../../gen/points/v1/account_pb.ts";
 import { type Column, table } from "./table.ts";
 
-/** A table with a line for each entry, in the order given. */
+/** A table with a line for each entry, in the order given; with actors, if any entry has one. */
 export function statementTable(entries: readonly Entry[]): string {
+  const hasActors = entries.some(({ actor }) => actor !== "");
   return table(
-    COLUMNS,
+    COLUMNS.filter((column) => column !== ACTOR || hasActors),
     entries.map((entry) => [
       String(entry.sequence),
       timeText(entry.createTime),
       kindText(entry),
       entry.metadata["for"] ?? entry.usage?.service ?? "",
+      ...(hasActors ? [entry.actor] : []),
       pointsText(entry),
       String(entry.balanceAfter),
       String(entry.frozenAfter),
@@ -48,11 +50,13 @@ export function allocationsText(allocations: readonly Allocation[]): string {
   return allocations.map(({ lot, points }) => `${points} of #${lot}`).join(", ");
 }
 
+const ACTOR: Column = { title: "actor" };
 const COLUMNS: readonly Column[] = [
   { title: "#", toRight: true },
   { title: "time (UTC)" },
   { title: "what" },
   { title: "for" },
+  ACTOR,
   { title: "points", toRight: true },
   { title: "balance", toRight: true },
   { title: "frozen", toRight: true },

@@ -48,8 +48,9 @@ const CLIENT_OPTIONS = `${SERVER_OPTION}\
   --json                  print the answer as protobuf's JSON
 `;
 
-const REQUEST_ID = `\
+const REQUEST_OPTIONS = `\
   --request-id ID         the name of this request: the same again changes nothing
+  --actor NAME            on whose behalf this is done, a person or a job
 `;
 
 const COMMANDS: ReadonlyMap<string, () => string> = new Map([
@@ -140,7 +141,7 @@ Adds points to an account, and makes it if there is none.
 
   --ttl LENGTH            they expire after so long: 90s, 15m, 12h, 30d; otherwise never
   --priority N            0 to 1000, lower burns first; otherwise 0
-${REQUEST_ID}${CLIENT_OPTIONS}
+${REQUEST_OPTIONS}${CLIENT_OPTIONS}
 Example: points recharge ada 100 --ttl 30d --request-id order-1
 `,
   ],
@@ -157,7 +158,7 @@ Spends points, or what the price list says that a use of a service costs. All of
   --duration LENGTH       how long, for one that costs by time: 500ms, 37s, 2m
   --on-shortfall WHAT     what becomes of points that the balance lacks: refuse (the default), take
                           (what there is is spent), owe (they become debt, up to the credit line)
-${REQUEST_ID}${CLIENT_OPTIONS}
+${REQUEST_OPTIONS}${CLIENT_OPTIONS}
 Example: points consume ada --service tts --duration 37s
 `,
   ],

@@ -10,12 +10,14 @@ export async function runRecharge(args: readonly string[]): Promise<void> {
     ttl: { type: "string" },
     priority: { type: "string" },
     "request-id": { type: "string" },
+    actor: { type: "string" },
   } as const;
   const { values, positionals } = readArguments(args, options, ["USER", "POINTS"]);
   const request = {
     userId: required(positionals[0], "USER"),
     points: wholeNumber(required(positionals[1], "POINTS"), "POINTS"),
     requestId: values["request-id"] ?? "",
+    actor: values.actor ?? "",
     priority: Number(wholeNumber(values.priority ?? "0", "--priority")),
     expiration:
       values.ttl === undefined

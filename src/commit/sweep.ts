@@ -66,6 +66,6 @@ export function startSweeper(
 
 function expireDue(userId: string): Command {
   const target = { kind: "due" } as const;
-  const unnamed = { request: undefined, metadata: new Map(), caller: "" };
+  const unnamed = { request: undefined, metadata: new Map(), caller: "", actor: "" };
   return { kind: "expire", userId, ...unnamed, target };
 }

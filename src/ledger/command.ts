@@ -41,6 +41,8 @@ type MutationOf<Kind extends string, Content> = Content & {
   readonly metadata: Metadata;
   /** The caller's name; empty where callers are not authenticated. */
   readonly caller: string;
+  /** The person or job on whose behalf the caller acts; empty: not said. */
+  readonly actor: string;
   /** The most points that the caller may move by it; left out: any number. */
   readonly maxPoints?: bigint | undefined;
 };

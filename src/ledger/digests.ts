@@ -11,6 +11,7 @@ export type Personal = {
   /** Undefined: it is of no request with an id. */
   readonly request: Pick<Request, "id"> | undefined;
   readonly metadata: Metadata;
+  readonly actor: string;
 };
 
 /**
@@ -24,11 +25,13 @@ export function personalDigestOf(salt: Uint8Array, personal: Personal): Uint8Arr
 }
 
 /** Writes what the personal digest covers. */
-export function writePersonal(to: Encoder, { userId, request, metadata }: Personal): Encoder {
+export function writePersonal(to: Encoder, personal: Personal): Encoder {
+  const { userId, request, metadata, actor } = personal;
   return to
     .text(1, userId)
     .text(7, request?.id ?? "")
-    .map(8, metadata);
+    .map(8, metadata)
+    .text(20, actor);
 }
 
 const encoder = new Encoder();

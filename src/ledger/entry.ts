@@ -39,6 +39,8 @@ export type EntryContent = {
   readonly metadata: Metadata;
   /** The caller's name; empty if not known, or where the ledger booked it by itself. */
   readonly caller: string;
+  /** The person or job on whose behalf the caller acted; empty if not said. */
+  readonly actor: string;
 };
 
 /** One change of one account, in its place in the journal. */

@@ -18,10 +18,16 @@ export type Cause = {
   readonly request: RecordedRequest | undefined;
   readonly metadata: Metadata;
   readonly caller: string;
+  readonly actor: string;
 };
 
 /** The cause of entries that the ledger books by itself, because something is due. */
-export const SYSTEM_CAUSE: Cause = { request: undefined, metadata: new Map(), caller: "" };
+export const SYSTEM_CAUSE: Cause = {
+  request: undefined,
+  metadata: new Map(),
+  caller: "",
+  actor: "",
+};
 
 /** The content of an entry without its cause; left-out fields are empty. */
 export type Draft = Pick<EntryContent, "kind" | "points" | "allocations"> &
@@ -38,9 +44,9 @@ type Step = {
 
 /** Changes the state and appends the entry of the change, which answers the command. */
 export function append(before: Applied, { change, entry: draft, cause, now }: Step): Applied {
-  const { metadata, caller } = cause;
+  const { metadata, caller, actor } = cause;
   const request = cause.request && recorded(before.state.account.salt, cause.request);
-  const content = contentOf(draft, { request, metadata, caller });
+  const content = contentOf(draft, { request, metadata, caller, actor });
   const { entry, account } = nextEntry(before.state, content, now);
   const recent = { entry, before: before.state.recent };
   return {
@@ -51,8 +57,11 @@ export function append(before: Applied, { change, entry: draft, cause, now }: St
 }
 
 /** The whole content of an entry. */
-export function contentOf(draft: Draft, { request, metadata, caller }: Cause): EntryContent {
-  return { ...EMPTY, ...draft, request, metadata, caller };
+export function contentOf(
+  draft: Draft,
+  { request, metadata, caller, actor }: Cause,
+): EntryContent {
+  return { ...EMPTY, ...draft, request, metadata, caller, actor };
 }
 
 const EMPTY = {

@@ -1,5 +1,5 @@
 import { type Account, GENESIS_HASH } from "./account.ts";
-import type { Metadata, RecordedRequest } from "./command.ts";
+import type { RecordedRequest } from "./command.ts";
 import { personalDigestOf } from "./digests.ts";
 import { Encoder } from "./encoding.ts";
 import type { Entry } from "./entry.ts";
@@ -54,7 +54,7 @@ export function hashReceipt(
   { userId, number, request, sequence, madeEntry }: Omit<Receipt, "hash">,
   account: Pick<Account, "createTime" | "hash" | "salt">,
 ): Uint8Array {
-  const digest = personalDigestOf(account.salt, { userId, request, metadata: NO_METADATA });
+  const digest = personalDigestOf(account.salt, { ...NOTHING_SAID, userId, request });
   encoder.begin(previous).number(1, number).bytes(2, digest);
   if (request !== undefined) encoder.bytes(3, request.fingerprint);
   return encoder
@@ -66,4 +66,4 @@ export function hashReceipt(
 }
 
 const encoder = new Encoder();
-const NO_METADATA: Metadata = new Map();
+const NOTHING_SAID = { metadata: new Map<string, string>(), actor: "" };

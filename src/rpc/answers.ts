@@ -96,6 +96,7 @@ export function toEntryMessage(entry: Entry, salt: Uint8Array): EntryMessage {
     fromBalance: entry.fromBalance,
     debtAfter: entry.after.debt,
     caller: entry.caller,
+    actor: entry.actor,
     personalDigest: personalDigestOf(salt, entry),
     ...(entry.request === undefined ? {} : { fingerprint: entry.request.fingerprint }),
     ...(usage === null ? {} : { usage: toUsageMessage(usage) }),

@@ -116,14 +116,15 @@ function common<Desc extends DescMessage>(
     userId: string;
     requestId: string;
     metadata: Record<string, string>;
+    actor: string;
   },
   { name: caller, maxPoints }: Caller,
 ) {
-  const { userId, requestId: id } = message;
+  const { userId, requestId: id, actor } = message;
   const request = id === "" ? undefined : { id, hash: hashRequest(schema, message) };
   const pairs = Object.entries(message.metadata);
   const metadata = pairs.length === 0 ? NO_METADATA : new Map(pairs);
-  return { userId, request, metadata, caller, maxPoints };
+  return { userId, request, metadata, caller, actor, maxPoints };
 }
 
 function toCost(

@@ -33,6 +33,7 @@ export function fitting<T extends Entry | Hold>(
 function mostBytes(thing: Entry | Hold): number {
   let bytes = REST_MAX_BYTES + thing.allocations.length * ALLOCATION_MAX_BYTES;
   if (!("metadata" in thing)) return bytes;
+  bytes += Buffer.byteLength(thing.actor);
   for (const [key, value] of thing.metadata) {
     bytes += PAIR_MAX_BYTES + Buffer.byteLength(key) + Buffer.byteLength(value);
   }

@@ -13,7 +13,7 @@ import type { Receipt } from "../ledger/receipt.ts";
  * @param salt the account's
  */
 export function chainEntry(previous: Uint8Array, entry: Entry, salt: Uint8Array): Uint8Array {
-  const { after, request, metadata } = entry;
+  const { after } = entry;
   const allocations = entry.allocations.map(({ lot, points }) =>
     Buffer.concat([number(1, lot), number(2, points)]),
   );
@@ -32,8 +32,8 @@ export function chainEntry(previous: Uint8Array, entry: Entry, salt: Uint8Array)
     number(15, entry.returned),
     field(16, usageOf(entry.usage)),
     text(17, entry.caller),
-    field(18, personalDigest(salt, { userId: entry.userId, request, metadata })),
-    field(19, request?.fingerprint),
+    field(18, personalDigest(salt, entry)),
+    field(19, entry.request?.fingerprint),
     number(24, entry.owed),
     number(25, entry.uncovered),
     number(26, entry.repaid),
@@ -54,7 +54,7 @@ export function chainReceipt(
   return sha256(
     previous,
     number(1, place),
-    field(2, personalDigest(salt, { userId, request, metadata: new Map() })),
+    field(2, personalDigest(salt, { userId, request, metadata: new Map(), actor: "" })),
     field(3, request?.fingerprint),
     number(4, sequence),
     number(5, madeEntry ? 1n : 0n),
@@ -67,9 +67,11 @@ type Personal = {
   readonly userId: string;
   readonly request: RecordedRequest | undefined;
   readonly metadata: Metadata;
+  readonly actor: string;
 };
 
-function personalDigest(salt: Uint8Array, { userId, request, metadata }: Personal): Buffer {
+function personalDigest(salt: Uint8Array, personal: Personal): Buffer {
+  const { userId, request, metadata, actor } = personal;
   const pairs = [...metadata].map((pair) => pair.map((part) => Buffer.from(part)));
   const sorted = pairs.toSorted(([a], [b]) => Buffer.compare(a!, b!));
   return sha256(
@@ -77,6 +79,7 @@ function personalDigest(salt: Uint8Array, { userId, request, metadata }: Persona
     text(1, userId),
     text(7, request?.id ?? ""),
     field(8, list(sorted.length, sorted.flat())),
+    text(20, actor),
   );
 }
 

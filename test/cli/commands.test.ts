@@ -70,6 +70,18 @@ hold  points  expires (UTC)        lots
     expect(last.stdout).toMatch(/^#.*\n─.*\n4 .*\n5 .*\n\nThere are more before these/);
   });
 
+  test("the table has a column of actors once an entry has one", async () => {
+    await points("recharge", "eve", "9");
+    const spent = await points("consume", "eve", "4", "--actor", "support: Ana");
+    expect(timeless(spent.stdout)).toBe(`\
+#  time (UTC)           what     for  actor         points  balance  frozen  lots
+─  ───────────────────  ───────  ───  ────────────  ──────  ───────  ──────  ───────
+2  TIME                 consume       support: Ana      -4        5       0  4 of #1
+
+balance 5
+`);
+  });
+
   test("the answer to a repeat says so", async () => {
     const args = ["recharge", "bob", "5", "--request-id", "order-1"];
     await points(...args);

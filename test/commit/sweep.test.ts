@@ -280,4 +280,4 @@ function byUser(a: ExpiryEntry, b: ExpiryEntry): number {
   return a.user_id < b.user_id ? -1 : 1;
 }
 
-const UNNAMED = { request: undefined, metadata: new Map<string, string>(), caller: "" };
+const UNNAMED = { request: undefined, metadata: new Map<string, string>(), caller: "", actor: "" };

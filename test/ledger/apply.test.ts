@@ -8,7 +8,7 @@ import { LAST_INSTANT } from "../../src/ledger/time.ts";
 import { SALT } from "../support/salts.ts";
 import { decideAt, entryLine, NOW, outcome, stateOf } from "../support/statement.ts";
 
-const nobody = { userId: "ada", request: undefined, metadata: new Map(), caller: "" };
+const nobody = { userId: "ada", request: undefined, metadata: new Map(), caller: "", actor: "" };
 const consume = (points: bigint): Command => ({
   kind: "consume",
   ...nobody,
@@ -142,8 +142,8 @@ describe("what is due is booked first, in an entry for each instant", () => {
   test("at its instant, and without a request, for any command", () => {
     const request = { id: "r", hash: new Uint8Array(32) };
     const fingerprint = fingerprintOf(SALT, request);
-    const named = { request, metadata: new Map([["why", "nightly"]]), caller: "billing" };
-    const nameless = { request: undefined, metadata: new Map(), caller: "" };
+    const named = { request, metadata: new Map([["why", "nightly"]]), caller: "billing", actor: "ana" };
+    const nameless = { request: undefined, metadata: new Map(), caller: "", actor: "" };
     const dueEntries = [
       { ...nameless, time: NOW - 1n },
       { ...nameless, time: NOW },

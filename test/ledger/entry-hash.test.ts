@@ -36,6 +36,7 @@ const entry: Entry = {
     ["a", "é"],
   ]),
   caller: "billing",
+  actor: "ana",
   after: {
     balance: 70n,
     frozen: 0n,
@@ -62,7 +63,8 @@ const hexOf = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex");
 const PERSONAL = `
   01 00000003 616461
   07 00000005 6a6f622d31
-  08 00000019 00000002  00000001 61  00000002 c3a9  00000001 7a  00000001 32`;
+  08 00000019 00000002  00000001 61  00000002 c3a9  00000001 7a  00000001 32
+  14 00000003 616e61`;
 
 test("the personal digest is that of the documented bytes, and stays so for ever", () => {
   const digest = personalDigestOf(SALT, entry);
@@ -113,6 +115,7 @@ const changes: [what: string, changed: Partial<Entry>][] = [
   ["the fingerprint", { request: { ...entry.request!, fingerprint: SALT } }],
   ["the metadata", { metadata: new Map([["a", "é"]]) }],
   ["the caller", { caller: "" }],
+  ["the actor", { actor: "" }],
   ["the balance", { after: { ...entry.after, balance: 71n } }],
   ["the frozen points", { after: { ...entry.after, frozen: 1n } }],
 ];
@@ -131,7 +134,7 @@ test("metadata are in the order of their keys' bytes, which is not that of JavaS
   // U+1F642 is d83d de42 in UTF-16, and so before U+F8FF there; in UTF-8 it begins with f0.
   const keys = ["\u{1f642}", "10", "\uf8ff", "9"];
   const digestOf = (metadata: Map<string, string>) =>
-    hexOf(personalDigestOf(SALT, { userId: "ada", request: undefined, metadata }));
+    hexOf(personalDigestOf(SALT, { userId: "ada", request: undefined, metadata, actor: "" }));
   const bytes = `
     01 00000003 616461
     08 00000032 00000004
@@ -179,6 +182,7 @@ const entries: fc.Arbitrary<Omit<Entry, "hash">> = fc.record({
   ),
   metadata: fc.array(fc.tuple(texts, texts), { maxLength: 4 }).map((pairs) => new Map(pairs)),
   caller: fc.oneof(fc.constant(""), ids),
+  actor: texts,
   after: fc
     .record({ balance: points, frozen: points, debt: points })
     .map((shown) => ({ ...UNSHOWN, ...shown })),
@@ -250,6 +254,7 @@ function entryIn(fields: Fields, personal: Fields): Omit<Entry, "hash"> {
       : undefined,
     metadata: pairs.map(([key, value]) => [String(key), String(value)]) as never,
     caller: textIn(fields, 17),
+    actor: textIn(personal, 20),
     after: {
       ...UNSHOWN,
       balance: numberIn(fields, 9),

@@ -15,6 +15,7 @@ const nobody = {
   request: undefined,
   metadata: new Map<string, string>(),
   caller: "",
+  actor: "",
 };
 
 /** Points, or the cost of a service's usage, or the reason why it has none. */

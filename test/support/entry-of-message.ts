@@ -30,6 +30,7 @@ export function entryOf(message: EntryMessage): Entry {
     request: id === "" ? undefined : { id, fingerprint },
     metadata: new Map(Object.entries(metadata)),
     caller,
+    actor: message.actor,
     after: { ...NO_TOTALS, balance: balanceAfter, frozen: frozenAfter, debt: message.debtAfter },
     hash,
   };

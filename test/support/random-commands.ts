@@ -141,6 +141,8 @@ function named<T extends { kind: string }>(content: fc.Arbitrary<T>): fc.Arbitra
       );
       const hash = createHash("sha256").update(text).digest();
       const request = id === undefined ? undefined : { id: `request-${id}`, hash };
-      return { userId, request, metadata: new Map(), caller: "", ...rest } as unknown as Command;
+      const actor = (id ?? 0) % 2 === 1 ? "Ana" : "";
+      const common = { userId, request, metadata: new Map(), caller: "", actor };
+      return { ...common, ...rest } as unknown as Command;
     });
 }

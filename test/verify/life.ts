@@ -116,10 +116,10 @@ export async function run(
 
 function named(id: string) {
   const hash = createHash("sha256").update(id).digest();
-  return { request: { id, hash }, metadata: new Map([["for", "a"]]), caller: "" };
+  return { request: { id, hash }, metadata: new Map([["for", "a"]]), caller: "", actor: "ana" };
 }
 
-const UNNAMED = { request: undefined, metadata: new Map<string, string>(), caller: "" };
+const UNNAMED = { request: undefined, metadata: new Map<string, string>(), caller: "", actor: "" };
 
 const REFUSE = { kind: "refuse" } as const;
 

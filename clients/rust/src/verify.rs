@@ -83,6 +83,7 @@ fn personal_digest(salt: &[u8], e: &pb::Entry) -> Vec<u8> {
         field(1, e.user_id.as_bytes()),
         field(7, e.request_id.as_bytes()),
         field(8, &metadata),
+        field(20, e.actor.as_bytes()),
     ])
 }
 

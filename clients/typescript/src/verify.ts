@@ -47,10 +47,11 @@ export function verifyJournal({ account, entries }: Journal): void {
   }
 }
 
-function personalDigest(salt: Uint8Array, { userId, requestId, metadata }: Entry): Buffer {
+function personalDigest(salt: Uint8Array, { userId, requestId, metadata, actor }: Entry): Buffer {
   const pairs = Object.entries(metadata).map((pair) => pair.map((part) => Buffer.from(part)));
   const items = pairs.toSorted(([a], [b]) => Buffer.compare(a!, b!)).flat();
-  const fields = [field(1, userId), field(7, requestId), field(8, list(pairs.length, items))];
+  const pairList = list(pairs.length, items);
+  const fields = [field(1, userId), field(7, requestId), field(8, pairList), field(20, actor)];
   return sha256(salt, ...fields);
 }
 

@@ -43,6 +43,7 @@ export function toEntry(row: EntryRow): Entry {
     after: toFigures(row),
     hash: row.hash,
     caller: row.caller ?? "",
+    actor: row.actor ?? "",
   };
 }
 

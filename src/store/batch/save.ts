@@ -219,6 +219,10 @@ function insertEntries(entries: readonly Entry[], feeds: Feeds): Write {
     metadata: sql`${texts(entries, ({ metadata }) => toJson(metadata))}::jsonb`,
     caller: texts(entries, (entry) => entry.caller || null),
     ...(entries.some(isOfDebt) ? debtColumnsOf(entries) : {}),
+    // Few callers use it: a batch without it pays nothing.
+    ...(entries.some(({ actor }) => actor !== "") && {
+      actor: texts(entries, ({ actor }) => actor || null),
+    }),
   };
   return insertAll({ table: "entry", columns, count: entries.length });
 }

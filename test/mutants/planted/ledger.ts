@@ -214,8 +214,8 @@ export const LEDGER_MUTANTS: readonly Mutant[] = [
   {
     name: "does not write down who asked",
     file: "src/ledger/journal.ts",
-    find: "return { ...EMPTY, ...draft, request, metadata, caller };",
-    replace: 'return { ...EMPTY, ...draft, request, metadata, caller: caller && "" };',
+    find: "return { ...EMPTY, ...draft, request, metadata, caller, actor };",
+    replace: 'return { ...EMPTY, ...draft, request, metadata, caller: caller && "", actor };',
     caughtBy: "torture --calm",
   },
   {
@@ -337,6 +337,13 @@ export const LEDGER_MUTANTS: readonly Mutant[] = [
     file: "src/ledger/entry-hash.ts",
     find: ".number(11, entry.expireTime)",
     replace: ".number(11, entry.expireTime && 0n)",
+    caughtBy: "test/ledger/hash-vectors.test.ts",
+  },
+  {
+    name: "leaves the actor out of the personal digest",
+    file: "src/ledger/digests.ts",
+    find: ".text(20, actor)",
+    replace: '.text(20, actor && "")',
     caughtBy: "test/ledger/hash-vectors.test.ts",
   },
   {

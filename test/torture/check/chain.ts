@@ -48,11 +48,12 @@ export function chainHash(previous: Uint8Array, entry: Omit<Entry, "hash">): Uin
 /** The digest of what is personal in an entry. */
 export function personalDigest(
   salt: Uint8Array,
-  { userId, requestId, metadata }: Pick<Entry, "userId" | "requestId" | "metadata">,
+  { userId, requestId, metadata, actor }: Pick<Entry, "userId" | "requestId" | "metadata" | "actor">,
 ): Uint8Array {
   const pairs = sortedPairs(metadata);
   const items = pairs.flat().map((text) => Buffer.from(text));
-  return sha256(salt, message([1, userId], [7, requestId], [8, listOf(items, pairs.length)]));
+  const list = listOf(items, pairs.length);
+  return sha256(salt, message([1, userId], [7, requestId], [8, list], [20, actor]));
 }
 
 /** The fingerprint of a request; empty without a request id. */

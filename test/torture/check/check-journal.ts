@@ -77,7 +77,13 @@ export async function checkJournal(
 }
 
 const ENTRIES_A_TURN = 200;
-const SYSTEM_CAUSE = { caller: "", requestId: "", fingerprint: new Uint8Array(), metadata: {} };
+const SYSTEM_CAUSE = {
+  caller: "",
+  requestId: "",
+  fingerprint: new Uint8Array(),
+  metadata: {},
+  actor: "",
+};
 
 /** The entry that must come next, at `time` if an operation made it; or why there is none. */
 function draftOf(
@@ -101,8 +107,8 @@ function draftOf(
 }
 
 function askedOf({ operation }: Asked, salt: Uint8Array, caller: string) {
-  const { requestId, metadata } = operation.value;
-  return { caller, requestId, metadata, fingerprint: fingerprintOf(salt, operation) };
+  const { requestId, metadata, actor } = operation.value;
+  return { caller, requestId, metadata, actor, fingerprint: fingerprintOf(salt, operation) };
 }
 
 /** Checks that every answer showed the account after its entry, and the hold of a freeze. */

@@ -41,6 +41,7 @@ const SYSTEM_CAUSE: AskedOf = {
   requestId: "",
   fingerprint: new Uint8Array(),
   metadata: {},
+  actor: "",
 };
 
 /**
@@ -127,9 +128,9 @@ function newLife(outs: readonly Out[]) {
       const asked = ask(init, start);
       const decided = decide(account, asked.operation, micros(time), PRICES);
       if (decided === undefined || "refused" in decided) throw new Error("it is not applied");
-      const { requestId, metadata } = asked.operation.value;
+      const { requestId, metadata, actor } = asked.operation.value;
       const fingerprint = fingerprintOf(SALT, asked.operation);
-      write(decided, { caller: CALLER, requestId, fingerprint, metadata });
+      write(decided, { caller: CALLER, requestId, fingerprint, metadata, actor });
       answer(asked, account.sequence, true);
     },
     /** Refuses a Consume of one point more than the balance. */

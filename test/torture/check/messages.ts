@@ -38,7 +38,7 @@ const STATES = {
 export type Replaying = { readonly userId: string; readonly salt: Uint8Array };
 
 /** The request of an entry; all fields are empty for the ledger's own entries. */
-export type Asked = Pick<Entry, "requestId" | "fingerprint" | "metadata"> & {
+export type Asked = Pick<Entry, "requestId" | "fingerprint" | "metadata" | "actor"> & {
   /** The caller's name; empty without credentials. */
   readonly caller: string;
 };
@@ -56,7 +56,7 @@ export function entryMessage(
   after: Replayed,
   asked: Asked,
 ): Entry {
-  const { requestId, metadata, caller, fingerprint } = asked;
+  const { requestId, metadata, caller, actor, fingerprint } = asked;
   const { kind, points, parts, returned, refersTo, priority, expireTime, usage, time } = draft;
   const entry = create(EntrySchema, {
     userId,
@@ -74,7 +74,8 @@ export function entryMessage(
     refersTo,
     returned,
     caller,
-    personalDigest: personalDigest(salt, { userId, requestId, metadata }),
+    actor,
+    personalDigest: personalDigest(salt, { userId, requestId, metadata, actor }),
     fingerprint,
     ...(usage === undefined ? {} : { usage }),
   });

@@ -15,7 +15,12 @@ export type Account = {
 export const BOUNDARY_MICROS = 250_000n;
 
 type Init = NonNullable<MessageInitShape<typeof OperationSchema>["operation"]>;
-type Value = { userId: string; requestId: string; metadata: Record<string, string> };
+type Value = {
+  userId: string;
+  requestId: string;
+  metadata: Record<string, string>;
+  actor: string;
+};
 
 const WEIGHTS = {
   recharge: 22,
@@ -70,6 +75,7 @@ export function nextAsked(random: Random, account: Account, tag: string, now: bi
     userId: account.history.userId,
     requestId,
     metadata,
+    actor: random.chance(0.2) ? "Ana Ångström 🛠" : "",
   });
   const next = { tag, operation, attempts: [] };
   asked.push(next);

@@ -215,8 +215,8 @@ const STATEMENTS = [
       coalesce(entry.returned, 0) as returned, entry.refers_to, entry.create_time,
       entry.expire_time, coalesce(entry.priority, 0::smallint) as priority, entry.service,
       entry.quantity, entry.duration_nanos, entry.price_version, entry.request_id, entry.metadata,
-      entry.caller, entry.balance, coalesce(entry.frozen, 0) as frozen, entry.total_recharged,
-      entry.total_consumed, coalesce(entry.total_expired, 0) as total_expired,
+      entry.caller, entry.actor, entry.balance, coalesce(entry.frozen, 0) as frozen,
+      entry.total_recharged, entry.total_consumed, coalesce(entry.total_expired, 0) as total_expired,
       coalesce(entry.total_refunded, 0) as total_refunded, entry.hash,
       entry.epoch, entry.feed
     from entry

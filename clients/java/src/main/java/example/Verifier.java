@@ -87,7 +87,12 @@ final class Verifier {
         .forEach(pair -> Collections.addAll(items, pair.getKey(), pair.getValue()));
     ByteString metadata = list(e.getMetadataCount(), items);
     return sha256(
-        join(salt, text(1, e.getUserId()), text(7, e.getRequestId()), field(8, metadata)));
+        join(
+            salt,
+            text(1, e.getUserId()),
+            text(7, e.getRequestId()),
+            field(8, metadata),
+            text(20, e.getActor())));
   }
 
   private static ByteString content(Entry e) {
