@@ -15,6 +15,7 @@ const WHO_MAY_CALL: Record<PointsMethod, readonly Scope[]> = {
   // It writes at most an account without points and entries, and what is due. Each mutation answers
   // with the account too. So no caller learns or does more by it than their scope allows anyway.
   getOrCreate: SCOPES,
+  getAccount: ["points.read", "points.spend"],
   recharge: ["points.grant"],
   consume: ["points.spend"],
   expire: ["points.revoke"],

@@ -1,3 +1,4 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import {
   type Account,
   AccountSchema,
@@ -6,18 +7,29 @@ import {
   type Lot,
   LotSchema,
 } from "../../gen/points/v1/account_pb.ts";
+import type { GetAccountRequestSchema } from "../../gen/points/v1/points_pb.ts";
 import { UserError } from "../errors/user-error.ts";
 import { readArguments, required } from "./arguments.ts";
 import { asJson, CLIENT_OPTIONS, type PointsClient, printJson, withClient } from "./client.ts";
 import { allocationsText, timeText } from "./entry-table.ts";
+import { instant } from "./instant.ts";
 import { table } from "./table.ts";
 
-/** `points account USER`: prints an account as it is now, without creating one. */
+/**
+ * `points account USER`: prints an account as it is now, or as it was at an instant; then without
+ * lots and holds, which are those of now.
+ */
 export async function runAccount(args: readonly string[]): Promise<void> {
-  const { values, positionals } = readArguments(args, CLIENT_OPTIONS, ["USER"]);
+  const options = { ...CLIENT_OPTIONS, "as-of": { type: "string" } } as const;
+  const { values, positionals } = readArguments(args, options, ["USER"]);
   const userId = required(positionals[0], "USER");
+  const asOf = values["as-of"] === undefined ? undefined : instant(values["as-of"], "--as-of");
   await withClient(values.server, async (client) => {
-    const account = await readAccount(client, userId);
+    const account = await readAccount(client, asOf === undefined ? { userId } : { userId, asOf });
+    if (asOf !== undefined) {
+      if (values.json === true) return printJson({ account: asJson(AccountSchema, account) });
+      return console.log(accountTable(account));
+    }
     const { lots, nextPageToken: moreLots } = await client.listLots({ userId });
     const { holds, nextPageToken: moreHolds } = await client.listHolds({ userId, openOnly: true });
     if (values.json === true) {
@@ -32,22 +44,19 @@ export async function runAccount(args: readonly string[]): Promise<void> {
   });
 }
 
-/** Reads by WatchAccount, since GetOrCreate would create the account of a mistyped name. */
-async function readAccount(client: PointsClient, userId: string): Promise<Account> {
-  const stopping = new AbortController();
-  const watched = client.watchAccount({ userId }, { signal: stopping.signal });
-  const answers = watched[Symbol.asyncIterator]();
-  const { value } = await answers.next();
-  // The stream ends at once, and not with the call's deadline, only if its end is read as well.
-  stopping.abort();
-  await answers.next().catch(() => {});
-  if (value?.account === undefined) throw new UserError("the server is stopping");
-  return value.account;
+async function readAccount(
+  client: PointsClient,
+  request: MessageInitShape<typeof GetAccountRequestSchema>,
+): Promise<Account> {
+  const { account } = await client.getAccount(request);
+  if (account === undefined) throw new UserError("the server does not answer as Points does");
+  return account;
 }
 
 function accountTable(account: Account): string {
   const { userId, balance, frozen, totalRecharged, totalConsumed, totalExpired } = account;
-  return table(
+  const { nextExpiration: next } = account;
+  const figures = table(
     [{ title: userId }, { title: "points", toRight: true }],
     [
       ["balance", String(balance)],
@@ -60,6 +69,8 @@ function accountTable(account: Account): string {
       ["entries", String(account.sequence)],
     ],
   );
+  if (next === undefined) return figures;
+  return `${figures}\n\n${next.points} of the balance expire at ${timeText(next.time)} (UTC)`;
 }
 
 function lotTable(lots: readonly Lot[]): string {

@@ -131,6 +131,7 @@ Example: points import user_point.csv
 Shows an account as it is now, its lots in the order in which they burn, and its open holds. It
 makes no account.
 
+  --as-of TIME            the account alone, as it was then, such as 2030-01-31T12:00:00Z
 ${CLIENT_OPTIONS}`,
   ],
   [

@@ -10,6 +10,7 @@ import { toAccountMessage, toFreezeAnswer, toMutationAnswer } from "./answers.ts
 import { applyBatch } from "./apply-batch.ts";
 import { applyStream } from "./apply-stream.ts";
 import { type SetOperation, toCommand } from "./commands.ts";
+import { getAccount } from "./get-account.ts";
 import type { OperationServer } from "./operation.ts";
 import { getPriceList, quote } from "./prices.ts";
 import { answerOf } from "./rejection-error.ts";
@@ -44,6 +45,7 @@ export function pointsService(backend: Backend): ServiceImpl<typeof PointsServic
       const { account, created, epoch } = await commit({ kind: "open", userId }, signal);
       return { account: toAccountMessage(account), created, epoch };
     },
+    getAccount: (request, { signal }) => getAccount(orm, request, signal),
     recharge: (value, context) => mutate({ case: "recharge", value }, context),
     consume: (value, context) => mutate({ case: "consume", value }, context),
     expire: (value, context) => mutate({ case: "expire", value }, context),

@@ -1,4 +1,3 @@
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import {
   ListEntriesRequestSchema,
@@ -6,7 +5,7 @@ import {
   ListLotsRequestSchema,
   type PointsService,
 } from "../../gen/points/v1/points_pb.ts";
-import { accountNotFound, entryNotFound, invalidField } from "../errors/api-error.ts";
+import { accountNotFound, entryNotFound } from "../errors/api-error.ts";
 import type { EntryKind } from "../ledger/entry.ts";
 import type { Orm } from "../store/driver/orm.ts";
 import { readPageKey } from "../store/reads/page-key.ts";
@@ -16,7 +15,7 @@ import { ENTRY_KINDS, toEntryMessage, toHoldMessage, toLotMessage } from "./answ
 import { LOT_CURSOR, SEQUENCE_CURSOR } from "./page-cursors.ts";
 import { fitting, pageSizeOf } from "./page-size.ts";
 import { keyOnce, pageTokens } from "./page-token.ts";
-import { fromTimestamp } from "./timestamps.ts";
+import { instantOf } from "./timestamps.ts";
 
 type Statements = Pick<
   ServiceImpl<typeof PointsService>,
@@ -91,10 +90,3 @@ export function statements(orm: Orm, answerMaxBytes: number): Statements {
 const KIND_NAMES = new Map(
   Object.entries(ENTRY_KINDS).map(([name, kind]) => [kind, name as EntryKind]),
 );
-
-function instantOf(timestamp: Timestamp | undefined, field: string): bigint | undefined {
-  if (timestamp === undefined) return undefined;
-  const instant = fromTimestamp(timestamp);
-  if (instant === undefined) throw invalidField(field, "must be a valid timestamp");
-  return instant;
-}

@@ -5,6 +5,7 @@ import {
   type Timestamp,
   TimestampSchema,
 } from "@bufbuild/protobuf/wkt";
+import { invalidField } from "../errors/api-error.ts";
 import type { Micros } from "../ledger/time.ts";
 
 const MICROS_PER_SECOND = 1_000_000n;
@@ -18,6 +19,18 @@ const FIRST_SECOND = -62_135_596_800n;
 export function fromTimestamp({ seconds, nanos }: Timestamp): Micros | undefined {
   if (nanos < 0 || nanos >= NANOS_PER_SECOND || seconds < FIRST_SECOND) return undefined;
   return seconds * MICROS_PER_SECOND + BigInt(Math.floor(nanos / NANOS_PER_MICRO));
+}
+
+/**
+ * The same of a field that may be left out.
+ *
+ * @throws FIELD_INVALID
+ */
+export function instantOf(timestamp: Timestamp | undefined, field: string): Micros | undefined {
+  if (timestamp === undefined) return undefined;
+  const instant = fromTimestamp(timestamp);
+  if (instant === undefined) throw invalidField(field, "must be a valid timestamp");
+  return instant;
 }
 
 /** A duration in microseconds; finer digits are cut off. Undefined if it is invalid or negative. */

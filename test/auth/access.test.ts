@@ -62,6 +62,7 @@ type Method = keyof typeof PointsService.method;
 /** A call of each method, about a user. Its result does not matter, only its admission. */
 const CALLS: Record<Method, (client: ReturnType<typeof as>, userId: string) => Promise<unknown>> = {
   getOrCreate: (client, userId) => client.getOrCreate({ userId }),
+  getAccount: (client, userId) => client.getAccount({ userId }),
   recharge: (client, userId) => client.recharge({ userId, points: 1n }),
   consume: (client, userId) => client.consume({ userId, cost: points(1n) }),
   expire: (client, userId) => client.expire({ userId, target: { case: "due", value: true } }),
@@ -108,6 +109,7 @@ const UNKNOWN = { code: "Unauthenticated", reason: "UNAUTHENTICATED", outcome: "
 const CHANGERS = ["spender", "refunder", "granter", "revoker"];
 const ALLOWED: Record<Method, string[]> = {
   getOrCreate: ["reader", ...CHANGERS],
+  getAccount: ["reader", "spender"],
   recharge: ["granter"],
   consume: ["spender"],
   expire: ["revoker"],

@@ -49,6 +49,8 @@ refunded        0
 debt            0
 entries         5
 
+69 of the balance expire at TIME                (UTC)
+
 lot  remaining  frozen   of  priority  expires (UTC)
 ───  ─────────  ──────  ───  ────────  ───────────────────
 #1          69      10  100         2  TIME
@@ -68,6 +70,26 @@ hold  points  expires (UTC)        lots
 `);
     const last = await points("statement", "ada", "--limit=2");
     expect(last.stdout).toMatch(/^#.*\n─.*\n4 .*\n5 .*\n\nThere are more before these/);
+  });
+
+  test("an account is shown as it was", async () => {
+    const { entry } = await server.client.recharge({ userId: "fay", points: 7n });
+    await points("consume", "fay", "4");
+    const { seconds, nanos } = entry!.createTime!;
+    const text = new Date(Number(seconds) * 1000).toISOString().slice(0, 19);
+    const instant = `${text}.${String(nanos / 1000).padStart(6, "0")}Z`;
+    const then = await points("account", "fay", "--as-of", instant);
+    expect(then).toMatchObject({ code: 0, stderr: "" });
+    expect(then.stdout).toMatch(/^balance +7\n/m);
+    expect(then.stdout).not.toContain("lot ");
+    expect(await points("account", "fay", "--as-of", "yesterday")).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("--as-of"),
+    });
+    const before = await points("account", "fay", "--as-of", "2020-01-01T00:00:00Z");
+    expect(before.stderr).toContain("ACCOUNT_NOT_FOUND");
+    const after = await points("account", "fay", "--as-of", "2999-01-01T00:00:00Z");
+    expect(after.stderr).toContain("FIELD_INVALID");
   });
 
   test("the table has a column of actors once an entry has one", async () => {

@@ -36,6 +36,10 @@ type Debts = { owed: bigint; uncovered: bigint; repaid: bigint; fromBalance: big
 
 const NO_DEBTS: Debts = { owed: 0n, uncovered: 0n, repaid: 0n, fromBalance: 0n };
 
+type Shown = Omit<ModelAccount, "sequence"> & {
+  next: { time: bigint; points: bigint } | undefined;
+};
+
 type Part = { lot: bigint; points: bigint };
 
 /** An entry: its content, and the change that it made to what is left of each lot. */
@@ -89,6 +93,29 @@ export class Model {
       this.#answers.set(key, { print, expected });
     }
     return expected;
+  }
+
+  /** A copy, which goes on by itself. */
+  copy(): Model {
+    const model = new Model();
+    for (const [userId, user] of this.#users) model.#users.set(userId, structuredClone(user));
+    for (const [key, answer] of this.#answers) model.#answers.set(key, answer);
+    return model;
+  }
+
+  /** A user's figures with all booked that is due at an instant, and the next expiry of points. */
+  shown(userId: string, instant: bigint): Shown | undefined {
+    const user = this.copy().#users.get(userId);
+    if (user === undefined) return undefined;
+    bookDue(user, laterOf(instant, user.now));
+    const { sequence: _, ...figures } = accountOf(user);
+    const lots = user.lots.filter((lot) => lot.expireTime !== null && left(user, lot.number) > 0n);
+    const [time] = lots.map(({ expireTime }) => expireTime!).toSorted((a, b) => Number(a - b));
+    if (time === undefined) return { ...figures, next: undefined };
+    const points = lots
+      .filter(({ expireTime }) => expireTime === time)
+      .reduce((all, { number }) => all + left(user, number), 0n);
+    return { ...figures, next: { time, points } };
   }
 
   /**

@@ -98,6 +98,11 @@ export function textArray(values: readonly (string | null)[]) {
   return sql`${arrayOf(values, TEXT)}::text[]`;
 }
 
+/** A single value of type `bigint[]`. */
+export function bigintArray(values: readonly bigint[]) {
+  return sql`${arrayOf(values, BIGINT)}::bigint[]`;
+}
+
 /** A type's binary format, as PostgreSQL's "recv" function reads it. */
 type Type<V> = {
   /** Its OID in pg_type, the same in every database. */

@@ -7,7 +7,7 @@ import { toEntry } from "../batch/entries.ts";
 import { KIND_NUMBERS } from "../../ledger/entry-kinds.ts";
 import { toHold } from "../batch/holds.ts";
 import { toLot } from "../batch/lots.ts";
-import type { EntryRow, HoldRow, LotRow } from "../driver/entities.ts";
+import { EntryEntity, type EntryRow, type HoldRow, type LotRow } from "../driver/entities.ts";
 import { toTimestamptz } from "../driver/instant.ts";
 import type { Orm } from "../driver/orm.ts";
 
@@ -78,6 +78,25 @@ export async function readEntries(
   const next = isFull ? entries.at(-1)!.sequence : lowest;
   const salt = rows[0]?.salt ?? new Uint8Array();
   return { entries, salt, next: next === 1n ? undefined : next };
+}
+
+// A page of a journal that is replayed: each page is a query of its own.
+const REPLAYED_ENTRIES = 500;
+
+/** A page of a journal, oldest entry first: the entries after one sequence, up to another. */
+export async function readJournal(
+  orm: Orm,
+  { userId, after, upTo }: { userId: string; after: bigint; upTo: bigint },
+): Promise<readonly Entry[]> {
+  const rows = await orm.em
+    .fork()
+    .createQueryBuilder(EntryEntity)
+    .select("*")
+    .where({ userId, sequence: { $gt: after, $lte: upTo } })
+    .orderBy({ sequence: "asc" })
+    .limit(REPLAYED_ENTRIES)
+    .execute<EntryRow[]>("all", false);
+  return rows.map(toEntry);
 }
 
 /** The keyset cursor of lots: a place in burn order. */

@@ -3,7 +3,7 @@ import { type Account, timeOf } from "../../ledger/account.ts";
 import { bookDue, dueTimeOf } from "../../ledger/due.ts";
 import type { Entry } from "../../ledger/entry.ts";
 import type { Micros } from "../../ledger/time.ts";
-import { toAccounts } from "../batch/accounts.ts";
+import { type LockedAccounts, toAccounts } from "../batch/accounts.ts";
 import { toEntry } from "../batch/entries.ts";
 import { loadStatesToRead } from "../batch/load.ts";
 import { loadNextDue } from "../batch/next-due.ts";
@@ -46,14 +46,22 @@ export async function readAccounts(
   });
 }
 
-/** The accounts as they are shown, and their states with everything booked that is due. */
 async function readNow(run: Run, userIds: readonly string[]) {
+  const found = await findAccounts(run, userIds);
+  return bookedAt(run, found, await databaseNow(run));
+}
+
+/** The rows of these users' accounts, which it does not lock. */
+export async function findAccounts(run: Run, userIds: readonly string[]): Promise<LockedAccounts> {
   const { rows } = await run(
     sql<AccountRow & { ctid: string }>`
       select *, ctid from account where user_id = any(${textArray(userIds)})`,
   );
-  const found = toAccounts(rows);
-  const now = await databaseNow(run);
+  return toAccounts(rows);
+}
+
+/** The accounts as they are shown, and their states with everything booked that is due. */
+export async function bookedAt(run: Run, found: LockedAccounts, now: Micros) {
   const states = await loadStatesToRead(run, found, now);
   return states.map((state) => {
     const { account } = state;

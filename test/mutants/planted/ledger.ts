@@ -458,4 +458,11 @@ export const LEDGER_MUTANTS: readonly Mutant[] = [
     replace: "const points = taken + owed + uncovered;",
     caughtBy: "test/ledger/debt.test.ts",
   },
+  {
+    name: "counts one lot alone of those that expire next together",
+    file: "src/ledger/next-expiration.ts",
+    find: "points: next.points + remaining",
+    replace: "points: remaining",
+    caughtBy: "test/rpc/as-of.test.ts",
+  },
 ];

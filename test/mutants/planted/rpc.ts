@@ -183,4 +183,11 @@ export const RPC_MUTANTS: readonly Mutant[] = [
     replace: "done === 0",
     caughtBy: "test/rpc/pause.test.ts",
   },
+  {
+    name: "foretells an account of the next day",
+    file: "src/rpc/get-account.ts",
+    find: "instant > now",
+    replace: "instant > now + 86_400_000_000n",
+    caughtBy: "test/rpc/as-of.test.ts",
+  },
 ];

@@ -537,4 +537,18 @@ export const STORE_MUTANTS: readonly Mutant[] = [
     replace: "return sum;",
     caughtBy: "test/rpc/debt.test.ts",
   },
+  {
+    name: "leaves out the entry of the very instant at which an account is read",
+    file: "src/store/reads/as-of.ts",
+    find: "select create_time <= ",
+    replace: "select create_time < ",
+    caughtBy: "test/rpc/as-of.test.ts",
+  },
+  {
+    name: "shows an account at an instant before it was made",
+    file: "src/store/reads/as-of.ts",
+    find: "|| time < account.createTime",
+    replace: "",
+    caughtBy: "test/rpc/as-of.test.ts",
+  },
 ];
