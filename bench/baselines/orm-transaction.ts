@@ -125,6 +125,7 @@ function toEntry({
       debt: 0n,
     },
     caller: row.caller ?? "",
+    actor: "",
   };
 }
 

@@ -67,7 +67,7 @@ const FACTS = {
   ACCOUNT_NOT_FOUND: { userId: "text" },
   LOT_NOT_FOUND: { lot: "whole" },
   HOLD_NOT_FOUND: { hold: "whole" },
-  ENTRY_NOT_FOUND: { sequence: "whole" },
+  ENTRY_NOT_FOUND: { sequence: "whole?", requestId: "text?" },
   SERVICE_NOT_PRICED: { service: "text" },
   REQUEST_ID_REUSED: { requestId: "text", sequence: "whole?" },
   INSUFFICIENT_POINTS: { balance: "whole", required: "whole", shortfall: "whole" },

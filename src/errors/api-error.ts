@@ -87,13 +87,14 @@ export function accountNotFound(userId: string): ConnectError {
   });
 }
 
-/** The account has no entry with that sequence. */
-export function entryNotFound(sequence: bigint): ConnectError {
+/** The account has no entry with that sequence, or of the request with that id. */
+export function entryNotFound(name: bigint | string): ConnectError {
+  const isId = typeof name === "string";
   return apiError({
     code: Code.NotFound,
     reason: "ENTRY_NOT_FOUND",
-    message: `the account has no entry ${sequence}`,
-    metadata: { sequence: String(sequence) },
+    message: `the account has no entry ${isId ? `of request ${name}` : name}`,
+    metadata: isId ? { request_id: name } : { sequence: String(name) },
   });
 }
 

@@ -1,4 +1,5 @@
-import type { MessageInitShape } from "@bufbuild/protobuf";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { NextExpirationSchema } from "../../gen/points/v1/account_pb.ts";
 import type { GetAccountRequest, GetAccountResponseSchema } from "../../gen/points/v1/points_pb.ts";
 import { accountNotFound, invalidField } from "../errors/api-error.ts";
 import { type NextExpiration, nextExpirationOf } from "../ledger/next-expiration.ts";
@@ -25,9 +26,11 @@ export async function getAccount(
   const { account, lots } = found;
   const next = lots === undefined ? await replay(orm, account, signal) : lots.next;
   const message = toAccountMessage(account);
-  if (next === undefined) return { account: message };
-  const nextExpiration = { time: toTimestamp(next.time), points: next.points };
-  return { account: { ...message, nextExpiration } };
+  if (next !== undefined) {
+    const { time, points } = next;
+    message.nextExpiration = create(NextExpirationSchema, { time: toTimestamp(time), points });
+  }
+  return { account: message };
 }
 
 /** The most entries that a call replays: half a second of the server's thread, in pages. */
@@ -46,7 +49,7 @@ async function replay(
 ): Promise<NextExpiration | undefined> {
   if (sequence > REPLAY_MAX_ENTRIES) return undefined;
   const books = emptyBooks<Micros | null>();
-  for (let after = 0n; after < sequence; ) {
+  for (let after = 0n; after < sequence;) {
     signal.throwIfAborted();
     const entries = await readJournal(orm, { userId, after, upTo: sequence });
     for (const entry of entries) {

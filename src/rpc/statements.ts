@@ -5,12 +5,13 @@ import {
   ListLotsRequestSchema,
   type PointsService,
 } from "../../gen/points/v1/points_pb.ts";
-import { accountNotFound, entryNotFound } from "../errors/api-error.ts";
+import { accountNotFound, entryNotFound, invalidField } from "../errors/api-error.ts";
 import type { EntryKind } from "../ledger/entry.ts";
 import type { Orm } from "../store/driver/orm.ts";
+import { readEntry } from "../store/reads/entry.ts";
 import { readPageKey } from "../store/reads/page-key.ts";
 import { readEntries, readHolds, readLots } from "../store/reads/pages.ts";
-import { hasAccount, readEntry } from "../store/reads/read.ts";
+import { hasAccount } from "../store/reads/read.ts";
 import { ENTRY_KINDS, toEntryMessage, toHoldMessage, toLotMessage } from "./answers.ts";
 import { LOT_CURSOR, SEQUENCE_CURSOR } from "./page-cursors.ts";
 import { fitting, pageSizeOf } from "./page-size.ts";
@@ -37,11 +38,16 @@ export function statements(orm: Orm, answerMaxBytes: number): Statements {
   const lotPages = pageTokens(ListLotsRequestSchema, LOT_CURSOR, key);
   const holdPages = pageTokens(ListHoldsRequestSchema, SEQUENCE_CURSOR, key);
   return {
-    async getEntry({ userId, sequence }) {
-      const read = await readEntry(orm, userId, sequence);
-      if (read !== undefined) return { entry: toEntryMessage(read.entry, read.salt) };
+    async getEntry({ userId, by }) {
+      if (by.case === undefined) throw invalidField("by", "is required");
+      const read = await readEntry(orm, userId, by.value);
+      if (read !== undefined) {
+        const { entry, salt, refunded, referring } = read;
+        const shown = toEntryMessage(entry, salt);
+        return { entry: shown, refunded, referringEntries: [...referring] };
+      }
       await requireAccount(userId);
-      throw entryNotFound(sequence);
+      throw entryNotFound(by.value);
     },
 
     async listEntries(request) {

@@ -15,7 +15,7 @@ import { readRefusal, refusalOf } from "../support/error-info.ts";
 import { exchange } from "../support/exchange.ts";
 import { temporaryFolder } from "../support/processes.ts";
 import { callConnectProto, callGrpcWeb, callJson, envelope } from "../support/raw-call.ts";
-import { points } from "../support/requests.ts";
+import { bySequence, points } from "../support/requests.ts";
 import { makeFolder } from "../support/run-folder.ts";
 import { sending } from "../support/served-app.ts";
 import { testServer, type TestServer } from "../support/server.ts";
@@ -79,7 +79,7 @@ const CALLS: Record<Method, (client: ReturnType<typeof as>, userId: string) => P
     };
     for await (const _ of client.apply(requests()));
   },
-  getEntry: (client, userId) => client.getEntry({ userId, sequence: 1n }),
+  getEntry: (client, userId) => client.getEntry({ userId, by: bySequence(1n) }),
   listEntries: (client, userId) => client.listEntries({ userId }),
   listLots: (client, userId) => client.listLots({ userId }),
   listHolds: (client, userId) => client.listHolds({ userId }),

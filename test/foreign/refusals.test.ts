@@ -17,7 +17,7 @@ import { PointsService } from "../../gen/points/v1/points_pb.ts";
 import { tokenOf, writeCallers } from "../support/callers.ts";
 import { isPast } from "../support/priced-server.ts";
 import { until } from "../support/processes.ts";
-import { points, ttl, use } from "../support/requests.ts";
+import { bySequence, points, ttl, use } from "../support/requests.ts";
 import { makeFolder } from "../support/run-folder.ts";
 import { testServer, type TestServer } from "../support/server.ts";
 import { callWith, FOREIGN_CLIENTS, type ForeignCall, type ForeignOutcome } from "./clients.ts";
@@ -65,7 +65,7 @@ const REFUSALS: readonly Refusal[] = [
     call(method.expire, { ...ADA, target: { case: "lot", value: 99n } }),
   ],
   ["HOLD_NOT_FOUND", Code.NotFound, call(method.release, { ...ADA, hold: 99n })],
-  ["ENTRY_NOT_FOUND", Code.NotFound, call(method.getEntry, { ...ADA, sequence: 99n })],
+  ["ENTRY_NOT_FOUND", Code.NotFound, call(method.getEntry, { ...ADA, by: bySequence(99n) })],
   [
     "SERVICE_NOT_PRICED",
     Code.NotFound,

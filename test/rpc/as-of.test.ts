@@ -141,7 +141,10 @@ describe("GetAccount", () => {
     const future = await refusalOf(at(3_600_000_000n));
     expect(future).toMatchObject({ reason: "FIELD_INVALID", fields: ["as_of"] });
     // What is wrong with the request comes first.
-    const nobody = server.client.getAccount({ userId: "nobody", asOf: { seconds: 99_999_999_999n } });
+    const nobody = server.client.getAccount({
+      userId: "nobody",
+      asOf: { seconds: 99_999_999_999n },
+    });
     expect(await refusalOf(nobody)).toMatchObject({ reason: "FIELD_INVALID", fields: ["as_of"] });
   });
 
@@ -171,13 +174,19 @@ async function shownAt(userId: string, micros: bigint) {
   const request = create(GetAccountRequestSchema, { userId, asOf: toTimestamp(micros) });
   const [answer] = await Promise.allSettled([getAccount(database.orm, request, NEVER)]);
   if (answer.status === "rejected") {
-    expect(readRefusal(answer.reason).reason).toBe("ACCOUNT_NOT_FOUND");
-    return undefined;
+    const { reason } = readRefusal(answer.reason);
+    if (reason === "ACCOUNT_NOT_FOUND") return undefined;
+    throw answer.reason;
   }
   const { balance, frozen, nextExpiration: next, ...rest } = answer.value.account!;
   const { totalRecharged, totalConsumed, totalExpired, totalRefunded } = rest;
   return {
-    ...{ balance, frozen, totalRecharged, totalConsumed, totalExpired, totalRefunded },
+    balance,
+    frozen,
+    totalRecharged,
+    totalConsumed,
+    totalExpired,
+    totalRefunded,
     next: next && { time: microsOf(next.time as never), points: next.points },
   };
 }

@@ -29,7 +29,7 @@ describe("without a database", () => {
   const calls: [name: string, call: (server: TestServer) => Promise<unknown>][] = [
     ["GetOrCreate", ({ client }) => client.getOrCreate({ userId })],
     ["Consume", ({ client }) => client.consume({ userId, cost: { case: "points", value: 1n } })],
-    ["GetEntry", ({ client }) => client.getEntry({ userId, sequence: 1n })],
+    ["GetEntry", ({ client }) => client.getEntry({ userId, by: { case: "sequence", value: 1n } })],
     ["ListEntries", ({ client }) => client.listEntries({ userId })],
     ["ListLots", ({ client }) => client.listLots({ userId })],
     ["ListHolds", ({ client }) => client.listHolds({ userId })],

@@ -6,7 +6,7 @@ import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { expectEquations } from "../support/equations.ts";
 import { refusalOf } from "../support/error-info.ts";
 import { makeDue, pricedServer } from "../support/priced-server.ts";
-import { duration, microsOf, points, ttl, use } from "../support/requests.ts";
+import { bySequence, duration, microsOf, points, ttl, use } from "../support/requests.ts";
 import type { TestServer } from "../support/server.ts";
 
 let database: TestDatabase;
@@ -161,7 +161,7 @@ describe("a hold's time", () => {
     expect(await refusalOf(server.client.release({ userId, hold: number }))).toMatchObject(refused);
     const spent = await server.client.consume({ userId, cost: points(100n) });
     expect(spent.account).toMatchObject({ sequence: 4n, balance: 0n, frozen: 0n });
-    expect(await server.client.getEntry({ userId, sequence: 3n })).toMatchObject({
+    expect(await server.client.getEntry({ userId, by: bySequence(3n) })).toMatchObject({
       entry: { kind: EntryKind.RELEASE, refersTo: 2n, points: 100n, requestId: "" },
     });
     expect(await refusalOf(server.client.settle({ userId, hold: number }))).toMatchObject(refused);

@@ -3,7 +3,7 @@ import { EntryKind } from "../../gen/points/v1/account_pb.ts";
 import { expectEquations } from "../support/equations.ts";
 import { refusalOf } from "../support/error-info.ts";
 import { makeDue, pricedServer } from "../support/priced-server.ts";
-import { duration, points, quantity, ttl, use } from "../support/requests.ts";
+import { bySequence, duration, points, quantity, ttl, use } from "../support/requests.ts";
 import type { TestServer } from "../support/server.ts";
 
 let server: TestServer;
@@ -50,7 +50,10 @@ describe("usage as a cost", () => {
       refersTo: hold!.number,
     });
     // Read back from the journal it is the very same.
-    const { entry } = await server.client.getEntry({ userId, sequence: settled.entry!.sequence });
+    const { entry } = await server.client.getEntry({
+      userId,
+      by: bySequence(settled.entry!.sequence),
+    });
     expect(entry).toEqual(settled.entry);
   });
 

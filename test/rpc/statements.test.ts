@@ -4,12 +4,14 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Entry, EntryKind } from "../../gen/points/v1/account_pb.ts";
 import type { ListEntriesRequestSchema, OperationSchema } from "../../gen/points/v1/points_pb.ts";
 import { refusalOf } from "../support/error-info.ts";
-import { points } from "../support/requests.ts";
+import { bySequence, points, ttl } from "../support/requests.ts";
 import { testServer, type TestServer } from "../support/server.ts";
 
 type ListEntries = MessageInitShape<typeof ListEntriesRequestSchema>;
 
 const INT64_MAX = 2n ** 63n - 1n;
+
+const byRequest = (value: string) => ({ case: "requestId", value }) as const;
 
 let server: TestServer;
 beforeAll(async () => {
@@ -192,12 +194,80 @@ describe("GetEntry", () => {
   test("gives the entry as its call answered it", async () => {
     const userId = "get";
     const { entry } = await server.client.recharge({ userId, points: 9n, requestId: "r1" });
-    expect((await server.client.getEntry({ userId, sequence: 1n })).entry).toEqual(entry);
+    const answer = { entry, refunded: 0n, referringEntries: [] };
+    expect(await server.client.getEntry({ userId, by: bySequence(1n) })).toMatchObject(answer);
+    expect(await server.client.getEntry({ userId, by: byRequest("r1") })).toMatchObject(answer);
+  });
+
+  test("says what became of an entry since", async () => {
+    const userId = "get-since";
+    const { client } = server;
+    await client.recharge({ userId, points: 20n });
+    await client.freeze({ userId, cost: points(8n) });
+    await client.settle({ userId, hold: 2n, cost: points(6n) });
+    await client.refund({ userId, sequence: 3n, points: 1n });
+    await client.consume({ userId, cost: points(1n) });
+    await client.refund({ userId, sequence: 3n, points: 2n });
+    const since = async (sequence: bigint) => {
+      const answer = await client.getEntry({ userId, by: bySequence(sequence) });
+      return [answer.refunded, answer.referringEntries];
+    };
+    expect(await since(1n)).toEqual([0n, []]);
+    expect(await since(2n)).toEqual([0n, [3n]]);
+    expect(await since(3n)).toEqual([3n, [6n, 4n]]);
+    expect(await since(5n)).toEqual([0n, []]);
+  });
+
+  test("names at most 100 entries that are about it", async () => {
+    const userId = "get-many";
+    await server.client.recharge({ userId, points: 200n });
+    await server.client.consume({ userId, cost: points(200n) });
+    const value = { userId, sequence: 2n, points: 1n };
+    const operations = Array.from({ length: 120 }, () => ({
+      operation: { case: "refund", value } as const,
+    }));
+    await server.client.applyBatch({ operations });
+    const answer = await server.client.getEntry({ userId, by: bySequence(2n) });
+    const newest = Array.from({ length: 100 }, (_, n) => 122n - BigInt(n));
+    expect(answer).toMatchObject({ refunded: 120n, referringEntries: newest });
+  });
+
+  test("finds by request id what was due, and nothing where there was nothing to do", async () => {
+    const userId = "get-due";
+    const due = { case: "due", value: true } as const;
+    const { client } = server;
+    await client.recharge({ userId, points: 4n, expiration: ttl(1) });
+    // Until the lot is due there is nothing to take, and each of these names another request.
+    for (let attempt = 0; ; attempt += 1) {
+      const requestId = `due-${attempt}`;
+      const { entry } = await client.expire({ userId, target: due, requestId });
+      if (entry === undefined) continue;
+      const answer = await client.getEntry({ userId, by: byRequest(requestId) });
+      expect(answer.entry).toEqual(entry);
+      break;
+    }
+    await client.expire({ userId, target: due, requestId: "nothing" });
+    for (const requestId of ["nothing", "never"]) {
+      const call = client.getEntry({ userId, by: byRequest(requestId) });
+      expect(await refusalOf(call)).toMatchObject({
+        code: "NotFound",
+        reason: "ENTRY_NOT_FOUND",
+        metadata: { request_id: requestId },
+      });
+    }
+  });
+
+  test("takes a number or a request id", async () => {
+    const call = (by: Parameters<typeof server.client.getEntry>[0]["by"]) =>
+      refusalOf(server.client.getEntry({ userId: "get", ...(by && { by }) }));
+    expect(await call(undefined)).toMatchObject({ reason: "FIELD_INVALID", fields: ["by"] });
+    const empty = await call(byRequest(""));
+    expect(empty).toMatchObject({ reason: "FIELD_INVALID", fields: ["request_id"] });
   });
 
   test.each([2n, INT64_MAX])("finds no entry %i", async (sequence) => {
     await server.client.getOrCreate({ userId: "get-none" });
-    const call = server.client.getEntry({ userId: "get-none", sequence });
+    const call = server.client.getEntry({ userId: "get-none", by: bySequence(sequence) });
     expect(await refusalOf(call)).toMatchObject({
       code: "NotFound",
       reason: "ENTRY_NOT_FOUND",
@@ -206,7 +276,7 @@ describe("GetEntry", () => {
   });
 
   test.each([0n, -1n, -INT64_MAX - 1n])("refuses entry %i", async (sequence) => {
-    const call = server.client.getEntry({ userId: "get-none", sequence });
+    const call = server.client.getEntry({ userId: "get-none", by: bySequence(sequence) });
     expect(await refusalOf(call)).toMatchObject({ reason: "FIELD_INVALID", fields: ["sequence"] });
   });
 });
@@ -214,7 +284,7 @@ describe("GetEntry", () => {
 describe("without an account", () => {
   const userId = "nobody";
   test.each<[string, () => Promise<unknown>]>([
-    ["GetEntry", () => server.client.getEntry({ userId, sequence: 1n })],
+    ["GetEntry", () => server.client.getEntry({ userId, by: bySequence(1n) })],
     ["ListEntries", () => server.client.listEntries({ userId })],
     ["ListEntries of a kind", () => server.client.listEntries({ userId, kinds: [1] })],
     ["ListLots", () => server.client.listLots({ userId })],

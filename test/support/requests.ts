@@ -20,6 +20,11 @@ export function duration(service: string, seconds: bigint, nanos = 0) {
   return { service, amount: { case: "duration", value: { seconds, nanos } } } as const;
 }
 
+/** An entry by its number. */
+export function bySequence(value: bigint) {
+  return { case: "sequence", value } as const;
+}
+
 /** A ttl in milliseconds. */
 export function ttl(milliseconds: number) {
   const seconds = BigInt(Math.floor(milliseconds / 1000));

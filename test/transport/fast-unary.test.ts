@@ -18,7 +18,7 @@ import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { exchange, type Exchange, type ExchangeAnswer } from "../support/exchange.ts";
 import { holdLock } from "../support/held-lock.ts";
 import { envelope } from "../support/raw-call.ts";
-import { points, use } from "../support/requests.ts";
+import { bySequence, points, use } from "../support/requests.ts";
 import { testServer, type TestServer } from "../support/server.ts";
 import { clientOf, fastPathCalls, viaConnect, withQuery } from "../support/via-connect.ts";
 
@@ -102,7 +102,11 @@ describe("an answer is the same", () => {
     ["Health/List", "/grpc.health.v1.Health/List", envelope(new Uint8Array())],
     ["GetPriceList", rpc("GetPriceList"), envelope(new Uint8Array())],
     ["Quote", rpc("Quote"), framed(QuoteRequestSchema, { usage: { service: "script" } })],
-    ["GetEntry", rpc("GetEntry"), framed(GetEntryRequestSchema, { userId: "ada", sequence: 2n })],
+    [
+      "GetEntry",
+      rpc("GetEntry"),
+      framed(GetEntryRequestSchema, { userId: "ada", by: bySequence(2n) }),
+    ],
     [
       "a repeated recharge",
       rpc("Recharge"),

@@ -17,6 +17,7 @@ import {
 import { clientWith, tokenOf, writeCallers } from "../support/callers.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { readRefusal, refusalOf } from "../support/error-info.ts";
+import { bySequence } from "../support/requests.ts";
 import { makeFolder } from "../support/run-folder.ts";
 import { testServer, type TestServer } from "../support/server.ts";
 
@@ -53,6 +54,7 @@ test("the reads are the RPCs without side effects, and no others are", () => {
   const { NO_SIDE_EFFECTS } = MethodOptions_IdempotencyLevel;
   const reads = PointsService.methods.filter(({ idempotency }) => idempotency === NO_SIDE_EFFECTS);
   expect(reads.map(({ name }) => name)).toEqual([
+    "GetAccount",
     "Quote",
     "GetPriceList",
     "GetEntry",
@@ -84,7 +86,7 @@ describe.each([["HTTP/1.1"], ["HTTP/2"]])("GET over %s", (version) => {
   });
 
   test("answers in binary too", async () => {
-    const { status, body } = await get(`GetEntry?${inProto(proto({ sequence: 1n }))}`);
+    const { status, body } = await get(`GetEntry?${inProto(proto())}`);
     expect(status).toBe(200);
     expect(fromBinary(GetEntryResponseSchema, body).entry).toMatchObject({ points: 5n });
   });
@@ -209,7 +211,7 @@ test.each(["1.1", "2"] as const)("Connect's client reads by GET over HTTP/%s", a
   });
   const { entry } = await createClient(PointsService, transport).getEntry({
     userId: "ada",
-    sequence: 1n,
+    by: bySequence(1n),
   });
   expect(entry).toMatchObject({ points: 5n });
 });
@@ -252,7 +254,7 @@ function inProto(bytes: Uint8Array, more = ""): string {
   return `connect=v1&encoding=proto&base64=1${more}&message=${base64Encode(bytes, "url")}`;
 }
 
-function proto(fields: { sequence?: bigint } = {}): Uint8Array {
-  const request = create(GetEntryRequestSchema, { userId: "ada", sequence: 1n, ...fields });
+function proto(): Uint8Array {
+  const request = create(GetEntryRequestSchema, { userId: "ada", by: bySequence(1n) });
   return toBinary(GetEntryRequestSchema, request);
 }

@@ -185,10 +185,10 @@ test.each<{ what: string; sql: string; finds: unknown[] }>([
   },
   {
     what: "a column of another collation",
-    sql: 'alter table points.entry alter column actor type text collate "POSIX"',
+    sql: 'alter table points.entry alter column policy type text collate "POSIX"',
     finds: [
-      "lacks column entry.actor text",
-      'has column entry.actor text collate "POSIX", which no migration makes',
+      "lacks column entry.policy text",
+      'has column entry.policy text collate "POSIX", which no migration makes',
     ],
   },
   {

@@ -16,7 +16,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file points/v1/account.proto.
  */
 export const file_points_v1_account: GenFile = /*@__PURE__*/
-  fileDesc("Chdwb2ludHMvdjEvYWNjb3VudC5wcm90bxIJcG9pbnRzLnYxIqsCCgdBY2NvdW50Eg8KB3VzZXJfaWQYASABKAkSEAoIc2VxdWVuY2UYAiABKAMSDwoHYmFsYW5jZRgDIAEoAxIOCgZmcm96ZW4YBCABKAMSFwoPdG90YWxfcmVjaGFyZ2VkGAUgASgDEhYKDnRvdGFsX2NvbnN1bWVkGAYgASgDEhUKDXRvdGFsX2V4cGlyZWQYByABKAMSFgoOdG90YWxfcmVmdW5kZWQYCCABKAMSLwoLY3JlYXRlX3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3VwZGF0ZV90aW1lGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIMCgRzYWx0GAsgASgMEgwKBGRlYnQYDCABKAMilQUKBUVudHJ5Eg8KB3VzZXJfaWQYASABKAkSEAoIc2VxdWVuY2UYAiABKAMSIgoEa2luZBgDIAEoDjIULnBvaW50cy52MS5FbnRyeUtpbmQSDgoGcG9pbnRzGAQgASgDEioKC2FsbG9jYXRpb25zGAUgAygLMhUucG9pbnRzLnYxLkFsbG9jYXRpb24SLwoLY3JlYXRlX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhIKCnJlcXVlc3RfaWQYByABKAkSMAoIbWV0YWRhdGEYCCADKAsyHi5wb2ludHMudjEuRW50cnkuTWV0YWRhdGFFbnRyeRIVCg1iYWxhbmNlX2FmdGVyGAkgASgDEhQKDGZyb3plbl9hZnRlchgKIAEoAxIvCgtleHBpcmVfdGltZRgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIcHJpb3JpdHkYDCABKAUSDAoEaGFzaBgNIAEoDBIRCglyZWZlcnNfdG8YDiABKAMSEAoIcmV0dXJuZWQYDyABKAMSJQoFdXNhZ2UYECABKAsyFi5wb2ludHMudjEuUHJpY2VkVXNhZ2USDgoGY2FsbGVyGBEgASgJEhcKD3BlcnNvbmFsX2RpZ2VzdBgSIAEoDBITCgtmaW5nZXJwcmludBgTIAEoDBIMCgRvd2VkGBggASgDEhEKCXVuY292ZXJlZBgZIAEoAxIOCgZyZXBhaWQYGiABKAMSFAoMZnJvbV9iYWxhbmNlGBsgASgDEhIKCmRlYnRfYWZ0ZXIYHiABKAMaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIikKCkFsbG9jYXRpb24SCwoDbG90GAEgASgDEg4KBnBvaW50cxgCIAEoAyKLAQoDTG90Eg4KBm51bWJlchgBIAEoAxIOCgZwb2ludHMYAiABKAMSEQoJcmVtYWluaW5nGAMgASgDEg4KBmZyb3plbhgEIAEoAxIQCghwcmlvcml0eRgFIAEoBRIvCgtleHBpcmVfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiuQEKBEhvbGQSDgoGbnVtYmVyGAEgASgDEg4KBnBvaW50cxgCIAEoAxIPCgdzZXR0bGVkGAMgASgDEiMKBXN0YXRlGAQgASgOMhQucG9pbnRzLnYxLkhvbGRTdGF0ZRIvCgtleHBpcmVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKgoLYWxsb2NhdGlvbnMYBiADKAsyFS5wb2ludHMudjEuQWxsb2NhdGlvbirMAQoJRW50cnlLaW5kEhoKFkVOVFJZX0tJTkRfVU5TUEVDSUZJRUQQABIXChNFTlRSWV9LSU5EX1JFQ0hBUkdFEAESFgoSRU5UUllfS0lORF9DT05TVU1FEAISFQoRRU5UUllfS0lORF9FWFBJUkUQAxIVChFFTlRSWV9LSU5EX0ZSRUVaRRAEEhUKEUVOVFJZX0tJTkRfU0VUVExFEAUSFgoSRU5UUllfS0lORF9SRUxFQVNFEAYSFQoRRU5UUllfS0lORF9SRUZVTkQQByqFAQoJSG9sZFN0YXRlEhoKFkhPTERfU1RBVEVfVU5TUEVDSUZJRUQQABITCg9IT0xEX1NUQVRFX09QRU4QARIWChJIT0xEX1NUQVRFX1NFVFRMRUQQAhIXChNIT0xEX1NUQVRFX1JFTEVBU0VEEAMSFgoSSE9MRF9TVEFURV9FWFBJUkVEEARCcQoJcG9pbnRzLnYxQgxBY2NvdW50UHJvdG9QAVopZXhhbXBsZS5jb20vcG9pbnRzL2dlbi9wb2ludHMvdjE7cG9pbnRzdjGiAgNQVFOqAglQb2ludHMuVjHKAglQb2ludHNcVjHqAgpQb2ludHM6OlYxYgZwcm90bzM", [file_google_protobuf_timestamp, file_points_v1_prices]);
+  fileDesc("Chdwb2ludHMvdjEvYWNjb3VudC5wcm90bxIJcG9pbnRzLnYxIt8CCgdBY2NvdW50Eg8KB3VzZXJfaWQYASABKAkSEAoIc2VxdWVuY2UYAiABKAMSDwoHYmFsYW5jZRgDIAEoAxIOCgZmcm96ZW4YBCABKAMSFwoPdG90YWxfcmVjaGFyZ2VkGAUgASgDEhYKDnRvdGFsX2NvbnN1bWVkGAYgASgDEhUKDXRvdGFsX2V4cGlyZWQYByABKAMSFgoOdG90YWxfcmVmdW5kZWQYCCABKAMSLwoLY3JlYXRlX3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3VwZGF0ZV90aW1lGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIMCgRzYWx0GAsgASgMEgwKBGRlYnQYDCABKAMSMgoPbmV4dF9leHBpcmF0aW9uGA4gASgLMhkucG9pbnRzLnYxLk5leHRFeHBpcmF0aW9uIkoKDk5leHRFeHBpcmF0aW9uEigKBHRpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBnBvaW50cxgCIAEoAyKkBQoFRW50cnkSDwoHdXNlcl9pZBgBIAEoCRIQCghzZXF1ZW5jZRgCIAEoAxIiCgRraW5kGAMgASgOMhQucG9pbnRzLnYxLkVudHJ5S2luZBIOCgZwb2ludHMYBCABKAMSKgoLYWxsb2NhdGlvbnMYBSADKAsyFS5wb2ludHMudjEuQWxsb2NhdGlvbhIvCgtjcmVhdGVfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKcmVxdWVzdF9pZBgHIAEoCRIwCghtZXRhZGF0YRgIIAMoCzIeLnBvaW50cy52MS5FbnRyeS5NZXRhZGF0YUVudHJ5EhUKDWJhbGFuY2VfYWZ0ZXIYCSABKAMSFAoMZnJvemVuX2FmdGVyGAogASgDEi8KC2V4cGlyZV90aW1lGAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghwcmlvcml0eRgMIAEoBRIMCgRoYXNoGA0gASgMEhEKCXJlZmVyc190bxgOIAEoAxIQCghyZXR1cm5lZBgPIAEoAxIlCgV1c2FnZRgQIAEoCzIWLnBvaW50cy52MS5QcmljZWRVc2FnZRIOCgZjYWxsZXIYESABKAkSFwoPcGVyc29uYWxfZGlnZXN0GBIgASgMEhMKC2ZpbmdlcnByaW50GBMgASgMEg0KBWFjdG9yGBQgASgJEgwKBG93ZWQYGCABKAMSEQoJdW5jb3ZlcmVkGBkgASgDEg4KBnJlcGFpZBgaIAEoAxIUCgxmcm9tX2JhbGFuY2UYGyABKAMSEgoKZGVidF9hZnRlchgeIAEoAxovCg1NZXRhZGF0YUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiKQoKQWxsb2NhdGlvbhILCgNsb3QYASABKAMSDgoGcG9pbnRzGAIgASgDIosBCgNMb3QSDgoGbnVtYmVyGAEgASgDEg4KBnBvaW50cxgCIAEoAxIRCglyZW1haW5pbmcYAyABKAMSDgoGZnJvemVuGAQgASgDEhAKCHByaW9yaXR5GAUgASgFEi8KC2V4cGlyZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCK5AQoESG9sZBIOCgZudW1iZXIYASABKAMSDgoGcG9pbnRzGAIgASgDEg8KB3NldHRsZWQYAyABKAMSIwoFc3RhdGUYBCABKA4yFC5wb2ludHMudjEuSG9sZFN0YXRlEi8KC2V4cGlyZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIqCgthbGxvY2F0aW9ucxgGIAMoCzIVLnBvaW50cy52MS5BbGxvY2F0aW9uKswBCglFbnRyeUtpbmQSGgoWRU5UUllfS0lORF9VTlNQRUNJRklFRBAAEhcKE0VOVFJZX0tJTkRfUkVDSEFSR0UQARIWChJFTlRSWV9LSU5EX0NPTlNVTUUQAhIVChFFTlRSWV9LSU5EX0VYUElSRRADEhUKEUVOVFJZX0tJTkRfRlJFRVpFEAQSFQoRRU5UUllfS0lORF9TRVRUTEUQBRIWChJFTlRSWV9LSU5EX1JFTEVBU0UQBhIVChFFTlRSWV9LSU5EX1JFRlVORBAHKoUBCglIb2xkU3RhdGUSGgoWSE9MRF9TVEFURV9VTlNQRUNJRklFRBAAEhMKD0hPTERfU1RBVEVfT1BFThABEhYKEkhPTERfU1RBVEVfU0VUVExFRBACEhcKE0hPTERfU1RBVEVfUkVMRUFTRUQQAxIWChJIT0xEX1NUQVRFX0VYUElSRUQQBEJxCglwb2ludHMudjFCDEFjY291bnRQcm90b1ABWilleGFtcGxlLmNvbS9wb2ludHMvZ2VuL3BvaW50cy92MTtwb2ludHN2MaICA1BUU6oCCVBvaW50cy5WMcoCCVBvaW50c1xWMeoCClBvaW50czo6VjFiBnByb3RvMw", [file_google_protobuf_timestamp, file_points_v1_prices]);
 
 /**
  * One user's points. Invariants after every command:
@@ -114,6 +114,15 @@ export type Account = Message<"points.v1.Account"> & {
    * @generated from field: int64 debt = 12;
    */
   debt: bigint;
+
+  /**
+   * When points of the balance expire next. Set by GetAccount alone. Unset: none will, as far as is
+   * known by then; or as_of is before the last entry and after 100,000 others, from all of which it
+   * would have to be worked out.
+   *
+   * @generated from field: points.v1.NextExpiration next_expiration = 14;
+   */
+  nextExpiration?: NextExpiration | undefined;
 };
 
 /**
@@ -122,6 +131,34 @@ export type Account = Message<"points.v1.Account"> & {
  */
 export const AccountSchema: GenMessage<Account> = /*@__PURE__*/
   messageDesc(file_points_v1_account, 0);
+
+/**
+ * When points of a balance expire next.
+ *
+ * @generated from message points.v1.NextExpiration
+ */
+export type NextExpiration = Message<"points.v1.NextExpiration"> & {
+  /**
+   * The first instant at which any do.
+   *
+   * @generated from field: google.protobuf.Timestamp time = 1;
+   */
+  time?: Timestamp | undefined;
+
+  /**
+   * How many then, more than 0. Points that holds have set aside are not among them.
+   *
+   * @generated from field: int64 points = 2;
+   */
+  points: bigint;
+};
+
+/**
+ * Describes the message points.v1.NextExpiration.
+ * Use `create(NextExpirationSchema)` to create a new message.
+ */
+export const NextExpirationSchema: GenMessage<NextExpiration> = /*@__PURE__*/
+  messageDesc(file_points_v1_account, 1);
 
 /**
  * One change of one account. An account's entries are numbered 1, 2, 3, … without gaps, and are
@@ -221,7 +258,7 @@ export type Entry = Message<"points.v1.Entry"> & {
   /**
    * Hash chain: SHA-256 (32 bytes) of the hash of the previous entry (32 zero bytes for the first)
    * followed by this entry's fields, in the order of their numbers, in the encoding of docs/hash.md.
-   * The fields are all but hash itself and user_id, request_id and metadata, for which
+   * The fields are all but hash itself and user_id, request_id, metadata and actor, for which
    * personal_digest stands. No entry can be changed, added or removed unnoticed.
    *
    * @generated from field: bytes hash = 13;
@@ -261,8 +298,8 @@ export type Entry = Message<"points.v1.Entry"> & {
   caller: string;
 
   /**
-   * SHA-256 (32 bytes) of the account's salt followed by user_id, request_id and metadata, in the
-   * same encoding. It stands for them in hash.
+   * SHA-256 (32 bytes) of the account's salt followed by user_id, request_id, metadata and actor, in
+   * the same encoding. It stands for them in hash.
    *
    * @generated from field: bytes personal_digest = 18;
    */
@@ -275,6 +312,14 @@ export type Entry = Message<"points.v1.Entry"> & {
    * @generated from field: bytes fingerprint = 19;
    */
   fingerprint: Uint8Array;
+
+  /**
+   * On whose behalf the caller acted, a person or a job, as the request said. Empty if it did not, or
+   * if the ledger booked what was due by itself.
+   *
+   * @generated from field: string actor = 20;
+   */
+  actor: string;
 
   /**
    * Of a CONSUME or SETTLE entry: how many of its points nobody had. They became debt.
@@ -319,7 +364,7 @@ export type Entry = Message<"points.v1.Entry"> & {
  * Use `create(EntrySchema)` to create a new message.
  */
 export const EntrySchema: GenMessage<Entry> = /*@__PURE__*/
-  messageDesc(file_points_v1_account, 1);
+  messageDesc(file_points_v1_account, 2);
 
 /**
  * Points that an entry took from a lot, or gave to it.
@@ -347,7 +392,7 @@ export type Allocation = Message<"points.v1.Allocation"> & {
  * Use `create(AllocationSchema)` to create a new message.
  */
 export const AllocationSchema: GenMessage<Allocation> = /*@__PURE__*/
-  messageDesc(file_points_v1_account, 2);
+  messageDesc(file_points_v1_account, 3);
 
 /**
  * Points that were recharged together and expire together.
@@ -403,7 +448,7 @@ export type Lot = Message<"points.v1.Lot"> & {
  * Use `create(LotSchema)` to create a new message.
  */
 export const LotSchema: GenMessage<Lot> = /*@__PURE__*/
-  messageDesc(file_points_v1_account, 3);
+  messageDesc(file_points_v1_account, 4);
 
 /**
  * Points set aside for a job under way.
@@ -459,7 +504,7 @@ export type Hold = Message<"points.v1.Hold"> & {
  * Use `create(HoldSchema)` to create a new message.
  */
 export const HoldSchema: GenMessage<Hold> = /*@__PURE__*/
-  messageDesc(file_points_v1_account, 4);
+  messageDesc(file_points_v1_account, 5);
 
 /**
  * What an entry did.

@@ -147,7 +147,8 @@ export const ErrorReason = {
   HOLD_NOT_FOUND: 15,
 
   /**
-   * NOT_FOUND: the account has no entry with that sequence. Metadata: sequence.
+   * NOT_FOUND: the account has no entry with that sequence, or that answered that request. Metadata:
+   * sequence, or request_id.
    *
    * @generated from enum value: ERROR_REASON_ENTRY_NOT_FOUND = 16;
    */

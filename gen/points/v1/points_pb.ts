@@ -22,7 +22,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file points/v1/points.proto.
  */
 export const file_points_v1_points: GenFile = /*@__PURE__*/
-  fileDesc("ChZwb2ludHMvdjEvcG9pbnRzLnByb3RvEglwb2ludHMudjEiPAoSR2V0T3JDcmVhdGVSZXF1ZXN0EiYKB3VzZXJfaWQYASABKAlCFbpIEnIQMg5eWyEtfl17MSwxMjh9JCJaChNHZXRPckNyZWF0ZVJlc3BvbnNlEiMKB2FjY291bnQYASABKAsyEi5wb2ludHMudjEuQWNjb3VudBIPCgdjcmVhdGVkGAIgASgIEg0KBWVwb2NoGAMgASgDItADCg9SZWNoYXJnZVJlcXVlc3QSJgoHdXNlcl9pZBgBIAEoCUIVukgSchAyDl5bIS1+XXsxLDEyOH0kEiwKCnJlcXVlc3RfaWQYAiABKAlCGLpIFdgBAXIQMg5eWyEtfl17MSwxMjh9JBJpCghtZXRhZGF0YRgDIAMoCzIoLnBvaW50cy52MS5SZWNoYXJnZVJlcXVlc3QuTWV0YWRhdGFFbnRyeUItukgqmgEnEBAiEXIPIAEoQDIJXlxQe0NjfSokKhByDiiAAjIJXlxQe0NjfSokEh4KBnBvaW50cxgEIAEoA0IOukgLIgkYgKCUpY0dKAESSAoLZXhwaXJlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQhW6SBKyAQ8iDQj/gtH/rwcQ/5Pr3ANIABI1CgN0dGwYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CC7pICKoBBTIDEOgHSAASHAoIcHJpb3JpdHkYByABKAVCCrpIBxoFGOgHKAAaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQgwKCmV4cGlyYXRpb24ieQoQUmVjaGFyZ2VSZXNwb25zZRIfCgVlbnRyeRgBIAEoCzIQLnBvaW50cy52MS5FbnRyeRIjCgdhY2NvdW50GAIgASgLMhIucG9pbnRzLnYxLkFjY291bnQSEAoIcmVwbGF5ZWQYAyABKAgSDQoFZXBvY2gYBCABKAMiiwMKDkNvbnN1bWVSZXF1ZXN0EiYKB3VzZXJfaWQYASABKAlCFbpIEnIQMg5eWyEtfl17MSwxMjh9JBIsCgpyZXF1ZXN0X2lkGAIgASgJQhi6SBXYAQFyEDIOXlshLX5dezEsMTI4fSQSaAoIbWV0YWRhdGEYAyADKAsyJy5wb2ludHMudjEuQ29uc3VtZVJlcXVlc3QuTWV0YWRhdGFFbnRyeUItukgqmgEnEBAiEXIPIAEoQDIJXlxQe0NjfSokKhByDiiAAjIJXlxQe0NjfSokEiAKBnBvaW50cxgEIAEoA0IOukgLIgkYgKCUpY0dKAFIABIhCgV1c2FnZRgFIAEoCzIQLnBvaW50cy52MS5Vc2FnZUgAEjQKDG9uX3Nob3J0ZmFsbBgGIAEoDjIULnBvaW50cy52MS5TaG9ydGZhbGxCCLpIBYIBAhABGi8KDU1ldGFkYXRhRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUINCgRjb3N0EgW6SAIIASJ4Cg9Db25zdW1lUmVzcG9uc2USHwoFZW50cnkYASABKAsyEC5wb2ludHMudjEuRW50cnkSIwoHYWNjb3VudBgCIAEoCzISLnBvaW50cy52MS5BY2NvdW50EhAKCHJlcGxheWVkGAMgASgIEg0KBWVwb2NoGAQgASgDIuICCg1FeHBpcmVSZXF1ZXN0EiYKB3VzZXJfaWQYASABKAlCFbpIEnIQMg5eWyEtfl17MSwxMjh9JBIsCgpyZXF1ZXN0X2lkGAIgASgJQhi6SBXYAQFyEDIOXlshLX5dezEsMTI4fSQSZwoIbWV0YWRhdGEYAyADKAsyJi5wb2ludHMudjEuRXhwaXJlUmVxdWVzdC5NZXRhZGF0YUVudHJ5Qi26SCqaAScQECIRcg8gAShAMgleXFB7Q2N9KiQqEHIOKIACMgleXFB7Q2N9KiQSIAoGcG9pbnRzGAQgASgDQg66SAsiCRiAoJSljR0oAUgAEhYKA2xvdBgFIAEoA0IHukgEIgIoAUgAEhYKA2R1ZRgGIAEoCEIHukgEagIIAUgAGi8KDU1ldGFkYXRhRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUIPCgZ0YXJnZXQSBbpIAggBIncKDkV4cGlyZVJlc3BvbnNlEh8KBWVudHJ5GAEgASgLMhAucG9pbnRzLnYxLkVudHJ5EiMKB2FjY291bnQYAiABKAsyEi5wb2ludHMudjEuQWNjb3VudBIQCghyZXBsYXllZBgDIAEoCBINCgVlcG9jaBgEIAEoAyLiAwoNRnJlZXplUmVxdWVzdBImCgd1c2VyX2lkGAEgASgJQhW6SBJyEDIOXlshLX5dezEsMTI4fSQSLAoKcmVxdWVzdF9pZBgCIAEoCUIYukgV2AEBchAyDl5bIS1+XXsxLDEyOH0kEmcKCG1ldGFkYXRhGAMgAygLMiYucG9pbnRzLnYxLkZyZWV6ZVJlcXVlc3QuTWV0YWRhdGFFbnRyeUItukgqmgEnEBAiEXIPIAEoQDIJXlxQe0NjfSokKhByDiiAAjIJXlxQe0NjfSokEiAKBnBvaW50cxgEIAEoA0IOukgLIgkYgKCUpY0dKAFIABIhCgV1c2FnZRgFIAEoCzIQLnBvaW50cy52MS5Vc2FnZUgAEkgKC2V4cGlyZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIVukgSsgEPIg0I/4LR/68HEP+T69wDSAESNQoDdHRsGAcgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQgu6SAiqAQUyAxDoB0gBGi8KDU1ldGFkYXRhRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUINCgRjb3N0EgW6SAIIAUIMCgpleHBpcmF0aW9uIpYBCg5GcmVlemVSZXNwb25zZRIfCgVlbnRyeRgBIAEoCzIQLnBvaW50cy52MS5FbnRyeRIjCgdhY2NvdW50GAIgASgLMhIucG9pbnRzLnYxLkFjY291bnQSEAoIcmVwbGF5ZWQYAyABKAgSHQoEaG9sZBgEIAEoCzIPLnBvaW50cy52MS5Ib2xkEg0KBWVwb2NoGAUgASgDIpkDCg1TZXR0bGVSZXF1ZXN0EiYKB3VzZXJfaWQYASABKAlCFbpIEnIQMg5eWyEtfl17MSwxMjh9JBIsCgpyZXF1ZXN0X2lkGAIgASgJQhi6SBXYAQFyEDIOXlshLX5dezEsMTI4fSQSZwoIbWV0YWRhdGEYAyADKAsyJi5wb2ludHMudjEuU2V0dGxlUmVxdWVzdC5NZXRhZGF0YUVudHJ5Qi26SCqaAScQECIRcg8gAShAMgleXFB7Q2N9KiQqEHIOKIACMgleXFB7Q2N9KiQSFQoEaG9sZBgEIAEoA0IHukgEIgIoARIgCgZwb2ludHMYBSABKANCDrpICyIJGICglKWNHSgBSAASIQoFdXNhZ2UYBiABKAsyEC5wb2ludHMudjEuVXNhZ2VIABI0Cgxvbl9zaG9ydGZhbGwYByABKA4yFC5wb2ludHMudjEuU2hvcnRmYWxsQgi6SAWCAQIQARovCg1NZXRhZGF0YUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCBgoEY29zdCJ3Cg5TZXR0bGVSZXNwb25zZRIfCgVlbnRyeRgBIAEoCzIQLnBvaW50cy52MS5FbnRyeRIjCgdhY2NvdW50GAIgASgLMhIucG9pbnRzLnYxLkFjY291bnQSEAoIcmVwbGF5ZWQYAyABKAgSDQoFZXBvY2gYBCABKAMimAIKDlJlbGVhc2VSZXF1ZXN0EiYKB3VzZXJfaWQYASABKAlCFbpIEnIQMg5eWyEtfl17MSwxMjh9JBIsCgpyZXF1ZXN0X2lkGAIgASgJQhi6SBXYAQFyEDIOXlshLX5dezEsMTI4fSQSaAoIbWV0YWRhdGEYAyADKAsyJy5wb2ludHMudjEuUmVsZWFzZVJlcXVlc3QuTWV0YWRhdGFFbnRyeUItukgqmgEnEBAiEXIPIAEoQDIJXlxQe0NjfSokKhByDiiAAjIJXlxQe0NjfSokEhUKBGhvbGQYBCABKANCB7pIBCICKAEaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIngKD1JlbGVhc2VSZXNwb25zZRIfCgVlbnRyeRgBIAEoCzIQLnBvaW50cy52MS5FbnRyeRIjCgdhY2NvdW50GAIgASgLMhIucG9pbnRzLnYxLkFjY291bnQSEAoIcmVwbGF5ZWQYAyABKAgSDQoFZXBvY2gYBCABKAMihwMKDVJlZnVuZFJlcXVlc3QSJgoHdXNlcl9pZBgBIAEoCUIVukgSchAyDl5bIS1+XXsxLDEyOH0kEiwKCnJlcXVlc3RfaWQYAiABKAlCGLpIFdgBAXIQMg5eWyEtfl17MSwxMjh9JBJnCghtZXRhZGF0YRgDIAMoCzImLnBvaW50cy52MS5SZWZ1bmRSZXF1ZXN0Lk1ldGFkYXRhRW50cnlCLbpIKpoBJxAQIhFyDyABKEAyCV5cUHtDY30qJCoQcg4ogAIyCV5cUHtDY30qJBIZCghzZXF1ZW5jZRgEIAEoA0IHukgEIgIoARIjCgZwb2ludHMYBSABKANCDrpICyIJGICglKWNHSgBSACIAQESOwoLcmVpc3N1ZV90dGwYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CC7pICKoBBTIDEOgHGi8KDU1ldGFkYXRhRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUIJCgdfcG9pbnRzIncKDlJlZnVuZFJlc3BvbnNlEh8KBWVudHJ5GAEgASgLMhAucG9pbnRzLnYxLkVudHJ5EiMKB2FjY291bnQYAiABKAsyEi5wb2ludHMudjEuQWNjb3VudBIQCghyZXBsYXllZBgDIAEoCBINCgVlcG9jaBgEIAEoAyJiCgxRdW90ZVJlcXVlc3QSJwoFdXNhZ2UYASABKAsyEC5wb2ludHMudjEuVXNhZ2VCBrpIA8gBARIpCgd1c2VyX2lkGAIgASgJQhi6SBXYAQFyEDIOXlshLX5dezEsMTI4fSQipgEKDVF1b3RlUmVzcG9uc2USDgoGcG9pbnRzGAEgASgDEhUKDXByaWNlX3ZlcnNpb24YAiABKAkSFAoHYmFsYW5jZRgDIAEoA0gAiAEBEhcKCnN1ZmZpY2llbnQYBCABKAhIAYgBARIWCglzaG9ydGZhbGwYBSABKANIAogBAUIKCghfYmFsYW5jZUINCgtfc3VmZmljaWVudEIMCgpfc2hvcnRmYWxsIhUKE0dldFByaWNlTGlzdFJlcXVlc3QiTwoUR2V0UHJpY2VMaXN0UmVzcG9uc2USFQoNcHJpY2VfdmVyc2lvbhgBIAEoCRIgCgZwcmljZXMYAiADKAsyEC5wb2ludHMudjEuUHJpY2Ui1AIKCU9wZXJhdGlvbhIuCghyZWNoYXJnZRgBIAEoCzIaLnBvaW50cy52MS5SZWNoYXJnZVJlcXVlc3RIABIsCgdjb25zdW1lGAIgASgLMhkucG9pbnRzLnYxLkNvbnN1bWVSZXF1ZXN0SAASKgoGZXhwaXJlGAMgASgLMhgucG9pbnRzLnYxLkV4cGlyZVJlcXVlc3RIABIqCgZmcmVlemUYBCABKAsyGC5wb2ludHMudjEuRnJlZXplUmVxdWVzdEgAEioKBnNldHRsZRgFIAEoCzIYLnBvaW50cy52MS5TZXR0bGVSZXF1ZXN0SAASLAoHcmVsZWFzZRgGIAEoCzIZLnBvaW50cy52MS5SZWxlYXNlUmVxdWVzdEgAEioKBnJlZnVuZBgHIAEoCzIYLnBvaW50cy52MS5SZWZ1bmRSZXF1ZXN0SABCCwoJb3BlcmF0aW9uIoMDCg9PcGVyYXRpb25SZXN1bHQSIwoFZXJyb3IYASABKAsyEi5nb29nbGUucnBjLlN0YXR1c0gAEi8KCHJlY2hhcmdlGAIgASgLMhsucG9pbnRzLnYxLlJlY2hhcmdlUmVzcG9uc2VIABItCgdjb25zdW1lGAMgASgLMhoucG9pbnRzLnYxLkNvbnN1bWVSZXNwb25zZUgAEisKBmV4cGlyZRgEIAEoCzIZLnBvaW50cy52MS5FeHBpcmVSZXNwb25zZUgAEisKBmZyZWV6ZRgFIAEoCzIZLnBvaW50cy52MS5GcmVlemVSZXNwb25zZUgAEisKBnNldHRsZRgGIAEoCzIZLnBvaW50cy52MS5TZXR0bGVSZXNwb25zZUgAEi0KB3JlbGVhc2UYByABKAsyGi5wb2ludHMudjEuUmVsZWFzZVJlc3BvbnNlSAASKwoGcmVmdW5kGAggASgLMhkucG9pbnRzLnYxLlJlZnVuZFJlc3BvbnNlSABCCAoGcmVzdWx0Ik8KEUFwcGx5QmF0Y2hSZXF1ZXN0EjoKCm9wZXJhdGlvbnMYASADKAsyFC5wb2ludHMudjEuT3BlcmF0aW9uQhC6SA2SAQoIARDoByID2AEDIkEKEkFwcGx5QmF0Y2hSZXNwb25zZRIrCgdyZXN1bHRzGAEgAygLMhoucG9pbnRzLnYxLk9wZXJhdGlvblJlc3VsdCJOCgxBcHBseVJlcXVlc3QSFQoDdGFnGAEgASgJQgi6SAVyAyiAARInCglvcGVyYXRpb24YAiABKAsyFC5wb2ludHMudjEuT3BlcmF0aW9uIkgKDUFwcGx5UmVzcG9uc2USCwoDdGFnGAEgASgJEioKBnJlc3VsdBgCIAEoCzIaLnBvaW50cy52MS5PcGVyYXRpb25SZXN1bHQiVAoPR2V0RW50cnlSZXF1ZXN0EiYKB3VzZXJfaWQYASABKAlCFbpIEnIQMg5eWyEtfl17MSwxMjh9JBIZCghzZXF1ZW5jZRgCIAEoA0IHukgEIgIoASIzChBHZXRFbnRyeVJlc3BvbnNlEh8KBWVudHJ5GAEgASgLMhAucG9pbnRzLnYxLkVudHJ5IroCChJMaXN0RW50cmllc1JlcXVlc3QSJgoHdXNlcl9pZBgBIAEoCUIVukgSchAyDl5bIS1+XXsxLDEyOH0kEhoKCXBhZ2Vfc2l6ZRgCIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAyiAAhI2CgVraW5kcxgEIAMoDjIULnBvaW50cy52MS5FbnRyeUtpbmRCEbpIDpIBCxAHIgeCAQQQASAAEkUKCnN0YXJ0X3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQhW6SBKyAQ8iDQj/gtH/rwcQ/5Pr3AMSQwoIZW5kX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQhW6SBKyAQ8iDQj/gtH/rwcQ/5Pr3AMiUQoTTGlzdEVudHJpZXNSZXNwb25zZRIhCgdlbnRyaWVzGAEgAygLMhAucG9pbnRzLnYxLkVudHJ5EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJzCg9MaXN0TG90c1JlcXVlc3QSJgoHdXNlcl9pZBgBIAEoCUIVukgSchAyDl5bIS1+XXsxLDEyOH0kEhoKCXBhZ2Vfc2l6ZRgCIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAyiAAiJJChBMaXN0TG90c1Jlc3BvbnNlEhwKBGxvdHMYASADKAsyDi5wb2ludHMudjEuTG90EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKHAQoQTGlzdEhvbGRzUmVxdWVzdBImCgd1c2VyX2lkGAEgASgJQhW6SBJyEDIOXlshLX5dezEsMTI4fSQSGgoJcGFnZV9zaXplGAIgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YAyABKAlCCLpIBXIDKIACEhEKCW9wZW5fb25seRgEIAEoCCJMChFMaXN0SG9sZHNSZXNwb25zZRIeCgVob2xkcxgBIAMoCzIPLnBvaW50cy52MS5Ib2xkEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSI9ChNXYXRjaEFjY291bnRSZXF1ZXN0EiYKB3VzZXJfaWQYASABKAlCFbpIEnIQMg5eWyEtfl17MSwxMjh9JCI7ChRXYXRjaEFjY291bnRSZXNwb25zZRIjCgdhY2NvdW50GAEgASgLMhIucG9pbnRzLnYxLkFjY291bnQqYwoJU2hvcnRmYWxsEhkKFVNIT1JURkFMTF9VTlNQRUNJRklFRBAAEhQKEFNIT1JURkFMTF9SRUZVU0UQARISCg5TSE9SVEZBTExfVEFLRRACEhEKDVNIT1JURkFMTF9PV0UQAzLQCQoNUG9pbnRzU2VydmljZRJMCgtHZXRPckNyZWF0ZRIdLnBvaW50cy52MS5HZXRPckNyZWF0ZVJlcXVlc3QaHi5wb2ludHMudjEuR2V0T3JDcmVhdGVSZXNwb25zZRJDCghSZWNoYXJnZRIaLnBvaW50cy52MS5SZWNoYXJnZVJlcXVlc3QaGy5wb2ludHMudjEuUmVjaGFyZ2VSZXNwb25zZRJACgdDb25zdW1lEhkucG9pbnRzLnYxLkNvbnN1bWVSZXF1ZXN0GhoucG9pbnRzLnYxLkNvbnN1bWVSZXNwb25zZRI9CgZFeHBpcmUSGC5wb2ludHMudjEuRXhwaXJlUmVxdWVzdBoZLnBvaW50cy52MS5FeHBpcmVSZXNwb25zZRI9CgZGcmVlemUSGC5wb2ludHMudjEuRnJlZXplUmVxdWVzdBoZLnBvaW50cy52MS5GcmVlemVSZXNwb25zZRI9CgZTZXR0bGUSGC5wb2ludHMudjEuU2V0dGxlUmVxdWVzdBoZLnBvaW50cy52MS5TZXR0bGVSZXNwb25zZRJACgdSZWxlYXNlEhkucG9pbnRzLnYxLlJlbGVhc2VSZXF1ZXN0GhoucG9pbnRzLnYxLlJlbGVhc2VSZXNwb25zZRI9CgZSZWZ1bmQSGC5wb2ludHMudjEuUmVmdW5kUmVxdWVzdBoZLnBvaW50cy52MS5SZWZ1bmRSZXNwb25zZRI/CgVRdW90ZRIXLnBvaW50cy52MS5RdW90ZVJlcXVlc3QaGC5wb2ludHMudjEuUXVvdGVSZXNwb25zZSIDkAIBElQKDEdldFByaWNlTGlzdBIeLnBvaW50cy52MS5HZXRQcmljZUxpc3RSZXF1ZXN0Gh8ucG9pbnRzLnYxLkdldFByaWNlTGlzdFJlc3BvbnNlIgOQAgESSQoKQXBwbHlCYXRjaBIcLnBvaW50cy52MS5BcHBseUJhdGNoUmVxdWVzdBodLnBvaW50cy52MS5BcHBseUJhdGNoUmVzcG9uc2USPgoFQXBwbHkSFy5wb2ludHMudjEuQXBwbHlSZXF1ZXN0GhgucG9pbnRzLnYxLkFwcGx5UmVzcG9uc2UoATABEkgKCEdldEVudHJ5EhoucG9pbnRzLnYxLkdldEVudHJ5UmVxdWVzdBobLnBvaW50cy52MS5HZXRFbnRyeVJlc3BvbnNlIgOQAgESUQoLTGlzdEVudHJpZXMSHS5wb2ludHMudjEuTGlzdEVudHJpZXNSZXF1ZXN0Gh4ucG9pbnRzLnYxLkxpc3RFbnRyaWVzUmVzcG9uc2UiA5ACARJICghMaXN0TG90cxIaLnBvaW50cy52MS5MaXN0TG90c1JlcXVlc3QaGy5wb2ludHMudjEuTGlzdExvdHNSZXNwb25zZSIDkAIBEksKCUxpc3RIb2xkcxIbLnBvaW50cy52MS5MaXN0SG9sZHNSZXF1ZXN0GhwucG9pbnRzLnYxLkxpc3RIb2xkc1Jlc3BvbnNlIgOQAgESVgoMV2F0Y2hBY2NvdW50Eh4ucG9pbnRzLnYxLldhdGNoQWNjb3VudFJlcXVlc3QaHy5wb2ludHMudjEuV2F0Y2hBY2NvdW50UmVzcG9uc2UiA5ACATABQnAKCXBvaW50cy52MUILUG9pbnRzUHJvdG9QAVopZXhhbXBsZS5jb20vcG9pbnRzL2dlbi9wb2ludHMvdjE7cG9pbnRzdjGiAgNQVFOqAglQb2ludHMuVjHKAglQb2ludHNcVjHqAgpQb2ludHM6OlYxYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_google_rpc_status, file_points_v1_account, file_points_v1_prices]);
+  fileDesc("ChZwb2ludHMvdjEvcG9pbnRzLnByb3RvEglwb2ludHMudjEiPAoSR2V0T3JDcmVhdGVSZXF1ZXN0EiYKB3VzZXJfaWQYASABKAlCFbpIEnIQMg5eWyEtfl17MSwxMjh9JCJaChNHZXRPckNyZWF0ZVJlc3BvbnNlEiMKB2FjY291bnQYASABKAsyEi5wb2ludHMudjEuQWNjb3VudBIPCgdjcmVhdGVkGAIgASgIEg0KBWVwb2NoGAMgASgDIn0KEUdldEFjY291bnRSZXF1ZXN0EiYKB3VzZXJfaWQYASABKAlCFbpIEnIQMg5eWyEtfl17MSwxMjh9JBJACgVhc19vZhgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCFbpIErIBDyINCP+C0f+vBxD/k+vcAyI5ChJHZXRBY2NvdW50UmVzcG9uc2USIwoHYWNjb3VudBgBIAEoCzISLnBvaW50cy52MS5BY2NvdW50IvQDCg9SZWNoYXJnZVJlcXVlc3QSJgoHdXNlcl9pZBgBIAEoCUIVukgSchAyDl5bIS1+XXsxLDEyOH0kEiwKCnJlcXVlc3RfaWQYAiABKAlCGLpIFdgBAXIQMg5eWyEtfl17MSwxMjh9JBJpCghtZXRhZGF0YRgDIAMoCzIoLnBvaW50cy52MS5SZWNoYXJnZVJlcXVlc3QuTWV0YWRhdGFFbnRyeUItukgqmgEnEBAiEXIPIAEoQDIJXlxQe0NjfSokKhByDiiAAjIJXlxQe0NjfSokEh4KBnBvaW50cxgEIAEoA0IOukgLIgkYgKCUpY0dKAESSAoLZXhwaXJlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQhW6SBKyAQ8iDQj/gtH/rwcQ/5Pr3ANIABI1CgN0dGwYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CC7pICKoBBTIDEOgHSAASHAoIcHJpb3JpdHkYByABKAVCCrpIBxoFGOgHKAASIgoFYWN0b3IYDyABKAlCE7pIEHIOGIABMgleXFB7Q2N9KiQaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQgwKCmV4cGlyYXRpb24ieQoQUmVjaGFyZ2VSZXNwb25zZRIfCgVlbnRyeRgBIAEoCzIQLnBvaW50cy52MS5FbnRyeRIjCgdhY2NvdW50GAIgASgLMhIucG9pbnRzLnYxLkFjY291bnQSEAoIcmVwbGF5ZWQYAyABKAgSDQoFZXBvY2gYBCABKAMirwMKDkNvbnN1bWVSZXF1ZXN0EiYKB3VzZXJfaWQYASABKAlCFbpIEnIQMg5eWyEtfl17MSwxMjh9JBIsCgpyZXF1ZXN0X2lkGAIgASgJQhi6SBXYAQFyEDIOXlshLX5dezEsMTI4fSQSaAoIbWV0YWRhdGEYAyADKAsyJy5wb2ludHMudjEuQ29uc3VtZVJlcXVlc3QuTWV0YWRhdGFFbnRyeUItukgqmgEnEBAiEXIPIAEoQDIJXlxQe0NjfSokKhByDiiAAjIJXlxQe0NjfSokEiAKBnBvaW50cxgEIAEoA0IOukgLIgkYgKCUpY0dKAFIABIhCgV1c2FnZRgFIAEoCzIQLnBvaW50cy52MS5Vc2FnZUgAEjQKDG9uX3Nob3J0ZmFsbBgGIAEoDjIULnBvaW50cy52MS5TaG9ydGZhbGxCCLpIBYIBAhABEiIKBWFjdG9yGA8gASgJQhO6SBByDhiAATIJXlxQe0NjfSokGi8KDU1ldGFkYXRhRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUINCgRjb3N0EgW6SAIIASJ4Cg9Db25zdW1lUmVzcG9uc2USHwoFZW50cnkYASABKAsyEC5wb2ludHMudjEuRW50cnkSIwoHYWNjb3VudBgCIAEoCzISLnBvaW50cy52MS5BY2NvdW50EhAKCHJlcGxheWVkGAMgASgIEg0KBWVwb2NoGAQgASgDIoYDCg1FeHBpcmVSZXF1ZXN0EiYKB3VzZXJfaWQYASABKAlCFbpIEnIQMg5eWyEtfl17MSwxMjh9JBIsCgpyZXF1ZXN0X2lkGAIgASgJQhi6SBXYAQFyEDIOXlshLX5dezEsMTI4fSQSZwoIbWV0YWRhdGEYAyADKAsyJi5wb2ludHMudjEuRXhwaXJlUmVxdWVzdC5NZXRhZGF0YUVudHJ5Qi26SCqaAScQECIRcg8gAShAMgleXFB7Q2N9KiQqEHIOKIACMgleXFB7Q2N9KiQSIAoGcG9pbnRzGAQgASgDQg66SAsiCRiAoJSljR0oAUgAEhYKA2xvdBgFIAEoA0IHukgEIgIoAUgAEhYKA2R1ZRgGIAEoCEIHukgEagIIAUgAEiIKBWFjdG9yGA8gASgJQhO6SBByDhiAATIJXlxQe0NjfSokGi8KDU1ldGFkYXRhRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUIPCgZ0YXJnZXQSBbpIAggBIncKDkV4cGlyZVJlc3BvbnNlEh8KBWVudHJ5GAEgASgLMhAucG9pbnRzLnYxLkVudHJ5EiMKB2FjY291bnQYAiABKAsyEi5wb2ludHMudjEuQWNjb3VudBIQCghyZXBsYXllZBgDIAEoCBINCgVlcG9jaBgEIAEoAyKGBAoNRnJlZXplUmVxdWVzdBImCgd1c2VyX2lkGAEgASgJQhW6SBJyEDIOXlshLX5dezEsMTI4fSQSLAoKcmVxdWVzdF9pZBgCIAEoCUIYukgV2AEBchAyDl5bIS1+XXsxLDEyOH0kEmcKCG1ldGFkYXRhGAMgAygLMiYucG9pbnRzLnYxLkZyZWV6ZVJlcXVlc3QuTWV0YWRhdGFFbnRyeUItukgqmgEnEBAiEXIPIAEoQDIJXlxQe0NjfSokKhByDiiAAjIJXlxQe0NjfSokEiAKBnBvaW50cxgEIAEoA0IOukgLIgkYgKCUpY0dKAFIABIhCgV1c2FnZRgFIAEoCzIQLnBvaW50cy52MS5Vc2FnZUgAEkgKC2V4cGlyZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIVukgSsgEPIg0I/4LR/68HEP+T69wDSAESNQoDdHRsGAcgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQgu6SAiqAQUyAxDoB0gBEiIKBWFjdG9yGA8gASgJQhO6SBByDhiAATIJXlxQe0NjfSokGi8KDU1ldGFkYXRhRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUINCgRjb3N0EgW6SAIIAUIMCgpleHBpcmF0aW9uIpYBCg5GcmVlemVSZXNwb25zZRIfCgVlbnRyeRgBIAEoCzIQLnBvaW50cy52MS5FbnRyeRIjCgdhY2NvdW50GAIgASgLMhIucG9pbnRzLnYxLkFjY291bnQSEAoIcmVwbGF5ZWQYAyABKAgSHQoEaG9sZBgEIAEoCzIPLnBvaW50cy52MS5Ib2xkEg0KBWVwb2NoGAUgASgDIr0DCg1TZXR0bGVSZXF1ZXN0EiYKB3VzZXJfaWQYASABKAlCFbpIEnIQMg5eWyEtfl17MSwxMjh9JBIsCgpyZXF1ZXN0X2lkGAIgASgJQhi6SBXYAQFyEDIOXlshLX5dezEsMTI4fSQSZwoIbWV0YWRhdGEYAyADKAsyJi5wb2ludHMudjEuU2V0dGxlUmVxdWVzdC5NZXRhZGF0YUVudHJ5Qi26SCqaAScQECIRcg8gAShAMgleXFB7Q2N9KiQqEHIOKIACMgleXFB7Q2N9KiQSFQoEaG9sZBgEIAEoA0IHukgEIgIoARIgCgZwb2ludHMYBSABKANCDrpICyIJGICglKWNHSgBSAASIQoFdXNhZ2UYBiABKAsyEC5wb2ludHMudjEuVXNhZ2VIABI0Cgxvbl9zaG9ydGZhbGwYByABKA4yFC5wb2ludHMudjEuU2hvcnRmYWxsQgi6SAWCAQIQARIiCgVhY3RvchgPIAEoCUITukgQcg4YgAEyCV5cUHtDY30qJBovCg1NZXRhZGF0YUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCBgoEY29zdCJ3Cg5TZXR0bGVSZXNwb25zZRIfCgVlbnRyeRgBIAEoCzIQLnBvaW50cy52MS5FbnRyeRIjCgdhY2NvdW50GAIgASgLMhIucG9pbnRzLnYxLkFjY291bnQSEAoIcmVwbGF5ZWQYAyABKAgSDQoFZXBvY2gYBCABKAMivAIKDlJlbGVhc2VSZXF1ZXN0EiYKB3VzZXJfaWQYASABKAlCFbpIEnIQMg5eWyEtfl17MSwxMjh9JBIsCgpyZXF1ZXN0X2lkGAIgASgJQhi6SBXYAQFyEDIOXlshLX5dezEsMTI4fSQSaAoIbWV0YWRhdGEYAyADKAsyJy5wb2ludHMudjEuUmVsZWFzZVJlcXVlc3QuTWV0YWRhdGFFbnRyeUItukgqmgEnEBAiEXIPIAEoQDIJXlxQe0NjfSokKhByDiiAAjIJXlxQe0NjfSokEhUKBGhvbGQYBCABKANCB7pIBCICKAESIgoFYWN0b3IYDyABKAlCE7pIEHIOGIABMgleXFB7Q2N9KiQaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIngKD1JlbGVhc2VSZXNwb25zZRIfCgVlbnRyeRgBIAEoCzIQLnBvaW50cy52MS5FbnRyeRIjCgdhY2NvdW50GAIgASgLMhIucG9pbnRzLnYxLkFjY291bnQSEAoIcmVwbGF5ZWQYAyABKAgSDQoFZXBvY2gYBCABKAMiqwMKDVJlZnVuZFJlcXVlc3QSJgoHdXNlcl9pZBgBIAEoCUIVukgSchAyDl5bIS1+XXsxLDEyOH0kEiwKCnJlcXVlc3RfaWQYAiABKAlCGLpIFdgBAXIQMg5eWyEtfl17MSwxMjh9JBJnCghtZXRhZGF0YRgDIAMoCzImLnBvaW50cy52MS5SZWZ1bmRSZXF1ZXN0Lk1ldGFkYXRhRW50cnlCLbpIKpoBJxAQIhFyDyABKEAyCV5cUHtDY30qJCoQcg4ogAIyCV5cUHtDY30qJBIZCghzZXF1ZW5jZRgEIAEoA0IHukgEIgIoARIjCgZwb2ludHMYBSABKANCDrpICyIJGICglKWNHSgBSACIAQESOwoLcmVpc3N1ZV90dGwYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CC7pICKoBBTIDEOgHEiIKBWFjdG9yGA8gASgJQhO6SBByDhiAATIJXlxQe0NjfSokGi8KDU1ldGFkYXRhRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUIJCgdfcG9pbnRzIncKDlJlZnVuZFJlc3BvbnNlEh8KBWVudHJ5GAEgASgLMhAucG9pbnRzLnYxLkVudHJ5EiMKB2FjY291bnQYAiABKAsyEi5wb2ludHMudjEuQWNjb3VudBIQCghyZXBsYXllZBgDIAEoCBINCgVlcG9jaBgEIAEoAyJiCgxRdW90ZVJlcXVlc3QSJwoFdXNhZ2UYASABKAsyEC5wb2ludHMudjEuVXNhZ2VCBrpIA8gBARIpCgd1c2VyX2lkGAIgASgJQhi6SBXYAQFyEDIOXlshLX5dezEsMTI4fSQipgEKDVF1b3RlUmVzcG9uc2USDgoGcG9pbnRzGAEgASgDEhUKDXByaWNlX3ZlcnNpb24YAiABKAkSFAoHYmFsYW5jZRgDIAEoA0gAiAEBEhcKCnN1ZmZpY2llbnQYBCABKAhIAYgBARIWCglzaG9ydGZhbGwYBSABKANIAogBAUIKCghfYmFsYW5jZUINCgtfc3VmZmljaWVudEIMCgpfc2hvcnRmYWxsIhUKE0dldFByaWNlTGlzdFJlcXVlc3QiTwoUR2V0UHJpY2VMaXN0UmVzcG9uc2USFQoNcHJpY2VfdmVyc2lvbhgBIAEoCRIgCgZwcmljZXMYAiADKAsyEC5wb2ludHMudjEuUHJpY2Ui1AIKCU9wZXJhdGlvbhIuCghyZWNoYXJnZRgBIAEoCzIaLnBvaW50cy52MS5SZWNoYXJnZVJlcXVlc3RIABIsCgdjb25zdW1lGAIgASgLMhkucG9pbnRzLnYxLkNvbnN1bWVSZXF1ZXN0SAASKgoGZXhwaXJlGAMgASgLMhgucG9pbnRzLnYxLkV4cGlyZVJlcXVlc3RIABIqCgZmcmVlemUYBCABKAsyGC5wb2ludHMudjEuRnJlZXplUmVxdWVzdEgAEioKBnNldHRsZRgFIAEoCzIYLnBvaW50cy52MS5TZXR0bGVSZXF1ZXN0SAASLAoHcmVsZWFzZRgGIAEoCzIZLnBvaW50cy52MS5SZWxlYXNlUmVxdWVzdEgAEioKBnJlZnVuZBgHIAEoCzIYLnBvaW50cy52MS5SZWZ1bmRSZXF1ZXN0SABCCwoJb3BlcmF0aW9uIoMDCg9PcGVyYXRpb25SZXN1bHQSIwoFZXJyb3IYASABKAsyEi5nb29nbGUucnBjLlN0YXR1c0gAEi8KCHJlY2hhcmdlGAIgASgLMhsucG9pbnRzLnYxLlJlY2hhcmdlUmVzcG9uc2VIABItCgdjb25zdW1lGAMgASgLMhoucG9pbnRzLnYxLkNvbnN1bWVSZXNwb25zZUgAEisKBmV4cGlyZRgEIAEoCzIZLnBvaW50cy52MS5FeHBpcmVSZXNwb25zZUgAEisKBmZyZWV6ZRgFIAEoCzIZLnBvaW50cy52MS5GcmVlemVSZXNwb25zZUgAEisKBnNldHRsZRgGIAEoCzIZLnBvaW50cy52MS5TZXR0bGVSZXNwb25zZUgAEi0KB3JlbGVhc2UYByABKAsyGi5wb2ludHMudjEuUmVsZWFzZVJlc3BvbnNlSAASKwoGcmVmdW5kGAggASgLMhkucG9pbnRzLnYxLlJlZnVuZFJlc3BvbnNlSABCCAoGcmVzdWx0Ik8KEUFwcGx5QmF0Y2hSZXF1ZXN0EjoKCm9wZXJhdGlvbnMYASADKAsyFC5wb2ludHMudjEuT3BlcmF0aW9uQhC6SA2SAQoIARDoByID2AEDIkEKEkFwcGx5QmF0Y2hSZXNwb25zZRIrCgdyZXN1bHRzGAEgAygLMhoucG9pbnRzLnYxLk9wZXJhdGlvblJlc3VsdCJOCgxBcHBseVJlcXVlc3QSFQoDdGFnGAEgASgJQgi6SAVyAyiAARInCglvcGVyYXRpb24YAiABKAsyFC5wb2ludHMudjEuT3BlcmF0aW9uIkgKDUFwcGx5UmVzcG9uc2USCwoDdGFnGAEgASgJEioKBnJlc3VsdBgCIAEoCzIaLnBvaW50cy52MS5PcGVyYXRpb25SZXN1bHQikAEKD0dldEVudHJ5UmVxdWVzdBImCgd1c2VyX2lkGAEgASgJQhW6SBJyEDIOXlshLX5dezEsMTI4fSQSGwoIc2VxdWVuY2UYAiABKANCB7pIBCICKAFIABIrCgpyZXF1ZXN0X2lkGAMgASgJQhW6SBJyEDIOXlshLX5dezEsMTI4fSRIAEILCgJieRIFukgCCAEiYAoQR2V0RW50cnlSZXNwb25zZRIfCgVlbnRyeRgBIAEoCzIQLnBvaW50cy52MS5FbnRyeRIQCghyZWZ1bmRlZBgCIAEoAxIZChFyZWZlcnJpbmdfZW50cmllcxgEIAMoAyK6AgoSTGlzdEVudHJpZXNSZXF1ZXN0EiYKB3VzZXJfaWQYASABKAlCFbpIEnIQMg5eWyEtfl17MSwxMjh9JBIaCglwYWdlX3NpemUYAiABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMogAISNgoFa2luZHMYBCADKA4yFC5wb2ludHMudjEuRW50cnlLaW5kQhG6SA6SAQsQByIHggEEEAEgABJFCgpzdGFydF90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIVukgSsgEPIg0I/4LR/68HEP+T69wDEkMKCGVuZF90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIVukgSsgEPIg0I/4LR/68HEP+T69wDIlEKE0xpc3RFbnRyaWVzUmVzcG9uc2USIQoHZW50cmllcxgBIAMoCzIQLnBvaW50cy52MS5FbnRyeRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkicwoPTGlzdExvdHNSZXF1ZXN0EiYKB3VzZXJfaWQYASABKAlCFbpIEnIQMg5eWyEtfl17MSwxMjh9JBIaCglwYWdlX3NpemUYAiABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMogAIiSQoQTGlzdExvdHNSZXNwb25zZRIcCgRsb3RzGAEgAygLMg4ucG9pbnRzLnYxLkxvdBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkihwEKEExpc3RIb2xkc1JlcXVlc3QSJgoHdXNlcl9pZBgBIAEoCUIVukgSchAyDl5bIS1+XXsxLDEyOH0kEhoKCXBhZ2Vfc2l6ZRgCIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAyiAAhIRCglvcGVuX29ubHkYBCABKAgiTAoRTGlzdEhvbGRzUmVzcG9uc2USHgoFaG9sZHMYASADKAsyDy5wb2ludHMudjEuSG9sZBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiPQoTV2F0Y2hBY2NvdW50UmVxdWVzdBImCgd1c2VyX2lkGAEgASgJQhW6SBJyEDIOXlshLX5dezEsMTI4fSQiOwoUV2F0Y2hBY2NvdW50UmVzcG9uc2USIwoHYWNjb3VudBgBIAEoCzISLnBvaW50cy52MS5BY2NvdW50KmMKCVNob3J0ZmFsbBIZChVTSE9SVEZBTExfVU5TUEVDSUZJRUQQABIUChBTSE9SVEZBTExfUkVGVVNFEAESEgoOU0hPUlRGQUxMX1RBS0UQAhIRCg1TSE9SVEZBTExfT1dFEAMyoAoKDVBvaW50c1NlcnZpY2USTAoLR2V0T3JDcmVhdGUSHS5wb2ludHMudjEuR2V0T3JDcmVhdGVSZXF1ZXN0Gh4ucG9pbnRzLnYxLkdldE9yQ3JlYXRlUmVzcG9uc2USTgoKR2V0QWNjb3VudBIcLnBvaW50cy52MS5HZXRBY2NvdW50UmVxdWVzdBodLnBvaW50cy52MS5HZXRBY2NvdW50UmVzcG9uc2UiA5ACARJDCghSZWNoYXJnZRIaLnBvaW50cy52MS5SZWNoYXJnZVJlcXVlc3QaGy5wb2ludHMudjEuUmVjaGFyZ2VSZXNwb25zZRJACgdDb25zdW1lEhkucG9pbnRzLnYxLkNvbnN1bWVSZXF1ZXN0GhoucG9pbnRzLnYxLkNvbnN1bWVSZXNwb25zZRI9CgZFeHBpcmUSGC5wb2ludHMudjEuRXhwaXJlUmVxdWVzdBoZLnBvaW50cy52MS5FeHBpcmVSZXNwb25zZRI9CgZGcmVlemUSGC5wb2ludHMudjEuRnJlZXplUmVxdWVzdBoZLnBvaW50cy52MS5GcmVlemVSZXNwb25zZRI9CgZTZXR0bGUSGC5wb2ludHMudjEuU2V0dGxlUmVxdWVzdBoZLnBvaW50cy52MS5TZXR0bGVSZXNwb25zZRJACgdSZWxlYXNlEhkucG9pbnRzLnYxLlJlbGVhc2VSZXF1ZXN0GhoucG9pbnRzLnYxLlJlbGVhc2VSZXNwb25zZRI9CgZSZWZ1bmQSGC5wb2ludHMudjEuUmVmdW5kUmVxdWVzdBoZLnBvaW50cy52MS5SZWZ1bmRSZXNwb25zZRI/CgVRdW90ZRIXLnBvaW50cy52MS5RdW90ZVJlcXVlc3QaGC5wb2ludHMudjEuUXVvdGVSZXNwb25zZSIDkAIBElQKDEdldFByaWNlTGlzdBIeLnBvaW50cy52MS5HZXRQcmljZUxpc3RSZXF1ZXN0Gh8ucG9pbnRzLnYxLkdldFByaWNlTGlzdFJlc3BvbnNlIgOQAgESSQoKQXBwbHlCYXRjaBIcLnBvaW50cy52MS5BcHBseUJhdGNoUmVxdWVzdBodLnBvaW50cy52MS5BcHBseUJhdGNoUmVzcG9uc2USPgoFQXBwbHkSFy5wb2ludHMudjEuQXBwbHlSZXF1ZXN0GhgucG9pbnRzLnYxLkFwcGx5UmVzcG9uc2UoATABEkgKCEdldEVudHJ5EhoucG9pbnRzLnYxLkdldEVudHJ5UmVxdWVzdBobLnBvaW50cy52MS5HZXRFbnRyeVJlc3BvbnNlIgOQAgESUQoLTGlzdEVudHJpZXMSHS5wb2ludHMudjEuTGlzdEVudHJpZXNSZXF1ZXN0Gh4ucG9pbnRzLnYxLkxpc3RFbnRyaWVzUmVzcG9uc2UiA5ACARJICghMaXN0TG90cxIaLnBvaW50cy52MS5MaXN0TG90c1JlcXVlc3QaGy5wb2ludHMudjEuTGlzdExvdHNSZXNwb25zZSIDkAIBEksKCUxpc3RIb2xkcxIbLnBvaW50cy52MS5MaXN0SG9sZHNSZXF1ZXN0GhwucG9pbnRzLnYxLkxpc3RIb2xkc1Jlc3BvbnNlIgOQAgESVgoMV2F0Y2hBY2NvdW50Eh4ucG9pbnRzLnYxLldhdGNoQWNjb3VudFJlcXVlc3QaHy5wb2ludHMudjEuV2F0Y2hBY2NvdW50UmVzcG9uc2UiA5ACATABQnAKCXBvaW50cy52MUILUG9pbnRzUHJvdG9QAVopZXhhbXBsZS5jb20vcG9pbnRzL2dlbi9wb2ludHMvdjE7cG9pbnRzdjGiAgNQVFOqAglQb2ludHMuVjHKAglQb2ludHNcVjHqAgpQb2ludHM6OlYxYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_google_rpc_status, file_points_v1_account, file_points_v1_prices]);
 
 /**
  * Asks for a user's account.
@@ -80,6 +80,57 @@ export type GetOrCreateResponse = Message<"points.v1.GetOrCreateResponse"> & {
  */
 export const GetOrCreateResponseSchema: GenMessage<GetOrCreateResponse> = /*@__PURE__*/
   messageDesc(file_points_v1_points, 1);
+
+/**
+ * Asks for a user's account, and makes none.
+ *
+ * @generated from message points.v1.GetAccountRequest
+ */
+export type GetAccountRequest = Message<"points.v1.GetAccountRequest"> & {
+  /**
+   * Whose account: 1 to 128 printable ASCII characters without spaces.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * The account as it was at this instant, which must not be in the future by the database's clock.
+   * Digits finer than a microsecond are cut off. Unset: now.
+   *
+   * @generated from field: google.protobuf.Timestamp as_of = 2;
+   */
+  asOf?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message points.v1.GetAccountRequest.
+ * Use `create(GetAccountRequestSchema)` to create a new message.
+ */
+export const GetAccountRequestSchema: GenMessage<GetAccountRequest> = /*@__PURE__*/
+  messageDesc(file_points_v1_points, 2);
+
+/**
+ * A user's account.
+ *
+ * @generated from message points.v1.GetAccountResponse
+ */
+export type GetAccountResponse = Message<"points.v1.GetAccountResponse"> & {
+  /**
+   * The account as of that instant, with next_expiration. Its sequence is that of the last entry
+   * written up to then; its figures count what was due by then, written or not.
+   *
+   * @generated from field: points.v1.Account account = 1;
+   */
+  account?: Account | undefined;
+};
+
+/**
+ * Describes the message points.v1.GetAccountResponse.
+ * Use `create(GetAccountResponseSchema)` to create a new message.
+ */
+export const GetAccountResponseSchema: GenMessage<GetAccountResponse> = /*@__PURE__*/
+  messageDesc(file_points_v1_points, 3);
 
 /**
  * Asks to add points.
@@ -148,6 +199,14 @@ export type RechargeRequest = Message<"points.v1.RechargeRequest"> & {
    * @generated from field: int32 priority = 7;
    */
   priority: number;
+
+  /**
+   * On whose behalf the caller acts, a person or a job: up to 128 characters, no control characters.
+   * Written on the entry. Empty: not said.
+   *
+   * @generated from field: string actor = 15;
+   */
+  actor: string;
 };
 
 /**
@@ -155,7 +214,7 @@ export type RechargeRequest = Message<"points.v1.RechargeRequest"> & {
  * Use `create(RechargeRequestSchema)` to create a new message.
  */
 export const RechargeRequestSchema: GenMessage<RechargeRequest> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 2);
+  messageDesc(file_points_v1_points, 4);
 
 /**
  * A recharge that was applied.
@@ -198,7 +257,7 @@ export type RechargeResponse = Message<"points.v1.RechargeResponse"> & {
  * Use `create(RechargeResponseSchema)` to create a new message.
  */
 export const RechargeResponseSchema: GenMessage<RechargeResponse> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 3);
+  messageDesc(file_points_v1_points, 5);
 
 /**
  * Asks to spend points.
@@ -258,6 +317,14 @@ export type ConsumeRequest = Message<"points.v1.ConsumeRequest"> & {
    * @generated from field: points.v1.Shortfall on_shortfall = 6;
    */
   onShortfall: Shortfall;
+
+  /**
+   * On whose behalf the caller acts, a person or a job: up to 128 characters, no control characters.
+   * Written on the entry. Empty: not said.
+   *
+   * @generated from field: string actor = 15;
+   */
+  actor: string;
 };
 
 /**
@@ -265,7 +332,7 @@ export type ConsumeRequest = Message<"points.v1.ConsumeRequest"> & {
  * Use `create(ConsumeRequestSchema)` to create a new message.
  */
 export const ConsumeRequestSchema: GenMessage<ConsumeRequest> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 4);
+  messageDesc(file_points_v1_points, 6);
 
 /**
  * A charge that was applied.
@@ -308,7 +375,7 @@ export type ConsumeResponse = Message<"points.v1.ConsumeResponse"> & {
  * Use `create(ConsumeResponseSchema)` to create a new message.
  */
 export const ConsumeResponseSchema: GenMessage<ConsumeResponse> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 5);
+  messageDesc(file_points_v1_points, 7);
 
 /**
  * Asks to take points away as expired.
@@ -369,6 +436,14 @@ export type ExpireRequest = Message<"points.v1.ExpireRequest"> & {
     value: boolean;
     case: "due";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * On whose behalf the caller acts, a person or a job: up to 128 characters, no control characters.
+   * Written on the entry. Empty: not said.
+   *
+   * @generated from field: string actor = 15;
+   */
+  actor: string;
 };
 
 /**
@@ -376,7 +451,7 @@ export type ExpireRequest = Message<"points.v1.ExpireRequest"> & {
  * Use `create(ExpireRequestSchema)` to create a new message.
  */
 export const ExpireRequestSchema: GenMessage<ExpireRequest> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 6);
+  messageDesc(file_points_v1_points, 8);
 
 /**
  * An expiry that was applied.
@@ -419,7 +494,7 @@ export type ExpireResponse = Message<"points.v1.ExpireResponse"> & {
  * Use `create(ExpireResponseSchema)` to create a new message.
  */
 export const ExpireResponseSchema: GenMessage<ExpireResponse> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 7);
+  messageDesc(file_points_v1_points, 9);
 
 /**
  * Asks to set points aside.
@@ -497,6 +572,14 @@ export type FreezeRequest = Message<"points.v1.FreezeRequest"> & {
     value: Duration;
     case: "ttl";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * On whose behalf the caller acts, a person or a job: up to 128 characters, no control characters.
+   * Written on the entry. Empty: not said.
+   *
+   * @generated from field: string actor = 15;
+   */
+  actor: string;
 };
 
 /**
@@ -504,7 +587,7 @@ export type FreezeRequest = Message<"points.v1.FreezeRequest"> & {
  * Use `create(FreezeRequestSchema)` to create a new message.
  */
 export const FreezeRequestSchema: GenMessage<FreezeRequest> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 8);
+  messageDesc(file_points_v1_points, 10);
 
 /**
  * A hold that was made.
@@ -554,7 +637,7 @@ export type FreezeResponse = Message<"points.v1.FreezeResponse"> & {
  * Use `create(FreezeResponseSchema)` to create a new message.
  */
 export const FreezeResponseSchema: GenMessage<FreezeResponse> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 9);
+  messageDesc(file_points_v1_points, 11);
 
 /**
  * Asks to spend from a hold.
@@ -622,6 +705,14 @@ export type SettleRequest = Message<"points.v1.SettleRequest"> & {
    * @generated from field: points.v1.Shortfall on_shortfall = 7;
    */
   onShortfall: Shortfall;
+
+  /**
+   * On whose behalf the caller acts, a person or a job: up to 128 characters, no control characters.
+   * Written on the entry. Empty: not said.
+   *
+   * @generated from field: string actor = 15;
+   */
+  actor: string;
 };
 
 /**
@@ -629,7 +720,7 @@ export type SettleRequest = Message<"points.v1.SettleRequest"> & {
  * Use `create(SettleRequestSchema)` to create a new message.
  */
 export const SettleRequestSchema: GenMessage<SettleRequest> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 10);
+  messageDesc(file_points_v1_points, 12);
 
 /**
  * A hold that was settled.
@@ -672,7 +763,7 @@ export type SettleResponse = Message<"points.v1.SettleResponse"> & {
  * Use `create(SettleResponseSchema)` to create a new message.
  */
 export const SettleResponseSchema: GenMessage<SettleResponse> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 11);
+  messageDesc(file_points_v1_points, 13);
 
 /**
  * Asks to give a hold's points back.
@@ -709,6 +800,14 @@ export type ReleaseRequest = Message<"points.v1.ReleaseRequest"> & {
    * @generated from field: int64 hold = 4;
    */
   hold: bigint;
+
+  /**
+   * On whose behalf the caller acts, a person or a job: up to 128 characters, no control characters.
+   * Written on the entry. Empty: not said.
+   *
+   * @generated from field: string actor = 15;
+   */
+  actor: string;
 };
 
 /**
@@ -716,7 +815,7 @@ export type ReleaseRequest = Message<"points.v1.ReleaseRequest"> & {
  * Use `create(ReleaseRequestSchema)` to create a new message.
  */
 export const ReleaseRequestSchema: GenMessage<ReleaseRequest> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 12);
+  messageDesc(file_points_v1_points, 14);
 
 /**
  * A hold that was released.
@@ -759,7 +858,7 @@ export type ReleaseResponse = Message<"points.v1.ReleaseResponse"> & {
  * Use `create(ReleaseResponseSchema)` to create a new message.
  */
 export const ReleaseResponseSchema: GenMessage<ReleaseResponse> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 13);
+  messageDesc(file_points_v1_points, 15);
 
 /**
  * Asks to give spent points back.
@@ -811,6 +910,14 @@ export type RefundRequest = Message<"points.v1.RefundRequest"> & {
    * @generated from field: google.protobuf.Duration reissue_ttl = 6;
    */
   reissueTtl?: Duration | undefined;
+
+  /**
+   * On whose behalf the caller acts, a person or a job: up to 128 characters, no control characters.
+   * Written on the entry. Empty: not said.
+   *
+   * @generated from field: string actor = 15;
+   */
+  actor: string;
 };
 
 /**
@@ -818,7 +925,7 @@ export type RefundRequest = Message<"points.v1.RefundRequest"> & {
  * Use `create(RefundRequestSchema)` to create a new message.
  */
 export const RefundRequestSchema: GenMessage<RefundRequest> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 14);
+  messageDesc(file_points_v1_points, 16);
 
 /**
  * A refund that was applied.
@@ -861,7 +968,7 @@ export type RefundResponse = Message<"points.v1.RefundResponse"> & {
  * Use `create(RefundResponseSchema)` to create a new message.
  */
 export const RefundResponseSchema: GenMessage<RefundResponse> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 15);
+  messageDesc(file_points_v1_points, 17);
 
 /**
  * Asks what a use of a service costs.
@@ -889,7 +996,7 @@ export type QuoteRequest = Message<"points.v1.QuoteRequest"> & {
  * Use `create(QuoteRequestSchema)` to create a new message.
  */
 export const QuoteRequestSchema: GenMessage<QuoteRequest> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 16);
+  messageDesc(file_points_v1_points, 18);
 
 /**
  * The cost of a use of a service.
@@ -938,7 +1045,7 @@ export type QuoteResponse = Message<"points.v1.QuoteResponse"> & {
  * Use `create(QuoteResponseSchema)` to create a new message.
  */
 export const QuoteResponseSchema: GenMessage<QuoteResponse> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 17);
+  messageDesc(file_points_v1_points, 19);
 
 /**
  * Asks for the price list.
@@ -953,7 +1060,7 @@ export type GetPriceListRequest = Message<"points.v1.GetPriceListRequest"> & {
  * Use `create(GetPriceListRequestSchema)` to create a new message.
  */
 export const GetPriceListRequestSchema: GenMessage<GetPriceListRequest> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 18);
+  messageDesc(file_points_v1_points, 20);
 
 /**
  * The price list in force.
@@ -981,7 +1088,7 @@ export type GetPriceListResponse = Message<"points.v1.GetPriceListResponse"> & {
  * Use `create(GetPriceListResponseSchema)` to create a new message.
  */
 export const GetPriceListResponseSchema: GenMessage<GetPriceListResponse> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 19);
+  messageDesc(file_points_v1_points, 21);
 
 /**
  * One operation: a request of another RPC.
@@ -1058,7 +1165,7 @@ export type Operation = Message<"points.v1.Operation"> & {
  * Use `create(OperationSchema)` to create a new message.
  */
 export const OperationSchema: GenMessage<Operation> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 20);
+  messageDesc(file_points_v1_points, 22);
 
 /**
  * The result of an operation: the answer of its RPC, or its error.
@@ -1143,7 +1250,7 @@ export type OperationResult = Message<"points.v1.OperationResult"> & {
  * Use `create(OperationResultSchema)` to create a new message.
  */
 export const OperationResultSchema: GenMessage<OperationResult> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 21);
+  messageDesc(file_points_v1_points, 23);
 
 /**
  * Asks for several operations.
@@ -1164,7 +1271,7 @@ export type ApplyBatchRequest = Message<"points.v1.ApplyBatchRequest"> & {
  * Use `create(ApplyBatchRequestSchema)` to create a new message.
  */
 export const ApplyBatchRequestSchema: GenMessage<ApplyBatchRequest> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 22);
+  messageDesc(file_points_v1_points, 24);
 
 /**
  * The results of several operations.
@@ -1185,7 +1292,7 @@ export type ApplyBatchResponse = Message<"points.v1.ApplyBatchResponse"> & {
  * Use `create(ApplyBatchResponseSchema)` to create a new message.
  */
 export const ApplyBatchResponseSchema: GenMessage<ApplyBatchResponse> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 23);
+  messageDesc(file_points_v1_points, 25);
 
 /**
  * One operation of a stream.
@@ -1214,7 +1321,7 @@ export type ApplyRequest = Message<"points.v1.ApplyRequest"> & {
  * Use `create(ApplyRequestSchema)` to create a new message.
  */
 export const ApplyRequestSchema: GenMessage<ApplyRequest> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 24);
+  messageDesc(file_points_v1_points, 26);
 
 /**
  * One result of a stream.
@@ -1242,7 +1349,7 @@ export type ApplyResponse = Message<"points.v1.ApplyResponse"> & {
  * Use `create(ApplyResponseSchema)` to create a new message.
  */
 export const ApplyResponseSchema: GenMessage<ApplyResponse> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 25);
+  messageDesc(file_points_v1_points, 27);
 
 /**
  * Asks for one entry.
@@ -1258,11 +1365,27 @@ export type GetEntryRequest = Message<"points.v1.GetEntryRequest"> & {
   userId: string;
 
   /**
-   * The entry's number, from 1.
+   * Which entry.
    *
-   * @generated from field: int64 sequence = 2;
+   * @generated from oneof points.v1.GetEntryRequest.by
    */
-  sequence: bigint;
+  by: {
+    /**
+     * Its number, from 1.
+     *
+     * @generated from field: int64 sequence = 2;
+     */
+    value: bigint;
+    case: "sequence";
+  } | {
+    /**
+     * The request_id of the request that it answered. If that had nothing to do, there is none.
+     *
+     * @generated from field: string request_id = 3;
+     */
+    value: string;
+    case: "requestId";
+  } | { case: undefined; value?: undefined };
 };
 
 /**
@@ -1270,10 +1393,10 @@ export type GetEntryRequest = Message<"points.v1.GetEntryRequest"> & {
  * Use `create(GetEntryRequestSchema)` to create a new message.
  */
 export const GetEntryRequestSchema: GenMessage<GetEntryRequest> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 26);
+  messageDesc(file_points_v1_points, 28);
 
 /**
- * One entry.
+ * One entry, and what has become of it since.
  *
  * @generated from message points.v1.GetEntryResponse
  */
@@ -1284,6 +1407,21 @@ export type GetEntryResponse = Message<"points.v1.GetEntryResponse"> & {
    * @generated from field: points.v1.Entry entry = 1;
    */
   entry?: Entry | undefined;
+
+  /**
+   * How many of its points have been refunded.
+   *
+   * @generated from field: int64 refunded = 2;
+   */
+  refunded: bigint;
+
+  /**
+   * The entries whose refers_to it is, by sequence, newest first, at most 100: the SETTLE or RELEASE
+   * entry of a hold, the refunds of what was spent.
+   *
+   * @generated from field: repeated int64 referring_entries = 4;
+   */
+  referringEntries: bigint[];
 };
 
 /**
@@ -1291,7 +1429,7 @@ export type GetEntryResponse = Message<"points.v1.GetEntryResponse"> & {
  * Use `create(GetEntryResponseSchema)` to create a new message.
  */
 export const GetEntryResponseSchema: GenMessage<GetEntryResponse> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 27);
+  messageDesc(file_points_v1_points, 29);
 
 /**
  * Asks for a page of an account's journal.
@@ -1348,7 +1486,7 @@ export type ListEntriesRequest = Message<"points.v1.ListEntriesRequest"> & {
  * Use `create(ListEntriesRequestSchema)` to create a new message.
  */
 export const ListEntriesRequestSchema: GenMessage<ListEntriesRequest> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 28);
+  messageDesc(file_points_v1_points, 30);
 
 /**
  * A page of an account's journal.
@@ -1376,7 +1514,7 @@ export type ListEntriesResponse = Message<"points.v1.ListEntriesResponse"> & {
  * Use `create(ListEntriesResponseSchema)` to create a new message.
  */
 export const ListEntriesResponseSchema: GenMessage<ListEntriesResponse> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 29);
+  messageDesc(file_points_v1_points, 31);
 
 /**
  * Asks for a page of an account's lots.
@@ -1412,7 +1550,7 @@ export type ListLotsRequest = Message<"points.v1.ListLotsRequest"> & {
  * Use `create(ListLotsRequestSchema)` to create a new message.
  */
 export const ListLotsRequestSchema: GenMessage<ListLotsRequest> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 30);
+  messageDesc(file_points_v1_points, 32);
 
 /**
  * A page of an account's lots.
@@ -1440,7 +1578,7 @@ export type ListLotsResponse = Message<"points.v1.ListLotsResponse"> & {
  * Use `create(ListLotsResponseSchema)` to create a new message.
  */
 export const ListLotsResponseSchema: GenMessage<ListLotsResponse> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 31);
+  messageDesc(file_points_v1_points, 33);
 
 /**
  * Asks for a page of an account's holds.
@@ -1483,7 +1621,7 @@ export type ListHoldsRequest = Message<"points.v1.ListHoldsRequest"> & {
  * Use `create(ListHoldsRequestSchema)` to create a new message.
  */
 export const ListHoldsRequestSchema: GenMessage<ListHoldsRequest> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 32);
+  messageDesc(file_points_v1_points, 34);
 
 /**
  * A page of an account's holds.
@@ -1511,7 +1649,7 @@ export type ListHoldsResponse = Message<"points.v1.ListHoldsResponse"> & {
  * Use `create(ListHoldsResponseSchema)` to create a new message.
  */
 export const ListHoldsResponseSchema: GenMessage<ListHoldsResponse> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 33);
+  messageDesc(file_points_v1_points, 35);
 
 /**
  * Asks to watch an account.
@@ -1532,7 +1670,7 @@ export type WatchAccountRequest = Message<"points.v1.WatchAccountRequest"> & {
  * Use `create(WatchAccountRequestSchema)` to create a new message.
  */
 export const WatchAccountRequestSchema: GenMessage<WatchAccountRequest> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 34);
+  messageDesc(file_points_v1_points, 36);
 
 /**
  * The account as it is now.
@@ -1553,7 +1691,7 @@ export type WatchAccountResponse = Message<"points.v1.WatchAccountResponse"> & {
  * Use `create(WatchAccountResponseSchema)` to create a new message.
  */
 export const WatchAccountResponseSchema: GenMessage<WatchAccountResponse> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 35);
+  messageDesc(file_points_v1_points, 37);
 
 /**
  * What becomes of points of a cost that nobody has.
@@ -1641,7 +1779,7 @@ export const ShortfallSchema: GenEnum<Shortfall> = /*@__PURE__*/
  * If the server authenticates callers, each call needs a token ("authorization: Bearer …") or a
  * client certificate, and a scope: points.spend for Consume, Freeze, Settle and Release,
  * points.refund for Refund, points.grant for Recharge, points.revoke for Expire, any scope for
- * GetOrCreate, points.read for everything else; points.spend is also enough for Quote,
+ * GetOrCreate, points.read for everything else; points.spend is also enough for GetAccount, Quote,
  * GetPriceList, GetEntry and ListHolds. Each operation of a batch or a stream needs its own scope.
  * A caller may be limited to users whose ids begin with a prefix, and to a number of points per
  * operation. Scope and prefix are checked before anything is looked up (UNAUTHENTICATED,
@@ -1664,6 +1802,21 @@ export const PointsService: GenService<{
     methodKind: "unary";
     input: typeof GetOrCreateRequestSchema;
     output: typeof GetOrCreateResponseSchema;
+  },
+  /**
+   * Returns a user's account as it is now, or was at any instant since it was made, with what was
+   * due by then counted as booked. It changes nothing, locks nothing and makes no account. An
+   * instant is past once the calls that were sent by then are answered.
+   *
+   * Reasons: FIELD_INVALID (an as_of in the future, too), ACCOUNT_NOT_FOUND (if there was none yet,
+   * too).
+   *
+   * @generated from rpc points.v1.PointsService.GetAccount
+   */
+  getAccount: {
+    methodKind: "unary";
+    input: typeof GetAccountRequestSchema;
+    output: typeof GetAccountResponseSchema;
   },
   /**
    * Adds points to the account as a new lot, and makes the account if there is none.
@@ -1823,7 +1976,7 @@ export const PointsService: GenService<{
     output: typeof ApplyResponseSchema;
   },
   /**
-   * Returns one entry of an account's journal.
+   * Returns one entry of an account's journal, and what has become of it since.
    *
    * Reasons: FIELD_INVALID, ACCOUNT_NOT_FOUND, ENTRY_NOT_FOUND.
    *

@@ -45,7 +45,8 @@ export async function readAccountAt(
     if (account === undefined || time < account.createTime) return { now, found: undefined };
     if (time < account.updateTime) {
       const entry = await lastEntry(run, account, time);
-      const left = entry === undefined ? emptyAccount(userId, account) : accountAfter(entry, account);
+      const left =
+        entry === undefined ? emptyAccount(userId, account) : accountAfter(entry, account);
       return { now, found: { account: left, lots: undefined } };
     }
     const [read] = await bookedAt(run, rows, time);

@@ -1,15 +1,13 @@
 import { sql } from "kysely";
 import { type Account, timeOf } from "../../ledger/account.ts";
 import { bookDue, dueTimeOf } from "../../ledger/due.ts";
-import type { Entry } from "../../ledger/entry.ts";
 import type { Micros } from "../../ledger/time.ts";
 import { type LockedAccounts, toAccounts } from "../batch/accounts.ts";
-import { toEntry } from "../batch/entries.ts";
 import { loadStatesToRead } from "../batch/load.ts";
 import { loadNextDue } from "../batch/next-due.ts";
 import { databaseNow } from "../driver/clock.ts";
 import { textArray } from "../driver/columns.ts";
-import { AccountEntity, type AccountRow, EntryEntity, type EntryRow } from "../driver/entities.ts";
+import { AccountEntity, type AccountRow } from "../driver/entities.ts";
 import { fromTimestamptz } from "../driver/instant.ts";
 import type { Orm } from "../driver/orm.ts";
 import { inSnapshot, type Run } from "../driver/transaction.ts";
@@ -94,20 +92,4 @@ export async function readSequences(
 /** Whether a user has an account. */
 export async function hasAccount(orm: Orm, userId: string): Promise<boolean> {
   return (await orm.em.fork().count(AccountEntity, { userId })) > 0;
-}
-
-/** An entry by its sequence, and its account's salt; undefined if there is none. */
-export async function readEntry(
-  orm: Orm,
-  userId: string,
-  sequence: bigint,
-): Promise<{ entry: Entry; salt: Uint8Array } | undefined> {
-  const em = orm.em.fork();
-  const salt = em.createQueryBuilder(AccountEntity).select("salt").where({ userId }).as("salt");
-  const [row] = await em
-    .createQueryBuilder(EntryEntity)
-    .select(["*", salt])
-    .where({ userId, sequence })
-    .execute<(EntryRow & { salt: Uint8Array })[]>("all", false);
-  return row === undefined ? undefined : { entry: toEntry(row), salt: row.salt };
 }

@@ -551,4 +551,18 @@ export const STORE_MUTANTS: readonly Mutant[] = [
     replace: "",
     caughtBy: "test/rpc/as-of.test.ts",
   },
+  {
+    name: "gives the oldest of the entries that are about one",
+    file: "src/store/reads/entry.ts",
+    find: "order by referring.sequence desc",
+    replace: "order by referring.sequence",
+    caughtBy: "test/rpc/statements.test.ts",
+  },
+  {
+    name: "takes the last entry for the answer of a request that had nothing to do",
+    file: "src/store/reads/entry.ts",
+    find: " and made_entry))`",
+    replace: "))`",
+    caughtBy: "test/rpc/statements.test.ts",
+  },
 ];

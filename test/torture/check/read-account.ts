@@ -60,7 +60,7 @@ export async function readAccount(
         return [page.holds, page.nextPageToken];
       });
       const one = entries[Math.floor(Math.random() * entries.length)];
-      const again = one && (await points.getEntry({ userId, sequence: one.sequence }, CALL));
+      const again = one && (await points.getEntry({ userId, by: nameOf(one) }, CALL));
       const asked = performance.now();
       const { account } = await points.getOrCreate({ userId }, CALL);
       if (account === undefined) throw new Error("GetOrCreate answers without an account");
@@ -76,6 +76,12 @@ export async function readAccount(
     }
   }
   throw new Unreadable(`${userId} could not be read: ${String(last)}`);
+}
+
+/** By its request id, if it has one. */
+function nameOf({ requestId, sequence }: Entry) {
+  if (requestId !== "") return { case: "requestId", value: requestId } as const;
+  return { case: "sequence", value: sequence } as const;
 }
 
 async function allEntries(points: Points, userId: string): Promise<Entry[]> {

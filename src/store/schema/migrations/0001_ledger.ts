@@ -191,6 +191,10 @@ const STATEMENTS = [
   `create unique index entry_request on entry (user_id, request_id)
     where request_id is not null`,
 
+  // What became of an entry: those that settle, release or refund it. A charge is not in it.
+  `create index entry_refers_to on entry (user_id, refers_to, sequence)
+    where refers_to is not null`,
+
   // The allocations of an entry or a hold, in their order. The first byte has the widths of the lots'
   // numbers and of the points.
   `create function unpack_allocations(packed bytea) returns table (lot bigint, points bigint)
