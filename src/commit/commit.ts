@@ -5,6 +5,7 @@ import { type Answer, answer, type Changes, changesOf, startBatch } from "../led
 import type { Command } from "../ledger/command.ts";
 import { SALT_BYTES } from "../ledger/digests.ts";
 import { isRejection, type Rejection } from "../ledger/rejection.ts";
+import { usersOnTrial } from "../ledger/trial.ts";
 import { isCommitted } from "../store/batch/committed.ts";
 import { loadStates } from "../store/batch/load.ts";
 import { lockAccounts } from "../store/batch/lock.ts";
@@ -213,7 +214,8 @@ async function transact({ orm, clock, observer }: Context, attempts: Attempts): 
 
       // Book what is due, and decide each command in memory.
       const salts = newSalts(userIds, rows.accounts);
-      const batch = startBatch(now, { found: states, repeats, salts, waiting });
+      const onTrial = usersOnTrial(commands);
+      const batch = startBatch(now, { found: states, repeats, salts, waiting, onTrial });
       const answers = commands.map((command) =>
         batch.waiting.has(command.userId) ? LATER : inEpoch(answer(batch, command), epoch),
       );

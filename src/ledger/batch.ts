@@ -13,6 +13,7 @@ import { nextReceipt, type Receipt } from "./receipt.ts";
 import { isRejection, type Rejection } from "./rejection.ts";
 import type { AccountState } from "./state.ts";
 import type { Micros } from "./time.ts";
+import { isTrial } from "./trial.ts";
 
 /** The answer to an accepted command. */
 export type Answer = {
@@ -35,6 +36,8 @@ export type Batch = {
   readonly repeats: Map<string, AnsweredRequest>;
   /** Salts for the accounts that the commands may make, by user id. */
   readonly salts: ReadonlyMap<string, Uint8Array>;
+  /** Users whose accounts the batch leaves as they are. */
+  readonly onTrial: ReadonlySet<string>;
   readonly entries: Entry[];
   readonly receipts: Receipt[];
   /** Users for whom this batch has done all that it may: their commands wait for the next batch. */
@@ -100,13 +103,19 @@ export type Start = {
   readonly salts: ReadonlyMap<string, Uint8Array>;
   /** Users whose accounts are not among `found`, though they exist: see `Batch.waiting`. */
   readonly waiting?: Iterable<string>;
+  /** Users of whom the batch has trials alone: see `usersOnTrial`. */
+  readonly onTrial: ReadonlySet<string>;
 };
 
 /**
  * Starts a batch on the accounts that its commands name, and books what is due. The booking is kept
- * even if every command is refused.
+ * even if every command is refused; of users on trial only if it is not all that is due, since their
+ * commands would wait for the rest of it for ever.
  */
-export function startBatch(now: Micros, { found, repeats, salts, waiting: others }: Start): Batch {
+export function startBatch(
+  now: Micros,
+  { found, repeats, salts, waiting: others, onTrial }: Start,
+): Batch {
   found.forEach(assertSound);
   const before = new Map(found.map((state) => [state.account.userId, state]));
   const states = new Map(before);
@@ -119,12 +128,13 @@ export function startBatch(now: Micros, { found, repeats, salts, waiting: others
     const booked = bookDue(state, timeOf(state.account, now), room);
     room -= booked.size;
     states.set(userId, booked.state);
-    entries.push(...booked.entries);
     if (!booked.isAll) waiting.add(userId);
     else lastDue.set(userId, booked.entries.at(-1)!);
+    if (booked.isAll && onTrial.has(userId)) before.set(userId, booked.state);
+    else entries.push(...booked.entries);
   }
   const moved = new Map<string, number>();
-  const startedWith = { now, before, states, repeats: new Map(repeats), salts };
+  const startedWith = { now, before, states, repeats: new Map(repeats), salts, onTrial };
   return { ...startedWith, entries, receipts: [], waiting, moved, lastDue };
 }
 
@@ -143,8 +153,9 @@ function fewestDueFirst(found: readonly AccountState[], now: Micros): readonly A
  * must not come here.
  */
 export function answer(batch: Batch, command: Command): Answer | Rejection {
+  const isKept = !isTrial(command);
   const lastDue = batch.lastDue.get(command.userId);
-  batch.lastDue.delete(command.userId);
+  if (isKept) batch.lastDue.delete(command.userId);
   const request = requestOf(command);
   const key = request === undefined ? undefined : idempotencyKey(command.userId, request.id);
   const first = key === undefined ? undefined : batch.repeats.get(key);
@@ -162,9 +173,12 @@ export function answer(batch: Batch, command: Command): Answer | Rejection {
 
   const { entry } = applied;
   const account = accountAnswered(applied);
+  const answered = { entry, account, replayed: false, created: state === undefined };
+  for (const { allocations } of applied.entries) count(batch, command.userId, allocations.length);
+  if (!isKept) return answered;
+
   batch.states.set(command.userId, applied.state);
   batch.entries.push(...applied.entries);
-  for (const { allocations } of applied.entries) count(batch, command.userId, allocations.length);
   const isOwn = entry?.request?.id === request?.id;
   const kept = isOwn ? entry?.request : request && recorded(account.salt, request);
   if (kept !== undefined && key !== undefined) {
@@ -176,7 +190,7 @@ export function answer(batch: Batch, command: Command): Answer | Rejection {
     batch.receipts.push(receipt);
     batch.states.set(command.userId, { ...applied.state, lastReceipt: receipt });
   }
-  return { entry, account, replayed: false, created: state === undefined };
+  return answered;
 }
 
 function count({ moved, waiting }: Batch, userId: string, lots: number): void {
@@ -192,12 +206,13 @@ function accountAnswered({ entry, state: { account } }: Applied): Account {
 }
 
 /** Everything to save; undefined if nothing changed. */
-export function changesOf({ now, before, states, entries, receipts }: Batch): Changes | undefined {
+export function changesOf(batch: Batch): Changes | undefined {
+  const { before, states, entries, receipts } = batch;
   const changed = [...states.values()]
     .filter(({ account }) => before.get(account.userId)?.account !== account)
     .toSorted((a, b) => (a.account.userId < b.account.userId ? -1 : 1));
   changed.forEach(assertSound);
-  const dueTimes = earlyClocks(before, now, states);
+  const dueTimes = earlyClocks(batch);
   if (changed.length + receipts.length + dueTimes.length === 0) return undefined;
 
   const accounts = changed.map(toChangedAccount);
@@ -224,14 +239,11 @@ function toChangedAccount(state: AccountState): ChangedAccount {
 }
 
 /** The accounts whose clock has come though nothing is due, and what it is to be. */
-function earlyClocks(
-  before: Batch["before"],
-  now: Micros,
-  states: Batch["states"],
-): Changes["dueTimes"] {
+function earlyClocks({ before, now, states, onTrial }: Batch): Changes["dueTimes"] {
   return [...before.values()]
     .filter(({ account, dueTime }) => dueTime !== null && dueTime <= timeOf(account, now))
     .filter(({ account }) => states.get(account.userId)!.account === account)
+    .filter(({ account }) => !onTrial.has(account.userId))
     .map((state) => ({
       userId: state.account.userId,
       dueTime: dueTimeOf(state),

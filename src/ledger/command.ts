@@ -45,6 +45,8 @@ type MutationOf<Kind extends string, Content> = Content & {
   readonly actor: string;
   /** The most points that the caller may move by it; left out: any number. */
   readonly maxPoints?: bigint | undefined;
+  /** Whether it is only decided and answered, and nothing of it kept: see trial.ts. */
+  readonly validateOnly?: boolean | undefined;
 };
 
 /**

@@ -57,10 +57,7 @@ export function append(before: Applied, { change, entry: draft, cause, now }: St
 }
 
 /** The whole content of an entry. */
-export function contentOf(
-  draft: Draft,
-  { request, metadata, caller, actor }: Cause,
-): EntryContent {
+export function contentOf(draft: Draft, { request, metadata, caller, actor }: Cause): EntryContent {
   return { ...EMPTY, ...draft, request, metadata, caller, actor };
 }
 

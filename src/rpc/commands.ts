@@ -117,14 +117,15 @@ function common<Desc extends DescMessage>(
     requestId: string;
     metadata: Record<string, string>;
     actor: string;
+    validateOnly: boolean;
   },
   { name: caller, maxPoints }: Caller,
 ) {
-  const { userId, requestId: id, actor } = message;
+  const { userId, requestId: id, actor, validateOnly } = message;
   const request = id === "" ? undefined : { id, hash: hashRequest(schema, message) };
   const pairs = Object.entries(message.metadata);
   const metadata = pairs.length === 0 ? NO_METADATA : new Map(pairs);
-  return { userId, request, metadata, caller, actor, maxPoints };
+  return { userId, request, metadata, caller, actor, maxPoints, validateOnly };
 }
 
 function toCost(

@@ -142,7 +142,12 @@ describe("what is due is booked first, in an entry for each instant", () => {
   test("at its instant, and without a request, for any command", () => {
     const request = { id: "r", hash: new Uint8Array(32) };
     const fingerprint = fingerprintOf(SALT, request);
-    const named = { request, metadata: new Map([["why", "nightly"]]), caller: "billing", actor: "ana" };
+    const named = {
+      request,
+      metadata: new Map([["why", "nightly"]]),
+      caller: "billing",
+      actor: "ana",
+    };
     const nameless = { request: undefined, metadata: new Map(), caller: "", actor: "" };
     const dueEntries = [
       { ...nameless, time: NOW - 1n },

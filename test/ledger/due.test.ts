@@ -8,6 +8,7 @@ import { bookDue } from "../../src/ledger/due.ts";
 import type { Entry } from "../../src/ledger/entry.ts";
 import type { AnsweredRequest } from "../../src/ledger/idempotency.ts";
 import type { AccountState } from "../../src/ledger/state.ts";
+import { usersOnTrial } from "../../src/ledger/trial.ts";
 import {
   consume,
   DUE,
@@ -316,10 +317,12 @@ function live(steps: readonly RandomStep[], sweeps: readonly (readonly Sweep[])[
     now += laterBy;
     const users = new Set(commands.map(({ userId }) => userId));
     const found = [...states.values()].filter(({ account }) => users.has(account.userId));
-    const batch = startBatch(now, { found, repeats, salts: SALTS });
+    const onTrial = usersOnTrial(commands);
+    const batch = startBatch(now, { found, repeats, salts: SALTS, onTrial });
     for (const command of commands) answer(batch, command);
     note(batch.entries);
-    states = new Map([...states, ...batch.states]);
+    const kept = [...batch.states].filter(([userId]) => !onTrial.has(userId));
+    states = new Map([...states, ...kept]);
     repeats = batch.repeats;
   }
   for (const state of states.values()) note(bookDue(state, timeOf(state.account, now)).entries);

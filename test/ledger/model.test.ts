@@ -6,6 +6,7 @@ import type { Entry } from "../../src/ledger/entry.ts";
 import { hashEntry } from "../../src/ledger/entry-hash.ts";
 import type { AnsweredRequest } from "../../src/ledger/idempotency.ts";
 import type { AccountState } from "../../src/ledger/state.ts";
+import { usersOnTrial } from "../../src/ledger/trial.ts";
 import { expectSame } from "../support/compare.ts";
 import { type Expected, Model } from "../support/model.ts";
 import { LONG_MS } from "../support/patience.ts";
@@ -35,14 +36,15 @@ test(
 function play(steps: readonly Step[], note: (outcome: string) => void): readonly Entry[] {
   const model = new Model();
   const journal: Entry[] = [];
-  let states = new Map<string, AccountState>();
+  const states = new Map<string, AccountState>();
   let repeats = new Map<string, AnsweredRequest>();
   let now = 1n;
   for (const { laterBy, commands } of steps) {
     now += laterBy;
     const users = new Set(commands.map(({ userId }) => userId));
     const found = [...states].flatMap(([userId, state]) => (users.has(userId) ? [state] : []));
-    const batch = startBatch(now, { found, repeats, salts: SALTS });
+    const onTrial = usersOnTrial(commands);
+    const batch = startBatch(now, { found, repeats, salts: SALTS, onTrial });
     for (const unaimed of commands) {
       const command = model.aim(unaimed);
       const expected = model.run(command, now);
@@ -50,7 +52,7 @@ function play(steps: readonly Step[], note: (outcome: string) => void): readonly
       note(outcomeOf(command.kind, expected));
     }
     changesOf(batch);
-    states = new Map([...states, ...batch.states]);
+    for (const [userId, state] of batch.states) if (!onTrial.has(userId)) states.set(userId, state);
     repeats = batch.repeats;
     journal.push(...batch.entries);
   }

@@ -29,7 +29,9 @@ const hexOf = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex");
 
 test("the hash is that of the documented bytes", () => {
   const { userId, request } = receipt;
-  const personal = hexOf(personalDigestOf(SALT, { userId, request, metadata: new Map(), actor: "" }));
+  const personal = hexOf(
+    personalDigestOf(SALT, { userId, request, metadata: new Map(), actor: "" }),
+  );
   const bytes = `
     01 00000001 32
     02 00000020 ${personal}

@@ -116,6 +116,8 @@ describe("bytes that are not a request are refused, and nothing changes", () => 
     points: 5n,
     expiration: { case: undefined },
     priority: 0,
+    actor: "",
+    validateOnly: false,
   });
   const broken: [string, Uint8Array<ArrayBuffer>][] = [
     ["a cut message", good.slice(0, -1)],

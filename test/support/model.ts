@@ -78,6 +78,9 @@ export class Model {
   readonly #answers = new Map<string, { print: string; expected: Expected }>();
 
   run(command: Command, now: bigint): Expected {
+    if (command.kind !== "open" && command.validateOnly === true) {
+      return this.copy().run({ ...command, validateOnly: false }, now);
+    }
     const { userId } = command;
     const due = this.#bookDue(userId, now);
     const request = command.kind === "open" ? undefined : command.request;

@@ -133,8 +133,9 @@ function named<T extends { kind: string }>(content: fc.Arbitrary<T>): fc.Arbitra
       content,
       userId: fc.constantFrom("ada", "bob"),
       id: fc.option(fc.integer({ min: 1, max: 400 }), { nil: undefined, freq: 2 }),
+      validateOnly: fc.integer({ min: 0, max: 15 }).map((chance) => chance === 1),
     })
-    .map(({ content: rest, userId, id }) => {
+    .map(({ content: rest, userId, id, validateOnly }) => {
       if (rest.kind === "open") return { userId, ...rest } as unknown as Command;
       const text = JSON.stringify(rest, (_, value) =>
         typeof value === "bigint" ? `${value}n` : (value as unknown),
@@ -142,7 +143,7 @@ function named<T extends { kind: string }>(content: fc.Arbitrary<T>): fc.Arbitra
       const hash = createHash("sha256").update(text).digest();
       const request = id === undefined ? undefined : { id: `request-${id}`, hash };
       const actor = (id ?? 0) % 2 === 1 ? "Ana" : "";
-      const common = { userId, request, metadata: new Map(), caller: "", actor };
+      const common = { userId, request, metadata: new Map(), caller: "", actor, validateOnly };
       return { ...common, ...rest } as unknown as Command;
     });
 }

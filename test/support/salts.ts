@@ -10,7 +10,11 @@ export const SALTS: ReadonlyMap<string, Uint8Array> = new Map([
 ]);
 
 /** A batch in which nothing is a repeat: `startBatch(NOW, { ...NO_REPEATS, found })`. */
-export const NO_REPEATS = { repeats: new Map(), salts: SALTS } as const;
+export const NO_REPEATS = {
+  repeats: new Map(),
+  salts: SALTS,
+  onTrial: new Set<string>(),
+} as const;
 
 /** The salt of a user's account in a database. */
 export async function saltOf(

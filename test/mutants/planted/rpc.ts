@@ -11,8 +11,8 @@ export const RPC_MUTANTS: readonly Mutant[] = [
   {
     name: "leaves metadata out of the hash of a request",
     file: "src/rpc/request-hash.ts",
-    find: 'requestId: "", metadata }',
-    replace: 'requestId: "", metadata: metadata && {} }',
+    find: "validateOnly: false, metadata }",
+    replace: "validateOnly: false, metadata: metadata && {} }",
     caughtBy: "torture --calm",
   },
   {
@@ -189,5 +189,12 @@ export const RPC_MUTANTS: readonly Mutant[] = [
     find: "instant > now",
     replace: "instant > now + 86_400_000_000n",
     caughtBy: "test/rpc/as-of.test.ts",
+  },
+  {
+    name: "takes a request for another one because it was only validated before",
+    file: "src/rpc/request-hash.ts",
+    find: "validateOnly: false, metadata }",
+    replace: "metadata }",
+    caughtBy: "test/rpc/validate-only.test.ts",
   },
 ];

@@ -48,7 +48,12 @@ export function chainHash(previous: Uint8Array, entry: Omit<Entry, "hash">): Uin
 /** The digest of what is personal in an entry. */
 export function personalDigest(
   salt: Uint8Array,
-  { userId, requestId, metadata, actor }: Pick<Entry, "userId" | "requestId" | "metadata" | "actor">,
+  {
+    userId,
+    requestId,
+    metadata,
+    actor,
+  }: Pick<Entry, "userId" | "requestId" | "metadata" | "actor">,
 ): Uint8Array {
   const pairs = sortedPairs(metadata);
   const items = pairs.flat().map((text) => Buffer.from(text));
@@ -62,7 +67,12 @@ export function fingerprintOf(salt: Uint8Array, { case: kind, value }: SetOperat
   const metadata = Object.fromEntries(sortedPairs(value.metadata));
   // Each kind's schema matches its value; the compiler cannot see that.
   const schema = SCHEMAS[kind] as typeof ConsumeRequestSchema;
-  const content = toBinary(schema, { ...value, requestId: "", metadata } as never);
+  const content = toBinary(schema, {
+    ...value,
+    requestId: "",
+    validateOnly: false,
+    metadata,
+  } as never);
   const hash = sha256(Buffer.from(`${schema.typeName}\n`), content);
   return sha256(salt, hash).subarray(0, 16);
 }
