@@ -16,6 +16,7 @@ const COMMANDS: ReadonlyMap<string, () => Promise<Run>> = new Map([
   ["account", async () => (await import("./cli/account.ts")).runAccount],
   ["recharge", async () => (await import("./cli/recharge.ts")).runRecharge],
   ["consume", async () => (await import("./cli/consume.ts")).runConsume],
+  ["entry", async () => (await import("./cli/entry.ts")).runEntry],
   ["statement", async () => (await import("./cli/statement.ts")).runStatement],
 ]);
 

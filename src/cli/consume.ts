@@ -2,6 +2,7 @@ import { ConsumeResponseSchema, Shortfall } from "../../gen/points/v1/points_pb.
 import { duration, readArguments, required, wholeNumber, WrongUsage } from "./arguments.ts";
 import { asJson, CLIENT_OPTIONS, printJson, withClient } from "./client.ts";
 import { answerText } from "./entry-table.ts";
+import { REQUEST_OPTIONS, requestOf } from "./request-options.ts";
 
 /** `points consume USER POINTS`, or with --service: spends points, or the price of a service. */
 export async function runConsume(args: readonly string[]): Promise<void> {
@@ -11,21 +12,19 @@ export async function runConsume(args: readonly string[]): Promise<void> {
     quantity: { type: "string" },
     duration: { type: "string" },
     "on-shortfall": { type: "string" },
-    "request-id": { type: "string" },
-    actor: { type: "string" },
+    ...REQUEST_OPTIONS,
   } as const;
   const { values, positionals } = readArguments(args, options, ["USER", "POINTS"]);
   const request = {
     userId: required(positionals[0], "USER"),
-    requestId: values["request-id"] ?? "",
-    actor: values.actor ?? "",
+    ...requestOf(values),
     cost: costOf(positionals[1], values),
     onShortfall: shortfallOf(values["on-shortfall"]),
   };
   await withClient(values.server, async (client) => {
     const answer = await client.consume(request);
     if (values.json === true) return printJson(asJson(ConsumeResponseSchema, answer));
-    console.log(answerText(answer));
+    console.log(answerText(answer, request));
   });
 }
 

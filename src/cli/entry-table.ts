@@ -27,14 +27,18 @@ export function statementTable(entries: readonly Entry[]): string {
 }
 
 /** The answer of a mutation: its entry, and the balance after it. */
-export function answerText(answer: {
-  readonly entry?: Entry | undefined;
-  readonly account?: Account | undefined;
-  readonly replayed: boolean;
-}): string {
+export function answerText(
+  answer: {
+    readonly entry?: Entry | undefined;
+    readonly account?: Account | undefined;
+    readonly replayed: boolean;
+  },
+  { validateOnly }: { readonly validateOnly: boolean },
+): string {
   const { entry, account, replayed } = answer;
   const lines = [statementTable(entry === undefined ? [] : [entry]), ""];
   if (replayed) lines.push("This was answered before, and nothing was changed.");
+  else if (validateOnly) lines.push("So it would be now. Nothing was changed.");
   lines.push(`balance ${account?.balance}${account?.frozen ? `, frozen ${account.frozen}` : ""}`);
   return lines.join("\n");
 }

@@ -18,6 +18,7 @@ Accounts, at a running server:
   recharge USER POINTS    add points
   consume USER POINTS     spend points, or what a service costs
   statement USER          show the last entries of an account
+  entry USER NUMBER       show one entry, and what became of it
   import FILE             bring in accounts of an older table, operations, or what export wrote
 
 "points COMMAND --help" says more about one. It exits with 0 if all went well, with 1 if not, and
@@ -51,6 +52,7 @@ const CLIENT_OPTIONS = `${SERVER_OPTION}\
 const REQUEST_OPTIONS = `\
   --request-id ID         the name of this request: the same again changes nothing
   --actor NAME            on whose behalf this is done, a person or a job
+  --validate-only         say what it would come to now, and change nothing
 `;
 
 const COMMANDS: ReadonlyMap<string, () => string> = new Map([
@@ -164,12 +166,24 @@ Example: points consume ada --service tts --duration 37s
 `,
   ],
   [
+    "entry",
+    () => `Usage: points entry USER NUMBER
+       points entry USER --request-id ID
+
+Shows an entry of an account, how much of it was refunded since, and the entries that are about it.
+
+  --request-id ID         the entry that this request made, or was answered with
+${CLIENT_OPTIONS}`,
+  ],
+  [
     "statement",
     () => `Usage: points statement USER
 
 Shows the last entries of an account, the newest at the end.
 
   --limit N               how many; otherwise 20
+  --service NAME          only those for this service
+  --actor NAME            only those on behalf of this person or job
 ${CLIENT_OPTIONS}`,
   ],
 ]);

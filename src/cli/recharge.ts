@@ -2,6 +2,7 @@ import { RechargeResponseSchema } from "../../gen/points/v1/points_pb.ts";
 import { duration, readArguments, required, wholeNumber, WrongUsage } from "./arguments.ts";
 import { asJson, CLIENT_OPTIONS, printJson, withClient } from "./client.ts";
 import { answerText } from "./entry-table.ts";
+import { REQUEST_OPTIONS, requestOf } from "./request-options.ts";
 
 /** `points recharge USER POINTS`: adds points to an account. */
 export async function runRecharge(args: readonly string[]): Promise<void> {
@@ -9,15 +10,13 @@ export async function runRecharge(args: readonly string[]): Promise<void> {
     ...CLIENT_OPTIONS,
     ttl: { type: "string" },
     priority: { type: "string" },
-    "request-id": { type: "string" },
-    actor: { type: "string" },
+    ...REQUEST_OPTIONS,
   } as const;
   const { values, positionals } = readArguments(args, options, ["USER", "POINTS"]);
   const request = {
     userId: required(positionals[0], "USER"),
     points: wholeNumber(required(positionals[1], "POINTS"), "POINTS"),
-    requestId: values["request-id"] ?? "",
-    actor: values.actor ?? "",
+    ...requestOf(values),
     priority: Number(wholeNumber(values.priority ?? "0", "--priority")),
     expiration:
       values.ttl === undefined
@@ -28,6 +27,6 @@ export async function runRecharge(args: readonly string[]): Promise<void> {
   await withClient(values.server, async (client) => {
     const answer = await client.recharge(request);
     if (values.json === true) return printJson(asJson(RechargeResponseSchema, answer));
-    console.log(answerText(answer));
+    console.log(answerText(answer, request));
   });
 }

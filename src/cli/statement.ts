@@ -9,9 +9,15 @@ const PAGE_MAX = 1000;
 
 /** `points statement USER`: prints the last entries of an account, the newest at the end. */
 export async function runStatement(args: readonly string[]): Promise<void> {
-  const options = { ...CLIENT_OPTIONS, limit: { type: "string", default: "20" } } as const;
+  const options = {
+    ...CLIENT_OPTIONS,
+    limit: { type: "string", default: "20" },
+    service: { type: "string", default: "" },
+    actor: { type: "string", default: "" },
+  } as const;
   const { values, positionals } = readArguments(args, options, ["USER"]);
   const userId = required(positionals[0], "USER");
+  const { service, actor } = values;
   const limit = Number(wholeNumber(values.limit, "--limit"));
   if (limit === 0) throw new WrongUsage("--limit takes 1 or more");
   await withClient(values.server, async (client) => {
@@ -19,7 +25,7 @@ export async function runStatement(args: readonly string[]): Promise<void> {
     let pageToken = "";
     do {
       const pageSize = Math.min(limit - entries.length, PAGE_MAX);
-      const page = await client.listEntries({ userId, pageSize, pageToken });
+      const page = await client.listEntries({ userId, service, actor, pageSize, pageToken });
       entries.push(...page.entries);
       pageToken = page.nextPageToken;
     } while (pageToken !== "" && entries.length < limit);
@@ -27,7 +33,8 @@ export async function runStatement(args: readonly string[]): Promise<void> {
       const answer = create(ListEntriesResponseSchema, { entries, nextPageToken: pageToken });
       return printJson(asJson(ListEntriesResponseSchema, answer));
     }
-    if (entries.length === 0) return console.log(`${userId} has no entries`);
+    if (entries.length === 0)
+      return console.log(`${userId} has no ${service || actor ? "such " : ""}entries`);
     console.log(statementTable(entries.toReversed()));
     if (pageToken !== "") console.log("\nThere are more before these: see --limit.");
   });

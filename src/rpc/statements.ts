@@ -57,6 +57,8 @@ export function statements(orm: Orm, answerMaxBytes: number): Statements {
         kinds: request.kinds.map((kind) => KIND_NAMES.get(kind)!),
         startTime: instantOf(request.startTime, "start_time"),
         endTime: instantOf(request.endTime, "end_time"),
+        service: request.service,
+        actor: request.actor,
       };
       const size = pageSizeOf(request);
       const page = await readEntries(orm, { userId, ...filter, before, limit: size });

@@ -72,6 +72,31 @@ hold  points  expires (UTC)        lots
     expect(last.stdout).toMatch(/^#.*\n─.*\n4 .*\n5 .*\n\nThere are more before these/);
   });
 
+  test("an entry is found by its number and by its request id", async () => {
+    await points("recharge", "gus", "9");
+    await points("consume", "gus", "4", "--request-id", "job-1");
+    await server.client.refund({ userId: "gus", sequence: 2n, points: 1n });
+    const found = await points("entry", "gus", "--request-id", "job-1");
+    expect(timeless(found.stdout)).toBe(`\
+#  time (UTC)           what     for  points  balance  frozen  lots
+─  ───────────────────  ───────  ───  ──────  ───────  ──────  ───────
+2  TIME                 consume           -4        5       0  4 of #1
+
+1 points were refunded since.
+
+About it: #3
+`);
+    expect((await points("entry", "gus", "2")).stdout).toBe(found.stdout);
+    const json = JSON.parse((await points("entry", "gus", "2", "--json")).stdout) as unknown;
+    expect(json).toMatchObject({ refunded: "1", referringEntries: ["3"] });
+    const never = await points("entry", "gus", "--request-id", "job-2");
+    expect(never.stderr).toContain("(ENTRY_NOT_FOUND, request_id job-2)");
+    expect(await points("entry", "gus")).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("NUMBER is missing, or --request-id"),
+    });
+  });
+
   test("an account is shown as it was", async () => {
     const { entry } = await server.client.recharge({ userId: "fay", points: 7n });
     await points("consume", "fay", "4");
@@ -102,6 +127,13 @@ hold  points  expires (UTC)        lots
 
 balance 5
 `);
+    const tried = await points("consume", "eve", "5", "--validate-only");
+    expect(tried).toMatchObject({ code: 0, stderr: "" });
+    expect(tried.stdout).toContain("So it would be now. Nothing was changed.\nbalance 0\n");
+    const found = await points("statement", "eve", "--actor", "support: Ana");
+    expect(found.stdout).toMatch(/^ *#.*\n─.*\n2 .*\n$/);
+    const none = await points("statement", "eve", "--service", "tts");
+    expect(none.stdout).toBe("eve has no such entries\n");
   });
 
   test("the answer to a repeat says so", async () => {

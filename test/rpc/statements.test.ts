@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Entry, EntryKind } from "../../gen/points/v1/account_pb.ts";
 import type { ListEntriesRequestSchema, OperationSchema } from "../../gen/points/v1/points_pb.ts";
 import { refusalOf } from "../support/error-info.ts";
-import { bySequence, points, ttl } from "../support/requests.ts";
+import { bySequence, points, ttl, use } from "../support/requests.ts";
 import { testServer, type TestServer } from "../support/server.ts";
 
 type ListEntries = MessageInitShape<typeof ListEntriesRequestSchema>;
@@ -135,6 +135,33 @@ describe("ListEntries", () => {
     expect(await sequencesOf()).toHaveLength(20);
   });
 
+  test("keeps to the service and the actor that it is asked for, from page to page", async () => {
+    const userId = "asked";
+    const { client } = server;
+    await client.recharge({ userId, points: 99n });
+    for (let n = 0; n < 3; n += 1) {
+      await client.consume({ userId, cost: use({ service: "script" }), actor: "Ana 🛠" });
+      await client.consume({ userId, cost: use({ service: "title" }) });
+      await client.consume({ userId, cost: points(1n), actor: "Ana 🛠" });
+    }
+    const sequencesOf = async (filter: ListEntries) =>
+      (await allEntries({ userId, pageSize: 2, ...filter })).map(({ sequence }) =>
+        Number(sequence),
+      );
+    expect(await sequencesOf({ service: "script" })).toEqual([8, 5, 2]);
+    expect(await sequencesOf({ actor: "Ana 🛠" })).toEqual([10, 8, 7, 5, 4, 2]);
+    expect(await sequencesOf({ service: "script", actor: "Ana 🛠" })).toEqual([8, 5, 2]);
+    expect(await sequencesOf({ service: "title", actor: "Ana 🛠" })).toEqual([]);
+    expect(await sequencesOf({ actor: "Ana" })).toEqual([]);
+    // A token is good for the request that it was made for.
+    const filter = { userId, pageSize: 2, service: "script" };
+    const { nextPageToken: pageToken } = await client.listEntries(filter);
+    const other = client.listEntries({ ...filter, service: "title", pageToken });
+    expect(await refusalOf(other)).toMatchObject({ reason: "PAGE_TOKEN_INVALID" });
+    const another = client.listEntries({ ...filter, actor: "Ana 🛠", pageToken });
+    expect(await refusalOf(another)).toMatchObject({ reason: "PAGE_TOKEN_INVALID" });
+  });
+
   test("keeps to the times that it is asked for, to the microsecond", async () => {
     const userId = "times";
     for (let n = 0; n < 6; n += 1) await server.client.recharge({ userId, points: 1n });
@@ -177,6 +204,9 @@ describe("ListEntries", () => {
     ["an end far before the year 1", { endTime: at(-INT64_MAX - 1n) }, "end_time"],
     ["a start of negative nanos", { startTime: at(5n, -1) }, "start_time"],
     ["an end of too many nanos", { endTime: at(5n, 1_000_000_000) }, "end_time"],
+    ["a service with a space", { service: "a b" }, "service"],
+    ["an actor of 129 characters", { actor: "é".repeat(129) }, "actor"],
+    ["an actor with a line break", { actor: "a\nb" }, "actor"],
     ["a page_token of 257 bytes", { pageToken: "a".repeat(257) }, "page_token"],
   ])("refuses %s", async (_, request, field) => {
     await server.client.getOrCreate({ userId: "limits" });

@@ -24,6 +24,9 @@ export type EntryQuery = {
   readonly startTime: Micros | undefined;
   /** The entries before this instant. */
   readonly endTime: Micros | undefined;
+  /** The service of its usage, and its actor. Empty: all. */
+  readonly service: string;
+  readonly actor: string;
   /** The cursor: entries below this sequence; undefined: from the newest. */
   readonly before: bigint | undefined;
   readonly limit: number;
@@ -46,7 +49,7 @@ const PAGE_MAX_LOTS = 16_384;
  */
 export async function readEntries(
   orm: Orm,
-  { userId, kinds, startTime, endTime, before, limit }: EntryQuery,
+  { userId, kinds, startTime, endTime, service, actor, before, limit }: EntryQuery,
 ): Promise<{ entries: readonly Entry[]; salt: Uint8Array; next: bigint | undefined }> {
   const numbers = kinds.map((kind) => KIND_NUMBERS[kind]);
   const from = startTime === undefined ? "-infinity" : toTimestamptz(startTime);
@@ -56,6 +59,8 @@ export async function readEntries(
       select *, (
         (cardinality(${numbers}::smallint[]) = 0 or kind = any(${numbers}::smallint[]))
         and create_time >= ${from}::timestamptz and create_time < ${to}::timestamptz
+        and (${service}::text = '' or coalesce(service = ${service}::text, false))
+        and (${actor}::text = '' or coalesce(actor = ${actor}::text, false))
       ) as matches
       from entry
       where user_id = ${userId} and sequence < ${before ?? 2n ** 63n - 1n}

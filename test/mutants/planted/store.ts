@@ -565,4 +565,11 @@ export const STORE_MUTANTS: readonly Mutant[] = [
     replace: "))`",
     caughtBy: "test/rpc/statements.test.ts",
   },
+  {
+    name: "lists entries of all actors",
+    file: "src/store/reads/pages.ts",
+    find: "coalesce(actor = ${actor}::text, false)",
+    replace: "true",
+    caughtBy: "test/rpc/statements.test.ts",
+  },
 ];
