@@ -128,7 +128,14 @@ describe("the command line", () => {
     const [, above] = /^([^]*?)\n"points COMMAND --help"/.exec(stdout)!;
     const commands = [...above!.matchAll(/^ {2}(\w+) /gm)].map(([, name]) => name!);
     expect(commands.slice(0, 5)).toEqual(["serve", "migrate", "verify", "sweep", "export"]);
-    expect(commands.slice(5)).toEqual(["account", "recharge", "consume", "statement", "entry", "import"]);
+    expect(commands.slice(5)).toEqual([
+      "account",
+      "recharge",
+      "consume",
+      "statement",
+      "entry",
+      "import",
+    ]);
     for (const command of commands) {
       const help = await runPoints({}, [command, "--help"]).exit;
       expect(help).toMatchObject({ code: 0, stderr: "" });

@@ -463,7 +463,7 @@ export const LEDGER_MUTANTS: readonly Mutant[] = [
     file: "src/ledger/next-expiration.ts",
     find: "points: next.points + remaining",
     replace: "points: remaining",
-    caughtBy: "test/rpc/as-of.test.ts",
+    caughtBy: "test/ledger/next-expiration.test.ts",
   },
   {
     name: "keeps what was only to be validated",
