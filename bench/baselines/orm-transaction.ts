@@ -6,6 +6,7 @@ import { apply } from "../../src/ledger/apply.ts";
 import type { Command, Consume, Request } from "../../src/ledger/command.ts";
 import { accountAfter, type Entry } from "../../src/ledger/entry.ts";
 import { answerRepeat } from "../../src/ledger/idempotency.ts";
+import { NO_SERVICES } from "../../src/ledger/lot.ts";
 import { isRejection, type Rejection } from "../../src/ledger/rejection.ts";
 import { bareState } from "../../src/ledger/state.ts";
 import type { EntityManager, Orm } from "../../src/store/driver/orm.ts";
@@ -53,6 +54,8 @@ async function consume(em: EntityManager, command: Consume): Promise<Answered | 
       frozen,
       priority,
       expireTime: expireTime ?? null,
+      category: "",
+      services: NO_SERVICES,
     })),
   };
   const applied = apply(state, command, { now: BigInt(Date.now()) * 1000n });
@@ -112,6 +115,8 @@ function toEntry({
     refersTo: row.refersTo ?? null,
     time: row.createTime,
     expireTime: row.expireTime ?? null,
+    category: "",
+    services: NO_SERVICES,
     usage: null,
     request: { id: requestId!, fingerprint: fingerprint! },
     metadata: new Map(Object.entries(row.metadata ?? {})),

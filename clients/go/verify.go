@@ -83,7 +83,8 @@ func content(e *pointsv1.Entry) []byte {
 		number(9, e.BalanceAfter), number(10, e.FrozenAfter), number(11, micros(e.ExpireTime)),
 		number(12, int64(e.Priority)), number(14, e.RefersTo), number(15, e.Returned),
 		field(16, usage(e.Usage)), text(17, e.Caller), field(18, e.PersonalDigest),
-		field(19, e.Fingerprint), number(24, e.Owed), number(25, e.Uncovered), number(26, e.Repaid),
+		field(19, e.Fingerprint), text(22, e.Category), texts(23, e.Services),
+		number(24, e.Owed), number(25, e.Uncovered), number(26, e.Repaid),
 		number(27, e.FromBalance), number(30, e.DebtAfter))
 }
 
@@ -105,6 +106,14 @@ func number(tag byte, n int64) []byte {
 }
 
 func text(tag byte, s string) []byte { return field(tag, []byte(s)) }
+
+func texts(tag byte, items []string) []byte {
+	var values [][]byte
+	for _, item := range items {
+		values = append(values, []byte(item))
+	}
+	return list(tag, len(values), values)
+}
 
 func list(tag byte, count int, items [][]byte) []byte {
 	if count == 0 {

@@ -71,6 +71,7 @@ def content(e: Entry) -> bytes:
             *((9, e.balance_after), (10, e.frozen_after), (11, micros(e.expire_time))),
             *((12, e.priority), (14, e.refers_to), (15, e.returned), (16, usage(e.usage))),
             *((17, e.caller), (18, e.personal_digest), (19, e.fingerprint)),
+            *((22, e.category), (23, listed(len(e.services), [s.encode() for s in e.services]))),
             *((24, e.owed), (25, e.uncovered), (26, e.repaid), (27, e.from_balance)),
             (30, e.debt_after),
         )

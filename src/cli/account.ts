@@ -82,14 +82,18 @@ function lotTable(lots: readonly Lot[]): string {
       { title: "of", toRight: true },
       { title: "priority", toRight: true },
       { title: "expires (UTC)" },
+      { title: "category" },
+      { title: "for" },
     ],
-    lots.map(({ number, remaining, frozen, points, priority, expireTime }) => [
+    lots.map(({ number, remaining, frozen, points, priority, expireTime, ...words }) => [
       `#${number}`,
       String(remaining),
       String(frozen),
       String(points),
       String(priority),
       timeText(expireTime),
+      words.category,
+      words.services.join(", ") || "anything",
     ]),
   );
 }

@@ -144,6 +144,8 @@ Adds points to an account, and makes it if there is none.
 
   --ttl LENGTH            they expire after so long: 90s, 15m, 12h, 30d; otherwise never
   --priority N            0 to 1000, lower burns first; otherwise 0
+  --category WORD         what kind of points they are, such as paid or gift
+  --service NAME          only usage of this service may take them; may be given several times
 ${REQUEST_OPTIONS}${CLIENT_OPTIONS}
 Example: points recharge ada 100 --ttl 30d --request-id order-1
 `,

@@ -10,6 +10,8 @@ export async function runRecharge(args: readonly string[]): Promise<void> {
     ...CLIENT_OPTIONS,
     ttl: { type: "string" },
     priority: { type: "string" },
+    category: { type: "string" },
+    service: { type: "string", multiple: true },
     ...REQUEST_OPTIONS,
   } as const;
   const { values, positionals } = readArguments(args, options, ["USER", "POINTS"]);
@@ -18,6 +20,8 @@ export async function runRecharge(args: readonly string[]): Promise<void> {
     points: wholeNumber(required(positionals[1], "POINTS"), "POINTS"),
     ...requestOf(values),
     priority: Number(wholeNumber(values.priority ?? "0", "--priority")),
+    category: values.category ?? "",
+    services: values.service ?? [],
     expiration:
       values.ttl === undefined
         ? ({ case: undefined } as const)

@@ -35,7 +35,8 @@ export function refusalOf(error: unknown): Refusal | undefined {
 
 /**
  * Why Points refused a call: a union discriminated by `reason`. Each reason has the facts that
- * `error_reason.proto` lists; INSUFFICIENT_POINTS has `balance`, `required` and `shortfall`.
+ * `error_reason.proto` lists; INSUFFICIENT_POINTS has `balance`, `usable`, `required` and
+ * `shortfall`.
  */
 export type Refusal = { [R in Reason]: Common & { readonly reason: R } & FactsOf<R> }[Reason];
 
@@ -70,7 +71,12 @@ const FACTS = {
   ENTRY_NOT_FOUND: { sequence: "whole?", requestId: "text?" },
   SERVICE_NOT_PRICED: { service: "text" },
   REQUEST_ID_REUSED: { requestId: "text", sequence: "whole?" },
-  INSUFFICIENT_POINTS: { balance: "whole", required: "whole", shortfall: "whole" },
+  INSUFFICIENT_POINTS: {
+    balance: "whole",
+    usable: "whole",
+    required: "whole",
+    shortfall: "whole",
+  },
   HOLD_CLOSED: { hold: "whole", state: "text" },
   HOLD_EXPIRED: { hold: "whole" },
   HOLD_EXCEEDED: { held: "whole", required: "whole" },

@@ -1,6 +1,6 @@
-import { type Account, emptyAccount, hasRoom, MAX_TOTAL } from "./account.ts";
+import { emptyAccount, hasRoom, MAX_TOTAL } from "./account.ts";
 import type { Command, Consume, CostOrRefusal, Expire, Freeze, Recharge } from "./command.ts";
-import { pay, untilAfter } from "./debt.ts";
+import { min, pay, untilAfter } from "./debt.ts";
 import { bookDue } from "./due.ts";
 import type { Entry } from "./entry.ts";
 import { expireTimeOf } from "./expiration.ts";
@@ -8,17 +8,20 @@ import { type Applied, append, type Draft } from "./journal.ts";
 import {
   chooseLots,
   freezePoints,
+  isScoped,
   type Lot,
   moveAllocated,
   newLot,
   takePoints,
   withLot,
 } from "./lot.ts";
+import { serviceOf } from "./prices.ts";
 import { refund } from "./refund.ts";
 import { isRejection, overMaxPoints, type Rejection } from "./rejection.ts";
 import { release, settle } from "./settle.ts";
 import { type AccountState, bareState, holdsFull, lotsFull } from "./state.ts";
 import type { Micros } from "./time.ts";
+import { insufficient, insufficientBy } from "./usable.ts";
 
 /** When a command is applied, and what it may need. */
 export type Instant = {
@@ -85,7 +88,7 @@ function applyBooked(booked: Applied, command: Command, at: Instant): Applied | 
 
 function recharge(booked: Applied, command: Recharge, now: Micros): Applied | Rejection {
   const { account, lots } = booked.state;
-  const { points, priority, expiration } = command;
+  const { points, priority, expiration, category, services } = command;
   const end = expiration.kind === "never" ? { expireTime: null } : expireTimeOf(expiration, now);
   if (isRejection(end)) return end;
   const { expireTime } = end;
@@ -98,16 +101,17 @@ function recharge(booked: Applied, command: Recharge, now: Micros): Applied | Re
   if (full !== undefined) return full;
   // Everything is checked; from here on it changes.
   const number = account.sequence + 1n;
-  const repaid = account.debt < points ? account.debt : points;
+  const made = { priority, expireTime, category, services };
+  const repaid = isScoped(command) ? 0n : min(account.debt, points);
   const remaining = points - repaid;
-  const lot = { ...newLot({ number, points, priority, expireTime }), remaining };
+  const lot = { ...newLot({ ...made, number, points }), remaining };
   const allocations = remaining === 0n ? [] : [{ lot: number, points: remaining }];
   const until = booked.state.repaidUntil;
   const change = {
     lots: withLot(lots, lot),
     repaidUntil: repaid === 0n ? until : untilAfter(until, expireTime),
   };
-  const entry: Draft = { kind: "recharge", points, allocations, repaid, expireTime, priority };
+  const entry: Draft = { ...made, kind: "recharge", points, allocations, repaid };
   return append(booked, { change, entry, cause: command, now });
 }
 
@@ -117,12 +121,14 @@ function consume(booked: Applied, command: Consume, now: Micros): Applied | Reje
   if (isRejection(cost)) return cost;
   const denied = overMaxPoints(command, cost.points);
   if (denied !== undefined) return denied;
-  const { taken, owed, uncovered } = pay(state.account, cost.points, onShortfall);
+  const service = serviceOf(cost);
+  const payment = pay(state, { points: cost.points, service }, onShortfall);
+  const { taken, owed, uncovered } = payment;
   if (uncovered > 0n && onShortfall.kind !== "take") {
-    return insufficient(state.account, cost.points, uncovered);
+    return insufficientBy(state, { required: cost.points, service, shortfall: uncovered });
   }
   // Everything is checked; from here on it changes.
-  const allocations = chooseLots(state.lots, taken);
+  const allocations = chooseLots(state.lots, taken, service);
   const lots = moveAllocated(state.lots, allocations, takePoints);
   const points = taken + owed;
   const entry: Draft = { kind: "consume", points, allocations, owed, uncovered, usage: cost.usage };
@@ -140,7 +146,7 @@ function freeze(booked: Applied, command: Freeze, now: Micros): Applied | Reject
   if (full !== undefined) return full;
   // Everything is checked; from here on it changes.
   const { points, usage } = cost;
-  const allocations = chooseLots(booked.state.lots, points);
+  const allocations = chooseLots(booked.state.lots, points, serviceOf(cost));
   const lots = moveAllocated(booked.state.lots, allocations, freezePoints);
   const number = account.sequence + 1n;
   const hold = { number, points, settled: 0n, status: "open", expireTime, allocations } as const;
@@ -171,27 +177,19 @@ function expirePoints(
   expiry: { command: Expire; from: readonly Lot[]; points: bigint; now: Micros },
 ): Applied | Rejection {
   const { command, from, points, now } = expiry;
-  const refusal = overMaxPoints(command, points) ?? short(booked.state.account, points);
+  const refusal = overMaxPoints(command, points) ?? insufficient(booked.state, points, undefined);
   if (refusal !== undefined) return refusal;
   // Everything is checked; from here on it changes.
-  const allocations = chooseLots(from, points);
+  const allocations = chooseLots(from, points, undefined);
   const lots = moveAllocated(booked.state.lots, allocations, takePoints);
   const entry: Draft = { kind: "expire", points, allocations };
   return append(booked, { change: { lots }, entry, cause: command, now });
 }
 
-/** The cost; or a refusal if it has none, the caller may not spend it, or the balance is short. */
-function affordable({ account }: AccountState, command: Freeze): CostOrRefusal {
+/** The cost; or a refusal if it has none, the caller may not spend it, or there is too little for it. */
+function affordable(state: AccountState, command: Freeze): CostOrRefusal {
   const { cost } = command;
   if (isRejection(cost)) return cost;
-  return overMaxPoints(command, cost.points) ?? short(account, cost.points) ?? cost;
-}
-
-function short(account: Account, required: bigint): Rejection | undefined {
-  const shortfall = required - account.balance;
-  return shortfall > 0n ? insufficient(account, required, shortfall) : undefined;
-}
-
-function insufficient({ balance }: Account, required: bigint, shortfall: bigint): Rejection {
-  return { reason: "INSUFFICIENT_POINTS", balance, required, shortfall };
+  const { points } = cost;
+  return overMaxPoints(command, points) ?? insufficient(state, points, serviceOf(cost)) ?? cost;
 }

@@ -1,3 +1,4 @@
+import type { Lot } from "./lot.ts";
 import type { Cost } from "./prices.ts";
 import type { Rejection } from "./rejection.ts";
 import type { Micros } from "./time.ts";
@@ -70,7 +71,7 @@ export type Open = { readonly kind: "open"; readonly userId: string };
 /** Adds points as a new lot, and makes the account if there is none. */
 export type Recharge = MutationOf<
   "recharge",
-  { readonly points: bigint; readonly expiration: Expiration; readonly priority: number }
+  Pick<Lot, "points" | "priority" | "category" | "services"> & { readonly expiration: Expiration }
 >;
 
 /** Spends points in burn order, all or none unless `onShortfall` says more. */

@@ -1,8 +1,9 @@
 import { type Account, laterOf, roomOf } from "./account.ts";
 import type { Shortfall } from "./command.ts";
-import { type Allocation, isDue, type Lot, sumPoints } from "./lot.ts";
+import { type Allocation, isDue, isScoped, type Lot, type Service, sumPoints } from "./lot.ts";
 import type { AccountState } from "./state.ts";
 import { LAST_INSTANT, type Micros } from "./time.ts";
+import { usableFor } from "./usable.ts";
 
 /** How a cost is paid. The three add up to it. */
 export type Payment = {
@@ -14,13 +15,17 @@ export type Payment = {
   readonly uncovered: bigint;
 };
 
-/** Pays a cost with what the balance has; what it lacks goes by `onShortfall`. */
-export function pay(account: Account, points: bigint, onShortfall: Shortfall): Payment {
-  const { balance } = account;
-  if (points <= balance) return { taken: points, owed: 0n, uncovered: 0n };
-  const lacking = points - balance;
-  const owed = onShortfall.kind === "owe" ? min(lacking, creditOf(account, onShortfall)) : 0n;
-  return { taken: balance, owed, uncovered: lacking - owed };
+/** Pays a cost with what the account has for it; what it lacks goes by `onShortfall`. */
+export function pay(
+  state: AccountState,
+  { points, service }: { readonly points: bigint; readonly service: Service },
+  onShortfall: Shortfall,
+): Payment {
+  const usable = usableFor(state, service);
+  if (points <= usable) return { taken: points, owed: 0n, uncovered: 0n };
+  const lacking = points - usable;
+  const owed = onShortfall.kind === "owe" ? min(lacking, creditOf(state.account, onShortfall)) : 0n;
+  return { taken: usable, owed, uncovered: lacking - owed };
 }
 
 /** How much more an account may owe. */
@@ -50,7 +55,7 @@ export type Repayment = {
 
 /**
  * Repays debt from points that come back to lots: from the first of them on, but for those of lots
- * past their time, which expire.
+ * past their time, which expire, and of lots that only some services may take.
  */
 export function repay(debtor: Debtor, parts: readonly Allocation[]): Repayment {
   let { debt: left, repaidUntil } = debtor;
@@ -59,7 +64,7 @@ export function repay(debtor: Debtor, parts: readonly Allocation[]): Repayment {
   const spent: Allocation[] = [];
   for (const { lot: number, points } of parts) {
     const lot = debtor.lotOf(number);
-    const paid = isDue(lot, debtor.now) ? 0n : min(points, left);
+    const paid = isDue(lot, debtor.now) || isScoped(lot) ? 0n : min(points, left);
     left -= paid;
     if (paid > 0n) spent.push({ lot: number, points: paid });
     if (paid > 0n) repaidUntil = untilAfter(repaidUntil, lot.expireTime);
@@ -74,6 +79,7 @@ export function untilAfter(before: Micros | null, expireTime: Micros | null): Mi
   return before === null ? until : laterOf(before, until);
 }
 
-function min(a: bigint, b: bigint): bigint {
+/** The lesser of two numbers of points. */
+export function min(a: bigint, b: bigint): bigint {
   return a < b ? a : b;
 }

@@ -73,17 +73,22 @@ export class Encoder {
     return this.#close(start);
   }
 
+  /** A list of texts. */
+  texts(tag: number, values: readonly string[]): this {
+    if (values.length === 0) return this;
+    const start = this.#open(tag);
+    this.#appendLength(values.length);
+    for (const value of values) this.#appendItem(value);
+    return this.#close(start);
+  }
+
   /** A map, in the order of its keys' bytes in UTF-8. */
   map(tag: number, value: ReadonlyMap<string, string>): this {
     if (value.size === 0) return this;
     const start = this.#open(tag);
     this.#appendLength(value.size);
     for (const pair of [...value].toSorted(([a], [b]) => compareBytes(a, b))) {
-      for (const text of pair) {
-        const item = this.#openItem();
-        this.#appendText(text);
-        this.#closeItem(item);
-      }
+      for (const text of pair) this.#appendItem(text);
     }
     return this.#close(start);
   }
@@ -111,6 +116,12 @@ export class Encoder {
 
   #closeItem(start: number): void {
     this.#writeLength(this.#end - start, start - LENGTH_BYTES);
+  }
+
+  #appendItem(text: string): void {
+    const item = this.#openItem();
+    this.#appendText(text);
+    this.#closeItem(item);
   }
 
   #appendLength(length: number): void {

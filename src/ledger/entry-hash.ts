@@ -38,6 +38,8 @@ export function writeEntry(to: Encoder, entry: Omit<Entry, "hash">, salt: Uint8A
   to.text(17, entry.caller).bytes(18, personalDigestOf(salt, entry));
   if (request !== undefined) to.bytes(19, request.fingerprint);
   return to
+    .text(22, entry.category)
+    .texts(23, entry.services)
     .number(24, entry.owed)
     .number(25, entry.uncovered)
     .number(26, entry.repaid)

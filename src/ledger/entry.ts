@@ -32,6 +32,9 @@ export type EntryContent = {
   readonly expireTime: Micros | null;
   /** The priority of the lot that it made; otherwise 0. */
   readonly priority: number;
+  /** The category and the services of the lot that it made; otherwise empty. */
+  readonly category: string;
+  readonly services: readonly string[];
   /** The use of a service that was priced; null: the caller named points. */
   readonly usage: PricedUsage | null;
   /** Undefined where the caller gave no request id, or where the ledger booked it by itself. */

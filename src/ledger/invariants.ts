@@ -1,5 +1,5 @@
 import { type Account, hasRoom } from "./account.ts";
-import { compareBurnOrder, isDue, type LotSums, sumLots } from "./lot.ts";
+import { compareBurnOrder, isDue, isScoped, type LotSums, sumLots } from "./lot.ts";
 import type { AccountState } from "./state.ts";
 
 /** The part of a state that the invariants are about. */
@@ -46,9 +46,10 @@ const INVARIANTS: readonly Invariant[] = [
   { name: "total_refunded >= 0", holds: ({ totalRefunded }) => totalRefunded >= 0n },
   { name: "debt >= 0", holds: ({ debt }) => debt >= 0n },
   {
-    name: "a debtor has no points but those that are to expire",
+    name: "a debtor has no points but those that are to expire, or that some services alone may take",
     holds: ({ debt, updateTime }, _, { lots }) =>
-      debt === 0n || lots.every((lot) => lot.remaining === 0n || isDue(lot, updateTime)),
+      debt === 0n ||
+      lots.every((lot) => lot.remaining === 0n || isDue(lot, updateTime) || isScoped(lot)),
   },
   {
     name: "total_recharged + total_refunded + debt <= 2^53 - 1",
@@ -69,6 +70,10 @@ const INVARIANTS: readonly Invariant[] = [
   {
     name: "remaining of the other lots >= 0",
     holds: (_, __, { otherLots }) => otherLots.remaining >= 0n,
+  },
+  {
+    name: "0 <= what some services alone may take of the other lots <= their remaining",
+    holds: (_, __, { otherLots: { scoped, remaining } }) => scoped >= 0n && scoped <= remaining,
   },
   {
     name: "frozen of the other lots >= 0",

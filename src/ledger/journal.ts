@@ -1,6 +1,7 @@
 import type { Metadata, RecordedRequest, Request } from "./command.ts";
 import { recorded } from "./digests.ts";
 import { type Entry, type EntryContent, nextEntry } from "./entry.ts";
+import { NO_SERVICES } from "./lot.ts";
 import type { AccountState } from "./state.ts";
 import type { Micros } from "./time.ts";
 
@@ -70,5 +71,7 @@ const EMPTY = {
   refersTo: null,
   expireTime: null,
   priority: 0,
+  category: "",
+  services: NO_SERVICES,
   usage: null,
 } as const;

@@ -17,19 +17,62 @@ export type Lot = {
   readonly priority: number;
   /** From this instant on it cannot be spent; null: never. */
   readonly expireTime: Micros | null;
+  /** What kind of points it has, in the caller's words; empty: not said. */
+  readonly category: string;
+  /** Only usage of these services may take its points; empty: anything may. */
+  readonly services: readonly string[];
 };
+
+/**
+ * What points are taken for: a use of this service; null: something without a service's name;
+ * undefined: an expiry, which takes of any lot.
+ */
+export type Service = string | null | undefined;
 
 /** The points that an entry took from a lot, or gave to it: more than 0. */
 export type Allocation = { readonly lot: bigint; readonly points: bigint };
 
 /** A lot of which nothing is spent or set aside yet. */
-export function newLot(lot: Pick<Lot, "number" | "points" | "priority" | "expireTime">): Lot {
+export function newLot(lot: Omit<Lot, "remaining" | "frozen">): Lot {
   return { ...lot, remaining: lot.points, frozen: 0n };
 }
 
-/** Burn order: by priority, then the earliest expiry (never is last), then the oldest. */
-export function compareBurnOrder(a: Lot, b: Lot): number {
+/** Whether points of the lot may be taken for this. */
+export function admits({ services }: Lot, service: Service): boolean {
+  if (services.length === 0 || service === undefined) return true;
+  return service !== null && services.includes(service);
+}
+
+/**
+ * The services that may take points that belonged to these lots: those that every one of the lots
+ * admits; empty: anything may. What an entry spent was for one service, or came from lots without
+ * services alone, so that there is always such a service.
+ *
+ * @throws if no service may take of all of them
+ */
+export function commonServices(lots: readonly Lot[]): readonly string[] {
+  const [first, ...others] = lots.filter(isScoped);
+  if (first === undefined) return NO_SERVICES;
+  const common = first.services.filter((service) => others.every((lot) => admits(lot, service)));
+  if (common.length === 0) throw new Error("no service may take of all of these lots");
+  return common;
+}
+
+/** Whether only usage of some services may take the lot. */
+export function isScoped({ services }: Pick<Lot, "services">): boolean {
+  return services.length > 0;
+}
+
+/** Of a lot that anything may take. */
+export const NO_SERVICES: readonly string[] = [];
+
+/**
+ * Burn order: by priority, then lots that only some services may take before others, then the
+ * earliest expiry (never is last), then the oldest.
+ */
+export function compareBurnOrder(a: LotPlace, b: LotPlace): number {
   if (a.priority !== b.priority) return a.priority - b.priority;
+  if (isScoped(a) !== isScoped(b)) return isScoped(a) ? -1 : 1;
   if (a.expireTime !== b.expireTime) {
     if (a.expireTime === null) return 1;
     if (b.expireTime === null) return -1;
@@ -37,6 +80,9 @@ export function compareBurnOrder(a: Lot, b: Lot): number {
   }
   return a.number < b.number ? -1 : a.number > b.number ? 1 : 0;
 }
+
+/** What gives a lot its place in burn order. */
+export type LotPlace = Pick<Lot, "number" | "priority" | "expireTime" | "services">;
 
 /** Whether the lot has expired: exactly from `expireTime` on. */
 export function isDue(lot: Lot, now: Micros): boolean {
@@ -57,14 +103,18 @@ export function withLot(lots: readonly Lot[], lot: Lot): readonly Lot[] {
  * Chooses the lots that points come from.
  *
  * @param lots in burn order
- * @param points at most what the lots have remaining
+ * @param points at most what those of the lots have remaining that may be taken for the service
  */
-export function chooseLots(lots: readonly Lot[], points: bigint): readonly Allocation[] {
+export function chooseLots(
+  lots: readonly Lot[],
+  points: bigint,
+  service: Service,
+): readonly Allocation[] {
   const chosen: Allocation[] = [];
   let left = points;
   for (const lot of lots) {
     if (left === 0n) break;
-    if (lot.remaining === 0n) continue;
+    if (lot.remaining === 0n || !admits(lot, service)) continue;
     const taken = min(lot.remaining, left);
     chosen.push({ lot: lot.number, points: taken });
     left -= taken;

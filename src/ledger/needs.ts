@@ -1,12 +1,15 @@
 import type { Command, Consume, CostOrRefusal, Expire, Settle } from "./command.ts";
+import { admits, type Lot, type Service } from "./lot.ts";
+import { serviceOf } from "./prices.ts";
 import { isRejection } from "./rejection.ts";
 
 /** The parts of its account that a command reads or changes, beside the account's own row. */
 export type Needs = {
-  /** The points that it takes from lots in burn order, unless it is refused. */
+  /** The points that it takes from lots in burn order, unless it is refused, and what for. */
   readonly points: bigint;
   /** Whether it takes what there is if the account has fewer points. */
   readonly orLess: boolean;
+  readonly service: Service;
   /** The points that it recharges, unless it is refused. */
   readonly recharged: bigint;
   /** The lot that it expires, and the hold that it closes; undefined: none. */
@@ -18,8 +21,8 @@ export type Needs = {
   readonly lastReceipt: boolean;
 };
 
-/** The points that a command asks for. */
-export type Ask = Pick<Needs, "points" | "orLess">;
+/** What a command asks for in burn order. */
+export type Ask = Pick<Needs, "points" | "orLess" | "service">;
 
 /** The parts of its account that a command needs: the store loads these and no others. */
 export function needsOf(command: Command): Needs {
@@ -29,15 +32,16 @@ export function needsOf(command: Command): Needs {
     case "recharge":
       return { ...NOTHING, recharged: command.points };
     case "consume":
-      return { ...NOTHING, points: pointsOf(command.cost), orLess: takesLess(command) };
+      return { ...NOTHING, ...taking(command.cost), orLess: takesLess(command) };
     case "freeze":
-      return { ...NOTHING, points: pointsOf(command.cost) };
+      return { ...NOTHING, ...taking(command.cost) };
     case "expire":
       return needsOfExpire(command);
     case "settle": {
       // What the hold does not pay, the balance does. How much that is, only the hold tells.
-      const beside = takesLess(command) && command.cost !== undefined ? pointsOf(command.cost) : 0n;
-      return { ...NOTHING, hold: command.hold, points: beside, orLess: true };
+      const { cost, hold } = command;
+      const beside = takesLess(command) && cost !== undefined ? taking(cost) : undefined;
+      return { ...NOTHING, ...beside, hold, orLess: true };
     }
     case "release":
       return { ...NOTHING, hold: command.hold };
@@ -47,24 +51,55 @@ export function needsOf(command: Command): Needs {
 }
 
 /**
- * The most points that the commands of a batch take from an account's lots in burn order. A command
- * that asks for more than the account can ever have in the batch is refused whatever is loaded, and
- * adds nothing: else one call that asks for a billion would load all lots. One that takes what there
- * is may take all.
+ * What the commands of a batch may lack of an account's lots if they take in burn order from those at
+ * hand. Whatever else comes to be at hand, or is refused, they lack no more.
  *
- * @param asked what each command asks for
+ * A command that asks for more than the account can ever have for it in the batch is refused whatever
+ * is loaded, and lacks nothing: else one call that asks for a billion would load all lots. One that
+ * takes what there is may take all.
+ *
+ * @param asked by each command, in their order
+ * @param atHand lots in burn order
  * @param atMost the points that the account has, frozen ones too, with all that the batch may bring
+ * @param beyond the points of lots that only some services may take and that are not at hand
  */
-export function demandOf(asked: readonly Ask[], atMost: bigint): bigint {
-  return asked.reduce((sum, { points, orLess }) => {
-    if (points <= atMost) return sum + points;
-    return orLess ? sum + atMost : sum;
-  }, 0n);
+export function lackOf(
+  asked: readonly Ask[],
+  { atHand, atMost, beyond }: { atHand: readonly Lot[]; atMost: bigint; beyond: bigint },
+): Lack {
+  const left = atHand.map(({ remaining }) => remaining);
+  let points = 0n;
+  let isTooMuch = false;
+  for (const { points: wanted, orLess, service } of asked) {
+    const most = atMost - unusable(atHand, service) - (service === null ? beyond : 0n);
+    if (wanted > most) isTooMuch = true;
+    if (wanted > most && !orLess) continue;
+    let lacking = wanted > most ? most : wanted;
+    for (let at = 0; at < left.length && lacking > 0n; at += 1) {
+      if (!admits(atHand[at]!, service)) continue;
+      const taken = left[at]! < lacking ? left[at]! : lacking;
+      left[at]! -= taken;
+      lacking -= taken;
+    }
+    points += lacking;
+  }
+  return { points, isTooMuch };
+}
+
+/** The points that are not at hand; and whether a command asks for more than there can be. */
+export type Lack = { readonly points: bigint; readonly isTooMuch: boolean };
+
+/** What lots have that may not be taken for this. */
+function unusable(lots: readonly Lot[], service: Service): bigint {
+  let sum = 0n;
+  for (const lot of lots) if (!admits(lot, service)) sum += lot.remaining;
+  return sum;
 }
 
 const NOTHING: Needs = {
   points: 0n,
   orLess: false,
+  service: null,
   recharged: 0n,
   lot: undefined,
   hold: undefined,
@@ -77,7 +112,7 @@ function needsOfExpire({ target, request }: Expire): Needs {
   const needs = { ...NOTHING, lastReceipt: request !== undefined };
   switch (target.kind) {
     case "points":
-      return { ...needs, points: target.points };
+      return { ...needs, points: target.points, service: undefined };
     case "lot":
       // It takes nothing in burn order, but all of this lot, which then supplies nothing to others.
       return { ...needs, lot: target.lot };
@@ -91,6 +126,6 @@ function takesLess({ onShortfall }: Consume | Settle): boolean {
   return onShortfall.kind !== "refuse";
 }
 
-function pointsOf(cost: CostOrRefusal): bigint {
-  return isRejection(cost) ? 0n : cost.points;
+function taking(cost: CostOrRefusal): Pick<Needs, "points" | "service"> | undefined {
+  return isRejection(cost) ? undefined : { points: cost.points, service: serviceOf(cost) };
 }

@@ -32,6 +32,11 @@ export type PricedUsage = Usage & { readonly priceVersion: string };
 /** A cost, and the use of a service that it was computed from; null: the caller named points. */
 export type Cost = { readonly points: bigint; readonly usage: PricedUsage | null };
 
+/** The service that a cost is for; null: the caller named points. */
+export function serviceOf({ usage }: Cost): string | null {
+  return usage === null ? null : usage.service;
+}
+
 /** Prices a use of a service by a list. All arithmetic is exact. */
 export function priceUsage(list: PriceList, usage: Usage): Cost | Rejection {
   const price = list.services.get(usage.service);

@@ -1,13 +1,16 @@
 import { hasRoom, MAX_TOTAL } from "./account.ts";
 import type { Refund } from "./command.ts";
 import type { Entry, EntryKind } from "./entry.ts";
-import { repay } from "./debt.ts";
+import { min, repay } from "./debt.ts";
 import { endOf } from "./expiration.ts";
 import { type Applied, append, type Draft } from "./journal.ts";
 import {
   type Allocation,
+  commonServices,
   isDue,
   isOpen,
+  isScoped,
+  type Lot,
   mergeAllocations,
   moveAllocated,
   newLot,
@@ -28,7 +31,8 @@ export type RefundedEntry = Pick<Entry, "sequence" | "kind" | "points" | "alloca
  * what came from lots, to the lots. What was owed and has been repaid since becomes a new lot, which
  * lives as long as the longest of the lots that repaid debt. Points of an expired lot go back there
  * too, and are booked as expired right after. With `reissueTtl` both become one new lot, which
- * expires by it: a refund never makes points permanent that were not.
+ * expires by it: a refund never makes points permanent that were
+ * not, nor usable by more services than before.
  */
 export function refund(booked: Applied, command: Refund, now: Micros): Applied | Rejection {
   const { state } = booked;
@@ -70,15 +74,14 @@ export function refund(booked: Applied, command: Refund, now: Micros): Applied |
   if (back.fresh === 0n) return append(booked, { change, entry, cause: command, now });
   const number = state.account.sequence + 1n;
   const expireTime = reissueTtl === undefined ? expiryOf(back.repaidUntil) : end.expireTime;
-  const { priority } = back;
-  const lot = newLot({ number, points: back.fresh, priority, expireTime });
+  const made = { ...back.like, expireTime };
+  const lot = newLot({ ...made, number, points: back.fresh });
   return append(booked, {
     change: { ...change, lots: withLot(lots, lot) },
     entry: {
       ...entry,
+      ...made,
       allocations: [...allocations, { lot: number, points: lot.points }],
-      expireTime,
-      priority,
     },
     cause: command,
     now,
@@ -109,19 +112,18 @@ function givenBack(
   const debt = account.debt - forgiven;
   const toLots = taken.filter((part) => !isReissued(part));
   const back = repay({ debt, repaidUntil, lotOf, now }, toLots);
-  const renewed = sumPoints(reissued);
-  const left = debt - back.repaid;
-  const alsoRepaid = left < renewed ? left : renewed;
-  const fresh = fromDebt - forgiven + renewed - alsoRepaid;
+  const replaced = reissued.map(({ lot }) => lotOf(lot));
+  const general = sumPoints(reissued.filter(({ lot }) => !isScoped(lotOf(lot))));
+  const alsoRepaid = min(debt - back.repaid, general);
+  const again = fromDebt - forgiven;
+  const fresh = again + sumPoints(reissued) - alsoRepaid;
   const reopened = back.kept.filter(({ lot }) => !isOpen(lotOf(lot)) && !isDue(lotOf(lot), now));
-  const priorities = reissued.map(({ lot }) => lotOf(lot).priority);
   return {
     /** What goes back to lots. */
     returned: back.kept,
     /** The points of the new lot; 0: none. */
     fresh,
-    /** It burns as early as the earliest of the lots that it replaces. */
-    priority: fromDebt > forgiven ? 0 : Math.min(...priorities),
+    like: likeAll(replaced, again > 0n),
     repaid: forgiven + back.repaid + alsoRepaid,
     repaidUntil: back.repaidUntil,
     /** The number of lots that it opens. */
@@ -132,6 +134,24 @@ function givenBack(
 /** The expiry of a new lot for points that repaid debt. */
 function expiryOf(repaidUntil: Micros | null): Micros | null {
   return repaidUntil === LAST_INSTANT ? null : repaidUntil;
+}
+
+/**
+ * What a lot is that replaces others: it burns as early as the earliest of them, only services that
+ * all of them admit may take it, and it has their category if they agree on it.
+ *
+ * @param repaid whether it also has points that repaid debt: of any lots, with nothing said of them
+ */
+function likeAll(
+  lots: readonly Lot[],
+  repaid: boolean,
+): Pick<Lot, "priority" | "category" | "services"> {
+  const categories = new Set(lots.map(({ category }) => category));
+  return {
+    priority: repaid ? 0 : Math.min(...lots.map(({ priority }) => priority)),
+    category: categories.size === 1 && !repaid ? lots[0]!.category : "",
+    services: commonServices(lots),
+  };
 }
 
 /**

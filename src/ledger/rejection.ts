@@ -21,8 +21,10 @@ export type Rejection =
   | {
       readonly reason: "INSUFFICIENT_POINTS";
       readonly balance: bigint;
+      /** What of the balance the command may take: see `usableFor`. */
+      readonly usable: bigint;
       readonly required: bigint;
-      /** What the balance lacks, and the account may not owe. */
+      /** What `usable` lacks, and the account may not owe. */
       readonly shortfall: bigint;
     }
   | { readonly reason: "HOLD_CLOSED"; readonly hold: bigint; readonly status: string }

@@ -3,6 +3,7 @@ import type { Hold } from "./hold.ts";
 import { type Payment, pay, repay } from "./debt.ts";
 import { type Applied, append, type Draft } from "./journal.ts";
 import {
+  admits,
   type Allocation,
   chooseLots,
   type Lot,
@@ -13,6 +14,7 @@ import {
   takePoints,
   unfreezePoints,
 } from "./lot.ts";
+import { serviceOf } from "./prices.ts";
 import { isRejection, overMaxPoints, type Rejection } from "./rejection.ts";
 import type { AccountState } from "./state.ts";
 import type { Micros } from "./time.ts";
@@ -28,6 +30,11 @@ export function settle(booked: Applied, command: Settle, now: Micros): Applied |
   if (isRejection(hold)) return hold;
   const cost = command.cost ?? { points: hold.points, usage: null };
   if (isRejection(cost)) return cost;
+  const service = serviceOf(cost);
+  if (service !== null && !hold.allocations.every((part) => isFor(state, part, service))) {
+    const description = "must be a service that may take the hold's points";
+    return { reason: "FIELD_INVALID", field: "usage.service", description };
+  }
   const beyond = cost.points - hold.points;
   if (beyond > 0n && onShortfall.kind === "refuse") {
     return { reason: "HOLD_EXCEEDED", held: hold.points, required: cost.points };
@@ -36,11 +43,12 @@ export function settle(booked: Applied, command: Settle, now: Micros): Applied |
   if (denied !== undefined) return denied;
   // Everything is checked; from here on it changes.
   const ofHold = beyond > 0n ? hold.points : cost.points;
-  const payment = beyond > 0n ? pay(state.account, beyond, onShortfall) : NOTHING_BEYOND;
+  const payment =
+    beyond > 0n ? pay(state, { points: beyond, service }, onShortfall) : NOTHING_BEYOND;
   const { taken: fromBalance, owed, uncovered } = payment;
   const { first: spent, rest } = splitAllocations(hold.allocations, ofHold);
   const back = giveBack(state, moveAllocated(state.lots, spent, takeFrozenPoints), { rest, now });
-  const beside = chooseLots(back.lots, fromBalance);
+  const beside = chooseLots(back.lots, fromBalance, service);
   const entry: Draft = {
     kind: "settle",
     points: ofHold + fromBalance + owed,
@@ -88,6 +96,10 @@ function giveBack(
   const back = repay({ debt, repaidUntil, lotOf, now }, rest);
   const unfrozen = moveAllocated(lots, back.kept, unfreezePoints);
   return { ...back, lots: moveAllocated(unfrozen, back.spent, takeFrozenPoints) };
+}
+
+function isFor({ lots }: AccountState, { lot }: Allocation, service: string): boolean {
+  return lots.every((one) => one.number !== lot || admits(one, service));
 }
 
 function openHold({ holds }: AccountState, number: bigint): Hold | Rejection {

@@ -16,7 +16,7 @@ export type AccountState = {
    */
   readonly lots: readonly Lot[];
   /** The sums and the number of the open lots that are not among `lots`. */
-  readonly otherLots: LotSums & { readonly count: number };
+  readonly otherLots: OtherLots;
   /**
    * The number of a due lot among `lots`: of those that are booked after it, some are not loaded.
    * Undefined: all due lots are loaded.
@@ -42,6 +42,18 @@ export type AccountState = {
   readonly lastReceipt: ReceiptLink;
 };
 
+/** Open lots of an account that are known only together. */
+export type OtherLots = LotSums & {
+  readonly count: number;
+  /** What of `remaining` is in lots that only some services may take. */
+  readonly scoped: bigint;
+  /**
+   * What of that a service may take; missing: none. Known of the services that commands name, where
+   * not all points that they ask for are surely there.
+   */
+  readonly scopedOf: ReadonlyMap<string, bigint>;
+};
+
 /** A linked list that grows at its head and shares its tail, so that earlier states stay valid. */
 export type Recent = { readonly entry: Entry; readonly before: Recent | undefined };
 
@@ -52,7 +64,7 @@ export function bareState(account: Account): AccountState {
 
 const NOTHING_ELSE: Omit<AccountState, "account"> = {
   lots: [],
-  otherLots: { remaining: 0n, frozen: 0n, count: 0 },
+  otherLots: { remaining: 0n, frozen: 0n, count: 0, scoped: 0n, scopedOf: new Map() },
   lastDueLot: undefined,
   holds: [],
   otherHolds: 0,

@@ -21,7 +21,7 @@ import type { Answered } from "../commit/commit.ts";
 import { personalDigestOf } from "../ledger/digests.ts";
 import type { Entry } from "../ledger/entry.ts";
 import type { Hold } from "../ledger/hold.ts";
-import type { Lot } from "../ledger/lot.ts";
+import { isScoped, type Lot } from "../ledger/lot.ts";
 import type { PricedUsage } from "../ledger/prices.ts";
 import { KIND_NUMBERS } from "../ledger/entry-kinds.ts";
 import { toDuration, toTimestamp } from "./timestamps.ts";
@@ -100,14 +100,24 @@ export function toEntryMessage(entry: Entry, salt: Uint8Array): EntryMessage {
     personalDigest: personalDigestOf(salt, entry),
     ...(entry.request === undefined ? {} : { fingerprint: entry.request.fingerprint }),
     ...(usage === null ? {} : { usage: toUsageMessage(usage) }),
+    category: entry.category,
+    ...(isScoped(entry) && { services: [...entry.services] }),
   });
 }
 
 /** The lot in protobuf. */
 export function toLotMessage(lot: Lot): LotMessage {
-  const { number, points, remaining, frozen, priority, expireTime } = lot;
-  const expiry = expireTime === null ? {} : { expireTime: toTimestamp(expireTime) };
-  return create(LotSchema, { number, points, remaining, frozen, priority, ...expiry });
+  const { number, points, remaining, frozen, priority, expireTime, category, services } = lot;
+  return create(LotSchema, {
+    number,
+    points,
+    remaining,
+    frozen,
+    priority,
+    ...(expireTime === null ? {} : { expireTime: toTimestamp(expireTime) }),
+    category,
+    services: [...services],
+  });
 }
 
 /** The hold in protobuf. */

@@ -27,6 +27,7 @@ import {
   type Shortfall,
 } from "../ledger/command.ts";
 import { HOLD_TTL } from "../ledger/hold.ts";
+import { NO_SERVICES } from "../ledger/lot.ts";
 import { type PriceList, priceUsage, type Usage } from "../ledger/prices.ts";
 import { hashRequest } from "./request-hash.ts";
 import { fromDuration, fromTimestamp, nanosOf } from "./timestamps.ts";
@@ -58,7 +59,7 @@ export function toCommand(
   const { case: kind, value } = operation;
   switch (kind) {
     case "recharge": {
-      const { points, priority } = value;
+      const { points, priority, category } = value;
       const expiration = toExpiration(value.expiration) ?? { kind: "never" };
       return {
         kind,
@@ -66,6 +67,8 @@ export function toCommand(
         points,
         priority,
         expiration,
+        category,
+        services: toServices(value.services),
       };
     }
     case "consume": {
@@ -98,6 +101,15 @@ export function toCommand(
       return { kind, ...common(RefundRequestSchema, value, caller), sequence, points, reissueTtl };
     }
   }
+}
+
+const SERVICES_MAX_BYTES = 256;
+
+function toServices(services: readonly string[]): readonly string[] {
+  if (services.length === 0) return NO_SERVICES;
+  const bytes = services.reduce((sum, service) => sum + service.length, 0);
+  if (bytes <= SERVICES_MAX_BYTES) return services;
+  throw invalidField("services", `must have ${SERVICES_MAX_BYTES} bytes at most in all`);
 }
 
 /** Translates the usage of a service. */

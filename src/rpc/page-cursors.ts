@@ -1,4 +1,4 @@
-import type { LotPlace } from "../store/reads/pages.ts";
+import type { LotCursor } from "../store/reads/pages.ts";
 
 /** A keyset cursor: the key of a page's last row, as text in a page token. */
 export type CursorCodec<Key> = {
@@ -14,13 +14,19 @@ export const SEQUENCE_CURSOR: CursorCodec<bigint> = {
   read: (text) => (/^[1-9]\d{0,17}$/.test(text) ? BigInt(text) : undefined),
 };
 
-/** Lots: a page goes on after a lot's place in burn order. No time: the lot never expires. */
-export const LOT_CURSOR: CursorCodec<LotPlace> = {
-  write: ({ priority, expireTime, number }) => `${priority}:${expireTime ?? ""}:${number}`,
+/**
+ * Lots: a page goes on after a lot's place in burn order. 0: it has services, 1: it has none. No time:
+ * it never expires.
+ */
+export const LOT_CURSOR: CursorCodec<LotCursor> = {
+  write: ({ priority, isScoped, expireTime, number }) =>
+    `${priority}:${isScoped ? 0 : 1}:${expireTime ?? ""}:${number}`,
   read(text) {
-    const [, priority, micros, number] = /^(\d{1,4}):(\d{1,18})?:([1-9]\d{0,17})$/.exec(text) ?? [];
+    const [, priority, general, micros, number] =
+      /^(\d{1,4}):([01]):(\d{1,18})?:([1-9]\d{0,17})$/.exec(text) ?? [];
     if (priority === undefined || number === undefined) return undefined;
     const expireTime = micros === undefined ? null : BigInt(micros);
-    return { priority: Number(priority), expireTime, number: BigInt(number) };
+    const place = { priority: Number(priority), isScoped: general === "0", expireTime };
+    return { ...place, number: BigInt(number) };
   },
 };

@@ -9,12 +9,12 @@ import { accountNotFound, invalidField } from "../errors/api-error.ts";
 import { type Price, type PriceList, priceUsage } from "../ledger/prices.ts";
 import { isRejection } from "../ledger/rejection.ts";
 import type { Orm } from "../store/driver/orm.ts";
-import { readAccount } from "../store/reads/read.ts";
+import { readUsable } from "../store/reads/read.ts";
 import { toUsage } from "./commands.ts";
 import { rejectionError } from "./rejection-error.ts";
 import { toDuration } from "./timestamps.ts";
 
-/** Handles Quote: the cost of a usage, and whether the user's balance covers it. */
+/** Handles Quote: the cost of a usage, and whether what the user has for the service covers it. */
 export async function quote(
   list: PriceList,
   orm: Orm,
@@ -27,11 +27,11 @@ export async function quote(
   const answer = { points, priceVersion: list.version };
   if (userId === "") return answer;
 
-  const account = await readAccount(orm, userId);
-  if (account === undefined) throw accountNotFound(userId);
-  const { balance } = account;
-  const sufficient = balance >= points;
-  return { ...answer, balance, sufficient, shortfall: sufficient ? 0n : points - balance };
+  const read = await readUsable(orm, userId, usage.service);
+  if (read === undefined) throw accountNotFound(userId);
+  const { balance, usable } = read;
+  const sufficient = usable >= points;
+  return { ...answer, balance, usable, sufficient, shortfall: sufficient ? 0n : points - usable };
 }
 
 /** Handles GetPriceList: the price list, sorted by service name. */

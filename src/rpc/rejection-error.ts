@@ -73,7 +73,7 @@ function messageOf(rejection: OtherRejection): string {
     case "REQUEST_ID_REUSED":
       return `request_id ${rejection.requestId} was used for a different request`;
     case "INSUFFICIENT_POINTS":
-      return `${rejection.required} points are required, the balance is ${rejection.balance}`;
+      return insufficientText(rejection);
     case "HOLD_CLOSED":
       return `hold ${rejection.hold} was ${rejection.status} before`;
     case "HOLD_EXPIRED":
@@ -92,6 +92,12 @@ function messageOf(rejection: OtherRejection): string {
     case "TOTAL_TOO_LARGE":
       return `${rejection.total} would pass ${rejection.limit}`;
   }
+}
+
+function insufficientText(facts: Extract<Rejection, { reason: "INSUFFICIENT_POINTS" }>): string {
+  const { required, balance, usable } = facts;
+  const some = usable === balance ? "" : `, and of that ${usable} may be used for this`;
+  return `${required} points are required, the balance is ${balance}${some}`;
 }
 
 /** The contract's name of a fact: what the ledger calls a hold's status is its state there. */

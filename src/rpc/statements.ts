@@ -7,6 +7,7 @@ import {
 } from "../../gen/points/v1/points_pb.ts";
 import { accountNotFound, entryNotFound, invalidField } from "../errors/api-error.ts";
 import type { EntryKind } from "../ledger/entry.ts";
+import { isScoped } from "../ledger/lot.ts";
 import type { Orm } from "../store/driver/orm.ts";
 import { readEntry } from "../store/reads/entry.ts";
 import { readPageKey } from "../store/reads/page-key.ts";
@@ -76,7 +77,8 @@ export function statements(orm: Orm, answerMaxBytes: number): Statements {
       const lots = await readLots(orm, { userId: request.userId, after, limit: size });
       if (lots.length === 0 && after === undefined) await requireAccount(request.userId);
       const last = lots.length === size ? lots.at(-1) : undefined;
-      const nextPageToken = last === undefined ? "" : await lotPages.write(request, last);
+      const cursor = last && { ...last, isScoped: isScoped(last) };
+      const nextPageToken = cursor === undefined ? "" : await lotPages.write(request, cursor);
       return { lots: lots.map(toLotMessage), nextPageToken };
     },
 

@@ -16,7 +16,6 @@ type Expiry = Timestamp | undefined;
 export type Fold = {
   readonly userId: string;
   sequence: bigint;
-  balance: bigint;
   consumed: bigint;
   expired: bigint;
   refunded: bigint;
@@ -29,7 +28,7 @@ export type Fold = {
   readonly books: Books<Expiry>;
 };
 
-export type FoldedLot = Pick<BookedLot<Expiry>, "remaining" | "priority" | "expireTime">;
+export type FoldedLot = Omit<BookedLot<Expiry>, "frozen">;
 
 export type FoldedHold = BookedHold<Expiry>;
 
@@ -37,7 +36,7 @@ export type FoldedHold = BookedHold<Expiry>;
 export function startFold(userId: string): Fold {
   const books = emptyBooks<Expiry>();
   const { lots, holds } = books;
-  const figures = { balance: 0n, consumed: 0n, expired: 0n, refunded: 0n };
+  const figures = { consumed: 0n, expired: 0n, refunded: 0n };
   return { userId, sequence: 0n, ...figures, hash: new Uint8Array(), lots, holds, books };
 }
 
@@ -70,7 +69,6 @@ export function foldEntry(fold: Fold, entry: Entry): void {
     );
   }
   fold.sequence = sequence;
-  fold.balance = balance;
   fold.consumed = totalConsumed;
   fold.expired = totalExpired;
   fold.refunded = totalRefunded;

@@ -58,9 +58,10 @@ export function refusedWith(message: string, refusal: Refusal | undefined): BadL
  * @throws {BadLine} that names the field
  */
 export function requireLimits(userId: string, recharge: Recharge): void {
-  const { points, priority = 0, expireTime } = recharge;
+  const { points, priority = 0, category = "", services = [], expireTime } = recharge;
   const expiration = expireTime && ({ case: "expireTime", value: expireTime } as const);
-  const init = { userId, points, priority, ...(expiration && { expiration }) };
+  const words = { category, services: [...services] };
+  const init = { userId, points, priority, ...words, ...(expiration && { expiration }) };
   try {
     validate(RechargeRequestSchema, create(RechargeRequestSchema, init));
   } catch (error) {
@@ -72,6 +73,8 @@ export function requireLimits(userId: string, recharge: Recharge): void {
 type Recharge = {
   readonly points: bigint;
   readonly priority?: number;
+  readonly category?: string;
+  readonly services?: readonly string[];
   readonly expireTime: Timestamp | undefined;
 };
 

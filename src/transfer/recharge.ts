@@ -7,6 +7,8 @@ import type { Apply, Draft } from "./operations.ts";
 type LotDraft = {
   readonly points: bigint;
   readonly priority?: number;
+  readonly category?: string;
+  readonly services?: readonly string[];
   /** Undefined: never. */
   readonly expireTime: Timestamp | undefined;
   /** The time to use if `expireTime` is past. */
@@ -23,14 +25,15 @@ type LotDraft = {
  * @throws {BadLine} if the server refuses an operation
  */
 export async function rechargeLot(name: string, lot: LotDraft, apply: Apply): Promise<void> {
-  const { points, priority = 0, expireTime, orElse } = lot;
+  const { points, priority = 0, category = "", services = [], expireTime, orElse } = lot;
+  const made = { points, priority, category, services: [...services] };
   for (const time of [expireTime, orElse]) {
     if (time === undefined) continue;
     const expiration = { case: "expireTime", value: time } as const;
-    const value = { points, priority, expiration };
+    const value = { ...made, expiration };
     if (await isApplied(apply(name, { case: "recharge", value }))) return;
   }
-  const entry = await apply(name, { case: "recharge", value: { points, priority } });
+  const entry = await apply(name, { case: "recharge", value: made });
   if (expireTime === undefined) return;
   const target = { case: "lot", value: entry!.sequence } as const;
   await apply(`${name}-expired`, { case: "expire", value: { target } });

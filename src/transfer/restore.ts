@@ -15,6 +15,15 @@ const ROUNDS_MAX = 10_000;
  */
 export function requireRestorable(fold: Fold): void {
   const { userId, consumed, refunded, lots, holds } = fold;
+  for (const [number, { allocations }] of holds) {
+    const scoped = allocations.find(({ lot }) => lots.get(lot)!.services.length > 0);
+    if (scoped === undefined) continue;
+    // It would have to be frozen by usage of a service, at a price of today.
+    throw new BadLine(
+      `hold ${number} of ${userId} has points of lot ${scoped.lot}, which only some services may ` +
+        "take: settle or release it before the export",
+    );
+  }
   if (refunded > consumed) {
     throw new BadLine(`${refunded} points were refunded, and only ${consumed} consumed`);
   }
@@ -28,8 +37,8 @@ export function requireRestorable(fold: Fold): void {
   if (open > MAX_OPEN_LOTS) {
     throw new BadLine(`${userId} has ${open} lots and parts of holds, more than ${MAX_OPEN_LOTS}`);
   }
-  for (const { remaining, priority, expireTime } of lots.values()) {
-    if (remaining !== 0n) requireLimits(userId, { points: remaining, priority, expireTime });
+  for (const lot of lots.values()) {
+    if (lot.remaining !== 0n) requireLimits(userId, { ...lot, points: lot.remaining });
   }
   for (const { points, allocations, expireTime } of holds.values()) {
     for (const part of allocations) requireLimits(userId, { points: part.points, expireTime });
@@ -61,8 +70,8 @@ export async function restore(fold: Fold, { apply, isBegun }: AccountImport): Pr
     if (hold.points === 0n) continue;
     const name = `hold-${number}`;
     const recharges = hold.allocations.map(({ lot: of, points }) => {
-      const { priority, expireTime } = lots.get(of)!;
-      const lot = { points, priority, expireTime, orElse: expireTime && hold.expireTime };
+      const { expireTime, ...made } = lots.get(of)!;
+      const lot = { ...made, points, expireTime, orElse: expireTime && hold.expireTime };
       return () => rechargeLot(`${name}-lot-${of}`, lot, apply);
     });
     // An earlier import may have been of other entries: the first operation shows it.
@@ -74,15 +83,19 @@ export async function restore(fold: Fold, { apply, isBegun }: AccountImport): Pr
       await freezeAfter(recharges, name, hold, apply);
     }
   }
-  for (const [number, { remaining: points, priority, expireTime }] of lots) {
-    if (points > 0n) await rechargeLot(`lot-${number}`, { points, priority, expireTime }, apply);
+  for (const [number, lot] of lots) {
+    const { remaining: points } = lot;
+    if (points > 0n) await rechargeLot(`lot-${number}`, { ...lot, points }, apply);
   }
   if (where.name === "balance") await spendAndRefund(refunded, where.points, apply);
 }
 
 /** The step with the most points to consume and refund at once: it takes the fewest rounds. */
 function roomiest(fold: Fold): { name: string; points: bigint } {
-  const { holds, balance, consumed, expired, refunded } = fold;
+  const { holds, lots, consumed, expired, refunded } = fold;
+  // Points without a service's name are taken of lots that anything may take.
+  const general = [...lots.values()].filter(({ services }) => services.length === 0);
+  const balance = general.reduce((sum, { remaining }) => sum + remaining, 0n);
   const places = [
     { name: "spent", points: consumed + expired - refunded },
     { name: "balance", points: balance },

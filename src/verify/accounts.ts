@@ -4,6 +4,7 @@ import type { Lot } from "../ledger/lot.ts";
 import type { Micros } from "../ledger/time.ts";
 import { toAccount } from "../store/batch/accounts.ts";
 import { unpackLots } from "../store/batch/packed-lots.ts";
+import type { LotsBeyond } from "../store/batch/placement.ts";
 import type { AccountRow } from "../store/driver/entities.ts";
 import { fromTimestamptz } from "../store/driver/instant.ts";
 import type { Run } from "../store/driver/transaction.ts";
@@ -33,7 +34,7 @@ export type ReadAccount = {
   /** The lots that it holds. */
   readonly lots: readonly Lot[];
   /** The number and the sums of its lots in the table, by the row. */
-  readonly beyond: { readonly count: number; readonly remaining: bigint; readonly frozen: bigint };
+  readonly beyond: LotsBeyond;
 };
 
 /** Accounts' rows, in order of user id. */
@@ -57,6 +58,7 @@ export async function readAccounts(
       count: row.lots_beyond,
       remaining: BigInt(row.beyond_remaining),
       frozen: BigInt(row.beyond_frozen),
+      scoped: BigInt(row.beyond_scoped),
     },
   }));
 }

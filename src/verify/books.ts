@@ -23,6 +23,9 @@ export type BookedLot<Expiry> = {
   frozen: bigint;
   readonly priority: number;
   readonly expireTime: Expiry;
+  readonly category: string;
+  /** Only usage of these may take of it; empty: anything may. */
+  readonly services: readonly string[];
 };
 
 /** The points of an open hold, and the lots that they came from. */
@@ -42,12 +45,15 @@ export type Posting<Expiry> = Pick<
   | "returned"
   | "refersTo"
   | "priority"
+  | "category"
+  | "services"
   | "owed"
   | "uncovered"
   | "repaid"
   | "fromBalance"
 > & {
   readonly expireTime: Expiry;
+  readonly usage?: { readonly service: string } | null | undefined;
   /** Whether what expires then is past its time when the entry is made. */
   readonly isPast: (expiry: Expiry) => boolean;
 };
@@ -78,8 +84,19 @@ export function post<Expiry>(books: Books<Expiry>, entry: Posting<Expiry>): stri
   if (flaw !== undefined) return flaw;
   if (repaid > figures.debt) return `repays ${repaid} points of a debt of ${figures.debt}`;
   figures.debt += owed - repaid;
-  if (owed + entry.uncovered === 0n || figures.balance === 0n) return undefined;
-  return `lacks points, and leaves a balance of ${figures.balance}`;
+  if (owed + entry.uncovered === 0n) return undefined;
+  for (const [number, lot] of books.lots) {
+    if (lot.remaining > 0n && isFor(lot, entry))
+      return `lacks points, and leaves some in lot ${number}`;
+  }
+}
+
+/** Lots with services are for usage of these alone. */
+export function isFor(
+  { services }: Pick<BookedLot<unknown>, "services">,
+  { usage }: { readonly usage?: { readonly service: string } | null | undefined },
+): boolean {
+  return services.length === 0 || (usage != null && services.includes(usage.service));
 }
 
 function sumOf(allocations: readonly Allocation[]): bigint {
@@ -100,7 +117,10 @@ export function cut(allocations: readonly Allocation[], points: bigint) {
   return { first, rest };
 }
 
-/** What of points that come back to lots repays a debt: the first of them, but for those of dead lots. */
+/**
+ * What of points that come back to lots repays a debt: the first of them, but for those of dead lots,
+ * and of lots for some services.
+ */
 export function repaying<Expiry>(
   { lots, figures }: Books<Expiry>,
   { isPast }: Posting<Expiry>,
@@ -111,7 +131,8 @@ export function repaying<Expiry>(
   const spent: Allocation[] = [];
   const kept: Allocation[] = [];
   for (const { lot, points } of parts) {
-    const most = isPast(lots.get(lot)!.expireTime) ? 0n : left;
+    const { expireTime, services } = lots.get(lot)!;
+    const most = isPast(expireTime) || services.length > 0 ? 0n : left;
     const paid = points < most ? points : most;
     left -= paid;
     if (paid > 0n) spent.push({ lot, points: paid });
@@ -150,14 +171,16 @@ const NOTHING: Figures = {
 
 function move<Expiry>(books: Books<Expiry>, entry: Posting<Expiry>): string | undefined {
   switch (entry.kind) {
-    case "recharge":
+    case "recharge": {
       if (entry.allocations.some(({ lot }) => lot !== entry.sequence)) {
         return "recharges other lots than its own";
       }
-      if (entry.repaid !== lower(entry.points, books.figures.debt)) {
+      const may = entry.services.length > 0 ? 0n : entry.points;
+      if (entry.repaid !== lower(may, books.figures.debt)) {
         return `repays ${entry.repaid} points of a debt of ${books.figures.debt}`;
       }
       return give(books, entry);
+    }
     case "refund":
       return give(books, entry);
     case "consume":
@@ -191,9 +214,9 @@ function give<Expiry>(
   { lots, figures }: Books<Expiry>,
   entry: Posting<Expiry>,
 ): string | undefined {
-  const { sequence, priority, expireTime } = entry;
+  const { sequence, priority, expireTime, category, services } = entry;
   for (const { lot: number, points } of entry.allocations) {
-    const made = { remaining: 0n, frozen: 0n, priority, expireTime };
+    const made = { remaining: 0n, frozen: 0n, priority, expireTime, category, services };
     if (number === sequence && !lots.has(number)) lots.set(number, made);
     const lot = lots.get(number);
     if (lot === undefined) return `gives points to lot ${number}, which is missing`;

@@ -34,6 +34,8 @@ export function chainEntry(previous: Uint8Array, entry: Entry, salt: Uint8Array)
     text(17, entry.caller),
     field(18, personalDigest(salt, entry)),
     field(19, entry.request?.fingerprint),
+    text(22, entry.category),
+    field(23, list(entry.services.length, entry.services.map(Buffer.from))),
     number(24, entry.owed),
     number(25, entry.uncovered),
     number(26, entry.repaid),

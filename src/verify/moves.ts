@@ -8,6 +8,7 @@ import {
   type Books,
   cut,
   emptyBooks,
+  isFor,
   post,
   type Posting,
   repaying,
@@ -89,7 +90,7 @@ export function replayMoves(moves: Moves, step: Step, entry: Entry): Flaw | unde
   return hold && endHold(moves, hold, entry);
 }
 
-/** Spending and freezing take live lots, in burn order. */
+/** Spending and freezing take live lots that are for the entry's service, in burn order. */
 function flawOfTaking({ lots }: Moves["books"], entry: Entry): string | undefined {
   const { kind, time } = entry;
   if (kind !== "consume" && kind !== "freeze" && kind !== "settle") return undefined;
@@ -97,7 +98,9 @@ function flawOfTaking({ lots }: Moves["books"], entry: Entry): string | undefine
   const ofHold = kind === "settle" ? entry.points - entry.owed - entry.fromBalance : 0n;
   const taken = cut(entry.allocations, ofHold).rest.map(({ lot }) => lot);
   for (const number of taken) {
-    if (isDue(lots.get(number)!, time)) return `takes of lot ${number} past its time`;
+    const lot = lots.get(number)!;
+    if (isDue(lot, time)) return `takes of lot ${number} past its time`;
+    if (!isFor(lot, entry)) return `takes of lot ${number}, which is for other services`;
   }
   const burnsFirst = (a: bigint, b: bigint) => burnsBefore([a, lots.get(a)!], [b, lots.get(b)!]);
   if (taken.some((number, index) => index > 0 && !burnsFirst(taken[index - 1]!, number))) {
@@ -105,18 +108,26 @@ function flawOfTaking({ lots }: Moves["books"], entry: Entry): string | undefine
   }
   const last = taken.at(-1);
   if (last === undefined) return undefined;
-  for (const [number, { remaining }] of lots) {
-    if (remaining > 0n && burnsFirst(number, last)) {
+  for (const [number, lot] of lots) {
+    if (lot.remaining > 0n && isFor(lot, entry) && burnsFirst(number, last)) {
       return `takes of lot ${last}, though lot ${number} burns before it`;
     }
   }
 }
 
-type NumberedLot = readonly [bigint, Pick<BookedLot<Micros | null>, "priority" | "expireTime">];
+type NumberedLot = readonly [
+  bigint,
+  Pick<BookedLot<Micros | null>, "priority" | "expireTime" | "services">,
+];
 
-/** Burn order: lower priority, then earlier expiry with never as the last, then lower number. */
+/**
+ * Burn order: lower priority, then lots with services, then earlier expiry with never as the last, then
+ * lower number.
+ */
 export function burnsBefore([a, lotA]: NumberedLot, [b, lotB]: NumberedLot): boolean {
   if (lotA.priority !== lotB.priority) return lotA.priority < lotB.priority;
+  const [isGeneralA, isGeneralB] = [lotA.services.length === 0, lotB.services.length === 0];
+  if (isGeneralA !== isGeneralB) return isGeneralB;
   if (lotA.expireTime === lotB.expireTime) return a < b;
   if (lotA.expireTime === null || lotB.expireTime === null) return lotB.expireTime === null;
   return lotA.expireTime < lotB.expireTime;
@@ -213,6 +224,9 @@ function flawOfRefund(moves: Moves, entry: Entry & Posting<Micros | null>): stri
   if (again > 0n) priorities.push(0);
   const lowest = fresh === 0n || priorities.length === 0 ? 0 : Math.min(...priorities);
   if (priority !== lowest) return `has priority ${priority}, and not ${lowest}`;
+  const lots = dead.map(({ lot }) => books.lots.get(lot)!);
+  const wrong = fresh === 0n ? undefined : flawOfWords(entry, lots, again > 0n);
+  if (wrong !== undefined) return wrong;
   if (dead.length > 0 && fresh > 0n && expireTime === null) {
     return "makes points that expired permanent";
   }
@@ -220,6 +234,25 @@ function flawOfRefund(moves: Moves, entry: Entry & Posting<Micros | null>): stri
   if (isOfTtl || expireTime === (moves.repaidUntil === NEVER ? null : moves.repaidUntil)) return;
   // With reissue_ttl it lives that long.
   if (expireTime === null) return "makes points that repaid debt permanent";
+}
+
+/** What a new lot says that takes the place of others, and of points that repaid debt. */
+function flawOfWords(
+  entry: Entry,
+  lots: readonly BookedLot<Micros | null>[],
+  repaid: boolean,
+): string | undefined {
+  const [category, ...others] = new Set(lots.map((lot) => lot.category));
+  if (entry.category !== (others.length > 0 || repaid ? "" : (category ?? ""))) {
+    return "has a category that not all of its lots had";
+  }
+  const scoped = lots.map(({ services }) => services).filter(({ length }) => length > 0);
+  const common = scoped.reduce(
+    (all, services) => all.filter((one) => services.includes(one)),
+    [...new Set(scoped.flat())],
+  );
+  if (entry.services.toSorted().join(" ") === common.toSorted().join(" ")) return undefined;
+  return "makes points usable by other services";
 }
 
 /** Where the points of a refund go. */
@@ -256,7 +289,8 @@ function refunding(
     taken.filter((part) => !dead.includes(part)),
     debt,
   );
-  const renewed = dead.reduce((sum, part) => sum + part.points, 0n);
+  const general = dead.filter(({ lot }) => books.lots.get(lot)!.services.length === 0);
+  const renewed = general.reduce((sum, part) => sum + part.points, 0n);
   const repaid = forgiven + back.repaid + lower(renewed, debt - back.repaid);
   return { back, dead: makesLot || repaid > forgiven + back.repaid ? dead : [], again, repaid };
 }

@@ -122,7 +122,7 @@ function flawOfPlaces({ lots }: Moves, { beyond, lots: inRow }: ReadAccount): Fl
       what: `its lot comes after lot ${before.number} in the account's row, and burns before it`,
     };
   }
-  const is = { count: 0, remaining: 0n, frozen: 0n };
+  const is = { count: 0, remaining: 0n, frozen: 0n, scoped: 0n };
   let lastInRow: StoredLot | undefined;
   let firstInTable: StoredLot | undefined;
   for (const { stored } of lots.values()) {
@@ -134,6 +134,7 @@ function flawOfPlaces({ lots }: Moves, { beyond, lots: inRow }: ReadAccount): Fl
     is.count += 1;
     is.remaining += stored.remaining;
     is.frozen += stored.frozen;
+    if (stored.services.length > 0) is.scoped += stored.remaining;
     if (stored.remaining > 0n) firstInTable = earlierOf(firstInTable, stored);
   }
   for (const [sum, name] of BEYOND) {
@@ -150,6 +151,7 @@ const BEYOND = [
   ["count", "lots_beyond"],
   ["remaining", "beyond_remaining"],
   ["frozen", "beyond_frozen"],
+  ["scoped", "beyond_scoped"],
 ] as const;
 
 function burns(one: Lot, other: Lot): boolean {
@@ -199,18 +201,19 @@ export function rowNames({ lot, hold, refunded }: Step): string[] {
 
 /** The fields that only some kinds of entries may have. */
 const MAY_SAY: Record<EntryKind, readonly (keyof Entry)[]> = {
-  recharge: ["expireTime", "priority", "repaid"],
+  recharge: ["expireTime", "priority", "category", "services", "repaid"],
   consume: ["usage", "owed", "uncovered"],
   expire: [],
   freeze: ["expireTime", "usage"],
   settle: ["returned", "refersTo", "usage", "owed", "uncovered", "repaid", "fromBalance"],
   release: ["refersTo", "repaid"],
-  refund: ["refersTo", "expireTime", "priority", "repaid"],
+  refund: ["refersTo", "expireTime", "priority", "category", "services", "repaid"],
 };
 
 const EMPTY = [
   ["expireTime", null, "an expiry"],
   ["priority", 0, "a priority"],
+  ["category", "", "a category"],
   ["returned", 0n, "points returned"],
   ["owed", 0n, "points owed"],
   ["uncovered", 0n, "points uncovered"],
@@ -228,6 +231,9 @@ function flawOfContent({ salt, hash, time }: Replay, entry: Entry): string | und
   }
   if (time !== undefined && entry.time < time) return "is earlier than the entry before";
   const { kind, points } = entry;
+  if (entry.services.length > 0 && !MAY_SAY[kind].includes("services")) {
+    return `has services, which no ${kind} has`;
+  }
   for (const [field, empty, name] of EMPTY) {
     if (entry[field] === empty || MAY_SAY[kind].includes(field)) continue;
     return `has ${name}, which no ${kind} has`;
@@ -249,6 +255,10 @@ function flawOfRows({ lot, hold, refunded }: Step, entry: Entry): string | undef
   if (lot !== undefined && lot.points !== ofLot) return "its lot has other points";
   if (lot !== undefined && lot.priority !== priority) return "its lot has another priority";
   if (lot !== undefined && lot.expireTime !== expireTime) return "its lot has another expiry";
+  if (lot !== undefined && lot.category !== entry.category) return "its lot has another category";
+  if (lot !== undefined && lot.services.join(" ") !== entry.services.join(" ")) {
+    return "its lot has other services";
+  }
 
   const makesHold = kind === "freeze";
   if ((hold !== undefined) !== makesHold) return makesHold ? "has no hold" : `a ${kind} has a hold`;

@@ -7,7 +7,7 @@ import type { Lot } from "../ledger/lot.ts";
 import type { Receipt } from "../ledger/receipt.ts";
 import { toEntry } from "../store/batch/entries.ts";
 import { toHold } from "../store/batch/holds.ts";
-import { toLot } from "../store/batch/lots.ts";
+import { toLot } from "../store/batch/found-lots.ts";
 import type {
   EntryRow,
   HoldRow,
@@ -216,7 +216,8 @@ function readEntry(row: EntryRow): Partial<Step> {
   if (!hasUsage && (quantity !== null || duration !== null)) throw new Error("a part of a usage");
   if ((row.request_id === null) !== (row.fingerprint === null)) throw new Error("half a request");
   const entry = toEntry(row);
-  if (MAY_BE_NULL.some((column) => isZero(row[column])) || entry.expireTime === 0n) {
+  const isEmpty = entry.expireTime === 0n || row.services?.length === 0;
+  if (MAY_BE_NULL.some((column) => isZero(row[column])) || isEmpty) {
     throw new Error("a zero or an empty text, which is hashed as nothing");
   }
   return { entry, place: { epoch: row.epoch, feed: BigInt(row.feed) } };
@@ -229,6 +230,7 @@ const MAY_BE_NULL = [
   "duration_nanos",
   "request_id",
   "caller",
+  "category",
 ] as const;
 
 function isZero(value: string | null): boolean {

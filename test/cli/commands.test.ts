@@ -51,9 +51,9 @@ entries         5
 
 69 of the balance expire at TIME                (UTC)
 
-lot  remaining  frozen   of  priority  expires (UTC)
-───  ─────────  ──────  ───  ────────  ───────────────────
-#1          69      10  100         2  TIME
+lot  remaining  frozen   of  priority  expires (UTC)        category  for
+───  ─────────  ──────  ───  ────────  ───────────────────  ────────  ────────
+#1          69      10  100         2  TIME                           anything
 
 hold  points  expires (UTC)        lots
 ────  ──────  ───────────────────  ────────
@@ -173,7 +173,7 @@ balance 5
       stdout: "",
       stderr:
         "points: 200 points are required, the balance is 5 " +
-        "(INSUFFICIENT_POINTS, balance 5, required 200, shortfall 195)\n",
+        "(INSUFFICIENT_POINTS, balance 5, usable 5, required 200, shortfall 195)\n",
     });
     const free = await points("consume", "dan", "--service", "nothing");
     expect(free.stderr).toMatch(/^points: .*nothing.* \(SERVICE_NOT_PRICED, service nothing\)\n$/);

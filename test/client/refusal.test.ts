@@ -39,6 +39,7 @@ describe("a refusal of a real server", () => {
       violations: [],
       retryDelayMs: undefined,
       balance: 100n,
+      usable: 100n,
       required: 1_000n,
       shortfall: 900n,
     });

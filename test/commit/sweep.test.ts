@@ -259,7 +259,8 @@ async function connection(): Promise<pg.Client> {
 }
 
 function rechargeOf(userId: string, points: bigint, expiration: Expiration): Command {
-  return { kind: "recharge", userId, points, expiration, priority: 0, ...UNNAMED };
+  const lot = { points, expiration, priority: 0, category: "", services: [] };
+  return { kind: "recharge", userId, ...lot, ...UNNAMED };
 }
 
 function consumeOf(userId: string, points: bigint): Command {

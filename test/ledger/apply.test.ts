@@ -26,6 +26,8 @@ const recharge = (
   points,
   expiration,
   priority,
+  category: "",
+  services: [],
 });
 const due: ExpireTarget = { kind: "due" };
 
@@ -133,7 +135,13 @@ describe("what is due is booked first, in an entry for each instant", () => {
   });
 
   test("by a command that is refused as well", () => {
-    const refused = { reason: "INSUFFICIENT_POINTS", balance: 20n, required: 21n, shortfall: 1n };
+    const refused = {
+      reason: "INSUFFICIENT_POINTS",
+      balance: 20n,
+      usable: 20n,
+      required: 21n,
+      shortfall: 1n,
+    };
     const decided = decideAt(stateOf(lots), consume(21n), NOW);
     expect(decided.refused).toEqual(refused);
     expect(decided.entries.map(entryLine)).toEqual(booked);
@@ -238,6 +246,7 @@ describe("a command is refused, and changes nothing,", () => {
   const insufficient = (balance: bigint, required: bigint) => ({
     reason: "INSUFFICIENT_POINTS",
     balance,
+    usable: balance,
     required,
     shortfall: required - balance,
   });
@@ -308,6 +317,7 @@ describe("a command is refused, and changes nothing,", () => {
 
 describe("an account is sound only if", () => {
   const sound = stateOf(["#1: 10 of 10", "#2: 5 of 8"]);
+  const others = sound.otherLots;
   const cases: [title: string, state: AccountState, invariant: string][] = [
     [
       "its figures add up",
@@ -352,7 +362,7 @@ describe("an account is sound only if", () => {
     ],
     [
       "the lots that are not loaded have nothing if there are none",
-      { ...sound, lots: sound.lots.slice(1), otherLots: { remaining: 10n, frozen: 0n, count: 0 } },
+      { ...sound, lots: sound.lots.slice(1), otherLots: { ...others, remaining: 10n } },
       "the other lots have nothing if there are none",
     ],
     [
@@ -360,14 +370,19 @@ describe("an account is sound only if", () => {
       {
         ...sound,
         lots: stateOf(["#1: 10 of 10", "#2: 6 of 8"]).lots,
-        otherLots: { remaining: -1n, frozen: 0n, count: 0 },
+        otherLots: { ...others, remaining: -1n },
       },
       "remaining of the other lots >= 0",
     ],
     [
       "the lots that are not loaded are no fewer than none",
-      { ...sound, otherLots: { remaining: 0n, frozen: 0n, count: -1 } },
+      { ...sound, otherLots: { ...others, count: -1 } },
       "the number of the other lots >= 0",
+    ],
+    [
+      "what some services alone may take is a part of what the lots that are not loaded have",
+      { ...sound, otherLots: { ...others, scoped: 1n } },
+      "0 <= what some services alone may take of the other lots <= their remaining",
     ],
   ];
   test.each(cases)("%s", (_, state, invariant) => {

@@ -255,13 +255,13 @@ describe("is refused", () => {
       "a Consume beyond the credit line",
       ["#1: 30 of 30"],
       consume(51n, owe(20n)),
-      { reason: "INSUFFICIENT_POINTS", balance: 30n, required: 51n, shortfall: 1n },
+      { reason: "INSUFFICIENT_POINTS", balance: 30n, usable: 30n, required: 51n, shortfall: 1n },
     ],
     [
       "a Consume that may owe where the credit line is 0",
       ["#1: 30 of 30"],
       consume(31n, owe(0n)),
-      { reason: "INSUFFICIENT_POINTS", balance: 30n, required: 31n, shortfall: 1n },
+      { reason: "INSUFFICIENT_POINTS", balance: 30n, usable: 30n, required: 31n, shortfall: 1n },
     ],
   ])("%s", (_, lots, command, refused) => {
     expect(outcome(stateOf(lots), command)).toEqual({ refused });
@@ -269,7 +269,13 @@ describe("is refused", () => {
 
   test("a Consume that owes more than the credit line has left", () => {
     const { state } = play(stateOf([]), [[0n, consume(15n, owe(20n))]]);
-    const refused = { reason: "INSUFFICIENT_POINTS", balance: 0n, required: 6n, shortfall: 1n };
+    const refused = {
+      reason: "INSUFFICIENT_POINTS",
+      balance: 0n,
+      usable: 0n,
+      required: 6n,
+      shortfall: 1n,
+    };
     expect(outcome(state, consume(6n, owe(20n)))).toEqual({ refused });
     expect(outcome(state, consume(5n, owe(20n)))).toMatchObject({ balance: 0n });
   });

@@ -230,7 +230,7 @@ describe("time never goes back for an account", () => {
 describe("an account is full with", () => {
   const lotsOf = (count: number) => ({
     ...stateOf(["#1: 0 of 9", "#2: 5 of 5", "#3: 5 of 5, expires +5"]),
-    otherLots: { remaining: 0n, frozen: 0n, count },
+    otherLots: { remaining: 0n, frozen: 0n, count, scoped: 0n, scopedOf: new Map() },
   });
   const fullOfLots = { reason: "ACCOUNT_FULL", full: "lots", limit: MAX_OPEN_LOTS };
 

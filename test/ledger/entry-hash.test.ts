@@ -29,6 +29,8 @@ const entry: Entry = {
   refersTo: 2n,
   expireTime: null,
   priority: 0,
+  category: "gift",
+  services: ["tts", "script"],
   usage: { service: "tts", quantity: null, durationNanos: 1_500_000_000n, priceVersion: "v1" },
   request: { id: "job-1", fingerprint: new Uint8Array(16).fill(0xab) },
   metadata: new Map([
@@ -85,7 +87,9 @@ test("the hash is that of the documented bytes, and stays so for ever", () => {
     10 0000001e  01 00000003 747473  03 0000000a 31353030303030303030  04 00000002 7631
     11 00000007 62696c6c696e67
     12 00000020 ${sha256Of(SALT, PERSONAL)}
-    13 00000010 ${"ab".repeat(16)}`;
+    13 00000010 ${"ab".repeat(16)}
+    16 00000004 67696674
+    17 00000015 00000002  00000003 747473  00000006 736372697074`;
   expect(hexOf(hashEntry(GENESIS_HASH, entry, SALT))).toBe(sha256Of(GENESIS_HASH, bytes));
 });
 
@@ -106,6 +110,9 @@ const changes: [what: string, changed: Partial<Entry>][] = [
   ["the time", { time: entry.time + 1n }],
   ["the expiry", { expireTime: 1n }],
   ["the priority", { priority: 1 }],
+  ["the category", { category: "" }],
+  ["a service", { services: ["tts"] }],
+  ["the services", { services: [] }],
   ["what was returned", { returned: 4n }],
   ["what it refers to", { refersTo: null }],
   ["the usage", { usage: { ...entry.usage!, quantity: 1n } }],
@@ -173,6 +180,8 @@ const entries: fc.Arbitrary<Omit<Entry, "hash">> = fc.record({
   refersTo: optional,
   expireTime: optional,
   priority: fc.integer({ min: 0, max: 1000 }),
+  category: texts,
+  services: fc.array(ids, { maxLength: 3 }),
   usage: fc.option(
     fc.record({ service: ids, quantity: optional, durationNanos: optional, priceVersion: texts }),
   ),
@@ -241,6 +250,8 @@ function entryIn(fields: Fields, personal: Fields): Omit<Entry, "hash"> {
     refersTo: optionalIn(fields, 14),
     expireTime: optionalIn(fields, 11),
     priority: Number(numberIn(fields, 12)),
+    category: textIn(fields, 22),
+    services: itemsIn(fields, 23).items.map(String),
     usage: fields.has(16)
       ? {
           service: textIn(usage, 1),

@@ -95,7 +95,13 @@ describe("Freeze sets aside", () => {
 
   test("points that Consume, Expire and another Freeze no longer reach", () => {
     const { state } = play(stateOf(["#1: 10 of 10"]), [[0n, freeze(8n)]]);
-    const refused = { reason: "INSUFFICIENT_POINTS", balance: 2n, required: 3n, shortfall: 1n };
+    const refused = {
+      reason: "INSUFFICIENT_POINTS",
+      balance: 2n,
+      usable: 2n,
+      required: 3n,
+      shortfall: 1n,
+    };
     for (const command of [consume(3n), freeze(3n), expire({ kind: "points", points: 3n })]) {
       expect(outcome(state, command)).toEqual({ refused });
     }
@@ -436,7 +442,7 @@ describe("a command about a hold is refused, and changes nothing:", () => {
       "Freeze of more than there is",
       state,
       freeze(87n),
-      { reason: "INSUFFICIENT_POINTS", balance: 86n, required: 87n, shortfall: 1n },
+      { reason: "INSUFFICIENT_POINTS", balance: 86n, usable: 86n, required: 87n, shortfall: 1n },
     ],
     ["Freeze until now", state, freezeUntil(1n, NOW + 60n), past],
     ["Freeze past the year 9999", state, freeze(1n, LAST_INSTANT - NOW - 59n), tooLong],

@@ -112,7 +112,13 @@ describe("ApplyBatch", () => {
       {
         code: Code.FailedPrecondition,
         reason: "INSUFFICIENT_POINTS",
-        metadata: { balance: "5", required: "7", shortfall: "2", outcome: "NOT_APPLIED" },
+        metadata: {
+          balance: "5",
+          usable: "5",
+          required: "7",
+          shortfall: "2",
+          outcome: "NOT_APPLIED",
+        },
         fields: [],
       },
       malformed("user_id", "request_id", "points"),

@@ -118,6 +118,8 @@ describe("bytes that are not a request are refused, and nothing changes", () => 
     priority: 0,
     actor: "",
     validateOnly: false,
+    category: "",
+    services: [],
   });
   const broken: [string, Uint8Array<ArrayBuffer>][] = [
     ["a cut message", good.slice(0, -1)],

@@ -152,7 +152,7 @@ describe.each(TRANSPORTS)("a generated client over %s", (name, transportTo) => {
       domain: "points.v1",
       reason: "INSUFFICIENT_POINTS",
       outcome: "NOT_APPLIED",
-      metadata: { balance: "0", required: "5", shortfall: "5" },
+      metadata: { balance: "0", usable: "0", required: "5", shortfall: "5" },
     });
   });
 });

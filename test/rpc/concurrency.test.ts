@@ -46,7 +46,7 @@ describe.each([1, 2])("over %i server(s)", (count) => {
         code: "FailedPrecondition",
         reason: "INSUFFICIENT_POINTS",
         outcome: "NOT_APPLIED",
-        metadata: { balance: "0", required: "1", shortfall: "1" },
+        metadata: { balance: "0", usable: "0", required: "1", shortfall: "1" },
       });
     }
     const sequences = answers.map(({ value }) => value.entry!.sequence);

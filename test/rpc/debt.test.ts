@@ -33,7 +33,7 @@ test("a charge that nobody can pay becomes debt, and the next recharge repays it
   const more = client.consume({ userId, cost: points(11n), onShortfall: OWE });
   expect(await refusalOf(more)).toMatchObject({
     reason: "INSUFFICIENT_POINTS",
-    metadata: { balance: "0", required: "11", shortfall: "1" },
+    metadata: { balance: "0", usable: "0", required: "11", shortfall: "1" },
   });
   expect(await client.recharge({ userId, points: 100n })).toMatchObject({
     entry: { points: 100n, repaid: 90n, allocations: [{ points: 10n }], debtAfter: 0n },

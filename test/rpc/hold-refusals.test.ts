@@ -65,14 +65,14 @@ describe("a refusal says why:", () => {
       () => client().freeze({ userId, cost: points(85n) }),
       "FailedPrecondition",
       "INSUFFICIENT_POINTS",
-      { balance: "84", required: "85", shortfall: "1" },
+      { balance: "84", usable: "84", required: "85", shortfall: "1" },
     ],
     [
       "Consume of what is frozen",
       () => client().consume({ userId, cost: points(85n) }),
       "FailedPrecondition",
       "INSUFFICIENT_POINTS",
-      { balance: "84", required: "85", shortfall: "1" },
+      { balance: "84", usable: "84", required: "85", shortfall: "1" },
     ],
     ...(["consume", "freeze"] as const).map(
       (rpc): [string, () => Promise<unknown>, string, string, Record<string, string>] => [

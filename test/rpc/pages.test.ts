@@ -283,7 +283,10 @@ describe("the place in a page token", () => {
     expect(sequences.map((place) => SEQUENCE_CURSOR.read(SEQUENCE_CURSOR.write(place)))).toEqual(
       sequences,
     );
-    const lots = [lotPlace(1000, 253_402_300_799_999_999n), lotPlace(0, null)];
+    const lots = [
+      { ...lotPlace(1000, 253_402_300_799_999_999n), isScoped: true },
+      { ...lotPlace(0, null), isScoped: false },
+    ];
     expect(lots.map((place) => LOT_CURSOR.read(LOT_CURSOR.write(place)))).toEqual(lots);
   });
 
@@ -292,9 +295,9 @@ describe("the place in a page token", () => {
     (text) => expect(SEQUENCE_CURSOR.read(text)).toBeUndefined(),
   );
 
-  test.each(["", "1", "0:1", "x::1", "0:x:1", "0::x", "0::0", "0::-1", "10000::1", "0:1:1:1"])(
-    "is no lot's if it is %j",
-    (text) => expect(LOT_CURSOR.read(text)).toBeUndefined(),
+  const others = ["0:1::x", "0:1::0", "0:1::-1", "10000:1::1", "0:1:1:1:1", "0:2::1", "0::1"];
+  test.each(["", "1", "0:1", "x:1::1", "0:1:x:1", ...others])("is no lot's if it is %j", (text) =>
+    expect(LOT_CURSOR.read(text)).toBeUndefined(),
   );
 
   function lotPlace(priority: number, expireTime: bigint | null) {

@@ -1,12 +1,14 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { compareBurnOrder, isOpen, type Lot, sumLots } from "../../src/ledger/lot.ts";
+import { packLots } from "../../src/store/batch/packed-lots.ts";
 import {
   type FoundLots,
   NO_LOTS,
   type PlacedLots,
   placeLots,
   ROW_MAX_LOTS,
+  sumBeyond,
 } from "../../src/store/batch/placement.ts";
 
 type Case = {
@@ -150,7 +152,7 @@ describe("the lots of an account are placed where", () => {
     const found: FoundLots = {
       row: row.map(parse),
       table: table.map(parse),
-      beyond: { count, remaining, frozen: 0n },
+      beyond: { count, remaining, frozen: 0n, scoped: 0n },
       frontier: frontier === undefined ? undefined : parse(frontier),
     };
     const placed = placeLots(found, changed.map(parse));
@@ -165,7 +167,12 @@ describe("the lots of an account are placed where", () => {
       updated: [],
       ...becomes,
       deleted: (becomes.deleted ?? []).map(BigInt),
-      beyond: { count: allCount, remaining: allRemaining, frozen: expect.any(BigInt) as bigint },
+      beyond: {
+        count: allCount,
+        remaining: allRemaining,
+        frozen: expect.any(BigInt) as bigint,
+        scoped: 0n,
+      },
     });
   });
 });
@@ -174,7 +181,7 @@ describe("the lots of an account are placed where", () => {
 type Stored = { row: readonly Lot[]; table: Lot[]; beyond: PlacedLots["beyond"]; plain: Lot[] };
 
 type Move =
-  | { readonly kind: "recharge"; readonly points: bigint; readonly priority: number }
+  | ({ readonly kind: "recharge" } & Pick<Lot, "points" | "priority" | "category" | "services">)
   | { readonly kind: "spend" | "freeze"; readonly points: bigint }
   | { readonly kind: "unfreeze" | "refund"; readonly pick: number };
 
@@ -201,7 +208,13 @@ function randomBatch(): fc.Arbitrary<readonly Move[]> {
   const move = fc.oneof(
     {
       weight: 5,
-      arbitrary: fc.record({ kind: kind("recharge"), points, priority: fc.nat(20) }),
+      arbitrary: fc.record({
+        kind: kind("recharge"),
+        points,
+        priority: fc.nat(20),
+        category: fc.constantFrom("", "付".repeat(32)),
+        services: fc.constantFrom([], [], ["tts"], ["x".repeat(128), "y".repeat(128)]),
+      }),
     },
     { weight: 3, arbitrary: fc.record({ kind: fc.constantFrom("spend", "freeze"), points }) },
     { weight: 3, arbitrary: fc.record({ kind: fc.constantFrom("unfreeze", "refund"), pick }) },
@@ -225,7 +238,9 @@ function apply(stored: Stored, batch: readonly Move[]): void {
     if (move.kind === "recharge") {
       const number = BigInt(stored.plain.length + lots.size - before.size + 1);
       const { points, priority } = move;
-      put({ number, points, remaining: points, frozen: 0n, priority, expireTime: null });
+      const { services, category } = move;
+      const made = { number, points, remaining: points, frozen: 0n, expireTime: null };
+      put({ ...made, priority, services, category });
     } else if ("pick" in move) {
       const lot = picks[index] === undefined ? undefined : lots.get(picks[index]);
       if (lot !== undefined) put(moved(lot, move.kind));
@@ -257,7 +272,7 @@ function load({ row, table, beyond }: Stored, demand: bigint, named: Set<bigint>
   return {
     row,
     table: loaded,
-    beyond: { ...sumLots(others), count: others.length },
+    beyond: sumBeyond(others),
     frontier: first.at(-1) ?? row.findLast(({ remaining }) => remaining > 0n),
   };
 }
@@ -304,8 +319,10 @@ function write(stored: Stored, { row, inserted, updated, deleted, beyond }: Plac
 function expectPlaced({ row, table, beyond, plain }: Stored): void {
   const placed = [...row, ...table].toSorted((a, b) => Number(a.number - b.number));
   expect(placed).toEqual(plain.filter(isOpen));
-  expect(beyond).toEqual({ ...sumLots(table), count: table.length });
+  const scoped = sumLots(table.filter(({ services }) => services.length > 0)).remaining;
+  expect(beyond).toEqual({ ...sumLots(table), count: table.length, scoped });
   expect(row.length).toBeLessThanOrEqual(ROW_MAX_LOTS);
+  expect(packLots(row).length).toBeLessThanOrEqual(2_048);
   expect(row).toEqual(row.toSorted(compareBurnOrder));
   const last = row.findLast(({ remaining }) => remaining > 0n);
   const next = table.filter(({ remaining }) => remaining > 0n).toSorted(compareBurnOrder)[0];
@@ -322,6 +339,8 @@ function parse(text: string): Lot {
     frozen: BigInt(frozen!),
     priority: Number(priority),
     expireTime: null,
+    category: "",
+    services: [],
   };
 }
 

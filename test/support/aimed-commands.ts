@@ -40,10 +40,11 @@ const WEIGHTS = { consume: 6, expire: 3, freeze: 6, settle: 4, release: 3, refun
 
 const MAKE: Record<keyof typeof WEIGHTS | "recharge", (aim: Aim) => Mutation> = {
   recharge: (aim) =>
-    ada.recharge(
+    ada.rechargeFor(
+      someServices(aim),
       somePoints(aim),
       aim.random.chance(aim.temper.never) ? { kind: "never" } : someDeadline(aim),
-      aim.random.whole(0, aim.temper.maxPriority),
+      { priority: aim.random.whole(0, aim.temper.maxPriority) },
     ),
   consume: (aim) => ada.consume(someCost(aim)),
   freeze: (aim) => ({ ...ada.freeze(someCost(aim)), expiration: someDeadline(aim) }) as Mutation,
@@ -67,9 +68,17 @@ function somePoints({ random, whole }: Aim): bigint {
   return BigInt(odds < 0.2 ? random.whole(10, 400) : random.whole(1, 9));
 }
 
-function someCost(aim: Aim): bigint {
-  return aim.random.chance(0.03) ? 0n : somePoints(aim);
+function someCost(aim: Aim): ada.Cost {
+  const points = aim.random.chance(0.03) ? 0n : somePoints(aim);
+  return aim.random.chance(0.6) ? points : ada.usageOf(aim.random.pick(SERVICES), points);
 }
+
+/** Mostly none. */
+function someServices({ random }: Aim): readonly string[] {
+  return random.chance(0.7) ? [] : SERVICES.filter(() => random.chance(0.5));
+}
+
+const SERVICES = ["tts", "script", "image"] as const;
 
 function someDeadline({ random, now, temper: { maxTtl } }: Aim): Deadline {
   if (random.chance(0.5)) return { kind: "after", ttl: BigInt(random.whole(1, maxTtl)) };

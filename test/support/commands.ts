@@ -37,7 +37,23 @@ export function recharge(
   expiration: Expiration = { kind: "never" },
   priority = 0,
 ): Mutation {
-  return { kind: "recharge", ...nobody, points, expiration, priority };
+  const words = { category: "", services: [] };
+  return { kind: "recharge", ...nobody, points, expiration, priority, ...words };
+}
+
+/** A recharge of points for these services alone. */
+export function rechargeFor(
+  services: readonly string[],
+  points: bigint,
+  expiration: Expiration = { kind: "never" },
+  { priority = 0, category = "" } = {},
+): Mutation {
+  return { kind: "recharge", ...nobody, points, expiration, priority, category, services };
+}
+
+/** What a use of a service costs. */
+export function usageOf(service: string, points: bigint): CostOrRefusal {
+  return { points, usage: { service, quantity: null, durationNanos: null, priceVersion: "v1" } };
 }
 
 export const REFUSE: Shortfall = { kind: "refuse" };
@@ -49,7 +65,7 @@ export function owe(creditLine: bigint): Shortfall {
 }
 
 export function consume(cost: Cost, onShortfall = REFUSE): Mutation {
-  return { kind: "consume", ...nobody, cost: costOf(cost), onShortfall };
+  return { kind: "consume", ...nobody, cost: toCost(cost), onShortfall };
 }
 
 export function expire(target: ExpireTarget): Mutation {
@@ -62,16 +78,16 @@ export function expireLot(lot: bigint): Mutation {
 
 /** A hold with a ttl in microseconds. */
 export function freeze(cost: Cost, ttl = 50n): Mutation {
-  return { kind: "freeze", ...nobody, cost: costOf(cost), expiration: { kind: "after", ttl } };
+  return { kind: "freeze", ...nobody, cost: toCost(cost), expiration: { kind: "after", ttl } };
 }
 
 /** A hold until an instant. */
 export function freezeUntil(cost: Cost, time: bigint): Mutation {
-  return { kind: "freeze", ...nobody, cost: costOf(cost), expiration: { kind: "at", time } };
+  return { kind: "freeze", ...nobody, cost: toCost(cost), expiration: { kind: "at", time } };
 }
 
 export function settle(hold: bigint, cost?: Cost, onShortfall = REFUSE): Mutation {
-  const given = cost === undefined ? cost : costOf(cost);
+  const given = cost === undefined ? cost : toCost(cost);
   return { kind: "settle", ...nobody, hold, cost: given, onShortfall };
 }
 
@@ -89,6 +105,6 @@ export function named(command: Mutation, id: string, content = command.kind as s
   return { ...command, request: { id, hash } };
 }
 
-function costOf(cost: Cost): CostOrRefusal {
+function toCost(cost: Cost): CostOrRefusal {
   return typeof cost === "bigint" ? { points: cost, usage: null } : cost;
 }

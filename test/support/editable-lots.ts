@@ -13,12 +13,18 @@ const EDITABLE_LOTS = `
   create schema if not exists edit;
   create or replace view edit.lot as select * from points.open_lot;
   create or replace function edit.pack_lots(lots points.open_lot[]) returns bytea language sql as $$
-    select coalesce(string_agg(int2send(42::smallint) || int8send(number) || int8send(points)
-      || int8send(remaining) || int8send(frozen) || int2send(priority) || int8send(case
+    select coalesce(string_agg(int2send((42 + octet_length(words))::smallint) || int8send(number)
+      || int8send(points) || int8send(remaining) || int8send(frozen) || int2send(priority)
+      || int8send(case
         when expire_time is null then 9223372036854775807
-        else (extract(epoch from expire_time) * 1000000)::bigint end),
-      '' order by priority, expire_time nulls last, number), '')
-    from unnest(lots)
+        else (extract(epoch from expire_time) * 1000000)::bigint end) || words,
+      '' order by priority, services is null, expire_time nulls last, number), '')
+    from unnest(lots) cross join lateral (
+      select case when category is null and services is null then ''::bytea
+        else substring(int2send(octet_length(coalesce(category, ''))::smallint) from 2)
+          || convert_to(coalesce(category, ''), 'UTF8')
+          || convert_to(coalesce(array_to_string(services, ' '), ''), 'UTF8') end as words
+    ) as words
   $$;
   create or replace function edit.pack(lots bigint[], points bigint[]) returns bytea language sql
   as $$
@@ -37,7 +43,7 @@ const EDITABLE_LOTS = `
       if tg_op <> 'DELETE' then
         insert into points.lot
           select new.user_id, new.number, new.points, new.remaining, new.frozen, new.priority,
-            new.expire_time
+            new.expire_time, new.category, new.services
           where not new.in_row;
         update points.account set lots = edit.pack_lots(array(
           select one from points.open_lot as one where user_id = new.user_id and in_row)

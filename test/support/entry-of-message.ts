@@ -10,7 +10,7 @@ export function entryOf(message: EntryMessage): Entry {
   const kinds = Object.entries(ENTRY_KINDS) as [EntryKind, number][];
   const [kind] = kinds.find(([, number]) => number === message.kind)!;
   const { requestId: id, fingerprint, metadata, balanceAfter, frozenAfter, hash } = message;
-  const { createTime, expireTime, usage } = message;
+  const { createTime, expireTime, usage, category, services } = message;
   return {
     userId,
     sequence,
@@ -26,6 +26,8 @@ export function entryOf(message: EntryMessage): Entry {
     time: fromTimestamp(createTime!)!,
     expireTime: expireTime === undefined ? null : fromTimestamp(expireTime)!,
     priority,
+    category,
+    services,
     usage: usage === undefined ? null : usageOf(usage),
     request: id === "" ? undefined : { id, fingerprint },
     metadata: new Map(Object.entries(metadata)),

@@ -54,7 +54,14 @@ type Line = {
   debts: Debts;
 };
 
-type ModelLot = { number: bigint; priority: number; expireTime: bigint | null };
+type ModelLot = {
+  number: bigint;
+  priority: number;
+  expireTime: bigint | null;
+  category: string;
+  /** Empty: for anything. */
+  services: readonly string[];
+};
 
 type ModelHold = { number: bigint; parts: Part[]; expireTime: bigint; closed?: string };
 
@@ -221,13 +228,13 @@ function giveHoldBack(user: ModelUser, hold: ModelHold, closed: string): Line {
   return append(user, { ...line, points, debts: { ...NO_DEBTS, repaid } });
 }
 
-/** Points come back to lots one by one: while there is debt, those of live lots repay it. */
+/** Points come back to lots one by one: while there is debt, those of live lots for anything repay it. */
 function comeBack(user: ModelUser, units: readonly bigint[], debt: bigint) {
   const kept: bigint[] = [];
   let repaid = 0n;
   for (const number of units) {
     const lot = user.lots.find((one) => one.number === number)!;
-    if (repaid === debt || past(lot, user.now)) {
+    if (repaid === debt || past(lot, user.now) || lot.services.length > 0) {
       kept.push(number);
       continue;
     }
@@ -248,14 +255,17 @@ function debtOf(user: ModelUser): bigint {
 }
 
 /** Takes what there is, up to these points; undefined if the command is to be refused. */
-function pay(user: ModelUser, points: bigint, onShortfall: Shortfall) {
-  const units = unitsInBurnOrder(user).slice(0, Number(points));
+function pay(user: ModelUser, cost: ModelCost, onShortfall: Shortfall) {
+  const { points, usage } = cost;
+  const units = unitsInBurnOrder(user, usage?.service).slice(0, Number(points));
   const lacking = points - BigInt(units.length);
   const parts = partsOf(units);
   const credit = onShortfall.kind === "owe" ? onShortfall.creditLine - debtOf(user) : 0n;
   const owed = credit <= 0n ? 0n : credit < lacking ? credit : lacking;
   return { parts, owed, uncovered: lacking - owed };
 }
+
+type ModelCost = { points: bigint; usage: { readonly service: string } | null };
 
 /** Writes a command's own entry, if it has one; or says why not. */
 function write(user: ModelUser, command: Command, now: bigint): Line | undefined | string {
@@ -265,11 +275,11 @@ function write(user: ModelUser, command: Command, now: bigint): Line | undefined
     case "recharge": {
       const expireTime = endOf(command.expiration, now);
       if (!endsWell(expireTime, now)) return "FIELD_INVALID";
-      const { points, priority } = command;
+      const { points, priority, category, services } = command;
       const received = sum(user, "recharge") + sum(user, "refund") + debtOf(user);
       if (received + points > 9_007_199_254_740_991n) return "TOTAL_TOO_LARGE";
       const number = next(user);
-      user.lots.push({ number, priority, expireTime });
+      user.lots.push({ number, priority, expireTime, category, services });
       const { kept, repaid } = comeBack(user, unitsOf([{ lot: number, points }]), debtOf(user));
       const parts = partsOf(kept);
       const line = { kind: "recharge", parts, changes: parts, frozen: 0n };
@@ -277,7 +287,7 @@ function write(user: ModelUser, command: Command, now: bigint): Line | undefined
     }
     case "consume": {
       if ("reason" in command.cost) return command.cost.reason;
-      const { parts, owed, uncovered } = pay(user, command.cost.points, command.onShortfall);
+      const { parts, owed, uncovered } = pay(user, command.cost, command.onShortfall);
       if (uncovered > 0n && command.onShortfall.kind !== "take") return "INSUFFICIENT_POINTS";
       const line = { kind: "consume", parts, changes: minus(parts), frozen: 0n };
       const points = total(parts) + owed;
@@ -289,7 +299,7 @@ function write(user: ModelUser, command: Command, now: bigint): Line | undefined
       const expireTime = endOf(command.expiration, now)!;
       if (!endsWell(expireTime, now)) return "FIELD_INVALID";
       if ("reason" in command.cost) return command.cost.reason;
-      const parts = burn(user, command.cost.points);
+      const parts = burn(user, command.cost.points, command.cost.usage?.service);
       if (parts === undefined) return "INSUFFICIENT_POINTS";
       user.holds.push({ number: next(user), parts, expireTime });
       return append(user, { kind: "freeze", parts, changes: minus(parts), frozen: total(parts) });
@@ -301,16 +311,24 @@ function write(user: ModelUser, command: Command, now: bigint): Line | undefined
       if (hold.closed === "expired") return "HOLD_EXPIRED";
       if (hold.closed !== undefined) return "HOLD_CLOSED";
       if (command.kind === "release") return giveHoldBack(user, hold, "released");
-      const cost = command.cost ?? { points: total(hold.parts) };
+      const cost = command.cost ?? { points: total(hold.parts), usage: null };
       if ("reason" in cost) return cost.reason;
       const held = total(hold.parts);
       const beyond = cost.points > held ? cost.points - held : 0n;
+      const { usage } = cost;
+      const ofHold = user.lots.filter((lot) => hold.parts.some((part) => part.lot === lot.number));
+      if (usage !== null && !ofHold.every((lot) => isFor(lot, usage.service)))
+        return "FIELD_INVALID";
       if (beyond > 0n && command.onShortfall.kind === "refuse") return "HOLD_EXCEEDED";
       hold.closed = "settled";
       const units = unitsOf(hold.parts);
       const spent = partsOf(units.slice(0, Number(cost.points)));
       const back = comeBack(user, units.slice(Number(cost.points)), debtOf(user));
-      const { parts: beside, owed, uncovered } = pay(user, beyond, command.onShortfall);
+      const {
+        parts: beside,
+        owed,
+        uncovered,
+      } = pay(user, { points: beyond, usage }, command.onShortfall);
       const debts = { owed, uncovered, repaid: back.repaid, fromBalance: total(beside) };
       return append(user, {
         kind: "settle",
@@ -330,7 +348,7 @@ function write(user: ModelUser, command: Command, now: bigint): Line | undefined
 function writeExpire(user: ModelUser, target: ExpireTarget): Line | undefined | string {
   if (target.kind === "due") return undefined;
   if (target.kind === "points") {
-    const parts = burn(user, target.points);
+    const parts = burn(user, target.points, ANYTHING);
     return parts === undefined ? "INSUFFICIENT_POINTS" : take(user, "expire", parts);
   }
   if (!user.lots.some(({ number }) => number === target.lot)) return "LOT_NOT_FOUND";
@@ -378,7 +396,9 @@ function writeRefund(user: ModelUser, command: Refund, now: bigint): Line | stri
   debt -= returned.repaid;
   repaid += returned.repaid;
   const reissued = ofLots.filter(isReissued);
-  payFor(reissued.length);
+  const general = reissued.filter((number) => lotOf(number).services.length === 0);
+  payFor(general.length);
+  fresh += BigInt(reissued.length - general.length);
   const parts = partsOf(returned.kept);
   if (fresh > 0n) {
     const number = next(user);
@@ -386,29 +406,53 @@ function writeRefund(user: ModelUser, command: Refund, now: bigint): Line | stri
     const [priority] = priorities.toSorted((a, b) => a - b);
     const until = user.repaidUntil === LAST ? null : user.repaidUntil;
     const end = reissueTtl === undefined ? until : expireTime;
-    user.lots.push({ number, priority: priority!, expireTime: end });
+    const lots = user.lots.filter((lot) => reissued.includes(lot.number));
+    const [category = "", other] = new Set(lots.map((lot) => lot.category));
+    const isMixed = other !== undefined || again > 0n;
+    const words = { category: isMixed ? "" : category, services: servicesOfAll(lots) };
+    user.lots.push({ number, priority: priority!, expireTime: end, ...words });
     parts.push({ lot: number, points: fresh });
   }
   const line = { kind: "refund", parts, changes: parts, frozen: 0n, refersTo };
   return append(user, { ...line, points: wanted, debts: { ...NO_DEBTS, repaid } });
 }
 
+/** An expiry takes of all lots. */
+const ANYTHING = Symbol("anything");
+
+type Service = string | typeof ANYTHING | undefined;
+
+/** Whether usage of a service may take of a lot; undefined: something without a service. */
+function isFor(lot: ModelLot, service: Service): boolean {
+  if (service === ANYTHING) return true;
+  return lot.services.length === 0 || lot.services.some((one) => one === service);
+}
+
+/** The services that may take of each of the lots; none: anything may. */
+function servicesOfAll(lots: readonly ModelLot[]): readonly string[] {
+  if (lots.every(({ services }) => services.length === 0)) return [];
+  const all = [...new Set(lots.flatMap(({ services }) => services))];
+  return all.filter((service) => lots.every((lot) => isFor(lot, service)));
+}
+
 /** Takes point by point, each from the first lot in burn order; undefined if there are too few. */
-function burn(user: ModelUser, points: bigint): Part[] | undefined {
-  const units = unitsInBurnOrder(user);
+function burn(user: ModelUser, points: bigint, service: Service): Part[] | undefined {
+  const units = unitsInBurnOrder(user, service);
   return BigInt(units.length) < points ? undefined : partsOf(units.slice(0, Number(points)));
 }
 
-function unitsInBurnOrder(user: ModelUser): bigint[] {
-  return burnOrder(user).flatMap(({ number }) =>
-    unitsOf([{ lot: number, points: left(user, number) }]),
-  );
+function unitsInBurnOrder(user: ModelUser, service: Service): bigint[] {
+  return burnOrder(user)
+    .filter((lot) => isFor(lot, service))
+    .flatMap(({ number }) => unitsOf([{ lot: number, points: left(user, number) }]));
 }
 
 function burnOrder(user: ModelUser): ModelLot[] {
   const never = 1n << 80n;
   return user.lots.toSorted((a, b) => {
-    const keyOf = (lot: ModelLot) => [BigInt(lot.priority), lot.expireTime ?? never, lot.number];
+    const keyOf = ({ priority, services, expireTime, number }: ModelLot) => {
+      return [BigInt(priority), services.length > 0 ? 0n : 1n, expireTime ?? never, number];
+    };
     const [first, second] = [keyOf(a), keyOf(b)];
     const index = first.findIndex((part, at) => part !== second[at]);
     return index === -1 ? 0 : first[index]! < second[index]! ? -1 : 1;

@@ -47,7 +47,8 @@ function randomLaterSteps(maxSteps: number): fc.Arbitrary<readonly Step[]> {
 function randomCommand(): fc.Arbitrary<Command> {
   const points = fc.bigInt({ min: 1n, max: 9n });
   const cost = fc.oneof(
-    { weight: 9, arbitrary: points.map((some) => ({ points: some, usage: null })) },
+    { weight: 6, arbitrary: points.map((some) => ({ points: some, usage: null })) },
+    { weight: 5, arbitrary: fc.tuple(points, fc.constantFrom(...SERVICES)).map(costOf) },
     { weight: 1, arbitrary: fc.constant({ points: 0n, usage: null }) },
     {
       weight: 1,
@@ -108,7 +109,19 @@ function randomRecharge() {
     points: fc.bigInt({ min: 1n, max: 9n }),
     expiration: fc.oneof(fc.constant({ kind: "never" as const }), randomExpiration()),
     priority: fc.integer({ min: 0, max: 2 }),
+    category: fc.constantFrom("", "", "gift", "bezahlt 🪙"),
+    services: fc.oneof(
+      { weight: 2, arbitrary: fc.constant([]) },
+      { weight: 1, arbitrary: fc.shuffledSubarray([...SERVICES], { minLength: 1 }) },
+    ),
   });
+}
+
+const SERVICES = ["tts", "script", "image"] as const;
+
+function costOf([points, service]: readonly [bigint, string]) {
+  const usage = { service, quantity: null, durationNanos: null, priceVersion: "v1" };
+  return { points, usage };
 }
 
 function randomExpiration() {

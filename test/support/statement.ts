@@ -14,16 +14,19 @@ import { SALT } from "./salts.ts";
 /** The time of most tests: 2026-01-01T00:00:00Z. */
 export const NOW = 1_767_225_600_000_000n;
 
-/** Each lot as a line of a statement: "#1: 70 of 100, 20 frozen, expires +5, priority 2". */
+/** Each lot as a line of a statement: "#1: 70 of 100, 20 frozen, expires +5, priority 2, for tts". */
 export function lines(state: AccountState): string[] {
   return state.lots.toSorted((a, b) => Number(a.number - b.number)).map(line);
 }
 
-function line({ number, remaining, points, frozen, expireTime, priority }: Lot): string {
+function line(lot: Lot): string {
+  const { number, remaining, points, frozen, expireTime, priority, category, services } = lot;
   const aside = frozen === 0n ? "" : `, ${frozen} frozen`;
   const expires = expireTime === null ? "" : `, expires ${offset(expireTime)}`;
   const burns = priority === 0 ? "" : `, priority ${priority}`;
-  return `#${number}: ${remaining} of ${points}${aside}${expires}${burns}`;
+  const what = category === "" ? "" : `, a ${category}`;
+  const isFor = services.length === 0 ? "" : `, for ${services.join(" ")}`;
+  return `#${number}: ${remaining} of ${points}${aside}${expires}${burns}${what}${isFor}`;
 }
 
 /** A hold as a line of a statement: "#3: 30 open until +50", "#3: 30 settled for 20". */
@@ -91,11 +94,9 @@ export function stateOf(lots: readonly string[]): AccountState {
 }
 
 function parseLot(text: string): Lot {
-  const match = /^#(\d+): (\d+) of (\d+)(?:, expires ([+-]\d+|now))?(?:, priority (\d+))?$/.exec(
-    text,
-  );
+  const match = LOT_LINE.exec(text);
   if (match === null) throw new Error(`not a lot: ${text}`);
-  const [, number, remaining, points, expires, priority] = match;
+  const [, number, remaining, points, expires, priority, category, services] = match;
   return {
     number: BigInt(number!),
     points: BigInt(points!),
@@ -103,8 +104,22 @@ function parseLot(text: string): Lot {
     frozen: 0n,
     priority: Number(priority ?? 0),
     expireTime: expires === undefined ? null : NOW + (expires === "now" ? 0n : BigInt(expires)),
+    category: category ?? "",
+    services: services?.split(" ") ?? [],
   };
 }
+
+const LOT_LINE = new RegExp(
+  [
+    /^#(\d+): (\d+) of (\d+)/,
+    /(?:, expires ([+-]\d+|now))?/,
+    /(?:, priority (\d+))?/,
+    /(?:, a ([^,]+))?/,
+    /(?:, for (.+))?$/,
+  ]
+    .map(({ source }) => source)
+    .join(""),
+);
 
 function offset(time: bigint): string {
   const distance = time - NOW;

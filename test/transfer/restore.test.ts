@@ -1,13 +1,22 @@
+import { timestampNow } from "@bufbuild/protobuf/wkt";
 import { expect, test } from "vitest";
 import { type Fold, startFold } from "../../src/transfer/fold.ts";
 import { requireRestorable } from "../../src/transfer/restore.ts";
 
-const LOT = { remaining: 1n, priority: 0, expireTime: undefined };
+const LOT = { remaining: 1n, priority: 0, expireTime: undefined, category: "", services: [] };
+const HOLD = { points: 1n, expireTime: timestampNow(), allocations: [{ lot: 1n, points: 1n }] };
 
 test.each<[Partial<Fold>, string]>([
   [{ refunded: 5n, consumed: 4n }, "5 points were refunded, and only 4 consumed"],
   [
-    { refunded: 100_000n, consumed: 100_000n, balance: 9n },
+    {
+      refunded: 100_000n,
+      consumed: 100_000n,
+      lots: new Map([
+        [1n, { ...LOT, remaining: 9n }],
+        [2n, { ...LOT, remaining: 99n, services: ["tts"] }],
+      ]),
+    },
     "100000 refunded points are too many to be made again with 9",
   ],
   [
@@ -21,6 +30,13 @@ test.each<[Partial<Fold>, string]>([
   [
     { lots: new Map([[1n, { ...LOT, priority: 1001 }]]) },
     "priority must be greater than or equal to 0 and less than or equal to 1000",
+  ],
+  [
+    {
+      lots: new Map([[1n, { ...LOT, services: ["tts"] }]]),
+      holds: new Map([[2n, HOLD]]),
+    },
+    "hold 2 of ada has points of lot 1, which only some services may take",
   ],
   [{ userId: "ada b", lots: new Map([[1n, LOT]]) }, "user_id"],
 ])("an account that cannot be restored is refused before its first operation", (fold, why) => {

@@ -281,7 +281,8 @@ describe("verify finds", () => {
     },
     {
       what: "a point in a lot that is empty for good",
-      sql: `insert into edit.lot select user_id, sequence, points, 1, 0, priority, expire_time, true
+      sql: `insert into edit.lot select user_id, sequence, points, 1, 0, priority, expire_time, category,
+        services, true
             from points.journal where ${ada(15)}`,
       sequence: 15n,
       finds: "its lot has 1 remaining and 0 frozen, the entries leave 0 and 0",
@@ -301,7 +302,8 @@ describe("verify finds", () => {
     },
     {
       what: "a closed lot in the account's row",
-      sql: `insert into edit.lot select user_id, sequence, points, 0, 0, priority, expire_time, true
+      sql: `insert into edit.lot select user_id, sequence, points, 0, 0, priority, expire_time, category,
+        services, true
             from points.journal where ${ada(15)}`,
       sequence: 15n,
       finds: "its lot has 0 remaining and 0 frozen, the entries leave 0 and 0",
@@ -359,13 +361,13 @@ describe("verify finds", () => {
     },
     {
       what: "a lot that nobody recharged",
-      sql: "insert into edit.lot values ('ada', 3, 5, 5, 0, 0, null, true)",
+      sql: "insert into edit.lot values ('ada', 3, 5, 5, 0, 0, null, null, null, true)",
       sequence: 3n,
       finds: "a consume has a lot",
     },
     {
       what: "a lot past the last entry",
-      sql: "insert into edit.lot values ('ada', 30, 5, 5, 0, 0, null, true)",
+      sql: "insert into edit.lot values ('ada', 30, 5, 5, 0, 0, null, null, null, true)",
       sequence: 30n,
       finds: "there is a lot, and no entry",
     },

@@ -125,7 +125,8 @@ const REFUSE = { kind: "refuse" } as const;
 
 export function recharge(userId: string, points: bigint): Command {
   const expiration = { kind: "never" } as const;
-  return { ...UNNAMED, kind: "recharge", userId, points, expiration, priority: 0 };
+  const made = { points, expiration, priority: 0, category: "", services: [] };
+  return { ...UNNAMED, kind: "recharge", userId, ...made };
 }
 
 export function consume(userId: string, points: bigint): Command {

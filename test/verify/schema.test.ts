@@ -217,13 +217,13 @@ test.each<{ what: string; sql: string; finds: unknown[] }>([
     what: "another function than that which unpacks lots",
     sql: `create or replace function points.unpack_lots(packed bytea) returns table (
             number bigint, points bigint, remaining bigint, frozen bigint, priority smallint,
-            expire_time timestamptz
+            expire_time timestamptz, category text, services text[]
           ) language sql stable strict parallel safe set search_path = pg_catalog
-          as 'select 1, 2, 3, 4, 5::smallint, now()'`,
+          as 'select 1, 2, 3, 4, 5::smallint, now(), null::text, null::text[]'`,
     finds: [
-      expect.stringMatching(/^lacks function unpack_lots\(packed bytea\) returns TABLE\(.* place$/),
+      expect.stringMatching(/^lacks function unpack_lots\(packed bytea\) returns TABLE\(.* at$/),
       expect.stringContaining(
-        " as select 1, 2, 3, 4, 5::smallint, now(), which no migration makes",
+        " as select 1, 2, 3, 4, 5::smallint, now(), null::text, null::text[], which no migration makes",
       ),
     ],
   },
@@ -234,7 +234,7 @@ test.each<{ what: string; sql: string; finds: unknown[] }>([
     finds: [
       expect.stringMatching(/^lacks definition open_lot security_invoker=true as SELECT .* UNION/),
       "has definition open_lot security_invoker=true as SELECT user_id, number, points, " +
-        "remaining, frozen, priority, expire_time, false AS in_row FROM lot;, " +
+        "remaining, frozen, priority, expire_time, category, services, false AS in_row FROM lot;, " +
         "which no migration makes",
     ],
   },

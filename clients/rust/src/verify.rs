@@ -107,6 +107,8 @@ fn content(e: &pb::Entry) -> Vec<u8> {
         field(17, e.caller.as_bytes()),
         field(18, &e.personal_digest),
         field(19, &e.fingerprint),
+        field(22, e.category.as_bytes()),
+        field(23, &list(e.services.len(), e.services.iter().map(String::as_bytes))),
         number(24, e.owed),
         number(25, e.uncovered),
         number(26, e.repaid),

@@ -65,7 +65,8 @@ function content(e: Entry): Buffer {
     ...[field(9, e.balanceAfter), field(10, e.frozenAfter), field(11, micros(e.expireTime))],
     ...[field(12, e.priority), field(14, e.refersTo), field(15, e.returned)],
     ...[field(16, usage(e.usage)), field(17, e.caller)],
-    ...[field(18, e.personalDigest), field(19, e.fingerprint)],
+    ...[field(18, e.personalDigest), field(19, e.fingerprint), field(22, e.category)],
+    field(23, list(e.services.length, e.services.map(Buffer.from))),
     ...[field(24, e.owed), field(25, e.uncovered), field(26, e.repaid)],
     ...[field(27, e.fromBalance), field(30, e.debtAfter)],
   ]);

@@ -67,7 +67,9 @@ export const ErrorReason = {
   REQUEST_ID_REUSED: 4,
 
   /**
-   * FAILED_PRECONDITION: the balance is too small. Metadata: balance, required, shortfall.
+   * FAILED_PRECONDITION: there are too few points for this. Metadata: balance, usable (what of the
+   * balance the call may take: all but lots for other services), required, shortfall (required less
+   * usable).
    *
    * @generated from enum value: ERROR_REASON_INSUFFICIENT_POINTS = 5;
    */

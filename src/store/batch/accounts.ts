@@ -48,6 +48,7 @@ function toPlace(row: FoundRow): AccountPlace {
       remaining: BigInt(row.beyond_remaining),
       frozen: BigInt(row.beyond_frozen),
       count: row.lots_beyond,
+      scoped: BigInt(row.beyond_scoped),
     },
   };
 }

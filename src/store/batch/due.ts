@@ -4,7 +4,8 @@ import type { Micros } from "../../ledger/time.ts";
 import type { Run } from "../driver/transaction.ts";
 import type { DueAccount } from "./due-accounts.ts";
 import { type HoldOf, loadDueHolds } from "./holds.ts";
-import { type FoundLot, loadDueLots } from "./lots.ts";
+import type { FoundLot } from "./found-lots.ts";
+import { loadDueLots } from "./lots.ts";
 import { loadNextDue } from "./next-due.ts";
 import type { AccountPlace, Rows } from "./rows.ts";
 

@@ -1,5 +1,6 @@
 import { sql } from "kysely";
 import type { Entry } from "../../ledger/entry.ts";
+import { NO_SERVICES } from "../../ledger/lot.ts";
 import { type RowKey, rowsOfKeys } from "../driver/columns.ts";
 import { columnsOf, EntryEntity, type EntryRow } from "../driver/entities.ts";
 import { fromTimestamptz } from "../driver/instant.ts";
@@ -37,6 +38,8 @@ export function toEntry(row: EntryRow): Entry {
     time: fromTimestamptz(row.create_time),
     expireTime: row.expire_time === null ? null : fromTimestamptz(row.expire_time),
     priority: row.priority ?? 0,
+    category: row.category ?? "",
+    services: row.services ?? NO_SERVICES,
     usage: toUsage(row),
     request: id === null || fingerprint === null ? undefined : { id, fingerprint },
     metadata: new Map(Object.entries(row.metadata ?? {})),

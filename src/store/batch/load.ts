@@ -11,10 +11,10 @@ import { type RowKey, textOfKey } from "../driver/columns.ts";
 import type { Run } from "../driver/transaction.ts";
 import type { Accounts, LockedAccounts } from "./accounts.ts";
 import { dueAccountsOf, type DueAccount } from "./due-accounts.ts";
-import { demandsOf } from "./demands.ts";
+import { type Demand, demandsOf, looksOf } from "./demands.ts";
 import { dueRowsOf, loadDue } from "./due.ts";
 import { type HoldOf, loadNamedHolds, sumDueHolds } from "./holds.ts";
-import { type Demand, loadDueLots, loadLots } from "./lots.ts";
+import { loadDueLots, loadLots } from "./lots.ts";
 import { loadLastReceipts } from "./receipts.ts";
 import { loadRefundables, type Refundable } from "./refunds.ts";
 import type { LoadedLots, Rows } from "./rows.ts";
@@ -55,8 +55,8 @@ export async function loadStates(run: Run, { commands, locked, moment }: Asked):
     loadLastReceipts(run, [...needs.lastReceipts]),
   ]);
   const brought = sumBrought(needs, refundables);
-  const { points, lots: expired } = needs;
-  const demands = demandsOf(all, { points, brought, expired, now });
+  const { asked, lots: expired } = needs;
+  const demands = demandsOf(all, { asked, brought, expired, now });
   const dueAccounts = dueAccountsOf(all, now);
   const waiting = whoWaits(wishesOf(all, needs, { demands, dueAccounts }));
   const places =
@@ -79,17 +79,22 @@ export async function loadStates(run: Run, { commands, locked, moment }: Asked):
 /** The accounts for which rows must be looked through, in the order of their first commands. */
 function wishesOf(
   { rows }: LockedAccounts,
-  { points }: BatchNeeds,
+  { asked }: BatchNeeds,
   {
     demands,
     dueAccounts,
   }: { readonly demands: readonly Demand[]; readonly dueAccounts: readonly DueAccount[] },
 ): readonly Wish[] {
   if (demands.length + dueAccounts.length === 0) return [];
-  const wishes = new Map(demands.map(({ userId }) => [userId, rows.get(userId)!.beyond.count]));
+  const wishes = new Map(
+    demands.map(({ userId, services }) => [
+      userId,
+      rows.get(userId)!.beyond.count * (1 + services.length),
+    ]),
+  );
   for (const { account } of dueAccounts)
     wishes.set(account.userId, dueRowsOf(rows.get(account.userId)!));
-  return [...points.keys()].map((userId) => ({ userId, rows: wishes.get(userId) ?? 0 }));
+  return [...asked.keys()].map((userId) => ({ userId, rows: wishes.get(userId) ?? 0 }));
 }
 
 /** The most points that a batch may bring into accounts, by user id; missing: none. */
@@ -151,12 +156,12 @@ async function loadRest(run: Run, found: Found) {
 }
 
 function lotsOfState(
-  { row, table, beyond }: LoadedLots,
+  { row, table, beyond, scopedOf }: LoadedLots,
   closed: readonly Lot[] = [],
 ): Pick<AccountState, "lots" | "otherLots"> {
   const others = table.length + closed.length;
   const lots = others === 0 ? row : [...row, ...table, ...closed].toSorted(compareBurnOrder);
-  return { lots, otherLots: beyond };
+  return { lots, otherLots: { ...beyond, scopedOf } };
 }
 
 /** Holds by user id, each once. */
@@ -173,18 +178,20 @@ function groupHolds(holds: readonly HoldOf[]): Map<string, readonly Hold[]> {
 /**
  * Loads accounts that are only read, each at its own time. Everything that is due is in them, with
  * one hold that stands for all due holds of an account.
+ *
+ * @param service what it may take of each account is wanted; undefined: of no service
  */
 export async function loadStatesToRead(
   run: Run,
   all: LockedAccounts,
-  now: Micros,
+  { now, service }: { readonly now: Micros; readonly service?: string | undefined },
 ): Promise<readonly AccountState[]> {
   const dueAccounts = dueAccountsOf(all, now);
   const holdsSent = sumDueHolds(run, dueAccounts);
   const [holds, { lots }] = await Promise.all([
     holdsSent,
     loadLots(run, all.rows, {
-      demands: [],
+      demands: service === undefined ? [] : looksOf(all, service, now),
       expired: [],
       due: loadDueLots(run, dueAccounts),
       named: holdsSent.then(lotsOfHolds),

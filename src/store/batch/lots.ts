@@ -1,14 +1,14 @@
 import { sql } from "kysely";
-import { compareBurnOrder, type Lot, newLot, sumLots } from "../../ledger/lot.ts";
-import type { Micros } from "../../ledger/time.ts";
-import { type RowKey, rowsOf, rowsOfKeys, textOfKey, texts, times } from "../driver/columns.ts";
-import type { LotRow } from "../driver/entities.ts";
-import { fromTimestamptz } from "../driver/instant.ts";
+import { type Lot, newLot } from "../../ledger/lot.ts";
+import { type RowKey, rowsOfKeys, textOfKey } from "../driver/columns.ts";
 import type { Run } from "../driver/transaction.ts";
+import { loadBurningLots, withoutLoaded } from "./burning-lots.ts";
+import type { Demand } from "./demands.ts";
 import { type DueAccount, rowsOfDueAccounts } from "./due-accounts.ts";
 import type { Entry } from "../../ledger/entry.ts";
 import { loadEntries } from "./entries.ts";
-import { ROW_MAX_LOTS } from "./placement.ts";
+import { type FoundLot, type FoundLotRow, LOT_COLUMNS, toFoundLot } from "./found-lots.ts";
+import { sumBeyond } from "./placement.ts";
 import type { AccountPlace, LoadedLots, Rows } from "./rows.ts";
 
 /** What a batch may do to the lots of its accounts. */
@@ -20,9 +20,6 @@ type Asked = {
   readonly due: Promise<readonly FoundLot[]>;
   readonly named: Promise<readonly RowKey[]>;
 };
-
-/** More points than the lots of an account's row have that are not due by the account's time. */
-export type Demand = { readonly userId: string; readonly points: bigint; readonly time: Micros };
 
 type Loaded = {
   /** The open lots that were loaded, by user id. */
@@ -47,60 +44,23 @@ export async function loadLots(
     due,
     named,
   ]);
-  const missing = withoutFound(keys, places, [...burning, ...dueLots]);
+  const missing = withoutFound(keys, places, [...burning.found, ...dueLots]);
   const mayBeInTable = missing.filter(({ userId }) => places.get(userId)!.beyond.count > 0);
   const inTable = await loadNamedLots(run, mayBeInTable);
   const closed = await loadClosedLots(run, withoutFound(missing, places, inTable));
 
-  const burningOf = Map.groupBy(burning, userIdOf);
-  const othersOf = Map.groupBy([...dueLots, ...inTable], userIdOf);
+  const foundOf = Map.groupBy([...burning.found, ...dueLots, ...inTable], userIdOf);
+  const timeOf = new Map(demands.map(({ userId, time }) => [userId, time]));
   const lots = [...places].map(([userId, place]) => {
-    const ofUser = { burning: burningOf.get(userId), others: othersOf.get(userId) };
-    return [userId, toLoadedLots(place, ofUser)] as const;
+    const found = foundOf.get(userId) ?? NO_LOTS;
+    const all = burning.scopedOf.get(userId);
+    const loaded = found.map(({ lot }) => lot);
+    const scopedOf =
+      all === undefined ? NO_POINTS : withoutLoaded(all, loaded, timeOf.get(userId)!);
+    const frontier = burning.frontiers.get(userId);
+    return [userId, { ...toLoadedLots(place, found, frontier), scopedOf }] as const;
   });
   return { lots: new Map(lots), closed };
-}
-
-/** A lot of the table with the ctid of its row. */
-export type FoundLot = { readonly userId: string; readonly lot: Lot; readonly ctid: string };
-
-const COLUMNS = sql.raw(
-  "lot.ctid, user_id, number, points, remaining, frozen, priority, expire_time",
-);
-const BURN_ORDER = sql.raw("priority, coalesce(expire_time, 'infinity'), number");
-
-/**
- * Loads the lots of the table that burn first, enough for the demands and to fill the rows again.
- *
- * @param expired lots that supply nothing
- */
-async function loadBurningLots(
-  run: Run,
-  demands: readonly Demand[],
-  expired: readonly RowKey[],
-): Promise<readonly FoundLot[]> {
-  if (demands.length === 0) return [];
-  const { rows } = await run(sql<FoundLotRow>`
-    select lot.* from (
-      select lot.*,
-        sum(case when expired then 0 else remaining end) over (
-          partition by user_id order by ${BURN_ORDER}
-        ) as supply,
-        count(*) over (partition by user_id order by ${BURN_ORDER}) as place
-      from (
-        select ${COLUMNS}, demanded, expired.number is not null as expired
-        from ${rowsOf({
-          user_id: texts(demands, ({ userId }) => userId),
-          demanded: sql`${texts(demands, ({ points }) => String(points))}::numeric`,
-          time: times(demands, ({ time }) => time),
-        })} as demand
-        join lot using (user_id)
-        left join ${rowsOfKeys(expired, "number")} as expired using (user_id, number)
-        where remaining > 0 and (expire_time is null or expire_time > demand.time)
-      ) as lot
-    ) as lot
-    where supply - remaining <= demanded or place <= ${sql.lit(ROW_MAX_LOTS)}`);
-  return rows.map(toFoundLot);
 }
 
 /**
@@ -117,7 +77,7 @@ export async function loadDueLots(
   const { rows } = await run(sql<FoundLotRow>`
     select lot.* from ${rowsOfDueAccounts(dueAccounts)} as asked
     cross join lateral (
-      select ${COLUMNS} from lot
+      select ${LOT_COLUMNS} from lot
       where lot.user_id = asked.user_id and remaining > 0 and expire_time <= asked.time
       order by greatest(expire_time, asked.update_time), number
       limit ${max === undefined ? sql`null` : sql.lit(max)}
@@ -128,7 +88,7 @@ export async function loadDueLots(
 async function loadNamedLots(run: Run, named: readonly RowKey[]): Promise<readonly FoundLot[]> {
   if (named.length === 0) return [];
   const { rows } = await run(sql<FoundLotRow>`
-    select ${COLUMNS} from lot
+    select ${LOT_COLUMNS} from lot
     join ${rowsOfKeys(named, "number")} as named using (user_id, number)`);
   return rows.map(toFoundLot);
 }
@@ -140,11 +100,11 @@ async function loadClosedLots(
 ): Promise<ReadonlyMap<string, readonly Lot[]>> {
   if (named.length === 0) return new Map();
   const closed = (await loadEntries(run, named)).flatMap((entry) => {
-    const { userId, sequence: number, priority, expireTime } = entry;
+    const { userId, sequence: number, priority, expireTime, category, services } = entry;
     const points = pointsOfLot(entry);
     if (points === 0n) return [];
-    const lot = newLot({ number, points, priority, expireTime });
-    return [{ userId, lot: { ...lot, remaining: 0n } }];
+    const made = { number, points, priority, expireTime, category, services };
+    return [{ userId, lot: { ...newLot(made), remaining: 0n } }];
   });
   const byUser = Map.groupBy(closed, userIdOf);
   return new Map([...byUser].map(([userId, ofUser]) => [userId, ofUser.map(({ lot }) => lot)]));
@@ -171,56 +131,30 @@ function withoutFound(
   return keys.filter(({ userId, number }) => !seen.has(textOfKey(userId, number)));
 }
 
-type FoundOfUser = {
-  /** Of all that can be spent these burn first. */
-  readonly burning: readonly FoundLot[] | undefined;
-  readonly others: readonly FoundLot[] | undefined;
-};
+const NO_LOTS: readonly FoundLot[] = [];
+const NO_POINTS: ReadonlyMap<string, bigint> = new Map();
 
 function toLoadedLots(
   { lots: row, beyond }: AccountPlace,
-  { burning = [], others = [] }: FoundOfUser,
-): LoadedLots {
-  const found = [...burning, ...others];
+  found: readonly FoundLot[],
+  frontier: Lot | undefined,
+): Omit<LoadedLots, "scopedOf"> {
   const table = found.map(({ lot }) => lot);
-  const { remaining, frozen } = sumLots(table);
+  const { remaining, frozen, count, scoped } = sumBeyond(table);
   return {
     row,
     table,
     beyond: {
       remaining: beyond.remaining - remaining,
       frozen: beyond.frozen - frozen,
-      count: beyond.count - table.length,
+      count: beyond.count - count,
+      scoped: beyond.scoped - scoped,
     },
-    frontier:
-      burning.length > 0
-        ? burning
-            .map(({ lot }) => lot)
-            .toSorted(compareBurnOrder)
-            .at(-1)
-        : row.findLast((lot) => lot.remaining > 0n),
+    frontier: frontier ?? row.findLast((lot) => lot.remaining > 0n),
     ctids: new Map(found.map(({ lot, ctid }) => [lot.number, ctid])),
   };
 }
 
-type FoundLotRow = LotRow & { readonly ctid: string };
-
-function toFoundLot(row: FoundLotRow): FoundLot {
-  return { userId: row.user_id, lot: toLot(row), ctid: row.ctid };
-}
-
 function userIdOf({ userId }: { readonly userId: string }): string {
   return userId;
-}
-
-/** Converts a row to a lot. */
-export function toLot(row: LotRow): Lot {
-  return {
-    number: BigInt(row.number),
-    points: BigInt(row.points),
-    remaining: BigInt(row.remaining),
-    frozen: BigInt(row.frozen),
-    priority: row.priority,
-    expireTime: row.expire_time === null ? null : fromTimestamptz(row.expire_time),
-  };
 }

@@ -1,10 +1,23 @@
-import { compareBurnOrder, isOpen, type Lot, type LotSums, sumLots } from "../../ledger/lot.ts";
+import {
+  compareBurnOrder,
+  isOpen,
+  isScoped,
+  type Lot,
+  type LotSums,
+  sumLots,
+} from "../../ledger/lot.ts";
+import { packedBytesOf } from "./packed-lots.ts";
 
-/** The most lots that an account's row holds. */
+/** The most lots that an account's row holds, and the most bytes that they may take. */
 export const ROW_MAX_LOTS = 16;
+export const ROW_MAX_BYTES = 2_048;
 
 /** The sums and the number of open lots in the table. */
-export type LotsBeyond = LotSums & { readonly count: number };
+export type LotsBeyond = LotSums & {
+  readonly count: number;
+  /** What of `remaining` is in lots that only some services may take. */
+  readonly scoped: bigint;
+};
 
 /** The open lots of an account, by where they were found. */
 export type FoundLots = {
@@ -37,13 +50,13 @@ export type PlacedLots = {
 export const NO_LOTS: FoundLots = {
   row: [],
   table: [],
-  beyond: { remaining: 0n, frozen: 0n, count: 0 },
+  beyond: { remaining: 0n, frozen: 0n, count: 0, scoped: 0n },
   frontier: undefined,
 };
 
 /**
  * Places an account's open lots after a batch: in its row those that burn first, at most
- * `ROW_MAX_LOTS`, and the others in the table. Every spendable lot in the row burns before every
+ * `ROW_MAX_LOTS` of `ROW_MAX_BYTES`, and the others in the table. Every spendable lot in the row burns before every
  * spendable lot in the table, so that a charge reads the table only if it needs more than the row
  * has. A lot of which everything is frozen stays in the row while there is room. A closed lot is
  * nowhere.
@@ -66,7 +79,17 @@ export function placeLots(found: FoundLots, changed: readonly Lot[]): PlacedLots
     inserted: rest.filter(({ number }) => !inTable.has(number)),
     updated: rest.filter((lot) => inTable.has(lot.number) && inTable.get(lot.number) !== lot),
     deleted: [...inTable.keys()].filter((number) => !restByNumber.has(number)),
-    beyond: { ...sumLots(rest, beyond), count: beyond.count + rest.length },
+    beyond: sumBeyond(rest, beyond),
+  };
+}
+
+/** Adds lots to those of the table. */
+export function sumBeyond(lots: readonly Lot[], others: LotsBeyond = NO_LOTS.beyond): LotsBeyond {
+  const { remaining: scoped } = sumLots(lots.filter(isScoped));
+  return {
+    ...sumLots(lots, others),
+    count: others.count + lots.length,
+    scoped: others.scoped + scoped,
   };
 }
 
@@ -99,12 +122,26 @@ function openLots({ row, table }: FoundLots, changed: readonly Lot[]): readonly 
 
 function rowOf(found: FoundLots, open: readonly Lot[]): readonly Lot[] {
   const spendable = open.filter((lot) => lot.remaining > 0n && isBeforeTheRest(found, lot));
-  const room = ROW_MAX_LOTS - spendable.length;
-  if (room <= 0) return spendable.slice(0, ROW_MAX_LOTS);
+  const first = fitting(spendable, { lots: ROW_MAX_LOTS, bytes: ROW_MAX_BYTES });
+  const room = {
+    lots: ROW_MAX_LOTS - first.length,
+    bytes: first.reduce((bytes, lot) => bytes - packedBytesOf(lot), ROW_MAX_BYTES),
+  };
+  if (first.length < spendable.length || room.lots === 0) return first;
   const inTable = new Set(found.table.map(({ number }) => number));
   const frozen = open.filter(({ remaining, number }) => remaining === 0n && !inTable.has(number));
   if (frozen.length === 0) return spendable;
-  return [...spendable, ...frozen.slice(0, room)].toSorted(compareBurnOrder);
+  return [...spendable, ...fitting(frozen, room)].toSorted(compareBurnOrder);
+}
+
+/** The first lots that there is room for. */
+function fitting(lots: readonly Lot[], room: { lots: number; bytes: number }): readonly Lot[] {
+  let bytes = 0;
+  const end = lots.findIndex((lot, index) => {
+    bytes += packedBytesOf(lot);
+    return index === room.lots || bytes > room.bytes;
+  });
+  return end === -1 ? lots : lots.slice(0, end);
 }
 
 /** Whether a lot burns before every spendable lot of the table that was not loaded. */

@@ -25,6 +25,8 @@ export type AccountPlace = {
 export type LoadedLots = FoundLots & {
   /** The ctids of the lots found in the table, by number. */
   readonly ctids: ReadonlyMap<bigint, string>;
+  /** See `OtherLots`. */
+  readonly scopedOf: ReadonlyMap<string, bigint>;
 };
 
 /**

@@ -1,7 +1,16 @@
 import { sql } from "kysely";
 import type { Changes } from "../../ledger/batch.ts";
 import type { Lot } from "../../ledger/lot.ts";
-import { bigints, type RowKey, rowsOf, smallints, texts, tids, times } from "../driver/columns.ts";
+import {
+  bigints,
+  type RowKey,
+  rowsOf,
+  smallints,
+  textLists,
+  texts,
+  tids,
+  times,
+} from "../driver/columns.ts";
 import { NO_LOTS, type PlacedLots, placeLots } from "./placement.ts";
 import type { Rows } from "./rows.ts";
 import { insertAll, requireRows, type Write } from "./write.ts";
@@ -56,6 +65,8 @@ function insertLots(lots: readonly LotOf[]): Write {
     frozen: bigints(lots, (lot) => lot.frozen),
     priority: smallints(lots, (lot) => lot.priority),
     expire_time: times(lots, (lot) => lot.expireTime),
+    category: texts(lots, (lot) => lot.category || null),
+    services: textLists(lots, (lot) => lot.services),
   };
   return insertAll({ table: "lot", columns, count: lots.length });
 }

@@ -3,12 +3,14 @@ import type { Account } from "../../ledger/account.ts";
 import type { ChangedAccount, Changes } from "../../ledger/batch.ts";
 import { KIND_NUMBERS } from "../../ledger/entry-kinds.ts";
 import type { Entry } from "../../ledger/entry.ts";
+import { isScoped } from "../../ledger/lot.ts";
 import {
   bigints,
   booleans,
   bytes,
   rowsOf,
   smallints,
+  textLists,
   texts,
   tids,
   times,
@@ -38,7 +40,7 @@ export function saving(changes: Changes, { rows, ...clock }: SaveContext): reado
   const counted = [...counts.keys()].filter((userId) => rows.accounts.has(userId));
   const kept = { places: placeAll(changes, rows), feeds: feedsOf(changes, clock, rows) };
   return [
-    newAccounts.length > 0 && insertAccounts(newAccounts, { ...kept, receipts: counts }),
+    newAccounts.length > 0 && insertAccounts(newAccounts, { ...kept, rows, receipts: counts }),
     accounts.length > 0 && updateAccounts(accounts, { ...kept, rows }),
     dueTimes.length > 0 && updateDueTimes(dueTimes),
     ...savingLots(kept.places, rows),
@@ -68,7 +70,7 @@ function feedsOf({ newAccounts, accounts }: Changes, clock: FeedClock, rows: Row
 
 function insertAccounts(
   accounts: Changes["accounts"],
-  { receipts, ...kept }: Kept & { receipts: ReadonlyMap<string, bigint> },
+  { receipts, ...kept }: Kept & { rows: Rows; receipts: ReadonlyMap<string, bigint> },
 ): Write {
   const columns = {
     ...accountColumns(accounts, kept),
@@ -94,6 +96,7 @@ function updateAccounts(
     ? debtColumns(accounts)
     : {};
   const set = Object.keys(debts).map((column) => sql.raw(`, ${column} = new.${column}`));
+  const columns = accountColumns(accounts, { ...kept, rows });
   const update = sql`
     update account set
       sequence = new.sequence, balance = new.balance, frozen = new.frozen,
@@ -102,8 +105,9 @@ function updateAccounts(
       hash = new.hash, update_time = new.update_time, due_time = new.due_time,
       open_holds = new.open_holds, lots = new.lots, lots_beyond = new.lots_beyond,
       beyond_remaining = new.beyond_remaining, beyond_frozen = new.beyond_frozen,
+      ${"beyond_scoped" in columns ? SET_SCOPED : NOTHING}
       feed = new.feed, feed_epoch = new.feed_epoch${sql.join(set, sql``)}
-    from ${rowsOf({ row, ...accountColumns(accounts, kept), ...debts })} as new
+    from ${rowsOf({ row, ...columns, ...debts })} as new
     where account.ctid = new.row and account.user_id = new.user_id`;
   return requireRows(update, accounts.length, ACCOUNT_GONE);
 }
@@ -119,7 +123,13 @@ function updateDueTimes(accounts: Changes["dueTimes"]): Write {
   return requireRows(update, accounts.length, ACCOUNT_GONE);
 }
 
-function accountColumns(accounts: Changes["accounts"], { places, feeds }: Kept) {
+const SET_SCOPED = sql.raw("beyond_scoped = new.beyond_scoped,");
+const NOTHING = sql.raw("");
+
+function accountColumns(
+  accounts: Changes["accounts"],
+  { places, feeds, rows }: Kept & { rows: Rows },
+) {
   const beyond = ({ userId }: Account) => places.get(userId)!.beyond;
   return {
     user_id: texts(accounts, (account) => account.userId),
@@ -138,6 +148,9 @@ function accountColumns(accounts: Changes["accounts"], { places, feeds }: Kept) 
     lots_beyond: bigints(accounts, (account) => BigInt(beyond(account).count)),
     beyond_remaining: bigints(accounts, (account) => beyond(account).remaining),
     beyond_frozen: bigints(accounts, (account) => beyond(account).frozen),
+    ...(accounts.some(({ userId }) => hasScoped(userId, places, rows)) && {
+      beyond_scoped: bigints(accounts, (account) => beyond(account).scoped),
+    }),
     feed: bigints(accounts, ({ userId }) => feeds.get(userId)!.feed),
     feed_epoch: bigints(accounts, ({ userId }) => feeds.get(userId)!.epoch),
   };
@@ -153,6 +166,12 @@ function debtColumns(accounts: Changes["accounts"]) {
     debt: bigints(accounts, (account) => account.debt),
     repaid_until: times(accounts, (account) => account.repaidUntil),
   };
+}
+
+/** Whether the table has lots of an account that only some services may take, or had some. */
+function hasScoped(userId: string, places: Places, rows: Rows): boolean {
+  const before = rows.accounts.get(userId)?.beyond.scoped ?? 0n;
+  return before > 0n || places.get(userId)!.beyond.scoped > 0n;
 }
 
 function upsertHolds(holds: Changes["holds"]): Write {
@@ -188,6 +207,16 @@ function upsertUndone(refunds: Changes["refunds"]): Write {
 const RAISE_REFUND = ` on conflict (user_id, sequence)
   do update set refunded = excluded.refunded`;
 
+/** What few lots have: no columns, which would cost each charge, if no entry has any. */
+function lotWords(entries: readonly Entry[]) {
+  if (!entries.some(({ category, services }) => category !== "" || isScoped({ services })))
+    return {};
+  return {
+    category: texts(entries, (entry) => entry.category || null),
+    services: textLists(entries, (entry) => entry.services),
+  };
+}
+
 /** Absent values and zeros are null, which takes no space. */
 function insertEntries(entries: readonly Entry[], feeds: Feeds): Write {
   const columns = {
@@ -209,6 +238,7 @@ function insertEntries(entries: readonly Entry[], feeds: Feeds): Write {
     epoch: bigints(entries, ({ userId }) => feeds.get(userId)!.epoch),
     kind: smallints(entries, (entry) => KIND_NUMBERS[entry.kind]),
     priority: smallints(entries, (entry) => entry.priority || null),
+    ...lotWords(entries),
     user_id: texts(entries, (entry) => entry.userId),
     hash: bytes(entries, (entry) => entry.hash),
     allocations: bytes(entries, (entry) => packAllocations(entry.allocations)),

@@ -7,8 +7,8 @@ export type RefundKey = RowKey & { readonly points: bigint | undefined };
 
 /** What the commands of a batch need together: see `needsOf`. */
 export type BatchNeeds = {
-  /** The points that each command asks for, by user id, in the order of the users' first commands. */
-  readonly points: ReadonlyMap<string, readonly Ask[]>;
+  /** What each command asks for, by user id, in the order of the users' first commands. */
+  readonly asked: ReadonlyMap<string, readonly Ask[]>;
   /** The points that commands recharge, by user id; missing: none. */
   readonly recharged: ReadonlyMap<string, bigint>;
   /** The lots that commands expire. */
@@ -21,7 +21,7 @@ export type BatchNeeds = {
 
 /** Adds up what the commands of a batch need. */
 export function sumNeeds(commands: readonly Command[]): BatchNeeds {
-  const points = new Map<string, Ask[]>();
+  const asked = new Map<string, Ask[]>();
   const recharged = new Map<string, bigint>();
   const lots: RowKey[] = [];
   const holds: RowKey[] = [];
@@ -30,9 +30,9 @@ export function sumNeeds(commands: readonly Command[]): BatchNeeds {
   for (const command of commands) {
     const { userId } = command;
     const needs = needsOf(command);
-    const asked = points.get(userId);
-    if (asked === undefined) points.set(userId, [needs]);
-    else asked.push(needs);
+    const ofUser = asked.get(userId);
+    if (ofUser === undefined) asked.set(userId, [needs]);
+    else ofUser.push(needs);
     if (needs.recharged > 0n) {
       recharged.set(userId, (recharged.get(userId) ?? 0n) + needs.recharged);
     }
@@ -42,5 +42,5 @@ export function sumNeeds(commands: readonly Command[]): BatchNeeds {
     if (refund !== undefined) refunds.push({ userId, number: refund.entry, points: refund.points });
     if (needs.lastReceipt) lastReceipts.add(userId);
   }
-  return { points, recharged, lots, holds, refunds, lastReceipts };
+  return { asked, recharged, lots, holds, refunds, lastReceipts };
 }

@@ -30,6 +30,14 @@ export function texts<T>(rows: readonly T[], value: (row: T) => string | null) {
 }
 
 /**
+ * A column of type `text[]`; an empty list is null. It is sent as one text with spaces between, which
+ * no item may have.
+ */
+export function textLists<T>(rows: readonly T[], value: (row: T) => readonly string[]) {
+  return sql`string_to_array(${texts(rows, (row) => value(row).join(" ") || null)}, ' ')`;
+}
+
+/**
  * A column of type `bigint`.
  *
  * @throws {RangeError} if a value does not fit

@@ -75,8 +75,6 @@ function notYetWritten() {
     fromBalance: points().nullable(),
     member: p.text().nullable(),
     cause: p.text().nullable(),
-    category: p.text().nullable(),
-    services: p.array().nullable(),
     alerts: p.array().nullable(),
     policy: p.text().nullable(),
   };
@@ -100,6 +98,7 @@ export const AccountEntity = defineEntity({
     lotsBeyond: p.integer().default(0),
     beyondRemaining: points().defaultRaw("0"),
     beyondFrozen: points().defaultRaw("0"),
+    beyondScoped: points().defaultRaw("0"),
     dueTime: instant().nullable(),
     repaidUntil: instant().nullable(),
     feed: p.bigint().defaultRaw("0"),
@@ -123,6 +122,8 @@ export const LotEntity = defineEntity({
     frozen: points(),
     priority: p.smallint(),
     expireTime: instant().nullable(),
+    category: p.text().nullable(),
+    services: p.array().nullable(),
   },
 });
 
@@ -163,6 +164,8 @@ export const EntryEntity = defineEntity({
     createTime: instant(),
     expireTime: instant().nullable(),
     priority: p.smallint().nullable(),
+    category: p.text().nullable(),
+    services: p.array().nullable(),
     service: p.text().nullable(),
     quantity: p.bigint().nullable(),
     durationNanos: p.bigint().nullable(),

@@ -49,7 +49,7 @@ export async function readAccountAt(
         entry === undefined ? emptyAccount(userId, account) : accountAfter(entry, account);
       return { now, found: { account: left, lots: undefined } };
     }
-    const [read] = await bookedAt(run, rows, time);
+    const [read] = await bookedAt(run, rows, { now: time });
     const { account: shown, booked } = read!;
     const isBeyond = rows.rows.get(userId)!.beyond.count > 0;
     const others = isBeyond ? await loadNextExpiration(run, booked, time) : [];

@@ -6,7 +6,7 @@ import type { Micros } from "../../ledger/time.ts";
 import { toEntry } from "../batch/entries.ts";
 import { KIND_NUMBERS } from "../../ledger/entry-kinds.ts";
 import { toHold } from "../batch/holds.ts";
-import { toLot } from "../batch/lots.ts";
+import { BURN_ORDER, toLot } from "../batch/found-lots.ts";
 import { EntryEntity, type EntryRow, type HoldRow, type LotRow } from "../driver/entities.ts";
 import { toTimestamptz } from "../driver/instant.ts";
 import type { Orm } from "../driver/orm.ts";
@@ -104,29 +104,32 @@ export async function readJournal(
   return rows.map(toEntry);
 }
 
-/** The keyset cursor of lots: a place in burn order. */
-export type LotPlace = Pick<Lot, "priority" | "expireTime" | "number">;
+/** A lot's place in burn order. */
+export type LotCursor = Pick<Lot, "priority" | "expireTime" | "number"> & {
+  readonly isScoped: boolean;
+};
 
 /**
  * A page of the lots with points, in burn order. Expired lots are shown, with nothing remaining, only
  * while holds have points of them.
  *
- * @param query `after` is the cursor: lots behind this one; undefined: from the first
+ * @param query `after` is the keyset cursor, a place in burn order: lots behind this one; undefined:
+ * from the first
  */
 export async function readLots(
   orm: Orm,
-  { userId, after, limit }: { userId: string; after: LotPlace | undefined; limit: number },
+  { userId, after, limit }: { userId: string; after: LotCursor | undefined; limit: number },
 ): Promise<readonly Lot[]> {
-  const place = after ?? { priority: -1, expireTime: null, number: 0n };
+  const place = after ?? { priority: -1, isScoped: true, expireTime: null, number: 0n };
   const expireTime = place.expireTime === null ? "infinity" : toTimestamptz(place.expireTime);
   const { rows } = await sql<LotRow & { due: boolean }>`
     select *, expire_time is not null and expire_time <= statement_timestamp() as due
     from open_lot
     where user_id = ${userId}
-      and (priority, coalesce(expire_time, 'infinity'), number)
-        > (${place.priority}::smallint, ${expireTime}::timestamptz, ${place.number}::bigint)
+      and (${BURN_ORDER}) > (${place.priority}::smallint, ${!place.isScoped}::boolean,
+        ${expireTime}::timestamptz, ${place.number}::bigint)
       and (frozen > 0 or expire_time is null or expire_time > statement_timestamp())
-    order by priority, coalesce(expire_time, 'infinity'), number
+    order by ${BURN_ORDER}
     limit ${limit}`.execute(orm.em.fork().getKysely());
   return rows.map((row) => (row.due ? { ...toLot(row), remaining: 0n } : toLot(row)));
 }

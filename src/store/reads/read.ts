@@ -2,6 +2,7 @@ import { sql } from "kysely";
 import { type Account, timeOf } from "../../ledger/account.ts";
 import { bookDue, dueTimeOf } from "../../ledger/due.ts";
 import type { Micros } from "../../ledger/time.ts";
+import { usableFor } from "../../ledger/usable.ts";
 import { type LockedAccounts, toAccounts } from "../batch/accounts.ts";
 import { loadStatesToRead } from "../batch/load.ts";
 import { loadNextDue } from "../batch/next-due.ts";
@@ -44,9 +45,20 @@ export async function readAccounts(
   });
 }
 
-async function readNow(run: Run, userIds: readonly string[]) {
+/** A user's balance now, and what of it a service may take; undefined if there is no account. */
+export async function readUsable(
+  orm: Orm,
+  userId: string,
+  service: string,
+): Promise<{ balance: bigint; usable: bigint } | undefined> {
+  const [read] = await inSnapshot(orm, (run) => readNow(run, [userId], service));
+  if (read === undefined) return undefined;
+  return { balance: read.account.balance, usable: usableFor(read.booked, service) };
+}
+
+async function readNow(run: Run, userIds: readonly string[], service?: string) {
   const found = await findAccounts(run, userIds);
-  return bookedAt(run, found, await databaseNow(run));
+  return bookedAt(run, found, { now: await databaseNow(run), service });
 }
 
 /** The rows of these users' accounts, which it does not lock. */
@@ -59,8 +71,12 @@ export async function findAccounts(run: Run, userIds: readonly string[]): Promis
 }
 
 /** The accounts as they are shown, and their states with everything booked that is due. */
-export async function bookedAt(run: Run, found: LockedAccounts, now: Micros) {
-  const states = await loadStatesToRead(run, found, now);
+export async function bookedAt(
+  run: Run,
+  found: LockedAccounts,
+  { now, service }: { readonly now: Micros; readonly service?: string | undefined },
+) {
+  const states = await loadStatesToRead(run, found, { now, service });
   return states.map((state) => {
     const { account } = state;
     const time = timeOf(account, now);

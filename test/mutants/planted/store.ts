@@ -187,9 +187,9 @@ export const STORE_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "loads one lot too few",
-    file: "src/store/batch/lots.ts",
-    find: "supply - remaining <= demanded or",
-    replace: "supply <= demanded or",
+    file: "src/store/batch/burning-lots.ts",
+    find: "supply - remaining <= demanded)",
+    replace: "supply <= demanded)",
     caughtBy: "test/commit/lots-in-row.test.ts",
   },
   {
@@ -221,6 +221,48 @@ export const STORE_MUTANTS: readonly Mutant[] = [
     caughtBy: "test/store/packed-lots.test.ts",
   },
   {
+    name: "loses the services of a lot of the account's row",
+    file: "src/store/batch/packed-lots.ts",
+    find: 'to.write(services.join(" "), at',
+    replace: 'to.fill(32, at); to.write("", at',
+    caughtBy: "test/store/packed-lots.test.ts",
+  },
+  {
+    name: "loses the services of a lot on its way from the account's row to the table",
+    file: "src/store/batch/save-lots.ts",
+    find: "services: textLists(lots, (lot) => lot.services),",
+    replace: "services: textLists(lots, () => []),",
+    caughtBy: "test/commit/services.test.ts",
+  },
+  {
+    name: "loses a category",
+    file: "src/store/batch/save.ts",
+    find: "category: texts(entries, (entry) => entry.category || null),",
+    replace: "category: texts(entries, () => null),",
+    caughtBy: "test/commit/services.test.ts",
+  },
+  {
+    name: "fills the row with more bytes than it may have",
+    file: "src/store/batch/placement.ts",
+    find: "|| bytes > room.bytes",
+    replace: "|| bytes < 0",
+    caughtBy: "test/store/placement.test.ts",
+  },
+  {
+    name: "keeps a lot in the row though a lot for another service in the table burns before it",
+    file: "src/store/batch/burning-lots.ts",
+    find: "if (Number(row.place) !== next) continue;",
+    replace: "if (Number(row.place) < next) continue;",
+    caughtBy: "test/commit/services.test.ts",
+  },
+  {
+    name: "forgets that lots beyond the row are for some services",
+    file: "src/store/batch/save.ts",
+    find: '"beyond_scoped = new.beyond_scoped,"',
+    replace: '"beyond_scoped = account.beyond_scoped,"',
+    caughtBy: "test/commit/services.test.ts",
+  },
+  {
     name: "does not save what is frozen of a lot beyond the account's row",
     file: "src/store/batch/save-lots.ts",
     find: "update lot set remaining = new.remaining, frozen = new.frozen",
@@ -245,8 +287,8 @@ export const STORE_MUTANTS: readonly Mutant[] = [
   {
     name: "counts of the lots beyond the row only those that it has loaded",
     file: "src/store/batch/placement.ts",
-    find: "beyond: { ...sumLots(rest, beyond), count: beyond.count + rest.length },",
-    replace: "beyond: { ...sumLots(rest), count: rest.length },",
+    find: "beyond: sumBeyond(rest, beyond),",
+    replace: "beyond: sumBeyond(rest),",
     caughtBy: "test/commit/lots-in-row.test.ts",
   },
   {
@@ -259,8 +301,8 @@ export const STORE_MUTANTS: readonly Mutant[] = [
   {
     name: "pays with the row's lots alone",
     file: "src/store/batch/demands.ts",
-    find: "if (lacking > 0n)",
-    replace: "if (lacking > beyond.remaining)",
+    find: "if (points > 0n || (",
+    replace: "if (points > beyond.remaining || (",
     caughtBy: "test/commit/many-lots.test.ts",
   },
   {
@@ -280,16 +322,23 @@ export const STORE_MUTANTS: readonly Mutant[] = [
   {
     name: "makes a closed lot again with all points of its refund",
     file: "src/store/batch/lots.ts",
-    find: "newLot({ number, points, priority, expireTime })",
-    replace: "newLot({ number, points: entry.points, priority, expireTime })",
+    find: "const made = { number, points, priority,",
+    replace: "const made = { number, points: entry.points, priority,",
     caughtBy: "test/commit/lots-in-row.test.ts",
   },
   {
     name: "makes a closed lot again as one that never expires",
     file: "src/store/batch/lots.ts",
-    find: "newLot({ number, points, priority, expireTime })",
-    replace: "newLot({ number, points, priority, expireTime: expireTime && null })",
+    find: "points, priority, expireTime, category, services };",
+    replace: "points, priority, expireTime: expireTime && null, category, services };",
     caughtBy: "test/commit/model.test.ts",
+  },
+  {
+    name: "makes a closed lot again for any service",
+    file: "src/store/batch/lots.ts",
+    find: "category, services };",
+    replace: "category, services: services.slice(services.length) };",
+    caughtBy: "test/commit/services.test.ts",
   },
   {
     name: "shows the last entry of a page once more on the next",
@@ -342,9 +391,9 @@ export const STORE_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "fills the row with lots that are frozen",
-    file: "src/store/batch/lots.ts",
-    find: "where remaining > 0 and (expire_time is null",
-    replace: "where (expire_time is null",
+    file: "src/store/batch/burning-lots.ts",
+    find: "where remaining > 0 and (expire_time is null or expire_time > demand.time)\n      ) as lot",
+    replace: "where (expire_time is null or expire_time > demand.time)\n      ) as lot",
     caughtBy: "test/commit/crowded.test.ts",
   },
   {
@@ -356,9 +405,9 @@ export const STORE_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "lets a lot beyond the row that is expired by name pay for a charge",
-    file: "src/store/batch/lots.ts",
-    find: "case when expired then 0 else remaining end",
-    replace: "remaining",
+    file: "src/store/batch/burning-lots.ts",
+    find: "case when expired or services is not null then 0",
+    replace: "case when services is not null then 0",
     caughtBy: "test/store/loaded.test.ts",
   },
   {
@@ -533,8 +582,8 @@ export const STORE_MUTANTS: readonly Mutant[] = [
   {
     name: "loads no more lots than the row has for a call that takes what there is",
     file: "src/ledger/needs.ts",
-    find: "return orLess ? sum + atMost : sum;",
-    replace: "return sum;",
+    find: "if (wanted > most && !orLess) continue;",
+    replace: "if (wanted > most) continue;",
     caughtBy: "test/rpc/debt.test.ts",
   },
   {

@@ -74,8 +74,8 @@ export const VERIFY_MUTANTS: readonly Mutant[] = [
   {
     name: "lets an entry take of lots that burn later",
     file: "src/verify/moves.ts",
-    find: "if (remaining > 0n && burnsFirst(number, last)) {",
-    replace: "if (remaining < 0n && burnsFirst(number, last)) {",
+    find: "if (lot.remaining > 0n && isFor(lot, entry) && burnsFirst(number, last)) {",
+    replace: "if (lot.remaining < 0n && isFor(lot, entry) && burnsFirst(number, last)) {",
     caughtBy: "test/verify/forgery.test.ts",
   },
   {

@@ -36,6 +36,8 @@ export function chainHash(previous: Uint8Array, entry: Omit<Entry, "hash">): Uin
     [17, entry.caller],
     [18, entry.personalDigest],
     [19, entry.fingerprint],
+    [22, entry.category],
+    [23, listOf(entry.services.map((service) => Buffer.from(service)))],
     [24, entry.owed],
     [25, entry.uncovered],
     [26, entry.repaid],

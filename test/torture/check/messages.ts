@@ -58,6 +58,7 @@ export function entryMessage(
 ): Entry {
   const { requestId, metadata, caller, actor, fingerprint } = asked;
   const { kind, points, parts, returned, refersTo, priority, expireTime, usage, time } = draft;
+  const { category, services } = draft;
   const entry = create(EntrySchema, {
     userId,
     sequence: after.sequence,
@@ -78,6 +79,8 @@ export function entryMessage(
     personalDigest: personalDigest(salt, { userId, requestId, metadata, actor }),
     fingerprint,
     ...(usage === undefined ? {} : { usage }),
+    category,
+    services: [...services],
   });
   entry.hash = chainHash(previous, entry);
   return entry;
@@ -108,9 +111,10 @@ export function accountMessage(
 
 /** The message of a lot. */
 export function lotMessage(lot: ReplayedLot): Lot {
-  const { number, points, remaining, frozen, priority, expireTime } = lot;
+  const { number, points, remaining, frozen, priority, expireTime, category } = lot;
   const expiry = expireTime === undefined ? {} : { expireTime: timestampOf(expireTime) };
-  return create(LotSchema, { number, points, remaining, frozen, priority, ...expiry });
+  const words = { category, services: [...lot.services] };
+  return create(LotSchema, { number, points, remaining, frozen, priority, ...expiry, ...words });
 }
 
 /** The message of a hold. */

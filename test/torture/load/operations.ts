@@ -106,6 +106,8 @@ function contentOf(random: Random, { seen }: Account, now: bigint): Init {
         points: random.chance(0.005) ? 0n : BigInt(random.whole(1, 250)),
         priority: random.chance(0.7) ? 0 : random.whole(1, 3),
         expiration: random.chance(0.4) ? { case: undefined } : expirationOf(random, now),
+        category: random.chance(0.7) ? "" : random.pick(["gift", "bezahlt"]),
+        services: random.chance(0.75) ? [] : ["tts", "script", "video"].slice(random.below(3)),
       };
       return { case: kind, value };
     }
@@ -135,7 +137,7 @@ function contentOf(random: Random, { seen }: Account, now: bigint): Init {
 }
 
 function costOf(random: Random, most: number) {
-  if (random.chance(0.8)) {
+  if (random.chance(0.7)) {
     return { case: "points", value: BigInt(random.whole(1, most)) } as const;
   }
   const usages = [

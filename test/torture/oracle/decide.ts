@@ -24,6 +24,7 @@ import {
   releaseOf,
   type Replayed,
   type ReplayedHold,
+  type ReplayedLot,
   debitOf,
 } from "./replay.ts";
 import { microsOf, nanosOf } from "./time.ts";
@@ -55,16 +56,16 @@ function decideUndated(
 ): Draft | Refused | undefined {
   switch (operation.case) {
     case "recharge": {
-      const { points, priority, expiration } = operation.value;
+      const { points, priority, expiration, category, services } = operation.value;
       const expireTime = endOf(expiration, now);
       if (isMalformed(operation) || !endsWell(expireTime, now)) return INVALID;
       const refusal = tooLarge(account, "total_recharged", points) ?? lotsFull(account, 1);
-      return refusal ?? rechargeOf(account, points, priority, expireTime);
+      return refusal ?? rechargeOf(account, points, { priority, expireTime, category, services });
     }
     case "consume": {
       const cost = costOf(operation.value.cost, prices);
       if ("refused" in cost) return cost;
-      const parts = burn(account, cost.points);
+      const parts = burn(account, cost.points, (lot) => isFor(lot, cost.usage?.service));
       return "refused" in parts ? parts : { ...debitOf("consume", parts), usage: cost.usage };
     }
     case "expire":
@@ -75,7 +76,7 @@ function decideUndated(
       if (!endsWell(expireTime, now)) return INVALID;
       const cost = costOf(operation.value.cost, prices);
       if ("refused" in cost) return cost;
-      const parts = burn(account, cost.points);
+      const parts = burn(account, cost.points, (lot) => isFor(lot, cost.usage?.service));
       if ("refused" in parts) return parts;
       return holdsFull(account) ?? freezeOf(account, parts, expireTime, cost.usage);
     }
@@ -86,6 +87,9 @@ function decideUndated(
       const spent =
         cost.case === undefined ? { points: hold.points, usage: undefined } : costOf(cost, prices);
       if ("refused" in spent) return spent;
+      const service = spent.usage?.service;
+      const isForHold = ({ lot }: Part) => isFor(account.lots.get(lot)!, service);
+      if (service !== undefined && !hold.parts.every(isForHold)) return INVALID;
       if (spent.points > hold.points) {
         return refused("HOLD_EXCEEDED", { held: hold.points, required: spent.points });
       }
@@ -113,18 +117,16 @@ export function isForDue({ case: kind, value }: SetOperation): boolean {
 function rechargeOf(
   account: Replayed,
   points: bigint,
-  priority: number,
-  expireTime: bigint | undefined,
+  lot: Pick<ReplayedLot, "priority" | "expireTime" | "category" | "services">,
 ): Draft {
   const number = account.sequence + 1n;
   return {
     ...draftOf("recharge", [{ lot: number, points }]),
-    expireTime,
-    priority,
+    ...lot,
     change(after) {
       after.balance += points;
       after.totalRecharged += points;
-      addLot(after, { number, points, remaining: points, frozen: 0n, priority, expireTime });
+      addLot(after, { ...lot, number, points, remaining: points, frozen: 0n });
     },
   };
 }
@@ -183,7 +185,7 @@ function decideExpire(account: Replayed, target: Of<"expire">["target"]) {
     case "due":
       return undefined;
     case "points": {
-      const parts = burn(account, target.value);
+      const parts = burn(account, target.value, () => true);
       return "refused" in parts ? parts : debitOf("expire", parts);
     }
     case "lot": {
@@ -203,16 +205,26 @@ function openHold(account: Replayed, number: bigint): ReplayedHold | Refused {
   return refused("HOLD_CLOSED", { hold: number, state: hold.status });
 }
 
+/** Whether usage of a service may take of a lot; undefined: points without a usage. */
+function isFor({ services }: ReplayedLot, service: string | undefined): boolean {
+  return services.length === 0 || (service !== undefined && services.includes(service));
+}
+
 /** The points of each lot that a debit takes, in burn order. */
-function burn(account: Replayed, points: bigint): readonly Part[] | Refused {
-  const { balance } = account;
-  if (balance < points) {
-    const shortfall = points - balance;
-    return refused("INSUFFICIENT_POINTS", { balance, required: points, shortfall });
+function burn(
+  account: Replayed,
+  points: bigint,
+  may: (lot: ReplayedLot) => boolean,
+): readonly Part[] | Refused {
+  const { balance, spendable } = account;
+  const usable = spendable.reduce((sum, lot) => (may(lot) ? sum + lot.remaining : sum), 0n);
+  if (usable < points) {
+    const shortfall = points - usable;
+    return refused("INSUFFICIENT_POINTS", { balance, usable, required: points, shortfall });
   }
   const parts: Part[] = [];
   let missing = points;
-  for (const { number: lot, remaining } of account.spendable) {
+  for (const { number: lot, remaining } of spendable.filter(may)) {
     if (missing === 0n) break;
     const some = remaining < missing ? remaining : missing;
     parts.push({ lot, points: some });

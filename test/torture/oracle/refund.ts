@@ -55,6 +55,8 @@ export function decideRefund(
     refersTo: sequence,
     expireTime: made?.expireTime,
     priority: made?.priority ?? 0,
+    category: made?.category ?? "",
+    services: made?.services ?? [],
     change(after) {
       after.balance += points;
       after.totalRefunded += points;
@@ -71,7 +73,14 @@ function reissue(
   expireTime: bigint | undefined,
 ): ReplayedLot {
   const points = totalOf(expired);
-  const priority = Math.min(...expired.map(({ lot }) => account.lots.get(lot)!.priority));
+  const lots = expired.map(({ lot }) => account.lots.get(lot)!);
+  const priority = Math.min(...lots.map((lot) => lot.priority));
+  const category = lots.every((lot) => lot.category === lots[0]!.category) ? lots[0]!.category : "";
+  const scoped = lots.filter((lot) => lot.services.length > 0);
+  const services = (scoped[0]?.services ?? []).filter((service) =>
+    scoped.every((lot) => lot.services.includes(service)),
+  );
   const number = account.sequence + 1n;
-  return { number, points, remaining: points, frozen: 0n, priority, expireTime };
+  const made = { number, points, remaining: points, frozen: 0n };
+  return { ...made, priority, expireTime, category, services };
 }

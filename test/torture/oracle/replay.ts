@@ -15,6 +15,9 @@ export type ReplayedLot = {
   readonly priority: number;
   /** Microseconds since 1970; undefined: never. */
   readonly expireTime: bigint | undefined;
+  readonly category: string;
+  /** Only usage of these may take of it; empty: anything may. */
+  readonly services: readonly string[];
 };
 
 export type ReplayedHold = {
@@ -69,6 +72,8 @@ export type Draft = {
   readonly refersTo: bigint;
   readonly expireTime: bigint | undefined;
   readonly priority: number;
+  readonly category: string;
+  readonly services: readonly string[];
   readonly usage: PricedUsage | undefined;
   /** Applies the effect. */
   readonly change: (account: Replayed) => void;
@@ -214,15 +219,17 @@ export function closeHold(
 
 /** The content that entries of most kinds share. */
 export function draftOf(kind: Draft["kind"], parts: readonly Part[]): Omit<Draft, "change"> {
-  const nothing = { returned: 0n, refersTo: 0n, expireTime: undefined, priority: 0 };
-  return { kind, parts, points: totalOf(parts), ...nothing, usage: undefined };
+  const noLot = { expireTime: undefined, priority: 0, category: "", services: [] };
+  const nothing = { returned: 0n, refersTo: 0n, usage: undefined };
+  return { kind, parts, points: totalOf(parts), ...noLot, ...nothing };
 }
 
-/** The burn order: priority, then expiry (never is last), then number. */
+/** The burn order: priority, then lots for some services, then expiry (never is last), then number. */
 export function compareBurning(a: ReplayedLot, b: ReplayedLot): number {
   const never = 1n << 63n;
   return (
     a.priority - b.priority ||
+    Number(a.services.length === 0) - Number(b.services.length === 0) ||
     order(a.expireTime ?? never, b.expireTime ?? never) ||
     order(a.number, b.number)
   );

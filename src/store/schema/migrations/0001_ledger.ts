@@ -42,6 +42,7 @@ const STATEMENTS = [
     frozen bigint not null,
     beyond_remaining bigint not null default 0 check (beyond_remaining between 0 and balance),
     beyond_frozen bigint not null default 0 check (beyond_frozen between 0 and frozen),
+    beyond_scoped bigint not null default 0,
     due_time timestamptz check (isfinite(due_time)),
     repaid_until timestamptz,
     receipts integer not null default 0 check (receipts >= 0),
@@ -57,6 +58,7 @@ const STATEMENTS = [
     lots bytea not null default '' check (octet_length(lots) <= 2048),
     salt bytea not null check (octet_length(salt) = 16),
     check (lots_beyond > 0 or beyond_remaining + beyond_frozen = 0),
+    check (beyond_scoped between 0 and beyond_remaining),
     ${ACCOUNT_CHECKS}
   ) with (fillfactor = 70)`,
 
@@ -74,17 +76,26 @@ const STATEMENTS = [
     frozen bigint not null check (frozen >= 0),
     priority smallint not null check (priority between 0 and 1000),
     expire_time timestamptz,
+    category text,
+    services text[],
     primary key (user_id, number),
     check (remaining + frozen between 1 and points)
   ) with (fillfactor = 70)`,
 
-  // The lots that a column of account holds. PostgreSQL makes a function without "strict" and "set" a part
-  // of the query, instead of a call for each row. PostgreSQL 15 casts no bytea to bigint, but bits.
-  // An interval times a number of microseconds would not be exact, and so seconds go apart.
+  // The lots that a column of account holds, each behind the length of what it has. PostgreSQL makes a
+  // function without "strict" and "set" a part of the query, instead of a call for each row. PostgreSQL
+  // 15 casts no bytea to bigint, but bits. An interval times a number of microseconds would not be
+  // exact, and so seconds go apart.
   `create function unpack_lots(packed bytea) returns table (
     number bigint, points bigint, remaining bigint, frozen bigint, priority smallint,
-    expire_time timestamptz
+    expire_time timestamptz, category text, services text[]
   ) language sql stable parallel safe as $$
+    with recursive place (at, bytes) as (
+      select 3, get_byte(packed, 0) * 256 + get_byte(packed, 1) where octet_length(packed) > 0
+      union all
+      select at + bytes + 2, get_byte(packed, at + bytes - 1) * 256 + get_byte(packed, at + bytes)
+      from place where at + bytes < octet_length(packed)
+    )
     select
       ('x' || substr(hex, 1, 16))::bit(64)::bigint,
       ('x' || substr(hex, 17, 16))::bit(64)::bigint,
@@ -92,11 +103,16 @@ const STATEMENTS = [
       ('x' || substr(hex, 49, 16))::bit(64)::bigint,
       ('x' || substr(hex, 65, 4))::bit(16)::integer::smallint,
       case when micros < 9223372036854775807 then timestamptz 'epoch'
-        + micros / 1000000 * interval '1 second' + micros % 1000000 * interval '1 microsecond' end
-    from generate_series(0, octet_length(packed) / 44 - 1) as place
-    cross join lateral encode(substring(packed from 44 * place + 3 for 42), 'hex') as hex
+        + micros / 1000000 * interval '1 second' + micros % 1000000 * interval '1 microsecond' end,
+      nullif(convert_from(substring(packed from at + 43 for category_bytes), 'UTF8'), ''),
+      string_to_array(nullif(convert_from(substring(packed from at + 43 + category_bytes
+        for greatest(0, bytes - 43 - category_bytes)), 'UTF8'), ''), ' ')
+    from place
+    cross join lateral (select case when bytes > 42 then get_byte(packed, at + 41) else 0 end
+      as category_bytes) as category
+    cross join lateral encode(substring(packed from at for 42), 'hex') as hex
     cross join lateral (select ('x' || substr(hex, 69, 16))::bit(64)::bigint as micros) as time
-    order by place
+    order by at
   $$`,
 
   // What a batch calls behind each of its writes: its COMMIT is on its way by then. A foreign trigger
@@ -113,11 +129,11 @@ const STATEMENTS = [
   // All open lots.
   `create view open_lot with (security_invoker = true) as
     select account.user_id, unpacked.number, unpacked.points, unpacked.remaining, unpacked.frozen,
-      unpacked.priority, unpacked.expire_time, true as in_row
+      unpacked.priority, unpacked.expire_time, unpacked.category, unpacked.services, true as in_row
     from account cross join lateral unpack_lots(account.lots) as unpacked
     union all
     select lot.user_id, lot.number, lot.points, lot.remaining, lot.frozen, lot.priority,
-      lot.expire_time, false as in_row
+      lot.expire_time, lot.category, lot.services, false as in_row
     from lot`,
 
   `create table hold (
@@ -217,7 +233,8 @@ const STATEMENTS = [
         from unpack_allocations(entry.allocations) as part
       ) as allocations,
       coalesce(entry.returned, 0) as returned, entry.refers_to, entry.create_time,
-      entry.expire_time, coalesce(entry.priority, 0::smallint) as priority, entry.service,
+      entry.expire_time, coalesce(entry.priority, 0::smallint) as priority, entry.category,
+      entry.services, entry.service,
       entry.quantity, entry.duration_nanos, entry.price_version, entry.request_id, entry.metadata,
       entry.caller, entry.actor, entry.balance, coalesce(entry.frozen, 0) as frozen,
       entry.total_recharged, entry.total_consumed, coalesce(entry.total_expired, 0) as total_expired,

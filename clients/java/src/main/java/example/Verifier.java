@@ -116,6 +116,8 @@ final class Verifier {
         text(17, e.getCaller()),
         field(18, e.getPersonalDigest()),
         field(19, e.getFingerprint()),
+        text(22, e.getCategory()),
+        field(23, list(e.getServicesCount(), e.getServicesList().asByteStringList())),
         number(24, e.getOwed()),
         number(25, e.getUncovered()),
         number(26, e.getRepaid()),
