@@ -4,7 +4,7 @@ import { pino } from "pino";
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
 import { openAccess } from "../../src/auth/access.ts";
 import { readConfig } from "../../src/config/environment.ts";
-import { readPrices, SHIPPED_PRICES } from "../../src/config/price-file.ts";
+import { readPrices, SHIPPED_PRICES } from "../../src/rpc/price-file.ts";
 import {
   authorization,
   completeErrors,

@@ -7,6 +7,7 @@ import type { Command, Consume, Request } from "../../src/ledger/command.ts";
 import { accountAfter, type Entry } from "../../src/ledger/entry.ts";
 import { answerRepeat } from "../../src/ledger/idempotency.ts";
 import { NO_SERVICES } from "../../src/ledger/lot.ts";
+import type { PricedUsage } from "../../src/ledger/prices.ts";
 import { isRejection, type Rejection } from "../../src/ledger/rejection.ts";
 import { bareState } from "../../src/ledger/state.ts";
 import type { EntityManager, Orm } from "../../src/store/driver/orm.ts";
@@ -149,10 +150,14 @@ function toRow(entry: Entry) {
     returned,
     createTime: time,
     priority,
-    ...usage,
+    ...(usage === null ? {} : toColumns(usage)),
     ...(request === undefined ? {} : { requestId: request.id, fingerprint: request.fingerprint }),
     ...(metadata.size === 0 ? {} : { metadata: Object.fromEntries(metadata) }),
     ...after,
     hash,
   };
+}
+
+function toColumns({ service, quantity, durationNanos, priceVersion }: PricedUsage) {
+  return { service, quantity, durationNanos, priceVersion };
 }

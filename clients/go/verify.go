@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 
+	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	pointsv1 "example.com/points/gen/points/v1"
@@ -64,11 +65,7 @@ func verifyJournal(account *pointsv1.Account, entries []*pointsv1.Entry) error {
 }
 
 func personalDigest(salt []byte, e *pointsv1.Entry) []byte {
-	var pairs [][]byte
-	for _, key := range slices.Sorted(maps.Keys(e.Metadata)) {
-		pairs = append(pairs, []byte(key), []byte(e.Metadata[key]))
-	}
-	metadata := list(8, len(e.Metadata), pairs)
+	metadata := mapped(8, e.Metadata)
 	return sum(salt, join(text(1, e.UserId), text(7, e.RequestId), metadata, text(20, e.Actor)))
 }
 
@@ -89,9 +86,25 @@ func content(e *pointsv1.Entry) []byte {
 }
 
 func usage(u *pointsv1.PricedUsage) []byte {
-	duration := u.GetDuration()
-	nanos := duration.GetSeconds()*1_000_000_000 + int64(duration.GetNanos())
-	return join(text(1, u.GetService()), number(2, u.GetQuantity()), number(3, nanos), text(4, u.GetPriceVersion()))
+	return join(
+		text(1, u.GetService()), number(2, u.GetQuantity()), number(3, nanos(u.GetDuration())),
+		text(4, u.GetPriceVersion()), mapped(5, u.GetMeters()), mapped(6, u.GetAttributes()),
+		field(7, calculation(u.GetCalculation())))
+}
+
+func calculation(c *pointsv1.PriceCalculation) []byte {
+	var meters [][]byte
+	for _, m := range c.GetMeters() {
+		meters = append(meters, join(text(1, m.Of), number(2, m.Amount), number(3, m.Points),
+			number(4, m.Per), number(5, nanos(m.Unit))))
+	}
+	return join(
+		mapped(1, c.GetWhen()), number(2, c.GetFixed()), list(3, len(meters), meters),
+		text(4, c.GetFactor()), number(5, c.GetMinimum()), number(6, c.GetMaximum()))
+}
+
+func nanos(d *durationpb.Duration) int64 {
+	return d.GetSeconds()*1_000_000_000 + int64(d.GetNanos())
 }
 
 func micros(t *timestamppb.Timestamp) int64 {
@@ -113,6 +126,14 @@ func texts(tag byte, items []string) []byte {
 		values = append(values, []byte(item))
 	}
 	return list(tag, len(values), values)
+}
+
+func mapped[V any](tag byte, m map[string]V) []byte {
+	var pairs [][]byte
+	for _, key := range slices.Sorted(maps.Keys(m)) {
+		pairs = append(pairs, []byte(key), []byte(fmt.Sprint(m[key])))
+	}
+	return list(tag, len(m), pairs)
 }
 
 func list(tag byte, count int, items [][]byte) []byte {

@@ -1,7 +1,9 @@
 """Verifies a journal: docs/hash.md describes what is hashed."""
 
+from collections.abc import Mapping
 from hashlib import sha256
 
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from points.v1 import account_pb2, points_pb2, points_pb2_grpc, prices_pb2
@@ -54,9 +56,7 @@ def verify_journal(account: Account, entries: list[Entry]) -> None:
 
 
 def personal_digest(salt: bytes, e: Entry) -> bytes:
-    pairs = sorted((key.encode(), value.encode()) for key, value in e.metadata.items())
-    items = [part for pair in pairs for part in pair]
-    metadata = field(8, listed(len(pairs), items))
+    metadata = field(8, mapped(e.metadata))
     fields = field(1, e.user_id) + field(7, e.request_id) + metadata + field(20, e.actor)
     return sha256(salt + fields).digest()
 
@@ -79,8 +79,33 @@ def content(e: Entry) -> bytes:
 
 
 def usage(u: prices_pb2.PricedUsage) -> bytes:
-    nanos = u.duration.seconds * 1_000_000_000 + u.duration.nanos
-    return field(1, u.service) + field(2, u.quantity) + field(3, nanos) + field(4, u.price_version)
+    return b"".join(
+        field(tag, value)
+        for tag, value in (
+            *((1, u.service), (2, u.quantity), (3, nanos(u.duration)), (4, u.price_version)),
+            *((5, mapped(u.meters)), (6, mapped(u.attributes))),
+            (7, calculation(u.calculation)),
+        )
+    )
+
+
+def calculation(c: prices_pb2.PriceCalculation) -> bytes:
+    meters = [
+        field(1, m.of) + field(2, m.amount) + field(3, m.points) + field(4, m.per)
+        + field(5, nanos(m.unit))
+        for m in c.meters
+    ]  # fmt: skip
+    return b"".join(
+        field(tag, value)
+        for tag, value in (
+            *((1, mapped(c.when)), (2, c.fixed), (3, listed(len(meters), meters))),
+            *((4, c.factor), (5, c.minimum), (6, c.maximum)),
+        )
+    )
+
+
+def nanos(length: Duration) -> int:
+    return length.seconds * 1_000_000_000 + length.nanos
 
 
 def micros(time: Timestamp) -> int:
@@ -93,6 +118,11 @@ def field(tag: int, value: int | str | bytes) -> bytes:
         return b""
     data = value if isinstance(value, bytes) else str(value).encode()
     return bytes([tag]) + len(data).to_bytes(4, "big") + data
+
+
+def mapped(of: Mapping[str, str | int]) -> bytes:
+    pairs = sorted((key.encode(), str(value).encode()) for key, value in of.items())
+    return listed(len(pairs), [part for pair in pairs for part in pair])
 
 
 def listed(count: int, items: list[bytes]) -> bytes:

@@ -11,6 +11,8 @@ export async function runConsume(args: readonly string[]): Promise<void> {
     service: { type: "string" },
     quantity: { type: "string" },
     duration: { type: "string" },
+    meter: { type: "string", multiple: true },
+    attribute: { type: "string", multiple: true },
     "on-shortfall": { type: "string" },
     ...REQUEST_OPTIONS,
   } as const;
@@ -45,18 +47,43 @@ type UsageOptions = {
   readonly service?: string | undefined;
   readonly quantity?: string | undefined;
   readonly duration?: string | undefined;
+  readonly meter?: readonly string[] | undefined;
+  readonly attribute?: readonly string[] | undefined;
 };
 
 function costOf(points: string | undefined, usage: UsageOptions) {
   const { service } = usage;
   if (service === undefined) {
-    const hasAmount = usage.quantity !== undefined || usage.duration !== undefined;
-    if (hasAmount) throw new WrongUsage("--service is missing");
+    const { quantity, duration: length, meter, attribute } = usage;
+    const hasDetails = [quantity, length, meter, attribute].some((one) => one !== undefined);
+    if (hasDetails) throw new WrongUsage("--service is missing");
     if (points === undefined) throw new WrongUsage("POINTS is missing, or --service");
     return { case: "points", value: wholeNumber(points, "POINTS") } as const;
   }
   if (points !== undefined) throw new WrongUsage("there are POINTS and --service: it takes one");
-  return { case: "usage", value: { service, ...amountOf(usage) } } as const;
+  const meters = pairsOf(usage.meter, "--meter").map(([name, amount]) => {
+    return [name, wholeNumber(amount, `--meter ${name}`)] as const;
+  });
+  const attributes = pairsOf(usage.attribute, "--attribute");
+  const details = {
+    ...amountOf(usage),
+    meters: Object.fromEntries(meters),
+    attributes: Object.fromEntries(attributes),
+  };
+  return { case: "usage", value: { service, ...details } } as const;
+}
+
+/** Options of the form NAME=VALUE, each name once. */
+function pairsOf(texts: readonly string[] = [], option: string): (readonly [string, string])[] {
+  const names = new Set<string>();
+  return texts.map((text) => {
+    const at = text.indexOf("=");
+    const name = text.slice(0, at);
+    if (at < 1) throw new WrongUsage(`${option} takes NAME=VALUE, and not ${text}`);
+    if (names.has(name)) throw new WrongUsage(`${option} ${name} is there twice`);
+    names.add(name);
+    return [name, text.slice(at + 1)];
+  });
 }
 
 function amountOf({ quantity, duration: length }: UsageOptions) {

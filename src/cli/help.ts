@@ -154,6 +154,7 @@ Example: points recharge ada 100 --ttl 30d --request-id order-1
     "consume",
     () => `Usage: points consume USER POINTS
        points consume USER --service NAME [--quantity N | --duration LENGTH]
+                           [--meter NAME=N]… [--attribute NAME=VALUE]…
 
 Spends points, or what the price list says that a use of a service costs. All of it or nothing, unless
 --on-shortfall says more.
@@ -161,6 +162,8 @@ Spends points, or what the price list says that a use of a service costs. All of
   --service NAME          the service, as the price list names it
   --quantity N            how many, for a service that costs by the piece
   --duration LENGTH       how long, for one that costs by time: 500ms, 37s, 2m
+  --meter NAME=N          what else was measured, such as input_tokens=120
+  --attribute NAME=VALUE  what the price depends on, such as resolution=1080p
   --on-shortfall WHAT     what becomes of points that the balance lacks: refuse (the default), take
                           (what there is is spent), owe (they become debt, up to the credit line)
 ${REQUEST_OPTIONS}${CLIENT_OPTIONS}

@@ -1,5 +1,5 @@
 import { emptyAccount, hasRoom, MAX_TOTAL } from "./account.ts";
-import type { Command, Consume, CostOrRefusal, Expire, Freeze, Recharge } from "./command.ts";
+import type { Command, Consume, Expire, Freeze, Recharge } from "./command.ts";
 import { min, pay, untilAfter } from "./debt.ts";
 import { bookDue } from "./due.ts";
 import type { Entry } from "./entry.ts";
@@ -15,7 +15,7 @@ import {
   takePoints,
   withLot,
 } from "./lot.ts";
-import { serviceOf } from "./prices.ts";
+import { costAt, type CostOrRefusal, serviceOf } from "./prices.ts";
 import { refund } from "./refund.ts";
 import { isRejection, overMaxPoints, type Rejection } from "./rejection.ts";
 import { release, settle } from "./settle.ts";
@@ -117,7 +117,8 @@ function recharge(booked: Applied, command: Recharge, now: Micros): Applied | Re
 
 function consume(booked: Applied, command: Consume, now: Micros): Applied | Rejection {
   const { state } = booked;
-  const { cost, onShortfall } = command;
+  const { onShortfall } = command;
+  const cost = costAt(command.cost, now);
   if (isRejection(cost)) return cost;
   const denied = overMaxPoints(command, cost.points);
   if (denied !== undefined) return denied;
@@ -140,7 +141,7 @@ function freeze(booked: Applied, command: Freeze, now: Micros): Applied | Reject
   const end = expireTimeOf(command.expiration, now);
   if (isRejection(end)) return end;
   const { expireTime } = end;
-  const cost = affordable(booked.state, command);
+  const cost = affordable(booked.state, command, now);
   if (isRejection(cost)) return cost;
   const full = holdsFull(booked.state);
   if (full !== undefined) return full;
@@ -187,8 +188,8 @@ function expirePoints(
 }
 
 /** The cost; or a refusal if it has none, the caller may not spend it, or there is too little for it. */
-function affordable(state: AccountState, command: Freeze): CostOrRefusal {
-  const { cost } = command;
+function affordable(state: AccountState, command: Freeze, now: Micros): CostOrRefusal {
+  const cost = costAt(command.cost, now);
   if (isRejection(cost)) return cost;
   const { points } = cost;
   return overMaxPoints(command, points) ?? insufficient(state, points, serviceOf(cost)) ?? cost;

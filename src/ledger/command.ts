@@ -1,6 +1,5 @@
 import type { Lot } from "./lot.ts";
-import type { Cost } from "./prices.ts";
-import type { Rejection } from "./rejection.ts";
+import type { CostByInstant, CostOrRefusal } from "./prices.ts";
 import type { Micros } from "./time.ts";
 
 /** The id that a caller gave to a request (its idempotency key), and the hash of its content. */
@@ -51,10 +50,11 @@ type MutationOf<Kind extends string, Content> = Content & {
 };
 
 /**
- * A cost, or why there is none. The price is looked up before the ledger sees the command, and a
- * missing price is refused only after repeats were answered.
+ * What a command costs: see `costAt`. Prices are looked up before the ledger sees the command, by all
+ * lists; the batch's instant decides between them. A missing price is refused only after repeats were
+ * answered.
  */
-export type CostOrRefusal = Cost | Rejection;
+export type AskedCost = CostOrRefusal | CostByInstant;
 
 /**
  * What becomes of the points of a cost that the balance lacks: the command is refused, they stay
@@ -77,7 +77,7 @@ export type Recharge = MutationOf<
 /** Spends points in burn order, all or none unless `onShortfall` says more. */
 export type Consume = MutationOf<
   "consume",
-  { readonly cost: CostOrRefusal; readonly onShortfall: Shortfall }
+  { readonly cost: AskedCost; readonly onShortfall: Shortfall }
 >;
 
 /** Takes points away as expired. */
@@ -86,7 +86,7 @@ export type Expire = MutationOf<"expire", { readonly target: ExpireTarget }>;
 /** Sets points aside in burn order, all or none, until a deadline. */
 export type Freeze = MutationOf<
   "freeze",
-  { readonly cost: CostOrRefusal; readonly expiration: Deadline }
+  { readonly cost: AskedCost; readonly expiration: Deadline }
 >;
 
 /**
@@ -98,7 +98,7 @@ export type Settle = MutationOf<
   "settle",
   {
     readonly hold: bigint;
-    readonly cost: CostOrRefusal | undefined;
+    readonly cost: AskedCost | undefined;
     readonly onShortfall: Shortfall;
   }
 >;

@@ -3,7 +3,7 @@ import { Encoder } from "./encoding.ts";
 import { KIND_NUMBERS } from "./entry-kinds.ts";
 import type { Entry } from "./entry.ts";
 import type { Allocation } from "./lot.ts";
-import type { PricedUsage } from "./prices.ts";
+import type { Calculation, MeteredPoints, PricedUsage } from "./prices.ts";
 
 /**
  * The hash that chains an entry to the one before: SHA-256 of the previous hash (32 bytes) and of
@@ -54,6 +54,20 @@ function writeAllocation(to: Encoder, { lot, points }: Allocation): void {
 }
 
 function writeUsage(to: Encoder, usage: PricedUsage): void {
-  const { service, quantity, durationNanos, priceVersion } = usage;
+  const { service, quantity, durationNanos, priceVersion, meters, attributes, calculation } = usage;
   to.text(1, service).number(2, quantity).number(3, durationNanos).text(4, priceVersion);
+  if (meters.size > 0) to.map(5, new Map([...meters].map(([name, n]) => [name, String(n)])));
+  to.map(6, attributes);
+  if (calculation !== null) to.message(7, calculation, writeCalculation);
+}
+
+function writeCalculation(to: Encoder, calculation: Calculation): void {
+  const { when, fixed, meters, factor, minimum, maximum } = calculation;
+  to.map(1, when).number(2, fixed).messages(3, meters, writeMetered);
+  if (factor !== null) to.text(4, `${factor.numerator}/${factor.denominator}`);
+  to.number(5, minimum).number(6, maximum);
+}
+
+function writeMetered(to: Encoder, { of, amount, points, per, unitNanos }: MeteredPoints): void {
+  to.text(1, of).number(2, amount).number(3, points).number(4, per).number(5, unitNanos);
 }

@@ -1,12 +1,14 @@
-import type { Command, Consume, CostOrRefusal, Expire, Settle } from "./command.ts";
+import type { AskedCost, Command, Consume, Expire, Settle } from "./command.ts";
 import { admits, type Lot, type Service } from "./lot.ts";
-import { serviceOf } from "./prices.ts";
+import { type Cost, serviceOf } from "./prices.ts";
 import { isRejection } from "./rejection.ts";
 
 /** The parts of its account that a command reads or changes, beside the account's own row. */
 export type Needs = {
   /** The points that it takes from lots in burn order, unless it is refused, and what for. */
   readonly points: bigint;
+  /** The points that it takes if another price list is in force. */
+  readonly orPoints: readonly bigint[];
   /** Whether it takes what there is if the account has fewer points. */
   readonly orLess: boolean;
   readonly service: Service;
@@ -22,7 +24,7 @@ export type Needs = {
 };
 
 /** What a command asks for in burn order. */
-export type Ask = Pick<Needs, "points" | "orLess" | "service">;
+export type Ask = Pick<Needs, "points" | "orPoints" | "orLess" | "service">;
 
 /** The parts of its account that a command needs: the store loads these and no others. */
 export function needsOf(command: Command): Needs {
@@ -56,7 +58,8 @@ export function needsOf(command: Command): Needs {
  *
  * A command that asks for more than the account can ever have for it in the batch is refused whatever
  * is loaded, and lacks nothing: else one call that asks for a billion would load all lots. One that
- * takes what there is may take all.
+ * takes what there is may take all, and one that has several prices may take the dearest that the
+ * account can pay.
  *
  * @param asked by each command, in their order
  * @param atHand lots in burn order
@@ -70,16 +73,20 @@ export function lackOf(
   const left = atHand.map(({ remaining }) => remaining);
   let points = 0n;
   let isTooMuch = false;
-  for (const { points: wanted, orLess, service } of asked) {
+  for (const { points: first, orPoints, orLess, service } of asked) {
     const most = atMost - unusable(atHand, service) - (service === null ? beyond : 0n);
-    if (wanted > most) isTooMuch = true;
-    if (wanted > most && !orLess) continue;
-    let lacking = wanted > most ? most : wanted;
+    const taken = (some: bigint) => (some <= most ? some : orLess ? most : 0n);
+    let lacking = taken(first);
+    if (first > most) isTooMuch = true;
+    for (const other of orPoints) {
+      if (other > most) isTooMuch = true;
+      if (taken(other) > lacking) lacking = taken(other);
+    }
     for (let at = 0; at < left.length && lacking > 0n; at += 1) {
       if (!admits(atHand[at]!, service)) continue;
-      const taken = left[at]! < lacking ? left[at]! : lacking;
-      left[at]! -= taken;
-      lacking -= taken;
+      const some = left[at]! < lacking ? left[at]! : lacking;
+      left[at]! -= some;
+      lacking -= some;
     }
     points += lacking;
   }
@@ -98,6 +105,7 @@ function unusable(lots: readonly Lot[], service: Service): bigint {
 
 const NOTHING: Needs = {
   points: 0n,
+  orPoints: [],
   orLess: false,
   service: null,
   recharged: 0n,
@@ -126,6 +134,16 @@ function takesLess({ onShortfall }: Consume | Settle): boolean {
   return onShortfall.kind !== "refuse";
 }
 
-function taking(cost: CostOrRefusal): Pick<Needs, "points" | "service"> | undefined {
-  return isRejection(cost) ? undefined : { points: cost.points, service: serviceOf(cost) };
+/** Which list is in force is known only once the database's clock is read, together with the lots. */
+function taking(cost: AskedCost): Pick<Needs, "points" | "orPoints" | "service"> | undefined {
+  if (!("byInstant" in cost))
+    return isRejection(cost) ? undefined : { ...ofCost(cost), orPoints: NOTHING.orPoints };
+  const costs = cost.byInstant.flatMap((one) => (isRejection(one.cost) ? [] : [one.cost]));
+  const [first] = costs;
+  if (first === undefined) return undefined;
+  return { ...ofCost(first), orPoints: costs.map(({ points }) => points) };
+}
+
+function ofCost(cost: Cost): Pick<Needs, "points" | "service"> {
+  return { points: cost.points, service: serviceOf(cost) };
 }

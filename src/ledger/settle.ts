@@ -14,7 +14,7 @@ import {
   takePoints,
   unfreezePoints,
 } from "./lot.ts";
-import { serviceOf } from "./prices.ts";
+import { costAt, serviceOf } from "./prices.ts";
 import { isRejection, overMaxPoints, type Rejection } from "./rejection.ts";
 import type { AccountState } from "./state.ts";
 import type { Micros } from "./time.ts";
@@ -28,7 +28,8 @@ export function settle(booked: Applied, command: Settle, now: Micros): Applied |
   const { onShortfall } = command;
   const hold = openHold(state, command.hold);
   if (isRejection(hold)) return hold;
-  const cost = command.cost ?? { points: hold.points, usage: null };
+  const asked = command.cost ?? { points: hold.points, usage: null };
+  const cost = costAt(asked, now);
   if (isRejection(cost)) return cost;
   const service = serviceOf(cost);
   if (service !== null && !hold.allocations.every((part) => isFor(state, part, service))) {

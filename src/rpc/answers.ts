@@ -12,6 +12,8 @@ import {
   LotSchema,
 } from "../../gen/points/v1/account_pb.ts";
 import {
+  type PriceCalculation,
+  PriceCalculationSchema,
   type PricedUsage as PricedUsageMessage,
   PricedUsageSchema,
 } from "../../gen/points/v1/prices_pb.ts";
@@ -22,7 +24,7 @@ import { personalDigestOf } from "../ledger/digests.ts";
 import type { Entry } from "../ledger/entry.ts";
 import type { Hold } from "../ledger/hold.ts";
 import { isScoped, type Lot } from "../ledger/lot.ts";
-import type { PricedUsage } from "../ledger/prices.ts";
+import type { Calculation, PricedUsage } from "../ledger/prices.ts";
 import { KIND_NUMBERS } from "../ledger/entry-kinds.ts";
 import { toDuration, toTimestamp } from "./timestamps.ts";
 
@@ -134,7 +136,7 @@ export function toHoldMessage(hold: Hold): HoldMessage {
 }
 
 function toUsageMessage(usage: PricedUsage): PricedUsageMessage {
-  const { service, quantity, durationNanos, priceVersion } = usage;
+  const { service, quantity, durationNanos, priceVersion, meters, attributes, calculation } = usage;
   return create(PricedUsageSchema, {
     service,
     amount:
@@ -144,12 +146,31 @@ function toUsageMessage(usage: PricedUsage): PricedUsageMessage {
           ? { case: "duration", value: toDuration(durationNanos) }
           : { case: undefined },
     priceVersion,
+    meters: sorted(meters),
+    attributes: sorted(attributes),
+    ...(calculation === null ? {} : { calculation: toCalculationMessage(calculation) }),
+  });
+}
+
+/** How points came about, in protobuf. */
+export function toCalculationMessage(calculation: Calculation): PriceCalculation {
+  const { when, fixed, meters, factor, minimum, maximum } = calculation;
+  return create(PriceCalculationSchema, {
+    when: sorted(when),
+    fixed,
+    meters: meters.map(({ unitNanos, of, amount, points, per }) => {
+      const unit = unitNanos === null ? {} : { unit: toDuration(unitNanos) };
+      return { of, amount, points, per, ...unit };
+    }),
+    factor: factor === null ? "" : `${factor.numerator}/${factor.denominator}`,
+    minimum,
+    maximum,
   });
 }
 
 /** Sorts by key: the database keeps no order, and a repeat equals the first answer to the byte. */
-function sorted(metadata: Entry["metadata"]): Record<string, string> {
-  return Object.fromEntries([...metadata].toSorted(([a], [b]) => compareBytes(a, b)));
+function sorted<T>(map: ReadonlyMap<string, T>): Record<string, T> {
+  return Object.fromEntries([...map].toSorted(([a], [b]) => compareBytes(a, b)));
 }
 
 /** The kinds of entries in protobuf: the store keeps the same numbers. */

@@ -19,7 +19,7 @@ import type { Usage as UsageMessage } from "../../gen/points/v1/prices_pb.ts";
 import type { Caller } from "../auth/caller.ts";
 import { invalidField } from "../errors/api-error.ts";
 import {
-  type CostOrRefusal,
+  type AskedCost,
   type ExpireTarget,
   type Expiration,
   type Metadata,
@@ -28,7 +28,7 @@ import {
 } from "../ledger/command.ts";
 import { HOLD_TTL } from "../ledger/hold.ts";
 import { NO_SERVICES } from "../ledger/lot.ts";
-import { type PriceList, priceUsage, type Usage } from "../ledger/prices.ts";
+import { type PriceLists, priceUsage, type Usage } from "../ledger/prices.ts";
 import { hashRequest } from "./request-hash.ts";
 import { fromDuration, fromTimestamp, nanosOf } from "./timestamps.ts";
 
@@ -37,8 +37,7 @@ export type SetOperation = Exclude<Operation["operation"], { case: undefined }>;
 
 /** What the server adds to an operation. */
 export type Terms = {
-  /** The list in force now. */
-  readonly prices: PriceList;
+  readonly prices: PriceLists;
   /** How much debt an account may have, in points. */
   readonly creditLine: bigint;
 };
@@ -46,7 +45,7 @@ export type Terms = {
 /**
  * Translates an operation from protobuf to the ledger. The contract's limits on fields were checked
  * before. This checks that oneofs are set and that times and durations are valid. Usage is priced
- * by the list in force.
+ * by the given lists.
  *
  * @param caller who sent the operation
  * @throws FIELD_INVALID
@@ -113,11 +112,17 @@ function toServices(services: readonly string[]): readonly string[] {
 }
 
 /** Translates the usage of a service. */
-export function toUsage({ service, amount }: UsageMessage): Usage {
+export function toUsage({ service, amount, meters, attributes }: UsageMessage): Usage {
   const quantity = amount.case === "quantity" ? amount.value : null;
   const durationNanos = amount.case === "duration" ? nanosOf(amount.value) : null;
   if (durationNanos === undefined) throw invalidField("usage.duration", "must be a valid duration");
-  return { service, quantity, durationNanos };
+  return {
+    service,
+    quantity,
+    durationNanos,
+    meters: new Map(Object.entries(meters)),
+    attributes: new Map(Object.entries(attributes)),
+  };
 }
 
 const NO_METADATA: Metadata = new Map();
@@ -142,8 +147,8 @@ function common<Desc extends DescMessage>(
 
 function toCost(
   cost: ConsumeRequest["cost"] | SettleRequest["cost"],
-  prices: PriceList,
-): CostOrRefusal | undefined {
+  prices: PriceLists,
+): AskedCost | undefined {
   switch (cost.case) {
     case undefined:
       return undefined;

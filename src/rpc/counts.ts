@@ -5,8 +5,8 @@ import {
   Ignore,
 } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 
-/** A list or a map that is longer than the contract allows. */
-export type Excess = { readonly field: string; readonly description: string };
+/** A field that breaks a limit of the contract, and how. */
+export type Violation = { readonly field: string; readonly description: string };
 
 /**
  * Finds the first list or map of a message, at any depth, that breaks its `max_items` or
@@ -16,7 +16,7 @@ export type Excess = { readonly field: string; readonly description: string };
 export function excessIn<Desc extends DescMessage>(
   schema: Desc,
   message: MessageShape<Desc>,
-): Excess | undefined {
+): Violation | undefined {
   for (const { field, most, description, inner } of countedIn(schema)) {
     const value = valueOf(message, field);
     if (value === undefined) continue;

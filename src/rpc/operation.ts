@@ -14,19 +14,19 @@ import type { Submit } from "../commit/group-commit.ts";
 import { invalidField } from "../errors/api-error.ts";
 import type { Answered } from "../commit/commit.ts";
 import type { Mutation } from "../ledger/command.ts";
-import type { PriceList } from "../ledger/prices.ts";
 import type { Rejection } from "../ledger/rejection.ts";
 import { toFreezeAnswer, toMutationAnswer } from "./answers.ts";
 import { toCommand } from "./commands.ts";
 import { PREVIOUS_ATTEMPTS, speakForAttempts } from "./earlier-attempts.ts";
+import type { Prices } from "./price-file.ts";
 import { answerOf } from "./rejection-error.ts";
 import { validate } from "./validate.ts";
 
 /** What an operation of a batch or a stream needs of the server. */
 export type OperationServer = {
   readonly submit: Submit;
-  /** The price list in force. */
-  readonly prices: () => PriceList;
+  /** The price lists of the server. */
+  readonly prices: () => Prices;
   /** How much debt an account may have, in points. */
   readonly creditLine: bigint;
   /** Whether the queue would take an operation now. */
@@ -57,7 +57,7 @@ export function commandOf(
     const field = OperationSchema.fields.find(({ localName }) => localName === operation.case);
     validate(field!.message!, operation.value);
     requireOperation(caller, operation.case, operation.value.userId);
-    return toCommand(operation, { prices: prices(), creditLine }, caller);
+    return toCommand(operation, { prices: prices().lists, creditLine }, caller);
   } catch (thrown) {
     return errorResult(toError(thrown));
   }

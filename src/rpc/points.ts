@@ -36,7 +36,10 @@ export function pointsService(backend: Backend): ServiceImpl<typeof PointsServic
     return answerOf(command, result!);
   };
   const run = (operation: SetOperation, { values, signal }: HandlerContext): Promise<Answered> =>
-    commit(toCommand(operation, { prices: prices(), creditLine }, values.get(callerKey)), signal);
+    commit(
+      toCommand(operation, { prices: prices().lists, creditLine }, values.get(callerKey)),
+      signal,
+    );
   const mutate = async (operation: SetOperation, context: HandlerContext) =>
     toMutationAnswer(await run(operation, context));
 
@@ -55,7 +58,7 @@ export function pointsService(backend: Backend): ServiceImpl<typeof PointsServic
     settle: (value, context) => mutate({ case: "settle", value }, context),
     release: (value, context) => mutate({ case: "release", value }, context),
     refund: (value, context) => mutate({ case: "refund", value }, context),
-    quote: (request) => quote(prices(), orm, request),
+    quote: (request) => quote(prices().lists, orm, request),
     getPriceList: () => getPriceList(prices()),
     async applyBatch({ operations }, context) {
       return { results: await applyBatch(backend, operations, context) };

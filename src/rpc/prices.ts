@@ -4,27 +4,34 @@ import type {
   QuoteRequest,
   QuoteResponseSchema,
 } from "../../gen/points/v1/points_pb.ts";
-import type { PriceSchema } from "../../gen/points/v1/prices_pb.ts";
 import { accountNotFound, invalidField } from "../errors/api-error.ts";
-import { type Price, type PriceList, priceUsage } from "../ledger/prices.ts";
+import { listAt, priceBy, type PriceLists } from "../ledger/prices.ts";
 import { isRejection } from "../ledger/rejection.ts";
+import type { Micros } from "../ledger/time.ts";
 import type { Orm } from "../store/driver/orm.ts";
 import { readUsable } from "../store/reads/read.ts";
+import { toCalculationMessage } from "./answers.ts";
 import { toUsage } from "./commands.ts";
+import type { Prices } from "./price-file.ts";
 import { rejectionError } from "./rejection-error.ts";
-import { toDuration } from "./timestamps.ts";
 
 /** Handles Quote: the cost of a usage, and whether what the user has for the service covers it. */
 export async function quote(
-  list: PriceList,
+  lists: PriceLists,
   orm: Orm,
   { usage, userId }: QuoteRequest,
 ): Promise<MessageInitShape<typeof QuoteResponseSchema>> {
   if (usage === undefined) throw invalidField("usage", "is required");
-  const cost = priceUsage(list, toUsage(usage));
+  const list = listAt(lists, serverTime());
+  const cost = priceBy(list, toUsage(usage));
   if (isRejection(cost)) throw rejectionError(cost);
   const { points } = cost;
-  const answer = { points, priceVersion: list.version };
+  const { calculation = null } = cost.usage ?? {};
+  const answer = {
+    points,
+    priceVersion: list.version,
+    ...(calculation === null ? {} : { calculation: toCalculationMessage(calculation) }),
+  };
   if (userId === "") return answer;
 
   const read = await readUsable(orm, userId, usage.service);
@@ -34,30 +41,19 @@ export async function quote(
   return { ...answer, balance, usable, sufficient, shortfall: sufficient ? 0n : points - usable };
 }
 
-/** Handles GetPriceList: the price list, sorted by service name. */
+/** Handles GetPriceList: the list in force, sorted by service name, and all lists as they are. */
 export function getPriceList({
-  version,
-  services,
-}: PriceList): MessageInitShape<typeof GetPriceListResponseSchema> {
-  const names = [...services.keys()].toSorted();
-  const prices = names.map((name) => toPriceMessage(name, services.get(name)!));
-  return { priceVersion: version, prices };
+  lists,
+  messages,
+}: Prices): MessageInitShape<typeof GetPriceListResponseSchema> {
+  const { version: priceVersion } = listAt(lists, serverTime());
+  const { services } = messages.find(({ version }) => version === priceVersion)!;
+  const names = Object.keys(services).toSorted();
+  const prices = names.map((service) => ({ ...services[service]!, service }));
+  return { priceVersion, prices, lists: [...messages] };
 }
 
-function toPriceMessage(service: string, price: Price): MessageInitShape<typeof PriceSchema> {
-  switch (price.kind) {
-    case "free":
-      return { service, charge: { case: "free", value: {} } };
-    case "fixed":
-      return { service, charge: { case: "fixed", value: { points: price.points } } };
-    case "quantity": {
-      const { points, minimum, maximum } = price;
-      return { service, charge: { case: "quantity", value: { points, minimum, maximum } } };
-    }
-    case "duration": {
-      const { points, minimum, maximum } = price;
-      const unit = toDuration(price.unitNanos);
-      return { service, charge: { case: "duration", value: { points, unit, minimum, maximum } } };
-    }
-  }
+/** A charge goes by the database's clock; what is asked beforehand need not wait for it. */
+function serverTime(): Micros {
+  return BigInt(Date.now()) * 1_000n;
 }

@@ -54,7 +54,13 @@ function strictText(desc: DescMessage, bytes: Uint8Array): string {
   return text;
 }
 
-function checkMessage(desc: DescMessage, json: unknown, path: string): void {
+/**
+ * Checks that JSON is what protobuf's JSON mapping allows for a message.
+ *
+ * @param path of the message, for errors; empty: it is the whole
+ * @throws {JsonInvalid}
+ */
+export function checkMessage(desc: DescMessage, json: unknown, path: string): void {
   if (desc.typeName === TimestampSchema.typeName) {
     return must(isTimestamp(json), path, "must be a time such as 2030-01-31T12:00:00Z");
   }

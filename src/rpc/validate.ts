@@ -2,7 +2,7 @@ import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
 import { pathToString } from "@bufbuild/protobuf/reflect";
 import { createValidator } from "@bufbuild/protovalidate";
 import { invalidFields } from "../errors/api-error.ts";
-import { excessIn } from "./counts.ts";
+import { type Violation, excessIn } from "./counts.ts";
 
 // The contract's patterns mean the same in JavaScript's RegExp as in RE2. protovalidate's own RE2,
 // in JavaScript, costs ten times as much.
@@ -25,14 +25,24 @@ export function validate<Desc extends DescMessage>(
   schema: Desc,
   message: MessageShape<Desc>,
 ): void {
+  const violations = violationsOf(schema, message);
+  if (violations.length > 0) throw invalidFields(violations);
+}
+
+/** Every field of a message that breaks a limit in the contract, or the first that is too long. */
+export function violationsOf<Desc extends DescMessage>(
+  schema: Desc,
+  message: MessageShape<Desc>,
+): readonly Violation[] {
   const excess = excessIn(schema, message);
-  if (excess !== undefined) throw invalidFields([excess]);
+  if (excess !== undefined) return [excess];
   const result = validator.validate(schema, message);
   if (result.kind === "error") throw result.error;
-  if (result.kind === "valid") return;
-  const violations = result.violations.map(({ field, message: description }) => ({
+  if (result.kind === "valid") return NONE;
+  return result.violations.map(({ field, message: description }) => ({
     field: pathToString(field),
     description,
   }));
-  throw invalidFields(violations);
 }
+
+const NONE: readonly Violation[] = [];

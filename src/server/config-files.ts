@@ -2,8 +2,8 @@ import type { Logger } from "pino";
 import { readCallers } from "../auth/callers-file.ts";
 import { isKeysUrl, readKeys } from "../auth/jwt.ts";
 import type { Config } from "../config/environment.ts";
-import { readPrices, SHIPPED_PRICES } from "../config/price-file.ts";
 import { reloadOnChange, reloadOnHangup, type Texts, textsReadBy } from "../config/reload.ts";
+import { readPrices, SHIPPED_PRICES } from "../rpc/price-file.ts";
 import { readTls } from "../transport/tls.ts";
 
 /** The files that a configuration names, in their last version without a mistake. */

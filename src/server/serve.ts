@@ -1,11 +1,10 @@
 import type { Logger } from "pino";
 import { addressText } from "../config/address.ts";
 import type { Config } from "../config/environment.ts";
-import { readPrices, SHIPPED_PRICES } from "../config/price-file.ts";
 import { reloadOnHangup } from "../config/reload.ts";
 import { UserError } from "../errors/user-error.ts";
-import type { PriceList } from "../ledger/prices.ts";
 import { type Database, openDatabase } from "../postgres/database.ts";
+import { type Prices, readPrices, SHIPPED_PRICES } from "../rpc/price-file.ts";
 import { type Admin, type AdminSources, serveAdmin } from "../telemetry/admin.ts";
 import { createLog } from "../telemetry/log.ts";
 import { openConfigFiles } from "./config-files.ts";
@@ -66,14 +65,15 @@ function withOneProcess(config: Config, log: Logger): Start {
 }
 
 /** Hot reload of the price list: as at the start, or at the last SIGHUP that found no mistake. */
-function pricesInForce(path: string, log: Logger): () => PriceList {
-  let list = readPrices(path);
+function pricesInForce(path: string, log: Logger): () => Prices {
+  let prices = readPrices(path);
   const read = () => {
-    list = readPrices(path);
-    log.info({ version: list.version }, "this price list is in force");
+    prices = readPrices(path);
+    const versions = prices.lists.map(({ version }) => version);
+    log.info({ versions }, "these price lists are in force");
   };
   reloadOnHangup({ files: [path], read, log, what: "prices" });
-  return () => list;
+  return () => prices;
 }
 
 /** By default on loopback, at the port after the RPCs' one: two servers do not collide. */

@@ -4,8 +4,8 @@ import { openAccess } from "../auth/access.ts";
 import { startSweeper } from "../commit/sweep.ts";
 import type { Address } from "../config/address.ts";
 import type { Config } from "../config/environment.ts";
-import type { PriceList } from "../ledger/prices.ts";
 import { errorTranslator } from "../rpc/interceptors.ts";
+import type { Prices } from "../rpc/price-file.ts";
 import { createWatchers } from "../rpc/watch.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { pageGuard } from "../transport/authority.ts";
@@ -23,7 +23,7 @@ import { ENDLESS_PATHS, pointsApi } from "./points-api.ts";
 
 export type ServerOptions = GroupCommitOptions & {
   /** The list in force at the time of a request. */
-  readonly prices: () => PriceList;
+  readonly prices: () => Prices;
 };
 
 /** A server that answers. */

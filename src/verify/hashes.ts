@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { Account } from "../ledger/account.ts";
 import type { Metadata, RecordedRequest } from "../ledger/command.ts";
 import type { Entry, EntryKind } from "../ledger/entry.ts";
-import type { PricedUsage } from "../ledger/prices.ts";
+import type { Calculation, PricedUsage } from "../ledger/prices.ts";
 import type { Receipt } from "../ledger/receipt.ts";
 
 /**
@@ -74,26 +74,54 @@ type Personal = {
 
 function personalDigest(salt: Uint8Array, personal: Personal): Buffer {
   const { userId, request, metadata, actor } = personal;
-  const pairs = [...metadata].map((pair) => pair.map((part) => Buffer.from(part)));
-  const sorted = pairs.toSorted(([a], [b]) => Buffer.compare(a!, b!));
   return sha256(
     salt,
     text(1, userId),
     text(7, request?.id ?? ""),
-    field(8, list(sorted.length, sorted.flat())),
+    field(8, mapOf(metadata)),
     text(20, actor),
   );
 }
 
 function usageOf(usage: PricedUsage | null): Buffer {
   if (usage === null) return NOTHING;
-  const { service, quantity, durationNanos, priceVersion } = usage;
+  const { service, quantity, durationNanos, priceVersion, calculation } = usage;
   return Buffer.concat([
     text(1, service),
     number(2, quantity),
     number(3, durationNanos),
     text(4, priceVersion),
+    field(5, mapOf(usage.meters)),
+    field(6, mapOf(usage.attributes)),
+    field(7, calculation === null ? NOTHING : calculationOf(calculation)),
   ]);
+}
+
+function calculationOf({ when, fixed, meters, factor, minimum, maximum }: Calculation): Buffer {
+  const metered = meters.map(({ of, amount, points, per, unitNanos }) =>
+    Buffer.concat([
+      text(1, of),
+      number(2, amount),
+      number(3, points),
+      number(4, per),
+      number(5, unitNanos),
+    ]),
+  );
+  return Buffer.concat([
+    field(1, mapOf(when)),
+    number(2, fixed),
+    field(3, list(metered.length, metered)),
+    text(4, factor === null ? "" : `${factor.numerator}/${factor.denominator}`),
+    number(5, minimum),
+    number(6, maximum),
+  ]);
+}
+
+/** A map: keys and values in turn, in the order of the keys' bytes; numbers are their digits. */
+function mapOf(map: ReadonlyMap<string, string | bigint>): Buffer {
+  const pairs = [...map].map((pair) => pair.map((part) => Buffer.from(String(part))));
+  const sorted = pairs.toSorted(([a], [b]) => Buffer.compare(a!, b!));
+  return list(sorted.length, sorted.flat());
 }
 
 const KINDS: Record<EntryKind, bigint> = {

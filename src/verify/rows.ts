@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { type RawBuilder, sql } from "kysely";
 import { GENESIS_HASH } from "../ledger/account.ts";
 import { KIND_NUMBERS } from "../ledger/entry-kinds.ts";
@@ -8,6 +9,7 @@ import type { Receipt } from "../ledger/receipt.ts";
 import { toEntry } from "../store/batch/entries.ts";
 import { toHold } from "../store/batch/holds.ts";
 import { toLot } from "../store/batch/found-lots.ts";
+import { toPricing } from "../store/batch/pricing.ts";
 import type {
   EntryRow,
   HoldRow,
@@ -210,15 +212,20 @@ function isBetween(
 
 /** @throws if a column that the entry's hash does not cover is not empty */
 function readEntry(row: EntryRow): Partial<Step> {
-  const { service, quantity, duration_nanos: duration, price_version: version } = row;
+  const { service, quantity, duration_nanos: duration, price_version: version, pricing } = row;
   const hasUsage = service !== null;
   if (hasUsage !== (version !== null)) throw new Error("a part of a usage");
-  if (!hasUsage && (quantity !== null || duration !== null)) throw new Error("a part of a usage");
+  const hasAmount = quantity !== null || duration !== null || pricing !== null;
+  if (!hasUsage && hasAmount) throw new Error("a part of a usage");
   if ((row.request_id === null) !== (row.fingerprint === null)) throw new Error("half a request");
   const entry = toEntry(row);
   const isEmpty = entry.expireTime === 0n || row.services?.length === 0;
   if (MAY_BE_NULL.some((column) => isZero(row[column])) || isEmpty) {
     throw new Error("a zero or an empty text, which is hashed as nothing");
+  }
+  const said = entry.usage === null ? undefined : toPricing(entry.usage);
+  if (!isDeepStrictEqual(pricing ?? undefined, said)) {
+    throw new Error("a pricing with what is not hashed");
   }
   return { entry, place: { epoch: row.epoch, feed: BigInt(row.feed) } };
 }

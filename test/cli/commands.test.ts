@@ -155,6 +155,11 @@ balance 5
     expect(made).toMatchObject({ entry: { sequence: "1" }, account, replayed: false });
     const spent = await json("consume", "cleo", "--service", "title");
     expect(spent).toMatchObject({ entry: { kind: "ENTRY_KIND_CONSUME", points: "1" } });
+    const details = ["--meter", "words=3", "--meter", "pauses=0", "--attribute", "plan=vip"];
+    const detailed = await json("consume", "cleo", "--service", "caption", ...details);
+    expect(detailed).toMatchObject({
+      entry: { usage: { meters: { words: "3", pauses: "0" }, attributes: { plan: "vip" } } },
+    });
     const shown = await json("account", "cleo");
     expect(shown).toMatchObject({
       account: { balance: "4" },
@@ -162,7 +167,7 @@ balance 5
       holds: [],
     });
     const statement = await json("statement", "cleo", "--limit", "1");
-    expect(statement).toMatchObject({ entries: [{ sequence: "2" }] });
+    expect(statement).toMatchObject({ entries: [{ sequence: "3" }] });
     expect(statement).toHaveProperty("nextPageToken", expect.stringMatching(/./));
   });
 

@@ -5,9 +5,12 @@ import { GENESIS_HASH } from "../../src/ledger/account.ts";
 import { fingerprintOf, personalDigestOf, writePersonal } from "../../src/ledger/digests.ts";
 import { Encoder } from "../../src/ledger/encoding.ts";
 import type { Entry } from "../../src/ledger/entry.ts";
+import type { Calculation } from "../../src/ledger/prices.ts";
 import { hashEntry, writeEntry } from "../../src/ledger/entry-hash.ts";
 import { ENTRY_KINDS } from "../../src/rpc/answers.ts";
 import { chainEntry } from "../../src/verify/hashes.ts";
+import { used } from "../support/commands.ts";
+import { randomUsage } from "../support/random-commands.ts";
 import { SALT } from "../support/salts.ts";
 import { type Fields, itemsIn, numberIn, readFields, textIn } from "../support/tagged-fields.ts";
 
@@ -31,7 +34,7 @@ const entry: Entry = {
   priority: 0,
   category: "gift",
   services: ["tts", "script"],
-  usage: { service: "tts", quantity: null, durationNanos: 1_500_000_000n, priceVersion: "v1" },
+  usage: used({ service: "tts", durationNanos: 1_500_000_000n }),
   request: { id: "job-1", fingerprint: new Uint8Array(16).fill(0xab) },
   metadata: new Map([
     ["z", "2"],
@@ -101,6 +104,15 @@ test("the fingerprint is the first half of a hash of salt and request", () => {
   expect(hexOf(fingerprintOf(otherSalt, { hash }))).not.toBe(expected);
 });
 
+const CALCULATION = {
+  when: new Map<string, string>(),
+  fixed: 0n,
+  meters: [{ of: "tokens", points: 3n, per: 1_000n, unitNanos: null, amount: 0n }],
+  factor: null,
+  minimum: 0n,
+  maximum: 0n,
+};
+
 const changes: [what: string, changed: Partial<Entry>][] = [
   ["the user", { userId: "bob" }],
   ["the sequence", { sequence: 8n }],
@@ -116,6 +128,9 @@ const changes: [what: string, changed: Partial<Entry>][] = [
   ["what was returned", { returned: 4n }],
   ["what it refers to", { refersTo: null }],
   ["the usage", { usage: { ...entry.usage!, quantity: 1n } }],
+  ["a meter", { usage: { ...entry.usage!, meters: new Map([["tokens", 0n]]) } }],
+  ["an attribute", { usage: { ...entry.usage!, attributes: new Map([["plan", "vip"]]) } }],
+  ["how the points came about", { usage: { ...entry.usage!, calculation: CALCULATION } }],
   ["that there is a usage", { usage: null }],
   ["the request", { request: undefined }],
   ["the request's id", { request: { ...entry.request!, id: "job-2" } }],
@@ -182,9 +197,7 @@ const entries: fc.Arbitrary<Omit<Entry, "hash">> = fc.record({
   priority: fc.integer({ min: 0, max: 1000 }),
   category: texts,
   services: fc.array(ids, { maxLength: 3 }),
-  usage: fc.option(
-    fc.record({ service: ids, quantity: optional, durationNanos: optional, priceVersion: texts }),
-  ),
+  usage: fc.option(randomUsage(fc.bigInt({ min: 1n, max: 2n ** 60n }))),
   request: fc.option(
     fc.record({ id: ids, fingerprint: fc.uint8Array({ minLength: 16, maxLength: 16 }) }),
     { nil: undefined },
@@ -257,7 +270,10 @@ function entryIn(fields: Fields, personal: Fields): Omit<Entry, "hash"> {
           service: textIn(usage, 1),
           quantity: optionalIn(usage, 2),
           durationNanos: optionalIn(usage, 3),
+          meters: mapIn(usage, 5, BigInt),
+          attributes: mapIn(usage, 6, String),
           priceVersion: textIn(usage, 4),
+          calculation: usage.has(7) ? calculationIn(readFields(usage.get(7)!)) : null,
         }
       : null,
     request: fields.has(19)
@@ -273,6 +289,36 @@ function entryIn(fields: Fields, personal: Fields): Omit<Entry, "hash"> {
       debt: numberIn(fields, 30),
     },
   };
+}
+
+function calculationIn(fields: Fields): Calculation {
+  const [numerator, denominator] = textIn(fields, 4).split("/");
+  return {
+    when: mapIn(fields, 1, String),
+    fixed: numberIn(fields, 2),
+    meters: itemsIn(fields, 3)
+      .items.map(readFields)
+      .map((each) => ({
+        of: textIn(each, 1),
+        amount: numberIn(each, 2),
+        points: numberIn(each, 3),
+        per: numberIn(each, 4),
+        unitNanos: optionalIn(each, 5),
+      })),
+    factor: fields.has(4)
+      ? { numerator: BigInt(numerator!), denominator: BigInt(denominator!) }
+      : null,
+    minimum: numberIn(fields, 5),
+    maximum: numberIn(fields, 6),
+  };
+}
+
+function mapIn<T>(fields: Fields, tag: number, valueOf: (text: string) => T): Map<string, T> {
+  const { items } = itemsIn(fields, tag);
+  const parts = items.map(String);
+  return new Map(
+    parts.flatMap((key, at) => (at % 2 === 0 ? [[key, valueOf(parts[at + 1]!)] as const] : [])),
+  );
 }
 
 function optionalIn(fields: Fields, tag: number): bigint | null {

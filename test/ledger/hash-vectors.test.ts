@@ -87,6 +87,6 @@ test("the verifier of TypeScript accepts the journal of the vectors, and none th
   const without = entries.filter(({ sequence }) => sequence !== 3n);
   expect(() => verifyJournal({ account, entries: without })).toThrow("entry 3 is missing");
   const short = entries.slice(0, -1);
-  const message = "the account is not as entry 10 left it";
+  const message = `the account is not as entry ${short.length} left it`;
   expect(() => verifyJournal({ account, entries: short })).toThrow(message);
 });

@@ -20,6 +20,7 @@ import {
   refund,
   release,
   settle,
+  used,
 } from "../support/commands.ts";
 import { NO_REPEATS } from "../support/salts.ts";
 import {
@@ -127,7 +128,7 @@ describe("Freeze sets aside", () => {
   });
 
   test("what a use costs, and writes the use on its entry", () => {
-    const usage = { service: "tts", quantity: null, durationNanos: 9n, priceVersion: "v1" };
+    const usage = used({ service: "tts", durationNanos: 9n });
     const { entry } = play(stateOf(["#1: 5 of 5"]), [[0n, freeze({ points: 2n, usage })]]);
     expect(entry).toMatchObject({ kind: "freeze", points: 2n, usage, refersTo: null });
   });

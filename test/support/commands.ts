@@ -1,12 +1,12 @@
 import { createHash } from "node:crypto";
 import type {
   Command,
-  CostOrRefusal,
   Expiration,
   ExpireTarget,
   Mutation,
   Shortfall,
 } from "../../src/ledger/command.ts";
+import type { CostOrRefusal, PricedUsage } from "../../src/ledger/prices.ts";
 
 // Builders of ada's commands without a request id, short enough for tables of test cases.
 
@@ -21,9 +21,23 @@ const nobody = {
 /** Points, or the cost of a service's usage, or the reason why it has none. */
 export type Cost = bigint | CostOrRefusal;
 
+/** A usage that was priced without meters, attributes and calculation. */
+export function used(usage: Partial<PricedUsage>): PricedUsage {
+  return {
+    service: "caption",
+    quantity: null,
+    durationNanos: null,
+    meters: new Map(),
+    attributes: new Map(),
+    priceVersion: "v1",
+    calculation: null,
+    ...usage,
+  };
+}
+
 export const FREE: CostOrRefusal = {
   points: 0n,
-  usage: { service: "caption", quantity: null, durationNanos: null, priceVersion: "v1" },
+  usage: used({}),
 };
 export const NOT_PRICED: CostOrRefusal = { reason: "SERVICE_NOT_PRICED", service: "nothing" };
 export const DUE: ExpireTarget = { kind: "due" };
@@ -53,7 +67,7 @@ export function rechargeFor(
 
 /** What a use of a service costs. */
 export function usageOf(service: string, points: bigint): CostOrRefusal {
-  return { points, usage: { service, quantity: null, durationNanos: null, priceVersion: "v1" } };
+  return { points, usage: used({ service }) };
 }
 
 export const REFUSE: Shortfall = { kind: "refuse" };

@@ -1,8 +1,8 @@
 import type { Entry as EntryMessage } from "../../gen/points/v1/account_pb.ts";
-import type { PricedUsage } from "../../gen/points/v1/prices_pb.ts";
+import type { PriceCalculation, PricedUsage } from "../../gen/points/v1/prices_pb.ts";
 import type { Entry, EntryKind } from "../../src/ledger/entry.ts";
 import { ENTRY_KINDS } from "../../src/rpc/answers.ts";
-import { fromTimestamp } from "../../src/rpc/timestamps.ts";
+import { fromTimestamp, nanosOf } from "../../src/rpc/timestamps.ts";
 
 /** The ledger's entry of a message, but for totals, which no entry shows: they are 0. */
 export function entryOf(message: EntryMessage): Entry {
@@ -40,12 +40,30 @@ export function entryOf(message: EntryMessage): Entry {
 
 const NO_TOTALS = { totalRecharged: 0n, totalConsumed: 0n, totalExpired: 0n, totalRefunded: 0n };
 
-function usageOf({ service, amount, priceVersion }: PricedUsage) {
-  const duration = amount.case === "duration" ? amount.value : undefined;
+function usageOf(usage: PricedUsage) {
+  const { service, amount, priceVersion, meters, attributes, calculation } = usage;
   return {
     service,
     quantity: amount.case === "quantity" ? amount.value : null,
-    durationNanos: duration ? duration.seconds * 1_000_000_000n + BigInt(duration.nanos) : null,
+    durationNanos: amount.case === "duration" ? nanosOf(amount.value)! : null,
     priceVersion,
+    meters: new Map(Object.entries(meters)),
+    attributes: new Map(Object.entries(attributes)),
+    calculation: calculation === undefined ? null : calculationOf(calculation),
+  };
+}
+
+function calculationOf({ when, fixed, meters, factor, minimum, maximum }: PriceCalculation) {
+  const [numerator, denominator] = factor.split("/");
+  return {
+    when: new Map(Object.entries(when)),
+    fixed,
+    meters: meters.map(({ of, amount, points, per, unit }) => {
+      return { of, amount, points, per, unitNanos: unit === undefined ? null : nanosOf(unit)! };
+    }),
+    factor:
+      factor === "" ? null : { numerator: BigInt(numerator!), denominator: BigInt(denominator!) },
+    minimum,
+    maximum,
   };
 }

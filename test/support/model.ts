@@ -1,10 +1,12 @@
 import type {
+  AskedCost,
   Command,
   Expiration,
   ExpireTarget,
   Refund,
   Shortfall,
 } from "../../src/ledger/command.ts";
+import type { CostOrRefusal } from "../../src/ledger/prices.ts";
 
 /** The model's verdict on a command; the kind and the allocations are those of its own entry. */
 export type Expected =
@@ -268,6 +270,13 @@ function pay(user: ModelUser, cost: ModelCost, onShortfall: Shortfall) {
 type ModelCost = { points: bigint; usage: { readonly service: string } | null };
 
 /** Writes a command's own entry, if it has one; or says why not. */
+/** The cost by the newest list that has begun, or by the first one. */
+export function costNow(cost: AskedCost, now: bigint): CostOrRefusal {
+  if (!("byInstant" in cost)) return cost;
+  const begun = cost.byInstant.filter(({ from }) => from === null || from <= now);
+  return (begun.at(-1) ?? cost.byInstant[0]!).cost;
+}
+
 function write(user: ModelUser, command: Command, now: bigint): Line | undefined | string {
   switch (command.kind) {
     case "open":
@@ -286,8 +295,9 @@ function write(user: ModelUser, command: Command, now: bigint): Line | undefined
       return append(user, { ...line, points, debts: { ...NO_DEBTS, repaid } });
     }
     case "consume": {
-      if ("reason" in command.cost) return command.cost.reason;
-      const { parts, owed, uncovered } = pay(user, command.cost, command.onShortfall);
+      const cost = costNow(command.cost, now);
+      if ("reason" in cost) return cost.reason;
+      const { parts, owed, uncovered } = pay(user, cost, command.onShortfall);
       if (uncovered > 0n && command.onShortfall.kind !== "take") return "INSUFFICIENT_POINTS";
       const line = { kind: "consume", parts, changes: minus(parts), frozen: 0n };
       const points = total(parts) + owed;
@@ -298,8 +308,9 @@ function write(user: ModelUser, command: Command, now: bigint): Line | undefined
     case "freeze": {
       const expireTime = endOf(command.expiration, now)!;
       if (!endsWell(expireTime, now)) return "FIELD_INVALID";
-      if ("reason" in command.cost) return command.cost.reason;
-      const parts = burn(user, command.cost.points, command.cost.usage?.service);
+      const cost = costNow(command.cost, now);
+      if ("reason" in cost) return cost.reason;
+      const parts = burn(user, cost.points, cost.usage?.service);
       if (parts === undefined) return "INSUFFICIENT_POINTS";
       user.holds.push({ number: next(user), parts, expireTime });
       return append(user, { kind: "freeze", parts, changes: minus(parts), frozen: total(parts) });
@@ -311,7 +322,7 @@ function write(user: ModelUser, command: Command, now: bigint): Line | undefined
       if (hold.closed === "expired") return "HOLD_EXPIRED";
       if (hold.closed !== undefined) return "HOLD_CLOSED";
       if (command.kind === "release") return giveHoldBack(user, hold, "released");
-      const cost = command.cost ?? { points: total(hold.parts), usage: null };
+      const cost = costNow(command.cost ?? { points: total(hold.parts), usage: null }, now);
       if ("reason" in cost) return cost.reason;
       const held = total(hold.parts);
       const beyond = cost.points > held ? cost.points - held : 0n;

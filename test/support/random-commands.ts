@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import fc from "fast-check";
 import type { Command, ExpireTarget } from "../../src/ledger/command.ts";
+import type { PricedUsage } from "../../src/ledger/prices.ts";
 
 /** The commands of one batch, and the microseconds since the batch before. */
 export type Step = { readonly laterBy: bigint; readonly commands: readonly Command[] };
@@ -56,6 +57,18 @@ function randomCommand(): fc.Arbitrary<Command> {
     },
   );
   const onShortfall = randomShortfall();
+  const priced = fc.record({ points, usage: randomUsage(points) });
+  const byInstant = fc.record({
+    byInstant: fc.tuple(
+      fc.record({ from: fc.constant(null), cost: priced }),
+      fc.record({ from: fc.bigInt({ min: 1n, max: 100n }), cost: priced }),
+    ),
+  });
+  const asked = fc.oneof(
+    { weight: 9, arbitrary: cost },
+    { weight: 1, arbitrary: priced },
+    { weight: 1, arbitrary: byInstant },
+  );
   // Counts back from the last; the model aims it.
   const sequence = fc.bigInt({ min: 1n, max: 5n });
   const kind = <Kind extends string>(name: Kind) => fc.constant(name);
@@ -63,15 +76,15 @@ function randomCommand(): fc.Arbitrary<Command> {
   const weighted: [weight: number, content: fc.Arbitrary<{ kind: string }>][] = [
     [1, fc.record({ kind: kind("open") })],
     [6, randomRecharge()],
-    [4, fc.record({ kind: kind("consume"), cost, onShortfall })],
+    [4, fc.record({ kind: kind("consume"), cost: asked, onShortfall })],
     [2, fc.record({ kind: kind("expire"), target: randomTarget(points) })],
-    [4, fc.record({ kind: kind("freeze"), cost, expiration })],
+    [4, fc.record({ kind: kind("freeze"), cost: asked, expiration })],
     [
       4,
       fc.record({
         kind: kind("settle"),
         hold: sequence,
-        cost: fc.option(cost, { nil: undefined }),
+        cost: fc.option(asked, { nil: undefined }),
         onShortfall,
       }),
     ],
@@ -101,6 +114,33 @@ function randomShortfall() {
       }),
     },
   );
+}
+
+/** A usage with all that one can have, though the points did not come of it. */
+export function randomUsage(numbers: fc.Arbitrary<bigint>): fc.Arbitrary<PricedUsage> {
+  const texts = fc.constantFrom("a", "B", "10", "9");
+  const attributes = fc.array(fc.tuple(texts, texts), { maxLength: 3 }).map((all) => new Map(all));
+  const unitNanos = fc.option(numbers);
+  const meter = fc.record({ of: texts, points: numbers, per: numbers, unitNanos, amount: numbers });
+  const fraction = fc.record({ numerator: numbers, denominator: numbers });
+  return fc.record({
+    service: texts,
+    quantity: fc.constant(null),
+    durationNanos: fc.option(numbers),
+    meters: fc.array(fc.tuple(texts, fc.nat().map(BigInt))).map((all) => new Map(all)),
+    attributes,
+    priceVersion: texts,
+    calculation: fc.option(
+      fc.record({
+        when: attributes,
+        fixed: numbers,
+        meters: fc.array(meter, { maxLength: 2 }),
+        factor: fc.option(fraction),
+        minimum: fc.constantFrom(0n, 5n),
+        maximum: fc.constantFrom(0n, 7n),
+      }),
+    ),
+  });
 }
 
 function randomRecharge() {

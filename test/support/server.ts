@@ -4,7 +4,7 @@ import { createGrpcTransport } from "@connectrpc/connect-node";
 import { pino } from "pino";
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
 import { readConfig } from "../../src/config/environment.ts";
-import { readPrices, SHIPPED_PRICES } from "../../src/config/price-file.ts";
+import { readPrices, SHIPPED_PRICES } from "../../src/rpc/price-file.ts";
 import { startServer } from "../../src/server/start.ts";
 import { testDatabase, type TestDatabase } from "./database.ts";
 import { PATIENCE } from "./patience.ts";

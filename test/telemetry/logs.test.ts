@@ -2,7 +2,7 @@ import { pino } from "pino";
 import { expect, onTestFinished, test } from "vitest";
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
 import { readConfig } from "../../src/config/environment.ts";
-import { readPrices, SHIPPED_PRICES } from "../../src/config/price-file.ts";
+import { readPrices, SHIPPED_PRICES } from "../../src/rpc/price-file.ts";
 import { startServer } from "../../src/server/start.ts";
 import { openOrm } from "../../src/store/driver/orm.ts";
 import { clientWith, tokenOf, writeCallers } from "../support/callers.ts";

@@ -85,6 +85,19 @@ describe("verify finds", () => {
       finds: "its entry cannot be read",
     },
     {
+      what: "a word in a pricing, which no hash covers",
+      sql: `update points.entry set pricing = pricing || '{"note": "x"}' where ${ada(3)}`,
+      sequence: 3n,
+      finds: "its entry cannot be read",
+    },
+    {
+      what: "another factor of a price",
+      sql: `update points.entry set pricing = jsonb_set(pricing, '{calculation,factor}', '"5/5"')
+        where ${ada(3)}`,
+      sequence: 3n,
+      finds: HASH,
+    },
+    {
       what: "an expiry in 1970, which is hashed as none",
       sql: `update points.entry set expire_time = 'epoch' where ${ada(4)}`,
       sequence: 4n,

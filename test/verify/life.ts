@@ -10,6 +10,7 @@ import type { EntryRow } from "../../src/store/driver/entities.ts";
 import { inSnapshot } from "../../src/store/driver/transaction.ts";
 import { readAccounts } from "../../src/verify/accounts.ts";
 import { type ReadReceipt, readReceipts } from "../../src/verify/rows.ts";
+import { used } from "../support/commands.ts";
 import { commitAll } from "../support/commit-all.ts";
 import type { TestDatabase } from "../support/database.ts";
 import { saltOf } from "../support/salts.ts";
@@ -44,7 +45,22 @@ export const JOURNAL = [
  */
 export async function live(database: TestDatabase): Promise<void> {
   const spend = (points: bigint) => ({ points, usage: null });
-  const script = { service: "script", quantity: null, durationNanos: 7n, priceVersion: "1" };
+  const meter = { of: "duration", points: 30n, per: 1n, unitNanos: 1_000_000_000n, amount: 1n };
+  const script = used({
+    service: "script",
+    durationNanos: 7n,
+    meters: new Map([["words", 0n]]),
+    attributes: new Map([["plan", "vip"]]),
+    priceVersion: "1",
+    calculation: {
+      when: new Map([["plan", "vip"]]),
+      fixed: 0n,
+      meters: [meter],
+      factor: { numerator: 4n, denominator: 5n },
+      minimum: 30n,
+      maximum: 0n,
+    },
+  });
   const after = (ttl: bigint) => ({ kind: "after", ttl }) as const;
   const of = <C extends object>(command: C) => ({ ...UNNAMED, userId: "ada", ...command });
 

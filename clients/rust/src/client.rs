@@ -9,6 +9,8 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Status, TimeoutExpired};
 use tonic_types::StatusExt;
 
+// The price list has a message for its file, which no RPC sends.
+#[allow(dead_code)]
 pub mod pb {
     tonic::include_proto!("points.v1");
 }

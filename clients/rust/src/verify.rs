@@ -1,5 +1,6 @@
 //! Verifies a journal: docs/hash.md describes what is hashed.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use prost_types::Timestamp;
@@ -72,17 +73,11 @@ pub fn verify_journal(account: &pb::Account, entries: &[pb::Entry]) -> Result<()
 }
 
 fn personal_digest(salt: &[u8], e: &pb::Entry) -> Vec<u8> {
-    let mut pairs: Vec<_> = e.metadata.iter().collect();
-    pairs.sort();
-    let items = pairs
-        .iter()
-        .flat_map(|(key, value)| [key.as_bytes(), value.as_bytes()]);
-    let metadata = list(pairs.len(), items);
     sha256(&[
         salt.to_vec(),
         field(1, e.user_id.as_bytes()),
         field(7, e.request_id.as_bytes()),
-        field(8, &metadata),
+        field(8, &map(&e.metadata)),
         field(20, e.actor.as_bytes()),
     ])
 }
@@ -120,18 +115,50 @@ fn content(e: &pb::Entry) -> Vec<u8> {
 
 fn usage(u: &pb::PricedUsage) -> Vec<u8> {
     use pb::priced_usage::Amount;
-    let (quantity, nanos) = match &u.amount {
+    let (quantity, duration) = match &u.amount {
         Some(Amount::Quantity(quantity)) => (*quantity, 0),
-        Some(Amount::Duration(d)) => (0, d.seconds * 1_000_000_000 + i64::from(d.nanos)),
+        Some(Amount::Duration(length)) => (0, nanos(&Some(*length))),
         None => (0, 0),
     };
     [
         field(1, u.service.as_bytes()),
         number(2, quantity),
-        number(3, nanos),
+        number(3, duration),
         field(4, u.price_version.as_bytes()),
+        field(5, &map(&u.meters)),
+        field(6, &map(&u.attributes)),
+        field(7, &u.calculation.as_ref().map(calculation).unwrap_or_default()),
     ]
     .concat()
+}
+
+fn calculation(c: &pb::PriceCalculation) -> Vec<u8> {
+    let meter = |m: &pb::MeteredPoints| {
+        [
+            field(1, m.of.as_bytes()),
+            number(2, m.amount),
+            number(3, m.points),
+            number(4, m.per),
+            number(5, nanos(&m.unit)),
+        ]
+        .concat()
+    };
+    let meters: Vec<_> = c.meters.iter().map(meter).collect();
+    [
+        field(1, &map(&c.when)),
+        number(2, c.fixed),
+        field(3, &list(meters.len(), meters.iter().map(Vec::as_slice))),
+        field(4, c.factor.as_bytes()),
+        number(5, c.minimum),
+        number(6, c.maximum),
+    ]
+    .concat()
+}
+
+fn nanos(length: &Option<prost_types::Duration>) -> i64 {
+    length.map_or(0, |length| {
+        length.seconds * 1_000_000_000 + i64::from(length.nanos)
+    })
 }
 
 fn micros(time: &Option<Timestamp>) -> i64 {
@@ -152,6 +179,15 @@ fn field(tag: u8, value: &[u8]) -> Vec<u8> {
         return Vec::new();
     }
     [&[tag], &uint32(value.len())[..], value].concat()
+}
+
+fn map<V: ToString>(map: &HashMap<String, V>) -> Vec<u8> {
+    let mut pairs: Vec<_> = map.iter().map(|(key, v)| (key, v.to_string())).collect();
+    pairs.sort();
+    let items = pairs
+        .iter()
+        .flat_map(|(key, value)| [key.as_bytes(), value.as_bytes()]);
+    list(pairs.len(), items)
 }
 
 fn list<'a>(count: usize, items: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {

@@ -48,10 +48,8 @@ export function verifyJournal({ account, entries }: Journal): void {
 }
 
 function personalDigest(salt: Uint8Array, { userId, requestId, metadata, actor }: Entry): Buffer {
-  const pairs = Object.entries(metadata).map((pair) => pair.map((part) => Buffer.from(part)));
-  const items = pairs.toSorted(([a], [b]) => Buffer.compare(a!, b!)).flat();
-  const pairList = list(pairs.length, items);
-  const fields = [field(1, userId), field(7, requestId), field(8, pairList), field(20, actor)];
+  const pairs = map(metadata);
+  const fields = [field(1, userId), field(7, requestId), field(8, pairs), field(20, actor)];
   return sha256(salt, ...fields);
 }
 
@@ -74,16 +72,32 @@ function content(e: Entry): Buffer {
 
 function usage(used: Entry["usage"]): Buffer {
   if (used === undefined) return Buffer.alloc(0);
-  const { service, amount, priceVersion } = used;
+  const { service, amount, priceVersion, meters, attributes, calculation } = used;
   const quantity = amount.case === "quantity" ? amount.value : 0n;
-  const { seconds, nanos } = amount.case === "duration" ? amount.value : { seconds: 0n, nanos: 0 };
-  const duration = seconds * 1_000_000_000n + BigInt(nanos);
+  const duration = amount.case === "duration" ? nanosOf(amount.value) : 0n;
   return Buffer.concat([
-    field(1, service),
-    field(2, quantity),
-    field(3, duration),
-    field(4, priceVersion),
+    ...[field(1, service), field(2, quantity), field(3, duration), field(4, priceVersion)],
+    ...[field(5, map(meters)), field(6, map(attributes)), field(7, calculated(calculation))],
   ]);
+}
+
+function calculated(calculation: NonNullable<Entry["usage"]>["calculation"]): Buffer {
+  if (calculation === undefined) return Buffer.alloc(0);
+  const { when, fixed, factor, minimum, maximum } = calculation;
+  const meters = calculation.meters.map(({ of, amount, points, per, unit }) =>
+    Buffer.concat([
+      ...[field(1, of), field(2, amount), field(3, points), field(4, per)],
+      field(5, unit === undefined ? 0n : nanosOf(unit)),
+    ]),
+  );
+  return Buffer.concat([
+    ...[field(1, map(when)), field(2, fixed), field(3, list(meters.length, meters))],
+    ...[field(4, factor), field(5, minimum), field(6, maximum)],
+  ]);
+}
+
+function nanosOf({ seconds, nanos }: { seconds: bigint; nanos: number }): bigint {
+  return seconds * 1_000_000_000n + BigInt(nanos);
 }
 
 function micros(time: Entry["createTime"]): bigint {
@@ -98,6 +112,11 @@ function field(tag: number, value: bigint | number | string | Uint8Array): Buffe
   const bytes = value instanceof Uint8Array ? value : Buffer.from(isZero ? "" : String(value));
   if (bytes.length === 0) return Buffer.alloc(0);
   return Buffer.concat([Buffer.of(tag), uint32(bytes.length), bytes]);
+}
+
+function map(of: Readonly<Record<string, string | bigint>>): Buffer {
+  const pairs = Object.entries(of).map((pair) => pair.map((part) => Buffer.from(String(part))));
+  return list(pairs.length, pairs.toSorted(([a], [b]) => Buffer.compare(a!, b!)).flat());
 }
 
 function list(count: number, items: readonly Buffer[]): Buffer {

@@ -7,15 +7,15 @@
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
-import type { Duration } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_duration } from "@bufbuild/protobuf/wkt";
+import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file points/v1/prices.proto.
  */
 export const file_points_v1_prices: GenFile = /*@__PURE__*/
-  fileDesc("ChZwb2ludHMvdjEvcHJpY2VzLnByb3RvEglwb2ludHMudjEinQEKBVVzYWdlEiYKB3NlcnZpY2UYASABKAlCFbpIEnIQMg5eWyEtfl17MSwxMjh9JBIiCghxdWFudGl0eRgCIAEoA0IOukgLIgkYgKCUpY0dKAFIABI+CghkdXJhdGlvbhgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIPukgMqgEJIgUIgIqKDyoASABCCAoGYW1vdW50IoIBCgtQcmljZWRVc2FnZRIPCgdzZXJ2aWNlGAEgASgJEhIKCHF1YW50aXR5GAIgASgDSAASLQoIZHVyYXRpb24YAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25IABIVCg1wcmljZV92ZXJzaW9uGAQgASgJQggKBmFtb3VudCLMAQoFUHJpY2USDwoHc2VydmljZRgBIAEoCRIkCgRmcmVlGAIgASgLMhQucG9pbnRzLnYxLkZyZWVQcmljZUgAEiYKBWZpeGVkGAMgASgLMhUucG9pbnRzLnYxLkZpeGVkUHJpY2VIABIsCghxdWFudGl0eRgEIAEoCzIYLnBvaW50cy52MS5RdWFudGl0eVByaWNlSAASLAoIZHVyYXRpb24YBSABKAsyGC5wb2ludHMudjEuRHVyYXRpb25QcmljZUgAQggKBmNoYXJnZSILCglGcmVlUHJpY2UiHAoKRml4ZWRQcmljZRIOCgZwb2ludHMYASABKAMiQQoNUXVhbnRpdHlQcmljZRIOCgZwb2ludHMYASABKAMSDwoHbWluaW11bRgCIAEoAxIPCgdtYXhpbXVtGAMgASgDImoKDUR1cmF0aW9uUHJpY2USDgoGcG9pbnRzGAEgASgDEicKBHVuaXQYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SDwoHbWluaW11bRgDIAEoAxIPCgdtYXhpbXVtGAQgASgDQnAKCXBvaW50cy52MUILUHJpY2VzUHJvdG9QAVopZXhhbXBsZS5jb20vcG9pbnRzL2dlbi9wb2ludHMvdjE7cG9pbnRzdjGiAgNQVFOqAglQb2ludHMuVjHKAglQb2ludHNcVjHqAgpQb2ludHM6OlYxYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration]);
+  fileDesc("ChZwb2ludHMvdjEvcHJpY2VzLnByb3RvEglwb2ludHMudjEiwAMKBVVzYWdlEiYKB3NlcnZpY2UYASABKAlCFbpIEnIQMg5eWyEtfl17MSwxMjh9JBIiCghxdWFudGl0eRgCIAEoA0IOukgLIgkYgKCUpY0dKAFIABI+CghkdXJhdGlvbhgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIPukgMqgEJIgUIgIqKDyoASAASVwoGbWV0ZXJzGAQgAygLMhwucG9pbnRzLnYxLlVzYWdlLk1ldGVyc0VudHJ5Qim6SCaaASMQECISchAyDl5bIS1+XXsxLDEyOH0kKgsiCRiAoJSljR0oABJmCgphdHRyaWJ1dGVzGAUgAygLMiAucG9pbnRzLnYxLlVzYWdlLkF0dHJpYnV0ZXNFbnRyeUIwukgtmgEqEBAiEnIQMg5eWyEtfl17MSwxMjh9JCoSchAyDl5bIS1+XXsxLDEyOH0kGi0KC01ldGVyc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAzoCOAEaMQoPQXR0cmlidXRlc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCCAoGYW1vdW50IoYDCgtQcmljZWRVc2FnZRIPCgdzZXJ2aWNlGAEgASgJEhIKCHF1YW50aXR5GAIgASgDSAASLQoIZHVyYXRpb24YAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25IABIVCg1wcmljZV92ZXJzaW9uGAQgASgJEjIKBm1ldGVycxgFIAMoCzIiLnBvaW50cy52MS5QcmljZWRVc2FnZS5NZXRlcnNFbnRyeRI6CgphdHRyaWJ1dGVzGAYgAygLMiYucG9pbnRzLnYxLlByaWNlZFVzYWdlLkF0dHJpYnV0ZXNFbnRyeRIwCgtjYWxjdWxhdGlvbhgHIAEoCzIbLnBvaW50cy52MS5QcmljZUNhbGN1bGF0aW9uGi0KC01ldGVyc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAzoCOAEaMQoPQXR0cmlidXRlc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCCAoGYW1vdW50It8BChBQcmljZUNhbGN1bGF0aW9uEjMKBHdoZW4YASADKAsyJS5wb2ludHMudjEuUHJpY2VDYWxjdWxhdGlvbi5XaGVuRW50cnkSDQoFZml4ZWQYAiABKAMSKAoGbWV0ZXJzGAMgAygLMhgucG9pbnRzLnYxLk1ldGVyZWRQb2ludHMSDgoGZmFjdG9yGAQgASgJEg8KB21pbmltdW0YBSABKAMSDwoHbWF4aW11bRgGIAEoAxorCglXaGVuRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJxCg1NZXRlcmVkUG9pbnRzEgoKAm9mGAEgASgJEg4KBmFtb3VudBgCIAEoAxIOCgZwb2ludHMYAyABKAMSCwoDcGVyGAQgASgDEicKBHVuaXQYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iPQoKUHJpY2VMaXN0cxIvCgVsaXN0cxgBIAMoCzIULnBvaW50cy52MS5QcmljZUxpc3RCCrpIB5IBBAgBEEAigQIKCVByaWNlTGlzdBIlCgd2ZXJzaW9uGAEgASgJQhS6SBFyDzINXlshLX5dezEsNjR9JBIzCglmcm9tX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wUgRmcm9tElUKCHNlcnZpY2VzGAMgAygLMiIucG9pbnRzLnYxLlByaWNlTGlzdC5TZXJ2aWNlc0VudHJ5Qh+6SByaARkIARCQTiISchAyDl5bIS1+XXsxLDEyOH0kGkEKDVNlcnZpY2VzRW50cnkSCwoDa2V5GAEgASgJEh8KBXZhbHVlGAIgASgLMhAucG9pbnRzLnYxLlByaWNlOgI4ASKsAgoFUHJpY2USDwoHc2VydmljZRgBIAEoCRIkCgRmcmVlGAIgASgLMhQucG9pbnRzLnYxLkZyZWVQcmljZUgAEiYKBWZpeGVkGAMgASgLMhUucG9pbnRzLnYxLkZpeGVkUHJpY2VIABIsCghxdWFudGl0eRgEIAEoCzIYLnBvaW50cy52MS5RdWFudGl0eVByaWNlSAASLAoIZHVyYXRpb24YBSABKAsyGC5wb2ludHMudjEuRHVyYXRpb25QcmljZUgAEioKB21ldGVyZWQYBiABKAsyFy5wb2ludHMudjEuTWV0ZXJlZFByaWNlSAASKwoEcm93cxgHIAMoCzITLnBvaW50cy52MS5QcmljZVJvd0IIukgFkgECEEBCDwoGY2hhcmdlEgW6SAIIASK3BAoIUHJpY2VSb3cSXwoEd2hlbhgBIAMoCzIdLnBvaW50cy52MS5QcmljZVJvdy5XaGVuRW50cnlCMrpIL5oBLAgBEBAiEnIQMg5eWyEtfl17MSwxMjh9JCoSchAyDl5bIS1+XXsxLDEyOH0kEiQKBGZyZWUYAiABKAsyFC5wb2ludHMudjEuRnJlZVByaWNlSAASJgoFZml4ZWQYAyABKAsyFS5wb2ludHMudjEuRml4ZWRQcmljZUgAEiwKCHF1YW50aXR5GAQgASgLMhgucG9pbnRzLnYxLlF1YW50aXR5UHJpY2VIABIsCghkdXJhdGlvbhgFIAEoCzIYLnBvaW50cy52MS5EdXJhdGlvblByaWNlSAASKgoHbWV0ZXJlZBgGIAEoCzIXLnBvaW50cy52MS5NZXRlcmVkUHJpY2VIABK8AQoGZmFjdG9yGAcgASgJQqsBukinAboBoAEKD2ZhY3Rvci5mcmFjdGlvbhJGbXVzdCBiZSBhIGZyYWN0aW9uIHN1Y2ggYXMgNC81LCBvZiB0d28gd2hvbGUgbnVtYmVycyBmcm9tIDEgdG8gMTAwMDAwMBpFdGhpcy5tYXRjaGVzKCdeKFsxLTldWzAtOV17MCw1fXwxMDAwMDAwKS8oWzEtOV1bMC05XXswLDV9fDEwMDAwMDApJCcp2AEBGisKCVdoZW5FbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQggKBmNoYXJnZSILCglGcmVlUHJpY2UiLAoKRml4ZWRQcmljZRIeCgZwb2ludHMYASABKANCDrpICyIJGICglKWNHSgAInEKDVF1YW50aXR5UHJpY2USHgoGcG9pbnRzGAEgASgDQg66SAsiCRiAoJSljR0oARIfCgdtaW5pbXVtGAIgASgDQg66SAsiCRiAoJSljR0oABIfCgdtYXhpbXVtGAMgASgDQg66SAsiCRiAoJSljR0oASKyAQoNRHVyYXRpb25QcmljZRIeCgZwb2ludHMYASABKANCDrpICyIJGICglKWNHSgBEj8KBHVuaXQYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CFrpIE8gBAaoBDSIFCICKig8yBBDAhD0SHwoHbWluaW11bRgDIAEoA0IOukgLIgkYgKCUpY0dKAASHwoHbWF4aW11bRgEIAEoA0IOukgLIgkYgKCUpY0dKAEifgoMTWV0ZXJlZFByaWNlEiwKBm1ldGVycxgBIAMoCzIQLnBvaW50cy52MS5NZXRlckIKukgHkgEECAEQEBIfCgdtaW5pbXVtGAIgASgDQg66SAsiCRiAoJSljR0oABIfCgdtYXhpbXVtGAMgASgDQg66SAsiCRiAoJSljR0oASKyAQoFTWV0ZXISHgoGcG9pbnRzGAEgASgDQg66SAsiCRiAoJSljR0oARIgCgNwZXIYAiABKANCDrpICyIJGICglKWNHSgBSACIAQESIQoCb2YYAyABKAlCFbpIEnIQMg5eWyEtfl17MSwxMjh9JBI8CgR1bml0GAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhO6SBCqAQ0iBQiAiooPMgQQwIQ9QgYKBF9wZXJCcAoJcG9pbnRzLnYxQgtQcmljZXNQcm90b1ABWilleGFtcGxlLmNvbS9wb2ludHMvZ2VuL3BvaW50cy92MTtwb2ludHN2MaICA1BUU6oCCVBvaW50cy5WMcoCCVBvaW50c1xWMeoCClBvaW50czo6VjFiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * A use of a service, which the price list prices.
@@ -31,7 +31,8 @@ export type Usage = Message<"points.v1.Usage"> & {
   service: string;
 
   /**
-   * How much of it. Neither set: for services with a fixed price, and free ones.
+   * How much of it. Neither set: for services with a fixed price, free ones, and those that count by
+   * `meters` alone.
    *
    * @generated from oneof points.v1.Usage.amount
    */
@@ -52,6 +53,23 @@ export type Usage = Message<"points.v1.Usage"> & {
     value: Duration;
     case: "duration";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * What else was measured, such as input_tokens: 120. At most 16; names as those of services; 0 to
+   * 1,000,000,000,000 each. Those that the price counts are required, if only 0. Others are recorded
+   * and cost nothing.
+   *
+   * @generated from field: map<string, int64> meters = 4;
+   */
+  meters: { [key: string]: bigint };
+
+  /**
+   * What the price may depend on, such as resolution: 1080p. At most 16; names and values as names of
+   * services. They are recorded for ever, so they must not be personal.
+   *
+   * @generated from field: map<string, string> attributes = 5;
+   */
+  attributes: { [key: string]: string };
 };
 
 /**
@@ -103,6 +121,27 @@ export type PricedUsage = Message<"points.v1.PricedUsage"> & {
    * @generated from field: string price_version = 4;
    */
   priceVersion: string;
+
+  /**
+   * What else was measured, as in the request.
+   *
+   * @generated from field: map<string, int64> meters = 5;
+   */
+  meters: { [key: string]: bigint };
+
+  /**
+   * What the price depended on, as in the request.
+   *
+   * @generated from field: map<string, string> attributes = 6;
+   */
+  attributes: { [key: string]: string };
+
+  /**
+   * How the points came about. Unset: the service is free, or this is its fixed price.
+   *
+   * @generated from field: points.v1.PriceCalculation calculation = 7;
+   */
+  calculation?: PriceCalculation | undefined;
 };
 
 /**
@@ -113,13 +152,179 @@ export const PricedUsageSchema: GenMessage<PricedUsage> = /*@__PURE__*/
   messageDesc(file_points_v1_prices, 1);
 
 /**
+ * How the points of a use came about: `fixed` and all `meters` are added up, multiplied by `factor`,
+ * and rounded up, once; then `minimum` or `maximum` takes effect.
+ *
+ * @generated from message points.v1.PriceCalculation
+ */
+export type PriceCalculation = Message<"points.v1.PriceCalculation"> & {
+  /**
+   * The attributes of the price's row that won; empty: none did.
+   *
+   * @generated from field: map<string, string> when = 1;
+   */
+  when: { [key: string]: string };
+
+  /**
+   * The fixed price, in points; 0: none.
+   *
+   * @generated from field: int64 fixed = 2;
+   */
+  fixed: bigint;
+
+  /**
+   * What each meter gave.
+   *
+   * @generated from field: repeated points.v1.MeteredPoints meters = 3;
+   */
+  meters: MeteredPoints[];
+
+  /**
+   * A fraction such as 4/5; empty: 1.
+   *
+   * @generated from field: string factor = 4;
+   */
+  factor: string;
+
+  /**
+   * The minimum, in points, if the cost was raised to it; otherwise 0.
+   *
+   * @generated from field: int64 minimum = 5;
+   */
+  minimum: bigint;
+
+  /**
+   * The maximum, in points, if the cost was lowered to it; otherwise 0.
+   *
+   * @generated from field: int64 maximum = 6;
+   */
+  maximum: bigint;
+};
+
+/**
+ * Describes the message points.v1.PriceCalculation.
+ * Use `create(PriceCalculationSchema)` to create a new message.
+ */
+export const PriceCalculationSchema: GenMessage<PriceCalculation> = /*@__PURE__*/
+  messageDesc(file_points_v1_prices, 2);
+
+/**
+ * What a meter of a price gave: `amount` × `points` / `per` points, exactly, before rounding.
+ *
+ * @generated from message points.v1.MeteredPoints
+ */
+export type MeteredPoints = Message<"points.v1.MeteredPoints"> & {
+  /**
+   * The meter: "quantity", "duration", or a name in `meters` of the use.
+   *
+   * @generated from field: string of = 1;
+   */
+  of: string;
+
+  /**
+   * How much the use had of it; of "duration" the started units.
+   *
+   * @generated from field: int64 amount = 2;
+   */
+  amount: bigint;
+
+  /**
+   * The price, in points.
+   *
+   * @generated from field: int64 points = 3;
+   */
+  points: bigint;
+
+  /**
+   * For how many that is the price.
+   *
+   * @generated from field: int64 per = 4;
+   */
+  per: bigint;
+
+  /**
+   * The unit of "duration"; of other meters unset.
+   *
+   * @generated from field: google.protobuf.Duration unit = 5;
+   */
+  unit?: Duration | undefined;
+};
+
+/**
+ * Describes the message points.v1.MeteredPoints.
+ * Use `create(MeteredPointsSchema)` to create a new message.
+ */
+export const MeteredPointsSchema: GenMessage<MeteredPoints> = /*@__PURE__*/
+  messageDesc(file_points_v1_prices, 3);
+
+/**
+ * The prices of a server: what its file of prices has. In the file, `free` stands for {free: {}}, and
+ * `fixed: 5` for {fixed: {points: 5}}; a `maximum` that is left out is 1,000,000,000,000; and a file
+ * with a single list may have that list alone.
+ *
+ * @generated from message points.v1.PriceLists
+ */
+export type PriceLists = Message<"points.v1.PriceLists"> & {
+  /**
+   * The lists, 1 to 64. Each is in force from its instant to that of the next one; the first also
+   * before its own.
+   *
+   * @generated from field: repeated points.v1.PriceList lists = 1;
+   */
+  lists: PriceList[];
+};
+
+/**
+ * Describes the message points.v1.PriceLists.
+ * Use `create(PriceListsSchema)` to create a new message.
+ */
+export const PriceListsSchema: GenMessage<PriceLists> = /*@__PURE__*/
+  messageDesc(file_points_v1_prices, 4);
+
+/**
+ * A price list.
+ *
+ * @generated from message points.v1.PriceList
+ */
+export type PriceList = Message<"points.v1.PriceList"> & {
+  /**
+   * Its name, which entries record: 1 to 64 printable ASCII characters without spaces. No other list
+   * of the file has it.
+   *
+   * @generated from field: string version = 1;
+   */
+  version: string;
+
+  /**
+   * From when on it is in force; later than the list before. Required for all but the first.
+   *
+   * @generated from field: google.protobuf.Timestamp from_time = 2 [json_name = "from"];
+   */
+  fromTime?: Timestamp | undefined;
+
+  /**
+   * The prices, by the name of the service; 1 to 10,000.
+   *
+   * @generated from field: map<string, points.v1.Price> services = 3;
+   */
+  services: { [key: string]: Price };
+};
+
+/**
+ * Describes the message points.v1.PriceList.
+ * Use `create(PriceListSchema)` to create a new message.
+ */
+export const PriceListSchema: GenMessage<PriceList> = /*@__PURE__*/
+  messageDesc(file_points_v1_prices, 5);
+
+/**
  * The price of a service.
  *
  * @generated from message points.v1.Price
  */
 export type Price = Message<"points.v1.Price"> & {
   /**
-   * The service.
+   * The service. Empty in `services` of a PriceList, where the key says it.
    *
    * @generated from field: string service = 1;
    */
@@ -162,7 +367,23 @@ export type Price = Message<"points.v1.Price"> & {
      */
     value: DurationPrice;
     case: "duration";
+  } | {
+    /**
+     * The sum of what several meters give.
+     *
+     * @generated from field: points.v1.MeteredPrice metered = 6;
+     */
+    value: MeteredPrice;
+    case: "metered";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * Exceptions, at most 64. Of the rows whose attributes the use has all, the one with the most
+   * attributes wins. Two that may tie are refused when the list is read.
+   *
+   * @generated from field: repeated points.v1.PriceRow rows = 7;
+   */
+  rows: PriceRow[];
 };
 
 /**
@@ -170,7 +391,83 @@ export type Price = Message<"points.v1.Price"> & {
  * Use `create(PriceSchema)` to create a new message.
  */
 export const PriceSchema: GenMessage<Price> = /*@__PURE__*/
-  messageDesc(file_points_v1_prices, 2);
+  messageDesc(file_points_v1_prices, 6);
+
+/**
+ * An exception from the price of a service: another charge, a factor, or both.
+ *
+ * @generated from message points.v1.PriceRow
+ */
+export type PriceRow = Message<"points.v1.PriceRow"> & {
+  /**
+   * The attributes that a use must have, with these values: 1 to 16.
+   *
+   * @generated from field: map<string, string> when = 1;
+   */
+  when: { [key: string]: string };
+
+  /**
+   * How it is charged. Unset: as the service is.
+   *
+   * @generated from oneof points.v1.PriceRow.charge
+   */
+  charge: {
+    /**
+     * Free: an entry of 0 points.
+     *
+     * @generated from field: points.v1.FreePrice free = 2;
+     */
+    value: FreePrice;
+    case: "free";
+  } | {
+    /**
+     * The same points each time.
+     *
+     * @generated from field: points.v1.FixedPrice fixed = 3;
+     */
+    value: FixedPrice;
+    case: "fixed";
+  } | {
+    /**
+     * Points per piece.
+     *
+     * @generated from field: points.v1.QuantityPrice quantity = 4;
+     */
+    value: QuantityPrice;
+    case: "quantity";
+  } | {
+    /**
+     * Points per started unit of time.
+     *
+     * @generated from field: points.v1.DurationPrice duration = 5;
+     */
+    value: DurationPrice;
+    case: "duration";
+  } | {
+    /**
+     * The sum of what several meters give.
+     *
+     * @generated from field: points.v1.MeteredPrice metered = 6;
+     */
+    value: MeteredPrice;
+    case: "metered";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * What the sum is multiplied by before it is rounded: a fraction such as 4/5, of two whole numbers
+   * from 1 to 1,000,000. Empty: 1.
+   *
+   * @generated from field: string factor = 7;
+   */
+  factor: string;
+};
+
+/**
+ * Describes the message points.v1.PriceRow.
+ * Use `create(PriceRowSchema)` to create a new message.
+ */
+export const PriceRowSchema: GenMessage<PriceRow> = /*@__PURE__*/
+  messageDesc(file_points_v1_prices, 7);
 
 /**
  * A service that costs nothing.
@@ -185,7 +482,7 @@ export type FreePrice = Message<"points.v1.FreePrice"> & {
  * Use `create(FreePriceSchema)` to create a new message.
  */
 export const FreePriceSchema: GenMessage<FreePrice> = /*@__PURE__*/
-  messageDesc(file_points_v1_prices, 3);
+  messageDesc(file_points_v1_prices, 8);
 
 /**
  * A service that costs the same each time.
@@ -194,7 +491,7 @@ export const FreePriceSchema: GenMessage<FreePrice> = /*@__PURE__*/
  */
 export type FixedPrice = Message<"points.v1.FixedPrice"> & {
   /**
-   * Points each time.
+   * Points each time, 0 to 1,000,000,000,000.
    *
    * @generated from field: int64 points = 1;
    */
@@ -206,7 +503,7 @@ export type FixedPrice = Message<"points.v1.FixedPrice"> & {
  * Use `create(FixedPriceSchema)` to create a new message.
  */
 export const FixedPriceSchema: GenMessage<FixedPrice> = /*@__PURE__*/
-  messageDesc(file_points_v1_prices, 4);
+  messageDesc(file_points_v1_prices, 9);
 
 /**
  * A service charged by the piece.
@@ -215,21 +512,21 @@ export const FixedPriceSchema: GenMessage<FixedPrice> = /*@__PURE__*/
  */
 export type QuantityPrice = Message<"points.v1.QuantityPrice"> & {
   /**
-   * Points per piece.
+   * Points per piece, 1 to 1,000,000,000,000.
    *
    * @generated from field: int64 points = 1;
    */
   points: bigint;
 
   /**
-   * The minimum cost of a use, in points.
+   * The minimum cost of a use, in points; at most the maximum.
    *
    * @generated from field: int64 minimum = 2;
    */
   minimum: bigint;
 
   /**
-   * The maximum cost of a use, in points.
+   * The maximum cost of a use, in points, 1 to 1,000,000,000,000.
    *
    * @generated from field: int64 maximum = 3;
    */
@@ -241,7 +538,7 @@ export type QuantityPrice = Message<"points.v1.QuantityPrice"> & {
  * Use `create(QuantityPriceSchema)` to create a new message.
  */
 export const QuantityPriceSchema: GenMessage<QuantityPrice> = /*@__PURE__*/
-  messageDesc(file_points_v1_prices, 5);
+  messageDesc(file_points_v1_prices, 10);
 
 /**
  * A service charged by time.
@@ -250,28 +547,28 @@ export const QuantityPriceSchema: GenMessage<QuantityPrice> = /*@__PURE__*/
  */
 export type DurationPrice = Message<"points.v1.DurationPrice"> & {
   /**
-   * Points per started unit.
+   * Points per started unit, 1 to 1,000,000,000,000.
    *
    * @generated from field: int64 points = 1;
    */
   points: bigint;
 
   /**
-   * The unit of time.
+   * The unit of time, a millisecond to 366 days.
    *
    * @generated from field: google.protobuf.Duration unit = 2;
    */
   unit?: Duration | undefined;
 
   /**
-   * The minimum cost of a use, in points.
+   * The minimum cost of a use, in points; at most the maximum.
    *
    * @generated from field: int64 minimum = 3;
    */
   minimum: bigint;
 
   /**
-   * The maximum cost of a use, in points.
+   * The maximum cost of a use, in points, 1 to 1,000,000,000,000.
    *
    * @generated from field: int64 maximum = 4;
    */
@@ -283,5 +580,83 @@ export type DurationPrice = Message<"points.v1.DurationPrice"> & {
  * Use `create(DurationPriceSchema)` to create a new message.
  */
 export const DurationPriceSchema: GenMessage<DurationPrice> = /*@__PURE__*/
-  messageDesc(file_points_v1_prices, 6);
+  messageDesc(file_points_v1_prices, 11);
+
+/**
+ * A service charged by the sum of what meters give. It is rounded up once, after the factor of the
+ * row that won; then the minimum and the maximum hold.
+ *
+ * @generated from message points.v1.MeteredPrice
+ */
+export type MeteredPrice = Message<"points.v1.MeteredPrice"> & {
+  /**
+   * The meters, each of another name: 1 to 16.
+   *
+   * @generated from field: repeated points.v1.Meter meters = 1;
+   */
+  meters: Meter[];
+
+  /**
+   * The minimum cost of a use, in points; at most the maximum.
+   *
+   * @generated from field: int64 minimum = 2;
+   */
+  minimum: bigint;
+
+  /**
+   * The maximum cost of a use, in points, 1 to 1,000,000,000,000.
+   *
+   * @generated from field: int64 maximum = 3;
+   */
+  maximum: bigint;
+};
+
+/**
+ * Describes the message points.v1.MeteredPrice.
+ * Use `create(MeteredPriceSchema)` to create a new message.
+ */
+export const MeteredPriceSchema: GenMessage<MeteredPrice> = /*@__PURE__*/
+  messageDesc(file_points_v1_prices, 12);
+
+/**
+ * One meter of a price, such as 3 points per 1,000 of input_tokens.
+ *
+ * @generated from message points.v1.Meter
+ */
+export type Meter = Message<"points.v1.Meter"> & {
+  /**
+   * The price, 1 to 1,000,000,000,000 points.
+   *
+   * @generated from field: int64 points = 1;
+   */
+  points: bigint;
+
+  /**
+   * For how many that is the price, 1 to 1,000,000,000,000. Unset: 1.
+   *
+   * @generated from field: optional int64 per = 2;
+   */
+  per?: bigint | undefined;
+
+  /**
+   * What is counted: "quantity", "duration" (started units), or a name in `meters` of the use.
+   *
+   * @generated from field: string of = 3;
+   */
+  of: string;
+
+  /**
+   * The unit of "duration", a millisecond to 366 days; required there, and for nothing else.
+   *
+   * @generated from field: google.protobuf.Duration unit = 4;
+   */
+  unit?: Duration | undefined;
+};
+
+/**
+ * Describes the message points.v1.Meter.
+ * Use `create(MeterSchema)` to create a new message.
+ */
+export const MeterSchema: GenMessage<Meter> = /*@__PURE__*/
+  messageDesc(file_points_v1_prices, 13);
 

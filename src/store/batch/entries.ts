@@ -8,6 +8,7 @@ import type { Run } from "../driver/transaction.ts";
 import { kindOf } from "../../ledger/entry-kinds.ts";
 import { toFigures } from "./figures.ts";
 import { unpackAllocations } from "./packed-allocations.ts";
+import { fromPricing } from "./pricing.ts";
 
 /** What `toEntry` reads. */
 const ENTRY_COLUMNS = columnsOf(EntryEntity, "entry");
@@ -50,13 +51,14 @@ export function toEntry(row: EntryRow): Entry {
   };
 }
 
-function toUsage({ service, quantity, duration_nanos, price_version }: EntryRow) {
+function toUsage({ service, quantity, duration_nanos, price_version, pricing }: EntryRow) {
   if (service === null || price_version === null) return null;
   return {
     service,
     quantity: toBigintOrNull(quantity),
     durationNanos: toBigintOrNull(duration_nanos),
     priceVersion: price_version,
+    ...fromPricing(pricing),
   };
 }
 

@@ -18,6 +18,7 @@ import {
 import { type FeedClock, feedNumber, type FeedPlace } from "./feed.ts";
 import { packAllocations } from "./packed-allocations.ts";
 import { packLots } from "./packed-lots.ts";
+import { toPricing } from "./pricing.ts";
 import type { AccountPlace, Rows } from "./rows.ts";
 import { placeAll, type Places, savingLots } from "./save-lots.ts";
 import { insertAll, requireRows, type Write } from "./write.ts";
@@ -253,6 +254,7 @@ function insertEntries(entries: readonly Entry[], feeds: Feeds): Write {
     ...(entries.some(({ actor }) => actor !== "") && {
       actor: texts(entries, ({ actor }) => actor || null),
     }),
+    ...pricingColumn(entries),
   };
   return insertAll({ table: "entry", columns, count: entries.length });
 }
@@ -269,6 +271,14 @@ function debtColumnsOf(entries: readonly Entry[]) {
     repaid: bigints(entries, (entry) => entry.repaid || null),
     from_balance: bigints(entries, (entry) => entry.fromBalance || null),
   };
+}
+
+/** Most batches have nothing in this column, and do without it. */
+function pricingColumn(entries: readonly Entry[]) {
+  const pricings = entries.map(({ usage }) => (usage === null ? undefined : toPricing(usage)));
+  if (pricings.every((pricing) => pricing === undefined)) return {};
+  const texted = texts(pricings, (pricing) => (pricing ? JSON.stringify(pricing) : null));
+  return { pricing: sql`${texted}::jsonb` };
 }
 
 function insertReceipts(receipts: Changes["receipts"]): Write {

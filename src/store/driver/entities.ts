@@ -7,6 +7,7 @@ import {
 } from "@mikro-orm/postgresql";
 import { type RawBuilder, type Selectable, sql } from "kysely";
 import type { HoldStatus } from "../../ledger/hold.ts";
+import type { Pricing } from "../batch/pricing.ts";
 import { InstantType } from "./instant.ts";
 
 // The tables' columns, declared once: migrations/ makes them, and a test compares the two. To the
@@ -170,6 +171,7 @@ export const EntryEntity = defineEntity({
     quantity: p.bigint().nullable(),
     durationNanos: p.bigint().nullable(),
     priceVersion: p.text().nullable(),
+    pricing: p.json<Pricing>().nullable(),
     requestId: id().nullable(),
     fingerprint: p.blob().nullable(),
     metadata: p.json<Record<string, string>>().nullable(),

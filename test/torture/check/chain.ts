@@ -10,7 +10,7 @@ import {
   ReleaseRequestSchema,
   SettleRequestSchema,
 } from "../../../gen/points/v1/points_pb.ts";
-import type { PricedUsage } from "../../../gen/points/v1/prices_pb.ts";
+import type { PriceCalculation, PricedUsage } from "../../../gen/points/v1/prices_pb.ts";
 import type { SetOperation } from "../oracle/decide.ts";
 import { microsOf, nanosOf } from "../oracle/time.ts";
 
@@ -57,9 +57,7 @@ export function personalDigest(
     actor,
   }: Pick<Entry, "userId" | "requestId" | "metadata" | "actor">,
 ): Uint8Array {
-  const pairs = sortedPairs(metadata);
-  const items = pairs.flat().map((text) => Buffer.from(text));
-  const list = listOf(items, pairs.length);
+  const list = mapOf(metadata);
   return sha256(salt, message([1, userId], [7, requestId], [8, list], [20, actor]));
 }
 
@@ -96,10 +94,43 @@ const SCHEMAS = {
   refund: RefundRequestSchema,
 };
 
-function usageContent({ service, amount, priceVersion }: PricedUsage): Buffer {
+function usageContent(usage: PricedUsage): Buffer {
+  const { service, amount, priceVersion, meters, attributes, calculation } = usage;
   const quantity = amount.case === "quantity" ? amount.value : 0n;
   const duration = amount.case === "duration" ? nanosOf(amount.value) : 0n;
-  return message([1, service], [2, quantity], [3, duration], [4, priceVersion]);
+  return message(
+    [1, service],
+    [2, quantity],
+    [3, duration],
+    [4, priceVersion],
+    [5, mapOf(meters)],
+    [6, mapOf(attributes)],
+    [7, calculation && calculationContent(calculation)],
+  );
+}
+
+function calculationContent(calculation: PriceCalculation): Buffer {
+  const { when, fixed, meters, factor, minimum, maximum } = calculation;
+  const metered = meters.map(({ of, amount, points, per, unit }) =>
+    message([1, of], [2, amount], [3, points], [4, per], [5, unit && nanosOf(unit)]),
+  );
+  return message(
+    [1, mapOf(when)],
+    [2, fixed],
+    [3, listOf(metered)],
+    [4, factor],
+    [5, minimum],
+    [6, maximum],
+  );
+}
+
+function mapOf(map: Readonly<Record<string, string | bigint>>): Buffer {
+  const texts = Object.fromEntries(Object.entries(map).map(([key, one]) => [key, String(one)]));
+  const pairs = sortedPairs(texts);
+  return listOf(
+    pairs.flat().map((text) => Buffer.from(text)),
+    pairs.length,
+  );
 }
 
 type Value = bigint | number | string | Uint8Array | undefined;

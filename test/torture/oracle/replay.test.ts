@@ -2,9 +2,9 @@ import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { GetPriceListResponseSchema, OperationSchema } from "../../../gen/points/v1/points_pb.ts";
-import type { Command, CostOrRefusal, Expiration } from "../../../src/ledger/command.ts";
+import type { AskedCost, Command, Expiration } from "../../../src/ledger/command.ts";
 import { isTrial } from "../../../src/ledger/trial.ts";
-import { type Expected, Model } from "../../support/model.ts";
+import { costNow, type Expected, Model } from "../../support/model.ts";
 import { LONG_MS } from "../../support/patience.ts";
 import { randomSteps, type Step } from "../../support/random-commands.ts";
 import { decide, type SetOperation } from "./decide.ts";
@@ -129,7 +129,7 @@ function outcomeOf(
   const account = found ?? emptyReplay(now);
   let own: Dated | undefined;
   if (command.kind !== "open") {
-    const decided = decide(account, toOperation(command), now, PRICES);
+    const decided = decide(account, toOperation(command, now), now, PRICES);
     if (decided !== undefined && "refused" in decided) return { reason: decided.refused };
     if (decided !== undefined) append(account, decided);
     const isForDue = command.kind === "expire" && command.target.kind === "due";
@@ -168,11 +168,13 @@ function figuresOf(account: Replayed) {
   };
 }
 
-function toOperation(command: Exclude<Command, { kind: "open" }>): SetOperation {
-  return create(OperationSchema, { operation: initOf(command) }).operation as SetOperation;
+type Mutation = Exclude<Command, { kind: "open" }>;
+
+function toOperation(command: Mutation, now: bigint): SetOperation {
+  return create(OperationSchema, { operation: initOf(command, now) }).operation as SetOperation;
 }
 
-function initOf(command: Exclude<Command, { kind: "open" }>): Init {
+function initOf(command: Mutation, now: bigint): Init {
   const { kind } = command;
   switch (kind) {
     case "recharge": {
@@ -180,14 +182,16 @@ function initOf(command: Exclude<Command, { kind: "open" }>): Init {
       return { case: kind, value: { points, priority, expiration: expirationOf(expiration) } };
     }
     case "consume":
-      return { case: kind, value: { cost: costOf(command.cost) } };
+      return { case: kind, value: { cost: costOf(command.cost, now) } };
     case "freeze": {
       const { cost, expiration } = command;
-      return { case: kind, value: { cost: costOf(cost), expiration: expirationOf(expiration) } };
+      const end = expirationOf(expiration);
+      return { case: kind, value: { cost: costOf(cost, now), expiration: end } };
     }
     case "settle": {
       const { hold, cost } = command;
-      return { case: kind, value: { hold, ...(cost === undefined ? {} : { cost: costOf(cost) }) } };
+      const asked = cost === undefined ? {} : { cost: costOf(cost, now) };
+      return { case: kind, value: { hold, ...asked } };
     }
     case "release":
       return { case: kind, value: { hold: command.hold } };
@@ -211,7 +215,8 @@ function initOf(command: Exclude<Command, { kind: "open" }>): Init {
   }
 }
 
-function costOf(cost: CostOrRefusal) {
+function costOf(asked: AskedCost, now: bigint) {
+  const cost = costNow(asked, now);
   if ("reason" in cost) return { case: "usage" as const, value: { service: "unheard of" } };
   // Only a free service costs 0 points in the contract.
   if (cost.points === 0n) return { case: "usage" as const, value: { service: "nothing at all" } };

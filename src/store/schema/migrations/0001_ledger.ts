@@ -186,6 +186,7 @@ const STATEMENTS = [
     fingerprint bytea check (octet_length(fingerprint) = 16),
     service text,
     price_version text,
+    pricing jsonb,
     metadata jsonb,
     caller text collate "C" check (length(caller) between 1 and 128),
     actor text,
@@ -199,6 +200,7 @@ const STATEMENTS = [
     check ((request_id is null) = (fingerprint is null)),
     check ((refers_to is not null) = (kind between 5 and 7)),
     check ((service is null) = (price_version is null)),
+    check (pricing is null or service is not null),
     ${ENTRY_CHECKS}
   )`,
 
@@ -234,9 +236,9 @@ const STATEMENTS = [
       ) as allocations,
       coalesce(entry.returned, 0) as returned, entry.refers_to, entry.create_time,
       entry.expire_time, coalesce(entry.priority, 0::smallint) as priority, entry.category,
-      entry.services, entry.service,
-      entry.quantity, entry.duration_nanos, entry.price_version, entry.request_id, entry.metadata,
-      entry.caller, entry.actor, entry.balance, coalesce(entry.frozen, 0) as frozen,
+      entry.services, entry.service, entry.quantity, entry.duration_nanos, entry.price_version,
+      entry.pricing, entry.request_id, entry.metadata, entry.caller, entry.actor, entry.balance,
+      coalesce(entry.frozen, 0) as frozen,
       entry.total_recharged, entry.total_consumed, coalesce(entry.total_expired, 0) as total_expired,
       coalesce(entry.total_refunded, 0) as total_refunded, entry.hash,
       entry.epoch, entry.feed

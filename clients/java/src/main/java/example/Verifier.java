@@ -1,6 +1,7 @@
 package example;
 
 import com.google.protobuf.ByteString;
+import com.google.protobuf.Duration;
 import com.google.protobuf.Timestamp;
 import java.nio.ByteBuffer;
 import java.security.MessageDigest;
@@ -16,6 +17,7 @@ import points.v1.GetOrCreateRequest;
 import points.v1.ListEntriesRequest;
 import points.v1.ListEntriesResponse;
 import points.v1.PointsServiceGrpc.PointsServiceBlockingStub;
+import points.v1.PriceCalculation;
 import points.v1.PricedUsage;
 
 /** Verifies a journal: docs/hash.md describes what is hashed. */
@@ -80,12 +82,7 @@ final class Verifier {
   }
 
   private static ByteString personalDigest(ByteString salt, Entry e) {
-    List<ByteString> items = new ArrayList<>();
-    e.getMetadataMap().entrySet().stream()
-        .map(pair -> Map.entry(utf8(pair.getKey()), utf8(pair.getValue())))
-        .sorted(Map.Entry.comparingByKey(ByteString.unsignedLexicographicalComparator()))
-        .forEach(pair -> Collections.addAll(items, pair.getKey(), pair.getValue()));
-    ByteString metadata = list(e.getMetadataCount(), items);
+    ByteString metadata = map(e.getMetadataMap());
     return sha256(
         join(
             salt,
@@ -126,12 +123,39 @@ final class Verifier {
   }
 
   private static ByteString usage(PricedUsage u) {
-    long nanos = u.getDuration().getSeconds() * 1_000_000_000 + u.getDuration().getNanos();
     return join(
         text(1, u.getService()),
         number(2, u.getQuantity()),
-        number(3, nanos),
-        text(4, u.getPriceVersion()));
+        number(3, nanos(u.getDuration())),
+        text(4, u.getPriceVersion()),
+        field(5, map(u.getMetersMap())),
+        field(6, map(u.getAttributesMap())),
+        field(7, calculation(u.getCalculation())));
+  }
+
+  private static ByteString calculation(PriceCalculation c) {
+    List<ByteString> meters =
+        c.getMetersList().stream()
+            .map(
+                m ->
+                    join(
+                        text(1, m.getOf()),
+                        number(2, m.getAmount()),
+                        number(3, m.getPoints()),
+                        number(4, m.getPer()),
+                        number(5, nanos(m.getUnit()))))
+            .toList();
+    return join(
+        field(1, map(c.getWhenMap())),
+        number(2, c.getFixed()),
+        field(3, list(meters.size(), meters)),
+        text(4, c.getFactor()),
+        number(5, c.getMinimum()),
+        number(6, c.getMaximum()));
+  }
+
+  private static long nanos(Duration length) {
+    return length.getSeconds() * 1_000_000_000 + length.getNanos();
   }
 
   private static long micros(Timestamp time) {
@@ -151,6 +175,15 @@ final class Verifier {
       return ByteString.EMPTY;
     }
     return join(ByteString.copyFrom(new byte[] {(byte) tag}), uint32(value.size()), value);
+  }
+
+  private static ByteString map(Map<String, ?> map) {
+    List<ByteString> items = new ArrayList<>();
+    map.entrySet().stream()
+        .map(pair -> Map.entry(utf8(pair.getKey()), utf8(pair.getValue().toString())))
+        .sorted(Map.Entry.comparingByKey(ByteString.unsignedLexicographicalComparator()))
+        .forEach(pair -> Collections.addAll(items, pair.getKey(), pair.getValue()));
+    return list(map.size(), items);
   }
 
   private static ByteString list(int count, List<ByteString> items) {
