@@ -1,9 +1,10 @@
 import { emptyAccount, hasRoom, MAX_TOTAL } from "./account.ts";
-import type { Command, Consume, Expire, Freeze, Recharge } from "./command.ts";
+import type { Command, Consume, Deadline, Expire, Freeze, Recharge } from "./command.ts";
 import { min, pay, untilAfter } from "./debt.ts";
 import { bookDue } from "./due.ts";
 import type { Entry } from "./entry.ts";
 import { expireTimeOf } from "./expiration.ts";
+import { HOLD_MAX } from "./hold.ts";
 import { type Applied, append, type Draft } from "./journal.ts";
 import {
   chooseLots,
@@ -141,6 +142,7 @@ function freeze(booked: Applied, command: Freeze, now: Micros): Applied | Reject
   const end = expireTimeOf(command.expiration, now);
   if (isRejection(end)) return end;
   const { expireTime } = end;
+  if (expireTime - now > HOLD_MAX) return tooLong(command.expiration);
   const cost = affordable(booked.state, command, now);
   if (isRejection(cost)) return cost;
   const full = holdsFull(booked.state);
@@ -150,10 +152,18 @@ function freeze(booked: Applied, command: Freeze, now: Micros): Applied | Reject
   const allocations = chooseLots(booked.state.lots, points, serviceOf(cost));
   const lots = moveAllocated(booked.state.lots, allocations, freezePoints);
   const number = account.sequence + 1n;
-  const hold = { number, points, settled: 0n, status: "open", expireTime, allocations } as const;
+  const service = usage?.service ?? null;
+  const hold = { ...NEW_HOLD, number, points, service, expireTime, allocations };
   const entry: Draft = { kind: "freeze", points, allocations, expireTime, usage };
   const change = { lots, holds: [...holds, hold] };
   return append(booked, { change, entry, cause: command, now });
+}
+
+const NEW_HOLD = { settled: 0n, status: "open" } as const;
+
+function tooLong({ kind }: Deadline): Rejection {
+  const field = kind === "at" ? "expire_time" : "ttl";
+  return { reason: "FIELD_INVALID", field, description: "must end within 30 days" };
 }
 
 function expire(booked: Applied, command: Expire, { now, lastDue }: Instant): Applied | Rejection {

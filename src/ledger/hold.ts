@@ -4,6 +4,9 @@ import type { Micros } from "./time.ts";
 /** The default life of a hold: 24 hours. */
 export const HOLD_TTL: Micros = 86_400_000_000n;
 
+/** The longest life of a hold: 30 days from its FREEZE. */
+export const HOLD_MAX: Micros = 30n * HOLD_TTL;
+
 /** The most open holds that an account may have. */
 export const MAX_OPEN_HOLDS = 16_384;
 
@@ -19,6 +22,8 @@ export type Hold = {
   /** The points that were spent when it was settled; 0 until then. */
   readonly settled: bigint;
   readonly status: HoldStatus;
+  /** The service for whose use they were set aside; null: the caller named points. */
+  readonly service: string | null;
   /** From this instant on it cannot be settled. */
   readonly expireTime: Micros;
   /** The lots that its points came from, in the order in which they are spent. */

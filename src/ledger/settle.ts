@@ -3,7 +3,6 @@ import type { Hold } from "./hold.ts";
 import { type Payment, pay, repay } from "./debt.ts";
 import { type Applied, append, type Draft } from "./journal.ts";
 import {
-  admits,
   type Allocation,
   chooseLots,
   type Lot,
@@ -32,8 +31,8 @@ export function settle(booked: Applied, command: Settle, now: Micros): Applied |
   const cost = costAt(asked, now);
   if (isRejection(cost)) return cost;
   const service = serviceOf(cost);
-  if (service !== null && !hold.allocations.every((part) => isFor(state, part, service))) {
-    const description = "must be a service that may take the hold's points";
+  if (service !== null && hold.service !== null && service !== hold.service) {
+    const description = `must be ${hold.service}, for whose use the points were set aside`;
     return { reason: "FIELD_INVALID", field: "usage.service", description };
   }
   const beyond = cost.points - hold.points;
@@ -97,10 +96,6 @@ function giveBack(
   const back = repay({ debt, repaidUntil, lotOf, now }, rest);
   const unfrozen = moveAllocated(lots, back.kept, unfreezePoints);
   return { ...back, lots: moveAllocated(unfrozen, back.spent, takeFrozenPoints) };
-}
-
-function isFor({ lots }: AccountState, { lot }: Allocation, service: string): boolean {
-  return lots.every((one) => one.number !== lot || admits(one, service));
 }
 
 function openHold({ holds }: AccountState, number: bigint): Hold | Rejection {

@@ -44,8 +44,10 @@ export function toMutationAnswer({ entry, account, replayed, epoch }: Answered) 
 export function toFreezeAnswer(answer: Answered) {
   const { entry } = answer;
   if (entry === undefined || entry.expireTime === null) throw new Error("a freeze without a hold");
-  const { sequence: number, points, expireTime, allocations } = entry;
-  const hold = { number, points, settled: 0n, status: "open", expireTime, allocations } as const;
+  const { sequence: number, points, expireTime, allocations, usage } = entry;
+  const service = usage?.service ?? null;
+  const made = { number, points, service, expireTime, allocations };
+  const hold = { ...made, settled: 0n, status: "open" } as const;
   return { ...toMutationAnswer(answer), hold: toHoldMessage(hold) };
 }
 
@@ -124,12 +126,13 @@ export function toLotMessage(lot: Lot): LotMessage {
 
 /** The hold in protobuf. */
 export function toHoldMessage(hold: Hold): HoldMessage {
-  const { number, points, settled, status, expireTime, allocations } = hold;
+  const { number, points, settled, status, service, expireTime, allocations } = hold;
   return create(HoldSchema, {
     number,
     points,
     settled,
     state: HOLD_STATES[status],
+    service: service ?? "",
     expireTime: toTimestamp(expireTime),
     allocations: [...allocations],
   });

@@ -247,7 +247,7 @@ function flawOfContent({ salt, hash, time }: Replay, entry: Entry): string | und
 
 /** Checks that an entry has the rows that its kind makes, and that they repeat what it says. */
 function flawOfRows({ lot, hold, refunded }: Step, entry: Entry): string | undefined {
-  const { kind, sequence, points, allocations, expireTime, priority } = entry;
+  const { kind, sequence, points, allocations, expireTime, priority, usage } = entry;
   const own = allocations.find((part) => part.lot === sequence);
   const makesLot = kind === "recharge" || (kind === "refund" && own !== undefined);
   if (lot !== undefined && !makesLot) return `a ${kind} has a lot`;
@@ -263,6 +263,9 @@ function flawOfRows({ lot, hold, refunded }: Step, entry: Entry): string | undef
   const makesHold = kind === "freeze";
   if ((hold !== undefined) !== makesHold) return makesHold ? "has no hold" : `a ${kind} has a hold`;
   if (hold !== undefined && hold.points !== points) return "its hold has other points";
+  if (hold !== undefined && hold.service !== (usage?.service ?? null)) {
+    return "its hold is for another service";
+  }
   if (hold !== undefined && hold.expireTime !== expireTime) return "its hold has another expiry";
   if (hold !== undefined && !sameAllocations(hold.allocations, allocations)) {
     return "its hold has points of other lots";

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { AccountState } from "../../src/ledger/state.ts";
 import { answer, changesOf, startBatch } from "../../src/ledger/batch.ts";
 import type { Command } from "../../src/ledger/command.ts";
-import { HOLD_TTL } from "../../src/ledger/hold.ts";
+import { HOLD_MAX, HOLD_TTL } from "../../src/ledger/hold.ts";
 import { LAST_INSTANT } from "../../src/ledger/time.ts";
 import {
   consume,
@@ -118,10 +118,10 @@ describe("Freeze sets aside", () => {
     expect(after).toEqual(["#1: 0 of 10, 10 frozen, expires +90", "#2: 8 of 10, 2 frozen"]);
   });
 
-  test("for a life to the last instant of the year 9999", () => {
+  test("for a life of 30 days", () => {
     const lots = stateOf(["#1: 5 of 5"]);
-    expect(play(lots, [[0n, freezeUntil(1n, LAST_INSTANT)]]).holds).toHaveLength(1);
-    expect(play(lots, [[0n, freeze(1n, LAST_INSTANT - NOW)]]).holds).toHaveLength(1);
+    expect(play(lots, [[0n, freezeUntil(1n, NOW + HOLD_MAX)]]).holds).toHaveLength(1);
+    expect(play(lots, [[0n, freeze(1n, HOLD_MAX)]]).holds).toHaveLength(1);
     expect(play(lots, [[0n, freeze(1n, HOLD_TTL)]]).holds).toEqual([
       "#2: 1 open until +86400000000",
     ]);
@@ -435,6 +435,12 @@ describe("a command about a hold is refused, and changes nothing:", () => {
     description: "must end before the year 10000",
   };
 
+  const within30Days = (field: string) => ({
+    reason: "FIELD_INVALID",
+    field,
+    description: "must end within 30 days",
+  });
+
   const cases: [string, AccountState | undefined, Command, object][] = [
     ["Freeze without an account", undefined, freeze(1n), noAccount],
     ["Settle without an account", undefined, settle(1n), noAccount],
@@ -447,6 +453,13 @@ describe("a command about a hold is refused, and changes nothing:", () => {
     ],
     ["Freeze until now", state, freezeUntil(1n, NOW + 60n), past],
     ["Freeze past the year 9999", state, freeze(1n, LAST_INSTANT - NOW - 59n), tooLong],
+    ["Freeze for longer than 30 days", state, freeze(1n, HOLD_MAX + 1n), within30Days("ttl")],
+    [
+      "Freeze until later than 30 days",
+      state,
+      freezeUntil(1n, NOW + 60n + HOLD_MAX + 1n),
+      within30Days("expire_time"),
+    ],
     ["Settle of a hold that never was", state, settle(9n), noHold(9n)],
     ["Settle of an entry that is no freeze", state, settle(1n), noHold(1n)],
     ["Settle of a settle", state, settle(4n), noHold(4n)],
@@ -527,5 +540,38 @@ describe("a repeat comes before whatever is wrong with", () => {
     for (const command of [settle(99n), release(99n), refund(99n), freeze(99n)]) {
       expect(answer(batch, named(command, "r1"))).toMatchObject({ reason: "REQUEST_ID_REUSED" });
     }
+  });
+});
+
+describe("the service of a hold", () => {
+  const useOf = (service: string) => ({
+    points: 2n,
+    usage: used({ service, durationNanos: 9n }),
+  });
+  const { state } = play(stateOf(["#1: 50 of 50"]), [
+    [0n, freeze(useOf("tts"))],
+    [0n, freeze(2n)],
+  ]);
+
+  test("is that of the use that it was frozen for", () => {
+    expect(state.holds.map(({ service }) => service)).toEqual(["tts", null]);
+  });
+
+  test("refuses a Settle by the use of another", () => {
+    expect(outcome(state, settle(2n, useOf("video")))).toEqual({
+      refused: {
+        reason: "FIELD_INVALID",
+        field: "usage.service",
+        description: "must be tts, for whose use the points were set aside",
+      },
+    });
+  });
+
+  test.each([
+    ["by the same use", settle(2n, useOf("tts"))],
+    ["by points", settle(2n, 1n)],
+    ["of a hold of points, by any use", settle(3n, useOf("video"))],
+  ])("lets a Settle pass %s", (_, command) => {
+    expect(outcome(state, command)).toMatchObject({ answer: expect.any(String) });
   });
 });

@@ -66,13 +66,14 @@ describe("Freeze", () => {
     const usual = await server.client.freeze({ userId, cost: points(1n) });
     const { createTime, expireTime } = usual.entry!;
     expect(microsOf(expireTime!) - microsOf(createTime!)).toBe(86_400_000_000n);
-    const until2100 = { case: "expireTime", value: { seconds: 4_102_444_800n, nanos: 999 } };
+    const seconds = createTime!.seconds + 86_400n * 29n;
+    const late = { case: "expireTime", value: { seconds, nanos: 999 } };
     const named = await server.client.freeze({
       userId,
       cost: points(1n),
-      expiration: until2100 as never,
+      expiration: late as never,
     });
-    expect(named.hold!.expireTime).toMatchObject({ seconds: 4_102_444_800n, nanos: 0 });
+    expect(named.hold!.expireTime).toMatchObject({ seconds, nanos: 0 });
   });
 });
 

@@ -65,7 +65,14 @@ type ModelLot = {
   services: readonly string[];
 };
 
-type ModelHold = { number: bigint; parts: Part[]; expireTime: bigint; closed?: string };
+type ModelHold = {
+  number: bigint;
+  parts: Part[];
+  expireTime: bigint;
+  /** Undefined: it was frozen by points. */
+  service: string | undefined;
+  closed?: string;
+};
 
 /** `now` is the time of the next line: the clock's, but never before the last line's. */
 type ModelUser = {
@@ -312,7 +319,7 @@ function write(user: ModelUser, command: Command, now: bigint): Line | undefined
       if ("reason" in cost) return cost.reason;
       const parts = burn(user, cost.points, cost.usage?.service);
       if (parts === undefined) return "INSUFFICIENT_POINTS";
-      user.holds.push({ number: next(user), parts, expireTime });
+      user.holds.push({ number: next(user), parts, expireTime, service: cost.usage?.service });
       return append(user, { kind: "freeze", parts, changes: minus(parts), frozen: total(parts) });
     }
     case "settle":
@@ -327,8 +334,7 @@ function write(user: ModelUser, command: Command, now: bigint): Line | undefined
       const held = total(hold.parts);
       const beyond = cost.points > held ? cost.points - held : 0n;
       const { usage } = cost;
-      const ofHold = user.lots.filter((lot) => hold.parts.some((part) => part.lot === lot.number));
-      if (usage !== null && !ofHold.every((lot) => isFor(lot, usage.service)))
+      if (usage !== null && hold.service !== undefined && hold.service !== usage.service)
         return "FIELD_INVALID";
       if (beyond > 0n && command.onShortfall.kind === "refuse") return "HOLD_EXCEEDED";
       hold.closed = "settled";

@@ -194,7 +194,7 @@ describe("verify finds", () => {
     },
     {
       what: "a hold without an account",
-      sql: `insert into points.hold select 'zoe', 4, 5, 0, 'open', now(), edit.pack('{1}', '{5}')`,
+      sql: `insert into points.hold select 'zoe', 4, 5, 0, 'open', null, now(), edit.pack('{1}', '{5}')`,
       userId: "zoe",
       sequence: 4n,
       finds: "there is this hold, and no account",

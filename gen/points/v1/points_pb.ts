@@ -595,8 +595,8 @@ export type FreezeRequest = Message<"points.v1.FreezeRequest"> & {
    */
   expiration: {
     /**
-     * From this instant on it cannot be settled. After now and before the year 10000; digits finer
-     * than a microsecond are cut off.
+     * From this instant on it cannot be settled. After now and within 30 days; digits finer than a
+     * microsecond are cut off.
      *
      * @generated from field: google.protobuf.Timestamp expire_time = 6;
      */
@@ -604,8 +604,8 @@ export type FreezeRequest = Message<"points.v1.FreezeRequest"> & {
     case: "expireTime";
   } | {
     /**
-     * Time to live, from the freeze on: at least a microsecond, ending before the year 10000.
-     * Digits finer than a microsecond are cut off.
+     * Time to live, from the freeze on: at least a microsecond, at most 30 days. Digits finer than a
+     * microsecond are cut off.
      *
      * @generated from field: google.protobuf.Duration ttl = 7;
      */

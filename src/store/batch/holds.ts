@@ -19,7 +19,7 @@ export async function loadNamedHolds(
 ): Promise<readonly HoldOf[]> {
   if (named.length === 0) return [];
   const { rows } = await run(sql<HoldRow>`
-    select user_id, number, points, settled, status, expire_time,
+    select user_id, number, points, settled, status, service, expire_time,
       case when status = 'open' then allocations end as allocations
     from hold
     join ${rowsOfKeys(named, "number")} as named using (user_id, number)`);
@@ -86,6 +86,7 @@ function toSummedHold({ lots, lot_points, ...row }: DueRow): Hold {
     points: BigInt(row.points),
     settled: 0n,
     status: "open",
+    service: null,
     expireTime: fromTimestamptz(row.expire_time),
     allocations: lots.map((lot, index) => ({
       lot: BigInt(lot),
@@ -101,6 +102,7 @@ export function toHold(row: HoldRow): Hold {
     points: BigInt(row.points),
     settled: BigInt(row.settled),
     status: row.status,
+    service: row.service,
     expireTime: fromTimestamptz(row.expire_time),
     allocations: unpackAllocations(row.allocations),
   };

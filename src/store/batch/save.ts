@@ -182,6 +182,7 @@ function upsertHolds(holds: Changes["holds"]): Write {
     points: bigints(holds, (hold) => hold.points),
     settled: bigints(holds, (hold) => hold.settled),
     status: texts(holds, (hold) => hold.status),
+    service: texts(holds, (hold) => hold.service),
     expire_time: times(holds, (hold) => hold.expireTime),
     allocations: bytes(holds, (hold) => packAllocations(hold.allocations)),
   };

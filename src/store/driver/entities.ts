@@ -140,6 +140,7 @@ export const HoldEntity = defineEntity({
     points: points(),
     settled: points(),
     status: p.text().$type<HoldStatus>(),
+    service: p.text().nullable(),
     expireTime: instant(),
     allocations: p.blob().nullable(),
   },

@@ -619,4 +619,18 @@ export const LEDGER_MUTANTS: readonly Mutant[] = [
     replace: "batch.lastDue",
     caughtBy: "test/commit/trial.test.ts",
   },
+  {
+    name: "lets a hold be settled by the use of another service",
+    file: "src/ledger/settle.ts",
+    find: "usage.service !== hold.service) {",
+    replace: "usage.service.length > 128) {",
+    caughtBy: "test/ledger/holds.test.ts",
+  },
+  {
+    name: "lets a hold live for ever",
+    file: "src/ledger/apply.ts",
+    find: "if (expireTime - now > HOLD_MAX) return",
+    replace: "if (expireTime < now) return",
+    caughtBy: "test/ledger/holds.test.ts",
+  },
 ];

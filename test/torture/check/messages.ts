@@ -123,6 +123,7 @@ export function holdMessage({
   points,
   settled,
   status,
+  service,
   expireTime,
   parts,
 }: ReplayedHold): Hold {
@@ -131,6 +132,7 @@ export function holdMessage({
     points,
     settled,
     state: STATES[status],
+    service,
     expireTime: timestampOf(expireTime),
     allocations: parts.map((part) => ({ ...part })),
   });

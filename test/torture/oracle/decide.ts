@@ -73,7 +73,7 @@ function decideUndated(
     case "freeze": {
       const { expiration } = operation.value;
       const expireTime = endOf(expiration, now) ?? now + DAY;
-      if (!endsWell(expireTime, now)) return INVALID;
+      if (!endsWell(expireTime, now) || expireTime > now + 30n * DAY) return INVALID;
       const cost = costOf(operation.value.cost, prices);
       if ("refused" in cost) return cost;
       const parts = burn(account, cost.points, (lot) => isFor(lot, cost.usage?.service));
@@ -87,9 +87,8 @@ function decideUndated(
       const spent =
         cost.case === undefined ? { points: hold.points, usage: undefined } : costOf(cost, prices);
       if ("refused" in spent) return spent;
-      const service = spent.usage?.service;
-      const isForHold = ({ lot }: Part) => isFor(account.lots.get(lot)!, service);
-      if (service !== undefined && !hold.parts.every(isForHold)) return INVALID;
+      const { service = hold.service } = spent.usage ?? {};
+      if (hold.service !== "" && service !== hold.service) return INVALID;
       if (spent.points > hold.points) {
         return refused("HOLD_EXCEEDED", { held: hold.points, required: spent.points });
       }
@@ -148,7 +147,8 @@ function freezeOf(
       after.balance -= points;
       after.frozen += points;
       for (const part of parts) moveLot(after, part.lot, -part.points, part.points);
-      addHold(after, { number, points, settled: 0n, status: "open", expireTime, parts });
+      const service = usage?.service ?? "";
+      addHold(after, { number, points, settled: 0n, status: "open", service, expireTime, parts });
     },
   };
 }

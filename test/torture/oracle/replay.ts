@@ -25,6 +25,8 @@ export type ReplayedHold = {
   readonly points: bigint;
   settled: bigint;
   status: "open" | "settled" | "released" | "expired";
+  /** Empty: it was frozen by points. */
+  readonly service: string;
   readonly expireTime: bigint;
   readonly parts: readonly Part[];
 };

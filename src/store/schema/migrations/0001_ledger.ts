@@ -142,6 +142,7 @@ const STATEMENTS = [
     points bigint not null check (points >= 0),
     settled bigint not null check (settled between 0 and points),
     status text not null check (status in ('open', 'settled', 'released', 'expired')),
+    service text,
     expire_time timestamptz not null,
     allocations bytea check (octet_length(allocations) > 2),
     primary key (user_id, number),
