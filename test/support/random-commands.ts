@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import fc from "fast-check";
 import type { Command, ExpireTarget } from "../../src/ledger/command.ts";
 import type { PricedUsage } from "../../src/ledger/prices.ts";
+import { used } from "./commands.ts";
 
 /** The commands of one batch, and the microseconds since the batch before. */
 export type Step = { readonly laterBy: bigint; readonly commands: readonly Command[] };
@@ -160,8 +161,7 @@ function randomRecharge() {
 const SERVICES = ["tts", "script", "image"] as const;
 
 function costOf([points, service]: readonly [bigint, string]) {
-  const usage = { service, quantity: null, durationNanos: null, priceVersion: "v1" };
-  return { points, usage };
+  return { points, usage: used({ service }) };
 }
 
 function randomExpiration() {

@@ -138,7 +138,8 @@ function newLife(outs: readonly Out[]) {
       const { balance } = account;
       const required = balance + 1n;
       const cost = { case: "points", value: required } as const;
-      const metadata = { balance: `${balance}`, required: `${required}`, shortfall: "1" };
+      const has = { balance: `${balance}`, usable: `${balance}` };
+      const metadata = { ...has, required: `${required}`, shortfall: "1" };
       const { attempts } = ask({ case: "consume", value: { cost } }, start);
       attempts[0]!.outcome = { kind: "refused", reason: "INSUFFICIENT_POINTS", metadata };
     },

@@ -4,6 +4,8 @@ import { expect, test } from "vitest";
 import { GetPriceListResponseSchema, OperationSchema } from "../../../gen/points/v1/points_pb.ts";
 import type { AskedCost, Command, Expiration } from "../../../src/ledger/command.ts";
 import { isTrial } from "../../../src/ledger/trial.ts";
+import type { Cost } from "../../../src/ledger/prices.ts";
+import { used } from "../../support/commands.ts";
 import { costNow, type Expected, Model } from "../../support/model.ts";
 import { LONG_MS } from "../../support/patience.ts";
 import { randomSteps, type Step } from "../../support/random-commands.ts";
@@ -78,7 +80,13 @@ function run(account: Replayed, operation: Init): string | undefined {
 const PRICES = pricesOf(
   create(GetPriceListResponseSchema, {
     priceVersion: "v1",
-    prices: [{ service: "nothing at all", charge: { case: "free", value: {} } }],
+    prices: [
+      { service: "nothing at all", charge: { case: "free", value: {} } },
+      ...["tts", "script", "image"].map((service) => ({
+        service,
+        charge: { case: "quantity" as const, value: { points: 1n } },
+      })),
+    ],
   }),
 );
 
@@ -93,7 +101,7 @@ function compare(steps: readonly Step[]): number {
     for (const unaimed of commands) {
       // The load has no trials, and the oracle does not know them.
       if (isTrial(unaimed)) continue;
-      const command = refusing(model.aim(unaimed));
+      const command = asSent(model.aim(unaimed), now);
       const expected = model.run(command, now);
       // Everything due is booked before a command, even before one that is refused.
       const found = accounts.get(command.userId);
@@ -109,11 +117,30 @@ function compare(steps: readonly Step[]): number {
   return compared;
 }
 
-/** The torture's load asks for no debt, and so its oracle knows none. */
-function refusing(command: Command): Command {
-  if (command.kind !== "consume" && command.kind !== "settle") return command;
-  return { ...command, onShortfall: { kind: "refuse" } };
+/**
+ * The torture's load asks for no debt, and so its oracle knows none. Only a free service costs 0 points
+ * in the contract.
+ */
+function asSent(command: Command, now: bigint): Command {
+  const { kind } = command;
+  if (kind !== "consume" && kind !== "settle" && kind !== "freeze") return command;
+  const asked = command.cost && costNow(command.cost, now);
+  const cost = asked === undefined || "reason" in asked ? asked : costSent(asked);
+  return { ...command, cost, onShortfall: { kind: "refuse" } } as Command;
 }
+
+function costSent({ points, usage }: Cost): Cost {
+  if (points === 0n) return { points, usage: used({ service: FREE }) };
+  if (usage === null) return { points, usage };
+  return {
+    points,
+    usage: used({ service: SERVICES.find((one) => one === usage.service) ?? "tts" }),
+  };
+}
+
+const FREE = "nothing at all";
+/** Each costs a point a piece. */
+const SERVICES = ["tts", "script", "image"];
 
 function withoutRepeat(expected: Expected) {
   if ("reason" in expected) return expected;
@@ -185,8 +212,9 @@ function initOf(command: Mutation, now: bigint): Init {
   const { kind } = command;
   switch (kind) {
     case "recharge": {
-      const { points, priority, expiration } = command;
-      return { case: kind, value: { points, priority, expiration: expirationOf(expiration) } };
+      const { points, priority, category, expiration } = command;
+      const lot = { points, priority, category, services: [...command.services] };
+      return { case: kind, value: { ...lot, expiration: expirationOf(expiration) } };
     }
     case "consume":
       return { case: kind, value: { cost: costOf(command.cost, now) } };
@@ -225,9 +253,10 @@ function initOf(command: Mutation, now: bigint): Init {
 function costOf(asked: AskedCost, now: bigint) {
   const cost = costNow(asked, now);
   if ("reason" in cost) return { case: "usage" as const, value: { service: "unheard of" } };
-  // Only a free service costs 0 points in the contract.
-  if (cost.points === 0n) return { case: "usage" as const, value: { service: "nothing at all" } };
-  return { case: "points" as const, value: cost.points };
+  if (cost.points === 0n) return { case: "usage" as const, value: { service: FREE } };
+  if (cost.usage === null) return { case: "points" as const, value: cost.points };
+  const amount = { case: "quantity" as const, value: cost.points };
+  return { case: "usage" as const, value: { service: cost.usage.service, amount } };
 }
 
 function expirationOf(expiration: Expiration) {
