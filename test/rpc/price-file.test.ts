@@ -273,7 +273,7 @@ describe("a server with PRICES", () => {
       priceVersion: "v2",
       prices: [{ service: "it" }, { service: "more" }],
     });
-    expect(server.stderr()).toContain('"versions":["v2"]');
+    await until("it says so", () => server.stderr().includes('"versions":["v2"]'));
 
     const broken = [
       [
