@@ -61,6 +61,7 @@ function callsOf(userId: string): [rpc: string, request: object][] {
     ["GetPriceList", {}],
     ["ApplyBatch", { operations: [operation] }],
     ["Apply", { tag: "a", operation }],
+    ["GetAccount", { userId }],
     ["GetEntry", { userId, sequence: 1 }],
     ["ListEntries", { userId, pageSize: 2 }],
     ["ListLots", { userId }],

@@ -80,6 +80,7 @@ async fn consume_twice(points: &Points, user_id: &str) -> Outcome {
             request_id: "job-1".into(),
             cost: Some(pb::consume_request::Cost::Points(30)),
             metadata: HashMap::from([("for".into(), "script".into()), ("by".into(), "Zoë".into())]),
+            ..Default::default()
         };
         let answer = retried(TIMEOUT, request, async |request| {
             points.clone().consume(request).await
