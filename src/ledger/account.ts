@@ -60,6 +60,11 @@ export function laterOf(a: Micros, b: Micros): Micros {
   return a > b ? a : b;
 }
 
+/** The lesser of two numbers of points. */
+export function min(a: bigint, b: bigint): bigint {
+  return a < b ? a : b;
+}
+
 /** The hash that the first entry chains to. */
 export const GENESIS_HASH: Uint8Array = new Uint8Array(32);
 

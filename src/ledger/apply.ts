@@ -1,6 +1,6 @@
-import { emptyAccount, hasRoom, MAX_TOTAL } from "./account.ts";
+import { emptyAccount, hasRoom, MAX_TOTAL, min } from "./account.ts";
 import type { Command, Consume, Deadline, Expire, Freeze, Recharge } from "./command.ts";
-import { min, pay, untilAfter } from "./debt.ts";
+import { pay, untilAfter } from "./debt.ts";
 import { bookDue } from "./due.ts";
 import type { Entry } from "./entry.ts";
 import { expireTimeOf } from "./expiration.ts";
@@ -124,8 +124,7 @@ function consume(booked: Applied, command: Consume, now: Micros): Applied | Reje
   const denied = overMaxPoints(command, cost.points);
   if (denied !== undefined) return denied;
   const service = serviceOf(cost);
-  const payment = pay(state, { points: cost.points, service }, onShortfall);
-  const { taken, owed, uncovered } = payment;
+  const { taken, owed, uncovered } = pay(state, { points: cost.points, service }, onShortfall);
   if (uncovered > 0n && onShortfall.kind !== "take") {
     return insufficientBy(state, { required: cost.points, service, shortfall: uncovered });
   }
@@ -149,10 +148,10 @@ function freeze(booked: Applied, command: Freeze, now: Micros): Applied | Reject
   if (full !== undefined) return full;
   // Everything is checked; from here on it changes.
   const { points, usage } = cost;
-  const allocations = chooseLots(booked.state.lots, points, serviceOf(cost));
+  const service = serviceOf(cost);
+  const allocations = chooseLots(booked.state.lots, points, service);
   const lots = moveAllocated(booked.state.lots, allocations, freezePoints);
   const number = account.sequence + 1n;
-  const service = usage?.service ?? null;
   const hold = { ...NEW_HOLD, number, points, service, expireTime, allocations };
   const entry: Draft = { kind: "freeze", points, allocations, expireTime, usage };
   const change = { lots, holds: [...holds, hold] };

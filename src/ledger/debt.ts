@@ -1,6 +1,6 @@
-import { type Account, laterOf, roomOf } from "./account.ts";
+import { type Account, laterOf, min, roomOf } from "./account.ts";
 import type { Shortfall } from "./command.ts";
-import { type Allocation, isDue, isScoped, type Lot, type Service, sumPoints } from "./lot.ts";
+import { type Allocation, isDue, isScoped, type Lot, type Service } from "./lot.ts";
 import type { AccountState } from "./state.ts";
 import { LAST_INSTANT, type Micros } from "./time.ts";
 import { usableFor } from "./usable.ts";
@@ -70,16 +70,11 @@ export function repay(debtor: Debtor, parts: readonly Allocation[]): Repayment {
     if (paid > 0n) repaidUntil = untilAfter(repaidUntil, lot.expireTime);
     if (paid < points) kept.push({ lot: number, points: points - paid });
   }
-  return { kept, spent, repaid: sumPoints(spent), repaidUntil };
+  return { kept, spent, repaid: debtor.debt - left, repaidUntil };
 }
 
 /** The latest expiry of lots that repaid debt, after one that expires then has repaid some. */
 export function untilAfter(before: Micros | null, expireTime: Micros | null): Micros {
   const until = expireTime ?? LAST_INSTANT;
   return before === null ? until : laterOf(before, until);
-}
-
-/** The lesser of two numbers of points. */
-export function min(a: bigint, b: bigint): bigint {
-  return a < b ? a : b;
 }

@@ -1,3 +1,4 @@
+import { min } from "./account.ts";
 import type { Micros } from "./time.ts";
 
 /** The most open lots that an account may have. */
@@ -211,8 +212,4 @@ const NO_POINTS: LotSums = { remaining: 0n, frozen: 0n };
 /** Adds up the points of allocations. */
 export function sumPoints(allocations: readonly Allocation[]): bigint {
   return allocations.reduce((sum, { points }) => sum + points, 0n);
-}
-
-function min(a: bigint, b: bigint): bigint {
-  return a < b ? a : b;
 }

@@ -1,3 +1,4 @@
+import { min } from "./account.ts";
 import type { AskedCost, Command, Consume, Expire, Settle } from "./command.ts";
 import { admits, type Lot, type Service } from "./lot.ts";
 import { type Cost, serviceOf } from "./prices.ts";
@@ -84,7 +85,7 @@ export function lackOf(
     }
     for (let at = 0; at < left.length && lacking > 0n; at += 1) {
       if (!admits(atHand[at]!, service)) continue;
-      const some = left[at]! < lacking ? left[at]! : lacking;
+      const some = min(left[at]!, lacking);
       left[at]! -= some;
       lacking -= some;
     }

@@ -86,7 +86,7 @@ export type PricedUsage = Usage & {
 export type Cost = { readonly points: bigint; readonly usage: PricedUsage | null };
 
 /** The service that a cost is for; null: the caller named points. */
-export function serviceOf({ usage }: Cost): string | null {
+export function serviceOf({ usage }: Pick<Cost, "usage">): string | null {
   return usage === null ? null : usage.service;
 }
 

@@ -1,7 +1,7 @@
-import { hasRoom, MAX_TOTAL } from "./account.ts";
+import { hasRoom, MAX_TOTAL, min } from "./account.ts";
 import type { Refund } from "./command.ts";
 import type { Entry, EntryKind } from "./entry.ts";
-import { min, repay } from "./debt.ts";
+import { repay } from "./debt.ts";
 import { endOf } from "./expiration.ts";
 import { type Applied, append, type Draft } from "./journal.ts";
 import {
@@ -31,8 +31,8 @@ export type RefundedEntry = Pick<Entry, "sequence" | "kind" | "points" | "alloca
  * what came from lots, to the lots. What was owed and has been repaid since becomes a new lot, which
  * lives as long as the longest of the lots that repaid debt. Points of an expired lot go back there
  * too, and are booked as expired right after. With `reissueTtl` both become one new lot, which
- * expires by it: a refund never makes points permanent that were
- * not, nor usable by more services than before.
+ * expires by it: a refund never makes points permanent that were not, nor usable by more services
+ * than before.
  */
 export function refund(booked: Applied, command: Refund, now: Micros): Applied | Rejection {
   const { state } = booked;
@@ -104,7 +104,7 @@ function givenBack(
   { original, refunded, points, isReissuing, now }: Refunding,
 ) {
   const { fromDebt, taken } = lastTaken(original, refunded, points);
-  const forgiven = fromDebt < account.debt ? fromDebt : account.debt;
+  const forgiven = min(fromDebt, account.debt);
   const byNumber = new Map(lots.map((lot) => [lot.number, lot]));
   const lotOf = (number: bigint) => byNumber.get(number)!;
   const isReissued = ({ lot }: Allocation) => isReissuing && isDue(lotOf(lot), now);
@@ -194,9 +194,9 @@ function recentEntry({ recent }: AccountState, sequence: bigint): Entry | undefi
 
 /** The last `points` of an entry that were not refunded before: what it owed comes first. */
 function lastTaken({ allocations, owed }: RefundedEntry, refunded: bigint, points: bigint) {
-  const owedBefore = refunded < owed ? refunded : owed;
+  const owedBefore = min(refunded, owed);
   const owedLeft = owed - owedBefore;
-  const fromDebt = points < owedLeft ? points : owedLeft;
+  const fromDebt = min(points, owedLeft);
   const { rest } = splitAllocations(allocations.toReversed(), refunded - owedBefore);
   // A settle may have taken from a lot twice: by its hold, and beyond it.
   const taken = mergeAllocations(splitAllocations(rest, points - fromDebt).first);

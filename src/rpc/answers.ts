@@ -24,7 +24,7 @@ import { personalDigestOf } from "../ledger/digests.ts";
 import type { Entry } from "../ledger/entry.ts";
 import type { Hold } from "../ledger/hold.ts";
 import { isScoped, type Lot } from "../ledger/lot.ts";
-import type { Calculation, PricedUsage } from "../ledger/prices.ts";
+import { type Calculation, type PricedUsage, serviceOf } from "../ledger/prices.ts";
 import { KIND_NUMBERS } from "../ledger/entry-kinds.ts";
 import { toDuration, toTimestamp } from "./timestamps.ts";
 
@@ -44,8 +44,8 @@ export function toMutationAnswer({ entry, account, replayed, epoch }: Answered) 
 export function toFreezeAnswer(answer: Answered) {
   const { entry } = answer;
   if (entry === undefined || entry.expireTime === null) throw new Error("a freeze without a hold");
-  const { sequence: number, points, expireTime, allocations, usage } = entry;
-  const service = usage?.service ?? null;
+  const { sequence: number, points, expireTime, allocations } = entry;
+  const service = serviceOf(entry);
   const made = { number, points, service, expireTime, allocations };
   const hold = { ...made, settled: 0n, status: "open" } as const;
   return { ...toMutationAnswer(answer), hold: toHoldMessage(hold) };

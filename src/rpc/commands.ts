@@ -37,7 +37,8 @@ export type SetOperation = Exclude<Operation["operation"], { case: undefined }>;
 
 /** What the server adds to an operation. */
 export type Terms = {
-  readonly prices: PriceLists;
+  /** The price lists of now. */
+  readonly prices: () => { readonly lists: PriceLists };
   /** How much debt an account may have, in points. */
   readonly creditLine: bigint;
 };
@@ -45,16 +46,14 @@ export type Terms = {
 /**
  * Translates an operation from protobuf to the ledger. The contract's limits on fields were checked
  * before. This checks that oneofs are set and that times and durations are valid. Usage is priced
- * by the given lists.
+ * by the lists of now.
  *
  * @param caller who sent the operation
  * @throws FIELD_INVALID
  */
-export function toCommand(
-  operation: SetOperation,
-  { prices, creditLine }: Terms,
-  caller: Caller,
-): Mutation {
+export function toCommand(operation: SetOperation, terms: Terms, caller: Caller): Mutation {
+  const { creditLine } = terms;
+  const { lists: prices } = terms.prices();
   const { case: kind, value } = operation;
   switch (kind) {
     case "recharge": {

@@ -7,7 +7,7 @@ import type { Micros } from "../ledger/time.ts";
 import type { Orm } from "../store/driver/orm.ts";
 import { readAccountAt } from "../store/reads/as-of.ts";
 import { readJournal } from "../store/reads/pages.ts";
-import { emptyBooks, post } from "../verify/books.ts";
+import { emptyBooks, post, postingOf } from "../verify/books.ts";
 import { toAccountMessage } from "./answers.ts";
 import { instantOf, toTimestamp } from "./timestamps.ts";
 
@@ -53,8 +53,7 @@ async function replay(
     signal.throwIfAborted();
     const entries = await readJournal(orm, { userId, after, upTo: sequence });
     for (const entry of entries) {
-      const isPast = (expiry: Micros | null) => expiry !== null && expiry <= entry.time;
-      const flaw = post(books, { ...entry, isPast });
+      const flaw = post(books, postingOf(entry));
       if (flaw !== undefined) throw new Error(`an account's entry ${entry.sequence} ${flaw}`);
     }
     if (entries.length === 0) throw new Error(`an account has no entry ${after + 1n}`);

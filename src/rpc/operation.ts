@@ -48,7 +48,7 @@ export type Result = MessageInitShape<typeof OperationResultSchema>;
  * @returns the command, or at once the result that says what is wrong with the operation
  */
 export function commandOf(
-  { prices, creditLine, toError }: OperationServer,
+  server: OperationServer,
   { operation }: Operation,
   caller: Caller,
 ): Mutation | Result {
@@ -57,9 +57,9 @@ export function commandOf(
     const field = OperationSchema.fields.find(({ localName }) => localName === operation.case);
     validate(field!.message!, operation.value);
     requireOperation(caller, operation.case, operation.value.userId);
-    return toCommand(operation, { prices: prices().lists, creditLine }, caller);
+    return toCommand(operation, server, caller);
   } catch (thrown) {
-    return errorResult(toError(thrown));
+    return errorResult(server.toError(thrown));
   }
 }
 

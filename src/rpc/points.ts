@@ -30,16 +30,13 @@ export type Backend = OperationServer & {
  * translated back. Interceptors have validated and authorized unary requests by then.
  */
 export function pointsService(backend: Backend): ServiceImpl<typeof PointsService> {
-  const { orm, prices, creditLine, watchers } = backend;
+  const { orm, prices, watchers } = backend;
   const commit = async (command: Command, signal: AbortSignal): Promise<Answered> => {
     const [result] = await backend.submit([command], signal);
     return answerOf(command, result!);
   };
   const run = (operation: SetOperation, { values, signal }: HandlerContext): Promise<Answered> =>
-    commit(
-      toCommand(operation, { prices: prices().lists, creditLine }, values.get(callerKey)),
-      signal,
-    );
+    commit(toCommand(operation, backend, values.get(callerKey)), signal);
   const mutate = async (operation: SetOperation, context: HandlerContext) =>
     toMutationAnswer(await run(operation, context));
 

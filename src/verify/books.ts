@@ -1,6 +1,7 @@
 import type { Figures } from "../ledger/account.ts";
 import type { Entry } from "../ledger/entry.ts";
 import type { Allocation } from "../ledger/lot.ts";
+import type { Micros } from "../ledger/time.ts";
 
 /**
  * An account's books, kept by posting its entries one by one: its figures, its lots and its open
@@ -57,6 +58,11 @@ export type Posting<Expiry> = Pick<
   /** Whether what expires then is past its time when the entry is made. */
   readonly isPast: (expiry: Expiry) => boolean;
 };
+
+/** An entry of the ledger, to be posted. */
+export function postingOf(entry: Entry): Entry & Posting<Micros | null> {
+  return { ...entry, isPast: (expiry) => expiry !== null && expiry <= entry.time };
+}
 
 /** The books of an account before its first entry. */
 export function emptyBooks<Expiry>(): Books<Expiry> {
@@ -264,6 +270,7 @@ function close<Expiry>(books: Books<Expiry>, entry: Posting<Expiry>): string | u
   return take(books, { allocations: beside });
 }
 
-function lower(a: bigint, b: bigint): bigint {
+/** The lesser of two numbers of points. */
+export function lower(a: bigint, b: bigint): bigint {
   return a < b ? a : b;
 }

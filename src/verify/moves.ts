@@ -10,7 +10,9 @@ import {
   emptyBooks,
   isFor,
   post,
+  lower,
   type Posting,
+  postingOf,
   repaying,
   sameAllocations,
 } from "./books.ts";
@@ -73,7 +75,7 @@ export function replayMoves(moves: Moves, step: Step, entry: Entry): Flaw | unde
   const { books } = moves;
   const { kind, sequence, refersTo } = entry;
   const hold = refersTo === null ? undefined : books.holds.get(refersTo);
-  const posting = { ...entry, isPast: (expiry: Micros | null) => isPast(expiry, entry.time) };
+  const posting = postingOf(entry);
   countRepaid(moves, posting);
   const flaw =
     (kind === "refund" ? flawOfRefund(moves, posting) : undefined) ??
@@ -135,10 +137,6 @@ export function burnsBefore([a, lotA]: NumberedLot, [b, lotB]: NumberedLot): boo
 
 /** A lot is dead from the microsecond of its expiry on. */
 function isDue({ expireTime }: BookedLot<Micros | null>, now: Micros): boolean {
-  return isPast(expireTime, now);
-}
-
-function isPast(expireTime: Micros | null, now: Micros): boolean {
   return expireTime !== null && expireTime <= now;
 }
 
@@ -301,10 +299,6 @@ function merged(allocations: readonly Allocation[]): readonly Allocation[] {
     lot,
     points: parts.reduce((sum, { points }) => sum + points, 0n),
   }));
-}
-
-function lower(a: bigint, b: bigint): bigint {
-  return a < b ? a : b;
 }
 
 function countRefund(moves: Moves, { refersTo, points }: Entry): void {

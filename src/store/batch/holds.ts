@@ -68,7 +68,7 @@ export async function sumDueHolds(
       from ${rowsOfDueAccounts(dueAccounts)} as asked join hold using (user_id)
       cross join lateral unpack_allocations(allocations) as part
       where status = 'open' and expire_time <= asked.time
-      group by user_id, part.lot, case when owes then number end
+      group by user_id, part.lot, apart
     ) as part
     group by user_id, apart`);
   const byUser = Map.groupBy(rows, ({ user_id }) => user_id);

@@ -56,10 +56,10 @@ export const NO_LOTS: FoundLots = {
 
 /**
  * Places an account's open lots after a batch: in its row those that burn first, at most
- * `ROW_MAX_LOTS` of `ROW_MAX_BYTES`, and the others in the table. Every spendable lot in the row burns before every
- * spendable lot in the table, so that a charge reads the table only if it needs more than the row
- * has. A lot of which everything is frozen stays in the row while there is room. A closed lot is
- * nowhere.
+ * `ROW_MAX_LOTS` of `ROW_MAX_BYTES`, and the others in the table. Every spendable lot in the row
+ * burns before every spendable lot in the table, so that a charge reads the table only if it needs
+ * more than the row has. A lot of which everything is frozen stays in the row while there is room. A
+ * closed lot is nowhere.
  *
  * @param changed the lots that the batch made, changed or made again from their entries
  */

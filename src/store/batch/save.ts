@@ -8,6 +8,7 @@ import {
   bigints,
   booleans,
   bytes,
+  type Columns,
   rowsOf,
   smallints,
   textLists,
@@ -39,10 +40,10 @@ export function saving(changes: Changes, { rows, ...clock }: SaveContext): reado
   const { newAccounts, accounts, dueTimes, holds, entries, refunds, receipts } = changes;
   const counts = new Map(receipts.map(({ userId, number }) => [userId, number]));
   const counted = [...counts.keys()].filter((userId) => rows.accounts.has(userId));
-  const kept = { places: placeAll(changes, rows), feeds: feedsOf(changes, clock, rows) };
+  const kept = { places: placeAll(changes, rows), feeds: feedsOf(changes, clock, rows), rows };
   return [
-    newAccounts.length > 0 && insertAccounts(newAccounts, { ...kept, rows, receipts: counts }),
-    accounts.length > 0 && updateAccounts(accounts, { ...kept, rows }),
+    newAccounts.length > 0 && insertAccounts(newAccounts, { ...kept, receipts: counts }),
+    accounts.length > 0 && updateAccounts(accounts, kept),
     dueTimes.length > 0 && updateDueTimes(dueTimes),
     ...savingLots(kept.places, rows),
     holds.length > 0 && upsertHolds(holds),
@@ -56,8 +57,8 @@ export function saving(changes: Changes, { rows, ...clock }: SaveContext): reado
 /** The places of new entries in the stream of all entries, by user id. */
 type Feeds = ReadonlyMap<string, FeedPlace>;
 
-/** What an account's row has of what is not the account. */
-type Kept = { readonly places: Places; readonly feeds: Feeds };
+/** What an account's row has of what is not the account, and the rows as they were found. */
+type Kept = { readonly places: Places; readonly feeds: Feeds; readonly rows: Rows };
 
 function feedsOf({ newAccounts, accounts }: Changes, clock: FeedClock, rows: Rows): Feeds {
   const { epoch } = clock;
@@ -71,14 +72,13 @@ function feedsOf({ newAccounts, accounts }: Changes, clock: FeedClock, rows: Row
 
 function insertAccounts(
   accounts: Changes["accounts"],
-  { receipts, ...kept }: Kept & { rows: Rows; receipts: ReadonlyMap<string, bigint> },
+  { receipts, ...kept }: Kept & { receipts: ReadonlyMap<string, bigint> },
 ): Write {
   const columns = {
     ...accountColumns(accounts, kept),
     salt: bytes(accounts, (account) => account.salt),
     receipts: bigints(accounts, ({ userId }) => receipts.get(userId) ?? 0n),
     create_time: times(accounts, (account) => account.createTime),
-    ...(accounts.some((account) => hasDebts(account)) ? debtColumns(accounts) : {}),
   };
   return insertAll({ table: "account", columns, count: accounts.length });
 }
@@ -88,27 +88,15 @@ const ACCOUNT_GONE = "a locked account is gone";
 // The updates find rows by ctid, which saves a search of an index a row. They compare the keys all
 // the same, so that a mistake never writes to another row.
 
-function updateAccounts(
-  accounts: Changes["accounts"],
-  { rows, ...kept }: Kept & { rows: Rows },
-): Write {
-  const row = tids(accounts, ({ userId }) => rows.accounts.get(userId)?.ctid);
-  const debts = accounts.some((account) => hasDebts(account, rows.accounts.get(account.userId)))
-    ? debtColumns(accounts)
-    : {};
-  const set = Object.keys(debts).map((column) => sql.raw(`, ${column} = new.${column}`));
-  const columns = accountColumns(accounts, { ...kept, rows });
+function updateAccounts(accounts: Changes["accounts"], kept: Kept): Write {
+  const row = tids(accounts, ({ userId }) => kept.rows.accounts.get(userId)?.ctid);
+  const columns = accountColumns(accounts, kept);
+  const set = Object.keys(columns)
+    .filter((column) => column !== "user_id")
+    .map((column) => `${column} = new.${column}`);
   const update = sql`
-    update account set
-      sequence = new.sequence, balance = new.balance, frozen = new.frozen,
-      total_recharged = new.total_recharged, total_consumed = new.total_consumed,
-      total_expired = new.total_expired, total_refunded = new.total_refunded,
-      hash = new.hash, update_time = new.update_time, due_time = new.due_time,
-      open_holds = new.open_holds, lots = new.lots, lots_beyond = new.lots_beyond,
-      beyond_remaining = new.beyond_remaining, beyond_frozen = new.beyond_frozen,
-      ${"beyond_scoped" in columns ? SET_SCOPED : NOTHING}
-      feed = new.feed, feed_epoch = new.feed_epoch${sql.join(set, sql``)}
-    from ${rowsOf({ row, ...columns, ...debts })} as new
+    update account set ${sql.raw(set.join(", "))}
+    from ${rowsOf({ row, ...columns })} as new
     where account.ctid = new.row and account.user_id = new.user_id`;
   return requireRows(update, accounts.length, ACCOUNT_GONE);
 }
@@ -124,13 +112,7 @@ function updateDueTimes(accounts: Changes["dueTimes"]): Write {
   return requireRows(update, accounts.length, ACCOUNT_GONE);
 }
 
-const SET_SCOPED = sql.raw("beyond_scoped = new.beyond_scoped,");
-const NOTHING = sql.raw("");
-
-function accountColumns(
-  accounts: Changes["accounts"],
-  { places, feeds, rows }: Kept & { rows: Rows },
-) {
+function accountColumns(accounts: Changes["accounts"], { places, feeds, rows }: Kept): Columns {
   const beyond = ({ userId }: Account) => places.get(userId)!.beyond;
   return {
     user_id: texts(accounts, (account) => account.userId),
@@ -149,24 +131,30 @@ function accountColumns(
     lots_beyond: bigints(accounts, (account) => BigInt(beyond(account).count)),
     beyond_remaining: bigints(accounts, (account) => beyond(account).remaining),
     beyond_frozen: bigints(accounts, (account) => beyond(account).frozen),
-    ...(accounts.some(({ userId }) => hasScoped(userId, places, rows)) && {
-      beyond_scoped: bigints(accounts, (account) => beyond(account).scoped),
-    }),
     feed: bigints(accounts, ({ userId }) => feeds.get(userId)!.feed),
     feed_epoch: bigints(accounts, ({ userId }) => feeds.get(userId)!.epoch),
+    ...onlyIf(
+      accounts.some(({ userId }) => hasScoped(userId, places, rows)),
+      () => ({ beyond_scoped: bigints(accounts, (account) => beyond(account).scoped) }),
+    ),
+    ...onlyIf(
+      accounts.some((account) => hasDebts(account, rows.accounts.get(account.userId))),
+      () => ({
+        debt: bigints(accounts, (account) => account.debt),
+        repaid_until: times(accounts, (account) => account.repaidUntil),
+      }),
+    ),
   };
 }
 
-/** Whether the account has a debt, had one, or repaid one: few do, and only they pay for the columns. */
-function hasDebts({ debt, repaidUntil }: ChangedAccount, place?: AccountPlace): boolean {
+/** Columns of what few rows have: a batch in which none has it leaves them out, and pays nothing. */
+function onlyIf(areNeeded: boolean, columns: () => Columns): Columns {
+  return areNeeded ? columns() : {};
+}
+
+/** Whether the account has a debt, had one, or repaid one. */
+function hasDebts({ debt, repaidUntil }: ChangedAccount, place: AccountPlace | undefined): boolean {
   return debt > 0n || repaidUntil !== null || place?.owes === true;
-}
-
-function debtColumns(accounts: Changes["accounts"]) {
-  return {
-    debt: bigints(accounts, (account) => account.debt),
-    repaid_until: times(accounts, (account) => account.repaidUntil),
-  };
 }
 
 /** Whether the table has lots of an account that only some services may take, or had some. */
@@ -209,18 +197,9 @@ function upsertUndone(refunds: Changes["refunds"]): Write {
 const RAISE_REFUND = ` on conflict (user_id, sequence)
   do update set refunded = excluded.refunded`;
 
-/** What few lots have: no columns, which would cost each charge, if no entry has any. */
-function lotWords(entries: readonly Entry[]) {
-  if (!entries.some(({ category, services }) => category !== "" || isScoped({ services })))
-    return {};
-  return {
-    category: texts(entries, (entry) => entry.category || null),
-    services: textLists(entries, (entry) => entry.services),
-  };
-}
-
 /** Absent values and zeros are null, which takes no space. */
 function insertEntries(entries: readonly Entry[], feeds: Feeds): Write {
+  const pricings = entries.map(({ usage }) => (usage === null ? undefined : toPricing(usage)));
   const columns = {
     sequence: bigints(entries, (entry) => entry.sequence),
     points: bigints(entries, (entry) => entry.points),
@@ -240,7 +219,6 @@ function insertEntries(entries: readonly Entry[], feeds: Feeds): Write {
     epoch: bigints(entries, ({ userId }) => feeds.get(userId)!.epoch),
     kind: smallints(entries, (entry) => KIND_NUMBERS[entry.kind]),
     priority: smallints(entries, (entry) => entry.priority || null),
-    ...lotWords(entries),
     user_id: texts(entries, (entry) => entry.userId),
     hash: bytes(entries, (entry) => entry.hash),
     allocations: bytes(entries, (entry) => packAllocations(entry.allocations)),
@@ -250,12 +228,27 @@ function insertEntries(entries: readonly Entry[], feeds: Feeds): Write {
     price_version: texts(entries, ({ usage }) => usage?.priceVersion ?? null),
     metadata: sql`${texts(entries, ({ metadata }) => toJson(metadata))}::jsonb`,
     caller: texts(entries, (entry) => entry.caller || null),
-    ...(entries.some(isOfDebt) ? debtColumnsOf(entries) : {}),
-    // Few callers use it: a batch without it pays nothing.
-    ...(entries.some(({ actor }) => actor !== "") && {
-      actor: texts(entries, ({ actor }) => actor || null),
-    }),
-    ...pricingColumn(entries),
+    ...onlyIf(entries.some(isOfLotWithWords), () => ({
+      category: texts(entries, (entry) => entry.category || null),
+      services: textLists(entries, (entry) => entry.services),
+    })),
+    ...onlyIf(entries.some(isOfDebt), () => ({
+      debt: bigints(entries, ({ after }) => after.debt || null),
+      owed: bigints(entries, (entry) => entry.owed || null),
+      uncovered: bigints(entries, (entry) => entry.uncovered || null),
+      repaid: bigints(entries, (entry) => entry.repaid || null),
+      from_balance: bigints(entries, (entry) => entry.fromBalance || null),
+    })),
+    ...onlyIf(
+      entries.some(({ actor }) => actor !== ""),
+      () => ({ actor: texts(entries, ({ actor }) => actor || null) }),
+    ),
+    ...onlyIf(
+      pricings.some((pricing) => pricing !== undefined),
+      () => ({
+        pricing: sql`${texts(pricings, (one) => (one ? JSON.stringify(one) : null))}::jsonb`,
+      }),
+    ),
   };
   return insertAll({ table: "entry", columns, count: entries.length });
 }
@@ -264,22 +257,8 @@ function isOfDebt({ after, owed, uncovered, repaid, fromBalance }: Entry): boole
   return after.debt + owed + uncovered + repaid + fromBalance > 0n;
 }
 
-function debtColumnsOf(entries: readonly Entry[]) {
-  return {
-    debt: bigints(entries, ({ after }) => after.debt || null),
-    owed: bigints(entries, (entry) => entry.owed || null),
-    uncovered: bigints(entries, (entry) => entry.uncovered || null),
-    repaid: bigints(entries, (entry) => entry.repaid || null),
-    from_balance: bigints(entries, (entry) => entry.fromBalance || null),
-  };
-}
-
-/** Most batches have nothing in this column, and do without it. */
-function pricingColumn(entries: readonly Entry[]) {
-  const pricings = entries.map(({ usage }) => (usage === null ? undefined : toPricing(usage)));
-  if (pricings.every((pricing) => pricing === undefined)) return {};
-  const texted = texts(pricings, (pricing) => (pricing ? JSON.stringify(pricing) : null));
-  return { pricing: sql`${texted}::jsonb` };
+function isOfLotWithWords({ category, services }: Entry): boolean {
+  return category !== "" || isScoped({ services });
 }
 
 function insertReceipts(receipts: Changes["receipts"]): Write {

@@ -552,7 +552,7 @@ export const LEDGER_MUTANTS: readonly Mutant[] = [
   {
     name: "refunds what lots gave before what was owed",
     file: "src/ledger/refund.ts",
-    find: "const fromDebt = points < owedLeft ? points : owedLeft;",
+    find: "const fromDebt = min(points, owedLeft);",
     replace: "const fromDebt = 0n;",
     caughtBy: "test/ledger/debt.test.ts",
   },

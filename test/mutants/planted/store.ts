@@ -32,8 +32,8 @@ export const STORE_MUTANTS: readonly Mutant[] = [
   {
     name: "forgets the feed number of an account that is charged",
     file: "src/store/batch/save.ts",
-    find: "      feed = new.feed, feed_epoch = new.feed_epoch",
-    replace: "      feed_epoch = new.feed_epoch",
+    find: '.filter((column) => column !== "user_id")',
+    replace: '.filter((column) => column !== "user_id" && column !== "feed")',
     caughtBy: "test/commit/feed.test.ts",
   },
   {
@@ -258,8 +258,8 @@ export const STORE_MUTANTS: readonly Mutant[] = [
   {
     name: "forgets that lots beyond the row are for some services",
     file: "src/store/batch/save.ts",
-    find: '"beyond_scoped = new.beyond_scoped,"',
-    replace: '"beyond_scoped = account.beyond_scoped,"',
+    find: '.filter((column) => column !== "user_id")',
+    replace: '.filter((column) => column !== "user_id" && column !== "beyond_scoped")',
     caughtBy: "test/commit/services.test.ts",
   },
   {
