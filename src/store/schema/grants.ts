@@ -14,12 +14,12 @@ const GRANTS = {
   account: `select, insert, update (sequence, balance, frozen, total_recharged, total_consumed,
     total_expired, total_refunded, hash, receipts, open_holds, due_time, update_time, lots,
     lots_beyond, beyond_remaining, beyond_frozen, beyond_scoped, feed, feed_epoch, debt,
-    repaid_until)`,
+    total_revoked, repaid_until, open_claims)`,
   lot: "select, insert, update (remaining, frozen), delete",
   open_lot: "select",
   journal: "select",
-  hold: "select, insert, update (settled, status)",
-  undone: "select, insert, update (refunded)",
+  hold: "select, insert, update (points, settled, status, expire_time, allocations)",
+  undone: "select, insert, update (refunded, revoked, claimed)",
 };
 
 const FUNCTIONS = ["unpack_lots", "unpack_allocations", "require_rows"];
