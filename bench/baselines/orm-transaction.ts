@@ -39,7 +39,7 @@ async function consume(em: EntityManager, command: Consume): Promise<Answered | 
   if (account === null) return { reason: "ACCOUNT_NOT_FOUND", userId };
   if (request !== undefined) {
     const first = await em.findOne(EntryTable, { userId, requestId: request.id });
-    if (first !== null) return replay(request, first, withoutDebt(account));
+    if (first !== null) return replay(request, first, asAccount(account));
   }
   const lots = await em.find(
     LotTable,
@@ -47,7 +47,7 @@ async function consume(em: EntityManager, command: Consume): Promise<Answered | 
     { orderBy: { priority: "asc", expireTime: "asc nulls last", number: "asc" } },
   );
   const state = {
-    ...bareState(withoutDebt(account)),
+    ...bareState(asAccount(account)),
     lots: lots.map(({ number, points, remaining, frozen, priority, expireTime }) => ({
       number,
       points,
@@ -63,7 +63,7 @@ async function consume(em: EntityManager, command: Consume): Promise<Answered | 
   if (isRejection(applied)) return applied;
 
   const after = applied.state;
-  const { debt: _debt, ...figures } = accountAfter(applied.entry!, account);
+  const { debt: _, totalRevoked: __, ...figures } = accountAfter(applied.entry!, account);
   Object.assign(account, figures);
   after.lots.forEach(({ remaining }, index) => {
     lots[index]!.remaining = remaining;
@@ -78,9 +78,12 @@ async function consume(em: EntityManager, command: Consume): Promise<Answered | 
   };
 }
 
-function withoutDebt(account: InferEntity<typeof AccountTable>) {
-  return { ...account, debt: 0n };
+function asAccount(account: InferEntity<typeof AccountTable>) {
+  return { ...account, ...NEVER_MOVED };
 }
+
+/** What a baseline has no columns for. */
+const NEVER_MOVED = { totalRevoked: 0n, debt: 0n };
 
 function replay(
   request: Request,
@@ -113,6 +116,7 @@ function toEntry({
     uncovered: 0n,
     repaid: 0n,
     fromBalance: 0n,
+    fromClaim: false,
     refersTo: row.refersTo ?? null,
     time: row.createTime,
     expireTime: row.expireTime ?? null,
@@ -128,7 +132,7 @@ function toEntry({
       totalConsumed,
       totalExpired,
       totalRefunded,
-      debt: 0n,
+      ...NEVER_MOVED,
     },
     caller: row.caller ?? "",
     actor: "",
@@ -139,7 +143,7 @@ function toEntry({
 function toRow(entry: Entry) {
   const { userId, sequence, kind, points, allocations, returned, time, priority } = entry;
   const { usage, request, metadata, hash } = entry;
-  const { debt: _none, ...after } = entry.after;
+  const { debt: _, totalRevoked: __, ...after } = entry.after;
   return {
     userId,
     sequence,

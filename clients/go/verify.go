@@ -82,7 +82,7 @@ func content(e *pointsv1.Entry) []byte {
 		field(16, usage(e.Usage)), text(17, e.Caller), field(18, e.PersonalDigest),
 		field(19, e.Fingerprint), text(22, e.Category), texts(23, e.Services),
 		number(24, e.Owed), number(25, e.Uncovered), number(26, e.Repaid),
-		number(27, e.FromBalance), number(30, e.DebtAfter))
+		number(27, e.FromBalance), number(30, e.DebtAfter), flag(32, e.FromClaim))
 }
 
 func usage(u *pointsv1.PricedUsage) []byte {
@@ -109,6 +109,13 @@ func nanos(d *durationpb.Duration) int64 {
 
 func micros(t *timestamppb.Timestamp) int64 {
 	return t.GetSeconds()*1_000_000 + int64(t.GetNanos())/1_000
+}
+
+func flag(tag byte, set bool) []byte {
+	if !set {
+		return nil
+	}
+	return text(tag, "1")
 }
 
 func number(tag byte, n int64) []byte {

@@ -19,6 +19,7 @@ const WHO_MAY_CALL: Record<PointsMethod, readonly Scope[]> = {
   recharge: ["points.grant"],
   consume: ["points.spend"],
   expire: ["points.revoke"],
+  revoke: ["points.revoke"],
   freeze: ["points.spend"],
   settle: ["points.spend"],
   release: ["points.spend"],

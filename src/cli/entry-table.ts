@@ -78,6 +78,7 @@ const KINDS: Record<EntryKind, { name: string; sign: string }> = {
   [EntryKind.SETTLE]: { name: "settle", sign: "" },
   [EntryKind.RELEASE]: { name: "release", sign: "+" },
   [EntryKind.REFUND]: { name: "refund", sign: "+" },
+  [EntryKind.REVOKE]: { name: "revoke", sign: "-" },
 };
 
 function kindText({ kind, refersTo }: Entry): string {

@@ -81,6 +81,7 @@ const FACTS = {
   HOLD_EXPIRED: { hold: "whole" },
   HOLD_EXCEEDED: { held: "whole", required: "whole" },
   REFUND_EXCEEDS_ENTRY: { sequence: "whole", refundable: "whole", required: "whole" },
+  REVOKE_EXCEEDS_LOT: { lot: "whole", revocable: "whole", required: "whole" },
   ENTRY_NOT_REFUNDABLE: { sequence: "whole", kind: "text" },
   ACCOUNT_FULL: { full: "text", limit: "whole" },
   TOTAL_TOO_LARGE: { total: "text", limit: "whole" },

@@ -19,6 +19,7 @@ export type Figures = {
   readonly totalConsumed: bigint;
   readonly totalExpired: bigint;
   readonly totalRefunded: bigint;
+  readonly totalRevoked: bigint;
   /** The points that were spent though nobody had them. */
   readonly debt: bigint;
 };
@@ -82,6 +83,7 @@ export function emptyAccount(
     totalConsumed: 0n,
     totalExpired: 0n,
     totalRefunded: 0n,
+    totalRevoked: 0n,
     debt: 0n,
     hash: GENESIS_HASH,
     salt,

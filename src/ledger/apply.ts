@@ -19,6 +19,7 @@ import {
 import { costAt, type CostOrRefusal, serviceOf } from "./prices.ts";
 import { refund } from "./refund.ts";
 import { isRejection, overMaxPoints, type Rejection } from "./rejection.ts";
+import { revoke } from "./revoke.ts";
 import { release, settle } from "./settle.ts";
 import { type AccountState, bareState, holdsFull, lotsFull } from "./state.ts";
 import type { Micros } from "./time.ts";
@@ -38,7 +39,8 @@ export type Instant = {
  * Applies one command to an account on which everything due is booked. It is a pure function: a
  * refusal leaves the state that was passed in as the truth.
  *
- * If the command gives points back to lots past their time, an expiry of them is booked after it.
+ * If the command gives points back to lots, what claims on them take is booked after it, and an
+ * expiry of what is past its time.
  *
  * @param state the account; undefined: there is none
  */
@@ -76,6 +78,8 @@ function applyBooked(booked: Applied, command: Command, at: Instant): Applied | 
       return consume(booked, command, now);
     case "expire":
       return expire(booked, command, at);
+    case "revoke":
+      return revoke(booked, command, now);
     case "freeze":
       return freeze(booked, command, now);
     case "settle":

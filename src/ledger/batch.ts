@@ -1,5 +1,6 @@
 import { type Account, timeOf } from "./account.ts";
 import { apply } from "./apply.ts";
+import { countClaims, type Revocation } from "./claim.ts";
 import type { Command } from "./command.ts";
 import { recorded } from "./digests.ts";
 import { bookDue, countDue, dueTimeOf } from "./due.ts";
@@ -55,6 +56,8 @@ export type ChangedAccount = Account & {
   /** See `dueTimeOf`. */
   readonly dueTime: Micros | null;
   readonly openHolds: number;
+  /** The number of lots with an open claim. */
+  readonly openClaims: number;
   /** See `AccountState`. */
   readonly repaidUntil: Micros | null;
 };
@@ -70,12 +73,15 @@ export type Changes = {
   readonly lots: readonly OfUser<Lot>[];
   /** Holds that were made or changed, each once. */
   readonly holds: readonly OfUser<Hold>[];
-  /** The points refunded so far, of each entry of which the batch refunded some. */
-  readonly refunds: readonly OfUser<{ readonly sequence: bigint; readonly refunded: bigint }>[];
+  /** What is undone so far of each entry of which the batch refunded, or of its lot revoked, some. */
+  readonly undone: readonly OfUser<Undone>[];
   readonly entries: readonly Entry[];
   /** Each account's receipts are in the order of their numbers. */
   readonly receipts: readonly Receipt[];
 };
+
+/** What is undone of an entry: its points that were refunded; or what was revoked of the lot it made. */
+type Undone = Revocation & { readonly sequence: bigint; readonly refunded: bigint };
 
 /**
  * The most that a batch books of what is due, over all its accounts: 1 a lot of an entry, and 1 for
@@ -222,11 +228,7 @@ export function changesOf(batch: Batch): Changes | undefined {
     dueTimes,
     lots: changed.flatMap((state) => fresh(state, before, ({ lots }) => lots)),
     holds: changed.flatMap((state) => fresh(state, before, ({ holds }) => holds)),
-    refunds: changed.flatMap(({ account: { userId }, refunded }) =>
-      [...refunded]
-        .filter(([sequence, points]) => before.get(userId)?.refunded.get(sequence) !== points)
-        .map(([sequence, points]) => ({ userId, sequence, refunded: points })),
-    ),
+    undone: changed.flatMap((state) => undoneOf(state, before.get(state.account.userId))),
     entries,
     receipts,
   };
@@ -234,8 +236,28 @@ export function changesOf(batch: Batch): Changes | undefined {
 
 function toChangedAccount(state: AccountState): ChangedAccount {
   const openHolds = state.otherHolds + state.holds.filter(isOpenHold).length;
+  const openClaims = state.otherClaims + countClaims(state.revoked);
   const { account, repaidUntil } = state;
-  return { ...account, dueTime: dueTimeOf(state), openHolds, repaidUntil };
+  return { ...account, dueTime: dueTimeOf(state), openHolds, openClaims, repaidUntil };
+}
+
+function undoneOf(
+  { account: { userId }, refunded, revoked }: AccountState,
+  before: AccountState | undefined,
+): readonly OfUser<Undone>[] {
+  const ofEntries = [...refunded]
+    .filter(([sequence, points]) => before?.refunded.get(sequence) !== points)
+    .map(([sequence, points]) => ({
+      refunded: points,
+      revoked: 0n,
+      claimed: 0n,
+      sequence,
+      userId,
+    }));
+  const ofLots = [...revoked]
+    .filter(([lot, revocation]) => before?.revoked.get(lot) !== revocation)
+    .map(([sequence, revocation]) => ({ ...revocation, refunded: 0n, sequence, userId }));
+  return [...ofEntries, ...ofLots];
 }
 
 /** The accounts whose clock has come though nothing is due, and what it is to be. */

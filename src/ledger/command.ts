@@ -33,6 +33,11 @@ export type ExpireTarget =
   | { readonly kind: "lot"; readonly lot: bigint }
   | { readonly kind: "due" };
 
+/** What a Revoke takes: points in burn order, or points of one lot, undefined: all not yet revoked. */
+export type RevokeTarget =
+  | { readonly kind: "points"; readonly points: bigint }
+  | { readonly kind: "lot"; readonly lot: bigint; readonly points: bigint | undefined };
+
 type MutationOf<Kind extends string, Content> = Content & {
   readonly kind: Kind;
   readonly userId: string;
@@ -83,6 +88,19 @@ export type Consume = MutationOf<
 /** Takes points away as expired. */
 export type Expire = MutationOf<"expire", { readonly target: ExpireTarget }>;
 
+/**
+ * Takes points away that the user should not have had. What the balance, or the lot, lacks goes by
+ * `onShortfall`: see `revoke`.
+ */
+export type Revoke = MutationOf<
+  "revoke",
+  {
+    readonly target: RevokeTarget;
+    /** No credit line bounds what is owed: the points were never the user's. */
+    readonly onShortfall: Shortfall["kind"];
+  }
+>;
+
 /** Sets points aside in burn order, all or none, until a deadline. */
 export type Freeze = MutationOf<
   "freeze",
@@ -110,7 +128,7 @@ export type Release = MutationOf<"release", { readonly hold: bigint }>;
 export type Refund = MutationOf<
   "refund",
   {
-    /** The sequence of the consume or settle entry. */
+    /** The sequence of the consume, settle or revoke entry. */
     readonly sequence: bigint;
     /** Undefined: all that is not yet refunded. */
     readonly points: bigint | undefined;
@@ -120,7 +138,7 @@ export type Refund = MutationOf<
 >;
 
 /** A command that changes an account and that a client may repeat. */
-export type Mutation = Recharge | Consume | Expire | Freeze | Settle | Release | Refund;
+export type Mutation = Recharge | Consume | Expire | Revoke | Freeze | Settle | Release | Refund;
 
 /** A command on one account. The limits of single fields were checked before. */
 export type Command = Open | Mutation;

@@ -1,4 +1,5 @@
-import { type Account, laterOf } from "./account.ts";
+import { type Account, laterOf, min } from "./account.ts";
+import { afterTaking, claimEntry, claimOn, type Revocation } from "./claim.ts";
 import { repay } from "./debt.ts";
 import { type Entry, nextEntry } from "./entry.ts";
 import { compareHoldsByExpiry, type Hold, isHoldDue, isOpenHold } from "./hold.ts";
@@ -32,11 +33,13 @@ export type Booked = {
 
 /**
  * Books what is due (expired holds and lots) in the order of its instants. At each instant come
- * first the holds, by number, a RELEASE entry each; then the lots, by number, in EXPIRE entries of
+ * first the holds, by number, a RELEASE entry each, with a REVOKE entry after it for each lot whose
+ * claim takes what came back; then the lots, by number, in EXPIRE entries of
  * at most `EXPIRE_MAX_LOTS`. An entry's time is its instant, and it names no caller. So the journal
  * is the same whether a command, the sweeper, or somebody a year later books it.
  *
- * An expired lot that gets points back expires again at that same instant.
+ * An expired lot that gets points back expires again at that same instant. What a command gave back
+ * to a lot with an open claim is taken first.
  *
  * @param now the account's time: see `timeOf`
  * @param state if not all due lots are loaded, booking stops before the first entry that might lack one
@@ -52,11 +55,13 @@ export function bookDue(
   const holdsAt = dueHoldsByInstant(state, now);
   const lotsAt = lotsByInstant(state, now);
   const end = endOfLots(state);
+  takeForClaims(ledger, [...state.revoked.keys()], state.account.updateTime);
   for (const instant of [...new Set([...holdsAt.keys(), ...lotsAt.keys()])].toSorted(ascending)) {
     const pastTime = new Set(lotsAt.get(instant));
     for (const hold of holdsAt.get(instant) ?? []) {
       if (ledger.size >= maxSize) return closeLedger(state, ledger, false);
       releaseAt(ledger, hold, instant);
+      takeForClaims(ledger, lotsOf(hold), instant);
       for (const { lot } of hold.allocations) {
         if (isDue(ledger.lots.get(lot)!, instant)) pastTime.add(lot);
       }
@@ -71,11 +76,16 @@ export function bookDue(
   return closeLedger(state, ledger, true);
 }
 
-/** Counts the due holds and lots. They make this many entries or fewer, and none only if 0. */
-export function countDue({ holds, lots }: AccountState, now: Micros): number {
+/**
+ * Counts the due holds and lots, and the lots that got back what is claimed of them. They make none
+ * only if 0.
+ */
+export function countDue({ holds, lots, revoked }: AccountState, now: Micros): number {
   let count = 0;
   for (const hold of holds) if (isHoldDue(hold, now)) count += 1;
-  for (const lot of lots) if (lot.remaining > 0n && isDue(lot, now)) count += 1;
+  for (const lot of lots) {
+    if (lot.remaining > 0n && (isDue(lot, now) || claimOn(revoked, lot) > 0n)) count += 1;
+  }
   return count;
 }
 
@@ -104,11 +114,13 @@ type OpenLedger = {
   repaidUntil: Micros | null;
   readonly lots: Map<bigint, Lot>;
   readonly holds: Map<bigint, Hold>;
+  readonly revoked: Map<bigint, Revocation>;
   readonly entries: Entry[];
   size: number;
 };
 
-function openLedger({ account, recent, repaidUntil, lots, holds }: AccountState): OpenLedger {
+function openLedger({ lots, holds, revoked, ...state }: AccountState): OpenLedger {
+  const { account, recent, repaidUntil } = state;
   return {
     account,
     recent,
@@ -116,19 +128,21 @@ function openLedger({ account, recent, repaidUntil, lots, holds }: AccountState)
     // A map keeps the order in which its keys were added: burn order.
     lots: new Map(lots.map((lot) => [lot.number, lot])),
     holds: new Map(holds.map((hold) => [hold.number, hold])),
+    revoked: new Map(revoked),
     entries: [],
     size: 0,
   };
 }
 
 function closeLedger(state: AccountState, ledger: OpenLedger, isAll: boolean): Booked {
-  const { account, recent, repaidUntil, lots, holds, entries, size } = ledger;
+  const { account, recent, repaidUntil, lots, holds, revoked, entries, size } = ledger;
   const booked = {
     account,
     recent,
     repaidUntil,
     lots: [...lots.values()],
     holds: [...holds.values()],
+    revoked,
   };
   return { state: { ...state, ...booked }, entries, size, isAll };
 }
@@ -157,15 +171,34 @@ function lotsByInstant({ account, lots }: AccountState, now: Micros): Map<Micros
 
 function releaseAt(ledger: OpenLedger, hold: Hold, instant: Micros): void {
   const { number, points, allocations } = hold;
-  const { account, repaidUntil, lots } = ledger;
+  const { account, repaidUntil, revoked, lots } = ledger;
   const lotOf = (lot: bigint) => lots.get(lot)!;
-  const back = repay({ debt: account.debt, repaidUntil, lotOf, now: instant }, allocations);
+  const debtor = { debt: account.debt, repaidUntil, revoked, lotOf, now: instant };
+  const back = repay(debtor, allocations);
   for (const part of back.kept) moveLot(ledger, part, unfreezePoints);
   for (const part of back.spent) moveLot(ledger, part, takeFrozenPoints);
   ledger.repaidUntil = back.repaidUntil;
   ledger.holds.set(number, { ...hold, status: "expired" });
   const { kept, repaid } = back;
   write(ledger, { kind: "release", points, allocations: kept, repaid, refersTo: number }, instant);
+}
+
+/** Claims take what came back to these lots, by number. */
+function takeForClaims(ledger: OpenLedger, lots: readonly bigint[], instant: Micros): void {
+  const { revoked } = ledger;
+  if (revoked.size === 0) return;
+  for (const lot of [...new Set(lots)].toSorted(ascending)) {
+    const { remaining } = ledger.lots.get(lot)!;
+    const points = min(claimOn(revoked, { number: lot }), remaining);
+    if (points === 0n) continue;
+    moveLot(ledger, { lot, points }, takePoints);
+    revoked.set(lot, afterTaking(revoked.get(lot)!, points));
+    write(ledger, claimEntry({ lot, points }), instant);
+  }
+}
+
+function lotsOf({ allocations }: Hold): readonly bigint[] {
+  return allocations.map(({ lot }) => lot);
 }
 
 /** The loaded lot after which others may be missing, and the instant of its booking. */

@@ -44,7 +44,8 @@ export function writeEntry(to: Encoder, entry: Omit<Entry, "hash">, salt: Uint8A
     .number(25, entry.uncovered)
     .number(26, entry.repaid)
     .number(27, entry.fromBalance)
-    .number(30, after.debt);
+    .number(30, after.debt)
+    .text(32, entry.fromClaim ? "1" : "");
 }
 
 const encoder = new Encoder();

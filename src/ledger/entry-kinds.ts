@@ -9,6 +9,7 @@ export const KIND_NUMBERS = {
   settle: 5,
   release: 6,
   refund: 7,
+  revoke: 8,
 } as const satisfies Record<EntryKind, number>;
 
 const KINDS = new Map<number, EntryKind>(

@@ -7,7 +7,7 @@ import type { Micros } from "./time.ts";
 
 /** The kind of change that an entry records. */
 export type EntryKind =
-  "recharge" | "consume" | "expire" | "freeze" | "settle" | "release" | "refund";
+  "recharge" | "consume" | "expire" | "freeze" | "settle" | "release" | "refund" | "revoke";
 
 /** The content of an entry, before it has a place in a journal. */
 export type EntryContent = {
@@ -18,15 +18,20 @@ export type EntryContent = {
   readonly allocations: readonly Allocation[];
   /** Of a settle: the rest of the hold, which went back; otherwise 0. */
   readonly returned: bigint;
-  /** Of a consume or settle: the points that nobody had, and that became debt; otherwise 0. */
+  /** Of a consume, settle or revoke: the points that nobody had, and that became debt; otherwise 0. */
   readonly owed: bigint;
-  /** Of a consume or settle: the points of its cost that were not spent; otherwise 0. */
+  /**
+   * Of a consume or settle: the points of its cost that were not spent. Of a revoke: the points that it
+   * did not take; of a lot's, they are claimed. Of a refund: the points of a claim that it ended.
+   */
   readonly uncovered: bigint;
   /** Of what it brought: the points that repaid debt. */
   readonly repaid: bigint;
   /** Of a settle: the points that it spent beyond its hold, from the balance; otherwise 0. */
   readonly fromBalance: bigint;
-  /** The entry that a settle, release or refund is about; otherwise null. */
+  /** Of a revoke: whether a claim took what came back to its lot; the ledger booked it by itself. */
+  readonly fromClaim: boolean;
+  /** The entry that a settle, release or refund is about, or the lot of a revoke; otherwise null. */
   readonly refersTo: bigint | null;
   /** The expiry of the lot or hold that it made; null: never, or it made none. */
   readonly expireTime: Micros | null;
@@ -86,7 +91,15 @@ export function accountAfter(
 
 function figuresAfter(figures: Figures, content: EntryContent): Figures {
   const { kind, points, returned, owed, repaid, fromBalance } = content;
-  const { balance, frozen, totalRecharged, totalConsumed, totalExpired, totalRefunded } = figures;
+  const {
+    balance,
+    frozen,
+    totalRecharged,
+    totalConsumed,
+    totalExpired,
+    totalRefunded,
+    totalRevoked,
+  } = figures;
   const debt = figures.debt + owed - repaid;
   const before = {
     balance,
@@ -95,6 +108,7 @@ function figuresAfter(figures: Figures, content: EntryContent): Figures {
     totalConsumed,
     totalExpired,
     totalRefunded,
+    totalRevoked,
     debt,
   };
   const brought = points - repaid;
@@ -118,5 +132,7 @@ function figuresAfter(figures: Figures, content: EntryContent): Figures {
       return { ...before, balance: balance + brought, frozen: frozen - points };
     case "refund":
       return { ...before, balance: balance + brought, totalRefunded: totalRefunded + points };
+    case "revoke":
+      return { ...before, balance: balance - points + owed, totalRevoked: totalRevoked + points };
   }
 }

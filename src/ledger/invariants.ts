@@ -1,9 +1,10 @@
 import { type Account, hasRoom } from "./account.ts";
+import { claimOn } from "./claim.ts";
 import { compareBurnOrder, isDue, isScoped, type LotSums, sumLots } from "./lot.ts";
 import type { AccountState } from "./state.ts";
 
 /** The part of a state that the invariants are about. */
-type Audited = Pick<AccountState, "account" | "lots" | "otherLots">;
+type Audited = Pick<AccountState, "account" | "lots" | "otherLots" | "revoked">;
 
 /**
  * Asserts the invariants of an account, after loading and before saving. Where one fails there is a
@@ -26,9 +27,9 @@ type Invariant = {
 
 const INVARIANTS: readonly Invariant[] = [
   {
-    name: "balance + frozen + total_consumed + total_expired = total_recharged + total_refunded + debt",
-    holds: ({ balance, frozen, totalConsumed, totalExpired, ...others }) =>
-      balance + frozen + totalConsumed + totalExpired ===
+    name: "balance + frozen + total_consumed + total_expired + total_revoked = total_recharged + total_refunded + debt",
+    holds: ({ balance, frozen, totalConsumed, totalExpired, totalRevoked, ...others }) =>
+      balance + frozen + totalConsumed + totalExpired + totalRevoked ===
       others.totalRecharged + others.totalRefunded + others.debt,
   },
   {
@@ -44,12 +45,19 @@ const INVARIANTS: readonly Invariant[] = [
   { name: "total_consumed >= 0", holds: ({ totalConsumed }) => totalConsumed >= 0n },
   { name: "total_expired >= 0", holds: ({ totalExpired }) => totalExpired >= 0n },
   { name: "total_refunded >= 0", holds: ({ totalRefunded }) => totalRefunded >= 0n },
+  { name: "total_revoked >= 0", holds: ({ totalRevoked }) => totalRevoked >= 0n },
   { name: "debt >= 0", holds: ({ debt }) => debt >= 0n },
   {
     name: "a debtor has no points but those that are to expire, or that some services alone may take",
     holds: ({ debt, updateTime }, _, { lots }) =>
       debt === 0n ||
       lots.every((lot) => lot.remaining === 0n || isDue(lot, updateTime) || isScoped(lot)),
+  },
+  {
+    name: "a lot of which points are claimed has none remaining",
+    holds: (_, __, { lots, revoked }) =>
+      revoked.size === 0 ||
+      lots.every((lot) => lot.remaining === 0n || claimOn(revoked, lot) === 0n),
   },
   {
     name: "total_recharged + total_refunded + debt <= 2^53 - 1",

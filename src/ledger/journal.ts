@@ -36,7 +36,9 @@ export type Draft = Pick<EntryContent, "kind" | "points" | "allocations"> &
 
 /** A change of the state, and the entry that records it. */
 type Step = {
-  readonly change: Partial<Pick<AccountState, "lots" | "holds" | "refunded" | "repaidUntil">>;
+  readonly change: Partial<
+    Pick<AccountState, "lots" | "holds" | "refunded" | "revoked" | "repaidUntil">
+  >;
   readonly entry: Draft;
   /** The command. */
   readonly cause: Omit<Cause, "request"> & { readonly request: Request | undefined };
@@ -68,6 +70,7 @@ const EMPTY = {
   uncovered: 0n,
   repaid: 0n,
   fromBalance: 0n,
+  fromClaim: false,
   refersTo: null,
   expireTime: null,
   priority: 0,

@@ -46,17 +46,14 @@ export function admits({ services }: Lot, service: Service): boolean {
 
 /**
  * The services that may take points that belonged to these lots: those that every one of the lots
- * admits; empty: anything may. What an entry spent was for one service, or came from lots without
- * services alone, so that there is always such a service.
- *
- * @throws if no service may take of all of them
+ * admits; empty: anything may; undefined: none may. What was spent was for one service, or came from
+ * lots without services alone; but what was revoked may come from lots for any services.
  */
-export function commonServices(lots: readonly Lot[]): readonly string[] {
+export function commonServices(lots: readonly Lot[]): readonly string[] | undefined {
   const [first, ...others] = lots.filter(isScoped);
   if (first === undefined) return NO_SERVICES;
   const common = first.services.filter((service) => others.every((lot) => admits(lot, service)));
-  if (common.length === 0) throw new Error("no service may take of all of these lots");
-  return common;
+  return common.length === 0 ? undefined : common;
 }
 
 /** Whether only usage of some services may take the lot. */

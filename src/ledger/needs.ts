@@ -1,5 +1,5 @@
-import { min } from "./account.ts";
-import type { AskedCost, Command, Consume, Expire, Settle } from "./command.ts";
+import { MAX_POINTS, min } from "./account.ts";
+import type { AskedCost, Command, Consume, Expire, Revoke, Settle } from "./command.ts";
 import { admits, type Lot, type Service } from "./lot.ts";
 import { type Cost, serviceOf } from "./prices.ts";
 import { isRejection } from "./rejection.ts";
@@ -15,11 +15,13 @@ export type Needs = {
   readonly service: Service;
   /** The points that it recharges, unless it is refused. */
   readonly recharged: bigint;
-  /** The lot that it expires, and the hold that it closes; undefined: none. */
+  /** The lot that it expires or revokes, and the hold that it closes; undefined: none. */
   readonly lot: bigint | undefined;
   readonly hold: bigint | undefined;
   /** The entry that it refunds, and the points; undefined points: all that is left. */
   readonly refund: { readonly entry: bigint; readonly points: bigint | undefined } | undefined;
+  /** Whether it revokes points of the lot, and so needs to know how many were revoked before. */
+  readonly revokes: boolean;
   /** Whether it may add a receipt to an account that exists, and so needs the last one. */
   readonly lastReceipt: boolean;
 };
@@ -40,6 +42,8 @@ export function needsOf(command: Command): Needs {
       return { ...NOTHING, ...taking(command.cost) };
     case "expire":
       return needsOfExpire(command);
+    case "revoke":
+      return needsOfRevoke(command);
     case "settle": {
       // What the hold does not pay, the balance does. How much that is, only the hold tells.
       const { cost, hold } = command;
@@ -113,6 +117,7 @@ const NOTHING: Needs = {
   lot: undefined,
   hold: undefined,
   refund: undefined,
+  revokes: false,
   lastReceipt: false,
 };
 
@@ -129,6 +134,17 @@ function needsOfExpire({ target, request }: Expire): Needs {
       // What is due is booked before the commands, and loaded for every account.
       return needs;
   }
+}
+
+function needsOfRevoke({ target, onShortfall }: Revoke): Needs {
+  const orLess = onShortfall !== "refuse";
+  if (target.kind === "points") {
+    return { ...NOTHING, points: target.points, service: undefined, orLess };
+  }
+  const ofLot = { ...NOTHING, lot: target.lot, revokes: true };
+  // What the lot lacks, others owe. How much that is, only the lot tells.
+  if (onShortfall !== "owe") return ofLot;
+  return { ...ofLot, points: target.points ?? MAX_POINTS, orLess };
 }
 
 function takesLess({ onShortfall }: Consume | Settle): boolean {

@@ -1,6 +1,7 @@
 import { hasRoom, MAX_TOTAL, min } from "./account.ts";
 import type { Refund } from "./command.ts";
 import type { Entry, EntryKind } from "./entry.ts";
+import { afterTaking, type Revocations, revocationOf, claimsTaking } from "./claim.ts";
 import { repay } from "./debt.ts";
 import { endOf } from "./expiration.ts";
 import { type Applied, append, type Draft } from "./journal.ts";
@@ -24,15 +25,21 @@ import { type AccountState, lotsFull } from "./state.ts";
 import { LAST_INSTANT, type Micros } from "./time.ts";
 
 /** What a refund has to know of the entry that it names. */
-export type RefundedEntry = Pick<Entry, "sequence" | "kind" | "points" | "allocations" | "owed">;
+export type RefundedEntry = Pick<
+  Entry,
+  "sequence" | "kind" | "points" | "allocations" | "owed" | "uncovered" | "refersTo" | "fromClaim"
+>;
 
 /**
- * Gives spent points back, last taken first: what was owed first, which lowers the debt, and then
- * what came from lots, to the lots. What was owed and has been repaid since becomes a new lot, which
- * lives as long as the longest of the lots that repaid debt. Points of an expired lot go back there
- * too, and are booked as expired right after. With `reissueTtl` both become one new lot, which
- * expires by it: a refund never makes points permanent that were not, nor usable by more services
+ * Gives back what was spent or revoked, last taken first: what was owed first, which lowers the debt,
+ * and then what came from lots, to the lots. What was owed and has been repaid since becomes a new
+ * lot, which lives as long as the longest of the lots that repaid debt. Points of an expired lot go
+ * back there too, and are booked as expired right after. With `reissueTtl` both become one new lot,
+ * which expires by it: a refund never makes points permanent that were not, nor usable by more services
  * than before.
+ *
+ * A refund of a revocation ends first what of its claim is open, which moves no points. What the claim
+ * has taken since goes back to the lot.
  */
 export function refund(booked: Applied, command: Refund, now: Micros): Applied | Rejection {
   const { state } = booked;
@@ -43,34 +50,36 @@ export function refund(booked: Applied, command: Refund, now: Micros): Applied |
   const original = refundableEntry(state, sequence);
   if (isRejection(original)) return original;
   const refunded = state.refunded.get(sequence) ?? 0n;
-  const refundable = original.points - refunded;
-  const points = command.points ?? refundable;
-  if (points > refundable || refundable === 0n) {
-    return { reason: "REFUND_EXCEEDS_ENTRY", sequence, refundable, required: points };
+  const refundable = refundableOf(original) - refunded;
+  const required = command.points ?? refundable;
+  if (required > refundable || refundable === 0n) {
+    return { reason: "REFUND_EXCEEDS_ENTRY", sequence, refundable, required };
   }
-  const denied = overMaxPoints(command, points);
+  const denied = overMaxPoints(command, required);
   if (denied !== undefined) return denied;
+  const isReissuing = reissueTtl !== undefined;
+  const back = givenBack(state, { original, refunded, points: required, isReissuing, now });
+  const points = required - back.unclaimed;
   if (!hasRoom(state.account, points)) {
     return { reason: "TOTAL_TOO_LARGE", total: "total_refunded", limit: MAX_TOTAL };
   }
-  const back = givenBack(state, {
-    original,
-    refunded,
-    points,
-    isReissuing: reissueTtl !== undefined,
-    now,
-  });
   const full = lotsFull(state, back.opened);
   if (full !== undefined) return full;
+  if (back.like === undefined) {
+    const description = "must be unset: the points were for services that have none in common";
+    return { reason: "FIELD_INVALID", field: "reissue_ttl", description };
+  }
   // Everything is checked; from here on it changes.
   const lots = moveAllocated(state.lots, back.returned, returnPoints);
   const change = {
     lots,
     repaidUntil: back.repaidUntil,
-    refunded: new Map(state.refunded).set(sequence, refunded + points),
+    refunded: new Map(state.refunded).set(sequence, refunded + required),
+    revoked: back.revoked,
   };
-  const { returned: allocations, repaid } = back;
-  const entry: Draft = { kind: "refund", points, allocations, repaid, refersTo: sequence };
+  const { returned: allocations, repaid, unclaimed: uncovered } = back;
+  const refersTo = sequence;
+  const entry: Draft = { kind: "refund", points, allocations, repaid, uncovered, refersTo };
   if (back.fresh === 0n) return append(booked, { change, entry, cause: command, now });
   const number = state.account.sequence + 1n;
   const expireTime = reissueTtl === undefined ? expiryOf(back.repaidUntil) : end.expireTime;
@@ -100,18 +109,28 @@ type Refunding = {
 
 /** Where refunded points go. */
 function givenBack(
-  { account, lots, repaidUntil }: AccountState,
+  state: AccountState,
   { original, refunded, points, isReissuing, now }: Refunding,
 ) {
-  const { fromDebt, taken } = lastTaken(original, refunded, points);
+  const { account, lots, repaidUntil } = state;
+  const last = lastTaken(original, refunded, points);
+  const { fromDebt } = last;
+  const { revoked, unclaimed, taken } = endClaim(state.revoked, original, last);
   const forgiven = min(fromDebt, account.debt);
   const byNumber = new Map(lots.map((lot) => [lot.number, lot]));
   const lotOf = (number: bigint) => byNumber.get(number)!;
   const isReissued = ({ lot }: Allocation) => isReissuing && isDue(lotOf(lot), now);
-  const reissued = taken.filter(isReissued);
+  // A claim on an expired lot takes its points before they are given a new one.
+  const claimedOf = claimsTaking(revoked);
+  const toLots: Allocation[] = [];
+  const reissued: Allocation[] = [];
+  for (const part of taken) {
+    const stays = isReissued(part) ? claimedOf(part) : part.points;
+    if (stays > 0n) toLots.push({ ...part, points: stays });
+    if (stays < part.points) reissued.push({ ...part, points: part.points - stays });
+  }
   const debt = account.debt - forgiven;
-  const toLots = taken.filter((part) => !isReissued(part));
-  const back = repay({ debt, repaidUntil, lotOf, now }, toLots);
+  const back = repay({ debt, repaidUntil, revoked, lotOf, now }, toLots);
   const replaced = reissued.map(({ lot }) => lotOf(lot));
   const general = sumPoints(reissued.filter(({ lot }) => !isScoped(lotOf(lot))));
   const alsoRepaid = min(debt - back.repaid, general);
@@ -119,10 +138,14 @@ function givenBack(
   const fresh = again + sumPoints(reissued) - alsoRepaid;
   const reopened = back.kept.filter(({ lot }) => !isOpen(lotOf(lot)) && !isDue(lotOf(lot), now));
   return {
+    /** The points of a claim that it ends, and the claims after that. */
+    unclaimed,
+    revoked,
     /** What goes back to lots. */
     returned: back.kept,
     /** The points of the new lot; 0: none. */
     fresh,
+    /** What the new lot is; undefined: there is none that replaces all of these. */
     like: likeAll(replaced, again > 0n),
     repaid: forgiven + back.repaid + alsoRepaid,
     repaidUntil: back.repaidUntil,
@@ -145,12 +168,14 @@ function expiryOf(repaidUntil: Micros | null): Micros | null {
 function likeAll(
   lots: readonly Lot[],
   repaid: boolean,
-): Pick<Lot, "priority" | "category" | "services"> {
+): Pick<Lot, "priority" | "category" | "services"> | undefined {
+  const services = commonServices(lots);
+  if (services === undefined) return undefined;
   const categories = new Set(lots.map(({ category }) => category));
   return {
     priority: repaid ? 0 : Math.min(...lots.map(({ priority }) => priority)),
     category: categories.size === 1 && !repaid ? lots[0]!.category : "",
-    services: commonServices(lots),
+    services,
   };
 }
 
@@ -166,23 +191,40 @@ export function lotsInReach(
   refunded: bigint,
   asked: readonly (bigint | undefined)[],
 ): readonly bigint[] {
-  if (!isRefundable(entry.kind)) return [];
-  const refundable = entry.points - refunded;
+  if (!isRefundable(entry)) return [];
+  const refundable = refundableOf(entry) - refunded;
   const accepted = asked.map((some) => some ?? refundable).filter((some) => some <= refundable);
   const reach = accepted.reduce((sum, some) => sum + some, 0n);
-  return lastTaken(entry, refunded, reach).taken.map(({ lot }) => lot);
+  const { fromClaim, taken } = lastTaken(entry, refunded, reach);
+  const lots = taken.map(({ lot }) => lot);
+  return fromClaim > 0n && entry.refersTo !== null ? [entry.refersTo, ...lots] : lots;
 }
 
 /** Whether points of entries of this kind can be given back. */
-export function isRefundable(kind: EntryKind): boolean {
-  return kind === "consume" || kind === "settle";
+export function isRefundableKind(kind: EntryKind): boolean {
+  return kind === "consume" || kind === "settle" || kind === "revoke";
+}
+
+/** Whether points of an entry can be given back: what a claim took is with the entry that claims. */
+export function isRefundable({ kind, fromClaim }: RefundedEntry): boolean {
+  return isRefundableKind(kind) && !fromClaim;
+}
+
+/** The points of an entry that can be given back, what it claims included. */
+export function refundableOf(entry: RefundedEntry): bigint {
+  return entry.points + claimedBy(entry);
+}
+
+/** The points that an entry claims of a lot. */
+function claimedBy({ kind, uncovered, refersTo }: RefundedEntry): bigint {
+  return kind === "revoke" && refersTo !== null ? uncovered : 0n;
 }
 
 function refundableEntry(state: AccountState, sequence: bigint): RefundedEntry | Rejection {
   const entry = state.entries.get(sequence) ?? recentEntry(state, sequence);
   if (entry === undefined) return { reason: "ENTRY_NOT_FOUND", sequence };
   const { kind } = entry;
-  if (isRefundable(kind)) return entry;
+  if (isRefundable(entry)) return entry;
   return { reason: "ENTRY_NOT_REFUNDABLE", sequence, kind };
 }
 
@@ -192,13 +234,44 @@ function recentEntry({ recent }: AccountState, sequence: bigint): Entry | undefi
   return at?.entry;
 }
 
-/** The last `points` of an entry that were not refunded before: what it owed comes first. */
-function lastTaken({ allocations, owed }: RefundedEntry, refunded: bigint, points: bigint) {
-  const owedBefore = min(refunded, owed);
-  const owedLeft = owed - owedBefore;
-  const fromDebt = min(points, owedLeft);
-  const { rest } = splitAllocations(allocations.toReversed(), refunded - owedBefore);
+/**
+ * The last `points` of an entry that were not refunded before: what it claims comes first, then what
+ * it owed.
+ */
+function lastTaken(entry: RefundedEntry, refunded: bigint, points: bigint): LastTaken {
+  const { allocations, owed } = entry;
+  const claim = claimedBy(entry);
+  const claimBefore = min(refunded, claim);
+  const fromClaim = min(points, claim - claimBefore);
+  const owedBefore = min(refunded - claimBefore, owed);
+  const fromDebt = min(points - fromClaim, owed - owedBefore);
+  const { rest } = splitAllocations(allocations.toReversed(), refunded - claimBefore - owedBefore);
   // A settle may have taken from a lot twice: by its hold, and beyond it.
-  const taken = mergeAllocations(splitAllocations(rest, points - fromDebt).first);
-  return { fromDebt, taken };
+  const taken = mergeAllocations(splitAllocations(rest, points - fromClaim - fromDebt).first);
+  return { fromClaim, fromDebt, taken };
+}
+
+type LastTaken = {
+  readonly fromClaim: bigint;
+  readonly fromDebt: bigint;
+  readonly taken: readonly Allocation[];
+};
+
+/** Ends what is open of a claim; what it has taken since comes back first. */
+function endClaim(
+  revoked: Revocations,
+  { refersTo }: RefundedEntry,
+  { fromClaim, taken }: LastTaken,
+) {
+  if (fromClaim === 0n || refersTo === null) return { revoked, unclaimed: 0n, taken };
+  const revocation = revocationOf(revoked, refersTo);
+  const unclaimed = min(fromClaim, revocation.claimed);
+  const again = fromClaim - unclaimed;
+  const before = again === 0n ? [] : [{ lot: refersTo, points: again }];
+  const after = new Map(revoked).set(refersTo, afterTaking(revocation, unclaimed));
+  return {
+    revoked: unclaimed === 0n ? revoked : after,
+    unclaimed,
+    taken: mergeAllocations([...before, ...taken]),
+  };
 }

@@ -37,6 +37,13 @@ export type Rejection =
       readonly refundable: bigint;
       readonly required: bigint;
     }
+  | {
+      readonly reason: "REVOKE_EXCEEDS_LOT";
+      readonly lot: bigint;
+      /** The points of the lot that are not yet revoked. */
+      readonly revocable: bigint;
+      readonly required: bigint;
+    }
   | { readonly reason: "ENTRY_NOT_REFUNDABLE"; readonly sequence: bigint; readonly kind: string }
   | {
       readonly reason: "ACCOUNT_FULL";

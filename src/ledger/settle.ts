@@ -87,13 +87,13 @@ export function release(booked: Applied, command: Release, now: Micros): Applied
 
 /** Unfreezes points of a hold: what of them repays debt is gone, the others can be spent again. */
 function giveBack(
-  { account: { debt }, repaidUntil }: AccountState,
+  { account: { debt }, repaidUntil, revoked }: AccountState,
   lots: readonly Lot[],
   { rest, now }: { readonly rest: readonly Allocation[]; readonly now: Micros },
 ) {
   const byNumber = new Map(debt === 0n ? [] : lots.map((lot) => [lot.number, lot]));
   const lotOf = (number: bigint) => byNumber.get(number)!;
-  const back = repay({ debt, repaidUntil, lotOf, now }, rest);
+  const back = repay({ debt, repaidUntil, revoked, lotOf, now }, rest);
   const unfrozen = moveAllocated(lots, back.kept, unfreezePoints);
   return { ...back, lots: moveAllocated(unfrozen, back.spent, takeFrozenPoints) };
 }

@@ -1,6 +1,7 @@
 import type { Account } from "./account.ts";
 import type { Entry } from "./entry.ts";
 import { type Hold, isOpenHold, MAX_OPEN_HOLDS } from "./hold.ts";
+import type { Revocation } from "./claim.ts";
 import { isOpen, type Lot, type LotSums, MAX_OPEN_LOTS } from "./lot.ts";
 import type { RefundedEntry } from "./refund.ts";
 import { NO_RECEIPT, type ReceiptLink } from "./receipt.ts";
@@ -38,6 +39,13 @@ export type AccountState = {
   readonly recent: Recent | undefined;
   /** The points of an entry that have been refunded, by sequence; missing: none. */
   readonly refunded: ReadonlyMap<bigint, bigint>;
+  /**
+   * What was revoked of lots, by number: of those that a command revokes or refunds a revocation of,
+   * and of those with an open claim to which points may come back; missing: nothing, or not loaded.
+   */
+  readonly revoked: ReadonlyMap<bigint, Revocation>;
+  /** The number of lots with an open claim that are not among `revoked`. */
+  readonly otherClaims: number;
   /** The account's last receipt; known where a command may get one. */
   readonly lastReceipt: ReceiptLink;
 };
@@ -74,6 +82,8 @@ const NOTHING_ELSE: Omit<AccountState, "account"> = {
   entries: new Map(),
   recent: undefined,
   refunded: new Map(),
+  revoked: new Map(),
+  otherClaims: 0,
   lastReceipt: NO_RECEIPT,
 };
 

@@ -23,7 +23,8 @@ import type { Answered } from "../commit/commit.ts";
 import { personalDigestOf } from "../ledger/digests.ts";
 import type { Entry } from "../ledger/entry.ts";
 import type { Hold } from "../ledger/hold.ts";
-import { isScoped, type Lot } from "../ledger/lot.ts";
+import { isScoped } from "../ledger/lot.ts";
+import type { LotNow } from "../store/reads/pages.ts";
 import { type Calculation, type PricedUsage, serviceOf } from "../ledger/prices.ts";
 import { KIND_NUMBERS } from "../ledger/entry-kinds.ts";
 import { toDuration, toTimestamp } from "./timestamps.ts";
@@ -54,7 +55,8 @@ export function toFreezeAnswer(answer: Answered) {
 /** The account in protobuf. */
 export function toAccountMessage(account: Account): AccountMessage {
   const { userId, sequence, balance, frozen, salt } = account;
-  const { totalRecharged, totalConsumed, totalExpired, totalRefunded, debt } = account;
+  const { totalRecharged, totalConsumed, totalExpired, totalRefunded, totalRevoked, debt } =
+    account;
   return create(AccountSchema, {
     userId,
     sequence,
@@ -64,6 +66,7 @@ export function toAccountMessage(account: Account): AccountMessage {
     totalConsumed,
     totalExpired,
     totalRefunded,
+    totalRevoked,
     debt,
     createTime: toTimestamp(account.createTime),
     updateTime: toTimestamp(account.updateTime),
@@ -99,6 +102,7 @@ export function toEntryMessage(entry: Entry, salt: Uint8Array): EntryMessage {
     repaid: entry.repaid,
     fromBalance: entry.fromBalance,
     debtAfter: entry.after.debt,
+    fromClaim: entry.fromClaim,
     caller: entry.caller,
     actor: entry.actor,
     personalDigest: personalDigestOf(salt, entry),
@@ -110,7 +114,7 @@ export function toEntryMessage(entry: Entry, salt: Uint8Array): EntryMessage {
 }
 
 /** The lot in protobuf. */
-export function toLotMessage(lot: Lot): LotMessage {
+export function toLotMessage({ revoked, claimed, ...lot }: LotNow): LotMessage {
   const { number, points, remaining, frozen, priority, expireTime, category, services } = lot;
   return create(LotSchema, {
     number,
@@ -121,6 +125,8 @@ export function toLotMessage(lot: Lot): LotMessage {
     ...(expireTime === null ? {} : { expireTime: toTimestamp(expireTime) }),
     category,
     services: [...services],
+    revoked,
+    claimed,
   });
 }
 

@@ -11,6 +11,8 @@ import {
   RechargeRequestSchema,
   RefundRequestSchema,
   ReleaseRequestSchema,
+  type RevokeRequest,
+  RevokeRequestSchema,
   type SettleRequest,
   SettleRequestSchema,
   Shortfall as ShortfallMessage,
@@ -24,6 +26,7 @@ import {
   type Expiration,
   type Metadata,
   type Mutation,
+  type RevokeTarget,
   type Shortfall,
 } from "../ledger/command.ts";
 import { HOLD_TTL } from "../ledger/hold.ts";
@@ -80,6 +83,11 @@ export function toCommand(operation: SetOperation, terms: Terms, caller: Caller)
         ...common(ExpireRequestSchema, value, caller),
         target: toTarget(value.target),
       };
+    case "revoke": {
+      const target = toRevokeTarget(value);
+      const { kind: onShortfall } = toShortfall(value.onShortfall, creditLine);
+      return { kind, ...common(RevokeRequestSchema, value, caller), target, onShortfall };
+    }
     case "freeze": {
       const cost = toCost(value.cost, prices) ?? missing("cost");
       const expiration = toExpiration(value.expiration) ?? { kind: "after", ttl: HOLD_TTL };
@@ -196,6 +204,18 @@ function toTarget(target: ExpireRequest["target"]): ExpireTarget {
       return { kind: "lot", lot: target.value };
     case "due":
       return { kind: "due" };
+  }
+}
+
+function toRevokeTarget({ target, lotPoints }: RevokeRequest): RevokeTarget {
+  switch (target.case) {
+    case undefined:
+      return missing("target");
+    case "points":
+      if (lotPoints !== undefined) throw invalidField("lot_points", "is for a lot only");
+      return { kind: "points", points: target.value };
+    case "lot":
+      return { kind: "lot", lot: target.value, points: lotPoints };
   }
 }
 

@@ -49,6 +49,7 @@ export function pointsService(backend: Backend): ServiceImpl<typeof PointsServic
     recharge: (value, context) => mutate({ case: "recharge", value }, context),
     consume: (value, context) => mutate({ case: "consume", value }, context),
     expire: (value, context) => mutate({ case: "expire", value }, context),
+    revoke: (value, context) => mutate({ case: "revoke", value }, context),
     async freeze(value, context) {
       return toFreezeAnswer(await run({ case: "freeze", value }, context));
     },

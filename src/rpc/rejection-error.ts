@@ -52,6 +52,7 @@ const CODES: Record<OtherRejection["reason"], Code> = {
   HOLD_CLOSED: Code.FailedPrecondition,
   HOLD_EXPIRED: Code.FailedPrecondition,
   HOLD_EXCEEDED: Code.FailedPrecondition,
+  REVOKE_EXCEEDS_LOT: Code.FailedPrecondition,
   REFUND_EXCEEDS_ENTRY: Code.FailedPrecondition,
   ENTRY_NOT_REFUNDABLE: Code.FailedPrecondition,
   ACCOUNT_FULL: Code.FailedPrecondition,
@@ -85,8 +86,13 @@ function messageOf(rejection: OtherRejection): string {
         `${rejection.required} points are to be refunded, ` +
         `entry ${rejection.sequence} has ${rejection.refundable} left`
       );
+    case "REVOKE_EXCEEDS_LOT":
+      return (
+        `${rejection.required} points are to be revoked, ` +
+        `lot ${rejection.lot} has ${rejection.revocable} left`
+      );
     case "ENTRY_NOT_REFUNDABLE":
-      return `entry ${rejection.sequence} is a ${rejection.kind}: it spent nothing`;
+      return `entry ${rejection.sequence} is a ${rejection.kind} that cannot be refunded`;
     case "ACCOUNT_FULL":
       return `the account has ${rejection.limit} open ${rejection.full}, and may not have more`;
     case "TOTAL_TOO_LARGE":

@@ -43,9 +43,9 @@ export function statements(orm: Orm, answerMaxBytes: number): Statements {
       if (by.case === undefined) throw invalidField("by", "is required");
       const read = await readEntry(orm, userId, by.value);
       if (read !== undefined) {
-        const { entry, salt, refunded, referring } = read;
+        const { entry, salt, refunded, revocation, referring } = read;
         const shown = toEntryMessage(entry, salt);
-        return { entry: shown, refunded, referringEntries: [...referring] };
+        return { entry: shown, refunded, ...revocation, referringEntries: [...referring] };
       }
       await requireAccount(userId);
       throw entryNotFound(by.value);

@@ -167,6 +167,7 @@ const MOVES: Record<Entry["kind"], string | undefined> = {
   settle: "consumed",
   release: undefined,
   refund: "refunded",
+  revoke: "revoked",
 };
 
 function movedBy(entries: readonly Entry[]): Map<string, bigint> {

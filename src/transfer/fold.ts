@@ -85,6 +85,7 @@ const KINDS: Record<EntryKind, Posting<Expiry>["kind"] | undefined> = {
   [EntryKind.SETTLE]: "settle",
   [EntryKind.RELEASE]: "release",
   [EntryKind.REFUND]: "refund",
+  [EntryKind.REVOKE]: "revoke",
 };
 
 function isAfter(one: Timestamp, other: Timestamp): boolean {

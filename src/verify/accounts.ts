@@ -29,6 +29,8 @@ export type ReadAccount = {
   readonly place: StreamPlace;
   /** The number of its open holds, by the row. */
   readonly openHolds: number;
+  /** The number of its lots with an open claim, by the row. */
+  readonly openClaims: number;
   /** The latest expiry of the lots that repaid debt, by the row; undefined: it cannot be read. */
   readonly repaidUntil: Micros | null | undefined;
   /** The lots that it holds. */
@@ -53,6 +55,7 @@ export async function readAccounts(
     dueTime: readable(() => nullable(row.due_time)),
     place: { epoch: row.feed_epoch, feed: BigInt(row.feed) },
     openHolds: row.open_holds,
+    openClaims: row.open_claims,
     repaidUntil: readable(() => nullable(row.repaid_until)),
     beyond: {
       count: row.lots_beyond,

@@ -2,6 +2,14 @@ import type { Figures } from "../ledger/account.ts";
 import type { Entry } from "../ledger/entry.ts";
 import type { Allocation } from "../ledger/lot.ts";
 import type { Micros } from "../ledger/time.ts";
+import {
+  type BookedRevocation,
+  claimedOf,
+  endClaim,
+  flawOfClaims,
+  noteComeBack,
+  noteRevoked,
+} from "./revoking.ts";
 
 /**
  * An account's books, kept by posting its entries one by one: its figures, its lots and its open
@@ -16,10 +24,18 @@ export type Books<Expiry> = {
   readonly lots: Map<bigint, BookedLot<Expiry>>;
   /** The open holds by number. */
   readonly holds: Map<bigint, BookedHold<Expiry>>;
+  /** What was revoked of lots, by number. */
+  readonly revocations: Map<bigint, BookedRevocation>;
+  /** The lots of which REVOKE entries claim something, by the entries' sequences. */
+  readonly claimants: Map<bigint, bigint>;
+  /** The lots with an open claim to which the last entries gave something back. */
+  readonly cameBack: Set<bigint>;
 };
 
 /** What the entries so far leave in a lot, in points. */
 export type BookedLot<Expiry> = {
+  /** The points that it was made with. */
+  readonly points: bigint;
   remaining: bigint;
   frozen: bigint;
   readonly priority: number;
@@ -52,6 +68,7 @@ export type Posting<Expiry> = Pick<
   | "uncovered"
   | "repaid"
   | "fromBalance"
+  | "fromClaim"
 > & {
   readonly expireTime: Expiry;
   readonly usage?: { readonly service: string } | null | undefined;
@@ -66,7 +83,14 @@ export function postingOf(entry: Entry): Entry & Posting<Micros | null> {
 
 /** The books of an account before its first entry. */
 export function emptyBooks<Expiry>(): Books<Expiry> {
-  return { figures: { ...NOTHING }, lots: new Map(), holds: new Map() };
+  return {
+    figures: { ...NOTHING },
+    lots: new Map(),
+    holds: new Map(),
+    revocations: new Map(),
+    claimants: new Map(),
+    cameBack: new Set(),
+  };
 }
 
 /**
@@ -84,17 +108,35 @@ export function post<Expiry>(books: Books<Expiry>, entry: Posting<Expiry>): stri
     return `moves ${points} points, its allocations ${sum}` + (beside > 0n ? ` and ${beside}` : "");
   }
   if (allocations.some((part) => part.points <= 0n)) return "has an empty allocation";
+  const early = entry.fromClaim ? undefined : flawOfClaims(books);
+  if (early !== undefined) return early;
   const total = TOTALS[kind];
   if (total !== undefined) figures[total] += points;
   const flaw = move(books, entry);
   if (flaw !== undefined) return flaw;
   if (repaid > figures.debt) return `repays ${repaid} points of a debt of ${figures.debt}`;
   figures.debt += owed - repaid;
-  if (owed + entry.uncovered === 0n) return undefined;
+  if (kind === "refund" || owed + entry.uncovered === 0n) return undefined;
   for (const [number, lot] of books.lots) {
-    if (lot.remaining > 0n && isFor(lot, entry))
+    if (lot.remaining > 0n && mayTake(entry, number, lot)) {
       return `lacks points, and leaves some in lot ${number}`;
+    }
   }
+}
+
+/**
+ * Whether an entry takes of a lot in burn order. A revocation of points takes of any; one of a lot takes
+ * of others only what becomes debt else.
+ */
+export function mayTake<Expiry>(
+  entry: Posting<Expiry>,
+  number: bigint,
+  lot: Pick<BookedLot<Expiry>, "services">,
+): boolean {
+  const { kind, refersTo, uncovered } = entry;
+  if (kind !== "revoke") return isFor(lot, entry);
+  if (refersTo === null || number === refersTo) return true;
+  return uncovered === 0n && lot.services.length === 0;
 }
 
 /** Lots with services are for usage of these alone. */
@@ -124,22 +166,28 @@ export function cut(allocations: readonly Allocation[], points: bigint) {
 }
 
 /**
- * What of points that come back to lots repays a debt: the first of them, but for those of dead lots,
- * and of lots for some services.
+ * What of points that come back to lots repays a debt: the first of them, but for those that are claimed,
+ * those of dead lots, and of lots for some services.
  */
 export function repaying<Expiry>(
-  { lots, figures }: Books<Expiry>,
+  books: Books<Expiry>,
   { isPast }: Posting<Expiry>,
   parts: readonly Allocation[],
-  debt: bigint = figures.debt,
+  { debt, ended }: { debt: bigint; ended?: Allocation | undefined } = books.figures,
 ) {
+  const { lots } = books;
+  const claims = new Map<bigint, bigint>();
   let left = debt;
   const spent: Allocation[] = [];
   const kept: Allocation[] = [];
   for (const { lot, points } of parts) {
     const { expireTime, services } = lots.get(lot)!;
+    const claim =
+      claims.get(lot) ?? claimedOf(books, lot) - (lot === ended?.lot ? ended.points : 0n);
+    const claimed = lower(claim, points);
+    claims.set(lot, claim - claimed);
     const most = isPast(expireTime) || services.length > 0 ? 0n : left;
-    const paid = points < most ? points : most;
+    const paid = lower(points - claimed, most);
     left -= paid;
     if (paid > 0n) spent.push({ lot, points: paid });
     if (paid < points) kept.push({ lot, points: points - paid });
@@ -163,6 +211,7 @@ const TOTALS = {
   settle: "totalConsumed",
   release: undefined,
   refund: "totalRefunded",
+  revoke: "totalRevoked",
 } as const;
 
 const NOTHING: Figures = {
@@ -172,6 +221,7 @@ const NOTHING: Figures = {
   totalConsumed: 0n,
   totalExpired: 0n,
   totalRefunded: 0n,
+  totalRevoked: 0n,
   debt: 0n,
 };
 
@@ -188,7 +238,9 @@ function move<Expiry>(books: Books<Expiry>, entry: Posting<Expiry>): string | un
       return give(books, entry);
     }
     case "refund":
-      return give(books, entry);
+      return endClaim(books, entry) ?? give(books, entry);
+    case "revoke":
+      return noteRevoked(books, entry) ?? take(books, entry);
     case "consume":
     case "expire":
       return take(books, entry);
@@ -215,20 +267,24 @@ function take<Expiry>(
   }
 }
 
-/** An allocation to the entry's own number makes a lot. */
-function give<Expiry>(
-  { lots, figures }: Books<Expiry>,
-  entry: Posting<Expiry>,
-): string | undefined {
-  const { sequence, priority, expireTime, category, services } = entry;
-  for (const { lot: number, points } of entry.allocations) {
-    const made = { remaining: 0n, frozen: 0n, priority, expireTime, category, services };
-    if (number === sequence && !lots.has(number)) lots.set(number, made);
+/** A recharge makes a lot, and so does a refund by an allocation to its own number. */
+function give<Expiry>(books: Books<Expiry>, entry: Posting<Expiry>): string | undefined {
+  const { lots, figures } = books;
+  const { kind, sequence, allocations, priority, expireTime, category, services } = entry;
+  const own = allocations.find(({ lot }) => lot === sequence)?.points;
+  // Some of a recharge may repay debt, or all of it.
+  const points = kind === "recharge" ? entry.points : own;
+  if (points !== undefined) {
+    const made = { points, remaining: 0n, frozen: 0n, priority, expireTime, category, services };
+    lots.set(sequence, made);
+  }
+  for (const { lot: number, points: given } of allocations) {
     const lot = lots.get(number);
     if (lot === undefined) return `gives points to lot ${number}, which is missing`;
-    lot.remaining += points;
-    figures.balance += points;
+    lot.remaining += given;
+    figures.balance += given;
   }
+  noteComeBack(books, allocations);
 }
 
 function freeze<Expiry>(books: Books<Expiry>, entry: Posting<Expiry>): string | undefined {
@@ -266,6 +322,7 @@ function close<Expiry>(books: Books<Expiry>, entry: Posting<Expiry>): string | u
     lots.get(part.lot)!.remaining += part.points;
     figures.balance += part.points;
   }
+  noteComeBack(books, back.kept);
   holds.delete(refersTo!);
   return take(books, { allocations: beside });
 }

@@ -41,6 +41,7 @@ export function chainEntry(previous: Uint8Array, entry: Entry, salt: Uint8Array)
     number(26, entry.repaid),
     number(27, entry.fromBalance),
     number(30, after.debt),
+    text(32, entry.fromClaim ? "1" : ""),
   );
 }
 
@@ -132,6 +133,7 @@ const KINDS: Record<EntryKind, bigint> = {
   settle: 5n,
   release: 6n,
   refund: 7n,
+  revoke: 8n,
 };
 
 const NOTHING = Buffer.alloc(0);

@@ -1,4 +1,5 @@
 import type { Entry } from "../ledger/entry.ts";
+import type { Revocation } from "../ledger/claim.ts";
 import type { Hold } from "../ledger/hold.ts";
 import type { Allocation } from "../ledger/lot.ts";
 import type { Micros } from "../ledger/time.ts";
@@ -8,7 +9,7 @@ import {
   type Books,
   cut,
   emptyBooks,
-  isFor,
+  mayTake,
   post,
   lower,
   type Posting,
@@ -16,6 +17,7 @@ import {
   repaying,
   sameAllocations,
 } from "./books.ts";
+import { claimedOf, splitRevoked } from "./revoking.ts";
 import type { Step, StoredLot } from "./rows.ts";
 
 /** A deviation from the rules. */
@@ -34,6 +36,8 @@ export type Moves = {
   readonly holds: Map<bigint, Hold>;
   /** The entries whose refunds are still to come, as their undone rows say. */
   readonly refundables: Map<bigint, Refundable>;
+  /** What is revoked of lots in the end, as their undone rows say. */
+  readonly revocations: Map<bigint, Revocation>;
   /** The latest expiry of the lots that repaid debt; NEVER: that of one that never expires. */
   repaidUntil: Micros | null;
 };
@@ -47,7 +51,8 @@ type KnownLot = {
 
 /** An entry that took from lots, how much of it has been refunded so far, and how much will be. */
 type Refundable = {
-  /** What it owed, which is refunded first. */
+  /** What it claims of a lot, which is refunded first, and what it owed, which comes next. */
+  readonly claim: Allocation | undefined;
   readonly owed: bigint;
   readonly allocations: readonly Allocation[];
   refunded: bigint;
@@ -61,6 +66,7 @@ export function noMoves(): Moves {
     lots: new Map(),
     holds: new Map(),
     refundables: new Map(),
+    revocations: new Map(),
     repaidUntil: null,
   };
 }
@@ -88,21 +94,27 @@ export function replayMoves(moves: Moves, step: Step, entry: Entry): Flaw | unde
   if (step.hold !== undefined) moves.holds.set(sequence, step.hold);
   if (kind === "refund") countRefund(moves, entry);
   if (step.refunded !== undefined) awaitRefunds(moves, entry, step.refunded);
-  forgetEmpty(moves, entry.allocations);
+  if (step.revocation !== undefined) moves.revocations.set(sequence, step.revocation);
+  forgetEmpty(moves, [sequence, ...entry.allocations.map(({ lot }) => lot)]);
   return hold && endHold(moves, hold, entry);
 }
 
-/** Spending and freezing take live lots that are for the entry's service, in burn order. */
+/** Spending, freezing and revoking take live lots that are for the entry's service, in burn order. */
 function flawOfTaking({ lots }: Moves["books"], entry: Entry): string | undefined {
   const { kind, time } = entry;
-  if (kind !== "consume" && kind !== "freeze" && kind !== "settle") return undefined;
-  // A settle takes first what its hold has.
+  const takes = kind === "consume" || kind === "freeze" || kind === "settle" || kind === "revoke";
+  if (!takes || entry.fromClaim) return undefined;
+  // A settle takes first what its hold has, the revocation of a lot what the lot has.
   const ofHold = kind === "settle" ? entry.points - entry.owed - entry.fromBalance : 0n;
-  const taken = cut(entry.allocations, ofHold).rest.map(({ lot }) => lot);
+  const inOrder =
+    kind === "revoke" ? splitRevoked(entry).others : cut(entry.allocations, ofHold).rest;
+  const taken = inOrder.map(({ lot }) => lot);
+  const posting = postingOf(entry);
   for (const number of taken) {
     const lot = lots.get(number)!;
     if (isDue(lot, time)) return `takes of lot ${number} past its time`;
-    if (!isFor(lot, entry)) return `takes of lot ${number}, which is for other services`;
+    if (!mayTake(posting, number, lot))
+      return `takes of lot ${number}, which is for other services`;
   }
   const burnsFirst = (a: bigint, b: bigint) => burnsBefore([a, lots.get(a)!], [b, lots.get(b)!]);
   if (taken.some((number, index) => index > 0 && !burnsFirst(taken[index - 1]!, number))) {
@@ -111,7 +123,7 @@ function flawOfTaking({ lots }: Moves["books"], entry: Entry): string | undefine
   const last = taken.at(-1);
   if (last === undefined) return undefined;
   for (const [number, lot] of lots) {
-    if (lot.remaining > 0n && isFor(lot, entry) && burnsFirst(number, last)) {
+    if (lot.remaining > 0n && mayTake(posting, number, lot) && burnsFirst(number, last)) {
       return `takes of lot ${last}, though lot ${number} burns before it`;
     }
   }
@@ -205,11 +217,14 @@ function flawOfRefund(moves: Moves, entry: Entry & Posting<Micros | null>): stri
   const { books, refundables } = moves;
   const { sequence, points, allocations, refersTo, priority, expireTime } = entry;
   const original = refersTo === null ? undefined : refundables.get(refersTo);
-  if (original === undefined || points > original.left) {
+  const asked = points + entry.uncovered;
+  if (original === undefined || asked > original.left) {
     const left = original?.left ?? 0n;
-    return `refunds ${points} points of entry ${refersTo}, of which its undone row leaves ${left}`;
+    return `refunds ${asked} points of entry ${refersTo}, of which its undone row leaves ${left}`;
   }
-  const { back, dead, again, repaid } = refunding(moves, entry);
+  const { back, dead, again, repaid, ended } = refunding(moves, entry);
+  if (entry.uncovered !== ended)
+    return `ends ${entry.uncovered} points of a claim, and not ${ended}`;
   if (entry.repaid !== repaid) return `repays ${entry.repaid} points and not ${repaid}`;
   const fresh = points - repaid - back.kept.reduce((sum, part) => sum + part.points, 0n);
   const expected = [...back.kept];
@@ -265,32 +280,52 @@ function refunding(
   /** What was owed, and has been repaid since. */
   readonly again: bigint;
   readonly repaid: bigint;
+  /** The open points of a claim that end. */
+  readonly ended: bigint;
 } {
-  const { sequence, points, allocations, refersTo, time } = entry;
-  const original = refundables.get(refersTo!)!;
-  const before = lower(original.refunded, original.owed);
-  const fromDebt = lower(points, original.owed - before);
+  const { sequence, points, uncovered, allocations, refersTo, time } = entry;
+  const { claim, owed, refunded, allocations: given } = refundables.get(refersTo!)!;
+  const claimBefore = lower(refunded, claim?.points ?? 0n);
+  const fromClaim = lower(points + uncovered, (claim?.points ?? 0n) - claimBefore);
+  const ended = claim === undefined ? 0n : lower(fromClaim, claimedOf(books, claim.lot));
+  const before = lower(refunded - claimBefore, owed);
+  const fromDebt = lower(points + uncovered - fromClaim, owed - before);
   const forgiven = lower(fromDebt, books.figures.debt);
-  const { rest } = cut(original.allocations.toReversed(), original.refunded - before);
-  const taken = merged(cut(rest, points - fromDebt).first);
+  const { rest } = cut(given.toReversed(), refunded - claimBefore - before);
+  const ofLots = cut(rest, points + uncovered - fromClaim - fromDebt).first;
+  const ofClaim = fromClaim > ended ? [{ lot: claim!.lot, points: fromClaim - ended }] : [];
+  const taken = merged([...ofClaim, ...ofLots]);
   const again = fromDebt - forgiven;
   const makesLot = allocations.some(({ lot }) => lot === sequence);
+  const claimedAfter = (lot: bigint) => claimedOf(books, lot) - (lot === claim?.lot ? ended : 0n);
   const past = taken.filter(({ lot }) => isDue(books.lots.get(lot)!, time));
-  // Without points that went back to dead lots, all of those were reissued.
-  const isReissuing =
-    past.length > 0 && !allocations.some(({ lot }) => past.some((p) => p.lot === lot));
-  const dead = isReissuing ? past : [];
+  // What is claimed of a dead lot goes back to it. If nothing else does, all of that was reissued.
+  const free = past
+    .map(({ lot, points: all }) => ({ lot, points: all - lower(all, claimedAfter(lot)) }))
+    .filter((part) => part.points > 0n);
+  const wentBack = (part: Allocation) =>
+    allocations.some(
+      ({ lot, points: given }) => lot === part.lot && given > lower(claimedAfter(lot), given),
+    );
+  const isReissuing = free.length > 0 && !free.some(wentBack);
+  const dead = isReissuing ? free : [];
   const debt = books.figures.debt - forgiven;
-  const back = repaying(
-    books,
-    entry,
-    taken.filter((part) => !dead.includes(part)),
-    debt,
-  );
+  const freeOf = new Map(dead.map(({ lot, points: some }) => [lot, some]));
+  const toLots = taken
+    .map(({ lot, points: all }) => ({ lot, points: all - (freeOf.get(lot) ?? 0n) }))
+    .filter((part) => part.points > 0n);
+  const ending = claim && { lot: claim.lot, points: ended };
+  const back = repaying(books, entry, toLots, { debt, ended: ending });
   const general = dead.filter(({ lot }) => books.lots.get(lot)!.services.length === 0);
   const renewed = general.reduce((sum, part) => sum + part.points, 0n);
   const repaid = forgiven + back.repaid + lower(renewed, debt - back.repaid);
-  return { back, dead: makesLot || repaid > forgiven + back.repaid ? dead : [], again, repaid };
+  return {
+    back,
+    dead: makesLot || repaid > forgiven + back.repaid ? dead : [],
+    again,
+    repaid,
+    ended,
+  };
 }
 
 /** A settle may take from a lot twice; a refund gives to it once. */
@@ -301,30 +336,37 @@ function merged(allocations: readonly Allocation[]): readonly Allocation[] {
   }));
 }
 
-function countRefund(moves: Moves, { refersTo, points }: Entry): void {
+function countRefund(moves: Moves, { refersTo, points, uncovered }: Entry): void {
   const original = moves.refundables.get(refersTo!)!;
-  original.refunded += points;
-  original.left -= points;
+  original.refunded += points + uncovered;
+  original.left -= points + uncovered;
   if (original.left > 0n) return;
   moves.refundables.delete(refersTo!);
   for (const { lot } of original.allocations) moves.lots.get(lot)!.refundables -= 1;
-  forgetEmpty(moves, original.allocations);
+  forgetEmpty(
+    moves,
+    original.allocations.map(({ lot }) => lot),
+  );
 }
 
-function awaitRefunds(moves: Moves, { sequence, allocations, owed }: Entry, left: bigint): void {
-  moves.refundables.set(sequence, { owed, allocations, refunded: 0n, left });
+function awaitRefunds(moves: Moves, entry: Entry, left: bigint): void {
+  const { kind, sequence, allocations, owed, uncovered, refersTo } = entry;
+  const claims = kind === "revoke" && refersTo !== null && uncovered > 0n;
+  const claim = claims ? { lot: refersTo, points: uncovered } : undefined;
+  moves.refundables.set(sequence, { claim, owed, allocations, refunded: 0n, left });
   for (const { lot } of allocations) moves.lots.get(lot)!.refundables += 1;
 }
 
 /**
  * Bounds the memory: of an account with a million entries most lots are empty for good. A lot is
- * forgotten when it is empty, is not stored, and no refund is to come. If a later entry wants
+ * forgotten when it is empty, is not stored, nothing of it is revoked, and no refund is to come. If a later entry wants
  * something of it, that entry is wrong.
  */
-function forgetEmpty(moves: Moves, allocations: readonly Allocation[]): void {
-  for (const { lot: number } of allocations) {
+function forgetEmpty(moves: Moves, lots: readonly bigint[]): void {
+  for (const number of lots) {
     const lot = moves.lots.get(number);
     if (lot === undefined || lot.refundables > 0 || lot.stored !== undefined) continue;
+    if (moves.revocations.has(number)) continue;
     const { remaining, frozen } = moves.books.lots.get(number)!;
     if (remaining + frozen > 0n) continue;
     moves.lots.delete(number);

@@ -8,6 +8,7 @@ import { sameAllocations } from "./books.ts";
 import type { StreamPlace } from "./epochs.ts";
 import { chainEntry } from "./hashes.ts";
 import { burnsBefore, type Flaw, type Moves, noMoves, replayMoves } from "./moves.ts";
+import { flawOfClaims } from "./revoking.ts";
 import type { Step, StoredLot } from "./rows.ts";
 
 // Replays an account's journal, to tell what its rows must be. This folder has the rules written
@@ -90,7 +91,12 @@ export function endReplay(
   if (row.repaidUntil !== moves.repaidUntil) {
     return { what: "the account has another repaid_until than the lots that repaid debt" };
   }
-  return flawOfOpenRows(moves) ?? flawOfPlaces(moves, row) ?? flawOfClock(moves, row);
+  return (
+    flawOfOpenRows(moves) ??
+    flawOfRevocations(moves, row) ??
+    flawOfPlaces(moves, row) ??
+    flawOfClock(moves, row)
+  );
 }
 
 /** Compares what the account's row says of its open lots and holds with what the entries leave. */
@@ -190,12 +196,38 @@ function flawOfOpenRows({ books, lots, holds, refundables }: Moves): Flaw | unde
   }
 }
 
+/** Compares what the rows say was revoked of lots, and is claimed, with what the whole journal says. */
+function flawOfRevocations(
+  { books, revocations }: Moves,
+  { openClaims }: ReadAccount,
+): Flaw | undefined {
+  const waiting = flawOfClaims(books);
+  if (waiting !== undefined) return { what: `the end of the journal ${waiting}` };
+  let claims = 0;
+  for (const [lot, { revoked, claimed }] of books.revocations) {
+    if (claimed > 0n) claims += 1;
+    const row = revocations.get(lot) ?? { revoked: 0n, claimed: 0n };
+    if (row.revoked === revoked && row.claimed === claimed) continue;
+    const says = `its undone row says ${row.revoked} and ${row.claimed}`;
+    return {
+      sequence: lot,
+      what: `of its lot ${revoked} are revoked and ${claimed} claimed, ${says}`,
+    };
+  }
+  for (const lot of revocations.keys()) {
+    if (books.revocations.has(lot)) continue;
+    return { sequence: lot, what: "nothing of its lot is revoked, its undone row says something" };
+  }
+  if (openClaims === claims) return undefined;
+  return { what: `the account has open_claims ${openClaims}, not ${claims}` };
+}
+
 /** The names of the rows beside an entry. */
-export function rowNames({ lot, hold, refunded }: Step): string[] {
+export function rowNames({ lot, hold, refunded, revocation }: Step): string[] {
   const names = [];
   if (lot !== undefined) names.push("lot");
   if (hold !== undefined) names.push("hold");
-  if (refunded !== undefined) names.push("undone row");
+  if (refunded !== undefined || revocation !== undefined) names.push("undone row");
   return names;
 }
 
@@ -207,7 +239,8 @@ const MAY_SAY: Record<EntryKind, readonly (keyof Entry)[]> = {
   freeze: ["expireTime", "usage"],
   settle: ["returned", "refersTo", "usage", "owed", "uncovered", "repaid", "fromBalance"],
   release: ["refersTo", "repaid"],
-  refund: ["refersTo", "expireTime", "priority", "category", "services", "repaid"],
+  refund: ["refersTo", "expireTime", "priority", "category", "services", "repaid", "uncovered"],
+  revoke: ["refersTo", "owed", "uncovered", "fromClaim"],
 };
 
 const EMPTY = [
@@ -219,6 +252,7 @@ const EMPTY = [
   ["uncovered", 0n, "points uncovered"],
   ["repaid", 0n, "points repaid"],
   ["fromBalance", 0n, "points beyond a hold"],
+  ["fromClaim", false, "a claim"],
   ["refersTo", null, "a reference"],
   ["usage", null, "a usage"],
 ] as const;
@@ -238,7 +272,10 @@ function flawOfContent({ salt, hash, time }: Replay, entry: Entry): string | und
     if (entry[field] === empty || MAY_SAY[kind].includes(field)) continue;
     return `has ${name}, which no ${kind} has`;
   }
-  if (points === 0n && !MAY_BE_NOTHING.has(kind)) return "moves nothing";
+  if (points + entry.uncovered === 0n && !MAY_BE_NOTHING.has(kind)) return "moves nothing";
+  if (entry.fromClaim && entry.time !== time) {
+    return "is a claim's, at another instant than what came back";
+  }
   // A refund makes a lot that lives as long as those that repaid debt, whether or not that is over.
   if (kind !== "refund" && entry.expireTime !== null && entry.expireTime <= entry.time) {
     return "makes what is expired";
@@ -246,7 +283,7 @@ function flawOfContent({ salt, hash, time }: Replay, entry: Entry): string | und
 }
 
 /** Checks that an entry has the rows that its kind makes, and that they repeat what it says. */
-function flawOfRows({ lot, hold, refunded }: Step, entry: Entry): string | undefined {
+function flawOfRows({ lot, hold, refunded, revocation }: Step, entry: Entry): string | undefined {
   const { kind, sequence, points, allocations, expireTime, priority, usage } = entry;
   const own = allocations.find((part) => part.lot === sequence);
   const makesLot = kind === "recharge" || (kind === "refund" && own !== undefined);
@@ -271,11 +308,13 @@ function flawOfRows({ lot, hold, refunded }: Step, entry: Entry): string | undef
     return "its hold has points of other lots";
   }
 
+  if (revocation !== undefined && !makesLot) return `a ${kind} of which nothing can be revoked`;
   if (refunded === undefined) return undefined;
-  if (kind !== "consume" && kind !== "settle") return `a ${kind} has a undone row`;
-  if (refunded <= 0n || refunded > points) {
-    return `its undone row says ${refunded} of ${points} points`;
-  }
+  const { fromClaim, refersTo, uncovered } = entry;
+  const revokes = kind === "revoke" && !fromClaim;
+  if (kind !== "consume" && kind !== "settle" && !revokes) return `a ${kind} has an undone row`;
+  const most = revokes && refersTo !== null ? points + uncovered : points;
+  if (refunded > most) return `its undone row says ${refunded} of ${most} points`;
 }
 
 const FIGURES = [
@@ -285,6 +324,7 @@ const FIGURES = [
   ["totalConsumed", "total_consumed"],
   ["totalExpired", "total_expired"],
   ["totalRefunded", "total_refunded"],
+  ["totalRevoked", "total_revoked"],
   ["debt", "debt"],
 ] as const;
 

@@ -5,6 +5,7 @@ import { KIND_NUMBERS } from "../ledger/entry-kinds.ts";
 import type { Entry } from "../ledger/entry.ts";
 import type { Hold } from "../ledger/hold.ts";
 import type { Lot } from "../ledger/lot.ts";
+import type { Revocation } from "../ledger/claim.ts";
 import type { Receipt } from "../ledger/receipt.ts";
 import { toEntry } from "../store/batch/entries.ts";
 import { toHold } from "../store/batch/holds.ts";
@@ -48,6 +49,8 @@ export type Step = {
   readonly hold: Hold | undefined;
   /** How many points of the entry have been refunded, by its undone row. */
   readonly refunded: bigint | undefined;
+  /** What was revoked of the lot that the entry made, by its undone row. */
+  readonly revocation: Revocation | undefined;
   /** Why the rows cannot be read, if they cannot. */
   readonly unreadable: string | undefined;
 };
@@ -103,8 +106,8 @@ export async function* readReceipts(run: Run, span: Span): AsyncGenerator<readon
   for (;;) {
     const { rows } = await run(sql<ReceiptRow>`
       select receipt.*, entry.hash as entry_hash,
-        entry.kind in (${sql.lit(KIND_NUMBERS.expire)}, ${sql.lit(KIND_NUMBERS.release)})
-          and entry.request_id is null as is_of_ledger
+        (entry.kind in (${sql.lit(KIND_NUMBERS.expire)}, ${sql.lit(KIND_NUMBERS.release)})
+          or entry.from_claim) and entry.request_id is null as is_of_ledger
       from receipt left join entry using (user_id, sequence)
       where ${within(span)} and ${compare("number", ">", after)}
       order by user_id, number limit ${PAGE_ENTRIES}`);
@@ -248,10 +251,12 @@ function readHold(row: HoldRow): Partial<Step> {
   return { hold: toHold(row) };
 }
 
-/** @throws if anything was revoked, which no command does yet */
-function readUndone({ refunded, revoked, claimed }: UndoneRow): Partial<Step> {
-  if (revoked !== "0" || claimed !== "0") throw new Error("something was revoked");
-  return { refunded: BigInt(refunded) };
+function readUndone(row: UndoneRow): Partial<Step> {
+  const [refunded, revoked, claimed] = [row.refunded, row.revoked, row.claimed].map(BigInt);
+  return {
+    ...(refunded! > 0n && { refunded: refunded! }),
+    ...(revoked! > 0n && { revocation: { revoked: revoked!, claimed: claimed! } }),
+  };
 }
 
 function toReadReceipt(row: ReceiptRow): ReadReceipt {
@@ -284,6 +289,7 @@ function joinPart(parts: readonly Part[]): Step {
     userId,
     number: BigInt(number),
     refunded: undefined,
+    revocation: undefined,
     unreadable: twice,
   };
   return Object.assign(step, ...parts.map(({ content }) => content)) as Step;

@@ -112,6 +112,7 @@ describe("each mutation in a batch", () => {
         client.recharge({ ...ids("recharge"), points: 5n, priority: 3, expiration }),
       consume: (client) => client.consume({ ...ids("consume"), cost: points(7n) }),
       expire: (client) => client.expire({ ...ids("expire"), target: { case: "due", value: true } }),
+      revoke: (client) => client.revoke({ ...ids("revoke"), target: points(3n) }),
       freeze: (client) => client.freeze({ ...ids("freeze"), cost: points(9n), expiration }),
       settle: (client) =>
         client.settle({ ...ids("settle"), hold: settled.hold!.number, cost: points(4n) }),

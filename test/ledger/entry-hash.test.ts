@@ -29,6 +29,7 @@ const entry: Entry = {
   uncovered: 0n,
   repaid: 0n,
   fromBalance: 0n,
+  fromClaim: false,
   refersTo: 2n,
   expireTime: null,
   priority: 0,
@@ -49,13 +50,20 @@ const entry: Entry = {
     totalConsumed: 30n,
     totalExpired: 0n,
     totalRefunded: 0n,
+    totalRevoked: 0n,
     debt: 0n,
   },
   hash: new Uint8Array(),
 };
 
 /** Totals, which no entry shows, and no hash covers. */
-const UNSHOWN = { totalRecharged: 0n, totalConsumed: 0n, totalExpired: 0n, totalRefunded: 0n };
+const UNSHOWN = {
+  totalRecharged: 0n,
+  totalConsumed: 0n,
+  totalExpired: 0n,
+  totalRefunded: 0n,
+  totalRevoked: 0n,
+};
 
 /** SHA-256 of bytes given in hexadecimal; spaces are for the reader. */
 function sha256Of(prefix: Uint8Array, hex: string): string {
@@ -139,6 +147,7 @@ const changes: [what: string, changed: Partial<Entry>][] = [
   ["the caller", { caller: "" }],
   ["the actor", { actor: "" }],
   ["the balance", { after: { ...entry.after, balance: 71n } }],
+  ["whether a claim took it", { fromClaim: true }],
   ["the frozen points", { after: { ...entry.after, frozen: 1n } }],
 ];
 test.each(changes)("another hash if %s changes", (_, changed) => {
@@ -192,6 +201,7 @@ const entries: fc.Arbitrary<Omit<Entry, "hash">> = fc.record({
   uncovered: points,
   repaid: points,
   fromBalance: points,
+  fromClaim: fc.boolean(),
   refersTo: optional,
   expireTime: optional,
   priority: fc.integer({ min: 0, max: 1000 }),
@@ -260,6 +270,7 @@ function entryIn(fields: Fields, personal: Fields): Omit<Entry, "hash"> {
     uncovered: numberIn(fields, 25),
     repaid: numberIn(fields, 26),
     fromBalance: numberIn(fields, 27),
+    fromClaim: textIn(fields, 32) === "1",
     refersTo: optionalIn(fields, 14),
     expireTime: optionalIn(fields, 11),
     priority: Number(numberIn(fields, 12)),

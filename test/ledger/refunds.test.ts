@@ -150,8 +150,8 @@ describe("Refund gives back", () => {
       { entry: { points: 1n } },
     ]);
     expect(answers[6]).toMatchObject({ reason: "REFUND_EXCEEDS_ENTRY", refundable: 0n });
-    const { refunds, lots: changed } = changesOf(batch)!;
-    expect(refunds).toEqual([
+    const { undone, lots: changed } = changesOf(batch)!;
+    expect(undone).toMatchObject([
       { userId: "ada", sequence: 2n, refunded: 4n },
       { userId: "ada", sequence: 4n, refunded: 5n },
     ]);

@@ -179,7 +179,7 @@ async function shownAt(userId: string, micros: bigint) {
     throw answer.reason;
   }
   const { balance, frozen, nextExpiration: next, ...rest } = answer.value.account!;
-  const { totalRecharged, totalConsumed, totalExpired, totalRefunded, debt } = rest;
+  const { totalRecharged, totalConsumed, totalExpired, totalRefunded, totalRevoked, debt } = rest;
   return {
     balance,
     frozen,
@@ -187,6 +187,7 @@ async function shownAt(userId: string, micros: bigint) {
     totalConsumed,
     totalExpired,
     totalRefunded,
+    totalRevoked,
     debt,
     next: next && { time: microsOf(next.time as never), points: next.points },
   };

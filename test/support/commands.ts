@@ -4,6 +4,7 @@ import type {
   Expiration,
   ExpireTarget,
   Mutation,
+  RevokeTarget,
   Shortfall,
 } from "../../src/ledger/command.ts";
 import type { CostOrRefusal, PricedUsage } from "../../src/ledger/prices.ts";
@@ -88,6 +89,24 @@ export function expire(target: ExpireTarget): Mutation {
 
 export function expireLot(lot: bigint): Mutation {
   return expire({ kind: "lot", lot });
+}
+
+/** Points of a lot; left out: all that are not yet revoked. */
+export function revokeLot(
+  lot: bigint,
+  points?: bigint,
+  onShortfall: Shortfall["kind"] = "refuse",
+): Mutation {
+  return revoke({ kind: "lot", lot, points }, onShortfall);
+}
+
+/** A number of points, or a target. */
+export function revoke(
+  what: bigint | RevokeTarget,
+  onShortfall: Shortfall["kind"] = "refuse",
+): Mutation {
+  const target = typeof what === "bigint" ? ({ kind: "points", points: what } as const) : what;
+  return { kind: "revoke", ...nobody, target, onShortfall };
 }
 
 /** A hold with a ttl in microseconds. */

@@ -12,7 +12,8 @@ function summaryOf(actual: Answer | Rejection): Expected {
   if (isRejection(actual)) return { reason: actual.reason };
   const { entry, account, replayed, created } = actual;
   const { sequence, balance, frozen } = account;
-  const { totalRecharged, totalConsumed, totalExpired, totalRefunded, debt } = account;
+  const { totalRecharged, totalConsumed, totalExpired, totalRefunded, totalRevoked, debt } =
+    account;
   const { owed = 0n, uncovered = 0n, repaid = 0n, fromBalance = 0n } = entry ?? {};
   return {
     kind: entry?.kind,
@@ -28,6 +29,7 @@ function summaryOf(actual: Answer | Rejection): Expected {
       totalConsumed,
       totalExpired,
       totalRefunded,
+      totalRevoked,
       debt,
     },
     replayed,

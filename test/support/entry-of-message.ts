@@ -22,6 +22,7 @@ export function entryOf(message: EntryMessage): Entry {
     uncovered: message.uncovered,
     repaid: message.repaid,
     fromBalance: message.fromBalance,
+    fromClaim: message.fromClaim,
     refersTo: refersTo === 0n ? null : refersTo,
     time: fromTimestamp(createTime!)!,
     expireTime: expireTime === undefined ? null : fromTimestamp(expireTime)!,
@@ -38,7 +39,13 @@ export function entryOf(message: EntryMessage): Entry {
   };
 }
 
-const NO_TOTALS = { totalRecharged: 0n, totalConsumed: 0n, totalExpired: 0n, totalRefunded: 0n };
+const NO_TOTALS = {
+  totalRecharged: 0n,
+  totalConsumed: 0n,
+  totalExpired: 0n,
+  totalRefunded: 0n,
+  totalRevoked: 0n,
+};
 
 function usageOf(usage: PricedUsage) {
   const { service, amount, priceVersion, meters, attributes, calculation } = usage;

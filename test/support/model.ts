@@ -4,6 +4,7 @@ import type {
   Expiration,
   ExpireTarget,
   Refund,
+  Revoke,
   Shortfall,
 } from "../../src/ledger/command.ts";
 import type { CostOrRefusal } from "../../src/ledger/prices.ts";
@@ -30,6 +31,7 @@ type ModelAccount = {
   totalConsumed: bigint;
   totalExpired: bigint;
   totalRefunded: bigint;
+  totalRevoked: bigint;
   debt: bigint;
 };
 
@@ -53,11 +55,16 @@ type Line = {
   changes: Part[];
   frozen: bigint;
   refersTo?: bigint;
+  /** Whether a claim took it. */
+  fromClaim?: boolean;
+  /** The change of what is claimed of a lot. */
+  claim?: Part;
   debts: Debts;
 };
 
 type ModelLot = {
   number: bigint;
+  points: bigint;
   priority: number;
   expireTime: bigint | null;
   category: string;
@@ -152,7 +159,13 @@ export class Model {
       case "release":
         return { ...command, hold: latest(command.hold, "freeze") };
       case "refund":
-        return { ...command, sequence: latest(command.sequence, "consume", "settle") };
+        return { ...command, sequence: latest(command.sequence, "consume", "settle", "revoke") };
+      case "revoke": {
+        const { target } = command;
+        if (target.kind === "points") return command;
+        const lot = latest(target.lot, "recharge", "refund");
+        return { ...command, target: { ...target, lot } };
+      }
       default:
         return command;
     }
@@ -180,6 +193,7 @@ export class Model {
 
     const own = command.kind === "expire" && command.target.kind === "due" ? due : line;
     const account = accountOf(user);
+    takeForClaims(user);
     bookDue(user, now);
     // A command that writes nothing does not change the time.
     if (line === undefined) user.now = last;
@@ -216,6 +230,7 @@ function bookDue(user: ModelUser, now: bigint): Line | undefined {
       .toSorted((a, b) => Number(a.number - b.number));
     if (hold !== undefined) {
       last = giveHoldBack(user, hold, "expired");
+      last = takeForClaims(user) ?? last;
       continue;
     }
     const parts = lots
@@ -237,13 +252,40 @@ function giveHoldBack(user: ModelUser, hold: ModelHold, closed: string): Line {
   return append(user, { ...line, points, debts: { ...NO_DEBTS, repaid } });
 }
 
-/** Points come back to lots one by one: while there is debt, those of live lots for anything repay it. */
-function comeBack(user: ModelUser, units: readonly bigint[], debt: bigint) {
+/** Claims take what is in their lots, by number. */
+function takeForClaims(user: ModelUser): Line | undefined {
+  let last: Line | undefined;
+  for (const { number: lot } of user.lots.toSorted((a, b) => Number(a.number - b.number))) {
+    const [claimed, there] = [claimOn(user, lot), left(user, lot)];
+    const points = claimed < there ? claimed : there;
+    if (points === 0n) continue;
+    const parts = [{ lot, points }];
+    const claim = { lot, points: -points };
+    const line = { kind: "revoke", parts, changes: minus(parts), frozen: 0n };
+    last = append(user, { ...line, refersTo: lot, fromClaim: true, claim });
+  }
+  return last;
+}
+
+function claimOn(user: ModelUser, lot: bigint): bigint {
+  return total(user.journal.flatMap(({ claim }) => (claim?.lot === lot ? [claim] : [])));
+}
+
+/**
+ * Points come back to lots one by one: what is claimed of a lot stays there; while there is debt, points
+ * of live lots for anything repay it.
+ */
+function comeBack(
+  user: ModelUser,
+  units: readonly bigint[],
+  debt: bigint,
+  isClaimed = claims(user),
+) {
   const kept: bigint[] = [];
   let repaid = 0n;
   for (const number of units) {
     const lot = user.lots.find((one) => one.number === number)!;
-    if (repaid === debt || past(lot, user.now) || lot.services.length > 0) {
+    if (isClaimed(number) || repaid === debt || past(lot, user.now) || lot.services.length > 0) {
       kept.push(number);
       continue;
     }
@@ -251,6 +293,17 @@ function comeBack(user: ModelUser, units: readonly bigint[], debt: bigint) {
     noteRepaid(user, lot.expireTime);
   }
   return { kept, repaid };
+}
+
+/** Tells of points that come back, one by one, whether a claim waits for them. */
+function claims(user: ModelUser, ended?: Part): (lot: bigint) => boolean {
+  const open = new Map<bigint, bigint>();
+  return (lot) => {
+    const ends = ended?.lot === lot ? ended.points : 0n;
+    const claimed = open.get(lot) ?? claimOn(user, lot) - ends;
+    open.set(lot, claimed > 0n ? claimed - 1n : 0n);
+    return claimed > 0n;
+  };
 }
 
 function noteRepaid(user: ModelUser, expireTime: bigint | null): void {
@@ -295,7 +348,7 @@ function write(user: ModelUser, command: Command, now: bigint): Line | undefined
       const received = sum(user, "recharge") + sum(user, "refund") + debtOf(user);
       if (received + points > 9_007_199_254_740_991n) return "TOTAL_TOO_LARGE";
       const number = next(user);
-      user.lots.push({ number, priority, expireTime, category, services });
+      user.lots.push({ number, points, priority, expireTime, category, services });
       const { kept, repaid } = comeBack(user, unitsOf([{ lot: number, points }]), debtOf(user));
       const parts = partsOf(kept);
       const line = { kind: "recharge", parts, changes: parts, frozen: 0n };
@@ -312,6 +365,8 @@ function write(user: ModelUser, command: Command, now: bigint): Line | undefined
     }
     case "expire":
       return writeExpire(user, command.target);
+    case "revoke":
+      return writeRevoke(user, command);
     case "freeze": {
       const expireTime = endOf(command.expiration, now)!;
       if (!endsWell(expireTime, now)) return "FIELD_INVALID";
@@ -373,24 +428,64 @@ function writeExpire(user: ModelUser, target: ExpireTarget): Line | undefined | 
   return points === 0n ? undefined : take(user, "expire", [{ lot: target.lot, points }]);
 }
 
+function writeRevoke(user: ModelUser, { target, onShortfall }: Revoke): Line | string {
+  const lot = user.lots.find(({ number }) => target.kind === "lot" && number === target.lot);
+  if (target.kind === "lot" && lot === undefined) return "LOT_NOT_FOUND";
+  const revocable = lot === undefined ? 0n : lot.points - revokedOf(user, lot.number);
+  const asked = target.points ?? revocable;
+  if (lot !== undefined && (asked > revocable || revocable === 0n)) return "REVOKE_EXCEEDS_LOT";
+  const own = lot && unitsOf([{ lot: lot.number, points: left(user, lot.number) }]);
+  const first = (own ?? unitsInBurnOrder(user, ANYTHING)).slice(0, Number(asked));
+  const lacking = Number(asked) - first.length;
+  if (lacking > 0 && onShortfall === "refuse") return "INSUFFICIENT_POINTS";
+  const owes = onShortfall === "owe";
+  const general = unitsInBurnOrder(user, undefined).filter((number) => number !== lot?.number);
+  const others = owes && lot !== undefined ? general.slice(0, lacking) : [];
+  const rest = BigInt(lacking - others.length);
+  const [owed, uncovered] = owes ? [rest, 0n] : [0n, rest];
+  const parts = partsOf([...first, ...others]);
+  const claim = lot && { lot: lot.number, points: uncovered };
+  const line = { kind: "revoke", parts, changes: minus(parts), frozen: 0n };
+  return append(user, {
+    ...line,
+    points: total(parts) + owed,
+    debts: { ...NO_DEBTS, owed, uncovered },
+    ...(lot && { refersTo: lot.number }),
+    ...(claim && { claim }),
+  });
+}
+
+function revokedOf(user: ModelUser, lot: bigint): bigint {
+  return user.journal
+    .filter(({ kind, refersTo, fromClaim }) => kind === "revoke" && refersTo === lot && !fromClaim)
+    .reduce((sum, { points, debts }) => sum + points + debts.uncovered, 0n);
+}
+
 function writeRefund(user: ModelUser, command: Refund, now: bigint): Line | string {
   const { sequence: refersTo, reissueTtl } = command;
   const expireTime = reissueTtl === undefined ? null : now + reissueTtl;
   if (!endsWell(expireTime, now)) return "FIELD_INVALID";
   const original = user.journal[Number(refersTo) - 1];
   if (original === undefined) return "ENTRY_NOT_FOUND";
-  if (!["consume", "settle"].includes(original.kind)) return "ENTRY_NOT_REFUNDABLE";
+  const isRefundable = ["consume", "settle", "revoke"].includes(original.kind);
+  if (!isRefundable || original.fromClaim === true) return "ENTRY_NOT_REFUNDABLE";
   const before = user.journal
     .filter((line) => line.kind === "refund" && line.refersTo === refersTo)
-    .reduce((points, line) => points + line.points, 0n);
-  const most = original.points - before;
+    .reduce((points, line) => points + line.points + line.debts.uncovered, 0n);
+  const claim = original.claim ?? { lot: 0n, points: 0n };
+  const most = original.points + claim.points - before;
   const wanted = command.points ?? most;
   if (wanted > most || most === 0n) return "REFUND_EXCEEDS_ENTRY";
 
-  // What was owed comes first, here as lot 0.
-  const owed = Array.from({ length: Number(original.debts.owed) }, () => 0n);
-  const units = [...owed, ...unitsOf(original.parts).toReversed()].slice(Number(before));
-  const back = units.slice(0, Number(wanted));
+  // What is claimed comes first, here as lot -1, and then what was owed, as lot 0.
+  const claimed = unitsOf([{ lot: -1n, points: claim.points }]);
+  const owed = unitsOf([{ lot: 0n, points: original.debts.owed }]);
+  const all = [...claimed, ...owed, ...unitsOf(original.parts).toReversed()];
+  const back = all.slice(Number(before), Number(before + wanted));
+  const ofClaim = BigInt(back.filter((number) => number === -1n).length);
+  const open = claimOn(user, claim.lot);
+  const ended = { lot: claim.lot, points: ofClaim < open ? ofClaim : open };
+  const takenSince = unitsOf([{ lot: claim.lot, points: ofClaim - ended.points }]);
   const lotOf = (number: bigint) => user.lots.find((lot) => lot.number === number)!;
   const isReissued = (number: bigint) => expireTime !== null && past(lotOf(number), now);
   let debt = debtOf(user);
@@ -404,15 +499,15 @@ function writeRefund(user: ModelUser, command: Refund, now: bigint): Line | stri
   };
   payFor(back.filter((number) => number === 0n).length);
   const again = fresh;
-  const ofLots = back.filter((number) => number > 0n);
-  const returned = comeBack(
-    user,
-    ofLots.filter((number) => !isReissued(number)),
-    debt,
-  );
+  // Point by point, and those of a lot together.
+  const ofLots = unitsOf(partsOf([...takenSince, ...back.filter((number) => number > 0n)]));
+  const isClaimed = claims(user, ended);
+  const stays = ofLots.map((number) => !isReissued(number) || isClaimed(number));
+  const toLots = ofLots.filter((_, at) => stays[at]);
+  const returned = comeBack(user, toLots, debt, claims(user, ended));
   debt -= returned.repaid;
   repaid += returned.repaid;
-  const reissued = ofLots.filter(isReissued);
+  const reissued = ofLots.filter((_, at) => !stays[at]);
   const general = reissued.filter((number) => lotOf(number).services.length === 0);
   payFor(general.length);
   fresh += BigInt(reissued.length - general.length);
@@ -426,12 +521,20 @@ function writeRefund(user: ModelUser, command: Refund, now: bigint): Line | stri
     const lots = user.lots.filter((lot) => reissued.includes(lot.number));
     const [category = "", other] = new Set(lots.map((lot) => lot.category));
     const isMixed = other !== undefined || again > 0n;
-    const words = { category: isMixed ? "" : category, services: servicesOfAll(lots) };
-    user.lots.push({ number, priority: priority!, expireTime: end, ...words });
+    const services = servicesOfAll(lots);
+    if (services.length === 0 && lots.some((lot) => lot.services.length > 0))
+      return "FIELD_INVALID";
+    const words = { category: isMixed ? "" : category, services };
+    user.lots.push({ number, points: fresh, priority: priority!, expireTime: end, ...words });
     parts.push({ lot: number, points: fresh });
   }
   const line = { kind: "refund", parts, changes: parts, frozen: 0n, refersTo };
-  return append(user, { ...line, points: wanted, debts: { ...NO_DEBTS, repaid } });
+  return append(user, {
+    ...line,
+    points: wanted - ended.points,
+    debts: { ...NO_DEBTS, repaid, uncovered: ended.points },
+    claim: { ...ended, points: -ended.points },
+  });
 }
 
 /** An expiry takes of all lots. */
@@ -505,6 +608,7 @@ function accountOf(user: ModelUser): ModelAccount {
     totalConsumed: sum(user, "consume") + sum(user, "settle"),
     totalExpired: sum(user, "expire"),
     totalRefunded: sum(user, "refund"),
+    totalRevoked: sum(user, "revoke"),
     debt: debtOf(user),
   };
 }

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import fc from "fast-check";
-import type { Command, ExpireTarget } from "../../src/ledger/command.ts";
+import type { Command, ExpireTarget, RevokeTarget } from "../../src/ledger/command.ts";
 import type { PricedUsage } from "../../src/ledger/prices.ts";
 import { used } from "./commands.ts";
 
@@ -79,6 +79,14 @@ function randomCommand(): fc.Arbitrary<Command> {
     [6, randomRecharge()],
     [4, fc.record({ kind: kind("consume"), cost: asked, onShortfall })],
     [2, fc.record({ kind: kind("expire"), target: randomTarget(points) })],
+    [
+      3,
+      fc.record({
+        kind: kind("revoke"),
+        target: randomRevoke(points),
+        onShortfall: onShortfall.map((one) => one.kind),
+      }),
+    ],
     [4, fc.record({ kind: kind("freeze"), cost: asked, expiration })],
     [
       4,
@@ -176,6 +184,20 @@ function randomTarget(points: fc.Arbitrary<bigint>): fc.Arbitrary<ExpireTarget> 
     fc.record({ kind: fc.constant("points" as const), points }),
     fc.record({ kind: fc.constant("lot" as const), lot: fc.bigInt({ min: 1n, max: 15n }) }),
     fc.constant({ kind: "due" as const }),
+  );
+}
+
+function randomRevoke(points: fc.Arbitrary<bigint>): fc.Arbitrary<RevokeTarget> {
+  return fc.oneof(
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant("points" as const), points }) },
+    {
+      weight: 3,
+      arbitrary: fc.record({
+        kind: fc.constant("lot" as const),
+        lot: fc.bigInt({ min: 1n, max: 5n }),
+        points: fc.option(points, { nil: undefined }),
+      }),
+    },
   );
 }
 

@@ -61,7 +61,7 @@ function debtsOf({ fromBalance, owed, uncovered, repaid }: Entry): string {
   return said.map(([points, how]) => (points === 0n ? "" : `, ${points} ${how}`)).join("");
 }
 
-function aboutOf({ kind, refersTo, returned, expireTime, priority }: Entry): string {
+function aboutOf({ kind, refersTo, fromClaim, returned, expireTime, priority }: Entry): string {
   switch (kind) {
     case "freeze":
       return ` until ${offset(expireTime!)}`;
@@ -74,6 +74,8 @@ function aboutOf({ kind, refersTo, returned, expireTime, priority }: Entry): str
       const made = expireTime === null ? "" : `, a new lot until ${offset(expireTime)}${burns}`;
       return ` of entry ${refersTo}${made}`;
     }
+    case "revoke":
+      return refersTo === null ? "" : ` of lot ${refersTo}${fromClaim ? " for its claim" : ""}`;
     default:
       return "";
   }

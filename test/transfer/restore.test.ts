@@ -3,7 +3,14 @@ import { expect, test } from "vitest";
 import { type Fold, startFold } from "../../src/transfer/fold.ts";
 import { requireRestorable } from "../../src/transfer/restore.ts";
 
-const LOT = { remaining: 1n, priority: 0, expireTime: undefined, category: "", services: [] };
+const LOT = {
+  points: 1n,
+  remaining: 1n,
+  priority: 0,
+  expireTime: undefined,
+  category: "",
+  services: [],
+};
 const HOLD = { points: 1n, expireTime: timestampNow(), allocations: [{ lot: 1n, points: 1n }] };
 
 test.each<[Partial<Fold>, string]>([

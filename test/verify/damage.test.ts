@@ -200,7 +200,7 @@ describe("verify finds", () => {
       finds: "there is this hold, and no account",
     },
     {
-      what: "a undone row without an account",
+      what: "an undone row without an account",
       sql: `insert into points.undone values ('zoe', 4, 5)`,
       userId: "zoe",
       sequence: 4n,
@@ -457,16 +457,16 @@ describe("verify finds", () => {
       finds: "its refunds add up to 4, its undone row says 5",
     },
     {
-      what: "a undone row that says more than was spent",
+      what: "an undone row that says more than was spent",
       sql: `update points.undone set refunded = 41 where ${ada(4)}`,
       sequence: 4n,
       finds: "its undone row says 41 of 40 points",
     },
     {
-      what: "a revocation, which there is none of yet",
+      what: "a revocation of an entry that made no lot",
       sql: `update points.undone set revoked = 1 where ${ada(6)}`,
       sequence: 6n,
-      finds: "its undone row cannot be read",
+      finds: "a settle of which nothing can be revoked",
     },
     {
       what: "a deleted undone row",

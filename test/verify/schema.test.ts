@@ -156,6 +156,7 @@ test.each<{ what: string; sql: string; finds: unknown[] }>([
       "lacks constraint undone CHECK ((revoked >= 0))",
       "lacks constraint undone CHECK ((sequence > 0))",
       "lacks constraint undone PRIMARY KEY (user_id, sequence)",
+      "lacks index undone btree (user_id, sequence) WHERE (claimed > 0)",
       "lacks index undone unique btree (user_id, sequence)",
       "lacks table undone",
     ],

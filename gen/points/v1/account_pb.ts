@@ -16,12 +16,13 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file points/v1/account.proto.
  */
 export const file_points_v1_account: GenFile = /*@__PURE__*/
-  fileDesc("Chdwb2ludHMvdjEvYWNjb3VudC5wcm90bxIJcG9pbnRzLnYxIt8CCgdBY2NvdW50Eg8KB3VzZXJfaWQYASABKAkSEAoIc2VxdWVuY2UYAiABKAMSDwoHYmFsYW5jZRgDIAEoAxIOCgZmcm96ZW4YBCABKAMSFwoPdG90YWxfcmVjaGFyZ2VkGAUgASgDEhYKDnRvdGFsX2NvbnN1bWVkGAYgASgDEhUKDXRvdGFsX2V4cGlyZWQYByABKAMSFgoOdG90YWxfcmVmdW5kZWQYCCABKAMSLwoLY3JlYXRlX3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3VwZGF0ZV90aW1lGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIMCgRzYWx0GAsgASgMEgwKBGRlYnQYDCABKAMSMgoPbmV4dF9leHBpcmF0aW9uGA4gASgLMhkucG9pbnRzLnYxLk5leHRFeHBpcmF0aW9uIkoKDk5leHRFeHBpcmF0aW9uEigKBHRpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBnBvaW50cxgCIAEoAyLIBQoFRW50cnkSDwoHdXNlcl9pZBgBIAEoCRIQCghzZXF1ZW5jZRgCIAEoAxIiCgRraW5kGAMgASgOMhQucG9pbnRzLnYxLkVudHJ5S2luZBIOCgZwb2ludHMYBCABKAMSKgoLYWxsb2NhdGlvbnMYBSADKAsyFS5wb2ludHMudjEuQWxsb2NhdGlvbhIvCgtjcmVhdGVfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKcmVxdWVzdF9pZBgHIAEoCRIwCghtZXRhZGF0YRgIIAMoCzIeLnBvaW50cy52MS5FbnRyeS5NZXRhZGF0YUVudHJ5EhUKDWJhbGFuY2VfYWZ0ZXIYCSABKAMSFAoMZnJvemVuX2FmdGVyGAogASgDEi8KC2V4cGlyZV90aW1lGAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghwcmlvcml0eRgMIAEoBRIMCgRoYXNoGA0gASgMEhEKCXJlZmVyc190bxgOIAEoAxIQCghyZXR1cm5lZBgPIAEoAxIlCgV1c2FnZRgQIAEoCzIWLnBvaW50cy52MS5QcmljZWRVc2FnZRIOCgZjYWxsZXIYESABKAkSFwoPcGVyc29uYWxfZGlnZXN0GBIgASgMEhMKC2ZpbmdlcnByaW50GBMgASgMEg0KBWFjdG9yGBQgASgJEhAKCGNhdGVnb3J5GBYgASgJEhAKCHNlcnZpY2VzGBcgAygJEgwKBG93ZWQYGCABKAMSEQoJdW5jb3ZlcmVkGBkgASgDEg4KBnJlcGFpZBgaIAEoAxIUCgxmcm9tX2JhbGFuY2UYGyABKAMSEgoKZGVidF9hZnRlchgeIAEoAxovCg1NZXRhZGF0YUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiKQoKQWxsb2NhdGlvbhILCgNsb3QYASABKAMSDgoGcG9pbnRzGAIgASgDIq8BCgNMb3QSDgoGbnVtYmVyGAEgASgDEg4KBnBvaW50cxgCIAEoAxIRCglyZW1haW5pbmcYAyABKAMSDgoGZnJvemVuGAQgASgDEhAKCHByaW9yaXR5GAUgASgFEi8KC2V4cGlyZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghjYXRlZ29yeRgHIAEoCRIQCghzZXJ2aWNlcxgIIAMoCSLKAQoESG9sZBIOCgZudW1iZXIYASABKAMSDgoGcG9pbnRzGAIgASgDEg8KB3NldHRsZWQYAyABKAMSIwoFc3RhdGUYBCABKA4yFC5wb2ludHMudjEuSG9sZFN0YXRlEi8KC2V4cGlyZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIqCgthbGxvY2F0aW9ucxgGIAMoCzIVLnBvaW50cy52MS5BbGxvY2F0aW9uEg8KB3NlcnZpY2UYByABKAkqzAEKCUVudHJ5S2luZBIaChZFTlRSWV9LSU5EX1VOU1BFQ0lGSUVEEAASFwoTRU5UUllfS0lORF9SRUNIQVJHRRABEhYKEkVOVFJZX0tJTkRfQ09OU1VNRRACEhUKEUVOVFJZX0tJTkRfRVhQSVJFEAMSFQoRRU5UUllfS0lORF9GUkVFWkUQBBIVChFFTlRSWV9LSU5EX1NFVFRMRRAFEhYKEkVOVFJZX0tJTkRfUkVMRUFTRRAGEhUKEUVOVFJZX0tJTkRfUkVGVU5EEAcqhQEKCUhvbGRTdGF0ZRIaChZIT0xEX1NUQVRFX1VOU1BFQ0lGSUVEEAASEwoPSE9MRF9TVEFURV9PUEVOEAESFgoSSE9MRF9TVEFURV9TRVRUTEVEEAISFwoTSE9MRF9TVEFURV9SRUxFQVNFRBADEhYKEkhPTERfU1RBVEVfRVhQSVJFRBAEQnEKCXBvaW50cy52MUIMQWNjb3VudFByb3RvUAFaKWV4YW1wbGUuY29tL3BvaW50cy9nZW4vcG9pbnRzL3YxO3BvaW50c3YxogIDUFRTqgIJUG9pbnRzLlYxygIJUG9pbnRzXFYx6gIKUG9pbnRzOjpWMWIGcHJvdG8z", [file_google_protobuf_timestamp, file_points_v1_prices]);
+  fileDesc("Chdwb2ludHMvdjEvYWNjb3VudC5wcm90bxIJcG9pbnRzLnYxIvYCCgdBY2NvdW50Eg8KB3VzZXJfaWQYASABKAkSEAoIc2VxdWVuY2UYAiABKAMSDwoHYmFsYW5jZRgDIAEoAxIOCgZmcm96ZW4YBCABKAMSFwoPdG90YWxfcmVjaGFyZ2VkGAUgASgDEhYKDnRvdGFsX2NvbnN1bWVkGAYgASgDEhUKDXRvdGFsX2V4cGlyZWQYByABKAMSFgoOdG90YWxfcmVmdW5kZWQYCCABKAMSLwoLY3JlYXRlX3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3VwZGF0ZV90aW1lGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIMCgRzYWx0GAsgASgMEgwKBGRlYnQYDCABKAMSFQoNdG90YWxfcmV2b2tlZBgNIAEoAxIyCg9uZXh0X2V4cGlyYXRpb24YDiABKAsyGS5wb2ludHMudjEuTmV4dEV4cGlyYXRpb24iSgoOTmV4dEV4cGlyYXRpb24SKAoEdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGcG9pbnRzGAIgASgDItwFCgVFbnRyeRIPCgd1c2VyX2lkGAEgASgJEhAKCHNlcXVlbmNlGAIgASgDEiIKBGtpbmQYAyABKA4yFC5wb2ludHMudjEuRW50cnlLaW5kEg4KBnBvaW50cxgEIAEoAxIqCgthbGxvY2F0aW9ucxgFIAMoCzIVLnBvaW50cy52MS5BbGxvY2F0aW9uEi8KC2NyZWF0ZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgpyZXF1ZXN0X2lkGAcgASgJEjAKCG1ldGFkYXRhGAggAygLMh4ucG9pbnRzLnYxLkVudHJ5Lk1ldGFkYXRhRW50cnkSFQoNYmFsYW5jZV9hZnRlchgJIAEoAxIUCgxmcm96ZW5fYWZ0ZXIYCiABKAMSLwoLZXhwaXJlX3RpbWUYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHByaW9yaXR5GAwgASgFEgwKBGhhc2gYDSABKAwSEQoJcmVmZXJzX3RvGA4gASgDEhAKCHJldHVybmVkGA8gASgDEiUKBXVzYWdlGBAgASgLMhYucG9pbnRzLnYxLlByaWNlZFVzYWdlEg4KBmNhbGxlchgRIAEoCRIXCg9wZXJzb25hbF9kaWdlc3QYEiABKAwSEwoLZmluZ2VycHJpbnQYEyABKAwSDQoFYWN0b3IYFCABKAkSEAoIY2F0ZWdvcnkYFiABKAkSEAoIc2VydmljZXMYFyADKAkSDAoEb3dlZBgYIAEoAxIRCgl1bmNvdmVyZWQYGSABKAMSDgoGcmVwYWlkGBogASgDEhQKDGZyb21fYmFsYW5jZRgbIAEoAxISCgpkZWJ0X2FmdGVyGB4gASgDEhIKCmZyb21fY2xhaW0YICABKAgaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIikKCkFsbG9jYXRpb24SCwoDbG90GAEgASgDEg4KBnBvaW50cxgCIAEoAyLRAQoDTG90Eg4KBm51bWJlchgBIAEoAxIOCgZwb2ludHMYAiABKAMSEQoJcmVtYWluaW5nGAMgASgDEg4KBmZyb3plbhgEIAEoAxIQCghwcmlvcml0eRgFIAEoBRIvCgtleHBpcmVfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIY2F0ZWdvcnkYByABKAkSEAoIc2VydmljZXMYCCADKAkSDwoHcmV2b2tlZBgJIAEoAxIPCgdjbGFpbWVkGAogASgDIsoBCgRIb2xkEg4KBm51bWJlchgBIAEoAxIOCgZwb2ludHMYAiABKAMSDwoHc2V0dGxlZBgDIAEoAxIjCgVzdGF0ZRgEIAEoDjIULnBvaW50cy52MS5Ib2xkU3RhdGUSLwoLZXhwaXJlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEioKC2FsbG9jYXRpb25zGAYgAygLMhUucG9pbnRzLnYxLkFsbG9jYXRpb24SDwoHc2VydmljZRgHIAEoCSrjAQoJRW50cnlLaW5kEhoKFkVOVFJZX0tJTkRfVU5TUEVDSUZJRUQQABIXChNFTlRSWV9LSU5EX1JFQ0hBUkdFEAESFgoSRU5UUllfS0lORF9DT05TVU1FEAISFQoRRU5UUllfS0lORF9FWFBJUkUQAxIVChFFTlRSWV9LSU5EX0ZSRUVaRRAEEhUKEUVOVFJZX0tJTkRfU0VUVExFEAUSFgoSRU5UUllfS0lORF9SRUxFQVNFEAYSFQoRRU5UUllfS0lORF9SRUZVTkQQBxIVChFFTlRSWV9LSU5EX1JFVk9LRRAIKoUBCglIb2xkU3RhdGUSGgoWSE9MRF9TVEFURV9VTlNQRUNJRklFRBAAEhMKD0hPTERfU1RBVEVfT1BFThABEhYKEkhPTERfU1RBVEVfU0VUVExFRBACEhcKE0hPTERfU1RBVEVfUkVMRUFTRUQQAxIWChJIT0xEX1NUQVRFX0VYUElSRUQQBEJxCglwb2ludHMudjFCDEFjY291bnRQcm90b1ABWilleGFtcGxlLmNvbS9wb2ludHMvZ2VuL3BvaW50cy92MTtwb2ludHN2MaICA1BUU6oCCVBvaW50cy5WMcoCCVBvaW50c1xWMeoCClBvaW50czo6VjFiBnByb3RvMw", [file_google_protobuf_timestamp, file_points_v1_prices]);
 
 /**
  * One user's points. Invariants after every command:
  *
- *     balance + frozen + total_consumed + total_expired = total_recharged + total_refunded + debt
+ *     balance + frozen + total_consumed + total_expired + total_revoked =
+ *         total_recharged + total_refunded + debt
  *
  * and no figure is negative. No total exceeds 9,007,199,254,740,991 (2^53 - 1), and neither does
  * total_recharged + total_refunded + debt: clients whose numbers are doubles stay exact.
@@ -108,12 +109,19 @@ export type Account = Message<"points.v1.Account"> & {
   salt: Uint8Array;
 
   /**
-   * Points that were spent though nobody had them: see Shortfall. While it is not 0, balance is 0, and
-   * the next points that come in repay it.
+   * Points that were spent though nobody had them: see Shortfall. While it is not 0, the balance has
+   * no points but those that only some services may take, and the next others that come in repay it.
    *
    * @generated from field: int64 debt = 12;
    */
   debt: bigint;
+
+  /**
+   * All points ever revoked, refunded ones included.
+   *
+   * @generated from field: int64 total_revoked = 13;
+   */
+  totalRevoked: bigint;
 
   /**
    * When points of the balance expire next. Set by GetAccount alone. Unset: none will, as far as is
@@ -267,7 +275,7 @@ export type Entry = Message<"points.v1.Entry"> & {
 
   /**
    * The entry that it is about: the FREEZE entry for SETTLE and RELEASE, the refunded entry for
-   * REFUND. 0 for all others.
+   * REFUND, the entry that made the lot for the REVOKE of a lot. 0 for all others.
    *
    * @generated from field: int64 refers_to = 14;
    */
@@ -337,14 +345,16 @@ export type Entry = Message<"points.v1.Entry"> & {
   services: string[];
 
   /**
-   * Of a CONSUME or SETTLE entry: how many of its points nobody had. They became debt.
+   * Of a CONSUME, SETTLE or REVOKE entry: how many of its points nobody had. They became debt.
    *
    * @generated from field: int64 owed = 24;
    */
   owed: bigint;
 
   /**
-   * Of a CONSUME or SETTLE entry: how many points of the cost were not spent, and are not among points.
+   * Points that were asked for and are not among points. Of a CONSUME or SETTLE entry: those of the cost
+   * that were not spent. Of a REVOKE entry: those that were not there; those of a lot stay a claim on
+   * it. Of a REFUND of a REVOKE entry: those of its claim that ended.
    *
    * @generated from field: int64 uncovered = 25;
    */
@@ -372,6 +382,14 @@ export type Entry = Message<"points.v1.Entry"> & {
    * @generated from field: int64 debt_after = 30;
    */
   debtAfter: bigint;
+
+  /**
+   * Of a REVOKE entry: whether a claim took it, of points that came back to the lot. The ledger booked
+   * it by itself, and it cannot be refunded: refund the entry that claims.
+   *
+   * @generated from field: bool from_claim = 32;
+   */
+  fromClaim: boolean;
 };
 
 /**
@@ -470,6 +488,21 @@ export type Lot = Message<"points.v1.Lot"> & {
    * @generated from field: repeated string services = 8;
    */
   services: string[];
+
+  /**
+   * How many of its points were revoked, whether or not refunded since.
+   *
+   * @generated from field: int64 revoked = 9;
+   */
+  revoked: bigint;
+
+  /**
+   * How many of these it has not given yet: what comes back to it is taken first for them. While this
+   * is not 0, remaining is 0.
+   *
+   * @generated from field: int64 claimed = 10;
+   */
+  claimed: bigint;
 };
 
 /**
@@ -599,11 +632,18 @@ export const EntryKind = {
   RELEASE: 6,
 
   /**
-   * Gave spent points back to the balance.
+   * Gave spent or revoked points back to the balance.
    *
    * @generated from enum value: ENTRY_KIND_REFUND = 7;
    */
   REFUND: 7,
+
+  /**
+   * Took points away that the user should not have had.
+   *
+   * @generated from enum value: ENTRY_KIND_REVOKE = 8;
+   */
+  REVOKE: 8,
 } as const;
 
 /**

@@ -22,7 +22,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file points/v1/points.proto.
  */
 export const file_points_v1_points: GenFile = /*@__PURE__*/
-  fileDesc("ChZwb2ludHMvdjEvcG9pbnRzLnByb3RvEglwb2ludHMudjEiPAoSR2V0T3JDcmVhdGVSZXF1ZXN0EiYKB3VzZXJfaWQYASABKAlCFbpIEnIQMg5eWyEtfl17MSwxMjh9JCJaChNHZXRPckNyZWF0ZVJlc3BvbnNlEiMKB2FjY291bnQYASABKAsyEi5wb2ludHMudjEuQWNjb3VudBIPCgdjcmVhdGVkGAIgASgIEg0KBWVwb2NoGAMgASgDIn0KEUdldEFjY291bnRSZXF1ZXN0EiYKB3VzZXJfaWQYASABKAlCFbpIEnIQMg5eWyEtfl17MSwxMjh9JBJACgVhc19vZhgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCFbpIErIBDyINCP+C0f+vBxD/k+vcAyI5ChJHZXRBY2NvdW50UmVzcG9uc2USIwoHYWNjb3VudBgBIAEoCzISLnBvaW50cy52MS5BY2NvdW50IuMECg9SZWNoYXJnZVJlcXVlc3QSJgoHdXNlcl9pZBgBIAEoCUIVukgSchAyDl5bIS1+XXsxLDEyOH0kEiwKCnJlcXVlc3RfaWQYAiABKAlCGLpIFdgBAXIQMg5eWyEtfl17MSwxMjh9JBJpCghtZXRhZGF0YRgDIAMoCzIoLnBvaW50cy52MS5SZWNoYXJnZVJlcXVlc3QuTWV0YWRhdGFFbnRyeUItukgqmgEnEBAiEXIPIAEoQDIJXlxQe0NjfSokKhByDiiAAjIJXlxQe0NjfSokEh4KBnBvaW50cxgEIAEoA0IOukgLIgkYgKCUpY0dKAESSAoLZXhwaXJlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQhW6SBKyAQ8iDQj/gtH/rwcQ/5Pr3ANIABI1CgN0dGwYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CC7pICKoBBTIDEOgHSAASHAoIcHJpb3JpdHkYByABKAVCCrpIBxoFGOgHKAASJAoIY2F0ZWdvcnkYCCABKAlCErpID3INGCAyCV5cUHtDY30qJBIwCghzZXJ2aWNlcxgJIAMoCUIeukgbkgEYEBAYASISchAyDl5bIS1+XXsxLDEyOH0kEhUKDXZhbGlkYXRlX29ubHkYDiABKAgSIgoFYWN0b3IYDyABKAlCE7pIEHIOGIABMgleXFB7Q2N9KiQaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQgwKCmV4cGlyYXRpb24ieQoQUmVjaGFyZ2VSZXNwb25zZRIfCgVlbnRyeRgBIAEoCzIQLnBvaW50cy52MS5FbnRyeRIjCgdhY2NvdW50GAIgASgLMhIucG9pbnRzLnYxLkFjY291bnQSEAoIcmVwbGF5ZWQYAyABKAgSDQoFZXBvY2gYBCABKAMixgMKDkNvbnN1bWVSZXF1ZXN0EiYKB3VzZXJfaWQYASABKAlCFbpIEnIQMg5eWyEtfl17MSwxMjh9JBIsCgpyZXF1ZXN0X2lkGAIgASgJQhi6SBXYAQFyEDIOXlshLX5dezEsMTI4fSQSaAoIbWV0YWRhdGEYAyADKAsyJy5wb2ludHMudjEuQ29uc3VtZVJlcXVlc3QuTWV0YWRhdGFFbnRyeUItukgqmgEnEBAiEXIPIAEoQDIJXlxQe0NjfSokKhByDiiAAjIJXlxQe0NjfSokEiAKBnBvaW50cxgEIAEoA0IOukgLIgkYgKCUpY0dKAFIABIhCgV1c2FnZRgFIAEoCzIQLnBvaW50cy52MS5Vc2FnZUgAEjQKDG9uX3Nob3J0ZmFsbBgGIAEoDjIULnBvaW50cy52MS5TaG9ydGZhbGxCCLpIBYIBAhABEhUKDXZhbGlkYXRlX29ubHkYDiABKAgSIgoFYWN0b3IYDyABKAlCE7pIEHIOGIABMgleXFB7Q2N9KiQaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQg0KBGNvc3QSBbpIAggBIngKD0NvbnN1bWVSZXNwb25zZRIfCgVlbnRyeRgBIAEoCzIQLnBvaW50cy52MS5FbnRyeRIjCgdhY2NvdW50GAIgASgLMhIucG9pbnRzLnYxLkFjY291bnQSEAoIcmVwbGF5ZWQYAyABKAgSDQoFZXBvY2gYBCABKAMinQMKDUV4cGlyZVJlcXVlc3QSJgoHdXNlcl9pZBgBIAEoCUIVukgSchAyDl5bIS1+XXsxLDEyOH0kEiwKCnJlcXVlc3RfaWQYAiABKAlCGLpIFdgBAXIQMg5eWyEtfl17MSwxMjh9JBJnCghtZXRhZGF0YRgDIAMoCzImLnBvaW50cy52MS5FeHBpcmVSZXF1ZXN0Lk1ldGFkYXRhRW50cnlCLbpIKpoBJxAQIhFyDyABKEAyCV5cUHtDY30qJCoQcg4ogAIyCV5cUHtDY30qJBIgCgZwb2ludHMYBCABKANCDrpICyIJGICglKWNHSgBSAASFgoDbG90GAUgASgDQge6SAQiAigBSAASFgoDZHVlGAYgASgIQge6SARqAggBSAASFQoNdmFsaWRhdGVfb25seRgOIAEoCBIiCgVhY3RvchgPIAEoCUITukgQcg4YgAEyCV5cUHtDY30qJBovCg1NZXRhZGF0YUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCDwoGdGFyZ2V0EgW6SAIIASJ3Cg5FeHBpcmVSZXNwb25zZRIfCgVlbnRyeRgBIAEoCzIQLnBvaW50cy52MS5FbnRyeRIjCgdhY2NvdW50GAIgASgLMhIucG9pbnRzLnYxLkFjY291bnQSEAoIcmVwbGF5ZWQYAyABKAgSDQoFZXBvY2gYBCABKAMinQQKDUZyZWV6ZVJlcXVlc3QSJgoHdXNlcl9pZBgBIAEoCUIVukgSchAyDl5bIS1+XXsxLDEyOH0kEiwKCnJlcXVlc3RfaWQYAiABKAlCGLpIFdgBAXIQMg5eWyEtfl17MSwxMjh9JBJnCghtZXRhZGF0YRgDIAMoCzImLnBvaW50cy52MS5GcmVlemVSZXF1ZXN0Lk1ldGFkYXRhRW50cnlCLbpIKpoBJxAQIhFyDyABKEAyCV5cUHtDY30qJCoQcg4ogAIyCV5cUHtDY30qJBIgCgZwb2ludHMYBCABKANCDrpICyIJGICglKWNHSgBSAASIQoFdXNhZ2UYBSABKAsyEC5wb2ludHMudjEuVXNhZ2VIABJICgtleHBpcmVfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCFbpIErIBDyINCP+C0f+vBxD/k+vcA0gBEjUKA3R0bBgHIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkILukgIqgEFMgMQ6AdIARIVCg12YWxpZGF0ZV9vbmx5GA4gASgIEiIKBWFjdG9yGA8gASgJQhO6SBByDhiAATIJXlxQe0NjfSokGi8KDU1ldGFkYXRhRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUINCgRjb3N0EgW6SAIIAUIMCgpleHBpcmF0aW9uIpYBCg5GcmVlemVSZXNwb25zZRIfCgVlbnRyeRgBIAEoCzIQLnBvaW50cy52MS5FbnRyeRIjCgdhY2NvdW50GAIgASgLMhIucG9pbnRzLnYxLkFjY291bnQSEAoIcmVwbGF5ZWQYAyABKAgSHQoEaG9sZBgEIAEoCzIPLnBvaW50cy52MS5Ib2xkEg0KBWVwb2NoGAUgASgDItQDCg1TZXR0bGVSZXF1ZXN0EiYKB3VzZXJfaWQYASABKAlCFbpIEnIQMg5eWyEtfl17MSwxMjh9JBIsCgpyZXF1ZXN0X2lkGAIgASgJQhi6SBXYAQFyEDIOXlshLX5dezEsMTI4fSQSZwoIbWV0YWRhdGEYAyADKAsyJi5wb2ludHMudjEuU2V0dGxlUmVxdWVzdC5NZXRhZGF0YUVudHJ5Qi26SCqaAScQECIRcg8gAShAMgleXFB7Q2N9KiQqEHIOKIACMgleXFB7Q2N9KiQSFQoEaG9sZBgEIAEoA0IHukgEIgIoARIgCgZwb2ludHMYBSABKANCDrpICyIJGICglKWNHSgBSAASIQoFdXNhZ2UYBiABKAsyEC5wb2ludHMudjEuVXNhZ2VIABI0Cgxvbl9zaG9ydGZhbGwYByABKA4yFC5wb2ludHMudjEuU2hvcnRmYWxsQgi6SAWCAQIQARIVCg12YWxpZGF0ZV9vbmx5GA4gASgIEiIKBWFjdG9yGA8gASgJQhO6SBByDhiAATIJXlxQe0NjfSokGi8KDU1ldGFkYXRhRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUIGCgRjb3N0IncKDlNldHRsZVJlc3BvbnNlEh8KBWVudHJ5GAEgASgLMhAucG9pbnRzLnYxLkVudHJ5EiMKB2FjY291bnQYAiABKAsyEi5wb2ludHMudjEuQWNjb3VudBIQCghyZXBsYXllZBgDIAEoCBINCgVlcG9jaBgEIAEoAyLTAgoOUmVsZWFzZVJlcXVlc3QSJgoHdXNlcl9pZBgBIAEoCUIVukgSchAyDl5bIS1+XXsxLDEyOH0kEiwKCnJlcXVlc3RfaWQYAiABKAlCGLpIFdgBAXIQMg5eWyEtfl17MSwxMjh9JBJoCghtZXRhZGF0YRgDIAMoCzInLnBvaW50cy52MS5SZWxlYXNlUmVxdWVzdC5NZXRhZGF0YUVudHJ5Qi26SCqaAScQECIRcg8gAShAMgleXFB7Q2N9KiQqEHIOKIACMgleXFB7Q2N9KiQSFQoEaG9sZBgEIAEoA0IHukgEIgIoARIVCg12YWxpZGF0ZV9vbmx5GA4gASgIEiIKBWFjdG9yGA8gASgJQhO6SBByDhiAATIJXlxQe0NjfSokGi8KDU1ldGFkYXRhRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJ4Cg9SZWxlYXNlUmVzcG9uc2USHwoFZW50cnkYASABKAsyEC5wb2ludHMudjEuRW50cnkSIwoHYWNjb3VudBgCIAEoCzISLnBvaW50cy52MS5BY2NvdW50EhAKCHJlcGxheWVkGAMgASgIEg0KBWVwb2NoGAQgASgDIsIDCg1SZWZ1bmRSZXF1ZXN0EiYKB3VzZXJfaWQYASABKAlCFbpIEnIQMg5eWyEtfl17MSwxMjh9JBIsCgpyZXF1ZXN0X2lkGAIgASgJQhi6SBXYAQFyEDIOXlshLX5dezEsMTI4fSQSZwoIbWV0YWRhdGEYAyADKAsyJi5wb2ludHMudjEuUmVmdW5kUmVxdWVzdC5NZXRhZGF0YUVudHJ5Qi26SCqaAScQECIRcg8gAShAMgleXFB7Q2N9KiQqEHIOKIACMgleXFB7Q2N9KiQSGQoIc2VxdWVuY2UYBCABKANCB7pIBCICKAESIwoGcG9pbnRzGAUgASgDQg66SAsiCRiAoJSljR0oAUgAiAEBEjsKC3JlaXNzdWVfdHRsGAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQgu6SAiqAQUyAxDoBxIVCg12YWxpZGF0ZV9vbmx5GA4gASgIEiIKBWFjdG9yGA8gASgJQhO6SBByDhiAATIJXlxQe0NjfSokGi8KDU1ldGFkYXRhRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUIJCgdfcG9pbnRzIncKDlJlZnVuZFJlc3BvbnNlEh8KBWVudHJ5GAEgASgLMhAucG9pbnRzLnYxLkVudHJ5EiMKB2FjY291bnQYAiABKAsyEi5wb2ludHMudjEuQWNjb3VudBIQCghyZXBsYXllZBgDIAEoCBINCgVlcG9jaBgEIAEoAyJiCgxRdW90ZVJlcXVlc3QSJwoFdXNhZ2UYASABKAsyEC5wb2ludHMudjEuVXNhZ2VCBrpIA8gBARIpCgd1c2VyX2lkGAIgASgJQhi6SBXYAQFyEDIOXlshLX5dezEsMTI4fSQi+AEKDVF1b3RlUmVzcG9uc2USDgoGcG9pbnRzGAEgASgDEhUKDXByaWNlX3ZlcnNpb24YAiABKAkSFAoHYmFsYW5jZRgDIAEoA0gAiAEBEhcKCnN1ZmZpY2llbnQYBCABKAhIAYgBARIWCglzaG9ydGZhbGwYBSABKANIAogBARITCgZ1c2FibGUYBiABKANIA4gBARIwCgtjYWxjdWxhdGlvbhgHIAEoCzIbLnBvaW50cy52MS5QcmljZUNhbGN1bGF0aW9uQgoKCF9iYWxhbmNlQg0KC19zdWZmaWNpZW50QgwKCl9zaG9ydGZhbGxCCQoHX3VzYWJsZSIVChNHZXRQcmljZUxpc3RSZXF1ZXN0InQKFEdldFByaWNlTGlzdFJlc3BvbnNlEhUKDXByaWNlX3ZlcnNpb24YASABKAkSIAoGcHJpY2VzGAIgAygLMhAucG9pbnRzLnYxLlByaWNlEiMKBWxpc3RzGAMgAygLMhQucG9pbnRzLnYxLlByaWNlTGlzdCLUAgoJT3BlcmF0aW9uEi4KCHJlY2hhcmdlGAEgASgLMhoucG9pbnRzLnYxLlJlY2hhcmdlUmVxdWVzdEgAEiwKB2NvbnN1bWUYAiABKAsyGS5wb2ludHMudjEuQ29uc3VtZVJlcXVlc3RIABIqCgZleHBpcmUYAyABKAsyGC5wb2ludHMudjEuRXhwaXJlUmVxdWVzdEgAEioKBmZyZWV6ZRgEIAEoCzIYLnBvaW50cy52MS5GcmVlemVSZXF1ZXN0SAASKgoGc2V0dGxlGAUgASgLMhgucG9pbnRzLnYxLlNldHRsZVJlcXVlc3RIABIsCgdyZWxlYXNlGAYgASgLMhkucG9pbnRzLnYxLlJlbGVhc2VSZXF1ZXN0SAASKgoGcmVmdW5kGAcgASgLMhgucG9pbnRzLnYxLlJlZnVuZFJlcXVlc3RIAEILCglvcGVyYXRpb24igwMKD09wZXJhdGlvblJlc3VsdBIjCgVlcnJvchgBIAEoCzISLmdvb2dsZS5ycGMuU3RhdHVzSAASLwoIcmVjaGFyZ2UYAiABKAsyGy5wb2ludHMudjEuUmVjaGFyZ2VSZXNwb25zZUgAEi0KB2NvbnN1bWUYAyABKAsyGi5wb2ludHMudjEuQ29uc3VtZVJlc3BvbnNlSAASKwoGZXhwaXJlGAQgASgLMhkucG9pbnRzLnYxLkV4cGlyZVJlc3BvbnNlSAASKwoGZnJlZXplGAUgASgLMhkucG9pbnRzLnYxLkZyZWV6ZVJlc3BvbnNlSAASKwoGc2V0dGxlGAYgASgLMhkucG9pbnRzLnYxLlNldHRsZVJlc3BvbnNlSAASLQoHcmVsZWFzZRgHIAEoCzIaLnBvaW50cy52MS5SZWxlYXNlUmVzcG9uc2VIABIrCgZyZWZ1bmQYCCABKAsyGS5wb2ludHMudjEuUmVmdW5kUmVzcG9uc2VIAEIICgZyZXN1bHQiTwoRQXBwbHlCYXRjaFJlcXVlc3QSOgoKb3BlcmF0aW9ucxgBIAMoCzIULnBvaW50cy52MS5PcGVyYXRpb25CELpIDZIBCggBEOgHIgPYAQMiQQoSQXBwbHlCYXRjaFJlc3BvbnNlEisKB3Jlc3VsdHMYASADKAsyGi5wb2ludHMudjEuT3BlcmF0aW9uUmVzdWx0Ik4KDEFwcGx5UmVxdWVzdBIVCgN0YWcYASABKAlCCLpIBXIDKIABEicKCW9wZXJhdGlvbhgCIAEoCzIULnBvaW50cy52MS5PcGVyYXRpb24iSAoNQXBwbHlSZXNwb25zZRILCgN0YWcYASABKAkSKgoGcmVzdWx0GAIgASgLMhoucG9pbnRzLnYxLk9wZXJhdGlvblJlc3VsdCKQAQoPR2V0RW50cnlSZXF1ZXN0EiYKB3VzZXJfaWQYASABKAlCFbpIEnIQMg5eWyEtfl17MSwxMjh9JBIbCghzZXF1ZW5jZRgCIAEoA0IHukgEIgIoAUgAEisKCnJlcXVlc3RfaWQYAyABKAlCFbpIEnIQMg5eWyEtfl17MSwxMjh9JEgAQgsKAmJ5EgW6SAIIASJgChBHZXRFbnRyeVJlc3BvbnNlEh8KBWVudHJ5GAEgASgLMhAucG9pbnRzLnYxLkVudHJ5EhAKCHJlZnVuZGVkGAIgASgDEhkKEXJlZmVycmluZ19lbnRyaWVzGAQgAygDIokDChJMaXN0RW50cmllc1JlcXVlc3QSJgoHdXNlcl9pZBgBIAEoCUIVukgSchAyDl5bIS1+XXsxLDEyOH0kEhoKCXBhZ2Vfc2l6ZRgCIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAyiAAhI2CgVraW5kcxgEIAMoDjIULnBvaW50cy52MS5FbnRyeUtpbmRCEbpIDpIBCxAHIgeCAQQQASAAEkUKCnN0YXJ0X3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQhW6SBKyAQ8iDQj/gtH/rwcQ/5Pr3AMSQwoIZW5kX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQhW6SBKyAQ8iDQj/gtH/rwcQ/5Pr3AMSKQoHc2VydmljZRgHIAEoCUIYukgV2AEBchAyDl5bIS1+XXsxLDEyOH0kEiIKBWFjdG9yGAkgASgJQhO6SBByDhiAATIJXlxQe0NjfSokIlEKE0xpc3RFbnRyaWVzUmVzcG9uc2USIQoHZW50cmllcxgBIAMoCzIQLnBvaW50cy52MS5FbnRyeRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkicwoPTGlzdExvdHNSZXF1ZXN0EiYKB3VzZXJfaWQYASABKAlCFbpIEnIQMg5eWyEtfl17MSwxMjh9JBIaCglwYWdlX3NpemUYAiABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMogAIiSQoQTGlzdExvdHNSZXNwb25zZRIcCgRsb3RzGAEgAygLMg4ucG9pbnRzLnYxLkxvdBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkihwEKEExpc3RIb2xkc1JlcXVlc3QSJgoHdXNlcl9pZBgBIAEoCUIVukgSchAyDl5bIS1+XXsxLDEyOH0kEhoKCXBhZ2Vfc2l6ZRgCIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAyiAAhIRCglvcGVuX29ubHkYBCABKAgiTAoRTGlzdEhvbGRzUmVzcG9uc2USHgoFaG9sZHMYASADKAsyDy5wb2ludHMudjEuSG9sZBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiPQoTV2F0Y2hBY2NvdW50UmVxdWVzdBImCgd1c2VyX2lkGAEgASgJQhW6SBJyEDIOXlshLX5dezEsMTI4fSQiOwoUV2F0Y2hBY2NvdW50UmVzcG9uc2USIwoHYWNjb3VudBgBIAEoCzISLnBvaW50cy52MS5BY2NvdW50KmMKCVNob3J0ZmFsbBIZChVTSE9SVEZBTExfVU5TUEVDSUZJRUQQABIUChBTSE9SVEZBTExfUkVGVVNFEAESEgoOU0hPUlRGQUxMX1RBS0UQAhIRCg1TSE9SVEZBTExfT1dFEAMyoAoKDVBvaW50c1NlcnZpY2USTAoLR2V0T3JDcmVhdGUSHS5wb2ludHMudjEuR2V0T3JDcmVhdGVSZXF1ZXN0Gh4ucG9pbnRzLnYxLkdldE9yQ3JlYXRlUmVzcG9uc2USTgoKR2V0QWNjb3VudBIcLnBvaW50cy52MS5HZXRBY2NvdW50UmVxdWVzdBodLnBvaW50cy52MS5HZXRBY2NvdW50UmVzcG9uc2UiA5ACARJDCghSZWNoYXJnZRIaLnBvaW50cy52MS5SZWNoYXJnZVJlcXVlc3QaGy5wb2ludHMudjEuUmVjaGFyZ2VSZXNwb25zZRJACgdDb25zdW1lEhkucG9pbnRzLnYxLkNvbnN1bWVSZXF1ZXN0GhoucG9pbnRzLnYxLkNvbnN1bWVSZXNwb25zZRI9CgZFeHBpcmUSGC5wb2ludHMudjEuRXhwaXJlUmVxdWVzdBoZLnBvaW50cy52MS5FeHBpcmVSZXNwb25zZRI9CgZGcmVlemUSGC5wb2ludHMudjEuRnJlZXplUmVxdWVzdBoZLnBvaW50cy52MS5GcmVlemVSZXNwb25zZRI9CgZTZXR0bGUSGC5wb2ludHMudjEuU2V0dGxlUmVxdWVzdBoZLnBvaW50cy52MS5TZXR0bGVSZXNwb25zZRJACgdSZWxlYXNlEhkucG9pbnRzLnYxLlJlbGVhc2VSZXF1ZXN0GhoucG9pbnRzLnYxLlJlbGVhc2VSZXNwb25zZRI9CgZSZWZ1bmQSGC5wb2ludHMudjEuUmVmdW5kUmVxdWVzdBoZLnBvaW50cy52MS5SZWZ1bmRSZXNwb25zZRI/CgVRdW90ZRIXLnBvaW50cy52MS5RdW90ZVJlcXVlc3QaGC5wb2ludHMudjEuUXVvdGVSZXNwb25zZSIDkAIBElQKDEdldFByaWNlTGlzdBIeLnBvaW50cy52MS5HZXRQcmljZUxpc3RSZXF1ZXN0Gh8ucG9pbnRzLnYxLkdldFByaWNlTGlzdFJlc3BvbnNlIgOQAgESSQoKQXBwbHlCYXRjaBIcLnBvaW50cy52MS5BcHBseUJhdGNoUmVxdWVzdBodLnBvaW50cy52MS5BcHBseUJhdGNoUmVzcG9uc2USPgoFQXBwbHkSFy5wb2ludHMudjEuQXBwbHlSZXF1ZXN0GhgucG9pbnRzLnYxLkFwcGx5UmVzcG9uc2UoATABEkgKCEdldEVudHJ5EhoucG9pbnRzLnYxLkdldEVudHJ5UmVxdWVzdBobLnBvaW50cy52MS5HZXRFbnRyeVJlc3BvbnNlIgOQAgESUQoLTGlzdEVudHJpZXMSHS5wb2ludHMudjEuTGlzdEVudHJpZXNSZXF1ZXN0Gh4ucG9pbnRzLnYxLkxpc3RFbnRyaWVzUmVzcG9uc2UiA5ACARJICghMaXN0TG90cxIaLnBvaW50cy52MS5MaXN0TG90c1JlcXVlc3QaGy5wb2ludHMudjEuTGlzdExvdHNSZXNwb25zZSIDkAIBEksKCUxpc3RIb2xkcxIbLnBvaW50cy52MS5MaXN0SG9sZHNSZXF1ZXN0GhwucG9pbnRzLnYxLkxpc3RIb2xkc1Jlc3BvbnNlIgOQAgESVgoMV2F0Y2hBY2NvdW50Eh4ucG9pbnRzLnYxLldhdGNoQWNjb3VudFJlcXVlc3QaHy5wb2ludHMudjEuV2F0Y2hBY2NvdW50UmVzcG9uc2UiA5ACATABQnAKCXBvaW50cy52MUILUG9pbnRzUHJvdG9QAVopZXhhbXBsZS5jb20vcG9pbnRzL2dlbi9wb2ludHMvdjE7cG9pbnRzdjGiAgNQVFOqAglQb2ludHMuVjHKAglQb2ludHNcVjHqAgpQb2ludHM6OlYxYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_google_rpc_status, file_points_v1_account, file_points_v1_prices]);
+  fileDesc("ChZwb2ludHMvdjEvcG9pbnRzLnByb3RvEglwb2ludHMudjEiPAoSR2V0T3JDcmVhdGVSZXF1ZXN0EiYKB3VzZXJfaWQYASABKAlCFbpIEnIQMg5eWyEtfl17MSwxMjh9JCJaChNHZXRPckNyZWF0ZVJlc3BvbnNlEiMKB2FjY291bnQYASABKAsyEi5wb2ludHMudjEuQWNjb3VudBIPCgdjcmVhdGVkGAIgASgIEg0KBWVwb2NoGAMgASgDIn0KEUdldEFjY291bnRSZXF1ZXN0EiYKB3VzZXJfaWQYASABKAlCFbpIEnIQMg5eWyEtfl17MSwxMjh9JBJACgVhc19vZhgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCFbpIErIBDyINCP+C0f+vBxD/k+vcAyI5ChJHZXRBY2NvdW50UmVzcG9uc2USIwoHYWNjb3VudBgBIAEoCzISLnBvaW50cy52MS5BY2NvdW50IuMECg9SZWNoYXJnZVJlcXVlc3QSJgoHdXNlcl9pZBgBIAEoCUIVukgSchAyDl5bIS1+XXsxLDEyOH0kEiwKCnJlcXVlc3RfaWQYAiABKAlCGLpIFdgBAXIQMg5eWyEtfl17MSwxMjh9JBJpCghtZXRhZGF0YRgDIAMoCzIoLnBvaW50cy52MS5SZWNoYXJnZVJlcXVlc3QuTWV0YWRhdGFFbnRyeUItukgqmgEnEBAiEXIPIAEoQDIJXlxQe0NjfSokKhByDiiAAjIJXlxQe0NjfSokEh4KBnBvaW50cxgEIAEoA0IOukgLIgkYgKCUpY0dKAESSAoLZXhwaXJlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQhW6SBKyAQ8iDQj/gtH/rwcQ/5Pr3ANIABI1CgN0dGwYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CC7pICKoBBTIDEOgHSAASHAoIcHJpb3JpdHkYByABKAVCCrpIBxoFGOgHKAASJAoIY2F0ZWdvcnkYCCABKAlCErpID3INGCAyCV5cUHtDY30qJBIwCghzZXJ2aWNlcxgJIAMoCUIeukgbkgEYEBAYASISchAyDl5bIS1+XXsxLDEyOH0kEhUKDXZhbGlkYXRlX29ubHkYDiABKAgSIgoFYWN0b3IYDyABKAlCE7pIEHIOGIABMgleXFB7Q2N9KiQaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQgwKCmV4cGlyYXRpb24ieQoQUmVjaGFyZ2VSZXNwb25zZRIfCgVlbnRyeRgBIAEoCzIQLnBvaW50cy52MS5FbnRyeRIjCgdhY2NvdW50GAIgASgLMhIucG9pbnRzLnYxLkFjY291bnQSEAoIcmVwbGF5ZWQYAyABKAgSDQoFZXBvY2gYBCABKAMixgMKDkNvbnN1bWVSZXF1ZXN0EiYKB3VzZXJfaWQYASABKAlCFbpIEnIQMg5eWyEtfl17MSwxMjh9JBIsCgpyZXF1ZXN0X2lkGAIgASgJQhi6SBXYAQFyEDIOXlshLX5dezEsMTI4fSQSaAoIbWV0YWRhdGEYAyADKAsyJy5wb2ludHMudjEuQ29uc3VtZVJlcXVlc3QuTWV0YWRhdGFFbnRyeUItukgqmgEnEBAiEXIPIAEoQDIJXlxQe0NjfSokKhByDiiAAjIJXlxQe0NjfSokEiAKBnBvaW50cxgEIAEoA0IOukgLIgkYgKCUpY0dKAFIABIhCgV1c2FnZRgFIAEoCzIQLnBvaW50cy52MS5Vc2FnZUgAEjQKDG9uX3Nob3J0ZmFsbBgGIAEoDjIULnBvaW50cy52MS5TaG9ydGZhbGxCCLpIBYIBAhABEhUKDXZhbGlkYXRlX29ubHkYDiABKAgSIgoFYWN0b3IYDyABKAlCE7pIEHIOGIABMgleXFB7Q2N9KiQaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQg0KBGNvc3QSBbpIAggBIngKD0NvbnN1bWVSZXNwb25zZRIfCgVlbnRyeRgBIAEoCzIQLnBvaW50cy52MS5FbnRyeRIjCgdhY2NvdW50GAIgASgLMhIucG9pbnRzLnYxLkFjY291bnQSEAoIcmVwbGF5ZWQYAyABKAgSDQoFZXBvY2gYBCABKAMinQMKDUV4cGlyZVJlcXVlc3QSJgoHdXNlcl9pZBgBIAEoCUIVukgSchAyDl5bIS1+XXsxLDEyOH0kEiwKCnJlcXVlc3RfaWQYAiABKAlCGLpIFdgBAXIQMg5eWyEtfl17MSwxMjh9JBJnCghtZXRhZGF0YRgDIAMoCzImLnBvaW50cy52MS5FeHBpcmVSZXF1ZXN0Lk1ldGFkYXRhRW50cnlCLbpIKpoBJxAQIhFyDyABKEAyCV5cUHtDY30qJCoQcg4ogAIyCV5cUHtDY30qJBIgCgZwb2ludHMYBCABKANCDrpICyIJGICglKWNHSgBSAASFgoDbG90GAUgASgDQge6SAQiAigBSAASFgoDZHVlGAYgASgIQge6SARqAggBSAASFQoNdmFsaWRhdGVfb25seRgOIAEoCBIiCgVhY3RvchgPIAEoCUITukgQcg4YgAEyCV5cUHtDY30qJBovCg1NZXRhZGF0YUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCDwoGdGFyZ2V0EgW6SAIIASJ3Cg5FeHBpcmVSZXNwb25zZRIfCgVlbnRyeRgBIAEoCzIQLnBvaW50cy52MS5FbnRyeRIjCgdhY2NvdW50GAIgASgLMhIucG9pbnRzLnYxLkFjY291bnQSEAoIcmVwbGF5ZWQYAyABKAgSDQoFZXBvY2gYBCABKAMi8wMKDVJldm9rZVJlcXVlc3QSJgoHdXNlcl9pZBgBIAEoCUIVukgSchAyDl5bIS1+XXsxLDEyOH0kEiwKCnJlcXVlc3RfaWQYAiABKAlCGLpIFdgBAXIQMg5eWyEtfl17MSwxMjh9JBJnCghtZXRhZGF0YRgDIAMoCzImLnBvaW50cy52MS5SZXZva2VSZXF1ZXN0Lk1ldGFkYXRhRW50cnlCLbpIKpoBJxAQIhFyDyABKEAyCV5cUHtDY30qJCoQcg4ogAIyCV5cUHtDY30qJBIgCgZwb2ludHMYBCABKANCDrpICyIJGICglKWNHSgBSAASFgoDbG90GAUgASgDQge6SAQiAigBSAASJwoKbG90X3BvaW50cxgGIAEoA0IOukgLIgkYgKCUpY0dKAFIAYgBARI0Cgxvbl9zaG9ydGZhbGwYByABKA4yFC5wb2ludHMudjEuU2hvcnRmYWxsQgi6SAWCAQIQARIVCg12YWxpZGF0ZV9vbmx5GA4gASgIEiIKBWFjdG9yGA8gASgJQhO6SBByDhiAATIJXlxQe0NjfSokGi8KDU1ldGFkYXRhRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUIPCgZ0YXJnZXQSBbpIAggBQg0KC19sb3RfcG9pbnRzIncKDlJldm9rZVJlc3BvbnNlEh8KBWVudHJ5GAEgASgLMhAucG9pbnRzLnYxLkVudHJ5EiMKB2FjY291bnQYAiABKAsyEi5wb2ludHMudjEuQWNjb3VudBIQCghyZXBsYXllZBgDIAEoCBINCgVlcG9jaBgEIAEoAyKdBAoNRnJlZXplUmVxdWVzdBImCgd1c2VyX2lkGAEgASgJQhW6SBJyEDIOXlshLX5dezEsMTI4fSQSLAoKcmVxdWVzdF9pZBgCIAEoCUIYukgV2AEBchAyDl5bIS1+XXsxLDEyOH0kEmcKCG1ldGFkYXRhGAMgAygLMiYucG9pbnRzLnYxLkZyZWV6ZVJlcXVlc3QuTWV0YWRhdGFFbnRyeUItukgqmgEnEBAiEXIPIAEoQDIJXlxQe0NjfSokKhByDiiAAjIJXlxQe0NjfSokEiAKBnBvaW50cxgEIAEoA0IOukgLIgkYgKCUpY0dKAFIABIhCgV1c2FnZRgFIAEoCzIQLnBvaW50cy52MS5Vc2FnZUgAEkgKC2V4cGlyZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIVukgSsgEPIg0I/4LR/68HEP+T69wDSAESNQoDdHRsGAcgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQgu6SAiqAQUyAxDoB0gBEhUKDXZhbGlkYXRlX29ubHkYDiABKAgSIgoFYWN0b3IYDyABKAlCE7pIEHIOGIABMgleXFB7Q2N9KiQaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQg0KBGNvc3QSBbpIAggBQgwKCmV4cGlyYXRpb24ilgEKDkZyZWV6ZVJlc3BvbnNlEh8KBWVudHJ5GAEgASgLMhAucG9pbnRzLnYxLkVudHJ5EiMKB2FjY291bnQYAiABKAsyEi5wb2ludHMudjEuQWNjb3VudBIQCghyZXBsYXllZBgDIAEoCBIdCgRob2xkGAQgASgLMg8ucG9pbnRzLnYxLkhvbGQSDQoFZXBvY2gYBSABKAMi1AMKDVNldHRsZVJlcXVlc3QSJgoHdXNlcl9pZBgBIAEoCUIVukgSchAyDl5bIS1+XXsxLDEyOH0kEiwKCnJlcXVlc3RfaWQYAiABKAlCGLpIFdgBAXIQMg5eWyEtfl17MSwxMjh9JBJnCghtZXRhZGF0YRgDIAMoCzImLnBvaW50cy52MS5TZXR0bGVSZXF1ZXN0Lk1ldGFkYXRhRW50cnlCLbpIKpoBJxAQIhFyDyABKEAyCV5cUHtDY30qJCoQcg4ogAIyCV5cUHtDY30qJBIVCgRob2xkGAQgASgDQge6SAQiAigBEiAKBnBvaW50cxgFIAEoA0IOukgLIgkYgKCUpY0dKAFIABIhCgV1c2FnZRgGIAEoCzIQLnBvaW50cy52MS5Vc2FnZUgAEjQKDG9uX3Nob3J0ZmFsbBgHIAEoDjIULnBvaW50cy52MS5TaG9ydGZhbGxCCLpIBYIBAhABEhUKDXZhbGlkYXRlX29ubHkYDiABKAgSIgoFYWN0b3IYDyABKAlCE7pIEHIOGIABMgleXFB7Q2N9KiQaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQgYKBGNvc3QidwoOU2V0dGxlUmVzcG9uc2USHwoFZW50cnkYASABKAsyEC5wb2ludHMudjEuRW50cnkSIwoHYWNjb3VudBgCIAEoCzISLnBvaW50cy52MS5BY2NvdW50EhAKCHJlcGxheWVkGAMgASgIEg0KBWVwb2NoGAQgASgDItMCCg5SZWxlYXNlUmVxdWVzdBImCgd1c2VyX2lkGAEgASgJQhW6SBJyEDIOXlshLX5dezEsMTI4fSQSLAoKcmVxdWVzdF9pZBgCIAEoCUIYukgV2AEBchAyDl5bIS1+XXsxLDEyOH0kEmgKCG1ldGFkYXRhGAMgAygLMicucG9pbnRzLnYxLlJlbGVhc2VSZXF1ZXN0Lk1ldGFkYXRhRW50cnlCLbpIKpoBJxAQIhFyDyABKEAyCV5cUHtDY30qJCoQcg4ogAIyCV5cUHtDY30qJBIVCgRob2xkGAQgASgDQge6SAQiAigBEhUKDXZhbGlkYXRlX29ubHkYDiABKAgSIgoFYWN0b3IYDyABKAlCE7pIEHIOGIABMgleXFB7Q2N9KiQaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIngKD1JlbGVhc2VSZXNwb25zZRIfCgVlbnRyeRgBIAEoCzIQLnBvaW50cy52MS5FbnRyeRIjCgdhY2NvdW50GAIgASgLMhIucG9pbnRzLnYxLkFjY291bnQSEAoIcmVwbGF5ZWQYAyABKAgSDQoFZXBvY2gYBCABKAMiwgMKDVJlZnVuZFJlcXVlc3QSJgoHdXNlcl9pZBgBIAEoCUIVukgSchAyDl5bIS1+XXsxLDEyOH0kEiwKCnJlcXVlc3RfaWQYAiABKAlCGLpIFdgBAXIQMg5eWyEtfl17MSwxMjh9JBJnCghtZXRhZGF0YRgDIAMoCzImLnBvaW50cy52MS5SZWZ1bmRSZXF1ZXN0Lk1ldGFkYXRhRW50cnlCLbpIKpoBJxAQIhFyDyABKEAyCV5cUHtDY30qJCoQcg4ogAIyCV5cUHtDY30qJBIZCghzZXF1ZW5jZRgEIAEoA0IHukgEIgIoARIjCgZwb2ludHMYBSABKANCDrpICyIJGICglKWNHSgBSACIAQESOwoLcmVpc3N1ZV90dGwYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CC7pICKoBBTIDEOgHEhUKDXZhbGlkYXRlX29ubHkYDiABKAgSIgoFYWN0b3IYDyABKAlCE7pIEHIOGIABMgleXFB7Q2N9KiQaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQgkKB19wb2ludHMidwoOUmVmdW5kUmVzcG9uc2USHwoFZW50cnkYASABKAsyEC5wb2ludHMudjEuRW50cnkSIwoHYWNjb3VudBgCIAEoCzISLnBvaW50cy52MS5BY2NvdW50EhAKCHJlcGxheWVkGAMgASgIEg0KBWVwb2NoGAQgASgDImIKDFF1b3RlUmVxdWVzdBInCgV1c2FnZRgBIAEoCzIQLnBvaW50cy52MS5Vc2FnZUIGukgDyAEBEikKB3VzZXJfaWQYAiABKAlCGLpIFdgBAXIQMg5eWyEtfl17MSwxMjh9JCL4AQoNUXVvdGVSZXNwb25zZRIOCgZwb2ludHMYASABKAMSFQoNcHJpY2VfdmVyc2lvbhgCIAEoCRIUCgdiYWxhbmNlGAMgASgDSACIAQESFwoKc3VmZmljaWVudBgEIAEoCEgBiAEBEhYKCXNob3J0ZmFsbBgFIAEoA0gCiAEBEhMKBnVzYWJsZRgGIAEoA0gDiAEBEjAKC2NhbGN1bGF0aW9uGAcgASgLMhsucG9pbnRzLnYxLlByaWNlQ2FsY3VsYXRpb25CCgoIX2JhbGFuY2VCDQoLX3N1ZmZpY2llbnRCDAoKX3Nob3J0ZmFsbEIJCgdfdXNhYmxlIhUKE0dldFByaWNlTGlzdFJlcXVlc3QidAoUR2V0UHJpY2VMaXN0UmVzcG9uc2USFQoNcHJpY2VfdmVyc2lvbhgBIAEoCRIgCgZwcmljZXMYAiADKAsyEC5wb2ludHMudjEuUHJpY2USIwoFbGlzdHMYAyADKAsyFC5wb2ludHMudjEuUHJpY2VMaXN0IoADCglPcGVyYXRpb24SLgoIcmVjaGFyZ2UYASABKAsyGi5wb2ludHMudjEuUmVjaGFyZ2VSZXF1ZXN0SAASLAoHY29uc3VtZRgCIAEoCzIZLnBvaW50cy52MS5Db25zdW1lUmVxdWVzdEgAEioKBmV4cGlyZRgDIAEoCzIYLnBvaW50cy52MS5FeHBpcmVSZXF1ZXN0SAASKgoGZnJlZXplGAQgASgLMhgucG9pbnRzLnYxLkZyZWV6ZVJlcXVlc3RIABIqCgZzZXR0bGUYBSABKAsyGC5wb2ludHMudjEuU2V0dGxlUmVxdWVzdEgAEiwKB3JlbGVhc2UYBiABKAsyGS5wb2ludHMudjEuUmVsZWFzZVJlcXVlc3RIABIqCgZyZWZ1bmQYByABKAsyGC5wb2ludHMudjEuUmVmdW5kUmVxdWVzdEgAEioKBnJldm9rZRgIIAEoCzIYLnBvaW50cy52MS5SZXZva2VSZXF1ZXN0SABCCwoJb3BlcmF0aW9uIrADCg9PcGVyYXRpb25SZXN1bHQSIwoFZXJyb3IYASABKAsyEi5nb29nbGUucnBjLlN0YXR1c0gAEi8KCHJlY2hhcmdlGAIgASgLMhsucG9pbnRzLnYxLlJlY2hhcmdlUmVzcG9uc2VIABItCgdjb25zdW1lGAMgASgLMhoucG9pbnRzLnYxLkNvbnN1bWVSZXNwb25zZUgAEisKBmV4cGlyZRgEIAEoCzIZLnBvaW50cy52MS5FeHBpcmVSZXNwb25zZUgAEisKBmZyZWV6ZRgFIAEoCzIZLnBvaW50cy52MS5GcmVlemVSZXNwb25zZUgAEisKBnNldHRsZRgGIAEoCzIZLnBvaW50cy52MS5TZXR0bGVSZXNwb25zZUgAEi0KB3JlbGVhc2UYByABKAsyGi5wb2ludHMudjEuUmVsZWFzZVJlc3BvbnNlSAASKwoGcmVmdW5kGAggASgLMhkucG9pbnRzLnYxLlJlZnVuZFJlc3BvbnNlSAASKwoGcmV2b2tlGAkgASgLMhkucG9pbnRzLnYxLlJldm9rZVJlc3BvbnNlSABCCAoGcmVzdWx0Ik8KEUFwcGx5QmF0Y2hSZXF1ZXN0EjoKCm9wZXJhdGlvbnMYASADKAsyFC5wb2ludHMudjEuT3BlcmF0aW9uQhC6SA2SAQoIARDoByID2AEDIkEKEkFwcGx5QmF0Y2hSZXNwb25zZRIrCgdyZXN1bHRzGAEgAygLMhoucG9pbnRzLnYxLk9wZXJhdGlvblJlc3VsdCJOCgxBcHBseVJlcXVlc3QSFQoDdGFnGAEgASgJQgi6SAVyAyiAARInCglvcGVyYXRpb24YAiABKAsyFC5wb2ludHMudjEuT3BlcmF0aW9uIkgKDUFwcGx5UmVzcG9uc2USCwoDdGFnGAEgASgJEioKBnJlc3VsdBgCIAEoCzIaLnBvaW50cy52MS5PcGVyYXRpb25SZXN1bHQikAEKD0dldEVudHJ5UmVxdWVzdBImCgd1c2VyX2lkGAEgASgJQhW6SBJyEDIOXlshLX5dezEsMTI4fSQSGwoIc2VxdWVuY2UYAiABKANCB7pIBCICKAFIABIrCgpyZXF1ZXN0X2lkGAMgASgJQhW6SBJyEDIOXlshLX5dezEsMTI4fSRIAEILCgJieRIFukgCCAEiggEKEEdldEVudHJ5UmVzcG9uc2USHwoFZW50cnkYASABKAsyEC5wb2ludHMudjEuRW50cnkSEAoIcmVmdW5kZWQYAiABKAMSDwoHcmV2b2tlZBgDIAEoAxIPCgdjbGFpbWVkGAUgASgDEhkKEXJlZmVycmluZ19lbnRyaWVzGAQgAygDIokDChJMaXN0RW50cmllc1JlcXVlc3QSJgoHdXNlcl9pZBgBIAEoCUIVukgSchAyDl5bIS1+XXsxLDEyOH0kEhoKCXBhZ2Vfc2l6ZRgCIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAyiAAhI2CgVraW5kcxgEIAMoDjIULnBvaW50cy52MS5FbnRyeUtpbmRCEbpIDpIBCxAIIgeCAQQQASAAEkUKCnN0YXJ0X3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQhW6SBKyAQ8iDQj/gtH/rwcQ/5Pr3AMSQwoIZW5kX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQhW6SBKyAQ8iDQj/gtH/rwcQ/5Pr3AMSKQoHc2VydmljZRgHIAEoCUIYukgV2AEBchAyDl5bIS1+XXsxLDEyOH0kEiIKBWFjdG9yGAkgASgJQhO6SBByDhiAATIJXlxQe0NjfSokIlEKE0xpc3RFbnRyaWVzUmVzcG9uc2USIQoHZW50cmllcxgBIAMoCzIQLnBvaW50cy52MS5FbnRyeRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkicwoPTGlzdExvdHNSZXF1ZXN0EiYKB3VzZXJfaWQYASABKAlCFbpIEnIQMg5eWyEtfl17MSwxMjh9JBIaCglwYWdlX3NpemUYAiABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMogAIiSQoQTGlzdExvdHNSZXNwb25zZRIcCgRsb3RzGAEgAygLMg4ucG9pbnRzLnYxLkxvdBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkihwEKEExpc3RIb2xkc1JlcXVlc3QSJgoHdXNlcl9pZBgBIAEoCUIVukgSchAyDl5bIS1+XXsxLDEyOH0kEhoKCXBhZ2Vfc2l6ZRgCIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAyiAAhIRCglvcGVuX29ubHkYBCABKAgiTAoRTGlzdEhvbGRzUmVzcG9uc2USHgoFaG9sZHMYASADKAsyDy5wb2ludHMudjEuSG9sZBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiPQoTV2F0Y2hBY2NvdW50UmVxdWVzdBImCgd1c2VyX2lkGAEgASgJQhW6SBJyEDIOXlshLX5dezEsMTI4fSQiOwoUV2F0Y2hBY2NvdW50UmVzcG9uc2USIwoHYWNjb3VudBgBIAEoCzISLnBvaW50cy52MS5BY2NvdW50KmMKCVNob3J0ZmFsbBIZChVTSE9SVEZBTExfVU5TUEVDSUZJRUQQABIUChBTSE9SVEZBTExfUkVGVVNFEAESEgoOU0hPUlRGQUxMX1RBS0UQAhIRCg1TSE9SVEZBTExfT1dFEAMy3woKDVBvaW50c1NlcnZpY2USTAoLR2V0T3JDcmVhdGUSHS5wb2ludHMudjEuR2V0T3JDcmVhdGVSZXF1ZXN0Gh4ucG9pbnRzLnYxLkdldE9yQ3JlYXRlUmVzcG9uc2USTgoKR2V0QWNjb3VudBIcLnBvaW50cy52MS5HZXRBY2NvdW50UmVxdWVzdBodLnBvaW50cy52MS5HZXRBY2NvdW50UmVzcG9uc2UiA5ACARJDCghSZWNoYXJnZRIaLnBvaW50cy52MS5SZWNoYXJnZVJlcXVlc3QaGy5wb2ludHMudjEuUmVjaGFyZ2VSZXNwb25zZRJACgdDb25zdW1lEhkucG9pbnRzLnYxLkNvbnN1bWVSZXF1ZXN0GhoucG9pbnRzLnYxLkNvbnN1bWVSZXNwb25zZRI9CgZFeHBpcmUSGC5wb2ludHMudjEuRXhwaXJlUmVxdWVzdBoZLnBvaW50cy52MS5FeHBpcmVSZXNwb25zZRI9CgZSZXZva2USGC5wb2ludHMudjEuUmV2b2tlUmVxdWVzdBoZLnBvaW50cy52MS5SZXZva2VSZXNwb25zZRI9CgZGcmVlemUSGC5wb2ludHMudjEuRnJlZXplUmVxdWVzdBoZLnBvaW50cy52MS5GcmVlemVSZXNwb25zZRI9CgZTZXR0bGUSGC5wb2ludHMudjEuU2V0dGxlUmVxdWVzdBoZLnBvaW50cy52MS5TZXR0bGVSZXNwb25zZRJACgdSZWxlYXNlEhkucG9pbnRzLnYxLlJlbGVhc2VSZXF1ZXN0GhoucG9pbnRzLnYxLlJlbGVhc2VSZXNwb25zZRI9CgZSZWZ1bmQSGC5wb2ludHMudjEuUmVmdW5kUmVxdWVzdBoZLnBvaW50cy52MS5SZWZ1bmRSZXNwb25zZRI/CgVRdW90ZRIXLnBvaW50cy52MS5RdW90ZVJlcXVlc3QaGC5wb2ludHMudjEuUXVvdGVSZXNwb25zZSIDkAIBElQKDEdldFByaWNlTGlzdBIeLnBvaW50cy52MS5HZXRQcmljZUxpc3RSZXF1ZXN0Gh8ucG9pbnRzLnYxLkdldFByaWNlTGlzdFJlc3BvbnNlIgOQAgESSQoKQXBwbHlCYXRjaBIcLnBvaW50cy52MS5BcHBseUJhdGNoUmVxdWVzdBodLnBvaW50cy52MS5BcHBseUJhdGNoUmVzcG9uc2USPgoFQXBwbHkSFy5wb2ludHMudjEuQXBwbHlSZXF1ZXN0GhgucG9pbnRzLnYxLkFwcGx5UmVzcG9uc2UoATABEkgKCEdldEVudHJ5EhoucG9pbnRzLnYxLkdldEVudHJ5UmVxdWVzdBobLnBvaW50cy52MS5HZXRFbnRyeVJlc3BvbnNlIgOQAgESUQoLTGlzdEVudHJpZXMSHS5wb2ludHMudjEuTGlzdEVudHJpZXNSZXF1ZXN0Gh4ucG9pbnRzLnYxLkxpc3RFbnRyaWVzUmVzcG9uc2UiA5ACARJICghMaXN0TG90cxIaLnBvaW50cy52MS5MaXN0TG90c1JlcXVlc3QaGy5wb2ludHMudjEuTGlzdExvdHNSZXNwb25zZSIDkAIBEksKCUxpc3RIb2xkcxIbLnBvaW50cy52MS5MaXN0SG9sZHNSZXF1ZXN0GhwucG9pbnRzLnYxLkxpc3RIb2xkc1Jlc3BvbnNlIgOQAgESVgoMV2F0Y2hBY2NvdW50Eh4ucG9pbnRzLnYxLldhdGNoQWNjb3VudFJlcXVlc3QaHy5wb2ludHMudjEuV2F0Y2hBY2NvdW50UmVzcG9uc2UiA5ACATABQnAKCXBvaW50cy52MUILUG9pbnRzUHJvdG9QAVopZXhhbXBsZS5jb20vcG9pbnRzL2dlbi9wb2ludHMvdjE7cG9pbnRzdjGiAgNQVFOqAglQb2ludHMuVjHKAglQb2ludHNcVjHqAgpQb2ludHM6OlYxYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_google_rpc_status, file_points_v1_account, file_points_v1_prices]);
 
 /**
  * Asks for a user's account.
@@ -537,6 +537,139 @@ export const ExpireResponseSchema: GenMessage<ExpireResponse> = /*@__PURE__*/
   messageDesc(file_points_v1_points, 9);
 
 /**
+ * Asks to take points away that the user should not have had.
+ *
+ * @generated from message points.v1.RevokeRequest
+ */
+export type RevokeRequest = Message<"points.v1.RevokeRequest"> & {
+  /**
+   * Whose account: 1 to 128 printable ASCII characters without spaces.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * Idempotency key, chosen by the caller: 1 to 128 printable ASCII characters without spaces.
+   * Empty: a repeat is a new revocation.
+   *
+   * @generated from field: string request_id = 2;
+   */
+  requestId: string;
+
+  /**
+   * Written on the entry: at most 16 pairs, keys of 1 to 64 bytes, values of up to 256 bytes, no
+   * control characters.
+   *
+   * @generated from field: map<string, string> metadata = 3;
+   */
+  metadata: { [key: string]: string };
+
+  /**
+   * What to take.
+   *
+   * @generated from oneof points.v1.RevokeRequest.target
+   */
+  target: {
+    /**
+     * Points, in burn order, whatever services their lots are for: 1 to 1,000,000,000,000.
+     *
+     * @generated from field: int64 points = 4;
+     */
+    value: bigint;
+    case: "points";
+  } | {
+    /**
+     * A lot, by the sequence of the entry that made it, open or not.
+     *
+     * @generated from field: int64 lot = 5;
+     */
+    value: bigint;
+    case: "lot";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * Of a lot: how many of its points, 1 to 1,000,000,000,000. Unset: all that are not yet revoked.
+   *
+   * @generated from field: optional int64 lot_points = 6;
+   */
+  lotPoints?: bigint | undefined;
+
+  /**
+   * What becomes of points that are lacking. Unset: the call is refused.
+   *
+   * @generated from field: points.v1.Shortfall on_shortfall = 7;
+   */
+  onShortfall: Shortfall;
+
+  /**
+   * True: the request is decided and answered as if it came now, and nothing of it is kept, not even
+   * its request_id. If that is known, the first answer is shown.
+   *
+   * @generated from field: bool validate_only = 14;
+   */
+  validateOnly: boolean;
+
+  /**
+   * On whose behalf the caller acts, a person or a job: up to 128 characters, no control characters.
+   * Written on the entry. Empty: not said.
+   *
+   * @generated from field: string actor = 15;
+   */
+  actor: string;
+};
+
+/**
+ * Describes the message points.v1.RevokeRequest.
+ * Use `create(RevokeRequestSchema)` to create a new message.
+ */
+export const RevokeRequestSchema: GenMessage<RevokeRequest> = /*@__PURE__*/
+  messageDesc(file_points_v1_points, 10);
+
+/**
+ * A revocation that was applied.
+ *
+ * @generated from message points.v1.RevokeResponse
+ */
+export type RevokeResponse = Message<"points.v1.RevokeResponse"> & {
+  /**
+   * Its entry, of kind REVOKE.
+   *
+   * @generated from field: points.v1.Entry entry = 1;
+   */
+  entry?: Entry | undefined;
+
+  /**
+   * The account as that entry left it.
+   *
+   * @generated from field: points.v1.Account account = 2;
+   */
+  account?: Account | undefined;
+
+  /**
+   * True if this is the first answer again, to a repeat of its request_id.
+   *
+   * @generated from field: bool replayed = 3;
+   */
+  replayed: boolean;
+
+  /**
+   * Which life of the database answered. A restore or a promotion begins the next, and may have lost
+   * the newest entries, whose numbers are then given again. A repeat shows the epoch of now.
+   *
+   * @generated from field: int64 epoch = 4;
+   */
+  epoch: bigint;
+};
+
+/**
+ * Describes the message points.v1.RevokeResponse.
+ * Use `create(RevokeResponseSchema)` to create a new message.
+ */
+export const RevokeResponseSchema: GenMessage<RevokeResponse> = /*@__PURE__*/
+  messageDesc(file_points_v1_points, 11);
+
+/**
  * Asks to set points aside.
  *
  * @generated from message points.v1.FreezeRequest
@@ -635,7 +768,7 @@ export type FreezeRequest = Message<"points.v1.FreezeRequest"> & {
  * Use `create(FreezeRequestSchema)` to create a new message.
  */
 export const FreezeRequestSchema: GenMessage<FreezeRequest> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 10);
+  messageDesc(file_points_v1_points, 12);
 
 /**
  * A hold that was made.
@@ -685,7 +818,7 @@ export type FreezeResponse = Message<"points.v1.FreezeResponse"> & {
  * Use `create(FreezeResponseSchema)` to create a new message.
  */
 export const FreezeResponseSchema: GenMessage<FreezeResponse> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 11);
+  messageDesc(file_points_v1_points, 13);
 
 /**
  * Asks to spend from a hold.
@@ -776,7 +909,7 @@ export type SettleRequest = Message<"points.v1.SettleRequest"> & {
  * Use `create(SettleRequestSchema)` to create a new message.
  */
 export const SettleRequestSchema: GenMessage<SettleRequest> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 12);
+  messageDesc(file_points_v1_points, 14);
 
 /**
  * A hold that was settled.
@@ -819,7 +952,7 @@ export type SettleResponse = Message<"points.v1.SettleResponse"> & {
  * Use `create(SettleResponseSchema)` to create a new message.
  */
 export const SettleResponseSchema: GenMessage<SettleResponse> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 13);
+  messageDesc(file_points_v1_points, 15);
 
 /**
  * Asks to give a hold's points back.
@@ -879,7 +1012,7 @@ export type ReleaseRequest = Message<"points.v1.ReleaseRequest"> & {
  * Use `create(ReleaseRequestSchema)` to create a new message.
  */
 export const ReleaseRequestSchema: GenMessage<ReleaseRequest> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 14);
+  messageDesc(file_points_v1_points, 16);
 
 /**
  * A hold that was released.
@@ -922,7 +1055,7 @@ export type ReleaseResponse = Message<"points.v1.ReleaseResponse"> & {
  * Use `create(ReleaseResponseSchema)` to create a new message.
  */
 export const ReleaseResponseSchema: GenMessage<ReleaseResponse> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 15);
+  messageDesc(file_points_v1_points, 17);
 
 /**
  * Asks to give spent points back.
@@ -954,7 +1087,7 @@ export type RefundRequest = Message<"points.v1.RefundRequest"> & {
   metadata: { [key: string]: string };
 
   /**
-   * The entry to refund, of kind CONSUME or SETTLE.
+   * The entry to refund, of kind CONSUME, SETTLE or REVOKE.
    *
    * @generated from field: int64 sequence = 4;
    */
@@ -997,7 +1130,7 @@ export type RefundRequest = Message<"points.v1.RefundRequest"> & {
  * Use `create(RefundRequestSchema)` to create a new message.
  */
 export const RefundRequestSchema: GenMessage<RefundRequest> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 16);
+  messageDesc(file_points_v1_points, 18);
 
 /**
  * A refund that was applied.
@@ -1040,7 +1173,7 @@ export type RefundResponse = Message<"points.v1.RefundResponse"> & {
  * Use `create(RefundResponseSchema)` to create a new message.
  */
 export const RefundResponseSchema: GenMessage<RefundResponse> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 17);
+  messageDesc(file_points_v1_points, 19);
 
 /**
  * Asks what a use of a service costs.
@@ -1068,7 +1201,7 @@ export type QuoteRequest = Message<"points.v1.QuoteRequest"> & {
  * Use `create(QuoteRequestSchema)` to create a new message.
  */
 export const QuoteRequestSchema: GenMessage<QuoteRequest> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 18);
+  messageDesc(file_points_v1_points, 20);
 
 /**
  * The cost of a use of a service.
@@ -1132,7 +1265,7 @@ export type QuoteResponse = Message<"points.v1.QuoteResponse"> & {
  * Use `create(QuoteResponseSchema)` to create a new message.
  */
 export const QuoteResponseSchema: GenMessage<QuoteResponse> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 19);
+  messageDesc(file_points_v1_points, 21);
 
 /**
  * Asks for the price lists.
@@ -1147,7 +1280,7 @@ export type GetPriceListRequest = Message<"points.v1.GetPriceListRequest"> & {
  * Use `create(GetPriceListRequestSchema)` to create a new message.
  */
 export const GetPriceListRequestSchema: GenMessage<GetPriceListRequest> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 20);
+  messageDesc(file_points_v1_points, 22);
 
 /**
  * The price list that is in force by the server's clock, and all others.
@@ -1182,7 +1315,7 @@ export type GetPriceListResponse = Message<"points.v1.GetPriceListResponse"> & {
  * Use `create(GetPriceListResponseSchema)` to create a new message.
  */
 export const GetPriceListResponseSchema: GenMessage<GetPriceListResponse> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 21);
+  messageDesc(file_points_v1_points, 23);
 
 /**
  * One operation: a request of another RPC.
@@ -1251,6 +1384,14 @@ export type Operation = Message<"points.v1.Operation"> & {
      */
     value: RefundRequest;
     case: "refund";
+  } | {
+    /**
+     * As Revoke.
+     *
+     * @generated from field: points.v1.RevokeRequest revoke = 8;
+     */
+    value: RevokeRequest;
+    case: "revoke";
   } | { case: undefined; value?: undefined };
 };
 
@@ -1259,7 +1400,7 @@ export type Operation = Message<"points.v1.Operation"> & {
  * Use `create(OperationSchema)` to create a new message.
  */
 export const OperationSchema: GenMessage<Operation> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 22);
+  messageDesc(file_points_v1_points, 24);
 
 /**
  * The result of an operation: the answer of its RPC, or its error.
@@ -1336,6 +1477,14 @@ export type OperationResult = Message<"points.v1.OperationResult"> & {
      */
     value: RefundResponse;
     case: "refund";
+  } | {
+    /**
+     * As Revoke answers.
+     *
+     * @generated from field: points.v1.RevokeResponse revoke = 9;
+     */
+    value: RevokeResponse;
+    case: "revoke";
   } | { case: undefined; value?: undefined };
 };
 
@@ -1344,7 +1493,7 @@ export type OperationResult = Message<"points.v1.OperationResult"> & {
  * Use `create(OperationResultSchema)` to create a new message.
  */
 export const OperationResultSchema: GenMessage<OperationResult> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 23);
+  messageDesc(file_points_v1_points, 25);
 
 /**
  * Asks for several operations.
@@ -1365,7 +1514,7 @@ export type ApplyBatchRequest = Message<"points.v1.ApplyBatchRequest"> & {
  * Use `create(ApplyBatchRequestSchema)` to create a new message.
  */
 export const ApplyBatchRequestSchema: GenMessage<ApplyBatchRequest> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 24);
+  messageDesc(file_points_v1_points, 26);
 
 /**
  * The results of several operations.
@@ -1386,7 +1535,7 @@ export type ApplyBatchResponse = Message<"points.v1.ApplyBatchResponse"> & {
  * Use `create(ApplyBatchResponseSchema)` to create a new message.
  */
 export const ApplyBatchResponseSchema: GenMessage<ApplyBatchResponse> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 25);
+  messageDesc(file_points_v1_points, 27);
 
 /**
  * One operation of a stream.
@@ -1415,7 +1564,7 @@ export type ApplyRequest = Message<"points.v1.ApplyRequest"> & {
  * Use `create(ApplyRequestSchema)` to create a new message.
  */
 export const ApplyRequestSchema: GenMessage<ApplyRequest> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 26);
+  messageDesc(file_points_v1_points, 28);
 
 /**
  * One result of a stream.
@@ -1443,7 +1592,7 @@ export type ApplyResponse = Message<"points.v1.ApplyResponse"> & {
  * Use `create(ApplyResponseSchema)` to create a new message.
  */
 export const ApplyResponseSchema: GenMessage<ApplyResponse> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 27);
+  messageDesc(file_points_v1_points, 29);
 
 /**
  * Asks for one entry.
@@ -1487,7 +1636,7 @@ export type GetEntryRequest = Message<"points.v1.GetEntryRequest"> & {
  * Use `create(GetEntryRequestSchema)` to create a new message.
  */
 export const GetEntryRequestSchema: GenMessage<GetEntryRequest> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 28);
+  messageDesc(file_points_v1_points, 30);
 
 /**
  * One entry, and what has become of it since.
@@ -1503,15 +1652,29 @@ export type GetEntryResponse = Message<"points.v1.GetEntryResponse"> & {
   entry?: Entry | undefined;
 
   /**
-   * How many of its points have been refunded.
+   * How many of its points have been refunded, ended claims of a REVOKE entry among them.
    *
    * @generated from field: int64 refunded = 2;
    */
   refunded: bigint;
 
   /**
+   * How many points of the lot that it made have been revoked, whether or not refunded since.
+   *
+   * @generated from field: int64 revoked = 3;
+   */
+  revoked: bigint;
+
+  /**
+   * How many of these the lot has not given yet: what comes back to it is taken first for them.
+   *
+   * @generated from field: int64 claimed = 5;
+   */
+  claimed: bigint;
+
+  /**
    * The entries whose refers_to it is, by sequence, newest first, at most 100: the SETTLE or RELEASE
-   * entry of a hold, the refunds of what was spent.
+   * entry of a hold, the refunds of what was spent or revoked, the revocations of a lot.
    *
    * @generated from field: repeated int64 referring_entries = 4;
    */
@@ -1523,7 +1686,7 @@ export type GetEntryResponse = Message<"points.v1.GetEntryResponse"> & {
  * Use `create(GetEntryResponseSchema)` to create a new message.
  */
 export const GetEntryResponseSchema: GenMessage<GetEntryResponse> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 29);
+  messageDesc(file_points_v1_points, 31);
 
 /**
  * Asks for a page of an account's journal.
@@ -1594,7 +1757,7 @@ export type ListEntriesRequest = Message<"points.v1.ListEntriesRequest"> & {
  * Use `create(ListEntriesRequestSchema)` to create a new message.
  */
 export const ListEntriesRequestSchema: GenMessage<ListEntriesRequest> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 30);
+  messageDesc(file_points_v1_points, 32);
 
 /**
  * A page of an account's journal.
@@ -1622,7 +1785,7 @@ export type ListEntriesResponse = Message<"points.v1.ListEntriesResponse"> & {
  * Use `create(ListEntriesResponseSchema)` to create a new message.
  */
 export const ListEntriesResponseSchema: GenMessage<ListEntriesResponse> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 31);
+  messageDesc(file_points_v1_points, 33);
 
 /**
  * Asks for a page of an account's lots.
@@ -1658,7 +1821,7 @@ export type ListLotsRequest = Message<"points.v1.ListLotsRequest"> & {
  * Use `create(ListLotsRequestSchema)` to create a new message.
  */
 export const ListLotsRequestSchema: GenMessage<ListLotsRequest> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 32);
+  messageDesc(file_points_v1_points, 34);
 
 /**
  * A page of an account's lots.
@@ -1686,7 +1849,7 @@ export type ListLotsResponse = Message<"points.v1.ListLotsResponse"> & {
  * Use `create(ListLotsResponseSchema)` to create a new message.
  */
 export const ListLotsResponseSchema: GenMessage<ListLotsResponse> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 33);
+  messageDesc(file_points_v1_points, 35);
 
 /**
  * Asks for a page of an account's holds.
@@ -1729,7 +1892,7 @@ export type ListHoldsRequest = Message<"points.v1.ListHoldsRequest"> & {
  * Use `create(ListHoldsRequestSchema)` to create a new message.
  */
 export const ListHoldsRequestSchema: GenMessage<ListHoldsRequest> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 34);
+  messageDesc(file_points_v1_points, 36);
 
 /**
  * A page of an account's holds.
@@ -1757,7 +1920,7 @@ export type ListHoldsResponse = Message<"points.v1.ListHoldsResponse"> & {
  * Use `create(ListHoldsResponseSchema)` to create a new message.
  */
 export const ListHoldsResponseSchema: GenMessage<ListHoldsResponse> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 35);
+  messageDesc(file_points_v1_points, 37);
 
 /**
  * Asks to watch an account.
@@ -1778,7 +1941,7 @@ export type WatchAccountRequest = Message<"points.v1.WatchAccountRequest"> & {
  * Use `create(WatchAccountRequestSchema)` to create a new message.
  */
 export const WatchAccountRequestSchema: GenMessage<WatchAccountRequest> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 36);
+  messageDesc(file_points_v1_points, 38);
 
 /**
  * The account as it is now.
@@ -1799,7 +1962,7 @@ export type WatchAccountResponse = Message<"points.v1.WatchAccountResponse"> & {
  * Use `create(WatchAccountResponseSchema)` to create a new message.
  */
 export const WatchAccountResponseSchema: GenMessage<WatchAccountResponse> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 37);
+  messageDesc(file_points_v1_points, 39);
 
 /**
  * What becomes of points of a cost that nobody has.
@@ -1822,7 +1985,8 @@ export const Shortfall = {
   REFUSE: 1,
 
   /**
-   * What there is is spent, if only 0 points; the rest is entry.uncovered.
+   * What there is is spent, if only 0 points; the rest is entry.uncovered. Of a Revoke of a lot it stays
+   * a claim on the lot.
    *
    * @generated from enum value: SHORTFALL_TAKE = 2;
    */
@@ -1831,7 +1995,7 @@ export const Shortfall = {
   /**
    * What there is is spent, and the rest becomes debt (entry.owed), up to the credit line. A Consume
    * that would pass it is refused with INSUFFICIENT_POINTS; a Settle never is: what is beyond the
-   * credit line is entry.uncovered.
+   * credit line is entry.uncovered. A Revoke owes as much as it lacks.
    *
    * @generated from enum value: SHORTFALL_OWE = 3;
    */
@@ -1878,8 +2042,8 @@ export const ShortfallSchema: GenEnum<Shortfall> = /*@__PURE__*/
  *
  * A refused call changes nothing of its own. What is due by itself is booked before any call that
  * changes the account, and kept whatever happens to the call. It is booked in the order of its
- * instants: at each instant first the holds that end, by number, one RELEASE entry each; then the
- * points past their time, by lot, in EXPIRE entries of at most 500 lots. Such an entry has its
+ * instants: at each instant first the holds that end, by number, one RELEASE entry each, with a REVOKE
+ * entry after it for each lot of which points are claimed; then the points past their time, by lot, in EXPIRE entries of at most 500 lots. Such an entry has its
  * instant as its time, and no request_id, metadata or caller: the journal is the same whenever it
  * was booked. If thousands of things are due at once, they are booked some hundreds at a time: the
  * account's calls wait for the last of them, calls of other accounts go on in between. If a call
@@ -1891,7 +2055,8 @@ export const ShortfallSchema: GenEnum<Shortfall> = /*@__PURE__*/
  *
  * If the server authenticates callers, each call needs a token ("authorization: Bearer …") or a
  * client certificate, and a scope: points.spend for Consume, Freeze, Settle and Release,
- * points.refund for Refund, points.grant for Recharge, points.revoke for Expire, any scope for
+ * points.refund for Refund, points.grant for Recharge, points.revoke for Expire and Revoke, any scope
+ * for
  * GetOrCreate, points.read for everything else; points.spend is also enough for GetAccount, Quote,
  * GetPriceList, GetEntry and ListHolds. Each operation of a batch or a stream needs its own scope.
  * A caller may be limited to users whose ids begin with a prefix, and to a number of points per
@@ -1977,6 +2142,26 @@ export const PointsService: GenService<{
     output: typeof ExpireResponseSchema;
   },
   /**
+   * Takes points away that the user should not have had: a chargeback, a mistake. They count in
+   * total_revoked, apart from expiry. Of points: in burn order, of any lots. Of a lot: what it still
+   * has; what of it was spent, has expired, is frozen or repaid debt is lacking. What is lacking is
+   * refused with INSUFFICIENT_POINTS, unless on_shortfall says more. With TAKE it is entry.uncovered,
+   * and of a lot it stays a claim on the lot: until that is met, a REVOKE entry of its own takes
+   * whatever comes back to the lot, before anything else does. With OWE the other lots without services
+   * pay it (those of any, for points), and the rest becomes debt, of any size. All revocations of a lot
+   * together never exceed it, whatever of them was refunded.
+   *
+   * Reasons: FIELD_INVALID, REQUEST_ID_REUSED, ACCOUNT_NOT_FOUND, LOT_NOT_FOUND, REVOKE_EXCEEDS_LOT,
+   * INSUFFICIENT_POINTS, TOTAL_TOO_LARGE.
+   *
+   * @generated from rpc points.v1.PointsService.Revoke
+   */
+  revoke: {
+    methodKind: "unary";
+    input: typeof RevokeRequestSchema;
+    output: typeof RevokeResponseSchema;
+  },
+  /**
    * Sets points aside for a job under way, as a hold, from the lots that Consume would take. Settle
    * can spend them until the hold's own time, even after their lot's. All or nothing.
    *
@@ -2019,15 +2204,18 @@ export const PointsService: GenService<{
     output: typeof ReleaseResponseSchema;
   },
   /**
-   * Gives points that a CONSUME or SETTLE entry spent back to the lots that they came from, last
+   * Gives points that a CONSUME, SETTLE or REVOKE entry took back to the lots that they came from, last
    * taken first. Points of a lot that has expired since expire at once, or go to a new lot if
    * reissue_ttl is set: one lot for all of them, with the lowest priority that they have, so that
    * it burns first, with their category if all have the same, and only for the services that each of
    * them was for, so that no point can be used for more than before. The service that was charged is
    * always among these. What the entry owed is given back before that: it lowers the debt, and what of it
    * was repaid since goes to the new lot, which without reissue_ttl lives as long as the longest of the
-   * lots that repaid debt. All refunds of an entry together never exceed it. An entry of 0 points has
-   * nothing to refund: REFUND_EXCEEDS_ENTRY.
+   * lots that repaid debt. A refund of a REVOKE entry ends its claim before all that, which moves
+   * no points (entry.uncovered says how many), and what the claim has taken since goes back to the lot; a
+   * REVOKE entry that a claim made by itself is not refundable. All refunds of an entry together never
+   * exceed it. An entry of 0 points has nothing to refund: REFUND_EXCEEDS_ENTRY. If points that were
+   * revoked belong to expired lots of which no service may take all, reissue_ttl is FIELD_INVALID.
    *
    * Reasons: FIELD_INVALID, REQUEST_ID_REUSED, ACCOUNT_NOT_FOUND, ENTRY_NOT_FOUND,
    * ENTRY_NOT_REFUNDABLE, REFUND_EXCEEDS_ENTRY, TOTAL_TOO_LARGE, ACCOUNT_FULL.
@@ -2120,8 +2308,9 @@ export const PointsService: GenService<{
     output: typeof ListEntriesResponseSchema;
   },
   /**
-   * Returns a page of the account's lots that hold points, in burn order. A lot past its time is
-   * listed only if a hold has points of it; then it has nothing else left.
+   * Returns a page of the account's lots that hold points, or of which points are claimed, in burn order.
+   * A lot past its time is listed only if a hold has points of it, or a claim waits for some; then it
+   * has nothing else left.
    *
    * Reasons: FIELD_INVALID, PAGE_TOKEN_INVALID, ACCOUNT_NOT_FOUND.
    *

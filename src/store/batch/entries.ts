@@ -35,6 +35,7 @@ export function toEntry(row: EntryRow): Entry {
     uncovered: BigInt(row.uncovered ?? 0),
     repaid: BigInt(row.repaid ?? 0),
     fromBalance: BigInt(row.from_balance ?? 0),
+    fromClaim: row.from_claim ?? false,
     refersTo: toBigintOrNull(row.refers_to),
     time: fromTimestamptz(row.create_time),
     expireTime: row.expire_time === null ? null : fromTimestamptz(row.expire_time),

@@ -8,6 +8,7 @@ export type FigureRow = {
   total_consumed: string;
   total_expired: string | null;
   total_refunded: string | null;
+  total_revoked: string | null;
   debt: string | null;
 };
 
@@ -20,6 +21,7 @@ export function toFigures(row: FigureRow): Figures {
     totalConsumed: BigInt(row.total_consumed),
     totalExpired: BigInt(row.total_expired ?? 0),
     totalRefunded: BigInt(row.total_refunded ?? 0),
+    totalRevoked: BigInt(row.total_revoked ?? 0),
     debt: BigInt(row.debt ?? 0),
   };
 }

@@ -1,8 +1,9 @@
 import type { Account } from "../../ledger/account.ts";
+import { countClaims, type Revocations } from "../../ledger/claim.ts";
 import type { Command } from "../../ledger/command.ts";
 import { type Hold, isOpenHold } from "../../ledger/hold.ts";
 import { compareBurnOrder, type Lot } from "../../ledger/lot.ts";
-import { isRefundable, lotsInReach } from "../../ledger/refund.ts";
+import { isRefundable, lotsInReach, refundableOf } from "../../ledger/refund.ts";
 import { NO_RECEIPT, type ReceiptLink } from "../../ledger/receipt.ts";
 import { type AccountState, bareState } from "../../ledger/state.ts";
 import type { Micros } from "../../ledger/time.ts";
@@ -17,6 +18,7 @@ import { type HoldOf, loadNamedHolds, sumDueHolds } from "./holds.ts";
 import { loadDueLots, loadLots } from "./lots.ts";
 import { loadLastReceipts } from "./receipts.ts";
 import { loadRefundables, type Refundable } from "./refunds.ts";
+import { loadRevocations } from "./revocations.ts";
 import type { LoadedLots, Rows } from "./rows.ts";
 import { type BatchNeeds, type RefundKey, sumNeeds } from "./sum-needs.ts";
 import { whoWaits, type Wish } from "./turns.ts";
@@ -55,7 +57,7 @@ export async function loadStates(run: Run, { commands, locked, moment }: Asked):
     loadLastReceipts(run, [...needs.lastReceipts]),
   ]);
   const brought = sumBrought(needs, refundables);
-  const { asked, lots: expired } = needs;
+  const { asked, lots: expired, revoked } = needs;
   const demands = demandsOf(all, { asked, brought, expired, now });
   const dueAccounts = dueAccountsOf(all, now);
   const waiting = whoWaits(wishesOf(all, needs, { demands, dueAccounts }));
@@ -68,6 +70,7 @@ export async function loadStates(run: Run, { commands, locked, moment }: Asked):
     demands: demands.filter(isLoaded),
     dueAccounts: dueAccounts.filter(({ account }) => isLoaded(account)),
     expired: expired.filter(isLoaded),
+    revoked: revoked.filter(isLoaded),
     holds: holds.filter(isLoaded),
     refundables: refundables.filter(isLoaded),
     refunds: needs.refunds,
@@ -102,8 +105,8 @@ function sumBrought({ recharged }: BatchNeeds, refundables: readonly Refundable[
   if (refundables.length === 0) return recharged;
   const brought = new Map(recharged);
   for (const { userId, entry, refunded } of refundables) {
-    if (!isRefundable(entry.kind)) continue;
-    brought.set(userId, (brought.get(userId) ?? 0n) + entry.points - refunded);
+    if (!isRefundable(entry)) continue;
+    brought.set(userId, (brought.get(userId) ?? 0n) + refundableOf(entry) - refunded);
   }
   return brought;
 }
@@ -115,6 +118,7 @@ type Found = {
   readonly demands: readonly Demand[];
   readonly dueAccounts: readonly DueAccount[];
   readonly expired: readonly RowKey[];
+  readonly revoked: readonly RowKey[];
   readonly holds: readonly HoldOf[];
   readonly refundables: readonly Refundable[];
   readonly refunds: readonly RefundKey[];
@@ -126,19 +130,27 @@ async function loadRest(run: Run, found: Found) {
   const dueSent = loadDue(run, dueAccounts, places);
   const holdsSent = dueSent.then((due) => groupHolds([...due.holds, ...found.holds]));
   const refunding = lotsToRefund(refundables, refunds);
-  const [{ nextDue, lastLots }, holds, { lots, closed }] = await Promise.all([
+  const namedSent = holdsSent.then((ofUsers) => [
+    ...expired,
+    ...refunding,
+    ...lotsOfHolds(ofUsers),
+  ]);
+  const [{ nextDue, lastLots }, holds, revocations, { lots, closed }] = await Promise.all([
     dueSent,
     holdsSent,
+    namedSent.then((named) => loadRevocations(run, places, { named, revoked: found.revoked })),
     loadLots(run, places, {
       demands,
       expired,
       due: dueSent.then((due) => due.lots),
-      named: holdsSent.then((ofUsers) => [...expired, ...refunding, ...lotsOfHolds(ofUsers)]),
+      named: namedSent,
     }),
   ]);
   const byUser = Map.groupBy(refundables, ({ userId }) => userId);
-  const states = [...places].map(([userId, { dueTime, openHolds, repaidUntil }]): AccountState => {
+  const states = [...places].map(([userId, place]): AccountState => {
+    const { dueTime, openHolds, repaidUntil, openClaims } = place;
     const ofUser = holds.get(userId) ?? [];
+    const revoked = revocations.get(userId) ?? NOTHING_REVOKED;
     return {
       ...bareState(accounts.get(userId)!),
       ...lotsOfState(lots.get(userId)!, closed.get(userId)),
@@ -149,6 +161,8 @@ async function loadRest(run: Run, found: Found) {
       repaidUntil,
       otherDueTime: nextDue.has(userId) ? nextDue.get(userId)! : dueTime,
       ...refundablesOf(byUser.get(userId)),
+      revoked,
+      otherClaims: openClaims - countClaims(revoked),
       lastReceipt: receipts.get(userId) ?? NO_RECEIPT,
     };
   });
@@ -163,6 +177,8 @@ function lotsOfState(
   const lots = others === 0 ? row : [...row, ...table, ...closed].toSorted(compareBurnOrder);
   return { lots, otherLots: { ...beyond, scopedOf } };
 }
+
+const NOTHING_REVOKED: Revocations = new Map();
 
 /** Holds by user id, each once. */
 function groupHolds(holds: readonly HoldOf[]): Map<string, readonly Hold[]> {
@@ -188,19 +204,22 @@ export async function loadStatesToRead(
 ): Promise<readonly AccountState[]> {
   const dueAccounts = dueAccountsOf(all, now);
   const holdsSent = sumDueHolds(run, dueAccounts);
-  const [holds, { lots }] = await Promise.all([
+  const namedSent = holdsSent.then(lotsOfHolds);
+  const [holds, revocations, { lots }] = await Promise.all([
     holdsSent,
+    namedSent.then((named) => loadRevocations(run, all.rows, { named, revoked: [] })),
     loadLots(run, all.rows, {
       demands: service === undefined ? [] : looksOf(all, service, now),
       expired: [],
       due: loadDueLots(run, dueAccounts),
-      named: holdsSent.then(lotsOfHolds),
+      named: namedSent,
     }),
   ]);
   return [...all.accounts.values()].map((account: Account) => ({
     ...bareState(account),
     ...lotsOfState(lots.get(account.userId)!),
     holds: holds.get(account.userId) ?? [],
+    revoked: revocations.get(account.userId) ?? NOTHING_REVOKED,
   }));
 }
 

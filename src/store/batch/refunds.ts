@@ -1,5 +1,5 @@
 import { sql } from "kysely";
-import { isRefundable, type RefundedEntry } from "../../ledger/refund.ts";
+import { isRefundableKind, type RefundedEntry } from "../../ledger/refund.ts";
 import { type RowKey, rowsOfKeys } from "../driver/columns.ts";
 import type { EntryRow } from "../driver/entities.ts";
 import type { Run } from "../driver/transaction.ts";
@@ -23,7 +23,7 @@ export async function loadRefundables(
 ): Promise<readonly Refundable[]> {
   if (named.length === 0) return [];
   const { rows } = await run(sql<RefundableRow>`
-    select user_id, sequence, kind, points, owed, coalesce(undone.refunded, 0) as refunded,
+    select user_id, sequence, kind, points, owed, uncovered, refers_to, from_claim, coalesce(undone.refunded, 0) as refunded,
       case when kind in (${REFUNDABLE}) then allocations end as allocations
     from ${rowsOfKeys(named, "sequence")} as named
     join entry using (user_id, sequence)
@@ -36,6 +36,9 @@ export async function loadRefundables(
       points: BigInt(row.points),
       allocations: unpackAllocations(row.allocations),
       owed: BigInt(row.owed ?? 0),
+      uncovered: BigInt(row.uncovered ?? 0),
+      refersTo: row.refers_to === null ? null : BigInt(row.refers_to),
+      fromClaim: row.from_claim ?? false,
     },
     refunded: BigInt(row.refunded),
   }));
@@ -43,13 +46,21 @@ export async function loadRefundables(
 
 type RefundableRow = Pick<
   EntryRow,
-  "user_id" | "sequence" | "kind" | "points" | "owed" | "allocations"
+  | "user_id"
+  | "sequence"
+  | "kind"
+  | "points"
+  | "owed"
+  | "uncovered"
+  | "refers_to"
+  | "from_claim"
+  | "allocations"
 > & {
   readonly refunded: string;
 };
 
 const REFUNDABLE = sql.join(
   Object.values(KIND_NUMBERS)
-    .filter((number) => isRefundable(kindOf(number)))
+    .filter((number) => isRefundableKind(kindOf(number)))
     .map((number) => sql.lit(number)),
 );

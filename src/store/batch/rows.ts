@@ -9,6 +9,8 @@ export type AccountPlace = {
   /** See `dueTimeOf`. */
   readonly dueTime: Micros | null;
   readonly openHolds: number;
+  /** The number of lots with an open claim. */
+  readonly openClaims: number;
   /** See `AccountState`. */
   readonly repaidUntil: Micros | null;
   /** Whether it has a debt. */

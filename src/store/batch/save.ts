@@ -37,7 +37,7 @@ export type SaveContext = FeedClock & { readonly rows: Rows };
  * of the batch finds it.
  */
 export function saving(changes: Changes, { rows, ...clock }: SaveContext): readonly Write[] {
-  const { newAccounts, accounts, dueTimes, holds, entries, refunds, receipts } = changes;
+  const { newAccounts, accounts, dueTimes, holds, entries, undone, receipts } = changes;
   const counts = new Map(receipts.map(({ userId, number }) => [userId, number]));
   const counted = [...counts.keys()].filter((userId) => rows.accounts.has(userId));
   const kept = { places: placeAll(changes, rows), feeds: feedsOf(changes, clock, rows), rows };
@@ -48,7 +48,7 @@ export function saving(changes: Changes, { rows, ...clock }: SaveContext): reado
     ...savingLots(kept.places, rows),
     holds.length > 0 && upsertHolds(holds),
     entries.length > 0 && insertEntries(entries, kept.feeds),
-    refunds.length > 0 && upsertUndone(refunds),
+    undone.length > 0 && upsertUndone(undone),
     receipts.length > 0 && insertReceipts(receipts),
     counted.length > 0 && countReceipts(counted, counts),
   ].filter((write) => write !== false);
@@ -144,6 +144,13 @@ function accountColumns(accounts: Changes["accounts"], { places, feeds, rows }: 
         repaid_until: times(accounts, (account) => account.repaidUntil),
       }),
     ),
+    ...onlyIf(
+      accounts.some((account) => hasRevocations(account, rows.accounts.get(account.userId))),
+      () => ({
+        total_revoked: bigints(accounts, (account) => account.totalRevoked),
+        open_claims: bigints(accounts, (account) => BigInt(account.openClaims)),
+      }),
+    ),
   };
 }
 
@@ -155,6 +162,11 @@ function onlyIf(areNeeded: boolean, columns: () => Columns): Columns {
 /** Whether the account has a debt, had one, or repaid one. */
 function hasDebts({ debt, repaidUntil }: ChangedAccount, place: AccountPlace | undefined): boolean {
   return debt > 0n || repaidUntil !== null || place?.owes === true;
+}
+
+/** Whether points of the account were revoked, or are claimed, or were. */
+function hasRevocations(account: ChangedAccount, place: AccountPlace | undefined): boolean {
+  return account.totalRevoked > 0n || account.openClaims > 0 || (place?.openClaims ?? 0) > 0;
 }
 
 /** Whether the table has lots of an account that only some services may take, or had some. */
@@ -180,22 +192,19 @@ function upsertHolds(holds: Changes["holds"]): Write {
 const CLOSE_HOLD = ` on conflict (user_id, number)
   do update set settled = excluded.settled, status = excluded.status`;
 
-function upsertUndone(refunds: Changes["refunds"]): Write {
+function upsertUndone(undone: Changes["undone"]): Write {
   const columns = {
-    user_id: texts(refunds, (refund) => refund.userId),
-    sequence: bigints(refunds, (refund) => refund.sequence),
-    refunded: bigints(refunds, (refund) => refund.refunded),
+    user_id: texts(undone, ({ userId }) => userId),
+    sequence: bigints(undone, ({ sequence }) => sequence),
+    refunded: bigints(undone, ({ refunded }) => refunded),
+    revoked: bigints(undone, ({ revoked }) => revoked),
+    claimed: bigints(undone, ({ claimed }) => claimed),
   };
-  return insertAll({
-    table: "undone",
-    columns,
-    count: refunds.length,
-    onConflict: RAISE_REFUND,
-  });
+  return insertAll({ table: "undone", columns, count: undone.length, onConflict: UNDO_MORE });
 }
 
-const RAISE_REFUND = ` on conflict (user_id, sequence)
-  do update set refunded = excluded.refunded`;
+const UNDO_MORE = ` on conflict (user_id, sequence)
+  do update set refunded = excluded.refunded, revoked = excluded.revoked, claimed = excluded.claimed`;
 
 /** Absent values and zeros are null, which takes no space. */
 function insertEntries(entries: readonly Entry[], feeds: Feeds): Write {
@@ -239,6 +248,10 @@ function insertEntries(entries: readonly Entry[], feeds: Feeds): Write {
       repaid: bigints(entries, (entry) => entry.repaid || null),
       from_balance: bigints(entries, (entry) => entry.fromBalance || null),
     })),
+    ...onlyIf(entries.some(isOfRevocation), () => ({
+      total_revoked: bigints(entries, ({ after }) => after.totalRevoked || null),
+      from_claim: booleans(entries, ({ fromClaim }) => fromClaim || null),
+    })),
     ...onlyIf(
       entries.some(({ actor }) => actor !== ""),
       () => ({ actor: texts(entries, ({ actor }) => actor || null) }),
@@ -255,6 +268,10 @@ function insertEntries(entries: readonly Entry[], feeds: Feeds): Write {
 
 function isOfDebt({ after, owed, uncovered, repaid, fromBalance }: Entry): boolean {
   return after.debt + owed + uncovered + repaid + fromBalance > 0n;
+}
+
+function isOfRevocation({ after, fromClaim }: Entry): boolean {
+  return fromClaim || after.totalRevoked > 0n;
 }
 
 function isOfLotWithWords({ category, services }: Entry): boolean {

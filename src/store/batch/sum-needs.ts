@@ -11,8 +11,10 @@ export type BatchNeeds = {
   readonly asked: ReadonlyMap<string, readonly Ask[]>;
   /** The points that commands recharge, by user id; missing: none. */
   readonly recharged: ReadonlyMap<string, bigint>;
-  /** The lots that commands expire. */
+  /** The lots that commands expire or revoke. */
   readonly lots: readonly RowKey[];
+  /** The lots of which commands revoke points. */
+  readonly revoked: readonly RowKey[];
   readonly holds: readonly RowKey[];
   readonly refunds: readonly RefundKey[];
   /** The users whose last receipt is needed. */
@@ -24,6 +26,7 @@ export function sumNeeds(commands: readonly Command[]): BatchNeeds {
   const asked = new Map<string, Ask[]>();
   const recharged = new Map<string, bigint>();
   const lots: RowKey[] = [];
+  const revoked: RowKey[] = [];
   const holds: RowKey[] = [];
   const refunds: RefundKey[] = [];
   const lastReceipts = new Set<string>();
@@ -37,10 +40,11 @@ export function sumNeeds(commands: readonly Command[]): BatchNeeds {
       recharged.set(userId, (recharged.get(userId) ?? 0n) + needs.recharged);
     }
     if (needs.lot !== undefined) lots.push({ userId, number: needs.lot });
+    if (needs.lot !== undefined && needs.revokes) revoked.push({ userId, number: needs.lot });
     if (needs.hold !== undefined) holds.push({ userId, number: needs.hold });
     const { refund } = needs;
     if (refund !== undefined) refunds.push({ userId, number: refund.entry, points: refund.points });
     if (needs.lastReceipt) lastReceipts.add(userId);
   }
-  return { asked, recharged, lots, holds, refunds, lastReceipts };
+  return { asked, recharged, lots, revoked, holds, refunds, lastReceipts };
 }

@@ -65,7 +65,7 @@ export function times<T>(rows: readonly T[], value: (row: T) => Micros | null) {
 }
 
 /** A column of type `boolean`. */
-export function booleans<T>(rows: readonly T[], value: (row: T) => boolean) {
+export function booleans<T>(rows: readonly T[], value: (row: T) => boolean | null) {
   return sql`unnest(${arrayOf(rows.map(value), BOOLEAN)}::boolean[])`;
 }
 

@@ -1,4 +1,5 @@
 import { sql } from "kysely";
+import type { Revocation } from "../../ledger/claim.ts";
 import type { Entry } from "../../ledger/entry.ts";
 import { toEntry } from "../batch/entries.ts";
 import { columnsOf, EntryEntity, type EntryRow } from "../driver/entities.ts";
@@ -11,6 +12,8 @@ export type EntryNow = {
   readonly salt: Uint8Array;
   /** How many of its points have been refunded. */
   readonly refunded: bigint;
+  /** What was revoked of the lot that it made. */
+  readonly revocation: Revocation;
   /** The sequences of the entries that are about it, newest first, REFERRING_MAX at most. */
   readonly referring: readonly bigint[];
 };
@@ -29,7 +32,8 @@ export async function readEntry(
   const named = typeof name === "bigint" ? sql`${name}::bigint` : answering(userId, name);
   const { rows } = await sql<Row>`
     select ${columnsOf(EntryEntity, "entry")}, account.salt,
-      coalesce(undone.refunded, 0) as refunded, array(
+      coalesce(undone.refunded, 0) as refunded, coalesce(undone.revoked, 0) as revoked,
+      coalesce(undone.claimed, 0) as claimed, array(
         select referring.sequence from entry as referring
         where referring.user_id = entry.user_id and referring.refers_to = entry.sequence
         order by referring.sequence desc limit ${REFERRING_MAX}
@@ -41,16 +45,23 @@ export async function readEntry(
   );
   const [row] = rows;
   if (row === undefined) return undefined;
-  const { salt, refunded, referring } = row;
+  const { salt, refunded, revoked, claimed, referring } = row;
   return {
     entry: toEntry(row),
     salt,
     refunded: BigInt(refunded),
+    revocation: { revoked: BigInt(revoked), claimed: BigInt(claimed) },
     referring: referring.map((sequence) => BigInt(sequence)),
   };
 }
 
-type Row = EntryRow & { salt: Uint8Array; refunded: string; referring: readonly string[] };
+type Row = EntryRow & {
+  readonly salt: Uint8Array;
+  readonly refunded: string;
+  readonly revoked: string;
+  readonly claimed: string;
+  readonly referring: readonly string[];
+};
 
 /** SQL for the sequence of the entry that answered a request: its own, or one that was due. */
 function answering(userId: string, requestId: string) {

@@ -1,4 +1,5 @@
 import { sql } from "kysely";
+import type { Revocation } from "../../ledger/claim.ts";
 import type { Entry, EntryKind } from "../../ledger/entry.ts";
 import type { Hold } from "../../ledger/hold.ts";
 import type { Lot } from "../../ledger/lot.ts";
@@ -109,9 +110,12 @@ export type LotCursor = Pick<Lot, "priority" | "expireTime" | "number"> & {
   readonly isScoped: boolean;
 };
 
+/** A lot, and what was revoked of it. */
+export type LotNow = Lot & Revocation;
+
 /**
- * A page of the lots with points, in burn order. Expired lots are shown, with nothing remaining, only
- * while holds have points of them.
+ * A page of the lots that have points, or of which points are claimed, in burn order. Expired lots are
+ * shown, with nothing remaining, only while holds have points of them or claims wait for some.
  *
  * @param query `after` is the keyset cursor, a place in burn order: lots behind this one; undefined:
  * from the first
@@ -119,20 +123,40 @@ export type LotCursor = Pick<Lot, "priority" | "expireTime" | "number"> & {
 export async function readLots(
   orm: Orm,
   { userId, after, limit }: { userId: string; after: LotCursor | undefined; limit: number },
-): Promise<readonly Lot[]> {
+): Promise<readonly LotNow[]> {
   const place = after ?? { priority: -1, isScoped: true, expireTime: null, number: 0n };
   const expireTime = place.expireTime === null ? "infinity" : toTimestamptz(place.expireTime);
-  const { rows } = await sql<LotRow & { due: boolean }>`
-    select *, expire_time is not null and expire_time <= statement_timestamp() as due
-    from open_lot
-    where user_id = ${userId}
-      and (${BURN_ORDER}) > (${place.priority}::smallint, ${!place.isScoped}::boolean,
+  const { rows } = await sql<LotNowRow>`
+    select lot.*, coalesce(undone.revoked, 0) as revoked, coalesce(undone.claimed, 0) as claimed,
+      expire_time is not null and expire_time <= statement_timestamp() as due
+    from (${OPEN_LOTS} where user_id = ${userId} union all ${CLOSED_WITH_CLAIM}
+        where user_id = ${userId} and claimed > 0 and not exists (
+          select from open_lot where user_id = ${userId} and number = undone.sequence)) as lot
+    left join undone on undone.user_id = ${userId} and undone.sequence = number
+    where (${BURN_ORDER}) > (${place.priority}::smallint, ${!place.isScoped}::boolean,
         ${expireTime}::timestamptz, ${place.number}::bigint)
-      and (frozen > 0 or expire_time is null or expire_time > statement_timestamp())
+      and (frozen > 0 or claimed > 0 or expire_time is null or expire_time > statement_timestamp())
     order by ${BURN_ORDER}
     limit ${limit}`.execute(orm.em.fork().getKysely());
-  return rows.map((row) => (row.due ? { ...toLot(row), remaining: 0n } : toLot(row)));
+  return rows.map((row) => ({
+    ...toLot(row),
+    ...(row.due && { remaining: 0n }),
+    revoked: BigInt(row.revoked),
+    claimed: BigInt(row.claimed),
+  }));
 }
+
+type LotNowRow = LotRow & { due: boolean; revoked: string; claimed: string };
+
+const OPEN_LOTS = sql`select number, points, remaining, frozen, priority, expire_time, category,
+  services from open_lot`;
+
+/** A closed lot is what the entry that made it says: a RECHARGE, or a REFUND by an allocation to it. */
+const CLOSED_WITH_CLAIM = sql`
+  select sequence, case kind when ${sql.lit(KIND_NUMBERS.recharge)} then points else (
+      select part.points from unpack_allocations(allocations) as part where part.lot = sequence
+    ) end, 0, 0, coalesce(priority, 0::smallint), expire_time, category, services
+  from undone join entry using (user_id, sequence)`;
 
 /** A page of a user's holds. */
 export type HoldQuery = {

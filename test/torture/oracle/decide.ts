@@ -29,8 +29,8 @@ import {
 } from "./replay.ts";
 import { microsOf, nanosOf } from "./time.ts";
 
-/** An operation whose oneof is set. */
-export type SetOperation = Exclude<Operation["operation"], { case: undefined }>;
+/** An operation whose oneof is set; the load revokes nothing. */
+export type SetOperation = Exclude<Operation["operation"], { case: undefined | "revoke" }>;
 
 const DAY = 86_400_000_000n;
 

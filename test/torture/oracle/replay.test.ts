@@ -102,6 +102,7 @@ function compare(steps: readonly Step[]): number {
       // The load has no trials, and the oracle does not know them.
       if (isTrial(unaimed)) continue;
       const command = asSent(model.aim(unaimed), now);
+      if (command.kind === "revoke") continue;
       const expected = model.run(command, now);
       // Everything due is booked before a command, even before one that is refused.
       const found = accounts.get(command.userId);
@@ -145,7 +146,7 @@ const SERVICES = ["tts", "script", "image"];
 function withoutRepeat(expected: Expected) {
   if ("reason" in expected) return expected;
   const { replayed: _, created: __, debts: ___, ...rest } = expected;
-  const { debt: ____, ...account } = rest.account;
+  const { debt: ____, totalRevoked: _____, ...account } = rest.account;
   return { ...rest, account };
 }
 
@@ -162,7 +163,7 @@ function outcomeOf(
   }
   const account = found ?? emptyReplay(now);
   let own: Dated | undefined;
-  if (command.kind !== "open") {
+  if (command.kind !== "open" && command.kind !== "revoke") {
     const decided = decide(account, toOperation(command, now), now, PRICES);
     if (decided !== undefined && "refused" in decided) return { reason: decided.refused };
     if (decided !== undefined) append(account, decided);
@@ -202,7 +203,7 @@ function figuresOf(account: Replayed) {
   };
 }
 
-type Mutation = Exclude<Command, { kind: "open" }>;
+type Mutation = Exclude<Command, { kind: "open" | "revoke" }>;
 
 function toOperation(command: Mutation, now: bigint): SetOperation {
   return create(OperationSchema, { operation: initOf(command, now) }).operation as SetOperation;

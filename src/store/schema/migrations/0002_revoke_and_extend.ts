@@ -24,6 +24,9 @@ const STATEMENTS = [
   `alter table account
     add column open_claims integer not null default 0 check (open_claims >= 0)`,
 
+  // The lots with an open claim.
+  `create index undone_claimed on undone (user_id, sequence) where claimed > 0`,
+
   `create or replace view journal with (security_invoker = true) as
     select entry.user_id, entry.sequence, kind.name as kind, entry.points, (
         select jsonb_agg(jsonb_build_object('lot', part.lot, 'points', part.points))

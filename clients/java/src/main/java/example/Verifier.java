@@ -119,7 +119,8 @@ final class Verifier {
         number(25, e.getUncovered()),
         number(26, e.getRepaid()),
         number(27, e.getFromBalance()),
-        number(30, e.getDebtAfter()));
+        number(30, e.getDebtAfter()),
+        number(32, e.getFromClaim() ? 1 : 0));
   }
 
   private static ByteString usage(PricedUsage u) {
