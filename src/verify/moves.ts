@@ -284,14 +284,14 @@ function refunding(
   readonly ended: bigint;
 } {
   const { sequence, points, uncovered, allocations, refersTo, time } = entry;
-  const { claim, owed, refunded, allocations: given } = refundables.get(refersTo!)!;
+  const { claim, owed, refunded, allocations: originally } = refundables.get(refersTo!)!;
   const claimBefore = lower(refunded, claim?.points ?? 0n);
   const fromClaim = lower(points + uncovered, (claim?.points ?? 0n) - claimBefore);
   const ended = claim === undefined ? 0n : lower(fromClaim, claimedOf(books, claim.lot));
   const before = lower(refunded - claimBefore, owed);
   const fromDebt = lower(points + uncovered - fromClaim, owed - before);
   const forgiven = lower(fromDebt, books.figures.debt);
-  const { rest } = cut(given.toReversed(), refunded - claimBefore - before);
+  const { rest } = cut(originally.toReversed(), refunded - claimBefore - before);
   const ofLots = cut(rest, points + uncovered - fromClaim - fromDebt).first;
   const ofClaim = fromClaim > ended ? [{ lot: claim!.lot, points: fromClaim - ended }] : [];
   const taken = merged([...ofClaim, ...ofLots]);

@@ -458,7 +458,7 @@ function writeRevoke(user: ModelUser, { target, onShortfall }: Revoke): Line | s
 function revokedOf(user: ModelUser, lot: bigint): bigint {
   return user.journal
     .filter(({ kind, refersTo, fromClaim }) => kind === "revoke" && refersTo === lot && !fromClaim)
-    .reduce((sum, { points, debts }) => sum + points + debts.uncovered, 0n);
+    .reduce((all, { points, debts }) => all + points + debts.uncovered, 0n);
 }
 
 function writeRefund(user: ModelUser, command: Refund, now: bigint): Line | string {
