@@ -57,6 +57,7 @@ function callsOf(userId: string): [rpc: string, request: object][] {
     ["Freeze", { userId, points: 20 }], // 6
     ["Release", { userId, hold: 6 }], // 7
     ["Refund", { userId, sequence: 2 }], // 8
+    ["Revoke", { userId, lot: 1, lotPoints: 5 }], // 9
     ["Quote", { userId, usage: { service: "script" } }],
     ["GetPriceList", {}],
     ["ApplyBatch", { operations: [operation] }],

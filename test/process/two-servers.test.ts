@@ -3,7 +3,7 @@ import { type Client, createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { expect, onTestFinished, test } from "vitest";
 import { HoldState } from "../../gen/points/v1/account_pb.ts";
-import { PointsService } from "../../gen/points/v1/points_pb.ts";
+import { PointsService, Shortfall } from "../../gen/points/v1/points_pb.ts";
 import { auditDatabase } from "../support/audit.ts";
 import { testDatabase } from "../support/database.ts";
 import { readRefusal } from "../support/error-info.ts";
@@ -68,10 +68,60 @@ test("50 holds settled, released and expired at once, by two processes: one end 
   await auditDatabase(url);
 });
 
-async function twoProcesses(): Promise<{ clients: Client<typeof PointsService>[]; url: string }> {
+test("50 revocations of one lot, with refunds of them, by two processes: never above it", async () => {
+  const { clients, url } = await twoProcesses();
+  const [one] = clients;
+  await one!.recharge({ userId, points: 100n });
+  await one!.consume({ userId, cost: points(60n) });
+  const target = { case: "lot", value: 1n } as const;
+  const revokeAndRefund = async (n: number) => {
+    const request = { userId, target, lotPoints: 5n, onShortfall: Shortfall.TAKE };
+    const [answer] = await Promise.allSettled([clients[n % 2]!.revoke(request)]);
+    if (answer.status === "rejected") return readRefusal(answer.reason).reason;
+    const { sequence } = answer.value.entry!;
+    // Each is refunded by both processes at once, and one of them does it.
+    const refunds = clients.map((client) => outcomeOf(client.refund({ userId, sequence })));
+    return (await Promise.all(refunds)).toSorted().join();
+  };
+  const [outcomes, back] = await Promise.all([
+    Promise.all(range(50).map(revokeAndRefund)),
+    Promise.all(
+      range(60).map((n) => outcomeOf(clients[n % 2]!.refund({ userId, sequence: 2n, points: 1n }))),
+    ),
+  ]);
+  // 100 points are 20 times 5.
+  expect(outcomes.toSorted()).toEqual([
+    ...Array<string>(20).fill("REFUND_EXCEEDS_ENTRY,applied"),
+    ...Array<string>(30).fill("REVOKE_EXCEEDS_LOT"),
+  ]);
+  expect(new Set(back)).toEqual(new Set(["applied"]));
+  const { account } = await one!.getOrCreate({ userId });
+  expect(account).toMatchObject({ balance: 100n, frozen: 0n, totalConsumed: 60n });
+  expect(account!.totalRefunded - account!.totalRevoked).toBe(60n);
+  await auditDatabase(url);
+});
+
+test("a debt repaid by ten recharges at once, through two processes: repaid once", async () => {
+  const { clients, url } = await twoProcesses({ CREDIT_LINE_POINTS: "1000" });
+  const [one] = clients;
+  await one!.getOrCreate({ userId });
+  await one!.consume({ userId, cost: points(75n), onShortfall: Shortfall.OWE });
+  const answers = await Promise.all(
+    range(10).map((n) => clients[n % 2]!.recharge({ userId, points: 10n })),
+  );
+  const repaid = answers.map(({ entry }) => Number(entry!.repaid)).toSorted((a, b) => b - a);
+  expect(repaid).toEqual([10, 10, 10, 10, 10, 10, 10, 5, 0, 0]);
+  const { account } = await one!.getOrCreate({ userId });
+  expect(account).toMatchObject({ balance: 25n, debt: 0n, totalRecharged: 100n });
+  await auditDatabase(url);
+});
+
+async function twoProcesses(
+  settings: Record<string, string> = {},
+): Promise<{ clients: Client<typeof PointsService>[]; url: string }> {
   const database = await testDatabase();
   onTestFinished(() => database.close());
-  const environment = { DATABASE_URL: database.url, SWEEP_SECONDS: "1" };
+  const environment = { DATABASE_URL: database.url, SWEEP_SECONDS: "1", ...settings };
   const servers = [await startPoints(environment), await startPoints(environment)];
   const clients = servers.map(({ baseUrl }) =>
     createClient(PointsService, createGrpcTransport({ baseUrl })),

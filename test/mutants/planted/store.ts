@@ -420,7 +420,7 @@ export const STORE_MUTANTS: readonly Mutant[] = [
   {
     name: "takes a charge for too large that a refund can pay",
     file: "src/store/batch/load.ts",
-    find: "(brought.get(userId) ?? 0n) + entry.points - refunded",
+    find: "(brought.get(userId) ?? 0n) + refundableOf(entry) - refunded",
     replace: "brought.get(userId) ?? 0n",
     caughtBy: "test/store/loaded.test.ts",
   },
@@ -620,5 +620,26 @@ export const STORE_MUTANTS: readonly Mutant[] = [
     find: "coalesce(actor = ${actor}::text, false)",
     replace: "true",
     caughtBy: "test/rpc/statements.test.ts",
+  },
+  {
+    name: "looks up no claims where holds give back",
+    file: "src/store/batch/revocations.ts",
+    find: "places.get(userId)!.openClaims > 0",
+    replace: "places.get(userId)!.openClaims > 99",
+    caughtBy: "test/rpc/revoke.test.ts",
+  },
+  {
+    name: "does not count the lots with an open claim",
+    file: "src/store/batch/save.ts",
+    find: "open_claims: bigints(accounts, (account) => BigInt(account.openClaims)),",
+    replace: "open_claims: bigints(accounts, () => 0n),",
+    caughtBy: "test/rpc/revoke.test.ts",
+  },
+  {
+    name: "writes a claim's entry as a caller's",
+    file: "src/store/batch/save.ts",
+    find: "from_claim: booleans(entries, ({ fromClaim }) => fromClaim || null),",
+    replace: "from_claim: booleans(entries, () => null),",
+    caughtBy: "test/rpc/revoke.test.ts",
   },
 ];

@@ -74,8 +74,8 @@ export const VERIFY_MUTANTS: readonly Mutant[] = [
   {
     name: "lets an entry take of lots that burn later",
     file: "src/verify/moves.ts",
-    find: "if (lot.remaining > 0n && isFor(lot, entry) && burnsFirst(number, last)) {",
-    replace: "if (lot.remaining < 0n && isFor(lot, entry) && burnsFirst(number, last)) {",
+    find: "if (lot.remaining > 0n && mayTake(posting, number, lot) && burnsFirst(number, last)) {",
+    replace: "if (lot.remaining < 0n && mayTake(posting, number, lot) && burnsFirst(number, last)) {",
     caughtBy: "test/verify/forgery.test.ts",
   },
   {
@@ -174,7 +174,7 @@ export const VERIFY_MUTANTS: readonly Mutant[] = [
   {
     name: "takes any names for those of the migrations",
     file: "src/verify/schema.ts",
-    find: "names.join() === known.join()",
+    find: "names.join() === migrations.join()",
     replace: 'names.join() !== "?"',
     caughtBy: "test/verify/schema.test.ts",
   },
