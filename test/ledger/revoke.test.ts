@@ -130,18 +130,18 @@ const cases: Case[] = [
     ["#1: 20 of 20", "#2: 30 of 30"],
     [
       [0n, freeze(50n)],
-      [1n, revokeLot(2n, 10n, "take")],
+      [1n, revokeLot(2n, 28n, "take")],
       [2n, consume(5n, owe(5n))],
       [3n, settle(3n, 20n)],
     ],
     [
       "3 freeze 50 until +50: 20 of #1, 30 of #2",
-      "4 revoke 0 of lot 2, 10 uncovered",
+      "4 revoke 0 of lot 2, 28 uncovered",
       "5 consume 5, 5 owed",
-      "6 settle 20 of hold 3, 30 returned, 5 repaid: 20 of #1",
-      "7 revoke 10 of lot 2 for its claim: 10 of #2",
+      "6 settle 20 of hold 3, 30 returned, 2 repaid: 20 of #1",
+      "7 revoke 28 of lot 2 for its claim: 28 of #2",
     ],
-    { balance: 15n, totalRevoked: 10n },
+    { balance: 0n, debt: 3n, totalRevoked: 28n },
   ],
   [
     "a claim comes before the expiry of its lot",

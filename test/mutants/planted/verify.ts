@@ -75,7 +75,8 @@ export const VERIFY_MUTANTS: readonly Mutant[] = [
     name: "lets an entry take of lots that burn later",
     file: "src/verify/moves.ts",
     find: "if (lot.remaining > 0n && mayTake(posting, number, lot) && burnsFirst(number, last)) {",
-    replace: "if (lot.remaining < 0n && mayTake(posting, number, lot) && burnsFirst(number, last)) {",
+    replace:
+      "if (lot.remaining < 0n && mayTake(posting, number, lot) && burnsFirst(number, last)) {",
     caughtBy: "test/verify/forgery.test.ts",
   },
   {
