@@ -13,7 +13,8 @@ export type Copy = {
 
 const ROOT = resolve(import.meta.dirname, "../..");
 const COPIED = ["src", "gen", "proto", "test", "bin", "prices.yaml", "vitest.config.ts"];
-const ALSO_COPIED = ["package.json", "tsconfig.json", "docs", "clients/typescript/src"];
+const EXAMPLE = ["clients/typescript/src", "clients/typescript/package.json"];
+const ALSO_COPIED = ["package.json", "tsconfig.json", "docs", ...EXAMPLE];
 
 /** Copies the project; the copy shares the installed packages. */
 export async function copyProject(): Promise<Copy> {

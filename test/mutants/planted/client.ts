@@ -64,4 +64,18 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     replace: "call.fail(error)",
     caughtBy: "test/client/batching.test.ts",
   },
+  {
+    name: "rounds the length of speech to whole seconds before it is charged",
+    file: "clients/typescript/src/speech.ts",
+    find: "durationFromMs(await lengthMs(file))",
+    replace: "durationFromMs(Math.round((await lengthMs(file)) / 1000) * 1000)",
+    caughtBy: "test/client/speech.test.ts",
+  },
+  {
+    name: "charges the least there is for speech whose length is not known",
+    file: "clients/typescript/src/speech.ts",
+    find: "if (!(ms > 0)) throw new Error(`${file} does not say how long it is`);",
+    replace: "if (!(ms > 0)) return 1;",
+    caughtBy: "test/client/speech.test.ts",
+  },
 ];
