@@ -6,6 +6,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { openOrm } from "../../src/store/driver/orm.ts";
 import { migrate } from "../../src/store/schema/migrate.ts";
 import { type Cluster, copyAsStandby, startCluster } from "../support/cluster.ts";
+import { codeBlocks } from "../support/code-blocks.ts";
 import { serverOn } from "../support/opened.ts";
 import { withDatabase } from "../support/postgres.ts";
 import { temporaryFolder } from "../support/processes.ts";
@@ -69,7 +70,5 @@ async function shell(commands: string, variables: Record<string, string>): Promi
 async function blocks(language: string): Promise<string[]> {
   const page = await readFile("docs/operations.md", "utf8");
   const [, section] = /^### After a restore or a promotion\n([^]*?)^## /m.exec(page)!;
-  const found = section!.replaceAll(/^ {3}/gm, "");
-  const fenced = new RegExp(`^\`\`\`${language}\n([^]*?)^\`\`\`$`, "gm");
-  return [...found.matchAll(fenced)].map(([, block]) => block!);
+  return codeBlocks(section!, language);
 }

@@ -1,13 +1,11 @@
 import { execFile } from "node:child_process";
 import { readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ErrorReasonSchema } from "../../gen/points/v1/error_reason_pb.ts";
-import { PointsService } from "../../gen/points/v1/points_pb.ts";
 import { describeApi } from "../../scripts/generate-api.ts";
 import { describeConfig } from "../../src/config/environment.ts";
-import { makeFolder } from "../support/run-folder.ts";
+import { codeBlocks } from "../support/code-blocks.ts";
 import { testServer, type TestServer } from "../support/server.ts";
 
 const run = promisify(execFile);
@@ -21,12 +19,14 @@ afterAll(() => server.stop());
 
 describe("the README", () => {
   test("gives requests that work as they are typed", async () => {
-    const [recharge, consume] = blocks("sh").filter((block) => block.includes("PointsService"));
+    const [recharge, consume] = codeBlocks(readme, "sh").filter((block) =>
+      block.includes("PointsService"),
+    );
     expect(JSON.parse(await shell(recharge!))).toMatchObject({ account: { balance: "100" } });
     expect(JSON.parse(await shell(consume!))).toMatchObject({ account: { balance: "95" } });
     expect(JSON.parse(await shell(consume!))).toMatchObject({ replayed: true });
 
-    const [client] = blocks("ts");
+    const [client] = codeBlocks(readme, "ts");
     // Beside the README, where its import finds gen/.
     const file = `readme-${process.pid}.ts`;
     await writeFile(file, atServer(client!));
@@ -39,7 +39,7 @@ describe("the README", () => {
   });
 
   test("gives commands for a terminal that work as they are typed", async () => {
-    const block = blocks("sh").find((text) => text.includes("npx points account"))!;
+    const block = codeBlocks(readme, "sh").find((text) => text.includes("npx points account"))!;
     const said = await shell(block);
     expect(said).toContain("tts");
     expect(said).toMatch(/53\b/);
@@ -49,7 +49,10 @@ describe("the README", () => {
     const { scripts } = JSON.parse(await readFile("package.json", "utf8")) as {
       scripts: Record<string, string>;
     };
-    expect(blocks("sh").slice(0, 2)).toEqual(["npm ci && npm start\n", "npm ci && npm test\n"]);
+    expect(codeBlocks(readme, "sh").slice(0, 2)).toEqual([
+      "npm ci && npm start\n",
+      "npm ci && npm test\n",
+    ]);
     for (const [, name] of readme.matchAll(/npm run (\w+)/g)) expect(scripts).toHaveProperty(name!);
   });
 
@@ -121,63 +124,10 @@ describe("the page on the API", () => {
 describe("the page on guarantees", () => {
   test("gives a command that works", async () => {
     const page = await readFile("docs/guarantees.md", "utf8");
-    for (const block of blocks("sh", page)) expect(await shell(block)).toContain("all in order");
+    for (const block of codeBlocks(page, "sh"))
+      expect(await shell(block)).toContain("all in order");
   });
 });
-
-describe("the page on migration", () => {
-  test("brings an older table over, and a ledger to another, by its commands", async () => {
-    const page = await readFile("docs/migration.md", "utf8");
-    const folder = await makeFolder("migration");
-    const inFolder = (text: string) =>
-      text.replaceAll(/user_point\.csv|entries\.ndjson/g, `${folder}/$&`);
-    try {
-      await server.database.query(`
-        create table public.user_point (
-          id serial, user_id bigint, balance bigint, total_recharged bigint,
-          total_consumed bigint, total_expired bigint
-        )`);
-      await server.database.query(`
-        insert into public.user_point (user_id, balance, total_recharged, total_consumed, total_expired)
-        values (42, 70, 100, 25, 5), (43, 0, 8, 8, 0)`);
-      const rows = await server.database.query(blocks("sql", page)[0]!);
-      const csv = [Object.keys(rows[0]!), ...rows.map((row) => Object.values(row))].join("\n");
-      await writeFile(join(folder, "user_point.csv"), csv);
-
-      const [bringIn, compare, exportAll] = blocks("sh", page).map(inFolder);
-      expect(await shell(bringIn!)).toMatch(/^2 lines, .*: 2 imported, 0 bad\n$/);
-      const shown = await shell(compare!);
-      expect(shown).toMatch(/balance +70\n.*\nrecharged +100\nconsumed +25\nexpired +5\n/);
-      expect(shown).toContain("all in order");
-      expect(await shell(bringIn!)).toContain("2 imported, 2 of them before, 0 bad\n");
-      await shell(exportAll!);
-      const entries = await readFile(join(folder, "entries.ndjson"), "utf8");
-      const { length } = await server.database.query("select from points.entry");
-      expect(entries.trimEnd().split("\n")).toHaveLength(length);
-    } finally {
-      await rm(folder, { recursive: true });
-    }
-  });
-
-  test("names functions of the contract alone", async () => {
-    const page = await readFile("docs/migration.md", "utf8");
-    const calls = [...page.matchAll(/^\| .* \| .*?`(\w+) \{([^}]*)\}`/gm)];
-    expect(calls.length).toBeGreaterThan(8);
-    for (const [, rpc, fields] of calls) {
-      const { input } = PointsService.methods.find(({ name }) => name === rpc)!;
-      const has = input.fields.map(({ name }) => name);
-      for (const field of fields!.split(", ")) expect(has).toContain(field);
-    }
-  });
-});
-
-function blocks(language: string, page = readme): string[] {
-  return [
-    ...page
-      .replaceAll(/^ {3}/gm, "")
-      .matchAll(new RegExp(`^\`\`\`${language}\n([^]*?)^\`\`\`$`, "gm")),
-  ].map(([, block]) => block!);
-}
 
 async function shell(block: string): Promise<string> {
   const env = { ...process.env, POINTS_URL: server.baseUrl, DATABASE_URL: server.database.url };

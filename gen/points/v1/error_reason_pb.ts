@@ -69,7 +69,7 @@ export const ErrorReason = {
   /**
    * FAILED_PRECONDITION: there are too few points for this. Metadata: balance, usable (what of the
    * balance the call may take: all but lots for other services), required, shortfall (required less
-   * usable).
+   * usable, and less what the call may still owe).
    *
    * @generated from enum value: ERROR_REASON_INSUFFICIENT_POINTS = 5;
    */
