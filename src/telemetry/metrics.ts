@@ -133,6 +133,23 @@ function batchMetrics(registry: Registry): Pick<Metrics, "batches" | "batched"> 
     help: "Batches that were given up because the database was away.",
     registers,
   });
+  return {
+    batched(operations, waitedMs) {
+      sizes.observe(operations);
+      waits.observe(waitedMs / 1000);
+    },
+    batches: {
+      stepped: (step, ms) => steps.observe({ step }, ms / 1000),
+      committed: pointCounters(registry),
+      retried: (fault) => retries.inc({ fault }),
+      failed: () => failures.inc(),
+    },
+  };
+}
+
+/** Counts the points of committed entries. */
+function pointCounters(registry: Registry): BatchObserver["committed"] {
+  const registers = [registry];
   const moved = new Counter({
     name: "points_moved_total",
     help: "Points that were recharged, consumed (settled included), expired and refunded.",
@@ -142,19 +159,20 @@ function batchMetrics(registry: Registry): Pick<Metrics, "batches" | "batched"> 
   for (const kind of Object.values(MOVES)) {
     if (kind !== undefined) moved.inc({ kind }, 0);
   }
-  return {
-    batched(operations, waitedMs) {
-      sizes.observe(operations);
-      waits.observe(waitedMs / 1000);
-    },
-    batches: {
-      stepped: (step, ms) => steps.observe({ step }, ms / 1000),
-      committed(entries) {
-        for (const [kind, points] of movedBy(entries)) moved.inc({ kind }, Number(points));
-      },
-      retried: (fault) => retries.inc({ fault }),
-      failed: () => failures.inc(),
-    },
+  const lacking = new Counter({
+    name: "points_lacking_total",
+    help: "Points that charges lacked: owed (they became debt), uncovered (not charged); and repaid.",
+    labelNames: ["kind"],
+    registers,
+  });
+  for (const kind of ["owed", "uncovered", "repaid"]) lacking.inc({ kind }, 0);
+  return (entries) => {
+    for (const [kind, points] of movedBy(entries)) moved.inc({ kind }, Number(points));
+    for (const { owed, uncovered, repaid } of entries) {
+      if (owed > 0n) lacking.inc({ kind: "owed" }, Number(owed));
+      if (uncovered > 0n) lacking.inc({ kind: "uncovered" }, Number(uncovered));
+      if (repaid > 0n) lacking.inc({ kind: "repaid" }, Number(repaid));
+    }
   };
 }
 

@@ -1,6 +1,7 @@
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { ConnectError } from "@connectrpc/connect";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { Shortfall } from "../../gen/points/v1/points_pb.ts";
 import { testDatabase } from "../support/database.ts";
 import { makeLotsEditable } from "../support/editable-lots.ts";
 import { clientsOf } from "../support/load.ts";
@@ -63,6 +64,23 @@ describe("the metrics of a server", () => {
     expect(text).not.toContain(USER);
     expect(text).not.toContain("nobody");
     expect(await database.query("select count(*)::int as n from points.entry")).toEqual([{ n: 4 }]);
+  });
+
+  test("count points that charges lacked, and debt that was repaid", async () => {
+    const { client, metrics } = await start({ CREDIT_LINE_POINTS: "100" });
+    const charge = (value: bigint, onShortfall: Shortfall) =>
+      client.consume({ userId: USER, cost: { case: "points", value }, onShortfall });
+    await client.recharge({ userId: USER, points: 10n });
+    await charge(35n, Shortfall.OWE);
+    await client.recharge({ userId: USER, points: 50n });
+    await charge(32n, Shortfall.TAKE);
+    const samples = samplesOf(await metrics());
+    const lacking = (kind: string) => valueOf(samples, "points_lacking_total", { kind });
+    expect(lacking("owed")).toBe(25);
+    expect(lacking("repaid")).toBe(25);
+    expect(lacking("uncovered")).toBe(7);
+    // What was owed was consumed; what is not covered was not.
+    expect(valueOf(samples, "points_moved_total", { kind: "consumed" })).toBe(60);
   });
 
   test("count a stream when it has ended, with its code", async () => {
@@ -153,8 +171,8 @@ describe("the admin port", () => {
   });
 });
 
-async function start() {
-  const server = await testServer();
+async function start(environment: Record<string, string> = {}) {
+  const server = await testServer(environment);
   onTestFinished(() => server.stop());
   return server;
 }

@@ -8,4 +8,11 @@ export const TELEMETRY_MUTANTS: readonly Mutant[] = [
     replace: "const refusal = guard({});",
     caughtBy: "test/transport/authority.test.ts",
   },
+  {
+    name: "counts no debt that was repaid",
+    file: "src/telemetry/metrics.ts",
+    find: "if (repaid > 0n) lacking.inc",
+    replace: "if (repaid < 0n) lacking.inc",
+    caughtBy: "test/telemetry/metrics.test.ts",
+  },
 ];
