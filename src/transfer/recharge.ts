@@ -1,4 +1,5 @@
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { Shortfall } from "../../gen/points/v1/points_pb.ts";
 import { MAX_POINTS } from "../ledger/account.ts";
 import { BadLine } from "./bad-line.ts";
 import type { Apply, Draft } from "./operations.ts";
@@ -59,6 +60,19 @@ export async function rechargeSpent(
     left -= points;
     if (points > 0n) await apply(`consumed-${number}`, consume(points));
     if (points < part) await apply(`expired-${number}`, expire(part - points));
+  }
+}
+
+/**
+ * Consumes points that nobody has, so that they become debt.
+ *
+ * @throws {BadLine} if the server's credit line is lower
+ */
+export async function owe(debt: bigint, apply: Apply): Promise<void> {
+  for (const { part, number } of inParts(debt)) {
+    const cost = { case: "points", value: part } as const;
+    const value = { cost, onShortfall: Shortfall.OWE };
+    await apply(`owed-${number}`, { case: "consume", value });
   }
 }
 

@@ -4,7 +4,7 @@ import type { AccountImport } from "./account-import.ts";
 import { BadLine } from "./bad-line.ts";
 import type { Fold, FoldedHold } from "./fold.ts";
 import { type Apply, requireLimits } from "./operations.ts";
-import { consume, isPast, rechargeLot, rechargeSpent } from "./recharge.ts";
+import { consume, isPast, owe, rechargeLot, rechargeSpent } from "./recharge.ts";
 
 const ROUNDS_MAX = 10_000;
 
@@ -26,6 +26,10 @@ export function requireRestorable(fold: Fold): void {
   }
   if (refunded > consumed) {
     throw new BadLine(`${refunded} points were refunded, and only ${consumed} consumed`);
+  }
+  const { debt } = fold.books.figures;
+  if (debt > consumed - refunded) {
+    throw new BadLine(`${debt} points are owed, and only ${consumed - refunded} consumed`);
   }
   const { points: room } = roomiest(fold);
   const round = room < MAX_POINTS ? room : MAX_POINTS;
@@ -53,6 +57,7 @@ export function requireRestorable(fold: Fold): void {
  * 2. Each hold is recharged and frozen, while there is nothing else to freeze. The longest comes
  *    first, so that holds past their time come last and leave their points in the balance.
  * 3. The rest of each lot is recharged.
+ * 4. What is owed is consumed, once there is nothing else that may pay it.
  *
  * Only the server judges times: a lot that it refuses as past is recharged without a time, and
  * expired. So a repeat sends the same operations, however late it comes.
@@ -61,8 +66,9 @@ export function requireRestorable(fold: Fold): void {
  */
 export async function restore(fold: Fold, { apply, isBegun }: AccountImport): Promise<void> {
   const { consumed, expired, refunded, holds, lots } = fold;
+  const { debt } = fold.books.figures;
   const where = roomiest(fold);
-  await rechargeSpent({ consumed: consumed - refunded, expired }, apply, async () => {
+  await rechargeSpent({ consumed: consumed - refunded - debt, expired }, apply, async () => {
     if (where.name === "spent") await spendAndRefund(refunded, where.points, apply);
   });
 
@@ -88,6 +94,7 @@ export async function restore(fold: Fold, { apply, isBegun }: AccountImport): Pr
     if (points > 0n) await rechargeLot(`lot-${number}`, { ...lot, points }, apply);
   }
   if (where.name === "balance") await spendAndRefund(refunded, where.points, apply);
+  await owe(debt, apply);
 }
 
 /** The step with the most points to consume and refund at once: it takes the fewest rounds. */
@@ -97,7 +104,7 @@ function roomiest(fold: Fold): { name: string; points: bigint } {
   const general = [...lots.values()].filter(({ services }) => services.length === 0);
   const balance = general.reduce((sum, { remaining }) => sum + remaining, 0n);
   const places = [
-    { name: "spent", points: consumed + expired - refunded },
+    { name: "spent", points: consumed + expired - refunded - fold.books.figures.debt },
     { name: "balance", points: balance },
     ...[...holds].map(([number, { points }]) => ({ name: `hold-${number}`, points })),
   ];

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { Shortfall } from "../../gen/points/v1/points_pb.ts";
 import { auditDatabase } from "../support/audit.ts";
 import { fileOf, importText, isRefused, runAt, stoppedAfter } from "../support/importing.ts";
 import { runPoints, temporaryFolder } from "../support/processes.ts";
@@ -178,6 +179,35 @@ describe("exporting, and importing what was exported", () => {
     await auditDatabase(to.database.url);
   });
 
+  test("brings debt along, once the other server lets as much be owed", async () => {
+    const from = await testServer({ CREDIT_LINE_POINTS: "100" });
+    const to = await testServer({ CREDIT_LINE_POINTS: "49" });
+    onTestFinished(async () => void (await Promise.all([from.stop(), to.stop()])));
+    const userId = "debtor";
+    const cost = (value: bigint) => ({ case: "points", value }) as const;
+    const owing = { userId, onShortfall: Shortfall.OWE };
+    await from.client.recharge({ userId, points: 30n });
+    await from.client.freeze({ userId, cost: cost(4n) });
+    await from.client.recharge({ userId, points: 9n, services: ["tts"] });
+    const { entry } = await from.client.consume({ ...owing, cost: cost(36n) });
+    await from.client.refund({ userId, sequence: entry!.sequence, points: 3n });
+    await from.client.consume({ ...owing, cost: cost(43n) });
+    const life = await lifeOf(from, userId);
+    const figuresOfLife = ["9", "4", "39", "79", "0", "3", "50"];
+    expect(life).toEqual([[figuresOfLife], [[0, null, "9"]], [["4", expect.any(Date)]]]);
+
+    const exported = await exportOf(from);
+    const refused = await importText(to.client, exported);
+    expect(refused).toMatchObject({ lines: 6, bad: 6, why: [/INSUFFICIENT_POINTS/] });
+    const richer = await testServer({ CREDIT_LINE_POINTS: "50" }, to.database);
+    onTestFinished(() => richer.stop());
+    for (let times = 0; times < 2; times += 1) {
+      expect(await importText(richer.client, exported)).toMatchObject({ lines: 6, bad: 0 });
+      expect(await lifeOf(richer, userId)).toEqual(life);
+    }
+    await auditDatabase(to.database.url);
+  });
+
   test("names the account whose entries don't follow from each other", async () => {
     const { client, database } = await testServer().then((one) => {
       onTestFinished(() => one.stop());
@@ -319,7 +349,8 @@ async function exportOf({ database }: TestServer): Promise<string> {
 
 async function figures({ database }: TestServer): Promise<unknown[][]> {
   const rows = await database.query(`
-    select user_id, balance, frozen, total_recharged, total_consumed, total_expired, total_refunded
+    select user_id, balance, frozen, total_recharged, total_consumed, total_expired, total_refunded,
+      debt
     from points.account where user_id !~ '^op-' order by user_id`);
   return rows.map((row) => Object.values(row));
 }

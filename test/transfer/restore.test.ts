@@ -15,6 +15,7 @@ const HOLD = { points: 1n, expireTime: timestampNow(), allocations: [{ lot: 1n, 
 
 test.each<[Partial<Fold>, string]>([
   [{ refunded: 5n, consumed: 4n }, "5 points were refunded, and only 4 consumed"],
+  [{ consumed: 9n, refunded: 2n, books: owing(8n) }, "8 points are owed, and only 7 consumed"],
   [
     {
       refunded: 100_000n,
@@ -49,3 +50,9 @@ test.each<[Partial<Fold>, string]>([
 ])("an account that cannot be restored is refused before its first operation", (fold, why) => {
   expect(() => requireRestorable({ ...startFold("ada"), ...fold })).toThrow(why);
 });
+
+function owing(debt: bigint): Fold["books"] {
+  const { books } = startFold("ada");
+  books.figures.debt = debt;
+  return books;
+}

@@ -85,4 +85,11 @@ export const TRANSFER_MUTANTS: readonly Mutant[] = [
     replace: 'typeof value !== "string" || pattern.test(value) || value.startsWith("0x")',
     caughtBy: "test/transfer/import.test.ts",
   },
+  {
+    name: "forgives debt at an import",
+    file: "src/transfer/restore.ts",
+    find: "  await owe(debt, apply);\n",
+    replace: "",
+    caughtBy: "test/transfer/import.test.ts",
+  },
 ];
