@@ -76,8 +76,8 @@ export const ErrorReason = {
   INSUFFICIENT_POINTS: 5,
 
   /**
-   * OUT_OF_RANGE: total_recharged + total_refunded would exceed 9,007,199,254,740,991. Metadata:
-   * total (the one that would grow), limit.
+   * OUT_OF_RANGE: total_recharged + total_refunded + debt would exceed 9,007,199,254,740,991.
+   * Metadata: total (the one that would grow), limit.
    *
    * @generated from enum value: ERROR_REASON_TOTAL_TOO_LARGE = 6;
    */
