@@ -39,7 +39,9 @@ export function answerText(
   const lines = [statementTable(entry === undefined ? [] : [entry]), ""];
   if (replayed) lines.push("This was answered before, and nothing was changed.");
   else if (validateOnly) lines.push("So it would be now. Nothing was changed.");
-  lines.push(`balance ${account?.balance}${account?.frozen ? `, frozen ${account.frozen}` : ""}`);
+  const frozen = account?.frozen ? `, frozen ${account.frozen}` : "";
+  const debt = account?.debt ? `, debt ${account.debt}` : "";
+  lines.push(`balance ${account?.balance}${frozen}${debt}`);
   return lines.join("\n");
 }
 
@@ -91,7 +93,15 @@ function pointsText({ kind, points }: Entry): string {
   return `${points === 0n ? "" : (KINDS[kind]?.sign ?? "")}${points}`;
 }
 
-function lotsText({ allocations, returned }: Entry): string {
-  const lots = allocationsText(allocations);
-  return returned === 0n ? lots : `${lots === "" ? "" : `${lots}; `}${returned} went back`;
+function lotsText({ allocations, returned, owed, uncovered, repaid }: Entry): string {
+  const beside = [
+    [returned, "went back"],
+    [owed, "owed"],
+    [uncovered, "not covered"],
+    [repaid, "repaid debt"],
+  ] as const;
+  const texts = beside
+    .filter(([points]) => points > 0n)
+    .map(([points, text]) => `${points} ${text}`);
+  return [allocationsText(allocations), ...texts].filter((text) => text !== "").join("; ");
 }

@@ -2,6 +2,7 @@ import { createServer as createHttpServer } from "node:http";
 import { createServer, type AddressInfo, type Server } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { MIGRATIONS } from "../../src/store/schema/migrations/list.ts";
 import { testDatabase } from "../support/database.ts";
 import { makeLotsEditable } from "../support/editable-lots.ts";
 import { clientsOf } from "../support/load.ts";
@@ -11,7 +12,7 @@ import { testServer, type TestServer } from "../support/server.ts";
 describe("at a running server", () => {
   let server: TestServer;
   beforeAll(async () => {
-    server = await testServer();
+    server = await testServer({ CREDIT_LINE_POINTS: "3" });
   });
   afterAll(() => server.stop());
 
@@ -134,6 +135,23 @@ balance 5
     expect(found.stdout).toMatch(/^ *#.*\n─.*\n2 .*\n$/);
     const none = await points("statement", "eve", "--service", "tts");
     expect(none.stdout).toBe("eve has no such entries\n");
+  });
+
+  test("a statement says what of a charge was owed, repaid or not covered", async () => {
+    await points("recharge", "ivy", "9");
+    const owed = await points("consume", "ivy", "12", "--on-shortfall", "owe");
+    expect(owed.stdout).toContain("\nbalance 0, debt 3\n");
+    await points("recharge", "ivy", "8");
+    const taken = await points("consume", "ivy", "7", "--on-shortfall", "take");
+    expect(taken.stdout).toContain("\nbalance 0\n");
+    expect(timeless((await points("statement", "ivy")).stdout)).toBe(`\
+#  time (UTC)           what      for  points  balance  frozen  lots
+─  ───────────────────  ────────  ───  ──────  ───────  ──────  ──────────────────────
+1  TIME                 recharge           +9        9       0  9 of #1
+2  TIME                 consume           -12        0       0  9 of #1; 3 owed
+3  TIME                 recharge           +8        5       0  5 of #3; 3 repaid debt
+4  TIME                 consume            -5        0       0  5 of #3; 2 not covered
+`);
   });
 
   test("the answer to a repeat says so", async () => {
@@ -301,10 +319,11 @@ describe("points verify and points sweep", () => {
   test.each(["verify", "sweep"])("%s needs the schema, and a database", async (command) => {
     const database = await testDatabase({ empty: true });
     onTestFinished(() => database.close());
+    const all = MIGRATIONS.map(({ name }) => name).join(", ");
     expect(await runPoints({ DATABASE_URL: database.url }, [command]).exit).toMatchObject({
       code: 1,
       stdout: "",
-      stderr: 'points: the database lacks 0001_ledger: run "npm run migrate" first\n',
+      stderr: `points: the database lacks ${all}: run "npm run migrate" first\n`,
     });
     const closed = createServer();
     const { host } = new URL(await addressOf(closed));
