@@ -7,6 +7,7 @@ import { createGrpcTransport } from "@connectrpc/connect-node";
 import pg from "pg";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
+import { MIGRATIONS } from "../../src/store/schema/migrations/list.ts";
 import { auditDatabase } from "../support/audit.ts";
 import { testDatabase } from "../support/database.ts";
 import {
@@ -234,12 +235,13 @@ describe("a server with a database that it is given", () => {
     const environment = { DATABASE_URL: url, MIGRATE: "off" };
     const tooEarly = await runPoints(environment).exit;
     expect(tooEarly.code).toBe(1);
+    const all = MIGRATIONS.map(({ name }) => name).join(", ");
     expect(tooEarly.stderr).toBe(
-      'points: the database lacks 0001_ledger, and MIGRATE=off: run "npm run migrate" first\n',
+      `points: the database lacks ${all}, and MIGRATE=off: run "npm run migrate" first\n`,
     );
 
     const migration = await runPoints({ DATABASE_URL: url }, ["migrate"]).exit;
-    expect(migration).toMatchObject({ code: 0, stdout: "applied 0001_ledger\n", stderr: "" });
+    expect(migration).toMatchObject({ code: 0, stdout: `applied ${all}\n`, stderr: "" });
     const again = await runPoints({ DATABASE_URL: url }, ["migrate"]).exit;
     expect(again).toMatchObject({ code: 0, stdout: "the schema is up to date\n", stderr: "" });
 
