@@ -152,7 +152,7 @@ function pointCounters(registry: Registry): BatchObserver["committed"] {
   const registers = [registry];
   const moved = new Counter({
     name: "points_moved_total",
-    help: "Points that were recharged, consumed (settled included), expired and refunded.",
+    help: "Points that were recharged, consumed (settled included), expired, refunded and revoked.",
     labelNames: ["kind"],
     registers,
   });

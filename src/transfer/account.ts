@@ -86,7 +86,8 @@ export function digestOfAccount(line: AccountLine): string {
  */
 export async function makeAccount(line: AccountLine, apply: Apply): Promise<void> {
   const { balance, totalConsumed, totalExpired, expireTime } = line;
-  await rechargeSpent({ consumed: totalConsumed, expired: totalExpired }, apply);
+  const spent = { consumed: totalConsumed, expired: totalExpired, revoked: 0n };
+  await rechargeSpent(spent, apply);
   for (const { part: points, number } of inParts(balance)) {
     await rechargeLot(`balance-${number}`, { points, expireTime }, apply);
   }

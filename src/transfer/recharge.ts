@@ -1,8 +1,9 @@
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { Shortfall } from "../../gen/points/v1/points_pb.ts";
-import { MAX_POINTS } from "../ledger/account.ts";
+import { MAX_POINTS, min } from "../ledger/account.ts";
 import { BadLine } from "./bad-line.ts";
 import type { Apply, Draft } from "./operations.ts";
+import type { Taken } from "./totals.ts";
 
 /** Points that burn together and expire together. */
 type LotDraft = {
@@ -41,38 +42,42 @@ export async function rechargeLot(name: string, lot: LotDraft, apply: Apply): Pr
 }
 
 /**
- * Recharges points that an account no longer has, and consumes and expires them, in as few operations
- * as possible. Each part is spent before the next one comes, since the number of an account's open
- * lots is limited. The names are parts of request ids, and must never change.
+ * Recharges points that an account no longer has, and consumes, expires and revokes them, in as few
+ * operations as possible. Each part is spent before the next one comes, since the number of an account's
+ * open lots is limited. The names are parts of request ids, and must never change.
  *
  * @param meanwhile runs while the first part is there, if there is any
  */
 export async function rechargeSpent(
-  { consumed, expired }: { readonly consumed: bigint; readonly expired: bigint },
+  { consumed, expired, revoked }: Taken & { readonly expired: bigint },
   apply: Apply,
   meanwhile: () => Promise<void> = async () => {},
 ): Promise<void> {
-  let left = consumed;
-  for (const { part, number } of inParts(consumed + expired)) {
+  let [toConsume, toRevoke] = [consumed, revoked];
+  for (const { part, number } of inParts(consumed + expired + revoked)) {
     await apply(`spent-${number}`, { case: "recharge", value: { points: part } });
     if (number === 1) await meanwhile();
-    const points = part < left ? part : left;
-    left -= points;
-    if (points > 0n) await apply(`consumed-${number}`, consume(points));
-    if (points < part) await apply(`expired-${number}`, expire(part - points));
+    const consuming = min(part, toConsume);
+    const revoking = min(part - consuming, toRevoke);
+    const expiring = part - consuming - revoking;
+    toConsume -= consuming;
+    toRevoke -= revoking;
+    if (consuming > 0n) await apply(`consumed-${number}`, take("consumed", consuming));
+    if (expiring > 0n) await apply(`expired-${number}`, expire(expiring));
+    if (revoking > 0n) await apply(`revoked-${number}`, take("revoked", revoking));
   }
 }
 
 /**
- * Consumes points that nobody has, so that they become debt.
+ * Takes points that nobody has, so that they become debt.
  *
  * @throws {BadLine} if the server's credit line is lower
  */
-export async function owe(debt: bigint, apply: Apply): Promise<void> {
-  for (const { part, number } of inParts(debt)) {
-    const cost = { case: "points", value: part } as const;
-    const value = { cost, onShortfall: Shortfall.OWE };
-    await apply(`owed-${number}`, { case: "consume", value });
+export async function owe(owed: Taken, apply: Apply): Promise<void> {
+  for (const kind of ["consumed", "revoked"] as const) {
+    for (const { part, number } of inParts(owed[kind])) {
+      await apply(`owed-${kind}-${number}`, take(kind, part, Shortfall.OWE));
+    }
   }
 }
 
@@ -86,9 +91,13 @@ export function* inParts(points: bigint): Generator<{ part: bigint; number: numb
   }
 }
 
-/** An operation that consumes points. */
-export function consume(points: bigint): Draft {
-  return { case: "consume", value: { cost: { case: "points", value: points } } };
+/** An operation that consumes points, or revokes them. */
+export function take(kind: keyof Taken, points: bigint, onShortfall?: Shortfall): Draft {
+  const shortfall = onShortfall === undefined ? {} : { onShortfall };
+  const value = { case: "points", value: points } as const;
+  return kind === "consumed"
+    ? { case: "consume", value: { cost: value, ...shortfall } }
+    : { case: "revoke", value: { target: value, ...shortfall } };
 }
 
 function expire(points: bigint): Draft {

@@ -1,10 +1,12 @@
 import { MAX_POINTS } from "../ledger/account.ts";
 import { MAX_OPEN_LOTS } from "../ledger/lot.ts";
+import { claimedOf } from "../verify/revoking.ts";
 import type { AccountImport } from "./account-import.ts";
 import { BadLine } from "./bad-line.ts";
 import type { Fold, FoldedHold } from "./fold.ts";
 import { type Apply, requireLimits } from "./operations.ts";
-import { consume, isPast, owe, rechargeLot, rechargeSpent } from "./recharge.ts";
+import { isPast, owe, rechargeLot, rechargeSpent, take } from "./recharge.ts";
+import { type Remade, remadeTotals, type Taken } from "./totals.ts";
 
 const ROUNDS_MAX = 10_000;
 
@@ -14,22 +16,13 @@ const ROUNDS_MAX = 10_000;
  * @throws {BadLine} if its points, lots or holds exceed the limits of operations
  */
 export function requireRestorable(fold: Fold): void {
-  const { userId, consumed, refunded, lots, holds } = fold;
-  for (const [number, { allocations }] of holds) {
-    const scoped = allocations.find(({ lot }) => lots.get(lot)!.services.length > 0);
-    if (scoped === undefined) continue;
-    // It would have to be frozen by usage of a service, at a price of today.
-    throw new BadLine(
-      `hold ${number} of ${userId} has points of lot ${scoped.lot}, which only some services may ` +
-        "take: settle or release it before the export",
-    );
-  }
-  if (refunded > consumed) {
-    throw new BadLine(`${refunded} points were refunded, and only ${consumed} consumed`);
-  }
-  const { debt } = fold.books.figures;
-  if (debt > consumed - refunded) {
-    throw new BadLine(`${debt} points are owed, and only ${consumed - refunded} consumed`);
+  const { userId, refunded, lots, holds } = fold;
+  remadeOf(fold);
+  for (const [number, hold] of holds) {
+    const flaw = flawOfHold(fold, hold);
+    if (flaw === undefined) continue;
+    const advice = "settle or release it before the export";
+    throw new BadLine(`hold ${number} of ${userId} has points of ${flaw}: ${advice}`);
   }
   const { points: room } = roomiest(fold);
   const round = room < MAX_POINTS ? room : MAX_POINTS;
@@ -53,11 +46,12 @@ export function requireRestorable(fold: Fold): void {
 /**
  * Restores the account that the entries led to: its figures, the rest of its lots, its open holds.
  *
- * 1. The spent points are recharged, consumed and expired.
+ * 1. The spent points are recharged, consumed, expired and revoked.
  * 2. Each hold is recharged and frozen, while there is nothing else to freeze. The longest comes
  *    first, so that holds past their time come last and leave their points in the balance.
- * 3. The rest of each lot is recharged.
- * 4. What is owed is consumed, once there is nothing else that may pay it.
+ * 3. What is owed is taken. Nothing is there that may pay it, and whatever follows it is for some
+ *    services alone, which repays nothing.
+ * 4. The rest of each lot is recharged.
  *
  * Only the server judges times: a lot that it refuses as past is recharged without a time, and
  * expired. So a repeat sends the same operations, however late it comes.
@@ -65,10 +59,10 @@ export function requireRestorable(fold: Fold): void {
  * @throws {BadLine} if the server refuses an operation
  */
 export async function restore(fold: Fold, { apply, isBegun }: AccountImport): Promise<void> {
-  const { consumed, expired, refunded, holds, lots } = fold;
-  const { debt } = fold.books.figures;
+  const { holds, lots } = fold;
+  const { refunded, owed, spent } = remadeOf(fold);
   const where = roomiest(fold);
-  await rechargeSpent({ consumed: consumed - refunded - debt, expired }, apply, async () => {
+  await rechargeSpent(spent, apply, async () => {
     if (where.name === "spent") await spendAndRefund(refunded, where.points, apply);
   });
 
@@ -89,39 +83,56 @@ export async function restore(fold: Fold, { apply, isBegun }: AccountImport): Pr
       await freezeAfter(recharges, name, hold, apply);
     }
   }
+  await owe(owed, apply);
   for (const [number, lot] of lots) {
     const { remaining: points } = lot;
     if (points > 0n) await rechargeLot(`lot-${number}`, { ...lot, points }, apply);
   }
   if (where.name === "balance") await spendAndRefund(refunded, where.points, apply);
-  await owe(debt, apply);
+}
+
+/** Why a hold cannot be made again; undefined if it can. */
+function flawOfHold({ lots, books }: Fold, { allocations }: FoldedHold): string | undefined {
+  for (const { lot } of allocations) {
+    // It would have to be frozen by usage of a service, at a price of today.
+    if (lots.get(lot)!.services.length > 0) return `lot ${lot}, which only some services may take`;
+    // What comes back of it would not meet the claim.
+    if (claimedOf(books, lot) > 0n) return `lot ${lot}, of which points are claimed`;
+  }
+}
+
+function remadeOf({ consumed, expired, refunded, books: { figures } }: Fold): Remade {
+  const { totalRevoked: revoked, debt } = figures;
+  return remadeTotals({ consumed, revoked, expired, refunded, debt });
 }
 
 /** The step with the most points to consume and refund at once: it takes the fewest rounds. */
 function roomiest(fold: Fold): { name: string; points: bigint } {
-  const { holds, lots, consumed, expired, refunded } = fold;
+  const { holds, lots } = fold;
+  const { consumed, expired, revoked } = remadeOf(fold).spent;
   // Points without a service's name are taken of lots that anything may take.
   const general = [...lots.values()].filter(({ services }) => services.length === 0);
   const balance = general.reduce((sum, { remaining }) => sum + remaining, 0n);
   const places = [
-    { name: "spent", points: consumed + expired - refunded - fold.books.figures.debt },
+    { name: "spent", points: consumed + expired + revoked },
     { name: "balance", points: balance },
     ...[...holds].map(([number, { points }]) => ({ name: `hold-${number}`, points })),
   ];
   return places.reduce((most, place) => (place.points > most.points ? place : most));
 }
 
-/** Consumes points and refunds them, which brings them back to their lots. */
-async function spendAndRefund(refunded: bigint, room: bigint, apply: Apply): Promise<void> {
-  if (refunded === 0n) return;
+/** Consumes or revokes points and refunds them, which brings them back to their lots. */
+async function spendAndRefund(refunded: Taken, room: bigint, apply: Apply): Promise<void> {
   const part = room < MAX_POINTS ? room : MAX_POINTS;
-  let left = refunded;
-  for (let round = 1; left > 0n; round++) {
-    const points = left < part ? left : part;
-    const entry = await apply(`refunded-${round}`, consume(points));
-    const value = { sequence: entry!.sequence };
-    await apply(`refund-${round}`, { case: "refund", value });
-    left -= points;
+  let round = 1;
+  for (const kind of ["consumed", "revoked"] as const) {
+    for (let left = refunded[kind]; left > 0n; round++) {
+      const points = left < part ? left : part;
+      const entry = await apply(`refunded-${round}`, take(kind, points));
+      const value = { sequence: entry!.sequence };
+      await apply(`refund-${round}`, { case: "refund", value });
+      left -= points;
+    }
   }
 }
 

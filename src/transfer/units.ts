@@ -135,14 +135,17 @@ function addEntry(journal: Journal, line: number, entry: Entry): void {
 
 function journalUnit({ line, lines, fold, bad }: Journal): Unit {
   if (bad !== undefined) return badUnit(bad.line, lines, bad.error);
-  const { userId, expired, refunded } = fold;
+  const { userId, expired, refunded, books } = fold;
   const lots = [...fold.lots.values()];
   return {
     line,
     lines,
     async run({ begin }) {
       requireRestorable(fold);
-      const expires = expired > 0n || lots.some(({ expireTime }) => expireTime !== undefined);
+      // Revoke takes the same scope.
+      const revokes = books.figures.totalRevoked > 0n;
+      const expires =
+        expired > 0n || revokes || lots.some(({ expireTime }) => expireTime !== undefined);
       const account = await begin({
         userId,
         digest: Buffer.from(fold.hash).toString("base64url"),

@@ -193,7 +193,7 @@ describe("exporting, and importing what was exported", () => {
     await from.client.refund({ userId, sequence: entry!.sequence, points: 3n });
     await from.client.consume({ ...owing, cost: cost(43n) });
     const life = await lifeOf(from, userId);
-    const figuresOfLife = ["9", "4", "39", "79", "0", "3", "50"];
+    const figuresOfLife = ["9", "4", "39", "79", "0", "3", "50", "0"];
     expect(life).toEqual([[figuresOfLife], [[0, null, "9"]], [["4", expect.any(Date)]]]);
 
     const exported = await exportOf(from);
@@ -205,6 +205,47 @@ describe("exporting, and importing what was exported", () => {
       expect(await importText(richer.client, exported)).toMatchObject({ lines: 6, bad: 0 });
       expect(await lifeOf(richer, userId)).toEqual(life);
     }
+    await auditDatabase(to.database.url);
+  });
+
+  test("brings revocations along, refunded ones and those that made debt", async () => {
+    const from = await testServer({ CREDIT_LINE_POINTS: "100" });
+    const to = await testServer({ CREDIT_LINE_POINTS: "100" });
+    onTestFinished(async () => void (await Promise.all([from.stop(), to.stop()])));
+    const cost = (value: bigint) => ({ case: "points", value }) as const;
+    const lot = (value: bigint) => ({ case: "lot", value }) as const;
+    const onShortfall = Shortfall.OWE;
+    const { client } = from;
+
+    const spent = { userId: "charged-back", onShortfall };
+    await client.recharge({ ...spent, points: 100n });
+    await client.recharge({ ...spent, points: 9n, services: ["tts"] });
+    await client.consume({ ...spent, cost: cost(70n) });
+    await client.revoke({ ...spent, target: lot(1n) });
+    await client.consume({ ...spent, cost: cost(20n) });
+    const expired = { userId: "expired", onShortfall };
+    await client.recharge({ ...expired, points: 200n });
+    await client.recharge({ ...expired, points: 9n, services: ["tts"] });
+    await client.expire({ ...expired, target: cost(160n) });
+    await client.revoke({ ...expired, target: lot(1n) });
+    await client.revoke({ ...expired, target: lot(2n) });
+    const reinstated = { userId: "reinstated" };
+    await client.recharge({ ...reinstated, points: 10n });
+    const { entry } = await client.revoke({ ...reinstated, target: cost(10n) });
+    await client.refund({ ...reinstated, sequence: entry!.sequence });
+
+    const exported = await exportOf(from);
+    for (let times = 0; times < 2; times += 1) {
+      expect(await importText(to.client, exported)).toMatchObject({ lines: 13, why: [] });
+      expect(await figures(to)).toEqual(await figures(from));
+      expect(await lotsOf(to)).toEqual(await lotsOf(from));
+    }
+    expect(await figures(to)).toMatchObject([
+      ["charged-back", "9", "0", "109", "90", "0", "0", "90", "100"],
+      // More than the credit line.
+      ["expired", "0", "0", "209", "0", "160", "0", "160", "209"],
+      ["reinstated", "10", "0", "10", "0", "0", "10", "0", "10"],
+    ]);
     await auditDatabase(to.database.url);
   });
 
@@ -350,7 +391,7 @@ async function exportOf({ database }: TestServer): Promise<string> {
 async function figures({ database }: TestServer): Promise<unknown[][]> {
   const rows = await database.query(`
     select user_id, balance, frozen, total_recharged, total_consumed, total_expired, total_refunded,
-      debt
+      debt, total_revoked
     from points.account where user_id !~ '^op-' order by user_id`);
   return rows.map((row) => Object.values(row));
 }

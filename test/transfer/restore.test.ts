@@ -14,8 +14,11 @@ const LOT = {
 const HOLD = { points: 1n, expireTime: timestampNow(), allocations: [{ lot: 1n, points: 1n }] };
 
 test.each<[Partial<Fold>, string]>([
-  [{ refunded: 5n, consumed: 4n }, "5 points were refunded, and only 4 consumed"],
-  [{ consumed: 9n, refunded: 2n, books: owing(8n) }, "8 points are owed, and only 7 consumed"],
+  [{ refunded: 5n, consumed: 4n }, "5 points were refunded, and only 4 consumed or revoked"],
+  [
+    { consumed: 9n, refunded: 2n, books: owing(8n) },
+    "8 points are owed, and only 7 consumed or revoked",
+  ],
   [
     {
       refunded: 100_000n,
@@ -46,6 +49,10 @@ test.each<[Partial<Fold>, string]>([
     },
     "hold 2 of ada has points of lot 1, which only some services may take",
   ],
+  [
+    { lots: new Map([[1n, LOT]]), holds: new Map([[2n, HOLD]]), books: claiming(1n) },
+    "hold 2 of ada has points of lot 1, of which points are claimed: settle or release it",
+  ],
   [{ userId: "ada b", lots: new Map([[1n, LOT]]) }, "user_id"],
 ])("an account that cannot be restored is refused before its first operation", (fold, why) => {
   expect(() => requireRestorable({ ...startFold("ada"), ...fold })).toThrow(why);
@@ -54,5 +61,11 @@ test.each<[Partial<Fold>, string]>([
 function owing(debt: bigint): Fold["books"] {
   const { books } = startFold("ada");
   books.figures.debt = debt;
+  return books;
+}
+
+function claiming(lot: bigint): Fold["books"] {
+  const { books } = startFold("ada");
+  books.revocations.set(lot, { revoked: 2n, claimed: 1n });
   return books;
 }

@@ -88,8 +88,15 @@ export const TRANSFER_MUTANTS: readonly Mutant[] = [
   {
     name: "forgives debt at an import",
     file: "src/transfer/restore.ts",
-    find: "  await owe(debt, apply);\n",
+    find: "  await owe(owed, apply);\n",
     replace: "",
+    caughtBy: "test/transfer/import.test.ts",
+  },
+  {
+    name: "forgets at an import what was revoked",
+    file: "src/transfer/recharge.ts",
+    find: "const revoking = min(part - consuming, toRevoke);",
+    replace: "const revoking = 0n * toRevoke;",
     caughtBy: "test/transfer/import.test.ts",
   },
 ];
