@@ -77,7 +77,7 @@ test("50 revocations of one lot, with refunds of them, by two processes: never a
   const revokeAndRefund = async (n: number) => {
     const request = { userId, target, lotPoints: 5n, onShortfall: Shortfall.TAKE };
     const [answer] = await Promise.allSettled([clients[n % 2]!.revoke(request)]);
-    if (answer.status === "rejected") return readRefusal(answer.reason).reason;
+    if (answer.status === "rejected") return String(readRefusal(answer.reason).reason);
     const { sequence } = answer.value.entry!;
     // Each is refunded by both processes at once, and one of them does it.
     const refunds = clients.map((client) => outcomeOf(client.refund({ userId, sequence })));
