@@ -168,9 +168,10 @@ function pointCounters(registry: Registry): BatchObserver["committed"] {
   for (const kind of ["owed", "uncovered", "repaid"]) lacking.inc({ kind }, 0);
   return (entries) => {
     for (const [kind, points] of movedBy(entries)) moved.inc({ kind }, Number(points));
-    for (const { owed, uncovered, repaid } of entries) {
+    for (const { kind, owed, uncovered, repaid } of entries) {
       if (owed > 0n) lacking.inc({ kind: "owed" }, Number(owed));
-      if (uncovered > 0n) lacking.inc({ kind: "uncovered" }, Number(uncovered));
+      // A refund says so of a claim that it ends.
+      if (uncovered > 0n && kind !== "refund") lacking.inc({ kind: "uncovered" }, Number(uncovered));
       if (repaid > 0n) lacking.inc({ kind: "repaid" }, Number(repaid));
     }
   };
