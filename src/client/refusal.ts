@@ -69,6 +69,7 @@ const FACTS = {
   LOT_NOT_FOUND: { lot: "whole" },
   HOLD_NOT_FOUND: { hold: "whole" },
   ENTRY_NOT_FOUND: { sequence: "whole?", requestId: "text?" },
+  ENTRY_CHANGED: { sequence: "whole", expectedHash: "text", hash: "text" },
   SERVICE_NOT_PRICED: { service: "text" },
   REQUEST_ID_REUSED: { requestId: "text", sequence: "whole?" },
   INSUFFICIENT_POINTS: {

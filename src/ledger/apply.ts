@@ -4,6 +4,7 @@ import { pay, untilAfter } from "./debt.ts";
 import { bookDue } from "./due.ts";
 import type { Entry } from "./entry.ts";
 import { expireTimeOf } from "./expiration.ts";
+import { entryChanged } from "./guard.ts";
 import { HOLD_MAX } from "./hold.ts";
 import { type Applied, append, type Draft } from "./journal.ts";
 import {
@@ -180,6 +181,8 @@ function expire(booked: Applied, command: Expire, { now, lastDue }: Instant): Ap
     case "lot": {
       const lot = lots.find(({ number }) => number === target.lot);
       if (lot === undefined) return { reason: "LOT_NOT_FOUND", lot: target.lot };
+      const changed = entryChanged(booked.state, target.lot, target.expectedHash);
+      if (changed !== undefined) return changed;
       if (lot.remaining === 0n) return booked;
       return expirePoints(booked, { command, from: [lot], points: lot.remaining, now });
     }

@@ -30,13 +30,19 @@ export type Expiration = { readonly kind: "never" } | Deadline;
 /** What an Expire takes: points in burn order, all of one lot, or only what is due. */
 export type ExpireTarget =
   | { readonly kind: "points"; readonly points: bigint }
-  | { readonly kind: "lot"; readonly lot: bigint }
+  | ({ readonly kind: "lot"; readonly lot: bigint } & Guarded)
   | { readonly kind: "due" };
 
 /** What a Revoke takes: points in burn order, or points of one lot, undefined: all not yet revoked. */
 export type RevokeTarget =
   | { readonly kind: "points"; readonly points: bigint }
   | { readonly kind: "lot"; readonly lot: bigint; readonly points: bigint | undefined };
+
+/** What names something by the number of an entry may say which entry it means: see guard.ts. */
+export type Guarded = {
+  /** The hash of that entry, 32 bytes; undefined: whichever has the number. */
+  readonly expectedHash?: Uint8Array | undefined;
+};
 
 type MutationOf<Kind extends string, Content> = Content & {
   readonly kind: Kind;
@@ -114,7 +120,7 @@ export type Freeze = MutationOf<
  */
 export type Settle = MutationOf<
   "settle",
-  {
+  Guarded & {
     readonly hold: bigint;
     readonly cost: AskedCost | undefined;
     readonly onShortfall: Shortfall;
@@ -122,12 +128,12 @@ export type Settle = MutationOf<
 >;
 
 /** Gives all of a hold back. */
-export type Release = MutationOf<"release", { readonly hold: bigint }>;
+export type Release = MutationOf<"release", Guarded & { readonly hold: bigint }>;
 
 /** Gives spent points back. */
 export type Refund = MutationOf<
   "refund",
-  {
+  Guarded & {
     /** The sequence of the consume, settle or revoke entry. */
     readonly sequence: bigint;
     /** Undefined: all that is not yet refunded. */

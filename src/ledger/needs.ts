@@ -1,5 +1,5 @@
 import { MAX_POINTS, min } from "./account.ts";
-import type { AskedCost, Command, Consume, Expire, Revoke, Settle } from "./command.ts";
+import type { AskedCost, Command, Consume, Expire, Guarded, Revoke, Settle } from "./command.ts";
 import { admits, type Lot, type Service } from "./lot.ts";
 import { type Cost, serviceOf } from "./prices.ts";
 import { isRejection } from "./rejection.ts";
@@ -22,6 +22,8 @@ export type Needs = {
   readonly refund: { readonly entry: bigint; readonly points: bigint | undefined } | undefined;
   /** Whether it revokes points of the lot, and so needs to know how many were revoked before. */
   readonly revokes: boolean;
+  /** The entry whose hash it compares; undefined: none. */
+  readonly guarded: bigint | undefined;
   /** Whether it may add a receipt to an account that exists, and so needs the last one. */
   readonly lastReceipt: boolean;
 };
@@ -48,12 +50,14 @@ export function needsOf(command: Command): Needs {
       // What the hold does not pay, the balance does. How much that is, only the hold tells.
       const { cost, hold } = command;
       const beside = takesLess(command) && cost !== undefined ? taking(cost) : undefined;
-      return { ...NOTHING, ...beside, hold, orLess: true };
+      return { ...NOTHING, ...beside, hold, orLess: true, guarded: guardedBy(command, hold) };
     }
     case "release":
-      return { ...NOTHING, hold: command.hold };
-    case "refund":
-      return { ...NOTHING, refund: { entry: command.sequence, points: command.points } };
+      return { ...NOTHING, hold: command.hold, guarded: guardedBy(command, command.hold) };
+    case "refund": {
+      const { sequence: entry, points } = command;
+      return { ...NOTHING, refund: { entry, points }, guarded: guardedBy(command, entry) };
+    }
   }
 }
 
@@ -118,8 +122,13 @@ const NOTHING: Needs = {
   hold: undefined,
   refund: undefined,
   revokes: false,
+  guarded: undefined,
   lastReceipt: false,
 };
+
+function guardedBy({ expectedHash }: Guarded, entry: bigint): bigint | undefined {
+  return expectedHash === undefined ? undefined : entry;
+}
 
 function needsOfExpire({ target, request }: Expire): Needs {
   // It leaves a receipt if there is nothing to expire.
@@ -129,7 +138,7 @@ function needsOfExpire({ target, request }: Expire): Needs {
       return { ...needs, points: target.points, service: undefined };
     case "lot":
       // It takes nothing in burn order, but all of this lot, which then supplies nothing to others.
-      return { ...needs, lot: target.lot };
+      return { ...needs, lot: target.lot, guarded: guardedBy(target, target.lot) };
     case "due":
       // What is due is booked before the commands, and loaded for every account.
       return needs;

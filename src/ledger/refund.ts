@@ -4,6 +4,7 @@ import type { Entry, EntryKind } from "./entry.ts";
 import { afterTaking, type Revocations, revocationOf, claimsTaking } from "./claim.ts";
 import { repay } from "./debt.ts";
 import { endOf } from "./expiration.ts";
+import { entryChanged } from "./guard.ts";
 import { type Applied, append, type Draft } from "./journal.ts";
 import {
   type Allocation,
@@ -21,7 +22,7 @@ import {
   withLot,
 } from "./lot.ts";
 import { isRejection, overMaxPoints, type Rejection } from "./rejection.ts";
-import { type AccountState, lotsFull } from "./state.ts";
+import { type AccountState, lotsFull, recentEntry } from "./state.ts";
 import { LAST_INSTANT, type Micros } from "./time.ts";
 
 /** What a refund has to know of the entry that it names. */
@@ -47,7 +48,7 @@ export function refund(booked: Applied, command: Refund, now: Micros): Applied |
   const end =
     reissueTtl === undefined ? { expireTime: null } : endOf(reissueTtl, "reissue_ttl", now);
   if (isRejection(end)) return end;
-  const original = refundableEntry(state, sequence);
+  const original = refundableEntry(state, command);
   if (isRejection(original)) return original;
   const refunded = state.refunded.get(sequence) ?? 0n;
   const refundable = refundableOf(original) - refunded;
@@ -220,18 +221,17 @@ function claimedBy({ kind, uncovered, refersTo }: RefundedEntry): bigint {
   return kind === "revoke" && refersTo !== null ? uncovered : 0n;
 }
 
-function refundableEntry(state: AccountState, sequence: bigint): RefundedEntry | Rejection {
+function refundableEntry(
+  state: AccountState,
+  { sequence, expectedHash }: Refund,
+): RefundedEntry | Rejection {
   const entry = state.entries.get(sequence) ?? recentEntry(state, sequence);
   if (entry === undefined) return { reason: "ENTRY_NOT_FOUND", sequence };
+  const changed = entryChanged(state, sequence, expectedHash);
+  if (changed !== undefined) return changed;
   const { kind } = entry;
   if (isRefundable(entry)) return entry;
   return { reason: "ENTRY_NOT_REFUNDABLE", sequence, kind };
-}
-
-function recentEntry({ recent }: AccountState, sequence: bigint): Entry | undefined {
-  let at = recent;
-  while (at !== undefined && at.entry.sequence !== sequence) at = at.before;
-  return at?.entry;
 }
 
 /**

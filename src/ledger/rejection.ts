@@ -5,6 +5,13 @@ export type Rejection =
   | { readonly reason: "LOT_NOT_FOUND"; readonly lot: bigint }
   | { readonly reason: "HOLD_NOT_FOUND"; readonly hold: bigint }
   | { readonly reason: "ENTRY_NOT_FOUND"; readonly sequence: bigint }
+  | {
+      readonly reason: "ENTRY_CHANGED";
+      readonly sequence: bigint;
+      /** In hexadecimal: what the caller gave, and what the entry has. */
+      readonly expectedHash: string;
+      readonly hash: string;
+    }
   | { readonly reason: "SERVICE_NOT_PRICED"; readonly service: string }
   | {
       readonly reason: "REQUEST_ID_REUSED";

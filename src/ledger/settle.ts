@@ -1,6 +1,7 @@
-import type { Release, Settle } from "./command.ts";
+import type { Guarded, Release, Settle } from "./command.ts";
 import type { Hold } from "./hold.ts";
 import { type Payment, pay, repay } from "./debt.ts";
+import { entryChanged } from "./guard.ts";
 import { type Applied, append, type Draft } from "./journal.ts";
 import {
   type Allocation,
@@ -25,7 +26,7 @@ import type { Micros } from "./time.ts";
 export function settle(booked: Applied, command: Settle, now: Micros): Applied | Rejection {
   const { state } = booked;
   const { onShortfall } = command;
-  const hold = openHold(state, command.hold);
+  const hold = openHold(state, command);
   if (isRejection(hold)) return hold;
   const asked = command.cost ?? { points: hold.points, usage: null };
   const cost = costAt(asked, now);
@@ -74,7 +75,7 @@ const NOTHING_BEYOND: Payment = { taken: 0n, owed: 0n, uncovered: 0n };
 /** Gives all of a hold back to the lots that its points came from. */
 export function release(booked: Applied, command: Release, now: Micros): Applied | Rejection {
   const { state } = booked;
-  const hold = openHold(state, command.hold);
+  const hold = openHold(state, command);
   if (isRejection(hold)) return hold;
   // Everything is checked; from here on it changes.
   const { points, number: refersTo } = hold;
@@ -98,9 +99,14 @@ function giveBack(
   return { ...back, lots: moveAllocated(unfrozen, back.spent, takeFrozenPoints) };
 }
 
-function openHold({ holds }: AccountState, number: bigint): Hold | Rejection {
-  const hold = holds.find((one) => one.number === number);
+function openHold(
+  state: AccountState,
+  { hold: number, expectedHash }: Guarded & { readonly hold: bigint },
+): Hold | Rejection {
+  const hold = state.holds.find((one) => one.number === number);
   if (hold === undefined) return { reason: "HOLD_NOT_FOUND", hold: number };
+  const changed = entryChanged(state, number, expectedHash);
+  if (changed !== undefined) return changed;
   if (hold.status === "expired") return { reason: "HOLD_EXPIRED", hold: number };
   if (hold.status !== "open") return { reason: "HOLD_CLOSED", hold: number, status: hold.status };
   return hold;

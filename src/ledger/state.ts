@@ -35,6 +35,8 @@ export type AccountState = {
   readonly repaidUntil: Micros | null;
   /** The entries that commands refund, by sequence; without allocations if they cannot be refunded. */
   readonly entries: ReadonlyMap<bigint, RefundedEntry>;
+  /** The hashes of the entries that commands compare, by sequence. */
+  readonly hashes: ReadonlyMap<bigint, Uint8Array>;
   /** The entries made since the state was loaded, newest first. */
   readonly recent: Recent | undefined;
   /** The points of an entry that have been refunded, by sequence; missing: none. */
@@ -65,6 +67,13 @@ export type OtherLots = LotSums & {
 /** A linked list that grows at its head and shares its tail, so that earlier states stay valid. */
 export type Recent = { readonly entry: Entry; readonly before: Recent | undefined };
 
+/** The entry with this number, if it was made since the state was loaded. */
+export function recentEntry({ recent }: AccountState, sequence: bigint): Entry | undefined {
+  let at = recent;
+  while (at !== undefined && at.entry.sequence !== sequence) at = at.before;
+  return at?.entry;
+}
+
 /** The state of an account of which only its own row is loaded. */
 export function bareState(account: Account): AccountState {
   return { ...NOTHING_ELSE, account };
@@ -80,6 +89,7 @@ const NOTHING_ELSE: Omit<AccountState, "account"> = {
   otherDueTime: null,
   repaidUntil: null,
   entries: new Map(),
+  hashes: new Map(),
   recent: undefined,
   refunded: new Map(),
   revoked: new Map(),

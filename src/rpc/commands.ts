@@ -24,6 +24,7 @@ import {
   type AskedCost,
   type ExpireTarget,
   type Expiration,
+  type Guarded,
   type Metadata,
   type Mutation,
   type RevokeTarget,
@@ -81,7 +82,7 @@ export function toCommand(operation: SetOperation, terms: Terms, caller: Caller)
       return {
         kind,
         ...common(ExpireRequestSchema, value, caller),
-        target: toTarget(value.target),
+        target: toTarget(value),
       };
     case "revoke": {
       const target = toRevokeTarget(value);
@@ -97,14 +98,18 @@ export function toCommand(operation: SetOperation, terms: Terms, caller: Caller)
       const { hold } = value;
       const cost = toCost(value.cost, prices);
       const onShortfall = toShortfall(value.onShortfall, creditLine);
-      return { kind, ...common(SettleRequestSchema, value, caller), hold, cost, onShortfall };
+      const settled = { ...guard(value), hold, cost, onShortfall };
+      return { kind, ...common(SettleRequestSchema, value, caller), ...settled };
     }
-    case "release":
-      return { kind, ...common(ReleaseRequestSchema, value, caller), hold: value.hold };
+    case "release": {
+      const { hold } = value;
+      return { kind, ...common(ReleaseRequestSchema, value, caller), ...guard(value), hold };
+    }
     case "refund": {
       const { sequence, points, reissueTtl: ttl } = value;
       const reissueTtl = ttl === undefined ? undefined : toTtl(ttl, "reissue_ttl");
-      return { kind, ...common(RefundRequestSchema, value, caller), sequence, points, reissueTtl };
+      const refunded = { ...guard(value), sequence, points, reissueTtl };
+      return { kind, ...common(RefundRequestSchema, value, caller), ...refunded };
     }
   }
 }
@@ -194,14 +199,17 @@ function toShortfall(onShortfall: ShortfallMessage, creditLine: bigint): Shortfa
   return { kind: "refuse" };
 }
 
-function toTarget(target: ExpireRequest["target"]): ExpireTarget {
+function toTarget({ target, expectedHash }: ExpireRequest): ExpireTarget {
+  if (expectedHash.length > 0 && target.case !== "lot") {
+    throw invalidField("expected_hash", "is only for a lot");
+  }
   switch (target.case) {
     case undefined:
       return missing("target");
     case "points":
       return { kind: "points", points: target.value };
     case "lot":
-      return { kind: "lot", lot: target.value };
+      return { kind: "lot", lot: target.value, ...guard({ expectedHash }) };
     case "due":
       return { kind: "due" };
   }
@@ -217,6 +225,10 @@ function toRevokeTarget({ target, lotPoints }: RevokeRequest): RevokeTarget {
     case "lot":
       return { kind: "lot", lot: target.value, points: lotPoints };
   }
+}
+
+function guard({ expectedHash }: { readonly expectedHash: Uint8Array }): Guarded {
+  return { expectedHash: expectedHash.length === 0 ? undefined : expectedHash };
 }
 
 function missing(field: string): never {

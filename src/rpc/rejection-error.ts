@@ -45,6 +45,7 @@ type OtherRejection = Exclude<
 const CODES: Record<OtherRejection["reason"], Code> = {
   LOT_NOT_FOUND: Code.NotFound,
   HOLD_NOT_FOUND: Code.NotFound,
+  ENTRY_CHANGED: Code.FailedPrecondition,
   SERVICE_NOT_PRICED: Code.NotFound,
   PERMISSION_DENIED: Code.PermissionDenied,
   REQUEST_ID_REUSED: Code.AlreadyExists,
@@ -65,6 +66,8 @@ function messageOf(rejection: OtherRejection): string {
       return `the account has no lot ${rejection.lot}`;
     case "HOLD_NOT_FOUND":
       return `the account has no hold ${rejection.hold}`;
+    case "ENTRY_CHANGED":
+      return `entry ${rejection.sequence} is another one: its hash is ${rejection.hash}`;
     case "SERVICE_NOT_PRICED":
       return `the price list has no service ${rejection.service}`;
     case "PERMISSION_DENIED": {

@@ -168,6 +168,10 @@ describe("a refusal in a batch", () => {
     ["LOT_NOT_FOUND", (c) => c.expire({ ...bob("r4"), target: { case: "lot", value: 99n } })],
     ["HOLD_NOT_FOUND", (c) => c.settle({ ...bob("r5"), hold: 99n })],
     ["HOLD_NOT_FOUND", (c) => c.release({ ...bob("r6"), hold: 98n })],
+    [
+      "ENTRY_CHANGED",
+      (c) => c.settle({ ...bob("r13"), hold: 5n, expectedHash: new Uint8Array(32) }),
+    ],
     ["ENTRY_NOT_FOUND", (c) => c.refund({ ...bob("r7"), sequence: 99n })],
     ["ENTRY_NOT_REFUNDABLE", (c) => c.refund({ ...bob("r8"), sequence: 1n })],
     ["REFUND_EXCEEDS_ENTRY", (c) => c.refund({ ...bob("r9"), sequence: 2n, points: 9n })],
@@ -205,7 +209,7 @@ describe("a refusal in a batch", () => {
       REFUSALS.map(([reason]) => reason),
     );
     // Those that are too large for an operation were sent alone.
-    expect(sent.map(({ operations }) => operations)).toEqual([2, 1, 14, 1]);
+    expect(sent.map(({ operations }) => operations)).toEqual([2, 1, 15, 1]);
   });
 
   test.for<[reason: string, token: string | undefined]>([

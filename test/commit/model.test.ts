@@ -3,6 +3,8 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { UNOBSERVED } from "../../src/commit/observer.ts";
 import type { Fault } from "../../src/errors/database-fault.ts";
 import type { Command } from "../../src/ledger/command.ts";
+import { isRejection } from "../../src/ledger/rejection.ts";
+import { isTrial } from "../../src/ledger/trial.ts";
 import { auditDatabase } from "../support/audit.ts";
 import { commitAll } from "../support/commit-all.ts";
 import { expectSame } from "../support/compare.ts";
@@ -51,6 +53,10 @@ test.each([
             if (result instanceof Error) throw result;
             expectSame(result, model.run(ofRun[index]!, now));
             compared += 1;
+          }
+          for (const [index, result] of results.entries()) {
+            if (result instanceof Error || isRejection(result) || isTrial(ofRun[index]!)) continue;
+            if (result.entry !== undefined) model.learn(result.entry);
           }
         }
       }),

@@ -65,6 +65,11 @@ const REFUSALS: readonly Refusal[] = [
     call(method.expire, { ...ADA, target: { case: "lot", value: 99n } }),
   ],
   ["HOLD_NOT_FOUND", Code.NotFound, call(method.release, { ...ADA, hold: 99n })],
+  [
+    "ENTRY_CHANGED",
+    Code.FailedPrecondition,
+    call(method.refund, { ...ADA, sequence: 2n, expectedHash: new Uint8Array(32) }),
+  ],
   ["ENTRY_NOT_FOUND", Code.NotFound, call(method.getEntry, { ...ADA, by: bySequence(99n) })],
   [
     "SERVICE_NOT_PRICED",

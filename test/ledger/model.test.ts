@@ -5,8 +5,9 @@ import { answer, changesOf, startBatch } from "../../src/ledger/batch.ts";
 import type { Entry } from "../../src/ledger/entry.ts";
 import { hashEntry } from "../../src/ledger/entry-hash.ts";
 import type { AnsweredRequest } from "../../src/ledger/idempotency.ts";
+import { isRejection } from "../../src/ledger/rejection.ts";
 import type { AccountState } from "../../src/ledger/state.ts";
-import { usersOnTrial } from "../../src/ledger/trial.ts";
+import { isTrial, usersOnTrial } from "../../src/ledger/trial.ts";
 import { expectSame } from "../support/compare.ts";
 import { type Expected, Model } from "../support/model.ts";
 import { LONG_MS } from "../support/patience.ts";
@@ -48,7 +49,11 @@ function play(steps: readonly Step[], note: (outcome: string) => void): readonly
     for (const unaimed of commands) {
       const command = model.aim(unaimed);
       const expected = model.run(command, now);
-      expectSame(answer(batch, command), expected);
+      const answered = answer(batch, command);
+      expectSame(answered, expected);
+      if (!isRejection(answered) && answered.entry && !isTrial(command)) {
+        model.learn(answered.entry);
+      }
       note(outcomeOf(command.kind, expected));
     }
     changesOf(batch);

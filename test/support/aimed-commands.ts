@@ -1,5 +1,7 @@
 import { createHash } from "node:crypto";
+import { GENESIS_HASH } from "../../src/ledger/account.ts";
 import type { Command, Deadline, ExpireTarget, Mutation } from "../../src/ledger/command.ts";
+import { needsOf } from "../../src/ledger/needs.ts";
 import type { Micros } from "../../src/ledger/time.ts";
 import * as ada from "./commands.ts";
 import type { Random } from "./random.ts";
@@ -27,7 +29,8 @@ export function aimedCommands(
   temper: Temper,
 ): readonly Command[] {
   const kind = random.weighted({ ...WEIGHTS, recharge: temper.recharges });
-  const command: Mutation = { ...MAKE[kind]({ random, whole, now, temper }), userId };
+  const made: Mutation = { ...MAKE[kind]({ random, whole, now, temper }), userId };
+  const command = random.chance(0.2) ? withHash(random, whole, made) : made;
   if (random.chance(0.05)) return [{ kind: "open", userId }];
   const burst = kind === "recharge" || kind === "freeze" ? temper.bursts : 0;
   if (random.chance(burst)) return Array.from({ length: random.whole(100, 700) }, () => command);
@@ -115,6 +118,14 @@ function someEntry(aim: Aim): bigint {
     aim,
     spent.map(({ sequence }) => sequence),
   );
+}
+
+/** The entry that it names is meant by the right hash or, now and then, by the last entry's. */
+function withHash(random: Random, { state, entries }: Whole, command: Mutation): Mutation {
+  const { guarded: entry } = needsOf(ada.guarded(command, GENESIS_HASH));
+  if (entry === undefined) return command;
+  const hash = random.chance(0.8) ? entries.get(entry)?.hash : state?.account.hash;
+  return ada.guarded(command, hash);
 }
 
 /** One of these numbers, or any that an entry has or will have soon. */

@@ -132,6 +132,22 @@ export function refund(sequence: bigint, points?: bigint, reissueTtl?: bigint): 
   return { kind: "refund", ...nobody, sequence, points, reissueTtl };
 }
 
+/** The command about an entry, with the hash of the one that it means. */
+export function guarded(command: Mutation, expectedHash: Uint8Array | undefined): Mutation {
+  switch (command.kind) {
+    case "settle":
+    case "release":
+    case "refund":
+      return { ...command, expectedHash };
+    case "expire": {
+      const { target } = command;
+      return target.kind === "lot" ? { ...command, target: { ...target, expectedHash } } : command;
+    }
+    default:
+      return command;
+  }
+}
+
 /** The command under a request id; `content` determines the hash of the request. */
 export function named(command: Mutation, id: string, content = command.kind as string): Mutation {
   const hash = createHash("sha256").update(content).digest();

@@ -3,10 +3,12 @@ import type {
   Command,
   Expiration,
   ExpireTarget,
+  Guarded,
   Refund,
   Revoke,
   Shortfall,
 } from "../../src/ledger/command.ts";
+import type { Entry } from "../../src/ledger/entry.ts";
 import type { CostOrRefusal } from "../../src/ledger/prices.ts";
 
 /** The model's verdict on a command; the kind and the allocations are those of its own entry. */
@@ -60,6 +62,8 @@ type Line = {
   /** The change of what is claimed of a lot. */
   claim?: Part;
   debts: Debts;
+  /** Of the entry that the ledger made of it, once `learn` was told. */
+  hash?: Uint8Array;
 };
 
 type ModelLot = {
@@ -121,6 +125,11 @@ export class Model {
     return expected;
   }
 
+  /** Takes the hash of an answered entry as that of its line: a model of hashes would be the same code. */
+  learn({ userId, sequence, hash }: Pick<Entry, "userId" | "sequence" | "hash">): void {
+    this.#users.get(userId)!.journal[Number(sequence) - 1]!.hash = hash;
+  }
+
   /** A copy, which goes on by itself. */
   copy(): Model {
     const model = new Model();
@@ -146,25 +155,37 @@ export class Model {
 
   /**
    * Aims the command at something that exists: the number of a hold or an entry is read as an index
-   * back from the last. A number beyond the first stays as it is, and is most likely not found.
+   * back from the last. A number beyond the first stays as it is, and is most likely not found. RIGHT
+   * becomes the hash of the entry with that number, or nothing if it is not known.
    */
   aim(command: Command): Command {
+    const { journal = [] } = this.#users.get(command.userId) ?? {};
     const latest = (name: bigint, ...kinds: string[]) => {
-      const { journal = [] } = this.#users.get(command.userId) ?? {};
       const numbers = journal.flatMap(({ kind }, at) => (kinds.includes(kind) ? [at + 1] : []));
       return BigInt(numbers.at(-Number(name)) ?? name);
     };
+    const hashFor = (number: bigint, { expectedHash }: Guarded) =>
+      expectedHash === RIGHT ? { expectedHash: journal[Number(number) - 1]?.hash } : {};
     switch (command.kind) {
       case "settle":
-      case "release":
-        return { ...command, hold: latest(command.hold, "freeze") };
-      case "refund":
-        return { ...command, sequence: latest(command.sequence, "consume", "settle", "revoke") };
+      case "release": {
+        const hold = latest(command.hold, "freeze");
+        return { ...command, hold, ...hashFor(hold, command) };
+      }
+      case "refund": {
+        const sequence = latest(command.sequence, "consume", "settle", "revoke");
+        return { ...command, sequence, ...hashFor(sequence, command) };
+      }
       case "revoke": {
         const { target } = command;
         if (target.kind === "points") return command;
         const lot = latest(target.lot, "recharge", "refund");
         return { ...command, target: { ...target, lot } };
+      }
+      case "expire": {
+        const { target } = command;
+        if (target.kind !== "lot") return command;
+        return { ...command, target: { ...target, ...hashFor(target.lot, target) } };
       }
       default:
         return command;
@@ -209,6 +230,16 @@ export class Model {
       created: before === undefined,
     };
   }
+}
+
+/** Stands for the hash of the entry that a command names: see `Model.aim`. */
+export const RIGHT = new Uint8Array(1);
+
+/** Whether the entry with a number is another one than the command means. */
+function isAnother(user: ModelUser, number: bigint, { expectedHash }: Guarded): boolean {
+  const { hash } = user.journal[Number(number) - 1]!;
+  if (expectedHash === undefined) return false;
+  return hash === undefined || Buffer.compare(hash, expectedHash) !== 0;
 }
 
 function newUser(now: bigint): ModelUser {
@@ -381,6 +412,7 @@ function write(user: ModelUser, command: Command, now: bigint): Line | undefined
     case "release": {
       const hold = user.holds.find(({ number }) => number === command.hold);
       if (hold === undefined) return "HOLD_NOT_FOUND";
+      if (isAnother(user, command.hold, command)) return "ENTRY_CHANGED";
       if (hold.closed === "expired") return "HOLD_EXPIRED";
       if (hold.closed !== undefined) return "HOLD_CLOSED";
       if (command.kind === "release") return giveHoldBack(user, hold, "released");
@@ -424,6 +456,7 @@ function writeExpire(user: ModelUser, target: ExpireTarget): Line | undefined | 
     return parts === undefined ? "INSUFFICIENT_POINTS" : take(user, "expire", parts);
   }
   if (!user.lots.some(({ number }) => number === target.lot)) return "LOT_NOT_FOUND";
+  if (isAnother(user, target.lot, target)) return "ENTRY_CHANGED";
   const points = left(user, target.lot);
   return points === 0n ? undefined : take(user, "expire", [{ lot: target.lot, points }]);
 }
@@ -467,6 +500,7 @@ function writeRefund(user: ModelUser, command: Refund, now: bigint): Line | stri
   if (!endsWell(expireTime, now)) return "FIELD_INVALID";
   const original = user.journal[Number(refersTo) - 1];
   if (original === undefined) return "ENTRY_NOT_FOUND";
+  if (isAnother(user, refersTo, command)) return "ENTRY_CHANGED";
   const isRefundable = ["consume", "settle", "revoke"].includes(original.kind);
   if (!isRefundable || original.fromClaim === true) return "ENTRY_NOT_REFUNDABLE";
   const before = user.journal

@@ -1,8 +1,10 @@
 import { createHash } from "node:crypto";
 import fc from "fast-check";
+import { GENESIS_HASH } from "../../src/ledger/account.ts";
 import type { Command, ExpireTarget, RevokeTarget } from "../../src/ledger/command.ts";
 import type { PricedUsage } from "../../src/ledger/prices.ts";
 import { used } from "./commands.ts";
+import { RIGHT } from "./model.ts";
 
 /** The commands of one batch, and the microseconds since the batch before. */
 export type Step = { readonly laterBy: bigint; readonly commands: readonly Command[] };
@@ -74,6 +76,7 @@ function randomCommand(): fc.Arbitrary<Command> {
   const sequence = fc.bigInt({ min: 1n, max: 5n });
   const kind = <Kind extends string>(name: Kind) => fc.constant(name);
   const expiration = randomExpiration();
+  const expectedHash = randomHash();
   const weighted: [weight: number, content: fc.Arbitrary<{ kind: string }>][] = [
     [1, fc.record({ kind: kind("open") })],
     [6, randomRecharge()],
@@ -95,9 +98,10 @@ function randomCommand(): fc.Arbitrary<Command> {
         hold: sequence,
         cost: fc.option(asked, { nil: undefined }),
         onShortfall,
+        expectedHash,
       }),
     ],
-    [2, fc.record({ kind: kind("release"), hold: sequence })],
+    [2, fc.record({ kind: kind("release"), hold: sequence, expectedHash })],
     [
       5,
       fc.record({
@@ -105,6 +109,7 @@ function randomCommand(): fc.Arbitrary<Command> {
         sequence,
         points: fc.option(points, { nil: undefined }),
         reissueTtl: fc.option(fc.bigInt({ min: 1n, max: 9n }), { nil: undefined }),
+        expectedHash,
       }),
     ],
   ];
@@ -182,7 +187,11 @@ function randomExpiration() {
 function randomTarget(points: fc.Arbitrary<bigint>): fc.Arbitrary<ExpireTarget> {
   return fc.oneof(
     fc.record({ kind: fc.constant("points" as const), points }),
-    fc.record({ kind: fc.constant("lot" as const), lot: fc.bigInt({ min: 1n, max: 15n }) }),
+    fc.record({
+      kind: fc.constant("lot" as const),
+      lot: fc.bigInt({ min: 1n, max: 15n }),
+      expectedHash: randomHash(),
+    }),
     fc.constant({ kind: "due" as const }),
   );
 }
@@ -199,6 +208,11 @@ function randomRevoke(points: fc.Arbitrary<bigint>): fc.Arbitrary<RevokeTarget> 
       }),
     },
   );
+}
+
+/** Mostly none; else that of the entry that is named, or of none. */
+function randomHash() {
+  return fc.constantFrom(...Array.from({ length: 7 }, () => undefined), RIGHT, GENESIS_HASH);
 }
 
 /** Adds a user and, sometimes, a request id. */

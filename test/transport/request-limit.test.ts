@@ -112,7 +112,7 @@ function batch(bytes: number): Bytes {
 
 function padded(message: Buffer, bytes: number): Bytes {
   const left = bytes - message.length - 4;
-  const unknown = Buffer.from([0x6a, 0x80 | (left & 127), 0x80 | ((left >> 7) & 127), left >> 14]);
+  const unknown = Buffer.from([0x62, 0x80 | (left & 127), 0x80 | ((left >> 7) & 127), left >> 14]);
   return Uint8Array.from(Buffer.concat([message, unknown, Buffer.alloc(left)]));
 }
 

@@ -14,6 +14,7 @@ import type { Accounts, LockedAccounts } from "./accounts.ts";
 import { dueAccountsOf, type DueAccount } from "./due-accounts.ts";
 import { type Demand, demandsOf, looksOf } from "./demands.ts";
 import { dueRowsOf, loadDue } from "./due.ts";
+import { type Hashes, loadHashes } from "./hashes.ts";
 import { type HoldOf, loadNamedHolds, sumDueHolds } from "./holds.ts";
 import { loadDueLots, loadLots } from "./lots.ts";
 import { loadLastReceipts } from "./receipts.ts";
@@ -49,11 +50,12 @@ type Asked = {
  */
 export async function loadStates(run: Run, { commands, locked, moment }: Asked): Promise<Loaded> {
   const needs = sumNeeds(commands);
-  const [all, { now }, holds, refundables, receipts] = await Promise.all([
+  const [all, { now }, holds, refundables, hashes, receipts] = await Promise.all([
     locked,
     moment,
     loadNamedHolds(run, needs.holds),
     loadRefundables(run, needs.refunds),
+    loadHashes(run, needs.guarded),
     loadLastReceipts(run, [...needs.lastReceipts]),
   ]);
   const brought = sumBrought(needs, refundables);
@@ -74,6 +76,7 @@ export async function loadStates(run: Run, { commands, locked, moment }: Asked):
     holds: holds.filter(isLoaded),
     refundables: refundables.filter(isLoaded),
     refunds: needs.refunds,
+    hashes,
     receipts,
   });
   return { states, rows: { accounts: all.rows, lots }, waiting };
@@ -122,6 +125,7 @@ type Found = {
   readonly holds: readonly HoldOf[];
   readonly refundables: readonly Refundable[];
   readonly refunds: readonly RefundKey[];
+  readonly hashes: Hashes;
   readonly receipts: ReadonlyMap<string, ReceiptLink>;
 };
 
@@ -163,11 +167,14 @@ async function loadRest(run: Run, found: Found) {
       ...refundablesOf(byUser.get(userId)),
       revoked,
       otherClaims: openClaims - countClaims(revoked),
+      hashes: found.hashes.get(userId) ?? NO_HASHES,
       lastReceipt: receipts.get(userId) ?? NO_RECEIPT,
     };
   });
   return { states, lots };
 }
+
+const NO_HASHES: AccountState["hashes"] = new Map();
 
 function lotsOfState(
   { row, table, beyond, scopedOf }: LoadedLots,

@@ -17,6 +17,8 @@ export type BatchNeeds = {
   readonly revoked: readonly RowKey[];
   readonly holds: readonly RowKey[];
   readonly refunds: readonly RefundKey[];
+  /** The entries whose hashes commands compare. */
+  readonly guarded: readonly RowKey[];
   /** The users whose last receipt is needed. */
   readonly lastReceipts: ReadonlySet<string>;
 };
@@ -29,6 +31,7 @@ export function sumNeeds(commands: readonly Command[]): BatchNeeds {
   const revoked: RowKey[] = [];
   const holds: RowKey[] = [];
   const refunds: RefundKey[] = [];
+  const guarded: RowKey[] = [];
   const lastReceipts = new Set<string>();
   for (const command of commands) {
     const { userId } = command;
@@ -44,7 +47,8 @@ export function sumNeeds(commands: readonly Command[]): BatchNeeds {
     if (needs.hold !== undefined) holds.push({ userId, number: needs.hold });
     const { refund } = needs;
     if (refund !== undefined) refunds.push({ userId, number: refund.entry, points: refund.points });
+    if (needs.guarded !== undefined) guarded.push({ userId, number: needs.guarded });
     if (needs.lastReceipt) lastReceipts.add(userId);
   }
-  return { asked, recharged, lots, revoked, holds, refunds, lastReceipts };
+  return { asked, recharged, lots, revoked, holds, refunds, guarded, lastReceipts };
 }

@@ -717,4 +717,40 @@ export const LEDGER_MUTANTS: readonly Mutant[] = [
     replace: '""',
     caughtBy: "test/ledger/entry-hash.test.ts",
   },
+  {
+    name: "does not compare the hash of the entry that is meant",
+    file: "src/ledger/guard.ts",
+    find: "if (Buffer.compare(hash, expectedHash) === 0) return undefined;",
+    replace: "if (hash.length === expectedHash.length) return undefined;",
+    caughtBy: "test/ledger/guard.test.ts",
+  },
+  {
+    name: "compares the hash that is expected with that of the newest entry",
+    file: "src/ledger/guard.ts",
+    find: "state.hashes.get(sequence) ?? recentEntry(state, sequence)?.hash",
+    replace: "state.account.hash",
+    caughtBy: "test/ledger/guard.test.ts",
+  },
+  {
+    name: "refunds another entry than the one that is meant",
+    file: "src/ledger/refund.ts",
+    find: "entryChanged(state, sequence, expectedHash)",
+    replace: "entryChanged(state, sequence, expectedHash && state.hashes.get(sequence))",
+    caughtBy: "test/ledger/guard.test.ts",
+  },
+  {
+    name: "says of a hold that it is closed before it says that it is another one",
+    file: "src/ledger/settle.ts",
+    find: "const changed = entryChanged(state, number, expectedHash);",
+    replace:
+      'const changed = hold.status === "open" ? entryChanged(state, number, expectedHash) : undefined;',
+    caughtBy: "test/ledger/guard.test.ts",
+  },
+  {
+    name: "looks for the hash of an entry in those of the same batch alone",
+    file: "src/ledger/needs.ts",
+    find: "return expectedHash === undefined ? undefined : entry;",
+    replace: "return undefined;",
+    caughtBy: "test/commit/guard.test.ts",
+  },
 ];

@@ -197,4 +197,18 @@ export const RPC_MUTANTS: readonly Mutant[] = [
     replace: "metadata }",
     caughtBy: "test/rpc/validate-only.test.ts",
   },
+  {
+    name: "forgets which entry a request means",
+    file: "src/rpc/commands.ts",
+    find: "expectedHash.length === 0 ? undefined : expectedHash",
+    replace: "undefined",
+    caughtBy: "test/rpc/expected-hash.test.ts",
+  },
+  {
+    name: "passes over an expected_hash where nothing is named",
+    file: "src/rpc/commands.ts",
+    find: "if (expectedHash.length > 0 && target.case",
+    replace: "if (expectedHash.length > 32 && target.case",
+    caughtBy: "test/rpc/expected-hash.test.ts",
+  },
 ];

@@ -642,4 +642,11 @@ export const STORE_MUTANTS: readonly Mutant[] = [
     replace: "from_claim: booleans(entries, () => null),",
     caughtBy: "test/rpc/revoke.test.ts",
   },
+  {
+    name: "gives an account the hashes of another one's entries",
+    file: "src/store/batch/load.ts",
+    find: "found.hashes.get(userId) ?? NO_HASHES",
+    replace: "found.hashes.values().next().value ?? NO_HASHES",
+    caughtBy: "test/commit/guard.test.ts",
+  },
 ];
