@@ -133,6 +133,12 @@ const changes: [what: string, changed: Partial<Entry>][] = [
   ["the category", { category: "" }],
   ["a service", { services: ["tts"] }],
   ["the services", { services: [] }],
+  ["the order of the services", { services: entry.services.toReversed() }],
+  ["a comma between two services", { services: ["tts,script"] }],
+  ["what is owed", { owed: 1n }],
+  ["what is uncovered", { uncovered: 1n }],
+  ["what is repaid", { repaid: 1n }],
+  ["what the balance paid", { fromBalance: 1n }],
   ["what was returned", { returned: 4n }],
   ["what it refers to", { refersTo: null }],
   ["the usage", { usage: { ...entry.usage!, quantity: 1n } }],
@@ -149,10 +155,25 @@ const changes: [what: string, changed: Partial<Entry>][] = [
   ["the balance", { after: { ...entry.after, balance: 71n } }],
   ["whether a claim took it", { fromClaim: true }],
   ["the frozen points", { after: { ...entry.after, frozen: 1n } }],
+  ["the debt", { after: { ...entry.after, debt: 1n } }],
 ];
 test.each(changes)("another hash if %s changes", (_, changed) => {
   const before = hashEntry(GENESIS_HASH, entry, SALT);
   expect(hashEntry(GENESIS_HASH, { ...entry, ...changed }, SALT)).not.toEqual(before);
+});
+
+test("the same points in each field of debt are another hash", () => {
+  const { after } = entry;
+  const each = [
+    { owed: 5n },
+    { uncovered: 5n },
+    { repaid: 5n },
+    { fromBalance: 5n },
+    { after: { ...after, debt: 5n } },
+    { after: { ...after, frozen: 5n } },
+    { returned: 5n },
+  ].map((debt) => hexOf(hashEntry(GENESIS_HASH, { ...entry, returned: 0n, ...debt }, SALT)));
+  expect(new Set(each).size).toBe(each.length);
 });
 
 test("another hash after another entry, and with another salt", () => {

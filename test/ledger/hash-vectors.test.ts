@@ -75,6 +75,13 @@ test("there is a test vector of each kind", () => {
   expect(kinds).toEqual(new Set(Object.values(EntryKind)));
 });
 
+test("there is a test vector with each field of an entry", () => {
+  const has = new Set(vectors.entries.flatMap(({ entry }) => Object.keys(entry)));
+  expect([...has].toSorted()).toEqual(
+    EntrySchema.fields.map(({ jsonName }) => jsonName).toSorted(),
+  );
+});
+
 test("the verifier of TypeScript accepts the journal of the vectors, and none that was changed", () => {
   const journal = { account, entries };
   verifyJournal(journal);
@@ -84,6 +91,14 @@ test("the verifier of TypeScript accepts the journal of the vectors, and none th
   expect(changed(2, { requestId: "x" })).toThrow("entry 3 has another personal digest");
   expect(changed(2, { metadata: {} })).toThrow("entry 3 has another personal digest");
   expect(changed(2, { fingerprint: new Uint8Array(16) })).toThrow("entry 3 has another hash");
+  expect(changed(12, { category: "" })).toThrow("entry 13 has another hash");
+  expect(changed(12, { services: ["speech"] })).toThrow("entry 13 has another hash");
+  expect(changed(12, { services: ["dubbing", "speech"] })).toThrow("entry 13 has another hash");
+  expect(changed(14, { owed: 25n, uncovered: 0n })).toThrow("entry 15 has another hash");
+  expect(changed(14, { uncovered: 0n })).toThrow("entry 15 has another hash");
+  expect(changed(14, { fromBalance: 9n })).toThrow("entry 15 has another hash");
+  expect(changed(15, { repaid: 0n })).toThrow("entry 16 has another hash");
+  expect(changed(15, { debtAfter: 0n })).toThrow("entry 16 has another hash");
   const without = entries.filter(({ sequence }) => sequence !== 3n);
   expect(() => verifyJournal({ account, entries: without })).toThrow("entry 3 is missing");
   const short = entries.slice(0, -1);

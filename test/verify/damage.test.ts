@@ -91,6 +91,24 @@ describe("verify finds", () => {
       finds: "its entry cannot be read",
     },
     {
+      what: "another category",
+      sql: `update points.entry set category = 'gift' where ${ada(1)}`,
+      sequence: 1n,
+      finds: HASH,
+    },
+    {
+      what: "points that were for anything, and are for one service",
+      sql: `update points.entry set services = '{tts}' where ${ada(1)}`,
+      sequence: 1n,
+      finds: HASH,
+    },
+    ...["owed", "uncovered", "repaid", "from_balance", "debt"].map((column) => ({
+      what: `points that were not ${column}`,
+      sql: `update points.entry set ${column} = 1 where ${ada(3)}`,
+      sequence: 3n,
+      finds: HASH,
+    })),
+    {
       what: "another factor of a price",
       sql: `update points.entry set pricing = jsonb_set(pricing, '{calculation,factor}', '"5/5"')
         where ${ada(3)}`,

@@ -753,4 +753,18 @@ export const LEDGER_MUTANTS: readonly Mutant[] = [
     replace: "return undefined;",
     caughtBy: "test/commit/guard.test.ts",
   },
+  {
+    name: "hashes no debt that an entry leaves",
+    file: "src/ledger/entry-hash.ts",
+    find: ".number(30, after.debt)",
+    replace: ".number(30, 0n * after.debt)",
+    caughtBy: "test/ledger/hash-vectors.test.ts",
+  },
+  {
+    name: "hashes points that nobody paid as points that are owed",
+    file: "src/ledger/entry-hash.ts",
+    find: ".number(24, entry.owed)\n    .number(25, entry.uncovered)",
+    replace: ".number(24, entry.owed + entry.uncovered)",
+    caughtBy: "test/ledger/entry-hash.test.ts",
+  },
 ];
