@@ -84,6 +84,24 @@ test("a charge by meters says for ever how its points came about", async () => {
   });
 });
 
+test("a repeat may have its meters and attributes in another order", async () => {
+  const { client } = server;
+  const userId = "order";
+  await client.recharge({ userId, points: 100n });
+  const backwards = <T>(map: Record<string, T>) =>
+    Object.fromEntries(Object.entries(map).toReversed());
+  const other = { meters: backwards(CHAT.meters), attributes: backwards(VIP) };
+  expect(Object.keys(other.meters)).not.toEqual(Object.keys(CHAT.meters));
+  const request = { userId, requestId: "once" };
+  const first = await client.freeze({ ...request, cost: use(CHAT) });
+  const repeat = await client.freeze({ ...request, cost: use({ ...CHAT, ...other }) });
+  expect(repeat).toEqual({ ...first, replayed: true });
+  const more = { ...CHAT, meters: { ...CHAT.meters, unpriced: 8n } };
+  expect(await refusalOf(client.freeze({ ...request, cost: use(more) }))).toMatchObject({
+    reason: "REQUEST_ID_REUSED",
+  });
+});
+
 test("the maximum is told if it took effect", async () => {
   const userId = "maximum";
   await server.client.recharge({ userId, points: 100n });

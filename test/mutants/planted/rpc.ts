@@ -211,4 +211,11 @@ export const RPC_MUTANTS: readonly Mutant[] = [
     replace: "if (expectedHash.length > 32 && target.case",
     caughtBy: "test/rpc/expected-hash.test.ts",
   },
+  {
+    name: "takes a repeat with its meters in another order for another request",
+    file: "src/rpc/request-hash.ts",
+    find: "meters: sorted(usage.meters)",
+    replace: "meters: usage.meters",
+    caughtBy: "test/rpc/prices.test.ts",
+  },
 ];
