@@ -10,7 +10,7 @@ import {
   ReleaseRequestSchema,
   SettleRequestSchema,
 } from "../../../gen/points/v1/points_pb.ts";
-import type { PriceCalculation, PricedUsage } from "../../../gen/points/v1/prices_pb.ts";
+import type { PriceCalculation, PricedUsage, Usage } from "../../../gen/points/v1/prices_pb.ts";
 import type { SetOperation } from "../oracle/decide.ts";
 import { microsOf, nanosOf } from "../oracle/time.ts";
 
@@ -69,6 +69,7 @@ export function fingerprintOf(salt: Uint8Array, { case: kind, value }: SetOperat
   const schema = SCHEMAS[kind] as typeof ConsumeRequestSchema;
   const content = toBinary(schema, {
     ...value,
+    ...("cost" in value && value.cost.case === "usage" ? { cost: inOrder(value.cost) } : {}),
     requestId: "",
     validateOnly: false,
     metadata,
@@ -77,11 +78,16 @@ export function fingerprintOf(salt: Uint8Array, { case: kind, value }: SetOperat
   return sha256(salt, hash).subarray(0, 16);
 }
 
-/** Metadata sorted by key, as entries show it. */
-export function sortedPairs(metadata: Readonly<Record<string, string>>): [string, string][] {
-  return Object.entries(metadata).toSorted(([a], [b]) =>
-    Buffer.compare(Buffer.from(a), Buffer.from(b)),
-  );
+/** A usage with its maps sorted by key. */
+function inOrder({ value: usage }: { readonly value: Usage }) {
+  const meters = Object.fromEntries(sortedPairs(usage.meters));
+  const attributes = Object.fromEntries(sortedPairs(usage.attributes));
+  return { case: "usage", value: { ...usage, meters, attributes } };
+}
+
+/** A map's pairs sorted by key, as entries show them. */
+export function sortedPairs<T>(map: Readonly<Record<string, T>>): [string, T][] {
+  return Object.entries(map).toSorted(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
 }
 
 const SCHEMAS = {

@@ -3,14 +3,8 @@ import { toJsonString } from "@bufbuild/protobuf";
 import { EntrySchema } from "../../../gen/points/v1/account_pb.ts";
 import type { Asked, History } from "../load/history.ts";
 import { decide } from "../oracle/decide.ts";
-import {
-  append,
-  type Dated,
-  dueDraft,
-  emptyReplay,
-  isDue,
-  type Replayed,
-} from "../oracle/replay.ts";
+import { dueDraft, isDue } from "../oracle/due.ts";
+import { append, type Dated, emptyReplay, type Replayed } from "../oracle/replay.ts";
 import { microsOf } from "../oracle/time.ts";
 import { fingerprintOf } from "./chain.ts";
 import type { Complain, World } from "./check.ts";

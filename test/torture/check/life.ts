@@ -7,14 +7,8 @@ import { noDoubts } from "../load/doubts.ts";
 import type { Asked, History, Outcome } from "../load/history.ts";
 import { decide, type SetOperation } from "../oracle/decide.ts";
 import { pricesOf } from "../oracle/pricing.ts";
-import {
-  append,
-  compareBurning,
-  type Dated,
-  dueDraft,
-  emptyReplay,
-  isDue,
-} from "../oracle/replay.ts";
+import { dueDraft, isDue } from "../oracle/due.ts";
+import { append, compareBurning, type Dated, emptyReplay } from "../oracle/replay.ts";
 import { microsOf, timestampOf } from "../oracle/time.ts";
 import { fingerprintOf } from "./chain.ts";
 import { checkAccount } from "./check.ts";
@@ -34,7 +28,7 @@ const USER = "ada";
 const SALT = new Uint8Array(16).fill(1);
 const REPLAYING = { userId: USER, salt: SALT };
 const CALLER = "torturer";
-const PRICES = pricesOf(create(GetPriceListResponseSchema, { priceVersion: "v1", prices: [] }));
+const PRICES = pricesOf(create(GetPriceListResponseSchema, { priceVersion: "v1", prices: [] }), 0n);
 const CALL_MS = 2;
 const SYSTEM_CAUSE: AskedOf = {
   caller: "",

@@ -11,6 +11,7 @@ import {
   type Lot,
   LotSchema,
 } from "../../../gen/points/v1/account_pb.ts";
+import type { PricedUsage } from "../../../gen/points/v1/prices_pb.ts";
 import type { Dated, Replayed, ReplayedHold, ReplayedLot } from "../oracle/replay.ts";
 import { timestampOf } from "../oracle/time.ts";
 import { chainHash, personalDigest, sortedPairs } from "./chain.ts";
@@ -58,7 +59,7 @@ export function entryMessage(
 ): Entry {
   const { requestId, metadata, caller, actor, fingerprint } = asked;
   const { kind, points, parts, returned, refersTo, priority, expireTime, usage, time } = draft;
-  const { category, services } = draft;
+  const { category, services, owed, uncovered, repaid, fromBalance } = draft;
   const entry = create(EntrySchema, {
     userId,
     sequence: after.sequence,
@@ -70,6 +71,11 @@ export function entryMessage(
     metadata: Object.fromEntries(sortedPairs(metadata)),
     balanceAfter: after.balance,
     frozenAfter: after.frozen,
+    owed,
+    uncovered,
+    repaid,
+    fromBalance,
+    debtAfter: after.debt,
     ...(expireTime === undefined ? {} : { expireTime: timestampOf(expireTime) }),
     priority,
     refersTo,
@@ -78,12 +84,18 @@ export function entryMessage(
     actor,
     personalDigest: personalDigest(salt, { userId, requestId, metadata, actor }),
     fingerprint,
-    ...(usage === undefined ? {} : { usage }),
+    ...(usage === undefined ? {} : { usage: inOrder(usage) }),
     category,
     services: [...services],
   });
   entry.hash = chainHash(previous, entry);
   return entry;
+}
+
+/** The API shows maps sorted by key. */
+function inOrder(usage: PricedUsage): PricedUsage {
+  const meters = Object.fromEntries(sortedPairs(usage.meters));
+  return { ...usage, meters, attributes: Object.fromEntries(sortedPairs(usage.attributes)) };
 }
 
 /** The message of an account after its last entry; `createTime` is microseconds since 1970. */
@@ -93,7 +105,7 @@ export function accountMessage(
   createTime: bigint,
 ): Account {
   const { sequence, balance, frozen } = account;
-  const { totalRecharged, totalConsumed, totalExpired, totalRefunded } = account;
+  const { totalRecharged, totalConsumed, totalExpired, totalRefunded, debt } = account;
   return create(AccountSchema, {
     userId,
     sequence,
@@ -103,6 +115,7 @@ export function accountMessage(
     totalConsumed,
     totalExpired,
     totalRefunded,
+    debt,
     createTime: timestampOf(createTime),
     updateTime: timestampOf(account.time),
     salt,

@@ -1,7 +1,8 @@
 import type { Span } from "../deployment/clock.ts";
 import { type Asked, type Attempt, nameOf, type Opened, type OutcomeOf } from "../load/history.ts";
 import { decide } from "../oracle/decide.ts";
-import { isDue, nextDueTime, type Replayed } from "../oracle/replay.ts";
+import { isDue, nextDueTime } from "../oracle/due.ts";
+import { type Replayed } from "../oracle/replay.ts";
 import type { World } from "./check.ts";
 import { isSame } from "./messages.ts";
 import type { Order } from "./order.ts";

@@ -31,6 +31,10 @@ export type Deployment = {
 
 const SERVERS = 2;
 const CALLER = "torturer";
+const PRICE_FILE = join(import.meta.dirname, "prices.yaml");
+
+/** How much debt the servers let an account have. */
+export const CREDIT_LINE = 300n;
 
 /** How PostgreSQL stores its data. */
 export type Storage = {
@@ -71,6 +75,8 @@ export async function startDeployment(
       LISTEN: "127.0.0.1:0",
       DATABASE_URL: `postgresql://points@127.0.0.1:${proxy.port}/points?sslmode=disable`,
       CALLERS: callers.path,
+      PRICES: PRICE_FILE,
+      CREDIT_LINE_POINTS: String(CREDIT_LINE),
       SWEEP_SECONDS: "1",
       LOG_LEVEL: "warn",
     };

@@ -9,7 +9,7 @@ import { openedOf, type Outcome, thrownOutcome } from "./history.ts";
 import { holdStream } from "./hold-stream.ts";
 import { walkPages } from "./pages.ts";
 import type { Item, Rounds } from "./rounds.ts";
-import { type Done, sendAlone, sendBatch, sendStream } from "./send.ts";
+import { type Done, sendAlone, sendBatch, sendStream, sendTrial } from "./send.ts";
 import type { Waits } from "./waits.ts";
 
 /** How many callers of each kind run at once (closed-loop: each awaits its answer). */
@@ -90,8 +90,8 @@ export function startLoad(options: LoadOptions): Load {
         rounds.done(item, outcome);
       },
       note: (outcome, who) => note(outcome, who, server),
-      opened() {
-        tally.set("opened", (tally.get("opened") ?? 0) + 1);
+      answered(what) {
+        tally.set(what, (tally.get(what) ?? 0) + 1);
         options.onAnswer(server);
       },
     };
@@ -143,7 +143,8 @@ type Aim = {
   readonly rest: () => void;
   readonly done: Done<Item>;
   readonly note: (outcome: Outcome, who: string) => void;
-  readonly opened: () => void;
+  /** Counts an answer that is no outcome of an attempt. */
+  readonly answered: (what: "opened" | "validated") => void;
 };
 
 type Step = (to: Aim, options: LoadOptions, aim: () => Aim) => Promise<void>;
@@ -172,9 +173,10 @@ const streamStep: Step = async (to, { rounds, streams }) => {
 
 const loneStep: Step = async (to, options, aim) => {
   const { random, rounds } = options;
-  const kind = random.weighted({ one: 14, twins: 4, open: 4, pages: 1 });
+  const kind = random.weighted({ one: 14, twins: 4, open: 4, trial: 2, pages: 1 });
   if (kind === "open") return open(to, options);
   if (kind === "pages") return readPages(to, options);
+  if (kind === "trial") return validate(to, options);
   const [item] = rounds.take(1);
   if (item === undefined) return to.rest();
   const waited = options.waits.begin(item.account.history.userId);
@@ -221,13 +223,31 @@ async function open(to: Aim, options: LoadOptions): Promise<void> {
   try {
     const answer = await to.target.client().getOrCreate({ userId }, patience(options));
     history.opened.push(openedOf(answer, start));
-    to.opened();
+    to.answered("opened");
   } catch (thrown) {
     to.note(thrownOutcome(thrown), userId);
     to.rest();
   } finally {
     waited();
     round.underWay -= 1;
+  }
+}
+
+/** The check of the journal finds an entry of it, if it is kept, as one that nobody asked for. */
+async function validate(to: Aim, options: LoadOptions): Promise<void> {
+  const trial = options.rounds.someTrial();
+  if (trial === undefined) return;
+  const { round, operation } = trial;
+  const { userId, requestId } = operation.value;
+  round.underWay += 1;
+  const outcome = await sendTrial(to.target.client(), operation, patience(options));
+  round.underWay -= 1;
+  const isDecided = outcome.kind === "applied" || outcome.kind === "refused";
+  if (isDecided) to.answered("validated");
+  else to.note(outcome, userId);
+  if (!isDecided) to.rest();
+  if (outcome.kind === "applied" && outcome.replayed) {
+    options.onWrong(`${requestId} of ${userId} was kept, though it was only validated`);
   }
 }
 

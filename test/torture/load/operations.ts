@@ -1,5 +1,5 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import { OperationSchema } from "../../../gen/points/v1/points_pb.ts";
+import { OperationSchema, Shortfall } from "../../../gen/points/v1/points_pb.ts";
 import type { Random } from "../../support/random.ts";
 import type { SetOperation } from "../oracle/decide.ts";
 import { timestampOf } from "../oracle/time.ts";
@@ -82,6 +82,19 @@ export function nextAsked(random: Random, account: Account, tag: string, now: bi
   return next;
 }
 
+/** Generates an operation that is only to be validated: no entry may ever have its id. */
+export function newTrial(
+  random: Random,
+  account: Account,
+  requestId: string,
+  now: bigint,
+): SetOperation {
+  const common = { userId: account.history.userId, requestId, metadata: {}, actor: "" };
+  const operation = newOperation(random, account, now, common);
+  operation.value.validateOnly = true;
+  return operation;
+}
+
 function recent(random: Random, asked: readonly Asked[]): Asked {
   return asked[asked.length - random.whole(1, Math.min(asked.length, 40))]!;
 }
@@ -112,7 +125,7 @@ function contentOf(random: Random, { seen }: Account, now: bigint): Init {
       return { case: kind, value };
     }
     case "consume":
-      return { case: kind, value: { cost: costOf(random, 160) } };
+      return { case: kind, value: { cost: costOf(random, 160), ...shortfallOf(random) } };
     case "expire":
       return { case: kind, value: { target: targetOf(random, seen.lots) } };
     case "freeze": {
@@ -121,7 +134,10 @@ function contentOf(random: Random, { seen }: Account, now: bigint): Init {
     }
     case "settle": {
       const cost = random.chance(0.3) ? { case: undefined } : costOf(random, 80);
-      return { case: kind, value: { hold: oneOf(random, seen.holds), cost } };
+      return {
+        case: kind,
+        value: { hold: oneOf(random, seen.holds), cost, ...shortfallOf(random) },
+      };
     }
     case "release":
       return { case: kind, value: { hold: oneOf(random, seen.holds) } };
@@ -147,9 +163,23 @@ function costOf(random: Random, most: number) {
     { service: "tts", amount: { case: "duration", value: lengthOf(random) } },
     { service: "video", amount: { case: "duration", value: lengthOf(random) } },
     { service: "tts" },
+    {
+      service: "chat",
+      meters: { output_tokens: tokensOf(random), input_tokens: tokensOf(random) },
+    },
+    { service: "chat", meters: { input_tokens: 1n } },
     { service: "unheard-of" },
   ] as const;
   return { case: "usage", value: random.pick(usages) } as const;
+}
+
+function tokensOf(random: Random): bigint {
+  return BigInt(random.whole(0, 3_000));
+}
+
+function shortfallOf(random: Random) {
+  const kind = random.weighted({ REFUSE: 6, TAKE: 1, OWE: 2 });
+  return { onShortfall: Shortfall[kind] };
 }
 
 function targetOf(random: Random, lots: readonly bigint[]) {

@@ -3,7 +3,8 @@ import type { Random } from "../../support/random.ts";
 import type { Clock } from "../deployment/clock.ts";
 import { type Flood, startFlood } from "./flood.ts";
 import type { Caller, Outcome } from "./history.ts";
-import { type Account, newAccount, nextAsked } from "./operations.ts";
+import type { SetOperation } from "../oracle/decide.ts";
+import { type Account, newAccount, newTrial, nextAsked } from "./operations.ts";
 
 /** A round: accounts that are under load together for a while, then left alone and checked. */
 export type Round = {
@@ -49,6 +50,8 @@ export type Rounds = {
   done(item: Item, outcome: Outcome): void;
   /** An account of the current round; undefined after a stop. */
   someAccount(): { round: Round; account: Account } | undefined;
+  /** An operation of such an account that is only to be validated. */
+  someTrial(): { round: Round; operation: SetOperation } | undefined;
   /** Starts a flood on one account; undefined after a stop. */
   flood(): Flood | undefined;
   /** Starts nothing new. */
@@ -113,6 +116,11 @@ export function startRounds(random: Random, clock: Clock, options: RoundOptions)
 
   return {
     someAccount: () => (stopped ? undefined : someAccount()),
+    someTrial() {
+      if (stopped) return undefined;
+      const { round, account } = someAccount();
+      return { round, operation: newTrial(random, account, `trial-${nextTag()}`, clock.now()) };
+    },
     flood() {
       if (stopped) return undefined;
       const donePerSecond = (1000 * done) / (performance.now() - started);

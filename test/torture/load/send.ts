@@ -38,6 +38,19 @@ export async function sendAlone<T extends Item>(
   }
 }
 
+/** Sends an operation that is only to be validated, as a unary call. */
+export async function sendTrial(
+  points: Points,
+  operation: Asked["operation"],
+  options: CallOptions,
+): Promise<Outcome> {
+  try {
+    return answerOutcome(await call(points, { operation }, options));
+  } catch (thrown) {
+    return thrownOutcome(thrown);
+  }
+}
+
 /** Sends operations as one ApplyBatch. */
 export async function sendBatch<T extends Item>(
   points: Points,
@@ -155,7 +168,7 @@ function operationOf({ operation }: Asked): Operation {
   return message;
 }
 
-function call(points: Points, { operation }: Asked, options: CallOptions) {
+function call(points: Points, { operation }: Pick<Asked, "operation">, options: CallOptions) {
   switch (operation.case) {
     case "recharge":
       return points.recharge(operation.value, options);

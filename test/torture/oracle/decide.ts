@@ -1,6 +1,8 @@
-import type { Operation } from "../../../gen/points/v1/points_pb.ts";
+import { type Operation, Shortfall } from "../../../gen/points/v1/points_pb.ts";
 import type { PricedUsage } from "../../../gen/points/v1/prices_pb.ts";
-import { firstOf, type Part, totalOf, withoutFirst } from "./parts.ts";
+import { burn, insufficient, isFor, least, pay, type Payment, untilAfter } from "./debt.ts";
+import { expiryOf, releaseOf } from "./due.ts";
+import { type Part, totalOf } from "./parts.ts";
 import { costOf, type Prices } from "./pricing.ts";
 import { decideRefund } from "./refund.ts";
 import {
@@ -16,17 +18,16 @@ import {
 import {
   addHold,
   addLot,
-  closeHold,
+  addSpend,
   type Dated,
   type Draft,
   draftOf,
   moveLot,
-  releaseOf,
   type Replayed,
-  type ReplayedHold,
   type ReplayedLot,
-  debitOf,
+  takeParts,
 } from "./replay.ts";
+import { decideSettle, openHold } from "./settle.ts";
 import { microsOf, nanosOf } from "./time.ts";
 
 /** An operation whose oneof is set; the load revokes nothing. */
@@ -65,8 +66,17 @@ function decideUndated(
     case "consume": {
       const cost = costOf(operation.value.cost, prices);
       if ("refused" in cost) return cost;
-      const parts = burn(account, cost.points, (lot) => isFor(lot, cost.usage?.service));
-      return "refused" in parts ? parts : { ...debitOf("consume", parts), usage: cost.usage };
+      const { onShortfall } = operation.value;
+      const service = cost.usage?.service;
+      const { creditLine } = prices;
+      const payment = pay(account, { points: cost.points, service, onShortfall, creditLine });
+      const { uncovered: shortfall } = payment;
+      if (shortfall > 0n && onShortfall !== Shortfall.TAKE) {
+        return insufficient(account, { required: cost.points, shortfall }, (lot) =>
+          isFor(lot, service),
+        );
+      }
+      return { ...consumeOf(payment), usage: cost.usage };
     }
     case "expire":
       return decideExpire(account, operation.value.target);
@@ -76,27 +86,15 @@ function decideUndated(
       if (!endsWell(expireTime, now) || expireTime > now + 30n * DAY) return INVALID;
       const cost = costOf(operation.value.cost, prices);
       if ("refused" in cost) return cost;
-      const parts = burn(account, cost.points, (lot) => isFor(lot, cost.usage?.service));
+      const parts = all(account, cost.points, (lot) => isFor(lot, cost.usage?.service));
       if ("refused" in parts) return parts;
       return holdsFull(account) ?? freezeOf(account, parts, expireTime, cost.usage);
     }
-    case "settle": {
-      const hold = openHold(account, operation.value.hold);
-      if ("refused" in hold) return hold;
-      const { cost } = operation.value;
-      const spent =
-        cost.case === undefined ? { points: hold.points, usage: undefined } : costOf(cost, prices);
-      if ("refused" in spent) return spent;
-      const { service = hold.service } = spent.usage ?? {};
-      if (hold.service !== "" && service !== hold.service) return INVALID;
-      if (spent.points > hold.points) {
-        return refused("HOLD_EXCEEDED", { held: hold.points, required: spent.points });
-      }
-      return settleOf(hold, spent.points, spent.usage);
-    }
+    case "settle":
+      return decideSettle(account, operation.value, now, prices);
     case "release": {
       const hold = openHold(account, operation.value.hold);
-      return "refused" in hold ? hold : releaseOf(hold, "released");
+      return "refused" in hold ? hold : releaseOf(account, hold, "released", now);
     }
     case "refund":
       return decideRefund(account, operation.value, now);
@@ -119,13 +117,19 @@ function rechargeOf(
   lot: Pick<ReplayedLot, "priority" | "expireTime" | "category" | "services">,
 ): Draft {
   const number = account.sequence + 1n;
+  const repaid = lot.services.length > 0 ? 0n : least(account.debt, points);
+  const remaining = points - repaid;
   return {
-    ...draftOf("recharge", [{ lot: number, points }]),
+    ...draftOf("recharge", remaining === 0n ? [] : [{ lot: number, points: remaining }]),
     ...lot,
+    points,
+    repaid,
     change(after) {
-      after.balance += points;
+      after.balance += remaining;
+      after.debt -= repaid;
+      if (repaid > 0n) after.repaidUntil = untilAfter(after.repaidUntil, lot);
       after.totalRecharged += points;
-      addLot(after, { ...lot, number, points, remaining: points, frozen: 0n });
+      addLot(after, { ...lot, number, points, remaining, frozen: 0n });
     },
   };
 }
@@ -153,25 +157,16 @@ function freezeOf(
   };
 }
 
-function settleOf(hold: ReplayedHold, points: bigint, usage: PricedUsage | undefined): Draft {
-  const spent = firstOf(hold.parts, points);
-  const rest = withoutFirst(hold.parts, points);
-  const draft = draftOf("settle", spent);
-  const returned = totalOf(rest);
+function consumeOf({ parts, owed, uncovered }: Payment): Draft {
+  const points = totalOf(parts) + owed;
   return {
-    ...draft,
-    returned,
-    refersTo: hold.number,
-    usage,
+    ...draftOf("consume", parts),
+    points,
+    owed,
+    uncovered,
     change(after) {
-      const sequence = after.sequence + 1n;
-      after.balance += returned;
-      after.frozen -= hold.points;
-      after.totalConsumed += points;
-      for (const part of spent) moveLot(after, part.lot, 0n, -part.points);
-      for (const part of rest) moveLot(after, part.lot, part.points, -part.points);
-      closeHold(after, hold, "settled").settled = points;
-      after.spends.set(sequence, { points, parts: spent, refunded: 0n });
+      takeParts(after, parts);
+      addSpend(after, { points, parts, owed });
     },
   };
 }
@@ -185,52 +180,27 @@ function decideExpire(account: Replayed, target: Of<"expire">["target"]) {
     case "due":
       return undefined;
     case "points": {
-      const parts = burn(account, target.value, () => true);
-      return "refused" in parts ? parts : debitOf("expire", parts);
+      const parts = all(account, target.value, () => true);
+      return "refused" in parts ? parts : expiryOf(parts);
     }
     case "lot": {
       const lot = account.lots.get(target.value);
       if (lot === undefined) return refused("LOT_NOT_FOUND", { lot: target.value });
       if (lot.remaining === 0n) return undefined;
-      return debitOf("expire", [{ lot: lot.number, points: lot.remaining }]);
+      return expiryOf([{ lot: lot.number, points: lot.remaining }]);
     }
   }
 }
 
-function openHold(account: Replayed, number: bigint): ReplayedHold | Refused {
-  const hold = account.holds.get(number);
-  if (hold === undefined) return refused("HOLD_NOT_FOUND", { hold: number });
-  if (hold.status === "expired") return refused("HOLD_EXPIRED", { hold: number });
-  if (hold.status === "open") return hold;
-  return refused("HOLD_CLOSED", { hold: number, state: hold.status });
-}
-
-/** Whether usage of a service may take of a lot; undefined: points without a usage. */
-function isFor({ services }: ReplayedLot, service: string | undefined): boolean {
-  return services.length === 0 || (service !== undefined && services.includes(service));
-}
-
-/** The points of each lot that a debit takes, in burn order. */
-function burn(
+/** The points of each lot that a command takes, all or none. */
+function all(
   account: Replayed,
   points: bigint,
   may: (lot: ReplayedLot) => boolean,
 ): readonly Part[] | Refused {
-  const { balance, spendable } = account;
-  const usable = spendable.reduce((sum, lot) => (may(lot) ? sum + lot.remaining : sum), 0n);
-  if (usable < points) {
-    const shortfall = points - usable;
-    return refused("INSUFFICIENT_POINTS", { balance, usable, required: points, shortfall });
-  }
-  const parts: Part[] = [];
-  let missing = points;
-  for (const { number: lot, remaining } of spendable.filter(may)) {
-    if (missing === 0n) break;
-    const some = remaining < missing ? remaining : missing;
-    parts.push({ lot, points: some });
-    missing -= some;
-  }
-  return parts;
+  const parts = burn(account, points, may);
+  const shortfall = points - totalOf(parts);
+  return shortfall === 0n ? parts : insufficient(account, { required: points, shortfall }, may);
 }
 
 function endOf(expiration: Of<"recharge">["expiration"], now: bigint): bigint | undefined {

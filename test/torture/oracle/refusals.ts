@@ -15,8 +15,8 @@ export const MAX_POINTS = 1_000_000_000_000n;
 const MAX_TOTAL = 9_007_199_254_740_991n;
 const OPEN_LOTS_MAX = 4_096;
 const OPEN_HOLDS_MAX = 16_384;
-// The end of the year 9999.
-const LAST_INSTANT = 253_402_300_799_999_999n;
+/** The end of the year 9999. */
+export const LAST_INSTANT = 253_402_300_799_999_999n;
 
 /** A field is invalid. */
 export const INVALID: Refused = { refused: "FIELD_INVALID", metadata: undefined };
@@ -34,12 +34,17 @@ export function refused(
 
 /** The refusal if these points make a total too large; it names the total. */
 export function tooLarge(
-  { totalRecharged, totalRefunded }: Replayed,
+  account: Replayed,
   total: "total_recharged" | "total_refunded",
   points: bigint,
 ): Refused | undefined {
-  if (totalRecharged + totalRefunded + points <= MAX_TOTAL) return undefined;
+  if (points <= roomOf(account)) return undefined;
   return refused("TOTAL_TOO_LARGE", { total, limit: MAX_TOTAL });
+}
+
+/** How many more points may come in, as debt too. */
+export function roomOf({ totalRecharged, totalRefunded, debt }: Replayed): bigint {
+  return MAX_TOTAL - totalRecharged - totalRefunded - debt;
 }
 
 /** The refusal if the account may not have this many more open lots. */

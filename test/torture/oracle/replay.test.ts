@@ -1,17 +1,22 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { GetPriceListResponseSchema, OperationSchema } from "../../../gen/points/v1/points_pb.ts";
+import {
+  GetPriceListResponseSchema,
+  OperationSchema,
+  Shortfall,
+} from "../../../gen/points/v1/points_pb.ts";
 import type { AskedCost, Command, Expiration } from "../../../src/ledger/command.ts";
 import { isTrial } from "../../../src/ledger/trial.ts";
 import type { Cost } from "../../../src/ledger/prices.ts";
-import { used } from "../../support/commands.ts";
+import { guarded, used } from "../../support/commands.ts";
 import { costNow, type Expected, Model } from "../../support/model.ts";
 import { LONG_MS } from "../../support/patience.ts";
 import { randomSteps, type Step } from "../../support/random-commands.ts";
 import { decide, type SetOperation } from "./decide.ts";
 import { pricesOf } from "./pricing.ts";
-import { append, type Dated, dueDraft, emptyReplay, isDue, type Replayed } from "./replay.ts";
+import { dueDraft, isDue } from "./due.ts";
+import { append, type Dated, emptyReplay, type Replayed } from "./replay.ts";
 import { timestampOf } from "./time.ts";
 
 test(
@@ -88,6 +93,7 @@ const PRICES = pricesOf(
       })),
     ],
   }),
+  0n,
 );
 
 /** Runs the steps on both; gives the number of commands compared. */
@@ -118,16 +124,15 @@ function compare(steps: readonly Step[]): number {
   return compared;
 }
 
-/**
- * The torture's load asks for no debt, and so its oracle knows none. Only a free service costs 0 points
- * in the contract.
- */
+/** Only a free service costs 0 points in the contract. The torture's load names entries by number. */
 function asSent(command: Command, now: bigint): Command {
-  const { kind } = command;
-  if (kind !== "consume" && kind !== "settle" && kind !== "freeze") return command;
-  const asked = command.cost && costNow(command.cost, now);
+  if (command.kind === "open") return command;
+  const sent = guarded(command, undefined);
+  const { kind } = sent;
+  if (kind !== "consume" && kind !== "settle" && kind !== "freeze") return sent;
+  const asked = sent.cost && costNow(sent.cost, now);
   const cost = asked === undefined || "reason" in asked ? asked : costSent(asked);
-  return { ...command, cost, onShortfall: { kind: "refuse" } } as Command;
+  return { ...sent, cost } as Command;
 }
 
 function costSent({ points, usage }: Cost): Cost {
@@ -145,8 +150,8 @@ const SERVICES = ["tts", "script", "image"];
 
 function withoutRepeat(expected: Expected) {
   if ("reason" in expected) return expected;
-  const { replayed: _, created: __, debts: ___, ...rest } = expected;
-  const { debt: ____, totalRevoked: _____, ...account } = rest.account;
+  const { replayed: _, created: __, ...rest } = expected;
+  const { totalRevoked: ___, ...account } = rest.account;
   return { ...rest, account };
 }
 
@@ -164,7 +169,8 @@ function outcomeOf(
   const account = found ?? emptyReplay(now);
   let own: Dated | undefined;
   if (command.kind !== "open" && command.kind !== "revoke") {
-    const decided = decide(account, toOperation(command, now), now, PRICES);
+    const prices = { ...PRICES, creditLine: creditLineOf(command) };
+    const decided = decide(account, toOperation(command, now), now, prices);
     if (decided !== undefined && "refused" in decided) return { reason: decided.refused };
     if (decided !== undefined) append(account, decided);
     const isForDue = command.kind === "expire" && command.target.kind === "due";
@@ -176,10 +182,26 @@ function outcomeOf(
     time: own?.time,
     points: own?.points ?? 0n,
     allocations: own?.parts ?? [],
+    debts: debtsOf(own),
     account: figuresOf(account),
   };
   book(account, now);
   return outcome;
+}
+
+function debtsOf({
+  owed = 0n,
+  uncovered = 0n,
+  repaid = 0n,
+  fromBalance = 0n,
+}: Partial<Dated> = {}) {
+  return { owed, uncovered, repaid, fromBalance };
+}
+
+/** Each random command has one of its own. */
+function creditLineOf(command: Command): bigint {
+  if (command.kind !== "consume" && command.kind !== "settle") return 0n;
+  return command.onShortfall.kind === "owe" ? command.onShortfall.creditLine : 0n;
 }
 
 /** Books everything due, and gives the last of these entries. */
@@ -191,7 +213,7 @@ function book(account: Replayed, now: bigint): Dated | undefined {
 
 function figuresOf(account: Replayed) {
   const { sequence, balance, frozen } = account;
-  const { totalRecharged, totalConsumed, totalExpired, totalRefunded } = account;
+  const { totalRecharged, totalConsumed, totalExpired, totalRefunded, debt } = account;
   return {
     sequence,
     balance,
@@ -200,6 +222,7 @@ function figuresOf(account: Replayed) {
     totalConsumed,
     totalExpired,
     totalRefunded,
+    debt,
   };
 }
 
@@ -218,7 +241,7 @@ function initOf(command: Mutation, now: bigint): Init {
       return { case: kind, value: { ...lot, expiration: expirationOf(expiration) } };
     }
     case "consume":
-      return { case: kind, value: { cost: costOf(command.cost, now) } };
+      return { case: kind, value: { cost: costOf(command.cost, now), ...shortfallOf(command) } };
     case "freeze": {
       const { cost, expiration } = command;
       const end = expirationOf(expiration);
@@ -227,7 +250,7 @@ function initOf(command: Mutation, now: bigint): Init {
     case "settle": {
       const { hold, cost } = command;
       const asked = cost === undefined ? {} : { cost: costOf(cost, now) };
-      return { case: kind, value: { hold, ...asked } };
+      return { case: kind, value: { hold, ...asked, ...shortfallOf(command) } };
     }
     case "release":
       return { case: kind, value: { hold: command.hold } };
@@ -249,6 +272,11 @@ function initOf(command: Mutation, now: bigint): Init {
       return { case: kind, value: { target: { case: "points", value: target.points } } };
     }
   }
+}
+
+function shortfallOf({ onShortfall }: Extract<Command, { kind: "consume" | "settle" }>) {
+  const of = { refuse: Shortfall.UNSPECIFIED, take: Shortfall.TAKE, owe: Shortfall.OWE };
+  return { onShortfall: of[onShortfall.kind] };
 }
 
 function costOf(asked: AskedCost, now: bigint) {

@@ -32,7 +32,13 @@ export type ReplayedHold = {
 };
 
 /** The points that an entry spent, and how many of them were refunded. */
-type Spend = { readonly points: bigint; readonly parts: readonly Part[]; refunded: bigint };
+export type Spend = {
+  readonly points: bigint;
+  readonly parts: readonly Part[];
+  /** The points of it that nobody had. */
+  readonly owed: bigint;
+  refunded: bigint;
+};
 
 /** The state of an account between two entries. It is changed in place. */
 export type Replayed = {
@@ -45,6 +51,9 @@ export type Replayed = {
   totalConsumed: bigint;
   totalExpired: bigint;
   totalRefunded: bigint;
+  debt: bigint;
+  /** See `ComeBack`. */
+  repaidUntil: bigint;
   /** All of them since the creation, by number or by sequence. */
   readonly lots: Map<bigint, ReplayedLot>;
   readonly holds: Map<bigint, ReplayedHold>;
@@ -59,7 +68,8 @@ export type Replayed = {
   readonly agenda: Appointment[];
 };
 
-type Appointment = {
+/** When something falls due. */
+export type Appointment = {
   readonly at: bigint;
   readonly what: "hold" | "lot";
   readonly number: bigint;
@@ -71,6 +81,10 @@ export type Draft = {
   readonly parts: readonly Part[];
   readonly points: bigint;
   readonly returned: bigint;
+  readonly owed: bigint;
+  readonly uncovered: bigint;
+  readonly repaid: bigint;
+  readonly fromBalance: bigint;
   readonly refersTo: bigint;
   readonly expireTime: bigint | undefined;
   readonly priority: number;
@@ -84,9 +98,6 @@ export type Draft = {
 /** A draft with its time: microseconds since 1970. */
 export type Dated = Draft & { readonly time: bigint };
 
-/** The ledger expires at most this many lots in one entry. */
-const EXPIRED_LOTS_MAX = 500;
-
 /** An account without entries, made at an instant. */
 export function emptyReplay(time: bigint): Replayed {
   return {
@@ -98,6 +109,8 @@ export function emptyReplay(time: bigint): Replayed {
     totalConsumed: 0n,
     totalExpired: 0n,
     totalRefunded: 0n,
+    debt: 0n,
+    repaidUntil: 0n,
     lots: new Map(),
     holds: new Map(),
     spends: new Map(),
@@ -109,69 +122,12 @@ export function emptyReplay(time: bigint): Replayed {
   };
 }
 
-/** The next instant at which something falls due; undefined: never. */
-export function nextDueTime(account: Replayed): bigint | undefined {
-  return nextAppointment(account)?.at;
-}
-
-/** Whether something is due by an instant. */
-export function isDue(account: Replayed, now: bigint): boolean {
-  const time = nextDueTime(account);
-  return time !== undefined && time <= now;
-}
-
-/** The next entry of what is due; its time is the instant at which it falls due. */
-export function dueDraft(account: Replayed): Dated | undefined {
-  const next = nextAppointment(account);
-  if (next === undefined) return undefined;
-  const { at: time, what, number } = next;
-  if (what === "hold") return { ...releaseOf(account.holds.get(number)!, "expired"), time };
-  const parts = [...account.openLots]
-    .filter((lot) => lot.remaining > 0n && isPast(lot, time))
-    .toSorted((a, b) => order(a.number, b.number))
-    .slice(0, EXPIRED_LOTS_MAX)
-    .map((lot) => ({ lot: lot.number, points: lot.remaining }));
-  return { ...debitOf("expire", parts), time };
-}
-
 /** Appends an entry, and applies its effect to the account. */
 export function append(account: Replayed, draft: Dated): void {
   account.time = draft.time;
   draft.change(account);
   account.sequence += 1n;
   account.kinds.set(account.sequence, draft.kind);
-}
-
-/** A draft that gives all points of a hold back to their lots. */
-export function releaseOf(hold: ReplayedHold, status: "released" | "expired"): Draft {
-  const { parts, points, number } = hold;
-  return {
-    ...draftOf("release", parts),
-    refersTo: number,
-    change(after) {
-      after.balance += points;
-      after.frozen -= points;
-      for (const part of parts) moveLot(after, part.lot, part.points, -part.points);
-      closeHold(after, hold, status);
-    },
-  };
-}
-
-/** A draft that takes points from the balance. */
-export function debitOf(kind: "consume" | "expire", parts: readonly Part[]): Draft {
-  const draft = draftOf(kind, parts);
-  return {
-    ...draft,
-    change(after) {
-      after.balance -= draft.points;
-      for (const part of parts) moveLot(after, part.lot, -part.points, 0n);
-      if (kind === "expire") after.totalExpired += draft.points;
-      else {
-        after.totalConsumed += draft.points;
-        after.spends.set(after.sequence + 1n, { points: draft.points, parts, refunded: 0n });
-      }
-    },
-  };
 }
 
 /** Adds to a lot's remaining and frozen points; negative numbers take away. */
@@ -192,9 +148,24 @@ export function moveLot(
   if (!isSpendable && wasSpendable) remove(account.spendable, lot, compareBurning);
 }
 
+/** Takes points of lots from the balance. */
+export function takeParts(after: Replayed, parts: readonly Part[]): void {
+  after.balance -= totalOf(parts);
+  for (const part of parts) moveLot(after, part.lot, -part.points, 0n);
+}
+
+/** Adds what the next entry spends. */
+export function addSpend(after: Replayed, spent: Pick<Spend, "points" | "parts" | "owed">): void {
+  after.totalConsumed += spent.points;
+  after.debt += spent.owed;
+  after.spends.set(after.sequence + 1n, { ...spent, refunded: 0n });
+}
+
 /** Adds a new lot. */
 export function addLot(account: Replayed, lot: ReplayedLot): void {
   account.lots.set(lot.number, lot);
+  // It may have repaid debt with all that it had.
+  if (lot.remaining === 0n) return;
   account.openLots.add(lot);
   enterLot(account, lot);
 }
@@ -222,9 +193,11 @@ export function closeHold(
 /** The content that entries of most kinds share. */
 export function draftOf(kind: Draft["kind"], parts: readonly Part[]): Omit<Draft, "change"> {
   const noLot = { expireTime: undefined, priority: 0, category: "", services: [] };
-  const nothing = { returned: 0n, refersTo: 0n, usage: undefined };
+  const nothing = { returned: 0n, refersTo: 0n, usage: undefined, ...NO_DEBTS };
   return { kind, parts, points: totalOf(parts), ...noLot, ...nothing };
 }
+
+const NO_DEBTS = { owed: 0n, uncovered: 0n, repaid: 0n, fromBalance: 0n };
 
 /** The burn order: priority, then lots for some services, then expiry (never is last), then number. */
 export function compareBurning(a: ReplayedLot, b: ReplayedLot): number {
@@ -242,7 +215,8 @@ export function isPast({ expireTime }: ReplayedLot, now: bigint): boolean {
   return expireTime !== undefined && expireTime <= now;
 }
 
-function order(a: bigint, b: bigint): number {
+/** Compares numbers. */
+export function order(a: bigint, b: bigint): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
@@ -253,13 +227,6 @@ function enterLot({ spendable, agenda, time }: Replayed, lot: ReplayedLot): void
   // Points that come back to an expired lot expire at once.
   const at = expireTime > time ? expireTime : time;
   insert(agenda, { at, what: "lot", number }, compareAppointments);
-}
-
-function nextAppointment({ agenda, lots, holds }: Replayed): Appointment | undefined {
-  const isOn = ({ what, number }: Appointment) =>
-    what === "hold" ? holds.get(number)!.status === "open" : lots.get(number)!.remaining > 0n;
-  while (agenda.length > 0 && !isOn(agenda[0]!)) agenda.shift();
-  return agenda[0];
 }
 
 /** At one instant holds end before lots, each in the order of their numbers. */

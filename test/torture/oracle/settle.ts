@@ -1,0 +1,87 @@
+import { type SettleRequest, Shortfall } from "../../../gen/points/v1/points_pb.ts";
+import { comeBack, pay, type Payment } from "./debt.ts";
+import { unfreeze } from "./due.ts";
+import { firstOf, totalOf, withoutFirst } from "./parts.ts";
+import { costOf, type Prices } from "./pricing.ts";
+import { INVALID, refused, type Refused } from "./refusals.ts";
+import {
+  addSpend,
+  closeHold,
+  type Draft,
+  draftOf,
+  moveLot,
+  type Replayed,
+  type ReplayedHold,
+  takeParts,
+} from "./replay.ts";
+
+/** The oracle's verdict on a Settle: the hold pays first, then the balance. */
+export function decideSettle(
+  account: Replayed,
+  request: SettleRequest,
+  now: bigint,
+  prices: Prices,
+): Draft | Refused {
+  const hold = openHold(account, request.hold);
+  if ("refused" in hold) return hold;
+  const { cost, onShortfall } = request;
+  const spent =
+    cost.case === undefined ? { points: hold.points, usage: undefined } : costOf(cost, prices);
+  if ("refused" in spent) return spent;
+  const { service } = spent.usage ?? {};
+  if (hold.service !== "" && service !== undefined && service !== hold.service) return INVALID;
+  const beyond = spent.points - hold.points;
+  if (beyond > 0n && onShortfall !== Shortfall.TAKE && onShortfall !== Shortfall.OWE) {
+    return refused("HOLD_EXCEEDED", { held: hold.points, required: spent.points });
+  }
+  const { creditLine } = prices;
+  const points = beyond > 0n ? beyond : 0n;
+  const payment = pay(account, { points, service, onShortfall, creditLine });
+  const ofHold = spent.points - points;
+  return { ...settleOf(account, { hold, ofHold, payment, now }), usage: spent.usage };
+}
+
+/** An open hold, or the refusal of what must have one. */
+export function openHold(account: Replayed, number: bigint): ReplayedHold | Refused {
+  const hold = account.holds.get(number);
+  if (hold === undefined) return refused("HOLD_NOT_FOUND", { hold: number });
+  if (hold.status === "expired") return refused("HOLD_EXPIRED", { hold: number });
+  if (hold.status === "open") return hold;
+  return refused("HOLD_CLOSED", { hold: number, state: hold.status });
+}
+
+type Settling = {
+  readonly hold: ReplayedHold;
+  /** The points that it pays. */
+  readonly ofHold: bigint;
+  /** What is paid beside it. */
+  readonly payment: Payment;
+  readonly now: bigint;
+};
+
+function settleOf(account: Replayed, { hold, ofHold, payment, now }: Settling): Draft {
+  const { parts: beside, owed, uncovered } = payment;
+  const ofParts = firstOf(hold.parts, ofHold);
+  const rest = withoutFirst(hold.parts, ofHold);
+  const back = comeBack(account, rest, { debt: account.debt, now });
+  const parts = [...ofParts, ...beside];
+  const points = totalOf(parts) + owed;
+  return {
+    ...draftOf("settle", parts),
+    points,
+    returned: totalOf(rest),
+    repaid: totalOf(back.repaying),
+    fromBalance: totalOf(beside),
+    owed,
+    uncovered,
+    refersTo: hold.number,
+    change(after) {
+      after.frozen -= ofHold;
+      for (const part of ofParts) moveLot(after, part.lot, 0n, -part.points);
+      unfreeze(after, back);
+      takeParts(after, beside);
+      closeHold(after, hold, "settled").settled = ofHold;
+      addSpend(after, { points, parts, owed });
+    },
+  };
+}
