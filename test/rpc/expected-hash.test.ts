@@ -1,7 +1,8 @@
 import type { Client } from "@connectrpc/connect";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { PointsService } from "../../gen/points/v1/points_pb.ts";
-import { refusalOf } from "../support/error-info.ts";
+import { readRefusal, refusalOf } from "../support/error-info.ts";
+import { callJson } from "../support/raw-call.ts";
 import { points } from "../support/requests.ts";
 import { testServer, type TestServer } from "../support/server.ts";
 import { FIELD_INVALID, refusedUnchanged } from "../support/unchanged.ts";
@@ -68,6 +69,25 @@ test.each([points(5n), { case: "due", value: true } as const])(
     expect(refusal).toMatchObject({ ...FIELD_INVALID, fields: ["expected_hash"] });
   },
 );
+
+test.each([
+  ["in hexadecimal, as the refusal has it", `"${"0f".repeat(32)}"`],
+  ["of one letter", `"A"`],
+  ["with a letter too many", `"${"A".repeat(45)}"`],
+  ["in quotes that is no base64", `"${"*".repeat(43)}="`],
+  ["as a list of numbers", "[0]"],
+])("JSON with an expected_hash %s is FIELD_INVALID", async (_, text) => {
+  const body = `{"userId":"ada","hold":2,"expectedHash":${text}}`;
+  const error = await callJson(server.baseUrl, { method: "Release", body });
+  expect(readRefusal(error)).toMatchObject({ ...FIELD_INVALID, fields: ["expected_hash"] });
+});
+
+test("JSON has the hash in base64, as an entry shows it", async () => {
+  const userId = "json";
+  const hash = Buffer.from((await account(userId)).get(2n)!).toString("base64");
+  const body = JSON.stringify({ userId, hold: 2, expectedHash: hash });
+  expect(await callJson(server.baseUrl, { method: "Release", body })).toBeUndefined();
+});
 
 test("an operation of a batch is refused alone", async () => {
   const userId = "batch";
