@@ -36,7 +36,7 @@ export type ExpireTarget =
 /** What a Revoke takes: points in burn order, or points of one lot, undefined: all not yet revoked. */
 export type RevokeTarget =
   | { readonly kind: "points"; readonly points: bigint }
-  | { readonly kind: "lot"; readonly lot: bigint; readonly points: bigint | undefined };
+  | ({ readonly kind: "lot"; readonly lot: bigint; readonly points: bigint | undefined } & Guarded);
 
 /** What names something by the number of an entry may say which entry it means: see guard.ts. */
 export type Guarded = {

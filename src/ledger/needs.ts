@@ -150,7 +150,8 @@ function needsOfRevoke({ target, onShortfall }: Revoke): Needs {
   if (target.kind === "points") {
     return { ...NOTHING, points: target.points, service: undefined, orLess };
   }
-  const ofLot = { ...NOTHING, lot: target.lot, revokes: true };
+  const { lot } = target;
+  const ofLot = { ...NOTHING, lot, revokes: true, guarded: guardedBy(target, lot) };
   // What the lot lacks, others owe. How much that is, only the lot tells.
   if (onShortfall !== "owe") return ofLot;
   return { ...ofLot, points: target.points ?? MAX_POINTS, orLess };

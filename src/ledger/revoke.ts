@@ -2,6 +2,7 @@ import { hasRoom, MAX_TOTAL, min } from "./account.ts";
 import { revocationOf } from "./claim.ts";
 import type { Revoke } from "./command.ts";
 import { pay } from "./debt.ts";
+import { entryChanged } from "./guard.ts";
 import { type Applied, append, type Draft } from "./journal.ts";
 import { chooseLots, isScoped, type Lot, moveAllocated, takePoints } from "./lot.ts";
 import { overMaxPoints, type Rejection } from "./rejection.ts";
@@ -54,6 +55,8 @@ function revokeLot(
   const { lot: number } = target;
   const lot = state.lots.find((one) => one.number === number);
   if (lot === undefined) return { reason: "LOT_NOT_FOUND", lot: number };
+  const changed = entryChanged(state, number, target.expectedHash);
+  if (changed !== undefined) return changed;
   const revocation = revocationOf(state.revoked, number);
   const revocable = lot.points - revocation.revoked;
   const required = target.points ?? revocable;

@@ -200,9 +200,7 @@ function toShortfall(onShortfall: ShortfallMessage, creditLine: bigint): Shortfa
 }
 
 function toTarget({ target, expectedHash }: ExpireRequest): ExpireTarget {
-  if (expectedHash.length > 0 && target.case !== "lot") {
-    throw invalidField("expected_hash", "is only for a lot");
-  }
+  if (target.case !== "lot") requireNoHash(expectedHash);
   switch (target.case) {
     case undefined:
       return missing("target");
@@ -215,7 +213,8 @@ function toTarget({ target, expectedHash }: ExpireRequest): ExpireTarget {
   }
 }
 
-function toRevokeTarget({ target, lotPoints }: RevokeRequest): RevokeTarget {
+function toRevokeTarget({ target, lotPoints, expectedHash }: RevokeRequest): RevokeTarget {
+  if (target.case !== "lot") requireNoHash(expectedHash);
   switch (target.case) {
     case undefined:
       return missing("target");
@@ -223,12 +222,16 @@ function toRevokeTarget({ target, lotPoints }: RevokeRequest): RevokeTarget {
       if (lotPoints !== undefined) throw invalidField("lot_points", "is for a lot only");
       return { kind: "points", points: target.value };
     case "lot":
-      return { kind: "lot", lot: target.value, points: lotPoints };
+      return { kind: "lot", lot: target.value, points: lotPoints, ...guard({ expectedHash }) };
   }
 }
 
 function guard({ expectedHash }: { readonly expectedHash: Uint8Array }): Guarded {
   return { expectedHash: expectedHash.length === 0 ? undefined : expectedHash };
+}
+
+function requireNoHash(expectedHash: Uint8Array): void {
+  if (expectedHash.length > 0) throw invalidField("expected_hash", "is only for a lot");
 }
 
 function missing(field: string): never {

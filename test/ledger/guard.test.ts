@@ -10,6 +10,7 @@ import {
   recharge,
   refund,
   release,
+  revokeLot,
   settle,
 } from "../support/commands.ts";
 import { decideAt, NOW, play } from "../support/statement.ts";
@@ -40,6 +41,7 @@ const GUARDED: [what: string, command: Mutation, names: bigint][] = [
   ["Release", release(2n), 2n],
   ["Refund", refund(3n), 3n],
   ["Expire of a lot", expireLot(1n), 1n],
+  ["Revoke of a lot", revokeLot(1n, 9n), 1n],
 ];
 
 describe("a command that says which entry it means", () => {
@@ -82,10 +84,17 @@ describe("a command that says which entry it means", () => {
 describe("what is told first if two things are wrong", () => {
   const endless = 2n ** 62n;
   const wrong = hashOf(1n);
+  const wrongLot = hashOf(7n);
   const cases: [title: string, command: Mutation, later: bigint, reason: string][] = [
     ["no hold before another entry", guarded(settle(99n), wrong), 0n, "HOLD_NOT_FOUND"],
     ["no hold, where a recharge has the number", guarded(release(7n), wrong), 0n, "HOLD_NOT_FOUND"],
     ["no lot before another entry", guarded(expireLot(3n), wrong), 0n, "LOT_NOT_FOUND"],
+    [
+      "another entry before too many points to revoke",
+      guarded(revokeLot(1n, 999n), wrongLot),
+      0n,
+      "ENTRY_CHANGED",
+    ],
     ["no entry before another entry", guarded(refund(99n), wrong), 0n, "ENTRY_NOT_FOUND"],
     [
       "too long a life before all that",

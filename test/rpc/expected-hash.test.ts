@@ -24,6 +24,7 @@ const CALLS: [rpc: string, names: bigint, call: Call][] = [
   ["Release", 3n, (client, request) => client.release({ ...request, hold: 3n })],
   ["Refund", 4n, (client, request) => client.refund({ ...request, sequence: 4n, points: 1n })],
   ["Expire", 5n, (client, request) => client.expire({ ...request, target: lot(5n) })],
+  ["Revoke", 5n, (client, request) => client.revoke({ ...request, target: lot(5n) })],
 ];
 
 describe.each(CALLS)("%s with an expected_hash", (rpc, names, call) => {

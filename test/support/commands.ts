@@ -143,6 +143,10 @@ export function guarded(command: Mutation, expectedHash: Uint8Array | undefined)
       const { target } = command;
       return target.kind === "lot" ? { ...command, target: { ...target, expectedHash } } : command;
     }
+    case "revoke": {
+      const { target } = command;
+      return target.kind === "lot" ? { ...command, target: { ...target, expectedHash } } : command;
+    }
     default:
       return command;
   }

@@ -180,7 +180,7 @@ export class Model {
         const { target } = command;
         if (target.kind === "points") return command;
         const lot = latest(target.lot, "recharge", "refund");
-        return { ...command, target: { ...target, lot } };
+        return { ...command, target: { ...target, lot, ...hashFor(lot, target) } };
       }
       case "expire": {
         const { target } = command;
@@ -464,6 +464,7 @@ function writeExpire(user: ModelUser, target: ExpireTarget): Line | undefined | 
 function writeRevoke(user: ModelUser, { target, onShortfall }: Revoke): Line | string {
   const lot = user.lots.find(({ number }) => target.kind === "lot" && number === target.lot);
   if (target.kind === "lot" && lot === undefined) return "LOT_NOT_FOUND";
+  if (target.kind === "lot" && isAnother(user, target.lot, target)) return "ENTRY_CHANGED";
   const revocable = lot === undefined ? 0n : lot.points - revokedOf(user, lot.number);
   const asked = target.points ?? revocable;
   if (lot !== undefined && (asked > revocable || revocable === 0n)) return "REVOKE_EXCEEDS_LOT";

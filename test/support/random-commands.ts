@@ -205,6 +205,7 @@ function randomRevoke(points: fc.Arbitrary<bigint>): fc.Arbitrary<RevokeTarget> 
         kind: fc.constant("lot" as const),
         lot: fc.bigInt({ min: 1n, max: 5n }),
         points: fc.option(points, { nil: undefined }),
+        expectedHash: randomHash(),
       }),
     },
   );

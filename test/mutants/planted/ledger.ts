@@ -767,4 +767,11 @@ export const LEDGER_MUTANTS: readonly Mutant[] = [
     replace: ".number(24, entry.owed + entry.uncovered)",
     caughtBy: "test/ledger/entry-hash.test.ts",
   },
+  {
+    name: "revokes points of another lot than the one that is meant",
+    file: "src/ledger/revoke.ts",
+    find: "entryChanged(state, number, target.expectedHash)",
+    replace: "entryChanged(state, number, undefined)",
+    caughtBy: "test/ledger/guard.test.ts",
+  },
 ];

@@ -207,8 +207,8 @@ export const RPC_MUTANTS: readonly Mutant[] = [
   {
     name: "passes over an expected_hash where nothing is named",
     file: "src/rpc/commands.ts",
-    find: "if (expectedHash.length > 0 && target.case",
-    replace: "if (expectedHash.length > 32 && target.case",
+    find: "if (expectedHash.length > 0) throw",
+    replace: "if (expectedHash.length > 32) throw",
     caughtBy: "test/rpc/expected-hash.test.ts",
   },
   {

@@ -43,6 +43,7 @@ export function chainHash(previous: Uint8Array, entry: Omit<Entry, "hash">): Uin
     [26, entry.repaid],
     [27, entry.fromBalance],
     [30, entry.debtAfter],
+    [32, entry.fromClaim ? 1 : 0],
   );
   return sha256(previous, content);
 }
