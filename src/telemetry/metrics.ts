@@ -171,7 +171,8 @@ function pointCounters(registry: Registry): BatchObserver["committed"] {
     for (const { kind, owed, uncovered, repaid } of entries) {
       if (owed > 0n) lacking.inc({ kind: "owed" }, Number(owed));
       // A refund says so of a claim that it ends.
-      if (uncovered > 0n && kind !== "refund") lacking.inc({ kind: "uncovered" }, Number(uncovered));
+      if (uncovered > 0n && kind !== "refund")
+        lacking.inc({ kind: "uncovered" }, Number(uncovered));
       if (repaid > 0n) lacking.inc({ kind: "repaid" }, Number(repaid));
     }
   };

@@ -98,6 +98,11 @@ const REFUSALS: readonly Refusal[] = [
     Code.FailedPrecondition,
     call(method.refund, { ...ADA, sequence: 2n, points: 999n }),
   ],
+  [
+    "REVOKE_EXCEEDS_LOT",
+    Code.FailedPrecondition,
+    call(method.revoke, { ...ADA, target: { case: "lot", value: 1n }, lotPoints: 10n ** 12n }),
+  ],
   ["ENTRY_NOT_REFUNDABLE", Code.FailedPrecondition, call(method.refund, { ...ADA, sequence: 1n })],
   ["TOTAL_TOO_LARGE", Code.OutOfRange, call(method.recharge, { userId: "rich", points: 200n })],
   [

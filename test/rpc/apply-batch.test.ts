@@ -10,6 +10,7 @@ import {
   OperationResultSchema,
   OperationSchema,
   PointsService,
+  type Shortfall,
 } from "../../gen/points/v1/points_pb.ts";
 import { expectEquations } from "../support/equations.ts";
 import { readRefusal, refusalOf } from "../support/error-info.ts";
@@ -266,7 +267,7 @@ function anything(family: string, n: number, random: (below: number) => number):
     random(3) === 0
       ? use(random(9) === 0 ? NO_SERVICE : IMAGE)
       : points(random(9) === 0 ? many : some);
-  switch (random(18)) {
+  switch (random(19)) {
     case 0:
       return {};
     case 1:
@@ -303,6 +304,11 @@ function anything(family: string, n: number, random: (below: number) => number):
     case 14:
     case 15:
       return { operation: { case: "refund", value: { ...common, sequence: number } } };
+    case 16: {
+      const target = random(2) === 0 ? points(some) : ({ case: "lot", value: number } as const);
+      const onShortfall = random(4) as Shortfall;
+      return { operation: { case: "revoke", value: { ...common, target, onShortfall } } };
+    }
     default:
       return consume({ ...common, cost });
   }
