@@ -44,6 +44,7 @@ async function playDay(points: Client<typeof PointsService>): Promise<void> {
   });
 
   await makeVideos(points);
+  await speakLive(points);
 
   const prize = { userId, points: 80n, expiration: living(1n), metadata: note("prize") };
   tell("13:00", "wins 80 points for one second", await points.recharge(prize));
@@ -70,6 +71,31 @@ async function makeVideos(points: Client<typeof PointsService>): Promise<void> {
   tell("12:10", "has another one made, 10 seconds", { entry, ...paid });
   const failed = { userId, sequence: entry!.sequence, metadata: note("video failed") };
   tell("12:11", "it fails, and is refunded", await points.refund(failed));
+}
+
+/**
+ * Speaks for as long as there are points for it: while one part is spoken, the points of the next are
+ * set aside; each part is paid once it is spoken, and the speech is cut where no more can be set aside.
+ */
+async function speakLive(points: Client<typeof PointsService>): Promise<void> {
+  const part = { case: "usage", value: { service: "tts", ...lasting(25n) } } as const;
+  const live = { userId, metadata: note("live speech") };
+  const frozen = await points.freeze({ ...live, requestId: "job-7", cost: part });
+  tell("12:30", "speaks live: 25 seconds are set aside", frozen);
+  const hold = frozen.hold!.number;
+  for (let number = 1, isGoingOn = true; isGoingOn; number += 1) {
+    const more = { ...live, requestId: `job-7-more-${number}`, hold, more: part };
+    isGoingOn = await points.extendHold(more).then(
+      () => true,
+      (error: unknown) => {
+        tellRefusal("12:31", "wants to speak on", error);
+        return false;
+      },
+    );
+    const spoken = { ...live, requestId: `job-7-part-${number}`, hold, cost: part };
+    const paid = await points.settle({ ...spoken, keepOpen: isGoingOn });
+    tell("12:31", isGoingOn ? "25 seconds are spoken" : "is cut after the last 25 seconds", paid);
+  }
 }
 
 function note(what: string): Record<string, string> {

@@ -116,6 +116,7 @@ function toEntry({
     uncovered: 0n,
     repaid: 0n,
     fromBalance: 0n,
+    keptOpen: false,
     fromClaim: false,
     refersTo: row.refersTo ?? null,
     time: row.createTime,
@@ -123,6 +124,7 @@ function toEntry({
     category: "",
     services: NO_SERVICES,
     usage: null,
+    holdAfter: null,
     request: { id: requestId!, fingerprint: fingerprint! },
     metadata: new Map(Object.entries(row.metadata ?? {})),
     after: {

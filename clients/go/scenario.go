@@ -20,7 +20,8 @@ import (
 func playScenario(ctx context.Context, points pointsv1.PointsServiceClient) error {
 	userID := fmt.Sprintf("go-%d", time.Now().UnixNano())
 	for _, play := range []func(context.Context, pointsv1.PointsServiceClient, string) error{
-		recharge, consumeTwice, beRefused, freezeAndSettle, readStatement, watchUntilDeadline, apply, verify,
+		recharge, consumeTwice, beRefused, freezeAndSettle, settleInParts, readStatement,
+		watchUntilDeadline, apply, verify,
 	} {
 		if err := play(ctx, points, userID); err != nil {
 			return err
@@ -107,6 +108,49 @@ func freezeAndSettle(ctx context.Context, points pointsv1.PointsServiceClient, u
 	}
 	fmt.Printf("settle: %d spent, %d returned, balance %d, frozen %d\n", settled.Entry.Points,
 		settled.Entry.Returned, settled.Account.Balance, settled.Account.Frozen)
+	return nil
+}
+
+func settleInParts(ctx context.Context, points pointsv1.PointsServiceClient, userID string) error {
+	frozen, err := points.Freeze(ctx, &pointsv1.FreezeRequest{
+		UserId:    userID,
+		RequestId: "job-4",
+		Cost:      &pointsv1.FreezeRequest_Points{Points: 10},
+	})
+	if err != nil {
+		return err
+	}
+	hold := frozen.Hold.Number
+	part, err := points.Settle(ctx, &pointsv1.SettleRequest{
+		UserId:    userID,
+		RequestId: "job-4-part",
+		Hold:      hold,
+		Cost:      &pointsv1.SettleRequest_Points{Points: 4},
+		KeepOpen:  true,
+	})
+	if err != nil {
+		return err
+	}
+	extended, err := points.ExtendHold(ctx, &pointsv1.ExtendHoldRequest{
+		UserId:    userID,
+		RequestId: "job-4-more",
+		Hold:      hold,
+		More:      &pointsv1.ExtendHoldRequest_Points{Points: 5},
+	})
+	if err != nil {
+		return err
+	}
+	settled, err := points.Settle(ctx, &pointsv1.SettleRequest{
+		UserId:    userID,
+		RequestId: "job-4-done",
+		Hold:      hold,
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Printf("parts: %d spent, kept open %t, extended to %d, %d spent, balance %d, frozen %d\n",
+		part.Entry.Points, part.Entry.KeptOpen, extended.Hold.Points, settled.Entry.Points,
+		settled.Account.Balance, settled.Account.Frozen)
 	return nil
 }
 

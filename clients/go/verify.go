@@ -82,7 +82,7 @@ func content(e *pointsv1.Entry) []byte {
 		field(16, usage(e.Usage)), text(17, e.Caller), field(18, e.PersonalDigest),
 		field(19, e.Fingerprint), text(22, e.Category), texts(23, e.Services),
 		number(24, e.Owed), number(25, e.Uncovered), number(26, e.Repaid),
-		number(27, e.FromBalance), number(30, e.DebtAfter), flag(32, e.FromClaim))
+		number(27, e.FromBalance), number(30, e.DebtAfter), flag(31, e.KeptOpen), flag(32, e.FromClaim))
 }
 
 func usage(u *pointsv1.PricedUsage) []byte {

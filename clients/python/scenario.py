@@ -22,6 +22,7 @@ def play_scenario(points: Stub) -> None:
     consume_twice(points, user_id)
     be_refused(points, user_id)
     freeze_and_settle(points, user_id)
+    settle_in_parts(points, user_id)
     read_statement(points, user_id)
     watch_until_deadline(points, user_id)
     apply(points, user_id)
@@ -96,6 +97,32 @@ def freeze_and_settle(points: Stub, user_id: str) -> None:
     print(
         f"settle: {settled.entry.points} spent, {settled.entry.returned} returned, "
         f"balance {account.balance}, frozen {account.frozen}"
+    )
+
+
+def settle_in_parts(points: Stub, user_id: str) -> None:
+    freeze = points_pb2.FreezeRequest(user_id=user_id, request_id="job-4", points=10)
+    hold = points.Freeze(freeze, timeout=TIMEOUT_SECONDS).hold.number
+    part = points.Settle(
+        points_pb2.SettleRequest(
+            user_id=user_id, request_id="job-4-part", hold=hold, points=4, keep_open=True
+        ),
+        timeout=TIMEOUT_SECONDS,
+    )
+    extended = points.ExtendHold(
+        points_pb2.ExtendHoldRequest(
+            user_id=user_id, request_id="job-4-more", hold=hold, points=5
+        ),
+        timeout=TIMEOUT_SECONDS,
+    )
+    settled = points.Settle(
+        points_pb2.SettleRequest(user_id=user_id, request_id="job-4-done", hold=hold),
+        timeout=TIMEOUT_SECONDS,
+    )
+    print(
+        f"parts: {part.entry.points} spent, kept open {lower(part.entry.kept_open)}, "
+        f"extended to {extended.hold.points}, {settled.entry.points} spent, "
+        f"balance {settled.account.balance}, frozen {settled.account.frozen}"
     )
 
 

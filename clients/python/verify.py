@@ -73,7 +73,7 @@ def content(e: Entry) -> bytes:
             *((17, e.caller), (18, e.personal_digest), (19, e.fingerprint)),
             *((22, e.category), (23, listed(len(e.services), [s.encode() for s in e.services]))),
             *((24, e.owed), (25, e.uncovered), (26, e.repaid), (27, e.from_balance)),
-            *((30, e.debt_after), (32, int(e.from_claim))),
+            *((30, e.debt_after), (31, int(e.kept_open)), (32, int(e.from_claim))),
         )
     )
 

@@ -58,6 +58,9 @@ function callsOf(userId: string): [rpc: string, request: object][] {
     ["Release", { userId, hold: 6 }], // 7
     ["Refund", { userId, sequence: 2 }], // 8
     ["Revoke", { userId, lot: 1, lotPoints: 5 }], // 9
+    ["Freeze", { userId, points: 20 }], // 10
+    ["ExtendHold", { userId, hold: 10, points: 5, ttl: "7200s" }], // 11
+    ["Settle", { userId, hold: 10, points: 15, keepOpen: true }], // 12
     ["Quote", { userId, usage: { service: "script" } }],
     ["GetPriceList", {}],
     ["ApplyBatch", { operations: [operation] }],

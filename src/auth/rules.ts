@@ -21,6 +21,7 @@ const WHO_MAY_CALL: Record<PointsMethod, readonly Scope[]> = {
   expire: ["points.revoke"],
   revoke: ["points.revoke"],
   freeze: ["points.spend"],
+  extendHold: ["points.spend"],
   settle: ["points.spend"],
   release: ["points.spend"],
   refund: ["points.refund"],

@@ -102,12 +102,14 @@ function holdTable(holds: readonly Hold[]): string {
   return table(
     [
       { title: "hold" },
-      { title: "points", toRight: true },
+      { title: "left", toRight: true },
+      { title: "of", toRight: true },
       { title: "expires (UTC)" },
       { title: "lots" },
     ],
-    holds.map(({ number, points, expireTime, allocations }) => [
+    holds.map(({ number, points, settled, expireTime, allocations }) => [
       `#${number}`,
+      String(points - settled),
       String(points),
       timeText(expireTime),
       allocationsText(allocations),

@@ -81,6 +81,7 @@ const KINDS: Record<EntryKind, { name: string; sign: string }> = {
   [EntryKind.RELEASE]: { name: "release", sign: "+" },
   [EntryKind.REFUND]: { name: "refund", sign: "+" },
   [EntryKind.REVOKE]: { name: "revoke", sign: "-" },
+  [EntryKind.EXTEND]: { name: "extend", sign: "-" },
 };
 
 function kindText({ kind, refersTo }: Entry): string {
@@ -93,7 +94,8 @@ function pointsText({ kind, points }: Entry): string {
   return `${points === 0n ? "" : (KINDS[kind]?.sign ?? "")}${points}`;
 }
 
-function lotsText({ allocations, returned, owed, uncovered, repaid }: Entry): string {
+function lotsText({ allocations, keptOpen, ...entry }: Entry): string {
+  const { returned, owed, uncovered, repaid } = entry;
   const beside = [
     [returned, "went back"],
     [owed, "owed"],
@@ -103,5 +105,6 @@ function lotsText({ allocations, returned, owed, uncovered, repaid }: Entry): st
   const texts = beside
     .filter(([points]) => points > 0n)
     .map(([points, text]) => `${points} ${text}`);
-  return [allocationsText(allocations), ...texts].filter((text) => text !== "").join("; ");
+  const said = [allocationsText(allocations), ...texts, keptOpen ? "stays open" : ""];
+  return said.filter((text) => text !== "").join("; ");
 }

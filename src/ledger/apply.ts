@@ -4,6 +4,7 @@ import { pay, untilAfter } from "./debt.ts";
 import { bookDue } from "./due.ts";
 import type { Entry } from "./entry.ts";
 import { expireTimeOf } from "./expiration.ts";
+import { extendHold } from "./extend-hold.ts";
 import { entryChanged } from "./guard.ts";
 import { HOLD_MAX } from "./hold.ts";
 import { type Applied, append, type Draft } from "./journal.ts";
@@ -83,6 +84,8 @@ function applyBooked(booked: Applied, command: Command, at: Instant): Applied | 
       return revoke(booked, command, now);
     case "freeze":
       return freeze(booked, command, now);
+    case "extendHold":
+      return extendHold(booked, command, now);
     case "settle":
       return settle(booked, command, now);
     case "release":
@@ -157,7 +160,8 @@ function freeze(booked: Applied, command: Freeze, now: Micros): Applied | Reject
   const allocations = chooseLots(booked.state.lots, points, service);
   const lots = moveAllocated(booked.state.lots, allocations, freezePoints);
   const number = account.sequence + 1n;
-  const hold = { ...NEW_HOLD, number, points, service, expireTime, allocations };
+  const made = { number, points, service, expireTime, allocations, freezeTime: now };
+  const hold = { ...NEW_HOLD, ...made };
   const entry: Draft = { kind: "freeze", points, allocations, expireTime, usage };
   const change = { lots, holds: [...holds, hold] };
   return append(booked, { change, entry, cause: command, now });

@@ -180,7 +180,7 @@ export function answer(batch: Batch, command: Command): Answer | Rejection {
   const { entry } = applied;
   const account = accountAnswered(applied);
   const answered = { entry, account, replayed: false, created: state === undefined };
-  for (const { allocations } of applied.entries) count(batch, command.userId, allocations.length);
+  for (const one of applied.entries) count(batch, command.userId, lotsOf(one, applied.state));
   if (!isKept) return answered;
 
   batch.states.set(command.userId, applied.state);
@@ -197,6 +197,13 @@ export function answer(batch: Batch, command: Command): Answer | Rejection {
     batch.states.set(command.userId, { ...applied.state, lastReceipt: receipt });
   }
   return answered;
+}
+
+/** The number of lots in which an entry moved points; with those of the hold that it changed. */
+function lotsOf({ kind, keptOpen, refersTo, allocations }: Entry, { holds }: AccountState): number {
+  if (kind !== "extend" && !keptOpen) return allocations.length;
+  const hold = holds.find(({ number }) => number === refersTo)!;
+  return allocations.length + hold.allocations.length;
 }
 
 function count({ moved, waiting }: Batch, userId: string, lots: number): void {

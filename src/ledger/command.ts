@@ -113,10 +113,22 @@ export type Freeze = MutationOf<
   { readonly cost: AskedCost; readonly expiration: Deadline }
 >;
 
+/** Adds points to an open hold, or gives it more time, or both. */
+export type ExtendHold = MutationOf<
+  "extendHold",
+  Guarded & {
+    readonly hold: bigint;
+    /** Undefined: no points. */
+    readonly more: AskedCost | undefined;
+    /** Undefined: it ends as before. */
+    readonly expiration: Deadline | undefined;
+  }
+>;
+
 /**
- * Spends from a hold, once; the rest goes back. Without a cost it spends all of the hold. Of a cost
- * beyond the hold the balance pays what it can, and the rest goes by `onShortfall`; "refuse" refuses
- * any such cost.
+ * Spends from a hold. The rest goes back, unless `keepOpen`: then the hold keeps it. Without a cost it
+ * spends all that the hold still has. Of a cost beyond that the balance pays what it can, and the rest
+ * goes by `onShortfall`; "refuse" refuses any such cost.
  */
 export type Settle = MutationOf<
   "settle",
@@ -124,10 +136,11 @@ export type Settle = MutationOf<
     readonly hold: bigint;
     readonly cost: AskedCost | undefined;
     readonly onShortfall: Shortfall;
+    readonly keepOpen: boolean;
   }
 >;
 
-/** Gives all of a hold back. */
+/** Gives all that a hold still has back. */
 export type Release = MutationOf<"release", Guarded & { readonly hold: bigint }>;
 
 /** Gives spent points back. */
@@ -144,7 +157,8 @@ export type Refund = MutationOf<
 >;
 
 /** A command that changes an account and that a client may repeat. */
-export type Mutation = Recharge | Consume | Expire | Revoke | Freeze | Settle | Release | Refund;
+export type Mutation =
+  Recharge | Consume | Expire | Revoke | Freeze | ExtendHold | Settle | Release | Refund;
 
 /** A command on one account. The limits of single fields were checked before. */
 export type Command = Open | Mutation;

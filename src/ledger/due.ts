@@ -2,7 +2,7 @@ import { type Account, laterOf, min } from "./account.ts";
 import { afterTaking, claimEntry, claimOn, type Revocation } from "./claim.ts";
 import { repay } from "./debt.ts";
 import { type Entry, nextEntry } from "./entry.ts";
-import { compareHoldsByExpiry, type Hold, isHoldDue, isOpenHold } from "./hold.ts";
+import { compareHoldsByExpiry, heldBy, type Hold, isHoldDue, isOpenHold } from "./hold.ts";
 import { contentOf, type Draft, SYSTEM_CAUSE } from "./journal.ts";
 import {
   type Allocation,
@@ -170,7 +170,7 @@ function lotsByInstant({ account, lots }: AccountState, now: Micros): Map<Micros
 }
 
 function releaseAt(ledger: OpenLedger, hold: Hold, instant: Micros): void {
-  const { number, points, allocations } = hold;
+  const { number, allocations } = hold;
   const { account, repaidUntil, revoked, lots } = ledger;
   const lotOf = (lot: bigint) => lots.get(lot)!;
   const debtor = { debt: account.debt, repaidUntil, revoked, lotOf, now: instant };
@@ -180,6 +180,7 @@ function releaseAt(ledger: OpenLedger, hold: Hold, instant: Micros): void {
   ledger.repaidUntil = back.repaidUntil;
   ledger.holds.set(number, { ...hold, status: "expired" });
   const { kept, repaid } = back;
+  const points = heldBy(hold);
   write(ledger, { kind: "release", points, allocations: kept, repaid, refersTo: number }, instant);
 }
 

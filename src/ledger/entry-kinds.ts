@@ -10,6 +10,7 @@ export const KIND_NUMBERS = {
   release: 6,
   refund: 7,
   revoke: 8,
+  extend: 9,
 } as const satisfies Record<EntryKind, number>;
 
 const KINDS = new Map<number, EntryKind>(

@@ -1,13 +1,25 @@
 import type { Account, Figures } from "./account.ts";
 import type { Metadata, RecordedRequest } from "./command.ts";
 import { hashEntry } from "./entry-hash.ts";
+import type { Hold } from "./hold.ts";
 import type { Allocation } from "./lot.ts";
 import type { PricedUsage } from "./prices.ts";
 import type { Micros } from "./time.ts";
 
 /** The kind of change that an entry records. */
 export type EntryKind =
-  "recharge" | "consume" | "expire" | "freeze" | "settle" | "release" | "refund" | "revoke";
+  | "recharge"
+  | "consume"
+  | "expire"
+  | "freeze"
+  | "extend"
+  | "settle"
+  | "release"
+  | "refund"
+  | "revoke";
+
+/** What an extend entry leaves in its hold, beside what the entry says itself. */
+export type HoldAfter = Pick<Hold, "points" | "settled" | "service" | "allocations">;
 
 /** The content of an entry, before it has a place in a journal. */
 export type EntryContent = {
@@ -29,11 +41,13 @@ export type EntryContent = {
   readonly repaid: bigint;
   /** Of a settle: the points that it spent beyond its hold, from the balance; otherwise 0. */
   readonly fromBalance: bigint;
+  /** Of a settle: whether the hold stayed open. */
+  readonly keptOpen: boolean;
   /** Of a revoke: whether a claim took what came back to its lot; the ledger booked it by itself. */
   readonly fromClaim: boolean;
-  /** The entry that a settle, release or refund is about, or the lot of a revoke; otherwise null. */
+  /** The entry that an extend, settle, release or refund is about, or the lot of a revoke; otherwise null. */
   readonly refersTo: bigint | null;
-  /** The expiry of the lot or hold that it made; null: never, or it made none. */
+  /** The expiry of the lot or hold that it made or extended; null: never, or there is none. */
   readonly expireTime: Micros | null;
   /** The priority of the lot that it made; otherwise 0. */
   readonly priority: number;
@@ -42,6 +56,8 @@ export type EntryContent = {
   readonly services: readonly string[];
   /** The use of a service that was priced; null: the caller named points. */
   readonly usage: PricedUsage | null;
+  /** Of an extend: the hold after it, which a repeat is answered with; otherwise null. Not hashed. */
+  readonly holdAfter: HoldAfter | null;
   /** Undefined where the caller gave no request id, or where the ledger booked it by itself. */
   readonly request: RecordedRequest | undefined;
   readonly metadata: Metadata;
@@ -120,6 +136,7 @@ function figuresAfter(figures: Figures, content: EntryContent): Figures {
     case "expire":
       return { ...before, balance: balance - points, totalExpired: totalExpired + points };
     case "freeze":
+    case "extend":
       return { ...before, balance: balance - points, frozen: frozen + points };
     case "settle":
       return {

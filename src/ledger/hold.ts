@@ -17,20 +17,30 @@ export type HoldStatus = "open" | "settled" | "released" | "expired";
 export type Hold = {
   /** The sequence of the freeze entry that made it: its name. */
   readonly number: bigint;
-  /** The points that were set aside. */
+  /** The points that were set aside, by its FREEZE and since. */
   readonly points: bigint;
-  /** The points that were spent when it was settled; 0 until then. */
+  /** The points of them that were spent so far. */
   readonly settled: bigint;
   readonly status: HoldStatus;
   /** The service for whose use they were set aside; null: the caller named points. */
   readonly service: string | null;
   /** From this instant on it cannot be settled. */
   readonly expireTime: Micros;
-  /** The lots that its points came from, in the order in which they are spent. */
+  /**
+   * What it still has, each lot once, in the order in which it is spent; of a closed hold: what it
+   * had when it was closed.
+   */
   readonly allocations: readonly Allocation[];
+  /** When its FREEZE was; known where a command may extend it. */
+  readonly freezeTime?: Micros | undefined;
 };
 
-/** Whether a hold can still be settled or released. */
+/** The points that an open hold still has. */
+export function heldBy({ points, settled }: Hold): bigint {
+  return points - settled;
+}
+
+/** Whether a hold can still be settled, extended or released. */
 export function isOpenHold({ status }: Hold): boolean {
   return status === "open";
 }

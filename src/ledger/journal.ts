@@ -70,6 +70,7 @@ const EMPTY = {
   uncovered: 0n,
   repaid: 0n,
   fromBalance: 0n,
+  keptOpen: false,
   fromClaim: false,
   refersTo: null,
   expireTime: null,
@@ -77,4 +78,5 @@ const EMPTY = {
   category: "",
   services: NO_SERVICES,
   usage: null,
+  holdAfter: null,
 } as const;

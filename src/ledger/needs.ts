@@ -13,11 +13,15 @@ export type Needs = {
   /** Whether it takes what there is if the account has fewer points. */
   readonly orLess: boolean;
   readonly service: Service;
+  /** Whether it may take these points only of lots without services. */
+  readonly orGeneral: boolean;
   /** The points that it recharges, unless it is refused. */
   readonly recharged: bigint;
-  /** The lot that it expires or revokes, and the hold that it closes; undefined: none. */
+  /** The lot that it expires or revokes, and the hold that it is about; undefined: none. */
   readonly lot: bigint | undefined;
   readonly hold: bigint | undefined;
+  /** Whether it must know when that hold was made. */
+  readonly freezeTime: boolean;
   /** The entry that it refunds, and the points; undefined points: all that is left. */
   readonly refund: { readonly entry: bigint; readonly points: bigint | undefined } | undefined;
   /** Whether it revokes points of the lot, and so needs to know how many were revoked before. */
@@ -46,6 +50,14 @@ export function needsOf(command: Command): Needs {
       return needsOfExpire(command);
     case "revoke":
       return needsOfRevoke(command);
+    case "extendHold": {
+      // Of which lots it takes, the hold's service tells.
+      const { more, hold, expiration } = command;
+      const taken = more === undefined ? undefined : taking(more);
+      const freezeTime = expiration !== undefined;
+      const guarded = guardedBy(command, hold);
+      return { ...NOTHING, ...taken, orGeneral: true, hold, freezeTime, guarded };
+    }
     case "settle": {
       // What the hold does not pay, the balance does. How much that is, only the hold tells.
       const { cost, hold } = command;
@@ -117,9 +129,11 @@ const NOTHING: Needs = {
   orPoints: [],
   orLess: false,
   service: null,
+  orGeneral: false,
   recharged: 0n,
   lot: undefined,
   hold: undefined,
+  freezeTime: false,
   refund: undefined,
   revokes: false,
   guarded: undefined,

@@ -52,6 +52,14 @@ export function toFreezeAnswer(answer: Answered) {
   return { ...toMutationAnswer(answer), hold: toHoldMessage(hold) };
 }
 
+/** The answer of ExtendHold: the entry keeps what the hold was after it, for repeats. */
+export function toExtendHoldAnswer(answer: Answered) {
+  const { holdAfter, refersTo: number, expireTime } = answer.entry ?? {};
+  if (!holdAfter || !number || !expireTime) throw new Error("an extension without its hold");
+  const hold = { ...holdAfter, number, expireTime, status: "open" } as const;
+  return { ...toMutationAnswer(answer), hold: toHoldMessage(hold) };
+}
+
 /** The account in protobuf. */
 export function toAccountMessage(account: Account): AccountMessage {
   const { userId, sequence, balance, frozen, salt } = account;
@@ -102,6 +110,7 @@ export function toEntryMessage(entry: Entry, salt: Uint8Array): EntryMessage {
     repaid: entry.repaid,
     fromBalance: entry.fromBalance,
     debtAfter: entry.after.debt,
+    keptOpen: entry.keptOpen,
     fromClaim: entry.fromClaim,
     caller: entry.caller,
     actor: entry.actor,

@@ -4,6 +4,8 @@ import {
   ConsumeRequestSchema,
   type ExpireRequest,
   ExpireRequestSchema,
+  type ExtendHoldRequest,
+  ExtendHoldRequestSchema,
   type FreezeRequest,
   FreezeRequestSchema,
   type Operation,
@@ -94,11 +96,21 @@ export function toCommand(operation: SetOperation, terms: Terms, caller: Caller)
       const expiration = toExpiration(value.expiration) ?? { kind: "after", ttl: HOLD_TTL };
       return { kind, ...common(FreezeRequestSchema, value, caller), cost, expiration };
     }
-    case "settle": {
+    case "extendHold": {
       const { hold } = value;
+      const more = toCost(value.more, prices);
+      const expiration = toExpiration(value.expiration);
+      if (more === undefined && expiration === undefined) {
+        throw invalidField("more", "or expiration is required");
+      }
+      const extended = { ...guard(value), hold, more, expiration };
+      return { kind, ...common(ExtendHoldRequestSchema, value, caller), ...extended };
+    }
+    case "settle": {
+      const { hold, keepOpen } = value;
       const cost = toCost(value.cost, prices);
       const onShortfall = toShortfall(value.onShortfall, creditLine);
-      const settled = { ...guard(value), hold, cost, onShortfall };
+      const settled = { ...guard(value), hold, cost, onShortfall, keepOpen };
       return { kind, ...common(SettleRequestSchema, value, caller), ...settled };
     }
     case "release": {
@@ -158,7 +170,7 @@ function common<Desc extends DescMessage>(
 }
 
 function toCost(
-  cost: ConsumeRequest["cost"] | SettleRequest["cost"],
+  cost: ConsumeRequest["cost"] | SettleRequest["cost"] | ExtendHoldRequest["more"],
   prices: PriceLists,
 ): AskedCost | undefined {
   switch (cost.case) {
@@ -172,7 +184,7 @@ function toCost(
 }
 
 function toExpiration(
-  expiration: RechargeRequest["expiration"] | FreezeRequest["expiration"],
+  expiration: (RechargeRequest | FreezeRequest | ExtendHoldRequest)["expiration"],
 ): Exclude<Expiration, { kind: "never" }> | undefined {
   switch (expiration.case) {
     case undefined:

@@ -15,7 +15,7 @@ import { invalidField } from "../errors/api-error.ts";
 import type { Answered } from "../commit/commit.ts";
 import type { Mutation } from "../ledger/command.ts";
 import type { Rejection } from "../ledger/rejection.ts";
-import { toFreezeAnswer, toMutationAnswer } from "./answers.ts";
+import { toExtendHoldAnswer, toFreezeAnswer, toMutationAnswer } from "./answers.ts";
 import { toCommand } from "./commands.ts";
 import { PREVIOUS_ATTEMPTS, speakForAttempts } from "./earlier-attempts.ts";
 import type { Prices } from "./price-file.ts";
@@ -78,6 +78,7 @@ export function resultOf(
     const answer = answerOf(command, outcome);
     const { kind } = command;
     if (kind === "freeze") return { result: { case: kind, value: toFreezeAnswer(answer) } };
+    if (kind === "extendHold") return { result: { case: kind, value: toExtendHoldAnswer(answer) } };
     return { result: { case: kind, value: toMutationAnswer(answer) } };
   } catch (thrown) {
     return errorResult(toError(thrown));

@@ -6,7 +6,12 @@ import { requireUser } from "../auth/rules.ts";
 import type { Answered } from "../commit/commit.ts";
 import type { Command } from "../ledger/command.ts";
 import type { Orm } from "../store/driver/orm.ts";
-import { toAccountMessage, toFreezeAnswer, toMutationAnswer } from "./answers.ts";
+import {
+  toAccountMessage,
+  toExtendHoldAnswer,
+  toFreezeAnswer,
+  toMutationAnswer,
+} from "./answers.ts";
 import { applyBatch } from "./apply-batch.ts";
 import { applyStream } from "./apply-stream.ts";
 import { type SetOperation, toCommand } from "./commands.ts";
@@ -52,6 +57,9 @@ export function pointsService(backend: Backend): ServiceImpl<typeof PointsServic
     revoke: (value, context) => mutate({ case: "revoke", value }, context),
     async freeze(value, context) {
       return toFreezeAnswer(await run({ case: "freeze", value }, context));
+    },
+    async extendHold(value, context) {
+      return toExtendHoldAnswer(await run({ case: "extendHold", value }, context));
     },
     settle: (value, context) => mutate({ case: "settle", value }, context),
     release: (value, context) => mutate({ case: "release", value }, context),

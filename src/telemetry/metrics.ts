@@ -185,6 +185,7 @@ const MOVES: Record<Entry["kind"], string | undefined> = {
   expire: "expired",
   freeze: undefined,
   settle: "consumed",
+  extend: undefined,
   release: undefined,
   refund: "refunded",
   revoke: "revoked",

@@ -86,6 +86,7 @@ const KINDS: Record<EntryKind, Posting<Expiry>["kind"] | undefined> = {
   [EntryKind.RELEASE]: "release",
   [EntryKind.REFUND]: "refund",
   [EntryKind.REVOKE]: "revoke",
+  [EntryKind.EXTEND]: "extend",
 };
 
 function isAfter(one: Timestamp, other: Timestamp): boolean {

@@ -45,11 +45,16 @@ export type BookedLot<Expiry> = {
   readonly services: readonly string[];
 };
 
-/** The points of an open hold, and the lots that they came from. */
+/** What the entries so far leave in an open hold. */
 export type BookedHold<Expiry> = {
+  /** The points that it still has, and the lots that they came from, each lot once. */
   readonly points: bigint;
-  readonly expireTime: NonNullable<Expiry>;
   readonly allocations: readonly Allocation[];
+  /** The points that were spent of it. */
+  readonly settled: bigint;
+  readonly expireTime: NonNullable<Expiry>;
+  /** Undefined: it was made by points. */
+  readonly service: string | undefined;
 };
 
 /** The part of an entry that is posted. */
@@ -68,6 +73,7 @@ export type Posting<Expiry> = Pick<
   | "uncovered"
   | "repaid"
   | "fromBalance"
+  | "keptOpen"
   | "fromClaim"
 > & {
   readonly expireTime: Expiry;
@@ -209,6 +215,7 @@ const TOTALS = {
   expire: "totalExpired",
   freeze: undefined,
   settle: "totalConsumed",
+  extend: undefined,
   release: undefined,
   refund: "totalRefunded",
   revoke: "totalRevoked",
@@ -246,9 +253,11 @@ function move<Expiry>(books: Books<Expiry>, entry: Posting<Expiry>): string | un
       return take(books, entry);
     case "freeze":
       return take(books, entry) ?? freeze(books, entry);
+    case "extend":
+      return take(books, entry) ?? extend(books, entry);
     case "settle":
     case "release":
-      return close(books, entry);
+      return spendHold(books, entry);
   }
 }
 
@@ -288,42 +297,74 @@ function give<Expiry>(books: Books<Expiry>, entry: Posting<Expiry>): string | un
 }
 
 function freeze<Expiry>(books: Books<Expiry>, entry: Posting<Expiry>): string | undefined {
-  const { sequence, points, allocations, expireTime } = entry;
+  const { sequence, points, allocations, expireTime, usage } = entry;
   if (expireTime === null || expireTime === undefined) return "makes a hold that never expires";
   for (const part of allocations) books.lots.get(part.lot)!.frozen += part.points;
   books.figures.frozen += points;
-  books.holds.set(sequence, { points, allocations, expireTime });
+  const service = usage?.service;
+  books.holds.set(sequence, { points, allocations, settled: 0n, expireTime, service });
+}
+
+function extend<Expiry>(books: Books<Expiry>, entry: Posting<Expiry>): string | undefined {
+  const { points, allocations, expireTime, refersTo, usage } = entry;
+  const hold = refersTo === null ? undefined : books.holds.get(refersTo);
+  if (hold === undefined) return `extends hold ${refersTo}, which is not open`;
+  if (expireTime === null || expireTime === undefined) return "makes a hold that never expires";
+  if (usage != null && hold.service !== undefined && usage.service !== hold.service) {
+    return `extends hold ${refersTo} by a use of another service`;
+  }
+  for (const part of allocations) books.lots.get(part.lot)!.frozen += part.points;
+  books.figures.frozen += points;
+  books.holds.set(refersTo!, {
+    ...hold,
+    points: hold.points + points,
+    allocations: merged([...hold.allocations, ...allocations]),
+    expireTime,
+  });
+}
+
+/** Adds up the points of each lot, lots in the order in which they first come. */
+export function merged(allocations: readonly Allocation[]): readonly Allocation[] {
+  return [...Map.groupBy(allocations, ({ lot }) => lot)].map(([lot, parts]) => ({
+    lot,
+    points: sumOf(parts),
+  }));
 }
 
 /**
- * A settle spends the first points of the hold's allocations, and then of the balance; the others of
- * the hold go back to their lots, but for those that repay debt.
+ * A settle spends the first points of what the hold still has, and then of the balance. The others of
+ * the hold go back to their lots, but for those that repay debt; or it keeps them, if it stays open.
  */
-function close<Expiry>(books: Books<Expiry>, entry: Posting<Expiry>): string | undefined {
+function spendHold<Expiry>(books: Books<Expiry>, entry: Posting<Expiry>): string | undefined {
   const { lots, holds, figures } = books;
   const { kind, points, returned, refersTo, allocations, owed, fromBalance } = entry;
   const hold = refersTo === null ? undefined : holds.get(refersTo);
   if (hold === undefined) return `${kind}s hold ${refersTo}, which is not open`;
   const settles = kind === "settle";
   const ofHold = settles ? points - owed - fromBalance : 0n;
-  if (settles && ofHold + returned !== hold.points) {
+  const staysOpen = settles && entry.keptOpen;
+  const left = hold.points - ofHold;
+  if (left < 0n || (settles && returned !== (staysOpen ? 0n : left))) {
     return `settles ${ofHold} of ${hold.points} points and returns ${returned}`;
   }
   const { first: spent, rest } = cut(hold.allocations, ofHold);
-  const back = repaying(books, entry, rest);
+  const back = repaying(books, entry, staysOpen ? [] : rest);
   const { first, rest: beside } = cut(allocations, settles ? ofHold : points);
   if (!sameAllocations(first, settles ? spent : back.kept)) {
     return `${settles ? "spends" : "releases"} other points than hold ${refersTo} has`;
   }
   if (back.repaid !== entry.repaid) return `repays ${entry.repaid} points and not ${back.repaid}`;
-  for (const part of hold.allocations) lots.get(part.lot)!.frozen -= part.points;
-  figures.frozen -= hold.points;
+  const gone = staysOpen ? spent : hold.allocations;
+  for (const part of gone) lots.get(part.lot)!.frozen -= part.points;
+  figures.frozen -= sumOf(gone);
   for (const part of back.kept) {
     lots.get(part.lot)!.remaining += part.points;
     figures.balance += part.points;
   }
   noteComeBack(books, back.kept);
-  holds.delete(refersTo!);
+  const settled = hold.settled + ofHold;
+  if (staysOpen) holds.set(refersTo!, { ...hold, points: left, allocations: rest, settled });
+  else holds.delete(refersTo!);
   return take(books, { allocations: beside });
 }
 

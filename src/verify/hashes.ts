@@ -41,6 +41,7 @@ export function chainEntry(previous: Uint8Array, entry: Entry, salt: Uint8Array)
     number(26, entry.repaid),
     number(27, entry.fromBalance),
     number(30, after.debt),
+    number(31, entry.keptOpen ? 1n : 0n),
     text(32, entry.fromClaim ? "1" : ""),
   );
 }
@@ -134,6 +135,7 @@ const KINDS: Record<EntryKind, bigint> = {
   release: 6n,
   refund: 7n,
   revoke: 8n,
+  extend: 9n,
 };
 
 const NOTHING = Buffer.alloc(0);

@@ -1,4 +1,4 @@
-import type { Entry } from "../ledger/entry.ts";
+import type { Entry, EntryKind } from "../ledger/entry.ts";
 import type { Revocation } from "../ledger/claim.ts";
 import type { Hold } from "../ledger/hold.ts";
 import type { Allocation } from "../ledger/lot.ts";
@@ -10,6 +10,7 @@ import {
   cut,
   emptyBooks,
   mayTake,
+  merged,
   post,
   lower,
   type Posting,
@@ -17,6 +18,7 @@ import {
   repaying,
   sameAllocations,
 } from "./books.ts";
+import { flawOfClosedHold, flawOfHoldAfter, flawOfHoldTime } from "./holds.ts";
 import { claimedOf, splitRevoked } from "./revoking.ts";
 import type { Step, StoredLot } from "./rows.ts";
 
@@ -32,7 +34,7 @@ export type Moves = {
   readonly books: Books<Micros | null>;
   /** The lots that are open, are to be opened again by refunds, or are stored though closed. */
   readonly lots: Map<bigint, KnownLot>;
-  /** The rows of open holds. */
+  /** The rows of open holds, with the times of their FREEZE entries. */
   readonly holds: Map<bigint, Hold>;
   /** The entries whose refunds are still to come, as their undone rows say. */
   readonly refundables: Map<bigint, Refundable>;
@@ -87,29 +89,45 @@ export function replayMoves(moves: Moves, step: Step, entry: Entry): Flaw | unde
     (kind === "refund" ? flawOfRefund(moves, posting) : undefined) ??
     post(books, posting) ??
     flawOfTaking(books, entry) ??
-    (hold && flawOfClosing(hold, entry));
+    (hold && flawOfHold(moves, hold, entry));
   if (flaw !== undefined) return { sequence, what: flaw };
 
   if (books.lots.has(sequence)) moves.lots.set(sequence, { stored: step.lot, refundables: 0 });
-  if (step.hold !== undefined) moves.holds.set(sequence, step.hold);
+  if (step.hold !== undefined) moves.holds.set(sequence, { ...step.hold, freezeTime: entry.time });
   if (kind === "refund") countRefund(moves, entry);
   if (step.refunded !== undefined) awaitRefunds(moves, entry, step.refunded);
   if (step.revocation !== undefined) moves.revocations.set(sequence, step.revocation);
   forgetEmpty(moves, [sequence, ...entry.allocations.map(({ lot }) => lot)]);
-  return hold && endHold(moves, hold, entry);
+  if (hold === undefined || books.holds.has(refersTo!)) return undefined;
+  const row = moves.holds.get(refersTo!)!;
+  moves.holds.delete(refersTo!);
+  const wrong = flawOfClosedHold(hold, row, entry);
+  return wrong === undefined ? undefined : { sequence: refersTo!, what: wrong };
+}
+
+function flawOfHold(
+  { books, holds }: Moves,
+  hold: BookedHold<Micros | null>,
+  entry: Entry,
+): string | undefined {
+  const number = entry.refersTo!;
+  const flaw = flawOfHoldTime(hold, holds.get(number)!, entry);
+  if (flaw !== undefined || entry.kind !== "extend") return flaw;
+  return flawOfHoldAfter(books.holds.get(number)!, entry);
 }
 
 /** Spending, freezing and revoking take live lots that are for the entry's service, in burn order. */
-function flawOfTaking({ lots }: Moves["books"], entry: Entry): string | undefined {
+function flawOfTaking({ lots, holds }: Moves["books"], entry: Entry): string | undefined {
   const { kind, time } = entry;
-  const takes = kind === "consume" || kind === "freeze" || kind === "settle" || kind === "revoke";
-  if (!takes || entry.fromClaim) return undefined;
+  if (!TAKES.has(kind) || entry.fromClaim) return undefined;
+  // A hold that was made by points may be settled by anything, and gets no points for some services.
+  const isForAnything = kind === "extend" && holds.get(entry.refersTo!)!.service === undefined;
+  const posting = postingOf(isForAnything ? { ...entry, usage: null } : entry);
   // A settle takes first what its hold has, the revocation of a lot what the lot has.
   const ofHold = kind === "settle" ? entry.points - entry.owed - entry.fromBalance : 0n;
   const inOrder =
     kind === "revoke" ? splitRevoked(entry).others : cut(entry.allocations, ofHold).rest;
   const taken = inOrder.map(({ lot }) => lot);
-  const posting = postingOf(entry);
   for (const number of taken) {
     const lot = lots.get(number)!;
     if (isDue(lot, time)) return `takes of lot ${number} past its time`;
@@ -128,6 +146,8 @@ function flawOfTaking({ lots }: Moves["books"], entry: Entry): string | undefine
     }
   }
 }
+
+const TAKES = new Set<EntryKind>(["consume", "freeze", "extend", "settle", "revoke"]);
 
 type NumberedLot = readonly [
   bigint,
@@ -176,36 +196,6 @@ function countRepaid(moves: Moves, posting: Entry & Posting<Micros | null>): voi
     const until = expiry ?? NEVER;
     if (moves.repaidUntil === null || until > moves.repaidUntil) moves.repaidUntil = until;
   }
-}
-
-/** From a hold's time on, only the ledger itself closes it: by a release at that very instant. */
-function flawOfClosing({ expireTime }: BookedHold<Micros | null>, entry: Entry) {
-  const { kind, refersTo, time, request, metadata } = entry;
-  if (expireTime > time) return undefined;
-  if (kind === "settle") return `settles hold ${refersTo} past its time`;
-  if (request !== undefined || metadata.size > 0) {
-    return `is a caller's release of hold ${refersTo} past its time`;
-  }
-  if (expireTime === time) return undefined;
-  return `releases hold ${refersTo} at another instant than its time`;
-}
-
-/** Compares a hold's row with the entry that closed it. */
-function endHold(
-  { holds }: Moves,
-  { expireTime }: BookedHold<Micros | null>,
-  { kind, sequence, refersTo, points, owed, fromBalance, time }: Entry,
-): Flaw | undefined {
-  const { number, status: is, settled } = holds.get(refersTo!)!;
-  holds.delete(number);
-  const unspent = expireTime <= time ? "expired" : "released";
-  const status = kind === "settle" ? "settled" : unspent;
-  const spent = kind === "settle" ? points - owed - fromBalance : 0n;
-  if (is === status && settled === spent) return undefined;
-  const what =
-    `its hold is ${is} with ${settled} settled, ` +
-    `entry ${sequence} made it ${status} with ${spent}`;
-  return { sequence: number, what };
 }
 
 /**
@@ -326,14 +316,6 @@ function refunding(
     repaid,
     ended,
   };
-}
-
-/** A settle may take from a lot twice; a refund gives to it once. */
-function merged(allocations: readonly Allocation[]): readonly Allocation[] {
-  return [...Map.groupBy(allocations, ({ lot }) => lot)].map(([lot, parts]) => ({
-    lot,
-    points: parts.reduce((sum, { points }) => sum + points, 0n),
-  }));
 }
 
 function countRefund(moves: Moves, { refersTo, points, uncovered }: Entry): void {

@@ -4,9 +4,9 @@ import type { Lot } from "../ledger/lot.ts";
 import type { Micros } from "../ledger/time.ts";
 import { ROW_MAX_LOTS } from "../store/batch/placement.ts";
 import type { ReadAccount } from "./accounts.ts";
-import { sameAllocations } from "./books.ts";
 import type { StreamPlace } from "./epochs.ts";
 import { chainEntry } from "./hashes.ts";
+import { flawOfOpenHold } from "./holds.ts";
 import { burnsBefore, type Flaw, type Moves, noMoves, replayMoves } from "./moves.ts";
 import { flawOfClaims } from "./revoking.ts";
 import type { Step, StoredLot } from "./rows.ts";
@@ -186,9 +186,9 @@ function flawOfOpenRows({ books, lots, holds, refundables }: Moves): Flaw | unde
     const has = `its lot has ${stored.remaining} remaining and ${stored.frozen} frozen`;
     return { sequence: number, what: `${has}, ${left}` };
   }
-  for (const [number, { status, settled }] of holds) {
-    if (status === "open" && settled === 0n) continue;
-    return { sequence: number, what: `its hold is ${status}, and no entry closed it` };
+  for (const [number, row] of holds) {
+    const what = flawOfOpenHold(books.holds.get(number)!, row);
+    if (what !== undefined) return { sequence: number, what };
   }
   for (const [number, { refunded, left }] of refundables) {
     const what = `its refunds add up to ${refunded}, its undone row says ${refunded + left}`;
@@ -237,7 +237,17 @@ const MAY_SAY: Record<EntryKind, readonly (keyof Entry)[]> = {
   consume: ["usage", "owed", "uncovered"],
   expire: [],
   freeze: ["expireTime", "usage"],
-  settle: ["returned", "refersTo", "usage", "owed", "uncovered", "repaid", "fromBalance"],
+  extend: ["refersTo", "expireTime", "usage", "holdAfter"],
+  settle: [
+    "returned",
+    "refersTo",
+    "usage",
+    "owed",
+    "uncovered",
+    "repaid",
+    "fromBalance",
+    "keptOpen",
+  ],
   release: ["refersTo", "repaid"],
   refund: ["refersTo", "expireTime", "priority", "category", "services", "repaid", "uncovered"],
   revoke: ["refersTo", "owed", "uncovered", "fromClaim"],
@@ -253,11 +263,13 @@ const EMPTY = [
   ["repaid", 0n, "points repaid"],
   ["fromBalance", 0n, "points beyond a hold"],
   ["fromClaim", false, "a claim"],
+  ["keptOpen", false, "a hold kept open"],
+  ["holdAfter", null, "a hold after it"],
   ["refersTo", null, "a reference"],
   ["usage", null, "a usage"],
 ] as const;
 
-const MAY_BE_NOTHING = new Set<EntryKind>(["consume", "freeze", "settle", "release"]);
+const MAY_BE_NOTHING = new Set<EntryKind>(["consume", "freeze", "extend", "settle", "release"]);
 
 function flawOfContent({ salt, hash, time }: Replay, entry: Entry): string | undefined {
   if (!sameBytes(chainEntry(hash, entry, salt), entry.hash)) {
@@ -299,13 +311,8 @@ function flawOfRows({ lot, hold, refunded, revocation }: Step, entry: Entry): st
 
   const makesHold = kind === "freeze";
   if ((hold !== undefined) !== makesHold) return makesHold ? "has no hold" : `a ${kind} has a hold`;
-  if (hold !== undefined && hold.points !== points) return "its hold has other points";
   if (hold !== undefined && hold.service !== (usage?.service ?? null)) {
     return "its hold is for another service";
-  }
-  if (hold !== undefined && hold.expireTime !== expireTime) return "its hold has another expiry";
-  if (hold !== undefined && !sameAllocations(hold.allocations, allocations)) {
-    return "its hold has points of other lots";
   }
 
   if (revocation !== undefined && !makesLot) return `a ${kind} of which nothing can be revoked`;

@@ -222,7 +222,7 @@ function readEntry(row: EntryRow): Partial<Step> {
   if (!hasUsage && hasAmount) throw new Error("a part of a usage");
   if ((row.request_id === null) !== (row.fingerprint === null)) throw new Error("half a request");
   const entry = toEntry(row);
-  const isEmpty = entry.expireTime === 0n || row.services?.length === 0;
+  const isEmpty = entry.expireTime === 0n || row.services?.length === 0 || row.kept_open === false;
   if (MAY_BE_NULL.some((column) => isZero(row[column])) || isEmpty) {
     throw new Error("a zero or an empty text, which is hashed as nothing");
   }
@@ -241,6 +241,7 @@ const MAY_BE_NULL = [
   "request_id",
   "caller",
   "category",
+  "hold_settled",
 ] as const;
 
 function isZero(value: string | null): boolean {

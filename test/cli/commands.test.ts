@@ -56,9 +56,9 @@ lot  remaining  frozen   of  priority  expires (UTC)        category  for
 ───  ─────────  ──────  ───  ────────  ───────────────────  ────────  ────────
 #1          69      10  100         2  TIME                           anything
 
-hold  points  expires (UTC)        lots
-────  ──────  ───────────────────  ────────
-#5        10  TIME                 10 of #1
+hold  left  of  expires (UTC)        lots
+────  ────  ──  ───────────────────  ────────
+#5      10  10  TIME                 10 of #1
 `);
     expect(timeless((await points("statement", "ada")).stdout)).toBe(`\
 #  time (UTC)           what      for      points  balance  frozen  lots
@@ -96,6 +96,28 @@ About it: #3
       code: 2,
       stderr: expect.stringContaining("NUMBER is missing, or --request-id"),
     });
+  });
+
+  test("a hold is shown with what it still has, and its parts in the statement", async () => {
+    const { client } = server;
+    await points("recharge", "hal", "90");
+    await client.freeze({ userId: "hal", cost: { case: "points", value: 20n } });
+    const cost = { case: "points", value: 15n } as const;
+    await client.settle({ userId: "hal", hold: 2n, cost, keepOpen: true });
+    await client.extendHold({ userId: "hal", hold: 2n, more: cost });
+    expect(timeless((await points("account", "hal")).stdout)).toContain(`
+hold  left  of  expires (UTC)        lots
+────  ────  ──  ───────────────────  ────────
+#2      20  35  TIME                 20 of #1
+`);
+    expect(timeless((await points("statement", "hal")).stdout)).toBe(`\
+#  time (UTC)           what       for  points  balance  frozen  lots
+─  ───────────────────  ─────────  ───  ──────  ───────  ──────  ────────────────────
+1  TIME                 recharge           +90       90       0  90 of #1
+2  TIME                 freeze             -20       70      20  20 of #1
+3  TIME                 settle #2           15       70       5  15 of #1; stays open
+4  TIME                 extend #2          -15       55      20  15 of #1
+`);
   });
 
   test("an account is shown as it was", async () => {

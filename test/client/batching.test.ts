@@ -100,6 +100,7 @@ describe("each mutation in a batch", () => {
     const freeze = (kind: string) =>
       server.client.freeze({ userId: userOf(kind), cost: points(20n) });
     const [settled, released] = [await freeze("settle"), await freeze("release")];
+    const extended = await freeze("extendHold");
     const spent = await server.client.consume({ userId: userOf("refund"), cost: points(30n) });
     const ids = (kind: string) => ({
       userId: userOf(kind),
@@ -114,6 +115,8 @@ describe("each mutation in a batch", () => {
       expire: (client) => client.expire({ ...ids("expire"), target: { case: "due", value: true } }),
       revoke: (client) => client.revoke({ ...ids("revoke"), target: points(3n) }),
       freeze: (client) => client.freeze({ ...ids("freeze"), cost: points(9n), expiration }),
+      extendHold: (client) =>
+        client.extendHold({ ...ids("extendHold"), hold: extended.hold!.number, more: points(2n) }),
       settle: (client) =>
         client.settle({ ...ids("settle"), hold: settled.hold!.number, cost: points(4n) }),
       release: (client) => client.release({ ...ids("release"), hold: released.hold!.number }),

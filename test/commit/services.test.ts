@@ -82,6 +82,24 @@ const cases: Record<string, Case> = {
     does: [consume("tts", 1_000_000n)],
     says: "balance 29, usable 9, required 1000000, shortfall 999991",
   },
+  "more for a hold made by points comes of lots for anything, whatever use it is for": {
+    before: [...times(20, scoped("tts")), ...times(4, ada.recharge(1n))],
+    does: [ada.freeze(1n), ada.extendHold(25n, { more: ada.usageOf("tts", 2n) })],
+    says: "26 extend 2 for hold 25 until +50: 1 of #22, 1 of #23",
+  },
+  "more for a hold of a service comes of lots for it, too": {
+    before: [...times(20, scoped("script")), ...times(2, scoped("tts")), ada.recharge(1n)],
+    does: [
+      ada.freeze(ada.usageOf("tts", 1n)),
+      ada.extendHold(24n, { more: ada.usageOf("tts", 2n), ttl: 60n }),
+    ],
+    says: "25 extend 2 for hold 24 until +60: 1 of #22, 1 of #23",
+  },
+  "more for a hold made by points is refused with what anything may use": {
+    before: [...times(20, scoped("tts")), ...times(4, ada.recharge(1n))],
+    does: [ada.freeze(1n), ada.extendHold(25n, { more: ada.usageOf("tts", 4n) })],
+    says: "balance 23, usable 3, required 4, shortfall 1",
+  },
   "points without a service are refused with what all may use": {
     before: [...times(20, scoped("script")), ...times(4, scoped("tts")), ada.recharge(5n)],
     does: [ada.consume(6n)],

@@ -72,8 +72,10 @@ describe("the README", () => {
       env: { ...process.env, POINTS_URL: server.baseUrl },
     });
     expect(stdout).toContain(
-      "balance 60 + frozen 0 + consumed 310 + expired 80 = recharged 430 + refunded 20",
+      "balance 10 + frozen 0 + consumed 360 + expired 80 = recharged 430 + refunded 20",
     );
+    expect(stdout).toContain("wants to speak on");
+    expect(stdout.match(/settle #\d+ +live speech .*stays open/g)).toHaveLength(1);
   });
 });
 

@@ -25,6 +25,8 @@ const entry: Entry = {
   ],
   time: 1_767_225_600_000_001n,
   returned: 3n,
+  keptOpen: false,
+  holdAfter: null,
   owed: 0n,
   uncovered: 0n,
   repaid: 0n,
@@ -156,6 +158,7 @@ const changes: [what: string, changed: Partial<Entry>][] = [
   ["whether a claim took it", { fromClaim: true }],
   ["the frozen points", { after: { ...entry.after, frozen: 1n } }],
   ["the debt", { after: { ...entry.after, debt: 1n } }],
+  ["whether the hold stayed open", { keptOpen: true }],
 ];
 test.each(changes)("another hash if %s changes", (_, changed) => {
   const before = hashEntry(GENESIS_HASH, entry, SALT);
@@ -222,6 +225,8 @@ const entries: fc.Arbitrary<Omit<Entry, "hash">> = fc.record({
   uncovered: points,
   repaid: points,
   fromBalance: points,
+  keptOpen: fc.boolean(),
+  holdAfter: fc.constant(null),
   fromClaim: fc.boolean(),
   refersTo: optional,
   expireTime: optional,
@@ -291,6 +296,8 @@ function entryIn(fields: Fields, personal: Fields): Omit<Entry, "hash"> {
     uncovered: numberIn(fields, 25),
     repaid: numberIn(fields, 26),
     fromBalance: numberIn(fields, 27),
+    keptOpen: numberIn(fields, 31) === 1n,
+    holdAfter: null,
     fromClaim: textIn(fields, 32) === "1",
     refersTo: optionalIn(fields, 14),
     expireTime: optionalIn(fields, 11),

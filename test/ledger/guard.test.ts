@@ -9,6 +9,7 @@ import {
   guarded,
   recharge,
   refund,
+  extendHold,
   release,
   revokeLot,
   settle,
@@ -38,6 +39,7 @@ const hex = (hash: Uint8Array) => Buffer.from(hash).toString("hex");
 
 const GUARDED: [what: string, command: Mutation, names: bigint][] = [
   ["Settle", settle(2n, 5n), 2n],
+  ["ExtendHold", extendHold(2n, { more: 1n }), 2n],
   ["Release", release(2n), 2n],
   ["Refund", refund(3n), 3n],
   ["Expire of a lot", expireLot(1n), 1n],

@@ -116,6 +116,63 @@ test("a debt repaid by ten recharges at once, through two processes: repaid once
   await auditDatabase(url);
 });
 
+test("100 parts of one hold settled at once, by two processes: as many as it has points for", async () => {
+  const { clients, url } = await twoProcesses();
+  await clients[0]!.recharge({ userId, points: 500n });
+  const { hold } = await clients[0]!.freeze({ userId, cost: points(210n) });
+  const { number } = hold!;
+  const outcomes = await Promise.all(
+    range(100).map((n) => {
+      const part = {
+        userId,
+        hold: number,
+        cost: points(3n),
+        keepOpen: true,
+        requestId: `part-${n}`,
+      };
+      return outcomeOf(clients[n % 2]!.settle(part));
+    }),
+  );
+  expect(outcomes.filter((outcome) => outcome === "applied")).toHaveLength(70);
+  expect(outcomes.filter((outcome) => outcome === "HOLD_EXCEEDED")).toHaveLength(30);
+  const { holds } = await clients[1]!.listHolds({ userId });
+  expect(holds).toMatchObject([{ points: 210n, settled: 210n, state: HoldState.OPEN }]);
+  const { account } = await clients[1]!.getOrCreate({ userId });
+  expect(account).toMatchObject({ balance: 290n, frozen: 0n, totalConsumed: 210n, sequence: 72n });
+  expect(await auditDatabase(url)).toEqual({ accounts: 1, entries: 72 });
+});
+
+test("holds extended and released at once, by two processes: no point is lost", async () => {
+  const { clients, url } = await twoProcesses();
+  await clients[0]!.recharge({ userId, points: 500n });
+  const frozen = await Promise.all(
+    range(30).map((n) => clients[n % 2]!.freeze({ userId, cost: points(5n) })),
+  );
+  const outcomes = await Promise.all(
+    frozen.map(async ({ hold: made }, n) => {
+      const { number: hold } = made!;
+      const [one, two] = n % 2 === 0 ? clients : clients.toReversed();
+      const extend = () => outcomeOf(one!.extendHold({ userId, hold, more: points(2n) }));
+      const release = () => outcomeOf(two!.release({ userId, hold }));
+      return { hold, how: await Promise.all([extend(), release(), extend()]) };
+    }),
+  );
+  const { holds } = await clients[1]!.listHolds({ userId, pageSize: 100 });
+  const byNumber = new Map(holds.map((hold) => [hold.number, hold]));
+  for (const { hold, how } of outcomes) {
+    const [first, released, second] = how;
+    expect(released).toBe("applied");
+    const extended = [first, second].filter((outcome) => outcome === "applied").length;
+    const others = [first, second].filter((outcome) => outcome !== "applied");
+    expect(new Set(["HOLD_CLOSED", ...others])).toEqual(new Set(["HOLD_CLOSED"]));
+    const all = BigInt(5 + 2 * extended);
+    expect(byNumber.get(hold)).toMatchObject({ points: all, state: HoldState.RELEASED });
+  }
+  const { account } = await clients[0]!.getOrCreate({ userId });
+  expect(account).toMatchObject({ balance: 500n, frozen: 0n, totalConsumed: 0n });
+  await auditDatabase(url);
+});
+
 async function twoProcesses(
   settings: Record<string, string> = {},
 ): Promise<{ clients: Client<typeof PointsService>[]; url: string }> {

@@ -218,6 +218,7 @@ const REASONS = [
   "ENTRY_NOT_FOUND",
   "ENTRY_NOT_REFUNDABLE",
   "REFUND_EXCEEDS_ENTRY",
+  "REVOKE_EXCEEDS_LOT",
   "SERVICE_NOT_PRICED",
 ];
 
@@ -287,8 +288,11 @@ function anything(family: string, n: number, random: (below: number) => number):
         { case: "lot", value: number },
         { case: "due", value: true },
       ] as const;
-      const value = { ...common, target: targets[random(3)]! };
-      return { operation: { case: "expire", value } };
+      const target = targets[random(3)]!;
+      if (target.case !== "due" && random(2) === 0) {
+        return { operation: { case: "revoke", value: { ...common, target } } };
+      }
+      return { operation: { case: "expire", value: { ...common, target } } };
     }
     case 6:
     case 7:
@@ -296,8 +300,14 @@ function anything(family: string, n: number, random: (below: number) => number):
       return { operation: { case: "freeze", value: { ...common, cost } } };
     case 9:
     case 10:
+      return {
+        operation: {
+          case: "settle",
+          value: { ...common, hold: number, cost, keepOpen: random(2) === 0 },
+        },
+      };
     case 11:
-      return { operation: { case: "settle", value: { ...common, hold: number, cost } } };
+      return { operation: { case: "extendHold", value: { ...common, hold: number, more: cost } } };
     case 12:
       return { operation: { case: "release", value: { ...common, hold: number } } };
     case 13:

@@ -21,6 +21,11 @@ type Call = (client: Client<typeof PointsService>, request: Guarded) => Promise<
 // Of each account: 1 recharge 100, 2 freeze 10, 3 freeze 10, 4 consume 10, 5 recharge 5.
 const CALLS: [rpc: string, names: bigint, call: Call][] = [
   ["Settle", 2n, (client, request) => client.settle({ ...request, hold: 2n, cost: points(4n) })],
+  [
+    "ExtendHold",
+    2n,
+    (client, request) => client.extendHold({ ...request, hold: 2n, more: points(4n) }),
+  ],
   ["Release", 3n, (client, request) => client.release({ ...request, hold: 3n })],
   ["Refund", 4n, (client, request) => client.refund({ ...request, sequence: 4n, points: 1n })],
   ["Expire", 5n, (client, request) => client.expire({ ...request, target: lot(5n) })],

@@ -345,6 +345,36 @@ describe("a page ends early where its entries or holds are of hundreds of lots",
   });
 });
 
+test("a page ends early where extensions are of a hold of hundreds of lots", async () => {
+  const userId = "extended";
+  const recharge = { case: "recharge", value: { userId, points: 1n } } as const;
+  const freeze = { case: "freeze", value: { userId, cost: points(400n) } } as const;
+  const extend = {
+    case: "extendHold",
+    value: { userId, hold: 502n, more: points(1n) },
+  } as const;
+  const { results } = await server.client.applyBatch({
+    operations: [
+      ...Array.from({ length: 501 }, () => ({ operation: recharge })),
+      { operation: freeze },
+      ...Array.from({ length: 60 }, () => ({ operation: extend })),
+    ],
+  });
+  expect(results.every(({ result }) => result.case !== "error")).toBe(true);
+  const sizes: number[] = [];
+  const sequences: bigint[] = [];
+  let pageToken = "";
+  do {
+    const page = await server.client.listEntries({ userId, pageSize: 1_000, pageToken });
+    sizes.push(page.entries.length);
+    sequences.push(...page.entries.map(({ sequence }) => sequence));
+    pageToken = page.nextPageToken;
+  } while (pageToken !== "");
+  // The server reads what each extension answers a repeat with: more than 400 lots.
+  expect(sizes[0]).toBeLessThan(42);
+  expect(sequences).toEqual(Array.from({ length: 562 }, (_, n) => BigInt(562 - n)));
+});
+
 async function allLots(userId: string, pageSize: number): Promise<Lot[]> {
   const all: Lot[] = [];
   let pageToken = "";

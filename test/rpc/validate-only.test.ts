@@ -23,7 +23,9 @@ test("each mutation can be validated, and changes nothing then", async () => {
     await client.consume({ userId, cost: points(1n), validateOnly }),
     await client.expire({ userId, target: points(1n), validateOnly }),
     await client.freeze({ userId, cost: points(1n), validateOnly }),
+    await client.extendHold({ userId, hold: 3n, more: points(1n), validateOnly }),
     await client.settle({ userId, hold: 3n, validateOnly }),
+    await client.settle({ userId, hold: 3n, keepOpen: true, validateOnly }),
     await client.release({ userId, hold: 3n, validateOnly }),
     await client.refund({ userId, sequence: 2n, validateOnly }),
   ];

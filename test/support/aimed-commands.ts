@@ -39,7 +39,16 @@ export function aimedCommands(
 
 type Aim = { random: Random; whole: Whole; now: Micros; temper: Temper };
 
-const WEIGHTS = { consume: 6, expire: 3, freeze: 6, settle: 4, release: 3, refund: 5 };
+const WEIGHTS = {
+  consume: 6,
+  expire: 3,
+  freeze: 6,
+  extendHold: 4,
+  settle: 4,
+  settlePart: 4,
+  release: 3,
+  refund: 5,
+};
 
 const MAKE: Record<keyof typeof WEIGHTS | "recharge", (aim: Aim) => Mutation> = {
   recharge: (aim) =>
@@ -52,7 +61,13 @@ const MAKE: Record<keyof typeof WEIGHTS | "recharge", (aim: Aim) => Mutation> = 
   consume: (aim) => ada.consume(someCost(aim)),
   freeze: (aim) => ({ ...ada.freeze(someCost(aim)), expiration: someDeadline(aim) }) as Mutation,
   expire: (aim) => ada.expire(someTarget(aim)),
+  extendHold: (aim) => {
+    const expiration = aim.random.chance(0.5) ? undefined : someDeadline(aim);
+    const more = aim.random.chance(0.3) ? {} : { more: someCost(aim) };
+    return { ...ada.extendHold(someHold(aim), more), expiration } as Mutation;
+  },
   settle: (aim) => ada.settle(someHold(aim), aim.random.chance(0.3) ? undefined : someCost(aim)),
+  settlePart: (aim) => ada.settlePart(someHold(aim), someCost(aim)),
   release: (aim) => ada.release(someHold(aim)),
   refund: (aim) =>
     ada.refund(

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type {
   Command,
+  Deadline,
   Expiration,
   ExpireTarget,
   Mutation,
@@ -119,9 +120,29 @@ export function freezeUntil(cost: Cost, time: bigint): Mutation {
   return { kind: "freeze", ...nobody, cost: toCost(cost), expiration: { kind: "at", time } };
 }
 
+/** More points, more time in microseconds from now or until an instant, or both. */
+export function extendHold(
+  hold: bigint,
+  { more, ttl, time }: { more?: Cost; ttl?: bigint; time?: bigint },
+): Mutation {
+  const expiration: Deadline | undefined =
+    time !== undefined
+      ? { kind: "at", time }
+      : ttl !== undefined
+        ? { kind: "after", ttl }
+        : undefined;
+  const given = more === undefined ? more : toCost(more);
+  return { kind: "extendHold", ...nobody, hold, more: given, expiration };
+}
+
 export function settle(hold: bigint, cost?: Cost, onShortfall = REFUSE): Mutation {
   const given = cost === undefined ? cost : toCost(cost);
-  return { kind: "settle", ...nobody, hold, cost: given, onShortfall };
+  return { kind: "settle", ...nobody, hold, cost: given, onShortfall, keepOpen: false };
+}
+
+/** Spends a part of a hold, which stays open. */
+export function settlePart(hold: bigint, cost?: Cost, onShortfall = REFUSE): Mutation {
+  return { ...settle(hold, cost, onShortfall), keepOpen: true } as Mutation;
 }
 
 export function release(hold: bigint): Mutation {
@@ -135,6 +156,7 @@ export function refund(sequence: bigint, points?: bigint, reissueTtl?: bigint): 
 /** The command about an entry, with the hash of the one that it means. */
 export function guarded(command: Mutation, expectedHash: Uint8Array | undefined): Mutation {
   switch (command.kind) {
+    case "extendHold":
     case "settle":
     case "release":
     case "refund":

@@ -14,12 +14,15 @@ function summaryOf(actual: Answer | Rejection): Expected {
   const { sequence, balance, frozen } = account;
   const { totalRecharged, totalConsumed, totalExpired, totalRefunded, totalRevoked, debt } =
     account;
+  const { points = 0n, settled = 0n, allocations = [] } = entry?.holdAfter ?? {};
   const { owed = 0n, uncovered = 0n, repaid = 0n, fromBalance = 0n } = entry ?? {};
   return {
     kind: entry?.kind,
     points: entry?.points ?? 0n,
     allocations: entry?.allocations ?? [],
     debts: { owed, uncovered, repaid, fromBalance },
+    keptOpen: entry?.keptOpen ?? false,
+    hold: entry?.kind === "extend" ? { points, settled, allocations } : undefined,
     time: entry?.time,
     account: {
       sequence,

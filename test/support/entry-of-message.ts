@@ -22,6 +22,8 @@ export function entryOf(message: EntryMessage): Entry {
     uncovered: message.uncovered,
     repaid: message.repaid,
     fromBalance: message.fromBalance,
+    keptOpen: message.keptOpen,
+    holdAfter: null,
     fromClaim: message.fromClaim,
     refersTo: refersTo === 0n ? null : refersTo,
     time: fromTimestamp(createTime!)!,

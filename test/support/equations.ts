@@ -2,7 +2,7 @@ import { expect } from "vitest";
 import type { TestDatabase } from "./database.ts";
 
 // The invariants of every account as SQL: each query finds violations. Kinds are numbers of EntryKind:
-// 2 consume, 5 settle, 6 release, 7 refund, 8 revoke. They read the table and not the view journal, whose joins
+// 2 consume, 4 freeze, 5 settle, 6 release, 7 refund, 8 revoke, 9 extend. They read the table and not the view journal, whose joins
 // PostgreSQL may plan as loops over all pairs of entries.
 const BROKEN: Readonly<Record<string, string>> = {
   "an account's figures add up": `
@@ -44,16 +44,24 @@ const BROKEN: Readonly<Record<string, string>> = {
   "a hold has one entry that closed it, and an open one has none": `
     select hold.user_id || ' ' || number from points.hold left join points.entry
       on entry.user_id = hold.user_id and entry.refers_to = number
-        and kind in (5, 6)
+        and kind in (5, 6) and kept_open is null
     group by hold.user_id, number, status
     having count(entry.sequence) <> case status when 'open' then 0 else 1 end`,
   "a closed hold is what the entry that closed it says": `
     select hold.user_id || ' ' || number from points.hold join points.entry
       on entry.user_id = hold.user_id and entry.refers_to = number
-        and kind in (5, 6)
+        and kind in (5, 6) and kept_open is null
     where (kind = 5) <> (status = 'settled')
-      or (kind = 5 and (settled <> entry.points - coalesce(owed, 0) - coalesce(from_balance, 0) or coalesce(returned, 0) <> hold.points - settled))
-      or (kind = 6 and hold.points <> entry.points)`,
+      or (kind = 5 and coalesce(returned, 0) <> hold.points - settled)
+      or (kind = 6 and hold.points - settled <> entry.points)`,
+  "a hold is what the entries about it add up to": `
+    select hold.user_id || ' ' || number from points.hold join points.entry
+      on entry.user_id = hold.user_id and number in (entry.sequence, entry.refers_to)
+        and kind in (4, 5, 9)
+    group by hold.user_id, number
+    having hold.points <> sum(entry.points) filter (where kind in (4, 9))
+      or settled <> coalesce(sum(entry.points - coalesce(owed, 0) - coalesce(from_balance, 0))
+        filter (where kind = 5), 0)`,
   "all refunds of an entry are noted, and never exceed it": `
     select spent.user_id || ' ' || spent.sequence
     from points.entry as spent

@@ -3,6 +3,7 @@ import type {
   Command,
   Expiration,
   ExpireTarget,
+  ExtendHold,
   Guarded,
   Refund,
   Revoke,
@@ -19,6 +20,9 @@ export type Expected =
       points: bigint;
       allocations: readonly Part[];
       debts: Debts;
+      keptOpen: boolean;
+      /** The hold after an extend. */
+      hold: { points: bigint; settled: bigint; allocations: readonly Part[] } | undefined;
       time: bigint | undefined;
       account: ModelAccount;
       replayed: boolean;
@@ -64,6 +68,8 @@ type Line = {
   debts: Debts;
   /** Of the entry that the ledger made of it, once `learn` was told. */
   hash?: Uint8Array;
+  keptOpen?: boolean;
+  hold?: { points: bigint; settled: bigint; allocations: readonly Part[] };
 };
 
 type ModelLot = {
@@ -78,6 +84,10 @@ type ModelLot = {
 
 type ModelHold = {
   number: bigint;
+  /** All points that were set aside, and those that were spent. */
+  points: bigint;
+  settled: bigint;
+  /** What it still has. */
   parts: Part[];
   expireTime: bigint;
   /** Undefined: it was frozen by points. */
@@ -167,6 +177,7 @@ export class Model {
     const hashFor = (number: bigint, { expectedHash }: Guarded) =>
       expectedHash === RIGHT ? { expectedHash: journal[Number(number) - 1]?.hash } : {};
     switch (command.kind) {
+      case "extendHold":
       case "settle":
       case "release": {
         const hold = latest(command.hold, "freeze");
@@ -224,6 +235,8 @@ export class Model {
       points: own?.points ?? 0n,
       allocations: own?.parts ?? [],
       debts: own?.debts ?? NO_DEBTS,
+      keptOpen: own?.keptOpen ?? false,
+      hold: own?.hold,
       time: own?.time,
       account: command.kind === "open" ? accountOf(user) : account,
       replayed: false,
@@ -405,9 +418,11 @@ function write(user: ModelUser, command: Command, now: bigint): Line | undefined
       if ("reason" in cost) return cost.reason;
       const parts = burn(user, cost.points, cost.usage?.service);
       if (parts === undefined) return "INSUFFICIENT_POINTS";
-      user.holds.push({ number: next(user), parts, expireTime, service: cost.usage?.service });
+      const hold = { number: next(user), points: total(parts), settled: 0n, parts, expireTime };
+      user.holds.push({ ...hold, service: cost.usage?.service });
       return append(user, { kind: "freeze", parts, changes: minus(parts), frozen: total(parts) });
     }
+    case "extendHold":
     case "settle":
     case "release": {
       const hold = user.holds.find(({ number }) => number === command.hold);
@@ -416,6 +431,7 @@ function write(user: ModelUser, command: Command, now: bigint): Line | undefined
       if (hold.closed === "expired") return "HOLD_EXPIRED";
       if (hold.closed !== undefined) return "HOLD_CLOSED";
       if (command.kind === "release") return giveHoldBack(user, hold, "released");
+      if (command.kind === "extendHold") return writeExtension(user, hold, command, now);
       const cost = costNow(command.cost ?? { points: total(hold.parts), usage: null }, now);
       if ("reason" in cost) return cost.reason;
       const held = total(hold.parts);
@@ -424,10 +440,14 @@ function write(user: ModelUser, command: Command, now: bigint): Line | undefined
       if (usage !== null && hold.service !== undefined && hold.service !== usage.service)
         return "FIELD_INVALID";
       if (beyond > 0n && command.onShortfall.kind === "refuse") return "HOLD_EXCEEDED";
-      hold.closed = "settled";
       const units = unitsOf(hold.parts);
       const spent = partsOf(units.slice(0, Number(cost.points)));
-      const back = comeBack(user, units.slice(Number(cost.points)), debtOf(user));
+      const rest = units.slice(Number(cost.points));
+      const { keepOpen: keptOpen } = command;
+      const back = comeBack(user, keptOpen ? [] : rest, debtOf(user));
+      hold.settled += total(spent);
+      if (keptOpen) hold.parts = partsOf(rest);
+      else hold.closed = "settled";
       const {
         parts: beside,
         owed,
@@ -439,14 +459,40 @@ function write(user: ModelUser, command: Command, now: bigint): Line | undefined
         points: total(spent) + total(beside) + owed,
         parts: [...spent, ...beside],
         changes: [...partsOf(back.kept), ...minus(beside)],
-        frozen: -held,
+        frozen: -(keptOpen ? total(spent) : held),
         refersTo: hold.number,
         debts,
+        keptOpen,
       });
     }
     case "refund":
       return writeRefund(user, command, now);
   }
+}
+
+function writeExtension(
+  user: ModelUser,
+  hold: ModelHold,
+  { more, expiration }: ExtendHold,
+  now: bigint,
+): Line | string {
+  const { expireTime, service, number: refersTo } = hold;
+  const end = expiration === undefined ? expireTime : endOf(expiration, now)!;
+  if (!endsWell(end, now)) return "FIELD_INVALID";
+  if (expiration?.kind === "at" && end < expireTime) return "FIELD_INVALID";
+  const cost = costNow(more ?? { points: 0n, usage: null }, now);
+  if ("reason" in cost) return cost.reason;
+  const { points, usage } = cost;
+  if (usage !== null && service !== undefined && service !== usage.service) return "FIELD_INVALID";
+  // What was frozen by points may be spent on anything, and so it comes of lots for anything.
+  const parts = burn(user, points, service === undefined ? undefined : usage?.service);
+  if (parts === undefined) return "INSUFFICIENT_POINTS";
+  hold.parts = partsOf(unitsOf([...hold.parts, ...parts]));
+  hold.points += points;
+  hold.expireTime = laterOf(expireTime, end);
+  const after = { points: hold.points, settled: hold.settled, allocations: hold.parts };
+  const line = { kind: "extend", parts, changes: minus(parts), frozen: points };
+  return append(user, { ...line, refersTo, hold: after });
 }
 
 function writeExpire(user: ModelUser, target: ExpireTarget): Line | undefined | string {

@@ -99,6 +99,17 @@ function randomCommand(): fc.Arbitrary<Command> {
         cost: fc.option(asked, { nil: undefined }),
         onShortfall,
         expectedHash,
+        keepOpen: fc.boolean(),
+      }),
+    ],
+    [
+      3,
+      fc.record({
+        kind: kind("extendHold"),
+        hold: sequence,
+        more: fc.option(asked, { nil: undefined }),
+        expiration: fc.option(expiration, { nil: undefined }),
+        expectedHash,
       }),
     ],
     [2, fc.record({ kind: kind("release"), hold: sequence, expectedHash })],

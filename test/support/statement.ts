@@ -29,15 +29,23 @@ function line(lot: Lot): string {
   return `#${number}: ${remaining} of ${points}${aside}${expires}${burns}${what}${isFor}`;
 }
 
-/** A hold as a line of a statement: "#3: 30 open until +50", "#3: 30 settled for 20". */
+/**
+ * A hold as a line of a statement: "#3: 30 open until +50", "#3: 30 open until +50, 12 spent",
+ * "#3: 30 settled for 20".
+ */
 export function holdLines(state: AccountState): string[] {
   return state.holds.toSorted((a, b) => Number(a.number - b.number)).map(holdLine);
 }
 
 function holdLine({ number, points, status, settled, expireTime }: Hold): string {
-  const how = { open: ` until ${offset(expireTime)}`, settled: ` for ${settled}` };
-  const more = status === "open" || status === "settled" ? how[status] : "";
-  return `#${number}: ${points} ${status}${more}`;
+  const spent = settled === 0n ? "" : `, ${settled} spent`;
+  const how = {
+    open: ` until ${offset(expireTime)}${spent}`,
+    settled: ` for ${settled}`,
+    released: spent,
+    expired: spent,
+  };
+  return `#${number}: ${points} ${status}${how[status]}`;
 }
 
 /**
@@ -61,12 +69,22 @@ function debtsOf({ fromBalance, owed, uncovered, repaid }: Entry): string {
   return said.map(([points, how]) => (points === 0n ? "" : `, ${points} ${how}`)).join("");
 }
 
-function aboutOf({ kind, refersTo, fromClaim, returned, expireTime, priority }: Entry): string {
+function aboutOf({
+  kind,
+  refersTo,
+  fromClaim,
+  returned,
+  keptOpen,
+  expireTime,
+  priority,
+}: Entry): string {
   switch (kind) {
     case "freeze":
       return ` until ${offset(expireTime!)}`;
     case "settle":
-      return ` of hold ${refersTo}${returned === 0n ? "" : `, ${returned} returned`}`;
+      return ` of hold ${refersTo}${returned === 0n ? "" : `, ${returned} returned`}${keptOpen ? ", kept open" : ""}`;
+    case "extend":
+      return ` for hold ${refersTo} until ${offset(expireTime!)}`;
     case "release":
       return ` of hold ${refersTo}`;
     case "refund": {
@@ -200,8 +218,11 @@ export function expectSound(state: AccountState): void {
     expect(remaining + frozen).toBeLessThanOrEqual(points);
   }
   expect(state.lots).toEqual(state.lots.toSorted(compareBurnOrder));
-  for (const { settled, points, allocations } of state.holds) {
+  for (const { settled, points, status, allocations } of state.holds) {
     expect(settled).toBeLessThanOrEqual(points);
-    expect(allocations.reduce((sum, part) => sum + part.points, 0n)).toBe(points);
+    const had = allocations.reduce((sum, part) => sum + part.points, 0n);
+    if (status === "settled") expect(had).toBeGreaterThanOrEqual(points - settled);
+    else expect(had).toBe(points - settled);
+    expect(new Set(allocations.map(({ lot }) => lot)).size).toBe(allocations.length);
   }
 }

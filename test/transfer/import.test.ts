@@ -360,6 +360,13 @@ async function live({ client }: TestServer): Promise<void> {
       await client.settle({ userId, hold: held.hold!.number, cost: cost(5) });
     }
     if (index % 5 === 0) await client.freeze({ userId, cost: cost(3) });
+    if (index % 4 === 1) {
+      const { number: hold } = (await client.freeze({ userId, cost: cost(12) })).hold!;
+      await client.settle({ userId, hold, cost: cost(8), keepOpen: true });
+      await client.extendHold({ userId, hold, more: cost(9), expiration: late });
+      // Of some all is spent, and they stay open.
+      if (index % 8 === 1) await client.settle({ userId, hold, keepOpen: true });
+    }
     if (index % 6 === 0) await client.freeze({ userId, cost: { case: "usage", value: FREE } });
     await client.expire({ userId, target: { case: "points", value: 4n } });
   }
@@ -405,6 +412,6 @@ async function lotsOf({ database }: TestServer): Promise<unknown[]> {
 
 async function holds({ database }: TestServer): Promise<unknown[]> {
   return database.query(`
-    select user_id, points, expire_time from points.hold
-    where status = 'open' and points > 0 order by 1, 3, 2`);
+    select user_id, points - settled as points, expire_time from points.hold
+    where status = 'open' and points > settled order by 1, 3, 2`);
 }

@@ -11,7 +11,13 @@ const LOT = {
   category: "",
   services: [],
 };
-const HOLD = { points: 1n, expireTime: timestampNow(), allocations: [{ lot: 1n, points: 1n }] };
+const HOLD = {
+  points: 1n,
+  allocations: [{ lot: 1n, points: 1n }],
+  settled: 0n,
+  expireTime: timestampNow(),
+  service: undefined,
+};
 
 test.each<[Partial<Fold>, string]>([
   [{ refunded: 5n, consumed: 4n }, "5 points were refunded, and only 4 consumed or revoked"],

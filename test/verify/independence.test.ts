@@ -17,6 +17,7 @@ test("verify takes nothing of the ledger but types and constants", async () => {
     .filter((name) => name !== "" && !name.startsWith("type "));
   expect([...new Set(values)].toSorted()).toEqual([
     "GENESIS_HASH",
+    "HOLD_MAX",
     "KIND_NUMBERS",
     "MAX_TOTAL",
     "NO_RECEIPT",

@@ -81,7 +81,7 @@ export async function live(database: TestDatabase): Promise<void> {
       },
       of({ kind: "consume", onShortfall: REFUSE, cost: spend(40n) }),
       of({ kind: "freeze", cost: spend(25n), expiration: after(100n) }),
-      of({ kind: "settle", onShortfall: REFUSE, hold: 5n, cost: spend(10n) }),
+      of({ kind: "settle", onShortfall: REFUSE, hold: 5n, cost: spend(10n), keepOpen: false }),
       of({ kind: "freeze", cost: spend(5n), expiration: after(100n) }),
       of({ kind: "release", hold: 7n }),
       of({ kind: "freeze", cost: spend(6n), expiration: after(50n) }),

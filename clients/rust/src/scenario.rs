@@ -23,6 +23,7 @@ pub async fn play(points: Points) -> Outcome {
     consume_twice(&points, &user_id).await?;
     be_refused(&points, &user_id).await?;
     freeze_and_settle(&points, &user_id).await?;
+    settle_in_parts(&points, &user_id).await?;
     read_statement(&points, &user_id).await?;
     watch_until_deadline(&points, &user_id).await?;
     apply(&points, &user_id).await?;
@@ -159,6 +160,72 @@ async fn freeze_and_settle(points: &Points, user_id: &str) -> Outcome {
     println!(
         "settle: {} spent, {} returned, balance {}, frozen {}",
         entry.points, entry.returned, after.balance, after.frozen
+    );
+    Ok(())
+}
+
+async fn settle_in_parts(points: &Points, user_id: &str) -> Outcome {
+    let request = pb::FreezeRequest {
+        user_id: user_id.into(),
+        request_id: "job-4".into(),
+        cost: Some(pb::freeze_request::Cost::Points(10)),
+        ..Default::default()
+    };
+    let frozen = retried(TIMEOUT, request, async |request| {
+        points.clone().freeze(request).await
+    })
+    .await?
+    .into_inner();
+    let hold = frozen.hold.expect("a hold in the answer").number;
+
+    let request = pb::SettleRequest {
+        user_id: user_id.into(),
+        request_id: "job-4-part".into(),
+        hold,
+        cost: Some(pb::settle_request::Cost::Points(4)),
+        keep_open: true,
+        ..Default::default()
+    };
+    let part = retried(TIMEOUT, request, async |request| {
+        points.clone().settle(request).await
+    })
+    .await?
+    .into_inner();
+
+    let request = pb::ExtendHoldRequest {
+        user_id: user_id.into(),
+        request_id: "job-4-more".into(),
+        hold,
+        more: Some(pb::extend_hold_request::More::Points(5)),
+        ..Default::default()
+    };
+    let extended = retried(TIMEOUT, request, async |request| {
+        points.clone().extend_hold(request).await
+    })
+    .await?
+    .into_inner();
+
+    let request = pb::SettleRequest {
+        user_id: user_id.into(),
+        request_id: "job-4-done".into(),
+        hold,
+        ..Default::default()
+    };
+    let settled = retried(TIMEOUT, request, async |request| {
+        points.clone().settle(request).await
+    })
+    .await?
+    .into_inner();
+    let part = entry(part.entry);
+    let after = account(settled.account);
+    println!(
+        "parts: {} spent, kept open {}, extended to {}, {} spent, balance {}, frozen {}",
+        part.points,
+        part.kept_open,
+        extended.hold.expect("a hold in the answer").points,
+        entry(settled.entry).points,
+        after.balance,
+        after.frozen
     );
     Ok(())
 }

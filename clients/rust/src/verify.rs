@@ -109,6 +109,7 @@ fn content(e: &pb::Entry) -> Vec<u8> {
         number(26, e.repaid),
         number(27, e.from_balance),
         number(30, e.debt_after),
+        number(31, e.kept_open.into()),
         number(32, e.from_claim.into()),
     ]
     .concat()

@@ -27,6 +27,7 @@ export async function playScenario(
   await consumeTwice(points, userId);
   await beRefused(points, userId);
   await freezeAndSettle(points, userId);
+  await settleInParts(points, userId);
   await readStatement(points, userId);
   await watchUntilDeadline(points, userId);
   await apply(points, userId, streamsBothWays);
@@ -87,6 +88,19 @@ async function freezeAndSettle(points: PointsClient, userId: string): Promise<vo
   console.log(
     `settle: ${settled.entry?.points} spent, ${settled.entry?.returned} returned, ` +
       `balance ${settled.account?.balance}, frozen ${settled.account?.frozen}`,
+  );
+}
+
+async function settleInParts(points: PointsClient, userId: string): Promise<void> {
+  const of = (value: bigint) => ({ case: "points", value }) as const;
+  const { number: hold } = (await points.freeze({ userId, cost: of(10n) })).hold!;
+  const part = await points.settle({ userId, hold, cost: of(4n), keepOpen: true });
+  const extended = await points.extendHold({ userId, hold, more: of(5n) });
+  const { entry, account } = await points.settle({ userId, hold });
+  console.log(
+    `parts: ${part.entry?.points} spent, kept open ${part.entry?.keptOpen}, ` +
+      `extended to ${extended.hold?.points}, ${entry?.points} spent, ` +
+      `balance ${account?.balance}, frozen ${account?.frozen}`,
   );
 }
 

@@ -66,7 +66,8 @@ function content(e: Entry): Buffer {
     ...[field(18, e.personalDigest), field(19, e.fingerprint), field(22, e.category)],
     field(23, list(e.services.length, e.services.map(Buffer.from))),
     ...[field(24, e.owed), field(25, e.uncovered), field(26, e.repaid)],
-    ...[field(27, e.fromBalance), field(30, e.debtAfter), field(32, Number(e.fromClaim))],
+    ...[field(27, e.fromBalance), field(30, e.debtAfter)],
+    ...[field(31, Number(e.keptOpen)), field(32, Number(e.fromClaim))],
   ]);
 }
 

@@ -16,7 +16,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file points/v1/account.proto.
  */
 export const file_points_v1_account: GenFile = /*@__PURE__*/
-  fileDesc("Chdwb2ludHMvdjEvYWNjb3VudC5wcm90bxIJcG9pbnRzLnYxIvYCCgdBY2NvdW50Eg8KB3VzZXJfaWQYASABKAkSEAoIc2VxdWVuY2UYAiABKAMSDwoHYmFsYW5jZRgDIAEoAxIOCgZmcm96ZW4YBCABKAMSFwoPdG90YWxfcmVjaGFyZ2VkGAUgASgDEhYKDnRvdGFsX2NvbnN1bWVkGAYgASgDEhUKDXRvdGFsX2V4cGlyZWQYByABKAMSFgoOdG90YWxfcmVmdW5kZWQYCCABKAMSLwoLY3JlYXRlX3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3VwZGF0ZV90aW1lGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIMCgRzYWx0GAsgASgMEgwKBGRlYnQYDCABKAMSFQoNdG90YWxfcmV2b2tlZBgNIAEoAxIyCg9uZXh0X2V4cGlyYXRpb24YDiABKAsyGS5wb2ludHMudjEuTmV4dEV4cGlyYXRpb24iSgoOTmV4dEV4cGlyYXRpb24SKAoEdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGcG9pbnRzGAIgASgDItwFCgVFbnRyeRIPCgd1c2VyX2lkGAEgASgJEhAKCHNlcXVlbmNlGAIgASgDEiIKBGtpbmQYAyABKA4yFC5wb2ludHMudjEuRW50cnlLaW5kEg4KBnBvaW50cxgEIAEoAxIqCgthbGxvY2F0aW9ucxgFIAMoCzIVLnBvaW50cy52MS5BbGxvY2F0aW9uEi8KC2NyZWF0ZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgpyZXF1ZXN0X2lkGAcgASgJEjAKCG1ldGFkYXRhGAggAygLMh4ucG9pbnRzLnYxLkVudHJ5Lk1ldGFkYXRhRW50cnkSFQoNYmFsYW5jZV9hZnRlchgJIAEoAxIUCgxmcm96ZW5fYWZ0ZXIYCiABKAMSLwoLZXhwaXJlX3RpbWUYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHByaW9yaXR5GAwgASgFEgwKBGhhc2gYDSABKAwSEQoJcmVmZXJzX3RvGA4gASgDEhAKCHJldHVybmVkGA8gASgDEiUKBXVzYWdlGBAgASgLMhYucG9pbnRzLnYxLlByaWNlZFVzYWdlEg4KBmNhbGxlchgRIAEoCRIXCg9wZXJzb25hbF9kaWdlc3QYEiABKAwSEwoLZmluZ2VycHJpbnQYEyABKAwSDQoFYWN0b3IYFCABKAkSEAoIY2F0ZWdvcnkYFiABKAkSEAoIc2VydmljZXMYFyADKAkSDAoEb3dlZBgYIAEoAxIRCgl1bmNvdmVyZWQYGSABKAMSDgoGcmVwYWlkGBogASgDEhQKDGZyb21fYmFsYW5jZRgbIAEoAxISCgpkZWJ0X2FmdGVyGB4gASgDEhIKCmZyb21fY2xhaW0YICABKAgaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIikKCkFsbG9jYXRpb24SCwoDbG90GAEgASgDEg4KBnBvaW50cxgCIAEoAyLRAQoDTG90Eg4KBm51bWJlchgBIAEoAxIOCgZwb2ludHMYAiABKAMSEQoJcmVtYWluaW5nGAMgASgDEg4KBmZyb3plbhgEIAEoAxIQCghwcmlvcml0eRgFIAEoBRIvCgtleHBpcmVfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIY2F0ZWdvcnkYByABKAkSEAoIc2VydmljZXMYCCADKAkSDwoHcmV2b2tlZBgJIAEoAxIPCgdjbGFpbWVkGAogASgDIsoBCgRIb2xkEg4KBm51bWJlchgBIAEoAxIOCgZwb2ludHMYAiABKAMSDwoHc2V0dGxlZBgDIAEoAxIjCgVzdGF0ZRgEIAEoDjIULnBvaW50cy52MS5Ib2xkU3RhdGUSLwoLZXhwaXJlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEioKC2FsbG9jYXRpb25zGAYgAygLMhUucG9pbnRzLnYxLkFsbG9jYXRpb24SDwoHc2VydmljZRgHIAEoCSrjAQoJRW50cnlLaW5kEhoKFkVOVFJZX0tJTkRfVU5TUEVDSUZJRUQQABIXChNFTlRSWV9LSU5EX1JFQ0hBUkdFEAESFgoSRU5UUllfS0lORF9DT05TVU1FEAISFQoRRU5UUllfS0lORF9FWFBJUkUQAxIVChFFTlRSWV9LSU5EX0ZSRUVaRRAEEhUKEUVOVFJZX0tJTkRfU0VUVExFEAUSFgoSRU5UUllfS0lORF9SRUxFQVNFEAYSFQoRRU5UUllfS0lORF9SRUZVTkQQBxIVChFFTlRSWV9LSU5EX1JFVk9LRRAIKoUBCglIb2xkU3RhdGUSGgoWSE9MRF9TVEFURV9VTlNQRUNJRklFRBAAEhMKD0hPTERfU1RBVEVfT1BFThABEhYKEkhPTERfU1RBVEVfU0VUVExFRBACEhcKE0hPTERfU1RBVEVfUkVMRUFTRUQQAxIWChJIT0xEX1NUQVRFX0VYUElSRUQQBEJxCglwb2ludHMudjFCDEFjY291bnRQcm90b1ABWilleGFtcGxlLmNvbS9wb2ludHMvZ2VuL3BvaW50cy92MTtwb2ludHN2MaICA1BUU6oCCVBvaW50cy5WMcoCCVBvaW50c1xWMeoCClBvaW50czo6VjFiBnByb3RvMw", [file_google_protobuf_timestamp, file_points_v1_prices]);
+  fileDesc("Chdwb2ludHMvdjEvYWNjb3VudC5wcm90bxIJcG9pbnRzLnYxIvYCCgdBY2NvdW50Eg8KB3VzZXJfaWQYASABKAkSEAoIc2VxdWVuY2UYAiABKAMSDwoHYmFsYW5jZRgDIAEoAxIOCgZmcm96ZW4YBCABKAMSFwoPdG90YWxfcmVjaGFyZ2VkGAUgASgDEhYKDnRvdGFsX2NvbnN1bWVkGAYgASgDEhUKDXRvdGFsX2V4cGlyZWQYByABKAMSFgoOdG90YWxfcmVmdW5kZWQYCCABKAMSLwoLY3JlYXRlX3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3VwZGF0ZV90aW1lGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIMCgRzYWx0GAsgASgMEgwKBGRlYnQYDCABKAMSFQoNdG90YWxfcmV2b2tlZBgNIAEoAxIyCg9uZXh0X2V4cGlyYXRpb24YDiABKAsyGS5wb2ludHMudjEuTmV4dEV4cGlyYXRpb24iSgoOTmV4dEV4cGlyYXRpb24SKAoEdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGcG9pbnRzGAIgASgDIu8FCgVFbnRyeRIPCgd1c2VyX2lkGAEgASgJEhAKCHNlcXVlbmNlGAIgASgDEiIKBGtpbmQYAyABKA4yFC5wb2ludHMudjEuRW50cnlLaW5kEg4KBnBvaW50cxgEIAEoAxIqCgthbGxvY2F0aW9ucxgFIAMoCzIVLnBvaW50cy52MS5BbGxvY2F0aW9uEi8KC2NyZWF0ZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgpyZXF1ZXN0X2lkGAcgASgJEjAKCG1ldGFkYXRhGAggAygLMh4ucG9pbnRzLnYxLkVudHJ5Lk1ldGFkYXRhRW50cnkSFQoNYmFsYW5jZV9hZnRlchgJIAEoAxIUCgxmcm96ZW5fYWZ0ZXIYCiABKAMSLwoLZXhwaXJlX3RpbWUYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHByaW9yaXR5GAwgASgFEgwKBGhhc2gYDSABKAwSEQoJcmVmZXJzX3RvGA4gASgDEhAKCHJldHVybmVkGA8gASgDEiUKBXVzYWdlGBAgASgLMhYucG9pbnRzLnYxLlByaWNlZFVzYWdlEg4KBmNhbGxlchgRIAEoCRIXCg9wZXJzb25hbF9kaWdlc3QYEiABKAwSEwoLZmluZ2VycHJpbnQYEyABKAwSDQoFYWN0b3IYFCABKAkSEAoIY2F0ZWdvcnkYFiABKAkSEAoIc2VydmljZXMYFyADKAkSDAoEb3dlZBgYIAEoAxIRCgl1bmNvdmVyZWQYGSABKAMSDgoGcmVwYWlkGBogASgDEhQKDGZyb21fYmFsYW5jZRgbIAEoAxISCgpkZWJ0X2FmdGVyGB4gASgDEhEKCWtlcHRfb3BlbhgfIAEoCBISCgpmcm9tX2NsYWltGCAgASgIGi8KDU1ldGFkYXRhRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIpCgpBbGxvY2F0aW9uEgsKA2xvdBgBIAEoAxIOCgZwb2ludHMYAiABKAMi0QEKA0xvdBIOCgZudW1iZXIYASABKAMSDgoGcG9pbnRzGAIgASgDEhEKCXJlbWFpbmluZxgDIAEoAxIOCgZmcm96ZW4YBCABKAMSEAoIcHJpb3JpdHkYBSABKAUSLwoLZXhwaXJlX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCGNhdGVnb3J5GAcgASgJEhAKCHNlcnZpY2VzGAggAygJEg8KB3Jldm9rZWQYCSABKAMSDwoHY2xhaW1lZBgKIAEoAyLKAQoESG9sZBIOCgZudW1iZXIYASABKAMSDgoGcG9pbnRzGAIgASgDEg8KB3NldHRsZWQYAyABKAMSIwoFc3RhdGUYBCABKA4yFC5wb2ludHMudjEuSG9sZFN0YXRlEi8KC2V4cGlyZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIqCgthbGxvY2F0aW9ucxgGIAMoCzIVLnBvaW50cy52MS5BbGxvY2F0aW9uEg8KB3NlcnZpY2UYByABKAkq+gEKCUVudHJ5S2luZBIaChZFTlRSWV9LSU5EX1VOU1BFQ0lGSUVEEAASFwoTRU5UUllfS0lORF9SRUNIQVJHRRABEhYKEkVOVFJZX0tJTkRfQ09OU1VNRRACEhUKEUVOVFJZX0tJTkRfRVhQSVJFEAMSFQoRRU5UUllfS0lORF9GUkVFWkUQBBIVChFFTlRSWV9LSU5EX1NFVFRMRRAFEhYKEkVOVFJZX0tJTkRfUkVMRUFTRRAGEhUKEUVOVFJZX0tJTkRfUkVGVU5EEAcSFQoRRU5UUllfS0lORF9SRVZPS0UQCBIVChFFTlRSWV9LSU5EX0VYVEVORBAJKoUBCglIb2xkU3RhdGUSGgoWSE9MRF9TVEFURV9VTlNQRUNJRklFRBAAEhMKD0hPTERfU1RBVEVfT1BFThABEhYKEkhPTERfU1RBVEVfU0VUVExFRBACEhcKE0hPTERfU1RBVEVfUkVMRUFTRUQQAxIWChJIT0xEX1NUQVRFX0VYUElSRUQQBEJxCglwb2ludHMudjFCDEFjY291bnRQcm90b1ABWilleGFtcGxlLmNvbS9wb2ludHMvZ2VuL3BvaW50cy92MTtwb2ludHN2MaICA1BUU6oCCVBvaW50cy5WMcoCCVBvaW50c1xWMeoCClBvaW50czo6VjFiBnByb3RvMw", [file_google_protobuf_timestamp, file_points_v1_prices]);
 
 /**
  * One user's points. Invariants after every command:
@@ -250,7 +250,8 @@ export type Entry = Message<"points.v1.Entry"> & {
 
   /**
    * The expiry of what it made: of the lot of a RECHARGE entry (unset: never), the hold of a FREEZE
-   * entry, or the new lot of a REFUND entry that reissued points.
+   * entry, or the new lot of a REFUND entry that reissued points. Of an EXTEND entry: the hold's time
+   * after it.
    *
    * @generated from field: google.protobuf.Timestamp expire_time = 11;
    */
@@ -274,8 +275,8 @@ export type Entry = Message<"points.v1.Entry"> & {
   hash: Uint8Array;
 
   /**
-   * The entry that it is about: the FREEZE entry for SETTLE and RELEASE, the refunded entry for
-   * REFUND, the entry that made the lot for the REVOKE of a lot. 0 for all others.
+   * The entry that it is about: the FREEZE entry for EXTEND, SETTLE and RELEASE, the refunded entry
+   * for REFUND, the entry that made the lot for the REVOKE of a lot. 0 for all others.
    *
    * @generated from field: int64 refers_to = 14;
    */
@@ -283,7 +284,7 @@ export type Entry = Message<"points.v1.Entry"> & {
 
   /**
    * Of a SETTLE entry: the rest of the hold, which went back to the balance, but for what of it repaid
-   * debt.
+   * debt. 0 if it kept the hold open.
    *
    * @generated from field: int64 returned = 15;
    */
@@ -382,6 +383,13 @@ export type Entry = Message<"points.v1.Entry"> & {
    * @generated from field: int64 debt_after = 30;
    */
   debtAfter: bigint;
+
+  /**
+   * Of a SETTLE entry: whether the hold stayed open, with what it still had.
+   *
+   * @generated from field: bool kept_open = 31;
+   */
+  keptOpen: boolean;
 
   /**
    * Of a REVOKE entry: whether a claim took it, of points that came back to the lot. The ledger booked
@@ -526,14 +534,16 @@ export type Hold = Message<"points.v1.Hold"> & {
   number: bigint;
 
   /**
-   * How many points were set aside.
+   * How many points were set aside, with those of ExtendHold. While the hold is open, it still has points
+   * minus settled.
    *
    * @generated from field: int64 points = 2;
    */
   points: bigint;
 
   /**
-   * How many of them Settle spent; 0 until then.
+   * How many of them Settle has spent so far; 0 until then. What a Settle took beyond the hold is not
+   * among them.
    *
    * @generated from field: int64 settled = 3;
    */
@@ -547,22 +557,23 @@ export type Hold = Message<"points.v1.Hold"> & {
   state: HoldState;
 
   /**
-   * From this instant on it cannot be settled or released, and its points go back.
+   * From this instant on it cannot be settled, extended or released, and what it still has goes back.
    *
    * @generated from field: google.protobuf.Timestamp expire_time = 5;
    */
   expireTime?: Timestamp | undefined;
 
   /**
-   * The lots that its points came from, in the order in which they are spent.
+   * What it still has, by the lots that it came from, in the order in which it is spent. Of a closed
+   * hold: what it had when it was closed.
    *
    * @generated from field: repeated points.v1.Allocation allocations = 6;
    */
   allocations: Allocation[];
 
   /**
-   * The service for whose use they were set aside: only its use can settle them. Empty: the caller
-   * named points.
+   * The service for whose use they were set aside: only its use can settle or extend them. Empty: the
+   * caller named points.
    *
    * @generated from field: string service = 7;
    */
@@ -618,14 +629,15 @@ export const EntryKind = {
   FREEZE: 4,
 
   /**
-   * Spent points of a hold and closed it; the rest went back to the balance.
+   * Spent points of a hold and closed it; the rest went back to the balance. Or kept it open: see
+   * kept_open.
    *
    * @generated from enum value: ENTRY_KIND_SETTLE = 5;
    */
   SETTLE: 5,
 
   /**
-   * Gave all points of a hold back to the balance and closed it, because of its time or by Release.
+   * Gave all that a hold still had back to the balance and closed it, because of its time or by Release.
    *
    * @generated from enum value: ENTRY_KIND_RELEASE = 6;
    */
@@ -644,6 +656,13 @@ export const EntryKind = {
    * @generated from enum value: ENTRY_KIND_REVOKE = 8;
    */
   REVOKE: 8,
+
+  /**
+   * Set more points of the balance aside for a hold, or gave it more time, or both.
+   *
+   * @generated from enum value: ENTRY_KIND_EXTEND = 9;
+   */
+  EXTEND: 9,
 } as const;
 
 /**
@@ -680,7 +699,7 @@ export const HoldState = {
   OPEN: 1,
 
   /**
-   * It was settled.
+   * It was settled, by a Settle that closed it.
    *
    * @generated from enum value: HOLD_STATE_SETTLED = 2;
    */

@@ -178,7 +178,7 @@ export const ErrorReason = {
   HOLD_EXPIRED: 19,
 
   /**
-   * FAILED_PRECONDITION: the hold has fewer points. Metadata: held, required.
+   * FAILED_PRECONDITION: the hold has fewer points left. Metadata: held, required.
    *
    * @generated from enum value: ERROR_REASON_HOLD_EXCEEDED = 20;
    */

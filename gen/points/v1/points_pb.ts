@@ -22,7 +22,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file points/v1/points.proto.
  */
 export const file_points_v1_points: GenFile = /*@__PURE__*/
-  fileDesc("ChZwb2ludHMvdjEvcG9pbnRzLnByb3RvEglwb2ludHMudjEiPAoSR2V0T3JDcmVhdGVSZXF1ZXN0EiYKB3VzZXJfaWQYASABKAlCFbpIEnIQMg5eWyEtfl17MSwxMjh9JCJaChNHZXRPckNyZWF0ZVJlc3BvbnNlEiMKB2FjY291bnQYASABKAsyEi5wb2ludHMudjEuQWNjb3VudBIPCgdjcmVhdGVkGAIgASgIEg0KBWVwb2NoGAMgASgDIn0KEUdldEFjY291bnRSZXF1ZXN0EiYKB3VzZXJfaWQYASABKAlCFbpIEnIQMg5eWyEtfl17MSwxMjh9JBJACgVhc19vZhgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCFbpIErIBDyINCP+C0f+vBxD/k+vcAyI5ChJHZXRBY2NvdW50UmVzcG9uc2USIwoHYWNjb3VudBgBIAEoCzISLnBvaW50cy52MS5BY2NvdW50IuMECg9SZWNoYXJnZVJlcXVlc3QSJgoHdXNlcl9pZBgBIAEoCUIVukgSchAyDl5bIS1+XXsxLDEyOH0kEiwKCnJlcXVlc3RfaWQYAiABKAlCGLpIFdgBAXIQMg5eWyEtfl17MSwxMjh9JBJpCghtZXRhZGF0YRgDIAMoCzIoLnBvaW50cy52MS5SZWNoYXJnZVJlcXVlc3QuTWV0YWRhdGFFbnRyeUItukgqmgEnEBAiEXIPIAEoQDIJXlxQe0NjfSokKhByDiiAAjIJXlxQe0NjfSokEh4KBnBvaW50cxgEIAEoA0IOukgLIgkYgKCUpY0dKAESSAoLZXhwaXJlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQhW6SBKyAQ8iDQj/gtH/rwcQ/5Pr3ANIABI1CgN0dGwYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CC7pICKoBBTIDEOgHSAASHAoIcHJpb3JpdHkYByABKAVCCrpIBxoFGOgHKAASJAoIY2F0ZWdvcnkYCCABKAlCErpID3INGCAyCV5cUHtDY30qJBIwCghzZXJ2aWNlcxgJIAMoCUIeukgbkgEYEBAYASISchAyDl5bIS1+XXsxLDEyOH0kEhUKDXZhbGlkYXRlX29ubHkYDiABKAgSIgoFYWN0b3IYDyABKAlCE7pIEHIOGIABMgleXFB7Q2N9KiQaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQgwKCmV4cGlyYXRpb24ieQoQUmVjaGFyZ2VSZXNwb25zZRIfCgVlbnRyeRgBIAEoCzIQLnBvaW50cy52MS5FbnRyeRIjCgdhY2NvdW50GAIgASgLMhIucG9pbnRzLnYxLkFjY291bnQSEAoIcmVwbGF5ZWQYAyABKAgSDQoFZXBvY2gYBCABKAMixgMKDkNvbnN1bWVSZXF1ZXN0EiYKB3VzZXJfaWQYASABKAlCFbpIEnIQMg5eWyEtfl17MSwxMjh9JBIsCgpyZXF1ZXN0X2lkGAIgASgJQhi6SBXYAQFyEDIOXlshLX5dezEsMTI4fSQSaAoIbWV0YWRhdGEYAyADKAsyJy5wb2ludHMudjEuQ29uc3VtZVJlcXVlc3QuTWV0YWRhdGFFbnRyeUItukgqmgEnEBAiEXIPIAEoQDIJXlxQe0NjfSokKhByDiiAAjIJXlxQe0NjfSokEiAKBnBvaW50cxgEIAEoA0IOukgLIgkYgKCUpY0dKAFIABIhCgV1c2FnZRgFIAEoCzIQLnBvaW50cy52MS5Vc2FnZUgAEjQKDG9uX3Nob3J0ZmFsbBgGIAEoDjIULnBvaW50cy52MS5TaG9ydGZhbGxCCLpIBYIBAhABEhUKDXZhbGlkYXRlX29ubHkYDiABKAgSIgoFYWN0b3IYDyABKAlCE7pIEHIOGIABMgleXFB7Q2N9KiQaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQg0KBGNvc3QSBbpIAggBIngKD0NvbnN1bWVSZXNwb25zZRIfCgVlbnRyeRgBIAEoCzIQLnBvaW50cy52MS5FbnRyeRIjCgdhY2NvdW50GAIgASgLMhIucG9pbnRzLnYxLkFjY291bnQSEAoIcmVwbGF5ZWQYAyABKAgSDQoFZXBvY2gYBCABKAMiwAMKDUV4cGlyZVJlcXVlc3QSJgoHdXNlcl9pZBgBIAEoCUIVukgSchAyDl5bIS1+XXsxLDEyOH0kEiwKCnJlcXVlc3RfaWQYAiABKAlCGLpIFdgBAXIQMg5eWyEtfl17MSwxMjh9JBJnCghtZXRhZGF0YRgDIAMoCzImLnBvaW50cy52MS5FeHBpcmVSZXF1ZXN0Lk1ldGFkYXRhRW50cnlCLbpIKpoBJxAQIhFyDyABKEAyCV5cUHtDY30qJCoQcg4ogAIyCV5cUHtDY30qJBIgCgZwb2ludHMYBCABKANCDrpICyIJGICglKWNHSgBSAASFgoDbG90GAUgASgDQge6SAQiAigBSAASFgoDZHVlGAYgASgIQge6SARqAggBSAASIQoNZXhwZWN0ZWRfaGFzaBgNIAEoDEIKukgH2AEBegJoIBIVCg12YWxpZGF0ZV9vbmx5GA4gASgIEiIKBWFjdG9yGA8gASgJQhO6SBByDhiAATIJXlxQe0NjfSokGi8KDU1ldGFkYXRhRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUIPCgZ0YXJnZXQSBbpIAggBIncKDkV4cGlyZVJlc3BvbnNlEh8KBWVudHJ5GAEgASgLMhAucG9pbnRzLnYxLkVudHJ5EiMKB2FjY291bnQYAiABKAsyEi5wb2ludHMudjEuQWNjb3VudBIQCghyZXBsYXllZBgDIAEoCBINCgVlcG9jaBgEIAEoAyKWBAoNUmV2b2tlUmVxdWVzdBImCgd1c2VyX2lkGAEgASgJQhW6SBJyEDIOXlshLX5dezEsMTI4fSQSLAoKcmVxdWVzdF9pZBgCIAEoCUIYukgV2AEBchAyDl5bIS1+XXsxLDEyOH0kEmcKCG1ldGFkYXRhGAMgAygLMiYucG9pbnRzLnYxLlJldm9rZVJlcXVlc3QuTWV0YWRhdGFFbnRyeUItukgqmgEnEBAiEXIPIAEoQDIJXlxQe0NjfSokKhByDiiAAjIJXlxQe0NjfSokEiAKBnBvaW50cxgEIAEoA0IOukgLIgkYgKCUpY0dKAFIABIWCgNsb3QYBSABKANCB7pIBCICKAFIABInCgpsb3RfcG9pbnRzGAYgASgDQg66SAsiCRiAoJSljR0oAUgBiAEBEjQKDG9uX3Nob3J0ZmFsbBgHIAEoDjIULnBvaW50cy52MS5TaG9ydGZhbGxCCLpIBYIBAhABEiEKDWV4cGVjdGVkX2hhc2gYDSABKAxCCrpIB9gBAXoCaCASFQoNdmFsaWRhdGVfb25seRgOIAEoCBIiCgVhY3RvchgPIAEoCUITukgQcg4YgAEyCV5cUHtDY30qJBovCg1NZXRhZGF0YUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCDwoGdGFyZ2V0EgW6SAIIAUINCgtfbG90X3BvaW50cyJ3Cg5SZXZva2VSZXNwb25zZRIfCgVlbnRyeRgBIAEoCzIQLnBvaW50cy52MS5FbnRyeRIjCgdhY2NvdW50GAIgASgLMhIucG9pbnRzLnYxLkFjY291bnQSEAoIcmVwbGF5ZWQYAyABKAgSDQoFZXBvY2gYBCABKAMinQQKDUZyZWV6ZVJlcXVlc3QSJgoHdXNlcl9pZBgBIAEoCUIVukgSchAyDl5bIS1+XXsxLDEyOH0kEiwKCnJlcXVlc3RfaWQYAiABKAlCGLpIFdgBAXIQMg5eWyEtfl17MSwxMjh9JBJnCghtZXRhZGF0YRgDIAMoCzImLnBvaW50cy52MS5GcmVlemVSZXF1ZXN0Lk1ldGFkYXRhRW50cnlCLbpIKpoBJxAQIhFyDyABKEAyCV5cUHtDY30qJCoQcg4ogAIyCV5cUHtDY30qJBIgCgZwb2ludHMYBCABKANCDrpICyIJGICglKWNHSgBSAASIQoFdXNhZ2UYBSABKAsyEC5wb2ludHMudjEuVXNhZ2VIABJICgtleHBpcmVfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCFbpIErIBDyINCP+C0f+vBxD/k+vcA0gBEjUKA3R0bBgHIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkILukgIqgEFMgMQ6AdIARIVCg12YWxpZGF0ZV9vbmx5GA4gASgIEiIKBWFjdG9yGA8gASgJQhO6SBByDhiAATIJXlxQe0NjfSokGi8KDU1ldGFkYXRhRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUINCgRjb3N0EgW6SAIIAUIMCgpleHBpcmF0aW9uIpYBCg5GcmVlemVSZXNwb25zZRIfCgVlbnRyeRgBIAEoCzIQLnBvaW50cy52MS5FbnRyeRIjCgdhY2NvdW50GAIgASgLMhIucG9pbnRzLnYxLkFjY291bnQSEAoIcmVwbGF5ZWQYAyABKAgSHQoEaG9sZBgEIAEoCzIPLnBvaW50cy52MS5Ib2xkEg0KBWVwb2NoGAUgASgDIvcDCg1TZXR0bGVSZXF1ZXN0EiYKB3VzZXJfaWQYASABKAlCFbpIEnIQMg5eWyEtfl17MSwxMjh9JBIsCgpyZXF1ZXN0X2lkGAIgASgJQhi6SBXYAQFyEDIOXlshLX5dezEsMTI4fSQSZwoIbWV0YWRhdGEYAyADKAsyJi5wb2ludHMudjEuU2V0dGxlUmVxdWVzdC5NZXRhZGF0YUVudHJ5Qi26SCqaAScQECIRcg8gAShAMgleXFB7Q2N9KiQqEHIOKIACMgleXFB7Q2N9KiQSFQoEaG9sZBgEIAEoA0IHukgEIgIoARIgCgZwb2ludHMYBSABKANCDrpICyIJGICglKWNHSgBSAASIQoFdXNhZ2UYBiABKAsyEC5wb2ludHMudjEuVXNhZ2VIABI0Cgxvbl9zaG9ydGZhbGwYByABKA4yFC5wb2ludHMudjEuU2hvcnRmYWxsQgi6SAWCAQIQARIhCg1leHBlY3RlZF9oYXNoGA0gASgMQgq6SAfYAQF6AmggEhUKDXZhbGlkYXRlX29ubHkYDiABKAgSIgoFYWN0b3IYDyABKAlCE7pIEHIOGIABMgleXFB7Q2N9KiQaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQgYKBGNvc3QidwoOU2V0dGxlUmVzcG9uc2USHwoFZW50cnkYASABKAsyEC5wb2ludHMudjEuRW50cnkSIwoHYWNjb3VudBgCIAEoCzISLnBvaW50cy52MS5BY2NvdW50EhAKCHJlcGxheWVkGAMgASgIEg0KBWVwb2NoGAQgASgDIvYCCg5SZWxlYXNlUmVxdWVzdBImCgd1c2VyX2lkGAEgASgJQhW6SBJyEDIOXlshLX5dezEsMTI4fSQSLAoKcmVxdWVzdF9pZBgCIAEoCUIYukgV2AEBchAyDl5bIS1+XXsxLDEyOH0kEmgKCG1ldGFkYXRhGAMgAygLMicucG9pbnRzLnYxLlJlbGVhc2VSZXF1ZXN0Lk1ldGFkYXRhRW50cnlCLbpIKpoBJxAQIhFyDyABKEAyCV5cUHtDY30qJCoQcg4ogAIyCV5cUHtDY30qJBIVCgRob2xkGAQgASgDQge6SAQiAigBEiEKDWV4cGVjdGVkX2hhc2gYDSABKAxCCrpIB9gBAXoCaCASFQoNdmFsaWRhdGVfb25seRgOIAEoCBIiCgVhY3RvchgPIAEoCUITukgQcg4YgAEyCV5cUHtDY30qJBovCg1NZXRhZGF0YUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEieAoPUmVsZWFzZVJlc3BvbnNlEh8KBWVudHJ5GAEgASgLMhAucG9pbnRzLnYxLkVudHJ5EiMKB2FjY291bnQYAiABKAsyEi5wb2ludHMudjEuQWNjb3VudBIQCghyZXBsYXllZBgDIAEoCBINCgVlcG9jaBgEIAEoAyLlAwoNUmVmdW5kUmVxdWVzdBImCgd1c2VyX2lkGAEgASgJQhW6SBJyEDIOXlshLX5dezEsMTI4fSQSLAoKcmVxdWVzdF9pZBgCIAEoCUIYukgV2AEBchAyDl5bIS1+XXsxLDEyOH0kEmcKCG1ldGFkYXRhGAMgAygLMiYucG9pbnRzLnYxLlJlZnVuZFJlcXVlc3QuTWV0YWRhdGFFbnRyeUItukgqmgEnEBAiEXIPIAEoQDIJXlxQe0NjfSokKhByDiiAAjIJXlxQe0NjfSokEhkKCHNlcXVlbmNlGAQgASgDQge6SAQiAigBEiMKBnBvaW50cxgFIAEoA0IOukgLIgkYgKCUpY0dKAFIAIgBARI7CgtyZWlzc3VlX3R0bBgGIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkILukgIqgEFMgMQ6AcSIQoNZXhwZWN0ZWRfaGFzaBgNIAEoDEIKukgH2AEBegJoIBIVCg12YWxpZGF0ZV9vbmx5GA4gASgIEiIKBWFjdG9yGA8gASgJQhO6SBByDhiAATIJXlxQe0NjfSokGi8KDU1ldGFkYXRhRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUIJCgdfcG9pbnRzIncKDlJlZnVuZFJlc3BvbnNlEh8KBWVudHJ5GAEgASgLMhAucG9pbnRzLnYxLkVudHJ5EiMKB2FjY291bnQYAiABKAsyEi5wb2ludHMudjEuQWNjb3VudBIQCghyZXBsYXllZBgDIAEoCBINCgVlcG9jaBgEIAEoAyJiCgxRdW90ZVJlcXVlc3QSJwoFdXNhZ2UYASABKAsyEC5wb2ludHMudjEuVXNhZ2VCBrpIA8gBARIpCgd1c2VyX2lkGAIgASgJQhi6SBXYAQFyEDIOXlshLX5dezEsMTI4fSQi+AEKDVF1b3RlUmVzcG9uc2USDgoGcG9pbnRzGAEgASgDEhUKDXByaWNlX3ZlcnNpb24YAiABKAkSFAoHYmFsYW5jZRgDIAEoA0gAiAEBEhcKCnN1ZmZpY2llbnQYBCABKAhIAYgBARIWCglzaG9ydGZhbGwYBSABKANIAogBARITCgZ1c2FibGUYBiABKANIA4gBARIwCgtjYWxjdWxhdGlvbhgHIAEoCzIbLnBvaW50cy52MS5QcmljZUNhbGN1bGF0aW9uQgoKCF9iYWxhbmNlQg0KC19zdWZmaWNpZW50QgwKCl9zaG9ydGZhbGxCCQoHX3VzYWJsZSIVChNHZXRQcmljZUxpc3RSZXF1ZXN0InQKFEdldFByaWNlTGlzdFJlc3BvbnNlEhUKDXByaWNlX3ZlcnNpb24YASABKAkSIAoGcHJpY2VzGAIgAygLMhAucG9pbnRzLnYxLlByaWNlEiMKBWxpc3RzGAMgAygLMhQucG9pbnRzLnYxLlByaWNlTGlzdCKAAwoJT3BlcmF0aW9uEi4KCHJlY2hhcmdlGAEgASgLMhoucG9pbnRzLnYxLlJlY2hhcmdlUmVxdWVzdEgAEiwKB2NvbnN1bWUYAiABKAsyGS5wb2ludHMudjEuQ29uc3VtZVJlcXVlc3RIABIqCgZleHBpcmUYAyABKAsyGC5wb2ludHMudjEuRXhwaXJlUmVxdWVzdEgAEioKBmZyZWV6ZRgEIAEoCzIYLnBvaW50cy52MS5GcmVlemVSZXF1ZXN0SAASKgoGc2V0dGxlGAUgASgLMhgucG9pbnRzLnYxLlNldHRsZVJlcXVlc3RIABIsCgdyZWxlYXNlGAYgASgLMhkucG9pbnRzLnYxLlJlbGVhc2VSZXF1ZXN0SAASKgoGcmVmdW5kGAcgASgLMhgucG9pbnRzLnYxLlJlZnVuZFJlcXVlc3RIABIqCgZyZXZva2UYCCABKAsyGC5wb2ludHMudjEuUmV2b2tlUmVxdWVzdEgAQgsKCW9wZXJhdGlvbiKwAwoPT3BlcmF0aW9uUmVzdWx0EiMKBWVycm9yGAEgASgLMhIuZ29vZ2xlLnJwYy5TdGF0dXNIABIvCghyZWNoYXJnZRgCIAEoCzIbLnBvaW50cy52MS5SZWNoYXJnZVJlc3BvbnNlSAASLQoHY29uc3VtZRgDIAEoCzIaLnBvaW50cy52MS5Db25zdW1lUmVzcG9uc2VIABIrCgZleHBpcmUYBCABKAsyGS5wb2ludHMudjEuRXhwaXJlUmVzcG9uc2VIABIrCgZmcmVlemUYBSABKAsyGS5wb2ludHMudjEuRnJlZXplUmVzcG9uc2VIABIrCgZzZXR0bGUYBiABKAsyGS5wb2ludHMudjEuU2V0dGxlUmVzcG9uc2VIABItCgdyZWxlYXNlGAcgASgLMhoucG9pbnRzLnYxLlJlbGVhc2VSZXNwb25zZUgAEisKBnJlZnVuZBgIIAEoCzIZLnBvaW50cy52MS5SZWZ1bmRSZXNwb25zZUgAEisKBnJldm9rZRgJIAEoCzIZLnBvaW50cy52MS5SZXZva2VSZXNwb25zZUgAQggKBnJlc3VsdCJPChFBcHBseUJhdGNoUmVxdWVzdBI6CgpvcGVyYXRpb25zGAEgAygLMhQucG9pbnRzLnYxLk9wZXJhdGlvbkIQukgNkgEKCAEQ6AciA9gBAyJBChJBcHBseUJhdGNoUmVzcG9uc2USKwoHcmVzdWx0cxgBIAMoCzIaLnBvaW50cy52MS5PcGVyYXRpb25SZXN1bHQiTgoMQXBwbHlSZXF1ZXN0EhUKA3RhZxgBIAEoCUIIukgFcgMogAESJwoJb3BlcmF0aW9uGAIgASgLMhQucG9pbnRzLnYxLk9wZXJhdGlvbiJICg1BcHBseVJlc3BvbnNlEgsKA3RhZxgBIAEoCRIqCgZyZXN1bHQYAiABKAsyGi5wb2ludHMudjEuT3BlcmF0aW9uUmVzdWx0IpABCg9HZXRFbnRyeVJlcXVlc3QSJgoHdXNlcl9pZBgBIAEoCUIVukgSchAyDl5bIS1+XXsxLDEyOH0kEhsKCHNlcXVlbmNlGAIgASgDQge6SAQiAigBSAASKwoKcmVxdWVzdF9pZBgDIAEoCUIVukgSchAyDl5bIS1+XXsxLDEyOH0kSABCCwoCYnkSBbpIAggBIoIBChBHZXRFbnRyeVJlc3BvbnNlEh8KBWVudHJ5GAEgASgLMhAucG9pbnRzLnYxLkVudHJ5EhAKCHJlZnVuZGVkGAIgASgDEg8KB3Jldm9rZWQYAyABKAMSDwoHY2xhaW1lZBgFIAEoAxIZChFyZWZlcnJpbmdfZW50cmllcxgEIAMoAyKJAwoSTGlzdEVudHJpZXNSZXF1ZXN0EiYKB3VzZXJfaWQYASABKAlCFbpIEnIQMg5eWyEtfl17MSwxMjh9JBIaCglwYWdlX3NpemUYAiABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMogAISNgoFa2luZHMYBCADKA4yFC5wb2ludHMudjEuRW50cnlLaW5kQhG6SA6SAQsQCCIHggEEEAEgABJFCgpzdGFydF90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIVukgSsgEPIg0I/4LR/68HEP+T69wDEkMKCGVuZF90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIVukgSsgEPIg0I/4LR/68HEP+T69wDEikKB3NlcnZpY2UYByABKAlCGLpIFdgBAXIQMg5eWyEtfl17MSwxMjh9JBIiCgVhY3RvchgJIAEoCUITukgQcg4YgAEyCV5cUHtDY30qJCJRChNMaXN0RW50cmllc1Jlc3BvbnNlEiEKB2VudHJpZXMYASADKAsyEC5wb2ludHMudjEuRW50cnkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJInMKD0xpc3RMb3RzUmVxdWVzdBImCgd1c2VyX2lkGAEgASgJQhW6SBJyEDIOXlshLX5dezEsMTI4fSQSGgoJcGFnZV9zaXplGAIgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YAyABKAlCCLpIBXIDKIACIkkKEExpc3RMb3RzUmVzcG9uc2USHAoEbG90cxgBIAMoCzIOLnBvaW50cy52MS5Mb3QSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIocBChBMaXN0SG9sZHNSZXF1ZXN0EiYKB3VzZXJfaWQYASABKAlCFbpIEnIQMg5eWyEtfl17MSwxMjh9JBIaCglwYWdlX3NpemUYAiABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMogAISEQoJb3Blbl9vbmx5GAQgASgIIkwKEUxpc3RIb2xkc1Jlc3BvbnNlEh4KBWhvbGRzGAEgAygLMg8ucG9pbnRzLnYxLkhvbGQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIj0KE1dhdGNoQWNjb3VudFJlcXVlc3QSJgoHdXNlcl9pZBgBIAEoCUIVukgSchAyDl5bIS1+XXsxLDEyOH0kIjsKFFdhdGNoQWNjb3VudFJlc3BvbnNlEiMKB2FjY291bnQYASABKAsyEi5wb2ludHMudjEuQWNjb3VudCpjCglTaG9ydGZhbGwSGQoVU0hPUlRGQUxMX1VOU1BFQ0lGSUVEEAASFAoQU0hPUlRGQUxMX1JFRlVTRRABEhIKDlNIT1JURkFMTF9UQUtFEAISEQoNU0hPUlRGQUxMX09XRRADMt8KCg1Qb2ludHNTZXJ2aWNlEkwKC0dldE9yQ3JlYXRlEh0ucG9pbnRzLnYxLkdldE9yQ3JlYXRlUmVxdWVzdBoeLnBvaW50cy52MS5HZXRPckNyZWF0ZVJlc3BvbnNlEk4KCkdldEFjY291bnQSHC5wb2ludHMudjEuR2V0QWNjb3VudFJlcXVlc3QaHS5wb2ludHMudjEuR2V0QWNjb3VudFJlc3BvbnNlIgOQAgESQwoIUmVjaGFyZ2USGi5wb2ludHMudjEuUmVjaGFyZ2VSZXF1ZXN0GhsucG9pbnRzLnYxLlJlY2hhcmdlUmVzcG9uc2USQAoHQ29uc3VtZRIZLnBvaW50cy52MS5Db25zdW1lUmVxdWVzdBoaLnBvaW50cy52MS5Db25zdW1lUmVzcG9uc2USPQoGRXhwaXJlEhgucG9pbnRzLnYxLkV4cGlyZVJlcXVlc3QaGS5wb2ludHMudjEuRXhwaXJlUmVzcG9uc2USPQoGUmV2b2tlEhgucG9pbnRzLnYxLlJldm9rZVJlcXVlc3QaGS5wb2ludHMudjEuUmV2b2tlUmVzcG9uc2USPQoGRnJlZXplEhgucG9pbnRzLnYxLkZyZWV6ZVJlcXVlc3QaGS5wb2ludHMudjEuRnJlZXplUmVzcG9uc2USPQoGU2V0dGxlEhgucG9pbnRzLnYxLlNldHRsZVJlcXVlc3QaGS5wb2ludHMudjEuU2V0dGxlUmVzcG9uc2USQAoHUmVsZWFzZRIZLnBvaW50cy52MS5SZWxlYXNlUmVxdWVzdBoaLnBvaW50cy52MS5SZWxlYXNlUmVzcG9uc2USPQoGUmVmdW5kEhgucG9pbnRzLnYxLlJlZnVuZFJlcXVlc3QaGS5wb2ludHMudjEuUmVmdW5kUmVzcG9uc2USPwoFUXVvdGUSFy5wb2ludHMudjEuUXVvdGVSZXF1ZXN0GhgucG9pbnRzLnYxLlF1b3RlUmVzcG9uc2UiA5ACARJUCgxHZXRQcmljZUxpc3QSHi5wb2ludHMudjEuR2V0UHJpY2VMaXN0UmVxdWVzdBofLnBvaW50cy52MS5HZXRQcmljZUxpc3RSZXNwb25zZSIDkAIBEkkKCkFwcGx5QmF0Y2gSHC5wb2ludHMudjEuQXBwbHlCYXRjaFJlcXVlc3QaHS5wb2ludHMudjEuQXBwbHlCYXRjaFJlc3BvbnNlEj4KBUFwcGx5EhcucG9pbnRzLnYxLkFwcGx5UmVxdWVzdBoYLnBvaW50cy52MS5BcHBseVJlc3BvbnNlKAEwARJICghHZXRFbnRyeRIaLnBvaW50cy52MS5HZXRFbnRyeVJlcXVlc3QaGy5wb2ludHMudjEuR2V0RW50cnlSZXNwb25zZSIDkAIBElEKC0xpc3RFbnRyaWVzEh0ucG9pbnRzLnYxLkxpc3RFbnRyaWVzUmVxdWVzdBoeLnBvaW50cy52MS5MaXN0RW50cmllc1Jlc3BvbnNlIgOQAgESSAoITGlzdExvdHMSGi5wb2ludHMudjEuTGlzdExvdHNSZXF1ZXN0GhsucG9pbnRzLnYxLkxpc3RMb3RzUmVzcG9uc2UiA5ACARJLCglMaXN0SG9sZHMSGy5wb2ludHMudjEuTGlzdEhvbGRzUmVxdWVzdBocLnBvaW50cy52MS5MaXN0SG9sZHNSZXNwb25zZSIDkAIBElYKDFdhdGNoQWNjb3VudBIeLnBvaW50cy52MS5XYXRjaEFjY291bnRSZXF1ZXN0Gh8ucG9pbnRzLnYxLldhdGNoQWNjb3VudFJlc3BvbnNlIgOQAgEwAUJwCglwb2ludHMudjFCC1BvaW50c1Byb3RvUAFaKWV4YW1wbGUuY29tL3BvaW50cy9nZW4vcG9pbnRzL3YxO3BvaW50c3YxogIDUFRTqgIJUG9pbnRzLlYxygIJUG9pbnRzXFYx6gIKUG9pbnRzOjpWMWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_google_rpc_status, file_points_v1_account, file_points_v1_prices]);
+  fileDesc("ChZwb2ludHMvdjEvcG9pbnRzLnByb3RvEglwb2ludHMudjEiPAoSR2V0T3JDcmVhdGVSZXF1ZXN0EiYKB3VzZXJfaWQYASABKAlCFbpIEnIQMg5eWyEtfl17MSwxMjh9JCJaChNHZXRPckNyZWF0ZVJlc3BvbnNlEiMKB2FjY291bnQYASABKAsyEi5wb2ludHMudjEuQWNjb3VudBIPCgdjcmVhdGVkGAIgASgIEg0KBWVwb2NoGAMgASgDIn0KEUdldEFjY291bnRSZXF1ZXN0EiYKB3VzZXJfaWQYASABKAlCFbpIEnIQMg5eWyEtfl17MSwxMjh9JBJACgVhc19vZhgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCFbpIErIBDyINCP+C0f+vBxD/k+vcAyI5ChJHZXRBY2NvdW50UmVzcG9uc2USIwoHYWNjb3VudBgBIAEoCzISLnBvaW50cy52MS5BY2NvdW50IuMECg9SZWNoYXJnZVJlcXVlc3QSJgoHdXNlcl9pZBgBIAEoCUIVukgSchAyDl5bIS1+XXsxLDEyOH0kEiwKCnJlcXVlc3RfaWQYAiABKAlCGLpIFdgBAXIQMg5eWyEtfl17MSwxMjh9JBJpCghtZXRhZGF0YRgDIAMoCzIoLnBvaW50cy52MS5SZWNoYXJnZVJlcXVlc3QuTWV0YWRhdGFFbnRyeUItukgqmgEnEBAiEXIPIAEoQDIJXlxQe0NjfSokKhByDiiAAjIJXlxQe0NjfSokEh4KBnBvaW50cxgEIAEoA0IOukgLIgkYgKCUpY0dKAESSAoLZXhwaXJlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQhW6SBKyAQ8iDQj/gtH/rwcQ/5Pr3ANIABI1CgN0dGwYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CC7pICKoBBTIDEOgHSAASHAoIcHJpb3JpdHkYByABKAVCCrpIBxoFGOgHKAASJAoIY2F0ZWdvcnkYCCABKAlCErpID3INGCAyCV5cUHtDY30qJBIwCghzZXJ2aWNlcxgJIAMoCUIeukgbkgEYEBAYASISchAyDl5bIS1+XXsxLDEyOH0kEhUKDXZhbGlkYXRlX29ubHkYDiABKAgSIgoFYWN0b3IYDyABKAlCE7pIEHIOGIABMgleXFB7Q2N9KiQaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQgwKCmV4cGlyYXRpb24ieQoQUmVjaGFyZ2VSZXNwb25zZRIfCgVlbnRyeRgBIAEoCzIQLnBvaW50cy52MS5FbnRyeRIjCgdhY2NvdW50GAIgASgLMhIucG9pbnRzLnYxLkFjY291bnQSEAoIcmVwbGF5ZWQYAyABKAgSDQoFZXBvY2gYBCABKAMixgMKDkNvbnN1bWVSZXF1ZXN0EiYKB3VzZXJfaWQYASABKAlCFbpIEnIQMg5eWyEtfl17MSwxMjh9JBIsCgpyZXF1ZXN0X2lkGAIgASgJQhi6SBXYAQFyEDIOXlshLX5dezEsMTI4fSQSaAoIbWV0YWRhdGEYAyADKAsyJy5wb2ludHMudjEuQ29uc3VtZVJlcXVlc3QuTWV0YWRhdGFFbnRyeUItukgqmgEnEBAiEXIPIAEoQDIJXlxQe0NjfSokKhByDiiAAjIJXlxQe0NjfSokEiAKBnBvaW50cxgEIAEoA0IOukgLIgkYgKCUpY0dKAFIABIhCgV1c2FnZRgFIAEoCzIQLnBvaW50cy52MS5Vc2FnZUgAEjQKDG9uX3Nob3J0ZmFsbBgGIAEoDjIULnBvaW50cy52MS5TaG9ydGZhbGxCCLpIBYIBAhABEhUKDXZhbGlkYXRlX29ubHkYDiABKAgSIgoFYWN0b3IYDyABKAlCE7pIEHIOGIABMgleXFB7Q2N9KiQaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQg0KBGNvc3QSBbpIAggBIngKD0NvbnN1bWVSZXNwb25zZRIfCgVlbnRyeRgBIAEoCzIQLnBvaW50cy52MS5FbnRyeRIjCgdhY2NvdW50GAIgASgLMhIucG9pbnRzLnYxLkFjY291bnQSEAoIcmVwbGF5ZWQYAyABKAgSDQoFZXBvY2gYBCABKAMiwAMKDUV4cGlyZVJlcXVlc3QSJgoHdXNlcl9pZBgBIAEoCUIVukgSchAyDl5bIS1+XXsxLDEyOH0kEiwKCnJlcXVlc3RfaWQYAiABKAlCGLpIFdgBAXIQMg5eWyEtfl17MSwxMjh9JBJnCghtZXRhZGF0YRgDIAMoCzImLnBvaW50cy52MS5FeHBpcmVSZXF1ZXN0Lk1ldGFkYXRhRW50cnlCLbpIKpoBJxAQIhFyDyABKEAyCV5cUHtDY30qJCoQcg4ogAIyCV5cUHtDY30qJBIgCgZwb2ludHMYBCABKANCDrpICyIJGICglKWNHSgBSAASFgoDbG90GAUgASgDQge6SAQiAigBSAASFgoDZHVlGAYgASgIQge6SARqAggBSAASIQoNZXhwZWN0ZWRfaGFzaBgNIAEoDEIKukgH2AEBegJoIBIVCg12YWxpZGF0ZV9vbmx5GA4gASgIEiIKBWFjdG9yGA8gASgJQhO6SBByDhiAATIJXlxQe0NjfSokGi8KDU1ldGFkYXRhRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUIPCgZ0YXJnZXQSBbpIAggBIncKDkV4cGlyZVJlc3BvbnNlEh8KBWVudHJ5GAEgASgLMhAucG9pbnRzLnYxLkVudHJ5EiMKB2FjY291bnQYAiABKAsyEi5wb2ludHMudjEuQWNjb3VudBIQCghyZXBsYXllZBgDIAEoCBINCgVlcG9jaBgEIAEoAyKWBAoNUmV2b2tlUmVxdWVzdBImCgd1c2VyX2lkGAEgASgJQhW6SBJyEDIOXlshLX5dezEsMTI4fSQSLAoKcmVxdWVzdF9pZBgCIAEoCUIYukgV2AEBchAyDl5bIS1+XXsxLDEyOH0kEmcKCG1ldGFkYXRhGAMgAygLMiYucG9pbnRzLnYxLlJldm9rZVJlcXVlc3QuTWV0YWRhdGFFbnRyeUItukgqmgEnEBAiEXIPIAEoQDIJXlxQe0NjfSokKhByDiiAAjIJXlxQe0NjfSokEiAKBnBvaW50cxgEIAEoA0IOukgLIgkYgKCUpY0dKAFIABIWCgNsb3QYBSABKANCB7pIBCICKAFIABInCgpsb3RfcG9pbnRzGAYgASgDQg66SAsiCRiAoJSljR0oAUgBiAEBEjQKDG9uX3Nob3J0ZmFsbBgHIAEoDjIULnBvaW50cy52MS5TaG9ydGZhbGxCCLpIBYIBAhABEiEKDWV4cGVjdGVkX2hhc2gYDSABKAxCCrpIB9gBAXoCaCASFQoNdmFsaWRhdGVfb25seRgOIAEoCBIiCgVhY3RvchgPIAEoCUITukgQcg4YgAEyCV5cUHtDY30qJBovCg1NZXRhZGF0YUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCDwoGdGFyZ2V0EgW6SAIIAUINCgtfbG90X3BvaW50cyJ3Cg5SZXZva2VSZXNwb25zZRIfCgVlbnRyeRgBIAEoCzIQLnBvaW50cy52MS5FbnRyeRIjCgdhY2NvdW50GAIgASgLMhIucG9pbnRzLnYxLkFjY291bnQSEAoIcmVwbGF5ZWQYAyABKAgSDQoFZXBvY2gYBCABKAMinQQKDUZyZWV6ZVJlcXVlc3QSJgoHdXNlcl9pZBgBIAEoCUIVukgSchAyDl5bIS1+XXsxLDEyOH0kEiwKCnJlcXVlc3RfaWQYAiABKAlCGLpIFdgBAXIQMg5eWyEtfl17MSwxMjh9JBJnCghtZXRhZGF0YRgDIAMoCzImLnBvaW50cy52MS5GcmVlemVSZXF1ZXN0Lk1ldGFkYXRhRW50cnlCLbpIKpoBJxAQIhFyDyABKEAyCV5cUHtDY30qJCoQcg4ogAIyCV5cUHtDY30qJBIgCgZwb2ludHMYBCABKANCDrpICyIJGICglKWNHSgBSAASIQoFdXNhZ2UYBSABKAsyEC5wb2ludHMudjEuVXNhZ2VIABJICgtleHBpcmVfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCFbpIErIBDyINCP+C0f+vBxD/k+vcA0gBEjUKA3R0bBgHIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkILukgIqgEFMgMQ6AdIARIVCg12YWxpZGF0ZV9vbmx5GA4gASgIEiIKBWFjdG9yGA8gASgJQhO6SBByDhiAATIJXlxQe0NjfSokGi8KDU1ldGFkYXRhRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUINCgRjb3N0EgW6SAIIAUIMCgpleHBpcmF0aW9uIpYBCg5GcmVlemVSZXNwb25zZRIfCgVlbnRyeRgBIAEoCzIQLnBvaW50cy52MS5FbnRyeRIjCgdhY2NvdW50GAIgASgLMhIucG9pbnRzLnYxLkFjY291bnQSEAoIcmVwbGF5ZWQYAyABKAgSHQoEaG9sZBgEIAEoCzIPLnBvaW50cy52MS5Ib2xkEg0KBWVwb2NoGAUgASgDItgEChFFeHRlbmRIb2xkUmVxdWVzdBImCgd1c2VyX2lkGAEgASgJQhW6SBJyEDIOXlshLX5dezEsMTI4fSQSLAoKcmVxdWVzdF9pZBgCIAEoCUIYukgV2AEBchAyDl5bIS1+XXsxLDEyOH0kEmsKCG1ldGFkYXRhGAMgAygLMioucG9pbnRzLnYxLkV4dGVuZEhvbGRSZXF1ZXN0Lk1ldGFkYXRhRW50cnlCLbpIKpoBJxAQIhFyDyABKEAyCV5cUHtDY30qJCoQcg4ogAIyCV5cUHtDY30qJBIVCgRob2xkGAQgASgDQge6SAQiAigBEiAKBnBvaW50cxgFIAEoA0IOukgLIgkYgKCUpY0dKAFIABIhCgV1c2FnZRgGIAEoCzIQLnBvaW50cy52MS5Vc2FnZUgAEkgKC2V4cGlyZV90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIVukgSsgEPIg0I/4LR/68HEP+T69wDSAESNQoDdHRsGAggASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQgu6SAiqAQUyAxDoB0gBEiEKDWV4cGVjdGVkX2hhc2gYDSABKAxCCrpIB9gBAXoCaCASFQoNdmFsaWRhdGVfb25seRgOIAEoCBIiCgVhY3RvchgPIAEoCUITukgQcg4YgAEyCV5cUHtDY30qJBovCg1NZXRhZGF0YUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCBgoEbW9yZUIMCgpleHBpcmF0aW9uIpoBChJFeHRlbmRIb2xkUmVzcG9uc2USHwoFZW50cnkYASABKAsyEC5wb2ludHMudjEuRW50cnkSIwoHYWNjb3VudBgCIAEoCzISLnBvaW50cy52MS5BY2NvdW50EhAKCHJlcGxheWVkGAMgASgIEh0KBGhvbGQYBCABKAsyDy5wb2ludHMudjEuSG9sZBINCgVlcG9jaBgFIAEoAyKKBAoNU2V0dGxlUmVxdWVzdBImCgd1c2VyX2lkGAEgASgJQhW6SBJyEDIOXlshLX5dezEsMTI4fSQSLAoKcmVxdWVzdF9pZBgCIAEoCUIYukgV2AEBchAyDl5bIS1+XXsxLDEyOH0kEmcKCG1ldGFkYXRhGAMgAygLMiYucG9pbnRzLnYxLlNldHRsZVJlcXVlc3QuTWV0YWRhdGFFbnRyeUItukgqmgEnEBAiEXIPIAEoQDIJXlxQe0NjfSokKhByDiiAAjIJXlxQe0NjfSokEhUKBGhvbGQYBCABKANCB7pIBCICKAESIAoGcG9pbnRzGAUgASgDQg66SAsiCRiAoJSljR0oAUgAEiEKBXVzYWdlGAYgASgLMhAucG9pbnRzLnYxLlVzYWdlSAASNAoMb25fc2hvcnRmYWxsGAcgASgOMhQucG9pbnRzLnYxLlNob3J0ZmFsbEIIukgFggECEAESEQoJa2VlcF9vcGVuGAggASgIEiEKDWV4cGVjdGVkX2hhc2gYDSABKAxCCrpIB9gBAXoCaCASFQoNdmFsaWRhdGVfb25seRgOIAEoCBIiCgVhY3RvchgPIAEoCUITukgQcg4YgAEyCV5cUHtDY30qJBovCg1NZXRhZGF0YUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCBgoEY29zdCJ3Cg5TZXR0bGVSZXNwb25zZRIfCgVlbnRyeRgBIAEoCzIQLnBvaW50cy52MS5FbnRyeRIjCgdhY2NvdW50GAIgASgLMhIucG9pbnRzLnYxLkFjY291bnQSEAoIcmVwbGF5ZWQYAyABKAgSDQoFZXBvY2gYBCABKAMi9gIKDlJlbGVhc2VSZXF1ZXN0EiYKB3VzZXJfaWQYASABKAlCFbpIEnIQMg5eWyEtfl17MSwxMjh9JBIsCgpyZXF1ZXN0X2lkGAIgASgJQhi6SBXYAQFyEDIOXlshLX5dezEsMTI4fSQSaAoIbWV0YWRhdGEYAyADKAsyJy5wb2ludHMudjEuUmVsZWFzZVJlcXVlc3QuTWV0YWRhdGFFbnRyeUItukgqmgEnEBAiEXIPIAEoQDIJXlxQe0NjfSokKhByDiiAAjIJXlxQe0NjfSokEhUKBGhvbGQYBCABKANCB7pIBCICKAESIQoNZXhwZWN0ZWRfaGFzaBgNIAEoDEIKukgH2AEBegJoIBIVCg12YWxpZGF0ZV9vbmx5GA4gASgIEiIKBWFjdG9yGA8gASgJQhO6SBByDhiAATIJXlxQe0NjfSokGi8KDU1ldGFkYXRhRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJ4Cg9SZWxlYXNlUmVzcG9uc2USHwoFZW50cnkYASABKAsyEC5wb2ludHMudjEuRW50cnkSIwoHYWNjb3VudBgCIAEoCzISLnBvaW50cy52MS5BY2NvdW50EhAKCHJlcGxheWVkGAMgASgIEg0KBWVwb2NoGAQgASgDIuUDCg1SZWZ1bmRSZXF1ZXN0EiYKB3VzZXJfaWQYASABKAlCFbpIEnIQMg5eWyEtfl17MSwxMjh9JBIsCgpyZXF1ZXN0X2lkGAIgASgJQhi6SBXYAQFyEDIOXlshLX5dezEsMTI4fSQSZwoIbWV0YWRhdGEYAyADKAsyJi5wb2ludHMudjEuUmVmdW5kUmVxdWVzdC5NZXRhZGF0YUVudHJ5Qi26SCqaAScQECIRcg8gAShAMgleXFB7Q2N9KiQqEHIOKIACMgleXFB7Q2N9KiQSGQoIc2VxdWVuY2UYBCABKANCB7pIBCICKAESIwoGcG9pbnRzGAUgASgDQg66SAsiCRiAoJSljR0oAUgAiAEBEjsKC3JlaXNzdWVfdHRsGAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQgu6SAiqAQUyAxDoBxIhCg1leHBlY3RlZF9oYXNoGA0gASgMQgq6SAfYAQF6AmggEhUKDXZhbGlkYXRlX29ubHkYDiABKAgSIgoFYWN0b3IYDyABKAlCE7pIEHIOGIABMgleXFB7Q2N9KiQaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQgkKB19wb2ludHMidwoOUmVmdW5kUmVzcG9uc2USHwoFZW50cnkYASABKAsyEC5wb2ludHMudjEuRW50cnkSIwoHYWNjb3VudBgCIAEoCzISLnBvaW50cy52MS5BY2NvdW50EhAKCHJlcGxheWVkGAMgASgIEg0KBWVwb2NoGAQgASgDImIKDFF1b3RlUmVxdWVzdBInCgV1c2FnZRgBIAEoCzIQLnBvaW50cy52MS5Vc2FnZUIGukgDyAEBEikKB3VzZXJfaWQYAiABKAlCGLpIFdgBAXIQMg5eWyEtfl17MSwxMjh9JCL4AQoNUXVvdGVSZXNwb25zZRIOCgZwb2ludHMYASABKAMSFQoNcHJpY2VfdmVyc2lvbhgCIAEoCRIUCgdiYWxhbmNlGAMgASgDSACIAQESFwoKc3VmZmljaWVudBgEIAEoCEgBiAEBEhYKCXNob3J0ZmFsbBgFIAEoA0gCiAEBEhMKBnVzYWJsZRgGIAEoA0gDiAEBEjAKC2NhbGN1bGF0aW9uGAcgASgLMhsucG9pbnRzLnYxLlByaWNlQ2FsY3VsYXRpb25CCgoIX2JhbGFuY2VCDQoLX3N1ZmZpY2llbnRCDAoKX3Nob3J0ZmFsbEIJCgdfdXNhYmxlIhUKE0dldFByaWNlTGlzdFJlcXVlc3QidAoUR2V0UHJpY2VMaXN0UmVzcG9uc2USFQoNcHJpY2VfdmVyc2lvbhgBIAEoCRIgCgZwcmljZXMYAiADKAsyEC5wb2ludHMudjEuUHJpY2USIwoFbGlzdHMYAyADKAsyFC5wb2ludHMudjEuUHJpY2VMaXN0IrUDCglPcGVyYXRpb24SLgoIcmVjaGFyZ2UYASABKAsyGi5wb2ludHMudjEuUmVjaGFyZ2VSZXF1ZXN0SAASLAoHY29uc3VtZRgCIAEoCzIZLnBvaW50cy52MS5Db25zdW1lUmVxdWVzdEgAEioKBmV4cGlyZRgDIAEoCzIYLnBvaW50cy52MS5FeHBpcmVSZXF1ZXN0SAASKgoGZnJlZXplGAQgASgLMhgucG9pbnRzLnYxLkZyZWV6ZVJlcXVlc3RIABIqCgZzZXR0bGUYBSABKAsyGC5wb2ludHMudjEuU2V0dGxlUmVxdWVzdEgAEiwKB3JlbGVhc2UYBiABKAsyGS5wb2ludHMudjEuUmVsZWFzZVJlcXVlc3RIABIqCgZyZWZ1bmQYByABKAsyGC5wb2ludHMudjEuUmVmdW5kUmVxdWVzdEgAEioKBnJldm9rZRgIIAEoCzIYLnBvaW50cy52MS5SZXZva2VSZXF1ZXN0SAASMwoLZXh0ZW5kX2hvbGQYCSABKAsyHC5wb2ludHMudjEuRXh0ZW5kSG9sZFJlcXVlc3RIAEILCglvcGVyYXRpb24i5gMKD09wZXJhdGlvblJlc3VsdBIjCgVlcnJvchgBIAEoCzISLmdvb2dsZS5ycGMuU3RhdHVzSAASLwoIcmVjaGFyZ2UYAiABKAsyGy5wb2ludHMudjEuUmVjaGFyZ2VSZXNwb25zZUgAEi0KB2NvbnN1bWUYAyABKAsyGi5wb2ludHMudjEuQ29uc3VtZVJlc3BvbnNlSAASKwoGZXhwaXJlGAQgASgLMhkucG9pbnRzLnYxLkV4cGlyZVJlc3BvbnNlSAASKwoGZnJlZXplGAUgASgLMhkucG9pbnRzLnYxLkZyZWV6ZVJlc3BvbnNlSAASKwoGc2V0dGxlGAYgASgLMhkucG9pbnRzLnYxLlNldHRsZVJlc3BvbnNlSAASLQoHcmVsZWFzZRgHIAEoCzIaLnBvaW50cy52MS5SZWxlYXNlUmVzcG9uc2VIABIrCgZyZWZ1bmQYCCABKAsyGS5wb2ludHMudjEuUmVmdW5kUmVzcG9uc2VIABIrCgZyZXZva2UYCSABKAsyGS5wb2ludHMudjEuUmV2b2tlUmVzcG9uc2VIABI0CgtleHRlbmRfaG9sZBgKIAEoCzIdLnBvaW50cy52MS5FeHRlbmRIb2xkUmVzcG9uc2VIAEIICgZyZXN1bHQiTwoRQXBwbHlCYXRjaFJlcXVlc3QSOgoKb3BlcmF0aW9ucxgBIAMoCzIULnBvaW50cy52MS5PcGVyYXRpb25CELpIDZIBCggBEOgHIgPYAQMiQQoSQXBwbHlCYXRjaFJlc3BvbnNlEisKB3Jlc3VsdHMYASADKAsyGi5wb2ludHMudjEuT3BlcmF0aW9uUmVzdWx0Ik4KDEFwcGx5UmVxdWVzdBIVCgN0YWcYASABKAlCCLpIBXIDKIABEicKCW9wZXJhdGlvbhgCIAEoCzIULnBvaW50cy52MS5PcGVyYXRpb24iSAoNQXBwbHlSZXNwb25zZRILCgN0YWcYASABKAkSKgoGcmVzdWx0GAIgASgLMhoucG9pbnRzLnYxLk9wZXJhdGlvblJlc3VsdCKQAQoPR2V0RW50cnlSZXF1ZXN0EiYKB3VzZXJfaWQYASABKAlCFbpIEnIQMg5eWyEtfl17MSwxMjh9JBIbCghzZXF1ZW5jZRgCIAEoA0IHukgEIgIoAUgAEisKCnJlcXVlc3RfaWQYAyABKAlCFbpIEnIQMg5eWyEtfl17MSwxMjh9JEgAQgsKAmJ5EgW6SAIIASKCAQoQR2V0RW50cnlSZXNwb25zZRIfCgVlbnRyeRgBIAEoCzIQLnBvaW50cy52MS5FbnRyeRIQCghyZWZ1bmRlZBgCIAEoAxIPCgdyZXZva2VkGAMgASgDEg8KB2NsYWltZWQYBSABKAMSGQoRcmVmZXJyaW5nX2VudHJpZXMYBCADKAMiiQMKEkxpc3RFbnRyaWVzUmVxdWVzdBImCgd1c2VyX2lkGAEgASgJQhW6SBJyEDIOXlshLX5dezEsMTI4fSQSGgoJcGFnZV9zaXplGAIgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YAyABKAlCCLpIBXIDKIACEjYKBWtpbmRzGAQgAygOMhQucG9pbnRzLnYxLkVudHJ5S2luZEIRukgOkgELEAkiB4IBBBABIAASRQoKc3RhcnRfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCFbpIErIBDyINCP+C0f+vBxD/k+vcAxJDCghlbmRfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCFbpIErIBDyINCP+C0f+vBxD/k+vcAxIpCgdzZXJ2aWNlGAcgASgJQhi6SBXYAQFyEDIOXlshLX5dezEsMTI4fSQSIgoFYWN0b3IYCSABKAlCE7pIEHIOGIABMgleXFB7Q2N9KiQiUQoTTGlzdEVudHJpZXNSZXNwb25zZRIhCgdlbnRyaWVzGAEgAygLMhAucG9pbnRzLnYxLkVudHJ5EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJzCg9MaXN0TG90c1JlcXVlc3QSJgoHdXNlcl9pZBgBIAEoCUIVukgSchAyDl5bIS1+XXsxLDEyOH0kEhoKCXBhZ2Vfc2l6ZRgCIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAyiAAiJJChBMaXN0TG90c1Jlc3BvbnNlEhwKBGxvdHMYASADKAsyDi5wb2ludHMudjEuTG90EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKHAQoQTGlzdEhvbGRzUmVxdWVzdBImCgd1c2VyX2lkGAEgASgJQhW6SBJyEDIOXlshLX5dezEsMTI4fSQSGgoJcGFnZV9zaXplGAIgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YAyABKAlCCLpIBXIDKIACEhEKCW9wZW5fb25seRgEIAEoCCJMChFMaXN0SG9sZHNSZXNwb25zZRIeCgVob2xkcxgBIAMoCzIPLnBvaW50cy52MS5Ib2xkEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSI9ChNXYXRjaEFjY291bnRSZXF1ZXN0EiYKB3VzZXJfaWQYASABKAlCFbpIEnIQMg5eWyEtfl17MSwxMjh9JCI7ChRXYXRjaEFjY291bnRSZXNwb25zZRIjCgdhY2NvdW50GAEgASgLMhIucG9pbnRzLnYxLkFjY291bnQqYwoJU2hvcnRmYWxsEhkKFVNIT1JURkFMTF9VTlNQRUNJRklFRBAAEhQKEFNIT1JURkFMTF9SRUZVU0UQARISCg5TSE9SVEZBTExfVEFLRRACEhEKDVNIT1JURkFMTF9PV0UQAzKqCwoNUG9pbnRzU2VydmljZRJMCgtHZXRPckNyZWF0ZRIdLnBvaW50cy52MS5HZXRPckNyZWF0ZVJlcXVlc3QaHi5wb2ludHMudjEuR2V0T3JDcmVhdGVSZXNwb25zZRJOCgpHZXRBY2NvdW50EhwucG9pbnRzLnYxLkdldEFjY291bnRSZXF1ZXN0Gh0ucG9pbnRzLnYxLkdldEFjY291bnRSZXNwb25zZSIDkAIBEkMKCFJlY2hhcmdlEhoucG9pbnRzLnYxLlJlY2hhcmdlUmVxdWVzdBobLnBvaW50cy52MS5SZWNoYXJnZVJlc3BvbnNlEkAKB0NvbnN1bWUSGS5wb2ludHMudjEuQ29uc3VtZVJlcXVlc3QaGi5wb2ludHMudjEuQ29uc3VtZVJlc3BvbnNlEj0KBkV4cGlyZRIYLnBvaW50cy52MS5FeHBpcmVSZXF1ZXN0GhkucG9pbnRzLnYxLkV4cGlyZVJlc3BvbnNlEj0KBlJldm9rZRIYLnBvaW50cy52MS5SZXZva2VSZXF1ZXN0GhkucG9pbnRzLnYxLlJldm9rZVJlc3BvbnNlEj0KBkZyZWV6ZRIYLnBvaW50cy52MS5GcmVlemVSZXF1ZXN0GhkucG9pbnRzLnYxLkZyZWV6ZVJlc3BvbnNlEkkKCkV4dGVuZEhvbGQSHC5wb2ludHMudjEuRXh0ZW5kSG9sZFJlcXVlc3QaHS5wb2ludHMudjEuRXh0ZW5kSG9sZFJlc3BvbnNlEj0KBlNldHRsZRIYLnBvaW50cy52MS5TZXR0bGVSZXF1ZXN0GhkucG9pbnRzLnYxLlNldHRsZVJlc3BvbnNlEkAKB1JlbGVhc2USGS5wb2ludHMudjEuUmVsZWFzZVJlcXVlc3QaGi5wb2ludHMudjEuUmVsZWFzZVJlc3BvbnNlEj0KBlJlZnVuZBIYLnBvaW50cy52MS5SZWZ1bmRSZXF1ZXN0GhkucG9pbnRzLnYxLlJlZnVuZFJlc3BvbnNlEj8KBVF1b3RlEhcucG9pbnRzLnYxLlF1b3RlUmVxdWVzdBoYLnBvaW50cy52MS5RdW90ZVJlc3BvbnNlIgOQAgESVAoMR2V0UHJpY2VMaXN0Eh4ucG9pbnRzLnYxLkdldFByaWNlTGlzdFJlcXVlc3QaHy5wb2ludHMudjEuR2V0UHJpY2VMaXN0UmVzcG9uc2UiA5ACARJJCgpBcHBseUJhdGNoEhwucG9pbnRzLnYxLkFwcGx5QmF0Y2hSZXF1ZXN0Gh0ucG9pbnRzLnYxLkFwcGx5QmF0Y2hSZXNwb25zZRI+CgVBcHBseRIXLnBvaW50cy52MS5BcHBseVJlcXVlc3QaGC5wb2ludHMudjEuQXBwbHlSZXNwb25zZSgBMAESSAoIR2V0RW50cnkSGi5wb2ludHMudjEuR2V0RW50cnlSZXF1ZXN0GhsucG9pbnRzLnYxLkdldEVudHJ5UmVzcG9uc2UiA5ACARJRCgtMaXN0RW50cmllcxIdLnBvaW50cy52MS5MaXN0RW50cmllc1JlcXVlc3QaHi5wb2ludHMudjEuTGlzdEVudHJpZXNSZXNwb25zZSIDkAIBEkgKCExpc3RMb3RzEhoucG9pbnRzLnYxLkxpc3RMb3RzUmVxdWVzdBobLnBvaW50cy52MS5MaXN0TG90c1Jlc3BvbnNlIgOQAgESSwoJTGlzdEhvbGRzEhsucG9pbnRzLnYxLkxpc3RIb2xkc1JlcXVlc3QaHC5wb2ludHMudjEuTGlzdEhvbGRzUmVzcG9uc2UiA5ACARJWCgxXYXRjaEFjY291bnQSHi5wb2ludHMudjEuV2F0Y2hBY2NvdW50UmVxdWVzdBofLnBvaW50cy52MS5XYXRjaEFjY291bnRSZXNwb25zZSIDkAIBMAFCcAoJcG9pbnRzLnYxQgtQb2ludHNQcm90b1ABWilleGFtcGxlLmNvbS9wb2ludHMvZ2VuL3BvaW50cy92MTtwb2ludHN2MaICA1BUU6oCCVBvaW50cy5WMcoCCVBvaW50c1xWMeoCClBvaW50czo6VjFiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_google_rpc_status, file_points_v1_account, file_points_v1_prices]);
 
 /**
  * Asks for a user's account.
@@ -839,6 +839,174 @@ export const FreezeResponseSchema: GenMessage<FreezeResponse> = /*@__PURE__*/
   messageDesc(file_points_v1_points, 13);
 
 /**
+ * Asks for more points or more time for a hold.
+ *
+ * @generated from message points.v1.ExtendHoldRequest
+ */
+export type ExtendHoldRequest = Message<"points.v1.ExtendHoldRequest"> & {
+  /**
+   * Whose account: 1 to 128 printable ASCII characters without spaces.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * Idempotency key, chosen by the caller: 1 to 128 printable ASCII characters without spaces.
+   * Empty: a repeat is a new extension.
+   *
+   * @generated from field: string request_id = 2;
+   */
+  requestId: string;
+
+  /**
+   * Written on the entry: at most 16 pairs, keys of 1 to 64 bytes, values of up to 256 bytes, no
+   * control characters.
+   *
+   * @generated from field: map<string, string> metadata = 3;
+   */
+  metadata: { [key: string]: string };
+
+  /**
+   * The hold: the sequence of its FREEZE entry.
+   *
+   * @generated from field: int64 hold = 4;
+   */
+  hold: bigint;
+
+  /**
+   * The points to add. Neither set: none, and then it must get more time.
+   *
+   * @generated from oneof points.v1.ExtendHoldRequest.more
+   */
+  more: {
+    /**
+     * Points, 1 to 1,000,000,000,000.
+     *
+     * @generated from field: int64 points = 5;
+     */
+    value: bigint;
+    case: "points";
+  } | {
+    /**
+     * A use of a service; the price list says what it costs.
+     *
+     * @generated from field: points.v1.Usage usage = 6;
+     */
+    value: Usage;
+    case: "usage";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * When the hold ends by itself. Neither set: as before.
+   *
+   * @generated from oneof points.v1.ExtendHoldRequest.expiration
+   */
+  expiration: {
+    /**
+     * From this instant on it cannot be settled. Not before the hold's own time, and within 30 days of
+     * its FREEZE entry; digits finer than a microsecond are cut off.
+     *
+     * @generated from field: google.protobuf.Timestamp expire_time = 7;
+     */
+    value: Timestamp;
+    case: "expireTime";
+  } | {
+    /**
+     * Time to live from now on, at least a microsecond, ending within 30 days of the FREEZE entry. It
+     * never shortens: if it ends before the hold's own time, that stays. Digits finer than a
+     * microsecond are cut off.
+     *
+     * @generated from field: google.protobuf.Duration ttl = 8;
+     */
+    value: Duration;
+    case: "ttl";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * The hash of the FREEZE entry, 32 bytes: if another entry has that number,
+   * as may be after a failover or a restore, the call is refused with ENTRY_CHANGED. Empty:
+   * whichever entry has it.
+   *
+   * @generated from field: bytes expected_hash = 13;
+   */
+  expectedHash: Uint8Array;
+
+  /**
+   * True: the request is decided and answered as if it came now, and nothing of it is kept, not even
+   * its request_id. If that is known, the first answer is shown.
+   *
+   * @generated from field: bool validate_only = 14;
+   */
+  validateOnly: boolean;
+
+  /**
+   * On whose behalf the caller acts, a person or a job: up to 128 characters, no control characters.
+   * Written on the entry. Empty: not said.
+   *
+   * @generated from field: string actor = 15;
+   */
+  actor: string;
+};
+
+/**
+ * Describes the message points.v1.ExtendHoldRequest.
+ * Use `create(ExtendHoldRequestSchema)` to create a new message.
+ */
+export const ExtendHoldRequestSchema: GenMessage<ExtendHoldRequest> = /*@__PURE__*/
+  messageDesc(file_points_v1_points, 14);
+
+/**
+ * A hold that was extended.
+ *
+ * @generated from message points.v1.ExtendHoldResponse
+ */
+export type ExtendHoldResponse = Message<"points.v1.ExtendHoldResponse"> & {
+  /**
+   * Its entry, of kind EXTEND.
+   *
+   * @generated from field: points.v1.Entry entry = 1;
+   */
+  entry?: Entry | undefined;
+
+  /**
+   * The account as that entry left it.
+   *
+   * @generated from field: points.v1.Account account = 2;
+   */
+  account?: Account | undefined;
+
+  /**
+   * True if this is the first answer again, to a repeat of its request_id.
+   *
+   * @generated from field: bool replayed = 3;
+   */
+  replayed: boolean;
+
+  /**
+   * The hold as that entry left it.
+   *
+   * @generated from field: points.v1.Hold hold = 4;
+   */
+  hold?: Hold | undefined;
+
+  /**
+   * Which life of the database answered. A restore or a promotion begins the next, and may have lost
+   * the newest entries, whose numbers are then given again. A repeat shows the epoch of now.
+   *
+   * @generated from field: int64 epoch = 5;
+   */
+  epoch: bigint;
+};
+
+/**
+ * Describes the message points.v1.ExtendHoldResponse.
+ * Use `create(ExtendHoldResponseSchema)` to create a new message.
+ */
+export const ExtendHoldResponseSchema: GenMessage<ExtendHoldResponse> = /*@__PURE__*/
+  messageDesc(file_points_v1_points, 15);
+
+/**
  * Asks to spend from a hold.
  *
  * @generated from message points.v1.SettleRequest
@@ -875,7 +1043,7 @@ export type SettleRequest = Message<"points.v1.SettleRequest"> & {
   hold: bigint;
 
   /**
-   * What is spent of it. Neither set: all of it.
+   * What is spent of it. Neither set: all that it still has.
    *
    * @generated from oneof points.v1.SettleRequest.cost
    */
@@ -904,6 +1072,14 @@ export type SettleRequest = Message<"points.v1.SettleRequest"> & {
    * @generated from field: points.v1.Shortfall on_shortfall = 7;
    */
   onShortfall: Shortfall;
+
+  /**
+   * True: the hold stays open and keeps the rest, if only 0. False: it is closed, and the rest goes
+   * back.
+   *
+   * @generated from field: bool keep_open = 8;
+   */
+  keepOpen: boolean;
 
   /**
    * The hash of the FREEZE entry, 32 bytes: if another entry has that number,
@@ -936,7 +1112,7 @@ export type SettleRequest = Message<"points.v1.SettleRequest"> & {
  * Use `create(SettleRequestSchema)` to create a new message.
  */
 export const SettleRequestSchema: GenMessage<SettleRequest> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 14);
+  messageDesc(file_points_v1_points, 16);
 
 /**
  * A hold that was settled.
@@ -979,7 +1155,7 @@ export type SettleResponse = Message<"points.v1.SettleResponse"> & {
  * Use `create(SettleResponseSchema)` to create a new message.
  */
 export const SettleResponseSchema: GenMessage<SettleResponse> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 15);
+  messageDesc(file_points_v1_points, 17);
 
 /**
  * Asks to give a hold's points back.
@@ -1048,7 +1224,7 @@ export type ReleaseRequest = Message<"points.v1.ReleaseRequest"> & {
  * Use `create(ReleaseRequestSchema)` to create a new message.
  */
 export const ReleaseRequestSchema: GenMessage<ReleaseRequest> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 16);
+  messageDesc(file_points_v1_points, 18);
 
 /**
  * A hold that was released.
@@ -1091,7 +1267,7 @@ export type ReleaseResponse = Message<"points.v1.ReleaseResponse"> & {
  * Use `create(ReleaseResponseSchema)` to create a new message.
  */
 export const ReleaseResponseSchema: GenMessage<ReleaseResponse> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 17);
+  messageDesc(file_points_v1_points, 19);
 
 /**
  * Asks to give spent points back.
@@ -1175,7 +1351,7 @@ export type RefundRequest = Message<"points.v1.RefundRequest"> & {
  * Use `create(RefundRequestSchema)` to create a new message.
  */
 export const RefundRequestSchema: GenMessage<RefundRequest> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 18);
+  messageDesc(file_points_v1_points, 20);
 
 /**
  * A refund that was applied.
@@ -1218,7 +1394,7 @@ export type RefundResponse = Message<"points.v1.RefundResponse"> & {
  * Use `create(RefundResponseSchema)` to create a new message.
  */
 export const RefundResponseSchema: GenMessage<RefundResponse> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 19);
+  messageDesc(file_points_v1_points, 21);
 
 /**
  * Asks what a use of a service costs.
@@ -1246,7 +1422,7 @@ export type QuoteRequest = Message<"points.v1.QuoteRequest"> & {
  * Use `create(QuoteRequestSchema)` to create a new message.
  */
 export const QuoteRequestSchema: GenMessage<QuoteRequest> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 20);
+  messageDesc(file_points_v1_points, 22);
 
 /**
  * The cost of a use of a service.
@@ -1310,7 +1486,7 @@ export type QuoteResponse = Message<"points.v1.QuoteResponse"> & {
  * Use `create(QuoteResponseSchema)` to create a new message.
  */
 export const QuoteResponseSchema: GenMessage<QuoteResponse> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 21);
+  messageDesc(file_points_v1_points, 23);
 
 /**
  * Asks for the price lists.
@@ -1325,7 +1501,7 @@ export type GetPriceListRequest = Message<"points.v1.GetPriceListRequest"> & {
  * Use `create(GetPriceListRequestSchema)` to create a new message.
  */
 export const GetPriceListRequestSchema: GenMessage<GetPriceListRequest> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 22);
+  messageDesc(file_points_v1_points, 24);
 
 /**
  * The price list that is in force by the server's clock, and all others.
@@ -1360,7 +1536,7 @@ export type GetPriceListResponse = Message<"points.v1.GetPriceListResponse"> & {
  * Use `create(GetPriceListResponseSchema)` to create a new message.
  */
 export const GetPriceListResponseSchema: GenMessage<GetPriceListResponse> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 23);
+  messageDesc(file_points_v1_points, 25);
 
 /**
  * One operation: a request of another RPC.
@@ -1437,6 +1613,14 @@ export type Operation = Message<"points.v1.Operation"> & {
      */
     value: RevokeRequest;
     case: "revoke";
+  } | {
+    /**
+     * As ExtendHold.
+     *
+     * @generated from field: points.v1.ExtendHoldRequest extend_hold = 9;
+     */
+    value: ExtendHoldRequest;
+    case: "extendHold";
   } | { case: undefined; value?: undefined };
 };
 
@@ -1445,7 +1629,7 @@ export type Operation = Message<"points.v1.Operation"> & {
  * Use `create(OperationSchema)` to create a new message.
  */
 export const OperationSchema: GenMessage<Operation> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 24);
+  messageDesc(file_points_v1_points, 26);
 
 /**
  * The result of an operation: the answer of its RPC, or its error.
@@ -1530,6 +1714,14 @@ export type OperationResult = Message<"points.v1.OperationResult"> & {
      */
     value: RevokeResponse;
     case: "revoke";
+  } | {
+    /**
+     * As ExtendHold answers.
+     *
+     * @generated from field: points.v1.ExtendHoldResponse extend_hold = 10;
+     */
+    value: ExtendHoldResponse;
+    case: "extendHold";
   } | { case: undefined; value?: undefined };
 };
 
@@ -1538,7 +1730,7 @@ export type OperationResult = Message<"points.v1.OperationResult"> & {
  * Use `create(OperationResultSchema)` to create a new message.
  */
 export const OperationResultSchema: GenMessage<OperationResult> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 25);
+  messageDesc(file_points_v1_points, 27);
 
 /**
  * Asks for several operations.
@@ -1559,7 +1751,7 @@ export type ApplyBatchRequest = Message<"points.v1.ApplyBatchRequest"> & {
  * Use `create(ApplyBatchRequestSchema)` to create a new message.
  */
 export const ApplyBatchRequestSchema: GenMessage<ApplyBatchRequest> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 26);
+  messageDesc(file_points_v1_points, 28);
 
 /**
  * The results of several operations.
@@ -1580,7 +1772,7 @@ export type ApplyBatchResponse = Message<"points.v1.ApplyBatchResponse"> & {
  * Use `create(ApplyBatchResponseSchema)` to create a new message.
  */
 export const ApplyBatchResponseSchema: GenMessage<ApplyBatchResponse> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 27);
+  messageDesc(file_points_v1_points, 29);
 
 /**
  * One operation of a stream.
@@ -1609,7 +1801,7 @@ export type ApplyRequest = Message<"points.v1.ApplyRequest"> & {
  * Use `create(ApplyRequestSchema)` to create a new message.
  */
 export const ApplyRequestSchema: GenMessage<ApplyRequest> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 28);
+  messageDesc(file_points_v1_points, 30);
 
 /**
  * One result of a stream.
@@ -1637,7 +1829,7 @@ export type ApplyResponse = Message<"points.v1.ApplyResponse"> & {
  * Use `create(ApplyResponseSchema)` to create a new message.
  */
 export const ApplyResponseSchema: GenMessage<ApplyResponse> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 29);
+  messageDesc(file_points_v1_points, 31);
 
 /**
  * Asks for one entry.
@@ -1681,7 +1873,7 @@ export type GetEntryRequest = Message<"points.v1.GetEntryRequest"> & {
  * Use `create(GetEntryRequestSchema)` to create a new message.
  */
 export const GetEntryRequestSchema: GenMessage<GetEntryRequest> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 30);
+  messageDesc(file_points_v1_points, 32);
 
 /**
  * One entry, and what has become of it since.
@@ -1718,8 +1910,8 @@ export type GetEntryResponse = Message<"points.v1.GetEntryResponse"> & {
   claimed: bigint;
 
   /**
-   * The entries whose refers_to it is, by sequence, newest first, at most 100: the SETTLE or RELEASE
-   * entry of a hold, the refunds of what was spent or revoked, the revocations of a lot.
+   * The entries whose refers_to it is, by sequence, newest first, at most 100: the EXTEND, SETTLE and
+   * RELEASE entries of a hold, the refunds of what was spent or revoked, the revocations of a lot.
    *
    * @generated from field: repeated int64 referring_entries = 4;
    */
@@ -1731,7 +1923,7 @@ export type GetEntryResponse = Message<"points.v1.GetEntryResponse"> & {
  * Use `create(GetEntryResponseSchema)` to create a new message.
  */
 export const GetEntryResponseSchema: GenMessage<GetEntryResponse> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 31);
+  messageDesc(file_points_v1_points, 33);
 
 /**
  * Asks for a page of an account's journal.
@@ -1802,7 +1994,7 @@ export type ListEntriesRequest = Message<"points.v1.ListEntriesRequest"> & {
  * Use `create(ListEntriesRequestSchema)` to create a new message.
  */
 export const ListEntriesRequestSchema: GenMessage<ListEntriesRequest> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 32);
+  messageDesc(file_points_v1_points, 34);
 
 /**
  * A page of an account's journal.
@@ -1830,7 +2022,7 @@ export type ListEntriesResponse = Message<"points.v1.ListEntriesResponse"> & {
  * Use `create(ListEntriesResponseSchema)` to create a new message.
  */
 export const ListEntriesResponseSchema: GenMessage<ListEntriesResponse> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 33);
+  messageDesc(file_points_v1_points, 35);
 
 /**
  * Asks for a page of an account's lots.
@@ -1866,7 +2058,7 @@ export type ListLotsRequest = Message<"points.v1.ListLotsRequest"> & {
  * Use `create(ListLotsRequestSchema)` to create a new message.
  */
 export const ListLotsRequestSchema: GenMessage<ListLotsRequest> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 34);
+  messageDesc(file_points_v1_points, 36);
 
 /**
  * A page of an account's lots.
@@ -1894,7 +2086,7 @@ export type ListLotsResponse = Message<"points.v1.ListLotsResponse"> & {
  * Use `create(ListLotsResponseSchema)` to create a new message.
  */
 export const ListLotsResponseSchema: GenMessage<ListLotsResponse> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 35);
+  messageDesc(file_points_v1_points, 37);
 
 /**
  * Asks for a page of an account's holds.
@@ -1937,7 +2129,7 @@ export type ListHoldsRequest = Message<"points.v1.ListHoldsRequest"> & {
  * Use `create(ListHoldsRequestSchema)` to create a new message.
  */
 export const ListHoldsRequestSchema: GenMessage<ListHoldsRequest> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 36);
+  messageDesc(file_points_v1_points, 38);
 
 /**
  * A page of an account's holds.
@@ -1965,7 +2157,7 @@ export type ListHoldsResponse = Message<"points.v1.ListHoldsResponse"> & {
  * Use `create(ListHoldsResponseSchema)` to create a new message.
  */
 export const ListHoldsResponseSchema: GenMessage<ListHoldsResponse> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 37);
+  messageDesc(file_points_v1_points, 39);
 
 /**
  * Asks to watch an account.
@@ -1986,7 +2178,7 @@ export type WatchAccountRequest = Message<"points.v1.WatchAccountRequest"> & {
  * Use `create(WatchAccountRequestSchema)` to create a new message.
  */
 export const WatchAccountRequestSchema: GenMessage<WatchAccountRequest> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 38);
+  messageDesc(file_points_v1_points, 40);
 
 /**
  * The account as it is now.
@@ -2007,7 +2199,7 @@ export type WatchAccountResponse = Message<"points.v1.WatchAccountResponse"> & {
  * Use `create(WatchAccountResponseSchema)` to create a new message.
  */
 export const WatchAccountResponseSchema: GenMessage<WatchAccountResponse> = /*@__PURE__*/
-  messageDesc(file_points_v1_points, 39);
+  messageDesc(file_points_v1_points, 41);
 
 /**
  * What becomes of points of a cost that nobody has.
@@ -2099,7 +2291,7 @@ export const ShortfallSchema: GenEnum<Shortfall> = /*@__PURE__*/
  * them the user's id; POST keeps it out of them.
  *
  * If the server authenticates callers, each call needs a token ("authorization: Bearer …") or a
- * client certificate, and a scope: points.spend for Consume, Freeze, Settle and Release,
+ * client certificate, and a scope: points.spend for Consume, Freeze, ExtendHold, Settle and Release,
  * points.refund for Refund, points.grant for Recharge, points.revoke for Expire and Revoke, any scope
  * for
  * GetOrCreate, points.read for everything else; points.spend is also enough for GetAccount, Quote,
@@ -2221,9 +2413,27 @@ export const PointsService: GenService<{
     output: typeof FreezeResponseSchema;
   },
   /**
-   * Spends points of a hold, once, and closes it. The rest goes back to the lots that it came from. A
-   * cost beyond the hold is refused, unless on_shortfall says more: then the balance pays the rest.
-   * A use of a service that may not take the hold's points is FIELD_INVALID.
+   * Adds points to an open hold, from the lots that Freeze would take, or gives it more time, or both.
+   * All or nothing. Points of a lot that the hold has points of already are spent with these. A use of
+   * another service than the hold's is FIELD_INVALID. If the hold was made by points, it may be
+   * extended by usage of any service, but only from lots without services.
+   *
+   * Reasons: FIELD_INVALID, REQUEST_ID_REUSED, ACCOUNT_NOT_FOUND, HOLD_NOT_FOUND, ENTRY_CHANGED,
+   * HOLD_CLOSED, HOLD_EXPIRED, SERVICE_NOT_PRICED, INSUFFICIENT_POINTS.
+   *
+   * @generated from rpc points.v1.PointsService.ExtendHold
+   */
+  extendHold: {
+    methodKind: "unary";
+    input: typeof ExtendHoldRequestSchema;
+    output: typeof ExtendHoldResponseSchema;
+  },
+  /**
+   * Spends points of a hold and closes it: the rest goes back to the lots that it came from. With
+   * keep_open the hold keeps the rest, if only 0, and can be settled again until its time: so a job is
+   * charged in parts, each by a request_id of its own. A cost beyond what the hold still has is
+   * refused, unless on_shortfall says more: then the balance pays the rest. A use of a service that may
+   * not take the hold's points is FIELD_INVALID.
    *
    * Reasons: FIELD_INVALID, REQUEST_ID_REUSED, ACCOUNT_NOT_FOUND, HOLD_NOT_FOUND, ENTRY_CHANGED,
    * HOLD_CLOSED, HOLD_EXPIRED, SERVICE_NOT_PRICED, HOLD_EXCEEDED.
@@ -2236,7 +2446,7 @@ export const PointsService: GenService<{
     output: typeof SettleResponseSchema;
   },
   /**
-   * Gives all points of a hold back to the lots that they came from, and closes it.
+   * Gives all that a hold still has back to the lots that it came from, and closes it.
    *
    * Reasons: FIELD_INVALID, REQUEST_ID_REUSED, ACCOUNT_NOT_FOUND, HOLD_NOT_FOUND, ENTRY_CHANGED,
    * HOLD_CLOSED, HOLD_EXPIRED.

@@ -1,11 +1,11 @@
 import { sql } from "kysely";
-import type { Entry } from "../../ledger/entry.ts";
-import { NO_SERVICES } from "../../ledger/lot.ts";
+import type { Entry, HoldAfter } from "../../ledger/entry.ts";
+import { NO_SERVICES, sumPoints } from "../../ledger/lot.ts";
 import { type RowKey, rowsOfKeys } from "../driver/columns.ts";
 import { columnsOf, EntryEntity, type EntryRow } from "../driver/entities.ts";
 import { fromTimestamptz } from "../driver/instant.ts";
 import type { Run } from "../driver/transaction.ts";
-import { kindOf } from "../../ledger/entry-kinds.ts";
+import { KIND_NUMBERS, kindOf } from "../../ledger/entry-kinds.ts";
 import { toFigures } from "./figures.ts";
 import { unpackAllocations } from "./packed-allocations.ts";
 import { fromPricing } from "./pricing.ts";
@@ -35,6 +35,7 @@ export function toEntry(row: EntryRow): Entry {
     uncovered: BigInt(row.uncovered ?? 0),
     repaid: BigInt(row.repaid ?? 0),
     fromBalance: BigInt(row.from_balance ?? 0),
+    keptOpen: row.kept_open ?? false,
     fromClaim: row.from_claim ?? false,
     refersTo: toBigintOrNull(row.refers_to),
     time: fromTimestamptz(row.create_time),
@@ -43,6 +44,7 @@ export function toEntry(row: EntryRow): Entry {
     category: row.category ?? "",
     services: row.services ?? NO_SERVICES,
     usage: toUsage(row),
+    holdAfter: toHoldAfter(row),
     request: id === null || fingerprint === null ? undefined : { id, fingerprint },
     metadata: new Map(Object.entries(row.metadata ?? {})),
     after: toFigures(row),
@@ -61,6 +63,15 @@ function toUsage({ service, quantity, duration_nanos, price_version, pricing }: 
     priceVersion: price_version,
     ...fromPricing(pricing),
   };
+}
+
+/** The points of the hold are those that were spent, and those that it still has. */
+function toHoldAfter(row: EntryRow): HoldAfter | null {
+  if (row.kind !== KIND_NUMBERS.extend) return null;
+  const settled = BigInt(row.hold_settled ?? 0);
+  const allocations = unpackAllocations(row.hold_allocations);
+  const points = settled + sumPoints(allocations);
+  return { points, settled, service: row.hold_service, allocations };
 }
 
 function toBigintOrNull(text: string | null): bigint | null {

@@ -12,19 +12,32 @@ const HOLD_COLUMNS = columnsOf(HoldEntity, "hold");
 /** A hold with its user. */
 export type HoldOf = { readonly userId: string; readonly hold: Hold };
 
-/** Loads named holds, open or closed. A closed one is without its allocations, maybe thousands. */
+/**
+ * Loads named holds, open or closed. A closed one is without its allocations, maybe thousands.
+ *
+ * @param freezeTimes whether they must say when they were made, which only their entries know
+ */
 export async function loadNamedHolds(
   run: Run,
   named: readonly RowKey[],
+  freezeTimes: boolean,
 ): Promise<readonly HoldOf[]> {
   if (named.length === 0) return [];
-  const { rows } = await run(sql<HoldRow>`
+  const { rows } = await run(sql<HoldRow & { freeze_time: string | null }>`
     select user_id, number, points, settled, status, service, expire_time,
-      case when status = 'open' then allocations end as allocations
+      case when status = 'open' then allocations end as allocations,
+      ${freezeTimes ? FREEZE_TIME : sql`null`} as freeze_time
     from hold
     join ${rowsOfKeys(named, "number")} as named using (user_id, number)`);
-  return rows.map(toHoldOf);
+  return rows.map(({ freeze_time, ...row }) => {
+    if (freeze_time === null) return toHoldOf(row);
+    const hold = { ...toHold(row), freezeTime: fromTimestamptz(freeze_time) };
+    return { userId: row.user_id, hold };
+  });
 }
+
+const FREEZE_TIME = sql`(select create_time from entry
+  where entry.user_id = hold.user_id and entry.sequence = hold.number)`;
 
 /** Loads the due holds of accounts: of each the earliest, `max` at most. */
 export async function loadDueHolds(

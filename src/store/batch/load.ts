@@ -53,7 +53,7 @@ export async function loadStates(run: Run, { commands, locked, moment }: Asked):
   const [all, { now }, holds, refundables, hashes, receipts] = await Promise.all([
     locked,
     moment,
-    loadNamedHolds(run, needs.holds),
+    loadNamedHolds(run, needs.holds, needs.freezeTimes),
     loadRefundables(run, needs.refunds),
     loadHashes(run, needs.guarded),
     loadLastReceipts(run, [...needs.lastReceipts]),

@@ -186,11 +186,12 @@ function upsertHolds(holds: Changes["holds"]): Write {
     expire_time: times(holds, (hold) => hold.expireTime),
     allocations: bytes(holds, (hold) => packAllocations(hold.allocations)),
   };
-  return insertAll({ table: "hold", columns, count: holds.length, onConflict: CLOSE_HOLD });
+  return insertAll({ table: "hold", columns, count: holds.length, onConflict: CHANGE_HOLD });
 }
 
-const CLOSE_HOLD = ` on conflict (user_id, number)
-  do update set settled = excluded.settled, status = excluded.status`;
+const CHANGE_HOLD = ` on conflict (user_id, number)
+  do update set points = excluded.points, settled = excluded.settled, status = excluded.status,
+    expire_time = excluded.expire_time, allocations = excluded.allocations`;
 
 function upsertUndone(undone: Changes["undone"]): Write {
   const columns = {
@@ -248,6 +249,14 @@ function insertEntries(entries: readonly Entry[], feeds: Feeds): Write {
       repaid: bigints(entries, (entry) => entry.repaid || null),
       from_balance: bigints(entries, (entry) => entry.fromBalance || null),
     })),
+    ...onlyIf(entries.some(isOfOpenHold), () => ({
+      kept_open: booleans(entries, (entry) => entry.keptOpen || null),
+      hold_settled: bigints(entries, ({ holdAfter }) => holdAfter?.settled || null),
+      hold_service: texts(entries, ({ holdAfter }) => holdAfter?.service ?? null),
+      hold_allocations: bytes(entries, ({ holdAfter }) =>
+        packAllocations(holdAfter?.allocations ?? []),
+      ),
+    })),
     ...onlyIf(entries.some(isOfRevocation), () => ({
       total_revoked: bigints(entries, ({ after }) => after.totalRevoked || null),
       from_claim: booleans(entries, ({ fromClaim }) => fromClaim || null),
@@ -268,6 +277,10 @@ function insertEntries(entries: readonly Entry[], feeds: Feeds): Write {
 
 function isOfDebt({ after, owed, uncovered, repaid, fromBalance }: Entry): boolean {
   return after.debt + owed + uncovered + repaid + fromBalance > 0n;
+}
+
+function isOfOpenHold({ keptOpen, holdAfter }: Entry): boolean {
+  return keptOpen || holdAfter !== null;
 }
 
 function isOfRevocation({ after, fromClaim }: Entry): boolean {

@@ -16,6 +16,8 @@ export type BatchNeeds = {
   /** The lots of which commands revoke points. */
   readonly revoked: readonly RowKey[];
   readonly holds: readonly RowKey[];
+  /** Whether commands must know when these holds were made. */
+  readonly freezeTimes: boolean;
   readonly refunds: readonly RefundKey[];
   /** The entries whose hashes commands compare. */
   readonly guarded: readonly RowKey[];
@@ -33,22 +35,25 @@ export function sumNeeds(commands: readonly Command[]): BatchNeeds {
   const refunds: RefundKey[] = [];
   const guarded: RowKey[] = [];
   const lastReceipts = new Set<string>();
+  let freezeTimes = false;
   for (const command of commands) {
     const { userId } = command;
     const needs = needsOf(command);
     const ofUser = asked.get(userId);
-    if (ofUser === undefined) asked.set(userId, [needs]);
-    else ofUser.push(needs);
+    const asks = needs.orGeneral ? [needs, { ...needs, service: null }] : [needs];
+    if (ofUser === undefined) asked.set(userId, asks);
+    else ofUser.push(...asks);
     if (needs.recharged > 0n) {
       recharged.set(userId, (recharged.get(userId) ?? 0n) + needs.recharged);
     }
     if (needs.lot !== undefined) lots.push({ userId, number: needs.lot });
     if (needs.lot !== undefined && needs.revokes) revoked.push({ userId, number: needs.lot });
     if (needs.hold !== undefined) holds.push({ userId, number: needs.hold });
+    freezeTimes ||= needs.freezeTime;
     const { refund } = needs;
     if (refund !== undefined) refunds.push({ userId, number: refund.entry, points: refund.points });
     if (needs.guarded !== undefined) guarded.push({ userId, number: needs.guarded });
     if (needs.lastReceipt) lastReceipts.add(userId);
   }
-  return { asked, recharged, lots, revoked, holds, refunds, guarded, lastReceipts };
+  return { asked, recharged, lots, revoked, holds, freezeTimes, refunds, guarded, lastReceipts };
 }

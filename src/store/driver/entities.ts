@@ -74,7 +74,6 @@ function notYetWritten() {
     uncovered: points().nullable(),
     repaid: points().nullable(),
     fromBalance: points().nullable(),
-    keptOpen: p.boolean().nullable(),
     fromClaim: p.boolean().nullable(),
     member: p.text().nullable(),
     cause: p.text().nullable(),
@@ -133,7 +132,7 @@ export const LotEntity = defineEntity({
 
 export type LotRow = RowOf<typeof LotEntity>;
 
-/** One row per hold, open or closed, with the lots that its points came from. */
+/** One row per hold, open or closed, with the lots of what it still has, or had when it was closed. */
 export const HoldEntity = defineEntity({
   name: "Hold",
   tableName: "hold",
@@ -153,7 +152,8 @@ export type HoldRow = RowOf<typeof HoldEntity>;
 
 /**
  * One row per entry, append-only: absent figures and priorities are 0. `kind` is a number of
- * entry-kinds.ts, and `allocations` are packed: see packed-allocations.ts.
+ * entry-kinds.ts, and `allocations` are packed: see packed-allocations.ts. `hold…` is what an EXTEND
+ * entry left in its hold.
  */
 export const EntryEntity = defineEntity({
   name: "Entry",
@@ -185,6 +185,10 @@ export const EntryEntity = defineEntity({
     totalConsumed: points(),
     totalExpired: points().nullable(),
     totalRefunded: points().nullable(),
+    keptOpen: p.boolean().nullable(),
+    holdSettled: points().nullable(),
+    holdService: p.text().nullable(),
+    holdAllocations: p.blob().nullable(),
     hash: p.blob(),
     caller: id().nullable(),
     actor: p.text().nullable(),

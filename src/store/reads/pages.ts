@@ -203,14 +203,23 @@ export async function readHolds(
 
 /** SQL for the number of allocations in the rows of a page before the current one. */
 function lotsBefore(number: "number" | "sequence", counts = sql`true`) {
-  return sql`coalesce(sum(${ALLOCATIONS}) filter (where ${counts}) over (
+  const lots =
+    number === "number"
+      ? lotsIn("allocations")
+      : sql`(${lotsIn("allocations")} + ${lotsIn("hold_allocations")})`;
+  return sql`coalesce(sum(${lots}) filter (where ${counts}) over (
     order by ${sql.raw(number)} desc rows between unbounded preceding and 1 preceding), 0)`;
 }
 
 /** By their length, and the width that the first byte says: see packed-allocations.ts. */
-const ALLOCATIONS = sql`(octet_length(allocations) - 1)
-  / ((get_byte(allocations, 0) >> 4) + (get_byte(allocations, 0) & 15))`;
+function lotsIn(column: "allocations" | "hold_allocations") {
+  const packed = sql.raw(column);
+  return sql`coalesce((octet_length(${packed}) - 1)
+    / ((get_byte(${packed}, 0) >> 4) + (get_byte(${packed}, 0) & 15)), 0)`;
+}
 
-function countLots(page: readonly { readonly allocations: readonly unknown[] }[]): number {
-  return page.reduce((sum, { allocations }) => sum + allocations.length, 0);
+function countLots(page: readonly (Pick<Hold, "allocations"> & Partial<Entry>)[]): number {
+  return page.reduce((sum, { allocations, holdAfter }) => {
+    return sum + allocations.length + (holdAfter?.allocations.length ?? 0);
+  }, 0);
 }

@@ -4,6 +4,7 @@ import type { Entry } from "../../../gen/points/v1/account_pb.ts";
 import {
   ConsumeRequestSchema,
   ExpireRequestSchema,
+  ExtendHoldRequestSchema,
   FreezeRequestSchema,
   RechargeRequestSchema,
   RefundRequestSchema,
@@ -43,6 +44,7 @@ export function chainHash(previous: Uint8Array, entry: Omit<Entry, "hash">): Uin
     [26, entry.repaid],
     [27, entry.fromBalance],
     [30, entry.debtAfter],
+    [31, entry.keptOpen ? 1n : 0n],
     [32, entry.fromClaim ? 1 : 0],
   );
   return sha256(previous, content);
@@ -96,6 +98,7 @@ const SCHEMAS = {
   consume: ConsumeRequestSchema,
   expire: ExpireRequestSchema,
   freeze: FreezeRequestSchema,
+  extendHold: ExtendHoldRequestSchema,
   settle: SettleRequestSchema,
   release: ReleaseRequestSchema,
   refund: RefundRequestSchema,

@@ -105,14 +105,15 @@ function askedOf({ operation }: Asked, salt: Uint8Array, caller: string) {
   return { caller, requestId, metadata, actor, fingerprint: fingerprintOf(salt, operation) };
 }
 
-/** Checks that every answer showed the account after its entry, and the hold of a freeze. */
+/** Checks that every answer showed the account after its entry, and the hold that it made or extended. */
 function checkShown(
-  { tag, attempts }: Asked,
+  { tag, operation, attempts }: Asked,
   shown: Uint8Array,
   account: Replayed,
   complain: Complain,
 ) {
-  const hold = account.holds.get(account.sequence);
+  const number = operation.case === "extendHold" ? operation.value.hold : account.sequence;
+  const hold = account.holds.get(number);
   const made = hold === undefined ? undefined : bytesOf.hold(holdMessage(hold));
   for (const { outcome } of attempts) {
     if (outcome?.kind !== "applied") continue;

@@ -23,6 +23,7 @@ const KINDS = {
   consume: EntryKind.CONSUME,
   expire: EntryKind.EXPIRE,
   freeze: EntryKind.FREEZE,
+  extend: EntryKind.EXTEND,
   settle: EntryKind.SETTLE,
   release: EntryKind.RELEASE,
   refund: EntryKind.REFUND,
@@ -59,7 +60,7 @@ export function entryMessage(
 ): Entry {
   const { requestId, metadata, caller, actor, fingerprint } = asked;
   const { kind, points, parts, returned, refersTo, priority, expireTime, usage, time } = draft;
-  const { category, services, owed, uncovered, repaid, fromBalance } = draft;
+  const { category, services, keptOpen, owed, uncovered, repaid, fromBalance } = draft;
   const entry = create(EntrySchema, {
     userId,
     sequence: after.sequence,
@@ -80,6 +81,7 @@ export function entryMessage(
     priority,
     refersTo,
     returned,
+    keptOpen,
     caller,
     actor,
     personalDigest: personalDigest(salt, { userId, requestId, metadata, actor }),

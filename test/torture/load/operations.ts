@@ -27,7 +27,8 @@ const WEIGHTS = {
   consume: 36,
   expire: 5,
   freeze: 12,
-  settle: 9,
+  extendHold: 5,
+  settle: 11,
   release: 4,
   refund: 12,
 } as const satisfies Record<SetOperation["case"], number>;
@@ -132,11 +133,19 @@ function contentOf(random: Random, { seen }: Account, now: bigint): Init {
       const expiration = random.chance(0.2) ? { case: undefined } : expirationOf(random, now);
       return { case: kind, value: { cost: costOf(random, 80), expiration } };
     }
+    case "extendHold": {
+      const hold = oneOf(random, seen.holds);
+      const more = costOf(random, 40);
+      const expiration = expirationOf(random, now);
+      const what = random.pick([{ more }, { expiration }, { more, expiration }]);
+      return { case: kind, value: { hold, ...what } };
+    }
     case "settle": {
       const cost = random.chance(0.3) ? { case: undefined } : costOf(random, 80);
+      const keepOpen = random.chance(0.5);
       return {
         case: kind,
-        value: { hold: oneOf(random, seen.holds), cost, ...shortfallOf(random) },
+        value: { hold: oneOf(random, seen.holds), cost, keepOpen, ...shortfallOf(random) },
       };
     }
     case "release":

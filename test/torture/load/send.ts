@@ -178,6 +178,8 @@ function call(points: Points, { operation }: Pick<Asked, "operation">, options: 
       return points.expire(operation.value, options);
     case "freeze":
       return points.freeze(operation.value, options);
+    case "extendHold":
+      return points.extendHold(operation.value, options);
     case "settle":
       return points.settle(operation.value, options);
     case "release":

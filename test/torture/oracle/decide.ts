@@ -2,7 +2,7 @@ import { type Operation, Shortfall } from "../../../gen/points/v1/points_pb.ts";
 import type { PricedUsage } from "../../../gen/points/v1/prices_pb.ts";
 import { burn, insufficient, isFor, least, pay, type Payment, untilAfter } from "./debt.ts";
 import { expiryOf, releaseOf } from "./due.ts";
-import { type Part, totalOf } from "./parts.ts";
+import { type Part, together, totalOf } from "./parts.ts";
 import { costOf, type Prices } from "./pricing.ts";
 import { decideRefund } from "./refund.ts";
 import {
@@ -23,6 +23,7 @@ import {
   type Draft,
   draftOf,
   moveLot,
+  prolongHold,
   type Replayed,
   type ReplayedLot,
   takeParts,
@@ -88,8 +89,10 @@ function decideUndated(
       if ("refused" in cost) return cost;
       const parts = all(account, cost.points, (lot) => isFor(lot, cost.usage?.service));
       if ("refused" in parts) return parts;
-      return holdsFull(account) ?? freezeOf(account, parts, expireTime, cost.usage);
+      return holdsFull(account) ?? freezeOf(account, { parts, expireTime, usage: cost.usage, now });
     }
+    case "extendHold":
+      return decideExtension(account, operation.value, now, prices);
     case "settle":
       return decideSettle(account, operation.value, now, prices);
     case "release": {
@@ -136,9 +139,17 @@ function rechargeOf(
 
 function freezeOf(
   account: Replayed,
-  parts: readonly Part[],
-  expireTime: bigint,
-  usage: PricedUsage | undefined,
+  {
+    parts,
+    expireTime,
+    usage,
+    now: freezeTime,
+  }: {
+    parts: readonly Part[];
+    expireTime: bigint;
+    usage: PricedUsage | undefined;
+    now: bigint;
+  },
 ): Draft {
   const number = account.sequence + 1n;
   const draft = draftOf("freeze", parts);
@@ -152,7 +163,45 @@ function freezeOf(
       after.frozen += points;
       for (const part of parts) moveLot(after, part.lot, -part.points, part.points);
       const service = usage?.service ?? "";
-      addHold(after, { number, points, settled: 0n, status: "open", service, expireTime, parts });
+      const made = { number, points, settled: 0n, status: "open", service } as const;
+      addHold(after, { ...made, expireTime, freezeTime, parts });
+    },
+  };
+}
+
+function decideExtension(
+  account: Replayed,
+  { hold: number, more, expiration }: Of<"extendHold">,
+  now: bigint,
+  prices: Prices,
+): Draft | Refused {
+  const hold = openHold(account, number);
+  if ("refused" in hold) return hold;
+  const end = endOf(expiration, now) ?? hold.expireTime;
+  const isSooner = expiration.case === "expireTime" && end < hold.expireTime;
+  const isTooLong = expiration.case !== undefined && end > hold.freezeTime + 30n * DAY;
+  if (!endsWell(end, now) || isSooner || isTooLong) return INVALID;
+  const cost = more.case === undefined ? { points: 0n, usage: undefined } : costOf(more, prices);
+  if ("refused" in cost) return cost;
+  const { points, usage } = cost;
+  if (usage !== undefined && hold.service !== "" && usage.service !== hold.service) return INVALID;
+  const service = hold.service === "" ? undefined : usage?.service;
+  const parts = all(account, points, (lot) => isFor(lot, service));
+  if ("refused" in parts) return parts;
+  const expireTime = end > hold.expireTime ? end : hold.expireTime;
+  return {
+    ...draftOf("extend", parts),
+    refersTo: hold.number,
+    expireTime,
+    usage,
+    change(after) {
+      after.balance -= points;
+      after.frozen += points;
+      for (const part of parts) moveLot(after, part.lot, -part.points, part.points);
+      const extended = after.holds.get(hold.number)!;
+      extended.points += points;
+      extended.parts = together(extended.parts, parts);
+      if (expireTime > extended.expireTime) prolongHold(after, extended, expireTime);
     },
   };
 }

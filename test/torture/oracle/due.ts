@@ -46,14 +46,15 @@ export function dueDraft(account: Replayed): Dated | undefined {
   return { ...expiryOf(parts), time };
 }
 
-/** A draft that gives all points of a hold back to their lots. */
+/** A draft that gives all that a hold still has back to its lots. */
 export function releaseOf(
   account: Replayed,
   hold: ReplayedHold,
   status: "released" | "expired",
   now: bigint,
 ): Draft {
-  const { parts, points, number } = hold;
+  const { parts, number } = hold;
+  const points = totalOf(parts);
   const back = comeBack(account, parts, { debt: account.debt, now });
   const draft = { ...draftOf("release", back.kept), points, repaid: totalOf(back.repaying) };
   return {
@@ -91,8 +92,11 @@ export function expiryOf(parts: readonly Part[]): Draft {
 }
 
 function nextAppointment({ agenda, lots, holds }: Replayed): Appointment | undefined {
-  const isOn = ({ what, number }: Appointment) =>
-    what === "hold" ? holds.get(number)!.status === "open" : lots.get(number)!.remaining > 0n;
+  const isOn = ({ at, what, number }: Appointment) => {
+    if (what === "lot") return lots.get(number)!.remaining > 0n;
+    const { status, expireTime } = holds.get(number)!;
+    return status === "open" && expireTime === at;
+  };
   while (agenda.length > 0 && !isOn(agenda[0]!)) agenda.shift();
   return agenda[0];
 }

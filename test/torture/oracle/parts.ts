@@ -6,6 +6,15 @@ export function totalOf(parts: readonly Part[]): bigint {
   return parts.reduce((sum, { points }) => sum + points, 0n);
 }
 
+/** All these parts, each lot once, where it first comes. */
+export function together(parts: readonly Part[], others: readonly Part[]): Part[] {
+  const points = new Map<bigint, bigint>();
+  for (const part of [...parts, ...others]) {
+    points.set(part.lot, (points.get(part.lot) ?? 0n) + part.points);
+  }
+  return Array.from(points, ([lot, sum]) => ({ lot, points: sum }));
+}
+
 /** The parts that make up the first `points`, in their order. */
 export function firstOf(parts: readonly Part[], points: bigint): Part[] {
   return cut(parts, 0n, points);

@@ -127,12 +127,15 @@ function compare(steps: readonly Step[]): number {
 /** Only a free service costs 0 points in the contract. The torture's load names entries by number. */
 function asSent(command: Command, now: bigint): Command {
   if (command.kind === "open") return command;
-  const sent = guarded(command, undefined);
-  const { kind } = sent;
-  if (kind !== "consume" && kind !== "settle" && kind !== "freeze") return sent;
-  const asked = sent.cost && costNow(sent.cost, now);
-  const cost = asked === undefined || "reason" in asked ? asked : costSent(asked);
-  return { ...sent, cost } as Command;
+  const unguarded = guarded(command, undefined);
+  const { kind } = unguarded;
+  const sent = (asked: AskedCost | undefined) => {
+    const cost = asked && costNow(asked, now);
+    return cost === undefined || "reason" in cost ? cost : costSent(cost);
+  };
+  if (kind === "extendHold") return { ...unguarded, more: sent(unguarded.more) };
+  if (kind !== "consume" && kind !== "settle" && kind !== "freeze") return unguarded;
+  return { ...unguarded, cost: sent(unguarded.cost) } as Command;
 }
 
 function costSent({ points, usage }: Cost): Cost {
@@ -150,8 +153,8 @@ const SERVICES = ["tts", "script", "image"];
 
 function withoutRepeat(expected: Expected) {
   if ("reason" in expected) return expected;
-  const { replayed: _, created: __, ...rest } = expected;
-  const { totalRevoked: ___, ...account } = rest.account;
+  const { replayed: _, created: __, hold: ___, ...rest } = expected;
+  const { totalRevoked: ____, ...account } = rest.account;
   return { ...rest, account };
 }
 
@@ -179,6 +182,7 @@ function outcomeOf(
   accounts.set(userId, account);
   const outcome = {
     kind: own?.kind,
+    keptOpen: own?.keptOpen ?? false,
     time: own?.time,
     points: own?.points ?? 0n,
     allocations: own?.parts ?? [],
@@ -247,10 +251,16 @@ function initOf(command: Mutation, now: bigint): Init {
       const end = expirationOf(expiration);
       return { case: kind, value: { cost: costOf(cost, now), expiration: end } };
     }
+    case "extendHold": {
+      const { hold, more, expiration } = command;
+      const asked = more === undefined ? {} : { more: costOf(more, now) };
+      const end = expiration === undefined ? {} : { expiration: expirationOf(expiration) };
+      return { case: kind, value: { hold, ...asked, ...end } };
+    }
     case "settle": {
-      const { hold, cost } = command;
+      const { hold, cost, keepOpen } = command;
       const asked = cost === undefined ? {} : { cost: costOf(cost, now) };
-      return { case: kind, value: { hold, ...asked, ...shortfallOf(command) } };
+      return { case: kind, value: { hold, ...asked, keepOpen, ...shortfallOf(command) } };
     }
     case "release":
       return { case: kind, value: { hold: command.hold } };

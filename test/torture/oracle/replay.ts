@@ -22,13 +22,16 @@ export type ReplayedLot = {
 
 export type ReplayedHold = {
   readonly number: bigint;
-  readonly points: bigint;
+  /** All points that were set aside, and those of them that were spent. */
+  points: bigint;
   settled: bigint;
   status: "open" | "settled" | "released" | "expired";
   /** Empty: it was frozen by points. */
   readonly service: string;
-  readonly expireTime: bigint;
-  readonly parts: readonly Part[];
+  expireTime: bigint;
+  readonly freezeTime: bigint;
+  /** What it still has, or had when it was closed. */
+  parts: readonly Part[];
 };
 
 /** The points that an entry spent, and how many of them were refunded. */
@@ -64,7 +67,7 @@ export type Replayed = {
   /** The lots that have spendable points, in burn order. */
   readonly spendable: ReplayedLot[];
   readonly openHolds: Set<ReplayedHold>;
-  /** A queue of expiries, the next first. Lots without points and closed holds may be in it. */
+  /** A queue of expiries, the next first. Lots without points and holds that ended otherwise may be in it. */
   readonly agenda: Appointment[];
 };
 
@@ -77,10 +80,12 @@ export type Appointment = {
 
 /** An entry before it is appended: its content and its effect. */
 export type Draft = {
-  readonly kind: "recharge" | "consume" | "expire" | "freeze" | "settle" | "release" | "refund";
+  readonly kind:
+    "recharge" | "consume" | "expire" | "freeze" | "extend" | "settle" | "release" | "refund";
   readonly parts: readonly Part[];
   readonly points: bigint;
   readonly returned: bigint;
+  readonly keptOpen: boolean;
   readonly owed: bigint;
   readonly uncovered: bigint;
   readonly repaid: bigint;
@@ -178,6 +183,12 @@ export function addHold(account: Replayed, hold: ReplayedHold): void {
   insert(account.agenda, { at, what: "hold", number }, compareAppointments);
 }
 
+/** Moves a hold's end to a later instant. */
+export function prolongHold(account: Replayed, hold: ReplayedHold, at: bigint): void {
+  hold.expireTime = at;
+  insert(account.agenda, { at, what: "hold", number: hold.number }, compareAppointments);
+}
+
 /** Closes a hold, and returns it. */
 export function closeHold(
   account: Replayed,
@@ -193,7 +204,7 @@ export function closeHold(
 /** The content that entries of most kinds share. */
 export function draftOf(kind: Draft["kind"], parts: readonly Part[]): Omit<Draft, "change"> {
   const noLot = { expireTime: undefined, priority: 0, category: "", services: [] };
-  const nothing = { returned: 0n, refersTo: 0n, usage: undefined, ...NO_DEBTS };
+  const nothing = { returned: 0n, keptOpen: false, refersTo: 0n, usage: undefined, ...NO_DEBTS };
   return { kind, parts, points: totalOf(parts), ...noLot, ...nothing };
 }
 

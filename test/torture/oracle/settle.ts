@@ -24,21 +24,21 @@ export function decideSettle(
 ): Draft | Refused {
   const hold = openHold(account, request.hold);
   if ("refused" in hold) return hold;
-  const { cost, onShortfall } = request;
-  const spent =
-    cost.case === undefined ? { points: hold.points, usage: undefined } : costOf(cost, prices);
+  const { cost, onShortfall, keepOpen } = request;
+  const held = totalOf(hold.parts);
+  const spent = cost.case === undefined ? { points: held, usage: undefined } : costOf(cost, prices);
   if ("refused" in spent) return spent;
   const { service } = spent.usage ?? {};
   if (hold.service !== "" && service !== undefined && service !== hold.service) return INVALID;
-  const beyond = spent.points - hold.points;
+  const beyond = spent.points - held;
   if (beyond > 0n && onShortfall !== Shortfall.TAKE && onShortfall !== Shortfall.OWE) {
-    return refused("HOLD_EXCEEDED", { held: hold.points, required: spent.points });
+    return refused("HOLD_EXCEEDED", { held, required: spent.points });
   }
   const { creditLine } = prices;
   const points = beyond > 0n ? beyond : 0n;
   const payment = pay(account, { points, service, onShortfall, creditLine });
   const ofHold = spent.points - points;
-  return { ...settleOf(account, { hold, ofHold, payment, now }), usage: spent.usage };
+  return { ...settleOf(account, { hold, ofHold, payment, keepOpen, now }), usage: spent.usage };
 }
 
 /** An open hold, or the refusal of what must have one. */
@@ -56,20 +56,23 @@ type Settling = {
   readonly ofHold: bigint;
   /** What is paid beside it. */
   readonly payment: Payment;
+  readonly keepOpen: boolean;
   readonly now: bigint;
 };
 
-function settleOf(account: Replayed, { hold, ofHold, payment, now }: Settling): Draft {
+function settleOf(account: Replayed, { hold, ofHold, payment, keepOpen, now }: Settling): Draft {
   const { parts: beside, owed, uncovered } = payment;
   const ofParts = firstOf(hold.parts, ofHold);
   const rest = withoutFirst(hold.parts, ofHold);
-  const back = comeBack(account, rest, { debt: account.debt, now });
+  const returned = keepOpen ? [] : rest;
+  const back = comeBack(account, returned, { debt: account.debt, now });
   const parts = [...ofParts, ...beside];
   const points = totalOf(parts) + owed;
   return {
     ...draftOf("settle", parts),
     points,
-    returned: totalOf(rest),
+    returned: totalOf(returned),
+    keptOpen: keepOpen,
     repaid: totalOf(back.repaying),
     fromBalance: totalOf(beside),
     owed,
@@ -80,7 +83,10 @@ function settleOf(account: Replayed, { hold, ofHold, payment, now }: Settling): 
       for (const part of ofParts) moveLot(after, part.lot, 0n, -part.points);
       unfreeze(after, back);
       takeParts(after, beside);
-      closeHold(after, hold, "settled").settled = ofHold;
+      const settled = after.holds.get(hold.number)!;
+      settled.settled += ofHold;
+      if (keepOpen) settled.parts = rest;
+      else closeHold(after, hold, "settled");
       addSpend(after, { points, parts, owed });
     },
   };

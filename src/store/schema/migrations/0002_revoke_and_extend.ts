@@ -3,9 +3,13 @@ import { Migration } from "@mikro-orm/migrations";
 // New checks are not compared with the rows that there are: they admit more than the checks before
 // them, and a large ledger would be locked for as long as that takes.
 const STATEMENTS = [
-  // REVOKE is 8, EXTEND 9. A revocation is about a lot or about none.
+  // REVOKE is 8, EXTEND 9. A revocation is about a lot or about none. An EXTEND entry keeps what its
+  // hold was after it, for repeats: to find it again would cost more with each part that was settled.
   `alter table entry
     add column kept_open boolean,
+    add column hold_settled bigint,
+    add column hold_service text,
+    add column hold_allocations bytea,
     add column from_claim boolean,
     drop constraint entry_kind_check,
     drop constraint entry_check1,
@@ -14,6 +18,9 @@ const STATEMENTS = [
       not valid,
     add constraint entry_kept_open check (kept_open is null or (kept_open and kind = 5))
       not valid,
+    add constraint entry_hold_after check (kind = 9
+      or (hold_settled is null and hold_service is null and hold_allocations is null)) not valid,
+    add constraint entry_hold_settled check (hold_settled > 0) not valid,
     add constraint entry_from_claim check (from_claim is null
       or (from_claim and kind = 8 and refers_to is not null)) not valid`,
 

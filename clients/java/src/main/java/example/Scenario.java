@@ -22,6 +22,8 @@ import points.v1.ApplyResponse;
 import points.v1.ConsumeRequest;
 import points.v1.ConsumeResponse;
 import points.v1.Entry;
+import points.v1.ExtendHoldRequest;
+import points.v1.ExtendHoldResponse;
 import points.v1.FreezeRequest;
 import points.v1.FreezeResponse;
 import points.v1.GetOrCreateRequest;
@@ -56,6 +58,7 @@ final class Scenario {
     consumeTwice();
     beRefused();
     freezeAndSettle();
+    settleInParts();
     readStatement();
     watchUntilDeadline();
     apply();
@@ -160,6 +163,54 @@ final class Scenario {
         "settle: %d spent, %d returned, balance %d, frozen %d",
         settled.getEntry().getPoints(),
         settled.getEntry().getReturned(),
+        settled.getAccount().getBalance(),
+        settled.getAccount().getFrozen());
+  }
+
+  private void settleInParts() {
+    long hold =
+        points()
+            .freeze(
+                FreezeRequest.newBuilder()
+                    .setUserId(userId)
+                    .setRequestId("job-4")
+                    .setPoints(10)
+                    .build())
+            .getHold()
+            .getNumber();
+    SettleResponse part =
+        points()
+            .settle(
+                SettleRequest.newBuilder()
+                    .setUserId(userId)
+                    .setRequestId("job-4-part")
+                    .setHold(hold)
+                    .setPoints(4)
+                    .setKeepOpen(true)
+                    .build());
+    ExtendHoldResponse extended =
+        points()
+            .extendHold(
+                ExtendHoldRequest.newBuilder()
+                    .setUserId(userId)
+                    .setRequestId("job-4-more")
+                    .setHold(hold)
+                    .setPoints(5)
+                    .build());
+    SettleResponse settled =
+        points()
+            .settle(
+                SettleRequest.newBuilder()
+                    .setUserId(userId)
+                    .setRequestId("job-4-done")
+                    .setHold(hold)
+                    .build());
+    print(
+        "parts: %d spent, kept open %b, extended to %d, %d spent, balance %d, frozen %d",
+        part.getEntry().getPoints(),
+        part.getEntry().getKeptOpen(),
+        extended.getHold().getPoints(),
+        settled.getEntry().getPoints(),
         settled.getAccount().getBalance(),
         settled.getAccount().getFrozen());
   }

@@ -120,6 +120,7 @@ final class Verifier {
         number(26, e.getRepaid()),
         number(27, e.getFromBalance()),
         number(30, e.getDebtAfter()),
+        number(31, e.getKeptOpen() ? 1 : 0),
         number(32, e.getFromClaim() ? 1 : 0));
   }
 

@@ -1,0 +1,80 @@
+import type { Deadline, ExtendHold } from "./command.ts";
+import { expireTimeOf } from "./expiration.ts";
+import { type Hold, HOLD_MAX } from "./hold.ts";
+import { type Applied, append, type Draft } from "./journal.ts";
+import { chooseLots, freezePoints, mergeAllocations, moveAllocated } from "./lot.ts";
+import { openHold, otherService, withHold } from "./named-hold.ts";
+import { type Cost, costAt, serviceOf } from "./prices.ts";
+import { isRejection, overMaxPoints, type Rejection } from "./rejection.ts";
+import { laterOf } from "./account.ts";
+import type { Micros } from "./time.ts";
+import { insufficient } from "./usable.ts";
+
+/**
+ * Sets more points aside for a hold, or gives it more time, or both. The hold has each lot once: points
+ * of a lot that it has points of already are spent with those. So a hold that is extended every second
+ * stays as small as its lots are few.
+ */
+export function extendHold(booked: Applied, command: ExtendHold, now: Micros): Applied | Rejection {
+  const { state } = booked;
+  const hold = openHold(state, command);
+  if (isRejection(hold)) return hold;
+  const end = laterEnd(hold, command.expiration, now);
+  if (isRejection(end)) return end;
+  const cost = command.more === undefined ? NO_POINTS : costAt(command.more, now);
+  if (isRejection(cost)) return cost;
+  const service = serviceOf(cost);
+  // A hold that was made by points may be settled by usage of any service, and so it may have no
+  // points that only some may take.
+  const takenFor = hold.service === null ? null : service;
+  const refusal =
+    otherService(hold, service) ??
+    overMaxPoints(command, cost.points) ??
+    insufficient(state, cost.points, takenFor);
+  if (refusal !== undefined) return refusal;
+  // Everything is checked; from here on it changes.
+  const { points, usage } = cost;
+  const { expireTime } = end;
+  const added = chooseLots(state.lots, points, takenFor);
+  const holdAfter = {
+    points: hold.points + points,
+    settled: hold.settled,
+    service: hold.service,
+    allocations: mergeAllocations([...hold.allocations, ...added]),
+  };
+  const change = {
+    lots: moveAllocated(state.lots, added, freezePoints),
+    holds: withHold(state, hold, { ...holdAfter, expireTime }),
+  };
+  const { number: refersTo } = hold;
+  const about = { refersTo, expireTime, usage, holdAfter };
+  const entry: Draft = { kind: "extend", points, allocations: added, ...about };
+  return append(booked, { change, entry, cause: command, now });
+}
+
+const NO_POINTS: Cost = { points: 0n, usage: null };
+
+/** The hold's new time, which is never before its old one, or the refusal. */
+function laterEnd(
+  { expireTime: before, freezeTime }: Hold,
+  expiration: Deadline | undefined,
+  now: Micros,
+): { readonly expireTime: Micros } | Rejection {
+  if (expiration === undefined) return { expireTime: before };
+  const end = expireTimeOf(expiration, now);
+  if (isRejection(end)) return end;
+  const field = expiration.kind === "at" ? "expire_time" : "ttl";
+  if (expiration.kind === "at" && end.expireTime < before) {
+    return {
+      reason: "FIELD_INVALID",
+      field,
+      description: "must not be before the hold's own time",
+    };
+  }
+  if (freezeTime === undefined) throw new Error("a hold without the time of its freeze");
+  if (end.expireTime - freezeTime <= HOLD_MAX) {
+    return { expireTime: laterOf(before, end.expireTime) };
+  }
+  const description = "must end within 30 days of the hold's freeze";
+  return { reason: "FIELD_INVALID", field, description };
+}
