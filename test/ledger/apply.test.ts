@@ -322,12 +322,17 @@ describe("an account is sound only if", () => {
     [
       "its figures add up",
       change(sound, { totalConsumed: 4n }),
-      "balance + frozen + total_consumed + total_expired = total_recharged + total_refunded + debt",
+      "balance + frozen + total_consumed + total_expired + total_revoked = total_recharged + total_refunded + debt",
     ],
     [
       "its balance is what its lots hold",
       { ...sound, lots: sound.lots.slice(1) },
       "balance = the sum of remaining of all lots",
+    ],
+    [
+      "nothing is left in a lot of which points are claimed",
+      { ...sound, revoked: new Map([[sound.lots[0]!.number, { revoked: 1n, claimed: 1n }]]) },
+      "a lot of which points are claimed has none remaining",
     ],
     [
       "nothing is frozen outside of lots",
