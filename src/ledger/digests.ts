@@ -1,6 +1,6 @@
 import type { Metadata, RecordedRequest, Request } from "./command.ts";
-import { Encoder } from "./encoding.ts";
-import { sha256 } from "./sha256.ts";
+import { Encoder } from "../encoding/encoder.ts";
+import { sha256 } from "../encoding/sha256.ts";
 
 /** The size of an account's salt: random bytes that are made with the account. */
 export const SALT_BYTES = 16;

@@ -1,5 +1,5 @@
 import { personalDigestOf } from "./digests.ts";
-import { Encoder } from "./encoding.ts";
+import { Encoder } from "../encoding/encoder.ts";
 import { KIND_NUMBERS } from "./entry-kinds.ts";
 import type { Entry } from "./entry.ts";
 import type { Allocation } from "./lot.ts";

@@ -1,7 +1,7 @@
 import { type Account, GENESIS_HASH } from "./account.ts";
 import type { RecordedRequest } from "./command.ts";
 import { personalDigestOf } from "./digests.ts";
-import { Encoder } from "./encoding.ts";
+import { Encoder } from "../encoding/encoder.ts";
 import type { Entry } from "./entry.ts";
 
 /**

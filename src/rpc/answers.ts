@@ -18,7 +18,7 @@ import {
   PricedUsageSchema,
 } from "../../gen/points/v1/prices_pb.ts";
 import type { Account } from "../ledger/account.ts";
-import { compareBytes } from "../ledger/byte-order.ts";
+import { compareBytes } from "../encoding/byte-order.ts";
 import type { Answered } from "../commit/commit.ts";
 import { personalDigestOf } from "../ledger/digests.ts";
 import type { Entry } from "../ledger/entry.ts";

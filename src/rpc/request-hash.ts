@@ -1,7 +1,7 @@
 import { type DescMessage, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import type { Usage } from "../../gen/points/v1/prices_pb.ts";
-import { compareBytes } from "../ledger/byte-order.ts";
-import { sha256 } from "../ledger/sha256.ts";
+import { compareBytes } from "../encoding/byte-order.ts";
+import { sha256 } from "../encoding/sha256.ts";
 
 /** A request of a mutation. */
 type Named = { requestId: string; metadata: Record<string, string>; validateOnly: boolean };

@@ -1,4 +1,4 @@
-import { sha256 } from "../ledger/sha256.ts";
+import { sha256 } from "../encoding/sha256.ts";
 
 /**
  * A compact hash table (open addressing) from names to numbers: 18 to 36 bytes a name. A Map takes 70

@@ -8,7 +8,7 @@ import {
   RechargeRequestSchema,
 } from "../../gen/points/v1/points_pb.ts";
 import { type Refusal, refusalOf } from "../client/refusal.ts";
-import { sha256 } from "../ledger/sha256.ts";
+import { sha256 } from "../encoding/sha256.ts";
 import { validate } from "../rpc/validate.ts";
 import { BadLine } from "./bad-line.ts";
 import type { Send } from "./send.ts";

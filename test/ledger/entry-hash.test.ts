@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { GENESIS_HASH } from "../../src/ledger/account.ts";
 import { fingerprintOf, personalDigestOf, writePersonal } from "../../src/ledger/digests.ts";
-import { Encoder } from "../../src/ledger/encoding.ts";
+import { Encoder } from "../../src/encoding/encoder.ts";
 import type { Entry } from "../../src/ledger/entry.ts";
 import type { Calculation } from "../../src/ledger/prices.ts";
 import { hashEntry, writeEntry } from "../../src/ledger/entry-hash.ts";

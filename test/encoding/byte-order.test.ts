@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { compareBytes } from "../../src/ledger/byte-order.ts";
+import { compareBytes } from "../../src/encoding/byte-order.ts";
 
 test("the order of bytes is that of texts in UTF-8", () => {
   const units = ["", "a", "\u007f", "é", "\ud7ff", "\ue000", "\uf8ff", "\uffff"];

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { Encoder } from "../../src/ledger/encoding.ts";
+import { Encoder } from "../../src/encoding/encoder.ts";
 import { itemsIn, numberIn, readFields, textIn } from "../support/tagged-fields.ts";
 
 const NOTHING = new Uint8Array();
