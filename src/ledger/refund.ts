@@ -1,7 +1,7 @@
 import { hasRoom, MAX_TOTAL, min } from "./account.ts";
 import type { Refund } from "./command.ts";
 import type { Entry, EntryKind } from "./entry.ts";
-import { afterTaking, type Revocations, revocationOf, claimsTaking } from "./claim.ts";
+import { afterTaking, claimOn, claimsTaking, revocationOf, type Revocations } from "./claim.ts";
 import { repay } from "./debt.ts";
 import { endOf } from "./expiration.ts";
 import { entryChanged } from "./guard.ts";
@@ -137,7 +137,10 @@ function givenBack(
   const alsoRepaid = min(debt - back.repaid, general);
   const again = fromDebt - forgiven;
   const fresh = again + sumPoints(reissued) - alsoRepaid;
-  const reopened = back.kept.filter(({ lot }) => !isOpen(lotOf(lot)) && !isDue(lotOf(lot), now));
+  const stays = ({ lot, points: all }: Allocation) => all > claimOn(revoked, { number: lot });
+  const reopened = back.kept.filter(
+    (part) => stays(part) && !isOpen(lotOf(part.lot)) && !isDue(lotOf(part.lot), now),
+  );
   return {
     /** The points of a claim that it ends, and the claims after that. */
     unclaimed,

@@ -170,9 +170,9 @@ function pointCounters(registry: Registry): BatchObserver["committed"] {
     for (const [kind, points] of movedBy(entries)) moved.inc({ kind }, Number(points));
     for (const { kind, owed, uncovered, repaid } of entries) {
       if (owed > 0n) lacking.inc({ kind: "owed" }, Number(owed));
-      // A refund says so of a claim that it ends.
-      if (uncovered > 0n && kind !== "refund")
-        lacking.inc({ kind: "uncovered" }, Number(uncovered));
+      // Of a revocation it is claimed or waived, of its refund a claim that ended.
+      const isCharge = kind === "consume" || kind === "settle";
+      if (uncovered > 0n && isCharge) lacking.inc({ kind: "uncovered" }, Number(uncovered));
       if (repaid > 0n) lacking.inc({ kind: "repaid" }, Number(repaid));
     }
   };

@@ -128,9 +128,11 @@ function flawOfTaking({ lots, holds }: Moves["books"], entry: Entry): string | u
   const inOrder =
     kind === "revoke" ? splitRevoked(entry).others : cut(entry.allocations, ofHold).rest;
   const taken = inOrder.map(({ lot }) => lot);
+  const all = kind === "revoke" ? entry.allocations.map(({ lot }) => lot) : taken;
+  const late = all.find((number) => isDue(lots.get(number)!, time));
+  if (late !== undefined) return `takes of lot ${late} past its time`;
   for (const number of taken) {
     const lot = lots.get(number)!;
-    if (isDue(lot, time)) return `takes of lot ${number} past its time`;
     if (!mayTake(posting, number, lot))
       return `takes of lot ${number}, which is for other services`;
   }
@@ -182,7 +184,7 @@ function countRepaid(moves: Moves, posting: Entry & Posting<Micros | null>): voi
   const { books } = moves;
   const expiries: (Micros | null)[] = [];
   if (kind === "recharge") expiries.push(expireTime);
-  if (kind === "refund") {
+  if (kind === "refund" && moves.refundables.has(refersTo!)) {
     const { back } = refunding(moves, posting);
     for (const { lot } of back.spent) expiries.push(books.lots.get(lot)!.expireTime);
   }
@@ -324,19 +326,22 @@ function countRefund(moves: Moves, { refersTo, points, uncovered }: Entry): void
   original.left -= points + uncovered;
   if (original.left > 0n) return;
   moves.refundables.delete(refersTo!);
-  for (const { lot } of original.allocations) moves.lots.get(lot)!.refundables -= 1;
-  forgetEmpty(
-    moves,
-    original.allocations.map(({ lot }) => lot),
-  );
+  for (const lot of lotsOf(original)) moves.lots.get(lot)!.refundables -= 1;
+  forgetEmpty(moves, lotsOf(original));
 }
 
 function awaitRefunds(moves: Moves, entry: Entry, left: bigint): void {
   const { kind, sequence, allocations, owed, uncovered, refersTo } = entry;
   const claims = kind === "revoke" && refersTo !== null && uncovered > 0n;
   const claim = claims ? { lot: refersTo, points: uncovered } : undefined;
-  moves.refundables.set(sequence, { claim, owed, allocations, refunded: 0n, left });
-  for (const { lot } of allocations) moves.lots.get(lot)!.refundables += 1;
+  const refundable = { claim, owed, allocations, refunded: 0n, left };
+  moves.refundables.set(sequence, refundable);
+  for (const lot of lotsOf(refundable)) moves.lots.get(lot)!.refundables += 1;
+}
+
+/** The lots to which refunds of an entry may give back. */
+function lotsOf({ allocations, claim }: Pick<Refundable, "allocations" | "claim">): bigint[] {
+  return [...allocations, ...(claim === undefined ? [] : [claim])].map(({ lot }) => lot);
 }
 
 /**

@@ -288,6 +288,10 @@ function flawOfContent({ salt, hash, time }: Replay, entry: Entry): string | und
   if (entry.fromClaim && entry.time !== time) {
     return "is a claim's, at another instant than what came back";
   }
+  const { request, metadata, caller, actor } = entry;
+  if (entry.fromClaim && (request !== undefined || metadata.size > 0 || caller + actor !== "")) {
+    return "is a claim's, and names who asked for it";
+  }
   // A refund makes a lot that lives as long as those that repaid debt, whether or not that is over.
   if (kind !== "refund" && entry.expireTime !== null && entry.expireTime <= entry.time) {
     return "makes what is expired";

@@ -46,9 +46,10 @@ export function splitRevoked({
 
 function takeForClaim<Expiry>(
   books: Books<Expiry>,
-  { points, allocations }: Posting<Expiry>,
+  { points, allocations, owed, uncovered }: Posting<Expiry>,
   number: bigint,
 ): string | undefined {
+  if (owed + uncovered > 0n) return "is a claim's, and lacks points";
   if (firstCameBack(books) !== number) {
     return `is of the claim on lot ${number}, to which nothing came back`;
   }

@@ -1,10 +1,11 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { EntryKind } from "../../gen/points/v1/account_pb.ts";
 import { Shortfall } from "../../gen/points/v1/points_pb.ts";
 import { auditDatabase } from "../support/audit.ts";
 import { expectEquations } from "../support/equations.ts";
 import { refusalOf } from "../support/error-info.ts";
-import { points } from "../support/requests.ts";
+import { makeDue } from "../support/priced-server.ts";
+import { points, ttl } from "../support/requests.ts";
 import { testServer, type TestServer } from "../support/server.ts";
 
 const { TAKE, OWE } = Shortfall;
@@ -99,6 +100,37 @@ test("a revocation may owe more than any credit line", async () => {
   expect(await client.recharge({ userId, points: 400_000n })).toMatchObject({
     account: { balance: 0n, debt: 600_000n },
   });
+});
+
+test("reads count what claims take of holds that are due", async () => {
+  const own = await testServer();
+  onTestFinished(() => own.stop());
+  const { client, database } = own;
+  const userId = "due";
+  await client.recharge({ userId, points: 100n });
+  const { hold } = await client.freeze({ userId, cost: points(40n), expiration: ttl(60_000) });
+  await client.revoke({ userId, target: lot(1n), onShortfall: TAKE });
+  await makeDue(database, "hold", userId, hold!.number);
+  const expected = { balance: 0n, frozen: 0n, totalRevoked: 100n };
+  expect((await client.getAccount({ userId })).account).toMatchObject(expected);
+  expect((await client.getOrCreate({ userId })).account).toMatchObject(expected);
+});
+
+test("reads repay debt from the lots of a hold that is due in its order", async () => {
+  const own = await testServer();
+  onTestFinished(() => own.stop());
+  const { client, database } = own;
+  const userId = "order";
+  await client.recharge({ userId, points: 1n });
+  await client.recharge({ userId, points: 1n, expiration: ttl(60_000) });
+  const { hold } = await client.freeze({ userId, cost: points(2n), expiration: ttl(30_000) });
+  await client.revoke({ userId, target: points(1n), onShortfall: OWE });
+  // The lot that expires comes first in the hold: it repays the debt, and the other comes back for ever.
+  await makeDue(database, "hold", userId, hold!.number);
+  await makeDue(database, "lot", userId, 2n);
+  const expected = { balance: 1n, debt: 0n, totalExpired: 0n };
+  expect((await client.getAccount({ userId })).account).toMatchObject(expected);
+  expect((await client.getOrCreate({ userId })).account).toMatchObject(expected);
 });
 
 test("a trial says what a revocation would do, and does nothing", async () => {

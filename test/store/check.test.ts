@@ -7,7 +7,7 @@ const USABLE: Facts = {
   standby: false,
   readonly: false,
   role: "server",
-  rights: { owner: "owner", reads: true, adds: true, filtered: false },
+  rights: { owner: "owner", reads: true, writes: true, filtered: false },
 };
 
 test.each<[what: string, facts: Partial<Facts>, problem: string | undefined]>([
@@ -19,9 +19,9 @@ test.each<[what: string, facts: Partial<Facts>, problem: string | undefined]>([
   ["one that takes no writes", { readonly: true }, "default_transaction_read_only is on"],
   [
     "a role that may only read",
-    { rights: { owner: "owner", reads: true, adds: false, filtered: false } },
-    "the role server may not use the ledger's tables, as after a restore without grants: " +
-      "run SERVER_ROLE=server npx points migrate as their owner, owner",
+    { rights: { owner: "owner", reads: true, writes: false, filtered: false } },
+    "the role server may not use the ledger's tables, as after a restore without grants, or an upgrade " +
+      "without new ones: run SERVER_ROLE=server npx points migrate as their owner, owner",
   ],
 ])("%s is judged by what it says of itself", (_, facts, problem) => {
   const found = problemOf({ ...USABLE, ...facts }, true);
@@ -29,7 +29,7 @@ test.each<[what: string, facts: Partial<Facts>, problem: string | undefined]>([
 });
 
 test("a standby, and a role that may only read, can be used for reading", () => {
-  const rights = { owner: "owner", reads: true, adds: false, filtered: false };
+  const rights = { owner: "owner", reads: true, writes: false, filtered: false };
   expect(problemOf({ ...USABLE, standby: true, readonly: true, rights }, false)).toBe(undefined);
   const none = { ...rights, reads: false };
   expect(problemOf({ ...USABLE, rights: none }, false)).toMatch(/^the role server may not use/);

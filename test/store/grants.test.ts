@@ -1,8 +1,11 @@
 import { randomBytes } from "node:crypto";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { Shortfall } from "../../gen/points/v1/points_pb.ts";
 import { sweep } from "../../src/commit/sweep.ts";
+import { parseDatabaseUrl } from "../../src/config/database-url.ts";
 import { openOrm } from "../../src/store/driver/orm.ts";
+import { checkDatabase } from "../../src/store/schema/check.ts";
 import { migrate } from "../../src/store/schema/migrate.ts";
 import { verify } from "../../src/verify/verify.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
@@ -62,7 +65,13 @@ test.each(["points", "second"])(
     const held = await client.freeze({ userId, cost: points(10n) });
     await client.settle({ userId, hold: held.hold!.number, cost: points(3n) });
     const again = await client.freeze({ userId, cost: points(10n) });
+    await client.settle({ userId, hold: again.hold!.number, cost: points(1n), keepOpen: true });
+    const extension = { case: "expireTime", value: again.hold!.expireTime! } as const;
+    await client.extendHold({ userId, hold: again.hold!.number, expiration: extension });
     await client.release({ userId, hold: again.hold!.number });
+    const lot = { case: "lot", value: 1n } as const;
+    await client.revoke({ userId, target: lot, onShortfall: Shortfall.TAKE });
+    await client.recharge({ userId, points: 97n });
     await client.expire({ userId, target: { case: "points", value: 5n } });
     await client.expire({ userId, target: { case: "due", value: true }, requestId: "e1" });
     expect((await client.recharge({ userId, points: 100n, requestId: "r1" })).replayed).toBe(true);
@@ -160,6 +169,17 @@ describe("SERVER_ROLE", () => {
     for (const harm of ["delete from points.entry", "create table points.mine (a int)"]) {
       await expect(client.query(harm)).rejects.toMatchObject({ code: "42501" });
     }
+  });
+
+  test("is to be given again after an upgrade, or a server does not start", async () => {
+    await migrate(database.orm, ROLE);
+    const check = () => checkDatabase(parseDatabaseUrl(url), "points", true);
+    await check();
+    await database.query(`revoke update on points.account from ${ROLE}`);
+    await database.query(`grant update (balance) on points.account to ${ROLE}`);
+    await expect(check()).rejects.toThrow(/an upgrade without new ones: run SERVER_ROLE=/);
+    await migrate(database.orm, ROLE);
+    await check();
   });
 
   test("is refused if there is no such role", async () => {

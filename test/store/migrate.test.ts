@@ -131,6 +131,16 @@ describe("the migrated schema", () => {
       change: { kind: 8, refers_to: null, from_claim: true },
     },
     { what: "fewer open claims than none", table: "account", change: { open_claims: -1 } },
+    {
+      what: "a write that knows nothing of open claims",
+      table: "account",
+      change: { open_claims: 1 },
+    },
+    {
+      what: "a closed hold that is settled in parts",
+      table: "hold",
+      change: { status: "released", in_parts: true },
+    },
     { what: "an entry of negative points", table: "entry", change: { points: -1 } },
     { what: "an entry without a number", table: "entry", change: { sequence: 0 } },
     { what: "an entry with empty allocations", table: "entry", change: { allocations: "\\x11" } },

@@ -1,4 +1,4 @@
-import { beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, onTestFinished, test } from "vitest";
 import type { Command } from "../../src/ledger/command.ts";
 import { verify } from "../../src/verify/verify.ts";
 import {
@@ -103,4 +103,62 @@ test.each(damages)("verify finds $what", async ({ sql, from, sequence, finds }) 
   if (from !== undefined) await rehashAda(database, from);
   const { wrong } = await verify(database.orm);
   expect(wrong).toEqual([{ userId: "ada", ...(sequence && { sequence }), what: finds }]);
+});
+
+type Forgery = { what: string; steps: Command[]; sql: string; from?: number; finds: string };
+
+const met = [recharge(100n), consume(40n), revokeLot(1n, undefined, "take"), refund(2n, 25n)];
+const forgeries: Forgery[] = [
+  {
+    what: "a claim's entry that lacks points",
+    steps: met,
+    sql: `update points.entry set uncovered = 7 where ${ada(5)}`,
+    from: 5,
+    finds: "is a claim's, and lacks points",
+  },
+  {
+    what: "a claim's entry that somebody asked for",
+    steps: met,
+    sql: `update points.entry set caller = 'mallory' where ${ada(5)}`,
+    from: 5,
+    finds: "is a claim's, and names who asked for it",
+  },
+  {
+    what: "a revocation of a lot past its time",
+    steps: [recharge(100n, { kind: "after", ttl: 5n }), revokeLot(1n)],
+    sql: `update points.entry set create_time = create_time + interval '1h' where ${ada(2)};
+      update points.account set update_time = update_time + interval '1h'`,
+    from: 2,
+    finds: "takes of lot 1 past its time",
+  },
+  {
+    what: "a revoked lot without its undone row",
+    steps: [
+      recharge(100n),
+      consume(100n),
+      revokeLot(1n, undefined, "take"),
+      refund(2n),
+      refund(3n, 40n),
+      consume(40n),
+    ],
+    sql: `delete from points.undone where ${ada(1)}`,
+    finds: "of its lot 100 are revoked and 0 claimed, its undone row says 0 and 0",
+  },
+  {
+    what: "a refund that repaid debt, of an entry without its undone row",
+    steps: [recharge(100n), consume(100n), revoke(10n, "owe"), refund(2n, 5n)],
+    sql: `delete from points.undone where ${ada(2)}`,
+    finds: "refunds 5 points of entry 2, of which its undone row leaves 0",
+  },
+];
+
+test.each(forgeries)("verify finds $what", async ({ steps, sql, from, finds }) => {
+  const own = await testDatabase();
+  onTestFinished(() => own.close());
+  await run(own, steps, 0n);
+  expect((await verify(own.orm)).wrong).toEqual([]);
+  await dropChecks(own);
+  await own.query(sql);
+  if (from !== undefined) await rehashAda(own, from);
+  expect((await verify(own.orm)).wrong).toMatchObject([{ userId: "ada", what: finds }]);
 });

@@ -74,12 +74,14 @@ export async function sumDueHolds(
   if (dueAccounts.length === 0) return new Map();
   const { rows } = await run(sql<DueRow>`
     select user_id, max(number) as number, sum(points)::bigint as points,
-      max(expire_time) as expire_time, array_agg(lot) as lots, array_agg(points) as lot_points
+      max(expire_time) as expire_time, array_agg(lot order by place) as lots,
+      array_agg(points order by place) as lot_points
     from (
       select user_id, max(number) as number, max(expire_time) as expire_time,
-        part.lot, sum(part.points)::bigint as points, case when owes then number end as apart
+        part.lot, sum(part.points)::bigint as points, min(part.place) as place, case when owes then number end as apart
       from ${rowsOfDueAccounts(dueAccounts)} as asked join hold using (user_id)
-      cross join lateral unpack_allocations(allocations) as part
+      cross join lateral unpack_allocations(allocations) with ordinality
+        as part (lot, points, place)
       where status = 'open' and expire_time <= asked.time
       group by user_id, part.lot, apart
     ) as part

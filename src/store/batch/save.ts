@@ -3,6 +3,7 @@ import type { Account } from "../../ledger/account.ts";
 import type { ChangedAccount, Changes } from "../../ledger/batch.ts";
 import { KIND_NUMBERS } from "../../ledger/entry-kinds.ts";
 import type { Entry } from "../../ledger/entry.ts";
+import { isOpenHold } from "../../ledger/hold.ts";
 import { isScoped } from "../../ledger/lot.ts";
 import {
   bigints,
@@ -149,6 +150,7 @@ function accountColumns(accounts: Changes["accounts"], { places, feeds, rows }: 
       () => ({
         total_revoked: bigints(accounts, (account) => account.totalRevoked),
         open_claims: bigints(accounts, (account) => BigInt(account.openClaims)),
+        claims_sequence: bigints(accounts, (account) => account.sequence),
       }),
     ),
   };
@@ -185,13 +187,15 @@ function upsertHolds(holds: Changes["holds"]): Write {
     service: texts(holds, (hold) => hold.service),
     expire_time: times(holds, (hold) => hold.expireTime),
     allocations: bytes(holds, (hold) => packAllocations(hold.allocations)),
+    in_parts: booleans(holds, (hold) => isOpenHold(hold) && hold.settled > 0n),
   };
   return insertAll({ table: "hold", columns, count: holds.length, onConflict: CHANGE_HOLD });
 }
 
 const CHANGE_HOLD = ` on conflict (user_id, number)
   do update set points = excluded.points, settled = excluded.settled, status = excluded.status,
-    expire_time = excluded.expire_time, allocations = excluded.allocations`;
+    expire_time = excluded.expire_time, allocations = excluded.allocations,
+    in_parts = excluded.in_parts`;
 
 function upsertUndone(undone: Changes["undone"]): Write {
   const columns = {

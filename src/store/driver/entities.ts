@@ -97,6 +97,7 @@ export const AccountEntity = defineEntity({
     receipts: p.integer().default(0),
     openHolds: p.integer().default(0),
     openClaims: p.integer().default(0),
+    claimsSequence: p.bigint().nullable(),
     lots: p.blob().defaultRaw("'\\x'"),
     lotsBeyond: p.integer().default(0),
     beyondRemaining: points().defaultRaw("0"),
@@ -145,6 +146,7 @@ export const HoldEntity = defineEntity({
     service: p.text().nullable(),
     expireTime: instant(),
     allocations: p.blob().nullable(),
+    inParts: p.boolean().default(false),
   },
 });
 

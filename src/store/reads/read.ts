@@ -81,8 +81,9 @@ export async function bookedAt(
     const { account } = state;
     const time = timeOf(account, now);
     const booked = bookDue(state, time).state;
-    const { balance, frozen, totalExpired, debt } = booked.account;
-    return { account: { ...account, balance, frozen, totalExpired, debt }, time, booked };
+    const { balance, frozen, totalExpired, totalRevoked, debt } = booked.account;
+    const shown = { ...account, balance, frozen, totalExpired, totalRevoked, debt };
+    return { account: shown, time, booked };
   });
 }
 

@@ -84,9 +84,9 @@ export function problemOf(facts: Facts, writes: boolean): string | undefined {
     );
   }
   if (rights === null) return undefined;
-  if (!rights.reads || (writes && !rights.adds)) {
+  if (!rights.reads || (writes && !rights.writes)) {
     return (
-      `the role ${role} may not use the ledger's tables, as after a restore without grants: ` +
+      `the role ${role} may not use the ledger's tables, as after a restore without grants, or an upgrade without new ones: ` +
       `run SERVER_ROLE=${role} npx points migrate as their owner, ${rights.owner}`
     );
   }

@@ -14,15 +14,23 @@ const GRANTS = {
   account: `select, insert, update (sequence, balance, frozen, total_recharged, total_consumed,
     total_expired, total_refunded, hash, receipts, open_holds, due_time, update_time, lots,
     lots_beyond, beyond_remaining, beyond_frozen, beyond_scoped, feed, feed_epoch, debt,
-    total_revoked, repaid_until, open_claims)`,
+    total_revoked, repaid_until, open_claims, claims_sequence)`,
   lot: "select, insert, update (remaining, frozen), delete",
   open_lot: "select",
   journal: "select",
-  hold: "select, insert, update (points, settled, status, expire_time, allocations)",
+  hold: "select, insert, update (points, settled, status, expire_time, allocations, in_parts)",
   undone: "select, insert, update (refunded, revoked, claimed)",
 };
 
 const FUNCTIONS = ["unpack_lots", "unpack_allocations", "require_rows"];
+
+/** The columns that a server changes, as SQL: rows of a table's and a column's name. */
+const CHANGED = Object.entries(GRANTS)
+  .flatMap(([table, grant]) => {
+    const columns = /update \(([^)]*)\)/.exec(grant)?.[1]?.split(/,\s*/) ?? [];
+    return columns.map((column) => `('${table}', '${column}')`);
+  })
+  .join();
 
 /** The tables that a server only reads, as SQL. */
 const READ_ONLY = Object.entries(GRANTS)
@@ -80,8 +88,8 @@ export type Rights = {
   /** The tables' owner. */
   readonly owner: string;
   readonly reads: boolean;
-  /** Whether it may add entries, as a server does. */
-  readonly adds: boolean;
+  /** Whether it may add entries and change accounts, as a server does. */
+  readonly writes: boolean;
   /** Whether row-level security is in force for it, on any of the tables. */
   readonly filtered: boolean;
 };
@@ -94,8 +102,12 @@ export const RIGHTS = `
   select json_build_object(
     'owner', min(pg_get_userbyid(relowner)),
     'reads', bool_and(may_use and has_table_privilege(tables.oid, 'select')),
-    'adds', bool_and(may_use and (
-      relname in (${READ_ONLY}) or has_table_privilege(tables.oid, 'insert'))),
+    'writes', bool_and(may_use and (
+      relname in (${READ_ONLY}) or has_table_privilege(tables.oid, 'insert'))
+      and not exists (
+        select from (values ${CHANGED}) as changed (of_table, name)
+        join pg_attribute on attrelid = tables.oid and attname = name
+        where of_table = relname and not has_column_privilege(tables.oid, attnum, 'update'))),
     'filtered', bool_or(row_security_active(tables.oid)))
   from pg_class as tables
   join pg_namespace as schema on schema.oid = relnamespace,

@@ -24,12 +24,22 @@ const STATEMENTS = [
     add constraint entry_from_claim check (from_claim is null
       or (from_claim and kind = 8 and refers_to is not null)) not valid`,
 
-  // A hold that is settled in parts has spent some while it is open, and may end in any way.
-  `alter table hold drop constraint hold_check1`,
+  // A hold that is settled in parts has spent some while it is open, and may end in any way. A server
+  // of the version before does not know of parts, and leaves in_parts as it is: it cannot close such a
+  // hold.
+  `alter table hold
+    add column in_parts boolean not null default false,
+    drop constraint hold_check1,
+    add constraint hold_in_parts check (status = 'open' or not in_parts) not valid`,
 
-  // How many lots have an open claim: an account without any looks up none.
+  // How many lots have an open claim: an account without any looks up none. A server of the version
+  // before, which would give back to a lot what is claimed of it, leaves claims_sequence as it is: it
+  // cannot write to an account with open claims.
   `alter table account
-    add column open_claims integer not null default 0 check (open_claims >= 0)`,
+    add column open_claims integer not null default 0 check (open_claims >= 0),
+    add column claims_sequence bigint,
+    add constraint account_claims_sequence
+      check (open_claims = 0 or claims_sequence is not distinct from sequence) not valid`,
 
   // The lots with an open claim.
   `create index undone_claimed on undone (user_id, sequence) where claimed > 0`,
