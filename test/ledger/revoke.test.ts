@@ -187,6 +187,33 @@ const cases: Case[] = [
     { balance: 0n, totalRevoked: 0n },
   ],
   [
+    "what has expired of a lot is owed like what was spent of it",
+    ["#1: 50 of 50, expires +5"],
+    [
+      [0n, consume(20n)],
+      [9n, revokeLot(1n, undefined, "owe")],
+    ],
+    ["2 consume 20: 20 of #1", "3 expire 30: 30 of #1", "4 revoke 50 of lot 1, 50 owed"],
+    { balance: 0n, debt: 50n, totalRevoked: 50n },
+  ],
+  [
+    "points that a refund gave a new lot are revoked by that lot's number",
+    ["#1: 50 of 50, expires +5"],
+    [
+      [0n, consume(50n)],
+      [9n, refund(2n, undefined, 100n)],
+      [9n, revokeLot(1n, undefined, "take")],
+      [9n, revokeLot(3n)],
+    ],
+    [
+      "2 consume 50: 50 of #1",
+      "3 refund 50 of entry 2, a new lot until +109: 50 of #3",
+      "4 revoke 0 of lot 1, 50 uncovered",
+      "5 revoke 50 of lot 3: 50 of #3",
+    ],
+    { balance: 0n, totalRevoked: 50n },
+  ],
+  [
     "what a lot lacks is owed once other lots without services have nothing",
     ["#1: 50 of 50", "#2: 20 of 20", "#3: 5 of 5, for tts"],
     [

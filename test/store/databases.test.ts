@@ -297,7 +297,8 @@ describe("a database that cannot be used is refused in one sentence", () => {
     await expectRefused(
       url,
       `cannot use the database at ${cluster.socketFolder}:${cluster.port}/${database}: ` +
-        "the role stranger may not use the ledger's tables, as after a restore without grants: " +
+        "the role stranger may not use the ledger's tables, as after a restore without grants, or an " +
+        "upgrade without new ones: " +
         "run SERVER_ROLE=stranger npx points migrate as their owner, points",
     );
     const environment = { DATABASE_URL: urlOf(database), SERVER_ROLE: "stranger" };
