@@ -1,12 +1,11 @@
 import { emptyAccount, hasRoom, MAX_TOTAL, min } from "./account.ts";
-import type { Command, Consume, Deadline, Expire, Freeze, Recharge } from "./command.ts";
+import type { Command, Consume, Expire, Freeze, Recharge } from "./command.ts";
 import { pay, untilAfter } from "./debt.ts";
 import { bookDue } from "./due.ts";
 import type { Entry } from "./entry.ts";
-import { expireTimeOf } from "./expiration.ts";
+import { expireTimeOf, holdEndOf } from "./expiration.ts";
 import { extendHold } from "./extend-hold.ts";
 import { entryChanged } from "./guard.ts";
-import { HOLD_MAX } from "./hold.ts";
 import { type Applied, append, type Draft } from "./journal.ts";
 import {
   chooseLots,
@@ -146,10 +145,9 @@ function consume(booked: Applied, command: Consume, now: Micros): Applied | Reje
 
 function freeze(booked: Applied, command: Freeze, now: Micros): Applied | Rejection {
   const { account, holds } = booked.state;
-  const end = expireTimeOf(command.expiration, now);
+  const end = holdEndOf(command.expiration, { from: now, now });
   if (isRejection(end)) return end;
   const { expireTime } = end;
-  if (expireTime - now > HOLD_MAX) return tooLong(command.expiration);
   const cost = affordable(booked.state, command, now);
   if (isRejection(cost)) return cost;
   const full = holdsFull(booked.state);
@@ -168,11 +166,6 @@ function freeze(booked: Applied, command: Freeze, now: Micros): Applied | Reject
 }
 
 const NEW_HOLD = { settled: 0n, status: "open" } as const;
-
-function tooLong({ kind }: Deadline): Rejection {
-  const field = kind === "at" ? "expire_time" : "ttl";
-  return { reason: "FIELD_INVALID", field, description: "must end within 30 days" };
-}
 
 function expire(booked: Applied, command: Expire, { now, lastDue }: Instant): Applied | Rejection {
   const { lots } = booked.state;

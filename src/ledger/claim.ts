@@ -36,15 +36,9 @@ export function countClaims(revoked: Revocations): number {
   return count;
 }
 
-/** Tells of points that come back to lots, part by part, how many the claims on their lot take. */
-export function claimsTaking(revoked: Revocations): (part: Allocation) => bigint {
-  const left = new Map<bigint, bigint>();
-  return ({ lot: number, points }) => {
-    const claim = left.get(number) ?? claimOn(revoked, { number });
-    const taken = min(claim, points);
-    left.set(number, claim - taken);
-    return taken;
-  };
+/** How many of the points that come back to a lot its claim takes. */
+export function claimedOf(revoked: Revocations, { lot, points }: Allocation): bigint {
+  return min(claimOn(revoked, { number: lot }), points);
 }
 
 /** The claim after it took points from its lot. */

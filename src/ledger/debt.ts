@@ -1,6 +1,6 @@
 import { type Account, laterOf, min, roomOf } from "./account.ts";
 import type { Shortfall } from "./command.ts";
-import { claimsTaking } from "./claim.ts";
+import { claimedOf } from "./claim.ts";
 import { type Allocation, isDue, isScoped, type Lot, type Service } from "./lot.ts";
 import type { AccountState } from "./state.ts";
 import { LAST_INSTANT, type Micros } from "./time.ts";
@@ -58,17 +58,18 @@ export type Repayment = {
  * Repays debt from points that come back to lots: from the first of them on, but for those that claims
  * on the lots take, those of lots past their time, which expire, and those of lots that only some
  * services may take.
+ *
+ * @param parts each lot once
  */
 export function repay(debtor: Debtor, parts: readonly Allocation[]): Repayment {
   let { debt: left, repaidUntil } = debtor;
   if (left === 0n) return { kept: parts, spent: [], repaid: 0n, repaidUntil };
-  const claimedOf = claimsTaking(debtor.revoked);
   const kept: Allocation[] = [];
   const spent: Allocation[] = [];
   for (const part of parts) {
     const { lot: number, points } = part;
     const lot = debtor.lotOf(number);
-    const free = points - claimedOf(part);
+    const free = points - claimedOf(debtor.revoked, part);
     const paid = isDue(lot, debtor.now) || isScoped(lot) ? 0n : min(free, left);
     left -= paid;
     if (paid > 0n) spent.push({ lot: number, points: paid });

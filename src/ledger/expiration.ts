@@ -1,5 +1,6 @@
 import type { Deadline } from "./command.ts";
-import type { Rejection } from "./rejection.ts";
+import { HOLD_MAX } from "./hold.ts";
+import { isRejection, type Rejection } from "./rejection.ts";
 import { LAST_INSTANT, type Micros } from "./time.ts";
 
 /** The instant at which something expires. */
@@ -14,6 +15,26 @@ export function expireTimeOf(deadline: Deadline, now: Micros): End | Rejection {
     case "after":
       return endOf(deadline.ttl, "ttl", now);
   }
+}
+
+/**
+ * When a hold ends: as `expireTimeOf`, and within HOLD_MAX of its FREEZE.
+ *
+ * @param from the time of its FREEZE
+ */
+export function holdEndOf(
+  deadline: Deadline,
+  { from, now }: { readonly from: Micros; readonly now: Micros },
+): End | Rejection {
+  const end = expireTimeOf(deadline, now);
+  if (isRejection(end) || end.expireTime - from <= HOLD_MAX) return end;
+  const description = "must end within 30 days of the hold's freeze";
+  return { reason: "FIELD_INVALID", field: fieldOf(deadline), description };
+}
+
+/** The field of the request that a deadline is from. */
+export function fieldOf({ kind }: Deadline): "expire_time" | "ttl" {
+  return kind === "at" ? "expire_time" : "ttl";
 }
 
 /**

@@ -1,12 +1,12 @@
+import { laterOf } from "./account.ts";
 import type { Deadline, ExtendHold } from "./command.ts";
-import { expireTimeOf } from "./expiration.ts";
-import { type Hold, HOLD_MAX } from "./hold.ts";
+import { fieldOf, holdEndOf } from "./expiration.ts";
+import type { Hold } from "./hold.ts";
 import { type Applied, append, type Draft } from "./journal.ts";
 import { chooseLots, freezePoints, mergeAllocations, moveAllocated } from "./lot.ts";
 import { openHold, otherService, withHold } from "./named-hold.ts";
 import { type Cost, costAt, serviceOf } from "./prices.ts";
 import { isRejection, overMaxPoints, type Rejection } from "./rejection.ts";
-import { laterOf } from "./account.ts";
 import type { Micros } from "./time.ts";
 import { insufficient } from "./usable.ts";
 
@@ -61,20 +61,12 @@ function laterEnd(
   now: Micros,
 ): { readonly expireTime: Micros } | Rejection {
   if (expiration === undefined) return { expireTime: before };
-  const end = expireTimeOf(expiration, now);
-  if (isRejection(end)) return end;
-  const field = expiration.kind === "at" ? "expire_time" : "ttl";
-  if (expiration.kind === "at" && end.expireTime < before) {
-    return {
-      reason: "FIELD_INVALID",
-      field,
-      description: "must not be before the hold's own time",
-    };
-  }
   if (freezeTime === undefined) throw new Error("a hold without the time of its freeze");
-  if (end.expireTime - freezeTime <= HOLD_MAX) {
-    return { expireTime: laterOf(before, end.expireTime) };
+  const end = holdEndOf(expiration, { from: freezeTime, now });
+  if (isRejection(end)) return end;
+  if (expiration.kind === "at" && end.expireTime < before) {
+    const description = "must not be before the hold's own time";
+    return { reason: "FIELD_INVALID", field: fieldOf(expiration), description };
   }
-  const description = "must end within 30 days of the hold's freeze";
-  return { reason: "FIELD_INVALID", field, description };
+  return { expireTime: laterOf(before, end.expireTime) };
 }

@@ -6,7 +6,7 @@ export const MAX_OPEN_LOTS = 4_096;
 
 /** Points that were recharged together and expire together. */
 export type Lot = {
-  /** The sequence of the recharge entry that made it: its name. */
+  /** The sequence of the entry that made it, a recharge or a refund: its name. */
   readonly number: bigint;
   /** The points that were recharged. */
   readonly points: bigint;
@@ -26,7 +26,7 @@ export type Lot = {
 
 /**
  * What points are taken for: a use of this service; null: something without a service's name;
- * undefined: an expiry, which takes of any lot.
+ * undefined: an expiry, or a revocation of points, which takes of any lot.
  */
 export type Service = string | null | undefined;
 
@@ -141,7 +141,7 @@ export function moveAllocated(
  */
 export type Move = (lot: Lot, points: bigint) => Partial<Lot>;
 
-/** Points are spent or expire. */
+/** Points are spent, expire or are revoked. */
 export const takePoints: Move = ({ remaining }, points) => ({ remaining: remaining - points });
 
 /** A hold sets points aside. */
@@ -159,7 +159,7 @@ export const unfreezePoints: Move = ({ remaining, frozen }, points) => ({
   frozen: frozen - points,
 });
 
-/** Spent points come back. */
+/** Spent or revoked points come back. */
 export const returnPoints: Move = ({ remaining }, points) => ({ remaining: remaining + points });
 
 /**

@@ -1,7 +1,6 @@
 import { hasRoom, MAX_TOTAL, min } from "./account.ts";
+import { afterTaking, claimedOf, revocationOf, type Revocations } from "./claim.ts";
 import type { Refund } from "./command.ts";
-import type { Entry, EntryKind } from "./entry.ts";
-import { afterTaking, claimOn, claimsTaking, revocationOf, type Revocations } from "./claim.ts";
 import { repay } from "./debt.ts";
 import { endOf } from "./expiration.ts";
 import { entryChanged } from "./guard.ts";
@@ -16,20 +15,21 @@ import {
   mergeAllocations,
   moveAllocated,
   newLot,
+  NO_SERVICES,
   returnPoints,
-  splitAllocations,
   sumPoints,
   withLot,
 } from "./lot.ts";
+import {
+  isRefundable,
+  type LastTaken,
+  lastTaken,
+  type RefundedEntry,
+  refundableOf,
+} from "./refundable.ts";
 import { isRejection, overMaxPoints, type Rejection } from "./rejection.ts";
 import { type AccountState, lotsFull, recentEntry } from "./state.ts";
 import { LAST_INSTANT, type Micros } from "./time.ts";
-
-/** What a refund has to know of the entry that it names. */
-export type RefundedEntry = Pick<
-  Entry,
-  "sequence" | "kind" | "points" | "allocations" | "owed" | "uncovered" | "refersTo" | "fromClaim"
->;
 
 /**
  * Gives back what was spent or revoked, last taken first: what was owed first, which lowers the debt,
@@ -60,7 +60,7 @@ export function refund(booked: Applied, command: Refund, now: Micros): Applied |
   if (denied !== undefined) return denied;
   const isReissuing = reissueTtl !== undefined;
   const back = givenBack(state, { original, refunded, points: required, isReissuing, now });
-  const points = required - back.unclaimed;
+  const points = required - back.ended;
   if (!hasRoom(state.account, points)) {
     return { reason: "TOTAL_TOO_LARGE", total: "total_refunded", limit: MAX_TOTAL };
   }
@@ -78,7 +78,7 @@ export function refund(booked: Applied, command: Refund, now: Micros): Applied |
     refunded: new Map(state.refunded).set(sequence, refunded + required),
     revoked: back.revoked,
   };
-  const { returned: allocations, repaid, unclaimed: uncovered } = back;
+  const { returned: allocations, repaid, ended: uncovered } = back;
   const refersTo = sequence;
   const entry: Draft = { kind: "refund", points, allocations, repaid, uncovered, refersTo };
   if (back.fresh === 0n) return append(booked, { change, entry, cause: command, now });
@@ -115,18 +115,16 @@ function givenBack(
 ) {
   const { account, lots, repaidUntil } = state;
   const last = lastTaken(original, refunded, points);
-  const { fromDebt } = last;
-  const { revoked, unclaimed, taken } = endClaim(state.revoked, original, last);
-  const forgiven = min(fromDebt, account.debt);
+  const { revoked, ended, taken } = endClaim(state.revoked, original, last);
+  const forgiven = min(last.ofDebt, account.debt);
   const byNumber = new Map(lots.map((lot) => [lot.number, lot]));
   const lotOf = (number: bigint) => byNumber.get(number)!;
   const isReissued = ({ lot }: Allocation) => isReissuing && isDue(lotOf(lot), now);
   // A claim on an expired lot takes its points before they are given a new one.
-  const claimedOf = claimsTaking(revoked);
   const toLots: Allocation[] = [];
   const reissued: Allocation[] = [];
   for (const part of taken) {
-    const stays = isReissued(part) ? claimedOf(part) : part.points;
+    const stays = isReissued(part) ? claimedOf(revoked, part) : part.points;
     if (stays > 0n) toLots.push({ ...part, points: stays });
     if (stays < part.points) reissued.push({ ...part, points: part.points - stays });
   }
@@ -135,28 +133,30 @@ function givenBack(
   const replaced = reissued.map(({ lot }) => lotOf(lot));
   const general = sumPoints(reissued.filter(({ lot }) => !isScoped(lotOf(lot))));
   const alsoRepaid = min(debt - back.repaid, general);
-  const again = fromDebt - forgiven;
+  const again = last.ofDebt - forgiven;
   const fresh = again + sumPoints(reissued) - alsoRepaid;
-  const stays = ({ lot, points: all }: Allocation) => all > claimOn(revoked, { number: lot });
-  const reopened = back.kept.filter(
-    (part) => stays(part) && !isOpen(lotOf(part.lot)) && !isDue(lotOf(part.lot), now),
-  );
+  const reopened = back.kept
+    .filter((part) => part.points > claimedOf(revoked, part))
+    .filter(({ lot }) => !isOpen(lotOf(lot)) && !isDue(lotOf(lot), now));
   return {
     /** The points of a claim that it ends, and the claims after that. */
-    unclaimed,
+    ended,
     revoked,
     /** What goes back to lots. */
     returned: back.kept,
     /** The points of the new lot; 0: none. */
     fresh,
     /** What the new lot is; undefined: there is none that replaces all of these. */
-    like: likeAll(replaced, again > 0n),
+    like: fresh === 0n ? NO_LOT : likeAll(replaced, again > 0n),
     repaid: forgiven + back.repaid + alsoRepaid,
     repaidUntil: back.repaidUntil,
     /** The number of lots that it opens. */
     opened: reopened.length + (fresh === 0n ? 0 : 1),
   };
 }
+
+/** Of no new lot. */
+const NO_LOT = { priority: 0, category: "", services: NO_SERVICES };
 
 /** The expiry of a new lot for points that repaid debt. */
 function expiryOf(repaidUntil: Micros | null): Micros | null {
@@ -183,47 +183,6 @@ function likeAll(
   };
 }
 
-/**
- * The lots to which refunds of an entry can give back, whichever of them are accepted: those of the
- * points that it took last and that were not refunded before.
- *
- * @param refunded the points of it that were refunded before
- * @param asked the points of each refund; undefined: all that is left
- */
-export function lotsInReach(
-  entry: RefundedEntry,
-  refunded: bigint,
-  asked: readonly (bigint | undefined)[],
-): readonly bigint[] {
-  if (!isRefundable(entry)) return [];
-  const refundable = refundableOf(entry) - refunded;
-  const accepted = asked.map((some) => some ?? refundable).filter((some) => some <= refundable);
-  const reach = accepted.reduce((sum, some) => sum + some, 0n);
-  const { fromClaim, taken } = lastTaken(entry, refunded, reach);
-  const lots = taken.map(({ lot }) => lot);
-  return fromClaim > 0n && entry.refersTo !== null ? [entry.refersTo, ...lots] : lots;
-}
-
-/** Whether points of entries of this kind can be given back. */
-export function isRefundableKind(kind: EntryKind): boolean {
-  return kind === "consume" || kind === "settle" || kind === "revoke";
-}
-
-/** Whether points of an entry can be given back: what a claim took is with the entry that claims. */
-export function isRefundable({ kind, fromClaim }: RefundedEntry): boolean {
-  return isRefundableKind(kind) && !fromClaim;
-}
-
-/** The points of an entry that can be given back, what it claims included. */
-export function refundableOf(entry: RefundedEntry): bigint {
-  return entry.points + claimedBy(entry);
-}
-
-/** The points that an entry claims of a lot. */
-function claimedBy({ kind, uncovered, refersTo }: RefundedEntry): bigint {
-  return kind === "revoke" && refersTo !== null ? uncovered : 0n;
-}
-
 function refundableEntry(
   state: AccountState,
   { sequence, expectedHash }: Refund,
@@ -237,44 +196,18 @@ function refundableEntry(
   return { reason: "ENTRY_NOT_REFUNDABLE", sequence, kind };
 }
 
-/**
- * The last `points` of an entry that were not refunded before: what it claims comes first, then what
- * it owed.
- */
-function lastTaken(entry: RefundedEntry, refunded: bigint, points: bigint): LastTaken {
-  const { allocations, owed } = entry;
-  const claim = claimedBy(entry);
-  const claimBefore = min(refunded, claim);
-  const fromClaim = min(points, claim - claimBefore);
-  const owedBefore = min(refunded - claimBefore, owed);
-  const fromDebt = min(points - fromClaim, owed - owedBefore);
-  const { rest } = splitAllocations(allocations.toReversed(), refunded - claimBefore - owedBefore);
-  // A settle may have taken from a lot twice: by its hold, and beyond it.
-  const taken = mergeAllocations(splitAllocations(rest, points - fromClaim - fromDebt).first);
-  return { fromClaim, fromDebt, taken };
-}
-
-type LastTaken = {
-  readonly fromClaim: bigint;
-  readonly fromDebt: bigint;
-  readonly taken: readonly Allocation[];
-};
-
 /** Ends what is open of a claim; what it has taken since comes back first. */
-function endClaim(
-  revoked: Revocations,
-  { refersTo }: RefundedEntry,
-  { fromClaim, taken }: LastTaken,
-) {
-  if (fromClaim === 0n || refersTo === null) return { revoked, unclaimed: 0n, taken };
+function endClaim(revoked: Revocations, { refersTo }: RefundedEntry, last: LastTaken) {
+  const { ofClaim, ofLots } = last;
+  if (ofClaim === 0n || refersTo === null) return { revoked, ended: 0n, taken: ofLots };
   const revocation = revocationOf(revoked, refersTo);
-  const unclaimed = min(fromClaim, revocation.claimed);
-  const again = fromClaim - unclaimed;
+  const ended = min(ofClaim, revocation.claimed);
+  const again = ofClaim - ended;
   const before = again === 0n ? [] : [{ lot: refersTo, points: again }];
-  const after = new Map(revoked).set(refersTo, afterTaking(revocation, unclaimed));
+  const after = new Map(revoked).set(refersTo, afterTaking(revocation, ended));
   return {
-    revoked: unclaimed === 0n ? revoked : after,
-    unclaimed,
-    taken: mergeAllocations([...before, ...taken]),
+    revoked: ended === 0n ? revoked : after,
+    ended,
+    taken: mergeAllocations([...before, ...ofLots]),
   };
 }

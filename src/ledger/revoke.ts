@@ -12,9 +12,9 @@ import { insufficientBy, usableFor } from "./usable.ts";
 
 /**
  * Takes points away that the user should not have had: points in burn order, of any lots; or points of
- * one lot, as far as it still has them. What is lacking is refused, stays uncovered or becomes debt.
- * What a lot lacks stays a claim on it instead of uncovered, and before it becomes debt, lots without
- * services pay it. All that is ever revoked of a lot never exceeds it.
+ * one lot, as far as it still has them. What is lacking is refused; or stays uncovered, and of a lot
+ * also a claim on it; or other lots without services pay it, and the rest becomes debt. All that is ever
+ * revoked of a lot never exceeds it.
  */
 export function revoke(booked: Applied, command: Revoke, now: Micros): Applied | Rejection {
   const { target } = command;

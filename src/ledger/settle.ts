@@ -35,12 +35,12 @@ export function settle(booked: Applied, command: Settle, now: Micros): Applied |
   const service = serviceOf(cost);
   const other = otherService(hold, service);
   if (other !== undefined) return other;
+  const denied = overMaxPoints(command, cost.points);
+  if (denied !== undefined) return denied;
   const beyond = cost.points - held;
   if (beyond > 0n && onShortfall.kind === "refuse") {
     return { reason: "HOLD_EXCEEDED", held, required: cost.points };
   }
-  const denied = overMaxPoints(command, cost.points);
-  if (denied !== undefined) return denied;
   // Everything is checked; from here on it changes.
   const ofHold = beyond > 0n ? held : cost.points;
   const payment =

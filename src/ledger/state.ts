@@ -3,7 +3,7 @@ import type { Entry } from "./entry.ts";
 import { type Hold, isOpenHold, MAX_OPEN_HOLDS } from "./hold.ts";
 import type { Revocation } from "./claim.ts";
 import { isOpen, type Lot, type LotSums, MAX_OPEN_LOTS } from "./lot.ts";
-import type { RefundedEntry } from "./refund.ts";
+import type { RefundedEntry } from "./refundable.ts";
 import { NO_RECEIPT, type ReceiptLink } from "./receipt.ts";
 import type { Rejection } from "./rejection.ts";
 import type { Micros } from "./time.ts";

@@ -2,6 +2,7 @@ import type { Figures } from "../ledger/account.ts";
 import type { Entry } from "../ledger/entry.ts";
 import type { Allocation } from "../ledger/lot.ts";
 import type { Micros } from "../ledger/time.ts";
+import { cut, lower, merged, sameAllocations, sumOf } from "./allocations.ts";
 import {
   type BookedRevocation,
   claimedOf,
@@ -153,24 +154,6 @@ export function isFor(
   return services.length === 0 || (usage != null && services.includes(usage.service));
 }
 
-function sumOf(allocations: readonly Allocation[]): bigint {
-  return allocations.reduce((total, part) => total + part.points, 0n);
-}
-
-/** Cuts allocations in two: their first `points` points, and the rest. */
-export function cut(allocations: readonly Allocation[], points: bigint) {
-  const first: Allocation[] = [];
-  const rest: Allocation[] = [];
-  let left = points;
-  for (const { lot, points: all } of allocations) {
-    const taken = all < left ? all : left;
-    if (taken > 0n) first.push({ lot, points: taken });
-    if (taken < all) rest.push({ lot, points: all - taken });
-    left -= taken;
-  }
-  return { first, rest };
-}
-
 /**
  * What of points that come back to lots repays a debt: the first of them, but for those that are claimed,
  * those of dead lots, and of lots for some services.
@@ -199,13 +182,6 @@ export function repaying<Expiry>(
     if (paid < points) kept.push({ lot, points: points - paid });
   }
   return { spent, kept, repaid: debt - left };
-}
-
-/** Whether two lists of allocations are the same, in the same order. */
-export function sameAllocations(a: readonly Allocation[], b: readonly Allocation[]): boolean {
-  const same = (part: Allocation, index: number) =>
-    part.lot === b[index]?.lot && part.points === b[index].points;
-  return a.length === b.length && a.every(same);
 }
 
 /** The total that a kind of entry counts in. */
@@ -323,14 +299,6 @@ function extend<Expiry>(books: Books<Expiry>, entry: Posting<Expiry>): string | 
   });
 }
 
-/** Adds up the points of each lot, lots in the order in which they first come. */
-export function merged(allocations: readonly Allocation[]): readonly Allocation[] {
-  return [...Map.groupBy(allocations, ({ lot }) => lot)].map(([lot, parts]) => ({
-    lot,
-    points: sumOf(parts),
-  }));
-}
-
 /**
  * A settle spends the first points of what the hold still has, and then of the balance. The others of
  * the hold go back to their lots, but for those that repay debt; or it keeps them, if it stays open.
@@ -366,9 +334,4 @@ function spendHold<Expiry>(books: Books<Expiry>, entry: Posting<Expiry>): string
   if (staysOpen) holds.set(refersTo!, { ...hold, points: left, allocations: rest, settled });
   else holds.delete(refersTo!);
   return take(books, { allocations: beside });
-}
-
-/** The lesser of two numbers of points. */
-export function lower(a: bigint, b: bigint): bigint {
-  return a < b ? a : b;
 }

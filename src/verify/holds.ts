@@ -1,7 +1,8 @@
 import type { Entry } from "../ledger/entry.ts";
 import { type Hold, HOLD_MAX } from "../ledger/hold.ts";
 import type { Micros } from "../ledger/time.ts";
-import { type BookedHold, sameAllocations } from "./books.ts";
+import { sameAllocations } from "./allocations.ts";
+import type { BookedHold } from "./books.ts";
 
 type Booked = BookedHold<Micros | null>;
 
@@ -17,7 +18,7 @@ export function flawOfHoldTime(hold: Booked, row: Hold, entry: Entry): string | 
   if (kind === "extend") {
     const { expireTime } = entry;
     if (expireTime! < hold.expireTime) return `makes hold ${refersTo} end sooner`;
-    // It may keep the time of a hold.
+    // A hold that is not given more time keeps its own.
     const isLonger = expireTime! > hold.expireTime;
     if (isLonger && expireTime! - row.freezeTime! > HOLD_MAX) {
       return `makes hold ${refersTo} live longer than it may`;

@@ -438,7 +438,7 @@ describe("a command about a hold is refused, and changes nothing:", () => {
   const within30Days = (field: string) => ({
     reason: "FIELD_INVALID",
     field,
-    description: "must end within 30 days",
+    description: "must end within 30 days of the hold's freeze",
   });
 
   const cases: [string, AccountState | undefined, Command, object][] = [

@@ -3,7 +3,7 @@ import { countClaims, type Revocations } from "../../ledger/claim.ts";
 import type { Command } from "../../ledger/command.ts";
 import { type Hold, isOpenHold } from "../../ledger/hold.ts";
 import { compareBurnOrder, type Lot } from "../../ledger/lot.ts";
-import { isRefundable, lotsInReach, refundableOf } from "../../ledger/refund.ts";
+import { isRefundable, lotsInReach, refundableOf } from "../../ledger/refundable.ts";
 import { NO_RECEIPT, type ReceiptLink } from "../../ledger/receipt.ts";
 import { type AccountState, bareState } from "../../ledger/state.ts";
 import type { Micros } from "../../ledger/time.ts";

@@ -1,5 +1,5 @@
 import { sql } from "kysely";
-import { isRefundableKind, type RefundedEntry } from "../../ledger/refund.ts";
+import { isRefundableKind, type RefundedEntry } from "../../ledger/refundable.ts";
 import { type RowKey, rowsOfKeys } from "../driver/columns.ts";
 import type { EntryRow } from "../driver/entities.ts";
 import type { Run } from "../driver/transaction.ts";

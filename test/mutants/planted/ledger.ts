@@ -136,14 +136,14 @@ export const LEDGER_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "loads the lots that an earlier refund gave back to",
-    file: "src/ledger/refund.ts",
+    file: "src/ledger/refundable.ts",
     find: "= lastTaken(entry, refunded, reach)",
     replace: "= lastTaken(entry, 0n * refunded, reach)",
     caughtBy: "test/commit/differential.test.ts",
   },
   {
     name: "takes all lots of an entry for those that a refund reaches",
-    file: "src/ledger/refund.ts",
+    file: "src/ledger/refundable.ts",
     find: "= lastTaken(entry, refunded, reach)",
     replace: "= lastTaken(entry, 0n, reach + entry.points)",
     caughtBy: "test/store/loaded.test.ts",
@@ -220,7 +220,7 @@ export const LEDGER_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "refunds the first taken first",
-    file: "src/ledger/refund.ts",
+    file: "src/ledger/refundable.ts",
     find: "allocations.toReversed()",
     replace: "[...allocations]",
     caughtBy: "torture --calm",
@@ -551,9 +551,9 @@ export const LEDGER_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "refunds what lots gave before what was owed",
-    file: "src/ledger/refund.ts",
-    find: "const fromDebt = min(points - fromClaim, owed - owedBefore);",
-    replace: "const fromDebt = 0n;",
+    file: "src/ledger/refundable.ts",
+    find: "const ofDebt = min(points - ofClaim, owed - owedBefore);",
+    replace: "const ofDebt = 0n;",
     caughtBy: "test/ledger/debt.test.ts",
   },
   {
@@ -621,9 +621,9 @@ export const LEDGER_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "lets a hold live for ever",
-    file: "src/ledger/apply.ts",
-    find: "if (expireTime - now > HOLD_MAX) return",
-    replace: "if (expireTime < now) return",
+    file: "src/ledger/expiration.ts",
+    find: "|| end.expireTime - from <= HOLD_MAX",
+    replace: "|| end.expireTime > from",
     caughtBy: "test/ledger/holds.test.ts",
   },
   {
@@ -650,14 +650,14 @@ export const LEDGER_MUTANTS: readonly Mutant[] = [
   {
     name: "repays debt from points that are claimed",
     file: "src/ledger/debt.ts",
-    find: "const free = points - claimedOf(part);",
+    find: "const free = points - claimedOf(debtor.revoked, part);",
     replace: "const free = points;",
     caughtBy: "test/ledger/revoke.test.ts",
   },
   {
     name: "gives points that are claimed a new lot",
     file: "src/ledger/refund.ts",
-    find: "isReissued(part) ? claimedOf(part) : part.points;",
+    find: "isReissued(part) ? claimedOf(revoked, part) : part.points;",
     replace: "isReissued(part) ? 0n : part.points;",
     caughtBy: "test/ledger/revoke.test.ts",
   },
@@ -685,7 +685,7 @@ export const LEDGER_MUTANTS: readonly Mutant[] = [
   {
     name: "leaves the claim of a revocation open that is refunded",
     file: "src/ledger/refund.ts",
-    find: "return {\n    revoked: unclaimed === 0n ? revoked : after,",
+    find: "return {\n    revoked: ended === 0n ? revoked : after,",
     replace: "return {\n    revoked,",
     caughtBy: "test/ledger/revoke.test.ts",
   },
@@ -705,7 +705,7 @@ export const LEDGER_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "refunds what a claim took by itself",
-    file: "src/ledger/refund.ts",
+    file: "src/ledger/refundable.ts",
     find: "return isRefundableKind(kind) && !fromClaim;",
     replace: "return isRefundableKind(kind);",
     caughtBy: "test/ledger/revoke.test.ts",
@@ -833,8 +833,8 @@ export const LEDGER_MUTANTS: readonly Mutant[] = [
   {
     name: "counts the longest life of a hold from now on",
     file: "src/ledger/extend-hold.ts",
-    find: "end.expireTime - freezeTime <= HOLD_MAX",
-    replace: "end.expireTime - now <= HOLD_MAX",
+    find: "{ from: freezeTime, now }",
+    replace: "{ from: now, now }",
     caughtBy: "test/ledger/extend-hold.test.ts",
   },
   {

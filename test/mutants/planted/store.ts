@@ -237,8 +237,8 @@ export const STORE_MUTANTS: readonly Mutant[] = [
   {
     name: "does not save what a hold still has",
     file: "src/store/batch/save.ts",
-    find: ", allocations = excluded.allocations`",
-    replace: "`",
+    find: ", allocations = excluded.allocations,",
+    replace: ",",
     caughtBy: "test/rpc/hold-parts.test.ts",
   },
   {
