@@ -16,8 +16,14 @@ const userId = `demo-${Date.now().toString(36)}`;
 try {
   await playDay(createClient(PointsService, createGrpcTransport({ baseUrl })));
 } catch (error) {
-  if (!(error instanceof ConnectError) || error.code !== Code.Unavailable) throw error;
-  console.error(`There is no server at ${baseUrl}: start one with "npm start".`);
+  if (!(error instanceof ConnectError)) throw error;
+  const reason = error.findDetails(ErrorInfoSchema)[0]?.reason;
+  if (reason !== "SERVICE_NOT_PRICED" && error.code !== Code.Unavailable) throw error;
+  console.error(
+    reason === "SERVICE_NOT_PRICED"
+      ? `The demo takes the price list that ships: ${error.rawMessage}.`
+      : `There is no server at ${baseUrl}: start one with "npm start".`,
+  );
   process.exit(1);
 }
 
@@ -132,9 +138,10 @@ function tellRefusal(time: string, what: string, error: unknown): void {
 }
 
 function summary(account: Account): string {
-  const { balance, frozen, totalConsumed, totalExpired, totalRecharged, totalRefunded } = account;
+  const { balance, frozen, totalConsumed, totalExpired, totalRevoked } = account;
+  const { totalRecharged, totalRefunded, debt } = account;
   return (
-    `balance ${balance} + frozen ${frozen} + consumed ${totalConsumed} + expired ${totalExpired}` +
-    ` = recharged ${totalRecharged} + refunded ${totalRefunded}`
+    `balance ${balance} + frozen ${frozen} + consumed ${totalConsumed} + expired ${totalExpired} + ` +
+    `revoked ${totalRevoked} = recharged ${totalRecharged} + refunded ${totalRefunded} + debt ${debt}`
   );
 }

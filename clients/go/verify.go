@@ -58,7 +58,8 @@ func verifyJournal(account *pointsv1.Account, entries []*pointsv1.Entry) error {
 		}
 		last = entry
 	}
-	if last.Sequence != account.Sequence || last.BalanceAfter != account.Balance || last.FrozenAfter != account.Frozen {
+	if last.Sequence != account.Sequence || last.BalanceAfter != account.Balance || last.FrozenAfter != account.Frozen ||
+		last.DebtAfter != account.Debt {
 		return fmt.Errorf("the account is not as entry %d left it", last.Sequence)
 	}
 	return nil

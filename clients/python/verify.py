@@ -50,8 +50,8 @@ def verify_journal(account: Account, entries: list[Entry]) -> None:
         if digest != entry.hash:
             raise Broken(f"entry {place} has another hash")
         last = entry
-    left = (last.sequence, last.balance_after, last.frozen_after)
-    if left != (account.sequence, account.balance, account.frozen):
+    left = (last.sequence, last.balance_after, last.frozen_after, last.debt_after)
+    if left != (account.sequence, account.balance, account.frozen, account.debt):
         raise Broken(f"the account is not as entry {last.sequence} left it")
 
 

@@ -64,6 +64,7 @@ function accountTable(account: Account): string {
       ["recharged", String(totalRecharged)],
       ["consumed", String(totalConsumed)],
       ["expired", String(totalExpired)],
+      ["revoked", String(account.totalRevoked)],
       ["refunded", String(account.totalRefunded)],
       ["debt", String(account.debt)],
       ["entries", String(account.sequence)],
@@ -73,7 +74,12 @@ function accountTable(account: Account): string {
   return `${figures}\n\n${next.points} of the balance expire at ${timeText(next.time)} (UTC)`;
 }
 
+const REVOKED = { title: "revoked", toRight: true };
+const CLAIMED = { title: "claimed", toRight: true };
+
+/** With what was revoked and is claimed, if anything was of any lot. */
 function lotTable(lots: readonly Lot[]): string {
+  const areRevoked = lots.some(({ revoked }) => revoked > 0n);
   return table(
     [
       { title: "lot" },
@@ -84,6 +90,7 @@ function lotTable(lots: readonly Lot[]): string {
       { title: "expires (UTC)" },
       { title: "category" },
       { title: "for" },
+      ...(areRevoked ? [REVOKED, CLAIMED] : []),
     ],
     lots.map(({ number, remaining, frozen, points, priority, expireTime, ...words }) => [
       `#${number}`,
@@ -94,6 +101,7 @@ function lotTable(lots: readonly Lot[]): string {
       timeText(expireTime),
       words.category,
       words.services.join(", ") || "anything",
+      ...(areRevoked ? [String(words.revoked), String(words.claimed)] : []),
     ]),
   );
 }

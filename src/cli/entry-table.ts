@@ -84,22 +84,30 @@ const KINDS: Record<EntryKind, { name: string; sign: string }> = {
   [EntryKind.EXTEND]: { name: "extend", sign: "-" },
 };
 
-function kindText({ kind, refersTo }: Entry): string {
+function kindText({ kind, refersTo, fromClaim }: Entry): string {
   // A newer server may have kinds that this version does not know.
   const { name } = KINDS[kind] ?? KINDS[EntryKind.UNSPECIFIED];
-  return refersTo === 0n ? name : `${name} #${refersTo}`;
+  const about = refersTo === 0n ? name : `${name} #${refersTo}`;
+  return fromClaim ? `${about} (claimed)` : about;
 }
 
 function pointsText({ kind, points }: Entry): string {
   return `${points === 0n ? "" : (KINDS[kind]?.sign ?? "")}${points}`;
 }
 
+/** What became of points that were not taken. */
+function uncoveredText({ kind, refersTo }: Pick<Entry, "kind" | "refersTo">): string {
+  if (kind === EntryKind.REFUND) return "no longer claimed";
+  return kind === EntryKind.REVOKE && refersTo !== 0n ? "claimed" : "not covered";
+}
+
 function lotsText({ allocations, keptOpen, ...entry }: Entry): string {
-  const { returned, owed, uncovered, repaid } = entry;
+  const { returned, fromBalance, owed, uncovered, repaid } = entry;
   const beside = [
     [returned, "went back"],
+    [fromBalance, "of it beyond the hold"],
     [owed, "owed"],
-    [uncovered, "not covered"],
+    [uncovered, uncoveredText(entry)],
     [repaid, "repaid debt"],
   ] as const;
   const texts = beside

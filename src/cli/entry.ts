@@ -12,11 +12,15 @@ export async function runEntry(args: readonly string[]): Promise<void> {
   await withClient(values.server, async (client) => {
     const answer = await client.getEntry({ userId, by });
     if (values.json === true) return printJson(asJson(GetEntryResponseSchema, answer));
-    const { entry, refunded, referringEntries: referring } = answer;
+    const { entry, refunded, revoked, claimed, referringEntries: referring } = answer;
     console.log(statementTable(entry === undefined ? [] : [entry]));
     if (refunded > 0n) console.log(`\n${refunded} points were refunded since.`);
+    if (revoked > 0n) {
+      console.log(`\n${revoked} points of its lot were revoked, ${claimed} of them are claimed.`);
+    }
     const numbers = referring.map((sequence) => `#${sequence}`).join(", ");
     if (numbers !== "") console.log(`\nAbout it: ${numbers}`);
+    console.log(`\nhash ${Buffer.from(entry?.hash ?? []).toString("base64")}`);
   });
 }
 

@@ -176,10 +176,10 @@ function expire(booked: Applied, command: Expire, { now, lastDue }: Instant): Ap
     case "points":
       return expirePoints(booked, { command, from: lots, points: target.points, now });
     case "lot": {
-      const lot = lots.find(({ number }) => number === target.lot);
-      if (lot === undefined) return { reason: "LOT_NOT_FOUND", lot: target.lot };
       const changed = entryChanged(booked.state, target.lot, target.expectedHash);
       if (changed !== undefined) return changed;
+      const lot = lots.find(({ number }) => number === target.lot);
+      if (lot === undefined) return { reason: "LOT_NOT_FOUND", lot: target.lot };
       if (lot.remaining === 0n) return booked;
       return expirePoints(booked, { command, from: [lot], points: lot.remaining, now });
     }

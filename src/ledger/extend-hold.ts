@@ -1,7 +1,7 @@
-import { laterOf } from "./account.ts";
+import { laterOf, MAX_POINTS } from "./account.ts";
 import type { Deadline, ExtendHold } from "./command.ts";
 import { fieldOf, holdEndOf } from "./expiration.ts";
-import type { Hold } from "./hold.ts";
+import { type Hold, heldBy } from "./hold.ts";
 import { type Applied, append, type Draft } from "./journal.ts";
 import { chooseLots, freezePoints, mergeAllocations, moveAllocated } from "./lot.ts";
 import { openHold, otherService, withHold } from "./named-hold.ts";
@@ -13,7 +13,7 @@ import { insufficient } from "./usable.ts";
 /**
  * Sets more points aside for a hold, or gives it more time, or both. The hold has each lot once: points
  * of a lot that it has points of already are spent with those. So a hold that is extended every second
- * stays as small as its lots are few.
+ * stays as small as its lots are few. It never has more points than one command may move.
  */
 export function extendHold(booked: Applied, command: ExtendHold, now: Micros): Applied | Rejection {
   const { state } = booked;
@@ -32,6 +32,9 @@ export function extendHold(booked: Applied, command: ExtendHold, now: Micros): A
     overMaxPoints(command, cost.points) ??
     insufficient(state, cost.points, takenFor);
   if (refusal !== undefined) return refusal;
+  if (heldBy(hold) + cost.points > MAX_POINTS) {
+    return { reason: "TOTAL_TOO_LARGE", total: "hold", limit: MAX_POINTS };
+  }
   // Everything is checked; from here on it changes.
   const { points, usage } = cost;
   const { expireTime } = end;

@@ -5,7 +5,9 @@ import { type AccountState, recentEntry } from "./state.ts";
  * Refuses a command if another entry has the number than the one that its caller means. After a
  * failover or a restore that lost the newest entries, their numbers are given again.
  *
- * @param sequence of an entry that the account has; its hash is loaded if `needsOf` names it
+ * If there is no such entry, it refuses nothing: the command is about a number that does not exist.
+ *
+ * @param sequence the hash of that entry is loaded if `needsOf` names it
  * @param expectedHash the hash of the entry that the caller means, 32 bytes; undefined: any
  */
 export function entryChanged(
@@ -15,8 +17,7 @@ export function entryChanged(
 ): Rejection | undefined {
   if (expectedHash === undefined) return undefined;
   const hash = state.hashes.get(sequence) ?? recentEntry(state, sequence)?.hash;
-  if (hash === undefined) throw new Error(`the hash of entry ${sequence} is not loaded`);
-  if (Buffer.compare(hash, expectedHash) === 0) return undefined;
+  if (hash === undefined || Buffer.compare(hash, expectedHash) === 0) return undefined;
   return {
     reason: "ENTRY_CHANGED",
     sequence,

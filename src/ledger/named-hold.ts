@@ -9,10 +9,10 @@ export function openHold(
   state: AccountState,
   { hold: number, expectedHash }: Guarded & { readonly hold: bigint },
 ): Hold | Rejection {
-  const hold = state.holds.find((one) => one.number === number);
-  if (hold === undefined) return { reason: "HOLD_NOT_FOUND", hold: number };
   const changed = entryChanged(state, number, expectedHash);
   if (changed !== undefined) return changed;
+  const hold = state.holds.find((one) => one.number === number);
+  if (hold === undefined) return { reason: "HOLD_NOT_FOUND", hold: number };
   if (hold.status === "expired") return { reason: "HOLD_EXPIRED", hold: number };
   if (hold.status !== "open") return { reason: "HOLD_CLOSED", hold: number, status: hold.status };
   return hold;

@@ -187,10 +187,10 @@ function refundableEntry(
   state: AccountState,
   { sequence, expectedHash }: Refund,
 ): RefundedEntry | Rejection {
-  const entry = state.entries.get(sequence) ?? recentEntry(state, sequence);
-  if (entry === undefined) return { reason: "ENTRY_NOT_FOUND", sequence };
   const changed = entryChanged(state, sequence, expectedHash);
   if (changed !== undefined) return changed;
+  const entry = state.entries.get(sequence) ?? recentEntry(state, sequence);
+  if (entry === undefined) return { reason: "ENTRY_NOT_FOUND", sequence };
   const { kind } = entry;
   if (isRefundable(entry)) return entry;
   return { reason: "ENTRY_NOT_REFUNDABLE", sequence, kind };

@@ -28,7 +28,7 @@ export type Rejection =
   | {
       readonly reason: "INSUFFICIENT_POINTS";
       readonly balance: bigint;
-      /** What of the balance the command may take: see `usableFor`. */
+      /** What of the balance the command may take: see `usableFor`; of a lot's revocation, what it has. */
       readonly usable: bigint;
       readonly required: bigint;
       /** What `usable` lacks, and the account may not owe. */

@@ -53,10 +53,10 @@ function revokeLot(
 ): Applied | Rejection {
   const { state } = booked;
   const { lot: number } = target;
-  const lot = state.lots.find((one) => one.number === number);
-  if (lot === undefined) return { reason: "LOT_NOT_FOUND", lot: number };
   const changed = entryChanged(state, number, target.expectedHash);
   if (changed !== undefined) return changed;
+  const lot = state.lots.find((one) => one.number === number);
+  if (lot === undefined) return { reason: "LOT_NOT_FOUND", lot: number };
   const revocation = revocationOf(state.revoked, number);
   const revocable = lot.points - revocation.revoked;
   const required = target.points ?? revocable;

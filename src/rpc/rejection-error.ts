@@ -67,7 +67,7 @@ function messageOf(rejection: OtherRejection): string {
     case "HOLD_NOT_FOUND":
       return `the account has no hold ${rejection.hold}`;
     case "ENTRY_CHANGED":
-      return `entry ${rejection.sequence} is another one: its hash is ${rejection.hash}`;
+      return `entry ${rejection.sequence} is not the one that is meant: its hash is ${rejection.hash}`;
     case "SERVICE_NOT_PRICED":
       return `the price list has no service ${rejection.service}`;
     case "PERMISSION_DENIED": {
@@ -83,19 +83,26 @@ function messageOf(rejection: OtherRejection): string {
     case "HOLD_EXPIRED":
       return `the time of hold ${rejection.hold} has come, and its points went back`;
     case "HOLD_EXCEEDED":
-      return `${rejection.required} points are required, the hold has ${rejection.held}`;
+      return (
+        `${rejection.required} points are required, the hold has ${rejection.held}: ` +
+        "on_shortfall lets the balance pay the rest"
+      );
     case "REFUND_EXCEEDS_ENTRY":
       return (
         `${rejection.required} points are to be refunded, ` +
         `entry ${rejection.sequence} has ${rejection.refundable} left`
       );
     case "REVOKE_EXCEEDS_LOT":
+      if (rejection.revocable === 0n) return `all of lot ${rejection.lot} was revoked before`;
       return (
         `${rejection.required} points are to be revoked, ` +
         `lot ${rejection.lot} has ${rejection.revocable} left`
       );
     case "ENTRY_NOT_REFUNDABLE":
-      return `entry ${rejection.sequence} is a ${rejection.kind} that cannot be refunded`;
+      if (rejection.kind !== "revoke") {
+        return `entry ${rejection.sequence} is a ${rejection.kind}, which cannot be refunded`;
+      }
+      return `a claim took entry ${rejection.sequence}: refund the entry that claims`;
     case "ACCOUNT_FULL":
       return `the account has ${rejection.limit} open ${rejection.full}, and may not have more`;
     case "TOTAL_TOO_LARGE":
@@ -104,9 +111,11 @@ function messageOf(rejection: OtherRejection): string {
 }
 
 function insufficientText(facts: Extract<Rejection, { reason: "INSUFFICIENT_POINTS" }>): string {
-  const { required, balance, usable } = facts;
+  const { required, balance, usable, shortfall } = facts;
+  const credit = required - usable - shortfall;
+  const more = credit === 0n ? "" : `; ${credit} more may be owed`;
   const some = usable === balance ? "" : `, and of that ${usable} may be used for this`;
-  return `${required} points are required, the balance is ${balance}${some}`;
+  return `${required} points are required, the balance is ${balance}${some}${more}`;
 }
 
 /** The contract's name of a fact: what the ledger calls a hold's status is its state there. */

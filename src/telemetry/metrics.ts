@@ -169,9 +169,9 @@ function pointCounters(registry: Registry): BatchObserver["committed"] {
   return (entries) => {
     for (const [kind, points] of movedBy(entries)) moved.inc({ kind }, Number(points));
     for (const { kind, owed, uncovered, repaid } of entries) {
-      if (owed > 0n) lacking.inc({ kind: "owed" }, Number(owed));
-      // Of a revocation it is claimed or waived, of its refund a claim that ended.
+      // What a revocation lacks is no charge that was not paid.
       const isCharge = kind === "consume" || kind === "settle";
+      if (owed > 0n && isCharge) lacking.inc({ kind: "owed" }, Number(owed));
       if (uncovered > 0n && isCharge) lacking.inc({ kind: "uncovered" }, Number(uncovered));
       if (repaid > 0n) lacking.inc({ kind: "repaid" }, Number(repaid));
     }

@@ -294,7 +294,9 @@ function extend<Expiry>(books: Books<Expiry>, entry: Posting<Expiry>): string | 
   books.holds.set(refersTo!, {
     ...hold,
     points: hold.points + points,
-    allocations: merged([...hold.allocations, ...allocations]),
+    // A hold that gets no points may have thousands of lots.
+    allocations:
+      allocations.length === 0 ? hold.allocations : merged([...hold.allocations, ...allocations]),
     expireTime,
   });
 }
@@ -311,6 +313,13 @@ function spendHold<Expiry>(books: Books<Expiry>, entry: Posting<Expiry>): string
   const settles = kind === "settle";
   const ofHold = settles ? points - owed - fromBalance : 0n;
   const staysOpen = settles && entry.keptOpen;
+  const { usage } = entry;
+  if (usage != null && hold.service !== undefined && usage.service !== hold.service) {
+    return `settles hold ${refersTo} by a use of another service`;
+  }
+  if (fromBalance + owed + entry.uncovered > 0n && ofHold < hold.points) {
+    return `goes beyond hold ${refersTo}, which has points left`;
+  }
   const left = hold.points - ofHold;
   if (left < 0n || (settles && returned !== (staysOpen ? 0n : left))) {
     return `settles ${ofHold} of ${hold.points} points and returns ${returned}`;

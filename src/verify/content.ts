@@ -1,4 +1,5 @@
 import type { Entry, EntryKind } from "../ledger/entry.ts";
+import { HOLD_MAX } from "../ledger/hold.ts";
 import type { Micros } from "../ledger/time.ts";
 import { chainEntry } from "./hashes.ts";
 import type { Step } from "./rows.ts";
@@ -27,6 +28,9 @@ export function flawOfContent({ salt, hash, time }: EntryBefore, entry: Entry): 
   if (points + entry.uncovered === 0n && !MAY_BE_NOTHING.has(kind)) return "moves nothing";
   if (entry.fromClaim && entry.time !== time) {
     return "is a claim's, at another instant than what came back";
+  }
+  if (kind === "freeze" && entry.expireTime !== null && entry.expireTime - entry.time > HOLD_MAX) {
+    return "makes a hold that lives longer than it may";
   }
   const { request, metadata, caller, actor } = entry;
   if (entry.fromClaim && (request !== undefined || metadata.size > 0 || caller + actor !== "")) {

@@ -1,3 +1,4 @@
+import { Shortfall } from "../../gen/points/v1/points_pb.ts";
 import { createServer as createHttpServer } from "node:http";
 import { createServer, type AddressInfo, type Server } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -46,6 +47,7 @@ frozen         10
 recharged     120
 consumed       41
 expired         0
+revoked         0
 refunded        0
 debt            0
 entries         5
@@ -78,7 +80,7 @@ hold  left  of  expires (UTC)        lots
     await points("consume", "gus", "4", "--request-id", "job-1");
     await server.client.refund({ userId: "gus", sequence: 2n, points: 1n });
     const found = await points("entry", "gus", "--request-id", "job-1");
-    expect(timeless(found.stdout)).toBe(`\
+    expect(timeless(found.stdout).replace(/hash \S{44}/, "HASH")).toBe(`\
 #  time (UTC)           what     for  points  balance  frozen  lots
 ─  ───────────────────  ───────  ───  ──────  ───────  ──────  ───────
 2  TIME                 consume           -4        5       0  4 of #1
@@ -86,6 +88,8 @@ hold  left  of  expires (UTC)        lots
 1 points were refunded since.
 
 About it: #3
+
+HASH
 `);
     expect((await points("entry", "gus", "2")).stdout).toBe(found.stdout);
     const json = JSON.parse((await points("entry", "gus", "2", "--json")).stdout) as unknown;
@@ -96,6 +100,28 @@ About it: #3
       code: 2,
       stderr: expect.stringContaining("NUMBER is missing, or --request-id"),
     });
+  });
+
+  test("a chargeback is shown with what is claimed, and with what ends a claim", async () => {
+    const { client } = server;
+    const userId = "ina";
+    await points("recharge", userId, "50");
+    await points("consume", userId, "20");
+    const lot = { case: "lot", value: 1n } as const;
+    await client.revoke({ userId, target: lot, onShortfall: Shortfall.TAKE });
+    await client.refund({ userId, sequence: 2n, points: 5n });
+    await client.refund({ userId, sequence: 3n, points: 10n });
+    expect(timeless((await points("statement", userId)).stdout)).toContain(`
+3  TIME                 revoke #1                  -30        0       0  30 of #1; 20 claimed
+4  TIME                 refund #2                   +5        5       0  5 of #1
+5  TIME                 revoke #1 (claimed)         -5        0       0  5 of #1
+6  TIME                 refund #3                    0        0       0  10 no longer claimed
+`);
+    const { stdout } = await points("account", userId);
+    expect(stdout).toMatch(/^#1 +0 +0 +50 +0 +never +anything +50 +5$/m);
+    expect((await points("entry", userId, "1")).stdout).toContain(
+      "50 points of its lot were revoked, 5 of them are claimed.",
+    );
   });
 
   test("a hold is shown with what it still has, and its parts in the statement", async () => {

@@ -72,7 +72,7 @@ describe("the README", () => {
       env: { ...process.env, POINTS_URL: server.baseUrl },
     });
     expect(stdout).toContain(
-      "balance 10 + frozen 0 + consumed 360 + expired 80 = recharged 430 + refunded 20",
+      "balance 10 + frozen 0 + consumed 360 + expired 80 + revoked 0 = recharged 430 + refunded 20 + debt 0",
     );
     expect(stdout).toContain("wants to speak on");
     expect(stdout.match(/settle #\d+ +live speech .*stays open/g)).toHaveLength(1);

@@ -88,16 +88,28 @@ describe("what is told first if two things are wrong", () => {
   const wrong = hashOf(1n);
   const wrongLot = hashOf(7n);
   const cases: [title: string, command: Mutation, later: bigint, reason: string][] = [
-    ["no hold before another entry", guarded(settle(99n), wrong), 0n, "HOLD_NOT_FOUND"],
-    ["no hold, where a recharge has the number", guarded(release(7n), wrong), 0n, "HOLD_NOT_FOUND"],
-    ["no lot before another entry", guarded(expireLot(3n), wrong), 0n, "LOT_NOT_FOUND"],
+    ["no hold, where nothing has the number", guarded(settle(99n), wrong), 0n, "HOLD_NOT_FOUND"],
+    [
+      "another entry, where a recharge has a hold's",
+      guarded(release(7n), wrong),
+      0n,
+      "ENTRY_CHANGED",
+    ],
+    ["no hold, if that recharge is meant", guarded(release(7n), hashOf(7n)), 0n, "HOLD_NOT_FOUND"],
+    [
+      "another entry, where a charge has a lot's",
+      guarded(expireLot(3n), wrong),
+      0n,
+      "ENTRY_CHANGED",
+    ],
+    ["no lot, if that charge is meant", guarded(revokeLot(3n), hashOf(3n)), 0n, "LOT_NOT_FOUND"],
     [
       "another entry before too many points to revoke",
       guarded(revokeLot(1n, 999n), wrongLot),
       0n,
       "ENTRY_CHANGED",
     ],
-    ["no entry before another entry", guarded(refund(99n), wrong), 0n, "ENTRY_NOT_FOUND"],
+    ["no entry, where nothing has the number", guarded(refund(99n), wrong), 0n, "ENTRY_NOT_FOUND"],
     [
       "too long a life before all that",
       guarded(refund(3n, 1n, endless), wrong),

@@ -250,9 +250,9 @@ export const RIGHT = new Uint8Array(1);
 
 /** Whether the entry with a number is another one than the command means. */
 function isAnother(user: ModelUser, number: bigint, { expectedHash }: Guarded): boolean {
-  const { hash } = user.journal[Number(number) - 1]!;
-  if (expectedHash === undefined) return false;
-  return hash === undefined || Buffer.compare(hash, expectedHash) !== 0;
+  const line = user.journal[Number(number) - 1];
+  if (expectedHash === undefined || line === undefined) return false;
+  return line.hash === undefined || Buffer.compare(line.hash, expectedHash) !== 0;
 }
 
 function newUser(now: bigint): ModelUser {
@@ -426,8 +426,8 @@ function write(user: ModelUser, command: Command, now: bigint): Line | undefined
     case "settle":
     case "release": {
       const hold = user.holds.find(({ number }) => number === command.hold);
-      if (hold === undefined) return "HOLD_NOT_FOUND";
       if (isAnother(user, command.hold, command)) return "ENTRY_CHANGED";
+      if (hold === undefined) return "HOLD_NOT_FOUND";
       if (hold.closed === "expired") return "HOLD_EXPIRED";
       if (hold.closed !== undefined) return "HOLD_CLOSED";
       if (command.kind === "release") return giveHoldBack(user, hold, "released");
@@ -501,16 +501,16 @@ function writeExpire(user: ModelUser, target: ExpireTarget): Line | undefined | 
     const parts = burn(user, target.points, ANYTHING);
     return parts === undefined ? "INSUFFICIENT_POINTS" : take(user, "expire", parts);
   }
-  if (!user.lots.some(({ number }) => number === target.lot)) return "LOT_NOT_FOUND";
   if (isAnother(user, target.lot, target)) return "ENTRY_CHANGED";
+  if (!user.lots.some(({ number }) => number === target.lot)) return "LOT_NOT_FOUND";
   const points = left(user, target.lot);
   return points === 0n ? undefined : take(user, "expire", [{ lot: target.lot, points }]);
 }
 
 function writeRevoke(user: ModelUser, { target, onShortfall }: Revoke): Line | string {
   const lot = user.lots.find(({ number }) => target.kind === "lot" && number === target.lot);
-  if (target.kind === "lot" && lot === undefined) return "LOT_NOT_FOUND";
   if (target.kind === "lot" && isAnother(user, target.lot, target)) return "ENTRY_CHANGED";
+  if (target.kind === "lot" && lot === undefined) return "LOT_NOT_FOUND";
   const revocable = lot === undefined ? 0n : lot.points - revokedOf(user, lot.number);
   const asked = target.points ?? revocable;
   if (lot !== undefined && (asked > revocable || revocable === 0n)) return "REVOKE_EXCEEDS_LOT";
@@ -546,8 +546,8 @@ function writeRefund(user: ModelUser, command: Refund, now: bigint): Line | stri
   const expireTime = reissueTtl === undefined ? null : now + reissueTtl;
   if (!endsWell(expireTime, now)) return "FIELD_INVALID";
   const original = user.journal[Number(refersTo) - 1];
-  if (original === undefined) return "ENTRY_NOT_FOUND";
   if (isAnother(user, refersTo, command)) return "ENTRY_CHANGED";
+  if (original === undefined) return "ENTRY_NOT_FOUND";
   const isRefundable = ["consume", "settle", "revoke"].includes(original.kind);
   if (!isRefundable || original.fromClaim === true) return "ENTRY_NOT_REFUNDABLE";
   const before = user.journal

@@ -52,7 +52,7 @@ pub async fn read_journal(
 /// that it leads to the account. Says what is wrong.
 pub fn verify_journal(account: &pb::Account, entries: &[pb::Entry]) -> Result<(), String> {
     let mut hash = vec![0; 32];
-    let mut left = (0, 0, 0);
+    let mut left = (0, 0, 0, 0);
     for (entry, place) in entries.iter().zip(1..) {
         if entry.sequence != place || entry.user_id != account.user_id {
             return Err(format!("entry {place} is missing"));
@@ -64,9 +64,20 @@ pub fn verify_journal(account: &pb::Account, entries: &[pb::Entry]) -> Result<()
         if hash != entry.hash {
             return Err(format!("entry {place} has another hash"));
         }
-        left = (entry.sequence, entry.balance_after, entry.frozen_after);
+        left = (
+            entry.sequence,
+            entry.balance_after,
+            entry.frozen_after,
+            entry.debt_after,
+        );
     }
-    if left != (account.sequence, account.balance, account.frozen) {
+    let figures = (
+        account.sequence,
+        account.balance,
+        account.frozen,
+        account.debt,
+    );
+    if left != figures {
         return Err(format!("the account is not as entry {} left it", left.0));
     }
     Ok(())

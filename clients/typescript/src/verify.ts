@@ -40,9 +40,11 @@ export function verifyJournal({ account, entries }: Journal): void {
     if (Buffer.compare(hash, entry.hash) !== 0)
       throw new Error(`entry ${sequence} has another hash`);
   }
-  const last = entries.at(-1) ?? { sequence: 0n, balanceAfter: 0n, frozenAfter: 0n };
-  const { sequence, balance, frozen } = account;
-  if (last.sequence !== sequence || last.balanceAfter !== balance || last.frozenAfter !== frozen) {
+  const none = { sequence: 0n, balanceAfter: 0n, frozenAfter: 0n, debtAfter: 0n };
+  const last = entries.at(-1) ?? none;
+  const left = [last.sequence, last.balanceAfter, last.frozenAfter, last.debtAfter];
+  const { sequence, balance, frozen, debt } = account;
+  if (left.join() !== [sequence, balance, frozen, debt].join()) {
     throw new Error(`the account is not as entry ${last.sequence} left it`);
   }
 }

@@ -109,8 +109,9 @@ export type Account = Message<"points.v1.Account"> & {
   salt: Uint8Array;
 
   /**
-   * Points that were spent though nobody had them: see Shortfall. While it is not 0, the balance has
-   * no points but those that only some services may take, and the next others that come in repay it.
+   * Points that were spent though nobody had them: see Shortfall. While it is not 0, the balance
+   * has no points but those that only some services may take, and the next others that come in
+   * repay it.
    *
    * @generated from field: int64 debt = 12;
    */
@@ -204,8 +205,8 @@ export type Entry = Message<"points.v1.Entry"> & {
   points: bigint;
 
   /**
-   * From or to which lots it moved the points, in that order. Together with owed, or with repaid, they
-   * add up to points.
+   * From or to which lots it moved the points, in that order. Together with owed, and but for a
+   * SETTLE with repaid, they add up to points.
    *
    * @generated from field: repeated points.v1.Allocation allocations = 5;
    */
@@ -250,8 +251,8 @@ export type Entry = Message<"points.v1.Entry"> & {
 
   /**
    * The expiry of what it made: of the lot of a RECHARGE entry (unset: never), the hold of a FREEZE
-   * entry, or the new lot of a REFUND entry that reissued points. Of an EXTEND entry: the hold's time
-   * after it.
+   * entry, or the new lot of a REFUND entry that reissued points. Of an EXTEND entry: the hold's
+   * time after it.
    *
    * @generated from field: google.protobuf.Timestamp expire_time = 11;
    */
@@ -266,9 +267,9 @@ export type Entry = Message<"points.v1.Entry"> & {
 
   /**
    * Hash chain: SHA-256 (32 bytes) of the hash of the previous entry (32 zero bytes for the first)
-   * followed by this entry's fields, in the order of their numbers, in the encoding of docs/hash.md.
-   * The fields are all but hash itself and user_id, request_id, metadata and actor, for which
-   * personal_digest stands. No entry can be changed, added or removed unnoticed.
+   * followed by this entry's fields, in the order of their numbers, in the encoding of
+   * docs/hash.md. The fields are all but hash itself and user_id, request_id, metadata and actor,
+   * for which personal_digest stands. No entry can be changed, added or removed unnoticed.
    *
    * @generated from field: bytes hash = 13;
    */
@@ -283,8 +284,8 @@ export type Entry = Message<"points.v1.Entry"> & {
   refersTo: bigint;
 
   /**
-   * Of a SETTLE entry: the rest of the hold, which went back to the balance, but for what of it repaid
-   * debt. 0 if it kept the hold open.
+   * Of a SETTLE entry: the rest of the hold, which went back to the balance, but for what of it
+   * repaid debt. 0 if it kept the hold open.
    *
    * @generated from field: int64 returned = 15;
    */
@@ -307,24 +308,25 @@ export type Entry = Message<"points.v1.Entry"> & {
   caller: string;
 
   /**
-   * SHA-256 (32 bytes) of the account's salt followed by user_id, request_id, metadata and actor, in
-   * the same encoding. It stands for them in hash.
+   * SHA-256 (32 bytes) of the account's salt followed by user_id, request_id, metadata and actor,
+   * in the same encoding. It stands for them in hash.
    *
    * @generated from field: bytes personal_digest = 18;
    */
   personalDigest: Uint8Array;
 
   /**
-   * The first 16 bytes of SHA-256 of the account's salt followed by SHA-256 of the request's content.
-   * It tells a repeat from another request with the same request_id. Empty without a request_id.
+   * The first 16 bytes of SHA-256 of the account's salt followed by SHA-256 of the request's
+   * content. It tells a repeat from another request with the same request_id. Empty without a
+   * request_id.
    *
    * @generated from field: bytes fingerprint = 19;
    */
   fingerprint: Uint8Array;
 
   /**
-   * On whose behalf the caller acted, a person or a job, as the request said. Empty if it did not, or
-   * if the ledger booked what was due by itself.
+   * On whose behalf the caller acted, a person or a job, as the request said. Empty if it did not,
+   * or if the ledger booked what was due by itself.
    *
    * @generated from field: string actor = 20;
    */
@@ -338,8 +340,8 @@ export type Entry = Message<"points.v1.Entry"> & {
   category: string;
 
   /**
-   * The services of the lot that it made: only usage of these may take its points. Empty: anything may,
-   * or it made no lot.
+   * The services of the lot that it made: only usage of these may take its points. Empty: anything
+   * may, or it made no lot.
    *
    * @generated from field: repeated string services = 23;
    */
@@ -353,25 +355,25 @@ export type Entry = Message<"points.v1.Entry"> & {
   owed: bigint;
 
   /**
-   * Points that were asked for and are not among points. Of a CONSUME or SETTLE entry: those of the cost
-   * that were not spent. Of a REVOKE entry: those that were not there; those of a lot stay a claim on
-   * it. Of a REFUND of a REVOKE entry: those of its claim that ended.
+   * Points that were asked for and are not among points. Of a CONSUME or SETTLE entry: those of the
+   * cost that were not spent. Of a REVOKE entry: those that were not there; those of a lot stay a
+   * claim on it. Of a REFUND of a REVOKE entry: those of its claim that ended.
    *
    * @generated from field: int64 uncovered = 25;
    */
   uncovered: bigint;
 
   /**
-   * Of a RECHARGE, RELEASE or REFUND entry, and of what a SETTLE entry returned: how many points repaid
-   * debt instead of going to the balance.
+   * Of a RECHARGE, RELEASE or REFUND entry, and of what a SETTLE entry returned: how many points
+   * repaid debt instead of going to the balance.
    *
    * @generated from field: int64 repaid = 26;
    */
   repaid: bigint;
 
   /**
-   * Of a SETTLE entry: how many of its points it spent beyond the hold, from the balance. They are those
-   * of the last allocations.
+   * Of a SETTLE entry: how many of its points it spent beyond the hold, from the balance. They are
+   * those of the last allocations.
    *
    * @generated from field: int64 from_balance = 27;
    */
@@ -392,8 +394,8 @@ export type Entry = Message<"points.v1.Entry"> & {
   keptOpen: boolean;
 
   /**
-   * Of a REVOKE entry: whether a claim took it, of points that came back to the lot. The ledger booked
-   * it by itself, and it cannot be refunded: refund the entry that claims.
+   * Of a REVOKE entry: whether a claim took it, of points that came back to the lot. The ledger
+   * booked it by itself, and it cannot be refunded: refund the entry that claims.
    *
    * @generated from field: bool from_claim = 32;
    */
@@ -505,8 +507,8 @@ export type Lot = Message<"points.v1.Lot"> & {
   revoked: bigint;
 
   /**
-   * How many of these it has not given yet: what comes back to it is taken first for them. While this
-   * is not 0, remaining is 0.
+   * How many of these it has not given yet: what comes back to it is taken first for them. While
+   * this is not 0, remaining is 0.
    *
    * @generated from field: int64 claimed = 10;
    */
@@ -534,16 +536,16 @@ export type Hold = Message<"points.v1.Hold"> & {
   number: bigint;
 
   /**
-   * How many points were set aside, with those of ExtendHold. While the hold is open, it still has points
-   * minus settled.
+   * How many points were set aside, with those of ExtendHold. While the hold is open, it still has
+   * points minus settled.
    *
    * @generated from field: int64 points = 2;
    */
   points: bigint;
 
   /**
-   * How many of them Settle has spent so far; 0 until then. What a Settle took beyond the hold is not
-   * among them.
+   * How many of them Settle has spent so far; 0 until then. What a Settle took beyond the hold is
+   * not among them.
    *
    * @generated from field: int64 settled = 3;
    */
@@ -557,23 +559,25 @@ export type Hold = Message<"points.v1.Hold"> & {
   state: HoldState;
 
   /**
-   * From this instant on it cannot be settled, extended or released, and what it still has goes back.
+   * From this instant on it cannot be settled, extended or released, and what it still has goes
+   * back.
    *
    * @generated from field: google.protobuf.Timestamp expire_time = 5;
    */
   expireTime?: Timestamp | undefined;
 
   /**
-   * What it still has, by the lots that it came from, in the order in which it is spent. Of a closed
-   * hold: what it had when it was closed.
+   * What it still has, by the lots that it came from, in the order in which it is spent. Of a
+   * closed hold: what it had when it was closed.
    *
    * @generated from field: repeated points.v1.Allocation allocations = 6;
    */
   allocations: Allocation[];
 
   /**
-   * The service for whose use they were set aside: only its use can settle or extend them. Empty: the
-   * caller named points.
+   * The service for whose use they were set aside: usage of another cannot settle or extend it.
+   * Points that the caller names can, and are then taken for this service. Empty: the caller named
+   * points.
    *
    * @generated from field: string service = 7;
    */
@@ -637,7 +641,8 @@ export const EntryKind = {
   SETTLE: 5,
 
   /**
-   * Gave all that a hold still had back to the balance and closed it, because of its time or by Release.
+   * Gave all that a hold still had back to the balance and closed it, because of its time or by
+   * Release.
    *
    * @generated from enum value: ENTRY_KIND_RELEASE = 6;
    */

@@ -68,7 +68,8 @@ export const ErrorReason = {
 
   /**
    * FAILED_PRECONDITION: there are too few points for this. Metadata: balance, usable (what of the
-   * balance the call may take: all but lots for other services), required, shortfall (required less
+   * balance the call may take: all but lots for other services; of a Revoke of a lot, what that lot
+   * has), required, shortfall (required less
    * usable, and less what the call may still owe).
    *
    * @generated from enum value: ERROR_REASON_INSUFFICIENT_POINTS = 5;
@@ -76,8 +77,9 @@ export const ErrorReason = {
   INSUFFICIENT_POINTS: 5,
 
   /**
-   * OUT_OF_RANGE: total_recharged + total_refunded + debt would exceed 9,007,199,254,740,991.
-   * Metadata: total (the one that would grow), limit.
+   * OUT_OF_RANGE: total_recharged + total_refunded + debt would exceed 9,007,199,254,740,991, or what
+   * a hold has would exceed 1,000,000,000,000. Metadata: total (the one that would grow; "hold"),
+   * limit.
    *
    * @generated from enum value: ERROR_REASON_TOTAL_TOO_LARGE = 6;
    */
@@ -149,8 +151,8 @@ export const ErrorReason = {
   HOLD_NOT_FOUND: 15,
 
   /**
-   * NOT_FOUND: the account has no entry with that sequence, or that answered that request. Metadata:
-   * sequence, or request_id.
+   * NOT_FOUND: the account has no entry with that sequence, or that answered that request.
+   * Metadata: sequence, or request_id.
    *
    * @generated from enum value: ERROR_REASON_ENTRY_NOT_FOUND = 16;
    */
@@ -259,8 +261,8 @@ export const ErrorReason = {
   ENTRY_CHANGED: 29,
 
   /**
-   * FAILED_PRECONDITION: the revocations of the lot together would exceed it. Metadata: lot, revocable,
-   * required.
+   * FAILED_PRECONDITION: the revocations of the lot together would exceed it. Metadata: lot,
+   * revocable, required.
    *
    * @generated from enum value: ERROR_REASON_REVOKE_EXCEEDS_LOT = 31;
    */

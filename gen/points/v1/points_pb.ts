@@ -66,8 +66,8 @@ export type GetOrCreateResponse = Message<"points.v1.GetOrCreateResponse"> & {
   created: boolean;
 
   /**
-   * Which life of the database answered. A restore or a promotion begins the next, and may have lost
-   * the newest entries, whose numbers are then given again.
+   * Which life of the database answered. A restore or a promotion begins the next, and may have
+   * lost the newest entries, whose numbers are then given again.
    *
    * @generated from field: int64 epoch = 3;
    */
@@ -209,24 +209,24 @@ export type RechargeRequest = Message<"points.v1.RechargeRequest"> & {
   category: string;
 
   /**
-   * Only usage of these services may take the points: at most 16, each once, named as in a price list,
-   * 256 bytes in all. A service need not have a price yet. Empty: anything may take them.
+   * Only usage of these services may take the points: at most 16, each once, named as in a price
+   * list, 256 bytes in all. A service need not have a price yet. Empty: anything may take them.
    *
    * @generated from field: repeated string services = 9;
    */
   services: string[];
 
   /**
-   * True: the request is decided and answered as if it came now, and nothing of it is kept, not even
-   * its request_id. If that is known, the first answer is shown.
+   * True: the request is decided and answered as if it came now, and nothing of it is kept, not
+   * even its request_id. If that is known, the first answer is shown.
    *
    * @generated from field: bool validate_only = 14;
    */
   validateOnly: boolean;
 
   /**
-   * On whose behalf the caller acts, a person or a job: up to 128 characters, no control characters.
-   * Written on the entry. Empty: not said.
+   * On whose behalf the caller acts, a person or a job: up to 128 characters, no control
+   * characters. Written on the entry. Empty: not said.
    *
    * @generated from field: string actor = 15;
    */
@@ -268,8 +268,8 @@ export type RechargeResponse = Message<"points.v1.RechargeResponse"> & {
   replayed: boolean;
 
   /**
-   * Which life of the database answered. A restore or a promotion begins the next, and may have lost
-   * the newest entries, whose numbers are then given again. A repeat shows the epoch of now.
+   * Which life of the database answered. A restore or a promotion begins the next, and may have
+   * lost the newest entries, whose numbers are then given again. A repeat shows the epoch of now.
    *
    * @generated from field: int64 epoch = 4;
    */
@@ -343,16 +343,16 @@ export type ConsumeRequest = Message<"points.v1.ConsumeRequest"> & {
   onShortfall: Shortfall;
 
   /**
-   * True: the request is decided and answered as if it came now, and nothing of it is kept, not even
-   * its request_id. If that is known, the first answer is shown.
+   * True: the request is decided and answered as if it came now, and nothing of it is kept, not
+   * even its request_id. If that is known, the first answer is shown.
    *
    * @generated from field: bool validate_only = 14;
    */
   validateOnly: boolean;
 
   /**
-   * On whose behalf the caller acts, a person or a job: up to 128 characters, no control characters.
-   * Written on the entry. Empty: not said.
+   * On whose behalf the caller acts, a person or a job: up to 128 characters, no control
+   * characters. Written on the entry. Empty: not said.
    *
    * @generated from field: string actor = 15;
    */
@@ -394,8 +394,8 @@ export type ConsumeResponse = Message<"points.v1.ConsumeResponse"> & {
   replayed: boolean;
 
   /**
-   * Which life of the database answered. A restore or a promotion begins the next, and may have lost
-   * the newest entries, whose numbers are then given again. A repeat shows the epoch of now.
+   * Which life of the database answered. A restore or a promotion begins the next, and may have
+   * lost the newest entries, whose numbers are then given again. A repeat shows the epoch of now.
    *
    * @generated from field: int64 epoch = 4;
    */
@@ -453,7 +453,7 @@ export type ExpireRequest = Message<"points.v1.ExpireRequest"> & {
     case: "points";
   } | {
     /**
-     * A lot, by the sequence of its RECHARGE entry: all that remains of it, due or not.
+     * A lot, by the sequence of the entry that made it: all that remains of it, due or not.
      *
      * @generated from field: int64 lot = 5;
      */
@@ -470,8 +470,8 @@ export type ExpireRequest = Message<"points.v1.ExpireRequest"> & {
   } | { case: undefined; value?: undefined };
 
   /**
-   * The hash of the entry that made the lot, 32 bytes: if another entry has that number,
-   * as may be after a failover or a restore, the call is refused with ENTRY_CHANGED. Only with lot. Empty:
+   * The hash of the entry that made the lot, 32 bytes: if another entry has that number, as may be
+   * after a failover or a restore, the call is refused with ENTRY_CHANGED. Only with lot. Empty:
    * whichever entry has it.
    *
    * @generated from field: bytes expected_hash = 13;
@@ -479,16 +479,16 @@ export type ExpireRequest = Message<"points.v1.ExpireRequest"> & {
   expectedHash: Uint8Array;
 
   /**
-   * True: the request is decided and answered as if it came now, and nothing of it is kept, not even
-   * its request_id. If that is known, the first answer is shown.
+   * True: the request is decided and answered as if it came now, and nothing of it is kept, not
+   * even its request_id. If that is known, the first answer is shown.
    *
    * @generated from field: bool validate_only = 14;
    */
   validateOnly: boolean;
 
   /**
-   * On whose behalf the caller acts, a person or a job: up to 128 characters, no control characters.
-   * Written on the entry. Empty: not said.
+   * On whose behalf the caller acts, a person or a job: up to 128 characters, no control
+   * characters. Written on the entry. Empty: not said.
    *
    * @generated from field: string actor = 15;
    */
@@ -530,8 +530,8 @@ export type ExpireResponse = Message<"points.v1.ExpireResponse"> & {
   replayed: boolean;
 
   /**
-   * Which life of the database answered. A restore or a promotion begins the next, and may have lost
-   * the newest entries, whose numbers are then given again. A repeat shows the epoch of now.
+   * Which life of the database answered. A restore or a promotion begins the next, and may have
+   * lost the newest entries, whose numbers are then given again. A repeat shows the epoch of now.
    *
    * @generated from field: int64 epoch = 4;
    */
@@ -612,8 +612,8 @@ export type RevokeRequest = Message<"points.v1.RevokeRequest"> & {
   onShortfall: Shortfall;
 
   /**
-   * The hash of the entry that made the lot, 32 bytes: if another entry has that number,
-   * as may be after a failover or a restore, the call is refused with ENTRY_CHANGED. Only with lot. Empty:
+   * The hash of the entry that made the lot, 32 bytes: if another entry has that number, as may be
+   * after a failover or a restore, the call is refused with ENTRY_CHANGED. Only with lot. Empty:
    * whichever entry has it.
    *
    * @generated from field: bytes expected_hash = 13;
@@ -621,16 +621,16 @@ export type RevokeRequest = Message<"points.v1.RevokeRequest"> & {
   expectedHash: Uint8Array;
 
   /**
-   * True: the request is decided and answered as if it came now, and nothing of it is kept, not even
-   * its request_id. If that is known, the first answer is shown.
+   * True: the request is decided and answered as if it came now, and nothing of it is kept, not
+   * even its request_id. If that is known, the first answer is shown.
    *
    * @generated from field: bool validate_only = 14;
    */
   validateOnly: boolean;
 
   /**
-   * On whose behalf the caller acts, a person or a job: up to 128 characters, no control characters.
-   * Written on the entry. Empty: not said.
+   * On whose behalf the caller acts, a person or a job: up to 128 characters, no control
+   * characters. Written on the entry. Empty: not said.
    *
    * @generated from field: string actor = 15;
    */
@@ -672,8 +672,8 @@ export type RevokeResponse = Message<"points.v1.RevokeResponse"> & {
   replayed: boolean;
 
   /**
-   * Which life of the database answered. A restore or a promotion begins the next, and may have lost
-   * the newest entries, whose numbers are then given again. A repeat shows the epoch of now.
+   * Which life of the database answered. A restore or a promotion begins the next, and may have
+   * lost the newest entries, whose numbers are then given again. A repeat shows the epoch of now.
    *
    * @generated from field: int64 epoch = 4;
    */
@@ -755,8 +755,8 @@ export type FreezeRequest = Message<"points.v1.FreezeRequest"> & {
     case: "expireTime";
   } | {
     /**
-     * Time to live, from the freeze on: at least a microsecond, at most 30 days. Digits finer than a
-     * microsecond are cut off.
+     * Time to live, from the freeze on: at least a microsecond, at most 30 days. Digits finer than
+     * a microsecond are cut off.
      *
      * @generated from field: google.protobuf.Duration ttl = 7;
      */
@@ -765,16 +765,16 @@ export type FreezeRequest = Message<"points.v1.FreezeRequest"> & {
   } | { case: undefined; value?: undefined };
 
   /**
-   * True: the request is decided and answered as if it came now, and nothing of it is kept, not even
-   * its request_id. If that is known, the first answer is shown.
+   * True: the request is decided and answered as if it came now, and nothing of it is kept, not
+   * even its request_id. If that is known, the first answer is shown.
    *
    * @generated from field: bool validate_only = 14;
    */
   validateOnly: boolean;
 
   /**
-   * On whose behalf the caller acts, a person or a job: up to 128 characters, no control characters.
-   * Written on the entry. Empty: not said.
+   * On whose behalf the caller acts, a person or a job: up to 128 characters, no control
+   * characters. Written on the entry. Empty: not said.
    *
    * @generated from field: string actor = 15;
    */
@@ -823,8 +823,8 @@ export type FreezeResponse = Message<"points.v1.FreezeResponse"> & {
   hold?: Hold | undefined;
 
   /**
-   * Which life of the database answered. A restore or a promotion begins the next, and may have lost
-   * the newest entries, whose numbers are then given again. A repeat shows the epoch of now.
+   * Which life of the database answered. A restore or a promotion begins the next, and may have
+   * lost the newest entries, whose numbers are then given again. A repeat shows the epoch of now.
    *
    * @generated from field: int64 epoch = 5;
    */
@@ -875,7 +875,8 @@ export type ExtendHoldRequest = Message<"points.v1.ExtendHoldRequest"> & {
   hold: bigint;
 
   /**
-   * The points to add. Neither set: none, and then it must get more time.
+   * The points to add. Neither set: none; then expiration is required, though a ttl that ends
+   * before the hold does changes nothing.
    *
    * @generated from oneof points.v1.ExtendHoldRequest.more
    */
@@ -904,8 +905,8 @@ export type ExtendHoldRequest = Message<"points.v1.ExtendHoldRequest"> & {
    */
   expiration: {
     /**
-     * From this instant on it cannot be settled. Not before the hold's own time, and within 30 days of
-     * its FREEZE entry; digits finer than a microsecond are cut off.
+     * From this instant on it cannot be settled. Not before the hold's own time, and within 30 days
+     * of its FREEZE entry; digits finer than a microsecond are cut off.
      *
      * @generated from field: google.protobuf.Timestamp expire_time = 7;
      */
@@ -913,8 +914,8 @@ export type ExtendHoldRequest = Message<"points.v1.ExtendHoldRequest"> & {
     case: "expireTime";
   } | {
     /**
-     * Time to live from now on, at least a microsecond, ending within 30 days of the FREEZE entry. It
-     * never shortens: if it ends before the hold's own time, that stays. Digits finer than a
+     * Time to live from now on, at least a microsecond, ending within 30 days of the FREEZE entry.
+     * It never shortens: if it ends before the hold's own time, that stays. Digits finer than a
      * microsecond are cut off.
      *
      * @generated from field: google.protobuf.Duration ttl = 8;
@@ -933,16 +934,16 @@ export type ExtendHoldRequest = Message<"points.v1.ExtendHoldRequest"> & {
   expectedHash: Uint8Array;
 
   /**
-   * True: the request is decided and answered as if it came now, and nothing of it is kept, not even
-   * its request_id. If that is known, the first answer is shown.
+   * True: the request is decided and answered as if it came now, and nothing of it is kept, not
+   * even its request_id. If that is known, the first answer is shown.
    *
    * @generated from field: bool validate_only = 14;
    */
   validateOnly: boolean;
 
   /**
-   * On whose behalf the caller acts, a person or a job: up to 128 characters, no control characters.
-   * Written on the entry. Empty: not said.
+   * On whose behalf the caller acts, a person or a job: up to 128 characters, no control
+   * characters. Written on the entry. Empty: not said.
    *
    * @generated from field: string actor = 15;
    */
@@ -991,8 +992,8 @@ export type ExtendHoldResponse = Message<"points.v1.ExtendHoldResponse"> & {
   hold?: Hold | undefined;
 
   /**
-   * Which life of the database answered. A restore or a promotion begins the next, and may have lost
-   * the newest entries, whose numbers are then given again. A repeat shows the epoch of now.
+   * Which life of the database answered. A restore or a promotion begins the next, and may have
+   * lost the newest entries, whose numbers are then given again. A repeat shows the epoch of now.
    *
    * @generated from field: int64 epoch = 5;
    */
@@ -1066,8 +1067,8 @@ export type SettleRequest = Message<"points.v1.SettleRequest"> & {
   } | { case: undefined; value?: undefined };
 
   /**
-   * What becomes of points that the hold lacks. Unset: the call is refused. Else the balance pays them
-   * as far as it can, and this says what becomes of those that it lacks too.
+   * What becomes of points that the hold lacks. Unset: the call is refused. Else the balance pays
+   * them as far as it can, and this says what becomes of those that it lacks too.
    *
    * @generated from field: points.v1.Shortfall on_shortfall = 7;
    */
@@ -1091,16 +1092,16 @@ export type SettleRequest = Message<"points.v1.SettleRequest"> & {
   expectedHash: Uint8Array;
 
   /**
-   * True: the request is decided and answered as if it came now, and nothing of it is kept, not even
-   * its request_id. If that is known, the first answer is shown.
+   * True: the request is decided and answered as if it came now, and nothing of it is kept, not
+   * even its request_id. If that is known, the first answer is shown.
    *
    * @generated from field: bool validate_only = 14;
    */
   validateOnly: boolean;
 
   /**
-   * On whose behalf the caller acts, a person or a job: up to 128 characters, no control characters.
-   * Written on the entry. Empty: not said.
+   * On whose behalf the caller acts, a person or a job: up to 128 characters, no control
+   * characters. Written on the entry. Empty: not said.
    *
    * @generated from field: string actor = 15;
    */
@@ -1142,8 +1143,8 @@ export type SettleResponse = Message<"points.v1.SettleResponse"> & {
   replayed: boolean;
 
   /**
-   * Which life of the database answered. A restore or a promotion begins the next, and may have lost
-   * the newest entries, whose numbers are then given again. A repeat shows the epoch of now.
+   * Which life of the database answered. A restore or a promotion begins the next, and may have
+   * lost the newest entries, whose numbers are then given again. A repeat shows the epoch of now.
    *
    * @generated from field: int64 epoch = 4;
    */
@@ -1203,16 +1204,16 @@ export type ReleaseRequest = Message<"points.v1.ReleaseRequest"> & {
   expectedHash: Uint8Array;
 
   /**
-   * True: the request is decided and answered as if it came now, and nothing of it is kept, not even
-   * its request_id. If that is known, the first answer is shown.
+   * True: the request is decided and answered as if it came now, and nothing of it is kept, not
+   * even its request_id. If that is known, the first answer is shown.
    *
    * @generated from field: bool validate_only = 14;
    */
   validateOnly: boolean;
 
   /**
-   * On whose behalf the caller acts, a person or a job: up to 128 characters, no control characters.
-   * Written on the entry. Empty: not said.
+   * On whose behalf the caller acts, a person or a job: up to 128 characters, no control
+   * characters. Written on the entry. Empty: not said.
    *
    * @generated from field: string actor = 15;
    */
@@ -1254,8 +1255,8 @@ export type ReleaseResponse = Message<"points.v1.ReleaseResponse"> & {
   replayed: boolean;
 
   /**
-   * Which life of the database answered. A restore or a promotion begins the next, and may have lost
-   * the newest entries, whose numbers are then given again. A repeat shows the epoch of now.
+   * Which life of the database answered. A restore or a promotion begins the next, and may have
+   * lost the newest entries, whose numbers are then given again. A repeat shows the epoch of now.
    *
    * @generated from field: int64 epoch = 4;
    */
@@ -1330,16 +1331,16 @@ export type RefundRequest = Message<"points.v1.RefundRequest"> & {
   expectedHash: Uint8Array;
 
   /**
-   * True: the request is decided and answered as if it came now, and nothing of it is kept, not even
-   * its request_id. If that is known, the first answer is shown.
+   * True: the request is decided and answered as if it came now, and nothing of it is kept, not
+   * even its request_id. If that is known, the first answer is shown.
    *
    * @generated from field: bool validate_only = 14;
    */
   validateOnly: boolean;
 
   /**
-   * On whose behalf the caller acts, a person or a job: up to 128 characters, no control characters.
-   * Written on the entry. Empty: not said.
+   * On whose behalf the caller acts, a person or a job: up to 128 characters, no control
+   * characters. Written on the entry. Empty: not said.
    *
    * @generated from field: string actor = 15;
    */
@@ -1381,8 +1382,8 @@ export type RefundResponse = Message<"points.v1.RefundResponse"> & {
   replayed: boolean;
 
   /**
-   * Which life of the database answered. A restore or a promotion begins the next, and may have lost
-   * the newest entries, whose numbers are then given again. A repeat shows the epoch of now.
+   * Which life of the database answered. A restore or a promotion begins the next, and may have
+   * lost the newest entries, whose numbers are then given again. A repeat shows the epoch of now.
    *
    * @generated from field: int64 epoch = 4;
    */
@@ -1466,8 +1467,8 @@ export type QuoteResponse = Message<"points.v1.QuoteResponse"> & {
   shortfall?: bigint | undefined;
 
   /**
-   * What of the balance this service may take: all but the points of lots that are for other services.
-   * Unset without a user.
+   * What of the balance this service may take: all but the points of lots that are for other
+   * services. Unset without a user.
    *
    * @generated from field: optional int64 usable = 6;
    */
@@ -1889,7 +1890,7 @@ export type GetEntryResponse = Message<"points.v1.GetEntryResponse"> & {
   entry?: Entry | undefined;
 
   /**
-   * How many of its points have been refunded, ended claims of a REVOKE entry among them.
+   * How many of its points have been refunded; of a REVOKE entry, with what of its claim has ended.
    *
    * @generated from field: int64 refunded = 2;
    */
@@ -1910,8 +1911,9 @@ export type GetEntryResponse = Message<"points.v1.GetEntryResponse"> & {
   claimed: bigint;
 
   /**
-   * The entries whose refers_to it is, by sequence, newest first, at most 100: the EXTEND, SETTLE and
-   * RELEASE entries of a hold, the refunds of what was spent or revoked, the revocations of a lot.
+   * The entries whose refers_to it is, by sequence, newest first, at most 100: the EXTEND, SETTLE
+   * and RELEASE entries of a hold, the refunds of what was spent or revoked, the revocations of a
+   * lot.
    *
    * @generated from field: repeated int64 referring_entries = 4;
    */
@@ -2202,7 +2204,8 @@ export const WatchAccountResponseSchema: GenMessage<WatchAccountResponse> = /*@_
   messageDesc(file_points_v1_points, 41);
 
 /**
- * What becomes of points of a cost that nobody has.
+ * What becomes of points that are lacking: of a cost or a number of points, that the account lacks;
+ * of a Revoke of a lot, that this lot lacks.
  *
  * @generated from enum points.v1.Shortfall
  */
@@ -2222,17 +2225,18 @@ export const Shortfall = {
   REFUSE: 1,
 
   /**
-   * What there is is spent, if only 0 points; the rest is entry.uncovered. Of a Revoke of a lot it stays
-   * a claim on the lot.
+   * What there is is spent, if only 0 points; the rest is entry.uncovered. Of a Revoke of a lot it
+   * stays a claim on the lot.
    *
    * @generated from enum value: SHORTFALL_TAKE = 2;
    */
   TAKE: 2,
 
   /**
-   * What there is is spent, and the rest becomes debt (entry.owed), up to the credit line. A Consume
-   * that would pass it is refused with INSUFFICIENT_POINTS; a Settle never is: what is beyond the
-   * credit line is entry.uncovered. A Revoke owes as much as it lacks.
+   * What there is is spent, and the rest becomes debt (entry.owed), up to the server's credit line
+   * (CREDIT_LINE_POINTS), which is 0 unless it is set. A Consume that would pass it is refused with
+   * INSUFFICIENT_POINTS; a Settle never is: what is beyond the credit line is entry.uncovered. A
+   * Revoke owes as much as it lacks.
    *
    * @generated from enum value: SHORTFALL_OWE = 3;
    */
@@ -2240,7 +2244,8 @@ export const Shortfall = {
 } as const;
 
 /**
- * What becomes of points of a cost that nobody has.
+ * What becomes of points that are lacking: of a cost or a number of points, that the account lacks;
+ * of a Revoke of a lot, that this lot lacks.
  *
  * @generated from enum points.v1.Shortfall
  */
@@ -2260,8 +2265,8 @@ export const ShortfallSchema: GenEnum<Shortfall> = /*@__PURE__*/
  *
  * Idempotency: a call with a request_id is applied at most once. The same id with the same request
  * gets the first answer again, equal except for replayed and epoch, however much later. The same id
- * with another request is ALREADY_EXISTS. Ids belong to the user and are kept for ever. A refusal is
- * not remembered: after a recharge the same request may succeed.
+ * with another request is ALREADY_EXISTS. Ids belong to the user and are kept for ever. A refusal
+ * is not remembered: after a recharge the same request may succeed.
  *
  * JSON is read strictly: FIELD_INVALID for an unknown field, a number in another base, with a blank
  * or past 2^53 without quotes, and a day that does not exist. Whole numbers in quotes have decimal
@@ -2272,34 +2277,34 @@ export const ShortfallSchema: GenEnum<Shortfall> = /*@__PURE__*/
  * have passed; enough points. So a repeat gets its first answer even if its expire_time is over or
  * its service is no longer priced.
  *
- * With validate_only a call is decided and answered as it would be now, with the entry and the account
- * as they would be, and nothing is kept: no entry, no account, not the request_id, nor what is due.
- * The same request can then be sent under the same request_id without validate_only. A known id gets
- * its first answer either way.
+ * With validate_only a call is decided and answered as it would be now, with the entry and the
+ * account as they would be, and nothing is kept: no entry, no account, not the request_id, nor what
+ * is due. The same request can then be sent under the same request_id without validate_only. A
+ * known id gets its first answer either way.
  *
  * A refused call changes nothing of its own. What is due by itself is booked before any call that
  * changes the account, and kept whatever happens to the call. It is booked in the order of its
- * instants: at each instant first the holds that end, by number, one RELEASE entry each, with a REVOKE
- * entry after it for each lot of which points are claimed; then the points past their time, by lot, in EXPIRE entries of at most 500 lots. Such an entry has its
- * instant as its time, and no request_id, metadata or caller: the journal is the same whenever it
- * was booked. If thousands of things are due at once, they are booked some hundreds at a time: the
- * account's calls wait for the last of them, calls of other accounts go on in between. If a call
- * gives points back to a lot past its time, the next entry books them as expired.
+ * instants: at each instant first the holds that end, by number, one RELEASE entry each, with a
+ * REVOKE entry after it for each lot of which points are claimed; then the points past their time,
+ * by lot, in EXPIRE entries of at most 500 lots. Such an entry has its instant as its time, and no
+ * request_id, metadata or caller: the journal is the same whenever it was booked. If thousands of
+ * things are due at once, they are booked some hundreds at a time: the account's calls wait for the
+ * last of them, calls of other accounts go on in between. If a call gives points back to a lot past
+ * its time, the next entry books them as expired.
  *
  * Reads can also be called with GET, by Connect's protocol, with the request in the URL:
  * ?encoding=json&message={"userId":"ada"}. No cache keeps the answer. Proxies log URLs, and with
  * them the user's id; POST keeps it out of them.
  *
  * If the server authenticates callers, each call needs a token ("authorization: Bearer …") or a
- * client certificate, and a scope: points.spend for Consume, Freeze, ExtendHold, Settle and Release,
- * points.refund for Refund, points.grant for Recharge, points.revoke for Expire and Revoke, any scope
- * for
- * GetOrCreate, points.read for everything else; points.spend is also enough for GetAccount, Quote,
- * GetPriceList, GetEntry and ListHolds. Each operation of a batch or a stream needs its own scope.
- * A caller may be limited to users whose ids begin with a prefix, and to a number of points per
- * operation. Scope and prefix are checked before anything is looked up (UNAUTHENTICATED,
- * PERMISSION_DENIED), the number of points once it is known (PERMISSION_DENIED). A stream ends with
- * the same errors when its caller loses the right.
+ * client certificate, and a scope: points.spend for Consume, Freeze, ExtendHold, Settle and
+ * Release, points.refund for Refund, points.grant for Recharge, points.revoke for Expire and
+ * Revoke, any scope for GetOrCreate, points.read for everything else; points.spend is also enough
+ * for GetAccount, Quote, GetPriceList, GetEntry and ListHolds. Each operation of a batch or a
+ * stream needs its own scope. A caller may be limited to users whose ids begin with a prefix, and
+ * to a number of points per operation. Scope and prefix are checked before anything is looked up
+ * (UNAUTHENTICATED, PERMISSION_DENIED), the number of points once it is known (PERMISSION_DENIED).
+ * A stream ends with the same errors when its caller loses the right.
  *
  * @generated from service points.v1.PointsService
  */
@@ -2346,11 +2351,11 @@ export const PointsService: GenService<{
     output: typeof RechargeResponseSchema;
   },
   /**
-   * Spends points in burn order: from lots with the lowest priority first, among those from lots with
-   * services before others, among those from the lot that expires first (never is last), among those
-   * from the oldest. A use of a service may take lots without services, and lots whose services name
-   * it; points without a usage, only lots without services. All or nothing,
-   * unless on_shortfall says more.
+   * Spends points in burn order: from lots with the lowest priority first, among those from lots
+   * with services before others, among those from the lot that expires first (never is last), among
+   * those from the oldest. A use of a service may take lots without services, and lots whose
+   * services name it; points without a usage, only lots without services. All or nothing, unless
+   * on_shortfall says more.
    *
    * Reasons: FIELD_INVALID, REQUEST_ID_REUSED, ACCOUNT_NOT_FOUND, SERVICE_NOT_PRICED,
    * INSUFFICIENT_POINTS.
@@ -2380,12 +2385,12 @@ export const PointsService: GenService<{
   },
   /**
    * Takes points away that the user should not have had: a chargeback, a mistake. They count in
-   * total_revoked, apart from expiry. Of points: in burn order, of any lots. Of a lot: what it still
-   * has; what of it was spent, has expired, is frozen or repaid debt is lacking. What is lacking is
-   * refused with INSUFFICIENT_POINTS, unless on_shortfall says more. With TAKE it is entry.uncovered,
-   * and of a lot it stays a claim on the lot: until that is met, a REVOKE entry of its own takes
-   * whatever comes back to the lot, before anything else does. With OWE the other lots without services
-   * pay it (those of any, for points), and the rest becomes debt, of any size. All revocations of a lot
+   * total_revoked, apart from expiry. Of points: in burn order, of any lots. Of a lot: what it
+   * still has; what of it was spent, has expired, is frozen or repaid debt is lacking. What is
+   * lacking is refused with INSUFFICIENT_POINTS, unless on_shortfall says more. With TAKE it is
+   * entry.uncovered, and of a lot it stays a claim on the lot: until that is met, a REVOKE entry of
+   * its own takes whatever comes back to the lot, before anything else does. With OWE other lots
+   * without services pay it, and the rest becomes debt, of any size. All revocations of a lot
    * together never exceed it, whatever of them was refunded.
    *
    * Reasons: FIELD_INVALID, REQUEST_ID_REUSED, ACCOUNT_NOT_FOUND, LOT_NOT_FOUND, ENTRY_CHANGED,
@@ -2413,13 +2418,13 @@ export const PointsService: GenService<{
     output: typeof FreezeResponseSchema;
   },
   /**
-   * Adds points to an open hold, from the lots that Freeze would take, or gives it more time, or both.
-   * All or nothing. Points of a lot that the hold has points of already are spent with these. A use of
-   * another service than the hold's is FIELD_INVALID. If the hold was made by points, it may be
-   * extended by usage of any service, but only from lots without services.
+   * Adds points to an open hold, from the lots that Freeze would take, or gives it more time, or
+   * both. All or nothing. Points of a lot that the hold has points of already are spent with these.
+   * A use of another service than the hold's is FIELD_INVALID. If the hold was made by points, it
+   * may be extended by usage of any service, but only from lots without services.
    *
    * Reasons: FIELD_INVALID, REQUEST_ID_REUSED, ACCOUNT_NOT_FOUND, HOLD_NOT_FOUND, ENTRY_CHANGED,
-   * HOLD_CLOSED, HOLD_EXPIRED, SERVICE_NOT_PRICED, INSUFFICIENT_POINTS.
+   * HOLD_CLOSED, HOLD_EXPIRED, SERVICE_NOT_PRICED, INSUFFICIENT_POINTS, TOTAL_TOO_LARGE.
    *
    * @generated from rpc points.v1.PointsService.ExtendHold
    */
@@ -2430,10 +2435,10 @@ export const PointsService: GenService<{
   },
   /**
    * Spends points of a hold and closes it: the rest goes back to the lots that it came from. With
-   * keep_open the hold keeps the rest, if only 0, and can be settled again until its time: so a job is
-   * charged in parts, each by a request_id of its own. A cost beyond what the hold still has is
-   * refused, unless on_shortfall says more: then the balance pays the rest. A use of a service that may
-   * not take the hold's points is FIELD_INVALID.
+   * keep_open the hold keeps the rest, if only 0, and can be settled again until its time: so a job
+   * is charged in parts, each by a request_id of its own. A cost beyond what the hold still has is
+   * refused, unless on_shortfall says more: then the balance pays the rest. A use of a service that
+   * may not take the hold's points is FIELD_INVALID.
    *
    * Reasons: FIELD_INVALID, REQUEST_ID_REUSED, ACCOUNT_NOT_FOUND, HOLD_NOT_FOUND, ENTRY_CHANGED,
    * HOLD_CLOSED, HOLD_EXPIRED, SERVICE_NOT_PRICED, HOLD_EXCEEDED.
@@ -2459,18 +2464,23 @@ export const PointsService: GenService<{
     output: typeof ReleaseResponseSchema;
   },
   /**
-   * Gives points that a CONSUME, SETTLE or REVOKE entry took back to the lots that they came from, last
-   * taken first. Points of a lot that has expired since expire at once, or go to a new lot if
-   * reissue_ttl is set: one lot for all of them, with the lowest priority that they have, so that
-   * it burns first, with their category if all have the same, and only for the services that each of
-   * them was for, so that no point can be used for more than before. The service that was charged is
-   * always among these. What the entry owed is given back before that: it lowers the debt, and what of it
-   * was repaid since goes to the new lot, which without reissue_ttl lives as long as the longest of the
-   * lots that repaid debt. A refund of a REVOKE entry ends its claim before all that, which moves
-   * no points (entry.uncovered says how many), and what the claim has taken since goes back to the lot; a
-   * REVOKE entry that a claim made by itself is not refundable. All refunds of an entry together never
-   * exceed it. An entry of 0 points has nothing to refund: REFUND_EXCEEDS_ENTRY. If points that were
-   * revoked belong to expired lots of which no service may take all, reissue_ttl is FIELD_INVALID.
+   * Gives back what a CONSUME, SETTLE or REVOKE entry took, last taken first:
+   *
+   * 1. Of a REVOKE entry its claim ends, which moves no points (entry.uncovered says how many).
+   *    What the claim has taken since goes back to the lot. A REVOKE entry that a claim made is not
+   *    refundable.
+   * 2. What the entry owed lowers the debt. What of it was repaid since goes to a new lot.
+   * 3. The others go back to the lots that they came from. Points of a lot that has expired since
+   *    expire at once, or go to the new lot if reissue_ttl is set.
+   *
+   * The new lot is one for all of these. It lives for reissue_ttl, or else as long as the longest
+   * of the lots that repaid debt. It has the lowest priority of the lots that it replaces, so that
+   * it burns first, their category if all have the same, and only the services that each of them
+   * was for, so that no point can be used for more than before. If there is none, as may be of
+   * revoked points, reissue_ttl is FIELD_INVALID.
+   *
+   * All refunds of an entry together never exceed its points and what it claims. An entry of 0
+   * points that claims none has nothing to refund: REFUND_EXCEEDS_ENTRY.
    *
    * Reasons: FIELD_INVALID, REQUEST_ID_REUSED, ACCOUNT_NOT_FOUND, ENTRY_NOT_FOUND, ENTRY_CHANGED,
    * ENTRY_NOT_REFUNDABLE, REFUND_EXCEEDS_ENTRY, TOTAL_TOO_LARGE, ACCOUNT_FULL.
@@ -2483,8 +2493,8 @@ export const PointsService: GenService<{
     output: typeof RefundResponseSchema;
   },
   /**
-   * Returns what a use of a service costs now, and whether a user has enough points for it. It changes
-   * nothing, locks nothing and makes no account.
+   * Returns what a use of a service costs now, and whether a user has enough points for it. It
+   * changes nothing, locks nothing and makes no account.
    *
    * Reasons: FIELD_INVALID, SERVICE_NOT_PRICED, ACCOUNT_NOT_FOUND.
    *
@@ -2563,9 +2573,9 @@ export const PointsService: GenService<{
     output: typeof ListEntriesResponseSchema;
   },
   /**
-   * Returns a page of the account's lots that hold points, or of which points are claimed, in burn order.
-   * A lot past its time is listed only if a hold has points of it, or a claim waits for some; then it
-   * has nothing else left.
+   * Returns a page of the account's lots that hold points, or of which points are claimed, in burn
+   * order. A lot past its time is listed only if a hold has points of it, or a claim waits for
+   * some; then it has nothing else left.
    *
    * Reasons: FIELD_INVALID, PAGE_TOKEN_INVALID, ACCOUNT_NOT_FOUND.
    *

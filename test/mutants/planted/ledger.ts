@@ -720,8 +720,8 @@ export const LEDGER_MUTANTS: readonly Mutant[] = [
   {
     name: "does not compare the hash of the entry that is meant",
     file: "src/ledger/guard.ts",
-    find: "if (Buffer.compare(hash, expectedHash) === 0) return undefined;",
-    replace: "if (hash.length === expectedHash.length) return undefined;",
+    find: "if (hash === undefined || Buffer.compare(hash, expectedHash) === 0) return undefined;",
+    replace: "if (hash?.length === expectedHash.length) return undefined;",
     caughtBy: "test/ledger/guard.test.ts",
   },
   {

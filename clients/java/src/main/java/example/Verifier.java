@@ -76,7 +76,8 @@ final class Verifier {
     check(
         last.getSequence() == account.getSequence()
             && last.getBalanceAfter() == account.getBalance()
-            && last.getFrozenAfter() == account.getFrozen(),
+            && last.getFrozenAfter() == account.getFrozen()
+            && last.getDebtAfter() == account.getDebt(),
         "the account is not as entry %d left it",
         last.getSequence());
   }
