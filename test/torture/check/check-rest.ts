@@ -1,7 +1,7 @@
 import { EntryKind } from "../../../gen/points/v1/account_pb.ts";
 import type { Clock } from "../deployment/clock.ts";
 import type { History } from "../load/history.ts";
-import { compareBurning, type Replayed } from "../oracle/replay.ts";
+import { listedLots, type Replayed } from "../oracle/replay.ts";
 import { microsOf } from "../oracle/time.ts";
 import type { Complain } from "./check.ts";
 import { accountMessage, bytesOf, holdMessage, isSame, lotMessage } from "./messages.ts";
@@ -27,7 +27,7 @@ export function checkRest(
     const { sequence } = one;
     complain("mismatch", `GetEntry and ListEntries differ in entry ${sequence}`, { sequence });
   }
-  const expectedLots = [...replayed.openLots].toSorted(compareBurning).map(lotMessage);
+  const expectedLots = listedLots(replayed).map(lotMessage);
   if (!isSameList(lots.map(bytesOf.lot), expectedLots.map(bytesOf.lot))) {
     const [found, wanted] = [lots, expectedLots].map((list) => list.map(lineOfLot).join(", "));
     complain("mismatch", `its lots are [${found}] and should be [${wanted}]`);

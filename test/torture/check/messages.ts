@@ -22,6 +22,7 @@ const KINDS = {
   recharge: EntryKind.RECHARGE,
   consume: EntryKind.CONSUME,
   expire: EntryKind.EXPIRE,
+  revoke: EntryKind.REVOKE,
   freeze: EntryKind.FREEZE,
   extend: EntryKind.EXTEND,
   settle: EntryKind.SETTLE,
@@ -60,7 +61,7 @@ export function entryMessage(
 ): Entry {
   const { requestId, metadata, caller, actor, fingerprint } = asked;
   const { kind, points, parts, returned, refersTo, priority, expireTime, usage, time } = draft;
-  const { category, services, keptOpen, owed, uncovered, repaid, fromBalance } = draft;
+  const { category, services, keptOpen, fromClaim, owed, uncovered, repaid, fromBalance } = draft;
   const entry = create(EntrySchema, {
     userId,
     sequence: after.sequence,
@@ -82,6 +83,7 @@ export function entryMessage(
     refersTo,
     returned,
     keptOpen,
+    fromClaim,
     caller,
     actor,
     personalDigest: personalDigest(salt, { userId, requestId, metadata, actor }),
@@ -107,7 +109,8 @@ export function accountMessage(
   createTime: bigint,
 ): Account {
   const { sequence, balance, frozen } = account;
-  const { totalRecharged, totalConsumed, totalExpired, totalRefunded, debt } = account;
+  const { totalRecharged, totalConsumed, totalExpired, totalRefunded } = account;
+  const { totalRevoked, debt } = account;
   return create(AccountSchema, {
     userId,
     sequence,
@@ -117,6 +120,7 @@ export function accountMessage(
     totalConsumed,
     totalExpired,
     totalRefunded,
+    totalRevoked,
     debt,
     createTime: timestampOf(createTime),
     updateTime: timestampOf(account.time),
@@ -126,10 +130,9 @@ export function accountMessage(
 
 /** The message of a lot. */
 export function lotMessage(lot: ReplayedLot): Lot {
-  const { number, points, remaining, frozen, priority, expireTime, category } = lot;
+  const { expireTime, services, ...same } = lot;
   const expiry = expireTime === undefined ? {} : { expireTime: timestampOf(expireTime) };
-  const words = { category, services: [...lot.services] };
-  return create(LotSchema, { number, points, remaining, frozen, priority, ...expiry, ...words });
+  return create(LotSchema, { ...same, ...expiry, services: [...services] });
 }
 
 /** The message of a hold. */
