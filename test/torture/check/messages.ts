@@ -11,6 +11,7 @@ import {
   type Lot,
   LotSchema,
 } from "../../../gen/points/v1/account_pb.ts";
+import { type GetEntryResponse, GetEntryResponseSchema } from "../../../gen/points/v1/points_pb.ts";
 import type { PricedUsage } from "../../../gen/points/v1/prices_pb.ts";
 import type { Dated, Replayed, ReplayedHold, ReplayedLot } from "../oracle/replay.ts";
 import { timestampOf } from "../oracle/time.ts";
@@ -159,6 +160,7 @@ export function holdMessage({
 /** The bytes of messages, for comparison. */
 export const bytesOf = {
   entry: (entry: Entry) => toBinary(EntrySchema, entry),
+  one: (one: GetEntryResponse) => toBinary(GetEntryResponseSchema, one),
   account: (account: Account) => toBinary(AccountSchema, account),
   lot: (lot: Lot) => toBinary(LotSchema, lot),
   hold: (hold: Hold) => toBinary(HoldSchema, hold),

@@ -203,9 +203,8 @@ function tokensOf(random: Random): bigint {
   return BigInt(random.whole(0, 3_000));
 }
 
-function shortfallOf(random: Random) {
-  const kind = random.weighted({ REFUSE: 6, TAKE: 1, OWE: 2 });
-  return { onShortfall: Shortfall[kind] };
+function shortfallOf(random: Random, weights = { REFUSE: 6, TAKE: 1, OWE: 2 }) {
+  return { onShortfall: Shortfall[random.weighted(weights)] };
 }
 
 function targetOf(random: Random, lots: readonly Seen[]) {
@@ -217,10 +216,12 @@ function targetOf(random: Random, lots: readonly Seen[]) {
 
 function revocationOf(random: Random, lots: readonly Seen[]) {
   const some = random.chance(0.6) ? { lotPoints: BigInt(random.whole(1, 120)) } : {};
-  if (random.chance(0.75)) return { ...lotOf(random, lots), ...some, ...shortfallOf(random) };
+  // Many claim something.
+  const lacking = shortfallOf(random, { REFUSE: 2, TAKE: 5, OWE: 2 });
+  if (random.chance(0.75)) return { ...lotOf(random, lots), ...some, ...lacking };
   const target = { case: "points", value: BigInt(random.whole(1, 60)) } as const;
   // Some are malformed.
-  return { target, ...(random.chance(0.02) ? some : {}), ...shortfallOf(random) };
+  return { target, ...(random.chance(0.02) ? some : {}), ...lacking };
 }
 
 function lotOf(random: Random, lots: readonly Seen[]) {
