@@ -59,10 +59,10 @@ export function decideRefund(
   const repaid = forgiven + totalOf(back.repaying) + alsoRepaid;
   const { repaidUntil } = back;
   const fresh = again + totalOf(reissued) - alsoRepaid;
-  const ofDebt = repaidUntil === LAST_INSTANT ? undefined : repaidUntil;
+  const ofDebt = repaidUntil === 0n || repaidUntil === LAST_INSTANT ? undefined : repaidUntil;
   const end = reissueTtl === undefined ? ofDebt : expireTime;
   const made = fresh === 0n ? undefined : newLot(account, { fresh, reissued, again, end });
-  const wrong = refusalOfLots(account, { kept: back.kept, made, reissued, now });
+  const wrong = refusalOfLots(account, { kept: back.kept, made, reissued, claimOn, now });
   if (wrong !== undefined) return wrong;
   const parts =
     made === undefined ? back.kept : [...back.kept, { lot: made.number, points: made.points }];
@@ -145,14 +145,17 @@ type Lots = {
   readonly made: NewLot | undefined;
   /** What the new lot replaces. */
   readonly reissued: readonly Part[];
+  readonly claimOn: (lot: ReplayedLot) => bigint;
   readonly now: bigint;
 };
 
 /** The refusal if there are too many lots, or if the new one is for no service that all admit. */
-function refusalOfLots(account: Replayed, { kept, made, reissued, now }: Lots) {
-  const opened = kept
-    .map(({ lot }) => account.lots.get(lot)!)
-    .filter((lot) => !account.openLots.has(lot) && !isPast(lot, now));
+function refusalOfLots(account: Replayed, { kept, made, reissued, claimOn, now }: Lots) {
+  const opened = kept.filter(({ lot: number, points }) => {
+    const lot = account.lots.get(number)!;
+    // What is claimed does not stay in its lot.
+    return points > claimOn(lot) && !account.openLots.has(lot) && !isPast(lot, now);
+  });
   const full = lotsFull(account, opened.length + (made === undefined ? 0 : 1));
   if (full !== undefined || made?.services.length !== 0) return full;
   const isScoped = reissued.some(({ lot }) => account.lots.get(lot)!.services.length > 0);
