@@ -149,7 +149,8 @@ function contentOf(random: Random, { seen }: Account, now: bigint): Init {
     case "revoke":
       return { case: kind, value: revocationOf(random, seen.lots) };
     case "freeze": {
-      const expiration = random.chance(0.2) ? { case: undefined } : expirationOf(random, now);
+      // Many last long enough to be settled in parts.
+      const expiration = random.chance(0.4) ? { case: undefined } : expirationOf(random, now);
       return { case: kind, value: { cost: costOf(random, 80), expiration } };
     }
     case "extendHold": {

@@ -59,6 +59,7 @@ export function decideRefund(
   const repaid = forgiven + totalOf(back.repaying) + alsoRepaid;
   const { repaidUntil } = back;
   const fresh = again + totalOf(reissued) - alsoRepaid;
+  // Debt may have been repaid by points that were to become a new lot, and by no lot.
   const ofDebt = repaidUntil === 0n || repaidUntil === LAST_INSTANT ? undefined : repaidUntil;
   const end = reissueTtl === undefined ? ofDebt : expireTime;
   const made = fresh === 0n ? undefined : newLot(account, { fresh, reissued, again, end });
