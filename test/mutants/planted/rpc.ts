@@ -16,6 +16,13 @@ export const RPC_MUTANTS: readonly Mutant[] = [
     caughtBy: "torture --calm",
   },
   {
+    name: "leaves out of the hash of a request which entry it expects",
+    file: "src/rpc/request-hash.ts",
+    find: "validateOnly: false, metadata }",
+    replace: "validateOnly: false, metadata, expectedHash: new Uint8Array() }",
+    caughtBy: "torture --calm",
+  },
+  {
     name: "sends the results of a stream in any order",
     file: "src/rpc/ordered-stream.ts",
     find: "await Promise.all([result, before])",

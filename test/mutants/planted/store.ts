@@ -209,8 +209,22 @@ export const STORE_MUTANTS: readonly Mutant[] = [
   {
     name: "forgets what was refunded before",
     file: "src/store/batch/save.ts",
-    find: "do update set refunded = excluded.refunded",
-    replace: "do nothing",
+    find: "do update set refunded = excluded.refunded, revoked",
+    replace: "do update set revoked",
+    caughtBy: "torture --calm",
+  },
+  {
+    name: "forgets that a claim was met or is over",
+    file: "src/store/batch/save.ts",
+    find: ", claimed = excluded.claimed`",
+    replace: "`",
+    caughtBy: "torture --calm",
+  },
+  {
+    name: "takes the hashes of one account for those of all accounts of a batch",
+    file: "src/store/batch/hashes.ts",
+    find: "hashes.get(userId) ??",
+    replace: "[...hashes.values()][0] ??",
     caughtBy: "torture --calm",
   },
   {

@@ -9,6 +9,7 @@ import {
   RechargeRequestSchema,
   RefundRequestSchema,
   ReleaseRequestSchema,
+  RevokeRequestSchema,
   SettleRequestSchema,
 } from "../../../gen/points/v1/points_pb.ts";
 import type { PriceCalculation, PricedUsage, Usage } from "../../../gen/points/v1/prices_pb.ts";
@@ -73,6 +74,7 @@ export function fingerprintOf(salt: Uint8Array, { case: kind, value }: SetOperat
   const content = toBinary(schema, {
     ...value,
     ...("cost" in value && value.cost.case === "usage" ? { cost: inOrder(value.cost) } : {}),
+    ...("more" in value && value.more.case === "usage" ? { more: inOrder(value.more) } : {}),
     requestId: "",
     validateOnly: false,
     metadata,
@@ -97,6 +99,7 @@ const SCHEMAS = {
   recharge: RechargeRequestSchema,
   consume: ConsumeRequestSchema,
   expire: ExpireRequestSchema,
+  revoke: RevokeRequestSchema,
   freeze: FreezeRequestSchema,
   extendHold: ExtendHoldRequestSchema,
   settle: SettleRequestSchema,

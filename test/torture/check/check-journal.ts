@@ -60,6 +60,7 @@ export async function checkJournal(
     }
     if (owner !== undefined) checkShown(owner, shown(), account, complain);
     hash = entry.hash;
+    account.hashes.set(sequence, hash);
     watch.look(account, shown);
   }
   const { from: now } = world.clock.span(reading.asked, reading.moment);

@@ -1,7 +1,9 @@
-import { EntryKind } from "../../../gen/points/v1/account_pb.ts";
+import { create } from "@bufbuild/protobuf";
+import { EntryKind, type Lot } from "../../../gen/points/v1/account_pb.ts";
+import { type GetEntryResponse, GetEntryResponseSchema } from "../../../gen/points/v1/points_pb.ts";
 import type { Clock } from "../deployment/clock.ts";
 import type { History } from "../load/history.ts";
-import { compareBurning, type Replayed } from "../oracle/replay.ts";
+import { listedLots, type Replayed } from "../oracle/replay.ts";
 import { microsOf } from "../oracle/time.ts";
 import type { Complain } from "./check.ts";
 import { accountMessage, bytesOf, holdMessage, isSame, lotMessage } from "./messages.ts";
@@ -22,12 +24,8 @@ export function checkRest(
   if (!isSame(bytesOf.account(account), bytesOf.account(expected))) {
     complain("mismatch", `the account is not as its last entry left it: ${account.balance} points`);
   }
-  const listed = one && entries[Number(one.sequence) - 1];
-  if (one !== undefined && !isSame(bytesOf.entry(one), listed && bytesOf.entry(listed))) {
-    const { sequence } = one;
-    complain("mismatch", `GetEntry and ListEntries differ in entry ${sequence}`, { sequence });
-  }
-  const expectedLots = [...replayed.openLots].toSorted(compareBurning).map(lotMessage);
+  if (one !== undefined) checkOne(one, reading, replayed, complain);
+  const expectedLots = listedLots(replayed).map(lotMessage);
   if (!isSameList(lots.map(bytesOf.lot), expectedLots.map(bytesOf.lot))) {
     const [found, wanted] = [lots, expectedLots].map((list) => list.map(lineOfLot).join(", "));
     complain("mismatch", `its lots are [${found}] and should be [${wanted}]`);
@@ -41,6 +39,31 @@ export function checkRest(
   }
   checkCreation(history, reading, clock, complain);
 }
+
+/** Checks that GetEntry shows an entry as ListEntries does, and what has become of it since. */
+function checkOne(
+  one: GetEntryResponse,
+  { entries }: Reading,
+  { spends, lots }: Replayed,
+  complain: Complain,
+): void {
+  const sequence = one.entry?.sequence ?? 0n;
+  const entry = entries[Number(sequence) - 1];
+  const { revoked = 0n, claimed = 0n } = lots.get(sequence) ?? {};
+  const { refunded = 0n } = spends.get(sequence) ?? {};
+  const referringEntries = entries
+    .filter(({ refersTo }) => refersTo === sequence)
+    .map((referring) => referring.sequence)
+    .toReversed()
+    .slice(0, REFERRING_MAX);
+  const since = { refunded, revoked, claimed, referringEntries };
+  const expected = create(GetEntryResponseSchema, { entry, ...since });
+  if (isSame(bytesOf.one(one), bytesOf.one(expected))) return;
+  const what = `GetEntry shows entry ${sequence} or what became of it otherwise than the journal`;
+  complain("mismatch", what, { sequence });
+}
+
+const REFERRING_MAX = 100;
 
 /** Checks that one call made the account, and that nothing was applied to it before. */
 function checkCreation(
@@ -79,6 +102,7 @@ function isSameList(a: readonly Uint8Array[], b: readonly Uint8Array[]): boolean
   return a.length === b.length && a.every((bytes, at) => isSame(bytes, b[at]));
 }
 
-function lineOfLot(lot: { number: bigint; remaining: bigint; frozen: bigint }): string {
-  return `${lot.number}: ${lot.remaining} and ${lot.frozen} frozen`;
+function lineOfLot({ number, remaining, frozen, revoked, claimed }: Lot): string {
+  const undone = revoked === 0n ? "" : `, ${revoked} revoked, ${claimed} claimed`;
+  return `${number}: ${remaining} and ${frozen} frozen${undone}`;
 }

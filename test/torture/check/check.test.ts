@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { Shortfall } from "../../../gen/points/v1/points_pb.ts";
 import { lifeWithHold } from "./life.ts";
 
 // Moments are milliseconds; the clock began with the moment 0. Each life begins with 100 points
@@ -98,6 +99,22 @@ test("an account's time stops while the clock is behind it, and never goes back"
   expect(await life.findings()).toEqual([]);
   life.call(18, { case: "consume", value: points(1n) }, { time: 13 });
   expect(await life.findings()).toContain("entry 5 is older than the one before it");
+});
+
+test("what a claim takes comes right after what brought points back to its lot", async () => {
+  for (const isBooked of [true, false]) {
+    const life = lifeWithHold();
+    // It takes 70, and claims the 30 that are held.
+    const target = { case: "lot", value: 1n } as const;
+    life.call(15, { case: "revoke", value: { target, onShortfall: Shortfall.TAKE } });
+    life.call(18, { case: "release", value: { hold: 3n } });
+    if (isBooked) life.bookDue(20);
+    life.call(21, { case: "consume", value: points(10n) });
+    expect(life.times()).toEqual([10, 12, 14, 16, 19, ...(isBooked ? [19] : []), 22]);
+    expect(await life.findings()).toEqual(
+      isBooked ? [] : ["entry 6: the revoke of what was due had to come first"],
+    );
+  }
 });
 
 test("a withdrawn caller gets no answer, and no request of theirs is applied", async () => {

@@ -8,7 +8,7 @@ import type { Asked, History, Outcome } from "../load/history.ts";
 import { decide, type SetOperation } from "../oracle/decide.ts";
 import { pricesOf } from "../oracle/pricing.ts";
 import { dueDraft, isDue } from "../oracle/due.ts";
-import { append, compareBurning, type Dated, emptyReplay } from "../oracle/replay.ts";
+import { append, type Dated, emptyReplay, listedLots } from "../oracle/replay.ts";
 import { microsOf, timestampOf } from "../oracle/time.ts";
 import { fingerprintOf } from "./chain.ts";
 import { checkAccount } from "./check.ts";
@@ -82,7 +82,9 @@ function newLife(outs: readonly Out[]) {
   function write(draft: Dated, asked: AskedOf): void {
     append(account, draft);
     const previous = entries.at(-1)?.hash ?? new Uint8Array(32);
-    entries.push(entryMessage(previous, REPLAYING, draft, account, asked));
+    const entry = entryMessage(previous, REPLAYING, draft, account, asked);
+    entries.push(entry);
+    account.hashes.set(account.sequence, entry.hash);
     const hold = account.holds.get(account.sequence);
     left.push({
       account: bytesOf.account(accountMessage(REPLAYING, account, createTime)),
@@ -166,7 +168,7 @@ function newLife(outs: readonly Out[]) {
         created: false,
         entries,
         one: undefined,
-        lots: [...account.openLots].toSorted(compareBurning).map(lotMessage),
+        lots: listedLots(account).map(lotMessage),
         holds: [...account.holds.values()].toReversed().map(holdMessage),
         asked: readAt,
         moment: readAt + 1,

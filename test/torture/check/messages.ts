@@ -11,6 +11,7 @@ import {
   type Lot,
   LotSchema,
 } from "../../../gen/points/v1/account_pb.ts";
+import { type GetEntryResponse, GetEntryResponseSchema } from "../../../gen/points/v1/points_pb.ts";
 import type { PricedUsage } from "../../../gen/points/v1/prices_pb.ts";
 import type { Dated, Replayed, ReplayedHold, ReplayedLot } from "../oracle/replay.ts";
 import { timestampOf } from "../oracle/time.ts";
@@ -22,6 +23,7 @@ const KINDS = {
   recharge: EntryKind.RECHARGE,
   consume: EntryKind.CONSUME,
   expire: EntryKind.EXPIRE,
+  revoke: EntryKind.REVOKE,
   freeze: EntryKind.FREEZE,
   extend: EntryKind.EXTEND,
   settle: EntryKind.SETTLE,
@@ -60,7 +62,7 @@ export function entryMessage(
 ): Entry {
   const { requestId, metadata, caller, actor, fingerprint } = asked;
   const { kind, points, parts, returned, refersTo, priority, expireTime, usage, time } = draft;
-  const { category, services, keptOpen, owed, uncovered, repaid, fromBalance } = draft;
+  const { category, services, keptOpen, fromClaim, owed, uncovered, repaid, fromBalance } = draft;
   const entry = create(EntrySchema, {
     userId,
     sequence: after.sequence,
@@ -82,6 +84,7 @@ export function entryMessage(
     refersTo,
     returned,
     keptOpen,
+    fromClaim,
     caller,
     actor,
     personalDigest: personalDigest(salt, { userId, requestId, metadata, actor }),
@@ -107,7 +110,8 @@ export function accountMessage(
   createTime: bigint,
 ): Account {
   const { sequence, balance, frozen } = account;
-  const { totalRecharged, totalConsumed, totalExpired, totalRefunded, debt } = account;
+  const { totalRecharged, totalConsumed, totalExpired, totalRefunded } = account;
+  const { totalRevoked, debt } = account;
   return create(AccountSchema, {
     userId,
     sequence,
@@ -117,6 +121,7 @@ export function accountMessage(
     totalConsumed,
     totalExpired,
     totalRefunded,
+    totalRevoked,
     debt,
     createTime: timestampOf(createTime),
     updateTime: timestampOf(account.time),
@@ -126,10 +131,9 @@ export function accountMessage(
 
 /** The message of a lot. */
 export function lotMessage(lot: ReplayedLot): Lot {
-  const { number, points, remaining, frozen, priority, expireTime, category } = lot;
+  const { expireTime, services, ...same } = lot;
   const expiry = expireTime === undefined ? {} : { expireTime: timestampOf(expireTime) };
-  const words = { category, services: [...lot.services] };
-  return create(LotSchema, { number, points, remaining, frozen, priority, ...expiry, ...words });
+  return create(LotSchema, { ...same, ...expiry, services: [...services] });
 }
 
 /** The message of a hold. */
@@ -156,6 +160,7 @@ export function holdMessage({
 /** The bytes of messages, for comparison. */
 export const bytesOf = {
   entry: (entry: Entry) => toBinary(EntrySchema, entry),
+  one: (one: GetEntryResponse) => toBinary(GetEntryResponseSchema, one),
   account: (account: Account) => toBinary(AccountSchema, account),
   lot: (lot: Lot) => toBinary(LotSchema, lot),
   hold: (hold: Hold) => toBinary(HoldSchema, hold),

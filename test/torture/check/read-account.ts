@@ -1,6 +1,7 @@
 import { performance } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Account, Entry, Hold, Lot } from "../../../gen/points/v1/account_pb.ts";
+import type { GetEntryResponse } from "../../../gen/points/v1/points_pb.ts";
 import type { Points } from "../deployment/targets.ts";
 import type { World } from "./check.ts";
 
@@ -11,8 +12,8 @@ export type Reading = {
   readonly created: boolean;
   /** Its whole journal, oldest first. */
   readonly entries: readonly Entry[];
-  /** A random entry, read by GetEntry; undefined without entries. */
-  readonly one: Entry | undefined;
+  /** What GetEntry shows of a random entry; undefined without entries. */
+  readonly one: GetEntryResponse | undefined;
   readonly lots: readonly Lot[];
   readonly holds: readonly Hold[];
   /** When the last GetOrCreate was sent, which books everything due: ms of `performance.now()`. */
@@ -68,7 +69,7 @@ export async function readAccount(
       if (!doubts.isSure(start, moment)) {
         await sleep(PAUSE_MS);
       } else if (account.sequence === before.account?.sequence && clock.isSteady(start)) {
-        return { account, created, entries, one: again?.entry, lots, holds, asked, moment };
+        return { account, created, entries, one: again, lots, holds, asked, moment };
       }
     } catch (error) {
       last = error;

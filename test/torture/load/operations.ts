@@ -1,15 +1,19 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { type Entry, EntryKind } from "../../../gen/points/v1/account_pb.ts";
 import { OperationSchema, Shortfall } from "../../../gen/points/v1/points_pb.ts";
 import type { Random } from "../../support/random.ts";
 import type { SetOperation } from "../oracle/decide.ts";
 import { timestampOf } from "../oracle/time.ts";
 import type { Asked, Caller, History } from "./history.ts";
 
-/** An account under load, and the numbers that its clients have seen, newest last. */
+/** An account under load, and the entries that its clients have seen, newest last. */
 export type Account = {
   readonly history: History;
-  readonly seen: Readonly<Record<"lots" | "holds" | "spends", bigint[]>>;
+  readonly seen: Readonly<Record<"lots" | "holds" | "spends", Seen[]>>;
 };
+
+/** An entry that made a lot or a hold, or that spent or revoked points. */
+type Seen = Pick<Entry, "sequence" | "hash">;
 
 /** Expiries at a given instant fall on multiples of this, so that many coincide. */
 export const BOUNDARY_MICROS = 250_000n;
@@ -26,6 +30,7 @@ const WEIGHTS = {
   recharge: 22,
   consume: 36,
   expire: 5,
+  revoke: 6,
   freeze: 12,
   extendHold: 5,
   settle: 11,
@@ -43,18 +48,30 @@ export function newAccount(userId: string, caller: Caller): Account {
   };
 }
 
-/** Remembers an answer's number, so that later operations can refer to it. */
-export function learn({ seen }: Account, kind: SetOperation["case"], sequence: bigint): void {
-  const list = listOf(seen, kind);
-  if (list === undefined || list.includes(sequence)) return;
-  list.push(sequence);
+/** Remembers the entry of an answer, so that later operations can refer to it. */
+export function learn({ seen }: Account, entry: Entry): void {
+  const { sequence, hash } = entry;
+  const list = listOf(seen, entry);
+  if (list === undefined || list.some((one) => one.sequence === sequence)) return;
+  list.push({ sequence, hash });
   if (list.length > SEEN_MAX) list.shift();
 }
 
-function listOf(seen: Account["seen"], kind: SetOperation["case"]): bigint[] | undefined {
-  if (kind === "recharge") return seen.lots;
-  if (kind === "freeze") return seen.holds;
-  return kind === "consume" || kind === "settle" ? seen.spends : undefined;
+function listOf(seen: Account["seen"], { kind, sequence, allocations }: Entry): Seen[] | undefined {
+  switch (kind) {
+    case EntryKind.RECHARGE:
+      return seen.lots;
+    case EntryKind.FREEZE:
+      return seen.holds;
+    case EntryKind.CONSUME:
+    case EntryKind.SETTLE:
+    case EntryKind.REVOKE:
+      return seen.spends;
+    case EntryKind.REFUND:
+      return allocations.at(-1)?.lot === sequence ? seen.lots : undefined;
+    default:
+      return undefined;
+  }
 }
 
 /**
@@ -128,31 +145,32 @@ function contentOf(random: Random, { seen }: Account, now: bigint): Init {
     case "consume":
       return { case: kind, value: { cost: costOf(random, 160), ...shortfallOf(random) } };
     case "expire":
-      return { case: kind, value: { target: targetOf(random, seen.lots) } };
+      return { case: kind, value: targetOf(random, seen.lots) };
+    case "revoke":
+      return { case: kind, value: revocationOf(random, seen.lots) };
     case "freeze": {
-      const expiration = random.chance(0.2) ? { case: undefined } : expirationOf(random, now);
+      // Many last long enough to be settled in parts.
+      const expiration = random.chance(0.4) ? { case: undefined } : expirationOf(random, now);
       return { case: kind, value: { cost: costOf(random, 80), expiration } };
     }
     case "extendHold": {
-      const hold = oneOf(random, seen.holds);
+      const named = holdOf(random, seen.holds);
       const more = costOf(random, 40);
       const expiration = expirationOf(random, now);
       const what = random.pick([{ more }, { expiration }, { more, expiration }]);
-      return { case: kind, value: { hold, ...what } };
+      return { case: kind, value: { ...named, ...what } };
     }
     case "settle": {
       const cost = random.chance(0.3) ? { case: undefined } : costOf(random, 80);
       const keepOpen = random.chance(0.5);
-      return {
-        case: kind,
-        value: { hold: oneOf(random, seen.holds), cost, keepOpen, ...shortfallOf(random) },
-      };
+      const named = holdOf(random, seen.holds);
+      return { case: kind, value: { ...named, cost, keepOpen, ...shortfallOf(random) } };
     }
     case "release":
-      return { case: kind, value: { hold: oneOf(random, seen.holds) } };
+      return { case: kind, value: holdOf(random, seen.holds) };
     case "refund": {
       const value = {
-        sequence: oneOf(random, seen.spends),
+        ...oneOf(random, seen.spends),
         ...(random.chance(0.4) ? {} : { points: BigInt(random.whole(1, 90)) }),
         ...(random.chance(0.5) ? {} : { reissueTtl: lifeOf(random) }),
       };
@@ -186,16 +204,35 @@ function tokensOf(random: Random): bigint {
   return BigInt(random.whole(0, 3_000));
 }
 
-function shortfallOf(random: Random) {
-  const kind = random.weighted({ REFUSE: 6, TAKE: 1, OWE: 2 });
-  return { onShortfall: Shortfall[kind] };
+function shortfallOf(random: Random, weights = { REFUSE: 6, TAKE: 1, OWE: 2 }) {
+  return { onShortfall: Shortfall[random.weighted(weights)] };
 }
 
-function targetOf(random: Random, lots: readonly bigint[]) {
+function targetOf(random: Random, lots: readonly Seen[]) {
   const kind = random.weighted({ points: 3, lot: 4, due: 3 });
-  if (kind === "due") return { case: kind, value: true } as const;
-  if (kind === "lot") return { case: kind, value: oneOf(random, lots) } as const;
-  return { case: kind, value: BigInt(random.whole(1, 60)) } as const;
+  if (kind === "lot") return lotOf(random, lots);
+  if (kind === "due") return { target: { case: kind, value: true } } as const;
+  return { target: { case: kind, value: BigInt(random.whole(1, 60)) } } as const;
+}
+
+function revocationOf(random: Random, lots: readonly Seen[]) {
+  const some = random.chance(0.6) ? { lotPoints: BigInt(random.whole(1, 120)) } : {};
+  // Many claim something.
+  const lacking = shortfallOf(random, { REFUSE: 2, TAKE: 5, OWE: 2 });
+  if (random.chance(0.75)) return { ...lotOf(random, lots), ...some, ...lacking };
+  const target = { case: "points", value: BigInt(random.whole(1, 60)) } as const;
+  // Some are malformed.
+  return { target, ...(random.chance(0.02) ? some : {}), ...lacking };
+}
+
+function lotOf(random: Random, lots: readonly Seen[]) {
+  const { sequence, ...guard } = oneOf(random, lots);
+  return { target: { case: "lot", value: sequence }, ...guard } as const;
+}
+
+function holdOf(random: Random, holds: readonly Seen[]) {
+  const { sequence: hold, ...guard } = oneOf(random, holds);
+  return { hold, ...guard };
 }
 
 function expirationOf(random: Random, now: bigint) {
@@ -227,8 +264,21 @@ function lengthOf(random: Random) {
   return { seconds: BigInt(random.whole(1, 40)), nanos };
 }
 
-/** One of these, or sometimes a random number that may name nothing of the kind. */
-function oneOf(random: Random, numbers: readonly bigint[]): bigint {
-  if (numbers.length === 0 || random.chance(0.05)) return BigInt(random.whole(1, 400));
-  return random.pick(numbers);
+/**
+ * One of these, or sometimes a random number that may name nothing of the kind; now and then with its
+ * hash, or with another's.
+ */
+function oneOf(random: Random, seen: readonly Seen[]) {
+  const isAny = seen.length === 0 || random.chance(0.05);
+  const { sequence, hash } = isAny ? anyEntry(random) : random.pick(seen);
+  const guard = random.weighted({ none: 14, right: 5, wrong: 1 });
+  if (guard === "none") return { sequence };
+  return { sequence, expectedHash: guard === "right" ? hash : anyEntry(random).hash };
+}
+
+function anyEntry(random: Random): Seen {
+  return {
+    sequence: BigInt(random.whole(1, 400)),
+    hash: new Uint8Array(32).fill(random.below(256)),
+  };
 }

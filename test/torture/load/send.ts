@@ -1,6 +1,7 @@
-import { create, type MessageShape } from "@bufbuild/protobuf";
+import { create, fromBinary, type MessageShape } from "@bufbuild/protobuf";
 import type { CallOptions } from "@connectrpc/connect";
 import { createWritableIterable } from "@connectrpc/connect/protocol";
+import { EntrySchema } from "../../../gen/points/v1/account_pb.ts";
 import {
   type ApplyRequestSchema,
   type Operation,
@@ -148,12 +149,12 @@ function newAttempt(ofCall: number, place: number): Attempt {
 }
 
 function finish<T extends Item>(item: T, attempt: Attempt, outcome: Outcome, done: Done<T>): void {
-  const { account, asked } = item;
+  const { account } = item;
   attempt.outcome = outcome;
   // An attempt with an unknown outcome may be applied at any later time.
   if (outcome.kind !== "unknown" && outcome.kind !== "wrong") attempt.end = performance.now();
   if (outcome.kind === "applied" && outcome.entry !== undefined) {
-    learn(account, asked.operation.case, outcome.sequence);
+    learn(account, fromBinary(EntrySchema, outcome.entry));
   }
   done(item, outcome);
 }
@@ -176,6 +177,8 @@ function call(points: Points, { operation }: Pick<Asked, "operation">, options: 
       return points.consume(operation.value, options);
     case "expire":
       return points.expire(operation.value, options);
+    case "revoke":
+      return points.revoke(operation.value, options);
     case "freeze":
       return points.freeze(operation.value, options);
     case "extendHold":

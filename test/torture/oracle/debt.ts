@@ -73,16 +73,27 @@ export type ComeBack = {
   readonly repaidUntil: bigint;
 };
 
-/** Points of lots for anything repay debt, unless they are past their time. */
+/** What an account owes at an instant, and what is claimed of a lot if not what the lot says. */
+type Owing = {
+  readonly debt: bigint;
+  readonly now: bigint;
+  readonly claimOn?: (lot: ReplayedLot) => bigint;
+};
+
+/**
+ * Points of lots for anything repay debt, unless they are past their time or claimed. The parts name
+ * each lot once.
+ */
 export function comeBack(
   { lots, repaidUntil: before }: Replayed,
   parts: readonly Part[],
-  { debt, now }: { readonly debt: bigint; readonly now: bigint },
+  { debt, now, claimOn = ({ claimed }) => claimed }: Owing,
 ): ComeBack {
   let [left, repaidUntil] = [debt, before];
   const split = parts.map((part) => {
     const lot = lots.get(part.lot)!;
-    const pays = lot.services.length > 0 || isPast(lot, now) ? 0n : least(part.points, left);
+    const free = part.points - least(part.points, claimOn(lot));
+    const pays = lot.services.length > 0 || isPast(lot, now) ? 0n : least(free, left);
     left -= pays;
     if (pays > 0n) repaidUntil = untilAfter(repaidUntil, lot);
     return { lot: part.lot, pays, keeps: part.points - pays };

@@ -4,6 +4,7 @@ import { burn, insufficient, isFor, least, pay, type Payment, untilAfter } from 
 import { expiryOf, releaseOf } from "./due.ts";
 import { type Part, together, totalOf } from "./parts.ts";
 import { costOf, type Prices } from "./pricing.ts";
+import { entryChanged } from "./guard.ts";
 import { decideRefund } from "./refund.ts";
 import {
   endsWell,
@@ -24,15 +25,17 @@ import {
   draftOf,
   moveLot,
   prolongHold,
+  type NewLot,
   type Replayed,
   type ReplayedLot,
   takeParts,
 } from "./replay.ts";
+import { decideRevoke } from "./revoke.ts";
 import { decideSettle, openHold } from "./settle.ts";
 import { microsOf, nanosOf } from "./time.ts";
 
-/** An operation whose oneof is set; the load revokes nothing. */
-export type SetOperation = Exclude<Operation["operation"], { case: undefined | "revoke" }>;
+/** An operation whose oneof is set. */
+export type SetOperation = Exclude<Operation["operation"], { case: undefined }>;
 
 const DAY = 86_400_000_000n;
 
@@ -56,11 +59,12 @@ function decideUndated(
   now: bigint,
   prices: Prices,
 ): Draft | Refused | undefined {
+  if (isMalformed(operation)) return INVALID;
   switch (operation.case) {
     case "recharge": {
       const { points, priority, expiration, category, services } = operation.value;
       const expireTime = endOf(expiration, now);
-      if (isMalformed(operation) || !endsWell(expireTime, now)) return INVALID;
+      if (!endsWell(expireTime, now)) return INVALID;
       const refusal = tooLarge(account, "total_recharged", points) ?? lotsFull(account, 1);
       return refusal ?? rechargeOf(account, points, { priority, expireTime, category, services });
     }
@@ -80,7 +84,9 @@ function decideUndated(
       return { ...consumeOf(payment), usage: cost.usage };
     }
     case "expire":
-      return decideExpire(account, operation.value.target);
+      return decideExpire(account, operation.value);
+    case "revoke":
+      return decideRevoke(account, operation.value);
     case "freeze": {
       const { expiration } = operation.value;
       const expireTime = endOf(expiration, now) ?? now + DAY;
@@ -96,7 +102,7 @@ function decideUndated(
     case "settle":
       return decideSettle(account, operation.value, now, prices);
     case "release": {
-      const hold = openHold(account, operation.value.hold);
+      const hold = openHold(account, operation.value);
       return "refused" in hold ? hold : releaseOf(account, hold, "released", now);
     }
     case "refund":
@@ -106,7 +112,11 @@ function decideUndated(
 
 /** Whether validation refuses the operation before any lookup, even as a repeat. */
 export function isMalformed({ case: kind, value }: SetOperation): boolean {
-  return kind === "recharge" && (value.points < 1n || value.points > MAX_POINTS);
+  if (kind === "recharge") return value.points < 1n || value.points > MAX_POINTS;
+  if (kind !== "revoke" && kind !== "expire") return false;
+  const { target, expectedHash } = value;
+  const lotPoints = kind === "revoke" ? value.lotPoints : undefined;
+  return target.case !== "lot" && (lotPoints !== undefined || expectedHash.length > 0);
 }
 
 /** Whether the operation only books what is due, as the ledger does by itself. */
@@ -117,7 +127,7 @@ export function isForDue({ case: kind, value }: SetOperation): boolean {
 function rechargeOf(
   account: Replayed,
   points: bigint,
-  lot: Pick<ReplayedLot, "priority" | "expireTime" | "category" | "services">,
+  lot: Omit<NewLot, "number" | "points" | "remaining">,
 ): Draft {
   const number = account.sequence + 1n;
   const repaid = lot.services.length > 0 ? 0n : least(account.debt, points);
@@ -132,7 +142,7 @@ function rechargeOf(
       after.debt -= repaid;
       if (repaid > 0n) after.repaidUntil = untilAfter(after.repaidUntil, lot);
       after.totalRecharged += points;
-      addLot(after, { ...lot, number, points, remaining, frozen: 0n });
+      addLot(after, { ...lot, number, points, remaining });
     },
   };
 }
@@ -171,11 +181,12 @@ function freezeOf(
 
 function decideExtension(
   account: Replayed,
-  { hold: number, more, expiration }: Of<"extendHold">,
+  request: Of<"extendHold">,
   now: bigint,
   prices: Prices,
 ): Draft | Refused {
-  const hold = openHold(account, number);
+  const { more, expiration } = request;
+  const hold = openHold(account, request);
   if ("refused" in hold) return hold;
   const end = endOf(expiration, now) ?? hold.expireTime;
   const isSooner = expiration.case === "expireTime" && end < hold.expireTime;
@@ -215,6 +226,7 @@ function consumeOf({ parts, owed, uncovered }: Payment): Draft {
     uncovered,
     change(after) {
       takeParts(after, parts);
+      after.totalConsumed += points;
       addSpend(after, { points, parts, owed });
     },
   };
@@ -222,7 +234,7 @@ function consumeOf({ parts, owed, uncovered }: Payment): Draft {
 
 type Of<Case extends SetOperation["case"]> = Extract<SetOperation, { case: Case }>["value"];
 
-function decideExpire(account: Replayed, target: Of<"expire">["target"]) {
+function decideExpire(account: Replayed, { target, expectedHash }: Of<"expire">) {
   switch (target.case) {
     case undefined:
       return INVALID;
@@ -235,6 +247,8 @@ function decideExpire(account: Replayed, target: Of<"expire">["target"]) {
     case "lot": {
       const lot = account.lots.get(target.value);
       if (lot === undefined) return refused("LOT_NOT_FOUND", { lot: target.value });
+      const changed = entryChanged(account, target.value, expectedHash);
+      if (changed !== undefined) return changed;
       if (lot.remaining === 0n) return undefined;
       return expiryOf([{ lot: lot.number, points: lot.remaining }]);
     }

@@ -12,8 +12,9 @@ import {
   type Replayed,
   type ReplayedHold,
 } from "./replay.ts";
+import { takingOf } from "./revoke.ts";
 
-// What happens by itself: holds end, and lots expire.
+// What happens by itself: claims take, holds end, and lots expire.
 
 /** The ledger expires at most this many lots in one entry. */
 const EXPIRED_LOTS_MAX = 500;
@@ -34,6 +35,7 @@ export function dueDraft(account: Replayed): Dated | undefined {
   const next = nextAppointment(account);
   if (next === undefined) return undefined;
   const { at: time, what, number } = next;
+  if (what === "claim") return { ...takingOf(account.lots.get(number)!), time };
   if (what === "hold") {
     const hold = account.holds.get(number)!;
     return { ...releaseOf(account, hold, "expired", time), time };
@@ -93,7 +95,10 @@ export function expiryOf(parts: readonly Part[]): Draft {
 
 function nextAppointment({ agenda, lots, holds }: Replayed): Appointment | undefined {
   const isOn = ({ at, what, number }: Appointment) => {
-    if (what === "lot") return lots.get(number)!.remaining > 0n;
+    if (what !== "hold") {
+      const { remaining, claimed } = lots.get(number)!;
+      return remaining > 0n && (what === "lot" || claimed > 0n);
+    }
     const { status, expireTime } = holds.get(number)!;
     return status === "open" && expireTime === at;
   };

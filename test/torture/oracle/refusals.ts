@@ -12,7 +12,8 @@ export type Refused = {
 /** The most points of one operation. */
 export const MAX_POINTS = 1_000_000_000_000n;
 
-const MAX_TOTAL = 9_007_199_254_740_991n;
+/** The most points that may ever come in, as debt too. */
+export const MAX_TOTAL = 9_007_199_254_740_991n;
 const OPEN_LOTS_MAX = 4_096;
 const OPEN_HOLDS_MAX = 16_384;
 /** The end of the year 9999. */

@@ -18,6 +18,9 @@ export type ReplayedLot = {
   readonly category: string;
   /** Only usage of these may take of it; empty: anything may. */
   readonly services: readonly string[];
+  /** The points of it that were revoked, and those of them that it has not given yet. */
+  revoked: bigint;
+  claimed: bigint;
 };
 
 export type ReplayedHold = {
@@ -34,12 +37,15 @@ export type ReplayedHold = {
   parts: readonly Part[];
 };
 
-/** The points that an entry spent, and how many of them were refunded. */
+/** The points that an entry spent or revoked, and how many of them were refunded. */
 export type Spend = {
   readonly points: bigint;
   readonly parts: readonly Part[];
   /** The points of it that nobody had. */
   readonly owed: bigint;
+  /** The points that it claimed of a lot; undefined: it claimed none. */
+  readonly claim?: Part | undefined;
+  /** Those of a claim included. */
   refunded: bigint;
 };
 
@@ -54,6 +60,7 @@ export type Replayed = {
   totalConsumed: bigint;
   totalExpired: bigint;
   totalRefunded: bigint;
+  totalRevoked: bigint;
   debt: bigint;
   /** See `ComeBack`. */
   repaidUntil: bigint;
@@ -62,30 +69,45 @@ export type Replayed = {
   readonly holds: Map<bigint, ReplayedHold>;
   readonly spends: Map<bigint, Spend>;
   readonly kinds: Map<bigint, string>;
+  /** Of each entry, 32 bytes. The oracle knows no hash: whoever appends an entry adds its. */
+  readonly hashes: Map<bigint, Uint8Array>;
   /** The lots that have points, spendable or frozen. */
   readonly openLots: Set<ReplayedLot>;
   /** The lots that have spendable points, in burn order. */
   readonly spendable: ReplayedLot[];
   readonly openHolds: Set<ReplayedHold>;
-  /** A queue of expiries, the next first. Lots without points and holds that ended otherwise may be in it. */
+  /**
+   * A queue of what falls due, the next first. Lots without points and holds that ended otherwise may
+   * be in it.
+   */
   readonly agenda: Appointment[];
 };
 
 /** When something falls due. */
 export type Appointment = {
   readonly at: bigint;
-  readonly what: "hold" | "lot";
+  /** A claim is due as soon as points come back to its lot. */
+  readonly what: "claim" | "hold" | "lot";
   readonly number: bigint;
 };
 
 /** An entry before it is appended: its content and its effect. */
 export type Draft = {
   readonly kind:
-    "recharge" | "consume" | "expire" | "freeze" | "extend" | "settle" | "release" | "refund";
+    | "recharge"
+    | "consume"
+    | "expire"
+    | "revoke"
+    | "freeze"
+    | "extend"
+    | "settle"
+    | "release"
+    | "refund";
   readonly parts: readonly Part[];
   readonly points: bigint;
   readonly returned: bigint;
   readonly keptOpen: boolean;
+  readonly fromClaim: boolean;
   readonly owed: bigint;
   readonly uncovered: bigint;
   readonly repaid: bigint;
@@ -114,12 +136,14 @@ export function emptyReplay(time: bigint): Replayed {
     totalConsumed: 0n,
     totalExpired: 0n,
     totalRefunded: 0n,
+    totalRevoked: 0n,
     debt: 0n,
     repaidUntil: 0n,
     lots: new Map(),
     holds: new Map(),
     spends: new Map(),
     kinds: new Map(),
+    hashes: new Map(),
     openLots: new Set(),
     spendable: [],
     openHolds: new Set(),
@@ -159,15 +183,18 @@ export function takeParts(after: Replayed, parts: readonly Part[]): void {
   for (const part of parts) moveLot(after, part.lot, -part.points, 0n);
 }
 
-/** Adds what the next entry spends. */
-export function addSpend(after: Replayed, spent: Pick<Spend, "points" | "parts" | "owed">): void {
-  after.totalConsumed += spent.points;
+/** Adds what the next entry spends or revokes, but not to the total of such points. */
+export function addSpend(after: Replayed, spent: Omit<Spend, "refunded">): void {
   after.debt += spent.owed;
   after.spends.set(after.sequence + 1n, { ...spent, refunded: 0n });
 }
 
+/** A new lot, of which nothing is frozen or revoked. */
+export type NewLot = Omit<ReplayedLot, "frozen" | "revoked" | "claimed">;
+
 /** Adds a new lot. */
-export function addLot(account: Replayed, lot: ReplayedLot): void {
+export function addLot(account: Replayed, made: NewLot): void {
+  const lot = { ...made, frozen: 0n, revoked: 0n, claimed: 0n };
   account.lots.set(lot.number, lot);
   // It may have repaid debt with all that it had.
   if (lot.remaining === 0n) return;
@@ -204,14 +231,22 @@ export function closeHold(
 /** The content that entries of most kinds share. */
 export function draftOf(kind: Draft["kind"], parts: readonly Part[]): Omit<Draft, "change"> {
   const noLot = { expireTime: undefined, priority: 0, category: "", services: [] };
-  const nothing = { returned: 0n, keptOpen: false, refersTo: 0n, usage: undefined, ...NO_DEBTS };
+  const nothing = { returned: 0n, refersTo: 0n, usage: undefined, ...NO_FLAGS, ...NO_DEBTS };
   return { kind, parts, points: totalOf(parts), ...noLot, ...nothing };
 }
 
+const NO_FLAGS = { keptOpen: false, fromClaim: false };
 const NO_DEBTS = { owed: 0n, uncovered: 0n, repaid: 0n, fromBalance: 0n };
 
+/** The lots that the API lists, in burn order: they have points, or points of them are claimed. */
+export function listedLots({ lots }: Replayed): readonly ReplayedLot[] {
+  return [...lots.values()]
+    .filter(({ remaining, frozen, claimed }) => remaining + frozen + claimed > 0n)
+    .toSorted(compareBurning);
+}
+
 /** The burn order: priority, then lots for some services, then expiry (never is last), then number. */
-export function compareBurning(a: ReplayedLot, b: ReplayedLot): number {
+function compareBurning(a: ReplayedLot, b: ReplayedLot): number {
   const never = 1n << 63n;
   return (
     a.priority - b.priority ||
@@ -233,15 +268,17 @@ export function order(a: bigint, b: bigint): number {
 
 function enterLot({ spendable, agenda, time }: Replayed, lot: ReplayedLot): void {
   insert(spendable, lot, compareBurning);
-  const { number, expireTime } = lot;
+  const { number, expireTime, claimed } = lot;
+  if (claimed > 0n) insert(agenda, { at: time, what: "claim", number }, compareAppointments);
   if (expireTime === undefined) return;
   // Points that come back to an expired lot expire at once.
   const at = expireTime > time ? expireTime : time;
   insert(agenda, { at, what: "lot", number }, compareAppointments);
 }
 
-/** At one instant holds end before lots, each in the order of their numbers. */
+/** At one instant claims take, then holds end, then lots expire, each in the order of their numbers. */
 function compareAppointments(a: Appointment, b: Appointment): number {
-  if (a.at !== b.at) return order(a.at, b.at);
-  return a.what === b.what ? order(a.number, b.number) : a.what === "hold" ? -1 : 1;
+  return order(a.at, b.at) || RANKS[a.what] - RANKS[b.what] || order(a.number, b.number);
 }
+
+const RANKS = { claim: 0, hold: 1, lot: 2 };

@@ -1,6 +1,7 @@
 import { type SettleRequest, Shortfall } from "../../../gen/points/v1/points_pb.ts";
 import { comeBack, pay, type Payment } from "./debt.ts";
 import { unfreeze } from "./due.ts";
+import { entryChanged } from "./guard.ts";
 import { firstOf, totalOf, withoutFirst } from "./parts.ts";
 import { costOf, type Prices } from "./pricing.ts";
 import { INVALID, refused, type Refused } from "./refusals.ts";
@@ -22,7 +23,7 @@ export function decideSettle(
   now: bigint,
   prices: Prices,
 ): Draft | Refused {
-  const hold = openHold(account, request.hold);
+  const hold = openHold(account, request);
   if ("refused" in hold) return hold;
   const { cost, onShortfall, keepOpen } = request;
   const held = totalOf(hold.parts);
@@ -41,10 +42,15 @@ export function decideSettle(
   return { ...settleOf(account, { hold, ofHold, payment, keepOpen, now }), usage: spent.usage };
 }
 
-/** An open hold, or the refusal of what must have one. */
-export function openHold(account: Replayed, number: bigint): ReplayedHold | Refused {
+/** The open hold that a request names, or the refusal. */
+export function openHold(
+  account: Replayed,
+  { hold: number, expectedHash }: Pick<SettleRequest, "hold" | "expectedHash">,
+): ReplayedHold | Refused {
   const hold = account.holds.get(number);
   if (hold === undefined) return refused("HOLD_NOT_FOUND", { hold: number });
+  const changed = entryChanged(account, number, expectedHash);
+  if (changed !== undefined) return changed;
   if (hold.status === "expired") return refused("HOLD_EXPIRED", { hold: number });
   if (hold.status === "open") return hold;
   return refused("HOLD_CLOSED", { hold: number, state: hold.status });
@@ -87,6 +93,7 @@ function settleOf(account: Replayed, { hold, ofHold, payment, keepOpen, now }: S
       settled.settled += ofHold;
       if (keepOpen) settled.parts = rest;
       else closeHold(after, hold, "settled");
+      after.totalConsumed += points;
       addSpend(after, { points, parts, owed });
     },
   };
