@@ -47,7 +47,10 @@ export type EntryContent = {
   readonly fromClaim: boolean;
   /** The entry that an extend, settle, release or refund is about, or the lot of a revoke; otherwise null. */
   readonly refersTo: bigint | null;
-  /** The expiry of the lot or hold that it made or extended; null: never, or there is none. */
+  /**
+   * The expiry of the lot or hold that it made or extended, or of points that a refund would have given
+   * a new lot and that repaid debt; null: never, or there is none.
+   */
   readonly expireTime: Micros | null;
   /** The priority of the lot that it made; otherwise 0. */
   readonly priority: number;

@@ -1,7 +1,7 @@
 import { hasRoom, MAX_TOTAL, min } from "./account.ts";
 import { afterTaking, claimedOf, revocationOf, type Revocations } from "./claim.ts";
 import type { Refund } from "./command.ts";
-import { repay } from "./debt.ts";
+import { repay, untilAfter } from "./debt.ts";
 import { endOf } from "./expiration.ts";
 import { entryChanged } from "./guard.ts";
 import { type Applied, append, type Draft } from "./journal.ts";
@@ -58,8 +58,8 @@ export function refund(booked: Applied, command: Refund, now: Micros): Applied |
   }
   const denied = overMaxPoints(command, required);
   if (denied !== undefined) return denied;
-  const isReissuing = reissueTtl !== undefined;
-  const back = givenBack(state, { original, refunded, points: required, isReissuing, now });
+  const reissueEnd = end.expireTime;
+  const back = givenBack(state, { original, refunded, points: required, reissueEnd, now });
   const points = required - back.ended;
   if (!hasRoom(state.account, points)) {
     return { reason: "TOTAL_TOO_LARGE", total: "total_refunded", limit: MAX_TOTAL };
@@ -80,10 +80,11 @@ export function refund(booked: Applied, command: Refund, now: Micros): Applied |
   };
   const { returned: allocations, repaid, ended: uncovered } = back;
   const refersTo = sequence;
-  const entry: Draft = { kind: "refund", points, allocations, repaid, uncovered, refersTo };
+  const about = { refersTo, expireTime: back.renewed > 0n ? reissueEnd : null };
+  const entry: Draft = { kind: "refund", points, allocations, repaid, uncovered, ...about };
   if (back.fresh === 0n) return append(booked, { change, entry, cause: command, now });
   const number = state.account.sequence + 1n;
-  const expireTime = reissueTtl === undefined ? expiryOf(back.repaidUntil) : end.expireTime;
+  const expireTime = reissueEnd ?? expiryOf(back.repaidUntil);
   const made = { ...back.like, expireTime };
   const lot = newLot({ ...made, number, points: back.fresh });
   return append(booked, {
@@ -103,15 +104,15 @@ type Refunding = {
   /** The points of it that were refunded before, and those that are now. */
   readonly refunded: bigint;
   readonly points: bigint;
-  /** Whether points of expired lots become a new lot. */
-  readonly isReissuing: boolean;
+  /** Until when points of expired lots live on, in a new lot; null: they expire. */
+  readonly reissueEnd: Micros | null;
   readonly now: Micros;
 };
 
 /** Where refunded points go. */
 function givenBack(
   state: AccountState,
-  { original, refunded, points, isReissuing, now }: Refunding,
+  { original, refunded, points, reissueEnd, now }: Refunding,
 ) {
   const { account, lots, repaidUntil } = state;
   const last = lastTaken(original, refunded, points);
@@ -119,7 +120,7 @@ function givenBack(
   const forgiven = min(last.ofDebt, account.debt);
   const byNumber = new Map(lots.map((lot) => [lot.number, lot]));
   const lotOf = (number: bigint) => byNumber.get(number)!;
-  const isReissued = ({ lot }: Allocation) => isReissuing && isDue(lotOf(lot), now);
+  const isReissued = ({ lot }: Allocation) => reissueEnd !== null && isDue(lotOf(lot), now);
   // A claim on an expired lot takes its points before they are given a new one.
   const toLots: Allocation[] = [];
   const reissued: Allocation[] = [];
@@ -132,9 +133,9 @@ function givenBack(
   const back = repay({ debt, repaidUntil, revoked, lotOf, now }, toLots);
   const replaced = reissued.map(({ lot }) => lotOf(lot));
   const general = sumPoints(reissued.filter(({ lot }) => !isScoped(lotOf(lot))));
-  const alsoRepaid = min(debt - back.repaid, general);
+  const renewed = min(debt - back.repaid, general);
   const again = last.ofDebt - forgiven;
-  const fresh = again + sumPoints(reissued) - alsoRepaid;
+  const fresh = again + sumPoints(reissued) - renewed;
   const reopened = back.kept
     .filter((part) => part.points > claimedOf(revoked, part))
     .filter(({ lot }) => !isOpen(lotOf(lot)) && !isDue(lotOf(lot), now));
@@ -148,8 +149,10 @@ function givenBack(
     fresh,
     /** What the new lot is; undefined: there is none that replaces all of these. */
     like: fresh === 0n ? NO_LOT : likeAll(replaced, again > 0n),
-    repaid: forgiven + back.repaid + alsoRepaid,
-    repaidUntil: back.repaidUntil,
+    repaid: forgiven + back.repaid + renewed,
+    /** What of the points of expired lots repaid debt: it would have lived until `reissueEnd`. */
+    renewed,
+    repaidUntil: renewed === 0n ? back.repaidUntil : untilAfter(back.repaidUntil, reissueEnd),
     /** The number of lots that it opens. */
     opened: reopened.length + (fresh === 0n ? 0 : 1),
   };

@@ -164,7 +164,8 @@ function countRepaid(moves: Moves, posting: Entry & Posting<Micros | null>): voi
   const expiries: (Micros | null)[] = [];
   if (kind === "recharge") expiries.push(expireTime);
   if (kind === "refund" && moves.refundables.has(refersTo!)) {
-    const { back } = refunding(moves, posting);
+    const { back, renewed } = refunding(moves, posting);
+    if (renewed > 0n) expiries.push(expireTime);
     for (const { lot } of back.spent) expiries.push(books.lots.get(lot)!.expireTime);
   }
   if (kind === "settle" || kind === "release") {

@@ -1,7 +1,7 @@
 import type { Entry } from "../ledger/entry.ts";
 import type { Allocation } from "../ledger/lot.ts";
 import type { Micros } from "../ledger/time.ts";
-import { cut, lower, merged, sameAllocations } from "./allocations.ts";
+import { cut, lower, merged, sameAllocations, sumOf } from "./allocations.ts";
 import { type BookedLot, type Books, type Posting, repaying } from "./books.ts";
 import { claimedOf } from "./revoking.ts";
 
@@ -41,7 +41,7 @@ export function flawOfRefund(
     const left = original?.left ?? 0n;
     return `refunds ${asked} points of entry ${refersTo}, of which its undone row leaves ${left}`;
   }
-  const { back, dead, again, repaid, ended } = refunding(moves, entry);
+  const { back, dead, again, repaid, renewed, ended } = refunding(moves, entry);
   if (entry.uncovered !== ended)
     return `ends ${entry.uncovered} points of a claim, and not ${ended}`;
   if (entry.repaid !== repaid) return `repays ${entry.repaid} points and not ${repaid}`;
@@ -51,7 +51,9 @@ export function flawOfRefund(
   if (!sameAllocations(allocations, expected)) {
     return `gives back to other lots than entry ${refersTo} took from`;
   }
-  if (fresh === 0n && expireTime !== null) return "has an expiry, and made no lot";
+  if (fresh + renewed === 0n && expireTime !== null) return "has an expiry, and made no lot";
+  if (renewed > 0n && expireTime === null)
+    return "does not say how long what repaid debt had lived";
   const priorities = dead.map(({ lot }) => books.lots.get(lot)!.priority);
   if (again > 0n) priorities.push(0);
   const lowest = fresh === 0n || priorities.length === 0 ? 0 : Math.min(...priorities);
@@ -99,6 +101,8 @@ export function refunding(
   /** What was owed, and has been repaid since. */
   readonly again: bigint;
   readonly repaid: bigint;
+  /** What of dead lots' points repaid debt, instead of becoming a new lot. */
+  readonly renewed: bigint;
   /** The open points of a claim that end. */
   readonly ended: bigint;
 } {
@@ -134,13 +138,14 @@ export function refunding(
   const ending = claim && { lot: claim.lot, points: ended };
   const back = repaying(books, entry, toLots, { debt, ended: ending });
   const general = dead.filter(({ lot }) => books.lots.get(lot)!.services.length === 0);
-  const renewed = general.reduce((sum, part) => sum + part.points, 0n);
-  const repaid = forgiven + back.repaid + lower(renewed, debt - back.repaid);
+  const renewed = lower(sumOf(general), debt - back.repaid);
+  const repaid = forgiven + back.repaid + renewed;
   return {
     back,
     dead: makesLot || repaid > forgiven + back.repaid ? dead : [],
     again,
     repaid,
+    renewed,
     ended,
   };
 }

@@ -112,10 +112,10 @@ HASH
     await client.refund({ userId, sequence: 2n, points: 5n });
     await client.refund({ userId, sequence: 3n, points: 10n });
     expect(timeless((await points("statement", userId)).stdout)).toContain(`
-3  TIME                 revoke #1                  -30        0       0  30 of #1; 20 claimed
-4  TIME                 refund #2                   +5        5       0  5 of #1
-5  TIME                 revoke #1 (claimed)         -5        0       0  5 of #1
-6  TIME                 refund #3                    0        0       0  10 no longer claimed
+3  TIME                 revoke #1                    -30        0       0  30 of #1; 20 claimed
+4  TIME                 refund #2                     +5        5       0  5 of #1
+5  TIME                 revoke #1 (claimed)           -5        0       0  5 of #1
+6  TIME                 refund #3                      0        0       0  10 no longer claimed
 `);
     const { stdout } = await points("account", userId);
     expect(stdout).toMatch(/^#1 +0 +0 +50 +0 +never +anything +50 +5$/m);

@@ -23,6 +23,23 @@ type Left = { balance: bigint; debt: bigint; frozen?: bigint };
 
 const cases: Case[] = [
   [
+    "points that are reissued and repay debt come back with the life that they would have had",
+    ["#1: 40 of 40, expires +10"],
+    [
+      [1n, consume(40n)],
+      [20n, consume(40n, owe(40n))],
+      [21n, refund(2n, undefined, 100n)],
+      [22n, refund(3n)],
+    ],
+    [
+      "2 consume 40: 40 of #1",
+      "3 consume 40, 40 owed",
+      "4 refund 40 of entry 2, a new lot until +121, 40 repaid",
+      "5 refund 40 of entry 3, a new lot until +121: 40 of #5",
+    ],
+    { balance: 40n, debt: 0n },
+  ],
+  [
     "a Consume that takes what there is spends it, and says what is uncovered",
     ["#1: 30 of 30"],
     [[0n, consume(50n, TAKE)]],

@@ -238,6 +238,21 @@ describe("ExtendHold is refused", () => {
     expect(decideAt(state, extendHold(hold, more), NOW + 2n).refused).toEqual(refused);
   });
 
+  test("to more points than one command may move", () => {
+    const rich = play(undefined, [
+      [0n, recharge(MAX_POINTS)],
+      [0n, recharge(9n)],
+      [0n, freeze(MAX_POINTS)],
+    ]).state;
+    const refused = { reason: "TOTAL_TOO_LARGE", total: "hold", limit: MAX_POINTS };
+    expect(decideAt(rich, extendHold(3n, { more: 1n }), NOW).refused).toEqual(refused);
+    const parts = play(rich, [
+      [0n, settlePart(3n, 1n)],
+      [0n, extendHold(3n, { more: 1n })],
+    ]);
+    expect(parts.holds).toEqual([expect.stringContaining("open until +50")]);
+  });
+
   test("by more than its caller may move, before it is found that there is too little", () => {
     const command: Mutation = { ...extendHold(2n, { more: 9n }), maxPoints: 8n };
     expect(decideAt(state, command, NOW + 2n).refused).toEqual({

@@ -590,7 +590,9 @@ function writeRefund(user: ModelUser, command: Refund, now: bigint): Line | stri
   repaid += returned.repaid;
   const reissued = ofLots.filter((_, at) => !stays[at]);
   const general = reissued.filter((number) => lotOf(number).services.length === 0);
+  const soFar = repaid;
   payFor(general.length);
+  if (repaid > soFar) noteRepaid(user, expireTime);
   fresh += BigInt(reissued.length - general.length);
   const parts = partsOf(returned.kept);
   if (fresh > 0n) {

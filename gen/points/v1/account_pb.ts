@@ -251,7 +251,7 @@ export type Entry = Message<"points.v1.Entry"> & {
 
   /**
    * The expiry of what it made: of the lot of a RECHARGE entry (unset: never), the hold of a FREEZE
-   * entry, or the new lot of a REFUND entry that reissued points. Of an EXTEND entry: the hold's
+   * entry, or the new lot of a REFUND entry that reissued points, also if these repaid debt instead. Of an EXTEND entry: the hold's
    * time after it.
    *
    * @generated from field: google.protobuf.Timestamp expire_time = 11;

@@ -865,4 +865,18 @@ export const LEDGER_MUTANTS: readonly Mutant[] = [
     replace: "return hold.allocations.length * 0;",
     caughtBy: "test/ledger/extend-hold.test.ts",
   },
+  {
+    name: "forgets how long reissued points had lived that repaid debt",
+    file: "src/ledger/refund.ts",
+    find: "renewed === 0n ? back.repaidUntil : untilAfter(back.repaidUntil, reissueEnd)",
+    replace: "back.repaidUntil",
+    caughtBy: "test/ledger/debt.test.ts",
+  },
+  {
+    name: "lets a hold have more points than a command may move",
+    file: "src/ledger/extend-hold.ts",
+    find: "> MAX_POINTS) {",
+    replace: "> 2n ** 62n) {",
+    caughtBy: "test/ledger/extend-hold.test.ts",
+  },
 ];

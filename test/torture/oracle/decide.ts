@@ -245,10 +245,10 @@ function decideExpire(account: Replayed, { target, expectedHash }: Of<"expire">)
       return "refused" in parts ? parts : expiryOf(parts);
     }
     case "lot": {
-      const lot = account.lots.get(target.value);
-      if (lot === undefined) return refused("LOT_NOT_FOUND", { lot: target.value });
       const changed = entryChanged(account, target.value, expectedHash);
       if (changed !== undefined) return changed;
+      const lot = account.lots.get(target.value);
+      if (lot === undefined) return refused("LOT_NOT_FOUND", { lot: target.value });
       if (lot.remaining === 0n) return undefined;
       return expiryOf([{ lot: lot.number, points: lot.remaining }]);
     }

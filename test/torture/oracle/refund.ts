@@ -57,10 +57,10 @@ export function decideRefund(
   const left = debt - totalOf(back.repaying);
   const alsoRepaid = least(left, totalOf(general));
   const repaid = forgiven + totalOf(back.repaying) + alsoRepaid;
-  const { repaidUntil } = back;
+  const renewedUntil = alsoRepaid > 0n ? expireTime! : 0n;
+  const repaidUntil = renewedUntil > back.repaidUntil ? renewedUntil : back.repaidUntil;
   const fresh = again + totalOf(reissued) - alsoRepaid;
-  // Debt may have been repaid by points that were to become a new lot, and by no lot.
-  const ofDebt = repaidUntil === 0n || repaidUntil === LAST_INSTANT ? undefined : repaidUntil;
+  const ofDebt = repaidUntil === LAST_INSTANT ? undefined : repaidUntil;
   const end = reissueTtl === undefined ? ofDebt : expireTime;
   const made = fresh === 0n ? undefined : newLot(account, { fresh, reissued, again, end });
   const wrong = refusalOfLots(account, { kept: back.kept, made, reissued, claimOn, now });
@@ -73,7 +73,7 @@ export function decideRefund(
     repaid,
     uncovered: ended,
     refersTo: sequence,
-    expireTime: made?.expireTime,
+    expireTime: alsoRepaid > 0n ? expireTime : made?.expireTime,
     priority: made?.priority ?? 0,
     category: made?.category ?? "",
     services: made?.services ?? [],
@@ -93,10 +93,10 @@ export function decideRefund(
 
 /** What the entry spent or revoked, or the refusal. */
 function spendOf(account: Replayed, { sequence, expectedHash }: RefundRequest): Spend | Refused {
-  const kind = account.kinds.get(sequence);
-  if (kind === undefined) return refused("ENTRY_NOT_FOUND", { sequence });
   const changed = entryChanged(account, sequence, expectedHash);
   if (changed !== undefined) return changed;
+  const kind = account.kinds.get(sequence);
+  if (kind === undefined) return refused("ENTRY_NOT_FOUND", { sequence });
   return account.spends.get(sequence) ?? refused("ENTRY_NOT_REFUNDABLE", { sequence, kind });
 }
 

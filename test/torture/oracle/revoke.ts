@@ -57,10 +57,10 @@ function revokeLot(
   number: bigint,
   { lotPoints, onShortfall, expectedHash }: RevokeRequest,
 ): Draft | Refused {
-  const lot = account.lots.get(number);
-  if (lot === undefined) return refused("LOT_NOT_FOUND", { lot: number });
   const changed = entryChanged(account, number, expectedHash);
   if (changed !== undefined) return changed;
+  const lot = account.lots.get(number);
+  if (lot === undefined) return refused("LOT_NOT_FOUND", { lot: number });
   const revocable = lot.points - lot.revoked;
   const required = lotPoints ?? revocable;
   if (required > revocable || revocable === 0n) {

@@ -47,10 +47,10 @@ export function openHold(
   account: Replayed,
   { hold: number, expectedHash }: Pick<SettleRequest, "hold" | "expectedHash">,
 ): ReplayedHold | Refused {
-  const hold = account.holds.get(number);
-  if (hold === undefined) return refused("HOLD_NOT_FOUND", { hold: number });
   const changed = entryChanged(account, number, expectedHash);
   if (changed !== undefined) return changed;
+  const hold = account.holds.get(number);
+  if (hold === undefined) return refused("HOLD_NOT_FOUND", { hold: number });
   if (hold.status === "expired") return refused("HOLD_EXPIRED", { hold: number });
   if (hold.status === "open") return hold;
   return refused("HOLD_CLOSED", { hold: number, state: hold.status });
