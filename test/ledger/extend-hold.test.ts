@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { MAX_POINTS } from "../../src/ledger/account.ts";
 import { answer, changesOf, startBatch } from "../../src/ledger/batch.ts";
 import type { Mutation } from "../../src/ledger/command.ts";
 import { HOLD_MAX } from "../../src/ledger/hold.ts";
