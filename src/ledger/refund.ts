@@ -161,8 +161,13 @@ function givenBack(
 /** Of no new lot. */
 const NO_LOT = { priority: 0, category: "", services: NO_SERVICES };
 
-/** The expiry of a new lot for points that repaid debt. */
+/**
+ * The expiry of a new lot for points that repaid debt.
+ *
+ * @throws if none did: then there is a bug, for what was owed is still owed
+ */
 function expiryOf(repaidUntil: Micros | null): Micros | null {
+  if (repaidUntil === null) throw new Error("points come back for a debt that nothing repaid");
   return repaidUntil === LAST_INSTANT ? null : repaidUntil;
 }
 
