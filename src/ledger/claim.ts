@@ -1,6 +1,6 @@
 import { min } from "./account.ts";
 import type { Draft } from "./journal.ts";
-import type { Allocation, Lot } from "./lot.ts";
+import type { Allocation } from "./lot.ts";
 
 /**
  * What was revoked of a lot. What the lot did not have then stays a claim on it: until that is met, it
@@ -25,8 +25,8 @@ export function revocationOf(revoked: Revocations, lot: bigint): Revocation {
 const NOTHING_REVOKED: Revocation = { revoked: 0n, claimed: 0n };
 
 /** The points of a lot that a claim waits for. */
-export function claimOn(revoked: Revocations, { number }: Pick<Lot, "number">): bigint {
-  return revoked.get(number)?.claimed ?? 0n;
+export function claimOn(revoked: Revocations, lot: bigint): bigint {
+  return revocationOf(revoked, lot).claimed;
 }
 
 /** The number of lots with an open claim. */
@@ -38,7 +38,7 @@ export function countClaims(revoked: Revocations): number {
 
 /** How many of the points that come back to a lot its claim takes. */
 export function claimedOf(revoked: Revocations, { lot, points }: Allocation): bigint {
-  return min(claimOn(revoked, { number: lot }), points);
+  return min(claimOn(revoked, lot), points);
 }
 
 /** The claim after it took points from its lot. */

@@ -1,5 +1,5 @@
-import { type Account, laterOf, min } from "./account.ts";
-import { afterTaking, claimEntry, claimOn, type Revocation } from "./claim.ts";
+import { type Account, laterOf } from "./account.ts";
+import { afterTaking, claimedOf, claimEntry, claimOn, type Revocation } from "./claim.ts";
 import { repay } from "./debt.ts";
 import { type Entry, nextEntry } from "./entry.ts";
 import { compareHoldsByExpiry, heldBy, type Hold, isHoldDue, isOpenHold } from "./hold.ts";
@@ -84,7 +84,7 @@ export function countDue({ holds, lots, revoked }: AccountState, now: Micros): n
   let count = 0;
   for (const hold of holds) if (isHoldDue(hold, now)) count += 1;
   for (const lot of lots) {
-    if (lot.remaining > 0n && (isDue(lot, now) || claimOn(revoked, lot) > 0n)) count += 1;
+    if (lot.remaining > 0n && (isDue(lot, now) || claimOn(revoked, lot.number) > 0n)) count += 1;
   }
   return count;
 }
@@ -190,7 +190,7 @@ function takeForClaims(ledger: OpenLedger, lots: readonly bigint[], instant: Mic
   if (revoked.size === 0) return;
   for (const lot of [...new Set(lots)].toSorted(ascending)) {
     const { remaining } = ledger.lots.get(lot)!;
-    const points = min(claimOn(revoked, { number: lot }), remaining);
+    const points = claimedOf(revoked, { lot, points: remaining });
     if (points === 0n) continue;
     moveLot(ledger, { lot, points }, takePoints);
     revoked.set(lot, afterTaking(revoked.get(lot)!, points));

@@ -46,7 +46,7 @@ export function writeEntry(to: Encoder, entry: Omit<Entry, "hash">, salt: Uint8A
     .number(27, entry.fromBalance)
     .number(30, after.debt)
     .number(31, entry.keptOpen ? 1n : 0n)
-    .text(32, entry.fromClaim ? "1" : "");
+    .number(32, entry.fromClaim ? 1n : 0n);
 }
 
 const encoder = new Encoder();

@@ -57,7 +57,7 @@ const INVARIANTS: readonly Invariant[] = [
     name: "a lot of which points are claimed has none remaining",
     holds: (_, __, { lots, revoked }) =>
       revoked.size === 0 ||
-      lots.every((lot) => lot.remaining === 0n || claimOn(revoked, lot) === 0n),
+      lots.every((lot) => lot.remaining === 0n || claimOn(revoked, lot.number) === 0n),
   },
   {
     name: "total_recharged + total_refunded + debt <= 2^53 - 1",

@@ -212,10 +212,11 @@ function endClaim(revoked: Revocations, { refersTo }: RefundedEntry, last: LastT
   const ended = min(ofClaim, revocation.claimed);
   const again = ofClaim - ended;
   const before = again === 0n ? [] : [{ lot: refersTo, points: again }];
-  const after = new Map(revoked).set(refersTo, afterTaking(revocation, ended));
+  const taken = mergeAllocations([...before, ...ofLots]);
+  if (ended === 0n) return { revoked, ended, taken };
   return {
-    revoked: ended === 0n ? revoked : after,
+    revoked: new Map(revoked).set(refersTo, afterTaking(revocation, ended)),
     ended,
-    taken: mergeAllocations([...before, ...ofLots]),
+    taken,
   };
 }

@@ -85,7 +85,7 @@ export async function owe(owed: Taken, apply: Apply): Promise<void> {
 export function* inParts(points: bigint): Generator<{ part: bigint; number: number }> {
   let left = points;
   for (let number = 1; left > 0n; number++) {
-    const part = left < MAX_POINTS ? left : MAX_POINTS;
+    const part = min(left, MAX_POINTS);
     yield { part, number };
     left -= part;
   }

@@ -1,4 +1,4 @@
-import { MAX_POINTS } from "../ledger/account.ts";
+import { MAX_POINTS, min } from "../ledger/account.ts";
 import { MAX_OPEN_LOTS } from "../ledger/lot.ts";
 import { claimedOf } from "../verify/revoking.ts";
 import type { AccountImport } from "./account-import.ts";
@@ -25,7 +25,7 @@ export function requireRestorable(fold: Fold): void {
     throw new BadLine(`hold ${number} of ${userId} has points of ${flaw}: ${advice}`);
   }
   const { points: room } = roomiest(fold);
-  const round = room < MAX_POINTS ? room : MAX_POINTS;
+  const round = min(room, MAX_POINTS);
   if (refunded > 0n && (round === 0n || refunded / round > ROUNDS_MAX)) {
     throw new BadLine(`${refunded} refunded points are too many to be made again with ${room}`);
   }
@@ -123,11 +123,11 @@ function roomiest(fold: Fold): { name: string; points: bigint } {
 
 /** Consumes or revokes points and refunds them, which brings them back to their lots. */
 async function spendAndRefund(refunded: Taken, room: bigint, apply: Apply): Promise<void> {
-  const part = room < MAX_POINTS ? room : MAX_POINTS;
+  const part = min(room, MAX_POINTS);
   let round = 1;
   for (const kind of ["consumed", "revoked"] as const) {
     for (let left = refunded[kind]; left > 0n; round++) {
-      const points = left < part ? left : part;
+      const points = min(left, part);
       const entry = await apply(`refunded-${round}`, take(kind, points));
       const value = { sequence: entry!.sequence };
       await apply(`refund-${round}`, { case: "refund", value });

@@ -42,7 +42,7 @@ export function chainEntry(previous: Uint8Array, entry: Entry, salt: Uint8Array)
     number(27, entry.fromBalance),
     number(30, after.debt),
     number(31, entry.keptOpen ? 1n : 0n),
-    text(32, entry.fromClaim ? "1" : ""),
+    number(32, entry.fromClaim ? 1n : 0n),
   );
 }
 

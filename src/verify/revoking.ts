@@ -1,4 +1,5 @@
 import type { Allocation } from "../ledger/lot.ts";
+import { lower } from "./allocations.ts";
 import type { Books, Posting } from "./books.ts";
 
 /** What the entries so far have revoked of a lot, and what of that it has not given yet. */
@@ -55,7 +56,7 @@ function takeForClaim<Expiry>(
   }
   const revocation = books.revocations.get(number)!;
   const { remaining } = books.lots.get(number)!;
-  const due = remaining < revocation.claimed ? remaining : revocation.claimed;
+  const due = lower(remaining, revocation.claimed);
   if (points !== due || allocations.some(({ lot }) => lot !== number)) {
     return `takes ${points} points for the claim on lot ${number}, and not ${due}`;
   }

@@ -1,8 +1,8 @@
 import { sql } from "kysely";
-import type { Revocation, Revocations } from "../../ledger/claim.ts";
+import type { Revocations } from "../../ledger/claim.ts";
 import { type RowKey, rowsOfKeys } from "../driver/columns.ts";
 import type { Run } from "../driver/transaction.ts";
-import type { Rows } from "./rows.ts";
+import { bySequence, type Rows } from "./rows.ts";
 
 /** Lots of which a batch has to know what was revoked. */
 type Asked = {
@@ -23,21 +23,15 @@ export async function loadRevocations(
 ): Promise<ReadonlyMap<string, Revocations>> {
   const claimed = named.filter(({ userId }) => places.get(userId)!.openClaims > 0);
   const keys = [...claimed, ...revoked];
-  const found = new Map<string, Map<bigint, Revocation>>();
-  if (keys.length === 0) return found;
+  if (keys.length === 0) return new Map();
   const { rows } = await run(sql<RevokedRow>`
     select user_id, sequence, revoked, claimed
     from ${rowsOfKeys(keys, "sequence")} as named join undone using (user_id, sequence)
     where revoked > 0`);
-  for (const row of rows) {
-    const ofUser = found.get(row.user_id) ?? new Map<bigint, Revocation>();
-    found.set(row.user_id, ofUser);
-    ofUser.set(BigInt(row.sequence), {
-      revoked: BigInt(row.revoked),
-      claimed: BigInt(row.claimed),
-    });
-  }
-  return found;
+  return bySequence(rows, (row) => ({
+    revoked: BigInt(row.revoked),
+    claimed: BigInt(row.claimed),
+  }));
 }
 
 type RevokedRow = {

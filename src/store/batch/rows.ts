@@ -42,3 +42,16 @@ export type Rows = {
   /** By user id. */
   readonly lots: ReadonlyMap<string, LoadedLots>;
 };
+
+/** What rows about entries say: by user id, and of each user by the entry's sequence. */
+export function bySequence<Row extends { readonly user_id: string; readonly sequence: string }, T>(
+  rows: readonly Row[],
+  toValue: (row: Row) => T,
+): ReadonlyMap<string, ReadonlyMap<bigint, T>> {
+  const byUser = new Map<string, Map<bigint, T>>();
+  for (const row of rows) {
+    const ofUser = byUser.get(row.user_id) ?? new Map<bigint, T>();
+    byUser.set(row.user_id, ofUser.set(BigInt(row.sequence), toValue(row)));
+  }
+  return byUser;
+}

@@ -678,14 +678,14 @@ export const LEDGER_MUTANTS: readonly Mutant[] = [
   {
     name: "takes all that came back for a claim",
     file: "src/ledger/due.ts",
-    find: "const points = min(claimOn(revoked, { number: lot }), remaining);",
-    replace: "const points = claimOn(revoked, { number: lot }) > 0n ? remaining : 0n;",
+    find: "const points = claimedOf(revoked, { lot, points: remaining });",
+    replace: "const points = claimOn(revoked, lot) > 0n ? remaining : 0n;",
     caughtBy: "test/ledger/revoke.test.ts",
   },
   {
     name: "leaves the claim of a revocation open that is refunded",
     file: "src/ledger/refund.ts",
-    find: "return {\n    revoked: ended === 0n ? revoked : after,",
+    find: "return {\n    revoked: new Map(revoked).set(refersTo, afterTaking(revocation, ended)),",
     replace: "return {\n    revoked,",
     caughtBy: "test/ledger/revoke.test.ts",
   },
@@ -713,8 +713,8 @@ export const LEDGER_MUTANTS: readonly Mutant[] = [
   {
     name: "hashes an entry of a claim like any other",
     file: "src/ledger/entry-hash.ts",
-    find: 'entry.fromClaim ? "1" : ""',
-    replace: '""',
+    find: "entry.fromClaim ? 1n : 0n",
+    replace: "0n",
     caughtBy: "test/ledger/entry-hash.test.ts",
   },
   {

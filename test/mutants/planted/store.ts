@@ -222,9 +222,9 @@ export const STORE_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "takes the hashes of one account for those of all accounts of a batch",
-    file: "src/store/batch/hashes.ts",
-    find: "hashes.get(userId) ??",
-    replace: "[...hashes.values()][0] ??",
+    file: "src/store/batch/rows.ts",
+    find: "byUser.get(row.user_id) ??",
+    replace: "[...byUser.values()][0] ??",
     caughtBy: "torture --calm",
   },
   {
