@@ -8,6 +8,8 @@ import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2"
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Policy } from "./policy_pb.ts";
+import { file_points_v1_policy } from "./policy_pb.ts";
 import type { PricedUsage } from "./prices_pb.ts";
 import { file_points_v1_prices } from "./prices_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
@@ -16,7 +18,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file points/v1/account.proto.
  */
 export const file_points_v1_account: GenFile = /*@__PURE__*/
-  fileDesc("Chdwb2ludHMvdjEvYWNjb3VudC5wcm90bxIJcG9pbnRzLnYxIvYCCgdBY2NvdW50Eg8KB3VzZXJfaWQYASABKAkSEAoIc2VxdWVuY2UYAiABKAMSDwoHYmFsYW5jZRgDIAEoAxIOCgZmcm96ZW4YBCABKAMSFwoPdG90YWxfcmVjaGFyZ2VkGAUgASgDEhYKDnRvdGFsX2NvbnN1bWVkGAYgASgDEhUKDXRvdGFsX2V4cGlyZWQYByABKAMSFgoOdG90YWxfcmVmdW5kZWQYCCABKAMSLwoLY3JlYXRlX3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3VwZGF0ZV90aW1lGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIMCgRzYWx0GAsgASgMEgwKBGRlYnQYDCABKAMSFQoNdG90YWxfcmV2b2tlZBgNIAEoAxIyCg9uZXh0X2V4cGlyYXRpb24YDiABKAsyGS5wb2ludHMudjEuTmV4dEV4cGlyYXRpb24iSgoOTmV4dEV4cGlyYXRpb24SKAoEdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGcG9pbnRzGAIgASgDIu8FCgVFbnRyeRIPCgd1c2VyX2lkGAEgASgJEhAKCHNlcXVlbmNlGAIgASgDEiIKBGtpbmQYAyABKA4yFC5wb2ludHMudjEuRW50cnlLaW5kEg4KBnBvaW50cxgEIAEoAxIqCgthbGxvY2F0aW9ucxgFIAMoCzIVLnBvaW50cy52MS5BbGxvY2F0aW9uEi8KC2NyZWF0ZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgpyZXF1ZXN0X2lkGAcgASgJEjAKCG1ldGFkYXRhGAggAygLMh4ucG9pbnRzLnYxLkVudHJ5Lk1ldGFkYXRhRW50cnkSFQoNYmFsYW5jZV9hZnRlchgJIAEoAxIUCgxmcm96ZW5fYWZ0ZXIYCiABKAMSLwoLZXhwaXJlX3RpbWUYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHByaW9yaXR5GAwgASgFEgwKBGhhc2gYDSABKAwSEQoJcmVmZXJzX3RvGA4gASgDEhAKCHJldHVybmVkGA8gASgDEiUKBXVzYWdlGBAgASgLMhYucG9pbnRzLnYxLlByaWNlZFVzYWdlEg4KBmNhbGxlchgRIAEoCRIXCg9wZXJzb25hbF9kaWdlc3QYEiABKAwSEwoLZmluZ2VycHJpbnQYEyABKAwSDQoFYWN0b3IYFCABKAkSEAoIY2F0ZWdvcnkYFiABKAkSEAoIc2VydmljZXMYFyADKAkSDAoEb3dlZBgYIAEoAxIRCgl1bmNvdmVyZWQYGSABKAMSDgoGcmVwYWlkGBogASgDEhQKDGZyb21fYmFsYW5jZRgbIAEoAxISCgpkZWJ0X2FmdGVyGB4gASgDEhEKCWtlcHRfb3BlbhgfIAEoCBISCgpmcm9tX2NsYWltGCAgASgIGi8KDU1ldGFkYXRhRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIpCgpBbGxvY2F0aW9uEgsKA2xvdBgBIAEoAxIOCgZwb2ludHMYAiABKAMi0QEKA0xvdBIOCgZudW1iZXIYASABKAMSDgoGcG9pbnRzGAIgASgDEhEKCXJlbWFpbmluZxgDIAEoAxIOCgZmcm96ZW4YBCABKAMSEAoIcHJpb3JpdHkYBSABKAUSLwoLZXhwaXJlX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCGNhdGVnb3J5GAcgASgJEhAKCHNlcnZpY2VzGAggAygJEg8KB3Jldm9rZWQYCSABKAMSDwoHY2xhaW1lZBgKIAEoAyLKAQoESG9sZBIOCgZudW1iZXIYASABKAMSDgoGcG9pbnRzGAIgASgDEg8KB3NldHRsZWQYAyABKAMSIwoFc3RhdGUYBCABKA4yFC5wb2ludHMudjEuSG9sZFN0YXRlEi8KC2V4cGlyZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIqCgthbGxvY2F0aW9ucxgGIAMoCzIVLnBvaW50cy52MS5BbGxvY2F0aW9uEg8KB3NlcnZpY2UYByABKAkq+gEKCUVudHJ5S2luZBIaChZFTlRSWV9LSU5EX1VOU1BFQ0lGSUVEEAASFwoTRU5UUllfS0lORF9SRUNIQVJHRRABEhYKEkVOVFJZX0tJTkRfQ09OU1VNRRACEhUKEUVOVFJZX0tJTkRfRVhQSVJFEAMSFQoRRU5UUllfS0lORF9GUkVFWkUQBBIVChFFTlRSWV9LSU5EX1NFVFRMRRAFEhYKEkVOVFJZX0tJTkRfUkVMRUFTRRAGEhUKEUVOVFJZX0tJTkRfUkVGVU5EEAcSFQoRRU5UUllfS0lORF9SRVZPS0UQCBIVChFFTlRSWV9LSU5EX0VYVEVORBAJKoUBCglIb2xkU3RhdGUSGgoWSE9MRF9TVEFURV9VTlNQRUNJRklFRBAAEhMKD0hPTERfU1RBVEVfT1BFThABEhYKEkhPTERfU1RBVEVfU0VUVExFRBACEhcKE0hPTERfU1RBVEVfUkVMRUFTRUQQAxIWChJIT0xEX1NUQVRFX0VYUElSRUQQBEJxCglwb2ludHMudjFCDEFjY291bnRQcm90b1ABWilleGFtcGxlLmNvbS9wb2ludHMvZ2VuL3BvaW50cy92MTtwb2ludHN2MaICA1BUU6oCCVBvaW50cy5WMcoCCVBvaW50c1xWMeoCClBvaW50czo6VjFiBnByb3RvMw", [file_google_protobuf_timestamp, file_points_v1_prices]);
+  fileDesc("Chdwb2ludHMvdjEvYWNjb3VudC5wcm90bxIJcG9pbnRzLnYxIvYCCgdBY2NvdW50Eg8KB3VzZXJfaWQYASABKAkSEAoIc2VxdWVuY2UYAiABKAMSDwoHYmFsYW5jZRgDIAEoAxIOCgZmcm96ZW4YBCABKAMSFwoPdG90YWxfcmVjaGFyZ2VkGAUgASgDEhYKDnRvdGFsX2NvbnN1bWVkGAYgASgDEhUKDXRvdGFsX2V4cGlyZWQYByABKAMSFgoOdG90YWxfcmVmdW5kZWQYCCABKAMSLwoLY3JlYXRlX3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3VwZGF0ZV90aW1lGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIMCgRzYWx0GAsgASgMEgwKBGRlYnQYDCABKAMSFQoNdG90YWxfcmV2b2tlZBgNIAEoAxIyCg9uZXh0X2V4cGlyYXRpb24YDiABKAsyGS5wb2ludHMudjEuTmV4dEV4cGlyYXRpb24iSgoOTmV4dEV4cGlyYXRpb24SKAoEdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGcG9pbnRzGAIgASgDIsEGCgVFbnRyeRIPCgd1c2VyX2lkGAEgASgJEhAKCHNlcXVlbmNlGAIgASgDEiIKBGtpbmQYAyABKA4yFC5wb2ludHMudjEuRW50cnlLaW5kEg4KBnBvaW50cxgEIAEoAxIqCgthbGxvY2F0aW9ucxgFIAMoCzIVLnBvaW50cy52MS5BbGxvY2F0aW9uEi8KC2NyZWF0ZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgpyZXF1ZXN0X2lkGAcgASgJEjAKCG1ldGFkYXRhGAggAygLMh4ucG9pbnRzLnYxLkVudHJ5Lk1ldGFkYXRhRW50cnkSFQoNYmFsYW5jZV9hZnRlchgJIAEoAxIUCgxmcm96ZW5fYWZ0ZXIYCiABKAMSLwoLZXhwaXJlX3RpbWUYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHByaW9yaXR5GAwgASgFEgwKBGhhc2gYDSABKAwSEQoJcmVmZXJzX3RvGA4gASgDEhAKCHJldHVybmVkGA8gASgDEiUKBXVzYWdlGBAgASgLMhYucG9pbnRzLnYxLlByaWNlZFVzYWdlEg4KBmNhbGxlchgRIAEoCRIXCg9wZXJzb25hbF9kaWdlc3QYEiABKAwSEwoLZmluZ2VycHJpbnQYEyABKAwSDQoFYWN0b3IYFCABKAkSDgoGbWVtYmVyGBUgASgJEhAKCGNhdGVnb3J5GBYgASgJEhAKCHNlcnZpY2VzGBcgAygJEgwKBG93ZWQYGCABKAMSEQoJdW5jb3ZlcmVkGBkgASgDEg4KBnJlcGFpZBgaIAEoAxIUCgxmcm9tX2JhbGFuY2UYGyABKAMSDQoFY2F1c2UYHCABKAkSDgoGYWxlcnRzGB0gAygJEhIKCmRlYnRfYWZ0ZXIYHiABKAMSEQoJa2VwdF9vcGVuGB8gASgIEhIKCmZyb21fY2xhaW0YICABKAgSIQoGcG9saWN5GCEgASgLMhEucG9pbnRzLnYxLlBvbGljeRovCg1NZXRhZGF0YUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiKQoKQWxsb2NhdGlvbhILCgNsb3QYASABKAMSDgoGcG9pbnRzGAIgASgDItEBCgNMb3QSDgoGbnVtYmVyGAEgASgDEg4KBnBvaW50cxgCIAEoAxIRCglyZW1haW5pbmcYAyABKAMSDgoGZnJvemVuGAQgASgDEhAKCHByaW9yaXR5GAUgASgFEi8KC2V4cGlyZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghjYXRlZ29yeRgHIAEoCRIQCghzZXJ2aWNlcxgIIAMoCRIPCgdyZXZva2VkGAkgASgDEg8KB2NsYWltZWQYCiABKAMi2gEKBEhvbGQSDgoGbnVtYmVyGAEgASgDEg4KBnBvaW50cxgCIAEoAxIPCgdzZXR0bGVkGAMgASgDEiMKBXN0YXRlGAQgASgOMhQucG9pbnRzLnYxLkhvbGRTdGF0ZRIvCgtleHBpcmVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKgoLYWxsb2NhdGlvbnMYBiADKAsyFS5wb2ludHMudjEuQWxsb2NhdGlvbhIPCgdzZXJ2aWNlGAcgASgJEg4KBm1lbWJlchgIIAEoCSqVAgoJRW50cnlLaW5kEhoKFkVOVFJZX0tJTkRfVU5TUEVDSUZJRUQQABIXChNFTlRSWV9LSU5EX1JFQ0hBUkdFEAESFgoSRU5UUllfS0lORF9DT05TVU1FEAISFQoRRU5UUllfS0lORF9FWFBJUkUQAxIVChFFTlRSWV9LSU5EX0ZSRUVaRRAEEhUKEUVOVFJZX0tJTkRfU0VUVExFEAUSFgoSRU5UUllfS0lORF9SRUxFQVNFEAYSFQoRRU5UUllfS0lORF9SRUZVTkQQBxIVChFFTlRSWV9LSU5EX1JFVk9LRRAIEhUKEUVOVFJZX0tJTkRfRVhURU5EEAkSGQoVRU5UUllfS0lORF9TRVRfUE9MSUNZEAoqhQEKCUhvbGRTdGF0ZRIaChZIT0xEX1NUQVRFX1VOU1BFQ0lGSUVEEAASEwoPSE9MRF9TVEFURV9PUEVOEAESFgoSSE9MRF9TVEFURV9TRVRUTEVEEAISFwoTSE9MRF9TVEFURV9SRUxFQVNFRBADEhYKEkhPTERfU1RBVEVfRVhQSVJFRBAEQnEKCXBvaW50cy52MUIMQWNjb3VudFByb3RvUAFaKWV4YW1wbGUuY29tL3BvaW50cy9nZW4vcG9pbnRzL3YxO3BvaW50c3YxogIDUFRTqgIJUG9pbnRzLlYxygIJUG9pbnRzXFYx6gIKUG9pbnRzOjpWMWIGcHJvdG8z", [file_google_protobuf_timestamp, file_points_v1_policy, file_points_v1_prices]);
 
 /**
  * One user's points. Invariants after every command:
@@ -333,6 +335,14 @@ export type Entry = Message<"points.v1.Entry"> & {
   actor: string;
 
   /**
+   * The member that spent, as the request said. Of an EXTEND, SETTLE or RELEASE entry: the hold's.
+   * Of a REFUND entry: the refunded entry's. Empty: none was said.
+   *
+   * @generated from field: string member = 21;
+   */
+  member: string;
+
+  /**
    * The category of the lot that it made. Empty: none, or it made no lot.
    *
    * @generated from field: string category = 22;
@@ -380,6 +390,21 @@ export type Entry = Message<"points.v1.Entry"> & {
   fromBalance: bigint;
 
   /**
+   * Of a RECHARGE entry that the ledger booked by itself: the name of the allowance that gave the
+   * points.
+   *
+   * @generated from field: string cause = 28;
+   */
+  cause: string;
+
+  /**
+   * The names of the alerts by whose number balance + frozen − debt fell with it, in order.
+   *
+   * @generated from field: repeated string alerts = 29;
+   */
+  alerts: string[];
+
+  /**
    * The account's debt after it.
    *
    * @generated from field: int64 debt_after = 30;
@@ -400,6 +425,13 @@ export type Entry = Message<"points.v1.Entry"> & {
    * @generated from field: bool from_claim = 32;
    */
   fromClaim: boolean;
+
+  /**
+   * Of a SET_POLICY entry: the policy as it was set, with its start_time. Without a rule: it ended.
+   *
+   * @generated from field: points.v1.Policy policy = 33;
+   */
+  policy?: Policy | undefined;
 };
 
 /**
@@ -582,6 +614,13 @@ export type Hold = Message<"points.v1.Hold"> & {
    * @generated from field: string service = 7;
    */
   service: string;
+
+  /**
+   * The member for whom they were set aside. Empty: none was said.
+   *
+   * @generated from field: string member = 8;
+   */
+  member: string;
 };
 
 /**
@@ -668,6 +707,13 @@ export const EntryKind = {
    * @generated from enum value: ENTRY_KIND_EXTEND = 9;
    */
   EXTEND: 9,
+
+  /**
+   * Set or ended a policy. It moves no points.
+   *
+   * @generated from enum value: ENTRY_KIND_SET_POLICY = 10;
+   */
+  SET_POLICY: 10,
 } as const;
 
 /**

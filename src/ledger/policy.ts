@@ -1,0 +1,92 @@
+import type { Lot } from "./lot.ts";
+import type { Micros } from "./time.ts";
+
+/** The most policies of an account. */
+export const MAX_POLICIES = 32;
+
+/** A rule that an account lives by, under the name that its caller gave it. */
+export type Policy = { readonly name: string; readonly rule: Rule };
+
+export type Rule = Allowance | Limit | Alert | CreditLine;
+
+/** Gives points at the first instant of each period: see allowance.ts. */
+export type Allowance = Pick<Lot, "points" | "priority" | "category" | "services"> &
+  Cadence & {
+    readonly kind: "allowance";
+    readonly life: AllowanceLife;
+    /** No period begins from this instant on; null: there is no end. */
+    readonly endTime: Micros | null;
+  };
+
+/** When periods begin: at `startTime` + k × `every`, for k = 0, 1, …; see calendar.ts. */
+export type Cadence = {
+  readonly startTime: Micros;
+  readonly every: { readonly count: number; readonly unit: CalendarUnit };
+  /** A name of the IANA's data base. */
+  readonly timeZone: string;
+};
+
+export type CalendarUnit = "day" | "week" | "month" | "year";
+
+/** How long the points of a period live. */
+export type AllowanceLife =
+  | { readonly kind: "periods"; readonly count: number }
+  | { readonly kind: "ttl"; readonly ttl: Micros }
+  | { readonly kind: "never" };
+
+/** Bounds what may be spent in a window: see limit.ts. */
+export type Limit = {
+  readonly kind: "limit";
+  readonly points: bigint;
+  readonly window: Window;
+  /** Only what this member spends counts; empty: what anybody does. */
+  readonly member: string;
+  /** Whether each member has a count of their own. */
+  readonly eachMember: boolean;
+  /** Only usage of this service counts; empty: whatever is spent. */
+  readonly service: string;
+};
+
+/** The calendar's current unit, or all time. */
+export type Window =
+  | { readonly kind: "calendar"; readonly unit: CalendarUnit; readonly timeZone: string }
+  | { readonly kind: "total" };
+
+/** Names itself on the entry by which balance + frozen − debt falls below a number of points. */
+export type Alert = { readonly kind: "alert"; readonly below: bigint };
+
+/** Lets `owe` make debt of so many points. */
+export type CreditLine = { readonly kind: "creditLine"; readonly points: bigint };
+
+/** A policy of an account, and where it stands. */
+export type PolicyState = {
+  readonly name: string;
+  /** An ended allowance is kept until its next period would have begun: see `putPolicy`. */
+  readonly rule: Rule;
+  readonly ended: boolean;
+  /** The SET_POLICY entry that set it as it is. */
+  readonly sequence: bigint;
+  /** Of an allowance. */
+  readonly next: NextPeriod | undefined;
+  /** The lots of an allowance by periods that may be open: their expiry wakes nobody. */
+  readonly given: readonly bigint[];
+  /** Of a limit: the loaded counts, by member; by "" if all members have one together. */
+  readonly counts: ReadonlyMap<string, Count>;
+};
+
+/** The next period that an allowance gives. */
+export type NextPeriod = {
+  /** Its number: 0 is the period that begins at `startTime`. */
+  readonly period: number;
+  /** Its first instant; null: there is none any more. */
+  readonly time: Micros | null;
+};
+
+/** What was spent in the current window of a limit. */
+export type Count = {
+  /** The first entry that it counts: holds and entries before were counted in earlier windows. */
+  readonly since: bigint;
+  /** When the window ends; null: never. */
+  readonly until: Micros | null;
+  readonly spent: bigint;
+};
