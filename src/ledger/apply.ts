@@ -21,6 +21,7 @@ import { costAt, type CostOrRefusal, serviceOf } from "./prices.ts";
 import { refund } from "./refund.ts";
 import { isRejection, overMaxPoints, type Rejection } from "./rejection.ts";
 import { revoke } from "./revoke.ts";
+import { deletePolicy, putPolicy } from "./set-policy.ts";
 import { release, settle } from "./settle.ts";
 import { type AccountState, bareState, holdsFull, lotsFull } from "./state.ts";
 import type { Micros } from "./time.ts";
@@ -50,7 +51,7 @@ export function apply(
   command: Command,
   at: Instant,
 ): Applied | Rejection {
-  const makesAccount = command.kind === "open" || command.kind === "recharge";
+  const makesAccount = MAKING.has(command.kind);
   if (state === undefined && !makesAccount) {
     return { reason: "ACCOUNT_NOT_FOUND", userId: command.userId };
   }
@@ -62,6 +63,8 @@ export function apply(
   const entries = [...applied.entries, ...expired.entries];
   return { state: expired.state, entries, entry: applied.entry };
 }
+
+const MAKING: ReadonlySet<Command["kind"]> = new Set(["open", "recharge", "putPolicy"]);
 
 function newState(userId: string, { now: createTime, salt }: Instant): AccountState {
   if (salt === undefined) throw new Error("a new account has no salt");
@@ -91,6 +94,10 @@ function applyBooked(booked: Applied, command: Command, at: Instant): Applied | 
       return release(booked, command, now);
     case "refund":
       return refund(booked, command, now);
+    case "putPolicy":
+      return putPolicy(booked, command, now);
+    case "deletePolicy":
+      return deletePolicy(booked, command, now);
   }
 }
 
@@ -132,7 +139,7 @@ function consume(booked: Applied, command: Consume, now: Micros): Applied | Reje
   if (denied !== undefined) return denied;
   const service = serviceOf(cost);
   const { taken, owed, uncovered } = pay(state, { points: cost.points, service }, onShortfall);
-  if (uncovered > 0n && onShortfall.kind !== "take") {
+  if (uncovered > 0n && onShortfall !== "take") {
     return insufficientBy(state, { required: cost.points, service, shortfall: uncovered });
   }
   // Everything is checked; from here on it changes.

@@ -15,6 +15,7 @@ import { isRejection, type Rejection } from "./rejection.ts";
 import type { AccountState } from "./state.ts";
 import type { Micros } from "./time.ts";
 import { isTrial } from "./trial.ts";
+import { type ChangedPolicies, changedPolicies } from "./changed-policies.ts";
 
 /** The answer to an accepted command. */
 export type Answer = {
@@ -60,6 +61,8 @@ export type ChangedAccount = Account & {
   readonly openClaims: number;
   /** See `AccountState`. */
   readonly repaidUntil: Micros | null;
+  /** The number of its policies, with the ended ones that still matter. */
+  readonly policies: number;
 };
 
 /** Everything that a batch changed. */
@@ -75,6 +78,7 @@ export type Changes = {
   readonly holds: readonly OfUser<Hold>[];
   /** What is undone so far of each entry of which the batch refunded, or of its lot revoked, some. */
   readonly undone: readonly OfUser<Undone>[];
+  readonly policies: ChangedPolicies;
   readonly entries: readonly Entry[];
   /** Each account's receipts are in the order of their numbers. */
   readonly receipts: readonly Receipt[];
@@ -190,7 +194,7 @@ export function answer(batch: Batch, command: Command): Answer | Rejection {
   if (kept !== undefined && key !== undefined) {
     batch.repeats.set(key, { request: kept, entry, account });
   }
-  const madeOnlyAccount = state === undefined && entry === undefined;
+  const madeOnlyAccount = state === undefined && applied.entries.length === 0;
   if (!isOwn || madeOnlyAccount) {
     const receipt = nextReceipt(applied.state.lastReceipt, kept, { entry, account });
     batch.receipts.push(receipt);
@@ -236,6 +240,7 @@ export function changesOf(batch: Batch): Changes | undefined {
     lots: changed.flatMap((state) => fresh(state, before, ({ lots }) => lots)),
     holds: changed.flatMap((state) => fresh(state, before, ({ holds }) => holds)),
     undone: changed.flatMap((state) => undoneOf(state, before.get(state.account.userId))),
+    policies: changedPolicies(changed, before),
     entries,
     receipts,
   };
@@ -245,7 +250,8 @@ function toChangedAccount(state: AccountState): ChangedAccount {
   const openHolds = state.otherHolds + state.holds.filter(isOpenHold).length;
   const openClaims = state.otherClaims + countClaims(state.revoked);
   const { account, repaidUntil } = state;
-  return { ...account, dueTime: dueTimeOf(state), openHolds, openClaims, repaidUntil };
+  const policies = state.policies.length;
+  return { ...account, dueTime: dueTimeOf(state), openHolds, openClaims, repaidUntil, policies };
 }
 
 function undoneOf(

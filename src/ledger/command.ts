@@ -1,4 +1,5 @@
 import type { Lot } from "./lot.ts";
+import type { Allowance, Rule } from "./policy.ts";
 import type { CostByInstant, CostOrRefusal } from "./prices.ts";
 import type { Micros } from "./time.ts";
 
@@ -69,12 +70,9 @@ export type AskedCost = CostOrRefusal | CostByInstant;
 
 /**
  * What becomes of the points of a cost that the balance lacks: the command is refused, they stay
- * uncovered, or they become debt, as far as that does not exceed `creditLine`.
+ * uncovered, or they become debt, as far as the account's credit line goes.
  */
-export type Shortfall =
-  | { readonly kind: "refuse" }
-  | { readonly kind: "take" }
-  | { readonly kind: "owe"; readonly creditLine: bigint };
+export type Shortfall = "refuse" | "take" | "owe";
 
 /** Gets the account, and makes it if there is none. */
 export type Open = { readonly kind: "open"; readonly userId: string };
@@ -103,7 +101,7 @@ export type Revoke = MutationOf<
   {
     readonly target: RevokeTarget;
     /** No credit line bounds what is owed: the points were never the user's. */
-    readonly onShortfall: Shortfall["kind"];
+    readonly onShortfall: Shortfall;
   }
 >;
 
@@ -156,9 +154,33 @@ export type Refund = MutationOf<
   }
 >;
 
+/** Sets a policy, and makes the account if there is none. */
+export type PutPolicy = MutationOf<
+  "putPolicy",
+  { readonly name: string; readonly rule: AskedRule }
+>;
+
+/** A rule as it is asked for: an allowance may leave open when it starts, which is now. */
+export type AskedRule =
+  | Exclude<Rule, Allowance>
+  | (Omit<Allowance, "startTime"> & { readonly startTime: Micros | undefined });
+
+/** Ends a policy. */
+export type DeletePolicy = MutationOf<"deletePolicy", { readonly name: string }>;
+
 /** A command that changes an account and that a client may repeat. */
 export type Mutation =
-  Recharge | Consume | Expire | Revoke | Freeze | ExtendHold | Settle | Release | Refund;
+  | Recharge
+  | Consume
+  | Expire
+  | Revoke
+  | Freeze
+  | ExtendHold
+  | Settle
+  | Release
+  | Refund
+  | PutPolicy
+  | DeletePolicy;
 
 /** A command on one account. The limits of single fields were checked before. */
 export type Command = Open | Mutation;

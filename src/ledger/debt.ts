@@ -2,6 +2,7 @@ import { type Account, laterOf, min, roomOf } from "./account.ts";
 import type { Shortfall } from "./command.ts";
 import { claimedOf } from "./claim.ts";
 import { type Allocation, isDue, isScoped, type Lot, type Service } from "./lot.ts";
+import { creditLineOf } from "./policy.ts";
 import type { AccountState } from "./state.ts";
 import { LAST_INSTANT, type Micros } from "./time.ts";
 import { usableFor } from "./usable.ts";
@@ -16,21 +17,29 @@ export type Payment = {
   readonly uncovered: bigint;
 };
 
+/** What is to be paid. */
+type Cost = {
+  readonly points: bigint;
+  readonly service: Service;
+  /** How much the account may owe; left out: as its policies say. */
+  readonly creditLine?: bigint;
+};
+
 /** Pays a cost with what the account has for it; what it lacks goes by `onShortfall`. */
 export function pay(
   state: AccountState,
-  { points, service }: { readonly points: bigint; readonly service: Service },
+  { points, service, creditLine = creditLineOf(state.policies) }: Cost,
   onShortfall: Shortfall,
 ): Payment {
   const usable = usableFor(state, service);
   if (points <= usable) return { taken: points, owed: 0n, uncovered: 0n };
   const lacking = points - usable;
-  const owed = onShortfall.kind === "owe" ? min(lacking, creditOf(state.account, onShortfall)) : 0n;
+  const owed = onShortfall === "owe" ? min(lacking, creditOf(state.account, creditLine)) : 0n;
   return { taken: usable, owed, uncovered: lacking - owed };
 }
 
 /** How much more an account may owe. */
-function creditOf(account: Account, { creditLine }: { readonly creditLine: bigint }): bigint {
+function creditOf(account: Account, creditLine: bigint): bigint {
   const left = creditLine - account.debt;
   return left <= 0n ? 0n : min(left, roomOf(account));
 }

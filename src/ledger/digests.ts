@@ -12,6 +12,7 @@ export type Personal = {
   readonly request: Pick<Request, "id"> | undefined;
   readonly metadata: Metadata;
   readonly actor: string;
+  readonly member: string;
 };
 
 /**
@@ -26,12 +27,13 @@ export function personalDigestOf(salt: Uint8Array, personal: Personal): Uint8Arr
 
 /** Writes what the personal digest covers. */
 export function writePersonal(to: Encoder, personal: Personal): Encoder {
-  const { userId, request, metadata, actor } = personal;
+  const { userId, request, metadata, actor, member } = personal;
   return to
     .text(1, userId)
     .text(7, request?.id ?? "")
     .map(8, metadata)
-    .text(20, actor);
+    .text(20, actor)
+    .text(21, member);
 }
 
 const encoder = new Encoder();

@@ -112,6 +112,7 @@ type OpenLedger = {
   account: Account;
   recent: Recent | undefined;
   repaidUntil: Micros | null;
+  readonly policies: AccountState["policies"];
   readonly lots: Map<bigint, Lot>;
   readonly holds: Map<bigint, Hold>;
   readonly revoked: Map<bigint, Revocation>;
@@ -120,8 +121,9 @@ type OpenLedger = {
 };
 
 function openLedger({ lots, holds, revoked, ...state }: AccountState): OpenLedger {
-  const { account, recent, repaidUntil } = state;
+  const { account, recent, repaidUntil, policies } = state;
   return {
+    policies,
     account,
     recent,
     repaidUntil,

@@ -1,6 +1,7 @@
 import { personalDigestOf } from "./digests.ts";
 import { Encoder } from "../encoding/encoder.ts";
 import { KIND_NUMBERS } from "./entry-kinds.ts";
+import { writePolicy } from "./policy-hash.ts";
 import type { Entry } from "./entry.ts";
 import type { Allocation } from "./lot.ts";
 import type { Calculation, MeteredPoints, PricedUsage } from "./prices.ts";
@@ -37,16 +38,18 @@ export function writeEntry(to: Encoder, entry: Omit<Entry, "hash">, salt: Uint8A
   if (usage !== null) to.message(16, usage, writeUsage);
   to.text(17, entry.caller).bytes(18, personalDigestOf(salt, entry));
   if (request !== undefined) to.bytes(19, request.fingerprint);
-  return to
-    .text(22, entry.category)
+  to.text(22, entry.category)
     .texts(23, entry.services)
     .number(24, entry.owed)
     .number(25, entry.uncovered)
     .number(26, entry.repaid)
     .number(27, entry.fromBalance)
+    .text(28, entry.cause)
+    .texts(29, entry.alerts)
     .number(30, after.debt)
     .number(31, entry.keptOpen ? 1n : 0n)
     .number(32, entry.fromClaim ? 1n : 0n);
+  return entry.policy === null ? to : to.message(33, entry.policy, writePolicy);
 }
 
 const encoder = new Encoder();

@@ -11,6 +11,7 @@ export const KIND_NUMBERS = {
   refund: 7,
   revoke: 8,
   extend: 9,
+  setPolicy: 10,
 } as const satisfies Record<EntryKind, number>;
 
 const KINDS = new Map<number, EntryKind>(

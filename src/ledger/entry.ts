@@ -3,6 +3,7 @@ import type { Metadata, RecordedRequest } from "./command.ts";
 import { hashEntry } from "./entry-hash.ts";
 import type { Hold } from "./hold.ts";
 import type { Allocation } from "./lot.ts";
+import { alertsOf, type Rule, type PolicyState } from "./policy.ts";
 import type { PricedUsage } from "./prices.ts";
 import type { Micros } from "./time.ts";
 
@@ -16,7 +17,8 @@ export type EntryKind =
   | "settle"
   | "release"
   | "refund"
-  | "revoke";
+  | "revoke"
+  | "setPolicy";
 
 /** What an extend entry leaves in its hold, beside what the entry says itself. */
 export type HoldAfter = Pick<Hold, "points" | "settled" | "service" | "allocations">;
@@ -59,6 +61,12 @@ export type EntryContent = {
   readonly services: readonly string[];
   /** The use of a service that was priced; null: the caller named points. */
   readonly usage: PricedUsage | null;
+  /** Of a set policy: the policy as it was set; a rule of null: it ended. Otherwise null. */
+  readonly policy: { readonly name: string; readonly rule: Rule | null } | null;
+  /** Of a recharge that the ledger booked: the allowance that gave the points; otherwise empty. */
+  readonly cause: string;
+  /** The member that spent, or that it is about; empty: none was said. */
+  readonly member: string;
   /** Of an extend: the hold after it, which a repeat is answered with; otherwise null. Not hashed. */
   readonly holdAfter: HoldAfter | null;
   /** Undefined where the caller gave no request id, or where the ledger booked it by itself. */
@@ -78,26 +86,35 @@ export type Entry = EntryContent & {
   readonly time: Micros;
   /** The account's figures after this entry. */
   readonly after: Figures;
+  /** The names of the alerts below whose number it brought the account, in order. */
+  readonly alerts: readonly string[];
   /** SHA-256, 32 bytes: see `hashEntry`. */
   readonly hash: Uint8Array;
 };
 
 /** Makes the account's next entry, and the account after it. */
 export function nextEntry(
-  { account }: { readonly account: Account },
+  { account, policies }: Journaled,
   content: EntryContent,
   time: Micros,
 ): { entry: Entry; account: Account } {
+  const after = figuresAfter(account, content);
   const unhashed = {
     ...content,
     userId: account.userId,
     sequence: account.sequence + 1n,
     time,
-    after: figuresAfter(account, content),
+    after,
+    alerts: policies.length === 0 ? NO_ALERTS : alertsOf(policies, account, after),
   };
   const entry = { ...unhashed, hash: hashEntry(account.hash, unhashed, account.salt) };
   return { entry, account: accountAfter(entry, account) };
 }
+
+/** What an entry needs to know of its account. */
+type Journaled = { readonly account: Account; readonly policies: readonly PolicyState[] };
+
+const NO_ALERTS: readonly string[] = [];
 
 /** The account after an entry. */
 export function accountAfter(
@@ -154,5 +171,7 @@ function figuresAfter(figures: Figures, content: EntryContent): Figures {
       return { ...before, balance: balance + brought, totalRefunded: totalRefunded + points };
     case "revoke":
       return { ...before, balance: balance - points + owed, totalRevoked: totalRevoked + points };
+    case "setPolicy":
+      return before;
   }
 }

@@ -37,7 +37,7 @@ export type Draft = Pick<EntryContent, "kind" | "points" | "allocations"> &
 /** A change of the state, and the entry that records it. */
 type Step = {
   readonly change: Partial<
-    Pick<AccountState, "lots" | "holds" | "refunded" | "revoked" | "repaidUntil">
+    Pick<AccountState, "lots" | "holds" | "refunded" | "revoked" | "repaidUntil" | "policies">
   >;
   readonly entry: Draft;
   /** The command. */
@@ -78,5 +78,8 @@ const EMPTY = {
   category: "",
   services: NO_SERVICES,
   usage: null,
+  policy: null,
+  cause: "",
+  member: "",
   holdAfter: null,
 } as const;

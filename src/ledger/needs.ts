@@ -70,6 +70,10 @@ export function needsOf(command: Command): Needs {
       const { sequence: entry, points } = command;
       return { ...NOTHING, refund: { entry, points }, guarded: guardedBy(command, entry) };
     }
+    case "putPolicy":
+    case "deletePolicy":
+      // The policies of an account are loaded for whatever command there is.
+      return NOTHING;
   }
 }
 
@@ -172,7 +176,7 @@ function needsOfRevoke({ target, onShortfall }: Revoke): Needs {
 }
 
 function takesLess({ onShortfall }: Consume | Settle): boolean {
-  return onShortfall.kind !== "refuse";
+  return onShortfall !== "refuse";
 }
 
 /** Which list is in force is known only once the database's clock is read, together with the lots. */

@@ -1,3 +1,4 @@
+import type { Figures } from "./account.ts";
 import type { Lot } from "./lot.ts";
 import type { Micros } from "./time.ts";
 
@@ -66,6 +67,8 @@ export type PolicyState = {
   readonly ended: boolean;
   /** The SET_POLICY entry that set it as it is. */
   readonly sequence: bigint;
+  /** Of a limit: the SET_POLICY entry from which it counts; counts since before are of another. */
+  readonly countsFrom: bigint;
   /** Of an allowance. */
   readonly next: NextPeriod | undefined;
   /** The lots of an allowance by periods that may be open: their expiry wakes nobody. */
@@ -81,6 +84,33 @@ export type NextPeriod = {
   /** Its first instant; null: there is none any more. */
   readonly time: Micros | null;
 };
+
+/** The names of the alerts below whose number an account falls from one entry to the next. */
+export function alertsOf(
+  policies: readonly PolicyState[],
+  before: Figures,
+  after: Figures,
+): readonly string[] {
+  const [had, has] = [worthOf(before), worthOf(after)];
+  if (has >= had) return [];
+  return policies
+    .filter(({ rule }) => rule.kind === "alert" && had >= rule.below && has < rule.below)
+    .map(({ name }) => name);
+}
+
+/** What an account has, spendable or set aside, less what it owes. */
+function worthOf({ balance, frozen, debt }: Figures): bigint {
+  return balance + frozen - debt;
+}
+
+/** How much debt an account's credit lines let it make. */
+export function creditLineOf(policies: readonly PolicyState[]): bigint {
+  let most = 0n;
+  for (const { rule } of policies) {
+    if (rule.kind === "creditLine" && rule.points > most) most = rule.points;
+  }
+  return most;
+}
 
 /** What was spent in the current window of a limit. */
 export type Count = {

@@ -66,4 +66,4 @@ export function hashReceipt(
 }
 
 const encoder = new Encoder();
-const NOTHING_SAID = { metadata: new Map<string, string>(), actor: "" };
+const NOTHING_SAID = { metadata: new Map<string, string>(), actor: "", member: "" };

@@ -55,9 +55,10 @@ export type Rejection =
   | {
       readonly reason: "ACCOUNT_FULL";
       /** The kind of thing of which the account has the most that it may. */
-      readonly full: "lots" | "holds";
+      readonly full: "lots" | "holds" | "policies";
       readonly limit: number;
     }
+  | { readonly reason: "POLICY_NOT_FOUND"; readonly name: string }
   | { readonly reason: "TOTAL_TOO_LARGE"; readonly total: string; readonly limit: bigint };
 
 /** Refuses a command that moves more points than its caller may. */

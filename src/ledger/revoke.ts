@@ -32,8 +32,8 @@ function revokePoints(
   const denied = overMaxPoints(command, required);
   if (denied !== undefined) return denied;
   const service = undefined;
-  const boundless = { kind: onShortfall, creditLine: MAX_TOTAL };
-  const { taken, owed, uncovered } = pay(state, { points: required, service }, boundless);
+  const boundless = { points: required, service, creditLine: MAX_TOTAL };
+  const { taken, owed, uncovered } = pay(state, boundless, onShortfall);
   if (uncovered > 0n && onShortfall === "refuse") {
     return insufficientBy(state, { required, service, shortfall: uncovered });
   }

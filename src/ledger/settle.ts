@@ -38,7 +38,7 @@ export function settle(booked: Applied, command: Settle, now: Micros): Applied |
   const denied = overMaxPoints(command, cost.points);
   if (denied !== undefined) return denied;
   const beyond = cost.points - held;
-  if (beyond > 0n && onShortfall.kind === "refuse") {
+  if (beyond > 0n && onShortfall === "refuse") {
     return { reason: "HOLD_EXCEEDED", held, required: cost.points };
   }
   // Everything is checked; from here on it changes.

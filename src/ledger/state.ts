@@ -4,6 +4,7 @@ import { type Hold, isOpenHold, MAX_OPEN_HOLDS } from "./hold.ts";
 import type { Revocation } from "./claim.ts";
 import { isOpen, type Lot, type LotSums, MAX_OPEN_LOTS } from "./lot.ts";
 import type { RefundedEntry } from "./refundable.ts";
+import type { PolicyState } from "./policy.ts";
 import { NO_RECEIPT, type ReceiptLink } from "./receipt.ts";
 import type { Rejection } from "./rejection.ts";
 import type { Micros } from "./time.ts";
@@ -48,6 +49,8 @@ export type AccountState = {
   readonly revoked: ReadonlyMap<bigint, Revocation>;
   /** The number of lots with an open claim that are not among `revoked`. */
   readonly otherClaims: number;
+  /** The account's policies, by name, with the ended ones that still matter. */
+  readonly policies: readonly PolicyState[];
   /** The account's last receipt; known where a command may get one. */
   readonly lastReceipt: ReceiptLink;
 };
@@ -94,6 +97,7 @@ const NOTHING_ELSE: Omit<AccountState, "account"> = {
   refunded: new Map(),
   revoked: new Map(),
   otherClaims: 0,
+  policies: [],
   lastReceipt: NO_RECEIPT,
 };
 

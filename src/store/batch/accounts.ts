@@ -41,6 +41,7 @@ function toPlace(row: FoundRow): AccountPlace {
     dueTime: row.due_time === null ? null : fromTimestamptz(row.due_time),
     openHolds: row.open_holds,
     openClaims: row.open_claims,
+    policies: row.policies,
     repaidUntil: row.repaid_until === null ? null : fromTimestamptz(row.repaid_until),
     owes: row.debt !== "0",
     feed: { epoch: BigInt(row.feed_epoch), feed: BigInt(row.feed) },

@@ -8,6 +8,7 @@ import type { Run } from "../driver/transaction.ts";
 import { KIND_NUMBERS, kindOf } from "../../ledger/entry-kinds.ts";
 import { toFigures } from "./figures.ts";
 import { unpackAllocations } from "./packed-allocations.ts";
+import { fromPolicyText } from "./policy-text.ts";
 import { fromPricing } from "./pricing.ts";
 
 /** What `toEntry` reads. */
@@ -45,6 +46,10 @@ export function toEntry(row: EntryRow): Entry {
     services: row.services ?? NO_SERVICES,
     usage: toUsage(row),
     holdAfter: toHoldAfter(row),
+    policy: row.policy === null ? null : fromPolicyText(row.policy),
+    cause: row.cause ?? "",
+    member: row.member ?? "",
+    alerts: row.alerts ?? NO_ALERTS,
     request: id === null || fingerprint === null ? undefined : { id, fingerprint },
     metadata: new Map(Object.entries(row.metadata ?? {})),
     after: toFigures(row),
@@ -53,6 +58,8 @@ export function toEntry(row: EntryRow): Entry {
     actor: row.actor ?? "",
   };
 }
+
+const NO_ALERTS: readonly string[] = [];
 
 function toUsage({ service, quantity, duration_nanos, price_version, pricing }: EntryRow) {
   if (service === null || price_version === null) return null;

@@ -17,6 +17,7 @@ import { dueRowsOf, loadDue } from "./due.ts";
 import { type Hashes, loadHashes } from "./hashes.ts";
 import { type HoldOf, loadNamedHolds, sumDueHolds } from "./holds.ts";
 import { loadDueLots, loadLots } from "./lots.ts";
+import { loadPolicies } from "./policies.ts";
 import { loadLastReceipts } from "./receipts.ts";
 import { loadRefundables, type Refundable } from "./refunds.ts";
 import { loadRevocations } from "./revocations.ts";
@@ -139,9 +140,10 @@ async function loadRest(run: Run, found: Found) {
     ...refunding,
     ...lotsOfHolds(ofUsers),
   ]);
-  const [{ nextDue, lastLots }, holds, revocations, { lots, closed }] = await Promise.all([
+  const [{ nextDue, lastLots }, holds, policies, revocations, { lots, closed }] = await Promise.all([
     dueSent,
     holdsSent,
+    loadPolicies(run, places, []),
     namedSent.then((named) => loadRevocations(run, places, { named, revoked: found.revoked })),
     loadLots(run, places, {
       demands,
@@ -167,6 +169,7 @@ async function loadRest(run: Run, found: Found) {
       ...refundablesOf(byUser.get(userId)),
       revoked,
       otherClaims: openClaims - countClaims(revoked),
+      policies: policies.get(userId) ?? NO_POLICIES,
       hashes: found.hashes.get(userId) ?? NO_HASHES,
       lastReceipt: receipts.get(userId) ?? NO_RECEIPT,
     };
@@ -186,6 +189,7 @@ function lotsOfState(
 }
 
 const NOTHING_REVOKED: Revocations = new Map();
+const NO_POLICIES: AccountState["policies"] = [];
 
 /** Holds by user id, each once. */
 function groupHolds(holds: readonly HoldOf[]): Map<string, readonly Hold[]> {
@@ -212,8 +216,9 @@ export async function loadStatesToRead(
   const dueAccounts = dueAccountsOf(all, now);
   const holdsSent = sumDueHolds(run, dueAccounts);
   const namedSent = holdsSent.then(lotsOfHolds);
-  const [holds, revocations, { lots }] = await Promise.all([
+  const [holds, policies, revocations, { lots }] = await Promise.all([
     holdsSent,
+    loadPolicies(run, all.rows, []),
     namedSent.then((named) => loadRevocations(run, all.rows, { named, revoked: [] })),
     loadLots(run, all.rows, {
       demands: service === undefined ? [] : looksOf(all, service, now),
@@ -227,6 +232,7 @@ export async function loadStatesToRead(
     ...lotsOfState(lots.get(account.userId)!),
     holds: holds.get(account.userId) ?? [],
     revoked: revocations.get(account.userId) ?? NOTHING_REVOKED,
+    policies: policies.get(account.userId) ?? NO_POLICIES,
   }));
 }
 

@@ -20,6 +20,8 @@ import {
 import { type FeedClock, feedNumber, type FeedPlace } from "./feed.ts";
 import { packAllocations } from "./packed-allocations.ts";
 import { packLots } from "./packed-lots.ts";
+import { savingPolicies } from "./policies.ts";
+import { toPolicyText } from "./policy-text.ts";
 import { toPricing } from "./pricing.ts";
 import type { AccountPlace, Rows } from "./rows.ts";
 import { placeAll, type Places, savingLots } from "./save-lots.ts";
@@ -29,7 +31,7 @@ import { insertAll, requireRows, type Write } from "./write.ts";
 export type SaveContext = FeedClock & { readonly rows: Rows };
 
 /**
- * The statements that write a batch's changes: at most eleven, whatever its size, since each column
+ * The statements that write a batch's changes: at most thirteen, whatever its size, since each column
  * goes as one array. The ORM's flush costs three times as much a command.
  *
  * A batch of charges needs two: one updates accounts, whose rows hold the lots that burn first, and
@@ -50,6 +52,7 @@ export function saving(changes: Changes, { rows, ...clock }: SaveContext): reado
     holds.length > 0 && upsertHolds(holds),
     entries.length > 0 && insertEntries(entries, kept.feeds),
     undone.length > 0 && upsertUndone(undone),
+    ...savingPolicies(changes.policies),
     receipts.length > 0 && insertReceipts(receipts),
     counted.length > 0 && countReceipts(counted, counts),
   ].filter((write) => write !== false);
@@ -153,6 +156,13 @@ function accountColumns(accounts: Changes["accounts"], { places, feeds, rows }: 
         claims_sequence: bigints(accounts, (account) => account.sequence),
       }),
     ),
+    ...onlyIf(
+      accounts.some((account) => hasPolicies(account, rows.accounts.get(account.userId))),
+      () => ({
+        policies: bigints(accounts, (account) => BigInt(account.policies)),
+        policies_sequence: bigints(accounts, (account) => account.sequence),
+      }),
+    ),
   };
 }
 
@@ -169,6 +179,11 @@ function hasDebts({ debt, repaidUntil }: ChangedAccount, place: AccountPlace | u
 /** Whether points of the account were revoked, or are claimed, or were. */
 function hasRevocations(account: ChangedAccount, place: AccountPlace | undefined): boolean {
   return account.totalRevoked > 0n || account.openClaims > 0 || (place?.openClaims ?? 0) > 0;
+}
+
+/** Whether the account has policies, or had some. */
+function hasPolicies({ policies }: ChangedAccount, place: AccountPlace | undefined): boolean {
+  return policies > 0 || (place?.policies ?? 0) > 0;
 }
 
 /** Whether the table has lots of an account that only some services may take, or had some. */
@@ -265,6 +280,15 @@ function insertEntries(entries: readonly Entry[], feeds: Feeds): Write {
       total_revoked: bigints(entries, ({ after }) => after.totalRevoked || null),
       from_claim: booleans(entries, ({ fromClaim }) => fromClaim || null),
     })),
+    ...onlyIf(entries.some(isOfPolicy), () => ({
+      cause: texts(entries, (entry) => entry.cause || null),
+      alerts: textLists(entries, (entry) => entry.alerts),
+      policy: texts(entries, ({ policy }) => (policy === null ? null : toPolicyText(policy))),
+    })),
+    ...onlyIf(
+      entries.some(({ member }) => member !== ""),
+      () => ({ member: texts(entries, ({ member }) => member || null) }),
+    ),
     ...onlyIf(
       entries.some(({ actor }) => actor !== ""),
       () => ({ actor: texts(entries, ({ actor }) => actor || null) }),
@@ -289,6 +313,10 @@ function isOfOpenHold({ keptOpen, holdAfter }: Entry): boolean {
 
 function isOfRevocation({ after, fromClaim }: Entry): boolean {
   return fromClaim || after.totalRevoked > 0n;
+}
+
+function isOfPolicy({ cause, alerts, policy }: Entry): boolean {
+  return policy !== null || cause !== "" || alerts.length > 0;
 }
 
 function isOfLotWithWords({ category, services }: Entry): boolean {

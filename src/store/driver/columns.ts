@@ -37,6 +37,11 @@ export function textLists<T>(rows: readonly T[], value: (row: T) => readonly str
   return sql`string_to_array(${texts(rows, (row) => value(row).join(" ") || null)}, ' ')`;
 }
 
+/** A column of type `bigint[]`; an empty list is null. */
+export function bigintLists<T>(rows: readonly T[], value: (row: T) => readonly bigint[]) {
+  return sql`string_to_array(${texts(rows, (row) => value(row).join(" ") || null)}, ' ')::bigint[]`;
+}
+
 /**
  * A column of type `bigint`.
  *

@@ -65,23 +65,6 @@ const figures = {
   totalRefunded: points(),
 };
 
-/** What entries will say; the ledger writes none of it yet. */
-function notYetWritten() {
-  return {
-    totalRevoked: points().nullable(),
-    debt: points().nullable(),
-    owed: points().nullable(),
-    uncovered: points().nullable(),
-    repaid: points().nullable(),
-    fromBalance: points().nullable(),
-    fromClaim: p.boolean().nullable(),
-    member: p.text().nullable(),
-    cause: p.text().nullable(),
-    alerts: p.array().nullable(),
-    policy: p.text().nullable(),
-  };
-}
-
 /** One row per account: the row that a batch locks. `lots` are packed: see packed-lots.ts. */
 export const AccountEntity = defineEntity({
   name: "Account",
@@ -98,6 +81,8 @@ export const AccountEntity = defineEntity({
     openHolds: p.integer().default(0),
     openClaims: p.integer().default(0),
     claimsSequence: p.bigint().nullable(),
+    policies: p.integer().default(0),
+    policiesSequence: p.bigint().nullable(),
     lots: p.blob().defaultRaw("'\\x'"),
     lotsBeyond: p.integer().default(0),
     beyondRemaining: points().defaultRaw("0"),
@@ -147,6 +132,7 @@ export const HoldEntity = defineEntity({
     expireTime: instant(),
     allocations: p.blob().nullable(),
     inParts: p.boolean().default(false),
+    member: p.text().nullable(),
   },
 });
 
@@ -196,7 +182,17 @@ export const EntryEntity = defineEntity({
     actor: p.text().nullable(),
     epoch: p.integer(),
     feed: p.bigint(),
-    ...notYetWritten(),
+    totalRevoked: points().nullable(),
+    debt: points().nullable(),
+    owed: points().nullable(),
+    uncovered: points().nullable(),
+    repaid: points().nullable(),
+    fromBalance: points().nullable(),
+    fromClaim: p.boolean().nullable(),
+    member: p.text().nullable(),
+    cause: p.text().nullable(),
+    alerts: p.array().nullable(),
+    policy: p.text().nullable(),
   },
 });
 
@@ -217,6 +213,32 @@ export const UndoneEntity = defineEntity({
     claimed: points().defaultRaw("0"),
   },
 });
+
+/**
+ * The policies of accounts, one row each without a member; and one for each member who has spent of a
+ * limit for each: see policies.ts. `given` are the lots of an allowance that may be open.
+ */
+export const PolicyEntity = defineEntity({
+  name: "Policy",
+  tableName: "policy",
+  properties: {
+    userId: userId(),
+    member: id().primary(),
+    name: id().primary(),
+    sequence: p.bigint().nullable(),
+    countsFrom: p.bigint().nullable(),
+    rule: p.text().nullable(),
+    ended: p.boolean().nullable(),
+    period: p.integer().nullable(),
+    nextTime: instant().nullable(),
+    given: p.array().nullable(),
+    since: p.bigint().nullable(),
+    until: instant().nullable(),
+    spent: points().nullable(),
+  },
+});
+
+export type PolicyRow = RowOf<typeof PolicyEntity>;
 
 /**
  * The idempotency record of a request that succeeded without an entry of its own: the account's

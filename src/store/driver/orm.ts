@@ -11,6 +11,7 @@ import {
   HoldEntity,
   LotEntity,
   PageKeyEntity,
+  PolicyEntity,
   ReceiptEntity,
   UndoneEntity,
 } from "./entities.ts";
@@ -60,6 +61,7 @@ export async function openOrm(
       ReceiptEntity,
       EpochEntity,
       PageKeyEntity,
+      PolicyEntity,
     ],
     extensions: [Migrator],
     migrations: { migrationsList: MIGRATIONS, tableName: "migration", snapshot: false },

@@ -14,11 +14,13 @@ const GRANTS = {
   account: `select, insert, update (sequence, balance, frozen, total_recharged, total_consumed,
     total_expired, total_refunded, hash, receipts, open_holds, due_time, update_time, lots,
     lots_beyond, beyond_remaining, beyond_frozen, beyond_scoped, feed, feed_epoch, debt,
-    total_revoked, repaid_until, open_claims, claims_sequence)`,
+    total_revoked, repaid_until, open_claims, claims_sequence, policies, policies_sequence)`,
   lot: "select, insert, update (remaining, frozen), delete",
   open_lot: "select",
   journal: "select",
   hold: "select, insert, update (points, settled, status, expire_time, allocations, in_parts)",
+  policy: `select, insert, update (sequence, counts_from, rule, ended, period, next_time, given, since,
+    until, spent), delete`,
   undone: "select, insert, update (refunded, revoked, claimed)",
 };
 

@@ -1,0 +1,148 @@
+import { sql } from "kysely";
+import type { Changes } from "../../ledger/batch.ts";
+import type { Count, PolicyState } from "../../ledger/policy.ts";
+import { bigintLists, bigints, booleans, rowsOf, texts, times } from "../driver/columns.ts";
+import { columnsOf, PolicyEntity, type PolicyRow } from "../driver/entities.ts";
+import { fromTimestamptz } from "../driver/instant.ts";
+import type { Run } from "../driver/transaction.ts";
+import { fromPolicyText, toPolicyText } from "./policy-text.ts";
+import type { Rows } from "./rows.ts";
+import { insertAll, requireRows, type Write } from "./write.ts";
+
+/** A member of an account. */
+export type MemberOf = { readonly userId: string; readonly member: string };
+
+/** The policies of accounts by user id, each list by name; an account without any is missing. */
+export type Policies = ReadonlyMap<string, readonly PolicyState[]>;
+
+/**
+ * Loads the policies of these accounts, and of their limits for each member what the named members
+ * have spent. If no account has any, it asks nothing.
+ */
+export async function loadPolicies(
+  run: Run,
+  places: Rows["accounts"],
+  members: readonly MemberOf[],
+): Promise<Policies> {
+  const users = [...places].filter(([, { policies }]) => policies > 0).map(([userId]) => userId);
+  if (users.length === 0) return NO_POLICIES;
+  const named = members.filter(
+    ({ userId, member }) => member !== "" && (places.get(userId)?.policies ?? 0) > 0,
+  );
+  const keys = [...users.map((userId) => ({ userId, member: "" })), ...once(named)];
+  const { rows } = await run(sql<PolicyRow>`
+    select ${columnsOf(PolicyEntity, "policy")} from ${rowsOf({
+      user_id: texts(keys, ({ userId }) => userId),
+      member: texts(keys, ({ member }) => member),
+    })} as asked
+    join policy using (user_id, member)`);
+  const byUser = Map.groupBy(rows, (row) => row.user_id);
+  return new Map([...byUser].map(([userId, ofUser]) => [userId, toPolicies(ofUser)]));
+}
+
+const NO_POLICIES: Policies = new Map();
+
+function once(members: readonly MemberOf[]): readonly MemberOf[] {
+  return [...new Map(members.map((one) => [`${one.userId} ${one.member}`, one])).values()];
+}
+
+/** Converts the rows of one account. */
+export function toPolicies(rows: readonly PolicyRow[]): readonly PolicyState[] {
+  const counts = Map.groupBy(rows, ({ name }) => name);
+  return rows
+    .filter((row) => row.member === "")
+    .map((row) => toPolicy(row, counts.get(row.name)!))
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+function toPolicy(row: PolicyRow, counted: readonly PolicyRow[]): PolicyState {
+  const { name, rule, sequence, counts_from, ended, period, next_time } = row;
+  if (rule === null || sequence === null || counts_from === null) {
+    throw new Error(`policy ${name} of account ${row.user_id} has no rule`);
+  }
+  const time = next_time === null ? null : fromTimestamptz(next_time);
+  const countsFrom = BigInt(counts_from);
+  const counts = counted
+    .flatMap((one) => toCount(one))
+    .filter(([, { since }]) => since >= countsFrom);
+  return {
+    name,
+    rule: fromPolicyText(rule).rule!,
+    ended: ended ?? false,
+    sequence: BigInt(sequence),
+    countsFrom,
+    next: period === null ? undefined : { period, time },
+    given: (row.given ?? []).map(BigInt),
+    counts: new Map(counts),
+  };
+}
+
+function toCount({ member, since, until, spent }: PolicyRow): [string, Count][] {
+  if (since === null || spent === null) return [];
+  const end = until === null ? null : fromTimestamptz(until);
+  return [[member, { since: BigInt(since), until: end, spent: BigInt(spent) }]];
+}
+
+/** The statements that write what changed of policies: at most two, and one if none ended. */
+export function savingPolicies({ policies, counts, gone }: Changes["policies"]): readonly Write[] {
+  const rows = [...policies.map(toRow), ...counts.map(toCountRow)];
+  return [rows.length > 0 && upsert(rows), gone.length > 0 && remove(gone)].filter(
+    (write) => write !== false,
+  );
+}
+
+/** What is written of a row, in the types of the ledger. */
+type NewRow = MemberOf & {
+  readonly name: string;
+  readonly policy: PolicyState | undefined;
+  readonly count: Count | undefined;
+};
+
+function toRow({ userId, ...policy }: Changes["policies"]["policies"][number]): NewRow {
+  const { name, counts } = policy;
+  return { userId, member: "", name, policy, count: counts.get("") };
+}
+
+function toCountRow(one: Changes["policies"]["counts"][number]): NewRow {
+  return { ...one, policy: undefined };
+}
+
+function upsert(rows: readonly NewRow[]): Write {
+  const columns = {
+    user_id: texts(rows, ({ userId }) => userId),
+    member: texts(rows, ({ member }) => member),
+    name: texts(rows, ({ name }) => name),
+    sequence: bigints(rows, ({ policy }) => policy?.sequence ?? null),
+    counts_from: bigints(rows, ({ policy }) => policy?.countsFrom ?? null),
+    rule: texts(rows, ({ policy }) => (policy === undefined ? null : toPolicyText(policy))),
+    ended: booleans(rows, ({ policy }) => policy?.ended ?? null),
+    period: sql`${bigints(rows, ({ policy }) => toBigint(policy?.next?.period))}::integer`,
+    next_time: times(rows, ({ policy }) => policy?.next?.time ?? null),
+    given: bigintLists(rows, ({ policy }) => policy?.given ?? []),
+    since: bigints(rows, ({ count }) => count?.since ?? null),
+    until: times(rows, ({ count }) => count?.until ?? null),
+    spent: bigints(rows, ({ count }) => count?.spent ?? null),
+  };
+  return insertAll({ table: "policy", columns, count: rows.length, onConflict: CHANGE });
+}
+
+const CHANGE = ` on conflict (user_id, member, name)
+  do update set sequence = excluded.sequence, counts_from = excluded.counts_from,
+    rule = excluded.rule, ended = excluded.ended, period = excluded.period,
+    next_time = excluded.next_time, given = excluded.given, since = excluded.since,
+    until = excluded.until, spent = excluded.spent`;
+
+/** What members have spent of a limit that is gone stays: another of its name counts anew. */
+function remove(gone: Changes["policies"]["gone"]): Write {
+  const removal = sql`
+    delete from policy using ${rowsOf({
+      user_id: texts(gone, ({ userId }) => userId),
+      name: texts(gone, ({ name }) => name),
+    })} as old
+    where policy.user_id = old.user_id and policy.member = '' and policy.name = old.name`;
+  return requireRows(removal, gone.length, "a policy of a locked account is gone");
+}
+
+function toBigint(value: number | undefined): bigint | null {
+  return value === undefined ? null : BigInt(value);
+}
