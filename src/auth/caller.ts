@@ -2,7 +2,7 @@ import { type ContextKey, createContextKey } from "@connectrpc/connect";
 
 /**
  * What a caller may do: read accounts, spend existing points, refund spent points, grant new
- * points, or revoke points.
+ * points, revoke points, or set policies.
  */
 export type Scope = (typeof SCOPES)[number];
 
@@ -13,6 +13,7 @@ export const SCOPES = [
   "points.refund",
   "points.grant",
   "points.revoke",
+  "points.policy",
 ] as const;
 
 /** A caller, and what they may do. */

@@ -3,15 +3,16 @@ import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
 import { ServerReflection as ReflectionV1 } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
 import { ServerReflection as ReflectionV1Alpha } from "../../gen/grpc/reflection/v1alpha/reflection_pb.ts";
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
+import { PolicyService } from "../../gen/points/v1/policies_pb.ts";
 import { type Caller, type Scope, SCOPES } from "./caller.ts";
 import { methodDenied, userDenied } from "./refusals.ts";
 
-type PointsMethod = keyof typeof PointsService.method;
+type Method = keyof typeof PointsService.method | keyof typeof PolicyService.method;
 
 const MUTATING_SCOPES: readonly Scope[] = SCOPES.filter((scope) => scope !== "points.read");
 
 /** Who may call what: a caller needs one of the scopes beside a method. */
-const WHO_MAY_CALL: Record<PointsMethod, readonly Scope[]> = {
+const WHO_MAY_CALL: Record<Method, readonly Scope[]> = {
   // It writes at most an account without points and entries, and what is due. Each mutation answers
   // with the account too. So no caller learns or does more by it than their scope allows anyway.
   getOrCreate: SCOPES,
@@ -35,7 +36,11 @@ const WHO_MAY_CALL: Record<PointsMethod, readonly Scope[]> = {
   listEntries: ["points.read"],
   listLots: ["points.read"],
   listHolds: ["points.read", "points.spend"],
+  getForecast: ["points.read", "points.spend"],
   watchAccount: ["points.read"],
+  putPolicy: ["points.policy"],
+  deletePolicy: ["points.policy"],
+  listPolicies: ["points.policy", "points.read", "points.spend"],
 };
 
 /** Everybody, without credentials; every known caller; or callers with one of these scopes. */
@@ -43,10 +48,12 @@ type Rule = "everybody" | "every caller" | readonly Scope[];
 
 /** By path. A method that is not in it is denied. */
 const RULES: ReadonlyMap<string, Rule> = new Map<string, Rule>([
-  ...PointsService.methods.map(({ name, localName }): [string, Rule] => [
-    `/${PointsService.typeName}/${name}`,
-    WHO_MAY_CALL[localName as PointsMethod],
-  ]),
+  ...[PointsService, PolicyService].flatMap(({ typeName, methods }) =>
+    methods.map(({ name, localName }): [string, Rule] => [
+      `/${typeName}/${name}`,
+      WHO_MAY_CALL[localName as Method],
+    ]),
+  ),
   // Load balancers check health, and have no token.
   [`/${Health.typeName}/Check`, "everybody"],
   [`/${Health.typeName}/List`, "every caller"],
@@ -76,7 +83,7 @@ export function denialOfMethod(caller: Caller, path: string): ConnectError | und
  *
  * @throws PERMISSION_DENIED
  */
-export function requireOperation(caller: Caller, method: PointsMethod, userId: string): void {
+export function requireOperation(caller: Caller, method: Method, userId: string): void {
   const scopes = WHO_MAY_CALL[method];
   if (!hasOneOf(caller, scopes)) throw methodDenied(caller, scopes);
   requireUser(caller, userId);

@@ -82,6 +82,7 @@ const KINDS: Record<EntryKind, { name: string; sign: string }> = {
   [EntryKind.REFUND]: { name: "refund", sign: "+" },
   [EntryKind.REVOKE]: { name: "revoke", sign: "-" },
   [EntryKind.EXTEND]: { name: "extend", sign: "-" },
+  [EntryKind.SET_POLICY]: { name: "set policy", sign: "" },
 };
 
 function kindText({ kind, refersTo, fromClaim }: Entry): string {

@@ -2,6 +2,7 @@ import { create, type DescMethod, toBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError, type Transport, type UnaryResponse } from "@connectrpc/connect";
 import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { OperationSchema, PointsService } from "../../gen/points/v1/points_pb.ts";
+import { PolicyService } from "../../gen/points/v1/policies_pb.ts";
 import { answerOf, copyOf, isOfBatchAlone, isTooLarge } from "./batch-answer.ts";
 import { createBatchQueue } from "./batch-queue.ts";
 import {
@@ -79,11 +80,13 @@ export function withBatching(transport: Transport): Transport {
   return { unary: unary as Transport["unary"], stream };
 }
 
+const METHODS = { ...PointsService.method, ...PolicyService.method };
+
 /** All that ApplyBatch can carry: each field of the contract's Operation has the name of its RPC. */
 const OPERATION_KINDS: ReadonlyMap<DescMethod, OperationKind> = new Map(
   OperationSchema.fields.map(({ localName }) => {
     const kind = localName as OperationKind;
-    return [PointsService.method[kind], kind];
+    return [METHODS[kind], kind];
   }),
 );
 

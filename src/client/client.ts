@@ -1,5 +1,6 @@
 import { type Client, createClient, type Transport } from "@connectrpc/connect";
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
+import { PolicyService } from "../../gen/points/v1/policies_pb.ts";
 import { withBatching } from "./batching.ts";
 import { type RetryLimits, withRetries } from "./retry.ts";
 
@@ -24,6 +25,15 @@ export function createPointsClient(
   return createClient(PointsService, withRetries(lower, limits));
 }
 
+/** Makes a client of the policies of accounts, with the same retries, ids and batches. */
+export function createPolicyClient(
+  transport: Transport,
+  { batch = false, ...limits }: ClientOptions = {},
+): Client<typeof PolicyService> {
+  const lower = batch ? withBatching(transport) : transport;
+  return createClient(PolicyService, withRetries(lower, limits));
+}
+
 export type ClientOptions = Partial<RetryLimits> & {
   /**
    * Coalesces mutations that are in flight at once into ApplyBatch; the default is false. Calls keep
@@ -40,4 +50,6 @@ export { type RetryLimits, withRetries } from "./retry.ts";
 export * from "../../gen/points/v1/account_pb.ts";
 export * from "../../gen/points/v1/error_reason_pb.ts";
 export * from "../../gen/points/v1/points_pb.ts";
+export * from "../../gen/points/v1/policies_pb.ts";
+export * from "../../gen/points/v1/policy_pb.ts";
 export * from "../../gen/points/v1/prices_pb.ts";

@@ -27,6 +27,7 @@ import { isScoped } from "../ledger/lot.ts";
 import type { LotNow } from "../store/reads/pages.ts";
 import { type Calculation, type PricedUsage, serviceOf } from "../ledger/prices.ts";
 import { KIND_NUMBERS } from "../ledger/entry-kinds.ts";
+import { toPolicyMessage } from "./policy-messages.ts";
 import { toDuration, toTimestamp } from "./timestamps.ts";
 
 // Translation from the ledger to protobuf.
@@ -119,6 +120,10 @@ export function toEntryMessage(entry: Entry, salt: Uint8Array): EntryMessage {
     ...(usage === null ? {} : { usage: toUsageMessage(usage) }),
     category: entry.category,
     ...(isScoped(entry) && { services: [...entry.services] }),
+    member: entry.member,
+    cause: entry.cause,
+    ...(entry.alerts.length > 0 && { alerts: [...entry.alerts] }),
+    ...(entry.policy !== null && { policy: toPolicyMessage(entry.policy) }),
   });
 }
 

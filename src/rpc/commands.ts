@@ -19,6 +19,7 @@ import {
   SettleRequestSchema,
   Shortfall as ShortfallMessage,
 } from "../../gen/points/v1/points_pb.ts";
+import { DeletePolicyRequestSchema, PutPolicyRequestSchema } from "../../gen/points/v1/policies_pb.ts";
 import type { Usage as UsageMessage } from "../../gen/points/v1/prices_pb.ts";
 import type { Caller } from "../auth/caller.ts";
 import { invalidField } from "../errors/api-error.ts";
@@ -33,10 +34,11 @@ import {
   type Shortfall,
 } from "../ledger/command.ts";
 import { HOLD_TTL } from "../ledger/hold.ts";
-import { NO_SERVICES } from "../ledger/lot.ts";
 import { type PriceLists, priceUsage, type Usage } from "../ledger/prices.ts";
+import { toServices, toTtl } from "./fields.ts";
 import { hashRequest } from "./request-hash.ts";
-import { fromDuration, fromTimestamp, nanosOf } from "./timestamps.ts";
+import { toRule } from "./policy-messages.ts";
+import { fromTimestamp, nanosOf } from "./timestamps.ts";
 
 /** An operation whose oneof is set: a request of one of the RPCs that change an account. */
 export type SetOperation = Exclude<Operation["operation"], { case: undefined }>;
@@ -45,8 +47,6 @@ export type SetOperation = Exclude<Operation["operation"], { case: undefined }>;
 export type Terms = {
   /** The price lists of now. */
   readonly prices: () => { readonly lists: PriceLists };
-  /** How much debt an account may have, in points. */
-  readonly creditLine: bigint;
 };
 
 /**
@@ -58,7 +58,6 @@ export type Terms = {
  * @throws FIELD_INVALID
  */
 export function toCommand(operation: SetOperation, terms: Terms, caller: Caller): Mutation {
-  const { creditLine } = terms;
   const { lists: prices } = terms.prices();
   const { case: kind, value } = operation;
   switch (kind) {
@@ -72,12 +71,12 @@ export function toCommand(operation: SetOperation, terms: Terms, caller: Caller)
         priority,
         expiration,
         category,
-        services: toServices(value.services),
+        services: toServices(value.services, "services"),
       };
     }
     case "consume": {
       const cost = toCost(value.cost, prices) ?? missing("cost");
-      const onShortfall = toShortfall(value.onShortfall, creditLine);
+      const onShortfall = toShortfall(value.onShortfall);
       return { kind, ...common(ConsumeRequestSchema, value, caller), cost, onShortfall };
     }
     case "expire":
@@ -88,7 +87,7 @@ export function toCommand(operation: SetOperation, terms: Terms, caller: Caller)
       };
     case "revoke": {
       const target = toRevokeTarget(value);
-      const { kind: onShortfall } = toShortfall(value.onShortfall, creditLine);
+      const onShortfall = toShortfall(value.onShortfall);
       return { kind, ...common(RevokeRequestSchema, value, caller), target, onShortfall };
     }
     case "freeze": {
@@ -109,7 +108,7 @@ export function toCommand(operation: SetOperation, terms: Terms, caller: Caller)
     case "settle": {
       const { hold, keepOpen } = value;
       const cost = toCost(value.cost, prices);
-      const onShortfall = toShortfall(value.onShortfall, creditLine);
+      const onShortfall = toShortfall(value.onShortfall);
       const settled = { ...guard(value), hold, cost, onShortfall, keepOpen };
       return { kind, ...common(SettleRequestSchema, value, caller), ...settled };
     }
@@ -123,16 +122,14 @@ export function toCommand(operation: SetOperation, terms: Terms, caller: Caller)
       const refunded = { ...guard(value), sequence, points, reissueTtl };
       return { kind, ...common(RefundRequestSchema, value, caller), ...refunded };
     }
+    case "putPolicy": {
+      const { name } = value.policy!;
+      const rule = toRule(value.policy!);
+      return { kind, ...common(PutPolicyRequestSchema, value, caller), name, rule };
+    }
+    case "deletePolicy":
+      return { kind, ...common(DeletePolicyRequestSchema, value, caller), name: value.name };
   }
-}
-
-const SERVICES_MAX_BYTES = 256;
-
-function toServices(services: readonly string[]): readonly string[] {
-  if (services.length === 0) return NO_SERVICES;
-  const bytes = services.reduce((sum, service) => sum + service.length, 0);
-  if (bytes <= SERVICES_MAX_BYTES) return services;
-  throw invalidField("services", `must have ${SERVICES_MAX_BYTES} bytes at most in all`);
 }
 
 /** Translates the usage of a service. */
@@ -199,16 +196,9 @@ function toExpiration(
   }
 }
 
-function toTtl(duration: Parameters<typeof fromDuration>[0], field: string): bigint {
-  const ttl = fromDuration(duration);
-  if (ttl === undefined) throw invalidField(field, "must be a valid duration");
-  return ttl;
-}
-
-function toShortfall(onShortfall: ShortfallMessage, creditLine: bigint): Shortfall {
-  if (onShortfall === ShortfallMessage.TAKE) return { kind: "take" };
-  if (onShortfall === ShortfallMessage.OWE) return { kind: "owe", creditLine };
-  return { kind: "refuse" };
+function toShortfall(onShortfall: ShortfallMessage): Shortfall {
+  if (onShortfall === ShortfallMessage.TAKE) return "take";
+  return onShortfall === ShortfallMessage.OWE ? "owe" : "refuse";
 }
 
 function toTarget({ target, expectedHash }: ExpireRequest): ExpireTarget {

@@ -27,8 +27,6 @@ export type OperationServer = {
   readonly submit: Submit;
   /** The price lists of the server. */
   readonly prices: () => Prices;
-  /** How much debt an account may have, in points. */
-  readonly creditLine: bigint;
   /** Whether the queue would take an operation now. */
   readonly hasRoom: () => boolean;
   /** Counts the operations of callers. */

@@ -36,12 +36,7 @@ export type Backend = OperationServer & {
  */
 export function pointsService(backend: Backend): ServiceImpl<typeof PointsService> {
   const { orm, prices, watchers } = backend;
-  const commit = async (command: Command, signal: AbortSignal): Promise<Answered> => {
-    const [result] = await backend.submit([command], signal);
-    return answerOf(command, result!);
-  };
-  const run = (operation: SetOperation, { values, signal }: HandlerContext): Promise<Answered> =>
-    commit(toCommand(operation, backend, values.get(callerKey)), signal);
+  const { commit, run } = committing(backend);
   const mutate = async (operation: SetOperation, context: HandlerContext) =>
     toMutationAnswer(await run(operation, context));
 
@@ -84,4 +79,15 @@ export function pointsService(backend: Backend): ServiceImpl<typeof PointsServic
       }
     },
   };
+}
+
+/** Commits a command, or the operation of a call, and waits for its answer. */
+export function committing(backend: OperationServer) {
+  const commit = async (command: Command, signal: AbortSignal): Promise<Answered> => {
+    const [result] = await backend.submit([command], signal);
+    return answerOf(command, result!);
+  };
+  const run = (operation: SetOperation, { values, signal }: HandlerContext): Promise<Answered> =>
+    commit(toCommand(operation, backend, values.get(callerKey)), signal);
+  return { commit, run };
 }

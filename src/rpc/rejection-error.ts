@@ -57,6 +57,7 @@ const CODES: Record<OtherRejection["reason"], Code> = {
   REFUND_EXCEEDS_ENTRY: Code.FailedPrecondition,
   ENTRY_NOT_REFUNDABLE: Code.FailedPrecondition,
   ACCOUNT_FULL: Code.FailedPrecondition,
+  POLICY_NOT_FOUND: Code.NotFound,
   TOTAL_TOO_LARGE: Code.OutOfRange,
 };
 
@@ -104,11 +105,15 @@ function messageOf(rejection: OtherRejection): string {
       }
       return `a claim took entry ${rejection.sequence}: refund the entry that claims`;
     case "ACCOUNT_FULL":
-      return `the account has ${rejection.limit} open ${rejection.full}, and may not have more`;
+      return `the account has ${rejection.limit} ${FULL[rejection.full]}, and may not have more`;
+    case "POLICY_NOT_FOUND":
+      return `the account has no policy ${rejection.name}`;
     case "TOTAL_TOO_LARGE":
       return `${rejection.total} would pass ${rejection.limit}`;
   }
 }
+
+const FULL = { lots: "open lots", holds: "open holds", policies: "policies" };
 
 function insufficientText(facts: Extract<Rejection, { reason: "INSUFFICIENT_POINTS" }>): string {
   const { required, balance, usable, shortfall } = facts;

@@ -8,6 +8,7 @@ import { ServerReflection as ReflectionV1 } from "../../gen/grpc/reflection/v1/r
 import { ServerReflection as ReflectionV1Alpha } from "../../gen/grpc/reflection/v1alpha/reflection_pb.ts";
 import { file_points_v1_error_reason } from "../../gen/points/v1/error_reason_pb.ts";
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
+import { PolicyService } from "../../gen/points/v1/policies_pb.ts";
 import { callerKey } from "../auth/caller.ts";
 import {
   authorization,
@@ -16,6 +17,7 @@ import {
   validation,
 } from "../rpc/interceptors.ts";
 import { type Backend, pointsService } from "../rpc/points.ts";
+import { policyService } from "../rpc/policies.ts";
 import { strictJsonOptions } from "../rpc/strict-json.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { codeName, rpcObservation, type RpcObserver } from "../telemetry/rpc-observer.ts";
@@ -31,14 +33,15 @@ export type ApiParts = GroupCommitOptions & {
   readonly metrics: Metrics;
 };
 
-/** The server's API: PointsService, Health and reflection, with interceptors from outer to inner. */
+/** The server's API: PointsService, PolicyService, Health and reflection, with interceptors from outer to inner. */
 export function pointsApi({ backend, health, metrics, ...options }: ApiParts): RpcOptions {
   const { config, log, tracing } = options;
   return {
     routes(router) {
       router.service(PointsService, pointsService(backend));
+      router.service(PolicyService, policyService(backend));
       health.routes(router);
-      reflectionRoutes([PointsService, Health], NAMED_BY_NO_SERVICE)(router);
+      reflectionRoutes([PointsService, PolicyService, Health], NAMED_BY_NO_SERVICE)(router);
     },
     interceptors: [
       ...(tracing === undefined ? [] : [tracing.interceptor]),

@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
+import { PolicyService } from "../../gen/points/v1/policies_pb.ts";
 import { openAccess } from "../auth/access.ts";
 import { startSweeper } from "../commit/sweep.ts";
 import type { Address } from "../config/address.ts";
@@ -51,7 +52,7 @@ export async function startServer(options: ServerOptions): Promise<PointsServer>
   const rules = callRules(config, log, metrics);
   const { access } = rules;
   const secure = readTls(config);
-  const health = createHealth([PointsService.typeName]);
+  const health = createHealth([PointsService.typeName, PolicyService.typeName]);
   const watchers = createWatchers(reads, log);
   const stopping = new AbortController();
   const backend = {
@@ -62,7 +63,6 @@ export async function startServer(options: ServerOptions): Promise<PointsServer>
     toError: errorTranslator(log, metrics.refused),
     orm: reads,
     prices,
-    creditLine: BigInt(config.creditLinePoints),
     watchers,
     answerMaxBytes: config.messageOutMaxBytes,
   };

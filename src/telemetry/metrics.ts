@@ -189,6 +189,7 @@ const MOVES: Record<Entry["kind"], string | undefined> = {
   release: undefined,
   refund: "refunded",
   revoke: "revoked",
+  setPolicy: undefined,
 };
 
 function movedBy(entries: readonly Entry[]): Map<string, bigint> {

@@ -28,11 +28,12 @@ import {
 } from "@opentelemetry/sdk-trace";
 import type { Logger } from "pino";
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
+import { PolicyService } from "../../gen/points/v1/policies_pb.ts";
 import { codeName, untilEnd } from "./rpc-observer.ts";
 
 /** Traces: spans of RPCs and of batches, connected by links. */
 export type Tracing = {
-  /** Makes a span for each RPC of PointsService, in the trace of its caller. */
+  /** Makes a span for each RPC of PointsService and PolicyService, in the trace of its caller. */
   readonly interceptor: Interceptor;
   /** Notes that the RPC under way asked for this command. */
   asked(command: object): void;
@@ -101,6 +102,8 @@ function samplerOf(environment: NodeJS.ProcessEnv): Sampler {
   return new ParentBasedSampler({ root });
 }
 
+const TRACED: ReadonlySet<string> = new Set([PointsService.typeName, PolicyService.typeName]);
+
 function rpcSpans(tracer: Tracer, current: AsyncLocalStorage<Span>): Interceptor {
   const propagator = new W3CTraceContextPropagator();
   const getter = {
@@ -109,7 +112,7 @@ function rpcSpans(tracer: Tracer, current: AsyncLocalStorage<Span>): Interceptor
   };
   return (next) => async (request) => {
     const { service, method, header } = request;
-    if (service.typeName !== PointsService.typeName) return next(request);
+    if (!TRACED.has(service.typeName)) return next(request);
     const parent = propagator.extract(ROOT_CONTEXT, header, getter);
     const attributes = {
       "rpc.system": "grpc",

@@ -87,6 +87,7 @@ const KINDS: Record<EntryKind, Posting<Expiry>["kind"] | undefined> = {
   [EntryKind.REFUND]: "refund",
   [EntryKind.REVOKE]: "revoke",
   [EntryKind.EXTEND]: "extend",
+  [EntryKind.SET_POLICY]: "setPolicy",
 };
 
 function isAfter(one: Timestamp, other: Timestamp): boolean {

@@ -195,6 +195,7 @@ const TOTALS = {
   release: undefined,
   refund: "totalRefunded",
   revoke: "totalRevoked",
+  setPolicy: undefined,
 } as const;
 
 const NOTHING: Figures = {
@@ -234,6 +235,8 @@ function move<Expiry>(books: Books<Expiry>, entry: Posting<Expiry>): string | un
     case "settle":
     case "release":
       return spendHold(books, entry);
+    case "setPolicy":
+      return undefined;
   }
 }
 

@@ -77,11 +77,11 @@ export function flawOfRows(
 
 /** The fields that only some kinds of entries may have. */
 const MAY_SAY: Record<EntryKind, readonly (keyof Entry)[]> = {
-  recharge: ["expireTime", "priority", "category", "services", "repaid"],
-  consume: ["usage", "owed", "uncovered"],
+  recharge: ["expireTime", "priority", "category", "services", "repaid", "cause"],
+  consume: ["usage", "owed", "uncovered", "member"],
   expire: [],
-  freeze: ["expireTime", "usage"],
-  extend: ["refersTo", "expireTime", "usage", "holdAfter"],
+  freeze: ["expireTime", "usage", "member"],
+  extend: ["refersTo", "expireTime", "usage", "holdAfter", "member"],
   settle: [
     "returned",
     "refersTo",
@@ -91,10 +91,21 @@ const MAY_SAY: Record<EntryKind, readonly (keyof Entry)[]> = {
     "repaid",
     "fromBalance",
     "keptOpen",
+    "member",
   ],
-  release: ["refersTo", "repaid"],
-  refund: ["refersTo", "expireTime", "priority", "category", "services", "repaid", "uncovered"],
+  release: ["refersTo", "repaid", "member"],
+  refund: [
+    "refersTo",
+    "expireTime",
+    "priority",
+    "category",
+    "services",
+    "repaid",
+    "uncovered",
+    "member",
+  ],
   revoke: ["refersTo", "owed", "uncovered", "fromClaim"],
+  setPolicy: ["policy", "member"],
 };
 
 const EMPTY = [
@@ -111,9 +122,12 @@ const EMPTY = [
   ["holdAfter", null, "a hold after it"],
   ["refersTo", null, "a reference"],
   ["usage", null, "a usage"],
+  ["member", "", "a member"],
+  ["cause", "", "a cause"],
+  ["policy", null, "a policy"],
 ] as const;
 
-const MAY_BE_NOTHING = new Set<EntryKind>(["consume", "freeze", "extend", "settle", "release"]);
+const MAY_BE_NOTHING = new Set<EntryKind>(["consume", "freeze", "extend", "settle", "release", "setPolicy"]);
 
 /** Whether two lists of bytes are the same. */
 export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {

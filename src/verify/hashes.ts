@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type { Account } from "../ledger/account.ts";
 import type { Metadata, RecordedRequest } from "../ledger/command.ts";
 import type { Entry, EntryKind } from "../ledger/entry.ts";
+import type { Allowance, CalendarUnit, Limit, Rule } from "../ledger/policy.ts";
 import type { Calculation, PricedUsage } from "../ledger/prices.ts";
 import type { Receipt } from "../ledger/receipt.ts";
 
@@ -40,9 +41,12 @@ export function chainEntry(previous: Uint8Array, entry: Entry, salt: Uint8Array)
     number(25, entry.uncovered),
     number(26, entry.repaid),
     number(27, entry.fromBalance),
+    text(28, entry.cause),
+    field(29, list(entry.alerts.length, entry.alerts.map((name) => Buffer.from(name)))),
     number(30, after.debt),
     number(31, entry.keptOpen ? 1n : 0n),
     number(32, entry.fromClaim ? 1n : 0n),
+    field(33, entry.policy === null ? NOTHING : policyOf(entry.policy)),
   );
 }
 
@@ -58,7 +62,7 @@ export function chainReceipt(
   return sha256(
     previous,
     number(1, place),
-    field(2, personalDigest(salt, { userId, request, metadata: new Map(), actor: "" })),
+    field(2, personalDigest(salt, { userId, request, metadata: new Map(), actor: "", member: "" })),
     field(3, request?.fingerprint),
     number(4, sequence),
     number(5, madeEntry ? 1n : 0n),
@@ -72,18 +76,68 @@ type Personal = {
   readonly request: RecordedRequest | undefined;
   readonly metadata: Metadata;
   readonly actor: string;
+  readonly member: string;
 };
 
 function personalDigest(salt: Uint8Array, personal: Personal): Buffer {
-  const { userId, request, metadata, actor } = personal;
+  const { userId, request, metadata, actor, member } = personal;
   return sha256(
     salt,
     text(1, userId),
     text(7, request?.id ?? ""),
     field(8, mapOf(metadata)),
     text(20, actor),
+    text(21, member),
   );
 }
+
+function policyOf({ name, rule }: NonNullable<Entry["policy"]>): Buffer {
+  return Buffer.concat([text(1, name), rule === null ? NOTHING : ruleOf(rule)]);
+}
+
+function ruleOf(rule: Rule): Buffer {
+  switch (rule.kind) {
+    case "allowance":
+      return field(2, allowanceOf(rule));
+    case "limit":
+      return field(3, limitOf(rule));
+    case "alert":
+      return field(4, text(1, String(rule.below)));
+    case "creditLine":
+      return field(5, text(1, String(rule.points)));
+  }
+}
+
+function allowanceOf({ every, life, services, ...allowance }: Allowance): Buffer {
+  return Buffer.concat([
+    number(1, allowance.points),
+    field(2, Buffer.concat([number(1, BigInt(every.count)), number(2, UNITS[every.unit])])),
+    number(3, allowance.startTime),
+    text(4, allowance.timeZone),
+    number(5, life.kind === "periods" ? BigInt(life.count) : 0n),
+    number(6, life.kind === "ttl" ? life.ttl * 1000n : 0n),
+    number(7, life.kind === "never" ? 1n : 0n),
+    number(8, BigInt(allowance.priority)),
+    text(9, allowance.category),
+    field(10, list(services.length, services.map((name) => Buffer.from(name)))),
+    number(11, allowance.endTime),
+  ]);
+}
+
+function limitOf({ points, window, eachMember, service }: Limit): Buffer {
+  const span =
+    window.kind === "total"
+      ? number(2, 1n)
+      : Buffer.concat([number(1, UNITS[window.unit]), text(3, window.timeZone)]);
+  return Buffer.concat([
+    number(1, points),
+    field(2, span),
+    number(4, eachMember ? 1n : 0n),
+    text(5, service),
+  ]);
+}
+
+const UNITS: Record<CalendarUnit, bigint> = { day: 1n, week: 2n, month: 3n, year: 4n };
 
 function usageOf(usage: PricedUsage | null): Buffer {
   if (usage === null) return NOTHING;
@@ -136,6 +190,7 @@ const KINDS: Record<EntryKind, bigint> = {
   refund: 7n,
   revoke: 8n,
   extend: 9n,
+  setPolicy: 10n,
 };
 
 const NOTHING = Buffer.alloc(0);
