@@ -19,7 +19,10 @@ import {
   SettleRequestSchema,
   Shortfall as ShortfallMessage,
 } from "../../gen/points/v1/points_pb.ts";
-import { DeletePolicyRequestSchema, PutPolicyRequestSchema } from "../../gen/points/v1/policies_pb.ts";
+import {
+  DeletePolicyRequestSchema,
+  PutPolicyRequestSchema,
+} from "../../gen/points/v1/policies_pb.ts";
 import type { Usage as UsageMessage } from "../../gen/points/v1/prices_pb.ts";
 import type { Caller } from "../auth/caller.ts";
 import { invalidField } from "../errors/api-error.ts";

@@ -16,6 +16,7 @@ import { applyBatch } from "./apply-batch.ts";
 import { applyStream } from "./apply-stream.ts";
 import { type SetOperation, toCommand } from "./commands.ts";
 import { getAccount } from "./get-account.ts";
+import { getForecast } from "./get-forecast.ts";
 import type { OperationServer } from "./operation.ts";
 import { getPriceList, quote } from "./prices.ts";
 import { answerOf } from "./rejection-error.ts";
@@ -46,6 +47,7 @@ export function pointsService(backend: Backend): ServiceImpl<typeof PointsServic
       return { account: toAccountMessage(account), created, epoch };
     },
     getAccount: (request, { signal }) => getAccount(orm, request, signal),
+    getForecast: (request, { signal }) => getForecast(orm, request, signal),
     recharge: (value, context) => mutate({ case: "recharge", value }, context),
     consume: (value, context) => mutate({ case: "consume", value }, context),
     expire: (value, context) => mutate({ case: "expire", value }, context),

@@ -77,7 +77,11 @@ function toLimit({ points, window, member, eachMember, service }: LimitMessage):
   }
   const over =
     span.case === "calendar"
-      ? ({ kind: "calendar", unit: UNIT_NAMES.get(span.value)!, timeZone: timeZone || UTC } as const)
+      ? ({
+          kind: "calendar",
+          unit: UNIT_NAMES.get(span.value)!,
+          timeZone: timeZone || UTC,
+        } as const)
       : ({ kind: "total" } as const);
   return { kind: "limit", points, window: over, member, eachMember, service };
 }

@@ -127,7 +127,14 @@ const EMPTY = [
   ["policy", null, "a policy"],
 ] as const;
 
-const MAY_BE_NOTHING = new Set<EntryKind>(["consume", "freeze", "extend", "settle", "release", "setPolicy"]);
+const MAY_BE_NOTHING = new Set<EntryKind>([
+  "consume",
+  "freeze",
+  "extend",
+  "settle",
+  "release",
+  "setPolicy",
+]);
 
 /** Whether two lists of bytes are the same. */
 export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {

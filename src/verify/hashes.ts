@@ -42,7 +42,13 @@ export function chainEntry(previous: Uint8Array, entry: Entry, salt: Uint8Array)
     number(26, entry.repaid),
     number(27, entry.fromBalance),
     text(28, entry.cause),
-    field(29, list(entry.alerts.length, entry.alerts.map((name) => Buffer.from(name)))),
+    field(
+      29,
+      list(
+        entry.alerts.length,
+        entry.alerts.map((name) => Buffer.from(name)),
+      ),
+    ),
     number(30, after.debt),
     number(31, entry.keptOpen ? 1n : 0n),
     number(32, entry.fromClaim ? 1n : 0n),
@@ -119,7 +125,13 @@ function allowanceOf({ every, life, services, ...allowance }: Allowance): Buffer
     number(7, life.kind === "never" ? 1n : 0n),
     number(8, BigInt(allowance.priority)),
     text(9, allowance.category),
-    field(10, list(services.length, services.map((name) => Buffer.from(name)))),
+    field(
+      10,
+      list(
+        services.length,
+        services.map((name) => Buffer.from(name)),
+      ),
+    ),
     number(11, allowance.endTime),
   ]);
 }

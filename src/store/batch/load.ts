@@ -1,7 +1,7 @@
 import type { Account } from "../../ledger/account.ts";
 import { countClaims, type Revocations } from "../../ledger/claim.ts";
 import type { Command } from "../../ledger/command.ts";
-import { type Hold, isOpenHold } from "../../ledger/hold.ts";
+import { type Hold, isOpenHold, MAX_OPEN_HOLDS } from "../../ledger/hold.ts";
 import { compareBurnOrder, type Lot } from "../../ledger/lot.ts";
 import { isRefundable, lotsInReach, refundableOf } from "../../ledger/refundable.ts";
 import { NO_RECEIPT, type ReceiptLink } from "../../ledger/receipt.ts";
@@ -15,7 +15,7 @@ import { dueAccountsOf, type DueAccount } from "./due-accounts.ts";
 import { type Demand, demandsOf, looksOf } from "./demands.ts";
 import { dueRowsOf, loadDue } from "./due.ts";
 import { type Hashes, loadHashes } from "./hashes.ts";
-import { type HoldOf, loadNamedHolds, sumDueHolds } from "./holds.ts";
+import { type HoldOf, loadDueHolds, loadNamedHolds, sumDueHolds } from "./holds.ts";
 import { loadDueLots, loadLots } from "./lots.ts";
 import { loadPolicies } from "./policies.ts";
 import { loadLastReceipts } from "./receipts.ts";
@@ -140,18 +140,20 @@ async function loadRest(run: Run, found: Found) {
     ...refunding,
     ...lotsOfHolds(ofUsers),
   ]);
-  const [{ nextDue, lastLots }, holds, policies, revocations, { lots, closed }] = await Promise.all([
-    dueSent,
-    holdsSent,
-    loadPolicies(run, places, []),
-    namedSent.then((named) => loadRevocations(run, places, { named, revoked: found.revoked })),
-    loadLots(run, places, {
-      demands,
-      expired,
-      due: dueSent.then((due) => due.lots),
-      named: namedSent,
-    }),
-  ]);
+  const [{ nextDue, lastLots }, holds, policies, revocations, { lots, closed }] = await Promise.all(
+    [
+      dueSent,
+      holdsSent,
+      loadPolicies(run, places, []),
+      namedSent.then((named) => loadRevocations(run, places, { named, revoked: found.revoked })),
+      loadLots(run, places, {
+        demands,
+        expired,
+        due: dueSent.then((due) => due.lots),
+        named: namedSent,
+      }),
+    ],
+  );
   const byUser = Map.groupBy(refundables, ({ userId }) => userId);
   const states = [...places].map(([userId, place]): AccountState => {
     const { dueTime, openHolds, repaidUntil, openClaims } = place;
@@ -202,19 +204,25 @@ function groupHolds(holds: readonly HoldOf[]): Map<string, readonly Hold[]> {
   return new Map([...byUser].map(([userId, ofUser]) => [userId, [...ofUser.values()]]));
 }
 
-/**
- * Loads accounts that are only read, each at its own time. Everything that is due is in them, with
- * one hold that stands for all due holds of an account.
- *
- * @param service what it may take of each account is wanted; undefined: of no service
- */
+/** How accounts are to be read. */
+type Reading = {
+  readonly now: Micros;
+  /** What it may take of each account is wanted; undefined: of no service. */
+  readonly service?: string | undefined;
+  /** Whether each due hold is wanted; otherwise one stands for all of an account. */
+  readonly apart?: boolean;
+};
+
+/** Loads accounts that are only read, each at its own time. Everything that is due is in them. */
 export async function loadStatesToRead(
   run: Run,
   all: LockedAccounts,
-  { now, service }: { readonly now: Micros; readonly service?: string | undefined },
+  { now, service, apart = false }: Reading,
 ): Promise<readonly AccountState[]> {
   const dueAccounts = dueAccountsOf(all, now);
-  const holdsSent = sumDueHolds(run, dueAccounts);
+  const holdsSent = apart
+    ? loadDueHolds(run, dueAccounts, MAX_OPEN_HOLDS).then(groupHolds)
+    : sumDueHolds(run, dueAccounts);
   const namedSent = holdsSent.then(lotsOfHolds);
   const [holds, policies, revocations, { lots }] = await Promise.all([
     holdsSent,
