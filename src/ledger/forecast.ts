@@ -38,7 +38,7 @@ export function* forecast(
   let [left, size] = [state, 0];
   for (;;) {
     const booked = bookDue(left, until, STEP_SIZE);
-    for (const entry of booked.entries) add(forecasts, entry);
+    for (const entry of booked.entries) note(forecasts, entry);
     // The last instant may have more to come.
     const isFull = forecasts.length > MAX_INSTANTS;
     if (booked.isAll || isFull || size > MAX_SIZE) {
@@ -52,12 +52,12 @@ export function* forecast(
   }
 }
 
-function add(forecasts: Forecast[], { time, kind, points, cause, after }: Entry): void {
+function note(forecasts: Forecast[], { time, kind, points, cause, after }: Entry): void {
   const last = forecasts.at(-1);
   const isSame = last?.time === time;
   const { expired, granted, released, allowances } = isSame ? last : NOTHING;
   const isGrant = kind === "recharge";
-  const forecast = {
+  const whole = {
     time,
     expired: kind === "expire" ? expired + points : expired,
     granted: isGrant ? granted + points : granted,
@@ -67,7 +67,7 @@ function add(forecasts: Forecast[], { time, kind, points, cause, after }: Entry)
     allowances: isGrant ? [...allowances, cause] : allowances,
   };
   if (isSame) forecasts.pop();
-  forecasts.push(forecast);
+  forecasts.push(whole);
 }
 
 const NOTHING = { expired: 0n, granted: 0n, released: 0n, allowances: [] };

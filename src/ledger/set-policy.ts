@@ -23,7 +23,8 @@ export function putPolicy(booked: Applied, command: PutPolicy, now: Micros): App
     const description = `must have a rule of the kind that the policy of this name has: ${wordOf(before.rule)}`;
     return { reason: "FIELD_INVALID", field: "policy", description };
   }
-  if (others.filter(({ ended }) => !ended).length >= MAX_POLICIES) {
+  const current = others.filter(({ ended }) => !ended).length;
+  if (current >= MAX_POLICIES || others.length >= MAX_ROWS) {
     return { reason: "ACCOUNT_FULL", full: "policies", limit: MAX_POLICIES };
   }
   // Everything is checked; from here on it changes.
@@ -63,24 +64,19 @@ export function deletePolicy(
   const others = state.policies.filter((one) => one !== policy);
   const ended: PolicyState = { ...policy, ended: true, sequence, given: [] };
   const policies = [...others, ended].filter((one) => !isOver(one, now));
-  const change = { policies: byName(keepLatest(policies)) };
+  const change = { policies: byName(policies) };
   const entry = { ...SETTING, policy: { name, rule: null } };
   return append(booked, { change, entry, cause: command, now });
 }
+
+/** The most policies with those that have ended and still matter. */
+const MAX_ROWS = 2 * MAX_POLICIES;
 
 const SETTING = { kind: "setPolicy", points: 0n, allocations: [] } as const;
 
 /** Whether a policy has ended and bounds no other of its name any more. */
 function isOver({ ended, next }: PolicyState, now: Micros): boolean {
   return ended && (next === undefined || next.time === null || next.time <= now);
-}
-
-/** Of ended policies at most so many, those whose next period would have begun last. */
-function keepLatest(policies: readonly PolicyState[]): readonly PolicyState[] {
-  const ended = policies.filter((one) => one.ended);
-  if (ended.length <= MAX_POLICIES) return policies;
-  const first = ended.reduce((a, b) => (b.next!.time! < a.next!.time! ? b : a));
-  return policies.filter((one) => one !== first);
 }
 
 /** Whether a limit counts what the one before it counted. */

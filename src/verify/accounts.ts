@@ -1,11 +1,13 @@
 import { type RawBuilder, sql } from "kysely";
 import type { Account } from "../ledger/account.ts";
 import type { Lot } from "../ledger/lot.ts";
+import type { PolicyState } from "../ledger/policy.ts";
 import type { Micros } from "../ledger/time.ts";
 import { toAccount } from "../store/batch/accounts.ts";
 import { unpackLots } from "../store/batch/packed-lots.ts";
 import type { LotsBeyond } from "../store/batch/placement.ts";
-import type { AccountRow } from "../store/driver/entities.ts";
+import { toPolicies } from "../store/batch/policies.ts";
+import type { AccountRow, PolicyRow } from "../store/driver/entities.ts";
 import { fromTimestamptz } from "../store/driver/instant.ts";
 import type { Run } from "../store/driver/transaction.ts";
 import type { StreamPlace } from "./epochs.ts";
@@ -33,6 +35,10 @@ export type ReadAccount = {
   readonly openClaims: number;
   /** The latest expiry of the lots that repaid debt, by the row; undefined: it cannot be read. */
   readonly repaidUntil: Micros | null | undefined;
+  /** The number of its policies, by the row. */
+  readonly policyCount: number;
+  /** Its policies, by their own rows; undefined: they cannot be read. */
+  readonly policies: readonly PolicyState[] | undefined;
   /** The lots that it holds. */
   readonly lots: readonly Lot[];
   /** The number and the sums of its lots in the table, by the row. */
@@ -47,7 +53,12 @@ export async function readAccounts(
 ): Promise<readonly ReadAccount[]> {
   const { rows } = await run(sql<AccountRow>`
     select * from account where ${within(span)} order by user_id limit ${limit}`);
+  const policies = await run(sql<PolicyRow>`
+    select * from policy where user_id = any(${rows.map((row) => row.user_id)}::text[])`);
+  const policiesOf = Map.groupBy(policies.rows, (row) => row.user_id);
   return rows.map((row) => ({
+    policyCount: row.policies,
+    policies: readable(() => toPolicies(policiesOf.get(row.user_id) ?? [])),
     ...readLots(row),
     userId: row.user_id,
     salt: row.salt,

@@ -17,6 +17,7 @@ import {
 import { flawOfClosedHold, flawOfHoldAfter, flawOfHoldTime } from "./holds.ts";
 import { flawOfRefund, isDue, NEVER, type Refundable, refunding } from "./refunding.ts";
 import { splitRevoked } from "./revoking.ts";
+import type { PolicyBooks } from "./policies.ts";
 import type { Step, StoredLot } from "./rows.ts";
 
 /** A deviation from the rules. */
@@ -39,6 +40,7 @@ export type Moves = {
   readonly revocations: Map<bigint, Revocation>;
   /** The latest expiry of the lots that repaid debt; NEVER: that of one that never expires. */
   repaidUntil: Micros | null;
+  readonly policies: PolicyBooks;
 };
 
 type KnownLot = {
@@ -57,6 +59,7 @@ export function noMoves(): Moves {
     refundables: new Map(),
     revocations: new Map(),
     repaidUntil: null,
+    policies: new Map(),
   };
 }
 

@@ -7,6 +7,7 @@ import { flawOfContent, flawOfRows, sameBytes } from "./content.ts";
 import type { StreamPlace } from "./epochs.ts";
 import { flawOfOpenHold } from "./holds.ts";
 import { burnsBefore, type Flaw, type Moves, noMoves, replayMoves } from "./moves.ts";
+import { flawOfPolicyRows, owedNext, replayPolicies } from "./policies.ts";
 import { flawOfClaims } from "./revoking.ts";
 import type { Step, StoredLot } from "./rows.ts";
 
@@ -57,8 +58,12 @@ export function replayStep(replay: Replay, step: Step): Flaw | undefined {
 
   const flaw = flawOfContent(replay, entry) ?? flawOfRows(step, entry);
   if (flaw !== undefined) return { sequence: number, what: flaw };
+  const before = { figures: { ...replay.moves.books.figures }, time: replay.time };
   const moved = replayMoves(replay.moves, step, entry);
   if (moved !== undefined) return moved;
+  const { policies, books } = replay.moves;
+  const ruled = replayPolicies(policies, books, { before, entry });
+  if (ruled !== undefined) return { sequence: number, what: ruled };
   const wrong = flawOfFigures(entry.after, replay.moves.books.figures);
   if (wrong !== undefined) return { sequence: number, what: `leaves ${wrong}` };
 
@@ -94,18 +99,41 @@ export function endReplay(
     flawOfOpenRows(moves) ??
     flawOfRevocations(moves, row) ??
     flawOfPlaces(moves, row) ??
+    flawOfPolicies(moves, account, row) ??
     flawOfClock(moves, row)
   );
 }
 
+function flawOfPolicies(
+  { policies, books }: Moves,
+  { updateTime: time }: Account,
+  row: ReadAccount,
+): Flaw | undefined {
+  if (row.policies === undefined) return { what: "a policy of the account cannot be read" };
+  if (row.policyCount !== row.policies.length) {
+    return { what: `the account has policies ${row.policyCount}, not ${row.policies.length}` };
+  }
+  const { figures } = books;
+  const what = flawOfPolicyRows(policies, row.policies, { time, figures });
+  return what === undefined ? undefined : { what };
+}
+
 /** Compares what the account's row says of its open lots and holds with what the entries leave. */
-function flawOfClock({ books }: Moves, { dueTime, openHolds }: ReadAccount): Flaw | undefined {
+function flawOfClock(
+  { books }: Moves,
+  { dueTime, openHolds, policies = [] }: ReadAccount,
+): Flaw | undefined {
   if (openHolds !== books.holds.size) {
     return { what: `the account has open_holds ${openHolds}, not ${books.holds.size}` };
   }
   if (dueTime === undefined) return { what: "the account has a due_time that cannot be read" };
-  const spendable = [...books.lots.values()].filter(({ remaining }) => remaining > 0n);
-  for (const { expireTime } of [...spendable, ...books.holds.values()]) {
+  // Nobody is waken for points that an allowance gave for some periods, or will give.
+  const given = new Set(policies.flatMap((policy) => policy.given));
+  const spendable = [...books.lots]
+    .filter(([number, { remaining }]) => remaining > 0n && !given.has(number))
+    .map(([, lot]) => lot);
+  const owed = owedNext(policies, books.figures).map((expireTime) => ({ expireTime }));
+  for (const { expireTime } of [...spendable, ...books.holds.values(), ...owed]) {
     if (expireTime === null || (dueTime !== null && dueTime <= expireTime)) continue;
     return { what: "the account has a due_time after something falls due" };
   }

@@ -1,29 +1,24 @@
 import { sql } from "kysely";
 import type { Account } from "../../ledger/account.ts";
 import type { ChangedAccount, Changes } from "../../ledger/batch.ts";
-import { KIND_NUMBERS } from "../../ledger/entry-kinds.ts";
-import type { Entry } from "../../ledger/entry.ts";
 import { isOpenHold } from "../../ledger/hold.ts";
-import { isScoped } from "../../ledger/lot.ts";
 import {
   bigints,
   booleans,
   bytes,
   type Columns,
+  onlyIf,
   rowsOf,
-  smallints,
-  textLists,
   texts,
   tids,
   times,
 } from "../driver/columns.ts";
-import { type FeedClock, feedNumber, type FeedPlace } from "./feed.ts";
+import { type FeedClock, feedNumber } from "./feed.ts";
 import { packAllocations } from "./packed-allocations.ts";
 import { packLots } from "./packed-lots.ts";
 import { savingPolicies } from "./policies.ts";
-import { toPolicyText } from "./policy-text.ts";
-import { toPricing } from "./pricing.ts";
 import type { AccountPlace, Rows } from "./rows.ts";
+import { type Feeds, insertEntries } from "./save-entries.ts";
 import { placeAll, type Places, savingLots } from "./save-lots.ts";
 import { insertAll, requireRows, type Write } from "./write.ts";
 
@@ -57,9 +52,6 @@ export function saving(changes: Changes, { rows, ...clock }: SaveContext): reado
     counted.length > 0 && countReceipts(counted, counts),
   ].filter((write) => write !== false);
 }
-
-/** The places of new entries in the stream of all entries, by user id. */
-type Feeds = ReadonlyMap<string, FeedPlace>;
 
 /** What an account's row has of what is not the account, and the rows as they were found. */
 type Kept = { readonly places: Places; readonly feeds: Feeds; readonly rows: Rows };
@@ -166,11 +158,6 @@ function accountColumns(accounts: Changes["accounts"], { places, feeds, rows }: 
   };
 }
 
-/** Columns of what few rows have: a batch in which none has it leaves them out, and pays nothing. */
-function onlyIf(areNeeded: boolean, columns: () => Columns): Columns {
-  return areNeeded ? columns() : {};
-}
-
 /** Whether the account has a debt, had one, or repaid one. */
 function hasDebts({ debt, repaidUntil }: ChangedAccount, place: AccountPlace | undefined): boolean {
   return debt > 0n || repaidUntil !== null || place?.owes === true;
@@ -226,103 +213,6 @@ function upsertUndone(undone: Changes["undone"]): Write {
 const UNDO_MORE = ` on conflict (user_id, sequence)
   do update set refunded = excluded.refunded, revoked = excluded.revoked, claimed = excluded.claimed`;
 
-/** Absent values and zeros are null, which takes no space. */
-function insertEntries(entries: readonly Entry[], feeds: Feeds): Write {
-  const pricings = entries.map(({ usage }) => (usage === null ? undefined : toPricing(usage)));
-  const columns = {
-    sequence: bigints(entries, (entry) => entry.sequence),
-    points: bigints(entries, (entry) => entry.points),
-    balance: bigints(entries, ({ after }) => after.balance),
-    total_recharged: bigints(entries, ({ after }) => after.totalRecharged),
-    total_consumed: bigints(entries, ({ after }) => after.totalConsumed),
-    create_time: times(entries, (entry) => entry.time),
-    feed: bigints(entries, ({ userId }) => feeds.get(userId)!.feed),
-    frozen: bigints(entries, ({ after }) => after.frozen || null),
-    total_expired: bigints(entries, ({ after }) => after.totalExpired || null),
-    total_refunded: bigints(entries, ({ after }) => after.totalRefunded || null),
-    returned: bigints(entries, (entry) => entry.returned || null),
-    refers_to: bigints(entries, (entry) => entry.refersTo),
-    expire_time: times(entries, (entry) => entry.expireTime),
-    quantity: bigints(entries, ({ usage }) => usage?.quantity ?? null),
-    duration_nanos: bigints(entries, ({ usage }) => usage?.durationNanos ?? null),
-    epoch: bigints(entries, ({ userId }) => feeds.get(userId)!.epoch),
-    kind: smallints(entries, (entry) => KIND_NUMBERS[entry.kind]),
-    priority: smallints(entries, (entry) => entry.priority || null),
-    user_id: texts(entries, (entry) => entry.userId),
-    hash: bytes(entries, (entry) => entry.hash),
-    allocations: bytes(entries, (entry) => packAllocations(entry.allocations)),
-    request_id: texts(entries, ({ request }) => request?.id ?? null),
-    fingerprint: bytes(entries, ({ request }) => request?.fingerprint ?? null),
-    service: texts(entries, ({ usage }) => usage?.service ?? null),
-    price_version: texts(entries, ({ usage }) => usage?.priceVersion ?? null),
-    metadata: sql`${texts(entries, ({ metadata }) => toJson(metadata))}::jsonb`,
-    caller: texts(entries, (entry) => entry.caller || null),
-    ...onlyIf(entries.some(isOfLotWithWords), () => ({
-      category: texts(entries, (entry) => entry.category || null),
-      services: textLists(entries, (entry) => entry.services),
-    })),
-    ...onlyIf(entries.some(isOfDebt), () => ({
-      debt: bigints(entries, ({ after }) => after.debt || null),
-      owed: bigints(entries, (entry) => entry.owed || null),
-      uncovered: bigints(entries, (entry) => entry.uncovered || null),
-      repaid: bigints(entries, (entry) => entry.repaid || null),
-      from_balance: bigints(entries, (entry) => entry.fromBalance || null),
-    })),
-    ...onlyIf(entries.some(isOfOpenHold), () => ({
-      kept_open: booleans(entries, (entry) => entry.keptOpen || null),
-      hold_settled: bigints(entries, ({ holdAfter }) => holdAfter?.settled || null),
-      hold_service: texts(entries, ({ holdAfter }) => holdAfter?.service ?? null),
-      hold_allocations: bytes(entries, ({ holdAfter }) =>
-        packAllocations(holdAfter?.allocations ?? []),
-      ),
-    })),
-    ...onlyIf(entries.some(isOfRevocation), () => ({
-      total_revoked: bigints(entries, ({ after }) => after.totalRevoked || null),
-      from_claim: booleans(entries, ({ fromClaim }) => fromClaim || null),
-    })),
-    ...onlyIf(entries.some(isOfPolicy), () => ({
-      cause: texts(entries, (entry) => entry.cause || null),
-      alerts: textLists(entries, (entry) => entry.alerts),
-      policy: texts(entries, ({ policy }) => (policy === null ? null : toPolicyText(policy))),
-    })),
-    ...onlyIf(
-      entries.some(({ member }) => member !== ""),
-      () => ({ member: texts(entries, ({ member }) => member || null) }),
-    ),
-    ...onlyIf(
-      entries.some(({ actor }) => actor !== ""),
-      () => ({ actor: texts(entries, ({ actor }) => actor || null) }),
-    ),
-    ...onlyIf(
-      pricings.some((pricing) => pricing !== undefined),
-      () => ({
-        pricing: sql`${texts(pricings, (one) => (one ? JSON.stringify(one) : null))}::jsonb`,
-      }),
-    ),
-  };
-  return insertAll({ table: "entry", columns, count: entries.length });
-}
-
-function isOfDebt({ after, owed, uncovered, repaid, fromBalance }: Entry): boolean {
-  return after.debt + owed + uncovered + repaid + fromBalance > 0n;
-}
-
-function isOfOpenHold({ keptOpen, holdAfter }: Entry): boolean {
-  return keptOpen || holdAfter !== null;
-}
-
-function isOfRevocation({ after, fromClaim }: Entry): boolean {
-  return fromClaim || after.totalRevoked > 0n;
-}
-
-function isOfPolicy({ cause, alerts, policy }: Entry): boolean {
-  return policy !== null || cause !== "" || alerts.length > 0;
-}
-
-function isOfLotWithWords({ category, services }: Entry): boolean {
-  return category !== "" || isScoped({ services });
-}
-
 function insertReceipts(receipts: Changes["receipts"]): Write {
   const columns = {
     user_id: texts(receipts, (receipt) => receipt.userId),
@@ -349,8 +239,4 @@ function countReceipts(userIds: readonly string[], receipts: ReadonlyMap<string,
     })} as new
     where account.user_id = new.user_id`;
   return requireRows(update, userIds.length, ACCOUNT_GONE);
-}
-
-function toJson(metadata: ReadonlyMap<string, string>): string | null {
-  return metadata.size === 0 ? null : JSON.stringify(Object.fromEntries(metadata));
 }

@@ -24,6 +24,11 @@ export function insertInto(table: string, columns: Columns) {
     select ${sql.join(Object.values(columns))}`;
 }
 
+/** Columns of what few rows have: a batch in which none has it leaves them out, and pays nothing. */
+export function onlyIf(areNeeded: boolean, columns: () => Columns): Columns {
+  return areNeeded ? columns() : {};
+}
+
 /** A column of type `text`. PostgreSQL refuses texts with a NUL. */
 export function texts<T>(rows: readonly T[], value: (row: T) => string | null) {
   return sql`unnest(${arrayOf(rows.map(value), TEXT)}::text[])`;
