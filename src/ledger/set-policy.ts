@@ -4,7 +4,6 @@ import type { AskedRule, DeletePolicy, PutPolicy } from "./command.ts";
 import { type Applied, append } from "./journal.ts";
 import { MAX_POLICIES, type PolicyState, type Rule } from "./policy.ts";
 import { isRejection, type Rejection } from "./rejection.ts";
-import type { AccountState } from "./state.ts";
 import type { Micros } from "./time.ts";
 
 /**

@@ -40,7 +40,7 @@ import { HOLD_TTL } from "../ledger/hold.ts";
 import { type PriceLists, priceUsage, type Usage } from "../ledger/prices.ts";
 import { toServices, toTtl } from "./fields.ts";
 import { hashRequest } from "./request-hash.ts";
-import { toRule } from "./policy-messages.ts";
+import { toPolicy } from "./policy-messages.ts";
 import { fromTimestamp, nanosOf } from "./timestamps.ts";
 
 /** An operation whose oneof is set: a request of one of the RPCs that change an account. */
@@ -67,15 +67,9 @@ export function toCommand(operation: SetOperation, terms: Terms, caller: Caller)
     case "recharge": {
       const { points, priority, category } = value;
       const expiration = toExpiration(value.expiration) ?? { kind: "never" };
-      return {
-        kind,
-        ...common(RechargeRequestSchema, value, caller),
-        points,
-        priority,
-        expiration,
-        category,
-        services: toServices(value.services, "services"),
-      };
+      const services = toServices(value.services, "services");
+      const lot = { points, priority, expiration, category, services };
+      return { kind, ...common(RechargeRequestSchema, value, caller), ...lot };
     }
     case "consume": {
       const cost = toCost(value.cost, prices) ?? missing("cost");
@@ -125,11 +119,8 @@ export function toCommand(operation: SetOperation, terms: Terms, caller: Caller)
       const refunded = { ...guard(value), sequence, points, reissueTtl };
       return { kind, ...common(RefundRequestSchema, value, caller), ...refunded };
     }
-    case "putPolicy": {
-      const { name } = value.policy!;
-      const rule = toRule(value.policy!);
-      return { kind, ...common(PutPolicyRequestSchema, value, caller), name, rule };
-    }
+    case "putPolicy":
+      return { kind, ...common(PutPolicyRequestSchema, value, caller), ...toPolicy(value.policy!) };
     case "deletePolicy":
       return { kind, ...common(DeletePolicyRequestSchema, value, caller), name: value.name };
   }

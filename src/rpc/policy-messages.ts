@@ -7,7 +7,7 @@ import {
   PolicySchema,
 } from "../../gen/points/v1/policy_pb.ts";
 import { invalidField } from "../errors/api-error.ts";
-import type { AskedRule } from "../ledger/command.ts";
+import type { AskedRule, PutPolicy } from "../ledger/command.ts";
 import { isScoped } from "../ledger/lot.ts";
 import type { Allowance, AllowanceLife, CalendarUnit, Limit, Rule } from "../ledger/policy.ts";
 import { toServices, toTtl } from "./fields.ts";
@@ -16,22 +16,22 @@ import { instantOf, toDuration, toTimestamp } from "./timestamps.ts";
 // Translation of policies between protobuf and the ledger.
 
 /**
- * Translates the rule of a policy that is to be set.
+ * Translates a policy that is to be set.
  *
  * @throws FIELD_INVALID
  */
-export function toRule({ rule }: PolicyMessage): AskedRule {
+export function toPolicy({ name, rule }: PolicyMessage): Pick<PutPolicy, "name" | "rule"> {
   switch (rule.case) {
     case undefined:
       throw invalidField("policy.rule", "is required");
     case "allowance":
-      return toAllowance(rule.value);
+      return { name, rule: toAllowance(rule.value) };
     case "limit":
-      return toLimit(rule.value);
+      return { name, rule: toLimit(rule.value) };
     case "alert":
-      return { kind: "alert", below: rule.value.below };
+      return { name, rule: { kind: "alert", below: rule.value.below } };
     case "creditLine":
-      return { kind: "creditLine", points: rule.value.points };
+      return { name, rule: { kind: "creditLine", points: rule.value.points } };
   }
 }
 
