@@ -27,7 +27,7 @@ export type ImportPlan = {
   readonly needs: readonly Need[];
 };
 
-type Need = "expire" | "refund";
+type Need = "expire" | "refund" | "policy";
 
 /** Begins the import of an account. It throws BadLine if that is impossible. */
 export type BeginImport = (plan: ImportPlan) => Promise<AccountImport>;
@@ -109,14 +109,17 @@ const DUE = { case: "due", value: true } as const;
 
 /** Sends the operation for a number that does not exist: the server checks permission first. */
 async function requireAllowed(send: Send, userId: string, need: Need): Promise<void> {
-  const probe: Draft =
-    need === "refund"
-      ? { case: "refund", value: { sequence: NO_NUMBER } }
-      : { case: "expire", value: { target: { case: "lot", value: NO_NUMBER } } };
-  const { message, refusal } = await refusedOf(send, probe, { userId });
-  const expected = ["ACCOUNT_NOT_FOUND", "LOT_NOT_FOUND", "ENTRY_NOT_FOUND"];
+  const { message, refusal } = await refusedOf(send, PROBES[need], { userId });
+  const expected = ["ACCOUNT_NOT_FOUND", "LOT_NOT_FOUND", "ENTRY_NOT_FOUND", "POLICY_NOT_FOUND"];
   if (!expected.includes(refusal?.reason ?? "")) throw refusedWith(message, refusal);
 }
+
+const PROBES: Record<Need, Draft> = {
+  expire: { case: "expire", value: { target: { case: "lot", value: NO_NUMBER } } },
+  refund: { case: "refund", value: { sequence: NO_NUMBER } },
+  // A name that an import gives to no policy.
+  policy: { case: "deletePolicy", value: { name: "import-probe" } },
+};
 
 /** The refusal of an operation that cannot succeed. Not thrown: each line needs one. */
 async function refusedOf(send: Send, draft: Draft, common: Common) {

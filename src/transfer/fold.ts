@@ -9,6 +9,7 @@ import {
   type Posting,
 } from "../verify/books.ts";
 import { BadLine } from "./bad-line.ts";
+import { type FoldedPolicies, foldPolicies } from "./policies.ts";
 
 type Expiry = Timestamp | undefined;
 
@@ -26,6 +27,9 @@ export type Fold = {
   /** The open holds. */
   readonly holds: ReadonlyMap<bigint, FoldedHold>;
   readonly books: Books<Expiry>;
+  readonly policies: FoldedPolicies;
+  /** Of the last entry. */
+  time: Timestamp | undefined;
 };
 
 export type FoldedLot = Omit<BookedLot<Expiry>, "frozen">;
@@ -37,7 +41,8 @@ export function startFold(userId: string): Fold {
   const books = emptyBooks<Expiry>();
   const { lots, holds } = books;
   const figures = { consumed: 0n, expired: 0n, refunded: 0n };
-  return { userId, sequence: 0n, ...figures, hash: new Uint8Array(), lots, holds, books };
+  const last = { hash: new Uint8Array(), time: undefined };
+  return { userId, sequence: 0n, ...figures, ...last, lots, holds, books, policies: new Map() };
 }
 
 /**
@@ -73,6 +78,8 @@ export function foldEntry(fold: Fold, entry: Entry): void {
   fold.expired = totalExpired;
   fold.refunded = totalRefunded;
   fold.hash = entry.hash;
+  fold.time = entry.createTime;
+  foldPolicies(fold.policies, entry);
 }
 
 /** A newer server may have kinds that this version does not know. */

@@ -69,17 +69,27 @@ export async function rechargeSpent(
 }
 
 /**
- * Takes points that nobody has, so that they become debt.
+ * Takes points that nobody has, so that they become debt. A credit line lets it, as long as it needs.
  *
- * @throws {BadLine} if the server's credit line is lower
+ * @throws {BadLine} if the server refuses an operation
  */
 export async function owe(owed: Taken, apply: Apply): Promise<void> {
+  if (owed.consumed > 0n) {
+    const rule = { case: "creditLine", value: { points: owed.consumed } } as const;
+    await apply("owed-line", { case: "putPolicy", value: { policy: { name: OWED, rule } } });
+  }
   for (const kind of ["consumed", "revoked"] as const) {
     for (const { part, number } of inParts(owed[kind])) {
       await apply(`owed-${kind}-${number}`, take(kind, part, Shortfall.OWE));
     }
   }
+  if (owed.consumed > 0n) {
+    await apply("owed-line-end", { case: "deletePolicy", value: { name: OWED } });
+  }
 }
+
+/** The name of the policy by which an import makes debt. */
+const OWED = "import";
 
 /** Splits points into parts that one operation may move, numbered from 1. */
 export function* inParts(points: bigint): Generator<{ part: bigint; number: number }> {
@@ -121,6 +131,7 @@ async function isApplied(applying: Promise<unknown>): Promise<boolean> {
   }
 }
 
-function isReused(error: unknown): boolean {
+/** Whether the request id has made something else. */
+export function isReused(error: unknown): boolean {
   return error instanceof BadLine && error.refusal?.reason === "REQUEST_ID_REUSED";
 }

@@ -5,6 +5,7 @@ import type { AccountImport } from "./account-import.ts";
 import { BadLine } from "./bad-line.ts";
 import type { Fold, FoldedHold } from "./fold.ts";
 import { type Apply, requireLimits } from "./operations.ts";
+import { restorePolicies } from "./policies.ts";
 import { isPast, owe, rechargeLot, rechargeSpent, take } from "./recharge.ts";
 import { type Remade, remadeTotals, type Taken } from "./totals.ts";
 
@@ -52,6 +53,7 @@ export function requireRestorable(fold: Fold): void {
  * 3. What is owed is taken. Nothing is there that may pay it, and whatever follows it is for some
  *    services alone, which repays nothing.
  * 4. The rest of each lot is recharged.
+ * 5. The policies are set: see `restorePolicies`. Limits count anew.
  *
  * Only the server judges times: a lot that it refuses as past is recharged without a time, and
  * expired. So a repeat sends the same operations, however late it comes.
@@ -89,6 +91,7 @@ export async function restore(fold: Fold, { apply, isBegun }: AccountImport): Pr
     if (points > 0n) await rechargeLot(`lot-${number}`, { ...lot, points }, apply);
   }
   if (where.name === "balance") await spendAndRefund(refunded, where.points, apply);
+  if (fold.time !== undefined) await restorePolicies(fold.policies, fold.time, apply);
 }
 
 /** Why a hold cannot be made again; undefined if it can. */

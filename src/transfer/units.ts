@@ -135,7 +135,7 @@ function addEntry(journal: Journal, line: number, entry: Entry): void {
 
 function journalUnit({ line, lines, fold, bad }: Journal): Unit {
   if (bad !== undefined) return badUnit(bad.line, lines, bad.error);
-  const { userId, expired, refunded, books } = fold;
+  const { userId, expired, refunded, books, policies } = fold;
   const lots = [...fold.lots.values()];
   return {
     line,
@@ -149,7 +149,11 @@ function journalUnit({ line, lines, fold, bad }: Journal): Unit {
       const account = await begin({
         userId,
         digest: Buffer.from(fold.hash).toString("base64url"),
-        needs: [...(expires ? EXPIRE : []), ...(refunded > 0n ? REFUND : [])],
+        needs: [
+          ...(expires ? EXPIRE : []),
+          ...(refunded > 0n ? REFUND : []),
+          ...(policies.size > 0 || books.figures.debt > 0n ? POLICY : []),
+        ],
       });
       await restore(fold, account);
       return account.outcome();
@@ -159,6 +163,7 @@ function journalUnit({ line, lines, fold, bad }: Journal): Unit {
 
 const EXPIRE = ["expire"] as const;
 const REFUND = ["refund"] as const;
+const POLICY = ["policy"] as const;
 
 function badUnit(line: number, lines: number, error: unknown): Unit {
   return {

@@ -1,0 +1,116 @@
+import { create } from "@bufbuild/protobuf";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import type { Entry } from "../../gen/points/v1/account_pb.ts";
+import { type Policy, PolicySchema } from "../../gen/points/v1/policy_pb.ts";
+import type { Allowance } from "../ledger/policy.ts";
+import type { Micros } from "../ledger/time.ts";
+import { toPolicy } from "../rpc/policy-messages.ts";
+import { fromTimestamp, toTimestamp } from "../rpc/timestamps.ts";
+import { endOfPoints, startOfPeriod } from "../verify/calendar.ts";
+import { BadLine } from "./bad-line.ts";
+import type { Apply } from "./operations.ts";
+import { isReused, rechargeLot } from "./recharge.ts";
+
+/** The policies of an account as its entries leave them, by name. */
+export type FoldedPolicies = Map<string, FoldedPolicy>;
+
+type FoldedPolicy = {
+  readonly policy: Policy;
+  /** Of an allowance: its first period that is not given yet. */
+  readonly next: number;
+};
+
+/** Takes policies one entry further. */
+export function foldPolicies(policies: FoldedPolicies, { policy, createTime }: Entry): void {
+  if (policy === undefined) return;
+  const time = fromTimestamp(createTime!)!;
+  const before = policies.get(policy.name);
+  if (policy.rule.case === undefined) policies.delete(policy.name);
+  else policies.set(policy.name, { policy, next: firstPeriod(policy, before, time) });
+}
+
+function firstPeriod(policy: Policy, before: FoldedPolicy | undefined, time: Micros): number {
+  const allowance = allowanceOf(policy);
+  const old = before && allowanceOf(before.policy);
+  if (allowance === undefined || old === undefined) return 0;
+  const notBefore = startOfPeriod(old, periodAfter(old, before!.next, time));
+  return notBefore === null ? 0 : periodAfter(allowance, 0, notBefore - 1n);
+}
+
+/** The first period from `period` on that begins after an instant. */
+function periodAfter(allowance: Allowance, period: number, time: Micros): number {
+  let next = period;
+  for (;;) {
+    const start = startOfPeriod(allowance, next);
+    if (start === null || start > time) return next;
+    next += 1;
+  }
+}
+
+function allowanceOf(policy: Policy): Allowance | undefined {
+  const { rule } = toPolicy(policy);
+  if (rule.kind !== "allowance") return undefined;
+  return { ...rule, startTime: rule.startTime! };
+}
+
+/**
+ * Sets the policies that the entries leave. An allowance goes on with its first period after the last
+ * entry. The server refuses those that are past by now; of them the points that would still be there
+ * are recharged.
+ *
+ * @param time of the last entry
+ * @throws {BadLine} if the server refuses a policy
+ */
+export async function restorePolicies(
+  policies: FoldedPolicies,
+  time: Timestamp,
+  apply: Apply,
+): Promise<void> {
+  for (const [name, { policy, next }] of policies) {
+    const allowance = allowanceOf(policy);
+    if (allowance === undefined) {
+      await apply(`policy-${name}`, { case: "putPolicy", value: { policy } });
+      continue;
+    }
+    const first = periodAfter(allowance, next, fromTimestamp(time)!);
+    const begun = await putAllowance({ policy, allowance, first }, apply);
+    const { life } = allowance;
+    const alive = life.kind === "periods" ? Math.max(first, begun - life.count) : first;
+    for (let period = alive; period < begun; period += 1) {
+      const { points, priority, category, services } = allowance;
+      const end = endOfPoints(allowance, period);
+      const expireTime = end === null ? undefined : toTimestamp(end);
+      const lot = { points, priority, category, services, expireTime };
+      await rechargeLot(`policy-${name}-${period}`, lot, apply);
+    }
+  }
+}
+
+/** Sets an allowance from its first period on that is not past, and says which that is. */
+async function putAllowance(
+  { policy, allowance, first }: { policy: Policy; allowance: Allowance; first: number },
+  apply: Apply,
+): Promise<number> {
+  for (let period = first; ; period += 1) {
+    const start = startOfPeriod(allowance, period);
+    if (start === null) return period;
+    const rule = {
+      case: "allowance",
+      value: { ...policy.rule.value, startTime: toTimestamp(start) },
+    };
+    const from = create(PolicySchema, { name: policy.name, rule } as typeof policy);
+    try {
+      await apply(`policy-${policy.name}`, { case: "putPolicy", value: { policy: from } });
+      return period;
+    } catch (error) {
+      // All attempts have one request id: an earlier import may have made a later one.
+      if (!isPastStart(error) && !isReused(error)) throw error;
+    }
+  }
+}
+
+function isPastStart(error: unknown): boolean {
+  if (!(error instanceof BadLine)) return false;
+  const fields = error.refusal?.violations.map(({ field }) => field) ?? [];
+  return fields.includes("policy.allowance.start_time");
+}
