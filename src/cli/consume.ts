@@ -14,6 +14,7 @@ export async function runConsume(args: readonly string[]): Promise<void> {
     meter: { type: "string", multiple: true },
     attribute: { type: "string", multiple: true },
     "on-shortfall": { type: "string" },
+    member: { type: "string", default: "" },
     ...REQUEST_OPTIONS,
   } as const;
   const { values, positionals } = readArguments(args, options, ["USER", "POINTS"]);
@@ -22,6 +23,7 @@ export async function runConsume(args: readonly string[]): Promise<void> {
     ...requestOf(values),
     cost: costOf(positionals[1], values),
     onShortfall: shortfallOf(values["on-shortfall"]),
+    member: values.member,
   };
   await withClient(values.server, async (client) => {
     const answer = await client.consume(request);

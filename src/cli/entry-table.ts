@@ -7,16 +7,23 @@ import {
 } from "../../gen/points/v1/account_pb.ts";
 import { type Column, table } from "./table.ts";
 
-/** A table with a line for each entry, in the order given; with actors, if any entry has one. */
+/**
+ * A table with a line for each entry, in the order given; with members, and with actors, if any entry
+ * has one.
+ */
 export function statementTable(entries: readonly Entry[]): string {
+  const hasMembers = entries.some(({ member }) => member !== "");
   const hasActors = entries.some(({ actor }) => actor !== "");
   return table(
-    COLUMNS.filter((column) => column !== ACTOR || hasActors),
+    COLUMNS.filter((column) => column !== MEMBER || hasMembers).filter(
+      (column) => column !== ACTOR || hasActors,
+    ),
     entries.map((entry) => [
       String(entry.sequence),
       timeText(entry.createTime),
       kindText(entry),
       entry.metadata["for"] ?? entry.usage?.service ?? "",
+      ...(hasMembers ? [entry.member] : []),
       ...(hasActors ? [entry.actor] : []),
       pointsText(entry),
       String(entry.balanceAfter),
@@ -56,12 +63,14 @@ export function allocationsText(allocations: readonly Allocation[]): string {
   return allocations.map(({ lot, points }) => `${points} of #${lot}`).join(", ");
 }
 
+const MEMBER: Column = { title: "member" };
 const ACTOR: Column = { title: "actor" };
 const COLUMNS: readonly Column[] = [
   { title: "#", toRight: true },
   { title: "time (UTC)" },
   { title: "what" },
   { title: "for" },
+  MEMBER,
   ACTOR,
   { title: "points", toRight: true },
   { title: "balance", toRight: true },

@@ -166,6 +166,7 @@ Spends points, or what the price list says that a use of a service costs. All of
   --attribute NAME=VALUE  what the price depends on, such as resolution=1080p
   --on-shortfall WHAT     what becomes of points that the balance lacks: refuse (the default), take
                           (what there is is spent), owe (they become debt, up to the credit line)
+  --member NAME           who of a shared account spends
 ${REQUEST_OPTIONS}${CLIENT_OPTIONS}
 Example: points consume ada --service tts --duration 37s
 `,
@@ -188,6 +189,7 @@ Shows the last entries of an account, the newest at the end.
 
   --limit N               how many; otherwise 20
   --service NAME          only those for this service
+  --member NAME           only those by this member of a shared account
   --actor NAME            only those on behalf of this person or job
 ${CLIENT_OPTIONS}`,
   ],

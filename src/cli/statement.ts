@@ -13,11 +13,13 @@ export async function runStatement(args: readonly string[]): Promise<void> {
     ...CLIENT_OPTIONS,
     limit: { type: "string", default: "20" },
     service: { type: "string", default: "" },
+    member: { type: "string", default: "" },
     actor: { type: "string", default: "" },
   } as const;
   const { values, positionals } = readArguments(args, options, ["USER"]);
   const userId = required(positionals[0], "USER");
-  const { service, actor } = values;
+  const { service, member, actor } = values;
+  const filter = { service, member, actor };
   const limit = Number(wholeNumber(values.limit, "--limit"));
   if (limit === 0) throw new WrongUsage("--limit takes 1 or more");
   await withClient(values.server, async (client) => {
@@ -25,7 +27,7 @@ export async function runStatement(args: readonly string[]): Promise<void> {
     let pageToken = "";
     do {
       const pageSize = Math.min(limit - entries.length, PAGE_MAX);
-      const page = await client.listEntries({ userId, service, actor, pageSize, pageToken });
+      const page = await client.listEntries({ userId, ...filter, pageSize, pageToken });
       entries.push(...page.entries);
       pageToken = page.nextPageToken;
     } while (pageToken !== "" && entries.length < limit);
@@ -34,7 +36,7 @@ export async function runStatement(args: readonly string[]): Promise<void> {
       return printJson(asJson(ListEntriesResponseSchema, answer));
     }
     if (entries.length === 0)
-      return console.log(`${userId} has no ${service || actor ? "such " : ""}entries`);
+      return console.log(`${userId} has no ${service || member || actor ? "such " : ""}entries`);
     console.log(statementTable(entries.toReversed()));
     if (pageToken !== "") console.log("\nThere are more before these: see --limit.");
   });

@@ -7,6 +7,7 @@ import { expireTimeOf, holdEndOf } from "./expiration.ts";
 import { extendHold } from "./extend-hold.ts";
 import { entryChanged } from "./guard.ts";
 import { type Applied, append, type Draft } from "./journal.ts";
+import { count, limitExceeded, withinLimits } from "./limit.ts";
 import {
   chooseLots,
   freezePoints,
@@ -132,13 +133,19 @@ function recharge(booked: Applied, command: Recharge, now: Micros): Applied | Re
 
 function consume(booked: Applied, command: Consume, now: Micros): Applied | Rejection {
   const { state } = booked;
-  const { onShortfall } = command;
+  const { onShortfall, member } = command;
   const cost = costAt(command.cost, now);
   if (isRejection(cost)) return cost;
   const denied = overMaxPoints(command, cost.points);
   if (denied !== undefined) return denied;
   const service = serviceOf(cost);
-  const { taken, owed, uncovered } = pay(state, { points: cost.points, service }, onShortfall);
+  const spend = { points: cost.points, service, member };
+  const within = withinLimits(state.policies, spend, now);
+  if (within < cost.points && onShortfall !== "take") {
+    return limitExceeded(state.policies, spend, now)!;
+  }
+  const { taken, owed } = pay(state, { points: within, service }, onShortfall);
+  const uncovered = cost.points - taken - owed;
   if (uncovered > 0n && onShortfall !== "take") {
     return insufficientBy(state, { required: cost.points, service, shortfall: uncovered });
   }
@@ -146,12 +153,15 @@ function consume(booked: Applied, command: Consume, now: Micros): Applied | Reje
   const allocations = chooseLots(state.lots, taken, service);
   const lots = moveAllocated(state.lots, allocations, takePoints);
   const points = taken + owed;
-  const entry: Draft = { kind: "consume", points, allocations, owed, uncovered, usage: cost.usage };
-  return append(booked, { change: { lots }, entry, cause: command, now });
+  const sequence = state.account.sequence + 1n;
+  const policies = count(state.policies, { ...spend, points }, { sequence, now });
+  const { usage } = cost;
+  const entry: Draft = { kind: "consume", points, allocations, owed, uncovered, usage, member };
+  return append(booked, { change: { lots, policies }, entry, cause: command, now });
 }
 
 function freeze(booked: Applied, command: Freeze, now: Micros): Applied | Rejection {
-  const { account, holds } = booked.state;
+  const { account, holds, policies } = booked.state;
   const end = holdEndOf(command.expiration, { from: now, now });
   if (isRejection(end)) return end;
   const { expireTime } = end;
@@ -165,10 +175,12 @@ function freeze(booked: Applied, command: Freeze, now: Micros): Applied | Reject
   const allocations = chooseLots(booked.state.lots, points, service);
   const lots = moveAllocated(booked.state.lots, allocations, freezePoints);
   const number = account.sequence + 1n;
-  const made = { number, points, service, expireTime, allocations, freezeTime: now };
+  const { member } = command;
+  const made = { number, points, service, member, expireTime, allocations, freezeTime: now };
   const hold = { ...NEW_HOLD, ...made };
-  const entry: Draft = { kind: "freeze", points, allocations, expireTime, usage };
-  const change = { lots, holds: [...holds, hold] };
+  const entry: Draft = { kind: "freeze", points, allocations, expireTime, usage, member };
+  const counted = count(policies, made, { sequence: number, now });
+  const change = { lots, holds: [...holds, hold], policies: counted };
   return append(booked, { change, entry, cause: command, now });
 }
 
@@ -212,5 +224,12 @@ function affordable(state: AccountState, command: Freeze, now: Micros): CostOrRe
   const cost = costAt(command.cost, now);
   if (isRejection(cost)) return cost;
   const { points } = cost;
-  return overMaxPoints(command, points) ?? insufficient(state, points, serviceOf(cost)) ?? cost;
+  const service = serviceOf(cost);
+  const { member } = command;
+  return (
+    overMaxPoints(command, points) ??
+    limitExceeded(state.policies, { points, service, member }, now) ??
+    insufficient(state, points, service) ??
+    cost
+  );
 }

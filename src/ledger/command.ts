@@ -74,6 +74,9 @@ export type AskedCost = CostOrRefusal | CostByInstant;
  */
 export type Shortfall = "refuse" | "take" | "owe";
 
+/** Who of a shared account spends; empty: not said. */
+type Spender = { readonly member: string };
+
 /** Gets the account, and makes it if there is none. */
 export type Open = { readonly kind: "open"; readonly userId: string };
 
@@ -86,7 +89,7 @@ export type Recharge = MutationOf<
 /** Spends points in burn order, all or none unless `onShortfall` says more. */
 export type Consume = MutationOf<
   "consume",
-  { readonly cost: AskedCost; readonly onShortfall: Shortfall }
+  Spender & { readonly cost: AskedCost; readonly onShortfall: Shortfall }
 >;
 
 /** Takes points away as expired. */
@@ -108,7 +111,7 @@ export type Revoke = MutationOf<
 /** Sets points aside in burn order, all or none, until a deadline. */
 export type Freeze = MutationOf<
   "freeze",
-  { readonly cost: AskedCost; readonly expiration: Deadline }
+  Spender & { readonly cost: AskedCost; readonly expiration: Deadline }
 >;
 
 /** Adds points to an open hold, or gives it more time, or both. */

@@ -4,6 +4,7 @@ import { repay } from "./debt.ts";
 import { type Entry, nextEntry } from "./entry.ts";
 import { compareHoldsByExpiry, heldBy, type Hold, isHoldDue, isOpenHold } from "./hold.ts";
 import { contentOf, type Draft, SYSTEM_CAUSE } from "./journal.ts";
+import { uncount } from "./limit.ts";
 import {
   type Allocation,
   isDue,
@@ -112,7 +113,7 @@ type OpenLedger = {
   account: Account;
   recent: Recent | undefined;
   repaidUntil: Micros | null;
-  readonly policies: AccountState["policies"];
+  policies: AccountState["policies"];
   readonly lots: Map<bigint, Lot>;
   readonly holds: Map<bigint, Hold>;
   readonly revoked: Map<bigint, Revocation>;
@@ -137,11 +138,12 @@ function openLedger({ lots, holds, revoked, ...state }: AccountState): OpenLedge
 }
 
 function closeLedger(state: AccountState, ledger: OpenLedger, isAll: boolean): Booked {
-  const { account, recent, repaidUntil, lots, holds, revoked, entries, size } = ledger;
+  const { account, recent, repaidUntil, policies, lots, holds, revoked, entries, size } = ledger;
   const booked = {
     account,
     recent,
     repaidUntil,
+    policies,
     lots: [...lots.values()],
     holds: [...holds.values()],
     revoked,
@@ -172,7 +174,7 @@ function lotsByInstant({ account, lots }: AccountState, now: Micros): Map<Micros
 }
 
 function releaseAt(ledger: OpenLedger, hold: Hold, instant: Micros): void {
-  const { number, allocations } = hold;
+  const { number, allocations, member } = hold;
   const { account, repaidUntil, revoked, lots } = ledger;
   const lotOf = (lot: bigint) => lots.get(lot)!;
   const debtor = { debt: account.debt, repaidUntil, revoked, lotOf, now: instant };
@@ -183,7 +185,10 @@ function releaseAt(ledger: OpenLedger, hold: Hold, instant: Micros): void {
   ledger.holds.set(number, { ...hold, status: "expired" });
   const { kept, repaid } = back;
   const points = heldBy(hold);
-  write(ledger, { kind: "release", points, allocations: kept, repaid, refersTo: number }, instant);
+  const counted = { counted: number, now: instant };
+  ledger.policies = uncount(ledger.policies, { ...hold, points }, counted);
+  const about = { repaid, refersTo: number, member };
+  write(ledger, { kind: "release", points, allocations: kept, ...about }, instant);
 }
 
 /** Claims take what came back to these lots, by number. */

@@ -3,6 +3,7 @@ import type { Deadline, ExtendHold } from "./command.ts";
 import { fieldOf, holdEndOf } from "./expiration.ts";
 import { type Hold, heldBy } from "./hold.ts";
 import { type Applied, append, type Draft } from "./journal.ts";
+import { count, limitExceeded } from "./limit.ts";
 import { chooseLots, freezePoints, mergeAllocations, moveAllocated } from "./lot.ts";
 import { openHold, otherService, withHold } from "./named-hold.ts";
 import { type Cost, costAt, serviceOf } from "./prices.ts";
@@ -27,9 +28,11 @@ export function extendHold(booked: Applied, command: ExtendHold, now: Micros): A
   // A hold that was made by points may be settled by usage of any service, and so it may have no
   // points that only some may take.
   const takenFor = hold.service === null ? null : service;
+  const ofHold = { service: hold.service, member: hold.member };
   const refusal =
     otherService(hold, service) ??
     overMaxPoints(command, cost.points) ??
+    limitExceeded(state.policies, { ...ofHold, points: cost.points }, now) ??
     insufficient(state, cost.points, takenFor);
   if (refusal !== undefined) return refusal;
   if (heldBy(hold) + cost.points > MAX_POINTS) {
@@ -38,6 +41,7 @@ export function extendHold(booked: Applied, command: ExtendHold, now: Micros): A
   // Everything is checked; from here on it changes.
   const { points, usage } = cost;
   const { expireTime } = end;
+  const sequence = state.account.sequence + 1n;
   const added = chooseLots(state.lots, points, takenFor);
   const holdAfter = {
     points: hold.points + points,
@@ -48,9 +52,10 @@ export function extendHold(booked: Applied, command: ExtendHold, now: Micros): A
   const change = {
     lots: moveAllocated(state.lots, added, freezePoints),
     holds: withHold(state, hold, { ...holdAfter, expireTime }),
+    policies: count(state.policies, { ...ofHold, points }, { sequence, now }),
   };
-  const { number: refersTo } = hold;
-  const about = { refersTo, expireTime, usage, holdAfter };
+  const { number: refersTo, member } = hold;
+  const about = { refersTo, expireTime, usage, holdAfter, member };
   const entry: Draft = { kind: "extend", points, allocations: added, ...about };
   return append(booked, { change, entry, cause: command, now });
 }

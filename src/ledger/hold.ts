@@ -24,6 +24,8 @@ export type Hold = {
   readonly status: HoldStatus;
   /** The service for whose use they were set aside; null: the caller named points. */
   readonly service: string | null;
+  /** The member for whom they were set aside; empty: none was said. */
+  readonly member: string;
   /** From this instant on it cannot be settled. */
   readonly expireTime: Micros;
   /**

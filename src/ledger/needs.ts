@@ -1,5 +1,14 @@
 import { MAX_POINTS, min } from "./account.ts";
-import type { AskedCost, Command, Consume, Expire, Guarded, Revoke, Settle } from "./command.ts";
+import type {
+  AskedCost,
+  Command,
+  Consume,
+  Expire,
+  Freeze,
+  Guarded,
+  Revoke,
+  Settle,
+} from "./command.ts";
 import { admits, type Lot, type Service } from "./lot.ts";
 import { type Cost, serviceOf } from "./prices.ts";
 import { isRejection } from "./rejection.ts";
@@ -28,6 +37,8 @@ export type Needs = {
   readonly revokes: boolean;
   /** The entry whose hash it compares; undefined: none. */
   readonly guarded: bigint | undefined;
+  /** The member who spends, whose counts limits for each member have; empty: none. */
+  readonly member: string;
   /** Whether it may add a receipt to an account that exists, and so needs the last one. */
   readonly lastReceipt: boolean;
 };
@@ -43,9 +54,9 @@ export function needsOf(command: Command): Needs {
     case "recharge":
       return { ...NOTHING, recharged: command.points };
     case "consume":
-      return { ...NOTHING, ...taking(command.cost), orLess: takesLess(command) };
+      return { ...ofSpender(command), orLess: takesLess(command) };
     case "freeze":
-      return { ...NOTHING, ...taking(command.cost) };
+      return ofSpender(command);
     case "expire":
       return needsOfExpire(command);
     case "revoke":
@@ -141,8 +152,13 @@ const NOTHING: Needs = {
   refund: undefined,
   revokes: false,
   guarded: undefined,
+  member: "",
   lastReceipt: false,
 };
+
+function ofSpender({ cost, member }: Consume | Freeze): Needs {
+  return { ...NOTHING, ...taking(cost), member };
+}
 
 function guardedBy({ expectedHash }: Guarded, entry: bigint): bigint | undefined {
   return expectedHash === undefined ? undefined : entry;

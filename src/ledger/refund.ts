@@ -5,6 +5,7 @@ import { repay, untilAfter } from "./debt.ts";
 import { endOf } from "./expiration.ts";
 import { entryChanged } from "./guard.ts";
 import { type Applied, append, type Draft } from "./journal.ts";
+import { uncount } from "./limit.ts";
 import {
   type Allocation,
   commonServices,
@@ -20,6 +21,7 @@ import {
   sumPoints,
   withLot,
 } from "./lot.ts";
+import { serviceOf } from "./prices.ts";
 import {
   isRefundable,
   type LastTaken,
@@ -77,10 +79,12 @@ export function refund(booked: Applied, command: Refund, now: Micros): Applied |
     repaidUntil: back.repaidUntil,
     refunded: new Map(state.refunded).set(sequence, refunded + required),
     revoked: back.revoked,
+    policies: uncountRefund(state, original, { points, now }),
   };
   const { returned: allocations, repaid, ended: uncovered } = back;
   const refersTo = sequence;
-  const about = { refersTo, expireTime: back.renewed > 0n ? reissueEnd : null };
+  const { member } = original;
+  const about = { refersTo, expireTime: back.renewed > 0n ? reissueEnd : null, member };
   const entry: Draft = { kind: "refund", points, allocations, repaid, uncovered, ...about };
   if (back.fresh === 0n) return append(booked, { change, entry, cause: command, now });
   const number = state.account.sequence + 1n;
@@ -97,6 +101,17 @@ export function refund(booked: Applied, command: Refund, now: Micros): Applied |
     cause: command,
     now,
   });
+}
+
+/** Takes refunded points off the limits; what was revoked was not counted. */
+function uncountRefund(
+  { policies }: AccountState,
+  { kind, sequence, refersTo, service, member }: RefundedEntry,
+  { points, now }: { readonly points: bigint; readonly now: Micros },
+) {
+  if (kind === "revoke") return policies;
+  const counted = kind === "settle" ? refersTo! : sequence;
+  return uncount(policies, { points, service, member }, { counted, now });
 }
 
 type Refunding = {
@@ -197,11 +212,18 @@ function refundableEntry(
 ): RefundedEntry | Rejection {
   const changed = entryChanged(state, sequence, expectedHash);
   if (changed !== undefined) return changed;
-  const entry = state.entries.get(sequence) ?? recentEntry(state, sequence);
+  const entry = state.entries.get(sequence) ?? recentlySpent(state, sequence);
   if (entry === undefined) return { reason: "ENTRY_NOT_FOUND", sequence };
   const { kind } = entry;
   if (isRefundable(entry)) return entry;
   return { reason: "ENTRY_NOT_REFUNDABLE", sequence, kind };
+}
+
+function recentlySpent(state: AccountState, sequence: bigint): RefundedEntry | undefined {
+  const entry = recentEntry(state, sequence);
+  if (entry === undefined) return undefined;
+  const hold = state.holds.find(({ number }) => number === entry.refersTo);
+  return { ...entry, service: entry.kind === "settle" ? hold!.service : serviceOf(entry) };
 }
 
 /** Ends what is open of a claim; what it has taken since comes back first. */

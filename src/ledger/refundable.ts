@@ -5,8 +5,19 @@ import { type Allocation, mergeAllocations, splitAllocations } from "./lot.ts";
 /** What a refund has to know of the entry that it names. */
 export type RefundedEntry = Pick<
   Entry,
-  "sequence" | "kind" | "points" | "allocations" | "owed" | "uncovered" | "refersTo" | "fromClaim"
->;
+  | "sequence"
+  | "kind"
+  | "points"
+  | "allocations"
+  | "owed"
+  | "uncovered"
+  | "refersTo"
+  | "fromClaim"
+  | "member"
+> & {
+  /** The service for whose use it spent; of a settle: its hold's. Null: the caller named points. */
+  readonly service: string | null;
+};
 
 /**
  * The lots to which refunds of an entry can give back, whichever of them are accepted: those of the

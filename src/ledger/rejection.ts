@@ -1,3 +1,5 @@
+import type { LimitStatus } from "./limit.ts";
+
 /** Why a command was refused. A refused command changed nothing. */
 export type Rejection =
   | { readonly reason: "FIELD_INVALID"; readonly field: string; readonly description: string }
@@ -34,6 +36,13 @@ export type Rejection =
       /** What `usable` lacks, and the account may not owe. */
       readonly shortfall: bigint;
     }
+  | ({ readonly reason: "LIMIT_EXCEEDED"; readonly required: bigint } & Omit<
+      LimitStatus,
+      "name"
+    > & {
+        /** The policy's name. */
+        readonly limit: string;
+      })
   | { readonly reason: "HOLD_CLOSED"; readonly hold: bigint; readonly status: string }
   | { readonly reason: "HOLD_EXPIRED"; readonly hold: bigint }
   | { readonly reason: "HOLD_EXCEEDED"; readonly held: bigint; readonly required: bigint }

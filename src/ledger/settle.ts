@@ -1,7 +1,8 @@
 import type { Release, Settle } from "./command.ts";
-import { heldBy } from "./hold.ts";
-import { type Payment, pay, repay } from "./debt.ts";
+import { type Hold, heldBy } from "./hold.ts";
+import { pay, repay } from "./debt.ts";
 import { type Applied, append, type Draft } from "./journal.ts";
+import { count, uncount, withinLimits } from "./limit.ts";
 import {
   type Allocation,
   chooseLots,
@@ -43,11 +44,15 @@ export function settle(booked: Applied, command: Settle, now: Micros): Applied |
   }
   // Everything is checked; from here on it changes.
   const ofHold = beyond > 0n ? held : cost.points;
-  const payment =
-    beyond > 0n ? pay(state, { points: beyond, service }, onShortfall) : NOTHING_BEYOND;
-  const { taken: fromBalance, owed, uncovered } = payment;
+  const { fromBalance, owed, uncovered } = payBeyond(state, command, {
+    hold,
+    service,
+    beyond,
+    now,
+  });
   const { first: spent, rest } = splitAllocations(hold.allocations, ofHold);
   const returned = keepOpen ? [] : rest;
+  const rested = sumPoints(returned);
   const unspent = moveAllocated(state.lots, spent, takeFrozenPoints);
   const back = giveBack(state, unspent, { rest: returned, now });
   const beside = chooseLots(back.lots, fromBalance, service);
@@ -55,7 +60,7 @@ export function settle(booked: Applied, command: Settle, now: Micros): Applied |
     kind: "settle",
     points: ofHold + fromBalance + owed,
     allocations: [...spent, ...beside],
-    returned: sumPoints(returned),
+    returned: rested,
     repaid: back.repaid,
     fromBalance,
     owed,
@@ -63,10 +68,16 @@ export function settle(booked: Applied, command: Settle, now: Micros): Applied |
     keptOpen: keepOpen,
     refersTo: hold.number,
     usage: cost.usage,
+    member: hold.member,
   };
+  const sequence = state.account.sequence + 1n;
+  const more = { ...hold, points: fromBalance + owed };
+  const less = { ...hold, points: rested };
+  const policies = count(state.policies, more, { sequence, now });
   const change = {
     lots: moveAllocated(back.lots, beside, takePoints),
     repaidUntil: back.repaidUntil,
+    policies: uncount(policies, less, { counted: hold.number, now }),
     holds: withHold(state, hold, {
       settled: hold.settled + ofHold,
       ...(keepOpen ? { allocations: rest } : { status: "settled" }),
@@ -75,7 +86,30 @@ export function settle(booked: Applied, command: Settle, now: Micros): Applied |
   return append(booked, { change, entry, cause: command, now });
 }
 
-const NOTHING_BEYOND: Payment = { taken: 0n, owed: 0n, uncovered: 0n };
+/** Pays what a cost is beyond its hold. The limits bound what is taken, but not what is owed. */
+function payBeyond(
+  state: AccountState,
+  { onShortfall }: Settle,
+  { hold, service, beyond, now }: Beyond,
+) {
+  if (beyond <= 0n) return NOTHING_BEYOND;
+  const within =
+    onShortfall === "take"
+      ? withinLimits(state.policies, { ...hold, points: beyond }, now)
+      : beyond;
+  const { taken: fromBalance, owed } = pay(state, { points: within, service }, onShortfall);
+  return { fromBalance, owed, uncovered: beyond - fromBalance - owed };
+}
+
+type Beyond = {
+  readonly hold: Hold;
+  readonly service: string | null;
+  /** The points; none if not above 0. */
+  readonly beyond: bigint;
+  readonly now: Micros;
+};
+
+const NOTHING_BEYOND = { fromBalance: 0n, owed: 0n, uncovered: 0n };
 
 /** Gives all that a hold still has back to the lots that it came from. */
 export function release(booked: Applied, command: Release, now: Micros): Applied | Rejection {
@@ -83,13 +117,15 @@ export function release(booked: Applied, command: Release, now: Micros): Applied
   const hold = openHold(state, command);
   if (isRejection(hold)) return hold;
   // Everything is checked; from here on it changes.
-  const { number: refersTo } = hold;
+  const { number: refersTo, member } = hold;
   const points = heldBy(hold);
   const back = giveBack(state, state.lots, { rest: hold.allocations, now });
   const { lots, kept: allocations, repaid, repaidUntil } = back;
   const holds = withHold(state, hold, { status: "released" });
-  const entry: Draft = { kind: "release", points, allocations, repaid, refersTo };
-  return append(booked, { change: { lots, holds, repaidUntil }, entry, cause: command, now });
+  const policies = uncount(state.policies, { ...hold, points }, { counted: refersTo, now });
+  const entry: Draft = { kind: "release", points, allocations, repaid, refersTo, member };
+  const change = { lots, holds, repaidUntil, policies };
+  return append(booked, { change, entry, cause: command, now });
 }
 
 /** Unfreezes points of a hold: what of them repays debt is gone, the others can be spent again. */

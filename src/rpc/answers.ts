@@ -46,18 +46,21 @@ export function toMutationAnswer({ entry, account, replayed, epoch }: Answered) 
 export function toFreezeAnswer(answer: Answered) {
   const { entry } = answer;
   if (entry === undefined || entry.expireTime === null) throw new Error("a freeze without a hold");
-  const { sequence: number, points, expireTime, allocations } = entry;
+  const { sequence: number, points, expireTime, allocations, member } = entry;
   const service = serviceOf(entry);
-  const made = { number, points, service, expireTime, allocations };
+  const made = { number, points, service, member, expireTime, allocations };
   const hold = { ...made, settled: 0n, status: "open" } as const;
   return { ...toMutationAnswer(answer), hold: toHoldMessage(hold) };
 }
 
 /** The answer of ExtendHold: the entry keeps what the hold was after it, for repeats. */
 export function toExtendHoldAnswer(answer: Answered) {
-  const { holdAfter, refersTo: number, expireTime } = answer.entry ?? {};
-  if (!holdAfter || !number || !expireTime) throw new Error("an extension without its hold");
-  const hold = { ...holdAfter, number, expireTime, status: "open" } as const;
+  const { entry } = answer;
+  const { holdAfter, refersTo: number, expireTime } = entry ?? {};
+  if (!entry || !holdAfter || !number || !expireTime)
+    throw new Error("an extension without its hold");
+  const { member } = entry;
+  const hold = { ...holdAfter, number, member, expireTime, status: "open" } as const;
   return { ...toMutationAnswer(answer), hold: toHoldMessage(hold) };
 }
 
@@ -146,13 +149,14 @@ export function toLotMessage({ revoked, claimed, ...lot }: LotNow): LotMessage {
 
 /** The hold in protobuf. */
 export function toHoldMessage(hold: Hold): HoldMessage {
-  const { number, points, settled, status, service, expireTime, allocations } = hold;
+  const { number, points, settled, status, service, member, expireTime, allocations } = hold;
   return create(HoldSchema, {
     number,
     points,
     settled,
     state: HOLD_STATES[status],
     service: service ?? "",
+    member,
     expireTime: toTimestamp(expireTime),
     allocations: [...allocations],
   });

@@ -74,7 +74,8 @@ export function toCommand(operation: SetOperation, terms: Terms, caller: Caller)
     case "consume": {
       const cost = toCost(value.cost, prices) ?? missing("cost");
       const onShortfall = toShortfall(value.onShortfall);
-      return { kind, ...common(ConsumeRequestSchema, value, caller), cost, onShortfall };
+      const { member } = value;
+      return { kind, ...common(ConsumeRequestSchema, value, caller), cost, onShortfall, member };
     }
     case "expire":
       return {
@@ -90,7 +91,8 @@ export function toCommand(operation: SetOperation, terms: Terms, caller: Caller)
     case "freeze": {
       const cost = toCost(value.cost, prices) ?? missing("cost");
       const expiration = toExpiration(value.expiration) ?? { kind: "after", ttl: HOLD_TTL };
-      return { kind, ...common(FreezeRequestSchema, value, caller), cost, expiration };
+      const { member } = value;
+      return { kind, ...common(FreezeRequestSchema, value, caller), cost, expiration, member };
     }
     case "extendHold": {
       const { hold } = value;

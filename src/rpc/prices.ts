@@ -5,6 +5,7 @@ import type {
   QuoteResponseSchema,
 } from "../../gen/points/v1/points_pb.ts";
 import { accountNotFound, invalidField } from "../errors/api-error.ts";
+import type { LimitStatus } from "../ledger/limit.ts";
 import { listAt, priceBy, type PriceLists } from "../ledger/prices.ts";
 import { isRejection } from "../ledger/rejection.ts";
 import type { Micros } from "../ledger/time.ts";
@@ -14,12 +15,13 @@ import { toCalculationMessage } from "./answers.ts";
 import { toUsage } from "./commands.ts";
 import type { Prices } from "./price-file.ts";
 import { rejectionError } from "./rejection-error.ts";
+import { toTimestamp } from "./timestamps.ts";
 
 /** Handles Quote: the cost of a usage, and whether what the user has for the service covers it. */
 export async function quote(
   lists: PriceLists,
   orm: Orm,
-  { usage, userId }: QuoteRequest,
+  { usage, userId, member }: QuoteRequest,
 ): Promise<MessageInitShape<typeof QuoteResponseSchema>> {
   if (usage === undefined) throw invalidField("usage", "is required");
   const list = listAt(lists, serverTime());
@@ -34,11 +36,17 @@ export async function quote(
   };
   if (userId === "") return answer;
 
-  const read = await readUsable(orm, userId, usage.service);
+  const read = await readUsable(orm, userId, { service: usage.service, member });
   if (read === undefined) throw accountNotFound(userId);
   const { balance, usable } = read;
   const sufficient = usable >= points;
-  return { ...answer, balance, usable, sufficient, shortfall: sufficient ? 0n : points - usable };
+  const shortfall = sufficient ? 0n : points - usable;
+  const limits = read.limits.map(toLimitStatus);
+  return { ...answer, balance, usable, sufficient, shortfall, limits };
+}
+
+function toLimitStatus({ resetsTime, ...status }: LimitStatus) {
+  return { ...status, ...(resetsTime !== undefined && { resetsTime: toTimestamp(resetsTime) }) };
 }
 
 /** Handles GetPriceList: the list in force, sorted by service name, and all lists as they are. */

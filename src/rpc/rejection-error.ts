@@ -3,7 +3,9 @@ import { accountNotFound, apiError, entryNotFound, invalidField } from "../error
 import type { Answered } from "../commit/commit.ts";
 import type { Command } from "../ledger/command.ts";
 import { isRejection, type Rejection } from "../ledger/rejection.ts";
+import type { Micros } from "../ledger/time.ts";
 import { sayRepeatsChecked } from "./earlier-attempts.ts";
+import { toRfc3339 } from "./timestamps.ts";
 
 /**
  * Gives the answer of a command.
@@ -31,7 +33,12 @@ export function rejectionError(rejection: Rejection): ConnectError {
     default: {
       const { reason, ...facts } = rejection;
       const known = Object.entries(facts).filter(([, fact]) => fact !== undefined);
-      const metadata = Object.fromEntries(known.map(([key, fact]) => [nameOf(key), `${fact}`]));
+      const metadata = Object.fromEntries(
+        known.map(([key, fact]) => [
+          nameOf(key),
+          key === "resetsTime" ? toRfc3339(fact as Micros) : `${fact}`,
+        ]),
+      );
       return apiError({ code: CODES[reason], reason, message: messageOf(rejection), metadata });
     }
   }
@@ -50,6 +57,7 @@ const CODES: Record<OtherRejection["reason"], Code> = {
   PERMISSION_DENIED: Code.PermissionDenied,
   REQUEST_ID_REUSED: Code.AlreadyExists,
   INSUFFICIENT_POINTS: Code.FailedPrecondition,
+  LIMIT_EXCEEDED: Code.FailedPrecondition,
   HOLD_CLOSED: Code.FailedPrecondition,
   HOLD_EXPIRED: Code.FailedPrecondition,
   HOLD_EXCEEDED: Code.FailedPrecondition,
@@ -79,6 +87,10 @@ function messageOf(rejection: OtherRejection): string {
       return `request_id ${rejection.requestId} was used for a different request`;
     case "INSUFFICIENT_POINTS":
       return insufficientText(rejection);
+    case "LIMIT_EXCEEDED": {
+      const { required, limit, spent, points } = rejection;
+      return `${required} points are required, and ${spent} of ${points} of limit ${limit} are spent`;
+    }
     case "HOLD_CLOSED":
       return `hold ${rejection.hold} was ${rejection.status} before`;
     case "HOLD_EXPIRED":

@@ -59,6 +59,7 @@ export function statements(orm: Orm, answerMaxBytes: number): Statements {
         startTime: instantOf(request.startTime, "start_time"),
         endTime: instantOf(request.endTime, "end_time"),
         service: request.service,
+        member: request.member,
         actor: request.actor,
       };
       const size = pageSizeOf(request);

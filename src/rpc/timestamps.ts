@@ -1,4 +1,4 @@
-import { create } from "@bufbuild/protobuf";
+import { create, toJson } from "@bufbuild/protobuf";
 import {
   type Duration,
   DurationSchema,
@@ -49,6 +49,11 @@ export function nanosOf({ seconds, nanos }: Duration): bigint | undefined {
 export function toDuration(nanos: bigint): Duration {
   const perSecond = BigInt(NANOS_PER_SECOND);
   return create(DurationSchema, { seconds: nanos / perSecond, nanos: Number(nanos % perSecond) });
+}
+
+/** Microseconds since 1970 as RFC 3339 writes them. */
+export function toRfc3339(micros: Micros): string {
+  return toJson(TimestampSchema, toTimestamp(micros));
 }
 
 /** A Timestamp from microseconds since 1970. */

@@ -81,7 +81,7 @@ export function owe(creditLine: bigint): Shortfall {
 }
 
 export function consume(cost: Cost, onShortfall = REFUSE): Mutation {
-  return { kind: "consume", ...nobody, cost: toCost(cost), onShortfall };
+  return { kind: "consume", ...nobody, cost: toCost(cost), onShortfall, member: "" };
 }
 
 export function expire(target: ExpireTarget): Mutation {
@@ -112,12 +112,19 @@ export function revoke(
 
 /** A hold with a ttl in microseconds. */
 export function freeze(cost: Cost, ttl = 50n): Mutation {
-  return { kind: "freeze", ...nobody, cost: toCost(cost), expiration: { kind: "after", ttl } };
+  const expiration = { kind: "after", ttl } as const;
+  return { kind: "freeze", ...nobody, cost: toCost(cost), expiration, member: "" };
+}
+
+/** The same on behalf of a member. */
+export function by(member: string, command: Mutation): Mutation {
+  return { ...command, member } as Mutation;
 }
 
 /** A hold until an instant. */
 export function freezeUntil(cost: Cost, time: bigint): Mutation {
-  return { kind: "freeze", ...nobody, cost: toCost(cost), expiration: { kind: "at", time } };
+  const expiration = { kind: "at", time } as const;
+  return { kind: "freeze", ...nobody, cost: toCost(cost), expiration, member: "" };
 }
 
 /** More points, more time in microseconds from now or until an instant, or both. */

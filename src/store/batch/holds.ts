@@ -24,7 +24,7 @@ export async function loadNamedHolds(
 ): Promise<readonly HoldOf[]> {
   if (named.length === 0) return [];
   const { rows } = await run(sql<HoldRow & { freeze_time: string | null }>`
-    select user_id, number, points, settled, status, service, expire_time,
+    select user_id, number, points, settled, status, service, member, expire_time,
       case when status = 'open' then allocations end as allocations,
       ${freezeTimes ? FREEZE_TIME : sql`null`} as freeze_time
     from hold
@@ -102,6 +102,7 @@ function toSummedHold({ lots, lot_points, ...row }: DueRow): Hold {
     settled: 0n,
     status: "open",
     service: null,
+    member: "",
     expireTime: fromTimestamptz(row.expire_time),
     allocations: lots.map((lot, index) => ({
       lot: BigInt(lot),
@@ -118,6 +119,7 @@ export function toHold(row: HoldRow): Hold {
     settled: BigInt(row.settled),
     status: row.status,
     service: row.service,
+    member: row.member ?? "",
     expireTime: fromTimestamptz(row.expire_time),
     allocations: unpackAllocations(row.allocations),
   };

@@ -17,7 +17,7 @@ import { dueRowsOf, loadDue } from "./due.ts";
 import { type Hashes, loadHashes } from "./hashes.ts";
 import { type HoldOf, loadDueHolds, loadNamedHolds, sumDueHolds } from "./holds.ts";
 import { loadDueLots, loadLots } from "./lots.ts";
-import { loadPolicies } from "./policies.ts";
+import { loadPolicies, type MemberOf } from "./policies.ts";
 import { loadLastReceipts } from "./receipts.ts";
 import { loadRefundables, type Refundable } from "./refunds.ts";
 import { loadRevocations } from "./revocations.ts";
@@ -77,6 +77,7 @@ export async function loadStates(run: Run, { commands, locked, moment }: Asked):
     holds: holds.filter(isLoaded),
     refundables: refundables.filter(isLoaded),
     refunds: needs.refunds,
+    members: needs.members,
     hashes,
     receipts,
   });
@@ -126,6 +127,7 @@ type Found = {
   readonly holds: readonly HoldOf[];
   readonly refundables: readonly Refundable[];
   readonly refunds: readonly RefundKey[];
+  readonly members: readonly MemberOf[];
   readonly hashes: Hashes;
   readonly receipts: ReadonlyMap<string, ReceiptLink>;
 };
@@ -144,7 +146,7 @@ async function loadRest(run: Run, found: Found) {
     [
       dueSent,
       holdsSent,
-      loadPolicies(run, places, []),
+      holdsSent.then((ofUsers) => loadPolicies(run, places, membersOf(found, ofUsers))),
       namedSent.then((named) => loadRevocations(run, places, { named, revoked: found.revoked })),
       loadLots(run, places, {
         demands,
@@ -205,10 +207,12 @@ function groupHolds(holds: readonly HoldOf[]): Map<string, readonly Hold[]> {
 }
 
 /** How accounts are to be read. */
-type Reading = {
+export type ReadAt = {
   readonly now: Micros;
   /** What it may take of each account is wanted; undefined: of no service. */
   readonly service?: string | undefined;
+  /** What this member has spent is wanted. */
+  readonly member?: string | undefined;
   /** Whether each due hold is wanted; otherwise one stands for all of an account. */
   readonly apart?: boolean;
 };
@@ -217,7 +221,7 @@ type Reading = {
 export async function loadStatesToRead(
   run: Run,
   all: LockedAccounts,
-  { now, service, apart = false }: Reading,
+  { now, service, member = "", apart = false }: ReadAt,
 ): Promise<readonly AccountState[]> {
   const dueAccounts = dueAccountsOf(all, now);
   const holdsSent = apart
@@ -226,7 +230,7 @@ export async function loadStatesToRead(
   const namedSent = holdsSent.then(lotsOfHolds);
   const [holds, policies, revocations, { lots }] = await Promise.all([
     holdsSent,
-    loadPolicies(run, all.rows, []),
+    loadPolicies(run, all.rows, member === "" ? [] : membersOfAll(all, member)),
     namedSent.then((named) => loadRevocations(run, all.rows, { named, revoked: [] })),
     loadLots(run, all.rows, {
       demands: service === undefined ? [] : looksOf(all, service, now),
@@ -242,6 +246,22 @@ export async function loadStatesToRead(
     revoked: revocations.get(account.userId) ?? NOTHING_REVOKED,
     policies: policies.get(account.userId) ?? NO_POLICIES,
   }));
+}
+
+function membersOfAll({ accounts }: LockedAccounts, member: string): readonly MemberOf[] {
+  return [...accounts.keys()].map((userId) => ({ userId, member }));
+}
+
+/** Who spends, or has spent what may come back. */
+function membersOf(
+  { members, refundables }: Found,
+  holds: ReadonlyMap<string, readonly Hold[]>,
+): readonly MemberOf[] {
+  const ofHolds = [...holds].flatMap(([userId, ofUser]) =>
+    ofUser.map(({ member }) => ({ userId, member })),
+  );
+  const refunded = refundables.map(({ userId, entry: { member } }) => ({ userId, member }));
+  return [...members, ...ofHolds, ...refunded];
 }
 
 /** The lots that have points of open holds. */

@@ -23,7 +23,10 @@ export async function loadRefundables(
 ): Promise<readonly Refundable[]> {
   if (named.length === 0) return [];
   const { rows } = await run(sql<RefundableRow>`
-    select user_id, sequence, kind, points, owed, uncovered, refers_to, from_claim, coalesce(undone.refunded, 0) as refunded,
+    select user_id, sequence, kind, points, owed, uncovered, refers_to, from_claim, member,
+      case when kind = ${sql.lit(KIND_NUMBERS.settle)} then (
+        select service from hold where hold.user_id = entry.user_id and number = entry.refers_to
+      ) else service end as service, coalesce(undone.refunded, 0) as refunded,
       case when kind in (${REFUNDABLE}) then allocations end as allocations
     from ${rowsOfKeys(named, "sequence")} as named
     join entry using (user_id, sequence)
@@ -39,6 +42,8 @@ export async function loadRefundables(
       uncovered: BigInt(row.uncovered ?? 0),
       refersTo: row.refers_to === null ? null : BigInt(row.refers_to),
       fromClaim: row.from_claim ?? false,
+      member: row.member ?? "",
+      service: row.service,
     },
     refunded: BigInt(row.refunded),
   }));
@@ -55,6 +60,8 @@ type RefundableRow = Pick<
   | "refers_to"
   | "from_claim"
   | "allocations"
+  | "member"
+  | "service"
 > & {
   readonly refunded: string;
 };

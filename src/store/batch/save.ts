@@ -190,6 +190,10 @@ function upsertHolds(holds: Changes["holds"]): Write {
     expire_time: times(holds, (hold) => hold.expireTime),
     allocations: bytes(holds, (hold) => packAllocations(hold.allocations)),
     in_parts: booleans(holds, (hold) => isOpenHold(hold) && hold.settled > 0n),
+    ...onlyIf(
+      holds.some(({ member }) => member !== ""),
+      () => ({ member: texts(holds, ({ member }) => member || null) }),
+    ),
   };
   return insertAll({ table: "hold", columns, count: holds.length, onConflict: CHANGE_HOLD });
 }

@@ -1,6 +1,7 @@
 import type { Command } from "../../ledger/command.ts";
 import { type Ask, needsOf } from "../../ledger/needs.ts";
 import type { RowKey } from "../driver/columns.ts";
+import type { MemberOf } from "./policies.ts";
 
 /** A refund's entry, and its points; undefined points: all that is left. */
 export type RefundKey = RowKey & { readonly points: bigint | undefined };
@@ -21,6 +22,8 @@ export type BatchNeeds = {
   readonly refunds: readonly RefundKey[];
   /** The entries whose hashes commands compare. */
   readonly guarded: readonly RowKey[];
+  /** The members who spend. */
+  readonly members: readonly MemberOf[];
   /** The users whose last receipt is needed. */
   readonly lastReceipts: ReadonlySet<string>;
 };
@@ -34,6 +37,7 @@ export function sumNeeds(commands: readonly Command[]): BatchNeeds {
   const holds: RowKey[] = [];
   const refunds: RefundKey[] = [];
   const guarded: RowKey[] = [];
+  const members: MemberOf[] = [];
   const lastReceipts = new Set<string>();
   let freezeTimes = false;
   for (const command of commands) {
@@ -53,7 +57,9 @@ export function sumNeeds(commands: readonly Command[]): BatchNeeds {
     const { refund } = needs;
     if (refund !== undefined) refunds.push({ userId, number: refund.entry, points: refund.points });
     if (needs.guarded !== undefined) guarded.push({ userId, number: needs.guarded });
+    if (needs.member !== "") members.push({ userId, member: needs.member });
     if (needs.lastReceipt) lastReceipts.add(userId);
   }
-  return { asked, recharged, lots, revoked, holds, freezeTimes, refunds, guarded, lastReceipts };
+  const named = { lots, revoked, holds, refunds, guarded, members };
+  return { asked, recharged, ...named, freezeTimes, lastReceipts };
 }

@@ -25,8 +25,9 @@ export type EntryQuery = {
   readonly startTime: Micros | undefined;
   /** The entries before this instant. */
   readonly endTime: Micros | undefined;
-  /** The service of its usage, and its actor. Empty: all. */
+  /** The service of its usage, its member and its actor. Empty: all. */
   readonly service: string;
+  readonly member: string;
   readonly actor: string;
   /** The cursor: entries below this sequence; undefined: from the newest. */
   readonly before: bigint | undefined;
@@ -50,7 +51,7 @@ const PAGE_MAX_LOTS = 16_384;
  */
 export async function readEntries(
   orm: Orm,
-  { userId, kinds, startTime, endTime, service, actor, before, limit }: EntryQuery,
+  { userId, kinds, startTime, endTime, service, member, actor, before, limit }: EntryQuery,
 ): Promise<{ entries: readonly Entry[]; salt: Uint8Array; next: bigint | undefined }> {
   const numbers = kinds.map((kind) => KIND_NUMBERS[kind]);
   const from = startTime === undefined ? "-infinity" : toTimestamptz(startTime);
@@ -61,6 +62,7 @@ export async function readEntries(
         (cardinality(${numbers}::smallint[]) = 0 or kind = any(${numbers}::smallint[]))
         and create_time >= ${from}::timestamptz and create_time < ${to}::timestamptz
         and (${service}::text = '' or coalesce(service = ${service}::text, false))
+        and (${member}::text = '' or coalesce(member = ${member}::text, false))
         and (${actor}::text = '' or coalesce(actor = ${actor}::text, false))
       ) as matches
       from entry

@@ -1,10 +1,11 @@
 import { sql } from "kysely";
 import { type Account, timeOf } from "../../ledger/account.ts";
 import { bookDue, dueTimeOf } from "../../ledger/due.ts";
+import { type LimitStatus, limitsOn } from "../../ledger/limit.ts";
 import type { Micros } from "../../ledger/time.ts";
 import { usableFor } from "../../ledger/usable.ts";
 import { type LockedAccounts, toAccounts } from "../batch/accounts.ts";
-import { loadStatesToRead } from "../batch/load.ts";
+import { loadStatesToRead, type ReadAt } from "../batch/load.ts";
 import { loadNextDue } from "../batch/next-due.ts";
 import { databaseNow } from "../driver/clock.ts";
 import { textArray } from "../driver/columns.ts";
@@ -45,20 +46,30 @@ export async function readAccounts(
   });
 }
 
-/** A user's balance now, and what of it a service may take; undefined if there is no account. */
+/**
+ * A user's balance now, what of it a service may take, and the limits that bound what a member spends
+ * on that; undefined if there is no account.
+ */
 export async function readUsable(
   orm: Orm,
   userId: string,
-  service: string,
-): Promise<{ balance: bigint; usable: bigint } | undefined> {
-  const [read] = await inSnapshot(orm, (run) => readNow(run, [userId], service));
+  { service, member }: { readonly service: string; readonly member: string },
+): Promise<{ balance: bigint; usable: bigint; limits: readonly LimitStatus[] } | undefined> {
+  const [read] = await inSnapshot(orm, async (run) => {
+    const found = await findAccounts(run, [userId]);
+    // Limits count each hold that is due by its instant, its service and its member.
+    const apart = (found.rows.get(userId)?.policies ?? 0) > 0;
+    return bookedAt(run, found, { now: await databaseNow(run), service, member, apart });
+  });
   if (read === undefined) return undefined;
-  return { balance: read.account.balance, usable: usableFor(read.booked, service) };
+  const { account, booked, time } = read;
+  const limits = limitsOn(booked.policies, { service, member }, time);
+  return { balance: account.balance, usable: usableFor(booked, service), limits };
 }
 
-async function readNow(run: Run, userIds: readonly string[], service?: string) {
+async function readNow(run: Run, userIds: readonly string[]) {
   const found = await findAccounts(run, userIds);
-  return bookedAt(run, found, { now: await databaseNow(run), service });
+  return bookedAt(run, found, { now: await databaseNow(run) });
 }
 
 /** The rows of these users' accounts, which it does not lock. */
@@ -71,15 +82,11 @@ export async function findAccounts(run: Run, userIds: readonly string[]): Promis
 }
 
 /** The accounts as they are shown, and their states with everything booked that is due. */
-export async function bookedAt(
-  run: Run,
-  found: LockedAccounts,
-  { now, service }: { readonly now: Micros; readonly service?: string | undefined },
-) {
-  const states = await loadStatesToRead(run, found, { now, service });
+export async function bookedAt(run: Run, found: LockedAccounts, at: ReadAt) {
+  const states = await loadStatesToRead(run, found, at);
   return states.map((state) => {
     const { account } = state;
-    const time = timeOf(account, now);
+    const time = timeOf(account, at.now);
     const booked = bookDue(state, time).state;
     const { balance, frozen, totalExpired, totalRevoked, debt } = booked.account;
     const shown = { ...account, balance, frozen, totalExpired, totalRevoked, debt };
