@@ -56,6 +56,7 @@ export type BookedHold<Expiry> = {
   readonly expireTime: NonNullable<Expiry>;
   /** Undefined: it was made by points. */
   readonly service: string | undefined;
+  readonly member: string;
 };
 
 /** The part of an entry that is posted. */
@@ -76,11 +77,14 @@ export type Posting<Expiry> = Pick<
   | "fromBalance"
   | "keptOpen"
   | "fromClaim"
+  | "member"
 > & {
   readonly expireTime: Expiry;
   readonly usage?: { readonly service: string } | null | undefined;
   /** Whether what expires then is past its time when the entry is made. */
   readonly isPast: (expiry: Expiry) => boolean;
+  /** Whether a limit may have stopped it before all points were taken. */
+  readonly mayStop?: boolean;
 };
 
 /** An entry of the ledger, to be posted. */
@@ -124,6 +128,7 @@ export function post<Expiry>(books: Books<Expiry>, entry: Posting<Expiry>): stri
   if (repaid > figures.debt) return `repays ${repaid} points of a debt of ${figures.debt}`;
   figures.debt += owed - repaid;
   if (kind === "refund" || owed + entry.uncovered === 0n) return undefined;
+  if (owed === 0n && entry.mayStop === true) return undefined;
   for (const [number, lot] of books.lots) {
     if (lot.remaining > 0n && mayTake(entry, number, lot)) {
       return `lacks points, and leaves some in lot ${number}`;
@@ -276,12 +281,12 @@ function give<Expiry>(books: Books<Expiry>, entry: Posting<Expiry>): string | un
 }
 
 function freeze<Expiry>(books: Books<Expiry>, entry: Posting<Expiry>): string | undefined {
-  const { sequence, points, allocations, expireTime, usage } = entry;
+  const { sequence, points, allocations, expireTime, usage, member } = entry;
   if (expireTime === null || expireTime === undefined) return "makes a hold that never expires";
   for (const part of allocations) books.lots.get(part.lot)!.frozen += part.points;
   books.figures.frozen += points;
   const service = usage?.service;
-  books.holds.set(sequence, { points, allocations, settled: 0n, expireTime, service });
+  books.holds.set(sequence, { points, allocations, settled: 0n, expireTime, service, member });
 }
 
 function extend<Expiry>(books: Books<Expiry>, entry: Posting<Expiry>): string | undefined {

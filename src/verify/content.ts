@@ -65,6 +65,7 @@ export function flawOfRows(
   if (hold !== undefined && hold.service !== (usage?.service ?? null)) {
     return "its hold is for another service";
   }
+  if (hold !== undefined && hold.member !== entry.member) return "its hold is another member's";
 
   if (revocation !== undefined && !makesLot) return `a ${kind} of which nothing can be revoked`;
   if (refunded === undefined) return undefined;

@@ -16,6 +16,7 @@ import {
 } from "./books.ts";
 import { flawOfClosedHold, flawOfHoldAfter, flawOfHoldTime } from "./holds.ts";
 import { flawOfRefund, isDue, NEVER, type Refundable, refunding } from "./refunding.ts";
+import { replayLimits, type Spender, spenderOf } from "./limits.ts";
 import { splitRevoked } from "./revoking.ts";
 import type { PolicyBooks } from "./policies.ts";
 import type { Step, StoredLot } from "./rows.ts";
@@ -71,21 +72,24 @@ export function noMoves(): Moves {
  */
 export function replayMoves(moves: Moves, step: Step, entry: Entry): Flaw | undefined {
   const { books } = moves;
+  const spender = spenderOf(moves, entry);
+  const { isReached, flaw: passed } = replayLimits(moves, entry);
   const { kind, sequence, refersTo } = entry;
   const hold = refersTo === null ? undefined : books.holds.get(refersTo);
-  const posting = postingOf(entry);
+  const posting = { ...postingOf(entry), mayStop: isReached };
   countRepaid(moves, posting);
   const flaw =
     (kind === "refund" ? flawOfRefund(moves, posting) : undefined) ??
     post(books, posting) ??
     flawOfTaking(books, entry) ??
-    (hold && flawOfHold(moves, hold, entry));
+    (hold && flawOfHold(moves, hold, entry)) ??
+    passed;
   if (flaw !== undefined) return { sequence, what: flaw };
 
   if (books.lots.has(sequence)) moves.lots.set(sequence, { stored: step.lot, refundables: 0 });
   if (step.hold !== undefined) moves.holds.set(sequence, { ...step.hold, freezeTime: entry.time });
   if (kind === "refund") countRefund(moves, entry);
-  if (step.refunded !== undefined) awaitRefunds(moves, entry, step.refunded);
+  if (step.refunded !== undefined) awaitRefunds(moves, { entry, spender }, step.refunded);
   if (step.revocation !== undefined) moves.revocations.set(sequence, step.revocation);
   forgetEmpty(moves, [sequence, ...entry.allocations.map(({ lot }) => lot)]);
   if (hold === undefined || books.holds.has(refersTo!)) return undefined;
@@ -101,6 +105,7 @@ function flawOfHold(
   entry: Entry,
 ): string | undefined {
   const number = entry.refersTo!;
+  if (entry.member !== hold.member) return `names another member than hold ${number}`;
   const flaw = flawOfHoldTime(hold, holds.get(number)!, entry);
   if (flaw !== undefined || entry.kind !== "extend") return flaw;
   return flawOfHoldAfter(books.holds.get(number)!, entry);
@@ -193,11 +198,15 @@ function countRefund(moves: Moves, { refersTo, points, uncovered }: Entry): void
   forgetEmpty(moves, lotsOf(original));
 }
 
-function awaitRefunds(moves: Moves, entry: Entry, left: bigint): void {
+function awaitRefunds(
+  moves: Moves,
+  { entry, spender }: { readonly entry: Entry; readonly spender: Spender | undefined },
+  left: bigint,
+): void {
   const { kind, sequence, allocations, owed, uncovered, refersTo } = entry;
   const claims = kind === "revoke" && refersTo !== null && uncovered > 0n;
   const claim = claims ? { lot: refersTo, points: uncovered } : undefined;
-  const refundable = { claim, owed, allocations, refunded: 0n, left };
+  const refundable = { claim, owed, allocations, spender, refunded: 0n, left };
   moves.refundables.set(sequence, refundable);
   for (const lot of lotsOf(refundable)) moves.lots.get(lot)!.refundables += 1;
 }

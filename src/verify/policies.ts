@@ -1,20 +1,24 @@
 import type { Figures } from "../ledger/account.ts";
 import type { Entry } from "../ledger/entry.ts";
-import type { Allowance, PolicyState, Rule } from "../ledger/policy.ts";
+import type { Allowance, Count, PolicyState, Rule } from "../ledger/policy.ts";
 import type { Micros } from "../ledger/time.ts";
 import type { Books } from "./books.ts";
 import { endOfPoints, startOfPeriod } from "./calendar.ts";
+import { countsOf, flawOfCounts } from "./limits.ts";
 
 /** The policies of an account, as its journal has set them so far, by name. */
 export type PolicyBooks = Map<string, BookedPolicy>;
 
-type BookedPolicy = {
+export type BookedPolicy = {
   readonly rule: Rule;
   readonly ended: boolean;
   /** The SET_POLICY entry that set or ended it. */
   readonly sequence: bigint;
   /** The number of the first period of an allowance that may still be given. */
   next: number;
+  /** Of a limit: the SET_POLICY entry from which it counts, and what it has counted, by member. */
+  readonly countsFrom: bigint;
+  readonly counts: Map<string, Count>;
 };
 
 /** What an entry follows. */
@@ -175,7 +179,13 @@ function setPolicy(
     policies.set(name, { ...before, ended: true, sequence, next });
     return;
   }
-  policies.set(name, { rule, ended: false, sequence, next: firstOf(rule, before, time) });
+  policies.set(name, {
+    rule,
+    ended: false,
+    sequence,
+    next: firstOf(rule, before, time),
+    ...countsOf(before, { rule, sequence }),
+  });
 }
 
 /** An allowance begins with its first period that is not before the next one of that before it. */
@@ -221,6 +231,8 @@ export function flawOfPolicyRows(
     }
     if (!isSameRule(row.rule, rule))
       return `policy ${name} has another rule than entry ${sequence}`;
+    const counted = rule.kind === "limit" ? flawOfCounts(policy, row) : undefined;
+    if (counted !== undefined) return counted;
     if (rule.kind !== "allowance") continue;
     const last = ended
       ? Number.POSITIVE_INFINITY

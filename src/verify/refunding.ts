@@ -4,6 +4,7 @@ import type { Micros } from "../ledger/time.ts";
 import { cut, lower, merged, sameAllocations, sumOf } from "./allocations.ts";
 import { type BookedLot, type Books, type Posting, repaying } from "./books.ts";
 import { claimedOf } from "./revoking.ts";
+import type { Spender } from "./limits.ts";
 
 /** What refunds are checked by. */
 export type Refunds = {
@@ -20,6 +21,8 @@ export type Refundable = {
   readonly claim: Allocation | undefined;
   readonly owed: bigint;
   readonly allocations: readonly Allocation[];
+  /** Undefined: it revoked, which counts against no limit. */
+  readonly spender: Spender | undefined;
   refunded: bigint;
   left: bigint;
 };
@@ -41,6 +44,7 @@ export function flawOfRefund(
     const left = original?.left ?? 0n;
     return `refunds ${asked} points of entry ${refersTo}, of which its undone row leaves ${left}`;
   }
+  if (entry.member !== (original.spender?.member ?? "")) return "names another member than spent";
   const { back, dead, again, repaid, renewed, ended } = refunding(moves, entry);
   if (entry.uncovered !== ended)
     return `ends ${entry.uncovered} points of a claim, and not ${ended}`;
