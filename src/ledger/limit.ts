@@ -50,14 +50,21 @@ export function limitsOn(
   spend: Omit<Spend, "points">,
   now: Micros,
 ): readonly LimitStatus[] {
-  return policies.flatMap(({ name, rule, counts }) => {
-    const key = keyOf(rule, spend);
-    if (key === undefined) return [];
-    const { points, window } = rule as Limit;
-    const count = openCount(counts.get(key), now);
-    const until = count === undefined ? endOf(window, now) : count.until;
-    return [{ name, points, spent: count?.spent ?? 0n, resetsTime: until ?? undefined }];
+  return policies.flatMap((policy) => {
+    const key = keyOf(policy.rule, spend);
+    return key === undefined ? [] : [statusOf(policy, policy.rule as Limit, { key, now })];
   });
+}
+
+/** Where a limit stands for a key of its counts. */
+export function statusOf(
+  { name, counts }: PolicyState,
+  { points, window }: Limit,
+  { key, now }: { readonly key: string; readonly now: Micros },
+): LimitStatus {
+  const open = openCount(counts.get(key), now);
+  const until = open === undefined ? endOf(window, now) : open.until;
+  return { name, points, spent: open?.spent ?? 0n, resetsTime: until ?? undefined };
 }
 
 /**

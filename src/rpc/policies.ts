@@ -1,7 +1,9 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { PolicyService } from "../../gen/points/v1/policies_pb.ts";
 import { accountNotFound } from "../errors/api-error.ts";
+import { type LimitStatus, statusOf } from "../ledger/limit.ts";
 import type { PolicyState } from "../ledger/policy.ts";
+import type { Micros } from "../ledger/time.ts";
 import { readPolicies } from "../store/reads/policies.ts";
 import { toMutationAnswer } from "./answers.ts";
 import { type Backend, committing } from "./points.ts";
@@ -19,23 +21,25 @@ export function policyService(backend: Backend): ServiceImpl<typeof PolicyServic
       return toMutationAnswer(await run({ case: "deletePolicy", value }, context));
     },
     async listPolicies({ userId }) {
-      const policies = await readPolicies(backend.orm, userId);
-      if (policies === undefined) throw accountNotFound(userId);
-      return { policies: policies.filter(({ ended }) => !ended).map(toStatus) };
+      const read = await readPolicies(backend.orm, userId);
+      if (read === undefined) throw accountNotFound(userId);
+      const current = read.policies.filter(({ ended }) => !ended);
+      return { policies: current.map((policy) => toStatus(policy, read.time)) };
     },
   };
 }
 
-function toStatus(policy: PolicyState) {
-  const { sequence, next, counts } = policy;
-  const count = counts.get("");
+function toStatus(policy: PolicyState, now: Micros) {
+  const { sequence, next, rule } = policy;
   const time = next?.time ?? null;
-  const until = count?.until ?? null;
   return {
     policy: toPolicyMessage(policy),
     sequence,
     ...(time !== null && { nextTime: toTimestamp(time) }),
-    ...(count !== undefined && { spent: count.spent }),
-    ...(until !== null && { resetsTime: toTimestamp(until) }),
+    ...(rule.kind === "limit" && toStanding(statusOf(policy, rule, { key: "", now }))),
   };
+}
+
+function toStanding({ spent, resetsTime }: LimitStatus) {
+  return { spent, ...(resetsTime !== undefined && { resetsTime: toTimestamp(resetsTime) }) };
 }
