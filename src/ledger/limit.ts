@@ -133,8 +133,8 @@ function keyOf(rule: Rule, { service, member }: Omit<Spend, "points">): string |
 }
 
 /** The count, if its window has not ended: from `until` on a new one begins. */
-function openCount(count: Count | undefined, now: Micros): Count | undefined {
-  return count === undefined || (count.until !== null && count.until <= now) ? undefined : count;
+function openCount(last: Count | undefined, now: Micros): Count | undefined {
+  return last === undefined || (last.until !== null && last.until <= now) ? undefined : last;
 }
 
 function endOf(window: Limit["window"], now: Micros): Micros | null {
