@@ -198,10 +198,10 @@ test("a quote counts what a service may take, in the row and beyond it", async (
     database.orm,
     before.map((command) => ({ ...command, userId })),
   );
-  const usable = async (service: string) => (await readUsable(database.orm, userId, service))!;
-  expect(await usable("tts")).toEqual({ balance: 29n, usable: 9n });
-  expect(await usable("script")).toEqual({ balance: 29n, usable: 25n });
-  expect(await usable("image")).toEqual({ balance: 29n, usable: 5n });
+  const usable = (service: string) => readUsable(database.orm, userId, { service, member: "" });
+  expect(await usable("tts")).toMatchObject({ balance: 29n, usable: 9n });
+  expect(await usable("script")).toMatchObject({ balance: 29n, usable: 25n });
+  expect(await usable("image")).toMatchObject({ balance: 29n, usable: 5n });
 });
 
 test("the table, the row and the journal show category and services", async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Mutation } from "../../src/ledger/command.ts";
 import type { Entry } from "../../src/ledger/entry.ts";
+import type { RefundedEntry } from "../../src/ledger/refundable.ts";
 import { needsOf } from "../../src/ledger/needs.ts";
 import {
   consume,
@@ -27,9 +28,9 @@ const played = play(undefined, [
   [0n, release(5n)],
   [0n, recharge(3n)],
 ]);
-const entries = new Map<bigint, Entry>();
+const entries = new Map<bigint, Entry & RefundedEntry>();
 for (let at = played.state.recent; at !== undefined; at = at.before) {
-  entries.set(at.entry.sequence, at.entry);
+  entries.set(at.entry.sequence, { ...at.entry, service: null });
 }
 const hashes = new Map([...entries].map(([sequence, { hash }]) => [sequence, hash]));
 const state = { ...played.state, entries, hashes, recent: undefined };

@@ -3,6 +3,9 @@ import { apply } from "../../src/ledger/apply.ts";
 import type { Command } from "../../src/ledger/command.ts";
 import { bookDue } from "../../src/ledger/due.ts";
 import type { Entry } from "../../src/ledger/entry.ts";
+import type { Applied } from "../../src/ledger/journal.ts";
+import { serviceOf } from "../../src/ledger/prices.ts";
+import type { RefundedEntry } from "../../src/ledger/refundable.ts";
 import { isRejection } from "../../src/ledger/rejection.ts";
 import type { AccountState } from "../../src/ledger/state.ts";
 import type { Micros } from "../../src/ledger/time.ts";
@@ -10,7 +13,7 @@ import type { Micros } from "../../src/ledger/time.ts";
 /** A user's whole account: all lots, holds and entries that there ever were. */
 export type Whole = {
   state: AccountState | undefined;
-  readonly entries: Map<bigint, Entry>;
+  readonly entries: Map<bigint, Entry & RefundedEntry>;
   /** What each request id was answered with, and the hash of its request. */
   readonly answered: Map<string, { readonly hash: Uint8Array; readonly said: string }>;
   lastDue: Entry | undefined;
@@ -27,8 +30,16 @@ export function beginBatch(whole: Whole, now: Micros): void {
   if (whole.state === undefined) return;
   const booked = bookDue(whole.state, timeOf(whole.state.account, now));
   whole.state = booked.state;
-  for (const entry of booked.entries) whole.entries.set(entry.sequence, entry);
+  noteEntries(whole, booked);
   whole.lastDue = booked.entries.at(-1);
+}
+
+function noteEntries(whole: Whole, { entries, state }: Pick<Applied, "entries" | "state">): void {
+  for (const entry of entries) {
+    const hold = state.holds.find(({ number }) => number === entry.refersTo);
+    const service = entry.kind === "settle" ? hold!.service : serviceOf(entry);
+    whole.entries.set(entry.sequence, { ...entry, service });
+  }
 }
 
 /**
@@ -51,7 +62,7 @@ export function decide(
   }
   const applied = apply(state, command, { now: timeOf(state?.account, now), lastDue, salt });
   if (isRejection(applied)) return applied.reason;
-  for (const entry of applied.entries) whole.entries.set(entry.sequence, entry);
+  noteEntries(whole, applied);
   whole.state = { ...applied.state, entries: whole.entries };
   const said = sayResult(applied);
   if (request !== undefined) whole.answered.set(request.id, { hash: request.hash, said });
