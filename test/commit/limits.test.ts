@@ -1,0 +1,124 @@
+import { randomInt } from "node:crypto";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { UNOBSERVED } from "../../src/commit/observer.ts";
+import type { Mutation } from "../../src/ledger/command.ts";
+import { isRejection } from "../../src/ledger/rejection.ts";
+import type { Micros } from "../../src/ledger/time.ts";
+import { readUsable } from "../../src/store/reads/read.ts";
+import { auditDatabase } from "../support/audit.ts";
+import * as ada from "../support/commands.ts";
+import { commitAll } from "../support/commit-all.ts";
+import { testDatabase, type TestDatabase } from "../support/database.ts";
+import { type Random, randomOf } from "../support/random.ts";
+import { SALT } from "../support/salts.ts";
+import { putPolicy, randomLater, randomSpending } from "../support/spending.ts";
+import { NOW } from "../support/statement.ts";
+import { stoppedClock } from "../support/stopped-clock.ts";
+import { beginBatch, decide, newWhole, sayResult } from "../support/whole-ledger.ts";
+
+// Limits of accounts of which a batch loads the counts that its commands need, and no others.
+
+const LIVES = Number(process.env["LIVES"] ?? 15);
+const SEED = Number(process.env["SEED"] ?? randomInt(1_000_000_000));
+
+let database: TestDatabase;
+beforeAll(async () => {
+  database = await testDatabase();
+});
+afterAll(async () => {
+  await auditDatabase(database.url);
+  await database.close();
+});
+
+const faults: unknown[] = [];
+const observer = {
+  ...UNOBSERVED,
+  retried: (_: unknown, error: unknown) => void faults.push(error),
+};
+
+const at = (now: Micros) => ({ clock: stoppedClock(now), observer });
+
+test("a batch counts as the whole account would, and verify finds the same counts", async () => {
+  console.log(`SEED=${SEED}`);
+  for (let life = 0; life < LIVES; life += 1) {
+    await live(`life-${life}`, randomOf(SEED + life)).catch((cause: unknown) => {
+      throw new Error(`SEED=${SEED + life} LIVES=1 does it again`, { cause });
+    });
+  }
+});
+
+async function live(userId: string, random: Random): Promise<void> {
+  const whole = newWhole();
+  let now = NOW + BigInt(random.below(365)) * 86_400_000_000n;
+  let commands: readonly Mutation[] = [ada.recharge(100_000_000n)];
+  for (let step = random.whole(10, 40); step > 0; step -= 1) {
+    const results = await commitAll(
+      database.orm,
+      commands.map((command) => ({ ...command, userId })),
+      at(now),
+    );
+    beginBatch(whole, now);
+    for (const [index, command] of commands.entries()) {
+      const result = results[index]!;
+      if (result instanceof Error) throw result;
+      const salt = isRejection(result) ? SALT : result.account.salt;
+      const expected = decide(whole, { ...command, userId }, { now, salt });
+      expect(sayResult(result), `${command.kind} ${index} of a batch`).toBe(expected);
+    }
+    now += randomLater(random, now);
+    const journal = [...whole.entries.values()];
+    commands = Array.from({ length: random.whole(1, 5) }, () => randomSpending(random, journal));
+  }
+  expect(faults).toEqual([]);
+}
+
+const EACH = {
+  kind: "limit",
+  points: 50n,
+  window: { kind: "calendar", unit: "day", timeZone: "UTC" },
+  member: "",
+  eachMember: true,
+  service: "",
+} as const;
+
+test("a limit that is put again counts anew, whatever rows members have of the one before", async () => {
+  const userId = "again";
+  const run = async (...commands: Mutation[]) => {
+    const ofUser = commands.map((command) => ({ ...command, userId }));
+    return (await commitAll(database.orm, ofUser, at(NOW))).map((result) =>
+      result instanceof Error ? String(result) : isRejection(result) ? result.reason : "applied",
+    );
+  };
+  const spend = (member: string) => run(ada.by(member, ada.consume(50n)));
+  await run(ada.recharge(1_000n), putPolicy("each", EACH));
+  expect(await spend("bob")).toEqual(["applied"]);
+  expect(await spend("bob")).toEqual(["LIMIT_EXCEEDED"]);
+  await run(putPolicy("each", { ...EACH, points: 60n }));
+  expect(await spend("bob")).toEqual(["LIMIT_EXCEEDED"]);
+  await run(putPolicy("each", { ...EACH, service: "", window: { kind: "total" } }));
+  expect(await spend("bob")).toEqual(["applied"]);
+  expect(await spend("bob")).toEqual(["LIMIT_EXCEEDED"]);
+  expect(await spend("eve")).toEqual(["applied"]);
+});
+
+test("a quote shows what is spent as of now, with what is due and not yet booked", async () => {
+  const userId = "quoted";
+  const now = BigInt(Date.now()) * 1_000n;
+  const before = [
+    ada.recharge(1_000n),
+    putPolicy("all", { ...EACH, eachMember: false, window: { kind: "total" } }),
+    putPolicy("each", { ...EACH, window: { kind: "total" } }),
+    ada.by("bob", ada.freeze(30n, 1_000n)),
+    ada.by("eve", ada.freeze(8n, 1_000n)),
+    ada.by("bob", ada.freeze(5n, 3_600_000_000n)),
+  ];
+  const ofUser = before.map((command) => ({ ...command, userId }));
+  await commitAll(database.orm, ofUser, at(now - 60_000_000n));
+  const shown = async (member: string) => {
+    const { limits } = (await readUsable(database.orm, userId, { service: "tts", member }))!;
+    return limits.map(({ name, spent }) => `${name} ${spent}`);
+  };
+  expect(await shown("bob")).toEqual(["all 5", "each 5"]);
+  expect(await shown("eve")).toEqual(["all 5", "each 0"]);
+  expect(await shown("")).toEqual(["all 5"]);
+});
