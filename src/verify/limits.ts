@@ -122,7 +122,9 @@ export function countsOf(
   { rule, sequence }: { readonly rule: Rule; readonly sequence: bigint },
 ): Pick<BookedPolicy, "countsFrom" | "counts"> {
   const isOther = before === undefined || before.ended || whatOf(before.rule) !== whatOf(rule);
-  return isOther ? { countsFrom: sequence, counts: new Map() } : before;
+  if (isOther) return { countsFrom: sequence, counts: new Map() };
+  const { countsFrom, counts } = before;
+  return { countsFrom, counts };
 }
 
 function whatOf(rule: Rule): string {

@@ -4,7 +4,8 @@ import type { Rule } from "../../ledger/policy.ts";
 type NamedRule = { readonly name: string; readonly rule: Rule | null };
 
 /** A policy as JSON, in a column of type text. Numbers of points and times are texts of digits. */
-export function toPolicyText(policy: NamedRule): string {
+export function toPolicyText({ name, rule }: NamedRule): string {
+  const policy = { name, rule };
   return JSON.stringify(policy, (_, value) => (typeof value === "bigint" ? `${value}` : value));
 }
 
