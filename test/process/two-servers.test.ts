@@ -1,12 +1,14 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Client, createClient } from "@connectrpc/connect";
+import { type Client, createClient, type Transport } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { expect, onTestFinished, test } from "vitest";
-import { HoldState } from "../../gen/points/v1/account_pb.ts";
+import { type Entry, EntryKind, HoldState } from "../../gen/points/v1/account_pb.ts";
 import { PointsService, Shortfall } from "../../gen/points/v1/points_pb.ts";
+import { PolicyService } from "../../gen/points/v1/policies_pb.ts";
 import { auditDatabase } from "../support/audit.ts";
 import { testDatabase } from "../support/database.ts";
 import { readRefusal } from "../support/error-info.ts";
+import { LONG_MS } from "../support/patience.ts";
 import { startPoints } from "../support/processes.ts";
 import { points, ttl } from "../support/requests.ts";
 
@@ -173,17 +175,76 @@ test("holds extended and released at once, by two processes: no point is lost", 
   await auditDatabase(url);
 });
 
-async function twoProcesses(
-  settings: Record<string, string> = {},
-): Promise<{ clients: Client<typeof PointsService>[]; url: string }> {
+const LIMIT_TRIES = Number(process.env["LIMIT_TRIES"] ?? 5);
+
+test(
+  "64 jobs at once on an account with limits, by two processes: none is passed",
+  async () => {
+    const { clients, transports, url } = await twoProcesses();
+    const policies = createClient(PolicyService, transports[0]!);
+    for (let attempt = 0; attempt < LIMIT_TRIES; attempt += 1) {
+      const team = `team-${attempt}`;
+      await clients[0]!.recharge({ userId: team, points: 10_000n });
+      await policies.putPolicy({ userId: team, policy: limitOf("all", 200n) });
+      await policies.putPolicy({ userId: team, policy: limitOf("each", 60n, true) });
+      const outcomes = await Promise.all(range(64).map((n) => runJob(clients[n % 2]!, team, n)));
+      expect(new Set(outcomes)).toEqual(new Set(["applied", "LIMIT_EXCEEDED"]));
+      const { entries } = await clients[1]!.listEntries({ userId: team, pageSize: 1_000 });
+      expect(mostSpent(entries, () => "all")).toBeLessThanOrEqual(200n);
+      expect(mostSpent(entries, ({ member }) => member)).toBeLessThanOrEqual(60n);
+    }
+    // It counts again, and finds a limit that was passed at any entry.
+    await auditDatabase(url);
+  },
+  LONG_MS,
+);
+
+/** A third of the jobs are charges, a third holds that cost less in the end, a third come to nothing. */
+async function runJob(client: Client<typeof PointsService>, team: string, n: number) {
+  const member = `member-${n % 5}`;
+  const request = { userId: team, member, cost: points(10n) };
+  if (n % 3 === 0) return outcomeOf(client.consume(request));
+  return outcomeOf(
+    client.freeze(request).then(async ({ hold }) => {
+      const held = { userId: team, hold: hold!.number };
+      if (n % 3 === 1) await client.settle({ ...held, cost: points(4n) });
+      else await client.release(held);
+    }),
+  );
+}
+
+function limitOf(name: string, most: bigint, eachMember = false) {
+  const window = { span: { case: "total", value: true } } as const;
+  return { name, rule: { case: "limit", value: { points: most, window, eachMember } } } as const;
+}
+
+/** The most that was spent or set aside at any time, by whoever spends. */
+function mostSpent(newestFirst: readonly Entry[], whose: (entry: Entry) => string): bigint {
+  const sums = new Map<string, bigint>();
+  let most = 0n;
+  for (const entry of newestFirst.toReversed()) {
+    const { kind, points: moved, returned } = entry;
+    const spends = kind === EntryKind.CONSUME || kind === EntryKind.FREEZE;
+    const back = kind === EntryKind.RELEASE ? moved : returned;
+    const sum = (sums.get(whose(entry)) ?? 0n) + (spends ? moved : -back);
+    sums.set(whose(entry), sum);
+    if (sum > most) most = sum;
+  }
+  return most;
+}
+
+async function twoProcesses(settings: Record<string, string> = {}): Promise<{
+  clients: Client<typeof PointsService>[];
+  transports: Transport[];
+  url: string;
+}> {
   const database = await testDatabase();
   onTestFinished(() => database.close());
   const environment = { DATABASE_URL: database.url, SWEEP_SECONDS: "1", ...settings };
   const servers = [await startPoints(environment), await startPoints(environment)];
-  const clients = servers.map(({ baseUrl }) =>
-    createClient(PointsService, createGrpcTransport({ baseUrl })),
-  );
-  return { clients, url: database.url };
+  const transports = servers.map(({ baseUrl }) => createGrpcTransport({ baseUrl }));
+  const clients = transports.map((transport) => createClient(PointsService, transport));
+  return { clients, transports, url: database.url };
 }
 
 async function outcomeOf(call: Promise<unknown>): Promise<string> {
