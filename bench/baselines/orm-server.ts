@@ -14,6 +14,7 @@ import {
   validation,
 } from "../../src/rpc/interceptors.ts";
 import { pointsService } from "../../src/rpc/points.ts";
+import { serverTime } from "../../src/rpc/prices.ts";
 import { createWatchers } from "../../src/rpc/watch.ts";
 import { openOrm } from "../../src/store/driver/orm.ts";
 import { fastUnary } from "../../src/transport/fast-unary.ts";
@@ -46,6 +47,7 @@ const backend = {
   creditLine: 0n,
   watchers: createWatchers(orm, log),
   answerMaxBytes: config.messageOutMaxBytes,
+  now: serverTime,
 };
 const shared = {
   routes: (router: ConnectRouter) => void router.service(PointsService, pointsService(backend)),

@@ -12,6 +12,7 @@ The ledger:
   verify [USER…]          check accounts against all that the ledger promises
   sweep                   book what has expired, now
   export [FILE]           write all entries, as lines of JSON
+  clock advance LENGTH    let time pass, for tests: at once, for a server with TEST_CLOCK=1
 
 Accounts, at a running server:
   account USER            show an account, its lots and its holds
@@ -103,6 +104,20 @@ each, in order of user and sequence: those of one instant. "points import" takes
 nothing to the database and locks nothing.
 
 ${BESIDE}`,
+  ],
+  [
+    "clock",
+    () => `Usage: points clock
+       points clock advance LENGTH
+
+Shows the time of a ledger whose server has TEST_CLOCK=1; "advance" sets it forward first: 90s, 15m,
+12h, 30d. It never goes back. What has become due by then is counted by the next call; the journal
+gets it with that account's next change, or with the next sweep. Such a ledger is for tests: from then
+on no server without TEST_CLOCK=1 serves it.
+
+${BESIDE}
+Example: points clock advance 31d
+`,
   ],
   [
     "import",

@@ -1,3 +1,4 @@
+import cluster from "node:cluster";
 import { UserError } from "../errors/user-error.ts";
 import { DatabaseUrlError } from "./database-url.ts";
 import { type Kind, type Setting, SETTINGS } from "./settings.ts";
@@ -39,13 +40,13 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
   };
   const values = Object.entries(SETTINGS).map(([name, setting]) => [name, read(setting)]);
   const config = Object.fromEntries(values) as Config;
-  if (wrong.length === 0) wrong.push(...incompleteGroups(config));
+  if (wrong.length === 0) wrong.push(...wrongTogether(config));
   if (wrong.length > 0) throw new ConfigError(wrong.join("\n"));
   return config;
 }
 
-/** Some settings mean nothing without others. */
-function incompleteGroups(config: Config): string[] {
+/** Some settings mean nothing without others, or with them. */
+function wrongTogether(config: Config): string[] {
   const { tlsCert, tlsKey, tlsClientCa, callers, jwtKeys, jwtIssuer, jwtAudience } = config;
   const wrong: string[] = [];
   if (isPartial(tlsCert, tlsKey)) wrong.push("TLS_CERT and TLS_KEY: take each other");
@@ -54,6 +55,12 @@ function incompleteGroups(config: Config): string[] {
   }
   if (isPartial(jwtKeys, jwtIssuer, jwtAudience)) {
     wrong.push("JWT_KEYS, JWT_ISSUER and JWT_AUDIENCE: take each other");
+  }
+  // A worker finds its parent's own PostgreSQL by a DATABASE_URL.
+  if (config.testClock && config.databaseUrl !== undefined && !cluster.isWorker) {
+    wrong.push(
+      "TEST_CLOCK=1: takes no DATABASE_URL, for it is for tests on a PostgreSQL of its own",
+    );
   }
   return wrong;
 }

@@ -116,6 +116,13 @@ export const SETTINGS = {
     about: "the role of servers, which migrate lets do what they need and no more",
     kind: text("a role of the database", (name) => /^[^\s"]{1,63}$/.test(name)),
   },
+  testClock: {
+    variable: "TEST_CLOCK",
+    about:
+      "1: goes by a clock for tests, which points clock advance sets forward; not with DATABASE_URL",
+    kind: { takes: "0 or 1", parse: parseFlag },
+    default: 0,
+  },
   prices: {
     variable: "PRICES",
     about: "the price list, read again on SIGHUP; unset: the one that ships",
@@ -292,6 +299,10 @@ function wholeNumber(min: number, max: number): Kind<number> {
 
 function parseSwitch(value: string): boolean | undefined {
   return value === "on" ? true : value === "off" ? false : undefined;
+}
+
+function parseFlag(value: string): boolean | undefined {
+  return value === "1" ? true : value === "0" ? false : undefined;
 }
 
 function parseUrl(value: string, environment: NodeJS.ProcessEnv): string {

@@ -26,10 +26,10 @@ export type Database = {
  * @throws {UserError} if there is no database that can be used
  */
 export async function openDatabase(config: Config, answerMaxMs = 0): Promise<Database> {
-  const { dataDir, databaseUrl: url, databaseSchema: schema } = config;
+  const { dataDir, databaseUrl: url, databaseSchema: schema, testClock } = config;
   if (url !== undefined) return openAt(config, { url, answerMaxMs, writes: true });
   const embedded = await startEmbedded(dataDir);
-  const orm = await openOrm(embedded.url, poolMax(config), { schema, answerMaxMs });
+  const orm = await openOrm(embedded.url, poolMax(config), { schema, answerMaxMs, testClock });
   return {
     orm,
     url: embedded.url,
@@ -61,6 +61,7 @@ async function openAt(config: Config, { url, answerMaxMs, writes }: Given): Prom
   const orm = await openOrm(url, poolMax(config), {
     schema: config.databaseSchema,
     answerMaxMs,
+    testClock: config.testClock,
   });
   const about = `PostgreSQL at ${databasePlace(place)}`;
   return { orm, url, about, lost: new Promise(() => {}), close: () => closePool(orm) };

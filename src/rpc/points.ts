@@ -5,6 +5,7 @@ import { leaseKey } from "../auth/lease.ts";
 import { requireUser } from "../auth/rules.ts";
 import type { Answered } from "../commit/commit.ts";
 import type { Command } from "../ledger/command.ts";
+import type { Micros } from "../ledger/time.ts";
 import type { Orm } from "../store/driver/orm.ts";
 import {
   toAccountMessage,
@@ -29,6 +30,8 @@ export type Backend = OperationServer & {
   readonly orm: Orm;
   readonly watchers: Watchers;
   readonly answerMaxBytes: number;
+  /** The time by which Quote and GetPriceList choose the price list. */
+  readonly now: () => Micros | Promise<Micros>;
 };
 
 /**
@@ -36,7 +39,7 @@ export type Backend = OperationServer & {
  * translated back. Interceptors have validated and authorized unary requests by then.
  */
 export function pointsService(backend: Backend): ServiceImpl<typeof PointsService> {
-  const { orm, prices, watchers } = backend;
+  const { orm, now, prices, watchers } = backend;
   const { commit, run } = committing(backend);
   const mutate = async (operation: SetOperation, context: HandlerContext) =>
     toMutationAnswer(await run(operation, context));
@@ -61,8 +64,8 @@ export function pointsService(backend: Backend): ServiceImpl<typeof PointsServic
     settle: (value, context) => mutate({ case: "settle", value }, context),
     release: (value, context) => mutate({ case: "release", value }, context),
     refund: (value, context) => mutate({ case: "refund", value }, context),
-    quote: (request) => quote(prices().lists, orm, request),
-    getPriceList: () => getPriceList(prices()),
+    quote: async (request) => quote({ lists: prices().lists, now: await now(), orm }, request),
+    getPriceList: async () => getPriceList(prices(), await now()),
     async applyBatch({ operations }, context) {
       return { results: await applyBatch(backend, operations, context) };
     },

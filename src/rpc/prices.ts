@@ -17,14 +17,16 @@ import type { Prices } from "./price-file.ts";
 import { rejectionError } from "./rejection-error.ts";
 import { toTimestamp } from "./timestamps.ts";
 
+/** What Quote goes by: the price lists, at an instant. */
+type Quoting = { readonly lists: PriceLists; readonly now: Micros; readonly orm: Orm };
+
 /** Handles Quote: the cost of a usage, and whether what the user has for the service covers it. */
 export async function quote(
-  lists: PriceLists,
-  orm: Orm,
+  { lists, now, orm }: Quoting,
   { usage, userId, member }: QuoteRequest,
 ): Promise<MessageInitShape<typeof QuoteResponseSchema>> {
   if (usage === undefined) throw invalidField("usage", "is required");
-  const list = listAt(lists, serverTime());
+  const list = listAt(lists, now);
   const cost = priceBy(list, toUsage(usage));
   if (isRejection(cost)) throw rejectionError(cost);
   const { points } = cost;
@@ -50,11 +52,11 @@ function toLimitStatus({ resetsTime, ...status }: LimitStatus) {
 }
 
 /** Handles GetPriceList: the list in force, sorted by service name, and all lists as they are. */
-export function getPriceList({
-  lists,
-  messages,
-}: Prices): MessageInitShape<typeof GetPriceListResponseSchema> {
-  const { version: priceVersion } = listAt(lists, serverTime());
+export function getPriceList(
+  { lists, messages }: Prices,
+  now: Micros,
+): MessageInitShape<typeof GetPriceListResponseSchema> {
+  const { version: priceVersion } = listAt(lists, now);
   const { services } = messages.find(({ version }) => version === priceVersion)!;
   const names = Object.keys(services).toSorted();
   const prices = names.map((service) => ({ ...services[service]!, service }));
@@ -62,6 +64,6 @@ export function getPriceList({
 }
 
 /** A charge goes by the database's clock; what is asked beforehand need not wait for it. */
-function serverTime(): Micros {
+export function serverTime(): Micros {
   return BigInt(Date.now()) * 1_000n;
 }

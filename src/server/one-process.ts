@@ -38,6 +38,7 @@ export async function serveWithOneProcess(options: OneProcessOptions): Promise<S
   const reads = await openOrm(database.url, READS_MAX_CONNECTIONS, {
     schema: config.databaseSchema,
     answerMaxMs: ANSWER_MAX_MS,
+    testClock: config.testClock,
   });
   const gone = new AbortController();
   void database.lost.then(() => gone.abort());

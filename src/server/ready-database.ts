@@ -3,6 +3,7 @@ import { unusable, UserError } from "../errors/user-error.ts";
 import type { Database } from "../postgres/database.ts";
 import { durabilityGaps } from "../store/driver/durability.ts";
 import { openOrm } from "../store/driver/orm.ts";
+import { makeTestClock, removeTestClock } from "../store/driver/test-clock.ts";
 import { migrate, pendingMigrations } from "../store/schema/migrate.ts";
 import { isWorker } from "./worker.ts";
 
@@ -10,12 +11,15 @@ import { isWorker } from "./worker.ts";
 export const ANSWER_MAX_MS = 10_000;
 
 /**
- * Brings the schema up to date, or checks that it is, and checks that no answer can be lost.
+ * Brings the schema up to date, or checks that it is, and checks that no answer can be lost. With
+ * TEST_CLOCK it gives the database a clock for tests; without, it takes that away, unless the clock
+ * was set forward: then it refuses the database.
  *
  * @throws {UserError} if the database cannot be used as it is
  */
 export async function readyDatabase(config: Config, database: Database): Promise<void> {
   await prepareSchema(config, database).catch(unusable);
+  await prepareClock(config, database).catch(unusable);
   // A worker that is replaced while the database is not durable starts, and says NOT_SERVING.
   if (config.durability === "require" && !isWorker) await checkDurable(database).catch(unusable);
 }
@@ -37,6 +41,11 @@ async function prepareSchema(config: Config, { orm, url }: Database): Promise<vo
       `the database lacks ${pending.join(", ")}, and MIGRATE=off: run "npm run migrate" first`,
     );
   }
+}
+
+async function prepareClock({ testClock }: Config, { orm }: Database): Promise<void> {
+  if (isWorker) return; // Its parent has done it.
+  await (testClock ? makeTestClock : removeTestClock)(orm.em.fork());
 }
 
 async function checkDurable({ orm }: Database): Promise<void> {

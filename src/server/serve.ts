@@ -5,6 +5,7 @@ import { reloadOnHangup } from "../config/reload.ts";
 import { UserError } from "../errors/user-error.ts";
 import { type Database, openDatabase } from "../postgres/database.ts";
 import { type Prices, readPrices, SHIPPED_PRICES } from "../rpc/price-file.ts";
+import { lengthText, readTestClock, type TestClock } from "../store/driver/test-clock.ts";
 import { type Admin, type AdminSources, serveAdmin } from "../telemetry/admin.ts";
 import { createLog } from "../telemetry/log.ts";
 import { openConfigFiles } from "./config-files.ts";
@@ -26,16 +27,18 @@ export async function serve(config: Config): Promise<void> {
   const database = await openDatabase(config, ANSWER_MAX_MS);
   try {
     await readyDatabase(config, database);
+    const clock = config.testClock ? await readTestClock(database.orm.em.fork()) : undefined;
+    if (!isWorker && clock !== undefined) log.warn(`the clock is ${clockText(clock)}`);
     const server = await start(database).catch(unserved);
     let isStopping = false;
     const isReady = async () => !isStopping && (await server.isReady());
     if (isWorker) shareReadiness(isReady);
-    const sources = { scrape: server.scrape, isReady };
+    const sources = { scrape: server.scrape, isReady, testClock: config.testClock };
     const admin = await startAdmin(config, server, sources).catch(async (cause: unknown) => {
       await server.stop(AT_ONCE);
       return unserved(cause);
     });
-    if (!isWorker) console.log(banner(config, server, { admin, database }));
+    if (!isWorker) console.log(banner(config, server, { admin, database, clock }));
 
     const lost = database.lost.then(() => DATABASE_LOST);
     const reason = await Promise.race([requested, lost]);
@@ -91,18 +94,25 @@ function unserved(cause: unknown): never {
   throw new UserError(`cannot serve: ${cause instanceof Error ? cause.message : String(cause)}`);
 }
 
+function clockText({ ahead }: TestClock): string {
+  const soFar = lengthText(ahead);
+  return `for tests alone (TEST_CLOCK=1): "points clock advance" sets it forward, so far by ${soFar}`;
+}
+
 const DATABASE_LOST = "the embedded PostgreSQL has stopped";
 const AT_ONCE = Promise.resolve();
 
-function banner(
-  { tlsCert }: Config,
-  server: Serving,
-  { admin, database }: { readonly admin: Admin | undefined; readonly database: Database },
-): string {
+type Told = {
+  readonly admin: Admin | undefined;
+  readonly database: Database;
+  readonly clock: TestClock | undefined;
+};
+
+function banner({ tlsCert }: Config, server: Serving, { admin, database, clock }: Told): string {
   const address = addressText(server.address);
   const [tls, scheme] = tlsCert === undefined ? ["no TLS", "http"] : ["TLS", "https"];
   return `Points listens on ${address} (gRPC, gRPC-Web, Connect and JSON; ${tls})
-Database: ${database.about}
+Database: ${database.about}${clock === undefined ? "" : `\nClock: ${clockText(clock)}`}
 Metrics: ${admin === undefined ? "off" : `http://${addressText(admin.address)}/metrics`}
 Try:  npm run demo
       curl -H 'content-type: application/json' -d '{"userId":"ada"}' \\

@@ -7,7 +7,10 @@ import type { Address } from "../config/address.ts";
 import type { Config } from "../config/environment.ts";
 import { errorTranslator } from "../rpc/interceptors.ts";
 import type { Prices } from "../rpc/price-file.ts";
+import { serverTime } from "../rpc/prices.ts";
 import { createWatchers } from "../rpc/watch.ts";
+import { databaseNow } from "../store/driver/clock.ts";
+import { inSnapshot } from "../store/driver/transaction.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { pageGuard } from "../transport/authority.ts";
 import { type CallRules, connectHandler } from "../transport/connect-handler.ts";
@@ -65,6 +68,7 @@ export async function startServer(options: ServerOptions): Promise<PointsServer>
     prices,
     watchers,
     answerMaxBytes: config.messageOutMaxBytes,
+    now: config.testClock ? () => inSnapshot(reads, databaseNow) : serverTime,
   };
   const api = pointsApi({ ...options, backend, health, metrics });
   const listener = await listen({

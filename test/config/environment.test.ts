@@ -24,6 +24,7 @@ const DEFAULTS: Config = {
   durability: "warn",
   migrate: true,
   serverRole: undefined,
+  testClock: false,
   creditLinePoints: 0,
   sweepSeconds: 300,
   workers: 1,
@@ -181,6 +182,25 @@ describe("the configuration", () => {
     "MIGRATE refuses %s",
     (text) => expectWrong({ MIGRATE: text }, [`MIGRATE=${text}: takes on or off`]),
   );
+
+  test.each([
+    { text: "1", testClock: true },
+    { text: "0", testClock: false },
+  ])("TEST_CLOCK takes $text", ({ text, testClock }) => {
+    expect(readConfig({ TEST_CLOCK: text }).testClock).toBe(testClock);
+  });
+
+  test.each(["on", "true", "2", "01"])("TEST_CLOCK refuses %s", (text) => {
+    expectWrong({ TEST_CLOCK: text }, [`TEST_CLOCK=${text}: takes 0 or 1`]);
+  });
+
+  test("TEST_CLOCK refuses a database that is not its own", () => {
+    const DATABASE_URL = "postgresql://points@localhost/points";
+    expectWrong({ TEST_CLOCK: "1", DATABASE_URL }, [
+      "TEST_CLOCK=1: takes no DATABASE_URL, for it is for tests on a PostgreSQL of its own",
+    ]);
+    expect(readConfig({ TEST_CLOCK: "0", DATABASE_URL }).databaseUrl).toBe(DATABASE_URL);
+  });
 
   describe.each(WHOLE_NUMBERS)("$name", ({ name, key, min, max }) => {
     test(`takes ${min} to ${max}`, () => {

@@ -114,6 +114,15 @@ describe("the command line", () => {
     { args: ["statement", "ada", "--limit", "0"], says: "--limit takes 1 or more" },
     { args: ["verify", "--all"], says: "Unknown option '--all'" },
     { args: ["sweep", "now"], says: "there is nothing for now to mean" },
+    {
+      args: ["clock", "back"],
+      says: "clock takes advance, and not back. See: points clock --help",
+    },
+    { args: ["clock", "advance"], says: "LENGTH is missing" },
+    { args: ["clock", "advance", "a month"], says: "LENGTH takes a length such as 90s" },
+    { args: ["clock", "advance", "0d"], says: "LENGTH takes more than 0" },
+    { args: ["clock", "advance", "-1d"], says: "Unknown option '-1'" },
+    { args: ["clock", "advance", "1d", "1h"], says: "there is nothing for 1h to mean" },
   ])("refuses $args", async ({ args, says }) => {
     const { code, stdout, stderr } = await runPoints({}, args).exit;
     expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
@@ -127,8 +136,15 @@ describe("the command line", () => {
     expect((await runPoints({}, ["help"]).exit).stdout).toBe(stdout);
     const [, above] = /^([^]*?)\n"points COMMAND --help"/.exec(stdout)!;
     const commands = [...above!.matchAll(/^ {2}(\w+) /gm)].map(([, name]) => name!);
-    expect(commands.slice(0, 5)).toEqual(["serve", "migrate", "verify", "sweep", "export"]);
-    expect(commands.slice(5)).toEqual([
+    expect(commands.slice(0, 6)).toEqual([
+      "serve",
+      "migrate",
+      "verify",
+      "sweep",
+      "export",
+      "clock",
+    ]);
+    expect(commands.slice(6)).toEqual([
       "account",
       "recharge",
       "consume",

@@ -32,6 +32,8 @@ export type OrmOptions = {
    * database or the network has gone silent; 0: no limit.
    */
   readonly answerMaxMs?: number;
+  /** Whether it goes by the clock for tests, where the database has one (test-clock.ts). */
+  readonly testClock?: boolean;
 };
 
 /**
@@ -45,7 +47,7 @@ export type OrmOptions = {
 export async function openOrm(
   url: string,
   poolMax: number,
-  { schema = DATABASE_SCHEMA, answerMaxMs = 0 }: OrmOptions = {},
+  { schema = DATABASE_SCHEMA, answerMaxMs = 0, testClock = false }: OrmOptions = {},
 ): Promise<Orm> {
   const place = parseDatabaseUrl(url);
   const connector = connectorOf(place);
@@ -78,7 +80,7 @@ export async function openOrm(
       onPoolCreated: (pool: pg.Pool) => connectBy(connector, pool),
       async onConnect(client: pg.ClientBase) {
         await expectAttributes(client, place.sessionAttributes);
-        await prepareSession(client, schema);
+        await prepareSession(client, schema, testClock);
       },
     },
   });

@@ -1,5 +1,6 @@
 import type pg from "pg";
 import type { SessionAttributes } from "../../config/database-url.ts";
+import { TEST_CLOCK_SCHEMA } from "./test-clock.ts";
 
 /** The longest time that a transaction may be idle between two statements. */
 export const TRANSACTION_MAX_MS = 5_000;
@@ -61,10 +62,15 @@ type Client = Pick<pg.ClientBase, "query">;
  * Applies the session settings to a new session, before any other statement.
  *
  * @param schema the name of the ledger's schema: statements name its tables without it
+ * @param testClock whether its statements go by the clock for tests, where the database has one
  * @throws if the session does not accept a setting
  */
-export async function prepareSession(client: Client, schema: string): Promise<void> {
-  const settings = { ...SETTINGS, search_path: searchPath(schema) };
+export async function prepareSession(
+  client: Client,
+  schema: string,
+  testClock = false,
+): Promise<void> {
+  const settings = { ...SETTINGS, search_path: searchPath(schema, testClock) };
   const { rows } = await client.query<{ name: string; wanted: string; got: string }>(SET, [
     JSON.stringify(settings),
   ]);
@@ -74,9 +80,13 @@ export async function prepareSession(client: Client, schema: string): Promise<vo
   }
 }
 
-/** PostgreSQL's own schema comes first of itself, so that no other may shadow its functions. */
-function searchPath(schema: string): string {
-  return `"${schema}", pg_temp`;
+/**
+ * PostgreSQL's own schema comes first of itself, so that no other may shadow its functions. The clock
+ * for tests is there to do that; what is made without a schema's name still belongs to the ledger's.
+ */
+function searchPath(schema: string, testClock: boolean): string {
+  const clock = testClock ? `${TEST_CLOCK_SCHEMA}, pg_catalog, ` : "";
+  return `"${schema}", ${clock}pg_temp`;
 }
 
 /**
