@@ -25,6 +25,7 @@ describe("the command line", () => {
       PRICES: undefined,
       CREDIT_LINE_POINTS: "0",
       SWEEP_SECONDS: "300",
+      TEST_CLOCK: "0",
       WORKERS: "1",
       LANES: "2",
       BATCH_MAX_OPS: "500",

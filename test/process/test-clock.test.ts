@@ -34,9 +34,8 @@ test("a month passes in a second: what is due by then is due, and booked at its 
   expect(await client!.quote({ usage })).toMatchObject({ points: 1n, priceVersion: "now" });
   const watching = new AbortController();
   onTestFinished(() => watching.abort());
-  const watch = client!
-    .watchAccount({ userId }, { signal: watching.signal })
-    [Symbol.asyncIterator]();
+  const answers = client!.watchAccount({ userId }, { signal: watching.signal });
+  const watch = answers[Symbol.asyncIterator]();
   expect((await watch.next()).value?.account?.balance).toBe(5n);
   expect((await points("clock")).stdout).toMatch(/^\d{4}-\S+Z, ahead by 0s\n$/);
 

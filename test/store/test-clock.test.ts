@@ -91,8 +91,7 @@ test("it is never behind PostgreSQL, and stays as it is when a server makes it a
   await advanceTestClock(orm, MONTH);
   await makeTestClock(orm.em.fork());
   await expect(advanceTestClock(orm, -2n * MONTH)).rejects.toMatchObject({ code: "23514" });
-  const clocks = await Promise.all([1n, 2n, 3n].map((by) => advanceTestClock(orm, by)));
-  expect(clocks.map((clock) => clock!.ahead - MONTH).toSorted()).toContain(6n);
+  await Promise.all([1n, 2n, 3n].map((by) => advanceTestClock(orm, by)));
   expect((await readTestClock(orm.em.fork()))!.ahead).toBe(MONTH + 6n);
 });
 

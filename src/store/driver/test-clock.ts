@@ -70,8 +70,8 @@ export async function readTestClock(em: EntityManager): Promise<TestClock | unde
 }
 
 const DAY: Micros = 86_400_000_000n;
-// What happens in the clock's last year may still expire later.
-const END = LAST_INSTANT - 366n * DAY;
+// The end of the year 9998: what happens by then may still expire later.
+const END = LAST_INSTANT - 365n * DAY;
 
 /**
  * Sets a database's clock for tests forward. Servers that run on it go by the new time from their next
@@ -79,7 +79,7 @@ const END = LAST_INSTANT - 366n * DAY;
  *
  * @param by more than 0
  * @returns the clock after that; undefined: the database has none
- * @throws {UserError} if the time would be too near to the end of the year 9999
+ * @throws {UserError} if the time would be after the year 9998
  */
 export async function advanceTestClock(orm: Orm, by: Micros): Promise<TestClock | undefined> {
   const tooFar = () => new UserError("the clock cannot be set to a time after the year 9998");
@@ -96,8 +96,8 @@ export async function advanceTestClock(orm: Orm, by: Micros): Promise<TestClock 
 }
 
 /**
- * Refuses a database whose clock was set forward to who does not go by that clock: an entry is never
- * before the one before it, so that time would stand still until PostgreSQL's clock is there.
+ * Refuses a database whose clock was set forward, for who does not go by it: no entry is earlier than
+ * the one before it, so time would stand still there until PostgreSQL's own clock has caught up.
  *
  * @throws {UserError}
  */

@@ -15,4 +15,11 @@ export const CLI_MUTANTS: readonly Mutant[] = [
     replace: "",
     caughtBy: "test/cli/commands.test.ts",
   },
+  {
+    name: "sweeps by the real clock a ledger whose clock was set forward",
+    file: "src/cli/sweep.ts",
+    find: "if (!config.testClock) await refuseAdvanced(orm.em.fork());",
+    replace: "if (config.testClock) await refuseAdvanced(orm.em.fork());",
+    caughtBy: "test/process/test-clock.test.ts",
+  },
 ];

@@ -23,4 +23,18 @@ export const CONFIG_MUTANTS: readonly Mutant[] = [
     replace: 'readFileSync(path, "utf8")',
     caughtBy: "test/process/worker-files.test.ts",
   },
+  {
+    name: "admits a clock for tests beside a database in production",
+    file: "src/config/environment.ts",
+    find: "if (config.testClock && config.databaseUrl !== undefined && !cluster.isWorker)",
+    replace: "if (config.testClock && config.databaseUrl === undefined && cluster.isWorker)",
+    caughtBy: "test/config/environment.test.ts",
+  },
+  {
+    name: "refuses the workers of a server whose clock is for tests",
+    file: "src/config/environment.ts",
+    find: " && !cluster.isWorker)",
+    replace: ")",
+    caughtBy: "test/process/test-clock.test.ts",
+  },
 ];

@@ -36,4 +36,25 @@ export const SERVER_MUTANTS: readonly Mutant[] = [
     replace: 'if ((await ask(worker, "isReady")) === false)',
     caughtBy: "test/process/worker-readiness.test.ts",
   },
+  {
+    name: "serves by the real clock a ledger whose clock was set forward",
+    file: "src/server/ready-database.ts",
+    find: "await (testClock ? makeTestClock : removeTestClock)(orm.em.fork());",
+    replace: "if (testClock) await makeTestClock(orm.em.fork());",
+    caughtBy: "test/process/test-clock.test.ts",
+  },
+  {
+    name: "reads by the real clock beside batches by one for tests",
+    file: "src/server/one-process.ts",
+    find: "    testClock: config.testClock,\n",
+    replace: "",
+    caughtBy: "test/process/test-clock.test.ts",
+  },
+  {
+    name: "quotes prices by the machine's clock in tests by another",
+    file: "src/server/start.ts",
+    find: "config.testClock ? () => inSnapshot(reads, databaseNow) : serverTime",
+    replace: "serverTime",
+    caughtBy: "test/process/test-clock.test.ts",
+  },
 ];

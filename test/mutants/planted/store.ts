@@ -519,7 +519,7 @@ export const STORE_MUTANTS: readonly Mutant[] = [
   {
     name: "lets the database's search_path find functions",
     file: "src/store/driver/session.ts",
-    find: '`"${schema}", pg_temp`',
+    find: '`"${schema}", ${clock}pg_temp`',
     replace: '`evil, "${schema}", pg_catalog, pg_temp`',
     caughtBy: "test/store/session.test.ts",
   },
@@ -704,5 +704,33 @@ export const STORE_MUTANTS: readonly Mutant[] = [
     find: "found.hashes.get(userId) ?? NO_HASHES",
     replace: "found.hashes.values().next().value ?? NO_HASHES",
     caughtBy: "test/commit/guard.test.ts",
+  },
+  {
+    name: "goes by the clock for tests in every session",
+    file: "src/store/driver/session.ts",
+    find: "const clock = testClock ?",
+    replace: "const clock = testClock !== undefined ?",
+    caughtBy: "test/store/test-clock.test.ts",
+  },
+  {
+    name: "finds PostgreSQL's functions before those of the clock for tests",
+    file: "src/store/driver/session.ts",
+    find: "`${TEST_CLOCK_SCHEMA}, pg_catalog, `",
+    replace: "`pg_catalog, ${TEST_CLOCK_SCHEMA}, `",
+    caughtBy: "test/store/test-clock.test.ts",
+  },
+  {
+    name: "sets the clock for tests to the last length, and not to the sum",
+    file: "src/store/driver/test-clock.ts",
+    find: "set ahead = ahead + ",
+    replace: "set ahead = ",
+    caughtBy: "test/store/test-clock.test.ts",
+  },
+  {
+    name: "sets the clock for tests back when a server starts",
+    file: "src/store/driver/test-clock.ts",
+    find: "values (1, '0') on conflict do nothing",
+    replace: "values (1, '0') on conflict (id) do update set ahead = '0'",
+    caughtBy: "test/store/test-clock.test.ts",
   },
 ];
