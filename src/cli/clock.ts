@@ -1,5 +1,4 @@
 import { UserError } from "../errors/user-error.ts";
-import type { Micros } from "../ledger/time.ts";
 import { toTimestamptz } from "../store/driver/instant.ts";
 import { advanceTestClock, lengthText, readTestClock } from "../store/driver/test-clock.ts";
 import { duration, readArguments, required, WrongUsage } from "./arguments.ts";
@@ -24,7 +23,8 @@ export async function runClock(args: readonly string[]): Promise<void> {
   console.log(`${toTimestamptz(clock.now)}, ahead by ${lengthText(clock.ahead)}`);
 }
 
-function lengthOf(text: string): Micros {
+/** In microseconds. */
+function lengthOf(text: string): bigint {
   const { seconds, nanos } = duration(text, "LENGTH");
   const length = seconds * 1_000_000n + BigInt(nanos) / 1_000n;
   if (length === 0n) throw new WrongUsage("LENGTH takes more than 0");
