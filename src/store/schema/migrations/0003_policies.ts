@@ -71,7 +71,7 @@ const STATEMENTS = [
 ];
 
 /** Policies, what was spent of limits, and who of an account spends. */
-export class Migration0004Policies extends Migration {
+export class Migration0003Policies extends Migration {
   override up(): void {
     for (const statement of STATEMENTS) this.addSql(statement);
   }
