@@ -44,7 +44,6 @@ const backend = {
   toError,
   orm,
   prices: () => prices,
-  creditLine: 0n,
   watchers: createWatchers(orm, log),
   answerMaxBytes: config.messageOutMaxBytes,
   now: serverTime,

@@ -5,17 +5,18 @@ import { createGrpcTransport } from "@connectrpc/connect-node";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
 import { ServerReflection } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
-import { ConsumeRequestSchema, PointsService } from "../../gen/points/v1/points_pb.ts";
+import { ConsumeRequestSchema } from "../../gen/points/v1/points_pb.ts";
 import { ANYBODY, SCOPES } from "../../src/auth/caller.ts";
 import { denialOfMethod } from "../../src/auth/rules.ts";
 import { verify } from "../../src/verify/verify.ts";
+import { METHODS } from "../support/api.ts";
 import { tokenOf, writeCallers } from "../support/callers.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { readRefusal, refusalOf } from "../support/error-info.ts";
 import { exchange } from "../support/exchange.ts";
 import { temporaryFolder } from "../support/processes.ts";
 import { callConnectProto, callGrpcWeb, callJson, envelope } from "../support/raw-call.ts";
-import { bySequence, points } from "../support/requests.ts";
+import { alertBelow, bySequence, points } from "../support/requests.ts";
 import { makeFolder } from "../support/run-folder.ts";
 import { sending } from "../support/served-app.ts";
 import { testServer, type TestServer } from "../support/server.ts";
@@ -27,6 +28,7 @@ const CALLERS = {
   refunder: { scopes: ["points.refund"] },
   granter: { scopes: ["points.grant"] },
   revoker: { scopes: ["points.revoke"] },
+  planner: { scopes: ["points.policy"] },
   all: { scopes: [...SCOPES] },
   eu: { scopes: [...SCOPES], prefix: "eu-" },
   small: { scopes: [...SCOPES], maxPoints: 10 },
@@ -57,7 +59,7 @@ function as(name: string | undefined, way: Interceptor[] = [], at: TestServer = 
   return clientOf(at, name === undefined ? way : [sending(tokenOf(name)), ...way]);
 }
 
-type Method = keyof typeof PointsService.method;
+type Method = keyof typeof METHODS;
 
 /** A call of each method, about a user. Its result does not matter, only its admission. */
 const CALLS: Record<Method, (client: ReturnType<typeof as>, userId: string) => Promise<unknown>> = {
@@ -85,9 +87,14 @@ const CALLS: Record<Method, (client: ReturnType<typeof as>, userId: string) => P
   listEntries: (client, userId) => client.listEntries({ userId }),
   listLots: (client, userId) => client.listLots({ userId }),
   listHolds: (client, userId) => client.listHolds({ userId }),
+  getForecast: (client, userId) =>
+    client.getForecast({ userId, until: { seconds: 4_000_000_000n } }),
   watchAccount: async (client, userId) => {
     for await (const _ of client.watchAccount({ userId })) return;
   },
+  putPolicy: (client, userId) => client.putPolicy({ userId, policy: alertBelow(1n) }),
+  deletePolicy: (client, userId) => client.deletePolicy({ userId, name: "none" }),
+  listPolicies: (client, userId) => client.listPolicies({ userId }),
 };
 
 function operation(kind: "consume" | "recharge", userId: string) {
@@ -108,7 +115,7 @@ async function keptOut(call: Promise<unknown>) {
 const DENIED = { code: "PermissionDenied", reason: "PERMISSION_DENIED", outcome: "NOT_APPLIED" };
 const UNKNOWN = { code: "Unauthenticated", reason: "UNAUTHENTICATED", outcome: "NOT_APPLIED" };
 
-const CHANGERS = ["spender", "refunder", "granter", "revoker"];
+const CHANGERS = ["spender", "refunder", "granter", "revoker", "planner"];
 const ALLOWED: Record<Method, string[]> = {
   getOrCreate: ["reader", ...CHANGERS],
   getAccount: ["reader", "spender"],
@@ -129,19 +136,23 @@ const ALLOWED: Record<Method, string[]> = {
   listEntries: ["reader"],
   listLots: ["reader"],
   listHolds: ["reader", "spender"],
+  getForecast: ["reader", "spender"],
   watchAccount: ["reader"],
+  putPolicy: ["planner"],
+  deletePolicy: ["planner"],
+  listPolicies: ["reader", "spender", "planner"],
 };
-const METHODS = Object.keys(ALLOWED) as Method[];
+const NAMES = Object.keys(ALLOWED) as Method[];
 
 describe("each method", () => {
   test("has a rule, and a method without one is denied to everybody", () => {
-    expect(METHODS.toSorted()).toEqual(Object.keys(PointsService.method).toSorted());
+    expect(NAMES.toSorted()).toEqual(Object.keys(METHODS).toSorted());
     expect(denialOfMethod(ANYBODY, "/points.v1.PointsService/Steal")).toBeDefined();
     expect(denialOfMethod(ANYBODY, "/points.v1.Other/Consume")).toBeDefined();
     expect(denialOfMethod(ANYBODY, "toString")).toBeDefined();
   });
 
-  test.each(METHODS)("%s takes its scope", async (method) => {
+  test.each(NAMES)("%s takes its scope", async (method) => {
     for (const way of WAYS) {
       expect(await keptOut(CALLS[method](as(undefined, way), "ada"))).toEqual(UNKNOWN);
       for (const name of ["reader", ...CHANGERS]) {
@@ -155,7 +166,7 @@ describe("each method", () => {
     }
   });
 
-  const ofUsers = METHODS.filter(
+  const ofUsers = NAMES.filter(
     (method) => !["getPriceList", "applyBatch", "apply"].includes(method),
   );
   test.each(ofUsers)("%s keeps a caller to their users, known or not", async (method) => {

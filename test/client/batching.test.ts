@@ -6,25 +6,26 @@ import {
   ApplyBatchRequestSchema,
   ConsumeRequestSchema,
   createPointsClient,
+  createPolicyClient,
   type ClientOptions,
   type Operation,
   OperationSchema,
-  PointsService,
   refusalOf,
   requestIdsOf,
 } from "../../src/client/client.ts";
 import { openOrm } from "../../src/store/driver/orm.ts";
+import { METHODS } from "../support/api.ts";
 import { tokenOf, writeCallers } from "../support/callers.ts";
 import { testDatabase } from "../support/database.ts";
 import { holdLock } from "../support/held-lock.ts";
 import { startPoints, temporaryFolder } from "../support/processes.ts";
-import { points, ttl, use } from "../support/requests.ts";
+import { alertBelow, points, ttl, use } from "../support/requests.ts";
 import { testServer, type TestServer } from "../support/server.ts";
 
 // The client that batches by itself, beside the one that does not: the same answers, errors,
 // deadlines and order, in fewer requests.
 
-type Client = ReturnType<typeof createPointsClient>;
+type Client = TestServer["client"];
 type Sent = {
   readonly method: string;
   readonly operations: number;
@@ -58,7 +59,12 @@ function batchingClient(
     return unary(method, signal, timeoutMs, header, input, values);
   };
   const transport = { ...server.transport, unary: noting };
-  return createPointsClient(transport, { batch: true, backoffMs: 1, ...options });
+  return clientOf(transport, { batch: true, backoffMs: 1, ...options });
+}
+
+/** A client of both services. */
+function clientOf(transport: Transport, options: ClientOptions): Client {
+  return { ...createPointsClient(transport, options), ...createPolicyClient(transport, options) };
 }
 
 async function errorOf(call: Promise<unknown>): Promise<unknown> {
@@ -102,6 +108,7 @@ describe("each mutation in a batch", () => {
     const [settled, released] = [await freeze("settle"), await freeze("release")];
     const extended = await freeze("extendHold");
     const spent = await server.client.consume({ userId: userOf("refund"), cost: points(30n) });
+    await server.client.putPolicy({ userId: userOf("deletePolicy"), policy: alertBelow(9n) });
     const ids = (kind: string) => ({
       userId: userOf(kind),
       requestId: `${prefix}-1`,
@@ -122,19 +129,25 @@ describe("each mutation in a batch", () => {
       release: (client) => client.release({ ...ids("release"), hold: released.hold!.number }),
       refund: (client) =>
         client.refund({ ...ids("refund"), sequence: spent.entry!.sequence, points: 11n }),
+      putPolicy: (client) => client.putPolicy({ ...ids("putPolicy"), policy: alertBelow(9n) }),
+      deletePolicy: (client) => client.deletePolicy({ ...ids("deletePolicy"), name: "low" }),
     };
     return (client: Client): Promise<Message>[] => KINDS.map((kind) => calls[kind](client));
   }
   const bytesOf = (answers: readonly Message[]) =>
     answers.map((answer, index) => {
-      const { output } = PointsService.method[KINDS[index]!];
+      const { output } = METHODS[KINDS[index]!];
       return Buffer.from(toBinary<DescMessage>(output, answer)).toString("hex");
     });
 
   test("is answered as by its own RPC, to the byte", async () => {
     const calls = await callsOfAllKinds("bytes");
     const first = await Promise.all(calls(batchingClient()));
-    expect(sent).toMatchObject([{ method: "ApplyBatch", operations: KINDS.length }]);
+    // Those of each service go together.
+    expect(sent).toMatchObject([
+      { method: "ApplyBatch", operations: KINDS.length - 2 },
+      { method: "ApplyBatch", operations: 2 },
+    ]);
     const alone = await Promise.all(calls(server.client));
     const again = await Promise.all(calls(batchingClient()));
     expect(bytesOf(again)).toEqual(bytesOf(alone));
@@ -202,7 +215,7 @@ describe("a refusal in a batch", () => {
   });
 
   test("is the error that its own RPC throws", async () => {
-    const plain = createPointsClient(server.transport, { attemptsMax: 1 });
+    const plain = clientOf(server.transport, { attemptsMax: 1 });
     const alone: unknown[] = [];
     for (const [, call] of REFUSALS) alone.push(seenOf(await errorOf(call(plain))));
     const client = batchingClient();
@@ -242,7 +255,7 @@ describe("a refusal in a batch", () => {
       ],
     });
     const call = (client: Client) => client.consume({ userId: "bob", cost: points(1_000n) });
-    const plain = createPointsClient(transport, { attemptsMax: 1 });
+    const plain = clientOf(transport, { attemptsMax: 1 });
     const client = batchingClient(transport, { attemptsMax: 1 });
     if (reason === "RATE_LIMITED") await errorOf(Promise.all([call(plain), call(plain)]));
     const alone = seenOf(await errorOf(call(plain)));

@@ -268,7 +268,7 @@ function consumeOf(userId: string, points: bigint): Command {
     kind: "consume",
     userId,
     cost: { points, usage: null },
-    onShortfall: { kind: "refuse" },
+    onShortfall: "refuse",
     ...UNNAMED,
   };
 }

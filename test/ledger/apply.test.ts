@@ -12,7 +12,7 @@ const nobody = { userId: "ada", request: undefined, metadata: new Map(), caller:
 const consume = (points: bigint): Command => ({
   kind: "consume",
   ...nobody,
-  onShortfall: { kind: "refuse" },
+  onShortfall: "refuse",
   cost: { points, usage: null },
 });
 const expire = (target: ExpireTarget): Command => ({ kind: "expire", ...nobody, target });

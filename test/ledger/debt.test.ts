@@ -7,14 +7,14 @@ import {
   expire,
   freeze,
   freezeUntil,
-  owe,
+  OWE,
   recharge,
   refund,
   release,
   settle,
   TAKE,
 } from "../support/commands.ts";
-import { NOW, outcome, play, stateOf, type Step } from "../support/statement.ts";
+import { NOW, outcome, play, stateOf, type Step, withCreditLine } from "../support/statement.ts";
 
 const until = (offset: bigint) => ({ kind: "at", time: NOW + offset }) as const;
 
@@ -27,7 +27,7 @@ const cases: Case[] = [
     ["#1: 40 of 40, expires +10"],
     [
       [1n, consume(40n)],
-      [20n, consume(40n, owe(40n))],
+      [20n, consume(40n, OWE)],
       [21n, refund(2n, undefined, 100n)],
       [22n, refund(3n)],
     ],
@@ -56,7 +56,7 @@ const cases: Case[] = [
   [
     "a Consume that may owe takes all there is, and owes the rest",
     ["#1: 30 of 30"],
-    [[0n, consume(50n, owe(20n))]],
+    [[0n, consume(50n, OWE)]],
     ["2 consume 50, 20 owed: 30 of #1"],
     { balance: 0n, debt: 20n },
   ],
@@ -64,7 +64,7 @@ const cases: Case[] = [
     "a Recharge repays debt first",
     [],
     [
-      [0n, consume(50n, owe(50n))],
+      [0n, consume(50n, OWE)],
       [1n, recharge(80n)],
     ],
     ["1 consume 50, 50 owed", "2 recharge 80, 50 repaid: 30 of #2"],
@@ -74,7 +74,7 @@ const cases: Case[] = [
     "a Recharge of less than the debt leaves no lot",
     [],
     [
-      [0n, consume(50n, owe(50n))],
+      [0n, consume(50n, OWE)],
       [1n, recharge(20n)],
     ],
     ["1 consume 50, 50 owed", "2 recharge 20, 20 repaid"],
@@ -98,20 +98,20 @@ const cases: Case[] = [
     ["#1: 100 of 100"],
     [
       [0n, freeze(80n)],
-      [1n, settle(2n, 150n, owe(10n))],
+      [1n, settle(2n, 190n, OWE)],
     ],
     [
       "2 freeze 80 until +50: 80 of #1",
-      "3 settle 110 of hold 2, 20 beyond it, 10 owed, 40 uncovered: 80 of #1, 20 of #1",
+      "3 settle 150 of hold 2, 20 beyond it, 50 owed, 40 uncovered: 80 of #1, 20 of #1",
     ],
-    { balance: 0n, debt: 10n },
+    { balance: 0n, debt: 50n },
   ],
   [
     "the rest of a hold repays debt before it goes to the balance",
     ["#1: 30 of 30"],
     [
       [0n, freeze(30n)],
-      [1n, consume(20n, owe(20n))],
+      [1n, consume(20n, OWE)],
       [2n, settle(2n, 5n)],
     ],
     [
@@ -126,7 +126,7 @@ const cases: Case[] = [
     ["#1: 10 of 10, expires +5", "#2: 30 of 30"],
     [
       [0n, freeze(40n)],
-      [1n, consume(20n, owe(20n))],
+      [1n, consume(20n, OWE)],
       [6n, release(3n)],
     ],
     [
@@ -142,7 +142,7 @@ const cases: Case[] = [
     ["#1: 30 of 30"],
     [
       [0n, freezeUntil(30n, NOW + 4n)],
-      [1n, consume(20n, owe(20n))],
+      [1n, consume(20n, OWE)],
       [9n, expire({ kind: "due" })],
     ],
     [
@@ -156,7 +156,7 @@ const cases: Case[] = [
     "a Refund lowers the debt first, and then goes to the lots",
     ["#1: 30 of 30"],
     [
-      [0n, consume(50n, owe(20n))],
+      [0n, consume(50n, OWE)],
       [1n, refund(2n, 15n)],
       [2n, refund(2n)],
     ],
@@ -171,7 +171,7 @@ const cases: Case[] = [
     "what was owed and repaid since becomes a lot as long as the longest of those that repaid",
     [],
     [
-      [0n, consume(50n, owe(50n))],
+      [0n, consume(50n, OWE)],
       [1n, recharge(30n, until(700n))],
       [2n, recharge(30n, until(900n))],
       [3n, consume(10n)],
@@ -190,7 +190,7 @@ const cases: Case[] = [
     "or never expires, if one that never does repaid",
     [],
     [
-      [0n, consume(50n, owe(50n))],
+      [0n, consume(50n, OWE)],
       [1n, recharge(50n)],
       [4n, refund(1n)],
     ],
@@ -201,7 +201,7 @@ const cases: Case[] = [
     "or lives as long as reissue_ttl says",
     [],
     [
-      [0n, consume(50n, owe(50n))],
+      [0n, consume(50n, OWE)],
       [1n, recharge(50n)],
       [4n, refund(1n, 20n, 100n)],
     ],
@@ -216,7 +216,7 @@ const cases: Case[] = [
     "and is booked as expired at once if that time is over",
     [],
     [
-      [0n, consume(50n, owe(50n))],
+      [0n, consume(50n, OWE)],
       [1n, recharge(50n, until(3n))],
       [9n, refund(1n)],
     ],
@@ -233,7 +233,7 @@ const cases: Case[] = [
     ["#1: 30 of 30"],
     [
       [0n, consume(30n)],
-      [1n, consume(20n, owe(20n))],
+      [1n, consume(20n, OWE)],
       [2n, refund(2n)],
     ],
     [
@@ -261,31 +261,32 @@ const cases: Case[] = [
 ];
 
 test.each(cases)("%s", (_, lots, steps, journal, left) => {
-  const played = play(stateOf(lots), steps);
+  const played = play(withCreditLine(50n, stateOf(lots)), steps);
   expect(played.journal).toEqual(journal);
   expect(played.state.account).toMatchObject({ frozen: 0n, ...left });
 });
 
 describe("is refused", () => {
-  test.each<[title: string, lots: string[], command: Mutation, refused: object]>([
+  test.each<[title: string, creditLine: bigint, command: Mutation, refused: object]>([
     [
       "a Consume beyond the credit line",
-      ["#1: 30 of 30"],
-      consume(51n, owe(20n)),
+      20n,
+      consume(51n, OWE),
       { reason: "INSUFFICIENT_POINTS", balance: 30n, usable: 30n, required: 51n, shortfall: 1n },
     ],
     [
       "a Consume that may owe where the credit line is 0",
-      ["#1: 30 of 30"],
-      consume(31n, owe(0n)),
+      0n,
+      consume(31n, OWE),
       { reason: "INSUFFICIENT_POINTS", balance: 30n, usable: 30n, required: 31n, shortfall: 1n },
     ],
-  ])("%s", (_, lots, command, refused) => {
-    expect(outcome(stateOf(lots), command)).toEqual({ refused });
+  ])("%s", (_, creditLine, command, refused) => {
+    const state = withCreditLine(creditLine, stateOf(["#1: 30 of 30"]));
+    expect(outcome(state, command)).toEqual({ refused });
   });
 
   test("a Consume that owes more than the credit line has left", () => {
-    const { state } = play(stateOf([]), [[0n, consume(15n, owe(20n))]]);
+    const { state } = play(withCreditLine(20n, stateOf([])), [[0n, consume(15n, OWE)]]);
     const refused = {
       reason: "INSUFFICIENT_POINTS",
       balance: 0n,
@@ -293,22 +294,22 @@ describe("is refused", () => {
       required: 6n,
       shortfall: 1n,
     };
-    expect(outcome(state, consume(6n, owe(20n)))).toEqual({ refused });
-    expect(outcome(state, consume(5n, owe(20n)))).toMatchObject({ balance: 0n });
+    expect(outcome(state, consume(6n, OWE))).toEqual({ refused });
+    expect(outcome(state, consume(5n, OWE))).toMatchObject({ balance: 0n });
   });
 });
 
 test("no debt makes the totals larger than clients can read", () => {
-  const state = stateOf([]);
+  const state = withCreditLine(1_000n, stateOf([]));
   const full = { ...state.account, totalRecharged: MAX_TOTAL - 5n, totalConsumed: MAX_TOTAL - 5n };
   const before = { ...state, account: full };
-  expect(outcome(before, consume(6n, owe(1_000n)))).toMatchObject({ refused: { shortfall: 1n } });
-  expect(outcome(before, consume(5n, owe(1_000n)))).toMatchObject({ balance: 0n });
+  expect(outcome(before, consume(6n, OWE))).toMatchObject({ refused: { shortfall: 1n } });
+  expect(outcome(before, consume(5n, OWE))).toMatchObject({ balance: 0n });
 });
 
 test("the last instant stands for never", () => {
-  const played = play(stateOf([]), [
-    [0n, consume(5n, owe(5n))],
+  const played = play(withCreditLine(5n, stateOf([])), [
+    [0n, consume(5n, OWE)],
     [1n, recharge(5n)],
   ]);
   expect(played.state.repaidUntil).toBe(LAST_INSTANT);

@@ -10,9 +10,18 @@ import { hashEntry, writeEntry } from "../../src/ledger/entry-hash.ts";
 import { ENTRY_KINDS } from "../../src/rpc/answers.ts";
 import { chainEntry } from "../../src/verify/hashes.ts";
 import { used } from "../support/commands.ts";
+import { policyIn, randomPolicies } from "../support/hashed-policies.ts";
 import { randomUsage } from "../support/random-commands.ts";
 import { SALT } from "../support/salts.ts";
-import { type Fields, itemsIn, numberIn, readFields, textIn } from "../support/tagged-fields.ts";
+import {
+  type Fields,
+  itemsIn,
+  messageIn,
+  numberIn,
+  optionalIn,
+  readFields,
+  textIn,
+} from "../support/tagged-fields.ts";
 
 const entry: Entry = {
   userId: "ada",
@@ -38,6 +47,10 @@ const entry: Entry = {
   category: "gift",
   services: ["tts", "script"],
   usage: used({ service: "tts", durationNanos: 1_500_000_000n }),
+  policy: null,
+  cause: "",
+  member: "",
+  alerts: [],
   request: { id: "job-1", fingerprint: new Uint8Array(16).fill(0xab) },
   metadata: new Map([
     ["z", "2"],
@@ -154,6 +167,11 @@ const changes: [what: string, changed: Partial<Entry>][] = [
   ["the metadata", { metadata: new Map([["a", "é"]]) }],
   ["the caller", { caller: "" }],
   ["the actor", { actor: "" }],
+  ["the member", { member: "bea" }],
+  ["the cause", { cause: "monthly" }],
+  ["an alert", { alerts: ["low"] }],
+  ["a comma between two alerts", { alerts: ["low,lower"] }],
+  ["the policy", { policy: { name: "low", rule: null } }],
   ["the balance", { after: { ...entry.after, balance: 71n } }],
   ["whether a claim took it", { fromClaim: true }],
   ["the frozen points", { after: { ...entry.after, frozen: 1n } }],
@@ -189,7 +207,15 @@ test("metadata are in the order of their keys' bytes, which is not that of JavaS
   // U+1F642 is d83d de42 in UTF-16, and so before U+F8FF there; in UTF-8 it begins with f0.
   const keys = ["\u{1f642}", "10", "\uf8ff", "9"];
   const digestOf = (metadata: Map<string, string>) =>
-    hexOf(personalDigestOf(SALT, { userId: "ada", request: undefined, metadata, actor: "" }));
+    hexOf(
+      personalDigestOf(SALT, {
+        userId: "ada",
+        request: undefined,
+        metadata,
+        actor: "",
+        member: "",
+      }),
+    );
   const bytes = `
     01 00000003 616461
     08 00000032 00000004
@@ -213,38 +239,47 @@ const points = fc.bigInt({ min: 0n, max: 2n ** 53n });
 const optional = fc.option(fc.bigInt({ min: 1n, max: 2n ** 60n }));
 
 /** Entries as rows can say them: what may be absent is never zero or empty. */
-const entries: fc.Arbitrary<Omit<Entry, "hash">> = fc.record({
-  userId: ids,
-  sequence: fc.bigInt({ min: 1n, max: 2n ** 60n }),
-  kind: fc.constantFrom(...(Object.keys(ENTRY_KINDS) as Entry["kind"][])),
-  points,
-  allocations: fc.array(fc.record({ lot: points, points }), { maxLength: 4 }),
-  time: fc.bigInt({ min: 1n, max: 2n ** 57n }),
-  returned: points,
-  owed: points,
-  uncovered: points,
-  repaid: points,
-  fromBalance: points,
-  keptOpen: fc.boolean(),
-  holdAfter: fc.constant(null),
-  fromClaim: fc.boolean(),
-  refersTo: optional,
-  expireTime: optional,
-  priority: fc.integer({ min: 0, max: 1000 }),
-  category: texts,
-  services: fc.array(ids, { maxLength: 3 }),
-  usage: fc.option(randomUsage(fc.bigInt({ min: 1n, max: 2n ** 60n }))),
-  request: fc.option(
-    fc.record({ id: ids, fingerprint: fc.uint8Array({ minLength: 16, maxLength: 16 }) }),
-    { nil: undefined },
-  ),
-  metadata: fc.array(fc.tuple(texts, texts), { maxLength: 4 }).map((pairs) => new Map(pairs)),
-  caller: fc.oneof(fc.constant(""), ids),
-  actor: texts,
-  after: fc
-    .record({ balance: points, frozen: points, debt: points })
-    .map((shown) => ({ ...UNSHOWN, ...shown })),
-});
+const entries: fc.Arbitrary<Omit<Entry, "hash">> = fc
+  .record({
+    userId: ids,
+    sequence: fc.bigInt({ min: 1n, max: 2n ** 60n }),
+    kind: fc.constantFrom(...(Object.keys(ENTRY_KINDS) as Entry["kind"][])),
+    points,
+    allocations: fc.array(fc.record({ lot: points, points }), { maxLength: 4 }),
+    time: fc.bigInt({ min: 1n, max: 2n ** 57n }),
+    returned: points,
+    owed: points,
+    uncovered: points,
+    repaid: points,
+    fromBalance: points,
+    keptOpen: fc.boolean(),
+    holdAfter: fc.constant(null),
+    fromClaim: fc.boolean(),
+    refersTo: optional,
+    expireTime: optional,
+    priority: fc.integer({ min: 0, max: 1000 }),
+    category: texts,
+    services: fc.array(ids, { maxLength: 3 }),
+    usage: fc.option(randomUsage(fc.bigInt({ min: 1n, max: 2n ** 60n }))),
+    request: fc.option(
+      fc.record({ id: ids, fingerprint: fc.uint8Array({ minLength: 16, maxLength: 16 }) }),
+      { nil: undefined },
+    ),
+    policy: fc.option(randomPolicies()),
+    cause: fc.oneof(fc.constant(""), ids),
+    member: fc.constantFrom("", "bea"),
+    alerts: fc.array(ids, { maxLength: 3 }),
+    metadata: fc.array(fc.tuple(texts, texts), { maxLength: 4 }).map((pairs) => new Map(pairs)),
+    caller: fc.oneof(fc.constant(""), ids),
+    actor: texts,
+    after: fc
+      .record({ balance: points, frozen: points, debt: points })
+      .map((shown) => ({ ...UNSHOWN, ...shown })),
+  })
+  // The entry of a limit is about the limit's member.
+  .map((one) =>
+    one.policy?.rule?.kind === "limit" ? { ...one, member: one.policy.rule.member } : one,
+  );
 
 test("an entry can be read back from what is hashed: no two entries are the same bytes", () => {
   fc.assert(
@@ -278,7 +313,7 @@ function fieldsOf(one: Omit<Entry, "hash">): Fields {
 }
 
 function entryIn(fields: Fields, personal: Fields): Omit<Entry, "hash"> {
-  const usage = readFields(fields.get(16) ?? Buffer.alloc(0));
+  const usage = messageIn(fields, 16);
   const { items } = itemsIn(personal, 8);
   const pairs = items.flatMap((key, at) => (at % 2 === 0 ? [[key, items[at + 1]!] as const] : []));
   const kind = Object.entries(ENTRY_KINDS).find(([, each]) => BigInt(each) === numberIn(fields, 3));
@@ -318,6 +353,10 @@ function entryIn(fields: Fields, personal: Fields): Omit<Entry, "hash"> {
     request: fields.has(19)
       ? { id: textIn(personal, 7), fingerprint: Uint8Array.from(fields.get(19)!) }
       : undefined,
+    policy: fields.has(33) ? policyIn(messageIn(fields, 33), textIn(personal, 21)) : null,
+    cause: textIn(fields, 28),
+    member: textIn(personal, 21),
+    alerts: itemsIn(fields, 29).items.map(String),
     metadata: pairs.map(([key, value]) => [String(key), String(value)]) as never,
     caller: textIn(fields, 17),
     actor: textIn(personal, 20),
@@ -358,10 +397,6 @@ function mapIn<T>(fields: Fields, tag: number, valueOf: (text: string) => T): Ma
   return new Map(
     parts.flatMap((key, at) => (at % 2 === 0 ? [[key, valueOf(parts[at + 1]!)] as const] : [])),
   );
-}
-
-function optionalIn(fields: Fields, tag: number): bigint | null {
-  return fields.has(tag) ? numberIn(fields, tag) : null;
 }
 
 /** In the order of the keys' bytes, as they are hashed. */

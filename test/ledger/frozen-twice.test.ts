@@ -3,7 +3,7 @@ import {
   consume,
   extendHold,
   freeze,
-  owe,
+  OWE,
   rechargeFor,
   recharge,
   refund,
@@ -13,7 +13,7 @@ import {
   TAKE,
   usageOf,
 } from "../support/commands.ts";
-import { play, stateOf, type Step } from "../support/statement.ts";
+import { play, stateOf, type Step, withCreditLine } from "../support/statement.ts";
 
 // A hold that set points of one lot aside twice: 3 by its FREEZE, 3 more by an EXTEND.
 
@@ -42,7 +42,7 @@ test.each<[title: string, lot: string, steps: readonly Step[], journal: string[]
       "repay a debt once when they come back",
       "#1: 9 of 9",
       [
-        [2n, consume(7n, owe(4n))],
+        [2n, consume(7n, OWE)],
         [3n, release(2n)],
       ],
       ["4 consume 7, 4 owed: 3 of #1", "5 release 6 of hold 2, 4 repaid: 2 of #1"],
@@ -52,7 +52,7 @@ test.each<[title: string, lot: string, steps: readonly Step[], journal: string[]
       "repay a debt once when the hold ends",
       "#1: 9 of 9",
       [
-        [2n, consume(7n, owe(4n))],
+        [2n, consume(7n, OWE)],
         [50n, consume(1n)],
       ],
       [
@@ -96,7 +96,7 @@ test.each<[title: string, lot: string, steps: readonly Step[], journal: string[]
       "are owed in part, and a refund forgives that first",
       "#1: 9 of 9",
       [
-        [2n, settlePart(2n, 12n, owe(9n))],
+        [2n, settlePart(2n, 12n, OWE)],
         [3n, refund(4n, 5n)],
       ],
       [
@@ -107,19 +107,19 @@ test.each<[title: string, lot: string, steps: readonly Step[], journal: string[]
     ],
   ],
 )("points that are frozen twice %s", (_, lot, steps, journal, after) => {
-  const played = play(stateOf([lot]), [...TWICE, ...steps]);
+  const played = play(withCreditLine(9n, stateOf([lot])), [...TWICE, ...steps]);
   expect(played.journal.slice(2)).toEqual(journal);
   expect(played.lots).toEqual(after);
 });
 
 test("points for some services that are frozen twice repay nothing when they come back", () => {
   const use = (points: bigint) => usageOf("tts", points);
-  const { journal, lots, state } = play(undefined, [
+  const { journal, lots, state } = play(withCreditLine(3n, stateOf([])), [
     [0n, rechargeFor(["tts"], 9n)],
     [0n, recharge(1n)],
     [0n, freeze(use(3n))],
     [1n, extendHold(3n, { more: use(3n) })],
-    [2n, consume(4n, owe(3n))],
+    [2n, consume(4n, OWE)],
     [3n, release(3n)],
   ]);
   expect(journal.slice(2)).toEqual([

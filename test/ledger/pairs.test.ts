@@ -5,7 +5,7 @@ import {
   extendHold,
   freeze,
   open,
-  owe,
+  OWE,
   recharge,
   rechargeFor,
   refund,
@@ -13,7 +13,7 @@ import {
   revokeLot,
   usageOf,
 } from "../support/commands.ts";
-import { NOW, play, type Step } from "../support/statement.ts";
+import { NOW, play, stateOf, type Step, withCreditLine } from "../support/statement.ts";
 
 // What can have happened to a lot of 100 points and its account before points of it are refunded,
 // released or revoked, two things at a time:
@@ -316,7 +316,7 @@ const cases: Case[] = [
 
 test.each(cases)("a %s of a lot that is %s", (kind, pair, entries, left) => {
   const has = (trait: Trait) => pair.includes(trait);
-  const { state, journal } = play(undefined, [...STEPS[kind](has)]);
+  const { state, journal } = play(withCreditLine(1_000n, stateOf([])), [...STEPS[kind](has)]);
   expect(journal.slice(-entries.length)).toEqual(entries);
   const { balance, frozen, debt, totalRevoked, totalExpired } = state.account;
   const figures = `balance ${balance}, frozen ${frozen}, debt ${debt}`;
@@ -329,8 +329,6 @@ test("each pair is there once a kind", () => {
   const all = kinds.flatMap((kind) => pairs.map((pair) => [kind, pair]));
   expect(cases.map(([kind, pair]) => [kind, pair])).toEqual(all);
 });
-
-const CREDIT = owe(1_000n);
 
 /** Commands at so many microseconds after NOW. */
 const at = (time: bigint, ...commands: Command[]): Step[] =>
@@ -356,8 +354,8 @@ const STEPS = {
     ...at(0n, lotOf(has)),
     ...(has("frozen twice") ? at(0n, freeze(cost(has, 10n)), freeze(cost(has, 10n))) : []),
     ...at(1n, consume(cost(has, has("frozen twice") ? 20n : 40n))),
-    ...at(1n, consume(cost(has, has("owed") ? 75n : 60n), CREDIT)),
-    ...(has("repaid") ? at(2n, consume(30n, CREDIT)) : []),
+    ...at(1n, consume(cost(has, has("owed") ? 75n : 60n), OWE)),
+    ...(has("repaid") ? at(2n, consume(30n, OWE)) : []),
     ...(has("claimed") ? at(3n, revokeLot(1n, 20n, "take")) : []),
     ...at(9n, refund(has("frozen twice") ? 5n : 3n)),
   ],
@@ -366,13 +364,13 @@ const STEPS = {
     ...at(0n, freeze(cost(has, 40n))),
     ...at(0n, consume(cost(has, has("frozen twice") ? 40n : 60n))),
     ...(has("frozen twice") ? at(1n, extendHold(2n, { more: cost(has, 20n) })) : []),
-    ...(has("owed") ? at(2n, consume(100n, CREDIT)) : []),
-    ...(has("repaid") ? at(2n, consume(15n, CREDIT)) : []),
+    ...(has("owed") ? at(2n, consume(100n, OWE)) : []),
+    ...(has("repaid") ? at(2n, consume(15n, OWE)) : []),
     ...(has("claimed") ? at(3n, revokeLot(1n, 20n, "take")) : []),
     ...at(9n, release(2n)),
   ],
   revoke: (has: Has) => [
-    ...(has("repaid") ? at(0n, open(), consume(30n, CREDIT)) : []),
+    ...(has("repaid") ? at(0n, open(), consume(30n, OWE)) : []),
     ...at(0n, lotOf(has)),
     ...(has("frozen twice") ? at(0n, freeze(cost(has, 10n)), freeze(cost(has, 10n))) : []),
     ...at(1n, consume(cost(has, has("claimed") ? remainingOf(has) : 40n))),

@@ -30,7 +30,7 @@ const hexOf = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex");
 test("the hash is that of the documented bytes", () => {
   const { userId, request } = receipt;
   const personal = hexOf(
-    personalDigestOf(SALT, { userId, request, metadata: new Map(), actor: "" }),
+    personalDigestOf(SALT, { userId, request, metadata: new Map(), actor: "", member: "" }),
   );
   const bytes = `
     01 00000001 32

@@ -6,7 +6,7 @@ import {
   expireLot,
   freeze,
   freezeUntil,
-  owe,
+  OWE,
   recharge,
   rechargeFor,
   refund,
@@ -16,7 +16,15 @@ import {
   settle,
   usageOf,
 } from "../support/commands.ts";
-import { decideAt, NOW, outcome, play, stateOf, type Step } from "../support/statement.ts";
+import {
+  decideAt,
+  NOW,
+  outcome,
+  play,
+  stateOf,
+  type Step,
+  withCreditLine,
+} from "../support/statement.ts";
 
 const until = (offset: bigint) => ({ kind: "at", time: NOW + offset }) as const;
 
@@ -131,7 +139,7 @@ const cases: Case[] = [
     [
       [0n, freeze(50n)],
       [1n, revokeLot(2n, 28n, "take")],
-      [2n, consume(5n, owe(5n))],
+      [2n, consume(5n, OWE)],
       [3n, settle(3n, 20n)],
     ],
     [
@@ -237,7 +245,7 @@ const cases: Case[] = [
     "points of a recharge that repaid debt are lacking, too",
     [],
     [
-      [0n, consume(30n, owe(30n))],
+      [0n, consume(30n, OWE)],
       [1n, recharge(50n)],
       [2n, revokeLot(2n, undefined, "owe")],
     ],
@@ -252,7 +260,7 @@ const cases: Case[] = [
     "a lot that a recharge made to repay debt alone is revoked like others",
     [],
     [
-      [0n, consume(30n, owe(30n))],
+      [0n, consume(30n, OWE)],
       [1n, recharge(10n)],
       [2n, revokeLot(2n, undefined, "take")],
     ],
@@ -352,15 +360,11 @@ const cases: Case[] = [
 ];
 
 test.each(cases)("%s", (_, lots, steps, journal, left) => {
-  const played = play(lots.length === 0 ? undefined : stateOf(lots), withAccount(lots, steps));
+  const played = play(withCreditLine(30n, stateOf(lots)), steps);
   expect(played.journal).toEqual(journal);
   const { balance, debt, frozen, totalRevoked } = played.state.account;
   expect({ balance, debt, frozen, totalRevoked }).toEqual({ debt: 0n, frozen: 0n, ...left });
 });
-
-function withAccount(lots: readonly string[], steps: Step[]): Step[] {
-  return lots.length > 0 ? steps : [[0n, { kind: "open", userId: "ada" }], ...steps];
-}
 
 describe("a revocation is refused", () => {
   const lots = ["#1: 30 of 100", "#2: 20 of 20, for tts"];

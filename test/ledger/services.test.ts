@@ -7,7 +7,7 @@ import {
   consume,
   expire,
   freeze,
-  owe,
+  OWE,
   rechargeFor,
   refund,
   release,
@@ -15,7 +15,16 @@ import {
   TAKE,
   usageOf,
 } from "../support/commands.ts";
-import { decideAt, lines, NOW, outcome, play, stateOf, type Step } from "../support/statement.ts";
+import {
+  decideAt,
+  lines,
+  NOW,
+  outcome,
+  play,
+  stateOf,
+  type Step,
+  withCreditLine,
+} from "../support/statement.ts";
 
 // Lots that only some services may take, beside others that anything may.
 
@@ -196,11 +205,12 @@ describe("a refund into a new lot makes no point usable by more services, of", (
 });
 
 describe("points for some services repay no debt:", () => {
-  const owes = (lots: string[]) => play(stateOf(lots), [[0n, consume(10n, owe(100n))]]).state;
+  const onCredit = (lots: string[]) => withCreditLine(100n, stateOf(lots));
+  const owes = (lots: string[]) => play(onCredit(lots), [[0n, consume(10n, OWE)]]).state;
 
   test("a charge without a service owes, though there are points for a service", () => {
-    const { state, entry } = play(stateOf(["#1: 9 of 9, for tts", "#2: 3 of 3"]), [
-      [0n, consume(10n, owe(100n))],
+    const { state, entry } = play(onCredit(["#1: 9 of 9, for tts", "#2: 3 of 3"]), [
+      [0n, consume(10n, OWE)],
     ]);
     expect(entry).toMatchObject({ points: 10n, owed: 7n });
     expect(state.account).toMatchObject({ balance: 9n, debt: 7n });

@@ -3,7 +3,7 @@ import {
   consume,
   extendHold,
   freeze,
-  owe,
+  OWE,
   recharge,
   refund,
   release,
@@ -12,7 +12,7 @@ import {
   TAKE,
   usageOf,
 } from "../support/commands.ts";
-import { decideAt, NOW, play, stateOf, type Step } from "../support/statement.ts";
+import { decideAt, NOW, play, stateOf, type Step, withCreditLine } from "../support/statement.ts";
 
 // A hold of 7 that took 4 of lot 2 and 3 of lot 1, which have 9 and 4.
 const LOTS = ["#1: 9 of 9", "#2: 4 of 4, expires +900"];
@@ -119,14 +119,14 @@ describe("Settle with keep_open", () => {
     ],
     [
       "owes what neither the hold nor the balance has",
-      [[1n, settlePart(3n, 15n, owe(9n))]],
+      [[1n, settlePart(3n, 15n, OWE)]],
       ["4 settle 15 of hold 3, kept open, 6 beyond it, 2 owed: 4 of #2, 3 of #1, 6 of #1"],
       "#3: 7 open until +50, 7 spent",
       ["#1: 0 of 9", "#2: 0 of 4, expires +900"],
     ],
   ];
   test.each(cases)("%s", (_, steps, journal, hold, lots) => {
-    const played = play(stateOf(LOTS), [[0n, freeze(7n)], ...steps]);
+    const played = play(withCreditLine(2n, stateOf(LOTS)), [[0n, freeze(7n)], ...steps]);
     expect(played.journal.slice(1)).toEqual(journal);
     expect(played.holds).toEqual([hold]);
     expect(played.lots).toEqual(lots);
@@ -160,9 +160,9 @@ describe("Settle with keep_open", () => {
   });
 
   test("repays no debt by what the hold keeps, and the release of the rest does", () => {
-    const { journal, state } = play(stateOf(["#1: 10 of 10"]), [
+    const { journal, state } = play(withCreditLine(3n, stateOf(["#1: 10 of 10"])), [
       [0n, freeze(10n)],
-      [1n, consume(3n, owe(3n))],
+      [1n, consume(3n, OWE)],
       [2n, settlePart(2n, 4n)],
       [3n, release(2n)],
     ]);

@@ -24,7 +24,6 @@ const SERVER: OperationServer = {
   prices: () => {
     throw new Error("no operation gets as far as its price");
   },
-  creditLine: 0n,
   hasRoom: () => true,
   rate: UNLIMITED,
   stopping: new AbortController().signal,

@@ -1,10 +1,9 @@
 import { createHash } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type Client, createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import type { SecureClientSessionOptions } from "node:http2";
-import { PointsService } from "../../gen/points/v1/points_pb.ts";
+import { type Api, apiOf } from "./api.ts";
 
 /** The token of a caller in a test's file. */
 export function tokenOf(name: string): string {
@@ -44,7 +43,7 @@ export function clientWith(
   baseUrl: string,
   token: string | undefined,
   nodeOptions: SecureClientSessionOptions = {},
-): Client<typeof PointsService> {
+): Api {
   const transport = createGrpcTransport({
     baseUrl,
     nodeOptions,
@@ -55,5 +54,5 @@ export function clientWith(
       },
     ],
   });
-  return createClient(PointsService, transport);
+  return apiOf(transport);
 }

@@ -72,15 +72,10 @@ export function usageOf(service: string, points: bigint): CostOrRefusal {
   return { points, usage: used({ service }) };
 }
 
-export const REFUSE: Shortfall = { kind: "refuse" };
-export const TAKE: Shortfall = { kind: "take" };
+export const TAKE: Shortfall = "take";
+export const OWE: Shortfall = "owe";
 
-/** What the balance lacks becomes debt, up to a credit line. */
-export function owe(creditLine: bigint): Shortfall {
-  return { kind: "owe", creditLine };
-}
-
-export function consume(cost: Cost, onShortfall = REFUSE): Mutation {
+export function consume(cost: Cost, onShortfall: Shortfall = "refuse"): Mutation {
   return { kind: "consume", ...nobody, cost: toCost(cost), onShortfall, member: "" };
 }
 
@@ -96,16 +91,13 @@ export function expireLot(lot: bigint): Mutation {
 export function revokeLot(
   lot: bigint,
   points?: bigint,
-  onShortfall: Shortfall["kind"] = "refuse",
+  onShortfall: Shortfall = "refuse",
 ): Mutation {
   return revoke({ kind: "lot", lot, points }, onShortfall);
 }
 
 /** A number of points, or a target. */
-export function revoke(
-  what: bigint | RevokeTarget,
-  onShortfall: Shortfall["kind"] = "refuse",
-): Mutation {
+export function revoke(what: bigint | RevokeTarget, onShortfall: Shortfall = "refuse"): Mutation {
   const target = typeof what === "bigint" ? ({ kind: "points", points: what } as const) : what;
   return { kind: "revoke", ...nobody, target, onShortfall };
 }
@@ -142,13 +134,13 @@ export function extendHold(
   return { kind: "extendHold", ...nobody, hold, more: given, expiration };
 }
 
-export function settle(hold: bigint, cost?: Cost, onShortfall = REFUSE): Mutation {
+export function settle(hold: bigint, cost?: Cost, onShortfall: Shortfall = "refuse"): Mutation {
   const given = cost === undefined ? cost : toCost(cost);
   return { kind: "settle", ...nobody, hold, cost: given, onShortfall, keepOpen: false };
 }
 
 /** Spends a part of a hold, which stays open. */
-export function settlePart(hold: bigint, cost?: Cost, onShortfall = REFUSE): Mutation {
+export function settlePart(hold: bigint, cost?: Cost, onShortfall: Shortfall = "refuse"): Mutation {
   return { ...settle(hold, cost, onShortfall), keepOpen: true } as Mutation;
 }
 

@@ -22,6 +22,8 @@ function summaryOf(actual: Answer | Rejection): Expected {
     allocations: entry?.allocations ?? [],
     debts: { owed, uncovered, repaid, fromBalance },
     keptOpen: entry?.keptOpen ?? false,
+    policy: entry?.policy ?? null,
+    alerts: entry?.alerts ?? [],
     hold: entry?.kind === "extend" ? { points, settled, allocations } : undefined,
     time: entry?.time,
     account: {

@@ -1,7 +1,10 @@
 import type { Entry as EntryMessage } from "../../gen/points/v1/account_pb.ts";
+import type { Policy } from "../../gen/points/v1/policy_pb.ts";
 import type { PriceCalculation, PricedUsage } from "../../gen/points/v1/prices_pb.ts";
 import type { Entry, EntryKind } from "../../src/ledger/entry.ts";
+import type { Rule } from "../../src/ledger/policy.ts";
 import { ENTRY_KINDS } from "../../src/rpc/answers.ts";
+import { toRule } from "../../src/rpc/policy-messages.ts";
 import { fromTimestamp, nanosOf } from "../../src/rpc/timestamps.ts";
 
 /** The ledger's entry of a message, but for totals, which no entry shows: they are 0. */
@@ -32,6 +35,10 @@ export function entryOf(message: EntryMessage): Entry {
     category,
     services,
     usage: usage === undefined ? null : usageOf(usage),
+    policy: message.policy === undefined ? null : policyOf(message.policy),
+    cause: message.cause,
+    member: message.member,
+    alerts: message.alerts,
     request: id === "" ? undefined : { id, fingerprint },
     metadata: new Map(Object.entries(metadata)),
     caller,
@@ -39,6 +46,12 @@ export function entryOf(message: EntryMessage): Entry {
     after: { ...NO_TOTALS, balance: balanceAfter, frozen: frozenAfter, debt: message.debtAfter },
     hash,
   };
+}
+
+function policyOf(policy: Policy) {
+  const { name, rule } = policy;
+  // The rule of an entry says all that a request may leave out.
+  return { name, rule: rule.case === undefined ? null : (toRule(policy) as Rule) };
 }
 
 const NO_TOTALS = {

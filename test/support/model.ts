@@ -11,6 +11,13 @@ import type {
 } from "../../src/ledger/command.ts";
 import type { Entry } from "../../src/ledger/entry.ts";
 import type { CostOrRefusal } from "../../src/ledger/prices.ts";
+import {
+  alerts,
+  changePolicies,
+  creditLine,
+  type ModelPolicy,
+  type Said,
+} from "./model-policies.ts";
 
 /** The model's verdict on a command; the kind and the allocations are those of its own entry. */
 export type Expected =
@@ -21,6 +28,8 @@ export type Expected =
       allocations: readonly Part[];
       debts: Debts;
       keptOpen: boolean;
+      policy: Said | null;
+      alerts: readonly string[];
       /** The hold after an extend. */
       hold: { points: bigint; settled: bigint; allocations: readonly Part[] } | undefined;
       time: bigint | undefined;
@@ -69,6 +78,8 @@ type Line = {
   /** Of the entry that the ledger made of it, once `learn` was told. */
   hash?: Uint8Array;
   keptOpen?: boolean;
+  policy?: Said;
+  alerts: readonly string[];
   hold?: { points: bigint; settled: bigint; allocations: readonly Part[] };
 };
 
@@ -101,6 +112,7 @@ type ModelUser = {
   journal: Line[];
   lots: ModelLot[];
   holds: ModelHold[];
+  policies: readonly ModelPolicy[];
   /** The latest expiry of lots that repaid debt; the last instant: never. */
   repaidUntil: bigint | null;
 };
@@ -212,7 +224,7 @@ export class Model {
   #decide(command: Command, clock: bigint, due: Line | undefined): Expected {
     const { userId } = command;
     const before = this.#users.get(userId);
-    const makes = command.kind === "open" || command.kind === "recharge";
+    const makes = ["open", "recharge", "putPolicy"].includes(command.kind);
     if (before === undefined && !makes) return { reason: "ACCOUNT_NOT_FOUND" };
 
     // The command works on a copy, which is kept only if the command is not refused.
@@ -236,6 +248,8 @@ export class Model {
       allocations: own?.parts ?? [],
       debts: own?.debts ?? NO_DEBTS,
       keptOpen: own?.keptOpen ?? false,
+      policy: own?.policy ?? null,
+      alerts: own?.alerts ?? [],
       hold: own?.hold,
       time: own?.time,
       account: command.kind === "open" ? accountOf(user) : account,
@@ -256,7 +270,7 @@ function isAnother(user: ModelUser, number: bigint, { expectedHash }: Guarded): 
 }
 
 function newUser(now: bigint): ModelUser {
-  return { now, journal: [], lots: [], holds: [], repaidUntil: null };
+  return { now, journal: [], lots: [], holds: [], policies: [], repaidUntil: null };
 }
 
 /** Books instant by instant: the holds that end then, by number, then the lots that expire. */
@@ -366,7 +380,7 @@ function pay(user: ModelUser, cost: ModelCost, onShortfall: Shortfall) {
   const units = unitsInBurnOrder(user, usage?.service).slice(0, Number(points));
   const lacking = points - BigInt(units.length);
   const parts = partsOf(units);
-  const credit = onShortfall.kind === "owe" ? onShortfall.creditLine - debtOf(user) : 0n;
+  const credit = onShortfall === "owe" ? creditLine(user.policies) - debtOf(user) : 0n;
   const owed = credit <= 0n ? 0n : credit < lacking ? credit : lacking;
   return { parts, owed, uncovered: lacking - owed };
 }
@@ -402,7 +416,7 @@ function write(user: ModelUser, command: Command, now: bigint): Line | undefined
       const cost = costNow(command.cost, now);
       if ("reason" in cost) return cost.reason;
       const { parts, owed, uncovered } = pay(user, cost, command.onShortfall);
-      if (uncovered > 0n && command.onShortfall.kind !== "take") return "INSUFFICIENT_POINTS";
+      if (uncovered > 0n && command.onShortfall !== "take") return "INSUFFICIENT_POINTS";
       const line = { kind: "consume", parts, changes: minus(parts), frozen: 0n };
       const points = total(parts) + owed;
       return append(user, { ...line, points, debts: { ...NO_DEBTS, owed, uncovered } });
@@ -439,7 +453,7 @@ function write(user: ModelUser, command: Command, now: bigint): Line | undefined
       const { usage } = cost;
       if (usage !== null && hold.service !== undefined && hold.service !== usage.service)
         return "FIELD_INVALID";
-      if (beyond > 0n && command.onShortfall.kind === "refuse") return "HOLD_EXCEEDED";
+      if (beyond > 0n && command.onShortfall === "refuse") return "HOLD_EXCEEDED";
       const units = unitsOf(hold.parts);
       const spent = partsOf(units.slice(0, Number(cost.points)));
       const rest = units.slice(Number(cost.points));
@@ -467,6 +481,15 @@ function write(user: ModelUser, command: Command, now: bigint): Line | undefined
     }
     case "refund":
       return writeRefund(user, command, now);
+    case "putPolicy":
+    case "deletePolicy": {
+      const changed = changePolicies(user.policies, command);
+      if (typeof changed === "string") return changed;
+      const { said: policy, policies } = changed;
+      const line = append(user, { ...NOTHING, kind: "setPolicy", policy });
+      user.policies = policies;
+      return line;
+    }
   }
 }
 
@@ -675,11 +698,31 @@ function take(user: ModelUser, kind: string, parts: Part[]): Line {
 
 function append(
   user: ModelUser,
-  line: Omit<Line, "points" | "time" | "debts"> & Partial<Pick<Line, "points" | "debts">>,
+  line: Omit<Line, "points" | "time" | "debts" | "alerts"> &
+    Partial<Pick<Line, "points" | "debts">>,
 ): Line {
-  const whole = { points: total(line.parts), debts: NO_DEBTS, ...line, time: user.now };
+  const had = worthOf(user);
+  const whole: Line = {
+    points: total(line.parts),
+    debts: NO_DEBTS,
+    ...line,
+    time: user.now,
+    alerts: [],
+  };
   user.journal.push(whole);
+  whole.alerts = alerts(user.policies, had, worthOf(user));
   return whole;
+}
+
+const NOTHING = { parts: [], changes: [], frozen: 0n };
+
+/** What a user has, spendable or frozen, less the debt. */
+function worthOf({ journal }: ModelUser): bigint {
+  return journal.reduce(
+    (worth, { changes, frozen, debts: { owed, repaid } }) =>
+      worth + total(changes) + frozen - owed + repaid,
+    0n,
+  );
 }
 
 function accountOf(user: ModelUser): ModelAccount {

@@ -87,7 +87,7 @@ function randomCommand(): fc.Arbitrary<Command> {
       fc.record({
         kind: kind("revoke"),
         target: randomRevoke(points),
-        onShortfall: onShortfall.map((one) => one.kind),
+        onShortfall,
       }),
     ],
     [4, fc.record({ kind: kind("freeze"), cost: asked, expiration })],
@@ -123,23 +123,38 @@ function randomCommand(): fc.Arbitrary<Command> {
         expectedHash,
       }),
     ],
+    [2, randomPolicy()],
+    [1, fc.record({ kind: kind("deletePolicy"), name: fc.constantFrom(...ALL_NAMES) })],
   ];
   return named(fc.oneof(...weighted.map(([weight, arbitrary]) => ({ weight, arbitrary }))));
 }
 
 function randomShortfall() {
   return fc.oneof(
-    { weight: 4, arbitrary: fc.constant({ kind: "refuse" as const }) },
-    { weight: 2, arbitrary: fc.constant({ kind: "take" as const }) },
-    {
-      weight: 3,
-      arbitrary: fc.record({
-        kind: fc.constant("owe" as const),
-        creditLine: fc.bigInt({ min: 0n, max: 30n }),
-      }),
-    },
+    { weight: 4, arbitrary: fc.constant("refuse" as const) },
+    { weight: 2, arbitrary: fc.constant("take" as const) },
+    { weight: 3, arbitrary: fc.constant("owe" as const) },
   );
 }
+
+/** A rule under one of a few names, mostly one for its kind. */
+function randomPolicy() {
+  const rule = fc.oneof(
+    fc.record({
+      kind: fc.constant("creditLine" as const),
+      points: fc.bigInt({ min: 0n, max: 30n }),
+    }),
+    fc.record({ kind: fc.constant("alert" as const), below: fc.bigInt({ min: -5n, max: 20n }) }),
+  );
+  return fc.record({ rule, at: fc.nat({ max: 2 }) }).map(({ rule: one, at }) => ({
+    kind: "putPolicy",
+    name: at === 2 ? "any" : NAMES[one.kind][at]!,
+    rule: one,
+  }));
+}
+
+const NAMES = { creditLine: ["credit", "spare"], alert: ["low", "Lower"] };
+const ALL_NAMES = [...Object.values(NAMES).flat(), "any"];
 
 /** A usage with all that one can have, though the points did not come of it. */
 export function randomUsage(numbers: fc.Arbitrary<bigint>): fc.Arbitrary<PricedUsage> {

@@ -31,6 +31,16 @@ export function ttl(milliseconds: number) {
   return { case: "ttl", value: { seconds, nanos: (milliseconds % 1000) * 1_000_000 } } as const;
 }
 
+/** A policy that lets an account owe so many points. */
+export function creditLine(value: bigint, name = "credit") {
+  return { name, rule: { case: "creditLine", value: { points: value } } } as const;
+}
+
+/** A policy that names itself when fewer points are left. */
+export function alertBelow(below: bigint, name = "low") {
+  return { name, rule: { case: "alert", value: { below } } } as const;
+}
+
 /** Microseconds since 1970. */
 export function microsOf({ seconds, nanos }: { seconds: bigint; nanos: number }): bigint {
   return seconds * 1_000_000n + BigInt(nanos / 1000);

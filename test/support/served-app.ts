@@ -1,11 +1,11 @@
 import type { SecureClientSessionOptions } from "node:http2";
 import { writeFile } from "node:fs/promises";
 import * as tls from "node:tls";
-import { type Client, createClient, type Interceptor, type Transport } from "@connectrpc/connect";
+import type { Interceptor, Transport } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { onTestFinished } from "vitest";
-import { PointsService } from "../../gen/points/v1/points_pb.ts";
 import { SCOPES } from "../../src/auth/caller.ts";
+import { type Api, apiOf } from "./api.ts";
 import { type Callers, tokenOf, writeCallers } from "./callers.ts";
 import { type Authority, makeAuthority, writeCertificate } from "./certificates.ts";
 import type { TestDatabase } from "./database.ts";
@@ -16,7 +16,7 @@ import { testServer, type TestServer } from "./server.ts";
 export type Served = {
   readonly server: TestServer;
   readonly transport: Transport;
-  readonly client: Client<typeof PointsService>;
+  readonly client: Api;
 };
 
 /** Starts a server, and a client that sends a token or shows a certificate. */
@@ -35,7 +35,7 @@ export async function serve(
   onTestFinished(() => server.stop());
   const interceptors = token === undefined ? [] : [sending(token)];
   const transport = createGrpcTransport({ baseUrl: server.baseUrl, nodeOptions, interceptors });
-  return { server, transport, client: createClient(PointsService, transport) };
+  return { server, transport, client: apiOf(transport) };
 }
 
 /** Adds a bearer token to each call. */

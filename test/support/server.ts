@@ -1,11 +1,11 @@
 import type { SecureClientSessionOptions } from "node:http2";
-import { createClient, type Client, type Transport } from "@connectrpc/connect";
+import type { Transport } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { pino } from "pino";
-import { PointsService } from "../../gen/points/v1/points_pb.ts";
 import { readConfig } from "../../src/config/environment.ts";
 import { readPrices, SHIPPED_PRICES } from "../../src/rpc/price-file.ts";
 import { startServer } from "../../src/server/start.ts";
+import { type Api, apiOf } from "./api.ts";
 import { testDatabase, type TestDatabase } from "./database.ts";
 import { PATIENCE } from "./patience.ts";
 
@@ -13,7 +13,7 @@ import { PATIENCE } from "./patience.ts";
 export type TestServer = {
   readonly baseUrl: string;
   readonly port: number;
-  readonly client: Client<typeof PointsService>;
+  readonly client: Api;
   readonly transport: Transport;
   readonly database: TestDatabase;
   /** The metrics as Prometheus would scrape them. */
@@ -43,7 +43,7 @@ export async function testServer(
   return {
     baseUrl,
     port,
-    client: createClient(PointsService, transport),
+    client: apiOf(transport),
     transport,
     database: db,
     metrics: () => server.metrics.registry.metrics(),

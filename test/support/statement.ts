@@ -113,6 +113,21 @@ export function stateOf(lots: readonly string[]): AccountState {
   return { ...bareState(account), lots: parsed.toSorted(compareBurnOrder) };
 }
 
+/** The account with a credit line that it has had from the first. */
+export function withCreditLine(points: bigint, state: AccountState): AccountState {
+  const policy = {
+    name: "credit",
+    rule: { kind: "creditLine", points },
+    ended: false,
+    sequence: 1n,
+    countsFrom: 1n,
+    next: undefined,
+    given: [],
+    counts: new Map(),
+  } as const;
+  return { ...state, policies: [policy] };
+}
+
 function parseLot(text: string): Lot {
   const match = LOT_LINE.exec(text);
   if (match === null) throw new Error(`not a lot: ${text}`);

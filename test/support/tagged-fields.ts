@@ -33,6 +33,16 @@ export function numberIn(fields: Fields, tag: number): bigint {
   return BigInt(textIn(fields, tag));
 }
 
+/** A field's number; null if it is left out. */
+export function optionalIn(fields: Fields, tag: number): bigint | null {
+  return fields.has(tag) ? numberIn(fields, tag) : null;
+}
+
+/** The fields of a nested message; none if it is left out. */
+export function messageIn(fields: Fields, tag: number): Fields {
+  return readFields(fields.get(tag) ?? Buffer.alloc(0));
+}
+
 /** A field's text; empty if it is left out. */
 export function textIn(fields: Fields, tag: number): string {
   return fields.get(tag)?.toString() ?? "";

@@ -1,6 +1,6 @@
-import { type Client, createClient, type Interceptor } from "@connectrpc/connect";
+import type { Interceptor } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
-import { PointsService } from "../../gen/points/v1/points_pb.ts";
+import { type Api, apiOf } from "./api.ts";
 import { samplesOf } from "./scrape.ts";
 import type { TestServer } from "./server.ts";
 
@@ -16,11 +16,8 @@ export const viaConnect: Interceptor = (next) => (request) =>
   next({ ...request, url: withQuery(request.url) });
 
 /** A client of a server by gRPC. */
-export function clientOf(
-  { baseUrl }: TestServer,
-  interceptors: Interceptor[],
-): Client<typeof PointsService> {
-  return createClient(PointsService, createGrpcTransport({ baseUrl, interceptors }));
+export function clientOf({ baseUrl }: TestServer, interceptors: Interceptor[]): Api {
+  return apiOf(createGrpcTransport({ baseUrl, interceptors }));
 }
 
 /** How many calls the fast path of a server has answered, or is answering. */

@@ -20,7 +20,6 @@ there have names that begin with "torture-", and stay. It ends with 1 if anythin
   --only                injects only faults with this in their names, as "COMMIT" or "clock"
   --target              a server to check, http://host:port; several, if they share one database
   --token-file          with the token that these servers ask for; --caller then says whose it is
-  --credit-line         and how much debt they let an account have; 0
   --tolerance-ms        the clock skew to allow between the database and this machine; 0
   --slice               short rounds, and an end as soon as anything is wrong
   --verbose             tells of every fault`;
@@ -36,7 +35,6 @@ const { values } = parseArgs({
     target: { type: "string", multiple: true },
     "token-file": { type: "string" },
     caller: { type: "string" },
-    "credit-line": { type: "string" },
     "tolerance-ms": { type: "string" },
     slice: { type: "boolean" },
     verbose: { type: "boolean" },
@@ -78,7 +76,6 @@ const report = await run({
   urls: values.target ?? [],
   token: tokenFile === undefined ? undefined : readFileSync(tokenFile, "utf8").trim(),
   caller: values.caller ?? "",
-  creditLine: BigInt(values["credit-line"] ?? 0),
   faults: values.calm === true ? {} : faults,
   storage: { disk: undefined, settings: {}, hasStandby },
   audit: auditDatabase,

@@ -2,7 +2,7 @@ import { randomOf } from "../support/random.ts";
 import type { Checked } from "./check/checker.ts";
 import { expectNoBugs, expectNoDeadlocks } from "./check/hidden-faults.ts";
 import { clockOf } from "./deployment/clock.ts";
-import { CREDIT_LINE, startDeployment, type Storage } from "./deployment/deployment.ts";
+import { startDeployment, type Storage } from "./deployment/deployment.ts";
 import { targetAt } from "./deployment/targets.ts";
 import type { FallenDue } from "./faults/fall-due.ts";
 import { type Recoveries, startFaults, type Weights } from "./faults/faults.ts";
@@ -19,8 +19,6 @@ export type RunOptions = Callers & {
   /** The bearer token for those servers, and the name by which they know its caller. */
   readonly token?: string | undefined;
   readonly caller: string;
-  /** How much debt those servers let an account have. */
-  readonly creditLine?: bigint;
   /** The faults to inject into the run's own deployment, if any. */
   readonly faults: Weights;
   readonly storage: Storage;
@@ -117,8 +115,7 @@ export async function run(options: RunOptions): Promise<Report> {
     const { caller, token } = options;
     const showing = token === undefined ? undefined : () => token;
     const targets = options.urls.map((url) => targetAt(url, showing));
-    const { creditLine = 0n } = options;
-    return underLoad({ options, random, clock, doubts, answers, targets, caller, creditLine });
+    return underLoad({ options, random, clock, doubts, answers, targets, caller });
   }
   const { onFault = () => {}, faults, faultPauseMs, storage } = options;
   const deployment = await startDeployment(clock, storage);
@@ -135,7 +132,6 @@ export async function run(options: RunOptions): Promise<Report> {
       answers,
       targets: deployment.targets,
       caller: deployment.caller,
-      creditLine: CREDIT_LINE,
       ...("a caller is withdrawn" in faults ? { guest: deployment.guest } : {}),
       breakThings: (load) =>
         Object.keys(faults).length === 0

@@ -22,8 +22,6 @@ type World = {
   readonly targets: readonly Target[];
   /** The name by which the servers know the callers. */
   readonly caller: string;
-  /** How much debt the servers let an account have. */
-  readonly creditLine: bigint;
   /** A caller with a load of its own, if there is one. */
   readonly guest?: Guest;
   readonly answers: AnswerWaiters;
@@ -50,7 +48,7 @@ export async function underLoad(world: World): Promise<Report> {
     const up = targets.filter((target) => target.isUp());
     return random.pick(up.length === 0 ? targets : up).client();
   };
-  const prices = pricesOf(await client().getPriceList({}), world.creditLine);
+  const prices = pricesOf(await client().getPriceList({}));
   const checker = startChecker(client, { clock, doubts, prices }, options.settleMs);
   const { checked } = checker;
   const onWrong = (what: string) => checker.note({ kind: "mismatch", what });

@@ -76,12 +76,12 @@ export async function live(database: TestDatabase): Promise<void> {
       { ...recharge("ada", 100n), ...named("a-1") },
       { ...recharge("ada", 50n), expiration: after(1000n) },
       {
-        ...of({ kind: "consume", onShortfall: REFUSE, cost: { points: 30n, usage: script } }),
+        ...of({ kind: "consume", onShortfall: "refuse", cost: { points: 30n, usage: script } }),
         ...named("a-3"),
       },
-      of({ kind: "consume", onShortfall: REFUSE, cost: spend(40n) }),
+      of({ kind: "consume", onShortfall: "refuse", cost: spend(40n) }),
       of({ kind: "freeze", cost: spend(25n), expiration: after(100n) }),
-      of({ kind: "settle", onShortfall: REFUSE, hold: 5n, cost: spend(10n), keepOpen: false }),
+      of({ kind: "settle", onShortfall: "refuse", hold: 5n, cost: spend(10n), keepOpen: false }),
       of({ kind: "freeze", cost: spend(5n), expiration: after(100n) }),
       of({ kind: "release", hold: 7n }),
       of({ kind: "freeze", cost: spend(6n), expiration: after(50n) }),
@@ -91,7 +91,7 @@ export async function live(database: TestDatabase): Promise<void> {
   await run(
     database,
     [
-      of({ kind: "consume", onShortfall: REFUSE, cost: { points: 0n, usage: script } }),
+      of({ kind: "consume", onShortfall: "refuse", cost: { points: 0n, usage: script } }),
       of({ kind: "expire", target: { kind: "lot", lot: 2n } }),
       of({ kind: "expire", target: { kind: "points", points: 1n } }),
       expireDue("ada", "a-0"),
@@ -137,8 +137,6 @@ function named(id: string) {
 
 const UNNAMED = { request: undefined, metadata: new Map<string, string>(), caller: "", actor: "" };
 
-const REFUSE = { kind: "refuse" } as const;
-
 export function recharge(userId: string, points: bigint): Command {
   const expiration = { kind: "never" } as const;
   const made = { points, expiration, priority: 0, category: "", services: [] };
@@ -147,7 +145,7 @@ export function recharge(userId: string, points: bigint): Command {
 
 export function consume(userId: string, points: bigint): Command {
   const cost = { points, usage: null };
-  return { ...UNNAMED, kind: "consume", userId, cost, onShortfall: REFUSE };
+  return { ...UNNAMED, kind: "consume", userId, cost, onShortfall: "refuse" };
 }
 
 export function expireDue(userId: string, id: string): Command {

@@ -12,6 +12,11 @@ import {
   RevokeRequestSchema,
   SettleRequestSchema,
 } from "../../../gen/points/v1/points_pb.ts";
+import {
+  DeletePolicyRequestSchema,
+  PutPolicyRequestSchema,
+} from "../../../gen/points/v1/policies_pb.ts";
+import type { Allowance, Limit, Policy } from "../../../gen/points/v1/policy_pb.ts";
 import type { PriceCalculation, PricedUsage, Usage } from "../../../gen/points/v1/prices_pb.ts";
 import type { SetOperation } from "../oracle/decide.ts";
 import { microsOf, nanosOf } from "../oracle/time.ts";
@@ -44,9 +49,12 @@ export function chainHash(previous: Uint8Array, entry: Omit<Entry, "hash">): Uin
     [25, entry.uncovered],
     [26, entry.repaid],
     [27, entry.fromBalance],
+    [28, entry.cause],
+    [29, listOf(entry.alerts.map((name) => Buffer.from(name)))],
     [30, entry.debtAfter],
     [31, entry.keptOpen ? 1n : 0n],
     [32, entry.fromClaim ? 1 : 0],
+    [33, entry.policy && policyContent(entry.policy)],
   );
   return sha256(previous, content);
 }
@@ -59,10 +67,11 @@ export function personalDigest(
     requestId,
     metadata,
     actor,
-  }: Pick<Entry, "userId" | "requestId" | "metadata" | "actor">,
+    member,
+  }: Pick<Entry, "userId" | "requestId" | "metadata" | "actor" | "member">,
 ): Uint8Array {
   const list = mapOf(metadata);
-  return sha256(salt, message([1, userId], [7, requestId], [8, list], [20, actor]));
+  return sha256(salt, message([1, userId], [7, requestId], [8, list], [20, actor], [21, member]));
 }
 
 /** The fingerprint of a request; empty without a request id. */
@@ -105,7 +114,53 @@ const SCHEMAS = {
   settle: SettleRequestSchema,
   release: ReleaseRequestSchema,
   refund: RefundRequestSchema,
+  putPolicy: PutPolicyRequestSchema,
+  deletePolicy: DeletePolicyRequestSchema,
 };
+
+function policyContent({ name, rule }: Policy): Buffer {
+  switch (rule.case) {
+    case undefined:
+      return message([1, name]);
+    case "allowance":
+      return message([1, name], [2, allowanceContent(rule.value)]);
+    case "limit":
+      return message([1, name], [3, limitContent(rule.value)]);
+    case "alert":
+      return message([1, name], [4, message([1, String(rule.value.below)])]);
+    case "creditLine":
+      return message([1, name], [5, message([1, String(rule.value.points)])]);
+  }
+}
+
+function allowanceContent(allowance: Allowance): Buffer {
+  const { points, every, startTime, timeZone, expiration, endTime } = allowance;
+  return message(
+    [1, points],
+    [2, message([1, every!.count], [2, every!.unit])],
+    [3, microsOf(startTime!)],
+    [4, timeZone],
+    [5, expiration.case === "periods" ? expiration.value : 0],
+    [6, expiration.case === "ttl" ? nanosOf(expiration.value) : 0],
+    [7, expiration.case === "never" ? 1 : 0],
+    [8, allowance.priority],
+    [9, allowance.category],
+    [10, listOf(allowance.services.map((service) => Buffer.from(service)))],
+    [11, endTime && microsOf(endTime)],
+  );
+}
+
+/** Without the member, which is the entry's. */
+function limitContent({ points, window, eachMember, service }: Limit): Buffer {
+  const { span, timeZone } = window!;
+  const tag = span.case === "calendar" ? 1 : 2;
+  return message(
+    [1, points],
+    [2, message([tag, Number(span.value)], [3, timeZone])],
+    [4, eachMember ? 1 : 0],
+    [5, service],
+  );
+}
 
 function usageContent(usage: PricedUsage): Buffer {
   const { service, amount, priceVersion, meters, attributes, calculation } = usage;

@@ -28,7 +28,7 @@ const USER = "ada";
 const SALT = new Uint8Array(16).fill(1);
 const REPLAYING = { userId: USER, salt: SALT };
 const CALLER = "torturer";
-const PRICES = pricesOf(create(GetPriceListResponseSchema, { priceVersion: "v1", prices: [] }), 0n);
+const PRICES = pricesOf(create(GetPriceListResponseSchema, { priceVersion: "v1", prices: [] }));
 const CALL_MS = 2;
 const SYSTEM_CAUSE: AskedOf = {
   caller: "",

@@ -29,6 +29,7 @@ const KINDS = {
   settle: EntryKind.SETTLE,
   release: EntryKind.RELEASE,
   refund: EntryKind.REFUND,
+  setPolicy: EntryKind.SET_POLICY,
 } as const;
 
 const STATES = {
@@ -62,7 +63,8 @@ export function entryMessage(
 ): Entry {
   const { requestId, metadata, caller, actor, fingerprint } = asked;
   const { kind, points, parts, returned, refersTo, priority, expireTime, usage, time } = draft;
-  const { category, services, keptOpen, fromClaim, owed, uncovered, repaid, fromBalance } = draft;
+  const { policy, category, services, keptOpen, fromClaim, owed, uncovered, repaid, fromBalance } =
+    draft;
   const entry = create(EntrySchema, {
     userId,
     sequence: after.sequence,
@@ -87,11 +89,13 @@ export function entryMessage(
     fromClaim,
     caller,
     actor,
-    personalDigest: personalDigest(salt, { userId, requestId, metadata, actor }),
+    personalDigest: personalDigest(salt, { userId, requestId, metadata, actor, member: "" }),
     fingerprint,
     ...(usage === undefined ? {} : { usage: inOrder(usage) }),
     category,
     services: [...services],
+    alerts: [...after.alerts],
+    ...(policy === undefined ? {} : { policy }),
   });
   entry.hash = chainHash(previous, entry);
   return entry;

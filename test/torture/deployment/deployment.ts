@@ -33,9 +33,6 @@ const SERVERS = 2;
 const CALLER = "torturer";
 const PRICE_FILE = join(import.meta.dirname, "prices.yaml");
 
-/** How much debt the servers let an account have. */
-export const CREDIT_LINE = 300n;
-
 /** How PostgreSQL stores its data. */
 export type Storage = {
   /** Undefined: an ordinary folder. */
@@ -76,7 +73,6 @@ export async function startDeployment(
       DATABASE_URL: `postgresql://points@127.0.0.1:${proxy.port}/points?sslmode=disable`,
       CALLERS: callers.path,
       PRICES: PRICE_FILE,
-      CREDIT_LINE_POINTS: String(CREDIT_LINE),
       SWEEP_SECONDS: "1",
       LOG_LEVEL: "warn",
     };

@@ -104,7 +104,8 @@ export type CallersFile = {
   put(name: string, token: string | undefined): Promise<void>;
 };
 
-const SCOPES = "[points.read, points.spend, points.refund, points.grant, points.revoke]";
+const SCOPES =
+  "[points.read, points.spend, points.refund, points.grant, points.revoke, points.policy]";
 
 /** A callers' file that does not exist yet; the first `put` writes it. */
 export function callersFileAt(path: string): CallersFile {

@@ -1,8 +1,8 @@
-import { type Client, createClient, type Interceptor } from "@connectrpc/connect";
+import type { Interceptor } from "@connectrpc/connect";
 import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
-import { PointsService } from "../../../gen/points/v1/points_pb.ts";
+import { type Api, apiOf } from "../../support/api.ts";
 
-export type Points = Client<typeof PointsService>;
+export type Points = Api;
 
 /** A server as clients see it. It may go down and come back at another address. */
 export type Target = {
@@ -38,7 +38,7 @@ export function targetAt(baseUrl: string | undefined, token?: () => string): Tar
       const compression = index === 0 ? {} : { acceptCompression: [] };
       const interceptors = token === undefined ? [] : [showing(token)];
       const options = { baseUrl: next, sessionManager, interceptors, ...compression };
-      return createClient(PointsService, createGrpcTransport(options));
+      return apiOf(createGrpcTransport(options));
     });
   };
   aim(baseUrl);

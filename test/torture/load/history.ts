@@ -103,6 +103,7 @@ const REFUSALS = new Set([
   "ENTRY_NOT_REFUNDABLE",
   "TOTAL_TOO_LARGE",
   "ACCOUNT_FULL",
+  "POLICY_NOT_FOUND",
 ]);
 
 /** Reasons why the ledger did not decide, while something is broken or overloaded. */

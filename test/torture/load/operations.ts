@@ -36,6 +36,8 @@ const WEIGHTS = {
   settle: 11,
   release: 4,
   refund: 12,
+  putPolicy: 3,
+  deletePolicy: 1,
 } as const satisfies Record<SetOperation["case"], number>;
 
 const SEEN_MAX = 12;
@@ -176,8 +178,24 @@ function contentOf(random: Random, { seen }: Account, now: bigint): Init {
       };
       return { case: kind, value };
     }
+    case "putPolicy":
+      return { case: kind, value: { policy: policyOf(random) } };
+    case "deletePolicy":
+      return { case: kind, value: { name: random.pick(POLICY_NAMES) } };
   }
 }
+
+/** A credit line or an alert, now and then under a name that has the other kind. */
+function policyOf(random: Random) {
+  const kind = random.weighted({ creditLine: 2, alert: 1 });
+  const name = random.chance(0.05) ? random.pick(POLICY_NAMES) : kind;
+  if (kind === "creditLine") {
+    return { name, rule: { case: kind, value: { points: BigInt(random.whole(0, 300)) } } } as const;
+  }
+  return { name, rule: { case: kind, value: { below: BigInt(random.whole(-50, 200)) } } } as const;
+}
+
+const POLICY_NAMES = ["creditLine", "alert", "any"];
 
 function costOf(random: Random, most: number) {
   if (random.chance(0.7)) {

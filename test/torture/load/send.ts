@@ -189,5 +189,9 @@ function call(points: Points, { operation }: Pick<Asked, "operation">, options: 
       return points.release(operation.value, options);
     case "refund":
       return points.refund(operation.value, options);
+    case "putPolicy":
+      return points.putPolicy(operation.value, options);
+    case "deletePolicy":
+      return points.deletePolicy(operation.value, options);
   }
 }

@@ -1,5 +1,6 @@
 import { Shortfall } from "../../../gen/points/v1/points_pb.ts";
 import { type Part, totalOf } from "./parts.ts";
+import { creditLineOf } from "./policies.ts";
 import { LAST_INSTANT, refused, type Refused, roomOf } from "./refusals.ts";
 import { isPast, type Replayed, type ReplayedLot } from "./replay.ts";
 
@@ -19,14 +20,13 @@ type Cost = {
   /** Undefined: no service. */
   readonly service: string | undefined;
   readonly onShortfall: Shortfall;
-  readonly creditLine: bigint;
 };
 
 /** Pays a cost as far as there are points and credit. */
 export function pay(account: Replayed, cost: Cost): Payment {
   const parts = burn(account, cost.points, (lot) => isFor(lot, cost.service));
   const lacking = cost.points - totalOf(parts);
-  const credit = cost.creditLine - account.debt;
+  const credit = creditLineOf(account) - account.debt;
   const room = roomOf(account);
   const mayOwe = cost.onShortfall === Shortfall.OWE && credit > 0n;
   const owed = mayOwe ? least(lacking, credit, room) : 0n;

@@ -5,6 +5,7 @@ import { expiryOf, releaseOf } from "./due.ts";
 import { type Part, together, totalOf } from "./parts.ts";
 import { costOf, type Prices } from "./pricing.ts";
 import { entryChanged } from "./guard.ts";
+import { deletePolicy, putPolicy } from "./policies.ts";
 import { decideRefund } from "./refund.ts";
 import {
   endsWell,
@@ -73,8 +74,7 @@ function decideUndated(
       if ("refused" in cost) return cost;
       const { onShortfall } = operation.value;
       const service = cost.usage?.service;
-      const { creditLine } = prices;
-      const payment = pay(account, { points: cost.points, service, onShortfall, creditLine });
+      const payment = pay(account, { points: cost.points, service, onShortfall });
       const { uncovered: shortfall } = payment;
       if (shortfall > 0n && onShortfall !== Shortfall.TAKE) {
         return insufficient(account, { required: cost.points, shortfall }, (lot) =>
@@ -107,6 +107,10 @@ function decideUndated(
     }
     case "refund":
       return decideRefund(account, operation.value, now);
+    case "putPolicy":
+      return putPolicy(account, operation.value.policy!);
+    case "deletePolicy":
+      return deletePolicy(account, operation.value.name);
   }
 }
 

@@ -17,20 +17,16 @@ import {
 import { INVALID, MAX_POINTS, refused, type Refused } from "./refusals.ts";
 import { nanosOf } from "./time.ts";
 
-/** A price list as the server shows it, and how much debt the server lets an account have. */
+/** A price list as the server shows it. */
 export type Prices = {
   readonly version: string;
   readonly byService: ReadonlyMap<string, Price>;
-  readonly creditLine: bigint;
 };
 
 /** Reads the answer of GetPriceList. */
-export function pricesOf(
-  { priceVersion: version, prices }: GetPriceListResponse,
-  creditLine: bigint,
-): Prices {
+export function pricesOf({ priceVersion: version, prices }: GetPriceListResponse): Prices {
   const byService = new Map(prices.map((price) => [price.service, price]));
-  return { version, byService, creditLine };
+  return { version, byService };
 }
 
 /** The points to spend, and the priced usage if there is one. */

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { GetPriceListResponseSchema } from "../../../gen/points/v1/points_pb.ts";
 import type { Command } from "../../../src/ledger/command.ts";
+import { toRule } from "../../../src/rpc/policy-messages.ts";
 import { isTrial } from "../../../src/ledger/trial.ts";
 import { type Expected, Model } from "../../support/model.ts";
 import { LONG_MS } from "../../support/patience.ts";
@@ -11,7 +12,7 @@ import { decide } from "./decide.ts";
 import { pricesOf } from "./pricing.ts";
 import { dueDraft, isDue } from "./due.ts";
 import { append, type Dated, emptyReplay, type Replayed } from "./replay.ts";
-import { asSent, creditLineOf, FREE, type Init, made, operationOf, SERVICES } from "./sent.ts";
+import { asSent, FREE, type Init, made, operationOf, SERVICES } from "./sent.ts";
 import { timestampOf } from "./time.ts";
 
 test(
@@ -90,7 +91,6 @@ const PRICES = pricesOf(
       })),
     ],
   }),
-  0n,
 );
 
 /** Runs the steps on both; gives what became of each command that was compared. */
@@ -138,14 +138,13 @@ function outcomeOf(
 ) {
   const { userId, kind } = command;
   const found = accounts.get(userId);
-  if (found === undefined && kind !== "open" && kind !== "recharge") {
+  if (found === undefined && !["open", "recharge", "putPolicy"].includes(kind)) {
     return { reason: "ACCOUNT_NOT_FOUND" };
   }
   const account = found ?? emptyReplay(now);
   let own: Dated | undefined;
   if (command.kind !== "open") {
-    const prices = { ...PRICES, creditLine: creditLineOf(command) };
-    const decided = decide(account, operationOf(command, now), now, prices);
+    const decided = decide(account, operationOf(command, now), now, PRICES);
     if (decided !== undefined && "refused" in decided) return { reason: decided.refused };
     if (decided !== undefined) appendNext(account, decided);
     const isForDue = command.kind === "expire" && command.target.kind === "due";
@@ -159,10 +158,18 @@ function outcomeOf(
     points: own?.points ?? 0n,
     allocations: own?.parts ?? [],
     debts: debtsOf(own),
+    policy: saidOf(own),
+    alerts: own === undefined ? [] : account.alerts,
     account: figuresOf(account),
   };
   book(account, now);
   return outcome;
+}
+
+function saidOf({ policy }: Partial<Dated> = {}) {
+  if (policy === undefined) return null;
+  const { name, rule } = policy;
+  return { name, rule: rule.case === undefined ? null : toRule(policy) };
 }
 
 function debtsOf({

@@ -1,3 +1,4 @@
+import type { Policy } from "../../../gen/points/v1/policy_pb.ts";
 import type { PricedUsage } from "../../../gen/points/v1/prices_pb.ts";
 import { type Part, totalOf } from "./parts.ts";
 import { insert, remove } from "./sorted.ts";
@@ -76,6 +77,10 @@ export type Replayed = {
   /** The lots that have spendable points, in burn order. */
   readonly spendable: ReplayedLot[];
   readonly openHolds: Set<ReplayedHold>;
+  /** By name. */
+  readonly policies: Map<string, Policy>;
+  /** The names of the alerts below whose number the last entry brought it. */
+  alerts: readonly string[];
   /**
    * A queue of what falls due, the next first. Lots without points and holds that ended otherwise may
    * be in it.
@@ -102,7 +107,8 @@ export type Draft = {
     | "extend"
     | "settle"
     | "release"
-    | "refund";
+    | "refund"
+    | "setPolicy";
   readonly parts: readonly Part[];
   readonly points: bigint;
   readonly returned: bigint;
@@ -118,6 +124,7 @@ export type Draft = {
   readonly category: string;
   readonly services: readonly string[];
   readonly usage: PricedUsage | undefined;
+  readonly policy?: Policy;
   /** Applies the effect. */
   readonly change: (account: Replayed) => void;
 };
@@ -147,6 +154,8 @@ export function emptyReplay(time: bigint): Replayed {
     openLots: new Set(),
     spendable: [],
     openHolds: new Set(),
+    policies: new Map(),
+    alerts: [],
     agenda: [],
   };
 }
@@ -154,9 +163,21 @@ export function emptyReplay(time: bigint): Replayed {
 /** Appends an entry, and applies its effect to the account. */
 export function append(account: Replayed, draft: Dated): void {
   account.time = draft.time;
+  const had = worthOf(account);
   draft.change(account);
+  const has = worthOf(account);
+  account.alerts = [...account.policies.values()]
+    .flatMap(({ name, rule }) =>
+      rule.case === "alert" && had >= rule.value.below && has < rule.value.below ? [name] : [],
+    )
+    .toSorted();
   account.sequence += 1n;
   account.kinds.set(account.sequence, draft.kind);
+}
+
+/** What the account has, spendable or frozen, less its debt. */
+function worthOf({ balance, frozen, debt }: Replayed): bigint {
+  return balance + frozen - debt;
 }
 
 /** Adds to a lot's remaining and frozen points; negative numbers take away. */

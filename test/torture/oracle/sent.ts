@@ -1,7 +1,9 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { OperationSchema, Shortfall } from "../../../gen/points/v1/points_pb.ts";
 import type { AskedCost, Command, Expiration, Mutation } from "../../../src/ledger/command.ts";
+import type { Rule } from "../../../src/ledger/policy.ts";
 import type { Cost } from "../../../src/ledger/prices.ts";
+import { toPolicyMessage } from "../../../src/rpc/policy-messages.ts";
 import { used } from "../../support/commands.ts";
 import { costNow } from "../../support/model.ts";
 import type { SetOperation } from "./decide.ts";
@@ -40,12 +42,6 @@ export function made(operation: Init): SetOperation {
   return create(OperationSchema, { operation }).operation as SetOperation;
 }
 
-/** How much debt the command may make: each random one has a credit line of its own. */
-export function creditLineOf(command: Command): bigint {
-  if (command.kind !== "consume" && command.kind !== "settle") return 0n;
-  return command.onShortfall.kind === "owe" ? command.onShortfall.creditLine : 0n;
-}
-
 function costSent({ points, usage }: Cost): Cost {
   if (points === 0n) return { points, usage: used({ service: FREE }) };
   if (usage === null) return { points, usage };
@@ -66,7 +62,7 @@ function initOf(command: Mutation, now: bigint): Init {
     case "consume":
       return {
         case: kind,
-        value: { cost: costOf(command.cost, now), ...shortfallOf(command.onShortfall.kind) },
+        value: { cost: costOf(command.cost, now), ...shortfallOf(command.onShortfall) },
       };
     case "freeze": {
       const { cost, expiration } = command;
@@ -82,7 +78,7 @@ function initOf(command: Mutation, now: bigint): Init {
     case "settle": {
       const { hold, cost, keepOpen, onShortfall } = command;
       const asked = cost === undefined ? {} : { cost: costOf(cost, now) };
-      const said = { ...shortfallOf(onShortfall.kind), ...guardOf(command) };
+      const said = { ...shortfallOf(onShortfall), ...guardOf(command) };
       return { case: kind, value: { hold, ...asked, keepOpen, ...said } };
     }
     case "release":
@@ -105,6 +101,12 @@ function initOf(command: Mutation, now: bigint): Init {
       const said = { ...shortfallOf(onShortfall), ...targetOf(target) };
       return { case: kind, value: some.lotPoints === undefined ? said : { ...some, ...said } };
     }
+    case "putPolicy": {
+      const { name, rule } = command;
+      return { case: kind, value: { policy: toPolicyMessage({ name, rule: rule as Rule }) } };
+    }
+    case "deletePolicy":
+      return { case: kind, value: { name: command.name } };
   }
 }
 

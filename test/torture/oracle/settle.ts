@@ -35,9 +35,8 @@ export function decideSettle(
   if (beyond > 0n && onShortfall !== Shortfall.TAKE && onShortfall !== Shortfall.OWE) {
     return refused("HOLD_EXCEEDED", { held, required: spent.points });
   }
-  const { creditLine } = prices;
   const points = beyond > 0n ? beyond : 0n;
-  const payment = pay(account, { points, service, onShortfall, creditLine });
+  const payment = pay(account, { points, service, onShortfall });
   const ofHold = spent.points - points;
   return { ...settleOf(account, { hold, ofHold, payment, keepOpen, now }), usage: spent.usage };
 }
