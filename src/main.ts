@@ -19,6 +19,8 @@ const COMMANDS: ReadonlyMap<string, () => Promise<Run>> = new Map([
   ["consume", async () => (await import("./cli/consume.ts")).runConsume],
   ["entry", async () => (await import("./cli/entry.ts")).runEntry],
   ["statement", async () => (await import("./cli/statement.ts")).runStatement],
+  ["policy", async () => (await import("./cli/policy.ts")).runPolicy],
+  ["forecast", async () => (await import("./cli/forecast.ts")).runForecast],
 ]);
 
 const [command = "serve", ...args] = process.argv.slice(2);

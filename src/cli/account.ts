@@ -11,9 +11,10 @@ import type { GetAccountRequestSchema } from "../../gen/points/v1/points_pb.ts";
 import { UserError } from "../errors/user-error.ts";
 import { readArguments, required } from "./arguments.ts";
 import { asJson, CLIENT_OPTIONS, type PointsClient, printJson, withClient } from "./client.ts";
-import { allocationsText, timeText } from "./entry-table.ts";
+import { allocationsText } from "./entry-table.ts";
 import { instant } from "./instant.ts";
 import { table } from "./table.ts";
+import { timeText } from "./time-text.ts";
 
 /**
  * `points account USER`: prints an account as it is now, or as it was at an instant; then without

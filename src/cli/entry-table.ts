@@ -1,11 +1,12 @@
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import {
   type Account,
   type Allocation,
   type Entry,
   EntryKind,
 } from "../../gen/points/v1/account_pb.ts";
+import { ruleText } from "./policy-text.ts";
 import { type Column, table } from "./table.ts";
+import { timeText } from "./time-text.ts";
 
 /**
  * A table with a line for each entry, in the order given; with members, and with actors, if any entry
@@ -22,7 +23,7 @@ export function statementTable(entries: readonly Entry[]): string {
       String(entry.sequence),
       timeText(entry.createTime),
       kindText(entry),
-      entry.metadata["for"] ?? entry.usage?.service ?? "",
+      entry.metadata["for"] ?? entry.usage?.service ?? entry.cause,
       ...(hasMembers ? [entry.member] : []),
       ...(hasActors ? [entry.actor] : []),
       pointsText(entry),
@@ -50,12 +51,6 @@ export function answerText(
   const debt = account?.debt ? `, debt ${account.debt}` : "";
   lines.push(`balance ${account?.balance}${frozen}${debt}`);
   return lines.join("\n");
-}
-
-/** An instant in UTC, to the second. */
-export function timeText(time: Timestamp | undefined): string {
-  if (time === undefined) return "never";
-  return new Date(Number(time.seconds) * 1000).toISOString().slice(0, 19).replace("T", " ");
 }
 
 /** How many points of which lots. */
@@ -111,7 +106,8 @@ function uncoveredText({ kind, refersTo }: Pick<Entry, "kind" | "refersTo">): st
   return kind === EntryKind.REVOKE && refersTo !== 0n ? "claimed" : "not covered";
 }
 
-function lotsText({ allocations, keptOpen, ...entry }: Entry): string {
+/** The lots, and all that the other columns do not say. */
+function lotsText({ allocations, keptOpen, policy, alerts, ...entry }: Entry): string {
   const { returned, fromBalance, owed, uncovered, repaid } = entry;
   const beside = [
     [returned, "went back"],
@@ -123,6 +119,12 @@ function lotsText({ allocations, keptOpen, ...entry }: Entry): string {
   const texts = beside
     .filter(([points]) => points > 0n)
     .map(([points, text]) => `${points} ${text}`);
-  const said = [allocationsText(allocations), ...texts, keptOpen ? "stays open" : ""];
+  const said = [
+    policy === undefined ? "" : `${policy.name}: ${ruleText(policy)}`,
+    allocationsText(allocations),
+    ...texts,
+    keptOpen ? "stays open" : "",
+    ...alerts.map((name) => `alert ${name}`),
+  ];
   return said.filter((text) => text !== "").join("; ");
 }

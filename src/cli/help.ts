@@ -20,6 +20,9 @@ Accounts, at a running server:
   consume USER POINTS     spend points, or what a service costs
   statement USER          show the last entries of an account
   entry USER NUMBER       show one entry, and what became of it
+  policy put|delete|list  set, end or show what an account does by itself: allowances, limits,
+                          alerts, credit lines
+  forecast USER           show what will expire, and what allowances will bring
   import FILE             bring in accounts of an older table, operations, or what export wrote
 
 "points COMMAND --help" says more about one. It exits with 0 if all went well, with 1 if not, and
@@ -206,6 +209,49 @@ Shows the last entries of an account, the newest at the end.
   --service NAME          only those for this service
   --member NAME           only those by this member of a shared account
   --actor NAME            only those on behalf of this person or job
+${CLIENT_OPTIONS}`,
+  ],
+  [
+    "policy",
+    () => `Usage: points policy put USER NAME RULE
+       points policy delete USER NAME
+       points policy list USER
+
+Sets a policy of an account, which it makes if there is none; ends one; or shows all and where they
+stand. A policy of that name changes; its kind of rule cannot. The rule is one of these:
+
+  --allowance POINTS      gives so many points at the first instant of each period
+    --every PERIOD        day, week, month, year, or several: "2 weeks"
+    --start TIME          when the first period begins; otherwise now
+    --end TIME            no period begins from then on
+    --rollover N          points live N periods; otherwise one, so that each refills the account
+    --ttl LENGTH          or so long: 90s, 15m, 12h, 30d
+    --never               or for ever
+    --priority N          as of points that are recharged
+    --category WORD       likewise
+    --service NAME        likewise; may be given several times
+  --limit POINTS          lets no more be spent in a window of time; 0: nothing
+    --window SPAN         day, week, month, year, or total
+    --member NAME         counts only what this member spends
+    --each-member         or lets each member spend so much
+    --service NAME        counts only usage of this service
+  --alert-below POINTS    names itself on the entry that falls below
+  --credit-line POINTS    lets --on-shortfall owe make debt of so many points
+
+  --time-zone NAME        by whose calendar periods or windows begin; otherwise UTC
+${REQUEST_OPTIONS}${CLIENT_OPTIONS}
+Example: points policy put ada monthly --allowance 100 --every month --time-zone Europe/Berlin
+`,
+  ],
+  [
+    "forecast",
+    () => `Usage: points forecast USER
+
+Shows what will become of an account by itself: what expires, what allowances bring, and what holds
+give back at their end.
+
+  --until WHEN            up to an instant such as 2030-01-31T12:00:00Z, or for so long: 12h, 30d;
+                          otherwise 30d
 ${CLIENT_OPTIONS}`,
   ],
 ]);

@@ -113,6 +113,51 @@ describe("the command line", () => {
       says: "there are --quantity and --duration",
     },
     { args: ["statement", "ada", "--limit", "0"], says: "--limit takes 1 or more" },
+    { args: ["policy"], says: "put, delete or list is missing. See: points policy --help" },
+    { args: ["policy", "set"], says: "policy takes put, delete or list, and not set. See: " },
+    { args: ["policy", "put", "ada"], says: "NAME is missing" },
+    { args: ["policy", "put", "ada", "one"], says: "--allowance, --limit, --alert-below or --" },
+    {
+      args: ["policy", "put", "ada", "one", "--limit=1", "--credit-line=1"],
+      says: "there are --limit and --credit-line: a policy has one rule",
+    },
+    {
+      args: ["policy", "put", "ada", "one", "--credit-line=1", "--every=day"],
+      says: "--every means nothing with --credit-line",
+    },
+    { args: ["policy", "put", "ada", "one", "--allowance=1"], says: "--every is missing" },
+    {
+      args: ["policy", "put", "ada", "one", "--allowance=1", "--every=0 days"],
+      says: '--every takes day, week, month, year or such as "2 weeks", and not 0 days',
+    },
+    {
+      args: ["policy", "put", "ada", "one", "--allowance=1", "--every=day", "--start=noon"],
+      says: "--start",
+    },
+    {
+      args: ["policy", "put", "ada", "one", "--allowance=1", "--every=day", "--ttl=1d", "--never"],
+      says: "there are --ttl and --never: it takes one",
+    },
+    { args: ["policy", "put", "ada", "one", "--limit=1"], says: "--window is missing" },
+    {
+      args: ["policy", "put", "ada", "one", "--limit=1", "--window=hour"],
+      says: "--window takes day, week, month, year or total, and not hour",
+    },
+    {
+      args: [
+        "policy",
+        "put",
+        "ada",
+        "one",
+        "--limit=1",
+        "--window=day",
+        "--service=a",
+        "--service=b",
+      ],
+      says: "--limit takes one --service",
+    },
+    { args: ["policy", "put", "ada", "one", "--alert-below=--5"], says: "--alert-below takes a" },
+    { args: ["forecast", "ada", "--until", "30x"], says: "--until takes a length such as 90s" },
     { args: ["verify", "--all"], says: "Unknown option '--all'" },
     { args: ["sweep", "now"], says: "there is nothing for now to mean" },
     {
@@ -151,6 +196,8 @@ describe("the command line", () => {
       "consume",
       "statement",
       "entry",
+      "policy",
+      "forecast",
       "import",
     ]);
     for (const command of commands) {

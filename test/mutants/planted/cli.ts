@@ -22,4 +22,18 @@ export const CLI_MUTANTS: readonly Mutant[] = [
     replace: "if (config.testClock) await refuseAdvanced(orm.em.fork());",
     caughtBy: "test/process/test-clock.test.ts",
   },
+  {
+    name: "puts an allowance of every week for one of every two",
+    file: "src/cli/policy-rule.ts",
+    find: "return { count: Number(count), unit };",
+    replace: "return { count: 1, unit };",
+    caughtBy: "test/cli/policies.test.ts",
+  },
+  {
+    name: "leaves the alerts out of a statement",
+    file: "src/cli/entry-table.ts",
+    find: "    ...alerts.map((name) => `alert ${name}`),\n",
+    replace: "",
+    caughtBy: "test/cli/policies.test.ts",
+  },
 ];
