@@ -161,13 +161,13 @@ async function freezeAfter(
 /** Skips a hold that is past its time: its points stay in their lots. */
 async function freeze(
   name: string,
-  { points, expireTime }: FoldedHold,
+  { points, expireTime, member }: FoldedHold,
   apply: Apply,
 ): Promise<void> {
   const cost = { case: "points", value: points } as const;
   const expiration = { case: "expireTime", value: expireTime } as const;
   try {
-    await apply(name, { case: "freeze", value: { cost, expiration } });
+    await apply(name, { case: "freeze", value: { cost, expiration, member } });
   } catch (error) {
     if (!isPast(error)) throw error;
   }

@@ -269,6 +269,7 @@ function consumeOf(userId: string, points: bigint): Command {
     userId,
     cost: { points, usage: null },
     onShortfall: "refuse",
+    member: "",
     ...UNNAMED,
   };
 }

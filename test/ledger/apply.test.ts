@@ -14,6 +14,7 @@ const consume = (points: bigint): Command => ({
   ...nobody,
   onShortfall: "refuse",
   cost: { points, usage: null },
+  member: "",
 });
 const expire = (target: ExpireTarget): Command => ({ kind: "expire", ...nobody, target });
 const recharge = (

@@ -4,7 +4,7 @@ import type { PriceCalculation, PricedUsage } from "../../gen/points/v1/prices_p
 import type { Entry, EntryKind } from "../../src/ledger/entry.ts";
 import type { Rule } from "../../src/ledger/policy.ts";
 import { ENTRY_KINDS } from "../../src/rpc/answers.ts";
-import { toRule } from "../../src/rpc/policy-messages.ts";
+import { toPolicy } from "../../src/rpc/policy-messages.ts";
 import { fromTimestamp, nanosOf } from "../../src/rpc/timestamps.ts";
 
 /** The ledger's entry of a message, but for totals, which no entry shows: they are 0. */
@@ -51,7 +51,7 @@ export function entryOf(message: EntryMessage): Entry {
 function policyOf(policy: Policy) {
   const { name, rule } = policy;
   // The rule of an entry says all that a request may leave out.
-  return { name, rule: rule.case === undefined ? null : (toRule(policy) as Rule) };
+  return { name, rule: rule.case === undefined ? null : (toPolicy(policy).rule as Rule) };
 }
 
 const NO_TOTALS = {

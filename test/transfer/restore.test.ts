@@ -17,6 +17,7 @@ const HOLD = {
   settled: 0n,
   expireTime: timestampNow(),
   service: undefined,
+  member: "",
 };
 
 test.each<[Partial<Fold>, string]>([

@@ -145,7 +145,7 @@ export function recharge(userId: string, points: bigint): Command {
 
 export function consume(userId: string, points: bigint): Command {
   const cost = { points, usage: null };
-  return { ...UNNAMED, kind: "consume", userId, cost, onShortfall: "refuse" };
+  return { ...UNNAMED, kind: "consume", userId, cost, onShortfall: "refuse", member: "" };
 }
 
 export function expireDue(userId: string, id: string): Command {

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { GetPriceListResponseSchema } from "../../../gen/points/v1/points_pb.ts";
 import type { Command } from "../../../src/ledger/command.ts";
-import { toRule } from "../../../src/rpc/policy-messages.ts";
+import { toPolicy } from "../../../src/rpc/policy-messages.ts";
 import { isTrial } from "../../../src/ledger/trial.ts";
 import { type Expected, Model } from "../../support/model.ts";
 import { LONG_MS } from "../../support/patience.ts";
@@ -169,7 +169,7 @@ function outcomeOf(
 function saidOf({ policy }: Partial<Dated> = {}) {
   if (policy === undefined) return null;
   const { name, rule } = policy;
-  return { name, rule: rule.case === undefined ? null : toRule(policy) };
+  return { name, rule: rule.case === undefined ? null : toPolicy(policy).rule };
 }
 
 function debtsOf({
