@@ -1,3 +1,5 @@
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { sql } from "kysely";
 import { expect, onTestFinished, test } from "vitest";
 import { UserError } from "../../src/errors/user-error.ts";
@@ -67,6 +69,19 @@ test.each(["clock_timestamp", "statement_timestamp", "transaction_timestamp", "n
     expect([await hoursAhead(orm), await hoursAhead(plain)]).toEqual([31 * 24, 0]);
   },
 );
+
+test("no statement tells the time by a word that no function can stand in for", async () => {
+  const words = /\b(current_(timestamp|date|time)|localtime(stamp)?|timeofday)\b/i;
+  const files = await readdir("src", { recursive: true });
+  const sources = files.filter((file) => file.endsWith(".ts"));
+  expect(sources).toContain(join("store", "driver", "clock.ts"));
+  for (const file of sources) {
+    expect({ file, word: words.exec(await readFile(join("src", file), "utf8"))?.[0] }).toEqual({
+      file,
+      word: undefined,
+    });
+  }
+});
 
 test("a ledger without the clock has its statements and sessions as ever", async () => {
   const { plain, database } = await clocked();
