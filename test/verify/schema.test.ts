@@ -178,18 +178,18 @@ test.each<{ what: string; sql: string; finds: unknown[] }>([
   },
   {
     what: "a column of another type",
-    sql: "alter table points.entry alter column policy type varchar",
+    sql: "alter table points.entry alter column hold_service type varchar",
     finds: [
-      "lacks column entry.policy text",
-      "has column entry.policy character varying, which no migration makes",
+      "lacks column entry.hold_service text",
+      "has column entry.hold_service character varying, which no migration makes",
     ],
   },
   {
     what: "a column of another collation",
-    sql: 'alter table points.entry alter column policy type text collate "POSIX"',
+    sql: 'alter table points.entry alter column hold_service type text collate "POSIX"',
     finds: [
-      "lacks column entry.policy text",
-      'has column entry.policy text collate "POSIX", which no migration makes',
+      "lacks column entry.hold_service text",
+      'has column entry.hold_service text collate "POSIX", which no migration makes',
     ],
   },
   {
