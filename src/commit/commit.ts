@@ -6,6 +6,7 @@ import type { Command } from "../ledger/command.ts";
 import { SALT_BYTES } from "../ledger/digests.ts";
 import { isRejection, type Rejection } from "../ledger/rejection.ts";
 import { usersOnTrial } from "../ledger/trial.ts";
+import { usersVisited } from "../ledger/visit.ts";
 import { isCommitted } from "../store/batch/committed.ts";
 import { loadStates } from "../store/batch/load.ts";
 import { lockAccounts } from "../store/batch/lock.ts";
@@ -214,8 +215,8 @@ async function transact({ orm, clock, observer }: Context, attempts: Attempts): 
 
       // Book what is due, and decide each command in memory.
       const salts = newSalts(userIds, rows.accounts);
-      const onTrial = usersOnTrial(commands);
-      const batch = startBatch(now, { found: states, repeats, salts, waiting, onTrial });
+      const asked = { onTrial: usersOnTrial(commands), visited: usersVisited(commands) };
+      const batch = startBatch(now, { found: states, repeats, salts, waiting, ...asked });
       const answers = commands.map((command) =>
         batch.waiting.has(command.userId) ? LATER : inEpoch(answer(batch, command), epoch),
       );

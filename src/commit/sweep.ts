@@ -25,7 +25,7 @@ export async function sweep(orm: Orm, submit: Submit, signal?: AbortSignal): Pro
     const due = await findDue(orm.em.fork(), last, CHUNK_SIZE);
     last = due.at(-1);
     if (last === undefined) return booked;
-    for (const result of await submit(due.map(({ userId }) => expireDue(userId)))) {
+    for (const result of await submit(due.map(({ userId }) => sweepDue(userId)))) {
       if (result instanceof Error) throw result;
       if (!isRejection(result) && result.entry !== undefined) booked += 1;
     }
@@ -64,8 +64,8 @@ export function startSweeper(
   };
 }
 
-function expireDue(userId: string): Command {
-  const target = { kind: "due" } as const;
+function sweepDue(userId: string): Command {
+  const target = { kind: "sweep" } as const;
   const unnamed = { request: undefined, metadata: new Map(), caller: "", actor: "" };
   return { kind: "expire", userId, ...unnamed, target };
 }

@@ -1,6 +1,8 @@
+import { type Account, hasRoom } from "./account.ts";
 import { periodAt, periodStart } from "./calendar.ts";
-import type { Allowance, NextPeriod } from "./policy.ts";
-import type { Micros } from "./time.ts";
+import { isScoped, MAX_OPEN_LOTS } from "./lot.ts";
+import type { Allowance, NextPeriod, PolicyState } from "./policy.ts";
+import { LAST_INSTANT, type Micros } from "./time.ts";
 
 /** The first period of an allowance that begins at an instant or after; null: its first of all. */
 export function periodFrom(allowance: Allowance, notBefore: Micros | null): NextPeriod {
@@ -14,3 +16,64 @@ export function nextPeriod(allowance: Allowance, period: number): NextPeriod {
   const isAfterEnd = time !== null && endTime !== null && time >= endTime;
   return { period, time: isAfterEnd ? null : time };
 }
+
+/**
+ * Whether a period is given at its instant even if nobody comes: its points outlive it, or repay debt.
+ * All others are quiet: what they would have given is gone when somebody comes too late.
+ */
+export function isOwed(allowance: Allowance, debt: bigint): boolean {
+  return allowance.life.kind !== "periods" || (debt > 0n && !isScoped(allowance));
+}
+
+/** When the points of a period that begins at `start` expire; null: not before the year 10000. */
+export function expiryOf(allowance: Allowance, period: number, start: Micros): Micros | null {
+  const { life } = allowance;
+  switch (life.kind) {
+    case "periods":
+      return periodStart(allowance, period + life.count);
+    case "ttl":
+      return start + life.ttl > LAST_INSTANT ? null : start + life.ttl;
+    case "never":
+      return null;
+  }
+}
+
+/** The next period whose points have not expired at an instant. No period is looked at in between. */
+export function nextAlive(allowance: Allowance, next: NextPeriod, instant: Micros): NextPeriod {
+  const { life } = allowance;
+  if (life.kind === "never") return next;
+  const first =
+    life.kind === "ttl"
+      ? periodAt(allowance, instant - life.ttl) + 1
+      : periodAt(allowance, instant) - life.count + 1;
+  return first <= next.period ? next : nextPeriod(allowance, first);
+}
+
+/** An allowance that gives points again. */
+export type Giving = PolicyState & {
+  readonly rule: Allowance;
+  readonly next: NextPeriod & { readonly time: Micros };
+};
+
+/** The allowances that give points again, by name. */
+export function givingOf(policies: readonly PolicyState[]): readonly Giving[] {
+  return policies.filter(
+    (policy): policy is Giving =>
+      policy.rule.kind === "allowance" && !policy.ended && (policy.next?.time ?? null) !== null,
+  );
+}
+
+/** Whether an account has room for a period's points. While it has none, the period waits. */
+export function hasRoomFor(
+  { points }: Allowance,
+  { account, openLots }: { readonly account: Account; readonly openLots: number },
+): boolean {
+  return openLots < MAX_OPEN_LOTS && hasRoom(account, points);
+}
+
+/** The numbers of the lots whose expiry wakes nobody. */
+export function quietLotsOf(policies: readonly PolicyState[]): ReadonlySet<bigint> {
+  return policies.length === 0 ? NONE : new Set(policies.flatMap(({ given }) => given));
+}
+
+const NONE: ReadonlySet<bigint> = new Set();

@@ -1,6 +1,6 @@
-import { emptyAccount, hasRoom, MAX_TOTAL, min } from "./account.ts";
+import { emptyAccount, hasRoom, MAX_TOTAL } from "./account.ts";
 import type { Command, Consume, Expire, Freeze, Recharge } from "./command.ts";
-import { pay, untilAfter } from "./debt.ts";
+import { pay, rechargeOf } from "./debt.ts";
 import { bookDue } from "./due.ts";
 import type { Entry } from "./entry.ts";
 import { expireTimeOf, holdEndOf } from "./expiration.ts";
@@ -8,16 +8,7 @@ import { extendHold } from "./extend-hold.ts";
 import { entryChanged } from "./guard.ts";
 import { type Applied, append, type Draft } from "./journal.ts";
 import { count, limitExceeded, withinLimits } from "./limit.ts";
-import {
-  chooseLots,
-  freezePoints,
-  isScoped,
-  type Lot,
-  moveAllocated,
-  newLot,
-  takePoints,
-  withLot,
-} from "./lot.ts";
+import { chooseLots, freezePoints, type Lot, moveAllocated, takePoints, withLot } from "./lot.ts";
 import { costAt, type CostOrRefusal, serviceOf } from "./prices.ts";
 import { refund } from "./refund.ts";
 import { isRejection, overMaxPoints, type Rejection } from "./rejection.ts";
@@ -27,6 +18,7 @@ import { release, settle } from "./settle.ts";
 import { type AccountState, bareState, holdsFull, lotsFull } from "./state.ts";
 import type { Micros } from "./time.ts";
 import { insufficient, insufficientBy } from "./usable.ts";
+import { isVisit } from "./visit.ts";
 
 /** When a command is applied, and what it may need. */
 export type Instant = {
@@ -43,7 +35,7 @@ export type Instant = {
  * refusal leaves the state that was passed in as the truth.
  *
  * If the command gives points back to lots, what claims on them take is booked after it, and an
- * expiry of what is past its time.
+ * expiry of what is past its time; so is the first period of an allowance that begins now.
  *
  * @param state the account; undefined: there is none
  */
@@ -59,10 +51,9 @@ export function apply(
   const found = state ?? newState(command.userId, at);
   const applied = applyBooked({ state: found, entries: [], entry: undefined }, command, at);
   if (isRejection(applied)) return applied;
-  const expired = bookDue(applied.state, at.now);
-  if (expired.entries.length === 0) return applied;
-  const entries = [...applied.entries, ...expired.entries];
-  return { state: expired.state, entries, entry: applied.entry };
+  const due = bookDue(applied.state, at.now, { mode: isVisit(command) ? "visit" : "sweep" });
+  if (due.state === applied.state) return applied;
+  return { ...applied, state: due.state, entries: [...applied.entries, ...due.entries] };
 }
 
 const MAKING: ReadonlySet<Command["kind"]> = new Set(["open", "recharge", "putPolicy"]);
@@ -116,18 +107,9 @@ function recharge(booked: Applied, command: Recharge, now: Micros): Applied | Re
   const full = lotsFull(booked.state, 1);
   if (full !== undefined) return full;
   // Everything is checked; from here on it changes.
-  const number = account.sequence + 1n;
-  const made = { priority, expireTime, category, services };
-  const repaid = isScoped(command) ? 0n : min(account.debt, points);
-  const remaining = points - repaid;
-  const lot = { ...newLot({ ...made, number, points }), remaining };
-  const allocations = remaining === 0n ? [] : [{ lot: number, points: remaining }];
-  const until = booked.state.repaidUntil;
-  const change = {
-    lots: withLot(lots, lot),
-    repaidUntil: repaid === 0n ? until : untilAfter(until, expireTime),
-  };
-  const entry: Draft = { ...made, kind: "recharge", points, allocations, repaid };
+  const made = { points, priority, expireTime, category, services };
+  const { lot, entry, repaidUntil } = rechargeOf(booked.state, made);
+  const change = { lots: withLot(lots, lot), repaidUntil };
   return append(booked, { change, entry, cause: command, now });
 }
 
@@ -191,6 +173,7 @@ function expire(booked: Applied, command: Expire, { now, lastDue }: Instant): Ap
   const { target } = command;
   switch (target.kind) {
     case "due":
+    case "sweep":
       return { ...booked, entry: lastDue };
     case "points":
       return expirePoints(booked, { command, from: lots, points: target.points, now });

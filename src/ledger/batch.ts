@@ -1,4 +1,5 @@
 import { type Account, timeOf } from "./account.ts";
+import type { Mode } from "./agenda.ts";
 import { apply } from "./apply.ts";
 import { countClaims, type Revocation } from "./claim.ts";
 import type { Command } from "./command.ts";
@@ -115,6 +116,8 @@ export type Start = {
   readonly waiting?: Iterable<string>;
   /** Users of whom the batch has trials alone: see `usersOnTrial`. */
   readonly onTrial: ReadonlySet<string>;
+  /** See `usersVisited`. */
+  readonly visited: ReadonlySet<string>;
 };
 
 /**
@@ -124,7 +127,7 @@ export type Start = {
  */
 export function startBatch(
   now: Micros,
-  { found, repeats, salts, waiting: others, onTrial }: Start,
+  { found, repeats, salts, waiting: others, onTrial, visited }: Start,
 ): Batch {
   found.forEach(assertSound);
   const before = new Map(found.map((state) => [state.account.userId, state]));
@@ -133,13 +136,14 @@ export function startBatch(
   const waiting = new Set(others);
   const lastDue = new Map<string, Entry>();
   let room = DUE_MAX;
-  for (const state of fewestDueFirst(found, now)) {
+  for (const { state, mode } of fewestDueFirst(found, now, visited)) {
     const { userId } = state.account;
-    const booked = bookDue(state, timeOf(state.account, now), room);
+    const booked = bookDue(state, timeOf(state.account, now), { mode, maxSize: room });
     room -= booked.size;
     states.set(userId, booked.state);
+    const last = booked.entries.at(-1);
     if (!booked.isAll) waiting.add(userId);
-    else lastDue.set(userId, booked.entries.at(-1)!);
+    else if (last !== undefined) lastDue.set(userId, last);
     if (booked.isAll && onTrial.has(userId)) before.set(userId, booked.state);
     else entries.push(...booked.entries);
   }
@@ -149,13 +153,16 @@ export function startBatch(
 }
 
 /** The accounts with something due, fewest first: an account with little due never waits long. */
-function fewestDueFirst(found: readonly AccountState[], now: Micros): readonly AccountState[] {
-  const counted = found.map((state) => ({
-    state,
-    due: countDue(state, timeOf(state.account, now)),
-  }));
-  const due = counted.filter((one) => one.due > 0).toSorted((a, b) => a.due - b.due);
-  return due.map(({ state }) => state);
+function fewestDueFirst(
+  found: readonly AccountState[],
+  now: Micros,
+  visited: ReadonlySet<string>,
+): readonly { readonly state: AccountState; readonly mode: Mode }[] {
+  const counted = found.map((state) => {
+    const mode: Mode = visited.has(state.account.userId) ? "visit" : "sweep";
+    return { state, mode, due: countDue(state, timeOf(state.account, now), mode) };
+  });
+  return counted.filter(({ due }) => due > 0).toSorted((a, b) => a.due - b.due);
 }
 
 /**
@@ -175,10 +182,14 @@ export function answer(batch: Batch, command: Command): Answer | Rejection {
     return { entry: repeat.entry, account: repeat.account, replayed: true, created: false };
   }
 
-  const state = batch.states.get(command.userId);
-  const now = timeOf(state?.account, batch.now);
+  const found = batch.states.get(command.userId);
+  const now = timeOf(found?.account, batch.now);
   const salt = batch.salts.get(command.userId);
-  const applied = apply(state, command, { now, lastDue, salt });
+  // Others' commands were preceded by all of it as the batch started.
+  const visit = isKept || found === undefined ? undefined : bookDue(found, now);
+  const state = visit?.state ?? found;
+  const at = { now, lastDue: visit?.entries.at(-1) ?? lastDue, salt };
+  const applied = apply(state, command, at);
   if (isRejection(applied)) return applied;
 
   const { entry } = applied;

@@ -28,11 +28,14 @@ export type Deadline =
 /** When points expire, if ever. */
 export type Expiration = { readonly kind: "never" } | Deadline;
 
-/** What an Expire takes: points in burn order, all of one lot, or only what is due. */
+/**
+ * What an Expire takes: points in burn order, all of one lot, or only what is due; of that, for the
+ * sweeper, only what does not wait for a visit: see `Mode`.
+ */
 export type ExpireTarget =
   | { readonly kind: "points"; readonly points: bigint }
   | ({ readonly kind: "lot"; readonly lot: bigint } & Guarded)
-  | { readonly kind: "due" };
+  | { readonly kind: "due" | "sweep" };
 
 /** What a Revoke takes: points in burn order, or points of one lot, undefined: all not yet revoked. */
 export type RevokeTarget =

@@ -1,7 +1,8 @@
 import { type Account, laterOf, min, roomOf } from "./account.ts";
 import type { Shortfall } from "./command.ts";
 import { claimedOf } from "./claim.ts";
-import { type Allocation, isDue, isScoped, type Lot, type Service } from "./lot.ts";
+import type { Draft } from "./journal.ts";
+import { type Allocation, isDue, isScoped, type Lot, newLot, type Service } from "./lot.ts";
 import { creditLineOf } from "./policy.ts";
 import type { AccountState } from "./state.ts";
 import { LAST_INSTANT, type Micros } from "./time.ts";
@@ -86,6 +87,27 @@ export function repay(debtor: Debtor, parts: readonly Allocation[]): Repayment {
     if (paid < points) kept.push({ lot: number, points: points - paid });
   }
   return { kept, spent, repaid: debtor.debt - left, repaidUntil };
+}
+
+/** A new lot, the entry that makes it, and the debtor's `repaidUntil` after it. */
+type Recharged = Pick<AccountState, "repaidUntil"> & { readonly lot: Lot; readonly entry: Draft };
+
+/** Recharges points: a lot without services repays debt first. */
+export function rechargeOf(
+  { account, repaidUntil }: Pick<AccountState, "account" | "repaidUntil">,
+  made: Omit<Lot, "number" | "remaining" | "frozen">,
+): Recharged {
+  const { points, priority, expireTime, category, services } = made;
+  const number = account.sequence + 1n;
+  const repaid = isScoped(made) ? 0n : min(account.debt, points);
+  const remaining = points - repaid;
+  const allocations = remaining === 0n ? [] : [{ lot: number, points: remaining }];
+  const lot = { priority, expireTime, category, services };
+  return {
+    lot: { ...newLot({ ...lot, number, points }), remaining },
+    entry: { ...lot, kind: "recharge", points, allocations, repaid },
+    repaidUntil: repaid === 0n ? repaidUntil : untilAfter(repaidUntil, expireTime),
+  };
 }
 
 /** The latest expiry of lots that repaid debt, after one that expires then has repaid some. */

@@ -1,21 +1,30 @@
-import { type Account, laterOf } from "./account.ts";
-import { afterTaking, claimedOf, claimEntry, claimOn, type Revocation } from "./claim.ts";
-import { repay } from "./debt.ts";
-import { type Entry, nextEntry } from "./entry.ts";
-import { compareHoldsByExpiry, heldBy, type Hold, isHoldDue, isOpenHold } from "./hold.ts";
-import { contentOf, type Draft, SYSTEM_CAUSE } from "./journal.ts";
-import { uncount } from "./limit.ts";
+import type { Account } from "./account.ts";
 import {
-  type Allocation,
-  isDue,
-  type Lot,
-  type Move,
-  sumPoints,
-  takeFrozenPoints,
-  takePoints,
-  unfreezePoints,
-} from "./lot.ts";
-import type { AccountState, Recent } from "./state.ts";
+  addLot,
+  type Agenda,
+  dueInstant,
+  type Mode,
+  nextAllowance,
+  nextStep,
+  openAgenda,
+  type Step,
+} from "./agenda.ts";
+import { givingOf, hasRoomFor, isOwed, quietLotsOf } from "./allowance.ts";
+import { claimOn } from "./claim.ts";
+import type { Entry } from "./entry.ts";
+import { type Hold, isHoldDue, isOpenHold } from "./hold.ts";
+import { isDue, type Lot } from "./lot.ts";
+import {
+  closeLedger,
+  expireAt,
+  giveAt,
+  type OpenLedger,
+  openLedger,
+  releaseAt,
+  takeForClaims,
+  withoutClosedLots,
+} from "./open-ledger.ts";
+import { type AccountState, countOpenLots } from "./state.ts";
 import type { Micros } from "./time.ts";
 
 /** The most lots of an EXPIRE entry that the ledger makes by itself. */
@@ -32,177 +41,131 @@ export type Booked = {
   readonly isAll: boolean;
 };
 
+/** How what is due is booked. */
+type Booking = {
+  /** By default somebody visits the account. */
+  readonly mode?: Mode;
+  /** Booking stops after the entry that reaches this size; another batch books the rest. */
+  readonly maxSize?: number;
+};
+
 /**
- * Books what is due (expired holds and lots) in the order of its instants. At each instant come
- * first the holds, by number, a RELEASE entry each, with a REVOKE entry after it for each lot whose
- * claim takes what came back; then the lots, by number, in EXPIRE entries of
- * at most `EXPIRE_MAX_LOTS`. An entry's time is its instant, and it names no caller. So the journal
- * is the same whether a command, the sweeper, or somebody a year later books it.
+ * Books what is due in the order of its instants. At each instant come first the holds, by number, a
+ * RELEASE entry each, with a REVOKE entry after it for each lot whose claim takes what came back; then
+ * the lots, by number, in EXPIRE entries of at most `EXPIRE_MAX_LOTS`; then the allowances, by name, a
+ * RECHARGE entry each. An entry's time is its instant, and it names no caller. So the journal is the
+ * same whether a command, the sweeper, or somebody a year later books it.
  *
  * An expired lot that gets points back expires again at that same instant. What a command gave back
  * to a lot with an open claim is taken first.
  *
  * @param now the account's time: see `timeOf`
  * @param state if not all due lots are loaded, booking stops before the first entry that might lack one
- * @param maxSize booking stops after the entry that reaches this size; another batch books the rest
  */
 export function bookDue(
   state: AccountState,
   now: Micros,
-  maxSize = Number.POSITIVE_INFINITY,
+  { mode = "visit", maxSize = Number.POSITIVE_INFINITY }: Booking = {},
 ): Booked {
-  if (countDue(state, now) === 0) return { state, entries: [], size: 0, isAll: true };
-  const ledger = openLedger(state);
-  const holdsAt = dueHoldsByInstant(state, now);
-  const lotsAt = lotsByInstant(state, now);
-  const end = endOfLots(state);
-  takeForClaims(ledger, [...state.revoked.keys()], state.account.updateTime);
-  for (const instant of [...new Set([...holdsAt.keys(), ...lotsAt.keys()])].toSorted(ascending)) {
-    const pastTime = new Set(lotsAt.get(instant));
-    for (const hold of holdsAt.get(instant) ?? []) {
-      if (ledger.size >= maxSize) return closeLedger(state, ledger, false);
-      releaseAt(ledger, hold, instant);
-      takeForClaims(ledger, lotsOf(hold), instant);
-      for (const { lot } of hold.allocations) {
-        if (isDue(ledger.lots.get(lot)!, instant)) pastTime.add(lot);
-      }
-    }
-    const isEnd = instant === end?.instant;
-    for (const lots of expiring(ledger, pastTime, isEnd ? end.number : undefined)) {
-      if (ledger.size >= maxSize) return closeLedger(state, ledger, false);
-      expireAt(ledger, lots, instant);
-    }
-    if (isEnd) return closeLedger(state, ledger, false);
+  const before = withoutClosedLots(state);
+  if (countDue(before, now, mode) === 0) {
+    return { state: before, entries: [], size: 0, isAll: true };
   }
-  return closeLedger(state, ledger, true);
+  const ledger = openLedger(before);
+  const agenda = openAgenda(before, ledger, now, mode);
+  const end = endOfLots(before);
+  takeForClaims(ledger, [...state.revoked.keys()], state.account.updateTime);
+  let isAll = true;
+  for (let step = nextStep(ledger, agenda); step !== undefined; step = nextStep(ledger, agenda)) {
+    isAll = bookStep(ledger, agenda, { ...step, end, maxSize });
+    if (!isAll) break;
+  }
+  const { entries, size } = ledger;
+  return { state: closeLedger(before, ledger), entries, size, isAll };
+}
+
+/** Books all of an instant; false: more than may be. */
+function bookStep(
+  ledger: OpenLedger,
+  agenda: Agenda,
+  step: Step & { readonly end: End | undefined; readonly maxSize: number },
+): boolean {
+  const { instant, end, maxSize } = step;
+  if (end !== undefined && instant > end.instant) return false;
+  const pastTime = new Set(agenda.lotsAt.get(instant));
+  for (const hold of agenda.holdsAt.get(instant) ?? []) {
+    if (ledger.size >= maxSize) return false;
+    releaseAt(ledger, hold, instant);
+    takeForClaims(ledger, lotsOf(hold), instant);
+    for (const { lot } of hold.allocations) {
+      if (isDue(ledger.lots.get(lot)!, instant)) pastTime.add(lot);
+    }
+  }
+  agenda.holdsAt.delete(instant);
+  const isEnd = instant === end?.instant;
+  for (const lots of expiring(ledger, pastTime, isEnd ? end.number : undefined)) {
+    if (ledger.size >= maxSize) return false;
+    expireAt(ledger, lots, instant);
+  }
+  if (isEnd) return false;
+  for (;;) {
+    const allowance = nextAllowance(ledger, agenda, step);
+    if (allowance === undefined) return true;
+    if (ledger.size >= maxSize) return false;
+    const lot = giveAt(ledger, allowance, instant);
+    if (lot !== undefined) addLot(ledger, agenda, { lot, allowance: allowance.rule });
+  }
 }
 
 /**
- * Counts the due holds and lots, and the lots that got back what is claimed of them. They make none
- * only if 0.
+ * Counts what is due: holds, lots, lots that got back what is claimed of them, and allowances. They
+ * make no entries only if it is 0.
  */
-export function countDue({ holds, lots, revoked }: AccountState, now: Micros): number {
+export function countDue(state: AccountState, now: Micros, mode: Mode = "visit"): number {
+  const { account, holds, lots, revoked, policies } = state;
+  const quiet = mode === "sweep" ? quietLotsOf(policies) : NONE;
   let count = 0;
   for (const hold of holds) if (isHoldDue(hold, now)) count += 1;
   for (const lot of lots) {
-    if (lot.remaining > 0n && (isDue(lot, now) || claimOn(revoked, lot.number) > 0n)) count += 1;
+    if (lot.remaining === 0n) continue;
+    const wakes = isDue(lot, now) && !quiet.has(lot.number);
+    if (wakes || claimOn(revoked, lot.number) > 0n) count += 1;
+  }
+  for (const { rule, next } of givingOf(policies)) {
+    if (next.time <= now && (mode !== "sweep" || isOwed(rule, account.debt))) count += 1;
   }
   return count;
 }
 
 /**
- * The account's clock: a lower bound of the next instant at which something of it falls due; null:
- * nothing will. A bound may be too early, for what was to fall due may have been spent since.
+ * The account's clock: a lower bound of the next instant at which something of it falls due that
+ * wakes it; null: nothing will. A bound may be too early, for what was to fall due may have been spent
+ * since. While an account has no room for what an allowance owes, that wakes nobody.
+ *
+ * @param mode who watches sees what is quiet too
  */
-export function dueTimeOf({ lots, holds, otherDueTime }: AccountState): Micros | null {
+export function dueTimeOf(state: AccountState, mode: "sweep" | "watch" = "sweep"): Micros | null {
+  const { account, lots, holds, policies, otherDueTime } = state;
+  const quiet = mode === "sweep" ? quietLotsOf(policies) : NONE;
   let first = otherDueTime;
-  for (const { remaining, expireTime } of lots) {
-    if (remaining > 0n && expireTime !== null) first = earlierOf(first, expireTime);
+  for (const { number, remaining, expireTime } of lots) {
+    if (remaining === 0n || expireTime === null || quiet.has(number)) continue;
+    first = earlierOf(first, expireTime);
   }
   for (const hold of holds) if (isOpenHold(hold)) first = earlierOf(first, hold.expireTime);
+  if (policies.length === 0) return first;
+  const room = { account, openLots: countOpenLots(state) };
+  for (const { rule, next } of givingOf(policies)) {
+    if (mode === "sweep" && !isOwed(rule, account.debt)) continue;
+    if (hasRoomFor(rule, room)) first = earlierOf(first, next.time);
+  }
   return first;
 }
 
+const NONE: ReadonlySet<bigint> = new Set();
+
 function earlierOf(a: Micros | null, b: Micros): Micros {
   return a === null || b < a ? b : a;
-}
-
-// Lots and holds by number, changed in place: a batch books hundreds of entries, and the cost of
-// each must depend on its own lots alone.
-type OpenLedger = {
-  account: Account;
-  recent: Recent | undefined;
-  repaidUntil: Micros | null;
-  policies: AccountState["policies"];
-  readonly lots: Map<bigint, Lot>;
-  readonly holds: Map<bigint, Hold>;
-  readonly revoked: Map<bigint, Revocation>;
-  readonly entries: Entry[];
-  size: number;
-};
-
-function openLedger({ lots, holds, revoked, ...state }: AccountState): OpenLedger {
-  const { account, recent, repaidUntil, policies } = state;
-  return {
-    policies,
-    account,
-    recent,
-    repaidUntil,
-    // A map keeps the order in which its keys were added: burn order.
-    lots: new Map(lots.map((lot) => [lot.number, lot])),
-    holds: new Map(holds.map((hold) => [hold.number, hold])),
-    revoked: new Map(revoked),
-    entries: [],
-    size: 0,
-  };
-}
-
-function closeLedger(state: AccountState, ledger: OpenLedger, isAll: boolean): Booked {
-  const { account, recent, repaidUntil, policies, lots, holds, revoked, entries, size } = ledger;
-  const booked = {
-    account,
-    recent,
-    repaidUntil,
-    policies,
-    lots: [...lots.values()],
-    holds: [...holds.values()],
-    revoked,
-  };
-  return { state: { ...state, ...booked }, entries, size, isAll };
-}
-
-/** Due holds by instant, each list in the order of numbers. */
-function dueHoldsByInstant({ account, holds }: AccountState, now: Micros) {
-  const due = holds.filter((hold) => isHoldDue(hold, now)).toSorted(compareHoldsByExpiry);
-  return Map.groupBy(due, ({ expireTime }) => laterOf(expireTime, account.updateTime));
-}
-
-/**
- * The numbers of all expired lots by instant. For what was due before the last entry the instant is
- * that entry's time, because a batch stopped there that had booked all that it may.
- */
-function lotsByInstant({ account, lots }: AccountState, now: Micros): Map<Micros, bigint[]> {
-  const byInstant = new Map<Micros, bigint[]>();
-  for (const { number, expireTime } of lots) {
-    if (expireTime === null || expireTime > now) continue;
-    const instant = laterOf(expireTime, account.updateTime);
-    const others = byInstant.get(instant);
-    if (others === undefined) byInstant.set(instant, [number]);
-    else others.push(number);
-  }
-  return byInstant;
-}
-
-function releaseAt(ledger: OpenLedger, hold: Hold, instant: Micros): void {
-  const { number, allocations, member } = hold;
-  const { account, repaidUntil, revoked, lots } = ledger;
-  const lotOf = (lot: bigint) => lots.get(lot)!;
-  const debtor = { debt: account.debt, repaidUntil, revoked, lotOf, now: instant };
-  const back = repay(debtor, allocations);
-  for (const part of back.kept) moveLot(ledger, part, unfreezePoints);
-  for (const part of back.spent) moveLot(ledger, part, takeFrozenPoints);
-  ledger.repaidUntil = back.repaidUntil;
-  ledger.holds.set(number, { ...hold, status: "expired" });
-  const { kept, repaid } = back;
-  const points = heldBy(hold);
-  const counted = { counted: number, now: instant };
-  ledger.policies = uncount(ledger.policies, { ...hold, points }, counted);
-  const about = { repaid, refersTo: number, member };
-  write(ledger, { kind: "release", points, allocations: kept, ...about }, instant);
-}
-
-/** Claims take what came back to these lots, by number. */
-function takeForClaims(ledger: OpenLedger, lots: readonly bigint[], instant: Micros): void {
-  const { revoked } = ledger;
-  if (revoked.size === 0) return;
-  for (const lot of [...new Set(lots)].toSorted(ascending)) {
-    const { remaining } = ledger.lots.get(lot)!;
-    const points = claimedOf(revoked, { lot, points: remaining });
-    if (points === 0n) continue;
-    moveLot(ledger, { lot, points }, takePoints);
-    revoked.set(lot, afterTaking(revoked.get(lot)!, points));
-    write(ledger, claimEntry({ lot, points }), instant);
-  }
 }
 
 function lotsOf({ allocations }: Hold): readonly bigint[] {
@@ -210,10 +173,12 @@ function lotsOf({ allocations }: Hold): readonly bigint[] {
 }
 
 /** The loaded lot after which others may be missing, and the instant of its booking. */
-function endOfLots({ account, lots, lastDueLot }: AccountState) {
+type End = { readonly instant: Micros; readonly number: bigint };
+
+function endOfLots({ account, lots, lastDueLot }: AccountState): End | undefined {
   const last = lots.find(({ number }) => number === lastDueLot);
   if (last === undefined) return undefined;
-  return { instant: laterOf(last.expireTime!, account.updateTime), number: last.number };
+  return { instant: dueInstant(last.expireTime!, account), number: last.number };
 }
 
 /**
@@ -234,29 +199,9 @@ function expiring({ lots }: OpenLedger, numbers: ReadonlySet<bigint>, end?: bigi
   );
 }
 
-function expireAt(ledger: OpenLedger, lots: readonly Lot[], instant: Micros): void {
-  const allocations = lots.map(({ number, remaining }) => ({ lot: number, points: remaining }));
-  for (const part of allocations) moveLot(ledger, part, takePoints);
-  write(ledger, { kind: "expire", points: sumPoints(allocations), allocations }, instant);
-}
-
-function moveLot({ lots }: OpenLedger, { lot: number, points }: Allocation, move: Move): void {
-  const lot = lots.get(number);
-  if (lot === undefined) throw new Error(`lot ${number} of a hold that is due is not loaded`);
-  lots.set(number, { ...lot, ...move(lot, points) });
-}
-
-function write(ledger: OpenLedger, draft: Draft, instant: Micros): void {
-  const { entry, account } = nextEntry(ledger, contentOf(draft, SYSTEM_CAUSE), instant);
-  ledger.account = account;
-  ledger.recent = { entry, before: ledger.recent };
-  ledger.entries.push(entry);
-  ledger.size += Math.max(1, draft.allocations.length);
-}
-
 /** The order in which an account's due lots are booked: by instant, then by number. */
-export function compareDueLots({ updateTime }: Account): (a: Lot, b: Lot) => number {
-  const instant = ({ expireTime }: Lot) => laterOf(expireTime!, updateTime);
+export function compareDueLots(account: Account): (a: Lot, b: Lot) => number {
+  const instant = ({ expireTime }: Lot) => dueInstant(expireTime!, account);
   return (a, b) => ascending(instant(a), instant(b)) || ascending(a.number, b.number);
 }
 

@@ -37,7 +37,7 @@ export function* forecast(
   const forecasts: Forecast[] = [];
   let [left, size] = [state, 0];
   for (;;) {
-    const booked = bookDue(left, until, STEP_SIZE);
+    const booked = bookDue(left, until, { mode: "watch", maxSize: STEP_SIZE });
     for (const entry of booked.entries) note(forecasts, entry);
     // The last instant may have more to come.
     const isFull = forecasts.length > MAX_INSTANTS;

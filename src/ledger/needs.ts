@@ -174,6 +174,7 @@ function needsOfExpire({ target, request }: Expire): Needs {
       // It takes nothing in burn order, but all of this lot, which then supplies nothing to others.
       return { ...needs, lot: target.lot, guarded: guardedBy(target, target.lot) };
     case "due":
+    case "sweep":
       // What is due is booked before the commands, and loaded for every account.
       return needs;
   }

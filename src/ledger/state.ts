@@ -102,10 +102,14 @@ const NOTHING_ELSE: Omit<AccountState, "account"> = {
 };
 
 /** Refuses this many more open lots if they would be too many. */
-export function lotsFull({ lots, otherLots }: AccountState, more: number): Rejection | undefined {
-  const open = otherLots.count + lots.filter(isOpen).length;
-  if (open + more <= MAX_OPEN_LOTS) return undefined;
+export function lotsFull(state: AccountState, more: number): Rejection | undefined {
+  if (countOpenLots(state) + more <= MAX_OPEN_LOTS) return undefined;
   return { reason: "ACCOUNT_FULL", full: "lots", limit: MAX_OPEN_LOTS };
+}
+
+/** How many open lots an account has. */
+export function countOpenLots({ lots, otherLots }: AccountState): number {
+  return otherLots.count + lots.filter(isOpen).length;
 }
 
 /** Refuses one more open hold if it would be one too many. */

@@ -9,6 +9,7 @@ import type { Entry } from "../../src/ledger/entry.ts";
 import type { AnsweredRequest } from "../../src/ledger/idempotency.ts";
 import type { AccountState } from "../../src/ledger/state.ts";
 import { usersOnTrial } from "../../src/ledger/trial.ts";
+import { usersVisited } from "../../src/ledger/visit.ts";
 import {
   consume,
   DUE,
@@ -95,7 +96,7 @@ describe("what is due is booked in the order of its instants", () => {
       const entries: Entry[] = [];
       let at = state;
       for (let instant = 0n; instant <= 100n; instant += 1n) {
-        const booked = bookDue(at, NOW + instant, maxSize);
+        const booked = bookDue(at, NOW + instant, { maxSize });
         expectSound(booked.state);
         entries.push(...booked.entries);
         at = booked.state;
@@ -308,7 +309,7 @@ function live(steps: readonly RandomStep[], sweeps: readonly (readonly Sweep[])[
     for (const { after, maxSize } of sweeps[index] ?? []) {
       const at = now + (BigInt(after) < laterBy ? BigInt(after) : laterBy);
       const booked = [...states.values()].map((state) =>
-        bookDue(state, timeOf(state.account, at), maxSize),
+        bookDue(state, timeOf(state.account, at), { mode: "sweep", maxSize }),
       );
       booked.forEach(({ entries }) => note(entries));
       swept += booked.reduce((sum, { entries }) => sum + entries.length, 0);
@@ -318,7 +319,8 @@ function live(steps: readonly RandomStep[], sweeps: readonly (readonly Sweep[])[
     const users = new Set(commands.map(({ userId }) => userId));
     const found = [...states.values()].filter(({ account }) => users.has(account.userId));
     const onTrial = usersOnTrial(commands);
-    const batch = startBatch(now, { found, repeats, salts: SALTS, onTrial });
+    const visited = usersVisited(commands);
+    const batch = startBatch(now, { found, repeats, salts: SALTS, onTrial, visited });
     for (const command of commands) answer(batch, command);
     note(batch.entries);
     const kept = [...batch.states].filter(([userId]) => !onTrial.has(userId));

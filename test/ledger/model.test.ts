@@ -8,6 +8,7 @@ import type { AnsweredRequest } from "../../src/ledger/idempotency.ts";
 import { isRejection } from "../../src/ledger/rejection.ts";
 import type { AccountState } from "../../src/ledger/state.ts";
 import { isTrial, usersOnTrial } from "../../src/ledger/trial.ts";
+import { usersVisited } from "../../src/ledger/visit.ts";
 import { expectSame } from "../support/compare.ts";
 import { type Expected, Model } from "../support/model.ts";
 import { LONG_MS } from "../support/patience.ts";
@@ -45,7 +46,8 @@ function play(steps: readonly Step[], note: (outcome: string) => void): readonly
     const users = new Set(commands.map(({ userId }) => userId));
     const found = [...states].flatMap(([userId, state]) => (users.has(userId) ? [state] : []));
     const onTrial = usersOnTrial(commands);
-    const batch = startBatch(now, { found, repeats, salts: SALTS, onTrial });
+    const visited = usersVisited(commands);
+    const batch = startBatch(now, { found, repeats, salts: SALTS, onTrial, visited });
     for (const unaimed of commands) {
       const command = model.aim(unaimed);
       const expected = model.run(command, now);

@@ -9,11 +9,12 @@ export const SALTS: ReadonlyMap<string, Uint8Array> = new Map([
   ["bob", SALT.toReversed()],
 ]);
 
-/** A batch in which nothing is a repeat: `startBatch(NOW, { ...NO_REPEATS, found })`. */
+/** A batch that somebody sends, in which nothing is a repeat: `startBatch(NOW, { ...NO_REPEATS, found })`. */
 export const NO_REPEATS = {
   repeats: new Map(),
   salts: SALTS,
   onTrial: new Set<string>(),
+  visited: new Set(SALTS.keys()),
 } as const;
 
 /** The salt of a user's account in a database. */

@@ -1,4 +1,4 @@
-import { timeOf } from "../../ledger/account.ts";
+import { MAX_TOTAL, timeOf } from "../../ledger/account.ts";
 import { isDue } from "../../ledger/lot.ts";
 import { type Ask, lackOf } from "../../ledger/needs.ts";
 import type { Micros } from "../../ledger/time.ts";
@@ -42,14 +42,15 @@ export function demandsOf(
 ): readonly Demand[] {
   const demands: Demand[] = [];
   const expiredOf = Map.groupBy(expired, ({ userId }) => userId);
-  for (const [userId, { lots, beyond }] of rows) {
+  for (const [userId, { lots, beyond, policies }] of rows) {
     if (beyond.remaining === 0n) continue;
     const account = accounts.get(userId)!;
     const time = timeOf(account, now);
     const gone = new Set(expiredOf.get(userId)?.map(({ number }) => number));
     const atHand = lots.filter((lot) => !isDue(lot, time) && !gone.has(lot.number));
-    // Holds may be given back.
-    const atMost = account.balance + account.frozen + (brought.get(userId) ?? 0n);
+    // Holds may be given back, and allowances may bring any number.
+    const more = policies === 0 ? (brought.get(userId) ?? 0n) : MAX_TOTAL;
+    const atMost = account.balance + account.frozen + more;
     const ofUser = asked.get(userId) ?? [];
     const { points, isTooMuch } = lackOf(ofUser, { atHand, atMost, beyond: beyond.scoped });
     const services = beyond.scoped === 0n ? [] : servicesOf(ofUser);

@@ -3,7 +3,7 @@ import type { Micros } from "../../ledger/time.ts";
 import { booleans, rowsOf, texts, times } from "../driver/columns.ts";
 import type { LockedAccounts } from "./accounts.ts";
 
-/** An account whose clock has come: something of it may be due. */
+/** An account of which something may be due. */
 export type DueAccount = {
   readonly account: Account;
   /** Its own time, by which things are due: later than the database's if that was set back. */
@@ -23,6 +23,23 @@ export function dueAccountsOf(
     if (dueTime <= time) dueAccounts.push({ account, time });
   }
   return dueAccounts;
+}
+
+/**
+ * The accounts of which lots of the table may be due that wake nobody: lots that allowances gave. Most
+ * batches have none.
+ */
+export function quietAccountsOf(
+  { accounts, rows }: LockedAccounts,
+  now: Micros,
+): readonly DueAccount[] {
+  const quiet: DueAccount[] = [];
+  for (const [userId, { policies, beyond }] of rows) {
+    if (policies === 0 || beyond.count === 0) continue;
+    const account = accounts.get(userId)!;
+    quiet.push({ account, time: timeOf(account, now) });
+  }
+  return quiet;
 }
 
 /** Rows of `user_id`, `time`, `update_time` and `owes` to select from. */

@@ -5,12 +5,18 @@ import type { Run } from "../driver/transaction.ts";
 import type { DueAccount } from "./due-accounts.ts";
 import { type HoldOf, loadDueHolds } from "./holds.ts";
 import type { FoundLot } from "./found-lots.ts";
-import { loadDueLots } from "./lots.ts";
+import { loadDueLots, loadQuietLots } from "./lots.ts";
 import { loadNextDue } from "./next-due.ts";
 import type { AccountPlace, Rows } from "./rows.ts";
 
 // A batch books DUE_MAX things at most. One more shows that there are more.
 const LOADED_MAX = DUE_MAX + 1;
+
+type Asked = {
+  readonly dueAccounts: readonly DueAccount[];
+  /** See `quietAccountsOf`. */
+  readonly quietAccounts: readonly DueAccount[];
+};
 
 /** What is due of accounts beside their rows, as far as a batch may book it. */
 export type Due = {
@@ -22,15 +28,19 @@ export type Due = {
   readonly lastLots: ReadonlyMap<string, bigint>;
 };
 
-/** Loads what is due of accounts whose clock has come, and when something falls due next. */
+/**
+ * Loads what is due of accounts whose clock has come, and when something falls due next; and of the
+ * others among the quiet ones the lots that nothing waits for.
+ */
 export async function loadDue(
   run: Run,
-  dueAccounts: readonly DueAccount[],
+  { dueAccounts, quietAccounts }: Asked,
   places: Rows["accounts"],
 ): Promise<Due> {
-  const [holds, lots, next] = await Promise.all([
+  const [holds, lots, quiet, next] = await Promise.all([
     loadDueHolds(run, dueAccounts, LOADED_MAX),
     loadDueLots(run, dueAccounts, LOADED_MAX),
+    loadQuietLots(run, quietAccounts),
     loadNextDue(run, dueAccounts),
   ]);
   const holdsOf = Map.groupBy(holds, ({ userId }) => userId);
@@ -46,7 +56,7 @@ export async function loadDue(
     // While some of what is due is left out, the account's clock is right as it is.
     nextDue.set(userId, isMore ? places.get(userId)!.dueTime : (next.get(userId) ?? null));
   }
-  return { holds, lots, nextDue, lastLots };
+  return { holds, lots: [...lots, ...quiet], nextDue, lastLots };
 }
 
 /**

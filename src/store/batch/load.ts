@@ -11,12 +11,12 @@ import type { Moment } from "../driver/clock.ts";
 import { type RowKey, textOfKey } from "../driver/columns.ts";
 import type { Run } from "../driver/transaction.ts";
 import type { Accounts, LockedAccounts } from "./accounts.ts";
-import { dueAccountsOf, type DueAccount } from "./due-accounts.ts";
+import { dueAccountsOf, type DueAccount, quietAccountsOf } from "./due-accounts.ts";
 import { type Demand, demandsOf, looksOf } from "./demands.ts";
 import { dueRowsOf, loadDue } from "./due.ts";
 import { type Hashes, loadHashes } from "./hashes.ts";
 import { type HoldOf, loadDueHolds, loadNamedHolds, sumDueHolds } from "./holds.ts";
-import { loadDueLots, loadLots } from "./lots.ts";
+import { loadDueLots, loadLots, loadQuietLots } from "./lots.ts";
 import { loadPolicies, type MemberOf } from "./policies.ts";
 import { loadLastReceipts } from "./receipts.ts";
 import { loadRefundables, type Refundable } from "./refunds.ts";
@@ -63,7 +63,9 @@ export async function loadStates(run: Run, { commands, locked, moment }: Asked):
   const { asked, lots: expired, revoked } = needs;
   const demands = demandsOf(all, { asked, brought, expired, now });
   const dueAccounts = dueAccountsOf(all, now);
-  const waiting = whoWaits(wishesOf(all, needs, { demands, dueAccounts }));
+  const quietAccounts = quietAccountsOf(all, now);
+  const mayBeDue = [...quietAccounts, ...dueAccounts];
+  const waiting = whoWaits(wishesOf(all, needs, { demands, mayBeDue }));
   const places =
     waiting.size === 0 ? all.rows : new Map([...all.rows].filter(([id]) => !waiting.has(id)));
   const isLoaded = ({ userId }: { readonly userId: string }) => places.has(userId);
@@ -72,6 +74,7 @@ export async function loadStates(run: Run, { commands, locked, moment }: Asked):
     places,
     demands: demands.filter(isLoaded),
     dueAccounts: dueAccounts.filter(({ account }) => isLoaded(account)),
+    quietAccounts: quietAccounts.filter(({ account }) => isLoaded(account)),
     expired: expired.filter(isLoaded),
     revoked: revoked.filter(isLoaded),
     holds: holds.filter(isLoaded),
@@ -90,17 +93,17 @@ function wishesOf(
   { asked }: BatchNeeds,
   {
     demands,
-    dueAccounts,
-  }: { readonly demands: readonly Demand[]; readonly dueAccounts: readonly DueAccount[] },
+    mayBeDue,
+  }: { readonly demands: readonly Demand[]; readonly mayBeDue: readonly DueAccount[] },
 ): readonly Wish[] {
-  if (demands.length + dueAccounts.length === 0) return [];
+  if (demands.length + mayBeDue.length === 0) return [];
   const wishes = new Map(
     demands.map(({ userId, services }) => [
       userId,
       rows.get(userId)!.beyond.count * (1 + services.length),
     ]),
   );
-  for (const { account } of dueAccounts)
+  for (const { account } of mayBeDue)
     wishes.set(account.userId, dueRowsOf(rows.get(account.userId)!));
   return [...asked.keys()].map((userId) => ({ userId, rows: wishes.get(userId) ?? 0 }));
 }
@@ -122,6 +125,7 @@ type Found = {
   readonly places: Rows["accounts"];
   readonly demands: readonly Demand[];
   readonly dueAccounts: readonly DueAccount[];
+  readonly quietAccounts: readonly DueAccount[];
   readonly expired: readonly RowKey[];
   readonly revoked: readonly RowKey[];
   readonly holds: readonly HoldOf[];
@@ -133,8 +137,8 @@ type Found = {
 };
 
 async function loadRest(run: Run, found: Found) {
-  const { accounts, places, demands, dueAccounts, expired, refundables, refunds, receipts } = found;
-  const dueSent = loadDue(run, dueAccounts, places);
+  const { accounts, places, demands, expired, refundables, refunds, receipts } = found;
+  const dueSent = loadDue(run, found, places);
   const holdsSent = dueSent.then((due) => groupHolds([...due.holds, ...found.holds]));
   const refunding = lotsToRefund(refundables, refunds);
   const namedSent = holdsSent.then((ofUsers) => [
@@ -228,6 +232,10 @@ export async function loadStatesToRead(
     ? loadDueHolds(run, dueAccounts, MAX_OPEN_HOLDS).then(groupHolds)
     : sumDueHolds(run, dueAccounts);
   const namedSent = holdsSent.then(lotsOfHolds);
+  const dueLotsSent = Promise.all([
+    loadDueLots(run, dueAccounts),
+    loadQuietLots(run, quietAccountsOf(all, now)),
+  ]).then((lots) => lots.flat());
   const [holds, policies, revocations, { lots }] = await Promise.all([
     holdsSent,
     loadPolicies(run, all.rows, member === "" ? [] : membersOfAll(all, member)),
@@ -235,7 +243,7 @@ export async function loadStatesToRead(
     loadLots(run, all.rows, {
       demands: service === undefined ? [] : looksOf(all, service, now),
       expired: [],
-      due: loadDueLots(run, dueAccounts),
+      due: dueLotsSent,
       named: namedSent,
     }),
   ]);

@@ -11,6 +11,12 @@ import { type FoundLot, type FoundLotRow, LOT_COLUMNS, toFoundLot } from "./foun
 import { sumBeyond } from "./placement.ts";
 import type { AccountPlace, LoadedLots, Rows } from "./rows.ts";
 
+/** Whether an allowance gave the lot, so that its expiry wakes nobody. */
+export const IS_QUIET = sql`exists (
+  select from policy
+  where policy.user_id = lot.user_id and policy.member = '' and lot.number = any(policy.given)
+)`;
+
 /** What a batch may do to the lots of its accounts. */
 type Asked = {
   readonly demands: readonly Demand[];
@@ -64,7 +70,8 @@ export async function loadLots(
 }
 
 /**
- * Loads the due lots of the table: of each account those that are booked first, `max` at most.
+ * Loads the due lots of the table that are not quiet: of each account those that are booked first,
+ * `max` at most.
  *
  * @param max undefined: all
  */
@@ -79,9 +86,29 @@ export async function loadDueLots(
     cross join lateral (
       select ${LOT_COLUMNS} from lot
       where lot.user_id = asked.user_id and remaining > 0 and expire_time <= asked.time
+        and not ${IS_QUIET}
       order by greatest(expire_time, asked.update_time), number
       limit ${max === undefined ? sql`null` : sql.lit(max)}
     ) as lot`);
+  return rows.map(toFoundLot);
+}
+
+/**
+ * Loads the due lots of the table whose expiry wakes nobody: all, since they come before what wakes.
+ * An allowance's points expire as another period begins, or after its last one.
+ */
+export async function loadQuietLots(
+  run: Run,
+  accounts: readonly DueAccount[],
+): Promise<readonly FoundLot[]> {
+  if (accounts.length === 0) return [];
+  const { rows } = await run(sql<FoundLotRow>`
+    select ${LOT_COLUMNS} from ${rowsOfDueAccounts(accounts)} as asked
+    join policy using (user_id)
+    cross join lateral unnest(given) as quiet (number)
+    join lot using (user_id, number)
+    where policy.member = '' and coalesce(next_time <= asked.time, true)
+      and remaining > 0 and expire_time <= asked.time`);
   return rows.map(toFoundLot);
 }
 

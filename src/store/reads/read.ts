@@ -21,7 +21,7 @@ import { inSnapshot, type Run } from "../driver/transaction.ts";
 export type Reading = {
   /** Its figures count everything due at that instant as booked; nothing is written. */
   readonly account: Account;
-  /** The next instant at which something falls due; null: never. */
+  /** The next instant at which it changes by itself, for whoever looks then; null: never. */
   readonly nextDue: Micros | null;
 };
 
@@ -38,10 +38,10 @@ export async function readAccounts(
 ): Promise<readonly Reading[]> {
   return inSnapshot(orm, async (run) => {
     const read = await readNow(run, userIds);
-    const next = await loadNextDue(run, read);
+    const next = await loadNextDue(run, read, "watch");
     return read.map(({ account, booked }) => {
       const otherDueTime = next.get(account.userId) ?? null;
-      return { account, nextDue: dueTimeOf({ ...booked, otherDueTime }) };
+      return { account, nextDue: dueTimeOf({ ...booked, otherDueTime }, "watch") };
     });
   });
 }
@@ -88,9 +88,8 @@ export async function bookedAt(run: Run, found: LockedAccounts, at: ReadAt) {
     const { account } = state;
     const time = timeOf(account, at.now);
     const booked = bookDue(state, time).state;
-    const { balance, frozen, totalExpired, totalRevoked, debt } = booked.account;
-    const shown = { ...account, balance, frozen, totalExpired, totalRevoked, debt };
-    return { account: shown, time, booked };
+    const { sequence, hash, updateTime } = account;
+    return { account: { ...booked.account, sequence, hash, updateTime }, time, booked };
   });
 }
 
