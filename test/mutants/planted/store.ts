@@ -16,6 +16,27 @@ export const STORE_MUTANTS: readonly Mutant[] = [
     caughtBy: "test/commit/model.test.ts",
   },
   {
+    name: "reads no counts of the members whose holds come back by a command",
+    file: "src/store/batch/load.ts",
+    find: "return [...members, ...ofHolds, ...refunded];",
+    replace: "return [...members, ...refunded];",
+    caughtBy: "test/commit/limits.test.ts",
+  },
+  {
+    name: "reads no counts of the members whose spending is refunded",
+    file: "src/store/batch/load.ts",
+    find: "return [...members, ...ofHolds, ...refunded];",
+    replace: "return [...members, ...ofHolds];",
+    caughtBy: "test/commit/limits.test.ts",
+  },
+  {
+    name: "takes counts of a limit before for those of one of its name",
+    file: "src/store/batch/policies.ts",
+    find: "since >= countsFrom",
+    replace: "since > 0n",
+    caughtBy: "test/commit/limits.test.ts",
+  },
+  {
     name: "takes the transaction's own id for the feed number",
     file: "src/store/batch/feed.ts",
     find: "return last.feed > transactionId ? last.feed : transactionId;",
