@@ -48,6 +48,10 @@ function goalsOfRows(rows: Results["rows"]): Goal[] {
     },
     { what: "Consume on one account : evenly", ...atLeast(1.2, ratio(one, evenly)) },
     {
+      what: "the same with a limit for each of 1,000 members : without",
+      ...atLeast(0.7, ratio(speed("consume/team/256"), one)),
+    },
+    {
       what: "ApplyBatch or the Apply stream, evenly : best row of the SQL function",
       ...atLeast(4.5, ratio(many, best("function/evenly"))),
     },

@@ -14,6 +14,7 @@ import { runRounds } from "./rounds.ts";
 import { populationsOf, type Row } from "./rows.ts";
 import { openSaved, type Saved } from "./saved.ts";
 import { seed } from "./seed.ts";
+import { putTeamLimit } from "./team.ts";
 import { type Server, startOrmServer, startPoints, stopServers } from "./servers.ts";
 
 // `npm run bench`: see README.md.
@@ -86,6 +87,8 @@ async function benchRows(
     servers.set(name, server);
     return server;
   };
+  const team = rows.find(({ spread }) => spread.members !== undefined);
+  if (team !== undefined) await putTeamLimit(team, await serverFor(team));
   const place = { cluster, database, serverFor, timing: about.timing };
   const results = await runRounds(place, { rows, rounds, before }, async (row, repeat, soFar) => {
     await saved.saveResults({ ...about, accounts, rows: soFar });

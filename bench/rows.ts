@@ -18,17 +18,18 @@ export type Row = {
 };
 
 /** The distribution of calls over accounts. */
-export type Accounts = "evenly" | "zipf" | "one";
+export type Accounts = "evenly" | "zipf" | "one" | "team";
 
 const LOTS = 2;
 const IN_FLIGHT = [1, 64, 256, 1_024];
 const CLIENTS = [1, 8, 16, 64];
 
-/** The accounts of all rows, made before the first: this number, and a single one. */
+/** The accounts of all rows, made before the first: this number, a single one, and a team's. */
 export function populationsOf(accounts: number): readonly Population[] {
   return [
     { prefix: "user-", accounts, lots: LOTS, consumes: 0 },
     { prefix: "solo-", accounts: 1, lots: LOTS, consumes: 0 },
+    { prefix: "team-", accounts: 1, lots: LOTS, consumes: 0 },
   ];
 }
 
@@ -42,6 +43,7 @@ export function rowsOn(accounts: number): readonly Row[] {
     evenly: { prefix: "user-", accounts, by: "evenly" },
     zipf: { prefix: "user-", accounts, by: "zipf" },
     one: { prefix: "solo-", accounts: 1, by: "evenly" },
+    team: { prefix: "team-", accounts: 1, by: "evenly", members: 1_000 },
   };
   const rows = (what: What, on: Accounts, inFlight: readonly number[]) =>
     inFlight.map((count): Row => ({
@@ -57,6 +59,7 @@ export function rowsOn(accounts: number): readonly Row[] {
     ...rows("orm", "evenly", IN_FLIGHT),
     ...rows("function", "one", CLIENTS),
     ...rows("consume", "one", IN_FLIGHT),
+    ...rows("consume", "team", [256]),
     ...rows("orm", "one", [1, 64, 256]),
     ...rows("function", "zipf", [8]),
     ...rows("consume", "zipf", IN_FLIGHT),
@@ -88,6 +91,7 @@ export const QUICK: readonly string[] = [
   "function/one/1",
   "function/one/8",
   "consume/one/256",
+  "consume/team/256",
   "orm/one/64",
   "batch/evenly/4",
   "stream/evenly/1024",

@@ -13,6 +13,8 @@ export type Spread = {
   readonly accounts: number;
   /** Zipf: the nth account is called 1/n times as often as the first. */
   readonly by: "evenly" | "zipf";
+  /** How many members spend of each account, in turn at random; left out: nobody is said to. */
+  readonly members?: number;
 };
 
 /** A closed-loop load: a constant number of calls is under way until the time is over. */

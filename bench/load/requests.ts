@@ -37,6 +37,7 @@ export const BATCH_OPS = 1_000;
 const USER_DIGITS = 7;
 const REQUEST_DIGITS = 10;
 const TAG_DIGITS = 5;
+const MEMBER_DIGITS = 4;
 const MONTH_SECONDS = 2_592_000n;
 
 /** Makes the requests of a load; the nonce makes every request id unique. */
@@ -45,6 +46,8 @@ export function createRequests({ nonce, spread }: Pick<Job, "nonce" | "spread">)
   const requestId = `${nonce}-${"0".repeat(REQUEST_DIGITS)}`;
   const tag = "0".repeat(TAG_DIGITS);
   const ids = { userId, requestId };
+  const { members } = spread;
+  const member = members === undefined ? "" : `member-${"0".repeat(MEMBER_DIGITS)}`;
   const cost = { case: "points", value: 1n } as const;
   const template = <Desc extends DescMessage>(
     path: string,
@@ -57,13 +60,14 @@ export function createRequests({ nonce, spread }: Pick<Job, "nonce" | "spread">)
       message: bytes,
       users: placesOf(bytes, userId, USER_DIGITS),
       requests: placesOf(bytes, requestId, REQUEST_DIGITS),
+      members: member === "" ? [] : placesOf(bytes, member, MEMBER_DIGITS),
       tags: placesOf(bytes, `\n${String.fromCharCode(TAG_DIGITS)}${tag}`, TAG_DIGITS),
     };
   };
   const consume = { operation: { case: "consume", value: { ...ids, cost } } } as const;
   const templates = {
     noop: template("/grpc.health.v1.Health/Check", HealthCheckRequestSchema, {}),
-    consume: template(`${SERVICE}Consume`, ConsumeRequestSchema, { ...ids, cost }),
+    consume: template(`${SERVICE}Consume`, ConsumeRequestSchema, { ...ids, cost, member }),
     recharge: template(`${SERVICE}Recharge`, RechargeRequestSchema, {
       ...ids,
       points: 100n,
@@ -82,6 +86,9 @@ export function createRequests({ nonce, spread }: Pick<Job, "nonce" | "spread">)
     for (const at of made.users) writeDigits(made.message, at, USER_DIGITS, nextUser());
     for (const at of made.requests) {
       writeDigits(made.message, at, REQUEST_DIGITS, (requests += 1));
+    }
+    for (const at of made.members) {
+      writeDigits(made.message, at, MEMBER_DIGITS, Math.floor(Math.random() * members!));
     }
     return made;
   };
@@ -114,9 +121,10 @@ export function nameOf({ prefix }: Pick<Spread, "prefix">, number: number): stri
 const SERVICE = "/points.v1.PointsService/";
 
 type Template = Request & {
-  /** The offsets of the digits of users, request ids and tags. */
+  /** The offsets of the digits of users, request ids, members and tags. */
   readonly users: readonly number[];
   readonly requests: readonly number[];
+  readonly members: readonly number[];
   readonly tags: readonly number[];
 };
 

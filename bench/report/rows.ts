@@ -87,6 +87,7 @@ const ACCOUNTS: Readonly<Record<string, string>> = {
   evenly: "evenly",
   zipf: "Zipf 1.0",
   one: "one",
+  team: "one, of 1,000 members with limits",
 };
 
 function verdictOn(goal: Goal): string {
