@@ -1,4 +1,5 @@
-import type { Count, PolicyState } from "./policy.ts";
+import { allCounts, type Count, countOf } from "./counts.ts";
+import type { PolicyState } from "./policy.ts";
 import type { AccountState } from "./state.ts";
 
 /** What a batch changed of accounts' policies. */
@@ -36,8 +37,8 @@ export function changedPolicies(
       oldByName.delete(policy.name);
       if (policy === was) continue;
       if (was === undefined || !standsAlike(policy, was)) policies.push({ ...policy, userId });
-      for (const [member, count] of policy.counts) {
-        if (member === "" || count === was?.counts.get(member)) continue;
+      for (const [member, count] of allCounts(policy.counts)) {
+        if (member === "" || count === (was && countOf(was.counts, member))) continue;
         counts.push({ userId, name: policy.name, member, count });
       }
     }
@@ -53,6 +54,6 @@ function standsAlike(a: PolicyState, b: PolicyState): boolean {
     a.ended === b.ended &&
     a.next === b.next &&
     a.given === b.given &&
-    a.counts.get("") === b.counts.get("")
+    countOf(a.counts, "") === countOf(b.counts, "")
   );
 }

@@ -1,6 +1,7 @@
 import { min } from "./account.ts";
 import { windowEnd } from "./calendar.ts";
-import type { Count, Limit, PolicyState, Rule } from "./policy.ts";
+import { type Count, countOf, withCount } from "./counts.ts";
+import type { Limit, PolicyState, Rule } from "./policy.ts";
 import type { Rejection } from "./rejection.ts";
 import type { Micros } from "./time.ts";
 
@@ -62,7 +63,7 @@ export function statusOf(
   { points, window }: Limit,
   { key, now }: { readonly key: string; readonly now: Micros },
 ): LimitStatus {
-  const open = openCount(counts.get(key), now);
+  const open = openCount(countOf(counts, key), now);
   const until = open === undefined ? endOf(window, now) : open.until;
   return { name, points, spent: open?.spent ?? 0n, resetsTime: until ?? undefined };
 }
@@ -116,10 +117,10 @@ function recount(
     const { rule, counts } = policy;
     const key = keyOf(rule, spend);
     if (key === undefined) return policy;
-    const before = counts.get(key);
+    const before = countOf(counts, key);
     const after = change(before, rule as Limit);
     if (after === undefined || after === before) return policy;
-    return { ...policy, counts: new Map(counts).set(key, after) };
+    return { ...policy, counts: withCount(counts, key, after) };
   });
 }
 

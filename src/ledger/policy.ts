@@ -1,4 +1,5 @@
 import type { Figures } from "./account.ts";
+import type { Counts } from "./counts.ts";
 import type { Lot } from "./lot.ts";
 import type { Micros } from "./time.ts";
 
@@ -74,7 +75,7 @@ export type PolicyState = {
   /** The lots of an allowance by periods that may be open: their expiry wakes nobody. */
   readonly given: readonly bigint[];
   /** Of a limit: the loaded counts, by member; by "" if all members have one together. */
-  readonly counts: ReadonlyMap<string, Count>;
+  readonly counts: Counts;
 };
 
 /** The next period that an allowance gives. */
@@ -111,12 +112,3 @@ export function creditLineOf(policies: readonly PolicyState[]): bigint {
   }
   return most;
 }
-
-/** What was spent in the current window of a limit. */
-export type Count = {
-  /** The first entry that it counts: holds and entries before were counted in earlier windows. */
-  readonly since: bigint;
-  /** When the window ends; null: never. */
-  readonly until: Micros | null;
-  readonly spent: bigint;
-};

@@ -1,6 +1,7 @@
 import { periodFrom } from "./allowance.ts";
 import { isTimeZone } from "./calendar.ts";
 import type { AskedRule, DeletePolicy, PutPolicy } from "./command.ts";
+import { NO_COUNTS } from "./counts.ts";
 import { type Applied, append } from "./journal.ts";
 import { MAX_POLICIES, type PolicyState, type Rule } from "./policy.ts";
 import { isRejection, type Rejection } from "./rejection.ts";
@@ -35,7 +36,7 @@ export function putPolicy(booked: Applied, command: PutPolicy, now: Micros): App
     ended: false,
     sequence,
     countsFrom: counted?.countsFrom ?? sequence,
-    counts: counted?.counts ?? new Map(),
+    counts: counted?.counts ?? NO_COUNTS,
     next: rule.kind === "allowance" ? periodFrom(rule, before?.next?.time ?? null) : undefined,
     given: [],
   };

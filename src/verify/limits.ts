@@ -1,5 +1,6 @@
 import type { Entry } from "../ledger/entry.ts";
-import type { Count, Limit, PolicyState, Rule } from "../ledger/policy.ts";
+import type { Count } from "../ledger/counts.ts";
+import type { Limit, PolicyState, Rule } from "../ledger/policy.ts";
 import type { Micros } from "../ledger/time.ts";
 import type { Books } from "./books.ts";
 import { endOfWindow } from "./calendar.ts";
@@ -140,8 +141,9 @@ export function flawOfCounts(policy: BookedPolicy, row: PolicyState): string | u
   if (row.countsFrom !== policy.countsFrom) {
     return `limit ${name} counts from entry ${row.countsFrom}, and not from ${policy.countsFrom}`;
   }
-  for (const key of new Set([...policy.counts.keys(), ...row.counts.keys()])) {
-    const [is, says] = [policy.counts.get(key), row.counts.get(key)];
+  const stored = row.counts.base;
+  for (const key of new Set([...policy.counts.keys(), ...stored.keys()])) {
+    const [is, says] = [policy.counts.get(key), stored.get(key)];
     if (is?.since === says?.since && is?.until === says?.until && is?.spent === says?.spent)
       continue;
     return `limit ${name} has counted ${said(says)}, the entries make it ${said(is)}`;

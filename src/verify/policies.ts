@@ -1,6 +1,7 @@
 import type { Figures } from "../ledger/account.ts";
 import type { Entry } from "../ledger/entry.ts";
-import type { Allowance, Count, PolicyState, Rule } from "../ledger/policy.ts";
+import type { Count } from "../ledger/counts.ts";
+import type { Allowance, PolicyState, Rule } from "../ledger/policy.ts";
 import type { Micros } from "../ledger/time.ts";
 import type { Books } from "./books.ts";
 import { endOfPoints, startOfPeriod } from "./calendar.ts";

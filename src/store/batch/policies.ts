@@ -1,7 +1,16 @@
 import { sql } from "kysely";
 import type { Changes } from "../../ledger/batch.ts";
-import type { Count, PolicyState } from "../../ledger/policy.ts";
-import { bigintLists, bigints, booleans, rowsOf, texts, times } from "../driver/columns.ts";
+import { type Count, countOf } from "../../ledger/counts.ts";
+import type { PolicyState } from "../../ledger/policy.ts";
+import {
+  bigintLists,
+  bigints,
+  booleans,
+  type Columns,
+  rowsOf,
+  texts,
+  times,
+} from "../driver/columns.ts";
 import { columnsOf, PolicyEntity, type PolicyRow } from "../driver/entities.ts";
 import { fromTimestamptz } from "../driver/instant.ts";
 import type { Run } from "../driver/transaction.ts";
@@ -73,7 +82,7 @@ function toPolicy(row: PolicyRow, counted: readonly PolicyRow[]): PolicyState {
     countsFrom,
     next: period === null ? undefined : { period, time },
     given: (row.given ?? []).map(BigInt),
-    counts: new Map(counts),
+    counts: { base: new Map(counts), changed: undefined },
   };
 }
 
@@ -100,18 +109,35 @@ type NewRow = MemberOf & {
 
 function toRow({ userId, ...policy }: Changes["policies"]["policies"][number]): NewRow {
   const { name, counts } = policy;
-  return { userId, member: "", name, policy, count: counts.get("") };
+  return { userId, member: "", name, policy, count: countOf(counts, "") };
 }
 
 function toCountRow(one: Changes["policies"]["counts"][number]): NewRow {
   return { ...one, policy: undefined };
 }
 
+/** Where no row has a rule, as in most batches of a team, the rules' columns are left out. */
 function upsert(rows: readonly NewRow[]): Write {
-  const columns = {
+  const key = {
     user_id: texts(rows, ({ userId }) => userId),
     member: texts(rows, ({ member }) => member),
     name: texts(rows, ({ name }) => name),
+  };
+  const counted = {
+    since: bigints(rows, ({ count }) => count?.since ?? null),
+    until: times(rows, ({ count }) => count?.until ?? null),
+    spent: bigints(rows, ({ count }) => count?.spent ?? null),
+  };
+  const hasRules = rows.some(({ policy }) => policy !== undefined);
+  const changing = hasRules ? { ...counted, ...ruleColumns(rows) } : counted;
+  const set = Object.keys(changing).map((column) => `${column} = excluded.${column}`);
+  const onConflict = ` on conflict (user_id, member, name) do update set ${set.join(", ")}`;
+  const columns = { ...key, ...changing };
+  return insertAll({ table: "policy", columns, count: rows.length, onConflict });
+}
+
+function ruleColumns(rows: readonly NewRow[]): Columns {
+  return {
     sequence: bigints(rows, ({ policy }) => policy?.sequence ?? null),
     counts_from: bigints(rows, ({ policy }) => policy?.countsFrom ?? null),
     rule: texts(rows, ({ policy }) => (policy === undefined ? null : toPolicyText(policy))),
@@ -119,18 +145,8 @@ function upsert(rows: readonly NewRow[]): Write {
     period: sql`${bigints(rows, ({ policy }) => toBigint(policy?.next?.period))}::integer`,
     next_time: times(rows, ({ policy }) => policy?.next?.time ?? null),
     given: bigintLists(rows, ({ policy }) => policy?.given ?? []),
-    since: bigints(rows, ({ count }) => count?.since ?? null),
-    until: times(rows, ({ count }) => count?.until ?? null),
-    spent: bigints(rows, ({ count }) => count?.spent ?? null),
   };
-  return insertAll({ table: "policy", columns, count: rows.length, onConflict: CHANGE });
 }
-
-const CHANGE = ` on conflict (user_id, member, name)
-  do update set sequence = excluded.sequence, counts_from = excluded.counts_from,
-    rule = excluded.rule, ended = excluded.ended, period = excluded.period,
-    next_time = excluded.next_time, given = excluded.given, since = excluded.since,
-    until = excluded.until, spent = excluded.spent`;
 
 /** What members have spent of a limit that is gone stays: another of its name counts anew. */
 function remove(gone: Changes["policies"]["gone"]): Write {
