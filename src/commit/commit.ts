@@ -4,6 +4,7 @@ import { type Fault, faultOf, isUnavailable } from "../errors/database-fault.ts"
 import { type Answer, answer, type Changes, changesOf, startBatch } from "../ledger/batch.ts";
 import type { Command } from "../ledger/command.ts";
 import { SALT_BYTES } from "../ledger/digests.ts";
+import type { FirstPolicy } from "../ledger/first-policies.ts";
 import { isRejection, type Rejection } from "../ledger/rejection.ts";
 import { usersOnTrial } from "../ledger/trial.ts";
 import { usersVisited } from "../ledger/visit.ts";
@@ -53,6 +54,8 @@ export type CommitOptions = {
   /** It is read once a transaction, after its locks. By default it is the database's. */
   readonly clock?: Clock;
   readonly observer?: BatchObserver;
+  /** The policies that new accounts get, from now on. By default none. */
+  readonly firstPolicies?: () => readonly FirstPolicy[];
   /** Fires when the database is gone for good, so that retries are pointless. */
   readonly gone?: AbortSignal | undefined;
 };
@@ -115,10 +118,16 @@ type Committing = Pick<CommitLost, "changes" | "answers" | "hadLocks">;
 export async function commit(
   orm: Orm,
   commands: readonly Command[],
-  { clock = batchMoment, observer = UNOBSERVED, gone }: CommitOptions = {},
+  {
+    clock = batchMoment,
+    observer = UNOBSERVED,
+    firstPolicies = NO_POLICIES,
+    gone,
+  }: CommitOptions = {},
 ): Promise<Results> {
   const limitMs = TRANSACTION_MAX_MS;
-  return retry({ orm, clock, observer, gone }, attemptsOf({ commands, limitMs, isFirst: true }));
+  const context = { orm, clock, observer, firstPolicies, gone };
+  return retry(context, attemptsOf({ commands, limitMs, isFirst: true }));
 }
 
 function attemptsOf(
@@ -175,7 +184,8 @@ function isLast({ commands, failed, started, lost }: Attempts, fault: Fault): bo
 }
 
 /** One attempt: the transaction from its locks to its COMMIT. */
-async function transact({ orm, clock, observer }: Context, attempts: Attempts): Promise<Answers> {
+async function transact(context: Context, attempts: Attempts): Promise<Answers> {
+  const { orm, clock, observer, firstPolicies } = context;
   const { commands } = attempts;
   const done = stopwatch(observer);
   return inTransaction(
@@ -216,7 +226,8 @@ async function transact({ orm, clock, observer }: Context, attempts: Attempts): 
       // Book what is due, and decide each command in memory.
       const salts = newSalts(userIds, rows.accounts);
       const asked = { onTrial: usersOnTrial(commands), visited: usersVisited(commands) };
-      const batch = startBatch(now, { found: states, repeats, salts, waiting, ...asked });
+      const start = { found: states, repeats, salts, waiting, ...asked };
+      const batch = startBatch(now, { ...start, firstPolicies: firstPolicies() });
       const answers = commands.map((command) =>
         batch.waiting.has(command.userId) ? LATER : inEpoch(answer(batch, command), epoch),
       );
@@ -260,6 +271,8 @@ function newSalts(
   return new Map(others.map((userId) => [userId, randomBytes(SALT_BYTES)]));
 }
 
+const NO_POLICIES = () => [];
+
 const NO_SALTS: ReadonlyMap<string, Uint8Array> = new Map();
 
 /** Handles an error of COMMIT: if its answer was lost, the next attempt finds out its outcome. */
@@ -278,8 +291,9 @@ function inEpoch(one: Answer | Rejection, epoch: bigint): Answered | Rejection {
 /** Whether an answer tells its caller that an earlier batch was committed. */
 function isRepeat(one: Answers[number]): boolean {
   if (one === LATER || isRejection(one)) return false;
-  // An account without entries that this batch did not make was made by an earlier GetOrCreate.
-  return one.replayed || (!one.created && one.account.sequence === 0n);
+  // An account to which nothing happened since an earlier batch made it: maybe by GetOrCreate.
+  const { createTime, updateTime } = one.account;
+  return one.replayed || (!one.created && updateTime === createTime);
 }
 
 /** Tells the observer the time since the step before. */

@@ -128,6 +128,11 @@ export const SETTINGS = {
     about: "the price list, read again on SIGHUP; unset: the one that ships",
     kind: text("a YAML file"),
   },
+  policies: {
+    variable: "POLICIES",
+    about: "the policies that every new account gets, read again on SIGHUP; unset: none",
+    kind: text("a YAML file"),
+  },
   creditLinePoints: {
     variable: "CREDIT_LINE_POINTS",
     about: "how much debt an account may have by SHORTFALL_OWE",

@@ -5,6 +5,7 @@ import { bookDue } from "./due.ts";
 import type { Entry } from "./entry.ts";
 import { expireTimeOf, holdEndOf } from "./expiration.ts";
 import { extendHold } from "./extend-hold.ts";
+import { type FirstPolicy, setFirstPolicies } from "./first-policies.ts";
 import { entryChanged } from "./guard.ts";
 import { type Applied, append, type Draft } from "./journal.ts";
 import { count, limitExceeded, withinLimits } from "./limit.ts";
@@ -26,8 +27,9 @@ export type Instant = {
   readonly now: Micros;
   /** The last entry that was booked as due before this command: it answers an Expire of due. */
   readonly lastDue?: Entry | undefined;
-  /** The salt of the account, if the command makes one. */
+  /** The salt of the account, if the command makes one, and the policies that it gets. */
   readonly salt?: Uint8Array | undefined;
+  readonly firstPolicies?: readonly FirstPolicy[];
 };
 
 /**
@@ -49,9 +51,11 @@ export function apply(
     return { reason: "ACCOUNT_NOT_FOUND", userId: command.userId };
   }
   const found = state ?? newState(command.userId, at);
-  const applied = applyBooked({ state: found, entries: [], entry: undefined }, command, at);
-  if (isRejection(applied)) return applied;
-  const due = bookDue(applied.state, at.now, { mode: isVisit(command) ? "visit" : "sweep" });
+  const own = applyBooked({ state: found, entries: [], entry: undefined }, command, at);
+  if (isRejection(own)) return own;
+  const { firstPolicies: policies = [], now } = at;
+  const applied = state === undefined ? setFirstPolicies(own, command, { policies, now }) : own;
+  const due = bookDue(applied.state, now, { mode: isVisit(command) ? "visit" : "sweep" });
   if (due.state === applied.state) return applied;
   return { ...applied, state: due.state, entries: [...applied.entries, ...due.entries] };
 }

@@ -9,6 +9,7 @@ import { accountAfter, type Entry } from "./entry.ts";
 import { type Hold, isOpenHold } from "./hold.ts";
 import { type AnsweredRequest, answerRepeat, idempotencyKey, requestOf } from "./idempotency.ts";
 import { assertSound } from "./invariants.ts";
+import type { FirstPolicy } from "./first-policies.ts";
 import type { Applied } from "./journal.ts";
 import type { Lot } from "./lot.ts";
 import { nextReceipt, type Receipt } from "./receipt.ts";
@@ -39,6 +40,7 @@ export type Batch = {
   readonly repeats: Map<string, AnsweredRequest>;
   /** Salts for the accounts that the commands may make, by user id. */
   readonly salts: ReadonlyMap<string, Uint8Array>;
+  readonly firstPolicies: readonly FirstPolicy[];
   /** Users whose accounts the batch leaves as they are. */
   readonly onTrial: ReadonlySet<string>;
   readonly entries: Entry[];
@@ -112,6 +114,8 @@ export type Start = {
   readonly repeats: ReadonlyMap<string, AnsweredRequest>;
   /** Random salts for users without an account, by user id. */
   readonly salts: ReadonlyMap<string, Uint8Array>;
+  /** The policies that new accounts get; left out: none. */
+  readonly firstPolicies?: readonly FirstPolicy[];
   /** Users whose accounts are not among `found`, though they exist: see `Batch.waiting`. */
   readonly waiting?: Iterable<string>;
   /** Users of whom the batch has trials alone: see `usersOnTrial`. */
@@ -127,7 +131,7 @@ export type Start = {
  */
 export function startBatch(
   now: Micros,
-  { found, repeats, salts, waiting: others, onTrial, visited }: Start,
+  { found, repeats, salts, firstPolicies = [], waiting: others, onTrial, visited }: Start,
 ): Batch {
   found.forEach(assertSound);
   const before = new Map(found.map((state) => [state.account.userId, state]));
@@ -148,7 +152,8 @@ export function startBatch(
     else entries.push(...booked.entries);
   }
   const moved = new Map<string, number>();
-  const startedWith = { now, before, states, repeats: new Map(repeats), salts, onTrial };
+  const given = { salts, firstPolicies, onTrial };
+  const startedWith = { now, before, states, repeats: new Map(repeats), ...given };
   return { ...startedWith, entries, receipts: [], waiting, moved, lastDue };
 }
 
@@ -185,10 +190,11 @@ export function answer(batch: Batch, command: Command): Answer | Rejection {
   const found = batch.states.get(command.userId);
   const now = timeOf(found?.account, batch.now);
   const salt = batch.salts.get(command.userId);
+  const { firstPolicies } = batch;
   // Others' commands were preceded by all of it as the batch started.
   const visit = isKept || found === undefined ? undefined : bookDue(found, now);
   const state = visit?.state ?? found;
-  const at = { now, lastDue: visit?.entries.at(-1) ?? lastDue, salt };
+  const at = { now, lastDue: visit?.entries.at(-1) ?? lastDue, salt, firstPolicies };
   const applied = apply(state, command, at);
   if (isRejection(applied)) return applied;
 

@@ -81,7 +81,12 @@ export type Shortfall = "refuse" | "take" | "owe";
 type Spender = { readonly member: string };
 
 /** Gets the account, and makes it if there is none. */
-export type Open = { readonly kind: "open"; readonly userId: string };
+export type Open = {
+  readonly kind: "open";
+  readonly userId: string;
+  /** The caller's name; left out: not authenticated. */
+  readonly caller?: string;
+};
 
 /** Adds points as a new lot, and makes the account if there is none. */
 export type Recharge = MutationOf<

@@ -88,7 +88,7 @@ function goesOnCounting(before: Rule | undefined, rule: Rule): boolean {
 }
 
 /** The rule, from now on; or the refusal of a time, or a time zone, that it cannot have. */
-function ruleFrom(asked: AskedRule, now: Micros): Rule | Rejection {
+export function ruleFrom(asked: AskedRule, now: Micros): Rule | Rejection {
   if (asked.kind === "limit") {
     const { window } = asked;
     if (window.kind === "total" || isTimeZone(window.timeZone)) return asked;

@@ -45,8 +45,9 @@ export function pointsService(backend: Backend): ServiceImpl<typeof PointsServic
     toMutationAnswer(await run(operation, context));
 
   return {
-    async getOrCreate({ userId }, { signal }) {
-      const { account, created, epoch } = await commit({ kind: "open", userId }, signal);
+    async getOrCreate({ userId }, { values, signal }) {
+      const { name: caller } = values.get(callerKey);
+      const { account, created, epoch } = await commit({ kind: "open", userId, caller }, signal);
       return { account: toAccountMessage(account), created, epoch };
     },
     getAccount: (request, { signal }) => getAccount(orm, request, signal),

@@ -1,18 +1,17 @@
 import { fileURLToPath } from "node:url";
 import { fromJson, type JsonObject, type JsonValue } from "@bufbuild/protobuf";
-import { parse } from "yaml";
 import {
   type PriceList as PriceListMessage,
   PriceListsSchema,
 } from "../../gen/points/v1/prices_pb.ts";
 import { readText } from "../config/reload.ts";
-import { asMap } from "../config/yaml-map.ts";
 import { UserError } from "../errors/user-error.ts";
 import { MAX_POINTS } from "../ledger/account.ts";
 import type { PriceLists } from "../ledger/prices.ts";
 import { toPriceLists } from "./price-lists.ts";
 import { checkMessage, JsonInvalid } from "./strict-json.ts";
 import { violationsOf } from "./validate.ts";
+import { isObject, parseYaml } from "./yaml-file.ts";
 
 /** The path of the price list that ships with Points. */
 export const SHIPPED_PRICES = fileURLToPath(new URL("../../prices.yaml", import.meta.url));
@@ -51,7 +50,7 @@ export function readPrices(path: string): Prices {
 export function parsePrices(text: string, name: string): Prices {
   const refuse = (wrong: readonly string[], cause?: unknown) =>
     new PricesError(`${name}: ${wrong.join("; ")}`, { cause });
-  const file = parseYaml(text, name);
+  const file = parseYaml(text, (why, cause) => new PricesError(`${name} ${why}`, { cause }));
   const hasOneList = !("lists" in file);
   const json = expandFile(hasOneList ? { lists: [file] } : file);
   // A place as the file has it.
@@ -72,28 +71,6 @@ export function parsePrices(text: string, name: string): Prices {
   const lists = toPriceLists(message, (at, what) => wrong.push(`${placeOf(at)} ${what}`));
   if (wrong.length > 0) throw refuse(wrong);
   return { lists, messages: message.lists };
-}
-
-function parseYaml(text: string, name: string): JsonObject {
-  let parsed: unknown;
-  try {
-    // Whole numbers become bigints, so that none is rounded; `<<` takes over another map.
-    parsed = parse(text, { intAsBigInt: true, merge: true });
-  } catch (cause) {
-    throw new PricesError(`${name} is not YAML: ${(cause as Error).message}`, { cause });
-  }
-  return asMap(toJson(parsed)) as JsonObject;
-}
-
-/** Parsed YAML as JSON: a number that JSON would round becomes a text, as protobuf's JSON has it. */
-function toJson(value: unknown): JsonValue {
-  if (typeof value === "bigint") {
-    const rounded = Number(value);
-    return Number.isSafeInteger(rounded) ? rounded : String(value);
-  }
-  if (Array.isArray(value)) return value.map(toJson);
-  if (typeof value !== "object" || value === null) return value as JsonValue;
-  return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, toJson(one)]));
 }
 
 /** The file with its short forms written out: `free`, `fixed: 5`, and no maximum. */
@@ -129,8 +106,4 @@ function expandMaximum(limited: JsonValue): JsonValue {
 function change(value: JsonValue, key: string, to: (value: JsonValue) => JsonValue): JsonValue {
   if (!isObject(value) || value[key] === undefined || value[key] === null) return value;
   return { ...value, [key]: to(value[key]) };
-}
-
-function isObject(value: JsonValue): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -3,6 +3,7 @@ import { readCallers } from "../auth/callers-file.ts";
 import { isKeysUrl, readKeys } from "../auth/jwt.ts";
 import type { Config } from "../config/environment.ts";
 import { reloadOnChange, reloadOnHangup, type Texts, textsReadBy } from "../config/reload.ts";
+import { readFirstPolicies } from "../rpc/policy-file.ts";
 import { readPrices, SHIPPED_PRICES } from "../rpc/price-file.ts";
 import { readTls } from "../transport/tls.ts";
 
@@ -22,7 +23,7 @@ export type ConfigFiles = {
  * @throws {UserError} if a file cannot be used at the start
  */
 export function openConfigFiles(config: Config, log: Logger): ConfigFiles {
-  const { prices = SHIPPED_PRICES, callers, jwtKeys } = config;
+  const { prices = SHIPPED_PRICES, policies, callers, jwtKeys } = config;
   const { tlsCert, tlsKey, tlsClientCa } = config;
   let inForce: Texts = {};
   let tell: (texts: Texts) => void = () => {};
@@ -45,6 +46,7 @@ export function openConfigFiles(config: Config, log: Logger): ConfigFiles {
   };
 
   onHangup("prices", prices, () => readPrices(prices));
+  if (policies !== undefined) onHangup("policies", policies, () => readFirstPolicies(policies));
   if (callers !== undefined) onHangup("callers", callers, () => readCallers(callers));
   onChange("certificates", [tlsCert, tlsKey, tlsClientCa], () => readTls(config));
   if (jwtKeys !== undefined && !isKeysUrl(jwtKeys)) {

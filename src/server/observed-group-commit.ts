@@ -3,6 +3,7 @@ import { commit } from "../commit/commit.ts";
 import { createGroupCommit, type GroupCommit } from "../commit/group-commit.ts";
 import type { BatchObserver } from "../commit/observer.ts";
 import type { Config } from "../config/environment.ts";
+import type { FirstPolicy } from "../ledger/first-policies.ts";
 import { createMetrics, type Databases, type Metrics } from "../telemetry/metrics.ts";
 import type { Tracing } from "../telemetry/tracing.ts";
 
@@ -11,6 +12,8 @@ export type GroupCommitOptions = {
   /** With the schema up to date. Readers have a pool of their own: no batch waits for one. */
   readonly databases: Databases;
   readonly log: Logger;
+  /** The policies that new accounts get, from now on. */
+  readonly firstPolicies: () => readonly FirstPolicy[];
   /** Undefined: no traces. */
   readonly tracing?: Tracing | undefined;
 };
@@ -23,6 +26,7 @@ export function startGroupCommit({
   config: { lanes, batchMaxOps, queueMaxOps },
   databases,
   log,
+  firstPolicies,
   tracing,
 }: GroupCommitOptions): GroupCommit & { readonly metrics: Metrics } {
   const { batches, gone } = databases;
@@ -32,7 +36,7 @@ export function startGroupCommit({
     lanes,
     run(commands, waitedMs) {
       metrics.batched(commands.length, waitedMs);
-      const run = () => commit(batches, commands, { observer, gone });
+      const run = () => commit(batches, commands, { observer, firstPolicies, gone });
       return tracing === undefined ? run() : tracing.batch(commands, run);
     },
     batchMaxOps,

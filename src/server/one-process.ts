@@ -23,7 +23,10 @@ export type Serving = {
   readonly stop: (hurried: Promise<void>) => Promise<void>;
 };
 
-export type OneProcessOptions = Pick<ServerOptions, "config" | "prices" | "log"> & {
+export type OneProcessOptions = Pick<
+  ServerOptions,
+  "config" | "prices" | "firstPolicies" | "log"
+> & {
   readonly database: Database;
 };
 

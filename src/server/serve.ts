@@ -3,7 +3,9 @@ import { addressText } from "../config/address.ts";
 import type { Config } from "../config/environment.ts";
 import { reloadOnHangup } from "../config/reload.ts";
 import { UserError } from "../errors/user-error.ts";
+import type { FirstPolicy } from "../ledger/first-policies.ts";
 import { type Database, openDatabase } from "../postgres/database.ts";
+import { readFirstPolicies } from "../rpc/policy-file.ts";
 import { type Prices, readPrices, SHIPPED_PRICES } from "../rpc/price-file.ts";
 import { lengthText, readTestClock, type TestClock } from "../store/driver/test-clock.ts";
 import { type Admin, type AdminSources, serveAdmin } from "../telemetry/admin.ts";
@@ -61,10 +63,11 @@ function withWorkers(config: Config, log: Logger): Start {
   return ({ url }) => serveWithWorkers({ ...config, databaseUrl: url }, files, log);
 }
 
-/** @throws {UserError} if the price list cannot be used */
+/** @throws {UserError} if the price list, or the file of policies, cannot be used */
 function withOneProcess(config: Config, log: Logger): Start {
   const prices = pricesInForce(config.prices ?? SHIPPED_PRICES, log);
-  return (database) => serveWithOneProcess({ config, database, prices, log });
+  const firstPolicies = policiesInForce(config.policies, log);
+  return (database) => serveWithOneProcess({ config, database, prices, firstPolicies, log });
 }
 
 /** Hot reload of the price list: as at the start, or at the last SIGHUP that found no mistake. */
@@ -77,6 +80,19 @@ function pricesInForce(path: string, log: Logger): () => Prices {
   };
   reloadOnHangup({ files: [path], read, log, what: "prices" });
   return () => prices;
+}
+
+/** Hot reload of the policies that new accounts get, as of the price list. */
+function policiesInForce(path: string | undefined, log: Logger): () => readonly FirstPolicy[] {
+  let policies = readFirstPolicies(path);
+  if (path === undefined) return () => policies;
+  const read = () => {
+    policies = readFirstPolicies(path);
+    const names = policies.map(({ name }) => name);
+    log.info({ names }, "new accounts get these policies");
+  };
+  reloadOnHangup({ files: [path], read, log, what: "policies" });
+  return () => policies;
 }
 
 /** By default on loopback, at the port after the RPCs' one: two servers do not collide. */

@@ -20,6 +20,7 @@ const DEFAULTS: Config = {
   databaseUrl: undefined,
   databaseSchema: "points",
   prices: undefined,
+  policies: undefined,
   dataDir: ".points",
   durability: "warn",
   migrate: true,

@@ -23,6 +23,7 @@ describe("the command line", () => {
       DURABILITY: "warn",
       MIGRATE: "on",
       PRICES: undefined,
+      POLICIES: undefined,
       CREDIT_LINE_POINTS: "0",
       SWEEP_SECONDS: "300",
       TEST_CLOCK: "0",

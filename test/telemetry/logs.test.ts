@@ -94,6 +94,7 @@ async function start(databaseUrl: string, level: string, environment = {}) {
     config,
     databases: { batches: orm, reads: orm },
     prices: () => prices,
+    firstPolicies: () => [],
     log,
   });
   onTestFinished(async () => {

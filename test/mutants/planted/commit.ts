@@ -53,7 +53,7 @@ export const COMMIT_MUTANTS: readonly Mutant[] = [
   {
     name: "answers a repeat of GetOrCreate without a wait for the standbys",
     file: "src/commit/commit.ts",
-    find: "return one.replayed || (!one.created && one.account.sequence === 0n);",
+    find: "return one.replayed || (!one.created && updateTime === createTime);",
     replace: "return one.replayed;",
     caughtBy: "test/commit/standby.test.ts",
   },

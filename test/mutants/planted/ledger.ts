@@ -949,4 +949,18 @@ export const LEDGER_MUTANTS: readonly Mutant[] = [
     replace: "> 2n ** 62n) {",
     caughtBy: "test/ledger/extend-hold.test.ts",
   },
+  {
+    name: "gives the policies of new accounts to an account that exists",
+    file: "src/ledger/apply.ts",
+    find: "const applied = state === undefined ? setFirstPolicies(",
+    replace: 'const applied = command.kind === "recharge" ? setFirstPolicies(',
+    caughtBy: "test/ledger/first-policies.test.ts",
+  },
+  {
+    name: "puts a new account's policy in the place of the one that made it",
+    file: "src/ledger/first-policies.ts",
+    find: "if (isSet || hasEnded) continue;",
+    replace: "if (hasEnded) continue;",
+    caughtBy: "test/ledger/first-policies.test.ts",
+  },
 ];
