@@ -149,13 +149,15 @@ export class Model {
 
   /** Takes the hash of an answered entry as that of its line: a model of hashes would be the same code. */
   learn({ userId, sequence, hash }: Pick<Entry, "userId" | "sequence" | "hash">): void {
-    this.#users.get(userId)!.journal[Number(sequence) - 1]!.hash = hash;
+    const { journal } = this.#users.get(userId)!;
+    const at = Number(sequence) - 1;
+    journal[at] = { ...journal[at]!, hash };
   }
 
   /** A copy, which goes on by itself. */
   copy(): Model {
     const model = new Model();
-    for (const [userId, user] of this.#users) model.#users.set(userId, structuredClone(user));
+    for (const [userId, user] of this.#users) model.#users.set(userId, copyOf(user));
     for (const [key, answer] of this.#answers) model.#answers.set(key, answer);
     return model;
   }
@@ -228,7 +230,7 @@ export class Model {
     if (before === undefined && !makes) return { reason: "ACCOUNT_NOT_FOUND" };
 
     // The command works on a copy, which is kept only if the command is not refused.
-    const user = structuredClone(before ?? newUser(clock));
+    const user = copyOf(before ?? newUser(clock));
     const now = laterOf(clock, user.now);
     const last = user.now;
     user.now = now;
@@ -267,6 +269,13 @@ function isAnother(user: ModelUser, number: bigint, { expectedHash }: Guarded): 
   const line = user.journal[Number(number) - 1];
   if (expectedHash === undefined || line === undefined) return false;
   return line.hash === undefined || Buffer.compare(line.hash, expectedHash) !== 0;
+}
+
+/** Lines and lots do not change once they are made, and so copies share them. */
+function copyOf(user: ModelUser): ModelUser {
+  const { journal, lots, holds } = user;
+  const ownHolds = holds.map((hold) => ({ ...hold }));
+  return { ...user, journal: [...journal], lots: [...lots], holds: ownHolds };
 }
 
 function newUser(now: bigint): ModelUser {
@@ -686,10 +695,11 @@ function burnOrder(user: ModelUser): ModelLot[] {
 }
 
 function left(user: ModelUser, lot: bigint): bigint {
-  return user.journal
-    .flatMap(({ changes }) => changes)
-    .filter((change) => change.lot === lot)
-    .reduce((points, change) => points + change.points, 0n);
+  let points = 0n;
+  for (const { changes } of user.journal) {
+    for (const change of changes) if (change.lot === lot) points += change.points;
+  }
+  return points;
 }
 
 function take(user: ModelUser, kind: string, parts: Part[]): Line {
