@@ -52,5 +52,8 @@ export function makeFolder(name: string): Promise<string> {
 /** The variables of this process that child processes with their own environment still inherit. */
 export function inherited(): Record<string, string> {
   const { PATH = "", HOME = "/", [RUN_FOLDER]: folder } = process.env;
-  return { PATH, HOME, ...(folder !== undefined && { [RUN_FOLDER]: folder }) };
+  if (folder === undefined) return { PATH, HOME };
+  // Of the run's many processes only the first strips the types of the sources.
+  const NODE_COMPILE_CACHE = join(folder, "compile-cache");
+  return { PATH, HOME, [RUN_FOLDER]: folder, NODE_COMPILE_CACHE };
 }
