@@ -22,7 +22,7 @@ export const GROWTH: GrowthPlan = {
 
 /** The stages of --quick, which shows that everything works. */
 export const QUICK_GROWTH: GrowthPlan = {
-  small: 2_000,
-  ledgers: [{ accounts: 10_000, entries: [0, 20_000] }],
-  accounts: [{ entries: 10_000, lots: 1_000 }],
+  small: 1_000,
+  ledgers: [{ accounts: 2_000, entries: [0, 4_000] }],
+  accounts: [{ entries: 2_000, lots: 1_000 }],
 };

@@ -67,12 +67,12 @@ describe.concurrent("npm run bench", { timeout: LONG_MS }, () => {
 
     const growth = JSON.parse(await readFile(join(folder, "quick-growth.json"), "utf8")) as Growth;
     expect(growth.accounts.map(({ lots }) => lots)).toEqual([1_000]);
-    expect(growth.ledgers.map(({ entries }) => entries)).toEqual([0, 20_000]);
+    expect(growth.ledgers.map(({ entries }) => entries)).toEqual([0, 4_000]);
     const stages = [...growth.accounts, ...growth.ledgers];
     expect(stages.flatMap(({ wrong }) => wrong)).toEqual([]);
     expect(growth.ledgers[1]!.weight.entry).toBeGreaterThan(100);
     const plot = await readFile(join(folder, "quick-growth.svg"), "utf8");
-    expect(plot).toContain("10,000 accounts</text>");
+    expect(plot).toContain("2,000 accounts</text>");
   });
 
   test("explains errors in the command line", async ({ onTestFinished }) => {
