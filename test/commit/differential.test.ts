@@ -14,12 +14,13 @@ import { LONG_MS } from "../support/patience.ts";
 import { type Random, randomOf } from "../support/random.ts";
 import { SALT } from "../support/salts.ts";
 import { stoppedClock } from "../support/stopped-clock.ts";
+import { TIMES } from "../support/times.ts";
 import { beginBatch, decide, newWhole, sayResult, type Whole } from "../support/whole-ledger.ts";
 
 // Differential test: a batch decides on the part of an account that it has loaded. It must decide
 // what the same rules say of the whole account, to the hash of each entry.
 
-const LIVES = Number(process.env["LIVES"] ?? 20);
+const LIVES = Number(process.env["LIVES"] ?? 10 * TIMES);
 const SEED = Number(process.env["SEED"] ?? randomInt(1_000_000_000));
 
 let database: TestDatabase;

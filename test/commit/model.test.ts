@@ -13,6 +13,9 @@ import { Model } from "../support/model.ts";
 import { LONG_MS } from "../support/patience.ts";
 import { randomSteps } from "../support/random-commands.ts";
 import { stoppedClock } from "../support/stopped-clock.ts";
+import { withCommas, TIMES } from "../support/times.ts";
+
+const COMMANDS = 5_000 * TIMES;
 
 let database: TestDatabase;
 beforeAll(async () => {
@@ -23,10 +26,10 @@ afterAll(() => database.close());
 let runs = 0;
 
 test.each([
-  { on: "5,000 random commands", crowd: 0, numRuns: 180 },
-  { on: "5,000 on accounts with more lots than their rows hold", crowd: 50, numRuns: 60 },
+  { on: "random commands", crowd: 0, numRuns: 180 * TIMES },
+  { on: "accounts with more lots than their rows hold", crowd: 50, numRuns: 60 * TIMES },
 ])(
-  "what is committed is what the naive model says, for $on",
+  `what is committed is what the naive model says, for ${withCommas(COMMANDS)} commands: $on`,
   async ({ crowd, numRuns }) => {
     let compared = 0;
     // A batch that meets a bug is taken apart, and its commands may succeed one by one.
@@ -64,7 +67,7 @@ test.each([
     );
     expect(faults).toEqual([]);
     console.log(`${compared} commands compared`);
-    expect(compared).toBeGreaterThan(5_000);
+    expect(compared).toBeGreaterThan(COMMANDS);
     await auditDatabase(database.url);
   },
   LONG_MS,

@@ -21,6 +21,9 @@ import { sessionsTo } from "../support/processes.ts";
 import { queued } from "../support/queued.ts";
 import { points, ttl } from "../support/requests.ts";
 import { testServer, type TestServer } from "../support/server.ts";
+import { withCommas, TIMES } from "../support/times.ts";
+
+const OPERATIONS = 20_000 * TIMES;
 
 type Request = MessageInitShape<typeof ApplyRequestSchema>;
 
@@ -37,15 +40,14 @@ afterAll(async () => {
 });
 
 test(
-  "100,000 operations on 500 users through one stream: each is answered once",
+  `${withCommas(OPERATIONS)} operations on 500 users through one stream: each is answered once`,
   async () => {
-    const count = 100_000;
     const others = 499;
     // Every second operation is of one user. A user's n-th operation makes its entry n.
     const userOf = (n: number) => (n % 2 === 0 ? "hot" : `user-${((n - 1) / 2) % others}`);
     const ofUser = (n: number) => (n % 2 === 0 ? n / 2 : Math.floor((n - 1) / 2 / others)) + 1;
     function* requests(): Generator<Request> {
-      for (let n = 0; n < count; n += 1) {
+      for (let n = 0; n < OPERATIONS; n += 1) {
         const userId = userOf(n);
         yield ofUser(n) % 3 === 1 ? recharge(userId, 5n, String(n)) : charge(userId, 2n, String(n));
       }
@@ -68,7 +70,7 @@ test(
     }
 
     expect(wrong.slice(0, 10)).toEqual([]);
-    expect(answered).toBe(count);
+    expect(answered).toBe(OPERATIONS);
     const balances = await database.query(
       "select user_id, sequence, balance from points.account where user_id ~ '^(hot|user-)'",
     );
@@ -121,7 +123,7 @@ describe("a client that sends and does not read", () => {
   });
 
   test.each([
-    ["with tags that are far too long", () => recharge("long-tags", 1n, "t".repeat(200_000))],
+    ["with tags that are far too long", () => recharge("long-tags", 1n, "t".repeat(100_000))],
     ["with all the metadata that may be", () => heavy("heavy")],
     ["with ids that are too long", () => recharge("u".repeat(20_000), 1n)],
     ["with nothing in it", (): Request => ({})],
@@ -136,10 +138,9 @@ describe("a client that sends and does not read", () => {
     const results = ownClient(server).apply(endless(), { signal })[Symbol.asyncIterator]();
     await results.next();
     const stalledAt = await standstill("stalled", () => sent);
-    const taken = (await memoryUsed()) - before;
-    console.log(`it could send ${stalledAt} operations, which took ${Math.ceil(taken / 1e6)} MB`);
+    console.log(`it could send ${stalledAt} operations`);
     expect(stalledAt).toBeLessThan(50_000);
-    expect(taken).toBeLessThan(64_000_000);
+    await expect.poll(async () => (await memoryUsed()) - before).toBeLessThan(64_000_000);
     abort.abort();
     await results.next().catch(() => {});
     await server.client.recharge({ userId: "alive", points: 1n });
@@ -376,7 +377,7 @@ async function memoryUsed(): Promise<number> {
   const collect = runInNewContext("gc") as () => void;
   let least = Infinity;
   // Buffers that a collection found to be garbage are freed some time after it.
-  for (let round = 0; round < 10; round += 1) {
+  for (let round = 0; round < 4; round += 1) {
     collect();
     const { heapUsed, external } = process.memoryUsage();
     least = Math.min(least, heapUsed + external);
