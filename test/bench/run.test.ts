@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, expect, type TestContext, test } from "vitest";
 import type { Growth, Results } from "../../bench/results.ts";
 import { LONG_MS, PATIENCE, withoutAway } from "../support/patience.ts";
-import { makeFolder } from "../support/run-folder.ts";
+import { inherited, makeFolder } from "../support/run-folder.ts";
 
 // End-to-end test of the bench as a person runs it, but with few accounts and for a moment: it must
 // work and find errors. Speed is not tested.
@@ -93,10 +93,9 @@ type Bench = {
 };
 
 function startBench(whenFinished: WhenFinished, args: readonly string[]): Bench {
-  const { DATABASE_URL: _, ...env } = process.env;
   const child = spawn(process.execPath, ["bench/main.ts", ...args], {
     cwd: ROOT,
-    env: { ...env, ...PATIENCE },
+    env: { ...inherited(), ...PATIENCE },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let stdout = "";
