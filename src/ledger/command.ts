@@ -35,7 +35,8 @@ export type Expiration = { readonly kind: "never" } | Deadline;
 export type ExpireTarget =
   | { readonly kind: "points"; readonly points: bigint }
   | ({ readonly kind: "lot"; readonly lot: bigint } & Guarded)
-  | { readonly kind: "due" | "sweep" };
+  | { readonly kind: "due" }
+  | { readonly kind: "sweep" };
 
 /** What a Revoke takes: points in burn order, or points of one lot, undefined: all not yet revoked. */
 export type RevokeTarget =

@@ -528,7 +528,7 @@ function writeExtension(
 }
 
 function writeExpire(user: ModelUser, target: ExpireTarget): Line | undefined | string {
-  if (target.kind === "due") return undefined;
+  if (target.kind === "due" || target.kind === "sweep") return undefined;
   if (target.kind === "points") {
     const parts = burn(user, target.points, ANYTHING);
     return parts === undefined ? "INSUFFICIENT_POINTS" : take(user, "expire", parts);

@@ -1,4 +1,5 @@
 import { expect } from "vitest";
+import { NO_COUNTS } from "../../src/ledger/counts.ts";
 import { emptyAccount, timeOf } from "../../src/ledger/account.ts";
 import { apply } from "../../src/ledger/apply.ts";
 import type { Command } from "../../src/ledger/command.ts";
@@ -123,7 +124,7 @@ export function withCreditLine(points: bigint, state: AccountState): AccountStat
     countsFrom: 1n,
     next: undefined,
     given: [],
-    counts: new Map(),
+    counts: NO_COUNTS,
   } as const;
   return { ...state, policies: [policy] };
 }

@@ -91,7 +91,7 @@ function initOf(command: Mutation, now: bigint): Init {
     }
     case "expire": {
       const { target } = command;
-      if (target.kind === "due")
+      if (target.kind === "due" || target.kind === "sweep")
         return { case: kind, value: { target: { case: "due", value: true } } };
       return { case: kind, value: targetOf(target) };
     }
