@@ -1,7 +1,7 @@
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { UserError } from "../errors/user-error.ts";
-import { UnreadableFile } from "../transfer/bad-line.ts";
+import { StoppedImport, UnreadableFile } from "../transfer/bad-line.ts";
 import { type Imported, importFile } from "../transfer/import.ts";
 import { readArguments, required } from "./arguments.ts";
 import { withClient } from "./client.ts";
@@ -40,6 +40,7 @@ export async function runImport(args: readonly string[]): Promise<void> {
     } catch (error) {
       progress.clear();
       if (error instanceof UnreadableFile) throw new UserError(`${name} ${error.message}`);
+      if (error instanceof StoppedImport) throw new UserError(error.message);
       if (soFar !== undefined && soFar.lines > 0) {
         console.error(`It stopped before its end, after ${summary(soFar, sinceMs)}`);
       }

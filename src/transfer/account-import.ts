@@ -3,6 +3,7 @@ import { OperationSchema } from "../../gen/points/v1/points_pb.ts";
 import { refusalOf } from "../client/refusal.ts";
 import { BadLine } from "./bad-line.ts";
 import { type Apply, applyOperation, type Draft, refusedWith } from "./operations.ts";
+import { type MakeAccount, requirePlainServer } from "./plain-server.ts";
 import type { Send } from "./send.ts";
 
 /** The import of one account, by operations of its own. */
@@ -40,21 +41,27 @@ export type BeginImport = (plan: ImportPlan) => Promise<AccountImport>;
  * first operation has the same id whatever the account becomes, and carries the digest of that: so
  * once an import has begun, the server refuses to make anything else of the account.
  *
- * `apply` throws BadLine if the server refuses an operation.
+ * `apply` throws BadLine if the server refuses an operation, and StoppedImport if it gives policies
+ * to new accounts.
  */
 export function startAccountImports(send: Send): BeginImport {
-  // Allowed for any user. `findBegun` shows whether the caller may touch this one.
+  // Allowed for any user. `findAccount` shows whether the caller may touch this one.
   const allowed = new Set<Need>();
+  const make = requirePlainServer(send);
   return async (plan) => {
     const asked = plan.needs.filter((need) => !allowed.has(need));
     const asking = asked.map((need) => requireAllowed(send, plan.userId, need));
-    const [isBegun] = await Promise.all([findBegun(send, plan), ...asking]);
+    const [found] = await Promise.all([findAccount(send, plan), ...asking]);
     for (const need of asked) allowed.add(need);
-    return openImport(send, plan, isBegun);
+    return openImport(send, plan, { found, make });
   };
 }
 
-function openImport(send: Send, { userId, digest }: ImportPlan, isBegun: boolean): AccountImport {
+function openImport(
+  send: Send,
+  { userId, digest }: ImportPlan,
+  { found, make }: { readonly found: Found; readonly make: MakeAccount },
+): AccountImport {
   let isRepeat = true;
   let first: string | undefined;
   const apply: Apply = async (name, draft) => {
@@ -62,7 +69,9 @@ function openImport(send: Send, { userId, digest }: ImportPlan, isBegun: boolean
     const isFirst = name === first;
     const requestId = isFirst ? FIRST_ID : `${FIRST_ID}-${name}`;
     const operation = operationOf(draft, { userId, requestId, digest });
-    const { entry, replayed } = await applyOperation(send, operation).catch((error: unknown) => {
+    const isMaking = isFirst && found === "none";
+    const applied = isMaking ? make(operation) : applyOperation(send, operation);
+    const { entry, replayed } = await applied.catch((error: unknown) => {
       throw isFirst ? describeReuse(error, userId) : error;
     });
     // Otherwise the next operation might consume or freeze points that somebody else recharged.
@@ -71,12 +80,15 @@ function openImport(send: Send, { userId, digest }: ImportPlan, isBegun: boolean
     return entry;
   };
   const outcome = () => (first === undefined ? "empty" : isRepeat ? "before" : "made");
-  return { apply, outcome, isBegun };
+  return { apply, outcome, isBegun: found === "begun" };
 }
 
 const FIRST_ID = "import";
 /** A number that no lot, hold or entry has. */
 const NO_NUMBER = 2n ** 63n - 1n;
+
+/** Whether the account is there: without entries, or with those of an import. */
+type Found = "none" | "empty" | "begun";
 
 /**
  * Whether the first operation has been applied already. It throws if there are other entries.
@@ -85,20 +97,20 @@ const NO_NUMBER = 2n ** 63n - 1n;
  * changes nothing and does not remember refusals, but its reason tells: it looks request ids up
  * before accounts, and accounts before holds.
  */
-async function findBegun(send: Send, { userId }: ImportPlan): Promise<boolean> {
+async function findAccount(send: Send, { userId }: ImportPlan): Promise<Found> {
   const probe: Draft = { case: "release", value: { hold: NO_NUMBER } };
   const { message, refusal } = await refusedOf(send, probe, { userId, requestId: FIRST_ID });
   switch (refusal?.reason) {
     case "ACCOUNT_NOT_FOUND":
-      return false;
+      return "none";
     case "REQUEST_ID_REUSED":
-      if (refusal.sequence === 1n) return true;
+      if (refusal.sequence === 1n) return "begun";
       throw hadEntries(userId);
     case "HOLD_NOT_FOUND": {
       const due = operationOf({ case: "expire", value: { target: DUE } }, { userId });
       const { sequence } = await applyOperation(send, due);
       if (sequence > 0n) throw hadEntries(userId);
-      return false;
+      return "empty";
     }
     default:
       throw refusedWith(message, refusal);

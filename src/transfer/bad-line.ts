@@ -13,6 +13,9 @@ export class BadLine extends Error {
 /** Says what a file seems to be of which no line can be read. */
 export class UnreadableFile extends Error {}
 
+/** Says why nothing can be imported at this server. */
+export class StoppedImport extends Error {}
+
 const SHOWN_MAX = 60;
 
 /** A value of a line for a message, cut to 60 characters. */

@@ -36,6 +36,7 @@ const UNDER_WAY_MAX_LINES = 8_000;
  * Memory: some thousand lines, the lots of the accounts under way, and 18 to 36 bytes for each user.
  *
  * @throws {UnreadableFile} if the file is none of these. Nothing has been changed then
+ * @throws {StoppedImport} if the server gives policies to new accounts
  * @throws {ConnectError} if the server does not answer, or refuses everything
  */
 export async function importFile(

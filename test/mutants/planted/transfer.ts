@@ -53,8 +53,8 @@ export const TRANSFER_MUTANTS: readonly Mutant[] = [
   {
     name: "begins a line before it knows that the caller may do all of it",
     file: "src/transfer/account-import.ts",
-    find: "const [isBegun] = await Promise.all([findBegun(send, plan), ...asking]);",
-    replace: "const isBegun = await findBegun(send, plan);\n    void Promise.allSettled(asking);",
+    find: "const [found] = await Promise.all([findAccount(send, plan), ...asking]);",
+    replace: "const found = await findAccount(send, plan);\n    void Promise.allSettled(asking);",
     caughtBy: "test/transfer/accounts.test.ts",
   },
   {
@@ -98,5 +98,19 @@ export const TRANSFER_MUTANTS: readonly Mutant[] = [
     find: "const revoking = min(part - consuming, toRevoke);",
     replace: "const revoking = 0n * toRevoke;",
     caughtBy: "test/transfer/import.test.ts",
+  },
+  {
+    name: "takes an account that was there for a sign that new ones get no policies",
+    file: "src/transfer/account-import.ts",
+    find: 'const isMaking = isFirst && found === "none";',
+    replace: 'const isMaking = isFirst && found !== "begun";',
+    caughtBy: "test/transfer/first-policies.test.ts",
+  },
+  {
+    name: "imports at a server that gives policies to new accounts",
+    file: "src/transfer/plain-server.ts",
+    find: "if (next > made.sequence + 1n) throw notPlain(operation);",
+    replace: "",
+    caughtBy: "test/transfer/first-policies.test.ts",
   },
 ];
