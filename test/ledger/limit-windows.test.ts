@@ -2,6 +2,7 @@ import { randomInt } from "node:crypto";
 import { expect, test } from "vitest";
 import type { Mutation } from "../../src/ledger/command.ts";
 import type { Entry } from "../../src/ledger/entry.ts";
+import type { Rejection } from "../../src/ledger/rejection.ts";
 import { limitsOn } from "../../src/ledger/limit.ts";
 import { randomOf, type Random } from "../support/random.ts";
 import {
@@ -49,12 +50,8 @@ function live(random: Random, note: (what: string) => void): void {
     const { refused } = decided;
     note(refused?.reason ?? "applied");
     journal.push(...decided.entries);
-    if (refused?.reason === "LIMIT_EXCEEDED") {
-      const { limit, spent, points, required } = refused;
-      expect(
-        spentOf(journal, command, now).find((one) => one.spent + required > one.points),
-      ).toEqual({ name: limit, spent, points });
-    } else if (refused === undefined && decided.entry !== undefined) {
+    if (refused?.reason === "LIMIT_EXCEEDED") expectExceeded(journal, { command, refused, now });
+    if (refused === undefined && decided.entry !== undefined) {
       if (expectNotPassed(journal, decided.entry)) note("stopped");
     }
     for (const member of MEMBERS) {
@@ -66,6 +63,19 @@ function live(random: Random, note: (what: string) => void): void {
       }
     }
   }
+}
+
+type Refused = {
+  readonly command: Mutation;
+  readonly refused: Extract<Rejection, { readonly reason: "LIMIT_EXCEEDED" }>;
+  readonly now: bigint;
+};
+
+/** The first limit that would be passed is named. */
+function expectExceeded(journal: readonly Entry[], { command, refused, now }: Refused): void {
+  const { limit, spent, points, required } = refused;
+  const passed = spentOf(journal, command, now).find((one) => one.spent + required > one.points);
+  expect(passed).toEqual({ name: limit, spent, points });
 }
 
 /** Of a command that would spend, where the limits that bind it stand. */

@@ -640,6 +640,6 @@ function tell(limits: readonly Mutation[], steps: readonly Step[]): string[] {
 function refusalLine(refusal: Rejection): string {
   if (refusal.reason !== "LIMIT_EXCEEDED") return refusal.reason;
   const { reason, limit, spent, points, required, resetsTime } = refusal;
-  const end = resetsTime === undefined ? "" : `, until +${resetsTime - NOW}`;
-  return `${reason} ${limit}: ${spent} of ${points} spent, ${required} more${end}`;
+  const until = resetsTime === undefined ? "" : `, until +${resetsTime - NOW}`;
+  return `${reason} ${limit}: ${spent} of ${points} spent, ${required} more${until}`;
 }

@@ -204,13 +204,13 @@ async function runJob(client: Client<typeof PointsService>, team: string, n: num
   const member = `member-${n % 5}`;
   const request = { userId: team, member, cost: points(10n) };
   if (n % 3 === 0) return outcomeOf(client.consume(request));
-  return outcomeOf(
-    client.freeze(request).then(async ({ hold }) => {
-      const held = { userId: team, hold: hold!.number };
-      if (n % 3 === 1) await client.settle({ ...held, cost: points(4n) });
-      else await client.release(held);
-    }),
-  );
+  const freezeAndEnd = async () => {
+    const { hold } = await client.freeze(request);
+    const held = { userId: team, hold: hold!.number };
+    if (n % 3 === 1) await client.settle({ ...held, cost: points(4n) });
+    else await client.release(held);
+  };
+  return outcomeOf(freezeAndEnd());
 }
 
 function limitOf(name: string, most: bigint, eachMember = false) {
