@@ -67,7 +67,8 @@ func verifyJournal(account *pointsv1.Account, entries []*pointsv1.Entry) error {
 
 func personalDigest(salt []byte, e *pointsv1.Entry) []byte {
 	metadata := mapped(8, e.Metadata)
-	return sum(salt, join(text(1, e.UserId), text(7, e.RequestId), metadata, text(20, e.Actor)))
+	return sum(salt, join(text(1, e.UserId), text(7, e.RequestId), metadata,
+		text(20, e.Actor), text(21, e.Member)))
 }
 
 func content(e *pointsv1.Entry) []byte {
@@ -83,7 +84,40 @@ func content(e *pointsv1.Entry) []byte {
 		field(16, usage(e.Usage)), text(17, e.Caller), field(18, e.PersonalDigest),
 		field(19, e.Fingerprint), text(22, e.Category), texts(23, e.Services),
 		number(24, e.Owed), number(25, e.Uncovered), number(26, e.Repaid),
-		number(27, e.FromBalance), number(30, e.DebtAfter), flag(31, e.KeptOpen), flag(32, e.FromClaim))
+		number(27, e.FromBalance), text(28, e.Cause), texts(29, e.Alerts),
+		number(30, e.DebtAfter), flag(31, e.KeptOpen), flag(32, e.FromClaim), field(33, policy(e.Policy)))
+}
+
+func policy(p *pointsv1.Policy) []byte {
+	name := text(1, p.GetName())
+	switch rule := p.GetRule().(type) {
+	case *pointsv1.Policy_Allowance:
+		return join(name, field(2, allowance(rule.Allowance)))
+	case *pointsv1.Policy_Limit:
+		return join(name, field(3, limit(rule.Limit)))
+	case *pointsv1.Policy_Alert:
+		return join(name, field(4, always(1, rule.Alert.Below)))
+	case *pointsv1.Policy_CreditLine:
+		return join(name, field(5, always(1, rule.CreditLine.Points)))
+	}
+	return name
+}
+
+func allowance(a *pointsv1.Allowance) []byte {
+	every := join(number(1, int64(a.Every.Count)), number(2, int64(a.Every.Unit)))
+	return join(
+		number(1, a.Points), field(2, every), number(3, micros(a.StartTime)), text(4, a.TimeZone),
+		number(5, int64(a.GetPeriods())), number(6, nanos(a.GetTtl())), flag(7, a.GetNever()),
+		number(8, int64(a.Priority)), text(9, a.Category), texts(10, a.Services),
+		number(11, micros(a.EndTime)))
+}
+
+// limit leaves out the member, which is the entry's.
+func limit(l *pointsv1.Limit) []byte {
+	window := join(
+		number(1, int64(l.Window.GetCalendar())), flag(2, l.Window.GetTotal()),
+		text(3, l.Window.TimeZone))
+	return join(number(1, l.Points), field(2, window), flag(4, l.EachMember), text(5, l.Service))
 }
 
 func usage(u *pointsv1.PricedUsage) []byte {
@@ -123,8 +157,11 @@ func number(tag byte, n int64) []byte {
 	if n == 0 {
 		return nil
 	}
-	return text(tag, strconv.FormatInt(n, 10))
+	return always(tag, n)
 }
+
+// always writes a number even if it is 0.
+func always(tag byte, n int64) []byte { return text(tag, strconv.FormatInt(n, 10)) }
 
 func text(tag byte, s string) []byte { return field(tag, []byte(s)) }
 

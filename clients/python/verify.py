@@ -1,12 +1,12 @@
 """Verifies a journal: docs/hash.md describes what is hashed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from points.v1 import account_pb2, points_pb2, points_pb2_grpc, prices_pb2
+from points.v1 import account_pb2, points_pb2, points_pb2_grpc, policy_pb2, prices_pb2
 
 Account = account_pb2.Account
 Entry = account_pb2.Entry
@@ -57,8 +57,8 @@ def verify_journal(account: Account, entries: list[Entry]) -> None:
 
 def personal_digest(salt: bytes, e: Entry) -> bytes:
     metadata = field(8, mapped(e.metadata))
-    fields = field(1, e.user_id) + field(7, e.request_id) + metadata + field(20, e.actor)
-    return sha256(salt + fields).digest()
+    fields = field(1, e.user_id) + field(7, e.request_id) + metadata
+    return sha256(salt + fields + field(20, e.actor) + field(21, e.member)).digest()
 
 
 def content(e: Entry) -> bytes:
@@ -71,11 +71,41 @@ def content(e: Entry) -> bytes:
             *((9, e.balance_after), (10, e.frozen_after), (11, micros(e.expire_time))),
             *((12, e.priority), (14, e.refers_to), (15, e.returned), (16, usage(e.usage))),
             *((17, e.caller), (18, e.personal_digest), (19, e.fingerprint)),
-            *((22, e.category), (23, listed(len(e.services), [s.encode() for s in e.services]))),
+            *((22, e.category), (23, texts(e.services))),
             *((24, e.owed), (25, e.uncovered), (26, e.repaid), (27, e.from_balance)),
-            *((30, e.debt_after), (31, int(e.kept_open)), (32, int(e.from_claim))),
+            *((28, e.cause), (29, texts(e.alerts)), (30, e.debt_after)),
+            *((31, int(e.kept_open)), (32, int(e.from_claim)), (33, policy(e.policy))),
         )
     )
+
+
+def policy(p: policy_pb2.Policy) -> bytes:
+    name = field(1, p.name)
+    # The numbers of an alert and of a credit line are written even if they are 0.
+    if p.HasField("alert"):
+        return name + field(4, field(1, str(p.alert.below)))
+    if p.HasField("credit_line"):
+        return name + field(5, field(1, str(p.credit_line.points)))
+    return name + field(2, allowance(p.allowance)) + field(3, limit(p.limit))
+
+
+def allowance(a: policy_pb2.Allowance) -> bytes:
+    every = field(1, a.every.count) + field(2, a.every.unit)
+    return b"".join(
+        field(tag, value)
+        for tag, value in (
+            *((1, a.points), (2, every), (3, micros(a.start_time)), (4, a.time_zone)),
+            *((5, a.periods), (6, nanos(a.ttl)), (7, int(a.never)), (8, a.priority)),
+            *((9, a.category), (10, texts(a.services)), (11, micros(a.end_time))),
+        )
+    )
+
+
+def limit(of: policy_pb2.Limit) -> bytes:
+    """Without the member, which is the entry's."""
+    window = field(1, of.window.calendar) + field(2, int(of.window.total))
+    window += field(3, of.window.time_zone)
+    return field(1, of.points) + field(2, window) + field(4, int(of.each_member)) + field(5, of.service)
 
 
 def usage(u: prices_pb2.PricedUsage) -> bytes:
@@ -123,6 +153,10 @@ def field(tag: int, value: int | str | bytes) -> bytes:
 def mapped(of: Mapping[str, str | int]) -> bytes:
     pairs = sorted((key.encode(), str(value).encode()) for key, value in of.items())
     return listed(len(pairs), [part for pair in pairs for part in pair])
+
+
+def texts(items: Sequence[str]) -> bytes:
+    return listed(len(items), [item.encode() for item in items])
 
 
 def listed(count: int, items: list[bytes]) -> bytes:

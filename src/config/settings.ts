@@ -133,12 +133,6 @@ export const SETTINGS = {
     about: "the policies that every new account gets, read again on SIGHUP; unset: none",
     kind: text("a YAML file"),
   },
-  creditLinePoints: {
-    variable: "CREDIT_LINE_POINTS",
-    about: "how much debt an account may have by SHORTFALL_OWE",
-    kind: wholeNumber(0, 999_999_999_999),
-    default: 0,
-  },
   sweepSeconds: {
     variable: "SWEEP_SECONDS",
     about: "how often to book what has expired",

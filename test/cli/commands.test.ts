@@ -8,12 +8,13 @@ import { testDatabase } from "../support/database.ts";
 import { makeLotsEditable } from "../support/editable-lots.ts";
 import { clientsOf } from "../support/load.ts";
 import { runPoints, startPoints, temporaryFolder } from "../support/processes.ts";
+import { creditLine } from "../support/requests.ts";
 import { testServer, type TestServer } from "../support/server.ts";
 
 describe("at a running server", () => {
   let server: TestServer;
   beforeAll(async () => {
-    server = await testServer({ CREDIT_LINE_POINTS: "3" });
+    server = await testServer();
   });
   afterAll(() => server.stop());
 
@@ -187,18 +188,20 @@ balance 5
 
   test("a statement says what of a charge was owed, repaid or not covered", async () => {
     await points("recharge", "ivy", "9");
+    await server.client.putPolicy({ userId: "ivy", policy: creditLine(3n) });
     const owed = await points("consume", "ivy", "12", "--on-shortfall", "owe");
     expect(owed.stdout).toContain("\nbalance 0, debt 3\n");
     await points("recharge", "ivy", "8");
     const taken = await points("consume", "ivy", "7", "--on-shortfall", "take");
     expect(taken.stdout).toContain("\nbalance 0\n");
     expect(timeless((await points("statement", "ivy")).stdout)).toBe(`\
-#  time (UTC)           what      for  points  balance  frozen  lots
-─  ───────────────────  ────────  ───  ──────  ───────  ──────  ──────────────────────
-1  TIME                 recharge           +9        9       0  9 of #1
-2  TIME                 consume           -12        0       0  9 of #1; 3 owed
-3  TIME                 recharge           +8        5       0  5 of #3; 3 repaid debt
-4  TIME                 consume            -5        0       0  5 of #3; 2 not covered
+#  time (UTC)           what        for  points  balance  frozen  lots
+─  ───────────────────  ──────────  ───  ──────  ───────  ──────  ──────────────────────
+1  TIME                 recharge             +9        9       0  9 of #1
+2  TIME                 set policy            0        9       0
+3  TIME                 consume             -12        0       0  9 of #1; 3 owed
+4  TIME                 recharge             +8        5       0  5 of #4; 3 repaid debt
+5  TIME                 consume              -5        0       0  5 of #4; 2 not covered
 `);
   });
 

@@ -26,7 +26,6 @@ const DEFAULTS: Config = {
   migrate: true,
   serverRole: undefined,
   testClock: false,
-  creditLinePoints: 0,
   sweepSeconds: 300,
   workers: 1,
   lanes: 2,

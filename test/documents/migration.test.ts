@@ -14,7 +14,7 @@ import { toUsage } from "../../src/rpc/commands.ts";
 import { parsePrices } from "../../src/rpc/price-file.ts";
 import { codeBlocks } from "../support/code-blocks.ts";
 import { refusalOf } from "../support/error-info.ts";
-import { points } from "../support/requests.ts";
+import { creditLine, points } from "../support/requests.ts";
 import { makeFolder } from "../support/run-folder.ts";
 import { testServer, type TestServer } from "../support/server.ts";
 
@@ -27,7 +27,7 @@ const CHINESE = await readFile("docs/migration.zh.md", "utf8");
 let server: TestServer;
 let folder: string;
 beforeAll(async () => {
-  server = await testServer({ CREDIT_LINE_POINTS: "1000" });
+  server = await testServer();
   folder = await makeFolder("migration");
 });
 afterAll(async () => {
@@ -74,7 +74,7 @@ test("a column quota is brought over, below zero as debt, by the Chinese page's 
 
   const [bringIn, owe, compare] = codeBlocks(CHINESE, "sh");
   expect(await shell(bringIn!)).toMatch(/^3 lines, .*: 2 imported, 1 without points, 0 bad\n$/);
-  for (const told of [/: 1 imported, 0 bad\n$/, /: 1 imported, 1 of them before, 0 bad\n$/]) {
+  for (const told of [/: 2 imported, 0 bad\n$/, /: 2 imported, 2 of them before, 0 bad\n$/]) {
     expect(await shell(owe!)).toMatch(told);
   }
   const shown = await shell(compare!);
@@ -91,7 +91,7 @@ describe.each([
   test("charges a job that cost more than was frozen, or says 402", async () => {
     const { client } = server;
     const play = async () => (await typescript(codeBlocks(page, "ts")[0]!)).match(/\d+/g);
-    await client.getOrCreate({ userId });
+    await client.putPolicy({ userId, policy: creditLine(1_000n) });
     if (imported < 50n) await client.recharge({ userId, points: 50n - imported });
     expect(await play()).toEqual(["402", "50", "80", "30"]);
     await client.recharge({ userId, points: 50n });

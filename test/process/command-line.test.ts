@@ -24,7 +24,6 @@ describe("the command line", () => {
       MIGRATE: "on",
       PRICES: undefined,
       POLICIES: undefined,
-      CREDIT_LINE_POINTS: "0",
       SWEEP_SECONDS: "300",
       TEST_CLOCK: "0",
       WORKERS: "1",

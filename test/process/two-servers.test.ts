@@ -1,16 +1,15 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Client, createClient, type Transport } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { expect, onTestFinished, test } from "vitest";
 import { type Entry, EntryKind, HoldState } from "../../gen/points/v1/account_pb.ts";
-import { PointsService, Shortfall } from "../../gen/points/v1/points_pb.ts";
-import { PolicyService } from "../../gen/points/v1/policies_pb.ts";
+import { Shortfall } from "../../gen/points/v1/points_pb.ts";
+import { type Api, apiOf } from "../support/api.ts";
 import { auditDatabase } from "../support/audit.ts";
 import { testDatabase } from "../support/database.ts";
 import { readRefusal } from "../support/error-info.ts";
 import { LONG_MS } from "../support/patience.ts";
 import { startPoints } from "../support/processes.ts";
-import { points, ttl } from "../support/requests.ts";
+import { creditLine, points, ttl } from "../support/requests.ts";
 
 const userId = "ada";
 
@@ -104,9 +103,9 @@ test("50 revocations of one lot, with refunds of them, by two processes: never a
 });
 
 test("a debt repaid by ten recharges at once, through two processes: repaid once", async () => {
-  const { clients, url } = await twoProcesses({ CREDIT_LINE_POINTS: "1000" });
+  const { clients, url } = await twoProcesses();
   const [one] = clients;
-  await one!.getOrCreate({ userId });
+  await one!.putPolicy({ userId, policy: creditLine(1_000n) });
   await one!.consume({ userId, cost: points(75n), onShortfall: Shortfall.OWE });
   const answers = await Promise.all(
     range(10).map((n) => clients[n % 2]!.recharge({ userId, points: 10n })),
@@ -180,13 +179,12 @@ const LIMIT_TRIES = Number(process.env["LIMIT_TRIES"] ?? 5);
 test(
   "64 jobs at once on an account with limits, by two processes: none is passed",
   async () => {
-    const { clients, transports, url } = await twoProcesses();
-    const policies = createClient(PolicyService, transports[0]!);
+    const { clients, url } = await twoProcesses();
     for (let attempt = 0; attempt < LIMIT_TRIES; attempt += 1) {
       const team = `team-${attempt}`;
       await clients[0]!.recharge({ userId: team, points: 10_000n });
-      await policies.putPolicy({ userId: team, policy: limitOf("all", 200n) });
-      await policies.putPolicy({ userId: team, policy: limitOf("each", 60n, true) });
+      await clients[0]!.putPolicy({ userId: team, policy: limitOf("all", 200n) });
+      await clients[0]!.putPolicy({ userId: team, policy: limitOf("each", 60n, true) });
       const outcomes = await Promise.all(range(64).map((n) => runJob(clients[n % 2]!, team, n)));
       expect(new Set(outcomes)).toEqual(new Set(["applied", "LIMIT_EXCEEDED"]));
       const { entries } = await clients[1]!.listEntries({ userId: team, pageSize: 1_000 });
@@ -200,7 +198,7 @@ test(
 );
 
 /** A third of the jobs are charges, a third holds that cost less in the end, a third come to nothing. */
-async function runJob(client: Client<typeof PointsService>, team: string, n: number) {
+async function runJob(client: Api, team: string, n: number) {
   const member = `member-${n % 5}`;
   const request = { userId: team, member, cost: points(10n) };
   if (n % 3 === 0) return outcomeOf(client.consume(request));
@@ -233,18 +231,13 @@ function mostSpent(newestFirst: readonly Entry[], whose: (entry: Entry) => strin
   return most;
 }
 
-async function twoProcesses(settings: Record<string, string> = {}): Promise<{
-  clients: Client<typeof PointsService>[];
-  transports: Transport[];
-  url: string;
-}> {
+async function twoProcesses(): Promise<{ clients: Api[]; url: string }> {
   const database = await testDatabase();
   onTestFinished(() => database.close());
-  const environment = { DATABASE_URL: database.url, SWEEP_SECONDS: "1", ...settings };
+  const environment = { DATABASE_URL: database.url, SWEEP_SECONDS: "1" };
   const servers = [await startPoints(environment), await startPoints(environment)];
-  const transports = servers.map(({ baseUrl }) => createGrpcTransport({ baseUrl }));
-  const clients = transports.map((transport) => createClient(PointsService, transport));
-  return { clients, transports, url: database.url };
+  const clients = servers.map(({ baseUrl }) => apiOf(createGrpcTransport({ baseUrl })));
+  return { clients, url: database.url };
 }
 
 async function outcomeOf(call: Promise<unknown>): Promise<string> {

@@ -3,15 +3,16 @@ import { Shortfall } from "../../gen/points/v1/points_pb.ts";
 import { refusalOf } from "../support/error-info.ts";
 import { expectEquations } from "../support/equations.ts";
 import { makeDue } from "../support/priced-server.ts";
-import { points, ttl } from "../support/requests.ts";
+import { creditLine, points, ttl } from "../support/requests.ts";
 import { testServer, type TestServer } from "../support/server.ts";
 import { auditDatabase } from "../support/audit.ts";
 
 const { TAKE, OWE } = Shortfall;
+const LINE = creditLine(100n);
 
 let server: TestServer;
 beforeAll(async () => {
-  server = await testServer({ CREDIT_LINE_POINTS: "100" });
+  server = await testServer();
 });
 afterAll(async () => {
   await expectEquations(server.database);
@@ -22,6 +23,7 @@ afterAll(async () => {
 test("a charge that nobody can pay becomes debt, and the next recharge repays it", async () => {
   const { client } = server;
   const userId = "owes";
+  await client.putPolicy({ userId, policy: LINE });
   await client.recharge({ userId, points: 30n });
   const request = { userId, cost: points(120n), onShortfall: OWE, requestId: "job" };
   const owed = await client.consume(request);
@@ -44,7 +46,8 @@ test("a charge that nobody can pay becomes debt, and the next recharge repays it
 test("a job that cost more than was frozen is settled whole", async () => {
   const { client } = server;
   const userId = "job";
-  await client.recharge({ userId, points: 100n });
+  await client.putPolicy({ userId, policy: LINE });
+  const { entry } = await client.recharge({ userId, points: 100n });
   const { hold } = await client.freeze({ userId, cost: points(80n) });
   const settled = await client.settle({
     userId,
@@ -59,7 +62,7 @@ test("a job that cost more than was frozen is settled whole", async () => {
   const { holds } = await client.listHolds({ userId });
   expect(holds).toMatchObject([{ points: 80n, settled: 80n }]);
   expect(await client.refund({ userId, sequence: settled.entry!.sequence })).toMatchObject({
-    entry: { points: 130n, repaid: 30n, allocations: [{ lot: 1n, points: 100n }] },
+    entry: { points: 130n, repaid: 30n, allocations: [{ lot: entry!.sequence, points: 100n }] },
     account: { balance: 100n, debt: 0n },
   });
 });
@@ -76,7 +79,7 @@ test("a call that takes what there is takes it from all lots, in the row or beyo
 });
 
 test("reads count what due holds repay at their instants, before their lots expire", async () => {
-  const own = await testServer({ CREDIT_LINE_POINTS: "100" });
+  const own = await testServer();
   onTestFinished(() => own.stop());
   const { client, database } = own;
   const userId = "due";
@@ -84,6 +87,7 @@ test("reads count what due holds repay at their instants, before their lots expi
   await client.recharge({ userId, points: 5n });
   await client.freeze({ userId, cost: points(10n), expiration: ttl(30_000) });
   await client.freeze({ userId, cost: points(5n), expiration: ttl(90_000) });
+  await client.putPolicy({ userId, policy: LINE });
   await client.consume({ userId, cost: points(20n), onShortfall: OWE });
   await makeDue(database, "hold", userId, 3n);
   await makeDue(database, "lot", userId, 1n);
@@ -99,7 +103,7 @@ test("reads count what due holds repay at their instants, before their lots expi
 test("a debt that a refund ends leaves none behind", async () => {
   const { client } = server;
   const userId = "ended";
-  await client.getOrCreate({ userId });
+  await client.putPolicy({ userId, policy: LINE });
   const { entry } = await client.consume({ userId, cost: points(20n), onShortfall: OWE });
   await client.refund({ userId, sequence: entry!.sequence });
   expect((await client.getOrCreate({ userId })).account).toMatchObject({ balance: 0n, debt: 0n });

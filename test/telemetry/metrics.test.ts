@@ -6,6 +6,7 @@ import { testDatabase } from "../support/database.ts";
 import { makeLotsEditable } from "../support/editable-lots.ts";
 import { clientsOf } from "../support/load.ts";
 import { startPoints, until } from "../support/processes.ts";
+import { creditLine } from "../support/requests.ts";
 import { callGrpc, callJson, envelope } from "../support/raw-call.ts";
 import { samplesOf, valueOf } from "../support/scrape.ts";
 import { testServer } from "../support/server.ts";
@@ -67,7 +68,8 @@ describe("the metrics of a server", () => {
   });
 
   test("count points that charges lacked, and debt that was repaid", async () => {
-    const { client, metrics } = await start({ CREDIT_LINE_POINTS: "100" });
+    const { client, metrics } = await start();
+    await client.putPolicy({ userId: USER, policy: creditLine(100n) });
     const charge = (value: bigint, onShortfall: Shortfall) =>
       client.consume({ userId: USER, cost: { case: "points", value }, onShortfall });
     await client.recharge({ userId: USER, points: 10n });

@@ -90,6 +90,7 @@ fn personal_digest(salt: &[u8], e: &pb::Entry) -> Vec<u8> {
         field(7, e.request_id.as_bytes()),
         field(8, &map(&e.metadata)),
         field(20, e.actor.as_bytes()),
+        field(21, e.member.as_bytes()),
     ])
 }
 
@@ -114,14 +115,74 @@ fn content(e: &pb::Entry) -> Vec<u8> {
         field(18, &e.personal_digest),
         field(19, &e.fingerprint),
         field(22, e.category.as_bytes()),
-        field(23, &list(e.services.len(), e.services.iter().map(String::as_bytes))),
+        texts(23, &e.services),
         number(24, e.owed),
         number(25, e.uncovered),
         number(26, e.repaid),
         number(27, e.from_balance),
+        field(28, e.cause.as_bytes()),
+        texts(29, &e.alerts),
         number(30, e.debt_after),
         number(31, e.kept_open.into()),
         number(32, e.from_claim.into()),
+        field(33, &e.policy.as_ref().map(policy).unwrap_or_default()),
+    ]
+    .concat()
+}
+
+fn policy(p: &pb::Policy) -> Vec<u8> {
+    use pb::policy::Rule;
+    // The numbers of an alert and of a credit line are written even if they are 0.
+    let always = |n: i64| field(1, n.to_string().as_bytes());
+    let rule = match &p.rule {
+        Some(Rule::Allowance(a)) => field(2, &allowance(a)),
+        Some(Rule::Limit(l)) => field(3, &limit(l)),
+        Some(Rule::Alert(a)) => field(4, &always(a.below)),
+        Some(Rule::CreditLine(c)) => field(5, &always(c.points)),
+        None => Vec::new(),
+    };
+    [field(1, p.name.as_bytes()), rule].concat()
+}
+
+fn allowance(a: &pb::Allowance) -> Vec<u8> {
+    use pb::allowance::Expiration;
+    let every = a.every.unwrap_or_default();
+    let every = [number(1, every.count.into()), number(2, every.unit.into())].concat();
+    let life = match &a.expiration {
+        Some(Expiration::Periods(count)) => number(5, (*count).into()),
+        Some(Expiration::Ttl(ttl)) => number(6, nanos(&Some(*ttl))),
+        Some(Expiration::Never(never)) => number(7, (*never).into()),
+        None => Vec::new(),
+    };
+    [
+        number(1, a.points),
+        field(2, &every),
+        number(3, micros(&a.start_time)),
+        field(4, a.time_zone.as_bytes()),
+        life,
+        number(8, a.priority.into()),
+        field(9, a.category.as_bytes()),
+        texts(10, &a.services),
+        number(11, micros(&a.end_time)),
+    ]
+    .concat()
+}
+
+/// Without the member, which is the entry's.
+fn limit(l: &pb::Limit) -> Vec<u8> {
+    use pb::window::Span;
+    let window = l.window.clone().unwrap_or_default();
+    let span = match window.span {
+        Some(Span::Calendar(unit)) => number(1, unit.into()),
+        Some(Span::Total(total)) => number(2, total.into()),
+        None => Vec::new(),
+    };
+    let window = [span, field(3, window.time_zone.as_bytes())].concat();
+    [
+        number(1, l.points),
+        field(2, &window),
+        number(4, l.each_member.into()),
+        field(5, l.service.as_bytes()),
     ]
     .concat()
 }
@@ -201,6 +262,11 @@ fn map<V: ToString>(map: &HashMap<String, V>) -> Vec<u8> {
         .iter()
         .flat_map(|(key, value)| [key.as_bytes(), value.as_bytes()]);
     list(pairs.len(), items)
+}
+
+fn texts(tag: u8, items: &[String]) -> Vec<u8> {
+    let items = list(items.len(), items.iter().map(String::as_bytes));
+    field(tag, &items)
 }
 
 fn list<'a>(count: usize, items: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { Account, createPointsClient, Entry } from "points/client";
+import type { Account, Allowance, createPointsClient, Entry, Limit } from "points/client";
 
 type PointsClient = ReturnType<typeof createPointsClient>;
 
@@ -49,10 +49,9 @@ export function verifyJournal({ account, entries }: Journal): void {
   }
 }
 
-function personalDigest(salt: Uint8Array, { userId, requestId, metadata, actor }: Entry): Buffer {
-  const pairs = map(metadata);
-  const fields = [field(1, userId), field(7, requestId), field(8, pairs), field(20, actor)];
-  return sha256(salt, ...fields);
+function personalDigest(salt: Uint8Array, e: Entry): Buffer {
+  const fields = [field(1, e.userId), field(7, e.requestId), field(8, map(e.metadata))];
+  return sha256(salt, ...fields, field(20, e.actor), field(21, e.member));
 }
 
 function content(e: Entry): Buffer {
@@ -66,10 +65,57 @@ function content(e: Entry): Buffer {
     ...[field(12, e.priority), field(14, e.refersTo), field(15, e.returned)],
     ...[field(16, usage(e.usage)), field(17, e.caller)],
     ...[field(18, e.personalDigest), field(19, e.fingerprint), field(22, e.category)],
-    field(23, list(e.services.length, e.services.map(Buffer.from))),
+    field(23, texts(e.services)),
     ...[field(24, e.owed), field(25, e.uncovered), field(26, e.repaid)],
-    ...[field(27, e.fromBalance), field(30, e.debtAfter)],
-    ...[field(31, Number(e.keptOpen)), field(32, Number(e.fromClaim))],
+    ...[field(27, e.fromBalance), field(28, e.cause), field(29, texts(e.alerts))],
+    ...[field(30, e.debtAfter), field(31, Number(e.keptOpen)), field(32, Number(e.fromClaim))],
+    field(33, policy(e.policy)),
+  ]);
+}
+
+function policy(set: Entry["policy"]): Buffer {
+  if (set === undefined) return Buffer.alloc(0);
+  const { name, rule } = set;
+  return Buffer.concat([field(1, name), ruled(rule)]);
+}
+
+function ruled(rule: NonNullable<Entry["policy"]>["rule"]): Buffer {
+  switch (rule.case) {
+    case undefined:
+      return Buffer.alloc(0);
+    case "allowance":
+      return field(2, allowance(rule.value));
+    case "limit":
+      return field(3, limit(rule.value));
+    // The numbers of an alert and of a credit line are written even if they are 0.
+    case "alert":
+      return field(4, field(1, String(rule.value.below)));
+    case "creditLine":
+      return field(5, field(1, String(rule.value.points)));
+  }
+}
+
+function allowance(a: Allowance): Buffer {
+  const { every, expiration } = a;
+  return Buffer.concat([
+    field(1, a.points),
+    field(2, Buffer.concat([field(1, every!.count), field(2, every!.unit)])),
+    ...[field(3, micros(a.startTime)), field(4, a.timeZone)],
+    field(5, expiration.case === "periods" ? expiration.value : 0),
+    field(6, expiration.case === "ttl" ? nanosOf(expiration.value) : 0n),
+    field(7, Number(expiration.case === "never")),
+    ...[field(8, a.priority), field(9, a.category), field(10, texts(a.services))],
+    field(11, micros(a.endTime)),
+  ]);
+}
+
+/** Without the member, which is the entry's. */
+function limit({ points, window, eachMember, service }: Limit): Buffer {
+  const { span, timeZone } = window!;
+  const spanned = field(span.case === "calendar" ? 1 : 2, Number(span.value));
+  return Buffer.concat([
+    ...[field(1, points), field(2, Buffer.concat([spanned, field(3, timeZone)]))],
+    ...[field(4, Number(eachMember)), field(5, service)],
   ]);
 }
 
@@ -120,6 +166,13 @@ function field(tag: number, value: bigint | number | string | Uint8Array): Buffe
 function map(of: Readonly<Record<string, string | bigint>>): Buffer {
   const pairs = Object.entries(of).map((pair) => pair.map((part) => Buffer.from(String(part))));
   return list(pairs.length, pairs.toSorted(([a], [b]) => Buffer.compare(a!, b!)).flat());
+}
+
+function texts(items: readonly string[]): Buffer {
+  return list(
+    items.length,
+    items.map((item) => Buffer.from(item)),
+  );
 }
 
 function list(count: number, items: readonly Buffer[]): Buffer {

@@ -2427,10 +2427,10 @@ export const Shortfall = {
   TAKE: 2,
 
   /**
-   * What there is is spent, and the rest becomes debt (entry.owed), up to the server's credit line
-   * (CREDIT_LINE_POINTS), which is 0 unless it is set. A Consume that would pass it is refused with
-   * INSUFFICIENT_POINTS; a Settle never is: what is beyond the credit line is entry.uncovered. A
-   * Revoke owes as much as it lacks.
+   * What there is is spent, and the rest becomes debt (entry.owed), up to the largest credit
+   * line of the account's policies (PutPolicy); without any, 0. A Consume that would pass it is
+   * refused with INSUFFICIENT_POINTS; a Settle never is: what is beyond the credit line is
+   * entry.uncovered. A Revoke owes as much as it lacks.
    *
    * @generated from enum value: SHORTFALL_OWE = 3;
    */

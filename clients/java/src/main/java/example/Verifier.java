@@ -12,13 +12,18 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.Supplier;
 import points.v1.Account;
+import points.v1.Allowance;
 import points.v1.Entry;
+import points.v1.Every;
 import points.v1.GetOrCreateRequest;
+import points.v1.Limit;
 import points.v1.ListEntriesRequest;
 import points.v1.ListEntriesResponse;
 import points.v1.PointsServiceGrpc.PointsServiceBlockingStub;
+import points.v1.Policy;
 import points.v1.PriceCalculation;
 import points.v1.PricedUsage;
+import points.v1.Window;
 
 /** Verifies a journal: docs/hash.md describes what is hashed. */
 final class Verifier {
@@ -90,7 +95,8 @@ final class Verifier {
             text(1, e.getUserId()),
             text(7, e.getRequestId()),
             field(8, metadata),
-            text(20, e.getActor())));
+            text(20, e.getActor()),
+            text(21, e.getMember())));
   }
 
   private static ByteString content(Entry e) {
@@ -120,9 +126,56 @@ final class Verifier {
         number(25, e.getUncovered()),
         number(26, e.getRepaid()),
         number(27, e.getFromBalance()),
+        text(28, e.getCause()),
+        field(29, list(e.getAlertsCount(), e.getAlertsList().asByteStringList())),
         number(30, e.getDebtAfter()),
         number(31, e.getKeptOpen() ? 1 : 0),
-        number(32, e.getFromClaim() ? 1 : 0));
+        number(32, e.getFromClaim() ? 1 : 0),
+        field(33, policy(e.getPolicy())));
+  }
+
+  private static ByteString policy(Policy p) {
+    ByteString name = text(1, p.getName());
+    // The numbers of an alert and of a credit line are written even if they are 0.
+    return switch (p.getRuleCase()) {
+      case ALLOWANCE -> join(name, field(2, allowance(p.getAllowance())));
+      case LIMIT -> join(name, field(3, limit(p.getLimit())));
+      case ALERT -> join(name, field(4, text(1, Long.toString(p.getAlert().getBelow()))));
+      case CREDIT_LINE ->
+          join(name, field(5, text(1, Long.toString(p.getCreditLine().getPoints()))));
+      case RULE_NOT_SET -> name;
+    };
+  }
+
+  private static ByteString allowance(Allowance a) {
+    Every every = a.getEvery();
+    return join(
+        number(1, a.getPoints()),
+        field(2, join(number(1, every.getCount()), number(2, every.getUnitValue()))),
+        number(3, micros(a.getStartTime())),
+        text(4, a.getTimeZone()),
+        number(5, a.getPeriods()),
+        number(6, nanos(a.getTtl())),
+        number(7, a.getNever() ? 1 : 0),
+        number(8, a.getPriority()),
+        text(9, a.getCategory()),
+        field(10, list(a.getServicesCount(), a.getServicesList().asByteStringList())),
+        number(11, micros(a.getEndTime())));
+  }
+
+  /** Without the member, which is the entry's. */
+  private static ByteString limit(Limit l) {
+    Window window = l.getWindow();
+    return join(
+        number(1, l.getPoints()),
+        field(
+            2,
+            join(
+                number(1, window.getCalendarValue()),
+                number(2, window.getTotal() ? 1 : 0),
+                text(3, window.getTimeZone()))),
+        number(4, l.getEachMember() ? 1 : 0),
+        text(5, l.getService()));
   }
 
   private static ByteString usage(PricedUsage u) {
