@@ -62,7 +62,12 @@ export async function live(database: TestDatabase): Promise<void> {
     },
   });
   const after = (ttl: bigint) => ({ kind: "after", ttl }) as const;
-  const of = <C extends object>(command: C) => ({ ...UNNAMED, userId: "ada", member: "", ...command });
+  const of = <C extends object>(command: C) => ({
+    ...UNNAMED,
+    userId: "ada",
+    member: "",
+    ...command,
+  });
 
   await run(
     database,
