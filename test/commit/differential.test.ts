@@ -20,7 +20,7 @@ import { beginBatch, decide, newWhole, sayResult, type Whole } from "../support/
 // Differential test: a batch decides on the part of an account that it has loaded. It must decide
 // what the same rules say of the whole account, to the hash of each entry.
 
-const LIVES = Number(process.env["LIVES"] ?? 10 * TIMES);
+const LIVES = Number(process.env["LIVES"] ?? 20 * TIMES);
 const SEED = Number(process.env["SEED"] ?? randomInt(1_000_000_000));
 
 let database: TestDatabase;

@@ -26,10 +26,10 @@ afterAll(() => database.close());
 let runs = 0;
 
 test.each([
-  { on: "random commands", crowd: 0, numRuns: 180 * TIMES },
-  { on: "accounts with more lots than their rows hold", crowd: 50, numRuns: 60 * TIMES },
+  { on: "", crowd: 0, numRuns: 180 * TIMES },
+  { on: " on accounts with more lots than their rows hold", crowd: 50, numRuns: 60 * TIMES },
 ])(
-  `what is committed is what the naive model says, for ${withCommas(COMMANDS)} commands: $on`,
+  `what is committed is what the naive model says, for ${withCommas(COMMANDS)} random commands$on`,
   async ({ crowd, numRuns }) => {
     let compared = 0;
     // A batch that meets a bug is taken apart, and its commands may succeed one by one.

@@ -11,6 +11,8 @@ export type Verdict =
 const PATIENCE_MS = 150_000;
 /** Where a bug hangs, its test fails after a minute. */
 const WAIT_MS = 48_000;
+/** Random tests find a rare bug only among many commands. */
+const TIMES = 5;
 const FINDING_MAX_CHARS = 110;
 const OUTPUT_MAX_CHARS = 3_000;
 
@@ -33,6 +35,7 @@ export async function check(
       PATH: `${bin}:${process.env["PATH"]}`,
       NO_COLOR: "1",
       POINTS_TEST_WAIT_MS: String(WAIT_MS),
+      POINTS_TEST_TIMES: String(TIMES),
     },
     stdio: ["ignore", "pipe", "pipe"],
     // Only this process gets the Ctrl-C; it then asks the check to clean up.
