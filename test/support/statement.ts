@@ -3,6 +3,7 @@ import { NO_COUNTS } from "../../src/ledger/counts.ts";
 import { emptyAccount, timeOf } from "../../src/ledger/account.ts";
 import { apply } from "../../src/ledger/apply.ts";
 import type { Command } from "../../src/ledger/command.ts";
+import { NO_COUNTS } from "../../src/ledger/counts.ts";
 import { bookDue } from "../../src/ledger/due.ts";
 import type { Entry } from "../../src/ledger/entry.ts";
 import type { Hold } from "../../src/ledger/hold.ts";
