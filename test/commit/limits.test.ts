@@ -9,16 +9,18 @@ import { auditDatabase } from "../support/audit.ts";
 import * as ada from "../support/commands.ts";
 import { commitAll } from "../support/commit-all.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
+import { LONG_MS } from "../support/patience.ts";
 import { type Random, randomOf } from "../support/random.ts";
 import { SALT } from "../support/salts.ts";
 import { putPolicy, randomLater, randomSpending } from "../support/spending.ts";
 import { NOW } from "../support/statement.ts";
 import { stoppedClock } from "../support/stopped-clock.ts";
+import { TIMES } from "../support/times.ts";
 import { beginBatch, decide, newWhole, sayResult } from "../support/whole-ledger.ts";
 
 // Limits of accounts of which a batch loads the counts that its commands need, and no others.
 
-const LIVES = Number(process.env["LIVES"] ?? 15);
+const LIVES = Number(process.env["LIVES"] ?? 15 * TIMES);
 const SEED = Number(process.env["SEED"] ?? randomInt(1_000_000_000));
 
 let database: TestDatabase;
@@ -38,14 +40,18 @@ const observer = {
 
 const at = (now: Micros) => ({ clock: stoppedClock(now), observer });
 
-test("a batch counts as the whole account would, and verify finds the same counts", async () => {
-  console.log(`SEED=${SEED}`);
-  for (let life = 0; life < LIVES; life += 1) {
-    await live(`life-${life}`, randomOf(SEED + life)).catch((cause: unknown) => {
-      throw new Error(`SEED=${SEED + life} LIVES=1 does it again`, { cause });
-    });
-  }
-});
+test(
+  "a batch counts as the whole account would, and verify finds the same counts",
+  async () => {
+    console.log(`SEED=${SEED}`);
+    for (let life = 0; life < LIVES; life += 1) {
+      await live(`life-${life}`, randomOf(SEED + life)).catch((cause: unknown) => {
+        throw new Error(`SEED=${SEED + life} LIVES=1 does it again`, { cause });
+      });
+    }
+  },
+  LONG_MS,
+);
 
 async function live(userId: string, random: Random): Promise<void> {
   const whole = newWhole();

@@ -4,7 +4,9 @@ import type { Mutation } from "../../src/ledger/command.ts";
 import type { Entry } from "../../src/ledger/entry.ts";
 import type { Rejection } from "../../src/ledger/rejection.ts";
 import { limitsOn } from "../../src/ledger/limit.ts";
+import { LONG_MS } from "../support/patience.ts";
 import { randomOf, type Random } from "../support/random.ts";
+import { TIMES } from "../support/times.ts";
 import {
   MEMBERS,
   naiveCount,
@@ -18,7 +20,7 @@ import { decideAt, expectSound, NOW, stateOf } from "../support/statement.ts";
 // The limits against a naive model, which adds up the entries of a window: under random time, in
 // three time zones over their changes of the clock.
 
-const LIVES = Number(process.env["LIVES"] ?? 60);
+const LIVES = Number(process.env["LIVES"] ?? 60 * TIMES);
 const SEED = Number(process.env["SEED"] ?? randomInt(1_000_000_000));
 
 test("a limit has counted what the entries of its window add up to, and is never passed", () => {

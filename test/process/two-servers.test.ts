@@ -8,6 +8,7 @@ import { auditDatabase } from "../support/audit.ts";
 import { testDatabase } from "../support/database.ts";
 import { readRefusal } from "../support/error-info.ts";
 import { LONG_MS } from "../support/patience.ts";
+import { TIMES } from "../support/times.ts";
 import { startPoints } from "../support/processes.ts";
 import { creditLine, points, ttl } from "../support/requests.ts";
 
@@ -174,7 +175,7 @@ test("holds extended and released at once, by two processes: no point is lost", 
   await auditDatabase(url);
 });
 
-const LIMIT_TRIES = Number(process.env["LIMIT_TRIES"] ?? 5);
+const LIMIT_TRIES = TIMES === 1 ? 5 : 100 * TIMES;
 
 test(
   "64 jobs at once on an account with limits, by two processes: none is passed",

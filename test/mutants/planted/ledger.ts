@@ -87,7 +87,7 @@ export const LEDGER_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "takes what comes back of a hold off no limit when its time comes",
-    file: "src/ledger/due.ts",
+    file: "src/ledger/open-ledger.ts",
     find: "ledger.policies = uncount(ledger.policies, { ...hold, points }, counted);",
     replace: "",
     caughtBy: "test/ledger/limits.test.ts",
