@@ -87,21 +87,37 @@ const EACH = {
   service: "",
 } as const;
 
+/** Commits the commands of a user together, at an instant after NOW, and says what became of each. */
+async function run(userId: string, time: bigint, ...commands: Mutation[]) {
+  const ofUser = commands.map((command) => ({ ...command, userId }));
+  return (await commitAll(database.orm, ofUser, at(NOW + time))).map((result) =>
+    result instanceof Error ? String(result) : isRejection(result) ? result.reason : "applied",
+  );
+}
+
+// Of a member's count only what a batch's commands bring back tells that it must be loaded.
+test.each<[how: string, spends: Mutation, then: Mutation]>([
+  ["a refund of a charge", ada.by("bob", ada.consume(30n)), ada.refund(3n)],
+  ["a release", ada.by("bob", ada.freeze(30n, 100n)), ada.release(3n)],
+  ["a settle of less", ada.by("bob", ada.freeze(30n, 100n)), ada.settle(3n, 10n)],
+  ["a hold's end", ada.by("bob", ada.freeze(30n, 1n)), ada.by("eve", ada.consume(1n))],
+])("%s finds the count of the member who spent, and nobody else's", async (how, spends, then) => {
+  const userId = how.replaceAll(" ", "-");
+  await run(userId, 0n, ada.recharge(1_000n), putPolicy("each", EACH), spends);
+  expect(await run(userId, 1n, then)).toEqual(["applied"]);
+  const again = ada.by("bob", ada.consume(40n));
+  expect(await run(userId, 2n, again, again)).toEqual(["applied", "LIMIT_EXCEEDED"]);
+});
+
 test("a limit that is put again counts anew, whatever rows members have of the one before", async () => {
   const userId = "again";
-  const run = async (...commands: Mutation[]) => {
-    const ofUser = commands.map((command) => ({ ...command, userId }));
-    return (await commitAll(database.orm, ofUser, at(NOW))).map((result) =>
-      result instanceof Error ? String(result) : isRejection(result) ? result.reason : "applied",
-    );
-  };
-  const spend = (member: string) => run(ada.by(member, ada.consume(50n)));
-  await run(ada.recharge(1_000n), putPolicy("each", EACH));
+  const spend = (member: string) => run(userId, 0n, ada.by(member, ada.consume(50n)));
+  await run(userId, 0n, ada.recharge(1_000n), putPolicy("each", EACH));
   expect(await spend("bob")).toEqual(["applied"]);
   expect(await spend("bob")).toEqual(["LIMIT_EXCEEDED"]);
-  await run(putPolicy("each", { ...EACH, points: 60n }));
+  await run(userId, 0n, putPolicy("each", { ...EACH, points: 60n }));
   expect(await spend("bob")).toEqual(["LIMIT_EXCEEDED"]);
-  await run(putPolicy("each", { ...EACH, service: "", window: { kind: "total" } }));
+  await run(userId, 0n, putPolicy("each", { ...EACH, window: { kind: "total" } }));
   expect(await spend("bob")).toEqual(["applied"]);
   expect(await spend("bob")).toEqual(["LIMIT_EXCEEDED"]);
   expect(await spend("eve")).toEqual(["applied"]);
