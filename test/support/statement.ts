@@ -1,5 +1,4 @@
 import { expect } from "vitest";
-import { NO_COUNTS } from "../../src/ledger/counts.ts";
 import { emptyAccount, timeOf } from "../../src/ledger/account.ts";
 import { apply } from "../../src/ledger/apply.ts";
 import type { Command } from "../../src/ledger/command.ts";
