@@ -1,10 +1,11 @@
 import type { Figures } from "../ledger/account.ts";
 import type { Entry } from "../ledger/entry.ts";
 import type { Count } from "../ledger/counts.ts";
-import type { Allowance, PolicyState, Rule } from "../ledger/policy.ts";
+import type { PolicyState, Rule } from "../ledger/policy.ts";
 import type { Micros } from "../ledger/time.ts";
 import type { Books } from "./books.ts";
-import { endOfPoints, startOfPeriod } from "./calendar.ts";
+import { firstLeft, firstOf, flawOfGiven, flawOfMissed, nextAfter } from "./allowances.ts";
+import { startOfPeriod } from "./calendar.ts";
 import { countsOf, flawOfCounts } from "./limits.ts";
 
 /** The policies of an account, as its journal has set them so far, by name. */
@@ -17,13 +18,17 @@ export type BookedPolicy = {
   readonly sequence: bigint;
   /** The number of the first period of an allowance that may still be given. */
   next: number;
+  /** When the points expire of the last period that left no trace; null: none did since. */
+  leftOut: Micros | null;
+  /** The lots of an allowance whose expiry wakes nobody. */
+  readonly quietLots: Set<bigint>;
   /** Of a limit: the SET_POLICY entry from which it counts, and what it has counted, by member. */
   readonly countsFrom: bigint;
   readonly counts: Map<string, Count>;
 };
 
 /** What an entry follows. */
-type Before = {
+export type Before = {
   readonly figures: Figures;
   /** Undefined for the first. */
   readonly time: Micros | undefined;
@@ -45,7 +50,7 @@ export function replayPolicies(
   const { cause, policy } = entry;
   const flaw =
     (cause === "" ? undefined : flawOfGiven(policies, before, entry)) ??
-    flawOfMissed(policies, books, { before, entry }) ??
+    flawOfMissed(policies, books, before, entry) ??
     flawOfAlerts(policies, before.figures, entry) ??
     flawOfOwed(policies, entry);
   if (flaw === undefined && policy !== null) setPolicy(policies, { ...entry, policy });
@@ -56,88 +61,6 @@ function flawWithoutPolicies({ cause, alerts, kind, owed }: Entry): string | und
   if (cause !== "") return `was given by allowance ${cause}, which there is not`;
   if (alerts.length > 0) return `says alert ${alerts[0]}, which there is not`;
   if (owed > 0n && kind !== "revoke") return "owes points without a credit line";
-}
-
-/** The RECHARGE entry of a period. */
-function flawOfGiven(policies: PolicyBooks, before: Before, entry: Entry): string | undefined {
-  const { cause, time } = entry;
-  const policy = policies.get(cause);
-  if (policy === undefined || policy.ended || policy.rule.kind !== "allowance") {
-    return `was given by allowance ${cause}, which there is not`;
-  }
-  const { rule } = policy;
-  if (entry.request !== undefined || entry.caller + entry.actor !== "") {
-    return "was given by an allowance, and names who asked for it";
-  }
-  policy.next = firstLeft(policy.next, rule, { at: time, debt: before.figures.debt });
-  const start = startOfPeriod(rule, policy.next);
-  // A period that had to wait for room, or for what was due before, comes at the time of the entry
-  // before.
-  if (start === null || start > time || (start < time && time !== before.time)) {
-    return `was given by allowance ${cause} at an instant at which no period is left to begin`;
-  }
-  if (
-    entry.points !== rule.points ||
-    entry.priority !== rule.priority ||
-    entry.category !== rule.category ||
-    entry.services.join(" ") !== rule.services.join(" ") ||
-    entry.expireTime !== endOfPoints(rule, policy.next)
-  ) {
-    return `was given by allowance ${cause} otherwise than its rule says`;
-  }
-  policy.next += 1;
-}
-
-/** Whatever happens at an instant, the periods before it that are alive were given. */
-function flawOfMissed(
-  policies: PolicyBooks,
-  books: Books<Micros | null>,
-  { before, entry }: { readonly before: Before; readonly entry: Entry },
-): string | undefined {
-  const { time } = entry;
-  if (time === before.time) return undefined;
-  const { debt } = before.figures;
-  for (const [name, policy] of policies) {
-    const { rule, ended } = policy;
-    if (ended || rule.kind !== "allowance" || name === entry.cause) continue;
-    policy.next = firstLeft(policy.next, rule, { at: time, debt });
-    const start = startOfPeriod(rule, policy.next);
-    if (start === null || start >= time || isFull(books, rule)) continue;
-    return `comes after a period of allowance ${name} that was not given`;
-  }
-}
-
-/** The first period that is not over: those left out would have expired by then without a trace. */
-function firstLeft(
-  next: number,
-  rule: Allowance,
-  { at, debt }: { readonly at: Micros; readonly debt: bigint },
-): number {
-  if (isOwed(rule, debt)) return next;
-  let first = next;
-  for (;;) {
-    const start = startOfPeriod(rule, first);
-    const end = endOfPoints(rule, first);
-    if (start === null || end === null || end > at) return first;
-    first += 1;
-  }
-}
-
-/** Whether a period's points outlive it: they live longer, or repay a debt. */
-function isOwed({ life, services }: Allowance, debt: bigint): boolean {
-  return life.kind !== "periods" || (debt > 0n && services.length === 0);
-}
-
-const MAX_OPEN_LOTS = 4_096;
-const MAX_TOTAL = 2n ** 53n - 1n;
-
-/** Whether an account has no room for the points, so that their period waits. */
-function isFull({ figures, lots }: Books<Micros | null>, { points }: Allowance): boolean {
-  const { totalRecharged, totalRefunded, debt } = figures;
-  if (totalRecharged + totalRefunded + debt + points > MAX_TOTAL) return true;
-  if (lots.size < MAX_OPEN_LOTS) return false;
-  const open = [...lots.values()].filter(({ remaining, frozen }) => remaining + frozen > 0n);
-  return open.length >= MAX_OPEN_LOTS;
 }
 
 function flawOfAlerts(
@@ -177,7 +100,8 @@ function setPolicy(
   if (rule === null) {
     if (before === undefined) return;
     const next = before.rule.kind === "allowance" ? nextAfter(before.rule, before.next, time) : 0;
-    policies.set(name, { ...before, ended: true, sequence, next });
+    const quietLots = new Set<bigint>();
+    policies.set(name, { ...before, ended: true, sequence, next, quietLots });
     return;
   }
   policies.set(name, {
@@ -185,31 +109,10 @@ function setPolicy(
     ended: false,
     sequence,
     next: firstOf(rule, before, time),
+    leftOut: null,
+    quietLots: new Set(),
     ...countsOf(before, { rule, sequence }),
   });
-}
-
-/** An allowance begins with its first period that is not before the next one of that before it. */
-function firstOf(rule: Rule, before: BookedPolicy | undefined, time: Micros): number {
-  if (rule.kind !== "allowance" || before?.rule.kind !== "allowance") return 0;
-  // An ended one's name is free from its next period on.
-  const next = before.ended ? before.next : nextAfter(before.rule, before.next, time);
-  const notBefore = startOfPeriod(before.rule, next);
-  if (notBefore === null || notBefore <= time) return 0;
-  for (let first = 0; ; first += 1) {
-    const start = startOfPeriod(rule, first);
-    if (start === null || start >= notBefore) return first;
-  }
-}
-
-/** The first period from `period` on that begins after an instant, or never. */
-function nextAfter(rule: Allowance, period: number, time: Micros): number {
-  let next = period;
-  for (;;) {
-    const start = startOfPeriod(rule, next);
-    if (start === null || start > time) return next;
-    next += 1;
-  }
 }
 
 /** Compares an account's rows of policies with what the whole journal leaves in them. */
@@ -239,23 +142,13 @@ export function flawOfPolicyRows(
       ? Number.POSITIVE_INFINITY
       : firstLeft(policy.next, rule, { at: time, debt: figures.debt });
     const { period = -1, time: start = null } = row.next ?? {};
-    if (period < policy.next || period > last || start !== startOfPeriod(rule, period)) {
+    const isTooLate = start !== null && period > last;
+    if (period < policy.next || isTooLate || start !== startOfPeriod(rule, period)) {
       return `allowance ${name} has period ${period} as its next, and not ${policy.next}`;
     }
   }
   const [other] = byName.keys();
   return other === undefined ? undefined : `policy ${other} is set by no entry`;
-}
-
-/** When the next periods begin that are given whoever comes. */
-export function owedNext(
-  policies: readonly PolicyState[],
-  { debt }: Figures,
-): readonly (Micros | null)[] {
-  return policies.map(({ rule, ended, next }) => {
-    if (ended || rule.kind !== "allowance") return null;
-    return isOwed(rule, debt) ? (next?.time ?? null) : null;
-  });
 }
 
 function isSameRule(a: Rule, b: Rule): boolean {

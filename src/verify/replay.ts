@@ -3,11 +3,12 @@ import type { Lot } from "../ledger/lot.ts";
 import type { Micros } from "../ledger/time.ts";
 import { ROW_MAX_LOTS } from "../store/batch/placement.ts";
 import type { ReadAccount } from "./accounts.ts";
+import { owedNext } from "./allowances.ts";
 import { flawOfContent, flawOfRows, sameBytes } from "./content.ts";
 import type { StreamPlace } from "./epochs.ts";
 import { flawOfOpenHold } from "./holds.ts";
 import { burnsBefore, type Flaw, type Moves, noMoves, replayMoves } from "./moves.ts";
-import { flawOfPolicyRows, owedNext, replayPolicies } from "./policies.ts";
+import { flawOfPolicyRows, replayPolicies } from "./policies.ts";
 import { flawOfClaims } from "./revoking.ts";
 import type { Step, StoredLot } from "./rows.ts";
 
@@ -132,7 +133,7 @@ function flawOfClock(
   const spendable = [...books.lots]
     .filter(([number, { remaining }]) => remaining > 0n && !given.has(number))
     .map(([, lot]) => lot);
-  const owed = owedNext(policies, books.figures).map((expireTime) => ({ expireTime }));
+  const owed = owedNext(policies, books).map((expireTime) => ({ expireTime }));
   for (const { expireTime } of [...spendable, ...books.holds.values(), ...owed]) {
     if (expireTime === null || (dueTime !== null && dueTime <= expireTime)) continue;
     return { what: "the account has a due_time after something falls due" };
