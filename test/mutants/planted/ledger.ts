@@ -86,6 +86,113 @@ export const LEDGER_MUTANTS: readonly Mutant[] = [
     caughtBy: "test/ledger/limits.test.ts",
   },
   {
+    name: "gives a period twice",
+    file: "src/ledger/open-ledger.ts",
+    find: "allowance.next = nextPeriod(rule, next.period + 1);",
+    replace: "allowance.next = nextPeriod(rule, next.period + Number(ledger.size % 2 === 1));",
+    caughtBy: "test/ledger/allowances.test.ts",
+  },
+  {
+    name: "counts months from the period before, and not from the first",
+    file: "src/ledger/calendar.ts",
+    find: "const start = zoned(startTime, timeZone).add({ [`${every.unit}s`]: units });",
+    replace:
+      "let start = zoned(startTime, timeZone);\n" +
+      "  for (let n = 0; n < units; n += 1) start = start.add({ [`${every.unit}s`]: 1 });",
+    caughtBy: "test/ledger/calendar.test.ts",
+  },
+  {
+    name: "begins periods by the calendar of UTC, whatever their time zone",
+    file: "src/ledger/calendar.ts",
+    find: "const start = zoned(startTime, timeZone).add(",
+    replace: 'const start = zoned(startTime, timeZone && "UTC").add(',
+    caughtBy: "test/ledger/calendar.test.ts",
+  },
+  {
+    name: "takes a period for current only after its first instant",
+    file: "src/ledger/calendar.ts",
+    find: "return start !== null && start <= instant;",
+    replace: "return start !== null && start < instant;",
+    caughtBy: "test/ledger/calendar.test.ts",
+  },
+  {
+    name: "has a window begin again before it ended, where the clocks go back over midnight",
+    file: "src/ledger/calendar.ts",
+    find: "return end > instant ? end :",
+    replace: "return end > 0n ? end :",
+    caughtBy: "test/ledger/calendar.test.ts",
+  },
+  {
+    name: "does not give at the first instant of a period",
+    file: "src/ledger/agenda.ts",
+    find: "if (start !== undefined && start <= until) instant",
+    replace: "if (start !== undefined && start < until) instant",
+    caughtBy: "test/ledger/allowances.test.ts",
+  },
+  {
+    name: "gives points that expire at the very instant at which somebody comes",
+    file: "src/ledger/allowance.ts",
+    find: ": periodAt(allowance, instant) - life.count + 1;",
+    replace: ": periodAt(allowance, instant) - life.count;",
+    caughtBy: "test/ledger/allowances.test.ts",
+  },
+  {
+    name: "wakes an account for the expiry of what an allowance gave",
+    file: "src/ledger/due.ts",
+    find: "if (remaining === 0n || expireTime === null || quiet.has(number)) continue;",
+    replace: "if (remaining === 0n || expireTime === null) continue;",
+    caughtBy: "test/ledger/allowances.test.ts",
+  },
+  {
+    name: "sweeps the expiry of what an allowance gave, though nobody came",
+    file: "src/ledger/agenda.ts",
+    find: "(ledger.quietLots.has(number) ? quiet : waking).add(instant);",
+    replace: "(ledger.quietLots.has(number) && mode ? waking : waking).add(instant);",
+    caughtBy: "test/ledger/swept-allowances.test.ts",
+  },
+  {
+    name: "does not wake an account for a period that is to repay its debt",
+    file: "src/ledger/allowance.ts",
+    find: "|| (debt > 0n && !isScoped(allowance));",
+    replace: "|| (debt < 0n && !isScoped(allowance));",
+    caughtBy: "test/ledger/allowances.test.ts",
+  },
+  {
+    name: "wakes a full account for what it has no room for",
+    file: "src/ledger/due.ts",
+    find: "if (hasRoomFor(rule, room)) first = earlierOf(first, next.time);",
+    replace: "if (room !== undefined) first = earlierOf(first, next.time);",
+    caughtBy: "test/ledger/allowances.test.ts",
+  },
+  {
+    name: "books of what is quiet what does not live to see what wakes",
+    file: "src/ledger/agenda.ts",
+    find: "if (next.time < aliveAt && allowance.aliveAt < aliveAt) {",
+    replace: "if (next.time < aliveAt && allowance.aliveAt > aliveAt) {",
+    caughtBy: "test/ledger/allowances.test.ts",
+  },
+  {
+    name: "gives quiet points at an instant that wakes before those that are owed then by name",
+    file: "src/ledger/agenda.ts",
+    find: "if (index > last) return false;",
+    replace: "if (index > last + 9) return false;",
+    caughtBy: "test/ledger/swept-allowances.test.ts",
+  },
+  {
+    name: "forgets a lot that a hold may give points back to when it expires",
+    file: "src/ledger/agenda.ts",
+    find: "(at) => isLater(at) || hasPoints(ledger, agenda.lotsAt.get(at)),",
+    replace: "(at) => (isLater(at) && at < 0n) || hasPoints(ledger, agenda.lotsAt.get(at)),",
+    caughtBy: "test/ledger/swept-allowances.test.ts",
+  },
+  {
+    name: "takes the sweeper for somebody who comes",
+    file: "src/ledger/visit.ts",
+    find: 'return !(command.kind === "expire" && command.target.kind === "sweep");',
+    replace: 'return !(command.kind === "expire" && command.target.kind === "due");',
+    caughtBy: "test/commit/allowances.test.ts",
+  },
+  {
     name: "takes what comes back of a hold off no limit when its time comes",
     file: "src/ledger/open-ledger.ts",
     find: "ledger.policies = uncount(ledger.policies, { ...hold, points }, counted);",
@@ -192,8 +299,8 @@ export const LEDGER_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "repays debt with a recharge for some services",
-    file: "src/ledger/apply.ts",
-    find: "const repaid = isScoped(command) ? 0n :",
+    file: "src/ledger/debt.ts",
+    find: "const repaid = isScoped(made) ? 0n :",
     replace: "const repaid = points < 0n ? 0n :",
     caughtBy: "test/ledger/services.test.ts",
   },
@@ -235,7 +342,7 @@ export const LEDGER_MUTANTS: readonly Mutant[] = [
   {
     name: "goes on booking behind lots that were not loaded",
     file: "src/ledger/due.ts",
-    find: "if (isEnd) return closeLedger(state, ledger, false);",
+    find: "if (isEnd) return false;",
     replace: "",
     caughtBy: "test/ledger/due.test.ts",
   },
@@ -270,8 +377,8 @@ export const LEDGER_MUTANTS: readonly Mutant[] = [
   {
     name: "keeps points that came back to a lot past its time",
     file: "src/ledger/apply.ts",
-    find: "if (expired.entries.length === 0) return applied;",
-    replace: "if (expired.entries.length >= 0) return applied;",
+    find: "if (due.state === applied.state) return applied;",
+    replace: "if (due.isAll) return applied;",
     caughtBy: "torture --calm",
   },
   {
@@ -439,16 +546,16 @@ export const LEDGER_MUTANTS: readonly Mutant[] = [
     name: "stamps what was due with the time at which it was booked",
     file: "src/ledger/due.ts",
     find: "releaseAt(ledger, hold, instant);",
-    replace: "releaseAt(ledger, hold, now);",
+    replace: "releaseAt(ledger, hold, agenda.now);",
     caughtBy: "test/ledger/due.test.ts",
   },
   {
     name: "books lots before the holds of the same instant",
     file: "src/ledger/due.ts",
-    find: "toSorted(ascending)) {\n    const pastTime = new Set(lotsAt.get(instant));",
+    find: "const pastTime = new Set(agenda.lotsAt.get(instant));",
     replace:
-      "toSorted(ascending)) {\n    const pastTime = new Set(lotsAt.get(instant));\n" +
-      "    for (const lots of expiring(ledger, pastTime)) expireAt(ledger, lots, instant);",
+      "const pastTime = new Set(agenda.lotsAt.get(instant));\n" +
+      "  for (const lots of expiring(ledger, pastTime)) expireAt(ledger, lots, instant);",
     caughtBy: "test/ledger/due.test.ts",
   },
   {
@@ -468,8 +575,8 @@ export const LEDGER_MUTANTS: readonly Mutant[] = [
   {
     name: "lets an account have any number of open lots",
     file: "src/ledger/state.ts",
-    find: "if (open + more <= MAX_OPEN_LOTS) return undefined;",
-    replace: "if (open + more <= 1_000 * MAX_OPEN_LOTS) return undefined;",
+    find: "if (countOpenLots(state) + more <= MAX_OPEN_LOTS) return undefined;",
+    replace: "if (countOpenLots(state) + more <= 1_000 * MAX_OPEN_LOTS) return undefined;",
     caughtBy: "test/ledger/due.test.ts",
   },
   {
@@ -607,8 +714,8 @@ export const LEDGER_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "leaves a debt as it is when points are recharged",
-    file: "src/ledger/apply.ts",
-    find: "const repaid = isScoped(command) ? 0n : min(account.debt, points);",
+    file: "src/ledger/debt.ts",
+    find: "const repaid = isScoped(made) ? 0n : min(account.debt, points);",
     replace: "const repaid = 0n;",
     caughtBy: "test/ledger/debt.test.ts",
   },
@@ -741,13 +848,13 @@ export const LEDGER_MUTANTS: readonly Mutant[] = [
   {
     name: "lets a hold that ends by itself pass the claims of its lots",
     file: "src/ledger/due.ts",
-    find: "      takeForClaims(ledger, lotsOf(hold), instant);\n",
+    find: "    takeForClaims(ledger, lotsOf(hold), instant);\n",
     replace: "",
     caughtBy: "test/ledger/revoke.test.ts",
   },
   {
     name: "takes all that came back for a claim",
-    file: "src/ledger/due.ts",
+    file: "src/ledger/open-ledger.ts",
     find: "const points = claimedOf(revoked, { lot, points: remaining });",
     replace: "const points = claimOn(revoked, lot) > 0n ? remaining : 0n;",
     caughtBy: "test/ledger/revoke.test.ts",
@@ -874,7 +981,7 @@ export const LEDGER_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "ends a hold by itself with all that it ever had",
-    file: "src/ledger/due.ts",
+    file: "src/ledger/open-ledger.ts",
     find: "const points = heldBy(hold);",
     replace: "const { points } = hold;",
     caughtBy: "test/ledger/extend-hold.test.ts",

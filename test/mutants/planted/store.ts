@@ -2,6 +2,20 @@ import type { Mutant } from "../mutant.ts";
 
 export const STORE_MUTANTS: readonly Mutant[] = [
   {
+    name: "does not load the due lots of the table that allowances gave",
+    file: "src/store/batch/lots.ts",
+    find: "where policy.member = '' and coalesce(next_time <= asked.time, true)",
+    replace: "where policy.member = '-' and coalesce(next_time <= asked.time, true)",
+    caughtBy: "test/commit/allowances.test.ts",
+  },
+  {
+    name: "wakes an account for the lots of the table that allowances gave",
+    file: "src/store/batch/next-due.ts",
+    find: "sweep: sql`and not ${IS_QUIET}`",
+    replace: "sweep: sql`and (not ${IS_QUIET} or lot.number > 0)`",
+    caughtBy: "test/commit/allowances.test.ts",
+  },
+  {
     name: "lets a claim exceed what was revoked",
     file: "src/store/schema/migrations/0001_ledger.ts",
     find: "check (claimed between 0 and revoked)",
