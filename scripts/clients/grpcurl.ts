@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from "node:util";
 import { run } from "./run.ts";
 
 const SERVICE = "points.v1.PointsService";
+const POLICIES = "points.v1.PolicyService";
 const CALL_MAX_MS = 20_000;
 
 /**
@@ -21,18 +22,20 @@ export async function playGrpcurl(grpcurl: string, address: string, token: strin
     if (said.code !== 0) throw new Error(`${rpc} ended with ${said.code}:\n${said.stderr}`);
   };
 
-  const listed = await ask(address, "list", SERVICE);
-  const offered = listed.stdout.trim().split("\n").toSorted();
+  const listed = await Promise.all([SERVICE, POLICIES].map((name) => ask(address, "list", name)));
+  const offered = listed.flatMap(({ stdout }) => stdout.trim().split("\n")).toSorted();
   const userId = `grpcurl-${randomUUID()}`;
   const calls = callsOf(userId);
-  const called = [...calls.map(([rpc]) => rpc), "WatchAccount"].map((rpc) => `${SERVICE}.${rpc}`);
+  const called = [...calls.map(([rpc]) => rpc), `${SERVICE}/WatchAccount`].map((rpc) =>
+    rpc.replace("/", "."),
+  );
   if (!isDeepStrictEqual(offered, [...new Set(called)].toSorted())) {
     throw new Error(
       `not all RPCs are called, or some that are none; the server has\n${offered.join(" ")}`,
     );
   }
 
-  for (const [rpc, request] of calls) await call(`${SERVICE}/${rpc}`, request);
+  for (const [rpc, request] of calls) await call(rpc, request);
   await call("grpc.health.v1.Health/Check", { service: SERVICE });
 
   // The stream ends with the caller's deadline.
@@ -47,7 +50,8 @@ export async function playGrpcurl(grpcurl: string, address: string, token: strin
 /** Calls in an order in which each succeeds on a new account. The comments are entries' numbers. */
 function callsOf(userId: string): [rpc: string, request: object][] {
   const operation = { consume: { userId, points: 1 } };
-  return [
+  const policy = { name: "credit", creditLine: { points: 5 } };
+  const calls: [rpc: string, request: object][] = [
     ["GetOrCreate", { userId }],
     ["Recharge", { userId, points: 100, ttl: "3600s" }], // 1
     ["Consume", { userId, points: 10 }], // 2
@@ -70,5 +74,12 @@ function callsOf(userId: string): [rpc: string, request: object][] {
     ["ListEntries", { userId, pageSize: 2 }],
     ["ListLots", { userId }],
     ["ListHolds", { userId, openOnly: true }],
+    ["GetForecast", { userId, until: "2999-12-31T00:00:00Z" }],
+  ];
+  return [
+    ...calls.map(([rpc, request]): [string, object] => [`${SERVICE}/${rpc}`, request]),
+    [`${POLICIES}/PutPolicy`, { userId, policy }],
+    [`${POLICIES}/ListPolicies`, { userId }],
+    [`${POLICIES}/DeletePolicy`, { userId, name: policy.name }],
   ];
 }

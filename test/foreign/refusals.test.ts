@@ -13,7 +13,7 @@ import { BadRequestSchema, ErrorInfoSchema } from "../../gen/google/rpc/error_de
 import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
 import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
 import { ErrorReason } from "../../gen/points/v1/error_reason_pb.ts";
-import { PointsService } from "../../gen/points/v1/points_pb.ts";
+import { METHODS } from "../support/api.ts";
 import { tokenOf, writeCallers } from "../support/callers.ts";
 import { isPast } from "../support/priced-server.ts";
 import { until } from "../support/processes.ts";
@@ -39,7 +39,7 @@ afterAll(async () => {
   await Promise.all([open.stop(), asking.stop(), rm(folder, { recursive: true })]);
 });
 
-const { method } = PointsService;
+const method = METHODS;
 const ADA = { userId: "ada" };
 const huge = "x".repeat(1_100_000);
 
@@ -102,6 +102,12 @@ const REFUSALS: readonly Refusal[] = [
     "REVOKE_EXCEEDS_LOT",
     Code.FailedPrecondition,
     call(method.revoke, { ...ADA, target: { case: "lot", value: 1n }, lotPoints: 10n ** 12n }),
+  ],
+  ["POLICY_NOT_FOUND", Code.NotFound, call(method.deletePolicy, { ...ADA, name: "none" })],
+  [
+    "LIMIT_EXCEEDED",
+    Code.FailedPrecondition,
+    call(method.consume, { userId: "bob", cost: points(1n) }),
   ],
   ["ENTRY_NOT_REFUNDABLE", Code.FailedPrecondition, call(method.refund, { ...ADA, sequence: 1n })],
   ["TOTAL_TOO_LARGE", Code.OutOfRange, call(method.recharge, { userId: "rich", points: 200n })],
@@ -195,6 +201,7 @@ async function prepare({ client, database }: TestServer): Promise<void> {
   await client.release({ ...ADA, hold: 3n });
   await client.freeze({ ...ADA, cost: points(10n), expiration: ttl(1) });
   await until("its time has come", () => isPast(database, "hold", "ada", 5n));
+  await client.putPolicy({ userId: "bob", policy: SUSPENDED });
   await client.recharge({ userId: "rich", points: 100n });
   const most = 2n ** 53n - 1n - 200n;
   await database.query(
@@ -205,6 +212,11 @@ async function prepare({ client, database }: TestServer): Promise<void> {
   const { hold } = await client.freeze({ ...ADA, cost: points(10n) });
   expect(hold!.number).toBe(7n);
 }
+
+const SUSPENDED = {
+  name: "suspended",
+  rule: { case: "limit", value: { window: { span: { case: "total", value: true } } } },
+} as const;
 
 function call<Desc extends DescMethod>(
   { parent, name, input }: Desc,

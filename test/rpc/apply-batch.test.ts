@@ -15,7 +15,7 @@ import {
 import { expectEquations } from "../support/equations.ts";
 import { readRefusal, refusalOf } from "../support/error-info.ts";
 import { pricedServer } from "../support/priced-server.ts";
-import { points, quantity, ttl, use } from "../support/requests.ts";
+import { alertBelow, creditLine, points, quantity, ttl, use } from "../support/requests.ts";
 import type { TestServer } from "../support/server.ts";
 
 type Operation = MessageInitShape<typeof OperationSchema>;
@@ -219,6 +219,7 @@ const REASONS = [
   "ENTRY_NOT_REFUNDABLE",
   "REFUND_EXCEEDS_ENTRY",
   "REVOKE_EXCEEDS_LOT",
+  "POLICY_NOT_FOUND",
   "SERVICE_NOT_PRICED",
 ];
 
@@ -261,14 +262,14 @@ function anything(family: string, n: number, random: (below: number) => number):
   const requestId = random(2) === 0 ? `r${Math.floor(n / 4)}` : "";
   const metadata: Record<string, string> = random(4) === 0 ? { n: String(n) } : {};
   const common = { userId, requestId, metadata };
-  // About as many entries as the account will have by then.
-  const number = BigInt(1 + random(12 + Math.floor(n / 7)));
+  // About as many entries as the account will have by then; the first of them often.
+  const number = BigInt(1 + random(random(2) === 0 ? 20 : 12 + Math.floor(n / 7)));
   const [some, many] = [BigInt(1 + random(30)), 5_000n];
   const cost =
     random(3) === 0
       ? use(random(9) === 0 ? NO_SERVICE : IMAGE)
       : points(random(9) === 0 ? many : some);
-  switch (random(19)) {
+  switch (random(21)) {
     case 0:
       return {};
     case 1:
@@ -315,12 +316,22 @@ function anything(family: string, n: number, random: (below: number) => number):
     case 15:
       return { operation: { case: "refund", value: { ...common, sequence: number } } };
     case 16: {
-      const target = random(2) === 0 ? points(some) : ({ case: "lot", value: number } as const);
+      const target = random(4) === 0 ? points(some) : ({ case: "lot", value: number } as const);
       const onShortfall = random(4) as Shortfall;
       return { operation: { case: "revoke", value: { ...common, target, onShortfall } } };
     }
-    default:
-      return consume({ ...common, cost });
+    case 17: {
+      // An account that was never made stays so.
+      if (user === 20) return consume({ ...common, cost });
+      const policy = random(4) === 0 ? alertBelow(some, "credit") : creditLine(some);
+      return { operation: { case: "putPolicy", value: { ...common, policy } } };
+    }
+    case 18:
+      return { operation: { case: "deletePolicy", value: { ...common, name: "credit" } } };
+    default: {
+      const onShortfall = random(4) as Shortfall;
+      return consume({ ...common, cost, onShortfall });
+    }
   }
 }
 

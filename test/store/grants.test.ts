@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { Shortfall } from "../../gen/points/v1/points_pb.ts";
+import { CalendarUnit } from "../../gen/points/v1/policy_pb.ts";
 import { sweep } from "../../src/commit/sweep.ts";
 import { parseDatabaseUrl } from "../../src/config/database-url.ts";
 import { openOrm } from "../../src/store/driver/orm.ts";
@@ -10,7 +11,7 @@ import { migrate } from "../../src/store/schema/migrate.ts";
 import { verify } from "../../src/verify/verify.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { runPoints } from "../support/processes.ts";
-import { points } from "../support/requests.ts";
+import { creditLine, points } from "../support/requests.ts";
 import { testServer } from "../support/server.ts";
 
 const ROLE = `points_test_${randomBytes(6).toString("hex")}`;
@@ -44,6 +45,22 @@ async function clientOf(role: string): Promise<pg.Client> {
   onTestFinished(() => client.end());
   return client;
 }
+
+const DAY = CalendarUnit.DAY;
+const DAILY = {
+  name: "daily",
+  rule: {
+    case: "allowance",
+    value: { points: 9n, every: { unit: DAY }, startTime: { seconds: 3_900_000_000n } },
+  },
+} as const;
+const EACH = {
+  name: "each",
+  rule: {
+    case: "limit",
+    value: { points: 9n, eachMember: true, window: { span: { case: "calendar", value: DAY } } },
+  },
+} as const;
 
 test.each(["points", "second"])(
   "a server works in a role with no more than the privileges granted to it on the schema %s",
@@ -79,15 +96,23 @@ test.each(["points", "second"])(
     await client.freeze({ userId: "many", cost: points(18n) });
     await client.release({ userId: "many", hold: 21n });
     await client.consume({ userId: "many", cost: points(17n) });
+    await client.putPolicy({ userId: "team", policy: DAILY });
+    await client.putPolicy({ userId: "team", policy: EACH });
+    await client.recharge({ userId: "team", points: 9n });
+    await client.consume({ userId: "team", cost: points(3n), member: "bea" });
+    await client.putPolicy({ userId: "team", policy: creditLine(5n) });
+    await client.deletePolicy({ userId: "team", name: "credit" });
     for (const read of [client.listEntries, client.listLots, client.listHolds])
       await read({ userId });
+    await client.listPolicies({ userId: "team" });
+    await client.getForecast({ userId: "team", until: { seconds: 4_000_000_000n } });
     await client.quote({ userId, usage: { service: "script" } });
     for await (const { account } of client.watchAccount({ userId })) {
       expect(account?.balance).toBe(92n);
       break;
     }
     expect(await sweep(orm, async () => Promise.reject(new Error("nothing is due")))).toBe(0);
-    expect(await verify(orm)).toMatchObject({ accounts: 2, wrong: [] });
+    expect(await verify(orm)).toMatchObject({ accounts: 3, wrong: [] });
     expect(await migrate(orm)).toEqual([]);
   },
 );

@@ -51,6 +51,8 @@ describe("the migrated schema", () => {
     await insert("hold", {});
     await insert("undone", {});
     await insert("epoch", {});
+    await insert("policy", {});
+    await insert("policy", { ...OF_MEMBER, since: 1, spent: 0 });
   });
 
   test.each<{ what: string; table: Table; change: Row }>([
@@ -120,7 +122,7 @@ describe("the migrated schema", () => {
     { what: "a lot without a number", table: "lot", change: { number: 0 } },
     { what: "a priority past 1000", table: "lot", change: { priority: 1001 } },
     { what: "a priority below 0", table: "lot", change: { priority: -1 } },
-    { what: "an entry of no kind", table: "entry", change: { kind: 10 } },
+    { what: "an entry of no kind", table: "entry", change: { kind: 11 } },
     { what: "an entry of the kind that is never sent", table: "entry", change: { kind: 0 } },
     { what: "an extension of no hold", table: "entry", change: { kind: 9, refers_to: null } },
     { what: "a charge that keeps a hold open", table: "entry", change: { kept_open: true } },
@@ -130,6 +132,28 @@ describe("the migrated schema", () => {
       table: "entry",
       change: { kind: 8, refers_to: null, from_claim: true },
     },
+    { what: "a policy of another kind of entry", table: "entry", change: { policy: "{}" } },
+    { what: "an entry of the policy that says none", table: "entry", change: { kind: 10 } },
+    {
+      what: "a charge by an allowance",
+      table: "entry",
+      change: { kind: 2, cause: "monthly" },
+    },
+    { what: "fewer policies than none", table: "account", change: { policies: -1 } },
+    {
+      what: "a write that knows nothing of policies",
+      table: "account",
+      change: { policies: 1 },
+    },
+    { what: "a policy without a rule", table: "policy", change: { rule: null } },
+    { what: "a member's policy", table: "policy", change: { member: "bea" } },
+    { what: "a policy of no entry", table: "policy", change: { sequence: 0 } },
+    { what: "a policy that no entry set", table: "policy", change: { sequence: null } },
+    { what: "a period before the first", table: "policy", change: { period: -1 } },
+    { what: "a period that never comes", table: "policy", change: { next_time: "infinity" } },
+    { what: "a window that never ends", table: "policy", change: { until: "infinity" } },
+    { what: "less than nothing spent", table: "policy", change: { spent: -1 } },
+    { what: "a member who spent nothing of a limit", table: "policy", change: OF_MEMBER },
     { what: "fewer open claims than none", table: "account", change: { open_claims: -1 } },
     {
       what: "a write that knows nothing of open claims",
@@ -290,7 +314,7 @@ describe("the migrated schema", () => {
   }
 });
 
-type Table = "account" | "lot" | "hold" | "entry" | "undone" | "receipt" | "epoch";
+type Table = "account" | "lot" | "hold" | "entry" | "undone" | "receipt" | "epoch" | "policy";
 type Row = Readonly<Record<string, string | number | boolean | null>>;
 
 const CHANGE = /create table|add column|alter column|drop column/i;
@@ -306,6 +330,9 @@ const FIGURES = {
   total_expired: 0,
   total_refunded: 0,
 };
+
+/** What a member has spent of a limit for each. */
+const OF_MEMBER = { member: "bea", rule: null, sequence: null, counts_from: null, ended: null };
 
 const ROWS: Record<Table, Row> = {
   account: {
@@ -336,6 +363,20 @@ const ROWS: Record<Table, Row> = {
     allocations: "\\x110105",
   },
   undone: { user_id: "ada", sequence: 1, refunded: 5 },
+  policy: {
+    user_id: "ada",
+    member: "",
+    name: "team",
+    sequence: 1,
+    counts_from: 1,
+    rule: "{}",
+    ended: "false",
+    period: null,
+    next_time: null,
+    since: null,
+    until: null,
+    spent: null,
+  },
   entry: {
     user_id: "ada",
     sequence: 1,

@@ -231,7 +231,7 @@ export const PolicyEntity = defineEntity({
     ended: p.boolean().nullable(),
     period: p.integer().nullable(),
     nextTime: instant().nullable(),
-    given: p.array().nullable(),
+    given: p.array().columnType("bigint[]").nullable(),
     since: p.bigint().nullable(),
     until: instant().nullable(),
     spent: points().nullable(),
