@@ -589,8 +589,8 @@ export const LEDGER_MUTANTS: readonly Mutant[] = [
   {
     name: "gives no receipt to an account that is only opened",
     file: "src/ledger/batch.ts",
-    find: "state === undefined && entry === undefined;",
-    replace: "state === undefined && entry !== undefined;",
+    find: "state === undefined && applied.entries.length === 0;",
+    replace: "state === undefined && applied.entries.length > 0;",
     caughtBy: "test/ledger/receipt.test.ts",
   },
   {

@@ -292,7 +292,7 @@ export const STORE_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "answers a repeated ExtendHold with the hold as if nothing had been spent",
-    file: "src/store/batch/save.ts",
+    file: "src/store/batch/save-entries.ts",
     find: "({ holdAfter }) => holdAfter?.settled || null",
     replace: "({ holdAfter }) => (holdAfter && null) ?? null",
     caughtBy: "test/rpc/hold-parts.test.ts",
@@ -327,7 +327,7 @@ export const STORE_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "loses a category",
-    file: "src/store/batch/save.ts",
+    file: "src/store/batch/save-entries.ts",
     find: "category: texts(entries, (entry) => entry.category || null),",
     replace: "category: texts(entries, () => null),",
     caughtBy: "test/commit/services.test.ts",
@@ -728,7 +728,7 @@ export const STORE_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "writes a claim's entry as a caller's",
-    file: "src/store/batch/save.ts",
+    file: "src/store/batch/save-entries.ts",
     find: "from_claim: booleans(entries, ({ fromClaim }) => fromClaim || null),",
     replace: "from_claim: booleans(entries, () => null),",
     caughtBy: "test/rpc/revoke.test.ts",
