@@ -86,6 +86,14 @@ const FACTS = {
   ENTRY_NOT_REFUNDABLE: { sequence: "whole", kind: "text" },
   ACCOUNT_FULL: { full: "text", limit: "whole" },
   TOTAL_TOO_LARGE: { total: "text", limit: "whole" },
+  POLICY_NOT_FOUND: { name: "text" },
+  LIMIT_EXCEEDED: {
+    limit: "text",
+    points: "whole",
+    spent: "whole",
+    required: "whole",
+    resetsTime: "text?",
+  },
   INTERNAL: { errorId: "text?" },
   PERMISSION_DENIED: {
     scope: "text?",

@@ -194,7 +194,7 @@ describe("a stream of operations", () => {
     const { refusal } = await apply.end();
     expect(refusal).toMatchObject({
       ...DENIED,
-      metadata: { scope: "points.spend points.refund points.grant points.revoke" },
+      metadata: { scope: "points.spend points.refund points.grant points.revoke points.policy" },
     });
   });
 
