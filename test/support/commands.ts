@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type {
+  AskedRule,
   Command,
   Deadline,
   Expiration,
@@ -150,6 +151,14 @@ export function release(hold: bigint): Mutation {
 
 export function refund(sequence: bigint, points?: bigint, reissueTtl?: bigint): Mutation {
   return { kind: "refund", ...nobody, sequence, points, reissueTtl };
+}
+
+export function putPolicy(name: string, rule: AskedRule): Mutation {
+  return { kind: "putPolicy", ...nobody, name, rule };
+}
+
+export function deletePolicy(name: string): Mutation {
+  return { kind: "deletePolicy", ...nobody, name };
 }
 
 /** The command about an entry, with the hash of the one that it means. */
