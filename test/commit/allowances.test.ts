@@ -1,9 +1,13 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { UNOBSERVED } from "../../src/commit/observer.ts";
+import type { Account } from "../../src/ledger/account.ts";
 import type { Fault } from "../../src/errors/database-fault.ts";
 import type { Command } from "../../src/ledger/command.ts";
+import { bookDue } from "../../src/ledger/due.ts";
 import type { AccountState } from "../../src/ledger/state.ts";
+import { readAccountAt } from "../../src/store/reads/as-of.ts";
+import { SWEEP } from "../support/allowances.ts";
 import { auditDatabase } from "../support/audit.ts";
 import { commitAll } from "../support/commit-all.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
@@ -38,8 +42,9 @@ test(
   },
 );
 
-/** The journal that the steps, each a batch of its own, and the sweeps between them leave. */
-async function committed(life: readonly Step[], userId: string): Promise<readonly string[]> {
+/** What is read before each step, and the journal that the steps, each a batch of its own, and the sweeps between them leave. */
+async function committed(life: readonly Step[], userId: string) {
+  const read: string[] = [];
   let now = NOW;
   const send = async (command: Command, at: bigint) => {
     const [result] = await commitAll(database.orm, [{ ...command, userId }], {
@@ -55,6 +60,8 @@ async function committed(life: readonly Step[], userId: string): Promise<readonl
       expect(await hasCome(userId, at)).toBe(false);
     }
     now += BigInt(one.later) * QUARTER;
+    const { found } = await readAccountAt(database.orm, userId, now);
+    if (found !== undefined) read.push(figuresOf(found.account));
     await send(commandAt(one, now), now);
   }
   const rows = await database.query(
@@ -63,20 +70,11 @@ async function committed(life: readonly Step[], userId: string): Promise<readonl
     from points.journal where user_id = $1 order by sequence`,
     [userId],
   );
-  return rows.map((row) =>
+  const journal = rows.map((row) =>
     [row["time"], row["kind"], row["points"], row["cause"], row["balance"], row["debt"]].join(" "),
   );
+  return { read, journal };
 }
-
-const SWEEP: Command = {
-  kind: "expire",
-  userId: "",
-  request: undefined,
-  metadata: new Map(),
-  caller: "",
-  actor: "",
-  target: { kind: "sweep" },
-};
 
 /** Whether the account's clock has come, so that a sweep finds it. */
 async function hasCome(userId: string, time: bigint): Promise<boolean> {
@@ -89,17 +87,24 @@ async function hasCome(userId: string, time: bigint): Promise<boolean> {
 }
 
 /** The same of a whole account in memory, which no sweep ever booked. */
-function decided(life: readonly Step[]): readonly string[] {
+function decided(life: readonly Step[]) {
   let state: AccountState | undefined;
   let now = NOW;
-  return life.flatMap((one) => {
+  const read: string[] = [];
+  const journal = life.flatMap((one) => {
     now += BigInt(one.later) * QUARTER;
+    if (state !== undefined) read.push(figuresOf(bookDue(state, now).state.account));
     const applied = decideAt(state, commandAt(one, now), now);
     ({ state } = applied);
     return applied.entries.map(({ time, kind, points, cause, after: { balance, debt } }) =>
       [time / 1_000_000n, KINDS[kind] ?? kind, points, cause, balance, debt].join(" "),
     );
   });
+  return { read, journal };
 }
 
 const KINDS: Readonly<Record<string, string>> = { setPolicy: "set_policy" };
+
+function figuresOf({ balance, frozen, debt, totalRecharged, totalExpired }: Account): string {
+  return [balance, frozen, debt, totalRecharged, totalExpired].join(" ");
+}

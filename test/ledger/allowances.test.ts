@@ -1,11 +1,15 @@
 import { describe, expect, test } from "vitest";
+import { type Answer, answer, changesOf, startBatch } from "../../src/ledger/batch.ts";
 import type { Command } from "../../src/ledger/command.ts";
 import { bookDue, dueTimeOf } from "../../src/ledger/due.ts";
 import type { Entry } from "../../src/ledger/entry.ts";
 import { MAX_OPEN_LOTS } from "../../src/ledger/lot.ts";
 import type { AccountState } from "../../src/ledger/state.ts";
-import { DAY, daily, deletePolicy, owe, put } from "../support/allowances.ts";
+import { usersOnTrial } from "../../src/ledger/trial.ts";
+import { usersVisited } from "../../src/ledger/visit.ts";
+import { DAY, daily, deletePolicy, owe, put, SWEEP } from "../support/allowances.ts";
 import { consume, freeze, recharge, rechargeFor } from "../support/commands.ts";
+import { NO_REPEATS } from "../support/salts.ts";
 import { decideAt, entryLine, expectSound, NOW, stateOf } from "../support/statement.ts";
 
 /** A command, and its time in days after NOW. */
@@ -261,6 +265,32 @@ describe("for who does not come", () => {
     expect(timed(bookDue(state!, at(1), { mode: "sweep" }).entries)).toEqual([
       "1 4 expire 17: 7 of #1, 10 of #3",
     ]);
+  });
+});
+
+describe("a trial", () => {
+  const before = () => statement(undefined, [[0, put("free", daily())]]).state!;
+  const trial = { ...consume(10n), validateOnly: true };
+
+  test.each<[title: string, commands: Command[], kept: string[]]>([
+    ["is decided as if somebody came, and leaves nothing", [trial], []],
+    ["does not either beside a sweep", [SWEEP, trial], []],
+    [
+      "leaves what another's command books",
+      [trial, consume(1n)],
+      [
+        "1 3 expire 10: 10 of #2",
+        "5 4 recharge 10 by free until 6: 10 of #4",
+        "5.5 5 consume 1: 1 of #4",
+      ],
+    ],
+  ])("%s", (_, commands, kept) => {
+    const asked = { onTrial: usersOnTrial(commands), visited: usersVisited(commands) };
+    const batch = startBatch(at(5.5), { ...NO_REPEATS, ...asked, found: [before()] });
+    const answers = commands.map((command) => answer(batch, command));
+    const tried = answers[commands.indexOf(trial)] as Answer;
+    expect(timed([tried.entry!])).toEqual(["5.5 5 consume 10: 10 of #4"]);
+    expect(timed(changesOf(batch)?.entries ?? [])).toEqual(kept);
   });
 });
 

@@ -38,6 +38,9 @@ export function deletePolicy(name: string): Command {
   return { kind: "deletePolicy", ...nobody, name };
 }
 
+/** What the sweeper sends. */
+export const SWEEP: Command = { kind: "expire", ...nobody, target: { kind: "sweep" } };
+
 /** Spends points that the account may not have, as far as its credit line goes. */
 export function owe(points: bigint): Command {
   const cost = { points, usage: null };
