@@ -5,7 +5,7 @@ import { accountNotFound, invalidField } from "../errors/api-error.ts";
 import { type NextExpiration, nextExpirationOf } from "../ledger/next-expiration.ts";
 import type { Micros } from "../ledger/time.ts";
 import type { Orm } from "../store/driver/orm.ts";
-import { readAccountAt } from "../store/reads/as-of.ts";
+import { type AccountAt, readAccountAt } from "../store/reads/as-of.ts";
 import { readJournal } from "../store/reads/pages.ts";
 import { emptyBooks, post, postingOf } from "../verify/books.ts";
 import { toAccountMessage } from "./answers.ts";
@@ -24,7 +24,7 @@ export async function getAccount(
   }
   if (found === undefined) throw accountNotFound(userId);
   const { account, lots } = found;
-  const next = lots === undefined ? await replay(orm, account, signal) : lots.next;
+  const next = lots === undefined ? await replay(orm, found, signal) : lots.next;
   const message = toAccountMessage(account);
   if (next !== undefined) {
     const { time, points } = next;
@@ -44,7 +44,7 @@ const REPLAY_MAX_ENTRIES = 100_000n;
  */
 async function replay(
   orm: Orm,
-  { userId, sequence }: { readonly userId: string; readonly sequence: bigint },
+  { account: { userId, sequence }, untraced }: AccountAt,
   signal: AbortSignal,
 ): Promise<NextExpiration | undefined> {
   if (sequence > REPLAY_MAX_ENTRIES) return undefined;
@@ -59,5 +59,5 @@ async function replay(
     if (entries.length === 0) throw new Error(`an account has no entry ${after + 1n}`);
     after = entries.at(-1)!.sequence;
   }
-  return nextExpirationOf(books.lots.values());
+  return nextExpirationOf([...books.lots.values(), ...untraced]);
 }

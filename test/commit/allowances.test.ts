@@ -7,8 +7,9 @@ import type { Command } from "../../src/ledger/command.ts";
 import { bookDue } from "../../src/ledger/due.ts";
 import type { AccountState } from "../../src/ledger/state.ts";
 import { readAccountAt } from "../../src/store/reads/as-of.ts";
-import { SWEEP } from "../support/allowances.ts";
+import { DAY, daily, put, SWEEP } from "../support/allowances.ts";
 import { auditDatabase } from "../support/audit.ts";
+import { consume, freeze, open } from "../support/commands.ts";
 import { commitAll } from "../support/commit-all.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { LONG_MS } from "../support/patience.ts";
@@ -33,7 +34,8 @@ test(
     await fc.assert(
       fc.asyncProperty(randomLife(25), async (life) => {
         lives += 1;
-        expect(await committed(life, `ada-${lives}`)).toEqual(decided(life));
+        const { journal, read } = await committed(life, `ada-${lives}`);
+        expect({ journal, read }).toEqual(decided(life));
       }),
       { numRuns: 40, endOnFailure: true },
     );
@@ -42,9 +44,27 @@ test(
   },
 );
 
-/** What is read before each step, and the journal that the steps, each a batch of its own, and the sweeps between them leave. */
+test("lots that allowances gave wake nobody where the account's row has no room for them", async () => {
+  const plan = daily({ life: { kind: "periods", count: 40 } });
+  const life: Step[] = [
+    { later: 0, command: put("plan", plan), sweeps: [] },
+    { later: 0, command: freeze(5n, 30n * DAY), sweeps: [] },
+    { later: 29 * 4, command: open(), sweeps: [] },
+    { later: 80 * 4, command: consume(25n), sweeps: [{ after: 2 * 4, maxSize: 9 }] },
+    { later: 20 * 4, command: open(), sweeps: [] },
+  ];
+  const { journal, read, clocks } = await committed(life, "bob");
+  expect({ journal, read }).toEqual(decided(life));
+  expect(journal.filter((line) => line.includes(" release 5 "))).toHaveLength(1);
+  expect(clocks).toEqual([null]);
+  await auditDatabase(database.url);
+});
+
+/** What is read before each step, the accounts' clock after each sweep, and the journal that the steps, each a batch of its own, and the sweeps between them leave. */
 async function committed(life: readonly Step[], userId: string) {
   const read: string[] = [];
+  const clocks: unknown[] = [];
+  const seen = new Map<bigint, readonly bigint[]>();
   let now = NOW;
   const send = async (command: Command, at: bigint) => {
     const [result] = await commitAll(database.orm, [{ ...command, userId }], {
@@ -58,12 +78,16 @@ async function committed(life: readonly Step[], userId: string) {
       const at = now + BigInt(after) * QUARTER;
       if (await hasCome(userId, at)) await send(SWEEP, at);
       expect(await hasCome(userId, at)).toBe(false);
+      clocks.push(await clockOf(userId));
     }
     now += BigInt(one.later) * QUARTER;
     const { found } = await readAccountAt(database.orm, userId, now);
     if (found !== undefined) read.push(figuresOf(found.account));
+    // A command at an instant is after what is read then.
+    if (found !== undefined && one.later > 0) seen.set(now - 1n, await seenAt(userId, now - 1n));
     await send(commandAt(one, now), now);
   }
+  for (const [at, before] of seen) expect([at, await seenAt(userId, at)]).toEqual([at, before]);
   const rows = await database.query(
     `select sequence, kind, points, cause, balance, debt,
       extract(epoch from create_time)::bigint as time
@@ -73,7 +97,21 @@ async function committed(life: readonly Step[], userId: string) {
   const journal = rows.map((row) =>
     [row["time"], row["kind"], row["points"], row["cause"], row["balance"], row["debt"]].join(" "),
   );
-  return { read, journal };
+  return { read, journal, clocks };
+}
+
+/** What can be spent of an account at an instant, what is frozen and what is owed. */
+async function seenAt(userId: string, at: bigint): Promise<readonly bigint[]> {
+  const { found } = await readAccountAt(database.orm, userId, at);
+  const { balance, frozen, debt } = found!.account;
+  return [balance, frozen, debt];
+}
+
+async function clockOf(userId: string): Promise<unknown> {
+  const [row] = await database.query("select due_time from points.account where user_id = $1", [
+    userId,
+  ]);
+  return row?.["due_time"];
 }
 
 /** Whether the account's clock has come, so that a sweep finds it. */

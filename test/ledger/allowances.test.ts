@@ -257,6 +257,17 @@ describe("for who does not come", () => {
     ]);
   });
 
+  test("a lot that had nothing left expires with what a hold gave back", () => {
+    const { state } = statement(undefined, [
+      [0, put("trial", daily({ endTime: NOW + DAY }))],
+      [0, freeze(10n, DAY / 2n)],
+    ]);
+    expect(timed(bookDue(state!, at(1)).entries)).toEqual([
+      "0.5 4 release 10 of hold 3: 10 of #2",
+      "1 5 expire 10: 10 of #2",
+    ]);
+  });
+
   test("lots that expire together do so in one entry, whoever gave them", () => {
     const { state } = statement(undefined, [
       [0, recharge(7n, { kind: "after", ttl: DAY })],

@@ -2,6 +2,7 @@ import { sql } from "kysely";
 import { type Account, emptyAccount, timeOf } from "../../ledger/account.ts";
 import { accountAfter, type Entry } from "../../ledger/entry.ts";
 import { type NextExpiration, nextExpirationOf } from "../../ledger/next-expiration.ts";
+import { type Lot, sumLots } from "../../ledger/lot.ts";
 import type { AccountState } from "../../ledger/state.ts";
 import type { Micros } from "../../ledger/time.ts";
 import { toEntry } from "../batch/entries.ts";
@@ -11,11 +12,14 @@ import { columnsOf, EntryEntity, type EntryRow } from "../driver/entities.ts";
 import { fromTimestamptz, toTimestamptz } from "../driver/instant.ts";
 import type { Orm } from "../driver/orm.ts";
 import { inSnapshot, type Run } from "../driver/transaction.ts";
+import { loadUntracedLots } from "./past-allowances.ts";
 import { bookedAt, findAccounts } from "./read.ts";
 
 /** An account as it was at an instant, everything booked that was due by then. */
 export type AccountAt = {
   readonly account: Account;
+  /** The lots that it had and of which no entry tells. */
+  readonly untraced: readonly Lot[];
   /** Undefined: only the account's entries up to its sequence can tell. */
   readonly lots: { readonly next: NextExpiration | undefined } | undefined;
 };
@@ -23,7 +27,8 @@ export type AccountAt = {
 /**
  * A user's account at an instant, exactly; undefined if there was none. What falls due is booked
  * before any later command, with the instant of its own. So if there are later entries, the last one
- * up to then has all figures; otherwise the account is as it is now, but for what was due by then.
+ * up to then has all figures, but for points of allowances that expired before somebody came; otherwise
+ * the account is as it is now, but for what was due by then.
  *
  * It costs as much as reading the account now: the entry is found among n in log2(n) steps. A batch
  * under way, whose time was before, may still add an entry: an instant is past when the commands
@@ -47,15 +52,28 @@ export async function readAccountAt(
       const entry = await lastEntry(run, account, time);
       const left =
         entry === undefined ? emptyAccount(userId, account) : accountAfter(entry, account);
-      return { now, found: { account: left, lots: undefined } };
+      const firstAfter = async (start: Micros) =>
+        ((await lastEntry(run, account, start - 1n))?.sequence ?? 0n) + 1n;
+      const untraced = await loadUntracedLots(run, left, { instant: time, firstAfter });
+      return { now, found: { account: withLots(left, untraced), untraced, lots: undefined } };
     }
     const [read] = await bookedAt(run, rows, { now: time });
     const { account: shown, booked } = read!;
     const isBeyond = rows.rows.get(userId)!.beyond.count > 0;
     const others = isBeyond ? await loadNextExpiration(run, booked, time) : [];
     const next = nextExpirationOf([...booked.lots, ...others]);
-    return { now, found: { account: shown, lots: { next } } };
+    return { now, found: { account: shown, untraced: [], lots: { next } } };
   });
+}
+
+function withLots(account: Account, lots: readonly Lot[]): Account {
+  const { remaining } = sumLots(lots);
+  const { balance, totalRecharged } = account;
+  return {
+    ...account,
+    balance: balance + remaining,
+    totalRecharged: totalRecharged + remaining,
+  };
 }
 
 /** An account's last entry up to an instant; undefined if there was none. */

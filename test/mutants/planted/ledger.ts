@@ -144,13 +144,6 @@ export const LEDGER_MUTANTS: readonly Mutant[] = [
     caughtBy: "test/ledger/allowances.test.ts",
   },
   {
-    name: "sweeps the expiry of what an allowance gave, though nobody came",
-    file: "src/ledger/agenda.ts",
-    find: "(ledger.quietLots.has(number) ? quiet : waking).add(instant);",
-    replace: "(ledger.quietLots.has(number) && mode ? waking : waking).add(instant);",
-    caughtBy: "test/ledger/swept-allowances.test.ts",
-  },
-  {
     name: "does not wake an account for a period that is to repay its debt",
     file: "src/ledger/allowance.ts",
     find: "|| (debt > 0n && !isScoped(allowance));",
@@ -183,7 +176,14 @@ export const LEDGER_MUTANTS: readonly Mutant[] = [
     file: "src/ledger/agenda.ts",
     find: "(at) => isLater(at) || hasPoints(ledger, agenda.lotsAt.get(at)),",
     replace: "(at) => (isLater(at) && at < 0n) || hasPoints(ledger, agenda.lotsAt.get(at)),",
-    caughtBy: "test/ledger/swept-allowances.test.ts",
+    caughtBy: "test/ledger/allowances.test.ts",
+  },
+  {
+    name: "forgets that the points of an allowance wake nobody",
+    file: "src/ledger/open-ledger.ts",
+    find: "quietLots: new Set(quietLotsOf(policies)),",
+    replace: "quietLots: new Set(quietLotsOf([])),",
+    caughtBy: "test/ledger/allowances.test.ts",
   },
   {
     name: "takes the sweeper for somebody who comes",

@@ -2,6 +2,13 @@ import type { Mutant } from "../mutant.ts";
 
 export const STORE_MUTANTS: readonly Mutant[] = [
   {
+    name: "shows nothing of the points that expired before somebody came, as of then",
+    file: "src/store/reads/as-of.ts",
+    find: "account: withLots(left, untraced), untraced,",
+    replace: "account: left, untraced,",
+    caughtBy: "test/commit/allowances.test.ts",
+  },
+  {
     name: "does not load the due lots of the table that allowances gave",
     file: "src/store/batch/lots.ts",
     find: "where policy.member = '' and coalesce(next_time <= asked.time, true)",
