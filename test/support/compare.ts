@@ -24,6 +24,7 @@ function summaryOf(actual: Answer | Rejection): Expected {
     keptOpen: entry?.keptOpen ?? false,
     policy: entry?.policy ?? null,
     alerts: entry?.alerts ?? [],
+    member: entry?.member ?? "",
     hold: entry?.kind === "extend" ? { points, settled, allocations } : undefined,
     time: entry?.time,
     account: {

@@ -2,7 +2,12 @@ import type { DeletePolicy, PutPolicy } from "../../src/ledger/command.ts";
 import type { Rule } from "../../src/ledger/policy.ts";
 
 /** A policy of an account of the naive model. */
-export type ModelPolicy = { readonly name: string; readonly rule: Rule };
+export type ModelPolicy = {
+  readonly name: string;
+  readonly rule: Rule;
+  /** The entry after which a limit counts. */
+  readonly from: bigint;
+};
 
 /** A policy as its entry says; without a rule: it ended. */
 export type Said = { readonly name: string; readonly rule: Rule | null };
@@ -11,6 +16,7 @@ export type Said = { readonly name: string; readonly rule: Rule | null };
 export function changePolicies(
   policies: readonly ModelPolicy[],
   command: PutPolicy | DeletePolicy,
+  sequence: bigint,
 ): { readonly policies: readonly ModelPolicy[]; readonly said: Said } | string {
   const { name } = command;
   const before = policies.find((one) => one.name === name);
@@ -23,7 +29,17 @@ export function changePolicies(
   if (rule.kind === "allowance") throw new Error("the model knows no allowances");
   if (before !== undefined && before.rule.kind !== rule.kind) return "FIELD_INVALID";
   if (others.length >= 32) return "ACCOUNT_FULL";
-  return { policies: [...others, { name, rule }], said: { name, rule } };
+  const goesOn = before !== undefined && whatOf(before.rule) === whatOf(rule);
+  const from = goesOn ? before.from : sequence;
+  return { policies: [...others, { name, rule, from }], said: { name, rule } };
+}
+
+/** What a limit counts: all of it but its points. */
+function whatOf(rule: Rule): string {
+  return JSON.stringify({
+    ...rule,
+    ...(rule.kind === "creditLine" || rule.kind === "limit" ? { points: "" } : { below: "" }),
+  });
 }
 
 /** How much an account may owe. */

@@ -11,6 +11,7 @@ import type {
 } from "../../src/ledger/command.ts";
 import type { Entry } from "../../src/ledger/entry.ts";
 import type { CostOrRefusal } from "../../src/ledger/prices.ts";
+import { type Spending, within } from "./model-limits.ts";
 import {
   alerts,
   changePolicies,
@@ -30,6 +31,7 @@ export type Expected =
       keptOpen: boolean;
       policy: Said | null;
       alerts: readonly string[];
+      member: string;
       /** The hold after an extend. */
       hold: { points: bigint; settled: bigint; allocations: readonly Part[] } | undefined;
       time: bigint | undefined;
@@ -80,6 +82,9 @@ type Line = {
   keptOpen?: boolean;
   policy?: Said;
   alerts: readonly string[];
+  /** What counts against limits, and who spends or spent. */
+  spending?: Spending;
+  member?: string;
   hold?: { points: bigint; settled: bigint; allocations: readonly Part[] };
 };
 
@@ -103,6 +108,7 @@ type ModelHold = {
   expireTime: bigint;
   /** Undefined: it was frozen by points. */
   service: string | undefined;
+  member: string;
   closed?: string;
 };
 
@@ -252,6 +258,7 @@ export class Model {
       keptOpen: own?.keptOpen ?? false,
       policy: own?.policy ?? null,
       alerts: own?.alerts ?? [],
+      member: own?.member ?? own?.spending?.member ?? "",
       hold: own?.hold,
       time: own?.time,
       account: command.kind === "open" ? accountOf(user) : account,
@@ -315,7 +322,8 @@ function giveHoldBack(user: ModelUser, hold: ModelHold, closed: string): Line {
   const points = total(hold.parts);
   const { kept, repaid } = comeBack(user, unitsOf(hold.parts), debtOf(user));
   const parts = partsOf(kept);
-  const line = { kind: "release", parts, changes: parts, frozen: -points, refersTo };
+  const spending = { ...spenderOf(hold), spent: 0n, back: points, of: refersTo };
+  const line = { kind: "release", parts, changes: parts, frozen: -points, refersTo, spending };
   return append(user, { ...line, points, debts: { ...NO_DEBTS, repaid } });
 }
 
@@ -424,10 +432,16 @@ function write(user: ModelUser, command: Command, now: bigint): Line | undefined
     case "consume": {
       const cost = costNow(command.cost, now);
       if ("reason" in cost) return cost.reason;
-      const { parts, owed, uncovered } = pay(user, cost, command.onShortfall);
-      if (uncovered > 0n && command.onShortfall !== "take") return "INSUFFICIENT_POINTS";
-      const line = { kind: "consume", parts, changes: minus(parts), frozen: 0n };
+      const { onShortfall, member } = command;
+      const spender = { member, service: cost.usage?.service };
+      const most = within(user.policies, user.journal, { ...spender, points: cost.points });
+      if (most < cost.points && onShortfall !== "take") return "LIMIT_EXCEEDED";
+      const { parts, owed } = pay(user, { ...cost, points: most }, onShortfall);
       const points = total(parts) + owed;
+      const uncovered = cost.points - points;
+      if (uncovered > 0n && onShortfall !== "take") return "INSUFFICIENT_POINTS";
+      const spending = { ...spender, spent: points, back: 0n, of: next(user) };
+      const line = { kind: "consume", parts, changes: minus(parts), frozen: 0n, spending };
       return append(user, { ...line, points, debts: { ...NO_DEBTS, owed, uncovered } });
     }
     case "expire":
@@ -439,11 +453,18 @@ function write(user: ModelUser, command: Command, now: bigint): Line | undefined
       if (!endsWell(expireTime, now)) return "FIELD_INVALID";
       const cost = costNow(command.cost, now);
       if ("reason" in cost) return cost.reason;
-      const parts = burn(user, cost.points, cost.usage?.service);
+      const { points } = cost;
+      const spender = { member: command.member, service: cost.usage?.service };
+      if (within(user.policies, user.journal, { ...spender, points }) < points) {
+        return "LIMIT_EXCEEDED";
+      }
+      const parts = burn(user, points, cost.usage?.service);
       if (parts === undefined) return "INSUFFICIENT_POINTS";
-      const hold = { number: next(user), points: total(parts), settled: 0n, parts, expireTime };
-      user.holds.push({ ...hold, service: cost.usage?.service });
-      return append(user, { kind: "freeze", parts, changes: minus(parts), frozen: total(parts) });
+      const hold = { number: next(user), points, settled: 0n, parts, expireTime };
+      user.holds.push({ ...hold, ...spender });
+      const spending = { ...spender, spent: points, back: 0n, of: hold.number };
+      const line = { kind: "freeze", parts, changes: minus(parts), frozen: points };
+      return append(user, { ...line, spending });
     }
     case "extendHold":
     case "settle":
@@ -468,6 +489,9 @@ function write(user: ModelUser, command: Command, now: bigint): Line | undefined
       const rest = units.slice(Number(cost.points));
       const { keepOpen: keptOpen } = command;
       const back = comeBack(user, keptOpen ? [] : rest, debtOf(user));
+      const asked = { ...spenderOf(hold), points: beyond };
+      const stops = command.onShortfall === "take";
+      const most = stops ? within(user.policies, user.journal, asked) : beyond;
       hold.settled += total(spent);
       if (keptOpen) hold.parts = partsOf(rest);
       else hold.closed = "settled";
@@ -475,8 +499,11 @@ function write(user: ModelUser, command: Command, now: bigint): Line | undefined
         parts: beside,
         owed,
         uncovered,
-      } = pay(user, { points: beyond, usage }, command.onShortfall);
-      const debts = { owed, uncovered, repaid: back.repaid, fromBalance: total(beside) };
+      } = pay(user, { points: most, usage }, command.onShortfall);
+      const unpaid = uncovered + beyond - most;
+      const debts = { owed, uncovered: unpaid, repaid: back.repaid, fromBalance: total(beside) };
+      const returned = keptOpen ? 0n : BigInt(rest.length);
+      const spending = { spent: total(beside) + owed, back: returned, of: hold.number };
       return append(user, {
         kind: "settle",
         points: total(spent) + total(beside) + owed,
@@ -486,16 +513,18 @@ function write(user: ModelUser, command: Command, now: bigint): Line | undefined
         refersTo: hold.number,
         debts,
         keptOpen,
+        spending: { ...spenderOf(hold), ...spending },
       });
     }
     case "refund":
       return writeRefund(user, command, now);
     case "putPolicy":
     case "deletePolicy": {
-      const changed = changePolicies(user.policies, command);
+      const changed = changePolicies(user.policies, command, next(user));
       if (typeof changed === "string") return changed;
       const { said: policy, policies } = changed;
-      const line = append(user, { ...NOTHING, kind: "setPolicy", policy });
+      const member = policy.rule?.kind === "limit" ? policy.rule.member : "";
+      const line = append(user, { ...NOTHING, kind: "setPolicy", policy, member });
       user.policies = policies;
       return line;
     }
@@ -517,14 +546,21 @@ function writeExtension(
   const { points, usage } = cost;
   if (usage !== null && service !== undefined && service !== usage.service) return "FIELD_INVALID";
   // What was frozen by points may be spent on anything, and so it comes of lots for anything.
+  const asked = { ...spenderOf(hold), points };
+  if (within(user.policies, user.journal, asked) < points) return "LIMIT_EXCEEDED";
   const parts = burn(user, points, service === undefined ? undefined : usage?.service);
   if (parts === undefined) return "INSUFFICIENT_POINTS";
   hold.parts = partsOf(unitsOf([...hold.parts, ...parts]));
   hold.points += points;
   hold.expireTime = laterOf(expireTime, end);
   const after = { points: hold.points, settled: hold.settled, allocations: hold.parts };
-  const line = { kind: "extend", parts, changes: minus(parts), frozen: points };
+  const spending = { ...spenderOf(hold), spent: points, back: 0n, of: refersTo };
+  const line = { kind: "extend", parts, changes: minus(parts), frozen: points, spending };
   return append(user, { ...line, refersTo, hold: after });
+}
+
+function spenderOf({ member, service }: ModelHold) {
+  return { member, service };
 }
 
 function writeExpire(user: ModelUser, target: ExpireTarget): Line | undefined | string {
@@ -644,8 +680,10 @@ function writeRefund(user: ModelUser, command: Refund, now: bigint): Line | stri
     parts.push({ lot: number, points: fresh });
   }
   const line = { kind: "refund", parts, changes: parts, frozen: 0n, refersTo };
+  const { spending } = original;
   return append(user, {
     ...line,
+    ...(spending && { spending: { ...spending, spent: 0n, back: wanted - ended.points } }),
     points: wanted - ended.points,
     debts: { ...NO_DEBTS, repaid, uncovered: ended.points },
     claim: { ...ended, points: -ended.points },

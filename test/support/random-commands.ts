@@ -60,6 +60,7 @@ function randomCommand(): fc.Arbitrary<Command> {
     },
   );
   const onShortfall = randomShortfall();
+  const member = fc.constantFrom(...MEMBERS);
   const priced = fc.record({ points, usage: randomUsage(points) });
   const byInstant = fc.record({
     byInstant: fc.tuple(
@@ -80,7 +81,7 @@ function randomCommand(): fc.Arbitrary<Command> {
   const weighted: [weight: number, content: fc.Arbitrary<{ kind: string }>][] = [
     [1, fc.record({ kind: kind("open") })],
     [6, randomRecharge()],
-    [4, fc.record({ kind: kind("consume"), cost: asked, onShortfall })],
+    [4, fc.record({ kind: kind("consume"), cost: asked, onShortfall, member })],
     [2, fc.record({ kind: kind("expire"), target: randomTarget(points) })],
     [
       3,
@@ -90,7 +91,7 @@ function randomCommand(): fc.Arbitrary<Command> {
         onShortfall,
       }),
     ],
-    [4, fc.record({ kind: kind("freeze"), cost: asked, expiration })],
+    [4, fc.record({ kind: kind("freeze"), cost: asked, expiration, member })],
     [
       4,
       fc.record({
@@ -145,6 +146,7 @@ function randomPolicy() {
       points: fc.bigInt({ min: 0n, max: 30n }),
     }),
     fc.record({ kind: fc.constant("alert" as const), below: fc.bigInt({ min: -5n, max: 20n }) }),
+    randomLimit(),
   );
   return fc.record({ rule, at: fc.nat({ max: 2 }) }).map(({ rule: one, at }) => ({
     kind: "putPolicy",
@@ -153,7 +155,21 @@ function randomPolicy() {
   }));
 }
 
-const NAMES = { creditLine: ["credit", "spare"], alert: ["low", "Lower"] };
+/** A limit over all time: the steps of these commands are microseconds. */
+function randomLimit() {
+  const rule = fc.record({
+    kind: fc.constant("limit" as const),
+    points: fc.bigInt({ min: 0n, max: 40n }),
+    window: fc.constant({ kind: "total" as const }),
+    member: fc.constantFrom(...MEMBERS),
+    eachMember: fc.boolean(),
+    service: fc.constantFrom("", "", ...SERVICES),
+  });
+  return rule.map((one) => (one.eachMember ? { ...one, member: "" } : one));
+}
+
+const MEMBERS = ["", "", "bea", "eve"] as const;
+const NAMES = { creditLine: ["credit", "spare"], alert: ["low", "Lower"], limit: ["cap", "Cap"] };
 const ALL_NAMES = [...Object.values(NAMES).flat(), "any"];
 
 /** A usage with all that one can have, though the points did not come of it. */
