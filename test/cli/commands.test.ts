@@ -186,6 +186,23 @@ balance 5
     expect(none.stdout).toBe("eve has no such entries\n");
   });
 
+  test("the table has a column of members once an entry has one", async () => {
+    await points("recharge", "duo", "10");
+    const spent = await points("consume", "duo", "4", "--member", "bea");
+    expect(timeless(spent.stdout)).toBe(`\
+#  time (UTC)           what     for  member  points  balance  frozen  lots
+─  ───────────────────  ───────  ───  ──────  ──────  ───────  ──────  ───────
+2  TIME                 consume       bea         -4        6       0  4 of #1
+
+balance 6
+`);
+    await points("consume", "duo", "1");
+    const found = await points("statement", "duo", "--member", "bea");
+    expect(found.stdout).toMatch(/^ *#.*\n─.*\n2 .*\n$/);
+    const none = await points("statement", "duo", "--member", "eve");
+    expect(none.stdout).toBe("duo has no such entries\n");
+  });
+
   test("a statement says what of a charge was owed, repaid or not covered", async () => {
     await points("recharge", "ivy", "9");
     await server.client.putPolicy({ userId: "ivy", policy: creditLine(3n) });
