@@ -150,7 +150,7 @@ async function loadRest(run: Run, found: Found) {
     [
       dueSent,
       holdsSent,
-      holdsSent.then((ofUsers) => loadPolicies(run, places, membersOf(found, ofUsers))),
+      holdsSent.then((ofUsers) => loadPolicies(run, places, () => membersOf(found, ofUsers))),
       namedSent.then((named) => loadRevocations(run, places, { named, revoked: found.revoked })),
       loadLots(run, places, {
         demands,
@@ -238,7 +238,7 @@ export async function loadStatesToRead(
   ]).then((lots) => lots.flat());
   const [holds, policies, revocations, { lots }] = await Promise.all([
     holdsSent,
-    loadPolicies(run, all.rows, member === "" ? [] : membersOfAll(all, member)),
+    loadPolicies(run, all.rows, () => membersOfAll(all, member)),
     namedSent.then((named) => loadRevocations(run, all.rows, { named, revoked: [] })),
     loadLots(run, all.rows, {
       demands: service === undefined ? [] : looksOf(all, service, now),

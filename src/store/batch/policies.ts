@@ -27,15 +27,18 @@ export type Policies = ReadonlyMap<string, readonly PolicyState[]>;
 /**
  * Loads the policies of these accounts, and of their limits for each member what the named members
  * have spent. If no account has any, it asks nothing.
+ *
+ * @param members asked for only then
  */
 export async function loadPolicies(
   run: Run,
   places: Rows["accounts"],
-  members: readonly MemberOf[],
+  members: () => readonly MemberOf[],
 ): Promise<Policies> {
-  const users = [...places].filter(([, { policies }]) => policies > 0).map(([userId]) => userId);
+  const users: string[] = [];
+  for (const [userId, { policies }] of places) if (policies > 0) users.push(userId);
   if (users.length === 0) return NO_POLICIES;
-  const named = members.filter(
+  const named = members().filter(
     ({ userId, member }) => member !== "" && (places.get(userId)?.policies ?? 0) > 0,
   );
   const keys = [...users.map((userId) => ({ userId, member: "" })), ...once(named)];
