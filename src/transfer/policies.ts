@@ -2,6 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type { Entry } from "../../gen/points/v1/account_pb.ts";
 import { type Policy, PolicySchema } from "../../gen/points/v1/policy_pb.ts";
+import { min } from "../ledger/account.ts";
 import type { Allowance } from "../ledger/policy.ts";
 import type { Micros } from "../ledger/time.ts";
 import { toPolicy } from "../rpc/policy-messages.ts";
@@ -55,17 +56,17 @@ function allowanceOf(policy: Policy): Allowance | undefined {
 
 /**
  * Sets the policies that the entries leave. An allowance goes on with its first period after the last
- * entry. The server refuses those that are past by now; of them the points that would still be there
- * are recharged.
+ * entry. The server refuses those that are past by now: of them the points that would still be there
+ * are recharged, and those that would have repaid debt.
  *
- * @param time of the last entry
+ * @param restored `time` is that of the last entry, `debt` what the account owes before
  * @throws {BadLine} if the server refuses a policy
  */
 export async function restorePolicies(
-  policies: FoldedPolicies,
-  time: Timestamp,
+  { policies, time, debt }: Restored,
   apply: Apply,
 ): Promise<void> {
+  const passed: PassedPeriod[] = [];
   for (const [name, { policy, next }] of policies) {
     const allowance = allowanceOf(policy);
     if (allowance === undefined) {
@@ -75,15 +76,52 @@ export async function restorePolicies(
     const first = periodAfter(allowance, next, fromTimestamp(time)!);
     const begun = await putAllowance({ policy, allowance, first }, apply);
     const { life } = allowance;
-    const alive = life.kind === "periods" ? Math.max(first, begun - life.count) : first;
-    for (let period = alive; period < begun; period += 1) {
-      const { points, priority, category, services } = allowance;
-      const end = endOfPoints(allowance, period);
-      const expireTime = end === null ? undefined : toTimestamp(end);
-      const lot = { points, priority, category, services, expireTime };
-      await rechargeLot(`policy-${name}-${period}`, lot, apply);
+    const alive = life.kind === "periods" ? begun - life.count : first;
+    for (let period = first; period < begun; period += 1) {
+      const start = startOfPeriod(allowance, period)!;
+      passed.push({ name, allowance, period, start, isAlive: period >= alive });
     }
   }
+  await givePassed(passed.toSorted(byStart), debt, apply);
+}
+
+type Restored = {
+  readonly policies: FoldedPolicies;
+  readonly time: Timestamp;
+  readonly debt: bigint;
+};
+
+/** A period that passed between the last entry and now. */
+type PassedPeriod = {
+  readonly name: string;
+  readonly allowance: Allowance;
+  readonly period: number;
+  readonly start: Micros;
+  /** Whether its points would still be there. */
+  readonly isAlive: boolean;
+};
+
+/** Recharges what periods gave, in the order of their instants. */
+async function givePassed(
+  passed: readonly PassedPeriod[],
+  debt: bigint,
+  apply: Apply,
+): Promise<void> {
+  let owed = debt;
+  for (const { name, allowance, period, isAlive } of passed) {
+    const { points, priority, category, services } = allowance;
+    const repaid = services.length === 0 ? min(owed, points) : 0n;
+    if (!isAlive && repaid === 0n) continue;
+    owed -= repaid;
+    const end = endOfPoints(allowance, period);
+    const expireTime = end === null ? undefined : toTimestamp(end);
+    const lot = { points, priority, category, services, expireTime };
+    await rechargeLot(`policy-${name}-${period}`, lot, apply);
+  }
+}
+
+function byStart(a: PassedPeriod, b: PassedPeriod): number {
+  return a.start < b.start ? -1 : a.start > b.start ? 1 : a.name < b.name ? -1 : 1;
 }
 
 /** Sets an allowance from its first period on that is not past, and says which that is. */

@@ -91,7 +91,9 @@ export async function restore(fold: Fold, { apply, isBegun }: AccountImport): Pr
     if (points > 0n) await rechargeLot(`lot-${number}`, { ...lot, points }, apply);
   }
   if (where.name === "balance") await spendAndRefund(refunded, where.points, apply);
-  if (fold.time !== undefined) await restorePolicies(fold.policies, fold.time, apply);
+  const { policies, time, books } = fold;
+  if (time === undefined) return;
+  await restorePolicies({ policies, time, debt: books.figures.debt }, apply);
 }
 
 /** Why a hold cannot be made again; undefined if it can. */

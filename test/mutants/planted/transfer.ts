@@ -113,4 +113,18 @@ export const TRANSFER_MUTANTS: readonly Mutant[] = [
     replace: "",
     caughtBy: "test/transfer/first-policies.test.ts",
   },
+  {
+    name: "imports all periods that passed, also those whose points are gone",
+    file: "src/transfer/policies.ts",
+    find: "isAlive: period >= alive }",
+    replace: "isAlive: true }",
+    caughtBy: "test/transfer/policies.test.ts",
+  },
+  {
+    name: "forgets the periods that repaid debt between export and import",
+    file: "src/transfer/policies.ts",
+    find: "if (!isAlive && repaid === 0n) continue;",
+    replace: "if (!isAlive) continue;",
+    caughtBy: "test/transfer/policies.test.ts",
+  },
 ];
