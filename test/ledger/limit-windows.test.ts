@@ -4,6 +4,7 @@ import type { Mutation } from "../../src/ledger/command.ts";
 import type { Entry } from "../../src/ledger/entry.ts";
 import type { Rejection } from "../../src/ledger/rejection.ts";
 import { limitsOn } from "../../src/ledger/limit.ts";
+import { LONG_MS } from "../support/patience.ts";
 import { randomOf, type Random } from "../support/random.ts";
 import { TIMES } from "../support/times.ts";
 import {
