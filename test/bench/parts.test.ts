@@ -1,10 +1,13 @@
+import { fromBinary } from "@bufbuild/protobuf";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { createBaseline } from "../../bench/baselines/tables.ts";
 import { check, mark } from "../../bench/check.ts";
 import { type Job, runLoad } from "../../bench/load/job.ts";
+import { createRequests } from "../../bench/load/requests.ts";
 import { logMarks } from "../../bench/report/plot.ts";
 import { median } from "../../bench/results.ts";
 import { seed } from "../../bench/seed.ts";
+import { ConsumeRequestSchema } from "../../gen/points/v1/points_pb.ts";
 import { GENESIS_HASH } from "../../src/ledger/account.ts";
 import { hashEntry } from "../../src/ledger/entry-hash.ts";
 import { toEntry } from "../../src/store/batch/entries.ts";
@@ -66,6 +69,18 @@ describe("the bench", () => {
       "sequence = number of entries is broken for user-0000002",
       "an account is as its last entry left it is broken for user-0000002, user-0000003",
     ]);
+  });
+
+  test("a team's charges are its members', and none is another request", () => {
+    const spread = { prefix: "team-", accounts: 1, by: "evenly", members: 3 } as const;
+    const { consume } = createRequests({ nonce: "000001", spread });
+    const sent = Array.from({ length: 100 }, () =>
+      fromBinary(ConsumeRequestSchema, consume(1).message.subarray(5)),
+    );
+    const names = new Set(sent.map(({ member }) => member));
+    expect([...names].toSorted()).toEqual(["member-0000", "member-0001", "member-0002"]);
+    expect(new Set(sent.map(({ requestId }) => requestId)).size).toBe(100);
+    expect(new Set(sent.map(({ userId }) => userId))).toEqual(new Set(["team-0000001"]));
   });
 
   test("the median is the middle value, in any order", () => {
