@@ -16,6 +16,13 @@ export const STORE_MUTANTS: readonly Mutant[] = [
     caughtBy: "test/commit/allowances.test.ts",
   },
   {
+    name: "shows a quote the limits as if due holds were one",
+    file: "src/store/reads/read.ts",
+    find: "const apart = (found.rows.get(userId)?.policies ?? 0) > 0;",
+    replace: "const apart = false;",
+    caughtBy: "test/commit/limits.test.ts",
+  },
+  {
     name: "wakes an account for the lots of the table that allowances gave",
     file: "src/store/batch/next-due.ts",
     find: "sweep: sql`and not ${IS_QUIET}`",

@@ -2,6 +2,34 @@ import type { Mutant } from "../mutant.ts";
 
 export const VERIFY_MUTANTS: readonly Mutant[] = [
   {
+    name: "overlooks that a limit was passed",
+    file: "src/verify/limits.ts",
+    find: "sum > points && spending.spent",
+    replace: "sum > points && spending.back",
+    caughtBy: "test/verify/limits.test.ts",
+  },
+  {
+    name: "compares no count of a limit with the journal",
+    file: "src/verify/limits.ts",
+    find: "is?.spent === says?.spent",
+    replace: "is?.since === says?.since",
+    caughtBy: "test/verify/limits.test.ts",
+  },
+  {
+    name: "lets a charge stop at no limit",
+    file: "src/verify/limits.ts",
+    find: "if (sum >= points) isReached = true;",
+    replace: "isReached = true;",
+    caughtBy: "test/verify/limits.test.ts",
+  },
+  {
+    name: "takes a hold's end for anybody's",
+    file: "src/verify/moves.ts",
+    find: "if (entry.member !== hold.member) return",
+    replace: 'if (entry.member === "") return',
+    caughtBy: "test/verify/limits.test.ts",
+  },
+  {
     name: "believes a feed number that falls",
     file: "src/verify/epochs.ts",
     find: "if (before.feed > feed)",
