@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { ErrorReason } from "../../gen/points/v1/error_reason_pb.ts";
 import { PointsService, ShortfallSchema } from "../../gen/points/v1/points_pb.ts";
+import { PolicyService } from "../../gen/points/v1/policies_pb.ts";
 import { UsageSchema } from "../../gen/points/v1/prices_pb.ts";
 import { describeConfig } from "../../src/config/environment.ts";
 import { costAt, priceUsage } from "../../src/ledger/prices.ts";
@@ -21,6 +22,7 @@ import { testServer, type TestServer } from "../support/server.ts";
 // docs/migration.md and docs/migration.zh.md: what they say to type is typed as it is there.
 
 const run = promisify(execFile);
+const METHODS = [...PointsService.methods, ...PolicyService.methods];
 const ENGLISH = await readFile("docs/migration.md", "utf8");
 const CHINESE = await readFile("docs/migration.zh.md", "utf8");
 
@@ -105,7 +107,7 @@ describe.each([
     const calls = [...page.matchAll(/^\| .* \| .*?`(\w+) \{([^}]*)\}`/gm)];
     expect(calls.length).toBeGreaterThan(8);
     for (const [, rpc, fields] of calls) {
-      const { input } = PointsService.methods.find((method) => method.name === rpc)!;
+      const { input } = METHODS.find((method) => method.name === rpc)!;
       const has = input.fields.map((field) => field.name);
       for (const field of fields!.split(", ")) expect(has).toContain(field);
     }

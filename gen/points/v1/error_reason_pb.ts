@@ -246,8 +246,8 @@ export const ErrorReason = {
 
   /**
    * FAILED_PRECONDITION: the account has reached its limit of open lots (4,096), open holds
-   * (16,384) or policies (32; with
-   * ended allowances whose next period has not come yet, 64). Metadata: full ("lots", "holds" or "policies"), limit.
+   * (16,384) or policies (32; with ended allowances whose next period has not come yet, 64).
+   * Metadata: full ("lots", "holds" or "policies"), limit.
    *
    * @generated from enum value: ERROR_REASON_ACCOUNT_FULL = 28;
    */

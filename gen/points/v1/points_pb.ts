@@ -2468,8 +2468,8 @@ export const ShortfallSchema: GenEnum<Shortfall> = /*@__PURE__*/
  * request: the same request_id with other unknown fields is another request.
  *
  * Order of checks: malformed; repeat; account; hold, lot or entry; state; price, and instants that
- * have passed; enough points. So a repeat gets its first answer even if its expire_time is over or
- * its service is no longer priced.
+ * have passed; limits of the account; enough points. So a repeat gets its first answer even if its
+ * expire_time is over or its service is no longer priced.
  *
  * With validate_only a call is decided and answered as it would be now, with the entry and the
  * account as they would be, and nothing is kept: no entry, no account, not the request_id, nor what
@@ -2480,7 +2480,8 @@ export const ShortfallSchema: GenEnum<Shortfall> = /*@__PURE__*/
  * changes the account, and kept whatever happens to the call. It is booked in the order of its
  * instants: at each instant first the holds that end, by number, one RELEASE entry each, with a
  * REVOKE entry after it for each lot of which points are claimed; then the points past their time,
- * by lot, in EXPIRE entries of at most 500 lots. Such an entry has its instant as its time, and no
+ * by lot, in EXPIRE entries of at most 500 lots; then the allowances that give points, by name, one
+ * RECHARGE entry each. Such an entry has its instant as its time, and no
  * request_id, metadata or caller: the journal is the same whenever it was booked. If thousands of
  * things are due at once, they are booked some hundreds at a time: the account's calls wait for the
  * last of them, calls of other accounts go on in between. If a call gives points back to a lot past
@@ -2494,7 +2495,7 @@ export const ShortfallSchema: GenEnum<Shortfall> = /*@__PURE__*/
  * client certificate, and a scope: points.spend for Consume, Freeze, ExtendHold, Settle and
  * Release, points.refund for Refund, points.grant for Recharge, points.revoke for Expire and
  * Revoke, any scope for GetOrCreate, points.read for everything else; points.spend is also enough
- * for GetAccount, Quote, GetPriceList, GetEntry and ListHolds. Each operation of a batch or a
+ * for GetAccount, GetForecast, Quote, GetPriceList, GetEntry and ListHolds. Each operation of a batch or a
  * stream needs its own scope. A caller may be limited to users whose ids begin with a prefix, and
  * to a number of points per operation. Scope and prefix are checked before anything is looked up
  * (UNAUTHENTICATED, PERMISSION_DENIED), the number of points once it is known (PERMISSION_DENIED).
@@ -2506,7 +2507,8 @@ export const PointsService: GenService<{
   /**
    * Returns the user's account, and makes it empty if there is none. Points past their time are
    * already booked as expired in the answer. Safe to repeat: two first calls at once make one
-   * account.
+   * account. A server may have policies that each new account gets, by whichever call makes it:
+   * SET_POLICY entries after the call's own entry.
    *
    * Reasons: FIELD_INVALID.
    *
