@@ -2,8 +2,14 @@ import { randomInt } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { UNOBSERVED } from "../../src/commit/observer.ts";
 import type { Mutation } from "../../src/ledger/command.ts";
+import { answer, changesOf, startBatch } from "../../src/ledger/batch.ts";
 import { isRejection } from "../../src/ledger/rejection.ts";
 import type { Micros } from "../../src/ledger/time.ts";
+import { loadStates } from "../../src/store/batch/load.ts";
+import { lockAccounts } from "../../src/store/batch/lock.ts";
+import { saving } from "../../src/store/batch/save.ts";
+import { batchMoment } from "../../src/store/driver/clock.ts";
+import { inTransaction, type Run } from "../../src/store/driver/transaction.ts";
 import { readUsable } from "../../src/store/reads/read.ts";
 import { auditDatabase } from "../support/audit.ts";
 import * as ada from "../support/commands.ts";
@@ -11,7 +17,7 @@ import { commitAll } from "../support/commit-all.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { LONG_MS } from "../support/patience.ts";
 import { type Random, randomOf } from "../support/random.ts";
-import { SALT } from "../support/salts.ts";
+import { NO_REPEATS, SALT } from "../support/salts.ts";
 import { putPolicy, randomLater, randomSpending } from "../support/spending.ts";
 import { NOW } from "../support/statement.ts";
 import { stoppedClock } from "../support/stopped-clock.ts";
@@ -122,6 +128,38 @@ test("a limit that is put again counts anew, whatever rows members have of the o
   expect(await spend("bob")).toEqual(["LIMIT_EXCEEDED"]);
   expect(await spend("eve")).toEqual(["applied"]);
 });
+
+test("a batch of a team sends one statement more to load, and one more to write", async () => {
+  await run("plain", 0n, ada.recharge(1_000n));
+  await run("team", 0n, ada.recharge(1_000n), putPolicy("each", EACH), putPolicy("both", EACH));
+  const plain = await statementsOf("plain");
+  const team = await statementsOf("team");
+  expect(plain).toEqual({ loading: 0, saving: 2 });
+  expect(team).toEqual({ loading: 1, saving: 3 });
+});
+
+/** How many statements load and save a batch of charges of three members, beside locks and clock. */
+async function statementsOf(userId: string) {
+  const members = ["bob", "eve", "max"];
+  const commands = members.map((member) => ({ ...ada.by(member, ada.consume(1n)), userId }));
+  return inTransaction(database.orm, async (transaction) => {
+    let loading = 0;
+    const counting: Run = (query) => {
+      loading += 1;
+      return transaction.run(query);
+    };
+    const locked = lockAccounts(transaction, [userId]);
+    const moment = batchMoment(transaction.run);
+    const { states, rows } = await loadStates(counting, { commands, locked, moment });
+    const { now, transactionId } = await moment;
+    const batch = startBatch(now, { ...NO_REPEATS, found: states });
+    for (const command of commands) answer(batch, command);
+    return {
+      loading,
+      saving: saving(changesOf(batch)!, { rows, transactionId, epoch: 1n }).length,
+    };
+  });
+}
 
 test("a quote shows what is spent as of now, with what is due and not yet booked", async () => {
   const userId = "quoted";
