@@ -250,8 +250,8 @@ Example: points policy put ada monthly --allowance 100 --every month --time-zone
 Shows what will become of an account by itself: what expires, what allowances bring, and what holds
 give back at their end.
 
-  --until WHEN            up to an instant such as 2030-01-31T12:00:00Z, or for so long: 12h, 30d;
-                          otherwise 30d
+  --until WHEN            up to an instant such as 2030-01-31T12:00:00Z, or for so long by the
+                          clock of this machine: 12h, 30d; otherwise 30d
 ${CLIENT_OPTIONS}`,
   ],
 ]);

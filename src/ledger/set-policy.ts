@@ -4,7 +4,7 @@ import type { AskedRule, DeletePolicy, PutPolicy } from "./command.ts";
 import { NO_COUNTS } from "./counts.ts";
 import { type Applied, append } from "./journal.ts";
 import { MAX_POLICIES, type PolicyState, type Rule } from "./policy.ts";
-import { isRejection, type Rejection } from "./rejection.ts";
+import { isRejection, overMaxPoints, type Rejection } from "./rejection.ts";
 import type { Micros } from "./time.ts";
 
 /**
@@ -23,6 +23,9 @@ export function putPolicy(booked: Applied, command: PutPolicy, now: Micros): App
     const description = `must have a rule of the kind that the policy of this name has: ${wordOf(before.rule)}`;
     return { reason: "FIELD_INVALID", field: "policy", description };
   }
+  const gives = rule.kind === "allowance" || rule.kind === "creditLine";
+  const denied = gives ? overMaxPoints(command, rule.points) : undefined;
+  if (denied !== undefined) return denied;
   const current = others.filter(({ ended }) => !ended).length;
   if (current >= MAX_POLICIES || others.length >= MAX_ROWS) {
     return { reason: "ACCOUNT_FULL", full: "policies", limit: MAX_POLICIES };

@@ -318,6 +318,30 @@ describe("is refused:", () => {
   });
 });
 
+describe("a caller's number of points at most", () => {
+  const maxPoints = 9n;
+
+  test.each([
+    ["a period's points", putPolicy("plan", daily({ points: 10n }))],
+    ["a credit line", putPolicy("credit", credit(10n))],
+  ])("bounds %s", (_, command) => {
+    const asked: Mutation = { ...command, maxPoints };
+    const refused = { reason: "PERMISSION_DENIED", maxPoints, required: 10n };
+    expect(outcome(undefined, asked)).toMatchObject({ refused });
+    expect(outcome(undefined, { ...asked, maxPoints: 10n })).toHaveProperty(
+      "answer",
+      "1 setPolicy 0",
+    );
+  });
+
+  test("bounds neither limits nor alerts, which give nothing", () => {
+    for (const rule of [limitOf(10n), below(10n)]) {
+      const asked: Mutation = { ...putPolicy("one", rule), maxPoints };
+      expect(outcome(undefined, asked)).toHaveProperty("answer", "1 setPolicy 0");
+    }
+  });
+});
+
 describe("an account with 32 policies", () => {
   const names = Array.from({ length: 32 }, (_, at) => `p-${at}`);
   const { state: full } = play(

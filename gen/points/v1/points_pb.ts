@@ -2771,7 +2771,8 @@ export const PointsService: GenService<{
   /**
    * Returns a page of the account's lots that hold points, or of which points are claimed, in burn
    * order. A lot past its time is listed only if a hold has points of it, or a claim waits for
-   * some; then it has nothing else left.
+   * some; then it has nothing else left. A lot of an allowance's period for which nobody has come
+   * yet is listed once anything of the account changes; the balance has its points before.
    *
    * Reasons: FIELD_INVALID, PAGE_TOKEN_INVALID, ACCOUNT_NOT_FOUND.
    *

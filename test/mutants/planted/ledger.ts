@@ -1070,4 +1070,11 @@ export const LEDGER_MUTANTS: readonly Mutant[] = [
     replace: "if (hasEnded) continue;",
     caughtBy: "test/ledger/first-policies.test.ts",
   },
+  {
+    name: "lets a caller give more by an allowance than by a recharge",
+    file: "src/ledger/set-policy.ts",
+    find: 'const gives = rule.kind === "allowance" || rule.kind === "creditLine";',
+    replace: 'const gives = rule.kind === "creditLine";',
+    caughtBy: "test/ledger/policies.test.ts",
+  },
 ];
