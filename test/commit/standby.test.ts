@@ -10,7 +10,7 @@ import {
   test,
   vi,
 } from "vitest";
-import type { Result } from "../../src/commit/commit.ts";
+import type { CommitOptions, Result } from "../../src/commit/commit.ts";
 import type { Command } from "../../src/ledger/command.ts";
 import { durabilityGaps } from "../../src/store/driver/durability.ts";
 import { openOrm, type Orm } from "../../src/store/driver/orm.ts";
@@ -144,6 +144,17 @@ describe("a repeat of what the primary alone has is answered", () => {
     ]);
   });
 
+  test("also of a GetOrCreate whose account got policies", async () => {
+    const eve = of(idOf("eve", "policies"), open());
+    replicated.part();
+    const low = { name: "low", rule: { kind: "alert", below: 3n } } as const;
+    const first = await giveUp(server, [eve], [], { firstPolicies: () => [low] });
+    const call = callOf(commitAll(other, [eve]));
+    await call.waits(first);
+    await replicated.rejoin();
+    expect(await call.results).toMatchObject([{ account: { sequence: 1n }, created: false }]);
+  });
+
   test("as new when the standby is promoted without it", async () => {
     const { answers } = await repeated("promoted");
     await replicated.promote();
@@ -260,9 +271,14 @@ function callOf(results: Promise<readonly Result[]>) {
 }
 
 /** Commits without retries: the callers get UNKNOWN. */
-async function giveUp(orm: Orm, commands: readonly Command[], beside: readonly string[] = []) {
+async function giveUp(
+  orm: Orm,
+  commands: readonly Command[],
+  beside: readonly string[] = [],
+  options: CommitOptions = {},
+) {
   const gone = new AbortController();
-  const results = commitAll(orm, commands, { gone: gone.signal });
+  const results = commitAll(orm, commands, { ...options, gone: gone.signal });
   const waiting = await callOf(results).waits(beside);
   gone.abort();
   await replicated.endWaiting("pg_cancel_backend");

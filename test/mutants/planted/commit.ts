@@ -58,6 +58,13 @@ export const COMMIT_MUTANTS: readonly Mutant[] = [
     caughtBy: "test/commit/standby.test.ts",
   },
   {
+    name: "takes a repeat of GetOrCreate for none if its account got policies",
+    file: "src/commit/commit.ts",
+    find: "(!one.created && updateTime === createTime)",
+    replace: "(!one.created && one.account.sequence === 0n && updateTime === createTime)",
+    caughtBy: "test/commit/standby.test.ts",
+  },
+  {
     name: "gives the answers of a batch to the wrong callers",
     file: "src/commit/batcher.ts",
     find: "const result = results[index]!;",
