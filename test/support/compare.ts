@@ -25,6 +25,7 @@ function summaryOf(actual: Answer | Rejection): Expected {
     policy: entry?.policy ?? null,
     alerts: entry?.alerts ?? [],
     member: entry?.member ?? "",
+    cause: entry?.cause ?? "",
     hold: entry?.kind === "extend" ? { points, settled, allocations } : undefined,
     time: entry?.time,
     account: {

@@ -11,13 +11,17 @@ import type {
 } from "../../src/ledger/command.ts";
 import type { Entry } from "../../src/ledger/entry.ts";
 import type { CostOrRefusal } from "../../src/ledger/prices.ts";
-import { type Spending, within } from "./model-limits.ts";
 import {
   alerts,
   changePolicies,
   creditLine,
+  isOwed,
+  leftOfLimits,
   type ModelPolicy,
+  type Period,
+  periodsUpTo,
   type Said,
+  type Spending,
 } from "./model-policies.ts";
 
 /** The model's verdict on a command; the kind and the allocations are those of its own entry. */
@@ -32,6 +36,7 @@ export type Expected =
       policy: Said | null;
       alerts: readonly string[];
       member: string;
+      cause: string;
       /** The hold after an extend. */
       hold: { points: bigint; settled: bigint; allocations: readonly Part[] } | undefined;
       time: bigint | undefined;
@@ -82,9 +87,12 @@ type Line = {
   keptOpen?: boolean;
   policy?: Said;
   alerts: readonly string[];
-  /** What counts against limits, and who spends or spent. */
-  spending?: Spending;
   member?: string;
+  /** The allowance that gave the points. */
+  cause?: string;
+  /** What it adds to what was spent, and takes off it. */
+  spends?: readonly Omit<Spending, "number" | "time">[];
+  service?: string | undefined;
   hold?: { points: bigint; settled: bigint; allocations: readonly Part[] };
 };
 
@@ -96,6 +104,8 @@ type ModelLot = {
   category: string;
   /** Empty: for anything. */
   services: readonly string[];
+  /** The allowance that gave it, if its expiry wakes nobody. */
+  quietOf?: string | undefined;
 };
 
 type ModelHold = {
@@ -109,6 +119,7 @@ type ModelHold = {
   /** Undefined: it was frozen by points. */
   service: string | undefined;
   member: string;
+  freezeTime: bigint;
   closed?: string;
 };
 
@@ -258,7 +269,8 @@ export class Model {
       keptOpen: own?.keptOpen ?? false,
       policy: own?.policy ?? null,
       alerts: own?.alerts ?? [],
-      member: own?.member ?? own?.spending?.member ?? "",
+      member: own?.member ?? "",
+      cause: own?.cause ?? "",
       hold: own?.hold,
       time: own?.time,
       account: command.kind === "open" ? accountOf(user) : account,
@@ -278,26 +290,47 @@ function isAnother(user: ModelUser, number: bigint, { expectedHash }: Guarded): 
   return line.hash === undefined || Buffer.compare(line.hash, expectedHash) !== 0;
 }
 
-/** Lines and lots do not change once they are made, and so copies share them. */
+/** Lines do not change once they are written, and so copies share them. */
 function copyOf(user: ModelUser): ModelUser {
-  const { journal, lots, holds } = user;
-  const ownHolds = holds.map((hold) => ({ ...hold }));
-  return { ...user, journal: [...journal], lots: [...lots], holds: ownHolds };
+  const { journal, lots, holds, policies } = user;
+  return {
+    ...user,
+    journal: [...journal],
+    lots: lots.map((lot) => ({ ...lot })),
+    holds: holds.map((hold) => ({ ...hold })),
+    policies: policies.map((policy) => ({ ...policy })),
+  };
 }
 
 function newUser(now: bigint): ModelUser {
   return { now, journal: [], lots: [], holds: [], policies: [], repaidUntil: null };
 }
 
-/** Books instant by instant: the holds that end then, by number, then the lots that expire. */
+/**
+ * Books instant by instant: the holds that end then, by number, then the lots that expire, then what
+ * allowances give. What they give quietly is booked if it lives to see what happens next, or now.
+ */
 function bookDue(user: ModelUser, now: bigint): Line | undefined {
   for (let last: Line | undefined; ;) {
     const holds = user.holds.filter((hold) => hold.closed === undefined && now >= hold.expireTime);
     const lots = user.lots.filter((lot) => past(lot, now) && left(user, lot.number) > 0n);
-    const [instant] = [...holds, ...lots]
-      .map(({ expireTime }) => laterOf(expireTime!, user.now))
-      .toSorted((a, b) => Number(a - b));
-    if (instant === undefined) return last;
+    const noisy = lots.filter(({ quietOf }) => quietOf === undefined);
+    const owed = givers(user, now, user.now).filter(({ policy }) => owes(user, policy));
+    const event = first([
+      ...[...holds, ...noisy].map(({ expireTime }) => laterOf(expireTime!, user.now)),
+      ...owed.map(({ at }) => at),
+    ]);
+    const until = event ?? now;
+    const quiet = givers(user, until, until).filter(({ policy }) => !owes(user, policy));
+    const instant = first([
+      ...(event === undefined ? [] : [event]),
+      ...lots.map(({ expireTime }) => laterOf(expireTime!, user.now)).filter((at) => at <= until),
+      ...quiet.map(({ at }) => at),
+    ]);
+    if (instant === undefined) {
+      settleDown(user, now);
+      return last;
+    }
     user.now = instant;
     const [hold] = holds
       .filter(({ expireTime }) => instant >= expireTime)
@@ -312,8 +345,80 @@ function bookDue(user: ModelUser, now: bigint): Line | undefined {
       .toSorted((a, b) => Number(a.number - b.number))
       .slice(0, 500)
       .map(({ number }) => ({ lot: number, points: left(user, number) }));
-    last = take(user, "expire", parts);
+    if (parts.length > 0) {
+      last = take(user, "expire", parts);
+      continue;
+    }
+    // At an instant that wakes, the quiet ones wait, but for those before the last that is owed.
+    const names = owed.filter(({ at }) => at === instant).map(({ policy }) => policy.name);
+    const lastOwed = names.toSorted().at(-1);
+    const isEvent = instant === event;
+    const [giver] = [...owed, ...quiet]
+      .filter(({ at }) => at === instant)
+      .filter(({ policy: { name } }) => !isEvent || (lastOwed !== undefined && name <= lastOwed))
+      .toSorted((a, b) => (a.policy.name < b.policy.name ? -1 : 1));
+    last = give(user, giver!);
   }
+}
+
+type Giver = { readonly policy: ModelPolicy; readonly period: Period; readonly at: bigint };
+
+/** The allowances with a period that begins by an instant, and its first one that lives at another. */
+function givers(user: ModelUser, by: bigint, aliveAt: bigint): readonly Giver[] {
+  return user.policies
+    .filter(({ ended }) => !ended)
+    .flatMap((policy) => {
+      const period = periodsUpTo(policy, by).find(({ end }) => end > aliveAt);
+      return period === undefined ? [] : [{ policy, period, at: laterOf(period.start, user.now) }];
+    });
+}
+
+function owes(user: ModelUser, { rule }: ModelPolicy): boolean {
+  return rule.kind === "allowance" && isOwed(rule, debtOf(user));
+}
+
+function give(user: ModelUser, { policy, period }: Giver): Line {
+  const { rule, name } = policy;
+  if (rule.kind !== "allowance") throw new Error("only allowances give");
+  policy.next = period.number + 1;
+  const { points, priority, category, services, life } = rule;
+  const expireTime = period.end > LAST ? null : period.end;
+  const quietOf = life.kind === "periods" ? name : undefined;
+  const lot = { points, priority, expireTime, category, services, quietOf };
+  return addLot(user, lot, name);
+}
+
+/** Adds a lot, which repays debt first. */
+function addLot(user: ModelUser, made: Omit<ModelLot, "number">, cause = ""): Line {
+  const number = next(user);
+  const { points } = made;
+  user.lots.push({ ...made, number });
+  const { kept, repaid } = comeBack(user, unitsOf([{ lot: number, points }]), debtOf(user));
+  const parts = partsOf(kept);
+  const line = { kind: "recharge", parts, changes: parts, frozen: 0n, cause };
+  return append(user, { ...line, points, debts: { ...NO_DEBTS, repaid } });
+}
+
+/**
+ * Once somebody came, periods that have begun are over for good; and lots of allowances that are
+ * closed are as any others if points come back to them.
+ */
+function settleDown(user: ModelUser, now: bigint): void {
+  for (const policy of user.policies) {
+    if (!policy.ended) policy.next += periodsUpTo(policy, now).length;
+  }
+  const held = new Set(
+    user.holds
+      .filter(({ closed }) => closed === undefined)
+      .flatMap(({ parts }) => parts.map(({ lot }) => lot)),
+  );
+  for (const lot of user.lots) {
+    if (left(user, lot.number) === 0n && !held.has(lot.number)) lot.quietOf = undefined;
+  }
+}
+
+function first(instants: readonly bigint[]): bigint | undefined {
+  return instants.toSorted((a, b) => (a < b ? -1 : 1))[0];
 }
 
 function giveHoldBack(user: ModelUser, hold: ModelHold, closed: string): Line {
@@ -322,8 +427,10 @@ function giveHoldBack(user: ModelUser, hold: ModelHold, closed: string): Line {
   const points = total(hold.parts);
   const { kept, repaid } = comeBack(user, unitsOf(hold.parts), debtOf(user));
   const parts = partsOf(kept);
-  const spending = { ...spenderOf(hold), spent: 0n, back: points, of: refersTo };
-  const line = { kind: "release", parts, changes: parts, frozen: -points, refersTo, spending };
+  const { service, member } = hold;
+  const spends = [{ points, service, member, counted: refersTo }];
+  const about = { refersTo, member, spends };
+  const line = { kind: "release", parts, changes: parts, frozen: -points, ...about };
   return append(user, { ...line, points, debts: { ...NO_DEBTS, repaid } });
 }
 
@@ -402,6 +509,21 @@ function pay(user: ModelUser, cost: ModelCost, onShortfall: Shortfall) {
   return { parts, owed, uncovered: lacking - owed };
 }
 
+/** As much of some points as the limits let be spent on a service, by a member. */
+function withinLimits(
+  user: ModelUser,
+  points: bigint,
+  what: Pick<Spending, "service" | "member">,
+): bigint {
+  const all = user.journal.flatMap(({ spends = [], time }, at) =>
+    spends.map((one) => ({ ...one, number: BigInt(at + 1), time })),
+  );
+  const most = leftOfLimits(user.policies, all, { ...what, time: user.now });
+  return most === undefined || most > points ? points : most;
+}
+
+const HOLD_MAX = 30n * 86_400_000_000n;
+
 type ModelCost = { points: bigint; usage: { readonly service: string } | null };
 
 /** Writes a command's own entry, if it has one; or says why not. */
@@ -422,26 +544,21 @@ function write(user: ModelUser, command: Command, now: bigint): Line | undefined
       const { points, priority, category, services } = command;
       const received = sum(user, "recharge") + sum(user, "refund") + debtOf(user);
       if (received + points > 9_007_199_254_740_991n) return "TOTAL_TOO_LARGE";
-      const number = next(user);
-      user.lots.push({ number, points, priority, expireTime, category, services });
-      const { kept, repaid } = comeBack(user, unitsOf([{ lot: number, points }]), debtOf(user));
-      const parts = partsOf(kept);
-      const line = { kind: "recharge", parts, changes: parts, frozen: 0n };
-      return append(user, { ...line, points, debts: { ...NO_DEBTS, repaid } });
+      return addLot(user, { points, priority, expireTime, category, services });
     }
     case "consume": {
       const cost = costNow(command.cost, now);
       if ("reason" in cost) return cost.reason;
-      const { onShortfall, member } = command;
-      const spender = { member, service: cost.usage?.service };
-      const most = within(user.policies, user.journal, { ...spender, points: cost.points });
-      if (most < cost.points && onShortfall !== "take") return "LIMIT_EXCEEDED";
-      const { parts, owed } = pay(user, { ...cost, points: most }, onShortfall);
+      const { member, onShortfall } = command;
+      const service = cost.usage?.service;
+      const within = withinLimits(user, cost.points, { service, member });
+      if (within < cost.points && onShortfall !== "take") return "LIMIT_EXCEEDED";
+      const { parts, owed } = pay(user, { ...cost, points: within }, onShortfall);
       const points = total(parts) + owed;
       const uncovered = cost.points - points;
       if (uncovered > 0n && onShortfall !== "take") return "INSUFFICIENT_POINTS";
-      const spending = { ...spender, spent: points, back: 0n, of: next(user) };
-      const line = { kind: "consume", parts, changes: minus(parts), frozen: 0n, spending };
+      const about = { member, spends: [{ points, service, member }], service };
+      const line = { kind: "consume", parts, changes: minus(parts), frozen: 0n, ...about };
       return append(user, { ...line, points, debts: { ...NO_DEBTS, owed, uncovered } });
     }
     case "expire":
@@ -450,21 +567,20 @@ function write(user: ModelUser, command: Command, now: bigint): Line | undefined
       return writeRevoke(user, command);
     case "freeze": {
       const expireTime = endOf(command.expiration, now)!;
-      if (!endsWell(expireTime, now)) return "FIELD_INVALID";
+      if (!endsWell(expireTime, now) || expireTime > now + HOLD_MAX) return "FIELD_INVALID";
       const cost = costNow(command.cost, now);
       if ("reason" in cost) return cost.reason;
       const { points } = cost;
-      const spender = { member: command.member, service: cost.usage?.service };
-      if (within(user.policies, user.journal, { ...spender, points }) < points) {
-        return "LIMIT_EXCEEDED";
-      }
-      const parts = burn(user, points, cost.usage?.service);
+      const service = cost.usage?.service;
+      const { member } = command;
+      if (withinLimits(user, points, { service, member }) < points) return "LIMIT_EXCEEDED";
+      const parts = burn(user, points, service);
       if (parts === undefined) return "INSUFFICIENT_POINTS";
       const hold = { number: next(user), points, settled: 0n, parts, expireTime };
-      user.holds.push({ ...hold, ...spender });
-      const spending = { ...spender, spent: points, back: 0n, of: hold.number };
+      user.holds.push({ ...hold, service, member, freezeTime: now });
+      const about = { member, spends: [{ points, service, member }] };
       const line = { kind: "freeze", parts, changes: minus(parts), frozen: points };
-      return append(user, { ...line, spending });
+      return append(user, { ...line, ...about });
     }
     case "extendHold":
     case "settle":
@@ -489,21 +605,22 @@ function write(user: ModelUser, command: Command, now: bigint): Line | undefined
       const rest = units.slice(Number(cost.points));
       const { keepOpen: keptOpen } = command;
       const back = comeBack(user, keptOpen ? [] : rest, debtOf(user));
-      const asked = { ...spenderOf(hold), points: beyond };
-      const stops = command.onShortfall === "take";
-      const most = stops ? within(user.policies, user.journal, asked) : beyond;
       hold.settled += total(spent);
       if (keptOpen) hold.parts = partsOf(rest);
       else hold.closed = "settled";
-      const {
-        parts: beside,
-        owed,
-        uncovered,
-      } = pay(user, { points: most, usage }, command.onShortfall);
-      const unpaid = uncovered + beyond - most;
-      const debts = { owed, uncovered: unpaid, repaid: back.repaid, fromBalance: total(beside) };
+      const { service, member } = hold;
+      const { onShortfall } = command;
+      const isBound = onShortfall === "take";
+      const within = isBound ? withinLimits(user, beyond, { service, member }) : beyond;
+      const { parts: beside, owed } = pay(user, { points: within, usage }, onShortfall);
+      const more = total(beside) + owed;
+      const uncovered = beyond - more;
+      const debts = { owed, uncovered, repaid: back.repaid, fromBalance: total(beside) };
       const returned = keptOpen ? 0n : BigInt(rest.length);
-      const spending = { spent: total(beside) + owed, back: returned, of: hold.number };
+      const spends = [
+        { points: more, service, member },
+        { points: returned, service, member, counted: hold.number },
+      ];
       return append(user, {
         kind: "settle",
         points: total(spent) + total(beside) + owed,
@@ -513,19 +630,22 @@ function write(user: ModelUser, command: Command, now: bigint): Line | undefined
         refersTo: hold.number,
         debts,
         keptOpen,
-        spending: { ...spenderOf(hold), ...spending },
+        member,
+        spends,
+        service,
       });
     }
     case "refund":
       return writeRefund(user, command, now);
     case "putPolicy":
     case "deletePolicy": {
-      const changed = changePolicies(user.policies, command, next(user));
+      const changed = changePolicies(user.policies, command, { number: next(user), now });
       if (typeof changed === "string") return changed;
       const { said: policy, policies } = changed;
       const member = policy.rule?.kind === "limit" ? policy.rule.member : "";
       const line = append(user, { ...NOTHING, kind: "setPolicy", policy, member });
       user.policies = policies;
+      for (const lot of user.lots) if (lot.quietOf === policy.name) lot.quietOf = undefined;
       return line;
     }
   }
@@ -541,26 +661,23 @@ function writeExtension(
   const end = expiration === undefined ? expireTime : endOf(expiration, now)!;
   if (!endsWell(end, now)) return "FIELD_INVALID";
   if (expiration?.kind === "at" && end < expireTime) return "FIELD_INVALID";
+  if (expiration !== undefined && end > hold.freezeTime + HOLD_MAX) return "FIELD_INVALID";
   const cost = costNow(more ?? { points: 0n, usage: null }, now);
   if ("reason" in cost) return cost.reason;
   const { points, usage } = cost;
   if (usage !== null && service !== undefined && service !== usage.service) return "FIELD_INVALID";
+  const { member } = hold;
+  if (withinLimits(user, points, { service, member }) < points) return "LIMIT_EXCEEDED";
   // What was frozen by points may be spent on anything, and so it comes of lots for anything.
-  const asked = { ...spenderOf(hold), points };
-  if (within(user.policies, user.journal, asked) < points) return "LIMIT_EXCEEDED";
   const parts = burn(user, points, service === undefined ? undefined : usage?.service);
   if (parts === undefined) return "INSUFFICIENT_POINTS";
   hold.parts = partsOf(unitsOf([...hold.parts, ...parts]));
   hold.points += points;
   hold.expireTime = laterOf(expireTime, end);
   const after = { points: hold.points, settled: hold.settled, allocations: hold.parts };
-  const spending = { ...spenderOf(hold), spent: points, back: 0n, of: refersTo };
-  const line = { kind: "extend", parts, changes: minus(parts), frozen: points, spending };
-  return append(user, { ...line, refersTo, hold: after });
-}
-
-function spenderOf({ member, service }: ModelHold) {
-  return { member, service };
+  const about = { refersTo, member, spends: [{ points, service, member }] };
+  const line = { kind: "extend", parts, changes: minus(parts), frozen: points };
+  return append(user, { ...line, ...about, hold: after });
 }
 
 function writeExpire(user: ModelUser, target: ExpireTarget): Line | undefined | string {
@@ -679,12 +796,16 @@ function writeRefund(user: ModelUser, command: Refund, now: bigint): Line | stri
     user.lots.push({ number, points: fresh, priority: priority!, expireTime: end, ...words });
     parts.push({ lot: number, points: fresh });
   }
-  const line = { kind: "refund", parts, changes: parts, frozen: 0n, refersTo };
-  const { spending } = original;
+  const { member = "", service } = original;
+  const counted = original.kind === "settle" ? original.refersTo! : refersTo;
+  const points = wanted - ended.points;
+  const isCounted = original.kind !== "revoke";
+  const spends = isCounted ? [{ points, service, member, counted }] : [];
+  const about = { refersTo, member, spends };
+  const line = { kind: "refund", parts, changes: parts, frozen: 0n, ...about };
   return append(user, {
     ...line,
-    ...(spending && { spending: { ...spending, spent: 0n, back: wanted - ended.points } }),
-    points: wanted - ended.points,
+    points,
     debts: { ...NO_DEBTS, repaid, uncovered: ended.points },
     claim: { ...ended, points: -ended.points },
   });

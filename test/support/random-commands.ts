@@ -17,7 +17,7 @@ export type Step = { readonly laterBy: bigint; readonly commands: readonly Comma
  * @param crowd the least number of recharges before, of all accounts together
  */
 export function randomSteps(maxSteps: number, crowd = 0): fc.Arbitrary<readonly Step[]> {
-  const steps = randomLaterSteps(maxSteps);
+  const steps = commandsLater(maxSteps);
   if (crowd === 0) return steps;
   const recharges = fc.array(named(randomRecharge()), { minLength: crowd, maxLength: crowd * 2 });
   return fc
@@ -25,9 +25,20 @@ export function randomSteps(maxSteps: number, crowd = 0): fc.Arbitrary<readonly 
     .map(([commands, later]) => [{ laterBy: 0n, commands }, ...later]);
 }
 
-function randomLaterSteps(maxSteps: number): fc.Arbitrary<readonly Step[]> {
+/** A kind of commands without a user and a request id, and how often they come. */
+type Weighted = { readonly weight: number; readonly arbitrary: fc.Arbitrary<{ kind: string }> };
+
+/**
+ * Random commands on accounts that there may not be yet.
+ *
+ * @param more further kinds of commands
+ */
+export function commandsLater(
+  maxSteps: number,
+  more: readonly Weighted[] = [],
+): fc.Arbitrary<readonly Step[]> {
   const turn = fc.record({
-    command: randomCommand(),
+    command: randomCommand(more),
     /** Repeats an earlier command instead, counted back from this one. */
     again: fc.option(fc.integer({ min: 1, max: 20 }), { nil: undefined, freq: 5 }),
   });
@@ -48,7 +59,7 @@ function randomLaterSteps(maxSteps: number): fc.Arbitrary<readonly Step[]> {
   });
 }
 
-function randomCommand(): fc.Arbitrary<Command> {
+function randomCommand(more: readonly Weighted[]): fc.Arbitrary<Command> {
   const points = fc.bigInt({ min: 1n, max: 9n });
   const cost = fc.oneof(
     { weight: 6, arbitrary: points.map((some) => ({ points: some, usage: null })) },
@@ -127,7 +138,8 @@ function randomCommand(): fc.Arbitrary<Command> {
     [2, randomPolicy()],
     [1, fc.record({ kind: kind("deletePolicy"), name: fc.constantFrom(...ALL_NAMES) })],
   ];
-  return named(fc.oneof(...weighted.map(([weight, arbitrary]) => ({ weight, arbitrary }))));
+  const all = weighted.map(([weight, arbitrary]) => ({ weight, arbitrary }));
+  return named(fc.oneof(...all, ...more));
 }
 
 function randomShortfall() {
@@ -168,7 +180,8 @@ function randomLimit() {
   return rule.map((one) => (one.eachMember ? { ...one, member: "" } : one));
 }
 
-const MEMBERS = ["", "", "bea", "eve"] as const;
+/** Who spends. */
+export const MEMBERS = ["", "", "bea", "eve"] as const;
 const NAMES = { creditLine: ["credit", "spare"], alert: ["low", "Lower"], limit: ["cap", "Cap"] };
 const ALL_NAMES = [...Object.values(NAMES).flat(), "any"];
 

@@ -102,8 +102,8 @@ function compare(steps: readonly Step[]): readonly string[] {
   for (const { laterBy, commands } of steps) {
     now += laterBy;
     for (const unaimed of commands) {
-      // The load has no trials, and the oracle does not know them.
-      if (isTrial(unaimed)) continue;
+      // The load has no trials and no limits, and the oracle does not know them.
+      if (isTrial(unaimed) || isLimit(unaimed)) continue;
       const { userId } = unaimed;
       for (const [sequence, hash] of accounts.get(userId)?.hashes ?? []) {
         model.learn({ userId, sequence, hash });
@@ -122,6 +122,10 @@ function compare(steps: readonly Step[]): readonly string[] {
     }
   }
   return compared;
+}
+
+function isLimit(command: Command): boolean {
+  return command.kind === "putPolicy" && command.rule.kind === "limit";
 }
 
 function withoutRepeat(expected: Expected) {
@@ -160,6 +164,8 @@ function outcomeOf(
     debts: debtsOf(own),
     policy: saidOf(own),
     alerts: own === undefined ? [] : account.alerts,
+    member: "",
+    cause: "",
     account: figuresOf(account),
   };
   book(account, now);

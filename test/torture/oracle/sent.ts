@@ -29,7 +29,9 @@ export function asSent(command: Command, now: bigint): Command {
   };
   if (kind === "extendHold") return { ...command, more: sent(command.more) };
   if (kind !== "consume" && kind !== "settle" && kind !== "freeze") return command;
-  return { ...command, cost: sent(command.cost) } as Command;
+  const said = { ...command, cost: sent(command.cost) } as Command;
+  // The load says no members.
+  return "member" in said ? { ...said, member: "" } : said;
 }
 
 /** The operation that asks for a command. */
