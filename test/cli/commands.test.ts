@@ -215,7 +215,7 @@ balance 6
 #  time (UTC)           what        for  points  balance  frozen  lots
 ─  ───────────────────  ──────────  ───  ──────  ───────  ──────  ──────────────────────
 1  TIME                 recharge             +9        9       0  9 of #1
-2  TIME                 set policy            0        9       0
+2  TIME                 set policy            0        9       0  credit: may owe 3
 3  TIME                 consume             -12        0       0  9 of #1; 3 owed
 4  TIME                 recharge             +8        5       0  5 of #4; 3 repaid debt
 5  TIME                 consume              -5        0       0  5 of #4; 2 not covered
