@@ -111,6 +111,7 @@ function costOf(cost: AskedCost, { start }: Scale): AskedCost {
 const kind = <Kind extends string>(name: Kind) => fc.constant(name);
 const points = fc.bigInt({ min: 1n, max: 9n });
 const zone = fc.constantFrom(...ZONES);
+const member = fc.constantFrom(...MEMBERS);
 const services = fc.constantFrom<string[]>([], [], ["tts"]);
 
 const life: fc.Arbitrary<AllowanceLife> = fc.oneof(
@@ -167,7 +168,6 @@ const put = (name: fc.Arbitrary<string>, rule: fc.Arbitrary<object>) =>
   fc.record({ kind: kind("putPolicy"), name, rule });
 
 const cost = points.map((some) => ({ points: some, usage: null }));
-const member = fc.constantFrom(...MEMBERS);
 const onShortfall = fc.constantFrom("refuse", "take", "take", "owe");
 
 /** Policies, and more of what meets them than `randomSteps` has. */
