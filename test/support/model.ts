@@ -315,14 +315,14 @@ function bookDue(user: ModelUser, now: bigint): Line | undefined {
     const holds = user.holds.filter((hold) => hold.closed === undefined && now >= hold.expireTime);
     const lots = user.lots.filter((lot) => past(lot, now) && left(user, lot.number) > 0n);
     const noisy = lots.filter(({ quietOf }) => quietOf === undefined);
-    const owed = givers(user, now, user.now).filter(({ policy }) => owes(user, policy));
-    const event = first([
+    const owed = givers(user, now, user.now).filter(({ policy }) => isOwed(user, policy));
+    const event = earliest([
       ...[...holds, ...noisy].map(({ expireTime }) => laterOf(expireTime!, user.now)),
       ...owed.map(({ at }) => at),
     ]);
     const until = event ?? now;
-    const quiet = givers(user, until, until).filter(({ policy }) => !owes(user, policy));
-    const instant = first([
+    const quiet = givers(user, until, until).filter(({ policy }) => !isOwed(user, policy));
+    const instant = earliest([
       ...(event === undefined ? [] : [event]),
       ...lots.map(({ expireTime }) => laterOf(expireTime!, user.now)).filter((at) => at <= until),
       ...quiet.map(({ at }) => at),
@@ -373,7 +373,7 @@ function givers(user: ModelUser, by: bigint, aliveAt: bigint): readonly Giver[] 
     });
 }
 
-function owes(user: ModelUser, { rule }: ModelPolicy): boolean {
+function isOwed(user: ModelUser, { rule }: ModelPolicy): boolean {
   return rule.kind === "allowance" && isOwed(rule, debtOf(user));
 }
 
@@ -417,7 +417,7 @@ function settleDown(user: ModelUser, now: bigint): void {
   }
 }
 
-function first(instants: readonly bigint[]): bigint | undefined {
+function earliest(instants: readonly bigint[]): bigint | undefined {
   return instants.toSorted((a, b) => (a < b ? -1 : 1))[0];
 }
 

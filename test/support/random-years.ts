@@ -105,7 +105,7 @@ function costOf(cost: AskedCost, { start }: Scale): AskedCost {
     ...one,
     from: one.from === null ? null : start + one.from * HOUR,
   }));
-  return { byInstant } as AskedCost;
+  return { byInstant };
 }
 
 const kind = <Kind extends string>(name: Kind) => fc.constant(name);
