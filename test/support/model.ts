@@ -315,13 +315,13 @@ function bookDue(user: ModelUser, now: bigint): Line | undefined {
     const holds = user.holds.filter((hold) => hold.closed === undefined && now >= hold.expireTime);
     const lots = user.lots.filter((lot) => past(lot, now) && left(user, lot.number) > 0n);
     const noisy = lots.filter(({ quietOf }) => quietOf === undefined);
-    const owed = givers(user, now, user.now).filter(({ policy }) => isOwed(user, policy));
+    const owed = givers(user, now, user.now).filter(({ policy }) => isGivenAnyway(user, policy));
     const event = earliest([
       ...[...holds, ...noisy].map(({ expireTime }) => laterOf(expireTime!, user.now)),
       ...owed.map(({ at }) => at),
     ]);
     const until = event ?? now;
-    const quiet = givers(user, until, until).filter(({ policy }) => !isOwed(user, policy));
+    const quiet = givers(user, until, until).filter(({ policy }) => !isGivenAnyway(user, policy));
     const instant = earliest([
       ...(event === undefined ? [] : [event]),
       ...lots.map(({ expireTime }) => laterOf(expireTime!, user.now)).filter((at) => at <= until),
@@ -373,7 +373,7 @@ function givers(user: ModelUser, by: bigint, aliveAt: bigint): readonly Giver[] 
     });
 }
 
-function isOwed(user: ModelUser, { rule }: ModelPolicy): boolean {
+function isGivenAnyway(user: ModelUser, { rule }: ModelPolicy): boolean {
   return rule.kind === "allowance" && isOwed(rule, debtOf(user));
 }
 
