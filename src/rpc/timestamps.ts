@@ -14,6 +14,8 @@ const NANOS_PER_SECOND = 1_000_000_000;
 // The first second of protobuf's Timestamp, in the year 1. Date and PostgreSQL's text lack some
 // times before it.
 const FIRST_SECOND = -62_135_596_800n;
+// The longest Duration of protobuf. Its JSON cannot say a longer one.
+const DURATION_MAX_SECONDS = 315_576_000_000n;
 
 /** Microseconds since 1970; finer digits are cut off. Undefined if the timestamp is invalid. */
 export function fromTimestamp({ seconds, nanos }: Timestamp): Micros | undefined {
@@ -42,6 +44,7 @@ export function fromDuration(duration: Duration): Micros | undefined {
 /** A duration in nanoseconds, exactly. Undefined if it is invalid or negative. */
 export function nanosOf({ seconds, nanos }: Duration): bigint | undefined {
   if (nanos < 0 || nanos >= NANOS_PER_SECOND || seconds < 0n) return undefined;
+  if (seconds > DURATION_MAX_SECONDS) return undefined;
   return seconds * BigInt(NANOS_PER_SECOND) + BigInt(nanos);
 }
 

@@ -281,6 +281,11 @@ describe("a policy is refused with FIELD_INVALID that names the field:", () => {
       "policy.allowance.ttl",
     ],
     [
+      "one with a ttl longer than protobuf has",
+      monthly({ expiration: { case: "ttl", value: { seconds: 315_576_000_001n, nanos: 0 } } }),
+      "policy.allowance.ttl",
+    ],
+    [
       "one that never expires not",
       monthly({ expiration: { case: "never", value: false } }),
       "policy.allowance.never",
