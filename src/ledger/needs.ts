@@ -24,7 +24,7 @@ export type Needs = {
   readonly service: Service;
   /** Whether it may take these points only of lots without services. */
   readonly orGeneral: boolean;
-  /** The points that it recharges, unless it is refused. */
+  /** The points that it recharges, at once or by an allowance, unless it is refused. */
   readonly recharged: bigint;
   /** The lot that it expires or revokes, and the hold that it is about; undefined: none. */
   readonly lot: bigint | undefined;
@@ -81,9 +81,13 @@ export function needsOf(command: Command): Needs {
       const { sequence: entry, points } = command;
       return { ...NOTHING, refund: { entry, points }, guarded: guardedBy(command, entry) };
     }
-    case "putPolicy":
+    // The policies of an account are loaded for whatever command there is.
+    case "putPolicy": {
+      // An allowance that begins now gives its first period at once.
+      const { rule } = command;
+      return { ...NOTHING, recharged: rule.kind === "allowance" ? rule.points : 0n };
+    }
     case "deletePolicy":
-      // The policies of an account are loaded for whatever command there is.
       return NOTHING;
   }
 }

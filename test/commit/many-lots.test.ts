@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { UNOBSERVED } from "../../src/commit/observer.ts";
 import type { Fault } from "../../src/errors/database-fault.ts";
 import type { Command } from "../../src/ledger/command.ts";
+import { daily, put } from "../support/allowances.ts";
 import { auditDatabase } from "../support/audit.ts";
 import { consume, expireLot, freeze, recharge, refund, release } from "../support/commands.ts";
 import { commitAll } from "../support/commit-all.ts";
@@ -87,6 +88,19 @@ test("accounts with few lots and with many share a batch", async () => {
     users.map(([userId, count]): Command => ({ ...consume(BigInt(count) * 5n), userId })),
   );
   expect(results).toMatchObject(users.map(([userId]) => ({ account: { userId, balance: 0n } })));
+});
+
+test("what an allowance gives at once is spent together with lots that are not in the row", async () => {
+  const aim = (command: Command): Command => ({ ...command, userId: "given" });
+  const lots = Array.from({ length: 40 }, () => aim(recharge(5n)));
+  await commitAll(database.orm, lots);
+  const faults: Fault[] = [];
+  const observer = { ...UNOBSERVED, retried: (fault: Fault) => void faults.push(fault) };
+  const { startTime: _, ...plan } = daily({ points: 1_000n });
+  const batch = [put("plan", { ...plan, startTime: undefined }), consume(1_150n)].map(aim);
+  const results = await commitAll(database.orm, batch, { observer });
+  expect(results).toMatchObject([{}, { account: { balance: 50n } }]);
+  expect(faults).toEqual([]);
 });
 
 test("a closed lot to which two commands of a batch give back is there once", async () => {

@@ -249,6 +249,13 @@ export const LEDGER_MUTANTS: readonly Mutant[] = [
     caughtBy: "test/store/loaded.test.ts",
   },
   {
+    name: "loads no lots for what is spent together with what an allowance gives at once",
+    file: "src/ledger/needs.ts",
+    find: 'rule.kind === "allowance" ? rule.points : 0n',
+    replace: 'rule.kind === "allowance" ? 0n : 0n',
+    caughtBy: "test/commit/many-lots.test.ts",
+  },
+  {
     name: "lets usage of another service take a lot",
     file: "src/ledger/lot.ts",
     find: "return service !== null && services.includes(service);",
