@@ -11,14 +11,14 @@ export function parseYaml(
   text: string,
   refuse: (why: string, cause: unknown) => Error,
 ): JsonObject {
-  let parsed: unknown;
   try {
     // Whole numbers become bigints, so that none is rounded; `<<` takes over another map.
-    parsed = parse(text, { intAsBigInt: true, merge: true });
+    const parsed: unknown = parse(text, { intAsBigInt: true, merge: true });
+    // Of a map that has itself in it, by an alias, no JSON can be made.
+    return asMap(toJson(parsed)) as JsonObject;
   } catch (cause) {
     throw refuse(`is not YAML: ${(cause as Error).message}`, cause);
   }
-  return asMap(toJson(parsed)) as JsonObject;
 }
 
 /** Parsed YAML as JSON: a number that JSON would round becomes a text, as protobuf's JSON has it. */

@@ -78,6 +78,7 @@ describe("a mistake is named with its file, policy and field:", () => {
     ["a list", "policies: []", "p.yaml must have policies: a map of names to rules"],
     ["something else", "policies: {}\nprices: {}", "p.yaml has prices: it takes policies, and"],
     ["a brace that stays open", "policies: {", "p.yaml is not YAML: "],
+    ["a map in itself", "policies: &all { a: *all }", "p.yaml is not YAML: "],
     ["a name that is there twice", `policies:\n  a: ${LIMIT}\n  a: ${LIMIT}`, "p.yaml is not YAML"],
     ["an empty rule", "policies: { a: }", 'policies["a"] must be an object'],
     ["no rule", "policies: { a: {} }", 'policies["a"].rule is required'],
