@@ -235,7 +235,7 @@ stand. A policy of that name changes; its kind of rule cannot. The rule is one o
     --member NAME         counts only what this member spends
     --each-member         or lets each member spend so much
     --service NAME        counts only usage of this service
-  --alert-below POINTS    names itself on the entry that falls below
+  --alert-below POINTS    names itself on the entry that falls below; of debt: --alert-below=-50
   --credit-line POINTS    lets --on-shortfall owe make debt of so many points
 
   --time-zone NAME        by whose calendar periods or windows begin; otherwise UTC
