@@ -12,6 +12,7 @@ import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { Model } from "../support/model.ts";
 import { LONG_MS } from "../support/patience.ts";
 import { randomSteps } from "../support/random-commands.ts";
+import { randomYears } from "../support/random-years.ts";
 import { stoppedClock } from "../support/stopped-clock.ts";
 import { withCommas, TIMES } from "../support/times.ts";
 
@@ -26,11 +27,16 @@ afterAll(() => database.close());
 let runs = 0;
 
 test.each([
-  { on: "", crowd: 0, numRuns: 180 * TIMES },
-  { on: " on accounts with more lots than their rows hold", crowd: 50, numRuns: 60 * TIMES },
+  { on: "", random: randomSteps(40), numRuns: 180 * TIMES },
+  {
+    on: " on accounts with more lots than their rows hold",
+    random: randomSteps(40, 50),
+    numRuns: 60 * TIMES,
+  },
+  { on: " with policies over years", random: randomYears(40), numRuns: 160 * TIMES },
 ])(
   `what is committed is what the naive model says, for ${withCommas(COMMANDS)} random commands$on`,
-  async ({ crowd, numRuns }) => {
+  async ({ random, numRuns }) => {
     let compared = 0;
     // A batch that meets a bug is taken apart, and its commands may succeed one by one.
     const faults: unknown[] = [];
@@ -39,7 +45,7 @@ test.each([
       retried: (_: Fault, error: unknown) => void faults.push(error),
     };
     await fc.assert(
-      fc.asyncProperty(randomSteps(40, crowd), async (steps) => {
+      fc.asyncProperty(random, async (steps) => {
         runs += 1;
         const model = new Model();
         let now = 1n;
