@@ -37,7 +37,10 @@ export type Draft = Pick<EntryContent, "kind" | "points" | "allocations"> &
 /** A change of the state, and the entry that records it. */
 type Step = {
   readonly change: Partial<
-    Pick<AccountState, "lots" | "holds" | "refunded" | "revoked" | "repaidUntil" | "policies">
+    Pick<
+      AccountState,
+      "lots" | "holds" | "refunded" | "revoked" | "repaidUntil" | "policies" | "otherDueTime"
+    >
   >;
   readonly entry: Draft;
   /** The command. */

@@ -5,6 +5,7 @@ import { NO_COUNTS } from "./counts.ts";
 import { type Applied, append } from "./journal.ts";
 import { MAX_POLICIES, type PolicyState, type Rule } from "./policy.ts";
 import { isRejection, overMaxPoints, type Rejection } from "./rejection.ts";
+import type { AccountState } from "./state.ts";
 import type { Micros } from "./time.ts";
 
 /**
@@ -43,7 +44,10 @@ export function putPolicy(booked: Applied, command: PutPolicy, now: Micros): App
     next: rule.kind === "allowance" ? periodFrom(rule, before?.next?.time ?? null) : undefined,
     given: [],
   };
-  const change = { policies: byName([...others, policy]) };
+  const change = {
+    policies: byName([...others, policy]),
+    otherDueTime: wokenBy(state, before?.given ?? [], now),
+  };
   const member = rule.kind === "limit" ? rule.member : "";
   const entry = { ...SETTING, policy: { name, rule }, member };
   return append(booked, { change, entry, cause: command, now });
@@ -67,9 +71,25 @@ export function deletePolicy(
   const others = state.policies.filter((one) => one !== policy);
   const ended: PolicyState = { ...policy, ended: true, sequence, given: [] };
   const policies = [...others, ended].filter((one) => !isOver(one, now));
-  const change = { policies: byName(policies) };
+  const change = {
+    policies: byName(policies),
+    otherDueTime: wokenBy(state, policy.given, now),
+  };
   const entry = { ...SETTING, policy: { name, rule: null } };
   return append(booked, { change, entry, cause: command, now });
+}
+
+/**
+ * The clock of an account's other lots and holds, once the expiry of these lots wakes it as that of
+ * any lot does. When those expire that are not loaded is not known here: the next batch looks.
+ */
+function wokenBy(
+  { lots, otherDueTime }: AccountState,
+  given: readonly bigint[],
+  now: Micros,
+): Micros | null {
+  const isLoaded = (lot: bigint) => lots.some(({ number }) => number === lot);
+  return given.every(isLoaded) ? otherDueTime : now;
 }
 
 /** The most policies with those that have ended and still matter. */

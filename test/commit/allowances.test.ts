@@ -7,9 +7,9 @@ import type { Command } from "../../src/ledger/command.ts";
 import { bookDue } from "../../src/ledger/due.ts";
 import type { AccountState } from "../../src/ledger/state.ts";
 import { readAccountAt } from "../../src/store/reads/as-of.ts";
-import { DAY, daily, put, SWEEP } from "../support/allowances.ts";
+import { DAY, daily, deletePolicy, put, SWEEP } from "../support/allowances.ts";
 import { auditDatabase } from "../support/audit.ts";
-import { consume, freeze, open } from "../support/commands.ts";
+import { consume, freeze, open, recharge } from "../support/commands.ts";
 import { commitAll } from "../support/commit-all.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { LONG_MS } from "../support/patience.ts";
@@ -60,6 +60,41 @@ test("lots that allowances gave wake nobody where the account's row has no room 
   await auditDatabase(database.url);
 });
 
+test.each<[what: string, change: Command, left: bigint]>([
+  ["ended", deletePolicy("plan"), 17n],
+  ["changed", put("plan", daily({ startTime: NOW + DAY / 2n, points: 1n, priority: 5 })), 18n],
+])("points of an allowance that was %s expire, also in the table", async (what, change, left) => {
+  const userId = `table-${what}`;
+  // They burn last, so that they are not in the account's row.
+  await sendAt(userId, NOW, put("plan", daily({ priority: 5 })));
+  for (let lots = 0; lots < 17; lots += 1) await sendAt(userId, NOW, recharge(1n));
+  await sendAt(userId, NOW + DAY / 2n, change);
+  const later = NOW + 2n * DAY;
+  expect((await seenAt(userId, later))[0]).toBe(left);
+  const refused = await sendAt(userId, later, consume(left + 1n));
+  expect(refused).toMatchObject({ reason: "INSUFFICIENT_POINTS" });
+  await auditDatabase(database.url);
+});
+
+test("a read counts the periods that come before each of several holds that ended", async () => {
+  const userId = "holds";
+  await sendAt(userId, NOW, put("free", daily()));
+  for (const halves of [3n, 11n]) await sendAt(userId, NOW, freeze(1n, (halves * DAY) / 2n));
+  const later = NOW + (13n * DAY) / 2n;
+  const read = await readAccountAt(database.orm, userId, later);
+  expect(read.found!.account).toMatchObject({ totalRecharged: 40n, totalExpired: 30n });
+  await sendAt(userId, later, open());
+  const booked = await readAccountAt(database.orm, userId, later);
+  expect(figuresOf(read.found!.account)).toBe(figuresOf(booked.found!.account));
+});
+
+async function sendAt(userId: string, at: bigint, command: Command) {
+  const clock = stoppedClock(at);
+  const [result] = await commitAll(database.orm, [{ ...command, userId }], { clock, observer });
+  if (result instanceof Error) throw result;
+  return result;
+}
+
 /** What is read before each step, the accounts' clock after each sweep, and the journal that the steps, each a batch of its own, and the sweeps between them leave. */
 async function committed(life: readonly Step[], userId: string) {
   const read: string[] = [];
@@ -67,11 +102,7 @@ async function committed(life: readonly Step[], userId: string) {
   const seen = new Map<bigint, readonly bigint[]>();
   let now = NOW;
   const send = async (command: Command, at: bigint) => {
-    const [result] = await commitAll(database.orm, [{ ...command, userId }], {
-      clock: stoppedClock(at),
-      observer,
-    });
-    if (result instanceof Error) throw result;
+    await sendAt(userId, at, command);
   };
   for (const one of life) {
     for (const { after } of one.sweeps) {

@@ -1231,4 +1231,11 @@ export const LEDGER_MUTANTS: readonly Mutant[] = [
     replace: ";",
     caughtBy: "test/ledger/hash-vectors.test.ts",
   },
+  {
+    name: "lets lots of the table sleep on that an allowance gave which ended",
+    file: "src/ledger/set-policy.ts",
+    find: "return given.every(isLoaded) ? otherDueTime : now;",
+    replace: "return given.every(isLoaded) ? otherDueTime : otherDueTime;",
+    caughtBy: "test/commit/allowances.test.ts",
+  },
 ];
