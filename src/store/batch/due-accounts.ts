@@ -8,6 +8,7 @@ export type DueAccount = {
   readonly account: Account;
   /** Its own time, by which things are due: later than the database's if that was set back. */
   readonly time: Micros;
+  readonly hasPolicies?: boolean;
 };
 
 /** The accounts whose clock has come. Most batches have none. */
@@ -16,11 +17,11 @@ export function dueAccountsOf(
   now: Micros,
 ): readonly DueAccount[] {
   const dueAccounts: DueAccount[] = [];
-  for (const [userId, { dueTime }] of rows) {
+  for (const [userId, { dueTime, policies }] of rows) {
     if (dueTime === null) continue;
     const account = accounts.get(userId)!;
     const time = timeOf(account, now);
-    if (dueTime <= time) dueAccounts.push({ account, time });
+    if (dueTime <= time) dueAccounts.push({ account, time, hasPolicies: policies > 0 });
   }
   return dueAccounts;
 }
@@ -42,12 +43,19 @@ export function quietAccountsOf(
   return quiet;
 }
 
-/** Rows of `user_id`, `time`, `update_time` and `owes` to select from. */
+/**
+ * Rows of `user_id`, `time`, `update_time` and `apart` to select from. The latter says whether the
+ * instant of each hold's end matters: which holds repay a debt depends on it, and which quiet periods
+ * come before.
+ */
 export function rowsOfDueAccounts(dueAccounts: readonly DueAccount[]) {
   return rowsOf({
     user_id: texts(dueAccounts, ({ account }) => account.userId),
     time: times(dueAccounts, ({ time }) => time),
     update_time: times(dueAccounts, ({ account }) => account.updateTime),
-    owes: booleans(dueAccounts, ({ account }) => account.debt > 0n),
+    apart: booleans(
+      dueAccounts,
+      ({ account, hasPolicies }) => account.debt > 0n || hasPolicies === true,
+    ),
   });
 }

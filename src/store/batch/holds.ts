@@ -63,7 +63,8 @@ function toHoldOf(row: HoldRow): HoldOf {
 /**
  * Loads one hold an account that stands for all due holds: the sums of their points, by lot. Booking it
  * gives the same figures, and a read does not look at thousands of holds. Of an account that owes
- * each hold stands for itself: which of them repay the debt depends on their instants.
+ * or has policies each hold stands for itself: which of them repay the debt, and which quiet periods
+ * come before them, depends on their instants.
  *
  * @returns holds by user id; a user without any is missing
  */
@@ -78,14 +79,15 @@ export async function sumDueHolds(
       array_agg(points order by place) as lot_points
     from (
       select user_id, max(number) as number, max(expire_time) as expire_time,
-        part.lot, sum(part.points)::bigint as points, min(part.place) as place, case when owes then number end as apart
+        part.lot, sum(part.points)::bigint as points, min(part.place) as place,
+        case when asked.apart then number end as one
       from ${rowsOfDueAccounts(dueAccounts)} as asked join hold using (user_id)
       cross join lateral unpack_allocations(allocations) with ordinality
         as part (lot, points, place)
       where status = 'open' and expire_time <= asked.time
-      group by user_id, part.lot, apart
+      group by user_id, part.lot, one
     ) as part
-    group by user_id, apart`);
+    group by user_id, one`);
   const byUser = Map.groupBy(rows, ({ user_id }) => user_id);
   return new Map([...byUser].map(([userId, ofUser]) => [userId, ofUser.map(toSummedHold)]));
 }

@@ -680,9 +680,16 @@ export const STORE_MUTANTS: readonly Mutant[] = [
   {
     name: "shows a debtor's due holds as one that ends with the last",
     file: "src/store/batch/holds.ts",
-    find: "case when owes then number end as apart",
-    replace: "null::bigint as apart",
+    find: "case when asked.apart then number end as one",
+    replace: "null::bigint as one",
     caughtBy: "test/rpc/debt.test.ts",
+  },
+  {
+    name: "shows the due holds of an account with allowances as one",
+    file: "src/store/batch/due-accounts.ts",
+    find: "account.debt > 0n || hasPolicies === true",
+    replace: "account.debt > 0n || (hasPolicies === true && account.debt > 0n)",
+    caughtBy: "test/commit/allowances.test.ts",
   },
   {
     name: "loads no more lots than the row has for a call that takes what there is",
