@@ -22,9 +22,15 @@ type FoldedPolicy = {
 };
 
 /** Takes policies one entry further. */
-export function foldPolicies(policies: FoldedPolicies, { policy, createTime }: Entry): void {
-  if (policy === undefined) return;
+export function foldPolicies(policies: FoldedPolicies, entry: Entry): void {
+  const { policy, createTime, cause } = entry;
   const time = fromTimestamp(createTime!)!;
+  const giving = policies.get(cause);
+  const given = giving && allowanceOf(giving.policy);
+  if (giving !== undefined && given !== undefined) {
+    policies.set(cause, { ...giving, next: periodAfter(given, giving.next, time) });
+  }
+  if (policy === undefined) return;
   const before = policies.get(policy.name);
   if (policy.rule.case === undefined) policies.delete(policy.name);
   else policies.set(policy.name, { policy, next: firstPeriod(policy, before, time) });
@@ -55,9 +61,9 @@ function allowanceOf(policy: Policy): Allowance | undefined {
 }
 
 /**
- * Sets the policies that the entries leave. An allowance goes on with its first period after the last
- * entry. The server refuses those that are past by now: of them the points that would still be there
- * are recharged, and those that would have repaid debt.
+ * Sets the policies that the entries leave. An allowance goes on with its first period that was not
+ * given by the last entry. The server refuses those that are past by now: of them the points that
+ * would still be there are recharged, and those that would have repaid debt.
  *
  * @param restored `time` is that of the last entry, `debt` what the account owes before
  * @throws {BadLine} if the server refuses a policy
@@ -73,7 +79,8 @@ export async function restorePolicies(
       await apply(`policy-${name}`, { case: "putPolicy", value: { policy } });
       continue;
     }
-    const first = periodAfter(allowance, next, fromTimestamp(time)!);
+    // What began with the last entry is given only if somebody came, and then it has an entry.
+    const first = periodAfter(allowance, next, fromTimestamp(time)! - 1n);
     const begun = await putAllowance({ policy, allowance, first }, apply);
     const { life } = allowance;
     const alive = life.kind === "periods" ? begun - life.count : first;

@@ -1,12 +1,15 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { createClient } from "@connectrpc/connect";
 import { expect, onTestFinished, test } from "vitest";
 import { PolicyService } from "../../gen/points/v1/policies_pb.ts";
 import { CalendarUnit, type PolicySchema } from "../../gen/points/v1/policy_pb.ts";
 import { Shortfall } from "../../gen/points/v1/points_pb.ts";
+import { sweep } from "../../src/commit/sweep.ts";
 import { openOrm } from "../../src/store/driver/orm.ts";
 import { advanceTestClock, makeTestClock } from "../../src/store/driver/test-clock.ts";
 import { auditDatabase } from "../support/audit.ts";
+import { commitAll } from "../support/commit-all.ts";
 import { testDatabase } from "../support/database.ts";
 import { importText } from "../support/importing.ts";
 import { runPoints } from "../support/processes.ts";
@@ -105,6 +108,24 @@ test("policies are imported, and allowances go on, whatever passed between expor
   await auditDatabase(to.url);
 });
 
+test("the period is imported that began as something else expired, before somebody came", async () => {
+  const [from, to] = [await clockedServer(), await clockedServer()];
+  const userId = "swept";
+  const day = 86_400_000;
+  const start = (Math.ceil(Date.now() / day) + 1) * day;
+  const startTime = timestampFromMs(start);
+  await from.put(userId, "free", allowance({ points: 5n, every: { unit: DAY }, startTime }));
+  const expiration = { case: "expireTime", value: timestampFromMs(start + day) } as const;
+  await from.client.recharge({ userId, points: 7n, expiration });
+  await Promise.all([from.pass(3), to.pass(3)]);
+  await from.sweep();
+  const exported = (await runPoints({ DATABASE_URL: from.url }, ["export"]).exit).stdout;
+  expect(await importText(to.client, exported)).toMatchObject({ bad: 0, why: [] });
+  for (const { client } of [from, to]) {
+    expect((await client.getAccount({ userId })).account).toMatchObject({ balance: 5n });
+  }
+});
+
 function allowance(value: Extract<Rule, { case: "allowance" }>["value"]): Rule {
   return { case: "allowance", value };
 }
@@ -128,6 +149,7 @@ async function clockedServer() {
     policies,
     put: (userId: string, name: string, rule: Rule) =>
       policies.putPolicy({ userId, policy: { name, rule } }),
+    sweep: () => sweep(orm, (commands) => commitAll(orm, commands)),
     pass: (days: number) => advanceTestClock(orm, BigInt(days) * 86_400_000_000n),
     /** Accounts, their lots and policies, without what differs: numbers, and when limits were put. */
     async state() {

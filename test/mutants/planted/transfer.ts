@@ -114,6 +114,13 @@ export const TRANSFER_MUTANTS: readonly Mutant[] = [
     caughtBy: "test/transfer/first-policies.test.ts",
   },
   {
+    name: "takes a period that began with the last entry for given",
+    file: "src/transfer/policies.ts",
+    find: "periodAfter(allowance, next, fromTimestamp(time)! - 1n)",
+    replace: "periodAfter(allowance, next, fromTimestamp(time)!)",
+    caughtBy: "test/transfer/policies.test.ts",
+  },
+  {
     name: "imports all periods that passed, also those whose points are gone",
     file: "src/transfer/policies.ts",
     find: "isAlive: period >= alive }",
