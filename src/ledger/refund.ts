@@ -79,7 +79,7 @@ export function refund(booked: Applied, command: Refund, now: Micros): Applied |
     repaidUntil: back.repaidUntil,
     refunded: new Map(state.refunded).set(sequence, refunded + required),
     revoked: back.revoked,
-    policies: uncountRefund(state, original, { points, now }),
+    policies: uncountRefund(state, original, { refunded, points, now }),
   };
   const { returned: allocations, repaid, ended: uncovered } = back;
   const refersTo = sequence;
@@ -103,15 +103,23 @@ export function refund(booked: Applied, command: Refund, now: Micros): Applied |
   });
 }
 
-/** Takes refunded points off the limits; what was revoked was not counted. */
+/**
+ * Takes refunded points off the limits; what was revoked was not counted. What a settle took beyond its
+ * hold it took last, and so it comes back first: the settle counted that, and its FREEZE the others.
+ */
 function uncountRefund(
   { policies }: AccountState,
-  { kind, sequence, refersTo, service, member }: RefundedEntry,
-  { points, now }: { readonly points: bigint; readonly now: Micros },
+  { kind, sequence, refersTo, service, usedService, member, fromBalance, owed }: RefundedEntry,
+  { refunded, points, now }: Pick<Refunding, "refunded" | "points" | "now">,
 ) {
   if (kind === "revoke") return policies;
-  const counted = kind === "settle" ? refersTo! : sequence;
-  return uncount(policies, { points, service, member }, { counted, now });
+  const spend = { points, service, member };
+  if (kind === "consume") return uncount(policies, spend, { counted: sequence, now });
+  const beyond = fromBalance + owed;
+  const more = { ...spend, service: service ?? usedService };
+  const ofBeyond = min(points, beyond - min(beyond, refunded));
+  const rest = uncount(policies, { ...more, points: ofBeyond }, { counted: sequence, now });
+  return uncount(rest, { ...spend, points: points - ofBeyond }, { counted: refersTo!, now });
 }
 
 type Refunding = {
@@ -223,7 +231,8 @@ function recentlySpent(state: AccountState, sequence: bigint): RefundedEntry | u
   const entry = recentEntry(state, sequence);
   if (entry === undefined) return undefined;
   const hold = state.holds.find(({ number }) => number === entry.refersTo);
-  return { ...entry, service: entry.kind === "settle" ? hold!.service : serviceOf(entry) };
+  const usedService = serviceOf(entry);
+  return { ...entry, service: entry.kind === "settle" ? hold!.service : usedService, usedService };
 }
 
 /** Ends what is open of a claim; what it has taken since comes back first. */

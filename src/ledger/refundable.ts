@@ -11,12 +11,15 @@ export type RefundedEntry = Pick<
   | "allocations"
   | "owed"
   | "uncovered"
+  | "fromBalance"
   | "refersTo"
   | "fromClaim"
   | "member"
 > & {
   /** The service for whose use it spent; of a settle: its hold's. Null: the caller named points. */
   readonly service: string | null;
+  /** The service of its own usage: what a settle took beyond its hold may be for that. */
+  readonly usedService: string | null;
 };
 
 /**

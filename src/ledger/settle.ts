@@ -71,7 +71,7 @@ export function settle(booked: Applied, command: Settle, now: Micros): Applied |
     member: hold.member,
   };
   const sequence = state.account.sequence + 1n;
-  const more = { ...hold, points: fromBalance + owed };
+  const more = { ...spenderBeyond(hold, service), points: fromBalance + owed };
   const less = { ...hold, points: rested };
   const policies = count(state.policies, more, { sequence, now });
   const change = {
@@ -95,10 +95,15 @@ function payBeyond(
   if (beyond <= 0n) return NOTHING_BEYOND;
   const within =
     onShortfall === "take"
-      ? withinLimits(state.policies, { ...hold, points: beyond }, now)
+      ? withinLimits(state.policies, { ...spenderBeyond(hold, service), points: beyond }, now)
       : beyond;
   const { taken: fromBalance, owed } = pay(state, { points: within, service }, onShortfall);
   return { fromBalance, owed, uncovered: beyond - fromBalance - owed };
+}
+
+/** Who spends beyond a hold, on what: of a hold that was made by points the cost says it. */
+function spenderBeyond({ service, member }: Hold, used: string | null) {
+  return { service: service ?? used, member };
 }
 
 type Beyond = {

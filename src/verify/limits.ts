@@ -16,6 +16,9 @@ export type Spender = {
   readonly by: bigint;
 };
 
+/** Who spent by an entry; of a settle also what it took beyond its hold, which comes back first. */
+export type Spent = Spender & { readonly beyond?: Spender & { readonly points: bigint } };
+
 /** What an entry spends, and what comes back by it of what was spent. */
 type Spending = Spender & { readonly spent: bigint; readonly back: bigint };
 
@@ -39,9 +42,8 @@ export function replayLimits(
 ): { readonly isReached: boolean; readonly flaw: string | undefined } {
   let isReached = false;
   let flaw: string | undefined;
-  const spending = before.policies.size === 0 ? undefined : spendingOf(before, entry);
-  if (spending === undefined) return { isReached, flaw };
-  for (const [name, { rule, ended, counts }] of before.policies) {
+  const all = before.policies.size === 0 ? [] : spendingOf(before, entry);
+  for (const [name, { rule, ended, counts }, spending] of pairsOf(before.policies, all)) {
     const key = ended ? undefined : keyOf(rule, spending);
     if (key === undefined) continue;
     const { points, window } = rule as Limit;
@@ -57,11 +59,17 @@ export function replayLimits(
   return { isReached, flaw };
 }
 
+function* pairsOf(policies: PolicyBooks, all: readonly Spending[]) {
+  for (const spending of all) {
+    for (const [name, policy] of policies) yield [name, policy, spending] as const;
+  }
+}
+
 /** Who spends by an entry, or spent what comes back by it; undefined: nobody, or it has a flaw. */
 export function spenderOf(
   { books, refundables }: Omit<Before, "policies">,
-  { kind, sequence, member, usage, refersTo }: Entry,
-): Spender | undefined {
+  { kind, sequence, member, usage, refersTo, fromBalance, owed }: Entry,
+): Spent | undefined {
   switch (kind) {
     case "consume":
     case "freeze":
@@ -70,7 +78,12 @@ export function spenderOf(
     case "settle":
     case "release": {
       const hold = refersTo === null ? undefined : books.holds.get(refersTo);
-      return hold && { member: hold.member, service: hold.service, by: refersTo! };
+      if (hold === undefined) return undefined;
+      const spender = { member: hold.member, service: hold.service, by: refersTo! };
+      if (kind !== "settle") return spender;
+      const service = hold.service ?? usage?.service;
+      const beyond = { ...spender, service, by: sequence, points: fromBalance + owed };
+      return { ...spender, beyond };
     }
     case "refund":
       return refersTo === null ? undefined : refundables.get(refersTo)?.spender;
@@ -79,13 +92,24 @@ export function spenderOf(
   }
 }
 
-function spendingOf(before: Before, entry: Entry): Spending | undefined {
-  const { kind, points, fromBalance, owed, returned } = entry;
+function spendingOf(before: Before, entry: Entry): readonly Spending[] {
+  const { kind, points, returned, refersTo } = entry;
   const spender = spenderOf(before, entry);
-  if (spender === undefined) return undefined;
-  if (kind === "settle") return { ...spender, spent: fromBalance + owed, back: returned };
-  const isBack = kind === "release" || kind === "refund";
-  return { ...spender, spent: isBack ? 0n : points, back: isBack ? points : 0n };
+  if (spender === undefined) return [];
+  const { beyond } = spender;
+  if (kind === "settle") {
+    const more = { ...beyond!, spent: beyond!.points, back: 0n };
+    return [more, { ...spender, spent: 0n, back: returned }];
+  }
+  if (kind !== "release" && kind !== "refund") return [{ ...spender, spent: points, back: 0n }];
+  if (beyond === undefined) return [{ ...spender, spent: 0n, back: points }];
+  const { refunded } = before.refundables.get(refersTo!)!;
+  const left = beyond.points > refunded ? beyond.points - refunded : 0n;
+  const first = left < points ? left : points;
+  return [
+    { ...beyond, spent: 0n, back: first },
+    { ...spender, spent: 0n, back: points - first },
+  ];
 }
 
 function keyOf(rule: Rule, { member, service }: Spender): string | undefined {

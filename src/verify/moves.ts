@@ -16,7 +16,7 @@ import {
 } from "./books.ts";
 import { flawOfClosedHold, flawOfHoldAfter, flawOfHoldTime } from "./holds.ts";
 import { flawOfRefund, isDue, NEVER, type Refundable, refunding } from "./refunding.ts";
-import { replayLimits, type Spender, spenderOf } from "./limits.ts";
+import { replayLimits, type Spent, spenderOf } from "./limits.ts";
 import { splitRevoked } from "./revoking.ts";
 import type { PolicyBooks } from "./policies.ts";
 import type { Step, StoredLot } from "./rows.ts";
@@ -200,7 +200,7 @@ function countRefund(moves: Moves, { refersTo, points, uncovered }: Entry): void
 
 function awaitRefunds(
   moves: Moves,
-  { entry, spender }: { readonly entry: Entry; readonly spender: Spender | undefined },
+  { entry, spender }: { readonly entry: Entry; readonly spender: Spent | undefined },
   left: bigint,
 ): void {
   const { kind, sequence, allocations, owed, uncovered, refersTo } = entry;

@@ -4,7 +4,7 @@ import type { Micros } from "../ledger/time.ts";
 import { cut, lower, merged, sameAllocations, sumOf } from "./allocations.ts";
 import { type BookedLot, type Books, type Posting, repaying } from "./books.ts";
 import { claimedOf } from "./revoking.ts";
-import type { Spender } from "./limits.ts";
+import type { Spent } from "./limits.ts";
 
 /** What refunds are checked by. */
 export type Refunds = {
@@ -22,7 +22,7 @@ export type Refundable = {
   readonly owed: bigint;
   readonly allocations: readonly Allocation[];
   /** Undefined: it revoked, which counts against no limit. */
-  readonly spender: Spender | undefined;
+  readonly spender: Spent | undefined;
   refunded: bigint;
   left: bigint;
 };

@@ -30,7 +30,7 @@ const played = play(undefined, [
 ]);
 const entries = new Map<bigint, Entry & RefundedEntry>();
 for (let at = played.state.recent; at !== undefined; at = at.before) {
-  entries.set(at.entry.sequence, { ...at.entry, service: null });
+  entries.set(at.entry.sequence, { ...at.entry, service: null, usedService: null });
 }
 const hashes = new Map([...entries].map(([sequence, { hash }]) => [sequence, hash]));
 const state = { ...played.state, entries, hashes, recent: undefined };

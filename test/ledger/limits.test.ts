@@ -610,6 +610,40 @@ test("what a limit has spent is shown as of now", () => {
   expect(shown(0n, "")).toEqual(["day 30/50 +86400000000"]);
 });
 
+test("what a settle takes beyond a hold of points counts for the service that it used", () => {
+  const state = after(
+    [put("films", 40n, { service: "video" })],
+    [
+      [0n, freeze(1n)],
+      [1n, settle(3n, usageOf("video", 900n), TAKE)],
+    ],
+  );
+  const { totalConsumed } = state.account;
+  expect([totalConsumed, spentOf(state, 2n, "video")]).toEqual([41n, ["films 40"]]);
+  const back = decideAt(state, refund(4n, 30n), NOW + 2n).state!;
+  expect(spentOf(back, 3n, "video")).toEqual(["films 10"]);
+  // The last point was the hold's, which did not count.
+  const all = decideAt(back, refund(4n, 11n), NOW + 3n).state!;
+  expect(spentOf(all, 4n, "video")).toEqual(["films 0"]);
+});
+
+test("a refund takes off what a settle took beyond a hold of yesterday", () => {
+  const state = after(
+    [put("day", 100n)],
+    [
+      [DAY - 1n, freeze(10n)],
+      [DAY + 1n, settle(3n, 60n, TAKE)],
+    ],
+  );
+  expect(spentOf(state, DAY + 2n)).toEqual(["day 50"]);
+  expect(spentOf(decideAt(state, refund(4n), NOW + DAY + 2n).state!, DAY + 3n)).toEqual(["day 0"]);
+});
+
+function spentOf(state: AccountState, at: bigint, service: string | null = null): string[] {
+  const limits = limitsOn(state.policies, { service, member: "" }, NOW + at);
+  return limits.map(({ name, spent }) => `${name} ${spent}`);
+}
+
 function after(limits: readonly Mutation[], steps: readonly Step[]): AccountState {
   const all: Step[] = [...limits.map((one) => [0n, one] as const), ...steps];
   return all.reduce<AccountState>(

@@ -93,6 +93,8 @@ type Line = {
   /** What it adds to what was spent, and takes off it. */
   spends?: readonly Omit<Spending, "number" | "time">[];
   service?: string | undefined;
+  /** The service of a settle's own usage. */
+  usedService?: string | undefined;
   hold?: { points: bigint; settled: bigint; allocations: readonly Part[] };
 };
 
@@ -609,16 +611,17 @@ function write(user: ModelUser, command: Command, now: bigint): Line | undefined
       if (keptOpen) hold.parts = partsOf(rest);
       else hold.closed = "settled";
       const { service, member } = hold;
+      const beyondBy = { service: service ?? usage?.service, member };
       const { onShortfall } = command;
       const isBound = onShortfall === "take";
-      const within = isBound ? withinLimits(user, beyond, { service, member }) : beyond;
+      const within = isBound ? withinLimits(user, beyond, beyondBy) : beyond;
       const { parts: beside, owed } = pay(user, { points: within, usage }, onShortfall);
       const more = total(beside) + owed;
       const uncovered = beyond - more;
       const debts = { owed, uncovered, repaid: back.repaid, fromBalance: total(beside) };
       const returned = keptOpen ? 0n : BigInt(rest.length);
       const spends = [
-        { points: more, service, member },
+        { points: more, ...beyondBy },
         { points: returned, service, member, counted: hold.number },
       ];
       return append(user, {
@@ -633,6 +636,7 @@ function write(user: ModelUser, command: Command, now: bigint): Line | undefined
         member,
         spends,
         service,
+        usedService: usage?.service,
       });
     }
     case "refund":
@@ -797,10 +801,8 @@ function writeRefund(user: ModelUser, command: Refund, now: bigint): Line | stri
     parts.push({ lot: number, points: fresh });
   }
   const { member = "", service } = original;
-  const counted = original.kind === "settle" ? original.refersTo! : refersTo;
   const points = wanted - ended.points;
-  const isCounted = original.kind !== "revoke";
-  const spends = isCounted ? [{ points, service, member, counted }] : [];
+  const spends = comingBack(original, { before, points, refersTo, service, member });
   const about = { refersTo, member, spends };
   const line = { kind: "refund", parts, changes: parts, frozen: 0n, ...about };
   return append(user, {
@@ -809,6 +811,35 @@ function writeRefund(user: ModelUser, command: Refund, now: bigint): Line | stri
     debts: { ...NO_DEBTS, repaid, uncovered: ended.points },
     claim: { ...ended, points: -ended.points },
   });
+}
+
+/** What of a limit comes back: of a settle first what it took beyond its hold, which it counted itself. */
+function comingBack(
+  original: Line,
+  {
+    before,
+    points,
+    refersTo,
+    ...by
+  }: {
+    before: bigint;
+    points: bigint;
+    refersTo: bigint;
+    service: string | undefined;
+    member: string;
+  },
+) {
+  if (original.kind === "revoke") return [];
+  if (original.kind === "consume") return [{ points, ...by, counted: refersTo }];
+  const { fromBalance, owed } = original.debts;
+  const units = Array.from({ length: Number(original.points) }, (_, at) => BigInt(at));
+  const back = units.slice(Number(before), Number(before + points));
+  const beyond = BigInt(back.filter((at) => at < fromBalance + owed).length);
+  const service = by.service ?? original.usedService;
+  return [
+    { points: beyond, service, member: by.member, counted: refersTo },
+    { points: points - beyond, ...by, counted: original.refersTo! },
+  ];
 }
 
 /** An expiry takes of all lots. */

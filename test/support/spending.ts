@@ -138,14 +138,14 @@ export function naiveCount(
   const bySequence = new Map(journal.map((entry) => [entry.sequence, entry]));
   const counted = journal
     .filter(({ sequence, time }) => sequence > from && isSameWindow(limit, time, now))
-    .map((entry) => moveOf(entry, bySequence))
-    .filter((move) => move !== undefined && binds(limit, move))
-    .filter((move) => !limit.eachMember || move!.member === spender.member);
-  const since = counted.find((move) => move!.spent > 0n)?.sequence;
+    .flatMap((entry) => movesOf(entry, bySequence))
+    .filter((move) => binds(limit, move))
+    .filter((move) => !limit.eachMember || move.member === spender.member);
+  const since = counted.find((move) => move.spent > 0n)?.sequence;
   let sum = 0n;
   for (const move of counted) {
-    sum += move!.spent;
-    if (since !== undefined && move!.of >= since) sum -= move!.back < sum ? move!.back : sum;
+    sum += move.spent;
+    if (since !== undefined && move.of >= since) sum -= move.back < sum ? move.back : sum;
   }
   return sum;
 }
@@ -155,29 +155,64 @@ function binds({ member, service, eachMember }: Limit, spender: Spender): boolea
   return ["", spender.member].includes(member) && ["", spender.service].includes(service);
 }
 
+type Move = Spender & {
+  readonly sequence: bigint;
+  readonly spent: bigint;
+  readonly back: bigint;
+  readonly of: bigint;
+};
+
 /** What an entry spends, or brings back of what the entry `of` spent. */
-function moveOf(entry: Entry, bySequence: ReadonlyMap<bigint, Entry>) {
+function movesOf(entry: Entry, bySequence: ReadonlyMap<bigint, Entry>): readonly Move[] {
   const { kind, sequence, points, refersTo, fromBalance, owed, returned } = entry;
   const about = refersTo === null ? undefined : bySequence.get(refersTo);
   switch (kind) {
     case "consume":
     case "freeze":
-      return { ...spenderOf(entry), sequence, spent: points, back: 0n, of: sequence };
+      return [{ ...spenderOf(entry), sequence, spent: points, back: 0n, of: sequence }];
     case "extend":
-      return { ...spenderOf(about!), sequence, spent: points, back: 0n, of: refersTo! };
+      return [{ ...spenderOf(about!), sequence, spent: points, back: 0n, of: refersTo! }];
     case "settle": {
       const spent = fromBalance + owed;
-      return { ...spenderOf(about!), sequence, spent, back: returned, of: refersTo! };
+      return [
+        { ...beyondOf(entry, about!), sequence, spent, back: 0n, of: sequence },
+        { ...spenderOf(about!), sequence, spent: 0n, back: returned, of: refersTo! },
+      ];
     }
     case "release":
-      return { ...spenderOf(about!), sequence, spent: 0n, back: points, of: refersTo! };
+      return [{ ...spenderOf(about!), sequence, spent: 0n, back: points, of: refersTo! }];
     case "refund": {
-      const spent = about!.kind === "settle" ? bySequence.get(about!.refersTo!)! : about!;
-      return { ...spenderOf(spent), sequence, spent: 0n, back: points, of: spent.sequence };
+      const one = { sequence, spent: 0n };
+      if (about!.kind === "consume") {
+        return [{ ...one, ...spenderOf(about!), back: points, of: about!.sequence }];
+      }
+      if (about!.kind !== "settle") return [];
+      // The last points that a settle took come back first.
+      const freeze = bySequence.get(about!.refersTo!)!;
+      const before = refundedBefore(entry, bySequence);
+      const beyond = about!.fromBalance + about!.owed - before;
+      const first = beyond <= 0n ? 0n : beyond < points ? beyond : points;
+      return [
+        { ...one, ...beyondOf(about!, freeze), back: first, of: about!.sequence },
+        { ...one, ...spenderOf(freeze), back: points - first, of: freeze.sequence },
+      ];
     }
     default:
-      return undefined;
+      return [];
   }
+}
+
+function refundedBefore(refund: Entry, bySequence: ReadonlyMap<bigint, Entry>): bigint {
+  return [...bySequence.values()]
+    .filter(({ kind, refersTo }) => kind === "refund" && refersTo === refund.refersTo)
+    .filter(({ sequence }) => sequence < refund.sequence)
+    .reduce((sum, { points }) => sum + points, 0n);
+}
+
+/** Who spends beyond a hold: of one that was made by points, on what the settle says. */
+function beyondOf(settle: Entry, freeze: Entry): Spender {
+  const { member, service } = spenderOf(freeze);
+  return { member, service: service ?? spenderOf(settle).service };
 }
 
 function spenderOf({ member, usage }: Entry): Spender {

@@ -37,8 +37,9 @@ export function beginBatch(whole: Whole, now: Micros): void {
 function noteEntries(whole: Whole, { entries, state }: Pick<Applied, "entries" | "state">): void {
   for (const entry of entries) {
     const hold = state.holds.find(({ number }) => number === entry.refersTo);
-    const service = entry.kind === "settle" ? hold!.service : serviceOf(entry);
-    whole.entries.set(entry.sequence, { ...entry, service });
+    const usedService = serviceOf(entry);
+    const service = entry.kind === "settle" ? hold!.service : usedService;
+    whole.entries.set(entry.sequence, { ...entry, service, usedService });
   }
 }
 

@@ -224,8 +224,9 @@ export const EverySchema: GenMessage<Every> = /*@__PURE__*/
 /**
  * Bounds what may be spent in a window of time, from when it was put. Points count when Consume,
  * Freeze and ExtendHold take them, and what a Settle takes beyond its hold. What Settle and Release
- * give back of a hold, and Refund of an entry, is taken off again, if that hold or entry was
- * counted in the window that is still open. Consume, Freeze and ExtendHold that would pass it are
+ * give back of a hold, and Refund of an entry, is taken off again, if that hold's FREEZE or that entry
+ * was counted in the window that is still open. A hold that was made by points counts for no
+ * service, but what a Settle by usage takes beyond it counts for that service. Consume, Freeze and ExtendHold that would pass it are
  * LIMIT_EXCEEDED; with TAKE, a Consume stops at it. A Settle beyond its hold stops at it with TAKE,
  * and passes it with OWE, which is never refused.
  *

@@ -23,7 +23,8 @@ export async function loadRefundables(
 ): Promise<readonly Refundable[]> {
   if (named.length === 0) return [];
   const { rows } = await run(sql<RefundableRow>`
-    select user_id, sequence, kind, points, owed, uncovered, refers_to, from_claim, member,
+    select user_id, sequence, kind, points, owed, uncovered, from_balance, refers_to, from_claim,
+      member, service as used_service,
       case when kind = ${sql.lit(KIND_NUMBERS.settle)} then (
         select service from hold where hold.user_id = entry.user_id and number = entry.refers_to
       ) else service end as service, coalesce(undone.refunded, 0) as refunded,
@@ -40,10 +41,12 @@ export async function loadRefundables(
       allocations: unpackAllocations(row.allocations),
       owed: BigInt(row.owed ?? 0),
       uncovered: BigInt(row.uncovered ?? 0),
+      fromBalance: BigInt(row.from_balance ?? 0),
       refersTo: row.refers_to === null ? null : BigInt(row.refers_to),
       fromClaim: row.from_claim ?? false,
       member: row.member ?? "",
       service: row.service,
+      usedService: row.used_service,
     },
     refunded: BigInt(row.refunded),
   }));
@@ -57,6 +60,7 @@ type RefundableRow = Pick<
   | "points"
   | "owed"
   | "uncovered"
+  | "from_balance"
   | "refers_to"
   | "from_claim"
   | "allocations"
@@ -64,6 +68,7 @@ type RefundableRow = Pick<
   | "service"
 > & {
   readonly refunded: string;
+  readonly used_service: string | null;
 };
 
 const REFUNDABLE = sql.join(

@@ -81,8 +81,8 @@ export const LEDGER_MUTANTS: readonly Mutant[] = [
   {
     name: "takes a refund of a settle off by the settle, not by its hold",
     file: "src/ledger/refund.ts",
-    find: 'kind === "settle" ? refersTo! : sequence',
-    replace: "sequence",
+    find: "{ ...spend, points: points - ofBeyond }, { counted: refersTo!, now }",
+    replace: "{ ...spend, points: points - ofBeyond }, { counted: sequence, now }",
     caughtBy: "test/ledger/limits.test.ts",
   },
   {
