@@ -109,11 +109,27 @@ export function firstLeft(
 }
 
 function firstAlive(next: number, rule: Allowance, at: Micros): number {
-  for (let period = next; ; period += 1) {
-    if (startOfPeriod(rule, period) === null) return period;
+  return firstPeriod(next, (period) => {
+    if (startOfPeriod(rule, period) === null) return true;
     const end = endOfPoints(rule, period);
-    if (end === null || end > at) return period;
+    return end === null || end > at;
+  });
+}
+
+/**
+ * The first period from one on of which something is true, as it is of all after it. An allowance may
+ * begin in a thousand years, so that not each period is looked at.
+ */
+function firstPeriod(from: number, isSo: (period: number) => boolean): number {
+  let [low, count] = [from, 1];
+  for (; !isSo(low + count - 1); count *= 2) low += count;
+  let high = low + count - 1;
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2);
+    if (isSo(middle)) high = middle;
+    else low = middle + 1;
   }
+  return low;
 }
 
 /** Whether a period's points outlive it: they live longer, or repay a debt. */
@@ -160,18 +176,13 @@ export function firstOf(rule: Rule, before: BookedPolicy | undefined, time: Micr
   const next = before.ended ? before.next : nextAfter(before.rule, before.next, time);
   const notBefore = startOfPeriod(before.rule, next);
   if (notBefore === null || notBefore <= time) return 0;
-  for (let first = 0; ; first += 1) {
-    const start = startOfPeriod(rule, first);
-    if (start === null || start >= notBefore) return first;
-  }
+  return nextAfter(rule, 0, notBefore - 1n);
 }
 
 /** The first period from `period` on that begins after an instant, or never. */
 export function nextAfter(rule: Allowance, period: number, time: Micros): number {
-  let next = period;
-  for (;;) {
+  return firstPeriod(period, (next) => {
     const start = startOfPeriod(rule, next);
-    if (start === null || start > time) return next;
-    next += 1;
-  }
+    return start === null || start > time;
+  });
 }

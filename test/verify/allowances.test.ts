@@ -61,12 +61,23 @@ test.each(cases)("verify judges %s", (_, periods, forge, flaw) => {
   expect(firstFlaw(journal.flatMap(forge))).toBe(flaw);
 });
 
+test("changes of plans to a far start and back cost no look at each day in between", () => {
+  const far = BigInt(Date.UTC(9999, 0, 1)) * 1_000n;
+  const toAndFro = [put("plan", daily({ startTime: far })), put("plan", daily())];
+  const commands = Array.from({ length: 20 }, () => toAndFro).flat();
+  const journal = entriesOf(commands.map((command) => [NOW, command]));
+  expect([journal.length, firstFlaw(journal)]).toEqual([40, undefined]);
+});
+
 function journalOf(rule: Allowance): readonly Entry[] {
-  const commands: [at: bigint, command: Command][] = [
+  return entriesOf([
     [NOW, put("plan", rule)],
     [NOW + 10n * DAY + DAY / 4n, recharge(1n)],
     [NOW + 10n * DAY + DAY / 2n, recharge(1n)],
-  ];
+  ]);
+}
+
+function entriesOf(commands: readonly [at: bigint, command: Command][]): readonly Entry[] {
   let state: AccountState | undefined;
   return commands.flatMap(([at, command]) => {
     const applied = decideAt(state, command, at);
