@@ -9,6 +9,14 @@ export function periodFrom(allowance: Allowance, notBefore: Micros | null): Next
   return nextPeriod(allowance, notBefore === null ? 0 : periodAt(allowance, notBefore - 1n) + 1);
 }
 
+/**
+ * From when on another allowance may begin under the name of this one: when its next period begins, or
+ * would if it had no end. Else one that is given an end, and put again, would give twice.
+ */
+export function nameFreeFrom(allowance: Allowance, { period }: NextPeriod): Micros | null {
+  return periodStart(allowance, period);
+}
+
 /** The period of this number, if it begins before the allowance ends. */
 export function nextPeriod(allowance: Allowance, period: number): NextPeriod {
   const { endTime } = allowance;

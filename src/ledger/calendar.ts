@@ -45,6 +45,20 @@ export function periodAt(cadence: Cadence, instant: Micros): number {
  * @param timeZone see `isTimeZone`
  */
 export function windowEnd(unit: CalendarUnit, timeZone: string, instant: Micros): Micros {
+  const key = `${unit} ${timeZone}`;
+  const last = lastWindows.get(key);
+  if (last !== undefined && last.seen <= instant && instant < last.end) return last.end;
+  const end = endOfUnit(unit, timeZone, instant);
+  if (lastWindows.size >= LAST_WINDOWS_MAX) lastWindows.clear();
+  lastWindows.set(key, { seen: instant, end });
+  return end;
+}
+
+/** The windows that were asked for last: most charges of a day ask for the end of that day. */
+const lastWindows = new Map<string, { readonly seen: Micros; readonly end: Micros }>();
+const LAST_WINDOWS_MAX = 100;
+
+function endOfUnit(unit: CalendarUnit, timeZone: string, instant: Micros): Micros {
   const one = { [`${unit}s`]: 1 };
   const next = firstDay(unit, zoned(instant, timeZone).toPlainDate()).add(one);
   const end = microsOf(next.toZonedDateTime(timeZone));

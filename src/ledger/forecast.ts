@@ -19,8 +19,8 @@ export type Forecast = {
 
 /** The most instants of a forecast, and the most work that it may be: see `Booked.size`. */
 const MAX_INSTANTS = 1_000;
-const MAX_SIZE = 50_000;
-const STEP_SIZE = 1_000;
+const MAX_SIZE = 25_000;
+const STEP_SIZE = 250;
 
 /**
  * Tells what will happen to an account by itself, by booking it in memory.

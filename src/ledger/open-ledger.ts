@@ -1,5 +1,12 @@
 import type { Account } from "./account.ts";
-import { expiryOf, type Giving, givingOf, nextPeriod, quietLotsOf } from "./allowance.ts";
+import {
+  expiryOf,
+  type Giving,
+  givingOf,
+  nextAlive,
+  nextPeriod,
+  quietLotsOf,
+} from "./allowance.ts";
 import { afterTaking, claimedOf, claimEntry, type Revocation } from "./claim.ts";
 import { rechargeOf, repay } from "./debt.ts";
 import { type Entry, nextEntry } from "./entry.ts";
@@ -47,6 +54,8 @@ export type OpenLedger = {
 /** An allowance, and how far it has come. */
 export type OpenAllowance = Pick<Giving, "name" | "rule"> & {
   next: NextPeriod;
+  /** The period after the last that was given. */
+  afterGiven: NextPeriod;
   readonly given: bigint[];
   /** `next` is no period whose points have expired at this instant. */
   aliveAt: Micros;
@@ -60,7 +69,7 @@ export function openLedger(state: AccountState): OpenLedger {
     repaidUntil,
     policies,
     allowances: givingOf(policies).map(({ name, rule, next }) => {
-      return { name, rule, next, given: [], aliveAt: next.time };
+      return { name, rule, next, afterGiven: next, given: [], aliveAt: next.time };
     }),
     // A map keeps the order in which its keys were added: burn order.
     lots: new Map(lots.map((lot) => [lot.number, lot])),
@@ -92,10 +101,21 @@ export function closeLedger(state: AccountState, ledger: OpenLedger): AccountSta
     const after = byName.get(policy.name);
     if (after === undefined) return policy;
     const given = after.given.length === 0 ? policy.given : [...policy.given, ...after.given];
-    const { next } = after;
+    const next = nextFrom(after, ledger.account.updateTime);
     return next === policy.next && given === policy.given ? policy : { ...policy, next, given };
   });
   return withoutClosedLots({ ...closed, policies });
+}
+
+/**
+ * The next period of an allowance, as its row has it: no further than the account's last entry, since a
+ * read at an instant after that sees what was alive then.
+ */
+function nextFrom(
+  { rule, next, afterGiven, aliveAt }: OpenAllowance,
+  lastTime: Micros,
+): NextPeriod {
+  return aliveAt <= lastTime ? next : nextAlive(rule, afterGiven, lastTime);
 }
 
 /**
@@ -164,6 +184,7 @@ export function giveAt(
   const { name, rule, next, given } = allowance;
   const expireTime = expiryOf(rule, next.period, next.time!);
   allowance.next = nextPeriod(rule, next.period + 1);
+  allowance.afterGiven = allowance.next;
   if (expireTime !== null && expireTime <= instant) return undefined;
   const { points, priority, category, services } = rule;
   const made = { points, priority, expireTime, category, services };

@@ -1,5 +1,5 @@
 import { hasRoom, type Account } from "./account.ts";
-import { expiryOf, isOwed, nextAlive, nextPeriod, periodFrom } from "./allowance.ts";
+import { expiryOf, isOwed, nameFreeFrom, nextAlive, nextPeriod, periodFrom } from "./allowance.ts";
 import type { Entry } from "./entry.ts";
 import { type Lot, newLot } from "./lot.ts";
 import type { Allowance, NextPeriod } from "./policy.ts";
@@ -30,12 +30,14 @@ export function quietAllowancesAt(
   const standing = new Map<string, Standing>();
   for (const { policy, time } of settings) {
     const { name, rule } = policy!;
-    const before = nextAt(standing.get(name), time);
     const old = standing.get(name);
+    const next = old === undefined ? undefined : nextAt(old, time);
+    const free = old === undefined ? null : nameFreeFrom(old.rule, next!);
+    const bound = free !== null && free > time ? free : null;
     if (rule?.kind === "allowance") {
-      standing.set(name, { rule, next: periodFrom(rule, before?.time ?? null), isEnded: false });
-    } else if (rule === null && old !== undefined && before !== undefined) {
-      standing.set(name, { ...old, next: before, isEnded: true });
+      standing.set(name, { rule, next: periodFrom(rule, bound), isEnded: false });
+    } else if (rule === null && bound !== null) {
+      standing.set(name, { ...old!, next: next!, isEnded: true });
     } else standing.delete(name);
   }
   return [...standing]
@@ -73,10 +75,12 @@ function beganBy(period: NextPeriod, instant: Micros): period is Begun {
   return period.time !== null && period.time <= instant;
 }
 
-/** The next period of an allowance when somebody came; undefined: it bounds no other of its name. */
-function nextAt(standing: Standing | undefined, now: Micros): NextPeriod | undefined {
-  if (standing === undefined) return undefined;
-  const { rule, next, isEnded } = standing;
-  if (isEnded) return beganBy(next, now) || next.time === null ? undefined : next;
-  return beganBy(next, now) ? periodFrom(rule, now + 1n) : next;
+/** The next period of an allowance when somebody came. */
+function nextAt({ rule, next, isEnded }: Standing, now: Micros): NextPeriod {
+  if (isEnded || !beganBy(next, now)) return next;
+  const after = periodFrom(rule, now + 1n);
+  if (after.time !== null || rule.endTime === null) return after;
+  // It has ended by now: its next period would be the first from its end on.
+  const last = periodFrom({ ...rule, endTime: null }, rule.endTime);
+  return { period: last.period, time: null };
 }

@@ -1,4 +1,4 @@
-import { periodFrom } from "./allowance.ts";
+import { nameFreeFrom, periodFrom } from "./allowance.ts";
 import { isTimeZone } from "./calendar.ts";
 import type { AskedRule, DeletePolicy, PutPolicy } from "./command.ts";
 import { NO_COUNTS } from "./counts.ts";
@@ -41,7 +41,10 @@ export function putPolicy(booked: Applied, command: PutPolicy, now: Micros): App
     sequence,
     countsFrom: counted?.countsFrom ?? sequence,
     counts: counted?.counts ?? NO_COUNTS,
-    next: rule.kind === "allowance" ? periodFrom(rule, before?.next?.time ?? null) : undefined,
+    next:
+      rule.kind === "allowance"
+        ? periodFrom(rule, before === undefined ? null : boundOf(before))
+        : undefined,
     given: [],
   };
   const change = {
@@ -98,8 +101,13 @@ const MAX_ROWS = 2 * MAX_POLICIES;
 const SETTING = { kind: "setPolicy", points: 0n, allocations: [] } as const;
 
 /** Whether a policy has ended and bounds no other of its name any more. */
-function isOver({ ended, next }: PolicyState, now: Micros): boolean {
-  return ended && (next === undefined || next.time === null || next.time <= now);
+function isOver(policy: PolicyState, now: Micros): boolean {
+  const bound = policy.ended ? boundOf(policy) : null;
+  return policy.ended && (bound === null || bound <= now);
+}
+
+function boundOf({ rule, next }: PolicyState): Micros | null {
+  return rule.kind === "allowance" && next !== undefined ? nameFreeFrom(rule, next) : null;
 }
 
 /** Whether a limit counts what the one before it counted. */

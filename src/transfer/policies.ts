@@ -7,7 +7,7 @@ import type { Allowance } from "../ledger/policy.ts";
 import type { Micros } from "../ledger/time.ts";
 import { toPolicy } from "../rpc/policy-messages.ts";
 import { fromTimestamp, toTimestamp } from "../rpc/timestamps.ts";
-import { endOfPoints, startOfPeriod } from "../verify/calendar.ts";
+import { endOfPoints, startOfPeriod, startWithoutEnd } from "../verify/calendar.ts";
 import { BadLine } from "./bad-line.ts";
 import type { Apply } from "./operations.ts";
 import { isReused, rechargeLot } from "./recharge.ts";
@@ -19,6 +19,8 @@ type FoldedPolicy = {
   readonly policy: Policy;
   /** Of an allowance: its first period that is not given yet. */
   readonly next: number;
+  /** It has ended: it only bounds when another allowance of its name begins. */
+  readonly ended: boolean;
 };
 
 /** Takes policies one entry further. */
@@ -32,16 +34,23 @@ export function foldPolicies(policies: FoldedPolicies, entry: Entry): void {
   }
   if (policy === undefined) return;
   const before = policies.get(policy.name);
-  if (policy.rule.case === undefined) policies.delete(policy.name);
-  else policies.set(policy.name, { policy, next: firstPeriod(policy, before, time) });
+  if (policy.rule.case !== undefined) {
+    policies.set(policy.name, { policy, next: firstPeriod(policy, before, time), ended: false });
+  } else if (before !== undefined) {
+    const old = allowanceOf(before.policy);
+    const next = old === undefined ? 0 : periodAfter(old, before.next, time);
+    policies.set(policy.name, { ...before, next, ended: true });
+  }
 }
 
 function firstPeriod(policy: Policy, before: FoldedPolicy | undefined, time: Micros): number {
   const allowance = allowanceOf(policy);
   const old = before && allowanceOf(before.policy);
   if (allowance === undefined || old === undefined) return 0;
-  const notBefore = startOfPeriod(old, periodAfter(old, before!.next, time));
-  return notBefore === null ? 0 : periodAfter(allowance, 0, notBefore - 1n);
+  const next = before!.ended ? before!.next : periodAfter(old, before!.next, time);
+  const notBefore = startWithoutEnd(old, next);
+  if (notBefore === null || notBefore <= time) return 0;
+  return periodAfter(allowance, 0, notBefore - 1n);
 }
 
 /** The first period from `period` on that begins after an instant. */
@@ -73,7 +82,8 @@ export async function restorePolicies(
   apply: Apply,
 ): Promise<void> {
   const passed: PassedPeriod[] = [];
-  for (const [name, { policy, next }] of policies) {
+  for (const [name, { policy, next, ended }] of policies) {
+    if (ended) continue;
     const allowance = allowanceOf(policy);
     if (allowance === undefined) {
       await apply(`policy-${name}`, { case: "putPolicy", value: { policy } });
@@ -139,20 +149,43 @@ async function putAllowance(
   for (let period = first; ; period += 1) {
     const start = startOfPeriod(allowance, period);
     if (start === null) return period;
+    // Else it is only asked whether that is past.
+    const isExact = leadsOn(allowance, period, start);
     const rule = {
       case: "allowance",
       value: { ...policy.rule.value, startTime: toTimestamp(start) },
     };
     const from = create(PolicySchema, { name: policy.name, rule } as typeof policy);
     try {
-      await apply(`policy-${policy.name}`, { case: "putPolicy", value: { policy: from } });
-      return period;
+      const value = { policy: from, validateOnly: !isExact };
+      await apply(`policy-${policy.name}`, { case: "putPolicy", value });
     } catch (error) {
       // All attempts have one request id: an earlier import may have made a later one.
       if (!isPastStart(error) && !isReused(error)) throw error;
+      continue;
     }
+    if (isExact) return period;
+    throw new BadLine(
+      `allowance ${policy.name} gives next on a day that stands for one that its month lacks: ` +
+        "import it after that day",
+    );
   }
 }
+
+/**
+ * Whether an allowance that starts with this period has the same later ones. From 28 February on, one of
+ * each 31st would give on each 28th.
+ */
+function leadsOn(allowance: Allowance, period: number, startTime: Micros): boolean {
+  for (let later = 1; later <= LATER_PERIODS; later += 1) {
+    const is = startWithoutEnd({ ...allowance, startTime }, later);
+    if (is !== startWithoutEnd(allowance, period + later)) return false;
+  }
+  return true;
+}
+
+/** Four years of months: a leap day is among them. */
+const LATER_PERIODS = 48;
 
 function isPastStart(error: unknown): boolean {
   if (!(error instanceof BadLine)) return false;

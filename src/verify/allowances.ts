@@ -2,7 +2,7 @@ import type { Entry } from "../ledger/entry.ts";
 import type { Allowance, PolicyState, Rule } from "../ledger/policy.ts";
 import type { Micros } from "../ledger/time.ts";
 import type { Books } from "./books.ts";
-import { endOfPoints, startOfPeriod } from "./calendar.ts";
+import { endOfPoints, startOfPeriod, startWithoutEnd } from "./calendar.ts";
 import type { Before, BookedPolicy, PolicyBooks } from "./policies.ts";
 
 // A period that is owed has an entry in each case. Of the others only those have one whose points
@@ -172,9 +172,9 @@ export function owedNext(
 /** An allowance begins with its first period that is not before the next one of that before it. */
 export function firstOf(rule: Rule, before: BookedPolicy | undefined, time: Micros): number {
   if (rule.kind !== "allowance" || before?.rule.kind !== "allowance") return 0;
-  // An ended one's name is free from its next period on.
+  // Its name is free from its next period on, also if it has ended.
   const next = before.ended ? before.next : nextAfter(before.rule, before.next, time);
-  const notBefore = startOfPeriod(before.rule, next);
+  const notBefore = startWithoutEnd(before.rule, next);
   if (notBefore === null || notBefore <= time) return 0;
   return nextAfter(rule, 0, notBefore - 1n);
 }

@@ -9,6 +9,11 @@ export function startOfPeriod(allowance: Allowance, period: number): Micros | nu
   return time === null || (endTime !== null && time >= endTime) ? null : time;
 }
 
+/** When a period would begin if the allowance had no end. */
+export function startWithoutEnd(allowance: Allowance, period: number): Micros | null {
+  return timeOf(allowance, period);
+}
+
 /** When the points of a period expire; null: never. */
 export function endOfPoints(allowance: Allowance, period: number): Micros | null {
   const { life } = allowance;

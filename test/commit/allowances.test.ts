@@ -76,6 +76,19 @@ test.each<[what: string, change: Command, left: bigint]>([
   await auditDatabase(database.url);
 });
 
+test("a read of the past knows what an allowance gave that had ended when somebody came", async () => {
+  const userId = "ended";
+  const at = (days: bigint) => NOW + days * DAY + DAY / 2n;
+  const send = (days: bigint, command: Command) =>
+    commitAll(database.orm, [{ ...command, userId }], { clock: stoppedClock(at(days)) });
+  const balance = async () =>
+    (await readAccountAt(database.orm, userId, at(20n))).found!.account.balance;
+  await send(0n, put("plan", daily({ startTime: at(0n), endTime: at(30n) })));
+  const before = await balance();
+  await send(60n, open());
+  expect([before, await balance()]).toEqual([10n, 10n]);
+});
+
 test("a read counts the periods that come before each of several holds that ended", async () => {
   const userId = "holds";
   await sendAt(userId, NOW, put("free", daily()));

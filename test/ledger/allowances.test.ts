@@ -405,3 +405,48 @@ function timed(entries: readonly Entry[]): string[] {
     return `${days(entry.time)} ${line}`;
   });
 }
+
+describe("nobody gets more by changing an allowance to and fro", () => {
+  const monthly = (day: number, end?: number) =>
+    put(
+      "plan",
+      daily({
+        points: 100n,
+        every: { count: 1, unit: "month" },
+        startTime: NOW + BigInt(day) * DAY,
+        endTime: end === undefined ? null : NOW + BigInt(end) * DAY,
+      }),
+    );
+
+  test.each<[string, [number, Command][]]>([
+    [
+      "by an end",
+      [
+        [0, monthly(0)],
+        [1, monthly(1, 2)],
+        [3, monthly(3)],
+        [4, monthly(4, 5)],
+        [6, monthly(6)],
+      ],
+    ],
+    [
+      "by ending what has an end",
+      [
+        [0, monthly(0, 20)],
+        [1, deletePolicy("plan")],
+        [2, monthly(2, 20)],
+        [3, deletePolicy("plan")],
+        [4, monthly(4)],
+      ],
+    ],
+  ])("%s", (_, steps) => {
+    let state: AccountState | undefined;
+    const given: Entry[] = [];
+    for (const [day, command] of steps) {
+      const decided = decideAt(state, command, NOW + BigInt(day) * DAY);
+      given.push(...decided.entries.filter(({ cause }) => cause !== ""));
+      ({ state } = decided);
+    }
+    expect(given.map(({ points }) => points)).toEqual([100n]);
+  });
+});

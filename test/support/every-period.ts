@@ -2,7 +2,7 @@ import { expect } from "vitest";
 import type { Entry } from "../../src/ledger/entry.ts";
 import type { Allowance } from "../../src/ledger/policy.ts";
 import { LAST_INSTANT } from "../../src/ledger/time.ts";
-import { endOfPoints, startOfPeriod } from "../../src/verify/calendar.ts";
+import { endOfPoints, startOfPeriod, startWithoutEnd } from "../../src/verify/calendar.ts";
 
 /**
  * Looks at every period of every allowance, one by one: it is in the journal once if its points outlive
@@ -115,8 +115,10 @@ function versionsOf(journal: readonly Entry[]): Version[] {
 
 function nextOf({ rule: one, notBefore, until }: Version): bigint {
   for (let k = 0; ; k += 1) {
-    const start = startOfPeriod(one, k);
+    const start = startWithoutEnd(one, k);
     if (start === null) return 0n;
-    if (start >= notBefore && start > until) return start;
+    // One that is not before the end was not given when another took its place.
+    const hasEnded = one.endTime !== null && start >= one.endTime;
+    if (start >= notBefore && (start > until || hasEnded)) return start;
   }
 }

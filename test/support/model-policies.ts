@@ -156,9 +156,9 @@ function countsAlike(a: Rule, b: Rule): boolean {
 
 const NEVER = 1n << 80n;
 
-/** When the next period begins; 0: never, so that it bounds nothing. */
+/** When the next period begins, or would if there were no end; 0: never, so that it bounds nothing. */
 function nextStart({ rule, next }: ModelPolicy): bigint {
-  return rule.kind === "allowance" ? (startOf(rule, next) ?? 0n) : 0n;
+  return rule.kind === "allowance" ? (startOf({ ...rule, endTime: null }, next) ?? 0n) : 0n;
 }
 
 function startOf(rule: Allowance, number: number): bigint | undefined {

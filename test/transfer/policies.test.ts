@@ -108,6 +108,32 @@ test("policies are imported, and allowances go on, whatever passed between expor
   await auditDatabase(to.url);
 });
 
+test("an allowance of a month's last days is imported when its next day is one of these", async () => {
+  const [from, to] = [await clockedServer(), await clockedServer()];
+  const day = 86_400_000;
+  const userId = "last-days";
+  // The next 31 January.
+  const year = new Date().getUTCFullYear();
+  const start = [year, year + 1]
+    .map((one) => Date.UTC(one, 0, 31, 12))
+    .find((ms) => ms > Date.now() + day);
+  const startTime = timestampFromMs(start!);
+  await from.put(userId, "monthly", allowance({ points: 5n, every: { unit: MONTH }, startTime }));
+  const days = Math.ceil((start! - Date.now()) / day);
+  await Promise.all([from.pass(days), to.pass(days)]);
+  await from.client.getOrCreate({ userId });
+  const exported = (await runPoints({ DATABASE_URL: from.url }, ["export"]).exit).stdout;
+  const [refused] = (await importText(to.client, exported)).why;
+  expect(refused).toContain("allowance monthly gives next on a day that stands for one");
+  // After the end of February it goes on with 31 March.
+  await Promise.all([from.pass(30), to.pass(30)]);
+  expect(await importText(to.client, exported)).toMatchObject({ bad: 0, why: [] });
+  const next = async ({ policies }: typeof from) =>
+    (await policies.listPolicies({ userId })).policies[0]!.nextTime;
+  expect(await next(to)).toEqual(await next(from));
+  expect((await to.client.getAccount({ userId })).account).toMatchObject({ balance: 5n });
+});
+
 test("the period is imported that began as something else expired, before somebody came", async () => {
   const [from, to] = [await clockedServer(), await clockedServer()];
   const userId = "swept";

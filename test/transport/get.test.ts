@@ -9,6 +9,7 @@ import { ConnectError, createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { errorFromJsonBytes } from "@connectrpc/connect/protocol-connect";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { PolicyService } from "../../gen/points/v1/policies_pb.ts";
 import {
   GetEntryRequestSchema,
   GetEntryResponseSchema,
@@ -52,7 +53,8 @@ afterAll(async () => {
 
 test("the reads are the RPCs without side effects, and no others are", () => {
   const { NO_SIDE_EFFECTS } = MethodOptions_IdempotencyLevel;
-  const reads = PointsService.methods.filter(({ idempotency }) => idempotency === NO_SIDE_EFFECTS);
+  const methods = [...PointsService.methods, ...PolicyService.methods];
+  const reads = methods.filter(({ idempotency }) => idempotency === NO_SIDE_EFFECTS);
   expect(reads.map(({ name }) => name)).toEqual([
     "GetAccount",
     "Quote",
@@ -61,7 +63,9 @@ test("the reads are the RPCs without side effects, and no others are", () => {
     "ListEntries",
     "ListLots",
     "ListHolds",
+    "GetForecast",
     "WatchAccount",
+    "ListPolicies",
   ]);
 });
 
