@@ -33,6 +33,7 @@ export function limitExceeded(
   spend: Spend,
   now: Micros,
 ): Rejection | undefined {
+  if (policies.length === 0) return undefined;
   const { points: required } = spend;
   const passed = limitsOn(policies, spend, now).find((limit) => required > leftOf(limit));
   if (passed === undefined) return undefined;
@@ -42,6 +43,7 @@ export function limitExceeded(
 
 /** What the limits leave of the points that are to be spent. */
 export function withinLimits(policies: Policies, spend: Spend, now: Micros): bigint {
+  if (policies.length === 0) return spend.points;
   if (policies.length === 0) return spend.points;
   return limitsOn(policies, spend, now).map(leftOf).reduce(min, spend.points);
 }
