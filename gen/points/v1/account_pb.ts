@@ -336,7 +336,8 @@ export type Entry = Message<"points.v1.Entry"> & {
 
   /**
    * The member that spent, as the request said. Of an EXTEND, SETTLE or RELEASE entry: the hold's.
-   * Of a REFUND entry: the refunded entry's. Empty: none was said.
+   * Of a REFUND entry: the refunded entry's. Of a SET_POLICY entry: the limit's. Empty: none was
+   * said.
    *
    * @generated from field: string member = 21;
    */
@@ -398,7 +399,7 @@ export type Entry = Message<"points.v1.Entry"> & {
   cause: string;
 
   /**
-   * The names of the alerts by whose number balance + frozen − debt fell with it, in order.
+   * The names of the alerts below whose number balance + frozen − debt fell with it, in order.
    *
    * @generated from field: repeated string alerts = 29;
    */

@@ -1438,8 +1438,8 @@ export type QuoteRequest = Message<"points.v1.QuoteRequest"> & {
   userId: string;
 
   /**
-   * Which member of a shared account would spend: up to 128 characters, no
-   * control characters. Empty: not said.
+   * Which member of a shared account would spend: up to 128 characters, no control characters.
+   * Empty: not said.
    *
    * @generated from field: string member = 3;
    */
@@ -1510,8 +1510,8 @@ export type QuoteResponse = Message<"points.v1.QuoteResponse"> & {
   calculation?: PriceCalculation | undefined;
 
   /**
-   * The limits that the use would count against, by name. Those of which points would be passed
-   * refuse it. Without a user: none.
+   * The limits that the use would count against, by name. A use that would pass one is refused:
+   * `sufficient` does not say so. Without a user: none.
    *
    * @generated from field: repeated points.v1.LimitStatus limits = 8;
    */
@@ -2271,7 +2271,8 @@ export const GetForecastRequestSchema: GenMessage<GetForecastRequest> = /*@__PUR
  */
 export type GetForecastResponse = Message<"points.v1.GetForecastResponse"> & {
   /**
-   * The instants at which something happens, in their order: the first 1,000.
+   * The instants at which something happens, in their order: the first 1,000, or fewer if much
+   * happens at them.
    *
    * @generated from field: repeated points.v1.Forecast forecasts = 1;
    */
@@ -2481,11 +2482,11 @@ export const ShortfallSchema: GenEnum<Shortfall> = /*@__PURE__*/
  * instants: at each instant first the holds that end, by number, one RELEASE entry each, with a
  * REVOKE entry after it for each lot of which points are claimed; then the points past their time,
  * by lot, in EXPIRE entries of at most 500 lots; then the allowances that give points, by name, one
- * RECHARGE entry each. Such an entry has its instant as its time, and no
- * request_id, metadata or caller: the journal is the same whenever it was booked. If thousands of
- * things are due at once, they are booked some hundreds at a time: the account's calls wait for the
- * last of them, calls of other accounts go on in between. If a call gives points back to a lot past
- * its time, the next entry books them as expired.
+ * RECHARGE entry each. Such an entry has its instant as its time, and no request_id, metadata or
+ * caller: the journal is the same whenever it was booked. (Allowance says which periods leave no
+ * entry if nobody comes.) If thousands of things are due at once, they are booked some hundreds at a
+ * time: the account's calls wait for the last of them, calls of other accounts go on in between. If
+ * a call gives points back to a lot past its time, the next entry books them as expired.
  *
  * Reads can also be called with GET, by Connect's protocol, with the request in the URL:
  * ?encoding=json&message={"userId":"ada"}. No cache keeps the answer. Proxies log URLs, and with
@@ -2495,11 +2496,11 @@ export const ShortfallSchema: GenEnum<Shortfall> = /*@__PURE__*/
  * client certificate, and a scope: points.spend for Consume, Freeze, ExtendHold, Settle and
  * Release, points.refund for Refund, points.grant for Recharge, points.revoke for Expire and
  * Revoke, any scope for GetOrCreate, points.read for everything else; points.spend is also enough
- * for GetAccount, GetForecast, Quote, GetPriceList, GetEntry and ListHolds. Each operation of a batch or a
- * stream needs its own scope. A caller may be limited to users whose ids begin with a prefix, and
- * to a number of points per operation. Scope and prefix are checked before anything is looked up
- * (UNAUTHENTICATED, PERMISSION_DENIED), the number of points once it is known (PERMISSION_DENIED).
- * A stream ends with the same errors when its caller loses the right.
+ * for GetAccount, GetForecast, Quote, GetPriceList, GetEntry and ListHolds. Each operation of a
+ * batch or a stream needs its own scope. A caller may be limited to users whose ids begin with a
+ * prefix, and to a number of points per operation. Scope and prefix are checked before anything is
+ * looked up (UNAUTHENTICATED, PERMISSION_DENIED), the number of points once it is known
+ * (PERMISSION_DENIED). A stream ends with the same errors when its caller loses the right.
  *
  * @generated from service points.v1.PointsService
  */
@@ -2554,7 +2555,7 @@ export const PointsService: GenService<{
    * on_shortfall says more.
    *
    * Reasons: FIELD_INVALID, REQUEST_ID_REUSED, ACCOUNT_NOT_FOUND, SERVICE_NOT_PRICED,
-   * INSUFFICIENT_POINTS.
+   * LIMIT_EXCEEDED, INSUFFICIENT_POINTS.
    *
    * @generated from rpc points.v1.PointsService.Consume
    */
@@ -2604,7 +2605,7 @@ export const PointsService: GenService<{
    * can spend them until the hold's own time, even after their lot's. All or nothing.
    *
    * Reasons: FIELD_INVALID, REQUEST_ID_REUSED, ACCOUNT_NOT_FOUND, SERVICE_NOT_PRICED,
-   * INSUFFICIENT_POINTS, ACCOUNT_FULL.
+   * LIMIT_EXCEEDED, INSUFFICIENT_POINTS, ACCOUNT_FULL.
    *
    * @generated from rpc points.v1.PointsService.Freeze
    */
@@ -2620,7 +2621,8 @@ export const PointsService: GenService<{
    * may be extended by usage of any service, but only from lots without services.
    *
    * Reasons: FIELD_INVALID, REQUEST_ID_REUSED, ACCOUNT_NOT_FOUND, HOLD_NOT_FOUND, ENTRY_CHANGED,
-   * HOLD_CLOSED, HOLD_EXPIRED, SERVICE_NOT_PRICED, INSUFFICIENT_POINTS, TOTAL_TOO_LARGE.
+   * HOLD_CLOSED, HOLD_EXPIRED, SERVICE_NOT_PRICED, LIMIT_EXCEEDED, INSUFFICIENT_POINTS,
+   * TOTAL_TOO_LARGE.
    *
    * @generated from rpc points.v1.PointsService.ExtendHold
    */

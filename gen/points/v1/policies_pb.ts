@@ -344,7 +344,8 @@ export const PolicyService: GenService<{
     output: typeof PutPolicyResponseSchema;
   },
   /**
-   * Ends a policy. What it did stays.
+   * Ends a policy. What it did stays. An allowance keeps its name, and the kind of rule under it,
+   * until its next period would have begun.
    *
    * Reasons: FIELD_INVALID, REQUEST_ID_REUSED, ACCOUNT_NOT_FOUND, POLICY_NOT_FOUND.
    *

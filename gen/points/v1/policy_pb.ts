@@ -85,8 +85,8 @@ export const PolicySchema: GenMessage<Policy> = /*@__PURE__*/
  *
  * The points are there from that instant on, whoever looks and whatever was down. Their entry is
  * written with the account's next one. A period whose points have expired before that leaves no
- * entry, unless its points would have outlived it (ttl, never) or repaid debt: these are always
- * given.
+ * entry, unless its points have a life of their own (ttl, never) or would have repaid debt: these are
+ * always given.
  *
  * An allowance that takes the place of another of its name begins with its first period that is not
  * before the other's next. So does one that is put under the name of an ended one. What was given
@@ -179,7 +179,8 @@ export type Allowance = Message<"points.v1.Allowance"> & {
   services: string[];
 
   /**
-   * No period begins from this instant on; points that were given stay. Unset: there is no end.
+   * No period begins from this instant on, which is after start_time; points that were given stay.
+   * Unset: there is no end.
    *
    * @generated from field: google.protobuf.Timestamp end_time = 11;
    */
@@ -224,11 +225,12 @@ export const EverySchema: GenMessage<Every> = /*@__PURE__*/
 /**
  * Bounds what may be spent in a window of time, from when it was put. Points count when Consume,
  * Freeze and ExtendHold take them, and what a Settle takes beyond its hold. What Settle and Release
- * give back of a hold, and Refund of an entry, is taken off again, if that hold's FREEZE or that entry
- * was counted in the window that is still open. A hold that was made by points counts for no
- * service, but what a Settle by usage takes beyond it counts for that service. Consume, Freeze and ExtendHold that would pass it are
- * LIMIT_EXCEEDED; with TAKE, a Consume stops at it. A Settle beyond its hold stops at it with TAKE,
- * and passes it with OWE, which is never refused.
+ * give back of a hold, and Refund of an entry, is taken off again, if that hold's FREEZE or that
+ * entry was counted in the window that is still open. A hold that was made by points counts for no
+ * service, but what a Settle by usage takes beyond it counts for that service.
+ *
+ * Consume, Freeze and ExtendHold that would pass it are LIMIT_EXCEEDED; with TAKE, a Consume stops at
+ * it. A Settle beyond its hold stops at it with TAKE, and passes it with OWE: that is never refused.
  *
  * A limit that takes the place of another of its name goes on counting, if only its points differ.
  *
@@ -258,7 +260,8 @@ export type Limit = Message<"points.v1.Limit"> & {
   member: string;
 
   /**
-   * True: each member may spend so many points. Spending without a member is not counted.
+   * True: each member may spend so many points. Spending without a member is not counted. Only
+   * without member.
    *
    * @generated from field: bool each_member = 4;
    */
