@@ -96,13 +96,7 @@ function standing(
 ): readonly string[] {
   if (rule.case === "allowance") return [timeText(nextTime)];
   if (rule.case !== "limit") return [];
-  const { eachMember, window } = rule.value;
-  const isTotal = window?.span.case === "total";
-  // Each member's count has a window of its own; and one begins with the first that is spent in it.
-  if (eachMember) return [];
-  return [
-    "",
-    String(spent),
-    isTotal ? "never" : resetsTime === undefined ? "" : timeText(resetsTime),
-  ];
+  // Each member has a count of their own, which a list does not show.
+  if (rule.value.eachMember) return [];
+  return ["", String(spent), timeText(resetsTime)];
 }

@@ -37,6 +37,7 @@ export type Step = {
   readonly isVisit: boolean;
 };
 
+/** Looks for what is due by `now`. In a watch it makes the ledger's quiet lots wake as all others. */
 export function openAgenda(
   state: AccountState,
   ledger: OpenLedger,

@@ -26,7 +26,8 @@ export function nextPeriod(allowance: Allowance, period: number): NextPeriod {
 }
 
 /**
- * Whether a period is given at its instant even if nobody comes: its points outlive it, or repay debt.
+ * Whether a period is given at its instant even if nobody comes: its points have a life of their own,
+ * or repay debt.
  * All others are quiet: what they would have given is gone when somebody comes too late.
  */
 export function isOwed(allowance: Allowance, debt: bigint): boolean {

@@ -40,6 +40,7 @@ export type Batch = {
   readonly repeats: Map<string, AnsweredRequest>;
   /** Salts for the accounts that the commands may make, by user id. */
   readonly salts: ReadonlyMap<string, Uint8Array>;
+  /** The policies that new accounts get. */
   readonly firstPolicies: readonly FirstPolicy[];
   /** Users whose accounts the batch leaves as they are. */
   readonly onTrial: ReadonlySet<string>;

@@ -54,7 +54,8 @@ type Booking = {
  * RELEASE entry each, with a REVOKE entry after it for each lot whose claim takes what came back; then
  * the lots, by number, in EXPIRE entries of at most `EXPIRE_MAX_LOTS`; then the allowances, by name, a
  * RECHARGE entry each. An entry's time is its instant, and it names no caller. So the journal is the
- * same whether a command, the sweeper, or somebody a year later books it.
+ * same whether a command, the sweeper, or somebody a year later books it; what is quiet may leave no
+ * entry until then, as `Mode` says.
  *
  * An expired lot that gets points back expires again at that same instant. What a command gave back
  * to a lot with an open claim is taken first.

@@ -44,7 +44,6 @@ export function limitExceeded(
 /** What the limits leave of the points that are to be spent. */
 export function withinLimits(policies: Policies, spend: Spend, now: Micros): bigint {
   if (policies.length === 0) return spend.points;
-  if (policies.length === 0) return spend.points;
   return limitsOn(policies, spend, now).map(leftOf).reduce(min, spend.points);
 }
 

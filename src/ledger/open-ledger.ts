@@ -61,6 +61,7 @@ export type OpenAllowance = Pick<Giving, "name" | "rule"> & {
   aliveAt: Micros;
 };
 
+/** Opens an account, to book what is due of it. */
 export function openLedger(state: AccountState): OpenLedger {
   const { account, recent, repaidUntil, policies, lots, holds, revoked } = state;
   return {

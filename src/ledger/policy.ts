@@ -9,6 +9,7 @@ export const MAX_POLICIES = 32;
 /** A rule that an account lives by, under the name that its caller gave it. */
 export type Policy = { readonly name: string; readonly rule: Rule };
 
+/** What a policy does. */
 export type Rule = Allowance | Limit | Alert | CreditLine;
 
 /** Gives points at the first instant of each period: see allowance.ts. */
@@ -28,6 +29,7 @@ export type Cadence = {
   readonly timeZone: string;
 };
 
+/** A day begins at midnight, a week on Monday; see calendar.ts. */
 export type CalendarUnit = "day" | "week" | "month" | "year";
 
 /** How long the points of a period live. */

@@ -7,7 +7,11 @@ import { fromDuration } from "./timestamps.ts";
 
 const SERVICES_MAX_BYTES = 256;
 
-/** @throws FIELD_INVALID if the names are too long together */
+/**
+ * The services of a lot.
+ *
+ * @throws FIELD_INVALID if the names are too long together
+ */
 export function toServices(services: readonly string[], field: string): readonly string[] {
   if (services.length === 0) return NO_SERVICES;
   const bytes = services.reduce((sum, service) => sum + service.length, 0);
@@ -15,7 +19,11 @@ export function toServices(services: readonly string[], field: string): readonly
   throw invalidField(field, `must have ${SERVICES_MAX_BYTES} bytes at most in all`);
 }
 
-/** @throws FIELD_INVALID if it is no duration */
+/**
+ * A time to live.
+ *
+ * @throws FIELD_INVALID if it is no duration
+ */
 export function toTtl(duration: Parameters<typeof fromDuration>[0], field: string): Micros {
   const ttl = fromDuration(duration);
   if (ttl === undefined) throw invalidField(field, "must be a valid duration");

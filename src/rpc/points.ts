@@ -87,7 +87,7 @@ export function pointsService(backend: Backend): ServiceImpl<typeof PointsServic
   };
 }
 
-/** Commits a command, or the operation of a call, and waits for its answer. */
+/** Functions that commit a command, or the operation of a call, and wait for its answer. */
 export function committing(backend: OperationServer) {
   const commit = async (command: Command, signal: AbortSignal): Promise<Answered> => {
     const [result] = await backend.submit([command], signal);

@@ -33,7 +33,10 @@ export type ApiParts = GroupCommitOptions & {
   readonly metrics: Metrics;
 };
 
-/** The server's API: PointsService, PolicyService, Health and reflection, with interceptors from outer to inner. */
+/**
+ * The server's API: PointsService, PolicyService, Health and reflection, with interceptors from outer
+ * to inner.
+ */
 export function pointsApi({ backend, health, metrics, ...options }: ApiParts): RpcOptions {
   const { config, log, tracing } = options;
   return {

@@ -132,7 +132,7 @@ function firstPeriod(from: number, isSo: (period: number) => boolean): number {
   return low;
 }
 
-/** Whether a period's points outlive it: they live longer, or repay a debt. */
+/** Whether a period is given whoever comes: its points have a life of their own, or repay a debt. */
 function isOwed({ life, services }: Allowance, debt: bigint): boolean {
   return life.kind !== "periods" || (debt > 0n && services.length === 0);
 }

@@ -11,6 +11,7 @@ import { countsOf, flawOfCounts } from "./limits.ts";
 /** The policies of an account, as its journal has set them so far, by name. */
 export type PolicyBooks = Map<string, BookedPolicy>;
 
+/** A policy, and how far the journal has brought it. */
 export type BookedPolicy = {
   readonly rule: Rule;
   readonly ended: boolean;

@@ -128,7 +128,7 @@ function flawOfClock(
     return { what: `the account has open_holds ${openHolds}, not ${books.holds.size}` };
   }
   if (dueTime === undefined) return { what: "the account has a due_time that cannot be read" };
-  // Nobody is waken for points that an allowance gave for some periods, or will give.
+  // Lots that an allowance gave for some periods wake nobody, and of those to come only what is owed.
   const given = new Set(policies.flatMap((policy) => policy.given));
   const spendable = [...books.lots]
     .filter(([number, { remaining }]) => remaining > 0n && !given.has(number))

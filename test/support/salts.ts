@@ -9,7 +9,10 @@ export const SALTS: ReadonlyMap<string, Uint8Array> = new Map([
   ["bob", SALT.toReversed()],
 ]);
 
-/** A batch that somebody sends, in which nothing is a repeat: `startBatch(NOW, { ...NO_REPEATS, found })`. */
+/**
+ * A batch that somebody sends, in which nothing is a repeat:
+ * `startBatch(NOW, { ...NO_REPEATS, found })`.
+ */
 export const NO_REPEATS = {
   repeats: new Map(),
   salts: SALTS,

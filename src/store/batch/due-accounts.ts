@@ -8,6 +8,7 @@ export type DueAccount = {
   readonly account: Account;
   /** Its own time, by which things are due: later than the database's if that was set back. */
   readonly time: Micros;
+  /** Left out where no hold is looked for. */
   readonly hasPolicies?: boolean;
 };
 

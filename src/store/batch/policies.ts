@@ -95,7 +95,7 @@ function toCount({ member, since, until, spent }: PolicyRow): [string, Count][] 
   return [[member, { since: BigInt(since), until: end, spent: BigInt(spent) }]];
 }
 
-/** The statements that write what changed of policies: at most two, and one if none ended. */
+/** The statements that write what changed of policies: at most two, and one if no row goes. */
 export function savingPolicies({ policies, counts, gone }: Changes["policies"]): readonly Write[] {
   const rows = [...policies.map(toRow), ...counts.map(toCountRow)];
   return [rows.length > 0 && upsert(rows), gone.length > 0 && remove(gone)].filter(

@@ -11,6 +11,7 @@ export type AccountPlace = {
   readonly openHolds: number;
   /** The number of lots with an open claim. */
   readonly openClaims: number;
+  /** The number of its policies, with the ended ones that still matter. */
   readonly policies: number;
   /** See `AccountState`. */
   readonly repaidUntil: Micros | null;

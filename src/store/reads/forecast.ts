@@ -1,6 +1,5 @@
-import { timeOf } from "../../ledger/account.ts";
+import { laterOf, timeOf } from "../../ledger/account.ts";
 import type { AccountState } from "../../ledger/state.ts";
-import { laterOf } from "../../ledger/account.ts";
 import type { Micros } from "../../ledger/time.ts";
 import { loadStatesToRead } from "../batch/load.ts";
 import { databaseNow } from "../driver/clock.ts";

@@ -1,5 +1,6 @@
 import { sql } from "kysely";
 import type { Account } from "../../ledger/account.ts";
+import { KIND_NUMBERS } from "../../ledger/entry-kinds.ts";
 import type { Lot } from "../../ledger/lot.ts";
 import { quietAllowancesAt, untracedLots } from "../../ledger/past-allowances.ts";
 import type { Micros } from "../../ledger/time.ts";
@@ -23,7 +24,7 @@ export async function loadUntracedLots(
   const { userId, sequence } = account;
   const settings = await run(sql<EntryRow>`
     select ${columnsOf(EntryEntity, "entry")} from entry
-    where user_id = ${userId} and kind = 10 and sequence <= ${sequence}::bigint
+    where user_id = ${userId} and kind = ${SET_POLICY} and sequence <= ${sequence}::bigint
     order by sequence`);
   const allowances = quietAllowancesAt(settings.rows.map(toEntry), account, instant);
   if (allowances.length === 0) return [];
@@ -39,6 +40,9 @@ export async function loadUntracedLots(
   const isGiven = (name: string, start: Micros) => known.has(keyOf(name, start));
   return allowances.flatMap((allowance) => untracedLots(allowance, instant, isGiven));
 }
+
+/** A literal, so that PostgreSQL finds the index of these entries alone. */
+const SET_POLICY = sql.lit(KIND_NUMBERS.setPolicy);
 
 function keyOf(name: string, start: Micros): string {
   return `${name} ${start}`;
