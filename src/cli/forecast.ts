@@ -15,7 +15,7 @@ export async function runForecast(args: readonly string[]): Promise<void> {
   await withClient(values.server, async (client) => {
     const answer = await client.getForecast({ userId, until });
     if (values.json === true) return printJson(asJson(GetForecastResponseSchema, answer));
-    if (answer.forecasts.length === 0) {
+    if (answer.forecasts.length === 0 && !answer.more) {
       return console.log(`nothing happens to ${userId} by itself until ${timeText(until)} (UTC)`);
     }
     console.log(`${forecastTable(answer.forecasts)}${answer.more ? "\n…" : ""}`);

@@ -41,7 +41,8 @@ export function* forecast(
     for (const entry of booked.entries) note(forecasts, entry);
     // The last instant may have more to come.
     const isFull = forecasts.length > MAX_INSTANTS;
-    if (booked.isAll || isFull || size > MAX_SIZE) {
+    const isMuch = size > MAX_SIZE && forecasts.length > 1;
+    if (booked.isAll || isFull || isMuch) {
       const complete = booked.isAll ? forecasts : forecasts.slice(0, -1);
       const shown = complete.slice(0, MAX_INSTANTS);
       return { forecasts: shown, more: shown.length < forecasts.length };
@@ -64,7 +65,7 @@ function note(forecasts: Forecast[], { time, kind, points, cause, after }: Entry
     released: kind === "release" ? released + points : released,
     balance: after.balance,
     debt: after.debt,
-    allowances: isGrant ? [...allowances, cause] : allowances,
+    allowances: isGrant && allowances.at(-1) !== cause ? [...allowances, cause] : allowances,
   };
   if (isSame) forecasts.pop();
   forecasts.push(whole);

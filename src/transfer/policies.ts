@@ -7,6 +7,7 @@ import type { Allowance } from "../ledger/policy.ts";
 import type { Micros } from "../ledger/time.ts";
 import { toPolicy } from "../rpc/policy-messages.ts";
 import { fromTimestamp, toTimestamp } from "../rpc/timestamps.ts";
+import { nextAfter } from "../verify/allowances.ts";
 import { endOfPoints, startOfPeriod, startWithoutEnd } from "../verify/calendar.ts";
 import { BadLine } from "./bad-line.ts";
 import type { Apply } from "./operations.ts";
@@ -30,7 +31,7 @@ export function foldPolicies(policies: FoldedPolicies, entry: Entry): void {
   const giving = policies.get(cause);
   const given = giving && allowanceOf(giving.policy);
   if (giving !== undefined && given !== undefined) {
-    policies.set(cause, { ...giving, next: periodAfter(given, giving.next, time) });
+    policies.set(cause, { ...giving, next: nextAfter(given, giving.next, time) });
   }
   if (policy === undefined) return;
   const before = policies.get(policy.name);
@@ -38,7 +39,7 @@ export function foldPolicies(policies: FoldedPolicies, entry: Entry): void {
     policies.set(policy.name, { policy, next: firstPeriod(policy, before, time), ended: false });
   } else if (before !== undefined) {
     const old = allowanceOf(before.policy);
-    const next = old === undefined ? 0 : periodAfter(old, before.next, time);
+    const next = old === undefined ? 0 : nextAfter(old, before.next, time);
     policies.set(policy.name, { ...before, next, ended: true });
   }
 }
@@ -47,20 +48,10 @@ function firstPeriod(policy: Policy, before: FoldedPolicy | undefined, time: Mic
   const allowance = allowanceOf(policy);
   const old = before && allowanceOf(before.policy);
   if (allowance === undefined || old === undefined) return 0;
-  const next = before!.ended ? before!.next : periodAfter(old, before!.next, time);
+  const next = before!.ended ? before!.next : nextAfter(old, before!.next, time);
   const notBefore = startWithoutEnd(old, next);
   if (notBefore === null || notBefore <= time) return 0;
-  return periodAfter(allowance, 0, notBefore - 1n);
-}
-
-/** The first period from `period` on that begins after an instant. */
-function periodAfter(allowance: Allowance, period: number, time: Micros): number {
-  let next = period;
-  for (;;) {
-    const start = startOfPeriod(allowance, next);
-    if (start === null || start > time) return next;
-    next += 1;
-  }
+  return nextAfter({ ...allowance, endTime: null }, 0, notBefore - 1n);
 }
 
 function allowanceOf(policy: Policy): Allowance | undefined {
@@ -90,7 +81,7 @@ export async function restorePolicies(
       continue;
     }
     // What began with the last entry is given only if somebody came, and then it has an entry.
-    const first = periodAfter(allowance, next, fromTimestamp(time)! - 1n);
+    const first = nextAfter(allowance, next, fromTimestamp(time)! - 1n);
     const begun = await putAllowance({ policy, allowance, first }, apply);
     const { life } = allowance;
     const alive = life.kind === "periods" ? begun - life.count : first;
@@ -133,7 +124,7 @@ async function givePassed(
     const end = endOfPoints(allowance, period);
     const expireTime = end === null ? undefined : toTimestamp(end);
     const lot = { points, priority, category, services, expireTime };
-    await rechargeLot(`policy-${name}-${period}`, lot, apply);
+    await rechargeLot(`period-${period}-${name}`, lot, apply);
   }
 }
 

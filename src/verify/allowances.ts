@@ -176,7 +176,7 @@ export function firstOf(rule: Rule, before: BookedPolicy | undefined, time: Micr
   const next = before.ended ? before.next : nextAfter(before.rule, before.next, time);
   const notBefore = startWithoutEnd(before.rule, next);
   if (notBefore === null || notBefore <= time) return 0;
-  return nextAfter(rule, 0, notBefore - 1n);
+  return nextAfter({ ...rule, endTime: null }, 0, notBefore - 1n);
 }
 
 /** The first period from `period` on that begins after an instant, or never. */

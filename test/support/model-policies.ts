@@ -65,7 +65,8 @@ export function changePolicies(
   const policy = { name, rule: set, ended: false, next: 0, since: isSame ? before.since : number };
   if (set.kind === "allowance" && before !== undefined) {
     const bound = nextStart(before);
-    for (let start; (start = startOf(set, policy.next)) !== undefined && start < bound;) {
+    const endless = { ...set, endTime: null };
+    for (let start; (start = startOf(endless, policy.next)) !== undefined && start < bound;) {
       policy.next += 1;
     }
   }

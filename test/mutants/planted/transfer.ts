@@ -116,8 +116,8 @@ export const TRANSFER_MUTANTS: readonly Mutant[] = [
   {
     name: "takes a period that began with the last entry for given",
     file: "src/transfer/policies.ts",
-    find: "periodAfter(allowance, next, fromTimestamp(time)! - 1n)",
-    replace: "periodAfter(allowance, next, fromTimestamp(time)!)",
+    find: "nextAfter(allowance, next, fromTimestamp(time)! - 1n)",
+    replace: "nextAfter(allowance, next, fromTimestamp(time)!)",
     caughtBy: "test/transfer/policies.test.ts",
   },
   {
