@@ -61,6 +61,8 @@ export function foldEntry(fold: Fold, entry: Entry): void {
   const flaw = post(books, {
     ...entry,
     kind,
+    // A limit may have stopped it.
+    mayStop: true,
     refersTo: refersTo === 0n ? null : refersTo,
     expireTime,
     isPast: (expiry) => expiry !== undefined && !isAfter(expiry, entry.createTime!),

@@ -107,7 +107,7 @@ export async function* readReceipts(run: Run, span: Span): AsyncGenerator<readon
     const { rows } = await run(sql<ReceiptRow>`
       select receipt.*, entry.hash as entry_hash,
         (entry.kind in (${sql.lit(KIND_NUMBERS.expire)}, ${sql.lit(KIND_NUMBERS.release)})
-          or entry.from_claim) and entry.request_id is null as is_of_ledger
+          or entry.from_claim or entry.cause is not null) and entry.request_id is null as is_of_ledger
       from receipt left join entry using (user_id, sequence)
       where ${within(span)} and ${compare("number", ">", after)}
       order by user_id, number limit ${PAGE_ENTRIES}`);

@@ -9,7 +9,7 @@ import type { AccountState } from "../../src/ledger/state.ts";
 import { readAccountAt } from "../../src/store/reads/as-of.ts";
 import { DAY, daily, deletePolicy, put, SWEEP } from "../support/allowances.ts";
 import { auditDatabase } from "../support/audit.ts";
-import { consume, freeze, open, recharge } from "../support/commands.ts";
+import { consume, DUE, expire, freeze, named, open, recharge } from "../support/commands.ts";
 import { commitAll } from "../support/commit-all.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { LONG_MS } from "../support/patience.ts";
@@ -73,6 +73,17 @@ test.each<[what: string, change: Command, left: bigint]>([
   expect((await seenAt(userId, later))[0]).toBe(left);
   const refused = await sendAt(userId, later, consume(left + 1n));
   expect(refused).toMatchObject({ reason: "INSUFFICIENT_POINTS" });
+  await auditDatabase(database.url);
+});
+
+test("an Expire of what is due may be answered with what an allowance gave", async () => {
+  const send = (days: bigint, command: Command) =>
+    commitAll(database.orm, [{ ...command, userId: "answered" }], {
+      clock: stoppedClock(NOW + days * DAY),
+    });
+  await send(0n, put("plan", daily()));
+  const [answer] = await send(1n, named(expire(DUE), "due"));
+  expect(answer).toMatchObject({ entry: { kind: "recharge", cause: "plan" } });
   await auditDatabase(database.url);
 });
 

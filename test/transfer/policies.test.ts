@@ -108,6 +108,22 @@ test("policies are imported, and allowances go on, whatever passed between expor
   await auditDatabase(to.url);
 });
 
+test("a charge that a limit stopped is imported, and the past around it can be read", async () => {
+  const [from, to] = [await clockedServer(), await clockedServer()];
+  const userId = "stopped";
+  await from.client.recharge({ userId, points: 100n });
+  await from.put(userId, "cap", { case: "limit", value: { points: 10n, window: total } });
+  const { TAKE } = Shortfall;
+  const { entry } = await from.client.consume({ userId, cost: points(50n), onShortfall: TAKE });
+  expect(entry).toMatchObject({ points: 10n, uncovered: 40n });
+  await from.client.recharge({ userId, points: 1n });
+  const past = await from.client.getAccount({ userId, asOf: entry!.createTime! });
+  expect(past.account).toMatchObject({ balance: 90n });
+  const exported = (await runPoints({ DATABASE_URL: from.url }, ["export"]).exit).stdout;
+  expect(await importText(to.client, exported)).toMatchObject({ bad: 0, why: [] });
+  expect((await to.client.getAccount({ userId })).account).toMatchObject({ balance: 91n });
+});
+
 test("an allowance of a month's last days is imported when its next day is one of these", async () => {
   const [from, to] = [await clockedServer(), await clockedServer()];
   const day = 86_400_000;

@@ -426,28 +426,28 @@ export const CalendarUnit = {
   UNSPECIFIED: 0,
 
   /**
-   * A day, from midnight on; it has 23 or 25 hours where the clocks change.
+   * A day; as a window, from midnight on. It has 23 or 25 hours where the clocks change.
    *
    * @generated from enum value: CALENDAR_UNIT_DAY = 1;
    */
   DAY: 1,
 
   /**
-   * A week, from Monday on.
+   * A week; as a window, from Monday on.
    *
    * @generated from enum value: CALENDAR_UNIT_WEEK = 2;
    */
   WEEK: 2,
 
   /**
-   * A month, from its first day on.
+   * A month; as a window, from its first day on.
    *
    * @generated from enum value: CALENDAR_UNIT_MONTH = 3;
    */
   MONTH: 3,
 
   /**
-   * A year, from 1 January on.
+   * A year; as a window, from 1 January on.
    *
    * @generated from enum value: CALENDAR_UNIT_YEAR = 4;
    */
