@@ -107,7 +107,8 @@ function everyOf(text: string) {
   );
 }
 
-const UNITS: ReadonlyMap<string, CalendarUnit> = new Map([
+/** The calendar's units, by the words for them. */
+export const UNITS: ReadonlyMap<string, CalendarUnit> = new Map([
   ["day", CalendarUnit.DAY],
   ["week", CalendarUnit.WEEK],
   ["month", CalendarUnit.MONTH],

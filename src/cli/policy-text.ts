@@ -5,6 +5,7 @@ import {
   type Policy,
   type Window,
 } from "../../gen/points/v1/policy_pb.ts";
+import { UNITS } from "./policy-rule.ts";
 import { timeText } from "./time-text.ts";
 
 /** The rule of a policy in a few words. */
@@ -64,16 +65,11 @@ function zoneText(timeZone: string): string {
 }
 
 function unitsText(count: number, unit: CalendarUnit | undefined): string {
-  const name = UNITS.get(unit ?? CalendarUnit.UNSPECIFIED) ?? "unknown unit";
+  const name = UNIT_NAMES.get(unit ?? CalendarUnit.UNSPECIFIED) ?? "unknown unit";
   return count === 1 ? name : `${count} ${name}s`;
 }
 
-const UNITS: ReadonlyMap<CalendarUnit, string> = new Map([
-  [CalendarUnit.DAY, "day"],
-  [CalendarUnit.WEEK, "week"],
-  [CalendarUnit.MONTH, "month"],
-  [CalendarUnit.YEAR, "year"],
-]);
+const UNIT_NAMES = new Map([...UNITS].map(([name, unit]) => [unit, name]));
 
 /** A length in the largest unit that divides it. */
 function lengthText({ seconds, nanos }: { readonly seconds: bigint; readonly nanos: number }) {

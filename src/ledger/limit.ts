@@ -1,7 +1,7 @@
 import { min } from "./account.ts";
 import { windowEnd } from "./calendar.ts";
 import { type Count, countOf, withCount } from "./counts.ts";
-import type { Limit, PolicyState, Rule } from "./policy.ts";
+import type { Limit, PolicyState } from "./policy.ts";
 import type { Rejection } from "./rejection.ts";
 import type { Micros } from "./time.ts";
 
@@ -54,8 +54,10 @@ export function limitsOn(
   now: Micros,
 ): readonly LimitStatus[] {
   return policies.flatMap((policy) => {
-    const key = keyOf(policy.rule, spend);
-    return key === undefined ? [] : [statusOf(policy, policy.rule as Limit, { key, now })];
+    const { rule } = policy;
+    if (rule.kind !== "limit") return [];
+    const key = keyOf(rule, spend);
+    return key === undefined ? [] : [statusOf(policy, rule, { key, now })];
   });
 }
 
@@ -117,18 +119,18 @@ function recount(
   if (policies.length === 0 || spend.points === 0n) return policies;
   return policies.map((policy) => {
     const { rule, counts } = policy;
+    if (rule.kind !== "limit") return policy;
     const key = keyOf(rule, spend);
     if (key === undefined) return policy;
     const before = countOf(counts, key);
-    const after = change(before, rule as Limit);
+    const after = change(before, rule);
     if (after === undefined || after === before) return policy;
     return { ...policy, counts: withCount(counts, key, after) };
   });
 }
 
-/** Under which key of its counts a rule counts this; undefined: it does not. */
-function keyOf(rule: Rule, { service, member }: Omit<Spend, "points">): string | undefined {
-  if (rule.kind !== "limit") return undefined;
+/** Under which key of its counts a limit counts this; undefined: it does not. */
+function keyOf(rule: Limit, { service, member }: Omit<Spend, "points">): string | undefined {
   if (rule.service !== "" && rule.service !== service) return undefined;
   if (rule.member !== "" && rule.member !== member) return undefined;
   if (!rule.eachMember) return "";

@@ -102,8 +102,9 @@ const SETTING = { kind: "setPolicy", points: 0n, allocations: [] } as const;
 
 /** Whether a policy has ended and bounds no other of its name any more. */
 function isOver(policy: PolicyState, now: Micros): boolean {
-  const bound = policy.ended ? boundOf(policy) : null;
-  return policy.ended && (bound === null || bound <= now);
+  if (!policy.ended) return false;
+  const bound = boundOf(policy);
+  return bound === null || bound <= now;
 }
 
 function boundOf({ rule, next }: PolicyState): Micros | null {

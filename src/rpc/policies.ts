@@ -1,13 +1,13 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { PolicyService } from "../../gen/points/v1/policies_pb.ts";
 import { accountNotFound } from "../errors/api-error.ts";
-import { type LimitStatus, statusOf } from "../ledger/limit.ts";
+import { statusOf } from "../ledger/limit.ts";
 import type { PolicyState } from "../ledger/policy.ts";
 import type { Micros } from "../ledger/time.ts";
 import { readPolicies } from "../store/reads/policies.ts";
 import { toMutationAnswer } from "./answers.ts";
 import { type Backend, committing } from "./points.ts";
-import { toPolicyMessage } from "./policy-messages.ts";
+import { toPolicyMessage, toStanding } from "./policy-messages.ts";
 import { toTimestamp } from "./timestamps.ts";
 
 /** The handlers of PolicyService. Its mutations go the way of those of PointsService. */
@@ -38,8 +38,4 @@ function toStatus(policy: PolicyState, now: Micros) {
     ...(time !== null && { nextTime: toTimestamp(time) }),
     ...(rule.kind === "limit" && toStanding(statusOf(policy, rule, { key: "", now }))),
   };
-}
-
-function toStanding({ spent, resetsTime }: LimitStatus) {
-  return { spent, ...(resetsTime !== undefined && { resetsTime: toTimestamp(resetsTime) }) };
 }

@@ -8,6 +8,7 @@ import {
 } from "../../gen/points/v1/policy_pb.ts";
 import { invalidField } from "../errors/api-error.ts";
 import type { AskedRule, PutPolicy } from "../ledger/command.ts";
+import type { LimitStatus } from "../ledger/limit.ts";
 import { isScoped } from "../ledger/lot.ts";
 import type { Allowance, AllowanceLife, CalendarUnit, Limit, Rule } from "../ledger/policy.ts";
 import { toServices, toTtl } from "./fields.ts";
@@ -160,3 +161,8 @@ const UNITS: Record<CalendarUnit, CalendarUnitMessage> = {
 const UNIT_NAMES = new Map(
   Object.entries(UNITS).map(([name, unit]) => [unit, name as CalendarUnit]),
 );
+
+/** What was spent in a limit's window, and when that ends, in protobuf. */
+export function toStanding({ spent, resetsTime }: Pick<LimitStatus, "spent" | "resetsTime">) {
+  return { spent, ...(resetsTime !== undefined && { resetsTime: toTimestamp(resetsTime) }) };
+}

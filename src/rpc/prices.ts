@@ -5,7 +5,6 @@ import type {
   QuoteResponseSchema,
 } from "../../gen/points/v1/points_pb.ts";
 import { accountNotFound, invalidField } from "../errors/api-error.ts";
-import type { LimitStatus } from "../ledger/limit.ts";
 import { listAt, priceBy, type PriceLists } from "../ledger/prices.ts";
 import { isRejection } from "../ledger/rejection.ts";
 import type { Micros } from "../ledger/time.ts";
@@ -13,9 +12,9 @@ import type { Orm } from "../store/driver/orm.ts";
 import { readUsable } from "../store/reads/read.ts";
 import { toCalculationMessage } from "./answers.ts";
 import { toUsage } from "./commands.ts";
+import { toStanding } from "./policy-messages.ts";
 import type { Prices } from "./price-file.ts";
 import { rejectionError } from "./rejection-error.ts";
-import { toTimestamp } from "./timestamps.ts";
 
 /** What Quote goes by: the price lists, at an instant. */
 type Quoting = { readonly lists: PriceLists; readonly now: Micros; readonly orm: Orm };
@@ -43,12 +42,10 @@ export async function quote(
   const { balance, usable } = read;
   const sufficient = usable >= points;
   const shortfall = sufficient ? 0n : points - usable;
-  const limits = read.limits.map(toLimitStatus);
+  const limits = read.limits.map((limit) => {
+    return { name: limit.name, points: limit.points, ...toStanding(limit) };
+  });
   return { ...answer, balance, usable, sufficient, shortfall, limits };
-}
-
-function toLimitStatus({ resetsTime, ...status }: LimitStatus) {
-  return { ...status, ...(resetsTime !== undefined && { resetsTime: toTimestamp(resetsTime) }) };
 }
 
 /** Handles GetPriceList: the list in force, sorted by service name, and all lists as they are. */

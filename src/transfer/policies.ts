@@ -7,7 +7,7 @@ import type { Allowance } from "../ledger/policy.ts";
 import type { Micros } from "../ledger/time.ts";
 import { toPolicy } from "../rpc/policy-messages.ts";
 import { fromTimestamp, toTimestamp } from "../rpc/timestamps.ts";
-import { nextAfter } from "../verify/allowances.ts";
+import { firstOf, nextAfter } from "../verify/allowances.ts";
 import { endOfPoints, startOfPeriod, startWithoutEnd } from "../verify/calendar.ts";
 import { BadLine } from "./bad-line.ts";
 import type { Apply } from "./operations.ts";
@@ -48,10 +48,7 @@ function firstPeriod(policy: Policy, before: FoldedPolicy | undefined, time: Mic
   const allowance = allowanceOf(policy);
   const old = before && allowanceOf(before.policy);
   if (allowance === undefined || old === undefined) return 0;
-  const next = before!.ended ? before!.next : nextAfter(old, before!.next, time);
-  const notBefore = startWithoutEnd(old, next);
-  if (notBefore === null || notBefore <= time) return 0;
-  return nextAfter({ ...allowance, endTime: null }, 0, notBefore - 1n);
+  return firstOf(allowance, { ...before!, rule: old }, time);
 }
 
 function allowanceOf(policy: Policy): Allowance | undefined {

@@ -170,7 +170,11 @@ export function owedNext(
 }
 
 /** An allowance begins with its first period that is not before the next one of that before it. */
-export function firstOf(rule: Rule, before: BookedPolicy | undefined, time: Micros): number {
+export function firstOf(
+  rule: Rule,
+  before: Pick<BookedPolicy, "rule" | "next" | "ended"> | undefined,
+  time: Micros,
+): number {
   if (rule.kind !== "allowance" || before?.rule.kind !== "allowance") return 0;
   // Its name is free from its next period on, also if it has ended.
   const next = before.ended ? before.next : nextAfter(before.rule, before.next, time);

@@ -4,14 +4,9 @@ import type { Micros } from "../ledger/time.ts";
 
 /** When a period of an allowance begins; null: never, for the allowance ends before. */
 export function startOfPeriod(allowance: Allowance, period: number): Micros | null {
-  const time = timeOf(allowance, period);
+  const time = startWithoutEnd(allowance, period);
   const { endTime } = allowance;
   return time === null || (endTime !== null && time >= endTime) ? null : time;
-}
-
-/** When a period would begin if the allowance had no end. */
-export function startWithoutEnd(allowance: Allowance, period: number): Micros | null {
-  return timeOf(allowance, period);
 }
 
 /** When the points of a period expire; null: never. */
@@ -19,9 +14,9 @@ export function endOfPoints(allowance: Allowance, period: number): Micros | null
   const { life } = allowance;
   switch (life.kind) {
     case "periods":
-      return timeOf(allowance, period + life.count);
+      return startWithoutEnd(allowance, period + life.count);
     case "ttl": {
-      const end = timeOf(allowance, period)! + life.ttl;
+      const end = startWithoutEnd(allowance, period)! + life.ttl;
       return end > LAST ? null : end;
     }
     case "never":
@@ -55,7 +50,11 @@ const LAST = 253_402_300_799_999_999n;
 const DAYS = { day: 1, week: 7, month: 28, year: 365 } as const;
 const DAY = 86_400_000_000n;
 
-function timeOf({ startTime, every, timeZone }: Allowance, period: number): Micros | null {
+/** When a period would begin if the allowance had no end; null: not before the year 10000. */
+export function startWithoutEnd(
+  { startTime, every, timeZone }: Allowance,
+  period: number,
+): Micros | null {
   const count = every.count * period;
   // Temporal has no dates so far away.
   if (startTime + BigInt(count * DAYS[every.unit]) * DAY > LAST) return null;
