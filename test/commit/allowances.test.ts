@@ -7,9 +7,19 @@ import type { Command } from "../../src/ledger/command.ts";
 import { bookDue } from "../../src/ledger/due.ts";
 import type { AccountState } from "../../src/ledger/state.ts";
 import { readAccountAt } from "../../src/store/reads/as-of.ts";
-import { DAY, daily, deletePolicy, put, SWEEP } from "../support/allowances.ts";
+import { DAY, daily, SWEEP } from "../support/allowances.ts";
 import { auditDatabase } from "../support/audit.ts";
-import { consume, DUE, expire, freeze, named, open, recharge } from "../support/commands.ts";
+import {
+  consume,
+  DUE,
+  expire,
+  freeze,
+  named,
+  open,
+  recharge,
+  deletePolicy,
+  putPolicy,
+} from "../support/commands.ts";
 import { commitAll } from "../support/commit-all.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { LONG_MS } from "../support/patience.ts";
@@ -47,7 +57,7 @@ test(
 test("lots that allowances gave wake nobody where the account's row has no room for them", async () => {
   const plan = daily({ life: { kind: "periods", count: 40 } });
   const life: Step[] = [
-    { later: 0, command: put("plan", plan), sweeps: [] },
+    { later: 0, command: putPolicy("plan", plan), sweeps: [] },
     { later: 0, command: freeze(5n, 30n * DAY), sweeps: [] },
     { later: 29 * 4, command: open(), sweeps: [] },
     { later: 80 * 4, command: consume(25n), sweeps: [{ after: 2 * 4, maxSize: 9 }] },
@@ -62,11 +72,15 @@ test("lots that allowances gave wake nobody where the account's row has no room 
 
 test.each<[what: string, change: Command, left: bigint]>([
   ["ended", deletePolicy("plan"), 17n],
-  ["changed", put("plan", daily({ startTime: NOW + DAY / 2n, points: 1n, priority: 5 })), 18n],
+  [
+    "changed",
+    putPolicy("plan", daily({ startTime: NOW + DAY / 2n, points: 1n, priority: 5 })),
+    18n,
+  ],
 ])("points of an allowance that was %s expire, also in the table", async (what, change, left) => {
   const userId = `table-${what}`;
   // They burn last, so that they are not in the account's row.
-  await sendAt(userId, NOW, put("plan", daily({ priority: 5 })));
+  await sendAt(userId, NOW, putPolicy("plan", daily({ priority: 5 })));
   for (let lots = 0; lots < 17; lots += 1) await sendAt(userId, NOW, recharge(1n));
   await sendAt(userId, NOW + DAY / 2n, change);
   const later = NOW + 2n * DAY;
@@ -81,7 +95,7 @@ test("an Expire of what is due may be answered with what an allowance gave", asy
     commitAll(database.orm, [{ ...command, userId: "answered" }], {
       clock: stoppedClock(NOW + days * DAY),
     });
-  await send(0n, put("plan", daily()));
+  await send(0n, putPolicy("plan", daily()));
   const [answer] = await send(1n, named(expire(DUE), "due"));
   expect(answer).toMatchObject({ entry: { kind: "recharge", cause: "plan" } });
   await auditDatabase(database.url);
@@ -94,7 +108,7 @@ test("a read of the past knows what an allowance gave that had ended when somebo
     commitAll(database.orm, [{ ...command, userId }], { clock: stoppedClock(at(days)) });
   const balance = async () =>
     (await readAccountAt(database.orm, userId, at(20n))).found!.account.balance;
-  await send(0n, put("plan", daily({ startTime: at(0n), endTime: at(30n) })));
+  await send(0n, putPolicy("plan", daily({ startTime: at(0n), endTime: at(30n) })));
   const before = await balance();
   await send(60n, open());
   expect([before, await balance()]).toEqual([10n, 10n]);
@@ -102,7 +116,7 @@ test("a read of the past knows what an allowance gave that had ended when somebo
 
 test("a read counts the periods that come before each of several holds that ended", async () => {
   const userId = "holds";
-  await sendAt(userId, NOW, put("free", daily()));
+  await sendAt(userId, NOW, putPolicy("free", daily()));
   for (const halves of [3n, 11n]) await sendAt(userId, NOW, freeze(1n, (halves * DAY) / 2n));
   const later = NOW + (13n * DAY) / 2n;
   const read = await readAccountAt(database.orm, userId, later);

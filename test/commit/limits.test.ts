@@ -18,7 +18,7 @@ import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { LONG_MS } from "../support/patience.ts";
 import { type Random, randomOf } from "../support/random.ts";
 import { NO_REPEATS, SALT } from "../support/salts.ts";
-import { putPolicy, randomLater, randomSpending } from "../support/spending.ts";
+import { randomLater, randomSpending } from "../support/spending.ts";
 import { NOW } from "../support/statement.ts";
 import { stoppedClock } from "../support/stopped-clock.ts";
 import { TIMES } from "../support/times.ts";
@@ -109,7 +109,7 @@ test.each<[how: string, spends: Mutation, then: Mutation]>([
   ["a hold's end", ada.by("bob", ada.freeze(30n, 1n)), ada.by("eve", ada.consume(1n))],
 ])("%s finds the count of the member who spent, and nobody else's", async (how, spends, then) => {
   const userId = how.replaceAll(" ", "-");
-  await run(userId, 0n, ada.recharge(1_000n), putPolicy("each", EACH), spends);
+  await run(userId, 0n, ada.recharge(1_000n), ada.putPolicy("each", EACH), spends);
   expect(await run(userId, 1n, then)).toEqual(["applied"]);
   const again = ada.by("bob", ada.consume(40n));
   expect(await run(userId, 2n, again, again)).toEqual(["applied", "LIMIT_EXCEEDED"]);
@@ -118,12 +118,12 @@ test.each<[how: string, spends: Mutation, then: Mutation]>([
 test("a limit that is put again counts anew, whatever rows members have of the one before", async () => {
   const userId = "again";
   const spend = (member: string) => run(userId, 0n, ada.by(member, ada.consume(50n)));
-  await run(userId, 0n, ada.recharge(1_000n), putPolicy("each", EACH));
+  await run(userId, 0n, ada.recharge(1_000n), ada.putPolicy("each", EACH));
   expect(await spend("bob")).toEqual(["applied"]);
   expect(await spend("bob")).toEqual(["LIMIT_EXCEEDED"]);
-  await run(userId, 0n, putPolicy("each", { ...EACH, points: 60n }));
+  await run(userId, 0n, ada.putPolicy("each", { ...EACH, points: 60n }));
   expect(await spend("bob")).toEqual(["LIMIT_EXCEEDED"]);
-  await run(userId, 0n, putPolicy("each", { ...EACH, window: { kind: "total" } }));
+  await run(userId, 0n, ada.putPolicy("each", { ...EACH, window: { kind: "total" } }));
   expect(await spend("bob")).toEqual(["applied"]);
   expect(await spend("bob")).toEqual(["LIMIT_EXCEEDED"]);
   expect(await spend("eve")).toEqual(["applied"]);
@@ -131,7 +131,13 @@ test("a limit that is put again counts anew, whatever rows members have of the o
 
 test("a batch of a team sends one statement more to load, and one more to write", async () => {
   await run("plain", 0n, ada.recharge(1_000n));
-  await run("team", 0n, ada.recharge(1_000n), putPolicy("each", EACH), putPolicy("both", EACH));
+  await run(
+    "team",
+    0n,
+    ada.recharge(1_000n),
+    ada.putPolicy("each", EACH),
+    ada.putPolicy("both", EACH),
+  );
   const plain = await statementsOf("plain");
   const team = await statementsOf("team");
   expect(plain).toEqual({ loading: 0, saving: 2 });
@@ -166,8 +172,8 @@ test("a quote shows what is spent as of now, with what is due and not yet booked
   const now = BigInt(Date.now()) * 1_000n;
   const before = [
     ada.recharge(1_000n),
-    putPolicy("all", { ...EACH, eachMember: false, window: { kind: "total" } }),
-    putPolicy("each", { ...EACH, window: { kind: "total" } }),
+    ada.putPolicy("all", { ...EACH, eachMember: false, window: { kind: "total" } }),
+    ada.putPolicy("each", { ...EACH, window: { kind: "total" } }),
     ada.by("bob", ada.freeze(30n, 1_000n)),
     ada.by("eve", ada.freeze(8n, 1_000n)),
     ada.by("bob", ada.freeze(5n, 3_600_000_000n)),

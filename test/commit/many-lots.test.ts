@@ -2,9 +2,17 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { UNOBSERVED } from "../../src/commit/observer.ts";
 import type { Fault } from "../../src/errors/database-fault.ts";
 import type { Command } from "../../src/ledger/command.ts";
-import { daily, put } from "../support/allowances.ts";
+import { daily } from "../support/allowances.ts";
 import { auditDatabase } from "../support/audit.ts";
-import { consume, expireLot, freeze, recharge, refund, release } from "../support/commands.ts";
+import {
+  consume,
+  expireLot,
+  freeze,
+  recharge,
+  refund,
+  release,
+  putPolicy,
+} from "../support/commands.ts";
 import { commitAll } from "../support/commit-all.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { entryLine } from "../support/statement.ts";
@@ -97,7 +105,7 @@ test("what an allowance gives at once is spent together with lots that are not i
   const faults: Fault[] = [];
   const observer = { ...UNOBSERVED, retried: (fault: Fault) => void faults.push(fault) };
   const { startTime: _, ...plan } = daily({ points: 1_000n });
-  const batch = [put("plan", { ...plan, startTime: undefined }), consume(1_150n)].map(aim);
+  const batch = [putPolicy("plan", { ...plan, startTime: undefined }), consume(1_150n)].map(aim);
   const results = await commitAll(database.orm, batch, { observer });
   expect(results).toMatchObject([{}, { account: { balance: 50n } }]);
   expect(faults).toEqual([]);

@@ -7,8 +7,16 @@ import { MAX_OPEN_LOTS } from "../../src/ledger/lot.ts";
 import type { AccountState } from "../../src/ledger/state.ts";
 import { usersOnTrial } from "../../src/ledger/trial.ts";
 import { usersVisited } from "../../src/ledger/visit.ts";
-import { DAY, daily, deletePolicy, owe, put, SWEEP } from "../support/allowances.ts";
-import { consume, freeze, recharge, rechargeFor } from "../support/commands.ts";
+import { DAY, daily, SWEEP } from "../support/allowances.ts";
+import {
+  consume,
+  freeze,
+  recharge,
+  rechargeFor,
+  deletePolicy,
+  putPolicy,
+  OWE,
+} from "../support/commands.ts";
 import { NO_REPEATS } from "../support/salts.ts";
 import { decideAt, entryLine, expectSound, NOW, stateOf } from "../support/statement.ts";
 
@@ -20,14 +28,14 @@ describe("an allowance gives points at the first instant of each period", () => 
     [
       "the first of them as it is put",
       [],
-      [[0, put("free", daily())]],
+      [[0, putPolicy("free", daily())]],
       ["0 1 setPolicy 0", "0 2 recharge 10 by free until 1: 10 of #2"],
     ],
     [
       "and those that somebody lives to see",
       [],
       [
-        [0, put("free", daily())],
+        [0, putPolicy("free", daily())],
         [1.5, consume(3n)],
       ],
       [
@@ -42,7 +50,7 @@ describe("an allowance gives points at the first instant of each period", () => 
       "at its first instant, and not one later",
       [],
       [
-        [0, put("free", daily())],
+        [0, putPolicy("free", daily())],
         [1, consume(10n)],
       ],
       [
@@ -57,7 +65,7 @@ describe("an allowance gives points at the first instant of each period", () => 
       "without a trace of those that are over",
       [],
       [
-        [0, put("free", daily())],
+        [0, putPolicy("free", daily())],
         [400.5, consume(3n)],
       ],
       [
@@ -72,7 +80,7 @@ describe("an allowance gives points at the first instant of each period", () => 
       "with several periods' points at once if they roll over",
       [],
       [
-        [0, put("plan", daily({ life: { kind: "periods", count: 3 } }))],
+        [0, putPolicy("plan", daily({ life: { kind: "periods", count: 3 } }))],
         [400.5, consume(21n)],
       ],
       [
@@ -89,8 +97,8 @@ describe("an allowance gives points at the first instant of each period", () => 
       "each of them if the points outlive it",
       [],
       [
-        [0, put("gift", daily({ life: { kind: "never" } }))],
-        [0, put("bonus", daily({ life: { kind: "ttl", ttl: DAY / 2n } }))],
+        [0, putPolicy("gift", daily({ life: { kind: "never" } }))],
+        [0, putPolicy("bonus", daily({ life: { kind: "ttl", ttl: DAY / 2n } }))],
         [2, consume(30n)],
       ],
       [
@@ -111,8 +119,8 @@ describe("an allowance gives points at the first instant of each period", () => 
       "after the holds and the lots of that instant, by name",
       ["#1: 7 of 7, expires +86400000000"],
       [
-        [0, put("b", daily({ startTime: NOW + DAY, life: { kind: "never" } }))],
-        [0, put("a", daily({ startTime: NOW + DAY }))],
+        [0, putPolicy("b", daily({ startTime: NOW + DAY, life: { kind: "never" } }))],
+        [0, putPolicy("a", daily({ startTime: NOW + DAY }))],
         [0, freeze(4n, DAY)],
         [1, consume(1n)],
       ],
@@ -131,7 +139,7 @@ describe("an allowance gives points at the first instant of each period", () => 
       "none from its end on",
       [],
       [
-        [0, put("trial", daily({ endTime: NOW + 2n * DAY }))],
+        [0, putPolicy("trial", daily({ endTime: NOW + 2n * DAY }))],
         [1, consume(1n)],
         [2, recharge(5n)],
       ],
@@ -149,9 +157,9 @@ describe("an allowance gives points at the first instant of each period", () => 
       "none after it was ended, and nothing sooner for beginning it anew",
       [],
       [
-        [0, put("free", daily())],
+        [0, putPolicy("free", daily())],
         [0.5, deletePolicy("free")],
-        [0.7, put("free", daily({ startTime: NOW + DAY }))],
+        [0.7, putPolicy("free", daily({ startTime: NOW + DAY }))],
         [1, consume(1n)],
       ],
       [
@@ -168,10 +176,10 @@ describe("an allowance gives points at the first instant of each period", () => 
       "which repay a debt at that instant, so that no period is lost while there is one",
       [],
       [
-        [0, put("credit", { kind: "creditLine", points: 50n })],
-        [0, owe(25n)],
-        [0, put("free", daily({ startTime: NOW + DAY }))],
-        [0, put("voice", daily({ startTime: NOW + DAY, services: ["tts"] }))],
+        [0, putPolicy("credit", { kind: "creditLine", points: 50n })],
+        [0, consume(25n, OWE)],
+        [0, putPolicy("free", daily({ startTime: NOW + DAY }))],
+        [0, putPolicy("voice", daily({ startTime: NOW + DAY, services: ["tts"] }))],
         [9.5, consume(10n)],
       ],
       [
@@ -195,7 +203,7 @@ describe("an allowance gives points at the first instant of each period", () => 
   });
 
   test("whoever reads sees them, though nothing is written", () => {
-    const { state } = statement(undefined, [[0, put("free", daily())]]);
+    const { state } = statement(undefined, [[0, putPolicy("free", daily())]]);
     const { account } = bookDue(state!, at(31.5)).state;
     expect(account.balance).toBe(10n);
     expect(account.totalRecharged).toBe(20n);
@@ -204,7 +212,7 @@ describe("an allowance gives points at the first instant of each period", () => 
 
 describe("for who does not come", () => {
   test("nothing is written, and nothing wakes the account", () => {
-    const { state } = statement(undefined, [[0, put("free", daily())]]);
+    const { state } = statement(undefined, [[0, putPolicy("free", daily())]]);
     expect(dueTimeOf(state!)).toBeNull();
     expect(dueTimeOf(state!, "watch")).toBe(at(1));
     expect(bookDue(state!, at(999), { mode: "sweep" }).entries).toEqual([]);
@@ -212,7 +220,7 @@ describe("for who does not come", () => {
 
   test("the account wakes for points that outlive their period", () => {
     const gift = daily({ life: { kind: "never" }, startTime: at(3) });
-    const { state } = statement(undefined, [[0, put("gift", gift)]]);
+    const { state } = statement(undefined, [[0, putPolicy("gift", gift)]]);
     expect(dueTimeOf(state!)).toBe(at(3));
     const { entries, state: after } = bookDue(state!, at(4.5), { mode: "sweep" });
     expect(timed(entries)).toEqual([
@@ -224,9 +232,9 @@ describe("for who does not come", () => {
 
   test("it wakes while there is a debt to repay", () => {
     const { state } = statement(undefined, [
-      [0, put("credit", { kind: "creditLine", points: 50n })],
-      [0, put("free", daily())],
-      [0, owe(25n)],
+      [0, putPolicy("credit", { kind: "creditLine", points: 50n })],
+      [0, putPolicy("free", daily())],
+      [0, consume(25n, OWE)],
     ]);
     expect(dueTimeOf(state!)).toBe(at(1));
     const { state: after } = bookDue(state!, at(30), { mode: "sweep" });
@@ -237,7 +245,7 @@ describe("for who does not come", () => {
   test("what is quiet comes before what wakes, if it lives to see it", () => {
     const { state } = statement(undefined, [
       [0, recharge(7n, { kind: "after", ttl: 10n * DAY + DAY / 2n })],
-      [0, put("free", daily())],
+      [0, putPolicy("free", daily())],
     ]);
     expect(timed(bookDue(state!, at(99), { mode: "sweep" }).entries)).toEqual([
       "1 4 expire 10: 10 of #3",
@@ -249,7 +257,7 @@ describe("for who does not come", () => {
   test("a period that begins or ends with what wakes is not before it", () => {
     const { state } = statement(undefined, [
       [0, recharge(7n, { kind: "after", ttl: 10n * DAY })],
-      [0, put("free", daily())],
+      [0, putPolicy("free", daily())],
     ]);
     expect(timed(bookDue(state!, at(99), { mode: "sweep" }).entries)).toEqual([
       "1 4 expire 10: 10 of #3",
@@ -259,7 +267,7 @@ describe("for who does not come", () => {
 
   test("a lot that had nothing left expires with what a hold gave back", () => {
     const { state } = statement(undefined, [
-      [0, put("trial", daily({ endTime: NOW + DAY }))],
+      [0, putPolicy("trial", daily({ endTime: NOW + DAY }))],
       [0, freeze(10n, DAY / 2n)],
     ]);
     expect(timed(bookDue(state!, at(1)).entries)).toEqual([
@@ -271,7 +279,7 @@ describe("for who does not come", () => {
   test("lots that expire together do so in one entry, whoever gave them", () => {
     const { state } = statement(undefined, [
       [0, recharge(7n, { kind: "after", ttl: DAY })],
-      [0, put("free", daily())],
+      [0, putPolicy("free", daily())],
     ]);
     expect(timed(bookDue(state!, at(1), { mode: "sweep" }).entries)).toEqual([
       "1 4 expire 17: 7 of #1, 10 of #3",
@@ -280,7 +288,7 @@ describe("for who does not come", () => {
 });
 
 describe("a trial", () => {
-  const before = () => statement(undefined, [[0, put("free", daily())]]).state!;
+  const before = () => statement(undefined, [[0, putPolicy("free", daily())]]).state!;
   const trial = { ...consume(10n), validateOnly: true };
 
   test.each<[title: string, commands: Command[], kept: string[]]>([
@@ -310,9 +318,9 @@ describe("an account that is full", () => {
   const full = () => {
     const lots = Array.from({ length: MAX_OPEN_LOTS }, (_, n) => `#${n + 1}: 1 of 1`);
     return statement(stateOf(lots), [
-      [0, put("gift", gift)],
-      [0, put("plan", { ...gift, life: { kind: "periods", count: 2 } })],
-      [0, put("free", { ...gift, life: { kind: "periods", count: 1 } })],
+      [0, putPolicy("gift", gift)],
+      [0, putPolicy("plan", { ...gift, life: { kind: "periods", count: 2 } })],
+      [0, putPolicy("free", { ...gift, life: { kind: "periods", count: 1 } })],
     ]).state!;
   };
 
@@ -338,9 +346,9 @@ describe("an account that is full", () => {
 
 test("however many periods have passed, and whatever a batch may book, each is given once", () => {
   const start: Step[] = [
-    [0, put("a", daily({ life: { kind: "never" } }))],
-    [0, put("b", daily({ life: { kind: "periods", count: 2 } }))],
-    [0, put("c", daily({ life: { kind: "ttl", ttl: 3n * DAY } }))],
+    [0, putPolicy("a", daily({ life: { kind: "never" } }))],
+    [0, putPolicy("b", daily({ life: { kind: "periods", count: 2 } }))],
+    [0, putPolicy("c", daily({ life: { kind: "ttl", ttl: 3n * DAY } }))],
     [0, rechargeFor(["tts"], 5n, { kind: "after", ttl: 20n * DAY })],
   ];
   const { state } = statement(undefined, start);
@@ -361,7 +369,7 @@ test("however many periods have passed, and whatever a batch may book, each is g
 
 test("points that come back to a lot that was closed wait for nobody", () => {
   const steps: Step[] = [
-    [0, put("free", daily())],
+    [0, putPolicy("free", daily())],
     [0, consume(10n)],
   ];
   const state = statement(undefined, steps).state!;
@@ -369,7 +377,7 @@ test("points that come back to a lot that was closed wait for nobody", () => {
 });
 
 test("a hundred years of daily points are skipped at once", () => {
-  const { state } = statement(undefined, [[0, put("free", daily())]]);
+  const { state } = statement(undefined, [[0, putPolicy("free", daily())]]);
   const { entries } = bookDue(state!, at(36_525.5));
   expect(entries).toHaveLength(2);
 });
@@ -408,7 +416,7 @@ function timed(entries: readonly Entry[]): string[] {
 
 describe("nobody gets more by changing an allowance to and fro", () => {
   const monthly = (day: number, end?: number) =>
-    put(
+    putPolicy(
       "plan",
       daily({
         points: 100n,

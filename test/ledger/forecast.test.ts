@@ -6,8 +6,8 @@ import { bookDue } from "../../src/ledger/due.ts";
 import { forecast, type Forecast } from "../../src/ledger/forecast.ts";
 import { isRejection } from "../../src/ledger/rejection.ts";
 import type { AccountState } from "../../src/ledger/state.ts";
-import { DAY, daily, put } from "../support/allowances.ts";
-import { freeze, recharge } from "../support/commands.ts";
+import { DAY, daily } from "../support/allowances.ts";
+import { freeze, recharge, putPolicy } from "../support/commands.ts";
 import { LONG_MS } from "../support/patience.ts";
 import { commandAt, QUARTER, randomLife, type Step } from "../support/random-allowances.ts";
 import { SALT } from "../support/salts.ts";
@@ -17,7 +17,7 @@ test("tells what expires, what allowances bring and what holds give back, instan
   const { state } = play(stateOf([]), [
     [0n, recharge(100n, { kind: "at", time: NOW + 2n * DAY })],
     [0n, freeze(40n, DAY / 2n)],
-    [0n, put("daily", daily({ startTime: NOW + DAY, endTime: NOW + 3n * DAY }))],
+    [0n, putPolicy("daily", daily({ startTime: NOW + DAY, endTime: NOW + 3n * DAY }))],
   ]);
   const { forecasts, more } = forecastOf(state, NOW + 10n * DAY);
   expect(more).toBe(false);
@@ -30,7 +30,7 @@ test("tells what expires, what allowances bring and what holds give back, instan
 });
 
 test("ends after 1,000 instants, and says that more follow", () => {
-  const { state } = play(stateOf([]), [[0n, put("daily", daily())]]);
+  const { state } = play(stateOf([]), [[0n, putPolicy("daily", daily())]]);
   const { forecasts, more } = forecastOf(state, NOW + 5_000n * DAY);
   expect([forecasts.length, more]).toEqual([1_000, true]);
   expect(forecasts.at(-1)!.time).toBe(NOW + 1_000n * DAY);

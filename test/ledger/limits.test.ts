@@ -7,11 +7,13 @@ import type { AccountState } from "../../src/ledger/state.ts";
 import {
   by,
   consume,
+  deletePolicy,
   expire,
   extendHold,
   freeze,
   FREE,
   NOT_PRICED,
+  putPolicy,
   recharge,
   refund,
   release,
@@ -34,24 +36,12 @@ function limitOf(points: bigint, of: Partial<Limit> = {}): Limit {
 }
 
 function put(name: string, points: bigint, of: Partial<Limit> = {}): Mutation {
-  return { ...setting, kind: "putPolicy", name, rule: limitOf(points, of) };
-}
-
-function end(name: string): Mutation {
-  return { ...setting, kind: "deletePolicy", name };
+  return putPolicy(name, limitOf(points, of));
 }
 
 function credit(points: bigint): Mutation {
-  return { ...setting, kind: "putPolicy", name: "credit", rule: { kind: "creditLine", points } };
+  return putPolicy("credit", { kind: "creditLine", points });
 }
-
-const setting = {
-  userId: "ada",
-  request: undefined,
-  metadata: new Map<string, string>(),
-  caller: "",
-  actor: "",
-};
 
 function per(unit: CalendarUnit, timeZone = "UTC"): Partial<Limit> {
   return { window: { kind: "calendar", unit, timeZone } };
@@ -506,7 +496,7 @@ const cases: Case[] = [
     [put("all", 50n, TOTAL)],
     [
       [0n, consume(50n)],
-      [1n, end("all")],
+      [1n, deletePolicy("all")],
       [2n, consume(50n)],
       [3n, put("all", 50n, TOTAL)],
       [4n, consume(50n)],

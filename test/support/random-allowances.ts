@@ -1,12 +1,15 @@
 import fc from "fast-check";
 import type { AskedRule, Command } from "../../src/ledger/command.ts";
 import type { Allowance } from "../../src/ledger/policy.ts";
-import { daily, deletePolicy, owe, put } from "./allowances.ts";
+import { daily } from "./allowances.ts";
 import {
   consume,
+  deletePolicy,
   expire,
   freeze,
   open,
+  OWE,
+  putPolicy,
   recharge,
   rechargeFor,
   refund,
@@ -27,7 +30,11 @@ export type Step = {
 
 /** A life of ada's account, with allowances "a", "c" and "e", credit line "b", and one last visit. */
 export function randomLife(maxLength: number): fc.Arbitrary<readonly Step[]> {
-  const start = { later: 0, command: put("b", { kind: "creditLine", points: 60n }), sweeps: [] };
+  const start = {
+    later: 0,
+    command: putPolicy("b", { kind: "creditLine", points: 60n }),
+    sweeps: [],
+  };
   const end = { later: 400, command: open(), sweeps: [{ after: 9, maxSize: 5 }] };
   return fc.array(step, { minLength: 2, maxLength }).map((steps) => [start, ...steps, end]);
 }
@@ -75,7 +82,7 @@ const rule: fc.Arbitrary<AskedRule> = fc
   .map(daily);
 
 const command: fc.Arbitrary<Command> = fc.oneof(
-  { weight: 4, arbitrary: fc.tuple(name, rule).map(([of, one]) => put(of, one)) },
+  { weight: 4, arbitrary: fc.tuple(name, rule).map(([of, one]) => putPolicy(of, one)) },
   { weight: 1, arbitrary: name.map(deletePolicy) },
   { weight: 2, arbitrary: fc.tuple(points, deadline).map(([some, end]) => recharge(some, end)) },
   {
@@ -85,7 +92,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   { weight: 3, arbitrary: fc.tuple(points, ttl).map(([some, length]) => freeze(some, length)) },
   { weight: 3, arbitrary: points.map((some) => consume(some)) },
   { weight: 1, arbitrary: points.map((some) => expire({ kind: "points", points: some })) },
-  { weight: 1, arbitrary: fc.constantFrom(10n, 40n, 100n).map(owe) },
+  { weight: 1, arbitrary: fc.constantFrom(10n, 40n, 100n).map((some) => consume(some, OWE)) },
   { weight: 2, arbitrary: sequence.map((entry) => refund(entry)) },
   { weight: 1, arbitrary: sequence.map((hold) => release(hold)) },
   { weight: 1, arbitrary: fc.constant(open()) },

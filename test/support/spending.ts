@@ -1,6 +1,6 @@
 import type { Mutation, Shortfall } from "../../src/ledger/command.ts";
 import type { Entry } from "../../src/ledger/entry.ts";
-import type { CalendarUnit, Limit, Policy } from "../../src/ledger/policy.ts";
+import type { CalendarUnit, Limit } from "../../src/ledger/policy.ts";
 import type { Micros } from "../../src/ledger/time.ts";
 import * as ada from "./commands.ts";
 import type { Random } from "./random.ts";
@@ -51,9 +51,9 @@ export function randomSpending(random: Random, journal: readonly Entry[]): Mutat
     random.weighted({ put: 2, end: 0.3, consume: 8, freeze: 6, extend: 3, settle: 6, back: 4 })
   ) {
     case "put":
-      return putPolicy(random.pick(NAMES), randomLimit(random));
+      return ada.putPolicy(random.pick(NAMES), randomLimit(random));
     case "end":
-      return { ...nobody, kind: "deletePolicy", name: random.pick(NAMES) };
+      return ada.deletePolicy(random.pick(NAMES));
     case "consume":
       return ada.by(member, { ...ada.consume(cost), onShortfall } as Mutation);
     case "freeze":
@@ -90,19 +90,6 @@ function randomLimit(random: Random): Limit {
     service: random.pick(SERVICES) ?? "",
   };
 }
-
-/** Sets a policy of ada's. */
-export function putPolicy(name: string, rule: Policy["rule"]): Mutation {
-  return { ...nobody, kind: "putPolicy", name, rule };
-}
-
-const nobody = {
-  userId: "ada",
-  request: undefined,
-  metadata: new Map<string, string>(),
-  caller: "",
-  actor: "",
-};
 
 /** A limit, and the SET_POLICY entry from which it counts. */
 type Standing = { readonly name: string; readonly limit: Limit; readonly from: bigint };

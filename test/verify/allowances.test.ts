@@ -6,8 +6,8 @@ import type { AccountState } from "../../src/ledger/state.ts";
 import type { Micros } from "../../src/ledger/time.ts";
 import { emptyBooks, post, postingOf } from "../../src/verify/books.ts";
 import { type PolicyBooks, replayPolicies } from "../../src/verify/policies.ts";
-import { DAY, daily, put } from "../support/allowances.ts";
-import { recharge } from "../support/commands.ts";
+import { DAY, daily } from "../support/allowances.ts";
+import { recharge, putPolicy } from "../support/commands.ts";
 import { decideAt, NOW } from "../support/statement.ts";
 
 // Ten days after it was put, somebody comes, and again half a day later.
@@ -63,7 +63,7 @@ test.each(cases)("verify judges %s", (_, periods, forge, flaw) => {
 
 test("changes of plans to a far start and back cost no look at each day in between", () => {
   const far = BigInt(Date.UTC(9999, 0, 1)) * 1_000n;
-  const toAndFro = [put("plan", daily({ startTime: far })), put("plan", daily())];
+  const toAndFro = [putPolicy("plan", daily({ startTime: far })), putPolicy("plan", daily())];
   const commands = Array.from({ length: 20 }, () => toAndFro).flat();
   const journal = entriesOf(commands.map((command) => [NOW, command]));
   expect([journal.length, firstFlaw(journal)]).toEqual([40, undefined]);
@@ -71,7 +71,7 @@ test("changes of plans to a far start and back cost no look at each day in betwe
 
 function journalOf(rule: Allowance): readonly Entry[] {
   return entriesOf([
-    [NOW, put("plan", rule)],
+    [NOW, putPolicy("plan", rule)],
     [NOW + 10n * DAY + DAY / 4n, recharge(1n)],
     [NOW + 10n * DAY + DAY / 2n, recharge(1n)],
   ]);

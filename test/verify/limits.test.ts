@@ -3,7 +3,6 @@ import type { Command } from "../../src/ledger/command.ts";
 import { verify } from "../../src/verify/verify.ts";
 import * as make from "../support/commands.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
-import { putPolicy } from "../support/spending.ts";
 import { ada, dropChecks, lot, rehashAda, run } from "./life.ts";
 
 // What was counted against limits, by rows that anybody may have changed.
@@ -15,8 +14,8 @@ const limitOf = (points: bigint, eachMember = false) =>
 /** All have spent the 40 of the day, Bob 30 of them; hold 5 is his, and entry 8 was stopped. */
 const JOURNAL: readonly Command[] = [
   make.recharge(100n),
-  putPolicy("all", limitOf(40n)),
-  putPolicy("each", limitOf(30n, true)),
+  make.putPolicy("all", limitOf(40n)),
+  make.putPolicy("each", limitOf(30n, true)),
   make.by("bob", make.consume(make.usageOf("tts", 20n))),
   make.by("bob", make.freeze(10n, 100n)),
   make.by("eve", make.consume(9n)),
