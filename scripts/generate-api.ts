@@ -17,7 +17,7 @@ import { getComments } from "@bufbuild/protoplugin";
 
 // Writes docs/api.md from the comments in proto/points. `npm run generate` runs it.
 
-const FILES = ["points", "policies", "account", "policy", "prices", "error_reason"];
+const FILES = ["points", "policies", "ledger", "account", "policy", "prices", "error_reason"];
 
 if (import.meta.main) await writeFile("docs/api.md", await describeApi());
 

@@ -87,6 +87,7 @@ const KINDS: Record<EntryKind, { name: string; sign: string }> = {
   [EntryKind.REVOKE]: { name: "revoke", sign: "-" },
   [EntryKind.EXTEND]: { name: "extend", sign: "-" },
   [EntryKind.SET_POLICY]: { name: "set policy", sign: "" },
+  [EntryKind.ERASE]: { name: "erase", sign: "" },
 };
 
 function kindText({ kind, refersTo, fromClaim }: Entry): string {
