@@ -2,7 +2,7 @@ import { type ContextKey, createContextKey } from "@connectrpc/connect";
 
 /**
  * What a caller may do: read accounts, spend existing points, refund spent points, grant new
- * points, revoke points, or set policies.
+ * points, revoke points, set policies, or read all entries as a stream.
  */
 export type Scope = (typeof SCOPES)[number];
 
@@ -14,6 +14,7 @@ export const SCOPES = [
   "points.grant",
   "points.revoke",
   "points.policy",
+  "points.audit",
 ] as const;
 
 /** A caller, and what they may do. */

@@ -3,19 +3,24 @@ import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
 import { ServerReflection as ReflectionV1 } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
 import { ServerReflection as ReflectionV1Alpha } from "../../gen/grpc/reflection/v1alpha/reflection_pb.ts";
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
+import { LedgerService } from "../../gen/points/v1/ledger_pb.ts";
 import { PolicyService } from "../../gen/points/v1/policies_pb.ts";
 import { type Caller, type Scope, SCOPES } from "./caller.ts";
 import { methodDenied, userDenied } from "./refusals.ts";
 
-type Method = keyof typeof PointsService.method | keyof typeof PolicyService.method;
+type Method =
+  | keyof typeof PointsService.method
+  | keyof typeof PolicyService.method
+  | keyof typeof LedgerService.method;
 
-const MUTATING_SCOPES: readonly Scope[] = SCOPES.filter((scope) => scope !== "points.read");
+const ACCOUNT_SCOPES: readonly Scope[] = SCOPES.filter((scope) => scope !== "points.audit");
+const MUTATING_SCOPES = ACCOUNT_SCOPES.filter((scope) => scope !== "points.read");
 
 /** Who may call what: a caller needs one of the scopes beside a method. */
 const WHO_MAY_CALL: Record<Method, readonly Scope[]> = {
   // It writes at most an account without points and entries, and what is due. Each mutation answers
   // with the account too. So no caller learns or does more by it than their scope allows anyway.
-  getOrCreate: SCOPES,
+  getOrCreate: ACCOUNT_SCOPES,
   getAccount: ["points.read", "points.spend"],
   recharge: ["points.grant"],
   consume: ["points.spend"],
@@ -41,6 +46,9 @@ const WHO_MAY_CALL: Record<Method, readonly Scope[]> = {
   putPolicy: ["points.policy"],
   deletePolicy: ["points.policy"],
   listPolicies: ["points.policy", "points.read", "points.spend"],
+  // Whoever is refused elsewhere finds out here who they are.
+  getLedger: SCOPES,
+  streamEntries: ["points.audit"],
 };
 
 /** Everybody, without credentials; every known caller; or callers with one of these scopes. */
@@ -48,7 +56,7 @@ type Rule = "everybody" | "every caller" | readonly Scope[];
 
 /** By path. A method that is not in it is denied. */
 const RULES: ReadonlyMap<string, Rule> = new Map<string, Rule>([
-  ...[PointsService, PolicyService].flatMap(({ typeName, methods }) =>
+  ...[PointsService, PolicyService, LedgerService].flatMap(({ typeName, methods }) =>
     methods.map(({ name, localName }): [string, Rule] => [
       `/${typeName}/${name}`,
       WHO_MAY_CALL[localName as Method],
@@ -96,6 +104,15 @@ export function requireOperation(caller: Caller, method: Method, userId: string)
  */
 export function requireUser(caller: Caller, userId: string): void {
   if (userId !== "" && !userId.startsWith(caller.userIdPrefix)) throw userDenied(caller);
+}
+
+/**
+ * Checks that a caller may see all users whose ids begin with a prefix.
+ *
+ * @throws PERMISSION_DENIED
+ */
+export function requirePrefix(caller: Caller, userIdPrefix: string): void {
+  if (!userIdPrefix.startsWith(caller.userIdPrefix)) throw userDenied(caller);
 }
 
 function hasOneOf({ scopes }: Caller, needed: readonly Scope[] | undefined): boolean {

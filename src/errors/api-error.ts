@@ -106,6 +106,15 @@ export function pageTokenInvalid(): ConnectError {
   return apiError({ code, reason: "PAGE_TOKEN_INVALID", message, violations });
 }
 
+/** The cursor is none that a stream of this ledger has given. */
+export function cursorInvalid(): ConnectError {
+  const message =
+    "cursor is none of this ledger's streams: begin with the last one that you were sent";
+  const violations = [{ field: "cursor", description: "is none of this ledger's streams" }];
+  const code = Code.InvalidArgument;
+  return apiError({ code, reason: "CURSOR_INVALID", message, violations });
+}
+
 /** Whether an error is one of this API, and not one that the transport raised. */
 export function isComplete(error: ConnectError): boolean {
   return error.details.length > 0;

@@ -6,14 +6,14 @@ import {
   type PointsService,
 } from "../../gen/points/v1/points_pb.ts";
 import { accountNotFound, entryNotFound, invalidField } from "../errors/api-error.ts";
-import type { EntryKind } from "../ledger/entry.ts";
 import { isScoped } from "../ledger/lot.ts";
 import type { Orm } from "../store/driver/orm.ts";
 import { readEntry } from "../store/reads/entry.ts";
 import { readPageKey } from "../store/reads/page-key.ts";
 import { readEntries, readHolds, readLots } from "../store/reads/pages.ts";
 import { hasAccount } from "../store/reads/read.ts";
-import { ENTRY_KINDS, toEntryMessage, toHoldMessage, toLotMessage } from "./answers.ts";
+import { toEntryMessage, toHoldMessage, toLotMessage } from "./answers.ts";
+import { kindOf } from "../ledger/entry-kinds.ts";
 import { LOT_CURSOR, SEQUENCE_CURSOR } from "./page-cursors.ts";
 import { fitting, pageSizeOf } from "./page-size.ts";
 import { keyOnce, pageTokens } from "./page-token.ts";
@@ -55,7 +55,7 @@ export function statements(orm: Orm, answerMaxBytes: number): Statements {
       const { userId } = request;
       const before = await entryPages.read(request);
       const filter = {
-        kinds: request.kinds.map((kind) => KIND_NAMES.get(kind)!),
+        kinds: request.kinds.map(kindOf),
         startTime: instantOf(request.startTime, "start_time"),
         endTime: instantOf(request.endTime, "end_time"),
         service: request.service,
@@ -97,7 +97,3 @@ export function statements(orm: Orm, answerMaxBytes: number): Statements {
     },
   };
 }
-
-const KIND_NAMES = new Map(
-  Object.entries(ENTRY_KINDS).map(([name, kind]) => [kind, name as EntryKind]),
-);

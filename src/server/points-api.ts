@@ -7,6 +7,7 @@ import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
 import { ServerReflection as ReflectionV1 } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
 import { ServerReflection as ReflectionV1Alpha } from "../../gen/grpc/reflection/v1alpha/reflection_pb.ts";
 import { file_points_v1_error_reason } from "../../gen/points/v1/error_reason_pb.ts";
+import { LedgerService } from "../../gen/points/v1/ledger_pb.ts";
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
 import { PolicyService } from "../../gen/points/v1/policies_pb.ts";
 import { callerKey } from "../auth/caller.ts";
@@ -16,8 +17,10 @@ import {
   errorTranslation,
   validation,
 } from "../rpc/interceptors.ts";
+import { ledgerService } from "../rpc/ledger.ts";
 import { type Backend, pointsService } from "../rpc/points.ts";
 import { policyService } from "../rpc/policies.ts";
+import type { LedgerBackend } from "../rpc/stream-entries.ts";
 import { strictJsonOptions } from "../rpc/strict-json.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { codeName, rpcObservation, type RpcObserver } from "../telemetry/rpc-observer.ts";
@@ -28,14 +31,14 @@ import type { GroupCommitOptions } from "./observed-group-commit.ts";
 import { reflectionRoutes } from "./reflection.ts";
 
 export type ApiParts = GroupCommitOptions & {
-  readonly backend: Backend;
+  readonly backend: Backend & LedgerBackend;
   readonly health: HealthState;
   readonly metrics: Metrics;
 };
 
 /**
- * The server's API: PointsService, PolicyService, Health and reflection, with interceptors from outer
- * to inner.
+ * The server's API: PointsService, PolicyService, LedgerService, Health and reflection, with
+ * interceptors from outer to inner.
  */
 export function pointsApi({ backend, health, metrics, ...options }: ApiParts): RpcOptions {
   const { config, log, tracing } = options;
@@ -43,8 +46,12 @@ export function pointsApi({ backend, health, metrics, ...options }: ApiParts): R
     routes(router) {
       router.service(PointsService, pointsService(backend));
       router.service(PolicyService, policyService(backend));
+      router.service(LedgerService, ledgerService(backend));
       health.routes(router);
-      reflectionRoutes([PointsService, PolicyService, Health], NAMED_BY_NO_SERVICE)(router);
+      reflectionRoutes(
+        [PointsService, PolicyService, LedgerService, Health],
+        NAMED_BY_NO_SERVICE,
+      )(router);
     },
     interceptors: [
       ...(tracing === undefined ? [] : [tracing.interceptor]),

@@ -1,15 +1,20 @@
 import type { Logger } from "pino";
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
+import { LedgerService } from "../../gen/points/v1/ledger_pb.ts";
 import { PolicyService } from "../../gen/points/v1/policies_pb.ts";
 import { openAccess } from "../auth/access.ts";
+import { Draining } from "../commit/batcher.ts";
 import { startSweeper } from "../commit/sweep.ts";
 import type { Address } from "../config/address.ts";
 import type { Config } from "../config/environment.ts";
 import { errorTranslator } from "../rpc/interceptors.ts";
 import type { Prices } from "../rpc/price-file.ts";
 import { serverTime } from "../rpc/prices.ts";
+import { type HorizonWatch, watchHorizon } from "../feed/watch-horizon.ts";
 import { createWatchers } from "../rpc/watch.ts";
 import { databaseNow } from "../store/driver/clock.ts";
+import type { Orm } from "../store/driver/orm.ts";
+import { describeOldest, lookForHorizon } from "../store/reads/feed.ts";
 import { inSnapshot } from "../store/driver/transaction.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { pageGuard } from "../transport/authority.ts";
@@ -55,8 +60,11 @@ export async function startServer(options: ServerOptions): Promise<PointsServer>
   const rules = callRules(config, log, metrics);
   const { access } = rules;
   const secure = readTls(config);
-  const health = createHealth([PointsService.typeName, PolicyService.typeName]);
+  const health = createHealth(
+    [PointsService, PolicyService, LedgerService].map(({ typeName }) => typeName),
+  );
   const watchers = createWatchers(reads, log);
+  const horizon = horizonOf(reads, log, metrics);
   const stopping = new AbortController();
   const backend = {
     submit,
@@ -67,6 +75,7 @@ export async function startServer(options: ServerOptions): Promise<PointsServer>
     orm: reads,
     prices,
     watchers,
+    horizon,
     answerMaxBytes: config.messageOutMaxBytes,
     now: config.testClock ? () => inSnapshot(reads, databaseNow) : serverTime,
   };
@@ -109,12 +118,23 @@ export async function startServer(options: ServerOptions): Promise<PointsServer>
       health.close();
       // 4. Streams of operations take no further operation, and answer those that they took.
       stopping.abort();
-      // 5. Watches of accounts end; the port closes, and requests under way have `drainMs` to end.
-      await Promise.all([watchers.close(), listener.close(config.drainMs)]);
+      // 5. Watches and streams of entries end; the port closes, and requests under way have `drainMs`
+      // to end.
+      const streamsEnd = horizon.close(new Draining());
+      await Promise.all([watchers.close(), streamsEnd, listener.close(config.drainMs)]);
       // 6. Operations that are still queued are committed, though their callers may be gone.
       await batcher.drain();
     },
   };
+}
+
+function horizonOf(orm: Orm, log: Logger, { feedHeldBack }: Metrics): HorizonWatch {
+  return watchHorizon({
+    look: () => lookForHorizon(orm),
+    describeOldest: (xmin) => describeOldest(orm, xmin),
+    heldBack: feedHeldBack,
+    log,
+  });
 }
 
 function callRules(config: Config, log: Logger, { refused }: Metrics): CallRules {

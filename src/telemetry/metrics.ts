@@ -20,6 +20,8 @@ export type Metrics = {
   /** An RPC, or an operation of a batch or stream, was refused. */
   refused(reason: string): void;
   serving(isServing: boolean): void;
+  /** For how many seconds an open transaction has held the stream of entries back; 0: none does. */
+  feedHeldBack(seconds: number): void;
 };
 
 /** The same database twice, with a connection pool each. */
@@ -66,6 +68,12 @@ export function createMetrics(sources: MetricsSources): Metrics {
     aggregator: "min",
     registers,
   });
+  const feedHeldBack = new Gauge({
+    name: "points_feed_held_back_seconds",
+    help: "For how long an open transaction has held the stream of entries back, while it is read.",
+    aggregator: "max",
+    registers,
+  });
   const fastPath = new Counter({
     name: "points_fast_path_calls_total",
     help: "Unary gRPC calls that the fast path took; Connect's adapter answers all others.",
@@ -79,6 +87,7 @@ export function createMetrics(sources: MetricsSources): Metrics {
     tookFastPath: () => fastPath.inc(),
     refused: (reason) => refusals.inc({ reason }),
     serving: (isServing) => serving.set(isServing ? 1 : 0),
+    feedHeldBack: (seconds) => feedHeldBack.set(seconds),
     ...batchMetrics(registry),
   };
 }

@@ -29,6 +29,7 @@ const CALLERS = {
   granter: { scopes: ["points.grant"] },
   revoker: { scopes: ["points.revoke"] },
   planner: { scopes: ["points.policy"] },
+  auditor: { scopes: ["points.audit"] },
   all: { scopes: [...SCOPES] },
   eu: { scopes: [...SCOPES], prefix: "eu-" },
   small: { scopes: [...SCOPES], maxPoints: 10 },
@@ -95,6 +96,10 @@ const CALLS: Record<Method, (client: ReturnType<typeof as>, userId: string) => P
   putPolicy: (client, userId) => client.putPolicy({ userId, policy: alertBelow(1n) }),
   deletePolicy: (client, userId) => client.deletePolicy({ userId, name: "none" }),
   listPolicies: (client, userId) => client.listPolicies({ userId }),
+  getLedger: (client) => client.getLedger({}),
+  streamEntries: async (client, userId) => {
+    for await (const _ of client.streamEntries({ userIdPrefix: userId })) return;
+  },
 };
 
 function operation(kind: "consume" | "recharge", userId: string) {
@@ -141,6 +146,8 @@ const ALLOWED: Record<Method, string[]> = {
   putPolicy: ["planner"],
   deletePolicy: ["planner"],
   listPolicies: ["reader", "spender", "planner"],
+  getLedger: ["reader", "auditor", ...CHANGERS],
+  streamEntries: ["auditor"],
 };
 const NAMES = Object.keys(ALLOWED) as Method[];
 
@@ -155,7 +162,7 @@ describe("each method", () => {
   test.each(NAMES)("%s takes its scope", async (method) => {
     for (const way of WAYS) {
       expect(await keptOut(CALLS[method](as(undefined, way), "ada"))).toEqual(UNKNOWN);
-      for (const name of ["reader", ...CHANGERS]) {
+      for (const name of ["reader", "auditor", ...CHANGERS]) {
         const expected = ALLOWED[method].includes(name) ? undefined : DENIED;
         expect({ name, kept: await keptOut(CALLS[method](as(name, way), "ada")) }).toEqual({
           name,
@@ -167,7 +174,7 @@ describe("each method", () => {
   });
 
   const ofUsers = NAMES.filter(
-    (method) => !["getPriceList", "applyBatch", "apply"].includes(method),
+    (method) => !["getPriceList", "getLedger", "applyBatch", "apply"].includes(method),
   );
   test.each(ofUsers)("%s keeps a caller to their users, known or not", async (method) => {
     for (const way of WAYS) {

@@ -1,6 +1,7 @@
 import { clone, create, type DescMessage, type Message, toBinary } from "@bufbuild/protobuf";
-import { Code, ConnectError, type Transport } from "@connectrpc/connect";
+import { Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
+import { LedgerService } from "../../gen/points/v1/ledger_pb.ts";
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import {
   ApplyBatchRequestSchema,
@@ -62,9 +63,13 @@ function batchingClient(
   return clientOf(transport, { batch: true, backoffMs: 1, ...options });
 }
 
-/** A client of both services. */
+/** A client of all services. */
 function clientOf(transport: Transport, options: ClientOptions): Client {
-  return { ...createPointsClient(transport, options), ...createPolicyClient(transport, options) };
+  return {
+    ...createPointsClient(transport, options),
+    ...createPolicyClient(transport, options),
+    ...createClient(LedgerService, transport),
+  };
 }
 
 async function errorOf(call: Promise<unknown>): Promise<unknown> {

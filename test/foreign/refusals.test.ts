@@ -134,7 +134,7 @@ const REFUSALS_OF_WHO_ASKS: readonly Refusal[] = [
   ],
 ];
 
-/** Reasons of a server that is full, stops or loses its database, and reasons made by clients. */
+/** Reasons of a server that is full, stops or loses its database, of clients, and of streams. */
 const NOT_PROVOKED = [
   "UNSPECIFIED",
   "ACCOUNT_FULL",
@@ -146,6 +146,7 @@ const NOT_PROVOKED = [
   "DEADLINE_EXCEEDED",
   "CANCELLED",
   "INTERNAL",
+  "CURSOR_INVALID",
 ];
 
 test("the table has every reason except those listed as not provoked", () => {

@@ -286,7 +286,8 @@ export const ErrorReason = {
   POLICY_NOT_FOUND: 32,
 
   /**
-   * INVALID_ARGUMENT: the cursor is none that a stream of this ledger has given. Metadata: field.
+   * INVALID_ARGUMENT: the cursor is none that a stream of this ledger has given. A
+   * google.rpc.BadRequest names the field.
    *
    * @generated from enum value: ERROR_REASON_CURSOR_INVALID = 33;
    */

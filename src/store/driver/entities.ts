@@ -268,6 +268,17 @@ export const EpochEntity = defineEntity({
     systemIdentifier: p.bigint(),
     timeline: p.integer(),
     beginTime: instant(),
+    forkLsn: p.string().columnType("pg_lsn").nullable(),
+  },
+});
+
+/** A single row: the ledger's name. */
+export const LedgerEntity = defineEntity({
+  name: "Ledger",
+  tableName: "ledger",
+  properties: {
+    id: p.smallint().primary().autoincrement(false),
+    ledgerId: p.uuid(),
   },
 });
 

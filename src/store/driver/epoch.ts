@@ -53,11 +53,16 @@ const LOOK = `
   from (select pg_is_in_recovery() or current_setting('transaction_read_only')::boolean as readonly)
     as state`;
 
+// A PostgreSQL that was a standby, or was restored, says for as long as it runs what it replayed last:
+// all that the epochs before have left. (A crash after the promotion and before anybody has looked
+// would make that more.) In a cluster that a dump was restored to it would mean nothing.
+//
 // The shard's number times 65,536 comes before the count; there is one shard, 0.
 const BEGIN = `
-  insert into epoch (epoch, system_identifier, timeline, begin_time)
+  insert into epoch (epoch, system_identifier, timeline, begin_time, fork_lsn)
   select coalesce((select epoch from (${LAST}) as last), 0) + 1, system_identifier, timeline,
-    clock_timestamp()
+    clock_timestamp(), case when system_identifier =
+      (select system_identifier from (${LAST}) as last) then pg_last_wal_replay_lsn() end
   from (${LIFE}) as life
   where not exists (select from (${LAST}) as last where
     (last.system_identifier, last.timeline) = (life.system_identifier, life.timeline))

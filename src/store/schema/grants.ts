@@ -8,6 +8,7 @@ import type { EntityManager } from "../driver/orm.ts";
 const GRANTS = {
   migration: "select",
   page_key: "select",
+  ledger: "select",
   epoch: "select, insert",
   entry: "select, insert",
   receipt: "select, insert",

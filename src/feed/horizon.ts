@@ -1,0 +1,77 @@
+import type { Micros } from "../ledger/time.ts";
+import type { Mark } from "./lives.ts";
+
+/** A look at which transactions are under way, in one snapshot. */
+export type Look = Pick<Mark, "epoch" | "beginTime"> & {
+  /** The oldest transaction under way: all that are below it have ended, and so stay as they are. */
+  readonly xmin: bigint;
+  /** The transaction that comes next. */
+  readonly xmax: bigint;
+  /** The end of the WAL, and so behind all that has ended. */
+  readonly lsn: bigint;
+  /** Up to where the WAL is on disk. */
+  readonly flushedLsn: bigint;
+  readonly time: Micros;
+};
+
+/** How far a reader of the stream may go: all entries with a lower feed number are there, for good. */
+export type Horizon = Mark & {
+  /** All that was committed before is among them; undefined: not known yet. */
+  readonly caughtUpTo: Micros | undefined;
+};
+
+/** What is known from the looks so far. */
+export type Horizons = {
+  readonly horizon: Horizon | undefined;
+  /** A look that waits until the WAL before it is on disk. */
+  readonly waiting: Look | undefined;
+  /** Looks whose `xmax` the horizon has not reached yet, oldest first. */
+  readonly ahead: readonly Pick<Look, "time" | "xmax">[];
+  readonly last: Look | undefined;
+  /** Since when the oldest transaction under way has been the oldest. */
+  readonly oldestSince: Micros;
+};
+
+/** Before the first look. */
+export const NO_LOOK: Horizons = {
+  horizon: undefined,
+  waiting: undefined,
+  ahead: [],
+  last: undefined,
+  oldestSince: 0n,
+};
+
+const MAX_AHEAD = 1_000;
+
+/**
+ * Takes a look. A horizon is passed on once the WAL before it is on disk: if PostgreSQL commits
+ * asynchronously, a crash takes back nothing that a reader was sent.
+ */
+export function look(before: Horizons, now: Look): Horizons {
+  const isSameLife = before.last?.epoch === now.epoch && before.last.beginTime === now.beginTime;
+  const known = isSameLife ? before : NO_LOOK;
+  const seen = [...known.ahead.filter(({ xmax }) => xmax !== now.xmax), now];
+  const ahead = seen.length > MAX_AHEAD ? seen.toSpliced(MAX_AHEAD / 2, 1) : seen;
+  const isStuck = now.xmin < now.xmax && known.last?.xmin === now.xmin;
+  const oldestSince = isStuck ? known.oldestSince : now.time;
+  const flushed = [now, known.waiting].find((one) => one && one.lsn <= now.flushedLsn);
+  const waiting = flushed === now ? undefined : flushed ? now : (known.waiting ?? now);
+  const rest = { ahead, waiting, last: now, oldestSince };
+  if (flushed === undefined) return { ...rest, horizon: known.horizon };
+  const { epoch, beginTime, xmin: feed, lsn } = flushed;
+  const passed = ahead.findLast(({ time, xmax }) => xmax <= feed && time <= flushed.time);
+  const caughtUpTo = passed?.time ?? known.horizon?.caughtUpTo;
+  return {
+    ...rest,
+    ahead: passed === undefined ? ahead : ahead.slice(ahead.indexOf(passed)),
+    horizon: { epoch, beginTime, feed, lsn, caughtUpTo },
+  };
+}
+
+/**
+ * For how long a transaction under way has kept the horizon where it is, in milliseconds; 0: none
+ * has.
+ */
+export function heldBackMs({ last, oldestSince }: Horizons): number {
+  return last === undefined ? 0 : Number((last.time - oldestSince) / 1_000n);
+}

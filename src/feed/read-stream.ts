@@ -1,0 +1,193 @@
+import type { Micros } from "../ledger/time.ts";
+import { before, comparePlaces, type Cursor, type Place } from "./cursor.ts";
+import type { Horizon } from "./horizon.ts";
+import { isKept, type Life, type Mark, withMark } from "./lives.ts";
+
+/** Feed numbers of an epoch: from the one on, below the other. */
+export type FeedRange = { readonly epoch: bigint; readonly from: bigint; readonly to: bigint };
+
+/** What has a place in the stream. */
+export type Placed<Item> = { readonly place: Place; readonly item: Item };
+
+/** Where the stream is read from. */
+export type StreamSource<Item> = {
+  /** The horizon after another look, some tens of milliseconds later. */
+  readonly horizon: () => Promise<Horizon>;
+  /** All lives of the ledger, oldest first. */
+  readonly lives: () => Promise<readonly Life[]>;
+  /**
+   * Reads what of a range the reader wants, in order of places; undefined: more is in the range than
+   * is read at once, and it is wider than one feed number.
+   */
+  readonly read: (range: FeedRange) => Promise<ReadRange<Item> | undefined>;
+};
+
+/** What a range had: what the reader wants, and how much there was in all. */
+export type ReadRange<Item> = { readonly items: readonly Placed<Item>[]; readonly count: number };
+
+/** A piece of the stream. */
+export type Piece<Item> = {
+  /** All of one epoch. */
+  readonly items: readonly Placed<Item>[];
+  /** Behind them. */
+  readonly cursor: Cursor;
+  readonly caughtUpTo: Micros | undefined;
+  /** Another life has begun: the piece has no items, and those from a place on may be lost. */
+  readonly change: LifeChange | undefined;
+};
+
+export type LifeChange = {
+  readonly ended: bigint;
+  readonly began: Pick<Life, "epoch" | "beginTime">;
+  /** All that was sent from here on is in doubt; undefined: nothing is. */
+  readonly doubtedFrom: Place | undefined;
+};
+
+// A range is as wide as it takes to find so many: PostgreSQL's index knows whether 1 MB of the table
+// has some of it, and so few cost as much as some thousands.
+const WANTED_ITEMS = 4_000;
+const FIRST_WIDTH = 64n;
+const END = 2n ** 63n - 1n;
+
+// So many steps without a piece, of 50 ms each while nothing happens, and one says how far it is.
+const QUIET_STEPS = 20;
+
+/**
+ * The stream from a cursor on, for ever. In the life that goes on it keeps below the horizon; lives
+ * that have ended it reads to their end. It reads ranges of feed numbers one after the other, each by
+ * a query of its own, so that a slow reader holds nothing back.
+ *
+ * @param start undefined: now
+ * @throws what the source throws
+ */
+export async function* readStream<Item>(
+  source: StreamSource<Item>,
+  start: Cursor | undefined,
+): AsyncGenerator<Piece<Item>> {
+  const horizon = await source.horizon();
+  const resumed = await resume(source, start ?? nowAt(horizon), horizon);
+  let state: Reading<Item> = { horizon, width: FIRST_WIDTH, items: [], ...resumed };
+  let quietSteps = 0;
+  yield pieceOf(state);
+  for (;;) {
+    state = await advance(source, state);
+    quietSteps += 1;
+    if (state.items.length > 0 || state.change !== undefined || quietSteps === QUIET_STEPS) {
+      yield pieceOf(state);
+      quietSteps = 0;
+    }
+  }
+}
+
+/** Where a reader is, and what its last step has brought. */
+type Reading<Item> = {
+  readonly cursor: Cursor;
+  readonly horizon: Horizon;
+  /** How many feed numbers it reads at once. */
+  readonly width: bigint;
+  readonly items: readonly Placed<Item>[];
+  readonly change: LifeChange | undefined;
+};
+
+function pieceOf<Item>({ items, cursor, horizon, change }: Reading<Item>): Piece<Item> {
+  const isAtHorizon = comparePlaces(cursor.place, before(horizon.epoch, horizon.feed)) >= 0;
+  return { items, cursor, change, caughtUpTo: isAtHorizon ? horizon.caughtUpTo : undefined };
+}
+
+/** Reads on; or goes on to the next life; or waits at the horizon. */
+async function advance<Item>(
+  source: StreamSource<Item>,
+  reading: Reading<Item>,
+): Promise<Reading<Item>> {
+  const { cursor, horizon } = reading;
+  const hasEnded = cursor.place.epoch < horizon.epoch;
+  const limit = hasEnded ? END : horizon.feed;
+  const step = { ...reading, items: [], change: undefined };
+  if (cursor.place.feed < limit) return readOn(source, step, limit);
+  if (hasEnded) return { ...step, ...(await enterNextLife(source, cursor)) };
+  const next = await source.horizon();
+  const resumed = isSameLife(horizon, next) ? {} : await resume(source, cursor, next);
+  return { ...step, horizon: next, ...resumed };
+}
+
+async function readOn<Item>(
+  source: StreamSource<Item>,
+  reading: Reading<Item>,
+  limit: bigint,
+): Promise<Reading<Item>> {
+  const { cursor, horizon, width } = reading;
+  const { epoch, feed: from } = cursor.place;
+  const to = min(from + width, limit);
+  const found = await source.read({ epoch, from, to });
+  if (found === undefined) return { ...reading, width: max((to - from) / 4n, 1n) };
+  return {
+    ...reading,
+    width: nextWidth(to - from, found.count),
+    items: found.items.filter(({ place }) => comparePlaces(place, cursor.place) > 0),
+    cursor: { place: before(epoch, to), marks: withMark(cursor.marks, horizon) },
+  };
+}
+
+/** The cursor that a stream goes on with: where it was, or where nothing is in doubt. */
+async function resume<Item>(
+  { lives }: StreamSource<Item>,
+  cursor: Cursor,
+  horizon: Horizon,
+): Promise<{ cursor: Cursor; change: LifeChange | undefined }> {
+  const doubtedFrom = firstInDoubt(cursor, await lives(), horizon);
+  if (doubtedFrom === undefined) return { cursor, change: undefined };
+  const change = { ended: cursor.marks[0]!.epoch, began: horizon, doubtedFrom };
+  const marks = cursor.marks.filter(
+    ({ epoch, feed }) => comparePlaces(before(epoch, feed), doubtedFrom) <= 0,
+  );
+  return { cursor: { place: doubtedFrom, marks }, change };
+}
+
+/**
+ * The place from which on the ledger may have lost what a reader was sent; undefined: it has all of
+ * it. A life that goes on loses something only if the database is put back, by a snapshot of its
+ * storage: nobody knows how far.
+ */
+function firstInDoubt(
+  { place, marks }: Cursor,
+  lives: readonly Life[],
+  horizon: Horizon,
+): Place | undefined {
+  const [newest] = marks;
+  if (newest === undefined) return undefined;
+  if (isSameLife(newest, horizon)) {
+    const isAhead = comparePlaces(place, before(horizon.epoch, horizon.feed)) > 0;
+    return isAhead || newest.lsn > horizon.lsn ? before(horizon.epoch, 0n) : undefined;
+  }
+  const kept = marks.find((mark) => isKept(mark, lives));
+  const safe = kept ? before(kept.epoch, kept.feed) : before(lives[0]!.epoch, 0n);
+  return comparePlaces(place, safe) > 0 ? safe : undefined;
+}
+
+function isSameLife(one: Mark, other: Mark): boolean {
+  return one.epoch === other.epoch && one.beginTime === other.beginTime;
+}
+
+async function enterNextLife<Item>({ lives }: StreamSource<Item>, cursor: Cursor) {
+  const { epoch: ended } = cursor.place;
+  const began = (await lives()).find(({ epoch }) => epoch > ended)!;
+  const change: LifeChange = { ended, began, doubtedFrom: undefined };
+  return { cursor: { ...cursor, place: before(began.epoch, 0n) }, change };
+}
+
+function nowAt(horizon: Horizon): Cursor {
+  return { place: before(horizon.epoch, horizon.feed), marks: [horizon] };
+}
+
+function nextWidth(width: bigint, count: number): bigint {
+  if (count >= WANTED_ITEMS) return max(width / 2n, 1n);
+  return count < WANTED_ITEMS / 2 ? min(width * 2n, END) : width;
+}
+
+function min(one: bigint, other: bigint): bigint {
+  return one < other ? one : other;
+}
+
+function max(one: bigint, other: bigint): bigint {
+  return one > other ? one : other;
+}

@@ -1,0 +1,132 @@
+import { sql } from "kysely";
+import { type Place, PLACE_HASH_BYTES } from "../../feed/cursor.ts";
+import type { Look } from "../../feed/horizon.ts";
+import type { Life } from "../../feed/lives.ts";
+import type { FeedRange, ReadRange } from "../../feed/read-stream.ts";
+import type { Entry, EntryKind } from "../../ledger/entry.ts";
+import { KIND_NUMBERS } from "../../ledger/entry-kinds.ts";
+import { toEntry } from "../batch/entries.ts";
+import type { EntryRow, EpochEntity, RowOf } from "../driver/entities.ts";
+import { fromTimestamptz } from "../driver/instant.ts";
+import type { Orm } from "../driver/orm.ts";
+import { inTransaction } from "../driver/transaction.ts";
+
+// The journal as a stream, for src/feed/. SQL by hand, since the ORM has neither snapshots nor the
+// WAL's places.
+
+/** Which transactions are under way, and where the WAL is. */
+export async function lookForHorizon(orm: Orm): Promise<Look> {
+  return inTransaction(orm, async ({ run, epoch }) => {
+    // The snapshot is older than the place in the WAL, which so is behind all that had ended in it.
+    const { rows } = await run(sql<LookRow>`
+      select pg_snapshot_xmin(snapshot) as xmin, pg_snapshot_xmax(snapshot) as xmax,
+        pg_current_wal_insert_lsn() - '0/0' as lsn, pg_current_wal_flush_lsn() - '0/0' as flushed,
+        statement_timestamp() as time,
+        (select begin_time from epoch where epoch = ${epoch}::bigint) as begin_time
+      from (select pg_current_snapshot() as snapshot offset 0) as taken`);
+    const [row] = rows;
+    return {
+      epoch,
+      beginTime: fromTimestamptz(row!.begin_time),
+      xmin: BigInt(row!.xmin),
+      xmax: BigInt(row!.xmax),
+      lsn: BigInt(row!.lsn),
+      flushedLsn: BigInt(row!.flushed),
+      time: fromTimestamptz(row!.time),
+    };
+  });
+}
+
+type LookRow = Record<"xmin" | "xmax" | "lsn" | "flushed" | "time" | "begin_time", string>;
+
+/** All epochs, oldest first. */
+export async function readLives(orm: Orm): Promise<readonly Life[]> {
+  const { rows } = await sql<RowOf<typeof EpochEntity> & { fork: string | null }>`
+    select *, fork_lsn - '0/0' as fork from epoch order by epoch`.execute(
+    orm.em.fork().getKysely(),
+  );
+  return rows.map(({ epoch, begin_time, fork }) => ({
+    epoch: BigInt(epoch),
+    beginTime: fromTimestamptz(begin_time),
+    forkLsn: fork === null ? undefined : BigInt(fork),
+  }));
+}
+
+/** Who has the oldest transaction under way, in words. */
+export async function describeOldest(orm: Orm, xmin: bigint): Promise<string> {
+  const { rows } = await sql<{ who: string }>`
+    select format('process %s of %s in database %s (%s, %s for %s s)', pid, usename, datname,
+      coalesce(nullif(application_name, ''), 'without a name'), state,
+      extract(epoch from clock_timestamp() - xact_start)::integer) as who
+    from pg_stat_activity where backend_xid = ${xmin}::xid8::xid
+    union all
+    select format('prepared transaction %L of %s in database %s, prepared at %s', gid, owner,
+      database, prepared)
+    from pg_prepared_xacts where transaction = ${xmin}::xid8::xid`.execute(
+    orm.em.fork().getKysely(),
+  );
+  const hint = "whose this role may not see: grant it pg_read_all_stats";
+  return `transaction ${xmin}: ${rows[0]?.who ?? hint}`;
+}
+
+/** An entry of the stream, and the salt of its account. */
+export type StreamedEntry = { readonly entry: Entry; readonly salt: Uint8Array };
+
+/** What a reader wants. */
+export type StreamFilter = {
+  /** Empty: all. */
+  readonly kinds: readonly EntryKind[];
+  readonly userIdPrefix: string;
+};
+
+// A range with more is read in parts: a reader keeps what it has read in memory until it is sent.
+const READ_MAX_ENTRIES = 8_000;
+
+/**
+ * Reads the entries of a range that pass a filter, in order of places.
+ *
+ * @returns undefined: the range has too many entries
+ */
+export async function readFeedRange(
+  orm: Orm,
+  { epoch, from, to }: FeedRange,
+  { kinds, userIdPrefix }: StreamFilter,
+): Promise<ReadRange<StreamedEntry> | undefined> {
+  const numbers = kinds.map((kind) => KIND_NUMBERS[kind]);
+  const most = to - from > 1n ? READ_MAX_ENTRIES : Number.MAX_SAFE_INTEGER;
+  return inTransaction(orm, async ({ run }) => {
+    // For the first of many rows PostgreSQL likes to read a table from its beginning.
+    const [, { rows }] = await Promise.all([
+      run(sql`set local enable_seqscan = off`),
+      run(sql<FeedRow>`
+        with found as materialized (
+          select * from entry
+          where epoch = ${epoch}::bigint and feed >= ${from}::bigint and feed < ${to}::bigint
+          limit ${most + 1}::bigint
+        )
+        select counted.count, account.salt, found.*
+        from (select count(*) from found) as counted
+        left join found
+          on (cardinality(${numbers}::smallint[]) = 0 or kind = any(${numbers}::smallint[]))
+            and starts_with(user_id, ${userIdPrefix}::text)
+            and counted.count <= ${most}::bigint
+        left join account using (user_id)
+        order by found.feed, found.sequence, found.hash`),
+    ]);
+    const count = Number(rows[0]!.count);
+    if (count > most) return undefined;
+    const items = rows
+      .filter(({ hash }) => hash !== null)
+      .map((row) => {
+        return { place: placeOf(row), item: { entry: toEntry(row), salt: row.salt } };
+      });
+    return { items, count };
+  });
+}
+
+type FeedRow = EntryRow & { count: string; salt: Uint8Array };
+
+function placeOf({ epoch, feed, sequence, hash }: FeedRow): Place {
+  const start = Buffer.from(hash.buffer, hash.byteOffset, PLACE_HASH_BYTES).toString("hex");
+  return { epoch: BigInt(epoch), feed: BigInt(feed), sequence: BigInt(sequence), hash: start };
+}
