@@ -61,7 +61,7 @@ describe("a list or a map that is too long is refused before its items are valid
   test("and no other field is named", () => {
     const request = create(ListEntriesRequestSchema, {
       userId: " ",
-      kinds: Array<EntryKind>(11).fill(EntryKind.CONSUME),
+      kinds: Array<EntryKind>(12).fill(EntryKind.CONSUME),
     });
     expect(refusalOfValidation(ListEntriesRequestSchema, request).fields).toEqual(["kinds"]);
   });

@@ -1,4 +1,4 @@
-import fc, { type IProperty } from "fast-check";
+import fc, { type IAsyncProperty, type IProperty } from "fast-check";
 
 const MAX_ROUNDS = 50;
 
@@ -12,7 +12,23 @@ export function assertUntil<T>(
   numRuns: number,
 ): void {
   for (let round = 0; !hasSeenEnough(); round += 1) {
-    if (round === MAX_ROUNDS) throw new Error(`it saw too little in ${MAX_ROUNDS} rounds`);
+    countRound(round);
     fc.assert(property, { numRuns });
   }
+}
+
+/** The same for a property that waits. */
+export async function assertUntilAsync<T>(
+  hasSeenEnough: () => boolean,
+  property: IAsyncProperty<T>,
+  numRuns: number,
+): Promise<void> {
+  for (let round = 0; !hasSeenEnough(); round += 1) {
+    countRound(round);
+    await fc.assert(property, { numRuns });
+  }
+}
+
+function countRound(round: number): void {
+  if (round === MAX_ROUNDS) throw new Error(`it saw too little in ${MAX_ROUNDS} rounds`);
 }

@@ -274,20 +274,21 @@ export const StreamEntriesResponseSchema: GenMessage<StreamEntriesResponse> = /*
 
 /**
  * A restore or a promotion: from here on the entries are of another life of the database. Entries that
- * came last before it may have been lost, though the stream had sent them.
+ * came last before it may have been lost, though the stream had sent them. When the stream leaves an
+ * epoch, it always says so; of a loss it tells before.
  *
  * @generated from message points.v1.EpochChange
  */
 export type EpochChange = Message<"points.v1.EpochChange"> & {
   /**
-   * The epoch that has ended.
+   * The epoch that has ended, or the first of several.
    *
    * @generated from field: int64 ended_epoch = 1;
    */
   endedEpoch: bigint;
 
   /**
-   * The epoch that follows it. The same number: the database went back to an earlier state of its
+   * The epoch that has begun. The same number: the database went back to an earlier state of its
    * own, such as a snapshot of its storage.
    *
    * @generated from field: int64 epoch = 2;
@@ -302,8 +303,9 @@ export type EpochChange = Message<"points.v1.EpochChange"> & {
   beginTime?: Timestamp | undefined;
 
   /**
-   * Entries of the ended epoch with this feed number or a higher one may be lost: forget all of them
-   * that came before this message. Those that the ledger still has follow now. 0: none is lost.
+   * Entries of the ended epoch with this feed number or a higher one, and all of later epochs, may be
+   * lost: forget those of them that came before this message. Those that the ledger still has follow
+   * now. 0: none is lost.
    *
    * @generated from field: int64 doubted_from_feed = 4;
    */
