@@ -1,7 +1,9 @@
 import { type Client, createClient, type Transport } from "@connectrpc/connect";
+import { LedgerService } from "../../gen/points/v1/ledger_pb.ts";
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
 import { PolicyService } from "../../gen/points/v1/policies_pb.ts";
 import { withBatching } from "./batching.ts";
+import type { LedgerClient } from "./follow.ts";
 import { type RetryLimits, withRetries } from "./retry.ts";
 
 // The public entry of the package `points/client`. It and its imports use no API of Node's, so that
@@ -34,6 +36,14 @@ export function createPolicyClient(
   return createClient(PolicyService, withRetries(lower, limits));
 }
 
+/** Makes a client of the ledger as a whole, with the same retries; `followEntries` reads its stream. */
+export function createLedgerClient(
+  transport: Transport,
+  limits: Partial<RetryLimits> = {},
+): LedgerClient {
+  return createClient(LedgerService, withRetries(transport, limits));
+}
+
 export type ClientOptions = Partial<RetryLimits> & {
   /**
    * Coalesces mutations that are in flight at once into ApplyBatch; the default is false. Calls keep
@@ -44,11 +54,13 @@ export type ClientOptions = Partial<RetryLimits> & {
   readonly batch?: boolean;
 };
 
+export { followEntries, type FollowOptions } from "./follow.ts";
 export { type Outcome, type Refusal, refusalOf } from "./refusal.ts";
 export { requestIdsOf } from "./request-ids.ts";
 export { type RetryLimits, withRetries } from "./retry.ts";
 export * from "../../gen/points/v1/account_pb.ts";
 export * from "../../gen/points/v1/error_reason_pb.ts";
+export * from "../../gen/points/v1/ledger_pb.ts";
 export * from "../../gen/points/v1/points_pb.ts";
 export * from "../../gen/points/v1/policies_pb.ts";
 export * from "../../gen/points/v1/policy_pb.ts";

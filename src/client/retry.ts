@@ -18,7 +18,7 @@ export type RetryLimits = {
 };
 
 /** As in `proto/points/v1/service_config.json`, which the clients of other languages follow. */
-const DEFAULTS: RetryLimits = {
+export const DEFAULTS: RetryLimits = {
   attemptsMax: 5,
   backoffMs: 100,
   backoffMaxMs: 2_000,
@@ -94,7 +94,7 @@ type FailedAttempt = {
 };
 
 /** The wait before the next attempt in milliseconds; undefined: do not retry. */
-function waitAfter(
+export function waitAfter(
   { error, attempt, endMs }: FailedAttempt,
   { attemptsMax, backoffMs, backoffMaxMs, askedWaitMaxMs }: RetryLimits,
 ): number | undefined {
@@ -123,7 +123,7 @@ function retryInfoMs(error: ConnectError): number {
 }
 
 /** Waits; an abort ends the wait early, and the next attempt then throws the signal's reason. */
-function sleep(ms: number, signal: AbortSignal | undefined): Promise<void> {
+export function sleep(ms: number, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve) => {
     const done = () => {
       clearTimeout(timer);

@@ -65,6 +65,27 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     caughtBy: "test/client/batching.test.ts",
   },
   {
+    name: "asks for the stream again from where it began",
+    file: "src/client/follow.ts",
+    find: "cursor = message.cursor;",
+    replace: "",
+    caughtBy: "test/client/follow.test.ts",
+  },
+  {
+    name: "waits for ever for a line that is silent",
+    file: "src/client/follow.ts",
+    find: 'call.abort(unavailable("the stream is silent"))',
+    replace: "{}",
+    caughtBy: "test/client/follow.test.ts",
+  },
+  {
+    name: "leaves a stream open that nobody reads any more",
+    file: "src/client/follow.ts",
+    find: "    call.abort();\n",
+    replace: "",
+    caughtBy: "test/client/follow.test.ts",
+  },
+  {
     name: "rounds the length of speech to whole seconds before it is charged",
     file: "clients/typescript/src/speech.ts",
     find: "durationFromMs(await lengthMs(file))",
