@@ -16,9 +16,17 @@ import (
 //go:embed gen/service_config.json
 var serviceConfig string
 
+// client has the stubs of all services, over one connection.
+type client struct {
+	points     pointsv1.PointsServiceClient
+	policies   pointsv1.PolicyServiceClient
+	ledger     pointsv1.LedgerServiceClient
+	connection *grpc.ClientConn
+}
+
 // dial makes a client that repeats a call which finds no server, as the service config says. A
 // token, if there is one, goes with every call.
-func dial(address, token string) (pointsv1.PointsServiceClient, func() error, error) {
+func dial(address, token string) (client, error) {
 	options := []grpc.DialOption{
 		// With TLS: credentials.NewTLS(&tls.Config{}).
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
@@ -29,9 +37,14 @@ func dial(address, token string) (pointsv1.PointsServiceClient, func() error, er
 	}
 	connection, err := grpc.NewClient(address, options...)
 	if err != nil {
-		return nil, nil, err
+		return client{}, err
 	}
-	return pointsv1.NewPointsServiceClient(connection), connection.Close, nil
+	return client{
+		points:     pointsv1.NewPointsServiceClient(connection),
+		policies:   pointsv1.NewPolicyServiceClient(connection),
+		ledger:     pointsv1.NewLedgerServiceClient(connection),
+		connection: connection,
+	}, nil
 }
 
 type bearer string

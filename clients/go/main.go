@@ -22,13 +22,13 @@ func run() error {
 	if len(os.Args) > 1 {
 		address = os.Args[1]
 	}
-	points, closeConnection, err := dial(address, os.Getenv("POINTS_TOKEN"))
+	client, err := dial(address, os.Getenv("POINTS_TOKEN"))
 	if err != nil {
 		return err
 	}
-	defer closeConnection()
+	defer client.connection.Close()
 
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	return playScenario(ctx, points)
+	return playScenario(ctx, client)
 }

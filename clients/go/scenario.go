@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -17,17 +19,20 @@ import (
 
 // playScenario plays what every client in clients/ plays, and prints the lines of
 // clients/scenario.txt.
-func playScenario(ctx context.Context, points pointsv1.PointsServiceClient) error {
+func playScenario(ctx context.Context, client client) error {
 	userID := fmt.Sprintf("go-%d", time.Now().UnixNano())
 	for _, play := range []func(context.Context, pointsv1.PointsServiceClient, string) error{
 		recharge, consumeTwice, beRefused, freezeAndSettle, settleInParts, readStatement,
-		watchUntilDeadline, apply, verify,
+		watchUntilDeadline, apply,
 	} {
-		if err := play(ctx, points, userID); err != nil {
+		if err := play(ctx, client.points, userID); err != nil {
 			return err
 		}
 	}
-	return nil
+	if err := topUpOnce(ctx, client, userID); err != nil {
+		return err
+	}
+	return verify(ctx, client.points, userID)
 }
 
 func recharge(ctx context.Context, points pointsv1.PointsServiceClient, userID string) error {
@@ -242,6 +247,73 @@ func resultText(result *pointsv1.OperationResult) string {
 	default:
 		return fmt.Sprintf("unexpected %T", result)
 	}
+}
+
+// topUpOnce runs two consumers. As after a crash before its cursor was stored, the second one begins
+// where the first one did.
+func topUpOnce(ctx context.Context, client client, userID string) error {
+	folder, err := os.MkdirTemp("", "points-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(folder)
+	cursorFile := filepath.Join(folder, "cursor")
+	consumer := topUps{client: client, cursorFile: cursorFile, userIDPrefix: userID}
+	for _, err := range consumer.all(ctx) {
+		if err != nil {
+			return err
+		}
+		break
+	}
+	cursor, err := os.ReadFile(cursorFile)
+	if err != nil {
+		return err
+	}
+	if err := fallBelow(ctx, client, userID); err != nil {
+		return err
+	}
+	for _, step := range []string{"top up", "again"} {
+		if err := store(cursorFile, string(cursor)); err != nil {
+			return err
+		}
+		for answers, err := range consumer.all(ctx) {
+			if err != nil {
+				return err
+			}
+			if len(answers) > 0 {
+				entry, account := answers[0].Entry, answers[0].Account
+				fmt.Printf("%s: entry %d of %d, balance %d, replayed %t\n", step,
+					entry.Sequence, entry.Points, account.Balance, answers[0].Replayed)
+				break
+			}
+		}
+	}
+	return nil
+}
+
+func fallBelow(ctx context.Context, client client, userID string) error {
+	_, err := client.policies.PutPolicy(ctx, &pointsv1.PutPolicyRequest{
+		UserId:    userID,
+		RequestId: "policy-1",
+		Policy: &pointsv1.Policy{
+			Name: "low",
+			Rule: &pointsv1.Policy_Alert{Alert: &pointsv1.Alert{Below: 10}},
+		},
+	})
+	if err != nil {
+		return err
+	}
+	answer, err := client.points.Consume(ctx, &pointsv1.ConsumeRequest{
+		UserId:    userID,
+		RequestId: "job-5",
+		Cost:      &pointsv1.ConsumeRequest_Points{Points: 10},
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Printf("alert: entry %d, balance %d, %s\n", answer.Entry.Sequence,
+		answer.Entry.BalanceAfter, strings.Join(answer.Entry.Alerts, ", "))
+	return nil
 }
 
 func verify(ctx context.Context, points pointsv1.PointsServiceClient, userID string) error {

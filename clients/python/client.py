@@ -15,10 +15,20 @@ from grpc_status import rpc_status
 GEN = Path(__file__).parent / "gen"
 sys.path.insert(0, str(GEN))
 
-from points.v1 import points_pb2_grpc  # noqa: E402
+from points.v1 import ledger_pb2_grpc, points_pb2_grpc, policies_pb2_grpc  # noqa: E402
 
 
-def dial(address: str, token: str | None) -> tuple[grpc.Channel, points_pb2_grpc.PointsServiceStub]:
+@dataclass(frozen=True)
+class Client:
+    """The stubs of all services, over one channel."""
+
+    channel: grpc.Channel
+    points: points_pb2_grpc.PointsServiceStub
+    policies: policies_pb2_grpc.PolicyServiceStub
+    ledger: ledger_pb2_grpc.LedgerServiceStub
+
+
+def dial(address: str, token: str | None) -> Client:
     """A client that repeats a call which finds no server, as the service config says.
 
     A token, if there is one, goes with every call. With TLS it is `grpc.secure_channel`.
@@ -27,7 +37,12 @@ def dial(address: str, token: str | None) -> tuple[grpc.Channel, points_pb2_grpc
     channel = grpc.insecure_channel(address, options=options)
     if token is not None:
         channel = grpc.intercept_channel(channel, Bearer(token))
-    return channel, points_pb2_grpc.PointsServiceStub(channel)
+    return Client(
+        channel,
+        points_pb2_grpc.PointsServiceStub(channel),
+        policies_pb2_grpc.PolicyServiceStub(channel),
+        ledger_pb2_grpc.LedgerServiceStub(channel),
+    )
 
 
 @dataclass(frozen=True)

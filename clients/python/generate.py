@@ -18,7 +18,8 @@ def main() -> None:
     # google/rpc comes with googleapis-common-protos.
     messages = [*PROTO.glob("points/v1/*.proto"), PROTO / "buf/validate/validate.proto"]
     run(messages, "python", "mypy")
-    run([PROTO / "points/v1/points.proto"], "grpc_python", "mypy_grpc")
+    services = [PROTO / f"points/v1/{name}.proto" for name in ("points", "policies", "ledger")]
+    run(services, "grpc_python", "mypy_grpc")
     shutil.copy(PROTO / "points/v1/service_config.json", GEN)
 
 

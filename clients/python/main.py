@@ -8,6 +8,6 @@ from scenario import play_scenario
 
 if __name__ == "__main__":
     address = sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1:50051"
-    channel, points = dial(address, os.environ.get("POINTS_TOKEN"))
-    with channel:
-        play_scenario(points)
+    client = dial(address, os.environ.get("POINTS_TOKEN"))
+    with client.channel:
+        play_scenario(client)

@@ -2,13 +2,17 @@
 
 import uuid
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import grpc
 from google.protobuf.duration_pb2 import Duration
 
-from client import error_info, read_insufficient_points
-from points.v1 import account_pb2, points_pb2, points_pb2_grpc
+from client import Client, error_info, read_insufficient_points
+from points.v1 import account_pb2, points_pb2, points_pb2_grpc, policies_pb2, policy_pb2
+from top_up import store, top_ups
 from verify import read_journal, verify_journal
 
 Stub = points_pb2_grpc.PointsServiceStub
@@ -16,7 +20,8 @@ Stub = points_pb2_grpc.PointsServiceStub
 TIMEOUT_SECONDS = 5
 
 
-def play_scenario(points: Stub) -> None:
+def play_scenario(client: Client) -> None:
+    points = client.points
     user_id = f"python-{uuid.uuid4()}"
     recharge(points, user_id)
     consume_twice(points, user_id)
@@ -26,6 +31,7 @@ def play_scenario(points: Stub) -> None:
     read_statement(points, user_id)
     watch_until_deadline(points, user_id)
     apply(points, user_id)
+    top_up_once(client, user_id)
     verify(points, user_id)
 
 
@@ -173,6 +179,36 @@ def result_text(result: points_pb2.OperationResult) -> str:
             return str(result.error.message if info is None else info.reason)
         case other:
             raise AssertionError(f"unexpected {other}")
+
+
+def top_up_once(client: Client, user_id: str) -> None:
+    """As after a crash before its cursor was stored, the second one begins where the first one
+    did."""
+    with TemporaryDirectory() as folder:
+        cursor_file = Path(folder) / "cursor"
+        with closing(top_ups(client, cursor_file, user_id)) as followed:
+            next(followed)
+        cursor = cursor_file.read_text()
+        fall_below(client, user_id)
+        for step in ("top up", "again"):
+            store(cursor_file, cursor)
+            with closing(top_ups(client, cursor_file, user_id)) as followed:
+                answer = next(answer for answers in followed for answer in answers)
+            print(
+                f"{step}: entry {answer.entry.sequence} of {answer.entry.points}, "
+                f"balance {answer.account.balance}, replayed {lower(answer.replayed)}"
+            )
+
+
+def fall_below(client: Client, user_id: str) -> None:
+    policy = policy_pb2.Policy(name="low", alert=policy_pb2.Alert(below=10))
+    client.policies.PutPolicy(
+        policies_pb2.PutPolicyRequest(user_id=user_id, request_id="policy-1", policy=policy),
+        timeout=TIMEOUT_SECONDS,
+    )
+    request = points_pb2.ConsumeRequest(user_id=user_id, request_id="job-5", points=10)
+    entry = client.points.Consume(request, timeout=TIMEOUT_SECONDS).entry
+    print(f"alert: entry {entry.sequence}, balance {entry.balance_after}, {', '.join(entry.alerts)}")
 
 
 def verify(points: Stub, user_id: str) -> None:

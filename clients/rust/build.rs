@@ -7,7 +7,9 @@ use std::path::Path;
 fn main() -> Result<(), Box<dyn Error>> {
     let proto = Path::new("../../proto");
     println!("cargo:rerun-if-changed={}", proto.display());
-    let files = protox::compile([proto.join("points/v1/points.proto")], [proto])?;
+    let services = ["points", "policies", "ledger"];
+    let files = services.map(|name| proto.join(format!("points/v1/{name}.proto")));
+    let files = protox::compile(files, [proto])?;
     tonic_prost_build::configure()
         .build_server(false)
         // The same messages that tonic-types reads errors with.

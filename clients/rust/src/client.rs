@@ -15,20 +15,30 @@ pub mod pb {
     tonic::include_proto!("points.v1");
 }
 
-pub type Points =
-    pb::points_service_client::PointsServiceClient<InterceptedService<Channel, Bearer>>;
+type Service = InterceptedService<Channel, Bearer>;
+
+pub type Points = pb::points_service_client::PointsServiceClient<Service>;
+
+/// The stubs of all services, over one connection.
+pub struct Client {
+    pub points: Points,
+    pub policies: pb::policy_service_client::PolicyServiceClient<Service>,
+    pub ledger: pb::ledger_service_client::LedgerServiceClient<Service>,
+}
 
 /// Connects at the first call. A token, if there is one, goes with every call.
-pub fn dial(address: &str, token: Option<String>) -> Result<Points, Box<dyn Error>> {
+pub fn dial(address: &str, token: Option<String>) -> Result<Client, Box<dyn Error>> {
     // With TLS: https, and tonic's feature "tls-ring".
     let channel = Endpoint::from_shared(format!("http://{address}"))?.connect_lazy();
     let header = token
         .map(|token| format!("Bearer {token}").parse())
         .transpose()?;
-    Ok(Points::new(InterceptedService::new(
-        channel,
-        Bearer(header),
-    )))
+    let service = InterceptedService::new(channel, Bearer(header));
+    Ok(Client {
+        points: Points::new(service.clone()),
+        policies: pb::policy_service_client::PolicyServiceClient::new(service.clone()),
+        ledger: pb::ledger_service_client::LedgerServiceClient::new(service),
+    })
 }
 
 #[derive(Clone)]
@@ -89,7 +99,7 @@ pub async fn retried<M: Clone, T>(
 }
 
 /// Whether the same request may be answered soon.
-fn is_transient(status: &Status) -> bool {
+pub fn is_transient(status: &Status) -> bool {
     // What tonic makes of a connection that broke is UNKNOWN or INTERNAL; a server's own errors
     // have no source.
     let mut causes = std::iter::successors(status.source(), |&error| error.source()).peekable();

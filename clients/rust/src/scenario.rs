@@ -2,13 +2,16 @@
 
 use std::collections::HashMap;
 use std::error::Error;
+use std::fs;
+use std::ops::ControlFlow;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use prost_types::Timestamp;
 use tonic::Code;
 
-use crate::client::{Points, pb, retried, within};
+use crate::client::{Client, Points, pb, retried, within};
 use crate::refusal::{InsufficientPoints, reason};
+use crate::top_up::{TopUps, store};
 use crate::verify::{read_journal, verify_journal};
 
 type Outcome = Result<(), Box<dyn Error>>;
@@ -16,18 +19,20 @@ type Outcome = Result<(), Box<dyn Error>>;
 const TIMEOUT: Duration = Duration::from_secs(5);
 const SECONDS_A_DAY: i64 = 86_400;
 
-pub async fn play(points: Points) -> Outcome {
+pub async fn play(client: &Client) -> Outcome {
+    let points = &client.points;
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos();
     let user_id = format!("rust-{now}");
-    recharge(&points, &user_id).await?;
-    consume_twice(&points, &user_id).await?;
-    be_refused(&points, &user_id).await?;
-    freeze_and_settle(&points, &user_id).await?;
-    settle_in_parts(&points, &user_id).await?;
-    read_statement(&points, &user_id).await?;
-    watch_until_deadline(&points, &user_id).await?;
-    apply(&points, &user_id).await?;
-    verify(&points, &user_id).await
+    recharge(points, &user_id).await?;
+    consume_twice(points, &user_id).await?;
+    be_refused(points, &user_id).await?;
+    freeze_and_settle(points, &user_id).await?;
+    settle_in_parts(points, &user_id).await?;
+    read_statement(points, &user_id).await?;
+    watch_until_deadline(points, &user_id).await?;
+    apply(points, &user_id).await?;
+    top_up_once(client, &user_id).await?;
+    verify(points, &user_id).await
 }
 
 async fn recharge(points: &Points, user_id: &str) -> Outcome {
@@ -292,6 +297,77 @@ async fn apply(points: &Points, user_id: &str) -> Outcome {
         told.push(format!("{} {}", answer.tag, result_text(result)));
     }
     println!("apply: {}", told.join(", "));
+    Ok(())
+}
+
+/// As after a crash before its cursor was stored, the second consumer begins where the first one did.
+async fn top_up_once(client: &Client, user_id: &str) -> Outcome {
+    let folder = std::env::temp_dir().join(format!("points-{user_id}"));
+    fs::create_dir(&folder)?;
+    let cursor_file = folder.join("cursor");
+    let consumer = TopUps {
+        client,
+        cursor_file: &cursor_file,
+        user_id_prefix: user_id,
+    };
+    consumer.run(|_| ControlFlow::Break(())).await?;
+    let cursor = fs::read_to_string(&cursor_file)?;
+    fall_below(client, user_id).await?;
+    for step in ["top up", "again"] {
+        store(&cursor_file, &cursor)?;
+        consumer
+            .run(|answers| {
+                let Some(answer) = answers.first() else {
+                    return ControlFlow::Continue(());
+                };
+                let made = entry(answer.entry.clone());
+                println!(
+                    "{step}: entry {} of {}, balance {}, replayed {}",
+                    made.sequence,
+                    made.points,
+                    account(answer.account.clone()).balance,
+                    answer.replayed
+                );
+                ControlFlow::Break(())
+            })
+            .await?;
+    }
+    fs::remove_dir_all(folder)?;
+    Ok(())
+}
+
+async fn fall_below(client: &Client, user_id: &str) -> Outcome {
+    let request = pb::PutPolicyRequest {
+        user_id: user_id.into(),
+        request_id: "policy-1".into(),
+        policy: Some(pb::Policy {
+            name: "low".into(),
+            rule: Some(pb::policy::Rule::Alert(pb::Alert { below: 10 })),
+        }),
+        ..Default::default()
+    };
+    retried(TIMEOUT, request, async |request| {
+        client.policies.clone().put_policy(request).await
+    })
+    .await?;
+    let request = pb::ConsumeRequest {
+        user_id: user_id.into(),
+        request_id: "job-5".into(),
+        cost: Some(pb::consume_request::Cost::Points(10)),
+        ..Default::default()
+    };
+    let answer = retried(TIMEOUT, request, async |request| {
+        client.points.clone().consume(request).await
+    })
+    .await?
+    .into_inner();
+    let entry = entry(answer.entry);
+    println!(
+        "alert: entry {}, balance {}, {}",
+        entry.sequence,
+        entry.balance_after,
+        entry.alerts.join(", ")
+    );
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 import type { Interceptor, Transport } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { createGrpcWebTransport } from "@connectrpc/connect-web";
-import { createPointsClient } from "points/client";
+import { createLedgerClient, createPointsClient, createPolicyClient } from "points/client";
 import { playScenario } from "./scenario.js";
 
 // npm start -- [HOST:PORT] [--web]
@@ -20,4 +20,9 @@ const authorize: Interceptor = (next) => (request) => {
 const options = { baseUrl, interceptors: [authorize], defaultTimeoutMs: 5_000 };
 const transport: Transport = isWeb ? createGrpcWebTransport(options) : createGrpcTransport(options);
 
-await playScenario(createPointsClient(transport), { streamsBothWays: !isWeb });
+const clients = {
+  points: createPointsClient(transport),
+  policies: createPolicyClient(transport),
+  ledger: createLedgerClient(transport),
+};
+await playScenario(clients, { streamsBothWays: !isWeb });

@@ -1,27 +1,33 @@
 import { strict as assert } from "node:assert";
 import { randomUUID } from "node:crypto";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { create } from "@bufbuild/protobuf";
 import { durationFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import {
   type ApplyRequest,
   ApplyRequestSchema,
-  type createPointsClient,
+  type createPolicyClient,
   EntryKindSchema,
   type OperationResult,
   refusalOf,
 } from "points/client";
+import { type Clients, topUps } from "./top-up.js";
 import { readJournal, verifyJournal } from "./verify.js";
 
-type PointsClient = ReturnType<typeof createPointsClient>;
+type PointsClient = Clients["points"];
+type PolicyClient = ReturnType<typeof createPolicyClient>;
 
 const DAY_MS = 86_400_000;
 
 /** Plays the scenario of all clients, and prints the lines of clients/scenario.txt. */
 export async function playScenario(
-  points: PointsClient,
+  clients: Clients & { policies: PolicyClient },
   { streamsBothWays }: { streamsBothWays: boolean },
 ): Promise<void> {
+  const { points } = clients;
   const userId = `typescript-${randomUUID()}`;
   await recharge(points, userId);
   await consumeTwice(points, userId);
@@ -31,6 +37,7 @@ export async function playScenario(
   await readStatement(points, userId);
   await watchUntilDeadline(points, userId);
   await apply(points, userId, streamsBothWays);
+  await topUp(clients, userId);
   await verify(points, userId);
 }
 
@@ -161,6 +168,37 @@ async function apply(
     }
   }
   console.log(`apply: ${told.join(", ")}`);
+}
+
+/** As after a crash before its cursor was stored, the second one begins where the first one did. */
+async function topUp(
+  { policies, ...clients }: Clients & { policies: PolicyClient },
+  userId: string,
+): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), "points-"));
+  const cursorFile = join(folder, "cursor");
+  for await (const _ of topUps(clients, cursorFile, userId)) break;
+  const cursor = await readFile(cursorFile, "utf8");
+
+  const rule = { case: "alert", value: { below: 10n } } as const;
+  await policies.putPolicy({ userId, policy: { name: "low", rule } });
+  const cost = { case: "points", value: 10n } as const;
+  const { entry } = await clients.points.consume({ userId, cost });
+  console.log(`alert: entry ${entry?.sequence}, balance ${entry?.balanceAfter}, ${entry?.alerts}`);
+
+  for (const step of ["top up", "again"]) {
+    await writeFile(cursorFile, cursor);
+    for await (const [answer] of topUps(clients, cursorFile, userId)) {
+      if (answer === undefined) continue;
+      const { entry: made, account, replayed } = answer;
+      console.log(
+        `${step}: entry ${made?.sequence} of ${made?.points}, balance ${account?.balance}, ` +
+          `replayed ${replayed}`,
+      );
+      break;
+    }
+  }
+  await rm(folder, { recursive: true });
 }
 
 async function verify(points: PointsClient, userId: string): Promise<void> {

@@ -9,6 +9,9 @@ import io.grpc.Channel;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.grpc.stub.StreamObserver;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Iterator;
@@ -17,6 +20,7 @@ import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.stream.Collectors;
 import points.v1.Account;
+import points.v1.Alert;
 import points.v1.ApplyRequest;
 import points.v1.ApplyResponse;
 import points.v1.ConsumeRequest;
@@ -34,6 +38,9 @@ import points.v1.Operation;
 import points.v1.OperationResult;
 import points.v1.PointsServiceGrpc.PointsServiceBlockingStub;
 import points.v1.PointsServiceGrpc;
+import points.v1.Policy;
+import points.v1.PolicyServiceGrpc;
+import points.v1.PutPolicyRequest;
 import points.v1.RechargeRequest;
 import points.v1.RechargeResponse;
 import points.v1.ReleaseRequest;
@@ -62,6 +69,7 @@ final class Scenario {
     readStatement();
     watchUntilDeadline();
     apply();
+    topUp();
     verify();
   }
 
@@ -260,6 +268,61 @@ final class Scenario {
     operations().forEach(requests::onNext);
     requests.onCompleted();
     print("apply: %s", String.join(", ", results.all.get()));
+  }
+
+  /**
+   * As after a crash before its cursor was stored, the second consumer begins where the first one
+   * did.
+   */
+  private void topUp() throws IOException, InterruptedException {
+    Path folder = Files.createTempDirectory("points-");
+    Path cursorFile = folder.resolve("cursor");
+    TopUp consumer = new TopUp(channel, cursorFile, userId);
+    consumer.run(answers -> false);
+    String cursor = Files.readString(cursorFile);
+    fallBelow();
+    for (String step : List.of("top up", "again")) {
+      TopUp.store(cursorFile, cursor);
+      consumer.run(
+          answers -> {
+            for (RechargeResponse answer : answers) {
+              print(
+                  "%s: entry %d of %d, balance %d, replayed %b",
+                  step,
+                  answer.getEntry().getSequence(),
+                  answer.getEntry().getPoints(),
+                  answer.getAccount().getBalance(),
+                  answer.getReplayed());
+            }
+            return answers.isEmpty();
+          });
+    }
+    Files.delete(cursorFile);
+    Files.delete(folder);
+  }
+
+  private void fallBelow() {
+    PolicyServiceGrpc.newBlockingStub(channel)
+        .withDeadlineAfter(TIMEOUT_SECONDS, SECONDS)
+        .putPolicy(
+            PutPolicyRequest.newBuilder()
+                .setUserId(userId)
+                .setRequestId("policy-1")
+                .setPolicy(
+                    Policy.newBuilder().setName("low").setAlert(Alert.newBuilder().setBelow(10)))
+                .build());
+    Entry entry =
+        points()
+            .consume(
+                ConsumeRequest.newBuilder()
+                    .setUserId(userId)
+                    .setRequestId("job-5")
+                    .setPoints(10)
+                    .build())
+            .getEntry();
+    print(
+        "alert: entry %d, balance %d, %s",
+        entry.getSequence(), entry.getBalanceAfter(), String.join(", ", entry.getAlertsList()));
   }
 
   private void verify() {
