@@ -20,6 +20,7 @@ const COMMANDS: ReadonlyMap<string, () => Promise<Run>> = new Map([
   ["entry", async () => (await import("./cli/entry.ts")).runEntry],
   ["statement", async () => (await import("./cli/statement.ts")).runStatement],
   ["policy", async () => (await import("./cli/policy.ts")).runPolicy],
+  ["feed", async () => (await import("./cli/feed.ts")).runFeed],
   ["forecast", async () => (await import("./cli/forecast.ts")).runForecast],
 ]);
 

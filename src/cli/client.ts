@@ -62,7 +62,8 @@ export function printJson(value: JsonValue): void {
   console.log(JSON.stringify(value, null, 2));
 }
 
-function serverUrl(option: string | undefined): string {
+/** @throws {WrongUsage} if the address is wrong */
+export function serverUrl(option: string | undefined): string {
   const text = option ?? (process.env["POINTS_URL"] || "http://127.0.0.1:50051");
   const { protocol } = URL.parse(text) ?? {};
   if (protocol === "http:" || protocol === "https:") return text.replace(/\/+$/, "");
@@ -70,7 +71,8 @@ function serverUrl(option: string | undefined): string {
   throw new WrongUsage(`${name} takes an address such as http://127.0.0.1:50051, and not ${text}`);
 }
 
-function withToken(token: string | undefined): Interceptor {
+/** Sends a token with each call; undefined or empty: none. */
+export function withToken(token: string | undefined): Interceptor {
   return (next) => (request) => {
     if (token) request.header.set("authorization", `Bearer ${token}`);
     return next(request);
@@ -78,7 +80,7 @@ function withToken(token: string | undefined): Interceptor {
 }
 
 /** The message of an error, its reason, and the numbers that belong to it. */
-function errorText(error: ConnectError, baseUrl: string): string {
+export function errorText(error: ConnectError, baseUrl: string): string {
   const [info] = error.findDetails(ErrorInfoSchema);
   if (info === undefined) {
     if (error.code === Code.Unavailable) {

@@ -24,6 +24,7 @@ Accounts, at a running server:
                           alerts, credit lines
   forecast USER           show what will expire, and what allowances will bring
   import FILE             bring in accounts of an older table, operations, or what export wrote
+  feed --cursor FILE      deliver all entries, as they come, to a webhook, a command or as lines
 
 "points COMMAND --help" says more about one. It exits with 0 if all went well, with 1 if not, and
 with 2 if the command line was wrong.
@@ -142,6 +143,32 @@ nobody else should touch those accounts.
 
 ${SERVER_OPTION}
 Example: points import user_point.csv
+`,
+  ],
+  [
+    "feed",
+    () => `Usage: points feed --cursor FILE [--webhook URL | --exec COMMAND]
+       points feed --resend FILE [--webhook URL | --exec COMMAND]
+
+Delivers the entries of a running server, from the place in FILE on and for ever, as CloudEvents: each
+at least once, those of a user in their order. FILE is written when they are delivered. Without a
+target it prints them, as lines of JSON.
+
+  --cursor FILE           where it stands; made if it is not there. A feed has one of its own
+  --from now|0            where to begin without FILE: now, the default, or at the first entry
+  --kind KIND             only entries of this kind, such as consume; may be given several times
+  --alert NAME            only entries that name this alert; may be given several times
+  --user-prefix TEXT      only entries of users whose ids begin so
+  --webhook URL           sends each to this URL, signed by Standard Webhooks with the secrets in
+                          FEED_SECRET, "whsec_…", separated by spaces
+  --exec COMMAND          hands them to this command of the shell, as lines on its standard input;
+                          it has taken them if it exits with 0
+  --dead-letters FILE     appends to FILE what the target refuses (HTTP 400, 413, 422) or does not
+                          take in time; without it, all is tried until the target takes it
+  --give-up-after LENGTH  in how much time, for each entry; otherwise 3d
+  --resend FILE           sends a file of dead letters again, and ends
+${SERVER_OPTION}
+See docs/feed.md. Example: points feed --cursor low.cursor --alert low --webhook https://HOST/PATH
 `,
   ],
   [

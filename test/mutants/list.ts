@@ -6,6 +6,7 @@ import { COMMIT_MUTANTS } from "./planted/commit.ts";
 import { CONFIG_MUTANTS } from "./planted/config.ts";
 import { ERRORS_MUTANTS } from "./planted/errors.ts";
 import { LEDGER_MUTANTS } from "./planted/ledger.ts";
+import { RELAY_MUTANTS } from "./planted/relay.ts";
 import { RPC_MUTANTS } from "./planted/rpc.ts";
 import { SERVER_MUTANTS } from "./planted/server.ts";
 import { STORE_MUTANTS } from "./planted/store.ts";
@@ -23,6 +24,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...CONFIG_MUTANTS,
   ...ERRORS_MUTANTS,
   ...LEDGER_MUTANTS,
+  ...RELAY_MUTANTS,
   ...RPC_MUTANTS,
   ...SERVER_MUTANTS,
   ...STORE_MUTANTS,
