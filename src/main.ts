@@ -13,6 +13,7 @@ const COMMANDS: ReadonlyMap<string, () => Promise<Run>> = new Map([
   ["verify", async () => (await import("./cli/verify.ts")).runVerify],
   ["import", async () => (await import("./cli/import.ts")).runImport],
   ["clock", async () => (await import("./cli/clock.ts")).runClock],
+  ["erase", async () => (await import("./cli/erase.ts")).runErase],
   ["export", async () => (await import("./cli/export.ts")).runExport],
   ["account", async () => (await import("./cli/account.ts")).runAccount],
   ["recharge", async () => (await import("./cli/recharge.ts")).runRecharge],

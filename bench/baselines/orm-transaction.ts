@@ -129,6 +129,7 @@ function toEntry({
     member: "",
     alerts: [],
     holdAfter: null,
+    erasedHash: null,
     request: { id: requestId!, fingerprint: fingerprint! },
     metadata: new Map(Object.entries(row.metadata ?? {})),
     after: {

@@ -45,13 +45,23 @@ func readJournal(ctx context.Context, points pointsv1.PointsServiceClient, userI
 // verifyJournal checks a whole journal, the first entry first: its numbers, what is personal, the hash
 // chain, and that it leads to the account. docs/hash.md describes what is hashed.
 func verifyJournal(account *pointsv1.Account, entries []*pointsv1.Entry) error {
+	// What is personal in entries before the last erasure is gone: their digests stand for it.
+	var erased int64
+	for _, entry := range entries {
+		if entry.Kind == pointsv1.EntryKind_ENTRY_KIND_ERASE {
+			erased = entry.Sequence
+		}
+	}
 	hash, last := make([]byte, sha256.Size), &pointsv1.Entry{}
 	for i, entry := range entries {
 		if entry.Sequence != int64(i)+1 || entry.UserId != account.UserId {
 			return fmt.Errorf("entry %d is missing", i+1)
 		}
-		if !bytes.Equal(personalDigest(account.Salt, entry), entry.PersonalDigest) {
+		if entry.Sequence >= erased && !bytes.Equal(personalDigest(account.Salt, entry), entry.PersonalDigest) {
 			return fmt.Errorf("entry %d has another personal digest", entry.Sequence)
+		}
+		if entry.Kind == pointsv1.EntryKind_ENTRY_KIND_ERASE && !bytes.Equal(hash, entry.ErasedHash) {
+			return fmt.Errorf("entry %d erases another journal", entry.Sequence)
 		}
 		if hash = sum(hash, content(entry)); !bytes.Equal(hash, entry.Hash) {
 			return fmt.Errorf("entry %d has another hash", entry.Sequence)
@@ -85,7 +95,8 @@ func content(e *pointsv1.Entry) []byte {
 		field(19, e.Fingerprint), text(22, e.Category), texts(23, e.Services),
 		number(24, e.Owed), number(25, e.Uncovered), number(26, e.Repaid),
 		number(27, e.FromBalance), text(28, e.Cause), texts(29, e.Alerts),
-		number(30, e.DebtAfter), flag(31, e.KeptOpen), flag(32, e.FromClaim), field(33, policy(e.Policy)))
+		number(30, e.DebtAfter), flag(31, e.KeptOpen), flag(32, e.FromClaim), field(33, policy(e.Policy)),
+		field(34, e.ErasedHash))
 }
 
 func policy(p *pointsv1.Policy) []byte {

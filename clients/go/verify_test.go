@@ -12,17 +12,37 @@ import (
 	pointsv1 "example.com/points/gen/points/v1"
 )
 
+type vectors struct {
+	Account json.RawMessage
+	Entries []struct{ Entry json.RawMessage }
+}
+
 // journal reads the published test vectors.
 func journal(t *testing.T) (*pointsv1.Account, []*pointsv1.Entry) {
 	t.Helper()
-	var vectors struct {
-		Account json.RawMessage
-		Entries []struct{ Entry json.RawMessage }
-	}
+	return readVectors(t, func(file []byte) (read vectors, err error) {
+		err = json.Unmarshal(file, &read)
+		return read, err
+	})
+}
+
+// erasedJournal reads those of an account that was erased.
+func erasedJournal(t *testing.T) (*pointsv1.Account, []*pointsv1.Entry) {
+	t.Helper()
+	return readVectors(t, func(file []byte) (vectors, error) {
+		var read struct{ Erased vectors }
+		err := json.Unmarshal(file, &read)
+		return read.Erased, err
+	})
+}
+
+func readVectors(t *testing.T, read func([]byte) (vectors, error)) (*pointsv1.Account, []*pointsv1.Entry) {
+	t.Helper()
 	file, err := os.ReadFile("../../docs/hash-vectors.json")
-	if err == nil {
-		err = json.Unmarshal(file, &vectors)
+	if err != nil {
+		t.Fatal(err)
 	}
+	vectors, err := read(file)
 	account := &pointsv1.Account{}
 	entries := make([]*pointsv1.Entry, len(vectors.Entries))
 	if err == nil {
@@ -47,6 +67,17 @@ func TestTheJournalOfTheTestVectorsIsIntact(t *testing.T) {
 	}
 	if err := verifyJournal(account, entries); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestTheJournalOfAnErasedAccountIsIntact(t *testing.T) {
+	account, entries := erasedJournal(t)
+	if err := verifyJournal(account, entries); err != nil {
+		t.Fatal(err)
+	}
+	entries[2].ErasedHash = make([]byte, 32)
+	if err := verifyJournal(account, entries); err == nil || err.Error() != "entry 3 erases another journal" {
+		t.Errorf("it erases another: got %v", err)
 	}
 }
 

@@ -10,6 +10,7 @@ from points.v1 import account_pb2, points_pb2, points_pb2_grpc, policy_pb2, pric
 
 Account = account_pb2.Account
 Entry = account_pb2.Entry
+ERASE = account_pb2.ENTRY_KIND_ERASE
 
 TIMEOUT_SECONDS = 5
 
@@ -40,12 +41,17 @@ def read_journal(
 def verify_journal(account: Account, entries: list[Entry]) -> None:
     """Checks a whole journal, the first entry first: its numbers, what is personal, the hash chain,
     and that it leads to the account. Raises Broken."""
+    # What is personal in entries before the last erasure is gone: their digests stand for it.
+    erased = max((entry.sequence for entry in entries if entry.kind == ERASE), default=0)
     digest, last = bytes(32), Entry()
     for place, entry in enumerate(entries, 1):
         if entry.sequence != place or entry.user_id != account.user_id:
             raise Broken(f"entry {place} is missing")
-        if personal_digest(account.salt, entry) != entry.personal_digest:
+        own = personal_digest(account.salt, entry)
+        if place >= erased and own != entry.personal_digest:
             raise Broken(f"entry {place} has another personal digest")
+        if entry.kind == ERASE and entry.erased_hash != digest:
+            raise Broken(f"entry {place} erases another journal")
         digest = sha256(digest + content(entry)).digest()
         if digest != entry.hash:
             raise Broken(f"entry {place} has another hash")
@@ -75,6 +81,7 @@ def content(e: Entry) -> bytes:
             *((24, e.owed), (25, e.uncovered), (26, e.repaid), (27, e.from_balance)),
             *((28, e.cause), (29, texts(e.alerts)), (30, e.debt_after)),
             *((31, int(e.kept_open)), (32, int(e.from_claim)), (33, policy(e.policy))),
+            (34, e.erased_hash),
         )
     )
 

@@ -12,6 +12,7 @@ The ledger:
   verify [USER…]          check accounts against all that the ledger promises
   sweep                   book what has expired, now
   export [FILE]           write all entries, as lines of JSON
+  erase USER              erase what is personal of an account, for ever
   clock advance LENGTH    let time pass, for tests: at once, for a server with TEST_CLOCK=1
 
 Accounts, at a running server:
@@ -106,6 +107,22 @@ ${BESIDE}`,
 Writes all entries of all accounts to FILE, or to standard output, as one line of protobuf's JSON
 each, in order of user and sequence: those of one instant. "points import" takes them. It writes
 nothing to the database and locks nothing.
+
+${BESIDE}`,
+  ],
+  [
+    "erase",
+    () => `Usage: points erase USER --yes
+
+Erases what is personal of an account, for ever: ids of requests, metadata, actors, the account's
+salt, and its name; it prints the new one, which is random, as are those of its members. Points, times,
+services, callers and the names of policies stay, with all hashes. The last entry says ERASE, so that
+readers of the stream can follow. Backups, exports and logs still have what was erased, and a request of
+before that is sent again is a new one. It takes the rights of the tables' owner.
+
+  --yes                   do it; otherwise it only says how much there is
+  --prefix TEXT           what the old name begins with, and the new one is to: so callers that may
+                          touch only such users still reach the account
 
 ${BESIDE}`,
   ],

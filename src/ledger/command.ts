@@ -13,6 +13,7 @@ export type Request = {
 
 /** A request as its entry or receipt records it. */
 export type RecordedRequest = {
+  /** Empty: it was erased. */
   readonly id: string;
   /** 16 bytes: see `fingerprintOf`. */
   readonly fingerprint: Uint8Array;

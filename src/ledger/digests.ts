@@ -1,3 +1,4 @@
+import type { Account } from "./account.ts";
 import type { Metadata, RecordedRequest, Request } from "./command.ts";
 import { Encoder } from "../encoding/encoder.ts";
 import { sha256 } from "../encoding/sha256.ts";
@@ -18,11 +19,27 @@ export type Personal = {
 /**
  * The digest, 32 bytes, that stands for what is personal in the hash chain: SHA-256 of the account's
  * salt and the encoding of these fields, with their numbers in Entry of the contract. So the values
- * can be forgotten one day and the chain stays whole; without the salt, nobody can find them out by
+ * can be erased and the chain stays whole (erase.ts); without the salt, nobody can find them out by
  * hashing all that they might be.
  */
 export function personalDigestOf(salt: Uint8Array, personal: Personal): Uint8Array {
   return writePersonal(encoder.begin(salt), personal).sha256();
+}
+
+/** The personal digest of an entry or a receipt: of one that was erased, the digest that was kept. */
+export function keptDigestOf(
+  salt: Uint8Array,
+  personal: Personal & { readonly personalDigest?: Uint8Array },
+): Uint8Array {
+  return personal.personalDigest ?? personalDigestOf(salt, personal);
+}
+
+/**
+ * The digest of an account's first name, 32 bytes, by its first salt: who it is in proofs over all
+ * accounts, for ever, whatever it is called later.
+ */
+export function nameDigestOf({ salt, userId }: Pick<Account, "salt" | "userId">): Uint8Array {
+  return sha256(salt, Buffer.from(userId));
 }
 
 /** Writes what the personal digest covers. */

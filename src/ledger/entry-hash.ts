@@ -1,4 +1,4 @@
-import { personalDigestOf } from "./digests.ts";
+import { keptDigestOf } from "./digests.ts";
 import { Encoder } from "../encoding/encoder.ts";
 import { KIND_NUMBERS } from "./entry-kinds.ts";
 import { writePolicy } from "./policy-hash.ts";
@@ -36,7 +36,7 @@ export function writeEntry(to: Encoder, entry: Omit<Entry, "hash">, salt: Uint8A
   if (entry.priority !== 0) to.text(12, String(entry.priority));
   to.number(14, entry.refersTo).number(15, entry.returned);
   if (usage !== null) to.message(16, usage, writeUsage);
-  to.text(17, entry.caller).bytes(18, personalDigestOf(salt, entry));
+  to.text(17, entry.caller).bytes(18, keptDigestOf(salt, entry));
   if (request !== undefined) to.bytes(19, request.fingerprint);
   to.text(22, entry.category)
     .texts(23, entry.services)
@@ -49,7 +49,8 @@ export function writeEntry(to: Encoder, entry: Omit<Entry, "hash">, salt: Uint8A
     .number(30, after.debt)
     .number(31, entry.keptOpen ? 1n : 0n)
     .number(32, entry.fromClaim ? 1n : 0n);
-  return entry.policy === null ? to : to.message(33, entry.policy, writePolicy);
+  if (entry.policy !== null) to.message(33, entry.policy, writePolicy);
+  return entry.erasedHash === null ? to : to.bytes(34, entry.erasedHash);
 }
 
 const encoder = new Encoder();

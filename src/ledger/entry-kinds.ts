@@ -12,6 +12,7 @@ export const KIND_NUMBERS = {
   revoke: 8,
   extend: 9,
   setPolicy: 10,
+  erase: 11,
 } as const satisfies Record<EntryKind, number>;
 
 const KINDS = new Map<number, EntryKind>(

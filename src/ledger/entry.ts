@@ -18,7 +18,8 @@ export type EntryKind =
   | "release"
   | "refund"
   | "revoke"
-  | "setPolicy";
+  | "setPolicy"
+  | "erase";
 
 /** What an extend entry leaves in its hold, beside what the entry says itself. */
 export type HoldAfter = Pick<Hold, "points" | "settled" | "service" | "allocations">;
@@ -67,6 +68,8 @@ export type EntryContent = {
   readonly cause: string;
   /** The member that spent, or that it is about; empty: none was said. */
   readonly member: string;
+  /** Of an erase: the hash of the entry before, 32 bytes, zeros if there was none; otherwise null. */
+  readonly erasedHash: Uint8Array | null;
   /** Of an extend: the hold after it, which a repeat is answered with; otherwise null. Not hashed. */
   readonly holdAfter: HoldAfter | null;
   /** Undefined where the caller gave no request id, or where the ledger booked it by itself. */
@@ -76,6 +79,8 @@ export type EntryContent = {
   readonly caller: string;
   /** The person or job on whose behalf the caller acted; empty if not said. */
   readonly actor: string;
+  /** Of an entry whose personal values were erased: the digest of what they were. */
+  readonly personalDigest?: Uint8Array;
 };
 
 /** One change of one account, in its place in the journal. */
@@ -172,6 +177,7 @@ function figuresAfter(figures: Figures, content: EntryContent): Figures {
     case "revoke":
       return { ...before, balance: balance - points + owed, totalRevoked: totalRevoked + points };
     case "setPolicy":
+    case "erase":
       return before;
   }
 }

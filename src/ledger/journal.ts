@@ -84,5 +84,6 @@ const EMPTY = {
   policy: null,
   cause: "",
   member: "",
+  erasedHash: null,
   holdAfter: null,
 } as const;

@@ -1,6 +1,6 @@
 import { type Account, GENESIS_HASH } from "./account.ts";
 import type { RecordedRequest } from "./command.ts";
-import { personalDigestOf } from "./digests.ts";
+import { keptDigestOf } from "./digests.ts";
 import { Encoder } from "../encoding/encoder.ts";
 import type { Entry } from "./entry.ts";
 
@@ -19,6 +19,8 @@ export type Receipt = {
   readonly sequence: bigint;
   /** Whether that entry is the answer: the ledger booked it by itself, for this request. */
   readonly madeEntry: boolean;
+  /** Of a receipt whose user and request were erased: the digest of what they were. */
+  readonly personalDigest?: Uint8Array;
   /** SHA-256, 32 bytes: see `hashReceipt`. */
   readonly hash: Uint8Array;
 };
@@ -51,10 +53,10 @@ export function nextReceipt(
  */
 export function hashReceipt(
   previous: Uint8Array,
-  { userId, number, request, sequence, madeEntry }: Omit<Receipt, "hash">,
+  { number, request, sequence, madeEntry, ...receipt }: Omit<Receipt, "hash">,
   account: Pick<Account, "createTime" | "hash" | "salt">,
 ): Uint8Array {
-  const digest = personalDigestOf(account.salt, { ...NOTHING_SAID, userId, request });
+  const digest = keptDigestOf(account.salt, { ...NOTHING_SAID, ...receipt, request });
   encoder.begin(previous).number(1, number).bytes(2, digest);
   if (request !== undefined) encoder.bytes(3, request.fingerprint);
   return encoder

@@ -20,7 +20,7 @@ import {
 import type { Account } from "../ledger/account.ts";
 import { compareBytes } from "../encoding/byte-order.ts";
 import type { Answered } from "../commit/commit.ts";
-import { personalDigestOf } from "../ledger/digests.ts";
+import { keptDigestOf } from "../ledger/digests.ts";
 import type { Entry } from "../ledger/entry.ts";
 import type { Hold } from "../ledger/hold.ts";
 import { isScoped } from "../ledger/lot.ts";
@@ -118,7 +118,7 @@ export function toEntryMessage(entry: Entry, salt: Uint8Array): EntryMessage {
     fromClaim: entry.fromClaim,
     caller: entry.caller,
     actor: entry.actor,
-    personalDigest: personalDigestOf(salt, entry),
+    personalDigest: keptDigestOf(salt, entry),
     ...(entry.request === undefined ? {} : { fingerprint: entry.request.fingerprint }),
     ...(usage === null ? {} : { usage: toUsageMessage(usage) }),
     category: entry.category,
@@ -127,6 +127,7 @@ export function toEntryMessage(entry: Entry, salt: Uint8Array): EntryMessage {
     cause: entry.cause,
     ...(entry.alerts.length > 0 && { alerts: [...entry.alerts] }),
     ...(entry.policy !== null && { policy: toPolicyMessage(entry.policy) }),
+    ...(entry.erasedHash !== null && { erasedHash: entry.erasedHash }),
   });
 }
 

@@ -16,14 +16,21 @@ export type Watchers = {
    * Yields the account now and after each change, until `signal` fires or `close` is called. A slow
    * reader gets only the last of several changes (conflation), so nothing queues up.
    *
-   * @throws ACCOUNT_NOT_FOUND
+   * @throws ACCOUNT_NOT_FOUND also once the account is erased
    */
   watch(userId: string, signal: AbortSignal): AsyncGenerator<Account>;
   /** Ends all watches. When it resolves, the database is no longer used and may be closed. */
   close(): Promise<void>;
 };
 
-type Watcher = { readonly userId: string; seen: Reading; latest?: Account; wake: () => void };
+type Watcher = {
+  readonly userId: string;
+  seen: Reading;
+  latest?: Account;
+  /** Whether there is no account of this name any more: it was erased. */
+  isGone: boolean;
+  wake: () => void;
+};
 
 /**
  * Makes the watchers of this server. While there are any, one query asks four times a second for
@@ -51,11 +58,12 @@ export function createWatchers(orm: Orm, log: Logger): Watchers {
   }
 
   async function lookForChanges(): Promise<void> {
-    const userIds = new Set([...watchers].map(({ userId }) => userId));
+    // Others may begin to watch while the query is under way.
+    const asking = [...watchers];
+    const userIds = new Set(asking.map(({ userId }) => userId));
     const { now, sequences } = await readSequences(orm, [...userIds]);
-    const stale = [...watchers].filter(({ userId, seen }) =>
-      isStale(seen, sequences.get(userId) ?? 0n, now),
-    );
+    for (const watcher of asking) if (!sequences.has(watcher.userId)) endWatch(watcher);
+    const stale = asking.filter(({ userId, seen }) => isStale(seen, sequences.get(userId), now));
     for (let at = 0; at < stale.length; at += READ_MAX_ACCOUNTS) {
       await wakeStale(stale.slice(at, at + READ_MAX_ACCOUNTS));
     }
@@ -77,19 +85,20 @@ export function createWatchers(orm: Orm, log: Logger): Watchers {
     const signal = AbortSignal.any([callSignal, closing.signal]);
     const [first] = await readAccounts(orm, [userId]);
     if (first === undefined) throw accountNotFound(userId);
-    const watcher: Watcher = { userId, seen: first, latest: first.account, wake: () => {} };
+    const watcher: Watcher = { ...watcherOf(first), userId };
     const wakeUp = () => watcher.wake();
     signal.addEventListener("abort", wakeUp);
     watchers.add(watcher);
     polling ??= poll();
     try {
       while (!signal.aborted) {
-        const { latest } = watcher;
+        const { latest, isGone } = watcher;
         delete watcher.latest;
         if (latest !== undefined) {
           yield latest;
           continue;
         }
+        if (isGone) throw accountNotFound(userId);
         await new Promise<void>((resolve) => void (watcher.wake = resolve));
       }
       if (callSignal.aborted) throw new Abandoned(true, callSignal.reason);
@@ -107,8 +116,17 @@ export function createWatchers(orm: Orm, log: Logger): Watchers {
   return { watch, close };
 }
 
+function watcherOf(seen: Reading): Omit<Watcher, "userId"> {
+  return { seen, latest: seen.account, isGone: false, wake: () => {} };
+}
+
+function endWatch(watcher: Watcher): void {
+  watcher.isGone = true;
+  watcher.wake();
+}
+
 /** Whether an account has a new entry since, or something of it has become due. */
-function isStale({ account, nextDue }: Reading, sequence: bigint, now: Micros): boolean {
+function isStale({ account, nextDue }: Reading, sequence: bigint | undefined, now: Micros) {
   const isDue = nextDue !== null && nextDue <= now;
-  return isDue || sequence > account.sequence;
+  return isDue || (sequence !== undefined && sequence > account.sequence);
 }

@@ -199,6 +199,7 @@ const MOVES: Record<Entry["kind"], string | undefined> = {
   refund: "refunded",
   revoke: "revoked",
   setPolicy: undefined,
+  erase: undefined,
 };
 
 function movedBy(entries: readonly Entry[]): Map<string, bigint> {

@@ -97,7 +97,7 @@ const KINDS: Record<EntryKind, Posting<Expiry>["kind"] | undefined> = {
   [EntryKind.REVOKE]: "revoke",
   [EntryKind.EXTEND]: "extend",
   [EntryKind.SET_POLICY]: "setPolicy",
-  [EntryKind.ERASE]: undefined,
+  [EntryKind.ERASE]: "erase",
 };
 
 function isAfter(one: Timestamp, other: Timestamp): boolean {

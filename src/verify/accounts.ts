@@ -43,6 +43,8 @@ export type ReadAccount = {
   readonly lots: readonly Lot[];
   /** The number and the sums of its lots in the table, by the row. */
   readonly beyond: LotsBeyond;
+  /** Whether it keeps the digest of a name that was erased. */
+  readonly hasNameDigest: boolean;
 };
 
 /** Accounts' rows, in order of user id. */
@@ -67,6 +69,7 @@ export async function readAccounts(
     place: { epoch: row.feed_epoch, feed: BigInt(row.feed) },
     openHolds: row.open_holds,
     openClaims: row.open_claims,
+    hasNameDigest: row.name_digest !== null,
     repaidUntil: readable(() => nullable(row.repaid_until)),
     beyond: {
       count: row.lots_beyond,

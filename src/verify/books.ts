@@ -201,6 +201,7 @@ const TOTALS = {
   refund: "totalRefunded",
   revoke: "totalRevoked",
   setPolicy: undefined,
+  erase: undefined,
 } as const;
 
 const NOTHING: Figures = {
@@ -241,6 +242,7 @@ function move<Expiry>(books: Books<Expiry>, entry: Posting<Expiry>): string | un
     case "release":
       return spendHold(books, entry);
     case "setPolicy":
+    case "erase":
       return undefined;
   }
 }

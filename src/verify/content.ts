@@ -107,6 +107,7 @@ const MAY_SAY: Record<EntryKind, readonly (keyof Entry)[]> = {
   ],
   revoke: ["refersTo", "owed", "uncovered", "fromClaim"],
   setPolicy: ["policy", "member"],
+  erase: ["erasedHash"],
 };
 
 const EMPTY = [
@@ -126,6 +127,7 @@ const EMPTY = [
   ["member", "", "a member"],
   ["cause", "", "a cause"],
   ["policy", null, "a policy"],
+  ["erasedHash", null, "an erased hash"],
 ] as const;
 
 const MAY_BE_NOTHING = new Set<EntryKind>([
@@ -135,6 +137,7 @@ const MAY_BE_NOTHING = new Set<EntryKind>([
   "settle",
   "release",
   "setPolicy",
+  "erase",
 ]);
 
 /** Whether two lists of bytes are the same. */

@@ -33,7 +33,7 @@ export function chainEntry(previous: Uint8Array, entry: Entry, salt: Uint8Array)
     number(15, entry.returned),
     field(16, usageOf(entry.usage)),
     text(17, entry.caller),
-    field(18, personalDigest(salt, entry)),
+    field(18, entry.personalDigest ?? personalDigest(salt, entry)),
     field(19, entry.request?.fingerprint),
     text(22, entry.category),
     field(23, list(entry.services.length, entry.services.map(Buffer.from))),
@@ -53,6 +53,7 @@ export function chainEntry(previous: Uint8Array, entry: Entry, salt: Uint8Array)
     number(31, entry.keptOpen ? 1n : 0n),
     number(32, entry.fromClaim ? 1n : 0n),
     field(33, entry.policy === null ? NOTHING : policyOf(entry.policy)),
+    field(34, entry.erasedHash ?? NOTHING),
   );
 }
 
@@ -62,13 +63,14 @@ export function chainEntry(previous: Uint8Array, entry: Entry, salt: Uint8Array)
  */
 export function chainReceipt(
   previous: Uint8Array,
-  { userId, number: place, request, sequence, madeEntry }: Receipt,
+  { userId, number: place, request, sequence, madeEntry, ...erased }: Receipt,
   { createTime, hash, salt }: Pick<Account, "createTime" | "hash" | "salt">,
 ): Uint8Array {
+  const personal = { userId, request, metadata: new Map(), actor: "", member: "" };
   return sha256(
     previous,
     number(1, place),
-    field(2, personalDigest(salt, { userId, request, metadata: new Map(), actor: "", member: "" })),
+    field(2, erased.personalDigest ?? personalDigest(salt, personal)),
     field(3, request?.fingerprint),
     number(4, sequence),
     number(5, madeEntry ? 1n : 0n),
@@ -203,6 +205,7 @@ const KINDS: Record<EntryKind, bigint> = {
   revoke: 8n,
   extend: 9n,
   setPolicy: 10n,
+  erase: 11n,
 };
 
 const NOTHING = Buffer.alloc(0);

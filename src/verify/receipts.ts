@@ -58,6 +58,7 @@ function flawOfReceipt(
   read: ReadAccount | undefined,
 ): string | undefined {
   const { number, request, sequence, madeEntry, hash, entryHash, isOfLedger } = receipt;
+  const isErased = receipt.personalDigest !== undefined;
   if (read === undefined) return `receipt ${number} has no account`;
   const account = read.account;
   if (account === undefined) return undefined; // Reported as unreadable elsewhere.
@@ -72,6 +73,7 @@ function flawOfReceipt(
     const before = number === 1n ? "the account's time of creation" : "the receipt before";
     return `${name} has not the hash of its content and of ${before}`;
   }
+  if (isErased && !read.hasNameDigest) return `${name} is erased, and the account never was`;
   if (sequence < chain.sequence) return `${name} is older than the receipt before`;
   if (request === undefined && (number > 1n || sequence > 0n)) return `${name} is of no request`;
   if (madeEntry && !isOfLedger) {

@@ -6,6 +6,7 @@ import type { ReadAccount } from "./accounts.ts";
 import { owedNext } from "./allowances.ts";
 import { flawOfContent, flawOfRows, sameBytes } from "./content.ts";
 import type { StreamPlace } from "./epochs.ts";
+import { type Erasures, flawOfErasedAccount, flawOfErasure, noErasures } from "./erasure.ts";
 import { flawOfOpenHold } from "./holds.ts";
 import { burnsBefore, type Flaw, type Moves, noMoves, replayMoves } from "./moves.ts";
 import { flawOfPolicyRows, replayPolicies } from "./policies.ts";
@@ -27,6 +28,7 @@ export type Replay = {
   /** Of the last entry in the stream of all entries. */
   place: StreamPlace | undefined;
   readonly moves: Moves;
+  readonly erasures: Erasures;
 };
 
 /** The replay of an account before its first entry. */
@@ -39,6 +41,7 @@ export function startReplay(userId: string, salt: Uint8Array): Replay {
     time: undefined,
     place: undefined,
     moves: noMoves(),
+    erasures: noErasures(),
   };
 }
 
@@ -57,7 +60,10 @@ export function replayStep(replay: Replay, step: Step): Flaw | undefined {
   if (number < next) return { sequence: number, what: "is out of place: the first entry is 1" };
   if (number > next) return { sequence: next, what: "is missing" };
 
-  const flaw = flawOfContent(replay, entry) ?? flawOfRows(step, entry);
+  const flaw =
+    flawOfContent(replay, entry) ??
+    flawOfRows(step, entry) ??
+    flawOfErasure(replay.erasures, replay.hash, entry);
   if (flaw !== undefined) return { sequence: number, what: flaw };
   const before = { figures: { ...replay.moves.books.figures }, time: replay.time };
   const moved = replayMoves(replay.moves, step, entry);
@@ -75,7 +81,7 @@ export function replayStep(replay: Replay, step: Step): Flaw | undefined {
 
 /** Compares an account's row, and the rows that may still change, with the end of its journal. */
 export function endReplay(
-  { sequence, hash, time, place, moves }: Replay,
+  { sequence, hash, time, place, moves, erasures }: Replay,
   account: Account,
   row: ReadAccount,
 ): Flaw | undefined {
@@ -101,6 +107,7 @@ export function endReplay(
     flawOfRevocations(moves, row) ??
     flawOfPlaces(moves, row) ??
     flawOfPolicies(moves, account, row) ??
+    flawOfErasedAccount(erasures, row) ??
     flawOfClock(moves, row)
   );
 }

@@ -107,7 +107,7 @@ export async function* readReceipts(run: Run, span: Span): AsyncGenerator<readon
     const { rows } = await run(sql<ReceiptRow>`
       select receipt.*, entry.hash as entry_hash,
         (entry.kind in (${sql.lit(KIND_NUMBERS.expire)}, ${sql.lit(KIND_NUMBERS.release)})
-          or entry.from_claim or entry.cause is not null) and entry.request_id is null as is_of_ledger
+          or entry.from_claim or entry.cause is not null) and entry.fingerprint is null as is_of_ledger
       from receipt left join entry using (user_id, sequence)
       where ${within(span)} and ${compare("number", ">", after)}
       order by user_id, number limit ${PAGE_ENTRIES}`);
@@ -220,7 +220,8 @@ function readEntry(row: EntryRow): Partial<Step> {
   if (hasUsage !== (version !== null)) throw new Error("a part of a usage");
   const hasAmount = quantity !== null || duration !== null || pricing !== null;
   if (!hasUsage && hasAmount) throw new Error("a part of a usage");
-  if ((row.request_id === null) !== (row.fingerprint === null)) throw new Error("half a request");
+  const isHalf = (row.request_id === null) !== (row.fingerprint === null);
+  if (isHalf && row.personal_digest === null) throw new Error("half a request");
   const entry = toEntry(row);
   const isEmpty = entry.expireTime === 0n || row.services?.length === 0 || row.kept_open === false;
   if (MAY_BE_NULL.some((column) => isZero(row[column])) || isEmpty) {
@@ -261,12 +262,13 @@ function readUndone(row: UndoneRow): Partial<Step> {
 }
 
 function toReadReceipt(row: ReceiptRow): ReadReceipt {
-  const { request_id: id, fingerprint } = row;
+  const { request_id: id, fingerprint, personal_digest: personalDigest } = row;
   const sequence = BigInt(row.sequence);
   return {
     userId: row.user_id,
     number: BigInt(row.number),
-    request: id === null || fingerprint === null ? undefined : { id, fingerprint },
+    request: fingerprint === null ? undefined : { id: id ?? "", fingerprint },
+    ...(personalDigest !== null && { personalDigest }),
     sequence,
     madeEntry: row.made_entry,
     hash: row.hash,

@@ -50,6 +50,7 @@ const entry: Entry = {
   policy: null,
   cause: "",
   member: "",
+  erasedHash: null,
   alerts: [],
   request: { id: "job-1", fingerprint: new Uint8Array(16).fill(0xab) },
   metadata: new Map([
@@ -269,6 +270,7 @@ const entries: fc.Arbitrary<Omit<Entry, "hash">> = fc
     cause: fc.oneof(fc.constant(""), ids),
     member: fc.constantFrom("", "bea"),
     alerts: fc.array(ids, { maxLength: 3 }),
+    erasedHash: fc.option(fc.uint8Array({ minLength: 32, maxLength: 32 })),
     metadata: fc.array(fc.tuple(texts, texts), { maxLength: 4 }).map((pairs) => new Map(pairs)),
     caller: fc.oneof(fc.constant(""), ids),
     actor: texts,
@@ -357,6 +359,7 @@ function entryIn(fields: Fields, personal: Fields): Omit<Entry, "hash"> {
     cause: textIn(fields, 28),
     member: textIn(personal, 21),
     alerts: itemsIn(fields, 29).items.map(String),
+    erasedHash: fields.has(34) ? Uint8Array.from(fields.get(34)!) : null,
     metadata: pairs.map(([key, value]) => [String(key), String(value)]) as never,
     caller: textIn(fields, 17),
     actor: textIn(personal, 20),

@@ -15,9 +15,10 @@ test("kinds have the contract's numbers, and the view journal names them alike",
     expect(kindOf(number)).toBe(name);
     await database.query(
       `insert into points.entry (user_id, sequence, kind, points, balance, total_recharged,
-         total_consumed, create_time, hash, epoch, feed, refers_to, policy)
+         total_consumed, create_time, hash, epoch, feed, refers_to, policy, erased_hash)
        values ('ada', $1::smallint, $1::smallint, 0, 0, 0, 0, now(), sha256(''), 1, 1,
-         case when $1::smallint in (5, 6, 7, 9) then 1 end, case when $1::smallint = 10 then '' end)`,
+         case when $1::smallint in (5, 6, 7, 9) then 1 end, case when $1::smallint = 10 then '' end,
+         case when $1::smallint = 11 then sha256('') end)`,
       [number],
     );
   }

@@ -9,7 +9,7 @@ import {
   EntryKind,
   EntrySchema,
 } from "../../gen/points/v1/account_pb.ts";
-import { fingerprintOf, personalDigestOf } from "../../src/ledger/digests.ts";
+import { fingerprintOf, keptDigestOf, personalDigestOf } from "../../src/ledger/digests.ts";
 import { hashEntry } from "../../src/ledger/entry-hash.ts";
 import { toEntryMessage } from "../../src/rpc/answers.ts";
 import { chainEntry } from "../../src/verify/hashes.ts";
@@ -34,9 +34,14 @@ type Vector = {
   hash: string;
 };
 const file = await readFile("docs/hash-vectors.json", "utf8");
-const vectors = JSON.parse(file) as { salt: string; account: never; entries: Vector[] };
+type Journal = { salt: string; account: never; entries: Vector[] };
+const vectors = JSON.parse(file) as Journal & { erased: Journal };
 const account = fromJson(AccountSchema, vectors.account);
 const entries = vectors.entries.map(({ entry }) => fromJson(EntrySchema, entry));
+const erased = {
+  account: fromJson(AccountSchema, vectors.erased.account),
+  entries: vectors.erased.entries.map(({ entry }) => fromJson(EntrySchema, entry)),
+};
 
 const bytesOf = (hex: string) => Buffer.from(hex, "hex");
 const hexOf = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex");
@@ -69,14 +74,34 @@ test.each(vectors.entries.map((vector, index) => [entries[index]!, vector] as co
   },
 );
 
+test.each(vectors.erased.entries.map((vector, index) => [erased.entries[index]!, vector] as const))(
+  "all that compute digests have those of a test vector of an erased account ($sequence)",
+  (message, vector) => {
+    const salt = bytesOf(vectors.erased.salt);
+    const previous = erased.entries[Number(message.sequence) - 2]?.hash ?? new Uint8Array(32);
+    const isErased = message.sequence < 3n;
+    const { personalDigest: kept } = message;
+    const entry = { ...entryOf(message), ...(isErased && { personalDigest: kept }) };
+    expect(hexOf(message.hash)).toBe(vector.hash);
+    expect(sha256Of(vector.hashedBytes)).toBe(vector.hash);
+    expect(hexOf(hashEntry(previous, entry, salt))).toBe(vector.hash);
+    expect(hexOf(chainEntry(previous, entry, salt))).toBe(vector.hash);
+    expect(hexOf(chainHash(previous, message))).toBe(vector.hash);
+    expect(hexOf(keptDigestOf(salt, entry))).toBe(vector.personalDigest);
+    expect(hexOf(personalDigestOf(salt, entry)) === vector.personalDigest).toBe(!isErased);
+    expect(toJson(EntrySchema, toEntryMessage(entry, salt))).toEqual(vector.entry);
+  },
+);
+
 test("there is a test vector of each kind", () => {
-  const kinds = new Set(entries.map(({ kind }) => kind));
+  const kinds = new Set([...entries, ...erased.entries].map(({ kind }) => kind));
   kinds.add(EntryKind.UNSPECIFIED);
   expect(kinds).toEqual(new Set(Object.values(EntryKind)));
 });
 
 test("there is a test vector with each field of an entry", () => {
-  const has = new Set(vectors.entries.flatMap(({ entry }) => Object.keys(entry)));
+  const all = [...vectors.entries, ...vectors.erased.entries];
+  const has = new Set(all.flatMap(({ entry }) => Object.keys(entry)));
   expect([...has].toSorted()).toEqual(
     EntrySchema.fields.map(({ jsonName }) => jsonName).toSorted(),
   );
@@ -104,4 +129,16 @@ test("the verifier of TypeScript accepts the journal of the vectors, and none th
   const short = entries.slice(0, -1);
   const message = `the account is not as entry ${short.length} left it`;
   expect(() => verifyJournal({ account, entries: short })).toThrow(message);
+});
+
+test("it accepts the journal of an erased account, and checks all that is not erased", () => {
+  verifyJournal(erased);
+  const changed = (index: number, change: object) => () => {
+    const one = { ...erased.entries[index]!, ...change };
+    verifyJournal({ ...erased, entries: erased.entries.with(index, one) });
+  };
+  expect(changed(0, { personalDigest: new Uint8Array(32) })).toThrow("entry 1 has another hash");
+  expect(changed(2, { erasedHash: new Uint8Array(32) })).toThrow("entry 3 erases another journal");
+  expect(changed(2, { actor: "x" })).toThrow("entry 3 has another personal digest");
+  expect(changed(3, { actor: "x" })).toThrow("entry 4 has another personal digest");
 });

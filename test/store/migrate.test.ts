@@ -53,6 +53,8 @@ describe("the migrated schema", () => {
     await insert("epoch", {});
     await insert("policy", {});
     await insert("policy", { ...OF_MEMBER, since: 1, spent: 0 });
+    await insert("entry", { user_id: "eve", ...ERASED });
+    await insert("receipt", { user_id: "eve", ...ERASED });
   });
 
   test.each<{ what: string; table: Table; change: Row }>([
@@ -201,6 +203,48 @@ describe("the migrated schema", () => {
     { what: "a request without a fingerprint", table: "entry", change: { fingerprint: null } },
     { what: "a fingerprint without a request", table: "entry", change: { request_id: null } },
     { what: "a fingerprint that is too short", table: "entry", change: { fingerprint: "\\x00" } },
+    {
+      what: "an erased entry that keeps its request",
+      table: "entry",
+      change: { personal_digest: HASH },
+    },
+    {
+      what: "an erased entry that keeps its metadata",
+      table: "entry",
+      change: { ...ERASED, metadata: "{}" },
+    },
+    {
+      what: "an erased entry that keeps its actor",
+      table: "entry",
+      change: { ...ERASED, actor: "ana" },
+    },
+    {
+      what: "a digest of what was erased that is too short",
+      table: "entry",
+      change: { ...ERASED, personal_digest: "\\x00" },
+    },
+    { what: "an erasure that does not say of what", table: "entry", change: { kind: 11 } },
+    {
+      what: "an erasure of a hash that is too short",
+      table: "entry",
+      change: { kind: 11, erased_hash: "\\x00" },
+    },
+    { what: "a recharge that erases", table: "entry", change: { erased_hash: HASH } },
+    {
+      what: "an erased receipt that keeps its request",
+      table: "receipt",
+      change: { personal_digest: HASH },
+    },
+    {
+      what: "a receipt's digest of what was erased that is too short",
+      table: "receipt",
+      change: { ...ERASED, personal_digest: "\\x00" },
+    },
+    {
+      what: "a digest of an erased name that is too short",
+      table: "account",
+      change: { name_digest: "\\x00" },
+    },
     { what: "an entry that returned less than nothing", table: "entry", change: { returned: -1 } },
     { what: "a recharge that is about an entry", table: "entry", change: { refers_to: 1 } },
     { what: "a settle that is about nothing", table: "entry", change: { kind: 5 } },
@@ -333,6 +377,9 @@ const FIGURES = {
 
 /** What a member has spent of a limit for each. */
 const OF_MEMBER = { member: "bea", rule: null, sequence: null, counts_from: null, ended: null };
+
+/** Of a request that was erased. */
+const ERASED = { request_id: null, personal_digest: HASH };
 
 const ROWS: Record<Table, Row> = {
   account: {

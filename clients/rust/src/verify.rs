@@ -51,14 +51,21 @@ pub async fn read_journal(
 /// Checks a whole journal, the first entry first: its numbers, what is personal, the hash chain, and
 /// that it leads to the account. Says what is wrong.
 pub fn verify_journal(account: &pb::Account, entries: &[pb::Entry]) -> Result<(), String> {
+    let erases = |entry: &&pb::Entry| entry.kind() == pb::EntryKind::Erase;
+    // What is personal in entries before the last erasure is gone: their digests stand for it.
+    let erased = entries.iter().rfind(erases).map_or(0, |e| e.sequence);
     let mut hash = vec![0; 32];
     let mut left = (0, 0, 0, 0);
     for (entry, place) in entries.iter().zip(1..) {
         if entry.sequence != place || entry.user_id != account.user_id {
             return Err(format!("entry {place} is missing"));
         }
-        if personal_digest(&account.salt, entry) != entry.personal_digest {
+        let digest = personal_digest(&account.salt, entry);
+        if place >= erased && digest != entry.personal_digest {
             return Err(format!("entry {place} has another personal digest"));
+        }
+        if erases(&entry) && hash != entry.erased_hash {
+            return Err(format!("entry {place} erases another journal"));
         }
         hash = sha256(&[hash, content(entry)]);
         if hash != entry.hash {
@@ -126,6 +133,7 @@ fn content(e: &pb::Entry) -> Vec<u8> {
         number(31, e.kept_open.into()),
         number(32, e.from_claim.into()),
         field(33, &e.policy.as_ref().map(policy).unwrap_or_default()),
+        field(34, &e.erased_hash),
     ]
     .concat()
 }

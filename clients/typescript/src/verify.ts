@@ -27,14 +27,20 @@ export async function readJournal(points: PointsClient, userId: string): Promise
  * @throws an Error that names the first wrong entry
  */
 export function verifyJournal({ account, entries }: Journal): void {
+  // What is personal in entries before the last erasure is gone: their digests stand for it.
+  const erased = entries.findLast(isErasure)?.sequence ?? 0n;
   let hash: Uint8Array = new Uint8Array(32);
   for (const [index, entry] of entries.entries()) {
     const { sequence, userId } = entry;
     if (sequence !== BigInt(index + 1) || userId !== account.userId) {
       throw new Error(`entry ${index + 1} is missing`);
     }
-    if (Buffer.compare(personalDigest(account.salt, entry), entry.personalDigest) !== 0) {
+    const digest = personalDigest(account.salt, entry);
+    if (sequence >= erased && Buffer.compare(digest, entry.personalDigest) !== 0) {
       throw new Error(`entry ${sequence} has another personal digest`);
+    }
+    if (isErasure(entry) && Buffer.compare(hash, entry.erasedHash) !== 0) {
+      throw new Error(`entry ${sequence} erases another journal`);
     }
     hash = sha256(hash, content(entry));
     if (Buffer.compare(hash, entry.hash) !== 0)
@@ -47,6 +53,10 @@ export function verifyJournal({ account, entries }: Journal): void {
   if (left.join() !== [sequence, balance, frozen, debt].join()) {
     throw new Error(`the account is not as entry ${last.sequence} left it`);
   }
+}
+
+function isErasure({ erasedHash }: Entry): boolean {
+  return erasedHash.length > 0;
 }
 
 function personalDigest(salt: Uint8Array, e: Entry): Buffer {
@@ -69,7 +79,7 @@ function content(e: Entry): Buffer {
     ...[field(24, e.owed), field(25, e.uncovered), field(26, e.repaid)],
     ...[field(27, e.fromBalance), field(28, e.cause), field(29, texts(e.alerts))],
     ...[field(30, e.debtAfter), field(31, Number(e.keptOpen)), field(32, Number(e.fromClaim))],
-    field(33, policy(e.policy)),
+    ...[field(33, policy(e.policy)), field(34, e.erasedHash)],
   ]);
 }
 

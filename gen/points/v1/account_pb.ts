@@ -103,8 +103,8 @@ export type Account = Message<"points.v1.Account"> & {
   updateTime?: Timestamp | undefined;
 
   /**
-   * 16 random bytes, made with the account and never changed. Whoever verifies the journal needs
-   * them to compute the personal_digest of an entry.
+   * 16 random bytes, made with the account and changed only by an erasure. Whoever verifies the
+   * journal needs them to compute the personal_digest of an entry since then.
    *
    * @generated from field: bytes salt = 11;
    */
@@ -173,7 +173,7 @@ export const NextExpirationSchema: GenMessage<NextExpiration> = /*@__PURE__*/
 
 /**
  * One change of one account. An account's entries are numbered 1, 2, 3, … without gaps, and are
- * never changed or deleted.
+ * never changed or deleted. Only an erasure takes away what is personal: see ENTRY_KIND_ERASE.
  *
  * @generated from message points.v1.Entry
  */
@@ -270,8 +270,8 @@ export type Entry = Message<"points.v1.Entry"> & {
   /**
    * Hash chain: SHA-256 (32 bytes) of the hash of the previous entry (32 zero bytes for the first)
    * followed by this entry's fields, in the order of their numbers, in the encoding of
-   * docs/hash.md. The fields are all but hash itself and user_id, request_id, metadata and actor,
-   * for which personal_digest stands. No entry can be changed, added or removed unnoticed.
+   * docs/hash.md. The fields are all but hash itself and user_id, request_id, metadata, actor and
+   * member, for which personal_digest stands. No entry can be changed, added or removed unnoticed.
    *
    * @generated from field: bytes hash = 13;
    */
@@ -310,8 +310,9 @@ export type Entry = Message<"points.v1.Entry"> & {
   caller: string;
 
   /**
-   * SHA-256 (32 bytes) of the account's salt followed by user_id, request_id, metadata and actor,
-   * in the same encoding. It stands for them in hash.
+   * SHA-256 (32 bytes) of the account's salt followed by user_id, request_id, metadata, actor and
+   * member, in the same encoding. It stands for them in hash. Of an entry before an ERASE entry: of
+   * the salt and the values of before, which are gone.
    *
    * @generated from field: bytes personal_digest = 18;
    */
@@ -337,7 +338,7 @@ export type Entry = Message<"points.v1.Entry"> & {
   /**
    * The member that spent, as the request said. Of an EXTEND, SETTLE or RELEASE entry: the hold's.
    * Of a REFUND entry: the refunded entry's. Of a SET_POLICY entry: the limit's. Empty: none was
-   * said.
+   * said. An erasure gives each member another name, made at random.
    *
    * @generated from field: string member = 21;
    */
@@ -726,8 +727,9 @@ export const EntryKind = {
   SET_POLICY: 10,
 
   /**
-   * Erased what is personal of the entries before it, and gave the account another name, made at
-   * random. It moves no points.
+   * Erased what is personal of the entries before it: request_id, metadata and actor. It gave the
+   * account and its members other names, made at random, which the entries before it have, too. It
+   * moves no points.
    *
    * @generated from enum value: ENTRY_KIND_ERASE = 11;
    */

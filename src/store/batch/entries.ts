@@ -24,7 +24,7 @@ export async function loadEntries(run: Run, named: readonly RowKey[]): Promise<r
 
 /** Converts a row to an entry. */
 export function toEntry(row: EntryRow): Entry {
-  const { request_id: id, fingerprint } = row;
+  const { request_id: id, fingerprint, personal_digest: personalDigest } = row;
   return {
     userId: row.user_id,
     sequence: BigInt(row.sequence),
@@ -50,12 +50,14 @@ export function toEntry(row: EntryRow): Entry {
     cause: row.cause ?? "",
     member: row.member ?? "",
     alerts: row.alerts ?? NO_ALERTS,
-    request: id === null || fingerprint === null ? undefined : { id, fingerprint },
+    request: fingerprint === null ? undefined : { id: id ?? "", fingerprint },
     metadata: new Map(Object.entries(row.metadata ?? {})),
     after: toFigures(row),
     hash: row.hash,
     caller: row.caller ?? "",
     actor: row.actor ?? "",
+    erasedHash: row.erased_hash,
+    ...(personalDigest !== null && { personalDigest }),
   };
 }
 

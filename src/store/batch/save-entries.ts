@@ -97,6 +97,10 @@ function rareColumns(entries: readonly Entry[]): Columns {
       () => ({ actor: texts(entries, ({ actor }) => actor || null) }),
     ),
     ...onlyIf(
+      entries.some(({ erasedHash }) => erasedHash !== null),
+      () => ({ erased_hash: bytes(entries, ({ erasedHash }) => erasedHash) }),
+    ),
+    ...onlyIf(
       pricings.some((pricing) => pricing !== undefined),
       () => ({
         pricing: sql`${texts(pricings, (one) => (one ? JSON.stringify(one) : null))}::jsonb`,

@@ -65,7 +65,10 @@ const figures = {
   totalRefunded: points(),
 };
 
-/** One row per account: the row that a batch locks. `lots` are packed: see packed-lots.ts. */
+/**
+ * One row per account: the row that a batch locks. `lots` are packed: see packed-lots.ts. `nameDigest`
+ * is of the first name of an account that was erased.
+ */
 export const AccountEntity = defineEntity({
   name: "Account",
   tableName: "account",
@@ -92,6 +95,7 @@ export const AccountEntity = defineEntity({
     repaidUntil: instant().nullable(),
     feed: p.bigint().defaultRaw("0"),
     feedEpoch: p.integer().default(0),
+    nameDigest: p.blob().nullable(),
     createTime: instant(),
     updateTime: instant(),
   },
@@ -141,7 +145,7 @@ export type HoldRow = RowOf<typeof HoldEntity>;
 /**
  * One row per entry, append-only: absent figures and priorities are 0. `kind` is a number of
  * entry-kinds.ts, and `allocations` are packed: see packed-allocations.ts. `hold…` is what an EXTEND
- * entry left in its hold.
+ * entry left in its hold. `personalDigest` is of what was personal in an entry that was erased.
  */
 export const EntryEntity = defineEntity({
   name: "Entry",
@@ -193,6 +197,8 @@ export const EntryEntity = defineEntity({
     cause: p.text().nullable(),
     alerts: p.array().nullable(),
     policy: p.text().nullable(),
+    personalDigest: p.blob().nullable(),
+    erasedHash: p.blob().nullable(),
   },
 });
 
@@ -255,9 +261,12 @@ export const ReceiptEntity = defineEntity({
     madeEntry: p.boolean(),
     requestId: id().nullable(),
     fingerprint: p.blob().nullable(),
+    personalDigest: p.blob().nullable(),
     hash: p.blob(),
   },
 });
+
+export type ReceiptRow = RowOf<typeof ReceiptEntity>;
 
 /** One row per life of the cluster: see epoch.ts. */
 export const EpochEntity = defineEntity({

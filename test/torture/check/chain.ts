@@ -55,6 +55,7 @@ export function chainHash(previous: Uint8Array, entry: Omit<Entry, "hash">): Uin
     [31, entry.keptOpen ? 1n : 0n],
     [32, entry.fromClaim ? 1 : 0],
     [33, entry.policy && policyContent(entry.policy)],
+    [34, entry.erasedHash],
   );
   return sha256(previous, content);
 }

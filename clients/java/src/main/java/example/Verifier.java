@@ -14,6 +14,7 @@ import java.util.function.Supplier;
 import points.v1.Account;
 import points.v1.Allowance;
 import points.v1.Entry;
+import points.v1.EntryKind;
 import points.v1.Every;
 import points.v1.GetOrCreateRequest;
 import points.v1.Limit;
@@ -62,6 +63,13 @@ final class Verifier {
    */
   static void verify(Journal journal) {
     Account account = journal.account();
+    // What is personal in entries before the last erasure is gone: their digests stand for it.
+    long erased =
+        journal.entries().stream()
+            .filter(entry -> entry.getKind() == EntryKind.ENTRY_KIND_ERASE)
+            .mapToLong(Entry::getSequence)
+            .max()
+            .orElse(0);
     ByteString hash = ByteString.copyFrom(new byte[32]);
     Entry last = Entry.getDefaultInstance();
     for (Entry entry : journal.entries()) {
@@ -71,8 +79,13 @@ final class Verifier {
           "entry %d is missing",
           place);
       check(
-          personalDigest(account.getSalt(), entry).equals(entry.getPersonalDigest()),
+          place < erased
+              || personalDigest(account.getSalt(), entry).equals(entry.getPersonalDigest()),
           "entry %d has another personal digest",
+          place);
+      check(
+          entry.getKind() != EntryKind.ENTRY_KIND_ERASE || hash.equals(entry.getErasedHash()),
+          "entry %d erases another journal",
           place);
       hash = sha256(hash.concat(content(entry)));
       check(hash.equals(entry.getHash()), "entry %d has another hash", place);
@@ -131,7 +144,8 @@ final class Verifier {
         number(30, e.getDebtAfter()),
         number(31, e.getKeptOpen() ? 1 : 0),
         number(32, e.getFromClaim() ? 1 : 0),
-        field(33, policy(e.getPolicy())));
+        field(33, policy(e.getPolicy())),
+        field(34, e.getErasedHash()));
   }
 
   private static ByteString policy(Policy p) {
