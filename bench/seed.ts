@@ -12,6 +12,8 @@ export type Population = {
   readonly lots: number;
   /** Consumes of all accounts together after the recharges, spread evenly. */
   readonly consumes: number;
+  /** The most entries of a transaction; undefined: 60,000. */
+  readonly transactionEntries?: number;
 };
 
 /** The points of each lot: more than any row spends. */
@@ -32,11 +34,11 @@ export async function seed(
   { url, query }: Pick<Database, "url" | "query">,
   population: Population,
 ): Promise<number> {
-  const { prefix, accounts, lots, consumes } = population;
+  const { prefix, accounts, lots, consumes, transactionEntries = CHUNK_ENTRIES } = population;
   const startedAt = performance.now();
   await query(CREATE_SEED);
   const entries = lots * accounts + consumes;
-  const perChunk = Math.max(1, Math.floor(CHUNK_ENTRIES / (entries / accounts)));
+  const perChunk = Math.max(1, Math.floor(transactionEntries / (entries / accounts)));
   let next = 1;
   const work = async () => {
     const client = new pg.Client({ connectionString: url });
