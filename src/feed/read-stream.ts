@@ -45,7 +45,7 @@ export type LifeChange = {
 
 // A range is as wide as it takes to find so many: PostgreSQL's index knows whether 1 MB of the table
 // has some of it, and so few cost as much as some thousands.
-const WANTED_ITEMS = 4_000;
+const WANTED_ITEMS = 1_000;
 const FIRST_WIDTH = 64n;
 const END = 2n ** 63n - 1n;
 

@@ -31,6 +31,7 @@ import { validate } from "./validate.ts";
 /** What LedgerService needs of the server. */
 export type LedgerBackend = {
   readonly orm: Orm;
+  readonly streams: Orm;
   readonly horizon: HorizonWatch;
   readonly toError: ErrorTranslator;
   readonly answerMaxBytes: number;
@@ -56,7 +57,7 @@ export async function* streamEntries(
     const userIdPrefix = request.userIdPrefix || (await lease.caller()).userIdPrefix;
     lease.require((caller: Caller) => requirePrefix(caller, userIdPrefix));
     const filter = { kinds: request.kinds.map(kindOf), userIdPrefix };
-    const { ledgerId } = await readLedger(backend.orm);
+    const { ledgerId } = await readLedger(backend.streams);
     const start = await startOf(backend, request, ledgerId);
     const horizon = async () => {
       if (signal.aborted) throw new Abandoned(true, signal.reason);
@@ -79,7 +80,7 @@ export async function* streamEntries(
 
 /** @throws CURSOR_INVALID */
 async function startOf(
-  { orm }: LedgerBackend,
+  { streams: orm }: LedgerBackend,
   { cursor }: StreamEntriesRequest,
   ledgerId: string,
 ): Promise<Cursor | undefined> {
@@ -94,7 +95,7 @@ async function startOf(
 }
 
 function sourceOf(
-  { orm }: LedgerBackend,
+  { streams: orm }: LedgerBackend,
   filter: StreamFilter,
   horizon: StreamSource<StreamedEntry>["horizon"],
 ): StreamSource<StreamedEntry> {

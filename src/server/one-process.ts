@@ -31,6 +31,7 @@ export type OneProcessOptions = Pick<
 };
 
 const READS_MAX_CONNECTIONS = 5;
+const STREAMS_MAX_CONNECTIONS = 2;
 
 /** Serves with this process. */
 export async function serveWithOneProcess(options: OneProcessOptions): Promise<Serving> {
@@ -38,17 +39,20 @@ export async function serveWithOneProcess(options: OneProcessOptions): Promise<S
   // OpenTelemetry is loaded only where it is wanted.
   const traced = config.otlpEndpoint === undefined ? undefined : import("../telemetry/tracing.ts");
   const tracing = (await traced)?.startTracing(process.env, log);
-  const reads = await openOrm(database.url, READS_MAX_CONNECTIONS, {
-    schema: config.databaseSchema,
-    answerMaxMs: ANSWER_MAX_MS,
-    testClock: config.testClock,
-  });
+  const open = (maxConnections: number) =>
+    openOrm(database.url, maxConnections, {
+      schema: config.databaseSchema,
+      answerMaxMs: ANSWER_MAX_MS,
+      testClock: config.testClock,
+    });
+  const reads = await open(READS_MAX_CONNECTIONS);
+  const streams = await open(STREAMS_MAX_CONNECTIONS);
   const gone = new AbortController();
   void database.lost.then(() => gone.abort());
-  const databases = { batches: database.orm, reads, gone: gone.signal };
+  const databases = { batches: database.orm, reads, streams, gone: gone.signal };
   const starting = startServer({ ...options, databases, tracing });
   const server = await starting.catch(async (cause: unknown) => {
-    await reads.close();
+    await Promise.all([reads.close(), streams.close()]);
     throw cause;
   });
   const { registry } = server.metrics;
@@ -62,7 +66,7 @@ export async function serveWithOneProcess(options: OneProcessOptions): Promise<S
       server.announceStop();
       await pause(config.lameDuckMs, hurried);
       await server.stop();
-      await closePool(reads);
+      await Promise.all([closePool(reads), closePool(streams)]);
       await tracing?.stop();
     },
   };

@@ -54,7 +54,7 @@ export type PointsServer = {
  */
 export async function startServer(options: ServerOptions): Promise<PointsServer> {
   const { config, prices, log } = options;
-  const { batches: orm, reads } = options.databases;
+  const { batches: orm, reads, streams } = options.databases;
   const { metrics, ...batcher } = startGroupCommit(options);
   const { submit } = batcher;
   const rules = callRules(config, log, metrics);
@@ -64,7 +64,7 @@ export async function startServer(options: ServerOptions): Promise<PointsServer>
     [PointsService, PolicyService, LedgerService].map(({ typeName }) => typeName),
   );
   const watchers = createWatchers(reads, log);
-  const horizon = horizonOf(reads, log, metrics);
+  const horizon = horizonOf(streams, log, metrics);
   const stopping = new AbortController();
   const backend = {
     submit,
@@ -76,6 +76,7 @@ export async function startServer(options: ServerOptions): Promise<PointsServer>
     prices,
     watchers,
     horizon,
+    streams,
     answerMaxBytes: config.messageOutMaxBytes,
     now: config.testClock ? () => inSnapshot(reads, databaseNow) : serverTime,
   };

@@ -24,10 +24,11 @@ export type Metrics = {
   feedHeldBack(seconds: number): void;
 };
 
-/** The same database twice, with a connection pool each. */
+/** Bulkheads: the same database three times, with a connection pool each. */
 export type Databases = {
   readonly batches: Orm;
   readonly reads: Orm;
+  readonly streams: Orm;
   /** Fires if the database is gone for good. */
   readonly gone?: AbortSignal;
 };
@@ -231,7 +232,7 @@ function watchDatabase(registry: Registry, databases: Databases): void {
     help: "Connections to the database, by pool and state; waiting: who waits for one.",
     labelNames: ["pool", "state"],
     async collect() {
-      for (const pool of ["batches", "reads"] as const) {
+      for (const pool of ["batches", "reads", "streams"] as const) {
         const client = await databases[pool].driver.getConnection().getNativeClient();
         this.set({ pool, state: "idle" }, client.idleCount);
         this.set({ pool, state: "busy" }, client.totalCount - client.idleCount);

@@ -38,7 +38,7 @@ export async function testServer(
   const firstPolicies = readFirstPolicies(config.policies);
   const inForce = { prices: () => prices, firstPolicies: () => firstPolicies };
   const log = pino({ level: "silent" });
-  const databases = { batches: db.orm, reads: db.orm };
+  const databases = { batches: db.orm, reads: db.orm, streams: db.orm };
   const server = await startServer({ config, databases, ...inForce, log });
   const { port } = server.address;
   const baseUrl = `${config.tlsCert === undefined ? "http" : "https"}://127.0.0.1:${port}`;
