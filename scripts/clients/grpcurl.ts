@@ -4,6 +4,7 @@ import { run } from "./run.ts";
 
 const SERVICE = "points.v1.PointsService";
 const POLICIES = "points.v1.PolicyService";
+const LEDGER = "points.v1.LedgerService";
 const CALL_MAX_MS = 20_000;
 
 /**
@@ -22,13 +23,14 @@ export async function playGrpcurl(grpcurl: string, address: string, token: strin
     if (said.code !== 0) throw new Error(`${rpc} ended with ${said.code}:\n${said.stderr}`);
   };
 
-  const listed = await Promise.all([SERVICE, POLICIES].map((name) => ask(address, "list", name)));
+  const listed = await Promise.all(
+    [SERVICE, POLICIES, LEDGER].map((name) => ask(address, "list", name)),
+  );
   const offered = listed.flatMap(({ stdout }) => stdout.trim().split("\n")).toSorted();
   const userId = `grpcurl-${randomUUID()}`;
   const calls = callsOf(userId);
-  const called = [...calls.map(([rpc]) => rpc), `${SERVICE}/WatchAccount`].map((rpc) =>
-    rpc.replace("/", "."),
-  );
+  const streams = streamsOf(userId);
+  const called = [...calls, ...streams].map(([rpc]) => rpc.replace("/", "."));
   if (!isDeepStrictEqual(offered, [...new Set(called)].toSorted())) {
     throw new Error(
       `not all RPCs are called, or some that are none; the server has\n${offered.join(" ")}`,
@@ -38,13 +40,22 @@ export async function playGrpcurl(grpcurl: string, address: string, token: strin
   for (const [rpc, request] of calls) await call(rpc, request);
   await call("grpc.health.v1.Health/Check", { service: SERVICE });
 
-  // The stream ends with the caller's deadline.
-  const request = JSON.stringify({ userId });
-  const rpc = `${SERVICE}/WatchAccount`;
-  const { stdout, stderr } = await ask("-max-time", "1", "-d", request, address, rpc);
-  if (!stdout.includes(userId) || !stderr.includes("DeadlineExceeded")) {
-    throw new Error(`WatchAccount showed no account until its deadline:\n${stdout}${stderr}`);
+  // A stream ends with its caller's deadline.
+  for (const [rpc, request] of streams) {
+    const data = JSON.stringify(request);
+    const { stdout, stderr } = await ask("-max-time", "3", "-d", data, address, rpc);
+    if (!stdout.includes(userId) || !stderr.includes("DeadlineExceeded")) {
+      throw new Error(`${rpc} said nothing of the user until its deadline:\n${stdout}${stderr}`);
+    }
   }
+}
+
+/** Calls whose first message says something of the user. */
+function streamsOf(userId: string): [rpc: string, request: object][] {
+  return [
+    [`${SERVICE}/WatchAccount`, { userId }],
+    [`${LEDGER}/StreamEntries`, { cursor: "0", userIdPrefix: userId, maxEntries: 2 }],
+  ];
 }
 
 /** Calls in an order in which each succeeds on a new account. The comments are entries' numbers. */
@@ -81,5 +92,6 @@ function callsOf(userId: string): [rpc: string, request: object][] {
     [`${POLICIES}/PutPolicy`, { userId, policy }],
     [`${POLICIES}/ListPolicies`, { userId }],
     [`${POLICIES}/DeletePolicy`, { userId, name: policy.name }],
+    [`${LEDGER}/GetLedger`, {}],
   ];
 }
