@@ -68,6 +68,16 @@ export function look(before: Horizons, now: Look): Horizons {
   };
 }
 
+const FLUSH_AFTER_MICROS = 100_000n;
+
+/**
+ * Whether a look has waited for the disk for 100 ms. Reads write to the WAL too, since they prune
+ * pages, and PostgreSQL leaves that in memory until somebody commits, or for 15 s.
+ */
+export function isUnflushed({ waiting, last }: Horizons): boolean {
+  return waiting !== undefined && last!.time - waiting.time >= FLUSH_AFTER_MICROS;
+}
+
 /**
  * For how long a transaction under way has kept the horizon where it is, in milliseconds; 0: none
  * has.

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
-import { heldBackMs, type Horizon, look, type Look, NO_LOOK } from "./horizon.ts";
+import { heldBackMs, type Horizon, isUnflushed, look, type Look, NO_LOOK } from "./horizon.ts";
 
 const LOOK_EVERY_MS = 50;
 const HELD_BACK_MS = 2_000;
@@ -26,6 +26,8 @@ export type HorizonSubscription = {
 
 type Options = {
   readonly look: () => Promise<Look>;
+  /** Takes the WAL to the disk. */
+  readonly flush: () => Promise<void>;
   /** Says which transaction is the oldest under way, for the log. */
   readonly describeOldest: (xmin: bigint) => Promise<string>;
   /** Told for how many seconds a transaction has held the stream back; 0: none does. */
@@ -34,7 +36,13 @@ type Options = {
 };
 
 /** Looks for the horizon twenty times a second while somebody reads the stream, once for all. */
-export function watchHorizon({ look: see, describeOldest, heldBack, log }: Options): HorizonWatch {
+export function watchHorizon({
+  look: see,
+  flush,
+  describeOldest,
+  heldBack,
+  log,
+}: Options): HorizonWatch {
   let subscribers = 0;
   let running: Promise<void> | undefined;
   let closed: Error | undefined;
@@ -47,6 +55,7 @@ export function watchHorizon({ look: see, describeOldest, heldBack, log }: Optio
     while (subscribers > 0 && closed === undefined) {
       try {
         known = look(known, await see());
+        if (isUnflushed(known)) await flush();
         told = await tell(heldBackMs(known), told.ms, known.last!.xmin);
         if (known.horizon !== undefined) settle(({ resolve }) => resolve(known.horizon!));
       } catch (error) {

@@ -14,7 +14,7 @@ import { type HorizonWatch, watchHorizon } from "../feed/watch-horizon.ts";
 import { createWatchers } from "../rpc/watch.ts";
 import { databaseNow } from "../store/driver/clock.ts";
 import type { Orm } from "../store/driver/orm.ts";
-import { describeOldest, lookForHorizon } from "../store/reads/feed.ts";
+import { describeOldest, flushWal, lookForHorizon } from "../store/reads/feed.ts";
 import { inSnapshot } from "../store/driver/transaction.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { pageGuard } from "../transport/authority.ts";
@@ -132,6 +132,7 @@ export async function startServer(options: ServerOptions): Promise<PointsServer>
 function horizonOf(orm: Orm, log: Logger, { feedHeldBack }: Metrics): HorizonWatch {
   return watchHorizon({
     look: () => lookForHorizon(orm),
+    flush: () => flushWal(orm),
     describeOldest: (xmin) => describeOldest(orm, xmin),
     heldBack: feedHeldBack,
     log,

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { heldBackMs, type Horizons, look, NO_LOOK } from "../../src/feed/horizon.ts";
+import { heldBackMs, type Horizons, isUnflushed, look, NO_LOOK } from "../../src/feed/horizon.ts";
 
 /** The horizon after looks: at which time, the oldest transaction, the next, the WAL and on disk. */
 function after(...looks: [time: number, xmin: number, xmax: number, lsn: number, disk: number][]) {
@@ -26,6 +26,14 @@ test("it is the oldest transaction under way, once the WAL before it is on disk"
 test("a look that waits for the disk gives way to none that comes after it", () => {
   const busy = after([1, 10, 10, 100, 90], [2, 12, 12, 120, 95], [3, 14, 14, 140, 105]);
   expect(shown(busy)).toEqual([10n, 100n, 1n]);
+});
+
+test("the WAL is flushed if a look has waited for 100 ms, since nobody may commit", () => {
+  const wal = [10, 10, 100, 90] as const;
+  expect(isUnflushed(NO_LOOK)).toBe(false);
+  expect(isUnflushed(after([1, ...wal], [100, ...wal]))).toBe(false);
+  expect(isUnflushed(after([1, ...wal], [51, ...wal], [101, ...wal]))).toBe(true);
+  expect(isUnflushed(after([1, ...wal], [101, 12, 12, 120, 110]))).toBe(false);
 });
 
 test("it has caught up to when its oldest transaction had not begun", () => {

@@ -39,6 +39,15 @@ export async function lookForHorizon(orm: Orm): Promise<Look> {
 
 type LookRow = Record<"xmin" | "xmax" | "lsn" | "flushed" | "time" | "begin_time", string>;
 
+/** Takes the WAL to the disk, by the commit of a transaction that has an id. */
+export async function flushWal(orm: Orm): Promise<void> {
+  await inTransaction(orm, ({ commit }) =>
+    commit([
+      sql`select set_config('synchronous_commit', 'local', true), pg_current_xact_id()::text`,
+    ]),
+  );
+}
+
 /** All epochs, oldest first. */
 export async function readLives(orm: Orm): Promise<readonly Life[]> {
   const { rows } = await sql<RowOf<typeof EpochEntity> & { fork: string | null }>`
