@@ -72,7 +72,9 @@ export async function* streamEntries(
       yield* toMessages(piece, limits);
     }
   } catch (thrown) {
-    throw lease.out.aborted ? lease.out.reason : backend.toError(thrown);
+    if (lease.out.aborted) throw lease.out.reason;
+    // A caller who has gone is found out by a write that fails.
+    throw backend.toError(signal.aborted ? new Abandoned(true, thrown) : thrown);
   } finally {
     subscription.end();
   }

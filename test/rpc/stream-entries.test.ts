@@ -10,6 +10,7 @@ import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { refusalOf } from "../support/error-info.ts";
 import { until } from "../support/processes.ts";
 import { points } from "../support/requests.ts";
+import { samplesOf, valueOf } from "../support/scrape.ts";
 import { testServer, type TestServer } from "../support/server.ts";
 
 let database: TestDatabase;
@@ -90,6 +91,23 @@ test("an open transaction holds it back; a metric says so", async () => {
   expect(messages.flatMap(({ entries }) => entries).map(nameOf)).toEqual(["dee 1"]);
   await stream.end();
   await until("nothing holds it back", async () => FREE.test(await server.metrics()));
+});
+
+test("readers that leave are no fault of the server", async () => {
+  const calls = async () =>
+    samplesOf(await server.metrics())
+      .filter(({ name }) => name === "points_rpc_duration_seconds_count")
+      .filter(({ labels }) => labels["method"] === "StreamEntries")
+      .reduce((sum, { value }) => sum + value, 0);
+  const before = await calls();
+  for (let n = 0; n < 20; n++) {
+    const stream = open({ cursor: "0", maxEntries: 1 });
+    await stream.takeUntil(() => true);
+    await stream.end();
+  }
+  await until("all have left", async () => (await calls()) >= before + 20);
+  const samples = samplesOf(await server.metrics());
+  expect(valueOf(samples, "points_refusals_total", { reason: "INTERNAL" }) ?? 0).toBe(0);
 });
 
 test("a cursor that no stream of this ledger gave is refused", async () => {
