@@ -54,7 +54,11 @@ export type ClientOptions = Partial<RetryLimits> & {
   readonly batch?: boolean;
 };
 
+export { type CheckedMessage, checkStream } from "./check-stream.ts";
+export { entryHash, personalDigest } from "./entry-hash.ts";
 export { followEntries, type FollowOptions } from "./follow.ts";
+export { type Head, type Heads, newHeads, type Verdict } from "./heads.ts";
+export { type Journal, readJournal, verifyJournal } from "./journal.ts";
 export { type Outcome, type Refusal, refusalOf } from "./refusal.ts";
 export { requestIdsOf } from "./request-ids.ts";
 export { type RetryLimits, withRetries } from "./retry.ts";

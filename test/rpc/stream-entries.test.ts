@@ -1,3 +1,4 @@
+import { Readable } from "node:stream";
 import { type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import pg from "pg";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
@@ -6,6 +7,7 @@ import type {
   StreamEntriesRequestSchema,
   StreamEntriesResponse,
 } from "../../gen/points/v1/ledger_pb.ts";
+import { checkStream, type Heads, newHeads } from "../../src/client/client.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { refusalOf } from "../support/error-info.ts";
 import { until } from "../support/processes.ts";
@@ -125,6 +127,22 @@ test("a cursor that no stream of this ledger gave is refused", async () => {
   }
 });
 
+test("a reader that checks the chains finds what was done behind the ledger's back", async () => {
+  await server.client.recharge({ userId: "zed", points: 100n });
+  for (let n = 1n; n <= 3n; n += 1n) {
+    await server.client.consume({ userId: "zed", cost: points(n) });
+  }
+  const heads = newHeads();
+  expect(await verdictsOfZed(heads)).toEqual(["begins", "next", "next", "next"]);
+  expect(await verdictsOfZed(heads)).toEqual(["repeat", "repeat", "repeat", "repeat"]);
+  const third = "user_id = 'zed' and sequence = 3";
+  await database.query(`update points.entry set points = 9 where ${third}`);
+  expect(await verdictsOfZed(heads)).toEqual(["repeat", "repeat", "badHash", "repeat"]);
+  expect(await verdictsOfZed(newHeads())).toEqual(["begins", "next", "badHash", "next"]);
+  await database.query(`delete from points.entry where ${third}`);
+  expect(await verdictsOfZed(newHeads(), 3)).toEqual(["begins", "next", "gap"]);
+});
+
 test("GetLedger says which ledger this is, and who asks", async () => {
   const ledger = await server.client.getLedger({});
   expect(ledger).toMatchObject({
@@ -145,6 +163,18 @@ async function entriesFrom(
   await stream.end();
   const entries = messages.flatMap((message) => message.entries);
   return entries.slice(0, count);
+}
+
+async function verdictsOfZed(heads: Heads, count = 4): Promise<string[]> {
+  const stream = open({ cursor: "0", userIdPrefix: "zed", maxEntries: 3 });
+  let came = 0;
+  const messages = await stream.takeUntil(({ entries }) => (came += entries.length) >= count);
+  await stream.end();
+  const kinds = [];
+  for await (const { verdicts } of checkStream(Readable.from(messages), heads)) {
+    kinds.push(...verdicts.map(({ kind }) => kind));
+  }
+  return kinds;
 }
 
 /** A stream whose messages are taken one by one. */

@@ -12,10 +12,11 @@ import {
   type createPolicyClient,
   EntryKindSchema,
   type OperationResult,
+  readJournal,
   refusalOf,
+  verifyJournal,
 } from "points/client";
 import { type Clients, topUps } from "./top-up.js";
-import { readJournal, verifyJournal } from "./verify.js";
 
 type PointsClient = Clients["points"];
 type PolicyClient = ReturnType<typeof createPolicyClient>;
@@ -203,7 +204,7 @@ async function topUp(
 
 async function verify(points: PointsClient, userId: string): Promise<void> {
   const journal = await readJournal(points, userId);
-  verifyJournal(journal);
+  await verifyJournal(journal);
   console.log(`verify: ${journal.entries.length} entries, chain intact`);
 }
 
