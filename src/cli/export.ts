@@ -1,10 +1,9 @@
-import { open } from "node:fs/promises";
-import type { Writable } from "node:stream";
 import { finished } from "node:stream/promises";
 import { UserError } from "../errors/user-error.ts";
 import { exportEntries } from "../transfer/export.ts";
 import { readArguments } from "./arguments.ts";
 import { withDatabase } from "./database.ts";
+import { createOutput, writeOutput } from "./output-file.ts";
 import { rateText, startProgress } from "./progress.ts";
 
 /** `points export [FILE]`: writes all entries as lines of JSON. */
@@ -14,10 +13,10 @@ export async function runExport(args: readonly string[]): Promise<void> {
   const progress = startProgress();
   const sinceMs = performance.now();
   const entries = await withDatabase("reads", async (orm) => {
-    const out = name === undefined ? process.stdout : await create(name);
+    const out = name === undefined ? process.stdout : await createOutput(name);
     try {
       const written = await exportEntries(orm, async (lines, soFar) => {
-        await write(out, lines);
+        await writeOutput(out, lines);
         progress.show(() => rateText(soFar, "entries", sinceMs));
       });
       if (out !== process.stdout) await finished(out.end());
@@ -31,23 +30,4 @@ export async function runExport(args: readonly string[]): Promise<void> {
   });
   // Standard output may contain the entries.
   console.error(rateText(entries, entries === 1 ? "entry" : "entries", sinceMs));
-}
-
-async function create(name: string): Promise<Writable> {
-  const file = await open(name, "w").catch((error: Error) => {
-    throw new UserError(`cannot write ${name}: ${error.message}`);
-  });
-  return file.createWriteStream({ flush: true });
-}
-
-/** Backpressure: waits until the lines are written, so that memory has one page of entries. */
-function write(out: Writable, lines: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    out.once("error", reject);
-    out.write(lines, (error) => {
-      out.off("error", reject);
-      if (error) reject(error);
-      else resolve();
-    });
-  });
 }

@@ -10,6 +10,7 @@ The ledger:
   serve                   serve; so does no command at all
   migrate                 bring the database's schema up to date
   verify [USER…]          check accounts against all that the ledger promises
+  root                    print one hash of all accounts, to keep elsewhere for "verify --root"
   sweep                   book what has expired, now
   export [FILE]           write all entries, as lines of JSON
   erase USER              erase what is personal of an account, for ever
@@ -83,11 +84,30 @@ else is taken from it: it can then read entries and add to them, but not change 
   [
     "verify",
     () => `Usage: points verify [USER…]
+       points verify --root LINE [--accounts FILE]
 
 Reads the journal of each account, or of these users' accounts, from the first entry on, and checks
 that the account, its lots, its holds and its refunds are what the journal says, and that nothing is
 missing or was changed; and that the tables are what migrations make. Of each account that is wrong it
 names the first entry that is, and exits with 1. It writes nothing and locks nothing.
+
+  --root LINE             check as well that all that this root covers is still there, unchanged: the
+                          line that "points root" printed, or the name of a file that has it
+  --accounts FILE         name the accounts that differ: the file that "points root" wrote with it
+
+${BESIDE}`,
+  ],
+  [
+    "root",
+    () => `Usage: points root [--accounts FILE]
+
+Prints one hash over all accounts' last entries, as a line with the numbers of accounts and entries and
+the cursor of the stream as of which it is. Keep it where nobody who can write to the database can: then
+"points verify --root" finds accounts that were deleted and journals that were written anew. It writes
+nothing to the database and locks nothing.
+
+  --accounts FILE         write what the hash is of, a line for each account without its name, so that
+                          verify can name those that differ
 
 ${BESIDE}`,
   ],

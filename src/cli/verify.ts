@@ -1,32 +1,47 @@
 import { toTimestamptz } from "../store/driver/instant.ts";
 import type { EpochCount } from "../verify/epochs.ts";
 import { verify, type Wrong } from "../verify/verify.ts";
-import { readAllArguments } from "./arguments.ts";
+import { readAllArguments, WrongUsage } from "./arguments.ts";
+import { countsText, countText } from "./counts-text.ts";
 import { withDatabase } from "./database.ts";
 import { startProgress } from "./progress.ts";
+import { verifyRoot } from "./verify-root.ts";
 
 /**
- * `points verify [USER…]`: prints the mistakes of the schema, the first mistake of each account, the
- * epochs with their entries, and how much was read. The process then exits with 1 if there is a
- * mistake.
+ * `points verify [USER…]`: prints the mistakes of the schema, the first mistake of each account, what
+ * is not as a kept root has it, the epochs with their entries, and how much was read. The process then
+ * exits with 1 if there is a mistake.
  */
 export async function runVerify(args: readonly string[]): Promise<void> {
-  const { positionals } = readAllArguments(args, {});
+  const { values, positionals } = readAllArguments(args, {
+    root: { type: "string" },
+    accounts: { type: "string" },
+  });
   const userIds = positionals.length === 0 ? undefined : positionals;
+  const { root, accounts: accountsFile } = values;
+  if (root === undefined && accountsFile !== undefined) throw new WrongUsage("--root is missing");
+  if (root !== undefined && userIds !== undefined) {
+    throw new WrongUsage("there are USER and --root, which is of all accounts");
+  }
   const progress = startProgress();
-  const onProgress = (read: Read) => progress.show(() => `${readText(read)} …`);
-  const { accounts, entries, epochs, wrong, schema } = await withDatabase("reads", async (orm) => {
+  const onProgress = (read: Parameters<typeof countsText>[0]) =>
+    progress.show(() => `${countsText(read)} …`);
+  const { verified, ofRoot } = await withDatabase("reads", async (orm) => {
     try {
-      return await verify(orm, { userIds, onProgress });
+      const done = await verify(orm, { userIds, onProgress });
+      if (root === undefined) return { verified: done, ofRoot: [] };
+      return { verified: done, ofRoot: await verifyRoot(orm, { root, accounts: accountsFile }) };
     } finally {
       progress.clear();
     }
   });
-  const lines = [...schema.map((what) => `the schema: ${what}`), ...wrong.map(wrongText)];
+  const { accounts, entries, epochs, wrong, schema } = verified;
+  const ofSchema = schema.map((what) => `the schema: ${what}`);
+  const lines = [...ofSchema, ...wrong.map(wrongText), ...ofRoot];
   for (const line of lines) console.log(line);
   for (const epoch of epochs) console.log(epochText(epoch));
   const result = lines.length === 0 ? "all in order" : `${lines.length} wrong`;
-  console.log(`${readText({ accounts, entries })}: ${result}`);
+  console.log(`${countsText({ accounts, entries })}: ${result}`);
   if (lines.length > 0) process.exitCode = 1;
 }
 
@@ -35,15 +50,5 @@ function wrongText({ userId, sequence, what }: Wrong): string {
 }
 
 function epochText({ epoch, entries, beginTime }: EpochCount): string {
-  return `epoch ${epoch}, since ${toTimestamptz(beginTime)}: ${count(entries, "entry", "entries")}`;
-}
-
-type Read = { readonly accounts: number; readonly entries: number };
-
-function readText({ accounts, entries }: Read): string {
-  return `${count(accounts, "account", "accounts")}, ${count(entries, "entry", "entries")}`;
-}
-
-function count(many: number, one: string, more: string): string {
-  return `${many.toLocaleString("en")} ${many === 1 ? one : more}`;
+  return `epoch ${epoch}, since ${toTimestamptz(beginTime)}: ${countText(entries, "entry", "entries")}`;
 }

@@ -159,6 +159,9 @@ describe("the command line", () => {
     { args: ["policy", "put", "ada", "one", "--alert-below=--5"], says: "--alert-below takes a" },
     { args: ["forecast", "ada", "--until", "30x"], says: "--until takes a length such as 90s" },
     { args: ["verify", "--all"], says: "Unknown option '--all'" },
+    { args: ["verify", "ada", "--root=x"], says: "there are USER and --root, which is of all" },
+    { args: ["verify", "--accounts=x"], says: "--root is missing. See: points verify --help" },
+    { args: ["root", "ada"], says: "there is nothing for ada to mean. See: points root --help" },
     { args: ["sweep", "now"], says: "there is nothing for now to mean" },
     {
       args: ["clock", "back"],
@@ -182,15 +185,17 @@ describe("the command line", () => {
     expect((await runPoints({}, ["help"]).exit).stdout).toBe(stdout);
     const [, above] = /^([^]*?)\n"points COMMAND --help"/.exec(stdout)!;
     const commands = [...above!.matchAll(/^ {2}(\w+) /gm)].map(([, name]) => name!);
-    expect(commands.slice(0, 6)).toEqual([
+    expect(commands.slice(0, 8)).toEqual([
       "serve",
       "migrate",
       "verify",
+      "root",
       "sweep",
       "export",
+      "erase",
       "clock",
     ]);
-    expect(commands.slice(6)).toEqual([
+    expect(commands.slice(8)).toEqual([
       "account",
       "recharge",
       "consume",
@@ -199,6 +204,7 @@ describe("the command line", () => {
       "policy",
       "forecast",
       "import",
+      "feed",
     ]);
     for (const command of commands) {
       const help = await runPoints({}, [command, "--help"]).exit;

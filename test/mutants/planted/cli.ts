@@ -36,4 +36,25 @@ export const CLI_MUTANTS: readonly Mutant[] = [
     replace: "",
     caughtBy: "test/cli/policies.test.ts",
   },
+  {
+    name: "verifies a root that the database has not come to",
+    file: "src/cli/verify-root.ts",
+    find: "before(horizon.epoch, horizon.feed)) > 0)",
+    replace: "before(horizon.epoch, horizon.feed)) > 1)",
+    caughtBy: "test/cli/root.test.ts",
+  },
+  {
+    name: "says of no root that a restore may have changed it",
+    file: "src/cli/verify-root.ts",
+    find: "mark !== undefined && isKept(mark, lives) ?",
+    replace: "mark === undefined || lives.length > 0 ?",
+    caughtBy: "test/cli/root.test.ts",
+  },
+  {
+    name: "takes any file of accounts for the root's",
+    file: "src/cli/verify-root.ts",
+    find: "if (await makesRoot(leaves(), root)) return leaves;",
+    replace: "if (root.accounts > 0n || (await makesRoot(leaves(), root))) return leaves;",
+    caughtBy: "test/cli/root.test.ts",
+  },
 ];
