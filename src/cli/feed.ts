@@ -1,6 +1,7 @@
-import { ConnectError, createClient, type Transport } from "@connectrpc/connect";
+import { ConnectError, type Transport } from "@connectrpc/connect";
 import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
-import { LedgerService, type StreamEntriesResponse } from "../../gen/points/v1/ledger_pb.ts";
+import { createLedgerClient } from "../client/client.ts";
+import { followEntries, type LedgerClient } from "../client/follow.ts";
 import { UserError } from "../errors/user-error.ts";
 import { untilTaken } from "../relay/attempts.ts";
 import { eventsOf, kindName } from "../relay/cloud-event.ts";
@@ -10,7 +11,6 @@ import { openDeadLetters, readDeadLetters } from "../relay/dead-letters.ts";
 import { oneAfterTheOther, toStream } from "../relay/lines.ts";
 import { inOrderOfUsers } from "../relay/parallel.ts";
 import { type Piece, relay, type Sink, STOPPED } from "../relay/relay.ts";
-import { askLedgerId, follow } from "../relay/source.ts";
 import { webhookTo } from "../relay/webhook.ts";
 import { stopSignals } from "../server/stop-signals.ts";
 import { errorText, serverUrl, withToken } from "./client.ts";
@@ -26,21 +26,41 @@ export async function runFeed(args: readonly string[]): Promise<void> {
     return relay({ pieces: letters(source.path), sink, store: async () => {}, ending });
   }
   const file = await openCursorFile(source.cursorPath);
+  const { kinds, userIdPrefix } = filter;
+  const stream = { kinds: kinds.map(kindName).toSorted(), userIdPrefix };
+  const cursor = startOf(file, stream) ?? source.from;
+  const store = (reached: string) => file.store({ ...stream, cursor: reached });
   await withTransport(server, async (transport) => {
-    const following = {
-      client: createClient(LedgerService, transport),
-      signal: ending.signal,
-      say,
-    };
-    const ledgerId = await askLedgerId(following);
-    if (ledgerId === undefined) return;
-    const kinds = filter.kinds.map(kindName).toSorted();
-    const stream = { ledgerId, kinds, userIdPrefix: filter.userIdPrefix };
-    const from = { ...filter, cursor: startOf(file, stream) ?? source.from };
-    const store = (cursor: string) => file.store({ ...stream, cursor });
-    const messages = follow(following, from);
-    await relay({ pieces: piecesOf(messages, ledgerId, filter), sink, store, ending });
+    const client = createLedgerClient(transport, { attemptsMax: Number.POSITIVE_INFINITY });
+    const pieces = streamed(client, { filter, cursor, signal: ending.signal });
+    await relay({ pieces, sink, store, ending });
   });
+}
+
+/** The entries of the server, for ever. While it is away, it asks again. */
+async function* streamed(
+  client: LedgerClient,
+  asked: { readonly filter: FeedFilter; readonly cursor: string; readonly signal: AbortSignal },
+): AsyncGenerator<Piece> {
+  const { filter, cursor, signal } = asked;
+  const { alerts, kinds, userIdPrefix } = filter;
+  let isAway = false;
+  const onBroken = (error: Error) => {
+    if (!isAway) say(`the server is away (${error.message}); asking again`);
+    isAway = true;
+  };
+  const request = { cursor, kinds: [...kinds], userIdPrefix };
+  let ledgerId: string | undefined;
+  for await (const message of followEntries(client, request, { signal, onBroken })) {
+    if (isAway) say("the server is back");
+    isAway = false;
+    ledgerId ??= (await client.getLedger({}, { signal })).ledgerId;
+    yield { events: eventsOf(message, { ledgerId, alerts }), cursor: message.cursor };
+  }
+}
+
+async function* letters(path: string): AsyncGenerator<Piece> {
+  for await (const event of readDeadLetters(path)) yield { events: [event], cursor: "" };
 }
 
 /** Connects to the server for as long as `work` lasts, however long a call may. */
@@ -73,20 +93,6 @@ async function openSink(
   const send = webhookTo(target.url, target.secrets);
   const deliver = untilTaken({ attempt: ([event]) => send(event!), ...shared });
   return inOrderOfUsers((event) => deliver([event]));
-}
-
-async function* piecesOf(
-  messages: AsyncIterable<StreamEntriesResponse>,
-  ledgerId: string,
-  { alerts }: FeedFilter,
-): AsyncGenerator<Piece> {
-  for await (const message of messages) {
-    yield { events: eventsOf(message, { ledgerId, alerts }), cursor: message.cursor };
-  }
-}
-
-async function* letters(path: string): AsyncGenerator<Piece> {
-  for await (const event of readDeadLetters(path)) yield { events: [event], cursor: "" };
 }
 
 /** The first signal ends the feed when what is under way is delivered; a second ends it at once. */

@@ -12,6 +12,8 @@ export type FollowOptions = Partial<RetryLimits> & {
   readonly signal?: AbortSignal | undefined;
   /** A server says something every second; a line that is silent for so long is taken as broken. */
   readonly silenceMaxMs?: number;
+  /** Is told why the stream broke, each time before this asks again. */
+  readonly onBroken?: (error: ConnectError) => void;
 };
 
 /**
@@ -30,7 +32,7 @@ export type FollowOptions = Partial<RetryLimits> & {
 export async function* followEntries(
   ledger: LedgerClient,
   request: StreamRequest,
-  { signal, silenceMaxMs = 30_000, ...limits }: FollowOptions = {},
+  { signal, silenceMaxMs = 30_000, onBroken, ...limits }: FollowOptions = {},
 ): AsyncGenerator<StreamEntriesResponse, never, undefined> {
   const retryLimits = { ...DEFAULTS, attemptsMax: Number.POSITIVE_INFINITY, ...limits };
   let { cursor = "" } = request;
@@ -46,6 +48,7 @@ export async function* followEntries(
       if (!(error instanceof ConnectError)) throw error;
       const waitMs = waitAfter({ error, attempt, endMs: undefined }, retryLimits);
       if (waitMs === undefined || signal?.aborted === true) throw error;
+      onBroken?.(error);
       await sleep(waitMs, signal);
     }
   }

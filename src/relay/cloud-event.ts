@@ -1,4 +1,5 @@
 import { type JsonValue, toJson } from "@bufbuild/protobuf";
+import { timestampMs } from "@bufbuild/protobuf/wkt";
 import {
   type Entry,
   EntryKind,
@@ -96,11 +97,13 @@ function entryEvent(
 
 function epochEvent(change: EpochChange, ledgerId: string): CloudEvent {
   const data = toJson(EpochChangeSchema, change);
-  const { endedEpoch, epoch, doubtedFromFeed } = change;
+  const { endedEpoch, epoch, doubtedFromFeed, beginTime } = change;
+  // Not as text: an id of a Standard Webhook may not contain a full stop.
+  const beginMs = beginTime === undefined ? 0 : timestampMs(beginTime);
   const time = (data as { beginTime?: string }).beginTime;
   return {
     specversion: "1.0",
-    id: `epoch-${endedEpoch}-${epoch}-${doubtedFromFeed}`,
+    id: `epoch-${endedEpoch}-${epoch}-${doubtedFromFeed}-${Math.floor(beginMs)}`,
     source: ledgerId,
     type: EPOCH_CHANGE,
     ...(time === undefined ? {} : { time }),

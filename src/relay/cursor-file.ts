@@ -5,9 +5,8 @@ import { createServer } from "node:net";
 import { basename, dirname, join } from "node:path";
 import { UserError } from "../errors/user-error.ts";
 
-/** What a cursor is of: one ledger, and one filter. */
+/** What a cursor is of: the entries that a server was asked for. */
 export type Stream = {
-  readonly ledgerId: string;
   /** Names of kinds, sorted. */
   readonly kinds: readonly string[];
   readonly userIdPrefix: string;
@@ -54,12 +53,12 @@ export function startOf({ path, place }: CursorFile, stream: Stream): string | u
   );
 }
 
-function textOf({ ledgerId, kinds, userIdPrefix }: Stream): string {
-  const some = [
+function textOf({ kinds, userIdPrefix }: Stream): string {
+  const filter = [
     ...kinds.map((kind) => `--kind ${kind}`),
     ...(userIdPrefix === "" ? [] : [`--user-prefix ${userIdPrefix}`]),
   ];
-  return `ledger ${ledgerId} ${some.length === 0 ? "unfiltered" : `with ${some.join(" ")}`}`;
+  return filter.length === 0 ? "all entries" : filter.join(" ");
 }
 
 /**
@@ -104,11 +103,11 @@ function placeIn(text: string): Place | undefined {
   } catch {
     return undefined;
   }
-  const { ledgerId, kinds, userIdPrefix, cursor } = (value ?? {}) as Record<string, unknown>;
-  if (typeof ledgerId !== "string" || typeof userIdPrefix !== "string") return undefined;
+  const { kinds, userIdPrefix, cursor } = (value ?? {}) as Record<string, unknown>;
+  if (typeof userIdPrefix !== "string") return undefined;
   if (typeof cursor !== "string" || cursor === "" || !Array.isArray(kinds)) return undefined;
   if (!kinds.every((kind) => typeof kind === "string")) return undefined;
-  return { ledgerId, kinds, userIdPrefix, cursor };
+  return { kinds, userIdPrefix, cursor };
 }
 
 async function store(file: string, place: Place): Promise<void> {

@@ -64,7 +64,7 @@ test("only entries that name an alert pass, with their own feed numbers, and eac
   expect(eventsOf(change, { ...ALL, alerts })).toEqual([
     {
       specversion: "1.0",
-      id: "epoch-1-2-700",
+      id: "epoch-1-2-700-1800000000000",
       source: "0b5c",
       type: "points.v1.epoch_change",
       time: "2027-01-15T08:00:00Z",

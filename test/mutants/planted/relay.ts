@@ -79,13 +79,6 @@ export const RELAY_MUTANTS: readonly Mutant[] = [
     caughtBy: "test/relay/process.test.ts",
   },
   {
-    name: "begins anew when the server comes back",
-    file: "src/relay/source.ts",
-    find: "        ({ cursor } = next.value);\n",
-    replace: "",
-    caughtBy: "test/relay/process.test.ts",
-  },
-  {
     name: "takes a command that failed for one that has taken the entries",
     file: "src/relay/command.ts",
     find: "return code === 0 ?",
