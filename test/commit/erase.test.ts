@@ -8,6 +8,7 @@ import {
   EntrySchema,
   HoldState,
 } from "../../gen/points/v1/account_pb.ts";
+import type { StreamEntriesResponse } from "../../gen/points/v1/ledger_pb.ts";
 import { CalendarUnit } from "../../gen/points/v1/policy_pb.ts";
 import { erase } from "../../src/commit/erase.ts";
 import { personalDigestOf } from "../../src/ledger/digests.ts";
@@ -74,6 +75,10 @@ async function live(userId: string): Promise<void> {
   });
 }
 
+function hashOf({ hash, personalDigest }: Entry): string {
+  return Buffer.concat([hash, personalDigest]).toString("hex");
+}
+
 function figuresOf({ balance, frozen, totalConsumed, totalRecharged, debt }: Account) {
   return { balance, frozen, totalConsumed, totalRecharged, debt };
 }
@@ -83,10 +88,11 @@ async function allRows(): Promise<string[]> {
   const tables = await database.query(
     "select tablename as name from pg_tables where schemaname = 'points'",
   );
-  const rows = await Promise.all(
-    tables.map(({ name }) => database.query(`select one::text from points.${String(name)} as one`)),
-  );
-  return rows.flat().map(({ one }) => String(one));
+  const rows: Record<string, unknown>[] = [];
+  for (const { name } of tables) {
+    rows.push(...(await database.query(`select one::text from points.${String(name)} as one`)));
+  }
+  return rows.map(({ one }) => String(one));
 }
 
 async function found(words: readonly (string | Uint8Array)[]): Promise<string[]> {
@@ -202,6 +208,39 @@ test("the old name and its requests are free, and are of another account from th
   await auditDatabase(database.url);
 });
 
+test("the stream tells it, and has the entries of before under the new name", async () => {
+  const { client } = server;
+  await live("art");
+  const read = async (cursor: string, isLast: (message: StreamEntriesResponse) => boolean) => {
+    const ending = new AbortController();
+    const stream = client.streamEntries({ cursor }, { signal: ending.signal });
+    const messages = stream[Symbol.asyncIterator]();
+    const entries: Entry[] = [];
+    for (;;) {
+      const { value } = await messages.next();
+      const message = value as StreamEntriesResponse;
+      entries.push(...message.entries);
+      if (!isLast(message)) continue;
+      ending.abort();
+      await messages.next().catch(() => {});
+      return { entries, cursor: message.cursor };
+    }
+  };
+  const isUpToDate = ({ caughtUpTo }: StreamEntriesResponse) => caughtUpTo !== undefined;
+  const before = await read("0", isUpToDate);
+  const ofArt = before.entries.filter(({ userId }) => userId === "art");
+  const { userId } = await erase(database.orm, "art");
+  const since = await read(before.cursor, ({ entries }) => entries.length > 0);
+  const [told] = since.entries;
+  expect(since.entries).toMatchObject([{ userId, kind: EntryKind.ERASE, sequence: 8n }]);
+  expect(Buffer.compare(told!.erasedHash, ofArt.at(-1)!.hash)).toBe(0);
+
+  const again = await read("0", isUpToDate);
+  const ofErased = again.entries.filter((entry) => entry.userId === userId);
+  expect(ofErased.map(hashOf)).toEqual([...ofArt, told!].map(hashOf));
+  expect(again.entries).toHaveLength(before.entries.length + 1);
+});
+
 test("a watch of the old name ends", async () => {
   const { client } = server;
   await client.recharge({ userId: "alf", points: 5n });
@@ -314,7 +353,7 @@ test("what is due is booked before, and a long journal is erased as a whole", as
   const of = (command: Command) => ({ ...command, userId: "eve" }) as Command;
   const clock = stoppedClock(NOW);
   await commitAll(database.orm, [of(recharge(9_000n))], { clock });
-  for (let at = 0; at < 6; at += 1) {
+  for (let at = 0; at < 4; at += 1) {
     const charges = Array.from({ length: 250 }, (_, one) => [
       of(named(consume(1n), `job-of-eve-${at}-${one}`)),
       of(freeze(1n, 1_000n)),
@@ -323,7 +362,7 @@ test("what is due is booked before, and a long journal is erased as a whole", as
   }
   const later = stoppedClock(NOW + 5_000n);
   const erased = await erase(database.orm, "eve", { clock: later });
-  expect(erased).toMatchObject({ entries: 1 + 3_000 + 1_500 });
+  expect(erased).toMatchObject({ entries: 1 + 2_000 + 1_000 });
   expect(await found(["job-of-eve", "eve"])).toEqual([]);
   await auditDatabase(database.url);
 });
@@ -358,9 +397,9 @@ test("whatever an account was before and is after, all is in order", async () =>
       }
       await run(after);
     }),
-    { numRuns: 15 * TIMES },
+    { numRuns: 10 * TIMES },
   );
-  expect(erased).toBeGreaterThan(15);
+  expect(erased).toBeGreaterThan(10);
   await auditDatabase(database.url);
 });
 

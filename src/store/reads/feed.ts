@@ -102,6 +102,9 @@ export async function readFeedRange(
   { kinds, userIdPrefix }: StreamFilter,
 ): Promise<ReadRange<StreamedEntry> | undefined> {
   const numbers = kinds.map((kind) => KIND_NUMBERS[kind]);
+  // Entries that were erased are in an index of their own.
+  const within = sql`epoch = ${epoch}::bigint and feed >= ${from}::bigint
+    and feed < ${to}::bigint`;
   const most = to - from > 1n ? READ_MAX_ENTRIES : Number.MAX_SAFE_INTEGER;
   return inTransaction(orm, async ({ run }) => {
     // For the first of many rows PostgreSQL likes to read a table from its beginning.
@@ -109,8 +112,11 @@ export async function readFeedRange(
       run(sql`set local enable_seqscan = off`),
       run(sql<FeedRow>`
         with found as materialized (
-          select * from entry
-          where epoch = ${epoch}::bigint and feed >= ${from}::bigint and feed < ${to}::bigint
+          select * from (
+            select * from entry where ${within} and personal_digest is null
+            union all
+            select * from entry where ${within} and personal_digest is not null
+          ) as entry
           limit ${most + 1}::bigint
         )
         select counted.count, account.salt, found.*

@@ -164,4 +164,25 @@ export const COMMIT_MUTANTS: readonly Mutant[] = [
     replace: "[userId, randomBytes(SALT_BYTES).fill(1)]",
     caughtBy: "test/commit/new-account.test.ts",
   },
+  {
+    name: "erases without an ERASE entry",
+    file: "src/commit/erase.ts",
+    find: "await run(insertEntries([entry], new Map([[to.userId, place]])));",
+    replace: "",
+    caughtBy: "test/commit/erase.test.ts",
+  },
+  {
+    name: "erases before all that is due is booked",
+    file: "src/commit/erase.ts",
+    find: "if (batch.waiting.size > 0) return MORE_IS_DUE;",
+    replace: "",
+    caughtBy: "test/commit/erase.test.ts",
+  },
+  {
+    name: "forgets the receipts of an erased account",
+    file: "src/commit/erase.ts",
+    find: "const receipts = await eraseReceipts(run, erasure);",
+    replace: "const receipts = eraseReceipts.length;",
+    caughtBy: "test/commit/erase.test.ts",
+  },
 ];

@@ -1252,4 +1252,25 @@ export const LEDGER_MUTANTS: readonly Mutant[] = [
     replace: "return given.every(isLoaded) ? otherDueTime : otherDueTime;",
     caughtBy: "test/commit/allowances.test.ts",
   },
+  {
+    name: "names an erased account so that who goes by ids may miss it",
+    file: "src/ledger/erase.ts",
+    find: "${prefix}${tildes}~erased-",
+    replace: '${prefix}${tildes && ""}~erased-',
+    caughtBy: "test/commit/erase.test.ts",
+  },
+  {
+    name: "moves an erased account to another slot",
+    file: "src/ledger/erase.ts",
+    find: "if (slotOf(name) === slot) return name;",
+    replace: "if (slotOf(name) >= 0 || slot) return name;",
+    caughtBy: "test/commit/erase.test.ts",
+  },
+  {
+    name: "does not hash of which entry an erasure is",
+    file: "src/ledger/entry-hash.ts",
+    find: "entry.erasedHash === null ? to : to.bytes(34, entry.erasedHash)",
+    replace: "to",
+    caughtBy: "test/ledger/hash-vectors.test.ts",
+  },
 ];

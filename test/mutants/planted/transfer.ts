@@ -134,4 +134,11 @@ export const TRANSFER_MUTANTS: readonly Mutant[] = [
     replace: "if (!isAlive) continue;",
     caughtBy: "test/transfer/policies.test.ts",
   },
+  {
+    name: "cannot import an export with an erased account",
+    file: "src/transfer/fold.ts",
+    find: '[EntryKind.ERASE]: "erase"',
+    replace: "[EntryKind.ERASE]: undefined",
+    caughtBy: "test/documents/erasure.test.ts",
+  },
 ];

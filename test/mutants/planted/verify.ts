@@ -263,4 +263,18 @@ export const VERIFY_MUTANTS: readonly Mutant[] = [
     replace: "",
     caughtBy: "test/verify/root.test.ts",
   },
+  {
+    name: "does not look for an ERASE entry behind what was erased",
+    file: "src/verify/erasure.ts",
+    find: "if (erased !== undefined)",
+    replace: "if (erased === 0n)",
+    caughtBy: "test/verify/erasure.test.ts",
+  },
+  {
+    name: "takes an erased receipt of an account that was not erased",
+    file: "src/verify/receipts.ts",
+    find: "if (isErased && !read.hasNameDigest)",
+    replace: "if (isErased && number === 0n)",
+    caughtBy: "test/commit/erase.test.ts",
+  },
 ];

@@ -24,6 +24,14 @@ const STATEMENTS = [
     add constraint entry_erased check (personal_digest is null
       or num_nonnulls(request_id, metadata, actor) = 0) not valid`,
 
+  // An erasure writes old entries anew, at the end of the table. Summaries of each MB that had them
+  // would cover all feed numbers from theirs on, and each read of the stream would look through all
+  // of these MB. So erased entries are in an index of their own.
+  `drop index entry_feed`,
+  `create index entry_feed on entry using brin (epoch, feed) with (autosummarize = on)
+    where personal_digest is null`,
+  `create index entry_erased_feed on entry (epoch, feed) where personal_digest is not null`,
+
   `alter table receipt
     add column personal_digest bytea,
     drop constraint receipt_check,
