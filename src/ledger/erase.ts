@@ -26,8 +26,8 @@ export function erase(
 
 /**
  * A name for an erased account: of the same slot, so that the account stays where it is, and behind
- * the old name in the order of ids. So whoever goes through accounts or through the stream of entries
- * by their order meets it, or meets it again, but never misses it.
+ * the old name in the order of ids. So whoever goes through accounts in that order, such as `points
+ * verify`, meets it, or meets it again, but never misses it.
  *
  * @param prefix that the old name begins with, and the new one too
  * @param random gives 12 to 32 random characters of base64url, others each time

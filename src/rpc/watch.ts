@@ -126,7 +126,8 @@ function endWatch(watcher: Watcher): void {
 }
 
 /** Whether an account has a new entry since, or something of it has become due. */
-function isStale({ account, nextDue }: Reading, sequence: bigint | undefined, now: Micros) {
+function isStale({ account, nextDue }: Reading, last: bigint | undefined, now: Micros): boolean {
   const isDue = nextDue !== null && nextDue <= now;
-  return isDue || (sequence !== undefined && sequence > account.sequence);
+  const sequence = last ?? 0n;
+  return isDue || sequence > account.sequence;
 }
