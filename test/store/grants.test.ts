@@ -3,12 +3,15 @@ import pg from "pg";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { Shortfall } from "../../gen/points/v1/points_pb.ts";
 import { CalendarUnit } from "../../gen/points/v1/policy_pb.ts";
+import { erase } from "../../src/commit/erase.ts";
 import { sweep } from "../../src/commit/sweep.ts";
 import { parseDatabaseUrl } from "../../src/config/database-url.ts";
 import { openOrm } from "../../src/store/driver/orm.ts";
 import { checkDatabase } from "../../src/store/schema/check.ts";
 import { migrate } from "../../src/store/schema/migrate.ts";
 import { verify } from "../../src/verify/verify.ts";
+import { commitAll } from "../support/commit-all.ts";
+import { recharge } from "../support/commands.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { runPoints } from "../support/processes.ts";
 import { creditLine, points } from "../support/requests.ts";
@@ -183,6 +186,15 @@ describe("arbitrary SQL in the server's role", () => {
         (select json_agg(relname || relkind::text || coalesce(relacl::text, '') order by relname)
           from pg_class where relnamespace = 'points'::regnamespace) as tables`);
   }
+});
+
+test("the server's role cannot erase anybody", async () => {
+  const orm = await openOrm(url, 2);
+  onTestFinished(() => orm.close());
+  await commitAll(database.orm, [{ ...recharge(5n), userId: "forgotten" }]);
+  await expect(erase(orm, "forgotten")).rejects.toMatchObject({ code: "42501" });
+  const { wrong } = await verify(database.orm, { userIds: ["forgotten"] });
+  expect(wrong).toEqual([]);
 });
 
 describe("SERVER_ROLE", () => {
