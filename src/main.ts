@@ -21,8 +21,10 @@ const COMMANDS: ReadonlyMap<string, () => Promise<Run>> = new Map([
   ["consume", async () => (await import("./cli/consume.ts")).runConsume],
   ["entry", async () => (await import("./cli/entry.ts")).runEntry],
   ["statement", async () => (await import("./cli/statement.ts")).runStatement],
+  ["entries", async () => (await import("./cli/entries.ts")).runEntries],
   ["policy", async () => (await import("./cli/policy.ts")).runPolicy],
   ["feed", async () => (await import("./cli/feed.ts")).runFeed],
+  ["whoami", async () => (await import("./cli/whoami.ts")).runWhoami],
   ["forecast", async () => (await import("./cli/forecast.ts")).runForecast],
 ]);
 

@@ -8,6 +8,7 @@ import {
 } from "@connectrpc/connect";
 import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
+import { LedgerService } from "../../gen/points/v1/ledger_pb.ts";
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
 import { PolicyService } from "../../gen/points/v1/policies_pb.ts";
 import { UserError } from "../errors/user-error.ts";
@@ -15,6 +16,7 @@ import { WrongUsage } from "./arguments.ts";
 
 export type PointsClient = Client<typeof PointsService>;
 type PolicyClient = Client<typeof PolicyService>;
+type LedgerClient = Client<typeof LedgerService>;
 
 /** The options of all commands that show an answer of a running server. */
 export const CLIENT_OPTIONS = { server: { type: "string" }, json: { type: "boolean" } } as const;
@@ -30,7 +32,7 @@ const TIMEOUT_MS = 10_000;
  */
 export async function withClient(
   server: string | undefined,
-  work: (client: PointsClient, policies: PolicyClient) => Promise<void>,
+  work: (client: PointsClient, policies: PolicyClient, ledger: LedgerClient) => Promise<void>,
 ): Promise<void> {
   const baseUrl = serverUrl(server);
   const sessionManager = new Http2SessionManager(baseUrl);
@@ -42,7 +44,11 @@ export async function withClient(
     defaultTimeoutMs: TIMEOUT_MS,
   });
   try {
-    await work(createClient(PointsService, transport), createClient(PolicyService, transport));
+    await work(
+      createClient(PointsService, transport),
+      createClient(PolicyService, transport),
+      createClient(LedgerService, transport),
+    );
   } catch (error) {
     throw error instanceof ConnectError ? new UserError(errorText(error, baseUrl)) : error;
   } finally {

@@ -5,7 +5,7 @@ import {
   EntryKind,
 } from "../../gen/points/v1/account_pb.ts";
 import { ruleText } from "./policy-text.ts";
-import { type Column, table } from "./table.ts";
+import { type Column, growingTable, table } from "./table.ts";
 import { timeText } from "./time-text.ts";
 
 /**
@@ -15,23 +15,17 @@ import { timeText } from "./time-text.ts";
 export function statementTable(entries: readonly Entry[]): string {
   const hasMembers = entries.some(({ member }) => member !== "");
   const hasActors = entries.some(({ actor }) => actor !== "");
-  return table(
-    COLUMNS.filter((column) => column !== MEMBER || hasMembers).filter(
-      (column) => column !== ACTOR || hasActors,
-    ),
-    entries.map((entry) => [
-      String(entry.sequence),
-      timeText(entry.createTime),
-      kindText(entry),
-      entry.metadata["for"] ?? entry.usage?.service ?? entry.cause,
-      ...(hasMembers ? [entry.member] : []),
-      ...(hasActors ? [entry.actor] : []),
-      pointsText(entry),
-      String(entry.balanceAfter),
-      String(entry.frozenAfter),
-      lotsText(entry),
-    ]),
+  const columns = COLUMNS.filter((column) => column !== MEMBER || hasMembers).filter(
+    (column) => column !== ACTOR || hasActors,
   );
+  return table(columns, rowsOf(columns, entries));
+}
+
+/** A table of entries of all accounts, which come bit by bit: see `growingTable`. */
+export function streamTable(): (entries: readonly Entry[]) => string {
+  const columns = [USER, ...COLUMNS];
+  const lines = growingTable(columns);
+  return (entries) => lines(rowsOf(columns, entries));
 }
 
 /** The answer of a mutation: its entry, and the balance after it. */
@@ -58,20 +52,30 @@ export function allocationsText(allocations: readonly Allocation[]): string {
   return allocations.map(({ lot, points }) => `${points} of #${lot}`).join(", ");
 }
 
-const MEMBER: Column = { title: "member" };
-const ACTOR: Column = { title: "actor" };
-const COLUMNS: readonly Column[] = [
-  { title: "#", toRight: true },
-  { title: "time (UTC)" },
-  { title: "what" },
-  { title: "for" },
+type EntryColumn = Column & { readonly cell: (entry: Entry) => string };
+
+const USER: EntryColumn = { title: "user", cell: ({ userId }) => userId };
+const MEMBER: EntryColumn = { title: "member", cell: ({ member }) => member };
+const ACTOR: EntryColumn = { title: "actor", cell: ({ actor }) => actor };
+const COLUMNS: readonly EntryColumn[] = [
+  { title: "#", toRight: true, cell: ({ sequence }) => String(sequence) },
+  { title: "time (UTC)", cell: ({ createTime }) => timeText(createTime) },
+  { title: "what", cell: kindText },
+  {
+    title: "for",
+    cell: ({ metadata, usage, cause }) => metadata["for"] ?? usage?.service ?? cause,
+  },
   MEMBER,
   ACTOR,
-  { title: "points", toRight: true },
-  { title: "balance", toRight: true },
-  { title: "frozen", toRight: true },
-  { title: "lots" },
+  { title: "points", toRight: true, cell: pointsText },
+  { title: "balance", toRight: true, cell: ({ balanceAfter }) => String(balanceAfter) },
+  { title: "frozen", toRight: true, cell: ({ frozenAfter }) => String(frozenAfter) },
+  { title: "lots", cell: lotsText },
 ];
+
+function rowsOf(columns: readonly EntryColumn[], entries: readonly Entry[]): string[][] {
+  return entries.map((entry) => columns.map(({ cell }) => cell(entry)));
+}
 
 /** The name of each kind, and the sign of its points in the balance. */
 const KINDS: Record<EntryKind, { name: string; sign: string }> = {

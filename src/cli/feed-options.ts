@@ -94,7 +94,12 @@ function urlOf(text: string): string {
   throw new WrongUsage("--webhook takes an http or https URL without a user's name or password");
 }
 
-function kindOf(name: string): EntryKind {
+/**
+ * Reads the name of a kind, such as consume, as the option --kind takes it.
+ *
+ * @throws {WrongUsage}
+ */
+export function kindOf(name: string): EntryKind {
   const kinds = Object.values(EntryKind).filter((kind) => kind !== EntryKind.UNSPECIFIED);
   const found = kinds.find((kind) => kindName(kind) === name);
   if (found !== undefined) return found;

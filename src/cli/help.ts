@@ -26,7 +26,9 @@ Accounts, at a running server:
                           alerts, credit lines
   forecast USER           show what will expire, and what allowances will bring
   import FILE             bring in accounts of an older table, operations, or what export wrote
+  entries [USER-PREFIX]   show the entries of all accounts, with --follow as they come
   feed --cursor FILE      deliver all entries, as they come, to a webhook, a command or as lines
+  whoami                  show which ledger it is, and what you may do
 
 "points COMMAND --help" says more about one. It exits with 0 if all went well, with 1 if not, and
 with 2 if the command line was wrong.
@@ -180,6 +182,33 @@ nobody else should touch those accounts.
 
 ${SERVER_OPTION}
 Example: points import user_point.csv
+`,
+  ],
+  [
+    "whoami",
+    () => `Usage: points whoami
+
+Shows which ledger the server has, of which epoch and software, and the caller's name, scopes, users
+and limit.
+
+${CLIENT_OPTIONS}`,
+  ],
+  [
+    "entries",
+    () => `Usage: points entries [USER-PREFIX]
+
+Shows the entries of all accounts, or of the users whose ids begin with USER-PREFIX, each user's in
+their order, and ends when it has shown all. It takes the scope points.audit.
+
+  --follow                go on with those that come, until Ctrl-C
+  --cursor CURSOR         begin there: the cursor is printed at the end, on standard error. "0": at the
+                          first entry, the default; with --follow the default is now
+  --kind KIND             only entries of this kind, such as consume; may be given several times
+${SERVER_OPTION}\
+  --json                  print a line of JSON for each entry, with its epoch and feed number, and one
+                          for each change of the epoch
+
+Example: points entries eu- --follow --kind refund --kind revoke
 `,
   ],
   [

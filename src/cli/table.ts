@@ -7,10 +7,20 @@ export type Column = {
 
 /** A table for people: the titles, a rule, and a line for each row. */
 export function table(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
+  return growingTable(columns)(rows);
+}
+
+/**
+ * A table whose rows come bit by bit. Its columns become wider with them, and never narrower.
+ *
+ * @returns gives the lines for the next rows, the first time with titles and rule
+ */
+export function growingTable(
+  columns: readonly Column[],
+): (rows: readonly (readonly string[])[]) => string {
   const titles = columns.map(({ title }) => title);
-  const widths = columns.map((_, index) =>
-    Math.max(...[titles, ...rows].map((row) => widthOf(row[index] ?? ""))),
-  );
+  let widths = titles.map(() => 0);
+  let isOpen = false;
   const line = (row: readonly string[]) =>
     columns
       .map(({ toRight = false }, index) => {
@@ -20,8 +30,16 @@ export function table(columns: readonly Column[], rows: readonly (readonly strin
       })
       .join("  ")
       .trimEnd();
-  const rule = widths.map((width) => "─".repeat(width)).join("  ");
-  return [line(titles), rule, ...rows.map(line)].join("\n");
+  return (rows) => {
+    const shown = isOpen ? rows : [titles, ...rows];
+    widths = widths.map((width, index) =>
+      Math.max(width, ...shown.map((row) => widthOf(row[index] ?? ""))),
+    );
+    if (isOpen) return rows.map(line).join("\n");
+    isOpen = true;
+    const rule = widths.map((width) => "─".repeat(width)).join("  ");
+    return [line(titles), rule, ...rows.map(line)].join("\n");
+  };
 }
 
 /** The width of a text on a terminal. Texts of callers may have Chinese characters or emoji. */
