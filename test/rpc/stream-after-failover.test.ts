@@ -1,7 +1,9 @@
 import { join } from "node:path";
+import { Readable } from "node:stream";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { expect, onTestFinished, test } from "vitest";
 import type { StreamEntriesResponse } from "../../gen/points/v1/ledger_pb.ts";
+import { checkStream, newHeads } from "../../src/client/client.ts";
 import { openOrm } from "../../src/store/driver/orm.ts";
 import { migrate } from "../../src/store/schema/migrate.ts";
 import { type Cluster, copyAsStandby, startCluster } from "../support/cluster.ts";
@@ -53,6 +55,19 @@ test("a reader is told after a promotion what it has seen that the ledger has no
     expect(late.flatMap(({ feeds }) => feeds).some(isKept)).toBe(false);
     expect(namesOf(after)).toEqual(["bob 2"]);
     expect(after.find(({ entries }) => entries.length > 0)).toMatchObject({ epoch: 2n });
+
+    // So a reader that checks the chains names the entry that is lost, and finds nothing else.
+    const verdicts: string[] = [];
+    const lost: string[] = [];
+    const read = Readable.from([...early, ...late, ...after]);
+    for await (const checked of checkStream(read, newHeads())) {
+      verdicts.push(...checked.verdicts.map(({ kind }) => kind));
+      lost.push(...checked.lost.map(({ userId, sequence }) => `${userId} ${sequence}`));
+    }
+    expect({ verdicts, lost }).toEqual({
+      verdicts: ["begins", "begins", "next", "next"],
+      lost: ["ada 2"],
+    });
 
     // Who had not seen them hears of no loss, and who begins again sees all.
     const spared = await caughtUp(client, early.at(-1)!.cursor);
