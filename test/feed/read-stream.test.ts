@@ -96,14 +96,15 @@ class Database {
 /** A consumer that keeps what it was sent, and forgets what is in doubt. */
 class Consumer {
   kept = new Map<string, Placed<Item>>();
+  gaps: string[] = [];
   repeats = 0;
   doubts = 0;
   cursor = readCursor(LEDGER, writeCursor(LEDGER, START))!;
 
   /** Follows the stream until it has caught up, or it breaks after so many pieces. */
   async follow(database: Database, maxPieces: number): Promise<void> {
-    const source = { ...database, lives: () => Promise.resolve(database.lives) };
-    const { horizon, read, lives } = source;
+    const { horizon, read } = database;
+    const lives = () => Promise.resolve(database.lives);
     let pieces = 0;
     for await (const piece of readStream<Item>({ horizon, read, lives }, this.cursor)) {
       this.take(piece.items, piece.change?.doubtedFrom);
@@ -128,7 +129,7 @@ class Consumer {
       const hasBefore = [...this.kept.values()].some(
         ({ item }) => item.user === one.item.user && item.sequence === before,
       );
-      expect(before === 0n || hasBefore, `${nameOf(one)} follows the one before`).toBe(true);
+      if (before > 0n && !hasBefore) this.gaps.push(nameOf(one));
       this.kept.set(nameOf(one), one);
     }
   }
@@ -178,6 +179,7 @@ test(
         expect([...consumer.kept.keys()].toSorted()).toEqual(
           database.entries.map(nameOf).toSorted(),
         );
+        expect(consumer.gaps).toEqual([]);
         seen.entries += consumer.kept.size;
         seen.doubts += consumer.doubts;
         seen.repeats += consumer.repeats;
