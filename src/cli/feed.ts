@@ -1,5 +1,6 @@
 import { ConnectError, type Transport } from "@connectrpc/connect";
 import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
+import { EntryKind } from "../../gen/points/v1/account_pb.ts";
 import { createLedgerClient } from "../client/client.ts";
 import { followEntries, type LedgerClient } from "../client/follow.ts";
 import { UserError } from "../errors/user-error.ts";
@@ -49,7 +50,9 @@ async function* streamed(
     if (!isAway) say(`the server is away (${error.message}); asking again`);
     isAway = true;
   };
-  const request = { cursor, kinds: [...kinds], userIdPrefix };
+  // Nobody may miss an erasure.
+  const asks = kinds.length === 0 ? [] : [...new Set([...kinds, EntryKind.ERASE])];
+  const request = { cursor, kinds: asks, userIdPrefix };
   let ledgerId: string | undefined;
   for await (const message of followEntries(client, request, { signal, onBroken })) {
     if (isAway) say("the server is back");

@@ -28,12 +28,14 @@ export function untilTaken({
   append,
   signal,
   say,
+  nowMs = () => performance.now(),
 }: {
   readonly attempt: (events: readonly CloudEvent[]) => Promise<Attempt>;
   readonly limits: RetryLimits;
   readonly append: AppendLetter | undefined;
   readonly signal: AbortSignal;
   readonly say: (text: string) => void;
+  readonly nowMs?: () => number;
 }): (events: readonly CloudEvent[]) => Promise<void> {
   // Each event that waits listens to it.
   setMaxListeners(0, signal);
@@ -44,15 +46,14 @@ export function untilTaken({
   const attemptOnce = (events: readonly CloudEvent[]) =>
     inTurn(async () => {
       // What a target asks for, it asks for all.
-      for (let leftMs; (leftMs = quietUntilMs - performance.now()) > 0;) await rest(leftMs, signal);
+      for (let leftMs; (leftMs = quietUntilMs - nowMs()) > 0;) await rest(leftMs, signal);
       signal.throwIfAborted();
       return attempt(events);
     });
 
   const complain = (reason: string) => {
-    const nowMs = performance.now();
-    if (nowMs - saidAtMs < SAID_EVERY_MS) return;
-    saidAtMs = nowMs;
+    if (nowMs() - saidAtMs < SAID_EVERY_MS) return;
+    saidAtMs = nowMs();
     say(`the target does not take an event (${reason}); trying again`);
   };
 
@@ -63,7 +64,7 @@ export function untilTaken({
   };
 
   return async (events) => {
-    const sinceMs = performance.now();
+    const sinceMs = nowMs();
     for (let attempts = 1; ; attempts += 1) {
       const came = await attemptOnce(events);
       const { kind, reason } = came;
@@ -71,11 +72,11 @@ export function untilTaken({
       if (kind === "gone") throw new UserError(`the target wants no more events (${reason})`);
       const askedMs = kind === "failed" ? came.askedMs : 0;
       const ms = waitMs({ attempt: attempts, askedMs, random: Math.random() }, limits);
-      const isLate = performance.now() - sinceMs + ms > limits.giveUpMs;
+      const isLate = nowMs() - sinceMs + ms > limits.giveUpMs;
       if (append !== undefined && (kind === "refused" || isLate)) {
         return bury(events, reason, attempts);
       }
-      if (askedMs > 0) quietUntilMs = Math.max(quietUntilMs, performance.now() + ms);
+      if (askedMs > 0) quietUntilMs = Math.max(quietUntilMs, nowMs() + ms);
       complain(reason);
       await rest(ms, signal);
     }

@@ -38,7 +38,7 @@ export type CloudEvent = {
 /**
  * The events of a message of the stream, in order.
  *
- * @param alerts only entries that name one of these; empty: all. An epoch change always passes
+ * @param alerts only entries that name one of these; empty: all. What consumers must know passes
  */
 export function eventsOf(
   message: StreamEntriesResponse,
@@ -46,16 +46,17 @@ export function eventsOf(
 ): CloudEvent[] {
   const { entries, feeds, epoch, epochChange } = message;
   const events = entries.flatMap((entry, index) => {
+    const event = entryEvent(entry, { ledgerId, epoch, feed: feeds[index]! });
     const passes = alerts.size === 0 || entry.alerts.some((name) => alerts.has(name));
-    return passes ? [entryEvent(entry, { ledgerId, epoch, feed: feeds[index]! })] : [];
+    return passes || isBarrier(event) ? [event] : [];
   });
   if (epochChange !== undefined) events.push(epochEvent(epochChange, ledgerId));
   return events;
 }
 
 /**
- * Whether an event must come after all events before it, and before all after it, of whichever
- * user: what a consumer forgets by it, it must have.
+ * Whether an event says what to forget, which no consumer may miss, whatever it filters by. It must come
+ * after all events before it, and before all after it, of whichever user.
  */
 export function isBarrier({ type }: CloudEvent): boolean {
   return type === EPOCH_CHANGE || type === ERASE;

@@ -24,7 +24,7 @@ export function oneAfterTheOther(deliver: (events: readonly CloudEvent[]) => Pro
   let last: Promise<void> = Promise.resolve();
   return {
     send(events) {
-      last = events.length === 0 ? last : last.then(() => deliver(events));
+      last = last.then(() => deliver(events));
       return last;
     },
     room: () => last.catch(() => {}),

@@ -1,7 +1,7 @@
 /** Follows which messages are delivered, and moves the cursor behind those that all are. */
 export type Progress = {
-  /** @param delivered resolves when the message before this cursor is delivered */
-  add(cursor: string, delivered: Promise<unknown>): void;
+  /** @param delivered resolves when the message before this cursor is; undefined: it is empty */
+  add(cursor: string, delivered: Promise<unknown> | undefined): void;
   /** Resolves when few enough messages are open to add one, or the cursor moves no more. */
   room(): Promise<void>;
   /**
@@ -12,8 +12,13 @@ export type Progress = {
   settled(): Promise<void>;
 };
 
+type OpenMessage = {
+  /** Of the empty ones behind it, the last one's. */
+  cursor: string;
+};
+
 /**
- * Messages that the cursor has not passed. So far others run ahead of an event that fails, and so
+ * Messages, but for empty ones, that the cursor has not passed. So far others run ahead of an event that fails, and so
  * many are sent again after a crash.
  */
 const OPEN_MAX = 10_000;
@@ -33,6 +38,8 @@ export function trackProgress(
   let storing: Promise<void> | undefined;
   let reached: string | undefined;
   let open = 0;
+  /** The last that is open. */
+  let last: OpenMessage | undefined;
   let ended = false;
   let wake = () => {};
 
@@ -44,8 +51,6 @@ export function trackProgress(
     storing = undefined;
   };
   const reach = (cursor: string) => {
-    open -= 1;
-    wake();
     if (cursor === reached) return;
     reached = cursor;
     if (storing !== undefined) return;
@@ -53,12 +58,26 @@ export function trackProgress(
     storing.catch(fail);
   };
 
+  const pass = (message: OpenMessage) => {
+    open -= 1;
+    if (last === message) last = undefined;
+    reach(message.cursor);
+    wake();
+  };
+
   return {
     add(cursor, delivered) {
+      if (delivered === undefined) {
+        if (last === undefined) reach(cursor);
+        else last.cursor = cursor;
+        return;
+      }
+      const message = { cursor };
+      last = message;
       open += 1;
       // It may fail before its turn comes.
       delivered.catch(fail);
-      tail = tail.then(() => delivered).then(() => reach(cursor));
+      tail = tail.then(() => delivered).then(() => pass(message));
       tail.catch(() => {
         ended = true;
         wake();

@@ -6,7 +6,7 @@ export type Piece = { readonly events: readonly CloudEvent[]; readonly cursor: s
 
 /** Where events go. */
 export type Sink = {
-  /** Resolves when all are delivered, and rejects once they cannot be: then the feed ends. */
+  /** Gets one event or more. Resolves when all are delivered, and rejects once they cannot be: then the feed ends. */
   send(events: readonly CloudEvent[]): Promise<void>;
   /** Backpressure: resolves when there is room for more. */
   room(): Promise<void>;
@@ -37,7 +37,7 @@ export async function relay({
   const progress = trackProgress(store, fail);
   try {
     for await (const { events, cursor } of pieces) {
-      progress.add(cursor, sink.send(events));
+      progress.add(cursor, events.length === 0 ? undefined : sink.send(events));
       await sink.room();
       await progress.room();
     }

@@ -6,6 +6,7 @@ import { promisify } from "node:util";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { beforeEach, describe, expect, onTestFinished, test, type TestContext } from "vitest";
 import { EntryKind } from "../../gen/points/v1/account_pb.ts";
+import { kindName } from "../../src/relay/cloud-event.ts";
 import { askNats, freePort, startKafka, startNats } from "../support/brokers.ts";
 import { codeBlocks } from "../support/code-blocks.ts";
 import { testDatabase } from "../support/database.ts";
@@ -92,6 +93,12 @@ test("the receiver of docs/feed.md gets each low balance, once and signed", asyn
   const looking = start(look!, env);
   await until("all are shown", () => looking.said().split("\n").length > 6);
   expect(looking.said().split("\n")[2]).toMatch(/Z\tada\tpoints\.v1\.entry\.consume\t10$/);
+});
+
+test("docs/feed.md names the types of all kinds of entries", () => {
+  const [row] = /^\| `type` .*$/m.exec(PAGE)!;
+  const kinds = Object.values(EntryKind).filter((kind) => kind !== EntryKind.UNSPECIFIED);
+  for (const kind of kinds) expect(row).toContain(`\`${kindName(kind)}\``);
 });
 
 describe("a command of docs/feed.md", () => {

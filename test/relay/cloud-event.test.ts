@@ -46,13 +46,15 @@ test("the id stays when an erasure renames the account, and differs for a number
   expect(idOf(entryOf("ada", 3, "after a failover"))).not.toBe(idOf(entryOf("ada", 3)));
 });
 
-test("only entries that name an alert pass, with their own feed numbers, and each epoch change", () => {
+test("only entries that name an alert pass, with their own feed numbers, and what must be known", () => {
   const low = Object.assign(entryOf("bob", 2), { alerts: ["high", "low"] });
   const other = Object.assign(entryOf("eve", 1), { alerts: ["high"] });
-  const message = messageOf([entryOf("ada", 1), other, low]);
+  const erase = Object.assign(entryOf("x7", 9), { kind: EntryKind.ERASE });
+  const message = messageOf([entryOf("ada", 1), other, low, erase]);
   const alerts = new Set(["low", "lower"]);
   expect(eventsOf(message, { ...ALL, alerts })).toMatchObject([
     { subject: "bob", feed: String(BIG + 2n) },
+    { subject: "x7", type: "points.v1.entry.erase" },
   ]);
   const epochChange = {
     endedEpoch: 1n,

@@ -24,18 +24,23 @@ const QUICK: RetryLimits = { ...RETRY_LIMITS, backoffMs: 2, backoffMaxMs: 20 };
 function feedTo(
   url: string,
   pieces: Iterable<Piece> | AsyncIterable<Piece>,
-  more: { limits?: RetryLimits; timeoutMs?: number; deadLetters?: string } = {},
+  more: {
+    limits?: RetryLimits;
+    timeoutMs?: number;
+    deadLetters?: string;
+    nowMs?: () => number;
+  } = {},
 ) {
   const ending = new AbortController();
   const stored: string[] = [];
   const said: string[] = [];
   const begin = async () => {
-    const { limits = QUICK, timeoutMs, deadLetters } = more;
+    const { limits = QUICK, timeoutMs, deadLetters, nowMs = () => performance.now() } = more;
     const append = deadLetters === undefined ? undefined : await openDeadLetters(deadLetters);
     const send = webhookTo(url, readSecrets(SECRET, "SECRET"), timeoutMs);
     const attempt = ([event]: readonly CloudEvent[]) => send(event!);
     const say = (text: string) => void said.push(text);
-    const deliver = untilTaken({ attempt, limits, append, signal: ending.signal, say });
+    const deliver = untilTaken({ attempt, limits, append, signal: ending.signal, say, nowMs });
     const sink = inOrderOfUsers((event) => deliver([event]));
     const store = async (cursor: string) => void stored.push(cursor);
     await relay({ pieces: each(pieces), sink, store, ending });
@@ -145,7 +150,11 @@ test("others run ahead of what is not delivered, as far as memory is bounded", a
   const sink = inOrderOfUsers(({ subject }) =>
     subject === "stuck" ? gate.promise : settledSoon(),
   );
-  const progress = trackProgress(settledSoon, () => {});
+  const stored: string[] = [];
+  const progress = trackProgress(
+    async (cursor) => void stored.push(cursor),
+    () => {},
+  );
   const add = (user: string, sequence: number) => {
     progress.add("cursor", sink.send(pieceOf([entryOf(user, sequence)], 1).events));
   };
@@ -157,8 +166,12 @@ test("others run ahead of what is not delivered, as far as memory is bounded", a
 
   for (let number = 0; number < 8_000; number += 1) progress.add("cursor", settledSoon());
   expect(await isFull(progress)).toBe(true);
+  // Empty messages need no room: they come every second, also while nothing happens.
+  progress.add("later", undefined);
   gate.resolve();
   await Promise.all([sink.room(), progress.room()]);
+  await progress.settled();
+  expect(stored.at(-1)).toBe("later");
 });
 
 /** Whether there is no room, after all that is settled by now. */
@@ -213,25 +226,27 @@ test("Retry-After of one answer lets the target alone, whoever's entries come ne
 test("what is refused, or not taken in time, goes to the dead letters, and the feed goes on", async () => {
   const deadLetters = join(await temporaryFolder(), "dead.ndjson");
   const statuses: Record<string, number> = { odd: 422, broken: 500 };
-  const target = await webhookTarget(({ event }) => ({ status: statuses[event.subject!] ?? 204 }));
+  // A clock of the test's own: each attempt at what is broken takes 100 ms.
+  let ms = 0;
+  const target = await webhookTarget(({ event }) => {
+    if (event.subject === "broken") ms += 100;
+    return { status: statuses[event.subject!] ?? 204 };
+  });
   const entries = ["odd", "broken", "ada"].map((user) => entryOf(user, 1));
   const pieces = [pieceOf(entries, 1), pieceOf([entryOf("broken", 2)], 2)];
   const limits = { ...QUICK, giveUpMs: 300 };
-  const feed = feedTo(target.url, pieces, { deadLetters, limits });
+  const feed = feedTo(target.url, pieces, { deadLetters, limits, nowMs: () => ms });
   await feed.done;
   expect(feed.stored.at(-1)).toBe("2");
   const cameOf = (user: string) => target.came.filter(({ event }) => event.subject === user);
   expect([cameOf("odd").length, cameOf("ada").length]).toEqual([1, 1]);
   const lines = (await readFile(deadLetters, "utf8")).trimEnd().split("\n");
   const letters = lines.map((line) => JSON.parse(line) as DeadLetter);
-  expect(letters.map(({ event, reason }) => [event.subject, sequenceOf(event), reason])).toEqual([
-    ["odd", 1, "HTTP 422"],
-    ["broken", 1, "HTTP 500"],
-    ["broken", 2, "HTTP 500"],
+  expect(letters).toMatchObject([
+    { event: { subject: "odd" }, reason: "HTTP 422", attempts: 1 },
+    { event: { subject: "broken", data: { sequence: "1" } }, reason: "HTTP 500", attempts: 3 },
+    { event: { subject: "broken", data: { sequence: "2" } }, reason: "HTTP 500", attempts: 3 },
   ]);
-  expect(letters[0]!.attempts).toBe(1);
-  // 300 ms have room for more than the first two waits of at most 2 and 4 ms.
-  expect(letters[1]!.attempts).toBeGreaterThan(2);
 
   // When the target is mended, they are sent again, as what they were.
   statuses["odd"] = statuses["broken"] = 204;

@@ -93,7 +93,7 @@ test("a feed goes on where it stopped, and when a server is back, from the last 
   expect(ledger.requests.map(({ cursor }) => cursor)).toEqual(["", "3", "5"]);
 });
 
-test("it asks for its kinds and users, and passes on alerts and epoch changes alone", async () => {
+test("it asks for its kinds and users, and passes on alerts, erasures and epoch changes alone", async () => {
   const target = await webhookTarget();
   const only = [
     "--kind",
@@ -108,16 +108,18 @@ test("it asks for its kinds and users, and passes on alerts and epoch changes al
   const running = feed("--webhook", target.url, "--from=0", ...only);
   ledger.push({ entries: [entryOf("eu-ada", 1)] });
   ledger.push({ entries: [Object.assign(entryOf("eu-bob", 1), { alerts: ["low"] })] });
+  ledger.push({ entries: [Object.assign(entryOf("x7", 2), { kind: EntryKind.ERASE })] });
   ledger.push({ epochChange: { endedEpoch: 1n, epoch: 2n, doubtedFromFeed: 2n } });
-  await until("it is at the end", async () => (await storedCursor()) === "3");
+  await until("it is at the end", async () => (await storedCursor()) === "4");
   expect(target.came.map(({ event }) => [event.type, event.source, event.subject])).toEqual([
     ["points.v1.entry.consume", "ledger-1", "eu-bob"],
+    ["points.v1.entry.erase", "ledger-1", "x7"],
     ["points.v1.epoch_change", "ledger-1", undefined],
   ]);
   const [request] = ledger.requests;
   expect(request).toMatchObject({
     cursor: "0",
-    kinds: [EntryKind.SET_POLICY, EntryKind.CONSUME],
+    kinds: [EntryKind.SET_POLICY, EntryKind.CONSUME, EntryKind.ERASE],
     userIdPrefix: "eu-",
   });
   const beside = await feed("--webhook", target.url, ...only).exit;

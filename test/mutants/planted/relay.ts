@@ -4,8 +4,8 @@ export const RELAY_MUTANTS: readonly Mutant[] = [
   {
     name: "stores a feed's cursor before what is before it is delivered",
     file: "src/relay/progress.ts",
-    find: "tail = tail.then(() => delivered).then(() => reach(cursor));",
-    replace: "tail = tail.then(() => reach(cursor));",
+    find: "tail = tail.then(() => delivered).then(() => pass(message));",
+    replace: "tail = tail.then(() => pass(message));",
     caughtBy: "test/relay/delivery.test.ts",
   },
   {
@@ -77,6 +77,13 @@ export const RELAY_MUTANTS: readonly Mutant[] = [
     find: "if (textOf(place) === textOf(stream)) return place.cursor;",
     replace: "if (place.cursor !== textOf(stream)) return place.cursor;",
     caughtBy: "test/relay/process.test.ts",
+  },
+  {
+    name: "keeps an erasure from those who filter by alerts",
+    file: "src/relay/cloud-event.ts",
+    find: "return passes || isBarrier(event) ? [event] : [];",
+    replace: "return passes ? [event] : [];",
+    caughtBy: "test/relay/cloud-event.test.ts",
   },
   {
     name: "takes a command that failed for one that has taken the entries",
