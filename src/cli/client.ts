@@ -68,8 +68,7 @@ export function printJson(value: JsonValue): void {
   console.log(JSON.stringify(value, null, 2));
 }
 
-/** @throws {WrongUsage} if the address is wrong */
-export function serverUrl(option: string | undefined): string {
+function serverUrl(option: string | undefined): string {
   const text = option ?? (process.env["POINTS_URL"] || "http://127.0.0.1:50051");
   const { protocol } = URL.parse(text) ?? {};
   if (protocol === "http:" || protocol === "https:") return text.replace(/\/+$/, "");
@@ -77,8 +76,7 @@ export function serverUrl(option: string | undefined): string {
   throw new WrongUsage(`${name} takes an address such as http://127.0.0.1:50051, and not ${text}`);
 }
 
-/** Sends a token with each call; undefined or empty: none. */
-export function withToken(token: string | undefined): Interceptor {
+function withToken(token: string | undefined): Interceptor {
   return (next) => (request) => {
     if (token) request.header.set("authorization", `Bearer ${token}`);
     return next(request);
@@ -86,7 +84,7 @@ export function withToken(token: string | undefined): Interceptor {
 }
 
 /** The message of an error, its reason, and the numbers that belong to it. */
-export function errorText(error: ConnectError, baseUrl: string): string {
+function errorText(error: ConnectError, baseUrl: string): string {
   const [info] = error.findDetails(ErrorInfoSchema);
   if (info === undefined) {
     if (error.code === Code.Unavailable) {

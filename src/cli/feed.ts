@@ -1,9 +1,5 @@
-import { ConnectError, type Transport } from "@connectrpc/connect";
-import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import { EntryKind } from "../../gen/points/v1/account_pb.ts";
-import { createLedgerClient } from "../client/client.ts";
 import { followEntries, type LedgerClient } from "../client/follow.ts";
-import { UserError } from "../errors/user-error.ts";
 import { untilTaken } from "../relay/attempts.ts";
 import { eventsOf, kindName } from "../relay/cloud-event.ts";
 import { commandOf } from "../relay/command.ts";
@@ -14,7 +10,7 @@ import { inOrderOfUsers } from "../relay/parallel.ts";
 import { type Piece, relay, type Sink, STOPPED } from "../relay/relay.ts";
 import { webhookTo } from "../relay/webhook.ts";
 import { stopSignals } from "../server/stop-signals.ts";
-import { errorText, serverUrl, withToken } from "./client.ts";
+import { withClient } from "./client.ts";
 import { type FeedFilter, type FeedOptions, readFeedOptions } from "./feed-options.ts";
 
 /** `points feed`: delivers the ledger's entries to a webhook, a command, or standard output. */
@@ -31,16 +27,15 @@ export async function runFeed(args: readonly string[]): Promise<void> {
   const stream = { kinds: kinds.map(kindName).toSorted(), userIdPrefix };
   const cursor = startOf(file, stream) ?? source.from;
   const store = (reached: string) => file.store({ ...stream, cursor: reached });
-  await withTransport(server, async (transport) => {
-    const client = createLedgerClient(transport, { attemptsMax: Number.POSITIVE_INFINITY });
-    const pieces = streamed(client, { filter, cursor, signal: ending.signal });
+  await withClient(server, async (_points, _policies, ledger) => {
+    const pieces = streamed(ledger, { filter, cursor, signal: ending.signal });
     await relay({ pieces, sink, store, ending });
   });
 }
 
 /** The entries of the server, for ever. While it is away, it asks again. */
 async function* streamed(
-  client: LedgerClient,
+  ledger: LedgerClient,
   asked: { readonly filter: FeedFilter; readonly cursor: string; readonly signal: AbortSignal },
 ): AsyncGenerator<Piece> {
   const { filter, cursor, signal } = asked;
@@ -54,33 +49,16 @@ async function* streamed(
   const asks = kinds.length === 0 ? [] : [...new Set([...kinds, EntryKind.ERASE])];
   const request = { cursor, kinds: asks, userIdPrefix };
   let ledgerId: string | undefined;
-  for await (const message of followEntries(client, request, { signal, onBroken })) {
+  for await (const message of followEntries(ledger, request, { signal, onBroken })) {
     if (isAway) say("the server is back");
     isAway = false;
-    ledgerId ??= (await client.getLedger({}, { signal })).ledgerId;
+    ledgerId ??= (await ledger.getLedger({}, { signal })).ledgerId;
     yield { events: eventsOf(message, { ledgerId, alerts }), cursor: message.cursor };
   }
 }
 
 async function* letters(path: string): AsyncGenerator<Piece> {
   for await (const event of readDeadLetters(path)) yield { events: [event], cursor: "" };
-}
-
-/** Connects to the server for as long as `work` lasts, however long a call may. */
-async function withTransport(
-  server: string | undefined,
-  work: (transport: Transport) => Promise<void>,
-): Promise<void> {
-  const baseUrl = serverUrl(server);
-  const sessionManager = new Http2SessionManager(baseUrl);
-  const interceptors = [withToken(process.env["POINTS_TOKEN"])];
-  try {
-    await work(createGrpcTransport({ baseUrl, sessionManager, interceptors }));
-  } catch (error) {
-    throw error instanceof ConnectError ? new UserError(errorText(error, baseUrl)) : error;
-  } finally {
-    sessionManager.abort();
-  }
 }
 
 async function openSink(

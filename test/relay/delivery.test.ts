@@ -101,7 +101,7 @@ test("nothing is missed, doubled under another id or out of its user's order, wh
     setTimeout(() => void target.revive(), 5);
     return "break the connection";
   };
-  const pieces = randomPieces(300, 10);
+  const pieces = randomPieces(200, 10);
   const feed = feedTo(target.url, pieces, { timeoutMs: 200 });
   await feed.done;
 
