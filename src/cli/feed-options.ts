@@ -77,12 +77,16 @@ function sourceOf({ cursor, from, resend }: Values): FeedOptions["source"] {
   return { kind: "stream", cursorPath, from: from === "now" ? "" : "0" };
 }
 
-function targetOf({ webhook, exec }: Values, secret = ""): FeedOptions["target"] {
+function targetOf(values: Values, secret = ""): FeedOptions["target"] {
+  const { webhook, exec } = values;
   if (webhook !== undefined && exec !== undefined) {
     throw new WrongUsage("--webhook and --exec exclude each other: start a feed for each target");
   }
   if (exec !== undefined) return { kind: "command", command: required(exec, "--exec COMMAND") };
-  if (webhook === undefined) return { kind: "output" };
+  if (webhook === undefined) {
+    if (values["dead-letters"] === undefined) return { kind: "output" };
+    throw new WrongUsage("--dead-letters needs --webhook or --exec");
+  }
   return { kind: "webhook", url: urlOf(webhook), secrets: readSecrets(secret, "FEED_SECRET") };
 }
 

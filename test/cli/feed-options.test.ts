@@ -29,6 +29,7 @@ test.each([
   [["--cursor=c", "--webhook=ftp://host/"], "--webhook takes an http or https URL"],
   [["--cursor=c", "--webhook=http://u:pw@host/"], "without a user's name or password"],
   [["--cursor=c", "--webhook=http://host/", "--exec=cat"], "start a feed for each target"],
+  [["--cursor=c", "--dead-letters=d"], "--dead-letters needs --webhook or --exec"],
   [["--cursor=c", "--give-up-after=1h"], "--give-up-after needs --dead-letters"],
   [["--cursor=c", "--resend=d"], "--resend and --cursor exclude each other"],
 ])("a wrong command line %j is refused", (args, says) => {
