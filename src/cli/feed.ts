@@ -76,11 +76,21 @@ async function openSink(
   return inOrderOfUsers((event) => deliver([event]));
 }
 
-/** The first signal ends the feed when what is under way is delivered; a second ends it at once. */
+/** More than a webhook may take. Who reads standard output may never read on. */
+const STOP_MAX_MS = 20_000;
+
+/**
+ * The first signal ends the feed when what is under way is delivered, or after 20 s; a second ends it at
+ * once.
+ */
 function endedBySignals(): AbortController {
   const ending = new AbortController();
   const { requested, hurried } = stopSignals();
-  void requested.then(() => ending.abort(STOPPED));
+  const stop = () => {
+    ending.abort(STOPPED);
+    setTimeout(() => process.exit(1), STOP_MAX_MS).unref();
+  };
+  void requested.then(stop);
   void hurried.then(() => process.exit(1));
   return ending;
 }
