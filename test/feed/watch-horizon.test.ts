@@ -8,6 +8,7 @@ test("the WAL is taken to the disk where nobody else does it", async () => {
   const watch = watchHorizon({
     look: async () => {
       looks += 1n;
+      if (looks > 20n) throw new Error("nobody takes the WAL to the disk");
       const place = { xmin: 10n, xmax: 10n, lsn: 100n, flushedLsn };
       return { epoch: 1n, beginTime: 1n, time: looks * 50_000n, ...place };
     },

@@ -5,6 +5,7 @@ import { CLIENT_MUTANTS } from "./planted/client.ts";
 import { COMMIT_MUTANTS } from "./planted/commit.ts";
 import { CONFIG_MUTANTS } from "./planted/config.ts";
 import { ERRORS_MUTANTS } from "./planted/errors.ts";
+import { FEED_MUTANTS } from "./planted/feed.ts";
 import { LEDGER_MUTANTS } from "./planted/ledger.ts";
 import { RELAY_MUTANTS } from "./planted/relay.ts";
 import { RPC_MUTANTS } from "./planted/rpc.ts";
@@ -23,6 +24,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...COMMIT_MUTANTS,
   ...CONFIG_MUTANTS,
   ...ERRORS_MUTANTS,
+  ...FEED_MUTANTS,
   ...LEDGER_MUTANTS,
   ...RELAY_MUTANTS,
   ...RPC_MUTANTS,

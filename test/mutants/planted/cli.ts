@@ -16,6 +16,13 @@ export const CLI_MUTANTS: readonly Mutant[] = [
     caughtBy: "test/cli/commands.test.ts",
   },
   {
+    name: "ends a list of entries before it has shown all",
+    file: "src/cli/entries.ts",
+    find: "if (!follow && message.caughtUpTo !== undefined) break;",
+    replace: "if (!follow) break;",
+    caughtBy: "test/cli/entries.test.ts",
+  },
+  {
     name: "sweeps by the real clock a ledger whose clock was set forward",
     file: "src/cli/sweep.ts",
     find: "if (!config.testClock) await refuseAdvanced(orm.em.fork());",

@@ -9,6 +9,13 @@ export const RPC_MUTANTS: readonly Mutant[] = [
     caughtBy: "test/rpc/epoch.test.ts",
   },
   {
+    name: "takes a reader who leaves the stream for a bug",
+    file: "src/rpc/stream-entries.ts",
+    find: "signal.aborted ? new Abandoned(true, thrown) : thrown",
+    replace: "thrown",
+    caughtBy: "test/rpc/stream-entries.test.ts",
+  },
+  {
     name: "leaves metadata out of the hash of a request",
     file: "src/rpc/request-hash.ts",
     find: "validateOnly: false, metadata }",
