@@ -204,7 +204,9 @@ describe("the command line", () => {
       "policy",
       "forecast",
       "import",
+      "entries",
       "feed",
+      "whoami",
     ]);
     for (const command of commands) {
       const help = await runPoints({}, [command, "--help"]).exit;
