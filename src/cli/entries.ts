@@ -31,12 +31,16 @@ export async function runEntries(args: readonly string[]): Promise<void> {
     // A server that is not there is an error at the beginning; later it is waited for.
     await ledger.getLedger({});
     const attemptsMax = follow ? Number.POSITIVE_INFINITY : 1;
+    let isAway = false;
+    const onBroken = ({ message }: Error) => {
+      if (!isAway) console.error(`the server is away (${message}); asking again`);
+      isAway = true;
+    };
+    const options = { attemptsMax, signal: stop.signal, onBroken };
     let cursor = "";
     try {
-      for await (const message of followEntries(ledger, request, {
-        attemptsMax,
-        signal: stop.signal,
-      })) {
+      for await (const message of followEntries(ledger, request, options)) {
+        isAway = false;
         print(message);
         ({ cursor } = message);
         if (!follow && message.caughtUpTo !== undefined) break;
