@@ -10,6 +10,7 @@ import {
 } from "../../gen/points/v1/account_pb.ts";
 import type { StreamEntriesResponse } from "../../gen/points/v1/ledger_pb.ts";
 import { CalendarUnit } from "../../gen/points/v1/policy_pb.ts";
+import { verifyJournal } from "../../src/client/client.ts";
 import { erase } from "../../src/commit/erase.ts";
 import { personalDigestOf } from "../../src/ledger/digests.ts";
 import { slotOf } from "../../src/ledger/slot.ts";
@@ -28,12 +29,6 @@ import { readRefusal, refusalOf } from "../support/error-info.ts";
 import { saltOf } from "../support/salts.ts";
 import { testServer, type TestServer } from "../support/server.ts";
 import { stoppedClock } from "../support/stopped-clock.ts";
-
-// By a name that the compiler does not follow: it imports types of a package that is not installed.
-const CLIENT = "../../clients/typescript/src/verify.ts";
-const { verifyJournal } = (await import(CLIENT)) as {
-  verifyJournal: (journal: { account: Account; entries: readonly Entry[] }) => void;
-};
 
 let database: TestDatabase;
 let server: TestServer;
@@ -149,7 +144,7 @@ test("the entries, their digests and the chain stay as they were, and an ERASE e
   const { account: now } = await client.getOrCreate({ userId });
   expect(now).toMatchObject({ ...figuresOf(account!), createTime: account!.createTime });
   expect(now!.salt).not.toEqual(account!.salt);
-  verifyJournal({ account: now!, entries: after.toReversed() });
+  await verifyJournal({ account: now!, entries: after.toReversed() });
 });
 
 test("an erased account goes on under its new name, with its holds, limits and refunds", async () => {
@@ -371,7 +366,7 @@ test("whatever an account was before and is after, all is in order", async () =>
   let erased = 0;
   let runs = 0;
   await fc.assert(
-    fc.asyncProperty(randomYears(20), randomYears(6), async (before, after) => {
+    fc.asyncProperty(randomYears(12), randomYears(6), async (before, after) => {
       runs += 1;
       const nameOf = new Map<string, string>();
       let now = 1n;
