@@ -1,15 +1,14 @@
 import { randomBytes } from "node:crypto";
 import { sql } from "kysely";
 import { UserError } from "../errors/user-error.ts";
-import { changesOf, startBatch } from "../ledger/batch.ts";
 import type { Command } from "../ledger/command.ts";
 import { SALT_BYTES } from "../ledger/digests.ts";
+import { bookDue } from "../ledger/due.ts";
 import { erase as eraseAccount, erasedName, type NewIdentity } from "../ledger/erase.ts";
 import { timeOf } from "../ledger/account.ts";
 import { feedNumber } from "../store/batch/feed.ts";
 import { loadStates } from "../store/batch/load.ts";
 import { lockAccounts } from "../store/batch/lock.ts";
-import { saving } from "../store/batch/save.ts";
 import { insertEntries } from "../store/batch/save-entries.ts";
 import { batchMoment } from "../store/driver/clock.ts";
 import type { Orm } from "../store/driver/orm.ts";
@@ -65,7 +64,7 @@ export async function erase(
     const erased = await inTransaction(orm, (transaction) =>
       eraseIn(transaction, userId, { to, clock }),
     );
-    if (erased !== MORE_IS_DUE) return erased;
+    if (erased !== SOMETHING_IS_DUE) return erased;
     const [failed] = await commit(orm, [dueOf(userId)], { clock });
     if (failed instanceof Error) throw failed;
   }
@@ -75,40 +74,38 @@ const NAME_BYTES = 12;
 /** The most characters of a user id. */
 const ID_MAX = 128;
 
-const MORE_IS_DUE = Symbol("more is due than one batch books");
+const SOMETHING_IS_DUE = Symbol("something is due, and is booked before");
 
 async function eraseIn(
   transaction: Transaction,
   userId: string,
   { to, clock }: { readonly to: NewIdentity; readonly clock: Clock },
-): Promise<Erased | typeof MORE_IS_DUE> {
+): Promise<Erased | typeof SOMETHING_IS_DUE> {
   const { run, epoch, commit: end } = transaction;
   // It waits for all that was asked of the account before, however long that takes.
   await run(sql`set local lock_timeout = 0`);
 
-  // Lock, read the clock, load, and book what is due, as a batch does.
+  // Lock, read the clock, load, as a batch does.
   const locked = lockAccounts(transaction, [userId]);
   const moment = clock(run);
   const loading = loadStates(run, { commands: [dueOf(userId)], locked, moment });
-  const [{ now, transactionId }, { states, rows, waiting }] = await Promise.all([moment, loading]);
-  if (rows.accounts.size === 0) throw new UserError(`there is no account ${userId}`);
-  const nobody = { repeats: new Map(), salts: new Map(), onTrial: new Set<string>() };
-  const start = { found: states, waiting, ...nobody, visited: new Set([userId]) };
-  const batch = startBatch(now, start);
-  if (batch.waiting.size > 0) return MORE_IS_DUE;
-  const changes = changesOf(batch);
-  const booking = changes === undefined ? [] : saving(changes, { rows, epoch, transactionId });
-  for (const statement of booking) await run(statement);
+  const [{ now, transactionId }, { states, rows }] = await Promise.all([moment, loading]);
+  const [state] = states;
+  if (state === undefined) throw new UserError(`there is no account ${userId}`);
+  const { account: from } = state;
+  const time = timeOf(from, now);
+  // Readers of the stream know the account by its last entry: what is due comes under the old name.
+  const due = bookDue(state, time);
+  if (due.entries.length > 0 || !due.isAll) return SOMETHING_IS_DUE;
 
   // Erase.
-  const from = batch.states.get(userId)!.account;
   const erasure = { from, to, members: newMembers() };
   const entries = await eraseEntries(run, erasure);
   const receipts = await eraseReceipts(run, erasure);
   await renameRows(run, erasure);
 
   // Say so.
-  const { entry, account } = eraseAccount(from, to, timeOf(from, now));
+  const { entry, account } = eraseAccount(from, to, time);
   const last = rows.accounts.get(userId)!.feed;
   const place = { epoch, feed: feedNumber({ epoch, transactionId }, last) };
   await run(insertEntries([entry], new Map([[to.userId, place]])));
