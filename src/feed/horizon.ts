@@ -18,6 +18,8 @@ export type Look = Pick<Mark, "epoch" | "beginTime"> & {
 export type Horizon = Mark & {
   /** All that was committed before is among them; undefined: not known yet. */
   readonly caughtUpTo: Micros | undefined;
+  /** The last look, whether the WAL before it is on disk or not. */
+  readonly seen: Pick<Look, "xmax" | "lsn">;
 };
 
 /** What is known from the looks so far. */
@@ -57,14 +59,16 @@ export function look(before: Horizons, now: Look): Horizons {
   const flushed = [now, known.waiting].find((one) => one && one.lsn <= now.flushedLsn);
   const waiting = flushed === now ? undefined : flushed ? now : (known.waiting ?? now);
   const rest = { ahead, waiting, last: now, oldestSince };
-  if (flushed === undefined) return { ...rest, horizon: known.horizon };
+  if (flushed === undefined) {
+    return { ...rest, horizon: known.horizon && { ...known.horizon, seen: now } };
+  }
   const { epoch, beginTime, xmin: feed, lsn } = flushed;
   const passed = ahead.findLast(({ time, xmax }) => xmax <= feed && time <= flushed.time);
   const caughtUpTo = passed?.time ?? known.horizon?.caughtUpTo;
   return {
     ...rest,
     ahead: passed === undefined ? ahead : ahead.slice(ahead.indexOf(passed)),
-    horizon: { epoch, beginTime, feed, lsn, caughtUpTo },
+    horizon: { epoch, beginTime, feed, lsn, caughtUpTo, seen: now },
   };
 }
 

@@ -11,7 +11,7 @@ export type Placed<Item> = { readonly place: Place; readonly item: Item };
 
 /** Where the stream is read from. */
 export type StreamSource<Item> = {
-  /** The horizon after another look, some tens of milliseconds later. */
+  /** The horizon after another look, which begins some tens of milliseconds later. */
   readonly horizon: () => Promise<Horizon>;
   /** All lives of the ledger, oldest first. */
   readonly lives: () => Promise<readonly Life[]>;
@@ -156,8 +156,10 @@ function firstInDoubt(
   const [newest] = marks;
   if (newest === undefined) return undefined;
   if (isSameLife(newest, horizon)) {
-    const isAhead = comparePlaces(place, before(horizon.epoch, horizon.feed)) > 0;
-    return isAhead || newest.lsn > horizon.lsn ? before(horizon.epoch, 0n) : undefined;
+    // The cursor may be of another server, whose horizon is ahead: the last look tells.
+    const { xmax, lsn } = horizon.seen;
+    const isAhead = comparePlaces(place, before(horizon.epoch, xmax)) > 0;
+    return isAhead || newest.lsn > lsn ? before(horizon.epoch, 0n) : undefined;
   }
   const kept = marks.find((mark) => isKept(mark, lives));
   const safe = kept ? before(kept.epoch, kept.feed) : before(lives[0]!.epoch, 0n);

@@ -8,7 +8,6 @@ const TELL_EVERY_MS = 30_000;
 
 /** The horizon of the stream, as it moves. */
 export type HorizonWatch = {
-  /** Begins to look, if nobody has asked before. */
   subscribe(): HorizonSubscription;
   /** Ends all subscriptions with that error. Then the database is no longer used. */
   close(reason: Error): Promise<void>;
@@ -16,7 +15,7 @@ export type HorizonWatch = {
 
 export type HorizonSubscription = {
   /**
-   * The horizon after another look.
+   * The horizon after another look, which begins after the call: it sees all that the caller knows.
    *
    * @throws what the look threw
    */
@@ -46,33 +45,27 @@ export function watchHorizon({
   let subscribers = 0;
   let running: Promise<void> | undefined;
   let closed: Error | undefined;
-  let next = Promise.withResolvers<Horizon>();
-  next.promise.catch(() => {});
+  // Who waits for the look under way, and who has asked since it began.
+  let [looking, next] = [waiting(), waiting()];
 
   async function run(): Promise<void> {
     let known = NO_LOOK;
     let told = { ms: 0 };
     while (subscribers > 0 && closed === undefined) {
+      [looking, next] = [next, waiting()];
       try {
         known = look(known, await see());
         if (isUnflushed(known)) await flush();
         told = await tell(heldBackMs(known), told.ms, known.last!.xmin);
-        if (known.horizon !== undefined) settle(({ resolve }) => resolve(known.horizon!));
+        looking.resolve(known.horizon ?? next.promise);
       } catch (error) {
         known = NO_LOOK;
-        settle(({ reject }) => reject(error));
+        looking.reject(error);
       }
       await sleep(LOOK_EVERY_MS);
     }
     running = undefined;
     heldBack(0);
-  }
-
-  function settle(how: (waiting: PromiseWithResolvers<Horizon>) => void): void {
-    const waiting = next;
-    next = Promise.withResolvers<Horizon>();
-    next.promise.catch(() => {});
-    how(waiting);
   }
 
   async function tell(ms: number, toldMs: number, xmin: bigint): Promise<{ ms: number }> {
@@ -88,16 +81,27 @@ export function watchHorizon({
   return {
     subscribe() {
       subscribers += 1;
-      running ??= run();
       return {
-        next: () => (closed === undefined ? next.promise : Promise.reject(closed)),
+        next() {
+          if (closed !== undefined) return Promise.reject(closed);
+          const { promise } = next;
+          running ??= run();
+          return promise;
+        },
         end: () => void (subscribers -= 1),
       };
     },
     async close(reason) {
       closed = reason;
-      settle(({ reject }) => reject(reason));
+      looking.reject(reason);
+      next.reject(reason);
       await running;
     },
   };
+}
+
+function waiting(): PromiseWithResolvers<Horizon> {
+  const deferred = Promise.withResolvers<Horizon>();
+  deferred.promise.catch(() => {}); // Nobody may wait.
+  return deferred;
 }

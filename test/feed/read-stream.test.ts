@@ -206,3 +206,19 @@ test("a snapshot of the storage that was put back leaves all of its life in doub
   expect([...consumer.kept.keys()]).toEqual(database.entries.map(nameOf));
   expect(consumer.kept.size).toBe(2);
 });
+
+test("a server whose horizon is behind a cursor of another server takes nothing for lost", async () => {
+  const [database, consumer] = [new Database(), new Consumer()];
+  const behind = await database.horizon();
+  database.begin("ann");
+  database.commit(0, 1, MB);
+  await consumer.follow(database, Infinity);
+  const { xmax, lsn } = database.known.last!;
+  const horizon = () => Promise.resolve({ ...behind, seen: { xmax, lsn } });
+  const source = { horizon, read: database.read, lives: () => Promise.resolve(database.lives) };
+  for await (const piece of readStream<Item>(source, consumer.cursor)) {
+    expect(piece).toMatchObject({ items: [], change: undefined });
+    if (piece.caughtUpTo === undefined) continue;
+    break;
+  }
+});

@@ -1,6 +1,8 @@
 import { pino } from "pino";
 import { expect, test } from "vitest";
+import type { Look } from "../../src/feed/horizon.ts";
 import { watchHorizon } from "../../src/feed/watch-horizon.ts";
+import { until } from "../support/processes.ts";
 
 test("the WAL is taken to the disk where nobody else does it", async () => {
   let flushedLsn = 90n;
@@ -24,5 +26,35 @@ test("the WAL is taken to the disk where nobody else does it", async () => {
   // Twice it waited for others.
   expect(looks).toBe(4n);
   reader.end();
+  await watch.close(new Error("over"));
+});
+
+// The caller may have a cursor that another server gave it since the look was taken.
+test("who asks while a look is under way gets what the one after it sees", async () => {
+  const looks: PromiseWithResolvers<Look>[] = [];
+  const watch = watchHorizon({
+    look() {
+      looks.push(Promise.withResolvers());
+      return looks.at(-1)!.promise;
+    },
+    flush: async () => {},
+    describeOldest: async () => "nobody",
+    heldBack: () => {},
+    log: pino({ level: "silent" }),
+  });
+  const answer = (xmin: bigint) => {
+    const place = { xmin, xmax: xmin, lsn: 100n, flushedLsn: 100n };
+    looks.at(-1)!.resolve({ epoch: 1n, beginTime: 1n, time: xmin, ...place });
+  };
+  const [one, other] = [watch.subscribe(), watch.subscribe()];
+  const asked = one.next();
+  const askedLater = other.next();
+  answer(10n);
+  expect(await asked).toMatchObject({ feed: 10n });
+  await until("it looks again", () => looks.length === 2);
+  answer(12n);
+  expect(await askedLater).toMatchObject({ feed: 12n });
+  one.end();
+  other.end();
   await watch.close(new Error("over"));
 });
