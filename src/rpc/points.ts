@@ -18,6 +18,7 @@ import { applyStream } from "./apply-stream.ts";
 import { type SetOperation, toCommand } from "./commands.ts";
 import { getAccount } from "./get-account.ts";
 import { getForecast } from "./get-forecast.ts";
+import { handOver } from "./hand-over.ts";
 import type { OperationServer } from "./operation.ts";
 import { getPriceList, quote } from "./prices.ts";
 import { answerOf } from "./rejection-error.ts";
@@ -78,7 +79,7 @@ export function pointsService(backend: Backend): ServiceImpl<typeof PointsServic
         validate(WatchAccountRequestSchema, request);
         lease.require((caller) => requireUser(caller, request.userId));
         for await (const account of watchers.watch(request.userId, signal)) {
-          yield { account: toAccountMessage(account) };
+          yield* handOver({ account: toAccountMessage(account) });
         }
       } catch (thrown) {
         throw lease.out.aborted ? lease.out.reason : backend.toError(thrown);

@@ -23,6 +23,7 @@ import {
 import type { Orm } from "../store/driver/orm.ts";
 import { readLedger } from "../store/reads/ledger.ts";
 import { toEntryMessage } from "./answers.ts";
+import { handOver } from "./hand-over.ts";
 import { fitting } from "./page-size.ts";
 import type { ErrorTranslator } from "./interceptors.ts";
 import { toTimestamp } from "./timestamps.ts";
@@ -69,12 +70,10 @@ export async function* streamEntries(
       maxBytes: backend.answerMaxBytes,
     };
     for await (const piece of ahead(readStream(sourceOf(backend, filter, horizon), start))) {
-      yield* toMessages(piece, limits);
+      for (const message of toMessages(piece, limits)) yield* handOver(message);
     }
   } catch (thrown) {
-    if (lease.out.aborted) throw lease.out.reason;
-    // A caller who has gone is found out by a write that fails.
-    throw backend.toError(signal.aborted ? new Abandoned(true, thrown) : thrown);
+    throw lease.out.aborted ? lease.out.reason : backend.toError(thrown);
   } finally {
     subscription.end();
   }

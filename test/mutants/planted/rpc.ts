@@ -10,10 +10,10 @@ export const RPC_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "takes a reader who leaves the stream for a bug",
-    file: "src/rpc/stream-entries.ts",
-    find: "signal.aborted ? new Abandoned(true, thrown) : thrown",
-    replace: "thrown",
-    caughtBy: "test/rpc/stream-entries.test.ts",
+    file: "src/rpc/hand-over.ts",
+    find: "throw new Abandoned(true, thrown);",
+    replace: "throw thrown;",
+    caughtBy: "test/rpc/hand-over.test.ts",
   },
   {
     name: "leaves metadata out of the hash of a request",
