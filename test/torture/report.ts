@@ -3,7 +3,7 @@ import type { Report } from "./run.ts";
 
 /** Prints a run's report. */
 export function printReport(report: Report): void {
-  const { seed, seconds, tally, faults, recoveries, fallen, checked, audited } = report;
+  const { seed, seconds, tally, faults, recoveries, fallen, checked, streamed, audited } = report;
   const sum = (isCounted: (name: string) => boolean) =>
     [...tally].reduce((total, [name, count]) => total + (isCounted(name) ? count : 0), 0);
   const acknowledged = sum((name) => name.startsWith("applied"));
@@ -21,6 +21,7 @@ export function printReport(report: Report): void {
     ["Entries checked", checked.entries],
     ["Accounts checked", checked.accounts],
     ...(audited === undefined ? [] : [["Entries audited", audited] as [string, number]]),
+    ...(streamed === undefined ? [] : streamLines(streamed)),
     ["Faults", broken],
     ...[...faults]
       .toSorted(([a], [b]) => (a < b ? -1 : 1))
@@ -40,6 +41,24 @@ export function printReport(report: Report): void {
   console.log("\nWhat is wrong:");
   for (const { kind, what } of checked.findings) console.log(`- ${kind}: ${what}`);
   for (const account of checked.shown) console.log(`\n${account}`);
+}
+
+function streamLines(streamed: NonNullable<Report["streamed"]>): [string, string | number][] {
+  const { entries, repeats, streams, rewinds, epochChanges, doubts, doubted } = streamed;
+  const lags = streamed.lagsMs.toSorted((a, b) => a - b);
+  const at = (share: number) => Math.round(lags[Math.ceil(share * lags.length) - 1]!);
+  const ms = `${at(0.5)}, ${at(0.99)}, ${at(1)} ms (${lags.length.toLocaleString("en")} entries)`;
+  return [
+    ["Entries streamed", entries],
+    ["  of them again, after a doubt", doubted],
+    ["  repeats", repeats],
+    ["  streams opened", streams],
+    ["  of them at older cursors", rewinds],
+    ["  epoch changes", epochChanges],
+    ["  of them with entries in doubt", doubts],
+    ["  lost behind an older cursor", streamed.lostBehindCursor],
+    ["  from the answer: median, p99, longest", lags.length === 0 ? "never unbroken" : ms],
+  ];
 }
 
 function fallenLines({ most, during, before }: FallenDue): [string, string][] {

@@ -9,6 +9,7 @@ import { type Recoveries, startFaults, type Weights } from "./faults/faults.ts";
 import { noDoubts } from "./load/doubts.ts";
 import type { Callers } from "./load/load.ts";
 import { answerWaiters } from "./load/waits.ts";
+import type { Streamed } from "./stream/reader.ts";
 import { underLoad } from "./under-load.ts";
 
 export type RunOptions = Callers & {
@@ -56,6 +57,8 @@ export type Report = {
   readonly recoveries: Recoveries | undefined;
   readonly fallen: FallenDue | undefined;
   readonly checked: Checked;
+  /** What the reader of the stream saw; undefined with servers of others. */
+  readonly streamed: Streamed | undefined;
   /** How many entries the audit saw; undefined without one. */
   readonly audited: number | undefined;
 };
@@ -115,7 +118,8 @@ export async function run(options: RunOptions): Promise<Report> {
     const { caller, token } = options;
     const showing = token === undefined ? undefined : () => token;
     const targets = options.urls.map((url) => targetAt(url, showing));
-    return underLoad({ options, random, clock, doubts, answers, targets, caller });
+    const shared = { options, random, clock, doubts, answers };
+    return underLoad({ ...shared, targets, caller, followsStream: false });
   }
   const { onFault = () => {}, faults, faultPauseMs, storage } = options;
   const deployment = await startDeployment(clock, storage);
@@ -132,6 +136,7 @@ export async function run(options: RunOptions): Promise<Report> {
       answers,
       targets: deployment.targets,
       caller: deployment.caller,
+      followsStream: true,
       ...("a caller is withdrawn" in faults ? { guest: deployment.guest } : {}),
       breakThings: (load) =>
         Object.keys(faults).length === 0

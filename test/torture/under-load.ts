@@ -1,7 +1,8 @@
 import { performance } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Random } from "../support/random.ts";
+import { type Random, randomOf } from "../support/random.ts";
 import { type Checked, type Checker, startChecker } from "./check/checker.ts";
+import type { Reading } from "./check/read-account.ts";
 import type { Clock } from "./deployment/clock.ts";
 import type { Guest } from "./deployment/guest.ts";
 import type { Target } from "./deployment/targets.ts";
@@ -12,6 +13,7 @@ import { startRounds } from "./load/rounds.ts";
 import { type AnswerWaiters, waitsOfCalls } from "./load/waits.ts";
 import { pricesOf } from "./oracle/pricing.ts";
 import type { Report, RunOptions } from "./run.ts";
+import { startReader } from "./stream/reader.ts";
 
 /** The deployment under load, and the hooks of a run. */
 type World = {
@@ -25,6 +27,8 @@ type World = {
   /** A caller with a load of its own, if there is one. */
   readonly guest?: Guest;
   readonly answers: AnswerWaiters;
+  /** Whether the stream of all entries is followed too. */
+  readonly followsStream: boolean;
   /** Called once the load runs; starts the faults. */
   readonly breakThings?: (load: OfLoad) => Faults | undefined;
   /** Called after all other checks; gives the number of entries audited. */
@@ -49,9 +53,16 @@ export async function underLoad(world: World): Promise<Report> {
     return random.pick(up.length === 0 ? targets : up).client();
   };
   const prices = pricesOf(await client().getPriceList({}));
-  const checker = startChecker(client, { clock, doubts, prices }, options.settleMs);
+  const onReading = ({ account, entries }: Reading) =>
+    reader?.expect(account, entries.at(-1)?.hash);
+  const seen = { clock, doubts, prices, onReading };
+  const checker = startChecker(client, seen, options.settleMs);
   const { checked } = checker;
   const onWrong = (what: string) => checker.note({ kind: "mismatch", what });
+  let faults: Faults | undefined;
+  const isQuietSince = (moment: number) => faults?.isQuietSince(moment) ?? true;
+  const ofStream = { random: randomOf(seed), clock, targets, isQuietSince, complain: onWrong };
+  const reader = world.followsStream ? startReader(ofStream) : undefined;
   const prefix = `torture-${seed}-${Date.now().toString(36)}`;
   const backlogMax = guest === undefined ? BACKLOG_MAX : 2 * BACKLOG_MAX;
   const onRounds = {
@@ -69,6 +80,7 @@ export async function underLoad(world: World): Promise<Report> {
     impatient: true,
     onWrong,
     onAnswer: answers.tell,
+    onEntry: (userId: string, sequence: bigint) => reader?.acknowledged(userId, sequence),
   };
 
   const own = { name: caller, outs: [] };
@@ -86,17 +98,23 @@ export async function underLoad(world: World): Promise<Report> {
   }
   const { flood } = rounds;
   const { pauseBatches } = load;
-  const faults = world.breakThings?.({ flood, pauseBatches, waits, onWrong });
+  faults = world.breakThings?.({ flood, pauseBatches, waits, onWrong });
   const since = performance.now();
   const progress = setInterval(() => {
     options.log(progressOf((performance.now() - since) / 1000, tally, checked));
   }, PROGRESS_MS);
-  await loadAndCheck(world, loads, faults, checker);
+  const finish = async () => {
+    await checker.finish();
+    await reader?.finish(client);
+  };
+  await loadAndCheck(world, loads, faults, { checked, finish });
+  await reader?.end();
   clearInterval(progress);
   const seconds = (performance.now() - since) / 1000;
   const audited = isGivenUp(options, checked) ? undefined : await audit(world, checker);
   const { counts = new Map<string, number>(), recoveries, fallen } = faults ?? {};
-  return { seed, seconds, tally, faults: counts, recoveries, fallen, checked, audited };
+  const streamed = reader?.streamed();
+  return { seed, seconds, tally, faults: counts, recoveries, fallen, checked, streamed, audited };
 }
 
 /** Runs until the time is over and everything is checked, or until a finding may end it. */
@@ -104,15 +122,15 @@ async function loadAndCheck(
   { options, targets, guest }: World,
   loads: readonly Load[],
   faults: Faults | undefined,
-  checker: Checker,
+  { checked, finish }: Pick<Checker, "checked" | "finish">,
 ): Promise<void> {
-  const givesUp = () => isGivenUp(options, checker.checked);
+  const givesUp = () => isGivenUp(options, checked);
   const end = performance.now() + 1000 * options.seconds;
   const isOver = () => performance.now() > end || options.signal?.aborted === true;
   while (!isOver() && !givesUp()) await sleep(POLL_MS);
   await faults?.finish();
   if (!givesUp()) await Promise.all(loads.map((load) => load.finish()));
-  const whole = checker.finish().then(() => true);
+  const whole = finish().then(() => true);
   for (let isWhole = false; !isWhole && !givesUp();) {
     isWhole = await Promise.race([whole, sleep(POLL_MS, false)]);
   }

@@ -4,7 +4,7 @@ import type { Points } from "../deployment/targets.ts";
 import type { History } from "../load/history.ts";
 import type { Round } from "../load/rounds.ts";
 import { checkAccount, type Finding, type World } from "./check.ts";
-import { readAccount } from "./read-account.ts";
+import { readAccount, type Reading } from "./read-account.ts";
 import { showAccount } from "./show.ts";
 
 /** The totals of a run's checks, and their findings. */
@@ -43,7 +43,11 @@ const SHOWN_MAX = 3;
  * @param settleMs the wait after a round, in which operations that were denied or dropped would
  *   still appear
  */
-export function startChecker(client: () => Points, world: World, settleMs: number): Checker {
+export function startChecker(
+  client: () => Points,
+  world: World & { readonly onReading: (reading: Reading) => void },
+  settleMs: number,
+): Checker {
   const wrong = { lost: 0, doubled: 0, mismatch: 0 };
   const checked: Checked = { accounts: 0, entries: 0, wrong, findings: [], shown: [] };
   let last = Promise.resolve();
@@ -59,6 +63,7 @@ export function startChecker(client: () => Points, world: World, settleMs: numbe
     if (history.asked.length === 0 && history.openedFrom === Infinity) return;
     try {
       const reading = await readAccount(client, history.userId, world);
+      world.onReading(reading);
       const findings = await checkAccount(history, reading, world);
       checked.accounts += 1;
       checked.entries += reading.entries.length;

@@ -105,7 +105,7 @@ export type CallersFile = {
 };
 
 const SCOPES =
-  "[points.read, points.spend, points.refund, points.grant, points.revoke, points.policy]";
+  "[points.read, points.spend, points.refund, points.grant, points.revoke, points.policy, points.audit]";
 
 /** A callers' file that does not exist yet; the first `put` writes it. */
 export function callersFileAt(path: string): CallersFile {

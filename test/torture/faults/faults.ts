@@ -48,6 +48,8 @@ export type Faults = {
   readonly counts: ReadonlyMap<string, number>;
   readonly recoveries: Recoveries;
   readonly fallen: FallenDue;
+  /** Whether nothing is broken, nor was since a moment, nor shortly before it. */
+  readonly isQuietSince: (moment: number) => boolean;
   /** Injects no more faults, and resolves when everything is repaired. */
   finish(): Promise<void>;
 };
@@ -168,6 +170,7 @@ export function startFaults(
     counts,
     recoveries,
     fallen,
+    isQuietSince,
     async finish() {
       stopping = true;
       await ended;

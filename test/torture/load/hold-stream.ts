@@ -10,11 +10,14 @@ import type { Points } from "../deployment/targets.ts";
  */
 export async function holdStream(
   points: Points,
-  kind: "a watch" | "an idle stream",
+  kind: "a watch" | "a stream of entries" | "an idle stream",
   userId: string,
   signal: AbortSignal,
 ): Promise<void> {
   if (kind === "a watch") return drained(points.watchAccount({ userId }, { signal }));
+  if (kind === "a stream of entries") {
+    return drained(points.streamEntries({ userIdPrefix: userId }, { signal }));
+  }
   const nothing = createWritableIterable<MessageShape<typeof ApplyRequestSchema>>();
   try {
     await drained(points.apply(nothing, { signal }));

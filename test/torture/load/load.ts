@@ -41,6 +41,8 @@ export type LoadOptions = Callers & {
   readonly onWrong: (what: string) => void;
   /** Called at each answer of the ledger, with the server's number. */
   readonly onAnswer: (server: number) => void;
+  /** Called with each entry that is acknowledged for the first time. */
+  readonly onEntry: (userId: string, sequence: bigint) => void;
 };
 
 export type Load = {
@@ -87,6 +89,9 @@ export function startLoad(options: LoadOptions): Load {
       done(item, outcome) {
         if (outcome.kind === "unknown" || outcome.kind === "notApplied") aimed.rest();
         note(outcome, item.asked.tag, server);
+        if (outcome.kind === "applied" && !outcome.replayed && outcome.entry !== undefined) {
+          options.onEntry(item.account.history.userId, outcome.sequence);
+        }
         rounds.done(item, outcome);
       },
       note: (outcome, who) => note(outcome, who, server),
@@ -193,7 +198,7 @@ const loneStep: Step = async (to, options, aim) => {
 const holdStep: Step = async (to, { random, rounds, streams }) => {
   const userId = rounds.someAccount()?.account.history.userId;
   if (userId === undefined) return to.rest();
-  const kind = random.pick(["a watch", "an idle stream"] as const);
+  const kind = random.pick(["a watch", "a stream of entries", "an idle stream"] as const);
   const stream: OpenStream = { what: kind, end: undefined };
   streams?.add(stream);
   const signal = AbortSignal.any([to.stopping, AbortSignal.timeout(HELD_MS)]);
