@@ -195,7 +195,7 @@ describe("ListEntries", () => {
     ["the smallest page_size", { pageSize: -(2 ** 31) }, "page_size"],
     ["an unspecified kind", { kinds: [EntryKind.UNSPECIFIED] }, "kinds[0]"],
     ["a kind that there is not", { kinds: [EntryKind.CONSUME, 99 as EntryKind] }, "kinds[1]"],
-    ["eleven kinds", { kinds: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 1] }, "kinds"],
+    ["twelve kinds", { kinds: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 1] }, "kinds"],
     ["a start in the year 10000", { startTime: at(253_402_300_800n) }, "start_time"],
     ["an end in the year 10000", { endTime: at(253_402_300_800n) }, "end_time"],
     ["a start before the year 1", { startTime: at(-62_135_596_801n) }, "start_time"],
