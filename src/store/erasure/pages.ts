@@ -2,7 +2,8 @@
 export const PAGE_ROWS = 2_000;
 
 /**
- * Goes through an account's rows in the order of a column.
+ * Goes through an account's rows in the order of a column. A page's update should say its first and
+ * its last value, too: else PostgreSQL may look through all rows of the account for each page.
  *
  * @param page reads and writes at most PAGE_ROWS rows after this value, and gives their values in order
  * @param first comes before all

@@ -27,6 +27,7 @@ export async function eraseEntries(run: Run, { from, to, members }: Erasure): Pr
       select sequence, request_id, metadata, actor, member, policy, personal_digest
       from entry where user_id = ${from.userId}::text and sequence > ${after}::bigint
       order by sequence limit ${sql.lit(PAGE_ROWS)}`);
+    const last = rows.at(-1)?.sequence ?? after;
     const erased = rowsOf({
       sequence: bigints(rows, ({ sequence }) => BigInt(sequence)),
       member: texts(rows, ({ member }) => members.of(member ?? "") || null),
@@ -38,7 +39,8 @@ export async function eraseEntries(run: Run, { from, to, members }: Erasure): Pr
         request_id = null, metadata = null, actor = null, member = erased.member,
         policy = erased.policy
       from ${erased} as erased
-      where entry.user_id = ${from.userId}::text and entry.sequence = erased.sequence`;
+      where entry.user_id = ${from.userId}::text and entry.sequence = erased.sequence
+        and entry.sequence > ${after}::bigint and entry.sequence <= ${last}::bigint`;
     await run(requireRows(update, rows.length, "an entry of a locked account is gone"));
     return rows.map(({ sequence }) => sequence);
   });
@@ -55,6 +57,7 @@ export async function eraseReceipts(run: Run, { from, to }: Erasure): Promise<nu
       select number, request_id, personal_digest
       from receipt where user_id = ${from.userId}::text and number > ${after}::bigint
       order by number limit ${sql.lit(PAGE_ROWS)}`);
+    const last = rows.at(-1)?.number ?? after;
     const erased = rowsOf({
       number: bigints(rows, ({ number }) => BigInt(number)),
       personal_digest: bytes(rows, (row) => digestOf(from, { ...NOTHING_SAID, ...row })),
@@ -63,7 +66,8 @@ export async function eraseReceipts(run: Run, { from, to }: Erasure): Promise<nu
       update receipt set user_id = ${to.userId}::text, request_id = null,
         personal_digest = erased.personal_digest
       from ${erased} as erased
-      where receipt.user_id = ${from.userId}::text and receipt.number = erased.number`;
+      where receipt.user_id = ${from.userId}::text and receipt.number = erased.number
+        and receipt.number > ${after}::bigint and receipt.number <= ${last}::bigint`;
     await run(requireRows(update, rows.length, "a receipt of a locked account is gone"));
     return rows.map(({ number }) => number);
   });

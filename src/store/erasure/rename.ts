@@ -62,6 +62,7 @@ async function renameHolds(run: Run, { from, to, members }: Erasure): Promise<vo
       select number, member from hold
       where user_id = ${from.userId}::text and number > ${after}::bigint
       order by number limit ${sql.lit(PAGE_ROWS)}`);
+    const last = rows.at(-1)?.number ?? after;
     const renamed = rowsOf({
       number: bigints(rows, ({ number }) => BigInt(number)),
       member: texts(rows, ({ member }) => members.of(member ?? "") || null),
@@ -69,7 +70,8 @@ async function renameHolds(run: Run, { from, to, members }: Erasure): Promise<vo
     const update = sql`
       update hold set user_id = ${to.userId}::text, member = renamed.member
       from ${renamed} as renamed
-      where hold.user_id = ${from.userId}::text and hold.number = renamed.number`;
+      where hold.user_id = ${from.userId}::text and hold.number = renamed.number
+        and hold.number > ${after}::bigint and hold.number <= ${last}::bigint`;
     await run(requireRows(update, rows.length, "a hold of a locked account is gone"));
     return rows.map(({ number }) => number);
   });
@@ -106,7 +108,8 @@ async function renameCounts(run: Run, { from, to, members }: Erasure): Promise<v
     await run(sql`
       update policy set user_id = ${to.userId}::text, member = renamed.name
       from ${renamed} as renamed
-      where policy.user_id = ${from.userId}::text and policy.member = renamed.member`);
+      where policy.user_id = ${from.userId}::text and policy.member = renamed.member
+        and policy.member > ${after}::text and policy.member <= ${named.at(-1) ?? after}::text`);
     return named;
   });
 }
