@@ -83,7 +83,7 @@ async function readAll(url: string, entries: number): Promise<void> {
   if (seen !== entries) throw new Error(`the stream had ${seen} of ${entries} entries`);
 }
 
-/** The fields with number 1 of a message whose fields have lengths up to the first that has none. */
+/** Counts a message's fields with number 1, its entries, which come first. */
 function countEntries(message: Buffer): number {
   let [at, count] = [0, 0];
   while (at < message.length && message[at] === 0x0a) {

@@ -4,11 +4,12 @@ import { UserError } from "../errors/user-error.ts";
 import type { Orm } from "../store/driver/orm.ts";
 import { refuseAdvanced } from "../store/driver/test-clock.ts";
 import { readArguments, required } from "./arguments.ts";
+import { countText } from "./counts-text.ts";
 import { withDatabase } from "./database.ts";
 
 /**
  * `points erase USER`: erases what is personal of an account, and prints its new name. Without `--yes`
- * it says what that would be, and the process exits with 1.
+ * it says how much that would be, and the process exits with 1.
  */
 export async function runErase(args: readonly string[]): Promise<void> {
   const { values, positionals } = readArguments(args, OPTIONS, ["USER"]);
@@ -35,9 +36,11 @@ async function foretell(orm: Orm, userId: string): Promise<string> {
   );
   const [account] = rows;
   if (account === undefined) throw new UserError(`there is no account ${userId}`);
-  return `nothing was erased. With --yes, for ever: ${what(account)}, of an account with a balance of ${account.balance}`;
+  const { balance } = account;
+  return `nothing was erased. With --yes, for ever: ${what(account)}, of an account with a balance of ${balance}`;
 }
 
 function what({ entries, receipts }: { entries: string | number; receipts: number }): string {
-  return `what is personal in ${entries} entries and ${receipts} receipts`;
+  const ofEntries = countText(BigInt(entries), "entry", "entries");
+  return `what is personal in ${ofEntries} and ${countText(receipts, "receipt", "receipts")}`;
 }

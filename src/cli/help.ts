@@ -223,8 +223,9 @@ target it prints them, as lines of JSON.
   --cursor FILE           where it stands; made if it is not there. A feed has one of its own
   --from now|0            where to begin without FILE: now, the default, or at the first entry
   --kind KIND             only entries of this kind, such as consume; may be given several times
-  --alert NAME            only entries that name this alert; may be given several times. Erasures
-                          and epoch changes come all the same: they say what to forget
+  --alert NAME            only entries that name this alert; may be given several times. Whatever
+                          --kind and --alert say, erasures and epoch changes come, too: they say
+                          what to forget
   --user-prefix TEXT      only entries of users whose ids begin so
   --webhook URL           sends each to this URL, signed by Standard Webhooks with the secrets in
                           FEED_SECRET, "whsec_…", separated by spaces

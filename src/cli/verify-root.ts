@@ -1,17 +1,18 @@
 import { open, readFile } from "node:fs/promises";
 import { UserError } from "../errors/user-error.ts";
-import { comparePlaces, before, type Cursor, readCursor } from "../feed/cursor.ts";
+import { before, comparePlaces, type Cursor, readCursor } from "../feed/cursor.ts";
 import { isKept } from "../feed/lives.ts";
 import { readLives } from "../store/reads/feed.ts";
 import type { Orm } from "../store/driver/orm.ts";
+import type { Run } from "../store/driver/transaction.ts";
 import { compareRoot, type Difference, isSameRoot, makesRoot } from "../verify/compare-root.ts";
 import { readHorizon } from "../verify/horizon.ts";
 import type { Leaf } from "../verify/root.ts";
 import { countsText, countText } from "./counts-text.ts";
 import { type DatedRoot, hexOf, parseLeaf, parseRoot } from "./root-text.ts";
 
-/** What was kept elsewhere. */
-export type KeptRoot = {
+/** What was kept elsewhere, as the command line gives it. */
+export type GivenRoot = {
   /** The line of `points root`, or the name of a file that has it. */
   readonly root: string;
   /** The file of its `--accounts`. */
@@ -24,11 +25,11 @@ export type KeptRoot = {
  * @returns what is wrong, a line each
  * @throws {UserError} if there is no root to check, or the database has not come to its cursor
  */
-export async function verifyRoot(orm: Orm, kept: KeptRoot): Promise<readonly string[]> {
-  const { root, cursor: text } = await readRootLine(kept.root);
-  const leaves = kept.accounts === undefined ? undefined : await leavesOf(kept.accounts, root);
+export async function verifyRoot(orm: Orm, given: GivenRoot): Promise<readonly string[]> {
+  const { root, cursor: text } = await readRootLine(given.root);
+  const leaves = given.accounts === undefined ? undefined : await leavesOf(given.accounts, root);
   let cursor: Cursor | undefined;
-  const choose = async (run: Parameters<typeof readHorizon>[0]) => {
+  const choose = async (run: Run) => {
     const horizon = await readHorizon(run);
     cursor = readCursor(horizon.ledgerId, text);
     if (cursor === undefined) throw new UserError("the root's cursor is not of this ledger");

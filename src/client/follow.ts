@@ -7,6 +7,7 @@ import type {
 } from "../../gen/points/v1/ledger_pb.ts";
 import { DEFAULTS, type RetryLimits, sleep, waitAfter } from "./retry.ts";
 
+/** How `followEntries` asks again, and until when. */
 export type FollowOptions = Partial<RetryLimits> & {
   /** Ends the stream. */
   readonly signal?: AbortSignal | undefined;
@@ -54,6 +55,7 @@ export async function* followEntries(
   }
 }
 
+/** A client of LedgerService: see `createLedgerClient`. */
 export type LedgerClient = Client<typeof LedgerService>;
 
 type StreamRequest = MessageInitShape<typeof StreamEntriesRequestSchema>;

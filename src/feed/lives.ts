@@ -20,9 +20,9 @@ export type Mark = {
 };
 
 /**
- * Whether the ledger has all that was there at a mark: no life since began behind its place in the
- * WAL. A mark of a life that the ledger does not know, or knows by another time, is of a database that
- * is gone.
+ * Whether the ledger has all that was there at a mark: each life since has begun at its place in the
+ * WAL or behind it. A mark of a life that the ledger does not know, or knows by another time, is of a
+ * database that is gone.
  *
  * @param lives all of the ledger's, oldest first
  */
@@ -32,7 +32,7 @@ export function isKept(mark: Mark, lives: readonly Life[]): boolean {
   return lives.some(isSameLife) && lives.every((one) => one.epoch <= mark.epoch || isBehind(one));
 }
 
-// Blocks of the WAL of 1 MB, 8 MB, … 32 GB.
+// Blocks of the WAL of 1 MB, 8 MB, 64 MB, 512 MB, 4 GB and 32 GB.
 const BLOCK_BITS = [20n, 23n, 26n, 29n, 32n, 35n];
 
 /**

@@ -36,6 +36,7 @@ export type Piece<Item> = {
   readonly change: LifeChange | undefined;
 };
 
+/** One life has ended, or several, and another one goes on. */
 export type LifeChange = {
   readonly ended: bigint;
   readonly began: Pick<Life, "epoch" | "beginTime">;
@@ -49,7 +50,8 @@ const WANTED_ITEMS = 1_000;
 const FIRST_WIDTH = 64n;
 const END = 2n ** 63n - 1n;
 
-// So many steps without a piece, of 50 ms each while nothing happens, and one says how far it is.
+// After so many steps without a piece, a piece without items says how far the stream is. While nothing
+// happens a step takes 50 ms: that is once a second.
 const QUIET_STEPS = 20;
 
 /**

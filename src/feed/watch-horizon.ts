@@ -13,6 +13,7 @@ export type HorizonWatch = {
   close(reason: Error): Promise<void>;
 };
 
+/** One reader's part in the looks. */
 export type HorizonSubscription = {
   /**
    * The horizon after another look, which begins after the call: it sees all that the caller knows.

@@ -38,7 +38,7 @@ export type CloudEvent = {
 /**
  * The events of a message of the stream, in order.
  *
- * @param alerts only entries that name one of these; empty: all. What consumers must know passes
+ * @param alerts only entries that name one of these; empty: all. A barrier passes in any case
  */
 export function eventsOf(
   message: StreamEntriesResponse,
@@ -55,8 +55,8 @@ export function eventsOf(
 }
 
 /**
- * Whether an event says what to forget, which no consumer may miss, whatever it filters by. It must come
- * after all events before it, and before all after it, of whichever user.
+ * Whether an event says what to forget, which no consumer may miss, whatever it filters by. It must
+ * come after all events before it, and before all after it, of whichever user.
  */
 export function isBarrier({ type }: CloudEvent): boolean {
   return type === EPOCH_CHANGE || type === ERASE;
@@ -99,7 +99,7 @@ function entryEvent(
 function epochEvent(change: EpochChange, ledgerId: string): CloudEvent {
   const data = toJson(EpochChangeSchema, change);
   const { endedEpoch, epoch, doubtedFromFeed, beginTime } = change;
-  // Not as text: an id of a Standard Webhook may not contain a full stop.
+  // For the id, which as that of a Standard Webhook may not contain a full stop, as `time` does.
   const beginMs = beginTime === undefined ? 0 : timestampMs(beginTime);
   const time = (data as { beginTime?: string }).beginTime;
   return {

@@ -12,17 +12,17 @@ export type Stream = {
   readonly userIdPrefix: string;
 };
 
-/** Where a feed stands. */
-export type Place = Stream & { readonly cursor: string };
+/** Where a feed stands: what its file says. */
+export type StoredCursor = Stream & { readonly cursor: string };
 
 /** The file of one feed, which no other process may use as long as this one lives. */
 export type CursorFile = {
   /** As it was given. */
   readonly path: string;
   /** Undefined: there is no file yet. */
-  readonly place: Place | undefined;
+  readonly place: StoredCursor | undefined;
   /** Replaces the file's content (atomic write): whatever dies when, it has one place or the next. */
-  store(place: Place): Promise<void>;
+  store(place: StoredCursor): Promise<void>;
 };
 
 /**
@@ -80,7 +80,7 @@ async function lock(file: string, path: string): Promise<void> {
   }
 }
 
-async function read(file: string, path: string): Promise<Place | undefined> {
+async function read(file: string, path: string): Promise<StoredCursor | undefined> {
   let text: string;
   try {
     text = await readFile(file, "utf8");
@@ -96,7 +96,7 @@ async function read(file: string, path: string): Promise<Place | undefined> {
 }
 
 /** @returns undefined if the text is anything but a place */
-function placeIn(text: string): Place | undefined {
+function placeIn(text: string): StoredCursor | undefined {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -110,7 +110,7 @@ function placeIn(text: string): Place | undefined {
   return { kinds, userIdPrefix, cursor };
 }
 
-async function store(file: string, place: Place): Promise<void> {
+async function store(file: string, place: StoredCursor): Promise<void> {
   const next = `${file}.next`;
   try {
     const handle = await open(next, "w", 0o600);

@@ -1,7 +1,7 @@
 import { type CloudEvent, isBarrier } from "./cloud-event.ts";
 import type { Sink } from "./relay.ts";
 
-/** Events in memory that are not delivered yet. */
+/** Events in memory that are not delivered yet, those that wait for one that fails included. */
 const WINDOW_MAX_EVENTS = 1_000;
 
 /**

@@ -18,8 +18,8 @@ type OpenMessage = {
 };
 
 /**
- * Messages, but for empty ones, that the cursor has not passed. So far others run ahead of an event that fails, and so
- * many are sent again after a crash.
+ * Messages, but for empty ones, that the cursor has not passed. So far others run ahead of an event
+ * that fails, and so many are sent again after a crash.
  */
 const OPEN_MAX = 10_000;
 

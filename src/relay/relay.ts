@@ -6,7 +6,10 @@ export type Piece = { readonly events: readonly CloudEvent[]; readonly cursor: s
 
 /** Where events go. */
 export type Sink = {
-  /** Gets one event or more. Resolves when all are delivered, and rejects once they cannot be: then the feed ends. */
+  /**
+   * Gets one event or more. Resolves when all are delivered, and rejects once they cannot be: then the
+   * feed ends.
+   */
   send(events: readonly CloudEvent[]): Promise<void>;
   /** Backpressure: resolves when there is room for more. */
   room(): Promise<void>;

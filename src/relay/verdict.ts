@@ -16,7 +16,7 @@ export type RetryLimits = {
   readonly backoffMaxMs: number;
   /** The longest wait that a target may ask for. */
   readonly askedMaxMs: number;
-  /** How long after an event's first attempt the last one begins. */
+  /** How long after an event's turn has come its last attempt begins. */
   readonly giveUpMs: number;
 };
 

@@ -6,7 +6,7 @@ import { verdictOn } from "./verdict.ts";
 /** Standard Webhooks: "somewhere between 15 and 30s". */
 const TIMEOUT_MS = 15_000;
 
-/** Of an answer's body so much is read, that the connection can be used again. */
+/** So much of an answer's body is read: the connection can be used again only behind its end. */
 const BODY_MAX_BYTES = 65_536;
 
 /**
@@ -36,7 +36,7 @@ export function webhookTo(
       return { kind: "failed", askedMs: 0, reason: reasonOf(error, timeoutMs) };
     }
     // The status says it all, also if the rest never comes.
-    await readAway(response).catch(() => {});
+    await drain(response).catch(() => {});
     const verdict = verdictOn(response.status, response.headers.get("retry-after"), Date.now());
     return { ...verdict, reason: `HTTP ${response.status}` };
   };
@@ -51,7 +51,7 @@ function reasonOf(error: unknown, timeoutMs: number): string {
   return [code, (cause as Error).message].filter((text) => text !== "").join(": ");
 }
 
-async function readAway({ body }: Response): Promise<void> {
+async function drain({ body }: Response): Promise<void> {
   let bytes = 0;
   for await (const chunk of body ?? []) {
     bytes += chunk.length;

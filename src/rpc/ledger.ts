@@ -1,10 +1,9 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
-import type { LedgerService } from "../../gen/points/v1/ledger_pb.ts";
+import type { GetLedgerResponseSchema, LedgerService } from "../../gen/points/v1/ledger_pb.ts";
 import { type Caller, callerKey } from "../auth/caller.ts";
-import { type LedgerRead, readLedger } from "../store/reads/ledger.ts";
-import type { GetLedgerResponseSchema } from "../../gen/points/v1/ledger_pb.ts";
 import { SOFTWARE_VERSION } from "../config/version.ts";
+import { type LedgerRead, readLedger } from "../store/reads/ledger.ts";
 import { type LedgerBackend, streamEntries } from "./stream-entries.ts";
 
 /** The handlers of LedgerService. */

@@ -32,6 +32,7 @@ import { validate } from "./validate.ts";
 /** What LedgerService needs of the server. */
 export type LedgerBackend = {
   readonly orm: Orm;
+  /** The database by a pool of its own: streams do not take the connections of other reads. */
   readonly streams: Orm;
   readonly horizon: HorizonWatch;
   readonly toError: ErrorTranslator;

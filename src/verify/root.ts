@@ -78,7 +78,7 @@ function bytesOf({ digest, sequence, hash }: Leaf): Buffer {
 
 const PAGE_LEAVES = 5_000;
 
-/** Reads the leaves as of a place, in the order of digests, 5,000 at a time. */
+/** Reads the leaves as of a place, in the order of digests, a page at a time. */
 async function* readLeaves(
   run: Run,
   { epoch, feed }: RootPlace,

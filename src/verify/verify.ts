@@ -37,10 +37,10 @@ const PAGE_ACCOUNTS = 500;
 /**
  * Verifies the ledger's invariants by replaying each account's journal: the hash chain, the figures
  * after each entry, lots, holds and refunds, request ids and receipts, epochs and feed numbers, and
- * that no row is missing or superfluous. It also compares the tables with those that the migrations make. Three kinds of
- * tampering leave no trace and are not found: an account deleted with all its rows; the newest
- * entries or receipts removed and each row set back; a journal rewritten from some entry on. For these
- * `compareRoot` needs a root that was kept elsewhere.
+ * that no row is missing or superfluous. It also compares the tables with those that the migrations
+ * make. Three kinds of tampering leave no trace and are not found: an account deleted with all its
+ * rows; the newest entries or receipts removed and each row set back; a journal rewritten from some
+ * entry on. For these `compareRoot` needs a root that was kept elsewhere.
  *
  * It takes no locks and writes nothing, and may run beside servers: it reads each page of accounts
  * in one snapshot. It keeps a page of entries in memory and, of one account, the open lots and holds

@@ -24,6 +24,7 @@ import {
 } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import { describe, expect, test } from "vitest";
 import { EntryKind, EntryKindSchema } from "../../gen/points/v1/account_pb.ts";
+import { StreamEntriesRequestSchema } from "../../gen/points/v1/ledger_pb.ts";
 import {
   ListEntriesRequestSchema,
   PointsService,
@@ -67,10 +68,12 @@ describe("a list or a map that is too long is refused before its items are valid
   });
 });
 
-test("entries of all kinds may be listed at once", () => {
+test("entries of all kinds may be listed, or followed, at once", () => {
   const kinds = EntryKindSchema.values.slice(1).map(({ number }) => number as EntryKind);
-  const request = create(ListEntriesRequestSchema, { userId: "ada", kinds });
-  expect(() => validate(ListEntriesRequestSchema, request)).not.toThrow();
+  const listed = create(ListEntriesRequestSchema, { userId: "ada", kinds });
+  expect(() => validate(ListEntriesRequestSchema, listed)).not.toThrow();
+  const followed = create(StreamEntriesRequestSchema, { kinds });
+  expect(() => validate(StreamEntriesRequestSchema, followed)).not.toThrow();
 });
 
 test("a list and a map at their limits are validated item by item", () => {

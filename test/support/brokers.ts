@@ -29,14 +29,11 @@ export async function startKafka(): Promise<string | undefined> {
   const folder = await temporaryFolder();
   await writeFile(join(folder, "pom.xml"), POM);
   const copy = ["-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory=lib"];
-  const jars = run("mvn", copy, { cwd: folder, timeout: 120_000 });
-  if (
-    await jars.then(
-      () => false,
-      () => true,
-    )
-  )
-    return undefined;
+  const hasJars = await run("mvn", copy, { cwd: folder, timeout: 120_000 }).then(
+    () => true,
+    () => false,
+  );
+  if (!hasJars) return undefined;
   const [broker, controller] = [await freePort(), await freePort()];
   const settings = {
     "process.roles": "broker,controller",

@@ -107,7 +107,7 @@ export async function readFeedRange(
     and feed < ${to}::bigint`;
   const most = to - from > 1n ? READ_MAX_ENTRIES : Number.MAX_SAFE_INTEGER;
   return inTransaction(orm, async ({ run }) => {
-    // For the first of many rows PostgreSQL likes to read a table from its beginning.
+    // With a limit PostgreSQL would rather read the table from its beginning than an index.
     const [, { rows }] = await Promise.all([
       run(sql`set local enable_seqscan = off`),
       run(sql<FeedRow>`
