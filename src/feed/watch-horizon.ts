@@ -8,6 +8,7 @@ const TELL_EVERY_MS = 30_000;
 
 /** The horizon of the stream, as it moves. */
 export type HorizonWatch = {
+  /** The looks go on as long as there is a subscription, from its first `next` on. */
   subscribe(): HorizonSubscription;
   /** Ends all subscriptions with that error. Then the database is no longer used. */
   close(reason: Error): Promise<void>;

@@ -185,7 +185,8 @@ export type StreamEntriesRequest = Message<"points.v1.StreamEntriesRequest"> & {
 
   /**
    * Only entries of these kinds, each at most once. Empty: all. Without all of them, the hash chain
-   * cannot be checked.
+   * cannot be checked. Whoever keeps what is personal needs ENTRY_KIND_ERASE among them. An
+   * epoch_change comes in any case.
    *
    * @generated from field: repeated points.v1.EntryKind kinds = 2;
    */
@@ -193,7 +194,8 @@ export type StreamEntriesRequest = Message<"points.v1.StreamEntriesRequest"> & {
 
   /**
    * Only entries of users whose ids begin with this: 0 to 128 printable ASCII characters without
-   * spaces.
+   * spaces. Empty: of all users that the caller may see. An ERASE entry is under the account's new
+   * name: it comes only if that begins so, too.
    *
    * @generated from field: string user_id_prefix = 3;
    */
@@ -274,8 +276,8 @@ export const StreamEntriesResponseSchema: GenMessage<StreamEntriesResponse> = /*
 
 /**
  * A restore or a promotion: from here on the entries are of another life of the database. Entries that
- * came last before it may have been lost, though the stream had sent them. When the stream leaves an
- * epoch, it always says so; of a loss it tells before.
+ * came last before it may have been lost, though the stream had sent them: then the stream says that
+ * first. Each time that it goes on to another epoch, it says so in a message of its own.
  *
  * @generated from message points.v1.EpochChange
  */
@@ -329,7 +331,7 @@ export const LedgerService: GenService<{
   /**
    * Returns what ledger this is, and who the caller is. Every caller may ask.
    *
-   * Reasons: those of every call.
+   * Reasons: DATABASE_UNAVAILABLE.
    *
    * @generated from rpc points.v1.LedgerService.GetLedger
    */

@@ -2460,8 +2460,8 @@ export const ShortfallSchema: GenEnum<Shortfall> = /*@__PURE__*/
  *
  * Idempotency: a call with a request_id is applied at most once. The same id with the same request
  * gets the first answer again, equal except for replayed and epoch, however much later. The same id
- * with another request is ALREADY_EXISTS. Ids belong to the user and are kept for ever. A refusal
- * is not remembered: after a recharge the same request may succeed.
+ * with another request is ALREADY_EXISTS. Ids belong to the user and are kept for ever, unless the
+ * user is erased. A refusal is not remembered: after a recharge the same request may succeed.
  *
  * JSON is read strictly: FIELD_INVALID for an unknown field, a number in another base, with a blank
  * or past 2^53 without quotes, and a day that does not exist. Whole numbers in quotes have decimal
@@ -2495,9 +2495,9 @@ export const ShortfallSchema: GenEnum<Shortfall> = /*@__PURE__*/
  * If the server authenticates callers, each call needs a token ("authorization: Bearer …") or a
  * client certificate, and a scope: points.spend for Consume, Freeze, ExtendHold, Settle and
  * Release, points.refund for Refund, points.grant for Recharge, points.revoke for Expire and
- * Revoke, any scope for GetOrCreate, points.read for everything else; points.spend is also enough
- * for GetAccount, GetForecast, Quote, GetPriceList, GetEntry and ListHolds. Each operation of a
- * batch or a stream needs its own scope. A caller may be limited to users whose ids begin with a
+ * Revoke, any scope but points.audit for GetOrCreate, points.read for everything else; points.spend
+ * is also enough for GetAccount, GetForecast, Quote, GetPriceList, GetEntry and ListHolds. Each
+ * operation of a batch or a stream needs its own scope. A caller may be limited to users whose ids begin with a
  * prefix, and to a number of points per operation. Scope and prefix are checked before anything is
  * looked up (UNAUTHENTICATED, PERMISSION_DENIED), the number of points once it is known
  * (PERMISSION_DENIED). A stream ends with the same errors when its caller loses the right.
@@ -2813,7 +2813,8 @@ export const PointsService: GenService<{
   /**
    * Sends the account now, and again within a second after each change, whichever server made it.
    * Changes in quick succession may be sent as one. The figures count what is due as booked;
-   * sequence is that of the last entry. The stream ends when the caller or the server closes it.
+   * sequence is that of the last entry. The stream ends when the caller or the server closes it, or
+   * with ACCOUNT_NOT_FOUND when the account is erased.
    *
    * Reasons: FIELD_INVALID, ACCOUNT_NOT_FOUND.
    *
