@@ -385,6 +385,16 @@ test("a denial names what is needed, to a program", async () => {
   expect(ofUser.metadata).toEqual({ user_id_prefix: "eu-" });
 });
 
+test("a caller that is kept to a prefix is sent the entries of its users alone", async () => {
+  const userIds = new Set<string>();
+  for await (const { entries, caughtUpTo } of as("eu").streamEntries({ cursor: "0" })) {
+    for (const { userId } of entries) userIds.add(userId);
+    if (caughtUpTo !== undefined) break;
+  }
+  expect([...userIds].filter((userId) => !userId.startsWith("eu-"))).toEqual([]);
+  expect(userIds).toContain("eu-bob");
+});
+
 test("health is checked by everybody, and watched and listed by callers", async () => {
   const transport = createGrpcTransport({ baseUrl: server.baseUrl });
   const health = createClient(Health, transport);

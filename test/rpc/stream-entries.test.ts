@@ -66,6 +66,17 @@ test("only those of some kinds, or of some users", async () => {
   expect(new Set(users.map(({ userId }) => userId))).toEqual(new Set(["ben"]));
 });
 
+test("a filter that nothing passes moves the cursor all the same", async () => {
+  let left = 20;
+  const messages = await open({ cursor: "0", userIdPrefix: "nobody" }).takeUntil(
+    ({ caughtUpTo }) => caughtUpTo !== undefined || (left -= 1) === 0,
+  );
+  expect(messages.flatMap(({ entries }) => entries)).toEqual([]);
+  expect(messages.at(-1)!.caughtUpTo).toBeDefined();
+  const since = await entriesFrom({ cursor: messages.at(-1)!.cursor }, Infinity);
+  expect(since).toEqual([]);
+});
+
 test("from now on there is what is committed since, to each of several readers", async () => {
   const readers = [open({}), open({}), open({ userIdPrefix: "c" })];
   for (const reader of readers) await reader.takeUntil(() => true);
