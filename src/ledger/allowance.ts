@@ -58,6 +58,25 @@ export function nextAlive(allowance: Allowance, next: NextPeriod, instant: Micro
   return first <= next.period ? next : nextPeriod(allowance, first);
 }
 
+/**
+ * An account's policies as whoever comes now sees them. A quiet period whose points have expired, and
+ * which nobody lived to see, comes no more: if no other follows, its allowance still names it as the
+ * next one.
+ *
+ * @param account on which everything due up to `now` is booked
+ */
+export function livingAt(
+  policies: readonly PolicyState[],
+  { debt }: Pick<Account, "debt">,
+  now: Micros,
+): readonly PolicyState[] {
+  return policies.map((policy) => {
+    const { rule, next } = policy;
+    if (rule.kind !== "allowance" || next === undefined || isOwed(rule, debt)) return policy;
+    return next.time === null ? policy : { ...policy, next: nextAlive(rule, next, now) };
+  });
+}
+
 /** An allowance that gives points again. */
 export type Giving = PolicyState & {
   readonly rule: Allowance;

@@ -1,3 +1,4 @@
+import { livingAt } from "./allowance.ts";
 import { bookDue } from "./due.ts";
 import type { Entry } from "./entry.ts";
 import type { AccountState } from "./state.ts";
@@ -26,16 +27,21 @@ const STEP_SIZE = 250;
  * Tells what will happen to an account by itself, by booking it in memory.
  *
  * @param state everything that falls due by then is loaded
- * @param until up to this instant, itself included
+ * @param span after `now`, up to `until`, itself included
  * @yields after each step of some milliseconds, so that others may have their turn
  * @returns instant by instant, and whether more follow
  */
 export function* forecast(
   state: AccountState,
-  until: Micros,
+  { now, until }: { readonly now: Micros; readonly until: Micros },
 ): Generator<void, { readonly forecasts: readonly Forecast[]; readonly more: boolean }> {
   const forecasts: Forecast[] = [];
-  let [left, size] = [state, 0];
+  const { state: visited } = bookDue(state, now);
+  let left: AccountState = {
+    ...visited,
+    policies: livingAt(visited.policies, visited.account, now),
+  };
+  let size = 0;
   for (;;) {
     const booked = bookDue(left, until, { mode: "watch", maxSize: STEP_SIZE });
     for (const entry of booked.entries) note(forecasts, entry);

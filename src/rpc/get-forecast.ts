@@ -5,7 +5,6 @@ import type {
   GetForecastResponseSchema,
 } from "../../gen/points/v1/points_pb.ts";
 import { accountNotFound, invalidField } from "../errors/api-error.ts";
-import { bookDue } from "../ledger/due.ts";
 import { forecast } from "../ledger/forecast.ts";
 import type { Orm } from "../store/driver/orm.ts";
 import { readUntil } from "../store/reads/forecast.ts";
@@ -22,7 +21,7 @@ export async function getForecast(
   if (read === undefined) throw accountNotFound(userId);
   const { now, state } = read;
   if (instant <= now) throw invalidField("until", "must be after now");
-  const steps = forecast(bookDue(state, now).state, instant);
+  const steps = forecast(state, { now, until: instant });
   for (;;) {
     const { done, value } = steps.next();
     if (done === true) {

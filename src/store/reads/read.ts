@@ -1,5 +1,6 @@
 import { sql } from "kysely";
 import { type Account, timeOf } from "../../ledger/account.ts";
+import { livingAt } from "../../ledger/allowance.ts";
 import { bookDue, dueTimeOf } from "../../ledger/due.ts";
 import { type LimitStatus, limitsOn } from "../../ledger/limit.ts";
 import type { Micros } from "../../ledger/time.ts";
@@ -39,9 +40,10 @@ export async function readAccounts(
   return inSnapshot(orm, async (run) => {
     const read = await readNow(run, userIds);
     const next = await loadNextDue(run, read, "watch");
-    return read.map(({ account, booked }) => {
+    return read.map(({ account, booked, time }) => {
       const otherDueTime = next.get(account.userId) ?? null;
-      return { account, nextDue: dueTimeOf({ ...booked, otherDueTime }, "watch") };
+      const policies = livingAt(booked.policies, account, time);
+      return { account, nextDue: dueTimeOf({ ...booked, policies, otherDueTime }, "watch") };
     });
   });
 }
