@@ -11,6 +11,7 @@ import { answerLimit, completeErrors, type ErrorCompleter } from "../rpc/interce
 import { authorityInUrl, type PageGuard } from "./authority.ts";
 import { endBodyEarly, endStreamEarly } from "./body-end.ts";
 import { boundDeadline, type DeadlineLimits } from "./deadline.ts";
+import { nameFailedWrites } from "./failed-write.ts";
 import { checkQuery } from "./get-query.ts";
 import type { Handler } from "./handler.ts";
 import { refuseWithError } from "./http-refusal.ts";
@@ -71,6 +72,7 @@ export function connectHandler(
     if (rpc !== undefined && request.method === "GET") {
       response.setHeader("cache-control", "no-store");
     }
+    if (rpc?.method.methodKind !== "unary" && "stream" in response) nameFailedWrites(response);
     boundDeadline(headers, rpc?.method.methodKind !== "unary", rules.deadlines);
     const isGrpc = /^application\/grpc(\+|;|$)/i.test(headers["content-type"] ?? "");
     if (isGrpc && "stream" in response) sendTrailersOnly(response);
