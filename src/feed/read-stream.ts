@@ -130,42 +130,40 @@ async function readOn<Item>(
   };
 }
 
-/** The cursor that a stream goes on with: where it was, or where nothing is in doubt. */
+/** The cursor that a stream goes on with: where it was, or from where on all is in doubt. */
 async function resume<Item>(
   { lives }: StreamSource<Item>,
   cursor: Cursor,
   horizon: Horizon,
 ): Promise<{ cursor: Cursor; change: LifeChange | undefined }> {
-  const doubtedFrom = firstInDoubt(cursor, await lives(), horizon);
-  if (doubtedFrom === undefined) return { cursor, change: undefined };
-  const change = { ended: cursor.marks[0]!.epoch, began: horizon, doubtedFrom };
-  const marks = cursor.marks.filter(
-    ({ epoch, feed }) => comparePlaces(before(epoch, feed), doubtedFrom) <= 0,
-  );
-  return { cursor: { place: doubtedFrom, marks }, change };
+  const { place, marks } = cursor;
+  const [newest] = marks;
+  if (newest === undefined) return { cursor, change: undefined };
+  const ended = newest.epoch;
+  if (isSameLife(newest, horizon)) {
+    if (!isAhead(cursor, horizon)) return { cursor, change: undefined };
+    // The database was put back, by a snapshot of its storage: nobody knows how far.
+    const doubtedFrom = before(horizon.epoch, 0n);
+    const older = marks.filter(({ epoch }) => epoch < horizon.epoch);
+    const change = { ended, began: horizon, doubtedFrom };
+    return { cursor: { place: doubtedFrom, marks: older }, change };
+  }
+  // What the reader was sent behind this cursor may be lost as well, and comes again if it is not.
+  const all = await lives();
+  const kept = marks.filter((mark) => isKept(mark, all));
+  const safe = kept[0] ? before(kept[0].epoch, kept[0].feed) : before(all[0]!.epoch, 0n);
+  const here = before(place.epoch, place.feed);
+  const doubtedFrom = comparePlaces(here, safe) < 0 ? here : safe;
+  return {
+    cursor: { place: doubtedFrom, marks: kept },
+    change: { ended, began: horizon, doubtedFrom },
+  };
 }
 
-/**
- * The place from which on the ledger may have lost what a reader was sent; undefined: it has all of
- * it. A life that goes on loses something only if the database is put back, by a snapshot of its
- * storage: nobody knows how far.
- */
-function firstInDoubt(
-  { place, marks }: Cursor,
-  lives: readonly Life[],
-  horizon: Horizon,
-): Place | undefined {
-  const [newest] = marks;
-  if (newest === undefined) return undefined;
-  if (isSameLife(newest, horizon)) {
-    // The cursor may be of another server, whose horizon is ahead: the last look tells.
-    const { xmax, lsn } = horizon.seen;
-    const isAhead = comparePlaces(place, before(horizon.epoch, xmax)) > 0;
-    return isAhead || newest.lsn > lsn ? before(horizon.epoch, 0n) : undefined;
-  }
-  const kept = marks.find((mark) => isKept(mark, lives));
-  const safe = kept ? before(kept.epoch, kept.feed) : before(lives[0]!.epoch, 0n);
-  return comparePlaces(place, safe) > 0 ? safe : undefined;
+/** Whether a cursor is of a later state of the database than there is. */
+function isAhead({ place, marks }: Cursor, { epoch, seen }: Horizon): boolean {
+  // It may be of another server, whose horizon is ahead: the last look tells.
+  return comparePlaces(place, before(epoch, seen.xmax)) > 0 || marks[0]!.lsn > seen.lsn;
 }
 
 function isSameLife(one: Mark, other: Mark): boolean {

@@ -101,15 +101,28 @@ class Consumer {
   doubts = 0;
   cursor = readCursor(LEDGER, writeCursor(LEDGER, START))!;
 
-  /** Follows the stream until it has caught up, or it breaks after so many pieces. */
-  async follow(database: Database, maxPieces: number): Promise<void> {
+  /**
+   * Follows the stream until it has caught up, or it breaks after so many pieces. It may die before it
+   * stores the last cursors.
+   */
+  async follow(database: Database, maxPieces: number, forgets = 0): Promise<void> {
+    const cursors = [this.cursor];
+    await this.followTo(database, maxPieces, cursors);
+    this.cursor = cursors.at(-1 - Math.min(forgets, cursors.length - 1))!;
+    // Who begins anew, begins with nothing.
+    if (this.cursor.marks.length === 0 && this.cursor.place.feed === 0n) this.kept.clear();
+  }
+
+  private async followTo(database: Database, maxPieces: number, cursors: Cursor[]): Promise<void> {
     const { horizon, read } = database;
     const lives = () => Promise.resolve(database.lives);
     let pieces = 0;
     for await (const piece of readStream<Item>({ horizon, read, lives }, this.cursor)) {
       this.take(piece.items, piece.change?.doubtedFrom);
       // What was stored is read again.
-      this.cursor = readCursor(LEDGER, writeCursor(LEDGER, piece.cursor))!;
+      // Forgetting and storing the cursor are one transaction.
+      if (piece.change?.doubtedFrom !== undefined) cursors.length = 0;
+      cursors.push(readCursor(LEDGER, writeCursor(LEDGER, piece.cursor))!);
       pieces += 1;
       if (pieces >= maxPieces) return;
       if (piece.caughtUpTo !== undefined && piece.items.length === 0) return;
@@ -151,7 +164,10 @@ const step = fc.oneof(
       walBytes: fc.bigInt({ min: 1n, max: 4n * MB }),
     }),
   },
-  { weight: 4, arbitrary: fc.record({ follow: fc.integer({ min: 1, max: 8 }) }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({ follow: fc.integer({ min: 1, max: 8 }), forgets: fc.nat(3) }),
+  },
   {
     weight: 1,
     arbitrary: fc.record({ lagBytes: fc.bigInt({ min: 0n, max: 5n * MB }), known: fc.boolean() }),
@@ -171,7 +187,7 @@ test(
         for (const one of steps) {
           if ("begin" in one) database.begin(one.begin);
           else if ("commit" in one) database.commit(one.commit, one.count, one.walBytes);
-          else if ("follow" in one) await consumer.follow(database, one.follow);
+          else if ("follow" in one) await consumer.follow(database, one.follow, one.forgets);
           else database.failOver(one.lagBytes, one.known);
         }
         database.open = [];

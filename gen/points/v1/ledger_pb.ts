@@ -307,7 +307,7 @@ export type EpochChange = Message<"points.v1.EpochChange"> & {
   /**
    * Entries of the ended epoch with this feed number or a higher one, and all of later epochs, may be
    * lost: forget those of them that came before this message. Those that the ledger still has follow
-   * now. 0: none is lost.
+   * now. 0: none is in doubt; so it is where the stream passes from one epoch to the next.
    *
    * @generated from field: int64 doubted_from_feed = 4;
    */

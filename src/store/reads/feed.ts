@@ -89,7 +89,7 @@ export type StreamFilter = {
 };
 
 // A range with more is read in parts: a reader keeps what it has read in memory until it is sent.
-const READ_MAX_ENTRIES = 8_000;
+const READ_MAX_ENTRIES = 2_500;
 
 /**
  * Reads the entries of a range that pass a filter, in order of places.
