@@ -76,7 +76,9 @@ export function untilTaken({
       if (append !== undefined && (kind === "refused" || isLate)) {
         return bury(events, reason, attempts);
       }
-      if (askedMs > 0) quietUntilMs = Math.max(quietUntilMs, nowMs() + ms);
+      // What it asks for, and no more: `ms` is of this event, which may have failed often.
+      const quietMs = Math.min(askedMs, limits.askedMaxMs);
+      if (quietMs > 0) quietUntilMs = Math.max(quietUntilMs, nowMs() + quietMs);
       complain(reason);
       await rest(ms, signal);
     }

@@ -223,6 +223,25 @@ test("Retry-After of one answer lets the target alone, whoever's entries come ne
   expect(cameMs[1]! - cameMs[0]!).toBeGreaterThan(990);
 });
 
+test("Retry-After lets the target alone for so long, and not as long as what has failed often waits", async () => {
+  const target = await webhookTarget(({ event }) => {
+    return event.subject === "full"
+      ? { status: 429, headers: { "retry-after": "1" } }
+      : { status: 204 };
+  });
+  const feed = feedTo(target.url, twoPieces(), {
+    limits: { ...RETRY_LIMITS, backoffMs: 1e9, backoffMaxMs: 1e9 },
+  });
+  async function* twoPieces() {
+    yield pieceOf([entryOf("full", 1)], 1);
+    await until("the first is answered", () => feed.said.length === 1);
+    yield pieceOf([entryOf("ada", 1)], 2);
+  }
+  await until("another's entry is delivered", () => target.came.length === 2);
+  feed.ending.abort(STOPPED);
+  await feed.done;
+});
+
 test("what is refused, or not taken in time, goes to the dead letters, and the feed goes on", async () => {
   const deadLetters = join(await temporaryFolder(), "dead.ndjson");
   const statuses: Record<string, number> = { odd: 422, broken: 500 };
