@@ -1,7 +1,7 @@
 import { type FileHandle, open } from "node:fs/promises";
 import { createReadStream } from "node:fs";
-import { createInterface } from "node:readline";
 import { UserError } from "../errors/user-error.ts";
+import { readLines } from "../transfer/lines.ts";
 import type { CloudEvent } from "./cloud-event.ts";
 
 /** An event that was not delivered. */
@@ -26,13 +26,22 @@ export async function openDeadLetters(path: string): Promise<AppendLetter> {
   const unwritable = (error: Error) => {
     throw new UserError(`cannot write ${path}: ${error.message}`);
   };
-  const handle = await open(path, "a", 0o600).catch(unwritable);
+  const handle = await open(path, "a+", 0o600).catch(unwritable);
+  await endLine(handle).catch(unwritable);
   // One after the other: lines must not mix.
   let last: Promise<void> = Promise.resolve();
   return (letter) => {
     last = last.then(() => append(handle, letter)).catch(unwritable);
     return last;
   };
+}
+
+/** Ends the last line, if a full disk or a power cut left only a part of it. */
+async function endLine(handle: FileHandle): Promise<void> {
+  const { size } = await handle.stat();
+  if (size === 0) return;
+  const { buffer, bytesRead } = await handle.read(Buffer.alloc(1), 0, 1, size - 1);
+  if (bytesRead === 1 && buffer.toString() !== "\n") await handle.writeFile("\n");
 }
 
 async function append(handle: FileHandle, letter: DeadLetter): Promise<void> {
@@ -46,11 +55,9 @@ async function append(handle: FileHandle, letter: DeadLetter): Promise<void> {
  * @throws {UserError} if it cannot be read, or a line is none
  */
 export async function* readDeadLetters(path: string): AsyncGenerator<CloudEvent> {
-  let number = 0;
   try {
-    for await (const line of createInterface({ input: createReadStream(path) })) {
-      number += 1;
-      yield eventIn(line, `line ${number} of ${path}`);
+    for await (const { number, bytes } of readLines(createReadStream(path))) {
+      yield eventIn(bytes.toString(), `line ${number} of ${path}`);
     }
   } catch (error) {
     if (!(error instanceof Error) || !("syscall" in error)) throw error;

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { readFile } from "node:fs/promises";
+import { appendFile, readFile } from "node:fs/promises";
 import { create } from "@bufbuild/protobuf";
 import { expect, test } from "vitest";
 import { EntryKind } from "../../gen/points/v1/account_pb.ts";
@@ -274,6 +274,29 @@ test("what is refused, or not taken in time, goes to the dead letters, and the f
   await feedTo(target.url, [{ events: again, cursor: "" }]).done;
   expect(cameOf("odd")[1]!.body).toBe(cameOf("odd")[0]!.body);
   expect(cameOf("broken").at(-1)!.body).toBe(JSON.stringify(pieces[1]!.events[0]));
+});
+
+test("each dead letter is on a line of its own, whatever it says and whatever was cut before", async () => {
+  const path = join(await temporaryFolder(), "dead.ndjson");
+  const odd = Object.assign(entryOf("ada", 1), { metadata: { note: "a\u2028b" } });
+  const [event] = pieceOf([odd], 1).events;
+  const letter = { time: "2026-11-29T00:00:00Z", reason: "HTTP 422", attempts: 1, event: event! };
+  await (
+    await openDeadLetters(path)
+  )(letter);
+  // A disk that is full takes a part.
+  await appendFile(path, '{"time":"2026');
+  await (
+    await openDeadLetters(path)
+  )(letter);
+  const line = JSON.stringify(letter);
+  expect(await readFile(path, "utf8")).toBe(`${line}\n{"time":"2026\n${line}\n`);
+  const events: CloudEvent[] = [];
+  const reading = (async () => {
+    for await (const one of readDeadLetters(path)) events.push(one);
+  })();
+  await expect(reading).rejects.toThrow(`line 2 of ${path} is not a dead letter`);
+  expect(events).toEqual([event]);
 });
 
 test("without dead letters, what is refused is tried until it is taken", async () => {
