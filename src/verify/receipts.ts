@@ -74,6 +74,7 @@ function flawOfReceipt(
     return `${name} has not the hash of its content and of ${before}`;
   }
   if (isErased && !read.hasNameDigest) return `${name} is erased, and the account never was`;
+  if (isErased && receipt.entryIsKept) return `${name} is erased, and entry ${sequence} is not`;
   if (sequence < chain.sequence) return `${name} is older than the receipt before`;
   if (request === undefined && (number > 1n || sequence > 0n)) return `${name} is of no request`;
   if (madeEntry && !isOfLedger) {

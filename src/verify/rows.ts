@@ -35,6 +35,8 @@ export type ReadReceipt = Receipt & {
   readonly entryHash: Uint8Array | undefined;
   /** Whether the ledger booked that entry by itself. */
   readonly isOfLedger: boolean;
+  /** Whether that entry still has what is personal; false: it was erased, or is missing. */
+  readonly entryIsKept: boolean;
 };
 
 /** All rows of one name: an entry, and the rows that are named after it. */
@@ -107,7 +109,8 @@ export async function* readReceipts(run: Run, span: Span): AsyncGenerator<readon
     const { rows } = await run(sql<ReceiptRow>`
       select receipt.*, entry.hash as entry_hash,
         (entry.kind in (${sql.lit(KIND_NUMBERS.expire)}, ${sql.lit(KIND_NUMBERS.release)})
-          or entry.from_claim or entry.cause is not null) and entry.fingerprint is null as is_of_ledger
+          or entry.from_claim or entry.cause is not null) and entry.fingerprint is null as is_of_ledger,
+        entry.hash is not null and entry.personal_digest is null as entry_is_kept
       from receipt left join entry using (user_id, sequence)
       where ${within(span)} and ${compare("number", ">", after)}
       order by user_id, number limit ${PAGE_ENTRIES}`);
@@ -165,6 +168,7 @@ type UndoneRow = RowOf<typeof UndoneEntity>;
 type ReceiptRow = RowOf<typeof ReceiptEntity> & {
   entry_hash: Uint8Array | null;
   is_of_ledger: boolean | null;
+  entry_is_kept: boolean;
 };
 type Place = readonly [userId: string, number: string];
 
@@ -274,6 +278,7 @@ function toReadReceipt(row: ReceiptRow): ReadReceipt {
     hash: row.hash,
     entryHash: row.entry_hash ?? (sequence === 0n ? GENESIS_HASH : undefined),
     isOfLedger: row.is_of_ledger === true,
+    entryIsKept: row.entry_is_kept,
   };
 }
 

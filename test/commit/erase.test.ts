@@ -473,6 +473,23 @@ describe("verify finds", () => {
     const { wrong } = await verify(own.orm, { userIds });
     expect(wrong.map(({ what }) => what)).toEqual([flaw]);
   });
+
+  test("a receipt that was erased after the account's erasure", async () => {
+    await commitAll(own.orm, [{ ...recharge(9n), userId: "ida" }]);
+    const { userId } = await erase(own.orm, "ida");
+    await commitAll(own.orm, [{ ...named(expire(DUE), "due"), userId }]);
+    const userIds = [userId];
+    expect((await verify(own.orm, { userIds })).wrong).toEqual([]);
+    const said = { userId, metadata: new Map(), member: "", actor: "", request: { id: "due" } };
+    const digest = personalDigestOf(await saltOf(own, userId), said);
+    await own.query(
+      `update points.receipt set personal_digest = $2, request_id = null where user_id = $1`,
+      [userId, digest],
+    );
+    expect((await verify(own.orm, { userIds })).wrong).toEqual([
+      { userId, what: "receipt 1 is erased, and entry 2 is not" },
+    ]);
+  });
 });
 
 async function nameDigestOf(userId: string): Promise<unknown> {
