@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import type { Attempt } from "./attempts.ts";
 import type { CloudEvent } from "./cloud-event.ts";
@@ -17,8 +17,21 @@ export function commandOf(text: string): (events: readonly CloudEvent[]) => Prom
     // One that does not read all says by its exit code whether that is right.
     child.stdin!.on("error", () => {});
     child.stdin!.end(linesOf(events));
-    const [code, signal] = (await once(child, "exit")) as [number | null, string | null];
+    const end = () => endGroup(child);
+    process.once("exit", end);
+    const [code, signal] = (await once(child, "exit").finally(() => {
+      process.off("exit", end);
+    })) as [number | null, string | null];
     const reason = signal === null ? `the command exits with ${code}` : `the command got ${signal}`;
     return code === 0 ? { kind: "delivered", reason } : { kind: "failed", askedMs: 0, reason };
   };
+}
+
+/** A command must not go on beside that of the feed that comes next. */
+function endGroup({ pid }: ChildProcess): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, "SIGTERM");
+  } catch {
+    // It has just ended by itself.
+  }
 }

@@ -1,7 +1,9 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { beforeEach, expect, test } from "vitest";
 import { EntryKind } from "../../gen/points/v1/account_pb.ts";
 import type { CloudEvent } from "../../src/relay/cloud-event.ts";
@@ -189,6 +191,19 @@ test("a command has taken the lines if it exits with 0, and else gets them again
   expect(lines.map((line) => (JSON.parse(line) as CloudEvent).data)).toMatchObject(
     ["1", "1", "1", "1", "2", "2"].map((sequence) => ({ sequence })),
   );
+});
+
+test("a feed that is ended at once ends its command, which else would go on beside the next feed's", async () => {
+  pushEntries(1, 1);
+  const began = join(await temporaryFolder(), "began");
+  const running = feed("--from", "0", "--exec", `touch ${began}; sleep 30; touch ${began}-ended`);
+  await until("the command runs", async () => existsSync(began));
+  running.child.kill("SIGTERM");
+  await setTimeout(1_100);
+  running.child.kill("SIGTERM");
+  // It waits for whoever has its standard error, too.
+  expect(await running.exit).toMatchObject({ code: 1 });
+  expect(existsSync(`${began}-ended`)).toBe(false);
 });
 
 test("dead letters are sent again", async () => {
