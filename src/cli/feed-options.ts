@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { create } from "@bufbuild/protobuf";
 import { durationMs, DurationSchema } from "@bufbuild/protobuf/wkt";
 import { EntryKind } from "../../gen/points/v1/account_pb.ts";
@@ -66,9 +67,14 @@ const OPTIONS = {
 
 type Values = ReturnType<typeof readArguments<typeof OPTIONS>>["values"];
 
-function sourceOf({ cursor, from, resend }: Values): FeedOptions["source"] {
+function sourceOf({ cursor, from, resend, ...values }: Values): FeedOptions["source"] {
   if (resend !== undefined) {
     if (cursor !== undefined) throw new WrongUsage("--resend and --cursor exclude each other");
+    // What is refused again would be appended to what is still being read.
+    const deadLetters = values["dead-letters"];
+    if (deadLetters !== undefined && resolve(deadLetters) === resolve(resend)) {
+      throw new WrongUsage("--resend and --dead-letters take two files");
+    }
     return { kind: "letters", path: required(resend, "--resend FILE") };
   }
   const cursorPath = required(cursor, "--cursor FILE");

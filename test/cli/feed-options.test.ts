@@ -32,6 +32,7 @@ test.each([
   [["--cursor=c", "--dead-letters=d"], "--dead-letters needs --webhook or --exec"],
   [["--cursor=c", "--give-up-after=1h"], "--give-up-after needs --dead-letters"],
   [["--cursor=c", "--resend=d"], "--resend and --cursor exclude each other"],
+  [["--resend=d", "--dead-letters=./d", "--exec=cat"], "take two files"],
 ])("a wrong command line %j is refused", (args, says) => {
   const read = () => readFeedOptions(args, SECRET);
   expect(read).toThrow(WrongUsage);
