@@ -76,7 +76,11 @@ function serverUrl(option: string | undefined): string {
   throw new WrongUsage(`${name} takes an address such as http://127.0.0.1:50051, and not ${text}`);
 }
 
-function withToken(token: string | undefined): Interceptor {
+/** @throws {UserError} if no header can have it: fetch's own error would print it */
+function withToken(token = ""): Interceptor {
+  if (!/^[\x21-\x7e]*$/.test(token.trim())) {
+    throw new UserError("POINTS_TOKEN is no token: it has spaces, line breaks or other signs");
+  }
   return (next) => (request) => {
     if (token) request.header.set("authorization", `Bearer ${token}`);
     return next(request);

@@ -48,3 +48,12 @@ test.each(["1", "2"])(
     expect(log).toContain("the callers have been read again");
   },
 );
+
+test("a token that cannot be sent is not printed", async () => {
+  const environment = { POINTS_TOKEN: "first-token\nsecond-token" };
+  expect(await runPoints(environment, ["whoami"]).exit).toMatchObject({
+    code: 1,
+    stdout: "",
+    stderr: "points: POINTS_TOKEN is no token: it has spaces, line breaks or other signs\n",
+  });
+});
