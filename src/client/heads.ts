@@ -66,7 +66,7 @@ export function newHeads(kept: Iterable<Head> = [], recentMax = 100_000): Heads 
  */
 export function follow(
   heads: Heads,
-  entry: Pick<Entry, "userId" | "sequence" | "kind" | "hash" | "erasedHash">,
+  entry: Pick<Entry, "userId" | "sequence" | "kind" | "hash" | "erasedHash" | "hashBefore">,
   place: { readonly epoch: bigint; readonly feed: bigint },
 ): Followed {
   const { userId, sequence } = entry;
@@ -130,9 +130,11 @@ export function takeLost({ doubted }: Heads): readonly Head[] {
 function begin(
   heads: Heads,
   head: Head,
-  { kind, sequence, erasedHash }: Pick<Entry, "kind" | "sequence" | "erasedHash">,
+  entry: Pick<Entry, "kind" | "sequence" | "erasedHash" | "hashBefore">,
 ): Followed {
-  const former = kind === EntryKind.ERASE ? findHead(heads, sequence - 1n, erasedHash) : undefined;
+  const { kind, sequence, erasedHash, hashBefore } = entry;
+  // A reader that was behind gets older entries under the new name first.
+  const former = findHead(heads, sequence - 1n, kind === EntryKind.ERASE ? erasedHash : hashBefore);
   if (former !== undefined) {
     heads.last.delete(former.userId);
     keep(heads, { ...head, before: former });
@@ -146,6 +148,7 @@ function begin(
 
 /** It looks at each account: an erasure is rare, and an index of all hashes as large as they are. */
 function findHead({ last }: Heads, sequence: bigint, hash: Uint8Array): Head | undefined {
+  if (hash.length === 0) return undefined;
   for (const head of last.values()) {
     if (head.sequence !== sequence || head.hash === undefined) continue;
     if (compareBytes(head.hash, hash) === 0) return head;

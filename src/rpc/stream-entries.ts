@@ -146,7 +146,7 @@ function* toMessages(
     const isLast = at >= items.length;
     const place = isLast ? cursor.place : part.at(-1)!.place;
     yield {
-      entries: part.map(({ item }) => toEntryMessage(item.entry, item.salt)),
+      entries: part.map(({ item }) => toStreamedMessage(item)),
       feeds: part.map((one) => one.place.feed),
       epoch: (part[0]?.place ?? place).epoch,
       cursor: writeCursor(ledgerId, { ...cursor, place }),
@@ -154,6 +154,12 @@ function* toMessages(
       ...(change !== undefined && { epochChange: toEpochChange(change) }),
     };
   }
+}
+
+function toStreamedMessage({ entry, salt, hashBefore }: StreamedEntry) {
+  const message = toEntryMessage(entry, salt);
+  if (hashBefore !== null) message.hashBefore = hashBefore;
+  return message;
 }
 
 function toEpochChange({ ended, began, doubtedFrom }: LifeChange) {

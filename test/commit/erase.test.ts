@@ -11,6 +11,7 @@ import {
 import type { StreamEntriesResponse } from "../../gen/points/v1/ledger_pb.ts";
 import { CalendarUnit } from "../../gen/points/v1/policy_pb.ts";
 import { verifyJournal } from "../../src/client/client.ts";
+import { follow, newHeads } from "../../src/client/heads.ts";
 import { erase } from "../../src/commit/erase.ts";
 import { personalDigestOf } from "../../src/ledger/digests.ts";
 import { slotOf } from "../../src/ledger/slot.ts";
@@ -235,7 +236,16 @@ test("the stream tells it, and has the entries of before under the new name", as
   const ofErased = again.entries.filter((entry) => entry.userId === userId);
   expect(ofErased.map(hashOf)).toEqual([...ofArt, told!].map(hashOf));
   expect(again.entries).toHaveLength(before.entries.length + 1);
+
+  // A reader who had come to the third of them finds by the fourth whose they are.
+  const heads = newHeads();
+  for (const entry of ofArt.slice(0, 3)) follow(heads, entry, PLACE);
+  const [, , , fourth, fifth] = ofErased;
+  expect(follow(heads, fourth!, PLACE).verdict).toEqual({ kind: "erased", formerUserId: "art" });
+  expect(follow(heads, fifth!, PLACE).verdict).toEqual({ kind: "next" });
 });
+
+const PLACE = { epoch: 1n, feed: 1n };
 
 test("a watch of the old name ends", async () => {
   const { client } = server;

@@ -93,12 +93,11 @@ test("there is a test vector of each kind", () => {
   expect(kinds).toEqual(new Set(Object.values(EntryKind)));
 });
 
-test("there is a test vector with each field of an entry", () => {
+test("there is a test vector with each field of an entry, but for the one of streams alone", () => {
   const all = [...vectors.entries, ...vectors.erased.entries];
   const has = new Set(all.flatMap(({ entry }) => Object.keys(entry)));
-  expect([...has].toSorted()).toEqual(
-    EntrySchema.fields.map(({ jsonName }) => jsonName).toSorted(),
-  );
+  const names = EntrySchema.fields.map(({ jsonName }) => jsonName);
+  expect([...has].toSorted()).toEqual(names.filter((name) => name !== "hashBefore").toSorted());
 });
 
 test("the verifier of TypeScript accepts the journal of the vectors, and none that was changed", async () => {

@@ -78,8 +78,14 @@ export async function describeOldest(orm: Orm, xmin: bigint): Promise<string> {
   return `transaction ${xmin}: ${rows[0]?.who ?? hint}`;
 }
 
-/** An entry of the stream, and the salt of its account. */
-export type StreamedEntry = { readonly entry: Entry; readonly salt: Uint8Array };
+/** An entry of the stream. */
+export type StreamedEntry = {
+  readonly entry: Entry;
+  /** The account's. */
+  readonly salt: Uint8Array;
+  /** Of an entry that was erased: the hash of the account's entry before it; null: there is none. */
+  readonly hashBefore: Uint8Array | null;
+};
 
 /** What a reader wants. */
 export type StreamFilter = {
@@ -119,13 +125,15 @@ export async function readFeedRange(
           ) as entry
           limit ${most + 1}::bigint
         )
-        select counted.count, account.salt, found.*
+        select counted.count, account.salt, earlier.hash as hash_before, found.*
         from (select count(*) from found) as counted
         left join found
           on (cardinality(${numbers}::smallint[]) = 0 or kind = any(${numbers}::smallint[]))
             and starts_with(user_id, ${userIdPrefix}::text)
             and counted.count <= ${most}::bigint
         left join account using (user_id)
+        left join entry as earlier on found.personal_digest is not null
+          and earlier.user_id = found.user_id and earlier.sequence = found.sequence - 1
         order by found.feed, found.sequence, found.hash`),
     ]);
     const count = Number(rows[0]!.count);
@@ -133,13 +141,14 @@ export async function readFeedRange(
     const items = rows
       .filter(({ hash }) => hash !== null)
       .map((row) => {
-        return { place: placeOf(row), item: { entry: toEntry(row), salt: row.salt } };
+        const { salt, hash_before: hashBefore } = row;
+        return { place: placeOf(row), item: { entry: toEntry(row), salt, hashBefore } };
       });
     return { items, count };
   });
 }
 
-type FeedRow = EntryRow & { count: string; salt: Uint8Array };
+type FeedRow = EntryRow & { count: string; salt: Uint8Array; hash_before: Uint8Array | null };
 
 function placeOf({ epoch, feed, sequence, hash }: FeedRow): Place {
   const start = Buffer.from(hash.buffer, hash.byteOffset, PLACE_HASH_BYTES).toString("hex");
