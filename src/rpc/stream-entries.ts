@@ -8,10 +8,10 @@ import {
 import type { Caller } from "../auth/caller.ts";
 import { leaseKey } from "../auth/lease.ts";
 import { requirePrefix } from "../auth/rules.ts";
-import { Abandoned } from "../commit/batcher.ts";
+import { Abandoned, Draining } from "../commit/batcher.ts";
 import { cursorInvalid } from "../errors/api-error.ts";
 import { before, type Cursor, readCursor, writeCursor } from "../feed/cursor.ts";
-import type { HorizonWatch } from "../feed/watch-horizon.ts";
+import type { HorizonSubscription, HorizonWatch } from "../feed/watch-horizon.ts";
 import { kindOf } from "../ledger/entry-kinds.ts";
 import { type LifeChange, type Piece, readStream, type StreamSource } from "../feed/read-stream.ts";
 import {
@@ -37,6 +37,8 @@ export type LedgerBackend = {
   readonly horizon: HorizonWatch;
   readonly toError: ErrorTranslator;
   readonly answerMaxBytes: number;
+  /** Fires when the server stops. */
+  readonly stopping: AbortSignal;
 };
 
 type Message = MessageInitShape<typeof StreamEntriesResponseSchema>;
@@ -61,17 +63,22 @@ export async function* streamEntries(
     const filter = { kinds: request.kinds.map(kindOf), userIdPrefix };
     const { ledgerId } = await readLedger(backend.streams);
     const start = await startOf(backend, request, ledgerId);
-    const horizon = async () => {
+    // A reader that is far behind asks for no horizon for hours.
+    const requireGoingOn = () => {
       if (signal.aborted) throw new Abandoned(true, signal.reason);
-      return subscription.next();
+      if (backend.stopping.aborted) throw new Draining();
     };
     const limits = {
       ledgerId,
       maxEntries: request.maxEntries || MESSAGE_MAX_ENTRIES,
       maxBytes: backend.answerMaxBytes,
     };
-    for await (const piece of ahead(readStream(sourceOf(backend, filter, horizon), start))) {
-      for (const message of toMessages(piece, limits)) yield* handOver(message);
+    const source = sourceOf(backend, filter, { subscription, requireGoingOn });
+    for await (const piece of ahead(readStream(source, start))) {
+      for (const message of toMessages(piece, limits)) {
+        requireGoingOn();
+        yield* handOver(message);
+      }
     }
   } catch (thrown) {
     throw lease.out.aborted ? lease.out.reason : backend.toError(thrown);
@@ -99,14 +106,26 @@ async function startOf(
 function sourceOf(
   { streams: orm }: LedgerBackend,
   filter: StreamFilter,
-  horizon: StreamSource<StreamedEntry>["horizon"],
+  { subscription, requireGoingOn }: Following,
 ): StreamSource<StreamedEntry> {
   return {
-    horizon,
+    async horizon() {
+      requireGoingOn();
+      return subscription.next();
+    },
     lives: () => readLives(orm),
-    read: (range) => readFeedRange(orm, range, filter),
+    async read(range) {
+      requireGoingOn();
+      return readFeedRange(orm, range, filter);
+    },
   };
 }
+
+type Following = {
+  readonly subscription: HorizonSubscription;
+  /** @throws once the call is to end */
+  readonly requireGoingOn: () => void;
+};
 
 /** Prefetch: asks for the next value while this one is in use. */
 async function* ahead<T>(values: AsyncGenerator<T>): AsyncGenerator<T> {
