@@ -51,8 +51,10 @@ const FIRST_WIDTH = 64n;
 const END = 2n ** 63n - 1n;
 
 // After so many steps without a piece, a piece without items says how far the stream is. While nothing
-// happens a step takes 50 ms: that is once a second.
+// happens a step takes 50 ms: that is once a second. Where many readers wait for each other, a step
+// takes longer, and who hears nothing for long thinks that the line is broken.
 const QUIET_STEPS = 20;
+const QUIET_MS = 1_000;
 
 /**
  * The stream from a cursor on, for ever. In the life that goes on it keeps below the horizon; lives
@@ -69,16 +71,20 @@ export async function* readStream<Item>(
   const horizon = await source.horizon();
   const resumed = await resume(source, start ?? nowAt(horizon), horizon);
   let state: Reading<Item> = { horizon, width: FIRST_WIDTH, items: [], ...resumed };
-  let quietSteps = 0;
+  let quiet = { steps: 0, since: performance.now() };
   yield pieceOf(state);
   for (;;) {
     state = await advance(source, state);
-    quietSteps += 1;
-    if (state.items.length > 0 || state.change !== undefined || quietSteps === QUIET_STEPS) {
+    quiet.steps += 1;
+    if (state.items.length > 0 || state.change !== undefined || isTooQuiet(quiet)) {
       yield pieceOf(state);
-      quietSteps = 0;
+      quiet = { steps: 0, since: performance.now() };
     }
   }
+}
+
+function isTooQuiet({ steps, since }: { readonly steps: number; readonly since: number }): boolean {
+  return steps >= QUIET_STEPS || performance.now() - since >= QUIET_MS;
 }
 
 /** Where a reader is, and what its last step has brought. */

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { comparePlaces, type Cursor, readCursor, writeCursor } from "../../src/feed/cursor.ts";
 import { look, NO_LOOK } from "../../src/feed/horizon.ts";
 import type { Life } from "../../src/feed/lives.ts";
@@ -237,4 +237,27 @@ test("a server whose horizon is behind a cursor of another server takes nothing 
     if (piece.caughtUpTo === undefined) continue;
     break;
   }
+});
+
+test("who waits long for each read of a range hears how far it is", async () => {
+  const database = new Database();
+  database.begin("ann");
+  const horizon = await database.horizon();
+  vi.useFakeTimers({ toFake: ["performance"] });
+  onTestFinished(() => void vi.useRealTimers());
+  let reads = 0;
+  const source = {
+    horizon: () => Promise.resolve({ ...horizon, feed: 2n ** 60n }),
+    lives: () => Promise.resolve(database.lives),
+    read() {
+      reads += 1;
+      vi.advanceTimersByTime(600);
+      return Promise.resolve({ items: [], count: 1_000 });
+    },
+  };
+  const pieces = readStream<Item>(source, START);
+  const first = (await pieces.next()).value!;
+  const second = (await pieces.next()).value!;
+  expect(reads).toBe(2);
+  expect(comparePlaces(second.cursor.place, first.cursor.place)).toBeGreaterThan(0);
 });
