@@ -185,6 +185,15 @@ describe("a JWT", () => {
     }
   });
 
+  test("without a scope that is ours still hears who its caller is", async () => {
+    const { baseUrl } = await serverWith(await fileOfKeys(es256));
+    const claims = { scope: "point.read", user_id_prefix: "eu-" };
+    const client = clientWith(baseUrl, await tokenOf({ claims }));
+    expect((await refusalOf(client.getPriceList({}))).code).toBe("PermissionDenied");
+    const { caller } = await client.getLedger({});
+    expect(caller).toMatchObject({ name: "billing", scopes: [], userIdPrefix: "eu-" });
+  });
+
   test("that names a caller of the file is not taken for that caller", async () => {
     const folder = await temporaryFolder();
     const { CALLERS } = await writeCallers(folder, { billing: { scopes: ["points.read"] } });
