@@ -17,11 +17,13 @@ import { inTransaction } from "../driver/transaction.ts";
 /** Which transactions are under way, and where the WAL is. */
 export async function lookForHorizon(orm: Orm): Promise<Look> {
   return inTransaction(orm, async ({ run, epoch }) => {
-    // The snapshot is older than the place in the WAL, which so is behind all that had ended in it.
+    // The snapshot is older than the place in the WAL, which so is behind all that had ended in it. The
+    // time is the transaction's, which is older still: a statement's time is that of its Execute, and its
+    // snapshot that of its Bind.
     const { rows } = await run(sql<LookRow>`
       select pg_snapshot_xmin(snapshot) as xmin, pg_snapshot_xmax(snapshot) as xmax,
         pg_current_wal_insert_lsn() - '0/0' as lsn, pg_current_wal_flush_lsn() - '0/0' as flushed,
-        statement_timestamp() as time,
+        transaction_timestamp() as time,
         (select begin_time from epoch where epoch = ${epoch}::bigint) as begin_time
       from (select pg_current_snapshot() as snapshot offset 0) as taken`);
     const [row] = rows;
