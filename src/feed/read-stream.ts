@@ -112,7 +112,7 @@ async function advance<Item>(
   const limit = hasEnded ? END : horizon.feed;
   const step = { ...reading, items: [], change: undefined };
   if (cursor.place.feed < limit) return readOn(source, step, limit);
-  if (hasEnded) return { ...step, ...(await enterNextLife(source, cursor)) };
+  if (hasEnded) return { ...step, ...(await enterNextLife(source, reading)) };
   const next = await source.horizon();
   const resumed = isSameLife(horizon, next) ? {} : await resume(source, cursor, next);
   return { ...step, horizon: next, ...resumed };
@@ -138,7 +138,7 @@ async function readOn<Item>(
 
 /** The cursor that a stream goes on with: where it was, or from where on all is in doubt. */
 async function resume<Item>(
-  { lives }: StreamSource<Item>,
+  source: StreamSource<Item>,
   cursor: Cursor,
   horizon: Horizon,
 ): Promise<{ cursor: Cursor; change: LifeChange | undefined }> {
@@ -155,7 +155,7 @@ async function resume<Item>(
     return { cursor: { place: doubtedFrom, marks: older }, change };
   }
   // What the reader was sent behind this cursor may be lost as well, and comes again if it is not.
-  const all = await lives();
+  const all = await livesUpTo(source, horizon);
   const kept = marks.filter((mark) => isKept(mark, all));
   const safe = kept[0] ? before(kept[0].epoch, kept[0].feed) : before(all[0]!.epoch, 0n);
   const here = before(place.epoch, place.feed);
@@ -172,13 +172,20 @@ function isAhead({ place, marks }: Cursor, { epoch, seen }: Horizon): boolean {
   return comparePlaces(place, before(epoch, seen.xmax)) > 0 || marks[0]!.lsn > seen.lsn;
 }
 
+/** @throws an Error of a lost connection: it leads to what was the primary before */
+async function livesUpTo<Item>({ lives }: StreamSource<Item>, { epoch }: Horizon) {
+  const all = await lives();
+  if (all.some((life) => life.epoch === epoch)) return all;
+  throw Object.assign(new Error(`the database has no epoch ${epoch}`), { code: "08006" });
+}
+
 function isSameLife(one: Mark, other: Mark): boolean {
   return one.epoch === other.epoch && one.beginTime === other.beginTime;
 }
 
-async function enterNextLife<Item>({ lives }: StreamSource<Item>, cursor: Cursor) {
+async function enterNextLife<Item>(source: StreamSource<Item>, { cursor, horizon }: Reading<Item>) {
   const { epoch: ended } = cursor.place;
-  const began = (await lives()).find(({ epoch }) => epoch > ended)!;
+  const began = (await livesUpTo(source, horizon)).find(({ epoch }) => epoch > ended)!;
   const change: LifeChange = { ended, began, doubtedFrom: undefined };
   return { cursor: { ...cursor, place: before(began.epoch, 0n) }, change };
 }

@@ -3,16 +3,31 @@ import type { Logger } from "pino";
 import { heldBackMs, type Horizon, isUnflushed, look, type Look, NO_LOOK } from "./horizon.ts";
 
 const LOOK_EVERY_MS = 50;
+const SUMMARIZE_EVERY_LOOKS = 20;
 const HELD_BACK_MS = 2_000;
 const TELL_EVERY_MS = 30_000;
 
 /** The horizon of the stream, as it moves. */
 export type HorizonWatch = {
-  /** The looks go on as long as there is a subscription, from its first `next` on. */
+  /**
+   * The looks go on as long as there is a subscription, from its first `next` on.
+   *
+   * @throws {TooManyReaders}
+   */
   subscribe(): HorizonSubscription;
   /** Ends all subscriptions with that error. Then the database is no longer used. */
   close(reason: Error): Promise<void>;
 };
+
+// A reader that stops reading holds some tens of MB.
+const READERS_MAX = 32;
+
+/** As many read the stream as may. */
+export class TooManyReaders extends Error {
+  constructor() {
+    super(`the server has ${READERS_MAX} readers of the stream: ask another one`);
+  }
+}
 
 /** One reader's part in the looks. */
 export type HorizonSubscription = {
@@ -29,6 +44,8 @@ type Options = {
   readonly look: () => Promise<Look>;
   /** Takes the WAL to the disk. */
   readonly flush: () => Promise<void>;
+  /** Keeps reads of the newest entries short; called once a second, and may fail. */
+  readonly summarize: () => Promise<void>;
   /** Says which transaction is the oldest under way, for the log. */
   readonly describeOldest: (xmin: bigint) => Promise<string>;
   /** Told for how many seconds a transaction has held the stream back; 0: none does. */
@@ -40,6 +57,7 @@ type Options = {
 export function watchHorizon({
   look: see,
   flush,
+  summarize,
   describeOldest,
   heldBack,
   log,
@@ -53,7 +71,14 @@ export function watchHorizon({
   async function run(): Promise<void> {
     let known = NO_LOOK;
     let told = { ms: 0 };
-    while (subscribers > 0 && closed === undefined) {
+    let summarizing: Promise<void> | undefined;
+    for (let looks = 0; subscribers > 0 && closed === undefined; looks += 1) {
+      if (looks % SUMMARIZE_EVERY_LOOKS === 0) {
+        // The looks do not wait for it, and there is always a next time.
+        summarizing ??= summarize()
+          .catch(() => {})
+          .finally(() => (summarizing = undefined));
+      }
       [looking, next] = [next, waiting()];
       try {
         known = look(known, await see());
@@ -66,6 +91,7 @@ export function watchHorizon({
       }
       await sleep(LOOK_EVERY_MS);
     }
+    await summarizing;
     running = undefined;
     heldBack(0);
   }
@@ -82,6 +108,7 @@ export function watchHorizon({
 
   return {
     subscribe() {
+      if (subscribers === READERS_MAX) throw new TooManyReaders();
       subscribers += 1;
       return {
         next() {

@@ -55,9 +55,10 @@ export async function* streamEntries(
   { values, signal }: HandlerContext,
 ): AsyncGenerator<Message> {
   const lease = values.get(leaseKey);
-  const subscription = backend.horizon.subscribe();
+  let subscription: HorizonSubscription | undefined;
   try {
     validate(StreamEntriesRequestSchema, request);
+    subscription = backend.horizon.subscribe();
     const userIdPrefix = request.userIdPrefix || (await lease.caller()).userIdPrefix;
     lease.require((caller: Caller) => requirePrefix(caller, userIdPrefix));
     const filter = { kinds: request.kinds.map(kindOf), userIdPrefix };
@@ -83,7 +84,7 @@ export async function* streamEntries(
   } catch (thrown) {
     throw lease.out.aborted ? lease.out.reason : backend.toError(thrown);
   } finally {
-    subscription.end();
+    subscription?.end();
   }
 }
 

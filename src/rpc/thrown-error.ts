@@ -3,6 +3,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { Abandoned, Draining, QueueFull } from "../commit/batcher.ts";
 import { CommandFailed, DatabaseUnavailable } from "../commit/commit.ts";
 import { apiError, type ErrorContent } from "../errors/api-error.ts";
+import { TooManyReaders } from "../feed/watch-horizon.ts";
 import { isUnavailable } from "../errors/database-fault.ts";
 
 const RETRY_MS = 200;
@@ -17,7 +18,7 @@ export function thrownError(
 ): ConnectError {
   if (thrown instanceof ConnectError) return thrown;
   const message = thrown instanceof Error ? thrown.message : "";
-  if (thrown instanceof QueueFull) {
+  if (thrown instanceof QueueFull || thrown instanceof TooManyReaders) {
     return retryLater({ code: Code.ResourceExhausted, reason: "OVERLOADED", message });
   }
   if (thrown instanceof Draining) {

@@ -13,10 +13,9 @@ import { serverTime } from "../rpc/prices.ts";
 import { type HorizonWatch, watchHorizon } from "../feed/watch-horizon.ts";
 import { createWatchers } from "../rpc/watch.ts";
 import { databaseNow } from "../store/driver/clock.ts";
-import type { Orm } from "../store/driver/orm.ts";
-import { describeOldest, flushWal, lookForHorizon } from "../store/reads/feed.ts";
+import { describeOldest, flushWal, lookForHorizon, summarizeFeed } from "../store/reads/feed.ts";
 import { inSnapshot } from "../store/driver/transaction.ts";
-import type { Metrics } from "../telemetry/metrics.ts";
+import type { Databases, Metrics } from "../telemetry/metrics.ts";
 import { pageGuard } from "../transport/authority.ts";
 import { type CallRules, connectHandler } from "../transport/connect-handler.ts";
 import { fastUnary } from "../transport/fast-unary.ts";
@@ -64,7 +63,7 @@ export async function startServer(options: ServerOptions): Promise<PointsServer>
     [PointsService, PolicyService, LedgerService].map(({ typeName }) => typeName),
   );
   const watchers = createWatchers(reads, log);
-  const horizon = horizonOf(streams, log, metrics);
+  const horizon = horizonOf({ reads, streams }, log, metrics);
   const stopping = new AbortController();
   const backend = {
     submit,
@@ -129,11 +128,17 @@ export async function startServer(options: ServerOptions): Promise<PointsServer>
   };
 }
 
-function horizonOf(orm: Orm, log: Logger, { feedHeldBack }: Metrics): HorizonWatch {
+function horizonOf(
+  { reads, streams }: Pick<Databases, "reads" | "streams">,
+  log: Logger,
+  { feedHeldBack }: Metrics,
+): HorizonWatch {
+  // A look must not wait for what many readers read.
   return watchHorizon({
-    look: () => lookForHorizon(orm),
-    flush: () => flushWal(orm),
-    describeOldest: (xmin) => describeOldest(orm, xmin),
+    look: () => lookForHorizon(reads),
+    flush: () => flushWal(reads),
+    summarize: () => summarizeFeed(streams),
+    describeOldest: (xmin) => describeOldest(reads, xmin),
     heldBack: feedHeldBack,
     log,
   });

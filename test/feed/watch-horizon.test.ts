@@ -17,6 +17,7 @@ test("the WAL is taken to the disk where nobody else does it", async () => {
     flush: async () => {
       flushedLsn = 100n;
     },
+    summarize: () => Promise.resolve(),
     describeOldest: async () => "nobody",
     heldBack: () => {},
     log: pino({ level: "silent" }),
@@ -38,6 +39,7 @@ test("who asks while a look is under way gets what the one after it sees", async
       return looks.at(-1)!.promise;
     },
     flush: async () => {},
+    summarize: () => Promise.resolve(),
     describeOldest: async () => "nobody",
     heldBack: () => {},
     log: pino({ level: "silent" }),

@@ -72,8 +72,8 @@ test("a reader is told after a promotion what it has seen that the ledger has no
     // Of what came before the cursor of who had not seen them nothing is in doubt; who begins again
     // sees all.
     const spared = await caughtUp(client, early.at(-1)!.cursor);
-    const [first, last] = spared.flatMap(({ epochChange }) => epochChange ?? []);
-    expect(early.flatMap(({ feeds }) => feeds).every((feed) => feed < first!.doubtedFromFeed)).toBe(
+    const [doubt, last] = spared.flatMap(({ epochChange }) => epochChange ?? []);
+    expect(early.flatMap(({ feeds }) => feeds).every((feed) => feed < doubt!.doubtedFromFeed)).toBe(
       true,
     );
     expect(last).toMatchObject({ endedEpoch: 1n, doubtedFromFeed: 0n });

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { Readable } from "node:stream";
 import { type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import pg from "pg";
@@ -8,6 +9,7 @@ import type {
   StreamEntriesResponse,
 } from "../../gen/points/v1/ledger_pb.ts";
 import { checkStream, type Heads, newHeads } from "../../src/client/client.ts";
+import { summarizeFeed } from "../../src/store/reads/feed.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { refusalOf } from "../support/error-info.ts";
 import { until } from "../support/processes.ts";
@@ -219,3 +221,21 @@ function bytesOf(entry: Entry): string {
 function nameOf({ userId, sequence }: Entry): string {
   return `${userId} ${sequence}`;
 }
+
+test("new entries are brought into the index, for which autovacuum takes a minute", async () => {
+  // Rows enough for two of the index's ranges, of 1 MB each.
+  const metadata = Object.fromEntries(
+    ["a", "b", "c"].map((key) => [key, randomBytes(125).toString("hex")]),
+  );
+  const operation = {
+    operation: { case: "recharge", value: { userId: "eve", points: 1n, metadata } } as const,
+  };
+  for (let n = 0; n < 3_000; n += 100) {
+    await server.client.applyBatch({ operations: Array<typeof operation>(100).fill(operation) });
+  }
+  await summarizeFeed(database.orm);
+  const [left] = await database.query(
+    "select brin_summarize_new_values('points.entry_feed') as ranges",
+  );
+  expect(left).toEqual({ ranges: 0 });
+});

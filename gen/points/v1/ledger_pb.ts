@@ -350,7 +350,8 @@ export const LedgerService: GenService<{
    * An answer of OK never comes. If the database or the server goes away, the stream ends with
    * UNAVAILABLE: ask again with the last cursor.
    *
-   * Reasons: FIELD_INVALID, CURSOR_INVALID, DATABASE_UNAVAILABLE.
+   * Reasons: FIELD_INVALID, CURSOR_INVALID, DATABASE_UNAVAILABLE, OVERLOADED (a server process has at
+   * most 32 readers).
    *
    * @generated from rpc points.v1.LedgerService.StreamEntries
    */

@@ -50,6 +50,16 @@ export async function flushWal(orm: Orm): Promise<void> {
   );
 }
 
+const SUMMARIZE_MAX_MS = 2_000;
+
+/**
+ * Brings the index of feed numbers up to date with the newest entries. What it has done when a timeout
+ * ends it, or a vacuum that has the table, stays.
+ */
+export async function summarizeFeed(orm: Orm): Promise<void> {
+  await inTransaction(orm, ({ run }) => run(sql`select summarize_feed()`), SUMMARIZE_MAX_MS);
+}
+
 /** All epochs, oldest first. */
 export async function readLives(orm: Orm): Promise<readonly Life[]> {
   const { rows } = await sql<RowOf<typeof EpochEntity> & { fork: string | null }>`
@@ -114,11 +124,10 @@ export async function readFeedRange(
   const within = sql`epoch = ${epoch}::bigint and feed >= ${from}::bigint
     and feed < ${to}::bigint`;
   const most = to - from > 1n ? READ_MAX_ENTRIES : Number.MAX_SAFE_INTEGER;
-  return inTransaction(orm, async ({ run }) => {
-    // With a limit PostgreSQL would rather read the table from its beginning than an index.
-    const [, { rows }] = await Promise.all([
-      run(sql`set local enable_seqscan = off`),
-      run(sql<FeedRow>`
+  return inTransaction(orm, async ({ run, epoch: current }) => {
+    // A connection may still lead to what was the primary before.
+    if (current < epoch) throw Object.assign(new Error("an old primary"), { code: "08006" });
+    const { rows } = await run(sql<FeedRow>`
         with found as materialized (
           select * from (
             select * from entry where ${within} and personal_digest is null
@@ -136,8 +145,7 @@ export async function readFeedRange(
         left join account using (user_id)
         left join entry as earlier on found.personal_digest is not null
           and earlier.user_id = found.user_id and earlier.sequence = found.sequence - 1
-        order by found.feed, found.sequence, found.hash`),
-    ]);
+        order by found.feed, found.sequence, found.hash`);
     const count = Number(rows[0]!.count);
     if (count > most) return undefined;
     const items = rows

@@ -25,7 +25,7 @@ const GRANTS = {
   undone: "select, insert, update (refunded, revoked, claimed)",
 };
 
-const FUNCTIONS = ["unpack_lots", "unpack_allocations", "require_rows"];
+const FUNCTIONS = ["unpack_lots", "unpack_allocations", "require_rows", "summarize_feed"];
 
 /** The columns that a server changes, as SQL: rows of a table's and a column's name. */
 const CHANGED = Object.entries(GRANTS)

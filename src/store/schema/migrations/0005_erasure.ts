@@ -32,6 +32,14 @@ const STATEMENTS = [
     where personal_digest is null`,
   `create index entry_erased_feed on entry (epoch, feed) where personal_digest is not null`,
 
+  // Autovacuum summarizes the newest MBs a minute later. Until then each look for the newest entries
+  // would read all of them, so that servers ask for it while somebody reads the stream: only the owner
+  // of the table may do it. The caller's search_path says in which schema the index is; of an index
+  // that is not the owner's, PostgreSQL refuses it.
+  `create function summarize_feed() returns integer language sql security definer
+    as $$ select pg_catalog.brin_summarize_new_values('entry_feed'::pg_catalog.regclass) $$`,
+  `revoke execute on function summarize_feed() from public`,
+
   `alter table receipt
     add column personal_digest bytea,
     drop constraint receipt_check,
