@@ -231,7 +231,7 @@ test("new entries are brought into the index, for which autovacuum takes a minut
     operation: { case: "recharge", value: { userId: "eve", points: 1n, metadata } } as const,
   };
   for (let n = 0; n < 3_000; n += 100) {
-    await server.client.applyBatch({ operations: Array<typeof operation>(100).fill(operation) });
+    await server.client.applyBatch({ operations: Array.from({ length: 100 }, () => operation) });
   }
   await summarizeFeed(database.orm);
   const [left] = await database.query(

@@ -86,7 +86,8 @@ export const ErrorReason = {
   TOTAL_TOO_LARGE: 6,
 
   /**
-   * RESOURCE_EXHAUSTED: the server's queue is full. A google.rpc.RetryInfo says when to try again.
+   * RESOURCE_EXHAUSTED: the server's queue is full, or it has as many readers of the stream as it may.
+   * A google.rpc.RetryInfo says when to try again.
    *
    * @generated from enum value: ERROR_REASON_OVERLOADED = 7;
    */
