@@ -42,6 +42,15 @@ function nameOf({ event }: Received): string {
   return `${event.subject} ${(event.data as { sequence: string }).sequence}`;
 }
 
+test("a server that goes away just when the first entries have come is waited for", async () => {
+  const target = await webhookTarget();
+  ledger.refuseOnce();
+  pushEntries(1, 1);
+  const { child } = feed("--from", "0", "--webhook", target.url);
+  await until("the entries are delivered", () => target.came.length === 2);
+  child.kill("SIGKILL");
+});
+
 test("a feed killed before it has stored the cursor sends all again, with the same ids", async () => {
   pushEntries(1, 60);
   let die = () => {};

@@ -25,6 +25,8 @@ export type ScriptedLedger = {
   push(message: Scripted): void;
   /** Breaks all connections. */
   cut(): void;
+  /** Does not say which ledger it is the next time that it is asked. */
+  refuseOnce(): void;
 };
 
 /** A message of the stream. The feed numbers are those of its entries. */
@@ -53,9 +55,16 @@ export async function scriptedLedger(ledgerId = "ledger-1"): Promise<ScriptedLed
     }
   }
 
+  let refuses = false;
+  const getLedger = () => {
+    const isRefused = refuses;
+    refuses = false;
+    if (isRefused) throw new ConnectError("draining", Code.Unavailable);
+    return { ledgerId };
+  };
+
   const routes = connectNodeAdapter({
-    routes: (router) =>
-      router.service(LedgerService, { getLedger: () => ({ ledgerId }), streamEntries }),
+    routes: (router) => router.service(LedgerService, { getLedger, streamEntries }),
   });
   const server = createServer(routes);
   server.on("session", (session) => {
@@ -80,6 +89,9 @@ export async function scriptedLedger(ledgerId = "ledger-1"): Promise<ScriptedLed
       const waiting = more;
       more = Promise.withResolvers();
       waiting.resolve();
+    },
+    refuseOnce() {
+      refuses = true;
     },
     cut,
   };
