@@ -1,4 +1,5 @@
 import { type DescMessage, type JsonValue, type MessageShape, toJson } from "@bufbuild/protobuf";
+import { MethodOptions_IdempotencyLevel as IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import {
   type Client,
   Code,
@@ -36,7 +37,13 @@ export async function withClient(
 ): Promise<void> {
   const baseUrl = serverUrl(server);
   const sessionManager = new Http2SessionManager(baseUrl);
-  const interceptors = [withToken(process.env["POINTS_TOKEN"])];
+  let mayHaveChanged = false;
+  const noting: Interceptor = (next) => (request) => {
+    const { idempotency } = request.method;
+    mayHaveChanged ||= !request.stream && idempotency !== IdempotencyLevel.NO_SIDE_EFFECTS;
+    return next(request);
+  };
+  const interceptors = [withToken(process.env["POINTS_TOKEN"]), noting];
   const transport = createGrpcTransport({
     baseUrl,
     sessionManager,
@@ -50,7 +57,8 @@ export async function withClient(
       createClient(LedgerService, transport),
     );
   } catch (error) {
-    throw error instanceof ConnectError ? new UserError(errorText(error, baseUrl)) : error;
+    if (!(error instanceof ConnectError)) throw error;
+    throw new UserError(errorText(error, baseUrl, mayHaveChanged ? UNKNOWN : ""));
   } finally {
     sessionManager.abort();
   }
@@ -87,20 +95,24 @@ function withToken(token = ""): Interceptor {
   };
 }
 
-/** The message of an error, its reason, and the numbers that belong to it. */
-function errorText(error: ConnectError, baseUrl: string): string {
+/**
+ * The message of an error, its reason, and the numbers that belong to it.
+ *
+ * @param unknown what to add where nobody knows whether something was done
+ */
+function errorText(error: ConnectError, baseUrl: string, unknown: string): string {
   const [info] = error.findDetails(ErrorInfoSchema);
   if (info === undefined) {
     if (error.code === Code.Unavailable) {
       return `there is no server at ${baseUrl}: start one by "npm start", or name one by --server`;
     }
     const asPoints = error.code === Code.DeadlineExceeded ? "in time" : `as Points does`;
-    return `the server at ${baseUrl} does not answer ${asPoints} (${error.rawMessage})${UNKNOWN}`;
+    return `the server at ${baseUrl} does not answer ${asPoints} (${error.rawMessage})${unknown}`;
   }
   const { outcome, repeats_checked: _, ...numbers } = info.metadata;
   const facts = Object.entries(numbers).map(([name, value]) => `${name} ${value}`);
   const why = [info.reason, ...facts].join(", ");
-  return `${error.rawMessage} (${why})${outcome === "UNKNOWN" ? UNKNOWN : ""}`;
+  return `${error.rawMessage} (${why})${outcome === "UNKNOWN" ? unknown : ""}`;
 }
 
 const UNKNOWN = "; what was asked for may have been done: the same --request-id finds out";

@@ -40,7 +40,8 @@ export async function runVerify(args: readonly string[]): Promise<void> {
   const lines = [...ofSchema, ...wrong.map(wrongText), ...ofRoot];
   for (const line of lines) console.log(line);
   for (const epoch of epochs) console.log(epochText(epoch));
-  const result = lines.length === 0 ? "all in order" : `${lines.length} wrong`;
+  const inOrder = root === undefined ? "all in order" : "all in order, and the root is the same";
+  const result = lines.length === 0 ? inOrder : `${lines.length} wrong`;
   console.log(`${countsText({ accounts, entries })}: ${result}`);
   if (lines.length > 0) process.exitCode = 1;
 }

@@ -304,6 +304,10 @@ describe("without a server", () => {
     const { code, stdout, stderr } = await runPoints({ POINTS_URL }, ["account", "ada"]).exit;
     expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
     expect(stderr).toMatch(new RegExp(`^points: the.* server at ${POINTS_URL}.*\n$`));
+    // Nothing can have been done by a read.
+    expect(stderr).not.toContain("--request-id");
+    const spent = await runPoints({ POINTS_URL }, ["consume", "ada", "1"]).exit;
+    expect(spent.stderr).toContain("the same --request-id finds out");
   });
 });
 

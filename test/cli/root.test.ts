@@ -31,7 +31,9 @@ test("a root is taken and verified as the page says, and what differs is named",
   const { code, stdout } = await shell(commands!);
   const [line, ...rest] = stdout.split("\n");
   expect(line).toMatch(/^root [0-9a-f]{64} accounts 2 entries 21 cursor c1\.\S+$/);
-  expect(rest.join("\n")).toMatch(/^epoch 1, .*: 21 entries\n4 accounts, 21 .*: all in order\n$/);
+  expect(rest.join("\n")).toMatch(
+    /^epoch 1, .*: 21 entries\n4 accounts, 21 .*: all in order, and the root is the same\n$/,
+  );
   expect(code).toBe(0);
   const accounts = await readFile(join(folder, "accounts.txt"), "utf8");
   expect(accounts).toMatch(/^([0-9a-f]{64} (18|3) [0-9a-f]{64}\n){2}$/);
