@@ -21,6 +21,7 @@ const SETUP = `
   insert into torture_clock.reading values ('0', null);
   alter function pg_catalog.clock_timestamp() rename to torture_wall_clock;
   alter function pg_catalog.statement_timestamp() rename to torture_wall_statement;
+  alter function pg_catalog.transaction_timestamp() rename to torture_wall_transaction;
   alter function pg_catalog.now() rename to torture_wall_now;
   create function torture_clock.read() returns timestamptz language sql stable as $$
     select coalesce(still, pg_catalog.torture_wall_clock() + ahead) from torture_clock.reading $$;
@@ -28,6 +29,9 @@ const SETUP = `
     select torture_clock.read() $$;
   create function pg_catalog.statement_timestamp() returns timestamptz language sql stable as $$
     select torture_clock.read() $$;
+  create function pg_catalog.transaction_timestamp() returns timestamptz language sql stable as $$
+    select coalesce(still, pg_catalog.torture_wall_transaction() + ahead)
+    from torture_clock.reading $$;
   create function pg_catalog.now() returns timestamptz language sql stable as $$
     select torture_clock.read() $$`;
 
