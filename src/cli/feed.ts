@@ -1,7 +1,5 @@
-import { setTimeout as sleep } from "node:timers/promises";
-import { Code, ConnectError } from "@connectrpc/connect";
 import { EntryKind } from "../../gen/points/v1/account_pb.ts";
-import { followEntries, type LedgerClient } from "../client/follow.ts";
+import { followEntries, type LedgerClient, untilAnswered } from "../client/follow.ts";
 import { untilTaken } from "../relay/attempts.ts";
 import { eventsOf, kindName } from "../relay/cloud-event.ts";
 import { commandOf } from "../relay/command.ts";
@@ -50,39 +48,15 @@ async function* streamed(
   // Nobody may miss an erasure.
   const asks = kinds.length === 0 ? [] : [...new Set([...kinds, EntryKind.ERASE])];
   const request = { cursor, kinds: asks, userIdPrefix };
+  const options = { signal, onBroken };
   let ledgerId: string | undefined;
-  for await (const message of followEntries(ledger, request, { signal, onBroken })) {
+  for await (const message of followEntries(ledger, request, options)) {
     if (isAway) say("the server is back");
     isAway = false;
-    ledgerId ??= await ledgerIdOf(ledger, signal, onBroken);
+    ledgerId ??= (await untilAnswered(() => ledger.getLedger({}, { signal }), options)).ledgerId;
     yield { events: eventsOf(message, { ledgerId, alerts }), cursor: message.cursor };
   }
 }
-
-const ASK_AGAIN_MS = 1_000;
-
-/** The ledger's id, once a server is there that says it. */
-async function ledgerIdOf(
-  ledger: LedgerClient,
-  signal: AbortSignal,
-  onBroken: (error: Error) => void,
-): Promise<string> {
-  for (;;) {
-    try {
-      return (await ledger.getLedger({}, { signal })).ledgerId;
-    } catch (error) {
-      if (!isWorthAsking(error) || signal.aborted) throw error;
-      onBroken(error);
-      await sleep(ASK_AGAIN_MS, undefined, { signal });
-    }
-  }
-}
-
-function isWorthAsking(error: unknown): error is ConnectError {
-  return error instanceof ConnectError && ASKED_AGAIN.has(error.code);
-}
-
-const ASKED_AGAIN: ReadonlySet<Code> = new Set([Code.Unavailable, Code.ResourceExhausted]);
 
 async function* letters(path: string): AsyncGenerator<Piece> {
   for await (const event of readDeadLetters(path)) yield { events: [event], cursor: "" };

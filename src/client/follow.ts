@@ -33,9 +33,8 @@ export type FollowOptions = Partial<RetryLimits> & {
 export async function* followEntries(
   ledger: LedgerClient,
   request: StreamRequest,
-  { signal, silenceMaxMs = 30_000, onBroken, ...limits }: FollowOptions = {},
+  { signal, silenceMaxMs = 30_000, ...options }: FollowOptions = {},
 ): AsyncGenerator<StreamEntriesResponse, never, undefined> {
-  const retryLimits = { ...DEFAULTS, attemptsMax: Number.POSITIVE_INFINITY, ...limits };
   let { cursor = "" } = request;
   for (let attempt = 1; ; attempt++) {
     try {
@@ -46,13 +45,38 @@ export async function* followEntries(
         yield message;
       }
     } catch (error) {
-      if (!(error instanceof ConnectError)) throw error;
-      const waitMs = waitAfter({ error, attempt, endMs: undefined }, retryLimits);
-      if (waitMs === undefined || signal?.aborted === true) throw error;
-      onBroken?.(error);
-      await sleep(waitMs, signal);
+      await waitForNext(error, attempt, { signal, ...options });
     }
   }
+}
+
+/**
+ * Asks for an answer as `followEntries` asks for the stream: again, until a server gives it.
+ *
+ * @throws {ConnectError} what asking again does not mend
+ */
+export async function untilAnswered<T>(call: () => Promise<T>, options: FollowOptions): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await call();
+    } catch (error) {
+      await waitForNext(error, attempt, options);
+    }
+  }
+}
+
+/** @throws the error, if asking again does not mend it */
+async function waitForNext(
+  error: unknown,
+  attempt: number,
+  { signal, onBroken, ...limits }: FollowOptions,
+): Promise<void> {
+  if (!(error instanceof ConnectError)) throw error;
+  const retryLimits = { ...DEFAULTS, attemptsMax: Number.POSITIVE_INFINITY, ...limits };
+  const waitMs = waitAfter({ error, attempt, endMs: undefined }, retryLimits);
+  if (waitMs === undefined || signal?.aborted === true) throw error;
+  onBroken?.(error);
+  await sleep(waitMs, signal);
 }
 
 /** A client of LedgerService: see `createLedgerClient`. */

@@ -38,6 +38,7 @@ export type Piece<Item> = {
 
 /** One life has ended, or several, and another one goes on. */
 export type LifeChange = {
+  /** The first of them. */
   readonly ended: bigint;
   readonly began: Pick<Life, "epoch" | "beginTime">;
   /** All that was sent from here on is in doubt; undefined: nothing is. */
@@ -145,13 +146,12 @@ async function resume<Item>(
   const { place, marks } = cursor;
   const [newest] = marks;
   if (newest === undefined) return { cursor, change: undefined };
-  const ended = newest.epoch;
   if (isSameLife(newest, horizon)) {
     if (!isAhead(cursor, horizon)) return { cursor, change: undefined };
     // The database was put back, by a snapshot of its storage: nobody knows how far.
     const doubtedFrom = before(horizon.epoch, 0n);
     const older = marks.filter(({ epoch }) => epoch < horizon.epoch);
-    const change = { ended, began: horizon, doubtedFrom };
+    const change = { ended: horizon.epoch, began: horizon, doubtedFrom };
     return { cursor: { place: doubtedFrom, marks: older }, change };
   }
   // What the reader was sent behind this cursor may be lost as well, and comes again if it is not.
@@ -162,7 +162,7 @@ async function resume<Item>(
   const doubtedFrom = comparePlaces(here, safe) < 0 ? here : safe;
   return {
     cursor: { place: doubtedFrom, marks: kept },
-    change: { ended, began: horizon, doubtedFrom },
+    change: { ended: doubtedFrom.epoch, began: horizon, doubtedFrom },
   };
 }
 

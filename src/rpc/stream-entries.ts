@@ -184,7 +184,7 @@ function toStreamedMessage({ entry, salt, hashBefore }: StreamedEntry) {
 
 function toEpochChange({ ended, began, doubtedFrom }: LifeChange) {
   return {
-    endedEpoch: doubtedFrom?.epoch ?? ended,
+    endedEpoch: ended,
     epoch: began.epoch,
     beginTime: toTimestamp(began.beginTime),
     ...(doubtedFrom !== undefined && { doubtedFromFeed: doubtedFrom.feed || 1n }),

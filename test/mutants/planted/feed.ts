@@ -61,7 +61,7 @@ export const FEED_MUTANTS: readonly Mutant[] = [
     name: "does not notice a snapshot of the storage that was put back",
     file: "src/feed/read-stream.ts",
     find: "if (!isAhead(cursor, horizon)) return",
-    replace: "if (!isAhead(cursor, horizon) || ended > 0n) return",
+    replace: "if (!isAhead(cursor, horizon) || horizon.epoch > 0n) return",
     caughtBy: "test/feed/read-stream.test.ts",
   },
   {
