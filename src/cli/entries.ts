@@ -8,7 +8,7 @@ import { followEntries } from "../client/follow.ts";
 import { readArguments } from "./arguments.ts";
 import { asJson, CLIENT_OPTIONS, withClient } from "./client.ts";
 import { streamTable } from "./entry-table.ts";
-import { kindOf } from "./feed-options.ts";
+import { kindOptions } from "./kind-option.ts";
 import { timeText } from "./time-text.ts";
 
 /**
@@ -20,7 +20,7 @@ export async function runEntries(args: readonly string[]): Promise<void> {
   const { follow, server, json } = values;
   const request = {
     cursor: values.cursor ?? (follow ? "" : "0"),
-    kinds: [...new Set(values.kind)].map(kindOf),
+    kinds: kindOptions(values.kind),
     userIdPrefix: positionals[0] ?? "",
   };
   const print = json === true ? printLines : printTable();

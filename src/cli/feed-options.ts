@@ -1,11 +1,11 @@
 import { resolve } from "node:path";
 import { create } from "@bufbuild/protobuf";
 import { durationMs, DurationSchema } from "@bufbuild/protobuf/wkt";
-import { EntryKind } from "../../gen/points/v1/account_pb.ts";
-import { kindName } from "../relay/cloud-event.ts";
+import type { EntryKind } from "../../gen/points/v1/account_pb.ts";
 import { readSecrets } from "../relay/standard-webhook.ts";
 import { RETRY_LIMITS, type RetryLimits } from "../relay/verdict.ts";
 import { duration, readArguments, required, WrongUsage } from "./arguments.ts";
+import { kindOptions } from "./kind-option.ts";
 
 /** What `points feed` is asked to do. */
 export type FeedOptions = {
@@ -40,7 +40,7 @@ export function readFeedOptions(args: readonly string[], secret: string | undefi
   return {
     source: sourceOf(values),
     filter: {
-      kinds: [...new Set(values.kind)].map(kindOf),
+      kinds: kindOptions(values.kind),
       alerts: new Set(values.alert),
       userIdPrefix: values["user-prefix"],
     },
@@ -102,18 +102,6 @@ function urlOf(text: string): string {
   const isHttp = url?.protocol === "http:" || url?.protocol === "https:";
   if (url !== null && isHttp && url.username === "" && url.password === "") return url.href;
   throw new WrongUsage("--webhook takes an http or https URL without a user's name or password");
-}
-
-/**
- * Reads the name of a kind, such as consume, as the option --kind takes it.
- *
- * @throws {WrongUsage}
- */
-export function kindOf(name: string): EntryKind {
-  const kinds = Object.values(EntryKind).filter((kind) => kind !== EntryKind.UNSPECIFIED);
-  const found = kinds.find((kind) => kindName(kind) === name);
-  if (found !== undefined) return found;
-  throw new WrongUsage(`--kind takes one of ${kinds.map(kindName).join(", ")}, and not ${name}`);
 }
 
 function giveUp(values: Values): Pick<RetryLimits, "giveUpMs"> | undefined {
