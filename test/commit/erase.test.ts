@@ -19,7 +19,7 @@ import { verify } from "../../src/verify/verify.ts";
 import { auditDatabase } from "../support/audit.ts";
 import type { Command } from "../../src/ledger/command.ts";
 import { consume, DUE, expire, freeze, named, open, recharge } from "../support/commands.ts";
-import { assertUntilAsync } from "../support/enough.ts";
+import { assertUntil } from "../support/enough.ts";
 import { commitAll } from "../support/commit-all.ts";
 import { holdLock } from "../support/held-lock.ts";
 import { NOW } from "../support/statement.ts";
@@ -383,7 +383,7 @@ test("what is due is booked before, and a long journal is erased as a whole", as
 test("whatever an account was before and is after, all is in order", async () => {
   let erased = 0;
   let runs = 0;
-  await assertUntilAsync(
+  await assertUntil(
     () => erased > 15 * TIMES,
     fc.asyncProperty(randomYears(12), randomYears(6), async (before, after) => {
       runs += 1;

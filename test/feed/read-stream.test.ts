@@ -4,7 +4,7 @@ import { comparePlaces, type Cursor, readCursor, writeCursor } from "../../src/f
 import { look, NO_LOOK } from "../../src/feed/horizon.ts";
 import type { Life } from "../../src/feed/lives.ts";
 import { type FeedRange, type Placed, readStream } from "../../src/feed/read-stream.ts";
-import { assertUntilAsync } from "../support/enough.ts";
+import { assertUntil } from "../support/enough.ts";
 import { LONG_MS } from "../support/patience.ts";
 
 // A database of a few lines: transactions get ids, commit in any order, and write the WAL. A standby
@@ -180,7 +180,7 @@ test(
   async () => {
     const seen = { entries: 0, doubts: 0, repeats: 0 };
     const lives = fc.array(step, { minLength: 1, maxLength: 120, size: "max" });
-    await assertUntilAsync(
+    await assertUntil(
       () => seen.entries > 10_000 && seen.doubts > 100,
       fc.asyncProperty(lives, async (steps) => {
         const [database, consumer] = [new Database(), new Consumer()];

@@ -268,14 +268,14 @@ describe("an account is full with", () => {
 
 test(
   "the journal is the same with sweeps at random and with none, for 100,000 commands",
-  () => {
+  async () => {
     let commands = 0;
     let swept = 0;
     const sweep = fc.record({ after: fc.nat(4), maxSize: fc.integer({ min: 1, max: 3 }) });
     const steps = randomSteps(150).chain((all) =>
       fc.tuple(fc.constant(all), fc.array(fc.array(sweep, { maxLength: 3 }), { minLength: 150 })),
     );
-    assertUntil(
+    await assertUntil(
       () => commands > 100_000 && swept > 1_000,
       fc.property(steps, ([all, sweeps]) => {
         const swipes = all.map((_, index) => sweeps[index] ?? []);

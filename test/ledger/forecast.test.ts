@@ -49,9 +49,9 @@ test("ends after 1,000 instants, and says that more follow", () => {
 test(
   "is exact against what somebody sees who comes at each of its instants",
   { timeout: LONG_MS },
-  () => {
+  async () => {
     let instants = 0;
-    assertUntil(
+    await assertUntil(
       () => instants > 300,
       fc.property(randomLife(15), (life) => {
         const { state, now } = live(life.slice(0, -1));

@@ -23,9 +23,9 @@ const COMMANDS = 100_000 * TIMES;
 
 test(
   `the ledger does what the naive model does, for ${withCommas(COMMANDS)} random commands`,
-  () => {
+  async () => {
     const tally = new Map<string, number>();
-    assertUntil(
+    await assertUntil(
       () => sumOf(tally) > COMMANDS,
       fc.property(randomSteps(150), (steps) => {
         expectChained(play(steps, (outcome) => tally.set(outcome, (tally.get(outcome) ?? 0) + 1)));
@@ -41,9 +41,9 @@ const YEARS = 20_000 * TIMES;
 
 test(
   `so it does with policies over years, for ${withCommas(YEARS)} commands, whoever sweeps`,
-  () => {
+  async () => {
     const tally = new Map<string, number>();
-    assertUntil(
+    await assertUntil(
       () => sumOf(tally) > YEARS,
       fc.property(randomYears(60), randomSweeps(60), (steps, sweeps) => {
         const note = (outcome: string) => tally.set(outcome, (tally.get(outcome) ?? 0) + 1);

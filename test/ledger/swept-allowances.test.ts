@@ -18,9 +18,9 @@ import { entryLine, expectSound, NOW } from "../support/statement.ts";
 test(
   "the journal is the same with sweeps at random and with none, and each period is given once",
   { timeout: LONG_MS },
-  () => {
+  async () => {
     const seen = { given: 0, swept: 0, owed: 0, periods: 0 };
-    assertUntil(
+    await assertUntil(
       () => Math.min(seen.given, seen.swept, seen.periods) > 300,
       fc.property(randomLife(25), (life) => {
         const alone = live(life, false);

@@ -18,10 +18,10 @@ import { timestampOf } from "./time.ts";
 
 test(
   "the torture's oracle agrees with the naive model on 10,000 random commands",
-  () => {
+  async () => {
     const compared = new Map<string, number>();
     const rare = ["revoke", "REVOKE_EXCEEDS_LOT", "ENTRY_CHANGED"];
-    assertUntil(
+    await assertUntil(
       () =>
         rare.every((outcome) => compared.has(outcome)) &&
         [...compared.values()].reduce((all, one) => all + one) > 10_000,
