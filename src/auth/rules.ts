@@ -47,6 +47,11 @@ const WHO_MAY_CALL: Record<Method, readonly Scope[]> = {
   deletePolicy: ["points.policy"],
   listPolicies: ["points.policy", "points.read", "points.spend"],
   streamEntries: ["points.audit"],
+  listAccounts: ["points.audit"],
+  searchEntries: ["points.audit"],
+  summarize: ["points.audit"],
+  listExpiring: ["points.audit"],
+  getOverview: ["points.audit"],
 };
 
 /** Everybody, without credentials; every known caller; or callers with one of these scopes. */

@@ -87,6 +87,7 @@ const FACTS = {
   ACCOUNT_FULL: { full: "text", limit: "whole" },
   TOTAL_TOO_LARGE: { total: "text", limit: "whole" },
   POLICY_NOT_FOUND: { name: "text" },
+  NOT_PROJECTED: { key: "text?", missing: "text?" },
   LIMIT_EXCEEDED: {
     limit: "text",
     points: "whole",

@@ -133,6 +133,22 @@ export const SETTINGS = {
     about: "the policies that every new account gets, read again on SIGHUP; unset: none",
     kind: text("a YAML file"),
   },
+  project: {
+    variable: "PROJECT",
+    about: "whether to build what SearchEntries, Summarize and GetOverview read",
+    kind: { takes: "on or off", parse: parseSwitch },
+    default: "on",
+  },
+  searchKeys: {
+    variable: "SEARCH_KEYS",
+    about: "keys of metadata that SearchEntries finds, by commas; others: points project --rebuild",
+    kind: { takes: "1 to 16 keys", parse: parseKeys },
+  },
+  readsUrl: {
+    variable: "READS_URL",
+    about: "a standby of DATABASE_URL's for lists, search, sums, streams and scans; unset: none",
+    kind: { takes: DATABASE_URL_TAKES, parse: parseUrl },
+  },
   sweepSeconds: {
     variable: "SWEEP_SECONDS",
     about: "how often to book what has expired",
@@ -303,6 +319,15 @@ function parseSwitch(value: string): boolean | undefined {
 function parseFlag(value: string): boolean | undefined {
   return value === "1" ? true : value === "0" ? false : undefined;
 }
+
+/** Keys of metadata, each once: 1 to 64 bytes without commas and control characters. */
+function parseKeys(value: string): readonly string[] | undefined {
+  const keys = [...new Set(value.split(",").map((key) => key.trim()))];
+  const isKey = (key: string) => /^[^\p{Cc}]+$/u.test(key) && Buffer.byteLength(key) <= 64;
+  return keys.length <= SEARCH_MAX_KEYS && keys.every(isKey) ? keys : undefined;
+}
+
+const SEARCH_MAX_KEYS = 16;
 
 function parseUrl(value: string, environment: NodeJS.ProcessEnv): string {
   parseDatabaseUrl(value, environment);

@@ -106,6 +106,25 @@ export function pageTokenInvalid(): ConnectError {
   return apiError({ code, reason: "PAGE_TOKEN_INVALID", message, violations });
 }
 
+/** What was asked for is read from tables that nobody has built. */
+export function notProjected(missing: "projection" | "overview"): ConnectError {
+  const message =
+    missing === "projection"
+      ? "no server has built the index and the sums yet: one with PROJECT=on does"
+      : "no scan over all accounts has ended yet: a server with PROJECT=on makes one every hour";
+  return notBuilt(message, { missing });
+}
+
+/** The index lacks that key of metadata. */
+export function keyNotProjected(key: string): ConnectError {
+  const message = `metadata.key ${key} is not in the index: name it in SEARCH_KEYS, and run "points project --rebuild"`;
+  return notBuilt(message, { key });
+}
+
+function notBuilt(message: string, metadata: Record<string, string>): ConnectError {
+  return apiError({ code: Code.FailedPrecondition, reason: "NOT_PROJECTED", message, metadata });
+}
+
 /** The cursor is none that a stream of this ledger has given. */
 export function cursorInvalid(): ConnectError {
   const message =

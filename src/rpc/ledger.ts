@@ -4,7 +4,11 @@ import type { GetLedgerResponseSchema, LedgerService } from "../../gen/points/v1
 import { type Caller, callerKey } from "../auth/caller.ts";
 import { SOFTWARE_VERSION } from "../config/version.ts";
 import { type LedgerRead, readLedger } from "../store/reads/ledger.ts";
+import { accountLists } from "./account-lists.ts";
+import { overview } from "./overview.ts";
+import { searchEntries } from "./search-entries.ts";
 import { type LedgerBackend, streamEntries } from "./stream-entries.ts";
+import { summarize } from "./summarize.ts";
 
 /** The handlers of LedgerService. */
 export function ledgerService(backend: LedgerBackend): ServiceImpl<typeof LedgerService> {
@@ -13,6 +17,10 @@ export function ledgerService(backend: LedgerBackend): ServiceImpl<typeof Ledger
       return toLedgerMessage(await readLedger(backend.orm), values.get(callerKey));
     },
     streamEntries: (request, context) => streamEntries(backend, request, context),
+    ...accountLists(backend),
+    ...searchEntries(backend),
+    ...summarize(backend),
+    ...overview(backend),
   };
 }
 

@@ -100,6 +100,13 @@ const CALLS: Record<Method, (client: ReturnType<typeof as>, userId: string) => P
   streamEntries: async (client, userId) => {
     for await (const _ of client.streamEntries({ userIdPrefix: userId })) return;
   },
+  listAccounts: (client, userIdPrefix) => client.listAccounts({ userIdPrefix }),
+  searchEntries: (client, userIdPrefix) =>
+    client.searchEntries({ userIdPrefix, by: { case: "actor", value: "nobody" } }),
+  summarize: (client, userId) => client.summarize({ of: { case: "userId", value: userId } }),
+  listExpiring: (client, userIdPrefix) =>
+    client.listExpiring({ userIdPrefix, within: { seconds: 60n } }),
+  getOverview: (client) => client.getOverview({}),
 };
 
 function operation(kind: "consume" | "recharge", userId: string) {
@@ -148,6 +155,11 @@ const ALLOWED: Record<Method, string[]> = {
   listPolicies: ["reader", "spender", "planner"],
   getLedger: ["reader", "auditor", ...CHANGERS],
   streamEntries: ["auditor"],
+  listAccounts: ["auditor"],
+  searchEntries: ["auditor"],
+  summarize: ["auditor"],
+  listExpiring: ["auditor"],
+  getOverview: ["auditor"],
 };
 const NAMES = Object.keys(ALLOWED) as Method[];
 

@@ -4,20 +4,20 @@
 // @generated from file points/v1/ledger.proto (package points.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
-import type { Entry, EntryKind } from "./account_pb.ts";
+import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Account, Entry, EntryKind } from "./account_pb.ts";
 import { file_points_v1_account } from "./account_pb.ts";
-import type { Message } from "@bufbuild/protobuf";
+import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file points/v1/ledger.proto.
  */
 export const file_points_v1_ledger: GenFile = /*@__PURE__*/
-  fileDesc("ChZwb2ludHMvdjEvbGVkZ2VyLnByb3RvEglwb2ludHMudjEiEgoQR2V0TGVkZ2VyUmVxdWVzdCKwAQoRR2V0TGVkZ2VyUmVzcG9uc2USEQoJbGVkZ2VyX2lkGAEgASgJEg0KBWVwb2NoGAIgASgDEiAKBnNoYXJkcxgDIAMoCzIQLnBvaW50cy52MS5TaGFyZBIWCg5zY2hlbWFfdmVyc2lvbhgEIAEoBRIYChBzb2Z0d2FyZV92ZXJzaW9uGAUgASgJEiUKBmNhbGxlchgGIAEoCzIVLnBvaW50cy52MS5DYWxsZXJJbmZvIj4KBVNoYXJkEg4KBm51bWJlchgBIAEoBRISCgpmaXJzdF9zbG90GAIgASgFEhEKCWxhc3Rfc2xvdBgDIAEoBSJWCgpDYWxsZXJJbmZvEgwKBG5hbWUYASABKAkSDgoGc2NvcGVzGAIgAygJEhYKDnVzZXJfaWRfcHJlZml4GAMgASgJEhIKCm1heF9wb2ludHMYBCABKAMiugEKFFN0cmVhbUVudHJpZXNSZXF1ZXN0EhgKBmN1cnNvchgBIAEoCUIIukgFcgMogAgSOAoFa2luZHMYAiADKA4yFC5wb2ludHMudjEuRW50cnlLaW5kQhO6SBCSAQ0QCxgBIgeCAQQQASAAEi0KDnVzZXJfaWRfcHJlZml4GAMgASgJQhW6SBJyEDIOXlshLX5dezAsMTI4fSQSHwoLbWF4X2VudHJpZXMYBCABKAVCCrpIBxoFGOgHKAAiyAEKFVN0cmVhbUVudHJpZXNSZXNwb25zZRIhCgdlbnRyaWVzGAEgAygLMhAucG9pbnRzLnYxLkVudHJ5Eg4KBmN1cnNvchgCIAEoCRIwCgxjYXVnaHRfdXBfdG8YAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg0KBWVwb2NoGAQgASgDEg0KBWZlZWRzGAUgAygDEiwKDGVwb2NoX2NoYW5nZRgGIAEoCzIWLnBvaW50cy52MS5FcG9jaENoYW5nZSJ8CgtFcG9jaENoYW5nZRITCgtlbmRlZF9lcG9jaBgBIAEoAxINCgVlcG9jaBgCIAEoAxIuCgpiZWdpbl90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIZChFkb3VidGVkX2Zyb21fZmVlZBgEIAEoAzKyAQoNTGVkZ2VyU2VydmljZRJLCglHZXRMZWRnZXISGy5wb2ludHMudjEuR2V0TGVkZ2VyUmVxdWVzdBocLnBvaW50cy52MS5HZXRMZWRnZXJSZXNwb25zZSIDkAIBElQKDVN0cmVhbUVudHJpZXMSHy5wb2ludHMudjEuU3RyZWFtRW50cmllc1JlcXVlc3QaIC5wb2ludHMudjEuU3RyZWFtRW50cmllc1Jlc3BvbnNlMAFCcAoJcG9pbnRzLnYxQgtMZWRnZXJQcm90b1ABWilleGFtcGxlLmNvbS9wb2ludHMvZ2VuL3BvaW50cy92MTtwb2ludHN2MaICA1BUU6oCCVBvaW50cy5WMcoCCVBvaW50c1xWMeoCClBvaW50czo6VjFiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp, file_points_v1_account]);
+  fileDesc("ChZwb2ludHMvdjEvbGVkZ2VyLnByb3RvEglwb2ludHMudjEiEgoQR2V0TGVkZ2VyUmVxdWVzdCKwAQoRR2V0TGVkZ2VyUmVzcG9uc2USEQoJbGVkZ2VyX2lkGAEgASgJEg0KBWVwb2NoGAIgASgDEiAKBnNoYXJkcxgDIAMoCzIQLnBvaW50cy52MS5TaGFyZBIWCg5zY2hlbWFfdmVyc2lvbhgEIAEoBRIYChBzb2Z0d2FyZV92ZXJzaW9uGAUgASgJEiUKBmNhbGxlchgGIAEoCzIVLnBvaW50cy52MS5DYWxsZXJJbmZvIj4KBVNoYXJkEg4KBm51bWJlchgBIAEoBRISCgpmaXJzdF9zbG90GAIgASgFEhEKCWxhc3Rfc2xvdBgDIAEoBSJWCgpDYWxsZXJJbmZvEgwKBG5hbWUYASABKAkSDgoGc2NvcGVzGAIgAygJEhYKDnVzZXJfaWRfcHJlZml4GAMgASgJEhIKCm1heF9wb2ludHMYBCABKAMiugEKFFN0cmVhbUVudHJpZXNSZXF1ZXN0EhgKBmN1cnNvchgBIAEoCUIIukgFcgMogAgSOAoFa2luZHMYAiADKA4yFC5wb2ludHMudjEuRW50cnlLaW5kQhO6SBCSAQ0QCxgBIgeCAQQQASAAEi0KDnVzZXJfaWRfcHJlZml4GAMgASgJQhW6SBJyEDIOXlshLX5dezAsMTI4fSQSHwoLbWF4X2VudHJpZXMYBCABKAVCCrpIBxoFGOgHKAAiyAEKFVN0cmVhbUVudHJpZXNSZXNwb25zZRIhCgdlbnRyaWVzGAEgAygLMhAucG9pbnRzLnYxLkVudHJ5Eg4KBmN1cnNvchgCIAEoCRIwCgxjYXVnaHRfdXBfdG8YAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg0KBWVwb2NoGAQgASgDEg0KBWZlZWRzGAUgAygDEiwKDGVwb2NoX2NoYW5nZRgGIAEoCzIWLnBvaW50cy52MS5FcG9jaENoYW5nZSJ8CgtFcG9jaENoYW5nZRITCgtlbmRlZF9lcG9jaBgBIAEoAxINCgVlcG9jaBgCIAEoAxIuCgpiZWdpbl90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIZChFkb3VidGVkX2Zyb21fZmVlZBgEIAEoAyJ+ChNMaXN0QWNjb3VudHNSZXF1ZXN0Ei0KDnVzZXJfaWRfcHJlZml4GAEgASgJQhW6SBJyEDIOXlshLX5dezAsMTI4fSQSGgoJcGFnZV9zaXplGAIgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YAyABKAlCCLpIBXIDKIACIoABChRMaXN0QWNjb3VudHNSZXNwb25zZRIkCghhY2NvdW50cxgBIAMoCzISLnBvaW50cy52MS5BY2NvdW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRIpCgVhc19vZhgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAimgMKFFNlYXJjaEVudHJpZXNSZXF1ZXN0EisKCnJlcXVlc3RfaWQYASABKAlCFbpIEnIQMg5eWyEtfl17MSwxMjh9JEgAEisKCG1ldGFkYXRhGAIgASgLMhcucG9pbnRzLnYxLk1ldGFkYXRhUGFpckgAEiYKBWFjdG9yGAMgASgJQhW6SBJyEBABGIABMgleXFB7Q2N9KiRIABJFCgpzdGFydF90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIVukgSsgEPIg0I/4LR/68HEP+T69wDEkMKCGVuZF90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIVukgSsgEPIg0I/4LR/68HEP+T69wDEi0KDnVzZXJfaWRfcHJlZml4GAYgASgJQhW6SBJyEDIOXlshLX5dezAsMTI4fSQSGgoJcGFnZV9zaXplGAcgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YCCABKAlCCLpIBXIDKIAEQgsKAmJ5EgW6SAIIASJVCgxNZXRhZGF0YVBhaXISIQoDa2V5GAEgASgJQhS6SBFyDyABKEAyCV5cUHtDY30qJBIiCgV2YWx1ZRgCIAEoCUITukgQcg4ogAIyCV5cUHtDY30qJCKFAQoVU2VhcmNoRW50cmllc1Jlc3BvbnNlEiEKB2VudHJpZXMYASADKAsyEC5wb2ludHMudjEuRW50cnkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEjAKDGNhdWdodF91cF90bxgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAi4wIKEFN1bW1hcml6ZVJlcXVlc3QSRQoKc3RhcnRfdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCFbpIErIBDyINCP+C0f+vBxD/k+vcAxJDCghlbmRfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCFbpIErIBDyINCP+C0f+vBxD/k+vcAxI5Cghncm91cF9ieRgDIAMoDjISLnBvaW50cy52MS5Hcm91cEJ5QhO6SBCSAQ0QBhgBIgeCAQQQASAAEigKB3VzZXJfaWQYBCABKAlCFbpIEnIQMg5eWyEtfl17MSwxMjh9JEgAEi8KDnVzZXJfaWRfcHJlZml4GAUgASgJQhW6SBJyEDIOXlshLX5dezAsMTI4fSRIABInCgl0aW1lX3pvbmUYBiABKAlCFLpIEXIPMg1eWyEtfl17MCw2NH0kQgQKAm9mImMKEVN1bW1hcml6ZVJlc3BvbnNlEhwKBHN1bXMYASADKAsyDi5wb2ludHMudjEuU3VtEjAKDGNhdWdodF91cF90bxgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiywEKA1N1bRILCgNkYXkYASABKAkSIgoEa2luZBgCIAEoDjIULnBvaW50cy52MS5FbnRyeUtpbmQSDwoHc2VydmljZRgDIAEoCRIOCgZjYWxsZXIYBCABKAkSEAoIY2F0ZWdvcnkYBSABKAkSDgoGbWVtYmVyGAYgASgJEg8KB2VudHJpZXMYByABKAMSDgoGcG9pbnRzGAggASgDEgwKBG93ZWQYCSABKAMSEQoJdW5jb3ZlcmVkGAogASgDEg4KBnJlcGFpZBgLIAEoAyK+AQoTTGlzdEV4cGlyaW5nUmVxdWVzdBI+CgZ3aXRoaW4YASABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CE7pIEMgBAaoBCiIGCMCdvZYBKgASLQoOdXNlcl9pZF9wcmVmaXgYAiABKAlCFbpIEnIQMg5eWyEtfl17MCwxMjh9JBIaCglwYWdlX3NpemUYAyABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgEIAEoCUIIukgFcgMogAIihwEKFExpc3RFeHBpcmluZ1Jlc3BvbnNlEisKCGV4cGlyaW5nGAEgAygLMhkucG9pbnRzLnYxLkV4cGlyaW5nUG9pbnRzEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRIpCgVhc19vZhgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAidwoORXhwaXJpbmdQb2ludHMSDwoHdXNlcl9pZBgBIAEoCRIOCgZwb2ludHMYAiABKAMSLgoKZmlyc3RfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFAoMZmlyc3RfcG9pbnRzGAQgASgDIhQKEkdldE92ZXJ2aWV3UmVxdWVzdCK2AgoTR2V0T3ZlcnZpZXdSZXNwb25zZRIpCgVhc19vZhgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCGFjY291bnRzGAMgASgDEg8KB2JhbGFuY2UYBCABKAMSDgoGZnJvemVuGAUgASgDEgwKBGRlYnQYBiABKAMSKwoIZXhwaXJpbmcYByADKAsyGS5wb2ludHMudjEuRXhwaXJpbmdJbldlZWsSFgoOZXhwaXJpbmdfbGF0ZXIYCCABKAMSFgoObmV2ZXJfZXhwaXJpbmcYCSABKAMSKAoHbGFyZ2VzdBgKIAMoCzIXLnBvaW50cy52MS5MYXJnZUFjY291bnQiUAoORXhwaXJpbmdJbldlZWsSLgoKc3RhcnRfdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGcG9pbnRzGAIgASgDIk4KDExhcmdlQWNjb3VudBIPCgd1c2VyX2lkGAEgASgJEg8KB2JhbGFuY2UYAiABKAMSDgoGZnJvemVuGAMgASgDEgwKBGRlYnQYBCABKAMqnwEKB0dyb3VwQnkSGAoUR1JPVVBfQllfVU5TUEVDSUZJRUQQABIQCgxHUk9VUF9CWV9EQVkQARIRCg1HUk9VUF9CWV9LSU5EEAISFAoQR1JPVVBfQllfU0VSVklDRRADEhMKD0dST1VQX0JZX0NBTExFUhAEEhUKEUdST1VQX0JZX0NBVEVHT1JZEAUSEwoPR1JPVVBfQllfTUVNQkVSEAYy1wQKDUxlZGdlclNlcnZpY2USSwoJR2V0TGVkZ2VyEhsucG9pbnRzLnYxLkdldExlZGdlclJlcXVlc3QaHC5wb2ludHMudjEuR2V0TGVkZ2VyUmVzcG9uc2UiA5ACARJUCg1TdHJlYW1FbnRyaWVzEh8ucG9pbnRzLnYxLlN0cmVhbUVudHJpZXNSZXF1ZXN0GiAucG9pbnRzLnYxLlN0cmVhbUVudHJpZXNSZXNwb25zZTABElQKDExpc3RBY2NvdW50cxIeLnBvaW50cy52MS5MaXN0QWNjb3VudHNSZXF1ZXN0Gh8ucG9pbnRzLnYxLkxpc3RBY2NvdW50c1Jlc3BvbnNlIgOQAgESVwoNU2VhcmNoRW50cmllcxIfLnBvaW50cy52MS5TZWFyY2hFbnRyaWVzUmVxdWVzdBogLnBvaW50cy52MS5TZWFyY2hFbnRyaWVzUmVzcG9uc2UiA5ACARJLCglTdW1tYXJpemUSGy5wb2ludHMudjEuU3VtbWFyaXplUmVxdWVzdBocLnBvaW50cy52MS5TdW1tYXJpemVSZXNwb25zZSIDkAIBElQKDExpc3RFeHBpcmluZxIeLnBvaW50cy52MS5MaXN0RXhwaXJpbmdSZXF1ZXN0Gh8ucG9pbnRzLnYxLkxpc3RFeHBpcmluZ1Jlc3BvbnNlIgOQAgESUQoLR2V0T3ZlcnZpZXcSHS5wb2ludHMudjEuR2V0T3ZlcnZpZXdSZXF1ZXN0Gh4ucG9pbnRzLnYxLkdldE92ZXJ2aWV3UmVzcG9uc2UiA5ACAUJwCglwb2ludHMudjFCC0xlZGdlclByb3RvUAFaKWV4YW1wbGUuY29tL3BvaW50cy9nZW4vcG9pbnRzL3YxO3BvaW50c3YxogIDUFRTqgIJUG9pbnRzLlYxygIJUG9pbnRzXFYx6gIKUG9pbnRzOjpWMWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_points_v1_account]);
 
 /**
  * Asks for the ledger.
@@ -322,8 +322,780 @@ export const EpochChangeSchema: GenMessage<EpochChange> = /*@__PURE__*/
   messageDesc(file_points_v1_ledger, 6);
 
 /**
- * The ledger as a whole: what it is, and all entries of all accounts as a stream. Streaming needs the
- * scope points.audit; a caller that is kept to a prefix gets the entries of those users alone.
+ * Asks for a page of the accounts.
+ *
+ * @generated from message points.v1.ListAccountsRequest
+ */
+export type ListAccountsRequest = Message<"points.v1.ListAccountsRequest"> & {
+  /**
+   * Only users whose ids begin with this: 0 to 128 printable ASCII characters without spaces. Empty:
+   * all users that the caller may see.
+   *
+   * @generated from field: string user_id_prefix = 1;
+   */
+  userIdPrefix: string;
+
+  /**
+   * The most items of the page, 1 to 1000. 0: 50; more than 1000 is read as 1000.
+   *
+   * @generated from field: int32 page_size = 2;
+   */
+  pageSize: number;
+
+  /**
+   * Keyset cursor: the next_page_token of the page before; all else in the request must be the
+   * same. Empty: the first page.
+   *
+   * @generated from field: string page_token = 3;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message points.v1.ListAccountsRequest.
+ * Use `create(ListAccountsRequestSchema)` to create a new message.
+ */
+export const ListAccountsRequestSchema: GenMessage<ListAccountsRequest> = /*@__PURE__*/
+  messageDesc(file_points_v1_ledger, 7);
+
+/**
+ * A page of the accounts.
+ *
+ * @generated from message points.v1.ListAccountsResponse
+ */
+export type ListAccountsResponse = Message<"points.v1.ListAccountsResponse"> & {
+  /**
+   * The accounts, in the order of their user ids' bytes.
+   *
+   * @generated from field: repeated points.v1.Account accounts = 1;
+   */
+  accounts: Account[];
+
+  /**
+   * The page_token of the next page. Empty: this is the last page.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+
+  /**
+   * The accounts are as they were then, by the database's clock: a server that reads from a standby
+   * may lag.
+   *
+   * @generated from field: google.protobuf.Timestamp as_of = 3;
+   */
+  asOf?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message points.v1.ListAccountsResponse.
+ * Use `create(ListAccountsResponseSchema)` to create a new message.
+ */
+export const ListAccountsResponseSchema: GenMessage<ListAccountsResponse> = /*@__PURE__*/
+  messageDesc(file_points_v1_ledger, 8);
+
+/**
+ * Asks for a page of the entries that have something in common.
+ *
+ * @generated from message points.v1.SearchEntriesRequest
+ */
+export type SearchEntriesRequest = Message<"points.v1.SearchEntriesRequest"> & {
+  /**
+   * What they have.
+   *
+   * @generated from oneof points.v1.SearchEntriesRequest.by
+   */
+  by: {
+    /**
+     * The request_id of the request that made the entry.
+     *
+     * @generated from field: string request_id = 1;
+     */
+    value: string;
+    case: "requestId";
+  } | {
+    /**
+     * A pair of the metadata of the request.
+     *
+     * @generated from field: points.v1.MetadataPair metadata = 2;
+     */
+    value: MetadataPair;
+    case: "metadata";
+  } | {
+    /**
+     * On whose behalf the request was made: 1 to 128 characters without control characters.
+     *
+     * @generated from field: string actor = 3;
+     */
+    value: string;
+    case: "actor";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * Only entries from this time on. Unset: from the first.
+   *
+   * @generated from field: google.protobuf.Timestamp start_time = 4;
+   */
+  startTime?: Timestamp | undefined;
+
+  /**
+   * Only entries before this time. Unset: to the last.
+   *
+   * @generated from field: google.protobuf.Timestamp end_time = 5;
+   */
+  endTime?: Timestamp | undefined;
+
+  /**
+   * Only entries of users whose ids begin with this. Empty: of all users that the caller may see.
+   *
+   * @generated from field: string user_id_prefix = 6;
+   */
+  userIdPrefix: string;
+
+  /**
+   * The most items of the page, 1 to 1000. 0: 50; more than 1000 is read as 1000.
+   *
+   * @generated from field: int32 page_size = 7;
+   */
+  pageSize: number;
+
+  /**
+   * Keyset cursor: the next_page_token of the page before; all else in the request must be the
+   * same. Empty: the first page.
+   *
+   * @generated from field: string page_token = 8;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message points.v1.SearchEntriesRequest.
+ * Use `create(SearchEntriesRequestSchema)` to create a new message.
+ */
+export const SearchEntriesRequestSchema: GenMessage<SearchEntriesRequest> = /*@__PURE__*/
+  messageDesc(file_points_v1_ledger, 9);
+
+/**
+ * A key of metadata with its value.
+ *
+ * @generated from message points.v1.MetadataPair
+ */
+export type MetadataPair = Message<"points.v1.MetadataPair"> & {
+  /**
+   * 1 to 64 bytes, one of those that the server's SEARCH_KEYS names.
+   *
+   * @generated from field: string key = 1;
+   */
+  key: string;
+
+  /**
+   * The whole value, 0 to 256 bytes.
+   *
+   * @generated from field: string value = 2;
+   */
+  value: string;
+};
+
+/**
+ * Describes the message points.v1.MetadataPair.
+ * Use `create(MetadataPairSchema)` to create a new message.
+ */
+export const MetadataPairSchema: GenMessage<MetadataPair> = /*@__PURE__*/
+  messageDesc(file_points_v1_ledger, 10);
+
+/**
+ * A page of the entries that were found.
+ *
+ * @generated from message points.v1.SearchEntriesResponse
+ */
+export type SearchEntriesResponse = Message<"points.v1.SearchEntriesResponse"> & {
+  /**
+   * Entries of whatever accounts, newest first; those of one time by user id and sequence.
+   *
+   * @generated from field: repeated points.v1.Entry entries = 1;
+   */
+  entries: Entry[];
+
+  /**
+   * The page_token of the next page. Empty: this is the last page.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+
+  /**
+   * By the database's clock: all that was committed before is in the index. Unset: the index is being
+   * built, and lacks most.
+   *
+   * @generated from field: google.protobuf.Timestamp caught_up_to = 3;
+   */
+  caughtUpTo?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message points.v1.SearchEntriesResponse.
+ * Use `create(SearchEntriesResponseSchema)` to create a new message.
+ */
+export const SearchEntriesResponseSchema: GenMessage<SearchEntriesResponse> = /*@__PURE__*/
+  messageDesc(file_points_v1_ledger, 11);
+
+/**
+ * Asks for sums over entries.
+ *
+ * @generated from message points.v1.SummarizeRequest
+ */
+export type SummarizeRequest = Message<"points.v1.SummarizeRequest"> & {
+  /**
+   * Only entries from this time on, a whole quarter of an hour (UTC), such as
+   * "2026-11-01T00:00:00Z". Unset: from the first.
+   *
+   * @generated from field: google.protobuf.Timestamp start_time = 1;
+   */
+  startTime?: Timestamp | undefined;
+
+  /**
+   * Only entries before this time, likewise. Unset: to the last.
+   *
+   * @generated from field: google.protobuf.Timestamp end_time = 2;
+   */
+  endTime?: Timestamp | undefined;
+
+  /**
+   * What each sum is of, each at most once: a sum for each combination that there is. Empty: one sum.
+   *
+   * @generated from field: repeated points.v1.GroupBy group_by = 3;
+   */
+  groupBy: GroupBy[];
+
+  /**
+   * Whose entries. Unset: of all users that the caller may see.
+   *
+   * @generated from oneof points.v1.SummarizeRequest.of
+   */
+  of: {
+    /**
+     * One user's: 1 to 128 printable ASCII characters without spaces.
+     *
+     * @generated from field: string user_id = 4;
+     */
+    value: string;
+    case: "userId";
+  } | {
+    /**
+     * Those of users whose ids begin with this.
+     *
+     * @generated from field: string user_id_prefix = 5;
+     */
+    value: string;
+    case: "userIdPrefix";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * In which days begin and end, of IANA's names, such as "Asia/Shanghai". Its offset has to be of
+   * whole quarters of an hour. Empty: UTC.
+   *
+   * @generated from field: string time_zone = 6;
+   */
+  timeZone: string;
+};
+
+/**
+ * Describes the message points.v1.SummarizeRequest.
+ * Use `create(SummarizeRequestSchema)` to create a new message.
+ */
+export const SummarizeRequestSchema: GenMessage<SummarizeRequest> = /*@__PURE__*/
+  messageDesc(file_points_v1_ledger, 12);
+
+/**
+ * Sums over entries.
+ *
+ * @generated from message points.v1.SummarizeResponse
+ */
+export type SummarizeResponse = Message<"points.v1.SummarizeResponse"> & {
+  /**
+   * In the order of what they are of, day first; none for what there is no entry of.
+   *
+   * @generated from field: repeated points.v1.Sum sums = 1;
+   */
+  sums: Sum[];
+
+  /**
+   * By the database's clock: all that was committed before is in the sums. Unset: they are being
+   * built, and lack most.
+   *
+   * @generated from field: google.protobuf.Timestamp caught_up_to = 2;
+   */
+  caughtUpTo?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message points.v1.SummarizeResponse.
+ * Use `create(SummarizeResponseSchema)` to create a new message.
+ */
+export const SummarizeResponseSchema: GenMessage<SummarizeResponse> = /*@__PURE__*/
+  messageDesc(file_points_v1_ledger, 13);
+
+/**
+ * What entries come to that have all of this in common. A field that group_by does not name is left
+ * empty.
+ *
+ * @generated from message points.v1.Sum
+ */
+export type Sum = Message<"points.v1.Sum"> & {
+  /**
+   * The day, as "2026-11-28".
+   *
+   * @generated from field: string day = 1;
+   */
+  day: string;
+
+  /**
+   * The kind.
+   *
+   * @generated from field: points.v1.EntryKind kind = 2;
+   */
+  kind: EntryKind;
+
+  /**
+   * The service; empty: none.
+   *
+   * @generated from field: string service = 3;
+   */
+  service: string;
+
+  /**
+   * The caller; empty: none.
+   *
+   * @generated from field: string caller = 4;
+   */
+  caller: string;
+
+  /**
+   * The category; empty: none.
+   *
+   * @generated from field: string category = 5;
+   */
+  category: string;
+
+  /**
+   * The member; empty: none.
+   *
+   * @generated from field: string member = 6;
+   */
+  member: string;
+
+  /**
+   * How many entries there are.
+   *
+   * @generated from field: int64 entries = 7;
+   */
+  entries: bigint;
+
+  /**
+   * The sum of their points. Unlike an account's, it may exceed 2^53 − 1; of entries of kinds that
+   * move points in different directions it means little.
+   *
+   * @generated from field: int64 points = 8;
+   */
+  points: bigint;
+
+  /**
+   * How many of these nobody had: they became debt.
+   *
+   * @generated from field: int64 owed = 9;
+   */
+  owed: bigint;
+
+  /**
+   * The sum of what was asked for beside points and not taken.
+   *
+   * @generated from field: int64 uncovered = 10;
+   */
+  uncovered: bigint;
+
+  /**
+   * How many of the points that they brought repaid debt.
+   *
+   * @generated from field: int64 repaid = 11;
+   */
+  repaid: bigint;
+};
+
+/**
+ * Describes the message points.v1.Sum.
+ * Use `create(SumSchema)` to create a new message.
+ */
+export const SumSchema: GenMessage<Sum> = /*@__PURE__*/
+  messageDesc(file_points_v1_ledger, 14);
+
+/**
+ * Asks for a page of the users whose points expire soon.
+ *
+ * @generated from message points.v1.ListExpiringRequest
+ */
+export type ListExpiringRequest = Message<"points.v1.ListExpiringRequest"> & {
+  /**
+   * How soon: more than 0, at most 10 years.
+   *
+   * @generated from field: google.protobuf.Duration within = 1;
+   */
+  within?: Duration | undefined;
+
+  /**
+   * Only users whose ids begin with this: 0 to 128 printable ASCII characters without spaces. Empty:
+   * all users that the caller may see.
+   *
+   * @generated from field: string user_id_prefix = 2;
+   */
+  userIdPrefix: string;
+
+  /**
+   * The most items of the page, 1 to 1000. 0: 50; more than 1000 is read as 1000.
+   *
+   * @generated from field: int32 page_size = 3;
+   */
+  pageSize: number;
+
+  /**
+   * Keyset cursor: the next_page_token of the page before; all else in the request must be the
+   * same. Empty: the first page.
+   *
+   * @generated from field: string page_token = 4;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message points.v1.ListExpiringRequest.
+ * Use `create(ListExpiringRequestSchema)` to create a new message.
+ */
+export const ListExpiringRequestSchema: GenMessage<ListExpiringRequest> = /*@__PURE__*/
+  messageDesc(file_points_v1_ledger, 15);
+
+/**
+ * A page of the users whose points expire soon.
+ *
+ * @generated from message points.v1.ListExpiringResponse
+ */
+export type ListExpiringResponse = Message<"points.v1.ListExpiringResponse"> & {
+  /**
+   * The users, in the order of their ids' bytes.
+   *
+   * @generated from field: repeated points.v1.ExpiringPoints expiring = 1;
+   */
+  expiring: ExpiringPoints[];
+
+  /**
+   * The page_token of the next page. Empty: this is the last page.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+
+  /**
+   * The page is as of then, by the database's clock.
+   *
+   * @generated from field: google.protobuf.Timestamp as_of = 3;
+   */
+  asOf?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message points.v1.ListExpiringResponse.
+ * Use `create(ListExpiringResponseSchema)` to create a new message.
+ */
+export const ListExpiringResponseSchema: GenMessage<ListExpiringResponse> = /*@__PURE__*/
+  messageDesc(file_points_v1_ledger, 16);
+
+/**
+ * What of one user's balance expires soon. Points that holds have set aside are not among them.
+ *
+ * @generated from message points.v1.ExpiringPoints
+ */
+export type ExpiringPoints = Message<"points.v1.ExpiringPoints"> & {
+  /**
+   * The user.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * How many points expire in that time, more than 0.
+   *
+   * @generated from field: int64 points = 2;
+   */
+  points: bigint;
+
+  /**
+   * When the first of them do.
+   *
+   * @generated from field: google.protobuf.Timestamp first_time = 3;
+   */
+  firstTime?: Timestamp | undefined;
+
+  /**
+   * How many do then.
+   *
+   * @generated from field: int64 first_points = 4;
+   */
+  firstPoints: bigint;
+};
+
+/**
+ * Describes the message points.v1.ExpiringPoints.
+ * Use `create(ExpiringPointsSchema)` to create a new message.
+ */
+export const ExpiringPointsSchema: GenMessage<ExpiringPoints> = /*@__PURE__*/
+  messageDesc(file_points_v1_ledger, 17);
+
+/**
+ * Asks for what all accounts together have.
+ *
+ * @generated from message points.v1.GetOverviewRequest
+ */
+export type GetOverviewRequest = Message<"points.v1.GetOverviewRequest"> & {
+};
+
+/**
+ * Describes the message points.v1.GetOverviewRequest.
+ * Use `create(GetOverviewRequestSchema)` to create a new message.
+ */
+export const GetOverviewRequestSchema: GenMessage<GetOverviewRequest> = /*@__PURE__*/
+  messageDesc(file_points_v1_ledger, 18);
+
+/**
+ * What all accounts together had at the last scan. Each account is as it was at some instant between
+ * as_of and end_time.
+ *
+ * @generated from message points.v1.GetOverviewResponse
+ */
+export type GetOverviewResponse = Message<"points.v1.GetOverviewResponse"> & {
+  /**
+   * When the scan began, by the database's clock.
+   *
+   * @generated from field: google.protobuf.Timestamp as_of = 1;
+   */
+  asOf?: Timestamp | undefined;
+
+  /**
+   * When it ended.
+   *
+   * @generated from field: google.protobuf.Timestamp end_time = 2;
+   */
+  endTime?: Timestamp | undefined;
+
+  /**
+   * How many accounts there were.
+   *
+   * @generated from field: int64 accounts = 3;
+   */
+  accounts: bigint;
+
+  /**
+   * The points of all balances.
+   *
+   * @generated from field: int64 balance = 4;
+   */
+  balance: bigint;
+
+  /**
+   * The points of all open holds.
+   *
+   * @generated from field: int64 frozen = 5;
+   */
+  frozen: bigint;
+
+  /**
+   * The debt of all accounts.
+   *
+   * @generated from field: int64 debt = 6;
+   */
+  debt: bigint;
+
+  /**
+   * What of balance expires, by the week: from as_of on, 53 weeks, those without any left out.
+   *
+   * @generated from field: repeated points.v1.ExpiringInWeek expiring = 7;
+   */
+  expiring: ExpiringInWeek[];
+
+  /**
+   * What of balance expires later.
+   *
+   * @generated from field: int64 expiring_later = 8;
+   */
+  expiringLater: bigint;
+
+  /**
+   * What of balance never expires.
+   *
+   * @generated from field: int64 never_expiring = 9;
+   */
+  neverExpiring: bigint;
+
+  /**
+   * The accounts with the largest balances, largest first, at most 1,000.
+   *
+   * @generated from field: repeated points.v1.LargeAccount largest = 10;
+   */
+  largest: LargeAccount[];
+};
+
+/**
+ * Describes the message points.v1.GetOverviewResponse.
+ * Use `create(GetOverviewResponseSchema)` to create a new message.
+ */
+export const GetOverviewResponseSchema: GenMessage<GetOverviewResponse> = /*@__PURE__*/
+  messageDesc(file_points_v1_ledger, 19);
+
+/**
+ * What expires in a week.
+ *
+ * @generated from message points.v1.ExpiringInWeek
+ */
+export type ExpiringInWeek = Message<"points.v1.ExpiringInWeek"> & {
+  /**
+   * When the week begins.
+   *
+   * @generated from field: google.protobuf.Timestamp start_time = 1;
+   */
+  startTime?: Timestamp | undefined;
+
+  /**
+   * How many points expire in it, more than 0.
+   *
+   * @generated from field: int64 points = 2;
+   */
+  points: bigint;
+};
+
+/**
+ * Describes the message points.v1.ExpiringInWeek.
+ * Use `create(ExpiringInWeekSchema)` to create a new message.
+ */
+export const ExpiringInWeekSchema: GenMessage<ExpiringInWeek> = /*@__PURE__*/
+  messageDesc(file_points_v1_ledger, 20);
+
+/**
+ * An account with a large balance.
+ *
+ * @generated from message points.v1.LargeAccount
+ */
+export type LargeAccount = Message<"points.v1.LargeAccount"> & {
+  /**
+   * The user.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * Its balance, more than 0.
+   *
+   * @generated from field: int64 balance = 2;
+   */
+  balance: bigint;
+
+  /**
+   * Its frozen points.
+   *
+   * @generated from field: int64 frozen = 3;
+   */
+  frozen: bigint;
+
+  /**
+   * Its debt.
+   *
+   * @generated from field: int64 debt = 4;
+   */
+  debt: bigint;
+};
+
+/**
+ * Describes the message points.v1.LargeAccount.
+ * Use `create(LargeAccountSchema)` to create a new message.
+ */
+export const LargeAccountSchema: GenMessage<LargeAccount> = /*@__PURE__*/
+  messageDesc(file_points_v1_ledger, 21);
+
+/**
+ * What entries have in common.
+ *
+ * @generated from enum points.v1.GroupBy
+ */
+export const GroupBy = {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: GROUP_BY_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * The day of create_time.
+   *
+   * @generated from enum value: GROUP_BY_DAY = 1;
+   */
+  DAY: 1,
+
+  /**
+   * The kind.
+   *
+   * @generated from enum value: GROUP_BY_KIND = 2;
+   */
+  KIND: 2,
+
+  /**
+   * The service that the points were for: of its usage. Of a SETTLE without usage the hold's, of a
+   * REFUND that of the entry that it refunds.
+   *
+   * @generated from enum value: GROUP_BY_SERVICE = 3;
+   */
+  SERVICE: 3,
+
+  /**
+   * The caller.
+   *
+   * @generated from enum value: GROUP_BY_CALLER = 4;
+   */
+  CALLER: 4,
+
+  /**
+   * The category of the lot that it made.
+   *
+   * @generated from enum value: GROUP_BY_CATEGORY = 5;
+   */
+  CATEGORY: 5,
+
+  /**
+   * The member of the account.
+   *
+   * @generated from enum value: GROUP_BY_MEMBER = 6;
+   */
+  MEMBER: 6,
+} as const;
+
+/**
+ * What entries have in common.
+ *
+ * @generated from enum points.v1.GroupBy
+ */
+export type GroupBy = (typeof GroupBy)[keyof typeof GroupBy] | UnknownEnum;
+
+/**
+ * Describes the enum points.v1.GroupBy.
+ */
+export const GroupBySchema: GenEnum<GroupBy> = /*@__PURE__*/
+  enumDesc(file_points_v1_ledger, 0);
+
+/**
+ * The ledger as a whole: what it is, all entries of all accounts as a stream, and what can be asked
+ * over all accounts. All but GetLedger needs the scope points.audit; a caller that is kept to a prefix
+ * is answered for those users alone.
+ *
+ * SearchEntries and Summarize read an index and sums that the servers build from the journal, some
+ * seconds behind it: caught_up_to says how far they are.
  *
  * @generated from service points.v1.LedgerService
  */
@@ -359,6 +1131,77 @@ export const LedgerService: GenService<{
     methodKind: "server_streaming";
     input: typeof StreamEntriesRequestSchema;
     output: typeof StreamEntriesResponseSchema;
+  },
+  /**
+   * Returns a page of the accounts, in the order of their user ids' bytes. Their figures count what is
+   * due as booked.
+   *
+   * Reasons: FIELD_INVALID, PAGE_TOKEN_INVALID, DATABASE_UNAVAILABLE.
+   *
+   * @generated from rpc points.v1.LedgerService.ListAccounts
+   */
+  listAccounts: {
+    methodKind: "unary";
+    input: typeof ListAccountsRequestSchema;
+    output: typeof ListAccountsResponseSchema;
+  },
+  /**
+   * Returns a page of the entries, of whatever accounts, that have a request id, an actor or a pair of
+   * metadata: newest first. Of metadata the keys are found that the server's SEARCH_KEYS names. An
+   * entry that was erased is not found. A page may be shorter than page_size, even empty, though more
+   * follow: only an empty next_page_token is the end.
+   *
+   * Reasons: FIELD_INVALID, PAGE_TOKEN_INVALID, NOT_PROJECTED (no server builds the index, or not of
+   * that key), DATABASE_UNAVAILABLE.
+   *
+   * @generated from rpc points.v1.LedgerService.SearchEntries
+   */
+  searchEntries: {
+    methodKind: "unary";
+    input: typeof SearchEntriesRequestSchema;
+    output: typeof SearchEntriesResponseSchema;
+  },
+  /**
+   * Returns sums of the points of entries by what they have in common: what was recharged by category,
+   * consumed by service, expired by day. An entry counts at its create_time; what fell due by itself
+   * and is booked later counts at its instant, and so may still change the sums of a time that is
+   * past.
+   *
+   * Reasons: FIELD_INVALID (more than 10,000 sums, too), NOT_PROJECTED, DATABASE_UNAVAILABLE.
+   *
+   * @generated from rpc points.v1.LedgerService.Summarize
+   */
+  summarize: {
+    methodKind: "unary";
+    input: typeof SummarizeRequestSchema;
+    output: typeof SummarizeResponseSchema;
+  },
+  /**
+   * Returns a page of the users of whose balances points expire soon, in the order of their user ids'
+   * bytes. A page may be shorter than page_size, even empty, though more follow: only an empty
+   * next_page_token is the end.
+   *
+   * Reasons: FIELD_INVALID, PAGE_TOKEN_INVALID, DATABASE_UNAVAILABLE.
+   *
+   * @generated from rpc points.v1.LedgerService.ListExpiring
+   */
+  listExpiring: {
+    methodKind: "unary";
+    input: typeof ListExpiringRequestSchema;
+    output: typeof ListExpiringResponseSchema;
+  },
+  /**
+   * Returns what all accounts together have, by the last scan, which one of the servers makes every
+   * hour. A caller that is kept to a prefix may not ask.
+   *
+   * Reasons: NOT_PROJECTED (there was no scan yet), PERMISSION_DENIED, DATABASE_UNAVAILABLE.
+   *
+   * @generated from rpc points.v1.LedgerService.GetOverview
+   */
+  getOverview: {
+    methodKind: "unary";
+    input: typeof GetOverviewRequestSchema;
+    output: typeof GetOverviewResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_points_v1_ledger, 0);

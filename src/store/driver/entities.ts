@@ -53,6 +53,7 @@ function underscored(property: string): string {
 
 const instant = () => p.type(InstantType);
 const points = () => p.bigint();
+const sum = () => p.decimal("string").columnType("numeric");
 const id = () => p.text().collation("C");
 const userId = () => id().primary();
 
@@ -278,6 +279,67 @@ export const EpochEntity = defineEntity({
     timeline: p.integer(),
     beginTime: instant(),
     forkLsn: p.string().columnType("pg_lsn").nullable(),
+  },
+});
+
+/** A single row: how far the tables that are built from the journal have come. */
+export const ProjectionEntity = defineEntity({
+  name: "Projection",
+  tableName: "projection",
+  properties: {
+    id: p.smallint().primary().autoincrement(false),
+    epoch: p.integer(),
+    feed: p.bigint(),
+    searchKeys: p.array().nullable(),
+    caughtUpTo: instant().nullable(),
+    stepTime: instant().nullable(),
+  },
+});
+
+export type ProjectionRow = RowOf<typeof ProjectionEntity>;
+
+/** Where entries are that have a term. `day` is that of `createTime`, in days since 1970, UTC. */
+export const SearchTermEntity = defineEntity({
+  name: "SearchTerm",
+  tableName: "search_term",
+  properties: {
+    day: p.integer().primary(),
+    term: p.bigint().primary(),
+    createTime: p.type(InstantType).primary(),
+    userId: userId(),
+    sequence: p.bigint().primary(),
+  },
+});
+
+/** Sums over the entries of a quarter of an hour; without a user, of all. */
+export const EntrySumEntity = defineEntity({
+  name: "EntrySum",
+  tableName: "entry_sum",
+  properties: {
+    userId: userId(),
+    bucket: p.integer().primary(),
+    kind: p.smallint().primary(),
+    service: id().primary(),
+    caller: id().primary(),
+    category: id().primary(),
+    member: id().primary(),
+    entries: p.bigint(),
+    points: sum(),
+    owed: sum(),
+    uncovered: sum(),
+    repaid: sum(),
+  },
+});
+
+/** A single row, or none: what the last scan over all accounts has found. */
+export const OverviewEntity = defineEntity({
+  name: "Overview",
+  tableName: "overview",
+  properties: {
+    id: p.smallint().primary().autoincrement(false),
+    asOf: instant(),
+    endTime: instant(),
+    found: p.json<unknown>(),
   },
 });
 

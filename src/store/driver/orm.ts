@@ -7,13 +7,17 @@ import { type Connector, connectorOf } from "./connect.ts";
 import {
   AccountEntity,
   EntryEntity,
+  EntrySumEntity,
   EpochEntity,
   HoldEntity,
   LedgerEntity,
   LotEntity,
+  OverviewEntity,
   PageKeyEntity,
   PolicyEntity,
+  ProjectionEntity,
   ReceiptEntity,
+  SearchTermEntity,
   UndoneEntity,
 } from "./entities.ts";
 import { expectAttributes, prepareSession } from "./session.ts";
@@ -66,6 +70,10 @@ export async function openOrm(
       LedgerEntity,
       PageKeyEntity,
       PolicyEntity,
+      ProjectionEntity,
+      SearchTermEntity,
+      EntrySumEntity,
+      OverviewEntity,
     ],
     extensions: [Migrator],
     migrations: { migrationsList: MIGRATIONS, tableName: "migration", snapshot: false },

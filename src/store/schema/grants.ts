@@ -23,9 +23,19 @@ const GRANTS = {
   policy: `select, insert, update (sequence, counts_from, rule, ended, period, next_time, given, since,
     until, spent), delete`,
   undone: "select, insert, update (refunded, revoked, claimed)",
+  projection: "select, insert, update (epoch, feed, search_keys, caught_up_to, step_time)",
+  search_term: "select, insert, truncate",
+  entry_sum: "select, insert, update (entries, points, owed, uncovered, repaid), truncate",
+  overview: "select, insert, update (as_of, end_time, found)",
 };
 
-const FUNCTIONS = ["unpack_lots", "unpack_allocations", "require_rows", "summarize_feed"];
+const FUNCTIONS = [
+  "unpack_lots",
+  "unpack_allocations",
+  "require_rows",
+  "summarize_feed",
+  "term_of",
+];
 
 /** The columns that a server changes, as SQL: rows of a table's and a column's name. */
 const CHANGED = Object.entries(GRANTS)
