@@ -120,6 +120,17 @@ export function requirePrefix(caller: Caller, userIdPrefix: string): void {
   if (!userIdPrefix.startsWith(caller.userIdPrefix)) throw userDenied(caller);
 }
 
+/**
+ * The prefix of the users that a caller asks for: by default all that the caller may see.
+ *
+ * @throws PERMISSION_DENIED
+ */
+export function prefixFor(caller: Caller, userIdPrefix: string): string {
+  const prefix = userIdPrefix || caller.userIdPrefix;
+  requirePrefix(caller, prefix);
+  return prefix;
+}
+
 function hasOneOf({ scopes }: Caller, needed: readonly Scope[] | undefined): boolean {
   return needed !== undefined && needed.some((scope) => scopes.includes(scope));
 }

@@ -1,17 +1,57 @@
 import type { ServiceImpl } from "@connectrpc/connect";
-import type { LedgerService } from "../../gen/points/v1/ledger_pb.ts";
+import {
+  type LedgerService,
+  ListAccountsRequestSchema,
+  ListExpiringRequestSchema,
+} from "../../gen/points/v1/ledger_pb.ts";
+import { callerKey } from "../auth/caller.ts";
+import { prefixFor } from "../auth/rules.ts";
+import { invalidField } from "../errors/api-error.ts";
+import { readAccountPage } from "../store/reads/account-pages.ts";
+import { readExpiring } from "../store/reads/expiring.ts";
+import { readPageKey } from "../store/reads/page-key.ts";
+import { toAccountMessage } from "./answers.ts";
+import { USER_CURSOR } from "./page-cursors.ts";
+import { pageSizeOf } from "./page-size.ts";
+import { keyOnce, pageTokens } from "./page-token.ts";
 import type { LedgerBackend } from "./stream-entries.ts";
+import { fromDuration, toTimestamp } from "./timestamps.ts";
 
 type Handlers = Pick<ServiceImpl<typeof LedgerService>, "listAccounts" | "listExpiring">;
 
-/** Handlers of the lists of accounts. */
-export function accountLists(_backend: LedgerBackend): Handlers {
+/** Handlers of the lists of accounts. They go through the users by keyset cursors. */
+export function accountLists({ orm }: LedgerBackend): Handlers {
+  const key = keyOnce(() => readPageKey(orm));
+  const accountPages = pageTokens(ListAccountsRequestSchema, USER_CURSOR, key);
+  const expiringPages = pageTokens(ListExpiringRequestSchema, USER_CURSOR, key);
   return {
-    listAccounts: (_request, { values: _ }) => {
-      throw new Error("listAccounts: not built yet");
+    async listAccounts(request, { values }) {
+      const userIdPrefix = prefixFor(values.get(callerKey), request.userIdPrefix);
+      const after = await accountPages.read(request);
+      const limit = pageSizeOf(request);
+      const page = await readAccountPage(orm, { userIdPrefix, after, limit });
+      const { now, accounts, next } = page;
+      const nextPageToken = next === undefined ? "" : await accountPages.write(request, next);
+      const asOf = toTimestamp(now);
+      return { accounts: accounts.map(toAccountMessage), nextPageToken, asOf };
     },
-    listExpiring: (_request, { values: _ }) => {
-      throw new Error("listExpiring: not built yet");
+
+    async listExpiring(request, { values }) {
+      const userIdPrefix = prefixFor(values.get(callerKey), request.userIdPrefix);
+      const after = await expiringPages.read(request);
+      const within = request.within && fromDuration(request.within);
+      if (within === undefined) throw invalidField("within", "must be a valid duration");
+      const limit = pageSizeOf(request);
+      const page = await readExpiring(orm, { userIdPrefix, after, limit, within });
+      const { now, expiring, next } = page;
+      const nextPageToken = next === undefined ? "" : await expiringPages.write(request, next);
+      const shown = expiring.map(({ userId, points, first }) => ({
+        userId,
+        points,
+        firstTime: toTimestamp(first.time),
+        firstPoints: first.points,
+      }));
+      return { expiring: shown, nextPageToken, asOf: toTimestamp(now) };
     },
   };
 }

@@ -1,8 +1,9 @@
 import type { LotCursor } from "../store/reads/pages.ts";
+import type { TermCursor } from "../store/reads/search.ts";
 
 /** A keyset cursor: the key of a page's last row, as text in a page token. */
 export type CursorCodec<Key> = {
-  /** In digits and colons. */
+  /** In ASCII, without line breaks. */
   readonly write: (key: Key) => string;
   /** Undefined if the text is no such key: another version may have written it. */
   readonly read: (text: string) => Key | undefined;
@@ -28,5 +29,22 @@ export const LOT_CURSOR: CursorCodec<LotCursor> = {
     const expireTime = micros === undefined ? null : BigInt(micros);
     const place = { priority: Number(priority), isScoped: general === "0", expireTime };
     return { ...place, number: BigInt(number) };
+  },
+};
+
+/** Accounts: a page goes on behind a user id. */
+export const USER_CURSOR: CursorCodec<string> = {
+  write: (userId) => userId,
+  read: (text) => (/^[!-~]{1,128}$/.test(text) ? text : undefined),
+};
+
+/** Entries that were searched for: a page goes on below a place. The user id may be none that there is. */
+export const TERM_CURSOR: CursorCodec<TermCursor> = {
+  write: ({ time, userId, sequence }) => `${time}:${sequence}:${userId}`,
+  read(text) {
+    const [, micros, sequence, userId] =
+      /^(-?\d{1,18}):(\d{1,18}):([!-\x7f]{0,129})$/.exec(text) ?? [];
+    if (micros === undefined || sequence === undefined || userId === undefined) return undefined;
+    return { time: BigInt(micros), userId, sequence: BigInt(sequence) };
   },
 };

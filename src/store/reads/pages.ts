@@ -40,7 +40,7 @@ const SCAN_MAX_ENTRIES = 5_000;
 
 // A page ends after 16,384 allocations. An entry or a hold may have thousands of lots, and the server
 // reads a whole page before it knows its size.
-const PAGE_MAX_LOTS = 16_384;
+export const PAGE_MAX_LOTS = 16_384;
 
 /**
  * A page of a journal, newest entry first.
@@ -213,8 +213,11 @@ function lotsBefore(number: "number" | "sequence", counts = sql`true`) {
     order by ${sql.raw(number)} desc rows between unbounded preceding and 1 preceding), 0)`;
 }
 
-/** By their length, and the width that the first byte says: see packed-allocations.ts. */
-function lotsIn(column: "allocations" | "hold_allocations") {
+/**
+ * SQL for how many allocations a column has, by their length and the width that the first byte says: see
+ * packed-allocations.ts.
+ */
+export function lotsIn(column: string) {
   const packed = sql.raw(column);
   return sql`coalesce((octet_length(${packed}) - 1)
     / ((get_byte(${packed}, 0) >> 4) + (get_byte(${packed}, 0) & 15)), 0)`;

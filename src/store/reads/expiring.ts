@@ -1,0 +1,160 @@
+import { sql } from "kysely";
+import type { Lot } from "../../ledger/lot.ts";
+import { type NextExpiration, nextExpirationOf } from "../../ledger/next-expiration.ts";
+import type { AccountState } from "../../ledger/state.ts";
+import type { Micros } from "../../ledger/time.ts";
+import { databaseNow } from "../driver/clock.ts";
+import { rowsOf, textOfKey, texts, times } from "../driver/columns.ts";
+import { fromTimestamptz, toTimestamptz } from "../driver/instant.ts";
+import type { Orm } from "../driver/orm.ts";
+import { inSnapshot, type Run } from "../driver/transaction.ts";
+import { affordable, type UserPage } from "./account-pages.ts";
+import { beginsWith } from "./id-range.ts";
+import { bookedAt, findAccounts } from "./read.ts";
+
+/** What of a user's balance expires in a time. */
+export type Expiring = {
+  readonly userId: string;
+  readonly points: bigint;
+  /** The first instant at which points do, and how many. */
+  readonly first: NextExpiration;
+};
+
+// A page looks at so many accounts, and works out what is due of so many of those of which points may
+// expire, which costs 50 µs each: half a second at most.
+const LOOK_MAX_ACCOUNTS = 10_000;
+const BOOK_MAX_ACCOUNTS = 2_000;
+const BOOKED_AT_ONCE = 100;
+
+/**
+ * A page of the users of whose balances points expire in a time from now on. It counts everything due
+ * by now as booked, as GetAccount does.
+ *
+ * @param asOf for tests; by default the database's time
+ * @returns the users, the time that they are as of, and the next page's cursor, undefined at the end.
+ * Before the end a page may be shorter than `limit`, or empty
+ */
+export async function readExpiring(
+  orm: Orm,
+  { within, limit, ...page }: UserPage & { readonly within: Micros },
+  asOf?: Micros,
+): Promise<{ now: Micros; expiring: readonly Expiring[]; next: string | undefined }> {
+  return inSnapshot(orm, async (run) => {
+    const now = asOf ?? (await databaseNow(run));
+    const until = now + within;
+    const { candidates, lookedUpTo } = await lookFor(run, page, until);
+    const expiring: Expiring[] = [];
+    let at = 0;
+    while (at < candidates.length && at < BOOK_MAX_ACCOUNTS && expiring.length < limit) {
+      const some = affordable(candidates.slice(at, at + BOOKED_AT_ONCE), ({ rows }) => rows);
+      expiring.push(...(await expiringOf(run, some, { now, until })));
+      at += some.length;
+    }
+    if (expiring.length > limit) {
+      return { now, expiring: expiring.slice(0, limit), next: expiring[limit - 1]!.userId };
+    }
+    const next = at < candidates.length ? candidates[at - 1]!.userId : lookedUpTo;
+    return { now, expiring, next };
+  });
+}
+
+/** An account of which points may expire, and how many rows of lots and holds it may have. */
+type Candidate = { readonly userId: string; readonly rows: number };
+
+/**
+ * Finds the accounts of which something falls due by an instant. What policies give wakes nobody as it
+ * expires, so that an account's clock says nothing of it.
+ *
+ * @returns the last account that it has looked at, too; undefined: there are no more
+ */
+async function lookFor(
+  run: Run,
+  { userIdPrefix, after = "" }: Omit<UserPage, "limit">,
+  until: Micros,
+): Promise<{ candidates: readonly Candidate[]; lookedUpTo: string | undefined }> {
+  const { rows } = await run(sql<{
+    user_id: string;
+    rows: number;
+    may_expire: boolean;
+    looked_at: string;
+  }>`
+    with looked_at as materialized (
+      select user_id, lots_beyond + open_holds as rows,
+        coalesce(due_time <= ${toTimestamptz(until)}::timestamptz, false) or policies > 0
+          as may_expire
+      from account
+      where ${beginsWith("user_id", userIdPrefix)} and user_id > ${after}::text
+      order by user_id limit ${LOOK_MAX_ACCOUNTS}
+    )
+    select *, (select count(*) from looked_at) as looked_at from looked_at
+    where may_expire or user_id = (select max(user_id) from looked_at)
+    order by user_id`);
+  const isFull = Number(rows[0]?.looked_at ?? 0) === LOOK_MAX_ACCOUNTS;
+  return {
+    candidates: rows
+      .filter((row) => row.may_expire)
+      .map((row) => ({ userId: row.user_id, rows: row.rows })),
+    lookedUpTo: isFull ? rows.at(-1)!.user_id : undefined,
+  };
+}
+
+type Span = { readonly now: Micros; readonly until: Micros };
+
+async function expiringOf(
+  run: Run,
+  candidates: readonly Candidate[],
+  { now, until }: Span,
+): Promise<readonly Expiring[]> {
+  const ids = candidates.map(({ userId }) => userId);
+  const found = await findAccounts(run, ids);
+  const read = await bookedAt(run, found, { now });
+  const inTable = read.filter(({ account }) => found.rows.get(account.userId)!.beyond.count > 0);
+  const others = await loadOtherLots(run, inTable, until);
+  const byUser = new Map(read.map((one) => [one.account.userId, one]));
+  return ids.flatMap((userId) => {
+    const { booked } = byUser.get(userId)!;
+    const lots = [...booked.lots, ...(others.get(userId) ?? [])].filter(
+      ({ remaining, expireTime }) => remaining > 0n && expireTime !== null && expireTime <= until,
+    );
+    const first = nextExpirationOf(lots);
+    const points = lots.reduce((sum, { remaining }) => sum + remaining, 0n);
+    return first === undefined ? [] : [{ userId, points, first }];
+  });
+}
+
+/** The lots of the table that are not loaded and expire by an instant, by user id. */
+async function loadOtherLots(
+  run: Run,
+  read: readonly { readonly time: Micros; readonly booked: AccountState }[],
+  until: Micros,
+): Promise<ReadonlyMap<string, readonly Pick<Lot, "remaining" | "expireTime">[]>> {
+  if (read.length === 0) return new Map();
+  const asked = rowsOf({
+    user_id: texts(read, ({ booked }) => booked.account.userId),
+    time: times(read, ({ time }) => time),
+  });
+  const { rows } = await run(sql<{
+    user_id: string;
+    number: string;
+    remaining: string;
+    expire_time: string;
+  }>`
+    select user_id, number, remaining, expire_time from ${asked} as asked
+    join lot using (user_id)
+    where remaining > 0 and expire_time > asked.time
+      and expire_time <= ${toTimestamptz(until)}::timestamptz`);
+  const loaded = new Set(
+    read.flatMap(({ booked: { account, lots } }) =>
+      lots.map(({ number }) => textOfKey(account.userId, number)),
+    ),
+  );
+  const others = rows.filter((row) => !loaded.has(textOfKey(row.user_id, row.number)));
+  return Map.groupBy(
+    others.map((row) => ({
+      userId: row.user_id,
+      remaining: BigInt(row.remaining),
+      expireTime: fromTimestamptz(row.expire_time),
+    })),
+    ({ userId }) => userId,
+  );
+}

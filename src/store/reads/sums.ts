@@ -1,0 +1,142 @@
+import { sql } from "kysely";
+import type { Micros } from "../../ledger/time.ts";
+import { fromTimestamptz } from "../driver/instant.ts";
+import type { Orm } from "../driver/orm.ts";
+import { beginsWith } from "./id-range.ts";
+
+/** What entries that are summed have in common. */
+export type Dimension = "day" | "kind" | "service" | "caller" | "category" | "member";
+
+/** Whose entries are summed: of one user, or of those whose ids begin with a prefix. */
+export type Whose = { readonly userId: string } | { readonly userIdPrefix: string };
+
+/** Sums to be read. */
+export type SumQuery = {
+  readonly of: Whose;
+  /** The numbers of quarters of an hour since 1970: from this one on, and before that one. */
+  readonly from: bigint | undefined;
+  readonly to: bigint | undefined;
+  readonly by: readonly Dimension[];
+  /** In which days begin: a name of IANA's. */
+  readonly timeZone: string;
+};
+
+/** A sum. A dimension that was not asked for is empty, or 0. */
+export type Sum = {
+  /** As "2026-11-28". */
+  readonly day: string;
+  /** The number of an EntryKind. */
+  readonly kind: number;
+  readonly service: string;
+  readonly caller: string;
+  readonly category: string;
+  readonly member: string;
+  readonly entries: bigint;
+  readonly points: bigint;
+  readonly owed: bigint;
+  readonly uncovered: bigint;
+  readonly repaid: bigint;
+};
+
+/** What was read. */
+export type Sums = {
+  /** Whether anybody has begun to build the sums. */
+  readonly isBegun: boolean;
+  /** null: they are being built. */
+  readonly caughtUpTo: Micros | null;
+  /** In the order of day, kind, service, caller, category and member; SUMS_MAX and one more at most. */
+  readonly sums: readonly Sum[];
+  /** Whether it would be more than ADDED_MAX_ROWS to add: then the sums are of a part. */
+  readonly isTooMuch: boolean;
+};
+
+/** The most sums of an answer. */
+export const SUMS_MAX = 10_000;
+
+/** A second's work of PostgreSQL, and some. Whoever wants more asks for less at a time. */
+const ADDED_MAX_ROWS = 3_000_000;
+
+/**
+ * Adds up what is kept of each quarter of an hour. It reads the sums and how far they are by one
+ * statement, as `readTerms` does.
+ *
+ * The sums of all users together tell no members apart, those of users do.
+ *
+ * @throws an error with code 22023 if the database does not know the time zone
+ */
+export async function readSums(orm: Orm, query: SumQuery): Promise<Sums> {
+  const { rows } = await statementOf(query).execute(orm.em.fork().getKysely());
+  const { begun, caught_up_to: caughtUpTo, added } = rows[0]!;
+  const isTooMuch = Number(added) > ADDED_MAX_ROWS;
+  return {
+    isBegun: begun,
+    caughtUpTo: caughtUpTo === null ? null : fromTimestamptz(caughtUpTo),
+    sums: rows.flatMap((row) => (row.entries === null ? [] : [toSum(row, row.entries)])),
+    isTooMuch,
+  };
+}
+
+type SumRow = Record<Exclude<Dimension, "kind">, string> & {
+  readonly kind: number;
+  readonly begun: boolean;
+  readonly caught_up_to: string | null;
+  readonly added: string | null;
+  /** null: there are no sums. */
+  readonly entries: string | null;
+  readonly points: string;
+  readonly owed: string;
+  readonly uncovered: string;
+  readonly repaid: string;
+};
+
+function statementOf({ of, from, to, by, timeZone }: SumQuery) {
+  const asked = (dimension: Dimension, column = sql.raw(dimension)) =>
+    by.includes(dimension) ? column : sql`''::text`;
+  const day = sql`to_char(to_timestamp(bucket * 900.0) at time zone ${timeZone}::text, 'YYYY-MM-DD')`;
+  return sql<SumRow>`
+    with summed as (
+      select ${asked("day", day)} as day, ${by.includes("kind") ? sql`kind` : sql`0`} as kind,
+        ${asked("service")} as service, ${asked("caller")} as caller,
+        ${asked("category")} as category, ${asked("member")} as member,
+        sum(entries) as entries, sum(points) as points, sum(owed) as owed,
+        sum(uncovered) as uncovered, sum(repaid) as repaid, sum(count(*)) over () as added
+      from (
+        select entry_sum.* from ${rowsOf(of, by.includes("member"))}
+          and bucket >= ${String(from ?? FIRST)}::integer and bucket < ${String(to ?? END)}::integer
+        limit ${sql.lit(ADDED_MAX_ROWS + 1)}
+      ) as added
+      group by 1, 2, 3, 4, 5, 6
+      order by 1, 2, 3, 4, 5, 6 limit ${sql.lit(SUMS_MAX + 1)}
+    )
+    select summed.*, search_keys is not null as begun, caught_up_to
+    from projection left join summed on true
+    order by day, kind, service, caller, category, member`;
+}
+
+const FIRST = 0n;
+const END = 2n ** 31n - 1n;
+
+/** SQL for the rows to add. Those of all users together are under the id ''. */
+function rowsOf(of: Whose, ofUsers: boolean) {
+  if ("userId" in of) return sql`entry_sum where user_id = ${of.userId}::text`;
+  const { userIdPrefix } = of;
+  if (userIdPrefix === "" && !ofUsers) return sql`entry_sum where user_id = ''`;
+  // The primary key begins with the user: so each user's part of the time is searched for.
+  return sql`account cross join lateral (
+      select * from entry_sum where entry_sum.user_id = account.user_id
+    ) as entry_sum
+    where ${beginsWith("account.user_id", userIdPrefix)}`;
+}
+
+function toSum(row: SumRow, entries: string): Sum {
+  const { day, kind, service, caller, category, member } = row;
+  const of = { day, kind, service, caller, category, member };
+  return {
+    ...of,
+    entries: BigInt(entries),
+    points: BigInt(row.points),
+    owed: BigInt(row.owed),
+    uncovered: BigInt(row.uncovered),
+    repaid: BigInt(row.repaid),
+  };
+}
