@@ -78,7 +78,7 @@ export async function closePool(orm: Orm): Promise<void> {
 
 const CLOSE_MAX_MS = 5_000;
 
-/** One connection per lane, one for the sweeper and one for the health check. */
+/** One connection per lane, one each for the sweeper, the projector and the health check. */
 function poolMax({ lanes }: Config): number {
-  return lanes + 2;
+  return lanes + 3;
 }

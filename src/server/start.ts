@@ -7,6 +7,7 @@ import { Draining } from "../commit/batcher.ts";
 import { startSweeper } from "../commit/sweep.ts";
 import type { Address } from "../config/address.ts";
 import type { Config } from "../config/environment.ts";
+import { startProjector } from "../projection/projector.ts";
 import { errorTranslator } from "../rpc/interceptors.ts";
 import type { Prices } from "../rpc/price-file.ts";
 import { serverTime } from "../rpc/prices.ts";
@@ -98,6 +99,7 @@ export async function startServer(options: ServerOptions): Promise<PointsServer>
   // A caller who learns that the server has started may ask at once whether it is ready.
   await watch.looked;
   const sweeper = startSweeper(orm, submit, config.sweepSeconds, log);
+  const projector = config.project ? startProjector(orm, config.searchKeys ?? [], log) : undefined;
   const endServing = () => {
     setServing(false);
     return watch.stop();
@@ -113,7 +115,7 @@ export async function startServer(options: ServerOptions): Promise<PointsServer>
       stopWatchingTls();
       access.close();
       // 2. Health says NOT_SERVING, and the sweeper asks for nothing more.
-      await Promise.all([endServing(), sweeper.stop()]);
+      await Promise.all([endServing(), sweeper.stop(), projector?.stop()]);
       // 3. Watches of health end, with that state as their last message.
       health.close();
       // 4. Streams of operations take no further operation, and answer those that they took.

@@ -6,7 +6,8 @@ const ID = `text collate "C" not null`;
 const STATEMENTS = [
   // How far the tables below are behind the journal: they have the entries before this place of the
   // stream, and no others. One row. search_keys are the keys of metadata that search_term has; null:
-  // nobody has begun.
+  // nobody has begun. All that was committed before caught_up_to is in them; null: they are being built.
+  // No step is due before step_time.
   `create table projection (
     id smallint primary key check (id = 1),
     epoch integer not null,

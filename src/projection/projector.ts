@@ -1,0 +1,74 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Logger } from "pino";
+import type { Orm } from "../store/driver/orm.ts";
+import { STEP_EVERY_MS } from "../store/projection/step.ts";
+import { NO_TURN, takeTurn, type Turn } from "./turn.ts";
+
+const WARN_EVERY_MS = 60_000;
+
+/**
+ * Projector: keeps the index and the sums some seconds behind the journal, until `stop` is called,
+ * which waits for the step under way. All servers of a ledger may run one: they take turns.
+ *
+ * @param orm the pool of batches, which has a connection for it: readers of the stream may take all
+ *   of theirs, and may be at a standby
+ * @param searchKeys the keys of metadata to index, if nobody has begun; else those that are indexed
+ *   stay until they are built anew
+ */
+export function startProjector(
+  orm: Orm,
+  searchKeys: readonly string[],
+  log: Logger,
+): { stop(): Promise<void> } {
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  const tell = teller(searchKeys, log);
+
+  async function run(): Promise<void> {
+    let state = NO_TURN;
+    while (!signal.aborted) {
+      let waitMs = STEP_EVERY_MS;
+      try {
+        const turn = await takeTurn(orm, state, searchKeys);
+        ({ state, waitMs } = turn);
+        tell.done(turn);
+      } catch (error) {
+        state = NO_TURN;
+        tell.failed(error);
+      }
+      await sleep(waitMs, undefined, { signal }).catch(() => {});
+    }
+  }
+
+  const running = run();
+  return {
+    stop() {
+      stopping.abort();
+      return running;
+    },
+  };
+}
+
+function teller(searchKeys: readonly string[], log: Logger) {
+  let warnedAt = Number.NEGATIVE_INFINITY;
+  let isTold = false;
+  return {
+    done({ step }: Turn): void {
+      if (isTold || step.kind !== "done" || isSame(searchKeys, step.searchKeys)) return;
+      isTold = true;
+      const indexed = step.searchKeys;
+      log.warn({ indexed }, 'SEARCH_KEYS is not what is indexed: run "points project --rebuild"');
+    },
+    failed(err: unknown): void {
+      const now = performance.now();
+      if (now - warnedAt < WARN_EVERY_MS) return;
+      warnedAt = now;
+      log.warn({ err }, "adding entries to the index and the sums failed; it is tried again");
+    },
+  };
+}
+
+function isSame(some: readonly string[], others: readonly string[]): boolean {
+  const union = new Set([...some, ...others]);
+  return union.size === new Set(some).size && union.size === new Set(others).size;
+}

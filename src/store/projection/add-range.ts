@@ -1,0 +1,104 @@
+import { sql } from "kysely";
+import type { FeedRange } from "../../feed/read-stream.ts";
+import { KIND_NUMBERS } from "../../ledger/entry-kinds.ts";
+import type { Run } from "../driver/transaction.ts";
+
+type AddOptions = {
+  /** The keys of metadata that are indexed. */
+  readonly searchKeys: readonly string[];
+  /** The most entries to add. */
+  readonly maxEntries: number;
+};
+
+/**
+ * Adds the entries of a range to the index and the sums, in one statement: no entry travels to the
+ * server. Of a range with more entries than the most it adds none.
+ *
+ * @returns how many entries the range has, or a number above the most
+ */
+export async function addRange(
+  run: Run,
+  range: FeedRange,
+  { searchKeys, maxEntries }: AddOptions,
+): Promise<number> {
+  const { rows } = await run(sql<{ count: string }>`
+    with found as materialized (${foundIn(range, maxEntries)}),
+    counted as materialized (select count(*) as count from found),
+    said as (${termsOf(searchKeys)}),
+    indexed as (
+      insert into search_term (day, term, create_time, user_id, sequence)
+      select distinct on (bucket, term, create_time, user_id, sequence)
+        bucket / 96, term, create_time, user_id, sequence
+      from said where (select count from counted) <= ${maxEntries}::bigint
+      order by bucket, term, create_time, user_id, sequence
+    ),
+    of_users as materialized (
+      select user_id, bucket, kind, service, caller, category, member, count(*) as entries,
+        sum(points) as points, coalesce(sum(owed), 0) as owed,
+        coalesce(sum(uncovered), 0) as uncovered, coalesce(sum(repaid), 0) as repaid
+      from found where (select count from counted) <= ${maxEntries}::bigint
+      group by user_id, bucket, kind, service, caller, category, member
+    ),
+    summed as (
+      insert into entry_sum as kept (user_id, bucket, kind, service, caller, category, member,
+        entries, points, owed, uncovered, repaid)
+      select * from (
+        select * from of_users
+        union all
+        select '', bucket, kind, service, caller, category, '', sum(entries), sum(points),
+          sum(owed), sum(uncovered), sum(repaid)
+        from of_users group by bucket, kind, service, caller, category
+      ) as sums
+      order by user_id, bucket
+      on conflict (user_id, bucket, kind, service, caller, category, member) do update set
+        entries = kept.entries + excluded.entries, points = kept.points + excluded.points,
+        owed = kept.owed + excluded.owed, uncovered = kept.uncovered + excluded.uncovered,
+        repaid = kept.repaid + excluded.repaid
+    )
+    select count from counted`);
+  return Number(rows[0]!.count);
+}
+
+/** The entries of a range. Those that were erased are in an index of their own. */
+function foundIn({ epoch, from, to }: FeedRange, maxEntries: number) {
+  const within = sql`epoch = ${epoch}::bigint and feed >= ${from}::bigint
+    and feed < ${to}::bigint`;
+  return sql`
+    select user_id, sequence, kind, points, owed, uncovered, repaid, create_time, request_id, actor,
+      metadata, (date_part('epoch', date_bin('15 minutes', create_time, 'epoch')) / 900)::integer
+        as bucket,
+      ${SERVICE} as service, coalesce(caller, '') as caller, coalesce(category, '') as category,
+      coalesce(member, '') as member
+    from (
+      select * from entry where ${within} and personal_digest is null
+      union all
+      select * from entry where ${within} and personal_digest is not null
+      limit ${maxEntries + 1}::bigint
+    ) as entry`;
+}
+
+// Without one of its own: a SETTLE's is its hold's, a REFUND's that of the entry that it refunds.
+// Subqueries are always looked up by the key, while a join might go through the whole table.
+const SERVICE = sql`coalesce(service, case kind
+  when ${sql.lit(KIND_NUMBERS.settle)} then (
+    select held.service from entry as held
+    where held.user_id = entry.user_id and held.sequence = entry.refers_to)
+  when ${sql.lit(KIND_NUMBERS.refund)} then (
+    select coalesce(taken.service, case taken.kind when ${sql.lit(KIND_NUMBERS.settle)} then (
+      select held.service from entry as held
+      where held.user_id = taken.user_id and held.sequence = taken.refers_to) end)
+    from entry as taken
+    where taken.user_id = entry.user_id and taken.sequence = entry.refers_to)
+  end, '')`;
+
+/** What the index says of the entries that were found. Two terms of an entry may have one hash. */
+function termsOf(searchKeys: readonly string[]) {
+  const where = sql`select bucket, create_time, user_id, sequence`;
+  return sql`
+    ${where}, term_of('request_id', '', request_id) as term from found where request_id is not null
+    union all
+    ${where}, term_of('actor', '', actor) from found where actor is not null
+    union all
+    ${where}, term_of('metadata', key, metadata ->> key)
+    from found cross join unnest(${searchKeys}::text[]) as key where metadata ? key`;
+}

@@ -1,0 +1,71 @@
+import fc from "fast-check";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { Command } from "../../src/ledger/command.ts";
+import { isRejection } from "../../src/ledger/rejection.ts";
+import { isTrial } from "../../src/ledger/trial.ts";
+import { commitAll } from "../support/commit-all.ts";
+import { testDatabase, type TestDatabase } from "../support/database.ts";
+import { assertUntil } from "../support/enough.ts";
+import { Model } from "../support/model.ts";
+import { expectProjected, projectAll } from "../support/projected.ts";
+import { randomSteps } from "../support/random-commands.ts";
+import { stoppedClock } from "../support/stopped-clock.ts";
+import { TIMES, withCommas } from "../support/times.ts";
+
+let database: TestDatabase;
+beforeAll(async () => {
+  database = await testDatabase();
+});
+afterAll(() => database.close());
+
+/** A quarter of an hour, and a day, ends among the first commands. */
+const START = 86_400_000_000n - 20n;
+
+const ENTRIES = 300 * TIMES;
+
+const KEYS = ["order", "job"];
+const someMetadata: fc.Arbitrary<Record<string, string>> = fc.dictionary(
+  fc.constantFrom("order", "job", "other"),
+  fc.constantFrom("", "1", "größer 🪙"),
+  { maxKeys: 3 },
+);
+
+test(`the index and the sums are what a naive replay makes of ${withCommas(ENTRIES)} entries that random commands make`, async () => {
+  let runs = 0;
+  let made = 0;
+  const said = fc.record({
+    metadata: fc.infiniteStream(someMetadata),
+    callers: fc.infiniteStream(fc.constantFrom("", "web", "jobs")),
+  });
+  await assertUntil(
+    () => made >= ENTRIES,
+    fc.asyncProperty(randomSteps(40), said, async (steps, { metadata, callers }) => {
+      runs += 1;
+      const model = new Model();
+      let now = START;
+      for (const { laterBy, commands } of steps) {
+        now += laterBy;
+        const ofRun = commands.map((command): Command => {
+          return model.aim({ ...command, userId: `${command.userId}-${runs}` });
+        });
+        const saying = ofRun.map((command): Command => {
+          if (command.kind === "open") return command;
+          const pairs = new Map(Object.entries<string>(metadata.next().value));
+          return { ...command, metadata: pairs, caller: callers.next().value };
+        });
+        const results = await commitAll(database.orm, saying, { clock: stoppedClock(now) });
+        for (const [index, result] of results.entries()) {
+          model.run(ofRun[index]!, now);
+          if (result instanceof Error) throw result;
+          if (isRejection(result) || isTrial(ofRun[index]!)) continue;
+          if (result.entry === undefined) continue;
+          model.learn(result.entry);
+          made += 1;
+        }
+      }
+    }),
+    20,
+  );
+  await projectAll(database, KEYS);
+  expect(await expectProjected(database.query)).toBeGreaterThanOrEqual(ENTRIES);
+});
