@@ -14,6 +14,7 @@ import { batchMoment } from "../store/driver/clock.ts";
 import type { Orm } from "../store/driver/orm.ts";
 import { inTransaction, RolledBack, type Transaction } from "../store/driver/transaction.ts";
 import { newMembers } from "../store/erasure/members.ts";
+import { forgetInOverview } from "../store/erasure/overview.ts";
 import { eraseEntries, eraseReceipts } from "../store/erasure/personal.ts";
 import { renameAccount, renameRows } from "../store/erasure/rename.ts";
 import { type Clock, commit } from "./commit.ts";
@@ -110,6 +111,7 @@ async function eraseIn(
   const place = { epoch, feed: feedNumber({ epoch, transactionId }, last) };
   await run(insertEntries([entry], new Map([[to.userId, place]])));
   await renameAccount(run, erasure, { ...account, place });
+  await forgetInOverview(run, userId);
   await end().catch((error: unknown) => {
     if (error instanceof RolledBack) throw error;
     throw new UserError(

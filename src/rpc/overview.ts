@@ -1,14 +1,43 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
-import type { LedgerService } from "../../gen/points/v1/ledger_pb.ts";
+import type { GetOverviewResponseSchema, LedgerService } from "../../gen/points/v1/ledger_pb.ts";
+import { callerKey } from "../auth/caller.ts";
+import { requirePrefix } from "../auth/rules.ts";
+import { notProjected } from "../errors/api-error.ts";
+import { type Overview, WEEK } from "../store/reads/held.ts";
+import { readOverview } from "../store/reads/overview.ts";
 import type { LedgerBackend } from "./stream-entries.ts";
+import { toTimestamp } from "./timestamps.ts";
 
 type Handlers = Pick<ServiceImpl<typeof LedgerService>, "getOverview">;
 
 /** The handler of GetOverview. */
-export function overview(_backend: LedgerBackend): Handlers {
+export function overview({ orm }: LedgerBackend): Handlers {
   return {
-    getOverview: (_request, { values: _ }) => {
-      throw new Error("getOverview: not built yet");
+    async getOverview(_, { values }) {
+      requirePrefix(values.get(callerKey), "");
+      const found = await readOverview(orm);
+      if (found === undefined) throw notProjected("overview");
+      return toMessage(found);
     },
+  };
+}
+
+function toMessage({
+  asOf,
+  endTime,
+  sums,
+  largest,
+}: Overview): MessageInitShape<typeof GetOverviewResponseSchema> {
+  const weeks = sums.expiring.map((points, week) => ({
+    startTime: toTimestamp(asOf + BigInt(week) * WEEK),
+    points,
+  }));
+  return {
+    ...sums,
+    asOf: toTimestamp(asOf),
+    endTime: toTimestamp(endTime),
+    expiring: weeks.filter(({ points }) => points > 0n),
+    largest: [...largest],
   };
 }

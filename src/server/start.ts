@@ -7,6 +7,7 @@ import { Draining } from "../commit/batcher.ts";
 import { startSweeper } from "../commit/sweep.ts";
 import type { Address } from "../config/address.ts";
 import type { Config } from "../config/environment.ts";
+import { startOverview } from "../projection/overview.ts";
 import { startProjector } from "../projection/projector.ts";
 import { errorTranslator } from "../rpc/interceptors.ts";
 import type { Prices } from "../rpc/price-file.ts";
@@ -100,6 +101,7 @@ export async function startServer(options: ServerOptions): Promise<PointsServer>
   await watch.looked;
   const sweeper = startSweeper(orm, submit, config.sweepSeconds, log);
   const projector = config.project ? startProjector(orm, config.searchKeys ?? [], log) : undefined;
+  const overview = config.project ? startOverview({ orm: reads, reads: streams, log }) : undefined;
   const endServing = () => {
     setServing(false);
     return watch.stop();
@@ -114,8 +116,8 @@ export async function startServer(options: ServerOptions): Promise<PointsServer>
       // 1. No file is reloaded any more.
       stopWatchingTls();
       access.close();
-      // 2. Health says NOT_SERVING, and the sweeper asks for nothing more.
-      await Promise.all([endServing(), sweeper.stop(), projector?.stop()]);
+      // 2. Health says NOT_SERVING, and what the server does by itself ends.
+      await Promise.all([endServing(), sweeper.stop(), projector?.stop(), overview?.stop()]);
       // 3. Watches of health end, with that state as their last message.
       health.close();
       // 4. Streams of operations take no further operation, and answer those that they took.

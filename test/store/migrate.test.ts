@@ -309,6 +309,13 @@ describe("the migrated schema", () => {
     });
   });
 
+  test("refuses an overview of which a part is missing, and a second one", async () => {
+    const update = "update points.overview set as_of = now()";
+    await expect(database.query(update)).rejects.toMatchObject({ code: "23514" });
+    const second = "insert into points.overview values (2)";
+    await expect(database.query(second)).rejects.toMatchObject({ code: "23514" });
+  });
+
   test.each<{ what: string; table: Table; change: Row; constraint: string }>([
     { what: "a user's second account", table: "account", change: {}, constraint: "account_pkey" },
     { what: "a lot's number twice", table: "lot", change: {}, constraint: "lot_pkey" },

@@ -205,6 +205,16 @@ export class Model {
     return first && { points: lots.reduce((all, { points }) => all + points, 0n), first };
   }
 
+  /** What each of a user's lots has left, with all booked that is due at an instant. */
+  lotsAt(userId: string, instant: bigint): { expireTime: bigint | null; points: bigint }[] {
+    const user = this.copy().#users.get(userId);
+    if (user === undefined) return [];
+    bookDue(user, laterOf(instant, user.now));
+    return user.lots
+      .map(({ number, expireTime }) => ({ expireTime, points: left(user, number) }))
+      .filter(({ points }) => points > 0n);
+  }
+
   /**
    * Aims the command at something that exists: the number of a hold or an entry is read as an index
    * back from the last. A number beyond the first stays as it is, and is most likely not found. RIGHT

@@ -8,6 +8,7 @@ import {
 import { type RawBuilder, type Selectable, sql } from "kysely";
 import type { HoldStatus } from "../../ledger/hold.ts";
 import type { Pricing } from "../batch/pricing.ts";
+import type { HeldSumsText, LargeAccountText } from "../reads/held.ts";
 import { InstantType } from "./instant.ts";
 
 // The tables' columns, declared once: migrations/ makes them, and a test compares the two. To the
@@ -331,15 +332,17 @@ export const EntrySumEntity = defineEntity({
   },
 });
 
-/** A single row, or none: what the last scan over all accounts has found. */
+/** A single row: what the last scan over all accounts has found, and who scans now. */
 export const OverviewEntity = defineEntity({
   name: "Overview",
   tableName: "overview",
   properties: {
     id: p.smallint().primary().autoincrement(false),
-    asOf: instant(),
-    endTime: instant(),
-    found: p.json<unknown>(),
+    claimedUntil: instant().nullable(),
+    asOf: instant().nullable(),
+    endTime: instant().nullable(),
+    sums: p.json<HeldSumsText>().nullable(),
+    largest: p.json<readonly LargeAccountText[]>().nullable(),
   },
 });
 

@@ -83,7 +83,10 @@ export async function findAccounts(run: Run, userIds: readonly string[]): Promis
   return toAccounts(rows);
 }
 
-/** The accounts as they are shown, and their states with everything booked that is due. */
+/**
+ * The accounts as they are shown, their states with everything booked that is due, and the lots that
+ * were loaded for that.
+ */
 export async function bookedAt(run: Run, found: LockedAccounts, at: ReadAt) {
   const states = await loadStatesToRead(run, found, at);
   return states.map((state) => {
@@ -91,7 +94,8 @@ export async function bookedAt(run: Run, found: LockedAccounts, at: ReadAt) {
     const time = timeOf(account, at.now);
     const booked = bookDue(state, time).state;
     const { sequence, hash, updateTime } = account;
-    return { account: { ...booked.account, sequence, hash, updateTime }, time, booked };
+    const shown = { ...booked.account, sequence, hash, updateTime };
+    return { account: shown, time, booked, loaded: state.lots };
   });
 }
 

@@ -54,13 +54,19 @@ const STATEMENTS = [
     primary key (user_id, bucket, kind, service, caller, category, member)
   ) with (fillfactor = 70)`,
 
-  // What the last scan over all accounts has found: one row, or none.
+  // What the last scan over all accounts has found; nulls: there was none yet. One row. A server scans
+  // until claimed_until, and claims it again as it goes on.
   `create table overview (
     id smallint primary key check (id = 1),
-    as_of timestamptz not null,
-    end_time timestamptz not null,
-    found jsonb not null
+    claimed_until timestamptz,
+    as_of timestamptz,
+    end_time timestamptz,
+    sums jsonb,
+    largest jsonb,
+    check (num_nulls(as_of, end_time, sums, largest) in (0, 4))
   )`,
+
+  `insert into overview values (1)`,
 ];
 
 /** What is built from the journal and the accounts, can be dropped, and built again. */

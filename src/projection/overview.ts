@@ -1,0 +1,89 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Logger } from "pino";
+import type { Orm } from "../store/driver/orm.ts";
+import {
+  type Claim,
+  claimScan,
+  releaseClaim,
+  renewClaim,
+  saveOverview,
+} from "../store/projection/overview.ts";
+import { scan, type ScanOptions } from "./scan.ts";
+
+export type OverviewOptions = {
+  /** The ledger's database. */
+  readonly orm: Orm;
+  /** Where the accounts are read: it may be a standby. */
+  readonly reads: Orm;
+  readonly log: Logger;
+  /** How often it looks whether a scan is due: by default each minute. */
+  readonly lookSeconds?: number;
+  readonly scanning?: Omit<ScanOptions, "goesOn" | "signal">;
+};
+
+const LOOK_SECONDS = 60;
+const RENEW_MS = 30_000;
+
+/**
+ * Scans all accounts each hour, if no other server does, until `stop` is called, which waits for the
+ * page under way.
+ */
+export function startOverview(options: OverviewOptions): { stop(): Promise<void> } {
+  const { log, lookSeconds = LOOK_SECONDS } = options;
+  const stopping = new AbortController();
+  const { signal } = stopping;
+
+  async function run(): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        const seconds = await scanIfDue(options, signal);
+        if (seconds !== undefined) log.info({ seconds }, "summed up all accounts");
+      } catch (err) {
+        log.warn({ err }, "a scan of all accounts failed; another follows");
+      }
+      await sleep(lookSeconds * 1000, undefined, { signal }).catch(() => {});
+    }
+  }
+
+  const running = run();
+  return {
+    stop() {
+      stopping.abort();
+      return running;
+    },
+  };
+}
+
+/**
+ * Scans and saves, if a scan is due and nobody is at it.
+ *
+ * @returns how many seconds it took; undefined: it was not to be, or was given up
+ */
+export async function scanIfDue(
+  { orm, reads, scanning }: Omit<OverviewOptions, "log">,
+  signal: AbortSignal,
+): Promise<number | undefined> {
+  let claim = await claimScan(orm);
+  if (claim === undefined) return undefined;
+  const beganMs = performance.now();
+  let renewedMs = beganMs;
+  const goesOn = async () => {
+    if (performance.now() - renewedMs < RENEW_MS) return true;
+    renewedMs = performance.now();
+    claim = claim && (await renewClaim(orm, claim));
+    return claim !== undefined;
+  };
+  let isSaved = false;
+  try {
+    const found = await scan(reads, { ...scanning, goesOn, signal });
+    isSaved = found !== undefined && claim !== undefined && (await saveOverview(orm, claim, found));
+  } finally {
+    if (!isSaved && claim !== undefined) await release(orm, claim);
+  }
+  return isSaved ? (performance.now() - beganMs) / 1000 : undefined;
+}
+
+/** If that fails, the claim ends by itself. */
+async function release(orm: Orm, claim: Claim): Promise<void> {
+  await releaseClaim(orm, claim).catch(() => {});
+}
