@@ -17,7 +17,7 @@ import { WrongUsage } from "./arguments.ts";
 
 export type PointsClient = Client<typeof PointsService>;
 type PolicyClient = Client<typeof PolicyService>;
-type LedgerClient = Client<typeof LedgerService>;
+export type LedgerClient = Client<typeof LedgerService>;
 
 /** The options of all commands that show an answer of a running server. */
 export const CLIENT_OPTIONS = { server: { type: "string" }, json: { type: "boolean" } } as const;

@@ -1,4 +1,6 @@
 import { describeConfig } from "../config/environment.ts";
+import { ALL_ACCOUNTS_HELP } from "./help-all-accounts.ts";
+import { CLIENT_OPTIONS, SERVER_OPTION } from "./help-options.ts";
 
 /** The help for all of Points. */
 export function help(): string {
@@ -27,6 +29,11 @@ Accounts, at a running server:
   forecast USER           show what will expire, and what allowances will bring
   import FILE             bring in accounts of an older table, operations, or what export wrote
   entries [USER-PREFIX]   show the entries of all accounts, with --follow as they come
+  search KEY=VALUE        find the entries that have this in their metadata, of whatever accounts
+  report --month MONTH    show what users had, got and spent in a month; the columns add up
+  expiring [USER-PREFIX]  show whose points expire soon
+  accounts [USER-PREFIX]  show accounts with their figures
+  overview                show what all accounts have together, by the last scan
   feed --cursor FILE      deliver all entries, as they come, to a webhook, a command or as lines
   whoami                  show which ledger it is, and what you may do
 
@@ -48,16 +55,6 @@ const BESIDE = `It may run beside servers. The database is that of DATABASE_URL,
 DATA_DIR.
 `;
 
-const SERVER_OPTION = `\
-  --server URL            the server; otherwise POINTS_URL, or http://127.0.0.1:50051. One that
-                          asks who calls takes the token in POINTS_TOKEN; one whose certificate
-                          few trust, the authority's in NODE_EXTRA_CA_CERTS
-`;
-
-const CLIENT_OPTIONS = `${SERVER_OPTION}\
-  --json                  print the answer as protobuf's JSON
-`;
-
 const REQUEST_OPTIONS = `\
   --request-id ID         the name of this request: the same again changes nothing
   --actor NAME            on whose behalf this is done, a person or a job
@@ -65,6 +62,7 @@ const REQUEST_OPTIONS = `\
 `;
 
 const COMMANDS: ReadonlyMap<string, () => string> = new Map([
+  ...ALL_ACCOUNTS_HELP,
   [
     "serve",
     () => `Usage: points serve
@@ -192,52 +190,6 @@ Shows which ledger the server has, of which epoch and software, and the caller's
 and limit.
 
 ${CLIENT_OPTIONS}`,
-  ],
-  [
-    "entries",
-    () => `Usage: points entries [USER-PREFIX]
-
-Shows the entries of all accounts, or of the users whose ids begin with USER-PREFIX, each user's in
-their order, and ends when it has shown all. It takes the scope points.audit.
-
-  --follow                go on with those that come, until Ctrl-C
-  --cursor CURSOR         begin there: the cursor is printed at the end, on standard error. "0": at the
-                          first entry, the default; with --follow the default is now
-  --kind KIND             only entries of this kind, such as consume; may be given several times
-${SERVER_OPTION}\
-  --json                  print a line of JSON for each entry, with its epoch and feed number, and one
-                          for each change of the epoch
-
-Example: points entries eu- --follow --kind refund --kind revoke
-`,
-  ],
-  [
-    "feed",
-    () => `Usage: points feed --cursor FILE [--webhook URL | --exec COMMAND]
-       points feed --resend FILE [--webhook URL | --exec COMMAND]
-
-Delivers the entries of a running server, from the place in FILE on and for ever, as CloudEvents: each
-at least once, those of a user in their order. FILE is written when they are delivered. Without a
-target it prints them, as lines of JSON.
-
-  --cursor FILE           where it stands; made if it is not there. A feed has one of its own
-  --from now|0            where to begin without FILE: now, the default, or at the first entry
-  --kind KIND             only entries of this kind, such as consume; may be given several times
-  --alert NAME            only entries that name this alert; may be given several times. Whatever
-                          --kind and --alert say, erasures and epoch changes come, too: they say
-                          what to forget
-  --user-prefix TEXT      only entries of users whose ids begin so
-  --webhook URL           sends each to this URL, signed by Standard Webhooks with the secrets in
-                          FEED_SECRET, "whsec_…", separated by spaces
-  --exec COMMAND          hands them to this command of the shell, as lines on its standard input;
-                          it has taken them if it exits with 0
-  --dead-letters FILE     appends to FILE what the target refuses (HTTP 400, 413, 422) or does not
-                          take in time; without it, all is tried until the target takes it
-  --give-up-after LENGTH  in how much time, for each entry; otherwise 3d
-  --resend FILE           sends a file of dead letters again, and ends
-${SERVER_OPTION}
-See docs/feed.md. Example: points feed --cursor low.cursor --alert low --webhook https://HOST/PATH
-`,
   ],
   [
     "account",
