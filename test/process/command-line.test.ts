@@ -205,6 +205,11 @@ describe("the command line", () => {
       "forecast",
       "import",
       "entries",
+      "search",
+      "report",
+      "expiring",
+      "accounts",
+      "overview",
       "feed",
       "whoami",
     ]);
