@@ -43,7 +43,9 @@ export function readRange({ month, from, until, "time-zone": timeZone }: RangeOp
 function daysOf(month?: string, from?: string, until?: string) {
   if (month !== undefined) {
     if (from !== undefined || until !== undefined) {
-      throw new WrongUsage("a report is of a --month, or from --from until --until, not of both");
+      throw new WrongUsage(
+        "a report is of a --month, or from --from until --until, and not of both",
+      );
     }
     const first = day(/^\d{4}-\d\d$/.test(month) ? `${month}-01` : "");
     if (first === undefined) {

@@ -8,7 +8,6 @@ import {
   reportLines,
   type ReportSum,
 } from "../../src/cli/report-lines.ts";
-import type { Account } from "../../src/ledger/account.ts";
 import type { Entry } from "../../src/ledger/entry.ts";
 import { KIND_NUMBERS } from "../../src/ledger/entry-kinds.ts";
 import { isTrial } from "../../src/ledger/trial.ts";

@@ -3,7 +3,7 @@ import { createServer, type ServerHttp2Session } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { Code, ConnectError } from "@connectrpc/connect";
+import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { onTestFinished } from "vitest";
 import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
@@ -40,7 +40,6 @@ export type Scripted = {
 export async function scriptedLedger(ledgerId = "ledger-1"): Promise<ScriptedLedger> {
   const messages: StreamEntriesResponse[] = [];
   const requests: StreamEntriesRequest[] = [];
-  const sessions = new Set<ServerHttp2Session>();
   let more = Promise.withResolvers<void>();
 
   async function* streamEntries(request: StreamEntriesRequest) {
@@ -63,23 +62,9 @@ export async function scriptedLedger(ledgerId = "ledger-1"): Promise<ScriptedLed
     return { ledgerId };
   };
 
-  const routes = connectNodeAdapter({
-    routes: (router) => router.service(LedgerService, { getLedger, streamEntries }),
-  });
-  const server = createServer(routes);
-  server.on("session", (session) => {
-    sessions.add(session);
-    session.once("close", () => sessions.delete(session));
-  });
-  await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
-  const cut = () => sessions.forEach((session) => session.destroy());
-  onTestFinished(() => {
-    cut();
-    server.close();
-  });
-  const { port } = server.address() as AddressInfo;
+  const { baseUrl, cut } = await serveLedger({ getLedger, streamEntries });
   return {
-    baseUrl: `http://127.0.0.1:${port}`,
+    baseUrl,
     requests,
     push({ entries = [], epoch = 1n, epochChange }) {
       const cursor = String(messages.length + 1);
@@ -95,6 +80,29 @@ export async function scriptedLedger(ledgerId = "ledger-1"): Promise<ScriptedLed
     },
     cut,
   };
+}
+
+/** Serves methods of a LedgerService that a test writes, until the end of the test. */
+export async function serveLedger(
+  methods: Partial<ServiceImpl<typeof LedgerService>>,
+): Promise<{ readonly baseUrl: string; cut(): void }> {
+  const sessions = new Set<ServerHttp2Session>();
+  const routes = connectNodeAdapter({
+    routes: (router) => router.service(LedgerService, methods),
+  });
+  const server = createServer(routes);
+  server.on("session", (session) => {
+    sessions.add(session);
+    session.once("close", () => sessions.delete(session));
+  });
+  await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
+  const cut = () => sessions.forEach((session) => session.destroy());
+  onTestFinished(() => {
+    cut();
+    server.close();
+  });
+  const { port } = server.address() as AddressInfo;
+  return { baseUrl: `http://127.0.0.1:${port}`, cut };
 }
 
 /** An entry of a user, whose hash is made of both numbers and a word. */

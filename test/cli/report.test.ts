@@ -1,0 +1,270 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { type Timestamp, timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { describe, expect, test } from "vitest";
+import { EntryKind } from "../../gen/points/v1/account_pb.ts";
+import {
+  type SummarizeRequest,
+  type SummarizeResponse,
+  SummarizeResponseSchema,
+  type SumSchema,
+} from "../../gen/points/v1/ledger_pb.ts";
+import { WrongUsage } from "../../src/cli/arguments.ts";
+import { runReport } from "../../src/cli/report.ts";
+import { runPoints } from "../support/processes.ts";
+import { makeFolder } from "../support/run-folder.ts";
+import { serveLedger } from "../support/scripted-ledger.ts";
+
+// `points report` at a server that answers Summarize as each test says. That a real one's sums are
+// right is checked with it.
+
+type Sums = MessageInitShape<typeof SumSchema>[];
+type State = { readonly inside: Sums; readonly closing?: Sums; readonly caughtUpTo?: string };
+
+const NOVEMBER: Sums = [
+  { kind: EntryKind.RECHARGE, category: "paid", entries: 2n, points: 150n },
+  { kind: EntryKind.RECHARGE, category: 'a "gift", 🪙', entries: 1n, points: 20n, repaid: 5n },
+  { kind: EntryKind.CONSUME, service: "tts", entries: 3n, points: 37n, owed: 7n, uncovered: 4n },
+  { kind: EntryKind.REVOKE, entries: 1n, points: 1n, uncovered: 9n },
+  { kind: EntryKind.FREEZE, entries: 1n, points: 10n },
+];
+const OPENING: Sums = [{ kind: EntryKind.RECHARGE, entries: 4n, points: 1_000n }];
+const DECEMBER_2 = "2026-12-02T03:04:05.678901Z";
+
+/** A server whose ledger had OPENING, is in one state after the other, and stays in the last. */
+async function ledgerIn(...states: readonly [State, ...State[]]) {
+  const requests: SummarizeRequest[] = [];
+  const { baseUrl } = await serveLedger({
+    summarize(request): SummarizeResponse {
+      const at = Math.floor(requests.length / 3);
+      requests.push(request);
+      const {
+        inside,
+        closing = [...OPENING, ...inside],
+        caughtUpTo,
+      } = states[at] ?? states.at(-1)!;
+      const { groupBy, startTime } = request;
+      const isOpening =
+        startTime === undefined && msOf(request.endTime) === Date.parse("2026-11-01");
+      const sums = isOpening ? OPENING : groupBy.length > 1 ? inside : closing;
+      const time = caughtUpTo === undefined ? {} : { caughtUpTo: instant(caughtUpTo) };
+      return create(SummarizeResponseSchema, { sums, ...time });
+    },
+  });
+  const report = (...args: string[]) =>
+    runPoints({ POINTS_URL: baseUrl }, ["report", ...args]).exit;
+  return { report, requests };
+}
+
+describe("points report", () => {
+  test("shows a month as a table whose columns add up", async () => {
+    const { report } = await ledgerIn({ inside: NOVEMBER, caughtUpTo: DECEMBER_2 });
+    const { code, stdout, stderr } = await report("--month", "2026-11");
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    expect(stdout).toBe(`\
+Points of all users from 2026-11-01 until 2026-12-01 (UTC)
+
+line           of            entries  held  debt   net
+─────────────  ────────────  ───────  ────  ────  ────
+opening                            4  1000     0  1000
+issued         a "gift", 🪙        1   +15    -5   +20
+issued         paid                2  +150     0  +150
+refunded                           0     0     0     0
+consumed       tts                 3   -30    +7   -37
+expired                            0     0     0     0
+revoked                            1    -1     0    -1
+other entries                      1     0     0     0
+closing                           12  1134     2  1132
+
+4 more points were asked for, and nobody paid them.
+
+As of 2026-12-02 03:04:05 (UTC). What is booked later for these days still changes it: see --since.
+`);
+  });
+
+  test("is also CSV as RFC 4180 has it, and JSON", async () => {
+    const { report } = await ledgerIn({ inside: NOVEMBER, caughtUpTo: DECEMBER_2 });
+    const [csv, json] = await Promise.all([
+      report("--month=2026-11", "--format=csv"),
+      report("--month=2026-11", "--json"),
+    ]);
+    expect(csv.stdout).toBe(
+      [
+        "line,of,entries,held,debt,net",
+        "opening,,4,1000,0,1000",
+        'issued,"a ""gift"", 🪙",1,15,-5,20',
+        "issued,paid,2,150,0,150",
+        "refunded,,0,0,0,0",
+        "consumed,tts,3,-30,7,-37",
+        "expired,,0,0,0,0",
+        "revoked,,1,-1,0,-1",
+        "other entries,,1,0,0,0",
+        "closing,,12,1134,2,1132",
+        "",
+      ].join("\r\n"),
+    );
+    expect(csv.stderr).toMatch(/^As of 2026-12-02 03:04:05 \(UTC\)\. /);
+    expect(json).toMatchObject({ code: 0, stderr: "" });
+    const { lines, ...about } = JSON.parse(json.stdout) as { lines: unknown[] };
+    expect(about).toEqual({
+      from: "2026-11-01",
+      until: "2026-12-01",
+      timeZone: "UTC",
+      userId: "",
+      userIdPrefix: "",
+      startTime: "2026-11-01T00:00:00Z",
+      endTime: "2026-12-01T00:00:00Z",
+      caughtUpTo: DECEMBER_2,
+      isComplete: true,
+      uncovered: "4",
+    });
+    expect(lines).toHaveLength(9);
+    const first = { line: "opening", of: "", entries: "4", held: "1000", debt: "0", net: "1000" };
+    expect(lines[0]).toEqual(first);
+  });
+
+  test("says what was booked since an earlier report of the same days", async () => {
+    const file = join(await makeFolder("report"), "november.json");
+    const at = await ledgerIn({ inside: NOVEMBER, caughtUpTo: DECEMBER_2 });
+    await writeFile(file, (await at.report("--month=2026-11", "--json")).stdout);
+    const late = { kind: EntryKind.RECHARGE, category: "plan", entries: 1n, points: 30n };
+    const inside = [...NOVEMBER, late];
+    const { report } = await ledgerIn({ inside, caughtUpTo: "2026-12-31T00:00:00Z" });
+    const since = ["--month=2026-11", "--since", file];
+    const [table, csv, json, same, other, none] = await Promise.all([
+      report(...since),
+      report(...since, "--format=csv"),
+      report(...since, "--format=json"),
+      at.report(...since),
+      report(...since, "eu-"),
+      report("--month=2026-11", "--since", "package.json"),
+    ]);
+    expect(table.stdout).toContain(`
+Booked since 2026-12-02 03:04:05 (UTC):
+
+line     of    entries  held  debt  net
+───────  ────  ───────  ────  ────  ───
+issued   plan       +1   +30     0  +30
+closing             +1   +30     0  +30
+
+As of 2026-12-31 00:00:00 (UTC). `);
+    const rows = csv.stdout.split("\r\n");
+    expect(rows[0]).toBe(
+      "line,of,entries,held,debt,net,entries_since,held_since,debt_since,net_since",
+    );
+    expect(rows).toContain("issued,plan,1,30,0,30,1,30,0,30");
+    expect(rows).toContain("issued,paid,2,150,0,150,0,0,0,0");
+    expect(JSON.parse(json.stdout)).toMatchObject({
+      bookedSince: {
+        caughtUpTo: DECEMBER_2,
+        lines: [{ line: "issued", of: "plan", net: "30" }, { line: "closing" }],
+      },
+    });
+    expect(same.stdout).toContain("\nNothing of these days was booked since 2026-12-02 03:04:05");
+    expect(other).toMatchObject({ code: 1, stdout: "" });
+    expect(other.stderr).toContain('its userIdPrefix is "", and not "eu-"');
+    expect(none.stderr).toBe(
+      "points: package.json is no report, as points report --format json writes it\n",
+    );
+  });
+
+  test("says so if the sums are not as far as its end", async () => {
+    const built = await ledgerIn({ inside: NOVEMBER });
+    const early = await ledgerIn({ inside: NOVEMBER, caughtUpTo: "2026-11-30T23:59:59.999999Z" });
+    const month = ["--month=2026-11"];
+    const [being, before, json] = await Promise.all([
+      built.report(...month),
+      early.report(...month),
+      early.report(...month, "--json"),
+    ]);
+    expect(being.stdout).toContain("\nNOT COMPLETE: the sums are being built, and lack most.\n");
+    expect(before.stdout).toContain("\nNOT COMPLETE: as of 2026-11-30 23:59:59 (UTC), and");
+    expect(json.stderr).toMatch(/^NOT COMPLETE: /);
+    expect(JSON.parse(json.stdout)).toMatchObject({ isComplete: false });
+  });
+
+  test("asks again if something was booked between its sums, and prints nothing that is wrong", async () => {
+    const more = [...NOVEMBER, { kind: EntryKind.EXPIRE, entries: 1n, points: 3n }];
+    const caughtUpTo = DECEMBER_2;
+    const torn = { inside: NOVEMBER, closing: [...OPENING, ...more], caughtUpTo };
+    const [once, always] = [
+      await ledgerIn(torn, { inside: more, caughtUpTo }),
+      await ledgerIn(torn),
+    ];
+    const [mended, refused] = await Promise.all([
+      once.report("--month=2026-11"),
+      always.report("--month=2026-11"),
+    ]);
+    expect(mended.stdout).toMatch(/^expired +1 +-3 +0 +-3$/m);
+    expect(once.requests).toHaveLength(6);
+    expect(refused).toMatchObject({ code: 1, stdout: "" });
+    expect(refused.stderr).toContain("the columns do not add up from the opening to the closing");
+  });
+
+  test("asks for the days of a time zone, and for one user or a prefix", async () => {
+    const at = await ledgerIn({ inside: [], caughtUpTo: DECEMBER_2 });
+    const zone = "--time-zone=Asia/Shanghai";
+    expect((await at.report("--month=2026-11", zone, "eu-")).stdout).toMatch(
+      /^Points of users eu-… from 2026-11-01 until 2026-12-01 \(Asia\/Shanghai\)\n/,
+    );
+    const days = ["--from=2026-10-24", "--until=2026-10-26", "--time-zone=Europe/Berlin"];
+    expect((await at.report(...days, "--user=ada")).stdout).toMatch(/^Points of ada from /);
+    expect(at.requests.map(rangeOf)).toEqual([
+      "userIdPrefix eu-: … to 2026-10-31T16:00:00.000Z",
+      "userIdPrefix eu-: 2026-10-31T16:00:00.000Z to 2026-11-30T16:00:00.000Z",
+      "userIdPrefix eu-: … to 2026-11-30T16:00:00.000Z",
+      "userId ada: … to 2026-10-23T22:00:00.000Z",
+      "userId ada: 2026-10-23T22:00:00.000Z to 2026-10-25T23:00:00.000Z",
+      "userId ada: … to 2026-10-25T23:00:00.000Z",
+    ]);
+  });
+
+  test.each([
+    { args: [], says: "--month is missing, or --from and --until" },
+    { args: ["--from=2026-11-01"], says: "--month is missing, or --from and --until" },
+    { args: ["--month=2026-13"], says: "--month takes a month such as 2026-11, and not 2026-13" },
+    { args: ["--month=11/2026"], says: "--month takes a month such as 2026-11, and not 11/2026" },
+    {
+      args: ["--month=2026-11", "--from=2026-11-01"],
+      says: "a report is of a --month, or from --from until --until, and not of both",
+    },
+    {
+      args: ["--from=2026-11-31", "--until=2026-12-01"],
+      says: "--from takes a day such as 2026-11-01, and not 2026-11-31",
+    },
+    {
+      args: ["--from=2026-11-01", "--until=2026-11-01"],
+      says: "--until takes a day after 2026-11-01, and not 2026-11-01",
+    },
+    {
+      args: ["--month=2026-11", "--time-zone=Mars"],
+      says: "--time-zone takes a name such as Asia/Shanghai, and not Mars",
+    },
+    {
+      args: ["--month=2026-11", "eu-", "--user=ada"],
+      says: "a report is of --user or of USER-PREFIX, and not of both",
+    },
+    { args: ["--month=2026-11", "--format=xls"], says: "--format takes one of table, csv, json" },
+    {
+      args: ["--month=2026-11", "--json", "--format=csv"],
+      says: "--format takes one of table, csv, json",
+    },
+  ])("refuses $args", async ({ args, says }) => {
+    await expect(runReport(args)).rejects.toThrow(new WrongUsage(says));
+  });
+});
+
+function instant(text: string): Timestamp {
+  const [, micros] = /\.(\d{6})Z$/.exec(text) ?? [];
+  return { ...timestampFromDate(new Date(text)), nanos: Number(micros ?? 0) * 1_000 };
+}
+
+function msOf(time: Timestamp | undefined): number {
+  return time === undefined ? 0 : timestampDate(time).getTime();
+}
+
+function rangeOf({ of, startTime, endTime }: SummarizeRequest): string {
+  const start = startTime === undefined ? "…" : timestampDate(startTime).toISOString();
+  return `${of.case} ${of.value}: ${start} to ${timestampDate(endTime!).toISOString()}`;
+}
