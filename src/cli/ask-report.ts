@@ -1,10 +1,11 @@
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { EntryKind } from "../../gen/points/v1/account_pb.ts";
-import { GroupBy, type SummarizeResponse } from "../../gen/points/v1/ledger_pb.ts";
+import { GroupBy } from "../../gen/points/v1/ledger_pb.ts";
 import { UserError } from "../errors/user-error.ts";
 import type { LedgerClient } from "./client.ts";
 import { addsUp, type Line, reportLines } from "./report-lines.ts";
 import type { Range } from "./report-range.ts";
+import { compareTimes, earliestOf, summarize, type Sums } from "./summarize.ts";
 
 /** Whose report it is: one user's, or that of all whose ids begin with a prefix. */
 export type Subject = { readonly userId: string; readonly userIdPrefix: string };
@@ -26,8 +27,7 @@ const SPENDS: ReadonlySet<EntryKind> = new Set([EntryKind.CONSUME, EntryKind.SET
 
 /** How often the sums are asked for, until all are of one state of the ledger. */
 const ATTEMPTS_MAX = 20;
-// Sums over many users' quarters of an hour take their time.
-const TIMEOUT_MS = 60_000;
+const INSIDE = [GroupBy.KIND, GroupBy.SERVICE, GroupBy.CATEGORY];
 
 /**
  * Asks for the sums before the range, within it, and up to its end, each by a Summarize of its own,
@@ -45,13 +45,11 @@ export async function askReport(
     userId === ""
       ? ({ case: "userIdPrefix", value: userIdPrefix } as const)
       : ({ case: "userId", value: userId } as const);
-  const ask = (request: Parameters<LedgerClient["summarize"]>[0]) =>
-    ledger.summarize({ of, ...request }, { timeoutMs: TIMEOUT_MS });
   for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt += 1) {
     const [opening, inside, closing] = await Promise.all([
-      ask({ endTime: startTime, groupBy: [GroupBy.KIND] }),
-      ask({ startTime, endTime, groupBy: [GroupBy.KIND, GroupBy.SERVICE, GroupBy.CATEGORY] }),
-      ask({ endTime, groupBy: [GroupBy.KIND] }),
+      summarize(ledger, { of, endTime: startTime, groupBy: [GroupBy.KIND] }),
+      summarize(ledger, { of, startTime, endTime, groupBy: INSIDE }),
+      summarize(ledger, { of, endTime, groupBy: [GroupBy.KIND] }),
     ]);
     const lines = reportLines({
       opening: opening.sums,
@@ -60,7 +58,7 @@ export async function askReport(
     });
     if (!addsUp(lines)) continue;
     const caughtUpTo = earliestOf([opening, inside, closing]);
-    const isComplete = caughtUpTo !== undefined && compare(caughtUpTo, endTime) >= 0;
+    const isComplete = caughtUpTo !== undefined && compareTimes(caughtUpTo, endTime) >= 0;
     const uncovered = uncoveredIn(inside);
     return { range, userId, userIdPrefix, caughtUpTo, isComplete, lines, uncovered };
   }
@@ -68,17 +66,7 @@ export async function askReport(
   throw new UserError(`${all}: ask again, or for days that are past`);
 }
 
-/** How far all of them are; undefined if one is being built. */
-function earliestOf(answers: readonly SummarizeResponse[]): Timestamp | undefined {
-  const times = answers.flatMap(({ caughtUpTo }) => caughtUpTo ?? []);
-  return times.length < answers.length ? undefined : times.toSorted(compare)[0];
-}
-
-function compare(a: Timestamp, b: Timestamp): number {
-  return Number(a.seconds - b.seconds) || a.nanos - b.nanos;
-}
-
-function uncoveredIn({ sums }: SummarizeResponse): bigint {
+function uncoveredIn({ sums }: Sums): bigint {
   let uncovered = 0n;
   for (const sum of sums) if (SPENDS.has(sum.kind)) uncovered += sum.uncovered;
   return uncovered;

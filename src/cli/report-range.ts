@@ -24,7 +24,8 @@ type RangeOptions = {
 /**
  * Reads the options --month, or --from and --until, and --time-zone.
  *
- * @throws {WrongUsage} if a month, day or time zone is none, or if the days are not in order
+ * @throws {WrongUsage} if a month, day or time zone is none, if the days are not in order, or if they do
+ *   not begin with a quarter of an hour
  */
 export function readRange({ month, from, until, "time-zone": timeZone }: RangeOptions): Range {
   const [first, end] = daysOf(month, from, until);
@@ -71,11 +72,21 @@ function day(text: string): Temporal.PlainDate | undefined {
   return orUndefined(() => Temporal.PlainDate.from(text));
 }
 
+/** The first instant of a day. Sums are of quarters of an hour. */
 function startOf(date: Temporal.PlainDate, timeZone: string): Timestamp {
   const start = orUndefined(() => date.toZonedDateTime({ timeZone }));
-  if (start !== undefined) return timestampFromMs(start.epochMilliseconds);
-  throw new WrongUsage(`--time-zone takes a name such as Asia/Shanghai, and not ${timeZone}`);
+  if (start === undefined) {
+    throw new WrongUsage(`--time-zone takes a name such as Asia/Shanghai, and not ${timeZone}`);
+  }
+  if (start.epochMilliseconds % QUARTER_MS !== 0) {
+    throw new WrongUsage(
+      `${date.toString()} begins within a quarter of an hour in ${timeZone}: use another`,
+    );
+  }
+  return timestampFromMs(start.epochMilliseconds);
 }
+
+const QUARTER_MS = 900_000;
 
 function orUndefined<T>(read: () => T): T | undefined {
   try {

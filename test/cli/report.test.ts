@@ -12,6 +12,7 @@ import {
 } from "../../gen/points/v1/ledger_pb.ts";
 import { WrongUsage } from "../../src/cli/arguments.ts";
 import { runReport } from "../../src/cli/report.ts";
+import { invalidField } from "../../src/errors/api-error.ts";
 import { runPoints } from "../support/processes.ts";
 import { makeFolder } from "../support/run-folder.ts";
 import { serveLedger } from "../support/scripted-ledger.ts";
@@ -220,6 +221,24 @@ As of 2026-12-31 00:00:00 (UTC). `);
     ]);
   });
 
+  test("asks in halves for what is too much to add up at once", async () => {
+    let asked = 0;
+    const { baseUrl } = await serveLedger({
+      summarize({ startTime, endTime }): SummarizeResponse {
+        asked += 1;
+        const [start, end] = [msOf(startTime), msOf(endTime)];
+        if (end - start > 400 * DAY_MS) throw invalidField("end_time", "leaves too much");
+        const sums = TIMES.filter((time) => time >= start && time < end).map(() => OPENING[0]!);
+        return create(SummarizeResponseSchema, { sums, caughtUpTo: instant(DECEMBER_2) });
+      },
+    });
+    const { stdout } = await runPoints({ POINTS_URL: baseUrl }, ["report", "--month=2026-11"]).exit;
+    expect(stdout).toMatch(/^opening +16 +4000 +0 +4000$/m);
+    expect(stdout).toMatch(/^issued +8 +\+2000 +0 +\+2000$/m);
+    expect(stdout).toMatch(/^closing +24 +6000 +0 +6000$/m);
+    expect(asked).toBe(1 + 2 * (64 + 63));
+  });
+
   test.each([
     { args: [], says: "--month is missing, or --from and --until" },
     { args: ["--from=2026-11-01"], says: "--month is missing, or --from and --until" },
@@ -254,6 +273,17 @@ As of 2026-12-31 00:00:00 (UTC). `);
     await expect(runReport(args)).rejects.toThrow(new WrongUsage(says));
   });
 });
+
+const DAY_MS = 86_400_000;
+/** Of entries in years before November 2026, and in it. */
+const TIMES = [
+  "1970-01-01",
+  "2000-02-03",
+  "2025-12-31",
+  "2026-10-31",
+  "2026-11-01",
+  "2026-11-30",
+].map((day) => Date.parse(day));
 
 function instant(text: string): Timestamp {
   const [, micros] = /\.(\d{6})Z$/.exec(text) ?? [];
