@@ -16,6 +16,7 @@ import {
 import { pointsService } from "../../src/rpc/points.ts";
 import { serverTime } from "../../src/rpc/prices.ts";
 import { createWatchers } from "../../src/rpc/watch.ts";
+import { laggingReads } from "../../src/store/reads/lagging.ts";
 import { openOrm } from "../../src/store/driver/orm.ts";
 import { fastUnary } from "../../src/transport/fast-unary.ts";
 import { listenLimits } from "../../src/transport/listen-limits.ts";
@@ -43,6 +44,7 @@ const backend = {
   stopping: new AbortController().signal,
   toError,
   orm,
+  lagging: laggingReads({ primary: orm, standby: undefined }),
   prices: () => prices,
   watchers: createWatchers(orm, log),
   answerMaxBytes: config.messageOutMaxBytes,

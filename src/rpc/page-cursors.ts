@@ -17,18 +17,18 @@ export const SEQUENCE_CURSOR: CursorCodec<bigint> = {
 
 /**
  * Lots: a page goes on after a lot's place in burn order. 0: it has services, 1: it has none. No time:
- * it never expires.
+ * it never expires. Then the account's sequence.
  */
 export const LOT_CURSOR: CursorCodec<LotCursor> = {
-  write: ({ priority, isScoped, expireTime, number }) =>
-    `${priority}:${isScoped ? 0 : 1}:${expireTime ?? ""}:${number}`,
+  write: ({ priority, isScoped, expireTime, number, sequence }) =>
+    `${priority}:${isScoped ? 0 : 1}:${expireTime ?? ""}:${number}:${sequence}`,
   read(text) {
-    const [, priority, general, micros, number] =
-      /^(\d{1,4}):([01]):(\d{1,18})?:([1-9]\d{0,17})$/.exec(text) ?? [];
-    if (priority === undefined || number === undefined) return undefined;
+    const [, priority, general, micros, number, sequence] =
+      /^(\d{1,4}):([01]):(\d{1,18})?:([1-9]\d{0,17}):([1-9]\d{0,17})$/.exec(text) ?? [];
+    if (number === undefined || sequence === undefined) return undefined;
     const expireTime = micros === undefined ? null : BigInt(micros);
     const place = { priority: Number(priority), isScoped: general === "0", expireTime };
-    return { ...place, number: BigInt(number) };
+    return { ...place, number: BigInt(number), sequence: BigInt(sequence) };
   },
 };
 

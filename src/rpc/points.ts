@@ -7,6 +7,7 @@ import type { Answered } from "../commit/commit.ts";
 import type { Command } from "../ledger/command.ts";
 import type { Micros } from "../ledger/time.ts";
 import type { Orm } from "../store/driver/orm.ts";
+import type { Lagging } from "../store/reads/lagging.ts";
 import {
   toAccountMessage,
   toExtendHoldAnswer,
@@ -29,6 +30,8 @@ import type { Watchers } from "./watch.ts";
 /** What the RPCs need of the server. */
 export type Backend = OperationServer & {
   readonly orm: Orm;
+  /** For the lists. */
+  readonly lagging: Lagging;
   readonly watchers: Watchers;
   readonly answerMaxBytes: number;
   /** The time by which Quote and GetPriceList choose the price list. */
@@ -72,7 +75,7 @@ export function pointsService(backend: Backend): ServiceImpl<typeof PointsServic
       return { results: await applyBatch(backend, operations, context) };
     },
     apply: (requests, context) => applyStream(backend, requests, context),
-    ...statements(orm, backend.answerMaxBytes),
+    ...statements(backend),
     async *watchAccount(request, { values, signal }) {
       const lease = values.get(leaseKey);
       try {

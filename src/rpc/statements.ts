@@ -1,3 +1,4 @@
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import {
   ListEntriesRequestSchema,
@@ -8,32 +9,38 @@ import {
 import { accountNotFound, entryNotFound, invalidField } from "../errors/api-error.ts";
 import { isScoped } from "../ledger/lot.ts";
 import type { Orm } from "../store/driver/orm.ts";
+import type { Run } from "../store/driver/transaction.ts";
 import { readEntry } from "../store/reads/entry.ts";
+import { type Lagging, TooOld } from "../store/reads/lagging.ts";
 import { readPageKey } from "../store/reads/page-key.ts";
 import { readEntries, readHolds, readLots } from "../store/reads/pages.ts";
-import { hasAccount } from "../store/reads/read.ts";
+import { hasAccount, readSequence } from "../store/reads/read.ts";
 import { toEntryMessage, toHoldMessage, toLotMessage } from "./answers.ts";
 import { kindOf } from "../ledger/entry-kinds.ts";
 import { LOT_CURSOR, SEQUENCE_CURSOR } from "./page-cursors.ts";
 import { fitting, pageSizeOf } from "./page-size.ts";
 import { keyOnce, pageTokens } from "./page-token.ts";
-import { instantOf } from "./timestamps.ts";
+import { instantOf, toTimestamp } from "./timestamps.ts";
 
 type Statements = Pick<
   ServiceImpl<typeof PointsService>,
   "getEntry" | "listEntries" | "listLots" | "listHolds"
 >;
 
+type Sources = {
+  readonly orm: Orm;
+  /** For the lists. */
+  readonly lagging: Lagging;
+  /** A page ends before it is larger. */
+  readonly answerMaxBytes: number;
+};
+
 /**
  * Handlers of the RPCs that make up an account statement. They lock and write nothing. Pages go by
  * keyset cursors, so they neither skip nor repeat an item while others are being written.
- *
- * @param answerMaxBytes a page ends before it is larger
  */
-export function statements(orm: Orm, answerMaxBytes: number): Statements {
-  const requireAccount = async (userId: string) => {
-    if (!(await hasAccount(orm, userId))) throw accountNotFound(userId);
-  };
+export function statements({ orm, lagging, answerMaxBytes }: Sources): Statements {
+  const readPage = pageReader(lagging);
   const key = keyOnce(() => readPageKey(orm));
   const entryPages = pageTokens(ListEntriesRequestSchema, SEQUENCE_CURSOR, key);
   const lotPages = pageTokens(ListLotsRequestSchema, LOT_CURSOR, key);
@@ -47,7 +54,7 @@ export function statements(orm: Orm, answerMaxBytes: number): Statements {
         const shown = toEntryMessage(entry, salt);
         return { entry: shown, refunded, ...revocation, referringEntries: [...referring] };
       }
-      await requireAccount(userId);
+      if (!(await hasAccount(orm, userId))) throw accountNotFound(userId);
       throw entryNotFound(by.value);
     },
 
@@ -63,37 +70,73 @@ export function statements(orm: Orm, answerMaxBytes: number): Statements {
         actor: request.actor,
       };
       const size = pageSizeOf(request);
-      const page = await readEntries(orm, { userId, ...filter, before, limit: size });
+      const { page, asOf } = await readPage(request, before, (run) =>
+        readEntries(run, { userId, ...filter, before, limit: size }),
+      );
       const entries = fitting(page.entries, answerMaxBytes);
       const next = entries.length < page.entries.length ? entries.at(-1)!.sequence : page.next;
-      if (entries.length === 0 && before === undefined) await requireAccount(userId);
       const nextPageToken = next === undefined ? "" : await entryPages.write(request, next);
       const shown = entries.map((entry) => toEntryMessage(entry, page.salt));
-      return { entries: shown, nextPageToken };
+      return { entries: shown, nextPageToken, asOf };
     },
 
     async listLots(request) {
+      const { userId } = request;
       const after = await lotPages.read(request);
       const size = pageSizeOf(request);
-      const lots = await readLots(orm, { userId: request.userId, after, limit: size });
-      if (lots.length === 0 && after === undefined) await requireAccount(request.userId);
+      const read = await readPage(request, after?.sequence, (run) =>
+        readLots(run, { userId, after, limit: size }),
+      );
+      const { page: lots, sequence, asOf } = read;
       const last = lots.length === size ? lots.at(-1) : undefined;
-      const cursor = last && { ...last, isScoped: isScoped(last) };
+      const cursor = last && { ...last, isScoped: isScoped(last), sequence };
       const nextPageToken = cursor === undefined ? "" : await lotPages.write(request, cursor);
-      return { lots: lots.map(toLotMessage), nextPageToken };
+      return { lots: lots.map(toLotMessage), nextPageToken, asOf };
     },
 
     async listHolds(request) {
       const { userId, openOnly } = request;
       const before = await holdPages.read(request);
       const size = pageSizeOf(request);
-      const page = await readHolds(orm, { userId, openOnly, before, limit: size });
+      const { page, asOf } = await readPage(request, before, (run) =>
+        readHolds(run, { userId, openOnly, before, limit: size }),
+      );
       const holds = fitting(page.holds, answerMaxBytes);
-      if (holds.length === 0 && before === undefined) await requireAccount(userId);
       const isLast = !page.isFull && holds.length === page.holds.length;
       const last = isLast ? undefined : holds.at(-1);
       const nextPageToken = last === undefined ? "" : await holdPages.write(request, last.number);
-      return { holds: holds.map(toHoldMessage), nextPageToken };
+      return { holds: holds.map(toHoldMessage), nextPageToken, asOf };
     },
   };
+}
+
+type PageRequest = { readonly userId: string; readonly minSequence: bigint };
+
+/** A page, the account's sequence in the state that it is of, and that state's time if it lags. */
+type PageRead<Page> = {
+  readonly page: Page;
+  readonly sequence: bigint;
+  readonly asOf: Timestamp | undefined;
+};
+
+/**
+ * Reads pages of accounts. A standby that lacks an entry of the account that the caller has seen is too
+ * old; and so is one that lacks the entry, hold or lot from which a page goes on, for it might lack some
+ * behind it too.
+ *
+ * @throws ACCOUNT_NOT_FOUND
+ */
+function pageReader(lagging: Lagging) {
+  return <Page>(
+    { userId, minSequence }: PageRequest,
+    seenSequence: bigint | undefined,
+    readRows: (run: Run) => Promise<Page>,
+  ): Promise<PageRead<Page>> =>
+    lagging.read(async ({ em, run, lags, asOf }) => {
+      const sequence = await readSequence(em, userId);
+      if (sequence === undefined) throw accountNotFound(userId);
+      if (lags && (sequence < minSequence || sequence < (seenSequence ?? 0n))) throw new TooOld();
+      const page = await readRows(run);
+      return { page, sequence, asOf: lags ? toTimestamp(asOf) : undefined };
+    });
 }

@@ -21,6 +21,7 @@ import {
   type StreamFilter,
 } from "../store/reads/feed.ts";
 import type { Orm } from "../store/driver/orm.ts";
+import type { Lagging } from "../store/reads/lagging.ts";
 import { readLedger } from "../store/reads/ledger.ts";
 import { toEntryMessage } from "./answers.ts";
 import { handOver } from "./hand-over.ts";
@@ -32,6 +33,8 @@ import { validate } from "./validate.ts";
 /** What LedgerService needs of the server. */
 export type LedgerBackend = {
   readonly orm: Orm;
+  /** For what may lag: lists, search and sums. */
+  readonly lagging: Lagging;
   /** The database by a pool of its own: streams do not take the connections of other reads. */
   readonly streams: Orm;
   readonly horizon: HorizonWatch;

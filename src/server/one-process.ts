@@ -32,6 +32,7 @@ export type OneProcessOptions = Pick<
 
 const READS_MAX_CONNECTIONS = 5;
 const STREAMS_MAX_CONNECTIONS = 2;
+const LOOKS_MAX_CONNECTIONS = 2;
 
 /** Serves with this process. */
 export async function serveWithOneProcess(options: OneProcessOptions): Promise<Serving> {
@@ -39,20 +40,30 @@ export async function serveWithOneProcess(options: OneProcessOptions): Promise<S
   // OpenTelemetry is loaded only where it is wanted.
   const traced = config.otlpEndpoint === undefined ? undefined : import("../telemetry/tracing.ts");
   const tracing = (await traced)?.startTracing(process.env, log);
-  const open = (maxConnections: number) =>
-    openOrm(database.url, maxConnections, {
+  const open = (maxConnections: number, url = database.url) =>
+    openOrm(url, maxConnections, {
       schema: config.databaseSchema,
       answerMaxMs: ANSWER_MAX_MS,
       testClock: config.testClock,
     });
   const reads = await open(READS_MAX_CONNECTIONS);
   const streams = await open(STREAMS_MAX_CONNECTIONS);
+  const { readsUrl } = config;
+  const standby =
+    readsUrl === undefined
+      ? undefined
+      : {
+          reads: await open(READS_MAX_CONNECTIONS, readsUrl),
+          streams: await open(STREAMS_MAX_CONNECTIONS, readsUrl),
+          looks: await open(LOOKS_MAX_CONNECTIONS, readsUrl),
+        };
+  const readPools = [reads, streams, ...Object.values(standby ?? {})];
   const gone = new AbortController();
   void database.lost.then(() => gone.abort());
-  const databases = { batches: database.orm, reads, streams, gone: gone.signal };
+  const databases = { batches: database.orm, reads, streams, standby, gone: gone.signal };
   const starting = startServer({ ...options, databases, tracing });
   const server = await starting.catch(async (cause: unknown) => {
-    await Promise.all([reads.close(), streams.close()]);
+    await Promise.all(readPools.map((pool) => pool.close()));
     throw cause;
   });
   const { registry } = server.metrics;
@@ -66,7 +77,7 @@ export async function serveWithOneProcess(options: OneProcessOptions): Promise<S
       server.announceStop();
       await pause(config.lameDuckMs, hurried);
       await server.stop();
-      await Promise.all([closePool(reads), closePool(streams)]);
+      await Promise.all(readPools.map(closePool));
       await tracing?.stop();
     },
   };

@@ -28,6 +28,7 @@ import { readTls, watchTls } from "../transport/tls.ts";
 import { watchDatabase } from "./database-watch.ts";
 import { createHealth } from "./health.ts";
 import { hasAuthentication } from "./insecure-listen.ts";
+import { startLaggingReads } from "./lagging-reads.ts";
 import { type GroupCommitOptions, startGroupCommit } from "./observed-group-commit.ts";
 import { ENDLESS_PATHS, pointsApi } from "./points-api.ts";
 
@@ -66,6 +67,7 @@ export async function startServer(options: ServerOptions): Promise<PointsServer>
   );
   const watchers = createWatchers(reads, log);
   const horizon = horizonOf({ reads, streams }, log, metrics);
+  const lagging = startLaggingReads(options.databases, log, metrics);
   const stopping = new AbortController();
   const backend = {
     submit,
@@ -74,6 +76,7 @@ export async function startServer(options: ServerOptions): Promise<PointsServer>
     stopping: stopping.signal,
     toError: errorTranslator(log, metrics.refused),
     orm: reads,
+    lagging: lagging.lists,
     prices,
     watchers,
     horizon,
@@ -126,6 +129,7 @@ export async function startServer(options: ServerOptions): Promise<PointsServer>
       // to end.
       const streamsEnd = horizon.close(new Draining());
       await Promise.all([watchers.close(), streamsEnd, listener.close(config.drainMs)]);
+      await lagging.stop();
       // 6. Operations that are still queued are committed, though their callers may be gone.
       await batcher.drain();
     },

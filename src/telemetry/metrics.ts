@@ -20,6 +20,8 @@ export type Metrics = {
   /** An RPC, or an operation of a batch or stream, was refused. */
   refused(reason: string): void;
   serving(isServing: boolean): void;
+  /** Whether reads go to the standby (READS_URL). */
+  readsStandby(isUsed: boolean): void;
   /** For how many seconds an open transaction has held the stream of entries back; 0: none does. */
   feedHeldBack(seconds: number): void;
 };
@@ -29,6 +31,8 @@ export type Databases = {
   readonly batches: Orm;
   readonly reads: Orm;
   readonly streams: Orm;
+  /** Its standby for reads (READS_URL). `looks` is for what must not wait for reads. */
+  readonly standby?: Record<"reads" | "streams" | "looks", Orm> | undefined;
   /** Fires if the database is gone for good. */
   readonly gone?: AbortSignal;
 };
@@ -75,6 +79,12 @@ export function createMetrics(sources: MetricsSources): Metrics {
     aggregator: "max",
     registers,
   });
+  const readsStandby = new Gauge({
+    name: "points_reads_standby",
+    help: "1 while reads that may lag go to the standby (READS_URL); 0 without one.",
+    aggregator: "min",
+    registers,
+  });
   const fastPath = new Counter({
     name: "points_fast_path_calls_total",
     help: "Unary gRPC calls that the fast path took; Connect's adapter answers all others.",
@@ -88,6 +98,7 @@ export function createMetrics(sources: MetricsSources): Metrics {
     tookFastPath: () => fastPath.inc(),
     refused: (reason) => refusals.inc({ reason }),
     serving: (isServing) => serving.set(isServing ? 1 : 0),
+    readsStandby: (isUsed) => readsStandby.set(isUsed ? 1 : 0),
     feedHeldBack: (seconds) => feedHeldBack.set(seconds),
     ...batchMetrics(registry),
   };
@@ -232,8 +243,8 @@ function watchDatabase(registry: Registry, databases: Databases): void {
     help: "Connections to the database, by pool and state; waiting: who waits for one.",
     labelNames: ["pool", "state"],
     async collect() {
-      for (const pool of ["batches", "reads", "streams"] as const) {
-        const client = await databases[pool].driver.getConnection().getNativeClient();
+      for (const [pool, orm] of poolsOf(databases)) {
+        const client = await orm.driver.getConnection().getNativeClient();
         this.set({ pool, state: "idle" }, client.idleCount);
         this.set({ pool, state: "busy" }, client.totalCount - client.idleCount);
         this.set({ pool, state: "waiting" }, client.waitingCount);
@@ -253,6 +264,14 @@ function watchDatabase(registry: Registry, databases: Databases): void {
       this.set(await Promise.race([seconds, late]));
     },
   });
+}
+
+function poolsOf({ batches, reads, streams, standby }: Databases): readonly [string, Orm][] {
+  const ofStandby = Object.entries(standby ?? {}).map(([name, orm]): [string, Orm] => [
+    `standby_${name}`,
+    orm,
+  ]);
+  return [["batches", batches], ["reads", reads], ["streams", streams], ...ofStandby];
 }
 
 function gauge<Label extends string>(

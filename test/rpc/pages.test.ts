@@ -295,13 +295,15 @@ describe("the place in a page token", () => {
     (text) => expect(SEQUENCE_CURSOR.read(text)).toBeUndefined(),
   );
 
-  const others = ["0:1::x", "0:1::0", "0:1::-1", "10000:1::1", "0:1:1:1:1", "0:2::1", "0::1"];
-  test.each(["", "1", "0:1", "x:1::1", "0:1:x:1", ...others])("is no lot's if it is %j", (text) =>
-    expect(LOT_CURSOR.read(text)).toBeUndefined(),
+  const places = ["x:1::1", "0:1:x:1", "0:1::x", "0:1::0", "0:1::-1", "10000:1::1", "0:1:1:1:1"];
+  const others = ["", "1", "0:1", "0:1::1", "0:1::1:0", "0:1::1:x", "0:1::1:1:1"];
+  test.each([...places, "0:2::1", "0::1"].map((place) => `${place}:4`).concat(others))(
+    "is no lot's if it is %j",
+    (text) => expect(LOT_CURSOR.read(text)).toBeUndefined(),
   );
 
   function lotPlace(priority: number, expireTime: bigint | null) {
-    return { priority, expireTime, number: 3n };
+    return { priority, expireTime, number: 3n, sequence: 4n };
   }
 });
 

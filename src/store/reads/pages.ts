@@ -11,6 +11,7 @@ import { BURN_ORDER, toLot } from "../batch/found-lots.ts";
 import { EntryEntity, type EntryRow, type HoldRow, type LotRow } from "../driver/entities.ts";
 import { toTimestamptz } from "../driver/instant.ts";
 import type { Orm } from "../driver/orm.ts";
+import type { Run } from "../driver/transaction.ts";
 
 // Pages by keyset cursor: a page begins behind the key of the last row of the page before, so that it
 // neither skips nor repeats rows while new ones are written. SQL by hand, since the ORM has neither
@@ -50,13 +51,13 @@ export const PAGE_MAX_LOTS = 16_384;
  * SCAN_MAX_ENTRIES and PAGE_MAX_LOTS
  */
 export async function readEntries(
-  orm: Orm,
+  run: Run,
   { userId, kinds, startTime, endTime, service, member, actor, before, limit }: EntryQuery,
 ): Promise<{ entries: readonly Entry[]; salt: Uint8Array; next: bigint | undefined }> {
   const numbers = kinds.map((kind) => KIND_NUMBERS[kind]);
   const from = startTime === undefined ? "-infinity" : toTimestamptz(startTime);
   const to = endTime === undefined ? "infinity" : toTimestamptz(endTime);
-  const { rows } = await sql<EntryRow & { matches: boolean; salt: Uint8Array }>`
+  const { rows } = await run(sql<EntryRow & { matches: boolean; salt: Uint8Array }>`
     with looked_at as (
       select *, (
         (cardinality(${numbers}::smallint[]) = 0 or kind = any(${numbers}::smallint[]))
@@ -78,7 +79,7 @@ export async function readEntries(
     (select * from scanned
       where matches and lots_before < ${PAGE_MAX_LOTS} order by sequence desc limit ${limit})
     union all
-    (select * from last where not matches)`.execute(orm.em.fork().getKysely());
+    (select * from last where not matches)`);
 
   const entries = rows.filter(({ matches }) => matches).map(toEntry);
   const lowest = rows.at(-1) === undefined ? 1n : BigInt(rows.at(-1)!.sequence);
@@ -110,6 +111,8 @@ export async function readJournal(
 /** A lot's place in burn order. */
 export type LotCursor = Pick<Lot, "priority" | "expireTime" | "number"> & {
   readonly isScoped: boolean;
+  /** The account's when the lot was shown: behind this place an older state may lack lots. */
+  readonly sequence: bigint;
 };
 
 /** A lot, and what was revoked of it. */
@@ -123,12 +126,12 @@ export type LotNow = Lot & Revocation;
  * from the first
  */
 export async function readLots(
-  orm: Orm,
+  run: Run,
   { userId, after, limit }: { userId: string; after: LotCursor | undefined; limit: number },
 ): Promise<readonly LotNow[]> {
   const place = after ?? { priority: -1, isScoped: true, expireTime: null, number: 0n };
   const expireTime = place.expireTime === null ? "infinity" : toTimestamptz(place.expireTime);
-  const { rows } = await sql<LotNowRow>`
+  const { rows } = await run(sql<LotNowRow>`
     select lot.*, coalesce(undone.revoked, 0) as revoked, coalesce(undone.claimed, 0) as claimed,
       expire_time is not null and expire_time <= statement_timestamp() as due
     from (${OPEN_LOTS} where user_id = ${userId} union all ${CLOSED_WITH_CLAIM}
@@ -139,7 +142,7 @@ export async function readLots(
         ${expireTime}::timestamptz, ${place.number}::bigint)
       and (frozen > 0 or claimed > 0 or expire_time is null or expire_time > statement_timestamp())
     order by ${BURN_ORDER}
-    limit ${limit}`.execute(orm.em.fork().getKysely());
+    limit ${limit}`);
   return rows.map((row) => ({
     ...toLot(row),
     ...(row.due && { remaining: 0n }),
@@ -176,7 +179,7 @@ export type HoldQuery = {
  * @returns the holds, and whether there may be more
  */
 export async function readHolds(
-  orm: Orm,
+  run: Run,
   { userId, openOnly, before, limit }: HoldQuery,
 ): Promise<{ holds: readonly Hold[]; isFull: boolean }> {
   // Open holds are bounded in number and have an index of their own. Without `offset 0`, the planner
@@ -185,7 +188,7 @@ export async function readHolds(
     ? sql`(select * from hold where user_id = ${userId} and status = 'open'
         and expire_time > statement_timestamp() offset 0)`
     : sql`(select * from hold where user_id = ${userId})`;
-  const { rows } = await sql<HoldRow & { due: boolean }>`
+  const { rows } = await run(sql<HoldRow & { due: boolean }>`
     select *, status = 'open' and expire_time <= statement_timestamp() as due
     from (
       select *, ${lotsBefore("number")} as lots_before
@@ -195,7 +198,7 @@ export async function readHolds(
       ) as hold
     ) as hold
     where lots_before < ${PAGE_MAX_LOTS}
-    order by number desc`.execute(orm.em.fork().getKysely());
+    order by number desc`);
   const holds = rows.map((row) => {
     const hold = toHold(row);
     return row.due ? ({ ...hold, status: "expired" } as const) : hold;

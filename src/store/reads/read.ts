@@ -12,7 +12,7 @@ import { databaseNow } from "../driver/clock.ts";
 import { textArray } from "../driver/columns.ts";
 import { AccountEntity, type AccountRow } from "../driver/entities.ts";
 import { fromTimestamptz } from "../driver/instant.ts";
-import type { Orm } from "../driver/orm.ts";
+import type { EntityManager, Orm } from "../driver/orm.ts";
 import { inSnapshot, type Run } from "../driver/transaction.ts";
 
 // Reads that lock nothing and write nothing. They go through the ORM's entities, but for those of a
@@ -121,4 +121,10 @@ export async function readSequences(
 /** Whether a user has an account. */
 export async function hasAccount(orm: Orm, userId: string): Promise<boolean> {
   return (await orm.em.fork().count(AccountEntity, { userId })) > 0;
+}
+
+/** The sequence of a user's last entry; undefined if there is no account. */
+export async function readSequence(em: EntityManager, userId: string): Promise<bigint | undefined> {
+  const row = await em.findOne(AccountEntity, { userId }, { fields: ["sequence"] });
+  return row?.sequence;
 }

@@ -1,0 +1,28 @@
+import type { Logger } from "pino";
+import type { Orm } from "../store/driver/orm.ts";
+import { type Lagging, laggingReads } from "../store/reads/lagging.ts";
+import type { Databases, Metrics } from "../telemetry/metrics.ts";
+import { watchStandby } from "./standby-watch.ts";
+
+/** Reads that may lag, for each kind of work a pool. */
+export type LaggingPools = Record<"lists" | "streams" | "looks", Lagging> & {
+  stop(): Promise<void>;
+};
+
+/** Begins to watch the standby for reads (READS_URL), if there is one. */
+export function startLaggingReads(
+  { reads, streams, standby }: Databases,
+  log: Logger,
+  { readsStandby: used }: Metrics,
+): LaggingPools {
+  const watch = standby && watchStandby({ standby: standby.looks, primary: reads, log, used });
+  const lagging = (primary: Orm, pool: Orm | undefined) =>
+    laggingReads({ primary, standby: watch && pool && { pool, state: watch } });
+  return {
+    lists: lagging(reads, standby?.reads),
+    streams: lagging(streams, standby?.streams),
+    // A look must not wait for what many readers read.
+    looks: lagging(reads, standby?.looks),
+    stop: async () => watch?.stop(),
+  };
+}

@@ -1,0 +1,133 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Logger } from "pino";
+import { faultOf } from "../errors/database-fault.ts";
+import type { Micros } from "../ledger/time.ts";
+import type { Orm } from "../store/driver/orm.ts";
+import { flushWal } from "../store/reads/feed.ts";
+import type { Standby } from "../store/reads/lagging.ts";
+import { lookAtStandby, readLedgerId } from "../store/reads/standby.ts";
+
+const EVERY_MS = 1_000;
+const TIMEOUT_MS = 3_000;
+
+/** The standby for reads, and how it is. */
+export type StandbyWatch = Standby & { stop(): Promise<void> };
+
+type Told = {
+  readonly log: Logger;
+  /** Told when it begins or ceases to be used. */
+  readonly used: (isUsed: boolean) => void;
+};
+
+type Options = Told & {
+  /** By a pool that reads do not use: a look must not wait for them. */
+  readonly standby: Orm;
+  readonly primary: Orm;
+};
+
+/**
+ * Health check of the standby for reads: looks at it every second, and has it used while it answers and
+ * has the ledger's schema.
+ *
+ * A standby knows how new it is by the last commit that it has replayed. So while nobody commits, the
+ * watch does, once a second.
+ */
+export function watchStandby({ standby, primary, ...told }: Options): StandbyWatch {
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  const { ask, fine, away } = standbyUse(told);
+  let ledgerId: string | undefined;
+  let looking: Promise<Micros | undefined>;
+  let beating: Promise<void> | undefined;
+
+  /** When it is; undefined: it is no standby. */
+  async function look(): Promise<Micros | undefined> {
+    ledgerId ??= await readLedgerId(primary.em.fork());
+    const found = await lookAtStandby(standby);
+    const { pending, asOf, lags } = found;
+    if (found.ledgerId !== ledgerId) throw new Error("READS_URL leads to another ledger");
+    if (pending.length > 0) throw new Error(`the standby lacks ${pending.join(", ")}`);
+    return lags ? asOf : undefined;
+  }
+
+  async function run(): Promise<void> {
+    let was: Micros | undefined;
+    while (!signal.aborted) {
+      looking = look();
+      try {
+        const is = await Promise.race([looking, tooLate()]);
+        fine();
+        if (is !== undefined && is === was) beat();
+        was = is;
+      } catch (error) {
+        away(error);
+      }
+      await sleep(EVERY_MS, undefined, { signal }).catch(() => {});
+    }
+  }
+
+  /** The looks do not wait for it: the primary may be away. */
+  function beat(): void {
+    beating ??= flushWal(primary)
+      .catch(() => {})
+      .finally(() => (beating = undefined));
+  }
+
+  const running = run();
+  return {
+    ask,
+    async stop() {
+      stopping.abort();
+      await running;
+      // Their results are of no use any more, but a pool cannot be closed while it gives a connection.
+      await Promise.all([looking.catch(() => {}), beating]);
+    },
+  };
+}
+
+/** A session ended, or the host takes none. A read that was cancelled says nothing about others. */
+const AWAY: ReadonlySet<string> = new Set(["away", "cut"]);
+
+/** Whether the standby is used: not before the first look. */
+function standbyUse({ log, used }: Told) {
+  const underWay = new Set<() => void>();
+  let isUsed: boolean | undefined;
+
+  function fine(): void {
+    if (isUsed === true) return;
+    if (isUsed === false) log.info("the standby for reads is used again");
+    isUsed = true;
+    used(true);
+  }
+
+  function away(err: unknown): void {
+    if (isUsed === false) return;
+    log.warn({ err }, "the standby for reads cannot be used: the primary answers");
+    isUsed = false;
+    used(false);
+    // None waits for a silent host for longer than a look does.
+    for (const giveUp of underWay) giveUp();
+  }
+
+  const ask: Standby["ask"] = async (read) => {
+    if (isUsed !== true) return undefined;
+    const { promise: givenUp, resolve } = Promise.withResolvers<undefined>();
+    const giveUp = () => resolve(undefined);
+    underWay.add(giveUp);
+    try {
+      return await Promise.race([read().then((answer) => ({ answer })), givenUp]);
+    } catch (error) {
+      if (AWAY.has(faultOf(error))) away(error);
+      return undefined;
+    } finally {
+      underWay.delete(giveUp);
+    }
+  };
+
+  return { ask, fine, away };
+}
+
+async function tooLate(): Promise<never> {
+  await sleep(TIMEOUT_MS, undefined, { ref: false });
+  throw new Error(`the standby has not answered within ${TIMEOUT_MS / 1_000} s`);
+}

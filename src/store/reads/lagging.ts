@@ -1,0 +1,73 @@
+import type { Micros } from "../../ledger/time.ts";
+import type { Orm } from "../driver/orm.ts";
+import { type Reading, readSnapshot } from "./reading.ts";
+
+/** Reads that may lag: of a standby while there is one, else of the primary. */
+export type Lagging = {
+  /**
+   * Runs a read on a standby. Whatever it throws there, it runs again on the primary, and so what it
+   * throws comes from the primary: a standby may lack what there is, and may cancel a read.
+   *
+   * @param notBefore a standby whose state is older is not asked; such as the `asOf` of the page before
+   */
+  read<T>(work: (reading: Reading) => Promise<T>, notBefore?: Micros): Promise<T>;
+  /** The same, with another way to ask the primary. */
+  readOr<T>(work: (reading: Reading) => Promise<T>, onPrimary: () => Promise<T>): Promise<T>;
+};
+
+/** The standby lacks what the read is to show. The primary is asked then. */
+export class TooOld extends Error {
+  constructor() {
+    super("the standby lags");
+  }
+}
+
+/** A standby, which may be away. */
+export type Standby = {
+  /**
+   * Runs a read on it.
+   *
+   * @returns undefined: it is away, it fell away meanwhile, or the read failed
+   */
+  ask<T>(read: () => Promise<T>): Promise<{ readonly answer: T } | undefined>;
+};
+
+type Pools = {
+  readonly primary: Orm;
+  /** Undefined: there is none. */
+  readonly standby: { readonly pool: Orm; readonly state: Standby } | undefined;
+};
+
+/** Makes reads that may lag, by a pool to the primary and one to its standby. */
+export function laggingReads({ primary, standby }: Pools): Lagging {
+  async function readOr<T>(
+    work: (reading: Reading) => Promise<T>,
+    onPrimary: () => Promise<T>,
+  ): Promise<T> {
+    const found = await standby?.state.ask(() => readStandby(standby.pool, work));
+    return found === undefined ? onPrimary() : found.answer;
+  }
+
+  return {
+    readOr,
+    read: (work, notBefore = 0n) =>
+      readOr(
+        (reading) => {
+          if (reading.asOf < notBefore) throw new TooOld();
+          return work(reading);
+        },
+        () => readSnapshot(primary, work),
+      ),
+  };
+}
+
+/**
+ * A server that takes writes is not asked here: it may be a standby that was promoted while the servers'
+ * primary goes on, and then would show another ledger.
+ */
+async function readStandby<T>(pool: Orm, work: (reading: Reading) => Promise<T>): Promise<T> {
+  return readSnapshot(pool, (reading) => {
+    if (!reading.lags) throw new TooOld();
+    return work(reading);
+  });
+}
