@@ -162,6 +162,7 @@ const ALLOWED: Record<Method, string[]> = {
   getOverview: ["auditor"],
 };
 const NAMES = Object.keys(ALLOWED) as Method[];
+const OF_NO_USER: Method[] = ["getPriceList", "getLedger", "applyBatch", "apply", "getOverview"];
 
 describe("each method", () => {
   test("has a rule, and a method without one is denied to everybody", () => {
@@ -185,9 +186,7 @@ describe("each method", () => {
     }
   });
 
-  const ofUsers = NAMES.filter(
-    (method) => !["getPriceList", "getLedger", "applyBatch", "apply"].includes(method),
-  );
+  const ofUsers = NAMES.filter((method) => !OF_NO_USER.includes(method));
   test.each(ofUsers)("%s keeps a caller to their users, known or not", async (method) => {
     for (const way of WAYS) {
       const client = as("eu", way);
@@ -197,6 +196,11 @@ describe("each method", () => {
       }
     }
     expect(await database.query("select from points.account where user_id = 'nobody'")).toEqual([]);
+  });
+
+  test("about all users is denied to callers that are kept to some", async () => {
+    for (const way of WAYS)
+      expect(await keptOut(CALLS.getOverview(as("eu", way), ""))).toEqual(DENIED);
   });
 
   test("about no user is open to callers that are kept to some users", async () => {

@@ -109,6 +109,11 @@ const REFUSALS: readonly Refusal[] = [
     Code.FailedPrecondition,
     call(method.consume, { userId: "bob", cost: points(1n) }),
   ],
+  [
+    "NOT_PROJECTED",
+    Code.FailedPrecondition,
+    call(method.searchEntries, { by: { case: "metadata", value: { key: "no key of it" } } }),
+  ],
   ["ENTRY_NOT_REFUNDABLE", Code.FailedPrecondition, call(method.refund, { ...ADA, sequence: 1n })],
   ["TOTAL_TOO_LARGE", Code.OutOfRange, call(method.recharge, { userId: "rich", points: 200n })],
   [

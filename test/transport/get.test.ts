@@ -9,6 +9,7 @@ import { ConnectError, createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { errorFromJsonBytes } from "@connectrpc/connect/protocol-connect";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { LedgerService } from "../../gen/points/v1/ledger_pb.ts";
 import { PolicyService } from "../../gen/points/v1/policies_pb.ts";
 import {
   GetEntryRequestSchema,
@@ -53,7 +54,9 @@ afterAll(async () => {
 
 test("the reads are the RPCs without side effects, and no others are", () => {
   const { NO_SIDE_EFFECTS } = MethodOptions_IdempotencyLevel;
-  const methods = [...PointsService.methods, ...PolicyService.methods];
+  const methods = [PointsService, PolicyService, LedgerService].flatMap(
+    (service) => service.methods,
+  );
   const reads = methods.filter(({ idempotency }) => idempotency === NO_SIDE_EFFECTS);
   expect(reads.map(({ name }) => name)).toEqual([
     "GetAccount",
@@ -66,6 +69,12 @@ test("the reads are the RPCs without side effects, and no others are", () => {
     "GetForecast",
     "WatchAccount",
     "ListPolicies",
+    "GetLedger",
+    "ListAccounts",
+    "SearchEntries",
+    "Summarize",
+    "ListExpiring",
+    "GetOverview",
   ]);
 });
 

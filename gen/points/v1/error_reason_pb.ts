@@ -78,8 +78,9 @@ export const ErrorReason = {
 
   /**
    * OUT_OF_RANGE: total_recharged + total_refunded + debt would exceed 9,007,199,254,740,991, or what
-   * a hold has would exceed 1,000,000,000,000. Metadata: total (the one that would grow; "hold"),
-   * limit.
+   * a hold has would exceed 1,000,000,000,000, or a sum over entries is above
+   * 9,223,372,036,854,775,807. Metadata: total (the one that would grow; "hold"; the field of the
+   * sum), limit.
    *
    * @generated from enum value: ERROR_REASON_TOTAL_TOO_LARGE = 6;
    */

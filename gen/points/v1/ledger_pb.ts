@@ -510,7 +510,7 @@ export const MetadataPairSchema: GenMessage<MetadataPair> = /*@__PURE__*/
  */
 export type SearchEntriesResponse = Message<"points.v1.SearchEntriesResponse"> & {
   /**
-   * Entries of whatever accounts, newest first; those of one time by user id and sequence.
+   * Entries of whatever accounts, newest first; those of one time by user id and sequence, falling.
    *
    * @generated from field: repeated points.v1.Entry entries = 1;
    */
@@ -591,8 +591,7 @@ export type SummarizeRequest = Message<"points.v1.SummarizeRequest"> & {
   } | { case: undefined; value?: undefined };
 
   /**
-   * In which days begin and end, of IANA's names, such as "Asia/Shanghai". Its offset has to be of
-   * whole quarters of an hour. Empty: UTC.
+   * In which days begin and end: a name of IANA's, such as "Asia/Shanghai". Empty: UTC.
    *
    * @generated from field: string time_zone = 6;
    */
@@ -1167,7 +1166,8 @@ export const LedgerService: GenService<{
    * and is booked later counts at its instant, and so may still change the sums of a time that is
    * past.
    *
-   * Reasons: FIELD_INVALID (more than 10,000 sums, too), NOT_PROJECTED, DATABASE_UNAVAILABLE.
+   * Reasons: FIELD_INVALID (more than 10,000 sums, or too much to add up, too), NOT_PROJECTED,
+   * TOTAL_TOO_LARGE, DATABASE_UNAVAILABLE.
    *
    * @generated from rpc points.v1.LedgerService.Summarize
    */
