@@ -90,12 +90,15 @@ type SumRow = Record<Exclude<Dimension, "kind">, string> & {
 };
 
 function statementOf({ of, from, to, by, timeZone }: SumQuery) {
-  const asked = (dimension: Dimension, column = sql.raw(dimension)) =>
-    by.includes(dimension) ? column : sql`''::text`;
-  const day = sql`to_char(to_timestamp(bucket * 900.0) at time zone ${timeZone}::text, 'YYYY-MM-DD')`;
+  const asked = (dimension: Dimension) =>
+    by.includes(dimension) ? sql.raw(dimension) : sql`''::text`;
+  // IANA's zones have had offsets of whole quarters of an hour since 1979: no quarter is of two days.
+  const day = by.includes("day")
+    ? sql`(to_timestamp(bucket * 900.0) at time zone ${timeZone}::text)::date`
+    : sql`null::date`;
   return sql<SumRow>`
     with summed as (
-      select ${asked("day", day)} as day, ${by.includes("kind") ? sql`kind` : sql`0`} as kind,
+      select ${day} as day, ${by.includes("kind") ? sql`kind` : sql`0`} as kind,
         ${asked("service")} as service, ${asked("caller")} as caller,
         ${asked("category")} as category, ${asked("member")} as member,
         sum(entries) as entries, sum(points) as points, sum(owed) as owed,
@@ -108,9 +111,10 @@ function statementOf({ of, from, to, by, timeZone }: SumQuery) {
       group by 1, 2, 3, 4, 5, 6
       order by 1, 2, 3, 4, 5, 6 limit ${sql.lit(SUMS_MAX + 1)}
     )
-    select summed.*, search_keys is not null as begun, caught_up_to
+    select coalesce(to_char(day, 'YYYY-MM-DD'), '') as day, kind, service, caller, category, member,
+      entries, points, owed, uncovered, repaid, added, search_keys is not null as begun, caught_up_to
     from projection left join summed on true
-    order by day, kind, service, caller, category, member`;
+    order by summed.day, kind, service, caller, category, member`;
 }
 
 const FIRST = 0n;
