@@ -6,6 +6,7 @@ import type { BatchObserver } from "../commit/observer.ts";
 import type { Entry } from "../ledger/entry.ts";
 import type { Orm } from "../store/driver/orm.ts";
 import { dueForSeconds } from "../store/reads/due.ts";
+import { watchOverview } from "./overview-gauges.ts";
 import { codeName, type RpcObserver } from "./rpc-observer.ts";
 
 /** A server's metrics. Recording is cheap: 0.3 µs for an RPC, the rest by the batch. */
@@ -92,6 +93,7 @@ export function createMetrics(sources: MetricsSources): Metrics {
   });
   watchQueue(registry, sources);
   watchDatabase(registry, sources.databases);
+  watchOverview(registry, sources.databases.reads, LOOK_MS);
   return {
     registry,
     called: ({ request, code, ms }) => rpcs(request.method.name, code)(ms / 1000),
