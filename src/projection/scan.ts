@@ -22,8 +22,8 @@ export type ScanOptions = PageOptions & {
 
 const LARGEST_MAX = 1_000;
 
-// A page takes some milliseconds of this thread and of PostgreSQL. Pausing nine times as long, a scan
-// takes a tenth of a core: some ten million accounts an hour. Beyond that it takes longer than an hour.
+// Pausing nine times as long as a page takes, a scan has a tenth of a core: some ten million accounts an
+// hour, or three if of each an allowance is due. Where there are more, it takes longer than an hour.
 const PAUSES = 9;
 /** However long a page took: the claim on the scan must not end meanwhile. */
 const PAUSE_MAX_MS = 10_000;

@@ -7,6 +7,7 @@ import { CONFIG_MUTANTS } from "./planted/config.ts";
 import { ERRORS_MUTANTS } from "./planted/errors.ts";
 import { FEED_MUTANTS } from "./planted/feed.ts";
 import { LEDGER_MUTANTS } from "./planted/ledger.ts";
+import { OVERVIEW_MUTANTS } from "./planted/overview.ts";
 import { RELAY_MUTANTS } from "./planted/relay.ts";
 import { RPC_MUTANTS } from "./planted/rpc.ts";
 import { SERVER_MUTANTS } from "./planted/server.ts";
@@ -26,6 +27,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...ERRORS_MUTANTS,
   ...FEED_MUTANTS,
   ...LEDGER_MUTANTS,
+  ...OVERVIEW_MUTANTS,
   ...RELAY_MUTANTS,
   ...RPC_MUTANTS,
   ...SERVER_MUTANTS,

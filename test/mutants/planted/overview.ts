@@ -1,0 +1,88 @@
+import type { Mutant } from "../mutant.ts";
+
+export const OVERVIEW_MUTANTS: readonly Mutant[] = [
+  {
+    name: "counts what expires at a week's end to that week",
+    file: "src/projection/scan.ts",
+    find: "Number((expireTime - asOf) / WEEK)",
+    replace: "Number((expireTime - asOf - 1n) / WEEK)",
+    caughtBy: "test/projection/scan.test.ts",
+  },
+  {
+    name: "counts the last account of a page to the next page, too",
+    file: "src/store/reads/account-page.ts",
+    find: "where user_id > ${after}::text",
+    replace: "where user_id >= ${after}::text",
+    caughtBy: "test/projection/scan.test.ts",
+  },
+  {
+    name: "leaves out the accounts of a page behind the one with too many lots",
+    file: "src/store/reads/account-page.ts",
+    find: "over (order by user_id) - lots_beyond - open_holds",
+    replace: "over () - lots_beyond - open_holds",
+    caughtBy: "test/projection/scan.test.ts",
+  },
+  {
+    name: "counts lots past their time as what expires",
+    file: "src/store/reads/account-page.ts",
+    find: "read.flatMap(({ booked }) => booked.lots.map(toExpiring))",
+    replace: "read.flatMap((one) => one.loaded.map(toExpiring))",
+    caughtBy: "test/projection/scan.test.ts",
+  },
+  {
+    name: "sums up the figures of rows, whatever is due",
+    file: "src/store/reads/account-page.ts",
+    find: "accounts: read.map(({ account }) => account)",
+    replace: "accounts: [...found.accounts.values()]",
+    caughtBy: "test/projection/scan.test.ts",
+  },
+  {
+    name: "counts lots of the table twice that were loaded for what is due",
+    file: "src/store/reads/account-page.ts",
+    find: "not coalesce(number = any(loaded), false)",
+    replace: "coalesce(number <> all(loaded), true) is not null",
+    caughtBy: "test/projection/scan.test.ts",
+  },
+  {
+    name: "scans though another server does",
+    file: "src/store/projection/overview.ts",
+    find: "coalesce(claimed_until <= statement_timestamp(), true)",
+    replace: "coalesce(claimed_until is not null, true)",
+    caughtBy: "test/projection/overview.test.ts",
+  },
+  {
+    name: "saves a scan whose claim has ended over a newer one",
+    file: "src/store/projection/overview.ts",
+    find: "claimed_until = ${toTimestamptz(claim)}::timestamptz for update",
+    replace: "${toTimestamptz(claim)}::timestamptz is not null for update",
+    caughtBy: "test/projection/overview.test.ts",
+  },
+  {
+    name: "keeps the claim of a scan that was given up",
+    file: "src/projection/overview.ts",
+    find: "if (!isSaved && claim !== undefined) await release(orm, claim);",
+    replace: "if (isSaved && claim !== undefined) await release(orm, claim);",
+    caughtBy: "test/projection/overview.test.ts",
+  },
+  {
+    name: "names a user among the largest who was erased during the scan",
+    file: "src/store/projection/overview.ts",
+    find: "largest.filter(({ userId }) => names.has(userId))",
+    replace: "largest.filter(() => names.size > 0)",
+    caughtBy: "test/projection/overview.test.ts",
+  },
+  {
+    name: "leaves the name of an erased user among the largest",
+    file: "src/store/erasure/overview.ts",
+    find: "where one ->> 'userId' <> ${userId}::text",
+    replace: "where one ->> 'userId' <> 'user ' || ${userId}::text",
+    caughtBy: "test/projection/overview.test.ts",
+  },
+  {
+    name: "tells a caller with a prefix what all accounts have",
+    file: "src/rpc/overview.ts",
+    find: 'requirePrefix(values.get(callerKey), "");',
+    replace: "requirePrefix(values.get(callerKey), values.get(callerKey).userIdPrefix);",
+    caughtBy: "test/rpc/overview.test.ts",
+  },
+];
