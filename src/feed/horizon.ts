@@ -11,15 +11,25 @@ export type Look = Pick<Mark, "epoch" | "beginTime"> & {
   readonly lsn: bigint;
   /** Up to where the WAL is on disk. */
   readonly flushedLsn: bigint;
+  /** All that was committed before is in the snapshot. */
   readonly time: Micros;
+  /** Whether a standby was looked at: others may know of more. */
+  readonly lags: boolean;
 };
+
+/**
+ * By how much the place of a look at a standby may be behind the end of its WAL. A commit is seen there
+ * shortly before the place that was replayed is behind it; one byte more is between that commit and
+ * whatever lacks it.
+ */
+export const STANDBY_LSN_MARGIN = 1n;
 
 /** How far a reader of the stream may go: all entries with a lower feed number are there, for good. */
 export type Horizon = Mark & {
   /** All that was committed before is among them; undefined: not known yet. */
   readonly caughtUpTo: Micros | undefined;
   /** The last look, whether the WAL before it is on disk or not. */
-  readonly seen: Pick<Look, "xmax" | "lsn">;
+  readonly seen: Pick<Look, "xmax" | "lsn" | "lags">;
 };
 
 /** What is known from the looks so far. */
@@ -50,8 +60,11 @@ const MAX_AHEAD = 1_000;
  * asynchronously, a crash takes back nothing that a reader was sent.
  */
 export function look(before: Horizons, now: Look): Horizons {
-  const isSameLife = before.last?.epoch === now.epoch && before.last.beginTime === now.beginTime;
-  const known = isSameLife ? before : NO_LOOK;
+  const { last } = before;
+  const isSameLife = last?.epoch === now.epoch && last.beginTime === now.beginTime;
+  // It is less only at a standby that lags more than what was looked at before: what is known of a time
+  // would be too much there.
+  const known = isSameLife && last.xmin <= now.xmin ? before : NO_LOOK;
   const seen = [...known.ahead.filter(({ xmax }) => xmax !== now.xmax), now];
   const ahead = seen.length > MAX_AHEAD ? seen.toSpliced(MAX_AHEAD / 2, 1) : seen;
   const isStuck = now.xmin < now.xmax && known.last?.xmin === now.xmin;

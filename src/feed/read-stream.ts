@@ -1,6 +1,6 @@
 import type { Micros } from "../ledger/time.ts";
 import { before, comparePlaces, type Cursor, type Place } from "./cursor.ts";
-import type { Horizon } from "./horizon.ts";
+import { type Horizon, STANDBY_LSN_MARGIN } from "./horizon.ts";
 import { isKept, type Life, type Mark, withMark } from "./lives.ts";
 
 /** Feed numbers of an epoch: from the one on, below the other. */
@@ -11,8 +11,10 @@ export type Placed<Item> = { readonly place: Place; readonly item: Item };
 
 /** Where the stream is read from. */
 export type StreamSource<Item> = {
-  /** The horizon after another look, which begins some tens of milliseconds later. */
+  /** The horizon after another look, which begins some tens of milliseconds later. It may lag. */
   readonly horizon: () => Promise<Horizon>;
+  /** A look at the primary, which does not lag. */
+  readonly newest: () => Promise<Present>;
   /** All lives of the ledger, oldest first. */
   readonly lives: () => Promise<readonly Life[]>;
   /**
@@ -21,6 +23,9 @@ export type StreamSource<Item> = {
    */
   readonly read: (range: FeedRange) => Promise<ReadRange<Item> | undefined>;
 };
+
+/** Where a database is. */
+export type Present = Pick<Horizon, "epoch" | "beginTime" | "seen">;
 
 /** What a range had: what the reader wants, and how much there was in all. */
 export type ReadRange<Item> = { readonly items: readonly Placed<Item>[]; readonly count: number };
@@ -59,7 +64,7 @@ const QUIET_MS = 1_000;
 
 /**
  * The stream from a cursor on, for ever. In the life that goes on it keeps below the horizon; lives
- * that have ended it reads to their end. It reads ranges of feed numbers one after the other, each by
+ * that have ended it reads to their end. Where the horizon lags behind the cursor, it waits. It reads ranges of feed numbers one after the other, each by
  * a query of its own, so that a slow reader holds nothing back.
  *
  * @param start undefined: now
@@ -110,13 +115,19 @@ async function advance<Item>(
 ): Promise<Reading<Item>> {
   const { cursor, horizon } = reading;
   const hasEnded = cursor.place.epoch < horizon.epoch;
-  const limit = hasEnded ? END : horizon.feed;
+  const limit = limitIn(cursor.place.epoch, horizon);
   const step = { ...reading, items: [], change: undefined };
   if (cursor.place.feed < limit) return readOn(source, step, limit);
   if (hasEnded) return { ...step, ...(await enterNextLife(source, reading)) };
   const next = await source.horizon();
   const resumed = isSameLife(horizon, next) ? {} : await resume(source, cursor, next);
   return { ...step, horizon: next, ...resumed };
+}
+
+/** Below which feed number an epoch may be read. One that lags may not have come to the epoch yet. */
+function limitIn(epoch: bigint, horizon: Horizon): bigint {
+  if (epoch < horizon.epoch) return END;
+  return epoch === horizon.epoch ? horizon.feed : 0n;
 }
 
 async function readOn<Item>(
@@ -145,41 +156,49 @@ async function resume<Item>(
 ): Promise<{ cursor: Cursor; change: LifeChange | undefined }> {
   const { place, marks } = cursor;
   const [newest] = marks;
-  if (newest === undefined) return { cursor, change: undefined };
-  if (isSameLife(newest, horizon)) {
-    if (!isAhead(cursor, horizon)) return { cursor, change: undefined };
+  const here = { cursor, change: undefined };
+  if (newest === undefined || goesOn(cursor, horizon)) return here;
+  // What lags cannot tell what is lost from what it lacks.
+  const present = horizon.seen.lags ? await source.newest() : horizon;
+  if (goesOn(cursor, present)) return here;
+  if (isSameLife(newest, present)) {
     // The database was put back, by a snapshot of its storage: nobody knows how far.
-    const doubtedFrom = before(horizon.epoch, 0n);
-    const older = marks.filter(({ epoch }) => epoch < horizon.epoch);
-    const change = { ended: horizon.epoch, began: horizon, doubtedFrom };
+    const doubtedFrom = before(present.epoch, 0n);
+    const older = marks.filter(({ epoch }) => epoch < present.epoch);
+    const change = { ended: present.epoch, began: present, doubtedFrom };
     return { cursor: { place: doubtedFrom, marks: older }, change };
   }
   // What the reader was sent behind this cursor may be lost as well, and comes again if it is not.
-  const all = await livesUpTo(source, horizon);
+  const all = await livesUpTo(source, present);
   const kept = marks.filter((mark) => isKept(mark, all));
   const safe = kept[0] ? before(kept[0].epoch, kept[0].feed) : before(all[0]!.epoch, 0n);
-  const here = before(place.epoch, place.feed);
-  const doubtedFrom = comparePlaces(here, safe) < 0 ? here : safe;
+  const start = before(place.epoch, place.feed);
+  const doubtedFrom = comparePlaces(start, safe) < 0 ? start : safe;
   return {
     cursor: { place: doubtedFrom, marks: kept },
-    change: { ended: doubtedFrom.epoch, began: horizon, doubtedFrom },
+    change: { ended: doubtedFrom.epoch, began: present, doubtedFrom },
   };
 }
 
-/** Whether a cursor is of a later state of the database than there is. */
-function isAhead({ place, marks }: Cursor, { epoch, seen }: Horizon): boolean {
+/** Whether a cursor is of this life, and of no later state of the database than there is. */
+function goesOn({ place, marks }: Cursor, { epoch, beginTime, seen }: Present): boolean {
+  const [newest] = marks;
+  if (!isSameLife(newest!, { epoch, beginTime })) return false;
   // It may be of another server, whose horizon is ahead: the last look tells.
-  return comparePlaces(place, before(epoch, seen.xmax)) > 0 || marks[0]!.lsn > seen.lsn;
+  const isBehind = comparePlaces(place, before(epoch, seen.xmax)) <= 0;
+  return isBehind && newest!.lsn <= seen.lsn + STANDBY_LSN_MARGIN;
 }
 
 /** @throws an Error of a lost connection: it leads to what was the primary before */
-async function livesUpTo<Item>({ lives }: StreamSource<Item>, { epoch }: Horizon) {
+async function livesUpTo<Item>({ lives }: StreamSource<Item>, { epoch }: Present) {
   const all = await lives();
   if (all.some((life) => life.epoch === epoch)) return all;
   throw Object.assign(new Error(`the database has no epoch ${epoch}`), { code: "08006" });
 }
 
-function isSameLife(one: Mark, other: Mark): boolean {
+type LifeName = Pick<Life, "epoch" | "beginTime">;
+
+function isSameLife(one: LifeName, other: LifeName): boolean {
   return one.epoch === other.epoch && one.beginTime === other.beginTime;
 }
 

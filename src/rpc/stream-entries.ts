@@ -15,7 +15,9 @@ import type { HorizonSubscription, HorizonWatch } from "../feed/watch-horizon.ts
 import { kindOf } from "../ledger/entry-kinds.ts";
 import { type LifeChange, type Piece, readStream, type StreamSource } from "../feed/read-stream.ts";
 import {
+  lookForHorizon,
   readFeedRange,
+  readFeedRangeOfStandby,
   readLives,
   type StreamedEntry,
   type StreamFilter,
@@ -37,6 +39,7 @@ export type LedgerBackend = {
   readonly lagging: Lagging;
   /** The database by a pool of its own: streams do not take the connections of other reads. */
   readonly streams: Orm;
+  readonly laggingStreams: Lagging;
   readonly horizon: HorizonWatch;
   readonly toError: ErrorTranslator;
   readonly answerMaxBytes: number;
@@ -108,7 +111,7 @@ async function startOf(
 }
 
 function sourceOf(
-  { streams: orm }: LedgerBackend,
+  { orm, streams, laggingStreams }: LedgerBackend,
   filter: StreamFilter,
   { subscription, requireGoingOn }: Following,
 ): StreamSource<StreamedEntry> {
@@ -117,10 +120,17 @@ function sourceOf(
       requireGoingOn();
       return subscription.next();
     },
-    lives: () => readLives(orm),
+    async newest() {
+      const seen = await lookForHorizon(orm);
+      return { ...seen, seen };
+    },
+    lives: () => readLives(streams),
     async read(range) {
       requireGoingOn();
-      return readFeedRange(orm, range, filter);
+      return laggingStreams.readOr(
+        (reading) => readFeedRangeOfStandby(reading, range, filter),
+        () => readFeedRange(streams, range, filter),
+      );
     },
   };
 }

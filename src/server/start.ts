@@ -15,7 +15,14 @@ import { serverTime } from "../rpc/prices.ts";
 import { type HorizonWatch, watchHorizon } from "../feed/watch-horizon.ts";
 import { createWatchers } from "../rpc/watch.ts";
 import { databaseNow } from "../store/driver/clock.ts";
-import { describeOldest, flushWal, lookForHorizon, summarizeFeed } from "../store/reads/feed.ts";
+import {
+  describeOldest,
+  flushWal,
+  lookAtStandbysHorizon,
+  lookForHorizon,
+  summarizeFeed,
+} from "../store/reads/feed.ts";
+import type { Lagging } from "../store/reads/lagging.ts";
 import { inSnapshot } from "../store/driver/transaction.ts";
 import type { Databases, Metrics } from "../telemetry/metrics.ts";
 import { pageGuard } from "../transport/authority.ts";
@@ -66,8 +73,8 @@ export async function startServer(options: ServerOptions): Promise<PointsServer>
     [PointsService, PolicyService, LedgerService].map(({ typeName }) => typeName),
   );
   const watchers = createWatchers(reads, log);
-  const horizon = horizonOf({ reads, streams }, log, metrics);
   const lagging = startLaggingReads(options.databases, log, metrics);
+  const horizon = horizonOf(options.databases, lagging.looks, log, metrics);
   const stopping = new AbortController();
   const backend = {
     submit,
@@ -81,6 +88,7 @@ export async function startServer(options: ServerOptions): Promise<PointsServer>
     watchers,
     horizon,
     streams,
+    laggingStreams: lagging.streams,
     answerMaxBytes: config.messageOutMaxBytes,
     now: config.testClock ? () => inSnapshot(reads, databaseNow) : serverTime,
   };
@@ -137,13 +145,14 @@ export async function startServer(options: ServerOptions): Promise<PointsServer>
 }
 
 function horizonOf(
-  { reads, streams }: Pick<Databases, "reads" | "streams">,
+  { reads, streams }: Databases,
+  lagging: Lagging,
   log: Logger,
   { feedHeldBack }: Metrics,
 ): HorizonWatch {
   // A look must not wait for what many readers read.
   return watchHorizon({
-    look: () => lookForHorizon(reads),
+    look: () => lagging.readOr(lookAtStandbysHorizon, () => lookForHorizon(reads)),
     flush: () => flushWal(reads),
     summarize: () => summarizeFeed(streams),
     describeOldest: (xmin) => describeOldest(reads, xmin),

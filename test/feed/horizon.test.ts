@@ -6,7 +6,7 @@ function after(...looks: [time: number, xmin: number, xmax: number, lsn: number,
   return looks.reduce<Horizons>((known, [time, xmin, xmax, lsn, flushedLsn]) => {
     const numbers = { time: BigInt(time) * 1_000n, xmin: BigInt(xmin), xmax: BigInt(xmax) };
     const wal = { lsn: BigInt(lsn), flushedLsn: BigInt(flushedLsn) };
-    return look(known, { epoch: 1n, beginTime: 1n, ...numbers, ...wal });
+    return look(known, { epoch: 1n, beginTime: 1n, lags: false, ...numbers, ...wal });
   }, NO_LOOK);
 }
 
@@ -73,4 +73,13 @@ test("what is remembered of looks is bounded, however long a transaction is open
   const known = after(...looks);
   expect(known.ahead.length).toBeLessThanOrEqual(1_000);
   expect(shown(known)![1]).toBe(3_099n);
+});
+
+test("a standby that lags more than the one before begins anew with what it knows", () => {
+  expect(shown(after([5, 14, 14, 140, 140], [3, 10, 12, 120, 120]))).toEqual([
+    10n,
+    120n,
+    undefined,
+  ]);
+  expect(shown(after([5, 14, 14, 140, 140], [3, 10, 10, 120, 120]))).toEqual([10n, 120n, 3n]);
 });

@@ -79,7 +79,8 @@ class Database {
     const xmin = this.open.reduce((least, { xid }) => (xid < least ? xid : least), this.nextXid);
     this.time += 1n;
     const { lsn, time, nextXid: xmax } = this;
-    this.known = look(this.known, { epoch, beginTime, xmin, xmax, lsn, flushedLsn: lsn, time });
+    const seen = { xmin, xmax, lsn, flushedLsn: lsn, time, lags: false };
+    this.known = look(this.known, { epoch, beginTime, ...seen });
     return Promise.resolve(this.known.horizon!);
   };
 
@@ -116,8 +117,9 @@ class Consumer {
   private async followTo(database: Database, maxPieces: number, cursors: Cursor[]): Promise<void> {
     const { horizon, read } = database;
     const lives = () => Promise.resolve(database.lives);
+    const source = { horizon, newest: horizon, read, lives };
     let pieces = 0;
-    for await (const piece of readStream<Item>({ horizon, read, lives }, this.cursor)) {
+    for await (const piece of readStream<Item>(source, this.cursor)) {
       this.take(piece.items, piece.change?.doubtedFrom);
       // What was stored is read again.
       // Forgetting and storing the cursor are one transaction.
@@ -230,8 +232,9 @@ test("a server whose horizon is behind a cursor of another server takes nothing 
   database.commit(0, 1, MB);
   await consumer.follow(database, Infinity);
   const { xmax, lsn } = database.known.last!;
-  const horizon = () => Promise.resolve({ ...behind, seen: { xmax, lsn } });
-  const source = { horizon, read: database.read, lives: () => Promise.resolve(database.lives) };
+  const horizon = () => Promise.resolve({ ...behind, seen: { xmax, lsn, lags: false } });
+  const { read, horizon: newest } = database;
+  const source = { horizon, newest, read, lives: () => Promise.resolve(database.lives) };
   for await (const piece of readStream<Item>(source, consumer.cursor)) {
     expect(piece).toMatchObject({ items: [], change: undefined });
     if (piece.caughtUpTo === undefined) continue;
@@ -248,6 +251,7 @@ test("who waits long for each read of a range hears how far it is", async () => 
   let reads = 0;
   const source = {
     horizon: () => Promise.resolve({ ...horizon, feed: 2n ** 60n }),
+    newest: database.horizon,
     lives: () => Promise.resolve(database.lives),
     read() {
       reads += 1;

@@ -1,6 +1,6 @@
 import { sql } from "kysely";
 import { type Place, PLACE_HASH_BYTES } from "../../feed/cursor.ts";
-import type { Look } from "../../feed/horizon.ts";
+import { type Look, STANDBY_LSN_MARGIN } from "../../feed/horizon.ts";
 import type { Life } from "../../feed/lives.ts";
 import type { FeedRange, ReadRange } from "../../feed/read-stream.ts";
 import type { Entry, EntryKind } from "../../ledger/entry.ts";
@@ -9,7 +9,9 @@ import { toEntry } from "../batch/entries.ts";
 import type { EntryRow, EpochEntity, RowOf } from "../driver/entities.ts";
 import { fromTimestamptz } from "../driver/instant.ts";
 import type { Orm } from "../driver/orm.ts";
-import { inTransaction } from "../driver/transaction.ts";
+import { inTransaction, type Run } from "../driver/transaction.ts";
+import { TooOld } from "./lagging.ts";
+import type { Reading } from "./reading.ts";
 
 // The journal as a stream, for src/feed/. SQL by hand, since the ORM has neither snapshots nor the
 // WAL's places.
@@ -35,11 +37,49 @@ export async function lookForHorizon(orm: Orm): Promise<Look> {
       lsn: BigInt(row!.lsn),
       flushedLsn: BigInt(row!.flushed),
       time: fromTimestamptz(row!.time),
+      lags: false,
     };
   });
 }
 
 type LookRow = Record<"xmin" | "xmax" | "lsn" | "flushed" | "time" | "begin_time", string>;
+
+/**
+ * The same at a standby. Its snapshot lacks what the primary has not sent yet: transactions that it has
+ * not heard the end of are under way. What it has replayed is on the primary's disk.
+ *
+ * @throws {TooOld} it was promoted meanwhile
+ */
+export async function lookAtStandbysHorizon({ run, asOf }: Reading): Promise<Look> {
+  // A commit that is being replayed is in the snapshot before it counts as replayed. It is none if all
+  // that has come is replayed.
+  const { rows } = await run(sql<StandbyLookRow>`
+    select pg_snapshot_xmin(snapshot) as xmin, pg_snapshot_xmax(snapshot) as xmax, last.epoch,
+      last.begin_time, replayed - '0/0' as lsn,
+      coalesce(replayed = pg_last_wal_receive_lsn(), false) as is_idle
+    from (select pg_current_snapshot() as snapshot, pg_last_wal_replay_lsn() as replayed offset 0)
+      as taken
+    cross join (select * from epoch order by epoch desc limit 1) as last
+    where pg_is_in_recovery()`);
+  const [row] = rows;
+  if (row === undefined) throw new TooOld();
+  const lsn = BigInt(row.lsn) + (row.is_idle ? 0n : STANDBY_LSN_MARGIN);
+  return {
+    epoch: BigInt(row.epoch),
+    beginTime: fromTimestamptz(row.begin_time),
+    xmin: BigInt(row.xmin),
+    xmax: BigInt(row.xmax),
+    lsn,
+    flushedLsn: lsn,
+    time: asOf,
+    lags: true,
+  };
+}
+
+type StandbyLookRow = Record<"xmin" | "xmax" | "lsn" | "begin_time", string> & {
+  epoch: number;
+  is_idle: boolean;
+};
 
 /** Takes the WAL to the disk, by the commit of a transaction that has an id. */
 export async function flushWal(orm: Orm): Promise<void> {
@@ -116,6 +156,37 @@ const READ_MAX_ENTRIES = 2_500;
  */
 export async function readFeedRange(
   orm: Orm,
+  range: FeedRange,
+  filter: StreamFilter,
+): Promise<ReadRange<StreamedEntry> | undefined> {
+  return inTransaction(orm, async ({ run, epoch: current }) => {
+    // A connection may still lead to what was the primary before.
+    if (current < range.epoch) throw Object.assign(new Error("an old primary"), { code: "08006" });
+    return readRange(run, range, filter);
+  });
+}
+
+/**
+ * The same of a standby, which may be another one than that whose horizon the range is below.
+ *
+ * @throws {TooOld} it lacks some of the range
+ */
+export async function readFeedRangeOfStandby(
+  { run }: Reading,
+  range: FeedRange,
+  filter: StreamFilter,
+): Promise<ReadRange<StreamedEntry> | undefined> {
+  const { rows } = await run(sql<{ epoch: number; xmin: string }>`
+    select pg_snapshot_xmin(pg_current_snapshot()) as xmin, coalesce(max(epoch), 0) as epoch
+    from epoch where pg_is_in_recovery()`);
+  const { epoch, xmin } = rows[0]!;
+  const hasIt = range.epoch < epoch || (range.epoch === BigInt(epoch) && range.to <= BigInt(xmin));
+  if (!hasIt) throw new TooOld();
+  return readRange(run, range, filter);
+}
+
+async function readRange(
+  run: Run,
   { epoch, from, to }: FeedRange,
   { kinds, userIdPrefix }: StreamFilter,
 ): Promise<ReadRange<StreamedEntry> | undefined> {
@@ -124,38 +195,34 @@ export async function readFeedRange(
   const within = sql`epoch = ${epoch}::bigint and feed >= ${from}::bigint
     and feed < ${to}::bigint`;
   const most = to - from > 1n ? READ_MAX_ENTRIES : Number.MAX_SAFE_INTEGER;
-  return inTransaction(orm, async ({ run, epoch: current }) => {
-    // A connection may still lead to what was the primary before.
-    if (current < epoch) throw Object.assign(new Error("an old primary"), { code: "08006" });
-    const { rows } = await run(sql<FeedRow>`
-        with found as materialized (
-          select * from (
-            select * from entry where ${within} and personal_digest is null
-            union all
-            select * from entry where ${within} and personal_digest is not null
-          ) as entry
-          limit ${most + 1}::bigint
-        )
-        select counted.count, account.salt, earlier.hash as hash_before, found.*
-        from (select count(*) from found) as counted
-        left join found
-          on (cardinality(${numbers}::smallint[]) = 0 or kind = any(${numbers}::smallint[]))
-            and starts_with(user_id, ${userIdPrefix}::text)
-            and counted.count <= ${most}::bigint
-        left join account using (user_id)
-        left join entry as earlier on found.personal_digest is not null
-          and earlier.user_id = found.user_id and earlier.sequence = found.sequence - 1
-        order by found.feed, found.sequence, found.hash`);
-    const count = Number(rows[0]!.count);
-    if (count > most) return undefined;
-    const items = rows
-      .filter(({ hash }) => hash !== null)
-      .map((row) => {
-        const { salt, hash_before: hashBefore } = row;
-        return { place: placeOf(row), item: { entry: toEntry(row), salt, hashBefore } };
-      });
-    return { items, count };
-  });
+  const { rows } = await run(sql<FeedRow>`
+      with found as materialized (
+        select * from (
+          select * from entry where ${within} and personal_digest is null
+          union all
+          select * from entry where ${within} and personal_digest is not null
+        ) as entry
+        limit ${most + 1}::bigint
+      )
+      select counted.count, account.salt, earlier.hash as hash_before, found.*
+      from (select count(*) from found) as counted
+      left join found
+        on (cardinality(${numbers}::smallint[]) = 0 or kind = any(${numbers}::smallint[]))
+          and starts_with(user_id, ${userIdPrefix}::text)
+          and counted.count <= ${most}::bigint
+      left join account using (user_id)
+      left join entry as earlier on found.personal_digest is not null
+        and earlier.user_id = found.user_id and earlier.sequence = found.sequence - 1
+      order by found.feed, found.sequence, found.hash`);
+  const count = Number(rows[0]!.count);
+  if (count > most) return undefined;
+  const items = rows
+    .filter(({ hash }) => hash !== null)
+    .map((row) => {
+      const { salt, hash_before: hashBefore } = row;
+      return { place: placeOf(row), item: { entry: toEntry(row), salt, hashBefore } };
+    });
+  return { items, count };
 }
 
 type FeedRow = EntryRow & { count: string; salt: Uint8Array; hash_before: Uint8Array | null };
