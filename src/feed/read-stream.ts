@@ -1,7 +1,7 @@
 import type { Micros } from "../ledger/time.ts";
 import { before, comparePlaces, type Cursor, type Place } from "./cursor.ts";
 import { type Horizon, STANDBY_LSN_MARGIN } from "./horizon.ts";
-import { isKept, type Life, type Mark, withMark } from "./lives.ts";
+import { isKept, type Life, withMark } from "./lives.ts";
 
 /** Feed numbers of an epoch: from the one on, below the other. */
 export type FeedRange = { readonly epoch: bigint; readonly from: bigint; readonly to: bigint };

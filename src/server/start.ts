@@ -137,9 +137,8 @@ export async function startServer(options: ServerOptions): Promise<PointsServer>
       // to end.
       const streamsEnd = horizon.close(new Draining());
       await Promise.all([watchers.close(), streamsEnd, listener.close(config.drainMs)]);
-      await lagging.stop();
       // 6. Operations that are still queued are committed, though their callers may be gone.
-      await batcher.drain();
+      await Promise.all([batcher.drain(), lagging.stop()]);
     },
   };
 }

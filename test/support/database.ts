@@ -8,6 +8,8 @@ import { withDatabase } from "./postgres.ts";
 export type TestDatabase = {
   readonly url: string;
   readonly orm: Orm;
+  /** A standby for reads, as READS_URL names one. */
+  readonly standby?: Orm;
   /** Runs SQL; gives the rows as `pg` does. */
   query(sql: string, values?: unknown[]): Promise<Record<string, unknown>[]>;
   close(): Promise<void>;

@@ -40,7 +40,9 @@ export async function testServer(
   const firstPolicies = readFirstPolicies(config.policies);
   const inForce = { prices: () => prices, firstPolicies: () => firstPolicies };
   const log = pino({ level: "silent" });
-  const databases = { batches: db.orm, reads: db.orm, streams: db.orm };
+  const { orm, standby: one } = db;
+  const standby = one && { reads: one, streams: one, looks: one };
+  const databases = { batches: orm, reads: orm, streams: orm, standby };
   const server = await startServer({ config, databases, ...inForce, log });
   const { port } = server.address;
   const baseUrl = `${config.tlsCert === undefined ? "http" : "https"}://127.0.0.1:${port}`;

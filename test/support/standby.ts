@@ -22,6 +22,8 @@ export type Replicated = Postgres & {
   endWaiting(how: "pg_cancel_backend" | "pg_terminate_backend"): Promise<void>;
   /** Runs SQL on the primary, without waiting for the standby. */
   query(sql: string): Promise<Record<string, unknown>[]>;
+  /** The path of the standby's socket. */
+  standbySocket(): string | undefined;
   /** Runs SQL on the standby, which lags a moment behind. */
   queryStandby(sql: string): Promise<Record<string, unknown>[]>;
 };
@@ -102,6 +104,7 @@ export async function startReplicated(
     endAndStart: (name, disk) => primary!.postgres.endAndStart(name, disk),
     kill: () => primary!.postgres.kill(),
     query,
+    standbySocket: () => standby?.postgres.socketPath(),
     queryStandby: (sql) => ask(standby!.postgres.url(), sql),
     part() {
       isParted = true;
