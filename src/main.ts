@@ -10,6 +10,7 @@ const COMMANDS: ReadonlyMap<string, () => Promise<Run>> = new Map([
   ["serve", async () => (await import("./cli/serve.ts")).runServe],
   ["migrate", async () => (await import("./cli/migrate.ts")).runMigrate],
   ["sweep", async () => (await import("./cli/sweep.ts")).runSweep],
+  ["project", async () => (await import("./cli/project.ts")).runProject],
   ["root", async () => (await import("./cli/root.ts")).runRoot],
   ["verify", async () => (await import("./cli/verify.ts")).runVerify],
   ["import", async () => (await import("./cli/import.ts")).runImport],

@@ -14,6 +14,7 @@ The ledger:
   verify [USER…]          check accounts against all that the ledger promises
   root                    print one hash of all accounts, to keep elsewhere for "verify --root"
   sweep                   book what has expired, now
+  project                 bring the index and the sums up to date, or build them anew
   export [FILE]           write all entries, as lines of JSON
   erase USER              erase what is personal of an account, for ever
   clock advance LENGTH    let time pass, for tests: at once, for a server with TEST_CLOCK=1
@@ -117,6 +118,19 @@ ${BESIDE}`,
 
 Books what has expired, on all accounts, as servers do every SWEEP_SECONDS. That is book-keeping
 alone: what has expired cannot be spent whether it is booked or not.
+
+${BESIDE}`,
+  ],
+  [
+    "project",
+    () => `Usage: points project [--rebuild]
+
+Brings up to date what SearchEntries and Summarize read, an index and sums that are built from the
+journal, as servers with PROJECT=on do every two seconds; and says how far they are. Charges go on: half
+of the time is theirs. Stopped at any moment, it goes on when it is run again, and so do the servers.
+
+  --rebuild               empty the index and the sums first, and build them from the first entry on,
+                          with the keys of metadata that SEARCH_KEYS names
 
 ${BESIDE}`,
   ],

@@ -5,6 +5,7 @@ import { ErrorReason } from "../../gen/points/v1/error_reason_pb.ts";
 import type { BatchObserver } from "../commit/observer.ts";
 import type { Entry } from "../ledger/entry.ts";
 import type { Orm } from "../store/driver/orm.ts";
+import { readStanding } from "../store/projection/standing.ts";
 import { dueForSeconds } from "../store/reads/due.ts";
 import { watchOverview } from "./overview-gauges.ts";
 import { codeName, type RpcObserver } from "./rpc-observer.ts";
@@ -259,13 +260,26 @@ function watchDatabase(registry: Registry, databases: Databases): void {
     // Every worker sees the same database.
     aggregator: "max",
     async collect() {
-      // The pools are read first, so that they do not count the connection that this takes.
-      await nextTurn();
-      const late = sleep(LOOK_MS, Number.NaN, { ref: false });
-      const seconds = dueForSeconds(databases.reads.em.fork()).catch(() => Number.NaN);
-      this.set(await Promise.race([seconds, late]));
+      this.set(await inTime(() => dueForSeconds(databases.reads.em.fork())));
     },
   });
+  gauge(registry, {
+    name: "points_projection_lag_seconds",
+    help: "How far the index and the sums are behind the journal; NaN: being built, or not known.",
+    aggregator: "max",
+    async collect() {
+      const lag = async () => (await readStanding(databases.reads.em.fork())).lagSeconds;
+      this.set(await inTime(lag));
+    },
+  });
+}
+
+/** A number that the database tells; NaN: it does not, or not in time. */
+async function inTime(ask: () => Promise<number>): Promise<number> {
+  // The pools are read first, so that they do not count the connection that this takes.
+  await nextTurn();
+  const late = sleep(LOOK_MS, Number.NaN, { ref: false });
+  return Promise.race([ask().catch(() => Number.NaN), late]);
 }
 
 function poolsOf({ batches, reads, streams, standby }: Databases): readonly [string, Orm][] {

@@ -2,6 +2,7 @@ import { sql } from "kysely";
 import type { FeedRange } from "../../feed/read-stream.ts";
 import { KIND_NUMBERS } from "../../ledger/entry-kinds.ts";
 import type { Run } from "../driver/transaction.ts";
+import { BUCKET, DAY } from "./bucket.ts";
 
 type AddOptions = {
   /** The keys of metadata that are indexed. */
@@ -27,10 +28,10 @@ export async function addRange(
     said as (${termsOf(searchKeys)}),
     indexed as (
       insert into search_term (day, term, create_time, user_id, sequence)
-      select distinct on (bucket, term, create_time, user_id, sequence)
-        bucket / 96, term, create_time, user_id, sequence
+      select distinct on (day, term, create_time, user_id, sequence)
+        day, term, create_time, user_id, sequence
       from said where (select count from counted) <= ${maxEntries}::bigint
-      order by bucket, term, create_time, user_id, sequence
+      order by day, term, create_time, user_id, sequence
     ),
     of_users as materialized (
       select user_id, bucket, kind, service, caller, category, member, count(*) as entries,
@@ -65,8 +66,7 @@ function foundIn({ epoch, from, to }: FeedRange, maxEntries: number) {
     and feed < ${to}::bigint`;
   return sql`
     select user_id, sequence, kind, points, owed, uncovered, repaid, create_time, request_id, actor,
-      metadata, (date_part('epoch', date_bin('15 minutes', create_time, 'epoch')) / 900)::integer
-        as bucket,
+      metadata, ${BUCKET} as bucket, ${DAY} as day,
       ${SERVICE} as service, coalesce(caller, '') as caller, coalesce(category, '') as category,
       coalesce(member, '') as member
     from (
@@ -93,7 +93,7 @@ const SERVICE = sql`coalesce(service, case kind
 
 /** What the index says of the entries that were found. Two terms of an entry may have one hash. */
 function termsOf(searchKeys: readonly string[]) {
-  const where = sql`select bucket, create_time, user_id, sequence`;
+  const where = sql`select day, create_time, user_id, sequence`;
   return sql`
     ${where}, term_of('request_id', '', request_id) as term from found where request_id is not null
     union all

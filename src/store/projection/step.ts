@@ -8,6 +8,7 @@ import type { Orm } from "../driver/orm.ts";
 import { inTransaction, type Run } from "../driver/transaction.ts";
 import { addRange } from "./add-range.ts";
 import { tryProjectionLock } from "./lock.ts";
+import { keysOf } from "./rebuild.ts";
 
 /** A step's part: from where the last one ended, up to the horizon at most. */
 export type StepOptions = {
@@ -69,8 +70,8 @@ export async function stepProjection(orm: Orm, options: StepOptions): Promise<St
         run(sql`set local work_mem = '32MB'`),
       ]);
       const isSameLife = epoch === horizon.epoch && at.beginTime === horizon.beginTime;
-      if (!isLocked || !isSameLife || !at.isDue || isBehind(horizon, at))
-        return { kind: "not now" };
+      const isNow = isLocked && isSameLife && at.isDue && !isBehind(horizon, at);
+      if (!isNow) return { kind: "not now" };
       const searchKeys = at.searchKeys ?? options.searchKeys;
       const { entries, to } = await addFrom(run, at, { horizon, width, searchKeys });
       const hasEnded = at.epoch < horizon.epoch;
@@ -125,9 +126,9 @@ type PlaceRow = Pick<ProjectionRow, "epoch" | "feed" | "search_keys"> & {
   next_epoch: number | null;
 };
 
-/** Whether another server's horizon was later: nothing is between. */
+/** Whether another server's horizon was later, so that nothing is between. */
 function isBehind(horizon: Horizon, at: At): boolean {
-  return at.epoch === horizon.epoch && at.feed > horizon.feed;
+  return at.epoch > horizon.epoch || (at.epoch === horizon.epoch && at.feed > horizon.feed);
 }
 
 /** Adds a range from a place on, as wide as it may be. @returns its end, and its entries */
@@ -165,7 +166,7 @@ function moved(from: At, { epoch, feed, isAtHorizon, searchKeys, horizon }: Move
     : sql`clock_timestamp() - transaction_timestamp()`;
   const update = sql`
     update projection set epoch = ${String(epoch)}::integer, feed = ${String(feed)}::bigint,
-      search_keys = array(select jsonb_array_elements_text(${JSON.stringify(searchKeys)}::jsonb)),
+      search_keys = ${keysOf(searchKeys)},
       caught_up_to = greatest(caught_up_to,
         nullif(${passed === undefined ? "" : toTimestamptz(passed)}::text, '')::timestamptz),
       step_time = clock_timestamp() + (${pause})

@@ -1,0 +1,32 @@
+import { sql } from "kysely";
+import type { Orm } from "../driver/orm.ts";
+import { LOCK_MAX_MS } from "../driver/session.ts";
+import { inTransaction } from "../driver/transaction.ts";
+import { takeProjectionLock } from "./lock.ts";
+
+/**
+ * Empties the index and the sums; the next steps build them anew, by whatever server. It waits for the
+ * step under way, and some seconds for readers.
+ *
+ * @param searchKeys the keys of metadata to index from now on
+ * @throws an error of the class "timeout" (faultOf) if somebody reads for longer
+ */
+export async function emptyProjection(orm: Orm, searchKeys: readonly string[]): Promise<void> {
+  await inTransaction(orm, async ({ run, commit }) => {
+    await run(sql`set local lock_timeout = 0`);
+    await takeProjectionLock(run);
+    // Who waits for a table keeps out all readers that come later.
+    await run(sql`set local lock_timeout = ${sql.lit(LOCK_MAX_MS)}`);
+    await run(sql`truncate search_term, entry_sum`);
+    await commit([
+      sql`update projection set epoch = 0, feed = 0, search_keys = ${keysOf(searchKeys)},
+        caught_up_to = null, step_time = null`,
+    ]);
+  });
+}
+
+/** Keys as an array, from a text: COMMIT is on its way, and nothing may fail to be converted. */
+export function keysOf(searchKeys: readonly string[]) {
+  const json = JSON.stringify(searchKeys);
+  return sql`array(select jsonb_array_elements_text(${json}::jsonb))`;
+}
