@@ -16,7 +16,9 @@ import { inTransaction, RolledBack, type Transaction } from "../store/driver/tra
 import { newMembers } from "../store/erasure/members.ts";
 import { forgetInOverview } from "../store/erasure/overview.ts";
 import { eraseEntries, eraseReceipts } from "../store/erasure/personal.ts";
+import { renameSums } from "../store/erasure/projected.ts";
 import { renameAccount, renameRows } from "../store/erasure/rename.ts";
+import { takeProjectionLock } from "../store/projection/lock.ts";
 import { type Clock, commit } from "./commit.ts";
 
 /** What became of an account that was erased. */
@@ -99,11 +101,13 @@ async function eraseIn(
   const due = bookDue(state, time);
   if (due.entries.length > 0 || !due.isAll) return SOMETHING_IS_DUE;
 
-  // Erase.
+  // Erase. No step of the projector may have read what is being erased; it waits for no account.
+  await takeProjectionLock(run);
   const erasure = { from, to, members: newMembers() };
   const entries = await eraseEntries(run, erasure);
   const receipts = await eraseReceipts(run, erasure);
   await renameRows(run, erasure);
+  await renameSums(run, erasure);
 
   // Say so.
   const { entry, account } = eraseAccount(from, to, time);

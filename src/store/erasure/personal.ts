@@ -7,6 +7,7 @@ import type { EntryRow, ReceiptRow } from "../driver/entities.ts";
 import type { Run } from "../driver/transaction.ts";
 import type { NewMembers } from "./members.ts";
 import { inPages, PAGE_ROWS } from "./pages.ts";
+import { eraseTerms } from "./projected.ts";
 
 /** Who is erased, and what is there instead. */
 export type Erasure = {
@@ -16,8 +17,9 @@ export type Erasure = {
 };
 
 /**
- * Erases what is personal in an account's entries, and gives them its new name. Of each the digest of
- * what was personal is kept, by the old salt. Of an entry that was erased before, it is kept already.
+ * Erases what is personal in an account's entries and in the index of them, and gives them its new
+ * name. Of each the digest of what was personal is kept, by the old salt. Of an entry that was erased
+ * before, it is kept already.
  *
  * @returns the number of entries
  */
@@ -28,6 +30,7 @@ export async function eraseEntries(run: Run, { from, to, members }: Erasure): Pr
       from entry where user_id = ${from.userId}::text and sequence > ${after}::bigint
       order by sequence limit ${sql.lit(PAGE_ROWS)}`);
     const last = rows.at(-1)?.sequence ?? after;
+    await eraseTerms(run, { userId: from.userId, after, last });
     const erased = rowsOf({
       sequence: bigints(rows, ({ sequence }) => BigInt(sequence)),
       member: texts(rows, ({ member }) => members.of(member ?? "") || null),
