@@ -28,6 +28,7 @@ import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { randomYears } from "../support/random-years.ts";
 import { creditLine, points, ttl } from "../support/requests.ts";
 import { readRefusal, refusalOf } from "../support/error-info.ts";
+import { projectAll } from "../support/projected.ts";
 import { saltOf } from "../support/salts.ts";
 import { testServer, type TestServer } from "../support/server.ts";
 import { stoppedClock } from "../support/stopped-clock.ts";
@@ -103,6 +104,7 @@ async function found(words: readonly (string | Uint8Array)[]): Promise<string[]>
 
 test("nothing personal is left in any table, and all is in order", async () => {
   await live("wilma");
+  await projectAll(database);
   const salt = await saltOf(database, "wilma");
   const words = PERSONAL.map((word) => secret("wilma", word));
   const hexOfSalt = Buffer.from(salt).toString("hex");

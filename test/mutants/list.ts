@@ -8,6 +8,7 @@ import { ERRORS_MUTANTS } from "./planted/errors.ts";
 import { FEED_MUTANTS } from "./planted/feed.ts";
 import { LEDGER_MUTANTS } from "./planted/ledger.ts";
 import { OVERVIEW_MUTANTS } from "./planted/overview.ts";
+import { PROJECTION_MUTANTS } from "./planted/projection.ts";
 import { RELAY_MUTANTS } from "./planted/relay.ts";
 import { RPC_MUTANTS } from "./planted/rpc.ts";
 import { SERVER_MUTANTS } from "./planted/server.ts";
@@ -28,6 +29,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...FEED_MUTANTS,
   ...LEDGER_MUTANTS,
   ...OVERVIEW_MUTANTS,
+  ...PROJECTION_MUTANTS,
   ...RELAY_MUTANTS,
   ...RPC_MUTANTS,
   ...SERVER_MUTANTS,

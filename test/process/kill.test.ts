@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import { expect, onTestFinished, test } from "vitest";
+import { openOrm } from "../../src/store/driver/orm.ts";
 import { startEmbedded } from "../../src/postgres/embedded/start.ts";
 import { auditDatabase } from "../support/audit.ts";
 import { testDatabase } from "../support/database.ts";
@@ -15,6 +16,7 @@ import {
   startLoad,
 } from "../support/load.ts";
 import { LONG_MS } from "../support/patience.ts";
+import { expectProjected, projectAll } from "../support/projected.ts";
 import { isAlive, postgresOf, startPoints, temporaryFolder, until } from "../support/processes.ts";
 
 const USERS = ["ada", "bob", "cleo", "dan", "eve", "finn"];
@@ -118,6 +120,19 @@ async function expectExactlyOnce(operations: readonly Operation[], url: string):
   expect(countsOf(operations)).toMatchObject({ unanswered: 0 });
   expect(await compareWithDatabase(operations, await queryOf(url))).toEqual([]);
   expect(await auditDatabase(url)).toMatchObject({ accounts: USERS.length });
+  await expectProjectedOnce(url);
+}
+
+/** The projector was killed with its server, in whatever step, and went on with the next one. */
+async function expectProjectedOnce(url: string): Promise<void> {
+  const query = await queryOf(url);
+  const [row] = await query("select feed > 0 as has_begun from points.projection");
+  expect(row).toEqual({ has_begun: true });
+  const orm = await openOrm(url, 2);
+  await projectAll({ orm, query });
+  await orm.close();
+  const [counted] = await query("select count(*)::integer as entries from points.entry");
+  expect(await expectProjected(query)).toBe(counted!["entries"]);
 }
 
 async function urlOf(dataDir: string): Promise<string> {
