@@ -7,6 +7,9 @@ import {
 import { callerKey } from "../auth/caller.ts";
 import { prefixFor } from "../auth/rules.ts";
 import { invalidField } from "../errors/api-error.ts";
+import type { Micros } from "../ledger/time.ts";
+import { databaseNow } from "../store/driver/clock.ts";
+import { inSnapshot, type Run } from "../store/driver/transaction.ts";
 import { readAccountPage } from "../store/reads/account-pages.ts";
 import { readExpiring } from "../store/reads/expiring.ts";
 import { readPageKey } from "../store/reads/page-key.ts";
@@ -21,6 +24,11 @@ type Handlers = Pick<ServiceImpl<typeof LedgerService>, "listAccounts" | "listEx
 
 /** Handlers of the lists of accounts. They go through the users by keyset cursors. */
 export function accountLists({ orm }: LedgerBackend): Handlers {
+  const readPage = <Page>(read: (run: Run, now: Micros) => Promise<Page>) =>
+    inSnapshot(orm, async (run) => {
+      const now = await databaseNow(run);
+      return { page: await read(run, now), asOf: toTimestamp(now) };
+    });
   const key = keyOnce(() => readPageKey(orm));
   const accountPages = pageTokens(ListAccountsRequestSchema, USER_CURSOR, key);
   const expiringPages = pageTokens(ListExpiringRequestSchema, USER_CURSOR, key);
@@ -29,10 +37,11 @@ export function accountLists({ orm }: LedgerBackend): Handlers {
       const userIdPrefix = prefixFor(values.get(callerKey), request.userIdPrefix);
       const after = await accountPages.read(request);
       const limit = pageSizeOf(request);
-      const page = await readAccountPage(orm, { userIdPrefix, after, limit });
-      const { now, accounts, next } = page;
+      const { page, asOf } = await readPage((run, now) =>
+        readAccountPage(run, { userIdPrefix, after, limit }, now),
+      );
+      const { accounts, next } = page;
       const nextPageToken = next === undefined ? "" : await accountPages.write(request, next);
-      const asOf = toTimestamp(now);
       return { accounts: accounts.map(toAccountMessage), nextPageToken, asOf };
     },
 
@@ -42,8 +51,10 @@ export function accountLists({ orm }: LedgerBackend): Handlers {
       const within = request.within && fromDuration(request.within);
       if (within === undefined) throw invalidField("within", "must be a valid duration");
       const limit = pageSizeOf(request);
-      const page = await readExpiring(orm, { userIdPrefix, after, limit, within });
-      const { now, expiring, next } = page;
+      const { page, asOf } = await readPage((run, now) =>
+        readExpiring(run, { userIdPrefix, after, limit, within }, now),
+      );
+      const { expiring, next } = page;
       const nextPageToken = next === undefined ? "" : await expiringPages.write(request, next);
       const shown = expiring.map(({ userId, points, first }) => ({
         userId,
@@ -51,7 +62,7 @@ export function accountLists({ orm }: LedgerBackend): Handlers {
         firstTime: toTimestamp(first.time),
         firstPoints: first.points,
       }));
-      return { expiring: shown, nextPageToken, asOf: toTimestamp(now) };
+      return { expiring: shown, nextPageToken, asOf };
     },
   };
 }

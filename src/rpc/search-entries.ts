@@ -7,6 +7,7 @@ import {
 import { callerKey } from "../auth/caller.ts";
 import { prefixFor } from "../auth/rules.ts";
 import { invalidField, keyNotProjected, notProjected } from "../errors/api-error.ts";
+import { inSnapshot } from "../store/driver/transaction.ts";
 import { readPageKey } from "../store/reads/page-key.ts";
 import { placeOfEntry, readTerms, type Term } from "../store/reads/search.ts";
 import { toEntryMessage } from "./answers.ts";
@@ -29,14 +30,15 @@ export function searchEntries({ orm, answerMaxBytes }: LedgerBackend): Handlers 
     async searchEntries(request, { values }) {
       const term = termOf(request);
       const before = await pages.read(request);
-      const page = await readTerms(orm, {
+      const query = {
         term,
         userIdPrefix: prefixFor(values.get(callerKey), request.userIdPrefix),
         startTime: instantOf(request.startTime, "start_time"),
         endTime: instantOf(request.endTime, "end_time"),
         before,
         limit: pageSizeOf(request),
-      });
+      };
+      const page = await inSnapshot(orm, (run) => readTerms(run, query));
       const { searchKeys, caughtUpTo, found } = page;
       if (searchKeys === null) throw notProjected("projection");
       if (term.field === "metadata" && !searchKeys.includes(term.key)) {

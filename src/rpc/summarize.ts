@@ -12,6 +12,7 @@ import { type Caller, callerKey } from "../auth/caller.ts";
 import { prefixFor, requireUser } from "../auth/rules.ts";
 import { apiError, invalidField, notProjected } from "../errors/api-error.ts";
 import { isTimeZone } from "../ledger/calendar.ts";
+import { inSnapshot } from "../store/driver/transaction.ts";
 import { type Dimension, readSums, type Sum, SUMS_MAX, type Whose } from "../store/reads/sums.ts";
 import type { LedgerBackend } from "./stream-entries.ts";
 import { instantOf, toTimestamp } from "./timestamps.ts";
@@ -26,13 +27,15 @@ export function summarize({ streams }: LedgerBackend): Handlers {
       if (timeZone !== "" && !isTimeZone(timeZone)) {
         throw invalidField("time_zone", 'must be a name of IANA\'s, such as "Asia/Shanghai"');
       }
-      const { isBegun, caughtUpTo, sums, isTooMuch } = await readSums(streams, {
+      const query = {
         of: whoseOf(request, values.get(callerKey)),
         from: quarterOf(startTime, "start_time"),
         to: quarterOf(endTime, "end_time"),
         by: groupBy.map((group) => DIMENSIONS.get(group)!),
         timeZone: timeZone || "UTC",
-      });
+      };
+      const read = await inSnapshot(streams, (run) => readSums(run, query));
+      const { isBegun, caughtUpTo, sums, isTooMuch } = read;
       if (!isBegun) throw notProjected("projection");
       if (isTooMuch) throw invalidField("end_time", "leaves too much to add up: ask for less time");
       if (sums.length > SUMS_MAX) {

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { CalendarUnit } from "../../gen/points/v1/policy_pb.ts";
 import { SCOPES } from "../../src/auth/caller.ts";
 import type { Command } from "../../src/ledger/command.ts";
+import { inSnapshot } from "../../src/store/driver/transaction.ts";
 import { readAccountAt } from "../../src/store/reads/as-of.ts";
 import { readExpiring } from "../../src/store/reads/expiring.ts";
 import type { Api } from "../support/api.ts";
@@ -225,7 +226,9 @@ describe("ListExpiring", () => {
         const unit = now > 1_000_000n ? 3_600_000_000n : 1n;
         now += later * unit;
         const page = { userIdPrefix, after: undefined, limit: 1_000, within: within * unit };
-        const { expiring, next } = await readExpiring(database.orm, page, now);
+        const { expiring, next } = await inSnapshot(database.orm, (run) =>
+          readExpiring(run, page, now),
+        );
         const expected = ["ada", "bob"].flatMap((name) => {
           const userId = `${userIdPrefix}${name}`;
           const found = model.expiring(userId, now, now + page.within);

@@ -1,6 +1,7 @@
 import { rm } from "node:fs/promises";
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import pg from "pg";
+import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { EntryKind } from "../../gen/points/v1/account_pb.ts";
 import { GroupBy, type SummarizeRequestSchema } from "../../gen/points/v1/ledger_pb.ts";
 import { SCOPES } from "../../src/auth/caller.ts";
@@ -10,6 +11,7 @@ import { clientWith, tokenOf, writeCallers } from "../support/callers.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { refusalOf } from "../support/error-info.ts";
 import { fillProjection } from "../support/fill-projection.ts";
+import { until } from "../support/processes.ts";
 import { points } from "../support/requests.ts";
 import { makeFolder } from "../support/run-folder.ts";
 import { testServer, type TestServer } from "../support/server.ts";
@@ -220,4 +222,20 @@ test("says how far the sums are, and that nobody builds them", async () => {
       metadata: { missing: "projection" },
     });
   }
+});
+
+test("never takes a table that was just emptied for one that is built", async () => {
+  const builder = new pg.Client({ connectionString: database.url });
+  await builder.connect();
+  onTestFinished(() => builder.end());
+  await builder.query("begin; truncate points.entry_sum");
+  const reading = client.summarize({});
+  await until("the read waits", async () => {
+    const [waiting] = await database.query(`
+      select count(*) from pg_locks join pg_database on pg_database.oid = database
+      where not granted and datname = current_database()`);
+    return waiting!["count"] !== "0";
+  });
+  await builder.query("update points.projection set caught_up_to = null; commit");
+  expect((await reading).caughtUpTo).toBeUndefined();
 });

@@ -2,10 +2,8 @@ import { sql } from "kysely";
 import type { Account } from "../../ledger/account.ts";
 import type { Micros } from "../../ledger/time.ts";
 import { toAccounts } from "../batch/accounts.ts";
-import { databaseNow } from "../driver/clock.ts";
 import type { AccountRow } from "../driver/entities.ts";
-import type { Orm } from "../driver/orm.ts";
-import { inSnapshot } from "../driver/transaction.ts";
+import type { Run } from "../driver/transaction.ts";
 import { beginsWith } from "./id-range.ts";
 import { bookedAt } from "./read.ts";
 
@@ -22,27 +20,27 @@ export type UserPage = {
 const PAGE_MAX_ROWS = 16_384;
 
 /**
- * A page of accounts. Their figures count everything due as booked; nothing is written.
+ * A page of accounts. Their figures count everything due by an instant as booked; nothing is written.
  *
- * @returns the accounts, the database's time that they are as of, and the next page's cursor, undefined
- * at the end. Before the end a page may be shorter than `limit`: see PAGE_MAX_ROWS
+ * @param run of a snapshot
+ * @param now when the snapshot is of
+ * @returns the accounts, and the next page's cursor, undefined at the end. Before the end a page may be
+ * shorter than `limit`: see PAGE_MAX_ROWS
  */
 export async function readAccountPage(
-  orm: Orm,
+  run: Run,
   { userIdPrefix, after = "", limit }: UserPage,
-): Promise<{ now: Micros; accounts: readonly Account[]; next: string | undefined }> {
-  return inSnapshot(orm, async (run) => {
-    const { rows } = await run(sql<AccountRow & { ctid: string }>`
-      select *, ctid from account
-      where ${beginsWith("user_id", userIdPrefix)} and user_id > ${after}::text
-      order by user_id limit ${limit}`);
-    const now = await databaseNow(run);
-    const page = affordable(rows, (row) => row.lots_beyond + row.open_holds);
-    const read = await bookedAt(run, toAccounts(page), { now });
-    const mayHaveMore = rows.length === limit || page.length < rows.length;
-    const next = mayHaveMore ? page.at(-1)?.user_id : undefined;
-    return { now, accounts: read.map(({ account }) => account), next };
-  });
+  now: Micros,
+): Promise<{ accounts: readonly Account[]; next: string | undefined }> {
+  const { rows } = await run(sql<AccountRow & { ctid: string }>`
+    select *, ctid from account
+    where ${beginsWith("user_id", userIdPrefix)} and user_id > ${after}::text
+    order by user_id limit ${limit}`);
+  const page = affordable(rows, (row) => row.lots_beyond + row.open_holds);
+  const read = await bookedAt(run, toAccounts(page), { now });
+  const mayHaveMore = rows.length === limit || page.length < rows.length;
+  const next = mayHaveMore ? page.at(-1)?.user_id : undefined;
+  return { accounts: read.map(({ account }) => account), next };
 }
 
 /** As many from the start as have PAGE_MAX_ROWS rows together, and one in any case. */

@@ -3,11 +3,9 @@ import type { Lot } from "../../ledger/lot.ts";
 import { type NextExpiration, nextExpirationOf } from "../../ledger/next-expiration.ts";
 import type { AccountState } from "../../ledger/state.ts";
 import type { Micros } from "../../ledger/time.ts";
-import { databaseNow } from "../driver/clock.ts";
 import { rowsOf, textOfKey, texts, times } from "../driver/columns.ts";
 import { fromTimestamptz, toTimestamptz } from "../driver/instant.ts";
-import type { Orm } from "../driver/orm.ts";
-import { inSnapshot, type Run } from "../driver/transaction.ts";
+import type { Run } from "../driver/transaction.ts";
 import { affordable, type UserPage } from "./account-pages.ts";
 import { beginsWith } from "./id-range.ts";
 import { bookedAt, findAccounts } from "./read.ts";
@@ -27,35 +25,32 @@ const BOOK_MAX_ACCOUNTS = 2_000;
 const BOOKED_AT_ONCE = 100;
 
 /**
- * A page of the users of whose balances points expire in a time from now on. It counts everything due
- * by now as booked, as GetAccount does.
+ * A page of the users of whose balances points expire in a time from an instant on. It counts everything
+ * due by that instant as booked, as GetAccount does.
  *
- * @param asOf for tests; by default the database's time
- * @returns the users, the time that they are as of, and the next page's cursor, undefined at the end.
- * Before the end a page may be shorter than `limit`, or empty
+ * @param run of a snapshot
+ * @param now when the snapshot is of
+ * @returns the users, and the next page's cursor, undefined at the end. Before the end a page may be
+ * shorter than `limit`, or empty
  */
 export async function readExpiring(
-  orm: Orm,
+  run: Run,
   { within, limit, ...page }: UserPage & { readonly within: Micros },
-  asOf?: Micros,
-): Promise<{ now: Micros; expiring: readonly Expiring[]; next: string | undefined }> {
-  return inSnapshot(orm, async (run) => {
-    const now = asOf ?? (await databaseNow(run));
-    const until = now + within;
-    const { candidates, lookedUpTo } = await lookFor(run, page, until);
-    const expiring: Expiring[] = [];
-    let at = 0;
-    while (at < candidates.length && at < BOOK_MAX_ACCOUNTS && expiring.length < limit) {
-      const some = affordable(candidates.slice(at, at + BOOKED_AT_ONCE), ({ rows }) => rows);
-      expiring.push(...(await expiringOf(run, some, { now, until })));
-      at += some.length;
-    }
-    if (expiring.length > limit) {
-      return { now, expiring: expiring.slice(0, limit), next: expiring[limit - 1]!.userId };
-    }
-    const next = at < candidates.length ? candidates[at - 1]!.userId : lookedUpTo;
-    return { now, expiring, next };
-  });
+  now: Micros,
+): Promise<{ expiring: readonly Expiring[]; next: string | undefined }> {
+  const until = now + within;
+  const { candidates, lookedUpTo } = await lookFor(run, page, until);
+  const expiring: Expiring[] = [];
+  let at = 0;
+  while (at < candidates.length && at < BOOK_MAX_ACCOUNTS && expiring.length < limit) {
+    const some = affordable(candidates.slice(at, at + BOOKED_AT_ONCE), ({ rows }) => rows);
+    expiring.push(...(await expiringOf(run, some, { now, until })));
+    at += some.length;
+  }
+  if (expiring.length > limit) {
+    return { expiring: expiring.slice(0, limit), next: expiring[limit - 1]!.userId };
+  }
+  return { expiring, next: at < candidates.length ? candidates[at - 1]!.userId : lookedUpTo };
 }
 
 /** An account of which points may expire, and how many rows of lots and holds it may have. */

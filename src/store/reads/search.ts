@@ -4,8 +4,9 @@ import type { Micros } from "../../ledger/time.ts";
 import { toEntry } from "../batch/entries.ts";
 import { columnsOf, EntryEntity, type EntryRow } from "../driver/entities.ts";
 import { fromTimestamptz, toTimestamptz } from "../driver/instant.ts";
-import type { Orm } from "../driver/orm.ts";
+import type { Run } from "../driver/transaction.ts";
 import { beginsWith, endOfPrefix } from "./id-range.ts";
+import { keepBuilt } from "./keep-built.ts";
 import { lotsIn, PAGE_MAX_LOTS } from "./pages.ts";
 
 /** What entries have: a request id, an actor, or a value of a key of metadata. */
@@ -57,11 +58,11 @@ const LOOK_MAX_DAYS = 4_000;
  * A page of the entries that have a term, newest first. An entry whose term has the same hash, or that
  * was erased since, is left out. Before the end a page may have fewer entries than `limit`, or none.
  *
- * The index and how far it is are read by one statement: it locks the tables before it takes its
- * snapshot, and so sees both before they are emptied to be built again, or both after.
+ * @param run of a snapshot of which nothing has been read yet: see `keepBuilt`
  */
-export async function readTerms(orm: Orm, query: TermQuery): Promise<TermPage> {
-  const { rows } = await statementOf(query).execute(orm.em.fork().getKysely());
+export async function readTerms(run: Run, query: TermQuery): Promise<TermPage> {
+  await keepBuilt(run, "search_term");
+  const { rows } = await run(statementOf(query));
   const { search_keys: searchKeys, caught_up_to: caughtUpTo } = rows[0]!;
   return {
     searchKeys,

@@ -1,8 +1,9 @@
 import { sql } from "kysely";
 import type { Micros } from "../../ledger/time.ts";
 import { fromTimestamptz } from "../driver/instant.ts";
-import type { Orm } from "../driver/orm.ts";
+import type { Run } from "../driver/transaction.ts";
 import { beginsWith } from "./id-range.ts";
+import { keepBuilt } from "./keep-built.ts";
 
 /** What entries that are summed have in common. */
 export type Dimension = "day" | "kind" | "service" | "caller" | "category" | "member";
@@ -57,15 +58,15 @@ export const SUMS_MAX = 10_000;
 const ADDED_MAX_ROWS = 3_000_000;
 
 /**
- * Adds up what is kept of each quarter of an hour. It reads the sums and how far they are by one
- * statement, as `readTerms` does.
+ * Adds up what is kept of each quarter of an hour. The sums of all users together tell no members apart,
+ * those of users do.
  *
- * The sums of all users together tell no members apart, those of users do.
- *
+ * @param run of a snapshot of which nothing has been read yet: see `keepBuilt`
  * @throws an error with code 22023 if the database does not know the time zone
  */
-export async function readSums(orm: Orm, query: SumQuery): Promise<Sums> {
-  const { rows } = await statementOf(query).execute(orm.em.fork().getKysely());
+export async function readSums(run: Run, query: SumQuery): Promise<Sums> {
+  await keepBuilt(run, "entry_sum");
+  const { rows } = await run(statementOf(query));
   const { begun, caught_up_to: caughtUpTo, added } = rows[0]!;
   const isTooMuch = Number(added) > ADDED_MAX_ROWS;
   return {

@@ -966,4 +966,11 @@ export const STORE_MUTANTS: readonly Mutant[] = [
     replace: "false) or policies > 99",
     caughtBy: "test/rpc/account-lists.test.ts",
   },
+  {
+    name: "reads sums that were emptied as if they were whole",
+    file: "src/store/reads/sums.ts",
+    find: 'await keepBuilt(run, "entry_sum");',
+    replace: "",
+    caughtBy: "test/rpc/summarize.test.ts",
+  },
 ];
