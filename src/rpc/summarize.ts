@@ -13,7 +13,14 @@ import { prefixFor, requireUser } from "../auth/rules.ts";
 import { apiError, invalidField, notProjected } from "../errors/api-error.ts";
 import { isTimeZone } from "../ledger/calendar.ts";
 import { inSnapshot } from "../store/driver/transaction.ts";
-import { type Dimension, readSums, type Sum, SUMS_MAX, type Whose } from "../store/reads/sums.ts";
+import {
+  type Dimension,
+  readSums,
+  type Sum,
+  SUMS_MAX,
+  TimeZoneUnknown,
+  type Whose,
+} from "../store/reads/sums.ts";
 import type { LedgerBackend } from "./stream-entries.ts";
 import { instantOf, toTimestamp } from "./timestamps.ts";
 
@@ -34,7 +41,7 @@ export function summarize({ streams }: LedgerBackend): Handlers {
         by: groupBy.map((group) => DIMENSIONS.get(group)!),
         timeZone: timeZone || "UTC",
       };
-      const read = await inSnapshot(streams, (run) => readSums(run, query));
+      const read = await inSnapshot(streams, (run) => readSums(run, query)).catch(withoutZone);
       const { isBegun, caughtUpTo, sums, isTooMuch } = read;
       if (!isBegun) throw notProjected("projection");
       if (isTooMuch) throw invalidField("end_time", "leaves too much to add up: ask for less time");
@@ -45,6 +52,12 @@ export function summarize({ streams }: LedgerBackend): Handlers {
       return { sums: shown, ...(caughtUpTo !== null && { caughtUpTo: toTimestamp(caughtUpTo) }) };
     },
   };
+}
+
+/** @throws FIELD_INVALID, or what was thrown */
+function withoutZone(thrown: unknown): never {
+  if (!(thrown instanceof TimeZoneUnknown)) throw thrown;
+  throw invalidField("time_zone", "is not known to the database, whose list is older");
 }
 
 /** @throws PERMISSION_DENIED */

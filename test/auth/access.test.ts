@@ -162,7 +162,13 @@ const ALLOWED: Record<Method, string[]> = {
   getOverview: ["auditor"],
 };
 const NAMES = Object.keys(ALLOWED) as Method[];
-const OF_NO_USER: Method[] = ["getPriceList", "getLedger", "applyBatch", "apply", "getOverview"];
+const OF_NO_USER = new Set<Method>([
+  "getPriceList",
+  "getLedger",
+  "applyBatch",
+  "apply",
+  "getOverview",
+]);
 
 describe("each method", () => {
   test("has a rule, and a method without one is denied to everybody", () => {
@@ -186,7 +192,7 @@ describe("each method", () => {
     }
   });
 
-  const ofUsers = NAMES.filter((method) => !OF_NO_USER.includes(method));
+  const ofUsers = NAMES.filter((method) => !OF_NO_USER.has(method));
   test.each(ofUsers)("%s keeps a caller to their users, known or not", async (method) => {
     for (const way of WAYS) {
       const client = as("eu", way);

@@ -6,6 +6,8 @@ import { EntryKind } from "../../gen/points/v1/account_pb.ts";
 import { GroupBy, type SummarizeRequestSchema } from "../../gen/points/v1/ledger_pb.ts";
 import { SCOPES } from "../../src/auth/caller.ts";
 import { toTimestamp } from "../../src/rpc/timestamps.ts";
+import { inSnapshot } from "../../src/store/driver/transaction.ts";
+import { readSums, TimeZoneUnknown } from "../../src/store/reads/sums.ts";
 import type { Api } from "../support/api.ts";
 import { clientWith, tokenOf, writeCallers } from "../support/callers.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
@@ -180,6 +182,14 @@ test("days begin and end as in the time zone", async () => {
     const refused = await refusalOf(client.summarize({ groupBy: [DAY], timeZone }));
     expect(refused).toMatchObject({ reason: "FIELD_INVALID", fields: ["time_zone"] });
   }
+});
+
+test("a time zone that the database does not know is told from other faults", async () => {
+  const query = { from: undefined, to: undefined, by: ["day" as const], timeZone: "Mars/Olympus" };
+  const reading = inSnapshot(database.orm, (run) => {
+    return readSums(run, { ...query, of: { userId: "ada" } });
+  });
+  await expect(reading).rejects.toThrow(TimeZoneUnknown);
 });
 
 test("more than 10,000 sums are refused, 10,000 are not", async () => {

@@ -51,6 +51,12 @@ export type Sums = {
   readonly isTooMuch: boolean;
 };
 
+/** The database does not know a time zone that this software knows. */
+export class TimeZoneUnknown extends Error {}
+
+/** SQLSTATE invalid_parameter_value: no other parameter is looked up in a list. */
+const INVALID_PARAMETER = "22023";
+
 /** The most sums of an answer. */
 export const SUMS_MAX = 10_000;
 
@@ -62,11 +68,16 @@ const ADDED_MAX_ROWS = 3_000_000;
  * those of users do.
  *
  * @param run of a snapshot of which nothing has been read yet: see `keepBuilt`
- * @throws an error with code 22023 if the database does not know the time zone
+ * @throws {TimeZoneUnknown}
  */
 export async function readSums(run: Run, query: SumQuery): Promise<Sums> {
   await keepBuilt(run, "entry_sum");
-  const { rows } = await run(statementOf(query));
+  const { rows } = await run(statementOf(query)).catch((error: unknown) => {
+    const { code } = error as { readonly code?: unknown };
+    throw code === INVALID_PARAMETER
+      ? new TimeZoneUnknown("an older list", { cause: error })
+      : error;
+  });
   const { begun, caught_up_to: caughtUpTo, added } = rows[0]!;
   const isTooMuch = Number(added) > ADDED_MAX_ROWS;
   return {
