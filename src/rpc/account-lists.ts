@@ -49,7 +49,7 @@ export function accountLists({ orm }: LedgerBackend): Handlers {
       const userIdPrefix = prefixFor(values.get(callerKey), request.userIdPrefix);
       const after = await expiringPages.read(request);
       const within = request.within && fromDuration(request.within);
-      if (within === undefined) throw invalidField("within", "must be a valid duration");
+      if (!within) throw invalidField("within", "must be a valid duration, of 1 µs at least");
       const limit = pageSizeOf(request);
       const { page, asOf } = await readPage((run, now) =>
         readExpiring(run, { userIdPrefix, after, limit, within }, now),

@@ -2,6 +2,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { createClient } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { GroupBy } from "../../gen/points/v1/ledger_pb.ts";
 import {
   type ConsumeRequestSchema,
   type ExpireRequestSchema,
@@ -23,6 +24,10 @@ const YEAR_10000 = 253_402_300_800n;
 const TRILLION = 1_000_000_000_000n;
 const INT64_MAX = 2n ** 63n - 1n;
 const PRINTABLE = String.fromCharCode(...Array.from({ length: 94 }, (_, index) => 33 + index));
+
+type Read = (server: TestServer) => Promise<unknown>;
+const ANY = { case: "actor", value: "any" } as const;
+const DAY = { seconds: 86_400n };
 
 let server: TestServer;
 beforeAll(async () => {
@@ -154,6 +159,77 @@ describe("the limits of a field are kept: FIELD_INVALID names it, and nothing ch
       refusalOf(server.client.getOrCreate({ userId })),
     );
     expect(refusal).toMatchObject({ ...FIELD_INVALID, fields: ["user_id"] });
+  });
+
+  const long = "a".repeat(129);
+  const prefixes = ["a b", "zoë", long].flatMap((userIdPrefix): [string, Read, string][] => [
+    ["ListAccounts", ({ client }) => client.listAccounts({ userIdPrefix }), "user_id_prefix"],
+    [
+      "SearchEntries",
+      ({ client }) => client.searchEntries({ by: ANY, userIdPrefix }),
+      "user_id_prefix",
+    ],
+    [
+      "Summarize",
+      ({ client }) => client.summarize({ of: { case: "userIdPrefix", value: userIdPrefix } }),
+      "user_id_prefix",
+    ],
+    [
+      "ListExpiring",
+      ({ client }) => client.listExpiring({ within: DAY, userIdPrefix }),
+      "user_id_prefix",
+    ],
+  ]);
+  const times = [
+    { seconds: YEAR_10000 },
+    { seconds: -INT64_MAX },
+    { seconds: 1n, nanos: -1 },
+  ].flatMap((time): [string, Read, string][] => [
+    [
+      "SearchEntries",
+      ({ client }) => client.searchEntries({ by: ANY, startTime: time }),
+      "start_time",
+    ],
+    ["SearchEntries", ({ client }) => client.searchEntries({ by: ANY, endTime: time }), "end_time"],
+    ["Summarize", ({ client }) => client.summarize({ startTime: time }), "start_time"],
+    ["Summarize", ({ client }) => client.summarize({ endTime: time }), "end_time"],
+  ]);
+  const terms = [
+    [{ case: undefined }, "by"],
+    [{ case: "requestId", value: "a b" }, "request_id"],
+    [{ case: "requestId", value: "" }, "request_id"],
+    [{ case: "actor", value: "" }, "actor"],
+    [{ case: "actor", value: "a\n" }, "actor"],
+    [{ case: "metadata", value: { key: "", value: "v" } }, "metadata.key"],
+    [{ case: "metadata", value: { key: "k".repeat(65), value: "v" } }, "metadata.key"],
+    [{ case: "metadata", value: { key: "k", value: "v".repeat(257) } }, "metadata.value"],
+  ] as const;
+  const groups = [[GroupBy.UNSPECIFIED], [GroupBy.DAY, GroupBy.DAY], [99 as GroupBy]];
+  test.each<[string, Read, string]>([
+    ...prefixes,
+    ...times,
+    ...terms.map(([by, field]): [string, Read, string] => [
+      "SearchEntries",
+      ({ client }) => client.searchEntries({ by }),
+      field,
+    ]),
+    ["Summarize", ({ client }) => client.summarize({ groupBy: groups[0]! }), "group_by[0]"],
+    ["Summarize", ({ client }) => client.summarize({ groupBy: groups[1]! }), "group_by"],
+    ["Summarize", ({ client }) => client.summarize({ groupBy: groups[2]! }), "group_by[0]"],
+    [
+      "Summarize",
+      ({ client }) => client.summarize({ of: { case: "userId", value: "" } }),
+      "user_id",
+    ],
+    ["ListAccounts", ({ client }) => client.listAccounts({ pageSize: -1 }), "page_size"],
+    ["ListExpiring", ({ client }) => client.listExpiring({ within: { nanos: 999 } }), "within"],
+    [
+      "ListExpiring",
+      ({ client }) => client.listExpiring({ within: { seconds: 1n, nanos: -1 } }),
+      "within",
+    ],
+  ])("%s over all accounts, case %#", async (_, ask, field) => {
+    expect(await refusalOf(ask(server))).toMatchObject({ ...FIELD_INVALID, fields: [field] });
   });
 
   test("every field that is wrong is named", async () => {

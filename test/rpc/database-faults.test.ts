@@ -33,6 +33,13 @@ describe("without a database", () => {
     ["ListEntries", ({ client }) => client.listEntries({ userId })],
     ["ListLots", ({ client }) => client.listLots({ userId })],
     ["ListHolds", ({ client }) => client.listHolds({ userId })],
+    ["ListAccounts", ({ client }) => client.listAccounts({})],
+    ["ListExpiring", ({ client }) => client.listExpiring({ within: { seconds: 60n } })],
+    [
+      "SearchEntries",
+      ({ client }) => client.searchEntries({ by: { case: "requestId", value: "r" } }),
+    ],
+    ["Summarize", ({ client }) => client.summarize({})],
     ["Quote", ({ client }) => client.quote({ userId, usage: { service: "script" } })],
     ["WatchAccount", ({ client }) => firstOf(client.watchAccount({ userId }))],
   ];
