@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { CalendarUnit } from "../../gen/points/v1/policy_pb.ts";
 import { SCOPES } from "../../src/auth/caller.ts";
+import { erase } from "../../src/commit/erase.ts";
 import type { Command } from "../../src/ledger/command.ts";
 import { inSnapshot } from "../../src/store/driver/transaction.ts";
 import { readAccountAt } from "../../src/store/reads/as-of.ts";
@@ -117,6 +118,21 @@ describe("ListAccounts", () => {
     const other = client.listAccounts({ userIdPrefix: "ada", pageToken });
     expect(await refusalOf(other)).toMatchObject({ reason: "PAGE_TOKEN_INVALID" });
   });
+});
+
+test("a user who was erased is in both lists by the new name alone", async () => {
+  await client.recharge({ userId: "wilma", points: 6n, expiration: ttl(HOUR) });
+  const { userId } = await erase(database.orm, "wilma");
+  for (const [userIdPrefix, expected] of [
+    ["wilma", []],
+    ["~erased", [userId]],
+  ] as const) {
+    const { accounts } = await client.listAccounts({ userIdPrefix });
+    const { expiring } = await client.listExpiring({ userIdPrefix, within: DAY });
+    for (const list of [accounts, expiring]) {
+      expect(list.map((one) => one.userId)).toEqual(expected);
+    }
+  }
 });
 
 describe("ListExpiring", () => {

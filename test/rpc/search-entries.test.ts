@@ -5,6 +5,7 @@ import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from "v
 import type { Entry } from "../../gen/points/v1/account_pb.ts";
 import type { SearchEntriesRequestSchema } from "../../gen/points/v1/ledger_pb.ts";
 import { SCOPES } from "../../src/auth/caller.ts";
+import { erase } from "../../src/commit/erase.ts";
 import { toTimestamp } from "../../src/rpc/timestamps.ts";
 import type { Api } from "../support/api.ts";
 import { clientWith, tokenOf, writeCallers } from "../support/callers.ts";
@@ -29,7 +30,8 @@ beforeAll(async () => {
     all: { scopes: [...SCOPES] },
     some: { scopes: [...SCOPES], prefix: "ada" },
   });
-  server = await testServer(callers, database);
+  // The tables are filled by the tests.
+  server = await testServer({ ...callers, PROJECT: "off" }, database);
   client = clientWith(server.baseUrl, tokenOf("all"));
   ofAda = clientWith(server.baseUrl, tokenOf("some"));
 });
@@ -189,6 +191,18 @@ test("passes over a hash that another term has, and over what was erased", async
     "update points.entry set actor = 'x' where user_id = 'adam' and sequence = 2",
   );
   expect(namesOf(await search({ by: actor("team-1") }))).not.toContain("adam 2");
+});
+
+test("finds nothing of a user who was erased", async () => {
+  const by = actor("agent-7");
+  await client.recharge({ userId: "eve", points: 1n, actor: "agent-7", requestId: "e-1" });
+  await fillProjection(database);
+  expect(namesOf(await search({ by }))).toEqual(["eve 1"]);
+  await erase(database.orm, "eve");
+  for (const one of [by, requestId("e-1")]) {
+    const { entries, nextPageToken } = await client.searchEntries({ by: one });
+    expect({ entries, nextPageToken }).toEqual({ entries: [], nextPageToken: "" });
+  }
 });
 
 test("a page is bounded, however many others there are, and its token names none of them", async () => {

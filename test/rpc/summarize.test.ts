@@ -31,7 +31,8 @@ beforeAll(async () => {
     shop: { scopes: [...SCOPES] },
     some: { scopes: [...SCOPES], prefix: "ada" },
   });
-  server = await testServer(callers, database);
+  // The tables are filled by the tests.
+  server = await testServer({ ...callers, PROJECT: "off" }, database);
   client = clientWith(server.baseUrl, tokenOf("shop"));
   ofAda = clientWith(server.baseUrl, tokenOf("some"));
   for (const [userId, paid] of [
