@@ -10,8 +10,8 @@ import { invalidField } from "../errors/api-error.ts";
 import type { Micros } from "../ledger/time.ts";
 import { databaseNow } from "../store/driver/clock.ts";
 import { inSnapshot, type Run } from "../store/driver/transaction.ts";
-import { readAccountPage } from "../store/reads/account-pages.ts";
-import { readExpiring } from "../store/reads/expiring.ts";
+import { listAccounts } from "../store/reads/list-accounts.ts";
+import { listExpiring } from "../store/reads/list-expiring.ts";
 import { readPageKey } from "../store/reads/page-key.ts";
 import { toAccountMessage } from "./answers.ts";
 import { USER_CURSOR } from "./page-cursors.ts";
@@ -38,7 +38,7 @@ export function accountLists({ orm }: LedgerBackend): Handlers {
       const after = await accountPages.read(request);
       const limit = pageSizeOf(request);
       const { page, asOf } = await readPage((run, now) =>
-        readAccountPage(run, { userIdPrefix, after, limit }, now),
+        listAccounts(run, { userIdPrefix, after, limit }, now),
       );
       const { accounts, next } = page;
       const nextPageToken = next === undefined ? "" : await accountPages.write(request, next);
@@ -52,7 +52,7 @@ export function accountLists({ orm }: LedgerBackend): Handlers {
       if (!within) throw invalidField("within", "must be a valid duration, of 1 µs at least");
       const limit = pageSizeOf(request);
       const { page, asOf } = await readPage((run, now) =>
-        readExpiring(run, { userIdPrefix, after, limit, within }, now),
+        listExpiring(run, { userIdPrefix, after, limit, within }, now),
       );
       const { expiring, next } = page;
       const nextPageToken = next === undefined ? "" : await expiringPages.write(request, next);

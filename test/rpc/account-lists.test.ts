@@ -7,7 +7,7 @@ import { erase } from "../../src/commit/erase.ts";
 import type { Command } from "../../src/ledger/command.ts";
 import { inSnapshot } from "../../src/store/driver/transaction.ts";
 import { readAccountAt } from "../../src/store/reads/as-of.ts";
-import { readExpiring } from "../../src/store/reads/expiring.ts";
+import { listExpiring } from "../../src/store/reads/list-expiring.ts";
 import type { Api } from "../support/api.ts";
 import { clientWith, tokenOf, writeCallers } from "../support/callers.ts";
 import { commitAll } from "../support/commit-all.ts";
@@ -243,7 +243,7 @@ describe("ListExpiring", () => {
         now += later * unit;
         const page = { userIdPrefix, after: undefined, limit: 1_000, within: within * unit };
         const { expiring, next } = await inSnapshot(database.orm, (run) =>
-          readExpiring(run, page, now),
+          listExpiring(run, page, now),
         );
         const expected = ["ada", "bob"].flatMap((name) => {
           const userId = `${userIdPrefix}${name}`;

@@ -5,6 +5,7 @@ import { toEntry } from "../batch/entries.ts";
 import { columnsOf, EntryEntity, type EntryRow } from "../driver/entities.ts";
 import { fromTimestamptz, toTimestamptz } from "../driver/instant.ts";
 import type { Run } from "../driver/transaction.ts";
+import { goByIndex } from "./go-by-index.ts";
 import { beginsWith, endOfPrefix } from "./id-range.ts";
 import { keepBuilt } from "./keep-built.ts";
 import { lotsIn, PAGE_MAX_LOTS } from "./pages.ts";
@@ -62,6 +63,7 @@ const LOOK_MAX_DAYS = 4_000;
  */
 export async function readTerms(run: Run, query: TermQuery): Promise<TermPage> {
   await keepBuilt(run, "search_term");
+  await goByIndex(run);
   const { rows } = await run(statementOf(query));
   const { search_keys: searchKeys, caught_up_to: caughtUpTo } = rows[0]!;
   return {

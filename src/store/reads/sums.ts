@@ -1,4 +1,4 @@
-import { sql } from "kysely";
+import { type RawBuilder, sql } from "kysely";
 import type { Micros } from "../../ledger/time.ts";
 import { fromTimestamptz } from "../driver/instant.ts";
 import type { Run } from "../driver/transaction.ts";
@@ -108,6 +108,8 @@ function statementOf({ of, from, to, by, timeZone }: SumQuery) {
   const day = by.includes("day")
     ? sql`(to_timestamp(bucket * 900.0) at time zone ${timeZone}::text)::date`
     : sql`null::date`;
+  const between = sql`bucket >= ${String(from ?? FIRST)}::integer
+    and bucket < ${String(to ?? END)}::integer`;
   return sql<SumRow>`
     with summed as (
       select ${day} as day, ${by.includes("kind") ? sql`kind` : sql`0`} as kind,
@@ -116,8 +118,7 @@ function statementOf({ of, from, to, by, timeZone }: SumQuery) {
         sum(entries) as entries, sum(points) as points, sum(owed) as owed,
         sum(uncovered) as uncovered, sum(repaid) as repaid, sum(count(*)) over () as added
       from (
-        select entry_sum.* from ${rowsOf(of, by.includes("member"))}
-          and bucket >= ${String(from ?? FIRST)}::integer and bucket < ${String(to ?? END)}::integer
+        ${rowsOf(of, by.includes("member"), between)}
         limit ${sql.lit(ADDED_MAX_ROWS + 1)}
       ) as added
       group by 1, 2, 3, 4, 5, 6
@@ -133,14 +134,19 @@ const FIRST = 0n;
 const END = 2n ** 31n - 1n;
 
 /** SQL for the rows to add. Those of all users together are under the id ''. */
-function rowsOf(of: Whose, ofUsers: boolean) {
-  if ("userId" in of) return sql`entry_sum where user_id = ${of.userId}::text`;
+function rowsOf(of: Whose, ofUsers: boolean, between: RawBuilder<unknown>) {
+  if ("userId" in of) {
+    return sql`select * from entry_sum where user_id = ${of.userId}::text and ${between}`;
+  }
   const { userIdPrefix } = of;
-  if (userIdPrefix === "" && !ofUsers) return sql`entry_sum where user_id = ''`;
-  // The primary key begins with the user: so each user's part of the time is searched for.
-  return sql`account cross join lateral (
-      select * from entry_sum where entry_sum.user_id = account.user_id
-    ) as entry_sum
+  if (userIdPrefix === "" && !ofUsers) {
+    return sql`select * from entry_sum where user_id = '' and ${between}`;
+  }
+  // The primary key begins with the user, so that each user's part of the time is searched for. Without
+  // `offset 0`, the planner might go through all of the users' time instead.
+  return sql`select sums.* from account cross join lateral (
+      select * from entry_sum where entry_sum.user_id = account.user_id and ${between} offset 0
+    ) as sums
     where ${beginsWith("account.user_id", userIdPrefix)}`;
 }
 

@@ -934,8 +934,8 @@ export const STORE_MUTANTS: readonly Mutant[] = [
   {
     name: "sums up users whose ids only begin like the one that is asked for",
     file: "src/store/reads/sums.ts",
-    find: "where user_id = ${of.userId}::text`",
-    replace: "where starts_with(user_id, ${of.userId}::text)`",
+    find: "where user_id = ${of.userId}::text and",
+    replace: "where starts_with(user_id, ${of.userId}::text) and",
     caughtBy: "test/rpc/summarize.test.ts",
   },
   {
@@ -961,7 +961,7 @@ export const STORE_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "lists no points as expiring that an allowance gave",
-    file: "src/store/reads/expiring.ts",
+    file: "src/store/reads/list-expiring.ts",
     find: "false) or policies > 0",
     replace: "false) or policies > 99",
     caughtBy: "test/rpc/account-lists.test.ts",

@@ -4,6 +4,7 @@ import type { Micros } from "../../ledger/time.ts";
 import { toAccounts } from "../batch/accounts.ts";
 import type { AccountRow } from "../driver/entities.ts";
 import type { Run } from "../driver/transaction.ts";
+import { goByIndex } from "./go-by-index.ts";
 import { beginsWith } from "./id-range.ts";
 import { bookedAt } from "./read.ts";
 
@@ -27,11 +28,12 @@ const PAGE_MAX_ROWS = 16_384;
  * @returns the accounts, and the next page's cursor, undefined at the end. Before the end a page may be
  * shorter than `limit`: see PAGE_MAX_ROWS
  */
-export async function readAccountPage(
+export async function listAccounts(
   run: Run,
   { userIdPrefix, after = "", limit }: UserPage,
   now: Micros,
 ): Promise<{ accounts: readonly Account[]; next: string | undefined }> {
+  await goByIndex(run);
   const { rows } = await run(sql<AccountRow & { ctid: string }>`
     select *, ctid from account
     where ${beginsWith("user_id", userIdPrefix)} and user_id > ${after}::text

@@ -1,12 +1,12 @@
 import { sql } from "kysely";
 import type { Lot } from "../../ledger/lot.ts";
 import { type NextExpiration, nextExpirationOf } from "../../ledger/next-expiration.ts";
-import type { AccountState } from "../../ledger/state.ts";
 import type { Micros } from "../../ledger/time.ts";
 import { rowsOf, textOfKey, texts, times } from "../driver/columns.ts";
 import { fromTimestamptz, toTimestamptz } from "../driver/instant.ts";
 import type { Run } from "../driver/transaction.ts";
-import { affordable, type UserPage } from "./account-pages.ts";
+import { goByIndex } from "./go-by-index.ts";
+import { affordable, type UserPage } from "./list-accounts.ts";
 import { beginsWith } from "./id-range.ts";
 import { bookedAt, findAccounts } from "./read.ts";
 
@@ -33,12 +33,13 @@ const BOOKED_AT_ONCE = 100;
  * @returns the users, and the next page's cursor, undefined at the end. Before the end a page may be
  * shorter than `limit`, or empty
  */
-export async function readExpiring(
+export async function listExpiring(
   run: Run,
   { within, limit, ...page }: UserPage & { readonly within: Micros },
   now: Micros,
 ): Promise<{ expiring: readonly Expiring[]; next: string | undefined }> {
   const until = now + within;
+  await goByIndex(run);
   const { candidates, lookedUpTo } = await lookFor(run, page, until);
   const expiring: Expiring[] = [];
   let at = 0;
@@ -120,12 +121,12 @@ async function expiringOf(
 /** The lots of the table that are not loaded and expire by an instant, by user id. */
 async function loadOtherLots(
   run: Run,
-  read: readonly { readonly time: Micros; readonly booked: AccountState }[],
+  read: Awaited<ReturnType<typeof bookedAt>>,
   until: Micros,
 ): Promise<ReadonlyMap<string, readonly Pick<Lot, "remaining" | "expireTime">[]>> {
   if (read.length === 0) return new Map();
   const asked = rowsOf({
-    user_id: texts(read, ({ booked }) => booked.account.userId),
+    user_id: texts(read, ({ account }) => account.userId),
     time: times(read, ({ time }) => time),
   });
   const { rows } = await run(sql<{
@@ -138,12 +139,12 @@ async function loadOtherLots(
     join lot using (user_id)
     where remaining > 0 and expire_time > asked.time
       and expire_time <= ${toTimestamptz(until)}::timestamptz`);
-  const loaded = new Set(
-    read.flatMap(({ booked: { account, lots } }) =>
-      lots.map(({ number }) => textOfKey(account.userId, number)),
+  const known = new Set(
+    read.flatMap(({ account, loaded }) =>
+      loaded.map(({ number }) => textOfKey(account.userId, number)),
     ),
   );
-  const others = rows.filter((row) => !loaded.has(textOfKey(row.user_id, row.number)));
+  const others = rows.filter((row) => !known.has(textOfKey(row.user_id, row.number)));
   return Map.groupBy(
     others.map((row) => ({
       userId: row.user_id,
