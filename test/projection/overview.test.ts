@@ -1,5 +1,5 @@
 import { pino } from "pino";
-import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { erase } from "../../src/commit/erase.ts";
 import { type OverviewOptions, scanIfDue, startOverview } from "../../src/projection/overview.ts";
 import { claimScan, renewClaim, saveOverview } from "../../src/store/projection/overview.ts";
@@ -14,9 +14,14 @@ const SILENT = pino({ level: "silent" });
 const NEVER = new AbortController().signal;
 
 let database: TestDatabase;
-beforeEach(async () => {
+beforeAll(async () => {
   database = await testDatabase();
-  return () => database.close();
+});
+afterAll(() => database.close());
+beforeEach(async () => {
+  await database.query("truncate points.account, points.entry, points.lot, points.receipt");
+  await database.query("delete from points.overview");
+  await database.query("insert into points.overview values (1)");
 });
 
 describe("a scan", () => {
