@@ -59,6 +59,19 @@ describe("what expires", () => {
   });
 });
 
+test("a page ends behind an account with many lots, and the next begins there", async () => {
+  const lots = ["ada", "bea", "cleo"].flatMap((userId) =>
+    Array.from({ length: 18 }, () => ({ ...recharge(1n), userId })),
+  );
+  await commitAll(database.orm, lots, { clock: stoppedClock(5n) });
+  let pages = 0;
+  const goesOn = async () => (pages += 1) < 100;
+  const { sums } = await scanAt(database.orm, 5n, { maxRows: 3, goesOn });
+  // Two of each account's lots are in the table.
+  expect(pages).toBe(2);
+  expect(sums).toMatchObject({ accounts: 3n, balance: 54n, neverExpiring: 54n });
+});
+
 describe("while accounts change", () => {
   const clock = stoppedClock(5n);
   const of = (userId: string, command: Command): Command => ({ ...command, userId });

@@ -20,7 +20,7 @@ export const OVERVIEW_MUTANTS: readonly Mutant[] = [
     file: "src/store/reads/account-page.ts",
     find: "over (order by user_id) - lots_beyond - open_holds",
     replace: "over () - lots_beyond - open_holds",
-    caughtBy: "test/projection/scan-model.test.ts",
+    caughtBy: "test/projection/scan.test.ts",
   },
   {
     name: "counts lots past their time as what expires",
