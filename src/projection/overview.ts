@@ -8,6 +8,7 @@ import {
   renewClaim,
   saveOverview,
 } from "../store/projection/overview.ts";
+import type { Overview } from "../store/reads/held.ts";
 import { scan, type ScanOptions } from "./scan.ts";
 
 export type OverviewOptions = {
@@ -36,8 +37,9 @@ export function startOverview(options: OverviewOptions): { stop(): Promise<void>
   async function run(): Promise<void> {
     while (!signal.aborted) {
       try {
-        const seconds = await scanIfDue(options, signal);
-        if (seconds !== undefined) log.info({ seconds }, "summed up all accounts");
+        const found = await scanIfDue(options, signal);
+        if (found !== undefined && found.sums.accounts > 0n)
+          log.info(about(found), "summed up all accounts");
       } catch (err) {
         log.warn({ err }, "a scan of all accounts failed; another follows");
       }
@@ -57,16 +59,15 @@ export function startOverview(options: OverviewOptions): { stop(): Promise<void>
 /**
  * Scans and saves, if a scan is due and nobody is at it.
  *
- * @returns how many seconds it took; undefined: it was not to be, or was given up
+ * @returns undefined if it was not to be, or was given up
  */
 export async function scanIfDue(
   { orm, reads, scanning }: Omit<OverviewOptions, "log">,
   signal: AbortSignal,
-): Promise<number | undefined> {
+): Promise<Overview | undefined> {
   let claim = await claimScan(orm);
   if (claim === undefined) return undefined;
-  const beganMs = performance.now();
-  let renewedMs = beganMs;
+  let renewedMs = performance.now();
   const goesOn = async () => {
     if (performance.now() - renewedMs < RENEW_MS) return true;
     renewedMs = performance.now();
@@ -76,11 +77,16 @@ export async function scanIfDue(
   let isSaved = false;
   try {
     const found = await scan(reads, { ...scanning, goesOn, signal });
-    isSaved = found !== undefined && claim !== undefined && (await saveOverview(orm, claim, found));
+    if (found === undefined) return undefined;
+    isSaved = claim !== undefined && (await saveOverview(orm, claim, found));
+    return isSaved ? found : undefined;
   } finally {
     if (!isSaved && claim !== undefined) await release(orm, claim);
   }
-  return isSaved ? (performance.now() - beganMs) / 1000 : undefined;
+}
+
+function about({ asOf, endTime, sums }: Overview) {
+  return { accounts: String(sums.accounts), seconds: Number(endTime - asOf) / 1e6 };
 }
 
 /** If that fails, the claim ends by itself. */

@@ -7,13 +7,14 @@ import { erase } from "../../src/commit/erase.ts";
 import { sweep } from "../../src/commit/sweep.ts";
 import { parseDatabaseUrl } from "../../src/config/database-url.ts";
 import { openOrm } from "../../src/store/driver/orm.ts";
+import { readOverview } from "../../src/store/reads/overview.ts";
 import { checkDatabase } from "../../src/store/schema/check.ts";
 import { migrate } from "../../src/store/schema/migrate.ts";
 import { verify } from "../../src/verify/verify.ts";
 import { commitAll } from "../support/commit-all.ts";
 import { recharge } from "../support/commands.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
-import { runPoints } from "../support/processes.ts";
+import { runPoints, until } from "../support/processes.ts";
 import { creditLine, points } from "../support/requests.ts";
 import { testServer } from "../support/server.ts";
 
@@ -114,6 +115,7 @@ test.each(["points", "second"])(
       expect(account?.balance).toBe(92n);
       break;
     }
+    await until("a scan has ended", async () => (await readOverview(orm)) !== undefined);
     expect(await sweep(orm, async () => Promise.reject(new Error("nothing is due")))).toBe(0);
     expect(await verify(orm)).toMatchObject({ accounts: 3, wrong: [] });
     expect(await migrate(orm)).toEqual([]);

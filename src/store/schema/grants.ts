@@ -26,7 +26,7 @@ const GRANTS = {
   projection: "select, insert, update (epoch, feed, search_keys, caught_up_to, step_time)",
   search_term: "select, insert, truncate",
   entry_sum: "select, insert, update (entries, points, owed, uncovered, repaid), truncate",
-  overview: "select, update (claimed_until, as_of, end_time, sums, largest)",
+  overview: "select, insert, update (claimed_until, as_of, end_time, sums, largest)",
 };
 
 const FUNCTIONS = [
