@@ -21,7 +21,7 @@ describe("the lines of a report", () => {
   test("come to what accounts have, and each to its total, for random journals", async () => {
     const seen = { consumed: 0, revoked: 0, repaid: 0, ofHolds: 0 };
     await assertUntil(
-      () => Object.values(seen).every((count) => count > 2),
+      () => Object.values(seen).every((count) => count > 0),
       fc.property(randomSteps(150), fc.nat(), fc.nat(), (steps, a, b) => {
         const journal = play(steps);
         const times = [...new Set(journal.map(({ time }) => time)), 1_000_000n];

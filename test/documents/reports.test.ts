@@ -4,6 +4,7 @@ import { promisify } from "node:util";
 import { expect, test } from "vitest";
 import { codeBlocks } from "../support/code-blocks.ts";
 import { startPoints, temporaryFolder, until } from "../support/processes.ts";
+import { inherited } from "../support/run-folder.ts";
 
 // docs/reports.md: what it says to type is typed as it is there, and answers as it says. The tour begins
 // on a 25th, so that what it lets expire does so in the next month; the page's months stand for these two.
@@ -12,6 +13,9 @@ const run = promisify(execFile);
 const PAGE = await readFile("docs/reports.md", "utf8");
 const DAY = 25;
 
+/** What npx runs here, without the second that npx takes. */
+const NPX = `npx() { if [ "$1" = points ]; then shift; node bin/points.js "$@"; else "$@"; fi; }`;
+
 test("the tour of docs/reports.md answers as it says", async () => {
   const DATA_DIR = await temporaryFolder();
   const [start, ...blocks] = codeBlocks(PAGE, "sh");
@@ -19,7 +23,7 @@ test("the tour of docs/reports.md answers as it says", async () => {
     "export DATA_DIR=$(mktemp -d)\nTEST_CLOCK=1 SEARCH_KEYS=order,job npm start\n",
   );
   const server = await startPoints({ DATA_DIR, TEST_CLOCK: "1", SEARCH_KEYS: "order,job" });
-  const env = { ...process.env, DATA_DIR, POINTS_URL: server.baseUrl };
+  const env = { ...process.env, ...inherited(), DATA_DIR, POINTS_URL: server.baseUrl };
   const begin = nextDay(new Date());
   const minutes = Math.ceil((begin.getTime() - Date.now()) / 60_000);
   await writeFile(`${DATA_DIR}/categories.ts`, codeBlocks(PAGE, "ts")[0]!);
@@ -28,7 +32,7 @@ test("the tour of docs/reports.md answers as it says", async () => {
       .replaceAll("127.0.0.1:50051", `127.0.0.1:${server.port}`)
       .replaceAll(/december.json|categories.ts/g, (name) => `${DATA_DIR}/${name}`)
       .replaceAll(/2026-1[12]/g, (month) => monthAfter(begin, month === "2026-11" ? 0 : 1));
-    return timeless((await run("bash", ["-c", `exec 2>&1\n${here}`], { env })).stdout);
+    return timeless((await run("bash", ["-c", `${NPX}\nexec 2>&1\n${here}`], { env })).stdout);
   };
   /** Asks until the index has all that was committed, and the answer is as the page says. */
   const expectAnswer = async (asked: string, answer: string) => {
