@@ -13,8 +13,6 @@ export type Look = Pick<Mark, "epoch" | "beginTime"> & {
   readonly flushedLsn: bigint;
   /** All that was committed before is in the snapshot. */
   readonly time: Micros;
-  /** Whether a standby was looked at: others may know of more. */
-  readonly lags: boolean;
 };
 
 /**
@@ -29,7 +27,7 @@ export type Horizon = Mark & {
   /** All that was committed before is among them; undefined: not known yet. */
   readonly caughtUpTo: Micros | undefined;
   /** The last look, whether the WAL before it is on disk or not. */
-  readonly seen: Pick<Look, "xmax" | "lsn" | "lags">;
+  readonly seen: Pick<Look, "xmax" | "lsn">;
 };
 
 /** What is known from the looks so far. */

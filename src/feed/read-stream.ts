@@ -13,8 +13,8 @@ export type Placed<Item> = { readonly place: Place; readonly item: Item };
 export type StreamSource<Item> = {
   /** The horizon after another look, which begins some tens of milliseconds later. It may lag. */
   readonly horizon: () => Promise<Horizon>;
-  /** A look at the primary, which does not lag. */
-  readonly newest: () => Promise<Present>;
+  /** Where the primary is: no transaction that anybody has seen is behind its `xmax`. */
+  readonly present: () => Promise<Present>;
   /** All lives of the ledger, oldest first. */
   readonly lives: () => Promise<readonly Life[]>;
   /**
@@ -158,8 +158,9 @@ async function resume<Item>(
   const [newest] = marks;
   const here = { cursor, change: undefined };
   if (newest === undefined || goesOn(cursor, horizon)) return here;
-  // What lags cannot tell what is lost from what it lacks.
-  const present = horizon.seen.lags ? await source.newest() : horizon;
+  // A standby cannot tell what is lost from what it lacks. Nor can a look at the primary: a standby may
+  // show a commit before the primary does, which waits for the others.
+  const present = await source.present();
   if (goesOn(cursor, present)) return here;
   if (isSameLife(newest, present)) {
     // The database was put back, by a snapshot of its storage: nobody knows how far.

@@ -15,10 +15,10 @@ import type { HorizonSubscription, HorizonWatch } from "../feed/watch-horizon.ts
 import { kindOf } from "../ledger/entry-kinds.ts";
 import { type LifeChange, type Piece, readStream, type StreamSource } from "../feed/read-stream.ts";
 import {
-  lookForHorizon,
   readFeedRange,
   readFeedRangeOfStandby,
   readLives,
+  readPresent,
   type StreamedEntry,
   type StreamFilter,
 } from "../store/reads/feed.ts";
@@ -120,10 +120,7 @@ function sourceOf(
       requireGoingOn();
       return subscription.next();
     },
-    async newest() {
-      const seen = await lookForHorizon(orm);
-      return { ...seen, seen };
-    },
+    present: () => readPresent(orm),
     lives: () => readLives(streams),
     async read(range) {
       requireGoingOn();

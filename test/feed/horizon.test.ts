@@ -6,7 +6,7 @@ function after(...looks: [time: number, xmin: number, xmax: number, lsn: number,
   return looks.reduce<Horizons>((known, [time, xmin, xmax, lsn, flushedLsn]) => {
     const numbers = { time: BigInt(time) * 1_000n, xmin: BigInt(xmin), xmax: BigInt(xmax) };
     const wal = { lsn: BigInt(lsn), flushedLsn: BigInt(flushedLsn) };
-    return look(known, { epoch: 1n, beginTime: 1n, lags: false, ...numbers, ...wal });
+    return look(known, { epoch: 1n, beginTime: 1n, ...numbers, ...wal });
   }, NO_LOOK);
 }
 

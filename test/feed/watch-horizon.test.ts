@@ -12,7 +12,7 @@ test("the WAL is taken to the disk where nobody else does it", async () => {
       looks += 1n;
       if (looks > 20n) throw new Error("nobody takes the WAL to the disk");
       const place = { xmin: 10n, xmax: 10n, lsn: 100n, flushedLsn };
-      return { epoch: 1n, beginTime: 1n, time: looks * 50_000n, lags: false, ...place };
+      return { epoch: 1n, beginTime: 1n, time: looks * 50_000n, ...place };
     },
     flush: async () => {
       flushedLsn = 100n;
@@ -46,7 +46,7 @@ test("who asks while a look is under way gets what the one after it sees", async
   });
   const answer = (xmin: bigint) => {
     const place = { xmin, xmax: xmin, lsn: 100n, flushedLsn: 100n };
-    looks.at(-1)!.resolve({ epoch: 1n, beginTime: 1n, time: xmin, lags: false, ...place });
+    looks.at(-1)!.resolve({ epoch: 1n, beginTime: 1n, time: xmin, ...place });
   };
   const [one, other] = [watch.subscribe(), watch.subscribe()];
   const asked = one.next();

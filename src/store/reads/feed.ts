@@ -2,7 +2,7 @@ import { sql } from "kysely";
 import { type Place, PLACE_HASH_BYTES } from "../../feed/cursor.ts";
 import { type Look, STANDBY_LSN_MARGIN } from "../../feed/horizon.ts";
 import type { Life } from "../../feed/lives.ts";
-import type { FeedRange, ReadRange } from "../../feed/read-stream.ts";
+import type { FeedRange, Present, ReadRange } from "../../feed/read-stream.ts";
 import type { Entry, EntryKind } from "../../ledger/entry.ts";
 import { KIND_NUMBERS } from "../../ledger/entry-kinds.ts";
 import { toEntry } from "../batch/entries.ts";
@@ -37,7 +37,6 @@ export async function lookForHorizon(orm: Orm): Promise<Look> {
       lsn: BigInt(row!.lsn),
       flushedLsn: BigInt(row!.flushed),
       time: fromTimestamptz(row!.time),
-      lags: false,
     };
   });
 }
@@ -72,7 +71,6 @@ export async function lookAtStandbysHorizon({ run, asOf }: Reading): Promise<Loo
     lsn,
     flushedLsn: lsn,
     time: asOf,
-    lags: true,
   };
 }
 
@@ -80,6 +78,18 @@ type StandbyLookRow = Record<"xmin" | "xmax" | "lsn" | "begin_time", string> & {
   epoch: number;
   is_idle: boolean;
 };
+
+/** Where the primary is: its next transaction, which this takes, and the end of the WAL. */
+export async function readPresent(orm: Orm): Promise<Present> {
+  return inTransaction(orm, async ({ run, epoch }) => {
+    const { rows } = await run(sql<Record<"xmax" | "lsn" | "begin_time", string>>`
+      select pg_current_xact_id() as xmax, pg_current_wal_insert_lsn() - '0/0' as lsn,
+        (select begin_time from epoch where epoch = ${epoch}::bigint) as begin_time`);
+    const { xmax, lsn, begin_time: beginTime } = rows[0]!;
+    const seen = { xmax: BigInt(xmax), lsn: BigInt(lsn) };
+    return { epoch, beginTime: fromTimestamptz(beginTime), seen };
+  });
+}
 
 /** Takes the WAL to the disk, by the commit of a transaction that has an id. */
 export async function flushWal(orm: Orm): Promise<void> {
@@ -159,10 +169,14 @@ export async function readFeedRange(
   range: FeedRange,
   filter: StreamFilter,
 ): Promise<ReadRange<StreamedEntry> | undefined> {
-  return inTransaction(orm, async ({ run, epoch: current }) => {
-    // A connection may still lead to what was the primary before.
-    if (current < range.epoch) throw Object.assign(new Error("an old primary"), { code: "08006" });
-    return readRange(run, range, filter);
+  return inTransaction(orm, async ({ run, epoch }) => {
+    const found = await readRange(run, range, filter);
+    // A connection may still lead to what was the primary before. And a standby, whose horizon the range
+    // may be below, may show a commit before the primary does.
+    if (found === "lacking" || epoch < range.epoch) {
+      throw Object.assign(new Error("an old primary, or a new commit"), { code: "08006" });
+    }
+    return found;
   });
 }
 
@@ -176,44 +190,50 @@ export async function readFeedRangeOfStandby(
   range: FeedRange,
   filter: StreamFilter,
 ): Promise<ReadRange<StreamedEntry> | undefined> {
-  const { rows } = await run(sql<{ epoch: number; xmin: string }>`
-    select pg_snapshot_xmin(pg_current_snapshot()) as xmin, coalesce(max(epoch), 0) as epoch
-    from epoch where pg_is_in_recovery()`);
-  const { epoch, xmin } = rows[0]!;
-  const hasIt = range.epoch < epoch || (range.epoch === BigInt(epoch) && range.to <= BigInt(xmin));
-  if (!hasIt) throw new TooOld();
-  return readRange(run, range, filter);
+  const found = await readRange(run, range, filter);
+  const { rows } = await run(sql<{ lags: boolean }>`select pg_is_in_recovery() as lags`);
+  // A standby that was promoted meanwhile counts on by other transactions.
+  if (found === "lacking" || !rows[0]!.lags) throw new TooOld();
+  return found;
 }
 
+/** `lacking`: a transaction of the range is under way, or the database has not come so far. */
 async function readRange(
   run: Run,
   { epoch, from, to }: FeedRange,
   { kinds, userIdPrefix }: StreamFilter,
-): Promise<ReadRange<StreamedEntry> | undefined> {
+): Promise<ReadRange<StreamedEntry> | "lacking" | undefined> {
   const numbers = kinds.map((kind) => KIND_NUMBERS[kind]);
   // Entries that were erased are in an index of their own.
   const within = sql`epoch = ${epoch}::bigint and feed >= ${from}::bigint
     and feed < ${to}::bigint`;
   const most = to - from > 1n ? READ_MAX_ENTRIES : Number.MAX_SAFE_INTEGER;
   const { rows } = await run(sql<FeedRow>`
-      with found as materialized (
-        select * from (
-          select * from entry where ${within} and personal_digest is null
-          union all
-          select * from entry where ${within} and personal_digest is not null
-        ) as entry
-        limit ${most + 1}::bigint
-      )
-      select counted.count, account.salt, earlier.hash as hash_before, found.*
-      from (select count(*) from found) as counted
-      left join found
-        on (cardinality(${numbers}::smallint[]) = 0 or kind = any(${numbers}::smallint[]))
-          and starts_with(user_id, ${userIdPrefix}::text)
-          and counted.count <= ${most}::bigint
-      left join account using (user_id)
-      left join entry as earlier on found.personal_digest is not null
-        and earlier.user_id = found.user_id and earlier.sequence = found.sequence - 1
-      order by found.feed, found.sequence, found.hash`);
+    with found as materialized (
+      select * from (
+        select * from entry where ${within} and personal_digest is null
+        union all
+        select * from entry where ${within} and personal_digest is not null
+      ) as entry
+      limit ${most + 1}::bigint
+    )
+    select counted.*, account.salt, earlier.hash as hash_before, found.*
+    from (
+      select count(*), pg_snapshot_xmin(pg_current_snapshot()) as xmin,
+        (select max(epoch) from epoch) as last_epoch
+      from found
+    ) as counted
+    left join found
+      on (cardinality(${numbers}::smallint[]) = 0 or kind = any(${numbers}::smallint[]))
+        and starts_with(user_id, ${userIdPrefix}::text)
+        and counted.count <= ${most}::bigint
+    left join account using (user_id)
+    left join entry as earlier on found.personal_digest is not null
+      and earlier.user_id = found.user_id and earlier.sequence = found.sequence - 1
+    order by found.feed, found.sequence, found.hash`);
+  const { xmin, last_epoch: lastEpoch } = rows[0]!;
+  const hasEnded = epoch < lastEpoch;
+  if (!hasEnded && (epoch > lastEpoch || to > BigInt(xmin))) return "lacking";
   const count = Number(rows[0]!.count);
   if (count > most) return undefined;
   const items = rows
@@ -225,7 +245,13 @@ async function readRange(
   return { items, count };
 }
 
-type FeedRow = EntryRow & { count: string; salt: Uint8Array; hash_before: Uint8Array | null };
+type FeedRow = EntryRow & {
+  count: string;
+  xmin: string;
+  last_epoch: number;
+  salt: Uint8Array;
+  hash_before: Uint8Array | null;
+};
 
 function placeOf({ epoch, feed, sequence, hash }: FeedRow): Place {
   const start = Buffer.from(hash.buffer, hash.byteOffset, PLACE_HASH_BYTES).toString("hex");
