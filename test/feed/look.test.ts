@@ -5,7 +5,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { parseDatabaseUrl } from "../../src/config/database-url.ts";
 import { fromTimestamptz } from "../../src/store/driver/instant.ts";
 import { openOrm } from "../../src/store/driver/orm.ts";
-import { lookForHorizon } from "../../src/store/reads/feed.ts";
+import { lookForHorizon, readFeedRange } from "../../src/store/reads/feed.ts";
 import { testDatabase } from "../support/database.ts";
 
 // PostgreSQL takes a statement's snapshot when its parameters arrive, and its time once it is told to
@@ -28,6 +28,19 @@ test("a look has a time before which all that was committed is in its snapshot",
   const { xmax, time } = await looking;
   expect(BigInt(row!["id"] as string)).toBeGreaterThanOrEqual(xmax);
   expect(time).toBeLessThan(fromTimestamptz(row!["time"] as string));
+});
+
+// A standby may show a commit before the primary does: a reader then asks the primary too soon.
+test("a range of which a transaction is under way is not read", async () => {
+  const database = await testDatabase();
+  onTestFinished(() => database.close());
+  const { epoch, xmax } = await lookForHorizon(database.orm);
+  await database.query("begin; select pg_current_xact_id()");
+  const read = (to: bigint) =>
+    readFeedRange(database.orm, { epoch, from: 0n, to }, { kinds: [], userIdPrefix: "" });
+  await expect(read(xmax + 1n)).rejects.toMatchObject({ code: "08006" });
+  expect(await read(1n)).toEqual({ items: [], count: 0 });
+  await database.query("commit");
 });
 
 /** A line to a database that can hold back a message Execute, after all that was sent before it. */

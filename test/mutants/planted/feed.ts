@@ -122,4 +122,18 @@ export const FEED_MUTANTS: readonly Mutant[] = [
     replace: "time: fromTimestamptz(row!.time) + 200_000n,",
     caughtBy: "torture --calm",
   },
+  {
+    name: "takes for lost what a standby shows before the primary",
+    file: "src/feed/read-stream.ts",
+    find: "const present = await source.present();",
+    replace: "const present = horizon;",
+    caughtBy: "test/feed/read-stream.test.ts",
+  },
+  {
+    name: "says of a standby that it has caught up with what another one has",
+    file: "src/feed/horizon.ts",
+    find: "isSameLife && last.xmin <= now.xmin ?",
+    replace: "isSameLife ?",
+    caughtBy: "test/feed/horizon.test.ts",
+  },
 ];

@@ -232,4 +232,18 @@ export const RPC_MUTANTS: readonly Mutant[] = [
     replace: "meters: usage.meters",
     caughtBy: "test/rpc/prices.test.ts",
   },
+  {
+    name: "answers from a standby that has not come as far as its caller has seen",
+    file: "src/rpc/statements.ts",
+    find: "(sequence < minSequence ||",
+    replace: "(sequence < 0n ||",
+    caughtBy: "test/rpc/standby-reads.test.ts",
+  },
+  {
+    name: "goes on with pages of lots at a standby that lacks some of them",
+    file: "src/rpc/statements.ts",
+    find: "readPage(request, after?.sequence,",
+    replace: "readPage(request, 0n,",
+    caughtBy: "test/rpc/standby-reads.test.ts",
+  },
 ];

@@ -57,4 +57,25 @@ export const SERVER_MUTANTS: readonly Mutant[] = [
     replace: "serverTime",
     caughtBy: "test/process/test-clock.test.ts",
   },
+  {
+    name: "takes a refusal of a standby, which lags, for the primary's",
+    file: "src/server/standby-watch.ts",
+    find: "      if (AWAY.has(faultOf(error))) away(error);\n      return undefined;",
+    replace: "      if (AWAY.has(faultOf(error))) away(error);\n      throw error;",
+    caughtBy: "test/rpc/standby-reads.test.ts",
+  },
+  {
+    name: "goes on using a standby that lacks a migration",
+    file: "src/server/standby-watch.ts",
+    find: "if (pending.length > 0)",
+    replace: "if (pending.length > 99)",
+    caughtBy: "test/rpc/standby-reads.test.ts",
+  },
+  {
+    name: "lets a standby's time stand still while nobody commits",
+    file: "src/server/standby-watch.ts",
+    find: "if (is !== undefined && is === was) beat();",
+    replace: "",
+    caughtBy: "test/rpc/standby-reads.test.ts",
+  },
 ];

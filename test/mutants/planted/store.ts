@@ -973,4 +973,33 @@ export const STORE_MUTANTS: readonly Mutant[] = [
     replace: "",
     caughtBy: "test/rpc/summarize.test.ts",
   },
+  {
+    name: "calls a state of a standby as new as its clock",
+    file: "src/store/reads/reading.ts",
+    find: "case when lags then pg_last_xact_replay_timestamp()",
+    replace: "case when false then pg_last_xact_replay_timestamp()",
+    caughtBy: "test/rpc/standby-reads.test.ts",
+  },
+  {
+    name: "goes on asking a standby that was promoted",
+    file: "src/store/reads/lagging.ts",
+    find: "if (!reading.lags) throw new TooOld();",
+    replace: "",
+    caughtBy: "test/rpc/standby-reads.test.ts",
+  },
+  {
+    name: "passes a transaction whose end a standby has not heard of",
+    file: "src/store/reads/feed.ts",
+    find: "select pg_snapshot_xmin(snapshot) as xmin, pg_snapshot_xmax(snapshot) as xmax, last.epoch",
+    replace:
+      "select pg_snapshot_xmax(snapshot) as xmin, pg_snapshot_xmax(snapshot) as xmax, last.epoch",
+    caughtBy: "test/rpc/standby-reads.test.ts",
+  },
+  {
+    name: "reads a range of the stream while a transaction of it is under way",
+    file: "src/store/reads/feed.ts",
+    find: 'if (!hasEnded && (epoch > lastEpoch || to > BigInt(xmin))) return "lacking";',
+    replace: 'if (!hasEnded && epoch > lastEpoch) return "lacking";',
+    caughtBy: "test/feed/look.test.ts",
+  },
 ];
