@@ -67,11 +67,11 @@ const NOTHING: HeldSums = {
   debt: 0n,
   expiring: Array.from({ length: WEEKS }, () => 0n),
   expiringLater: 0n,
-  neverExpiring: 0n,
+  lasting: 0n,
 };
 
 function added(sums: HeldSums, { accounts, expiring: lots }: AccountPage, asOf: Micros): HeldSums {
-  let { balance, frozen, debt, expiringLater, neverExpiring } = sums;
+  let { balance, frozen, debt, expiringLater, lasting } = sums;
   const expiring = [...sums.expiring];
   for (const account of accounts) {
     balance += account.balance;
@@ -79,7 +79,7 @@ function added(sums: HeldSums, { accounts, expiring: lots }: AccountPage, asOf: 
     debt += account.debt;
   }
   for (const { expireTime, points } of lots) {
-    if (expireTime === null) neverExpiring += points;
+    if (expireTime === null) lasting += points;
     else {
       const week = weekOf(expireTime, asOf);
       if (week < WEEKS) expiring[week]! += points;
@@ -87,7 +87,7 @@ function added(sums: HeldSums, { accounts, expiring: lots }: AccountPage, asOf: 
     }
   }
   const count = sums.accounts + BigInt(accounts.length);
-  return { accounts: count, balance, frozen, debt, expiring, expiringLater, neverExpiring };
+  return { accounts: count, balance, frozen, debt, expiring, expiringLater, lasting };
 }
 
 /** In which week after an instant something expires. If the clock was set back meanwhile, the first. */

@@ -38,6 +38,7 @@ function toMessage({
     asOf: toTimestamp(asOf),
     endTime: toTimestamp(endTime),
     expiring: weeks.filter(({ points }) => points > 0n),
+    neverExpiring: sums.lasting,
     largest: [...largest],
   };
 }

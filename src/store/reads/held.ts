@@ -10,7 +10,8 @@ export type HeldSums = {
   readonly expiring: readonly bigint[];
   /** What of it expires after those weeks. */
   readonly expiringLater: bigint;
-  readonly neverExpiring: bigint;
+  /** What of it never expires. */
+  readonly lasting: bigint;
 };
 
 /** An account with a large balance. */
@@ -52,7 +53,7 @@ export function sumsText(sums: HeldSums): HeldSumsText {
     debt: String(sums.debt),
     expiring: sums.expiring.map(String),
     expiringLater: String(sums.expiringLater),
-    neverExpiring: String(sums.neverExpiring),
+    lasting: String(sums.lasting),
   };
 }
 
@@ -65,7 +66,7 @@ export function readSums(text: HeldSumsText): HeldSums {
     debt: BigInt(text.debt),
     expiring: text.expiring.map(BigInt),
     expiringLater: BigInt(text.expiringLater),
-    neverExpiring: BigInt(text.neverExpiring),
+    lasting: BigInt(text.lasting),
   };
 }
 
