@@ -15,6 +15,8 @@ export type Spread = {
   readonly by: "evenly" | "zipf";
   /** How many members spend of each account, in turn at random; left out: nobody is said to. */
   readonly members?: number;
+  /** Keys of metadata that each Consume has, each with a value of its own; left out: none. */
+  readonly keys?: readonly string[];
 };
 
 /** A closed-loop load: a constant number of calls is under way until the time is over. */

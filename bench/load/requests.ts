@@ -48,6 +48,7 @@ export function createRequests({ nonce, spread }: Pick<Job, "nonce" | "spread">)
   const ids = { userId, requestId };
   const { members } = spread;
   const member = members === undefined ? "" : `member-${"0".repeat(MEMBER_DIGITS)}`;
+  const metadata = Object.fromEntries((spread.keys ?? []).map((key) => [key, requestId]));
   const cost = { case: "points", value: 1n } as const;
   const template = <Desc extends DescMessage>(
     path: string,
@@ -67,7 +68,12 @@ export function createRequests({ nonce, spread }: Pick<Job, "nonce" | "spread">)
   const consume = { operation: { case: "consume", value: { ...ids, cost } } } as const;
   const templates = {
     noop: template("/grpc.health.v1.Health/Check", HealthCheckRequestSchema, {}),
-    consume: template(`${SERVICE}Consume`, ConsumeRequestSchema, { ...ids, cost, member }),
+    consume: template(`${SERVICE}Consume`, ConsumeRequestSchema, {
+      ...ids,
+      cost,
+      member,
+      metadata,
+    }),
     recharge: template(`${SERVICE}Recharge`, RechargeRequestSchema, {
       ...ids,
       points: 100n,

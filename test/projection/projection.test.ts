@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Command } from "../../src/ledger/command.ts";
 import { isRejection } from "../../src/ledger/rejection.ts";
 import { isTrial } from "../../src/ledger/trial.ts";
+import { consume, freeze, recharge, refund, settle, usageOf } from "../support/commands.ts";
 import { commitAll } from "../support/commit-all.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { assertUntil } from "../support/enough.ts";
@@ -69,4 +70,37 @@ test(`the index and the sums are what a naive replay makes of the entries of ${w
   await projectAll(database, KEYS);
   const [counted] = await database.query("select count(*)::integer as all from points.entry");
   expect(await expectProjected(database.query)).toBe(counted!["all"]);
+});
+
+test("a settlement without a service, and its refund, count for the service of the hold", async () => {
+  const userId = "ann";
+  const commands = [
+    recharge(100n),
+    freeze(usageOf("speech", 20n)),
+    settle(2n, 15n),
+    refund(3n),
+    consume(usageOf("caption", 5n)),
+    refund(5n),
+    consume(2n),
+    refund(7n),
+  ].map((command) => ({ ...command, userId }));
+  for (const command of commands) {
+    await commitAll(database.orm, [command], { clock: stoppedClock(START) });
+  }
+  await projectAll(database, KEYS);
+  const rows = await database.query(
+    `select kind, service, points from points.entry_sum where user_id = $1
+    order by kind, service`,
+    [userId],
+  );
+  expect(rows.map(({ kind, service, points }) => [kind, service, points])).toEqual([
+    [1, "", "100"],
+    [2, "", "2"],
+    [2, "caption", "5"],
+    [4, "speech", "20"],
+    [5, "speech", "15"],
+    [7, "", "2"],
+    [7, "caption", "5"],
+    [7, "speech", "15"],
+  ]);
 });
