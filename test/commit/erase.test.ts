@@ -288,11 +288,11 @@ describe("all or nothing:", () => {
     const lock = await holdLock(database, "bea");
     const erasing = erase(database.orm, "bea");
     await lock.awaited();
-    const charges = Array.from({ length: 20 }, () =>
-      client.consume({ userId: "bea", cost: points(1n) }),
+    const charging = Promise.allSettled(
+      Array.from({ length: 20 }, () => client.consume({ userId: "bea", cost: points(1n) })),
     );
     await lock.release();
-    const settled = await Promise.allSettled(charges);
+    const settled = await charging;
     const done = settled.filter(({ status }) => status === "fulfilled").length;
     const { userId, entries } = await erasing;
     expect(entries).toBe(1 + done);
