@@ -8,14 +8,15 @@ import {
   renewClaim,
   saveOverview,
 } from "../store/projection/overview.ts";
+import type { ReadSnapshot } from "../store/reads/account-page.ts";
 import type { Overview } from "../store/reads/held.ts";
 import { scan, type ScanOptions } from "./scan.ts";
 
 export type OverviewOptions = {
   /** The ledger's database. */
   readonly orm: Orm;
-  /** Where the accounts are read: it may be a standby. */
-  readonly reads: Orm;
+  /** Reads the accounts: of a standby, where there is one. */
+  readonly read: ReadSnapshot;
   readonly log: Logger;
   /** How often it looks whether a scan is due: by default each minute. */
   readonly lookSeconds?: number;
@@ -62,7 +63,7 @@ export function startOverview(options: OverviewOptions): { stop(): Promise<void>
  * @returns undefined if it was not to be, or was given up
  */
 export async function scanIfDue(
-  { orm, reads, scanning }: Omit<OverviewOptions, "log">,
+  { orm, read, scanning }: Omit<OverviewOptions, "log">,
   signal: AbortSignal,
 ): Promise<Overview | undefined> {
   let claim = await claimScan(orm);
@@ -76,7 +77,7 @@ export async function scanIfDue(
   };
   let isSaved = false;
   try {
-    const found = await scan(reads, { ...scanning, goesOn, signal });
+    const found = await scan(read, { ...scanning, goesOn, signal });
     if (found === undefined) return undefined;
     isSaved = claim !== undefined && (await saveOverview(orm, claim, found));
     return isSaved ? found : undefined;

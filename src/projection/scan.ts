@@ -1,12 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Micros } from "../ledger/time.ts";
-import { databaseNow } from "../store/driver/clock.ts";
-import type { Orm } from "../store/driver/orm.ts";
-import { inSnapshot } from "../store/driver/transaction.ts";
 import {
   type AccountPage,
   type PageOptions,
   readAccountPage,
+  type ReadSnapshot,
 } from "../store/reads/account-page.ts";
 import { type HeldSums, type Overview, WEEK, WEEKS } from "../store/reads/held.ts";
 import { keepLargest } from "./largest.ts";
@@ -38,26 +36,29 @@ const PAUSE_MAX_MS = 10_000;
  * @throws errors of the database
  */
 export async function scan(
-  orm: Orm,
-  { goesOn, signal, pauses = PAUSES, clock = databaseNow, ...page }: ScanOptions,
+  read: ReadSnapshot,
+  { goesOn, signal, pauses = PAUSES, ...options }: ScanOptions,
 ): Promise<Overview | undefined> {
-  const readClock = () => inSnapshot(orm, clock);
-  const asOf = await readClock();
+  const asOf = await read(async (snapshot) => snapshot.asOf);
   const largest = keepLargest(LARGEST_MAX);
   let sums = NOTHING;
   for (let after = ""; ;) {
     const beganMs = performance.now();
-    const read = await readAccountPage(orm, after, { ...page, clock });
-    const last = read.accounts.at(-1);
+    const page = await read(
+      (snapshot) => readAccountPage(snapshot.run, { asOf: snapshot.asOf, after }, options),
+      asOf,
+    );
+    const last = page.accounts.at(-1);
     if (last === undefined) break;
     after = last.userId;
-    sums = added(sums, read, asOf);
-    for (const account of read.accounts) largest.add(account);
+    sums = added(sums, page, asOf);
+    for (const account of page.accounts) largest.add(account);
     const pauseMs = Math.min(pauses * (performance.now() - beganMs), PAUSE_MAX_MS);
     await sleep(pauseMs, undefined, { signal }).catch(() => {});
     if (signal.aborted || !(await goesOn())) return undefined;
   }
-  return { asOf, endTime: await readClock(), sums, largest: largest.list() };
+  const endTime = await read(async (snapshot) => snapshot.asOf, asOf);
+  return { asOf, endTime, sums, largest: largest.list() };
 }
 
 const NOTHING: HeldSums = {

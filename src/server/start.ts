@@ -4,11 +4,8 @@ import { LedgerService } from "../../gen/points/v1/ledger_pb.ts";
 import { PolicyService } from "../../gen/points/v1/policies_pb.ts";
 import { openAccess } from "../auth/access.ts";
 import { Draining } from "../commit/batcher.ts";
-import { startSweeper } from "../commit/sweep.ts";
 import type { Address } from "../config/address.ts";
 import type { Config } from "../config/environment.ts";
-import { startOverview } from "../projection/overview.ts";
-import { startProjector } from "../projection/projector.ts";
 import { errorTranslator } from "../rpc/interceptors.ts";
 import type { Prices } from "../rpc/price-file.ts";
 import { serverTime } from "../rpc/prices.ts";
@@ -35,6 +32,7 @@ import { readTls, watchTls } from "../transport/tls.ts";
 import { watchDatabase } from "./database-watch.ts";
 import { createHealth } from "./health.ts";
 import { hasAuthentication } from "./insecure-listen.ts";
+import { startJobs } from "./jobs.ts";
 import { startLaggingReads } from "./lagging-reads.ts";
 import { type GroupCommitOptions, startGroupCommit } from "./observed-group-commit.ts";
 import { ENDLESS_PATHS, pointsApi } from "./points-api.ts";
@@ -110,9 +108,7 @@ export async function startServer(options: ServerOptions): Promise<PointsServer>
   const watch = watchDatabase(orm, log, config.durability, setServing);
   // A caller who learns that the server has started may ask at once whether it is ready.
   await watch.looked;
-  const sweeper = startSweeper(orm, submit, config.sweepSeconds, log);
-  const projector = config.project ? startProjector(orm, config.searchKeys ?? [], log) : undefined;
-  const overview = config.project ? startOverview({ orm: reads, reads: streams, log }) : undefined;
+  const jobs = startJobs({ config, log, orm, submit, lagging: lagging.streams });
   const endServing = () => {
     setServing(false);
     return watch.stop();
@@ -128,7 +124,7 @@ export async function startServer(options: ServerOptions): Promise<PointsServer>
       stopWatchingTls();
       access.close();
       // 2. Health says NOT_SERVING, and what the server does by itself ends.
-      await Promise.all([endServing(), sweeper.stop(), projector?.stop(), overview?.stop()]);
+      await Promise.all([endServing(), jobs.stop()]);
       // 3. Watches of health end, with that state as their last message.
       health.close();
       // 4. Streams of operations take no further operation, and answer those that they took.

@@ -9,6 +9,7 @@ import { recharge } from "../support/commands.ts";
 import { commitAll } from "../support/commit-all.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { until } from "../support/processes.ts";
+import { snapshotsAt } from "../support/scan-at.ts";
 
 const SILENT = pino({ level: "silent" });
 const NEVER = new AbortController().signal;
@@ -65,16 +66,17 @@ describe("a scan", () => {
       return 0n;
     };
     let calls = 0;
-    const scanning = { maxAccounts: 1, pauses: 0, clock };
-    expect(await scanIfDue({ ...options(), scanning }, stopping.signal)).toBeUndefined();
+    const scanning = { maxAccounts: 1, pauses: 0 };
+    const read = snapshotsAt(database.orm, clock);
+    expect(await scanIfDue({ ...options(), read, scanning }, stopping.signal)).toBeUndefined();
     expect(calls).toBe(3);
     expect(await readOverview(database.orm)).toBeUndefined();
     expect(await scanIfDue(options(), NEVER)).toBeDefined();
   });
 
   test("that fails is left to others at once", async () => {
-    const scanning = { clock: () => Promise.reject(new Error("the database is away")) };
-    await expect(scanIfDue({ ...options(), scanning }, NEVER)).rejects.toThrow("is away");
+    const read = () => Promise.reject(new Error("the database is away"));
+    await expect(scanIfDue({ ...options(), read }, NEVER)).rejects.toThrow("is away");
     expect(await scanIfDue(options(), NEVER)).toBeDefined();
   });
 
@@ -133,7 +135,8 @@ describe("a server", () => {
     };
     const warnings: unknown[] = [];
     const log = pino({ level: "warn" }, { write: (line) => void warnings.push(line) });
-    const looking = { ...options(), log, lookSeconds: 0.05, scanning: { clock, pauses: 0 } };
+    const read = snapshotsAt(database.orm, clock);
+    const looking = { ...options(), log, lookSeconds: 0.05, read, scanning: { pauses: 0 } };
     const scanning = startOverview(looking);
     onTestFinished(() => scanning.stop());
     await until("a scan has failed", () => warnings.length > 0);
@@ -152,7 +155,8 @@ describe("a server", () => {
       if (calls === 2) await mayGoOn;
       return 5n;
     };
-    const looking = { ...options(), scanning: { clock, maxAccounts: 1, pauses: 0 } };
+    const read = snapshotsAt(database.orm, clock);
+    const looking = { ...options(), read, scanning: { maxAccounts: 1, pauses: 0 } };
     const scanning = startOverview(looking);
     await until("it is at the first page", () => calls === 2);
     const stopped = scanning.stop();
@@ -165,7 +169,7 @@ describe("a server", () => {
 });
 
 function options(): OverviewOptions {
-  return { orm: database.orm, reads: database.orm, log: SILENT };
+  return { orm: database.orm, read: snapshotsAt(database.orm), log: SILENT };
 }
 
 async function rechargeAll(...users: readonly string[]): Promise<void> {

@@ -6,6 +6,7 @@ import { testDatabase } from "../support/database.ts";
 import { refusalOf } from "../support/error-info.ts";
 import { temporaryFolder, until } from "../support/processes.ts";
 import { creditLine, microsOf, points, ttl } from "../support/requests.ts";
+import { snapshotsAt } from "../support/scan-at.ts";
 import { samplesOf, valueOf } from "../support/scrape.ts";
 import { testServer } from "../support/server.ts";
 
@@ -46,7 +47,10 @@ test("GetOverview and the gauges are the sums of what GetAccount shows of each a
   const accounts = await Promise.all(
     users.map(async (userId) => (await client.getAccount({ userId })).account!),
   );
-  await scanIfDue({ orm: database.orm, reads: database.orm }, new AbortController().signal);
+  await scanIfDue(
+    { orm: database.orm, read: snapshotsAt(database.orm) },
+    new AbortController().signal,
+  );
   const found = await client.getOverview({});
   const sum = (of: "balance" | "frozen" | "debt") =>
     accounts.reduce((all, account) => all + account[of], 0n);

@@ -3,12 +3,10 @@ import type { Account } from "../../ledger/account.ts";
 import type { Lot } from "../../ledger/lot.ts";
 import type { Micros } from "../../ledger/time.ts";
 import { type LockedAccounts, toAccounts } from "../batch/accounts.ts";
-import { databaseNow } from "../driver/clock.ts";
 import { bigintLists, rowsOf, texts } from "../driver/columns.ts";
 import { AccountEntity, type AccountRow, columnsOf } from "../driver/entities.ts";
 import { fromTimestamptz } from "../driver/instant.ts";
-import type { Orm } from "../driver/orm.ts";
-import { inSnapshot, type Run } from "../driver/transaction.ts";
+import type { Run } from "../driver/transaction.ts";
 import { bookedAt } from "./read.ts";
 
 /** Points that expire together; null: never. */
@@ -27,8 +25,6 @@ export type PageOptions = {
   readonly maxAccounts?: number;
   /** A page ends behind the account with which its lots and holds are so many: by default 5,000. */
   readonly maxRows?: number;
-  /** By default it is the database's. */
-  readonly clock?: (run: Run) => Promise<Micros>;
 };
 
 // They take 2 ms of the server's thread, and 7 if of each an allowance is due.
@@ -36,24 +32,30 @@ const MAX_ACCOUNTS = 100;
 const MAX_ROWS = 5_000;
 
 /**
- * Reads the accounts whose ids come after one, and when their points expire: a snapshot of its own, at
- * its own time, which holds back nothing for long.
+ * Runs a read in a snapshot of its own, with the time that the snapshot is of, by the database's clock.
+ * Where it may lag, that is not before `notBefore`.
+ */
+export type ReadSnapshot = <T>(
+  work: (snapshot: { readonly run: Run; readonly asOf: Micros }) => Promise<T>,
+  notBefore?: Micros,
+) => Promise<T>;
+
+/**
+ * Reads the accounts whose ids come after one, and when their points expire.
  *
+ * @param asOf when
  * @param after the last user id of the page before; empty: none
  */
 export async function readAccountPage(
-  orm: Orm,
-  after: string,
-  { maxAccounts = MAX_ACCOUNTS, maxRows = MAX_ROWS, clock = databaseNow }: PageOptions = {},
+  run: Run,
+  { asOf: now, after }: { readonly asOf: Micros; readonly after: string },
+  { maxAccounts = MAX_ACCOUNTS, maxRows = MAX_ROWS }: PageOptions = {},
 ): Promise<AccountPage> {
-  return inSnapshot(orm, async (run) => {
-    const now = await clock(run);
-    const found = await findPage(run, after, { maxAccounts, maxRows });
-    const read = await bookedAt(run, found, { now });
-    const table = await sumTable(run, found, read);
-    const loaded = read.flatMap(({ booked }) => booked.lots.map(toExpiring));
-    return { accounts: read.map(({ account }) => account), expiring: [...loaded, ...table] };
-  });
+  const found = await findPage(run, after, { maxAccounts, maxRows });
+  const read = await bookedAt(run, found, { now });
+  const table = await sumTable(run, found, read);
+  const loaded = read.flatMap(({ booked }) => booked.lots.map(toExpiring));
+  return { accounts: read.map(({ account }) => account), expiring: [...loaded, ...table] };
 }
 
 async function findPage(
