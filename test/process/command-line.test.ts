@@ -26,6 +26,7 @@ describe("the command line", () => {
       POLICIES: undefined,
       SWEEP_SECONDS: "300",
       TEST_CLOCK: "0",
+      PROJECT: "on",
       WORKERS: "1",
       LANES: "2",
       BATCH_MAX_OPS: "500",
@@ -185,17 +186,18 @@ describe("the command line", () => {
     expect((await runPoints({}, ["help"]).exit).stdout).toBe(stdout);
     const [, above] = /^([^]*?)\n"points COMMAND --help"/.exec(stdout)!;
     const commands = [...above!.matchAll(/^ {2}(\w+) /gm)].map(([, name]) => name!);
-    expect(commands.slice(0, 8)).toEqual([
+    expect(commands.slice(0, 9)).toEqual([
       "serve",
       "migrate",
       "verify",
       "root",
       "sweep",
+      "project",
       "export",
       "erase",
       "clock",
     ]);
-    expect(commands.slice(8)).toEqual([
+    expect(commands.slice(9)).toEqual([
       "account",
       "recharge",
       "consume",
