@@ -56,6 +56,9 @@ function wrongTogether(config: Config): string[] {
   if (isPartial(jwtKeys, jwtIssuer, jwtAudience)) {
     wrong.push("JWT_KEYS, JWT_ISSUER and JWT_AUDIENCE: take each other");
   }
+  if (config.readsUrl !== undefined && config.databaseUrl === undefined) {
+    wrong.push("READS_URL: takes DATABASE_URL beside it");
+  }
   // A worker finds its parent's own PostgreSQL by a DATABASE_URL.
   if (config.testClock && config.databaseUrl !== undefined && !cluster.isWorker) {
     wrong.push(

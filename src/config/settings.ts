@@ -1,5 +1,10 @@
 import { isLoopback, parseAddress } from "./address.ts";
-import { DATABASE_SCHEMA, DATABASE_URL_TAKES, parseDatabaseUrl } from "./database-url.ts";
+import {
+  DATABASE_SCHEMA,
+  DATABASE_URL_TAKES,
+  DatabaseUrlError,
+  parseDatabaseUrl,
+} from "./database-url.ts";
 
 /** An environment variable. Without a default it is undefined when it is not set. */
 export type Setting = {
@@ -147,7 +152,7 @@ export const SETTINGS = {
   readsUrl: {
     variable: "READS_URL",
     about: "a standby of DATABASE_URL's for lists, search, sums, streams and scans; unset: none",
-    kind: { takes: DATABASE_URL_TAKES, parse: parseUrl },
+    kind: { takes: DATABASE_URL_TAKES, parse: parseReadsUrl },
   },
   sweepSeconds: {
     variable: "SWEEP_SECONDS",
@@ -331,6 +336,15 @@ const SEARCH_MAX_KEYS = 16;
 
 function parseUrl(value: string, environment: NodeJS.ProcessEnv): string {
   parseDatabaseUrl(value, environment);
+  return value;
+}
+
+/** Of several hosts, one that takes writes is looked for, unless the URL says otherwise. */
+function parseReadsUrl(value: string, environment: NodeJS.ProcessEnv): string {
+  const { sessionAttributes } = parseDatabaseUrl(value, environment);
+  if (sessionAttributes === "read-write" || sessionAttributes === "primary") {
+    throw new DatabaseUrlError("target_session_attrs takes standby or any here");
+  }
   return value;
 }
 

@@ -9,6 +9,7 @@ import { lookAtStandby, readLedgerId } from "../store/reads/standby.ts";
 
 const EVERY_MS = 1_000;
 const TIMEOUT_MS = 3_000;
+const MISSED_MAX_BEATS = 60;
 
 /** The standby for reads, and how it is. */
 export type StandbyWatch = Standby & { stop(): Promise<void> };
@@ -30,7 +31,8 @@ type Options = Told & {
  * has the ledger's schema.
  *
  * A standby knows how new it is by the last commit that it has replayed. So while nobody commits, the
- * watch does, once a second.
+ * watch does, once a second. One that has replayed none of them for a minute follows another primary, or
+ * none, and is not used.
  */
 export function watchStandby({ standby, primary, ...told }: Options): StandbyWatch {
   const stopping = new AbortController();
@@ -39,6 +41,7 @@ export function watchStandby({ standby, primary, ...told }: Options): StandbyWat
   let ledgerId: string | undefined;
   let looking: Promise<Micros | undefined>;
   let beating: Promise<void> | undefined;
+  let missedBeats = 0;
 
   /** When it is; undefined: it is no standby. */
   async function look(): Promise<Micros | undefined> {
@@ -56,9 +59,11 @@ export function watchStandby({ standby, primary, ...told }: Options): StandbyWat
       looking = look();
       try {
         const is = await Promise.race([looking, tooLate()]);
-        fine();
-        if (is !== undefined && is === was) beat();
+        if (is !== was) missedBeats = 0;
+        else if (is !== undefined) beat();
         was = is;
+        if (missedBeats > MISSED_MAX_BEATS) throw new Error("the standby replays no commit");
+        fine();
       } catch (error) {
         away(error);
       }
@@ -69,6 +74,7 @@ export function watchStandby({ standby, primary, ...told }: Options): StandbyWat
   /** The looks do not wait for it: the primary may be away. */
   function beat(): void {
     beating ??= flushWal(primary)
+      .then(() => void (missedBeats += 1))
       .catch(() => {})
       .finally(() => (beating = undefined));
   }

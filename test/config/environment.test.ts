@@ -276,6 +276,10 @@ describe("the configuration", () => {
       given: { ...jwt, [name]: "" },
       wrong: "JWT_KEYS, JWT_ISSUER and JWT_AUDIENCE: take each other",
     })),
+    {
+      given: { READS_URL: "postgresql://points@standby/points" },
+      wrong: "READS_URL: takes DATABASE_URL beside it",
+    },
   ])("refuses $given, an incomplete group", ({ given, wrong }) => {
     expectWrong(given, [wrong]);
   });
@@ -303,6 +307,16 @@ describe("the configuration", () => {
   ])("JWT_KEYS refuses %s, which could be changed on the way", (text) => {
     const wrong = `JWT_KEYS=${text}: takes a file or an https URL`;
     expectWrong({ ...jwt, JWT_KEYS: text }, [wrong]);
+  });
+
+  test("READS_URL takes hosts of which none has to be the primary", () => {
+    const DATABASE_URL = "postgresql://points@primary/points";
+    const READS_URL = "postgresql://points@one,two/points";
+    const wrong = "READS_URL=…: target_session_attrs takes standby or any here";
+    expectWrong({ DATABASE_URL, READS_URL }, [wrong]);
+    expectWrong({ DATABASE_URL, READS_URL: `${READS_URL}?target_session_attrs=primary` }, [wrong]);
+    const right = `${READS_URL}?target_session_attrs=standby`;
+    expect(readConfig({ DATABASE_URL, READS_URL: right }).readsUrl).toBe(right);
   });
 
   test("names all mistakes at once", () => {

@@ -11,8 +11,8 @@ export const FEED_MUTANTS: readonly Mutant[] = [
   {
     name: "follows the stream to where a transaction is under way",
     file: "src/store/reads/feed.ts",
-    find: "select pg_snapshot_xmin(snapshot) as xmin,",
-    replace: "select pg_snapshot_xmax(snapshot) as xmin,",
+    find: "select pg_snapshot_xmin(snapshot) as xmin, pg_snapshot_xmax(snapshot) as xmax,\n",
+    replace: "select pg_snapshot_xmax(snapshot) as xmin, pg_snapshot_xmax(snapshot) as xmax,\n",
     caughtBy: "test/commit/feed.test.ts",
   },
   {
@@ -39,8 +39,8 @@ export const FEED_MUTANTS: readonly Mutant[] = [
   {
     name: "does not notice another epoch",
     file: "src/feed/read-stream.ts",
-    find: "if (newest === undefined) return",
-    replace: "if (newest === undefined || !isSameLife(newest, horizon)) return",
+    find: "if (newest === undefined || goesOn(cursor, horizon)) return here;",
+    replace: "if (newest === undefined || !isSameLife(newest, horizon)) return here;",
     caughtBy: "test/feed/read-stream.test.ts",
   },
   {
@@ -60,15 +60,15 @@ export const FEED_MUTANTS: readonly Mutant[] = [
   {
     name: "does not notice a snapshot of the storage that was put back",
     file: "src/feed/read-stream.ts",
-    find: "if (!isAhead(cursor, horizon)) return",
-    replace: "if (!isAhead(cursor, horizon) || horizon.epoch > 0n) return",
+    find: "if (goesOn(cursor, present)) return here;",
+    replace: "if (isSameLife(newest, present)) return here;",
     caughtBy: "test/feed/read-stream.test.ts",
   },
   {
     name: "takes a server that is behind for a state that was put back",
     file: "src/feed/read-stream.ts",
-    find: "before(epoch, seen.xmax)) > 0 || marks[0]!.lsn > seen.lsn;",
-    replace: "before(epoch, seen.xmax - 9n)) > 0 || marks[0]!.lsn > seen.lsn;",
+    find: "comparePlaces(place, before(epoch, seen.xmax)) <= 0;",
+    replace: "comparePlaces(place, before(epoch, seen.xmax - 9n)) <= 0;",
     caughtBy: "test/feed/read-stream.test.ts",
   },
   {
