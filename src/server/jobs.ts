@@ -11,20 +11,22 @@ type JobOptions = {
   readonly config: Config;
   readonly log: Logger;
   readonly orm: Orm;
+  /** The same, by the pool of reads. */
+  readonly reads: Orm;
   readonly submit: Submit;
   /** Where the scan of all accounts reads. */
   readonly lagging: Lagging;
 };
 
 /** Starts what a server does by itself: the sweeper and, with PROJECT=on, projector and overview. */
-export function startJobs({ config, log, orm, submit, lagging }: JobOptions): {
+export function startJobs({ config, log, orm, reads, submit, lagging }: JobOptions): {
   stop(): Promise<void>;
 } {
   const { project, searchKeys = [], sweepSeconds } = config;
   const jobs = [startSweeper(orm, submit, sweepSeconds, log)];
   if (project) {
     jobs.push(startProjector(orm, searchKeys, log));
-    jobs.push(startOverview({ orm, read: lagging.read, log }));
+    jobs.push(startOverview({ orm: reads, read: lagging.read, log }));
   }
   return {
     async stop() {

@@ -108,7 +108,7 @@ export async function startServer(options: ServerOptions): Promise<PointsServer>
   const watch = watchDatabase(orm, log, config.durability, setServing);
   // A caller who learns that the server has started may ask at once whether it is ready.
   await watch.looked;
-  const jobs = startJobs({ config, log, orm, submit, lagging: lagging.streams });
+  const jobs = startJobs({ config, log, orm, reads, submit, lagging: lagging.streams });
   const endServing = () => {
     setServing(false);
     return watch.stop();
