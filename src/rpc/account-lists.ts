@@ -8,8 +8,7 @@ import { callerKey } from "../auth/caller.ts";
 import { prefixFor } from "../auth/rules.ts";
 import { invalidField } from "../errors/api-error.ts";
 import type { Micros } from "../ledger/time.ts";
-import { databaseNow } from "../store/driver/clock.ts";
-import { inSnapshot, type Run } from "../store/driver/transaction.ts";
+import type { Run } from "../store/driver/transaction.ts";
 import { listAccounts } from "../store/reads/list-accounts.ts";
 import { listExpiring } from "../store/reads/list-expiring.ts";
 import { readPageKey } from "../store/reads/page-key.ts";
@@ -23,11 +22,10 @@ import { fromDuration, toTimestamp } from "./timestamps.ts";
 type Handlers = Pick<ServiceImpl<typeof LedgerService>, "listAccounts" | "listExpiring">;
 
 /** Handlers of the lists of accounts. They go through the users by keyset cursors. */
-export function accountLists({ orm }: LedgerBackend): Handlers {
+export function accountLists({ orm, lagging }: LedgerBackend): Handlers {
   const readPage = <Page>(read: (run: Run, now: Micros) => Promise<Page>) =>
-    inSnapshot(orm, async (run) => {
-      const now = await databaseNow(run);
-      return { page: await read(run, now), asOf: toTimestamp(now) };
+    lagging.read(async ({ run, asOf }) => {
+      return { page: await read(run, asOf), asOf: toTimestamp(asOf) };
     });
   const key = keyOnce(() => readPageKey(orm));
   const accountPages = pageTokens(ListAccountsRequestSchema, USER_CURSOR, key);

@@ -7,7 +7,6 @@ import {
 import { callerKey } from "../auth/caller.ts";
 import { prefixFor } from "../auth/rules.ts";
 import { invalidField, keyNotProjected, notProjected } from "../errors/api-error.ts";
-import { inSnapshot } from "../store/driver/transaction.ts";
 import { readPageKey } from "../store/reads/page-key.ts";
 import { placeOfEntry, readTerms, type Term } from "../store/reads/search.ts";
 import { toEntryMessage } from "./answers.ts";
@@ -20,7 +19,7 @@ import { instantOf, toTimestamp } from "./timestamps.ts";
 type Handlers = Pick<ServiceImpl<typeof LedgerService>, "searchEntries">;
 
 /** The handler of SearchEntries, which goes through the entries by a keyset cursor. */
-export function searchEntries({ orm, answerMaxBytes }: LedgerBackend): Handlers {
+export function searchEntries({ orm, lagging, answerMaxBytes }: LedgerBackend): Handlers {
   const pages = pageTokens(
     SearchEntriesRequestSchema,
     TERM_CURSOR,
@@ -38,7 +37,7 @@ export function searchEntries({ orm, answerMaxBytes }: LedgerBackend): Handlers 
         before,
         limit: pageSizeOf(request),
       };
-      const page = await inSnapshot(orm, (run) => readTerms(run, query));
+      const page = await lagging.read(({ run }) => readTerms(run, query));
       const { searchKeys, caughtUpTo, found } = page;
       if (searchKeys === null) throw notProjected("projection");
       if (term.field === "metadata" && !searchKeys.includes(term.key)) {

@@ -12,7 +12,6 @@ import { type Caller, callerKey } from "../auth/caller.ts";
 import { prefixFor, requireUser } from "../auth/rules.ts";
 import { apiError, invalidField, notProjected } from "../errors/api-error.ts";
 import { isTimeZone } from "../ledger/calendar.ts";
-import { inSnapshot } from "../store/driver/transaction.ts";
 import {
   type Dimension,
   readSums,
@@ -27,7 +26,7 @@ import { instantOf, toTimestamp } from "./timestamps.ts";
 type Handlers = Pick<ServiceImpl<typeof LedgerService>, "summarize">;
 
 /** The handler of Summarize. It may read for long, and leaves the connections of other reads alone. */
-export function summarize({ streams }: LedgerBackend): Handlers {
+export function summarize({ laggingStreams }: LedgerBackend): Handlers {
   return {
     async summarize(request, { values }) {
       const { startTime, endTime, groupBy, timeZone } = request;
@@ -41,7 +40,7 @@ export function summarize({ streams }: LedgerBackend): Handlers {
         by: groupBy.map((group) => DIMENSIONS.get(group)!),
         timeZone: timeZone || "UTC",
       };
-      const read = await inSnapshot(streams, (run) => readSums(run, query)).catch(withoutZone);
+      const read = await laggingStreams.read(({ run }) => readSums(run, query)).catch(withoutZone);
       const { isBegun, caughtUpTo, sums, isTooMuch } = read;
       if (!isBegun) throw notProjected("projection");
       if (isTooMuch) throw invalidField("end_time", "leaves too much to add up: ask for less time");

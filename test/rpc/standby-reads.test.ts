@@ -15,6 +15,7 @@ import { apiOf } from "../support/api.ts";
 import { reloadConfiguration } from "../support/cluster.ts";
 import { refusalOf } from "../support/error-info.ts";
 import { startPoints, until } from "../support/processes.ts";
+import { projectAll } from "../support/projected.ts";
 import { microsOf, points } from "../support/requests.ts";
 import { makeFolder } from "../support/run-folder.ts";
 import { testServer, type TestServer } from "../support/server.ts";
@@ -80,6 +81,38 @@ test("a list of a standby is as of a time, and all before it is there", async ()
   const old = await lagging(() => far.client.listEntries(ada));
   expect(old.entries).toEqual(known.entries);
   expect(microsOf(old.asOf!)).toBeLessThan(microsOf(charge!.createTime!));
+});
+
+test("what is asked over all accounts is as of the standby's state, too", async () => {
+  const all = { userIdPrefix: ada.userId };
+  const whole = { ...all, within: { seconds: 86_400n } };
+  const search = { by: { case: "requestId", value: `of-${ada.userId}` } } as const;
+  const sum = { of: { case: "userId", value: ada.userId } } as const;
+  const session = await client();
+  const query = async (text: string, values?: unknown[]) =>
+    (await session.query(text, values)).rows;
+  const expiration = { case: "ttl", value: { seconds: 60n } } as const;
+  const request = { ...ada, expiration, points: 4n };
+  await near.client.recharge({ ...request, requestId: search.by.value });
+  await projectAll({ orm: pools[0]!, query });
+  const entriesOf = async () => (await far.client.searchEntries(search)).entries.length;
+  await until("the standby has it all", async () => (await entriesOf()) === 1);
+  const { asOf } = await lagging(() => far.client.listAccounts(all));
+
+  await pause();
+  await near.client.recharge(request);
+  await projectAll({ orm: pools[0]!, query });
+  await until("it shows an older state", async () => {
+    const { accounts, asOf: then } = await far.client.listAccounts(all);
+    const { expiring } = await far.client.listExpiring(whole);
+    const { sums, caughtUpTo } = await far.client.summarize(sum);
+    const now = await near.client.summarize(sum);
+    expect(now.sums).toMatchObject([{ points: 14n, entries: 5n }]);
+    const isOld = timestampMs(caughtUpTo!) < timestampMs(now.caughtUpTo!);
+    if (!isOld || accounts[0]!.balance !== 10n || expiring[0]!.points !== 4n) return false;
+    expect(sums).toMatchObject([{ points: 10n, entries: 4n }]);
+    return timestampMs(then!) >= timestampMs(asOf!);
+  });
 });
 
 test("who has seen an entry gets no older answer", async () => {
