@@ -247,8 +247,12 @@ describe("ListExpiring", () => {
         );
         const expected = ["ada", "bob"].flatMap((name) => {
           const userId = `${userIdPrefix}${name}`;
-          const found = model.expiring(userId, now, now + page.within);
-          return found === undefined ? [] : [{ userId, ...found }];
+          const lots = model.lotsAt(userId, now).filter(({ expireTime }) => {
+            return expireTime !== null && expireTime <= now + page.within;
+          });
+          if (lots.length === 0) return [];
+          const sum = lots.reduce((all, lot) => all + lot.points, 0n);
+          return [{ userId, points: sum, first: model.shown(userId, now)!.next }];
         });
         expect({ expiring, next }).toEqual({ expiring: expected, next: undefined });
         for (const { userId, first } of expiring) {

@@ -11,8 +11,8 @@ import type { Api } from "../support/api.ts";
 import { clientWith, tokenOf, writeCallers } from "../support/callers.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { refusalOf } from "../support/error-info.ts";
-import { fillProjection } from "../support/fill-projection.ts";
 import { until } from "../support/processes.ts";
+import { projectAnew } from "../support/projected.ts";
 import { microsOf } from "../support/requests.ts";
 import { makeFolder } from "../support/run-folder.ts";
 import { testServer, type TestServer } from "../support/server.ts";
@@ -30,8 +30,7 @@ beforeAll(async () => {
     all: { scopes: [...SCOPES] },
     some: { scopes: [...SCOPES], prefix: "ada" },
   });
-  // The tables are filled by the tests.
-  server = await testServer({ ...callers, PROJECT: "off" }, database);
+  server = await testServer(callers, database);
   client = clientWith(server.baseUrl, tokenOf("all"));
   ofAda = clientWith(server.baseUrl, tokenOf("some"));
 });
@@ -90,7 +89,7 @@ beforeAll(async () => {
       + sequence * interval '1 day' - interval '1 us' * (user_id = 'bob')::integer`);
 });
 
-beforeEach(() => fillProjection(database, ["order"]));
+beforeEach(() => projectAnew(database, ["order"]));
 
 test("finds what has a request id, an actor or a pair of metadata, newest first", async () => {
   const found = await search({ by: requestId("second") });
@@ -144,7 +143,7 @@ test("goes on where it was while newer entries come", async () => {
   const pageSize = 4;
   const first = await client.searchEntries({ by: actor("team-0"), pageSize });
   await client.recharge({ userId: "zoe", points: 1n, actor: "team-0" });
-  await fillProjection(database, ["order"]);
+  await projectAnew(database, ["order"]);
   const pageToken = first.nextPageToken;
   const second = await client.searchEntries({ by: actor("team-0"), pageSize, pageToken });
   expect(namesOf([...first.entries, ...second.entries])).toEqual([
@@ -196,7 +195,7 @@ test("passes over a hash that another term has, and over what was erased", async
 test("finds nothing of a user who was erased", async () => {
   const by = actor("agent-7");
   await client.recharge({ userId: "eve", points: 1n, actor: "agent-7", requestId: "e-1" });
-  await fillProjection(database);
+  await projectAnew(database);
   expect(namesOf(await search({ by }))).toEqual(["eve 1"]);
   await erase(database.orm, "eve");
   for (const one of [by, requestId("e-1")]) {

@@ -12,8 +12,8 @@ import type { Api } from "../support/api.ts";
 import { clientWith, tokenOf, writeCallers } from "../support/callers.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { refusalOf } from "../support/error-info.ts";
-import { fillProjection } from "../support/fill-projection.ts";
 import { until } from "../support/processes.ts";
+import { projectAnew } from "../support/projected.ts";
 import { points } from "../support/requests.ts";
 import { makeFolder } from "../support/run-folder.ts";
 import { testServer, type TestServer } from "../support/server.ts";
@@ -31,8 +31,7 @@ beforeAll(async () => {
     shop: { scopes: [...SCOPES] },
     some: { scopes: [...SCOPES], prefix: "ada" },
   });
-  // The tables are filled by the tests.
-  server = await testServer({ ...callers, PROJECT: "off" }, database);
+  server = await testServer(callers, database);
   client = clientWith(server.baseUrl, tokenOf("shop"));
   ofAda = clientWith(server.baseUrl, tokenOf("some"));
   for (const [userId, paid] of [
@@ -55,7 +54,7 @@ afterAll(async () => {
   await database.close();
   await rm(folder, { recursive: true });
 });
-beforeEach(() => fillProjection(database));
+beforeEach(() => projectAnew(database));
 
 type Request = MessageInitShape<typeof SummarizeRequestSchema>;
 

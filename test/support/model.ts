@@ -62,10 +62,9 @@ type Debts = { owed: bigint; uncovered: bigint; repaid: bigint; fromBalance: big
 
 const NO_DEBTS: Debts = { owed: 0n, uncovered: 0n, repaid: 0n, fromBalance: 0n };
 
-/** Points of a balance that expire at an instant. */
-type Next = { time: bigint; points: bigint };
-
-type Shown = Omit<ModelAccount, "sequence"> & { next: Next | undefined };
+type Shown = Omit<ModelAccount, "sequence"> & {
+  next: { time: bigint; points: bigint } | undefined;
+};
 
 type Part = { lot: bigint; points: bigint };
 
@@ -188,21 +187,13 @@ export class Model {
     if (user === undefined) return undefined;
     bookDue(user, laterOf(instant, user.now));
     const { sequence: _, ...figures } = accountOf(user);
-    return { ...figures, next: firstOf(expiringIn(user)) };
-  }
-
-  /** What of a user's balance at an instant expires by another, and what does first. */
-  expiring(
-    userId: string,
-    instant: bigint,
-    until: bigint,
-  ): { points: bigint; first: Next } | undefined {
-    const user = this.copy().#users.get(userId);
-    if (user === undefined) return undefined;
-    bookDue(user, laterOf(instant, user.now));
-    const lots = expiringIn(user).filter(({ time }) => time <= until);
-    const first = firstOf(lots);
-    return first && { points: lots.reduce((all, { points }) => all + points, 0n), first };
+    const lots = user.lots.filter((lot) => lot.expireTime !== null && left(user, lot.number) > 0n);
+    const [time] = lots.map(({ expireTime }) => expireTime!).toSorted((a, b) => Number(a - b));
+    if (time === undefined) return { ...figures, next: undefined };
+    const points = lots
+      .filter(({ expireTime }) => expireTime === time)
+      .reduce((all, { number }) => all + left(user, number), 0n);
+    return { ...figures, next: { time, points } };
   }
 
   /** What each of a user's lots has left, with all booked that is due at an instant. */
@@ -303,21 +294,6 @@ export class Model {
 
 /** Stands for the hash of the entry that a command names: see `Model.aim`. */
 export const RIGHT = new Uint8Array(1);
-
-/** What of the balance expires, lot by lot. */
-function expiringIn(user: ModelUser): Next[] {
-  return user.lots.flatMap(({ number, expireTime: time }) => {
-    const points = left(user, number);
-    return time !== null && points > 0n ? [{ time, points }] : [];
-  });
-}
-
-function firstOf(lots: readonly Next[]): Next | undefined {
-  const [time] = lots.map((lot) => lot.time).toSorted((a, b) => Number(a - b));
-  if (time === undefined) return undefined;
-  const first = lots.filter((lot) => lot.time === time);
-  return { time, points: first.reduce((all, { points }) => all + points, 0n) };
-}
 
 /** Whether the entry with a number is another one than the command means. */
 function isAnother(user: ModelUser, number: bigint, { expectedHash }: Guarded): boolean {

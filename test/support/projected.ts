@@ -21,6 +21,18 @@ export async function projectAll(
   });
 }
 
+/** Builds the index and the sums anew, from all entries as they are now. */
+export async function projectAnew(
+  database: { readonly orm: Orm; readonly query: Query },
+  searchKeys: readonly string[] = [],
+): Promise<void> {
+  await database.query(`
+    truncate points.search_term, points.entry_sum;
+    update points.projection
+    set epoch = 0, feed = 0, search_keys = null, caught_up_to = null, step_time = null`);
+  await projectAll(database, searchKeys);
+}
+
 /** Whether the index and the sums have all that is committed now. */
 export async function whenCaughtUp(query: Query): Promise<() => Promise<boolean>> {
   const [row] = await query("select clock_timestamp()::text as now");
