@@ -254,10 +254,17 @@ test("a commit that the standby shows first is neither missed nor taken for lost
   expect(messages.flatMap((message) => message.entries)).toMatchObject([{ sequence: 5n }]);
 });
 
-test("a server takes the standby from READS_URL", async () => {
+test("a server takes the standby from READS_URL, and says when it is away and back", async () => {
   const READS_URL = `postgresql://points@127.0.0.1:${line.port}/points`;
-  const { baseUrl } = await startPoints({ DATABASE_URL: replicated.url(), READS_URL });
-  const { listEntries } = apiOf(createGrpcTransport({ baseUrl }));
+  const server = await startPoints({ DATABASE_URL: replicated.url(), READS_URL });
+  const { listEntries } = apiOf(createGrpcTransport({ baseUrl: server.baseUrl }));
+  await lagging(() => listEntries(ada));
+  isCut = true;
+  line.reset();
+  const says = (text: string) => until(text, () => server.stderr().includes(text));
+  await says("the standby for reads cannot be used: the primary answers");
+  isCut = false;
+  await says("the standby for reads is used again");
   await lagging(() => listEntries(ada));
 });
 

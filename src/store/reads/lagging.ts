@@ -1,4 +1,3 @@
-import type { Micros } from "../../ledger/time.ts";
 import type { Orm } from "../driver/orm.ts";
 import { type Reading, readSnapshot } from "./reading.ts";
 
@@ -7,10 +6,8 @@ export type Lagging = {
   /**
    * Runs a read on a standby. Whatever it throws there, it runs again on the primary, and so what it
    * throws comes from the primary: a standby may lack what there is, and may cancel a read.
-   *
-   * @param notBefore a standby whose state is older is not asked; such as the `asOf` of the page before
    */
-  read<T>(work: (reading: Reading) => Promise<T>, notBefore?: Micros): Promise<T>;
+  read<T>(work: (reading: Reading) => Promise<T>): Promise<T>;
   /** The same, with another way to ask the primary. */
   readOr<T>(work: (reading: Reading) => Promise<T>, onPrimary: () => Promise<T>): Promise<T>;
 };
@@ -48,17 +45,7 @@ export function laggingReads({ primary, standby }: Pools): Lagging {
     return found === undefined ? onPrimary() : found.answer;
   }
 
-  return {
-    readOr,
-    read: (work, notBefore = 0n) =>
-      readOr(
-        (reading) => {
-          if (reading.asOf < notBefore) throw new TooOld();
-          return work(reading);
-        },
-        () => readSnapshot(primary, work),
-      ),
-  };
+  return { readOr, read: (work) => readOr(work, () => readSnapshot(primary, work)) };
 }
 
 /**
