@@ -14,7 +14,7 @@ export type Server = {
 export type Environment = Readonly<Record<string, string>>;
 
 /**
- * Starts Points as `npm start` does, with the same flags of Node.
+ * Starts Points as `npm start` does, with the same flags of Node, but by default without a projector.
  *
  * @param folder another checkout, with its dependencies installed
  */
@@ -23,7 +23,8 @@ export async function startPoints(
   environment: Environment,
   folder = ROOT,
 ): Promise<Server> {
-  return start(POINTS, { ...environment, DATABASE_URL: databaseUrl }, folder);
+  // Other checkouts may have no projector.
+  return start(POINTS, { PROJECT: "off", ...environment, DATABASE_URL: databaseUrl }, folder);
 }
 
 /** Starts the ORM baseline (a transaction per request) with the same flags of Node. */

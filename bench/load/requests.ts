@@ -37,6 +37,7 @@ export const BATCH_OPS = 1_000;
 const USER_DIGITS = 7;
 const REQUEST_DIGITS = 10;
 const TAG_DIGITS = 5;
+const TAG = "0".repeat(TAG_DIGITS);
 const MEMBER_DIGITS = 4;
 const MONTH_SECONDS = 2_592_000n;
 
@@ -44,12 +45,11 @@ const MONTH_SECONDS = 2_592_000n;
 export function createRequests({ nonce, spread }: Pick<Job, "nonce" | "spread">) {
   const userId = nameOf(spread, 0);
   const requestId = `${nonce}-${"0".repeat(REQUEST_DIGITS)}`;
-  const tag = "0".repeat(TAG_DIGITS);
   const ids = { userId, requestId };
   const { members } = spread;
   const member = members === undefined ? "" : `member-${"0".repeat(MEMBER_DIGITS)}`;
-  const metadata = Object.fromEntries((spread.keys ?? []).map((key) => [key, requestId]));
   const cost = { case: "points", value: 1n } as const;
+  const consumed = { ...ids, cost, member, metadata: pairsOf(spread, requestId) };
   const template = <Desc extends DescMessage>(
     path: string,
     schema: Desc,
@@ -62,18 +62,13 @@ export function createRequests({ nonce, spread }: Pick<Job, "nonce" | "spread">)
       users: placesOf(bytes, userId, USER_DIGITS),
       requests: placesOf(bytes, requestId, REQUEST_DIGITS),
       members: member === "" ? [] : placesOf(bytes, member, MEMBER_DIGITS),
-      tags: placesOf(bytes, `\n${String.fromCharCode(TAG_DIGITS)}${tag}`, TAG_DIGITS),
+      tags: placesOf(bytes, `\n${String.fromCharCode(TAG_DIGITS)}${TAG}`, TAG_DIGITS),
     };
   };
   const consume = { operation: { case: "consume", value: { ...ids, cost } } } as const;
   const templates = {
     noop: template("/grpc.health.v1.Health/Check", HealthCheckRequestSchema, {}),
-    consume: template(`${SERVICE}Consume`, ConsumeRequestSchema, {
-      ...ids,
-      cost,
-      member,
-      metadata,
-    }),
+    consume: template(`${SERVICE}Consume`, ConsumeRequestSchema, consumed),
     recharge: template(`${SERVICE}Recharge`, RechargeRequestSchema, {
       ...ids,
       points: 100n,
@@ -84,7 +79,7 @@ export function createRequests({ nonce, spread }: Pick<Job, "nonce" | "spread">)
     applyBatch: template(`${SERVICE}ApplyBatch`, ApplyBatchRequestSchema, {
       operations: Array.from({ length: BATCH_OPS }, () => consume),
     }),
-    apply: template(`${SERVICE}Apply`, ApplyRequestSchema, { tag, operation: consume }),
+    apply: template(`${SERVICE}Apply`, ApplyRequestSchema, { tag: TAG, operation: consume }),
   };
 
   let requests = 0;
@@ -117,6 +112,11 @@ export function createRequests({ nonce, spread }: Pick<Job, "nonce" | "spread">)
       return fill(templates.apply, () => user);
     },
   } satisfies Requests;
+}
+
+/** Metadata whose values have a request's digits, each its own. */
+function pairsOf({ keys = [] }: Spread, requestId: string): Record<string, string> {
+  return Object.fromEntries(keys.map((key) => [key, requestId]));
 }
 
 /** The id of the nth account of a set, from 1. */
