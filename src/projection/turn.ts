@@ -50,11 +50,16 @@ export async function takeTurn(
     const waitMs = isBehind ? performance.now() - since : STEP_EVERY_MS;
     return { state: { known, width: step.nextWidth, isBehind }, step, waitMs };
   } catch (error) {
-    if (faultOf(error) !== "timeout" || state.width <= FIRST_WIDTH) throw error;
+    if (faultOf(error) !== "timeout" || state.width === 1n) throw error;
     const step = { kind: "not now" } as const;
     const waitMs = performance.now() - since;
-    return { state: { known, width: FIRST_WIDTH, isBehind: true }, step, waitMs };
+    return { state: { known, width: narrower(state.width), isBehind: true }, step, waitMs };
   }
+}
+
+/** The width after a step that took too long: a step's entries are bounded, and the disk is slow. */
+function narrower(width: bigint): bigint {
+  return width > FIRST_WIDTH ? FIRST_WIDTH : width / 4n || 1n;
 }
 
 /**

@@ -124,6 +124,20 @@ test("nothing is counted twice or missed while two projectors, charges and rebui
   expect(await expectProjected(database.query)).toBe(counted!["entries"]);
 });
 
+test("a step that takes too long is tried again with less", async () => {
+  const database = await opened();
+  await commitAll(database.orm, [recharge(9n)]);
+  const holder = new pg.Client({ connectionString: database.url });
+  await holder.connect();
+  onTestFinished(() => holder.end());
+  await holder.query("begin; lock table points.search_term in share mode");
+  const slow = await takeTurn(database.orm, { ...NO_TURN, width: 2n ** 40n }, KEYS);
+  expect(slow).toMatchObject({ step: { kind: "not now" }, state: { width: 64n, isBehind: true } });
+  await holder.query("rollback");
+  await projectAll(database, KEYS);
+  expect(await expectProjected(database.query)).toBe(1);
+});
+
 /** Enough turns to come to the horizon. */
 async function takeTurns({ orm, query }: TestDatabase): Promise<void> {
   let state = NO_TURN;

@@ -5,6 +5,7 @@ import { requireRows } from "../batch/write.ts";
 import type { ProjectionRow } from "../driver/entities.ts";
 import { fromTimestamptz, toTimestamptz } from "../driver/instant.ts";
 import type { Orm } from "../driver/orm.ts";
+import { TRANSACTION_MAX_MS } from "../driver/session.ts";
 import { inTransaction, type Run } from "../driver/transaction.ts";
 import { addRange } from "./add-range.ts";
 import { tryProjectionLock } from "./lock.ts";
@@ -45,7 +46,7 @@ const WANTED_ENTRIES = 10_000;
 const STEP_MAX_MS = 4_000;
 const END = 2n ** 63n - 1n;
 
-/** The width to begin with, and after a step that took too long. */
+/** The width to begin with, and the most after a step that took too long. */
 export const FIRST_WIDTH = 64n;
 
 /**
@@ -83,7 +84,8 @@ export async function stepProjection(orm: Orm, options: StepOptions): Promise<St
       const nextWidth = widthAfter(to - at.feed, entries, width);
       return { kind: "done", entries, epoch: next.epoch, feed, isAtHorizon, searchKeys, nextWidth };
     },
-    STEP_MAX_MS,
+    // The entries of one feed number cannot be divided: they take as long as they take.
+    width > 1n ? STEP_MAX_MS : TRANSACTION_MAX_MS,
   );
 }
 
