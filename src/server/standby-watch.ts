@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
-import { faultOf } from "../errors/database-fault.ts";
 import type { Micros } from "../ledger/time.ts";
 import type { Orm } from "../store/driver/orm.ts";
 import { flushWal } from "../store/reads/feed.ts";
@@ -91,9 +90,6 @@ export function watchStandby({ standby, primary, ...told }: Options): StandbyWat
   };
 }
 
-/** A session ended, or the host takes none. A read that was cancelled says nothing about others. */
-const AWAY: ReadonlySet<string> = new Set(["away", "cut"]);
-
 /** Whether the standby is used: not before the first look. */
 function standbyUse({ log, used }: Told) {
   const underWay = new Set<() => void>();
@@ -122,8 +118,8 @@ function standbyUse({ log, used }: Told) {
     underWay.add(giveUp);
     try {
       return await Promise.race([read().then((answer) => ({ answer })), givenUp]);
-    } catch (error) {
-      if (AWAY.has(faultOf(error))) away(error);
+    } catch {
+      // Whether it is away the looks find out: PostgreSQL ends a session also for a conflict with replay.
       return undefined;
     } finally {
       underWay.delete(giveUp);
