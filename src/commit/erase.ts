@@ -6,9 +6,12 @@ import { SALT_BYTES } from "../ledger/digests.ts";
 import { bookDue } from "../ledger/due.ts";
 import { erase as eraseAccount, erasedName, type NewIdentity } from "../ledger/erase.ts";
 import { timeOf } from "../ledger/account.ts";
+import { livingAt } from "../ledger/allowance.ts";
+import { changedPolicies } from "../ledger/changed-policies.ts";
 import { feedNumber } from "../store/batch/feed.ts";
 import { loadStates } from "../store/batch/load.ts";
 import { lockAccounts } from "../store/batch/lock.ts";
+import { savingPolicies } from "../store/batch/policies.ts";
 import { insertEntries } from "../store/batch/save-entries.ts";
 import { batchMoment } from "../store/driver/clock.ts";
 import type { Orm } from "../store/driver/orm.ts";
@@ -100,6 +103,11 @@ async function eraseIn(
   // Readers of the stream know the account by its last entry: what is due comes under the old name.
   const due = bookDue(state, time);
   if (due.entries.length > 0 || !due.isAll) return SOMETHING_IS_DUE;
+
+  // As before every entry, no allowance has a next period that nobody lived to see.
+  const policies = livingAt(due.state.policies, from, time);
+  const moved = changedPolicies([{ ...due.state, policies }], new Map([[userId, state]]));
+  for (const write of savingPolicies(moved)) await run(write);
 
   // Erase. No step of the projector may have read what is being erased; it waits for no account.
   await takeProjectionLock(run);

@@ -18,7 +18,17 @@ import { slotOf } from "../../src/ledger/slot.ts";
 import { verify } from "../../src/verify/verify.ts";
 import { auditDatabase } from "../support/audit.ts";
 import type { Command } from "../../src/ledger/command.ts";
-import { consume, DUE, expire, freeze, named, open, recharge } from "../support/commands.ts";
+import { DAY, daily } from "../support/allowances.ts";
+import {
+  consume,
+  DUE,
+  expire,
+  freeze,
+  named,
+  open,
+  putPolicy,
+  recharge,
+} from "../support/commands.ts";
 import { assertUntil } from "../support/enough.ts";
 import { commitAll } from "../support/commit-all.ts";
 import { holdLock } from "../support/held-lock.ts";
@@ -380,6 +390,14 @@ test("what is due is booked before, and a long journal is erased as a whole", as
   expect(feeds).toEqual({ before: "true" });
   expect(await found(["job-of-eve", "eve"])).toEqual([]);
   await auditDatabase(database.url);
+});
+
+test("an allowance whose last periods nobody lived to see goes on behind them", async () => {
+  const of = (command: Command) => ({ ...command, userId: "pam" }) as Command;
+  const twoDays = putPolicy("plan", daily({ endTime: NOW + 2n * DAY }));
+  await commitAll(database.orm, [of(twoDays)], { clock: stoppedClock(NOW) });
+  const { userId } = await erase(database.orm, "pam", { clock: stoppedClock(NOW + 9n * DAY) });
+  expect((await verify(database.orm, { userIds: [userId] })).wrong).toEqual([]);
 });
 
 test("whatever an account was before and is after, all is in order", async () => {
