@@ -7,6 +7,8 @@ import { watchStandby } from "./standby-watch.ts";
 /** Reads that may lag, for each kind of work a pool. */
 export type LaggingPools = Record<"lists" | "streams" | "looks", Lagging> & {
   stop(): Promise<void>;
+  /** Stops, and throws the cause: the server cannot start. */
+  fail(cause: unknown): Promise<never>;
 };
 
 /** Begins to watch the standby for reads (READS_URL), if there is one. */
@@ -18,11 +20,16 @@ export function startLaggingReads(
   const watch = standby && watchStandby({ standby: standby.looks, primary: reads, log, used });
   const lagging = (primary: Orm, pool: Orm | undefined) =>
     laggingReads({ primary, standby: watch && pool && { pool, state: watch } });
+  const stop = async () => watch?.stop();
   return {
     lists: lagging(reads, standby?.reads),
     streams: lagging(streams, standby?.streams),
     // A look must not wait for what many readers read.
     looks: lagging(reads, standby?.looks),
-    stop: async () => watch?.stop(),
+    stop,
+    async fail(cause) {
+      await stop();
+      throw cause;
+    },
   };
 }

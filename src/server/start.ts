@@ -97,7 +97,7 @@ export async function startServer(options: ServerOptions): Promise<PointsServer>
     tryHandle: counted(fastUnary(api, rules), metrics.tookFastPath),
     limits: listenLimits(config, ENDLESS_PATHS),
     secure,
-  });
+  }).catch(lagging.fail);
   const stopWatchingTls = watchTls(config, log, (renewed) => {
     access.distrust(listener.renew(renewed), String(renewed.ca));
   });
