@@ -127,7 +127,8 @@ ${BESIDE}`,
 
 Brings up to date what SearchEntries and Summarize read, an index and sums that are built from the
 journal, as servers with PROJECT=on do every two seconds; and says how far they are. Charges go on: half
-of the time is theirs. Stopped at any moment, it goes on when it is run again, and so do the servers.
+of the time is theirs. It waits for transactions that are under way. Stopped at any moment, it goes on
+when it is run again, and so do the servers.
 
   --rebuild               empty the index and the sums first, and build them from the first entry on,
                           with the keys of metadata that SEARCH_KEYS names

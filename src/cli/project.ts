@@ -24,14 +24,11 @@ export async function runProject(args: readonly string[]): Promise<void> {
     if (!config.testClock) await refuseAdvanced(orm.em.fork());
     if (values.rebuild === true) await empty(orm, config);
     const { added, standing } = await catchUp(orm, config);
-    const { caughtUpTo, searchKeys = [] } = standing;
+    const { searchKeys = [] } = standing;
     const keys = searchKeys.length === 0 ? "none" : searchKeys.join(", ");
     console.log(`added ${countText(added, "entry", "entries")}; keys of metadata: ${keys}`);
-    console.log(
-      caughtUpTo === undefined
-        ? "a transaction under way holds back the rest"
-        : `all that was committed before ${toTimestamptz(caughtUpTo)} is in the index and the sums`,
-    );
+    const upTo = toTimestamptz(standing.caughtUpTo!);
+    console.log(`all that was committed before ${upTo} is in the index and the sums`);
   });
 }
 
@@ -47,7 +44,10 @@ async function empty(orm: Orm, { searchKeys = [] }: Config): Promise<void> {
   }
 }
 
-/** Takes turns, with the servers if there are any, until all that was committed before is added. */
+/**
+ * Takes turns, with the servers if there are any, until all that was committed before is added. It
+ * waits for transactions that were under way then.
+ */
 async function catchUp(
   orm: Orm,
   { searchKeys = [] }: Config,
@@ -63,8 +63,7 @@ async function catchUp(
       ({ state } = turn);
       if (turn.step.kind === "done") added += turn.step.entries;
       const standing = await readStanding(orm.em.fork());
-      const isDone = turn.step.kind === "done" && turn.step.isAtHorizon;
-      if (isDone || (standing.caughtUpTo ?? 0n) >= started) return { added, standing };
+      if ((standing.caughtUpTo ?? 0n) >= started) return { added, standing };
       progress.show(() => `${placeText(standing, state)} ${rateText(added, "entries", since)}`);
       await sleep(turn.waitMs);
     }
