@@ -64,6 +64,7 @@ export function watchHorizon({
 }: Options): HorizonWatch {
   let subscribers = 0;
   let running: Promise<void> | undefined;
+  let summarizing: Promise<void> | undefined;
   let closed: Error | undefined;
   // Who waits for the look under way, and who has asked since it began.
   let [looking, next] = [waiting(), waiting()];
@@ -71,7 +72,6 @@ export function watchHorizon({
   async function run(): Promise<void> {
     let known = NO_LOOK;
     let told = { ms: 0 };
-    let summarizing: Promise<void> | undefined;
     for (let looks = 0; subscribers > 0 && closed === undefined; looks += 1) {
       if (looks % SUMMARIZE_EVERY_LOOKS === 0) {
         // The looks do not wait for it, and there is always a next time.
@@ -91,7 +91,6 @@ export function watchHorizon({
       }
       await sleep(LOOK_EVERY_MS);
     }
-    await summarizing;
     running = undefined;
     heldBack(0);
   }
@@ -124,7 +123,7 @@ export function watchHorizon({
       closed = reason;
       looking.reject(reason);
       next.reject(reason);
-      await running;
+      await Promise.all([running, summarizing]);
     },
   };
 }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { pino } from "pino";
 import { expect, test } from "vitest";
 import type { Look } from "../../src/feed/horizon.ts";
@@ -58,5 +59,32 @@ test("who asks while a look is under way gets what the one after it sees", async
   expect(await askedLater).toMatchObject({ feed: 12n });
   one.end();
   other.end();
+  await watch.close(new Error("over"));
+});
+
+test("a reader who comes just after the last one has gone is not kept waiting", async () => {
+  const summarizing = Promise.withResolvers<void>();
+  let time = 0n;
+  const watch = watchHorizon({
+    look: async () => {
+      time += 50_000n;
+      const place = { xmin: 10n, xmax: 10n, lsn: 100n, flushedLsn: 100n, lags: false };
+      return { epoch: 1n, beginTime: 1n, time, ...place };
+    },
+    flush: async () => {},
+    summarize: () => summarizing.promise,
+    describeOldest: async () => "nobody",
+    heldBack: () => {},
+    log: pino({ level: "silent" }),
+  });
+  const first = watch.subscribe();
+  await first.next();
+  first.end();
+  // The looks end before the next one is due.
+  await sleep(100);
+  const second = watch.subscribe();
+  expect(await second.next()).toMatchObject({ feed: 10n });
+  second.end();
+  summarizing.resolve();
   await watch.close(new Error("over"));
 });
