@@ -16,7 +16,7 @@ import { toAccountMessage } from "./answers.ts";
 import { USER_CURSOR } from "./page-cursors.ts";
 import { pageSizeOf } from "./page-size.ts";
 import { keyOnce, pageTokens } from "./page-token.ts";
-import type { LedgerBackend } from "./stream-entries.ts";
+import type { LedgerBackend } from "./ledger-backend.ts";
 import { fromDuration, toTimestamp } from "./timestamps.ts";
 
 type Handlers = Pick<ServiceImpl<typeof LedgerService>, "listAccounts" | "listExpiring">;

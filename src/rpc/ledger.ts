@@ -5,9 +5,10 @@ import { type Caller, callerKey } from "../auth/caller.ts";
 import { SOFTWARE_VERSION } from "../config/version.ts";
 import { type LedgerRead, readLedger } from "../store/reads/ledger.ts";
 import { accountLists } from "./account-lists.ts";
+import type { LedgerBackend } from "./ledger-backend.ts";
 import { overview } from "./overview.ts";
 import { searchEntries } from "./search-entries.ts";
-import { type LedgerBackend, streamEntries } from "./stream-entries.ts";
+import { streamEntries } from "./stream-entries.ts";
 import { summarize } from "./summarize.ts";
 
 /** The handlers of LedgerService. */

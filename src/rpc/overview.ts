@@ -6,7 +6,7 @@ import { requirePrefix } from "../auth/rules.ts";
 import { notProjected } from "../errors/api-error.ts";
 import { type Overview, WEEK } from "../store/reads/held.ts";
 import { readOverview } from "../store/reads/overview.ts";
-import type { LedgerBackend } from "./stream-entries.ts";
+import type { LedgerBackend } from "./ledger-backend.ts";
 import { toTimestamp } from "./timestamps.ts";
 
 type Handlers = Pick<ServiceImpl<typeof LedgerService>, "getOverview">;

@@ -13,7 +13,7 @@ import { toEntryMessage } from "./answers.ts";
 import { TERM_CURSOR } from "./page-cursors.ts";
 import { fitting, pageSizeOf } from "./page-size.ts";
 import { keyOnce, pageTokens } from "./page-token.ts";
-import type { LedgerBackend } from "./stream-entries.ts";
+import type { LedgerBackend } from "./ledger-backend.ts";
 import { instantOf, toTimestamp } from "./timestamps.ts";
 
 type Handlers = Pick<ServiceImpl<typeof LedgerService>, "searchEntries">;

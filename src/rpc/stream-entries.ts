@@ -11,7 +11,7 @@ import { requirePrefix } from "../auth/rules.ts";
 import { Abandoned, Draining } from "../commit/batcher.ts";
 import { cursorInvalid } from "../errors/api-error.ts";
 import { before, type Cursor, readCursor, writeCursor } from "../feed/cursor.ts";
-import type { HorizonSubscription, HorizonWatch } from "../feed/watch-horizon.ts";
+import type { HorizonSubscription } from "../feed/watch-horizon.ts";
 import { kindOf } from "../ledger/entry-kinds.ts";
 import { type LifeChange, type Piece, readStream, type StreamSource } from "../feed/read-stream.ts";
 import {
@@ -22,30 +22,13 @@ import {
   type StreamedEntry,
   type StreamFilter,
 } from "../store/reads/feed.ts";
-import type { Orm } from "../store/driver/orm.ts";
-import type { Lagging } from "../store/reads/lagging.ts";
 import { readLedger } from "../store/reads/ledger.ts";
 import { toEntryMessage } from "./answers.ts";
 import { handOver } from "./hand-over.ts";
 import { fitting } from "./page-size.ts";
-import type { ErrorTranslator } from "./interceptors.ts";
+import type { LedgerBackend } from "./ledger-backend.ts";
 import { toTimestamp } from "./timestamps.ts";
 import { validate } from "./validate.ts";
-
-/** What LedgerService needs of the server. */
-export type LedgerBackend = {
-  readonly orm: Orm;
-  /** For what may lag: lists, search and sums. */
-  readonly lagging: Lagging;
-  /** The database by a pool of its own: streams do not take the connections of other reads. */
-  readonly streams: Orm;
-  readonly laggingStreams: Lagging;
-  readonly horizon: HorizonWatch;
-  readonly toError: ErrorTranslator;
-  readonly answerMaxBytes: number;
-  /** Fires when the server stops. */
-  readonly stopping: AbortSignal;
-};
 
 type Message = MessageInitShape<typeof StreamEntriesResponseSchema>;
 

@@ -20,13 +20,13 @@ import {
   TimeZoneUnknown,
   type Whose,
 } from "../store/reads/sums.ts";
-import type { LedgerBackend } from "./stream-entries.ts";
+import type { LedgerBackend } from "./ledger-backend.ts";
 import { instantOf, toTimestamp } from "./timestamps.ts";
 
 type Handlers = Pick<ServiceImpl<typeof LedgerService>, "summarize">;
 
-/** The handler of Summarize. It may read for long, and leaves the connections of other reads alone. */
-export function summarize({ laggingStreams }: LedgerBackend): Handlers {
+/** The handler of Summarize. */
+export function summarize({ laggingSums }: LedgerBackend): Handlers {
   return {
     async summarize(request, { values }) {
       const { startTime, endTime, groupBy, timeZone } = request;
@@ -40,7 +40,7 @@ export function summarize({ laggingStreams }: LedgerBackend): Handlers {
         by: groupBy.map((group) => DIMENSIONS.get(group)!),
         timeZone: timeZone || "UTC",
       };
-      const read = await laggingStreams.read(({ run }) => readSums(run, query)).catch(withoutZone);
+      const read = await laggingSums.read(({ run }) => readSums(run, query)).catch(withoutZone);
       const { isBegun, caughtUpTo, sums, isTooMuch } = read;
       if (!isBegun) throw notProjected("projection");
       if (isTooMuch) throw invalidField("end_time", "leaves too much to add up: ask for less time");

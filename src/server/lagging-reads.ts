@@ -5,7 +5,7 @@ import type { Databases, Metrics } from "../telemetry/metrics.ts";
 import { watchStandby } from "./standby-watch.ts";
 
 /** Reads that may lag, for each kind of work a pool. */
-export type LaggingPools = Record<"lists" | "streams" | "looks", Lagging> & {
+export type LaggingPools = Record<"lists" | "streams" | "sums" | "looks", Lagging> & {
   stop(): Promise<void>;
   /** Stops, and throws the cause: the server cannot start. */
   fail(cause: unknown): Promise<never>;
@@ -13,7 +13,7 @@ export type LaggingPools = Record<"lists" | "streams" | "looks", Lagging> & {
 
 /** Begins to watch the standby for reads (READS_URL), if there is one. */
 export function startLaggingReads(
-  { reads, streams, standby }: Databases,
+  { reads, streams, sums, standby }: Databases,
   log: Logger,
   { readsStandby: used }: Metrics,
 ): LaggingPools {
@@ -24,6 +24,7 @@ export function startLaggingReads(
   return {
     lists: lagging(reads, standby?.reads),
     streams: lagging(streams, standby?.streams),
+    sums: lagging(sums, standby?.sums),
     // A look must not wait for what many readers read.
     looks: lagging(reads, standby?.looks),
     stop,

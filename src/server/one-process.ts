@@ -32,6 +32,7 @@ export type OneProcessOptions = Pick<
 
 const READS_MAX_CONNECTIONS = 5;
 const STREAMS_MAX_CONNECTIONS = 2;
+const SUMS_MAX_CONNECTIONS = 2;
 const LOOKS_MAX_CONNECTIONS = 2;
 
 /** Serves with this process. */
@@ -48,6 +49,7 @@ export async function serveWithOneProcess(options: OneProcessOptions): Promise<S
     });
   const reads = await open(READS_MAX_CONNECTIONS);
   const streams = await open(STREAMS_MAX_CONNECTIONS);
+  const sums = await open(SUMS_MAX_CONNECTIONS);
   const { readsUrl } = config;
   const standby =
     readsUrl === undefined
@@ -55,12 +57,13 @@ export async function serveWithOneProcess(options: OneProcessOptions): Promise<S
       : {
           reads: await open(READS_MAX_CONNECTIONS, readsUrl),
           streams: await open(STREAMS_MAX_CONNECTIONS, readsUrl),
+          sums: await open(SUMS_MAX_CONNECTIONS, readsUrl),
           looks: await open(LOOKS_MAX_CONNECTIONS, readsUrl),
         };
-  const readPools = [reads, streams, ...Object.values(standby ?? {})];
+  const readPools = [reads, streams, sums, ...Object.values(standby ?? {})];
   const gone = new AbortController();
   void database.lost.then(() => gone.abort());
-  const databases = { batches: database.orm, reads, streams, standby, gone: gone.signal };
+  const databases = { batches: database.orm, reads, streams, sums, standby, gone: gone.signal };
   const starting = startServer({ ...options, databases, tracing });
   const server = await starting.catch(async (cause: unknown) => {
     await Promise.all(readPools.map((pool) => pool.close()));

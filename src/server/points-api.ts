@@ -18,9 +18,9 @@ import {
   validation,
 } from "../rpc/interceptors.ts";
 import { ledgerService } from "../rpc/ledger.ts";
+import type { LedgerBackend } from "../rpc/ledger-backend.ts";
 import { type Backend, pointsService } from "../rpc/points.ts";
 import { policyService } from "../rpc/policies.ts";
-import type { LedgerBackend } from "../rpc/stream-entries.ts";
 import { strictJsonOptions } from "../rpc/strict-json.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { codeName, rpcObservation, type RpcObserver } from "../telemetry/rpc-observer.ts";

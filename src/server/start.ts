@@ -62,8 +62,7 @@ export type PointsServer = {
 export async function startServer(options: ServerOptions): Promise<PointsServer> {
   const { config, prices, log } = options;
   const { batches: orm, reads, streams } = options.databases;
-  const { metrics, ...batcher } = startGroupCommit(options);
-  const { submit } = batcher;
+  const { metrics, submit, ...batcher } = startGroupCommit(options);
   const rules = callRules(config, log, metrics);
   const { access } = rules;
   const secure = readTls(config);
@@ -87,6 +86,7 @@ export async function startServer(options: ServerOptions): Promise<PointsServer>
     horizon,
     streams,
     laggingStreams: lagging.streams,
+    laggingSums: lagging.sums,
     answerMaxBytes: config.messageOutMaxBytes,
     now: config.testClock ? () => inSnapshot(reads, databaseNow) : serverTime,
   };
@@ -108,7 +108,7 @@ export async function startServer(options: ServerOptions): Promise<PointsServer>
   const watch = watchDatabase(orm, log, config.durability, setServing);
   // A caller who learns that the server has started may ask at once whether it is ready.
   await watch.looked;
-  const jobs = startJobs({ config, log, orm, reads, submit, lagging: lagging.streams });
+  const jobs = startJobs({ config, log, orm, reads, submit, lagging: lagging.sums });
   const endServing = () => {
     setServing(false);
     return watch.stop();

@@ -28,13 +28,15 @@ export type Metrics = {
   feedHeldBack(seconds: number): void;
 };
 
-/** Bulkheads: the same database three times, with a connection pool each. */
+/** Bulkheads: the same database four times, with a connection pool each. */
 export type Databases = {
   readonly batches: Orm;
   readonly reads: Orm;
   readonly streams: Orm;
+  /** For sums and scans, each of which may take seconds. */
+  readonly sums: Orm;
   /** Its standby for reads (READS_URL). `looks` is for what must not wait for reads. */
-  readonly standby?: Record<"reads" | "streams" | "looks", Orm> | undefined;
+  readonly standby?: Record<"reads" | "streams" | "sums" | "looks", Orm> | undefined;
   /** Fires if the database is gone for good. */
   readonly gone?: AbortSignal;
 };
@@ -282,12 +284,12 @@ async function inTime(ask: () => Promise<number>): Promise<number> {
   return Promise.race([ask().catch(() => Number.NaN), late]);
 }
 
-function poolsOf({ batches, reads, streams, standby }: Databases): readonly [string, Orm][] {
+function poolsOf({ batches, reads, streams, sums, standby }: Databases): [string, Orm][] {
   const ofStandby = Object.entries(standby ?? {}).map(([name, orm]): [string, Orm] => [
     `standby_${name}`,
     orm,
   ]);
-  return [["batches", batches], ["reads", reads], ["streams", streams], ...ofStandby];
+  return [...Object.entries({ batches, reads, streams, sums }), ...ofStandby];
 }
 
 function gauge<Label extends string>(

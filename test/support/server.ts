@@ -41,8 +41,8 @@ export async function testServer(
   const inForce = { prices: () => prices, firstPolicies: () => firstPolicies };
   const log = pino({ level: "silent" });
   const { orm, standby: one } = db;
-  const standby = one && { reads: one, streams: one, looks: one };
-  const databases = { batches: orm, reads: orm, streams: orm, standby };
+  const standby = one && { reads: one, streams: one, sums: one, looks: one };
+  const databases = { batches: orm, reads: orm, streams: orm, sums: orm, standby };
   const server = await startServer({ config, databases, ...inForce, log });
   const { port } = server.address;
   const baseUrl = `${config.tlsCert === undefined ? "http" : "https"}://127.0.0.1:${port}`;

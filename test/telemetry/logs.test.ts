@@ -92,7 +92,7 @@ async function start(databaseUrl: string, level: string, environment = {}) {
   const config = readConfig({ LISTEN: "127.0.0.1:0", ...PATIENCE, ...environment });
   const server = await startServer({
     config,
-    databases: { batches: orm, reads: orm, streams: orm },
+    databases: { batches: orm, reads: orm, streams: orm, sums: orm },
     prices: () => prices,
     firstPolicies: () => [],
     log,

@@ -1,7 +1,9 @@
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { ConnectError } from "@connectrpc/connect";
+import pg from "pg";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { Shortfall } from "../../gen/points/v1/points_pb.ts";
+import { clientWith } from "../support/callers.ts";
 import { testDatabase } from "../support/database.ts";
 import { makeLotsEditable } from "../support/editable-lots.ts";
 import { clientsOf } from "../support/load.ts";
@@ -143,6 +145,28 @@ describe("the admin port", () => {
     expect(valueOf(samples, "process_resident_memory_bytes")).toBeGreaterThan(0);
     expect((await server.end("SIGTERM")).code).toBe(0);
     await expect(fetch(`${admin}/healthz`)).rejects.toThrow("fetch failed");
+  });
+
+  test("shows that sums take no connection of readers of the stream", async () => {
+    const database = await testDatabase();
+    onTestFinished(() => database.close());
+    const server = await startPoints({ DATABASE_URL: database.url, PROJECT: "off" });
+    const builder = new pg.Client({ connectionString: database.url });
+    await builder.connect();
+    onTestFinished(() => builder.end());
+    await builder.query("begin; lock table points.entry_sum in access exclusive mode");
+    const client = clientWith(server.baseUrl, undefined);
+    const busy = async (pool: string) => {
+      const samples = samplesOf(await textOf(`${adminOf(server.stdout())}/metrics`));
+      return valueOf(samples, "points_pool_connections", { pool, state: "busy" });
+    };
+    await until("two sums wait for the table", async () => {
+      // They give up after two seconds.
+      const asked = [1, 2, 3].map(() => client.summarize({}).catch(() => {}));
+      const areBusy = (await busy("sums")) === 2 && (await busy("streams")) === 0;
+      if (!areBusy) await Promise.all(asked);
+      return areBusy;
+    });
   });
 
   test("adds up what its workers counted", async () => {
