@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { EntryKind } from "../../gen/points/v1/account_pb.ts";
 import { GroupBy } from "../../gen/points/v1/ledger_pb.ts";
@@ -8,7 +9,7 @@ import type { Range } from "./report-range.ts";
 import { compareTimes, earliestOf, summarize, type Sums } from "./summarize.ts";
 
 /** Whose report it is: one user's, or that of all whose ids begin with a prefix. */
-export type Subject = { readonly userId: string; readonly userIdPrefix: string };
+type Subject = { readonly userId: string; readonly userIdPrefix: string };
 
 /** A report, as of an instant. */
 export type Report = Subject & {
@@ -26,7 +27,11 @@ export type Report = Subject & {
 const SPENDS: ReadonlySet<EntryKind> = new Set([EntryKind.CONSUME, EntryKind.SETTLE]);
 
 /** How often the sums are asked for, until all are of one state of the ledger. */
-const ATTEMPTS_MAX = 20;
+const ATTEMPTS_MAX = 8;
+/** Before the second attempt, and so much more before each after it: the sums move in steps. */
+const PAUSE_MS = 100;
+/** For all of them together. */
+const TIMEOUT_MS = 300_000;
 const INSIDE = [GroupBy.KIND, GroupBy.SERVICE, GroupBy.CATEGORY];
 
 /**
@@ -34,6 +39,7 @@ const INSIDE = [GroupBy.KIND, GroupBy.SERVICE, GroupBy.CATEGORY];
  * and makes the report of them. If something was booked between the three, it asks again.
  *
  * @throws {UserError} if the columns do not add up, however often it asks
+ * @throws a ConnectError of the server, or DEADLINE_EXCEEDED after 5 minutes
  */
 export async function askReport(
   ledger: LedgerClient,
@@ -45,11 +51,13 @@ export async function askReport(
     userId === ""
       ? ({ case: "userIdPrefix", value: userIdPrefix } as const)
       : ({ case: "userId", value: userId } as const);
-  for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt += 1) {
+  const untilMs = performance.now() + TIMEOUT_MS;
+  for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
+    await sleep(PAUSE_MS * attempt);
     const [opening, inside, closing] = await Promise.all([
-      summarize(ledger, { of, endTime: startTime, groupBy: [GroupBy.KIND] }),
-      summarize(ledger, { of, startTime, endTime, groupBy: INSIDE }),
-      summarize(ledger, { of, endTime, groupBy: [GroupBy.KIND] }),
+      summarize(ledger, { of, endTime: startTime, groupBy: [GroupBy.KIND] }, untilMs),
+      summarize(ledger, { of, startTime, endTime, groupBy: INSIDE }, untilMs),
+      summarize(ledger, { of, endTime, groupBy: [GroupBy.KIND] }, untilMs),
     ]);
     const lines = reportLines({
       opening: opening.sums,

@@ -39,7 +39,8 @@ export async function readReport(
   const earlier = parsed(text);
   const lines = listOf(earlier?.["lines"])?.map(lineOf);
   const caughtUpTo = timeOf(earlier?.["caughtUpTo"]);
-  if (earlier === undefined || lines === undefined || lines.includes(undefined)) {
+  const isWhole = lines !== undefined && !lines.includes(undefined) && caughtUpTo !== null;
+  if (earlier === undefined || !isWhole) {
     throw new UserError(`${file} is no report, as points report --format json writes it`);
   }
   for (const [name, value] of Object.entries(aboutOf(report))) {
@@ -80,10 +81,15 @@ function parsed(text: string): Fields | undefined {
   }
 }
 
-/** A time that `timeOrNull` has written. */
-function timeOf(value: unknown): Timestamp | undefined {
-  const isTime = typeof value === "string" && !Number.isNaN(Date.parse(value));
-  return isTime ? fromJson(TimestampSchema, value) : undefined;
+/** A time that `timeOrNull` has written; null: it has not. */
+function timeOf(value: unknown): Timestamp | undefined | null {
+  if (value === null) return undefined;
+  if (typeof value !== "string") return null;
+  try {
+    return fromJson(TimestampSchema, value);
+  } catch {
+    return null;
+  }
 }
 
 /** A line; undefined: it is none. */

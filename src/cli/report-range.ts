@@ -1,5 +1,6 @@
 import { type Timestamp, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { Temporal } from "temporal-polyfill";
+import { isTimeZone } from "../ledger/calendar.ts";
 import { WrongUsage } from "./arguments.ts";
 
 /** The days that a report is of. */
@@ -69,15 +70,20 @@ function dayOption(text: string, name: string): Temporal.PlainDate {
 /** A day; undefined: there is none such. */
 function day(text: string): Temporal.PlainDate | undefined {
   if (!/^\d{4}-\d\d-\d\d$/.test(text)) return undefined;
-  return orUndefined(() => Temporal.PlainDate.from(text));
+  try {
+    return Temporal.PlainDate.from(text);
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
+  }
 }
 
 /** The first instant of a day. Sums are of quarters of an hour. */
 function startOf(date: Temporal.PlainDate, timeZone: string): Timestamp {
-  const start = orUndefined(() => date.toZonedDateTime({ timeZone }));
-  if (start === undefined) {
+  if (!isTimeZone(timeZone)) {
     throw new WrongUsage(`--time-zone takes a name such as Asia/Shanghai, and not ${timeZone}`);
   }
+  const start = date.toZonedDateTime({ timeZone });
   if (start.epochMilliseconds % QUARTER_MS !== 0) {
     throw new WrongUsage(
       `${date.toString()} begins within a quarter of an hour in ${timeZone}: use another`,
@@ -87,12 +93,3 @@ function startOf(date: Temporal.PlainDate, timeZone: string): Timestamp {
 }
 
 const QUARTER_MS = 900_000;
-
-function orUndefined<T>(read: () => T): T | undefined {
-  try {
-    return read();
-  } catch (error) {
-    if (error instanceof RangeError) return undefined;
-    throw error;
-  }
-}

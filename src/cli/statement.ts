@@ -1,9 +1,9 @@
-import { create } from "@bufbuild/protobuf";
 import { ListEntriesResponseSchema } from "../../gen/points/v1/points_pb.ts";
 import { readArguments, required } from "./arguments.ts";
 import { asJson, CLIENT_OPTIONS, printJson, withClient } from "./client.ts";
 import { statementTable } from "./entry-table.ts";
 import { limitOption, readPages } from "./pages.ts";
+import { timeText } from "./time-text.ts";
 
 /** `points statement USER`: prints the last entries of an account, the newest at the end. */
 export async function runStatement(args: readonly string[]): Promise<void> {
@@ -20,18 +20,19 @@ export async function runStatement(args: readonly string[]): Promise<void> {
   const filter = { service, member, actor };
   const limit = limitOption(values.limit);
   await withClient(values.server, async (client) => {
-    const { items: entries, nextPageToken } = await readPages(
+    const { items, firstPage, nextPageToken } = await readPages(
       limit,
       (place) => client.listEntries({ userId, ...filter, ...place }),
       (page) => page.entries,
     );
     if (values.json === true) {
-      const answer = create(ListEntriesResponseSchema, { entries, nextPageToken });
+      const answer = Object.assign(firstPage, { entries: items, nextPageToken });
       return printJson(asJson(ListEntriesResponseSchema, answer));
     }
-    if (entries.length === 0)
-      return console.log(`${userId} has no ${service || member || actor ? "such " : ""}entries`);
-    console.log(statementTable(entries.toReversed()));
+    const none = `${userId} has no ${service || member || actor ? "such " : ""}entries`;
+    console.log(items.length === 0 ? none : statementTable(items.toReversed()));
     if (nextPageToken !== "") console.log("\nThere are more before these: see --limit.");
+    const { asOf } = firstPage;
+    if (asOf !== undefined) console.log(`\nAs of ${timeText(asOf)} (UTC).`);
   });
 }

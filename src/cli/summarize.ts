@@ -16,22 +16,31 @@ type Asked = {
 };
 
 // Sums over many users' quarters of an hour take their time.
-const TIMEOUT_MS = 60_000;
+const CALL_MAX_MS = 60_000;
 const QUARTER_SECONDS = 900n;
 
 /**
  * Asks for sums. What is too much for a server to add up at once is asked for in halves of the time: so
  * there may be several sums of the same, which are to be added.
+ *
+ * @param untilMs when it has to end, by `performance.now()`
  */
-export async function summarize(ledger: LedgerClient, asked: Asked): Promise<Sums> {
+export async function summarize(
+  ledger: LedgerClient,
+  asked: Asked,
+  untilMs: number,
+): Promise<Sums> {
   try {
-    const { sums, caughtUpTo } = await ledger.summarize(asked, { timeoutMs: TIMEOUT_MS });
+    // 0 would be no limit.
+    const leftMs = Math.max(1, Math.ceil(untilMs - performance.now()));
+    const timeoutMs = Math.min(leftMs, CALL_MAX_MS);
+    const { sums, caughtUpTo } = await ledger.summarize(asked, { timeoutMs });
     return { sums, caughtUpTo };
   } catch (error) {
     const middle = middleOf(asked);
     if (middle === undefined || !isTooMuch(error)) throw error;
-    const earlier = await summarize(ledger, { ...asked, endTime: middle });
-    const later = await summarize(ledger, { ...asked, startTime: middle });
+    const earlier = await summarize(ledger, { ...asked, endTime: middle }, untilMs);
+    const later = await summarize(ledger, { ...asked, startTime: middle }, untilMs);
     const sums = [...earlier.sums, ...later.sums];
     return { sums, caughtUpTo: earliestOf([earlier, later]) };
   }

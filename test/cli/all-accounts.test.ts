@@ -149,3 +149,24 @@ test("a wrong command line is refused", async () => {
   await expect(runSearch(["order=1", "--limit=0"])).rejects.toThrow(limit);
   await expect(runExpiring(["--within=soon"])).rejects.toThrow("--within takes a length such as");
 });
+
+test("points statement says as of when it is, if a standby has answered", async () => {
+  const answers = new Map([["ada", [entryOf("ada", 1)]]]);
+  const { baseUrl } = await serveLedger(
+    {},
+    { listEntries: ({ userId }) => ({ entries: answers.get(userId) ?? [], asOf: TIME }) },
+  );
+  const statement = (...args: string[]) =>
+    runPoints({ POINTS_URL: baseUrl }, ["statement", ...args]).exit;
+  const [table, none, json] = await Promise.all([
+    statement("ada"),
+    statement("bob"),
+    statement("ada", "--json"),
+  ]);
+  expect(table.stdout).toMatch(/^1 .*\n\nAs of 2027-01-15 08:00:00 \(UTC\)\.\n$/m);
+  expect(none.stdout).toBe("bob has no entries\n\nAs of 2027-01-15 08:00:00 (UTC).\n");
+  expect(JSON.parse(json.stdout)).toMatchObject({
+    entries: [{ userId: "ada" }],
+    asOf: "2027-01-15T08:00:00Z",
+  });
+});

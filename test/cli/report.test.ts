@@ -133,13 +133,16 @@ As of 2026-12-02 03:04:05 (UTC). What is booked later for these days still chang
     const inside = [...NOVEMBER, late];
     const { report } = await ledgerIn({ inside, caughtUpTo: "2026-12-31T00:00:00Z" });
     const since = ["--month=2026-11", "--since", file];
-    const [table, csv, json, same, other, none] = await Promise.all([
+    const noTime = join(await makeFolder("report"), "no-time.json");
+    await writeFile(noTime, JSON.stringify({ lines: [], caughtUpTo: "2026" }));
+    const [table, csv, json, same, other, none, timeless] = await Promise.all([
       report(...since),
       report(...since, "--format=csv"),
       report(...since, "--format=json"),
       at.report(...since),
       report(...since, "eu-"),
       report("--month=2026-11", "--since", "package.json"),
+      report("--month=2026-11", "--since", noTime),
     ]);
     expect(table.stdout).toContain(`
 Booked since 2026-12-02 03:04:05 (UTC):
@@ -165,9 +168,9 @@ As of 2026-12-31 00:00:00 (UTC). `);
     expect(same.stdout).toContain("\nNothing of these days was booked since 2026-12-02 03:04:05");
     expect(other).toMatchObject({ code: 1, stdout: "" });
     expect(other.stderr).toContain('its userIdPrefix is "", and not "eu-"');
-    expect(none.stderr).toBe(
-      "points: package.json is no report, as points report --format json writes it\n",
-    );
+    const noReport = "is no report, as points report --format json writes it\n";
+    expect(none.stderr).toBe(`points: package.json ${noReport}`);
+    expect(timeless.stderr).toBe(`points: ${noTime} ${noReport}`);
   });
 
   test("says so if the sums are not as far as its end", async () => {
@@ -189,10 +192,9 @@ As of 2026-12-31 00:00:00 (UTC). `);
     const more = [...NOVEMBER, { kind: EntryKind.EXPIRE, entries: 1n, points: 3n }];
     const caughtUpTo = DECEMBER_2;
     const torn = { inside: NOVEMBER, closing: [...OPENING, ...more], caughtUpTo };
-    const [once, always] = [
-      await ledgerIn(torn, { inside: more, caughtUpTo }),
-      await ledgerIn(torn),
-    ];
+    const once = await ledgerIn(torn, { inside: more, caughtUpTo });
+    const always = await ledgerIn(torn);
+    const began = performance.now();
     const [mended, refused] = await Promise.all([
       once.report("--month=2026-11"),
       always.report("--month=2026-11"),
@@ -201,6 +203,9 @@ As of 2026-12-31 00:00:00 (UTC). `);
     expect(once.requests).toHaveLength(6);
     expect(refused).toMatchObject({ code: 1, stdout: "" });
     expect(refused.stderr).toContain("the columns do not add up from the opening to the closing");
+    expect(always.requests).toHaveLength(3 * 8);
+    // It gives the projector time for its steps.
+    expect(performance.now() - began).toBeGreaterThan(2_000);
   });
 
   test("asks for the days of a time zone, and for one user or a prefix", async () => {
@@ -259,6 +264,10 @@ As of 2026-12-31 00:00:00 (UTC). `);
     {
       args: ["--month=2026-11", "--time-zone=Mars"],
       says: "--time-zone takes a name such as Asia/Shanghai, and not Mars",
+    },
+    {
+      args: ["--month=2026-11", "--time-zone=+05:30"],
+      says: "--time-zone takes a name such as Asia/Shanghai, and not +05:30",
     },
     {
       args: ["--month=2026-11", "eu-", "--user=ada"],

@@ -15,6 +15,7 @@ import {
   type StreamEntriesResponse,
   StreamEntriesResponseSchema,
 } from "../../gen/points/v1/ledger_pb.ts";
+import { PointsService } from "../../gen/points/v1/points_pb.ts";
 
 /** A server with a LedgerService whose stream a test writes: what no real ledger does on demand. */
 export type ScriptedLedger = {
@@ -82,13 +83,14 @@ export async function scriptedLedger(ledgerId = "ledger-1"): Promise<ScriptedLed
   };
 }
 
-/** Serves methods of a LedgerService that a test writes, until the end of the test. */
+/** Serves methods of a LedgerService that a test writes, and of a PointsService, until its end. */
 export async function serveLedger(
   methods: Partial<ServiceImpl<typeof LedgerService>>,
+  points: Partial<ServiceImpl<typeof PointsService>> = {},
 ): Promise<{ readonly baseUrl: string; cut(): void }> {
   const sessions = new Set<ServerHttp2Session>();
   const routes = connectNodeAdapter({
-    routes: (router) => router.service(LedgerService, methods),
+    routes: (router) => router.service(LedgerService, methods).service(PointsService, points),
   });
   const server = createServer(routes);
   server.on("session", (session) => {
