@@ -62,7 +62,7 @@ async function catchUp(
       const turn = await takeTurn(orm, state, searchKeys);
       ({ state } = turn);
       if (turn.step.kind === "done") added += turn.step.entries;
-      const standing = await readStanding(orm.em.fork());
+      const standing = await inSnapshot(orm, readStanding);
       if ((standing.caughtUpTo ?? 0n) >= started) return { added, standing };
       progress.show(() => `${placeText(standing, state)} ${rateText(added, "entries", since)}`);
       await sleep(turn.waitMs);

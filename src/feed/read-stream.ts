@@ -2,6 +2,7 @@ import type { Micros } from "../ledger/time.ts";
 import { before, comparePlaces, type Cursor, type Place } from "./cursor.ts";
 import { type Horizon, STANDBY_LSN_MARGIN } from "./horizon.ts";
 import { isKept, type Life, withMark } from "./lives.ts";
+import { endOfRange, FEED_END, FIRST_WIDTH, narrowed, nextWidth } from "./width.ts";
 
 /** Feed numbers of an epoch: from the one on, below the other. */
 export type FeedRange = { readonly epoch: bigint; readonly from: bigint; readonly to: bigint };
@@ -50,11 +51,8 @@ export type LifeChange = {
   readonly doubtedFrom: Place | undefined;
 };
 
-// A range is as wide as it takes to find so many: PostgreSQL's index knows whether 1 MB of the table
-// has some of it, and so few cost as much as some thousands.
-const WANTED_ITEMS = 1_000;
-const FIRST_WIDTH = 64n;
-const END = 2n ** 63n - 1n;
+// A range is as wide as it takes to find so many.
+const WANTED = { entries: 1_000, ifNone: 2n };
 
 // After so many steps without a piece, a piece without items says how far the stream is. While nothing
 // happens a step takes 50 ms: that is once a second. Where many readers wait for each other, a step
@@ -118,7 +116,7 @@ async function advance<Item>(
   const limit = limitIn(cursor.place.epoch, horizon);
   const step = { ...reading, items: [], change: undefined };
   if (cursor.place.feed < limit) return readOn(source, step, limit);
-  if (hasEnded) return { ...step, ...(await enterNextLife(source, reading)) };
+  if (hasEnded) return { ...step, width: FIRST_WIDTH, ...(await enterNextLife(source, reading)) };
   const next = await source.horizon();
   const resumed = isSameLife(horizon, next) ? {} : await resume(source, cursor, next);
   return { ...step, horizon: next, ...resumed };
@@ -126,7 +124,7 @@ async function advance<Item>(
 
 /** Below which feed number an epoch may be read. One that lags may not have come to the epoch yet. */
 function limitIn(epoch: bigint, horizon: Horizon): bigint {
-  if (epoch < horizon.epoch) return END;
+  if (epoch < horizon.epoch) return FEED_END;
   return epoch === horizon.epoch ? horizon.feed : 0n;
 }
 
@@ -137,12 +135,12 @@ async function readOn<Item>(
 ): Promise<Reading<Item>> {
   const { cursor, horizon, width } = reading;
   const { epoch, feed: from } = cursor.place;
-  const to = min(from + width, limit);
+  const to = endOfRange(from, width, limit);
   const found = await source.read({ epoch, from, to });
-  if (found === undefined) return { ...reading, width: max((to - from) / 4n, 1n) };
+  if (found === undefined) return { ...reading, width: narrowed(to - from) };
   return {
     ...reading,
-    width: nextWidth(to - from, found.count),
+    width: nextWidth(to - from, found.count, WANTED),
     items: found.items.filter(({ place }) => comparePlaces(place, cursor.place) > 0),
     cursor: { place: before(epoch, to), marks: withMark(cursor.marks, horizon) },
   };
@@ -212,17 +210,4 @@ async function enterNextLife<Item>(source: StreamSource<Item>, { cursor, horizon
 
 function nowAt(horizon: Horizon): Cursor {
   return { place: before(horizon.epoch, horizon.feed), marks: [horizon] };
-}
-
-function nextWidth(width: bigint, count: number): bigint {
-  if (count >= WANTED_ITEMS) return max(width / 2n, 1n);
-  return count < WANTED_ITEMS / 2 ? min(width * 2n, END) : width;
-}
-
-function min(one: bigint, other: bigint): bigint {
-  return one < other ? one : other;
-}
-
-function max(one: bigint, other: bigint): bigint {
-  return one > other ? one : other;
 }

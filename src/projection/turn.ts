@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { faultOf } from "../errors/database-fault.ts";
 import { type Horizons, look, NO_LOOK } from "../feed/horizon.ts";
+import { FIRST_WIDTH, narrowed } from "../feed/width.ts";
 import type { Orm } from "../store/driver/orm.ts";
-import { FIRST_WIDTH, type Step, STEP_EVERY_MS, stepProjection } from "../store/projection/step.ts";
+import { type Step, STEP_EVERY_MS, stepProjection } from "../store/projection/step.ts";
 import { lookForHorizon, summarizeFeed } from "../store/reads/feed.ts";
 
 /** What a projector keeps from one turn to the next. */
@@ -53,13 +54,17 @@ export async function takeTurn(
     if (faultOf(error) !== "timeout" || state.width === 1n) throw error;
     const step = { kind: "not now" } as const;
     const waitMs = performance.now() - since;
-    return { state: { known, width: narrower(state.width), isBehind: true }, step, waitMs };
+    return {
+      state: { known, width: widthAfterTimeout(state.width), isBehind: true },
+      step,
+      waitMs,
+    };
   }
 }
 
 /** The width after a step that took too long: a step's entries are bounded, and the disk is slow. */
-function narrower(width: bigint): bigint {
-  return width > FIRST_WIDTH ? FIRST_WIDTH : width / 4n || 1n;
+function widthAfterTimeout(width: bigint): bigint {
+  return width > FIRST_WIDTH ? FIRST_WIDTH : narrowed(width);
 }
 
 /**

@@ -270,7 +270,8 @@ function watchDatabase(registry: Registry, databases: Databases): void {
     help: "How far the index and the sums are behind the journal; NaN: being built, or not known.",
     aggregator: "max",
     async collect() {
-      const lag = async () => (await readStanding(databases.reads.em.fork())).lagSeconds;
+      const kysely = databases.reads.em.fork().getKysely();
+      const lag = async () => (await readStanding((read) => read.execute(kysely))).lagSeconds;
       this.set(await inTime(lag));
     },
   });

@@ -34,6 +34,32 @@ test("a long history is built in steps that are bounded, and none counts an entr
   expect(await expectProjected(database.query)).toBe(50_001);
 });
 
+test("what is far behind the last entry is come to in few steps, however much it is", async () => {
+  const database = await opened();
+  await commitAll(database.orm, [recharge(1n)]);
+  await database.query(`
+    insert into points.entry (sequence, points, balance, total_recharged, total_consumed, create_time,
+      feed, epoch, kind, user_id, hash, caller)
+    select 1, 5, 5, 5, 0, '2026-11-29', 2 ^ 40 + at, 1, 1, 'user-' || at, sha256(int4send(at)), 'web'
+    from generate_series(0, 29999) as at`);
+  await database.query("update points.epoch set system_identifier = 1");
+  const next = await openOrm(database.url, 4);
+  onTestFinished(() => next.close());
+  await commitAll(next, [recharge(2n)]);
+  await database.query("update points.entry set feed = 5 where epoch = 2");
+  await database.query(UNPACED);
+  const counts: number[] = [];
+  let state = NO_TURN;
+  do {
+    const turn = await takeTurn(next, state, []);
+    ({ state } = turn);
+    if (turn.step.kind === "done") counts.push(turn.step.entries);
+  } while (state.isBehind);
+  expect(counts.filter((count) => count > 0)).toEqual([1, 10_000, 20_000, 1]);
+  expect(counts.length).toBeLessThan(20);
+  expect(await expectProjected(database.query)).toBe(30_002);
+});
+
 test("an entry whose transaction is overtaken is not missed", async () => {
   const database = await opened();
   const of = (userId: string) => ({ ...consume(1n), userId });

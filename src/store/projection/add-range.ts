@@ -15,14 +15,15 @@ type AddOptions = {
  * Adds the entries of a range to the index and the sums, in one statement: no entry travels to the
  * server. Of a range with more entries than the most it adds none.
  *
- * @returns how many entries the range has, or a number above the most
+ * @returns how many entries the range has, or a number above the most; then `middle` is the feed number
+ *   that half of those that were found are below
  */
 export async function addRange(
   run: Run,
   range: FeedRange,
   { searchKeys, maxEntries }: AddOptions,
-): Promise<number> {
-  const { rows } = await run(sql<{ count: string }>`
+): Promise<{ count: number; middle: bigint | undefined }> {
+  const { rows } = await run(sql<{ count: string; middle: string | null }>`
     with found as materialized (${foundIn(range, maxEntries)}),
     counted as materialized (select count(*) as count from found),
     said as (${termsOf(searchKeys)}),
@@ -56,8 +57,11 @@ export async function addRange(
         owed = kept.owed + excluded.owed, uncovered = kept.uncovered + excluded.uncovered,
         repaid = kept.repaid + excluded.repaid
     )
-    select count from counted`);
-  return Number(rows[0]!.count);
+    select count, case when count > ${maxEntries}::bigint then (
+      select percentile_disc(0.5) within group (order by feed) from found) end as middle
+    from counted`);
+  const { count, middle } = rows[0]!;
+  return { count: Number(count), middle: middle === null ? undefined : BigInt(middle) };
 }
 
 /** The entries of a range. Those that were erased are in an index of their own. */
@@ -65,7 +69,7 @@ function foundIn({ epoch, from, to }: FeedRange, maxEntries: number) {
   const within = sql`epoch = ${epoch}::bigint and feed >= ${from}::bigint
     and feed < ${to}::bigint`;
   return sql`
-    select user_id, sequence, kind, points, owed, uncovered, repaid, create_time, request_id, actor,
+    select user_id, sequence, feed, kind, points, owed, uncovered, repaid, create_time, request_id, actor,
       metadata, ${BUCKET} as bucket, ${DAY} as day,
       ${SERVICE} as service, coalesce(caller, '') as caller, coalesce(category, '') as category,
       coalesce(member, '') as member

@@ -3,6 +3,7 @@ import type { Orm } from "../driver/orm.ts";
 import { LOCK_MAX_MS } from "../driver/session.ts";
 import { inTransaction } from "../driver/transaction.ts";
 import { takeProjectionLock } from "./lock.ts";
+import { keysOf } from "./search-keys.ts";
 
 /**
  * Empties the index and the sums; the next steps build them anew, by whatever server. It waits for the
@@ -23,10 +24,4 @@ export async function emptyProjection(orm: Orm, searchKeys: readonly string[]): 
         caught_up_to = null, step_time = null`,
     ]);
   });
-}
-
-/** Keys as an array, from a text: COMMIT is on its way, and nothing may fail to be converted. */
-export function keysOf(searchKeys: readonly string[]) {
-  const json = JSON.stringify(searchKeys);
-  return sql`array(select jsonb_array_elements_text(${json}::jsonb))`;
 }

@@ -1,18 +1,19 @@
 import { sql } from "kysely";
 import type { Horizon } from "../../feed/horizon.ts";
 import type { FeedRange } from "../../feed/read-stream.ts";
+import { endOfRange, FEED_END, FIRST_WIDTH, narrowed, nextWidth } from "../../feed/width.ts";
 import { requireRows } from "../batch/write.ts";
-import type { ProjectionRow } from "../driver/entities.ts";
 import { fromTimestamptz, toTimestamptz } from "../driver/instant.ts";
 import type { Orm } from "../driver/orm.ts";
 import { TRANSACTION_MAX_MS } from "../driver/session.ts";
 import { inTransaction, type Run } from "../driver/transaction.ts";
 import { addRange } from "./add-range.ts";
 import { tryProjectionLock } from "./lock.ts";
-import { keysOf } from "./rebuild.ts";
+import { keysOf } from "./search-keys.ts";
+import { readStanding, type Standing } from "./standing.ts";
 
 /** A step's part: from where the last one ended, up to the horizon at most. */
-export type StepOptions = {
+type StepOptions = {
   readonly horizon: Horizon;
   /** How many feed numbers it looks at. */
   readonly width: bigint;
@@ -42,12 +43,9 @@ export const STEP_EVERY_MS = 2_000;
 // At 12 µs an entry a step takes a quarter of a second at most. Its transaction holds back the stream
 // of entries for so long.
 const STEP_MAX_ENTRIES = 20_000;
-const WANTED_ENTRIES = 10_000;
+// A range that is too wide costs one try more, and a ledger's first transaction may be the 2^40th.
+const WANTED = { entries: 10_000, ifNone: 2n ** 16n };
 const STEP_MAX_MS = 4_000;
-const END = 2n ** 63n - 1n;
-
-/** The width to begin with, and the most after a step that took too long. */
-export const FIRST_WIDTH = 64n;
 
 /**
  * Adds the next entries to the index and the sums, and moves the place behind them, in one
@@ -64,88 +62,79 @@ export async function stepProjection(orm: Orm, options: StepOptions): Promise<St
   return inTransaction(
     orm,
     async ({ run, epoch, commit }): Promise<Step> => {
-      const [isLocked, at] = await Promise.all([
+      const [isLocked, at, epochs] = await Promise.all([
         tryProjectionLock(run),
-        readPlace(run, epoch),
+        readStanding(run),
+        readEpochs(run, epoch),
         // What is sorted and added up stays in memory.
         run(sql`set local work_mem = '32MB'`),
       ]);
-      const isSameLife = epoch === horizon.epoch && at.beginTime === horizon.beginTime;
-      const isNow = isLocked && isSameLife && at.isDue && !isBehind(horizon, at);
+      const isSameLife = epoch === horizon.epoch && epochs.beginTime === horizon.beginTime;
+      const isNow = isLocked && isSameLife && at.isDue && !isOlderThan(horizon, at);
       if (!isNow) return { kind: "not now" };
       const searchKeys = at.searchKeys ?? options.searchKeys;
       const { entries, to } = await addFrom(run, at, { horizon, width, searchKeys });
       const hasEnded = at.epoch < horizon.epoch;
-      const next =
-        hasEnded && to === END ? { epoch: at.nextEpoch!, feed: 0n } : { ...at, feed: to };
       const isAtHorizon = !hasEnded && to === horizon.feed;
+      const next =
+        hasEnded && to === FEED_END
+          ? { epoch: epochs.next!, feed: 0n, width: FIRST_WIDTH }
+          : { epoch: at.epoch, feed: to, width: isAtHorizon ? width : to - at.feed };
       await commit([moved(at, { ...next, isAtHorizon, searchKeys, horizon })]);
-      const { feed } = next;
-      const nextWidth = widthAfter(to - at.feed, entries, width);
-      return { kind: "done", entries, epoch: next.epoch, feed, isAtHorizon, searchKeys, nextWidth };
+      return {
+        kind: "done",
+        entries,
+        isAtHorizon,
+        searchKeys,
+        epoch: next.epoch,
+        feed: next.feed,
+        nextWidth: nextWidth(next.width, entries, WANTED),
+      };
     },
     // The entries of one feed number cannot be divided: they take as long as they take.
     width > 1n ? STEP_MAX_MS : TRANSACTION_MAX_MS,
   );
 }
 
-/** Where the tables are, and what there is beside them. */
-type At = {
-  readonly epoch: bigint;
-  readonly feed: bigint;
-  /** Undefined: nobody has begun. */
-  readonly searchKeys: readonly string[] | undefined;
-  readonly isDue: boolean;
-  /** When the connection's epoch began. */
-  readonly beginTime: bigint;
-  /** The epoch after that of the place. */
-  readonly nextEpoch: bigint | undefined;
-};
-
-async function readPlace(run: Run, current: bigint): Promise<At> {
-  // A clock that was set back may say that the step is due in an hour.
-  const { rows } = await run(sql<PlaceRow>`
-    select epoch, feed, search_keys,
-      coalesce(step_time not between clock_timestamp() and clock_timestamp() + interval '1 minute',
-        true) as is_due,
-      (select begin_time from epoch where epoch = ${current}::bigint) as begin_time,
-      (select min(epoch) from epoch where epoch.epoch > projection.epoch) as next_epoch
+/** When the connection's epoch began, and which one comes after that of the tables. */
+async function readEpochs(
+  run: Run,
+  current: bigint,
+): Promise<{ beginTime: bigint; next: bigint | undefined }> {
+  const { rows } = await run(sql<{ begin_time: string; next: number | null }>`
+    select (select begin_time from epoch where epoch = ${current}::bigint) as begin_time,
+      (select min(epoch) from epoch where epoch.epoch > projection.epoch) as next
     from projection`);
-  const row = rows[0]!;
+  const { begin_time: beginTime, next } = rows[0]!;
   return {
-    epoch: BigInt(row.epoch),
-    feed: BigInt(row.feed),
-    searchKeys: row.search_keys ?? undefined,
-    isDue: row.is_due,
-    beginTime: fromTimestamptz(row.begin_time),
-    nextEpoch: row.next_epoch === null ? undefined : BigInt(row.next_epoch),
+    beginTime: fromTimestamptz(beginTime),
+    next: next === null ? undefined : BigInt(next),
   };
 }
 
-type PlaceRow = Pick<ProjectionRow, "epoch" | "feed" | "search_keys"> & {
-  is_due: boolean;
-  begin_time: string;
-  next_epoch: number | null;
-};
-
 /** Whether another server's horizon was later, so that nothing is between. */
-function isBehind(horizon: Horizon, at: At): boolean {
-  return at.epoch > horizon.epoch || (at.epoch === horizon.epoch && at.feed > horizon.feed);
+function isOlderThan(horizon: Horizon, { epoch, feed }: Standing): boolean {
+  return epoch > horizon.epoch || (epoch === horizon.epoch && feed > horizon.feed);
 }
 
 /** Adds a range from a place on, as wide as it may be. @returns its end, and its entries */
 async function addFrom(
   run: Run,
-  at: At,
+  at: Standing,
   { horizon, width, searchKeys }: StepOptions,
 ): Promise<{ entries: number; to: bigint }> {
-  const limit = at.epoch < horizon.epoch ? END : horizon.feed;
-  for (let to = min(at.feed + width, limit); ; to = at.feed + max((to - at.feed) / 4n, 1n)) {
+  const limit = at.epoch < horizon.epoch ? FEED_END : horizon.feed;
+  let to = endOfRange(at.feed, width, limit);
+  for (let tries = 1; ; tries += 1) {
     const range: FeedRange = { epoch: at.epoch, from: at.feed, to };
     // The entries of one feed number cannot be divided.
     const maxEntries = to - at.feed > 1n ? STEP_MAX_ENTRIES : Number.MAX_SAFE_INTEGER - 1;
-    const entries = await addRange(run, range, { searchKeys, maxEntries });
-    if (entries <= maxEntries) return { entries, to };
+    const { count, middle } = await addRange(run, range, { searchKeys, maxEntries });
+    if (count <= maxEntries) return { entries: count, to };
+    // Behind a gap, quarters would all be too wide, or end in the gap. As a rule the first entries are
+    // found first.
+    const half = middle! - at.feed || 1n;
+    to = at.feed + (tries === 1 ? half : narrowed(to - at.feed));
   }
 }
 
@@ -161,7 +150,7 @@ type Moved = {
  * Moves the place, unless it is elsewhere. Who is behind pauses for as long as the step took: charges
  * have half of the time for themselves.
  */
-function moved(from: At, { epoch, feed, isAtHorizon, searchKeys, horizon }: Moved) {
+function moved(from: Standing, { epoch, feed, isAtHorizon, searchKeys, horizon }: Moved) {
   const passed = isAtHorizon ? horizon.caughtUpTo : undefined;
   const pause = isAtHorizon
     ? sql`interval '1 millisecond' * ${String(STEP_EVERY_MS)}::integer`
@@ -174,20 +163,4 @@ function moved(from: At, { epoch, feed, isAtHorizon, searchKeys, horizon }: Move
       step_time = clock_timestamp() + (${pause})
     where epoch = ${String(from.epoch)}::integer and feed = ${String(from.feed)}::bigint`;
   return requireRows(update, 1, "the place of the index was moved meanwhile");
-}
-
-/** @param tried how many feed numbers had these entries: the horizon may have cut the width */
-function widthAfter(tried: bigint, entries: number, width: bigint): bigint {
-  // What has too many is made narrower in a few tries.
-  if (entries === 0) return END;
-  if (entries >= WANTED_ENTRIES) return max(tried / 2n, 1n);
-  return entries < WANTED_ENTRIES / 2 ? min(max(tried, width) * 2n, END) : tried;
-}
-
-function min(one: bigint, other: bigint): bigint {
-  return one < other ? one : other;
-}
-
-function max(one: bigint, other: bigint): bigint {
-  return one > other ? one : other;
 }

@@ -870,9 +870,9 @@ export const STORE_MUTANTS: readonly Mutant[] = [
   {
     name: "leaves an epoch before it has all of it",
     file: "src/store/projection/step.ts",
-    find: "const limit = at.epoch < horizon.epoch ? END : horizon.feed;",
+    find: "const limit = at.epoch < horizon.epoch ? FEED_END : horizon.feed;",
     replace:
-      "const limit = at.epoch < horizon.epoch ? END : horizon.feed;\n  if (at.epoch > 0n && at.epoch < horizon.epoch) return { entries: 0, to: END };",
+      "const limit = at.epoch < horizon.epoch ? FEED_END : horizon.feed;\n  if (at.epoch > 0n && at.epoch < horizon.epoch) return { entries: 0, to: FEED_END };",
     caughtBy: "test/projection/steps.test.ts",
   },
   {
