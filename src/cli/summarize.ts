@@ -67,6 +67,5 @@ function middleOf({ startTime, endTime }: Asked): Timestamp | undefined {
 
 function isTooMuch(error: unknown): boolean {
   const refusal = refusalOf(error);
-  if (refusal?.reason !== "FIELD_INVALID") return false;
-  return refusal.violations.some(({ field }) => field === "end_time");
+  return refusal?.reason === "FIELD_INVALID" && refusal.tooMuch === "time";
 }

@@ -65,6 +65,7 @@ type Reason = Exclude<keyof typeof ErrorReason, "UNSPECIFIED">;
 
 /** The facts of each reason, as `ErrorInfo.metadata` has them. `?`: may be missing. */
 const FACTS = {
+  FIELD_INVALID: { tooMuch: "text?" },
   ACCOUNT_NOT_FOUND: { userId: "text" },
   LOT_NOT_FOUND: { lot: "whole" },
   HOLD_NOT_FOUND: { hold: "whole" },

@@ -77,6 +77,24 @@ export function invalidField(field: string, description: string): ConnectError {
   return invalidFields([{ field, description }]);
 }
 
+const TOO_MUCH = {
+  time: { field: "end_time", description: "leaves too much to add up: ask for less time" },
+  users: { field: "user_id_prefix", description: "has too many users: ask for fewer" },
+  sums: { field: "group_by", description: "makes too many sums: ask for less time, or by less" },
+};
+
+/** The sums that are asked for are too much at once. */
+export function tooMuchAsked(of: keyof typeof TOO_MUCH): ConnectError {
+  const { field, description } = TOO_MUCH[of];
+  return apiError({
+    code: Code.InvalidArgument,
+    reason: "FIELD_INVALID",
+    message: `${field} ${description}`,
+    metadata: { too_much: of },
+    violations: [{ field, description }],
+  });
+}
+
 /** The user has no account. */
 export function accountNotFound(userId: string): ConnectError {
   return apiError({

@@ -10,7 +10,7 @@ import {
 } from "../../gen/points/v1/ledger_pb.ts";
 import { type Caller, callerKey } from "../auth/caller.ts";
 import { prefixFor, requireUser } from "../auth/rules.ts";
-import { apiError, invalidField, notProjected } from "../errors/api-error.ts";
+import { apiError, invalidField, notProjected, tooMuchAsked } from "../errors/api-error.ts";
 import { isTimeZone } from "../ledger/calendar.ts";
 import {
   type Dimension,
@@ -41,12 +41,10 @@ export function summarize({ laggingSums }: LedgerBackend): Handlers {
         timeZone: timeZone || "UTC",
       };
       const read = await laggingSums.read(({ run }) => readSums(run, query)).catch(withoutZone);
-      const { isBegun, caughtUpTo, sums, isTooMuch } = read;
+      const { isBegun, caughtUpTo, sums, tooMuch } = read;
       if (!isBegun) throw notProjected("projection");
-      if (isTooMuch) throw invalidField("end_time", "leaves too much to add up: ask for less time");
-      if (sums.length > SUMS_MAX) {
-        throw invalidField("group_by", `makes more than ${SUMS_MAX} sums: ask for less time`);
-      }
+      if (tooMuch !== undefined) throw tooMuchAsked(tooMuch);
+      if (sums.length > SUMS_MAX) throw tooMuchAsked("sums");
       const shown = sums.map(toSumMessage);
       return { sums: shown, ...(caughtUpTo !== null && { caughtUpTo: toTimestamp(caughtUpTo) }) };
     },

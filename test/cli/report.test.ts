@@ -12,7 +12,7 @@ import {
 } from "../../gen/points/v1/ledger_pb.ts";
 import { WrongUsage } from "../../src/cli/arguments.ts";
 import { runReport } from "../../src/cli/report.ts";
-import { invalidField } from "../../src/errors/api-error.ts";
+import { tooMuchAsked } from "../../src/errors/api-error.ts";
 import { runPoints } from "../support/processes.ts";
 import { makeFolder } from "../support/run-folder.ts";
 import { serveLedger } from "../support/scripted-ledger.ts";
@@ -232,7 +232,7 @@ As of 2026-12-31 00:00:00 (UTC). `);
       summarize({ startTime, endTime }): SummarizeResponse {
         asked += 1;
         const [start, end] = [msOf(startTime), msOf(endTime)];
-        if (end - start > 8_000 * DAY_MS) throw invalidField("end_time", "leaves too much");
+        if (end - start > 8_000 * DAY_MS) throw tooMuchAsked("time");
         const sums = TIMES.filter((time) => time >= start && time < end).map(() => OPENING[0]!);
         return create(SummarizeResponseSchema, { sums, caughtUpTo: instant(DECEMBER_2) });
       },

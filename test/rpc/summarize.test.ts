@@ -7,7 +7,12 @@ import { GroupBy, type SummarizeRequestSchema } from "../../gen/points/v1/ledger
 import { SCOPES } from "../../src/auth/caller.ts";
 import { toTimestamp } from "../../src/rpc/timestamps.ts";
 import { inSnapshot } from "../../src/store/driver/transaction.ts";
-import { readSums, TimeZoneUnknown } from "../../src/store/reads/sums.ts";
+import {
+  readSums,
+  type SumOptions,
+  TimeZoneUnknown,
+  type Whose,
+} from "../../src/store/reads/sums.ts";
 import type { Api } from "../support/api.ts";
 import { clientWith, tokenOf, writeCallers } from "../support/callers.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
@@ -199,8 +204,44 @@ test("more than 10,000 sums are refused, 10,000 are not", async () => {
   const endTime = at("2000-01-01T00:00");
   expect(await sums({ groupBy: [SERVICE], endTime })).toHaveLength(10_000);
   const refused = await refusalOf(client.summarize({ groupBy: [SERVICE] }));
-  expect(refused).toMatchObject({ reason: "FIELD_INVALID", fields: ["group_by"] });
+  expect(refused).toMatchObject({
+    reason: "FIELD_INVALID",
+    fields: ["group_by"],
+    metadata: { too_much: "sums" },
+  });
   expect(await sums({ groupBy: [KIND], endTime })).toEqual(["CONSUME 10000 10000"]);
+});
+
+describe("what is too much to add up", () => {
+  const query = { from: undefined, to: undefined, by: [], timeZone: "UTC" };
+  const tooMuch = async (of: Whose, options: SumOptions) => {
+    const read = await inSnapshot(database.orm, (run) => readSums(run, { ...query, of }, options));
+    return read.tooMuch;
+  };
+
+  test("is more rows than are added at once", async () => {
+    const [rows] = await database.query(
+      "select count(*)::int as n from points.entry_sum where user_id like 'ada%'",
+    );
+    const maxRows = Number(rows!["n"]);
+    expect(await tooMuch({ userIdPrefix: "ada" }, { maxRows })).toBeUndefined();
+    expect(await tooMuch({ userIdPrefix: "ada" }, { maxRows: maxRows - 1 })).toBe("time");
+  });
+
+  test("is more users than are looked for, whatever they have", async () => {
+    await database.query("delete from points.entry_sum");
+    expect(await tooMuch({ userIdPrefix: "ada" }, { maxUsers: 2 })).toBeUndefined();
+    expect(await tooMuch({ userIdPrefix: "ada" }, { maxUsers: 1 })).toBe("users");
+    expect(await tooMuch({ userIdPrefix: "" }, { maxUsers: 1 })).toBeUndefined();
+  });
+
+  test("is what takes PostgreSQL too long", async () => {
+    const other = new pg.Client({ connectionString: database.url });
+    await other.connect();
+    onTestFinished(() => other.end());
+    await other.query("begin; lock table points.account in access exclusive mode");
+    expect(await tooMuch({ userIdPrefix: "ada" }, { maxMs: 50 })).toBe("time");
+  });
 });
 
 test("a sum may exceed what a double tells exactly, and is refused beyond 64 bits", async () => {

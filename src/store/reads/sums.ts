@@ -1,7 +1,8 @@
-import { type RawBuilder, sql } from "kysely";
+import { sql } from "kysely";
 import type { Micros } from "../../ledger/time.ts";
 import { fromTimestamptz } from "../driver/instant.ts";
 import type { Run } from "../driver/transaction.ts";
+import { goByIndex } from "./go-by-index.ts";
 import { beginsWith } from "./id-range.ts";
 import { keepBuilt } from "./keep-built.ts";
 
@@ -47,47 +48,72 @@ export type Sums = {
   readonly caughtUpTo: Micros | null;
   /** In the order of day, kind, service, caller, category and member; SUMS_MAX and one more at most. */
   readonly sums: readonly Sum[];
-  /** Whether it would be more than ADDED_MAX_ROWS to add: then the sums are of a part. */
-  readonly isTooMuch: boolean;
+  /**
+   * What there is too much of to add it all up: of the time, or of the users. Then the sums are of a
+   * part, or none.
+   */
+  readonly tooMuch: "time" | "users" | undefined;
 };
 
 /** The database does not know a time zone that this software knows. */
 export class TimeZoneUnknown extends Error {}
 
+/** Bounds of what is added up at once. */
+export type SumOptions = {
+  /** The most rows, each a sum of a quarter of an hour: by default 2,000,000. */
+  readonly maxRows?: number;
+  /** The most users of a prefix: by default 1,000,000. */
+  readonly maxUsers?: number;
+  /** The longest time: by default 8,000. */
+  readonly maxMs?: number;
+};
+
 /** SQLSTATE invalid_parameter_value: no other parameter is looked up in a list. */
 const INVALID_PARAMETER = "22023";
+/** SQLSTATE query_canceled: it has taken too long. */
+const CANCELED = "57014";
 
 /** The most sums of an answer. */
 export const SUMS_MAX = 10_000;
 
-/**
- * They take PostgreSQL a second by day, and 5 s on a machine that is very busy: a read is given up after
- * 10 s. Whoever wants more asks for less at a time.
- */
-const ADDED_MAX_ROWS = 2_000_000;
+// The rows take PostgreSQL a second by day, and 5 s on a machine that is very busy; to look for the rows
+// of so many users takes 2 s, if there are none. Whoever wants more asks for less at a time.
+const MAX_ROWS = 2_000_000;
+const MAX_USERS = 1_000_000;
+/** Less than the 10 s after which a server closes the connection: PostgreSQL would work on. */
+const MAX_MS = 8_000;
 
 /**
  * Adds up what is kept of each quarter of an hour. The sums of all users together tell no members apart,
- * those of users do.
+ * those of users do. What takes too long is too much of the time.
  *
  * @param run of a snapshot of which nothing has been read yet: see `keepBuilt`
  * @throws {TimeZoneUnknown}
  */
-export async function readSums(run: Run, query: SumQuery): Promise<Sums> {
+export async function readSums(
+  run: Run,
+  query: SumQuery,
+  { maxRows = MAX_ROWS, maxUsers = MAX_USERS, maxMs = MAX_MS }: SumOptions = {},
+): Promise<Sums> {
   await keepBuilt(run, "entry_sum");
-  const { rows } = await run(statementOf(query)).catch((error: unknown) => {
+  await goByIndex(run);
+  await run(sql`set local statement_timeout = ${sql.lit(maxMs)}`);
+  const result = await run(statementOf(query, { maxRows, maxUsers })).catch((error: unknown) => {
     const { code } = error as { readonly code?: unknown };
+    if (code === CANCELED) return undefined;
     throw code === INVALID_PARAMETER
       ? new TimeZoneUnknown("an older list", { cause: error })
       : error;
   });
-  const { begun, caught_up_to: caughtUpTo, added } = rows[0]!;
-  const isTooMuch = Number(added) > ADDED_MAX_ROWS;
+  // There is something to add up, and so somebody has begun.
+  if (result === undefined) return { isBegun: true, caughtUpTo: null, sums: [], tooMuch: "time" };
+  const { rows } = result;
+  const { begun, caught_up_to: caughtUpTo, users, added } = rows[0]!;
   return {
     isBegun: begun,
     caughtUpTo: caughtUpTo === null ? null : fromTimestamptz(caughtUpTo),
     sums: rows.flatMap((row) => (row.entries === null ? [] : [toSum(row, row.entries)])),
-    isTooMuch,
+    tooMuch: Number(users) > maxUsers ? "users" : Number(added) > maxRows ? "time" : undefined,
   };
 }
 
@@ -95,6 +121,7 @@ type SumRow = Record<Exclude<Dimension, "kind">, string> & {
   readonly kind: number;
   readonly begun: boolean;
   readonly caught_up_to: string | null;
+  readonly users: string;
   readonly added: string | null;
   /** null: there are no sums. */
   readonly entries: string | null;
@@ -104,7 +131,10 @@ type SumRow = Record<Exclude<Dimension, "kind">, string> & {
   readonly repaid: string;
 };
 
-function statementOf({ of, from, to, by, timeZone }: SumQuery) {
+function statementOf(
+  { of, from, to, by, timeZone }: SumQuery,
+  { maxRows, maxUsers }: { readonly maxRows: number; readonly maxUsers: number },
+) {
   const asked = (dimension: Dimension) =>
     by.includes(dimension) ? sql.raw(dimension) : sql`''::text`;
   // IANA's zones have had offsets of whole quarters of an hour since 1979: no quarter is of two days.
@@ -113,22 +143,30 @@ function statementOf({ of, from, to, by, timeZone }: SumQuery) {
     : sql`null::date`;
   const between = sql`bucket >= ${String(from ?? FIRST)}::integer
     and bucket < ${String(to ?? END)}::integer`;
+  // The primary key begins with the user, so that each user's part of the time is searched for. Without
+  // `offset 0`, the planner might go through all of the users' time instead.
   return sql<SumRow>`
-    with summed as (
+    with whose as materialized (
+      ${usersOf(of, by.includes("member"), maxUsers)}
+    ), summed as (
       select ${day} as day, ${by.includes("kind") ? sql`kind` : sql`0`} as kind,
         ${asked("service")} as service, ${asked("caller")} as caller,
         ${asked("category")} as category, ${asked("member")} as member,
         sum(entries) as entries, sum(points) as points, sum(owed) as owed,
         sum(uncovered) as uncovered, sum(repaid) as repaid, sum(count(*)) over () as added
       from (
-        ${rowsOf(of, by.includes("member"), between)}
-        limit ${sql.lit(ADDED_MAX_ROWS + 1)}
+        select sums.* from whose cross join lateral (
+          select * from entry_sum where entry_sum.user_id = whose.user_id and ${between} offset 0
+        ) as sums
+        where (select count(*) from whose) <= ${sql.lit(maxUsers)}
+        limit ${sql.lit(maxRows + 1)}
       ) as added
       group by 1, 2, 3, 4, 5, 6
       order by 1, 2, 3, 4, 5, 6 limit ${sql.lit(SUMS_MAX + 1)}
     )
     select coalesce(to_char(day, 'YYYY-MM-DD'), '') as day, kind, service, caller, category, member,
-      entries, points, owed, uncovered, repaid, added, search_keys is not null as begun, caught_up_to
+      entries, points, owed, uncovered, repaid, added, search_keys is not null as begun, caught_up_to,
+      (select count(*) from whose) as users
     from projection left join summed on true
     order by summed.day, kind, service, caller, category, member`;
 }
@@ -136,21 +174,12 @@ function statementOf({ of, from, to, by, timeZone }: SumQuery) {
 const FIRST = 0n;
 const END = 2n ** 31n - 1n;
 
-/** SQL for the rows to add. Those of all users together are under the id ''. */
-function rowsOf(of: Whose, ofUsers: boolean, between: RawBuilder<unknown>) {
-  if ("userId" in of) {
-    return sql`select * from entry_sum where user_id = ${of.userId}::text and ${between}`;
-  }
-  const { userIdPrefix } = of;
-  if (userIdPrefix === "" && !ofUsers) {
-    return sql`select * from entry_sum where user_id = '' and ${between}`;
-  }
-  // The primary key begins with the user, so that each user's part of the time is searched for. Without
-  // `offset 0`, the planner might go through all of the users' time instead.
-  return sql`select sums.* from account cross join lateral (
-      select * from entry_sum where entry_sum.user_id = account.user_id and ${between} offset 0
-    ) as sums
-    where ${beginsWith("account.user_id", userIdPrefix)}`;
+/** SQL for the users whose rows are added: those of all users together are under the id ''. */
+function usersOf(of: Whose, ofUsers: boolean, maxUsers: number) {
+  if ("userId" in of) return sql`select ${of.userId}::text as user_id`;
+  if (of.userIdPrefix === "" && !ofUsers) return sql`select ''::text as user_id`;
+  return sql`select user_id from account where ${beginsWith("user_id", of.userIdPrefix)}
+    order by user_id limit ${sql.lit(maxUsers + 1)}`;
 }
 
 function toSum(row: SumRow, entries: string): Sum {

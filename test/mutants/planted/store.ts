@@ -934,8 +934,8 @@ export const STORE_MUTANTS: readonly Mutant[] = [
   {
     name: "sums up users whose ids only begin like the one that is asked for",
     file: "src/store/reads/sums.ts",
-    find: "where user_id = ${of.userId}::text and",
-    replace: "where starts_with(user_id, ${of.userId}::text) and",
+    find: "select ${of.userId}::text as user_id",
+    replace: "select user_id from account where starts_with(user_id, ${of.userId}::text)",
     caughtBy: "test/rpc/summarize.test.ts",
   },
   {
