@@ -7,6 +7,7 @@ import {
   type ReadSnapshot,
 } from "../store/reads/account-page.ts";
 import { type HeldSums, type Overview, WEEK, WEEKS } from "../store/reads/held.ts";
+import { TooOld } from "../store/reads/lagging.ts";
 import { keepLargest } from "./largest.ts";
 
 export type ScanOptions = PageOptions & {
@@ -28,9 +29,9 @@ const PAUSE_MAX_MS = 10_000;
 
 /**
  * Sums up what all accounts have. They are read in pages by user id, each at its own time, so that no
- * transaction is open for long; and each once, as GetAccount shows it. One that is made behind the
- * page under way is left out; one that is erased meanwhile, which gives it a later name, may count
- * under both.
+ * transaction is open for long, and none from before the scan; and each once, as GetAccount shows it.
+ * One that is made behind the page under way is left out; one that is erased meanwhile, which gives it
+ * a later name, may count under both.
  *
  * @returns undefined if it was given up
  * @throws errors of the database
@@ -40,13 +41,17 @@ export async function scan(
   { goesOn, signal, pauses = PAUSES, ...options }: ScanOptions,
 ): Promise<Overview | undefined> {
   const asOf = await read(async (snapshot) => snapshot.asOf);
+  const readSince: ReadSnapshot = (work) =>
+    read((snapshot) => {
+      if (snapshot.lags && snapshot.asOf < asOf) throw new TooOld();
+      return work(snapshot);
+    });
   const largest = keepLargest(LARGEST_MAX);
   let sums = NOTHING;
   for (let after = ""; ;) {
     const beganMs = performance.now();
-    const page = await read(
-      (snapshot) => readAccountPage(snapshot.run, { asOf: snapshot.asOf, after }, options),
-      asOf,
+    const page = await readSince((snapshot) =>
+      readAccountPage(snapshot.run, { asOf: snapshot.asOf, after }, options),
     );
     const last = page.accounts.at(-1);
     if (last === undefined) break;
@@ -57,7 +62,7 @@ export async function scan(
     await sleep(pauseMs, undefined, { signal }).catch(() => {});
     if (signal.aborted || !(await goesOn())) return undefined;
   }
-  const endTime = await read(async (snapshot) => snapshot.asOf, asOf);
+  const endTime = await readSince(async (snapshot) => snapshot.asOf);
   return { asOf, endTime, sums, largest: largest.list() };
 }
 

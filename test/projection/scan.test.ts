@@ -3,6 +3,10 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { erase } from "../../src/commit/erase.ts";
 import type { Command } from "../../src/ledger/command.ts";
 import { keepLargest } from "../../src/projection/largest.ts";
+import { scan } from "../../src/projection/scan.ts";
+import { inSnapshot } from "../../src/store/driver/transaction.ts";
+import type { ReadSnapshot } from "../../src/store/reads/account-page.ts";
+import { TooOld } from "../../src/store/reads/lagging.ts";
 import { WEEK } from "../../src/store/reads/held.ts";
 import { consume, freeze, recharge } from "../support/commands.ts";
 import { commitAll } from "../support/commit-all.ts";
@@ -130,4 +134,24 @@ test("the largest are those of a sort by balance, and of those alike the first",
       expect(largest.list()).toEqual(sorted.slice(0, max));
     }),
   );
+});
+
+test("a scan goes on at the primary while a standby is older than its beginning", async () => {
+  const T = 400n * DAY;
+  const lot = recharge(7n, { kind: "at", time: T });
+  await commitAll(database.orm, [lot, recharge(1n)], { clock: stoppedClock(T - 2n) });
+  let calls = 0;
+  const read: ReadSnapshot = (work) =>
+    inSnapshot(database.orm, async (run) => {
+      const isFirst = (calls += 1) === 1;
+      try {
+        return await work({ run, asOf: isFirst ? T : T - 1n, lags: true });
+      } catch (error) {
+        if (!(error instanceof TooOld)) throw error;
+        return work({ run, asOf: T + 1n, lags: false });
+      }
+    });
+  const signal = new AbortController().signal;
+  const found = await scan(read, { goesOn: async () => true, signal, pauses: 0 });
+  expect(found).toMatchObject({ asOf: T, endTime: T + 1n, sums: { balance: 1n } });
 });

@@ -33,5 +33,6 @@ export function snapshotsAt(
   orm: Orm,
   clock: (run: Run) => Promise<bigint> = databaseNow,
 ): ReadSnapshot {
-  return (work) => inSnapshot(orm, async (run) => work({ run, asOf: await clock(run) }));
+  return (work) =>
+    inSnapshot(orm, async (run) => work({ run, asOf: await clock(run), lags: false }));
 }

@@ -8,6 +8,7 @@ import { AccountEntity, type AccountRow, columnsOf } from "../driver/entities.ts
 import { fromTimestamptz } from "../driver/instant.ts";
 import type { Run } from "../driver/transaction.ts";
 import { bookedAt } from "./read.ts";
+import type { Reading } from "./reading.ts";
 
 /** Points that expire together; null: never. */
 export type Expiring = { readonly expireTime: Micros | null; readonly points: bigint };
@@ -32,12 +33,11 @@ const MAX_ACCOUNTS = 100;
 const MAX_ROWS = 5_000;
 
 /**
- * Runs a read in a snapshot of its own, with the time that the snapshot is of, by the database's clock.
- * Where it may lag, that is not before `notBefore`.
+ * Runs a read in a snapshot of its own. One that lags may be older than the one before; what a read
+ * throws there does not come out of it: it then runs again on the primary.
  */
 export type ReadSnapshot = <T>(
-  work: (snapshot: { readonly run: Run; readonly asOf: Micros }) => Promise<T>,
-  notBefore?: Micros,
+  work: (snapshot: Pick<Reading, "run" | "asOf" | "lags">) => Promise<T>,
 ) => Promise<T>;
 
 /**

@@ -2,6 +2,13 @@ import type { Mutant } from "../mutant.ts";
 
 export const OVERVIEW_MUTANTS: readonly Mutant[] = [
   {
+    name: "goes on with a scan at a standby that is older than its beginning",
+    file: "src/projection/scan.ts",
+    find: "if (snapshot.lags && snapshot.asOf < asOf) throw new TooOld();",
+    replace: "",
+    caughtBy: "test/projection/scan.test.ts",
+  },
+  {
     name: "counts what expires at a week's end to that week",
     file: "src/projection/scan.ts",
     find: "Number((expireTime - asOf) / WEEK)",
