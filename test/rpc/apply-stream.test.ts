@@ -105,7 +105,8 @@ describe("a client that sends and does not read", () => {
 
     const stalledAt = await standstill("hurried", () => sent);
     console.log(`a client that does not read could send ${stalledAt} operations`);
-    expect(stalledAt).toBeLessThan(10_000);
+    // What the buffers of both ends take; they grow with the machine.
+    expect(stalledAt).toBeLessThan(most / 10);
     for (let n = 1; n <= 20; n += 1) {
       const { account } = await server.client.recharge({ userId: "served", points: 1n });
       expect(account!.balance).toBe(BigInt(n));
