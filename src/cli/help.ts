@@ -131,7 +131,7 @@ of the time is theirs. It waits for transactions that are under way. Stopped at 
 when it is run again, and so do the servers.
 
   --rebuild               empty the index and the sums first, and build them from the first entry on,
-                          with the keys of metadata that SEARCH_KEYS names
+                          with the keys of metadata that SEARCH_KEYS names; unset: those of before
 
 ${BESIDE}`,
   ],

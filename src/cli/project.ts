@@ -34,7 +34,7 @@ export async function runProject(args: readonly string[]): Promise<void> {
 
 const EMPTY_TRIES = 10;
 
-async function empty(orm: Orm, { searchKeys = [] }: Config): Promise<void> {
+async function empty(orm: Orm, { searchKeys }: Config): Promise<void> {
   for (let tries = 1; ; tries += 1) {
     try {
       return await emptyProjection(orm, searchKeys);

@@ -135,7 +135,8 @@ export function notProjected(missing: "projection" | "overview"): ConnectError {
 
 /** The index lacks that key of metadata. */
 export function keyNotProjected(key: string): ConnectError {
-  const message = `metadata.key ${key} is not in the index: name it in SEARCH_KEYS, and run "points project --rebuild"`;
+  const mend = 'name it in SEARCH_KEYS, there and where you run "points project --rebuild"';
+  const message = `metadata.key ${key} is not in the index: ${mend}`;
   return notBuilt(message, { key });
 }
 

@@ -17,7 +17,7 @@ const WARN_EVERY_MS = 60_000;
  */
 export function startProjector(
   orm: Orm,
-  searchKeys: readonly string[],
+  searchKeys: readonly string[] | undefined,
   log: Logger,
 ): { stop(): Promise<void> } {
   const stopping = new AbortController();
@@ -29,7 +29,7 @@ export function startProjector(
     while (!signal.aborted) {
       let waitMs = STEP_EVERY_MS;
       try {
-        const turn = await takeTurn(orm, state, searchKeys);
+        const turn = await takeTurn(orm, state, searchKeys ?? []);
         ({ state, waitMs } = turn);
         tell.done(turn);
       } catch (error) {
@@ -49,15 +49,16 @@ export function startProjector(
   };
 }
 
-function teller(searchKeys: readonly string[], log: Logger) {
+function teller(searchKeys: readonly string[] | undefined, log: Logger) {
   let warnedAt = Number.NEGATIVE_INFINITY;
   let isTold = false;
   return {
     done({ step }: Turn): void {
-      if (isTold || step.kind !== "done" || isSame(searchKeys, step.searchKeys)) return;
+      if (isTold || step.kind !== "done" || searchKeys === undefined) return;
+      if (isSame(searchKeys, step.searchKeys)) return;
       isTold = true;
       const indexed = step.searchKeys;
-      log.warn({ indexed }, 'SEARCH_KEYS is not what is indexed: run "points project --rebuild"');
+      log.warn({ indexed }, `SEARCH_KEYS is not what is indexed: ${REBUILD}`);
     },
     failed(err: unknown): void {
       const now = performance.now();
@@ -67,6 +68,8 @@ function teller(searchKeys: readonly string[], log: Logger) {
     },
   };
 }
+
+const REBUILD = 'run "points project --rebuild" with the same SEARCH_KEYS';
 
 function isSame(some: readonly string[], others: readonly string[]): boolean {
   const union = new Set([...some, ...others]);

@@ -22,7 +22,7 @@ type JobOptions = {
 export function startJobs({ config, log, orm, reads, submit, lagging }: JobOptions): {
   stop(): Promise<void>;
 } {
-  const { project, searchKeys = [], sweepSeconds } = config;
+  const { project, searchKeys, sweepSeconds } = config;
   const jobs = [startSweeper(orm, submit, sweepSeconds, log)];
   if (project) {
     jobs.push(startProjector(orm, searchKeys, log));

@@ -9,10 +9,14 @@ import { keysOf } from "./search-keys.ts";
  * Empties the index and the sums; the next steps build them anew, by whatever server. It waits for the
  * step under way, and some seconds for readers.
  *
- * @param searchKeys the keys of metadata to index from now on
+ * @param searchKeys the keys of metadata to index from now on; undefined: those of before
  * @throws an error of the class "timeout" (faultOf) if somebody reads for longer
  */
-export async function emptyProjection(orm: Orm, searchKeys: readonly string[]): Promise<void> {
+export async function emptyProjection(
+  orm: Orm,
+  searchKeys: readonly string[] | undefined,
+): Promise<void> {
+  const keys = searchKeys === undefined ? sql`search_keys` : keysOf(searchKeys);
   await inTransaction(orm, async ({ run, commit }) => {
     await run(sql`set local lock_timeout = 0`);
     await takeProjectionLock(run);
@@ -20,7 +24,7 @@ export async function emptyProjection(orm: Orm, searchKeys: readonly string[]): 
     await run(sql`set local lock_timeout = ${sql.lit(LOCK_MAX_MS)}`);
     await run(sql`truncate search_term, entry_sum`);
     await commit([
-      sql`update projection set epoch = 0, feed = 0, search_keys = ${keysOf(searchKeys)},
+      sql`update projection set epoch = 0, feed = 0, search_keys = ${keys},
         caught_up_to = null, step_time = null`,
     ]);
   });
