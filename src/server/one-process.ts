@@ -66,7 +66,7 @@ export async function serveWithOneProcess(options: OneProcessOptions): Promise<S
   const databases = { batches: database.orm, reads, streams, sums, standby, gone: gone.signal };
   const starting = startServer({ ...options, databases, tracing });
   const server = await starting.catch(async (cause: unknown) => {
-    await Promise.all(readPools.map((pool) => pool.close()));
+    await Promise.all(readPools.map(closePool));
     throw cause;
   });
   const { registry } = server.metrics;

@@ -23,6 +23,10 @@ type Options = Told & {
   /** By a pool that reads do not use: a look must not wait for them. */
   readonly standby: Orm;
   readonly primary: Orm;
+  /** How often it looks: by default each second. */
+  readonly everyMs?: number;
+  /** How many commits it may lack that the watch makes: by default 60. */
+  readonly missedMaxBeats?: number;
 };
 
 /**
@@ -30,43 +34,48 @@ type Options = Told & {
  * has the ledger's schema.
  *
  * A standby knows how new it is by the last commit that it has replayed. So while nobody commits, the
- * watch does, once a second. One that has replayed none of them for a minute follows another primary, or
- * none, and is not used.
+ * watch does, by every second look. One that has replayed none of them for a minute follows another
+ * primary, or none, and is not used.
  */
-export function watchStandby({ standby, primary, ...told }: Options): StandbyWatch {
+export function watchStandby(options: Options): StandbyWatch {
+  const { standby, primary, ...told } = options;
+  const { everyMs = EVERY_MS, missedMaxBeats = MISSED_MAX_BEATS } = options;
   const stopping = new AbortController();
   const { signal } = stopping;
   const { ask, fine, away } = standbyUse(told);
   let ledgerId: string | undefined;
-  let looking: Promise<Micros | undefined>;
+  let looking: Promise<Micros>;
   let beating: Promise<void> | undefined;
   let missedBeats = 0;
 
-  /** When it is; undefined: it is no standby. */
-  async function look(): Promise<Micros | undefined> {
+  /** The time that it is as of. */
+  async function look(): Promise<Micros> {
     ledgerId ??= await readLedgerId(primary.em.fork());
     const found = await lookAtStandby(standby);
     const { pending, asOf, lags } = found;
+    if (!lags) throw new Error("READS_URL leads to a server that takes writes");
     if (found.ledgerId !== ledgerId) throw new Error("READS_URL leads to another ledger");
     if (pending.length > 0) throw new Error(`the standby lacks ${pending.join(", ")}`);
-    return lags ? asOf : undefined;
+    return asOf;
   }
 
   async function run(): Promise<void> {
-    let was: Micros | undefined;
+    // Behind a balancer another look may lead to another standby, which lags more.
+    let newest: Micros | undefined;
     while (!signal.aborted) {
       looking = look();
       try {
         const is = await Promise.race([looking, tooLate()]);
-        if (is !== was) missedBeats = 0;
-        else if (is !== undefined) beat();
-        was = is;
-        if (missedBeats > MISSED_MAX_BEATS) throw new Error("the standby replays no commit");
+        if (newest === undefined || is > newest) {
+          newest = is;
+          missedBeats = 0;
+        } else beat();
+        if (missedBeats > missedMaxBeats) throw new Error("the standby replays no commit");
         fine();
       } catch (error) {
         away(error);
       }
-      await sleep(EVERY_MS, undefined, { signal }).catch(() => {});
+      await sleep(everyMs, undefined, { signal }).catch(() => {});
     }
   }
 

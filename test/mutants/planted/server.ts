@@ -74,8 +74,15 @@ export const SERVER_MUTANTS: readonly Mutant[] = [
   {
     name: "lets a standby's time stand still while nobody commits",
     file: "src/server/standby-watch.ts",
-    find: "else if (is !== undefined) beat();",
-    replace: "",
+    find: "} else beat();",
+    replace: "}",
+    caughtBy: "test/rpc/standby-reads.test.ts",
+  },
+  {
+    name: "uses a server that takes writes as a standby",
+    file: "src/server/standby-watch.ts",
+    find: "if (!lags) throw",
+    replace: "if (lags === undefined) throw",
     caughtBy: "test/rpc/standby-reads.test.ts",
   },
 ];

@@ -985,7 +985,7 @@ export const STORE_MUTANTS: readonly Mutant[] = [
     file: "src/store/reads/lagging.ts",
     find: "if (!reading.lags) throw new TooOld();",
     replace: "",
-    caughtBy: "test/rpc/standby-reads.test.ts",
+    caughtBy: "test/rpc/standby-streams.test.ts",
   },
   {
     name: "passes a transaction whose end a standby has not heard of",
@@ -993,7 +993,7 @@ export const STORE_MUTANTS: readonly Mutant[] = [
     find: "select pg_snapshot_xmin(snapshot) as xmin, pg_snapshot_xmax(snapshot) as xmax, last.epoch",
     replace:
       "select pg_snapshot_xmax(snapshot) as xmin, pg_snapshot_xmax(snapshot) as xmax, last.epoch",
-    caughtBy: "test/rpc/standby-reads.test.ts",
+    caughtBy: "test/rpc/standby-streams.test.ts",
   },
   {
     name: "reads a range of the stream while a transaction of it is under way",
