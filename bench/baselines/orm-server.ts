@@ -44,7 +44,7 @@ const backend = {
   stopping: new AbortController().signal,
   toError,
   orm,
-  lagging: laggingReads({ primary: orm, standby: undefined }),
+  laggingLists: laggingReads({ primary: orm, standby: undefined }),
   prices: () => prices,
   watchers: createWatchers(orm, log),
   answerMaxBytes: config.messageOutMaxBytes,

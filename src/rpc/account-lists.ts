@@ -22,9 +22,9 @@ import { fromDuration, toTimestamp } from "./timestamps.ts";
 type Handlers = Pick<ServiceImpl<typeof LedgerService>, "listAccounts" | "listExpiring">;
 
 /** Handlers of the lists of accounts. They go through the users by keyset cursors. */
-export function accountLists({ orm, lagging }: LedgerBackend): Handlers {
+export function accountLists({ orm, laggingLists }: LedgerBackend): Handlers {
   const readPage = <Page>(read: (run: Run, now: Micros) => Promise<Page>) =>
-    lagging.read(async ({ run, asOf }) => {
+    laggingLists.read(async ({ run, asOf }) => {
       return { page: await read(run, asOf), asOf: toTimestamp(asOf) };
     });
   const key = keyOnce(() => readPageKey(orm));

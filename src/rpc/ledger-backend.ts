@@ -7,7 +7,7 @@ import type { ErrorTranslator } from "./interceptors.ts";
 export type LedgerBackend = {
   readonly orm: Orm;
   /** For what may lag: lists and search. */
-  readonly lagging: Lagging;
+  readonly laggingLists: Lagging;
   /** The database by a pool of its own: streams do not take the connections of other reads. */
   readonly streams: Orm;
   readonly laggingStreams: Lagging;

@@ -31,7 +31,7 @@ import type { Watchers } from "./watch.ts";
 export type Backend = OperationServer & {
   readonly orm: Orm;
   /** For the lists. */
-  readonly lagging: Lagging;
+  readonly laggingLists: Lagging;
   readonly watchers: Watchers;
   readonly answerMaxBytes: number;
   /** The time by which Quote and GetPriceList choose the price list. */

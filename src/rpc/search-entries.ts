@@ -19,7 +19,7 @@ import { instantOf, toTimestamp } from "./timestamps.ts";
 type Handlers = Pick<ServiceImpl<typeof LedgerService>, "searchEntries">;
 
 /** The handler of SearchEntries, which goes through the entries by a keyset cursor. */
-export function searchEntries({ orm, lagging, answerMaxBytes }: LedgerBackend): Handlers {
+export function searchEntries({ orm, laggingLists, answerMaxBytes }: LedgerBackend): Handlers {
   const pages = pageTokens(
     SearchEntriesRequestSchema,
     TERM_CURSOR,
@@ -37,7 +37,7 @@ export function searchEntries({ orm, lagging, answerMaxBytes }: LedgerBackend): 
         before,
         limit: pageSizeOf(request),
       };
-      const page = await lagging.read(({ run }) => readTerms(run, query));
+      const page = await laggingLists.read(({ run }) => readTerms(run, query));
       const { searchKeys, caughtUpTo, found } = page;
       if (searchKeys === null) throw notProjected("projection");
       if (term.field === "metadata" && !searchKeys.includes(term.key)) {

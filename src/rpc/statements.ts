@@ -30,7 +30,7 @@ type Statements = Pick<
 type Sources = {
   readonly orm: Orm;
   /** For the lists. */
-  readonly lagging: Lagging;
+  readonly laggingLists: Lagging;
   /** A page ends before it is larger. */
   readonly answerMaxBytes: number;
 };
@@ -39,8 +39,8 @@ type Sources = {
  * Handlers of the RPCs that make up an account statement. They lock and write nothing. Pages go by
  * keyset cursors, so they neither skip nor repeat an item while others are being written.
  */
-export function statements({ orm, lagging, answerMaxBytes }: Sources): Statements {
-  const readPage = pageReader(lagging);
+export function statements({ orm, laggingLists, answerMaxBytes }: Sources): Statements {
+  const readPage = pageReader(laggingLists);
   const key = keyOnce(() => readPageKey(orm));
   const entryPages = pageTokens(ListEntriesRequestSchema, SEQUENCE_CURSOR, key);
   const lotPages = pageTokens(ListLotsRequestSchema, LOT_CURSOR, key);

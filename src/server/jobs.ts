@@ -15,18 +15,18 @@ type JobOptions = {
   readonly reads: Orm;
   readonly submit: Submit;
   /** Where the scan of all accounts reads. */
-  readonly lagging: Lagging;
+  readonly laggingSums: Lagging;
 };
 
 /** Starts what a server does by itself: the sweeper and, with PROJECT=on, projector and overview. */
-export function startJobs({ config, log, orm, reads, submit, lagging }: JobOptions): {
+export function startJobs({ config, log, orm, reads, submit, laggingSums }: JobOptions): {
   stop(): Promise<void>;
 } {
   const { project, searchKeys, sweepSeconds } = config;
   const jobs = [startSweeper(orm, submit, sweepSeconds, log)];
   if (project) {
     jobs.push(startProjector(orm, searchKeys, log));
-    jobs.push(startOverview({ orm: reads, read: lagging.read, log }));
+    jobs.push(startOverview({ orm: reads, read: laggingSums.read, log }));
   }
   return {
     async stop() {

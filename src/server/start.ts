@@ -70,8 +70,8 @@ export async function startServer(options: ServerOptions): Promise<PointsServer>
     [PointsService, PolicyService, LedgerService].map(({ typeName }) => typeName),
   );
   const watchers = createWatchers(reads, log);
-  const lagging = startLaggingReads(options.databases, log, metrics);
-  const horizon = horizonOf(options.databases, lagging.looks, log, metrics);
+  const laggingPools = startLaggingReads(options.databases, log, metrics);
+  const horizon = horizonOf(options.databases, laggingPools.looks, log, metrics);
   const stopping = new AbortController();
   const backend = {
     submit,
@@ -80,13 +80,13 @@ export async function startServer(options: ServerOptions): Promise<PointsServer>
     stopping: stopping.signal,
     toError: errorTranslator(log, metrics.refused),
     orm: reads,
-    lagging: lagging.lists,
+    laggingLists: laggingPools.lists,
     prices,
     watchers,
     horizon,
     streams,
-    laggingStreams: lagging.streams,
-    laggingSums: lagging.sums,
+    laggingStreams: laggingPools.streams,
+    laggingSums: laggingPools.sums,
     answerMaxBytes: config.messageOutMaxBytes,
     now: config.testClock ? () => inSnapshot(reads, databaseNow) : serverTime,
   };
@@ -97,7 +97,7 @@ export async function startServer(options: ServerOptions): Promise<PointsServer>
     tryHandle: counted(fastUnary(api, rules), metrics.tookFastPath),
     limits: listenLimits(config, ENDLESS_PATHS),
     secure,
-  }).catch(lagging.fail);
+  }).catch(laggingPools.fail);
   const stopWatchingTls = watchTls(config, log, (renewed) => {
     access.distrust(listener.renew(renewed), String(renewed.ca));
   });
@@ -108,7 +108,7 @@ export async function startServer(options: ServerOptions): Promise<PointsServer>
   const watch = watchDatabase(orm, log, config.durability, setServing);
   // A caller who learns that the server has started may ask at once whether it is ready.
   await watch.looked;
-  const jobs = startJobs({ config, log, orm, reads, submit, lagging: lagging.sums });
+  const jobs = startJobs({ config, log, orm, reads, submit, laggingSums: laggingPools.sums });
   const endServing = () => {
     setServing(false);
     return watch.stop();
@@ -134,20 +134,20 @@ export async function startServer(options: ServerOptions): Promise<PointsServer>
       const streamsEnd = horizon.close(new Draining());
       await Promise.all([watchers.close(), streamsEnd, listener.close(config.drainMs)]);
       // 6. Operations that are still queued are committed, though their callers may be gone.
-      await Promise.all([batcher.drain(), lagging.stop()]);
+      await Promise.all([batcher.drain(), laggingPools.stop()]);
     },
   };
 }
 
 function horizonOf(
   { reads, streams }: Databases,
-  lagging: Lagging,
+  looks: Lagging,
   log: Logger,
   { feedHeldBack }: Metrics,
 ): HorizonWatch {
   // A look must not wait for what many readers read.
   return watchHorizon({
-    look: () => lagging.readOr(lookAtStandbysHorizon, () => lookForHorizon(reads)),
+    look: () => looks.readOr(lookAtStandbysHorizon, () => lookForHorizon(reads)),
     flush: () => flushWal(reads),
     summarize: () => summarizeFeed(streams),
     describeOldest: (xmin) => describeOldest(reads, xmin),
