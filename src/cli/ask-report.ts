@@ -8,19 +8,23 @@ import { addsUp, type Line, reportLines } from "./report-lines.ts";
 import type { Range } from "./report-range.ts";
 import { compareTimes, earliestOf, summarize, type Sums } from "./summarize.ts";
 
-/** Whose report it is: one user's, or that of all whose ids begin with a prefix. */
+/**
+ * Whose report it is: one user's, or that of all whose ids begin with a prefix. Both empty: of all users
+ * that the caller may see.
+ */
 type Subject = { readonly userId: string; readonly userIdPrefix: string };
 
-/** A report, as of an instant. */
+/** A report, as of an instant. Its `userIdPrefix` is the caller's, if no narrower one was asked for. */
 export type Report = Subject & {
+  readonly ledgerId: string;
   readonly range: Range;
   /** All that was committed before is in it. Unset: the sums are being built, and lack most. */
   readonly caughtUpTo: Timestamp | undefined;
   /** Whether all that was committed up to the end of the range is in it. */
   readonly isComplete: boolean;
   readonly lines: readonly Line[];
-  /** Points that Consume and Settle asked for in the range, and that nobody paid. */
-  readonly uncovered: bigint;
+  /** Points that Consume and Settle asked for in the range, and that nobody paid, by service. */
+  readonly uncovered: ReadonlyMap<string, bigint>;
 };
 
 /** Of other kinds it says what is claimed of a lot. */
@@ -44,9 +48,11 @@ const INSIDE = [GroupBy.KIND, GroupBy.SERVICE, GroupBy.CATEGORY];
 export async function askReport(
   ledger: LedgerClient,
   range: Range,
-  { userId, userIdPrefix }: Subject,
+  { userId, userIdPrefix: asked }: Subject,
 ): Promise<Report> {
   const { startTime, endTime } = range;
+  const { ledgerId, caller } = await ledger.getLedger({});
+  const userIdPrefix = userId === "" ? asked || (caller?.userIdPrefix ?? "") : "";
   const of =
     userId === ""
       ? ({ case: "userIdPrefix", value: userIdPrefix } as const)
@@ -67,15 +73,22 @@ export async function askReport(
     if (!addsUp(lines)) continue;
     const caughtUpTo = earliestOf([opening, inside, closing]);
     const isComplete = caughtUpTo !== undefined && compareTimes(caughtUpTo, endTime) >= 0;
-    const uncovered = uncoveredIn(inside);
-    return { range, userId, userIdPrefix, caughtUpTo, isComplete, lines, uncovered };
+    const subject = { ledgerId, userId, userIdPrefix };
+    return { ...subject, range, caughtUpTo, isComplete, lines, uncovered: uncoveredIn(inside) };
   }
   const all = `the columns do not add up from the opening to the closing, ${ATTEMPTS_MAX} times`;
   throw new UserError(`${all}: ask again, or for days that are past`);
 }
 
-function uncoveredIn({ sums }: Sums): bigint {
-  let uncovered = 0n;
-  for (const sum of sums) if (SPENDS.has(sum.kind)) uncovered += sum.uncovered;
+/** Points that were asked for in the days of a report, and that nobody paid. */
+export function uncoveredOf({ uncovered }: Report): bigint {
+  return [...uncovered.values()].reduce((sum, points) => sum + points, 0n);
+}
+
+function uncoveredIn({ sums }: Sums): Map<string, bigint> {
+  const uncovered = new Map<string, bigint>();
+  for (const { kind, service, uncovered: points } of sums) {
+    if (SPENDS.has(kind)) uncovered.set(service, (uncovered.get(service) ?? 0n) + points);
+  }
   return uncovered;
 }

@@ -45,8 +45,9 @@ Example: points search order=8157
 
 Shows what users held and owed when a month began, what was issued (by category), refunded and consumed
 (by service), expired and revoked in it, and what they had when it ended. Each column adds up, which is
-checked before anything is shown. It is of all users, or of those whose ids begin with USER-PREFIX. It
-takes the scope points.audit.
+checked before anything is shown. It is of all users that you may see, or of those whose ids begin with
+USER-PREFIX. It takes the scope points.audit. It exits with 1 if the report is NOT COMPLETE, and says so:
+the days are not over, or the sums are not as far as their end.
 
   --month MONTH           such as 2026-11
   --from DAY              or from the beginning of this day, such as 2026-11-01
@@ -54,8 +55,8 @@ takes the scope points.audit.
   --time-zone NAME        where days begin, such as Asia/Shanghai; otherwise UTC
   --user USER             of this user alone
   --format FORMAT         table, csv or json; otherwise table
-  --since FILE            show as well what was booked since an earlier report of the same days:
-                          FILE is what --format json printed then
+  --since FILE            show as well what was booked since an earlier report of the same days and
+                          users: FILE is what --format json printed then
 ${SERVER_OPTION}\
   --json                  the same as --format json
 

@@ -2,14 +2,14 @@ import { readFile } from "node:fs/promises";
 import { fromJson, type JsonValue } from "@bufbuild/protobuf";
 import { type Timestamp, TimestampSchema } from "@bufbuild/protobuf/wkt";
 import { UserError } from "../errors/user-error.ts";
-import type { Report } from "./ask-report.ts";
+import { type Report, uncoveredOf } from "./ask-report.ts";
 import { asJson } from "./client.ts";
 import { FIGURES, type Line, LINES } from "./report-lines.ts";
 import type { Booked } from "./report-text.ts";
 
 /** A report as JSON: points as strings, as protobuf's JSON has them. */
 export function reportJson(report: Report, booked: Booked | undefined): JsonValue {
-  const { caughtUpTo, isComplete, lines, uncovered } = report;
+  const { caughtUpTo, isComplete, lines } = report;
   return {
     ...aboutOf(report),
     startTime: timeJson(report.range.startTime),
@@ -17,7 +17,7 @@ export function reportJson(report: Report, booked: Booked | undefined): JsonValu
     caughtUpTo: timeOrNull(caughtUpTo),
     isComplete,
     lines: lines.map(lineJson),
-    uncovered: String(uncovered),
+    uncovered: String(uncoveredOf(report)),
     ...(booked && {
       bookedSince: { caughtUpTo: timeOrNull(booked.since), lines: booked.changes.map(lineJson) },
     }),
@@ -27,7 +27,7 @@ export function reportJson(report: Report, booked: Booked | undefined): JsonValu
 /**
  * Reads a file that `reportJson` was written to.
  *
- * @throws {UserError} if it is none, or of other days or users
+ * @throws {UserError} if it is none, or of another ledger, other days or other users
  */
 export async function readReport(
   file: string,
@@ -52,9 +52,9 @@ export async function readReport(
 }
 
 /** What two reports must have in common to be compared. */
-function aboutOf({ range, userId, userIdPrefix }: Report) {
+function aboutOf({ ledgerId, range, userId, userIdPrefix }: Report) {
   const { from, until, timeZone } = range;
-  return { from, until, timeZone, userId, userIdPrefix };
+  return { ledgerId, from, until, timeZone, userId, userIdPrefix };
 }
 
 function timeOrNull(time: Timestamp | undefined): JsonValue {

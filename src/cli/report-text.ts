@@ -1,5 +1,5 @@
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import type { Report } from "./ask-report.ts";
+import { type Report, uncoveredOf } from "./ask-report.ts";
 import { FIGURES, type Figures, type Line, NOTHING } from "./report-lines.ts";
 import { type Column, table } from "./table.ts";
 import { timeText } from "./time-text.ts";
@@ -13,11 +13,12 @@ export type Booked = {
 
 /** A report as a table for people, with what it is as of. */
 export function reportTable(report: Report, booked: Booked | undefined): string {
-  const { range, userId, userIdPrefix, lines, uncovered } = report;
+  const { range, userId, userIdPrefix, lines } = report;
   const { from, until, timeZone } = range;
   const users = userIdPrefix === "" ? "all users" : `users ${userIdPrefix}…`;
   const title = `Points of ${userId || users} from ${from} until ${until} (${timeZone})`;
   const parts = [title, table(COLUMNS, lines.map(rowOf))];
+  const uncovered = uncoveredOf(report);
   if (uncovered > 0n) parts.push(`${uncovered} more points were asked for, and nobody paid them.`);
   if (booked !== undefined) parts.push(bookedText(booked));
   return [...parts, asOfText(report)].join("\n\n");
@@ -43,18 +44,29 @@ export function asOfText({ caughtUpTo, isComplete, range }: Report): string {
 }
 
 /** A report as CSV (RFC 4180), with four more columns if it says what was booked since. */
-export function reportCsv({ lines }: Report, booked: Booked | undefined): string {
+export function reportCsv({ lines, uncovered }: Report, booked: Booked | undefined): string {
   const titles = ["line", "of", ...FIGURES];
-  const cells = (line: Line) => [line.line, line.of, ...figuresOf(line).map(String)];
-  if (booked === undefined) return csv([titles, ...lines.map(cells)]);
+  const cells = (line: Line) => [line.line, inert(line.of), ...figuresOf(line).map(String)];
+  const last = ({ line, of }: Line) => (line === "consumed" ? String(uncovered.get(of) ?? 0n) : "");
+  if (booked === undefined) {
+    return csv([[...titles, UNCOVERED], ...lines.map((line) => [...cells(line), last(line)])]);
+  }
   const { changes } = booked;
   const isSame = (a: Line) => (b: Line) => a.line === b.line && a.of === b.of;
   const gone = changes.filter((change) => !lines.some(isSame(change)));
   const rows = [...lines, ...gone.map((line) => ({ ...line, ...NOTHING }))].map((line) => {
     const change = changes.find(isSame(line)) ?? NOTHING;
-    return [...cells(line), ...figuresOf(change).map(String)];
+    return [...cells(line), ...figuresOf(change).map(String), last(line)];
   });
-  return csv([[...titles, ...FIGURES.map((figure) => `${figure}_since`)], ...rows]);
+  return csv([[...titles, ...FIGURES.map((figure) => `${figure}_since`), UNCOVERED], ...rows]);
+}
+
+/** The title of the last column. */
+const UNCOVERED = "uncovered";
+
+/** A text that a caller chose, as one that no spreadsheet takes for a formula. */
+function inert(text: string): string {
+  return /^[=+\-@\t]/.test(text) ? `'${text}` : text;
 }
 
 function csv(rows: readonly (readonly string[])[]): string {

@@ -8,7 +8,8 @@ import { asOfText, type Booked, reportCsv, reportTable } from "./report-text.ts"
 
 /**
  * `points report --month MONTH [USER-PREFIX]`: prints what users had at the beginning of a month, what
- * was added and taken in it, and what they had at its end. The columns add up.
+ * was added and taken in it, and what they had at its end. The columns add up. It exits with 1 if the
+ * report is not complete.
  */
 export async function runReport(args: readonly string[]): Promise<void> {
   const { values, positionals } = readArguments(args, OPTIONS, ["USER-PREFIX"]);
@@ -22,6 +23,7 @@ export async function runReport(args: readonly string[]): Promise<void> {
   await withClient(values.server, async (_, __, ledger) => {
     const report = await askReport(ledger, range, { userId, userIdPrefix });
     print(report, since === undefined ? undefined : await bookedSince(since, report));
+    if (!report.isComplete) process.exitCode = 1;
   });
 }
 
