@@ -74,7 +74,7 @@ test.each(["points", "second"])(
     await migrate(owner, ROLE);
     const orm = await openOrm(url, 8, { schema });
     onTestFinished(() => orm.close());
-    const server = await testServer({}, { ...database, orm });
+    const server = await testServer({ PROJECT: "on" }, { ...database, orm });
     onTestFinished(() => server.stop());
     const { client } = server;
     const userId = "ada";
@@ -116,6 +116,10 @@ test.each(["points", "second"])(
       break;
     }
     await until("a scan has ended", async () => (await readOverview(orm)) !== undefined);
+    await until("the sums have caught up", async () => {
+      const all = await client.summarize({}).catch(() => undefined);
+      return all?.caughtUpTo !== undefined;
+    });
     expect(await sweep(orm, async () => Promise.reject(new Error("nothing is due")))).toBe(0);
     expect(await verify(orm)).toMatchObject({ accounts: 3, wrong: [] });
     expect(await migrate(orm)).toEqual([]);
