@@ -2,11 +2,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 import type { Orm } from "../store/driver/orm.ts";
 import {
-  type Claim,
-  claimScan,
-  releaseClaim,
-  renewClaim,
+  endLease,
+  leaseScan,
+  renewLease,
   saveOverview,
+  type ScanLease,
 } from "../store/projection/overview.ts";
 import type { ReadSnapshot } from "../store/reads/account-page.ts";
 import type { Overview } from "../store/reads/held.ts";
@@ -66,23 +66,23 @@ export async function scanIfDue(
   { orm, read, scanning }: Omit<OverviewOptions, "log">,
   signal: AbortSignal,
 ): Promise<Overview | undefined> {
-  let claim = await claimScan(orm);
-  if (claim === undefined) return undefined;
+  let lease = await leaseScan(orm);
+  if (lease === undefined) return undefined;
   let renewedMs = performance.now();
   const goesOn = async () => {
     if (performance.now() - renewedMs < RENEW_MS) return true;
     renewedMs = performance.now();
-    claim = claim && (await renewClaim(orm, claim));
-    return claim !== undefined;
+    lease = lease && (await renewLease(orm, lease));
+    return lease !== undefined;
   };
   let isSaved = false;
   try {
     const found = await scan(read, { ...scanning, goesOn, signal });
     if (found === undefined) return undefined;
-    isSaved = claim !== undefined && (await saveOverview(orm, claim, found));
+    isSaved = lease !== undefined && (await saveOverview(orm, lease, found));
     return isSaved ? found : undefined;
   } finally {
-    if (!isSaved && claim !== undefined) await release(orm, claim);
+    if (!isSaved && lease !== undefined) await release(orm, lease);
   }
 }
 
@@ -90,7 +90,7 @@ function about({ asOf, endTime, sums }: Overview) {
   return { accounts: String(sums.accounts), seconds: Number(endTime - asOf) / 1e6 };
 }
 
-/** If that fails, the claim ends by itself. */
-async function release(orm: Orm, claim: Claim): Promise<void> {
-  await releaseClaim(orm, claim).catch(() => {});
+/** If that fails, the lease ends by itself. */
+async function release(orm: Orm, lease: ScanLease): Promise<void> {
+  await endLease(orm, lease).catch(() => {});
 }

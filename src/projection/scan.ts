@@ -24,7 +24,7 @@ const LARGEST_MAX = 1_000;
 // Pausing nine times as long as a page takes, a scan has a tenth of a core: some ten million accounts an
 // hour, or three if of each an allowance is due. Where there are more, it takes longer than an hour.
 const PAUSES = 9;
-/** However long a page took: the claim on the scan must not end meanwhile. */
+/** However long a page took: the lease of the scan must not end meanwhile. */
 const PAUSE_MAX_MS = 10_000;
 
 /**

@@ -2,7 +2,7 @@ import { pino } from "pino";
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { erase } from "../../src/commit/erase.ts";
 import { type OverviewOptions, scanIfDue, startOverview } from "../../src/projection/overview.ts";
-import { claimScan, renewClaim, saveOverview } from "../../src/store/projection/overview.ts";
+import { leaseScan, renewLease, saveOverview } from "../../src/store/projection/overview.ts";
 import type { Overview } from "../../src/store/reads/held.ts";
 import { readHeldSums, readOverview } from "../../src/store/reads/overview.ts";
 import { recharge } from "../support/commands.ts";
@@ -51,6 +51,18 @@ describe("a scan", () => {
     expect(await scanIfDue(options(), NEVER)).toBeUndefined();
   });
 
+  test("is due after the clock was set back, whatever the row says", async () => {
+    await rechargeAll("ada");
+    await scanIfDue(options(), NEVER);
+    await age("-2 hours");
+    expect(await scanIfDue(options(), NEVER)).toBeDefined();
+    expect(await scanIfDue(options(), NEVER)).toBeUndefined();
+    await age("1 hour");
+    await leaseScan(database.orm);
+    await endLease("-2 hours");
+    expect(await scanIfDue(options(), NEVER)).toBeDefined();
+  });
+
   test("is one server's alone, of several that look at once", async () => {
     await rechargeAll("ada");
     const all = await Promise.all([1, 2, 3, 4].map(() => scanIfDue(options(), NEVER)));
@@ -80,26 +92,26 @@ describe("a scan", () => {
     expect(await scanIfDue(options(), NEVER)).toBeDefined();
   });
 
-  test("of a server that was killed is left to others when its claim ends", async () => {
+  test("of a server that was killed is left to others when its lease ends", async () => {
     await rechargeAll("ada");
-    const claim = await claimScan(database.orm);
-    expect(claim).toBeDefined();
+    const lease = await leaseScan(database.orm);
+    expect(lease).toBeDefined();
     expect(await scanIfDue(options(), NEVER)).toBeUndefined();
-    await endClaim("2 minutes");
+    await endLease("2 minutes");
     expect(await scanIfDue(options(), NEVER)).toBeDefined();
   });
 
   test("of a server that was frozen writes nothing once another has begun", async () => {
     await rechargeAll("ada");
-    const old = (await claimScan(database.orm))!;
-    await endClaim("2 minutes");
-    const claim = (await claimScan(database.orm))!;
-    expect(await renewClaim(database.orm, old)).toBeUndefined();
+    const old = (await leaseScan(database.orm))!;
+    await endLease("2 minutes");
+    const lease = (await leaseScan(database.orm))!;
+    expect(await renewLease(database.orm, old)).toBeUndefined();
     expect(await saveOverview(database.orm, old, foundOf("ada"))).toBe(false);
     expect(await readOverview(database.orm)).toBeUndefined();
-    const renewed = (await renewClaim(database.orm, claim))!;
-    expect(renewed).toBeGreaterThan(claim);
-    expect(await saveOverview(database.orm, claim, foundOf("ada"))).toBe(false);
+    const renewed = (await renewLease(database.orm, lease))!;
+    expect(renewed).toBeGreaterThan(lease);
+    expect(await saveOverview(database.orm, lease, foundOf("ada"))).toBe(false);
     expect(await saveOverview(database.orm, renewed, foundOf("ada"))).toBe(true);
     expect(await readOverview(database.orm)).toEqual(foundOf("ada"));
   });
@@ -118,9 +130,9 @@ describe("the name of a user who is erased", () => {
 
   test("does not come back by a scan that read the account before", async () => {
     await rechargeAll("ada", "bea");
-    const claim = (await claimScan(database.orm))!;
+    const lease = (await leaseScan(database.orm))!;
     await erase(database.orm, "bea");
-    expect(await saveOverview(database.orm, claim, foundOf("bea", "ada"))).toBe(true);
+    expect(await saveOverview(database.orm, lease, foundOf("bea", "ada"))).toBe(true);
     expect(await named()).toEqual(["ada"]);
   });
 });
@@ -164,7 +176,7 @@ describe("a server", () => {
     await stopped;
     expect(calls).toBe(2);
     expect(await readOverview(database.orm)).toBeUndefined();
-    expect(await claimScan(database.orm)).toBeDefined();
+    expect(await leaseScan(database.orm)).toBeDefined();
   });
 });
 
@@ -184,11 +196,9 @@ async function age(by: string): Promise<void> {
   await database.query(`update points.overview set as_of = as_of - interval '${by}'`);
 }
 
-/** Makes the claim end so much earlier. */
-async function endClaim(by: string): Promise<void> {
-  await database.query(
-    `update points.overview set claimed_until = claimed_until - interval '${by}'`,
-  );
+/** Makes the lease end so much earlier. */
+async function endLease(by: string): Promise<void> {
+  await database.query(`update points.overview set leased_until = leased_until - interval '${by}'`);
 }
 
 async function named(): Promise<string[]> {

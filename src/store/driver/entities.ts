@@ -338,7 +338,7 @@ export const OverviewEntity = defineEntity({
   tableName: "overview",
   properties: {
     id: p.smallint().primary().autoincrement(false),
-    claimedUntil: instant().nullable(),
+    leasedUntil: instant().nullable(),
     asOf: instant().nullable(),
     endTime: instant().nullable(),
     sums: p.json<HeldSumsText>().nullable(),

@@ -6,64 +6,67 @@ import type { Orm } from "../driver/orm.ts";
 import { inTransaction } from "../driver/transaction.ts";
 import { largeText, type Overview, sumsText } from "../reads/held.ts";
 
-// Who scans. The row of `overview` says until when somebody does: a scanner claims two minutes, and
-// claims them anew each half a minute. If it dies, the claim ends, and within three minutes another
-// server begins. One that was only frozen finds its claim gone, and gives up: whoever has the claim
+// Who scans. The row of `overview` says until when somebody does: a scanner has a lease of two minutes,
+// and renews it each half a minute. If it dies, the lease ends, and within three minutes another
+// server begins. One that was only frozen finds its lease gone, and gives up: whoever has the lease
 // is alone in writing, so that an older scan never takes a newer one's place.
 
-/** A claim: the instant at which it ends, which no other one has. */
-export type Claim = Micros;
+/** A lease: the instant at which it ends, which no other one has. */
+export type ScanLease = Micros;
 
 const UNTIL = sql`statement_timestamp() + interval '2 minutes'`;
+// A clock that was set back may say that a lease ends in an hour, or that a scan is to come.
+const IS_LEASED = sql`coalesce(leased_until > statement_timestamp()
+  and leased_until <= ${UNTIL}, false)`;
+const IS_RECENT = sql`coalesce(as_of > statement_timestamp() - interval '1 hour'
+  and as_of <= ${UNTIL}, false)`;
 
 /**
- * Claims the scan, if the last one is older than an hour and nobody is at it. A ledger of which the
+ * Takes the lease, if the last one is older than an hour and nobody is at it. A ledger of which the
  * last scan found no account is looked at again and again: its first points are to be seen soon.
  */
-export function claimScan(orm: Orm): Promise<Claim | undefined> {
-  return claimed(
+export function leaseScan(orm: Orm): Promise<ScanLease | undefined> {
+  return leased(
     orm,
-    sql`update overview set claimed_until = ${UNTIL}
-      where id = 1 and coalesce(claimed_until <= statement_timestamp(), true)
-        and (coalesce(as_of <= statement_timestamp() - interval '1 hour', true)
-          or sums ->> 'accounts' = '0')
-      returning claimed_until`,
+    sql`update overview set leased_until = ${UNTIL}
+      where id = 1 and not ${IS_LEASED} and (not ${IS_RECENT} or sums ->> 'accounts' = '0')
+      returning leased_until`,
   );
 }
 
-/** Claims it for two minutes more; undefined: another has it. */
-export function renewClaim(orm: Orm, claim: Claim): Promise<Claim | undefined> {
-  return claimed(
+/** Has it for two minutes more; undefined: another has it. */
+export function renewLease(orm: Orm, lease: ScanLease): Promise<ScanLease | undefined> {
+  return leased(
     orm,
-    sql`update overview set claimed_until = ${UNTIL}
-      where id = 1 and claimed_until = ${toTimestamptz(claim)}::timestamptz
-      returning claimed_until`,
+    sql`update overview set leased_until = ${UNTIL}
+      where id = 1 and leased_until = ${toTimestamptz(lease)}::timestamptz
+      returning leased_until`,
   );
 }
 
 /** Leaves the scan to others. */
-export async function releaseClaim(orm: Orm, claim: Claim): Promise<void> {
-  await sql`update overview set claimed_until = null
-    where id = 1 and claimed_until = ${toTimestamptz(claim)}::timestamptz`.execute(
+export async function endLease(orm: Orm, lease: ScanLease): Promise<void> {
+  await sql`update overview set leased_until = null
+    where id = 1 and leased_until = ${toTimestamptz(lease)}::timestamptz`.execute(
     orm.em.fork().getKysely(),
   );
 }
 
 /**
- * Writes what a scan has found, and ends its claim. Accounts that are gone are not named: an erasure
+ * Writes what a scan has found, and ends its lease. Accounts that are gone are not named: an erasure
  * takes their names from the row, too, and waits for its lock (`forgetInOverview`).
  *
- * @returns whether the claim still held; otherwise nothing is written
+ * @returns whether the lease still held; otherwise nothing is written
  */
 export async function saveOverview(
   orm: Orm,
-  claim: Claim,
+  lease: ScanLease,
   { asOf, endTime, sums, largest }: Overview,
 ): Promise<boolean> {
   return inTransaction(orm, async ({ run, commit }) => {
     const held = await run(sql`
       select from overview
-      where id = 1 and claimed_until = ${toTimestamptz(claim)}::timestamptz for update`);
+      where id = 1 and leased_until = ${toTimestamptz(lease)}::timestamptz for update`);
     if (held.rows.length === 0) return false;
     const there = await run(sql<{ user_id: string }>`
       select user_id from account
@@ -71,7 +74,7 @@ export async function saveOverview(
     const names = new Set(there.rows.map(({ user_id }) => user_id));
     const named = largest.filter(({ userId }) => names.has(userId)).map(largeText);
     await commit([
-      sql`update overview set claimed_until = null, as_of = ${toTimestamptz(asOf)}::timestamptz,
+      sql`update overview set leased_until = null, as_of = ${toTimestamptz(asOf)}::timestamptz,
           end_time = ${toTimestamptz(endTime)}::timestamptz,
           sums = ${JSON.stringify(sumsText(sums))}::jsonb,
           largest = ${JSON.stringify(named)}::jsonb
@@ -81,9 +84,9 @@ export async function saveOverview(
   });
 }
 
-async function claimed(orm: Orm, update: RawBuilder<unknown>): Promise<Claim | undefined> {
+async function leased(orm: Orm, update: RawBuilder<unknown>): Promise<ScanLease | undefined> {
   const { rows } = await update
-    .$castTo<{ claimed_until: string }>()
+    .$castTo<{ leased_until: string }>()
     .execute(orm.em.fork().getKysely());
-  return rows[0] && fromTimestamptz(rows[0].claimed_until);
+  return rows[0] && fromTimestamptz(rows[0].leased_until);
 }

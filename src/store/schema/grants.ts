@@ -23,10 +23,10 @@ const GRANTS = {
   policy: `select, insert, update (sequence, counts_from, rule, ended, period, next_time, given, since,
     until, spent), delete`,
   undone: "select, insert, update (refunded, revoked, claimed)",
-  projection: "select, insert, update (epoch, feed, search_keys, caught_up_to, step_time)",
+  projection: "select, update (epoch, feed, search_keys, caught_up_to, step_time)",
   search_term: "select, insert, truncate",
   entry_sum: "select, insert, update (entries, points, owed, uncovered, repaid), truncate",
-  overview: "select, insert, update (claimed_until, as_of, end_time, sums, largest)",
+  overview: "select, update (leased_until, as_of, end_time, sums, largest)",
 };
 
 const FUNCTIONS = [
@@ -45,9 +45,9 @@ const CHANGED = Object.entries(GRANTS)
   })
   .join();
 
-/** The tables that a server only reads, as SQL. */
-const READ_ONLY = Object.entries(GRANTS)
-  .filter(([, grant]) => grant === "select")
+/** The tables that a server adds rows to, as SQL. */
+const INSERTED = Object.entries(GRANTS)
+  .filter(([, grant]) => grant.includes("insert"))
   .map(([table]) => `'${table}'`)
   .join();
 
@@ -116,7 +116,7 @@ export const RIGHTS = `
     'owner', min(pg_get_userbyid(relowner)),
     'reads', bool_and(may_use and has_table_privilege(tables.oid, 'select')),
     'writes', bool_and(may_use and (
-      relname in (${READ_ONLY}) or has_table_privilege(tables.oid, 'insert'))
+      relname not in (${INSERTED}) or has_table_privilege(tables.oid, 'insert'))
       and not exists (
         select from (values ${CHANGED}) as changed (of_table, name)
         join pg_attribute on attrelid = tables.oid and attname = name

@@ -55,10 +55,10 @@ const STATEMENTS = [
   ) with (fillfactor = 70)`,
 
   // What the last scan over all accounts has found; nulls: there was none yet. One row. A server scans
-  // until claimed_until, and claims it again as it goes on.
+  // until leased_until, which it moves on as it goes on.
   `create table overview (
     id smallint primary key check (id = 1),
-    claimed_until timestamptz,
+    leased_until timestamptz,
     as_of timestamptz,
     end_time timestamptz,
     sums jsonb,
