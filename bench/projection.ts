@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import { type Cluster, type Database, startCluster } from "./cluster.ts";
+import { type Database, startCluster } from "./cluster.ts";
 import { runLoad, stopLoads } from "./load/job.ts";
 import { lookAtMachine } from "./machine.ts";
 import { startCosts } from "./measure.ts";
@@ -31,7 +31,6 @@ const LOOK_MS = 250;
 const GOALS = { ratio: 1.25, lagSeconds: 5 };
 
 type Side = {
-  readonly cluster: Cluster;
   readonly database: Database;
   readonly server: Server;
   readonly projects: boolean;
@@ -78,7 +77,7 @@ async function sideOf(name: string, projects: boolean): Promise<Side> {
     SEARCH_KEYS: KEYS.join(),
   });
   if (projects) await caughtUp(database);
-  return { cluster, database, server, projects };
+  return { database, server, projects };
 }
 
 async function costOf({ database, server, projects }: Side, loadSeconds: number): Promise<Cost> {
