@@ -84,12 +84,12 @@ function added(sums: HeldSums, { accounts, expiring: lots }: AccountPage, asOf: 
     frozen += account.frozen;
     debt += account.debt;
   }
-  for (const { expireTime, points } of lots) {
-    if (expireTime === null) lasting += points;
+  for (const { expireTime, remaining } of lots) {
+    if (expireTime === null) lasting += remaining;
     else {
       const week = weekOf(expireTime, asOf);
-      if (week < WEEKS) expiring[week]! += points;
-      else expiringLater += points;
+      if (week < WEEKS) expiring[week]! += remaining;
+      else expiringLater += remaining;
     }
   }
   const count = sums.accounts + BigInt(accounts.length);

@@ -5,7 +5,7 @@ import { accountNotFound } from "../errors/api-error.ts";
 import type { Account } from "../ledger/account.ts";
 import type { Micros } from "../ledger/time.ts";
 import type { Orm } from "../store/driver/orm.ts";
-import { readAccounts, type Reading, readSequences } from "../store/reads/read.ts";
+import { type AccountNow, readAccounts, readSequences } from "../store/reads/read.ts";
 
 const POLL_MS = 250;
 const READ_MAX_ACCOUNTS = 500;
@@ -25,7 +25,7 @@ export type Watchers = {
 
 type Watcher = {
   readonly userId: string;
-  seen: Reading;
+  seen: AccountNow;
   latest?: Account;
   /** Whether there is no account of this name any more: it was erased. */
   isGone: boolean;
@@ -116,7 +116,7 @@ export function createWatchers(orm: Orm, log: Logger): Watchers {
   return { watch, close };
 }
 
-function watcherOf(seen: Reading): Omit<Watcher, "userId"> {
+function watcherOf(seen: AccountNow): Omit<Watcher, "userId"> {
   return { seen, latest: seen.account, isGone: false, wake: () => {} };
 }
 
@@ -126,7 +126,7 @@ function endWatch(watcher: Watcher): void {
 }
 
 /** Whether an account has a new entry since, or something of it has become due. */
-function isStale({ account, nextDue }: Reading, last: bigint | undefined, now: Micros): boolean {
+function isStale({ account, nextDue }: AccountNow, last: bigint | undefined, now: Micros): boolean {
   const isDue = nextDue !== null && nextDue <= now;
   const sequence = last ?? 0n;
   return isDue || sequence > account.sequence;

@@ -63,16 +63,19 @@ describe("what expires", () => {
   });
 });
 
-test("a page ends behind an account with many lots, and the next begins there", async () => {
+test.each([
+  { maxRows: 5, pages: 2 },
+  { maxRows: 1, pages: 3 },
+])("a page ends before the account with lot $maxRows and one more", async (page) => {
   const lots = ["ada", "bea", "cleo"].flatMap((userId) =>
     Array.from({ length: 18 }, () => ({ ...recharge(1n), userId })),
   );
   await commitAll(database.orm, lots, { clock: stoppedClock(5n) });
   let pages = 0;
   const goesOn = async () => (pages += 1) < 100;
-  const { sums } = await scanAt(database.orm, 5n, { maxRows: 3, goesOn });
+  const { sums } = await scanAt(database.orm, 5n, { maxRows: page.maxRows, goesOn });
   // Two of each account's lots are in the table.
-  expect(pages).toBe(2);
+  expect(pages).toBe(page.pages);
   expect(sums).toMatchObject({ accounts: 3n, balance: 54n, lasting: 54n });
 });
 

@@ -5,9 +5,11 @@ import { CalendarUnit } from "../../gen/points/v1/policy_pb.ts";
 import { SCOPES } from "../../src/auth/caller.ts";
 import { erase } from "../../src/commit/erase.ts";
 import type { Command } from "../../src/ledger/command.ts";
+import { databaseNow } from "../../src/store/driver/clock.ts";
 import { inSnapshot } from "../../src/store/driver/transaction.ts";
 import { readAccountAt } from "../../src/store/reads/as-of.ts";
-import { listExpiring } from "../../src/store/reads/list-expiring.ts";
+import { listAccounts } from "../../src/store/reads/list-accounts.ts";
+import { type ExpiringOptions, listExpiring } from "../../src/store/reads/list-expiring.ts";
 import type { Api } from "../support/api.ts";
 import { clientWith, tokenOf, writeCallers } from "../support/callers.ts";
 import { commitAll } from "../support/commit-all.ts";
@@ -93,6 +95,23 @@ describe("ListAccounts", () => {
   ])("with the prefix %s has the users whose ids begin with it", async (userIdPrefix, expected) => {
     const { accounts } = await client.listAccounts({ userIdPrefix });
     expect(accounts.map(({ userId }) => userId)).toEqual(expected);
+  });
+
+  test("ends a page before the user with too many lots and holds, and goes on there", async () => {
+    // Of each user one hold is open.
+    const pages: string[][] = [];
+    let after: string | undefined;
+    do {
+      const page = { userIdPrefix: "ad", after, limit: 9 };
+      const read = await inSnapshot(database.orm, (run) => listAccounts(run, page, 0n, 2));
+      pages.push(read.accounts.map(({ userId }) => userId));
+      after = read.next;
+    } while (after !== undefined);
+    expect(pages).toEqual([
+      ["ad", "ada"],
+      ["ada.b", "adam"],
+      ["ada~", "adb"],
+    ]);
   });
 
   test("has for a caller with a prefix its users, and refuses others", async () => {
@@ -201,6 +220,36 @@ describe("ListExpiring", () => {
       });
       expect(users.map(({ userId }) => userId)).toEqual(ids);
     }
+  });
+
+  test("looks at so many users a page, and works out what is due of so many", async () => {
+    for (const [userId, expiration] of [
+      ["few-0", ttl(HOUR)],
+      ["few-1", undefined],
+      ["few-2", undefined],
+      ["few-3", ttl(HOUR)],
+      ["few-4", ttl(HOUR)],
+    ] as const) {
+      await client.recharge({ userId, points: 1n, ...(expiration && { expiration }) });
+    }
+    const list = async (options: ExpiringOptions) => {
+      const pages: string[][] = [];
+      let after: string | undefined;
+      do {
+        const page = { userIdPrefix: "few-", after, limit: 9, within: 86_400_000_000n };
+        const read = await inSnapshot(database.orm, async (run) =>
+          listExpiring(run, page, await databaseNow(run), options),
+        );
+        pages.push(read.expiring.map(({ userId }) => userId));
+        after = read.next;
+      } while (after !== undefined);
+      return pages;
+    };
+    expect(await list({})).toEqual([["few-0", "few-3", "few-4"]]);
+    expect(await list({ maxLooked: 2 })).toEqual([["few-0"], ["few-3"], ["few-4"]]);
+    expect(await list({ maxLooked: 1 })).toHaveLength(6);
+    expect(await list({ maxBooked: 1 })).toEqual([["few-0"], ["few-3"], ["few-4"]]);
+    expect(await list({ maxBooked: 2 })).toEqual([["few-0", "few-3"], ["few-4"]]);
   });
 
   test("takes a time of more than 0 and at most ten years", async () => {

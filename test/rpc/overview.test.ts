@@ -92,7 +92,8 @@ test("GetOverview and the gauges are the sums of what GetAccount shows of each a
 test("GetOverview is there soon, and not for callers that are kept to a prefix", async () => {
   const scopes = ["points.audit"];
   const callers = { all: { scopes }, some: { scopes, prefix: "team-" } };
-  const server = await testServer(await writeCallers(await temporaryFolder(), callers));
+  const access = await writeCallers(await temporaryFolder(), callers);
+  const server = await testServer({ ...access, PROJECT: "on" });
   onTestFinished(() => server.stop());
   const as = (name: string) => clientWith(server.baseUrl, tokenOf(name));
   expect(await refusalOf(as("some").getOverview({}))).toMatchObject({ code: "PermissionDenied" });

@@ -58,7 +58,7 @@ export function sumsText(sums: HeldSums): HeldSumsText {
 }
 
 /** Reads what `sumsText` wrote. */
-export function readSums(text: HeldSumsText): HeldSums {
+export function sumsOfText(text: HeldSumsText): HeldSums {
   return {
     accounts: BigInt(text.accounts),
     balance: BigInt(text.balance),
@@ -76,6 +76,6 @@ export function largeText({ userId, balance, frozen, debt }: LargeAccount): Larg
 }
 
 /** Reads what `largeText` wrote. */
-export function readLarge({ userId, balance, frozen, debt }: LargeAccountText): LargeAccount {
+export function largeOfText({ userId, balance, frozen, debt }: LargeAccountText): LargeAccount {
   return { userId, balance: BigInt(balance), frozen: BigInt(frozen), debt: BigInt(debt) };
 }

@@ -1,17 +1,15 @@
 import { sql } from "kysely";
-import type { Lot } from "../../ledger/lot.ts";
 import { type NextExpiration, nextExpirationOf } from "../../ledger/next-expiration.ts";
 import type { Micros } from "../../ledger/time.ts";
-import { rowsOf, textOfKey, texts, times } from "../driver/columns.ts";
-import { fromTimestamptz, toTimestamptz } from "../driver/instant.ts";
+import { toTimestamptz } from "../driver/instant.ts";
 import type { Run } from "../driver/transaction.ts";
 import { goByIndex } from "./go-by-index.ts";
-import { affordable, type UserPage } from "./list-accounts.ts";
 import { beginsWith } from "./id-range.ts";
-import { bookedAt, findAccounts } from "./read.ts";
+import { bookedAt, findAccounts, loadOtherLots } from "./read.ts";
+import { affordable, PAGE_MAX_ROWS, type UserPage } from "./user-page.ts";
 
 /** What of a user's balance expires in a time. */
-export type Expiring = {
+export type ExpiringSoon = {
   readonly userId: string;
   readonly points: bigint;
   /** The first instant at which points do, and how many. */
@@ -23,6 +21,14 @@ export type Expiring = {
 const LOOK_MAX_ACCOUNTS = 10_000;
 const BOOK_MAX_ACCOUNTS = 2_000;
 const BOOKED_AT_ONCE = 100;
+
+/** Bounds of a page, which tests make small. */
+export type ExpiringOptions = {
+  /** The most accounts that it looks at: by default 10,000. */
+  readonly maxLooked?: number;
+  /** The most of which it works out what is due: by default 2,000. */
+  readonly maxBooked?: number;
+};
 
 /**
  * A page of the users of whose balances points expire in a time from an instant on. It counts everything
@@ -37,14 +43,16 @@ export async function listExpiring(
   run: Run,
   { within, limit, ...page }: UserPage & { readonly within: Micros },
   now: Micros,
-): Promise<{ expiring: readonly Expiring[]; next: string | undefined }> {
+  { maxLooked = LOOK_MAX_ACCOUNTS, maxBooked = BOOK_MAX_ACCOUNTS }: ExpiringOptions = {},
+): Promise<{ expiring: readonly ExpiringSoon[]; next: string | undefined }> {
   const until = now + within;
   await goByIndex(run);
-  const { candidates, lookedUpTo } = await lookFor(run, page, until);
-  const expiring: Expiring[] = [];
+  const { candidates, lookedUpTo } = await lookFor(run, { ...page, limit: maxLooked }, until);
+  const expiring: ExpiringSoon[] = [];
   let at = 0;
-  while (at < candidates.length && at < BOOK_MAX_ACCOUNTS && expiring.length < limit) {
-    const some = affordable(candidates.slice(at, at + BOOKED_AT_ONCE), ({ rows }) => rows);
+  while (at < candidates.length && at < maxBooked && expiring.length < limit) {
+    const next = candidates.slice(at, Math.min(at + BOOKED_AT_ONCE, maxBooked));
+    const some = affordable(next, ({ rows }) => rows, PAGE_MAX_ROWS);
     expiring.push(...(await expiringOf(run, some, { now, until })));
     at += some.length;
   }
@@ -65,7 +73,7 @@ type Candidate = { readonly userId: string; readonly rows: number };
  */
 async function lookFor(
   run: Run,
-  { userIdPrefix, after = "" }: Omit<UserPage, "limit">,
+  { userIdPrefix, after = "", limit }: UserPage,
   until: Micros,
 ): Promise<{ candidates: readonly Candidate[]; lookedUpTo: string | undefined }> {
   const { rows } = await run(sql<{
@@ -80,12 +88,12 @@ async function lookFor(
           as may_expire
       from account
       where ${beginsWith("user_id", userIdPrefix)} and user_id > ${after}::text
-      order by user_id limit ${LOOK_MAX_ACCOUNTS}
+      order by user_id limit ${limit}
     )
     select *, (select count(*) from looked_at) as looked_at from looked_at
     where may_expire or user_id = (select max(user_id) from looked_at)
     order by user_id`);
-  const isFull = Number(rows[0]?.looked_at ?? 0) === LOOK_MAX_ACCOUNTS;
+  const isFull = Number(rows[0]?.looked_at ?? 0) === limit;
   return {
     candidates: rows
       .filter((row) => row.may_expire)
@@ -94,18 +102,15 @@ async function lookFor(
   };
 }
 
-type Span = { readonly now: Micros; readonly until: Micros };
-
 async function expiringOf(
   run: Run,
   candidates: readonly Candidate[],
-  { now, until }: Span,
-): Promise<readonly Expiring[]> {
+  { now, until }: { readonly now: Micros; readonly until: Micros },
+): Promise<readonly ExpiringSoon[]> {
   const ids = candidates.map(({ userId }) => userId);
   const found = await findAccounts(run, ids);
   const read = await bookedAt(run, found, { now });
-  const inTable = read.filter(({ account }) => found.rows.get(account.userId)!.beyond.count > 0);
-  const others = await loadOtherLots(run, inTable, until);
+  const others = await loadOtherLots(run, found, read, until);
   const byUser = new Map(read.map((one) => [one.account.userId, one]));
   return ids.flatMap((userId) => {
     const { booked } = byUser.get(userId)!;
@@ -116,41 +121,4 @@ async function expiringOf(
     const points = lots.reduce((sum, { remaining }) => sum + remaining, 0n);
     return first === undefined ? [] : [{ userId, points, first }];
   });
-}
-
-/** The lots of the table that are not loaded and expire by an instant, by user id. */
-async function loadOtherLots(
-  run: Run,
-  read: Awaited<ReturnType<typeof bookedAt>>,
-  until: Micros,
-): Promise<ReadonlyMap<string, readonly Pick<Lot, "remaining" | "expireTime">[]>> {
-  if (read.length === 0) return new Map();
-  const asked = rowsOf({
-    user_id: texts(read, ({ account }) => account.userId),
-    time: times(read, ({ time }) => time),
-  });
-  const { rows } = await run(sql<{
-    user_id: string;
-    number: string;
-    remaining: string;
-    expire_time: string;
-  }>`
-    select user_id, number, remaining, expire_time from ${asked} as asked
-    join lot using (user_id)
-    where remaining > 0 and expire_time > asked.time
-      and expire_time <= ${toTimestamptz(until)}::timestamptz`);
-  const known = new Set(
-    read.flatMap(({ account, loaded }) =>
-      loaded.map(({ number }) => textOfKey(account.userId, number)),
-    ),
-  );
-  const others = rows.filter((row) => !known.has(textOfKey(row.user_id, row.number)));
-  return Map.groupBy(
-    others.map((row) => ({
-      userId: row.user_id,
-      remaining: BigInt(row.remaining),
-      expireTime: fromTimestamptz(row.expire_time),
-    })),
-    ({ userId }) => userId,
-  );
 }

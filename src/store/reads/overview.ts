@@ -1,14 +1,20 @@
 import { sql } from "kysely";
 import { OverviewEntity } from "../driver/entities.ts";
 import type { Orm } from "../driver/orm.ts";
-import { type HeldSums, type HeldSumsText, type Overview, readLarge, readSums } from "./held.ts";
+import {
+  type HeldSums,
+  type HeldSumsText,
+  type Overview,
+  largeOfText,
+  sumsOfText,
+} from "./held.ts";
 
 /** What the last scan over all accounts has found; undefined: there was none yet. */
 export async function readOverview(orm: Orm): Promise<Overview | undefined> {
   const row = await orm.em.fork().findOneOrFail(OverviewEntity, { id: 1 });
   const { asOf, endTime, sums, largest } = row;
   if (!asOf || !endTime || !sums || !largest) return undefined;
-  return { asOf, endTime, sums: readSums(sums), largest: largest.map(readLarge) };
+  return { asOf, endTime, sums: sumsOfText(sums), largest: largest.map(largeOfText) };
 }
 
 /** The sums of the last scan, and for how many seconds they have been so; undefined: none yet. */
@@ -19,5 +25,5 @@ export async function readHeldSums(
     select sums, extract(epoch from statement_timestamp() - as_of) as seconds
     from overview where id = 1 and sums is not null`.execute(orm.em.fork().getKysely());
   const [row] = rows;
-  return row && { sums: readSums(row.sums), ageSeconds: Number(row.seconds) };
+  return row && { sums: sumsOfText(row.sums), ageSeconds: Number(row.seconds) };
 }

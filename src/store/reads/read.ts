@@ -3,15 +3,17 @@ import { type Account, timeOf } from "../../ledger/account.ts";
 import { livingAt } from "../../ledger/allowance.ts";
 import { bookDue, dueTimeOf } from "../../ledger/due.ts";
 import { type LimitStatus, limitsOn } from "../../ledger/limit.ts";
+import type { Lot } from "../../ledger/lot.ts";
+import type { AccountState } from "../../ledger/state.ts";
 import type { Micros } from "../../ledger/time.ts";
 import { usableFor } from "../../ledger/usable.ts";
 import { type LockedAccounts, toAccounts } from "../batch/accounts.ts";
 import { loadStatesToRead, type ReadAt } from "../batch/load.ts";
 import { loadNextDue } from "../batch/next-due.ts";
 import { databaseNow } from "../driver/clock.ts";
-import { textArray } from "../driver/columns.ts";
+import { bigintLists, rowsOf, textArray, texts } from "../driver/columns.ts";
 import { AccountEntity, type AccountRow } from "../driver/entities.ts";
-import { fromTimestamptz } from "../driver/instant.ts";
+import { fromTimestamptz, toTimestamptz } from "../driver/instant.ts";
 import type { EntityManager, Orm } from "../driver/orm.ts";
 import { inSnapshot, type Run } from "../driver/transaction.ts";
 
@@ -19,7 +21,7 @@ import { inSnapshot, type Run } from "../driver/transaction.ts";
 // snapshot, which shares the batch's loaders, and for `readSequences`, which reads the clock too.
 
 /** An account at an instant, and when it changes by itself. */
-export type Reading = {
+export type AccountNow = {
   /** Its figures count everything due at that instant as booked; nothing is written. */
   readonly account: Account;
   /** The next instant at which it changes by itself, for whoever looks then; null: never. */
@@ -36,7 +38,7 @@ export async function readAccount(orm: Orm, userId: string): Promise<Account | u
 export async function readAccounts(
   orm: Orm,
   userIds: readonly string[],
-): Promise<readonly Reading[]> {
+): Promise<readonly AccountNow[]> {
   return inSnapshot(orm, async (run) => {
     const read = await readNow(run, userIds);
     const next = await loadNextDue(run, read, "watch");
@@ -83,11 +85,22 @@ export async function findAccounts(run: Run, userIds: readonly string[]): Promis
   return toAccounts(rows);
 }
 
-/**
- * The accounts as they are shown, their states with everything booked that is due, and the lots that
- * were loaded for that.
- */
-export async function bookedAt(run: Run, found: LockedAccounts, at: ReadAt) {
+/** An account with everything booked that is due. */
+export type Booked = {
+  /** As it is shown. */
+  readonly account: Account;
+  readonly time: Micros;
+  readonly booked: AccountState;
+  /** The lots that were loaded: those of the account's row, and those that matter to what is due. */
+  readonly loaded: readonly Lot[];
+};
+
+/** The accounts with everything booked that is due. */
+export async function bookedAt(
+  run: Run,
+  found: LockedAccounts,
+  at: ReadAt,
+): Promise<readonly Booked[]> {
   const states = await loadStatesToRead(run, found, at);
   return states.map((state) => {
     const { account } = state;
@@ -97,6 +110,46 @@ export async function bookedAt(run: Run, found: LockedAccounts, at: ReadAt) {
     const shown = { ...booked.account, sequence, hash, updateTime };
     return { account: shown, time, booked, loaded: state.lots };
   });
+}
+
+/** Points of an account that expire together; null: never. */
+export type Expiring = Pick<Lot, "remaining" | "expireTime">;
+
+/**
+ * What the lots have that `bookedAt` had no need to load, summed by the time at which they expire. None
+ * of them is due.
+ *
+ * @param until only what expires by this instant; undefined: all
+ * @returns by user id, in no order
+ */
+export async function loadOtherLots(
+  run: Run,
+  { rows: places }: LockedAccounts,
+  read: readonly Booked[],
+  until: Micros | undefined,
+): Promise<ReadonlyMap<string, readonly Expiring[]>> {
+  const beyond = read.filter(({ account }) => places.get(account.userId)!.beyond.count > 0);
+  if (beyond.length === 0) return new Map();
+  const asked = rowsOf({
+    user_id: texts(beyond, ({ account }) => account.userId),
+    loaded: bigintLists(beyond, ({ loaded }) => loaded.map(({ number }) => number)),
+  });
+  const inTime =
+    until === undefined ? sql`` : sql`and expire_time <= ${toTimestamptz(until)}::timestamptz`;
+  const { rows } = await run(sql<{
+    user_id: string;
+    expire_time: string | null;
+    remaining: string;
+  }>`
+    select user_id, expire_time, sum(remaining) as remaining
+    from ${asked} as asked join lot using (user_id)
+    where remaining > 0 and not coalesce(number = any(loaded), false) ${inTime}
+    group by user_id, expire_time`);
+  const others = rows.map(({ user_id: userId, expire_time: time, remaining }) => {
+    const expireTime = time === null ? null : fromTimestamptz(time);
+    return { userId, expireTime, remaining: BigInt(remaining) };
+  });
+  return Map.groupBy(others, ({ userId }) => userId);
 }
 
 /**

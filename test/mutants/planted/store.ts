@@ -960,6 +960,13 @@ export const STORE_MUTANTS: readonly Mutant[] = [
     caughtBy: "test/rpc/search-entries.test.ts",
   },
   {
+    name: "ends a list of accounts where a page has too many lots and holds",
+    file: "src/store/reads/user-page.ts",
+    find: "rows.length === limit || page.length < rows.length",
+    replace: "rows.length === limit",
+    caughtBy: "test/rpc/account-lists.test.ts",
+  },
+  {
     name: "lists no points as expiring that an allowance gave",
     file: "src/store/reads/list-expiring.ts",
     find: "false) or policies > 0",
