@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { run } from "./run.ts";
 
@@ -6,6 +7,8 @@ const SERVICE = "points.v1.PointsService";
 const POLICIES = "points.v1.PolicyService";
 const LEDGER = "points.v1.LedgerService";
 const CALL_MAX_MS = 20_000;
+const BUILD_MAX_MS = 60_000;
+const BUILD_LOOK_MS = 250;
 
 /**
  * Calls every RPC once with grpcurl, which reads the contract by reflection.
@@ -19,10 +22,13 @@ export async function playGrpcurl(grpcurl: string, address: string, token: strin
   const ask = (...args: string[]) =>
     run({ program: grpcurl, args: [...flags, ...args], cwd: ".", timeoutMs: CALL_MAX_MS });
   const call = async (rpc: string, request: object) => {
-    const said = await ask("-d", JSON.stringify(request), address, rpc);
-    // What servers build from the journal may not be there so soon after their start.
-    if (said.code === 0 || said.stderr.includes("NOT_PROJECTED")) return;
-    throw new Error(`${rpc} ended with ${said.code}:\n${said.stderr}`);
+    for (const deadline = Date.now() + BUILD_MAX_MS; ; await sleep(BUILD_LOOK_MS)) {
+      const said = await ask("-d", JSON.stringify(request), address, rpc);
+      if (said.code === 0) return;
+      // What servers build from the journal is there soon after their start.
+      if (said.stderr.includes("NOT_PROJECTED") && Date.now() < deadline) continue;
+      throw new Error(`${rpc} ended with ${said.code}:\n${said.stderr}`);
+    }
   };
 
   const listed = await Promise.all(

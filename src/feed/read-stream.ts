@@ -62,8 +62,9 @@ const QUIET_MS = 1_000;
 
 /**
  * The stream from a cursor on, for ever. In the life that goes on it keeps below the horizon; lives
- * that have ended it reads to their end. Where the horizon lags behind the cursor, it waits. It reads ranges of feed numbers one after the other, each by
- * a query of its own, so that a slow reader holds nothing back.
+ * that have ended it reads to their end. Where the horizon lags behind the cursor, it waits. It reads
+ * ranges of feed numbers one after the other, each by a query of its own, so that a slow reader holds
+ * nothing back.
  *
  * @param start undefined: now
  * @throws what the source throws

@@ -1,4 +1,3 @@
-import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 import type { Code } from "@connectrpc/connect";
 import { Counter, Gauge, type GaugeConfiguration, Histogram, Registry } from "prom-client";
 import { ErrorReason } from "../../gen/points/v1/error_reason_pb.ts";
@@ -7,6 +6,7 @@ import type { Entry } from "../ledger/entry.ts";
 import type { Orm } from "../store/driver/orm.ts";
 import { readStanding } from "../store/projection/standing.ts";
 import { dueForSeconds } from "../store/reads/due.ts";
+import { inTime } from "./in-time.ts";
 import { watchOverview } from "./overview-gauges.ts";
 import { codeName, type RpcObserver } from "./rpc-observer.ts";
 
@@ -52,8 +52,6 @@ export type MetricsSources = {
 const RPC_SECONDS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30];
 const STEP_SECONDS = [0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5];
 const OPERATIONS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 10_000];
-// A scrape must not hang on a database that is away.
-const LOOK_MS = 2_000;
 
 /** Makes a server's metrics, in a registry of their own. No label names a user. */
 export function createMetrics(sources: MetricsSources): Metrics {
@@ -96,7 +94,7 @@ export function createMetrics(sources: MetricsSources): Metrics {
   });
   watchQueue(registry, sources);
   watchDatabase(registry, sources.databases);
-  watchOverview(registry, sources.databases.reads, LOOK_MS);
+  watchOverview(registry, sources.databases.reads);
   return {
     registry,
     called: ({ request, code, ms }) => rpcs(request.method.name, code)(ms / 1000),
@@ -262,7 +260,7 @@ function watchDatabase(registry: Registry, databases: Databases): void {
     // Every worker sees the same database.
     aggregator: "max",
     async collect() {
-      this.set(await inTime(() => dueForSeconds(databases.reads.em.fork())));
+      this.set(await inTime(() => dueForSeconds(databases.reads.em.fork()), Number.NaN));
     },
   });
   gauge(registry, {
@@ -272,17 +270,9 @@ function watchDatabase(registry: Registry, databases: Databases): void {
     async collect() {
       const kysely = databases.reads.em.fork().getKysely();
       const lag = async () => (await readStanding((read) => read.execute(kysely))).lagSeconds;
-      this.set(await inTime(lag));
+      this.set(await inTime(lag, Number.NaN));
     },
   });
-}
-
-/** A number that the database tells; NaN: it does not, or not in time. */
-async function inTime(ask: () => Promise<number>): Promise<number> {
-  // The pools are read first, so that they do not count the connection that this takes.
-  await nextTurn();
-  const late = sleep(LOOK_MS, Number.NaN, { ref: false });
-  return Promise.race([ask().catch(() => Number.NaN), late]);
 }
 
 function poolsOf({ batches, reads, streams, sums, standby }: Databases): [string, Orm][] {

@@ -1,8 +1,8 @@
-import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 import { Gauge, type GaugeConfiguration, type Registry } from "prom-client";
 import type { Orm } from "../store/driver/orm.ts";
 import type { HeldSums } from "../store/reads/held.ts";
 import { readHeldSums } from "../store/reads/overview.ts";
+import { inTime } from "./in-time.ts";
 
 const HELP_EXACT = "by the last scan; NaN: none yet. A double: exact up to 2^53.";
 
@@ -21,16 +21,11 @@ const GAUGES: readonly [name: string, help: string, value: (sums: HeldSums) => b
 const WITHIN = { "7d": 1, "28d": 4 } as const;
 
 /** Gauges of what the last scan over all accounts has found. A scrape reads one row, and scans nothing. */
-export function watchOverview(registry: Registry, orm: Orm, lookMs: number): void {
+export function watchOverview(registry: Registry, orm: Orm): void {
   // Every server and worker sees the same row.
   const gauge = <Label extends string>(configuration: GaugeConfiguration<Label>) =>
     new Gauge({ ...configuration, registers: [registry], aggregator: "max" });
-  const look = onceAtATime(async () => {
-    // As for the sweeper's lag: pools are read first, and a scrape does not hang.
-    await nextTurn();
-    const late = sleep(lookMs, undefined, { ref: false });
-    return Promise.race([readHeldSums(orm).catch(() => undefined), late]);
-  });
+  const look = onceAtATime(() => inTime(() => readHeldSums(orm), undefined));
   for (const [name, help, value] of GAUGES) {
     gauge({
       name,

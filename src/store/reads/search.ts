@@ -26,7 +26,7 @@ export type TermCursor = {
 };
 
 /** A page of the entries that have a term. */
-export type TermQuery = {
+type TermQuery = {
   readonly term: Term;
   readonly userIdPrefix: string;
   /** The entries from this instant on. */
@@ -39,7 +39,7 @@ export type TermQuery = {
 };
 
 /** What was found. */
-export type TermPage = {
+type TermPage = {
   /** The keys of metadata that the index has; null: nobody has begun to build it. */
   readonly searchKeys: readonly string[] | null;
   /** null: it is being built. */

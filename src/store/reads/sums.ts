@@ -13,7 +13,7 @@ export type Dimension = "day" | "kind" | "service" | "caller" | "category" | "me
 export type Whose = { readonly userId: string } | { readonly userIdPrefix: string };
 
 /** Sums to be read. */
-export type SumQuery = {
+type SumQuery = {
   readonly of: Whose;
   /** The numbers of quarters of an hour since 1970: from this one on, and before that one. */
   readonly from: bigint | undefined;
