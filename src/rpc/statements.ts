@@ -9,7 +9,7 @@ import {
 import { accountNotFound, entryNotFound, invalidField } from "../errors/api-error.ts";
 import { isScoped } from "../ledger/lot.ts";
 import type { Orm } from "../store/driver/orm.ts";
-import type { Run } from "../store/driver/transaction.ts";
+import { inSnapshot, type Run } from "../store/driver/transaction.ts";
 import { readEntry } from "../store/reads/entry.ts";
 import { type Lagging, TooOld } from "../store/reads/lagging.ts";
 import { readPageKey } from "../store/reads/page-key.ts";
@@ -39,8 +39,9 @@ type Sources = {
  * Handlers of the RPCs that make up an account statement. They lock and write nothing. Pages go by
  * keyset cursors, so they neither skip nor repeat an item while others are being written.
  */
-export function statements({ orm, laggingLists, answerMaxBytes }: Sources): Statements {
-  const readPage = pageReader(laggingLists);
+export function statements(sources: Sources): Statements {
+  const { orm, answerMaxBytes } = sources;
+  const readPage = pageReader(sources);
   const key = keyOnce(() => readPageKey(orm));
   const entryPages = pageTokens(ListEntriesRequestSchema, SEQUENCE_CURSOR, key);
   const lotPages = pageTokens(ListLotsRequestSchema, LOT_CURSOR, key);
@@ -126,17 +127,26 @@ type PageRead<Page> = {
  *
  * @throws ACCOUNT_NOT_FOUND
  */
-function pageReader(lagging: Lagging) {
+function pageReader({ orm, laggingLists }: Sources) {
   return <Page>(
     { userId, minSequence }: PageRequest,
     seenSequence: bigint | undefined,
     readRows: (run: Run) => Promise<Page>,
-  ): Promise<PageRead<Page>> =>
-    lagging.read(async ({ em, run, lags, asOf }) => {
-      const sequence = await readSequence(em, userId);
+  ): Promise<PageRead<Page>> => {
+    const read = async (run: Run) => {
+      // In one round trip.
+      const [sequence, page] = await Promise.all([readSequence(run, userId), readRows(run)]);
       if (sequence === undefined) throw accountNotFound(userId);
-      if (lags && (sequence < minSequence || sequence < (seenSequence ?? 0n))) throw new TooOld();
-      const page = await readRows(run);
-      return { page, sequence, asOf: lags ? toTimestamp(asOf) : undefined };
-    });
+      return { page, sequence };
+    };
+    return laggingLists.readOr<PageRead<Page>>(
+      async ({ run, asOf }) => {
+        const found = await read(run);
+        const { sequence } = found;
+        if (sequence < minSequence || sequence < (seenSequence ?? 0n)) throw new TooOld();
+        return { ...found, asOf: toTimestamp(asOf) };
+      },
+      async () => ({ ...(await inSnapshot(orm, read)), asOf: undefined }),
+    );
+  };
 }

@@ -1,5 +1,5 @@
 import { hash } from "node:crypto";
-import { type QueryResult, type RawBuilder, sql } from "kysely";
+import type { QueryResult, RawBuilder } from "kysely";
 import type { PoolClient } from "pg";
 import { epochOf } from "./epoch.ts";
 import type { Orm } from "./orm.ts";
@@ -144,21 +144,45 @@ function within(limitMs: number): string {
 }
 
 /** Runs reads that see the database as it was at the first of them, and that write nothing. */
-export async function inSnapshot<T>(orm: Orm, work: (run: Run) => Promise<T>): Promise<T> {
-  return orm.em
-    .fork()
-    .getKysely()
-    .connection()
-    .execute(async (connection) => {
-      // It locks no account, so that it may take its time.
-      await sql`begin isolation level repeatable read read only;
-        set local idle_in_transaction_session_timeout = 0`.execute(connection);
-      try {
-        return await work((statement) => statement.execute(connection));
-      } finally {
-        await sql`rollback`.execute(connection).catch(() => {});
-      }
-    });
+export function inSnapshot<T>(orm: Orm, work: (run: Run) => Promise<T>): Promise<T> {
+  return beginSnapshot(orm, (run, begin) => {
+    begin();
+    return work(run);
+  });
+}
+
+/**
+ * The same, after others on the same connection: `begin` is sent like a statement, and those behind it
+ * are of the snapshot. It costs no round trip of its own, and the end of it one.
+ */
+export async function beginSnapshot<T>(
+  orm: Orm,
+  work: (run: Run, begin: () => void) => Promise<T>,
+): Promise<T> {
+  const pool = await orm.driver.getConnection().getNativeClient();
+  const client = await pool.connect();
+  const kysely = orm.em.getKysely();
+  let begun: Promise<unknown> | undefined;
+  let broken: unknown;
+  const run: Run = async (statement) => {
+    const { sql: text, parameters } = statement.compile(kysely);
+    const { rows, rowCount } = await client.query({ text, values: [...parameters] });
+    return { rows, numAffectedRows: BigInt(rowCount ?? 0) };
+  };
+  const begin = () => {
+    // It locks no account, so that it may take its time.
+    begun = client.query(`begin isolation level repeatable read read only;
+      set local idle_in_transaction_session_timeout = 0`);
+    begun.catch(() => {}); // If it fails, whoever is given what was read is told.
+  };
+  try {
+    const found = await work(run, begin);
+    await begun;
+    return found;
+  } finally {
+    await client.query("rollback").catch((error: unknown) => (broken = error));
+    client.release(broken !== undefined);
+  }
 }
 
 type Notices = { last: string | undefined };

@@ -14,7 +14,7 @@ import { databaseNow } from "../driver/clock.ts";
 import { bigintLists, rowsOf, textArray, texts } from "../driver/columns.ts";
 import { AccountEntity, type AccountRow } from "../driver/entities.ts";
 import { fromTimestamptz, toTimestamptz } from "../driver/instant.ts";
-import type { EntityManager, Orm } from "../driver/orm.ts";
+import type { Orm } from "../driver/orm.ts";
 import { inSnapshot, type Run } from "../driver/transaction.ts";
 
 // Reads that lock nothing and write nothing. They go through the ORM's entities, but for those of a
@@ -177,7 +177,9 @@ export async function hasAccount(orm: Orm, userId: string): Promise<boolean> {
 }
 
 /** The sequence of a user's last entry; undefined if there is no account. */
-export async function readSequence(em: EntityManager, userId: string): Promise<bigint | undefined> {
-  const row = await em.findOne(AccountEntity, { userId }, { fields: ["sequence"] });
-  return row?.sequence;
+export async function readSequence(run: Run, userId: string): Promise<bigint | undefined> {
+  const { rows } = await run(
+    sql<{ sequence: string }>`select sequence from account where user_id = ${userId}`,
+  );
+  return rows[0] && BigInt(rows[0].sequence);
 }

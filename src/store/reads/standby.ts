@@ -1,11 +1,12 @@
+import { sql } from "kysely";
 import type { Micros } from "../../ledger/time.ts";
 import { LedgerEntity } from "../driver/entities.ts";
 import type { EntityManager, Orm } from "../driver/orm.ts";
-import { pendingMigrations } from "../schema/migrate.ts";
+import { pendingAfter } from "../schema/migrate.ts";
 import { readSnapshot } from "./reading.ts";
 
 /** What a database for reads is. */
-export type StandbyLook = {
+type StandbyLook = {
   readonly ledgerId: string;
   /** The names of the migrations that it lacks. */
   readonly pending: readonly string[];
@@ -20,9 +21,14 @@ export type StandbyLook = {
  * @throws errors of the database, also if it has no tables of the ledger
  */
 export async function lookAtStandby(orm: Orm): Promise<StandbyLook> {
-  return readSnapshot(orm, async ({ em, asOf, lags }) => {
-    const pending = await pendingMigrations(em);
-    return { asOf, lags, pending, ledgerId: await readLedgerId(em) };
+  // Behind a balancer each connection may lead to another one.
+  return readSnapshot(orm, async ({ run, asOf, lags }) => {
+    const [migrations, ledgers] = await Promise.all([
+      run(sql<{ name: string }>`select name from migration`),
+      run(sql<{ ledger_id: string }>`select ledger_id from ledger where id = 1`),
+    ]);
+    const pending = pendingAfter(migrations.rows);
+    return { asOf, lags, pending, ledgerId: ledgers.rows[0]!.ledger_id };
   });
 }
 

@@ -36,6 +36,11 @@ export async function pendingMigrations(em: EntityManager): Promise<readonly str
     table?.exists === true
       ? await em.execute<{ name: string }[]>("select name from migration")
       : [];
+  return pendingAfter(rows);
+}
+
+/** The names of the migrations that are not among those that have run. */
+export function pendingAfter(rows: readonly { readonly name: string }[]): readonly string[] {
   const done = new Set(rows.map(({ name }) => name));
   return MIGRATIONS.map(({ name }) => name).filter((name) => !done.has(name));
 }
