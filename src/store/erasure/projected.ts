@@ -4,6 +4,7 @@ import { bigints, rowsOf, smallints, texts } from "../driver/columns.ts";
 import type { EntrySumEntity, RowOf } from "../driver/entities.ts";
 import type { Run } from "../driver/transaction.ts";
 import { DAY } from "../projection/bucket.ts";
+import { termsOf } from "../projection/terms.ts";
 import { inPages, PAGE_ROWS } from "./pages.ts";
 import type { Erasure } from "./personal.ts";
 
@@ -20,14 +21,7 @@ export async function eraseTerms(run: Run, { userId, after, last }: Span): Promi
       select create_time, sequence, request_id, actor, metadata, ${DAY} as day
       from entry where user_id = ${userId}::text and sequence > ${after}::bigint
         and sequence <= ${last}::bigint and num_nonnulls(request_id, actor, metadata) > 0
-    ), said as (
-      select erased.*, term_of('request_id', '', request_id) as term from erased
-      union all
-      select erased.*, term_of('actor', '', actor) from erased
-      union all
-      select erased.*, term_of('metadata', key, value)
-      from erased cross join jsonb_each_text(metadata) as pair (key, value)
-    )
+    ), said as (${termsOf("erased", sql`jsonb_each_text(metadata)`)})
     delete from search_term using said
     where search_term.day = said.day and search_term.term = said.term
       and search_term.create_time = said.create_time and search_term.user_id = ${userId}::text

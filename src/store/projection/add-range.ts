@@ -3,6 +3,7 @@ import type { FeedRange } from "../../feed/read-stream.ts";
 import { KIND_NUMBERS } from "../../ledger/entry-kinds.ts";
 import type { Run } from "../driver/transaction.ts";
 import { BUCKET, DAY } from "./bucket.ts";
+import { termsOf } from "./terms.ts";
 
 type AddOptions = {
   /** The keys of metadata that are indexed. */
@@ -26,7 +27,7 @@ export async function addRange(
   const { rows } = await run(sql<{ count: string; middle: string | null }>`
     with found as materialized (${foundIn(range, maxEntries)}),
     counted as materialized (select count(*) as count from found),
-    said as (${termsOf(searchKeys)}),
+    said as (${termsOf("found", indexedPairs(searchKeys))}),
     indexed as (
       insert into search_term (day, term, create_time, user_id, sequence)
       select distinct on (day, term, create_time, user_id, sequence)
@@ -95,14 +96,8 @@ const SERVICE = sql`coalesce(service, case kind
     where taken.user_id = entry.user_id and taken.sequence = entry.refers_to)
   end, '')`;
 
-/** What the index says of the entries that were found. Two terms of an entry may have one hash. */
-function termsOf(searchKeys: readonly string[]) {
-  const where = sql`select day, create_time, user_id, sequence`;
-  return sql`
-    ${where}, term_of('request_id', '', request_id) as term from found where request_id is not null
-    union all
-    ${where}, term_of('actor', '', actor) from found where actor is not null
-    union all
-    ${where}, term_of('metadata', key, metadata ->> key)
-    from found cross join unnest(${searchKeys}::text[]) as key where metadata ? key`;
+/** The pairs of metadata whose keys are indexed. */
+function indexedPairs(searchKeys: readonly string[]) {
+  return sql`(select key, metadata ->> key from unnest(${searchKeys}::text[]) as key
+    where metadata ? key)`;
 }
