@@ -4,7 +4,7 @@ import pg from "pg";
 import { pino } from "pino";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, onTestFinished, test } from "vitest";
 import { watchStandby } from "../../src/server/standby-watch.ts";
-import type { Orm } from "../../src/store/driver/orm.ts";
+import { openOrm, type Orm } from "../../src/store/driver/orm.ts";
 import { apiOf } from "../support/api.ts";
 import { testDatabase } from "../support/database.ts";
 import { refusalOf } from "../support/error-info.ts";
@@ -13,6 +13,7 @@ import { startPoints, until } from "../support/processes.ts";
 import { projectAll } from "../support/projected.ts";
 import { microsOf, points } from "../support/requests.ts";
 import type { TestServer } from "../support/server.ts";
+import { startProxy } from "../torture/deployment/proxy.ts";
 
 // Lists of a standby. Streams of it are in standby-streams.test.ts.
 
@@ -164,39 +165,53 @@ test("a server takes the standby from READS_URL, and says when it is away and ba
 test("READS_URL must not lead to a server that takes writes, nor to another ledger", async () => {
   const other = await testDatabase();
   onTestFinished(() => other.close());
-  const { primary, standby } = servers;
-  const toPrimary = watched({ standby: primary, primary });
+  const { primary, standby, replicated } = servers;
+  let isPromoted = true;
+  const line = await startProxy(() => {
+    return { path: isPromoted ? replicated.socketPath()! : replicated.standbySocket()! };
+  });
+  const pool = await openOrm(`postgresql://points@127.0.0.1:${line.port}/points`, 2);
+  onTestFinished(async () => {
+    await pool.close();
+    await line.close();
+  });
+  const toPrimary = watched({ standby: pool, primary });
   await until("it says so", () => toPrimary.says("leads to a server that takes writes"));
+  isPromoted = false;
+  await until("a new connection leads to a standby", () => toPrimary.isUsed() === true);
   const toOther = watched({ standby, primary: other.orm });
   await until("it says so", () => toOther.says("leads to another ledger"));
-  expect([toPrimary.used, toOther.used]).toEqual([[false], [false]]);
+  expect(toOther.isUsed()).toBe(false);
 });
 
 test("a standby that replays no commit is not used until it does", async () => {
   const { primary, standby } = servers;
   const watch = watched({ standby, primary });
-  await until("it is used", () => watch.used.length === 1);
+  await until("it is used", () => watch.isUsed() === true);
   await servers.pause();
   await until("it says so", () => watch.says("the standby replays no commit"));
+  expect(watch.isUsed()).toBe(false);
   await servers.resume();
-  await until("it is used again", () => watch.used.length === 3);
-  expect(watch.used).toEqual([true, false, true]);
+  await until("it is used again", () => watch.isUsed() === true);
 });
 
 /** A watch that looks often, and what it tells. */
 function watched(pools: { readonly standby: Orm; readonly primary: Orm }) {
-  const used: boolean[] = [];
+  let isUsed: boolean | undefined;
   const lines: string[] = [];
   const log = pino({}, { write: (line) => void lines.push(line) });
   const watch = watchStandby({
     ...pools,
     log,
-    used: (isUsed) => void used.push(isUsed),
+    used: (is) => void (isUsed = is),
     everyMs: 20,
     missedMaxBeats: 50,
   });
   onTestFinished(() => watch.stop());
-  return { used, says: (text: string) => lines.some((line) => line.includes(text)) };
+  return {
+    isUsed: () => isUsed,
+    says: (text: string) => lines.some((line) => line.includes(text)),
+  };
 }
 
 type Numbers = { readonly numbers: readonly bigint[]; readonly nextPageToken: string };

@@ -143,6 +143,12 @@ function within(limitMs: number): string {
     set local idle_in_transaction_session_timeout = ${limitMs}`;
 }
 
+/**
+ * The connection leads to a server that is not meant, such as a standby that was promoted. It is closed,
+ * so that another may lead elsewhere.
+ */
+export class WrongServer extends Error {}
+
 /** Runs reads that see the database as it was at the first of them, and that write nothing. */
 export function inSnapshot<T>(orm: Orm, work: (run: Run) => Promise<T>): Promise<T> {
   return beginSnapshot(orm, (run, begin) => {
@@ -179,6 +185,9 @@ export async function beginSnapshot<T>(
     const found = await work(run, begin);
     await begun;
     return found;
+  } catch (error) {
+    if (error instanceof WrongServer) broken = error;
+    throw error;
   } finally {
     await client.query("rollback").catch((error: unknown) => (broken = error));
     client.release(broken !== undefined);

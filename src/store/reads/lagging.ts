@@ -1,4 +1,5 @@
 import type { Orm } from "../driver/orm.ts";
+import { WrongServer } from "../driver/transaction.ts";
 import { type Reading, readSnapshot } from "./reading.ts";
 
 /** Reads that may lag: of a standby while there is one, else of the primary. */
@@ -54,7 +55,7 @@ export function laggingReads({ primary, standby }: Pools): Lagging {
  */
 async function readStandby<T>(pool: Orm, work: (reading: Reading) => Promise<T>): Promise<T> {
   return readSnapshot(pool, (reading) => {
-    if (!reading.lags) throw new TooOld();
+    if (!reading.lags) throw new WrongServer("the standby takes writes");
     return work(reading);
   });
 }

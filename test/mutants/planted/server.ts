@@ -80,9 +80,16 @@ export const SERVER_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "uses a server that takes writes as a standby",
-    file: "src/server/standby-watch.ts",
+    file: "src/store/reads/standby.ts",
     find: "if (!lags) throw",
     replace: "if (lags === undefined) throw",
+    caughtBy: "test/rpc/standby-reads.test.ts",
+  },
+  {
+    name: "keeps the connection to a standby that was promoted",
+    file: "src/store/driver/transaction.ts",
+    find: "if (error instanceof WrongServer) broken = error;",
+    replace: "",
     caughtBy: "test/rpc/standby-reads.test.ts",
   },
 ];

@@ -990,7 +990,7 @@ export const STORE_MUTANTS: readonly Mutant[] = [
   {
     name: "goes on asking a standby that was promoted",
     file: "src/store/reads/lagging.ts",
-    find: "if (!reading.lags) throw new TooOld();",
+    find: 'if (!reading.lags) throw new WrongServer("the standby takes writes");',
     replace: "",
     caughtBy: "test/rpc/standby-streams.test.ts",
   },
