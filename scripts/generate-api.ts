@@ -8,12 +8,15 @@ import {
   type DescFile,
   type DescMessage,
   type DescMethod,
+  type DescOneof,
   type DescService,
   fromBinary,
+  getOption,
   ScalarType,
 } from "@bufbuild/protobuf";
 import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { getComments } from "@bufbuild/protoplugin";
+import { oneof as oneofRules } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 
 // Writes docs/api.md from the comments in proto/points. `npm run generate` runs it.
 
@@ -63,12 +66,16 @@ function describeMessage(message: DescMessage): string[] {
   if (message.fields.length === 0) return head;
   const oneofs = message.oneofs.map((oneof) => {
     const names = oneof.fields.map(({ name }) => `\`${name}\``).join(", ");
-    return `At most one of ${names} (\`${oneof.name}\`): ${commentOf(oneof)}`;
+    return `${isRequired(oneof) ? "Exactly" : "At most"} one of ${names} (\`${oneof.name}\`): ${commentOf(oneof)}`;
   });
   const rows = message.fields.map(
     (field) => `| \`${field.name}\` | ${typeOf(field)} | ${cell(commentOf(field))} |`,
   );
   return [...head, ...oneofs, ["| field | type | |", "| --- | --- | --- |", ...rows].join("\n")];
+}
+
+function isRequired(oneof: DescOneof): boolean {
+  return getOption(oneof, oneofRules).required;
 }
 
 function describeEnum(one: DescEnum): string[] {
