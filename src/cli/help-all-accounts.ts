@@ -26,13 +26,15 @@ Example: points entries eu- --follow --kind refund --kind revoke
        points search (--request-id ID | --actor NAME) [USER-PREFIX]
 
 Shows the last entries, of all accounts or of the users whose ids begin with USER-PREFIX, whose metadata
-has this value under this key; the newest at the end. Keys are searched that the servers' SEARCH_KEYS
-names. It takes the scope points.audit.
+has this value under this key; the newest at the end. KEY is one of those that SEARCH_KEYS of the servers
+names, and others are refused. It takes the scope points.audit.
 
   --request-id ID         or those of the request with this id
   --actor NAME            or those on behalf of this person or job
-  --from TIME             only those from this instant on, such as 2030-01-31T12:00:00Z
-  --until TIME            only those before this instant
+  --user USER             of exactly this user. A USER-PREFIX beside --request-id or --actor has no "="
+  --from TIME             only those from this instant on, such as 2030-01-31T12:00:00Z, or from the
+                          beginning of a day in UTC, such as 2030-01-31
+  --until TIME            only those before this instant, or before this day
   --limit N               how many; otherwise 50
 ${CLIENT_OPTIONS}
 Example: points search order=8157

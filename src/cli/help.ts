@@ -213,7 +213,8 @@ ${CLIENT_OPTIONS}`,
 Shows an account as it is now, its lots in the order in which they burn, and its open holds. It
 makes no account.
 
-  --as-of TIME            the account alone, as it was then, such as 2030-01-31T12:00:00Z
+  --as-of TIME            the account alone, as it was then, such as 2030-01-31T12:00:00Z, or when a
+                          day began in UTC, such as 2030-01-31
 ${CLIENT_OPTIONS}`,
   ],
   [
@@ -284,7 +285,7 @@ stand. A policy of that name changes; its kind of rule cannot. The rule is one o
 
   --allowance POINTS      gives so many points at the first instant of each period
     --every PERIOD        day, week, month, year, or several: "2 weeks"
-    --start TIME          when the first period begins; otherwise now
+    --start TIME          when the first period begins; otherwise now. A day alone begins in UTC
     --end TIME            no period begins from then on
     --rollover N          points live N periods; otherwise one, so that each refills the account
     --ttl LENGTH          or so long: 90s, 15m, 12h, 30d
@@ -312,8 +313,8 @@ Example: points policy put ada monthly --allowance 100 --every month --time-zone
 Shows what will become of an account by itself: what expires, what allowances bring, and what holds
 give back at their end.
 
-  --until WHEN            up to an instant such as 2030-01-31T12:00:00Z, or for so long by the
-                          clock of this machine: 12h, 30d; otherwise 30d
+  --until WHEN            up to an instant such as 2030-01-31T12:00:00Z, or up to a day in UTC, or
+                          for so long by the clock of this machine: 12h, 30d; otherwise 30d
 ${CLIENT_OPTIONS}`,
   ],
 ]);

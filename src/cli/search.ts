@@ -13,11 +13,16 @@ import { timeText } from "./time-text.ts";
 /**
  * `points search KEY=VALUE [USER-PREFIX]`: prints the last entries of whatever accounts that have a
  * pair of metadata, or instead a request id or an actor, the newest at the end.
+ * With --user those of one user alone, which are picked out of those of the users whose ids begin so.
  */
 export async function runSearch(args: readonly string[]): Promise<void> {
   const { values, positionals } = readArguments(args, OPTIONS, ["KEY=VALUE", "USER-PREFIX"]);
-  const { by, userIdPrefix } = whatFor(values, positionals);
-  const { from, until } = values;
+  const { by, userIdPrefix: prefix } = whatFor(values, positionals);
+  const { from, until, user } = values;
+  if (user !== "" && prefix !== "") {
+    throw new WrongUsage("a search is of --user or of USER-PREFIX, and not of both");
+  }
+  const userIdPrefix = user || prefix;
   const range = {
     ...(from !== undefined && { startTime: instant(from, "--from") }),
     ...(until !== undefined && { endTime: instant(until, "--until") }),
@@ -27,7 +32,7 @@ export async function runSearch(args: readonly string[]): Promise<void> {
     const { items, firstPage, nextPageToken } = await readPages(
       limit,
       (place) => ledger.searchEntries({ by, userIdPrefix, ...range, ...place }),
-      (page) => page.entries,
+      ({ entries }) => entries.filter(({ userId }) => user === "" || userId === user),
     );
     if (values.json === true) {
       const answer = Object.assign(firstPage, { entries: items, nextPageToken });
@@ -48,6 +53,7 @@ const OPTIONS = {
   ...CLIENT_OPTIONS,
   "request-id": { type: "string" },
   actor: { type: "string" },
+  user: { type: "string", default: "" },
   from: { type: "string" },
   until: { type: "string" },
   limit: { type: "string", default: "50" },
@@ -72,7 +78,8 @@ function whatFor(
     throw new WrongUsage("search is for --request-id or for --actor, and not for both");
   }
   const [userIdPrefix = "", extra] = positionals;
-  if (extra !== undefined) {
+  // Who forgot that an option is there already would be told that nothing was found.
+  if (extra !== undefined || userIdPrefix.includes("=")) {
     const option = actor === undefined ? "--request-id" : "--actor";
     throw new WrongUsage(`search is for ${option} or for KEY=VALUE, and not for both`);
   }

@@ -59,6 +59,32 @@ test("points search goes through pages, and shows the newest at the end", async 
   expect(requests[3]).toMatchObject({ by: { case: "actor", value: "Ana" }, userIdPrefix: "" });
 });
 
+test("points search picks out one user, and takes days", async () => {
+  const requests: SearchEntriesRequest[] = [];
+  const pages = [
+    [entryOf("ada=1", 9), entryOf("ada=10", 8)],
+    [entryOf("ada=12", 7)],
+    [entryOf("ada=1", 6)],
+  ];
+  const { baseUrl } = await serveLedger({
+    searchEntries(request) {
+      requests.push(request);
+      const at = Number(request.pageToken);
+      return { entries: pages[at]!, nextPageToken: String(at + 1), caughtUpTo: TIME };
+    },
+  });
+  const args = ["--request-id=r", "--user=ada=1", "--limit=2", "--from=2026-11-01"];
+  const { stdout } = await runPoints({ POINTS_URL: baseUrl }, ["search", ...args]).exit;
+  expect(stdout.match(/^ada=\d+ +\d+ /gm)).toEqual(["ada=1  6 ", "ada=1  9 "]);
+  expect(stdout).toContain("There are more before these");
+  const startTime = { seconds: BigInt(Date.parse("2026-11-01") / 1_000), nanos: 0 };
+  expect(requests).toMatchObject([
+    { userIdPrefix: "ada=1", pageSize: 2, pageToken: "", startTime },
+    { userIdPrefix: "ada=1", pageSize: 1, pageToken: "1", startTime },
+    { userIdPrefix: "ada=1", pageSize: 1, pageToken: "2", startTime },
+  ]);
+});
+
 test("points search says so if nothing was found, or most is not there yet", async () => {
   const { baseUrl } = await serveLedger({ searchEntries: () => ({}) });
   const { stdout } = await runPoints({ POINTS_URL: baseUrl }, ["search", "--request-id=r"]).exit;
@@ -145,6 +171,11 @@ test("a wrong command line is refused", async () => {
   await expect(runSearch(["--request-id=r", "--actor=a"])).rejects.toThrow(both);
   const other = wrong("search is for --actor or for KEY=VALUE, and not for both");
   await expect(runSearch(["--actor=a", "order=1", "eu-"])).rejects.toThrow(other);
+  const pairToo = wrong("search is for --request-id or for KEY=VALUE, and not for both");
+  await expect(runSearch(["--request-id=r", "order=1"])).rejects.toThrow(pairToo);
+  const users = wrong("a search is of --user or of USER-PREFIX, and not of both");
+  await expect(runSearch(["order=1", "eu-", "--user=eu-1"])).rejects.toThrow(users);
+  await expect(runSearch(["order=1", "--from=2026-02-31"])).rejects.toThrow("is no day");
   const limit = wrong("--limit takes 1 or more");
   await expect(runSearch(["order=1", "--limit=0"])).rejects.toThrow(limit);
   await expect(runExpiring(["--within=soon"])).rejects.toThrow("--within takes a length such as");
