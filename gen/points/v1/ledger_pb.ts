@@ -934,7 +934,8 @@ export type GetOverviewResponse = Message<"points.v1.GetOverviewResponse"> & {
   neverExpiring: bigint;
 
   /**
-   * The accounts with the largest balances, largest first, at most 1,000.
+   * The accounts with the largest balances, largest first, at most 1,000. An account that was erased
+   * since the scan is missing until the next.
    *
    * @generated from field: repeated points.v1.LargeAccount largest = 10;
    */
