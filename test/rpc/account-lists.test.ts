@@ -1,8 +1,6 @@
-import { rm } from "node:fs/promises";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { CalendarUnit } from "../../gen/points/v1/policy_pb.ts";
-import { SCOPES } from "../../src/auth/caller.ts";
 import { erase } from "../../src/commit/erase.ts";
 import type { Command } from "../../src/ledger/command.ts";
 import { databaseNow } from "../../src/store/driver/clock.ts";
@@ -11,9 +9,8 @@ import { readAccountAt } from "../../src/store/reads/as-of.ts";
 import { listAccounts } from "../../src/store/reads/list-accounts.ts";
 import { type ExpiringOptions, listExpiring } from "../../src/store/reads/list-expiring.ts";
 import type { Api } from "../support/api.ts";
-import { clientWith, tokenOf, writeCallers } from "../support/callers.ts";
 import { commitAll } from "../support/commit-all.ts";
-import { testDatabase, type TestDatabase } from "../support/database.ts";
+import type { TestDatabase } from "../support/database.ts";
 import { assertUntil } from "../support/enough.ts";
 import { refusalOf } from "../support/error-info.ts";
 import { Model } from "../support/model.ts";
@@ -22,35 +19,21 @@ import { makeDue } from "../support/priced-server.ts";
 import { randomSteps } from "../support/random-commands.ts";
 import { randomYears } from "../support/random-years.ts";
 import { points, ttl } from "../support/requests.ts";
-import { makeFolder } from "../support/run-folder.ts";
-import { testServer, type TestServer } from "../support/server.ts";
 import { stoppedClock } from "../support/stopped-clock.ts";
+import { serveTwoCallers } from "../support/two-callers.ts";
 
 const HOUR = 3_600_000;
 const DAY = { seconds: 86_400n };
 
-let folder: string;
+let close: () => Promise<void>;
 let database: TestDatabase;
-let server: TestServer;
 let client: Api;
 /** A client of who may see the users "ada…" alone. */
 let ofAda: Api;
 beforeAll(async () => {
-  database = await testDatabase();
-  folder = await makeFolder("account-lists");
-  const callers = await writeCallers(folder, {
-    all: { scopes: [...SCOPES] },
-    some: { scopes: [...SCOPES], prefix: "ada" },
-  });
-  server = await testServer(callers, database);
-  client = clientWith(server.baseUrl, tokenOf("all"));
-  ofAda = clientWith(server.baseUrl, tokenOf("some"));
+  ({ client, close, database, ofAda } = await serveTwoCallers());
 });
-afterAll(async () => {
-  await server.stop();
-  await database.close();
-  await rm(folder, { recursive: true });
-});
+afterAll(() => close());
 
 /** In the order of their bytes. */
 const NAMES = ["A", "a", "ad", "ada", "ada.b", "adam", "ada~", "adb", "b", "~"];

@@ -1,44 +1,26 @@
-import { rm } from "node:fs/promises";
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import pg from "pg";
 import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from "vitest";
 import type { Entry } from "../../gen/points/v1/account_pb.ts";
 import type { SearchEntriesRequestSchema } from "../../gen/points/v1/ledger_pb.ts";
-import { SCOPES } from "../../src/auth/caller.ts";
 import { erase } from "../../src/commit/erase.ts";
 import { toTimestamp } from "../../src/rpc/timestamps.ts";
 import type { Api } from "../support/api.ts";
-import { clientWith, tokenOf, writeCallers } from "../support/callers.ts";
-import { testDatabase, type TestDatabase } from "../support/database.ts";
+import type { TestDatabase } from "../support/database.ts";
+import { readWhileEmptied } from "../support/emptied.ts";
 import { refusalOf } from "../support/error-info.ts";
-import { until } from "../support/processes.ts";
 import { projectAnew } from "../support/projected.ts";
 import { microsOf } from "../support/requests.ts";
-import { makeFolder } from "../support/run-folder.ts";
-import { testServer, type TestServer } from "../support/server.ts";
+import { serveTwoCallers } from "../support/two-callers.ts";
 
-let folder: string;
+let close: () => Promise<void>;
 let database: TestDatabase;
-let server: TestServer;
 let client: Api;
 /** A client of who may see the users "ada…" alone. */
 let ofAda: Api;
 beforeAll(async () => {
-  database = await testDatabase();
-  folder = await makeFolder("search");
-  const callers = await writeCallers(folder, {
-    all: { scopes: [...SCOPES] },
-    some: { scopes: [...SCOPES], prefix: "ada" },
-  });
-  server = await testServer(callers, database);
-  client = clientWith(server.baseUrl, tokenOf("all"));
-  ofAda = clientWith(server.baseUrl, tokenOf("some"));
+  ({ client, close, database, ofAda } = await serveTwoCallers());
 });
-afterAll(async () => {
-  await server.stop();
-  await database.close();
-  await rm(folder, { recursive: true });
-});
+afterAll(() => close());
 
 type Request = MessageInitShape<typeof SearchEntriesRequestSchema>;
 
@@ -266,17 +248,8 @@ test("says that it is not built, or not of that key", async () => {
 });
 
 test("never takes a table that was just emptied for one that is built", async () => {
-  const builder = new pg.Client({ connectionString: database.url });
-  await builder.connect();
-  onTestFinished(() => builder.end());
-  await builder.query("begin; truncate points.search_term");
-  const reading = client.searchEntries({ by: requestId("first") });
-  await until("the read waits", async () => {
-    const [waiting] = await database.query(`
-      select count(*) from pg_locks join pg_database on pg_database.oid = database
-      where not granted and datname = current_database()`);
-    return waiting!["count"] !== "0";
-  });
-  await builder.query("update points.projection set caught_up_to = null; commit");
-  expect((await reading).caughtUpTo).toBeUndefined();
+  const read = await readWhileEmptied(database, "search_term", () =>
+    client.searchEntries({ by: requestId("first") }),
+  );
+  expect(read.caughtUpTo).toBeUndefined();
 });

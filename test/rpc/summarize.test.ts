@@ -1,10 +1,8 @@
-import { rm } from "node:fs/promises";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import pg from "pg";
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { EntryKind } from "../../gen/points/v1/account_pb.ts";
 import { GroupBy, type SummarizeRequestSchema } from "../../gen/points/v1/ledger_pb.ts";
-import { SCOPES } from "../../src/auth/caller.ts";
 import { toTimestamp } from "../../src/rpc/timestamps.ts";
 import { inSnapshot } from "../../src/store/driver/transaction.ts";
 import {
@@ -14,31 +12,20 @@ import {
   type Whose,
 } from "../../src/store/reads/sums.ts";
 import type { Api } from "../support/api.ts";
-import { clientWith, tokenOf, writeCallers } from "../support/callers.ts";
-import { testDatabase, type TestDatabase } from "../support/database.ts";
+import type { TestDatabase } from "../support/database.ts";
+import { readWhileEmptied } from "../support/emptied.ts";
 import { refusalOf } from "../support/error-info.ts";
-import { until } from "../support/processes.ts";
 import { projectAnew } from "../support/projected.ts";
 import { points } from "../support/requests.ts";
-import { makeFolder } from "../support/run-folder.ts";
-import { testServer, type TestServer } from "../support/server.ts";
+import { serveTwoCallers } from "../support/two-callers.ts";
 
-let folder: string;
+let close: () => Promise<void>;
 let database: TestDatabase;
-let server: TestServer;
 let client: Api;
 /** A client of who may see the users "ada…" alone. */
 let ofAda: Api;
 beforeAll(async () => {
-  database = await testDatabase();
-  folder = await makeFolder("summarize");
-  const callers = await writeCallers(folder, {
-    shop: { scopes: [...SCOPES] },
-    some: { scopes: [...SCOPES], prefix: "ada" },
-  });
-  server = await testServer(callers, database);
-  client = clientWith(server.baseUrl, tokenOf("shop"));
-  ofAda = clientWith(server.baseUrl, tokenOf("some"));
+  ({ client, close, database, ofAda } = await serveTwoCallers());
   for (const [userId, paid] of [
     ["ada", 10n],
     ["adam", 200n],
@@ -54,11 +41,7 @@ beforeAll(async () => {
     update points.entry
     set create_time = timestamptz '2026-03-01T18:00:00Z' + sequence * interval '6 hours'`);
 });
-afterAll(async () => {
-  await server.stop();
-  await database.close();
-  await rm(folder, { recursive: true });
-});
+afterAll(() => close());
 beforeEach(() => projectAnew(database));
 
 type Request = MessageInitShape<typeof SummarizeRequestSchema>;
@@ -276,17 +259,6 @@ test("says how far the sums are, and that nobody builds them", async () => {
 });
 
 test("never takes a table that was just emptied for one that is built", async () => {
-  const builder = new pg.Client({ connectionString: database.url });
-  await builder.connect();
-  onTestFinished(() => builder.end());
-  await builder.query("begin; truncate points.entry_sum");
-  const reading = client.summarize({});
-  await until("the read waits", async () => {
-    const [waiting] = await database.query(`
-      select count(*) from pg_locks join pg_database on pg_database.oid = database
-      where not granted and datname = current_database()`);
-    return waiting!["count"] !== "0";
-  });
-  await builder.query("update points.projection set caught_up_to = null; commit");
-  expect((await reading).caughtUpTo).toBeUndefined();
+  const read = await readWhileEmptied(database, "entry_sum", () => client.summarize({}));
+  expect(read.caughtUpTo).toBeUndefined();
 });
