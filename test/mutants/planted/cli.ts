@@ -79,6 +79,13 @@ export const CLI_MUTANTS: readonly Mutant[] = [
     caughtBy: "test/cli/report.test.ts",
   },
   {
+    name: "heads a report of the caller's users as one of all",
+    file: "src/cli/ask-report.ts",
+    find: 'asked || (caller?.userIdPrefix ?? "")',
+    replace: "asked",
+    caughtBy: "test/cli/report.test.ts",
+  },
+  {
     name: "takes debt from what users hold, in a report",
     file: "src/cli/report-lines.ts",
     find: "held: net + debt, debt, net }",
