@@ -73,11 +73,11 @@ const NOTHING: HeldSums = {
   debt: 0n,
   expiring: Array.from({ length: WEEKS }, () => 0n),
   expiringLater: 0n,
-  lasting: 0n,
+  neverExpiring: 0n,
 };
 
 function added(sums: HeldSums, { accounts, expiring: lots }: AccountPage, asOf: Micros): HeldSums {
-  let { balance, frozen, debt, expiringLater, lasting } = sums;
+  let { balance, frozen, debt, expiringLater, neverExpiring } = sums;
   const expiring = [...sums.expiring];
   for (const account of accounts) {
     balance += account.balance;
@@ -85,7 +85,7 @@ function added(sums: HeldSums, { accounts, expiring: lots }: AccountPage, asOf: 
     debt += account.debt;
   }
   for (const { expireTime, remaining } of lots) {
-    if (expireTime === null) lasting += remaining;
+    if (expireTime === null) neverExpiring += remaining;
     else {
       const week = weekOf(expireTime, asOf);
       if (week < WEEKS) expiring[week]! += remaining;
@@ -93,7 +93,7 @@ function added(sums: HeldSums, { accounts, expiring: lots }: AccountPage, asOf: 
     }
   }
   const count = sums.accounts + BigInt(accounts.length);
-  return { accounts: count, balance, frozen, debt, expiring, expiringLater, lasting };
+  return { accounts: count, balance, frozen, debt, expiring, expiringLater, neverExpiring };
 }
 
 /** In which week after an instant something expires. If the clock was set back meanwhile, the first. */

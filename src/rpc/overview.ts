@@ -38,7 +38,6 @@ function toMessage({
     asOf: toTimestamp(asOf),
     endTime: toTimestamp(endTime),
     expiring: weeks.filter(({ points }) => points > 0n),
-    neverExpiring: sums.lasting,
     largest: [...largest],
   };
 }

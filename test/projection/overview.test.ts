@@ -211,7 +211,7 @@ function foundOf(...users: readonly string[]): Overview {
   return {
     asOf: 1_000_000n,
     endTime: 2_000_001n,
-    sums: { ...sums, expiring, expiringLater: 5n, lasting: 6n },
+    sums: { ...sums, expiring, expiringLater: 5n, neverExpiring: 6n },
     largest: users.map((userId) => ({ userId, balance: 10n, frozen: 1n, debt: 0n })),
   };
 }

@@ -108,7 +108,7 @@ function expectedAt(known: readonly Known[], asOf: bigint): Overview {
         return between(start, start + WEEK);
       }),
       expiringLater: between(end, null),
-      lasting: sum(
+      neverExpiring: sum(
         lots.filter(({ expireTime }) => expireTime === null).map(({ points }) => points),
       ),
     },

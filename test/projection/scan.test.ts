@@ -38,7 +38,7 @@ describe("what expires", () => {
     const { sums } = await scanAt(database.orm, T);
     // The first lot is past its time.
     expect(sums).toMatchObject({ accounts: 1n, balance: 1_111_110n });
-    expect(sums).toMatchObject({ expiringLater: 100_000n, lasting: 1_000_000n });
+    expect(sums).toMatchObject({ expiringLater: 100_000n, neverExpiring: 1_000_000n });
     const weeks = sums.expiring.map((points, week) => ({ week, points }));
     expect(weeks.filter(({ points }) => points > 0n)).toEqual([
       { week: 0, points: 110n },
@@ -76,7 +76,7 @@ test.each([
   const { sums } = await scanAt(database.orm, 5n, { maxRows: page.maxRows, goesOn });
   // Two of each account's lots are in the table.
   expect(pages).toBe(page.pages);
-  expect(sums).toMatchObject({ accounts: 3n, balance: 54n, lasting: 54n });
+  expect(sums).toMatchObject({ accounts: 3n, balance: 54n, neverExpiring: 54n });
 });
 
 describe("while accounts change", () => {

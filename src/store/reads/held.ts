@@ -11,7 +11,7 @@ export type HeldSums = {
   /** What of it expires after those weeks. */
   readonly expiringLater: bigint;
   /** What of it never expires. */
-  readonly lasting: bigint;
+  readonly neverExpiring: bigint;
 };
 
 /** An account with a large balance. */
@@ -53,7 +53,7 @@ export function sumsText(sums: HeldSums): HeldSumsText {
     debt: String(sums.debt),
     expiring: sums.expiring.map(String),
     expiringLater: String(sums.expiringLater),
-    lasting: String(sums.lasting),
+    neverExpiring: String(sums.neverExpiring),
   };
 }
 
@@ -66,7 +66,7 @@ export function sumsOfText(text: HeldSumsText): HeldSums {
     debt: BigInt(text.debt),
     expiring: text.expiring.map(BigInt),
     expiringLater: BigInt(text.expiringLater),
-    lasting: BigInt(text.lasting),
+    neverExpiring: BigInt(text.neverExpiring),
   };
 }
 
