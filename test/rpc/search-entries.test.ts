@@ -1,5 +1,5 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import type { Entry } from "../../gen/points/v1/account_pb.ts";
 import type { SearchEntriesRequestSchema } from "../../gen/points/v1/ledger_pb.ts";
 import { erase } from "../../src/commit/erase.ts";
