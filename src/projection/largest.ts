@@ -1,4 +1,4 @@
-import type { LargeAccount } from "../store/reads/held.ts";
+import type { LargeAccount } from "../store/reads/overview-text.ts";
 
 /** The accounts with the largest balances, of those that were added; empty balances are none. */
 export type Largest = {

@@ -9,7 +9,7 @@ import {
   type ScanLease,
 } from "../store/projection/overview.ts";
 import type { ReadSnapshot } from "../store/reads/account-page.ts";
-import type { Overview } from "../store/reads/held.ts";
+import type { Overview } from "../store/reads/overview-text.ts";
 import { scan, type ScanOptions } from "./scan.ts";
 
 export type OverviewOptions = {

@@ -6,7 +6,7 @@ import {
   readAccountPage,
   type ReadSnapshot,
 } from "../store/reads/account-page.ts";
-import { type HeldSums, type Overview, WEEK, WEEKS } from "../store/reads/held.ts";
+import { type HeldSums, type Overview, WEEK, WEEKS } from "../store/reads/overview-text.ts";
 import { TooOld } from "../store/reads/lagging.ts";
 import { keepLargest } from "./largest.ts";
 

@@ -4,7 +4,7 @@ import type { GetOverviewResponseSchema, LedgerService } from "../../gen/points/
 import { callerKey } from "../auth/caller.ts";
 import { requirePrefix } from "../auth/rules.ts";
 import { notProjected } from "../errors/api-error.ts";
-import { type Overview, WEEK } from "../store/reads/held.ts";
+import { type Overview, WEEK } from "../store/reads/overview-text.ts";
 import { readOverview } from "../store/reads/overview.ts";
 import type { LedgerBackend } from "./ledger-backend.ts";
 import { toTimestamp } from "./timestamps.ts";

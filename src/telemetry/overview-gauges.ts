@@ -1,6 +1,6 @@
 import { Gauge, type GaugeConfiguration, type Registry } from "prom-client";
 import type { Orm } from "../store/driver/orm.ts";
-import type { HeldSums } from "../store/reads/held.ts";
+import type { HeldSums } from "../store/reads/overview-text.ts";
 import { readHeldSums } from "../store/reads/overview.ts";
 import { inTime } from "./in-time.ts";
 

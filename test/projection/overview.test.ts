@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test
 import { erase } from "../../src/commit/erase.ts";
 import { type OverviewOptions, scanIfDue, startOverview } from "../../src/projection/overview.ts";
 import { leaseScan, renewLease, saveOverview } from "../../src/store/projection/overview.ts";
-import type { Overview } from "../../src/store/reads/held.ts";
+import type { Overview } from "../../src/store/reads/overview-text.ts";
 import { readHeldSums, readOverview } from "../../src/store/reads/overview.ts";
 import { recharge } from "../support/commands.ts";
 import { commitAll } from "../support/commit-all.ts";

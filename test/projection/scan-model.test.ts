@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Command } from "../../src/ledger/command.ts";
-import { type Overview, WEEK, WEEKS } from "../../src/store/reads/held.ts";
+import { type Overview, WEEK, WEEKS } from "../../src/store/reads/overview-text.ts";
 import { commitAll } from "../support/commit-all.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { assertUntil } from "../support/enough.ts";

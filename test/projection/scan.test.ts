@@ -7,7 +7,7 @@ import { scan } from "../../src/projection/scan.ts";
 import { inSnapshot } from "../../src/store/driver/transaction.ts";
 import type { ReadSnapshot } from "../../src/store/reads/account-page.ts";
 import { TooOld } from "../../src/store/reads/lagging.ts";
-import { WEEK } from "../../src/store/reads/held.ts";
+import { WEEK } from "../../src/store/reads/overview-text.ts";
 import { consume, freeze, recharge } from "../support/commands.ts";
 import { commitAll } from "../support/commit-all.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";

@@ -3,7 +3,7 @@ import { databaseNow } from "../../src/store/driver/clock.ts";
 import type { Orm } from "../../src/store/driver/orm.ts";
 import { inSnapshot, type Run } from "../../src/store/driver/transaction.ts";
 import type { ReadSnapshot } from "../../src/store/reads/account-page.ts";
-import type { Overview } from "../../src/store/reads/held.ts";
+import type { Overview } from "../../src/store/reads/overview-text.ts";
 
 const MAX_PAGES = 100;
 

@@ -8,7 +8,6 @@ import {
 import { type RawBuilder, type Selectable, sql } from "kysely";
 import type { HoldStatus } from "../../ledger/hold.ts";
 import type { Pricing } from "../batch/pricing.ts";
-import type { HeldSumsText, LargeAccountText } from "../reads/held.ts";
 import { InstantType } from "./instant.ts";
 
 // The tables' columns, declared once: migrations/ makes them, and a test compares the two. To the
@@ -52,11 +51,11 @@ function underscored(property: string): string {
   return property.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
-const instant = () => p.type(InstantType);
+/** The types of columns that tables have in common. */
+export const instant = () => p.type(InstantType);
 const points = () => p.bigint();
-const sum = () => p.decimal("string").columnType("numeric");
-const id = () => p.text().collation("C");
-const userId = () => id().primary();
+export const id = () => p.text().collation("C");
+export const userId = () => id().primary();
 
 const figures = {
   balance: points(),
@@ -280,69 +279,6 @@ export const EpochEntity = defineEntity({
     timeline: p.integer(),
     beginTime: instant(),
     forkLsn: p.string().columnType("pg_lsn").nullable(),
-  },
-});
-
-/** A single row: how far the tables that are built from the journal have come. */
-export const ProjectionEntity = defineEntity({
-  name: "Projection",
-  tableName: "projection",
-  properties: {
-    id: p.smallint().primary().autoincrement(false),
-    epoch: p.integer(),
-    feed: p.bigint(),
-    searchKeys: p.array().nullable(),
-    caughtUpTo: instant().nullable(),
-    stepTime: instant().nullable(),
-  },
-});
-
-export type ProjectionRow = RowOf<typeof ProjectionEntity>;
-
-/** Where entries are that have a term. `day` is that of `createTime`, in days since 1970, UTC. */
-export const SearchTermEntity = defineEntity({
-  name: "SearchTerm",
-  tableName: "search_term",
-  properties: {
-    day: p.integer().primary(),
-    term: p.bigint().primary(),
-    createTime: p.type(InstantType).primary(),
-    userId: userId(),
-    sequence: p.bigint().primary(),
-  },
-});
-
-/** Sums over the entries of a quarter of an hour; without a user, of all. */
-export const EntrySumEntity = defineEntity({
-  name: "EntrySum",
-  tableName: "entry_sum",
-  properties: {
-    userId: userId(),
-    bucket: p.integer().primary(),
-    kind: p.smallint().primary(),
-    service: id().primary(),
-    caller: id().primary(),
-    category: id().primary(),
-    member: id().primary(),
-    entries: p.bigint(),
-    points: sum(),
-    owed: sum(),
-    uncovered: sum(),
-    repaid: sum(),
-  },
-});
-
-/** A single row: what the last scan over all accounts has found, and who scans now. */
-export const OverviewEntity = defineEntity({
-  name: "Overview",
-  tableName: "overview",
-  properties: {
-    id: p.smallint().primary().autoincrement(false),
-    leasedUntil: instant().nullable(),
-    asOf: instant().nullable(),
-    endTime: instant().nullable(),
-    sums: p.json<HeldSumsText>().nullable(),
-    largest: p.json<readonly LargeAccountText[]>().nullable(),
   },
 });
 

@@ -3,21 +3,23 @@ import { MikroORM } from "@mikro-orm/postgresql";
 import type pg from "pg";
 import { DATABASE_SCHEMA, parseDatabaseUrl } from "../../config/database-url.ts";
 import { MIGRATIONS } from "../schema/migrations/list.ts";
+import {
+  EntrySumEntity,
+  OverviewEntity,
+  ProjectionEntity,
+  SearchTermEntity,
+} from "./built-entities.ts";
 import { type Connector, connectorOf } from "./connect.ts";
 import {
   AccountEntity,
   EntryEntity,
-  EntrySumEntity,
   EpochEntity,
   HoldEntity,
   LedgerEntity,
   LotEntity,
-  OverviewEntity,
   PageKeyEntity,
   PolicyEntity,
-  ProjectionEntity,
   ReceiptEntity,
-  SearchTermEntity,
   UndoneEntity,
 } from "./entities.ts";
 import { expectAttributes, prepareSession } from "./session.ts";

@@ -1,7 +1,8 @@
 import { sql } from "kysely";
 import { requireRows } from "../batch/write.ts";
 import { bigints, rowsOf, smallints, texts } from "../driver/columns.ts";
-import type { EntrySumEntity, RowOf } from "../driver/entities.ts";
+import type { EntrySumEntity } from "../driver/built-entities.ts";
+import type { RowOf } from "../driver/entities.ts";
 import type { Run } from "../driver/transaction.ts";
 import { DAY } from "../projection/bucket.ts";
 import { termsOf } from "../projection/terms.ts";

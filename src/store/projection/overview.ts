@@ -4,7 +4,7 @@ import { textArray } from "../driver/columns.ts";
 import { fromTimestamptz, toTimestamptz } from "../driver/instant.ts";
 import type { Orm } from "../driver/orm.ts";
 import { inTransaction } from "../driver/transaction.ts";
-import { largeText, type Overview, sumsText } from "../reads/held.ts";
+import { largeText, type Overview, sumsText } from "../reads/overview-text.ts";
 
 // Who scans. The row of `overview` says until when somebody does: a scanner has a lease of two minutes,
 // and renews it each half a minute. If it dies, the lease ends, and within three minutes another

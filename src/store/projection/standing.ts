@@ -1,6 +1,6 @@
 import { sql } from "kysely";
 import type { Micros } from "../../ledger/time.ts";
-import type { ProjectionRow } from "../driver/entities.ts";
+import type { ProjectionRow } from "../driver/built-entities.ts";
 import { fromTimestamptz } from "../driver/instant.ts";
 import type { Run } from "../driver/transaction.ts";
 

@@ -1,5 +1,5 @@
 import { sql } from "kysely";
-import { OverviewEntity } from "../driver/entities.ts";
+import { OverviewEntity } from "../driver/built-entities.ts";
 import type { Orm } from "../driver/orm.ts";
 import {
   type HeldSums,
@@ -7,7 +7,7 @@ import {
   type Overview,
   largeOfText,
   sumsOfText,
-} from "./held.ts";
+} from "./overview-text.ts";
 
 /** What the last scan over all accounts has found; undefined: there was none yet. */
 export async function readOverview(orm: Orm): Promise<Overview | undefined> {
