@@ -2,9 +2,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 import type { Micros } from "../ledger/time.ts";
 import type { Orm } from "../store/driver/orm.ts";
+import { inSnapshot } from "../store/driver/transaction.ts";
 import { flushWal } from "../store/reads/feed.ts";
 import type { Standby } from "../store/reads/lagging.ts";
-import { lookAtStandby, readLedgerId } from "../store/reads/standby.ts";
+import { type LedgerLife, lookAtStandby, readLife } from "../store/reads/standby.ts";
+import { replayProgress } from "./replay-progress.ts";
 
 const EVERY_MS = 1_000;
 const TIMEOUT_MS = 3_000;
@@ -31,7 +33,8 @@ type Options = Told & {
 
 /**
  * Health check of the standby for reads: looks at it every second, and has it used while it answers and
- * has the ledger's schema.
+ * has the ledger's schema and its last epoch: one that lacks that may be the standby of a primary that
+ * another was promoted beside.
  *
  * A standby knows how new it is by the last commit that it has replayed. So while nobody commits, the
  * watch does, by every second look. One that has replayed none of them for a minute follows another
@@ -43,33 +46,40 @@ export function watchStandby(options: Options): StandbyWatch {
   const stopping = new AbortController();
   const { signal } = stopping;
   const { ask, fine, away } = standbyUse(told);
-  let ledgerId: string | undefined;
+  const progress = replayProgress(missedMaxBeats);
+  let life: LedgerLife | undefined;
+  let asking: Promise<LedgerLife> | undefined;
   let looking: Promise<Micros>;
   let beating: Promise<void> | undefined;
-  let missedBeats = 0;
 
   /** The time that it is as of. */
   async function look(): Promise<Micros> {
-    ledgerId ??= await readLedgerId(primary.em.fork());
+    const asked = askPrimary();
     const found = await lookAtStandby(standby);
     const { pending, asOf } = found;
+    const { ledgerId, epoch } = life ?? (await asked);
     if (found.ledgerId !== ledgerId) throw new Error("READS_URL leads to another ledger");
     if (pending.length > 0) throw new Error(`the standby lacks ${pending.join(", ")}`);
+    if (found.epoch !== epoch) throw new Error("the standby's last epoch is not the primary's");
     return asOf;
   }
 
+  /** The looks wait for the first answer alone: the primary may be away. */
+  function askPrimary(): Promise<LedgerLife> {
+    asking ??= inSnapshot(primary, readLife)
+      .then((read) => (life = read))
+      .finally(() => (asking = undefined));
+    asking.catch(() => {});
+    return asking;
+  }
+
   async function run(): Promise<void> {
-    // Behind a balancer another look may lead to another standby, which lags more.
-    let newest: Micros | undefined;
     while (!signal.aborted) {
       looking = look();
       try {
         const is = await Promise.race([looking, tooLate()]);
-        if (newest === undefined || is > newest) {
-          newest = is;
-          missedBeats = 0;
-        } else beat();
-        if (missedBeats > missedMaxBeats) throw new Error("the standby replays no commit");
+        if (!progress.looked(is)) beat();
+        if (progress.isStuck()) throw new Error("the standby replays no commit");
         fine();
       } catch (error) {
         away(error);
@@ -81,7 +91,7 @@ export function watchStandby(options: Options): StandbyWatch {
   /** The looks do not wait for it: the primary may be away. */
   function beat(): void {
     beating ??= flushWal(primary)
-      .then(() => void (missedBeats += 1))
+      .then(() => progress.committed())
       .catch(() => {})
       .finally(() => (beating = undefined));
   }
@@ -93,7 +103,7 @@ export function watchStandby(options: Options): StandbyWatch {
       stopping.abort();
       await running;
       // Their results are of no use any more, but a pool cannot be closed while it gives a connection.
-      await Promise.all([looking.catch(() => {}), beating]);
+      await Promise.allSettled([looking, asking, beating]);
     },
   };
 }

@@ -184,6 +184,24 @@ test("READS_URL must not lead to a server that takes writes, nor to another ledg
   expect(toOther.isUsed()).toBe(false);
 });
 
+test("a standby that lacks the primary's last epoch is not used until it has it", async () => {
+  const { primary, standby, replicated } = servers;
+  const watch = watched({ standby, primary });
+  await until("it is used", () => watch.isUsed() === true);
+  await servers.pause();
+  // As if the primary were another, which was promoted.
+  await replicated.query(`
+    insert into points.epoch select epoch + 1, system_identifier, timeline, begin_time, fork_lsn
+    from points.epoch order by epoch desc limit 1`);
+  await until("it says so", () => watch.says("the standby's last epoch is not the primary's"));
+  expect(watch.isUsed()).toBe(false);
+  await servers.resume();
+  await until("it is used again", () => watch.isUsed() === true);
+  await replicated.query(
+    "delete from points.epoch where epoch = (select max(epoch) from points.epoch)",
+  );
+});
+
 test("a standby that replays no commit is not used until it does", async () => {
   const { primary, standby } = servers;
   const watch = watched({ standby, primary });

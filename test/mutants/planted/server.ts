@@ -72,10 +72,17 @@ export const SERVER_MUTANTS: readonly Mutant[] = [
     caughtBy: "test/rpc/standby-reads.test.ts",
   },
   {
+    name: "goes on using the standby of another primary, of the same ledger",
+    file: "src/server/standby-watch.ts",
+    find: "if (found.epoch !== epoch)",
+    replace: "if (found.epoch < epoch && found.ledgerId !== ledgerId)",
+    caughtBy: "test/rpc/standby-reads.test.ts",
+  },
+  {
     name: "lets a standby's time stand still while nobody commits",
     file: "src/server/standby-watch.ts",
-    find: "} else beat();",
-    replace: "}",
+    find: "if (!progress.looked(is)) beat();",
+    replace: "progress.looked(is);",
     caughtBy: "test/rpc/standby-reads.test.ts",
   },
   {
