@@ -54,6 +54,7 @@ function teller(searchKeys: readonly string[] | undefined, log: Logger) {
   let isTold = false;
   return {
     done({ step }: Turn): void {
+      if (step.kind === "emptied") log.warn(EMPTIED);
       if (isTold || step.kind !== "done" || searchKeys === undefined) return;
       if (isSame(searchKeys, step.searchKeys)) return;
       isTold = true;
@@ -69,6 +70,9 @@ function teller(searchKeys: readonly string[] | undefined, log: Logger) {
   };
 }
 
+const EMPTIED =
+  "the index and the sums were not whole, as after a restore of a dump that was made during a rebuild: " +
+  "they are built anew";
 const REBUILD = 'run "points project --rebuild" with the same SEARCH_KEYS';
 
 function isSame(some: readonly string[], others: readonly string[]): boolean {

@@ -43,7 +43,7 @@ export async function takeTurn(
   const since = performance.now();
   try {
     const step = await stepProjection(orm, { horizon, width: state.width, searchKeys });
-    if (step.kind === "not now") {
+    if (step.kind !== "done") {
       return { state: { ...state, known, isBehind: false }, step, waitMs: STEP_EVERY_MS };
     }
     const isBehind = !step.isAtHorizon;

@@ -1,12 +1,17 @@
 import pg from "pg";
+import { pino } from "pino";
 import { expect, onTestFinished, test } from "vitest";
+import { startProjector } from "../../src/projection/projector.ts";
 import { NO_TURN, takeTurn } from "../../src/projection/turn.ts";
 import { openOrm, type Orm } from "../../src/store/driver/orm.ts";
+import type { Run } from "../../src/store/driver/transaction.ts";
 import { emptyProjection } from "../../src/store/projection/rebuild.ts";
+import { readStanding } from "../../src/store/projection/standing.ts";
 import { consume, recharge } from "../support/commands.ts";
 import { commitAll } from "../support/commit-all.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { lockAwaited } from "../support/held-lock.ts";
+import { until } from "../support/processes.ts";
 import { expectProjected, projectAll } from "../support/projected.ts";
 
 const KEYS = ["order"];
@@ -58,6 +63,44 @@ test("what is far behind the last entry is come to in few steps, however much it
   expect(counts.filter((count) => count > 0)).toEqual([1, 10_000, 20_000, 1]);
   expect(counts.length).toBeLessThan(20);
   expect(await expectProjected(database.query)).toBe(30_002);
+});
+
+test("tables that a dump has from a rebuild are built anew, with a warning", async () => {
+  const database = await opened();
+  await commitAll(database.orm, [{ ...recharge(9n), metadata: new Map([["order", "7"]]) }]);
+  await projectAll(database, KEYS);
+  const snapshot = new pg.Client({ connectionString: database.url });
+  await snapshot.connect();
+  onTestFinished(() => snapshot.end());
+  await snapshot.query("begin isolation level repeatable read; select from points.projection");
+  await emptyProjection(database.orm, undefined);
+  const read: Run = async (statement) => {
+    const { sql, parameters } = statement.compile(database.orm.em.getKysely());
+    return (await snapshot.query(sql, [...parameters])) as never;
+  };
+  const { isMarked, caughtUpTo, searchKeys } = await readStanding(read);
+  expect({ isMarked, caughtUpTo, searchKeys }).toEqual({ isMarked: false, searchKeys: KEYS });
+  await snapshot.query("rollback");
+
+  await database.query("delete from points.entry_sum; update points.projection set feed = 1000000");
+  const warnings: string[] = [];
+  const projector = startProjector(
+    database.orm,
+    [],
+    pino(
+      { level: "warn" },
+      {
+        write: (line) => {
+          warnings.push(line);
+        },
+      },
+    ),
+  );
+  await until("it has told", async () => warnings.length > 0);
+  await projector.stop();
+  expect(warnings[0]).toContain("they are built anew");
+  await projectAll(database);
+  expect(await expectProjected(database.query)).toBe(1);
 });
 
 test("an entry whose transaction is overtaken is not missed", async () => {

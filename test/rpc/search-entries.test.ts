@@ -248,7 +248,7 @@ test("says that it is not built, or not of that key", async () => {
 });
 
 test("never takes a table that was just emptied for one that is built", async () => {
-  const read = await readWhileEmptied(database, "search_term", () =>
+  const read = await readWhileEmptied(database, () =>
     client.searchEntries({ by: requestId("first") }),
   );
   expect(read.caughtUpTo).toBeUndefined();

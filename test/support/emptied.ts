@@ -4,19 +4,18 @@ import type { TestDatabase } from "./database.ts";
 import { lockAwaited } from "./held-lock.ts";
 
 /**
- * Reads while another transaction empties a table that is built, and says that it is being built anew.
+ * Reads while another transaction empties the tables that are built, and says that they are being built anew.
  *
  * @returns what was read, which waited for that transaction
  */
 export async function readWhileEmptied<T>(
   database: TestDatabase,
-  table: "search_term" | "entry_sum",
   read: () => Promise<T>,
 ): Promise<T> {
   const builder = new pg.Client({ connectionString: database.url });
   await builder.connect();
   onTestFinished(() => builder.end());
-  await builder.query(`begin; truncate points.${table}`);
+  await builder.query("begin; truncate points.search_term, points.entry_sum");
   const reading = read();
   await lockAwaited(database);
   await builder.query("update points.projection set caught_up_to = null; commit");

@@ -1,6 +1,7 @@
 import { expect } from "vitest";
 import { NO_TURN, takeTurn } from "../../src/projection/turn.ts";
 import type { Orm } from "../../src/store/driver/orm.ts";
+import { emptyProjection } from "../../src/store/projection/rebuild.ts";
 import { until } from "./processes.ts";
 
 /** Runs SQL, always in the same session; gives the rows as `pg` does. */
@@ -26,10 +27,7 @@ export async function projectAnew(
   database: { readonly orm: Orm; readonly query: Query },
   searchKeys: readonly string[] = [],
 ): Promise<void> {
-  await database.query(`
-    truncate points.search_term, points.entry_sum;
-    update points.projection
-    set epoch = 0, feed = 0, search_keys = null, caught_up_to = null, step_time = null`);
+  await emptyProjection(database.orm, searchKeys);
   await projectAll(database, searchKeys);
 }
 
@@ -38,7 +36,7 @@ export async function whenCaughtUp(query: Query): Promise<() => Promise<boolean>
   const [row] = await query("select clock_timestamp()::text as now");
   return async () => {
     const passed = await query(
-      "select from points.projection where caught_up_to >= $1::timestamptz",
+      "select from points.projection where caught_up_to between $1::timestamptz and clock_timestamp()",
       [row!["now"]],
     );
     return passed.length > 0;
@@ -122,7 +120,7 @@ function sumsOf(before: readonly NaiveRow[], all: readonly NaiveRow[]): string[]
 }
 
 async function sumsIn(query: Query): Promise<string[]> {
-  const rows = await query("select * from points.entry_sum");
+  const rows = await query("select * from points.entry_sum where bucket >= 0");
   return rows
     .map((row) => {
       const texts = ["service", "caller", "category", "member"].map((name) => row[name]);

@@ -8,7 +8,9 @@ import type { Orm } from "../driver/orm.ts";
 import { TRANSACTION_MAX_MS } from "../driver/session.ts";
 import { inTransaction, type Run } from "../driver/transaction.ts";
 import { addRange } from "./add-range.ts";
+import { CAUGHT_UP_TO, MARK } from "./caught-up.ts";
 import { tryProjectionLock } from "./lock.ts";
+import { begunAnew, empty } from "./rebuild.ts";
 import { keysOf } from "./search-keys.ts";
 import { readStanding, type Standing } from "./standing.ts";
 
@@ -25,6 +27,8 @@ type StepOptions = {
 export type Step =
   /** Another transaction has the lock; the step was not due; or the horizon is of another life. */
   | { readonly kind: "not now" }
+  /** The tables were not those of which the place tells: they are to be built anew. */
+  | { readonly kind: "emptied" }
   | {
       readonly kind: "done";
       readonly entries: number;
@@ -72,6 +76,11 @@ export async function stepProjection(orm: Orm, options: StepOptions): Promise<St
       const isSameLife = epoch === horizon.epoch && epochs.beginTime === horizon.beginTime;
       const isNow = isLocked && isSameLife && at.isDue && !isOlderThan(horizon, at);
       if (!isNow) return { kind: "not now" };
+      if (!at.isMarked) {
+        await empty(run);
+        await commit([MARK, begunAnew()]);
+        return { kind: "emptied" };
+      }
       const searchKeys = at.searchKeys ?? options.searchKeys;
       const { entries, to } = await addFrom(run, at, { horizon, width, searchKeys });
       const hasEnded = at.epoch < horizon.epoch;
@@ -158,7 +167,7 @@ function moved(from: Standing, { epoch, feed, isAtHorizon, searchKeys, horizon }
   const update = sql`
     update projection set epoch = ${String(epoch)}::integer, feed = ${String(feed)}::bigint,
       search_keys = ${keysOf(searchKeys)},
-      caught_up_to = greatest(caught_up_to,
+      caught_up_to = greatest(${CAUGHT_UP_TO},
         nullif(${passed === undefined ? "" : toTimestamptz(passed)}::text, '')::timestamptz),
       step_time = clock_timestamp() + (${pause})
     where epoch = ${String(from.epoch)}::integer and feed = ${String(from.feed)}::bigint`;

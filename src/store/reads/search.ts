@@ -5,9 +5,9 @@ import { toEntry } from "../batch/entries.ts";
 import { columnsOf, EntryEntity, type EntryRow } from "../driver/entities.ts";
 import { fromTimestamptz, toTimestamptz } from "../driver/instant.ts";
 import type { Run } from "../driver/transaction.ts";
+import { CAUGHT_UP_TO } from "../projection/caught-up.ts";
 import { goByIndex } from "./go-by-index.ts";
 import { beginsWith, endOfPrefix } from "./id-range.ts";
-import { keepBuilt } from "./keep-built.ts";
 import { lotsIn, PAGE_MAX_LOTS } from "./pages.ts";
 
 /** What entries have: a request id, an actor, or a value of a key of metadata. */
@@ -58,11 +58,8 @@ const LOOK_MAX_DAYS = 4_000;
 /**
  * A page of the entries that have a term, newest first. An entry whose term has the same hash, or that
  * was erased since, is left out. Before the end a page may have fewer entries than `limit`, or none.
- *
- * @param run of a snapshot of which nothing has been read yet: see `keepBuilt`
  */
 export async function readTerms(run: Run, query: TermQuery): Promise<TermPage> {
-  await keepBuilt(run, "search_term");
   await goByIndex(run);
   const { rows } = await run(statementOf(query));
   const { search_keys: searchKeys, caught_up_to: caughtUpTo } = rows[0]!;
@@ -145,7 +142,7 @@ function statementOf({ term, userIdPrefix, startTime, endTime, before, limit }: 
           else metadata ->> ${key}::text = ${value}::text end
       left join account on account.user_id = entry.user_id
     )
-    select found.*, projection.search_keys, projection.caught_up_to,
+    select found.*, projection.search_keys, ${CAUGHT_UP_TO} as caught_up_to,
       (select count(*) from page) as page_size, (select count(*) from looked_at) as looked_at,
       last.create_time as last_time, last.user_id as last_user, last.sequence as last_sequence,
       days.first as first_day, days.last as last_day

@@ -2,9 +2,9 @@ import { sql } from "kysely";
 import type { Micros } from "../../ledger/time.ts";
 import { fromTimestamptz } from "../driver/instant.ts";
 import type { Run } from "../driver/transaction.ts";
+import { CAUGHT_UP_TO } from "../projection/caught-up.ts";
 import { goByIndex } from "./go-by-index.ts";
 import { beginsWith } from "./id-range.ts";
-import { keepBuilt } from "./keep-built.ts";
 
 /** What entries that are summed have in common. */
 export type Dimension = "day" | "kind" | "service" | "caller" | "category" | "member";
@@ -87,7 +87,6 @@ const MAX_MS = 8_000;
  * Adds up what is kept of each quarter of an hour. The sums of all users together tell no members apart,
  * those of users do. What takes too long is too much of the time.
  *
- * @param run of a snapshot of which nothing has been read yet: see `keepBuilt`
  * @throws {TimeZoneUnknown}
  */
 export async function readSums(
@@ -95,7 +94,6 @@ export async function readSums(
   query: SumQuery,
   { maxRows = MAX_ROWS, maxUsers = MAX_USERS, maxMs = MAX_MS }: SumOptions = {},
 ): Promise<Sums> {
-  await keepBuilt(run, "entry_sum");
   await goByIndex(run);
   await run(sql`set local statement_timeout = ${sql.lit(maxMs)}`);
   const result = await run(statementOf(query, { maxRows, maxUsers })).catch((error: unknown) => {
@@ -165,7 +163,8 @@ function statementOf(
       order by 1, 2, 3, 4, 5, 6 limit ${sql.lit(SUMS_MAX + 1)}
     )
     select coalesce(to_char(day, 'YYYY-MM-DD'), '') as day, kind, service, caller, category, member,
-      entries, points, owed, uncovered, repaid, added, search_keys is not null as begun, caught_up_to,
+      entries, points, owed, uncovered, repaid, added, search_keys is not null as begun,
+      ${CAUGHT_UP_TO} as caught_up_to,
       (select count(*) from whose) as users
     from projection left join summed on true
     order by summed.day, kind, service, caller, category, member`;

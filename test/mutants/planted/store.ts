@@ -975,9 +975,9 @@ export const STORE_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "reads sums that were emptied as if they were whole",
-    file: "src/store/reads/sums.ts",
-    find: 'await keepBuilt(run, "entry_sum");',
-    replace: "",
+    file: "src/store/projection/caught-up.ts",
+    find: "and ${IS_MARKED} then",
+    replace: "then",
     caughtBy: "test/rpc/summarize.test.ts",
   },
   {

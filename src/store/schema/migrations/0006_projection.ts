@@ -54,6 +54,9 @@ const STATEMENTS = [
     primary key (user_id, bucket, kind, service, caller, category, member)
   ) with (fillfactor = 70)`,
 
+  // The marker of both tables: where it is missing, they are not what `projection` says.
+  `insert into entry_sum values ('', -1, 0, '', '', '', '', 0, 0, 0, 0, 0)`,
+
   // What the last scan over all accounts has found; nulls: there was none yet. One row. A server scans
   // until leased_until, which it moves on as it goes on.
   `create table overview (
