@@ -67,6 +67,27 @@ function endOfUnit(unit: CalendarUnit, timeZone: string, instant: Micros): Micro
 }
 
 /**
+ * The days that hold the instants from one to another, with the first instant of each. A day that the
+ * time zone leaves out begins together with the next one.
+ *
+ * @param max that many days at most, and one more
+ */
+export function daysBetween(
+  timeZone: string,
+  { from, to }: { readonly from: Micros; readonly to: Micros },
+  max: number,
+): { readonly day: string; readonly start: Micros }[] {
+  const days = [];
+  let date = zoned(from, timeZone).toPlainDate();
+  const last = zoned(to, timeZone).toPlainDate();
+  while (Temporal.PlainDate.compare(date, last) <= 0 && days.length <= max) {
+    days.push({ day: date.toString(), start: microsOf(date.toZonedDateTime(timeZone)) });
+    date = date.add({ days: 1 });
+  }
+  return days;
+}
+
+/**
  * Whether it is a time zone's name in the IANA's data base, or "UTC", in the data base's spelling:
  * other software tells upper case from lower. An offset, such as "+02:00", is none: it knows no
  * summer time, and who wants that has "Etc/GMT-2".

@@ -12,14 +12,7 @@ import { type Caller, callerKey } from "../auth/caller.ts";
 import { prefixFor, requireUser } from "../auth/rules.ts";
 import { apiError, invalidField, notProjected, tooMuchAsked } from "../errors/api-error.ts";
 import { isTimeZone } from "../ledger/calendar.ts";
-import {
-  type Dimension,
-  readSums,
-  type Sum,
-  SUMS_MAX,
-  TimeZoneUnknown,
-  type Whose,
-} from "../store/reads/sums.ts";
+import { type Dimension, readSums, type Sum, SUMS_MAX, type Whose } from "../store/reads/sums.ts";
 import type { LedgerBackend } from "./ledger-backend.ts";
 import { instantOf, toTimestamp } from "./timestamps.ts";
 
@@ -40,7 +33,7 @@ export function summarize({ laggingSums }: LedgerBackend): Handlers {
         by: groupBy.map((group) => DIMENSIONS.get(group)!),
         timeZone: timeZone || "UTC",
       };
-      const read = await laggingSums.read(({ run }) => readSums(run, query)).catch(withoutZone);
+      const read = await laggingSums.read(({ run }) => readSums(run, query));
       const { isBegun, caughtUpTo, sums, tooMuch } = read;
       if (!isBegun) throw notProjected("projection");
       if (tooMuch !== undefined) throw tooMuchAsked(tooMuch);
@@ -49,12 +42,6 @@ export function summarize({ laggingSums }: LedgerBackend): Handlers {
       return { sums: shown, ...(caughtUpTo !== null && { caughtUpTo: toTimestamp(caughtUpTo) }) };
     },
   };
-}
-
-/** @throws FIELD_INVALID, or what was thrown */
-function withoutZone(thrown: unknown): never {
-  if (!(thrown instanceof TimeZoneUnknown)) throw thrown;
-  throw invalidField("time_zone", "is not known to the database, whose list is older");
 }
 
 /** @throws PERMISSION_DENIED */

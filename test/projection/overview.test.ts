@@ -41,6 +41,8 @@ describe("a scan", () => {
     const { sums, ageSeconds } = (await readHeldSums(database.orm))!;
     expect(sums).toMatchObject({ accounts: 3n, balance: 30n });
     expect(ageSeconds).toBeLessThan(3_600);
+    await age("-1 hours");
+    expect((await readHeldSums(database.orm))!.ageSeconds).toBeNaN();
   });
 
   test("is due again while the last one found no account", async () => {

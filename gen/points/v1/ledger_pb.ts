@@ -1167,8 +1167,8 @@ export const LedgerService: GenService<{
    * and is booked later counts at its instant, and so may still change the sums of a time that is
    * past.
    *
-   * Reasons: FIELD_INVALID (also for more than 10,000 sums; for a prefix, or members, of more than
-   * 1,000,000 users; and for more than can be added up in 8 s: ask for less time), NOT_PROJECTED,
+   * Reasons: FIELD_INVALID (also for more than 10,000 sums, or 4,000 days; for a prefix, or members,
+   * of more than 1,000,000 users; and for more than can be added up in 8 s: ask for less time), NOT_PROJECTED,
    * TOTAL_TOO_LARGE, DATABASE_UNAVAILABLE.
    *
    * @generated from rpc points.v1.LedgerService.Summarize

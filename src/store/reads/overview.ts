@@ -17,7 +17,10 @@ export async function readOverview(orm: Orm): Promise<Overview | undefined> {
   return { asOf, endTime, sums: sumsOfText(sums), largest: largest.map(largeOfText) };
 }
 
-/** The sums of the last scan, and for how many seconds they have been so; undefined: none yet. */
+/**
+ * The sums of the last scan, and for how many seconds they have been so: NaN if the clock was set back
+ * before it; undefined: none yet.
+ */
 export async function readHeldSums(
   orm: Orm,
 ): Promise<{ readonly sums: HeldSums; readonly ageSeconds: number } | undefined> {
@@ -25,5 +28,7 @@ export async function readHeldSums(
     select sums, extract(epoch from statement_timestamp() - as_of) as seconds
     from overview where id = 1 and sums is not null`.execute(orm.em.fork().getKysely());
   const [row] = rows;
-  return row && { sums: sumsOfText(row.sums), ageSeconds: Number(row.seconds) };
+  if (row === undefined) return undefined;
+  const age = Number(row.seconds);
+  return { sums: sumsOfText(row.sums), ageSeconds: age < 0 ? Number.NaN : age };
 }
