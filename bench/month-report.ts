@@ -20,7 +20,7 @@ let isEqual = true;
 try {
   const DATA_DIR = join(folder, "data");
   const environment = { DATA_DIR, TEST_CLOCK: "1", ADMIN_LISTEN: "off" };
-  const server = await startPoints("", { ...environment, SEARCH_KEYS: "order" });
+  const server = await startPoints("", { ...environment, PROJECT: "on", SEARCH_KEYS: "order" });
   const points = async (...args: string[]) => {
     const env = { ...process.env, ...environment, POINTS_URL: server.url };
     const options = { env, maxBuffer: 2 ** 26 };

@@ -13,23 +13,23 @@ type Place = { readonly pageSize: number; readonly pageToken: string };
 /**
  * Reads pages until there are `limit` items, or no more.
  *
- * @returns the items, the first page, and where more follow; empty: there are no more
+ * @returns the items, the pages, the first page, and where more follow; empty: there are no more
  */
 export async function readPages<Page extends { readonly nextPageToken: string }, Item>(
   limit: number,
   ask: (place: Place) => Promise<Page>,
   itemsOf: (page: Page) => readonly Item[],
-): Promise<{ items: Item[]; firstPage: Page; nextPageToken: string }> {
+): Promise<{ items: Item[]; pages: Page[]; firstPage: Page; nextPageToken: string }> {
   const items: Item[] = [];
-  let firstPage: Page | undefined;
+  const pages: Page[] = [];
   let pageToken = "";
   do {
     const page = await ask({ pageSize: Math.min(limit - items.length, PAGE_MAX), pageToken });
-    firstPage ??= page;
+    pages.push(page);
     items.push(...itemsOf(page));
     pageToken = page.nextPageToken;
   } while (pageToken !== "" && items.length < limit);
-  return { items, firstPage, nextPageToken: pageToken };
+  return { items, pages, firstPage: pages[0]!, nextPageToken: pageToken };
 }
 
 const PAGE_MAX = 1000;

@@ -8,6 +8,7 @@ import { asJson, CLIENT_OPTIONS, printJson, withClient } from "./client.ts";
 import { streamTable } from "./entry-table.ts";
 import { instant } from "./instant.ts";
 import { limitOption, readPages } from "./pages.ts";
+import { earliestOf } from "./summarize.ts";
 import { timeText } from "./time-text.ts";
 
 /**
@@ -29,18 +30,19 @@ export async function runSearch(args: readonly string[]): Promise<void> {
   };
   const limit = limitOption(values.limit);
   await withClient(values.server, async (_, __, ledger) => {
-    const { items, firstPage, nextPageToken } = await readPages(
+    const { items, pages, firstPage, nextPageToken } = await readPages(
       limit,
       (place) => ledger.searchEntries({ by, userIdPrefix, ...range, ...place }),
       ({ entries }) => entries.filter(({ userId }) => user === "" || userId === user),
     );
+    // A rebuild may have begun after the first page.
+    const caughtUpTo = earliestOf(pages);
     if (values.json === true) {
-      const answer = Object.assign(firstPage, { entries: items, nextPageToken });
+      const answer = Object.assign(firstPage, { entries: items, nextPageToken, caughtUpTo });
       return printJson(asJson(SearchEntriesResponseSchema, answer));
     }
     console.log(items.length === 0 ? "nothing was found" : streamTable()(items.toReversed()));
     if (nextPageToken !== "") console.log("\nThere are more before these: see --limit.");
-    const { caughtUpTo } = firstPage;
     console.log(
       caughtUpTo === undefined
         ? "\nThe index is being built, and lacks most."

@@ -47,7 +47,9 @@ export async function summarize(
 }
 
 /** How far all of them are; undefined if one is being built. */
-export function earliestOf(all: readonly Sums[]): Timestamp | undefined {
+export function earliestOf(
+  all: readonly { readonly caughtUpTo?: Timestamp | undefined }[],
+): Timestamp | undefined {
   const times = all.flatMap(({ caughtUpTo }) => caughtUpTo ?? []);
   return times.length < all.length ? undefined : times.toSorted(compareTimes)[0];
 }

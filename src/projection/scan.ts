@@ -7,7 +7,7 @@ import {
   type ReadSnapshot,
 } from "../store/reads/account-page.ts";
 import { type HeldSums, type Overview, WEEK, WEEKS } from "../store/reads/overview-text.ts";
-import { TooOld } from "../store/reads/lagging.ts";
+import { requireSince } from "../store/reads/lagging.ts";
 import { keepLargest } from "./largest.ts";
 
 export type ScanOptions = PageOptions & {
@@ -43,7 +43,7 @@ export async function scan(
   const asOf = await read(async (snapshot) => snapshot.asOf);
   const readSince: ReadSnapshot = (work) =>
     read((snapshot) => {
-      if (snapshot.lags && snapshot.asOf < asOf) throw new TooOld();
+      requireSince(snapshot, asOf);
       return work(snapshot);
     });
   const largest = keepLargest(LARGEST_MAX);

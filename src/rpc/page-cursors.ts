@@ -1,3 +1,4 @@
+import type { Micros } from "../ledger/time.ts";
 import type { LotCursor } from "../store/reads/pages.ts";
 import type { TermCursor } from "../store/reads/search.ts";
 
@@ -48,3 +49,18 @@ export const TERM_CURSOR: CursorCodec<TermCursor> = {
     return { time: BigInt(micros), userId, sequence: BigInt(sequence) };
   },
 };
+
+/** A cursor of pages that may each be of another database, and when its page was as of. */
+export type PagePlace<Key> = { readonly key: Key; readonly asOf: Micros };
+
+/** Cursors that say when their page was as of: the next one must not be of an older state. */
+export function withAsOf<Key>(cursors: CursorCodec<Key>): CursorCodec<PagePlace<Key>> {
+  return {
+    write: ({ key, asOf }) => `${asOf}:${cursors.write(key)}`,
+    read(text) {
+      const [, asOf, rest] = /^(\d{1,18}):(.*)$/.exec(text) ?? [];
+      const key = rest === undefined ? undefined : cursors.read(rest);
+      return asOf === undefined || key === undefined ? undefined : { key, asOf: BigInt(asOf) };
+    },
+  };
+}

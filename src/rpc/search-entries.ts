@@ -7,10 +7,11 @@ import {
 import { callerKey } from "../auth/caller.ts";
 import { prefixFor } from "../auth/rules.ts";
 import { invalidField, keyNotProjected, notProjected } from "../errors/api-error.ts";
+import { requireSince } from "../store/reads/lagging.ts";
 import { readPageKey } from "../store/reads/page-key.ts";
 import { placeOfEntry, readTerms, type Term } from "../store/reads/search.ts";
 import { toEntryMessage } from "./answers.ts";
-import { TERM_CURSOR } from "./page-cursors.ts";
+import { TERM_CURSOR, withAsOf } from "./page-cursors.ts";
 import { fitting, pageSizeOf } from "./page-size.ts";
 import { keyOnce, pageTokens } from "./page-token.ts";
 import type { LedgerBackend } from "./ledger-backend.ts";
@@ -22,22 +23,25 @@ type Handlers = Pick<ServiceImpl<typeof LedgerService>, "searchEntries">;
 export function searchEntries({ orm, laggingLists, answerMaxBytes }: LedgerBackend): Handlers {
   const pages = pageTokens(
     SearchEntriesRequestSchema,
-    TERM_CURSOR,
+    withAsOf(TERM_CURSOR),
     keyOnce(() => readPageKey(orm)),
   );
   return {
     async searchEntries(request, { values }) {
       const term = termOf(request);
-      const before = await pages.read(request);
+      const place = await pages.read(request);
       const query = {
         term,
         userIdPrefix: prefixFor(values.get(callerKey), request.userIdPrefix),
         startTime: instantOf(request.startTime, "start_time"),
         endTime: instantOf(request.endTime, "end_time"),
-        before,
+        before: place?.key,
         limit: pageSizeOf(request),
       };
-      const page = await laggingLists.read(({ run }) => readTerms(run, query));
+      const { page, asOf } = await laggingLists.read(async (reading) => {
+        requireSince(reading, place?.asOf ?? 0n);
+        return { page: await readTerms(reading.run, query), asOf: reading.asOf };
+      });
       const { searchKeys, caughtUpTo, found } = page;
       if (searchKeys === null) throw notProjected("projection");
       if (term.field === "metadata" && !searchKeys.includes(term.key)) {
@@ -50,7 +54,7 @@ export function searchEntries({ orm, laggingLists, answerMaxBytes }: LedgerBacke
       const next = entries.length < found.length ? placeOfEntry(entries.at(-1)!) : page.next;
       return {
         entries: entries.map((entry, index) => toEntryMessage(entry, found[index]!.salt)),
-        nextPageToken: next === undefined ? "" : await pages.write(request, next),
+        nextPageToken: next === undefined ? "" : await pages.write(request, { key: next, asOf }),
         ...(caughtUpTo !== null && { caughtUpTo: toTimestamp(caughtUpTo) }),
       };
     },

@@ -59,20 +59,17 @@ test("what is asked over all accounts is as of the standby's state, too", async 
   const whole = { ...all, within: { seconds: 86_400n } };
   const search = { by: { case: "requestId", value: `of-${ada.userId}` } } as const;
   const sum = { of: { case: "userId", value: ada.userId } } as const;
-  const session = await client();
-  const query = async (text: string, values?: unknown[]) =>
-    (await session.query(text, values)).rows;
   const expiration = { case: "ttl", value: { seconds: 60n } } as const;
   const request = { ...ada, expiration, points: 4n };
   await near.client.recharge({ ...request, requestId: search.by.value });
-  await projectAll({ orm: servers.primary, query });
+  await project();
   const entriesOf = async () => (await far.client.searchEntries(search)).entries.length;
   await until("the standby has it all", async () => (await entriesOf()) === 1);
   const { asOf } = await lagging(() => far.client.listAccounts(all));
 
   await servers.pause();
   await near.client.recharge(request);
-  await projectAll({ orm: servers.primary, query });
+  await project();
   await until("it shows an older state", async () => {
     const { accounts, asOf: then } = await far.client.listAccounts(all);
     const { expiring } = await far.client.listExpiring(whole);
@@ -113,21 +110,50 @@ test("pages go on where the standby lags behind the page before, and miss nothin
   await servers.pause();
   await near.client.recharge({ ...ada, points: 4n });
   for (let n = 0; n < 3; n += 1) await near.client.freeze({ ...ada, cost: points(1n) });
-  const lots = await numbers(async (server, page) => {
+  const lots = await listed(async (server, page) => {
     const read = await server.client.listLots({ ...ada, pageSize: 2, ...page });
-    return { ...read, numbers: read.lots.map(({ number }) => number) };
+    return { ...read, ids: read.lots.map(({ number }) => number) };
   });
-  const entries = await numbers(async (server, page) => {
+  const entries = await listed(async (server, page) => {
     const read = await server.client.listEntries({ ...ada, pageSize: 2, ...page });
-    return { ...read, numbers: read.entries.map(({ sequence }) => sequence) };
+    return { ...read, ids: read.entries.map(({ sequence }) => sequence) };
   });
-  const holds = await numbers(async (server, page) => {
+  const holds = await listed(async (server, page) => {
     const read = await server.client.listHolds({ ...ada, pageSize: 2, ...page });
-    return { ...read, numbers: read.holds.map(({ number }) => number) };
+    return { ...read, ids: read.holds.map(({ number }) => number) };
   });
   expect(lots).toEqual([1n, 2n, 3n, 4n]);
   expect(entries).toEqual([7n, 6n, 5n, 4n, 3n, 2n, 1n]);
   expect(holds).toEqual([7n, 6n, 5n]);
+});
+
+test("nor where it lags behind a page over all accounts", async () => {
+  await lagging(() => far.client.listAccounts({}));
+  await servers.pause();
+  const [requestId, userIdPrefix] = [`of-${ada.userId}`, `${ada.userId}-`];
+  const ids = ["a", "b", "c"].map((end) => `${userIdPrefix}${end}`);
+  const expiration = { case: "ttl", value: { seconds: 60n } } as const;
+  for (const userId of ids) {
+    await near.client.recharge({ userId, requestId, expiration, points: 1n });
+  }
+  await project();
+  const within = { seconds: 86_400n };
+  const accounts = await listed(async (server, page) => {
+    const read = await server.client.listAccounts({ userIdPrefix, pageSize: 1, ...page });
+    return { ...read, ids: read.accounts.map(({ userId }) => userId) };
+  });
+  const expiring = await listed(async (server, page) => {
+    const read = await server.client.listExpiring({ userIdPrefix, within, pageSize: 1, ...page });
+    return { ...read, ids: read.expiring.map(({ userId }) => userId) };
+  });
+  const by = { case: "requestId", value: requestId } as const;
+  const entries = await listed(async (server, page) => {
+    const read = await server.client.searchEntries({ by, userIdPrefix, pageSize: 1, ...page });
+    return { ...read, ids: read.entries.map(({ userId }) => userId) };
+  });
+  expect(accounts).toEqual(ids);
+  expect(expiring).toEqual(ids);
+  expect(entries).toEqual(ids.toReversed());
 });
 
 test("a standby that is away, or lacks a migration, is not used until it is fit again", async () => {
@@ -232,24 +258,27 @@ function watched(pools: { readonly standby: Orm; readonly primary: Orm }) {
   };
 }
 
-type Numbers = { readonly numbers: readonly bigint[]; readonly nextPageToken: string };
+type Listed<Id> = { readonly ids: readonly Id[]; readonly nextPageToken: string };
 
 /** All items of a list: the first page from the one server, the others from the one that lags. */
-async function numbers(
-  read: (server: TestServer, page: { pageToken: string }) => Promise<Numbers>,
-): Promise<bigint[]> {
+async function listed<Id>(
+  read: (server: TestServer, page: { pageToken: string }) => Promise<Listed<Id>>,
+): Promise<Id[]> {
   let page = await read(near, { pageToken: "" });
-  const all = [...page.numbers];
+  const all = [...page.ids];
   while (page.nextPageToken !== "") {
     page = await read(far, { pageToken: page.nextPageToken });
-    all.push(...page.numbers);
+    all.push(...page.ids);
   }
   return all;
 }
 
-async function client(): Promise<pg.Client> {
-  const connected = new pg.Client({ connectionString: servers.replicated.url() });
-  await connected.connect();
-  onTestFinished(() => connected.end());
-  return connected;
+/** Brings the index and the sums up to date. */
+async function project(): Promise<void> {
+  const session = new pg.Client({ connectionString: servers.replicated.url() });
+  await session.connect();
+  onTestFinished(() => session.end());
+  const query = async (text: string, values?: unknown[]) =>
+    (await session.query(text, values)).rows;
+  await projectAll({ orm: servers.primary, query });
 }

@@ -1,3 +1,4 @@
+import type { Micros } from "../../ledger/time.ts";
 import type { Orm } from "../driver/orm.ts";
 import { WrongServer } from "../driver/transaction.ts";
 import { type Reading, readSnapshot } from "./reading.ts";
@@ -18,6 +19,15 @@ export class TooOld extends Error {
   constructor() {
     super("the standby lags");
   }
+}
+
+/**
+ * Refuses a standby's state that is older than what the caller has seen.
+ *
+ * @throws {TooOld}
+ */
+export function requireSince({ lags, asOf }: Pick<Reading, "lags" | "asOf">, since: Micros): void {
+  if (lags && asOf < since) throw new TooOld();
 }
 
 /** A standby, which may be away. */

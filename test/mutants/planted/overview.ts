@@ -4,7 +4,7 @@ export const OVERVIEW_MUTANTS: readonly Mutant[] = [
   {
     name: "goes on with a scan at a standby that is older than its beginning",
     file: "src/projection/scan.ts",
-    find: "if (snapshot.lags && snapshot.asOf < asOf) throw new TooOld();",
+    find: "requireSince(snapshot, asOf);",
     replace: "",
     caughtBy: "test/projection/scan.test.ts",
   },
