@@ -5,7 +5,7 @@ import { toEntryMessage } from "../rpc/answers.ts";
 import { toEntry } from "../store/batch/entries.ts";
 import type { EntryRow } from "../store/driver/entities.ts";
 import type { Orm } from "../store/driver/orm.ts";
-import { inSnapshot } from "../store/driver/transaction.ts";
+import { inLongSnapshot } from "../store/driver/transaction.ts";
 
 const PAGE_ENTRIES = 2_000;
 
@@ -20,7 +20,7 @@ export async function exportEntries(
   orm: Orm,
   write: (lines: string, entries: number) => Promise<void>,
 ): Promise<number> {
-  return inSnapshot(orm, async (run) => {
+  return inLongSnapshot(orm, async (run) => {
     let entries = 0;
     let after: SaltedRow | undefined;
     do {

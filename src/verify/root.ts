@@ -1,6 +1,6 @@
 import { sql } from "kysely";
 import type { Orm } from "../store/driver/orm.ts";
-import { inSnapshot, type Run } from "../store/driver/transaction.ts";
+import { inLongSnapshot, type Run } from "../store/driver/transaction.ts";
 import { addLeaf, newTree, rootOf } from "./merkle.ts";
 
 /** A place in the stream of all entries: before all of this feed number. */
@@ -42,7 +42,7 @@ export async function readRoot<Chosen extends RootPlace>(
   choose: (run: Run) => Promise<Chosen>,
   onLeaf: (leaf: NamedLeaf) => void | Promise<void> = () => {},
 ): Promise<{ readonly place: Chosen; readonly root: Root }> {
-  return inSnapshot(orm, async (run) => {
+  return inLongSnapshot(orm, async (run) => {
     const place = await choose(run);
     const growing = growRoot();
     for await (const page of readLeaves(run, place)) {

@@ -1,6 +1,6 @@
 import type { Micros } from "../ledger/time.ts";
 import type { Orm } from "../store/driver/orm.ts";
-import { inSnapshot, type Run } from "../store/driver/transaction.ts";
+import { inLongSnapshot, inSnapshot, type Run } from "../store/driver/transaction.ts";
 import { flawsOfReceipts } from "./receipts.ts";
 import { countPlace, type EpochCount, readEpochs } from "./epochs.ts";
 import type { Flaw } from "./moves.ts";
@@ -73,7 +73,7 @@ async function verifyAccounts(orm: Orm, options: Options, found: Found): Promise
     const userIds = [...new Set(options.userIds)].toSorted();
     for (let at = 0; at < userIds.length; at += PAGE_ACCOUNTS) {
       const span = { userIds: userIds.slice(at, at + PAGE_ACCOUNTS) };
-      await inSnapshot(orm, async (run) => {
+      await inLongSnapshot(orm, async (run) => {
         const accounts = await readAccounts(run, span, PAGE_ACCOUNTS);
         await verifySpan(run, { span, accounts }, report);
       });
@@ -82,7 +82,7 @@ async function verifyAccounts(orm: Orm, options: Options, found: Found): Promise
   }
   let after: string | undefined;
   do {
-    after = await inSnapshot(orm, async (run) => {
+    after = await inLongSnapshot(orm, async (run) => {
       const accounts = await readAccounts(run, { after, upTo: undefined }, PAGE_ACCOUNTS);
       const upTo = accounts.length < PAGE_ACCOUNTS ? undefined : accounts.at(-1)?.userId;
       await verifySpan(run, { span: { after, upTo }, accounts }, report);

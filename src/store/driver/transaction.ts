@@ -149,12 +149,38 @@ function within(limitMs: number): string {
  */
 export class WrongServer extends Error {}
 
-/** Runs reads that see the database as it was at the first of them, and that write nothing. */
-export function inSnapshot<T>(orm: Orm, work: (run: Run) => Promise<T>): Promise<T> {
-  return beginSnapshot(orm, (run, begin) => {
-    begin();
-    return work(run);
-  });
+/**
+ * The longest time that a snapshot may be idle between two reads: longer than that of a transaction,
+ * since it locks no account. But vacuum spares what it may see, also if its process is frozen in it.
+ */
+const SNAPSHOT_IDLE_MAX_MS = 60_000;
+
+/**
+ * Runs reads that see the database as it was at the first of them, and that write nothing.
+ *
+ * @param idleMaxMs the most that a pause between two may take; 0: no limit
+ */
+export function inSnapshot<T>(
+  orm: Orm,
+  work: (run: Run) => Promise<T>,
+  idleMaxMs = SNAPSHOT_IDLE_MAX_MS,
+): Promise<T> {
+  return beginSnapshot(
+    orm,
+    (run, begin) => {
+      begin();
+      return work(run);
+    },
+    idleMaxMs,
+  );
+}
+
+/**
+ * The same, for commands that go through the whole ledger: a pause may take as long as it does, since
+ * they write output meanwhile, which waits for whoever reads it.
+ */
+export function inLongSnapshot<T>(orm: Orm, work: (run: Run) => Promise<T>): Promise<T> {
+  return inSnapshot(orm, work, 0);
 }
 
 /**
@@ -164,6 +190,7 @@ export function inSnapshot<T>(orm: Orm, work: (run: Run) => Promise<T>): Promise
 export async function beginSnapshot<T>(
   orm: Orm,
   work: (run: Run, begin: () => void) => Promise<T>,
+  idleMaxMs = SNAPSHOT_IDLE_MAX_MS,
 ): Promise<T> {
   const pool = await orm.driver.getConnection().getNativeClient();
   const client = await pool.connect();
@@ -176,9 +203,8 @@ export async function beginSnapshot<T>(
     return { rows, numAffectedRows: BigInt(rowCount ?? 0) };
   };
   const begin = () => {
-    // It locks no account, so that it may take its time.
     begun = client.query(`begin isolation level repeatable read read only;
-      set local idle_in_transaction_session_timeout = 0`);
+      set local idle_in_transaction_session_timeout = ${idleMaxMs}`);
     begun.catch(() => {}); // If it fails, whoever is given what was read is told.
   };
   try {
