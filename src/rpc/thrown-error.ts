@@ -5,6 +5,7 @@ import { CommandFailed, DatabaseUnavailable } from "../commit/commit.ts";
 import { apiError, type ErrorContent } from "../errors/api-error.ts";
 import { TooManyReaders } from "../feed/watch-horizon.ts";
 import { isUnavailable } from "../errors/database-fault.ts";
+import { TooBusy } from "../store/reads/lagging.ts";
 
 const RETRY_MS = 200;
 
@@ -18,7 +19,8 @@ export function thrownError(
 ): ConnectError {
   if (thrown instanceof ConnectError) return thrown;
   const message = thrown instanceof Error ? thrown.message : "";
-  if (thrown instanceof QueueFull || thrown instanceof TooManyReaders) {
+  const isOverload = [QueueFull, TooManyReaders, TooBusy].some((of) => thrown instanceof of);
+  if (isOverload) {
     return retryLater({ code: Code.ResourceExhausted, reason: "OVERLOADED", message });
   }
   if (thrown instanceof Draining) {

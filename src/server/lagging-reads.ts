@@ -18,13 +18,13 @@ export function startLaggingReads(
   { readsStandby: used }: Metrics,
 ): LaggingPools {
   const watch = standby && watchStandby({ standby: standby.looks, primary: reads, log, used });
-  const lagging = (primary: Orm, pool: Orm | undefined) =>
-    laggingReads({ primary, standby: watch && pool && { pool, state: watch } });
+  const lagging = (primary: Orm, pool: Orm | undefined, refusesBusy = false) =>
+    laggingReads({ primary, standby: watch && pool && { pool, state: watch }, refusesBusy });
   const stop = async () => watch?.stop();
   return {
     lists: lagging(reads, standby?.reads),
     streams: lagging(streams, standby?.streams),
-    sums: lagging(sums, standby?.sums),
+    sums: lagging(sums, standby?.sums, true),
     // A look must not wait for what many readers read.
     looks: lagging(reads, standby?.looks),
     stop,

@@ -4,7 +4,7 @@ import type { Micros } from "../ledger/time.ts";
 import type { Orm } from "../store/driver/orm.ts";
 import { inSnapshot } from "../store/driver/transaction.ts";
 import { flushWal } from "../store/reads/feed.ts";
-import type { Standby } from "../store/reads/lagging.ts";
+import { type Standby, TooBusy } from "../store/reads/lagging.ts";
 import { type LedgerLife, lookAtStandby, readLife } from "../store/reads/standby.ts";
 import { replayProgress } from "./replay-progress.ts";
 
@@ -136,7 +136,8 @@ function standbyUse({ log, used }: Told) {
     underWay.add(giveUp);
     try {
       return await Promise.race([read().then((answer) => ({ answer })), givenUp]);
-    } catch {
+    } catch (error) {
+      if (error instanceof TooBusy) throw error;
       // Whether it is away the looks find out: PostgreSQL ends a session also for a conflict with replay.
       return undefined;
     } finally {

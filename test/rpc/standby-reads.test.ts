@@ -3,8 +3,12 @@ import { createGrpcTransport } from "@connectrpc/connect-node";
 import pg from "pg";
 import { pino } from "pino";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, onTestFinished, test } from "vitest";
+import { reasonOf } from "../../src/errors/api-error.ts";
+import { thrownError } from "../../src/rpc/thrown-error.ts";
 import { watchStandby } from "../../src/server/standby-watch.ts";
 import { openOrm, type Orm } from "../../src/store/driver/orm.ts";
+import { laggingReads } from "../../src/store/reads/lagging.ts";
+import { readSnapshot } from "../../src/store/reads/reading.ts";
 import { apiOf } from "../support/api.ts";
 import { testDatabase } from "../support/database.ts";
 import { refusalOf } from "../support/error-info.ts";
@@ -228,6 +232,33 @@ test("a standby that lacks the primary's last epoch is not used until it has it"
   );
 });
 
+test("sums that find no free connection are refused, and not given to the primary", async () => {
+  const { primary, standby } = servers;
+  const { watch, isUsed } = watched({ standby, primary });
+  const pool = await openOrm(servers.standbyUrl, 2);
+  onTestFinished(() => pool.close());
+  await until("it is used", () => isUsed() === true);
+  const held = Promise.withResolvers<void>();
+  const begun = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const holding = begun.map(({ resolve }) =>
+    readSnapshot(pool, async () => {
+      resolve();
+      await held.promise;
+    }),
+  );
+  await Promise.all(begun.map(({ promise }) => promise));
+  // From now on: a connection that is made may take longer on a slow machine.
+  const { options } = await pool.driver.getConnection().getNativeClient();
+  options.connectionTimeoutMillis = 20;
+  const sums = laggingReads({ primary, standby: { pool, state: watch }, refusesBusy: true });
+  const refused = await sums.read(async () => "read").catch((error: unknown) => error);
+  held.resolve();
+  await Promise.all(holding);
+  const error = thrownError(refused, () => expect.unreachable("it is no bug"));
+  expect(reasonOf(error)).toBe("OVERLOADED");
+  expect(await sums.read(async ({ lags }) => lags)).toBe(true);
+});
+
 test("a standby that replays no commit is not used until it does", async () => {
   const { primary, standby } = servers;
   const watch = watched({ standby, primary });
@@ -253,6 +284,7 @@ function watched(pools: { readonly standby: Orm; readonly primary: Orm }) {
   });
   onTestFinished(() => watch.stop());
   return {
+    watch,
     isUsed: () => isUsed,
     says: (text: string) => lines.some((line) => line.includes(text)),
   };

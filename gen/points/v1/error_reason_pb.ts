@@ -88,8 +88,8 @@ export const ErrorReason = {
   TOTAL_TOO_LARGE: 6,
 
   /**
-   * RESOURCE_EXHAUSTED: the server's queue is full, or it has as many readers of the stream as it may.
-   * A google.rpc.RetryInfo says when to try again.
+   * RESOURCE_EXHAUSTED: the server's queue is full, it has as many readers of the stream as it may, or
+   * it is still adding up other sums. A google.rpc.RetryInfo says when to try again.
    *
    * @generated from enum value: ERROR_REASON_OVERLOADED = 7;
    */

@@ -1168,8 +1168,9 @@ export const LedgerService: GenService<{
    * past.
    *
    * Reasons: FIELD_INVALID (also for more than 10,000 sums, or 4,000 days; for a prefix, or members,
-   * of more than 1,000,000 users; and for more than can be added up in 8 s: ask for less time), NOT_PROJECTED,
-   * TOTAL_TOO_LARGE, DATABASE_UNAVAILABLE.
+   * of more than 1,000,000 users; and for more than can be added up in 8 s: ask for less time),
+   * NOT_PROJECTED, TOTAL_TOO_LARGE, DATABASE_UNAVAILABLE, OVERLOADED (a server process adds up two at
+   * once, and others wait for 5 s).
    *
    * @generated from rpc points.v1.LedgerService.Summarize
    */

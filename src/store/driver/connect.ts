@@ -46,7 +46,7 @@ export function connectorOf(url: DatabaseUrl): Connector {
           preferred = index;
           return opened;
         } catch (error) {
-          if (error instanceof Error && error.message === POOL_IS_BUSY) throw error;
+          if (isPoolBusy(error)) throw error;
           failures.push({ host, error });
           if (isUnreachable(error) || isFinal(error)) break;
         }
@@ -94,10 +94,13 @@ export function openClient(
   });
 }
 
+/** Whether no connection of a pool became free in time: no host is to blame. It is the pool's own text. */
+export function isPoolBusy(error: unknown): boolean {
+  return error instanceof Error && error.message === "timeout exceeded when trying to connect";
+}
+
 type Failure = { readonly host: DatabaseHost; readonly error: unknown };
 
-// The pool's own error text: no host is to blame.
-const POOL_IS_BUSY = "timeout exceeded when trying to connect";
 const NO_TLS = "The server does not support SSL connections";
 
 /**

@@ -1,4 +1,5 @@
 import type { Micros } from "../../ledger/time.ts";
+import { isPoolBusy } from "../driver/connect.ts";
 import type { Orm } from "../driver/orm.ts";
 import { WrongServer } from "../driver/transaction.ts";
 import { type Reading, readSnapshot } from "./reading.ts";
@@ -21,6 +22,13 @@ export class TooOld extends Error {
   }
 }
 
+/** All connections for such reads are in use. The primary is not asked instead of a standby. */
+export class TooBusy extends Error {
+  constructor(cause: unknown) {
+    super("all connections for sums are in use: ask later", { cause });
+  }
+}
+
 /**
  * Refuses a standby's state that is older than what the caller has seen.
  *
@@ -36,27 +44,34 @@ export type Standby = {
    * Runs a read on it.
    *
    * @returns undefined: it is away, it fell away meanwhile, or the read failed
+   * @throws {TooBusy} as the read
    */
   ask<T>(read: () => Promise<T>): Promise<{ readonly answer: T } | undefined>;
 };
 
 type Pools = {
   readonly primary: Orm;
+  /** Whether what finds no free connection is refused ({@link TooBusy}): its reads take long. */
+  readonly refusesBusy?: boolean;
   /** Undefined: there is none. */
   readonly standby: { readonly pool: Orm; readonly state: Standby } | undefined;
 };
 
 /** Makes reads that may lag, by a pool to the primary and one to its standby. */
-export function laggingReads({ primary, standby }: Pools): Lagging {
+export function laggingReads({ primary, standby, refusesBusy = false }: Pools): Lagging {
+  const busy = (error: unknown): never => {
+    throw refusesBusy && isPoolBusy(error) ? new TooBusy(error) : error;
+  };
+
   async function readOr<T>(
     work: (reading: Reading) => Promise<T>,
     onPrimary: () => Promise<T>,
   ): Promise<T> {
-    const found = await standby?.state.ask(() => readStandby(standby.pool, work));
+    const found = await standby?.state.ask(() => readStandby(standby.pool, work).catch(busy));
     return found === undefined ? onPrimary() : found.answer;
   }
 
-  return { readOr, read: (work) => readOr(work, () => readSnapshot(primary, work)) };
+  return { readOr, read: (work) => readOr(work, () => readSnapshot(primary, work).catch(busy)) };
 }
 
 /**
