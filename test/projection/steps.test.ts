@@ -216,6 +216,9 @@ async function takeTurns({ orm, query }: TestDatabase): Promise<void> {
   }
 }
 
+// Some hundred times as many as it takes.
+const ROUNDS_MAX = 5_000;
+
 /** Charges until the place has been moved so many times. */
 async function chargeUntilMoved(
   { orm, query }: TestDatabase,
@@ -225,7 +228,8 @@ async function chargeUntilMoved(
   const place = async () =>
     (await query("select concat(epoch, ' ', feed) as at from points.projection"))[0]!["at"];
   const seen = new Set([await place()]);
-  while (seen.size <= times) {
+  for (let rounds = 0; seen.size <= times; rounds += 1) {
+    if (rounds === ROUNDS_MAX) throw new Error("nobody projects");
     await commitAll(
       orm,
       users.map((userId) => ({

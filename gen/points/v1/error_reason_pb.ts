@@ -38,8 +38,8 @@ export const ErrorReason = {
   /**
    * INVALID_ARGUMENT: a field breaks its limits; a google.rpc.BadRequest names each such field.
    * Also a message that could not be read at all; then no field is named. With the code INTERNAL,
-   * as gRPC prescribes: a compressed message in a call that names no encoding. Metadata of Summarize,
-   * if it would be too much to add up: too_much ("time", "users" or "sums").
+   * as gRPC prescribes: a compressed message in a call that names no encoding. Metadata: too_much (of
+   * Summarize, where it would be too much to add up: "time", "users" or "sums").
    *
    * @generated from enum value: ERROR_REASON_FIELD_INVALID = 1;
    */
