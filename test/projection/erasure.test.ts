@@ -2,7 +2,7 @@ import pg from "pg";
 import { expect, onTestFinished, test } from "vitest";
 import { erase } from "../../src/commit/erase.ts";
 import { NO_TURN, takeTurn } from "../../src/projection/turn.ts";
-import { openOrm } from "../../src/store/driver/orm.ts";
+import { openOrm, type Orm } from "../../src/store/driver/orm.ts";
 import { consume, named, recharge } from "../support/commands.ts";
 import { commitAll } from "../support/commit-all.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
@@ -51,7 +51,6 @@ test(
     await live(database, "ada");
     await projectAll(database, KEYS);
     await live(database, "ada");
-    await database.query("update points.projection set step_time = null");
     const other = await openOrm(database.url, 2);
     const holder = new pg.Client({ connectionString: database.url });
     await holder.connect();
@@ -63,7 +62,7 @@ test(
     // The step has read the entries, and waits for a sum.
     await holder.query("begin; select from points.entry_sum where user_id = '' for update");
     let isErased = false;
-    const stepping = takeTurn(other, NO_TURN, KEYS);
+    const stepping = turnThatAdds(database, other);
     await until("the step waits", async () => (await waiting(database)) === 1);
     const erasing = erase(database.orm, "ada").then(() => (isErased = true));
     await until("the erasure waits, or is done", async () => {
@@ -71,12 +70,24 @@ test(
     });
     expect(isErased).toBe(false);
     await holder.query("commit");
-    const [{ step }] = await Promise.all([stepping, erasing]);
-    expect(step.kind).toBe("done");
+    await Promise.all([stepping, erasing]);
     await projectAll(database, KEYS);
     expect(await expectProjected(database.query)).toBe(7);
   },
 );
+
+/**
+ * Takes turns until one adds entries: transactions of other databases may hold the horizon back, and a
+ * step that waits for too long gives up.
+ */
+async function turnThatAdds({ query }: TestDatabase, orm: Orm): Promise<void> {
+  for (let [added, state] = [0, NO_TURN]; added === 0;) {
+    await query("update points.projection set step_time = null");
+    const turn = await takeTurn(orm, state, KEYS);
+    ({ state } = turn);
+    if (turn.step.kind === "done") added = turn.step.entries;
+  }
+}
 
 test("users are erased while projectors go on", async () => {
   const database = await opened();
