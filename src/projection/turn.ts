@@ -38,7 +38,8 @@ export async function takeTurn(
   state: TurnState,
   searchKeys: readonly string[],
 ): Promise<Turn> {
-  const known = state.isBehind ? state.known : await lookFurther(orm, state.known);
+  // Also where the tables are behind the last horizon: what is caught up with is to be of now.
+  const known = await lookFurther(orm, state.known);
   const horizon = known.horizon!;
   const since = performance.now();
   try {

@@ -44,7 +44,7 @@ export type Step =
 /** How long after a step that has reached the horizon the next one comes. */
 export const STEP_EVERY_MS = 2_000;
 
-// At 12 µs an entry a step takes a quarter of a second at most. Its transaction holds back the stream
+// At 12 to 25 µs an entry a step takes half a second at most. Its transaction holds back the stream
 // of entries for so long.
 const STEP_MAX_ENTRIES = 20_000;
 // A range that is too wide costs one try more, and a ledger's first transaction may be the 2^40th.
