@@ -3,7 +3,7 @@ import { commit } from "../../src/commit/commit.ts";
 import type { Answer } from "../../src/ledger/batch.ts";
 import type { Command } from "../../src/ledger/command.ts";
 import { databaseNow } from "../../src/store/driver/clock.ts";
-import { openOrm, type Orm } from "../../src/store/driver/orm.ts";
+import type { Orm } from "../../src/store/driver/orm.ts";
 import { inSnapshot } from "../../src/store/driver/transaction.ts";
 import { auditDatabase } from "../support/audit.ts";
 import {
@@ -13,10 +13,11 @@ import {
   named,
   recharge as rechargeOfAda,
 } from "../support/commands.ts";
+import { openByProxy } from "../support/by-proxy.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { stoppedClock } from "../support/stopped-clock.ts";
 import type { Cut } from "../torture/deployment/link.ts";
-import { type Proxy, startProxy } from "../torture/deployment/proxy.ts";
+import type { Proxy } from "../torture/deployment/proxy.ts";
 
 // The connection is cut at COMMIT: the batch finds out by itself whether it was committed.
 
@@ -25,14 +26,7 @@ let proxy: Proxy;
 let orm: Orm;
 beforeAll(async () => {
   database = await testDatabase();
-  const { hostname, port, pathname, username, password } = new URL(database.url);
-  const host = decodeURIComponent(hostname);
-  const number = Number(port || 5432);
-  const isSocket = host.startsWith("/");
-  const place = isSocket ? { path: `${host}/.s.PGSQL.${number}` } : { host, port: number };
-  proxy = await startProxy(() => place);
-  const user = password === "" ? username : `${username}:${password}`;
-  orm = await openOrm(`postgresql://${user}@127.0.0.1:${proxy.port}${pathname}`, 3);
+  ({ proxy, orm } = await openByProxy(database));
 });
 afterAll(async () => {
   await orm.close();

@@ -1,14 +1,15 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { NO_TURN, takeTurn } from "../../src/projection/turn.ts";
-import { openOrm, type Orm } from "../../src/store/driver/orm.ts";
+import type { Orm } from "../../src/store/driver/orm.ts";
 import { consume, named, recharge } from "../support/commands.ts";
 import { commitAll } from "../support/commit-all.ts";
+import { openByProxy } from "../support/by-proxy.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { expectProjected, projectAll } from "../support/projected.ts";
 import { NOW } from "../support/statement.ts";
 import { stoppedClock } from "../support/stopped-clock.ts";
 import type { Cut } from "../torture/deployment/link.ts";
-import { type Proxy, startProxy } from "../torture/deployment/proxy.ts";
+import type { Proxy } from "../torture/deployment/proxy.ts";
 
 // A step ends in the midst: all of it is there afterwards, or nothing.
 
@@ -17,14 +18,7 @@ let proxy: Proxy;
 let orm: Orm;
 beforeAll(async () => {
   database = await testDatabase();
-  const { hostname, port, pathname, username, password } = new URL(database.url);
-  const host = decodeURIComponent(hostname);
-  const number = Number(port || 5432);
-  const isSocket = host.startsWith("/");
-  const place = isSocket ? { path: `${host}/.s.PGSQL.${number}` } : { host, port: number };
-  proxy = await startProxy(() => place);
-  const user = password === "" ? username : `${username}:${password}`;
-  orm = await openOrm(`postgresql://${user}@127.0.0.1:${proxy.port}${pathname}`, 3);
+  ({ proxy, orm } = await openByProxy(database));
 });
 afterAll(async () => {
   await orm.close();
