@@ -1,10 +1,10 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 import type { Command } from "../ledger/command.ts";
 import { isRejection } from "../ledger/rejection.ts";
 import type { Orm } from "../store/driver/orm.ts";
 import { type Due, findDue } from "../store/reads/due.ts";
 import type { Submit } from "./group-commit.ts";
+import { repeat, type Repeated } from "./repeat.ts";
 
 // The most due accounts that one query finds; a lane gets at most as many commands at once.
 const CHUNK_SIZE = 200;
@@ -39,29 +39,16 @@ export function startSweeper(
   submit: Submit,
   everySeconds: number,
   log: Logger,
-): { stop(): Promise<void> } {
-  const stopping = new AbortController();
-  const { signal } = stopping;
-
-  async function run(): Promise<void> {
-    while (!signal.aborted) {
-      try {
-        const accounts = await sweep(orm, submit, signal);
-        if (accounts > 0) log.info({ accounts }, "booked what had expired");
-      } catch (err) {
-        log.warn({ err }, "a sweep failed; the next one goes on");
-      }
-      await sleep(everySeconds * 1000, undefined, { signal }).catch(() => {});
+): Repeated {
+  return repeat(async (signal) => {
+    try {
+      const accounts = await sweep(orm, submit, signal);
+      if (accounts > 0) log.info({ accounts }, "booked what had expired");
+    } catch (err) {
+      log.warn({ err }, "a sweep failed; the next one goes on");
     }
-  }
-
-  const running = run();
-  return {
-    stop() {
-      stopping.abort();
-      return running;
-    },
-  };
+    return everySeconds * 1000;
+  });
 }
 
 function sweepDue(userId: string): Command {

@@ -1,5 +1,5 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
+import { repeat, type Repeated } from "../commit/repeat.ts";
 import type { Orm } from "../store/driver/orm.ts";
 import {
   endLease,
@@ -30,31 +30,18 @@ const RENEW_MS = 30_000;
  * Scans all accounts each hour, if no other server does, until `stop` is called, which waits for the
  * page under way.
  */
-export function startOverview(options: OverviewOptions): { stop(): Promise<void> } {
+export function startOverview(options: OverviewOptions): Repeated {
   const { log, lookSeconds = LOOK_SECONDS } = options;
-  const stopping = new AbortController();
-  const { signal } = stopping;
-
-  async function run(): Promise<void> {
-    while (!signal.aborted) {
-      try {
-        const found = await scanIfDue(options, signal);
-        if (found !== undefined && found.sums.accounts > 0n)
-          log.info(about(found), "summed up all accounts");
-      } catch (err) {
-        log.warn({ err }, "a scan of all accounts failed; another follows");
-      }
-      await sleep(lookSeconds * 1000, undefined, { signal }).catch(() => {});
+  return repeat(async (signal) => {
+    try {
+      const found = await scanIfDue(options, signal);
+      if (found !== undefined && found.sums.accounts > 0n)
+        log.info(about(found), "summed up all accounts");
+    } catch (err) {
+      log.warn({ err }, "a scan of all accounts failed; another follows");
     }
-  }
-
-  const running = run();
-  return {
-    stop() {
-      stopping.abort();
-      return running;
-    },
-  };
+    return lookSeconds * 1000;
+  });
 }
 
 /**

@@ -1,5 +1,5 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
+import { repeat, type Repeated } from "../commit/repeat.ts";
 import type { Orm } from "../store/driver/orm.ts";
 import { STEP_EVERY_MS } from "../store/projection/step.ts";
 import { NO_TURN, takeTurn, type Turn } from "./turn.ts";
@@ -19,34 +19,21 @@ export function startProjector(
   orm: Orm,
   searchKeys: readonly string[] | undefined,
   log: Logger,
-): { stop(): Promise<void> } {
-  const stopping = new AbortController();
-  const { signal } = stopping;
+): Repeated {
   const tell = teller(searchKeys, log);
-
-  async function run(): Promise<void> {
-    let state = NO_TURN;
-    while (!signal.aborted) {
-      let waitMs = STEP_EVERY_MS;
-      try {
-        const turn = await takeTurn(orm, state, searchKeys ?? []);
-        ({ state, waitMs } = turn);
-        tell.done(turn);
-      } catch (error) {
-        state = NO_TURN;
-        tell.failed(error);
-      }
-      await sleep(waitMs, undefined, { signal }).catch(() => {});
+  let state = NO_TURN;
+  return repeat(async () => {
+    try {
+      const turn = await takeTurn(orm, state, searchKeys ?? []);
+      ({ state } = turn);
+      tell.done(turn);
+      return turn.waitMs;
+    } catch (error) {
+      state = NO_TURN;
+      tell.failed(error);
+      return STEP_EVERY_MS;
     }
-  }
-
-  const running = run();
-  return {
-    stop() {
-      stopping.abort();
-      return running;
-    },
-  };
+  });
 }
 
 function teller(searchKeys: readonly string[] | undefined, log: Logger) {

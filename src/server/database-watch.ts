@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { sql } from "kysely";
 import type { Logger } from "pino";
+import { repeat } from "../commit/repeat.ts";
 import type { Config } from "../config/environment.ts";
 import { type DurabilityGap, durabilityGaps } from "../store/driver/durability.ts";
 import type { Orm } from "../store/driver/orm.ts";
@@ -34,36 +35,30 @@ export function watchDatabase(
   durability: Durability,
   onChange: (isFit: boolean) => void,
 ): DatabaseWatch {
-  const stopping = new AbortController();
-  const { signal } = stopping;
   const looked = Promise.withResolvers<void>();
   let was: State | undefined;
 
   let answer: Promise<State>;
 
-  async function run(): Promise<void> {
-    while (!signal.aborted) {
-      answer = stateOf(orm).catch(() => AWAY);
-      const found = await Promise.race([answer, sleep(TIMEOUT_MS, AWAY, { ref: false })]);
-      // While it is away its settings are unknown: the last known ones stay.
-      const is = found.isUp ? found : { isUp: false, gaps: was?.gaps ?? [] };
-      if (!signal.aborted) {
-        logChange(log, durability, was, is);
-        const isFit = isFitIn(is, durability);
-        if (was === undefined || isFit !== isFitIn(was, durability)) onChange(isFit);
-      }
-      was = is;
-      looked.resolve();
-      await sleep(EVERY_MS, undefined, { signal }).catch(() => {});
+  const looks = repeat(async (signal) => {
+    answer = stateOf(orm).catch(() => AWAY);
+    const found = await Promise.race([answer, sleep(TIMEOUT_MS, AWAY, { ref: false })]);
+    // While it is away its settings are unknown: the last known ones stay.
+    const is = found.isUp ? found : { isUp: false, gaps: was?.gaps ?? [] };
+    if (!signal.aborted) {
+      logChange(log, durability, was, is);
+      const isFit = isFitIn(is, durability);
+      if (was === undefined || isFit !== isFitIn(was, durability)) onChange(isFit);
     }
-  }
+    was = is;
+    looked.resolve();
+    return EVERY_MS;
+  });
 
-  const running = run();
   return {
     looked: looked.promise,
     async stop() {
-      stopping.abort();
-      await running;
+      await looks.stop();
       // Its result is of no use any more, but a pool cannot be closed while it gives a connection.
       await answer;
     },

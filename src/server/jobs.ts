@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
 import type { Submit } from "../commit/group-commit.ts";
+import type { Repeated } from "../commit/repeat.ts";
 import { startSweeper } from "../commit/sweep.ts";
 import type { Config } from "../config/environment.ts";
 import { startOverview } from "../projection/overview.ts";
@@ -19,9 +20,7 @@ type JobOptions = {
 };
 
 /** Starts what a server does by itself: the sweeper and, with PROJECT=on, projector and overview. */
-export function startJobs({ config, log, orm, reads, submit, laggingSums }: JobOptions): {
-  stop(): Promise<void>;
-} {
+export function startJobs({ config, log, orm, reads, submit, laggingSums }: JobOptions): Repeated {
   const { project, searchKeys, sweepSeconds } = config;
   const jobs = [startSweeper(orm, submit, sweepSeconds, log)];
   if (project) {

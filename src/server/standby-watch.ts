@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
+import { repeat } from "../commit/repeat.ts";
 import type { Micros } from "../ledger/time.ts";
 import type { Orm } from "../store/driver/orm.ts";
 import { inSnapshot } from "../store/driver/transaction.ts";
@@ -43,8 +44,6 @@ type Options = Told & {
 export function watchStandby(options: Options): StandbyWatch {
   const { standby, primary, ...told } = options;
   const { everyMs = EVERY_MS, missedMaxBeats = MISSED_MAX_BEATS } = options;
-  const stopping = new AbortController();
-  const { signal } = stopping;
   const { ask, fine, away } = standbyUse(told);
   const progress = replayProgress(missedMaxBeats);
   let life: LedgerLife | undefined;
@@ -73,21 +72,6 @@ export function watchStandby(options: Options): StandbyWatch {
     return asking;
   }
 
-  async function run(): Promise<void> {
-    while (!signal.aborted) {
-      looking = look();
-      try {
-        const is = await Promise.race([looking, tooLate()]);
-        if (!progress.looked(is)) beat();
-        if (progress.isStuck()) throw new Error("the standby replays no commit");
-        fine();
-      } catch (error) {
-        away(error);
-      }
-      await sleep(everyMs, undefined, { signal }).catch(() => {});
-    }
-  }
-
   /** The looks do not wait for it: the primary may be away. */
   function beat(): void {
     beating ??= flushWal(primary)
@@ -96,12 +80,23 @@ export function watchStandby(options: Options): StandbyWatch {
       .finally(() => (beating = undefined));
   }
 
-  const running = run();
+  const looks = repeat(async () => {
+    looking = look();
+    try {
+      const is = await Promise.race([looking, tooLate()]);
+      if (!progress.looked(is)) beat();
+      if (progress.isStuck()) throw new Error("the standby replays no commit");
+      fine();
+    } catch (error) {
+      away(error);
+    }
+    return everyMs;
+  });
+
   return {
     ask,
     async stop() {
-      stopping.abort();
-      await running;
+      await looks.stop();
       // Their results are of no use any more, but a pool cannot be closed while it gives a connection.
       await Promise.allSettled([looking, asking, beating]);
     },
