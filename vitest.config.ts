@@ -6,7 +6,7 @@ export default defineConfig({
     include: ["test/**/*.test.ts"],
     // Many tests wait: for a deadline, a lease, a database that comes back.
     maxWorkers: 3,
-    globalSetup: "test/support/postgres.ts",
+    globalSetup: ["test/support/postgres.ts", "test/support/built-console.ts"],
     // They end what hangs. No machine is so slow that they end anything else.
     testTimeout: TEST_MS,
     hookTimeout: TEST_MS,

@@ -56,6 +56,9 @@ function wrongTogether(config: Config): string[] {
   if (isPartial(jwtKeys, jwtIssuer, jwtAudience)) {
     wrong.push("JWT_KEYS, JWT_ISSUER and JWT_AUDIENCE: take each other");
   }
+  if (config.consoleClientId !== undefined && !URL.canParse(jwtIssuer ?? "")) {
+    wrong.push("CONSOLE_CLIENT_ID: takes JWT_ISSUER, a URL, beside it");
+  }
   if (config.readsUrl !== undefined && config.databaseUrl === undefined) {
     wrong.push("READS_URL: takes DATABASE_URL beside it");
   }

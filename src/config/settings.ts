@@ -128,6 +128,23 @@ export const SETTINGS = {
     kind: { takes: "0 or 1", parse: parseFlag },
     default: 0,
   },
+  console: {
+    variable: "CONSOLE",
+    about: "whether to serve the console at /console/",
+    kind: { takes: "on or off", parse: parseSwitch },
+    default: "on",
+  },
+  consoleLabel: {
+    variable: "CONSOLE_LABEL",
+    about:
+      "a word on each page of the console for what this ledger is, and a colour: red:production",
+    kind: { takes: "a word, or colour:word", parse: parseLabel },
+  },
+  consoleClientId: {
+    variable: "CONSOLE_CLIENT_ID",
+    about: "the console's client at JWT_ISSUER, for signing in by OpenID Connect; unset: by token",
+    kind: text("a client id"),
+  },
   prices: {
     variable: "PRICES",
     about: "the price list, read again on SIGHUP; unset: the one that ships",
@@ -323,6 +340,16 @@ function parseSwitch(value: string): boolean | undefined {
 
 function parseFlag(value: string): boolean | undefined {
   return value === "1" ? true : value === "0" ? false : undefined;
+}
+
+/** What the console shows of its environment. */
+export type ConsoleLabel = { readonly colour: string; readonly word: string };
+
+const COLOURS = new Set(["gray", "red", "orange", "yellow", "green", "teal", "blue", "violet"]);
+
+function parseLabel(value: string): ConsoleLabel | undefined {
+  const [, colour = "gray", word] = /^(?:([a-z]+):)?([^\p{Cc}:]{1,32})$/u.exec(value) ?? [];
+  return word !== undefined && COLOURS.has(colour) ? { colour, word } : undefined;
 }
 
 /** Keys of metadata, each once: 1 to 64 bytes without commas and control characters. */

@@ -24,6 +24,7 @@ import { inSnapshot } from "../store/driver/transaction.ts";
 import type { Databases, Metrics } from "../telemetry/metrics.ts";
 import { pageGuard } from "../transport/authority.ts";
 import { type CallRules, connectHandler } from "../transport/connect-handler.ts";
+import { withConsole } from "../transport/console.ts";
 import { fastUnary } from "../transport/fast-unary.ts";
 import type { TryHandle } from "../transport/handler.ts";
 import { listenLimits } from "../transport/listen-limits.ts";
@@ -93,7 +94,7 @@ export async function startServer(options: ServerOptions): Promise<PointsServer>
   const api = pointsApi({ ...options, backend, health, metrics });
   const listener = await listen({
     address: config.listen,
-    handler: connectHandler(api, rules, metrics.refused),
+    handler: withConsole(config, connectHandler(api, rules, metrics.refused)),
     tryHandle: counted(fastUnary(api, rules), metrics.tookFastPath),
     limits: listenLimits(config, ENDLESS_PATHS),
     secure,

@@ -1,0 +1,63 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { useQuery } from "@connectrpc/connect-query";
+import { createContext, type ReactNode, useContext } from "react";
+import { type GetLedgerResponse, LedgerService } from "../../gen/points/v1/ledger_pb.ts";
+import { Loading } from "../parts/loading.tsx";
+import { RefusalNote } from "../parts/refusal-note.tsx";
+import { SignIn } from "../sign-in/sign-in.tsx";
+import { SignInAgain } from "../sign-in/sign-in-again.tsx";
+import { useCredentials } from "./credentials.ts";
+
+/** Which ledger this is, who has signed in, and what they may do. */
+export type Session = {
+  readonly ledger: GetLedgerResponse;
+  /** The caller's name. Empty: the server asks nobody who they are. */
+  readonly name: string;
+  /** Whether they have a scope, such as "points.refund". */
+  readonly may: (scope: Scope) => boolean;
+};
+
+export type Scope =
+  `points.${"read" | "spend" | "refund" | "grant" | "revoke" | "policy" | "audit"}`;
+
+const SessionContext = createContext<Session | undefined>(undefined);
+
+/** @throws outside of `SignedIn` */
+export function useSession(): Session {
+  const session = useContext(SessionContext);
+  if (session === undefined) throw new Error("nobody has signed in here");
+  return session;
+}
+
+/**
+ * Shows its children to whoever the server knows, and the sign-in to others. Where a token is refused
+ * later, the children stay, with all that was typed, and a dialog asks for another token.
+ */
+export function SignedIn({ children }: { readonly children: ReactNode }) {
+  const { token, isRefused } = useCredentials();
+  const {
+    data: ledger,
+    error,
+    refetch,
+  } = useQuery(LedgerService.method.getLedger, undefined, {
+    // A page without a token asks whether the server wants one.
+    placeholderData: (before) => before,
+    staleTime: Infinity,
+    refetchOnWindowFocus: false,
+  });
+  if (ledger === undefined) {
+    if (error === null) return <Loading />;
+    if (ConnectError.from(error).code === Code.Unauthenticated) {
+      return <SignIn isRefused={token !== undefined} />;
+    }
+    return <RefusalNote error={error} onRetry={() => void refetch()} />;
+  }
+  const { name = "", scopes = [] } = ledger.caller ?? {};
+  const session = { ledger, name, may: (scope: Scope) => scopes.includes(scope) };
+  return (
+    <SessionContext value={session}>
+      {children}
+      {isRefused && <SignInAgain />}
+    </SessionContext>
+  );
+}

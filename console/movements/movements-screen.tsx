@@ -1,0 +1,5 @@
+import { Title } from "@mantine/core";
+
+export function MovementsScreen() {
+  return <Title order={1}>Movements</Title>;
+}

@@ -1,0 +1,5 @@
+import { Title } from "@mantine/core";
+
+export function StatementScreen() {
+  return <Title order={1}>Statement</Title>;
+}

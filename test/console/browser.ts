@@ -1,0 +1,69 @@
+import { existsSync } from "node:fs";
+import { AxeBuilder } from "@axe-core/playwright";
+import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+import { afterAll, expect, onTestFinished } from "vitest";
+import { WAIT_MS } from "../support/patience.ts";
+
+/** Where Debian puts it: `apt-get install chromium`. */
+const CHROMIUM = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
+
+/** Where there is none, tests that need one are left out by name. */
+export const hasBrowser = existsSync(CHROMIUM);
+
+let browser: Promise<Browser> | undefined;
+
+/** The browser of this file's tests, from the first call on. */
+export function testBrowser(): Promise<Browser> {
+  return (browser ??= launchBrowser());
+}
+
+afterAll(async () => (await browser)?.close());
+
+export function launchBrowser(): Promise<Browser> {
+  return chromium.launch({ executablePath: CHROMIUM, args: QUIET });
+}
+
+// It looks for nothing but the page. As root it has no sandbox.
+const QUIET = [
+  ...(process.getuid?.() === 0 ? ["--no-sandbox"] : []),
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
+/**
+ * Opens a path of the console, such as "/account?user=ada", as a browser of its own would. The test
+ * fails if the page throws, writes an error to the console, or breaks its Content-Security-Policy.
+ *
+ * @param allowed errors of the browser's console that the test is about
+ */
+export async function openConsole(
+  { baseUrl }: { readonly baseUrl: string },
+  path = "/",
+  { allowed, ...options }: BrowserContextOptions & { readonly allowed?: RegExp } = {},
+): Promise<Page> {
+  const context = await (await testBrowser()).newContext({ locale: "en-US", ...options });
+  const page = await context.newPage();
+  page.setDefaultTimeout(WAIT_MS);
+  const faults: string[] = [];
+  page.on("pageerror", (error) => faults.push(String(error)));
+  page.on("console", (message) => {
+    if (message.type() === "error" && !allowed?.test(message.text())) faults.push(message.text());
+  });
+  onTestFinished(async () => {
+    await context.close();
+    expect(faults).toEqual([]);
+  });
+  await page.goto(`${baseUrl}/console${path}`);
+  return page;
+}
+
+/** Checks the page as it is now against WCAG's rules, AA, and axe's best practices. */
+export async function expectAccessible(page: Page): Promise<void> {
+  const { violations } = await new AxeBuilder({ page }).analyze();
+  const found = violations.map(({ id, nodes }) => [id, ...nodes.map(({ html }) => html)]);
+  expect(found).toEqual([]);
+}

@@ -1,0 +1,20 @@
+import { readdir, stat } from "node:fs/promises";
+import { build } from "vite";
+
+/** Builds the console before the tests if it is older than its sources, as whoever changes it expects. */
+export default async function setup(): Promise<void> {
+  const built = await modifiedMs("console/dist/index.html").catch(() => 0);
+  const sources = await Promise.all(["console", "gen", "src/client"].map(newestMs));
+  if (Math.max(...sources) > built) await build({ root: "console", logLevel: "warn" });
+}
+
+async function newestMs(folder: string): Promise<number> {
+  const found = await readdir(folder, { recursive: true, withFileTypes: true });
+  const files = found.filter((one) => one.isFile() && !one.parentPath.startsWith("console/dist"));
+  const times = await Promise.all(files.map((one) => modifiedMs(`${one.parentPath}/${one.name}`)));
+  return Math.max(...times);
+}
+
+async function modifiedMs(path: string): Promise<number> {
+  return (await stat(path)).mtimeMs;
+}
