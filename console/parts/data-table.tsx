@@ -1,0 +1,137 @@
+import { Table } from "@mantine/core";
+import { useVirtualizer } from "@tanstack/react-virtual";
+import { type CSSProperties, type ReactNode, useEffect, useId, useRef } from "react";
+import styles from "./data-table.module.css";
+
+/** A column of a table. */
+export type Column<Row> = {
+  readonly key: string;
+  readonly title: string;
+  /** Figures go to the right. */
+  readonly align?: "right";
+  /** In rem. Unset: it shares the room that is left with others like it. */
+  readonly width?: number;
+  /** True: a narrow window does without it. */
+  readonly wideOnly?: boolean;
+  readonly cell: (row: Row) => ReactNode;
+};
+
+/**
+ * A table of any length, in a box of its own: only the rows in sight are in the page. The box takes
+ * the focus, so that arrows and page keys scroll it.
+ */
+export function DataTable<Row>({
+  caption,
+  columns,
+  rows,
+  rowKey,
+  onEnd,
+}: {
+  /** What the table is, for whoever hears the page. */
+  readonly caption: string;
+  readonly columns: readonly Column<Row>[];
+  readonly rows: readonly Row[];
+  readonly rowKey: (row: Row) => string;
+  /** Asked for more near the end, maybe again before they come. Undefined: these are all. */
+  readonly onEnd?: (() => void) | undefined;
+}) {
+  const captionId = useId();
+  const box = useRef<HTMLDivElement>(null);
+  const virtual = useVirtualizer({
+    count: rows.length,
+    getScrollElement: () => box.current,
+    estimateSize: () => ROW_PX,
+    overscan: OVERSCAN,
+    getItemKey: (index) => rowKey(rows[index]!),
+  });
+  const items = virtual.getVirtualItems();
+  const before = items[0]?.start ?? 0;
+  const after = virtual.getTotalSize() - (items.at(-1)?.end ?? 0);
+  const isNearEnd = (items.at(-1)?.index ?? 0) >= rows.length - OVERSCAN;
+  useEffect(() => {
+    if (isNearEnd) onEnd?.();
+  }, [isNearEnd, rows.length, onEnd]);
+  return (
+    <div ref={box} className={styles["box"]} role="region" aria-labelledby={captionId} tabIndex={0}>
+      <Table
+        layout="fixed"
+        aria-rowcount={onEnd ? -1 : rows.length + 1}
+        className={styles["table"]}
+        style={widthsOf(columns)}
+      >
+        <caption id={captionId} className={styles["caption"]}>
+          {caption}
+        </caption>
+        <Head columns={columns} />
+        <Table.Tbody>
+          <Spacer height={before} columns={columns.length} />
+          {items.map(({ key, index }) => (
+            <Table.Tr
+              key={key}
+              ref={virtual.measureElement}
+              data-index={index}
+              aria-rowindex={index + 2}
+            >
+              {columns.map((column) => (
+                <Table.Td key={column.key} className={classOf(column)}>
+                  {column.cell(rows[index]!)}
+                </Table.Td>
+              ))}
+            </Table.Tr>
+          ))}
+          <Spacer height={after} columns={columns.length} />
+        </Table.Tbody>
+      </Table>
+    </div>
+  );
+}
+
+/** What a row is taken to be high until it is seen. */
+const ROW_PX = 40;
+const OVERSCAN = 20;
+/** What a column without a width of its own takes at least, in rem. */
+const LEAST_REM = 8;
+
+function Head<Row>({ columns }: { readonly columns: readonly Column<Row>[] }) {
+  return (
+    <Table.Thead className={styles["head"]}>
+      <Table.Tr aria-rowindex={1}>
+        {columns.map((column) => (
+          <Table.Th
+            key={column.key}
+            scope="col"
+            className={classOf(column)}
+            w={column.width === undefined ? undefined : `${column.width}rem`}
+          >
+            {column.title}
+          </Table.Th>
+        ))}
+      </Table.Tr>
+    </Table.Thead>
+  );
+}
+
+/** Stands for the rows out of sight. */
+function Spacer({ height, columns }: { readonly height: number; readonly columns: number }) {
+  if (height <= 0) return null;
+  return (
+    <tr aria-hidden>
+      <td colSpan={columns} className={styles["spacer"]} style={{ height }} />
+    </tr>
+  );
+}
+
+/** Below these widths the box scrolls sideways. */
+function widthsOf<Row>(columns: readonly Column<Row>[]): CSSProperties {
+  const sum = (some: readonly Column<Row>[]) =>
+    `${some.reduce((total, { width = LEAST_REM }) => total + width, 0)}rem`;
+  const wide = sum(columns);
+  const narrow = sum(columns.filter(({ wideOnly }) => !wideOnly));
+  return { "--wide": wide, "--narrow": narrow } as CSSProperties;
+}
+
+function classOf<Row>({ align, wideOnly }: Column<Row>): string {
+  return [styles["cell"], align && styles[align], wideOnly && styles["wideOnly"]]
+    .filter(Boolean)
+    .join(" ");
+}
