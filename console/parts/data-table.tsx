@@ -55,6 +55,7 @@ export function DataTable<Row>({
     <div ref={box} className={styles["box"]} role="region" aria-labelledby={captionId} tabIndex={0}>
       <Table
         layout="fixed"
+        fz="sm"
         aria-rowcount={onEnd ? -1 : rows.length + 1}
         className={styles["table"]}
         style={widthsOf(columns)}

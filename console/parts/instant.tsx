@@ -1,0 +1,14 @@
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { timestampDate } from "@bufbuild/protobuf/wkt";
+import { useFormats } from "../app/formats.ts";
+
+/** An instant in the browser's time zone; the pointer shows it in UTC. */
+export function Instant({ time, of = "instant" }: { time: Timestamp; of?: "instant" | "day" }) {
+  const formats = useFormats();
+  const exact = timestampDate(time).toISOString();
+  return (
+    <time dateTime={exact} title={exact}>
+      {formats[of](time)}
+    </time>
+  );
+}

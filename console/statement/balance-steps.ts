@@ -1,0 +1,42 @@
+import { timestampMs } from "@bufbuild/protobuf/wkt";
+import type { Entry } from "../../gen/points/v1/account_pb.ts";
+
+/** The balance from an instant on, in milliseconds since 1970. Only for pixels: it is rounded. */
+export type Step = { readonly time: number; readonly balance: number };
+
+/**
+ * The balance over the time of the entries, oldest first, for a chart: at most some `max` steps. Of
+ * many entries it keeps the lowest, the highest and the last balance of each stretch.
+ *
+ * @param entries newest first, none left out between them
+ */
+export function balanceSteps(entries: readonly Entry[], max = 600): readonly Step[] {
+  const oldestFirst = entries.toReversed();
+  const stretch = Math.max(1, Math.ceil(oldestFirst.length / (max / 3)));
+  const kept: Entry[] = [];
+  for (let at = 0; at < oldestFirst.length; at += stretch) {
+    kept.push(
+      ...(stretch < 3
+        ? oldestFirst.slice(at, at + stretch)
+        : extremes(oldestFirst.slice(at, at + stretch))),
+    );
+  }
+  return kept.map(({ createTime, balanceAfter }) => ({
+    time: createTime === undefined ? 0 : timestampMs(createTime),
+    balance: Number(balanceAfter),
+  }));
+}
+
+/** The first, the last, the lowest and the highest balance of entries, which are newest first. */
+export function balanceRange(entries: readonly Entry[]) {
+  const balances = entries.map(({ balanceAfter }) => balanceAfter);
+  const least = balances.reduce((one, other) => (other < one ? other : one), balances[0] ?? 0n);
+  const most = balances.reduce((one, other) => (other > one ? other : one), balances[0] ?? 0n);
+  return { first: balances.at(-1) ?? 0n, last: balances[0] ?? 0n, least, most };
+}
+
+function extremes(entries: readonly Entry[]): readonly Entry[] {
+  const byBalance = entries.toSorted((a, b) => Number(a.balanceAfter - b.balanceAfter));
+  const kept = new Set([byBalance[0]!, byBalance.at(-1)!, entries.at(-1)!]);
+  return entries.filter((entry) => kept.has(entry));
+}
