@@ -9,7 +9,7 @@ export function EntryLink({
   readonly sequence: bigint;
 }) {
   return (
-    <TextLink to="/entry" search={{ user, sequence: String(sequence) }}>
+    <TextLink inherit to="/entry" search={{ user, sequence: String(sequence) }}>
       #{String(sequence)}
     </TextLink>
   );

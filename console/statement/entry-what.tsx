@@ -31,22 +31,23 @@ export function EntryWhat({ user, row }: { readonly user: string; readonly row: 
           {beside.join(" · ")}
         </Text>
       )}
-      <NarrowWho entry={entry} />
+      <NarrowRest entry={entry} />
     </div>
   );
 }
 
 /** What other columns say where there is room for them. */
-function NarrowWho({ entry: { usage, member, actor } }: { readonly entry: Entry }) {
+function NarrowRest({ entry: { createTime, usage, member, actor } }: { readonly entry: Entry }) {
   const say = useWords();
+  const formats = useFormats();
   const texts = [
+    createTime ? formats.instant(createTime) : "",
     usage?.service ?? "",
     member && say("forMember", { member }),
     actor && say("by", { actor }),
   ].filter((text) => text !== "");
-  if (texts.length === 0) return null;
   return (
-    <Text span size="xs" c="dimmed" className={styles["narrowOnly"]}>
+    <Text size="xs" c="dimmed" className={styles["narrowOnly"]}>
       {texts.join(" · ")}
     </Text>
   );

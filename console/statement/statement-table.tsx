@@ -60,7 +60,10 @@ function useColumns(user: string, rows: readonly StatementRow[]): readonly Colum
     </Text>
   );
   return [
-    column("entry", { width: 5, cell: ({ entry }) => <Name user={user} entry={entry} /> }),
+    column("entry", {
+      width: 5,
+      cell: ({ entry }) => <EntryLink user={user} sequence={entry.sequence} />,
+    }),
     column("time", {
       width: 11.5,
       wideOnly: true,
@@ -91,17 +94,6 @@ function useColumns(user: string, rows: readonly StatementRow[]): readonly Colum
         ]
       : []),
   ];
-}
-
-function Name({ user, entry }: { readonly user: string; readonly entry: Entry }) {
-  return (
-    <>
-      <EntryLink user={user} sequence={entry.sequence} />
-      <Text size="xs" c="dimmed" className={styles["narrowOnly"]}>
-        {entry.createTime && <Instant time={entry.createTime} />}
-      </Text>
-    </>
-  );
 }
 
 function Change({ entry: { kind, points } }: { readonly entry: Entry }) {
