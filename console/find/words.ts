@@ -1,0 +1,26 @@
+import { wordsOf } from "../app/words.ts";
+
+export const useWords = wordsOf("find", {
+  en: {
+    title: "Find",
+    box: "What do you look for?",
+    takes:
+      "A user ID, an entry (ada#42), a request ID, metadata (order=8157), or an actor (actor:Li). Upper and lower case differ.",
+    takesNoSearch:
+      "A user ID, or an entry (ada#42). Upper and lower case differ. To search by request ID, metadata or actor takes the scope points.audit.",
+    find: "Find",
+    recent: "Found lately in this tab",
+    forget: "Forget",
+  },
+  zh: {
+    title: "查找",
+    box: "要查找什么？",
+    takes:
+      "可输入用户 ID、记录（ada#42）、请求 ID、元数据（order=8157）或操作人（actor:Li）。区分大小写。",
+    takesNoSearch:
+      "可输入用户 ID 或记录（ada#42）。区分大小写。按请求 ID、元数据或操作人查找需要权限 points.audit。",
+    find: "查找",
+    recent: "本标签页最近找到的",
+    forget: "清除",
+  },
+});
