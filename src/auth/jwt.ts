@@ -28,8 +28,9 @@ export type JwtCaller = { readonly caller: Caller; readonly untilMs: number };
 /** Verifies JWTs. */
 export type Jwts = {
   /**
-   * Verifies a JWT. The claim `sub` is the caller's name, `scope` lists scopes, separated by spaces
-   * (others than ours are ignored), `user_id_prefix` and `max_points` are optional.
+   * Verifies a JWT. The claim `sub` is the caller's name, `scope` or `scp` lists scopes, separated by
+   * spaces or as an array (others than ours are ignored), `user_id_prefix` and `max_points` are
+   * optional.
    *
    * @throws {TokenInvalid}
    * @throws {KeysUnavailable}
@@ -76,7 +77,8 @@ export function openJwts(config: Config, log: Logger, onNewKeys: () => void): Jw
     }
   };
   const options = {
-    algorithms: ["ES256", "EdDSA"],
+    // Auth0, Okta and Entra sign by RS256 alone.
+    algorithms: ["ES256", "EdDSA", "RS256"],
     issuer,
     audience,
     requiredClaims: ["exp", "sub"],
@@ -142,7 +144,7 @@ function expectOnce(token: string): void {
 }
 
 function toCaller(payload: JWTPayload): JwtCaller {
-  const { sub, exp, scope, user_id_prefix: prefix = "", max_points: limit } = payload;
+  const { sub, exp, user_id_prefix: prefix = "", max_points: limit } = payload;
 
   if (typeof sub !== "string" || !isCallerName(sub))
     throw new TokenInvalid("the token names no caller");
@@ -153,8 +155,15 @@ function toCaller(payload: JWTPayload): JwtCaller {
   if (limit !== undefined && maxPoints === undefined) {
     throw new TokenInvalid("the token's max_points is none");
   }
-  const granted = typeof scope === "string" ? scope.split(" ") : [];
+  const granted = grantedBy(payload);
   const scopes = SCOPES.filter((one: Scope) => granted.includes(one));
   const untilMs = ((exp ?? 0) + CLOCKS_DIFFER_SECONDS) * 1_000;
   return { caller: { name: sub, scopes, userIdPrefix: prefix, maxPoints }, untilMs };
+}
+
+/** `scope` is the standard's (RFC 9068); Okta and Entra call it `scp`, Okta with an array. */
+function grantedBy({ scope, scp }: JWTPayload): readonly unknown[] {
+  const granted = scope ?? scp;
+  if (Array.isArray(granted)) return granted;
+  return typeof granted === "string" ? granted.split(" ") : [];
 }

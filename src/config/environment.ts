@@ -1,7 +1,7 @@
 import cluster from "node:cluster";
 import { UserError } from "../errors/user-error.ts";
 import { DatabaseUrlError } from "./database-url.ts";
-import { type Kind, type Setting, SETTINGS } from "./settings.ts";
+import { isSafeUrl, type Kind, type Setting, SETTINGS } from "./settings.ts";
 
 /** The values of all settings, by the names that the code uses. */
 export type Config = {
@@ -56,8 +56,8 @@ function wrongTogether(config: Config): string[] {
   if (isPartial(jwtKeys, jwtIssuer, jwtAudience)) {
     wrong.push("JWT_KEYS, JWT_ISSUER and JWT_AUDIENCE: take each other");
   }
-  if (config.consoleClientId !== undefined && !URL.canParse(jwtIssuer ?? "")) {
-    wrong.push("CONSOLE_CLIENT_ID: takes JWT_ISSUER, a URL, beside it");
+  if (config.consoleClientId !== undefined && !isSafeUrl(jwtIssuer ?? "")) {
+    wrong.push("CONSOLE_CLIENT_ID: takes JWT_ISSUER, an https URL, beside it");
   }
   if (config.readsUrl !== undefined && config.databaseUrl === undefined) {
     wrong.push("READS_URL: takes DATABASE_URL beside it");

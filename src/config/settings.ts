@@ -145,6 +145,12 @@ export const SETTINGS = {
     about: "the console's client at JWT_ISSUER, for signing in by OpenID Connect; unset: by token",
     kind: text("a client id"),
   },
+  consoleScopes: {
+    variable: "CONSOLE_SCOPES",
+    about: "what the console asks JWT_ISSUER for: openid, and what makes it write points' scopes",
+    kind: text("scopes by spaces", (value) => /^[!-~]+(?: [!-~]+)*$/.test(value)),
+    default: "openid profile",
+  },
   prices: {
     variable: "PRICES",
     about: "the price list, read again on SIGHUP; unset: the one that ships",
@@ -375,9 +381,12 @@ function parseReadsUrl(value: string, environment: NodeJS.ProcessEnv): string {
   return value;
 }
 
-/** Rejects plain http but to this machine: somebody on the way could replace the keys. */
 function isSafeKeysPlace(value: string): boolean {
-  if (!/^[a-z]+:\/\//i.test(value)) return true;
+  return !/^[a-z]+:\/\//i.test(value) || isSafeUrl(value);
+}
+
+/** Rejects plain http but to this machine: somebody on the way could replace what is there. */
+export function isSafeUrl(value: string): boolean {
   const url = URL.parse(value);
   const isLocal = url !== null && isLoopback(url.hostname.replace(/^\[(.*)\]$/, "$1"));
   return url?.protocol === "https:" || (url?.protocol === "http:" && isLocal);

@@ -1,30 +1,41 @@
 import { fileURLToPath } from "node:url";
 import type { Config } from "../config/environment.ts";
+import { chooseEncoding } from "./accept-encoding.ts";
+import { consoleHeaders } from "./console-headers.ts";
 import type { Handler } from "./handler.ts";
-import { ENCODINGS, readStaticFiles, type StaticFile } from "./static-files.ts";
+import { readStaticFiles, type StaticFile } from "./static-files.ts";
 
 /** Where `npm ci` builds the console. */
 export const CONSOLE_FOLDER = fileURLToPath(new URL("../../console/dist", import.meta.url));
 
 /**
  * Serves the console at /console/, and leaves everything else to `next`. The console has no rights of
- * its own: its page calls the RPCs as whoever signed in. Its files are read at the first request.
+ * its own: its page calls the RPCs as whoever signed in. Its files are read at the first request, so
+ * that a server without visitors starts no later and has them not in memory.
  */
 export function withConsole(config: Config, next: Handler, folder = CONSOLE_FOLDER): Handler {
   if (!config.console) return next;
-  const headers = securityHeaders(config);
+  const secure = consoleHeaders(config);
   const settings = Buffer.from(JSON.stringify(pageSettings(config)));
   let files: Promise<ReadonlyMap<string, StaticFile>> | undefined;
   return (request, response) => {
     const path = request.url?.split(/[?#]/, 1)[0] ?? "";
     if (path !== "/console" && !path.startsWith("/console/")) return next(request, response);
-    const send = (status: number, more: Record<string, string>, body: Uint8Array = EMPTY) => {
+    const send: Send = (status, headers, body = EMPTY) => {
+      // The client may have gone while the files were read.
+      if (response.destroyed || response.writableEnded) return;
       response.statusCode = status;
-      for (const [name, value] of Object.entries({ ...headers, ...more })) {
+      // Of an unchanged file, the length would be that of the file.
+      const length = status === 304 ? {} : { "content-length": String(body.length) };
+      for (const [name, value] of Object.entries({ ...secure, ...length, ...headers })) {
         response.setHeader(name, value);
       }
       response.end(request.method === "HEAD" ? EMPTY : body);
     };
+    // Nobody reads a body. HTTP/2 closes the stream, and HTTP/1 the connection.
+    if (mayHaveBody(request.headers) && "shouldKeepAlive" in response) {
+      response.shouldKeepAlive = false;
+    }
     if (request.method !== "GET" && request.method !== "HEAD") {
       return send(405, { allow: "GET, HEAD" });
     }
@@ -36,76 +47,66 @@ export function withConsole(config: Config, next: Handler, folder = CONSOLE_FOLD
     }
     files ??= readStaticFiles(folder);
     files.then(
-      (read) => sendFile(read, name, request.headers["accept-encoding"], send),
+      (read) => sendFile(read, name, request.headers, send),
       () => {
         // The next request tries again.
         files = undefined;
-        send(404, { "content-type": "text/plain; charset=utf-8" }, NOT_BUILT);
+        send(404, { "content-type": "text/plain; charset=utf-8", ...NOT_KEPT }, NOT_BUILT);
       },
     );
   };
 }
 
+type Send = (status: number, headers: Record<string, string>, body?: Uint8Array) => void;
+type Headers = Parameters<Handler>[0]["headers"];
+
 const EMPTY = new Uint8Array();
-const NOT_KEPT = { "cache-control": "no-cache" };
+const NOT_KEPT = { "cache-control": "no-store" };
+const ASKED_AGAIN = { "cache-control": "no-cache" };
 const KEPT = { "cache-control": "public, max-age=31536000, immutable" };
 const NOT_BUILT = Buffer.from(
   'The console is not built: "npm ci" or "npm run console" builds it.\n',
 );
 
-/** A page of the console has whatever path: the script reads it. */
-function sendFile(
-  files: ReadonlyMap<string, StaticFile>,
-  name: string,
-  accepted: string | string[] | undefined,
-  send: (status: number, headers: Record<string, string>, body?: Uint8Array) => void,
-) {
-  const file = files.get(name) ?? (name.includes(".") ? undefined : files.get("index.html"));
-  if (file === undefined) return send(404, {});
-  const { type, isImmutable, body, compressed } = file;
-  const offered = String(accepted ?? "").split(/\s*[,;]\s*/);
-  const encoding = ENCODINGS.find((one) => offered.includes(one) && compressed[one] !== undefined);
-  const encoded = encoding && { "content-encoding": encoding };
-  const sent = encoding === undefined ? body : compressed[encoding]!;
-  const kept = isImmutable ? KEPT : NOT_KEPT;
-  const length = String(sent.length);
-  const vary = "accept-encoding";
-  send(200, { "content-type": type, "content-length": length, vary, ...kept, ...encoded }, sent);
-}
-
-/** What the page has to know before somebody has signed in. */
-function pageSettings({ consoleLabel, consoleClientId, ...config }: Config) {
-  const label = consoleLabel && { label: consoleLabel };
-  const oidc = consoleClientId && {
-    oidc: { issuer: config.jwtIssuer, clientId: consoleClientId, audience: config.jwtAudience },
-  };
-  return { ...label, ...oidc };
+function mayHaveBody(headers: Headers): boolean {
+  return headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
 }
 
 /**
- * No script, style or frame but the console's own; the page talks to this server, and to the issuer of
- * tokens if there is one.
+ * Answers by names as they are, never decoded: no path leads anywhere but to a file that was read.
+ * A file that is missing may be one of another version, during an upgrade: nobody may keep that.
  */
-function securityHeaders({ consoleClientId, jwtIssuer }: Config): Record<string, string> {
-  const issuer = consoleClientId === undefined ? "" : ` ${new URL(jwtIssuer!).origin}`;
-  const policy = [
-    "default-src 'none'",
-    "script-src 'self'",
-    "style-src 'self'",
-    "img-src 'self' data:",
-    "font-src 'self'",
-    `connect-src 'self'${issuer}`,
-    "base-uri 'none'",
-    "form-action 'self'",
-    "frame-ancestors 'none'",
-  ];
-  return {
-    "content-security-policy": policy.join("; "),
-    "x-frame-options": "DENY",
-    "x-content-type-options": "nosniff",
-    // Paths have users' ids.
-    "referrer-policy": "no-referrer",
-    "cross-origin-opener-policy": "same-origin",
-    "cross-origin-resource-policy": "same-origin",
-  };
+function sendFile(
+  files: ReadonlyMap<string, StaticFile>,
+  name: string,
+  headers: Headers,
+  send: Send,
+): void {
+  const file = files.get(name) ?? files.get(`${name}.html`) ?? screenOf(files, name);
+  if (file === undefined) return send(404, NOT_KEPT);
+  const { encoding, body } = chooseEncoding(headers["accept-encoding"] ?? "", file);
+  const etag = `"${file.digest}${encoding === undefined ? "" : `-${encoding}`}"`;
+  const kept = file.isImmutable ? KEPT : ASKED_AGAIN;
+  const common = { etag, vary: "accept-encoding", ...kept };
+  if (isAmong(headers["if-none-match"], etag)) return send(304, common);
+  const encoded = encoding && { "content-encoding": encoding };
+  send(200, { "content-type": file.type, ...common, ...encoded }, body);
+}
+
+/** Every screen is the same page, which reads its address itself. */
+function screenOf(files: ReadonlyMap<string, StaticFile>, name: string): StaticFile | undefined {
+  return /^assets\/|\./.test(name) ? undefined : files.get("index.html");
+}
+
+/** Whether If-None-Match names a tag, or all of them. */
+function isAmong(tags: string | undefined, etag: string): boolean {
+  const named = tags?.split(",").map((one) => one.trim().replace(/^W\//, "")) ?? [];
+  return named.includes(etag) || named.includes("*");
+}
+
+/** What the page has to know before somebody has signed in. */
+function pageSettings({ consoleLabel: label, consoleClientId, ...config }: Config) {
+  const { jwtIssuer: issuer, jwtAudience: audience, consoleScopes: scopes } = config;
+  const oidc = consoleClientId && { issuer, audience, scopes, clientId: consoleClientId };
+  return { label, oidc };
 }

@@ -1,3 +1,4 @@
+import { hash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { extname } from "node:path";
 
@@ -6,12 +7,14 @@ export type StaticFile = {
   readonly type: string;
   /** It may be kept for ever: its name has a hash of what is in it. */
   readonly isImmutable: boolean;
+  /** Of its content, for an ETag. */
+  readonly digest: string;
   readonly body: Buffer;
   /** The same compressed, by the name that HTTP has for it: those that the build made. */
   readonly compressed: Readonly<Partial<Record<Encoding, Buffer>>>;
 };
 
-/** The better one first. */
+/** The smaller one first. */
 export const ENCODINGS = ["br", "gzip"] as const;
 export type Encoding = (typeof ENCODINGS)[number];
 
@@ -35,7 +38,9 @@ export async function readStaticFiles(folder: string): Promise<ReadonlyMap<strin
     if (type === undefined) continue;
     const [br, gzip] = [bodies.get(`${path}.br`), bodies.get(`${path}.gz`)];
     const compressed = { ...(br && { br }), ...(gzip && { gzip }) };
-    files.set(path, { type, isImmutable: path.startsWith("assets/"), body, compressed });
+    const digest = hash("sha256", body, "base64url").slice(0, 22);
+    const isImmutable = path.startsWith("assets/");
+    files.set(path, { type, isImmutable, digest, body, compressed });
   }
   return files;
 }

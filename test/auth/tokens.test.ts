@@ -25,12 +25,14 @@ import { testServer } from "../support/server.ts";
 let database: TestDatabase;
 let es256: Key;
 let eddsa: Key;
+let rs256: Key;
 let stranger: Key;
 beforeAll(async () => {
   database = await testDatabase();
-  [es256, eddsa, stranger] = await Promise.all([
+  [es256, eddsa, rs256, stranger] = await Promise.all([
     makeKey("ES256", "k1"),
     makeKey("EdDSA", "k2"),
+    makeKey("RS256", "k3"),
     makeKey("ES256", "k1"),
   ]);
 });
@@ -56,6 +58,15 @@ describe("a JWT", () => {
   test.each([
     ["of ES256", async () => tokenOf()],
     ["of EdDSA", async () => tokenOf({ key: eddsa })],
+    ["of RS256", async () => tokenOf({ key: rs256 })],
+    [
+      "with a list of scopes, as Okta has it",
+      async () => tokenOf({ claims: { scope: undefined, scp: ["openid", "points.read"] } }),
+    ],
+    [
+      "with scopes by Entra's name",
+      async () => tokenOf({ claims: { scope: undefined, scp: "points.read" } }),
+    ],
     ["of RFC 9068's type", async () => tokenOf({ header: { typ: "at+jwt" } })],
     ["for several audiences", async () => tokenOf({ claims: { aud: ["others", AUDIENCE] } })],
     [
@@ -64,7 +75,7 @@ describe("a JWT", () => {
     ],
     ["that expired just now, as clocks differ", async () => tokenOf({ expires: -2 })],
   ])("%s is taken", async (_, make) => {
-    const { baseUrl } = await serverWith(await fileOfKeys(es256, eddsa));
+    const { baseUrl } = await serverWith(await fileOfKeys(es256, eddsa, rs256));
     const client = clientWith(baseUrl, await make());
     await client.getPriceList({});
     await client.getPriceList({});

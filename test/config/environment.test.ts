@@ -30,6 +30,7 @@ const DEFAULTS: Config = {
   console: true,
   consoleLabel: undefined,
   consoleClientId: undefined,
+  consoleScopes: "openid profile",
   searchKeys: undefined,
   readsUrl: undefined,
   sweepSeconds: 300,
@@ -311,6 +312,60 @@ describe("the configuration", () => {
     const wrong = `JWT_KEYS=${text}: takes a file or an https URL`;
     expectWrong({ ...jwt, JWT_KEYS: text }, [wrong]);
   });
+
+  test.each([
+    { text: "on", console: true },
+    { text: "off", console: false },
+  ])("CONSOLE takes $text", ({ text, console }) => {
+    expect(readConfig({ CONSOLE: text }).console).toBe(console);
+  });
+
+  test.each([
+    { text: "staging", label: { colour: "gray", word: "staging" } },
+    { text: "red:production", label: { colour: "red", word: "production" } },
+    { text: "teal:测试环境 2", label: { colour: "teal", word: "测试环境 2" } },
+  ])("CONSOLE_LABEL takes $text", ({ text, label }) => {
+    expect(readConfig({ CONSOLE_LABEL: text }).consoleLabel).toEqual(label);
+  });
+
+  test.each(["pink:staging", "red:", ":staging", "a:b:c", "a\nb", "w".repeat(33)])(
+    "CONSOLE_LABEL refuses %j",
+    (text) => {
+      const wrong = `CONSOLE_LABEL=${text}: takes a word, or colour:word`;
+      expectWrong({ CONSOLE_LABEL: text }, [wrong]);
+    },
+  );
+
+  test.each([{ JWT_ISSUER: "" }, { JWT_ISSUER: "points" }, { JWT_ISSUER: "http://id.example" }])(
+    "CONSOLE_CLIENT_ID refuses $JWT_ISSUER as an issuer that people sign in at",
+    (issuer) => {
+      const others = issuer.JWT_ISSUER === "" ? {} : { ...jwt, ...issuer };
+      const wrong = "CONSOLE_CLIENT_ID: takes JWT_ISSUER, an https URL, beside it";
+      expectWrong({ ...others, CONSOLE_CLIENT_ID: "console" }, [wrong]);
+    },
+  );
+
+  test.each(["https://id.example/realms/a", "http://127.0.0.1:8080/", "http://localhost:1"])(
+    "CONSOLE_CLIENT_ID takes the issuer %s",
+    (JWT_ISSUER) => {
+      const set = { ...jwt, JWT_ISSUER, CONSOLE_CLIENT_ID: "console" };
+      expect(readConfig(set).consoleClientId).toBe("console");
+    },
+  );
+
+  test.each(["", "openid", "openid profile offline_access api://points/points.read"])(
+    "CONSOLE_SCOPES takes %j",
+    (text) => {
+      expect(readConfig({ CONSOLE_SCOPES: text }).consoleScopes).toBe(text || "openid profile");
+    },
+  );
+
+  test.each(["openid  profile", " openid", "openid,\tprofile"])(
+    "CONSOLE_SCOPES refuses %j",
+    (text) => {
+      expectWrong({ CONSOLE_SCOPES: text }, [`CONSOLE_SCOPES=${text}: takes scopes by spaces`]);
+    },
+  );
 
   test("READS_URL takes hosts of which none has to be the primary", () => {
     const DATABASE_URL = "postgresql://points@primary/points";
