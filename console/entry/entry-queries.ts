@@ -1,0 +1,67 @@
+import { createQueryOptions, useQuery, useTransport } from "@connectrpc/connect-query";
+import { useQueries } from "@tanstack/react-query";
+import type { Entry } from "../../gen/points/v1/account_pb.ts";
+import { EntryKind } from "../../gen/points/v1/account_pb.ts";
+import { type GetEntryResponse, PointsService } from "../../gen/points/v1/points_pb.ts";
+import { LOTS_NAMED } from "./lots-phrase.ts";
+import type { Subject } from "./subject.ts";
+
+/** An entry by its number; undefined: no call. */
+export function useEntry(user: string, sequence: bigint | undefined) {
+  const by = { case: "sequence", value: sequence ?? 1n } as const;
+  return useQuery(
+    PointsService.method.getEntry,
+    { userId: user, by },
+    { enabled: sequence !== undefined },
+  );
+}
+
+/** How many of the entries about an entry are read: those that say what became of a hold. */
+const REFERRING_READ = 10;
+
+/** What a sentence about an entry says, as far as it has been read; it grows as answers come. */
+export function useSubject(response: GetEntryResponse & { readonly entry: Entry }): Subject {
+  const { entry, refunded, revoked, claimed, referringEntries } = response;
+  const about = referringEntries.slice(0, REFERRING_READ);
+  const lots = entry.allocations.slice(0, LOTS_NAMED).map(({ lot }) => lot);
+  const named = [...lots, entry.refersTo].filter((n) => n !== 0n && n !== entry.sequence);
+  const read = useEntries(entry.userId, [...new Set([...named, ...about])]);
+  return {
+    entry,
+    refunded,
+    revoked,
+    claimed,
+    others: read,
+    referring: about.flatMap((sequence) => read.get(sequence) ?? []),
+    now: BigInt(Math.floor(Date.now() / 1_000)),
+  };
+}
+
+function useEntries(userId: string, sequences: readonly bigint[]): ReadonlyMap<bigint, Entry> {
+  const transport = useTransport();
+  const answers = useQueries({
+    queries: sequences.map((value) => {
+      const by = { case: "sequence", value } as const;
+      return createQueryOptions(PointsService.method.getEntry, { userId, by }, { transport });
+    }),
+  });
+  const entries = answers.flatMap(({ data }) => data?.entry ?? []);
+  return new Map(entries.map((entry) => [entry.sequence, entry]));
+}
+
+/** The number of the account's last entry; undefined: not known yet. */
+export function useLastSequence(user: string): bigint | undefined {
+  const { data } = useQuery(PointsService.method.getAccount, { userId: user });
+  return data?.account?.sequence;
+}
+
+/** The last erasure after an entry, which took away what was personal in it. */
+export function useErasure(user: string, sequence: bigint): bigint | undefined {
+  const { data } = useQuery(PointsService.method.listEntries, {
+    userId: user,
+    kinds: [EntryKind.ERASE],
+    pageSize: 1,
+  });
+  const erasure = data?.entries[0]?.sequence ?? 0n;
+  return erasure > sequence ? erasure : undefined;
+}

@@ -1,0 +1,52 @@
+import { type Entry, EntryKind } from "../../gen/points/v1/account_pb.ts";
+import type { Phrase } from "./phrase.ts";
+import { say, sayCount, type Subject, type Voice } from "./subject.ts";
+
+/** What has become of an entry since, in words. */
+export function fatePhrases(subject: Subject, voice: Voice): readonly Phrase[] {
+  const { entry, refunded, revoked, claimed } = subject;
+  if (entry.kind === EntryKind.FREEZE) return [holdPhrase(subject, voice)];
+  if (madeLot(entry)) {
+    if (revoked === 0n) {
+      return entry.kind === EntryKind.RECHARGE ? [say(voice, "revokedNothing")] : [];
+    }
+    return [sayCount(voice, "revoked", revoked), sayCount(voice, "claimed", claimed)];
+  }
+  const most = refundableOf(entry);
+  if (most === 0n) return [];
+  if (refunded === 0n) return [say(voice, "refundedNothing")];
+  return [refunded >= most ? say(voice, "refundedAll") : sayCount(voice, "refunded", refunded)];
+}
+
+/** How many points refunds of an entry may give back in all. */
+export function refundableOf({ kind, points, fromClaim, refersTo, uncovered }: Entry): bigint {
+  if (kind === EntryKind.CONSUME || kind === EntryKind.SETTLE) return points;
+  if (kind !== EntryKind.REVOKE || fromClaim) return 0n;
+  return refersTo === 0n ? points : points + uncovered;
+}
+
+/** Whether an entry made a lot: a recharge, or a refund that gave points as a new one. */
+export function madeLot({ kind, sequence, allocations }: Entry): boolean {
+  if (kind === EntryKind.RECHARGE) return true;
+  return kind === EntryKind.REFUND && allocations.some(({ lot }) => lot === sequence);
+}
+
+/** What closed a hold; undefined: it is open. */
+export function closingOf({ entry, referring }: Pick<Subject, "entry" | "referring">) {
+  if (entry.kind !== EntryKind.FREEZE) return undefined;
+  return referring.find(
+    ({ kind, keptOpen }) => kind === EntryKind.RELEASE || (kind === EntryKind.SETTLE && !keptOpen),
+  );
+}
+
+function holdPhrase(subject: Subject, voice: Voice): Phrase {
+  const closing = closingOf(subject);
+  if (closing !== undefined) {
+    const key = closing.kind === EntryKind.RELEASE ? "holdReleased" : "holdSettled";
+    return say(voice, key, { entry: [{ entry: closing.sequence }] });
+  }
+  const extended = subject.referring.find(({ kind }) => kind === EntryKind.EXTEND);
+  const { expireTime } = extended ?? subject.entry;
+  const isDue = expireTime !== undefined && expireTime.seconds <= subject.now;
+  return say(voice, isDue ? "holdDue" : "holdOpen");
+}

@@ -1,0 +1,108 @@
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import {
+  type Allowance,
+  CalendarUnit,
+  type Limit,
+  type Policy,
+  type Window,
+} from "../../gen/points/v1/policy_pb.ts";
+import { fill, join, type Phrase } from "./phrase.ts";
+import { lengthText } from "./price-phrase.ts";
+import { pointsOf, say, type Voice } from "./subject.ts";
+
+/** What a policy was set to, in words; of one that ended, that it did. */
+export function policyPhrase(voice: Voice, { name, rule }: Policy): Phrase {
+  if (rule.case === undefined) return say(voice, "policyEnded", { name });
+  return say(voice, "policyPut", { name, rule: rulePhrase(voice, rule) });
+}
+
+function rulePhrase(voice: Voice, rule: Policy["rule"]): Phrase {
+  switch (rule.case) {
+    case undefined:
+      return [];
+    case "allowance":
+      return allowancePhrase(voice, rule.value);
+    case "limit":
+      return limitPhrase(voice, rule.value);
+    case "alert":
+      return say(voice, "ruleAlert", { n: rule.value.below });
+    case "creditLine":
+      return say(voice, "ruleCredit", { points: pointsOf(voice, rule.value.points) });
+  }
+}
+
+function allowancePhrase(voice: Voice, allowance: Allowance): Phrase {
+  const { points, every, startTime, endTime, services, timeZone } = allowance;
+  const period = everyPhrase(voice, every?.count ?? 1, every?.unit);
+  const values = {
+    points: pointsOf(voice, points),
+    every: period,
+    time: timeText(voice, startTime),
+  };
+  return join(
+    [
+      say(voice, "ruleAllowance", values),
+      zonePhrase(voice, timeZone),
+      endTime === undefined ? [] : say(voice, "ruleEnd", { time: timeText(voice, endTime) }),
+      lifePhrase(voice, allowance),
+      services.length === 0 ? [] : say(voice, "services", { services: services.join(", ") }),
+    ],
+    voice.words.comma,
+  );
+}
+
+/** How long the points of a period live, if it is not the period alone. */
+function lifePhrase(voice: Voice, { expiration }: Allowance): Phrase {
+  switch (expiration.case) {
+    case "ttl":
+      return say(voice, "ruleTtl", { length: lengthText(voice, expiration.value) });
+    case "never":
+      return say(voice, "ruleForever");
+    default: {
+      const periods = expiration.value ?? 1;
+      return periods <= 1 ? [] : say(voice, "rulePeriods", { n: BigInt(periods) });
+    }
+  }
+}
+
+function limitPhrase(voice: Voice, limit: Limit): Phrase {
+  const { points, window, member, eachMember, service } = limit;
+  const values = { points: pointsOf(voice, points), window: windowPhrase(voice, window) };
+  return join(
+    [
+      say(voice, "ruleLimit", values),
+      zonePhrase(voice, window?.timeZone ?? ""),
+      eachMember ? say(voice, "ruleEach") : [],
+      member === "" ? [] : say(voice, "ruleMember", { member }),
+      service === "" ? [] : say(voice, "ruleService", { service }),
+    ],
+    voice.words.comma,
+  );
+}
+
+function windowPhrase(voice: Voice, window: Window | undefined): Phrase {
+  if (window?.span.case !== "calendar") return say(voice, "windowTotal");
+  return say(voice, "window", { unit: everyPhrase(voice, 1, window.span.value) });
+}
+
+function zonePhrase(voice: Voice, zone: string): Phrase {
+  return zone === "" || zone === "UTC" ? [] : say(voice, "zone", { zone });
+}
+
+function everyPhrase(voice: Voice, count: number, unit: CalendarUnit | undefined): Phrase {
+  const { words } = voice;
+  const name = words[UNITS[unit ?? CalendarUnit.UNSPECIFIED] ?? "day"];
+  const template = count <= 1 ? words.every_one : words.every_other;
+  return fill(template, { count: String(count), unit: name });
+}
+
+const UNITS: Readonly<Record<number, "day" | "week" | "month" | "year">> = {
+  [CalendarUnit.DAY]: "day",
+  [CalendarUnit.WEEK]: "week",
+  [CalendarUnit.MONTH]: "month",
+  [CalendarUnit.YEAR]: "year",
+};
+
+function timeText({ formats }: Voice, time: Timestamp | undefined): string {
+  return time === undefined ? "" : formats.instant(time);
+}
