@@ -36,7 +36,7 @@ export function Allocations({ entry }: { readonly entry: Entry }) {
     {
       key: "expiry",
       title: say("expiry"),
-      width: 11,
+      width: 12.5,
       wideOnly: true,
       cell: ({ lot }) => <LotWords user={user} lot={lot} of="expiry" />,
     },

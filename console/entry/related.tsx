@@ -4,6 +4,7 @@ import { useFormats } from "../app/formats.ts";
 import { EntryLink } from "../parts/entry-link.tsx";
 import { KindBadge } from "../parts/kind-badge.tsx";
 import { signOf } from "../parts/signs.ts";
+import styles from "./entry.module.css";
 import { useEntry } from "./entry-queries.ts";
 import { useWords } from "./words.ts";
 
@@ -32,7 +33,7 @@ export function Related({
       {referring.length > 0 && (
         <div>
           <Text size="sm">{say("referring")}</Text>
-          <ul>
+          <ul className={styles["related"]}>
             {referring.slice(0, SHOWN).map((sequence) => (
               <li key={String(sequence)}>
                 <Short user={user} sequence={sequence} />
@@ -59,13 +60,14 @@ const LISTED = 100;
 function Short({ user, sequence }: { readonly user: string; readonly sequence: bigint }) {
   const formats = useFormats();
   const entry = useEntry(user, sequence).data?.entry;
+  const sign = entry === undefined ? 0n : signOf(entry.kind);
   return (
-    <Group gap="xs" component="span" display="inline-flex">
+    <Group gap="xs" component="span" display="inline-flex" fz="sm">
       <EntryLink user={user} sequence={sequence} />
       {entry && <KindBadge kind={entry.kind} />}
       {entry && (
         <Text span size="sm">
-          {formats.change((signOf(entry.kind) || 1n) * entry.points)}
+          {sign === 0n ? formats.points(entry.points) : formats.change(sign * entry.points)}
         </Text>
       )}
       {entry?.createTime && (
