@@ -1,0 +1,154 @@
+import { Stack } from "@mantine/core";
+import { useFormats } from "../app/formats.ts";
+import { useSession } from "../app/session.tsx";
+import { ChoiceField, NumberField, Row, TextField, TimeField } from "./fields.tsx";
+import { LotFields } from "./lot-fields.tsx";
+import { PolicyFields } from "./policy-fields.tsx";
+import { leftToRefund } from "./refundable.ts";
+import type { ActForm } from "./use-act-form.ts";
+import { useWords } from "./words.ts";
+
+/** The fields of an act, and those that all acts have: who asks, why, and by which ticket. */
+export function ActFields({ form }: { readonly form: ActForm }) {
+  const say = useWords();
+  return (
+    <Stack gap="sm">
+      <OwnFields form={form} />
+      <TextField form={form} field="reason" label={say("reason")} required />
+      <Row>
+        <TextField form={form} field="actor" label={say("actor")} required />
+        <TextField form={form} field="ticket" label={say("ticket")} />
+      </Row>
+    </Stack>
+  );
+}
+
+function OwnFields({ form }: { readonly form: ActForm }) {
+  switch (form.act) {
+    case "refund":
+      return <RefundFields form={form} />;
+    case "recharge":
+      return <RechargeFields form={form} />;
+    case "revoke":
+      return <RevokeFields form={form} />;
+    case "expire":
+      return <ExpireFields form={form} />;
+    case "policy":
+      return <PolicyFields form={form} />;
+    case "release":
+    case "delete-policy":
+      return null;
+  }
+}
+
+/** @param all what is moved if the field is empty; undefined: it has to be filled in */
+function PointsField({ form, all }: { readonly form: ActForm; readonly all?: bigint }) {
+  const say = useWords();
+  const { points } = useFormats();
+  const { maxPoints = 0n } = useSession().ledger.caller ?? {};
+  const bound = maxPoints > 0n && say("maxPoints", { points: points(maxPoints) });
+  const empty = all !== undefined && say("all", { points: points(all) });
+  const hints = [empty, bound].filter((hint) => typeof hint === "string");
+  return (
+    <NumberField
+      form={form}
+      field="points"
+      label={say("points")}
+      required={all === undefined}
+      description={hints.length > 0 ? hints.join(" ") : undefined}
+    />
+  );
+}
+
+function RefundFields({ form }: { readonly form: ActForm }) {
+  const say = useWords();
+  const { about } = form.subject;
+  return (
+    <>
+      <PointsField form={form} all={about ? leftToRefund(about) : 0n} />
+      <Row>
+        <ChoiceField
+          form={form}
+          field="reissue"
+          label={say("reissue")}
+          choices={[
+            ["", say("reissue-expire")],
+            ["reissue", say("reissue-reissue")],
+          ]}
+        />
+        {form.values.reissue === "reissue" && (
+          <NumberField form={form} field="days" label={say("days")} required />
+        )}
+      </Row>
+    </>
+  );
+}
+
+function RechargeFields({ form }: { readonly form: ActForm }) {
+  const say = useWords();
+  const { expires } = form.values;
+  return (
+    <>
+      <PointsField form={form} />
+      <Row>
+        <ChoiceField
+          form={form}
+          field="expires"
+          label={say("expires")}
+          choices={[
+            ["days", say("expires-days")],
+            ["at", say("expires-at")],
+            ["never", say("expires-never")],
+          ]}
+        />
+        {expires === "days" && (
+          <NumberField form={form} field="days" label={say("days")} required />
+        )}
+        {expires === "at" && (
+          <TimeField form={form} field="expireTime" label={say("expireTime")} required />
+        )}
+      </Row>
+      <LotFields form={form} />
+    </>
+  );
+}
+
+function RevokeFields({ form }: { readonly form: ActForm }) {
+  const say = useWords();
+  const { about } = form.subject;
+  const all = about?.entry && about.entry.points - about.revoked;
+  return (
+    <>
+      <PointsField form={form} {...(all === undefined ? {} : { all })} />
+      <ChoiceField
+        form={form}
+        field="shortfall"
+        label={say("shortfall")}
+        choices={[
+          ["", say("shortfall-refuse")],
+          ["take", say(about ? "shortfall-take-lot" : "shortfall-take")],
+          ["owe", say("shortfall-owe")],
+        ]}
+      />
+    </>
+  );
+}
+
+function ExpireFields({ form }: { readonly form: ActForm }) {
+  const say = useWords();
+  if (form.subject.about) return null;
+  return (
+    <>
+      <ChoiceField
+        form={form}
+        field="target"
+        label={say("target")}
+        choices={[
+          ["", say("target-points")],
+          ["due", say("target-due")],
+        ]}
+      />
+      {form.values.target !== "due" && <PointsField form={form} />}
+    </>
+  );
+}

@@ -1,0 +1,77 @@
+import { type Allocation, type Entry, EntryKind } from "../../gen/points/v1/account_pb.ts";
+import { useFormats } from "../app/formats.ts";
+import { EntryLink } from "../parts/entry-link.tsx";
+import { useKindNames } from "../parts/kinds.ts";
+import { Facts } from "./facts.tsx";
+import { Instant } from "./instant.tsx";
+import { useWords } from "./words.ts";
+
+/** Kinds that give points to lots. All others take them. */
+const GIVING: ReadonlySet<EntryKind> = new Set([
+  EntryKind.RECHARGE,
+  EntryKind.REFUND,
+  EntryKind.RELEASE,
+]);
+
+/**
+ * An entry in short.
+ *
+ * @param isThere it is in the journal, and can be opened; else it is what would be written
+ */
+export function EntryFacts({
+  entry,
+  isThere,
+}: {
+  readonly entry: Entry;
+  readonly isThere: boolean;
+}) {
+  const say = useWords();
+  const kindName = useKindNames();
+  const { points } = useFormats();
+  const { userId: user, sequence, kind, refersTo, expireTime, usage, policy } = entry;
+  const some = (number: bigint) => (number === 0n ? undefined : points(number));
+  const lots = (allocations: readonly Allocation[]) => {
+    const shown = allocations.slice(0, LOTS_SHOWN);
+    const texts = shown.map((one) =>
+      say("ofLot", { lot: `${one.lot}`, points: points(one.points) }),
+    );
+    const more = allocations.length - shown.length;
+    return [...texts, ...(more > 0 ? [say("moreLots", { more })] : [])].join(say("comma"));
+  };
+  const moves = kind !== EntryKind.SET_POLICY;
+  const makes = kind === EntryKind.RECHARGE;
+  return (
+    <Facts
+      rows={[
+        [say("entry"), isThere ? <EntryLink user={user} sequence={sequence} /> : `#${sequence}`],
+        [say("kind"), kindName(kind)],
+        [say("points"), moves ? points(entry.points) : undefined],
+        [say(GIVING.has(kind) ? "toLots" : "fromLots"), lots(makes ? [] : entry.allocations)],
+        [say("about"), refersTo === 0n ? undefined : <EntryLink user={user} sequence={refersTo} />],
+        [say("service"), usage?.service],
+        [say("member"), entry.member],
+        [say("policyName"), policy?.name],
+        [say("category"), entry.category],
+        [say("services"), entry.services.join(", ")],
+        [
+          say("until"),
+          expireTime ? <Instant time={expireTime} /> : makes ? say("expires-never") : undefined,
+        ],
+        [say("owed"), some(entry.owed)],
+        [say("uncovered"), some(entry.uncovered)],
+        [say("repaid"), some(entry.repaid)],
+        [say("alerts"), entry.alerts.join(", ")],
+        [
+          say("time"),
+          isThere && entry.createTime ? <Instant time={entry.createTime} /> : undefined,
+        ],
+        [say("reason"), entry.metadata["reason"]],
+        [say("ticket"), entry.metadata["ticket"]],
+        [say("actor"), entry.actor],
+      ]}
+    />
+  );
+}
+
+/** At most the first ten lots: an entry may be of thousands. */
+const LOTS_SHOWN = 10;

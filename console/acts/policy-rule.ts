@@ -1,0 +1,121 @@
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
+import type { PolicyStatus } from "../../gen/points/v1/policies_pb.ts";
+import {
+  type AllowanceSchema,
+  CalendarUnit,
+  type LimitSchema,
+  type Policy,
+  PolicySchema,
+} from "../../gen/points/v1/policy_pb.ts";
+import { categoryOf, servicesOf } from "./lot-words.ts";
+import { POINTS_MAX, type Reading } from "./values.ts";
+
+/** The units of the calendar, by their names in a form. */
+export const UNITS = {
+  day: CalendarUnit.DAY,
+  week: CalendarUnit.WEEK,
+  month: CalendarUnit.MONTH,
+  year: CalendarUnit.YEAR,
+} as const;
+
+/** 2^53 − 1. */
+const TOTAL_MAX = 9_007_199_254_740_991n;
+
+/**
+ * Makes the policy of a form's values.
+ *
+ * @param changed the policy that was there when the form was opened
+ */
+export function policyOf(read: Reading, changed: PolicyStatus | undefined): Policy {
+  const name = changed?.policy?.name ?? read.requiredText("name", { bytes: 64 });
+  if (name !== "" && !/^[!-~]{1,64}$/.test(name)) read.fault("name", "plain");
+  return create(PolicySchema, { name, rule: ruleOf(read, changed) });
+}
+
+function ruleOf(
+  read: Reading,
+  changed: PolicyStatus | undefined,
+): NonNullable<MessageInitShape<typeof PolicySchema>["rule"]> {
+  switch (read.values.rule) {
+    case "limit":
+      return { case: "limit", value: limitOf(read) };
+    case "alert": {
+      const below = read.requiredWhole("points", -TOTAL_MAX, TOTAL_MAX);
+      return { case: "alert", value: { below } };
+    }
+    case "creditLine": {
+      const points = read.requiredWhole("points", 0n, TOTAL_MAX);
+      return { case: "creditLine", value: { points } };
+    }
+    default: {
+      const rule = changed?.policy?.rule;
+      const before = rule?.case === "allowance" ? rule.value : undefined;
+      const times = { startTime: changed?.nextTime, endTime: before?.endTime };
+      return { case: "allowance", value: allowanceOf(read, times) };
+    }
+  }
+}
+
+type Times = {
+  readonly startTime: Timestamp | undefined;
+  readonly endTime: Timestamp | undefined;
+};
+
+/** @param kept the instants that the form showed when it was opened, to the last digit */
+function allowanceOf(read: Reading, kept: Times): MessageInitShape<typeof AllowanceSchema> {
+  const startTime = read.time("startTime", kept.startTime);
+  const endTime = read.time("endTime", kept.endTime);
+  return {
+    points: read.requiredWhole("points", 1n, POINTS_MAX),
+    every: { count: Number(read.whole("count", 1n, 1_000n) ?? 1n), unit: unitOf(read.values.unit) },
+    timeZone: read.text("timeZone", { bytes: 64 }),
+    expiration: lifeOf(read),
+    priority: Number(read.whole("priority", 0n, 1_000n) ?? 0n),
+    category: categoryOf(read),
+    services: servicesOf(read),
+    ...(startTime && { startTime }),
+    ...(endTime && { endTime }),
+  };
+}
+
+function lifeOf(
+  read: Reading,
+): NonNullable<MessageInitShape<typeof AllowanceSchema>["expiration"]> {
+  switch (read.values.expires) {
+    case "never":
+      return { case: "never", value: true };
+    case "days":
+      return { case: "ttl", value: ttlOf(read) };
+    default:
+      return { case: "periods", value: Number(read.whole("periods", 1n, 100n) ?? 1n) };
+  }
+}
+
+const NO_TIME: Duration = { $typeName: "google.protobuf.Duration", seconds: 0n, nanos: 0 };
+
+function ttlOf(read: Reading): Duration {
+  return read.requiredDays("days") ?? NO_TIME;
+}
+
+function limitOf(read: Reading): MessageInitShape<typeof LimitSchema> {
+  const { window, whose } = read.values;
+  const isTotal = window === "total";
+  const member = whose === "member" ? read.requiredText("member", { chars: 128 }) : "";
+  const service = read.text("service", { bytes: 128 });
+  if (service !== "" && !/^[!-~]+$/.test(service)) read.fault("service", "plain");
+  return {
+    points: read.requiredWhole("points", 0n, TOTAL_MAX),
+    window: {
+      span: isTotal ? { case: "total", value: true } : { case: "calendar", value: unitOf(window) },
+      timeZone: isTotal ? "" : read.text("timeZone", { bytes: 64 }),
+    },
+    member,
+    eachMember: whose === "each",
+    service,
+  };
+}
+
+function unitOf(name: string): CalendarUnit {
+  return UNITS[name as keyof typeof UNITS] ?? CalendarUnit.MONTH;
+}

@@ -1,0 +1,38 @@
+import { Code, ConnectError, createClient } from "@connectrpc/connect";
+import type { Account } from "../../gen/points/v1/account_pb.ts";
+import { PointsService } from "../../gen/points/v1/points_pb.ts";
+import { PolicyService } from "../../gen/points/v1/policies_pb.ts";
+import { transport } from "../app/transport.ts";
+import type { Answer, Mutation } from "./mutation.ts";
+
+const points = createClient(PointsService, transport);
+const policies = createClient(PolicyService, transport);
+
+export function send({ case: name, value }: Mutation): Promise<Answer> {
+  // The compiler cannot see that a method of a name takes the request of that name.
+  const methods = { ...points, ...policies } as unknown as Record<
+    Mutation["case"],
+    (request: Mutation["value"]) => Promise<Answer>
+  >;
+  return methods[name](value);
+}
+
+/** What would become of the account if it were sent now, and how the account is. Nothing is done. */
+export async function preview({ case: name, value }: Mutation) {
+  const trial = { case: name, value: { ...value, validateOnly: true } } as Mutation;
+  const [answer, before] = await Promise.all([send(trial), accountOf(value.userId)]);
+  return { answer, before };
+}
+
+/** @returns null if there is none; undefined if the caller may not see it */
+async function accountOf(userId: string): Promise<Account | null | undefined> {
+  try {
+    const { account } = await points.getAccount({ userId });
+    return account;
+  } catch (error) {
+    const { code } = ConnectError.from(error);
+    if (code === Code.NotFound) return null;
+    if (code === Code.PermissionDenied) return undefined;
+    throw error;
+  }
+}

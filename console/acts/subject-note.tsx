@@ -1,0 +1,87 @@
+import { Paper, Stack, Text } from "@mantine/core";
+import { HoldState } from "../../gen/points/v1/account_pb.ts";
+import { useFormats } from "../app/formats.ts";
+import { EntryFacts } from "./entry-facts.tsx";
+import { Facts } from "./facts.tsx";
+import { Instant } from "./instant.tsx";
+import { leftToRefund } from "./refundable.ts";
+import type { Subject } from "./subject.ts";
+import { useWords } from "./words.ts";
+import type { Act } from "../parts/acts.ts";
+
+/** What the act is about: the entry, lot or hold as it was when the form was opened. */
+export function SubjectNote({ act, subject }: { readonly act: Act; readonly subject: Subject }) {
+  const say = useWords();
+  const { about, hold, policy } = subject;
+  if (act === "policy" || (!about && !policy)) return null;
+  return (
+    <Paper withBorder p="md" component="section" aria-label={say("subject")}>
+      <Stack gap="xs">
+        {act === "refund" && <RefundFacts subject={subject} />}
+        {(act === "revoke" || act === "expire") && <LotFacts subject={subject} />}
+        {hold && <HoldFacts hold={hold} />}
+        {act === "release" && !hold && <Text size="sm">{say("noHold")}</Text>}
+        {policy && <Facts rows={[[say("policyName"), policy.policy?.name]]} />}
+      </Stack>
+    </Paper>
+  );
+}
+
+function RefundFacts({ subject: { about } }: { readonly subject: Subject }) {
+  const say = useWords();
+  const { points } = useFormats();
+  if (!about?.entry) return null;
+  return (
+    <>
+      <EntryFacts entry={about.entry} isThere />
+      <Facts
+        rows={[
+          [say("refunded"), points(about.refunded)],
+          [say("left"), points(leftToRefund(about))],
+        ]}
+      />
+    </>
+  );
+}
+
+function LotFacts({ subject: { about, lot } }: { readonly subject: Subject }) {
+  const say = useWords();
+  const { points } = useFormats();
+  if (!about?.entry) return null;
+  const { claimed, revoked } = about;
+  return (
+    <>
+      <EntryFacts entry={about.entry} isThere />
+      <Facts
+        rows={[
+          [say("remaining"), points(lot?.remaining ?? 0n)],
+          [say("frozen"), lot && lot.frozen > 0n ? points(lot.frozen) : undefined],
+          [say("revoked"), revoked > 0n ? points(revoked) : undefined],
+          [say("claimed"), claimed > 0n ? points(claimed) : undefined],
+        ]}
+      />
+    </>
+  );
+}
+
+function HoldFacts({ hold }: { readonly hold: NonNullable<Subject["hold"]> }) {
+  const say = useWords();
+  const { points } = useFormats();
+  const isOpen = hold.state === HoldState.OPEN;
+  const { settled, service, member, expireTime } = hold;
+  return (
+    <>
+      <Facts
+        rows={[
+          [say("hold"), String(hold.number)],
+          [say("held"), points(hold.points - settled)],
+          [say("settled"), settled > 0n ? points(settled) : undefined],
+          [say("service"), service],
+          [say("member"), member],
+          [say("until"), expireTime && <Instant time={expireTime} />],
+        ]}
+      />
+      {!isOpen && <Text size="sm">{say("holdClosed")}</Text>}
+    </>
+  );
+}

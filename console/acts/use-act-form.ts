@@ -1,0 +1,99 @@
+import { useQueryClient } from "@tanstack/react-query";
+import { useReducer, useState } from "react";
+import { refusalOf } from "../../src/client/refusal.ts";
+import type { Act } from "../parts/acts.ts";
+import { type Attempt, NEW_ATTEMPT, nextAttempt } from "./attempt.ts";
+import { serverFaults } from "./field-paths.ts";
+import { firstValues } from "./first-values.ts";
+import { mutationOf } from "./mutation.ts";
+import { rememberActor, useActor } from "./person.ts";
+import { newRequestId } from "./request-id.ts";
+import { preview, send } from "./send.ts";
+import type { Subject } from "./subject.ts";
+import type { Fault, Faults, Field, Values } from "./values.ts";
+
+/** A form: what is typed into it, what is wrong with that, and how far it has come. */
+export type ActForm = {
+  readonly act: Act;
+  readonly user: string;
+  readonly subject: Subject;
+  readonly values: Values;
+  readonly attempt: Attempt;
+  readonly faultOf: (field: Field) => Fault | undefined;
+  readonly change: (field: Field, text: string) => void;
+  /** Asks what would be done. */
+  readonly ask: () => void;
+  /** Does what was previewed. Harmless if called again: each try has the form's request id. */
+  readonly perform: () => void;
+  /** How often faults were found. */
+  readonly timesFaulty: number;
+};
+
+export function useActForm(user: string, act: Act, subject: Subject): ActForm {
+  const queries = useQueryClient();
+  const actor = useActor();
+  const [requestId] = useState(newRequestId);
+  const [values, setValues] = useState(() =>
+    firstValues(act, { actor, zone: browserZone(), changed: subject.policy }),
+  );
+  const [faults, setFaults] = useState<Faults>({});
+  const [timesFaulty, setTimesFaulty] = useState(0);
+  const [attempt, happened] = useReducer(nextAttempt, NEW_ATTEMPT);
+
+  const found = (wrong: Faults) => {
+    setFaults(wrong);
+    if (Object.keys(wrong).length > 0) setTimesFaulty((times) => times + 1);
+  };
+
+  const change = (field: Field, text: string) => {
+    setValues((before) => ({ ...before, [field]: text }));
+    setFaults(({ [field]: _mended, ...others }) => others);
+    happened({ is: "changed" });
+  };
+
+  const ask = async () => {
+    const made = mutationOf({ act, user, requestId, ...subject }, values);
+    if ("faults" in made) {
+      found(made.faults);
+      return;
+    }
+    const { mutation } = made;
+    rememberActor(values.actor.trim());
+    happened({ is: "asked", mutation });
+    try {
+      happened({ is: "shown", mutation, ...(await preview(mutation)) });
+    } catch (error) {
+      found(serverFaults(refusalOf(error)));
+      happened({ is: "notShown", mutation, error });
+    }
+  };
+
+  const perform = async () => {
+    if ((attempt.step !== "previewed" && attempt.step !== "unknown") || attempt.isSent) return;
+    happened({ is: "sent" });
+    try {
+      happened({ is: "answered", answer: await send(attempt.mutation) });
+      await queries.invalidateQueries();
+    } catch (error) {
+      found(serverFaults(refusalOf(error)));
+      happened({ is: "failed", error });
+    }
+  };
+
+  return {
+    act,
+    user,
+    subject,
+    values,
+    attempt,
+    timesFaulty,
+    change,
+    faultOf: (field) => faults[field],
+    ask: () => void ask(),
+    perform: () => void perform(),
+  };
+}
+
+function browserZone(): string {
+  return Intl.DateTimeFormat().resolvedOptions().timeZone;
+}
