@@ -3,7 +3,7 @@ import { useFormats } from "../app/formats.ts";
 import { EntryLink } from "../parts/entry-link.tsx";
 import { useKindNames } from "../parts/kinds.ts";
 import { Facts } from "./facts.tsx";
-import { Instant } from "./instant.tsx";
+import { Instant } from "../parts/instant.tsx";
 import { useWords } from "./words.ts";
 
 /** Kinds that give points to lots. All others take them. */
@@ -67,7 +67,7 @@ export function EntryFacts({
         ],
         [say("reason"), entry.metadata["reason"]],
         [say("ticket"), entry.metadata["ticket"]],
-        [say("actor"), entry.actor],
+        [say("askedBy"), entry.actor],
       ]}
     />
   );

@@ -25,6 +25,8 @@ export function TextField({
       label={label}
       name={field}
       autoComplete="off"
+      // Fields beside each other are in line, whether or not they have a hint.
+      inputWrapperOrder={["label", "input", "description", "error"]}
       value={form.values[field]}
       error={error}
       onChange={(event) => form.change(field, event.currentTarget.value)}

@@ -7,7 +7,12 @@ export function LotFields({ form }: { readonly form: ActForm }) {
   const say = useWords();
   return (
     <Row>
-      <TextField form={form} field="category" label={say("category")} placeholder="gift" />
+      <TextField
+        form={form}
+        field="category"
+        label={say("category")}
+        description={say("category-hint")}
+      />
       <NumberField
         form={form}
         field="priority"

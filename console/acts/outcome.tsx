@@ -68,8 +68,8 @@ export function Heading({
 function WhatWouldBe({ preview: { answer, before, mutation } }: { readonly preview: Preview }) {
   const say = useWords();
   const { entry, account, replayed } = answer;
-  const isAllowance =
-    mutation.case === "putPolicy" && mutation.value.policy?.rule.case === "allowance";
+  const rule = mutation.case === "putPolicy" ? mutation.value.policy?.rule : undefined;
+  const startsNow = rule?.case === "allowance" && rule.value.startTime === undefined;
   return (
     <>
       <Text size="sm" role="status">
@@ -77,7 +77,7 @@ function WhatWouldBe({ preview: { answer, before, mutation } }: { readonly previ
       </Text>
       {entry && <EntryFacts entry={entry} isThere={replayed} />}
       {account && <Figures before={replayed ? undefined : before} after={account} />}
-      {isAllowance && (
+      {startsNow && (
         <Text size="sm" c="dimmed">
           {say("firstPoints")}
         </Text>

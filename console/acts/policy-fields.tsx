@@ -1,29 +1,34 @@
+import { Facts } from "./facts.tsx";
 import { ChoiceField, NumberField, Row, TextField, TimeField } from "./fields.tsx";
 import { LotFields } from "./lot-fields.tsx";
 import type { ActForm } from "./use-act-form.ts";
 import { useWords } from "./words.ts";
 
-/** The fields of a policy. Name and kind of a policy that is there stay as they are. */
+/** The fields of a policy. Name and kind of one that is there stay as they are. */
 export function PolicyFields({ form }: { readonly form: ActForm }) {
   const say = useWords();
-  const isThere = form.subject.policy !== undefined;
+  const rules = ["allowance", "limit", "alert", "creditLine"] as const;
+  const words = rules.map((rule) => [rule, say(`rule-${rule}`)] as const);
+  if (form.subject.policy === undefined) {
+    return (
+      <>
+        <Row>
+          <ChoiceField form={form} field="rule" label={say("rule")} choices={words} />
+          <TextField form={form} field="name" label={say("name")} required />
+        </Row>
+        <RuleFields form={form} />
+      </>
+    );
+  }
+  const kind = words.find(([rule]) => rule === form.values.rule)?.[1];
   return (
     <>
-      <Row>
-        <ChoiceField
-          form={form}
-          field="rule"
-          label={say("rule")}
-          disabled={isThere}
-          choices={[
-            ["allowance", say("rule-allowance")],
-            ["limit", say("rule-limit")],
-            ["alert", say("rule-alert")],
-            ["creditLine", say("rule-creditLine")],
-          ]}
-        />
-        <TextField form={form} field="name" label={say("name")} required disabled={isThere} />
-      </Row>
+      <Facts
+        rows={[
+          [say("name"), form.values.name],
+          [say("rule"), kind],
+        ]}
+      />
       <RuleFields form={form} />
     </>
   );
@@ -73,7 +78,6 @@ function AllowanceFields({ form }: { readonly form: ActForm }) {
           label={say("endTime")}
           description={say("endTime-hint")}
         />
-        <ZoneField form={form} />
       </Row>
       <LifeFields form={form} />
       <LotFields form={form} />
@@ -86,6 +90,7 @@ function LifeFields({ form }: { readonly form: ActForm }) {
   const { expires } = form.values;
   return (
     <Row>
+      <ZoneField form={form} />
       <ChoiceField
         form={form}
         field="expires"
@@ -170,7 +175,6 @@ function ZoneField({ form }: { readonly form: ActForm }) {
       field="timeZone"
       label={say("timeZone")}
       description={say("timeZone-hint")}
-      placeholder="UTC"
     />
   );
 }

@@ -3,7 +3,7 @@ import { HoldState } from "../../gen/points/v1/account_pb.ts";
 import { useFormats } from "../app/formats.ts";
 import { EntryFacts } from "./entry-facts.tsx";
 import { Facts } from "./facts.tsx";
-import { Instant } from "./instant.tsx";
+import { Instant } from "../parts/instant.tsx";
 import { leftToRefund } from "./refundable.ts";
 import type { Subject } from "./subject.ts";
 import { useWords } from "./words.ts";
