@@ -1,5 +1,81 @@
-import { Title } from "@mantine/core";
+import { useQuery } from "@connectrpc/connect-query";
+import { Stack, Text } from "@mantine/core";
+import { useSearch } from "@tanstack/react-router";
+import { refusalOf } from "../../src/client/refusal.ts";
+import type { Account } from "../../gen/points/v1/account_pb.ts";
+import { PointsService } from "../../gen/points/v1/points_pb.ts";
+import { useSession } from "../app/session.tsx";
+import { AccountTabs } from "../parts/account-tabs.tsx";
+import { Loading } from "../parts/loading.tsx";
+import { RefusalNote } from "../parts/refusal-note.tsx";
+import { Acts } from "./acts.tsx";
+import { Figures } from "./figures.tsx";
+import { Forecast } from "./forecast.tsx";
+import { Holds } from "./holds.tsx";
+import { Instant } from "./instant.tsx";
+import { useLedgerNow } from "./ledger-clock.ts";
+import { LiveSign } from "./live-sign.tsx";
+import { Lots } from "./lots.tsx";
+import { NoAccount } from "./no-account.tsx";
+import { Policies } from "./policies.tsx";
+import { useWatch } from "./use-watch.ts";
+import { useWords } from "./words.ts";
+import styles from "./account.module.css";
 
+/** What a user has, what will become of it, and by which rules: as it is, by the second. */
 export function AccountScreen() {
-  return <Title order={1}>Account</Title>;
+  const { user } = useSearch({ from: "/account" });
+  if (user === "") return <NoAccount user={user} />;
+  return <AccountOf key={user} user={user} />;
+}
+
+function AccountOf({ user }: { readonly user: string }) {
+  const { data, error, refetch } = useQuery(PointsService.method.getAccount, { userId: user });
+  if (refusalOf(error)?.reason === "ACCOUNT_NOT_FOUND") return <NoAccount user={user} />;
+  if (data?.account === undefined) {
+    return (
+      <>
+        <AccountTabs user={user} />
+        {error === null ? (
+          <Loading />
+        ) : (
+          <RefusalNote error={error} onRetry={() => void refetch()} />
+        )}
+      </>
+    );
+  }
+  return <LiveAccount read={data.account} />;
+}
+
+function LiveAccount({ read }: { readonly read: Account }) {
+  const say = useWords();
+  const { may } = useSession();
+  const { account, state } = useWatch(read, may("points.read"));
+  const nowMs = useLedgerNow(account.updateTime);
+  const { userId: user, sequence, createTime, updateTime } = account;
+  return (
+    <>
+      <AccountTabs user={user} />
+      <Stack gap="md">
+        <div className={styles["bar"]}>
+          <LiveSign state={state} />
+          <Acts user={user} />
+        </div>
+        <Figures account={account} next={read.nextExpiration} nowMs={nowMs} />
+        <Lots user={user} nowMs={nowMs} />
+        <Holds user={user} nowMs={nowMs} />
+        <Policies user={user} account={account} />
+        <Forecast account={account} nowMs={nowMs} />
+        <Text size="sm" c="dimmed">
+          <Instant time={createTime!} say={(time) => say("opened", { time })} />
+          {" · "}
+          {sequence === 0n ? (
+            say("noEntries")
+          ) : (
+            <Instant time={updateTime!} say={(time) => say("changed", { time })} />
+          )}
+        </Text>
+      </Stack>
+    </>
+  );
 }

@@ -1,0 +1,37 @@
+export const DAY_MS = 86_400_000;
+
+/** How far off an instant is, in the unit that a person would say it in. */
+export type Distance = {
+  readonly count: number;
+  readonly unit: "minute" | "hour" | "day" | "month" | "year";
+};
+
+/**
+ * Rounded down, since an expiry must not come earlier than it was said to.
+ *
+ * @returns undefined for what is past, and what is less than a minute off
+ */
+export function distanceOf(ms: number): Distance | undefined {
+  for (const [unit, unitMs, fromMs] of UNITS) {
+    if (ms >= fromMs) return { count: Math.floor(ms / unitMs), unit };
+  }
+  return undefined;
+}
+
+const UNITS = [
+  ["year", 365.25 * DAY_MS, 730.5 * DAY_MS],
+  ["month", 30.4375 * DAY_MS, 100 * DAY_MS],
+  ["day", DAY_MS, 2 * DAY_MS],
+  ["hour", 3_600_000, 7_200_000],
+  ["minute", 60_000, 60_000],
+] as const;
+
+/**
+ * How far the ledger's clock is ahead of the browser's, at least.
+ *
+ * @param shownMs an instant that the ledger has shown as past, at hereMs by the browser's clock
+ * @param before what was known before
+ */
+export function aheadMsOf(shownMs: number | undefined, hereMs: number, before: number): number {
+  return shownMs === undefined ? before : Math.max(before, shownMs - hereMs);
+}

@@ -1,0 +1,67 @@
+import { Button, Table } from "@mantine/core";
+import { useState } from "react";
+import type { Forecast } from "../../gen/points/v1/points_pb.ts";
+import { useFormats } from "../app/formats.ts";
+import styles from "./account.module.css";
+import { Instant } from "./instant.tsx";
+import { useForecastWords } from "./words.ts";
+
+const FIRST_ROWS = 12;
+
+/** What happens by itself, instant by instant. */
+export function ForecastTable({ forecasts }: { readonly forecasts: readonly Forecast[] }) {
+  const say = useForecastWords();
+  const { points } = useFormats();
+  const [isWhole, setIsWhole] = useState(false);
+  const shown = isWhole ? forecasts : forecasts.slice(0, FIRST_ROWS);
+  const hasDebt = forecasts.some(({ debt }) => debt > 0n);
+  return (
+    <div className={styles["scroll"]}>
+      <Table verticalSpacing="xs">
+        <Table.Thead>
+          <Table.Tr>
+            <Table.Th>{say("when")}</Table.Th>
+            <Table.Th>{say("what")}</Table.Th>
+            <Table.Th className={styles["numbers"]}>{say("balanceAfter")}</Table.Th>
+            {hasDebt && <Table.Th className={styles["numbers"]}>{say("debtAfter")}</Table.Th>}
+          </Table.Tr>
+        </Table.Thead>
+        <Table.Tbody>
+          {shown.map((forecast, at) => (
+            // Instants are told apart to the microsecond, which a key of milliseconds is not.
+            // oxlint-disable-next-line react/no-array-index-key
+            <Table.Tr key={at}>
+              <Table.Td>
+                <Instant time={forecast.time!} />
+              </Table.Td>
+              <Table.Td>
+                <What forecast={forecast} />
+              </Table.Td>
+              <Table.Td className={styles["numbers"]}>{points(forecast.balance)}</Table.Td>
+              {hasDebt && (
+                <Table.Td className={styles["numbers"]}>{points(forecast.debt)}</Table.Td>
+              )}
+            </Table.Tr>
+          ))}
+        </Table.Tbody>
+      </Table>
+      {shown.length < forecasts.length && (
+        <Button mt="xs" variant="default" size="xs" onClick={() => setIsWhole(true)}>
+          {say("moreRows", { count: forecasts.length })}
+        </Button>
+      )}
+    </div>
+  );
+}
+
+function What({ forecast }: { readonly forecast: Forecast }) {
+  const say = useForecastWords();
+  const { points } = useFormats();
+  const { expired, granted, released, allowances } = forecast;
+  const parts = [
+    released > 0n && say("release", { points: points(released) }),
+    expired > 0n && say("expire", { points: points(expired), count: Number(expired) }),
+    granted > 0n && say("grant", { points: points(granted), allowances: allowances.join(", ") }),
+  ].filter((part) => part !== false);
+  return parts.map((part) => <div key={part}>{part}</div>);
+}

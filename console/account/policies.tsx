@@ -1,0 +1,99 @@
+import { useQuery } from "@connectrpc/connect-query";
+import { Badge, Progress, Text } from "@mantine/core";
+import type { Account } from "../../gen/points/v1/account_pb.ts";
+import { PolicyService, type PolicyStatus } from "../../gen/points/v1/policies_pb.ts";
+import { useSession } from "../app/session.tsx";
+import { EntryLink } from "../parts/entry-link.tsx";
+import { ButtonLink } from "../parts/links.ts";
+import { Loading } from "../parts/loading.tsx";
+import { RefusalNote } from "../parts/refusal-note.tsx";
+import accountStyles from "./account.module.css";
+import { percentOf } from "./lot-parts.ts";
+import styles from "./policies.module.css";
+import { usePolicySentences } from "./policy-sentences.ts";
+import { usePolicyWords } from "./policy-words.ts";
+import { Section } from "./section.tsx";
+
+type Props = { readonly user: string; readonly account: Account };
+
+/** The rules that the account lives by, and where they stand. */
+export function Policies({ user, account }: Props) {
+  const say = usePolicyWords();
+  const { data, error, refetch } = useQuery(PolicyService.method.listPolicies, { userId: user });
+  return (
+    <Section title={say("title")} hint={say("hint")}>
+      {data === undefined ? (
+        error === null ? (
+          <Loading />
+        ) : (
+          <RefusalNote error={error} onRetry={() => void refetch()} />
+        )
+      ) : data.policies.length === 0 ? (
+        <Text>{say("none")}</Text>
+      ) : (
+        <ul className={accountStyles["rows"]}>
+          {data.policies.map((status) => (
+            <PolicyRow key={status.policy!.name} user={user} account={account} status={status} />
+          ))}
+        </ul>
+      )}
+    </Section>
+  );
+}
+
+function PolicyRow({ user, account, status }: Props & { readonly status: PolicyStatus }) {
+  const say = usePolicyWords();
+  const sentences = usePolicySentences(status, account);
+  const { may } = useSession();
+  const { name, rule } = status.policy!;
+  return (
+    <li className={styles["policy"]}>
+      <div className={styles["name"]}>
+        <strong>{name}</strong>
+        <Badge variant="default" size="sm" tt="none" fw={400}>
+          {rule.case === undefined ? "?" : say(rule.case)}
+        </Badge>
+        <Text span size="xs" c="dimmed">
+          {say("setBy")} <EntryLink user={user} sequence={status.sequence} />
+        </Text>
+      </div>
+      <div className={styles["what"]}>
+        {sentences.map((sentence) => (
+          <Text key={sentence} size="sm" className={accountStyles["text"]}>
+            {sentence}
+          </Text>
+        ))}
+        {rule.case === "limit" && !rule.value.eachMember && rule.value.points > 0n && (
+          <Progress aria-hidden size="sm" value={percentOf(status.spent, rule.value.points)} />
+        )}
+      </div>
+      {may("points.policy") && <PolicyActs user={user} name={name} />}
+    </li>
+  );
+}
+
+function PolicyActs({ user, name }: { readonly user: string; readonly name: string }) {
+  const say = usePolicyWords();
+  return (
+    <div className={accountStyles["end"]}>
+      <ButtonLink
+        to="/act"
+        search={{ user, act: "policy", of: name }}
+        size="xs"
+        variant="default"
+        aria-label={say("changeOf", { name })}
+      >
+        {say("change")}
+      </ButtonLink>
+      <ButtonLink
+        to="/act"
+        search={{ user, act: "delete-policy", of: name }}
+        size="xs"
+        variant="default"
+        aria-label={say("endOf", { name })}
+      >
+        {say("end")}
+      </ButtonLink>
+    </div>
+  );
+}
