@@ -31,6 +31,7 @@ export function ForecastChart({
         series={series}
         curveType="stepAfter"
         withDots={false}
+        withLegend={hasDebt}
         valueFormatter={points}
         xAxisProps={{
           type: "number",

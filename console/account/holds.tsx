@@ -97,15 +97,17 @@ function HoldRow({ user, hold, nowMs }: Props & { readonly hold: Hold }) {
         </span>
       </div>
       {may("points.spend") && (
-        <ButtonLink
-          to="/act"
-          search={{ user, act: "release", of: number }}
-          size="xs"
-          variant="default"
-          aria-label={say("releaseOf", { hold: number })}
-        >
-          {say("release")}
-        </ButtonLink>
+        <div>
+          <ButtonLink
+            to="/act"
+            search={{ user, act: "release", of: number }}
+            size="xs"
+            variant="default"
+            aria-label={say("releaseOf", { hold: number })}
+          >
+            {say("release")}
+          </ButtonLink>
+        </div>
       )}
     </li>
   );

@@ -43,7 +43,7 @@ function Kinds({ lot }: Pick<Props, "lot">) {
       {priority !== 0 && <Note>{say("priority", { priority })}</Note>}
       {revoked > 0n && <Note>{say("revoked", { points: points(revoked) })}</Note>}
       {claimed > 0n && (
-        <Text size="xs" c="red" span>
+        <Text size="xs" c="var(--mantine-color-error)" span>
           {say("claimed", { points: points(claimed) })}
         </Text>
       )}

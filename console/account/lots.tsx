@@ -7,7 +7,6 @@ import { useFormats } from "../app/formats.ts";
 import { useSession } from "../app/session.tsx";
 import { Loading } from "../parts/loading.tsx";
 import { RefusalNote } from "../parts/refusal-note.tsx";
-import accountStyles from "./account.module.css";
 import { LotRow, Part } from "./lot-row.tsx";
 import styles from "./lots.module.css";
 import { Section } from "./section.tsx";
@@ -59,7 +58,7 @@ function LotList({ user, nowMs }: { readonly user: string; readonly nowMs: numbe
           <LotRow key={String(lot.number)} user={user} lot={lot} nowMs={nowMs} line={line} />
         ))}
       </ol>
-      <div className={accountStyles["head"]} data-foot>
+      <div className={styles["foot"]}>
         <Text size="sm" c="dimmed" role="status">
           {hasNextPage
             ? say("shownFirst", { count: formats.points(BigInt(count)) })

@@ -43,7 +43,7 @@ export function Policies({ user, account }: Props) {
 
 function PolicyRow({ user, account, status }: Props & { readonly status: PolicyStatus }) {
   const say = usePolicyWords();
-  const sentences = usePolicySentences(status, account);
+  const [does, ...rest] = usePolicySentences(status, account);
   const { may } = useSession();
   const { name, rule } = status.policy!;
   return (
@@ -58,11 +58,12 @@ function PolicyRow({ user, account, status }: Props & { readonly status: PolicyS
         </Text>
       </div>
       <div className={styles["what"]}>
-        {sentences.map((sentence) => (
-          <Text key={sentence} size="sm" className={accountStyles["text"]}>
-            {sentence}
-          </Text>
-        ))}
+        <Text size="sm" className={accountStyles["text"]}>
+          {does}
+        </Text>
+        <Text size="sm" c="dimmed" className={accountStyles["text"]}>
+          {rest.join(say("between"))}
+        </Text>
         {rule.case === "limit" && !rule.value.eachMember && rule.value.points > 0n && (
           <Progress aria-hidden size="sm" value={percentOf(status.spent, rule.value.points)} />
         )}

@@ -126,8 +126,7 @@ function unitName(unit: CalendarUnit) {
       return "Month";
     case CalendarUnit.YEAR:
       return "Year";
-    case CalendarUnit.DAY:
-    case CalendarUnit.UNSPECIFIED:
+    default:
       return "Day";
   }
 }

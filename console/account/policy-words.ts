@@ -15,6 +15,7 @@ export const usePolicyWords = wordsOf("account-policies", {
     alert: "Alert",
     creditLine: "Credit line",
     unknown: "A rule that this page does not know.",
+    between: " ",
     zone: " ({{zone}})",
 
     gives: "Gives {{points}} points {{every}}{{zone}}.",
@@ -71,6 +72,7 @@ export const usePolicyWords = wordsOf("account-policies", {
     alert: "提醒",
     creditLine: "信用额度",
     unknown: "本页面不认识的规则。",
+    between: "",
     zone: "（{{zone}}）",
 
     gives: "{{every}}发放 {{points}} 积分{{zone}}。",

@@ -7,7 +7,9 @@ export type TimeLine = {
 };
 
 /** Ticks nearer to each other could not be read. */
-const TICK_GAP = 0.17;
+const TICK_GAP = 0.2;
+/** A tick after it would meet the end of the line. */
+const LAST_TICK = 0.9;
 
 const TICKS: readonly (readonly [Distance["unit"], number, number])[] = [
   ["hour", 6, 0.25],
@@ -34,7 +36,7 @@ export function timeLineOf(nowMs: number, instantsMs: readonly number[]): TimeLi
   let before = 0;
   for (const [unit, count, days] of TICKS) {
     const place = placeOfDays(days);
-    if (place - before < TICK_GAP || place > 1) continue;
+    if (place - before < TICK_GAP || place > LAST_TICK) continue;
     ticks.push({ unit, count, place });
     before = place;
   }
