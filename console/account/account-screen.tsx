@@ -8,11 +8,12 @@ import { useSession } from "../app/session.tsx";
 import { AccountTabs } from "../parts/account-tabs.tsx";
 import { Loading } from "../parts/loading.tsx";
 import { RefusalNote } from "../parts/refusal-note.tsx";
+import { useTitle } from "../parts/title.ts";
 import { Acts } from "./acts.tsx";
 import { Figures } from "./figures.tsx";
 import { Forecast } from "./forecast.tsx";
 import { Holds } from "./holds.tsx";
-import { Instant } from "./instant.tsx";
+import { Instant } from "../parts/instant.tsx";
 import { useLedgerNow } from "./ledger-clock.ts";
 import { LiveSign } from "./live-sign.tsx";
 import { Lots } from "./lots.tsx";
@@ -24,7 +25,9 @@ import styles from "./account.module.css";
 
 /** What a user has, what will become of it, and by which rules: as it is, by the second. */
 export function AccountScreen() {
+  const say = useWords();
   const { user } = useSearch({ from: "/account" });
+  useTitle(user === "" ? say("noUser") : say("title", { user }));
   if (user === "") return <NoAccount user={user} />;
   return <AccountOf key={user} user={user} />;
 }

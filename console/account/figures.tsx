@@ -4,7 +4,7 @@ import type { Account, NextExpiration } from "../../gen/points/v1/account_pb.ts"
 import { useFormats } from "../app/formats.ts";
 import { equationOf, type Side } from "./equation.ts";
 import styles from "./figures.module.css";
-import { Instant } from "./instant.tsx";
+import { Instant } from "../parts/instant.tsx";
 import { Section } from "./section.tsx";
 import { useDistances } from "./use-distance.ts";
 import { useWords } from "./words.ts";

@@ -17,8 +17,8 @@ export function ForecastChart({
   const formats = useFormats();
   const hasDebt = steps.some(({ debt }) => debt > 0);
   const series = [
-    { name: "balance", label: say("balance"), color: "blue.6" },
-    ...(hasDebt ? [{ name: "debt", label: say("debt"), color: "red.6" }] : []),
+    { name: "balance", label: say("balance"), color: "var(--mantine-color-anchor)" },
+    ...(hasDebt ? [{ name: "debt", label: say("debt"), color: "var(--mantine-color-error)" }] : []),
   ];
   const points = (value: number) => formats.points(BigInt(Math.round(value)));
   return (

@@ -3,7 +3,8 @@ import { useState } from "react";
 import type { Forecast } from "../../gen/points/v1/points_pb.ts";
 import { useFormats } from "../app/formats.ts";
 import styles from "./account.module.css";
-import { Instant } from "./instant.tsx";
+import { WideTable } from "../parts/wide-table.tsx";
+import { Instant } from "../parts/instant.tsx";
 import { useForecastWords } from "./words.ts";
 
 const FIRST_ROWS = 12;
@@ -16,8 +17,8 @@ export function ForecastTable({ forecasts }: { readonly forecasts: readonly Fore
   const shown = isWhole ? forecasts : forecasts.slice(0, FIRST_ROWS);
   const hasDebt = forecasts.some(({ debt }) => debt > 0n);
   return (
-    <div className={styles["scroll"]}>
-      <Table verticalSpacing="xs">
+    <>
+      <WideTable caption={say("table")}>
         <Table.Thead>
           <Table.Tr>
             <Table.Th>{say("when")}</Table.Th>
@@ -44,13 +45,13 @@ export function ForecastTable({ forecasts }: { readonly forecasts: readonly Fore
             </Table.Tr>
           ))}
         </Table.Tbody>
-      </Table>
+      </WideTable>
       {shown.length < forecasts.length && (
         <Button mt="xs" variant="default" size="xs" onClick={() => setIsWhole(true)}>
           {say("moreRows", { count: forecasts.length })}
         </Button>
       )}
-    </div>
+    </>
   );
 }
 

@@ -11,7 +11,7 @@ import { Loading } from "../parts/loading.tsx";
 import { RefusalNote } from "../parts/refusal-note.tsx";
 import accountStyles from "./account.module.css";
 import styles from "./holds.module.css";
-import { Instant } from "./instant.tsx";
+import { Instant } from "../parts/instant.tsx";
 import { Section } from "./section.tsx";
 import { useDistances } from "./use-distance.ts";
 import { useHoldWords } from "./words.ts";

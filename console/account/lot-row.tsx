@@ -4,7 +4,7 @@ import type { ReactNode } from "react";
 import type { Lot } from "../../gen/points/v1/account_pb.ts";
 import { useFormats } from "../app/formats.ts";
 import { EntryLink } from "../parts/entry-link.tsx";
-import { Instant } from "./instant.tsx";
+import { Instant } from "../parts/instant.tsx";
 import { partsOf, percentOf } from "./lot-parts.ts";
 import styles from "./lots.module.css";
 import type { TimeLine } from "./time-line.ts";

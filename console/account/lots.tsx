@@ -1,9 +1,8 @@
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { useInfiniteQuery } from "@connectrpc/connect-query";
 import { Button, Text } from "@mantine/core";
-import { useMemo } from "react";
+import { useMemo, useState } from "react";
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
-import { useFormats } from "../app/formats.ts";
 import { useSession } from "../app/session.tsx";
 import { Loading } from "../parts/loading.tsx";
 import { RefusalNote } from "../parts/refusal-note.tsx";
@@ -15,6 +14,8 @@ import { useDistances } from "./use-distance.ts";
 import { useLotWords } from "./words.ts";
 
 const PAGE_LOTS = 100;
+/** More would push all else off the screen. */
+const FIRST_LOTS = 10;
 
 /** The lots in burn order, with what is left of each, and when it expires. */
 export function Lots({ user, nowMs }: { readonly user: string; readonly nowMs: number }) {
@@ -33,7 +34,7 @@ export function Lots({ user, nowMs }: { readonly user: string; readonly nowMs: n
 
 function LotList({ user, nowMs }: { readonly user: string; readonly nowMs: number }) {
   const say = useLotWords();
-  const formats = useFormats();
+  const [shown, setShown] = useState(FIRST_LOTS);
   const { data, error, refetch, hasNextPage, isFetchingNextPage, fetchNextPage } = useInfiniteQuery(
     PointsService.method.listLots,
     { userId: user, pageSize: PAGE_LOTS, pageToken: "" },
@@ -49,28 +50,27 @@ function LotList({ user, nowMs }: { readonly user: string; readonly nowMs: numbe
     return <RefusalNote error={error} onRetry={() => void refetch()} />;
   }
   if (lots.length === 0) return <Text>{say("none")}</Text>;
-  const count = lots.length;
+  const visible = lots.slice(0, shown);
+  const isMore = visible.length < lots.length || hasNextPage;
+  const more = () => {
+    setShown(shown + PAGE_LOTS);
+    if (shown + PAGE_LOTS > lots.length && hasNextPage)
+      void fetchNextPage({ cancelRefetch: false });
+  };
   return (
     <>
       <Head line={line} />
       <ol className={styles["lots"]}>
-        {lots.map((lot) => (
+        {visible.map((lot) => (
           <LotRow key={String(lot.number)} user={user} lot={lot} nowMs={nowMs} line={line} />
         ))}
       </ol>
       <div className={styles["foot"]}>
         <Text size="sm" c="dimmed" role="status">
-          {hasNextPage
-            ? say("shownFirst", { count: formats.points(BigInt(count)) })
-            : say("shown", { count })}
+          {say(isMore ? "shownFirst" : "shown", { count: visible.length })}
         </Text>
-        {hasNextPage && (
-          <Button
-            variant="default"
-            size="xs"
-            loading={isFetchingNextPage}
-            onClick={() => void fetchNextPage({ cancelRefetch: false })}
-          >
+        {isMore && (
+          <Button variant="default" size="xs" loading={isFetchingNextPage} onClick={more}>
             {say("more")}
           </Button>
         )}

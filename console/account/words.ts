@@ -2,6 +2,7 @@ import { wordsOf } from "../app/words.ts";
 
 export const useWords = wordsOf("account", {
   en: {
+    title: "Account of {{user}}",
     live: "Live",
     connecting: "Connecting",
     lost: "Connection lost, trying again",
@@ -43,6 +44,7 @@ export const useWords = wordsOf("account", {
     noEntries: "no entries yet",
   },
   zh: {
+    title: "{{user}} 的账户",
     live: "实时更新",
     connecting: "正在连接",
     lost: "连接中断，正在重试",
@@ -109,7 +111,8 @@ export const useLotWords = wordsOf("account-lots", {
     more: "Show more",
     shown_one: "{{count}} lot",
     shown_other: "{{count}} lots",
-    shownFirst: "The first {{count}} lots",
+    shownFirst_one: "The first lot",
+    shownFirst_other: "The first {{count}} lots",
   },
   zh: {
     title: "批次",
@@ -136,7 +139,7 @@ export const useLotWords = wordsOf("account-lots", {
     claimed: "待追回 {{points}}：退回的积分先用于追回",
     more: "显示更多",
     shown_other: "{{count}} 个批次",
-    shownFirst: "前 {{count}} 个批次",
+    shownFirst_other: "前 {{count}} 个批次",
   },
 });
 
@@ -184,6 +187,7 @@ export const useForecastWords = wordsOf("account-forecast", {
     none: "Nothing happens by itself until {{day}}.",
     chart: "The balance by itself from {{from}} to {{to}}: {{first}} now, {{last}} at the end.",
     chartPart: "The balance by itself from {{from}} to {{to}}: {{first}} now, {{last}} then.",
+    table: "What happens by itself, in order",
     when: "When",
     what: "What",
     balanceAfter: "Balance after",
@@ -205,6 +209,7 @@ export const useForecastWords = wordsOf("account-forecast", {
     none: "到 {{day}} 为止不会自动发生变化。",
     chart: "从 {{from}} 到 {{to}} 的余额变化：现在 {{first}}，结束时 {{last}}。",
     chartPart: "从 {{from}} 到 {{to}} 的余额变化：现在 {{first}}，届时 {{last}}。",
+    table: "将自动发生的变化，按时间排列",
     when: "时间",
     what: "变化",
     balanceAfter: "之后余额",
