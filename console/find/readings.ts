@@ -46,7 +46,8 @@ function metadataOf(text: string): Pick<Readings, "metadata"> {
 /** An actor is a name such as "Li", or "Li Wei", which nothing else but an id may be. */
 function actorOf(text: string): Pick<Readings, "actor"> {
   const actor = ACTOR.exec(text)?.[1] ?? (/[#=]/.test(text) ? "" : text);
-  if (actor === "" || hasControl(actor) || [...actor].length > ACTOR_MAX_CHARACTERS) return {};
+  if (actor === "" || hasControl(actor) || Array.from(actor).length > ACTOR_MAX_CHARACTERS)
+    return {};
   return { actor };
 }
 

@@ -1,0 +1,122 @@
+import { createClient } from "@connectrpc/connect";
+import { useTransport } from "@connectrpc/connect-query";
+import { Paper, Table, Text, Title } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
+import { PointsService } from "../../gen/points/v1/points_pb.ts";
+import { useFormats } from "../app/formats.ts";
+import { useSession } from "../app/session.tsx";
+import { EntryLink } from "../parts/entry-link.tsx";
+import { Instant } from "../parts/instant.tsx";
+import { TextLink } from "../parts/links.ts";
+import { Loading } from "../parts/loading.tsx";
+import { RefusalNote } from "../parts/refusal-note.tsx";
+import { WideTable } from "../parts/wide-table.tsx";
+import { askExpiredLots, type ExpiredLots } from "./ask-expired-lots.ts";
+import type { Range } from "./range.ts";
+import { useWords } from "./words.ts";
+
+/** Of which lots points expired, and how much of each was unused. */
+export function ExpiredLotsOf({
+  user,
+  range,
+  points,
+}: {
+  readonly user: string;
+  readonly range: Range;
+  /** How many expired in all. */
+  readonly points: bigint;
+}) {
+  const say = useWords();
+  const { may } = useSession();
+  const transport = useTransport();
+  const { from, to, end } = range;
+  const { data, error } = useQuery({
+    queryKey: ["expired lots", user, from, to, end === undefined, String(points)],
+    queryFn: () => askExpiredLots(createClient(PointsService, transport), user, range),
+    enabled: may("points.read"),
+  });
+  return (
+    <Paper withBorder p="md" component="section" aria-labelledby="expired-lots">
+      <Title order={2} size="h5" mb="xs" id="expired-lots">
+        {say("lots")}
+      </Title>
+      {!may("points.read") && <Text size="sm">{say("spendOnly")}</Text>}
+      {may("points.read") && data === undefined && error === null && <Loading />}
+      {error !== null && <RefusalNote error={error} />}
+      {data && <Lots user={user} range={range} expired={data} points={points} />}
+    </Paper>
+  );
+}
+
+function Lots({
+  user,
+  range: { from, to },
+  expired: { lots, isAll },
+  points,
+}: {
+  readonly user: string;
+  readonly range: Range;
+  readonly expired: ExpiredLots;
+  readonly points: bigint;
+}) {
+  const say = useWords();
+  const formats = useFormats();
+  const unlisted = lots.reduce((rest, lot) => rest - lot.points, points);
+  const statement = { user, kind: "EXPIRE", ...(from !== undefined && { from }), to };
+  return (
+    <>
+      <LotsTable user={user} lots={lots} />
+      {!isAll && (
+        <TextLink to="/statement" search={statement} size="sm">
+          {say("moreLots")}
+        </TextLink>
+      )}
+      {isAll && unlisted > 0n && (
+        <Text size="sm" mt="xs">
+          {say("notBooked", { points: formats.points(unlisted) })}
+        </Text>
+      )}
+    </>
+  );
+}
+
+function LotsTable({ user, lots }: { readonly user: string; readonly lots: ExpiredLots["lots"] }) {
+  const say = useWords();
+  const { points } = useFormats();
+  return (
+    <WideTable caption={say("lots")}>
+      <Table.Thead>
+        <Table.Tr>
+          <Table.Th>{say("lot")}</Table.Th>
+          <Table.Th>{say("category")}</Table.Th>
+          <Table.Th>{say("bought")}</Table.Th>
+          <Table.Th ta="right">{say("unused")}</Table.Th>
+          <Table.Th ta="right">{say("size")}</Table.Th>
+          <Table.Th>{say("when")}</Table.Th>
+          <Table.Th>{say("entries")}</Table.Th>
+        </Table.Tr>
+      </Table.Thead>
+      <Table.Tbody>
+        {lots.map((expired) => (
+          <Table.Tr key={`${expired.sequence} ${expired.lot}`}>
+            <Table.Td>
+              <EntryLink user={user} sequence={expired.lot} />
+            </Table.Td>
+            <Table.Td>{expired.made.category || say("noCategory")}</Table.Td>
+            <Table.Td>
+              <Instant time={expired.made.createTime!} of="day" />
+            </Table.Td>
+            <Table.Td ta="right">{points(expired.points)}</Table.Td>
+            <Table.Td ta="right">{points(expired.size)}</Table.Td>
+            <Table.Td>
+              <Instant time={expired.time} of="day" />
+            </Table.Td>
+            <Table.Td>
+              <EntryLink user={user} sequence={expired.sequence} />
+            </Table.Td>
+          </Table.Tr>
+        ))}
+      </Table.Tbody>
+    </WideTable>
+  );
+}
