@@ -87,7 +87,7 @@ function StandingRows({
   const { points, change } = useFormats();
   const { balance, frozen, debt, net } = standing;
   return (
-    <Table.Tbody className={styles["standing"]}>
+    <Table.Tbody className={`${styles["rows"]} ${styles["standing"]}`}>
       <Row
         title={
           <>
@@ -129,7 +129,7 @@ function LineRows({ user, range, line }: { user: string; range: Range; line: Lin
   // One part that has no name says no more than its line.
   const isPlain = parts.length === 1 && parts[0]!.of === "";
   return (
-    <Table.Tbody>
+    <Table.Tbody className={styles["rows"]}>
       <Row
         title={title}
         figure={change(points)}
@@ -182,7 +182,9 @@ function Row({
       <Table.Th scope="row">{title}</Table.Th>
       <Table.Td />
       <Table.Td ta="right">{figure}</Table.Td>
-      <Table.Td ta="right">{link}</Table.Td>
+      <Table.Td ta="right" className={styles["link"]}>
+        {link}
+      </Table.Td>
     </Table.Tr>
   );
 }
