@@ -88,6 +88,7 @@ export type ActSearch = { user: string; act: string; of?: string };
 const overview = createRoute({
   getParentRoute: () => root,
   path: "/overview",
+  validateSearch: ({ days }: Query): { days?: string } => given({ days }),
   component: lazyRouteComponent(() => import("../overview/overview-screen.tsx"), "OverviewScreen"),
 });
 

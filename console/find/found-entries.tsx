@@ -3,7 +3,7 @@ import type { Entry } from "../../gen/points/v1/account_pb.ts";
 import { useFormats } from "../app/formats.ts";
 import { EntryLink } from "../parts/entry-link.tsx";
 import { Instant } from "../parts/instant.tsx";
-import { useKindNames } from "../parts/kinds.ts";
+import { KindBadge } from "../parts/kind-badge.tsx";
 import { TextLink } from "../parts/links.ts";
 import { WideTable } from "../parts/wide-table.tsx";
 import styles from "./find.module.css";
@@ -42,7 +42,6 @@ export function FoundEntries({
 
 function Row({ entry }: { readonly entry: Entry }) {
   const { points } = useFormats();
-  const kindName = useKindNames();
   const { userId, sequence, createTime, kind, usage, actor } = entry;
   return (
     <Table.Tr>
@@ -57,7 +56,9 @@ function Row({ entry }: { readonly entry: Entry }) {
       <Table.Td className={styles["whole"]}>
         <Instant time={createTime!} />
       </Table.Td>
-      <Table.Td>{kindName(kind)}</Table.Td>
+      <Table.Td>
+        <KindBadge kind={kind} />
+      </Table.Td>
       <Table.Td ta="right">{points(entry.points)}</Table.Td>
       <Table.Td>{usage?.service}</Table.Td>
       <Table.Td className={styles["user"]}>{actor}</Table.Td>

@@ -39,6 +39,7 @@ export function MovementsChart({ movements }: { readonly movements: Movements })
           maxBarWidth={64}
           withLegend={false}
           yAxisProps={{ width: 72 }}
+          barProps={{ isAnimationActive: false }}
           barChartProps={{ accessibilityLayer: false }}
         />
       </div>

@@ -65,7 +65,7 @@ export function DataTable<Row>({
         </caption>
         <Head columns={columns} />
         <Table.Tbody>
-          <Spacer height={before} columns={columns.length} />
+          <Spacer height={before} />
           {items.map(({ key, index }) => (
             <Table.Tr
               key={key}
@@ -80,7 +80,7 @@ export function DataTable<Row>({
               ))}
             </Table.Tr>
           ))}
-          <Spacer height={after} columns={columns.length} />
+          <Spacer height={after} />
         </Table.Tbody>
       </Table>
     </div>
@@ -112,12 +112,12 @@ function Head<Row>({ columns }: { readonly columns: readonly Column<Row>[] }) {
   );
 }
 
-/** Stands for the rows out of sight. */
-function Spacer({ height, columns }: { readonly height: number; readonly columns: number }) {
+/** Stands for the rows out of sight. One cell: more would make columns where some are hidden. */
+function Spacer({ height }: { readonly height: number }) {
   if (height <= 0) return null;
   return (
     <tr aria-hidden>
-      <td colSpan={columns} className={styles["spacer"]} style={{ height }} />
+      <td className={styles["spacer"]} style={{ height }} />
     </tr>
   );
 }

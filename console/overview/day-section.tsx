@@ -1,0 +1,121 @@
+import "@mantine/charts/styles.css";
+import { BarChart } from "@mantine/charts";
+import { Text } from "@mantine/core";
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { GroupBy } from "../../gen/points/v1/ledger_pb.ts";
+import { useFormats } from "../app/formats.ts";
+import { useLanguage } from "../app/words.ts";
+import { CaughtUp } from "../parts/caught-up.tsx";
+import { type Column, DataTable } from "../parts/data-table.tsx";
+import { type Day, startOf } from "../parts/days.ts";
+import { Loading } from "../parts/loading.tsx";
+import { RefusalNote } from "../parts/refusal-note.tsx";
+import { byDay, type DayMoved, isAddition, type Moved, MOVES, totalOf } from "./by-day.ts";
+import { Section } from "./section.tsx";
+import { useSumsOfDays } from "./sums-of-days.ts";
+import { useWords } from "./words.ts";
+
+const BY_DAY_AND_KIND = [GroupBy.DAY, GroupBy.KIND];
+
+/** What came and went on each of the last days, as a chart and as a table. */
+export function ByDay({ days }: { readonly days: number }) {
+  const say = useWords();
+  const asked = useSumsOfDays(days, BY_DAY_AND_KIND);
+  const { data, error, refetch, timeZone } = asked;
+  const moved = data === undefined ? [] : byDay(data.sums, asked);
+  return (
+    <Section title={say("byDay")}>
+      {error !== null && <RefusalNote error={error} onRetry={() => void refetch()} />}
+      {error === null && data === undefined && <Loading />}
+      {data !== undefined && (
+        <>
+          <DayChart days={moved} />
+          <DayTable days={moved} />
+          <Text size="sm" c="dimmed" mt="sm">
+            {say("inZone", { zone: timeZone })}
+          </Text>
+          <CaughtUp upTo={data.caughtUpTo} />
+        </>
+      )}
+    </Section>
+  );
+}
+
+const COLOURS: Record<keyof Moved, string> = {
+  issued: "teal.6",
+  refunded: "cyan.6",
+  consumed: "blue.6",
+  expired: "orange.6",
+  revoked: "red.6",
+};
+
+function DayChart({ days }: { readonly days: readonly DayMoved[] }) {
+  const say = useWords();
+  const { points } = useFormats();
+  const { language } = useLanguage();
+  const dates = new Intl.DateTimeFormat(language, { month: "short", day: "numeric" });
+  const figures = new Intl.NumberFormat(language, { notation: "compact" });
+  const total = totalOf(days);
+  const text = MOVES.map((move) => `${say(move)} ${points(total[move])}`).join(", ");
+  // Pixels need no exact figures.
+  const data = days.map((day) => ({
+    day: dates.format(startOf(day.day)),
+    ...Object.fromEntries(
+      MOVES.map((move) => [move, Number(isAddition(move) ? day[move] : -day[move])]),
+    ),
+  }));
+  return (
+    <div role="img" aria-label={`${say("chart")}. ${say("total")}: ${text}`}>
+      <div aria-hidden>
+        <BarChart
+          h={280}
+          mb="md"
+          type="stacked"
+          data={data}
+          dataKey="day"
+          series={MOVES.filter((move) => total[move] !== 0n).map((move) => ({
+            name: move,
+            label: say(move),
+            color: COLOURS[move],
+          }))}
+          valueFormatter={(value) => figures.format(Math.abs(value))}
+          withLegend
+          legendProps={{ verticalAlign: "bottom", itemSorter: null }}
+          xAxisProps={{ minTickGap: 24 }}
+          yAxisProps={{ width: 56 }}
+          barProps={{ isAnimationActive: false }}
+          barChartProps={{ accessibilityLayer: false, stackOffset: "sign" }}
+        />
+      </div>
+    </div>
+  );
+}
+
+function DayTable({ days }: { readonly days: readonly DayMoved[] }) {
+  const say = useWords();
+  const { points, day } = useFormats();
+  const rows: (Moved & { readonly day?: Day })[] = [totalOf(days), ...days.toReversed()];
+  const columns: Column<(typeof rows)[number]>[] = [
+    {
+      key: "day",
+      title: say("day"),
+      cell: (row) =>
+        row.day === undefined ? <b>{say("total")}</b> : day(timestampFromDate(startOf(row.day)!)),
+    },
+    ...MOVES.map((move) => ({
+      key: move,
+      title: say(move),
+      align: "right" as const,
+      width: 6.5,
+      cell: (row: Moved) => points(row[move]),
+    })),
+  ];
+  return (
+    <DataTable
+      caption={say("byDay")}
+      columns={columns}
+      rows={rows}
+      rowKey={(row) => row.day ?? ""}
+    />
+  );
+}

@@ -1,0 +1,61 @@
+import { Text } from "@mantine/core";
+import type { GetOverviewResponse, LargeAccount } from "../../gen/points/v1/ledger_pb.ts";
+import { useFormats } from "../app/formats.ts";
+import { type Column, DataTable } from "../parts/data-table.tsx";
+import { TextLink } from "../parts/links.ts";
+import { Section } from "./section.tsx";
+import { useWords } from "./words.ts";
+
+/** The accounts with the largest balances, up to a thousand. */
+export function Largest({ overview: { largest } }: { readonly overview: GetOverviewResponse }) {
+  const say = useWords();
+  const { points } = useFormats();
+  const columns: Column<LargeAccount>[] = [
+    {
+      key: "user",
+      title: say("user"),
+      cell: ({ userId }) => (
+        <TextLink to="/account" search={{ user: userId }} size="sm">
+          {userId}
+        </TextLink>
+      ),
+    },
+    {
+      key: "balance",
+      title: say("balance"),
+      align: "right",
+      width: 8,
+      cell: ({ balance }) => points(balance),
+    },
+    {
+      key: "frozen",
+      title: say("frozen"),
+      align: "right",
+      width: 7,
+      wideOnly: true,
+      cell: ({ frozen }) => points(frozen),
+    },
+    {
+      key: "debt",
+      title: say("debt"),
+      align: "right",
+      width: 7,
+      wideOnly: true,
+      cell: ({ debt }) => points(debt),
+    },
+  ];
+  return (
+    <Section title={say("largest")}>
+      {largest.length === 0 ? (
+        <Text size="sm">{say("noneLargest")}</Text>
+      ) : (
+        <DataTable
+          caption={say("largest")}
+          columns={columns}
+          rows={largest}
+          rowKey={({ userId }) => userId}
+        />
+      )}
+    </Section>
+  );
+}

@@ -1,0 +1,79 @@
+import { Table, Text } from "@mantine/core";
+import { GroupBy } from "../../gen/points/v1/ledger_pb.ts";
+import { useFormats } from "../app/formats.ts";
+import { CaughtUp } from "../parts/caught-up.tsx";
+import { Loading } from "../parts/loading.tsx";
+import { RefusalNote } from "../parts/refusal-note.tsx";
+import { WideTable } from "../parts/wide-table.tsx";
+import { byService, type ServiceUse } from "./by-service.ts";
+import styles from "./overview.module.css";
+import { Section } from "./section.tsx";
+import { ShareBar } from "./share-bar.tsx";
+import { useSumsOfDays } from "./sums-of-days.ts";
+import { useWords } from "./words.ts";
+
+const BY_SERVICE_AND_KIND = [GroupBy.KIND, GroupBy.SERVICE];
+const MOST_SERVICES = 20;
+
+/** The services that most points were consumed for in the last days. */
+export function ByService({ days }: { readonly days: number }) {
+  const say = useWords();
+  const { data, error, refetch } = useSumsOfDays(days, BY_SERVICE_AND_KIND);
+  const uses = data === undefined ? [] : byService(data.sums).slice(0, MOST_SERVICES);
+  return (
+    <Section title={say("services", { count: days })}>
+      {error !== null && <RefusalNote error={error} onRetry={() => void refetch()} />}
+      {error === null && data === undefined && <Loading />}
+      {data !== undefined && (
+        <>
+          {uses.length === 0 ? (
+            <Text size="sm">{say("noServices")}</Text>
+          ) : (
+            <Services uses={uses} />
+          )}
+          <CaughtUp upTo={data.caughtUpTo} />
+        </>
+      )}
+    </Section>
+  );
+}
+
+function Services({ uses }: { readonly uses: readonly ServiceUse[] }) {
+  const say = useWords();
+  const { points } = useFormats();
+  const most = uses[0]!.consumed;
+  return (
+    <WideTable caption={say("service")}>
+      <Table.Thead>
+        <Table.Tr>
+          <Table.Th scope="col">{say("service")}</Table.Th>
+          <Table.Th scope="col" ta="right">
+            {say("consumed")}
+          </Table.Th>
+          <Table.Td className={styles["share"]} />
+          <Table.Th scope="col" ta="right">
+            {say("charges")}
+          </Table.Th>
+          <Table.Th scope="col" ta="right">
+            {say("refunded")}
+          </Table.Th>
+        </Table.Tr>
+      </Table.Thead>
+      <Table.Tbody>
+        {uses.map(({ service, consumed, entries, refunded }) => (
+          <Table.Tr key={service}>
+            <Table.Th scope="row" fw={400} className={styles["anywhere"]}>
+              {service || say("noService")}
+            </Table.Th>
+            <Table.Td ta="right">{points(consumed)}</Table.Td>
+            <Table.Td>
+              <ShareBar points={consumed} of={most} />
+            </Table.Td>
+            <Table.Td ta="right">{points(entries)}</Table.Td>
+            <Table.Td ta="right">{points(refunded)}</Table.Td>
+          </Table.Tr>
+        ))}
+      </Table.Tbody>
+    </WideTable>
+  );
+}
