@@ -1,4 +1,5 @@
 import { readdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { brotliCompressSync, gzipSync } from "node:zlib";
 import { defineConfig, type Plugin } from "vite";
 
@@ -14,7 +15,10 @@ export default defineConfig({
     chunkSizeWarningLimit: 1_000,
     reportCompressedSize: false,
     // "use client" at the top of a module is for servers that render, and there is none.
-    rolldownOptions: { checks: { moduleLevelDirective: false } },
+    rolldownOptions: {
+      input: ["index.html", "signed-in.html"].map((page) => join(import.meta.dirname, page)),
+      checks: { moduleLevelDirective: false },
+    },
   },
   plugins: [compressed()],
 });

@@ -1,33 +1,64 @@
 import { useSyncExternalStore } from "react";
 
-/** What the page signs in with. */
+/** What the page signs in with, and for whom. */
 export type Credentials = {
   /** A bearer token. Undefined: none; a server without authentication takes that. */
   readonly token: string | undefined;
+  /** Who sits here, as they said or as the issuer says: the `actor` of what they do. */
+  readonly person?: string | undefined;
+  /** How the issuer gives another token; absent: somebody must sign in again. */
+  readonly renewal?: Renewal | undefined;
   /** The server does not take it any more, or never did: it has expired, or was withdrawn. */
   readonly isRefused: boolean;
+};
+
+export type Renewal = {
+  /** From when on the token is to be replaced, in milliseconds since 1970. */
+  readonly dueMs: number;
+  /** Rejects if the issuer gives none. */
+  readonly renew: () => Promise<{ readonly token: string; readonly renewal: Renewal | undefined }>;
 };
 
 // The token is here alone: no cookie, no storage. A reload of the page forgets it.
 let current: Credentials = { token: undefined, isRefused: false };
 const listeners = new Set<() => void>();
+let renewing: Promise<void> | undefined;
 
 export function credentials(): Credentials {
   return current;
 }
 
 /** @param token undefined: signs out */
-export function signInWith(token: string | undefined): void {
-  change({ token, isRefused: false });
+export function signInWith(
+  token: string | undefined,
+  whose: Pick<Credentials, "person" | "renewal"> = {},
+): void {
+  change({ ...whose, token, isRefused: false });
+}
+
+/** The token for a call, which is another one if the issuer gives one in time. */
+export async function tokenForCall(): Promise<string | undefined> {
+  const { renewal } = current;
+  if (renewal !== undefined && renewal.dueMs <= Date.now()) {
+    renewing ??= renewBy(renewal).finally(() => (renewing = undefined));
+    await renewing;
+  }
+  return current.token;
 }
 
 /** The server has refused a token. One that was replaced since says nothing of the new one. */
 export function tokenRefused(token: string | undefined): void {
-  if (current.token === token && !current.isRefused) change({ token, isRefused: true });
+  if (current.token === token && !current.isRefused) change({ ...current, isRefused: true });
 }
 
 export function useCredentials(): Credentials {
   return useSyncExternalStore(subscribe, credentials);
+}
+
+/** Whoever signs out meanwhile stays out. If there is no other token, the server refuses the old one. */
+async function renewBy(renewal: Renewal): Promise<void> {
+  const renewed = await renewal.renew().catch(() => ({ renewal: undefined }));
+  if (current.renewal === renewal) change({ ...current, ...renewed });
 }
 
 function subscribe(listener: () => void): () => void {

@@ -16,6 +16,20 @@ export const queries = new QueryClient({
   },
 });
 
+// All answers of RPCs, and nothing else.
+const answers = { queryKey: ["connect-query"] };
+
+/** Forgets what one caller was answered, and shows nothing of it to the next. */
+export function forgetAnswers(): void {
+  void queries.resetQueries(answers);
+}
+
+/** Asks again for what is on the screen, which stays until the answers are there. */
+export function askAgain(): void {
+  queries.removeQueries({ ...answers, type: "inactive" });
+  void queries.invalidateQueries(answers);
+}
+
 function isPassing(error: unknown): boolean {
   const { code } = ConnectError.from(error);
   return code === Code.Unavailable || code === Code.ResourceExhausted;

@@ -5,16 +5,13 @@ import {
   lazyRouteComponent,
 } from "@tanstack/react-router";
 import { FindScreen } from "../find/find-screen.tsx";
-import { RefusalNote } from "../parts/refusal-note.tsx";
 import { Layout } from "./layout.tsx";
+import { orOutdated, ScreenError } from "./outdated.tsx";
 
 // What a screen shows is in the query of its address, since a user id may be a path such as "..".
 // The first screen is in the first file; each other one is loaded when it is opened.
 
-const root = createRootRoute({
-  component: Layout,
-  errorComponent: ({ error, reset }) => <RefusalNote error={error} onRetry={reset} />,
-});
+const root = createRootRoute({ component: Layout });
 
 const find = createRoute({
   getParentRoute: () => root,
@@ -27,7 +24,10 @@ const account = createRoute({
   getParentRoute: () => root,
   path: "/account",
   validateSearch: ({ user = "" }: Query) => ({ user }),
-  component: lazyRouteComponent(() => import("../account/account-screen.tsx"), "AccountScreen"),
+  component: lazyRouteComponent(
+    () => orOutdated(import("../account/account-screen.tsx")),
+    "AccountScreen",
+  ),
 });
 
 const statement = createRoute({
@@ -38,7 +38,7 @@ const statement = createRoute({
     return { user, ...given({ kind, service, member, actor, from, to }) };
   },
   component: lazyRouteComponent(
-    () => import("../statement/statement-screen.tsx"),
+    () => orOutdated(import("../statement/statement-screen.tsx")),
     "StatementScreen",
   ),
 });
@@ -52,7 +52,10 @@ const entry = createRoute({
   getParentRoute: () => root,
   path: "/entry",
   validateSearch: ({ user = "", sequence = "" }: Query) => ({ user, sequence }),
-  component: lazyRouteComponent(() => import("../entry/entry-screen.tsx"), "EntryScreen"),
+  component: lazyRouteComponent(
+    () => orOutdated(import("../entry/entry-screen.tsx")),
+    "EntryScreen",
+  ),
 });
 
 const movements = createRoute({
@@ -63,7 +66,7 @@ const movements = createRoute({
     ...given({ from, to }),
   }),
   component: lazyRouteComponent(
-    () => import("../movements/movements-screen.tsx"),
+    () => orOutdated(import("../movements/movements-screen.tsx")),
     "MovementsScreen",
   ),
 });
@@ -79,7 +82,7 @@ const act = createRoute({
     act: query["act"] ?? "",
     ...given({ of }),
   }),
-  component: lazyRouteComponent(() => import("../acts/act-screen.tsx"), "ActScreen"),
+  component: lazyRouteComponent(() => orOutdated(import("../acts/act-screen.tsx")), "ActScreen"),
 });
 
 /** `act` is "recharge", "refund", …; `of` is the entry, lot, hold or policy that it is about. */
@@ -89,7 +92,10 @@ const overview = createRoute({
   getParentRoute: () => root,
   path: "/overview",
   validateSearch: ({ days }: Query): { days?: string } => given({ days }),
-  component: lazyRouteComponent(() => import("../overview/overview-screen.tsx"), "OverviewScreen"),
+  component: lazyRouteComponent(
+    () => orOutdated(import("../overview/overview-screen.tsx")),
+    "OverviewScreen",
+  ),
 });
 
 /** A screen's address. Its values are texts, whatever they look like. */
@@ -105,6 +111,7 @@ export const router = createRouter({
   routeTree: root.addChildren([find, account, statement, entry, movements, act, overview]),
   basepath: "/console",
   defaultPreload: "intent",
+  defaultErrorComponent: ScreenError,
   parseSearch: (text) => Object.fromEntries(new URLSearchParams(text)),
   stringifySearch: (query: Query) => {
     const text = new URLSearchParams(given(query) as Record<string, string>).toString();

@@ -13,12 +13,23 @@ export type Session = {
   readonly ledger: GetLedgerResponse;
   /** The caller's name. Empty: the server asks nobody who they are. */
   readonly name: string;
+  /** Who sits here, if that is known: what they do is written down as theirs, as its `actor`. */
+  readonly person: string | undefined;
   /** Whether they have a scope, such as "points.refund". */
   readonly may: (scope: Scope) => boolean;
 };
 
-export type Scope =
-  `points.${"read" | "spend" | "refund" | "grant" | "revoke" | "policy" | "audit"}`;
+/** What a caller may have, as README.md says. */
+export const SCOPES = [
+  "points.read",
+  "points.spend",
+  "points.refund",
+  "points.grant",
+  "points.revoke",
+  "points.policy",
+  "points.audit",
+] as const;
+export type Scope = (typeof SCOPES)[number];
 
 const SessionContext = createContext<Session | undefined>(undefined);
 
@@ -34,14 +45,13 @@ export function useSession(): Session {
  * later, the children stay, with all that was typed, and a dialog asks for another token.
  */
 export function SignedIn({ children }: { readonly children: ReactNode }) {
-  const { token, isRefused } = useCredentials();
+  const { token, person, isRefused } = useCredentials();
   const {
     data: ledger,
     error,
     refetch,
   } = useQuery(LedgerService.method.getLedger, undefined, {
     // A page without a token asks whether the server wants one.
-    placeholderData: (before) => before,
     staleTime: Infinity,
     refetchOnWindowFocus: false,
   });
@@ -53,7 +63,7 @@ export function SignedIn({ children }: { readonly children: ReactNode }) {
     return <RefusalNote error={error} onRetry={() => void refetch()} />;
   }
   const { name = "", scopes = [] } = ledger.caller ?? {};
-  const session = { ledger, name, may: (scope: Scope) => scopes.includes(scope) };
+  const session = { ledger, name, person, may: (scope: Scope) => scopes.includes(scope) };
   return (
     <SessionContext value={session}>
       {children}

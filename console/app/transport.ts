@@ -1,6 +1,6 @@
 import { Code, ConnectError, type Interceptor, type Transport } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-web";
-import { credentials, tokenRefused } from "./credentials.ts";
+import { tokenForCall, tokenRefused } from "./credentials.ts";
 
 /** Calls the server that the page came from, as whoever has signed in. */
 export const transport: Transport = createConnectTransport({
@@ -11,7 +11,7 @@ export const transport: Transport = createConnectTransport({
 
 function authenticate(): Interceptor {
   return (next) => async (request) => {
-    const { token } = credentials();
+    const token = await tokenForCall();
     if (token !== undefined) request.header.set("authorization", `Bearer ${token}`);
     try {
       return await next(request);

@@ -1,6 +1,7 @@
 import { Modal, Text } from "@mantine/core";
-import { TokenForm } from "./token-form.tsx";
+import { askAgain } from "../app/queries.ts";
 import { useWords } from "./words.ts";
+import { WaysIn } from "./ways-in.tsx";
 
 /** Asks for another token over a page that stays as it is. */
 export function SignInAgain() {
@@ -14,7 +15,7 @@ export function SignInAgain() {
       lockScroll={false}
     >
       <Text mb="md">{say("againExplanation")}</Text>
-      <TokenForm isRefused={false} />
+      <WaysIn isRefused={false} onSignedIn={askAgain} />
     </Modal>
   );
 }

@@ -1,18 +1,30 @@
-import { Button, PasswordInput, Stack } from "@mantine/core";
-import { useQueryClient } from "@tanstack/react-query";
+import { Button, PasswordInput, Stack, TextInput } from "@mantine/core";
 import { type FormEvent, useState } from "react";
-import { signInWith } from "../app/credentials.ts";
+import { credentials, signInWith } from "../app/credentials.ts";
+import { asActor, PERSON_MAX_CHARS } from "./person.ts";
 import { useWords } from "./words.ts";
 
-/** Signs in with a token that a person has. */
-export function TokenForm({ isRefused }: { readonly isRefused: boolean }) {
+/**
+ * Signs in with a token that a person has. Many may have the same, so they may say who they are.
+ *
+ * @param isSecond there is a better way in
+ */
+export function TokenForm({
+  isRefused,
+  isSecond,
+  onSignedIn,
+}: {
+  readonly isRefused: boolean;
+  readonly isSecond: boolean;
+  readonly onSignedIn: () => void;
+}) {
   const say = useWords();
-  const queries = useQueryClient();
   const [token, setToken] = useState("");
+  const [person, setPerson] = useState(credentials().person ?? "");
   const submit = (event: FormEvent) => {
     event.preventDefault();
-    signInWith(token.trim());
-    void queries.resetQueries();
+    signInWith(token.trim(), { person: asActor(person) });
+    onSignedIn();
   };
   return (
     <form onSubmit={submit}>
@@ -24,8 +36,19 @@ export function TokenForm({ isRefused }: { readonly isRefused: boolean }) {
           value={token}
           error={isRefused && say("refused")}
           onChange={(event) => setToken(event.currentTarget.value)}
+          visibilityToggleButtonProps={{ "aria-label": say("showToken") }}
         />
-        <Button type="submit">{say("signIn")}</Button>
+        <TextInput
+          label={say("person")}
+          description={say("personExplanation")}
+          autoComplete="off"
+          maxLength={PERSON_MAX_CHARS}
+          value={person}
+          onChange={(event) => setPerson(event.currentTarget.value)}
+        />
+        <Button type="submit" variant={isSecond ? "default" : "filled"}>
+          {say("signIn")}
+        </Button>
       </Stack>
     </form>
   );

@@ -1,0 +1,89 @@
+import { Button, Popover, Stack, Text } from "@mantine/core";
+import type { ReactNode } from "react";
+import { credentials, signInWith } from "./credentials.ts";
+import { useFormats } from "./formats.ts";
+import styles from "./layout.module.css";
+import { useWords } from "./layout-words.ts";
+import { forgetAnswers } from "./queries.ts";
+import { SCOPES, useSession } from "./session.tsx";
+
+const SHORT_ID_CHARS = 8;
+
+/** Who has signed in, what they may do, and in which ledger; more at a press. */
+export function WhoAmI() {
+  const say = useWords();
+  const { ledger, name, person } = useSession();
+  const id = ledger.ledgerId.slice(0, SHORT_ID_CHARS);
+  const where = say("where", { id, epoch: String(ledger.epoch) });
+  return (
+    <Popover withArrow trapFocus returnFocus position="bottom-end">
+      <Popover.Target>
+        <Button variant="default" h="auto" py={4} px="sm" className={styles["who"] ?? ""}>
+          <Stack gap={0} miw={0}>
+            <span className={styles["caller"]}>
+              {[name || say("nobody"), person].filter(Boolean).join(" · ")}
+            </span>
+            <Text span size="xs" c="dimmed" className={styles["about"] ?? ""}>
+              {useRights()} · {where}
+            </Text>
+          </Stack>
+        </Button>
+      </Popover.Target>
+      <Popover.Dropdown maw="min(26rem, calc(100vw - 1rem))">
+        <Details />
+      </Popover.Dropdown>
+    </Popover>
+  );
+}
+
+/** In a few words. */
+function useRights(): string {
+  const say = useWords();
+  const { may } = useSession();
+  const allowed = SCOPES.filter(may);
+  if (allowed.length === SCOPES.length) return say("mayAll");
+  if (allowed.length === 0) return say("mayNothing");
+  return say("may", { what: allowed.map((scope) => say(scope)).join(say("comma")) });
+}
+
+function Details() {
+  const say = useWords();
+  const { points } = useFormats();
+  const { ledger, name, person, may } = useSession();
+  const { userIdPrefix: prefix = "", maxPoints = 0n } = ledger.caller ?? {};
+  const signOut = () => {
+    signInWith(undefined);
+    forgetAnswers();
+  };
+  const rights = SCOPES.filter(may).map((scope) => <div key={scope}>{say(`${scope}.long`)}</div>);
+  const rows: readonly (readonly [string, ReactNode])[] = [
+    [say("caller"), name || say("nobody")],
+    [say("person"), person],
+    [say("rights"), rights.length === 0 ? say("mayNothing") : rights],
+    [say("users"), prefix && say("prefix", { prefix })],
+    [say("most"), maxPoints > 0n && say("atOnce", { points: points(maxPoints) })],
+    [say("ledger"), ledger.ledgerId],
+    [say("epoch"), String(ledger.epoch)],
+    [say("software"), ledger.softwareVersion],
+  ];
+  return (
+    <Stack gap="sm">
+      {!name && <Text size="sm">{say("open")}</Text>}
+      <dl className={styles["details"]}>
+        {rows.map(([term, value]) =>
+          value ? (
+            <div key={term} className={styles["row"]}>
+              <dt>{term}</dt>
+              <dd>{value}</dd>
+            </div>
+          ) : null,
+        )}
+      </dl>
+      {credentials().token !== undefined && (
+        <Button variant="default" size="xs" onClick={signOut}>
+          {say("signOut")}
+        </Button>
+      )}
+    </Stack>
+  );
+}
