@@ -32,8 +32,10 @@ function Header() {
             {may("points.audit") && <TextLink to="/overview">{say("overview")}</TextLink>}
           </Group>
         </nav>
-        <WhoAmI />
-        <Preferences />
+        <div className={styles["mine"]}>
+          <WhoAmI />
+          <Preferences />
+        </div>
       </Environment>
     </header>
   );

@@ -1,4 +1,4 @@
-import { Modal, Text } from "@mantine/core";
+import { Modal, Stack, Text } from "@mantine/core";
 import { askAgain } from "../app/queries.ts";
 import { useWords } from "./words.ts";
 import { WaysIn } from "./ways-in.tsx";
@@ -7,15 +7,20 @@ import { WaysIn } from "./ways-in.tsx";
 export function SignInAgain() {
   const say = useWords();
   return (
-    <Modal
-      opened
-      onClose={() => {}}
-      withCloseButton={false}
-      title={say("again")}
-      lockScroll={false}
-    >
-      <Text mb="md">{say("againExplanation")}</Text>
-      <WaysIn isRefused={false} onSignedIn={askAgain} />
-    </Modal>
+    <Modal.Root opened onClose={() => {}} lockScroll={false}>
+      <Modal.Overlay />
+      <Modal.Content>
+        {/* No Modal.Header: it would be a second banner of the page. */}
+        <Modal.Body>
+          <Stack>
+            <Modal.Title fz="lg" fw={700}>
+              {say("again")}
+            </Modal.Title>
+            <Text>{say("againExplanation")}</Text>
+            <WaysIn isRefused={false} onSignedIn={askAgain} />
+          </Stack>
+        </Modal.Body>
+      </Modal.Content>
+    </Modal.Root>
   );
 }

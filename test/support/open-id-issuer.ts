@@ -18,8 +18,8 @@ export type OpenIdIssuer = {
   readonly grants: Record<string, number>;
   /** What its discovery says beside the usual, such as another token endpoint. */
   discovery: Record<string, string>;
-  /** What it answers at its token endpoint instead of tokens. */
-  refusal: { error: string; error_description: string } | undefined;
+  /** Why it gives no tokens, by grant. */
+  failing: Record<string, string>;
 };
 
 /** Whoever presses the button on its page has signed in: as Li, who may read, refund and recharge. */
@@ -46,7 +46,7 @@ export async function startOpenIdIssuer(): Promise<OpenIdIssuer> {
     expiresSeconds: 300,
     grants: {},
     discovery: {},
-    refusal: undefined,
+    failing: {},
   };
   const challenges = new Map<string, string>();
   const json = (response: ServerResponse, body: unknown, status = 200) => {
@@ -81,7 +81,10 @@ export async function startOpenIdIssuer(): Promise<OpenIdIssuer> {
         const form = new URLSearchParams(await text(request));
         const grant = form.get("grant_type")!;
         issuer.grants[grant] = (issuer.grants[grant] ?? 0) + 1;
-        if (issuer.refusal !== undefined) return json(response, issuer.refusal, 400);
+        const error_description = issuer.failing[grant];
+        if (error_description !== undefined) {
+          return json(response, { error: "invalid_grant", error_description }, 400);
+        }
         const isGood =
           grant === "refresh_token" ? form.get("refresh_token") === REFRESH : isProved(form);
         if (!isGood) return json(response, { error: "invalid_grant" }, 400);
