@@ -1,14 +1,10 @@
-import { existsSync } from "node:fs";
 import { AxeBuilder } from "@axe-core/playwright";
-import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { afterAll, expect, onTestFinished } from "vitest";
 import { WAIT_MS } from "../support/patience.ts";
+import { hasBrowser, launchBrowser } from "./chromium.ts";
 
-/** Where Debian puts it: `apt-get install chromium`. */
-const CHROMIUM = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
-
-/** Where there is none, tests that need one are left out by name. */
-export const hasBrowser = existsSync(CHROMIUM);
+export { hasBrowser };
 
 let browser: Promise<Browser> | undefined;
 
@@ -18,21 +14,6 @@ export function testBrowser(): Promise<Browser> {
 }
 
 afterAll(async () => (await browser)?.close());
-
-export function launchBrowser(): Promise<Browser> {
-  return chromium.launch({ executablePath: CHROMIUM, args: QUIET });
-}
-
-// It looks for nothing but the page. As root it has no sandbox.
-const QUIET = [
-  ...(process.getuid?.() === 0 ? ["--no-sandbox"] : []),
-  "--disable-gpu",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-];
 
 /**
  * Opens a path of the console, such as "/account?user=ada", as a browser of its own would. The test
