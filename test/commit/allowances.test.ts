@@ -5,6 +5,8 @@ import type { Account } from "../../src/ledger/account.ts";
 import type { Fault } from "../../src/errors/database-fault.ts";
 import type { Command } from "../../src/ledger/command.ts";
 import { bookDue } from "../../src/ledger/due.ts";
+import { MAX_OPEN_LOTS } from "../../src/ledger/lot.ts";
+import type { NextExpiration } from "../../src/ledger/next-expiration.ts";
 import type { AccountState } from "../../src/ledger/state.ts";
 import { readAccountAt } from "../../src/store/reads/as-of.ts";
 import { DAY, daily, SWEEP } from "../support/allowances.ts";
@@ -114,6 +116,76 @@ test("a read of the past knows what an allowance gave that had ended when somebo
   expect([before, await balance()]).toEqual([10n, 10n]);
 });
 
+test("a read of the past knows what had expired when an ended allowance gave its last points", async () => {
+  const userId = "last";
+  const plan = daily({ life: { kind: "periods", count: 3 }, endTime: NOW + 5n * DAY });
+  const expected = [
+    [4n * DAY - 1n, 30n, 4n],
+    [4n * DAY, 30n, 5n],
+    [5n * DAY - 1n, 30n, 5n],
+    [5n * DAY, 20n, 6n],
+    [5n * DAY + 1n, 20n, 6n],
+    [6n * DAY - 1n, 20n, 6n],
+    [6n * DAY, 10n, 7n],
+    [6n * DAY + 1n, 10n, 7n],
+    [7n * DAY - 1n, 10n, 7n],
+    [7n * DAY, 0n, undefined],
+  ];
+  const seen = async () => {
+    const reads = expected.map(([after]) => readAccountAt(database.orm, userId, NOW + after!));
+    return (await Promise.all(reads)).map(({ found }, index) => {
+      const { account, lots } = found!;
+      // Of what was before the last entry, its journal tells when points would have expired.
+      const day = lots === undefined ? expected[index]![2] : dayOf(lots.next);
+      return [expected[index]![0], account.balance, day];
+    });
+  };
+  await sendAt(userId, NOW, putPolicy("plan", plan));
+  expect(await seen()).toEqual(expected);
+  // The points of the day before expire at that instant: it gives only those of the last day.
+  await sendAt(userId, NOW + 6n * DAY, open());
+  expect(await seen()).toEqual(expected);
+  // It leaves no entry but of what expired before it.
+  await sendAt(userId, NOW + 9n * DAY, consume(1n));
+  expect(await seen()).toEqual(expected);
+  await sendAt(userId, NOW + 9n * DAY, recharge(1n));
+  expect(await seen()).toEqual(expected);
+  await auditDatabase(database.url);
+});
+
+test("a read of the past tells the points of an allowance from those of the one before it", async () => {
+  const userId = "other";
+  const [half, soon] = [DAY / 2n, NOW + 2n * DAY];
+  await sendAt(userId, NOW, putPolicy("week", daily({ every: { count: 1, unit: "week" } })));
+  await sendAt(userId, NOW, putPolicy("plan", daily({ life: { kind: "periods", count: 3 } })));
+  // What expires of the one gives nothing of the other an entry before.
+  await sendAt(userId, NOW, consume(10n));
+  // The last points of the one expire with the first points of the other, after four days.
+  const other = daily({ startTime: soon, life: { kind: "periods", count: 2 }, points: 7n });
+  await sendAt(userId, NOW + DAY + half, putPolicy("plan", { ...other, endTime: soon + 2n * DAY }));
+  const seen = await seenAt(userId, NOW + 3n * DAY + half);
+  expect(seen).toEqual([34n, 0n, 0n]);
+  await sendAt(userId, NOW + 4n * DAY, open());
+  expect(await seenAt(userId, NOW + 3n * DAY + half)).toEqual(seen);
+  await sendAt(userId, NOW + 4n * DAY, consume(1n));
+  expect(await seenAt(userId, NOW + 3n * DAY + half)).toEqual(seen);
+});
+
+test("a read of the past counts once the points that had to wait for room", async () => {
+  const userId = "room";
+  const at = (quarters: bigint) => NOW + (quarters * DAY) / 4n;
+  const plan = daily({ startTime: at(4n), life: { kind: "periods", count: 2 } });
+  await sendAt(userId, NOW, putPolicy("plan", plan));
+  const lots = Array.from({ length: MAX_OPEN_LOTS }, () => ({ ...recharge(1n), userId }));
+  await commitAll(database.orm, lots, { clock: stoppedClock(NOW) });
+  await sendAt(userId, at(5n), consume(1n));
+  await sendAt(userId, at(6n), open());
+  const seen = await seenAt(userId, at(7n));
+  expect(seen).toEqual([4_105n, 0n, 0n]);
+  await sendAt(userId, at(8n), consume(1n));
+  expect(await seenAt(userId, at(7n))).toEqual(seen);
+});
+
 test("a read counts the periods that come before each of several holds that ended", async () => {
   const userId = "holds";
   await sendAt(userId, NOW, putPolicy("free", daily()));
@@ -125,6 +197,10 @@ test("a read counts the periods that come before each of several holds that ende
   const booked = await readAccountAt(database.orm, userId, later);
   expect(figuresOf(read.found!.account)).toBe(figuresOf(booked.found!.account));
 });
+
+function dayOf(next: NextExpiration | undefined): bigint | undefined {
+  return next && (next.time - NOW) / DAY;
+}
 
 async function sendAt(userId: string, at: bigint, command: Command) {
   const clock = stoppedClock(at);
@@ -143,6 +219,8 @@ async function committed(life: readonly Step[], userId: string) {
     await sendAt(userId, at, command);
   };
   for (const one of life) {
+    const halfway = now + (BigInt(one.later) * QUARTER) / 2n;
+    if (halfway > now && one !== life[0]) seen.set(halfway, await seenAt(userId, halfway));
     for (const { after } of one.sweeps) {
       const at = now + BigInt(after) * QUARTER;
       if (await hasCome(userId, at)) await send(SWEEP, at);

@@ -27,8 +27,9 @@ export type AccountAt = {
 /**
  * A user's account at an instant, exactly; undefined if there was none. What falls due is booked
  * before any later command, with the instant of its own. So if there are later entries, the last one
- * up to then has all figures, but for points of allowances that expired before somebody came; otherwise
- * the account is as it is now, but for what was due by then.
+ * up to then has all figures; otherwise the account is as it is now, but for what was due by then. In
+ * both cases points of allowances are added that expired before somebody came: who came may have left
+ * no entry at all, or only such as are before the instant.
  *
  * It costs as much as reading the account now: the entry is found among n in log2(n) steps. A batch
  * under way, whose time was before, may still add an entry: an instant is past when the commands
@@ -48,21 +49,25 @@ export async function readAccountAt(
     const account = rows.accounts.get(userId);
     const time = asOf ?? timeOf(account, now);
     if (account === undefined || time < account.createTime) return { now, found: undefined };
+    const firstAfter = async (start: Micros) =>
+      ((await lastEntry(run, account, start - 1n))?.sequence ?? 0n) + 1n;
+    const at = { instant: time, policies: [], firstAfter };
     if (time < account.updateTime) {
       const entry = await lastEntry(run, account, time);
       const left =
         entry === undefined ? emptyAccount(userId, account) : accountAfter(entry, account);
-      const firstAfter = async (start: Micros) =>
-        ((await lastEntry(run, account, start - 1n))?.sequence ?? 0n) + 1n;
-      const untraced = await loadUntracedLots(run, left, { instant: time, firstAfter });
+      const untraced = await loadUntracedLots(run, left, at);
       return { now, found: { account: withLots(left, untraced), untraced, lots: undefined } };
     }
     const [read] = await bookedAt(run, rows, { now: time });
-    const { account: shown, booked } = read!;
+    const { account: shown, booked, policies } = read!;
+    // Now nothing is alive that somebody who came has left out.
+    const untraced =
+      asOf === undefined ? [] : await loadUntracedLots(run, account, { ...at, policies });
     const isBeyond = rows.rows.get(userId)!.beyond.count > 0;
     const others = isBeyond ? await loadNextExpiration(run, booked, time) : [];
-    const next = nextExpirationOf([...booked.lots, ...others]);
-    return { now, found: { account: shown, untraced: [], lots: { next } } };
+    const next = nextExpirationOf([...booked.lots, ...others, ...untraced]);
+    return { now, found: { account: withLots(shown, untraced), untraced, lots: { next } } };
   });
 }
 

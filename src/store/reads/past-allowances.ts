@@ -2,7 +2,8 @@ import { sql } from "kysely";
 import type { Account } from "../../ledger/account.ts";
 import { KIND_NUMBERS } from "../../ledger/entry-kinds.ts";
 import type { Lot } from "../../ledger/lot.ts";
-import { quietAllowancesAt, untracedLots } from "../../ledger/past-allowances.ts";
+import { type Given, quietAllowancesAt, untracedLots } from "../../ledger/past-allowances.ts";
+import type { PolicyState } from "../../ledger/policy.ts";
 import type { Micros } from "../../ledger/time.ts";
 import { toEntry } from "../batch/entries.ts";
 import { columnsOf, EntryEntity, type EntryRow } from "../driver/entities.ts";
@@ -14,36 +15,50 @@ import type { Run } from "../driver/transaction.ts";
  * points expired before somebody came: see `Mode`.
  *
  * @param account as its last entry up to then left it
+ * @param policies as its row has them; none, if it has entries after the instant
  * @param firstAfter finds the number of the first entry from an instant on
  */
 export async function loadUntracedLots(
   run: Run,
   account: Account,
-  { instant, firstAfter }: { instant: Micros; firstAfter: (time: Micros) => Promise<bigint> },
+  {
+    instant,
+    policies,
+    firstAfter,
+  }: {
+    readonly instant: Micros;
+    readonly policies: readonly PolicyState[];
+    readonly firstAfter: (time: Micros) => Promise<bigint>;
+  },
 ): Promise<readonly Lot[]> {
   const { userId, sequence } = account;
   const settings = await run(sql<EntryRow>`
     select ${columnsOf(EntryEntity, "entry")} from entry
     where user_id = ${userId} and kind = ${SET_POLICY} and sequence <= ${sequence}::bigint
     order by sequence`);
-  const allowances = quietAllowancesAt(settings.rows.map(toEntry), account, instant);
+  const at = { instant, policies };
+  const allowances = quietAllowancesAt(settings.rows.map(toEntry), account, at);
   if (allowances.length === 0) return [];
   const starts = allowances.map(({ next }) => next.time!);
   const first = await firstAfter(starts.reduce((a, b) => (b < a ? b : a)));
-  const given = await run(sql<{ cause: string; create_time: string }>`
-    select cause, create_time from entry
+  const { rows } = await run(sql<GivenRow>`
+    select sequence, cause, expire_time from entry
     where user_id = ${userId} and cause is not null
       and sequence between ${first}::bigint and ${sequence}::bigint`);
-  const known = new Set(
-    given.rows.map(({ cause, create_time }) => keyOf(cause, fromTimestamptz(create_time))),
-  );
-  const isGiven = (name: string, start: Micros) => known.has(keyOf(name, start));
-  return allowances.flatMap((allowance) => untracedLots(allowance, instant, isGiven));
+  const given = rows.map(toGiven);
+  return allowances.flatMap((allowance) => untracedLots(allowance, instant, given));
 }
 
 /** A literal, so that PostgreSQL finds the index of these entries alone. */
 const SET_POLICY = sql.lit(KIND_NUMBERS.setPolicy);
 
-function keyOf(name: string, start: Micros): string {
-  return `${name} ${start}`;
+type GivenRow = {
+  readonly sequence: string;
+  readonly cause: string;
+  readonly expire_time: string | null;
+};
+
+function toGiven({ sequence, cause, expire_time: time }: GivenRow): Given {
+  const expireTime = time === null ? null : fromTimestamptz(time);
+  return { sequence: BigInt(sequence), cause, expireTime };
 }

@@ -4,6 +4,7 @@ import { livingAt } from "../../ledger/allowance.ts";
 import { bookDue, dueTimeOf } from "../../ledger/due.ts";
 import { type LimitStatus, limitsOn } from "../../ledger/limit.ts";
 import type { Lot } from "../../ledger/lot.ts";
+import type { PolicyState } from "../../ledger/policy.ts";
 import type { AccountState } from "../../ledger/state.ts";
 import type { Micros } from "../../ledger/time.ts";
 import { usableFor } from "../../ledger/usable.ts";
@@ -93,6 +94,8 @@ export type Booked = {
   readonly booked: AccountState;
   /** The lots that were loaded: those of the account's row, and those that matter to what is due. */
   readonly loaded: readonly Lot[];
+  /** Its policies as its row has them: what is due of them is not booked. */
+  readonly policies: readonly PolicyState[];
 };
 
 /** The accounts with everything booked that is due. */
@@ -103,12 +106,12 @@ export async function bookedAt(
 ): Promise<readonly Booked[]> {
   const states = await loadStatesToRead(run, found, at);
   return states.map((state) => {
-    const { account } = state;
+    const { account, lots, policies } = state;
     const time = timeOf(account, at.now);
     const booked = bookDue(state, time).state;
     const { sequence, hash, updateTime } = account;
     const shown = { ...booked.account, sequence, hash, updateTime };
-    return { account: shown, time, booked, loaded: state.lots };
+    return { account: shown, time, booked, loaded: lots, policies };
   });
 }
 

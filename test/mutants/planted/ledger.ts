@@ -2,6 +2,20 @@ import type { Mutant } from "../mutant.ts";
 
 export const LEDGER_MUTANTS: readonly Mutant[] = [
   {
+    name: "takes what an allowance gave for what the one after it gave, as of an instant",
+    file: "src/ledger/past-allowances.ts",
+    find: " && one.sequence > sequence",
+    replace: "",
+    caughtBy: "test/commit/allowances.test.ts",
+  },
+  {
+    name: "counts twice what an allowance gives next, as of an instant",
+    file: "src/ledger/past-allowances.ts",
+    find: "at.period < before && ",
+    replace: "",
+    caughtBy: "test/commit/allowances.test.ts",
+  },
+  {
     name: "takes a request id that was used for another request for a repeat",
     file: "src/ledger/idempotency.ts",
     find: "if (Buffer.compare(fingerprint, first.request.fingerprint) === 0) return first;",

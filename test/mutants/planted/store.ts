@@ -9,6 +9,13 @@ export const STORE_MUTANTS: readonly Mutant[] = [
     caughtBy: "test/commit/allowances.test.ts",
   },
   {
+    name: "forgets, after an account's last entry, points of a period that its last visit left out",
+    file: "src/store/reads/as-of.ts",
+    find: "account: withLots(shown, untraced), untraced,",
+    replace: "account: shown, untraced,",
+    caughtBy: "test/commit/allowances.test.ts",
+  },
+  {
     name: "does not load the due lots of the table that allowances gave",
     file: "src/store/batch/lots.ts",
     find: "where policy.member = '' and coalesce(next_time <= asked.time, true)",
