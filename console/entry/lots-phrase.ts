@@ -25,7 +25,10 @@ export function lotsPhrase(
     return say(voice, "lotOfSeveral", { ...values, ...lotWords(voice, made, now) });
   });
   const rest = BigInt(allocations.length - named.length);
-  if (rest > 0n) return join([...named, say(voice, "moreLots", { n: rest })], voice.words.comma);
+  if (rest > 0n) {
+    const more = say(voice, rest === 1n ? "moreLots_one" : "moreLots_other", { n: rest });
+    return join([...named, more], voice.words.comma);
+  }
   const last = named.pop() ?? [];
   return join([join(named, voice.words.comma), last], voice.words.and);
 }

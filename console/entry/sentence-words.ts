@@ -1,5 +1,3 @@
-import type { Language } from "../app/words.ts";
-
 /** The pieces of the sentence about an entry. Beside each other, since their order differs. */
 export type SentenceWords = Readonly<Record<keyof typeof EN, string>>;
 
@@ -49,7 +47,8 @@ const EN = {
   lotAlone: "lot {{lot}}, {{origin}}, {{expiry}}",
   lotOfSeveral: "lot {{lot}} ({{n}}; {{origin}}, {{expiry}})",
   lotUnread: "lot {{lot}} ({{n}})",
-  moreLots: "{{n}} more lots",
+  moreLots_one: "{{n}} more lot",
+  moreLots_other: "{{n}} more lots",
   bought: "recharged on {{day}}",
   boughtAs: "recharged on {{day}} as {{category}}",
   given: "given by {{cause}} on {{day}}",
@@ -173,7 +172,8 @@ const ZH: SentenceWords = {
   lotAlone: "批次 {{lot}}（{{origin}}，{{expiry}}）",
   lotOfSeveral: "批次 {{lot}}（{{n}}；{{origin}}，{{expiry}}）",
   lotUnread: "批次 {{lot}}（{{n}}）",
-  moreLots: "另外 {{n}} 个批次",
+  moreLots_one: "另外 {{n}} 个批次",
+  moreLots_other: "另外 {{n}} 个批次",
   bought: "{{day}}充值",
   boughtAs: "{{day}}充值，类别 {{category}}",
   given: "{{day}}由规则 {{cause}} 发放",
@@ -251,4 +251,8 @@ const ZH: SentenceWords = {
   year: "年",
 };
 
-export const SENTENCE_WORDS: Readonly<Record<Language, SentenceWords>> = { en: EN, "zh-Hans": ZH };
+/** By the languages of the console. */
+export const SENTENCE_WORDS: Readonly<Record<"en" | "zh-Hans", SentenceWords>> = {
+  en: EN,
+  "zh-Hans": ZH,
+};

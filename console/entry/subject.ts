@@ -1,5 +1,5 @@
 import type { Entry } from "../../gen/points/v1/account_pb.ts";
-import type { Formats } from "../app/formats.ts";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { fill, type Phrase } from "./phrase.ts";
 import type { SentenceWords } from "./sentence-words.ts";
 
@@ -21,7 +21,11 @@ export type Subject = {
 /** How to say things in a language. */
 export type Voice = {
   readonly words: SentenceWords;
-  readonly formats: Pick<Formats, "points" | "day" | "instant">;
+  readonly formats: {
+    readonly points: (points: bigint) => string;
+    readonly day: (time: Timestamp) => string;
+    readonly instant: (time: Timestamp) => string;
+  };
 };
 
 /** A phrase by its key; a bigint is written as a number. */

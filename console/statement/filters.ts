@@ -2,12 +2,15 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { type Timestamp, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { EntryKind, EntryKindSchema } from "../../gen/points/v1/account_pb.ts";
 import type { ListEntriesRequestSchema } from "../../gen/points/v1/points_pb.ts";
-import type { StatementSearch } from "../app/router.tsx";
 
-export type Filters = Omit<StatementSearch, "user">;
+/** What a statement is to show, as its address has it: see `StatementSearch`. */
+export type Filters = {
+  readonly [Name in "kind" | "service" | "member" | "actor" | "from" | "to"]?: string;
+};
 
 /** What the address asks for, as the RPC takes it. What it cannot read there, it leaves out. */
-export function requestOf({ user, from = "", to = "", kind = "", ...texts }: StatementSearch) {
+export function requestOf({ user, ...filters }: Filters & { readonly user: string }) {
+  const { from = "", to = "", kind = "", ...texts } = filters;
   const { service = "", member = "", actor = "" } = texts;
   return {
     userId: user,

@@ -1,9 +1,9 @@
 /**
- * What a caller noted, in short: the pair "for" by its value, which is what the documents call it,
- * else the first pairs.
+ * What a caller noted, in short: the value of "for" or "reason", which the documents and this console
+ * write, else the first pairs.
  */
 export function shortMetadata(metadata: Readonly<Record<string, string>>): string {
-  const forWhat = metadata["for"];
+  const forWhat = metadata["for"] ?? metadata["reason"];
   if (forWhat !== undefined) return cut(forWhat);
   const pairs = Object.entries(metadata).map(([key, value]) => `${key}: ${value}`);
   return pairs.length <= PAIRS

@@ -1,0 +1,138 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { erase } from "../../src/commit/erase.ts";
+import { tokenOf } from "../support/callers.ts";
+import { testDatabase, type TestDatabase } from "../support/database.ts";
+import { serveApp } from "../support/served-app.ts";
+import { testServer, type TestServer } from "../support/server.ts";
+import { expectAccessible, hasBrowser, openConsole } from "./browser.ts";
+
+const HOSTILE = `<img src=x onerror="window.hacked=1">`;
+
+describe.skipIf(!hasBrowser)("why an account changed", () => {
+  let database: TestDatabase;
+  let server: TestServer;
+  beforeAll(async () => {
+    database = await testDatabase();
+    server = await testServer({}, database);
+    await ada(server, "ada");
+  });
+  afterAll(async () => {
+    await server.stop();
+    await database.close();
+  });
+
+  test("an entry is one sentence, with links to what it names", async () => {
+    const page = await openConsole(server, "/entry?user=ada&sequence=2");
+    const sentence = page.getByText(/^37 points for tts, 37 s at 1 a second by list \S+, for member Li/);
+    await expect
+      .poll(() => sentence.innerText())
+      .toMatch(/asked for Mei, from lot #1, recharged on .*, never expires; 7 refunded\.$/);
+    expect(await page.title()).toBe("Entry 2 of ada · Points");
+    await page.getByRole("cell", { name: HOSTILE }).waitFor();
+    await page.getByText("Checked in this browser").waitFor();
+    await page.getByText("Entry #3 follows from it.").waitFor();
+    await expectAccessible(page);
+    await page.getByRole("list").getByRole("link", { name: "#3" }).press("Enter");
+    await page.getByText("7 points of #2 given back").waitFor();
+    await page.getByText("It is about").waitFor();
+  });
+
+  test("arrow keys lead to the entries before and after", async () => {
+    const page = await openConsole(server, "/entry?user=ada&sequence=2");
+    await page.getByRole("heading", { name: "Entry #2" }).waitFor();
+    await page.getByText("Entry #3 follows from it.").waitFor();
+    await page.keyboard.press("ArrowRight");
+    await page.getByRole("heading", { name: "Entry #3" }).waitFor();
+    await page.keyboard.press("ArrowLeft");
+    await page.keyboard.press("ArrowLeft");
+    await page.getByRole("heading", { name: "Entry #1" }).waitFor();
+    await page.keyboard.press("ArrowLeft");
+    await page.getByRole("heading", { name: "Entry #1" }).waitFor();
+  });
+
+  test("the whole chain is checked in the browser", async () => {
+    const page = await openConsole(server, "/entry?user=ada&sequence=1");
+    await page.getByRole("button", { name: "Check the whole chain" }).press("Enter");
+    await page.getByText("All 5 entries are right, from the first to #5").waitFor();
+  });
+
+  test("where a browser lets no page hash, it says so", async () => {
+    const page = await openConsole(server, "/entry?user=ada&sequence=1");
+    // As on plain http from another machine.
+    await page.addInitScript("Object.defineProperty(crypto, 'subtle', { value: undefined })");
+    await page.reload();
+    await page.getByText("This browser cannot check hashes here").waitFor();
+    expect(await page.getByRole("button", { name: "Check the whole chain" }).count()).toBe(0);
+  });
+
+  test("what was erased is said to be", async () => {
+    await ada(server, "eve");
+    const { userId } = await erase(database.orm, "eve");
+    const page = await openConsole(server, `/entry?user=${userId}&sequence=2`);
+    await page.getByText("Erased by entry #6: request id, metadata and actor.").waitFor();
+    await page.getByRole("button", { name: "Check the whole chain" }).press("Enter");
+    await page.getByText("All 6 entries are right").waitFor();
+  });
+
+  test("only acts that the caller may do are shown", async () => {
+    const { server: guarded, become } = await serveApp(database);
+    const page = await openConsole(guarded, "/entry?user=ada&sequence=2", { allowed: /401/ });
+    const signIn = async () => {
+      await page.getByRole("textbox", { name: "Token" }).fill(tokenOf("app"));
+      await page.keyboard.press("Enter");
+      await page.getByText(/^37 points for tts/).waitFor();
+    };
+    await signIn();
+    const refund = page.getByRole("link", { name: "Refund" });
+    await refund.waitFor();
+    expect(await refund.getAttribute("href")).toBe("/console/act?user=ada&of=2&act=refund");
+    const scopes = ["points.read"];
+    await become({ app: { scopes } });
+    await page.reload();
+    await signIn();
+    await page.getByText("Checked in this browser").waitFor();
+    expect(await refund.count()).toBe(0);
+  });
+
+  test.each([
+    ["1", ["Revoke its lot", "Expire its lot"]],
+    ["2", ["Refund"]],
+    ["3", []],
+    ["4", ["Release its hold"]],
+  ])("what may be done about entry %s fits it: %j", async (sequence, acts) => {
+    const page = await openConsole(server, `/entry?user=ada&sequence=${sequence}`);
+    await page.getByText("Checked in this browser").waitFor();
+    const group = page.getByRole("group", { name: "What you may do about it" });
+    expect(await group.getByRole("link").allInnerTexts()).toEqual(acts);
+  });
+
+  test("what is no number, and an entry that is not there, are said in words", async () => {
+    const page = await openConsole(server, "/entry?user=ada&sequence=-1");
+    await page.getByText("“-1” is not the number of an entry").waitFor();
+    const other = await openConsole(server, "/entry?user=ada&sequence=99", { allowed: /404/ });
+    await other.getByRole("alert").waitFor();
+  });
+
+  test("in Chinese, dark and narrow, it fits its window", async () => {
+    const viewport = { width: 400, height: 800 };
+    const options = { viewport, locale: "zh-CN", colorScheme: "dark" } as const;
+    const page = await openConsole(server, "/entry?user=ada&sequence=2", options);
+    await page.getByText(/^消费 37 积分，用于 tts：37 秒，每秒 1/).waitFor();
+    await page.getByText("已在本浏览器中校验").waitFor();
+    await expectAccessible(page);
+    const widths = "[document.documentElement.scrollWidth, innerWidth, window.hacked]";
+    expect(await page.evaluate(widths)).toEqual([400, 400, undefined]);
+  });
+});
+
+/** A recharge, a charge, a part of it refunded, an open hold, and points that expired by hand. */
+async function ada({ client }: TestServer, userId: string): Promise<void> {
+  await client.recharge({ userId, points: 300n, requestId: "order-7001" });
+  const amount = { case: "duration", value: { seconds: 37n } } as const;
+  const cost = { case: "usage", value: { service: "tts", amount } } as const;
+  const metadata = { note: HOSTILE };
+  await client.consume({ userId, cost, metadata, actor: "Mei", member: "Li" });
+  await client.refund({ userId, sequence: 2n, points: 7n });
+  await client.freeze({ userId, cost: { case: "points", value: 20n } });
+  await client.expire({ userId, target: { case: "points", value: 5n }, actor: "Mei" });
+}

@@ -1,0 +1,145 @@
+import { readFile } from "node:fs/promises";
+import type { Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { testServer, type TestServer } from "../support/server.ts";
+import { expectAccessible, hasBrowser, openConsole } from "./browser.ts";
+
+describe.skipIf(!hasBrowser)("the statement", () => {
+  let server: TestServer;
+  beforeAll(async () => {
+    server = await testServer();
+    await ada(server);
+    await many(server);
+  });
+  afterAll(() => server.stop());
+
+  test("refunds and settlements stand once, under what they are about", async () => {
+    const page = await openConsole(server, "/statement?user=ada");
+    await page.getByText("6 entries").waitFor();
+    expect(await rowsOf(page)).toEqual([
+      "#4 Freeze -60 220",
+      "#5 Settle 6 went back 54 226",
+      "#2 Consume a voice -30 270",
+      "#3 Refund it failed +10 280",
+      "#6 Refund the rest +20 246",
+      "#1 Recharge order: 7001 +300 300",
+    ]);
+    await page.getByText("What is indented came later than the line above it").waitFor();
+    await expectAccessible(page);
+    await page.getByRole("switch", { name: /Put refunds and settlements/ }).press("Space");
+    await page.getByText("By number, newest first").waitFor();
+    const numbers = (await rowsOf(page)).map((row) => row.slice(0, 2));
+    expect(numbers).toEqual(["#6", "#5", "#4", "#3", "#2", "#1"]);
+  });
+
+  test("the balance has a chart, and a sentence that says the same", async () => {
+    const page = await openConsole(server, "/statement?user=ada");
+    const chart = page.getByRole("img", { name: /^Balance from 300 on .* to 246 on .*; least 220, most 300\.$/ });
+    await chart.locator("svg path.recharts-curve").waitFor();
+    await page.getByText(/^Balance from 300 on/).waitFor();
+  });
+
+  test("filters are in the address, and the ledger applies them", async () => {
+    const page = await openConsole(server, "/statement?user=ada");
+    await page.getByRole("combobox", { name: "Kind" }).selectOption("Refund");
+    await page.getByRole("textbox", { name: "Actor" }).fill("Mei");
+    await page.keyboard.press("Enter");
+    await page.getByText("1 entry", { exact: true }).waitFor();
+    expect(new URL(page.url()).search).toBe("?user=ada&kind=REFUND&actor=Mei");
+    expect(await rowsOf(page)).toEqual(["#3 Refund #2 it failed +10 280"]);
+    await page.getByText("No chart of the balance").waitFor();
+    await page.getByRole("textbox", { name: "Member" }).fill("nobody");
+    await page.getByRole("button", { name: "Apply" }).press("Enter");
+    await page.getByText("No entry is like that.").waitFor();
+    await page.getByRole("button", { name: "Clear" }).press("Enter");
+    await page.getByText("6 entries").waitFor();
+    expect(new URL(page.url()).search).toBe("?user=ada");
+  });
+
+  test("a long one comes page by page as the keys scroll it, a window of it at a time", async () => {
+    const page = await openConsole(server, "/statement?user=many");
+    await page.getByText("100 entries so far").waitFor();
+    const table = page.getByRole("region", { name: "Statement of many" });
+    await table.focus();
+    for (const text of ["200 entries so far", "251 entries"]) {
+      await expect
+        .poll(async () => {
+          await page.keyboard.press("End");
+          return page.getByText(text).count();
+        })
+        .toBe(1);
+    }
+    await expect
+      .poll(async () => {
+        await page.keyboard.press("End");
+        return table.getByRole("link", { name: "#1", exact: true }).count();
+      })
+      .toBe(1);
+    expect(await table.getByRole("row").count()).toBeLessThan(100);
+  });
+
+  test("all that the filters find is saved as CSV", async () => {
+    const page = await openConsole(server, "/statement?user=many&kind=CONSUME");
+    const download = page.waitForEvent("download");
+    await page.getByRole("button", { name: "CSV" }).press("Enter");
+    const file = await download;
+    expect(file.suggestedFilename()).toBe("statement-many.csv");
+    const lines = (await readFile(await file.path(), "utf8")).trimEnd().split("\r\n");
+    expect(lines).toHaveLength(251);
+    expect(lines[0]).toMatch(/^\uFEFFuser_id,sequence,kind,points,/);
+    expect(lines[1]).toMatch(/^many,251,CONSUME,1,/);
+    await page.getByText("250 entries saved.").waitFor();
+  });
+
+  test("an account without entries, and a user without an account, are said in words", async () => {
+    await server.client.getOrCreate({ userId: "empty" });
+    const page = await openConsole(server, "/statement?user=empty");
+    await page.getByText("No entry.").waitFor();
+    const other = await openConsole(server, "/statement?user=..", { allowed: /404/ });
+    await other.getByRole("alert").waitFor();
+  });
+
+  test("in Chinese, dark and narrow, it fits its window", async () => {
+    const viewport = { width: 400, height: 800 };
+    const options = { viewport, locale: "zh-CN", colorScheme: "dark" } as const;
+    const page = await openConsole(server, "/statement?user=ada", options);
+    await page.getByText("共 6 条记录").waitFor();
+    await page.getByRole("cell", { name: "结算" }).waitFor();
+    await expectAccessible(page);
+    const widths = "[document.documentElement.scrollWidth, innerWidth]";
+    expect(await page.evaluate(widths)).toEqual([400, 400]);
+  });
+});
+
+/** The rows in sight: number, what, points, and the balance after it. */
+async function rowsOf(page: Page): Promise<string[]> {
+  const titles = await page.getByRole("columnheader").allInnerTexts();
+  const rows = await page.getByRole("table").getByRole("row").all();
+  const texts = await Promise.all(rows.map((row) => row.getByRole("cell").allInnerTexts()));
+  const columns = ["Entry", "What", "Points", "Balance"].map((title) => titles.indexOf(title));
+  return texts
+    .filter((cells) => cells.length > 0)
+    .map((cells) => columns.map((at) => cells[at]!.replaceAll(/\s+/g, " ")).join(" "));
+}
+
+/** Six entries, of which three are about others. */
+async function ada({ client }: TestServer): Promise<void> {
+  const userId = "ada";
+  await client.recharge({ userId, points: 300n, metadata: { order: "7001" } });
+  const cost = { case: "points", value: 30n } as const;
+  await client.consume({ userId, cost, metadata: { for: "a voice" } });
+  const part = { userId, sequence: 2n, points: 10n, actor: "Mei" };
+  await client.refund({ ...part, metadata: { reason: "it failed" } });
+  await client.freeze({ userId, cost: { case: "points", value: 60n } });
+  await client.settle({ userId, hold: 4n, cost: { case: "points", value: 54n } });
+  await client.refund({ userId, sequence: 2n, metadata: { reason: "the rest" } });
+}
+
+/** 250 charges. */
+async function many({ client }: TestServer): Promise<void> {
+  const userId = "many";
+  await client.recharge({ userId, points: 1_000n });
+  const value = { userId, cost: { case: "points", value: 1n } } as const;
+  const operation = { operation: { case: "consume", value } } as const;
+  await client.applyBatch({ operations: Array.from({ length: 250 }, () => operation) });
+}
