@@ -8,7 +8,8 @@ const CHROMIUM = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
 export const hasBrowser = existsSync(CHROMIUM);
 
 export function launchBrowser(): Promise<Browser> {
-  return chromium.launch({ executablePath: CHROMIUM, args: QUIET });
+  // SIGHUP tells a server of this process to read its files again, not the browser to end.
+  return chromium.launch({ executablePath: CHROMIUM, args: QUIET, handleSIGHUP: false });
 }
 
 // It looks for nothing but the page. As root it has no sandbox.

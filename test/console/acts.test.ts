@@ -1,0 +1,231 @@
+import type { Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { EntryKind, type Entry } from "../../gen/points/v1/account_pb.ts";
+import { tokenOf } from "../support/callers.ts";
+import { testDatabase, type TestDatabase } from "../support/database.ts";
+import { MAY_ALL, serveApp } from "../support/served-app.ts";
+import { testServer, type TestServer } from "../support/server.ts";
+import { expectAccessible, hasBrowser, openConsole } from "./browser.ts";
+
+// The browser itself says so of each answer that is an error.
+const REFUSED = { allowed: /Failed to load resource/ };
+
+describe.skipIf(!hasBrowser)("acts", () => {
+  let database: TestDatabase;
+  let server: TestServer;
+  beforeAll(async () => {
+    database = await testDatabase();
+    server = await testServer({}, database);
+  });
+  afterAll(async () => {
+    await server.stop();
+    await database.close();
+  });
+
+  /** An account with 100 points in lot 1, of which entry 2 has spent 30 and hold 3 has 20. */
+  async function account(userId: string): Promise<string> {
+    await server.client.recharge({ userId, points: 100n, category: "paid" });
+    await server.client.consume({ userId, cost: { case: "points", value: 30n } });
+    const ttl = { seconds: 3_600n };
+    const cost = { case: "points", value: 20n } as const;
+    await server.client.freeze({ userId, cost, expiration: { case: "ttl", value: ttl } });
+    return userId;
+  }
+
+  async function entriesAfter(userId: string, sequence: bigint): Promise<Entry[]> {
+    const { entries } = await server.client.listEntries({ userId });
+    return entries.filter((entry) => entry.sequence > sequence);
+  }
+
+  test("a refund by keyboard alone does what it showed before, and says who asked and why", async () => {
+    const user = await account("by-keyboard");
+    const page = await openConsole(server, `/act?user=${user}&act=refund&of=2`);
+    await page.getByRole("textbox", { name: "Points" }).focus();
+    await page.keyboard.type("10");
+    for (const text of ["", "the job failed", "Li", "T-7"]) {
+      await page.keyboard.press("Tab");
+      if (text !== "") await page.keyboard.type(text);
+    }
+    await page.keyboard.press("Enter");
+    await page.getByRole("heading", { name: "Preview" }).and(page.locator(":focus")).waitFor();
+    const shown = await page.getByRole("table").innerText();
+    expect(shown).toMatch(/Balance\s+50\s+\+10\s+60/);
+    expect(await entriesAfter(user, 3n)).toEqual([]);
+    await expectAccessible(page);
+    await page.keyboard.press("Tab");
+    await page.keyboard.press("Tab");
+    await page.getByRole("button", { name: "Do it" }).and(page.locator(":focus")).waitFor();
+    await page.keyboard.press("Enter");
+    await page.getByText("The entry is written.").waitFor();
+    expect(await page.getByRole("table").innerText()).toBe(shown);
+    await page.getByRole("link", { name: "#4" }).waitFor();
+    expect(await page.title()).toBe(`Refund entry #2 · ${user} · Points`);
+    const [entry, ...others] = await entriesAfter(user, 3n);
+    expect(others).toEqual([]);
+    expect(entry).toMatchObject({
+      kind: EntryKind.REFUND,
+      points: 10n,
+      refersTo: 2n,
+      actor: "Li",
+      metadata: { reason: "the job failed", ticket: "T-7" },
+    });
+    expect(entry?.requestId).toMatch(/^console-[0-9a-f]{32}$/);
+  });
+
+  test.each<[string, Record<string, string>, object]>([
+    [
+      "recharge",
+      { points: "5", days: "30", category: "gift" },
+      { kind: EntryKind.RECHARGE, points: 5n },
+    ],
+    ["revoke", { points: "5" }, { kind: EntryKind.REVOKE, points: 5n }],
+    ["revoke&of=1", { shortfall: "take" }, { kind: EntryKind.REVOKE, points: 50n, uncovered: 50n }],
+    ["expire&of=1", {}, { kind: EntryKind.EXPIRE, points: 50n }],
+    ["expire", { points: "7" }, { kind: EntryKind.EXPIRE, points: 7n }],
+    ["release&of=3", {}, { kind: EntryKind.RELEASE, points: 20n, refersTo: 3n }],
+    ["policy", { rule: "limit", name: "cap", points: "9" }, { kind: EntryKind.SET_POLICY }],
+  ])("%s is done once, however often its button is pressed", async (act, typed, expected) => {
+    const user = await account(`does-${act.replaceAll(/\W/g, "-")}-${Object.keys(typed).length}`);
+    const page = await openConsole(server, `/act?user=${user}&act=${act}`);
+    await fill(page, typed);
+    await page.getByRole("button", { name: "Preview" }).click();
+    await page.getByRole("button", { name: "Do it" }).dblclick();
+    await page.getByText("The entry is written.").waitFor();
+    const entries = await entriesAfter(user, 3n);
+    expect(entries).toMatchObject([{ ...expected, actor: "Li", metadata: { reason: "sorry" } }]);
+  });
+
+  test("a policy that is there is changed, and then ended", async () => {
+    const userId = "has-policy";
+    const rule = { case: "alert", value: { below: 5n } } as const;
+    await server.client.putPolicy({ userId, policy: { name: "low", rule } });
+    const page = await openConsole(server, `/act?user=${userId}&act=policy&of=low`);
+    await fill(page, { points: "10" });
+    await act(page);
+    const { policies } = await server.client.listPolicies({ userId });
+    expect(policies).toMatchObject([{ policy: { rule: { value: { below: 10n } } } }]);
+    await page.goto(`${server.baseUrl}/console/act?user=${userId}&act=delete-policy&of=low`);
+    await fill(page, {});
+    await act(page);
+    expect((await server.client.listPolicies({ userId })).policies).toEqual([]);
+  });
+
+  test("what is lacking is said at its field, and nothing is asked; a change takes the preview away", async () => {
+    const user = await account("lacking");
+    const page = await openConsole(server, `/act?user=${user}&act=revoke`, { colorScheme: "dark" });
+    await page.getByRole("textbox", { name: "Points" }).fill("1.5");
+    await page.keyboard.press("Enter");
+    const points = page.getByRole("textbox", { name: "Points" });
+    await points.and(page.locator(":focus[aria-invalid=true]")).waitFor();
+    await page.getByText("This has to be a whole number.").waitFor();
+    const reason = page.getByRole("textbox", { name: "Reason" });
+    const described = await reason.getAttribute("aria-describedby");
+    await page
+      .locator(`[id="${described?.split(" ")[0]}"]`)
+      .getByText("Fill this in.")
+      .waitFor();
+    await expectAccessible(page);
+    await fill(page, { points: "5" });
+    await page.getByRole("button", { name: "Preview" }).click();
+    await page.getByRole("button", { name: "Do it" }).waitFor();
+    await points.fill("6");
+    await page.getByText("Nothing is done until you have seen it.").waitFor();
+    expect(await page.getByRole("button", { name: "Do it" }).count()).toBe(0);
+  });
+
+  test("a refusal is in words, in Chinese too", async () => {
+    const user = await account("refused");
+    const locale = "zh-CN";
+    const page = await openConsole(server, `/act?user=${user}&act=revoke`, { locale, ...REFUSED });
+    await page.getByRole("heading", { name: "收回积分" }).waitFor();
+    await fill(page, { points: "1000" });
+    await page.getByRole("button", { name: "预览" }).click();
+    await page.getByText("积分不足：需要 1,000，可用 50，还差 950。").waitFor();
+    await expectAccessible(page);
+    await fill(page, { shortfall: "owe" });
+    await page.getByRole("button", { name: "预览" }).click();
+    await page.getByRole("button", { name: "确认执行" }).click();
+    await page.getByText("记录已写入。").waitFor();
+    await expectAccessible(page);
+  });
+
+  test("a lost answer keeps the form; sent again, it is said that it was done before", async () => {
+    const user = await account("lost");
+    const page = await openConsole(server, `/act?user=${user}&act=refund&of=2`, REFUSED);
+    await fill(page, { points: "10" });
+    await page.getByRole("button", { name: "Preview" }).click();
+    await page.getByRole("button", { name: "Do it" }).waitFor();
+    await page.route("**/Refund", async (route) => {
+      await route.fetch();
+      await route.abort("connectionreset");
+    });
+    await page.getByRole("button", { name: "Do it" }).click();
+    await page.getByText("It is not known whether it was done.").waitFor();
+    expect(await page.getByRole("textbox", { name: "Points" }).isDisabled()).toBe(true);
+    await expectAccessible(page);
+    const asked = page.waitForEvent("dialog");
+    const left = page.getByRole("link", { name: "Statement" }).click();
+    await (await asked).dismiss();
+    await left;
+    await page.unroute("**/Refund");
+    await page.getByRole("button", { name: "Send again" }).click();
+    await page.getByText("It was done before, and not again").waitFor();
+    expect(await entriesAfter(user, 3n)).toMatchObject([{ kind: EntryKind.REFUND, points: 10n }]);
+  });
+
+  test("an act is shown only to who may do it, and an address typed by hand says why not", async () => {
+    const scopes = ["points.read", "points.grant"];
+    const { server: guarded } = await serveApp(database, { scopes, maxPoints: 500 });
+    const page = await openConsole(guarded, "/act?user=who-may", REFUSED);
+    await signIn(page);
+    await page.getByRole("link", { name: "Recharge …" }).waitFor();
+    expect(await page.getByRole("link", { name: "Revoke …" }).count()).toBe(0);
+    await page.getByRole("link", { name: "Recharge …" }).click();
+    await page.getByText("You may move 500 at once at most.").waitFor();
+    await fill(page, { points: "501", expires: "never" });
+    await page.getByRole("button", { name: "Preview" }).click();
+    await page.getByText("You may move 500 points at once at most; this would be 501.").waitFor();
+    await page.goto(`${guarded.baseUrl}/console/act?user=who-may&act=revoke`);
+    await signIn(page);
+    await page.getByText("You may not do this: it needs the right points.revoke.").waitFor();
+  });
+
+  test("a token that expires in mid-form takes away nothing that was typed", async () => {
+    const user = await account("expires");
+    const { server: guarded, become } = await serveApp(database);
+    const page = await openConsole(guarded, `/act?user=${user}&act=refund&of=2`, REFUSED);
+    await signIn(page);
+    await fill(page, { points: "10" });
+    await page.getByRole("button", { name: "Preview" }).click();
+    await page.getByRole("button", { name: "Do it" }).waitFor();
+    await become({ app: { ...MAY_ALL, token: "another" } });
+    await page.getByRole("button", { name: "Do it" }).click();
+    await page.getByRole("dialog").waitFor();
+    await signIn(page, "another");
+    await page.getByRole("dialog").waitFor({ state: "detached" });
+    await page.getByRole("button", { name: "Do it" }).click();
+    await page.getByText("The entry is written.").waitFor();
+    expect(await entriesAfter(user, 3n)).toMatchObject([{ points: 10n, actor: "Li" }]);
+  });
+});
+
+/** Fills a form by the names of its fields, and says who asks and why. */
+async function fill(page: Page, typed: Record<string, string>): Promise<void> {
+  for (const [name, text] of Object.entries({ ...typed, reason: "sorry", actor: "Li" })) {
+    const field = page.locator(`[name=${name}]`);
+    await field.waitFor();
+    const isChoice = (await field.evaluate(({ tagName }) => tagName)) === "SELECT";
+    await (isChoice ? field.selectOption(text) : field.fill(text));
+  }
+}
+
+async function act(page: Page): Promise<void> {
+  await page.getByRole("button", { name: "Preview" }).click();
+  await page.getByRole("button", { name: "Do it" }).click();
+  await page.getByText("The entry is written.").waitFor();
+}
+
+async function signIn(page: Page, token = "app"): Promise<void> {
+  await page.getByRole("textbox", { name: "Token" }).fill(tokenOf(token));
+  await page.keyboard.press("Enter");
+}
