@@ -1,6 +1,7 @@
 import { Stack } from "@mantine/core";
 import { useFormats } from "../app/formats.ts";
 import { useSession } from "../app/session.tsx";
+import { Facts } from "./facts.tsx";
 import { ChoiceField, NumberField, Row, TextField, TimeField } from "./fields.tsx";
 import { LotFields } from "./lot-fields.tsx";
 import { PolicyFields } from "./policy-fields.tsx";
@@ -11,14 +12,18 @@ import { useWords } from "./words.ts";
 /** The fields of an act, and those that all acts have: who asks, why, and by which ticket. */
 export function ActFields({ form }: { readonly form: ActForm }) {
   const say = useWords();
+  const { person } = useSession();
   return (
     <Stack gap="sm">
       <OwnFields form={form} />
       <TextField form={form} field="reason" label={say("reason")} required />
       <Row>
-        <TextField form={form} field="actor" label={say("actor")} required />
+        {person === undefined && (
+          <TextField form={form} field="actor" label={say("actor")} required />
+        )}
         <TextField form={form} field="ticket" label={say("ticket")} />
       </Row>
+      {person !== undefined && <Facts rows={[[say("askedBy"), person]]} />}
     </Stack>
   );
 }

@@ -1,12 +1,13 @@
 import { useQueryClient } from "@tanstack/react-query";
-import { useReducer, useState } from "react";
+import { useEffect, useReducer, useState } from "react";
 import { refusalOf } from "../../src/client/refusal.ts";
+import { useSession } from "../app/session.tsx";
 import type { Act } from "../parts/acts.ts";
 import { type Attempt, NEW_ATTEMPT, nextAttempt } from "./attempt.ts";
 import { serverFaults } from "./field-paths.ts";
 import { firstValues } from "./first-values.ts";
 import { mutationOf } from "./mutation.ts";
-import { rememberActor, useActor } from "./person.ts";
+import { rememberActor, rememberedActor } from "./person.ts";
 import { newRequestId } from "./request-id.ts";
 import { preview, send } from "./send.ts";
 import type { Subject } from "./subject.ts";
@@ -31,10 +32,10 @@ export type ActForm = {
 
 export function useActForm(user: string, act: Act, subject: Subject): ActForm {
   const queries = useQueryClient();
-  const actor = useActor();
+  const { person } = useSession();
   const [requestId] = useState(newRequestId);
   const [values, setValues] = useState(() =>
-    firstValues(act, { actor, zone: browserZone(), changed: subject.policy }),
+    firstValues(act, { actor: rememberedActor(), zone: browserZone(), changed: subject.policy }),
   );
   const [faults, setFaults] = useState<Faults>({});
   const [timesFaulty, setTimesFaulty] = useState(0);
@@ -45,6 +46,9 @@ export function useActForm(user: string, act: Act, subject: Subject): ActForm {
     if (Object.keys(wrong).length > 0) setTimesFaulty((times) => times + 1);
   };
 
+  // What one person was shown is not done as another.
+  useEffect(() => happened({ is: "changed" }), [person]);
+
   const change = (field: Field, text: string) => {
     setValues((before) => ({ ...before, [field]: text }));
     setFaults(({ [field]: _mended, ...others }) => others);
@@ -52,13 +56,14 @@ export function useActForm(user: string, act: Act, subject: Subject): ActForm {
   };
 
   const ask = async () => {
-    const made = mutationOf({ act, user, requestId, ...subject }, values);
+    const said = person === undefined ? values : { ...values, actor: person };
+    const made = mutationOf({ act, user, requestId, ...subject }, said);
     if ("faults" in made) {
       found(made.faults);
       return;
     }
     const { mutation } = made;
-    rememberActor(values.actor.trim());
+    rememberActor(values.actor);
     happened({ is: "asked", mutation });
     try {
       happened({ is: "shown", mutation, ...(await preview(mutation)) });

@@ -201,11 +201,13 @@ describe.skipIf(!hasBrowser)("acts", () => {
     await become({ app: { ...MAY_ALL, token: "another" } });
     await page.getByRole("button", { name: "Do it" }).click();
     await page.getByRole("dialog").waitFor();
-    await signIn(page, "another");
+    await signIn(page, "another", "Wang");
     await page.getByRole("dialog").waitFor({ state: "detached" });
+    await page.getByText("Wang", { exact: true }).waitFor();
+    await page.getByRole("button", { name: "Preview" }).click();
     await page.getByRole("button", { name: "Do it" }).click();
     await page.getByText("The entry is written.").waitFor();
-    expect(await entriesAfter(user, 3n)).toMatchObject([{ points: 10n, actor: "Li" }]);
+    expect(await entriesAfter(user, 3n)).toMatchObject([{ points: 10n, actor: "Wang" }]);
   });
 });
 
@@ -225,7 +227,8 @@ async function act(page: Page): Promise<void> {
   await page.getByText("The entry is written.").waitFor();
 }
 
-async function signIn(page: Page, token = "app"): Promise<void> {
+async function signIn(page: Page, token = "app", person = ""): Promise<void> {
+  if (person !== "") await page.getByRole("textbox", { name: "Your name" }).last().fill(person);
   await page.getByRole("textbox", { name: "Token" }).fill(tokenOf(token));
   await page.keyboard.press("Enter");
 }
