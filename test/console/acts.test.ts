@@ -101,12 +101,12 @@ describe.skipIf(!hasBrowser)("acts", () => {
     await server.client.putPolicy({ userId, policy: { name: "low", rule } });
     const page = await openConsole(server, `/act?user=${userId}&act=policy&of=low`);
     await fill(page, { points: "10" });
-    await act(page);
+    await perform(page);
     const { policies } = await server.client.listPolicies({ userId });
     expect(policies).toMatchObject([{ policy: { rule: { value: { below: 10n } } } }]);
     await page.goto(`${server.baseUrl}/console/act?user=${userId}&act=delete-policy&of=low`);
     await fill(page, {});
-    await act(page);
+    await perform(page);
     expect((await server.client.listPolicies({ userId })).policies).toEqual([]);
   });
 
@@ -221,7 +221,7 @@ async function fill(page: Page, typed: Record<string, string>): Promise<void> {
   }
 }
 
-async function act(page: Page): Promise<void> {
+async function perform(page: Page): Promise<void> {
   await page.getByRole("button", { name: "Preview" }).click();
   await page.getByRole("button", { name: "Do it" }).click();
   await page.getByText("The entry is written.").waitFor();
