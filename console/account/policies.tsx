@@ -54,8 +54,9 @@ function PolicyRow({ user, account, status }: Props & { readonly status: PolicyS
           {rule.case === undefined ? "?" : say(rule.case)}
         </Badge>
         <Text span size="xs" c="dimmed">
-          {say("setBy")} <EntryLink user={user} sequence={status.sequence} />
+          {say("setBy")}
         </Text>
+        <EntryLink user={user} sequence={status.sequence} />
       </div>
       <div className={styles["what"]}>
         <Text size="sm" className={accountStyles["text"]}>

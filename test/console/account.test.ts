@@ -1,0 +1,243 @@
+import type { Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Shortfall } from "../../gen/points/v1/points_pb.ts";
+import { CalendarUnit } from "../../gen/points/v1/policy_pb.ts";
+import type { Api } from "../support/api.ts";
+import { tokenOf } from "../support/callers.ts";
+import { testDatabase, type TestDatabase } from "../support/database.ts";
+import { serveApp } from "../support/served-app.ts";
+import { testServer, type TestServer } from "../support/server.ts";
+import { expectAccessible, hasBrowser, openConsole } from "./browser.ts";
+import { oneAddress } from "./one-address.ts";
+
+describe.skipIf(!hasBrowser)("the screen of an account", () => {
+  let database: TestDatabase;
+  let server: TestServer;
+  beforeAll(async () => {
+    database = await testDatabase();
+    server = await testServer({}, database);
+    await playAda(server.client);
+    await playDebtor(server.client);
+  });
+  afterAll(async () => {
+    await server.stop();
+    await database.close();
+  });
+
+  test("shows figures that add up, and says what expires next", async () => {
+    const page = await openConsole(server, "/account?user=ada");
+    const figures = section(page, "Figures");
+    await figures.getByText(/^30 points expire in 3 days, on /).waitFor();
+    expect(await figureOf(page, "balance")).toBe("1,573");
+    expect(await figureOf(page, "frozen")).toBe("90");
+    expect(await figureOf(page, "debt")).toBe("0");
+    await figures.getByText("Both sides are 1,700.").waitFor();
+    const sums = figures.locator("dl > div").filter({ hasText: "Together" });
+    expect(await sums.getByRole("definition").allInnerTexts()).toEqual(["1,700", "1,700"]);
+    expect(await page.title()).toBe("Account of ada · Points");
+    await section(page, "Forecast").getByRole("img", { name: "The balance by itself" }).waitFor();
+    await expectAccessible(page);
+  });
+
+  test("shows lots in burn order, holds with what they are for, and policies in sentences", async () => {
+    const page = await openConsole(server, "/account?user=ada");
+    const lots = section(page, "Lots").getByRole("listitem");
+    await section(page, "Lots").getByText("4 lots").waitFor();
+    const texts = (await lots.allInnerTexts()).map((text) => text.replaceAll(/\s+/g, " "));
+    expect(texts.map((text) => text.match(/^#\d+/)?.[0])).toEqual(["#6", "#5", "#4", "#7"]);
+    expect(texts[0]).toMatch(/campaign only tts, video 43 left 37 gone of 80 .* in 28 days$/);
+    expect(texts[1]).toMatch(/gift 30 left 90 frozen of 120 .* in 3 days$/);
+    expect(texts[2]).toMatch(/paid 300 left of 300 Never expires$/);
+    expect(texts[3]).toMatch(/priority 5 1,200 left of 1,200 Never expires$/);
+
+    const holds = section(page, "Open holds").getByRole("listitem");
+    await holds.getByText("reason: <img src=x onerror=alert(1)>").waitFor();
+    await holds.filter({ hasText: "for Li · batch-7" }).getByText("90 of 90").waitFor();
+
+    const policies = section(page, "Policies").getByRole("listitem");
+    await policies.getByText("At most 1,000 points a day may be spent (Asia/Shanghai).").waitFor();
+    await policies.getByText(/^\d+ of 1,000 spent, \d+ left\. Counts anew from /).waitFor();
+    await policies.getByText("Gives 100 points every 2 months (Europe/Berlin).").waitFor();
+    await policies.getByText(/^They live 2 periods, so what is left rolls over\./).waitFor();
+  });
+
+  test("shows debt, claims and lots that only some services may take", async () => {
+    const page = await openConsole(server, "/account?user=debtor", { colorScheme: "dark" });
+    await section(page, "Lots").getByText("30 claimed").waitFor();
+    expect(await figureOf(page, "debt")).toBe("120");
+    await section(page, "Lots").getByText("only tts").waitFor();
+    await section(page, "Policies").getByText("It owes 120 now.").waitFor();
+    await section(page, "Forecast").getByRole("columnheader", { name: "Debt after" }).waitFor();
+    await expectAccessible(page);
+  });
+
+  test("foretells what happens by itself until the horizon that is chosen", async () => {
+    const page = await openConsole(server, "/account?user=ada", { locale: "zh-CN" });
+    const forecast = section(page, "预测");
+    const soon = await forecast.getByRole("row").count();
+    await forecast.getByRole("combobox", { name: "预测范围" }).selectOption("365");
+    await expect.poll(() => forecast.getByRole("row").count()).toBeGreaterThan(soon);
+    await section(page, "数额")
+      .getByText(/^30 积分将在3天后过期/)
+      .waitFor();
+    await expectAccessible(page);
+    await server.client.getOrCreate({ userId: "new" });
+    await page.goto(`${server.baseUrl}/console/account?user=new`);
+    await forecast.getByText(/^到 .+ 为止不会自动发生变化。$/).waitFor();
+  });
+
+  test("shows three hundred lots bit by bit", async () => {
+    for (let at = 0; at < 300; at += 100) {
+      const operations = Array.from({ length: 100 }, (_, number) => {
+        const expiration = lasting(1 + (((at + number) * 7) % 700));
+        const value = { userId: "many", points: 10n, expiration };
+        return { operation: { case: "recharge", value } } as const;
+      });
+      await server.client.applyBatch({ operations });
+    }
+    const page = await openConsole(server, "/account?user=many", { viewport: NARROW });
+    const lots = section(page, "Lots");
+    for (const shown of ["The first 10 lots", "The first 110 lots", "The first 210 lots"]) {
+      await lots.getByText(shown).waitFor();
+      await lots.getByRole("button", { name: "Show more" }).click();
+    }
+    await lots.getByText("300 lots").waitFor();
+    expect(await lots.getByRole("listitem").count()).toBe(300);
+    const scrolls = "document.documentElement.scrollWidth > innerWidth";
+    expect(await page.evaluate(scrolls)).toBe(false);
+  });
+
+  test("changes by itself when another client consumes, and stops when it is left", async () => {
+    await server.client.recharge({ userId: "live", points: 100n });
+    const page = await openConsole(server, "/account?user=live");
+    await page.getByRole("status").getByText("Live").waitFor();
+    await section(page, "Lots").getByText("100 left").waitFor();
+    await server.client.consume({ userId: "live", cost: { case: "points", value: 37n } });
+    await expect.poll(() => figureOf(page, "balance")).toBe("63");
+    await section(page, "Lots").getByText("63 left").waitFor();
+    const left = page.waitForEvent("requestfailed", (request) =>
+      request.url().endsWith("/WatchAccount"),
+    );
+    await page.getByRole("link", { name: "Find" }).click();
+    await left;
+  });
+
+  test("is live again once a server that was gone has come back", async () => {
+    await server.client.recharge({ userId: "again", points: 100n });
+    const gone = await testServer({}, database);
+    const address = await oneAddress(gone);
+    const allowed = /ERR_|Failed to load/;
+    const page = await openConsole(address, "/account?user=again", { allowed });
+    await page.getByRole("status").getByText("Live").waitFor();
+    address.leadTo(undefined);
+    await gone.stop();
+    await page.getByRole("status").getByText("Connection lost, trying again").waitFor();
+    await expectAccessible(page);
+    await server.client.consume({ userId: "again", cost: { case: "points", value: 60n } });
+    address.leadTo(server);
+    await page.getByRole("status").getByText("Live").waitFor();
+    await expect.poll(() => figureOf(page, "balance")).toBe("40");
+    await section(page, "Lots").getByText("40 left").waitFor();
+  });
+
+  test("offers only acts that the caller may do", async () => {
+    const app = await serveApp(database, { scopes: ["points.read"] });
+    const page = await openConsole(app.server, "/account?user=ada", { allowed: /401/ });
+    await page.getByRole("textbox", { name: "Token" }).fill(tokenOf("app"));
+    await page.keyboard.press("Enter");
+    await section(page, "Policies").getByText("low", { exact: true }).waitFor();
+    await section(page, "Open holds").getByText("90 of 90").waitFor();
+    const acts = page.locator("a[href*='/act']");
+    expect(await acts.count()).toBe(0);
+    await page.goto(`${server.baseUrl}/console/account?user=ada`);
+    await section(page, "Open holds").getByRole("link", { name: "Release hold" }).waitFor();
+    await section(page, "Policies").getByRole("link", { name: "End policy low" }).waitFor();
+    const offered = await page.getByRole("navigation", { name: "Acts" }).allInnerTexts();
+    expect(offered.join().split(/\s*\n\s*/)).toEqual([
+      "Recharge",
+      "Revoke",
+      "Expire",
+      "Set a policy",
+    ]);
+  });
+
+  test.each(["..", "/%2F", "<img/src=x/onerror=alert(1)>", "x".repeat(128)])(
+    "says that there is no account %s, until there is one",
+    async (userId) => {
+      const path = `/account?${String(new URLSearchParams({ user: userId }))}`;
+      const page = await openConsole(server, path, { allowed: /404/, viewport: NARROW });
+      await page.getByRole("heading", { name: `There is no account ${userId}` }).waitFor();
+      await page.getByRole("link", { name: "Find another" }).waitFor();
+      await server.client.recharge({ userId, points: 5n });
+      await page.reload();
+      await page.getByRole("heading", { name: userId, level: 1, exact: true }).waitFor();
+      await section(page, "Lots").getByText("5 left").waitFor();
+    },
+  );
+});
+
+const NARROW = { width: 400, height: 800 };
+
+function section(page: Page, name: string) {
+  return page.getByRole("region", { name, exact: true });
+}
+
+function figureOf(page: Page, name: "balance" | "frozen" | "debt"): Promise<string> {
+  return page.locator(`[data-figure=${name}] dd > span`).first().innerText();
+}
+
+function lasting(days: number) {
+  return { case: "ttl", value: { seconds: BigInt(days * 86_400), nanos: 0 } } as const;
+}
+
+/** Lots of each kind, a hold, and each kind of policy. */
+async function playAda(client: Api): Promise<void> {
+  const userId = "ada";
+  const span = { case: "calendar", value: CalendarUnit.DAY } as const;
+  const day = { span, timeZone: "Asia/Shanghai" };
+  const everyOther = { count: 2, unit: CalendarUnit.MONTH };
+  const limit = { case: "limit", value: { points: 1_000n, window: day } } as const;
+  await client.putPolicy({ userId, policy: { name: "daily", rule: limit } });
+  const alert = { case: "alert", value: { below: 100n } } as const;
+  await client.putPolicy({ userId, policy: { name: "low", rule: alert } });
+  const later = BigInt(Math.floor(Date.now() / 1_000) + 40 * 86_400);
+  const allowance = {
+    points: 100n,
+    every: everyOther,
+    timeZone: "Europe/Berlin",
+    startTime: { seconds: later, nanos: 0 },
+    expiration: { case: "periods", value: 2 } as const,
+  };
+  const rule = { case: "allowance", value: allowance } as const;
+  await client.putPolicy({ userId, policy: { name: "bimonthly", rule } });
+  await client.recharge({ userId, points: 300n, category: "paid" });
+  await client.recharge({ userId, points: 120n, category: "gift", expiration: lasting(3) });
+  const services = ["tts", "video"];
+  const campaign = { category: "campaign", services, expiration: lasting(28) };
+  await client.recharge({ userId, points: 80n, ...campaign });
+  await client.recharge({ userId, points: 1_200n, priority: 5 });
+  const seconds = { case: "duration", value: { seconds: 37n, nanos: 0 } } as const;
+  const speech = { service: "tts", amount: seconds };
+  await client.consume({ userId, cost: { case: "usage", value: speech }, member: "Li" });
+  await client.freeze({
+    userId,
+    cost: { case: "points", value: 90n },
+    member: "Li",
+    actor: "batch-7",
+    metadata: { reason: "<img src=x onerror=alert(1)>" },
+  });
+}
+
+/** A lot that was revoked while a hold had some of it, and more spent than there was. */
+async function playDebtor(client: Api): Promise<void> {
+  const userId = "debtor";
+  const line = { case: "creditLine", value: { points: 500n } } as const;
+  await client.putPolicy({ userId, policy: { name: "credit", rule: line } });
+  const { entry } = await client.recharge({ userId, points: 100n, expiration: lasting(30) });
+  await client.recharge({ userId, points: 40n, services: ["tts"] });
+  await client.freeze({ userId, cost: { case: "points", value: 30n } });
+  const target = { case: "lot", value: entry!.sequence } as const;
+  await client.revoke({ userId, target, onShortfall: Shortfall.TAKE });
+  const cost = { case: "points", value: 120n } as const;
+  await client.consume({ userId, cost, onShortfall: Shortfall.OWE });
+}
