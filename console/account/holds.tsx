@@ -4,9 +4,8 @@ import { Badge, Button, Text } from "@mantine/core";
 import type { Hold } from "../../gen/points/v1/account_pb.ts";
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
 import { useFormats } from "../app/formats.ts";
-import { useSession } from "../app/session.tsx";
+import { ActLink } from "../parts/act-link.tsx";
 import { EntryLink } from "../parts/entry-link.tsx";
-import { ButtonLink } from "../parts/links.ts";
 import { Loading } from "../parts/loading.tsx";
 import { RefusalNote } from "../parts/refusal-note.tsx";
 import accountStyles from "./account.module.css";
@@ -68,10 +67,8 @@ function HoldList({ user, nowMs }: Props) {
 
 function HoldRow({ user, hold, nowMs }: Props & { readonly hold: Hold }) {
   const say = useHoldWords();
-  const { may } = useSession();
   const { points } = useFormats();
   const { until } = useDistances();
-  const number = String(hold.number);
   const leftMs = timestampMs(hold.expireTime!) - nowMs;
   const distance = until(leftMs);
   return (
@@ -96,19 +93,14 @@ function HoldRow({ user, hold, nowMs }: Props & { readonly hold: Hold }) {
           {leftMs <= 0 && ` · ${say("over")}`}
         </span>
       </div>
-      {may("points.spend") && (
-        <div>
-          <ButtonLink
-            to="/act"
-            search={{ user, act: "release", of: number }}
-            size="xs"
-            variant="default"
-            aria-label={say("releaseOf", { hold: number })}
-          >
-            {say("release")}
-          </ButtonLink>
-        </div>
-      )}
+      <div>
+        <ActLink
+          user={user}
+          act="release"
+          of={hold.number}
+          label={say("releaseOf", { hold: String(hold.number) })}
+        />
+      </div>
     </li>
   );
 }

@@ -2,9 +2,8 @@ import { useQuery } from "@connectrpc/connect-query";
 import { Badge, Progress, Text } from "@mantine/core";
 import type { Account } from "../../gen/points/v1/account_pb.ts";
 import { PolicyService, type PolicyStatus } from "../../gen/points/v1/policies_pb.ts";
-import { useSession } from "../app/session.tsx";
+import { ActLink } from "../parts/act-link.tsx";
 import { EntryLink } from "../parts/entry-link.tsx";
-import { ButtonLink } from "../parts/links.ts";
 import { Loading } from "../parts/loading.tsx";
 import { RefusalNote } from "../parts/refusal-note.tsx";
 import accountStyles from "./account.module.css";
@@ -44,7 +43,6 @@ export function Policies({ user, account }: Props) {
 function PolicyRow({ user, account, status }: Props & { readonly status: PolicyStatus }) {
   const say = usePolicyWords();
   const [does, ...rest] = usePolicySentences(status, account);
-  const { may } = useSession();
   const { name, rule } = status.policy!;
   return (
     <li className={styles["policy"]}>
@@ -69,33 +67,10 @@ function PolicyRow({ user, account, status }: Props & { readonly status: PolicyS
           <Progress aria-hidden size="sm" value={percentOf(status.spent, rule.value.points)} />
         )}
       </div>
-      {may("points.policy") && <PolicyActs user={user} name={name} />}
+      <div className={accountStyles["end"]}>
+        <ActLink user={user} act="policy" of={name} label={say("changeOf", { name })} />
+        <ActLink user={user} act="delete-policy" of={name} label={say("endOf", { name })} />
+      </div>
     </li>
-  );
-}
-
-function PolicyActs({ user, name }: { readonly user: string; readonly name: string }) {
-  const say = usePolicyWords();
-  return (
-    <div className={accountStyles["end"]}>
-      <ButtonLink
-        to="/act"
-        search={{ user, act: "policy", of: name }}
-        size="xs"
-        variant="default"
-        aria-label={say("changeOf", { name })}
-      >
-        {say("change")}
-      </ButtonLink>
-      <ButtonLink
-        to="/act"
-        search={{ user, act: "delete-policy", of: name }}
-        size="xs"
-        variant="default"
-        aria-label={say("endOf", { name })}
-      >
-        {say("end")}
-      </ButtonLink>
-    </div>
   );
 }

@@ -154,10 +154,10 @@ describe.skipIf(!hasBrowser)("the screen of an account", () => {
     await section(page, "Policies").getByRole("link", { name: "End policy low" }).waitFor();
     const offered = await page.getByRole("navigation", { name: "Acts" }).allInnerTexts();
     expect(offered.join().split(/\s*\n\s*/)).toEqual([
-      "Recharge",
-      "Revoke",
-      "Expire",
-      "Set a policy",
+      "Recharge …",
+      "Revoke …",
+      "Expire …",
+      "Set policy …",
     ]);
   });
 
