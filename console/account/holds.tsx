@@ -98,7 +98,7 @@ function HoldRow({ user, hold, nowMs }: Props & { readonly hold: Hold }) {
           user={user}
           act="release"
           of={hold.number}
-          label={say("releaseOf", { hold: String(hold.number) })}
+          about={say("named", { hold: String(hold.number) })}
         />
       </div>
     </li>

@@ -68,8 +68,8 @@ function PolicyRow({ user, account, status }: Props & { readonly status: PolicyS
         )}
       </div>
       <div className={accountStyles["end"]}>
-        <ActLink user={user} act="policy" of={name} label={say("changeOf", { name })} />
-        <ActLink user={user} act="delete-policy" of={name} label={say("endOf", { name })} />
+        <ActLink user={user} act="policy" of={name} about={say("named", { name })} />
+        <ActLink user={user} act="delete-policy" of={name} about={say("named", { name })} />
       </div>
     </li>
   );

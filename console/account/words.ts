@@ -148,7 +148,7 @@ export const useHoldWords = wordsOf("account-holds", {
     byPoints: "points, for no service",
     hasOf: "{{points}} of {{all}}",
     over: "due",
-    releaseOf: "Release hold {{hold}}",
+    named: "hold {{hold}}",
     more: "Show more",
   },
   zh: {
@@ -163,7 +163,7 @@ export const useHoldWords = wordsOf("account-holds", {
     byPoints: "按积分预扣，未指定服务",
     hasOf: "{{points}}，共 {{all}}",
     over: "已到期",
-    releaseOf: "退回预扣单 {{hold}}",
+    named: "预扣单 {{hold}}",
     more: "显示更多",
   },
 });

@@ -30,31 +30,32 @@ const useWords = wordsOf("act-link", {
  * Leads to the form of an act. Nothing, if the caller may not do it.
  *
  * @param of the entry, lot, hold or policy that it is about
- * @param label for whoever hears the page, where many such links are on it
+ * @param about follows the act's word for whoever hears the page, where many such links are on it
  */
 export function ActLink({
   user,
   act,
   of,
-  label,
+  about,
 }: {
   readonly user: string;
   readonly act: Act;
   readonly of?: bigint | string;
-  readonly label?: string;
+  readonly about?: string;
 }) {
   const say = useWords();
   const { may } = useSession();
   if (!may(ACTS[act].scope)) return null;
+  const word = say(act === "policy" && of !== undefined ? "policy-change" : act);
   return (
     <ButtonLink
       to="/act"
       search={{ user, act, ...(of === undefined ? {} : { of: String(of) }) }}
       variant="default"
       size="xs"
-      aria-label={label}
+      aria-label={about === undefined ? undefined : `${word} ${about}`}
     >
-      {say(act === "policy" && of !== undefined ? "policy-change" : act)}
+      {word}
     </ButtonLink>
   );
 }

@@ -150,8 +150,10 @@ describe.skipIf(!hasBrowser)("the screen of an account", () => {
     const acts = page.locator("a[href*='/act']");
     expect(await acts.count()).toBe(0);
     await page.goto(`${server.baseUrl}/console/account?user=ada`);
-    await section(page, "Open holds").getByRole("link", { name: "Release hold" }).waitFor();
-    await section(page, "Policies").getByRole("link", { name: "End policy low" }).waitFor();
+    await section(page, "Open holds")
+      .getByRole("link", { name: /^Release … hold \d+$/ })
+      .waitFor();
+    await section(page, "Policies").getByRole("link", { name: "End … policy low" }).waitFor();
     const offered = await page.getByRole("navigation", { name: "Acts" }).allInnerTexts();
     expect(offered.join().split(/\s*\n\s*/)).toEqual([
       "Recharge …",
