@@ -83,9 +83,9 @@ function Recent() {
   const finds = useRecentFinds(`${ledger.ledgerId} ${name}`);
   if (finds.length === 0) return null;
   return (
-    <Paper withBorder p="md" component="section" aria-labelledby="recent-finds">
+    <Paper withBorder p="md">
       <Group justify="space-between" mb="xs">
-        <Title order={2} size="h5" id="recent-finds">
+        <Title order={2} size="h5">
           {say("recent")}
         </Title>
         <Button variant="default" size="compact-sm" onClick={forgetFinds}>

@@ -18,9 +18,9 @@ export function LookedFor({ text, lookups }: { readonly text: string; readonly l
   const searched = searches.find(({ state }) => state === "none");
   if (lines.length === 0) return null;
   return (
-    <Paper withBorder p="md" component="section" aria-labelledby="looked-for">
+    <Paper withBorder p="md">
       <Stack gap="sm">
-        <Title order={2} size="h5" id="looked-for">
+        <Title order={2} size="h5">
           {say(isFound ? "alsoLookedFor" : "lookedFor")}
         </Title>
         <ul className={styles["looked"]}>

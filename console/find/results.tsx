@@ -1,6 +1,6 @@
 import { Button, Group, Paper, Stack, Table, Text, Title } from "@mantine/core";
 import { useNavigate } from "@tanstack/react-router";
-import { type ReactNode, useEffect, useId } from "react";
+import { type ReactNode, useEffect } from "react";
 import type { Account, Entry } from "../../gen/points/v1/account_pb.ts";
 import { useFormats } from "../app/formats.ts";
 import { useSession } from "../app/session.tsx";
@@ -103,10 +103,9 @@ function Searched({ search, title }: { readonly search: Search; readonly title: 
 }
 
 function Section({ title, children }: { readonly title: string; readonly children: ReactNode }) {
-  const id = useId();
   return (
-    <Paper withBorder p="md" component="section" aria-labelledby={id}>
-      <Title order={2} size="h5" mb="xs" id={id} className={styles["anywhere"]}>
+    <Paper withBorder p="md">
+      <Title order={2} size="h5" mb="xs" className={styles["anywhere"]}>
         {title}
       </Title>
       {children}

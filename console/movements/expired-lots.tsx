@@ -36,8 +36,8 @@ export function ExpiredLotsOf({
     enabled: may("points.read"),
   });
   return (
-    <Paper withBorder p="md" component="section" aria-labelledby="expired-lots">
-      <Title order={2} size="h5" mb="xs" id="expired-lots">
+    <Paper withBorder p="md">
+      <Title order={2} size="h5" mb="xs">
         {say("lots")}
       </Title>
       {!may("points.read") && <Text size="sm">{say("spendOnly")}</Text>}

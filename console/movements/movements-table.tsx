@@ -32,8 +32,8 @@ export function MovementsTable({
   const { start, lines, end } = movements;
   const at = (date: Date) => say("at", { day: day(timestampFromDate(date)) });
   return (
-    <Paper withBorder p="md" component="section" aria-labelledby="movements-sums">
-      <Title order={2} size="h5" mb="xs" id="movements-sums">
+    <Paper withBorder p="md">
+      <Title order={2} size="h5" mb="xs">
         {say("sums")}
       </Title>
       <WideTable caption={say("sums")}>

@@ -1,5 +1,5 @@
 import { Paper, Title } from "@mantine/core";
-import { type ReactNode, useId } from "react";
+import type { ReactNode } from "react";
 
 /** A part of the overview, beneath its title. */
 export function Section({
@@ -9,10 +9,9 @@ export function Section({
   readonly title: string;
   readonly children: ReactNode;
 }) {
-  const id = useId();
   return (
-    <Paper withBorder p="md" component="section" aria-labelledby={id}>
-      <Title order={2} size="h5" mb="sm" id={id}>
+    <Paper withBorder p="md">
+      <Title order={2} size="h5" mb="sm">
         {title}
       </Title>
       {children}
