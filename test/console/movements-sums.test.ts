@@ -155,7 +155,7 @@ describe("the movements of random journals", () => {
   const borders = [0, 1, 2].map((quarter) => new Date(BEGIN_MS + quarter * QUARTER_MS));
 
   /** Commits steps for users of a run, a third of them in each quarter of an hour. */
-  async function commitStory(steps: readonly Step[], run: string): Promise<Set<string>> {
+  async function commitStory(steps: readonly Step[], run: string): Promise<string[]> {
     const model = new Model();
     const users = new Set<string>();
     let later = 1n;
@@ -172,7 +172,8 @@ describe("the movements of random journals", () => {
         users.add(command.userId);
       }
     }
-    return users;
+    const rows = await database.query("select user_id from points.account");
+    return rows.map((row) => String(row["user_id"])).filter((user) => users.has(user));
   }
 
   test("add up between any two instants, and their parts are the entries' points", async () => {
