@@ -70,7 +70,7 @@ export async function startOpenIdIssuer(): Promise<OpenIdIssuer> {
         challenges.set(code, query.get("code_challenge")!);
         const state = query.get("state")!;
         const link = (back: Record<string, string>, name: string) =>
-          `<a href="${query.get("redirect_uri")}?${new URLSearchParams({ state, ...back })}">${name}</a>`;
+          `<a href="${query.get("redirect_uri")}?${String(new URLSearchParams({ state, ...back }))}">${name}</a>`;
         const denial = { error: "access_denied", error_description: "Li may not" };
         response.writeHead(200, { "content-type": "text/html" });
         response.end(`${link({ code }, "I am Li")} ${link(denial, "I am not")}
