@@ -1,5 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { QueryClient } from "@tanstack/react-query";
+import { type Query, QueryClient } from "@tanstack/react-query";
 
 const RETRIES = 3;
 const FRESH_MS = 5_000;
@@ -16,8 +16,8 @@ export const queries = new QueryClient({
   },
 });
 
-// All answers of RPCs, and nothing else.
-const answers = { queryKey: ["connect-query"] };
+/** All that the server answered somebody; config.json is for everybody. */
+const answers = { predicate: ({ queryKey }: Query) => queryKey[0] !== "config.json" };
 
 /** Forgets what one caller was answered, and shows nothing of it to the next. */
 export function forgetAnswers(): void {

@@ -18,12 +18,16 @@ export function WhoAmI() {
   return (
     <Popover withArrow trapFocus returnFocus position="bottom-end">
       <Popover.Target>
-        <Button variant="default" h="auto" py={4} px="sm" className={styles["who"] ?? ""}>
+        <Button
+          variant="default"
+          h="auto"
+          py={4}
+          px="sm"
+          classNames={{ root: styles["who"]!, label: styles["who-label"]! }}
+        >
           <Stack gap={0} miw={0}>
-            <span className={styles["caller"]}>
-              {[name || say("nobody"), person].filter(Boolean).join(" · ")}
-            </span>
-            <Text span size="xs" c="dimmed" className={styles["about"] ?? ""}>
+            <span>{[name || say("nobody"), person].filter(Boolean).join(" · ")}</span>
+            <Text span size="xs" c="dimmed" lh="inherit">
               {useRights()} · {where}
             </Text>
           </Stack>
