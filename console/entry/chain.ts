@@ -3,7 +3,7 @@ import { compareBytes, entryHash, personalDigest } from "../../src/client/entry-
 
 /** Whether this page can hash: browsers let pages do so over https and on the machine itself alone. */
 export function canHash(): boolean {
-  return (crypto as Partial<Crypto>).subtle !== undefined;
+  return (crypto as { readonly subtle?: unknown }).subtle !== undefined;
 }
 
 /** What an entry's place in the chain is; undefined: there is no such neighbour. */

@@ -20,7 +20,11 @@ export function Sentence({ subject }: { readonly subject: Subject }) {
 /** A phrase with its links. */
 export function PhraseText({ user, phrase }: { readonly user: string; readonly phrase: Phrase }) {
   return phrase.map((part, at) =>
-    typeof part === "string" ? part : <EntryLink key={at} user={user} sequence={part.entry} />,
+    typeof part === "string" ? (
+      part
+    ) : (
+      <EntryLink key={at} user={user} sequence={part.entry} inText />
+    ),
   );
 }
 

@@ -4,12 +4,20 @@ import { TextLink } from "./links.ts";
 export function EntryLink({
   user,
   sequence,
+  inText = false,
 }: {
   readonly user: string;
   readonly sequence: bigint;
+  /** It stands among words, from which it must differ by more than colour. */
+  readonly inText?: boolean;
 }) {
   return (
-    <TextLink inherit to="/entry" search={{ user, sequence: String(sequence) }}>
+    <TextLink
+      inherit
+      underline={inText ? "always" : "hover"}
+      to="/entry"
+      search={{ user, sequence: String(sequence) }}
+    >
       #{String(sequence)}
     </TextLink>
   );

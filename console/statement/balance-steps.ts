@@ -36,7 +36,11 @@ export function balanceRange(entries: readonly Entry[]) {
 }
 
 function extremes(entries: readonly Entry[]): readonly Entry[] {
-  const byBalance = entries.toSorted((a, b) => Number(a.balanceAfter - b.balanceAfter));
-  const kept = new Set([byBalance[0]!, byBalance.at(-1)!, entries.at(-1)!]);
+  let [lowest, highest] = [entries[0]!, entries[0]!];
+  for (const entry of entries) {
+    if (entry.balanceAfter < lowest.balanceAfter) lowest = entry;
+    if (entry.balanceAfter > highest.balanceAfter) highest = entry;
+  }
+  const kept = new Set([lowest, highest, entries.at(-1)!]);
   return entries.filter((entry) => kept.has(entry));
 }

@@ -1,6 +1,6 @@
 import { clone } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { checkJournal, checkLinks } from "../../console/entry/chain.ts";
+import { type Checked, checkJournal, checkLinks } from "../../console/entry/chain.ts";
 import { type Account, type Entry, EntrySchema } from "../../gen/points/v1/account_pb.ts";
 import { erase } from "../../src/commit/erase.ts";
 import { readJournal } from "../../src/client/client.ts";
@@ -32,7 +32,9 @@ describe("the chain, checked as a browser does", () => {
     async function* pages() {
       for (let at = 0; at < newestFirst.length; at += 5) yield newestFirst.slice(at, at + 5);
     }
-    return (await Array.fromAsync(checkJournal(pages(), of))).at(-1);
+    let last: Checked | undefined;
+    for await (const checked of checkJournal(pages(), of)) last = checked;
+    return last;
   }
 
   /** The journal with one entry changed, by its number. */

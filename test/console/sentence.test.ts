@@ -1,6 +1,7 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { describe, expect, test } from "vitest";
+import { actsOf } from "../../console/entry/acts-of.ts";
 import { plain } from "../../console/entry/phrase.ts";
 import { SENTENCE_WORDS } from "../../console/entry/sentence-words.ts";
 import { sentenceOf } from "../../console/entry/sentence.ts";
@@ -383,6 +384,39 @@ describe("the sentence about an entry", () => {
     expect(plain(sentenceOf({ ...nothing, entry, now: 0n }, voice))).toBe(
       "5 points recharged, by request {{points}}, never expires; nothing revoked.",
     );
+  });
+});
+
+describe("what may be done about an entry", () => {
+  const acts = (entry: Init, fate: Case["fate"] = {}) => {
+    const nothing = { refunded: 0n, revoked: 0n, claimed: 0n, referring: [], now: 0n };
+    return actsOf({ ...nothing, others: new Map(), entry: entryOf(entry), ...fate });
+  };
+  const closed = [entryOf({ sequence: 9n, kind: EntryKind.SETTLE })];
+
+  test.each<[string, Init, Case["fate"], readonly string[]]>([
+    ["a lot", { kind: EntryKind.RECHARGE, points: 5n }, {}, ["revoke", "expire"]],
+    [
+      "a lot that is revoked",
+      { kind: EntryKind.RECHARGE, points: 5n },
+      { revoked: 5n },
+      ["expire"],
+    ],
+    ["a charge", { kind: EntryKind.CONSUME, points: 5n }, { refunded: 4n }, ["refund"]],
+    ["a charge that is refunded", { kind: EntryKind.CONSUME, points: 5n }, { refunded: 5n }, []],
+    ["a settlement", { kind: EntryKind.SETTLE, points: 5n }, {}, ["refund"]],
+    ["what a claim took", { kind: EntryKind.REVOKE, points: 5n, fromClaim: true }, {}, []],
+    [
+      "a claim that took nothing",
+      { kind: EntryKind.REVOKE, refersTo: 1n, uncovered: 5n },
+      {},
+      ["refund"],
+    ],
+    ["a refund", { kind: EntryKind.REFUND, points: 5n }, {}, []],
+    ["an open hold", { kind: EntryKind.FREEZE, points: 5n }, {}, ["release"]],
+    ["a closed hold", { kind: EntryKind.FREEZE, points: 5n }, { referring: closed }, []],
+  ])("of %s", (_, entry, fate, expected) => {
+    expect(acts(entry, fate)).toEqual(expected);
   });
 });
 

@@ -61,12 +61,14 @@ describe("the balance over time", () => {
   });
 
   test("many are thinned, and keep their extremes and their order", () => {
-    const balances = Array.from({ length: 100_000 }, (_, at) => (at === 54_321 ? 9_999 : at % 100));
+    const balances = Array.from({ length: 20_000 }, (_, at) => (at === 14_321 ? 9_999 : at % 100));
     const steps = balanceSteps(entries(balances));
     expect(steps.length).toBeLessThanOrEqual(600);
     expect(steps.map(({ balance }) => balance)).toContain(9_999);
-    expect(steps.at(-1)).toEqual({ time: 99_999, balance: 99 });
-    expect(steps.map(({ time }) => time)).toEqual(steps.map(({ time }) => time).toSorted((a, b) => a - b));
+    expect(steps.at(-1)).toEqual({ time: 19_999, balance: 99 });
+    expect(steps.map(({ time }) => time)).toEqual(
+      steps.map(({ time }) => time).toSorted((a, b) => a - b),
+    );
   });
 });
 

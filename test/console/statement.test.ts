@@ -61,20 +61,13 @@ describe.skipIf(!hasBrowser)("the statement", () => {
     await page.getByText("100 entries so far").waitFor();
     const table = page.getByRole("region", { name: "Statement of many" });
     await table.focus();
-    for (const text of ["200 entries so far", "251 entries"]) {
-      await expect
-        .poll(async () => {
-          await page.keyboard.press("End");
-          return page.getByText(text).count();
-        })
-        .toBe(1);
-    }
     await expect
       .poll(async () => {
         await page.keyboard.press("End");
         return table.getByRole("link", { name: "#1", exact: true }).count();
       })
       .toBe(1);
+    expect(await page.getByText("151 entries").count()).toBe(1);
     expect(await table.getByRole("row").count()).toBeLessThan(100);
   });
 
@@ -85,10 +78,10 @@ describe.skipIf(!hasBrowser)("the statement", () => {
     const file = await download;
     expect(file.suggestedFilename()).toBe("statement-many.csv");
     const lines = (await readFile(await file.path(), "utf8")).trimEnd().split("\r\n");
-    expect(lines).toHaveLength(251);
+    expect(lines).toHaveLength(151);
     expect(lines[0]).toMatch(/^\uFEFFuser_id,sequence,kind,points,/);
-    expect(lines[1]).toMatch(/^many,251,CONSUME,1,/);
-    await page.getByText("250 entries saved.").waitFor();
+    expect(lines[1]).toMatch(/^many,151,CONSUME,1,/);
+    await page.getByText("150 entries saved.").waitFor();
   });
 
   test("an account without entries, and a user without an account, are said in words", async () => {
@@ -135,11 +128,11 @@ async function ada({ client }: TestServer): Promise<void> {
   await client.refund({ userId, sequence: 2n, metadata: { reason: "the rest" } });
 }
 
-/** 250 charges. */
+/** 150 charges. */
 async function many({ client }: TestServer): Promise<void> {
   const userId = "many";
   await client.recharge({ userId, points: 1_000n });
   const value = { userId, cost: { case: "points", value: 1n } } as const;
   const operation = { operation: { case: "consume", value } } as const;
-  await client.applyBatch({ operations: Array.from({ length: 250 }, () => operation) });
+  await client.applyBatch({ operations: Array.from({ length: 150 }, () => operation) });
 }

@@ -1,0 +1,11 @@
+import { EntryKind } from "../../gen/points/v1/account_pb.ts";
+import { closingOf, madeLot, refundableOf } from "./fate.ts";
+import type { Subject } from "./subject.ts";
+
+/** What could be done about an entry as it stands, whoever may. */
+export function actsOf(subject: Subject): readonly ("refund" | "revoke" | "expire" | "release")[] {
+  const { entry, refunded, revoked } = subject;
+  if (madeLot(entry)) return revoked < entry.points ? ["revoke", "expire"] : ["expire"];
+  if (refunded < refundableOf(entry)) return ["refund"];
+  return entry.kind === EntryKind.FREEZE && closingOf(subject) === undefined ? ["release"] : [];
+}
