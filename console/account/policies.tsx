@@ -2,7 +2,7 @@ import { useQuery } from "@connectrpc/connect-query";
 import { Badge, Progress, Text } from "@mantine/core";
 import type { Account } from "../../gen/points/v1/account_pb.ts";
 import { PolicyService, type PolicyStatus } from "../../gen/points/v1/policies_pb.ts";
-import { ActLink } from "../parts/act-link.tsx";
+import { ActLink } from "../acts/act-link.tsx";
 import { EntryLink } from "../parts/entry-link.tsx";
 import { Loading } from "../parts/loading.tsx";
 import { RefusalNote } from "../parts/refusal-note.tsx";

@@ -148,6 +148,7 @@ function ExpireFields({ form }: { readonly form: ActForm }) {
         form={form}
         field="target"
         label={say("target")}
+        description={form.values.target === "due" ? say("target-hint") : undefined}
         choices={[
           ["", say("target-points")],
           ["due", say("target-due")],

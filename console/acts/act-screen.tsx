@@ -4,8 +4,8 @@ import { useSearch } from "@tanstack/react-router";
 import { useState } from "react";
 import { useSession } from "../app/session.tsx";
 import { AccountTabs } from "../parts/account-tabs.tsx";
-import { ActLink } from "../parts/act-link.tsx";
-import { type Act, ACTS, isAct } from "../parts/acts.ts";
+import { ButtonLink } from "../parts/links.ts";
+import { type Act, ACTS, isAct } from "./acts.ts";
 import { Loading } from "../parts/loading.tsx";
 import { RefusalNote } from "../parts/refusal-note.tsx";
 import { useTitle } from "../parts/title.ts";
@@ -59,7 +59,8 @@ function Allowed(props: Address & { readonly onAgain: () => void }) {
 function Opened({ user, act, of, onAgain }: Address & { readonly onAgain: () => void }) {
   const [subject, setSubject] = useState<Subject>();
   const { data, error, refetch, isFetchedAfterMount } = useQuery({
-    queryKey: ["subject", user, act, of],
+    // Among the answers of RPCs, which another sign-in asks for again.
+    queryKey: ["connect-query", "subject", user, act, of],
     queryFn: () => readSubject(user, act, of),
     enabled: subject === undefined,
     gcTime: 0,
@@ -72,12 +73,17 @@ function Opened({ user, act, of, onAgain }: Address & { readonly onAgain: () => 
 
 function Choice({ user }: { readonly user: string }) {
   const say = useWords();
-  const acts = ["recharge", "revoke", "expire", "policy"] as const;
+  const { may } = useSession();
+  const acts = (["recharge", "revoke", "expire", "policy"] as const).filter((act) =>
+    may(ACTS[act].scope),
+  );
   return (
     <Stack>
       <Group>
         {acts.map((act) => (
-          <ActLink key={act} user={user} act={act} />
+          <ButtonLink key={act} to="/act" search={{ user, act }} variant="default">
+            {say(`title-${act}`)}
+          </ButtonLink>
         ))}
       </Group>
       <Text size="sm" c="dimmed">

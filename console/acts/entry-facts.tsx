@@ -2,6 +2,8 @@ import { type Allocation, type Entry, EntryKind } from "../../gen/points/v1/acco
 import { useFormats } from "../app/formats.ts";
 import { EntryLink } from "../parts/entry-link.tsx";
 import { useKindNames } from "../parts/kinds.ts";
+import { policyPhrase } from "../entry/policy-phrase.ts";
+import { PhraseText, useVoice } from "../entry/sentence-text.tsx";
 import { Facts } from "./facts.tsx";
 import { Instant } from "../parts/instant.tsx";
 import { useWords } from "./words.ts";
@@ -27,6 +29,7 @@ export function EntryFacts({
 }) {
   const say = useWords();
   const kindName = useKindNames();
+  const voice = useVoice();
   const { points } = useFormats();
   const { userId: user, sequence, kind, refersTo, expireTime, usage, policy } = entry;
   const some = (number: bigint) => (number === 0n ? undefined : points(number));
@@ -50,7 +53,10 @@ export function EntryFacts({
         [say("about"), refersTo === 0n ? undefined : <EntryLink user={user} sequence={refersTo} />],
         [say("service"), usage?.service],
         [say("member"), entry.member],
-        [say("policyName"), policy?.name],
+        [
+          say("policyName"),
+          policy && <PhraseText user={user} phrase={policyPhrase(voice, policy)} />,
+        ],
         [say("category"), entry.category],
         [say("services"), entry.services.join(", ")],
         [

@@ -30,6 +30,8 @@ export const FIELD_WORDS = {
     target: "Take",
     "target-points": "A number of points",
     "target-due": "Only what is due by itself",
+    "target-hint":
+      "The ledger books what is due by itself: its entries have neither reason nor name.",
     rule: "Kind",
     "rule-allowance": "Allowance",
     "rule-limit": "Limit",
@@ -104,6 +106,7 @@ export const FIELD_WORDS = {
     target: "范围",
     "target-points": "指定积分数",
     "target-due": "仅限已到期的内容",
+    "target-hint": "到期内容由账本自动入账：其记录不含原因和姓名。",
     rule: "类型",
     "rule-allowance": "定期发放",
     "rule-limit": "限额",

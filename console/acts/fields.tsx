@@ -51,19 +51,20 @@ export function ChoiceField({
   field,
   label,
   choices,
-  disabled = false,
+  description,
 }: {
   readonly form: ActForm;
   readonly field: Field;
   readonly label: string;
   readonly choices: readonly (readonly [value: string, word: string])[];
-  readonly disabled?: boolean;
+  readonly description?: string | undefined;
 }) {
   return (
     <NativeSelect
       label={label}
       name={field}
-      disabled={disabled}
+      inputWrapperOrder={["label", "input", "description", "error"]}
+      description={description}
       value={form.values[field]}
       data={choices.map(([value, word]) => ({ value, label: word }))}
       onChange={(event) => form.change(field, event.currentTarget.value)}

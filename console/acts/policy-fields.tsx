@@ -1,4 +1,3 @@
-import { Facts } from "./facts.tsx";
 import { ChoiceField, NumberField, Row, TextField, TimeField } from "./fields.tsx";
 import { LotFields } from "./lot-fields.tsx";
 import type { ActForm } from "./use-act-form.ts";
@@ -9,26 +8,14 @@ export function PolicyFields({ form }: { readonly form: ActForm }) {
   const say = useWords();
   const rules = ["allowance", "limit", "alert", "creditLine"] as const;
   const words = rules.map((rule) => [rule, say(`rule-${rule}`)] as const);
-  if (form.subject.policy === undefined) {
-    return (
-      <>
+  return (
+    <>
+      {form.subject.policy === undefined && (
         <Row>
           <ChoiceField form={form} field="rule" label={say("rule")} choices={words} />
           <TextField form={form} field="name" label={say("name")} required />
         </Row>
-        <RuleFields form={form} />
-      </>
-    );
-  }
-  const kind = words.find(([rule]) => rule === form.values.rule)?.[1];
-  return (
-    <>
-      <Facts
-        rows={[
-          [say("name"), form.values.name],
-          [say("rule"), kind],
-        ]}
-      />
+      )}
       <RuleFields form={form} />
     </>
   );

@@ -1,19 +1,24 @@
 import { Paper, Stack, Text } from "@mantine/core";
 import { HoldState } from "../../gen/points/v1/account_pb.ts";
 import { useFormats } from "../app/formats.ts";
+import { policyPhrase } from "../entry/policy-phrase.ts";
+import { PhraseText, useVoice } from "../entry/sentence-text.tsx";
+import { EntryLink } from "../parts/entry-link.tsx";
+import type { PolicyStatus } from "../../gen/points/v1/policies_pb.ts";
+import { useSearch } from "@tanstack/react-router";
 import { EntryFacts } from "./entry-facts.tsx";
 import { Facts } from "./facts.tsx";
 import { Instant } from "../parts/instant.tsx";
 import { leftToRefund } from "./refundable.ts";
 import type { Subject } from "./subject.ts";
 import { useWords } from "./words.ts";
-import type { Act } from "../parts/acts.ts";
+import type { Act } from "./acts.ts";
 
 /** What the act is about: the entry, lot or hold as it was when the form was opened. */
 export function SubjectNote({ act, subject }: { readonly act: Act; readonly subject: Subject }) {
   const say = useWords();
   const { about, hold, policy } = subject;
-  if (act === "policy" || (!about && !policy)) return null;
+  if (!about && !policy) return null;
   return (
     <Paper withBorder p="md" component="section" aria-label={say("subject")}>
       <Stack gap="xs">
@@ -21,7 +26,7 @@ export function SubjectNote({ act, subject }: { readonly act: Act; readonly subj
         {(act === "revoke" || act === "expire") && <LotFacts subject={subject} />}
         {hold && <HoldFacts hold={hold} />}
         {act === "release" && !hold && <Text size="sm">{say("noHold")}</Text>}
-        {policy && <Facts rows={[[say("policyName"), policy.policy?.name]]} />}
+        {policy && <PolicyFacts policy={policy} />}
       </Stack>
     </Paper>
   );
@@ -61,6 +66,21 @@ function LotFacts({ subject: { about, lot } }: { readonly subject: Subject }) {
         ]}
       />
     </>
+  );
+}
+
+function PolicyFacts({ policy: { policy, sequence } }: { readonly policy: PolicyStatus }) {
+  const say = useWords();
+  const voice = useVoice();
+  const user = useSearch({ from: "/act", select: (search) => search.user });
+  if (policy === undefined) return null;
+  return (
+    <Facts
+      rows={[
+        [say("policyName"), <PhraseText user={user} phrase={policyPhrase(voice, policy)} />],
+        [say("setBy"), <EntryLink user={user} sequence={sequence} />],
+      ]}
+    />
   );
 }
 

@@ -178,9 +178,9 @@ describe.skipIf(!hasBrowser)("acts", () => {
     const { server: guarded } = await serveApp(database, { scopes, maxPoints: 500 });
     const page = await openConsole(guarded, "/act?user=who-may", REFUSED);
     await signIn(page);
-    await page.getByRole("link", { name: "Recharge …" }).waitFor();
-    expect(await page.getByRole("link", { name: "Revoke …" }).count()).toBe(0);
-    await page.getByRole("link", { name: "Recharge …" }).click();
+    await page.getByRole("link", { name: "Recharge" }).waitFor();
+    expect(await page.getByRole("link", { name: "Revoke points" }).count()).toBe(0);
+    await page.getByRole("link", { name: "Recharge" }).click();
     await page.getByText("You may move 500 at once at most.").waitFor();
     await fill(page, { points: "501", expires: "never" });
     await page.getByRole("button", { name: "Preview" }).click();
