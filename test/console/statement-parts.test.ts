@@ -73,25 +73,23 @@ describe("the balance over time", () => {
 });
 
 describe("a statement as CSV", () => {
-  const [entry] = [
-    entryOf({
-      userId: "=ada",
-      sequence: 9_007_199_254_740_993n,
-      kind: EntryKind.CONSUME,
-      points: 37n,
-      createTime: { seconds: 1_767_225_600n, nanos: 123_456_000 },
-      metadata: { note: 'a "quoted", value\nof two lines' },
-      actor: "-2+3",
-      member: "\tLi",
-      caller: "@app",
-      cause: "+1",
-      usage: { service: "tts", amount: { case: "quantity", value: 3n } },
-      hash: Uint8Array.of(0, 171),
-    }),
-  ];
+  const entry = entryOf({
+    userId: "=ada",
+    sequence: 9_007_199_254_740_993n,
+    kind: EntryKind.CONSUME,
+    points: 37n,
+    createTime: { seconds: 1_767_225_600n, nanos: 123_456_000 },
+    metadata: { note: 'a "quoted", value\nof two lines' },
+    actor: "-2+3",
+    member: "\tLi",
+    caller: "@app",
+    cause: "+1",
+    usage: { service: "tts", amount: { case: "quantity", value: 3n } },
+    hash: Uint8Array.of(0, 171),
+  });
 
   test("its columns are the API's, its times ISO, its numbers whole", () => {
-    const [row] = parse(csvHead() + csvLine(entry!), { bom: true, columns: true }) as Row[];
+    const [row] = parse<Row>(csvHead() + csvLine(entry), { bom: true, columns: true });
     expect(row).toMatchObject({
       sequence: "9007199254740993",
       kind: "CONSUME",
@@ -108,7 +106,7 @@ describe("a statement as CSV", () => {
   });
 
   test("no spreadsheet takes a cell for a formula", () => {
-    const [row] = parse(csvHead() + csvLine(entry!), { bom: true, columns: true }) as Row[];
+    const [row] = parse<Row>(csvHead() + csvLine(entry), { bom: true, columns: true });
     const { user_id, actor, member, caller, cause } = row!;
     const texts = [user_id, actor, member, caller, cause];
     expect(texts).toEqual(["'=ada", "'-2+3", "'\tLi", "'@app", "'+1"]);
