@@ -11,6 +11,9 @@ import { RefusalNote } from "../parts/refusal-note.tsx";
 import { useTitle } from "../parts/title.ts";
 import { ActForm } from "./act-form.tsx";
 import { readSubject, type Subject } from "./subject.ts";
+import { SubjectNote } from "./subject-note.tsx";
+import { leftToRefund } from "./refundable.ts";
+import { HoldState } from "../../gen/points/v1/account_pb.ts";
 import { useWords } from "./words.ts";
 
 /** An act on an account: /act?user=ada&act=refund&of=42. Without an act: those that there are. */
@@ -66,9 +69,26 @@ function Opened({ user, act, of, onAgain }: Address & { readonly onAgain: () => 
     gcTime: 0,
   });
   if (subject === undefined && data !== undefined && isFetchedAfterMount) setSubject(data);
+  if (subject !== undefined && isOver(act, subject)) return <Over act={act} subject={subject} />;
   if (subject !== undefined) return <ActForm {...{ user, act, subject, onAgain }} />;
   if (error !== null) return <RefusalNote error={error} onRetry={() => void refetch()} />;
   return <Loading />;
+}
+
+/** Whether nothing is left that the act could be done to. */
+function isOver(act: Act, { about, hold }: Subject): boolean {
+  if (act === "refund") return about === undefined || leftToRefund(about) <= 0n;
+  return act === "release" && hold?.state !== HoldState.OPEN;
+}
+
+function Over(props: { readonly act: Act; readonly subject: Subject }) {
+  const say = useWords();
+  return (
+    <>
+      <SubjectNote {...props} />
+      <Text>{say(`over-${props.act === "refund" ? "refund" : "release"}`)}</Text>
+    </>
+  );
 }
 
 function Choice({ user }: { readonly user: string }) {

@@ -1,9 +1,9 @@
-import { Paper, Stack, Text } from "@mantine/core";
-import { HoldState } from "../../gen/points/v1/account_pb.ts";
+import { Paper, Stack } from "@mantine/core";
 import { useFormats } from "../app/formats.ts";
 import { policyPhrase } from "../entry/policy-phrase.ts";
 import { PhraseText, useVoice } from "../entry/sentence-text.tsx";
 import { EntryLink } from "../parts/entry-link.tsx";
+import { HoldState } from "../../gen/points/v1/account_pb.ts";
 import type { PolicyStatus } from "../../gen/points/v1/policies_pb.ts";
 import { useSearch } from "@tanstack/react-router";
 import { EntryFacts } from "./entry-facts.tsx";
@@ -25,7 +25,6 @@ export function SubjectNote({ act, subject }: { readonly act: Act; readonly subj
         {act === "refund" && <RefundFacts subject={subject} />}
         {(act === "revoke" || act === "expire") && <LotFacts subject={subject} />}
         {hold && <HoldFacts hold={hold} />}
-        {act === "release" && !hold && <Text size="sm">{say("noHold")}</Text>}
         {policy && <PolicyFacts policy={policy} />}
       </Stack>
     </Paper>
@@ -94,14 +93,13 @@ function HoldFacts({ hold }: { readonly hold: NonNullable<Subject["hold"]> }) {
       <Facts
         rows={[
           [say("hold"), String(hold.number)],
-          [say("held"), points(hold.points - settled)],
+          [say("held"), isOpen ? points(hold.points - settled) : undefined],
           [say("settled"), settled > 0n ? points(settled) : undefined],
           [say("service"), service],
           [say("member"), member],
           [say("until"), expireTime && <Instant time={expireTime} />],
         ]}
       />
-      {!isOpen && <Text size="sm">{say("holdClosed")}</Text>}
     </>
   );
 }

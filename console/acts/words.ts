@@ -79,8 +79,9 @@ export const useWords = wordsOf("acts", {
     hold: "Hold",
     held: "It still has",
     settled: "Settled so far",
-    noHold: "The account has no such hold.",
-    holdClosed: "This hold is closed: it has nothing to give back any more.",
+    "over-refund":
+      "Nothing of this entry is left to refund, or it is of a kind that cannot be refunded.",
+    "over-release": "There is no such open hold: nothing is left to give back.",
   },
   zh: {
     ...FIELD_WORDS.zh,
@@ -157,7 +158,7 @@ export const useWords = wordsOf("acts", {
     hold: "预扣单",
     held: "剩余预扣",
     settled: "已结算",
-    noHold: "该账户没有此预扣单。",
-    holdClosed: "此预扣单已关闭，没有可退回的积分。",
+    "over-refund": "此记录没有可退款的积分，或其类型不能退款。",
+    "over-release": "没有这样的未关闭预扣单：没有可退回的积分。",
   },
 });

@@ -6,11 +6,9 @@ import { type Attempt, isUnderWay, NEW_ATTEMPT, nextAttempt } from "../../consol
 import { serverFaults } from "../../console/acts/field-paths.ts";
 import { firstValues } from "../../console/acts/first-values.ts";
 import { mutationOf, type Mutation, type Opened } from "../../console/acts/mutation.ts";
-import { leftToRefund } from "../../console/acts/refundable.ts";
 import { newRequestId } from "../../console/acts/request-id.ts";
 import { localTimeOf, NO_VALUES, type Values } from "../../console/acts/values.ts";
 import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
-import { EntryKind } from "../../gen/points/v1/account_pb.ts";
 import { CalendarUnit, PolicySchema } from "../../gen/points/v1/policy_pb.ts";
 import { PolicyStatusSchema } from "../../gen/points/v1/policies_pb.ts";
 import { GetEntryResponseSchema, Shortfall } from "../../gen/points/v1/points_pb.ts";
@@ -192,14 +190,6 @@ test("an instant is shown in the browser's zone, and read back as it was to the 
   const time = timestampFromDate(new Date("2026-11-28T14:05:09Z"));
   const typed = { points: "5", expires: "at", expireTime: localTimeOf(time) };
   expect(asked(opened("recharge"), typed)).toMatchObject({ expiration: { value: time } });
-});
-
-test("of an entry of 37, of which 30 are refunded, 7 are left; of a claim too", () => {
-  const entry = { points: 37n, kind: EntryKind.CONSUME, uncovered: 5n };
-  const spent = create(GetEntryResponseSchema, { entry, refunded: 30n });
-  expect(leftToRefund(spent)).toBe(7n);
-  const revoke = { points: 37n, kind: EntryKind.REVOKE, uncovered: 5n, refersTo: 1n };
-  expect(leftToRefund(create(GetEntryResponseSchema, { entry: revoke }))).toBe(42n);
 });
 
 test("each form has a request id of its own, of 128 random bits", () => {

@@ -1,6 +1,8 @@
+import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { EntryKind, type Entry } from "../../gen/points/v1/account_pb.ts";
+import { GetEntryResponseSchema } from "../../gen/points/v1/points_pb.ts";
 import { tokenOf } from "../support/callers.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { MAY_ALL, serveApp } from "../support/served-app.ts";
@@ -163,6 +165,7 @@ describe.skipIf(!hasBrowser)("acts", () => {
     await page.getByText("It is not known whether it was done.").waitFor();
     expect(await page.getByRole("textbox", { name: "Points" }).isDisabled()).toBe(true);
     await expectAccessible(page);
+    expect(await page.evaluate(LEAVES)).toBe(false);
     const asked = page.waitForEvent("dialog");
     const left = page.getByRole("link", { name: "Statement" }).click();
     await (await asked).dismiss();
@@ -171,6 +174,32 @@ describe.skipIf(!hasBrowser)("acts", () => {
     await page.getByRole("button", { name: "Send again" }).click();
     await page.getByText("It was done before, and not again").waitFor();
     expect(await entriesAfter(user, 3n)).toMatchObject([{ kind: EntryKind.REFUND, points: 10n }]);
+  });
+
+  test("another entry that has the number by now is not refunded", async () => {
+    const user = await account("changed");
+    const page = await openConsole(server, `/act?user=${user}&act=refund&of=2`, REFUSED);
+    await page.route("**/GetEntry", async (route) => {
+      const answer = fromBinary(GetEntryResponseSchema, await (await route.fetch()).body());
+      answer.entry!.hash = new Uint8Array(32).fill(1);
+      const body = Buffer.from(toBinary(GetEntryResponseSchema, answer));
+      await route.fulfill({ body, contentType: "application/proto" });
+    });
+    await page.reload();
+    await fill(page, {});
+    await page.getByRole("button", { name: "Preview" }).click();
+    await page.getByText("#2 is not the entry any more that this page was opened on.").waitFor();
+    expect(await entriesAfter(user, 3n)).toEqual([]);
+  });
+
+  test("a hold that is closed, and an entry that is refunded, have no form", async () => {
+    const user = await account("over");
+    await server.client.release({ userId: user, hold: 3n });
+    const page = await openConsole(server, `/act?user=${user}&act=release&of=3`);
+    await page.getByText("There is no such open hold").waitFor();
+    await page.goto(`${server.baseUrl}/console/act?user=${user}&act=refund&of=1`);
+    await page.getByText("it is of a kind that cannot be refunded").waitFor();
+    expect(await page.getByRole("button", { name: "Preview" }).count()).toBe(0);
   });
 
   test("an act is shown only to who may do it, and an address typed by hand says why not", async () => {
@@ -210,6 +239,9 @@ describe.skipIf(!hasBrowser)("acts", () => {
     expect(await entriesAfter(user, 3n)).toMatchObject([{ points: 10n, actor: "Wang" }]);
   });
 });
+
+/** Whether the browser would leave the page without a word. */
+const LEAVES = `dispatchEvent(new Event("beforeunload", { cancelable: true }))`;
 
 /** Fills a form by the names of its fields, and says who asks and why. */
 async function fill(page: Page, typed: Record<string, string>): Promise<void> {
