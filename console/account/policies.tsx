@@ -2,12 +2,14 @@ import { useQuery } from "@connectrpc/connect-query";
 import { Badge, Progress, Text } from "@mantine/core";
 import type { Account } from "../../gen/points/v1/account_pb.ts";
 import { PolicyService, type PolicyStatus } from "../../gen/points/v1/policies_pb.ts";
+import type { Limit } from "../../gen/points/v1/policy_pb.ts";
 import { ActLink } from "../acts/act-link.tsx";
 import { EntryLink } from "../parts/entry-link.tsx";
 import { Loading } from "../parts/loading.tsx";
 import { RefusalNote } from "../parts/refusal-note.tsx";
 import accountStyles from "./account.module.css";
 import { percentOf } from "./lot-parts.ts";
+import { MemberCounts } from "./member-counts.tsx";
 import styles from "./policies.module.css";
 import { usePolicySentences } from "./policy-sentences.ts";
 import { usePolicyWords } from "./policy-words.ts";
@@ -51,10 +53,12 @@ function PolicyRow({ user, account, status }: Props & { readonly status: PolicyS
         <Badge variant="default" size="sm" tt="none" fw={400}>
           {rule.case === undefined ? "?" : say(rule.case)}
         </Badge>
-        <Text span size="xs" c="dimmed">
-          {say("setBy")}
-        </Text>
-        <EntryLink user={user} sequence={status.sequence} />
+        <div className={styles["set"]}>
+          <Text span size="xs" c="dimmed">
+            {say("setBy")}
+          </Text>
+          <EntryLink user={user} sequence={status.sequence} />
+        </div>
       </div>
       <div className={styles["what"]}>
         <Text size="sm" className={accountStyles["text"]}>
@@ -63,8 +67,8 @@ function PolicyRow({ user, account, status }: Props & { readonly status: PolicyS
         <Text size="sm" c="dimmed" className={accountStyles["text"]}>
           {rest.join(say("between"))}
         </Text>
-        {rule.case === "limit" && !rule.value.eachMember && rule.value.points > 0n && (
-          <Progress aria-hidden size="sm" value={percentOf(status.spent, rule.value.points)} />
+        {rule.case === "limit" && (
+          <Count user={user} name={name} limit={rule.value} status={status} />
         )}
       </div>
       <div className={accountStyles["end"]}>
@@ -73,4 +77,21 @@ function PolicyRow({ user, account, status }: Props & { readonly status: PolicyS
       </div>
     </li>
   );
+}
+
+/** How much of a limit is used up. */
+function Count({
+  user,
+  name,
+  limit,
+  status,
+}: {
+  readonly user: string;
+  readonly name: string;
+  readonly limit: Limit;
+  readonly status: PolicyStatus;
+}) {
+  if (limit.points === 0n) return null;
+  if (limit.eachMember) return <MemberCounts user={user} name={name} limit={limit} />;
+  return <Progress aria-hidden size="sm" value={percentOf(status.spent, limit.points)} />;
 }

@@ -95,7 +95,7 @@ function ofLimit(
   if (member !== "") sentences.push(say("ofMember", { member }));
   if (eachMember) sentences.push(say("ofEach"));
   if (service !== "") sentences.push(say("ofService", { service }));
-  // The count of each member is asked for by its name, and not known here.
+  // Each member has a count of its own: see MemberCounts.
   if (!eachMember && most > 0n) {
     const left = most - spent;
     const values = { spent: points(spent), points: points(most), left: points(left) };

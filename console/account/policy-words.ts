@@ -45,6 +45,8 @@ export const usePolicyWords = wordsOf("account-policies", {
     ofService: "Only usage of {{service}} counts.",
     spent: "{{spent}} of {{points}} spent, {{left}} left.",
     overspent: "{{spent}} of {{points}} spent: the limit is passed.",
+    members: "Members who spent lately",
+    memberSpent: "{{member}}: {{spent}} of {{points}} spent",
     resets: "Counts anew from {{time}} on.",
 
     below: "Marks the entry by which balance + frozen − debt falls below {{points}}.",
@@ -99,6 +101,8 @@ export const usePolicyWords = wordsOf("account-policies", {
     ofService: "只计服务 {{service}} 的用量。",
     spent: "已消费 {{spent}}，共 {{points}}，剩余 {{left}}。",
     overspent: "已消费 {{spent}}，超过限额 {{points}}。",
+    members: "近期消费的成员",
+    memberSpent: "{{member}}：已消费 {{spent}}，共 {{points}}",
     resets: "自 {{time}} 起重新计数。",
 
     below: "当余额 + 预扣 − 欠费低于 {{points}} 时，在该条记录上标记。",

@@ -17,6 +17,7 @@ const READ_AGAIN = [
   keyOf(PointsService.method.listHolds),
   keyOf(PointsService.method.getForecast),
   keyOf(PolicyService.method.listPolicies),
+  keyOf(PointsService.method.quote),
 ];
 
 /** An account as it was read, and as the stream has said since. */

@@ -2,12 +2,19 @@ import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, test } from "vitest";
-import { type Account, AccountSchema, LotSchema } from "../../gen/points/v1/account_pb.ts";
+import {
+  type Account,
+  AccountSchema,
+  EntrySchema,
+  LotSchema,
+} from "../../gen/points/v1/account_pb.ts";
 import { GetForecastResponseSchema } from "../../gen/points/v1/points_pb.ts";
+import { PriceSchema } from "../../gen/points/v1/prices_pb.ts";
 import { aheadMsOf, DAY_MS, distanceOf } from "../../console/account/distance.ts";
 import { equationOf } from "../../console/account/equation.ts";
 import { horizonMs, stepsOf } from "../../console/account/forecast-steps.ts";
 import { partsOf, percentOf } from "../../console/account/lot-parts.ts";
+import { leastUse, membersOf } from "../../console/account/member-counts.ts";
 import { paced } from "../../console/account/paced.ts";
 import { timeLineOf } from "../../console/account/time-line.ts";
 import { keepWatching } from "../../console/account/watch.ts";
@@ -81,6 +88,39 @@ test("what is neither left nor frozen of a lot is gone", () => {
   const lot = create(LotSchema, { points: 100n, remaining: 40n, frozen: 25n });
   expect(partsOf(lot)).toEqual({ remaining: 40n, frozen: 25n, gone: 35n });
   expect([percentOf(1n, 3n), percentOf(5n, 0n), percentOf(7n, 5n)]).toEqual([33.33, 0, 100]);
+});
+
+test("who has spent lately is asked about, whoever was last first", () => {
+  const entriesOf = (members: string) =>
+    members.split(",").map((member) => create(EntrySchema, { member }));
+  expect(membersOf(entriesOf("mei,,tom,mei,li"))).toEqual(["mei", "tom", "li"]);
+  expect(membersOf(entriesOf("a,b,c,d,e,f,g,h,i,j"))).toHaveLength(8);
+});
+
+const PRICES = [
+  create(PriceSchema, { service: "script", charge: { case: "fixed", value: { points: 5n } } }),
+  create(PriceSchema, { service: "cover", charge: { case: "quantity", value: { points: 2n } } }),
+  create(PriceSchema, { service: "tts", charge: { case: "duration", value: { points: 1n } } }),
+  create(PriceSchema, {
+    service: "chat",
+    charge: { case: "metered", value: { meters: [{ of: "input_tokens" }, { of: "quantity" }] } },
+  }),
+];
+
+test.each([
+  ["", { service: "script", meters: {} }],
+  ["cover", { service: "cover", meters: {}, amount: { case: "quantity", value: 1n } }],
+  [
+    "tts",
+    { service: "tts", meters: {}, amount: { case: "duration", value: { seconds: 1n, nanos: 0 } } },
+  ],
+  [
+    "chat",
+    { service: "chat", meters: { input_tokens: 0n }, amount: { case: "quantity", value: 1n } },
+  ],
+  ["unpriced", undefined],
+])("what a limit for '%s' leaves is asked for by the least use", (service, use) => {
+  expect(leastUse(PRICES, service)).toEqual(use);
 });
 
 test("a forecast's steps go from now to the horizon, or to the last that the server says", () => {
