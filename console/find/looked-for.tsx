@@ -8,14 +8,18 @@ import styles from "./find.module.css";
 import type { Lookup, Lookups } from "./lookups.ts";
 import { useWords } from "./results-words.ts";
 
-/** What was looked for in vain or could not be, why, and if nothing was found, what might be meant. */
+/**
+ * What could not be looked for and why; if nothing else was found, also what was looked for in vain, and
+ * what might be meant.
+ */
 export function LookedFor({ text, lookups }: { readonly text: string; readonly lookups: Lookups }) {
   const say = useWords();
   const lines = useLines(lookups);
   const { account, entry, requestId, metadata, actor, prefix } = lookups;
-  const isFound = [account, entry, requestId, metadata, actor, prefix].some((one) => one.found);
+  const isHit = [account, entry, requestId, metadata, actor].some((one) => one.found);
+  const isFound = isHit || prefix.found !== undefined;
   const searches = [requestId, metadata, actor];
-  const searched = searches.find(({ state }) => state === "none");
+  const searched = isHit ? undefined : searches.find(({ state }) => state === "none");
   if (lines.length === 0) return null;
   return (
     <Paper withBorder p="md">
@@ -47,8 +51,10 @@ function useLines(lookups: Lookups): string[] {
   const { user = "", requestId = "", actor = "", entry, metadata } = lookups.readings;
   const pair = metadata === undefined ? "" : `${metadata.key}=${metadata.value}`;
   const number = entry === undefined ? "" : `${entry.user}#${entry.sequence}`;
+  const { account, requestId: byRequest, metadata: byMetadata, actor: byActor } = lookups;
+  const isFound = [account, lookups.entry, byRequest, byMetadata, byActor].some((one) => one.found);
   const line = (lookup: Lookup<unknown>, none: string, what: string): string[] => {
-    if (lookup.state === "none") return [none];
+    if (lookup.state === "none") return isFound ? [] : [none];
     return lookup.state === "failed" ? [whyNot(lookup.error, what)] : [];
   };
   const of = (what: string) => ({ what });
@@ -58,10 +64,7 @@ function useLines(lookups: Lookups): string[] {
     ...line(lookups.requestId, say("noRequestId", of(requestId)), say("requestId", of(requestId))),
     ...line(lookups.metadata, say("noMetadata", of(pair)), say("metadata", of(pair))),
     ...line(lookups.actor, say("noActor", of(actor)), say("actor", of(actor))),
-    // If the account is there, nobody misses others that begin so.
-    ...(lookups.account.found
-      ? []
-      : line(lookups.prefix, say("noPrefix", of(user)), say("prefix", of(user)))),
+    ...line(lookups.prefix, say("noPrefix", of(user)), say("prefix", of(user))),
     ...(may("points.audit") ? [] : [say("noSearch")]),
     ...(may("points.read") || may("points.spend") ? [] : [say("noRead")]),
   ];

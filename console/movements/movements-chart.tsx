@@ -2,13 +2,18 @@ import "@mantine/charts/styles.css";
 import { BarChart } from "@mantine/charts";
 import { Paper } from "@mantine/core";
 import { useFormats } from "../app/formats.ts";
+import { useLanguage } from "../app/words.ts";
 import type { Movements } from "./movements.ts";
+import { ticksOf } from "./ticks.ts";
 import { useWords } from "./words.ts";
 
 /** The same figures as the table, as steps from the start to the end. */
 export function MovementsChart({ movements }: { readonly movements: Movements }) {
   const say = useWords();
   const { points, change } = useFormats();
+  const { language } = useLanguage();
+  const figures = new Intl.NumberFormat(language, { notation: "compact" });
+  const ticks = ticksOf(movements);
   const { start, lines, end } = movements;
   const moved = lines.filter((line) => line.points !== 0n);
   const bars = [
@@ -38,7 +43,12 @@ export function MovementsChart({ movements }: { readonly movements: Movements })
           valueFormatter={(value) => points(BigInt(Math.round(value)))}
           maxBarWidth={64}
           withLegend={false}
-          yAxisProps={{ width: 72 }}
+          yAxisProps={{
+            width: 56,
+            ticks,
+            domain: [ticks[0]!, ticks.at(-1)!],
+            tickFormatter: (value: number) => figures.format(value),
+          }}
           barProps={{ isAnimationActive: false }}
           barChartProps={{ accessibilityLayer: false }}
         />

@@ -211,7 +211,8 @@ function Check({ movements }: { readonly movements: Movements }) {
   const terms = lines
     .filter((line) => line.points !== 0n)
     .map((line) => (line.points < 0n ? ` − ${points(-line.points)}` : ` + ${points(line.points)}`));
-  const sum = `${points(start.net)}${terms.join("")} = ${points(end.net)}`;
+  const signed = (net: bigint) => (net < 0n ? `−${points(-net)}` : points(net));
+  const sum = `${signed(start.net)}${terms.join("")} = ${signed(end.net)}`;
   return (
     <Text size="sm" mt="sm" className={styles["check"]}>
       {say("addsUp", { sum })}

@@ -68,7 +68,11 @@ export function movementsOf(
       const of = by === undefined ? "" : sum[by];
       named.set(of, (named.get(of) ?? 0n) + sign * sum.points);
     }
-    const parts: Part[] = [...named].map(([of, some]) => ({ of, points: some })).toSorted(largest);
+    const parts: Part[] = [...named]
+      .map(([of, some]) => ({ of, points: some }))
+      // What was free.
+      .filter((part) => part.points !== 0n)
+      .toSorted(largest);
     const lacking = parts.reduce((rest, part) => rest - part.points, points);
     if (lacking !== 0n) parts.push({ of: undefined, points: lacking });
     return { name, points, parts };

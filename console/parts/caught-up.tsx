@@ -1,4 +1,4 @@
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
 import { Text } from "@mantine/core";
 import { useFormats } from "../app/formats.ts";
 import { wordsOf } from "../app/words.ts";
@@ -19,7 +19,7 @@ export function CaughtUp({ upTo }: { readonly upTo: Timestamp | undefined }) {
   const say = useWords();
   const { instant } = useFormats();
   return (
-    <Text size="sm" c="dimmed">
+    <Text size="sm" c="dimmed" mt="xs" title={upTo && timestampDate(upTo).toISOString()}>
       {upTo === undefined ? say("building") : say("upTo", { time: instant(upTo) })}
     </Text>
   );

@@ -8,6 +8,7 @@ import {
   movementsOf,
   type MovementSum,
 } from "../../console/movements/movements.ts";
+import { ticksOf } from "../../console/movements/ticks.ts";
 import { BEGINNING, choicesAt, rangeOf } from "../../console/movements/range.ts";
 import { EntryKind } from "../../gen/points/v1/account_pb.ts";
 import type { Command } from "../../src/ledger/command.ts";
@@ -35,7 +36,7 @@ describe("the range", () => {
   ] as const)("of %o", (asked, [from, to], instants) => {
     expect(rangeOf(asked, NOW)).toMatchObject({ from, to });
     const { start, end } = rangeOf(asked, NOW)!;
-    if (instants !== undefined) expect([start, end]).toEqual(instants);
+    expect([start, end]).toEqual(instants ?? [start, end]);
   });
 
   test("that ends before it begins is none", () => {
@@ -131,6 +132,23 @@ describe("the movements", () => {
     const owing = account({ debt: 5n, totalRecharged: 10n, totalConsumed: 15n });
     const found = movementsOf(undefined, owing, []);
     expect([found.start.net, found.end.net, addsUp(found)]).toEqual([0n, -5n, true]);
+  });
+
+  test("of an allowance that lapsed without an entry take back what had been counted", () => {
+    const counted = account({ balance: 30n, totalRecharged: 30n });
+    const found = movementsOf(counted, account({}), []);
+    expect(found.lines[0]).toMatchObject({ parts: [{ of: undefined, points: -30n }] });
+    expect(addsUp(found)).toBe(true);
+  });
+
+  test.each([
+    ["nothing", 0n, [], 0n, [0, 1]],
+    ["debt", 0n, [100n, -91n, -100n], -91n, [-100, -50, 0, 50, 100]],
+    ["much", 1_298n, [2_038n, -630n], 2_706n, [0, 1_000, 2_000, 3_000, 4_000]],
+  ])("of %s are drawn with round ticks", (_, first, steps, last, ticks) => {
+    const standing = (net: bigint) => ({ balance: net, frozen: 0n, debt: 0n, net });
+    const lines = steps.map((points) => ({ name: "recharged", points, parts: [] }) as const);
+    expect(ticksOf({ start: standing(first), lines, end: standing(last) })).toEqual(ticks);
   });
 
   test("that do not add up are found", () => {

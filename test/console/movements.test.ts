@@ -123,7 +123,7 @@ describe.skipIf(!hasBrowser)("Where did they go?", () => {
   });
 
   test("what the sums lack yet is a line of its own", async () => {
-    await commitAll(database.orm, [{ ...consume(usageOf("tts", 3n)), userId: "bob" } as Mutation]);
+    await commitAll(database.orm, [{ ...consume(usageOf("tts", 3n)), userId: "bob" }]);
     const recharged = { ...recharge(20n), userId: "bob" } as Mutation;
     await commitAll(database.orm, [recharged]);
     const page = await openConsole(server, "/movements?user=bob&from=beginning");
