@@ -24,11 +24,11 @@ export function FoundEntries({
         <Table.Tr>
           <Table.Th>{say("user")}</Table.Th>
           <Table.Th>{say("number")}</Table.Th>
-          <Table.Th>{say("time")}</Table.Th>
           <Table.Th>{say("kind")}</Table.Th>
           <Table.Th ta="right">{say("points")}</Table.Th>
           <Table.Th>{say("service")}</Table.Th>
           <Table.Th>{say("by")}</Table.Th>
+          <Table.Th>{say("time")}</Table.Th>
         </Table.Tr>
       </Table.Thead>
       <Table.Tbody>
@@ -53,15 +53,15 @@ function Row({ entry }: { readonly entry: Entry }) {
       <Table.Td>
         <EntryLink user={userId} sequence={sequence} />
       </Table.Td>
-      <Table.Td className={styles["whole"]}>
-        <Instant time={createTime!} />
-      </Table.Td>
       <Table.Td>
         <KindBadge kind={kind} />
       </Table.Td>
       <Table.Td ta="right">{points(entry.points)}</Table.Td>
       <Table.Td>{usage?.service}</Table.Td>
       <Table.Td className={styles["user"]}>{actor}</Table.Td>
+      <Table.Td className={styles["whole"]}>
+        <Instant time={createTime!} />
+      </Table.Td>
     </Table.Tr>
   );
 }

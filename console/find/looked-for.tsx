@@ -99,6 +99,7 @@ function Meant({ text, lookups }: { readonly text: string; readonly lookups: Loo
         {say("meant")}
       </Title>
       <ul className={styles["looked"]}>
+        {may("points.audit") && !metadata && <Other words="named" q={`order=${text}`} />}
         {lower !== text && <Other words="otherCase" q={lower} />}
         {may("points.audit") && beginning !== undefined && beginning !== text && (
           <Other words="shorter" q={beginning} />
@@ -118,7 +119,13 @@ function Meant({ text, lookups }: { readonly text: string; readonly lookups: Loo
 }
 
 /** Another search, as a link. */
-function Other({ words, q }: { readonly words: "otherCase" | "shorter"; readonly q: string }) {
+function Other({
+  words,
+  q,
+}: {
+  readonly words: "named" | "otherCase" | "shorter";
+  readonly q: string;
+}) {
   const say = useWords();
   return (
     <li>

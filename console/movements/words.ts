@@ -113,5 +113,3 @@ export const useWords = wordsOf("movements", {
     spendOnly: "查看过期的批次需要权限 points.read。",
   },
 });
-
-export type Words = ReturnType<typeof useWords>;
