@@ -1,8 +1,19 @@
-# The server only; DATABASE_URL names its PostgreSQL. There is no build step: Node runs TypeScript.
+# The server only; DATABASE_URL names its PostgreSQL. Node runs its TypeScript: only the console's page
+# is built.
 FROM node:24-slim AS packages
 WORKDIR /points
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --omit=dev --omit=optional --no-audit --no-fund
+
+FROM node:24-slim AS console
+WORKDIR /points
+# All packages: the bundler's own are optional. Its scripts come later, for one of them builds the page.
+COPY package.json package-lock.json .npmrc tsconfig.json ./
+RUN npm ci --ignore-scripts --no-audit --no-fund
+COPY gen gen
+COPY src src
+COPY console console
+RUN npm run console
 
 FROM node:24-slim
 WORKDIR /points
@@ -15,6 +26,7 @@ COPY package.json prices.yaml ./
 COPY bin bin
 COPY gen gen
 COPY src src
+COPY --from=console /points/console/dist console/dist
 RUN install -d -o 1000 node_modules/.cache
 # The user node, by number: so Kubernetes sees that it is not root.
 USER 1000

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { tokenOf } from "../support/callers.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { serveApp } from "../support/served-app.ts";
@@ -36,4 +36,48 @@ describe.skipIf(!hasBrowser)("the sign-in", () => {
     await page.reload();
     await page.getByRole("textbox", { name: "Token" }).waitFor();
   });
+
+  test("the header says who, what and where, and the label which environment", async () => {
+    const support = { scopes: ["points.read", "points.refund"], prefix: "eu-", maxPoints: 500 };
+    const { server } = await serveApp(database, support, { CONSOLE_LABEL: "red:production" });
+    const options = { allowed: /401/, locale: "zh-CN", colorScheme: "dark" } as const;
+    const page = await openConsole(server, "/", { ...options, viewport: NARROW });
+    await page.getByText("production").waitFor();
+    await expectAccessible(page);
+    await page.getByRole("textbox", { name: "令牌" }).fill(tokenOf("app"));
+    await page.getByRole("textbox", { name: "您的姓名" }).fill("李雷");
+    await page.keyboard.press("Enter");
+    const who = page.getByRole("button", { name: /^app · 李雷/ });
+    expect(await who.textContent()).toMatch(/可查看、退款 · 账本 [0-9a-f]{8}，纪元 1$/);
+    await page.getByText("production").waitFor();
+    expect(await page.evaluate("document.documentElement.scrollWidth")).toBe(NARROW.width);
+
+    // By keyboard: opened, and closed again to where it was.
+    await who.focus();
+    await page.keyboard.press("Enter");
+    const details = page.getByRole("dialog");
+    for (const text of ["查看账户", "eu-", "最多 500 积分", "退出登录"]) {
+      await details.getByText(text).waitFor();
+    }
+    await expectAccessible(page);
+    await page.keyboard.press("Escape");
+    await details.waitFor({ state: "hidden" });
+    expect(await who.evaluate("document.activeElement.textContent")).toMatch(/^app/);
+  });
+
+  test("a file that the server lacks since an upgrade is said, and the header stays", async () => {
+    const server = await testServer({}, database);
+    onTestFinished(() => server.stop());
+    const page = await openConsole(server, "/", { allowed: /40[04]|a file of the page/ });
+    await page.getByRole("textbox").waitFor();
+    await page.route(/overview-screen/, (route) => route.fulfill({ status: 404 }));
+    await page.getByRole("link", { name: "Overview" }).click();
+    await page.getByRole("alert").getByText("This part of the page cannot be loaded").waitFor();
+    await expectAccessible(page);
+    await page.unroute(/overview-screen/);
+    await page.getByRole("button", { name: "Reload" }).click();
+    await page.getByRole("heading", { level: 1, name: "Overview" }).waitFor();
+  });
 });
+
+const NARROW = { width: 400, height: 800 };

@@ -38,6 +38,9 @@ test("the image has all that the server reads, and says which ports it has", asy
     expect(ignored.split("\n")).toContain(`!${name}`);
   }
   expect(copied).toEqual(expect.arrayContaining(["src", "gen", "prices.yaml"]));
+  // What is built there, and nothing that lies here.
+  expect(dockerfile).toContain("COPY --from=console /points/console/dist console/dist\n");
+  expect(ignored).toContain("\n!console\nconsole/dist\n");
   const [, compiled] = /--eval 'import\("(.+)"\)'/.exec(dockerfile)!;
   await expect(stat(compiled!), `${compiled} is there`).resolves.toBeDefined();
   expect(image.listen.host).toBe("0.0.0.0");

@@ -19,6 +19,21 @@ test("a folder imports only what ARCHITECTURE says, and only folders above it th
   }
 });
 
+test("the console imports the contract, the client and itself, and nothing of Node", async () => {
+  const console = resolve("console");
+  const may = [console, resolve("gen"), resolve("src/client")];
+  for (const file of await readdir(console, { recursive: true })) {
+    if (!/^(?!dist\/|vite\.config).*\.tsx?$/.test(file)) continue;
+    const text = await readFile(join(console, file), "utf8");
+    for (const [, path] of text.matchAll(/(?:from |import\()"(\..*?)"/g)) {
+      const imported = resolve(console, file, "..", path!);
+      const isOurs = may.some((folder) => imported.startsWith(`${folder}/`));
+      expect(isOurs, `console/${file} imports ${path}`).toBe(true);
+    }
+    expect(text, file).not.toMatch(/from "node:/);
+  }
+});
+
 function sorted(lists: readonly (readonly [string, Iterable<string>])[]) {
   return Object.fromEntries(lists.map(([room, others]) => [room, [...others].toSorted()]));
 }
