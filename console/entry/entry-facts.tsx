@@ -34,7 +34,7 @@ export function EntryFacts({ entry }: { readonly entry: Entry }) {
       </Title>
       <dl className={styles["facts"]}>
         {facts
-          .filter(([, value]) => value)
+          .filter(([, value]) => Boolean(value))
           .map(([name, value]) => (
             <div key={name} className={styles["fact"]}>
               <dt>{name}</dt>

@@ -11,6 +11,8 @@ export type Column<Row> = {
   readonly align?: "right";
   /** In rem. Unset: it shares the room that is left with others like it. */
   readonly width?: number;
+  /** The same in a narrow window. Unset: as in a wide one. */
+  readonly narrowWidth?: number;
   /** True: a narrow window does without it. */
   readonly wideOnly?: boolean;
   readonly cell: (row: Row) => ReactNode;
@@ -102,7 +104,7 @@ function Head<Row>({ columns }: { readonly columns: readonly Column<Row>[] }) {
             key={column.key}
             scope="col"
             className={classOf(column)}
-            w={column.width === undefined ? undefined : `${column.width}rem`}
+            style={widthOf(column)}
           >
             {column.title}
           </Table.Th>
@@ -124,11 +126,21 @@ function Spacer({ height }: { readonly height: number }) {
 
 /** Below these widths the box scrolls sideways. */
 function widthsOf<Row>(columns: readonly Column<Row>[]): CSSProperties {
-  const sum = (some: readonly Column<Row>[]) =>
-    `${some.reduce((total, { width = LEAST_REM }) => total + width, 0)}rem`;
-  const wide = sum(columns);
-  const narrow = sum(columns.filter(({ wideOnly }) => !wideOnly));
+  const sum = (widths: readonly (number | undefined)[]) =>
+    `${widths.reduce((total: number, width = LEAST_REM) => total + width, 0)}rem`;
+  const wide = sum(columns.map(({ width }) => width));
+  const narrow = sum(columns.filter(({ wideOnly }) => !wideOnly).map(narrowWidthOf));
   return { "--wide": wide, "--narrow": narrow } as CSSProperties;
+}
+
+function widthOf<Row>(column: Column<Row>): CSSProperties {
+  const text = (rem: number | undefined) => (rem === undefined ? "auto" : `${rem}rem`);
+  const narrow = text(narrowWidthOf(column));
+  return { "--width": text(column.width), "--narrow-width": narrow } as CSSProperties;
+}
+
+function narrowWidthOf<Row>({ width, narrowWidth = width }: Column<Row>): number | undefined {
+  return narrowWidth;
 }
 
 function classOf<Row>({ align, wideOnly }: Column<Row>): string {

@@ -1,4 +1,4 @@
-import { type DescField, ScalarType, toJson } from "@bufbuild/protobuf";
+import { type DescField, type JsonValue, ScalarType, toJson } from "@bufbuild/protobuf";
 import { type Entry, EntryKindSchema, EntrySchema } from "../../gen/points/v1/account_pb.ts";
 import { PricedUsageSchema } from "../../gen/points/v1/prices_pb.ts";
 
@@ -22,7 +22,7 @@ export function csvLine(entry: Entry): string {
   return lineOf(COLUMNS.map(({ name, ofUsage }) => textOf((ofUsage ? usage : said)[name])));
 }
 
-type Fields = Readonly<Record<string, unknown>>;
+type Fields = Readonly<Record<string, JsonValue | undefined>>;
 
 type Column = { readonly title: string; readonly name: string; readonly ofUsage: boolean };
 
@@ -41,9 +41,9 @@ function isBytes(field: DescField): boolean {
 }
 
 /** Nothing where a field is not set, which is where it is 0. */
-function textOf(value: unknown): string {
+function textOf(value: JsonValue | undefined): string {
   if (value === undefined) return "";
-  return typeof value === "object" ? JSON.stringify(value) : String(value as string | number);
+  return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
 
 function lineOf(cells: readonly string[]): string {

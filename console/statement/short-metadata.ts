@@ -16,6 +16,6 @@ const LENGTH = 80;
 
 /** By characters, of which some have two units. */
 function cut(text: string): string {
-  const characters = [...text];
+  const characters = Array.from(text);
   return characters.length <= LENGTH ? text : `${characters.slice(0, LENGTH).join("")}…`;
 }

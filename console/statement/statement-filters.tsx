@@ -14,8 +14,8 @@ export function StatementFilters() {
   const submit = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
     const form = new FormData(event.currentTarget);
-    const said = (name: string) => ({ [name]: String(form.get(name) ?? "").trim() });
-    void navigate({ search: { user, ...Object.assign({}, ...NAMES.map(said)) } });
+    const said = NAMES.map((name) => [name, (form.get(name) as string).trim()]);
+    void navigate({ search: { user, ...Object.fromEntries(said) } });
   };
   const text = (name: "service" | "member" | "actor") => (
     <TextInput

@@ -53,7 +53,7 @@ function useColumns(user: string, rows: readonly StatementRow[]): readonly Colum
     rest: Omit<Column<StatementRow>, "key" | "title">,
   ) => ({ key, title: say(key), ...rest });
   const text = (key: "service" | "member" | "actor", of: (entry: Entry) => string) =>
-    has[key] ? [column(key, { width: 7, wideOnly: true, cell: ({ entry }) => of(entry) })] : [];
+    has[key] ? [column(key, { width: 7.5, wideOnly: true, cell: ({ entry }) => of(entry) })] : [];
   const figure = (points: bigint, level: number) => (
     <Text span size="sm" {...(level > 0 && { c: "dimmed" })}>
       {formats.points(points)}
@@ -61,7 +61,8 @@ function useColumns(user: string, rows: readonly StatementRow[]): readonly Colum
   );
   return [
     column("entry", {
-      width: 5,
+      width: 5.5,
+      narrowWidth: 4.5,
       cell: ({ entry }) => <EntryLink user={user} sequence={entry.sequence} />,
     }),
     column("time", {
@@ -74,19 +75,21 @@ function useColumns(user: string, rows: readonly StatementRow[]): readonly Colum
     ...text("member", ({ member }) => member),
     ...text("actor", ({ actor }) => actor),
     column("points", {
-      width: 4.75,
+      width: 7,
+      narrowWidth: 4.5,
       align: "right",
       cell: ({ entry }) => <Change entry={entry} />,
     }),
     column("balance", {
-      width: 4.75,
+      width: 7.5,
+      narrowWidth: 4.75,
       align: "right",
       cell: ({ entry, level }) => figure(entry.balanceAfter, level),
     }),
     ...(has.frozen
       ? [
           column("frozen", {
-            width: 5,
+            width: 6.5,
             align: "right",
             wideOnly: true,
             cell: ({ entry, level }) => entry.frozenAfter > 0n && figure(entry.frozenAfter, level),

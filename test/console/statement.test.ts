@@ -13,7 +13,7 @@ describe.skipIf(!hasBrowser)("the statement", () => {
   });
   afterAll(() => server.stop());
 
-  test("refunds and settlements stand once, under what they are about", async () => {
+  test("refunds and settlements stand once, under what they are about, and the balance has a chart", async () => {
     const page = await openConsole(server, "/statement?user=ada");
     await page.getByText("6 entries").waitFor();
     expect(await rowsOf(page)).toEqual([
@@ -25,18 +25,15 @@ describe.skipIf(!hasBrowser)("the statement", () => {
       "#1 Recharge order: 7001 +300 300",
     ]);
     await page.getByText("What is indented came later than the line above it").waitFor();
+    const sentence = /^Balance from 300 on .* to 246 on .*; least 220, most 300\.$/;
+    const chart = page.getByRole("img", { name: sentence });
+    await chart.locator("svg path.recharts-curve").waitFor();
+    await page.getByText(sentence).waitFor();
     await expectAccessible(page);
     await page.getByRole("switch", { name: /Put refunds and settlements/ }).press("Space");
     await page.getByText("By number, newest first").waitFor();
     const numbers = (await rowsOf(page)).map((row) => row.slice(0, 2));
     expect(numbers).toEqual(["#6", "#5", "#4", "#3", "#2", "#1"]);
-  });
-
-  test("the balance has a chart, and a sentence that says the same", async () => {
-    const page = await openConsole(server, "/statement?user=ada");
-    const chart = page.getByRole("img", { name: /^Balance from 300 on .* to 246 on .*; least 220, most 300\.$/ });
-    await chart.locator("svg path.recharts-curve").waitFor();
-    await page.getByText(/^Balance from 300 on/).waitFor();
   });
 
   test("filters are in the address, and the ledger applies them", async () => {
