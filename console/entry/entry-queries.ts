@@ -19,25 +19,37 @@ export function useEntry(user: string, sequence: bigint | undefined) {
 /** How many of the entries about an entry are read: those that say what became of a hold. */
 const REFERRING_READ = 10;
 
-/** What a sentence about an entry says, as far as it has been read; it grows as answers come. */
-export function useSubject(response: GetEntryResponse & { readonly entry: Entry }): Subject {
+/**
+ * What a sentence about an entry says.
+ *
+ * @returns undefined until all of it is read: a hold would be called open before its end is known
+ */
+export function useSubject(
+  response: GetEntryResponse & { readonly entry: Entry },
+): Subject | undefined {
   const { entry, refunded, revoked, claimed, referringEntries } = response;
   const about = referringEntries.slice(0, REFERRING_READ);
   const lots = entry.allocations.slice(0, LOTS_NAMED).map(({ lot }) => lot);
   const named = [...lots, entry.refersTo].filter((n) => n !== 0n && n !== entry.sequence);
   const read = useEntries(entry.userId, [...new Set([...named, ...about])]);
-  return {
-    entry,
-    refunded,
-    revoked,
-    claimed,
-    others: read,
-    referring: about.flatMap((sequence) => read.get(sequence) ?? []),
-    now: BigInt(Math.floor(Date.now() / 1_000)),
-  };
+  return (
+    read && {
+      entry,
+      refunded,
+      revoked,
+      claimed,
+      others: read,
+      referring: about.flatMap((sequence) => read.get(sequence) ?? []),
+      now: BigInt(Math.floor(Date.now() / 1_000)),
+    }
+  );
 }
 
-function useEntries(userId: string, sequences: readonly bigint[]): ReadonlyMap<bigint, Entry> {
+/** @returns undefined until each is there or was refused */
+function useEntries(
+  userId: string,
+  sequences: readonly bigint[],
+): ReadonlyMap<bigint, Entry> | undefined {
   const transport = useTransport();
   const answers = useQueries({
     queries: sequences.map((value) => {
@@ -45,6 +57,7 @@ function useEntries(userId: string, sequences: readonly bigint[]): ReadonlyMap<b
       return createQueryOptions(PointsService.method.getEntry, { userId, by }, { transport });
     }),
   });
+  if (answers.some(({ isPending }) => isPending)) return undefined;
   const entries = answers.flatMap(({ data }) => data?.entry ?? []);
   return new Map(entries.map((entry) => [entry.sequence, entry]));
 }

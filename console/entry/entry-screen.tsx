@@ -92,8 +92,8 @@ function Why({ response }: { readonly response: GetEntryResponse & { readonly en
             {entry.createTime && <Instant time={entry.createTime} />}
           </Text>
         </Group>
-        <Sentence subject={subject} />
-        <EntryActs subject={subject} />
+        {subject === undefined ? <Loading /> : <Sentence subject={subject} />}
+        {subject && <EntryActs subject={subject} />}
       </Paper>
       <Allocations entry={entry} />
       <Related entry={entry} referring={response.referringEntries} />

@@ -27,7 +27,7 @@ export function BalanceChart({
     return new Intl.DateTimeFormat(language, options);
   }, [language, span]);
   const figures = useMemo(
-    () => new Intl.NumberFormat(language, { notation: "compact" }),
+    () => new Intl.NumberFormat(language, { notation: "compact", maximumSignificantDigits: 3 }),
     [language],
   );
   return (

@@ -71,7 +71,7 @@ describe.skipIf(!hasBrowser)("the statement", () => {
   test("all that the filters find is saved as CSV", async () => {
     const page = await openConsole(server, "/statement?user=many&kind=CONSUME");
     const download = page.waitForEvent("download");
-    await page.getByRole("button", { name: "CSV" }).press("Enter");
+    await page.getByRole("button", { name: "Save as CSV" }).press("Enter");
     const file = await download;
     expect(file.suggestedFilename()).toBe("statement-many.csv");
     const lines = (await readFile(await file.path(), "utf8")).trimEnd().split("\r\n");
