@@ -89,8 +89,7 @@ function HoldRow({ user, hold, nowMs }: Props & { readonly hold: Hold }) {
         </Text>
         <span>
           <Instant time={hold.expireTime!} />
-          {distance !== undefined && ` · ${distance}`}
-          {leftMs <= 0 && ` · ${say("over")}`}
+          <span className={styles["distance"]}>{leftMs <= 0 ? say("over") : distance}</span>
         </span>
       </div>
       <div>

@@ -7,7 +7,7 @@ export type TimeLine = {
 };
 
 /** Ticks nearer to each other could not be read. */
-const TICK_GAP = 0.2;
+const TICK_GAP = 0.25;
 /** A tick after it would meet the end of the line. */
 const LAST_TICK = 0.9;
 

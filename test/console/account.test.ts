@@ -108,7 +108,7 @@ describe.skipIf(!hasBrowser)("the screen of an account", () => {
     expect(await page.evaluate(scrolls)).toBe(false);
   });
 
-  test("changes by itself when another client consumes, and stops when it is left", async () => {
+  test("changes by itself, but not while it is hidden, and stops when it is left", async () => {
     await server.client.recharge({ userId: "live", points: 100n });
     const page = await openConsole(server, "/account?user=live");
     await page.getByRole("status").getByText("Live").waitFor();
@@ -116,9 +116,15 @@ describe.skipIf(!hasBrowser)("the screen of an account", () => {
     await server.client.consume({ userId: "live", cost: { case: "points", value: 37n } });
     await expect.poll(() => figureOf(page, "balance")).toBe("63");
     await section(page, "Lots").getByText("63 left").waitFor();
-    const left = page.waitForEvent("requestfailed", (request) =>
-      request.url().endsWith("/WatchAccount"),
-    );
+    const unwatched = () =>
+      page.waitForEvent("requestfailed", (request) => request.url().endsWith("/WatchAccount"));
+    const hidden = unwatched();
+    await showTab(page, "hidden");
+    await hidden;
+    await server.client.consume({ userId: "live", cost: { case: "points", value: 3n } });
+    await showTab(page, "visible");
+    await section(page, "Lots").getByText("60 left").waitFor();
+    const left = unwatched();
     await page.getByRole("link", { name: "Find" }).click();
     await left;
   });
@@ -193,6 +199,14 @@ function section(page: Page, name: string) {
 
 function figureOf(page: Page, name: "balance" | "frozen" | "debt"): Promise<string> {
   return page.locator(`[data-figure=${name}] dd > span`).first().innerText();
+}
+
+/** Acts as the browser does when somebody opens another tab, or comes back. */
+function showTab(page: Page, state: "hidden" | "visible"): Promise<unknown> {
+  return page.evaluate(
+    `Object.defineProperty(document, "visibilityState", { value: "${state}", configurable: true });
+    document.dispatchEvent(new Event("visibilitychange"))`,
+  );
 }
 
 function lasting(days: number) {
