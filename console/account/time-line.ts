@@ -8,8 +8,8 @@ export type TimeLine = {
 
 /** Ticks nearer to each other could not be read. */
 const TICK_GAP = 0.25;
-/** A tick after it would meet the end of the line. */
-const LAST_TICK = 0.9;
+/** A tick after it would meet the word at the end of the line. */
+const LAST_TICK = 0.75;
 
 const TICKS: readonly (readonly [Distance["unit"], number, number])[] = [
   ["hour", 6, 0.25],

@@ -69,11 +69,7 @@ test("a time line keeps what is near apart, and has its ticks where they can be 
     0, 0, 1, 1,
   ]);
   expect(placeOf(7 * DAY_MS) - placeOf(DAY_MS)).toBeGreaterThan(0.15);
-  expect(ticks.map(({ count, unit }) => `${count} ${unit}`)).toEqual([
-    "7 day",
-    "3 month",
-    "3 year",
-  ]);
+  expect(ticks.map(({ count, unit }) => `${count} ${unit}`)).toEqual(["7 day", "3 month"]);
 });
 
 test("a time line of nothing, and of today alone, is a day long", () => {
