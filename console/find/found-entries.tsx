@@ -53,7 +53,7 @@ function Row({ entry }: { readonly entry: Entry }) {
       <Table.Td>
         <EntryLink user={userId} sequence={sequence} />
       </Table.Td>
-      <Table.Td>
+      <Table.Td className={styles["kind"]}>
         <KindBadge kind={kind} />
       </Table.Td>
       <Table.Td ta="right">{points(entry.points)}</Table.Td>
