@@ -39,26 +39,38 @@ export function signInWith(
 /** The token for a call, which is another one if the issuer gives one in time. */
 export async function tokenForCall(): Promise<string | undefined> {
   const { renewal } = current;
-  if (renewal !== undefined && renewal.dueMs <= Date.now()) {
-    renewing ??= renewBy(renewal).finally(() => (renewing = undefined));
-    await renewing;
-  }
+  if (renewal !== undefined && renewal.dueMs <= Date.now()) await renewBy(renewal);
   return current.token;
 }
 
-/** The server has refused a token. One that was replaced since says nothing of the new one. */
+/**
+ * The server has refused a token, or ended a stream that was opened with it. One that was replaced since
+ * says nothing of the new one.
+ */
 export function tokenRefused(token: string | undefined): void {
-  if (current.token === token && !current.isRefused) change({ ...current, isRefused: true });
+  const { renewal } = current;
+  if (current.token !== token || current.isRefused) return;
+  if (renewal === undefined) return change({ ...current, isRefused: true });
+  void renewBy(renewal).then(() => tokenRefused(token));
 }
 
 export function useCredentials(): Credentials {
   return useSyncExternalStore(subscribe, credentials);
 }
 
-/** Whoever signs out meanwhile stays out. If there is no other token, the server refuses the old one. */
-async function renewBy(renewal: Renewal): Promise<void> {
-  const renewed = await renewal.renew().catch(() => ({ renewal: undefined }));
-  if (current.renewal === renewal) change({ ...current, ...renewed });
+/**
+ * Renews once, however many calls wait for it. Whoever signs out meanwhile stays out. If there is no
+ * other token, the server will refuse the old one.
+ */
+function renewBy(renewal: Renewal): Promise<void> {
+  renewing ??= renewal
+    .renew()
+    .catch(() => ({ renewal: undefined }))
+    .then((renewed) => {
+      renewing = undefined;
+      if (current.renewal === renewal) change({ ...current, ...renewed });
+    });
+  return renewing;
 }
 
 function subscribe(listener: () => void): () => void {

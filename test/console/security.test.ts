@@ -176,7 +176,7 @@ describe.skipIf(!hasBrowser)("a page of another origin", () => {
     const { server } = await serveApp(database);
     const page = await foreignPage(`<iframe src="${server.baseUrl}/console/"></iframe>`);
     const frame = page.frames().find((one) => one !== page.mainFrame())!;
-    expect(frame.url()).toBe("chrome-error://chromewebdata/");
+    await expect.poll(() => frame.url()).toBe("chrome-error://chromewebdata/");
     const { headers } = await fetch(`${server.baseUrl}/console/`);
     expect(headers.get("content-security-policy")).toContain("frame-ancestors 'none'");
     expect(headers.get("x-frame-options")).toBe("DENY");
@@ -238,7 +238,7 @@ describe.skipIf(!hasBrowser)("a caller who is withdrawn in the middle", () => {
     await form.getByLabel("Points").fill("7");
     await form.getByLabel("Days to live").fill("30");
     await form.getByLabel("Reason").fill("a video failed");
-    expect(await form.getByLabel("Your name").inputValue()).toBe("Li Lei");
+    await form.getByText("Li Lei").waitFor();
     await become({ next: MAY_ALL });
     await form.getByRole("button", { name: "Preview" }).click();
     const dialog = page.getByRole("dialog", { name: "Sign in again" });
