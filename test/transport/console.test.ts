@@ -1,11 +1,14 @@
 import { once } from "node:events";
+import { mkdir, writeFile } from "node:fs/promises";
 import * as http from "node:http";
 import * as http2 from "node:http2";
 import * as https from "node:https";
 import * as net from "node:net";
 import { brotliDecompressSync, gunzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { readConfig } from "../../src/config/environment.ts";
 import { chooseEncoding } from "../../src/transport/accept-encoding.ts";
+import { withConsole } from "../../src/transport/console.ts";
 import { makeAuthority, writeCertificate } from "../support/certificates.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { temporaryFolder } from "../support/processes.ts";
@@ -291,6 +294,26 @@ test("it is served over HTTP/2, and by TLS in both", async () => {
   const overHttp1 = await ask("/console/", {}, { port: secure.port, ...by });
   expect([overHttp2.status, overHttp1.status]).toEqual([200, 200]);
   expect(overHttp1.body.equals(overHttp2.body)).toBe(true);
+});
+
+test("its files are read when somebody first asks for one, and looked for again if they are not there", async () => {
+  const folder = `${await temporaryFolder()}/dist`;
+  const next = () => expect.unreachable();
+  const served = http
+    .createServer(withConsole(readConfig({}), next, folder))
+    .listen(0, "127.0.0.1");
+  onTestFinished(() => void served.close());
+  await once(served, "listening");
+  const { port } = served.address() as net.AddressInfo;
+  const missing = await ask("/console/", {}, { port });
+  expect(missing.status).toBe(404);
+  expect(String(missing.body)).toContain("npm run console");
+  await mkdir(folder);
+  await writeFile(`${folder}/index.html`, "<p>built</p>");
+  expect(String((await ask("/console/", {}, { port })).body)).toBe("<p>built</p>");
+  // An upgrade in place, of which this server knows nothing: it goes on with what it has.
+  await writeFile(`${folder}/index.html`, "<p>newer</p>");
+  expect(String((await ask("/console/", {}, { port })).body)).toBe("<p>built</p>");
 });
 
 test("with CONSOLE=off its paths are unknown RPCs, as before there was one", async () => {
