@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
-import { stripTypeScriptTypes } from "node:module";
 import { AxeBuilder } from "@axe-core/playwright";
 import type { Page } from "playwright-core";
+import { transformWithOxc } from "vite";
 
 /** What a page is looked at with. */
 export type Expected = {
@@ -36,9 +36,11 @@ let script: string | undefined;
 /** The script of in-page/, whose types are of the browser. */
 async function lookScript(): Promise<string> {
   if (script === undefined) {
-    const text = await readFile(`${import.meta.dirname}/in-page/look.ts`, "utf8");
-    const bare = stripTypeScriptTypes(text).replaceAll(/^export /gm, "");
-    script = `(() => { ${bare}; return look(); })()`;
+    const path = `${import.meta.dirname}/in-page/look.ts`;
+    const { code } = await transformWithOxc(await readFile(path, "utf8"), path, {
+      sourcemap: false,
+    });
+    script = `(() => { ${code.replaceAll(/^export /gm, "")}; return look(); })()`;
   }
   return script;
 }
@@ -85,10 +87,16 @@ async function faultsByAxe(page: Page): Promise<string[]> {
   );
 }
 
-/** Whether axe cannot decide for a reason that `look` decides: charts, and what lies over something. */
+/** Whether axe cannot decide for a reason that is none: signs, charts and what lies over something; see `look`. */
 function isDecided({ any }: { readonly any: readonly { readonly data: unknown }[] }): boolean {
   const { messageKey } = (any[0]?.data ?? {}) as { messageKey?: string };
   return DECIDED.has(messageKey ?? "");
 }
 
-const DECIDED = new Set(["imgNode", "bgOverlap", "elmPartiallyObscured", "elmPartiallyObscuring"]);
+const DECIDED = new Set([
+  "nonBmp",
+  "imgNode",
+  "bgOverlap",
+  "elmPartiallyObscured",
+  "elmPartiallyObscuring",
+]);
