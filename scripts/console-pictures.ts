@@ -20,7 +20,7 @@ import { openRunFolder } from "../test/support/run-folder.ts";
 /** The story's now, so that pictures of the same page are the same whenever they are taken. */
 const NOW = new Date("2026-11-27T09:30:00Z");
 const FOLDER = join(import.meta.dirname, "..", "docs", "console");
-const HEIGHT_MAX = 1_400;
+const HEIGHT_MAX = 2_200;
 
 const wanted = process.argv.slice(2);
 const isWanted = (name: string) =>

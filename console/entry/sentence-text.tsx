@@ -23,7 +23,7 @@ export function PhraseText({ user, phrase }: { readonly user: string; readonly p
     typeof part === "string" ? (
       part
     ) : (
-      <EntryLink key={at} user={user} sequence={part.entry} inText />
+      <EntryLink key={at} user={user} sequence={part.entry} isInText />
     ),
   );
 }

@@ -54,7 +54,7 @@ export function DataTable<Row>({
     if (isNearEnd) onEnd?.();
   }, [isNearEnd, rows.length, onEnd]);
   return (
-    <div ref={box} className={styles["box"]} role="region" aria-labelledby={captionId} tabIndex={0}>
+    <div ref={box} className={styles["box"]} role="group" aria-labelledby={captionId} tabIndex={0}>
       <Table
         layout="fixed"
         fz="sm"

@@ -4,17 +4,17 @@ import { TextLink } from "./links.ts";
 export function EntryLink({
   user,
   sequence,
-  inText = false,
+  isInText = false,
 }: {
   readonly user: string;
   readonly sequence: bigint;
   /** It stands among words, from which it must differ by more than colour. */
-  readonly inText?: boolean;
+  readonly isInText?: boolean;
 }) {
   return (
     <TextLink
       inherit
-      underline={inText ? "always" : "hover"}
+      underline={isInText ? "always" : "hover"}
       to="/entry"
       search={{ user, sequence: String(sequence) }}
     >

@@ -13,7 +13,7 @@ export function WideTable({
 }) {
   const captionId = useId();
   return (
-    <div className={styles["box"]} role="region" aria-labelledby={captionId} tabIndex={0}>
+    <div className={styles["box"]} role="group" aria-labelledby={captionId} tabIndex={0}>
       <Table className={styles["table"]} verticalSpacing={6}>
         <caption id={captionId} className={styles["caption"]}>
           {caption}

@@ -23,7 +23,9 @@ describe.skipIf(!hasBrowser)("why an account changed", () => {
 
   test("an entry is one sentence, with links to what it names", async () => {
     const page = await openConsole(server, "/entry?user=ada&sequence=2");
-    const sentence = page.getByText(/^37 points for tts, 37 s at 1 a second by list \S+, for member Li/);
+    const sentence = page.getByText(
+      /^37 points for tts, 37 s at 1 a second by list \S+, for member Li/,
+    );
     await expect
       .poll(() => sentence.innerText())
       .toMatch(/asked for Mei, from lot #1, recharged on .*, never expires; 7 refunded\.$/);

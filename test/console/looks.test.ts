@@ -51,6 +51,7 @@ const PLANTED: readonly (readonly [string, string, RegExp])[] = [
       <text x="5" y="20" style="fill: #999">Nov 28</text></svg>`,
     /^pale: "Nov 28", 2.8 to 1$/,
   ],
+  ["a figure of too little contrast", `<p style="color: #999">0</p>`, /^pale: "0", 2.8 to 1$/],
   [
     "a placeholder of too little contrast",
     `<style>::placeholder { color: #aaa }</style><input aria-label="User" placeholder="ada">`,
@@ -114,6 +115,7 @@ describe.skipIf(!hasBrowser)("the looks of a page", () => {
       <div style="overflow-x: auto; width: 200px" tabindex="0"><table><tr>
         <td style="min-width: 300px">a wide column</td><td style="min-width: 300px">another</td>
       </tr></table></div>
+      <div style="overflow-y: auto; height: 40px" tabindex="0"><p>in sight</p><p>out of sight</p></div>
       <p style="line-height: 1">two lines that touch each other<br>and yet do not overlap</p>
       <span style="position: absolute; width: 1px; height: 1px; overflow: hidden; white-space: nowrap">
         for readers alone</span>

@@ -87,7 +87,7 @@ async function faultsByAxe(page: Page): Promise<string[]> {
   );
 }
 
-/** Whether axe cannot decide for a reason that is none: signs, charts and what lies over something; see `look`. */
+/** Whether axe cannot decide for a reason that is none: signs, charts, single letters, what lies over something; see `look`. */
 function isDecided({ any }: { readonly any: readonly { readonly data: unknown }[] }): boolean {
   const { messageKey } = (any[0]?.data ?? {}) as { messageKey?: string };
   return DECIDED.has(messageKey ?? "");
@@ -96,6 +96,7 @@ function isDecided({ any }: { readonly any: readonly { readonly data: unknown }[
 const DECIDED = new Set([
   "nonBmp",
   "imgNode",
+  "shortTextContent",
   "bgOverlap",
   "elmPartiallyObscured",
   "elmPartiallyObscuring",

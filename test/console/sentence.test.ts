@@ -6,7 +6,12 @@ import { plain } from "../../console/entry/phrase.ts";
 import { SENTENCE_WORDS } from "../../console/entry/sentence-words.ts";
 import { sentenceOf } from "../../console/entry/sentence.ts";
 import type { Subject } from "../../console/entry/subject.ts";
-import { type Entry, EntryKind, EntryKindSchema, EntrySchema } from "../../gen/points/v1/account_pb.ts";
+import {
+  type Entry,
+  EntryKind,
+  EntryKindSchema,
+  EntrySchema,
+} from "../../gen/points/v1/account_pb.ts";
 import { PricedUsageSchema } from "../../gen/points/v1/prices_pb.ts";
 import { CalendarUnit } from "../../gen/points/v1/policy_pb.ts";
 

@@ -3,13 +3,17 @@ import { crc32, deflateSync, inflateSync } from "node:zlib";
 // A browser's screenshot has three bytes a pixel. A page has few colours: with a palette it takes a
 // third, and nobody sees a difference.
 
-const COLOURS_MAX = 128;
+const COLOURS_MAX = 256;
+const FREQUENT = 96;
+/** The square of a distance in red, green and blue that is seen. */
+const UNLIKE = 600;
 const SIGNATURE = Buffer.from([137, 80, 78, 71, 13, 10, 26, 10]);
 /** After the signature: the length and the name of IHDR. */
 const HEADER_AT = 16;
 
 /**
- * Writes a picture with a palette of its most frequent colours; others become the nearest of them.
+ * Writes a picture with a palette of its most frequent and most different colours; others become the
+ * nearest of them.
  *
  * @param png of 8 bits a channel, not interlaced, as browsers write it
  */
@@ -98,15 +102,25 @@ function paletteOf(pixels: Buffer, channels: number) {
     counts.set(colour, (counts.get(colour) ?? 0) + 1);
   }
   const byCount = [...counts].toSorted(([, one], [, other]) => other - one);
-  const palette = byCount.slice(0, COLOURS_MAX).map(([colour]) => colour);
+  const colours = byCount.map(([colour]) => colour);
+  const palette = colours.slice(0, FREQUENT);
+  const nearest = (colour: number): number => {
+    let best = 0;
+    for (const [index, one] of palette.entries()) {
+      if (distance(one, colour) < distance(palette[best]!, colour)) best = index;
+    }
+    return best;
+  };
+  // What is rare and like no other, such as a red asterisk, has its own.
+  for (const colour of colours.slice(FREQUENT)) {
+    if (palette.length === COLOURS_MAX) break;
+    if (distance(palette[nearest(colour)]!, colour) > UNLIKE) palette.push(colour);
+  }
   const indices = new Map(palette.map((colour, index) => [colour, index]));
   const indexOf = (colour: number): number => {
-    const known = indices.get(colour);
-    if (known !== undefined) return known;
-    const distances = palette.map((one) => distance(one, colour));
-    const nearest = distances.indexOf(Math.min(...distances));
-    indices.set(colour, nearest);
-    return nearest;
+    const index = indices.get(colour) ?? nearest(colour);
+    indices.set(colour, index);
+    return index;
   };
   return { palette, indexOf };
 }

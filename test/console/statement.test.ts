@@ -56,7 +56,7 @@ describe.skipIf(!hasBrowser)("the statement", () => {
   test("a long one comes page by page as the keys scroll it, a window of it at a time", async () => {
     const page = await openConsole(server, "/statement?user=many");
     await page.getByText("100 entries so far").waitFor();
-    const table = page.getByRole("region", { name: "Statement of many" });
+    const table = page.getByRole("group", { name: "Statement of many" });
     await table.focus();
     await expect
       .poll(async () => {

@@ -11,12 +11,16 @@ export type Look = {
 /** Looks at where each text of the page is: cut, outside of its box or the page, or over another. */
 export function look(): Look {
   const shown = shownTexts();
-  const pieces = shown.flatMap(piecesOf).filter(({ element }) => !isForReadersAlone(element));
+  const places = shown
+    .filter(({ element }) => !isForReadersAlone(element))
+    .flatMap(piecesOf)
+    .map(placeOf);
+  const pieces = places.flatMap(({ piece }) => piece ?? []);
   const faults = new Set([
-    ...pieces.flatMap(faultsOfPlace),
+    ...places.flatMap(({ fault }) => fault ?? []),
     ...overlaps(pieces),
     ...cutFields(),
-    ...paleLabels(pieces),
+    ...paleTexts(pieces),
     ...palePlaceholders(),
     ...widerThanPage(),
   ]);
@@ -45,6 +49,8 @@ function shownTexts(): Shown[] {
   for (let node = walker.nextNode(); node !== null; node = walker.nextNode()) {
     const element = node.parentElement!;
     const text = (node as Text).data.trim();
+    // recharts measures its labels where nobody looks.
+    if (element.id === "recharts_measurement_span") continue;
     if (text === "" || element.closest("script, style, noscript, select, template") !== null)
       continue;
     if (!element.checkVisibility({ opacityProperty: true, visibilityProperty: true })) continue;
@@ -93,7 +99,8 @@ function ancestorsOf(element: Element): Element[] {
   return found;
 }
 
-function faultsOfPlace(piece: Piece): string[] {
+/** Where a piece is: what of it is in sight, if any, and what is wrong with that. */
+function placeOf(piece: Piece): { readonly piece?: Piece; readonly fault?: string } {
   const box = { ...piece.box };
   for (const one of ancestorsOf(piece.element)) {
     const style = getComputedStyle(one);
@@ -108,18 +115,20 @@ function faultsOfPlace(piece: Piece): string[] {
       if (overflow === "auto" || overflow === "scroll") {
         box[low] = Math.max(box[low], around[low]);
         box[high] = Math.min(box[high], around[high]);
-        if (box[high] - box[low] < TOLERANCE) return [];
+        if (box[high] - box[low] < TOLERANCE) return {};
       } else if (overflow !== "visible") {
-        return [`cut: ${quoted(piece)} by ${nameOf(one)}`];
+        return { piece, fault: `cut: ${quoted(piece)} by ${nameOf(one)}` };
       } else if (isPainted(style)) {
-        return [`outside of its box: ${quoted(piece)} of ${nameOf(one)}`];
+        return { piece, fault: `outside of its box: ${quoted(piece)} of ${nameOf(one)}` };
       }
     }
   }
   const width = document.documentElement.clientWidth;
   const isInPage = box.left >= -TOLERANCE && box.right <= width + TOLERANCE;
   const isBelowTop = box.top + scrollY >= -TOLERANCE;
-  return isInPage && isBelowTop ? [] : [`outside of the page: ${quoted(piece)}`];
+  const seen = { ...piece, box };
+  if (isInPage && isBelowTop) return { piece: seen };
+  return { piece: seen, fault: `outside of the page: ${quoted(piece)}` };
 }
 
 const AXES = [
@@ -181,13 +190,18 @@ function cutFields(): string[] {
   });
 }
 
-/** Labels of charts without enough contrast: what axe does not look at. */
-function paleLabels(pieces: readonly Piece[]): string[] {
+/** Labels of charts, and single letters, without enough contrast: what axe does not decide. */
+function paleTexts(pieces: readonly Piece[]): string[] {
   return pieces.flatMap(({ element, text }) => {
-    if (!(element instanceof SVGElement)) return [];
-    return faultsOfContrast(getComputedStyle(element).fill, element, text);
+    const isLabel = element instanceof SVGElement;
+    if (!isLabel && (text.length > 1 || element.closest(DISABLED) !== null)) return [];
+    const { fill, color } = getComputedStyle(element);
+    return faultsOfContrast(isLabel ? fill : color, element, text);
   });
 }
+
+/** What WCAG excepts. */
+const DISABLED = "[disabled], [data-disabled], [aria-disabled=true]";
 
 function palePlaceholders(): string[] {
   return [...document.querySelectorAll<HTMLInputElement>("input[placeholder]")].flatMap((field) => {
