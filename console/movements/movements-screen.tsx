@@ -53,7 +53,7 @@ export function MovementsScreen() {
     <>
       <AccountTabs user={user} />
       <Stack gap="lg">
-        <RangeForm user={user} range={range} now={now} />
+        <RangeForm user={user} range={range} asked={{ from, to }} now={now} />
         {range === undefined ? (
           <Alert role="alert" color="red" title={say("backwards")} />
         ) : (

@@ -116,6 +116,10 @@ describe.skipIf(!hasBrowser)("Where did they go?", () => {
     await page.getByLabel("从", { exact: true }).fill("2026-10-04");
     await page.getByText("核对无误：121 − 8 − 63 − 2 = 48").waitFor();
     expect(new URL(page.url()).searchParams.get("from")).toBe("2026-10-04");
+    await page.getByLabel("从", { exact: true }).fill("2026-11-01");
+    await page.getByText("结束日期早于开始日期，请重新选择。").waitFor();
+    await page.getByLabel("从", { exact: true }).fill("2026-10-04");
+    await page.getByText("核对无误：121 − 8 − 63 − 2 = 48").waitFor();
     await page.getByRole("link", { name: "从开户起" }).click();
     await page.getByText("核对无误：0 + 163 − 50 − 63 − 2 = 48").waitFor();
     await page.goBack();
