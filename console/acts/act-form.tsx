@@ -60,15 +60,17 @@ function Inputs({ form }: { readonly form: Form }) {
       <fieldset disabled={isSent} className={styles["fieldset"]}>
         <Stack>
           <ActFields form={form} />
-          <Group>
-            <Button
-              type="submit"
-              variant={attempt.step === "editing" ? "filled" : "default"}
-              loading={isAsking}
-            >
-              {say("preview")}
-            </Button>
-          </Group>
+          {!isSent && (
+            <Group>
+              <Button
+                type="submit"
+                variant={attempt.step === "editing" ? "filled" : "default"}
+                loading={isAsking}
+              >
+                {say("preview")}
+              </Button>
+            </Group>
+          )}
         </Stack>
       </fieldset>
     </form>

@@ -12,12 +12,13 @@ import { useWords } from "./words.ts";
 export function Outcome({ form }: { readonly form: ActForm }) {
   const say = useWords();
   const { attempt, perform } = form;
+  const isUnknown = attempt.step === "unknown";
   return (
     <Paper withBorder p="md" component="section" aria-labelledby="outcome">
       <Stack>
-        <Heading step={attempt.step}>{say("preview")}</Heading>
+        <Heading step={attempt.step}>{say(isUnknown ? "sent" : "preview")}</Heading>
         {"error" in attempt && attempt.error !== undefined && (
-          <RefusalNote error={attempt.error} mayBeDone={attempt.step === "unknown"} />
+          <RefusalNote error={attempt.error} mayBeDone={isUnknown} />
         )}
         {attempt.step === "editing" && attempt.error === undefined && (
           <Text size="sm" c="dimmed">
@@ -26,10 +27,10 @@ export function Outcome({ form }: { readonly form: ActForm }) {
         )}
         {(attempt.step === "previewed" || attempt.step === "unknown") && (
           <>
-            <WhatWouldBe preview={attempt} />
+            <WhatWouldBe preview={attempt} isUnknown={isUnknown} />
             <Group>
               <Button loading={attempt.isSent} onClick={perform}>
-                {say(attempt.step === "unknown" ? "sendAgain" : "perform")}
+                {say(isUnknown ? "sendAgain" : "perform")}
               </Button>
             </Group>
           </>
@@ -65,7 +66,13 @@ export function Heading({
   );
 }
 
-function WhatWouldBe({ preview: { answer, before, mutation } }: { readonly preview: Preview }) {
+function WhatWouldBe({
+  preview: { answer, before, mutation },
+  isUnknown,
+}: {
+  readonly preview: Preview;
+  readonly isUnknown: boolean;
+}) {
   const say = useWords();
   const { entry, account, replayed } = answer;
   const rule = mutation.case === "putPolicy" ? mutation.value.policy?.rule : undefined;
@@ -73,7 +80,7 @@ function WhatWouldBe({ preview: { answer, before, mutation } }: { readonly previ
   return (
     <>
       <Text size="sm" role="status">
-        {say(replayed ? "replayed" : entry ? "wouldBe" : "nothingToDo")}
+        {say(isUnknown ? "wasSent" : replayed ? "replayed" : entry ? "wouldBe" : "nothingToDo")}
       </Text>
       {entry && <EntryFacts entry={entry} isThere={replayed} />}
       {account && <Figures before={replayed ? undefined : before} after={account} />}

@@ -30,6 +30,8 @@ export const useWords = wordsOf("acts", {
     preview: "Preview",
     nothingYet: "Fill in the form and ask for a preview. Nothing is done until you have seen it.",
     wouldBe: "Nothing is done yet. This entry would be written:",
+    sent: "Sent, and not answered",
+    wasSent: "This is what the preview showed:",
     nothingToDo: "There is nothing to do: no entry would be written.",
     replayed: "It was done before, and not again: this is the first answer.",
     firstPoints:
@@ -110,6 +112,8 @@ export const useWords = wordsOf("acts", {
     preview: "预览",
     nothingYet: "请填写表单并预览。在您看到预览之前，不会执行任何操作。",
     wouldBe: "尚未执行。将写入以下记录：",
+    sent: "已发送，未收到应答",
+    wasSent: "预览时的内容如下：",
     nothingToDo: "没有需要执行的内容：不会写入记录。",
     replayed: "此操作此前已执行，没有重复执行：这是首次的应答。",
     firstPoints: "如果立即开始，首期积分由下一条记录发放，未计入以上数字。",

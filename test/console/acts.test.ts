@@ -163,6 +163,7 @@ describe.skipIf(!hasBrowser)("acts", () => {
     });
     await page.getByRole("button", { name: "Do it" }).click();
     await page.getByText("It is not known whether it was done.").waitFor();
+    expect(await page.getByText("Nothing is done yet.").count()).toBe(0);
     expect(await page.getByRole("textbox", { name: "Points" }).isDisabled()).toBe(true);
     await expectAccessible(page);
     expect(await page.evaluate(LEAVES)).toBe(false);
