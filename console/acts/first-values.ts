@@ -2,9 +2,7 @@ import type { PolicyStatus } from "../../gen/points/v1/policies_pb.ts";
 import type { Allowance, Limit } from "../../gen/points/v1/policy_pb.ts";
 import type { Act } from "./acts.ts";
 import { UNITS } from "./policy-rule.ts";
-import { localTimeOf, NO_VALUES, type Values } from "./values.ts";
-
-const DAY_SECONDS = 86_400n;
+import { daysOf, localTimeOf, NO_VALUES, type Values } from "./values.ts";
 
 /**
  * What a form says when it opens: what is usual, or the policy as it is.
@@ -66,7 +64,7 @@ function lifeValues(expiration: Allowance["expiration"]): Partial<Values> {
     case "never":
       return { expires: "never" };
     case "ttl":
-      return { expires: "days", days: String(expiration.value.seconds / DAY_SECONDS) };
+      return { expires: "days", days: daysOf(expiration.value) };
     case "periods":
       return { expires: "periods", periods: String(expiration.value) };
     default:

@@ -9,7 +9,7 @@ import {
   PolicySchema,
 } from "../../gen/points/v1/policy_pb.ts";
 import { categoryOf, servicesOf } from "./lot-words.ts";
-import { POINTS_MAX, type Reading } from "./values.ts";
+import { daysOf, POINTS_MAX, type Reading } from "./values.ts";
 
 /** The units of the calendar, by their names in a form. */
 export const UNITS = {
@@ -51,26 +51,28 @@ function ruleOf(
     default: {
       const rule = changed?.policy?.rule;
       const before = rule?.case === "allowance" ? rule.value : undefined;
-      const times = { startTime: changed?.nextTime, endTime: before?.endTime };
-      return { case: "allowance", value: allowanceOf(read, times) };
+      const ttl = before?.expiration.case === "ttl" ? before.expiration.value : undefined;
+      const kept = { startTime: changed?.nextTime, endTime: before?.endTime, ttl };
+      return { case: "allowance", value: allowanceOf(read, kept) };
     }
   }
 }
 
-type Times = {
+type Kept = {
   readonly startTime: Timestamp | undefined;
   readonly endTime: Timestamp | undefined;
+  readonly ttl: Duration | undefined;
 };
 
-/** @param kept the instants that the form showed when it was opened, to the last digit */
-function allowanceOf(read: Reading, kept: Times): MessageInitShape<typeof AllowanceSchema> {
+/** @param kept what the form showed when it was opened, to the last digit */
+function allowanceOf(read: Reading, kept: Kept): MessageInitShape<typeof AllowanceSchema> {
   const startTime = read.time("startTime", kept.startTime);
   const endTime = read.time("endTime", kept.endTime);
   return {
     points: read.requiredWhole("points", 1n, POINTS_MAX),
     every: { count: Number(read.whole("count", 1n, 1_000n) ?? 1n), unit: unitOf(read.values.unit) },
     timeZone: read.text("timeZone", { bytes: 64 }),
-    expiration: lifeOf(read),
+    expiration: lifeOf(read, kept.ttl),
     priority: Number(read.whole("priority", 0n, 1_000n) ?? 0n),
     category: categoryOf(read),
     services: servicesOf(read),
@@ -81,12 +83,13 @@ function allowanceOf(read: Reading, kept: Times): MessageInitShape<typeof Allowa
 
 function lifeOf(
   read: Reading,
+  ttl: Duration | undefined,
 ): NonNullable<MessageInitShape<typeof AllowanceSchema>["expiration"]> {
   switch (read.values.expires) {
     case "never":
       return { case: "never", value: true };
     case "days":
-      return { case: "ttl", value: ttlOf(read) };
+      return { case: "ttl", value: ttlOf(read, ttl) };
     default:
       return { case: "periods", value: Number(read.whole("periods", 1n, 100n) ?? 1n) };
   }
@@ -94,7 +97,9 @@ function lifeOf(
 
 const NO_TIME: Duration = { $typeName: "google.protobuf.Duration", seconds: 0n, nanos: 0 };
 
-function ttlOf(read: Reading): Duration {
+/** @param kept where the field still says as many days, it is meant to the last digit */
+function ttlOf(read: Reading, kept: Duration | undefined): Duration {
+  if (kept !== undefined && read.values.days === daysOf(kept)) return kept;
   return read.requiredDays("days") ?? NO_TIME;
 }
 

@@ -129,6 +129,11 @@ function wholeOf(text: string): bigint | undefined {
   return BigInt(plain.replace(/[^\d-]/g, ""));
 }
 
+/** The whole days of a time to live. */
+export function daysOf({ seconds }: Duration): string {
+  return String(seconds / DAY_SECONDS);
+}
+
 /** An instant as a field of type datetime-local has it, in the browser's zone, to the second. */
 export function localTimeOf(time: Timestamp): string {
   const date = timestampDate(time);

@@ -171,7 +171,7 @@ test("a policy that nothing is changed of is asked for as it is, to the microsec
         points: 100n,
         every: { count: 3, unit: CalendarUnit.WEEK },
         timeZone: "Europe/Berlin",
-        expiration: { case: "ttl", value: { seconds: 864_000n } },
+        expiration: { case: "ttl", value: { seconds: 129_600n } },
         category: "plan",
         services: ["tts", "caption"],
         priority: 5,
