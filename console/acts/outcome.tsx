@@ -28,11 +28,13 @@ export function Outcome({ form }: { readonly form: ActForm }) {
         {(attempt.step === "previewed" || attempt.step === "unknown") && (
           <>
             <WhatWouldBe preview={attempt} isUnknown={isUnknown} />
-            <Group>
-              <Button loading={attempt.isSent} onClick={perform}>
-                {say(isUnknown ? "sendAgain" : "perform")}
-              </Button>
-            </Group>
+            {attempt.answer.entry && (
+              <Group>
+                <Button loading={attempt.isSent} onClick={perform}>
+                  {say(isUnknown ? "sendAgain" : "perform")}
+                </Button>
+              </Group>
+            )}
           </>
         )}
       </Stack>
