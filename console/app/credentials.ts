@@ -63,14 +63,13 @@ export function useCredentials(): Credentials {
  * other token, the server will refuse the old one.
  */
 function renewBy(renewal: Renewal): Promise<void> {
-  renewing ??= renewal
-    .renew()
-    .catch(() => ({ renewal: undefined }))
-    .then((renewed) => {
-      renewing = undefined;
-      if (current.renewal === renewal) change({ ...current, ...renewed });
-    });
+  renewing ??= renewOnce(renewal).finally(() => (renewing = undefined));
   return renewing;
+}
+
+async function renewOnce(renewal: Renewal): Promise<void> {
+  const renewed = await renewal.renew().catch(() => ({ renewal: undefined }));
+  if (current.renewal === renewal) change({ ...current, ...renewed });
 }
 
 function subscribe(listener: () => void): () => void {

@@ -1,12 +1,12 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { useQuery } from "@connectrpc/connect-query";
-import { createContext, type ReactNode, useContext } from "react";
+import { createContext, lazy, type ReactNode, Suspense, useContext, useEffect } from "react";
 import { type GetLedgerResponse, LedgerService } from "../../gen/points/v1/ledger_pb.ts";
 import { Loading } from "../parts/loading.tsx";
 import { RefusalNote } from "../parts/refusal-note.tsx";
 import { SignIn } from "../sign-in/sign-in.tsx";
-import { SignInAgain } from "../sign-in/sign-in-again.tsx";
 import { useCredentials } from "./credentials.ts";
+import { orOutdated } from "./outdated.tsx";
 
 /** Which ledger this is, who has signed in, and what they may do. */
 export type Session = {
@@ -30,6 +30,10 @@ export const SCOPES = [
   "points.audit",
 ] as const;
 export type Scope = (typeof SCOPES)[number];
+
+// Not in the first file, but there before it is needed: an upgraded server may lack it then.
+const loadAgain = () => orOutdated(import("../sign-in/sign-in-again.tsx"));
+const SignInAgain = lazy(async () => ({ default: (await loadAgain()).SignInAgain }));
 
 const SessionContext = createContext<Session | undefined>(undefined);
 
@@ -55,6 +59,10 @@ export function SignedIn({ children }: { readonly children: ReactNode }) {
     staleTime: Infinity,
     refetchOnWindowFocus: false,
   });
+  const isIn = ledger !== undefined;
+  useEffect(() => {
+    if (isIn) loadAgain().catch(() => {});
+  }, [isIn]);
   if (ledger === undefined) {
     if (error === null) return <Loading />;
     if (ConnectError.from(error).code === Code.Unauthenticated) {
@@ -67,7 +75,11 @@ export function SignedIn({ children }: { readonly children: ReactNode }) {
   return (
     <SessionContext value={session}>
       {children}
-      {isRefused && <SignInAgain />}
+      {isRefused && (
+        <Suspense>
+          <SignInAgain />
+        </Suspense>
+      )}
     </SessionContext>
   );
 }

@@ -32,18 +32,18 @@ describe.skipIf(!hasBrowser)("what callers write is text", () => {
       await page.getByRole("heading", { level: 1, name: user, exact: true }).waitFor();
       await expectHarmless(page, HOSTILE_NAME);
     }
-    const [user] = HOSTILE_USERS;
-    await open(page, "/statement", { user: user! });
+    const user = HOSTILE_NAME;
+    await open(page, "/statement", { user });
     await expectHarmless(page, HOSTILE_TEXT);
     for (const sequence of ["1", "2", "3", "4", "5"]) {
-      await open(page, "/entry", { user: user!, sequence });
+      await open(page, "/entry", { user, sequence });
       await page
         .getByRole("heading", { name: `#${sequence}` })
         .first()
         .waitFor();
       await expectHarmless(page, HOSTILE_TEXT);
     }
-    await open(page, "/movements", { user: user! });
+    await open(page, "/movements", { user });
     await expectHarmless(page, HOSTILE_NAME);
     for (const [act, of] of [
       ["recharge", ""],
@@ -53,9 +53,9 @@ describe.skipIf(!hasBrowser)("what callers write is text", () => {
       ["policy", HOSTILE_NAME],
       [HOSTILE_NAME, HOSTILE_NAME],
     ] as const) {
-      await open(page, "/act", { user: user!, act, of });
+      await open(page, "/act", { user, act, of });
       await page.getByRole("heading", { level: 2 }).first().waitFor();
-      await expectHarmless(page, user!);
+      await expectHarmless(page, user);
     }
   });
 

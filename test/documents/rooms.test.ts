@@ -28,9 +28,9 @@ test("the console imports the contract, the client and itself, and nothing of No
     for (const [, path] of text.matchAll(/(?:from |import\()"(\..*?)"/g)) {
       const imported = resolve(console, file, "..", path!);
       const isOurs = may.some((folder) => imported.startsWith(`${folder}/`));
-      expect(isOurs, `console/${file} imports ${path}`).toBe(true);
+      expect(isOurs, `console/${file} may import ${path}`).toBe(true);
     }
-    expect(text, file).not.toMatch(/from "node:/);
+    expect(text.includes('from "node:'), `console/${file} imports nothing of Node`).toBe(false);
   }
 });
 
