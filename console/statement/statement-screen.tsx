@@ -1,7 +1,7 @@
 import { useInfiniteQuery } from "@connectrpc/connect-query";
 import { Stack, Switch, Text } from "@mantine/core";
 import { useSearch } from "@tanstack/react-router";
-import { lazy, Suspense, useCallback, useMemo, useState } from "react";
+import { lazy, Suspense, useCallback, useDeferredValue, useMemo, useState } from "react";
 import type { Entry } from "../../gen/points/v1/account_pb.ts";
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
 import { useFormats } from "../app/formats.ts";
@@ -128,6 +128,8 @@ function Balance({
 }) {
   const say = useWords();
   const formats = useFormats();
+  // The entries come first: the chart's script is larger than all else here.
+  const isLater = useDeferredValue(true, false);
   const from = entries.at(-1)?.createTime;
   const to = entries[0]?.createTime;
   if (!isWhole) {
@@ -150,9 +152,11 @@ function Balance({
   return (
     <div>
       <div className={styles["chart"]}>
-        <Suspense>
-          <BalanceChart entries={entries} label={sentence} />
-        </Suspense>
+        {isLater && (
+          <Suspense>
+            <BalanceChart entries={entries} label={sentence} />
+          </Suspense>
+        )}
       </div>
       <Text size="xs" c="dimmed">
         {sentence}
