@@ -7,7 +7,7 @@ import { useLanguage } from "./words.ts";
 export type Formats = {
   /** "1,234" */
   readonly points: (points: bigint) => string;
-  /** "+1,234" or "−5" */
+  /** "+1,234" or "-5" */
   readonly change: (points: bigint) => string;
   /** "Nov 28, 2026, 14:05:09" */
   readonly instant: (time: Timestamp) => string;
