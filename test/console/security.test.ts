@@ -3,8 +3,9 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import { clientWith, tokenOf } from "../support/callers.ts";
+import { clientWith, tokenOf, writeCallers } from "../support/callers.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
+import { temporaryFolder } from "../support/processes.ts";
 import { MAY_ALL, serveApp } from "../support/served-app.ts";
 import { testServer, type TestServer } from "../support/server.ts";
 import { hasBrowser, openConsole, testBrowser } from "./browser.ts";
@@ -13,20 +14,27 @@ import { HOSTILE_NAME, HOSTILE_TEXT, HOSTILE_USERS } from "./story/hostile.ts";
 
 describe.skipIf(!hasBrowser)("what callers write is text", () => {
   let database: TestDatabase;
-  let server: TestServer;
   beforeAll(async () => {
     database = await testDatabase();
     await tellHostileStory(database.orm);
-    server = await testServer({ PROJECT: "on", CONSOLE_LABEL: "red:<img src=x>" }, database);
   });
-  afterAll(async () => {
-    await server.stop();
-    await database.close();
-  });
+  afterAll(() => database.close());
+
+  /** A server whose label and caller, too, are called what an attacker would call them. */
+  async function hostileServer(): Promise<TestServer> {
+    const hostile = { [HOSTILE_NAME]: { ...MAY_ALL, token: "hostile" } };
+    const callers = await writeCallers(await temporaryFolder(), hostile);
+    const CONSOLE_LABEL = "red:<img src=x>";
+    const server = await testServer({ PROJECT: "on", CONSOLE_LABEL, ...callers }, database);
+    onTestFinished(() => server.stop());
+    return server;
+  }
 
   test("on every screen of an account, whatever its user is called", async () => {
-    const page = await openConsole(server, "/", { allowed: /404/ });
+    const page = await openConsole(await hostileServer(), "/", { allowed: /40[14]/ });
     await page.getByText("<img src=x>").waitFor();
+    await signIn(page, HOSTILE_NAME, HOSTILE_TEXT);
+    await expectHarmless(page, HOSTILE_TEXT);
     for (const user of HOSTILE_USERS) {
       await open(page, "/account", { user });
       await page.getByRole("heading", { level: 1, name: user, exact: true }).waitFor();
@@ -60,7 +68,8 @@ describe.skipIf(!hasBrowser)("what callers write is text", () => {
   });
 
   test("in what is found, and in what an address asks for", async () => {
-    const page = await openConsole(server, "/", { allowed: /40[04]/ });
+    const page = await openConsole(await hostileServer(), "/", { allowed: /40[014]/ });
+    await signIn(page, HOSTILE_NAME);
     for (const q of [...HOSTILE_USERS, HOSTILE_TEXT, `order=${HOSTILE_TEXT}`, "javascript:1"]) {
       await open(page, "/", { q });
       await page.getByRole("textbox").waitFor();
@@ -82,7 +91,9 @@ describe.skipIf(!hasBrowser)("what callers write is text", () => {
   });
 
   test("a script that gets onto the page all the same is stopped by its policy", async () => {
-    const page = await openConsole(server, "/", { allowed: /Content.Security.Policy|Trusted/i });
+    const page = await openConsole(await hostileServer(), "/", {
+      allowed: /401|Content.Security.Policy|Trusted/i,
+    });
     const stopped = await page.evaluate(`(async () => {
       const stopped = [];
       addEventListener("securitypolicyviolation", (event) => stopped.push(event.effectiveDirective));
@@ -271,7 +282,9 @@ describe.skipIf(!hasBrowser)("a caller who is withdrawn in the middle", () => {
 });
 
 async function signIn(page: Page, caller: string, person = ""): Promise<void> {
-  await page.getByRole("textbox", { name: "Token" }).fill(tokenOf(caller));
+  // No token may have the signs of that name.
+  const token = tokenOf(caller === HOSTILE_NAME ? "hostile" : caller);
+  await page.getByRole("textbox", { name: "Token" }).fill(token);
   await page.getByRole("textbox", { name: "Your name" }).fill(person);
   await page.keyboard.press("Enter");
   await page.getByRole("button", { name: new RegExp(`^${caller}`) }).waitFor();
