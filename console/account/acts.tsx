@@ -1,7 +1,7 @@
 import { Group } from "@mantine/core";
 import { useSession } from "../app/session.tsx";
-import { ActLink } from "../acts/act-link.tsx";
-import { ACTS } from "../acts/acts.ts";
+import { ActLink } from "../parts/act-link.tsx";
+import { ACTS } from "../parts/acts.ts";
 import { useWords } from "./words.ts";
 
 const OF_ACCOUNTS = ["recharge", "revoke", "expire", "policy"] as const;

@@ -4,7 +4,7 @@ import { Badge, Button, Text } from "@mantine/core";
 import type { Hold } from "../../gen/points/v1/account_pb.ts";
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
 import { useFormats } from "../app/formats.ts";
-import { ActLink } from "../acts/act-link.tsx";
+import { ActLink } from "../parts/act-link.tsx";
 import { EntryLink } from "../parts/entry-link.tsx";
 import { Loading } from "../parts/loading.tsx";
 import { RefusalNote } from "../parts/refusal-note.tsx";

@@ -3,7 +3,7 @@ import { Badge, Progress, Text } from "@mantine/core";
 import type { Account } from "../../gen/points/v1/account_pb.ts";
 import { PolicyService, type PolicyStatus } from "../../gen/points/v1/policies_pb.ts";
 import type { Limit } from "../../gen/points/v1/policy_pb.ts";
-import { ActLink } from "../acts/act-link.tsx";
+import { ActLink } from "../parts/act-link.tsx";
 import { EntryLink } from "../parts/entry-link.tsx";
 import { Loading } from "../parts/loading.tsx";
 import { RefusalNote } from "../parts/refusal-note.tsx";

@@ -5,7 +5,7 @@ import { Facts } from "./facts.tsx";
 import { ChoiceField, NumberField, Row, TextField, TimeField } from "./fields.tsx";
 import { LotFields } from "./lot-fields.tsx";
 import { PolicyFields } from "./policy-fields.tsx";
-import { leftToRefund } from "./refundable.ts";
+import { leftToRefund } from "../parts/refundable.ts";
 import type { ActForm } from "./use-act-form.ts";
 import { useWords } from "./words.ts";
 

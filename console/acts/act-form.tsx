@@ -1,7 +1,7 @@
 import { Button, Group, Paper, Stack } from "@mantine/core";
 import { useBlocker } from "@tanstack/react-router";
 import { type FormEvent, useEffect, useRef } from "react";
-import type { Act } from "./acts.ts";
+import type { Act } from "../parts/acts.ts";
 import { ActFields } from "./act-fields.tsx";
 import styles from "./act.module.css";
 import { isUnderWay } from "./attempt.ts";

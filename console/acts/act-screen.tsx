@@ -5,14 +5,14 @@ import { useState } from "react";
 import { useSession } from "../app/session.tsx";
 import { AccountTabs } from "../parts/account-tabs.tsx";
 import { ButtonLink } from "../parts/links.ts";
-import { type Act, ACTS, isAct } from "./acts.ts";
+import { type Act, ACTS, isAct } from "../parts/acts.ts";
 import { Loading } from "../parts/loading.tsx";
 import { RefusalNote } from "../parts/refusal-note.tsx";
 import { useTitle } from "../parts/title.ts";
 import { ActForm } from "./act-form.tsx";
 import { readSubject, type Subject } from "./subject.ts";
 import { SubjectNote } from "./subject-note.tsx";
-import { leftToRefund } from "./refundable.ts";
+import { leftToRefund } from "../parts/refundable.ts";
 import { HoldState } from "../../gen/points/v1/account_pb.ts";
 import { useWords } from "./words.ts";
 

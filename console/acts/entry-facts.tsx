@@ -2,8 +2,8 @@ import { type Allocation, type Entry, EntryKind } from "../../gen/points/v1/acco
 import { useFormats } from "../app/formats.ts";
 import { EntryLink } from "../parts/entry-link.tsx";
 import { useKindNames } from "../parts/kinds.ts";
-import { policyPhrase } from "../entry/policy-phrase.ts";
-import { PhraseText, useVoice } from "../entry/sentence-text.tsx";
+import { policyPhrase } from "../parts/sentence/policy-phrase.ts";
+import { PhraseText, useVoice } from "../parts/sentence/phrase-text.tsx";
 import { Facts } from "./facts.tsx";
 import { Instant } from "../parts/instant.tsx";
 import { useWords } from "./words.ts";

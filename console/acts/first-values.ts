@@ -1,6 +1,6 @@
 import type { PolicyStatus } from "../../gen/points/v1/policies_pb.ts";
 import type { Allowance, Limit } from "../../gen/points/v1/policy_pb.ts";
-import type { Act } from "./acts.ts";
+import type { Act } from "../parts/acts.ts";
 import { UNITS } from "./policy-rule.ts";
 import { daysOf, localTimeOf, NO_VALUES, type Values } from "./values.ts";
 

@@ -15,7 +15,7 @@ import {
   type PolicyStatus,
   PutPolicyRequestSchema,
 } from "../../gen/points/v1/policies_pb.ts";
-import type { Act } from "./acts.ts";
+import type { Act } from "../parts/acts.ts";
 import { categoryOf, servicesOf } from "./lot-words.ts";
 import { policyOf } from "./policy-rule.ts";
 import { type Faults, POINTS_MAX, type Reading, reading, type Values } from "./values.ts";

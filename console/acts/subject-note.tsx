@@ -1,7 +1,7 @@
 import { Paper, Stack } from "@mantine/core";
 import { useFormats } from "../app/formats.ts";
-import { policyPhrase } from "../entry/policy-phrase.ts";
-import { PhraseText, useVoice } from "../entry/sentence-text.tsx";
+import { policyPhrase } from "../parts/sentence/policy-phrase.ts";
+import { PhraseText, useVoice } from "../parts/sentence/phrase-text.tsx";
 import { EntryLink } from "../parts/entry-link.tsx";
 import { HoldState } from "../../gen/points/v1/account_pb.ts";
 import type { PolicyStatus } from "../../gen/points/v1/policies_pb.ts";
@@ -9,10 +9,10 @@ import { useSearch } from "@tanstack/react-router";
 import { EntryFacts } from "./entry-facts.tsx";
 import { Facts } from "./facts.tsx";
 import { Instant } from "../parts/instant.tsx";
-import { leftToRefund } from "./refundable.ts";
+import { leftToRefund } from "../parts/refundable.ts";
 import type { Subject } from "./subject.ts";
 import { useWords } from "./words.ts";
-import type { Act } from "./acts.ts";
+import type { Act } from "../parts/acts.ts";
 
 /** What the act is about: the entry, lot or hold as it was when the form was opened. */
 export function SubjectNote({ act, subject }: { readonly act: Act; readonly subject: Subject }) {

@@ -4,7 +4,7 @@ import type { Hold, Lot } from "../../gen/points/v1/account_pb.ts";
 import { type GetEntryResponse, PointsService } from "../../gen/points/v1/points_pb.ts";
 import { type PolicyStatus, PolicyService } from "../../gen/points/v1/policies_pb.ts";
 import { transport } from "../app/transport.ts";
-import { type Act, ACTS } from "./acts.ts";
+import { type Act, ACTS } from "../parts/acts.ts";
 
 /** What an act is about, as it was when its form was opened. Empty: the account alone. */
 export type Subject = {

@@ -2,7 +2,7 @@ import { useQueryClient } from "@tanstack/react-query";
 import { useEffect, useReducer, useState } from "react";
 import { refusalOf } from "../../src/client/refusal.ts";
 import { useSession } from "../app/session.tsx";
-import type { Act } from "./acts.ts";
+import type { Act } from "../parts/acts.ts";
 import { type Attempt, NEW_ATTEMPT, nextAttempt } from "./attempt.ts";
 import { serverFaults } from "./field-paths.ts";
 import { firstValues } from "./first-values.ts";

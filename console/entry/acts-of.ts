@@ -1,5 +1,6 @@
 import { EntryKind } from "../../gen/points/v1/account_pb.ts";
-import { closingOf, madeLot, refundableOf } from "./fate.ts";
+import { refundableOf } from "../parts/refundable.ts";
+import { closingOf, madeLot } from "./fate.ts";
 import type { Subject } from "./subject.ts";
 
 /** What could be done about an entry as it stands, whoever may. */

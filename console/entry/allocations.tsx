@@ -5,7 +5,7 @@ import { type Column, DataTable } from "../parts/data-table.tsx";
 import { EntryLink } from "../parts/entry-link.tsx";
 import { useEntry } from "./entry-queries.ts";
 import { lotWords } from "./lots-phrase.ts";
-import { PhraseText, useVoice } from "./sentence-text.tsx";
+import { PhraseText, useVoice } from "../parts/sentence/phrase-text.tsx";
 import { useWords } from "./words.ts";
 
 /** From or to which lots an entry moved its points. */

@@ -1,5 +1,5 @@
 import { Group } from "@mantine/core";
-import { ActLink } from "../acts/act-link.tsx";
+import { ActLink } from "../parts/act-link.tsx";
 import { actsOf } from "./acts-of.ts";
 import type { Subject } from "./subject.ts";
 

@@ -1,6 +1,8 @@
 import { type Entry, EntryKind } from "../../gen/points/v1/account_pb.ts";
-import type { Phrase } from "./phrase.ts";
-import { say, sayCount, type Subject, type Voice } from "./subject.ts";
+import { refundableOf } from "../parts/refundable.ts";
+import type { Phrase } from "../parts/sentence/phrase.ts";
+import { say, sayCount, type Voice } from "../parts/sentence/voice.ts";
+import type { Subject } from "./subject.ts";
 
 /** What has become of an entry since, in words. */
 export function fatePhrases(subject: Subject, voice: Voice): readonly Phrase[] {
@@ -16,13 +18,6 @@ export function fatePhrases(subject: Subject, voice: Voice): readonly Phrase[] {
   if (most === 0n) return [];
   if (refunded === 0n) return [say(voice, "refundedNothing")];
   return [refunded >= most ? say(voice, "refundedAll") : sayCount(voice, "refunded", refunded)];
-}
-
-/** How many points refunds of an entry may give back in all. */
-export function refundableOf({ kind, points, fromClaim, refersTo, uncovered }: Entry): bigint {
-  if (kind === EntryKind.CONSUME || kind === EntryKind.SETTLE) return points;
-  if (kind !== EntryKind.REVOKE || fromClaim) return 0n;
-  return refersTo === 0n ? points : points + uncovered;
 }
 
 /** Whether an entry made a lot: a recharge, or a refund that gave points as a new one. */

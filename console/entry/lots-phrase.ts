@@ -1,6 +1,7 @@
 import { type Allocation, type Entry, EntryKind } from "../../gen/points/v1/account_pb.ts";
-import { join, type Phrase } from "./phrase.ts";
-import { say, type Subject, type Voice } from "./subject.ts";
+import { join, type Phrase } from "../parts/sentence/phrase.ts";
+import { say, type Voice } from "../parts/sentence/voice.ts";
+import type { Subject } from "./subject.ts";
 
 /** How many lots a sentence names; the table beneath it has all. */
 export const LOTS_NAMED = 3;

@@ -1,11 +1,7 @@
 import { Text } from "@mantine/core";
-import { useFormats } from "../app/formats.ts";
-import { useLanguage } from "../app/words.ts";
-import { EntryLink } from "../parts/entry-link.tsx";
-import type { Phrase } from "./phrase.ts";
+import { PhraseText, useVoice } from "../parts/sentence/phrase-text.tsx";
 import { sentenceOf } from "./sentence.ts";
-import { SENTENCE_WORDS } from "./sentence-words.ts";
-import type { Subject, Voice } from "./subject.ts";
+import type { Subject } from "./subject.ts";
 
 /** What an entry was and why, in one sentence. */
 export function Sentence({ subject }: { readonly subject: Subject }) {
@@ -15,22 +11,4 @@ export function Sentence({ subject }: { readonly subject: Subject }) {
       <PhraseText user={subject.entry.userId} phrase={sentenceOf(subject, voice)} />
     </Text>
   );
-}
-
-/** A phrase with its links. */
-export function PhraseText({ user, phrase }: { readonly user: string; readonly phrase: Phrase }) {
-  return phrase.map((part, at) =>
-    typeof part === "string" ? (
-      part
-    ) : (
-      <EntryLink key={at} user={user} sequence={part.entry} isInText />
-    ),
-  );
-}
-
-/** How sentences are said in the language of the page. */
-export function useVoice(): Voice {
-  const { language } = useLanguage();
-  const formats = useFormats();
-  return { words: SENTENCE_WORDS[language], formats };
 }

@@ -1,11 +1,12 @@
 import { compareTimes } from "./times.ts";
 import { type Entry, EntryKind } from "../../gen/points/v1/account_pb.ts";
 import { expiryPhrase, lotsPhrase } from "./lots-phrase.ts";
-import { join, type Phrase } from "./phrase.ts";
-import { policyPhrase } from "./policy-phrase.ts";
-import { usagePhrase } from "./price-phrase.ts";
+import { join, type Phrase } from "../parts/sentence/phrase.ts";
+import { policyPhrase } from "../parts/sentence/policy-phrase.ts";
+import { usagePhrase } from "../parts/sentence/price-phrase.ts";
 import { fatePhrases } from "./fate.ts";
-import { pointsOf, say, sayCount, type Subject, type Voice } from "./subject.ts";
+import { pointsOf, say, sayCount, type Voice } from "../parts/sentence/voice.ts";
+import type { Subject } from "./subject.ts";
 
 /**
  * What an entry was and why, in one sentence: what it did, who asked for it, from or to which lots,

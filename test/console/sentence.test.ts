@@ -2,8 +2,8 @@ import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { describe, expect, test } from "vitest";
 import { actsOf } from "../../console/entry/acts-of.ts";
-import { plain } from "../../console/entry/phrase.ts";
-import { SENTENCE_WORDS } from "../../console/entry/sentence-words.ts";
+import { plain } from "../../console/parts/sentence/phrase.ts";
+import { SENTENCE_WORDS } from "../../console/parts/sentence/sentence-words.ts";
 import { sentenceOf } from "../../console/entry/sentence.ts";
 import type { Subject } from "../../console/entry/subject.ts";
 import {

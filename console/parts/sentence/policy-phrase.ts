@@ -5,10 +5,10 @@ import {
   type Limit,
   type Policy,
   type Window,
-} from "../../gen/points/v1/policy_pb.ts";
+} from "../../../gen/points/v1/policy_pb.ts";
 import { fill, join, type Phrase } from "./phrase.ts";
 import { lengthText } from "./price-phrase.ts";
-import { pointsOf, say, type Voice } from "./subject.ts";
+import { pointsOf, say, type Voice } from "./voice.ts";
 
 /** What a policy was set to, in words; of one that ended, that it did. */
 export function policyPhrase(voice: Voice, { name, rule }: Policy): Phrase {

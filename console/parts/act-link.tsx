@@ -1,7 +1,7 @@
 import { useSession } from "../app/session.tsx";
 import { wordsOf } from "../app/words.ts";
 import { type Act, ACTS } from "./acts.ts";
-import { ButtonLink } from "../parts/links.ts";
+import { ButtonLink } from "./links.ts";
 
 const useWords = wordsOf("act-link", {
   en: {

@@ -1,7 +1,7 @@
 import type { Duration } from "@bufbuild/protobuf/wkt";
-import type { MeteredPoints, PricedUsage } from "../../gen/points/v1/prices_pb.ts";
+import type { MeteredPoints, PricedUsage } from "../../../gen/points/v1/prices_pb.ts";
 import { join, type Phrase } from "./phrase.ts";
-import { say, type Voice } from "./subject.ts";
+import { say, type Voice } from "./voice.ts";
 
 /** What was used and how its points came about: "tts, 37 s at 1 a second by list 2026-11-23". */
 export function usagePhrase(voice: Voice, usage: PricedUsage, points: bigint): Phrase {
