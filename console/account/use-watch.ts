@@ -6,7 +6,7 @@ import { useEffect, useState, useSyncExternalStore } from "react";
 import type { Account } from "../../gen/points/v1/account_pb.ts";
 import { PolicyService } from "../../gen/points/v1/policies_pb.ts";
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
-import { credentials, tokenRefused, useCredentials } from "../app/credentials.ts";
+import { useCredentials } from "../app/credentials.ts";
 import { paced } from "./paced.ts";
 import { keepWatching, type WatchState } from "./watch.ts";
 
@@ -55,7 +55,6 @@ export function useWatch(read: Account, isAllowed: boolean): Watched {
       },
       onState(state, error) {
         setWatched((before) => ({ ...before, state }));
-        if (error?.code === Code.Unauthenticated) tokenRefused(credentials().token);
         if (error?.code === Code.NotFound) lists.changed();
       },
       signal,

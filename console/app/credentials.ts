@@ -15,14 +15,24 @@ export type Credentials = {
 export type Renewal = {
   /** From when on the token is to be replaced, in milliseconds since 1970. */
   readonly dueMs: number;
-  /** Rejects if the issuer gives none. */
-  readonly renew: () => Promise<{ readonly token: string; readonly renewal: Renewal | undefined }>;
+  /** Resolves to undefined if the issuer gives none, and rejects if it could not be asked. */
+  readonly renew: () => Promise<
+    { readonly token: string; readonly renewal: Renewal | undefined } | undefined
+  >;
 };
+
+/** After that, an issuer that could not be asked is asked again. */
+const RENEW_AGAIN_MS = 5_000;
 
 // The token is here alone: no cookie, no storage. A reload of the page forgets it.
 let current: Credentials = { token: undefined, isRefused: false };
 const listeners = new Set<() => void>();
-let renewing: Promise<void> | undefined;
+let renewing: Promise<Renewed> | undefined;
+// A token that came in place of a refused one, until the server takes it.
+let unproven: string | undefined;
+
+/** "over": somebody has signed in or out meanwhile. */
+type Renewed = "answered" | "away" | "over";
 
 export function credentials(): Credentials {
   return current;
@@ -33,6 +43,7 @@ export function signInWith(
   token: string | undefined,
   whose: Pick<Credentials, "person" | "renewal"> = {},
 ): void {
+  unproven = undefined;
   change({ ...whose, token, isRefused: false });
 }
 
@@ -43,15 +54,29 @@ export async function tokenForCall(): Promise<string | undefined> {
   return current.token;
 }
 
+/** The server has answered a call with this token. */
+export function tokenTaken(token: string | undefined): void {
+  if (unproven === token) unproven = undefined;
+}
+
 /**
  * The server has refused a token, or ended a stream that was opened with it. One that was replaced since
- * says nothing of the new one.
+ * says nothing of the new one. If the server refuses what came in its place as well, or that is the same
+ * token, then the issuer's tokens are of no use: asking for more would never end.
  */
 export function tokenRefused(token: string | undefined): void {
   const { renewal } = current;
   if (current.token !== token || current.isRefused) return;
-  if (renewal === undefined) return change({ ...current, isRefused: true });
-  void renewBy(renewal).then(() => tokenRefused(token));
+  if (renewal === undefined || token === unproven) return refuse(undefined);
+  void renewBy(renewal).then((renewed) => {
+    if (renewed === "over") return;
+    if (current.token !== token) unproven = current.token;
+    else refuse(renewed === "away" ? current.renewal : undefined);
+  });
+}
+
+function refuse(renewal: Renewal | undefined): void {
+  change({ ...current, renewal, isRefused: true });
 }
 
 export function useCredentials(): Credentials {
@@ -62,14 +87,21 @@ export function useCredentials(): Credentials {
  * Renews once, however many calls wait for it. Whoever signs out meanwhile stays out. If there is no
  * other token, the server will refuse the old one.
  */
-function renewBy(renewal: Renewal): Promise<void> {
+function renewBy(renewal: Renewal): Promise<Renewed> {
   renewing ??= renewOnce(renewal).finally(() => (renewing = undefined));
   return renewing;
 }
 
-async function renewOnce(renewal: Renewal): Promise<void> {
-  const renewed = await renewal.renew().catch(() => ({ renewal: undefined }));
-  if (current.renewal === renewal) change({ ...current, ...renewed });
+async function renewOnce(renewal: Renewal): Promise<Renewed> {
+  const renewed = await renewal.renew().catch(() => "away" as const);
+  if (current.renewal !== renewal) return "over";
+  if (renewed === "away") {
+    // The network may be lost for a second: what renews is good for days.
+    change({ ...current, renewal: { ...renewal, dueMs: Date.now() + RENEW_AGAIN_MS } });
+    return "away";
+  }
+  change({ ...current, ...(renewed ? { ...renewed, isRefused: false } : { renewal: undefined }) });
+  return "answered";
 }
 
 function subscribe(listener: () => void): () => void {

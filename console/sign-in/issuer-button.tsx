@@ -33,10 +33,13 @@ export function IssuerButton({
     const loaded = await import("./open-id.ts").catch(() => undefined);
     if (loaded === undefined) {
       popup.close();
-      return setState("outdated");
+      if (!signal.aborted) setState("outdated");
+      return;
     }
     try {
       const { token, ...whose } = await loaded.signInAtIssuer(openId, popup, signal);
+      // Given up meanwhile: somebody else may have signed in, or nobody wants to.
+      if (signal.aborted) return;
       signInWith(token, whose);
       onSignedIn();
     } catch (error) {

@@ -18,7 +18,7 @@ export type Grant = {
  * There is no nonce: PKCE binds the code to this page as well, and some issuers write a nonce into
  * access tokens too, which the server would take for ID tokens.
  *
- * @param signal ends the wait for the window
+ * @param signal gives it up: it throws, whatever the window does
  */
 export async function signInAtIssuer(
   openId: OpenId,
@@ -31,19 +31,24 @@ export async function signInAtIssuer(
   const server = await oauth.processDiscoveryResponse(issuer, discovered);
   expectReachable(server, issuer);
   const [verifier, state] = [oauth.generateRandomCodeVerifier(), oauth.generateRandomState()];
+  const address = await addressAt(server, openId, { verifier, state });
+  // From here to the end of the wait nothing may throw: a channel would stay open.
   const returned = handedOver(state, signal);
-  popup.location.replace(await addressAt(server, openId, { verifier, state }));
+  popup.location.replace(address);
   const client = { client_id: openId.clientId };
   const query = oauth.validateAuthResponse(server, client, await returned, state);
-  const asked = [server, client, oauth.None(), query, REDIRECT, verifier, options] as const;
-  const answer = await oauth.authorizationCodeGrantRequest(...asked);
+  const asked = [server, client, oauth.None(), query, REDIRECT, verifier] as const;
+  const answer = await oauth.authorizationCodeGrantRequest(...asked, { ...options, signal });
   const tokens = await oauth.processAuthorizationCodeResponse(server, client, answer);
+  signal.throwIfAborted();
   const person = personOf(oauth.getValidatedIdTokenClaims(tokens) ?? {});
   return { token: tokens.access_token, person, renewal: renewalOf(tokens, server, openId) };
 }
 
 const REDIRECT = `${location.origin}/console/signed-in`;
 const RENEW_BEFORE_MS = 60_000;
+/** The longest wait for an issuer, for which all calls wait. */
+const RENEW_MS = 10_000;
 
 /** The server names an issuer without TLS only if it is on this machine. */
 function optionsFor({ protocol }: URL) {
@@ -85,6 +90,7 @@ async function addressAt(
 /** What the window was sent back with; other pages of the console may sign in at the same time. */
 function handedOver(state: string, signal: AbortSignal): Promise<URLSearchParams> {
   return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
     const channel = new BroadcastChannel(HAND_OVER);
     const end = () => channel.close();
     channel.addEventListener("message", ({ data }: MessageEvent<HandedOver | typeof TAKEN>) => {
@@ -113,13 +119,24 @@ function renewalOf(
   const renew = async () => {
     const client = { client_id: openId.clientId };
     const options = optionsFor(new URL(openId.issuer));
-    const asked = [server, client, oauth.None(), refreshToken, options] as const;
+    const signal = AbortSignal.timeout(RENEW_MS);
+    const asked = [server, client, oauth.None(), refreshToken, { ...options, signal }] as const;
     const answer = await oauth.refreshTokenGrantRequest(...asked);
-    const tokens = await oauth.processRefreshTokenResponse(server, client, answer);
+    const tokens = await oauth
+      .processRefreshTokenResponse(server, client, answer)
+      .catch(undefinedIfRefused);
+    if (tokens === undefined) return undefined;
     const next = { ...tokens, refresh_token: tokens.refresh_token ?? refreshToken };
     return { token: tokens.access_token, renewal: renewalOf(next, server, openId) };
   };
   return { dueMs: Date.now() + Math.max(lifeMs - RENEW_BEFORE_MS, lifeMs / 2), renew };
+}
+
+/** Whether the issuer gives no token any more; anything else may pass. */
+function undefinedIfRefused(error: unknown): undefined {
+  if (error instanceof oauth.ResponseBodyError) return undefined;
+  if (error instanceof oauth.WWWAuthenticateChallengeError) return undefined;
+  throw error;
 }
 
 /** Why signing in at the issuer did not work: a key of the screen's words, and the values in them. */

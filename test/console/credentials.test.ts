@@ -1,18 +1,22 @@
-import { beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import {
   credentials,
   type Renewal,
   signInWith,
   tokenForCall,
   tokenRefused,
+  tokenTaken,
 } from "../../console/app/credentials.ts";
 
 /** A renewal whose end is in the test's hands. */
 function openRenewal(dueMs: number) {
-  const { promise, resolve, reject } = Promise.withResolvers<{
-    token: string;
-    renewal: Renewal | undefined;
-  }>();
+  const { promise, resolve, reject } = Promise.withResolvers<
+    | {
+        token: string;
+        renewal: Renewal | undefined;
+      }
+    | undefined
+  >();
   let times = 0;
   const renewal: Renewal = {
     dueMs,
@@ -40,10 +44,10 @@ describe("a token that is to be renewed", () => {
   });
 
   test("is sent as it is if the issuer gives none, until the server refuses it", async () => {
-    const { renewal, reject } = openRenewal(0);
+    const { renewal, resolve } = openRenewal(0);
     signInWith("old", { renewal });
     const call = tokenForCall();
-    reject(new Error("the session has ended"));
+    resolve(undefined);
     expect(await call).toBe("old");
     tokenRefused("old");
     expect(credentials()).toMatchObject({ token: "old", isRefused: true });
@@ -58,11 +62,55 @@ describe("a token that is to be renewed", () => {
   });
 
   test("is refused at last if it cannot be renewed then", async () => {
-    const { renewal, reject } = openRenewal(NEVER);
+    const { renewal, resolve } = openRenewal(NEVER);
     signInWith("old", { renewal });
     tokenRefused("old");
-    reject(new Error("the session has ended"));
+    resolve(undefined);
     await expect.poll(() => credentials()).toMatchObject({ token: "old", isRefused: true });
+  });
+
+  test("is refused at last if the issuer gives the same one", async () => {
+    let times = 0;
+    const renewal: Renewal = {
+      dueMs: NEVER,
+      renew() {
+        times += 1;
+        return Promise.resolve({ token: "old", renewal });
+      },
+    };
+    signInWith("old", { renewal });
+    tokenRefused("old");
+    await expect.poll(() => credentials().isRefused).toBe(true);
+    expect(times).toBe(1);
+    expect(credentials().renewal).toBeUndefined();
+  });
+
+  test("is refused at last if the server takes none of what comes in its place", async () => {
+    let times = 0;
+    const renew = () =>
+      Promise.resolve({ token: `new-${++times}`, renewal: { dueMs: NEVER, renew } });
+    signInWith("old", { renewal: { dueMs: NEVER, renew } });
+    tokenRefused("old");
+    await expect.poll(() => credentials().token).toBe("new-1");
+    tokenTaken("new-1");
+    tokenRefused("new-1");
+    await expect.poll(() => credentials().token).toBe("new-2");
+    tokenRefused("new-2");
+    expect(credentials()).toMatchObject({ token: "new-2", isRefused: true });
+  });
+
+  test("is renewed later where the network was lost for a moment", async () => {
+    vi.useFakeTimers({ toFake: ["Date"] });
+    onTestFinished(() => void vi.useRealTimers());
+    const answers = [Promise.reject(new TypeError("Failed to fetch")), Promise.resolve("new")];
+    const renew = async () => ({ token: await answers.shift()!, renewal: undefined });
+    signInWith("old", { renewal: { dueMs: 0, renew } });
+    expect(await tokenForCall()).toBe("old");
+    expect(await tokenForCall()).toBe("old");
+    tokenRefused("old");
+    vi.setSystemTime(Date.now() + 6_000);
+    expect(await tokenForCall()).toBe("new");
+    expect(credentials().isRefused).toBe(false);
   });
 
   test("does not come back after somebody signed out", async () => {

@@ -2,9 +2,13 @@ import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { personOf } from "../../console/sign-in/person.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
+import { tokenOf, writeCallers } from "../support/callers.ts";
 import { startOpenIdIssuer } from "../support/open-id-issuer.ts";
+import { temporaryFolder } from "../support/processes.ts";
+import { MAY_ALL } from "../support/served-app.ts";
 import { testServer } from "../support/server.ts";
 import { expectAccessible, hasBrowser, openConsole } from "./browser.ts";
+import { stillness } from "./still-page.ts";
 
 describe.skipIf(!hasBrowser)("signing in at an issuer", () => {
   let database: TestDatabase;
@@ -66,6 +70,28 @@ describe.skipIf(!hasBrowser)("signing in at an issuer", () => {
     issuer.discovery = { token_endpoint: "https://tokens.example/token" };
     await askIssuer(page, button);
     await page.getByRole("alert").getByText("https://tokens.example").waitFor();
+  });
+
+  test("a window that was given up signs nobody in", async () => {
+    const issuer = await startOpenIdIssuer();
+    const callers = await writeCallers(await temporaryFolder(), { app: MAY_ALL });
+    const page = await consoleOf({ ...issuer.environment, ...callers });
+    const [asked, answered] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    await page.route(`${issuer.url}/token`, async (route) => {
+      asked.resolve();
+      await answered.promise;
+      await route.continue();
+    });
+    const popup = await askIssuer(page);
+    await popup.getByRole("link", { name: "I am Li" }).click();
+    await asked.promise;
+    await page.getByRole("textbox", { name: "Token" }).fill(tokenOf("app"));
+    const still = stillness(page);
+    await page.keyboard.press("Enter");
+    await page.getByRole("button", { name: /^app/ }).waitFor();
+    answered.resolve();
+    await still();
+    await page.getByRole("button", { name: /^app/ }).waitFor();
   });
 
   test("a token is renewed before it ends, and nobody is asked", async () => {
