@@ -10,7 +10,6 @@ export const queries = new QueryClient({
     queries: {
       retry: (failures, error) => failures < RETRIES && isPassing(error),
       staleTime: FRESH_MS,
-      refetchOnWindowFocus: true,
     },
     mutations: { retry: false },
   },

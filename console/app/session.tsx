@@ -57,7 +57,6 @@ export function SignedIn({ children }: { readonly children: ReactNode }) {
   } = useQuery(LedgerService.method.getLedger, undefined, {
     // A page without a token asks whether the server wants one.
     staleTime: Infinity,
-    refetchOnWindowFocus: false,
   });
   const isIn = ledger !== undefined;
   useEffect(() => {

@@ -1,6 +1,6 @@
 import { Button, Popover, Stack, Text } from "@mantine/core";
 import type { ReactNode } from "react";
-import { credentials, signInWith } from "./credentials.ts";
+import { signInWith, useCredentials } from "./credentials.ts";
 import { useFormats } from "./formats.ts";
 import styles from "./layout.module.css";
 import { useWords } from "./layout-words.ts";
@@ -54,6 +54,7 @@ function Details() {
   const say = useWords();
   const { points } = useFormats();
   const { ledger, name, person, may } = useSession();
+  const { token } = useCredentials();
   const { userIdPrefix: prefix = "", maxPoints = 0n } = ledger.caller ?? {};
   const signOut = () => {
     signInWith(undefined);
@@ -83,7 +84,7 @@ function Details() {
           ) : null,
         )}
       </dl>
-      {credentials().token !== undefined && (
+      {token !== undefined && (
         <Button variant="default" size="xs" onClick={signOut}>
           {say("signOut")}
         </Button>

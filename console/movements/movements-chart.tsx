@@ -3,6 +3,7 @@ import { BarChart } from "@mantine/charts";
 import { Paper } from "@mantine/core";
 import { useFormats } from "../app/formats.ts";
 import { useLanguage } from "../app/words.ts";
+import { useMoveNames } from "../parts/move-names.ts";
 import type { Movements } from "./movements.ts";
 import { ticksOf } from "./ticks.ts";
 import { useWords } from "./words.ts";
@@ -10,6 +11,7 @@ import { useWords } from "./words.ts";
 /** The same figures as the table, as steps from the start to the end. */
 export function MovementsChart({ movements }: { readonly movements: Movements }) {
   const say = useWords();
+  const nameOf = useMoveNames();
   const { points, change } = useFormats();
   const { language } = useLanguage();
   const figures = new Intl.NumberFormat(language, { notation: "compact" });
@@ -19,7 +21,7 @@ export function MovementsChart({ movements }: { readonly movements: Movements })
   const bars = [
     { item: say("start"), points: start.net, color: "var(--mantine-color-dimmed)" },
     ...moved.map((line) => ({
-      item: say(line.name),
+      item: nameOf(line.name),
       points: line.points,
       color: line.points > 0n ? "var(--mantine-color-teal-6)" : "var(--mantine-color-orange-6)",
     })),

@@ -4,10 +4,11 @@ import type { ReactNode } from "react";
 import { EntryKindSchema } from "../../gen/points/v1/account_pb.ts";
 import { useFormats } from "../app/formats.ts";
 import { TextLink } from "../parts/links.ts";
+import { useMoveNames } from "../parts/move-names.ts";
+import { isAddition, kindsOf } from "../parts/moves.ts";
 import { WideTable } from "../parts/wide-table.tsx";
 import {
   addsUp,
-  kindsOf,
   type Line,
   type Movements,
   type Part,
@@ -110,7 +111,7 @@ function LineRows({ user, range, line }: { user: string; range: Range; line: Lin
   const say = useWords();
   const { change } = useFormats();
   const { name, points, parts = [] } = line;
-  const title = say(name);
+  const title = useMoveNames()(name);
   const statement = (service?: string) => ({
     user,
     kind: kindsOf(name)
@@ -162,10 +163,6 @@ function LineRows({ user, range, line }: { user: string; range: Range; line: Lin
       ))}
     </Table.Tbody>
   );
-}
-
-function isAddition(name: Line["name"]): boolean {
-  return name === "recharged" || name === "refunded";
 }
 
 function Row({

@@ -1,5 +1,6 @@
-import { type Account, EntryKind } from "../../gen/points/v1/account_pb.ts";
+import type { Account } from "../../gen/points/v1/account_pb.ts";
 import type { Sum } from "../../gen/points/v1/ledger_pb.ts";
+import { isAddition, type Move, moveOf, MOVES } from "../parts/moves.ts";
 
 /** What there was of an account at an instant. */
 export type Standing = Readonly<Record<"balance" | "frozen" | "debt", bigint>> & {
@@ -9,13 +10,11 @@ export type Standing = Readonly<Record<"balance" | "frozen" | "debt", bigint>> &
 
 /** What came to an account, or was taken from it, with its sign, and of what. */
 export type Line = {
-  readonly name: LineName;
+  readonly name: Move;
   readonly points: bigint;
   /** They add up to `points`. Undefined: there are no sums. */
   readonly parts: readonly Part[] | undefined;
 };
-
-export type LineName = "recharged" | "refunded" | "consumed" | "expired" | "revoked";
 
 export type Part = {
   /**
@@ -59,12 +58,14 @@ export function movementsOf(
   sums: readonly MovementSum[] | undefined,
 ): Movements {
   const [first, last] = [start ?? NOTHING, end ?? NOTHING];
-  const lines = LINES.map(({ name, total, sign, kinds, by }): Line => {
+  const lines = MOVES.map((name): Line => {
+    const { total, by } = OF_MOVE[name];
+    const sign = isAddition(name) ? 1n : -1n;
     const points = sign * (last[total] - first[total]);
     if (sums === undefined) return { name, points, parts: undefined };
     const named = new Map<string, bigint>();
     for (const sum of sums) {
-      if (!kinds.includes(sum.kind)) continue;
+      if (moveOf(sum.kind) !== name) continue;
       const of = by === undefined ? "" : sum[by];
       named.set(of, (named.get(of) ?? 0n) + sign * sum.points);
     }
@@ -99,27 +100,16 @@ const NOTHING: Figures = {
   totalRevoked: 0n,
 };
 
-const { RECHARGE, REFUND, CONSUME, SETTLE, EXPIRE, REVOKE } = EntryKind;
-
-/** The lines: their total of an account, and their entries, whose sums are by this. */
-const LINES: readonly {
-  readonly name: LineName;
-  readonly total: keyof Figures;
-  readonly sign: bigint;
-  readonly kinds: readonly EntryKind[];
-  readonly by?: "category" | "service";
-}[] = [
-  { name: "recharged", total: "totalRecharged", sign: 1n, kinds: [RECHARGE], by: "category" },
-  { name: "refunded", total: "totalRefunded", sign: 1n, kinds: [REFUND], by: "service" },
-  { name: "consumed", total: "totalConsumed", sign: -1n, kinds: [CONSUME, SETTLE], by: "service" },
-  { name: "expired", total: "totalExpired", sign: -1n, kinds: [EXPIRE] },
-  { name: "revoked", total: "totalRevoked", sign: -1n, kinds: [REVOKE] },
-];
-
-/** The kinds of a line's entries. */
-export function kindsOf(name: LineName): readonly EntryKind[] {
-  return LINES.find((line) => line.name === name)!.kinds;
-}
+/** The total of an account that a move adds to, and what its sums are by. */
+const OF_MOVE: Readonly<
+  Record<Move, { readonly total: keyof Figures; readonly by?: "category" | "service" }>
+> = {
+  recharged: { total: "totalRecharged", by: "category" },
+  refunded: { total: "totalRefunded", by: "service" },
+  consumed: { total: "totalConsumed", by: "service" },
+  expired: { total: "totalExpired" },
+  revoked: { total: "totalRevoked" },
+};
 
 function standingOf({ balance, frozen, debt }: Figures): Standing {
   return { balance, frozen, debt, net: balance + frozen - debt };

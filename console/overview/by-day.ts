@@ -1,14 +1,11 @@
-import { EntryKind } from "../../gen/points/v1/account_pb.ts";
 import type { Sum } from "../../gen/points/v1/ledger_pb.ts";
 import { type Day, daysLater } from "../parts/days.ts";
+import { type Move, moveOf, MOVES } from "../parts/moves.ts";
 
 /** What came to all accounts together and was taken from them. */
-export type Moved = Readonly<Record<(typeof MOVES)[number], bigint>>;
+export type Moved = Readonly<Record<Move, bigint>>;
 
 export type DayMoved = Moved & { readonly day: Day };
-
-/** In the order in which they are shown. */
-export const MOVES = ["issued", "refunded", "consumed", "expired", "revoked"] as const;
 
 /**
  * The sums of each day, oldest first: also of days on which nothing happened.
@@ -20,11 +17,11 @@ export function byDay(
   sums: readonly Pick<Sum, "day" | "kind" | "points">[],
   { first, last }: { readonly first: Day; readonly last: Day },
 ): DayMoved[] {
-  const days = new Map<Day, Record<keyof Moved, bigint>>();
+  const days = new Map<Day, Record<Move, bigint>>();
   const end = sums.reduce((latest, { day }) => (day > latest ? day : latest), last);
   for (let day = first; day <= end; day = daysLater(day, 1)) days.set(day, { ...NOTHING });
   for (const { day, kind, points } of sums) {
-    const move = MOVE_OF[kind];
+    const move = moveOf(kind);
     const moved = days.get(day);
     if (move !== undefined && moved !== undefined) moved[move] += points;
   }
@@ -38,18 +35,4 @@ export function totalOf(days: readonly DayMoved[]): Moved {
   return total;
 }
 
-/** Whether it adds to what users have. */
-export function isAddition(move: keyof Moved): boolean {
-  return move === "issued" || move === "refunded";
-}
-
-const NOTHING: Moved = { issued: 0n, refunded: 0n, consumed: 0n, expired: 0n, revoked: 0n };
-
-const MOVE_OF: { readonly [Kind in EntryKind]?: keyof Moved } = {
-  [EntryKind.RECHARGE]: "issued",
-  [EntryKind.REFUND]: "refunded",
-  [EntryKind.CONSUME]: "consumed",
-  [EntryKind.SETTLE]: "consumed",
-  [EntryKind.EXPIRE]: "expired",
-  [EntryKind.REVOKE]: "revoked",
-};
+const NOTHING: Moved = { recharged: 0n, refunded: 0n, consumed: 0n, expired: 0n, revoked: 0n };

@@ -1,5 +1,5 @@
-import { EntryKind } from "../../gen/points/v1/account_pb.ts";
 import type { Sum } from "../../gen/points/v1/ledger_pb.ts";
+import { moveOf } from "../parts/moves.ts";
 
 /** What was consumed for a service. */
 export type ServiceUse = {
@@ -18,10 +18,10 @@ export function byService(
   const uses = new Map<string, ServiceUse>();
   for (const { service, kind, points, entries } of sums) {
     const use = uses.get(service) ?? { service, consumed: 0n, refunded: 0n, entries: 0n };
-    if (kind === EntryKind.CONSUME || kind === EntryKind.SETTLE) {
+    if (moveOf(kind) === "consumed") {
       const consumed = use.consumed + points;
       uses.set(service, { ...use, consumed, entries: use.entries + entries });
-    } else if (kind === EntryKind.REFUND) {
+    } else if (moveOf(kind) === "refunded") {
       uses.set(service, { ...use, refunded: use.refunded + points });
     }
   }

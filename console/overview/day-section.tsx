@@ -9,8 +9,10 @@ import { CaughtUp } from "../parts/caught-up.tsx";
 import { type Column, DataTable } from "../parts/data-table.tsx";
 import { type Day, startOf } from "../parts/days.ts";
 import { Loading } from "../parts/loading.tsx";
+import { useMoveNames } from "../parts/move-names.ts";
+import { isAddition, type Move, MOVES } from "../parts/moves.ts";
 import { RefusalNote } from "../parts/refusal-note.tsx";
-import { byDay, type DayMoved, isAddition, type Moved, MOVES, totalOf } from "./by-day.ts";
+import { byDay, type DayMoved, type Moved, totalOf } from "./by-day.ts";
 import { Section } from "./section.tsx";
 import { useSumsOfDays } from "./sums-of-days.ts";
 import { useWords } from "./words.ts";
@@ -41,8 +43,8 @@ export function ByDay({ days }: { readonly days: number }) {
   );
 }
 
-const COLOURS: Record<keyof Moved, string> = {
-  issued: "teal.6",
+const COLOURS: Readonly<Record<Move, string>> = {
+  recharged: "teal.6",
   refunded: "cyan.6",
   consumed: "blue.6",
   expired: "orange.6",
@@ -51,12 +53,13 @@ const COLOURS: Record<keyof Moved, string> = {
 
 function DayChart({ days }: { readonly days: readonly DayMoved[] }) {
   const say = useWords();
+  const nameOf = useMoveNames();
   const { points } = useFormats();
   const { language } = useLanguage();
   const dates = new Intl.DateTimeFormat(language, { month: "short", day: "numeric" });
   const figures = new Intl.NumberFormat(language, { notation: "compact" });
   const total = totalOf(days);
-  const text = MOVES.map((move) => `${say(move)} ${points(total[move])}`).join(", ");
+  const text = MOVES.map((move) => `${nameOf(move)} ${points(total[move])}`).join(", ");
   // Pixels need no exact figures.
   const data = days.map((day) => ({
     day: dates.format(startOf(day.day)),
@@ -75,7 +78,7 @@ function DayChart({ days }: { readonly days: readonly DayMoved[] }) {
           dataKey="day"
           series={MOVES.filter((move) => total[move] !== 0n).map((move) => ({
             name: move,
-            label: say(move),
+            label: nameOf(move),
             color: COLOURS[move],
           }))}
           valueFormatter={(value) => figures.format(Math.abs(value))}
@@ -93,6 +96,7 @@ function DayChart({ days }: { readonly days: readonly DayMoved[] }) {
 
 function DayTable({ days }: { readonly days: readonly DayMoved[] }) {
   const say = useWords();
+  const nameOf = useMoveNames();
   const { points, day } = useFormats();
   const rows: (Moved & { readonly day?: Day })[] = [totalOf(days), ...days.toReversed()];
   const columns: Column<(typeof rows)[number]>[] = [
@@ -104,7 +108,7 @@ function DayTable({ days }: { readonly days: readonly DayMoved[] }) {
     },
     ...MOVES.map((move) => ({
       key: move,
-      title: say(move),
+      title: nameOf(move),
       align: "right" as const,
       width: 6.5,
       cell: (row: Moved) => points(row[move]),

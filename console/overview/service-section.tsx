@@ -3,6 +3,7 @@ import { GroupBy } from "../../gen/points/v1/ledger_pb.ts";
 import { useFormats } from "../app/formats.ts";
 import { CaughtUp } from "../parts/caught-up.tsx";
 import { Loading } from "../parts/loading.tsx";
+import { useMoveNames } from "../parts/move-names.ts";
 import { RefusalNote } from "../parts/refusal-note.tsx";
 import { WideTable } from "../parts/wide-table.tsx";
 import { byService, type ServiceUse } from "./by-service.ts";
@@ -40,6 +41,7 @@ export function ByService({ days }: { readonly days: number }) {
 
 function Services({ uses }: { readonly uses: readonly ServiceUse[] }) {
   const say = useWords();
+  const nameOf = useMoveNames();
   const { points } = useFormats();
   const most = uses[0]!.consumed;
   return (
@@ -48,14 +50,14 @@ function Services({ uses }: { readonly uses: readonly ServiceUse[] }) {
         <Table.Tr>
           <Table.Th scope="col">{say("service")}</Table.Th>
           <Table.Th scope="col" ta="right">
-            {say("consumed")}
+            {nameOf("consumed")}
           </Table.Th>
           <Table.Td className={styles["share"]} />
           <Table.Th scope="col" ta="right">
             {say("charges")}
           </Table.Th>
           <Table.Th scope="col" ta="right">
-            {say("refunded")}
+            {nameOf("refunded")}
           </Table.Th>
         </Table.Tr>
       </Table.Thead>

@@ -19,8 +19,9 @@ export function startOf(day: Day): Date | undefined {
 
 /** A day some days later; earlier, if they are negative. */
 export function daysLater(day: Day, days: number): Day {
-  const start = startOf(day)!;
-  return dayOf(new Date(start.getFullYear(), start.getMonth(), start.getDate() + days));
+  const later = startOf(day)!;
+  later.setDate(later.getDate() + days);
+  return dayOf(later);
 }
 
 function twoDigits(number: number): string {

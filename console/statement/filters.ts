@@ -2,6 +2,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { type Timestamp, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { EntryKind, EntryKindSchema } from "../../gen/points/v1/account_pb.ts";
 import type { ListEntriesRequestSchema } from "../../gen/points/v1/points_pb.ts";
+import { type Day, daysLater, startOf } from "../parts/days.ts";
 
 /** What a statement is to show, as its address has it: see `StatementSearch`. */
 export type Filters = {
@@ -15,9 +16,9 @@ export function requestOf({ user, ...filters }: Filters & { readonly user: strin
   return {
     userId: user,
     kinds: kindsOf(kind),
-    startTime: startOf(from, 0),
+    startTime: startTimeOf(from),
     // The last day is one of the statement.
-    endTime: startOf(to, 1),
+    endTime: startOf(to) && startTimeOf(daysLater(to, 1)),
     service,
     member,
     actor,
@@ -41,11 +42,7 @@ export function hasGaps({ kind, service, member, actor }: Filters): boolean {
   return [kind, service, member, actor].some((text) => text !== undefined && text !== "");
 }
 
-/** The first instant of a day such as "2026-11-28", or of one after it, in the browser's time zone. */
-function startOf(day: string, daysLater: 0 | 1): Timestamp | undefined {
-  const [, year, month, date] = /^(\d{4})-(\d\d)-(\d\d)$/.exec(day)?.map(Number) ?? [];
-  if (year === undefined || month === undefined || date === undefined) return undefined;
-  const start = new Date(year, month - 1, date);
-  if (start.getMonth() !== month - 1 || start.getDate() !== date) return undefined;
-  return timestampFromDate(new Date(year, month - 1, date + daysLater));
+function startTimeOf(day: Day): Timestamp | undefined {
+  const start = startOf(day);
+  return start && timestampFromDate(start);
 }

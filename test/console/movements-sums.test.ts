@@ -4,10 +4,10 @@ import { askMovements } from "../../console/movements/ask-movements.ts";
 import {
   addsUp,
   type Figures,
-  kindsOf,
   movementsOf,
   type MovementSum,
 } from "../../console/movements/movements.ts";
+import { kindsOf } from "../../console/parts/moves.ts";
 import { ticksOf } from "../../console/movements/ticks.ts";
 import { BEGINNING, choicesAt, rangeOf } from "../../console/movements/range.ts";
 import { EntryKind } from "../../gen/points/v1/account_pb.ts";

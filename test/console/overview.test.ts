@@ -26,14 +26,14 @@ test("each day has its sums, also one on which nothing happened or that has not 
     { day: "2026-03-02", kind: REVOKE, points: 1n },
   ];
   const days = byDay(sums, { first: "2026-02-27", last: "2026-03-01" });
-  const none = { issued: 0n, refunded: 0n, consumed: 0n, expired: 0n, revoked: 0n };
+  const none = { recharged: 0n, refunded: 0n, consumed: 0n, expired: 0n, revoked: 0n };
   expect(days).toEqual([
-    { ...none, day: "2026-02-27", issued: 100n, consumed: 12n },
+    { ...none, day: "2026-02-27", recharged: 100n, consumed: 12n },
     { ...none, day: "2026-02-28" },
     { ...none, day: "2026-03-01", refunded: 3n },
     { ...none, day: "2026-03-02", expired: 20n, revoked: 1n },
   ]);
-  const all = { issued: 100n, refunded: 3n, consumed: 12n, expired: 20n, revoked: 1n };
+  const all = { recharged: 100n, refunded: 3n, consumed: 12n, expired: 20n, revoked: 1n };
   expect(totalOf(days)).toEqual(all);
 });
 
@@ -109,7 +109,7 @@ describe.skipIf(!hasBrowser)("the overview", () => {
       await term.getByText(figure, { exact: true }).waitFor();
     }
     await page.getByText(/From the scan of .* each account is as it was/).waitFor();
-    await page.getByRole("img", { name: /All days: Issued 1,520, .* Consumed 14/ }).waitFor();
+    await page.getByRole("img", { name: /All days: Recharged 1,520, .* Consumed 14/ }).waitFor();
     await page.getByRole("row", { name: "All days 1,520 0 14 0 0" }).waitFor();
     await page.getByText(/Days begin at midnight in Asia\/Kath?mandu\./).waitFor();
     await page.getByRole("row", { name: "tts 14 2 0" }).waitFor();

@@ -122,6 +122,13 @@ describe("the filters in the address", () => {
     expect(timestampDate(endTime!)).toEqual(new Date(2026, 10, 29));
   });
 
+  test("a year is the one that is written, also before 100", () => {
+    const { startTime, endTime } = requestOf({ user: "ada", from: "0099-12-31", to: "0099-12-31" });
+    expect(timestampDate(startTime!).getFullYear()).toBe(99);
+    expect(timestampDate(endTime!).getFullYear()).toBe(100);
+    expect(requestOf({ user: "ada", to: "9999-12-31" }).endTime).toBeUndefined();
+  });
+
   test.each(["2026-02-30", "yesterday", "2026-1-1", ""])("%j is no day, and left out", (from) => {
     expect(requestOf({ user: "ada", from }).startTime).toBeUndefined();
   });
