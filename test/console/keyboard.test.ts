@@ -69,7 +69,7 @@ describe.skipIf(!hasBrowser)("the console by keyboard alone", () => {
 
     await keys.tabTo(/^简体中文/);
     await keys.press("Enter");
-    await heading(/^退款/);
+    await heading(/#45 退款/);
     await keys.tabTo(/^浅色或深色/);
     await keys.press("Enter");
     await page.locator("[data-mantine-color-scheme=dark]").waitFor();
