@@ -6,7 +6,10 @@ import { type Language, LANGUAGES, useLanguage } from "./words.ts";
 export function Preferences() {
   const say = useWords();
   const { language, choose } = useLanguage();
-  const { colorScheme, setColorScheme } = useMantineColorScheme();
+  const { colorScheme, setColorScheme } = useMantineColorScheme({
+    // Else it writes a style into the page, which the page's policy refuses.
+    keepTransitions: true,
+  });
   const other: Language = language === "en" ? "zh-Hans" : "en";
   return (
     <Group gap="xs" wrap="nowrap">
