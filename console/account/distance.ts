@@ -27,13 +27,3 @@ const UNITS = [
   ["hour", 3_600_000, 119.5 * 60_000],
   ["minute", 60_000, 60_000],
 ] as const;
-
-/**
- * How far the ledger's clock is ahead of the browser's, at least.
- *
- * @param shownMs an instant that the ledger has shown as past, at hereMs by the browser's clock
- * @param before what was known before
- */
-export function aheadMsOf(shownMs: number | undefined, hereMs: number, before: number): number {
-  return shownMs === undefined ? before : Math.max(before, shownMs - hereMs);
-}

@@ -1,6 +1,5 @@
 import { type Timestamp, timestampMs } from "@bufbuild/protobuf/wkt";
 import { useEffect, useState } from "react";
-import { aheadMsOf } from "./distance.ts";
 
 const TICK_MS = 15_000;
 
@@ -20,4 +19,14 @@ export function useLedgerNow(shown: Timestamp | undefined): number {
     return () => clearInterval(timer);
   }, []);
   return hereMs + aheadMs;
+}
+
+/**
+ * How far the ledger's clock is ahead of the browser's, at least.
+ *
+ * @param shownMs an instant that the ledger has shown as past, at hereMs by the browser's clock
+ * @param before what was known before
+ */
+export function aheadMsOf(shownMs: number | undefined, hereMs: number, before: number): number {
+  return shownMs === undefined ? before : Math.max(before, shownMs - hereMs);
 }

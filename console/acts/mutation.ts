@@ -16,7 +16,7 @@ import {
   PutPolicyRequestSchema,
 } from "../../gen/points/v1/policies_pb.ts";
 import type { Act } from "../parts/acts.ts";
-import { categoryOf, servicesOf } from "./lot-words.ts";
+import { categoryOf, servicesOf } from "./lot-values.ts";
 import { policyOf } from "./policy-rule.ts";
 import { type Faults, POINTS_MAX, type Reading, reading, type Values } from "./values.ts";
 

@@ -1,10 +1,9 @@
-import { Button, Group, Paper, Stack, Text, Title } from "@mantine/core";
-import { type ReactNode, useEffect, useRef } from "react";
+import { Button, Group, Text } from "@mantine/core";
 import { RefusalNote } from "../parts/refusal-note.tsx";
-import styles from "./act.module.css";
-import type { Attempt, Preview } from "./attempt.ts";
-import { EntryFacts } from "./entry-facts.tsx";
-import { Figures } from "./figures.tsx";
+import type { Preview } from "./attempt.ts";
+import { EntryInShort } from "./entry-in-short.tsx";
+import { BeforeAndAfter } from "./before-and-after.tsx";
+import { StepSection } from "./step-section.tsx";
 import type { ActForm } from "./use-act-form.ts";
 import { useWords } from "./words.ts";
 
@@ -14,57 +13,28 @@ export function Outcome({ form }: { readonly form: ActForm }) {
   const { attempt, perform } = form;
   const isUnknown = attempt.step === "unknown";
   return (
-    <Paper withBorder p="md" component="section" aria-labelledby="outcome">
-      <Stack>
-        <Heading step={attempt.step}>{say(isUnknown ? "sent" : "preview")}</Heading>
-        {"error" in attempt && attempt.error !== undefined && (
-          <RefusalNote error={attempt.error} mayBeDone={isUnknown} />
-        )}
-        {attempt.step === "editing" && attempt.error === undefined && (
-          <Text size="sm" c="dimmed">
-            {say("nothingYet")}
-          </Text>
-        )}
-        {(attempt.step === "previewed" || attempt.step === "unknown") && (
-          <>
-            <WhatWouldBe preview={attempt} isUnknown={isUnknown} />
-            {attempt.answer.entry && (
-              <Group>
-                <Button loading={attempt.isSent} onClick={perform}>
-                  {say(isUnknown ? "sendAgain" : "perform")}
-                </Button>
-              </Group>
-            )}
-          </>
-        )}
-      </Stack>
-    </Paper>
-  );
-}
-
-/** Gets the focus at each step, so that whoever works by keyboard or by ear goes on from there. */
-export function Heading({
-  step,
-  children,
-}: {
-  readonly step: Attempt["step"];
-  readonly children: ReactNode;
-}) {
-  const element = useRef<HTMLHeadingElement>(null);
-  useEffect(() => {
-    if (step !== "editing") element.current?.focus();
-  }, [step]);
-  return (
-    <Title
-      ref={element}
-      id="outcome"
-      order={3}
-      size="h4"
-      tabIndex={-1}
-      className={styles["heading"]}
-    >
-      {children}
-    </Title>
+    <StepSection step={attempt.step} title={say(isUnknown ? "sent" : "preview")}>
+      {"error" in attempt && attempt.error !== undefined && (
+        <RefusalNote error={attempt.error} mayBeDone={isUnknown} />
+      )}
+      {attempt.step === "editing" && attempt.error === undefined && (
+        <Text size="sm" c="dimmed">
+          {say("nothingYet")}
+        </Text>
+      )}
+      {(attempt.step === "previewed" || attempt.step === "unknown") && (
+        <>
+          <WhatWouldBe preview={attempt} isUnknown={isUnknown} />
+          {attempt.answer.entry && (
+            <Group>
+              <Button loading={attempt.isSent} onClick={perform}>
+                {say(isUnknown ? "sendAgain" : "perform")}
+              </Button>
+            </Group>
+          )}
+        </>
+      )}
+    </StepSection>
   );
 }
 
@@ -84,8 +54,8 @@ function WhatWouldBe({
       <Text size="sm" role="status">
         {say(isUnknown ? "wasSent" : replayed ? "replayed" : entry ? "wouldBe" : "nothingToDo")}
       </Text>
-      {entry && <EntryFacts entry={entry} isThere={replayed} />}
-      {account && <Figures before={replayed ? undefined : before} after={account} />}
+      {entry && <EntryInShort entry={entry} isThere={replayed} />}
+      {account && <BeforeAndAfter before={replayed ? undefined : before} after={account} />}
       {startsNow && (
         <Text size="sm" c="dimmed">
           {say("firstPoints")}

@@ -8,7 +8,7 @@ import {
   type Policy,
   PolicySchema,
 } from "../../gen/points/v1/policy_pb.ts";
-import { categoryOf, servicesOf } from "./lot-words.ts";
+import { categoryOf, servicesOf } from "./lot-values.ts";
 import { daysOf, POINTS_MAX, type Reading } from "./values.ts";
 
 /** The units of the calendar, by their names in a form. */

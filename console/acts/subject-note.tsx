@@ -6,7 +6,7 @@ import { EntryLink } from "../parts/entry-link.tsx";
 import { HoldState } from "../../gen/points/v1/account_pb.ts";
 import type { PolicyStatus } from "../../gen/points/v1/policies_pb.ts";
 import { useSearch } from "@tanstack/react-router";
-import { EntryFacts } from "./entry-facts.tsx";
+import { EntryInShort } from "./entry-in-short.tsx";
 import { Facts } from "./facts.tsx";
 import { Instant } from "../parts/instant.tsx";
 import { leftToRefund } from "../parts/refundable.ts";
@@ -37,7 +37,7 @@ function RefundFacts({ subject: { about } }: { readonly subject: Subject }) {
   if (!about?.entry) return null;
   return (
     <>
-      <EntryFacts entry={about.entry} isThere />
+      <EntryInShort entry={about.entry} isThere />
       <Facts
         rows={[
           [say("refunded"), points(about.refunded)],
@@ -55,7 +55,7 @@ function LotFacts({ subject: { about, lot } }: { readonly subject: Subject }) {
   const { claimed, revoked } = about;
   return (
     <>
-      <EntryFacts entry={about.entry} isThere />
+      <EntryInShort entry={about.entry} isThere />
       <Facts
         rows={[
           [say("remaining"), points(lot?.remaining ?? 0n)],

@@ -4,7 +4,7 @@ import type { Entry } from "../../gen/points/v1/account_pb.ts";
 import { EntryKind } from "../../gen/points/v1/account_pb.ts";
 import { type GetEntryResponse, PointsService } from "../../gen/points/v1/points_pb.ts";
 import { LOTS_NAMED } from "./lots-phrase.ts";
-import type { Subject } from "./subject.ts";
+import type { KnownEntry } from "./known-entry.ts";
 
 /** An entry by its number; undefined: no call. */
 export function useEntry(user: string, sequence: bigint | undefined) {
@@ -24,9 +24,9 @@ const REFERRING_READ = 10;
  *
  * @returns undefined until all of it is read: a hold would be called open before its end is known
  */
-export function useSubject(
+export function useKnownEntry(
   response: GetEntryResponse & { readonly entry: Entry },
-): Subject | undefined {
+): KnownEntry | undefined {
   const { entry, refunded, revoked, claimed, referringEntries } = response;
   const about = referringEntries.slice(0, REFERRING_READ);
   const lots = entry.allocations.slice(0, LOTS_NAMED).map(({ lot }) => lot);

@@ -14,7 +14,7 @@ import { Allocations } from "./allocations.tsx";
 import { ChainNote } from "./chain-note.tsx";
 import { EntryActs } from "./entry-acts.tsx";
 import { EntryFacts, Metadata } from "./entry-facts.tsx";
-import { useEntry, useLastSequence, useSubject } from "./entry-queries.ts";
+import { useEntry, useLastSequence, useKnownEntry } from "./entry-queries.ts";
 import { JournalCheck } from "./journal-check.tsx";
 import { Related } from "./related.tsx";
 import { Sentence } from "./sentence-text.tsx";
@@ -82,7 +82,7 @@ function Neighbours({ user, sequence }: { readonly user: string; readonly sequen
 
 function Why({ response }: { readonly response: GetEntryResponse & { readonly entry: Entry } }) {
   const { entry } = response;
-  const subject = useSubject(response);
+  const known = useKnownEntry(response);
   return (
     <Stack gap="lg">
       <Paper withBorder p="md">
@@ -92,8 +92,8 @@ function Why({ response }: { readonly response: GetEntryResponse & { readonly en
             {entry.createTime && <Instant time={entry.createTime} />}
           </Text>
         </Group>
-        {subject === undefined ? <Loading /> : <Sentence subject={subject} />}
-        {subject && <EntryActs subject={subject} />}
+        {known === undefined ? <Loading /> : <Sentence known={known} />}
+        {known && <EntryActs known={known} />}
       </Paper>
       <Allocations entry={entry} />
       <Related entry={entry} referring={response.referringEntries} />

@@ -2,12 +2,12 @@ import { type Entry, EntryKind } from "../../gen/points/v1/account_pb.ts";
 import { refundableOf } from "../parts/refundable.ts";
 import type { Phrase } from "../parts/sentence/phrase.ts";
 import { say, sayCount, type Voice } from "../parts/sentence/voice.ts";
-import type { Subject } from "./subject.ts";
+import type { KnownEntry } from "./known-entry.ts";
 
 /** What has become of an entry since, in words. */
-export function fatePhrases(subject: Subject, voice: Voice): readonly Phrase[] {
-  const { entry, refunded, revoked, claimed } = subject;
-  if (entry.kind === EntryKind.FREEZE) return [holdPhrase(subject, voice)];
+export function fatePhrases(known: KnownEntry, voice: Voice): readonly Phrase[] {
+  const { entry, refunded, revoked, claimed } = known;
+  if (entry.kind === EntryKind.FREEZE) return [holdPhrase(known, voice)];
   if (madeLot(entry)) {
     if (revoked === 0n) {
       return entry.kind === EntryKind.RECHARGE ? [say(voice, "revokedNothing")] : [];
@@ -27,21 +27,21 @@ export function madeLot({ kind, sequence, allocations }: Entry): boolean {
 }
 
 /** What closed a hold; undefined: it is open. */
-export function closingOf({ entry, referring }: Pick<Subject, "entry" | "referring">) {
+export function closingOf({ entry, referring }: Pick<KnownEntry, "entry" | "referring">) {
   if (entry.kind !== EntryKind.FREEZE) return undefined;
   return referring.find(
     ({ kind, keptOpen }) => kind === EntryKind.RELEASE || (kind === EntryKind.SETTLE && !keptOpen),
   );
 }
 
-function holdPhrase(subject: Subject, voice: Voice): Phrase {
-  const closing = closingOf(subject);
+function holdPhrase(known: KnownEntry, voice: Voice): Phrase {
+  const closing = closingOf(known);
   if (closing !== undefined) {
     const key = closing.kind === EntryKind.RELEASE ? "holdReleased" : "holdSettled";
     return say(voice, key, { entry: [{ entry: closing.sequence }] });
   }
-  const extended = subject.referring.find(({ kind }) => kind === EntryKind.EXTEND);
-  const { expireTime } = extended ?? subject.entry;
-  const isDue = expireTime !== undefined && expireTime.seconds <= subject.now;
+  const extended = known.referring.find(({ kind }) => kind === EntryKind.EXTEND);
+  const { expireTime } = extended ?? known.entry;
+  const isDue = expireTime !== undefined && expireTime.seconds <= known.now;
   return say(voice, isDue ? "holdDue" : "holdOpen");
 }

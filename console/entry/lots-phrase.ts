@@ -1,7 +1,7 @@
 import { type Allocation, type Entry, EntryKind } from "../../gen/points/v1/account_pb.ts";
 import { join, type Phrase } from "../parts/sentence/phrase.ts";
 import { say, type Voice } from "../parts/sentence/voice.ts";
-import type { Subject } from "./subject.ts";
+import type { KnownEntry } from "./known-entry.ts";
 
 /** How many lots a sentence names; the table beneath it has all. */
 export const LOTS_NAMED = 3;
@@ -9,7 +9,7 @@ export const LOTS_NAMED = 3;
 /** "lot #1, recharged on 28 November, expires on 28 December", or several of them. */
 export function lotsPhrase(
   voice: Voice,
-  { others, now }: Subject,
+  { others, now }: KnownEntry,
   allocations: readonly Allocation[],
 ): Phrase {
   const [only] = allocations;

@@ -6,25 +6,25 @@ import { policyPhrase } from "../parts/sentence/policy-phrase.ts";
 import { usagePhrase } from "../parts/sentence/price-phrase.ts";
 import { fatePhrases } from "./fate.ts";
 import { pointsOf, say, sayCount, type Voice } from "../parts/sentence/voice.ts";
-import type { Subject } from "./subject.ts";
+import type { KnownEntry } from "./known-entry.ts";
 
 /**
  * What an entry was and why, in one sentence: what it did, who asked for it, from or to which lots,
  * what else happened with it, and what has become of it since.
  */
-export function sentenceOf(subject: Subject, voice: Voice): Phrase {
+export function sentenceOf(known: KnownEntry, voice: Voice): Phrase {
   const { words } = voice;
   const clauses = [
-    whatPhrase(subject, voice),
-    ...termPhrases(subject, voice),
-    askedPhrase(subject.entry, voice),
-    placePhrase(subject, voice),
+    whatPhrase(known, voice),
+    ...termPhrases(known, voice),
+    askedPhrase(known.entry, voice),
+    placePhrase(known, voice),
   ];
-  const after = [...besidePhrases(subject, voice), ...fatePhrases(subject, voice)];
+  const after = [...besidePhrases(known, voice), ...fatePhrases(known, voice)];
   return [...join([join(clauses, words.comma), ...after], words.semicolon), words.stop];
 }
 
-function whatPhrase({ entry, others }: Subject, voice: Voice): Phrase {
+function whatPhrase({ entry, others }: KnownEntry, voice: Voice): Phrase {
   const { kind, refersTo, usage, cause, policy } = entry;
   const points = pointsOf(voice, entry.points);
   const about = [{ entry: refersTo }];
@@ -70,7 +70,7 @@ function whatPhrase({ entry, others }: Subject, voice: Voice): Phrase {
  * Whether the ledger booked it by itself. Nothing says so outright: it came at the instant at which a
  * lot or the hold ended, and nobody is named who asked.
  */
-function isDue(entry: Entry, others: Subject["others"]): boolean {
+function isDue(entry: Entry, others: KnownEntry["others"]): boolean {
   const { caller, requestId, actor, metadata, createTime, refersTo, allocations } = entry;
   if (caller !== "" || requestId !== "" || actor !== "" || Object.keys(metadata).length > 0) {
     return false;
@@ -81,7 +81,7 @@ function isDue(entry: Entry, others: Subject["others"]): boolean {
 }
 
 /** What it was made with, or who it was for. */
-function termPhrases({ entry, now }: Subject, voice: Voice): readonly Phrase[] {
+function termPhrases({ entry, now }: KnownEntry, voice: Voice): readonly Phrase[] {
   const { kind, member, expireTime, requestId, category, services, priority } = entry;
   const text = (key: "member" | "category", value: string) =>
     value === "" ? [] : say(voice, key, { [key]: value });
@@ -117,11 +117,11 @@ function askedPhrase({ caller, actor }: Entry, voice: Voice): Phrase {
 }
 
 /** The lots, where these are not what the entry itself made. */
-function placePhrase(subject: Subject, voice: Voice): Phrase {
-  const { kind, sequence, refersTo } = subject.entry;
-  const allocations = subject.entry.allocations.filter(({ lot }) => lot !== sequence);
+function placePhrase(known: KnownEntry, voice: Voice): Phrase {
+  const { kind, sequence, refersTo } = known.entry;
+  const allocations = known.entry.allocations.filter(({ lot }) => lot !== sequence);
   if (allocations.length === 0 || kind === EntryKind.RECHARGE) return [];
-  const lots = lotsPhrase(voice, subject, allocations);
+  const lots = lotsPhrase(voice, known, allocations);
   const isBack = kind === EntryKind.REFUND || kind === EntryKind.RELEASE;
   if (isBack) return say(voice, "to", { lots });
   // The revocation of a lot has named it.
@@ -130,7 +130,7 @@ function placePhrase(subject: Subject, voice: Voice): Phrase {
 }
 
 /** What else it did. */
-function besidePhrases({ entry, others }: Subject, voice: Voice): readonly Phrase[] {
+function besidePhrases({ entry, others }: KnownEntry, voice: Voice): readonly Phrase[] {
   const { kind, refersTo, sequence, allocations, createTime } = entry;
   const isRefund = kind === EntryKind.REFUND;
   const isRevoke = kind === EntryKind.REVOKE;

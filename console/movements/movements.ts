@@ -33,7 +33,7 @@ export type Movements = {
 };
 
 /** What is read of an account. */
-export type Figures = Pick<
+export type AccountFigures = Pick<
   Account,
   | "balance"
   | "frozen"
@@ -53,8 +53,8 @@ export type Figures = Pick<
  * @param sums by kind, service and category of the time between; undefined: there are none
  */
 export function movementsOf(
-  start: Figures | undefined,
-  end: Figures | undefined,
+  start: AccountFigures | undefined,
+  end: AccountFigures | undefined,
   sums: readonly MovementSum[] | undefined,
 ): Movements {
   const [first, last] = [start ?? NOTHING, end ?? NOTHING];
@@ -89,7 +89,7 @@ export function addsUp({ start, lines, end }: Movements): boolean {
 /** What a movement needs of a sum. */
 export type MovementSum = Pick<Sum, "kind" | "service" | "category" | "points">;
 
-const NOTHING: Figures = {
+const NOTHING: AccountFigures = {
   balance: 0n,
   frozen: 0n,
   debt: 0n,
@@ -102,7 +102,7 @@ const NOTHING: Figures = {
 
 /** The total of an account that a move adds to, and what its sums are by. */
 const OF_MOVE: Readonly<
-  Record<Move, { readonly total: keyof Figures; readonly by?: "category" | "service" }>
+  Record<Move, { readonly total: keyof AccountFigures; readonly by?: "category" | "service" }>
 > = {
   recharged: { total: "totalRecharged", by: "category" },
   refunded: { total: "totalRefunded", by: "service" },
@@ -111,7 +111,7 @@ const OF_MOVE: Readonly<
   revoked: { total: "totalRevoked" },
 };
 
-function standingOf({ balance, frozen, debt }: Figures): Standing {
+function standingOf({ balance, frozen, debt }: AccountFigures): Standing {
   return { balance, frozen, debt, net: balance + frozen - debt };
 }
 

@@ -3,7 +3,7 @@ import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, test } from "vitest";
 import { type Attempt, isUnderWay, NEW_ATTEMPT, nextAttempt } from "../../console/acts/attempt.ts";
-import { serverFaults } from "../../console/acts/field-paths.ts";
+import { serverFaults } from "../../console/acts/server-faults.ts";
 import { firstValues } from "../../console/acts/first-values.ts";
 import { mutationOf, type Mutation, type Opened } from "../../console/acts/mutation.ts";
 import { newRequestId } from "../../console/acts/request-id.ts";

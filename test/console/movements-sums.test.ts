@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { askMovements } from "../../console/movements/ask-movements.ts";
 import {
   addsUp,
-  type Figures,
+  type AccountFigures,
   movementsOf,
   type MovementSum,
 } from "../../console/movements/movements.ts";
@@ -54,7 +54,7 @@ describe("the range", () => {
   });
 });
 
-const account = (figures: Partial<Figures>): Figures => ({
+const account = (figures: Partial<AccountFigures>): AccountFigures => ({
   balance: 0n,
   frozen: 0n,
   debt: 0n,

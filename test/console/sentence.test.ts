@@ -5,7 +5,7 @@ import { actsOf } from "../../console/entry/acts-of.ts";
 import { plain } from "../../console/parts/sentence/phrase.ts";
 import { SENTENCE_WORDS } from "../../console/parts/sentence/sentence-words.ts";
 import { sentenceOf } from "../../console/entry/sentence.ts";
-import type { Subject } from "../../console/entry/subject.ts";
+import type { KnownEntry } from "../../console/entry/known-entry.ts";
 import {
   type Entry,
   EntryKind,
@@ -20,7 +20,7 @@ type Case = {
   readonly of: string;
   readonly entry: Init;
   readonly others?: readonly Entry[];
-  readonly fate?: Partial<Pick<Subject, "refunded" | "revoked" | "claimed" | "referring">>;
+  readonly fate?: Partial<Pick<KnownEntry, "refunded" | "revoked" | "claimed" | "referring">>;
   readonly en: string;
   readonly zh: string;
 };
@@ -362,7 +362,7 @@ const SHORT = {
 
 describe("the sentence about an entry", () => {
   test.each(CASES)("says what $of was", ({ entry, others = [], fate = {}, en, zh }) => {
-    const subject: Subject = {
+    const known: KnownEntry = {
       entry: entryOf({ sequence: 10n, ...entry }),
       refunded: 0n,
       revoked: 0n,
@@ -373,7 +373,7 @@ describe("the sentence about an entry", () => {
       others: new Map(others.map((other) => [other.sequence, other])),
     };
     const said = (language: "en" | "zh-Hans") =>
-      plain(sentenceOf(subject, { words: SENTENCE_WORDS[language], formats: SHORT }));
+      plain(sentenceOf(known, { words: SENTENCE_WORDS[language], formats: SHORT }));
     expect([said("en"), said("zh-Hans")]).toEqual([en, zh]);
   });
 

@@ -1,7 +1,7 @@
 import type { Entry } from "../../gen/points/v1/account_pb.ts";
 
 /** An entry with all that a sentence about it says. */
-export type Subject = {
+export type KnownEntry = {
   readonly entry: Entry;
   /** What became of it: see GetEntryResponse. */
   readonly refunded: bigint;

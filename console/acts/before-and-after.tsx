@@ -20,7 +20,7 @@ const FIGURES = [
  *
  * @param before null: there is no account yet; undefined: it is not known
  */
-export function Figures({
+export function BeforeAndAfter({
   before,
   after,
 }: {

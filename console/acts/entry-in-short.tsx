@@ -20,7 +20,7 @@ const GIVING: ReadonlySet<EntryKind> = new Set([
  *
  * @param isThere it is in the journal, and can be opened; else it is what would be written
  */
-export function EntryFacts({
+export function EntryInShort({
   entry,
   isThere,
 }: {
