@@ -9,6 +9,7 @@ import { KindBadge } from "../parts/kind-badge.tsx";
 import { ButtonLink } from "../parts/links.ts";
 import { Loading } from "../parts/loading.tsx";
 import { RefusalNote } from "../parts/refusal-note.tsx";
+import { sequenceOf } from "../parts/sequence.ts";
 import { useTitle } from "../parts/title.ts";
 import { Allocations } from "./allocations.tsx";
 import { ChainNote } from "./chain-note.tsx";
@@ -24,7 +25,7 @@ import { useWords } from "./words.ts";
 export function EntryScreen() {
   const say = useWords();
   const { user, sequence: text } = useSearch({ from: "/entry" });
-  const sequence = /^[1-9]\d{0,17}$/.test(text) ? BigInt(text) : undefined;
+  const sequence = sequenceOf(text);
   useTitle(say("title", { user, n: text }));
   const { data, error, refetch } = useEntry(user, sequence);
   return (

@@ -1,3 +1,5 @@
+import { sequenceOf } from "../parts/sequence.ts";
+
 /** What a text may be: each is looked for. */
 export type Readings = {
   readonly user?: string;
@@ -24,7 +26,7 @@ export function readingsOf(typed: string): Readings {
 
 // As the API takes them: printable ASCII without spaces.
 const ID = /^[!-~]{1,128}$/;
-const ENTRY = /^([!-~]{1,128})#([1-9]\d{0,17})$/;
+const ENTRY = /^([!-~]{1,128})#(\d+)$/;
 const PAIR = /^([^=]+?)\s*=\s*(.*)$/;
 const ACTOR = /^actor:\s*(.+)$/i;
 const KEY_MAX_BYTES = 64;
@@ -32,8 +34,9 @@ const VALUE_MAX_BYTES = 256;
 const ACTOR_MAX_CHARACTERS = 128;
 
 function entryOf(text: string): Pick<Readings, "entry"> {
-  const [, user, sequence] = ENTRY.exec(text) ?? [];
-  return user === undefined ? {} : { entry: { user, sequence: BigInt(sequence!) } };
+  const [, user, number = ""] = ENTRY.exec(text) ?? [];
+  const sequence = sequenceOf(number);
+  return user === undefined || sequence === undefined ? {} : { entry: { user, sequence } };
 }
 
 function metadataOf(text: string): Pick<Readings, "metadata"> {
