@@ -1,7 +1,7 @@
 import { Stack } from "@mantine/core";
 import { useFormats } from "../app/formats.ts";
 import { useSession } from "../app/session.tsx";
-import { Facts } from "./facts.tsx";
+import { Facts } from "../parts/facts.tsx";
 import { ChoiceField, NumberField, Row, TextField, TimeField } from "./fields.tsx";
 import { LotFields } from "./lot-fields.tsx";
 import { PolicyFields } from "./policy-fields.tsx";

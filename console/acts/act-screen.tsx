@@ -1,27 +1,34 @@
-import { Alert, Group, Stack, Text, Title } from "@mantine/core";
-import { useQuery } from "@tanstack/react-query";
-import { useSearch } from "@tanstack/react-router";
+import { Alert, Stack, Text, Title } from "@mantine/core";
+import { Navigate, useSearch } from "@tanstack/react-router";
 import { useState } from "react";
 import { useSession } from "../app/session.tsx";
 import { AccountTabs } from "../parts/account-tabs.tsx";
-import { ButtonLink } from "../parts/links.ts";
-import { type Act, ACTS, isAct } from "../parts/acts.ts";
+import { TextLink } from "../parts/links.ts";
 import { Loading } from "../parts/loading.tsx";
 import { RefusalNote } from "../parts/refusal-note.tsx";
 import { useTitle } from "../parts/title.ts";
 import { ActForm } from "./act-form.tsx";
+import { type ActOn, actOn } from "./act-on.ts";
+import { type Act, ACTS, isAct } from "../parts/acts.ts";
+import { leftToRefund } from "../parts/refundable.ts";
 import { readSubject, type Subject } from "./subject.ts";
 import { SubjectNote } from "./subject-note.tsx";
-import { leftToRefund } from "../parts/refundable.ts";
-import { HoldState } from "../../gen/points/v1/account_pb.ts";
+import { useReadOnce } from "./use-read-once.ts";
 import { useWords } from "./words.ts";
 
-/** An act on an account: /act?user=ada&act=refund&of=42. Without an act: those that there are. */
+/** An act on an account: /act?user=ada&act=refund&of=42. The acts that there are stand on it. */
 export function ActScreen() {
   const { user, act, of = "" } = useSearch({ from: "/act" });
+  if (!isAct(act)) return <Navigate to="/account" search={{ user }} replace />;
+  return <ActOf {...{ user, act, of }} />;
+}
+
+type Address = { readonly user: string; readonly act: Act; readonly of: string };
+
+function ActOf({ user, act, of }: Address) {
   const say = useWords();
   const [forms, setForms] = useState(0);
-  const title = isAct(act) ? say(`title-${act}${of === "" ? "" : "-of"}`, { of }) : say("title");
+  const title = say(`title-${act}${of === "" ? "" : "-of"}`, { of });
   useTitle(`${title} · ${user}`);
   return (
     <Stack gap="md">
@@ -29,86 +36,77 @@ export function ActScreen() {
       <Title order={2} size="h3">
         {title}
       </Title>
-      {isAct(act) ? (
-        <Allowed
-          // Each form has a request id of its own.
-          key={JSON.stringify([user, act, of, forms])}
-          {...{ user, act, of }}
-          onAgain={() => setForms(forms + 1)}
-        />
-      ) : (
-        <Choice user={user} />
-      )}
+      <Allowed
+        // Each form has a request id of its own.
+        key={JSON.stringify([user, act, of, forms])}
+        {...{ user, act, of }}
+        onAgain={() => setForms(forms + 1)}
+      />
     </Stack>
   );
 }
 
-type Address = { readonly user: string; readonly act: Act; readonly of: string };
-
-function Allowed(props: Address & { readonly onAgain: () => void }) {
+function Allowed({ of, ...props }: Address & { readonly onAgain: () => void }) {
   const say = useWords();
   const { may } = useSession();
-  const { scope, needsOf } = ACTS[props.act];
+  const { user, act } = props;
+  const { scope, needsOf } = ACTS[act];
   if (!may(scope)) return <Alert color="yellow">{say("mayNot", { scope })}</Alert>;
-  if (needsOf && props.of === "")
-    return <Text>{say(`from-${ACTS[props.act].of ?? "entry"}`)}</Text>;
-  return <Opened {...props} />;
+  if (needsOf && of === "") return <Beginning user={user} act={act} />;
+  const on = actOn(act, of);
+  if (on === null) return <Alert role="alert">{say("noNumber", { of })}</Alert>;
+  return <Opened {...props} on={on} />;
 }
+
+/** Says where an act begins that is about one thing: nobody knows its number by heart. */
+function Beginning({ user, act }: { readonly user: string; readonly act: Act }) {
+  const say = useWords();
+  const isOfEntry = act === "refund";
+  return (
+    <Text>
+      {say(isOfEntry ? "from-entry" : act === "release" ? "from-hold" : "from-policy")}{" "}
+      <TextLink
+        inherit
+        underline="always"
+        to={isOfEntry ? "/statement" : "/account"}
+        search={{ user }}
+      >
+        {say(isOfEntry ? "toStatement" : "toAccount")}
+      </TextLink>
+    </Text>
+  );
+}
+
+type On = {
+  readonly user: string;
+  readonly act: Act;
+  readonly on: ActOn;
+  readonly onAgain: () => void;
+};
 
 /**
  * The form, once what it is about has been read. From then on it stays, and so does what it was
  * opened on: neither another sign-in nor a change of the account takes away what was typed.
  */
-function Opened({ user, act, of, onAgain }: Address & { readonly onAgain: () => void }) {
-  const [subject, setSubject] = useState<Subject>();
-  const { data, error, refetch, isFetchedAfterMount } = useQuery({
-    // Among the answers of RPCs, which another sign-in asks for again.
-    queryKey: ["connect-query", "subject", user, act, of],
-    queryFn: () => readSubject(user, act, of),
-    enabled: subject === undefined,
-    gcTime: 0,
-  });
-  if (subject === undefined && data !== undefined && isFetchedAfterMount) setSubject(data);
-  if (subject !== undefined && isOver(act, subject)) return <Over act={act} subject={subject} />;
-  if (subject !== undefined) return <ActForm {...{ user, act, subject, onAgain }} />;
-  if (error !== null) return <RefusalNote error={error} onRetry={() => void refetch()} />;
-  return <Loading />;
-}
-
-/** Whether nothing is left that the act could be done to. */
-function isOver(act: Act, { about, hold }: Subject): boolean {
-  if (act === "refund") return about === undefined || leftToRefund(about) <= 0n;
-  return act === "release" && hold?.state !== HoldState.OPEN;
-}
-
-function Over(props: { readonly act: Act; readonly subject: Subject }) {
+function Opened({ user, act, on, onAgain }: On) {
   const say = useWords();
+  const { value: subject, error, again } = useReadOnce((signal) => readSubject(user, on, signal));
+  if (subject === undefined) {
+    return error === null ? <Loading /> : <RefusalNote error={error} onRetry={again} />;
+  }
+  const over = overBy(act, on, subject);
+  if (over === undefined) return <ActForm {...{ user, act, subject, onAgain }} />;
   return (
     <>
-      <SubjectNote {...props} />
-      <Text>{say(`over-${props.act === "refund" ? "refund" : "release"}`)}</Text>
+      <SubjectNote act={act} subject={subject} />
+      <Text>{say(over)}</Text>
     </>
   );
 }
 
-function Choice({ user }: { readonly user: string }) {
-  const say = useWords();
-  const { may } = useSession();
-  const acts = (["recharge", "revoke", "expire", "policy"] as const).filter((act) =>
-    may(ACTS[act].scope),
-  );
-  return (
-    <Stack>
-      <Group>
-        {acts.map((act) => (
-          <ButtonLink key={act} to="/act" search={{ user, act }} variant="default">
-            {say(`title-${act}`)}
-          </ButtonLink>
-        ))}
-      </Group>
-      <Text size="sm" c="dimmed">
-        {say("elsewhere")}
-      </Text>
-    </Stack>
-  );
+/** Why nothing is left that the act could be done to; undefined: something is. */
+function overBy(act: Act, on: ActOn, { about, hold, policy }: Subject) {
+  if (act === "refund" && (about === undefined || leftToRefund(about) <= 0n)) return "over-refund";
+  if (on?.kind === "hold" && hold === undefined) return "over-release";
+  return on?.kind === "policy" && policy === undefined ? "over-policy" : undefined;
 }

@@ -2,18 +2,12 @@ import { type Allocation, type Entry, EntryKind } from "../../gen/points/v1/acco
 import { useFormats } from "../app/formats.ts";
 import { EntryLink } from "../parts/entry-link.tsx";
 import { useKindNames } from "../parts/kinds.ts";
-import { policyPhrase } from "../parts/sentence/policy-phrase.ts";
+import { rulePhrase } from "../parts/sentence/policy-phrase.ts";
 import { PhraseText, useVoice } from "../parts/sentence/phrase-text.tsx";
-import { Facts } from "./facts.tsx";
+import { Facts } from "../parts/facts.tsx";
 import { Instant } from "../parts/instant.tsx";
+import { signOf } from "../parts/signs.ts";
 import { useWords } from "./words.ts";
-
-/** Kinds that give points to lots. All others take them. */
-const GIVING: ReadonlySet<EntryKind> = new Set([
-  EntryKind.RECHARGE,
-  EntryKind.REFUND,
-  EntryKind.RELEASE,
-]);
 
 /**
  * An entry in short.
@@ -32,7 +26,7 @@ export function EntryInShort({
   const voice = useVoice();
   const { points } = useFormats();
   const { userId: user, sequence, kind, refersTo, expireTime, usage, policy } = entry;
-  const some = (number: bigint) => (number === 0n ? undefined : points(number));
+  const some = (number: bigint) => number !== 0n && points(number);
   const lots = (allocations: readonly Allocation[]) => {
     const shown = allocations.slice(0, LOTS_SHOWN);
     const texts = shown.map((one) =>
@@ -48,29 +42,29 @@ export function EntryInShort({
       rows={[
         [say("entry"), isThere ? <EntryLink user={user} sequence={sequence} /> : `#${sequence}`],
         [say("kind"), kindName(kind)],
-        [say("points"), moves ? points(entry.points) : undefined],
-        [say(GIVING.has(kind) ? "toLots" : "fromLots"), lots(makes ? [] : entry.allocations)],
-        [say("about"), refersTo === 0n ? undefined : <EntryLink user={user} sequence={refersTo} />],
+        [say("points"), moves && points(entry.points)],
+        [say(signOf(kind) > 0n ? "toLots" : "fromLots"), lots(makes ? [] : entry.allocations)],
+        [say("about"), refersTo !== 0n && <EntryLink user={user} sequence={refersTo} />],
         [say("service"), usage?.service],
         [say("member"), entry.member],
+        [say("policyName"), policy?.name],
         [
-          say("policyName"),
-          policy && <PhraseText user={user} phrase={policyPhrase(voice, policy)} />,
+          say("policyRule"),
+          policy &&
+            (policy.rule.case ? (
+              <PhraseText user={user} phrase={rulePhrase(voice, policy.rule)} />
+            ) : (
+              say("ended")
+            )),
         ],
         [say("category"), entry.category],
         [say("services"), entry.services.join(", ")],
-        [
-          say("until"),
-          expireTime ? <Instant time={expireTime} /> : makes ? say("expires-never") : undefined,
-        ],
+        [say("until"), expireTime ? <Instant time={expireTime} /> : makes && say("expires-never")],
         [say("owed"), some(entry.owed)],
         [say("uncovered"), some(entry.uncovered)],
         [say("repaid"), some(entry.repaid)],
         [say("alerts"), entry.alerts.join(", ")],
-        [
-          say("time"),
-          isThere && entry.createTime ? <Instant time={entry.createTime} /> : undefined,
-        ],
+        [say("time"), isThere && entry.createTime && <Instant time={entry.createTime} />],
         [say("reason"), entry.metadata["reason"]],
         [say("ticket"), entry.metadata["ticket"]],
         [say("askedBy"), entry.actor],

@@ -31,8 +31,8 @@ export type Mutation = Extract<
 /** What each mutation is answered with. */
 export type Answer = {
   /** Undefined: there was nothing to do. */
-  readonly entry?: Entry;
-  readonly account?: Account;
+  readonly entry?: Entry | undefined;
+  readonly account?: Account | undefined;
   /** The first answer again: it was done before. */
   readonly replayed: boolean;
 };

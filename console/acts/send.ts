@@ -8,13 +8,23 @@ import type { Answer, Mutation } from "./mutation.ts";
 const points = createClient(PointsService, transport);
 const policies = createClient(PolicyService, transport);
 
-export function send({ case: name, value }: Mutation): Promise<Answer> {
-  // The compiler cannot see that a method of a name takes the request of that name.
-  const methods = { ...points, ...policies } as unknown as Record<
-    Mutation["case"],
-    (request: Mutation["value"]) => Promise<Answer>
-  >;
-  return methods[name](value);
+export function send(mutation: Mutation): Promise<Answer> {
+  switch (mutation.case) {
+    case "refund":
+      return points.refund(mutation.value);
+    case "recharge":
+      return points.recharge(mutation.value);
+    case "revoke":
+      return points.revoke(mutation.value);
+    case "expire":
+      return points.expire(mutation.value);
+    case "release":
+      return points.release(mutation.value);
+    case "putPolicy":
+      return policies.putPolicy(mutation.value);
+    case "deletePolicy":
+      return policies.deletePolicy(mutation.value);
+  }
 }
 
 /** What would become of the account if it were sent now, and how the account is. Nothing is done. */

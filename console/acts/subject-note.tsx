@@ -1,105 +1,108 @@
 import { Paper, Stack } from "@mantine/core";
+import type { Hold, Lot } from "../../gen/points/v1/account_pb.ts";
+import type { GetEntryResponse } from "../../gen/points/v1/points_pb.ts";
+import type { Policy } from "../../gen/points/v1/policy_pb.ts";
+import { useSearch } from "@tanstack/react-router";
 import { useFormats } from "../app/formats.ts";
-import { policyPhrase } from "../parts/sentence/policy-phrase.ts";
+import { rulePhrase } from "../parts/sentence/policy-phrase.ts";
 import { PhraseText, useVoice } from "../parts/sentence/phrase-text.tsx";
 import { EntryLink } from "../parts/entry-link.tsx";
-import { HoldState } from "../../gen/points/v1/account_pb.ts";
-import type { PolicyStatus } from "../../gen/points/v1/policies_pb.ts";
-import { useSearch } from "@tanstack/react-router";
-import { EntryInShort } from "./entry-in-short.tsx";
-import { Facts } from "./facts.tsx";
+import { Facts } from "../parts/facts.tsx";
 import { Instant } from "../parts/instant.tsx";
+import type { Act } from "../parts/acts.ts";
+import { EntryInShort } from "./entry-in-short.tsx";
 import { leftToRefund } from "../parts/refundable.ts";
 import type { Subject } from "./subject.ts";
 import { useWords } from "./words.ts";
-import type { Act } from "../parts/acts.ts";
 
 /** What the act is about: the entry, lot or hold as it was when the form was opened. */
 export function SubjectNote({ act, subject }: { readonly act: Act; readonly subject: Subject }) {
   const say = useWords();
-  const { about, hold, policy } = subject;
-  if (!about && !policy) return null;
+  const facts = factsOf(act, subject);
+  if (facts === null) return null;
   return (
     <Paper withBorder p="md" component="section" aria-label={say("subject")}>
-      <Stack gap="xs">
-        {act === "refund" && <RefundFacts subject={subject} />}
-        {(act === "revoke" || act === "expire") && <LotFacts subject={subject} />}
-        {hold && <HoldFacts hold={hold} />}
-        {policy && <PolicyFacts policy={policy} />}
-      </Stack>
+      <Stack gap="xs">{facts}</Stack>
     </Paper>
   );
 }
 
-function RefundFacts({ subject: { about } }: { readonly subject: Subject }) {
-  const say = useWords();
-  const { points } = useFormats();
-  if (!about?.entry) return null;
+function factsOf(act: Act, { about, lot, hold, policy }: Subject) {
+  if (policy?.policy) return <PolicyFacts policy={policy.policy} setBy={policy.sequence} />;
+  if (act === "release") return hold ? <HoldFacts hold={hold} /> : null;
+  if (about?.entry === undefined) return null;
   return (
     <>
       <EntryInShort entry={about.entry} isThere />
-      <Facts
-        rows={[
-          [say("refunded"), points(about.refunded)],
-          [say("left"), points(leftToRefund(about))],
-        ]}
-      />
+      {act === "refund" ? <RefundFacts about={about} /> : <LotFacts about={about} lot={lot} />}
     </>
   );
 }
 
-function LotFacts({ subject: { about, lot } }: { readonly subject: Subject }) {
+function RefundFacts({ about }: { readonly about: GetEntryResponse }) {
   const say = useWords();
   const { points } = useFormats();
-  if (!about?.entry) return null;
-  const { claimed, revoked } = about;
-  return (
-    <>
-      <EntryInShort entry={about.entry} isThere />
-      <Facts
-        rows={[
-          [say("remaining"), points(lot?.remaining ?? 0n)],
-          [say("frozen"), lot && lot.frozen > 0n ? points(lot.frozen) : undefined],
-          [say("revoked"), revoked > 0n ? points(revoked) : undefined],
-          [say("claimed"), claimed > 0n ? points(claimed) : undefined],
-        ]}
-      />
-    </>
-  );
-}
-
-function PolicyFacts({ policy: { policy, sequence } }: { readonly policy: PolicyStatus }) {
-  const say = useWords();
-  const voice = useVoice();
-  const user = useSearch({ from: "/act", select: (search) => search.user });
-  if (policy === undefined) return null;
   return (
     <Facts
       rows={[
-        [say("policyName"), <PhraseText user={user} phrase={policyPhrase(voice, policy)} />],
-        [say("setBy"), <EntryLink user={user} sequence={sequence} />],
+        [say("refunded"), points(about.refunded)],
+        [say("left"), points(leftToRefund(about))],
       ]}
     />
   );
 }
 
-function HoldFacts({ hold }: { readonly hold: NonNullable<Subject["hold"]> }) {
+function LotFacts({
+  about: { claimed, revoked },
+  lot,
+}: {
+  readonly about: GetEntryResponse;
+  readonly lot: Lot | undefined;
+}) {
   const say = useWords();
   const { points } = useFormats();
-  const isOpen = hold.state === HoldState.OPEN;
-  const { settled, service, member, expireTime } = hold;
+  const some = (number: bigint) => number > 0n && points(number);
   return (
-    <>
-      <Facts
-        rows={[
-          [say("hold"), String(hold.number)],
-          [say("held"), isOpen ? points(hold.points - settled) : undefined],
-          [say("settled"), settled > 0n ? points(settled) : undefined],
-          [say("service"), service],
-          [say("member"), member],
-          [say("until"), expireTime && <Instant time={expireTime} />],
-        ]}
-      />
-    </>
+    <Facts
+      rows={[
+        [say("remaining"), points(lot?.remaining ?? 0n)],
+        [say("frozen"), some(lot?.frozen ?? 0n)],
+        [say("revoked"), some(revoked)],
+        [say("claimed"), some(claimed)],
+      ]}
+    />
+  );
+}
+
+function PolicyFacts({ policy, setBy }: { readonly policy: Policy; readonly setBy: bigint }) {
+  const say = useWords();
+  const voice = useVoice();
+  const user = useSearch({ from: "/act", select: (search) => search.user });
+  return (
+    <Facts
+      rows={[
+        [say("policyName"), policy.name],
+        [say("policyRule"), <PhraseText user={user} phrase={rulePhrase(voice, policy.rule)} />],
+        [say("setBy"), <EntryLink user={user} sequence={setBy} />],
+      ]}
+    />
+  );
+}
+
+function HoldFacts({ hold }: { readonly hold: Hold }) {
+  const say = useWords();
+  const { points } = useFormats();
+  const { number, settled, service, member, expireTime } = hold;
+  return (
+    <Facts
+      rows={[
+        [say("hold"), String(number)],
+        [say("held"), points(hold.points - settled)],
+        [say("settled"), settled > 0n && points(settled)],
+        [say("service"), service],
+        [say("member"), member],
+        [say("until"), expireTime && <Instant time={expireTime} />],
+      ]}
+    />
   );
 }

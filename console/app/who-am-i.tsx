@@ -1,5 +1,5 @@
 import { Button, Popover, Stack, Text } from "@mantine/core";
-import type { ReactNode } from "react";
+import { Facts, type FactRows } from "../parts/facts.tsx";
 import { signInWith, useCredentials } from "./credentials.ts";
 import { useFormats } from "./formats.ts";
 import styles from "./layout.module.css";
@@ -61,7 +61,7 @@ function Details() {
     forgetAnswers();
   };
   const rights = SCOPES.filter(may).map((scope) => <div key={scope}>{say(`${scope}.long`)}</div>);
-  const rows: readonly (readonly [string, ReactNode])[] = [
+  const rows: FactRows = [
     [say("caller"), name || say("nobody")],
     [say("person"), person],
     [say("rights"), rights.length === 0 ? say("mayNothing") : rights],
@@ -74,16 +74,7 @@ function Details() {
   return (
     <Stack gap="sm">
       {!name && <Text size="sm">{say("open")}</Text>}
-      <dl className={styles["details"]}>
-        {rows.map(([term, value]) =>
-          value ? (
-            <div key={term} className={styles["row"]}>
-              <dt>{term}</dt>
-              <dd>{value}</dd>
-            </div>
-          ) : null,
-        )}
-      </dl>
+      <Facts rows={rows} />
       {token !== undefined && (
         <Button variant="default" size="xs" onClick={signOut}>
           {say("signOut")}

@@ -1,7 +1,8 @@
 import { Stack, Table, Text, Title } from "@mantine/core";
-import type { ReactNode } from "react";
 import type { Entry } from "../../gen/points/v1/account_pb.ts";
 import { useFormats } from "../app/formats.ts";
+import { Facts, type FactRows } from "../parts/facts.tsx";
+import { hexOf } from "../parts/hex.ts";
 import { Instant } from "../parts/instant.tsx";
 import styles from "./entry.module.css";
 import { useErasure } from "./entry-queries.ts";
@@ -12,7 +13,7 @@ export function EntryFacts({ entry }: { readonly entry: Entry }) {
   const say = useWords();
   const { points: figure } = useFormats();
   const { createTime, debtAfter, requestId, caller, actor, member, usage, alerts, hash } = entry;
-  const facts: readonly (readonly [string, ReactNode])[] = [
+  const facts: FactRows = [
     [say("time"), createTime && <Instant time={createTime} />],
     [say("balanceAfter"), figure(entry.balanceAfter)],
     [say("frozenAfter"), figure(entry.frozenAfter)],
@@ -32,16 +33,7 @@ export function EntryFacts({ entry }: { readonly entry: Entry }) {
       <Title order={3} size="h4">
         {say("facts")}
       </Title>
-      <dl className={styles["facts"]}>
-        {facts
-          .filter(([, value]) => Boolean(value))
-          .map(([name, value]) => (
-            <div key={name} className={styles["fact"]}>
-              <dt>{name}</dt>
-              <dd>{value}</dd>
-            </div>
-          ))}
-      </dl>
+      <Facts rows={facts} layout="columns" />
     </Stack>
   );
 }
@@ -87,8 +79,4 @@ function pairsOf(map: Readonly<Record<string, string | bigint>>): string {
   return Object.entries(map)
     .map(([name, value]) => `${name}: ${value}`)
     .join(", ");
-}
-
-function hexOf(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

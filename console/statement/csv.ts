@@ -1,6 +1,7 @@
 import { type DescField, type JsonValue, ScalarType, toJson } from "@bufbuild/protobuf";
 import { type Entry, EntryKindSchema, EntrySchema } from "../../gen/points/v1/account_pb.ts";
 import { PricedUsageSchema } from "../../gen/points/v1/prices_pb.ts";
+import { hexOf } from "../parts/hex.ts";
 
 // A column for each field of an entry, and for each of its usage, by the names of the API, so that a
 // field that comes later is there too. The bytes are those of the hash alone.
@@ -17,7 +18,7 @@ export function csvLine(entry: Entry): string {
   const said: Fields = {
     ...json,
     kind: EntryKindSchema.value[entry.kind]?.localName ?? String(entry.kind),
-    hash: Array.from(entry.hash, (byte) => byte.toString(16).padStart(2, "0")).join(""),
+    hash: hexOf(entry.hash),
   };
   return lineOf(COLUMNS.map(({ name, ofUsage }) => textOf((ofUsage ? usage : said)[name])));
 }

@@ -102,6 +102,8 @@ describe.skipIf(!hasBrowser)("acts", () => {
     const rule = { case: "alert", value: { below: 5n } } as const;
     await server.client.putPolicy({ userId, policy: { name: "low", rule } });
     const page = await openConsole(server, `/act?user=${userId}&act=policy&of=low`);
+    const told = page.getByRole("region", { name: "What it is about" });
+    await expect.poll(() => told.innerText()).toMatch(/Policy\s+low\s+Rule\s+alert below 5/);
     await fill(page, { points: "10" });
     await perform(page);
     const { policies } = await server.client.listPolicies({ userId });
@@ -200,16 +202,32 @@ describe.skipIf(!hasBrowser)("acts", () => {
     await page.getByText("There is no such open hold").waitFor();
     await page.goto(`${server.baseUrl}/console/act?user=${user}&act=refund&of=1`);
     await page.getByText("it is of a kind that cannot be refunded").waitFor();
+    await page.goto(`${server.baseUrl}/console/act?user=${user}&act=policy&of=gone`);
+    await page.getByText("The account has no such policy").waitFor();
     expect(await page.getByRole("button", { name: "Preview" }).count()).toBe(0);
+  });
+
+  test("what is no number is said to be none, and where to begin without one", async () => {
+    const user = await account("nowhere");
+    const at = (query: string) => `/act?user=${user}&${query}`;
+    // One more than an int64 has.
+    const page = await openConsole(server, at("act=refund&of=9223372036854775808"));
+    await page.getByText("is not the number of an entry, a lot or a hold").waitFor();
+    await page.goto(`${server.baseUrl}/console${at("act=refund")}`);
+    await page.getByText("A refund begins at the entry").waitFor();
+    await page.getByRole("link", { name: "To the statement" }).click();
+    await page.getByRole("table", { name: /./ }).waitFor();
   });
 
   test("an act is shown only to who may do it, and an address typed by hand says why not", async () => {
     const scopes = ["points.read", "points.grant"];
     const { server: guarded } = await serveApp(database, { scopes, maxPoints: 500 });
+    await account("who-may");
+    // An address without an act is that of the account, which has the acts.
     const page = await openConsole(guarded, "/act?user=who-may", REFUSED);
     await signIn(page);
     await page.getByRole("link", { name: "Recharge" }).waitFor();
-    expect(await page.getByRole("link", { name: "Revoke points" }).count()).toBe(0);
+    expect(await page.getByRole("link", { name: "Revoke" }).count()).toBe(0);
     await page.getByRole("link", { name: "Recharge" }).click();
     await page.getByText("You may move 500 at once at most.").waitFor();
     await fill(page, { points: "501", expires: "never" });

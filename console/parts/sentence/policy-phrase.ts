@@ -16,7 +16,8 @@ export function policyPhrase(voice: Voice, { name, rule }: Policy): Phrase {
   return say(voice, "policyPut", { name, rule: rulePhrase(voice, rule) });
 }
 
-function rulePhrase(voice: Voice, rule: Policy["rule"]): Phrase {
+/** What a rule does; of none, nothing. */
+export function rulePhrase(voice: Voice, rule: Policy["rule"]): Phrase {
   switch (rule.case) {
     case undefined:
       return [];
