@@ -10,8 +10,9 @@ WORKDIR /points
 # All packages: the bundler's own are optional. Its scripts come later, for one of them builds the page.
 COPY package.json package-lock.json .npmrc tsconfig.json ./
 RUN npm ci --ignore-scripts --no-audit --no-fund
+# What the console imports, and no more of the server: a change there need not build the page again.
 COPY gen gen
-COPY src src
+COPY src/client src/client
 COPY console console
 RUN npm run console
 

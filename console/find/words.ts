@@ -5,9 +5,9 @@ export const useWords = wordsOf("find", {
     title: "Find",
     box: "What do you look for?",
     takes:
-      "A user ID, an entry (ada#42), a request ID, metadata (order=8157), or an actor (actor:Li). Upper and lower case differ.",
+      "A user id, an entry (ada#42), a request id, metadata (order=8157), or an actor (actor:Li). Upper and lower case differ.",
     takesNoSearch:
-      "A user ID, or an entry (ada#42). Upper and lower case differ. To search by request ID, metadata or actor takes the scope points.audit.",
+      "A user id, or an entry (ada#42). Upper and lower case differ. To search by request id, metadata or actor takes the scope points.audit.",
     find: "Find",
     recent: "Found lately in this tab",
     forget: "Forget",

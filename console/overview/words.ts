@@ -6,7 +6,7 @@ export const useWords = wordsOf("overview", {
     noAudit: "The overview takes the scope points.audit, which you do not have.",
     standing: "What all accounts have",
     ofPrefix:
-      "You may see only users whose IDs begin with {{prefix}}. What all accounts have together, what expires by week and the largest accounts are of all users, and so are not shown. The rest is of your users alone.",
+      "You may see only users whose ids begin with {{prefix}}. What all accounts have together, what expires by week and the largest accounts are of all users, and so are not shown. The rest is of your users alone.",
     noScan:
       "No scan over all accounts has ended yet. A server with PROJECT=on makes one every hour, the first soon after its start: look again in some minutes.",
     scanned:

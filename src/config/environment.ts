@@ -1,7 +1,8 @@
 import cluster from "node:cluster";
 import { UserError } from "../errors/user-error.ts";
 import { DatabaseUrlError } from "./database-url.ts";
-import { isSafeUrl, type Kind, type Setting, SETTINGS } from "./settings.ts";
+import { isSafeUrl, type Kind } from "./kinds.ts";
+import { type Setting, SETTINGS } from "./settings.ts";
 
 /** The values of all settings, by the names that the code uses. */
 export type Config = {

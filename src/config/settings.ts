@@ -1,10 +1,19 @@
-import { isLoopback, parseAddress } from "./address.ts";
+import { parseAddress } from "./address.ts";
+import { DATABASE_SCHEMA, DATABASE_URL_TAKES } from "./database-url.ts";
 import {
-  DATABASE_SCHEMA,
-  DATABASE_URL_TAKES,
-  DatabaseUrlError,
-  parseDatabaseUrl,
-} from "./database-url.ts";
+  isHttpUrl,
+  isSafeKeysPlace,
+  type Kind,
+  oneOf,
+  parseFlag,
+  parseKeys,
+  parseLabel,
+  parseReadsUrl,
+  parseSwitch,
+  parseUrl,
+  text,
+  wholeNumber,
+} from "./kinds.ts";
 
 /** An environment variable. Without a default it is undefined when it is not set. */
 export type Setting = {
@@ -12,19 +21,6 @@ export type Setting = {
   readonly about: string;
   readonly kind: Kind<unknown>;
   readonly default?: string | number;
-};
-
-/** The values that a variable takes. */
-export type Kind<T> = {
-  /** For the help and for errors. */
-  readonly takes: string;
-  /**
-   * Returns undefined for a text that is wrong.
-   *
-   * @param environment of libpq's variables, which stand in for parts of DATABASE_URL
-   * @throws {DatabaseUrlError} where the text may have a password in it: the error has none
-   */
-  readonly parse: (text: string, environment: NodeJS.ProcessEnv) => T | undefined;
 };
 
 /**
@@ -322,76 +318,3 @@ export const SETTINGS = {
     kind: text("http(s)://host:port", isHttpUrl),
   },
 } as const satisfies Readonly<Record<string, Setting>>;
-
-function text(takes: string, isValid: (text: string) => boolean = () => true): Kind<string> {
-  return { takes, parse: (value) => (isValid(value) ? value : undefined) };
-}
-
-function oneOf<const T extends string>(...words: readonly T[]): Kind<T> {
-  const takes = `${words.slice(0, -1).join(", ")} or ${words.at(-1)}`;
-  return { takes, parse: (value) => words.find((word) => word === value) };
-}
-
-function wholeNumber(min: number, max: number): Kind<number> {
-  const parse = (value: string) => {
-    const number = /^\d{1,12}$/.test(value) ? Number(value) : Number.NaN;
-    return number >= min && number <= max ? number : undefined;
-  };
-  return { takes: `${min} to ${max}`, parse };
-}
-
-function parseSwitch(value: string): boolean | undefined {
-  return value === "on" ? true : value === "off" ? false : undefined;
-}
-
-function parseFlag(value: string): boolean | undefined {
-  return value === "1" ? true : value === "0" ? false : undefined;
-}
-
-/** What the console shows of its environment. */
-export type ConsoleLabel = { readonly colour: string; readonly word: string };
-
-const COLOURS = new Set(["gray", "red", "orange", "yellow", "green", "teal", "blue", "violet"]);
-
-function parseLabel(value: string): ConsoleLabel | undefined {
-  const [, colour = "gray", word] = /^(?:([a-z]+):)?([^\p{Cc}:]{1,32})$/u.exec(value) ?? [];
-  return word !== undefined && COLOURS.has(colour) ? { colour, word } : undefined;
-}
-
-/** Keys of metadata, each once: 1 to 64 bytes without commas and control characters. */
-function parseKeys(value: string): readonly string[] | undefined {
-  const keys = [...new Set(value.split(",").map((key) => key.trim()))];
-  const isKey = (key: string) => /^[^\p{Cc}]+$/u.test(key) && Buffer.byteLength(key) <= 64;
-  return keys.length <= SEARCH_MAX_KEYS && keys.every(isKey) ? keys : undefined;
-}
-
-const SEARCH_MAX_KEYS = 16;
-
-function parseUrl(value: string, environment: NodeJS.ProcessEnv): string {
-  parseDatabaseUrl(value, environment);
-  return value;
-}
-
-/** Of several hosts, one that takes writes is looked for, unless the URL says otherwise. */
-function parseReadsUrl(value: string, environment: NodeJS.ProcessEnv): string {
-  const { sessionAttributes } = parseDatabaseUrl(value, environment);
-  if (sessionAttributes === "read-write" || sessionAttributes === "primary") {
-    throw new DatabaseUrlError("target_session_attrs takes standby or any here");
-  }
-  return value;
-}
-
-function isSafeKeysPlace(value: string): boolean {
-  return !/^[a-z]+:\/\//i.test(value) || isSafeUrl(value);
-}
-
-/** Rejects plain http but to this machine: somebody on the way could replace what is there. */
-export function isSafeUrl(value: string): boolean {
-  const url = URL.parse(value);
-  const isLocal = url !== null && isLoopback(url.hostname.replace(/^\[(.*)\]$/, "$1"));
-  return url?.protocol === "https:" || (url?.protocol === "http:" && isLocal);
-}
-
-function isHttpUrl(value: string): boolean {
-  return /^https?:/.test(value) && URL.canParse(value);
-}

@@ -116,7 +116,7 @@ describe.skipIf(!hasBrowser)("Find", () => {
       .waitFor();
     await expectAccessible(page);
     await find(page, "order-8157");
-    await page.getByRole("heading", { name: "Entries of the request ID order-8157" }).waitFor();
+    await page.getByRole("heading", { name: "Entries of the request id order-8157" }).waitFor();
     await find(page, "actor:Li");
     await page.getByRole("heading", { name: "Entries of the actor Li" }).waitFor();
     await page.getByRole("link", { name: "#2" }).click();
@@ -125,7 +125,7 @@ describe.skipIf(!hasBrowser)("Find", () => {
 
   test("the beginning of an id shows the users that begin so", async () => {
     const page = await open("/?q=ad");
-    const users = page.getByRole("region", { name: "Users whose IDs begin with ad" });
+    const users = page.getByRole("region", { name: "Users whose ids begin with ad" });
     await users.first().waitFor();
     expect(await users.first().getByRole("link").allTextContents()).toEqual(["ada", "ada2"]);
   });
@@ -153,7 +153,7 @@ describe.skipIf(!hasBrowser)("Find", () => {
     await page.keyboard.press("Enter");
     await page.getByText("takes the scope points.audit").waitFor();
     await find(page, "bob");
-    await page.getByText("you may see only users whose IDs begin with ada").waitFor();
+    await page.getByText("you may see only users whose ids begin with ada").waitFor();
     await find(page, "ada2");
     await shows(page, "/account", { user: "ada2" });
   });
