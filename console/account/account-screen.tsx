@@ -1,13 +1,8 @@
-import { useQuery } from "@connectrpc/connect-query";
 import { Stack, Text } from "@mantine/core";
 import { useSearch } from "@tanstack/react-router";
-import { refusalOf } from "../../src/client/refusal.ts";
 import type { Account } from "../../gen/points/v1/account_pb.ts";
-import { PointsService } from "../../gen/points/v1/points_pb.ts";
 import { useSession } from "../app/session.tsx";
-import { AccountTabs } from "../parts/account-tabs.tsx";
-import { Loading } from "../parts/loading.tsx";
-import { RefusalNote } from "../parts/refusal-note.tsx";
+import { OfAccount } from "../parts/of-account.tsx";
 import { useTitle } from "../parts/title.ts";
 import { Acts } from "./acts.tsx";
 import { Figures } from "./figures.tsx";
@@ -17,7 +12,6 @@ import { Instant } from "../parts/instant.tsx";
 import { useLedgerNow } from "./ledger-clock.ts";
 import { LiveSign } from "./live-sign.tsx";
 import { Lots } from "./lots.tsx";
-import { NoAccount } from "./no-account.tsx";
 import { Policies } from "./policies.tsx";
 import { useWatch } from "./use-watch.ts";
 import { useWords } from "./words.ts";
@@ -27,27 +21,8 @@ import styles from "./account.module.css";
 export function AccountScreen() {
   const say = useWords();
   const { user } = useSearch({ from: "/account" });
-  useTitle(user === "" ? say("noUser") : say("title", { user }));
-  if (user === "") return <NoAccount user={user} />;
-  return <AccountOf key={user} user={user} />;
-}
-
-function AccountOf({ user }: { readonly user: string }) {
-  const { data, error, refetch } = useQuery(PointsService.method.getAccount, { userId: user });
-  if (refusalOf(error)?.reason === "ACCOUNT_NOT_FOUND") return <NoAccount user={user} />;
-  if (data?.account === undefined) {
-    return (
-      <>
-        <AccountTabs user={user} />
-        {error === null ? (
-          <Loading />
-        ) : (
-          <RefusalNote error={error} onRetry={() => void refetch()} />
-        )}
-      </>
-    );
-  }
-  return <LiveAccount read={data.account} />;
+  useTitle(say("title", { user }));
+  return <OfAccount user={user}>{(read) => <LiveAccount key={user} read={read} />}</OfAccount>;
 }
 
 function LiveAccount({ read }: { readonly read: Account }) {
@@ -57,28 +32,25 @@ function LiveAccount({ read }: { readonly read: Account }) {
   const nowMs = useLedgerNow(account.updateTime);
   const { userId: user, sequence, createTime, updateTime } = account;
   return (
-    <>
-      <AccountTabs user={user} />
-      <Stack gap="md">
-        <div className={styles["bar"]}>
-          <LiveSign state={state} />
-          <Acts user={user} />
-        </div>
-        <Figures account={account} next={read.nextExpiration} nowMs={nowMs} />
-        <Lots user={user} nowMs={nowMs} />
-        <Holds user={user} nowMs={nowMs} />
-        <Policies user={user} account={account} />
-        <Forecast account={account} nowMs={nowMs} />
-        <Text size="sm" c="dimmed">
-          <Instant time={createTime!} say={(time) => say("opened", { time })} />
-          {" · "}
-          {sequence === 0n ? (
-            say("noEntries")
-          ) : (
-            <Instant time={updateTime!} say={(time) => say("changed", { time })} />
-          )}
-        </Text>
-      </Stack>
-    </>
+    <Stack gap="md">
+      <div className={styles["bar"]}>
+        <LiveSign state={state} />
+        <Acts user={user} />
+      </div>
+      <Figures account={account} next={read.nextExpiration} nowMs={nowMs} />
+      <Lots user={user} nowMs={nowMs} />
+      <Holds user={user} nowMs={nowMs} />
+      <Policies user={user} account={account} />
+      <Forecast account={account} nowMs={nowMs} />
+      <Text size="sm" c="dimmed">
+        <Instant time={createTime!} say={(time) => say("opened", { time })} />
+        {" · "}
+        {sequence === 0n ? (
+          say("noEntries")
+        ) : (
+          <Instant time={updateTime!} say={(time) => say("changed", { time })} />
+        )}
+      </Text>
+    </Stack>
   );
 }

@@ -1,4 +1,4 @@
-export const DAY_MS = 86_400_000;
+import { DAY_MS } from "../parts/days.ts";
 
 /** How far off an instant is, in the unit that a person would say it in. */
 export type Distance = {

@@ -1,6 +1,6 @@
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import type { Forecast, GetForecastResponse } from "../../gen/points/v1/points_pb.ts";
-import { DAY_MS } from "./distance.ts";
+import { DAY_MS } from "../parts/days.ts";
 
 /** A point of the chart: from this instant on it is so much. For pixels alone. */
 export type Step = { readonly time: number; readonly balance: number; readonly debt: number };

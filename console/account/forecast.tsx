@@ -1,12 +1,11 @@
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { useQuery } from "@connectrpc/connect-query";
 import { NativeSelect, Skeleton, Text } from "@mantine/core";
-import { lazy, Suspense, useMemo, useState } from "react";
+import { lazy, Suspense, useState } from "react";
 import type { Account } from "../../gen/points/v1/account_pb.ts";
 import { type GetForecastResponse, PointsService } from "../../gen/points/v1/points_pb.ts";
 import { useFormats } from "../app/formats.ts";
-import { Loading } from "../parts/loading.tsx";
-import { RefusalNote } from "../parts/refusal-note.tsx";
+import { Awaited } from "../parts/awaited.tsx";
 import { horizonMs, stepsOf } from "./forecast-steps.ts";
 import { ForecastTable } from "./forecast-table.tsx";
 import { Section } from "./section.tsx";
@@ -27,7 +26,7 @@ export function Forecast({ account, nowMs }: Props) {
   const say = useForecastWords();
   const [days, setDays] = useState(HORIZONS_DAYS[0]!);
   const untilMs = horizonMs(nowMs, days);
-  const { data, error, refetch } = useQuery(
+  const asked = useQuery(
     PointsService.method.getForecast,
     { userId: account.userId, until: timestampFromMs(untilMs) },
     { placeholderData: (before) => before },
@@ -43,15 +42,9 @@ export function Forecast({ account, nowMs }: Props) {
   );
   return (
     <Section title={say("title")} hint={say("hint")} aside={chooser}>
-      {data === undefined ? (
-        error === null ? (
-          <Loading />
-        ) : (
-          <RefusalNote error={error} onRetry={() => void refetch()} />
-        )
-      ) : (
-        <Outlook account={account} nowMs={nowMs} untilMs={untilMs} answer={data} />
-      )}
+      <Awaited of={asked}>
+        {(answer) => <Outlook account={account} nowMs={nowMs} untilMs={untilMs} answer={answer} />}
+      </Awaited>
     </Section>
   );
 }
@@ -66,10 +59,7 @@ function Outlook({
   const formats = useFormats();
   const { forecasts, more } = answer;
   const { balance, debt } = account;
-  const steps = useMemo(
-    () => stepsOf(answer, { balance, debt }, { nowMs, untilMs }),
-    [answer, balance, debt, nowMs, untilMs],
-  );
+  const steps = stepsOf(answer, { balance, debt }, { nowMs, untilMs });
   if (forecasts.length === 0) {
     return <Text>{say("none", { day: formats.day(timestampFromMs(untilMs)) })}</Text>;
   }

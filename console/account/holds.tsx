@@ -5,9 +5,9 @@ import type { Hold } from "../../gen/points/v1/account_pb.ts";
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
 import { useFormats } from "../app/formats.ts";
 import { ActLink } from "../parts/act-link.tsx";
+import { Awaited } from "../parts/awaited.tsx";
 import { EntryLink } from "../parts/entry-link.tsx";
-import { Loading } from "../parts/loading.tsx";
-import { RefusalNote } from "../parts/refusal-note.tsx";
+import { BY_PAGES } from "../parts/pages.ts";
 import accountStyles from "./account.module.css";
 import styles from "./holds.module.css";
 import { Instant } from "../parts/instant.tsx";
@@ -32,24 +32,27 @@ export function Holds({ user, nowMs }: Props) {
 
 function HoldList({ user, nowMs }: Props) {
   const say = useHoldWords();
-  const { data, error, refetch, hasNextPage, isFetchingNextPage, fetchNextPage } = useInfiniteQuery(
+  const asked = useInfiniteQuery(
     PointsService.method.listHolds,
     { userId: user, openOnly: true, pageSize: PAGE_HOLDS, pageToken: "" },
-    { pageParamKey: "pageToken", getNextPageParam: ({ nextPageToken }) => nextPageToken || null },
+    BY_PAGES,
   );
-  if (data === undefined) {
-    if (error === null) return <Loading />;
-    return <RefusalNote error={error} onRetry={() => void refetch()} />;
-  }
-  const holds = data.pages.flatMap((page) => page.holds);
-  if (holds.length === 0) return <Text>{say("none")}</Text>;
+  const { hasNextPage, isFetchingNextPage, fetchNextPage } = asked;
   return (
     <>
-      <ul className={accountStyles["rows"]}>
-        {holds.map((hold) => (
-          <HoldRow key={String(hold.number)} user={user} hold={hold} nowMs={nowMs} />
-        ))}
-      </ul>
+      <Awaited of={asked}>
+        {({ pages }) => {
+          const holds = pages.flatMap((page) => page.holds);
+          if (holds.length === 0) return <Text>{say("none")}</Text>;
+          return (
+            <ul className={accountStyles["rows"]}>
+              {holds.map((hold) => (
+                <HoldRow key={String(hold.number)} user={user} hold={hold} nowMs={nowMs} />
+              ))}
+            </ul>
+          );
+        }}
+      </Awaited>
       {hasNextPage && (
         <Button
           mt="sm"

@@ -11,10 +11,3 @@ export type LotParts = {
 export function partsOf({ points, remaining, frozen }: Lot): LotParts {
   return { remaining, frozen, gone: points - remaining - frozen };
 }
-
-/** For pixels alone: how much of the whole a part is, in per cent. */
-export function percentOf(part: bigint, whole: bigint): number {
-  if (whole <= 0n) return 0;
-  const percent = Number((part * 10_000n) / whole) / 100;
-  return Math.min(100, Math.max(0, percent));
-}

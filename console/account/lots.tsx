@@ -1,11 +1,12 @@
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { useInfiniteQuery } from "@connectrpc/connect-query";
 import { Button, Text } from "@mantine/core";
-import { useMemo, useState } from "react";
+import { useState } from "react";
+import type { Lot } from "../../gen/points/v1/account_pb.ts";
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
 import { useSession } from "../app/session.tsx";
-import { Loading } from "../parts/loading.tsx";
-import { RefusalNote } from "../parts/refusal-note.tsx";
+import { Awaited } from "../parts/awaited.tsx";
+import { BY_PAGES } from "../parts/pages.ts";
 import { LotRow, Part } from "./lot-row.tsx";
 import styles from "./lots.module.css";
 import { Section } from "./section.tsx";
@@ -33,29 +34,52 @@ export function Lots({ user, nowMs }: { readonly user: string; readonly nowMs: n
 }
 
 function LotList({ user, nowMs }: { readonly user: string; readonly nowMs: number }) {
-  const say = useLotWords();
-  const [shown, setShown] = useState(FIRST_LOTS);
-  const { data, error, refetch, hasNextPage, isFetchingNextPage, fetchNextPage } = useInfiniteQuery(
+  const asked = useInfiniteQuery(
     PointsService.method.listLots,
     { userId: user, pageSize: PAGE_LOTS, pageToken: "" },
-    { pageParamKey: "pageToken", getNextPageParam: ({ nextPageToken }) => nextPageToken || null },
+    BY_PAGES,
   );
-  const lots = useMemo(() => data?.pages.flatMap((page) => page.lots) ?? [], [data]);
-  const line = useMemo(() => {
-    const expiries = lots.flatMap(({ expireTime }) => expireTime ?? []);
-    return timeLineOf(nowMs, expiries.map(timestampMs));
-  }, [lots, nowMs]);
-  if (data === undefined) {
-    if (error === null) return <Loading />;
-    return <RefusalNote error={error} onRetry={() => void refetch()} />;
-  }
+  const { hasNextPage, isFetchingNextPage, fetchNextPage } = asked;
+  const next = hasNextPage
+    ? { isLoading: isFetchingNextPage, ask: () => void fetchNextPage({ cancelRefetch: false }) }
+    : undefined;
+  return (
+    <Awaited of={asked}>
+      {({ pages }) => (
+        <LoadedLots
+          user={user}
+          nowMs={nowMs}
+          lots={pages.flatMap(({ lots }) => lots)}
+          next={next}
+        />
+      )}
+    </Awaited>
+  );
+}
+
+/** The first of the lots, and more when they are asked for. */
+function LoadedLots({
+  user,
+  nowMs,
+  lots,
+  next,
+}: {
+  readonly user: string;
+  readonly nowMs: number;
+  readonly lots: readonly Lot[];
+  /** The page after these. Undefined: these are all. */
+  readonly next: { readonly isLoading: boolean; readonly ask: () => void } | undefined;
+}) {
+  const say = useLotWords();
+  const [shown, setShown] = useState(FIRST_LOTS);
+  const expiries = lots.flatMap(({ expireTime }) => expireTime ?? []);
+  const line = timeLineOf(nowMs, expiries.map(timestampMs));
   if (lots.length === 0) return <Text>{say("none")}</Text>;
   const visible = lots.slice(0, shown);
-  const isMore = visible.length < lots.length || hasNextPage;
+  const isMore = visible.length < lots.length || next !== undefined;
   const more = () => {
     setShown(shown + PAGE_LOTS);
-    if (shown + PAGE_LOTS > lots.length && hasNextPage)
-      void fetchNextPage({ cancelRefetch: false });
+    if (shown + PAGE_LOTS > lots.length) next?.ask();
   };
   return (
     <>
@@ -70,7 +94,7 @@ function LotList({ user, nowMs }: { readonly user: string; readonly nowMs: numbe
           {say(isMore ? "shownFirst" : "shown", { count: visible.length })}
         </Text>
         {isMore && (
-          <Button variant="default" size="xs" loading={isFetchingNextPage} onClick={more}>
+          <Button variant="default" size="xs" loading={next?.isLoading ?? false} onClick={more}>
             {say("more")}
           </Button>
         )}

@@ -5,7 +5,7 @@ import { PointsService } from "../../gen/points/v1/points_pb.ts";
 import type { Limit } from "../../gen/points/v1/policy_pb.ts";
 import { useFormats } from "../app/formats.ts";
 import { useSession } from "../app/session.tsx";
-import { percentOf } from "./lot-parts.ts";
+import { percentOf } from "../parts/percent.ts";
 import { leastUse, membersOf, statusOf } from "./member-counts.ts";
 import styles from "./policies.module.css";
 import { usePolicyWords } from "./policy-words.ts";
@@ -24,8 +24,15 @@ export function MemberCounts({ user, name, limit }: Props) {
     { enabled: may("points.read") },
   );
   const { data: prices } = useQuery(PointsService.method.getPriceList);
-  const use = leastUse(prices?.prices ?? [], limit.service);
+  const use = prices && leastUse(prices.prices, limit.service);
   const members = membersOf(data?.entries ?? []);
+  if (prices !== undefined && use === undefined) {
+    return (
+      <Text size="sm" c="dimmed">
+        {say("membersUnknown")}
+      </Text>
+    );
+  }
   if (use === undefined || members.length === 0) return null;
   return (
     <ul className={styles["members"]} aria-label={say("members")}>

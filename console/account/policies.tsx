@@ -4,11 +4,10 @@ import type { Account } from "../../gen/points/v1/account_pb.ts";
 import { PolicyService, type PolicyStatus } from "../../gen/points/v1/policies_pb.ts";
 import type { Limit } from "../../gen/points/v1/policy_pb.ts";
 import { ActLink } from "../parts/act-link.tsx";
+import { Awaited } from "../parts/awaited.tsx";
 import { EntryLink } from "../parts/entry-link.tsx";
-import { Loading } from "../parts/loading.tsx";
-import { RefusalNote } from "../parts/refusal-note.tsx";
 import accountStyles from "./account.module.css";
-import { percentOf } from "./lot-parts.ts";
+import { percentOf } from "../parts/percent.ts";
 import { MemberCounts } from "./member-counts.tsx";
 import styles from "./policies.module.css";
 import { usePolicySentences } from "./policy-sentences.ts";
@@ -20,24 +19,27 @@ type Props = { readonly user: string; readonly account: Account };
 /** The rules that the account lives by, and where they stand. */
 export function Policies({ user, account }: Props) {
   const say = usePolicyWords();
-  const { data, error, refetch } = useQuery(PolicyService.method.listPolicies, { userId: user });
+  const asked = useQuery(PolicyService.method.listPolicies, { userId: user });
   return (
     <Section title={say("title")} hint={say("hint")}>
-      {data === undefined ? (
-        error === null ? (
-          <Loading />
-        ) : (
-          <RefusalNote error={error} onRetry={() => void refetch()} />
-        )
-      ) : data.policies.length === 0 ? (
-        <Text>{say("none")}</Text>
-      ) : (
-        <ul className={accountStyles["rows"]}>
-          {data.policies.map((status) => (
-            <PolicyRow key={status.policy!.name} user={user} account={account} status={status} />
-          ))}
-        </ul>
-      )}
+      <Awaited of={asked}>
+        {({ policies }) =>
+          policies.length === 0 ? (
+            <Text>{say("none")}</Text>
+          ) : (
+            <ul className={accountStyles["rows"]}>
+              {policies.map((status) => (
+                <PolicyRow
+                  key={status.policy!.name}
+                  user={user}
+                  account={account}
+                  status={status}
+                />
+              ))}
+            </ul>
+          )
+        }
+      </Awaited>
     </Section>
   );
 }

@@ -9,7 +9,8 @@ import {
   type Window,
 } from "../../gen/points/v1/policy_pb.ts";
 import { type Formats, useFormats } from "../app/formats.ts";
-import { DAY_MS, type Distance } from "./distance.ts";
+import { DAY_MS } from "../parts/days.ts";
+import type { Distance } from "./distance.ts";
 import { usePolicyWords } from "./policy-words.ts";
 import { type Distances, useDistances } from "./use-distance.ts";
 

@@ -47,6 +47,8 @@ export const usePolicyWords = wordsOf("account-policies", {
     overspent: "{{spent}} of {{points}} spent: the limit is passed.",
     members: "Members who spent lately",
     memberSpent: "{{member}}: {{spent}} of {{points}} spent",
+    membersUnknown:
+      "What each has spent is not known here: it can be asked only for a service that has a price.",
     resets: "Counts anew from {{time}} on.",
 
     below: "Marks the entry by which balance + frozen − debt falls below {{points}}.",
@@ -103,6 +105,7 @@ export const usePolicyWords = wordsOf("account-policies", {
     overspent: "已消费 {{spent}}，超过限额 {{points}}。",
     members: "近期消费的成员",
     memberSpent: "{{member}}：已消费 {{spent}}，共 {{points}}",
+    membersUnknown: "无法得知各成员已消费多少：仅可查询价格表中的服务。",
     resets: "自 {{time}} 起重新计数。",
 
     below: "当余额 + 预扣 − 欠费低于 {{points}} 时，在该条记录上标记。",

@@ -1,4 +1,5 @@
-import { DAY_MS, type Distance } from "./distance.ts";
+import { DAY_MS } from "../parts/days.ts";
+import type { Distance } from "./distance.ts";
 
 /** Places of instants on a line from now to the last of them, each from 0 to 1. */
 export type TimeLine = {

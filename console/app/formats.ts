@@ -9,6 +9,8 @@ export type Formats = {
   readonly points: (points: bigint) => string;
   /** "+1,234" or "-5" */
   readonly change: (points: bigint) => string;
+  /** "1.23K": for pixels alone, such as an axis. */
+  readonly compact: (points: number) => string;
   /** "Nov 28, 2026, 14:05:09" */
   readonly instant: (time: Timestamp) => string;
   /** "Nov 28, 2026" */
@@ -23,6 +25,10 @@ export function useFormats(): Formats {
 function formatsOf(language: string): Formats {
   const numbers = new Intl.NumberFormat(language);
   const changes = new Intl.NumberFormat(language, { signDisplay: "exceptZero" });
+  const compacts = new Intl.NumberFormat(language, {
+    notation: "compact",
+    maximumSignificantDigits: 3,
+  });
   const days = new Intl.DateTimeFormat(language, { dateStyle: "medium" });
   const instants = new Intl.DateTimeFormat(language, {
     dateStyle: "medium",
@@ -32,6 +38,7 @@ function formatsOf(language: string): Formats {
   return {
     points: (points) => numbers.format(points),
     change: (points) => changes.format(points),
+    compact: (points) => compacts.format(points),
     instant: (time) => instants.format(timestampDate(time)),
     day: (time) => days.format(timestampDate(time)),
   };

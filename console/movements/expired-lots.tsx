@@ -5,11 +5,10 @@ import { useQuery } from "@tanstack/react-query";
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
 import { useFormats } from "../app/formats.ts";
 import { useSession } from "../app/session.tsx";
+import { Awaited } from "../parts/awaited.tsx";
 import { EntryLink } from "../parts/entry-link.tsx";
 import { Instant } from "../parts/instant.tsx";
 import { TextLink } from "../parts/links.ts";
-import { Loading } from "../parts/loading.tsx";
-import { RefusalNote } from "../parts/refusal-note.tsx";
 import { WideTable } from "../parts/wide-table.tsx";
 import { askExpiredLots, type ExpiredLots } from "./ask-expired-lots.ts";
 import type { Range } from "./range.ts";
@@ -30,7 +29,7 @@ export function ExpiredLotsOf({
   const { may } = useSession();
   const transport = useTransport();
   const { from, to, end } = range;
-  const { data, error } = useQuery({
+  const asked = useQuery({
     queryKey: ["expired lots", user, from, to, end === undefined, String(points)],
     queryFn: () => askExpiredLots(createClient(PointsService, transport), user, range),
     enabled: may("points.read"),
@@ -40,10 +39,13 @@ export function ExpiredLotsOf({
       <Title order={2} size="h5" mb="xs">
         {say("lots")}
       </Title>
-      {!may("points.read") && <Text size="sm">{say("spendOnly")}</Text>}
-      {may("points.read") && data === undefined && error === null && <Loading />}
-      {error !== null && <RefusalNote error={error} />}
-      {data && <Lots user={user} range={range} expired={data} points={points} />}
+      {may("points.read") ? (
+        <Awaited of={asked}>
+          {(expired) => <Lots user={user} range={range} expired={expired} points={points} />}
+        </Awaited>
+      ) : (
+        <Text size="sm">{say("spendOnly")}</Text>
+      )}
     </Paper>
   );
 }

@@ -2,7 +2,6 @@ import "@mantine/charts/styles.css";
 import { BarChart } from "@mantine/charts";
 import { Paper } from "@mantine/core";
 import { useFormats } from "../app/formats.ts";
-import { useLanguage } from "../app/words.ts";
 import { useMoveNames } from "../parts/move-names.ts";
 import type { Movements } from "./movements.ts";
 import { ticksOf } from "./ticks.ts";
@@ -12,9 +11,7 @@ import { useWords } from "./words.ts";
 export function MovementsChart({ movements }: { readonly movements: Movements }) {
   const say = useWords();
   const nameOf = useMoveNames();
-  const { points, change } = useFormats();
-  const { language } = useLanguage();
-  const figures = new Intl.NumberFormat(language, { notation: "compact" });
+  const { points, change, compact } = useFormats();
   const ticks = ticksOf(movements);
   const { start, lines, end } = movements;
   const moved = lines.filter((line) => line.points !== 0n);
@@ -49,7 +46,7 @@ export function MovementsChart({ movements }: { readonly movements: Movements })
             width: 56,
             ticks,
             domain: [ticks[0]!, ticks.at(-1)!],
-            tickFormatter: (value: number) => figures.format(value),
+            tickFormatter: compact,
           }}
           barProps={{ isAnimationActive: false }}
           barChartProps={{ accessibilityLayer: false }}

@@ -1,16 +1,16 @@
 import { createClient, Code, ConnectError } from "@connectrpc/connect";
-import { useQuery as useCall, useTransport } from "@connectrpc/connect-query";
+import { useTransport } from "@connectrpc/connect-query";
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { Alert, Stack, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useSearch } from "@tanstack/react-router";
+import type { Account } from "../../gen/points/v1/account_pb.ts";
 import { LedgerService } from "../../gen/points/v1/ledger_pb.ts";
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
 import { useSession } from "../app/session.tsx";
-import { AccountTabs } from "../parts/account-tabs.tsx";
+import { Awaited } from "../parts/awaited.tsx";
 import { CaughtUp } from "../parts/caught-up.tsx";
-import { TextLink } from "../parts/links.ts";
-import { Loading } from "../parts/loading.tsx";
+import { OfAccount } from "../parts/of-account.tsx";
 import { RefusalNote } from "../parts/refusal-note.tsx";
 import { useTitle } from "../parts/title.ts";
 import { type Answer, askMovements } from "./ask-movements.ts";
@@ -24,43 +24,27 @@ import { useWords } from "./words.ts";
 /** What an account had at a day, where points came from, where they went, and what it had later. */
 export function MovementsScreen() {
   const say = useWords();
-  const { user, from, to } = useSearch({ from: "/movements" });
+  const { user } = useSearch({ from: "/movements" });
   useTitle(`${say("title")} ${user}`);
-  const account = useCall(PointsService.method.getAccount, { userId: user });
-  const { data, error, refetch } = account;
-  if (data === undefined) {
-    if (error === null) return <Loading />;
-    return (
-      <>
-        <AccountTabs user={user} />
-        {error.code === Code.NotFound ? (
-          <Alert role="alert" title={say("noAccount", { user })}>
-            <TextLink to="/" search={{ q: user }}>
-              {say("find")}
-            </TextLink>
-          </Alert>
-        ) : (
-          <RefusalNote error={error} onRetry={() => void refetch()} />
-        )}
-      </>
-    );
-  }
+  return <OfAccount user={user}>{(account) => <MovementsOf account={account} />}</OfAccount>;
+}
+
+function MovementsOf({ account }: { readonly account: Account }) {
+  const say = useWords();
+  const { user, from, to } = useSearch({ from: "/movements" });
   // The ledger's clock may be ahead of the browser's: its last entry is never in the future.
-  const last = timestampDate(data.account!.updateTime!);
+  const last = timestampDate(account.updateTime!);
   const now = new Date(Math.max(Date.now(), last.getTime()));
   const range = rangeOf({ from, to }, now);
   return (
-    <>
-      <AccountTabs user={user} />
-      <Stack gap="lg">
-        <RangeForm user={user} range={range} asked={{ from, to }} now={now} />
-        {range === undefined ? (
-          <Alert role="alert" color="red" title={say("backwards")} />
-        ) : (
-          <Between user={user} range={range} />
-        )}
-      </Stack>
-    </>
+    <Stack gap="lg">
+      <RangeForm user={user} range={range} asked={{ from, to }} now={now} />
+      {range === undefined ? (
+        <Alert role="alert" color="red" title={say("backwards")} />
+      ) : (
+        <Between user={user} range={range} />
+      )}
+    </Stack>
   );
 }
 
@@ -69,7 +53,7 @@ function Between({ user, range }: { readonly user: string; readonly range: Range
   const transport = useTransport();
   const withSums = may("points.audit");
   const { from, to, end } = range;
-  const { data, error, refetch } = useQuery({
+  const asked = useQuery({
     queryKey: ["movements", user, from, to, end === undefined, withSums],
     queryFn: () => {
       const { getAccount } = createClient(PointsService, transport);
@@ -77,18 +61,22 @@ function Between({ user, range }: { readonly user: string; readonly range: Range
       return askMovements({ getAccount, summarize }, { user, range, withSums });
     },
   });
-  if (error !== null) return <RefusalNote error={error} onRetry={() => void refetch()} />;
-  if (data === undefined) return <Loading />;
-  const expired = data.lines.find(({ name }) => name === "expired")!;
   return (
-    <>
-      <MovementsTable user={user} range={range} movements={data} />
-      <AboutSums answer={data} withSums={withSums} />
-      <MovementsChart movements={data} />
-      {expired.points !== 0n && (
-        <ExpiredLotsOf user={user} range={range} points={-expired.points} />
-      )}
-    </>
+    <Awaited of={asked}>
+      {(answer) => {
+        const expired = answer.lines.find(({ name }) => name === "expired")!;
+        return (
+          <>
+            <MovementsTable user={user} range={range} movements={answer} />
+            <AboutSums answer={answer} withSums={withSums} />
+            <MovementsChart movements={answer} />
+            {expired.points !== 0n && (
+              <ExpiredLotsOf user={user} range={range} points={-expired.points} />
+            )}
+          </>
+        );
+      }}
+    </Awaited>
   );
 }
 

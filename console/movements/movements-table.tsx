@@ -7,13 +7,7 @@ import { TextLink } from "../parts/links.ts";
 import { useMoveNames } from "../parts/move-names.ts";
 import { isAddition, kindsOf } from "../parts/moves.ts";
 import { WideTable } from "../parts/wide-table.tsx";
-import {
-  addsUp,
-  type Line,
-  type Movements,
-  type Part,
-  type Standing,
-} from "./movements.ts";
+import { addsUp, type Line, type Movements, type Part, type Standing } from "./movements.ts";
 import styles from "./movements.module.css";
 import type { Range } from "./range.ts";
 import { useWords } from "./words.ts";
@@ -69,6 +63,7 @@ export function MovementsTable({
       <Check movements={movements} />
       <Text size="sm" c="dimmed" mt="xs">
         {say("meaning")}
+        {lines.some(linksServices) && ` ${say("byService")}`}
       </Text>
     </Paper>
   );
@@ -105,6 +100,11 @@ function StandingRows({
       {debt !== 0n && <PartRow title={say("debt")} figure={change(-debt)} />}
     </Table.Tbody>
   );
+}
+
+/** Whether its parts lead to the statements of services. */
+function linksServices({ name, parts = [] }: Line): boolean {
+  return name === "consumed" && parts.some(({ of }) => of);
 }
 
 function LineRows({ user, range, line }: { user: string; range: Range; line: Line }) {

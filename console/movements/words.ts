@@ -11,8 +11,6 @@ export const useWords = wordsOf("movements", {
     last30Days: "Last 30 days",
     sinceBeginning: "Since the beginning",
     backwards: "The last day is before the first. Choose another.",
-    noAccount: "There is no account {{user}}.",
-    find: "Find another",
     sums: "What came, and where it went",
     ofWhich: "Of which",
     points: "Points",
@@ -36,6 +34,8 @@ export const useWords = wordsOf("movements", {
     wrong: "This does not add up, which is a bug of Points. Report it, with this page.",
     meaning:
       "Counted is balance + frozen − debt. Points that a hold has set aside are the user’s until they are settled.",
+    byService:
+      "A settlement that names no usage counts under its hold’s service. The statement of a service leaves it out.",
     noAudit:
       "By category and service it takes the scope points.audit. The totals are exact without it.",
     notBuilt:
@@ -63,8 +63,6 @@ export const useWords = wordsOf("movements", {
     last30Days: "最近 30 天",
     sinceBeginning: "从开户起",
     backwards: "结束日期早于开始日期，请重新选择。",
-    noAccount: "账户 {{user}} 不存在。",
-    find: "查找其他用户",
     sums: "来源与去向",
     ofWhich: "其中",
     points: "积分",
@@ -87,6 +85,7 @@ export const useWords = wordsOf("movements", {
     addsUp: "核对无误：{{sum}}",
     wrong: "合计不符，这是 Points 的缺陷。请附上本页面上报。",
     meaning: "统计口径为 余额 + 预扣 − 欠费。预扣的积分在结算前仍属于用户。",
+    byService: "未注明用量的结算计入其预扣单的服务，但按服务筛选的流水中不包含该结算。",
     noAudit: "按类别和服务细分需要权限 points.audit。合计数不受影响，是准确的。",
     notBuilt:
       "暂无按类别和服务的细分：尚无服务器建立汇总，设置 PROJECT=on 的服务器会建立。合计数不受影响，是准确的。",

@@ -5,13 +5,12 @@ import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { GroupBy } from "../../gen/points/v1/ledger_pb.ts";
 import { useFormats } from "../app/formats.ts";
 import { useLanguage } from "../app/words.ts";
+import { Awaited } from "../parts/awaited.tsx";
 import { CaughtUp } from "../parts/caught-up.tsx";
 import { type Column, DataTable } from "../parts/data-table.tsx";
 import { type Day, startOf } from "../parts/days.ts";
-import { Loading } from "../parts/loading.tsx";
 import { useMoveNames } from "../parts/move-names.ts";
 import { isAddition, type Move, MOVES } from "../parts/moves.ts";
-import { RefusalNote } from "../parts/refusal-note.tsx";
 import { byDay, type DayMoved, type Moved, totalOf } from "./by-day.ts";
 import { Section } from "./section.tsx";
 import { useSumsOfDays } from "./sums-of-days.ts";
@@ -23,23 +22,29 @@ const BY_DAY_AND_KIND = [GroupBy.DAY, GroupBy.KIND];
 export function ByDay({ days }: { readonly days: number }) {
   const say = useWords();
   const asked = useSumsOfDays(days, BY_DAY_AND_KIND);
-  const { data, error, refetch, timeZone } = asked;
-  const moved = data === undefined ? [] : byDay(data.sums, asked);
   return (
     <Section title={say("byDay")}>
-      {error !== null && <RefusalNote error={error} onRetry={() => void refetch()} />}
-      {error === null && data === undefined && <Loading />}
-      {data !== undefined && (
-        <>
-          <DayChart days={moved} />
-          <DayTable days={moved} />
-          <Text size="sm" c="dimmed" mt="sm">
-            {say("inZone", { zone: timeZone })}
-          </Text>
-          <CaughtUp upTo={data.caughtUpTo} />
-        </>
-      )}
+      <Awaited of={asked}>
+        {({ sums, caughtUpTo }) => (
+          <>
+            <Days days={byDay(sums, asked)} />
+            <Text size="sm" c="dimmed" mt="sm">
+              {say("inZone", { zone: asked.timeZone })}
+            </Text>
+            <CaughtUp upTo={caughtUpTo} />
+          </>
+        )}
+      </Awaited>
     </Section>
+  );
+}
+
+function Days({ days }: { readonly days: readonly DayMoved[] }) {
+  return (
+    <>
+      <DayChart days={days} />
+      <DayTable days={days} />
+    </>
   );
 }
 
@@ -54,10 +59,9 @@ const COLOURS: Readonly<Record<Move, string>> = {
 function DayChart({ days }: { readonly days: readonly DayMoved[] }) {
   const say = useWords();
   const nameOf = useMoveNames();
-  const { points } = useFormats();
+  const { points, compact } = useFormats();
   const { language } = useLanguage();
   const dates = new Intl.DateTimeFormat(language, { month: "short", day: "numeric" });
-  const figures = new Intl.NumberFormat(language, { notation: "compact" });
   const total = totalOf(days);
   const text = MOVES.map((move) => `${nameOf(move)} ${points(total[move])}`).join(", ");
   // Pixels need no exact figures.
@@ -81,7 +85,7 @@ function DayChart({ days }: { readonly days: readonly DayMoved[] }) {
             label: nameOf(move),
             color: COLOURS[move],
           }))}
-          valueFormatter={(value) => figures.format(Math.abs(value))}
+          valueFormatter={(value) => compact(Math.abs(value))}
           withLegend
           legendProps={{ verticalAlign: "bottom", itemSorter: null }}
           xAxisProps={{ minTickGap: 24 }}

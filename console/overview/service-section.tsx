@@ -1,10 +1,9 @@
 import { Table, Text } from "@mantine/core";
 import { GroupBy } from "../../gen/points/v1/ledger_pb.ts";
 import { useFormats } from "../app/formats.ts";
+import { Awaited } from "../parts/awaited.tsx";
 import { CaughtUp } from "../parts/caught-up.tsx";
-import { Loading } from "../parts/loading.tsx";
 import { useMoveNames } from "../parts/move-names.ts";
-import { RefusalNote } from "../parts/refusal-note.tsx";
 import { WideTable } from "../parts/wide-table.tsx";
 import { byService, type ServiceUse } from "./by-service.ts";
 import styles from "./overview.module.css";
@@ -19,22 +18,17 @@ const MOST_SERVICES = 20;
 /** The services that most points were consumed for in the last days. */
 export function ByService({ days }: { readonly days: number }) {
   const say = useWords();
-  const { data, error, refetch } = useSumsOfDays(days, BY_SERVICE_AND_KIND);
-  const uses = data === undefined ? [] : byService(data.sums).slice(0, MOST_SERVICES);
+  const asked = useSumsOfDays(days, BY_SERVICE_AND_KIND);
   return (
     <Section title={say("services", { count: days })}>
-      {error !== null && <RefusalNote error={error} onRetry={() => void refetch()} />}
-      {error === null && data === undefined && <Loading />}
-      {data !== undefined && (
-        <>
-          {uses.length === 0 ? (
-            <Text size="sm">{say("noServices")}</Text>
-          ) : (
-            <Services uses={uses} />
-          )}
-          <CaughtUp upTo={data.caughtUpTo} />
-        </>
-      )}
+      <Awaited of={asked}>
+        {({ sums, caughtUpTo }) => (
+          <>
+            <Services uses={byService(sums).slice(0, MOST_SERVICES)} />
+            <CaughtUp upTo={caughtUpTo} />
+          </>
+        )}
+      </Awaited>
     </Section>
   );
 }
@@ -43,6 +37,7 @@ function Services({ uses }: { readonly uses: readonly ServiceUse[] }) {
   const say = useWords();
   const nameOf = useMoveNames();
   const { points } = useFormats();
+  if (uses.length === 0) return <Text size="sm">{say("noServices")}</Text>;
   const most = uses[0]!.consumed;
   return (
     <WideTable caption={say("service")}>

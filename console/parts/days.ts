@@ -1,3 +1,6 @@
+/** A day of 24 hours, in milliseconds. */
+export const DAY_MS = 86_400_000;
+
 /** A day as an address has it, such as "2026-11-28", in the browser's time zone. */
 export type Day = string;
 

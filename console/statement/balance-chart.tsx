@@ -2,7 +2,9 @@ import "@mantine/charts/styles.css";
 import { LineChart } from "@mantine/charts";
 import { useMemo } from "react";
 import type { Entry } from "../../gen/points/v1/account_pb.ts";
+import { useFormats } from "../app/formats.ts";
 import { useLanguage } from "../app/words.ts";
+import { DAY_MS } from "../parts/days.ts";
 import { balanceSteps } from "./balance-steps.ts";
 import { useWords } from "./words.ts";
 
@@ -15,6 +17,7 @@ export function BalanceChart({
   readonly label: string;
 }) {
   const say = useWords();
+  const { compact } = useFormats();
   const { language } = useLanguage();
   const data = useMemo(() => [...balanceSteps(entries)], [entries]);
   const span = data.at(-1)!.time - data[0]!.time;
@@ -26,10 +29,6 @@ export function BalanceChart({
         : { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
     return new Intl.DateTimeFormat(language, options);
   }, [language, span]);
-  const figures = useMemo(
-    () => new Intl.NumberFormat(language, { notation: "compact", maximumSignificantDigits: 3 }),
-    [language],
-  );
   return (
     <div role="img" aria-label={label}>
       <LineChart
@@ -41,7 +40,7 @@ export function BalanceChart({
         withDots={false}
         withTooltip={false}
         strokeWidth={1.5}
-        valueFormatter={(value) => figures.format(value)}
+        valueFormatter={compact}
         xAxisProps={{
           type: "number",
           scale: "time",
@@ -56,5 +55,3 @@ export function BalanceChart({
     </div>
   );
 }
-
-const DAY_MS = 86_400_000;

@@ -14,11 +14,13 @@ import { DAY_MS, distanceOf } from "../../console/account/distance.ts";
 import { aheadMsOf } from "../../console/account/ledger-clock.ts";
 import { equationOf } from "../../console/account/equation.ts";
 import { horizonMs, stepsOf } from "../../console/account/forecast-steps.ts";
-import { partsOf, percentOf } from "../../console/account/lot-parts.ts";
+import { partsOf } from "../../console/account/lot-parts.ts";
 import { leastUse, membersOf } from "../../console/account/member-counts.ts";
 import { paced } from "../../console/account/paced.ts";
 import { timeLineOf } from "../../console/account/time-line.ts";
 import { keepWatching } from "../../console/account/watch.ts";
+import { DAY_MS } from "../../console/parts/days.ts";
+import { percentOf } from "../../console/parts/percent.ts";
 
 const MAX = 2n ** 53n - 1n;
 const MINUTE = 60_000;

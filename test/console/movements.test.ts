@@ -137,7 +137,7 @@ describe.skipIf(!hasBrowser)("Where did they go?", () => {
 
   test("an account that is not there is said", async () => {
     const page = await openConsole(server, "/movements?user=nobody", { allowed: /404/ });
-    await page.getByText("There is no account nobody.").waitFor();
+    await page.getByRole("heading", { name: "There is no account nobody" }).waitFor();
   });
 
   test("who may not ask for sums sees the totals, which add up", async () => {
