@@ -12,6 +12,7 @@ import { TextLink } from "../parts/links.ts";
 import { WideTable } from "../parts/wide-table.tsx";
 import { askExpiredLots, type ExpiredLots } from "./ask-expired-lots.ts";
 import type { Range } from "./range.ts";
+import styles from "./movements.module.css";
 import { useWords } from "./words.ts";
 
 /** Of which lots points expired, and how much of each was unused. */
@@ -105,12 +106,12 @@ function LotsTable({ user, lots }: { readonly user: string; readonly lots: Expir
               <EntryLink user={user} sequence={expired.lot} />
             </Table.Td>
             <Table.Td>{expired.made.category || say("noCategory")}</Table.Td>
-            <Table.Td>
+            <Table.Td className={styles["whole"]}>
               <Instant time={expired.made.createTime!} of="day" />
             </Table.Td>
             <Table.Td ta="right">{points(expired.points)}</Table.Td>
             <Table.Td ta="right">{points(expired.size)}</Table.Td>
-            <Table.Td>
+            <Table.Td className={styles["whole"]}>
               <Instant time={expired.time} of="day" />
             </Table.Td>
             <Table.Td>

@@ -11,6 +11,7 @@ import { type Column, DataTable } from "../parts/data-table.tsx";
 import { type Day, startOf } from "../parts/days.ts";
 import { useMoveNames } from "../parts/move-names.ts";
 import { isAddition, type Move, MOVES } from "../parts/moves.ts";
+import { roundTicks } from "../parts/round-ticks.ts";
 import { byDay, type DayMoved, type Moved, totalOf } from "./by-day.ts";
 import { Section } from "./section.tsx";
 import { useSumsOfDays } from "./sums-of-days.ts";
@@ -71,6 +72,10 @@ function DayChart({ days }: { readonly days: readonly DayMoved[] }) {
       MOVES.map((move) => [move, Number(isAddition(move) ? day[move] : -day[move])]),
     ),
   }));
+  const ticks = roundTicks(
+    Math.min(...days.map((day) => -heightOf(day, false))),
+    Math.max(...days.map((day) => heightOf(day, true))),
+  );
   return (
     <div role="img" aria-label={`${say("chart")}. ${say("total")}: ${text}`}>
       <div aria-hidden>
@@ -89,13 +94,19 @@ function DayChart({ days }: { readonly days: readonly DayMoved[] }) {
           withLegend
           legendProps={{ verticalAlign: "bottom", itemSorter: null }}
           xAxisProps={{ minTickGap: 24 }}
-          yAxisProps={{ width: 56 }}
+          yAxisProps={{ width: 56, ticks, domain: [ticks[0]!, ticks.at(-1)!] }}
           barProps={{ isAnimationActive: false }}
           barChartProps={{ accessibilityLayer: false, stackOffset: "sign" }}
         />
       </div>
     </div>
   );
+}
+
+/** How far the bars of a day reach, up or down. */
+function heightOf(day: DayMoved, isUp: boolean): number {
+  const moves = MOVES.filter((move) => isAddition(move) === isUp);
+  return moves.reduce((height, move) => height + Number(day[move]), 0);
 }
 
 function DayTable({ days }: { readonly days: readonly DayMoved[] }) {

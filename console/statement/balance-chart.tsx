@@ -5,6 +5,7 @@ import type { Entry } from "../../gen/points/v1/account_pb.ts";
 import { useFormats } from "../app/formats.ts";
 import { useLanguage } from "../app/words.ts";
 import { DAY_MS } from "../parts/days.ts";
+import { roundTicks } from "../parts/round-ticks.ts";
 import { balanceSteps } from "./balance-steps.ts";
 import { useWords } from "./words.ts";
 
@@ -29,6 +30,10 @@ export function BalanceChart({
         : { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
     return new Intl.DateTimeFormat(language, options);
   }, [language, span]);
+  const ticks = useMemo(
+    () => roundTicks(0, Math.max(...data.map(({ balance }) => balance))),
+    [data],
+  );
   return (
     <div role="img" aria-label={label}>
       <LineChart
@@ -48,7 +53,7 @@ export function BalanceChart({
           minTickGap: 64,
           tickFormatter: (time: number) => times.format(time),
         }}
-        yAxisProps={{ domain: [0, "auto"], tickCount: 4, width: 48 }}
+        yAxisProps={{ ticks, domain: [0, ticks.at(-1)!], width: 48 }}
         lineChartProps={{ accessibilityLayer: false }}
         lineProps={{ isAnimationActive: false }}
       />

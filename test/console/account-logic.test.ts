@@ -10,7 +10,7 @@ import {
 } from "../../gen/points/v1/account_pb.ts";
 import { GetForecastResponseSchema } from "../../gen/points/v1/points_pb.ts";
 import { PriceSchema } from "../../gen/points/v1/prices_pb.ts";
-import { DAY_MS, distanceOf } from "../../console/account/distance.ts";
+import { distanceOf } from "../../console/account/distance.ts";
 import { aheadMsOf } from "../../console/account/ledger-clock.ts";
 import { equationOf } from "../../console/account/equation.ts";
 import { horizonMs, stepsOf } from "../../console/account/forecast-steps.ts";
