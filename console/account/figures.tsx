@@ -5,7 +5,7 @@ import { useFormats } from "../app/formats.ts";
 import { equationOf, type Side } from "./equation.ts";
 import styles from "./figures.module.css";
 import { Instant } from "../parts/instant.tsx";
-import { Section } from "./section.tsx";
+import { Section } from "../parts/section.tsx";
 import { useDistances } from "./use-distance.ts";
 import { useWords } from "./words.ts";
 

@@ -8,7 +8,7 @@ import { useFormats } from "../app/formats.ts";
 import { Awaited } from "../parts/awaited.tsx";
 import { horizonMs, stepsOf } from "./forecast-steps.ts";
 import { ForecastTable } from "./forecast-table.tsx";
-import { Section } from "./section.tsx";
+import { Section } from "../parts/section.tsx";
 import { useForecastWords } from "./words.ts";
 
 const HORIZONS_DAYS = [30, 90, 365];

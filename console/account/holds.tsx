@@ -11,7 +11,7 @@ import { BY_PAGES } from "../parts/pages.ts";
 import accountStyles from "./account.module.css";
 import styles from "./holds.module.css";
 import { Instant } from "../parts/instant.tsx";
-import { Section } from "./section.tsx";
+import { Section } from "../parts/section.tsx";
 import { useDistances } from "./use-distance.ts";
 import { useHoldWords } from "./words.ts";
 

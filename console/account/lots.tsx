@@ -9,7 +9,7 @@ import { Awaited } from "../parts/awaited.tsx";
 import { BY_PAGES } from "../parts/pages.ts";
 import { LotRow, Part } from "./lot-row.tsx";
 import styles from "./lots.module.css";
-import { Section } from "./section.tsx";
+import { Section } from "../parts/section.tsx";
 import { type TimeLine, timeLineOf } from "./time-line.ts";
 import { useDistances } from "./use-distance.ts";
 import { useLotWords } from "./words.ts";

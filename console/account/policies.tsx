@@ -12,7 +12,7 @@ import { MemberCounts } from "./member-counts.tsx";
 import styles from "./policies.module.css";
 import { usePolicySentences } from "./policy-sentences.ts";
 import { usePolicyWords } from "./policy-words.ts";
-import { Section } from "./section.tsx";
+import { Section } from "../parts/section.tsx";
 
 type Props = { readonly user: string; readonly account: Account };
 

@@ -7,6 +7,7 @@ import { RefusalNote } from "../parts/refusal-note.tsx";
 import { SignIn } from "../sign-in/sign-in.tsx";
 import { useCredentials } from "./credentials.ts";
 import { orOutdated } from "./outdated.tsx";
+import type { Scope } from "./scopes.ts";
 
 /** Which ledger this is, who has signed in, and what they may do. */
 export type Session = {
@@ -18,18 +19,6 @@ export type Session = {
   /** Whether they have a scope, such as "points.refund". */
   readonly may: (scope: Scope) => boolean;
 };
-
-/** What a caller may have, as README.md says. */
-export const SCOPES = [
-  "points.read",
-  "points.spend",
-  "points.refund",
-  "points.grant",
-  "points.revoke",
-  "points.policy",
-  "points.audit",
-] as const;
-export type Scope = (typeof SCOPES)[number];
 
 // Not in the first file, but there before it is needed: an upgraded server may lack it then.
 const loadAgain = () => orOutdated(import("../sign-in/sign-in-again.tsx"));

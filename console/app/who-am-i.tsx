@@ -5,7 +5,8 @@ import { useFormats } from "./formats.ts";
 import styles from "./layout.module.css";
 import { useWords } from "./layout-words.ts";
 import { forgetAnswers } from "./queries.ts";
-import { SCOPES, useSession } from "./session.tsx";
+import { SCOPES } from "./scopes.ts";
+import { useSession } from "./session.tsx";
 
 const SHORT_ID_CHARS = 8;
 

@@ -13,6 +13,9 @@ void i18next.use(initReactI18next).init({
   fallbackLng: "en",
   resources: {},
   initAsync: false,
+  // A key is one word, whatever is in it.
+  keySeparator: false,
+  nsSeparator: false,
   // React escapes.
   interpolation: { escapeValue: false },
 });

@@ -48,7 +48,7 @@ function Links({ entry }: { readonly entry: Entry }) {
     <Text
       size="sm"
       role={isOwnRight && isNextRight !== false ? "status" : "alert"}
-      {...(!(isOwnRight && isNextRight !== false) && { c: "red" })}
+      {...(!(isOwnRight && isNextRight !== false) && { c: "var(--mantine-color-error)" })}
     >
       {say(isOwnRight ? "chainRight" : "chainWrong")}{" "}
       {isNextRight === undefined

@@ -46,7 +46,7 @@ function Outcome({
   const said = formats.points(BigInt(entries));
   if (fault !== undefined) {
     return (
-      <Text size="sm" c="red">
+      <Text size="sm" c="var(--mantine-color-error)">
         {say(FAULTS[fault.kind], { n: String(fault.sequence) })}
       </Text>
     );

@@ -1,9 +1,10 @@
-import { Button, Group, Paper, Stack, Text, TextInput, Title } from "@mantine/core";
+import { Button, Group, Stack, Text, TextInput, Title } from "@mantine/core";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import { type FormEvent, lazy, Suspense, useEffect, useRef, useState } from "react";
 import { useSession } from "../app/session.tsx";
 import { TextLink } from "../parts/links.ts";
 import { Loading } from "../parts/loading.tsx";
+import { Section } from "../parts/section.tsx";
 import { useTitle } from "../parts/title.ts";
 import styles from "./find.module.css";
 import { forgetFinds, useRecentFinds } from "./recent-finds.ts";
@@ -83,15 +84,14 @@ function Recent() {
   const finds = useRecentFinds(`${ledger.ledgerId} ${name}`);
   if (finds.length === 0) return null;
   return (
-    <Paper withBorder p="md">
-      <Group justify="space-between" mb="xs">
-        <Title order={2} size="h5">
-          {say("recent")}
-        </Title>
+    <Section
+      title={say("recent")}
+      aside={
         <Button variant="default" size="compact-sm" onClick={forgetFinds}>
           {say("forget")}
         </Button>
-      </Group>
+      }
+    >
       <ul className={styles["finds"]}>
         {finds.map((q) => (
           <li key={q}>
@@ -103,6 +103,6 @@ function Recent() {
           </li>
         ))}
       </ul>
-    </Paper>
+    </Section>
   );
 }

@@ -1,12 +1,13 @@
-import { Button, Group, Paper, Stack, Table, Text, Title } from "@mantine/core";
+import { Button, Group, Stack, Table, Text } from "@mantine/core";
 import { useNavigate } from "@tanstack/react-router";
-import { type ReactNode, useEffect } from "react";
+import { useEffect } from "react";
 import type { Account, Entry } from "../../gen/points/v1/account_pb.ts";
 import { useFormats } from "../app/formats.ts";
 import { useSession } from "../app/session.tsx";
 import { CaughtUp } from "../parts/caught-up.tsx";
 import { TextLink } from "../parts/links.ts";
 import { Loading } from "../parts/loading.tsx";
+import { Section } from "../parts/section.tsx";
 import { WideTable } from "../parts/wide-table.tsx";
 import { FoundEntries } from "./found-entries.tsx";
 import styles from "./find.module.css";
@@ -99,17 +100,6 @@ function Searched({ search, title }: { readonly search: Search; readonly title: 
         )}
       </Group>
     </Section>
-  );
-}
-
-function Section({ title, children }: { readonly title: string; readonly children: ReactNode }) {
-  return (
-    <Paper withBorder p="md">
-      <Title order={2} size="h5" mb="xs" className={styles["anywhere"]}>
-        {title}
-      </Title>
-      {children}
-    </Paper>
   );
 }
 

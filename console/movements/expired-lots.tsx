@@ -1,6 +1,6 @@
 import { createClient } from "@connectrpc/connect";
 import { useTransport } from "@connectrpc/connect-query";
-import { Paper, Table, Text, Title } from "@mantine/core";
+import { Table, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
 import { useFormats } from "../app/formats.ts";
@@ -9,6 +9,7 @@ import { Awaited } from "../parts/awaited.tsx";
 import { EntryLink } from "../parts/entry-link.tsx";
 import { Instant } from "../parts/instant.tsx";
 import { TextLink } from "../parts/links.ts";
+import { Section } from "../parts/section.tsx";
 import { WideTable } from "../parts/wide-table.tsx";
 import { askExpiredLots, type ExpiredLots } from "./ask-expired-lots.ts";
 import type { Range } from "./range.ts";
@@ -36,10 +37,7 @@ export function ExpiredLotsOf({
     enabled: may("points.read"),
   });
   return (
-    <Paper withBorder p="md">
-      <Title order={2} size="h5" mb="xs">
-        {say("lots")}
-      </Title>
+    <Section title={say("lots")}>
       {may("points.read") ? (
         <Awaited of={asked}>
           {(expired) => <Lots user={user} range={range} expired={expired} points={points} />}
@@ -47,7 +45,7 @@ export function ExpiredLotsOf({
       ) : (
         <Text size="sm">{say("spendOnly")}</Text>
       )}
-    </Paper>
+    </Section>
   );
 }
 

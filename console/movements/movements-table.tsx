@@ -1,11 +1,12 @@
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
-import { Alert, Paper, Table, Text, Title } from "@mantine/core";
+import { Alert, Table, Text } from "@mantine/core";
 import type { ReactNode } from "react";
 import { EntryKindSchema } from "../../gen/points/v1/account_pb.ts";
 import { useFormats } from "../app/formats.ts";
 import { TextLink } from "../parts/links.ts";
 import { useMoveNames } from "../parts/move-names.ts";
 import { isAddition, kindsOf } from "../parts/moves.ts";
+import { Section } from "../parts/section.tsx";
 import { WideTable } from "../parts/wide-table.tsx";
 import { addsUp, type Line, type Movements, type Part, type Standing } from "./movements.ts";
 import styles from "./movements.module.css";
@@ -27,10 +28,7 @@ export function MovementsTable({
   const { start, lines, end } = movements;
   const at = (date: Date) => say("at", { day: day(timestampFromDate(date)) });
   return (
-    <Paper withBorder p="md">
-      <Title order={2} size="h5" mb="xs">
-        {say("sums")}
-      </Title>
+    <Section title={say("sums")}>
       <WideTable caption={say("sums")}>
         <Table.Thead>
           <Table.Tr>
@@ -65,7 +63,7 @@ export function MovementsTable({
         {say("meaning")}
         {lines.some(linksServices) && ` ${say("byService")}`}
       </Text>
-    </Paper>
+    </Section>
   );
 }
 

@@ -13,7 +13,7 @@ import { useMoveNames } from "../parts/move-names.ts";
 import { isAddition, type Move, MOVES } from "../parts/moves.ts";
 import { roundTicks } from "../parts/round-ticks.ts";
 import { byDay, type DayMoved, type Moved, totalOf } from "./by-day.ts";
-import { Section } from "./section.tsx";
+import { Section } from "../parts/section.tsx";
 import { useSumsOfDays } from "./sums-of-days.ts";
 import { useWords } from "./words.ts";
 

@@ -5,7 +5,7 @@ import { useFormats } from "../app/formats.ts";
 import { Instant } from "../parts/instant.tsx";
 import { WideTable } from "../parts/wide-table.tsx";
 import styles from "./overview.module.css";
-import { Section } from "./section.tsx";
+import { Section } from "../parts/section.tsx";
 import { ShareBar } from "./share-bar.tsx";
 import { useWords } from "./words.ts";
 

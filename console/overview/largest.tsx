@@ -3,7 +3,7 @@ import type { GetOverviewResponse, LargeAccount } from "../../gen/points/v1/ledg
 import { useFormats } from "../app/formats.ts";
 import { type Column, DataTable } from "../parts/data-table.tsx";
 import { TextLink } from "../parts/links.ts";
-import { Section } from "./section.tsx";
+import { Section } from "../parts/section.tsx";
 import { useWords } from "./words.ts";
 
 /** The accounts with the largest balances, up to a thousand. */

@@ -7,7 +7,7 @@ import { useMoveNames } from "../parts/move-names.ts";
 import { WideTable } from "../parts/wide-table.tsx";
 import { byService, type ServiceUse } from "./by-service.ts";
 import styles from "./overview.module.css";
-import { Section } from "./section.tsx";
+import { Section } from "../parts/section.tsx";
 import { ShareBar } from "./share-bar.tsx";
 import { useSumsOfDays } from "./sums-of-days.ts";
 import { useWords } from "./words.ts";

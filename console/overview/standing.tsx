@@ -4,7 +4,7 @@ import { refusalOf } from "../../src/client/refusal.ts";
 import { useFormats } from "../app/formats.ts";
 import { Awaited } from "../parts/awaited.tsx";
 import styles from "./overview.module.css";
-import { Section } from "./section.tsx";
+import { Section } from "../parts/section.tsx";
 import { useWords } from "./words.ts";
 
 /** What all accounts have together by the last scan over them, or why that is not known. */

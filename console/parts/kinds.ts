@@ -1,7 +1,7 @@
-import { type EntryKind, EntryKindSchema } from "../../gen/points/v1/account_pb.ts";
+import { EntryKind, EntryKindSchema } from "../../gen/points/v1/account_pb.ts";
 import { wordsOf } from "../app/words.ts";
 
-const useWords = wordsOf("kinds", {
+const useWords = wordsOf<keyof typeof EntryKind>("kinds", {
   en: {
     UNSPECIFIED: "Unknown",
     RECHARGE: "Recharge",
@@ -36,7 +36,11 @@ const useWords = wordsOf("kinds", {
 export function useKindNames(): (kind: EntryKind) => string {
   const say = useWords();
   return (kind) => {
-    const { localName = "UNSPECIFIED" } = EntryKindSchema.value[kind] ?? {};
-    return say(localName as Parameters<typeof say>[0]);
+    const name = EntryKindSchema.value[kind]?.localName ?? "";
+    return say(isNamed(name) ? name : "UNSPECIFIED");
   };
+}
+
+function isNamed(name: string): name is keyof typeof EntryKind {
+  return Object.hasOwn(EntryKind, name);
 }

@@ -1,4 +1,14 @@
+import {
+  type DescMessage,
+  type DescMethodUnary,
+  fromBinary,
+  type MessageShape,
+  toBinary,
+} from "@bufbuild/protobuf";
+import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Entry } from "../../gen/points/v1/account_pb.ts";
+import { PointsService } from "../../gen/points/v1/points_pb.ts";
 import { erase } from "../../src/commit/erase.ts";
 import { tokenOf } from "../support/callers.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
@@ -52,6 +62,17 @@ describe.skipIf(!hasBrowser)("why an account changed", () => {
     await page.getByRole("button", { name: "Check the whole chain" }).press("Enter");
     await page.getByText("All 5 entries are right, from the first to #5").waitFor();
     await page.getByRole("heading", { name: "Entry #1" }).waitFor();
+  });
+
+  test("an entry that was altered is said not to fit, in letters that can be read", async () => {
+    const page = await openConsole(server);
+    await alterAnswers(page, PointsService.method.getEntry, ({ entry }) => [entry!]);
+    await alterAnswers(page, PointsService.method.listEntries, ({ entries }) => entries);
+    await page.goto(`${server.baseUrl}/console/entry?user=ada&sequence=2`);
+    await page.getByRole("alert").getByText("one of them was changed").waitFor();
+    await page.getByRole("button", { name: "Check the whole chain" }).press("Enter");
+    await page.getByText(/^The hash of entry #2 is not/).waitFor();
+    await expectAccessible(page);
   });
 
   test("where a browser lets no page hash, it says so", async () => {
@@ -112,6 +133,20 @@ describe.skipIf(!hasBrowser)("why an account changed", () => {
     expect(await page.evaluate(widths)).toEqual([400, 400, undefined]);
   });
 });
+
+/** Adds a point to the second entry of each answer, as somebody in between might. */
+async function alterAnswers<Answer extends DescMessage>(
+  page: Page,
+  { name, output }: DescMethodUnary<DescMessage, Answer>,
+  entriesOf: (answer: MessageShape<Answer>) => readonly Entry[],
+): Promise<void> {
+  await page.route(`**/${name}*`, async (route) => {
+    const answer = fromBinary(output, await (await route.fetch()).body());
+    for (const entry of entriesOf(answer)) if (entry.sequence === 2n) entry.points += 1n;
+    const body = Buffer.from(toBinary(output, answer));
+    await route.fulfill({ body, contentType: "application/proto" });
+  });
+}
 
 /** A recharge, a charge, a part of it refunded, an open hold, and points that expired by hand. */
 async function ada({ client }: TestServer, userId: string): Promise<void> {

@@ -1,6 +1,6 @@
 import { Paper, Text, Title } from "@mantine/core";
 import { type ReactNode, useId } from "react";
-import styles from "./account.module.css";
+import styles from "./section.module.css";
 
 /** A part of the screen under its heading. */
 export function Section({
@@ -20,7 +20,7 @@ export function Section({
     <Paper component="section" withBorder p="md" aria-labelledby={id}>
       <div className={styles["head"]}>
         <div>
-          <Title order={2} size="h4" id={id}>
+          <Title order={2} size="h4" id={id} className={styles["title"]}>
             {title}
           </Title>
           {hint !== undefined && (
