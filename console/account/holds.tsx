@@ -1,5 +1,5 @@
 import { timestampMs } from "@bufbuild/protobuf/wkt";
-import { useInfiniteQuery, useQuery } from "@connectrpc/connect-query";
+import { useQuery } from "@connectrpc/connect-query";
 import { Badge, Button, Text } from "@mantine/core";
 import type { Hold } from "../../gen/points/v1/account_pb.ts";
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
@@ -7,12 +7,12 @@ import { useFormats } from "../app/formats.ts";
 import { ActLink } from "../parts/act-link.tsx";
 import { Awaited } from "../parts/awaited.tsx";
 import { EntryLink } from "../parts/entry-link.tsx";
-import { BY_PAGES } from "../parts/pages.ts";
 import accountStyles from "./account.module.css";
 import styles from "./holds.module.css";
 import { Instant } from "../parts/instant.tsx";
 import { Section } from "../parts/section.tsx";
 import { useDistances } from "./use-distance.ts";
+import { useList } from "./use-list.ts";
 import { useHoldWords } from "./words.ts";
 
 // Each hold's entry is read too, once.
@@ -32,10 +32,8 @@ export function Holds({ user, nowMs }: Props) {
 
 function HoldList({ user, nowMs }: Props) {
   const say = useHoldWords();
-  const asked = useInfiniteQuery(
-    PointsService.method.listHolds,
-    { userId: user, openOnly: true, pageSize: PAGE_HOLDS, pageToken: "" },
-    BY_PAGES,
+  const asked = useList(PointsService.method.listHolds, user, ({ listHolds }, at, options) =>
+    listHolds({ userId: user, openOnly: true, pageSize: PAGE_HOLDS, ...at }, options),
   );
   const { hasNextPage, isFetchingNextPage, fetchNextPage } = asked;
   return (

@@ -1,17 +1,16 @@
 import { timestampMs } from "@bufbuild/protobuf/wkt";
-import { useInfiniteQuery } from "@connectrpc/connect-query";
 import { Button, Text } from "@mantine/core";
 import { useState } from "react";
 import type { Lot } from "../../gen/points/v1/account_pb.ts";
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
 import { useSession } from "../app/session.tsx";
 import { Awaited } from "../parts/awaited.tsx";
-import { BY_PAGES } from "../parts/pages.ts";
 import { LotRow, Part } from "./lot-row.tsx";
 import styles from "./lots.module.css";
 import { Section } from "../parts/section.tsx";
 import { type TimeLine, timeLineOf } from "./time-line.ts";
 import { useDistances } from "./use-distance.ts";
+import { useList } from "./use-list.ts";
 import { useLotWords } from "./words.ts";
 
 const PAGE_LOTS = 100;
@@ -34,10 +33,8 @@ export function Lots({ user, nowMs }: { readonly user: string; readonly nowMs: n
 }
 
 function LotList({ user, nowMs }: { readonly user: string; readonly nowMs: number }) {
-  const asked = useInfiniteQuery(
-    PointsService.method.listLots,
-    { userId: user, pageSize: PAGE_LOTS, pageToken: "" },
-    BY_PAGES,
+  const asked = useList(PointsService.method.listLots, user, ({ listLots }, at, options) =>
+    listLots({ userId: user, pageSize: PAGE_LOTS, ...at }, options),
   );
   const { hasNextPage, isFetchingNextPage, fetchNextPage } = asked;
   const next = hasNextPage

@@ -1,12 +1,13 @@
 import { Code, ConnectError, type Interceptor, type Transport } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-web";
 import { tokenForCall, tokenRefused, tokenTaken } from "./credentials.ts";
+import { noteSeen } from "./seen.ts";
 
 /** Calls the server that the page came from, as whoever has signed in. */
 export const transport: Transport = createConnectTransport({
   baseUrl: location.origin,
   useBinaryFormat: true,
-  interceptors: [authenticate()],
+  interceptors: [authenticate(), noteSeen],
 });
 
 function authenticate(): Interceptor {
