@@ -26,9 +26,30 @@ export const SCREENS: readonly Screen[] = [
   { name: "statement", path: "/statement?user=ada" },
   { name: "why", path: "/entry?user=ada&sequence=31" },
   { name: "movements", path: "/movements?user=ada" },
-  { name: "act", path: "/act?user=ada&act=refund&of=45" },
+  { name: "act", path: "/act?user=ada&act=refund&of=45", prepare: previewed },
+  { name: "act-done", path: "/act?user=team-lighthouse&act=recharge", prepare: performed },
   { name: "overview", path: "/overview" },
 ];
+
+/** Fills in the form of a refund, and asks for its preview. */
+async function previewed(page: Page): Promise<void> {
+  await page.getByLabel(/^(?:Reason|原因)/).fill("视频渲染失败，用户来信");
+  await page.getByLabel(/^(?:Your name|您的姓名)/).fill("王芳");
+  await page.getByLabel(/^(?:Ticket|工单)/).fill("T-2291");
+  await page.locator("main button[type=submit]").click();
+  await page.getByRole("button", { name: PERFORM }).waitFor();
+}
+
+/** Recharges, as goodwill. */
+async function performed(page: Page): Promise<void> {
+  await page.getByLabel(/^(?:Points|积分)/).fill("50");
+  await page.getByLabel(/^(?:Days to live|有效天数)/).fill("90");
+  await previewed(page);
+  await page.getByRole("button", { name: PERFORM }).click();
+  await page.getByRole("button", { name: /^(?:New form|新表单)/ }).waitFor();
+}
+
+const PERFORM = /^(?:Do it|确认执行)/;
 
 /** How a screen is looked at. */
 export const LOOKS = [
