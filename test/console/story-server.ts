@@ -1,13 +1,7 @@
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { timestampDate } from "@bufbuild/protobuf/wkt";
-import {
-  type Client,
-  Code,
-  ConnectError,
-  createClient,
-  type Interceptor,
-} from "@connectrpc/connect";
+import { Code, ConnectError, createClient, type Interceptor } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { startPoints } from "../../bench/servers.ts";
 import { LedgerService } from "../../gen/points/v1/ledger_pb.ts";
@@ -21,6 +15,13 @@ import { tellStory } from "./story.ts";
 
 /** The caller of the story's pictures, who may do everything. */
 export const PERSON = "support";
+
+/** The settings by which a server shows all of the story. */
+export const STORY_SETTINGS = {
+  PROJECT: "on",
+  SEARCH_KEYS: "order,campaign,ticket,project",
+  CONSOLE_LABEL: "orange:demo",
+};
 
 /**
  * Starts a server process on a ledger of its own, whose clock stands at the story's now when it begins,
@@ -38,13 +39,11 @@ export async function serveStory(folder: string, now: Date): Promise<string> {
     ...(await writeCallers(folder, { [PERSON]: { scopes: [...SCOPES] } })),
     DATA_DIR,
     TEST_CLOCK: "1",
-    PROJECT: "on",
-    SEARCH_KEYS: "order,campaign,ticket,project",
-    CONSOLE_LABEL: "orange:demo",
+    ...STORY_SETTINGS,
     ADMIN_LISTEN: "off",
     LOG_LEVEL: "error",
   });
-  await summedUp(createClient(LedgerService, transportOf(url)), now);
+  await summedUp(url, now);
   return url;
 }
 
@@ -64,7 +63,8 @@ async function writeStory(databaseUrl: string, now: Date): Promise<void> {
 }
 
 /** Asks until the sums and the overview are of the story's now. */
-async function summedUp(ledger: Client<typeof LedgerService>, now: Date): Promise<void> {
+export async function summedUp(baseUrl: string, now: Date): Promise<void> {
+  const ledger = createClient(LedgerService, transportOf(baseUrl));
   for (;;) {
     try {
       const { caughtUpTo } = await ledger.summarize({});

@@ -25,8 +25,11 @@ export function storyNames(): Set<string> {
     typeof asks === "function" ? asks(() => 1n) : asks,
   );
   const callers = storyScenes().map(({ by }) => by);
-  return wordsIn(["demo", ...callers, ...asked.flatMap(({ value }) => textsOf(value))]);
+  return wordsIn([...NAMES_BESIDE, ...callers, ...asked.flatMap(({ value }) => textsOf(value))]);
 }
+
+/** The environment's name, and a user whom somebody looks for and there is not. */
+const NAMES_BESIDE = ["demo", "adda", "ad"];
 
 function storyScenes(): readonly Scene[] {
   return [...adaScenes(), ...TEAM, ...GRACE, ...OTHERS];
