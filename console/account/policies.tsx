@@ -10,9 +10,11 @@ import accountStyles from "./account.module.css";
 import { percentOf } from "../parts/percent.ts";
 import { MemberCounts } from "./member-counts.tsx";
 import styles from "./policies.module.css";
-import { usePolicySentences } from "./policy-sentences.ts";
+import { usePolicyStanding } from "./policy-standing.ts";
 import { usePolicyWords } from "./policy-words.ts";
 import { Section } from "../parts/section.tsx";
+import { useVoice } from "../parts/sentence/phrase-text.tsx";
+import { ruleSentence } from "../parts/sentence/policy-phrase.ts";
 
 type Props = { readonly user: string; readonly account: Account };
 
@@ -46,7 +48,8 @@ export function Policies({ user, account }: Props) {
 
 function PolicyRow({ user, account, status }: Props & { readonly status: PolicyStatus }) {
   const say = usePolicyWords();
-  const [does, ...rest] = usePolicySentences(status, account);
+  const voice = useVoice();
+  const standing = usePolicyStanding(status, account);
   const { name, rule } = status.policy!;
   return (
     <li className={styles["policy"]}>
@@ -64,10 +67,10 @@ function PolicyRow({ user, account, status }: Props & { readonly status: PolicyS
       </div>
       <div className={styles["what"]}>
         <Text size="sm" className={accountStyles["text"]}>
-          {does}
+          {ruleSentence(voice, rule) || say("unknown")}
         </Text>
         <Text size="sm" c="dimmed" className={accountStyles["text"]}>
-          {rest.join(say("between"))}
+          {standing.join(say("between"))}
         </Text>
         {rule.case === "limit" && (
           <Count user={user} name={name} limit={rule.value} status={status} />

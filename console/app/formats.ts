@@ -1,4 +1,4 @@
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { useMemo } from "react";
 import { useLanguage } from "./words.ts";
@@ -15,6 +15,8 @@ export type Formats = {
   readonly instant: (time: Timestamp) => string;
   /** "Nov 28, 2026" */
   readonly day: (time: Timestamp) => string;
+  /** "30 days": in the largest of its units, up to days, that is whole. */
+  readonly length: (length: Duration) => string;
 };
 
 export function useFormats(): Formats {
@@ -41,5 +43,21 @@ function formatsOf(language: string): Formats {
     compact: (points) => compacts.format(points),
     instant: (time) => instants.format(timestampDate(time)),
     day: (time) => days.format(timestampDate(time)),
+    length: (length) => lengthIn(language, length),
   };
+}
+
+const UNITS = [
+  ["day", 86_400n],
+  ["hour", 3_600n],
+  ["minute", 60n],
+] as const;
+
+function lengthIn(language: string, { seconds, nanos }: Duration): string {
+  const whole = UNITS.find(([, size]) => nanos === 0 && seconds % size === 0n);
+  const unit = whole?.[0] ?? "second";
+  const count = whole ? seconds / whole[1] : Number(seconds) + nanos / 1e9;
+  return new Intl.NumberFormat(language, { style: "unit", unit, unitDisplay: "long" }).format(
+    count,
+  );
 }

@@ -56,12 +56,18 @@ describe.skipIf(!hasBrowser)("the screen of an account", () => {
     await holds.filter({ hasText: "for Li · batch-7" }).getByText("90 of 90").waitFor();
 
     const policies = section(page, "Policies").getByRole("listitem");
-    await policies.getByText("At most 1,000 points a day may be spent (Asia/Shanghai).").waitFor();
+    await policies
+      .getByText("At most 1,000 points a day, by the clock of Asia/Shanghai.")
+      .waitFor();
     await policies.getByText(/^\d+ of 1,000 spent, \d+ left\. Counts anew from /).waitFor();
     await policies.getByText("Li: 37 of 300 spent").waitFor();
     await policies.getByText("What each has spent is not known here").waitFor();
-    await policies.getByText("Gives 100 points every 2 months (Europe/Berlin).").waitFor();
-    await policies.getByText(/^They live 2 periods, so what is left rolls over\./).waitFor();
+    await policies
+      .getByText(
+        /^100 points every 2 months from .*, by the clock of Europe\/Berlin, each living 2/,
+      )
+      .waitFor();
+    await policies.getByText(/^Next on /).waitFor();
   });
 
   test("shows debt, claims and lots that only some services may take", async () => {

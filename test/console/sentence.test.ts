@@ -358,6 +358,7 @@ const SHORT = {
   points: String,
   day: (time: Parameters<typeof timestampDate>[0]) => iso(time).slice(5, 10),
   instant: (time: Parameters<typeof timestampDate>[0]) => iso(time).slice(5, 16).replace("T", " "),
+  length: (length: { readonly seconds: bigint }) => `${length.seconds} s`,
 };
 
 describe("the sentence about an entry", () => {

@@ -6,14 +6,19 @@ import {
   type Policy,
   type Window,
 } from "../../../gen/points/v1/policy_pb.ts";
-import { fill, join, type Phrase } from "./phrase.ts";
-import { lengthText } from "./price-phrase.ts";
+import { fill, join, type Phrase, plain } from "./phrase.ts";
 import { pointsOf, say, type Voice } from "./voice.ts";
 
 /** What a policy was set to, in words; of one that ended, that it did. */
 export function policyPhrase(voice: Voice, { name, rule }: Policy): Phrase {
   if (rule.case === undefined) return say(voice, "policyEnded", { name });
   return say(voice, "policyPut", { name, rule: rulePhrase(voice, rule) });
+}
+
+/** What a rule does, as a sentence of its own. Empty: this page does not know the rule. */
+export function ruleSentence(voice: Voice, rule: Policy["rule"]): string {
+  const text = plain(rulePhrase(voice, rule));
+  return text === "" ? "" : `${text[0]!.toUpperCase()}${text.slice(1)}${voice.words.stop}`;
 }
 
 /** What a rule does; of none, nothing. */
@@ -33,7 +38,7 @@ export function rulePhrase(voice: Voice, rule: Policy["rule"]): Phrase {
 }
 
 function allowancePhrase(voice: Voice, allowance: Allowance): Phrase {
-  const { points, every, startTime, endTime, services, timeZone } = allowance;
+  const { points, every, startTime, endTime, category, services, timeZone } = allowance;
   const period = everyPhrase(voice, every?.count ?? 1, every?.unit);
   const values = {
     points: pointsOf(voice, points),
@@ -46,22 +51,24 @@ function allowancePhrase(voice: Voice, allowance: Allowance): Phrase {
       zonePhrase(voice, timeZone),
       endTime === undefined ? [] : say(voice, "ruleEnd", { time: timeText(voice, endTime) }),
       lifePhrase(voice, allowance),
+      category === "" ? [] : say(voice, "category", { category }),
       services.length === 0 ? [] : say(voice, "services", { services: services.join(", ") }),
     ],
     voice.words.comma,
   );
 }
 
-/** How long the points of a period live, if it is not the period alone. */
+/** How long the points of a period live. */
 function lifePhrase(voice: Voice, { expiration }: Allowance): Phrase {
   switch (expiration.case) {
     case "ttl":
-      return say(voice, "ruleTtl", { length: lengthText(voice, expiration.value) });
+      return say(voice, "ruleTtl", { length: voice.formats.length(expiration.value) });
     case "never":
       return say(voice, "ruleForever");
     default: {
       const periods = expiration.value ?? 1;
-      return periods <= 1 ? [] : say(voice, "rulePeriods", { n: BigInt(periods) });
+      if (periods <= 1) return say(voice, "rulePeriod");
+      return say(voice, "rulePeriods", { n: BigInt(periods) });
     }
   }
 }
@@ -69,10 +76,13 @@ function lifePhrase(voice: Voice, { expiration }: Allowance): Phrase {
 function limitPhrase(voice: Voice, limit: Limit): Phrase {
   const { points, window, member, eachMember, service } = limit;
   const values = { points: pointsOf(voice, points), window: windowPhrase(voice, window) };
+  const most =
+    points === 0n
+      ? [say(voice, "ruleNothing")]
+      : [say(voice, "ruleLimit", values), zonePhrase(voice, window?.timeZone ?? "")];
   return join(
     [
-      say(voice, "ruleLimit", values),
-      zonePhrase(voice, window?.timeZone ?? ""),
+      ...most,
       eachMember ? say(voice, "ruleEach") : [],
       member === "" ? [] : say(voice, "ruleMember", { member }),
       service === "" ? [] : say(voice, "ruleService", { service }),

@@ -1,4 +1,4 @@
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import { fill, type Phrase } from "./phrase.ts";
 import type { SentenceWords } from "./sentence-words.ts";
 
@@ -9,6 +9,7 @@ export type Voice = {
     readonly points: (points: bigint) => string;
     readonly day: (time: Timestamp) => string;
     readonly instant: (time: Timestamp) => string;
+    readonly length: (length: Duration) => string;
   };
 };
 
