@@ -111,7 +111,8 @@ function Purpose({ user, hold }: { readonly user: string; readonly hold: Hold })
   const { data } = useQuery(
     PointsService.method.getEntry,
     { userId: user, by: { case: "sequence", value: hold.number } },
-    // Nobody changes an entry.
+    // Nobody changes an entry but an erasure, after which there is no such account any more: then
+    // all is forgotten, see queries.ts.
     { staleTime: Infinity, refetchOnWindowFocus: false },
   );
   const { metadata = {}, actor = "" } = data?.entry ?? {};

@@ -7,6 +7,7 @@ import type { Account } from "../../gen/points/v1/account_pb.ts";
 import { PolicyService } from "../../gen/points/v1/policies_pb.ts";
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
 import { useCredentials } from "../app/credentials.ts";
+import { newerOf } from "./newer-of.ts";
 import { paced } from "./paced.ts";
 import { keepWatching, type WatchState } from "./watch.ts";
 
@@ -69,9 +70,10 @@ export function useWatch(read: Account, isAllowed: boolean): Watched {
     // eslint-disable-next-line react-hooks/exhaustive-deps
   }, [userId, isAllowed, isSeen, token, transport, queries]);
 
-  // What was read since may be newer while there is no stream.
-  const account = read.sequence > watched.account.sequence ? read : watched.account;
-  return { account, state: isAllowed ? watched.state : "ended" };
+  return {
+    account: newerOf(read, watched.account),
+    state: isAllowed ? watched.state : "ended",
+  };
 }
 
 /** Reads all that is shown again; false if some of it was already being read. */

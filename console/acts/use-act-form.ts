@@ -1,6 +1,6 @@
-import { useQueryClient } from "@tanstack/react-query";
 import { useEffect, useReducer, useState } from "react";
 import { refusalOf } from "../../src/client/refusal.ts";
+import { askAgain } from "../app/queries.ts";
 import { useSession } from "../app/session.tsx";
 import type { Act } from "../parts/acts.ts";
 import { type Attempt, NEW_ATTEMPT, nextAttempt } from "./attempt.ts";
@@ -31,7 +31,6 @@ export type ActForm = {
 };
 
 export function useActForm(user: string, act: Act, subject: Subject): ActForm {
-  const queries = useQueryClient();
   const { person } = useSession();
   const [requestId] = useState(newRequestId);
   const [values, setValues] = useState(() =>
@@ -78,7 +77,7 @@ export function useActForm(user: string, act: Act, subject: Subject): ActForm {
     happened({ is: "sent" });
     try {
       happened({ is: "answered", answer: await send(attempt.mutation) });
-      await queries.invalidateQueries();
+      askAgain();
     } catch (error) {
       found(serverFaults(refusalOf(error)));
       happened({ is: "failed", error });

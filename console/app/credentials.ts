@@ -68,11 +68,14 @@ export function tokenRefused(token: string | undefined): void {
   const { renewal } = current;
   if (current.token !== token || current.isRefused) return;
   if (renewal === undefined || token === unproven) return refuse(undefined);
-  void renewBy(renewal).then((renewed) => {
-    if (renewed === "over") return;
-    if (current.token !== token) unproven = current.token;
-    else refuse(renewed === "away" ? current.renewal : undefined);
-  });
+  void replaceRefused(token, renewal);
+}
+
+async function replaceRefused(token: string | undefined, renewal: Renewal): Promise<void> {
+  const renewed = await renewBy(renewal);
+  if (renewed === "over") return;
+  if (current.token !== token) unproven = current.token;
+  else refuse(renewed === "away" ? current.renewal : undefined);
 }
 
 function refuse(renewal: Renewal | undefined): void {

@@ -1,5 +1,5 @@
 import { Alert, Group, Paper, Stack, Text, Title } from "@mantine/core";
-import { useHotkeys } from "@mantine/hooks";
+import { type HotkeyItem, useHotkeys } from "@mantine/hooks";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import type { Entry } from "../../gen/points/v1/account_pb.ts";
 import type { GetEntryResponse } from "../../gen/points/v1/points_pb.ts";
@@ -50,10 +50,15 @@ function Neighbours({ user, sequence }: { readonly user: string; readonly sequen
   const go = (to: bigint | undefined) => {
     if (to !== undefined) void navigate({ search: { user, sequence: String(to) } });
   };
-  useHotkeys([
-    ["ArrowLeft", () => go(older)],
-    ["ArrowRight", () => go(newer)],
-  ]);
+  // In a box that scrolls, arrows scroll it.
+  const arrow = (key: string, to: bigint | undefined): HotkeyItem => [
+    key,
+    ({ target }) => {
+      if (!(target as Element).closest('[tabindex="0"]')) go(to);
+    },
+    { preventDefault: false },
+  ];
+  useHotkeys([arrow("ArrowLeft", older), arrow("ArrowRight", newer)]);
   const link = (to: bigint | undefined, text: string, key: string) => (
     <ButtonLink
       to="/entry"

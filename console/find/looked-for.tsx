@@ -5,21 +5,21 @@ import { useSession } from "../app/session.tsx";
 import { CaughtUp } from "../parts/caught-up.tsx";
 import { TextLink } from "../parts/links.ts";
 import styles from "./find.module.css";
-import type { Lookup, Lookups } from "./lookups.ts";
+import { isHit, type Lookup } from "./lookups.ts";
+import { readingsOf } from "./readings.ts";
 import { useWords } from "./results-words.ts";
 
 /**
  * What could not be looked for and why; if nothing else was found, also what was looked for in vain, and
  * what might be meant.
  */
-export function LookedFor({ text, lookups }: { readonly text: string; readonly lookups: Lookups }) {
+export function LookedFor({ text, lookups }: Props) {
   const say = useWords();
   const lines = useLines(lookups);
-  const { account, entry, requestId, metadata, actor, prefix } = lookups;
-  const isHit = [account, entry, requestId, metadata, actor].some((one) => one.found);
-  const isFound = isHit || prefix.found !== undefined;
-  const searches = [requestId, metadata, actor];
-  const searched = isHit ? undefined : searches.find(({ state }) => state === "none");
+  const isFound = lookups.some(({ state }) => state === "found");
+  const inVain = lookups.some(isHit)
+    ? undefined
+    : lookups.find(({ state, search }) => state === "none" && search !== undefined);
   if (lines.length === 0) return null;
   return (
     <Paper withBorder p="md">
@@ -36,35 +36,32 @@ export function LookedFor({ text, lookups }: { readonly text: string; readonly l
             </li>
           ))}
         </ul>
-        {searched && <CaughtUp upTo={searched.caughtUpTo} />}
-        {!isFound && <Meant text={text} lookups={lookups} />}
+        {inVain && <CaughtUp upTo={inVain.search?.caughtUpTo} />}
+        {!isFound && <Meant text={text} />}
       </Stack>
     </Paper>
   );
 }
 
+type Props = { readonly text: string; readonly lookups: readonly Lookup[] };
+
 /** A sentence for each thing that was not found. */
-function useLines(lookups: Lookups): string[] {
+function useLines(lookups: readonly Lookup[]): string[] {
   const say = useWords();
   const { may } = useSession();
   const whyNot = useWhyNot();
-  const { user = "", requestId = "", actor = "", entry, metadata } = lookups.readings;
-  const pair = metadata === undefined ? "" : `${metadata.key}=${metadata.value}`;
-  const number = entry === undefined ? "" : `${entry.user}#${entry.sequence}`;
-  const { account, requestId: byRequest, metadata: byMetadata, actor: byActor } = lookups;
-  const isFound = [account, lookups.entry, byRequest, byMetadata, byActor].some((one) => one.found);
-  const line = (lookup: Lookup<unknown>, none: string, what: string): string[] => {
-    if (lookup.state === "none") return isFound ? [] : [none];
-    return lookup.state === "failed" ? [whyNot(lookup.error, what)] : [];
-  };
-  const of = (what: string) => ({ what });
+  const isFound = lookups.some(isHit);
+  const lines = lookups.flatMap(({ name, what, state, error, search }) => {
+    // What is said beside a button that looks further.
+    if (state === "none" && search?.more.hasMore) return [];
+    if (state === "none") return isFound ? [] : [say(`${name}-none`, { what })];
+    const isOne = name === "account" || name === "entry";
+    return state === "failed"
+      ? [whyNot(error, isOne ? `${say(name)} ${what}` : say(name, { what }))]
+      : [];
+  });
   return [
-    ...line(lookups.account, say("noAccount", of(user)), `${say("account")} ${user}`),
-    ...line(lookups.entry, say("noEntry", of(number)), `${say("entry")} ${number}`),
-    ...line(lookups.requestId, say("noRequestId", of(requestId)), say("requestId", of(requestId))),
-    ...line(lookups.metadata, say("noMetadata", of(pair)), say("metadata", of(pair))),
-    ...line(lookups.actor, say("noActor", of(actor)), say("actor", of(actor))),
-    ...line(lookups.prefix, say("noPrefix", of(user)), say("prefix", of(user))),
+    ...lines,
     ...(may("points.audit") ? [] : [say("noSearch")]),
     ...(may("points.read") || may("points.spend") ? [] : [say("noRead")]),
   ];
@@ -87,10 +84,10 @@ function useWhyNot(): (error: unknown, what: string) => string {
   };
 }
 
-function Meant({ text, lookups }: { readonly text: string; readonly lookups: Lookups }) {
+function Meant({ text }: { readonly text: string }) {
   const say = useWords();
   const { may } = useSession();
-  const { user, metadata, entry } = lookups.readings;
+  const { user, metadata, entry } = readingsOf(text);
   const lower = text.toLowerCase();
   const beginning = entry?.user ?? user?.slice(0, Math.ceil(user.length / 2));
   return (

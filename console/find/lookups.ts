@@ -1,119 +1,135 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { skipToken, useInfiniteQuery, useQuery } from "@connectrpc/connect-query";
-import { useEffect } from "react";
 import type { Account, Entry } from "../../gen/points/v1/account_pb.ts";
-import { LedgerService } from "../../gen/points/v1/ledger_pb.ts";
+import { LedgerService, type SearchEntriesRequestSchema } from "../../gen/points/v1/ledger_pb.ts";
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
 import { useSession } from "../app/session.tsx";
-import { type Readings, readingsOf } from "./readings.ts";
+import { type More, moreOf, READ_ONCE, useMore } from "../parts/more-entries.ts";
+import { readingsOf } from "./readings.ts";
 
 /** What became of looking for one thing that the text may be. */
-export type Lookup<Found> = {
+export type Lookup = {
+  /** What the text is taken for. "prefix": users whose ids begin with it. */
+  readonly name: "account" | "entry" | "requestId" | "metadata" | "actor" | "prefix";
+  /** What was looked for, as people write it. */
+  readonly what: string;
   readonly state: "skipped" | "pending" | "found" | "none" | "failed";
-  readonly found?: Found | undefined;
+  readonly accounts?: readonly Account[] | undefined;
+  readonly entries?: readonly Entry[] | undefined;
   readonly error?: unknown;
+  /** Of a search of the index. */
+  readonly search?: Search | undefined;
 };
 
-/** What a search of the index has found, and how to find more. */
-export type Search = Lookup<readonly Entry[]> & {
+type Search = {
   /** Undefined: the index is being built, if anything was answered. */
   readonly caughtUpTo: Timestamp | undefined;
-  /** Asks for the next page. Undefined: these are all, or it is on its way. */
-  readonly more: (() => void) | undefined;
+  readonly more: More;
 };
 
-/** All that a text may be, and what is there of it. */
-export type Lookups = {
-  readonly readings: Readings;
-  readonly account: Lookup<Account>;
-  readonly entry: Lookup<Entry>;
-  readonly requestId: Search;
-  readonly metadata: Search;
-  readonly actor: Search;
-  /** Users whose ids begin with the text. */
-  readonly prefix: Lookup<readonly Account[]>;
-};
+/** Whether the very thing was found, and not only what begins so. */
+export function isHit({ name, state }: Lookup): boolean {
+  return state === "found" && name !== "prefix";
+}
 
-/** Looks for all that a text may be at once: each is one cheap call. */
-export function useLookups(text: string): Lookups {
+/** Looks for all that a text may be at once: each is one cheap call. In the order to be shown. */
+export function useLookups(text: string): readonly Lookup[] {
   const { may } = useSession();
-  const readings = readingsOf(text);
-  const { user, entry, requestId, metadata, actor } = readings;
+  const { user, entry, requestId, metadata, actor } = readingsOf(text);
   const mayRead = may("points.read") || may("points.spend");
   const mayAudit = may("points.audit");
-  const search = (by: SearchBy) => (mayAudit && by.value !== undefined ? by : undefined);
-  const accountQuery = useQuery(
+  const account = useQuery(
     PointsService.method.getAccount,
     mayRead && user !== undefined ? { userId: user } : skipToken,
   );
-  const entryQuery = useQuery(
+  const numbered = useQuery(
     PointsService.method.getEntry,
     mayRead && entry !== undefined
       ? { userId: entry.user, by: { case: "sequence", value: entry.sequence } }
       : skipToken,
   );
-  const prefixQuery = useQuery(
+  const prefixed = useQuery(
     LedgerService.method.listAccounts,
     mayAudit && user !== undefined ? { userIdPrefix: user, pageSize: PREFIX_USERS + 1 } : skipToken,
   );
-  return {
-    readings,
-    account: lookupOf(accountQuery, ({ account }) => account),
-    entry: lookupOf(entryQuery, (answer) => answer.entry),
-    requestId: useEntries(search({ case: "requestId", value: requestId })),
-    metadata: useEntries(search({ case: "metadata", value: metadata })),
-    actor: useEntries(search({ case: "actor", value: actor })),
-    prefix: lookupOf(prefixQuery, ({ accounts }) => {
-      const others = accounts.filter(({ userId }) => userId !== user).slice(0, PREFIX_USERS);
-      return others.length === 0 ? undefined : others;
-    }),
-  };
+  const search = (by: SearchBy, isMeant: boolean) => (mayAudit && isMeant ? by : undefined);
+  const byRequestId: SearchBy = { case: "requestId", value: requestId ?? "" };
+  const byMetadata: SearchBy = { case: "metadata", value: metadata ?? {} };
+  const byActor: SearchBy = { case: "actor", value: actor ?? "" };
+  return [
+    {
+      name: "account",
+      what: user ?? "",
+      ...answerOf(account, ({ account: found }) => ({ accounts: found ? [found] : [] })),
+    },
+    {
+      name: "entry",
+      what: entry === undefined ? "" : `${entry.user}#${entry.sequence}`,
+      ...answerOf(numbered, ({ entry: found }) => ({ entries: found ? [found] : [] })),
+    },
+    {
+      name: "requestId",
+      what: requestId ?? "",
+      ...useSearched(search(byRequestId, requestId !== undefined)),
+    },
+    {
+      name: "metadata",
+      what: metadata === undefined ? "" : `${metadata.key}=${metadata.value}`,
+      ...useSearched(search(byMetadata, metadata !== undefined)),
+    },
+    { name: "actor", what: actor ?? "", ...useSearched(search(byActor, actor !== undefined)) },
+    {
+      name: "prefix",
+      what: user ?? "",
+      ...answerOf(prefixed, ({ accounts }) => ({
+        accounts: accounts.filter(({ userId }) => userId !== user).slice(0, PREFIX_USERS),
+      })),
+    },
+  ];
 }
 
 const PREFIX_USERS = 10;
 const PAGE_ENTRIES = 20;
 
-type SearchBy =
-  | { readonly case: "requestId" | "actor"; readonly value: string | undefined }
-  | { readonly case: "metadata"; readonly value: Readings["metadata"] };
+type SearchBy = NonNullable<MessageInitShape<typeof SearchEntriesRequestSchema>["by"]>;
+type Answer = Omit<Lookup, "name" | "what">;
 
 /** The entries that have something in common, page by page. */
-function useEntries(by: SearchBy | undefined): Search {
+function useSearched(by: SearchBy | undefined): Answer {
   const query = useInfiniteQuery(
     LedgerService.method.searchEntries,
-    by === undefined
-      ? skipToken
-      : { by: by as { case: "actor"; value: string }, pageSize: PAGE_ENTRIES, pageToken: "" },
-    { pageParamKey: "pageToken", getNextPageParam: ({ nextPageToken }) => nextPageToken || null },
+    by === undefined ? skipToken : { by, pageSize: PAGE_ENTRIES, pageToken: "" },
+    {
+      pageParamKey: "pageToken",
+      getNextPageParam: ({ nextPageToken }) => nextPageToken || null,
+      ...READ_ONCE,
+    },
   );
-  const entries = query.data?.pages.flatMap((page) => page.entries) ?? [];
-  const { hasNextPage, isFetching, fetchNextPage } = query;
+  const more = moreOf(query);
+  const answer = answerOf(query, ({ pages }) => ({
+    entries: pages.flatMap((page) => page.entries),
+  }));
   // A page may be empty though more follow.
-  const isEmptySoFar = entries.length === 0 && hasNextPage;
-  useEffect(() => {
-    if (isEmptySoFar && !isFetching) void fetchNextPage();
-  }, [isEmptySoFar, isFetching, fetchNextPage]);
-  const looked = lookupOf(query, () => (entries.length === 0 ? undefined : entries));
-  return {
-    ...looked,
-    state: isEmptySoFar ? "pending" : looked.state,
-    caughtUpTo: query.data?.pages.at(-1)?.caughtUpTo,
-    more: hasNextPage && !isFetching ? () => void fetchNextPage() : undefined,
-  };
+  const isEmptySoFar = answer.state === "none" && more.hasMore;
+  useMore(isEmptySoFar, more);
+  const search = { caughtUpTo: query.data?.pages.at(-1)?.caughtUpTo, more };
+  return { ...answer, search, state: isEmptySoFar && !more.mustAsk ? "pending" : answer.state };
 }
 
-function lookupOf<Answer, Found>(
+function answerOf<Data>(
   query: {
-    readonly data: Answer | undefined;
+    readonly data: Data | undefined;
     readonly error: unknown;
     readonly fetchStatus: string;
   },
-  foundIn: (answer: Answer) => Found | undefined,
-): Lookup<Found> {
+  foundIn: (data: Data) => Pick<Lookup, "accounts" | "entries">,
+): Answer {
   if (query.data !== undefined) {
     const found = foundIn(query.data);
-    return { state: found === undefined ? "none" : "found", found };
+    const { length } = found.accounts ?? found.entries ?? [];
+    return length === 0 ? { state: "none" } : { state: "found", ...found };
   }
   if (query.error !== null) {
     const isNone = ConnectError.from(query.error).code === Code.NotFound;

@@ -7,28 +7,30 @@ import { useSession } from "../app/session.tsx";
 import { CaughtUp } from "../parts/caught-up.tsx";
 import { TextLink } from "../parts/links.ts";
 import { Loading } from "../parts/loading.tsx";
+import { MoreNote } from "../parts/more-note.tsx";
 import { Section } from "../parts/section.tsx";
 import { WideTable } from "../parts/wide-table.tsx";
 import { FoundEntries } from "./found-entries.tsx";
 import styles from "./find.module.css";
 import { LookedFor } from "./looked-for.tsx";
-import { type Lookups, type Search, useLookups } from "./lookups.ts";
+import { isHit, type Lookup, useLookups } from "./lookups.ts";
 import { rememberFind } from "./recent-finds.ts";
 import { useWords } from "./results-words.ts";
 
 /** What there is of a text. If it is one account or entry and nothing else, that is opened at once. */
 export function Results({ text }: { readonly text: string }) {
   const lookups = useLookups(text);
-  const { account, entry, requestId, metadata, actor, prefix } = lookups;
-  const all = [account, entry, requestId, metadata, actor, prefix];
-  const isPending = all.some(({ state }) => state === "pending");
-  const hits = all.filter((lookup) => lookup.state === "found" && lookup !== prefix).length;
-  const only = !isPending && hits === 1 ? (account.found ?? entry.found) : undefined;
-  const isFound = hits > 0;
-  useRemembered(text, isFound && !isPending);
+  const isPending = lookups.some(({ state }) => state === "pending");
+  const hits = lookups.filter(isHit);
+  const only = !isPending && hits.length === 1 ? theOne(hits[0]!) : undefined;
+  useRemembered(text, hits.length > 0 && !isPending);
   useOpened(only);
   if (isPending || only !== undefined) return <Loading />;
-  return <Found text={text} lookups={lookups} hits={hits} />;
+  return <Found text={text} lookups={lookups} />;
+}
+
+function theOne({ name, accounts, entries }: Lookup): Account | Entry | undefined {
+  return name === "account" || name === "entry" ? (accounts?.[0] ?? entries?.[0]) : undefined;
 }
 
 function useRemembered(text: string, isFound: boolean): void {
@@ -51,54 +53,51 @@ function useOpened(only: Account | Entry | undefined): void {
   }, [only, navigate]);
 }
 
-function Found({ text, lookups, hits }: { text: string; lookups: Lookups; hits: number }) {
+function Found({ text, lookups }: { text: string; lookups: readonly Lookup[] }) {
   const say = useWords();
-  const { account, entry, requestId, metadata, actor, prefix, readings } = lookups;
-  const pair = readings.metadata && `${readings.metadata.key}=${readings.metadata.value}`;
-  const summary = hits > 0 ? "found" : prefix.found ? "onlyPrefix" : "nothing";
+  const isFound = lookups.some(({ state }) => state === "found");
+  const summary = lookups.some(isHit) ? "found" : isFound ? "onlyPrefix" : "nothing";
   return (
     <Stack gap="lg">
       <Text role="status" size="sm" className={styles["anywhere"]}>
         {say(summary, { what: text })}
       </Text>
-      {hits === 0 && prefix.found === undefined && <LookedFor text={text} lookups={lookups} />}
-      {account.found && (
-        <Section title={say("account")}>
-          <Accounts accounts={[account.found]} caption={say("account")} />
-        </Section>
-      )}
-      {entry.found && (
-        <Section title={say("entry")}>
-          <FoundEntries caption={say("entry")} entries={[entry.found]} />
-        </Section>
-      )}
-      <Searched search={requestId} title={say("requestId", { what: readings.requestId ?? "" })} />
-      <Searched search={metadata} title={say("metadata", { what: pair ?? "" })} />
-      <Searched search={actor} title={say("actor", { what: readings.actor ?? "" })} />
-      {prefix.found && (
-        <Section title={say("prefix", { what: readings.user! })}>
-          <Accounts accounts={prefix.found} caption={say("prefix", { what: readings.user! })} />
-        </Section>
-      )}
-      {(hits > 0 || prefix.found !== undefined) && <LookedFor text={text} lookups={lookups} />}
+      {!isFound && <LookedFor text={text} lookups={lookups} />}
+      {lookups.map((lookup) => (
+        <FoundSection key={lookup.name} lookup={lookup} />
+      ))}
+      {isFound && <LookedFor text={text} lookups={lookups} />}
     </Stack>
   );
 }
 
-function Searched({ search, title }: { readonly search: Search; readonly title: string }) {
+/** What was found, if anything was or may be further on. */
+function FoundSection({ lookup: { name, what, accounts, entries, search } }: { lookup: Lookup }) {
   const say = useWords();
-  if (search.found === undefined) return null;
+  const title = say(name, { what });
+  if (accounts === undefined && entries === undefined && !search?.more.hasMore) return null;
   return (
     <Section title={title}>
-      <FoundEntries caption={title} entries={search.found} />
-      <Group justify="space-between" mt="sm">
-        <CaughtUp upTo={search.caughtUpTo} />
-        {search.more && (
-          <Button variant="default" size="xs" onClick={search.more}>
-            {say("more")}
-          </Button>
-        )}
-      </Group>
+      {accounts && <Accounts caption={title} accounts={accounts} />}
+      {entries && <FoundEntries caption={title} entries={entries} />}
+      {search && (
+        <Stack gap="xs" mt="sm">
+          <Group justify="space-between">
+            <CaughtUp upTo={search.caughtUpTo} />
+            {search.more.hasMore && !search.more.mustAsk && (
+              <Button
+                variant="default"
+                size="xs"
+                loading={search.more.isLoading}
+                onClick={search.more.onMore}
+              >
+                {say("more")}
+              </Button>
+            )}
+          </Group>
+          <MoreNote more={search.more} />
+        </Stack>
+      )}
     </Section>
   );
 }

@@ -1,20 +1,16 @@
 import { Table } from "@mantine/core";
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { type CSSProperties, type ReactNode, useEffect, useId, useRef } from "react";
+import { type ReactNode, useId, useRef } from "react";
+import { type ColumnWidth, widthOf, widthsOf } from "./column-widths.ts";
 import styles from "./data-table.module.css";
+import { type More, useMore } from "./more-entries.ts";
 
 /** A column of a table. */
-export type Column<Row> = {
+export type Column<Row> = ColumnWidth & {
   readonly key: string;
   readonly title: string;
   /** Figures go to the right. */
   readonly align?: "right";
-  /** In rem. Unset: it shares the room that is left with others like it. */
-  readonly width?: number;
-  /** The same in a narrow window. Unset: as in a wide one. */
-  readonly narrowWidth?: number;
-  /** True: a narrow window does without it. */
-  readonly wideOnly?: boolean;
   readonly cell: (row: Row) => ReactNode;
 };
 
@@ -27,15 +23,15 @@ export function DataTable<Row>({
   columns,
   rows,
   rowKey,
-  onEnd,
+  more,
 }: {
   /** What the table is, for whoever hears the page. */
   readonly caption: string;
   readonly columns: readonly Column<Row>[];
   readonly rows: readonly Row[];
   readonly rowKey: (row: Row) => string;
-  /** Asked for more near the end, maybe again before they come. Undefined: these are all. */
-  readonly onEnd?: (() => void) | undefined;
+  /** Asked for the next page near the end. Undefined: these are all. */
+  readonly more?: More | undefined;
 }) {
   const captionId = useId();
   const box = useRef<HTMLDivElement>(null);
@@ -50,15 +46,13 @@ export function DataTable<Row>({
   const before = items[0]?.start ?? 0;
   const after = virtual.getTotalSize() - (items.at(-1)?.end ?? 0);
   const isNearEnd = (items.at(-1)?.index ?? 0) >= rows.length - OVERSCAN;
-  useEffect(() => {
-    if (isNearEnd) onEnd?.();
-  }, [isNearEnd, rows.length, onEnd]);
+  useMore(isNearEnd, more);
   return (
     <div ref={box} className={styles["box"]} role="group" aria-labelledby={captionId} tabIndex={0}>
       <Table
         layout="fixed"
         fz="sm"
-        aria-rowcount={onEnd ? -1 : rows.length + 1}
+        aria-rowcount={more?.hasMore ? -1 : rows.length + 1}
         className={styles["table"]}
         style={widthsOf(columns)}
       >
@@ -92,8 +86,6 @@ export function DataTable<Row>({
 /** What a row is taken to be high until it is seen. */
 const ROW_PX = 40;
 const OVERSCAN = 20;
-/** What a column without a width of its own takes at least, in rem. */
-const LEAST_REM = 8;
 
 function Head<Row>({ columns }: { readonly columns: readonly Column<Row>[] }) {
   return (
@@ -122,25 +114,6 @@ function Spacer({ height }: { readonly height: number }) {
       <td className={styles["spacer"]} style={{ height }} />
     </tr>
   );
-}
-
-/** Below these widths the box scrolls sideways. */
-function widthsOf<Row>(columns: readonly Column<Row>[]): CSSProperties {
-  const sum = (widths: readonly (number | undefined)[]) =>
-    `${widths.reduce((total: number, width = LEAST_REM) => total + width, 0)}rem`;
-  const wide = sum(columns.map(({ width }) => width));
-  const narrow = sum(columns.filter(({ wideOnly }) => !wideOnly).map(narrowWidthOf));
-  return { "--wide": wide, "--narrow": narrow } as CSSProperties;
-}
-
-function widthOf<Row>(column: Column<Row>): CSSProperties {
-  const text = (rem: number | undefined) => (rem === undefined ? "auto" : `${rem}rem`);
-  const narrow = text(narrowWidthOf(column));
-  return { "--width": text(column.width), "--narrow-width": narrow } as CSSProperties;
-}
-
-function narrowWidthOf<Row>({ width, narrowWidth = width }: Column<Row>): number | undefined {
-  return narrowWidth;
 }
 
 function classOf<Row>({ align, wideOnly }: Column<Row>): string {

@@ -1,5 +1,5 @@
 import { Modal, Stack, Text } from "@mantine/core";
-import { askAgain } from "../app/queries.ts";
+import { askAgainAs } from "../app/queries.ts";
 import { useWords } from "./words.ts";
 import { WaysIn } from "./ways-in.tsx";
 
@@ -17,7 +17,7 @@ export function SignInAgain() {
               {say("again")}
             </Modal.Title>
             <Text>{say("againExplanation")}</Text>
-            <WaysIn isRefused={false} onSignedIn={askAgain} />
+            <WaysIn isRefused={false} onSignedIn={() => void askAgainAs()} />
           </Stack>
         </Modal.Body>
       </Modal.Content>

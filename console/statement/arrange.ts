@@ -1,5 +1,8 @@
 import type { Entry } from "../../gen/points/v1/account_pb.ts";
 
+/** Deeper ones are rare, and would leave no room in a narrow window. */
+const DEEPEST = 3;
+
 /** An entry in its place of a statement; level 1 and more stands under what it is about. */
 export type StatementRow = { readonly entry: Entry; readonly level: number };
 
@@ -20,11 +23,18 @@ export function arrange(entries: readonly Entry[]): readonly StatementRow[] {
     else beneath.set(entry.refersTo, [entry]);
   }
   const rows: StatementRow[] = [];
-  const place = (entry: Entry, level: number) => {
-    rows.push({ entry, level });
-    for (const child of beneath.get(entry.sequence) ?? []) place(child, level + 1);
-  };
-  for (const entry of entries) if (!known.has(entry.refersTo)) place(entry, 0);
+  // A refund of a revocation of a refund … may be deeper than calls may be.
+  const stack = entries
+    .filter(({ refersTo }) => !known.has(refersTo))
+    .map((entry) => ({ entry, level: 0 }))
+    .toReversed();
+  for (let row = stack.pop(); row !== undefined; row = stack.pop()) {
+    rows.push(row);
+    const { entry, level } = row;
+    for (const child of beneath.get(entry.sequence)?.toReversed() ?? []) {
+      stack.push({ entry: child, level: Math.min(level + 1, DEEPEST) });
+    }
+  }
   return rows;
 }
 

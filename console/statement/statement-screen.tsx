@@ -1,12 +1,15 @@
-import { useInfiniteQuery } from "@connectrpc/connect-query";
-import { Stack, Switch, Text } from "@mantine/core";
+import { useInfiniteQuery, useQuery } from "@connectrpc/connect-query";
+import { Button, Group, Stack, Switch, Text } from "@mantine/core";
 import { useSearch } from "@tanstack/react-router";
-import { lazy, Suspense, useCallback, useDeferredValue, useMemo, useState } from "react";
+import { lazy, Suspense, useDeferredValue, useMemo, useState } from "react";
 import type { Entry } from "../../gen/points/v1/account_pb.ts";
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
 import { useFormats } from "../app/formats.ts";
+import { askAgain } from "../app/queries.ts";
 import { AccountTabs } from "../parts/account-tabs.tsx";
 import { Loading } from "../parts/loading.tsx";
+import { type More, moreOf, READ_ONCE, useMore } from "../parts/more-entries.ts";
+import { MoreNote } from "../parts/more-note.tsx";
 import { RefusalNote } from "../parts/refusal-note.tsx";
 import { useTitle } from "../parts/title.ts";
 import { arrange, inOrder } from "./arrange.ts";
@@ -28,7 +31,7 @@ export function StatementScreen() {
   const say = useWords();
   const search = useSearch({ from: "/statement" });
   useTitle(say("title", { user: search.user }));
-  const { entries, asOf, error, isPending, refetch, onEnd } = useStatement();
+  const { entries, asOf, error, isPending, refetch, more } = useStatement();
   const formats = useFormats();
   return (
     <>
@@ -42,7 +45,9 @@ export function StatementScreen() {
             {say("asOf", { time: formats.instant(asOf) })}
           </Text>
         )}
-        {entries && <Entries entries={entries} onEnd={onEnd} />}
+        {entries && <Newer than={entries[0]?.sequence ?? 0n} />}
+        {entries && <Entries entries={entries} more={more} />}
+        <MoreNote more={more} />
       </Stack>
     </>
   );
@@ -52,44 +57,59 @@ const PAGE = 100;
 
 function useStatement() {
   const search = useSearch({ from: "/statement" });
-  const { data, error, isPending, refetch, hasNextPage, isFetching, fetchNextPage } =
-    useInfiniteQuery(
-      PointsService.method.listEntries,
-      { ...requestOf(search), pageSize: PAGE, pageToken: "" },
-      {
-        pageParamKey: "pageToken",
-        getNextPageParam: ({ nextPageToken }) => nextPageToken || undefined,
-        // All pages would be read again; older ones never change.
-        refetchOnWindowFocus: false,
-      },
-    );
+  const query = useInfiniteQuery(
+    PointsService.method.listEntries,
+    { ...requestOf(search), pageSize: PAGE, pageToken: "" },
+    {
+      pageParamKey: "pageToken",
+      getNextPageParam: ({ nextPageToken }) => nextPageToken || undefined,
+      ...READ_ONCE,
+    },
+  );
+  const { data, error, isPending, refetch } = query;
   const entries = useMemo(() => data?.pages.flatMap((page) => page.entries), [data]);
-  const more = useCallback(() => {
-    if (!isFetching) void fetchNextPage();
-  }, [isFetching, fetchNextPage]);
+  const more = moreOf(query);
+  useMore(entries?.length === 0, more);
   return {
     entries,
     asOf: data?.pages[0]?.asOf,
-    error,
+    // Of a later page, it is said at the end.
+    error: more.hasMore ? null : error,
     isPending,
     refetch: () => void refetch(),
-    onEnd: hasNextPage ? more : undefined,
+    more,
   };
 }
 
-function Entries({
-  entries,
-  onEnd,
-}: {
-  readonly entries: readonly Entry[];
-  readonly onEnd: (() => void) | undefined;
-}) {
+/** Says that there are newer entries, which are not put over those that somebody reads. */
+function Newer({ than }: { readonly than: bigint }) {
+  const say = useWords();
+  const search = useSearch({ from: "/statement" });
+  const { data } = useQuery(PointsService.method.listEntries, {
+    ...requestOf(search),
+    pageSize: 1,
+  });
+  if ((data?.entries[0]?.sequence ?? 0n) <= than) return null;
+  return (
+    <Group gap="sm">
+      <Text size="sm" role="status">
+        {say("newer")}
+      </Text>
+      <Button variant="default" size="xs" onClick={askAgain}>
+        {say("showNewer")}
+      </Button>
+    </Group>
+  );
+}
+
+function Entries({ entries, more }: { readonly entries: readonly Entry[]; readonly more: More }) {
   const say = useWords();
   const { points: figure } = useFormats();
   const { user, ...filters } = useSearch({ from: "/statement" });
   const [isGrouped, setIsGrouped] = useState(true);
   const rows = useMemo(() => (isGrouped ? arrange : inOrder)(entries), [isGrouped, entries]);
   if (entries.length === 0) {
+    if (more.hasMore) return more.mustAsk ? null : <Loading />;
     return (
       <Text role="status">{say(Object.keys(filters).length === 0 ? "none" : "noneFiltered")}</Text>
     );
@@ -100,7 +120,7 @@ function Entries({
       <Balance entries={entries} isWhole={!hasGaps(filters)} />
       <div className={styles["bar"]}>
         <Text size="sm" role="status">
-          {onEnd ? say("shownMore", { said }) : say("shown", { said, count: entries.length })}
+          {say(more.hasMore ? "shownMore" : "shown", { said, count: entries.length })}
         </Text>
         <Switch
           size="xs"
@@ -110,7 +130,8 @@ function Entries({
         />
         <CsvDownload />
       </div>
-      <StatementTable user={user} rows={rows} onEnd={onEnd} />
+      {/* Newer entries are seen from the top. */}
+      <StatementTable key={String(entries[0]!.sequence)} user={user} rows={rows} more={more} />
       <Text size="xs" c="dimmed">
         {say(isGrouped ? "groupedNote" : "orderNote")}
       </Text>

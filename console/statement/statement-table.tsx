@@ -5,6 +5,7 @@ import { useFormats } from "../app/formats.ts";
 import { type Column, DataTable } from "../parts/data-table.tsx";
 import { EntryLink } from "../parts/entry-link.tsx";
 import { Instant } from "../parts/instant.tsx";
+import type { More } from "../parts/more-entries.ts";
 import { signOf } from "../parts/signs.ts";
 import type { StatementRow } from "./arrange.ts";
 import { EntryWhat } from "./entry-what.tsx";
@@ -15,11 +16,11 @@ import { useWords } from "./words.ts";
 export function StatementTable({
   user,
   rows,
-  onEnd,
+  more,
 }: {
   readonly user: string;
   readonly rows: readonly StatementRow[];
-  readonly onEnd?: (() => void) | undefined;
+  readonly more: More;
 }) {
   const say = useWords();
   const columns = useColumns(user, rows);
@@ -29,7 +30,7 @@ export function StatementTable({
       columns={columns}
       rows={rows}
       rowKey={({ entry }) => String(entry.sequence)}
-      onEnd={onEnd}
+      more={more}
     />
   );
 }

@@ -16,6 +16,7 @@ import { equationOf } from "../../console/account/equation.ts";
 import { horizonMs, stepsOf } from "../../console/account/forecast-steps.ts";
 import { partsOf } from "../../console/account/lot-parts.ts";
 import { leastUse, membersOf } from "../../console/account/member-counts.ts";
+import { newerOf } from "../../console/account/newer-of.ts";
 import { paced } from "../../console/account/paced.ts";
 import { timeLineOf } from "../../console/account/time-line.ts";
 import { keepWatching } from "../../console/account/watch.ts";
@@ -40,6 +41,19 @@ test("both sides of the equation are worked out from the account's figures, exac
   expect([places.sum, sources.sum]).toEqual([MAX, MAX]);
   expect(sources.figures.map(({ name }) => name)).toEqual(["recharged", "refunded", "debt"]);
 });
+
+test.each([
+  [5n, 4n, "read"],
+  [4n, 5n, "watched"],
+  [4n, 4n, "watched"],
+])(
+  "of an account that was read at %d and watched at %d, what was %3$s is shown",
+  (one, other, newer) => {
+    const read = create(AccountSchema, { sequence: one, userId: "read" });
+    const watched = create(AccountSchema, { sequence: other, userId: "watched" });
+    expect(newerOf(read, watched).userId).toBe(newer);
+  },
+);
 
 test.each([
   [-1, undefined],

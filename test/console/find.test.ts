@@ -1,6 +1,8 @@
+import { create, toBinary } from "@bufbuild/protobuf";
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readingsOf } from "../../console/find/readings.ts";
+import { SearchEntriesResponseSchema } from "../../gen/points/v1/ledger_pb.ts";
 import { tokenOf } from "../support/callers.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { projectAll } from "../support/projected.ts";
@@ -8,6 +10,7 @@ import { points } from "../support/requests.ts";
 import { serveApp } from "../support/served-app.ts";
 import { testServer, type TestServer } from "../support/server.ts";
 import { expectAccessible, hasBrowser, openConsole } from "./browser.ts";
+import { stillness } from "./still-page.ts";
 
 test.each([
   ["ada", { user: "ada", requestId: "ada", actor: "ada" }],
@@ -121,6 +124,27 @@ describe.skipIf(!hasBrowser)("Find", () => {
     await page.getByRole("heading", { name: "Entries of the actor Li" }).waitFor();
     await page.getByRole("link", { name: "#2" }).click();
     await shows(page, "/entry", { user: "ada", sequence: "2" });
+  });
+
+  test("pages without an entry are gone through, up to one that fails", async () => {
+    const page = await open("/", { allowed: /500/ });
+    let asked = 0;
+    const empty = toBinary(
+      SearchEntriesResponseSchema,
+      create(SearchEntriesResponseSchema, { nextPageToken: "next" }),
+    );
+    await page.route("**/points.v1.LedgerService/SearchEntries", (route) => {
+      asked += 1;
+      if (asked > 2) return route.fulfill({ status: 500, json: { code: "internal" } });
+      return route.fulfill({ contentType: "application/proto", body: Buffer.from(empty) });
+    });
+    const still = stillness(page);
+    await find(page, "actor:Li Wei");
+    await page.getByRole("alert").getByText("Something went wrong").waitFor();
+    await still();
+    expect(asked).toBe(3);
+    await page.getByRole("button", { name: "Try again" }).click();
+    await expect.poll(() => asked).toBe(4);
   });
 
   test("the beginning of an id shows the users that begin so", async () => {

@@ -25,6 +25,14 @@ describe("the order of a statement", () => {
     expect(order).toEqual(["5", "2", "  3", "  4", "    6", "1"]);
   });
 
+  test("a chain of any length is put in order, no deeper than there is room for", () => {
+    const length = 20_000;
+    const chain = Array.from({ length }, (_, at) => [length - at, length - at - 1] as const);
+    const rows = arranged(...chain);
+    expect(rows.slice(0, 5)).toEqual(["1", "  2", "    3", "      4", "      5"]);
+    expect(rows).toHaveLength(length);
+  });
+
   test("what is about an entry that is not there stands by its number", () => {
     expect(arranged([9, 2], [8], [7, 5], [5])).toEqual(["9", "8", "5", "  7"]);
   });

@@ -1,17 +1,27 @@
 import { readFile } from "node:fs/promises";
+import { fromBinary } from "@bufbuild/protobuf";
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { erase } from "../../src/commit/erase.ts";
+import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { testServer, type TestServer } from "../support/server.ts";
 import { expectAccessible, hasBrowser, openConsole } from "./browser.ts";
+import { stillness } from "./still-page.ts";
+import { ListEntriesRequestSchema } from "../../gen/points/v1/points_pb.ts";
 
 describe.skipIf(!hasBrowser)("the statement", () => {
   let server: TestServer;
+  let database: TestDatabase;
   beforeAll(async () => {
-    server = await testServer();
+    database = await testDatabase();
+    server = await testServer({}, database);
     await ada(server);
     await many(server);
   });
-  afterAll(() => server.stop());
+  afterAll(async () => {
+    await server.stop();
+    await database.close();
+  });
 
   test("refunds and settlements stand once, under what they are about, and the balance has a chart", async () => {
     const page = await openConsole(server, "/statement?user=ada");
@@ -68,6 +78,48 @@ describe.skipIf(!hasBrowser)("the statement", () => {
     expect(await table.getByRole("row").count()).toBeLessThan(100);
   });
 
+  test("a page that fails is asked for again by a button, and never by itself", async () => {
+    const page = await openConsole(server, "/statement?user=many", { allowed: /500/ });
+    let [asked, isAway] = [0, true];
+    await page.route("**/points.v1.PointsService/ListEntries", async (route) => {
+      const body = route.request().postDataBuffer()!;
+      if (fromBinary(ListEntriesRequestSchema, body).pageToken === "") return route.continue();
+      asked += 1;
+      return isAway ? route.fulfill({ status: 500, json: { code: "internal" } }) : route.continue();
+    });
+    const still = stillness(page);
+    const table = page.getByRole("group", { name: "Statement of many" });
+    await table.focus();
+    await page.keyboard.press("End");
+    await page.getByRole("alert").getByText("Something went wrong").waitFor();
+    await still();
+    await page.keyboard.press("Home");
+    await page.keyboard.press("End");
+    await still();
+    expect(asked).toBe(1);
+    isAway = false;
+    await page.getByRole("button", { name: "Try again" }).click();
+    await page.getByText("151 entries").waitFor();
+    expect(asked).toBe(2);
+  });
+
+  test("what comes later is said to whoever comes back to the page; an erased account is gone", async () => {
+    const userId = "eva";
+    await server.client.recharge({ userId, points: 5n, metadata: { for: "a gift" } });
+    const page = await openConsole(server, `/statement?user=${userId}`, { allowed: /404/ });
+    await page.getByText("1 entry", { exact: true }).waitFor();
+    await server.client.recharge({ userId, points: 5n, metadata: { for: "a prize" } });
+    await comesBack(page);
+    await page.getByText("There are newer entries.").waitFor();
+    await page.getByRole("button", { name: "Show them" }).click();
+    await page.getByText("2 entries").waitFor();
+    expect(await page.getByText("There are newer entries.").count()).toBe(0);
+    await erase(database.orm, userId);
+    await comesBack(page);
+    await page.getByRole("alert").getByText("There is no account eva.").waitFor();
+    expect(await page.getByText("a gift").count()).toBe(0);
+  });
+
   test("all that the filters find is saved as CSV", async () => {
     const page = await openConsole(server, "/statement?user=many&kind=CONSUME");
     const download = page.waitForEvent("download");
@@ -100,6 +152,13 @@ describe.skipIf(!hasBrowser)("the statement", () => {
     expect(await page.evaluate(widths)).toEqual([400, 400]);
   });
 });
+
+/** Goes to another tab and comes back, a while later. */
+async function comesBack(page: Page): Promise<void> {
+  const nowMs = await page.evaluate<number>("Date.now()");
+  await page.clock.setFixedTime(nowMs + 60_000);
+  await page.evaluate(`dispatchEvent(new Event("visibilitychange"))`);
+}
 
 /** The rows in sight: number, what, points, and the balance after it. */
 async function rowsOf(page: Page): Promise<string[]> {
