@@ -7,6 +7,7 @@ import { LedgerService, type SearchEntriesRequestSchema } from "../../gen/points
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
 import { useSession } from "../app/session.tsx";
 import { type More, moreOf, READ_ONCE, useMore } from "../parts/more-entries.ts";
+import { BY_PAGES } from "../parts/pages.ts";
 import { readingsOf } from "./readings.ts";
 
 /** What became of looking for one thing that the text may be. */
@@ -101,11 +102,7 @@ function useSearched(by: SearchBy | undefined): Answer {
   const query = useInfiniteQuery(
     LedgerService.method.searchEntries,
     by === undefined ? skipToken : { by, pageSize: PAGE_ENTRIES, pageToken: "" },
-    {
-      pageParamKey: "pageToken",
-      getNextPageParam: ({ nextPageToken }) => nextPageToken || null,
-      ...READ_ONCE,
-    },
+    { ...BY_PAGES, ...READ_ONCE },
   );
   const more = moreOf(query);
   const answer = answerOf(query, ({ pages }) => ({

@@ -10,6 +10,7 @@ import { AccountTabs } from "../parts/account-tabs.tsx";
 import { Loading } from "../parts/loading.tsx";
 import { type More, moreOf, READ_ONCE, useMore } from "../parts/more-entries.ts";
 import { MoreNote } from "../parts/more-note.tsx";
+import { BY_PAGES } from "../parts/pages.ts";
 import { RefusalNote } from "../parts/refusal-note.tsx";
 import { useTitle } from "../parts/title.ts";
 import { arrange, inOrder } from "./arrange.ts";
@@ -60,11 +61,7 @@ function useStatement() {
   const query = useInfiniteQuery(
     PointsService.method.listEntries,
     { ...requestOf(search), pageSize: PAGE, pageToken: "" },
-    {
-      pageParamKey: "pageToken",
-      getNextPageParam: ({ nextPageToken }) => nextPageToken || undefined,
-      ...READ_ONCE,
-    },
+    { ...BY_PAGES, ...READ_ONCE },
   );
   const { data, error, isPending, refetch } = query;
   const entries = useMemo(() => data?.pages.flatMap((page) => page.entries), [data]);
