@@ -6,6 +6,16 @@ import { defineConfig, type Plugin } from "vite";
 /** The console's page: built into dist/, which the server serves at /console/. */
 export default defineConfig({
   base: "/console/",
+  // `npm run console:dev`: the page with reload, on a server that runs already. The server compares the
+  // page's origin with the host that it was asked for.
+  server: {
+    proxy: {
+      "^/(points\\.v1\\.|console/config\\.json)": {
+        target: process.env["POINTS_URL"] ?? "http://127.0.0.1:50051",
+        changeOrigin: false,
+      },
+    },
+  },
   build: {
     target: "es2022",
     // Its polyfill would be an inline script, and every browser of that target has it.

@@ -60,6 +60,7 @@ async function playDay(points: Client<typeof PointsService>): Promise<void> {
 
   const { entries } = await points.listEntries({ userId, pageSize: 100 });
   console.log(`\n${statementTable(entries.toReversed())}\n\n${summary(expired.account!)}`);
+  console.log(`\nIn the console: ${baseUrl}/console/account?user=${userId}`);
 }
 
 /** Makes a video that is settled by its seconds, and one that fails after it was paid for. */

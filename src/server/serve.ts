@@ -124,12 +124,13 @@ type Told = {
   readonly clock: TestClock | undefined;
 };
 
-function banner({ tlsCert }: Config, server: Serving, { admin, database, clock }: Told): string {
+function banner({ tlsCert, console }: Config, server: Serving, { admin, database, clock }: Told): string {
   const address = addressText(server.address);
   const [tls, scheme] = tlsCert === undefined ? ["no TLS", "http"] : ["TLS", "https"];
   return `Points listens on ${address} (gRPC, gRPC-Web, Connect and JSON; ${tls})
 Database: ${database.about}${clock === undefined ? "" : `\nClock: ${clockText(clock)}`}
 Metrics: ${admin === undefined ? "off" : `http://${addressText(admin.address)}/metrics`}
+Console: ${console ? `${scheme}://${address}/console/` : "off"}
 Try:  npm run demo
       curl -H 'content-type: application/json' -d '{"userId":"ada"}' \\
         ${scheme}://${address}/points.v1.PointsService/GetOrCreate
