@@ -37,7 +37,7 @@ function policyValues(zone: string, changed: PolicyStatus | undefined): Partial<
       return { ...usual, name, rule: "alert", points: String(rule.value.below) };
     case "creditLine":
       return { ...usual, name, rule: "creditLine", points: String(rule.value.points) };
-    default:
+    case undefined:
       return { ...usual, rule: "allowance", timeZone: zone, count: "1", periods: "1" };
   }
 }

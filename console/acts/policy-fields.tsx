@@ -1,13 +1,15 @@
+import type { ReactNode } from "react";
 import { ChoiceField, NumberField, Row, TextField, TimeField } from "./fields.tsx";
 import { LotFields } from "./lot-fields.tsx";
+import { RULE_NAMES, type RuleName, ruleNamed } from "./policy-rule.ts";
 import type { ActForm } from "./use-act-form.ts";
 import { useWords } from "./words.ts";
 
 /** The fields of a policy. Name and kind of one that is there stay as they are. */
 export function PolicyFields({ form }: { readonly form: ActForm }) {
   const say = useWords();
-  const rules = ["allowance", "limit", "alert", "creditLine"] as const;
-  const words = rules.map((rule) => [rule, say(`rule-${rule}`)] as const);
+  const RuleFields = FIELDS[ruleNamed(form.values.rule)];
+  const words = RULE_NAMES.map((rule) => [rule, say(`rule-${rule}`)] as const);
   return (
     <>
       {form.subject.policy === undefined && (
@@ -21,26 +23,29 @@ export function PolicyFields({ form }: { readonly form: ActForm }) {
   );
 }
 
-function RuleFields({ form }: { readonly form: ActForm }) {
+const FIELDS: Readonly<Record<RuleName, (props: { readonly form: ActForm }) => ReactNode>> = {
+  allowance: AllowanceFields,
+  limit: LimitFields,
+  alert: AlertFields,
+  creditLine: CreditFields,
+};
+
+function AlertFields({ form }: { readonly form: ActForm }) {
   const say = useWords();
-  switch (form.values.rule) {
-    case "limit":
-      return <LimitFields form={form} />;
-    case "alert":
-      return (
-        <NumberField
-          form={form}
-          field="points"
-          label={say("below")}
-          description={say("below-hint")}
-          required
-        />
-      );
-    case "creditLine":
-      return <NumberField form={form} field="points" label={say("credit")} required />;
-    default:
-      return <AllowanceFields form={form} />;
-  }
+  return (
+    <NumberField
+      form={form}
+      field="points"
+      label={say("below")}
+      description={say("below-hint")}
+      required
+    />
+  );
+}
+
+function CreditFields({ form }: { readonly form: ActForm }) {
+  const say = useWords();
+  return <NumberField form={form} field="points" label={say("credit")} required />;
 }
 
 function AllowanceFields({ form }: { readonly form: ActForm }) {

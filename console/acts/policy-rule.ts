@@ -30,32 +30,40 @@ const TOTAL_MAX = 9_007_199_254_740_991n;
 export function policyOf(read: Reading, changed: PolicyStatus | undefined): Policy {
   const name = changed?.policy?.name ?? read.requiredText("name", { bytes: 64 });
   if (name !== "" && !/^[!-~]{1,64}$/.test(name)) read.fault("name", "plain");
-  return create(PolicySchema, { name, rule: ruleOf(read, changed) });
+  return create(PolicySchema, { name, rule: RULES[ruleNamed(read.values.rule)](read, changed) });
 }
 
-function ruleOf(
-  read: Reading,
-  changed: PolicyStatus | undefined,
-): NonNullable<MessageInitShape<typeof PolicySchema>["rule"]> {
-  switch (read.values.rule) {
-    case "limit":
-      return { case: "limit", value: limitOf(read) };
-    case "alert": {
-      const below = read.requiredWhole("points", -TOTAL_MAX, TOTAL_MAX);
-      return { case: "alert", value: { below } };
-    }
-    case "creditLine": {
-      const points = read.requiredWhole("points", 0n, TOTAL_MAX);
-      return { case: "creditLine", value: { points } };
-    }
-    default: {
-      const rule = changed?.policy?.rule;
-      const before = rule?.case === "allowance" ? rule.value : undefined;
-      const ttl = before?.expiration.case === "ttl" ? before.expiration.value : undefined;
-      const kept = { startTime: changed?.nextTime, endTime: before?.endTime, ttl };
-      return { case: "allowance", value: allowanceOf(read, kept) };
-    }
-  }
+type Rule = NonNullable<MessageInitShape<typeof PolicySchema>["rule"]>;
+export type RuleName = NonNullable<Policy["rule"]["case"]>;
+
+// Each rule is named, so that a new one fails here until somebody says how it is typed in.
+const RULES: Readonly<
+  Record<RuleName, (read: Reading, changed: PolicyStatus | undefined) => Rule>
+> = {
+  allowance(read, changed) {
+    const rule = changed?.policy?.rule;
+    const before = rule?.case === "allowance" ? rule.value : undefined;
+    const ttl = before?.expiration.case === "ttl" ? before.expiration.value : undefined;
+    const kept = { startTime: changed?.nextTime, endTime: before?.endTime, ttl };
+    return { case: "allowance", value: allowanceOf(read, kept) };
+  },
+  limit: (read) => ({ case: "limit", value: limitOf(read) }),
+  alert: (read) => ({
+    case: "alert",
+    value: { below: read.requiredWhole("points", -TOTAL_MAX, TOTAL_MAX) },
+  }),
+  creditLine: (read) => ({
+    case: "creditLine",
+    value: { points: read.requiredWhole("points", 0n, TOTAL_MAX) },
+  }),
+};
+
+/** The names of all rules, as a form offers them. */
+export const RULE_NAMES = Object.keys(RULES) as readonly RuleName[];
+
+/** The rule that a form's value names; an allowance, where it names none. */
+export function ruleNamed(value: string): RuleName {
+  return RULE_NAMES.find((name) => name === value) ?? "allowance";
 }
 
 type Kept = {
