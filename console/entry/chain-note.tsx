@@ -1,6 +1,7 @@
 import { Stack, Text, Title } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import type { Entry } from "../../gen/points/v1/account_pb.ts";
+import { hexOf } from "../parts/hex.ts";
 import { RefusalNote } from "../parts/refusal-note.tsx";
 import { canHash, checkLinks } from "./chain.ts";
 import { useEntry, useLastSequence } from "./entry-queries.ts";
@@ -22,7 +23,7 @@ export function ChainNote({ entry }: { readonly entry: Entry }) {
 function Links({ entry }: { readonly entry: Entry }) {
   const say = useWords();
   const { userId: user, sequence } = entry;
-  const last = useLastSequence(user);
+  const { last, error: lastError } = useLastSequence(user);
   const before = useEntry(user, sequence > 1n ? sequence - 1n : undefined);
   const hasNext = last !== undefined && sequence < last;
   const after = useEntry(user, hasNext ? sequence + 1n : undefined);
@@ -35,11 +36,17 @@ function Links({ entry }: { readonly entry: Entry }) {
     after: hasNext ? after.data?.entry : undefined,
   };
   const { data: links } = useQuery({
-    queryKey: ["links", user, String(sequence), String(neighbours.after?.sequence)],
+    // By what is hashed too: after a restore a number may be another entry's.
+    queryKey: [
+      "links",
+      user,
+      String(sequence),
+      ...hashesOf(neighbours.before, entry, neighbours.after),
+    ],
     queryFn: () => checkLinks(entry, neighbours),
     enabled: isRead,
   });
-  const error = before.error ?? after.error;
+  const error = lastError ?? before.error ?? after.error;
   if (error) return <RefusalNote error={error} />;
   if (links === undefined) return <Text size="sm">{say("checking")}</Text>;
   const { isOwnRight, isNextRight } = links;
@@ -56,4 +63,8 @@ function Links({ entry }: { readonly entry: Entry }) {
         : say(isNextRight ? "nextRight" : "nextWrong", { n })}
     </Text>
   );
+}
+
+function hashesOf(...entries: readonly (Entry | undefined)[]): readonly (string | undefined)[] {
+  return entries.map((entry) => entry && hexOf(entry.hash));
 }

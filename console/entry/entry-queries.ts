@@ -62,10 +62,10 @@ function useEntries(
   return new Map(entries.map((entry) => [entry.sequence, entry]));
 }
 
-/** The number of the account's last entry; undefined: not known yet. */
-export function useLastSequence(user: string): bigint | undefined {
-  const { data } = useQuery(PointsService.method.getAccount, { userId: user });
-  return data?.account?.sequence;
+/** The number of the account's last entry; undefined: not known yet, or not to be had for an error. */
+export function useLastSequence(user: string) {
+  const { data, error } = useQuery(PointsService.method.getAccount, { userId: user });
+  return { last: data?.account?.sequence, error };
 }
 
 /** The last erasure after an entry, which took away what was personal in it. */

@@ -44,7 +44,7 @@ export function EntryScreen() {
 function Neighbours({ user, sequence }: { readonly user: string; readonly sequence: bigint }) {
   const say = useWords();
   const navigate = useNavigate({ from: "/entry" });
-  const last = useLastSequence(user);
+  const { last } = useLastSequence(user);
   const older = sequence > 1n ? sequence - 1n : undefined;
   const newer = last !== undefined && sequence < last ? sequence + 1n : undefined;
   const go = (to: bigint | undefined) => {
@@ -106,7 +106,7 @@ function Why({ response }: { readonly response: GetEntryResponse & { readonly en
       <EntryFacts entry={entry} />
       <Metadata entry={entry} />
       <ChainNote entry={entry} />
-      <JournalCheck user={entry.userId} />
+      <JournalCheck key={entry.userId} user={entry.userId} />
     </Stack>
   );
 }

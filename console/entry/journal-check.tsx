@@ -1,17 +1,22 @@
-import { createClient } from "@connectrpc/connect";
+import { type Client, createClient } from "@connectrpc/connect";
 import { useTransport } from "@connectrpc/connect-query";
 import { Button, Group, Text } from "@mantine/core";
-import { useEffect, useRef, useState } from "react";
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
+import { type Checked, checkJournal } from "../../src/client/check-journal.ts";
 import { useFormats } from "../app/formats.ts";
+import { entryPages } from "../parts/entry-pages.ts";
 import { RefusalNote } from "../parts/refusal-note.tsx";
-import { canHash, checkJournal, type Checked } from "./chain.ts";
+import { useRun } from "../parts/use-run.ts";
+import { canHash } from "./chain.ts";
 import { useWords } from "./words.ts";
 
 /** Checks all entries of an account in this browser, page by page. */
 export function JournalCheck({ user }: { readonly user: string }) {
   const say = useWords();
-  const { state, checked, last, error, start, cancel } = useJournalCheck(user);
+  const transport = useTransport();
+  const { state, progress, error, start, cancel } = useRun((signal) =>
+    check(createClient(PointsService, transport), user, signal),
+  );
   if (!canHash()) return null;
   return (
     <Group gap="sm">
@@ -26,19 +31,17 @@ export function JournalCheck({ user }: { readonly user: string }) {
       )}
       {state === "failed" && <RefusalNote error={error} onRetry={start} />}
       <div role="status">
-        {checked && <Outcome checked={checked} last={last} isDone={state === "done"} />}
+        {progress && <Outcome checked={progress} isDone={state === "done"} />}
       </div>
     </Group>
   );
 }
 
 function Outcome({
-  checked: { entries, fault },
-  last,
+  checked: { entries, last, fault },
   isDone,
 }: {
-  readonly checked: Checked;
-  readonly last: bigint;
+  readonly checked: Checked & { readonly last: bigint };
   readonly isDone: boolean;
 }) {
   const say = useWords();
@@ -60,56 +63,31 @@ const FAULTS = {
   hash: "faultHash",
   personal: "faultPersonal",
   otherUser: "faultOtherUser",
+  erasure: "faultErasure",
+  account: "faultAccount",
 } as const;
 
-type Run = {
-  readonly state: "idle" | "running" | "done" | "failed";
-  readonly checked?: Checked;
-  readonly last: bigint;
-  readonly error?: unknown;
-};
-
-const IDLE: Run = { state: "idle", last: 0n };
-const PAGE = 1_000;
-
-function useJournalCheck(userId: string) {
-  const transport = useTransport();
-  const [run, setRun] = useState(IDLE);
-  const running = useRef<AbortController>(undefined);
-  useEffect(() => {
-    setRun(IDLE);
-    return () => running.current?.abort();
-  }, [userId]);
-  const start = async () => {
-    const { signal } = (running.current = new AbortController());
-    const points = createClient(PointsService, transport);
-    let last = 0n;
-    async function* pages() {
-      let pageToken = "";
-      do {
-        const page = await points.listEntries({ userId, pageSize: PAGE, pageToken }, { signal });
-        if (pageToken === "") last = page.entries[0]?.sequence ?? 0n;
-        yield page.entries;
-        pageToken = page.nextPageToken;
-      } while (pageToken !== "");
+/**
+ * Up to the account as it is, with what is due booked: only then its figures are those of its last
+ * entry. Of an account that is gone, such as to an erasure, that would make a new one: so it is read
+ * before.
+ */
+async function* check(
+  points: Client<typeof PointsService>,
+  userId: string,
+  signal: AbortSignal,
+): AsyncGenerator<Checked & { readonly last: bigint }, void> {
+  await points.getAccount({ userId }, { signal });
+  const { account } = await points.getOrCreate({ userId }, { signal });
+  if (account === undefined) throw new Error("an answer without an account");
+  const { sequence: last } = account;
+  async function* pages() {
+    for await (const page of entryPages(points, { userId, minSequence: last }, signal)) {
+      yield page.filter(({ sequence }) => sequence <= last);
     }
-    setRun({ state: "running", last });
-    try {
-      const { account } = await points.getAccount({ userId }, { signal });
-      const salt = account?.salt ?? new Uint8Array();
-      let checked: Checked | undefined;
-      for await (checked of checkJournal(pages(), { userId, salt })) {
-        if (signal.aborted) return;
-        setRun({ state: "running", checked, last });
-      }
-      setRun({ state: "done", last, ...(checked && { checked }) });
-    } catch (error) {
-      if (!signal.aborted) setRun({ state: "failed", last, error });
-    }
-  };
-  const cancel = () => {
-    running.current?.abort();
-    setRun(IDLE);
-  };
-  return { ...run, start: () => void start(), cancel };
+  }
+  for await (const checked of checkJournal(pages(), account)) {
+    yield { ...checked, last };
+    if (checked.fault !== undefined) return;
+  }
 }

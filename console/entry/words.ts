@@ -53,11 +53,13 @@ export const useWords = wordsOf("entry", {
     checked: "{{said}} entries checked…",
     whole_one: "The one entry is right: its hash and what is personal in it.",
     whole_other:
-      "All {{said}} entries are right, from the first to #{{n}}: no number is missing, and each hash is that of the hash before it and of its content. That none was cut off at the end is shown only by a receipt that somebody kept.",
+      "All {{said}} entries are right, from the first to #{{n}}: no number is missing, and each hash is that of the hash before it and of its content, and the account has the figures of the last one. That none was cut off at the end is shown only by a receipt that somebody kept.",
     faultMissing: "Entry #{{n}} is missing.",
     faultHash: "The hash of entry #{{n}} is not that of the hash before it and of its content.",
     faultPersonal: "What is personal in entry #{{n}} is not what its digest says.",
     faultOtherUser: "Entry #{{n}} is of another user.",
+    faultErasure: "Entry #{{n}} erased another journal.",
+    faultAccount: "The account is not as entry #{{n}}, the last one, left it.",
   },
   zh: {
     title: "{{user}} 的记录 {{n}}",
@@ -108,10 +110,12 @@ export const useWords = wordsOf("entry", {
     cancel: "取消",
     checked: "已校验 {{said}} 条记录……",
     whole_other:
-      "从第一条到 #{{n}}，全部 {{said}} 条记录均正确：编号没有缺失，每个哈希都与前一个哈希及其内容相符。末尾是否被截去，只有事先留存的回执才能证明。",
+      "从第一条到 #{{n}}，全部 {{said}} 条记录均正确：编号没有缺失，每个哈希都与前一个哈希及其内容相符，账户的数字与最后一条记录一致。末尾是否被截去，只有事先留存的回执才能证明。",
     faultMissing: "缺少记录 #{{n}}。",
     faultHash: "记录 #{{n}} 的哈希与前一个哈希及其内容不符。",
     faultPersonal: "记录 #{{n}} 中的个人信息与其摘要不符。",
     faultOtherUser: "记录 #{{n}} 属于其他用户。",
+    faultErasure: "记录 #{{n}} 抹除的是另一份流水。",
+    faultAccount: "账户与最后一条记录 #{{n}} 之后的状态不符。",
   },
 });

@@ -1,11 +1,13 @@
-import { createClient } from "@connectrpc/connect";
+import { type Client, createClient } from "@connectrpc/connect";
 import { useTransport } from "@connectrpc/connect-query";
 import { Button, Group, Text } from "@mantine/core";
 import { useSearch } from "@tanstack/react-router";
-import { useEffect, useRef, useState } from "react";
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
+import type { StatementSearch } from "../app/router.tsx";
 import { useFormats } from "../app/formats.ts";
+import { entryPages } from "../parts/entry-pages.ts";
 import { RefusalNote } from "../parts/refusal-note.tsx";
+import { useRun } from "../parts/use-run.ts";
 import { csvHead, csvLine } from "./csv.ts";
 import { requestOf } from "./filters.ts";
 import { useWords } from "./words.ts";
@@ -14,8 +16,12 @@ import { useWords } from "./words.ts";
 export function CsvDownload() {
   const say = useWords();
   const { points: figure } = useFormats();
-  const { written, state, error, start, cancel } = useCsv();
-  const said = figure(BigInt(written));
+  const transport = useTransport();
+  const search = useSearch({ from: "/statement" });
+  const { state, progress, error, start, cancel } = useRun((signal) =>
+    saveAll(createClient(PointsService, transport), search, signal),
+  );
+  const said = figure(BigInt(progress ?? 0));
   return (
     <Group gap="xs">
       {state === "running" ? (
@@ -36,48 +42,20 @@ export function CsvDownload() {
   );
 }
 
-type Progress = {
-  readonly written: number;
-  readonly state: "idle" | "running" | "done" | "failed";
-  readonly error?: unknown;
-};
-
-const IDLE: Progress = { written: 0, state: "idle" };
-const PAGE = 1_000;
-
-function useCsv() {
-  const transport = useTransport();
-  const search = useSearch({ from: "/statement" });
-  const [progress, setProgress] = useState(IDLE);
-  const running = useRef<AbortController>(undefined);
-  useEffect(() => () => running.current?.abort(), []);
-  const start = async () => {
-    const { signal } = (running.current = new AbortController());
-    const points = createClient(PointsService, transport);
-    // The browser may keep what a Blob has on its disk, so that memory stays small.
-    let file = new Blob([csvHead()], { type: "text/csv;charset=utf-8" });
-    let written = 0;
-    let pageToken = "";
-    try {
-      do {
-        setProgress({ written, state: "running" });
-        const request = { ...requestOf(search), pageSize: PAGE, pageToken };
-        const page = await points.listEntries(request, { signal });
-        file = new Blob([file, page.entries.map(csvLine).join("")], { type: file.type });
-        written += page.entries.length;
-        pageToken = page.nextPageToken;
-      } while (pageToken !== "");
-      save(file, `statement-${search.user.replaceAll(/[^\w.-]/g, "_")}.csv`);
-      setProgress({ written, state: "done" });
-    } catch (error) {
-      if (!signal.aborted) setProgress({ written, state: "failed", error });
-    }
-  };
-  const cancel = () => {
-    running.current?.abort();
-    setProgress(IDLE);
-  };
-  return { ...progress, start: () => void start(), cancel };
+/** Tells how many entries it has read, and saves them when it has all. */
+async function* saveAll(
+  points: Client<typeof PointsService>,
+  search: StatementSearch,
+  signal: AbortSignal,
+): AsyncGenerator<number, void> {
+  // The browser may keep what a Blob has on its disk, so that memory stays small.
+  let file = new Blob([csvHead()], { type: "text/csv;charset=utf-8" });
+  let written = 0;
+  for await (const page of entryPages(points, requestOf(search), signal)) {
+    file = new Blob([file, page.map(csvLine).join("")], { type: file.type });
+    yield (written += page.length);
+  }
+  save(file, `statement-${search.user.replaceAll(/[^\w.-]/g, "_")}.csv`);
 }
 
 function save(file: Blob, name: string): void {

@@ -1,7 +1,7 @@
 import type { Client } from "@connectrpc/connect";
 import type { Account, Entry } from "../../gen/points/v1/account_pb.ts";
 import type { PointsService } from "../../gen/points/v1/points_pb.ts";
-import { compareBytes, entryHash, personalDigest } from "./entry-hash.ts";
+import { checkJournal, type Fault } from "./check-journal.ts";
 
 /** A user's account, and all entries that led to it, the first one first. */
 export type Journal = { readonly account: Account; readonly entries: readonly Entry[] };
@@ -16,7 +16,7 @@ export async function readJournal(
   const entries: Entry[] = [];
   let pageToken = "";
   do {
-    const page = await points.listEntries({ userId, pageSize: 1000, pageToken });
+    const page = await points.listEntries({ userId, pageSize: PAGE, pageToken });
     entries.push(...page.entries.filter(({ sequence }) => sequence <= account.sequence));
     pageToken = page.nextPageToken;
   } while (pageToken !== "");
@@ -30,33 +30,33 @@ export async function readJournal(
  * @throws an Error that names the first wrong entry
  */
 export async function verifyJournal({ account, entries }: Journal): Promise<void> {
-  let hash: Uint8Array = new Uint8Array(32);
-  // What is personal in entries before the last erasure is gone: their digests stand for it.
-  const erased = entries.findLast(isErasure)?.sequence ?? 0n;
-  for (const [index, entry] of entries.entries()) {
-    const { sequence, userId } = entry;
-    if (sequence !== BigInt(index + 1) || userId !== account.userId) {
-      throw new Error(`entry ${index + 1} is missing`);
-    }
-    const digest = await personalDigest(account.salt, entry);
-    if (sequence >= erased && compareBytes(digest, entry.personalDigest) !== 0) {
-      throw new Error(`entry ${sequence} has another personal digest`);
-    }
-    if (isErasure(entry) && compareBytes(hash, entry.erasedHash) !== 0) {
-      throw new Error(`entry ${sequence} erases another journal`);
-    }
-    hash = await entryHash(hash, entry);
-    if (compareBytes(hash, entry.hash) !== 0) throw new Error(`entry ${sequence} has another hash`);
-  }
-  const none = { sequence: 0n, balanceAfter: 0n, frozenAfter: 0n, debtAfter: 0n };
-  const last = entries.at(-1) ?? none;
-  const left = [last.sequence, last.balanceAfter, last.frozenAfter, last.debtAfter];
-  const { sequence, balance, frozen, debt } = account;
-  if (left.join() !== [sequence, balance, frozen, debt].join()) {
-    throw new Error(`the account is not as entry ${last.sequence} left it`);
+  let first: Fault | undefined;
+  for await (const { fault } of checkJournal(newestFirst(entries), account)) first = fault ?? first;
+  if (first !== undefined) throw new Error(textOf(first));
+}
+
+const PAGE = 1_000;
+
+// oxlint-disable-next-line typescript/require-await -- as pages that a server is asked for
+async function* newestFirst(entries: readonly Entry[]): AsyncGenerator<readonly Entry[]> {
+  for (let end = entries.length; end > 0; end -= PAGE) {
+    yield entries.slice(Math.max(0, end - PAGE), end).toReversed();
   }
 }
 
-function isErasure({ erasedHash }: Entry): boolean {
-  return erasedHash.length > 0;
+function textOf({ kind, sequence }: Fault): string {
+  switch (kind) {
+    case "missing":
+      return `entry ${sequence} is missing`;
+    case "otherUser":
+      return `entry ${sequence} is of another user`;
+    case "personal":
+      return `entry ${sequence} has another personal digest`;
+    case "erasure":
+      return `entry ${sequence} erases another journal`;
+    case "hash":
+      return `entry ${sequence} has another hash`;
+    case "account":
+      return `the account is not as entry ${sequence} left it`;
+  }
 }

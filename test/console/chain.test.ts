@@ -1,8 +1,9 @@
 import { clone } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Checked, checkJournal, checkLinks } from "../../console/entry/chain.ts";
+import { checkLinks } from "../../console/entry/chain.ts";
 import { type Account, type Entry, EntrySchema } from "../../gen/points/v1/account_pb.ts";
 import { erase } from "../../src/commit/erase.ts";
+import { type Checked, checkJournal } from "../../src/client/check-journal.ts";
 import { readJournal } from "../../src/client/client.ts";
 import { testServer, type TestServer } from "../support/server.ts";
 
@@ -26,14 +27,14 @@ describe("the chain, checked as a browser does", () => {
   });
   afterAll(() => server.stop());
 
-  /** The last that a check says. */
+  /** The last that a check says, up to its first fault. */
   async function check(newestFirst: readonly Entry[], of = account) {
     // oxlint-disable-next-line typescript/require-await -- pages come one after the other
     async function* pages() {
       for (let at = 0; at < newestFirst.length; at += 5) yield newestFirst.slice(at, at + 5);
     }
     let last: Checked | undefined;
-    for await (const checked of checkJournal(pages(), of)) last = checked;
+    for await (last of checkJournal(pages(), of)) if (last.fault !== undefined) break;
     return last;
   }
 
@@ -69,6 +70,17 @@ describe("the chain, checked as a browser does", () => {
       { kind: "hash", sequence: 2n },
       { kind: "hash", sequence: 1n },
     ]);
+  });
+
+  test("a journal leads to its account, and one without its end does not", async () => {
+    const fault = async (newestFirst: readonly Entry[], of = account) =>
+      (await check(newestFirst, of))?.fault;
+    expect(await fault(entries.slice(1))).toEqual({ kind: "account", sequence: 11n });
+    const richer = { ...account, balance: account.balance + 1n };
+    expect(await fault(entries, richer)).toEqual({ kind: "account", sequence: 12n });
+    expect(await fault([])).toEqual({ kind: "account", sequence: 0n });
+    const none = { ...account, sequence: 0n, balance: 0n };
+    expect(await fault([], none)).toBeUndefined();
   });
 
   test("an entry fits between its neighbours, or does not", async () => {

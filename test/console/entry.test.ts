@@ -75,6 +75,29 @@ describe.skipIf(!hasBrowser)("why an account changed", () => {
     await expectAccessible(page);
   });
 
+  test("after a restore, no verdict about another entry of the number is shown", async () => {
+    const page = await openConsole(server, "/");
+    await page.clock.install();
+    await page.goto(`${server.baseUrl}/console/entry?user=ada&sequence=2`);
+    await page.getByText("Entry #3 follows from it.").waitFor();
+    await alterAnswers(page, PointsService.method.getEntry, ({ entry }) => {
+      entry!.hash = new Uint8Array(32).fill(Number(entry!.sequence));
+      return [];
+    });
+    // By then what was read is looked for again.
+    await page.clock.fastForward(60_000);
+    await page.evaluate(`dispatchEvent(new Event("visibilitychange"))`);
+    await page.getByText("Entry #3 does not follow from it.").waitFor();
+  });
+
+  test("where the account cannot be read, the chain is not said to be checked for ever", async () => {
+    const page = await openConsole(server, "/", { allowed: /Failed to load resource/ });
+    await page.route("**/GetAccount", (route) => route.fulfill({ status: 403 }));
+    await page.goto(`${server.baseUrl}/console/entry?user=ada&sequence=2`);
+    await page.getByRole("alert").waitFor();
+    expect(await page.getByText("Checking…").count()).toBe(0);
+  });
+
   test("where a browser lets no page hash, it says so", async () => {
     const page = await openConsole(server, "/entry?user=ada&sequence=1");
     // As on plain http from another machine.
