@@ -9,7 +9,7 @@ import { Figures } from "./figures.tsx";
 import { Forecast } from "./forecast.tsx";
 import { Holds } from "./holds.tsx";
 import { Instant } from "../parts/instant.tsx";
-import { useLedgerNow } from "./ledger-clock.ts";
+import { useLedgerNow } from "../parts/ledger-clock.ts";
 import { LiveSign } from "./live-sign.tsx";
 import { Lots } from "./lots.tsx";
 import { Policies } from "./policies.tsx";

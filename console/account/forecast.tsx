@@ -31,6 +31,9 @@ export function Forecast({ account, nowMs }: Props) {
     { userId: account.userId, until: timestampFromMs(untilMs) },
     { placeholderData: (before) => before },
   );
+  // The answer of before stays until the next is there, and with it what it was asked up to.
+  const [answeredMs, setAnsweredMs] = useState(untilMs);
+  if (asked.isSuccess && !asked.isPlaceholderData && answeredMs !== untilMs) setAnsweredMs(untilMs);
   const chooser = (
     <NativeSelect
       size="xs"
@@ -43,7 +46,9 @@ export function Forecast({ account, nowMs }: Props) {
   return (
     <Section title={say("title")} hint={say("hint")} aside={chooser}>
       <Awaited of={asked}>
-        {(answer) => <Outlook account={account} nowMs={nowMs} untilMs={untilMs} answer={answer} />}
+        {(answer) => (
+          <Outlook account={account} nowMs={nowMs} untilMs={answeredMs} answer={answer} />
+        )}
       </Awaited>
     </Section>
   );

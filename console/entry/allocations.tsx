@@ -3,7 +3,7 @@ import type { Allocation, Entry } from "../../gen/points/v1/account_pb.ts";
 import { useFormats } from "../app/formats.ts";
 import { type Column, DataTable } from "../parts/data-table.tsx";
 import { EntryLink } from "../parts/entry-link.tsx";
-import { useEntry } from "./entry-queries.ts";
+import { useEntry, useNow } from "./entry-queries.ts";
 import { lotWords } from "./lots-phrase.ts";
 import { PhraseText, useVoice } from "../parts/sentence/phrase-text.tsx";
 import { useWords } from "./words.ts";
@@ -68,7 +68,7 @@ function LotWords({
 }) {
   const voice = useVoice();
   const made = useEntry(user, lot).data?.entry;
+  const now = useNow(user);
   if (made === undefined) return null;
-  const now = BigInt(Math.floor(Date.now() / 1_000));
   return <PhraseText user={user} phrase={lotWords(voice, made, now)[of]} />;
 }

@@ -3,6 +3,7 @@ import { useQueries } from "@tanstack/react-query";
 import type { Entry } from "../../gen/points/v1/account_pb.ts";
 import { EntryKind } from "../../gen/points/v1/account_pb.ts";
 import { type GetEntryResponse, PointsService } from "../../gen/points/v1/points_pb.ts";
+import { useLedgerNow } from "../parts/ledger-clock.ts";
 import { LOTS_NAMED } from "./lots-phrase.ts";
 import type { KnownEntry } from "./known-entry.ts";
 
@@ -28,6 +29,7 @@ export function useKnownEntry(
   response: GetEntryResponse & { readonly entry: Entry },
 ): KnownEntry | undefined {
   const { entry, refunded, revoked, claimed, referringEntries } = response;
+  const now = useNow(entry.userId);
   const about = referringEntries.slice(0, REFERRING_READ);
   const lots = entry.allocations.slice(0, LOTS_NAMED).map(({ lot }) => lot);
   const named = [...lots, entry.refersTo].filter((n) => n !== 0n && n !== entry.sequence);
@@ -40,7 +42,7 @@ export function useKnownEntry(
       claimed,
       others: read,
       referring: about.flatMap((sequence) => read.get(sequence) ?? []),
-      now: BigInt(Math.floor(Date.now() / 1_000)),
+      now,
     }
   );
 }
@@ -66,6 +68,12 @@ function useEntries(
 export function useLastSequence(user: string) {
   const { data, error } = useQuery(PointsService.method.getAccount, { userId: user });
   return { last: data?.account?.sequence, error };
+}
+
+/** Seconds since 1970 by the ledger's clock: see `useLedgerNow`. */
+export function useNow(user: string): bigint {
+  const { data } = useQuery(PointsService.method.getAccount, { userId: user });
+  return BigInt(Math.floor(useLedgerNow(data?.account?.updateTime) / 1_000));
 }
 
 /** The last erasure after an entry, which took away what was personal in it. */

@@ -11,7 +11,7 @@ import {
 import { GetForecastResponseSchema } from "../../gen/points/v1/points_pb.ts";
 import { PriceSchema } from "../../gen/points/v1/prices_pb.ts";
 import { distanceOf } from "../../console/account/distance.ts";
-import { aheadMsOf } from "../../console/account/ledger-clock.ts";
+import { aheadMsOf } from "../../console/parts/ledger-clock.ts";
 import { equationOf } from "../../console/account/equation.ts";
 import { horizonMs, stepsOf } from "../../console/account/forecast-steps.ts";
 import { partsOf } from "../../console/account/lot-parts.ts";

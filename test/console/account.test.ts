@@ -92,7 +92,17 @@ describe.skipIf(!hasBrowser)("the screen of an account", () => {
     await expectAccessible(page);
     await server.client.getOrCreate({ userId: "new" });
     await page.goto(`${server.baseUrl}/console/account?user=new`);
-    await forecast.getByText(/^到 .+ 为止不会自动发生变化。$/).waitFor();
+    const nothing = forecast.getByText(/^到 .+ 为止不会自动发生变化。$/);
+    const said = await nothing.innerText();
+    let answer = () => {};
+    const isToAnswer = new Promise<void>((done) => (answer = done));
+    await page.route("**/GetForecast", (route) => isToAnswer.then(() => route.continue()));
+    const asked = page.waitForRequest("**/GetForecast");
+    await forecast.getByRole("combobox", { name: "预测范围" }).selectOption("365");
+    await asked;
+    expect(await nothing.innerText()).toBe(said);
+    answer();
+    await expect.poll(() => nothing.innerText()).not.toBe(said);
   });
 
   test("shows more lots than a page has bit by bit", async () => {

@@ -90,6 +90,19 @@ describe.skipIf(!hasBrowser)("why an account changed", () => {
     await page.getByText("Entry #3 does not follow from it.").waitFor();
   });
 
+  test("what is past by the ledger's clock has expired, also where the browser's is behind", async () => {
+    const expiration = { case: "ttl", value: { seconds: 86_400n } } as const;
+    await server.client.recharge({ userId: "later", points: 5n, expiration });
+    const page = await openConsole(server);
+    // As under TEST_CLOCK.
+    await alterAnswers(page, PointsService.method.getAccount, ({ account }) => {
+      account!.updateTime!.seconds += 2n * 86_400n;
+      return [];
+    });
+    await page.goto(`${server.baseUrl}/console/entry?user=later&sequence=1`);
+    await page.getByText(/^5 points .*, expired on /).waitFor();
+  });
+
   test("where the account cannot be read, the chain is not said to be checked for ever", async () => {
     const page = await openConsole(server, "/", { allowed: /Failed to load resource/ });
     await page.route("**/GetAccount", (route) => route.fulfill({ status: 403 }));

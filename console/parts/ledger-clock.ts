@@ -3,22 +3,30 @@ import { useEffect, useState } from "react";
 
 const TICK_MS = 15_000;
 
+// Of all screens, so that one calls past what another does.
+let aheadMs = 0;
+
 /**
  * The time by the ledger's clock, as far as it can be known here: at least the latest instant that the
- * ledger has shown as past. A ledger under TEST_CLOCK is ahead of the browser.
+ * ledger has shown as past. A ledger under TEST_CLOCK is ahead of the browser, and no answer that
+ * every reader may have says by how much.
  *
  * @param shown an instant that is past for the ledger
  */
 export function useLedgerNow(shown: Timestamp | undefined): number {
-  const [hereMs, setHereMs] = useState(Date.now);
-  const [aheadMs, setAheadMs] = useState(0);
+  const [nowMs, setNowMs] = useState(ledgerNowMs);
   const shownMs = shown && timestampMs(shown);
-  useEffect(() => setAheadMs((before) => aheadMsOf(shownMs, Date.now(), before)), [shownMs]);
   useEffect(() => {
-    const timer = setInterval(() => setHereMs(Date.now()), TICK_MS);
+    aheadMs = aheadMsOf(shownMs, Date.now(), aheadMs);
+    setNowMs(ledgerNowMs());
+    const timer = setInterval(() => setNowMs(ledgerNowMs()), TICK_MS);
     return () => clearInterval(timer);
-  }, []);
-  return hereMs + aheadMs;
+  }, [shownMs]);
+  return nowMs;
+}
+
+function ledgerNowMs(): number {
+  return Date.now() + aheadMs;
 }
 
 /**
