@@ -75,6 +75,7 @@ export const FIELD_WORDS = {
     "fault-tooLongChars": "This is longer than {{bound}} characters.",
     "fault-plain": "There is a character that is not allowed here.",
     "fault-time": "This is no date and time.",
+    "fault-server": "The server does not take this: {{text}}.",
   },
   zh: {
     reason: "原因",
@@ -150,5 +151,6 @@ export const FIELD_WORDS = {
     "fault-tooLongChars": "超过了 {{bound}} 个字符。",
     "fault-plain": "包含不允许的字符。",
     "fault-time": "不是有效的日期和时间。",
+    "fault-server": "服务器不接受此值（{{text}}）。",
   },
 } as const;

@@ -82,7 +82,7 @@ function useFault(form: ActForm, field: Field): string | undefined {
   const { points } = useFormats();
   const fault = form.faultOf(field);
   if (fault === undefined) return undefined;
-  if (fault.word === "server") return fault.text;
+  if (fault.word === "server") return say("fault-server", { text: fault.text });
   const { word, bound = 0n } = fault;
   return say(`fault-${word}`, { bound: points(bound) });
 }

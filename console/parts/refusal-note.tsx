@@ -88,7 +88,7 @@ function Violations({ refusal }: { readonly refusal: Refusal | undefined }) {
     <ul className={styles["violations"]}>
       {refusal.violations.map(({ field, description }) => (
         <li key={`${field} ${description}`}>
-          <code>{field}</code> {description}
+          <code>{field}</code> <span lang="en">{description}</span>
         </li>
       ))}
     </ul>

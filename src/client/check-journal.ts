@@ -34,12 +34,16 @@ export async function* checkJournal(
   let entries = 0;
   for await (const page of pages) {
     if (younger === undefined && page.length === 0) continue;
-    const checks: (Fault | undefined | Promise<Fault | undefined>)[] = [];
+    const checks: Promise<Fault | undefined>[] = [];
     for (const entry of page) {
       const { sequence } = entry;
-      checks.push(younger === undefined ? checkEnd(entry, account) : checkPair(entry, younger));
+      checks.push(
+        younger === undefined
+          ? Promise.resolve(checkEnd(entry, account))
+          : checkPair(entry, younger),
+      );
       if (!isErased) checks.push(checkPersonal(entry, salt));
-      if (entry.userId !== userId) checks.push({ kind: "otherUser", sequence });
+      if (entry.userId !== userId) checks.push(Promise.resolve({ kind: "otherUser", sequence }));
       isErased ||= isErasure(entry);
       younger = entry;
     }

@@ -151,6 +151,10 @@ describe.skipIf(!hasBrowser)("acts", () => {
     await page.getByRole("button", { name: "确认执行" }).click();
     await page.getByText("记录已写入。").waitFor();
     await expectAccessible(page);
+    await page.goto(`${server.baseUrl}/console/act?user=${user}&act=recharge`);
+    await fill(page, { points: "5", expires: "at", expireTime: "2020-01-01T00:00" });
+    await page.getByRole("button", { name: "预览" }).click();
+    await page.getByText(/^服务器不接受此值（.+）。$/).waitFor();
   });
 
   test("a lost answer keeps the form; sent again, it is said that it was done before", async () => {
