@@ -2,6 +2,7 @@ import { Stack } from "@mantine/core";
 import { useFormats } from "../app/formats.ts";
 import { useSession } from "../app/session.tsx";
 import { Facts } from "../parts/facts.tsx";
+import { ExpiredLotsNote } from "./expired-lots-note.tsx";
 import { ChoiceField, NumberField, Row, TextField, TimeField } from "./fields.tsx";
 import { LotFields } from "./lot-fields.tsx";
 import { PolicyFields } from "./policy-fields.tsx";
@@ -85,6 +86,7 @@ function RefundFields({ form }: { readonly form: ActForm }) {
           <NumberField form={form} field="days" label={say("days")} required />
         )}
       </Row>
+      {about?.entry && form.values.reissue === "" && <ExpiredLotsNote entry={about.entry} />}
     </>
   );
 }

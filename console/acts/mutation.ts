@@ -17,6 +17,7 @@ import {
 } from "../../gen/points/v1/policies_pb.ts";
 import type { Act } from "../parts/acts.ts";
 import { categoryOf, servicesOf } from "./lot-values.ts";
+import type { Followed } from "./followed.ts";
 import { policyOf } from "./policy-rule.ts";
 import { type Faults, POINTS_MAX, type Reading, reading, type Values } from "./values.ts";
 
@@ -35,6 +36,8 @@ export type Answer = {
   readonly account?: Account | undefined;
   /** The first answer again: it was done before. */
   readonly replayed: boolean;
+  /** Of a preview: what would follow by itself. Undefined: that cannot be said. */
+  readonly followed?: readonly Followed[] | undefined;
 };
 
 /** What a form was opened on, and the request id of all that it sends. */

@@ -3,9 +3,13 @@ import { RefusalNote } from "../parts/refusal-note.tsx";
 import type { Preview } from "./attempt.ts";
 import { EntryInShort } from "./entry-in-short.tsx";
 import { BeforeAndAfter } from "./before-and-after.tsx";
+import { afterAll } from "./followed.ts";
+import { FollowedList } from "./followed-list.tsx";
+import { compareTimes } from "../parts/times.ts";
 import { StepSection } from "./step-section.tsx";
 import type { ActForm } from "./use-act-form.ts";
 import { useWords } from "./words.ts";
+import { Written } from "./written.tsx";
 
 /** Beside the form: what would be done, and the button that does it; or why it was refused. */
 export function Outcome({ form }: { readonly form: ActForm }) {
@@ -46,19 +50,33 @@ function WhatWouldBe({
   readonly isUnknown: boolean;
 }) {
   const say = useWords();
-  const { entry, account, replayed } = answer;
+  const { entry, account, replayed, followed } = answer;
   const rule = mutation.case === "putPolicy" ? mutation.value.policy?.rule : undefined;
-  const startsNow = rule?.case === "allowance" && rule.value.startTime === undefined;
+  const start = rule?.case === "allowance" ? rule.value.startTime : undefined;
+  const startsNow = rule?.case === "allowance" && compareTimes(start, entry?.createTime) <= 0;
   return (
     <>
       <Text size="sm" role="status">
         {say(isUnknown ? "wasSent" : replayed ? "replayed" : entry ? "wouldBe" : "nothingToDo")}
       </Text>
-      {entry && <EntryInShort entry={entry} isThere={replayed} />}
-      {account && <BeforeAndAfter before={replayed ? undefined : before} after={account} />}
-      {startsNow && (
+      {entry && replayed && <Written entry={entry} account={account} before={undefined} />}
+      {entry && !replayed && (
+        <>
+          <EntryInShort entry={entry} isThere={false} />
+          <FollowedList user={entry.userId} followed={followed ?? []} />
+        </>
+      )}
+      {account && !(entry && replayed) && (
+        <BeforeAndAfter before={before} after={afterAll(account, followed ?? [])} />
+      )}
+      {followed === undefined && !replayed && (
         <Text size="sm" c="dimmed">
-          {say("firstPoints")}
+          {say("followsUnknown")}
+        </Text>
+      )}
+      {(startsNow || (before === null && entry)) && (
+        <Text size="sm" c="dimmed">
+          {say(startsNow ? "firstPoints" : "firstPolicies")}
         </Text>
       )}
     </>

@@ -1,10 +1,10 @@
 import { Alert, Button, Group } from "@mantine/core";
 import { ButtonLink } from "../parts/links.ts";
 import type { Attempt } from "./attempt.ts";
-import { EntryInShort } from "./entry-in-short.tsx";
 import { BeforeAndAfter } from "./before-and-after.tsx";
 import { StepSection } from "./step-section.tsx";
 import { useWords } from "./words.ts";
+import { Written } from "./written.tsx";
 
 /** What was done, and how the account is after it. */
 export function Result({
@@ -23,8 +23,8 @@ export function Result({
       <Alert role="status" color="green" py="xs">
         {say(replayed ? "replayed" : entry ? "written" : "nothingDone")}
       </Alert>
-      {entry && <EntryInShort entry={entry} isThere />}
-      {account && <BeforeAndAfter before={replayed ? undefined : before} after={account} />}
+      {entry && <Written entry={entry} account={account} before={replayed ? undefined : before} />}
+      {!entry && account && <BeforeAndAfter before={before} after={account} />}
       <Group>
         <ButtonLink to="/account" search={{ user }}>
           {say("toAccount")}

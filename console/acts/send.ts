@@ -1,8 +1,10 @@
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
-import type { Account } from "../../gen/points/v1/account_pb.ts";
+import type { Account, Entry } from "../../gen/points/v1/account_pb.ts";
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
 import { PolicyService } from "../../gen/points/v1/policies_pb.ts";
 import { transport } from "../app/transport.ts";
+import { lotsOfBefore, wouldFollow } from "./followed.ts";
+import { readLotStates } from "./lot-states.ts";
 import type { Answer, Mutation } from "./mutation.ts";
 
 const points = createClient(PointsService, transport);
@@ -27,11 +29,30 @@ export function send(mutation: Mutation): Promise<Answer> {
   }
 }
 
-/** What would become of the account if it were sent now, and how the account is. Nothing is done. */
-export async function preview({ case: name, value }: Mutation) {
+/**
+ * What would become of the account if it were sent now, and how the account is. Nothing is done.
+ *
+ * @param about the entry that is refunded, if that is asked for
+ */
+export async function preview(
+  { case: name, value }: Mutation,
+  about: Entry | undefined,
+): Promise<{ readonly answer: Answer; readonly before: Account | null | undefined }> {
   const trial = { case: name, value: { ...value, validateOnly: true } } as Mutation;
   const [answer, before] = await Promise.all([send(trial), accountOf(value.userId)]);
-  return { answer, before };
+  return { answer: { ...answer, followed: await followedOf(answer, about) }, before };
+}
+
+async function followedOf({ entry }: Answer, about: Entry | undefined) {
+  if (entry === undefined) return [];
+  try {
+    const back = lotsOfBefore(entry).map(({ lot }) => lot);
+    const lots = await readLotStates(entry.userId, back);
+    return wouldFollow(entry, about?.refersTo, lots);
+  } catch {
+    // The preview itself is there, and says that this is not known.
+    return undefined;
+  }
 }
 
 /** @returns null if there is none; undefined if the caller may not see it */

@@ -65,7 +65,7 @@ export function useActForm(user: string, act: Act, subject: Subject): ActForm {
     rememberActor(values.actor);
     happened({ is: "asked", mutation });
     try {
-      happened({ is: "shown", mutation, ...(await preview(mutation)) });
+      happened({ is: "shown", mutation, ...(await preview(mutation, subject.about?.entry)) });
     } catch (error) {
       found(serverFaults(refusalOf(error)));
       happened({ is: "notShown", mutation, error });

@@ -34,6 +34,18 @@ export const useWords = wordsOf("acts", {
     replayed: "It was done before, and not again: this is the first answer.",
     firstPoints:
       "If it starts now, its first points come with the entry after this one, and are not in these figures.",
+    follows: "What follows by itself",
+    "follows-claim": "{{points}} of it is taken at once for the claim on lot {{lot}}.",
+    "follows-expiry": "{{points}} of it expires at once, for lot {{lot}} has expired.",
+    "follows-expiries": "{{points}} of it expires at once, for its lots have expired.",
+    "follows-allowance": "{{points}} come by the allowance {{name}}.",
+    "follows-policy": "The policy {{name}} is set, as for each new account.",
+    followsUnknown:
+      "These figures are as this entry alone would leave them. What of it would be taken at once for a claim, or expire at once, could not be found out.",
+    followedUnknown:
+      "These figures are as this entry alone left them. What followed it by itself could not be read: see the account.",
+    firstPolicies:
+      "The account would be new. If there are policies for each new account, these and their first points come with the entries after this one, and are not in these figures.",
     perform: "Do it",
     sendAgain: "Send again",
     leave: "It is not known whether it was done. Leave this page all the same?",
@@ -117,6 +129,16 @@ export const useWords = wordsOf("acts", {
     nothingToDo: "没有需要执行的内容：不会写入记录。",
     replayed: "此操作此前已执行，没有重复执行：这是首次的应答。",
     firstPoints: "如果立即开始，首期积分由下一条记录发放，未计入以上数字。",
+    follows: "随后自动发生",
+    "follows-claim": "其中 {{points}} 立即用于追回（批次 {{lot}} 的待追回积分）。",
+    "follows-expiry": "其中 {{points}} 立即过期，因为批次 {{lot}} 已过期。",
+    "follows-expiries": "其中 {{points}} 立即过期，因为所属批次已过期。",
+    "follows-allowance": "规则 {{name}} 发放 {{points}}。",
+    "follows-policy": "设置规则 {{name}}：每个新账户都有。",
+    followsUnknown: "以上数字仅为该记录本身的结果。无法确定其中是否有积分会立即被追回或立即过期。",
+    followedUnknown: "以上数字仅为该记录本身的结果。无法读取随后自动发生的变化：请查看账户。",
+    firstPolicies:
+      "账户将新建。如有适用于每个新账户的规则，规则及其首期积分由之后的记录写入，未计入以上数字。",
     perform: "确认执行",
     sendAgain: "再次发送",
     leave: "无法确定操作是否已执行。仍要离开本页面吗？",

@@ -5,7 +5,7 @@ import { fatePhrases } from "./fate.ts";
 import type { KnownEntry } from "./known-entry.ts";
 import { lotsPhrase } from "./lots-phrase.ts";
 import { tellingOf } from "./tellings.ts";
-import { compareTimes } from "./times.ts";
+import { compareTimes } from "../parts/times.ts";
 
 /**
  * What an entry was and why, in one sentence: what it did, who asked for it, from or to which lots,

@@ -6,7 +6,7 @@ import type { SentenceWords } from "../parts/sentence/sentence-words.ts";
 import { pointsOf, say, sayCount, type Voice } from "../parts/sentence/voice.ts";
 import type { KnownEntry } from "./known-entry.ts";
 import { expiryPhrase } from "./lots-phrase.ts";
-import { compareTimes } from "./times.ts";
+import { compareTimes } from "../parts/times.ts";
 
 /** How entries of a kind are told. */
 type Telling = {

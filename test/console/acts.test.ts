@@ -2,11 +2,14 @@ import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { EntryKind, type Entry } from "../../gen/points/v1/account_pb.ts";
-import { GetEntryResponseSchema } from "../../gen/points/v1/points_pb.ts";
+import { GetEntryResponseSchema, Shortfall } from "../../gen/points/v1/points_pb.ts";
 import { tokenOf } from "../support/callers.ts";
+import { consume, recharge } from "../support/commands.ts";
+import { commitAll } from "../support/commit-all.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { MAY_ALL, serveApp } from "../support/served-app.ts";
 import { testServer, type TestServer } from "../support/server.ts";
+import { stoppedClock } from "../support/stopped-clock.ts";
 import { expectAccessible, hasBrowser, openConsole } from "./browser.ts";
 
 // The browser itself says so of each answer that is an error.
@@ -95,6 +98,46 @@ describe.skipIf(!hasBrowser)("acts", () => {
     await page.getByText("The entry is written.").waitFor();
     const entries = await entriesAfter(user, 3n);
     expect(entries).toMatchObject([{ ...expected, actor: "Li", metadata: { reason: "sorry" } }]);
+  });
+
+  test("a preview counts what a claim takes at once, and so does what was done", async () => {
+    const userId = await account("claimed");
+    const target = { case: "lot", value: 1n } as const;
+    const onShortfall = Shortfall.TAKE;
+    await server.client.revoke({ userId, target, lotPoints: 65n, onShortfall });
+    const page = await openConsole(server, `/act?user=${userId}&act=release&of=3`);
+    await fill(page, {});
+    await page.getByRole("button", { name: "Preview" }).click();
+    const follows = page.getByRole("list", { name: "What follows by itself" });
+    await follows.getByText("15 of it is taken at once for the claim on lot 1.").waitFor();
+    const shown = await page.getByRole("table").innerText();
+    expect(shown).toMatch(/Balance\s+0\s+\+5\s+5/);
+    await page.getByRole("button", { name: "Do it" }).click();
+    await page.getByText("The entry is written.").waitFor();
+    await follows.getByRole("link", { name: "#6" }).waitFor();
+    expect(await page.getByRole("table").innerText()).toBe(shown);
+    expect((await server.client.getAccount({ userId })).account).toMatchObject({ balance: 5n });
+  });
+
+  test("a refund counts what expires at once of a lot whose time is over", async () => {
+    const day = 86_400_000_000n;
+    const now = BigInt(Date.now()) * 1_000n;
+    const clock = { clock: stoppedClock(now - 9n * day) };
+    const userId = "outlived";
+    const bought = { ...recharge(60n, { kind: "at", time: now - day }), userId };
+    await commitAll(database.orm, [bought, { ...consume(26n), userId }], clock);
+    const page = await openConsole(server, `/act?user=${userId}&act=refund&of=2`);
+    await page.getByText("Lot 1 has expired: what goes back to it expires at once.").waitFor();
+    await fill(page, {});
+    await page.getByRole("button", { name: "Preview" }).click();
+    await page.getByText("26 of it expires at once, for lot 1 has expired.").waitFor();
+    const shown = await page.getByRole("table").innerText();
+    expect(shown).toMatch(/Balance\s+0\s+0\s+0/);
+    await page.getByRole("button", { name: "Do it" }).click();
+    await page.getByText("The entry is written.").waitFor();
+    await page.getByText("26 of it expires at once").waitFor();
+    expect(await page.getByRole("table").innerText()).toBe(shown);
+    expect((await server.client.getAccount({ userId })).account).toMatchObject({ balance: 0n });
   });
 
   test("a policy that is there is changed, and then ended", async () => {
