@@ -5,16 +5,25 @@ import { useFormats } from "../app/formats.ts";
 import styles from "./account.module.css";
 import { WideTable } from "../parts/wide-table.tsx";
 import { Instant } from "../parts/instant.tsx";
+import { type Flow, flowsOf } from "./forecast-flows.ts";
 import { useForecastWords } from "./words.ts";
 
 const FIRST_ROWS = 12;
 
 /** What happens by itself, instant by instant. */
-export function ForecastTable({ forecasts }: { readonly forecasts: readonly Forecast[] }) {
+export function ForecastTable({
+  forecasts,
+  now,
+}: {
+  readonly forecasts: readonly Forecast[];
+  /** The account's figures before all of that. */
+  readonly now: Pick<Forecast, "balance" | "debt">;
+}) {
   const say = useForecastWords();
   const { points } = useFormats();
   const [isWhole, setIsWhole] = useState(false);
   const shown = isWhole ? forecasts : forecasts.slice(0, FIRST_ROWS);
+  const flows = flowsOf(forecasts, now);
   const hasDebt = forecasts.some(({ debt }) => debt > 0n);
   return (
     <>
@@ -36,7 +45,7 @@ export function ForecastTable({ forecasts }: { readonly forecasts: readonly Fore
                 <Instant time={forecast.time!} />
               </Table.Td>
               <Table.Td>
-                <What forecast={forecast} />
+                <What forecast={forecast} flow={flows[at]!} />
               </Table.Td>
               <Table.Td className={styles["numbers"]}>{points(forecast.balance)}</Table.Td>
               {hasDebt && (
@@ -55,7 +64,7 @@ export function ForecastTable({ forecasts }: { readonly forecasts: readonly Fore
   );
 }
 
-function What({ forecast }: { readonly forecast: Forecast }) {
+function What({ forecast, flow }: { readonly forecast: Forecast; readonly flow: Flow }) {
   const say = useForecastWords();
   const { points } = useFormats();
   const { expired, granted, released, allowances } = forecast;
@@ -63,6 +72,8 @@ function What({ forecast }: { readonly forecast: Forecast }) {
     released > 0n && say("release", { points: points(released) }),
     expired > 0n && say("expire", { points: points(expired), count: Number(expired) }),
     granted > 0n && say("grant", { points: points(granted), allowances: allowances.join(", ") }),
+    flow.taken > 0n && say("taken", { points: points(flow.taken) }),
+    flow.repaid > 0n && say("repaid", { points: points(flow.repaid) }),
   ].filter((part) => part !== false);
   return parts.map((part) => <div key={part}>{part}</div>);
 }

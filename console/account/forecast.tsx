@@ -79,7 +79,7 @@ function Outlook({
       <Suspense fallback={<Skeleton h={200} mb="md" />}>
         <ForecastChart steps={steps} label={label} />
       </Suspense>
-      <ForecastTable forecasts={forecasts} />
+      <ForecastTable forecasts={forecasts} now={account} />
       {more && (
         <Text size="sm" c="dimmed" mt="xs">
           {say("more", { count: forecasts.length })}

@@ -6,6 +6,7 @@ import { useFormats } from "../app/formats.ts";
 import { EntryLink } from "../parts/entry-link.tsx";
 import { Instant } from "../parts/instant.tsx";
 import { percentOf } from "../parts/percent.ts";
+import { LotOrigin } from "./lot-origin.tsx";
 import { partsOf } from "./lot-parts.ts";
 import styles from "./lots.module.css";
 import type { TimeLine } from "./time-line.ts";
@@ -25,6 +26,7 @@ export function LotRow({ user, lot, nowMs, line }: Props) {
     <li className={styles["lot"]}>
       <div className={styles["name"]}>
         <EntryLink user={user} sequence={lot.number} />
+        <LotOrigin user={user} lot={lot.number} />
         <Kinds lot={lot} />
       </div>
       <Bar lot={lot} />
@@ -42,7 +44,7 @@ function Kinds({ lot }: Pick<Props, "lot">) {
       {category !== "" && <Note>{category}</Note>}
       {services.length > 0 && <Note>{say("only", { services: services.join(", ") })}</Note>}
       {priority !== 0 && <Note>{say("priority", { priority })}</Note>}
-      {revoked > 0n && <Note>{say("revoked", { points: points(revoked) })}</Note>}
+      {revoked > claimed && <Note>{say("revoked", { points: points(revoked - claimed) })}</Note>}
       {claimed > 0n && (
         <Text size="xs" c="var(--mantine-color-error)" span>
           {say("claimed", { points: points(claimed) })}

@@ -4,6 +4,7 @@ import { useSession } from "../app/session.tsx";
 import { Facts } from "../parts/facts.tsx";
 import { ExpiredLotsNote } from "./expired-lots-note.tsx";
 import { ChoiceField, NumberField, Row, TextField, TimeField } from "./fields.tsx";
+import { lotToRevoke } from "./lot-to-revoke.ts";
 import { LotFields } from "./lot-fields.tsx";
 import { PolicyFields } from "./policy-fields.tsx";
 import { leftToRefund } from "../parts/refundable.ts";
@@ -47,20 +48,25 @@ function OwnFields({ form }: { readonly form: ActForm }) {
   }
 }
 
-/** @param all what is moved if the field is empty; undefined: it has to be filled in */
-function PointsField({ form, all }: { readonly form: ActForm; readonly all?: bigint }) {
+/** @param empty what is moved if the field is empty; undefined: it has to be filled in */
+function PointsField({
+  form,
+  empty,
+}: {
+  readonly form: ActForm;
+  readonly empty?: string | undefined;
+}) {
   const say = useWords();
   const { points } = useFormats();
   const { maxPoints = 0n } = useSession().ledger.caller ?? {};
   const bound = maxPoints > 0n && say("maxPoints", { points: points(maxPoints) });
-  const empty = all !== undefined && say("all", { points: points(all) });
   const hints = [empty, bound].filter((hint) => typeof hint === "string");
   return (
     <NumberField
       form={form}
       field="points"
       label={say("points")}
-      required={all === undefined}
+      required={empty === undefined}
       description={hints.length > 0 ? hints.join(" ") : undefined}
     />
   );
@@ -68,10 +74,14 @@ function PointsField({ form, all }: { readonly form: ActForm; readonly all?: big
 
 function RefundFields({ form }: { readonly form: ActForm }) {
   const say = useWords();
+  const { points } = useFormats();
   const { about } = form.subject;
   return (
     <>
-      <PointsField form={form} all={about ? leftToRefund(about) : 0n} />
+      <PointsField
+        form={form}
+        empty={say("all", { points: points(about ? leftToRefund(about) : 0n) })}
+      />
       <Row>
         <ChoiceField
           form={form}
@@ -122,17 +132,24 @@ function RechargeFields({ form }: { readonly form: ActForm }) {
 
 function RevokeFields({ form }: { readonly form: ActForm }) {
   const say = useWords();
+  const { points } = useFormats();
   const { about } = form.subject;
-  const all = about?.entry && about.entry.points - about.revoked;
+  const lot = lotToRevoke(form.subject);
+  const isLacking = lot !== undefined && lot.there < lot.left;
   return (
     <>
-      <PointsField form={form} {...(all === undefined ? {} : { all })} />
+      <PointsField
+        form={form}
+        empty={lot && say("all-lot", { points: points(lot.left), there: points(lot.there) })}
+      />
       <ChoiceField
         form={form}
         field="shortfall"
         label={say("shortfall")}
         choices={[
-          ["", say("shortfall-refuse")],
+          // Where some are lacking, what is to become of these is for a person to say.
+          ...(isLacking ? [["", say("shortfall-choose")] as const] : []),
+          [isLacking ? "refuse" : "", say("shortfall-refuse")],
           ["take", say(about ? "shortfall-take-lot" : "shortfall-take")],
           ["owe", say("shortfall-owe")],
         ]}

@@ -61,7 +61,7 @@ export function EntryInShort({
         [say("services"), entry.services.join(", ")],
         [say("until"), expireTime ? <Instant time={expireTime} /> : makes && say("expires-never")],
         [say("owed"), some(entry.owed)],
-        [say("uncovered"), some(entry.uncovered)],
+        [say(uncoveredOf(entry)), some(entry.uncovered)],
         [say("repaid"), some(entry.repaid)],
         [say("alerts"), entry.alerts.join(", ")],
         [say("time"), isThere && entry.createTime && <Instant time={entry.createTime} />],
@@ -71,6 +71,12 @@ export function EntryInShort({
       ]}
     />
   );
+}
+
+/** What its uncovered points are: what a lot lacks is claimed, and a refund ends such a claim. */
+function uncoveredOf({ kind, refersTo }: Entry): "uncovered" | "claimed" | "claimEnded" {
+  if (kind === EntryKind.REFUND) return "claimEnded";
+  return kind === EntryKind.REVOKE && refersTo > 0n ? "claimed" : "uncovered";
 }
 
 /** At most the first ten lots: an entry may be of thousands. */

@@ -1,5 +1,5 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import type { Account, Entry } from "../../gen/points/v1/account_pb.ts";
+import type { Account, Entry, Lot } from "../../gen/points/v1/account_pb.ts";
 import {
   ExpireRequestSchema,
   type GetEntryResponse,
@@ -16,6 +16,7 @@ import {
   PutPolicyRequestSchema,
 } from "../../gen/points/v1/policies_pb.ts";
 import type { Act } from "../parts/acts.ts";
+import { lotToRevoke } from "./lot-to-revoke.ts";
 import { categoryOf, servicesOf } from "./lot-values.ts";
 import type { Followed } from "./followed.ts";
 import { policyOf } from "./policy-rule.ts";
@@ -47,6 +48,8 @@ export type Opened = {
   readonly requestId: string;
   /** The entry that is refunded, that made the lot or the hold. */
   readonly about?: GetEntryResponse | undefined;
+  /** The lot; undefined: it has nothing left. */
+  readonly lot?: Lot | undefined;
   /** The policy that is changed or ended. */
   readonly policy?: PolicyStatus | undefined;
 };
@@ -74,7 +77,10 @@ function request(opened: Opened, read: Reading): Mutation {
     case "recharge":
       return { case: "recharge", value: rechargeOf(words, read) };
     case "revoke":
-      return { case: "revoke", value: revokeOf(words, read, guard) };
+      return {
+        case: "revoke",
+        value: revokeOf(words, read, guard && { ...guard, ...lotToRevoke(opened) }),
+      };
     case "expire":
       return { case: "expire", value: expireOf(words, read, guard) };
     case "release": {
@@ -154,18 +160,27 @@ function expirationOf(
 
 const NEVER = { case: undefined };
 
-const SHORTFALLS = { "": Shortfall.REFUSE, take: Shortfall.TAKE, owe: Shortfall.OWE };
+const SHORTFALLS = {
+  "": Shortfall.REFUSE,
+  refuse: Shortfall.REFUSE,
+  take: Shortfall.TAKE,
+  owe: Shortfall.OWE,
+};
 
-function revokeOf(words: Words, read: Reading, guard: Guard) {
+/** A lot, and what of it can be revoked. */
+type RevokedLot = NonNullable<Guard> & { readonly left?: bigint; readonly there?: bigint };
+
+function revokeOf(words: Words, read: Reading, lot: RevokedLot | undefined) {
   const { shortfall } = read.values;
   const onShortfall = SHORTFALLS[shortfall as keyof typeof SHORTFALLS];
-  if (guard === undefined) {
+  if (lot === undefined) {
     const value = read.requiredWhole("points", 1n, POINTS_MAX);
     const target = { case: "points", value } as const;
     return create(RevokeRequestSchema, { ...words, target, onShortfall });
   }
-  const { number, expectedHash } = guard;
+  const { number, expectedHash, left = 0n, there = 0n } = lot;
   const lotPoints = read.whole("points", 1n, POINTS_MAX);
+  if (shortfall === "" && (lotPoints ?? left) > there) read.fault("shortfall", "required");
   return create(RevokeRequestSchema, {
     ...words,
     target: { case: "lot", value: number },

@@ -1,4 +1,5 @@
 import { Button, Group, Text } from "@mantine/core";
+import { refusalOf } from "../../src/client/refusal.ts";
 import { RefusalNote } from "../parts/refusal-note.tsx";
 import type { Preview } from "./attempt.ts";
 import { EntryInShort } from "./entry-in-short.tsx";
@@ -21,6 +22,11 @@ export function Outcome({ form }: { readonly form: ActForm }) {
       {"error" in attempt && attempt.error !== undefined && (
         <RefusalNote error={attempt.error} mayBeDone={isUnknown} />
       )}
+      {"error" in attempt &&
+        form.act === "revoke" &&
+        refusalOf(attempt.error)?.reason === "INSUFFICIENT_POINTS" && (
+          <Text size="sm">{say(form.subject.about ? "otherChoices-lot" : "otherChoices")}</Text>
+        )}
       {attempt.step === "editing" && attempt.error === undefined && (
         <Text size="sm" c="dimmed">
           {say("nothingYet")}

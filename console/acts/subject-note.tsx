@@ -67,7 +67,7 @@ function LotFacts({
       rows={[
         [say("remaining"), points(lot?.remaining ?? 0n)],
         [say("frozen"), some(lot?.frozen ?? 0n)],
-        [say("revoked"), some(revoked)],
+        [say("revoked"), some(revoked - claimed)],
         [say("claimed"), some(claimed)],
       ]}
     />

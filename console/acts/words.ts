@@ -78,6 +78,11 @@ export const useWords = wordsOf("acts", {
     time: "When",
     owed: "Owed",
     uncovered: "Not covered",
+    claimEnded: "No longer claimed",
+    otherChoices:
+      "Under “If points are lacking” you can choose to take what there is, or to have the rest owed.",
+    "otherChoices-lot":
+      "Under “If points are lacking” you can choose to take what there is, and to have the rest claimed from the lot or owed.",
     repaid: "Repaid debt",
     alerts: "Alerts",
     askedBy: "Asked by",
@@ -170,7 +175,11 @@ export const useWords = wordsOf("acts", {
     until: "有效期至",
     time: "时间",
     owed: "计入欠费",
-    uncovered: "未抵扣",
+    uncovered: "未扣足",
+    claimEnded: "不再待追回",
+    otherChoices: "在“积分不足时”中可以选择有多少收多少，或将其余计入欠费。",
+    "otherChoices-lot":
+      "在“积分不足时”中可以选择有多少收多少，其余记为该批次的待追回，或计入欠费。",
     repaid: "偿还欠费",
     alerts: "提醒",
     askedBy: "操作人",
@@ -182,7 +191,7 @@ export const useWords = wordsOf("acts", {
     left: "还可退款",
     remaining: "剩余",
     revoked: "已收回",
-    claimed: "待追索",
+    claimed: "待追回",
     hold: "预扣单",
     held: "剩余预扣",
     settled: "已结算",

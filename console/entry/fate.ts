@@ -12,7 +12,7 @@ export function fatePhrases(known: KnownEntry, voice: Voice): readonly Phrase[] 
     if (revoked === 0n) {
       return entry.kind === EntryKind.RECHARGE ? [say(voice, "revokedNothing")] : [];
     }
-    return [sayCount(voice, "revoked", revoked), sayCount(voice, "claimed", claimed)];
+    return [sayCount(voice, "revoked", revoked - claimed), sayCount(voice, "claimed", claimed)];
   }
   const most = refundableOf(entry);
   if (most === 0n) return [];

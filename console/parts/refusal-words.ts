@@ -124,7 +124,7 @@ export const REFUSAL_WORDS = {
     REFUND_EXCEEDS_ENTRY: "记录 #{{sequence}} 还可退款 {{refundable}} 积分，请求为 {{required}}。",
     ENTRY_NOT_REFUNDABLE: "记录 #{{sequence}} 的类型不能退款。",
     ENTRY_NOT_REFUNDABLE_next:
-      "可退款的是消费、结算和收回记录。因追索而收回的积分，请对发起追索的记录退款。",
+      "可退款的是消费、结算和收回记录。因待追回而扣除的积分，请对产生待追回的收回记录退款。",
     PAGE_TOKEN_INVALID: "此分页属于另一个查询。",
     PAGE_TOKEN_INVALID_next: "请从第一页开始。",
     UNAUTHENTICATED: "服务器无法确认您的身份，或登录已失效。",

@@ -5,7 +5,7 @@ import { useFormats } from "../app/formats.ts";
 import { EntryLink } from "../parts/entry-link.tsx";
 import { KindBadge } from "../parts/kind-badge.tsx";
 import type { StatementRow } from "./arrange.ts";
-import { shortMetadata } from "./short-metadata.ts";
+import { shortMetadata } from "../parts/short-metadata.ts";
 import styles from "./statement.module.css";
 import { useWords } from "./words.ts";
 

@@ -8,11 +8,12 @@ import {
   EntrySchema,
   LotSchema,
 } from "../../gen/points/v1/account_pb.ts";
-import { GetForecastResponseSchema } from "../../gen/points/v1/points_pb.ts";
+import { ForecastSchema, GetForecastResponseSchema } from "../../gen/points/v1/points_pb.ts";
 import { PriceSchema } from "../../gen/points/v1/prices_pb.ts";
 import { distanceOf } from "../../console/account/distance.ts";
 import { aheadMsOf } from "../../console/parts/ledger-clock.ts";
 import { equationOf } from "../../console/account/equation.ts";
+import { flowsOf } from "../../console/account/forecast-flows.ts";
 import { horizonMs, stepsOf } from "../../console/account/forecast-steps.ts";
 import { partsOf } from "../../console/account/lot-parts.ts";
 import { leastUse, membersOf } from "../../console/account/member-counts.ts";
@@ -95,6 +96,19 @@ test("a time line of nothing, and of today alone, is a day long", () => {
     expect(placeOf(DAY_MS)).toBe(1);
     expect(ticks.map(({ count, unit }) => `${count} ${unit}`)).toEqual(["6 hour"]);
   }
+});
+
+test("a forecast's points that are not in the balance repay debt, or claims take them", () => {
+  const forecasts = [
+    { released: 100n, balance: 1_311n, debt: 20n },
+    { released: 30n, granted: 5n, expired: 10n, balance: 1_316n, debt: 0n },
+    { expired: 16n, balance: 1_300n },
+  ].map((one) => create(ForecastSchema, one));
+  expect(flowsOf(forecasts, { balance: 1_311n, debt: 20n })).toEqual([
+    { repaid: 0n, taken: 100n },
+    { repaid: 20n, taken: 0n },
+    { repaid: 0n, taken: 0n },
+  ]);
 });
 
 test("what is neither left nor frozen of a lot is gone", () => {

@@ -46,7 +46,7 @@ describe.skipIf(!hasBrowser)("the screen of an account", () => {
     await section(page, "Lots").getByText("4 lots").waitFor();
     const texts = (await lots.allInnerTexts()).map((text) => text.replaceAll(/\s+/g, " "));
     expect(texts.map((text) => text.match(/^#\d+/)?.[0])).toEqual(["#8", "#7", "#6", "#9"]);
-    expect(texts[0]).toMatch(/campaign only tts, video 43 left 37 gone of 80 .* in 28 days$/);
+    expect(texts[0]).toMatch(/campaign only tts, video 43 left 37 used or revoked of 80 .* in 28 days$/);
     expect(texts[1]).toMatch(/gift 30 left 90 frozen of 120 .* in 3 days$/);
     expect(texts[2]).toMatch(/paid 300 left of 300 Never expires$/);
     expect(texts[3]).toMatch(/priority 5 1,200 left of 1,200 Never expires$/);
@@ -72,7 +72,7 @@ describe.skipIf(!hasBrowser)("the screen of an account", () => {
 
   test("shows debt, claims and lots that only some services may take", async () => {
     const page = await openConsole(server, "/account?user=debtor", { colorScheme: "dark" });
-    await section(page, "Lots").getByText("30 claimed").waitFor();
+    await section(page, "Lots").getByText("30 still claimed").waitFor();
     expect(await figureOf(page, "debt")).toBe("120");
     await section(page, "Lots").getByText("only tts").waitFor();
     await section(page, "Policies").getByText("It owes 120 now.").waitFor();

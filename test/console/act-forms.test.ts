@@ -9,6 +9,7 @@ import { mutationOf, type Mutation, type Opened } from "../../console/acts/mutat
 import { newRequestId } from "../../console/acts/request-id.ts";
 import { localTimeOf, NO_VALUES, type Values } from "../../console/acts/values.ts";
 import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
+import { EntryKind, LotSchema } from "../../gen/points/v1/account_pb.ts";
 import { CalendarUnit, PolicySchema } from "../../gen/points/v1/policy_pb.ts";
 import { PolicyStatusSchema } from "../../gen/points/v1/policies_pb.ts";
 import { GetEntryResponseSchema, Shortfall } from "../../gen/points/v1/points_pb.ts";
@@ -16,6 +17,10 @@ import type { Refusal } from "../../src/client/refusal.ts";
 
 const HASH = new Uint8Array(32).fill(7);
 const about = create(GetEntryResponseSchema, { entry: { sequence: 42n, hash: HASH } });
+/** Entry 42 made a lot of 200 points. */
+const madeBy42 = create(GetEntryResponseSchema, {
+  entry: { sequence: 42n, hash: HASH, kind: EntryKind.RECHARGE, points: 200n },
+});
 const SAID = { actor: "Li", reason: "it failed" };
 
 function opened(act: Opened["act"], more: Partial<Opened> = {}): Opened {
@@ -40,6 +45,18 @@ const WORDS = {
 
 describe("a form asks", () => {
   test.each<[string, Opened, Partial<Values>, object]>([
+    [
+      "to revoke what a lot still has, and nobody need say what is lacking",
+      opened("revoke", { about: madeBy42, lot: create(LotSchema, { remaining: 56n }) }),
+      { points: "56" },
+      { lotPoints: 56n, onShortfall: Shortfall.REFUSE },
+    ],
+    [
+      "to revoke all of a lot that has less, with what is lacking refused by a person's choice",
+      opened("revoke", { about: madeBy42, lot: create(LotSchema, { remaining: 56n }) }),
+      { shortfall: "refuse" },
+      { onShortfall: Shortfall.REFUSE },
+    ],
     ["to refund all", opened("refund", { about }), {}, { sequence: 42n, expectedHash: HASH }],
     [
       "to refund a part, which lives on for 30 days",
@@ -150,6 +167,13 @@ describe("a form refuses", () => {
     [{ services: "声" }, { services: { word: "plain" } }],
   ])("%o", (typed, faults) => {
     expect(asked(opened("recharge"), { points: "5", expires: "never", ...typed })).toEqual(faults);
+  });
+
+  test("where a lot has too few points, what is to become of the others has to be chosen", () => {
+    const lot = create(LotSchema, { remaining: 56n });
+    const all = opened("revoke", { about: madeBy42, lot });
+    expect(asked(all, {})).toEqual({ shortfall: { word: "required" } });
+    expect(asked(all, { points: "57" })).toEqual({ shortfall: { word: "required" } });
   });
 
   test("nothing that the server takes: 85 Chinese characters, 128 emojis, the most points", () => {

@@ -6,7 +6,7 @@ import { arrange } from "../../console/statement/arrange.ts";
 import { balanceRange, balanceSteps } from "../../console/statement/balance-steps.ts";
 import { csvHead, csvLine } from "../../console/statement/csv.ts";
 import { hasGaps, requestOf } from "../../console/statement/filters.ts";
-import { shortMetadata } from "../../console/statement/short-metadata.ts";
+import { shortMetadata } from "../../console/parts/short-metadata.ts";
 import { EntryKind, EntrySchema } from "../../gen/points/v1/account_pb.ts";
 
 const entryOf = (init: MessageInitShape<typeof EntrySchema>) => create(EntrySchema, init);
