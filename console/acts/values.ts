@@ -4,6 +4,7 @@ import {
   timestampFromDate,
   timestampDate,
 } from "@bufbuild/protobuf/wkt";
+import { seenText } from "../parts/seen-text.ts";
 
 /** What is typed into a form: the text of each field. */
 export type Values = Readonly<Record<Field, string>>;
@@ -83,7 +84,7 @@ export function reading(values: Values) {
     return whole(field, min, max) ?? 0n;
   };
   const text = (field: Field, { bytes, chars }: Bound): string => {
-    const found = values[field].trim();
+    const found = seenText(values[field]);
     const isLong = new TextEncoder().encode(found).length > (bytes ?? Infinity);
     if (isLong) fault(field, "tooLong", BigInt(bytes ?? 0));
     // As the server counts: an emoji is one character.
@@ -102,7 +103,7 @@ export function reading(values: Values) {
     requiredWhole,
     text,
     requiredText(field: Field, bound: Bound): string {
-      if (values[field].trim() === "") fault(field, "required");
+      if (seenText(values[field]) === "") fault(field, "required");
       return text(field, bound);
     },
     requiredDays(field: Field): Duration | undefined {
@@ -122,11 +123,16 @@ export function reading(values: Values) {
   };
 }
 
-/** Digits, with commas or blanks between groups of three, if any, and a sign. */
+/** Digits, with commas or blanks between groups of three, if any, and a sign; also as wide as in Chinese. */
 function wholeOf(text: string): bigint | undefined {
-  const plain = text.trim().replace(/^−/, "-");
+  const plain = narrow(text).trim().replace(/^−/, "-");
   if (!/^-?(?:\d+|\d{1,3}(?:[,\u0020\u00a0\u202f]\d{3})+)$/.test(plain)) return undefined;
   return BigInt(plain.replace(/[^\d-]/g, ""));
+}
+
+/** Only what is wide: Unicode's NFKC would read "5²" as 52. */
+function narrow(text: string): string {
+  return text.replaceAll(/[\uff01-\uff5e]/g, (wide) => wide.normalize("NFKC"));
 }
 
 /** The whole days of a time to live. */

@@ -29,7 +29,7 @@ export function RefusalNote({
   const formats = useFormats();
   const refusal = refusalOf(error);
   const sentence = refusal ? refusalSentence(refusal) : failureSentence(error);
-  const facts = refusal ? factsInWords(refusal, formats) : {};
+  const facts = refusal ? factsInWords(refusal, formats, say("or")) : {};
   const seconds = Math.ceil((refusal?.retryDelayMs ?? 0) / 1_000);
   const lines = [
     sentence.next && !mayBeDone && say(sentence.next, facts),
@@ -68,13 +68,22 @@ function failureSentence(error: unknown) {
   return { why: "unanswered", next: "unanswered_next" } as const;
 }
 
-/** Numbers of points and instants as the page writes them; numbers of entries as they are. */
-function factsInWords(refusal: Refusal, { points, instant }: Formats): Record<string, string> {
+/**
+ * Numbers of points and instants as the page writes them; numbers of entries as they are.
+ *
+ * @param or stands between rights of which each is enough
+ */
+function factsInWords(
+  refusal: Refusal,
+  { points, instant }: Formats,
+  or: string,
+): Record<string, string> {
   const names = new Set(["sequence", "lot", "hold"]);
   const words: Record<string, string> = {};
   for (const [name, fact] of Object.entries(refusal)) {
     if (typeof fact === "bigint") words[name] = names.has(name) ? String(fact) : points(fact);
     if (typeof fact === "string") words[name] = fact;
+    if (name === "scope" && typeof fact === "string") words[name] = fact.replaceAll(" ", or);
     if (name === "resetsTime" && typeof fact === "string") {
       words[name] = instant(timestampFromDate(new Date(fact)));
     }

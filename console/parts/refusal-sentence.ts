@@ -32,6 +32,10 @@ function variantOf(refusal: Refusal): string {
       return by(["key"]);
     case "ACCOUNT_FULL":
       return `${reason}_${refusal.full}`;
+    case "REFUND_EXCEEDS_ENTRY":
+      return refusal.refundable === 0n ? `${reason}_all` : reason;
+    case "REVOKE_EXCEEDS_LOT":
+      return refusal.revocable === 0n ? `${reason}_all` : reason;
     case "LIMIT_EXCEEDED":
       return refusal.resetsTime === undefined ? `${reason}_never` : reason;
     default:

@@ -41,6 +41,7 @@ export const REFUSAL_WORDS = {
     HOLD_EXCEEDED: "The hold has {{held}} points left; {{required}} are required.",
     REFUND_EXCEEDS_ENTRY:
       "Of the entry #{{sequence}}, {{refundable}} points are left to refund; {{required}} were asked for.",
+    REFUND_EXCEEDS_ENTRY_all: "All of the entry #{{sequence}} is refunded: nothing is left of it.",
     ENTRY_NOT_REFUNDABLE: "The entry #{{sequence}} is of a kind that cannot be refunded.",
     ENTRY_NOT_REFUNDABLE_next:
       "Consume, settle and revoke entries can be. Of what a claim took, refund the entry that claims.",
@@ -73,6 +74,7 @@ export const REFUSAL_WORDS = {
     LIMIT_EXCEEDED_never_next: "The count never begins anew: the limit itself has to change.",
     REVOKE_EXCEEDS_LOT:
       "Of the lot {{lot}}, {{revocable}} points are left to revoke; {{required}} were asked for.",
+    REVOKE_EXCEEDS_LOT_all: "All of the lot {{lot}} is revoked: nothing is left of it.",
     POLICY_NOT_FOUND: "The account has no policy {{name}}.",
     CURSOR_INVALID: "The place in the stream is none of this ledger.",
     NOT_PROJECTED: "What this is read from has not been built yet.",
@@ -83,6 +85,7 @@ export const REFUSAL_WORDS = {
     unexpected: "Something went wrong.",
     mayBeDone: "It is not known whether it was done. Send it again: it will not be done twice.",
     wait: "The server asks you to wait {{seconds}} s.",
+    or: " or ",
     details: "Details",
     retry: "Try again",
   },
@@ -122,6 +125,7 @@ export const REFUSAL_WORDS = {
     HOLD_EXPIRED: "预扣单 {{hold}} 已到期，积分已退回。",
     HOLD_EXCEEDED: "预扣单剩余 {{held}} 积分，需要 {{required}}。",
     REFUND_EXCEEDS_ENTRY: "记录 #{{sequence}} 还可退款 {{refundable}} 积分，请求为 {{required}}。",
+    REFUND_EXCEEDS_ENTRY_all: "记录 #{{sequence}} 已全部退款，没有可退的积分。",
     ENTRY_NOT_REFUNDABLE: "记录 #{{sequence}} 的类型不能退款。",
     ENTRY_NOT_REFUNDABLE_next:
       "可退款的是消费、结算和收回记录。因待追回而扣除的积分，请对产生待追回的收回记录退款。",
@@ -151,6 +155,7 @@ export const REFUSAL_WORDS = {
     LIMIT_EXCEEDED_next: "该限额将于 {{resetsTime}} 重新计数。",
     LIMIT_EXCEEDED_never_next: "该限额不会重新计数，需修改限额本身。",
     REVOKE_EXCEEDS_LOT: "批次 {{lot}} 还可收回 {{revocable}} 积分，请求为 {{required}}。",
+    REVOKE_EXCEEDS_LOT_all: "批次 {{lot}} 已全部收回，没有可收回的积分。",
     POLICY_NOT_FOUND: "该账户没有规则 {{name}}。",
     CURSOR_INVALID: "该流位置不属于此账本。",
     NOT_PROJECTED: "所需的数据尚未生成。",
@@ -161,6 +166,7 @@ export const REFUSAL_WORDS = {
     unexpected: "出现错误。",
     mayBeDone: "无法确定操作是否已执行。请再次发送：不会重复执行。",
     wait: "服务器要求等待 {{seconds}} 秒。",
+    or: " 或 ",
     details: "详细信息",
     retry: "重试",
   },

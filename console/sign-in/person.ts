@@ -1,3 +1,5 @@
+import { seenText } from "../parts/seen-text.ts";
+
 /** The longest `actor` that the API takes. */
 export const PERSON_MAX_CHARS = 128;
 
@@ -10,8 +12,11 @@ export function personOf(claims: Readonly<Record<string, unknown>>): string | un
   return names.flatMap((one) => (typeof one === "string" ? (asActor(one) ?? []) : []))[0];
 }
 
-/** A name as an `actor` may be: without control characters, and not too long. Undefined: empty. */
+/**
+ * A name as an `actor` may be: without control characters, and not too long. Undefined: nothing of it
+ * can be seen.
+ */
 export function asActor(name: string): string | undefined {
-  const clean = name.replaceAll(/\p{Cc}+/gu, " ").trim();
+  const clean = seenText(name.replaceAll(/\p{Cc}+/gu, " "));
   return Array.from(clean).slice(0, PERSON_MAX_CHARS).join("") || undefined;
 }

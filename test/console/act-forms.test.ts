@@ -132,6 +132,12 @@ describe("a form asks", () => {
       { policy: { rule: { case: "alert", value: { below: -5n } } } },
     ],
     [
+      "for a number in wide digits",
+      opened("revoke"),
+      { points: "１，２３４" },
+      { target: { value: 1_234n } },
+    ],
+    [
       "with a ticket",
       opened("refund", { about }),
       { ticket: "T-1" },
@@ -140,6 +146,12 @@ describe("a form asks", () => {
   ])("%s", (_, form, typed, request) => {
     expect(asked(form, typed)).toMatchObject({ ...WORDS, ...request });
   });
+});
+
+test("a ticket of which nothing can be seen is none", () => {
+  const metadata = { reason: SAID.reason };
+  const request = asked(opened("refund", { about }), { ticket: "\u200b" });
+  expect(request).toHaveProperty("metadata", metadata);
 });
 
 describe("a form refuses", () => {
@@ -152,7 +164,12 @@ describe("a form refuses", () => {
         actor: { word: "required" },
       },
     ],
+    [
+      { reason: "\u200b \u3164\u2800", actor: "\u2060" },
+      { reason: { word: "required" }, actor: { word: "required" } },
+    ],
     [{ points: "1.5" }, { points: { word: "notWhole" } }],
+    [{ points: "5²" }, { points: { word: "notWhole" } }],
     [{ points: "1e3" }, { points: { word: "notWhole" } }],
     [{ points: "12,34" }, { points: { word: "notWhole" } }],
     [{ points: "0" }, { points: { word: "tooFew", bound: 1n } }],

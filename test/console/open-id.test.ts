@@ -145,6 +145,7 @@ test.each([
   { claims: { email: "", name: "李 雷" }, person: "李 雷" },
   { claims: { email: 7, name: "Li\u0000\nLei " }, person: "Li Lei" },
   { claims: { name: "𝄞".repeat(200) }, person: "𝄞".repeat(128) },
+  { claims: { email: "\u200b", name: "Li" }, person: "Li" },
   { claims: {}, person: undefined },
 ])("$claims are of $person", ({ claims, person }) => {
   expect(personOf(claims)).toBe(person);

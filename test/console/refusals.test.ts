@@ -40,6 +40,13 @@ test.each<[Record<string, unknown>, string, string | undefined]>([
   [{ reason: "ACCOUNT_FULL", full: "lots", limit: 4096n }, "ACCOUNT_FULL_lots", undefined],
   [{ reason: "INTERNAL", errorId: "e1" }, "INTERNAL", "INTERNAL_next"],
   [{ reason: "INTERNAL" }, "INTERNAL", undefined],
+  [
+    { reason: "REFUND_EXCEEDS_ENTRY", refundable: 0n, required: 0n },
+    "REFUND_EXCEEDS_ENTRY_all",
+    undefined,
+  ],
+  [{ reason: "REFUND_EXCEEDS_ENTRY", refundable: 1n }, "REFUND_EXCEEDS_ENTRY", undefined],
+  [{ reason: "REVOKE_EXCEEDS_LOT", revocable: 0n }, "REVOKE_EXCEEDS_LOT_all", undefined],
   [{ reason: "LOT_NOT_FOUND", lot: 5n }, "LOT_NOT_FOUND", undefined],
 ])("%o is said by the fact that it has", (refusal, why, next) => {
   expect(refusalSentence(refusal as Refusal)).toEqual({ why, next });
