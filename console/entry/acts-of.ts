@@ -8,5 +8,9 @@ export function actsOf(known: KnownEntry): readonly ("refund" | "revoke" | "expi
   const { entry, refunded, revoked } = known;
   if (madeLot(entry)) return revoked < entry.points ? ["revoke", "expire"] : ["expire"];
   if (refunded < refundableOf(entry)) return ["refund"];
-  return entry.kind === EntryKind.FREEZE && closingOf(known) === undefined ? ["release"] : [];
+  return entry.kind === EntryKind.FREEZE &&
+    closingOf(known) === undefined &&
+    known.openHold !== null
+    ? ["release"]
+    : [];
 }

@@ -5,6 +5,7 @@ import { EntryKind } from "../../gen/points/v1/account_pb.ts";
 import { type GetEntryResponse, PointsService } from "../../gen/points/v1/points_pb.ts";
 import { useLedgerNow } from "../parts/ledger-clock.ts";
 import { LOTS_NAMED } from "./lots-phrase.ts";
+import { followersOf, instantOf } from "./followers.ts";
 import type { KnownEntry } from "./known-entry.ts";
 
 /** An entry by its number; undefined: no call. */
@@ -17,8 +18,8 @@ export function useEntry(user: string, sequence: bigint | undefined) {
   );
 }
 
-/** How many of the entries about an entry are read: those that say what became of a hold. */
-const REFERRING_READ = 10;
+/** How many of the entries about an entry are read: the newest, which closed a hold if any did. */
+const REFERRING_READ = 1;
 
 /**
  * What a sentence about an entry says.
@@ -34,8 +35,11 @@ export function useKnownEntry(
   const lots = entry.allocations.slice(0, LOTS_NAMED).map(({ lot }) => lot);
   const named = [...lots, entry.refersTo].filter((n) => n !== 0n && n !== entry.sequence);
   const read = useEntries(entry.userId, [...new Set([...named, ...about])]);
+  const aside = useAside(entry);
   return (
-    read && {
+    read &&
+    aside && {
+      ...aside,
       entry,
       refunded,
       revoked,
@@ -45,6 +49,43 @@ export function useKnownEntry(
       now,
     }
   );
+}
+
+/** How many entries are looked through for the EXTEND entries of a hold, and for what followed. */
+const LOOKED_THROUGH = 100;
+
+/**
+ * What a sentence about an entry says and neither it nor those that it names do. Each is asked for only
+ * where it is said.
+ *
+ * @returns undefined until all of it is there or was refused
+ */
+function useAside(
+  entry: Entry,
+): Pick<KnownEntry, "extended" | "openHold" | "followed"> | undefined {
+  const { kind, userId, createTime, refersTo, sequence } = entry;
+  const extensions = useQuery(
+    PointsService.method.listEntries,
+    { userId, kinds: [EntryKind.EXTEND], endTime: createTime!, pageSize: LOOKED_THROUGH },
+    { enabled: kind === EntryKind.RELEASE },
+  );
+  const holds = useQuery(
+    PointsService.method.listHolds,
+    { userId, openOnly: true, pageSize: 1_000 },
+    { enabled: kind === EntryKind.FREEZE },
+  );
+  const followers = useQuery(
+    PointsService.method.listEntries,
+    { userId, ...instantOf(createTime!), pageSize: LOOKED_THROUGH },
+    { enabled: kind === EntryKind.RELEASE || kind === EntryKind.REFUND },
+  );
+  if ([extensions, holds, followers].some(({ isLoading }) => isLoading)) return undefined;
+  const hold = holds.data?.holds.find(({ number }) => number === sequence);
+  return {
+    extended: extensions.data?.entries.find((one) => one.refersTo === refersTo)?.expireTime,
+    openHold: hold ?? (holds.data?.nextPageToken === "" ? null : undefined),
+    followed: followers.data && followersOf(entry, followers.data.entries),
+  };
 }
 
 /** @returns undefined until each is there or was refused */

@@ -3,6 +3,7 @@ import { refundableOf } from "../parts/refundable.ts";
 import type { Phrase } from "../parts/sentence/phrase.ts";
 import { say, sayCount, type Voice } from "../parts/sentence/voice.ts";
 import type { KnownEntry } from "./known-entry.ts";
+import { compareTimes } from "../parts/times.ts";
 
 /** What has become of an entry since, in words. */
 export function fatePhrases(known: KnownEntry, voice: Voice): readonly Phrase[] {
@@ -40,8 +41,12 @@ function holdPhrase(known: KnownEntry, voice: Voice): Phrase {
     const key = closing.kind === EntryKind.RELEASE ? "holdReleased" : "holdSettled";
     return say(voice, key, { entry: [{ entry: closing.sequence }] });
   }
-  const extended = known.referring.find(({ kind }) => kind === EntryKind.EXTEND);
-  const { expireTime } = extended ?? known.entry;
-  const isDue = expireTime !== undefined && expireTime.seconds <= known.now;
-  return say(voice, isDue ? "holdDue" : "holdOpen");
+  const { openHold, entry } = known;
+  if (openHold === undefined) return [];
+  if (openHold === null) return say(voice, "holdOver");
+  const { expireTime } = openHold;
+  if (expireTime === undefined || compareTimes(expireTime, entry.expireTime) === 0) {
+    return say(voice, "holdOpen");
+  }
+  return say(voice, "holdExtended", { time: voice.formats.instant(expireTime) });
 }

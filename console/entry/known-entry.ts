@@ -1,4 +1,5 @@
-import type { Entry } from "../../gen/points/v1/account_pb.ts";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import type { Entry, Hold } from "../../gen/points/v1/account_pb.ts";
 
 /** An entry with all that a sentence about it says. */
 export type KnownEntry = {
@@ -11,6 +12,12 @@ export type KnownEntry = {
   readonly others: ReadonlyMap<bigint, Entry>;
   /** The newest entries about it, newest first. */
   readonly referring: readonly Entry[];
+  /** Of a RELEASE entry, when the hold's time was by its last EXTEND entry. Undefined: none is known. */
+  readonly extended?: Timestamp | undefined;
+  /** Of a FREEZE entry, the hold, if it is open. Null: it is not. Undefined: not known. */
+  readonly openHold?: Hold | null | undefined;
+  /** The entries that the ledger wrote right after it by itself, because of it. Undefined: not known. */
+  readonly followed?: readonly Entry[] | undefined;
   /** Seconds since 1970. */
   readonly now: bigint;
 };

@@ -4,8 +4,7 @@ import { say, sayCount, type Voice } from "../parts/sentence/voice.ts";
 import { fatePhrases } from "./fate.ts";
 import type { KnownEntry } from "./known-entry.ts";
 import { lotsPhrase } from "./lots-phrase.ts";
-import { tellingOf } from "./tellings.ts";
-import { compareTimes } from "../parts/times.ts";
+import { isOfItsLot, tellingOf } from "./tellings.ts";
 
 /**
  * What an entry was and why, in one sentence: what it did, who asked for it, from or to which lots,
@@ -38,10 +37,10 @@ function askedPhrase({ caller, actor }: Entry, voice: Voice): Phrase {
 
 /** "from lot #1, recharged on 11-28, expires on 12-28", where these are not what it made or named. */
 function placePhrase(known: KnownEntry, voice: Voice): Phrase {
-  const { kind, sequence, refersTo, allocations } = known.entry;
+  const { kind, sequence, allocations } = known.entry;
   const before = allocations.filter(({ lot }) => lot !== sequence);
   // The revocation of a lot has named it.
-  const isNamed = kind === EntryKind.REVOKE && before.every(({ lot }) => lot === refersTo);
+  const isNamed = kind === EntryKind.REVOKE && isOfItsLot(known.entry);
   if (before.length === 0 || isNamed) return [];
   return say(voice, tellingOf(kind).lots, { lots: lotsPhrase(voice, known, before) });
 }
@@ -57,7 +56,8 @@ function besidePhrases(known: KnownEntry, voice: Voice): readonly Phrase[] {
     sayCount(voice, repaid, entry.repaid),
     sayCount(voice, "returned", entry.returned),
     sayCount(voice, "newLot", renewed(entry)),
-    sayCount(voice, "expiredAtOnce", expiredAtOnce(known)),
+    sayCount(voice, "claimedAtOnce", takenAtOnce(EntryKind.REVOKE, known)),
+    sayCount(voice, "expiredAtOnce", takenAtOnce(EntryKind.EXPIRE, known)),
     entry.keptOpen ? say(voice, "keptOpen") : [],
     ...entry.alerts.map((name) => say(voice, "alert", { name })),
   ];
@@ -68,15 +68,11 @@ function renewed({ kind, sequence, allocations }: Entry): bigint {
   return kind === EntryKind.REFUND ? sumOf(allocations.filter(({ lot }) => lot === sequence)) : 0n;
 }
 
-/** How many points came back to lots that had expired. */
-function expiredAtOnce({ entry, others }: KnownEntry): bigint {
-  const { kind, sequence, allocations, createTime } = entry;
-  if (tellingOf(kind).lots === "from") return 0n;
-  const expired = allocations.filter(({ lot }) => {
-    const end = others.get(lot)?.expireTime;
-    return lot !== sequence && end !== undefined && compareTimes(end, createTime) <= 0;
-  });
-  return sumOf(expired);
+/** How many of the points that it gave back were taken at once, as far as it is known. */
+function takenAtOnce(by: EntryKind, { entry, followed = [] }: KnownEntry): bigint {
+  const given = new Set(entry.allocations.map(({ lot }) => lot));
+  const taken = followed.filter(({ kind }) => kind === by).flatMap((one) => one.allocations);
+  return sumOf(taken.filter(({ lot }) => given.has(lot)));
 }
 
 function sumOf(allocations: readonly Allocation[]): bigint {

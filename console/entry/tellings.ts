@@ -4,9 +4,9 @@ import { policyPhrase } from "../parts/sentence/policy-phrase.ts";
 import { usagePhrase } from "../parts/sentence/price-phrase.ts";
 import type { SentenceWords } from "../parts/sentence/sentence-words.ts";
 import { pointsOf, say, sayCount, type Voice } from "../parts/sentence/voice.ts";
+import { isHoldDue, whyExpired } from "./due.ts";
 import type { KnownEntry } from "./known-entry.ts";
 import { expiryPhrase } from "./lots-phrase.ts";
-import { compareTimes } from "../parts/times.ts";
 
 /** How entries of a kind are told. */
 type Telling = {
@@ -41,13 +41,13 @@ const TELLINGS: Readonly<Record<EntryKind, Telling>> = {
   },
   [EntryKind.RECHARGE]: { ...USUAL, what: recharged, terms: lotTerms },
   [EntryKind.CONSUME]: { ...USUAL, what: used("consume") },
-  [EntryKind.EXPIRE]: { ...USUAL, what: (known, voice) => ended("expire", known, voice) },
+  [EntryKind.EXPIRE]: { ...USUAL, what: expired },
   [EntryKind.FREEZE]: { ...USUAL, what: used("freeze"), terms: holdTerms },
   [EntryKind.EXTEND]: { ...USUAL, what: extended, terms: holdTerms },
   [EntryKind.SETTLE]: { ...USUAL, what: used("settle") },
   [EntryKind.RELEASE]: {
     ...USUAL,
-    what: (known, voice) => ended("release", known, voice),
+    what: released,
     lots: "to",
   },
   [EntryKind.REFUND]: {
@@ -98,36 +98,34 @@ function extended(known: KnownEntry, voice: Voice): Phrase {
   return used("extend")(known, voice);
 }
 
-/** "80 points expired at their time", "24 points of hold #7 went back" */
-function ended(key: "expire" | "release", known: KnownEntry, voice: Voice): Phrase {
-  return say(voice, `${key}${isDue(known) ? "Due" : "By"}`, valuesOf(known.entry, voice));
+/** "80 points expired at their time", "80 points taken as expired" */
+function expired({ entry, others }: KnownEntry, voice: Voice): Phrase {
+  const key = { due: "expireDue", asked: "expireBy", unknown: "expire" } as const;
+  return say(voice, key[whyExpired(entry, others)], valuesOf(entry, voice));
 }
 
-/** "7 points taken away", "70 points of lot #1 taken away" */
+/** "24 points of hold #7 went back, because its time had come" */
+function released(known: KnownEntry, voice: Voice): Phrase {
+  return say(voice, isHoldDue(known) ? "releaseDue" : "releaseBy", valuesOf(known.entry, voice));
+}
+
+/** "7 points taken away", "70 points of lot #1 taken away", "32 points taken away for lot #1" */
 function revoked({ entry }: KnownEntry, voice: Voice): Phrase {
-  const { refersTo, fromClaim } = entry;
-  const key = refersTo === 0n ? "revoke" : fromClaim ? "revokeClaim" : "revokeLot";
-  return say(voice, key, valuesOf(entry, voice));
+  const values = valuesOf(entry, voice);
+  if (entry.refersTo === 0n) return say(voice, "revoke", values);
+  if (entry.fromClaim) return say(voice, "revokeClaim", values);
+  return say(voice, isOfItsLot(entry) ? "revokeLot" : "revokeFor", values);
+}
+
+/** Whether the revocation of a lot took from that alone: what it lacked may be owed, or others'. */
+export function isOfItsLot({ refersTo, owed, allocations }: Entry): boolean {
+  return owed === 0n && allocations.every(({ lot }) => lot === refersTo);
 }
 
 /** What the words of kinds have places for; what the entry is about is a lot, a hold or an entry. */
 function valuesOf({ points, refersTo }: Entry, voice: Voice) {
   const about = [{ entry: refersTo }];
   return { points: pointsOf(voice, points), entry: about, hold: about, lot: about };
-}
-
-/**
- * Whether the ledger booked it by itself. Nothing says so outright: it came at the instant at which a
- * lot or the hold ended, and nobody is named who asked.
- */
-function isDue({ entry, others }: KnownEntry): boolean {
-  const { caller, requestId, actor, metadata, createTime, refersTo, allocations } = entry;
-  if (caller !== "" || requestId !== "" || actor !== "" || Object.keys(metadata).length > 0) {
-    return false;
-  }
-  const sources = refersTo === 0n ? allocations.map(({ lot }) => lot) : [refersTo];
-  const ends = sources.flatMap((sequence) => others.get(sequence)?.expireTime ?? []);
-  return ends.length === 0 || ends.some((end) => compareTimes(end, createTime) <= 0);
 }
 
 /** "by request order-7001", "of category paid", "for tts alone", "never expires" */

@@ -46,7 +46,9 @@ describe.skipIf(!hasBrowser)("the screen of an account", () => {
     await section(page, "Lots").getByText("4 lots").waitFor();
     const texts = (await lots.allInnerTexts()).map((text) => text.replaceAll(/\s+/g, " "));
     expect(texts.map((text) => text.match(/^#\d+/)?.[0])).toEqual(["#8", "#7", "#6", "#9"]);
-    expect(texts[0]).toMatch(/campaign only tts, video 43 left 37 used or revoked of 80 .* in 28 days$/);
+    expect(texts[0]).toMatch(
+      /campaign only tts, video 43 left 37 used or revoked of 80 .* in 28 days$/,
+    );
     expect(texts[1]).toMatch(/gift 30 left 90 frozen of 120 .* in 3 days$/);
     expect(texts[2]).toMatch(/paid 300 left of 300 Never expires$/);
     expect(texts[3]).toMatch(/priority 5 1,200 left of 1,200 Never expires$/);

@@ -1,9 +1,10 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import { timestampDate, timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { timestampDate, timestampFromDate, TimestampSchema } from "@bufbuild/protobuf/wkt";
 import { describe, expect, test } from "vitest";
 import { actsOf } from "../../console/entry/acts-of.ts";
 import { plain } from "../../console/parts/sentence/phrase.ts";
 import { SENTENCE_WORDS } from "../../console/parts/sentence/sentence-words.ts";
+import { followersOf, instantOf } from "../../console/entry/followers.ts";
 import { sentenceOf } from "../../console/entry/sentence.ts";
 import type { KnownEntry } from "../../console/entry/known-entry.ts";
 import {
@@ -11,6 +12,7 @@ import {
   EntryKind,
   EntryKindSchema,
   EntrySchema,
+  HoldSchema,
 } from "../../gen/points/v1/account_pb.ts";
 import { PricedUsageSchema } from "../../gen/points/v1/prices_pb.ts";
 import { CalendarUnit } from "../../gen/points/v1/policy_pb.ts";
@@ -20,7 +22,12 @@ type Case = {
   readonly of: string;
   readonly entry: Init;
   readonly others?: readonly Entry[];
-  readonly fate?: Partial<Pick<KnownEntry, "refunded" | "revoked" | "claimed" | "referring">>;
+  readonly fate?: Partial<
+    Pick<
+      KnownEntry,
+      "refunded" | "revoked" | "claimed" | "referring" | "extended" | "openHold" | "followed"
+    >
+  >;
   readonly en: string;
   readonly zh: string;
 };
@@ -160,6 +167,19 @@ const CASES: readonly Case[] = [
     zh: "80 积分到期，自动过期，取自批次 #2（11-01充值，类别 gift，原定11-29过期）。",
   },
   {
+    of: "an expiry that nobody is named for, of a lot that never expires",
+    entry: { kind: EntryKind.EXPIRE, ...ofLot(10n, 3n) },
+    others: [MONTHLY],
+    en: "10 points taken as expired, from lot #3, given by monthly on 11-29, never expires.",
+    zh: "10 积分被手动设为过期，取自批次 #3（11-29由规则 monthly 发放，永不过期）。",
+  },
+  {
+    of: "an expiry of which nothing is known",
+    entry: { kind: EntryKind.EXPIRE, ...ofLot(10n) },
+    en: "10 points expired, from lot #1.",
+    zh: "10 积分过期，取自批次 #1。",
+  },
+  {
     of: "an expiry by an operator",
     entry: { kind: EntryKind.EXPIRE, ...ofLot(80n), caller: "console", actor: "Mei" },
     others: [LOT],
@@ -170,8 +190,29 @@ const CASES: readonly Case[] = [
     of: "a hold that is open",
     entry: { ...HOLD, usage: tts, member: "Li" },
     others: [LOT],
+    fate: { openHold: create(HoldSchema, { expireTime: at("11-29T22:00") }) },
     en: `24 points set aside for tts, 37 s at 1 a second by list 2026-11-23, for member Li, until 11-29 22:00, from ${FROM_1}; still open.`,
     zh: `预扣 24 积分，用于 tts：37 秒，每秒 1，按价目表 2026-11-23，成员 Li，有效期至 11-29 22:00，取自${ZH_1}；尚未结算。`,
+  },
+  {
+    of: "a hold that is open for longer than at first",
+    entry: HOLD,
+    fate: { openHold: create(HoldSchema, { expireTime: at("12-04T22:00") }) },
+    en: "24 points set aside, until 11-29 22:00, from lot #1; still open, by now until 12-04 22:00.",
+    zh: "预扣 24 积分，有效期至 11-29 22:00，取自批次 #1；尚未结算，已延长至 12-04 22:00。",
+  },
+  {
+    of: "a hold that is not among the open ones",
+    entry: HOLD,
+    fate: { openHold: null },
+    en: "24 points set aside, until 11-29 22:00, from lot #1; no longer open.",
+    zh: "预扣 24 积分，有效期至 11-29 22:00，取自批次 #1；已不再有效。",
+  },
+  {
+    of: "a hold of which it is not known whether it is open",
+    entry: HOLD,
+    en: "24 points set aside, until 11-29 22:00, from lot #1.",
+    zh: "预扣 24 积分，有效期至 11-29 22:00，取自批次 #1。",
   },
   {
     of: "a hold that was settled",
@@ -241,6 +282,38 @@ const CASES: readonly Case[] = [
     zh: "预扣单 #7 到期，自动退回 24 积分，回到批次 #1。",
   },
   {
+    of: "a release by nobody named, before the time to which the hold was extended",
+    entry: { kind: EntryKind.RELEASE, refersTo: 7n, ...ofLot(24n), createTime: at("11-29T22:10") },
+    others: [HOLD],
+    fate: { extended: at("11-29T23:00") },
+    en: "24 points of hold #7 went back, to lot #1.",
+    zh: "退回预扣单 #7 的 24 积分，回到批次 #1。",
+  },
+  {
+    of: "a release at the time to which the hold was extended",
+    entry: { kind: EntryKind.RELEASE, refersTo: 7n, ...ofLot(24n), createTime: at("11-29T23:00") },
+    others: [HOLD],
+    fate: { extended: at("11-29T23:00") },
+    en: "24 points of hold #7 went back, because its time had come, to lot #1.",
+    zh: "预扣单 #7 到期，自动退回 24 积分，回到批次 #1。",
+  },
+  {
+    of: "a refund to a lot that had expired, all of which a claim took",
+    entry: { kind: EntryKind.REFUND, refersTo: 9n, ...ofLot(50n, 2n) },
+    others: [GIFT],
+    fate: {
+      followed: [entryOf({ kind: EntryKind.REVOKE, fromClaim: true, ...ofLot(50n, 2n) })],
+    },
+    en: "50 points of #9 given back, to lot #2, recharged on 11-01 as gift, expired on 11-29; 50 of them taken at once by an earlier revocation of their lot.",
+    zh: "退还 #9 的 50 积分，回到批次 #2（11-01充值，类别 gift，已于11-29过期）；其中 50 由先前对该批次的收回立即扣除。",
+  },
+  {
+    of: "a refund to a lot that had expired, of which it is not known what followed",
+    entry: { kind: EntryKind.REFUND, refersTo: 9n, ...ofLot(50n, 2n) },
+    en: "50 points of #9 given back, to lot #2.",
+    zh: "退还 #9 的 50 积分，回到批次 #2。",
+  },
+  {
     of: "a refund that lowered the debt, made a new lot, and met a lot that had expired",
     entry: {
       sequence: 12n,
@@ -255,6 +328,7 @@ const CASES: readonly Case[] = [
       uncovered: 3n,
     },
     others: [GIFT],
+    fate: { followed: [entryOf({ kind: EntryKind.EXPIRE, ...ofLot(10n, 2n) })] },
     en: "40 points of #9 given back, to lot #2, recharged on 11-01 as gift, was to expire on 11-29; 3 are no longer claimed; 5 of them lowered the debt; 25 of them as a new lot; 10 of them expired at once, since their lot had expired.",
     zh: "退还 #9 的 40 积分，回到批次 #2（11-01充值，类别 gift，原定11-29过期）；3 不再待追回；其中 5 冲减欠费；其中 25 成为新批次；其中 10 因批次已过期而立即过期。",
   },
@@ -265,6 +339,18 @@ const CASES: readonly Case[] = [
     fate: { refunded: 100n },
     en: "70 points of lot #1 taken away; 30 more were not there and are claimed: whatever comes back to the lot is taken for them; all refunded.",
     zh: "从批次 #1 收回 70 积分；另有 30 待追回：积分回到该批次时先用于追回；已全部退款。",
+  },
+  {
+    of: "a revocation for a lot, of others' points and of points that nobody had",
+    entry: {
+      kind: EntryKind.REVOKE,
+      refersTo: 7n,
+      points: 32n,
+      owed: 20n,
+      allocations: ofLot(12n).allocations,
+    },
+    en: "32 points taken away for lot #7, from lot #1; 20 of them owed, since they were not there; nothing refunded.",
+    zh: "因批次 #7 收回 32 积分，取自批次 #1；其中 20 因不足记为欠费；未退款。",
   },
   {
     of: "a revocation of points",
@@ -390,6 +476,32 @@ describe("the sentence about an entry", () => {
     expect(plain(sentenceOf({ ...nothing, entry, now: 0n }, voice))).toBe(
       "5 points recharged, by request {{points}}, never expires; nothing revoked.",
     );
+  });
+});
+
+describe("what followed an entry", () => {
+  const one = (sequence: bigint, init: Init = {}) => entryOf({ sequence, ...init });
+  const EXPIRY = { kind: EntryKind.EXPIRE };
+
+  test.each<[string, readonly Entry[], readonly bigint[] | undefined]>([
+    [
+      "is what nobody asked for, in a row",
+      [one(13n, EXPIRY), one(12n, { ...EXPIRY, caller: "app" }), one(11n, EXPIRY), one(10n)],
+      [11n],
+    ],
+    ["is nothing", [one(10n)], []],
+    [
+      "is not known of an entry that the list does not reach",
+      [one(12n), one(11n, EXPIRY)],
+      undefined,
+    ],
+  ])("%s", (_, entries, expected) => {
+    expect(followersOf(one(10n), entries)?.map(({ sequence }) => sequence)).toEqual(expected);
+  });
+
+  test("is looked for at its instant alone", () => {
+    const range = instantOf(create(TimestampSchema, { seconds: 5n, nanos: 999_999_000 }));
+    expect(range.endTime).toEqual({ seconds: 6n, nanos: 0 });
   });
 });
 
