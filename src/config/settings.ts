@@ -134,7 +134,10 @@ export const SETTINGS = {
     variable: "CONSOLE_LABEL",
     about:
       "a word on each page of the console for what this ledger is, and a colour: red:production",
-    kind: { takes: "a word, or gray, red, orange, yellow, green, teal, blue or violet:word", parse: parseLabel },
+    kind: {
+      takes: "a word, or gray, red, orange, yellow, green, teal, blue or violet:word",
+      parse: parseLabel,
+    },
   },
   consoleClientId: {
     variable: "CONSOLE_CLIENT_ID",

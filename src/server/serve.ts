@@ -124,7 +124,11 @@ type Told = {
   readonly clock: TestClock | undefined;
 };
 
-function banner({ tlsCert, console }: Config, server: Serving, { admin, database, clock }: Told): string {
+function banner(
+  { tlsCert, console }: Config,
+  server: Serving,
+  { admin, database, clock }: Told,
+): string {
   const address = addressText(server.address);
   const [tls, scheme] = tlsCert === undefined ? ["no TLS", "http"] : ["TLS", "https"];
   return `Points listens on ${address} (gRPC, gRPC-Web, Connect and JSON; ${tls})
