@@ -331,7 +331,7 @@ describe("the configuration", () => {
   test.each(["pink:staging", "red:", ":staging", "a:b:c", "a\nb", "w".repeat(33)])(
     "CONSOLE_LABEL refuses %j",
     (text) => {
-      const wrong = `CONSOLE_LABEL=${text}: takes a word, or colour:word`;
+      const wrong = `CONSOLE_LABEL=${text}: takes a word, or gray, red, orange, yellow, green, teal, blue or violet:word`;
       expectWrong({ CONSOLE_LABEL: text }, [wrong]);
     },
   );
