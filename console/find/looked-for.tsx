@@ -1,8 +1,9 @@
-import { Paper, Stack, Text, Title } from "@mantine/core";
+import { Stack, Text, Title } from "@mantine/core";
 import { ConnectError } from "@connectrpc/connect";
 import { refusalOf } from "../../src/client/refusal.ts";
 import { useSession } from "../app/session.tsx";
 import { CaughtUp } from "../parts/caught-up.tsx";
+import { Section } from "../parts/section.tsx";
 import { TextLink } from "../parts/links.ts";
 import styles from "./find.module.css";
 import { isHit, type Lookup } from "./lookups.ts";
@@ -22,11 +23,8 @@ export function LookedFor({ text, lookups }: Props) {
     : lookups.find(({ state, search }) => state === "none" && search !== undefined);
   if (lines.length === 0) return null;
   return (
-    <Paper withBorder p="md">
+    <Section title={say(isFound ? "alsoLookedFor" : "lookedFor")}>
       <Stack gap="sm">
-        <Title order={2} size="h5">
-          {say(isFound ? "alsoLookedFor" : "lookedFor")}
-        </Title>
         <ul className={styles["looked"]}>
           {lines.map((line) => (
             <li key={line}>
@@ -39,7 +37,7 @@ export function LookedFor({ text, lookups }: Props) {
         {inVain && <CaughtUp upTo={inVain.search?.caughtUpTo} />}
         {!isFound && <Meant text={text} />}
       </Stack>
-    </Paper>
+    </Section>
   );
 }
 
