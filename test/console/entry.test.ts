@@ -53,6 +53,10 @@ describe.skipIf(!hasBrowser)("why an account changed", () => {
     const page = await openConsole(server, "/entry?user=ada&sequence=2");
     await page.getByRole("heading", { name: "Entry #2" }).waitFor();
     await page.getByText("Entry #3 follows from it.").waitFor();
+    // In a box that scrolls, they scroll it.
+    await page.getByRole("group").first().focus();
+    await page.keyboard.press("ArrowRight");
+    await page.getByRole("group").first().blur();
     await page.keyboard.press("ArrowRight");
     await page.getByRole("heading", { name: "Entry #3" }).waitFor();
     await page.keyboard.press("ArrowLeft");
