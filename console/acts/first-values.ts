@@ -1,7 +1,7 @@
 import type { PolicyStatus } from "../../gen/points/v1/policies_pb.ts";
 import type { Allowance, Limit } from "../../gen/points/v1/policy_pb.ts";
 import type { Act } from "../parts/acts.ts";
-import { UNITS } from "./policy-rule.ts";
+import { unitNameOf } from "../parts/calendar-units.ts";
 import { daysOf, localTimeOf, NO_VALUES, type Values } from "./values.ts";
 
 /**
@@ -48,7 +48,7 @@ function allowanceValues(allowance: Allowance, changed: PolicyStatus | undefined
   return {
     points: String(points),
     count: String(every?.count || 1),
-    unit: nameOf(every?.unit),
+    unit: unitNameOf(every?.unit) ?? "month",
     startTime: changed?.nextTime ? localTimeOf(changed.nextTime) : "",
     endTime: endTime ? localTimeOf(endTime) : "",
     timeZone,
@@ -76,14 +76,10 @@ function limitValues({ points, window, member, eachMember, service }: Limit): Pa
   const { span, timeZone = "" } = window ?? {};
   return {
     points: String(points),
-    window: span?.case === "total" ? "total" : nameOf(span?.value),
+    window: span?.case === "total" ? "total" : (unitNameOf(span?.value) ?? "month"),
     timeZone,
     whose: eachMember ? "each" : member === "" ? "all" : "member",
     member,
     service,
   };
-}
-
-function nameOf(unit: number | boolean | undefined): string {
-  return Object.entries(UNITS).find(([, one]) => one === unit)?.[0] ?? "month";
 }

@@ -1,4 +1,5 @@
 import type { ReactNode } from "react";
+import { UNITS, type UnitName } from "../parts/calendar-units.ts";
 import { ChoiceField, NumberField, Row, TextField, TimeField } from "./fields.tsx";
 import { LotFields } from "./lot-fields.tsx";
 import { RULE_NAMES, type RuleName, ruleNamed } from "./policy-rule.ts";
@@ -152,7 +153,7 @@ function UnitField({
   readonly hasTotal?: boolean;
 }) {
   const say = useWords();
-  const units = (["day", "week", "month", "year"] as const).map(
+  const units = (Object.keys(UNITS) as UnitName[]).map(
     (unit) => [unit, say(`unit-${unit}`)] as const,
   );
   const choices = hasTotal ? [...units, ["total", say("unit-total")] as const] : units;

@@ -8,16 +8,9 @@ import {
   type Policy,
   PolicySchema,
 } from "../../gen/points/v1/policy_pb.ts";
+import { UNITS, type UnitName } from "../parts/calendar-units.ts";
 import { categoryOf, servicesOf } from "./lot-values.ts";
 import { daysOf, POINTS_MAX, type Reading } from "./values.ts";
-
-/** The units of the calendar, by their names in a form. */
-export const UNITS = {
-  day: CalendarUnit.DAY,
-  week: CalendarUnit.WEEK,
-  month: CalendarUnit.MONTH,
-  year: CalendarUnit.YEAR,
-} as const;
 
 /** 2^53 − 1. */
 const TOTAL_MAX = 9_007_199_254_740_991n;
@@ -130,5 +123,5 @@ function limitOf(read: Reading): MessageInitShape<typeof LimitSchema> {
 }
 
 function unitOf(name: string): CalendarUnit {
-  return UNITS[name as keyof typeof UNITS] ?? CalendarUnit.MONTH;
+  return UNITS[name as UnitName] ?? CalendarUnit.MONTH;
 }

@@ -1,11 +1,12 @@
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import {
   type Allowance,
-  CalendarUnit,
+  type CalendarUnit,
   type Limit,
   type Policy,
   type Window,
 } from "../../../gen/points/v1/policy_pb.ts";
+import { unitNameOf } from "../calendar-units.ts";
 import { fill, join, type Phrase, plain } from "./phrase.ts";
 import { pointsOf, say, type Voice } from "./voice.ts";
 
@@ -102,17 +103,10 @@ function zonePhrase(voice: Voice, zone: string): Phrase {
 
 function everyPhrase(voice: Voice, count: number, unit: CalendarUnit | undefined): Phrase {
   const { words } = voice;
-  const name = words[UNITS[unit ?? CalendarUnit.UNSPECIFIED] ?? "day"];
+  const name = words[unitNameOf(unit) ?? "day"];
   const template = count <= 1 ? words.every_one : words.every_other;
   return fill(template, { count: String(count), unit: name });
 }
-
-const UNITS: Readonly<Record<number, "day" | "week" | "month" | "year">> = {
-  [CalendarUnit.DAY]: "day",
-  [CalendarUnit.WEEK]: "week",
-  [CalendarUnit.MONTH]: "month",
-  [CalendarUnit.YEAR]: "year",
-};
 
 function timeText({ formats }: Voice, time: Timestamp | undefined): string {
   return time === undefined ? "" : formats.instant(time);
