@@ -6,7 +6,7 @@ import {
   toBinary,
 } from "@bufbuild/protobuf";
 import type { Page } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import type { Entry } from "../../gen/points/v1/account_pb.ts";
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
 import { erase } from "../../src/commit/erase.ts";
@@ -180,6 +180,8 @@ async function alterAnswers<Answer extends DescMessage>(
   { name, output }: DescMethodUnary<DescMessage, Answer>,
   entriesOf: (answer: MessageShape<Answer>) => readonly Entry[],
 ): Promise<void> {
+  // One may be under way when the page closes.
+  onTestFinished(() => page.unrouteAll({ behavior: "ignoreErrors" }));
   await page.route(`**/${name}*`, async (route) => {
     const answer = fromBinary(output, await (await route.fetch()).body());
     for (const entry of entriesOf(answer)) if (entry.sequence === 2n) entry.points += 1n;
