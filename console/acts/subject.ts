@@ -3,6 +3,7 @@ import type { Hold, Lot } from "../../gen/points/v1/account_pb.ts";
 import { type GetEntryResponse, PointsService } from "../../gen/points/v1/points_pb.ts";
 import { type PolicyStatus, PolicyService } from "../../gen/points/v1/policies_pb.ts";
 import { transport } from "../app/transport.ts";
+import { lotNumbered } from "../parts/lot-numbered.ts";
 import type { ActOn } from "./act-on.ts";
 
 /** What an act is about, as it was when its form was opened. Empty: the account alone. */
@@ -30,15 +31,6 @@ export async function readSubject(user: string, on: ActOn, signal: AbortSignal):
   if (on.kind === "lot") return { about, lot: await lotNumbered(user, on.sequence, signal) };
   if (on.kind === "hold") return { about, hold: await holdNumbered(user, on.sequence, signal) };
   return { about };
-}
-
-async function lotNumbered(userId: string, number: bigint, signal: AbortSignal) {
-  for (let pageToken = ""; ;) {
-    const page = await points.listLots({ userId, pageSize: PAGE_SIZE, pageToken }, { signal });
-    const found = page.lots.find((lot) => lot.number === number);
-    if (found !== undefined || page.nextPageToken === "") return found;
-    pageToken = page.nextPageToken;
-  }
 }
 
 async function holdNumbered(userId: string, number: bigint, signal: AbortSignal) {

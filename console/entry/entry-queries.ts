@@ -1,17 +1,19 @@
-import { createQueryOptions, useQuery, useTransport } from "@connectrpc/connect-query";
-import { useQueries } from "@tanstack/react-query";
+import { createQueryOptions, useQuery as useCall, useTransport } from "@connectrpc/connect-query";
+import { useQueries, useQuery } from "@tanstack/react-query";
 import type { Entry } from "../../gen/points/v1/account_pb.ts";
 import { EntryKind } from "../../gen/points/v1/account_pb.ts";
 import { type GetEntryResponse, PointsService } from "../../gen/points/v1/points_pb.ts";
 import { useLedgerNow } from "../parts/ledger-clock.ts";
 import { LOTS_NAMED } from "./lots-phrase.ts";
 import { followersOf, instantOf } from "./followers.ts";
+import { madeLot } from "./fate.ts";
+import { lotNumbered } from "../parts/lot-numbered.ts";
 import type { KnownEntry } from "./known-entry.ts";
 
 /** An entry by its number; undefined: no call. */
 export function useEntry(user: string, sequence: bigint | undefined) {
   const by = { case: "sequence", value: sequence ?? 1n } as const;
-  return useQuery(
+  return useCall(
     PointsService.method.getEntry,
     { userId: user, by },
     { enabled: sequence !== undefined },
@@ -36,11 +38,14 @@ export function useKnownEntry(
   const named = [...lots, entry.refersTo].filter((n) => n !== 0n && n !== entry.sequence);
   const read = useEntries(entry.userId, [...new Set([...named, ...about])]);
   const aside = useAside(entry);
+  const lot = useLot(entry);
   return (
     read &&
-    aside && {
+    aside &&
+    lot && {
       ...aside,
       entry,
+      lot: lot.known,
       refunded,
       revoked,
       claimed,
@@ -64,17 +69,17 @@ function useAside(
   entry: Entry,
 ): Pick<KnownEntry, "extended" | "openHold" | "followed"> | undefined {
   const { kind, userId, createTime, refersTo, sequence } = entry;
-  const extensions = useQuery(
+  const extensions = useCall(
     PointsService.method.listEntries,
     { userId, kinds: [EntryKind.EXTEND], endTime: createTime!, pageSize: LOOKED_THROUGH },
     { enabled: kind === EntryKind.RELEASE },
   );
-  const holds = useQuery(
+  const holds = useCall(
     PointsService.method.listHolds,
     { userId, openOnly: true, pageSize: 1_000 },
     { enabled: kind === EntryKind.FREEZE },
   );
-  const followers = useQuery(
+  const followers = useCall(
     PointsService.method.listEntries,
     { userId, ...instantOf(createTime!), pageSize: LOOKED_THROUGH },
     { enabled: kind === EntryKind.RELEASE || kind === EntryKind.REFUND },
@@ -86,6 +91,19 @@ function useAside(
     openHold: hold ?? (holds.data?.nextPageToken === "" ? null : undefined),
     followed: followers.data && followersOf(entry, followers.data.entries),
   };
+}
+
+/** What the lot that an entry made still has: undefined until that is there or was refused. */
+function useLot(entry: Entry): { readonly known: KnownEntry["lot"] } | undefined {
+  const { userId, sequence } = entry;
+  const isLot = madeLot(entry);
+  const { data, isError } = useQuery({
+    queryKey: ["connect-query", "lot", userId, String(sequence)],
+    queryFn: async ({ signal }) =>
+      (await lotNumbered(userId, sequence, signal)) ?? { remaining: 0n, frozen: 0n },
+    enabled: isLot,
+  });
+  return data !== undefined || isError || !isLot ? { known: data } : undefined;
 }
 
 /** @returns undefined until each is there or was refused */
@@ -107,19 +125,19 @@ function useEntries(
 
 /** The number of the account's last entry; undefined: not known yet, or not to be had for an error. */
 export function useLastSequence(user: string) {
-  const { data, error } = useQuery(PointsService.method.getAccount, { userId: user });
+  const { data, error } = useCall(PointsService.method.getAccount, { userId: user });
   return { last: data?.account?.sequence, error };
 }
 
 /** Seconds since 1970 by the ledger's clock: see `useLedgerNow`. */
 export function useNow(user: string): bigint {
-  const { data } = useQuery(PointsService.method.getAccount, { userId: user });
+  const { data } = useCall(PointsService.method.getAccount, { userId: user });
   return BigInt(Math.floor(useLedgerNow(data?.account?.updateTime) / 1_000));
 }
 
 /** The last erasure after an entry, which took away what was personal in it. */
 export function useErasure(user: string, sequence: bigint): bigint | undefined {
-  const { data } = useQuery(PointsService.method.listEntries, {
+  const { data } = useCall(PointsService.method.listEntries, {
     userId: user,
     kinds: [EntryKind.ERASE],
     pageSize: 1,

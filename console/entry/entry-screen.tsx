@@ -16,6 +16,8 @@ import { ChainNote } from "./chain-note.tsx";
 import { EntryActs } from "./entry-acts.tsx";
 import { EntryFacts, Metadata } from "./entry-facts.tsx";
 import { useEntry, useLastSequence, useKnownEntry } from "./entry-queries.ts";
+import { madeLot } from "./fate.ts";
+import { LotMoves } from "./lot-moves.tsx";
 import { JournalCheck } from "./journal-check.tsx";
 import { Related } from "./related.tsx";
 import { Sentence } from "./sentence-text.tsx";
@@ -102,6 +104,7 @@ function Why({ response }: { readonly response: GetEntryResponse & { readonly en
         {known && <EntryActs known={known} />}
       </Paper>
       <Allocations entry={entry} />
+      {madeLot(entry) && <LotMoves key={String(entry.sequence)} made={entry} />}
       <Related entry={entry} referring={response.referringEntries} />
       <EntryFacts entry={entry} />
       <Metadata entry={entry} />

@@ -1,4 +1,5 @@
 import { type Entry, EntryKind } from "../../gen/points/v1/account_pb.ts";
+import { madePoints } from "../parts/made-points.ts";
 import { refundableOf } from "../parts/refundable.ts";
 import type { Phrase } from "../parts/sentence/phrase.ts";
 import { say, sayCount, type Voice } from "../parts/sentence/voice.ts";
@@ -10,10 +11,16 @@ export function fatePhrases(known: KnownEntry, voice: Voice): readonly Phrase[] 
   const { entry, refunded, revoked, claimed } = known;
   if (entry.kind === EntryKind.FREEZE) return [holdPhrase(known, voice)];
   if (madeLot(entry)) {
+    const left = leftPhrases(known, voice);
     if (revoked === 0n) {
-      return entry.kind === EntryKind.RECHARGE ? [say(voice, "revokedNothing")] : [];
+      const isSaid = left.length > 0 || entry.kind !== EntryKind.RECHARGE;
+      return isSaid ? left : [say(voice, "revokedNothing")];
     }
-    return [sayCount(voice, "revoked", revoked - claimed), sayCount(voice, "claimed", claimed)];
+    return [
+      ...left,
+      sayCount(voice, "revoked", revoked - claimed),
+      sayCount(voice, "claimed", claimed),
+    ];
   }
   const most = refundableOf(entry);
   if (most === 0n) return [];
@@ -21,10 +28,21 @@ export function fatePhrases(known: KnownEntry, voice: Voice): readonly Phrase[] 
   return [refunded >= most ? say(voice, "refundedAll") : sayCount(voice, "refunded", refunded)];
 }
 
+/** What the lot that an entry made still has, and what is gone of it. */
+function leftPhrases({ entry, lot, revoked }: KnownEntry, voice: Voice): readonly Phrase[] {
+  if (lot === undefined) return [];
+  const { remaining, frozen } = lot;
+  const gone = madePoints(entry) - remaining - frozen;
+  return [
+    remaining + frozen === 0n ? say(voice, "lotEmpty") : sayCount(voice, "lotLeft", remaining),
+    sayCount(voice, "lotFrozen", frozen),
+    sayCount(voice, revoked === 0n ? "lotUsed" : "lotGone", gone),
+  ];
+}
+
 /** Whether an entry made a lot: a recharge, or a refund that gave points as a new one. */
-export function madeLot({ kind, sequence, allocations }: Entry): boolean {
-  if (kind === EntryKind.RECHARGE) return true;
-  return kind === EntryKind.REFUND && allocations.some(({ lot }) => lot === sequence);
+export function madeLot(entry: Entry): boolean {
+  return madePoints(entry) > 0n;
 }
 
 /** What closed a hold; undefined: it is open. */

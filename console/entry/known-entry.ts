@@ -1,5 +1,5 @@
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import type { Entry, Hold } from "../../gen/points/v1/account_pb.ts";
+import type { Entry, Hold, Lot } from "../../gen/points/v1/account_pb.ts";
 
 /** An entry with all that a sentence about it says. */
 export type KnownEntry = {
@@ -8,6 +8,8 @@ export type KnownEntry = {
   readonly refunded: bigint;
   readonly revoked: bigint;
   readonly claimed: bigint;
+  /** What the lot that it made still has. Undefined: that is not known, or it made none. */
+  readonly lot?: Pick<Lot, "remaining" | "frozen"> | undefined;
   /** Entries that it names, as far as they are read: that which it is about, and those of lots. */
   readonly others: ReadonlyMap<bigint, Entry>;
   /** The newest entries about it, newest first. */

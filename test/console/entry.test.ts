@@ -49,6 +49,16 @@ describe.skipIf(!hasBrowser)("why an account changed", () => {
     await page.getByText("It is about").waitFor();
   });
 
+  test("a lot says what is left of it, and leads to what took from it", async () => {
+    const page = await openConsole(server, "/entry?user=ada&sequence=1");
+    await page.getByText(/; \d+ left; \d+ used or expired\.$/).waitFor();
+    await page.getByRole("button", { name: "Show what took from it" }).click();
+    const moves = page.getByRole("table", { name: /^Entries that took points of this lot/ });
+    await moves.getByRole("row").filter({ hasText: "#2" }).getByText("-37").waitFor();
+    await moves.getByRole("row").filter({ hasText: "#3" }).getByText("+7").waitFor();
+    await expectAccessible(page);
+  });
+
   test("arrow keys lead to the entries before and after, and the whole chain can be checked", async () => {
     const page = await openConsole(server, "/entry?user=ada&sequence=2");
     await page.getByRole("heading", { name: "Entry #2" }).waitFor();

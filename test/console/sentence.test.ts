@@ -25,7 +25,14 @@ type Case = {
   readonly fate?: Partial<
     Pick<
       KnownEntry,
-      "refunded" | "revoked" | "claimed" | "referring" | "extended" | "openHold" | "followed"
+      | "refunded"
+      | "revoked"
+      | "claimed"
+      | "referring"
+      | "extended"
+      | "openHold"
+      | "followed"
+      | "lot"
     >
   >;
   readonly en: string;
@@ -76,6 +83,27 @@ const FROM_1 = "lot #1, recharged on 11-28, expires on 12-28";
 const ZH_1 = "批次 #1（11-28充值，12-28过期）";
 
 const CASES: readonly Case[] = [
+  {
+    of: "a lot of which little is left",
+    entry: { kind: EntryKind.RECHARGE, points: 200n },
+    fate: { lot: { remaining: 50n, frozen: 6n } },
+    en: "200 points recharged, never expires; 50 left; 6 set aside by holds; 144 used or expired.",
+    zh: "充值 200 积分，永不过期；剩余 50；预扣中 6；已用或已过期 144。",
+  },
+  {
+    of: "a lot that was spent before its time and then revoked",
+    entry: { kind: EntryKind.RECHARGE, points: 200n, expireTime: at("11-29T10:00") },
+    fate: { lot: { remaining: 0n, frozen: 0n }, revoked: 200n, claimed: 102n },
+    en: "200 points recharged, was to expire on 11-29; nothing of it left; 200 used, expired or revoked; 98 revoked since; 102 still claimed.",
+    zh: "充值 200 积分，原定11-29过期；已无剩余；已用、已过期或已收回 200；之后收回 98；102 待追回。",
+  },
+  {
+    of: "a lot that nobody has touched",
+    entry: { kind: EntryKind.RECHARGE, points: 200n },
+    fate: { lot: { remaining: 200n, frozen: 0n } },
+    en: "200 points recharged, never expires; 200 left.",
+    zh: "充值 200 积分，永不过期；剩余 200。",
+  },
   {
     of: "a recharge by an order",
     entry: {
@@ -304,8 +332,8 @@ const CASES: readonly Case[] = [
     fate: {
       followed: [entryOf({ kind: EntryKind.REVOKE, fromClaim: true, ...ofLot(50n, 2n) })],
     },
-    en: "50 points of #9 given back, to lot #2, recharged on 11-01 as gift, expired on 11-29; 50 of them taken at once by an earlier revocation of their lot.",
-    zh: "退还 #9 的 50 积分，回到批次 #2（11-01充值，类别 gift，已于11-29过期）；其中 50 由先前对该批次的收回立即扣除。",
+    en: "50 points of #9 given back, to lot #2, recharged on 11-01 as gift, was to expire on 11-29; 50 of them taken at once by an earlier revocation of their lot.",
+    zh: "退还 #9 的 50 积分，回到批次 #2（11-01充值，类别 gift，原定11-29过期）；其中 50 由先前对该批次的收回立即扣除。",
   },
   {
     of: "a refund to a lot that had expired, of which it is not known what followed",
@@ -519,6 +547,18 @@ describe("what may be done about an entry", () => {
       { kind: EntryKind.RECHARGE, points: 5n },
       { revoked: 5n },
       ["expire"],
+    ],
+    [
+      "a lot with nothing left: it can still be claimed",
+      { kind: EntryKind.RECHARGE, points: 5n },
+      { lot: { remaining: 0n, frozen: 5n } },
+      ["revoke"],
+    ],
+    [
+      "a lot that was reissued, without what the refund gave back to others",
+      { kind: EntryKind.REFUND, sequence: 9n, points: 9n, allocations: [{ lot: 9n, points: 5n }] },
+      { revoked: 5n, lot: { remaining: 0n, frozen: 0n } },
+      [],
     ],
     ["a charge", { kind: EntryKind.CONSUME, points: 5n }, { refunded: 4n }, ["refund"]],
     ["a charge that is refunded", { kind: EntryKind.CONSUME, points: 5n }, { refunded: 5n }, []],
