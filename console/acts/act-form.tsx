@@ -1,6 +1,6 @@
 import { Button, Group, Paper, Stack } from "@mantine/core";
-import { useBlocker } from "@tanstack/react-router";
 import { type FormEvent, useEffect, useRef } from "react";
+import { useAskBeforeLeaving } from "../app/leaving.ts";
 import type { Act } from "../parts/acts.ts";
 import { ActFields } from "./act-fields.tsx";
 import styles from "./act.module.css";
@@ -24,9 +24,11 @@ export function ActForm({
   readonly subject: Subject;
   readonly onAgain: () => void;
 }) {
+  const say = useWords();
   const form = useActForm(user, act, subject);
-  useStayWhileUnknown(form);
   const { attempt } = form;
+  // Leaving would lose the request id, and with it the way to find out what was done.
+  useAskBeforeLeaving(isUnderWay(attempt) ? say("leave") : undefined);
   if (attempt.step === "done") return <Result user={user} done={attempt} onAgain={onAgain} />;
   return (
     <div className={styles["columns"]}>
@@ -75,15 +77,4 @@ function Inputs({ form }: { readonly form: Form }) {
       </fieldset>
     </form>
   );
-}
-
-/** Leaving would lose the request id, and with it the way to find out what was done. */
-function useStayWhileUnknown({ attempt }: Form): void {
-  const say = useWords();
-  const isUnknown = isUnderWay(attempt);
-  useBlocker({
-    disabled: !isUnknown,
-    enableBeforeUnload: isUnknown,
-    shouldBlockFn: () => !globalThis.confirm(say("leave")),
-  });
 }

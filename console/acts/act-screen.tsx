@@ -1,6 +1,7 @@
-import { Alert, Stack, Text, Title } from "@mantine/core";
+import { Alert, Button, Stack, Text, Title } from "@mantine/core";
 import { Navigate, useSearch } from "@tanstack/react-router";
 import { useState } from "react";
+import { askForAnotherToken } from "../app/credentials.ts";
 import { useSession } from "../app/session.tsx";
 import { AccountTabs } from "../parts/account-tabs.tsx";
 import { TextLink } from "../parts/links.ts";
@@ -46,12 +47,38 @@ function ActOf({ user, act, of }: Address) {
   );
 }
 
-function Allowed({ of, ...props }: Address & { readonly onAgain: () => void }) {
+/** A form that is there stays, whoever signs in again: what was sent from it may have been done. */
+function Allowed(props: Address & { readonly onAgain: () => void }) {
   const say = useWords();
   const { may } = useSession();
+  const { scope } = ACTS[props.act];
+  const [wasAllowed, setAllowed] = useState(false);
+  if (may(scope) && !wasAllowed) setAllowed(true);
+  return (
+    <>
+      {!may(scope) && (
+        <Alert color="yellow" role="status">
+          <Stack gap="xs" align="flex-start">
+            <Text size="sm">
+              {say("mayNot", { scope })} {wasAllowed && say("staysAll")}
+            </Text>
+            {wasAllowed && (
+              <Button variant="default" size="xs" onClick={askForAnotherToken}>
+                {say("signInAgain")}
+              </Button>
+            )}
+          </Stack>
+        </Alert>
+      )}
+      {wasAllowed && <Form {...props} />}
+    </>
+  );
+}
+
+function Form({ of, ...props }: Address & { readonly onAgain: () => void }) {
+  const say = useWords();
   const { user, act } = props;
-  const { scope, needsOf } = ACTS[act];
-  if (!may(scope)) return <Alert color="yellow">{say("mayNot", { scope })}</Alert>;
+  const { needsOf } = ACTS[act];
   if (needsOf && of === "") return <Beginning user={user} act={act} />;
   const on = actOn(act, of);
   if (on === null) return <Alert role="alert">{say("noNumber", { of })}</Alert>;

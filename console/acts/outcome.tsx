@@ -1,5 +1,6 @@
 import { Button, Group, Text } from "@mantine/core";
 import { refusalOf } from "../../src/client/refusal.ts";
+import { useSession } from "../app/session.tsx";
 import { RefusalNote } from "../parts/refusal-note.tsx";
 import type { Preview } from "./attempt.ts";
 import { EntryInShort } from "./entry-in-short.tsx";
@@ -35,6 +36,7 @@ export function Outcome({ form }: { readonly form: ActForm }) {
       {(attempt.step === "previewed" || attempt.step === "unknown") && (
         <>
           <WhatWouldBe preview={attempt} isUnknown={isUnknown} />
+          {isUnknown && <AskedByAnother actor={attempt.mutation.value.actor} />}
           {attempt.answer.entry && (
             <Group>
               <Button loading={attempt.isSent} onClick={perform}>
@@ -46,6 +48,14 @@ export function Outcome({ form }: { readonly form: ActForm }) {
       )}
     </StepSection>
   );
+}
+
+/** What was sent is sent again as it was, also by whoever has signed in since. */
+function AskedByAnother({ actor }: { readonly actor: string }) {
+  const say = useWords();
+  const { person } = useSession();
+  if (person === undefined || person === actor) return null;
+  return <Text size="sm">{say("askedByAnother", { actor })}</Text>;
 }
 
 function WhatWouldBe({

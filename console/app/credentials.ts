@@ -8,7 +8,7 @@ export type Credentials = {
   readonly person?: string | undefined;
   /** How the issuer gives another token; absent: somebody must sign in again. */
   readonly renewal?: Renewal | undefined;
-  /** The server does not take it any more, or never did: it has expired, or was withdrawn. */
+  /** The server does not take it any more, or never did; or somebody wants to give another one. */
   readonly isRefused: boolean;
 };
 
@@ -76,6 +76,11 @@ async function replaceRefused(token: string | undefined, renewal: Renewal): Prom
   if (renewed === "over") return;
   if (current.token !== token) unproven = current.token;
   else refuse(renewed === "away" ? current.renewal : undefined);
+}
+
+/** Asks for another token, over a page that stays as it is. */
+export function askForAnotherToken(): void {
+  change({ ...current, isRefused: true });
 }
 
 function refuse(renewal: Renewal | undefined): void {

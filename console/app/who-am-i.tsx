@@ -4,6 +4,7 @@ import { signInWith, useCredentials } from "./credentials.ts";
 import { useFormats } from "./formats.ts";
 import styles from "./layout.module.css";
 import { useWords } from "./layout-words.ts";
+import { mayLeave } from "./leaving.ts";
 import { forgetAnswers } from "./queries.ts";
 import { SCOPES } from "./scopes.ts";
 import { useSession } from "./session.tsx";
@@ -58,6 +59,7 @@ function Details() {
   const { token } = useCredentials();
   const { userIdPrefix: prefix = "", maxPoints = 0n } = ledger.caller ?? {};
   const signOut = () => {
+    if (!mayLeave()) return;
     signInWith(undefined);
     forgetAnswers();
   };

@@ -12,7 +12,7 @@ export const useWords = wordsOf("sign-in", {
     refused: "The server does not take this token.",
     again: "Sign in again",
     againExplanation:
-      "The server does not take your token any more. What you have typed is still here.",
+      "The server does not take your token any more, or the token is not enough. What you have typed is still here.",
     atIssuer: "Sign in at {{host}}",
     orToken: "or with a token",
     waiting: "Go on in the other window. If it is closed, press the button again.",
@@ -35,7 +35,7 @@ export const useWords = wordsOf("sign-in", {
     signIn: "登录",
     refused: "服务器不接受此令牌。",
     again: "重新登录",
-    againExplanation: "服务器已不再接受您的令牌。您填写的内容仍保留在页面上。",
+    againExplanation: "服务器已不再接受您的令牌，或其权限不足。您填写的内容仍保留在页面上。",
     atIssuer: "通过 {{host}} 登录",
     orToken: "或使用令牌",
     waiting: "请在另一个窗口中继续。如果该窗口已关闭，请再次点击按钮。",

@@ -206,10 +206,7 @@ describe.skipIf(!hasBrowser)("acts", () => {
     await fill(page, { points: "10" });
     await page.getByRole("button", { name: "Preview" }).click();
     await page.getByRole("button", { name: "Do it" }).waitFor();
-    await page.route("**/Refund", async (route) => {
-      await route.fetch();
-      await route.abort("connectionreset");
-    });
+    await loseAnswers(page, "Refund");
     await page.getByRole("button", { name: "Do it" }).click();
     await page.getByText("It is not known whether it was done.").waitFor();
     expect(await page.getByText("Nothing is done yet.").count()).toBe(0);
@@ -304,6 +301,43 @@ describe.skipIf(!hasBrowser)("acts", () => {
     await page.getByText("The entry is written.").waitFor();
     expect(await entriesAfter(user, 3n)).toMatchObject([{ points: 10n, actor: "Wang" }]);
   });
+
+  test("a form whose outcome is unknown stays, whoever signs in again, and signing out asks first", async () => {
+    const user = await account("unknown");
+    const { server: guarded, become } = await serveApp(database);
+    const page = await openConsole(guarded, `/act?user=${user}&act=revoke`, REFUSED);
+    await signIn(page);
+    await fill(page, { points: "10" });
+    await page.getByRole("button", { name: "Preview" }).click();
+    await loseAnswers(page, "Revoke");
+    await page.getByRole("button", { name: "Do it" }).click();
+    await page.getByText("It is not known whether it was done.").waitFor();
+    await page.getByRole("button", { name: "ledger" }).click();
+    const asked = page.waitForEvent("dialog");
+    const out = page.getByRole("button", { name: "Sign out" }).click();
+    const question = await asked;
+    expect(question.message()).toContain("look at the statement before you do it again");
+    await question.dismiss();
+    await out;
+    await page.keyboard.press("Escape");
+    await page.unroute("**/Revoke");
+    const scopes = ["points.audit"];
+    await become({ little: { scopes, token: "little" }, much: { ...MAY_ALL, token: "much" } });
+    await page.getByRole("button", { name: "Send again" }).click();
+    await page.getByRole("dialog").waitFor();
+    await signIn(page, "little", "Wang");
+    await page.getByText("What you have typed, and what was sent, stays here.").waitFor();
+    await page.getByText("Li asked for it. Sent again, it is still theirs.").waitFor();
+    await expectAccessible(page);
+    await page.getByRole("button", { name: "Send again" }).click();
+    await page.getByRole("alert").getByText("the right points.revoke").waitFor();
+    await page.getByRole("button", { name: "Sign in as somebody who may" }).click();
+    await signIn(page, "much");
+    await page.getByRole("dialog").waitFor({ state: "detached" });
+    await page.getByRole("button", { name: "Send again" }).click();
+    await page.getByText("It was done before, and not again").waitFor();
+    expect(await entriesAfter(user, 3n)).toMatchObject([{ points: 10n, actor: "Li" }]);
+  });
 });
 
 /** Whether the browser would leave the page without a word. */
@@ -323,6 +357,14 @@ async function perform(page: Page): Promise<void> {
   await page.getByRole("button", { name: "Preview" }).click();
   await page.getByRole("button", { name: "Do it" }).click();
   await page.getByText("The entry is written.").waitFor();
+}
+
+/** From now on, what is sent is done, and its answer lost. */
+async function loseAnswers(page: Page, method: string): Promise<void> {
+  await page.route(`**/${method}`, async (route) => {
+    await route.fetch();
+    await route.abort("connectionreset");
+  });
 }
 
 async function signIn(page: Page, token = "app", person = ""): Promise<void> {
