@@ -4,7 +4,7 @@ import { say, sayCount, type Voice } from "../parts/sentence/voice.ts";
 import { fatePhrases } from "./fate.ts";
 import type { KnownEntry } from "./known-entry.ts";
 import { lotsPhrase } from "./lots-phrase.ts";
-import { isOfItsLot, tellingOf } from "./tellings.ts";
+import { isOfItsLot, lotPhrases, tellingOf } from "./tellings.ts";
 
 /**
  * What an entry was and why, in one sentence: what it did, who asked for it, from or to which lots,
@@ -55,7 +55,7 @@ function besidePhrases(known: KnownEntry, voice: Voice): readonly Phrase[] {
     sayCount(voice, uncovered(entry), entry.uncovered),
     sayCount(voice, repaid, entry.repaid),
     sayCount(voice, "returned", entry.returned),
-    sayCount(voice, "newLot", renewed(entry)),
+    newLotPhrase(known, voice),
     sayCount(voice, "claimedAtOnce", takenAtOnce(EntryKind.REVOKE, known)),
     sayCount(voice, "expiredAtOnce", takenAtOnce(EntryKind.EXPIRE, known)),
     entry.keptOpen ? say(voice, "keptOpen") : [],
@@ -63,9 +63,13 @@ function besidePhrases(known: KnownEntry, voice: Voice): readonly Phrase[] {
   ];
 }
 
-/** How many points a refund gave as a new lot. */
-function renewed({ kind, sequence, allocations }: Entry): bigint {
-  return kind === EntryKind.REFUND ? sumOf(allocations.filter(({ lot }) => lot === sequence)) : 0n;
+/** Of a refund: "25 of them as a new lot, of category paid, expires on 12-28" */
+function newLotPhrase(known: KnownEntry, voice: Voice): Phrase {
+  const { kind, sequence, allocations } = known.entry;
+  const made = allocations.filter(({ lot }) => lot === sequence);
+  if (kind !== EntryKind.REFUND || made.length === 0) return [];
+  const lot = sayCount(voice, "newLot", sumOf(made));
+  return join([lot, ...lotPhrases(known, voice)], voice.words.comma);
 }
 
 /** How many of the points that it gave back were taken at once, as far as it is known. */

@@ -39,7 +39,7 @@ const TELLINGS: Readonly<Record<EntryKind, Telling>> = {
     ...USUAL,
     what: ({ entry }, voice) => say(voice, "unknown", { points: pointsOf(voice, entry.points) }),
   },
-  [EntryKind.RECHARGE]: { ...USUAL, what: recharged, terms: lotTerms },
+  [EntryKind.RECHARGE]: { ...USUAL, what: recharged, terms: rechargeTerms },
   [EntryKind.CONSUME]: { ...USUAL, what: used("consume") },
   [EntryKind.EXPIRE]: { ...USUAL, what: expired },
   [EntryKind.FREEZE]: { ...USUAL, what: used("freeze"), terms: holdTerms },
@@ -128,11 +128,17 @@ function valuesOf({ points, refersTo }: Entry, voice: Voice) {
   return { points: pointsOf(voice, points), entry: about, hold: about, lot: about };
 }
 
-/** "by request order-7001", "of category paid", "for tts alone", "never expires" */
-function lotTerms({ entry, now }: KnownEntry, voice: Voice): readonly Phrase[] {
-  const { requestId, category, services, priority } = entry;
+/** "by request order-7001", and what its lot is: see `lotPhrases`; if all repaid debt, there is none. */
+function rechargeTerms(known: KnownEntry, voice: Voice): readonly Phrase[] {
+  const { requestId, repaid, points } = known.entry;
+  const request = requestId === "" ? [] : say(voice, "byRequest", { id: requestId });
+  return [request, ...(repaid < points ? lotPhrases(known, voice) : [])];
+}
+
+/** Of the lot that it made: "of category paid", "for tts alone", "with priority 5", "never expires" */
+export function lotPhrases({ entry, now }: KnownEntry, voice: Voice): readonly Phrase[] {
+  const { category, services, priority } = entry;
   return [
-    requestId === "" ? [] : say(voice, "byRequest", { id: requestId }),
     category === "" ? [] : say(voice, "category", { category }),
     services.length === 0 ? [] : say(voice, "services", { services: services.join(", ") }),
     sayCount(voice, "priority", BigInt(priority)),
