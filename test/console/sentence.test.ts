@@ -304,7 +304,7 @@ const CASES: readonly Case[] = [
       uncovered: 1n,
       returned: 3n,
     },
-    en: "30 points of hold #7 for tts, 37 s at 1 a second by list 2026-11-23, from lot #1; 4 of them beyond the hold, from the balance; 2 of them owed, since they were not there; 1 more were not there, and were not charged; 3 went back; nothing refunded.",
+    en: "30 points of hold #7 for tts, 37 s at 1 a second by list 2026-11-23, from lot #1; 4 of them beyond the hold, from the balance; 2 of them owed, since they were not there; 1 more was not there, and was not charged; 3 went back; nothing refunded.",
     zh: "从预扣单 #7 结算 30 积分，用于 tts：37 秒，每秒 1，按价目表 2026-11-23，取自批次 #1；其中 4 超出预扣，取自余额；其中 2 因不足记为欠费；另有 1 未扣足；退回 3；未退款。",
   },
   {
@@ -381,6 +381,12 @@ const CASES: readonly Case[] = [
     fate: { refunded: 100n },
     en: "70 points of lot #1 taken away; 30 more were not there and are claimed: whatever comes back to the lot is taken for them; all refunded.",
     zh: "从批次 #1 收回 70 积分；另有 30 待追回：积分回到该批次时先用于追回；已全部退款。",
+  },
+  {
+    of: "a revocation of a lot that lacked one point",
+    entry: { kind: EntryKind.REVOKE, refersTo: 1n, ...ofLot(7n), uncovered: 1n },
+    en: "7 points of lot #1 taken away; 1 more was not there and is claimed: whatever comes back to the lot is taken for it; nothing refunded.",
+    zh: "从批次 #1 收回 7 积分；另有 1 待追回：积分回到该批次时先用于追回；未退款。",
   },
   {
     of: "a revocation for a lot, of others' points and of points that nobody had",

@@ -30,7 +30,13 @@ export function pointsOf(voice: Voice, n: bigint): Phrase {
   return say(voice, n === 1n ? "point_one" : "point_other", { n });
 }
 
-/** Says how many there are; of none, nothing. */
+/** Says how many there are, of one by the words that end with _one, if there are; of none, nothing. */
 export function sayCount(voice: Voice, key: keyof SentenceWords, n: bigint): Phrase {
-  return n > 0n ? say(voice, key, { n }) : [];
+  if (n <= 0n) return [];
+  const one = `${key}_one`;
+  return say(voice, n === 1n && isKey(one, voice.words) ? one : key, { n });
+}
+
+function isKey(key: string, words: SentenceWords): key is keyof SentenceWords {
+  return Object.hasOwn(words, key);
 }
