@@ -8,7 +8,7 @@ import {
 } from "../../../gen/points/v1/policy_pb.ts";
 import { unitNameOf } from "../calendar-units.ts";
 import { fill, join, type Phrase, plain } from "./phrase.ts";
-import { pointsOf, say, type Voice } from "./voice.ts";
+import { pointsOf, say, sayCount, type Voice } from "./voice.ts";
 
 /** What a policy was set to, in words; of one that ended, that it did. */
 export function policyPhrase(voice: Voice, { name, rule }: Policy): Phrase {
@@ -39,7 +39,7 @@ export function rulePhrase(voice: Voice, rule: Policy["rule"]): Phrase {
 }
 
 function allowancePhrase(voice: Voice, allowance: Allowance): Phrase {
-  const { points, every, startTime, endTime, category, services, timeZone } = allowance;
+  const { points, every, startTime, endTime, category, services, priority, timeZone } = allowance;
   const period = everyPhrase(voice, every?.count ?? 1, every?.unit);
   const values = {
     points: pointsOf(voice, points),
@@ -54,6 +54,7 @@ function allowancePhrase(voice: Voice, allowance: Allowance): Phrase {
       lifePhrase(voice, allowance),
       category === "" ? [] : say(voice, "category", { category }),
       services.length === 0 ? [] : say(voice, "services", { services: services.join(", ") }),
+      sayCount(voice, "priority", BigInt(priority)),
     ],
     voice.words.comma,
   );
