@@ -8,7 +8,7 @@ import {
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import type { Entry } from "../../gen/points/v1/account_pb.ts";
-import { PointsService } from "../../gen/points/v1/points_pb.ts";
+import { PointsService, Shortfall } from "../../gen/points/v1/points_pb.ts";
 import { erase } from "../../src/commit/erase.ts";
 import { tokenOf } from "../support/callers.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
@@ -57,6 +57,38 @@ describe.skipIf(!hasBrowser)("why an account changed", () => {
     await moves.getByRole("row").filter({ hasText: "#2" }).getByText("-37").waitFor();
     await moves.getByRole("row").filter({ hasText: "#3" }).getByText("+7").waitFor();
     await expectAccessible(page);
+  });
+
+  test("what became of a hold, and of points that came back, is what the ledger says", async () => {
+    const { client } = server;
+    const userId = "noor";
+    const points = (value: bigint) => ({ case: "points", value }) as const;
+    await client.recharge({ userId, points: 100n });
+    await client.freeze({ userId, cost: points(20n), expiration: inSeconds(60n) });
+    await client.extendHold({ userId, hold: 2n, expiration: inSeconds(7_200n) });
+    const part = { userId, hold: 2n, cost: points(1n), keepOpen: true };
+    await Array.from({ length: 11 }).reduce<Promise<unknown>>(
+      (before) => before.then(() => client.settle(part)),
+      Promise.resolve(),
+    );
+    const page = await openConsole(server, `/entry?user=${userId}&sequence=2`);
+    await page.getByText(/^20 points set aside.*; still open, by now until [^;]*\.$/).waitFor();
+    const release = await client.release({ userId, hold: 2n });
+    const spent = await client.consume({ userId, cost: points(50n) });
+    await client.revoke({
+      userId,
+      target: { case: "lot", value: 1n },
+      onShortfall: Shortfall.TAKE,
+    });
+    const refund = await client.refund({ userId, sequence: spent.entry!.sequence });
+    const at = (sequence: bigint) =>
+      `${server.baseUrl}/console/entry?user=${userId}&sequence=${sequence}`;
+    await page.goto(at(2n));
+    await page.getByText(/; given back by #15\.$/).waitFor();
+    await page.goto(at(release.entry!.sequence));
+    await page.getByText(/^9 points of hold #2 went back, to lot/).waitFor();
+    await page.goto(at(refund.entry!.sequence));
+    await page.getByText(/; 50 of them taken at once by an earlier revocation/).waitFor();
   });
 
   test("arrow keys lead to the entries before and after, and the whole chain can be checked", async () => {
@@ -183,6 +215,10 @@ describe.skipIf(!hasBrowser)("why an account changed", () => {
     expect(await page.evaluate(widths)).toEqual([400, 400, undefined]);
   });
 });
+
+function inSeconds(seconds: bigint) {
+  return { case: "ttl", value: { seconds, nanos: 0 } } as const;
+}
 
 /** Adds a point to the second entry of each answer, as somebody in between might. */
 async function alterAnswers<Answer extends DescMessage>(

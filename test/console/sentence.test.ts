@@ -3,6 +3,7 @@ import { timestampDate, timestampFromDate, TimestampSchema } from "@bufbuild/pro
 import { describe, expect, test } from "vitest";
 import { actsOf } from "../../console/entry/acts-of.ts";
 import { plain } from "../../console/parts/sentence/phrase.ts";
+import { rulePhrase } from "../../console/parts/sentence/policy-phrase.ts";
 import { SENTENCE_WORDS } from "../../console/parts/sentence/sentence-words.ts";
 import { followersOf, instantOf } from "../../console/entry/followers.ts";
 import { sentenceOf } from "../../console/entry/sentence.ts";
@@ -15,7 +16,12 @@ import {
   HoldSchema,
 } from "../../gen/points/v1/account_pb.ts";
 import { PricedUsageSchema } from "../../gen/points/v1/prices_pb.ts";
-import { CalendarUnit } from "../../gen/points/v1/policy_pb.ts";
+import {
+  type AllowanceSchema,
+  CalendarUnit,
+  type LimitSchema,
+  PolicySchema,
+} from "../../gen/points/v1/policy_pb.ts";
 
 type Init = MessageInitShape<typeof EntrySchema>;
 type Case = {
@@ -526,6 +532,63 @@ describe("the sentence about an entry", () => {
     expect(plain(sentenceOf({ ...nothing, entry, now: 0n }, voice))).toBe(
       "5 points recharged, by request {{points}}, never expires; nothing revoked.",
     );
+  });
+});
+
+describe("the phrase of a rule", () => {
+  const allowance = {
+    points: 1n,
+    every: { count: 2, unit: CalendarUnit.WEEK },
+    startTime: at("12-01T00:00"),
+  };
+  const limit = {
+    points: 1n,
+    window: { span: { case: "calendar", value: CalendarUnit.DAY } },
+  } as const;
+  const calendar = { case: "calendar", value: CalendarUnit.DAY } as const;
+  type Rule = MessageInitShape<typeof PolicySchema>["rule"];
+  const given = (init: MessageInitShape<typeof AllowanceSchema>): Rule => ({
+    case: "allowance",
+    value: { ...allowance, ...init } as typeof init,
+  });
+  const limited = (init: MessageInitShape<typeof LimitSchema>): Rule => ({
+    case: "limit",
+    value: { ...limit, ...init } as typeof init,
+  });
+  const RULES: Readonly<Record<string, Rule>> = {
+    allowance: given({}),
+    "its points": given({ points: 2n }),
+    "its count": given({ every: { count: 3, unit: CalendarUnit.WEEK } }),
+    "its unit": given({ every: { count: 2, unit: CalendarUnit.DAY } }),
+    "its start": given({ startTime: at("12-02T00:00") }),
+    "its zone": given({ timeZone: "Asia/Tokyo" }),
+    "its periods": given({ expiration: { case: "periods", value: 2 } }),
+    "its ttl": given({ expiration: { case: "ttl", value: seconds(9n) } }),
+    "its endless life": given({ expiration: { case: "never", value: true } }),
+    "its priority": given({ priority: 900 }),
+    "its category": given({ category: "paid" }),
+    "its services": given({ services: ["tts"] }),
+    "its end": given({ endTime: at("12-31T00:00") }),
+    limit: limited({}),
+    "most points": limited({ points: 2n }),
+    "no points": limited({ points: 0n }),
+    "all time": limited({ window: { span: { case: "total", value: true } } }),
+    "a window's zone": limited({ window: { span: calendar, timeZone: "Asia/Tokyo" } }),
+    "a member": limited({ member: "Li" }),
+    "each member": limited({ eachMember: true }),
+    "a service": limited({ service: "tts" }),
+    alert: { case: "alert", value: { below: 1n } },
+    "another alert": { case: "alert", value: { below: 2n } },
+    credit: { case: "creditLine", value: { points: 1n } },
+    "more credit": { case: "creditLine", value: { points: 2n } },
+  };
+
+  test.each(["en", "zh-Hans"] as const)("says in %s each field that is set", (language) => {
+    const voice = { words: SENTENCE_WORDS[language], formats: SHORT };
+    const phrases = Object.entries(RULES).map(([of, rule]) => {
+      return [plain(rulePhrase(voice, create(PolicySchema, { rule: rule! }).rule)), of] as const;
+    });
+    expect([...new Map(phrases).values()]).toEqual(Object.keys(RULES));
   });
 });
 
