@@ -55,9 +55,22 @@ export function errorTranslation(toError: ErrorTranslator): Interceptor {
     try {
       return await next(request);
     } catch (thrown) {
-      throw toError(isCut(thrown) ? new Abandoned(true, thrown) : thrown);
+      if (isCut(thrown)) throw toError(new Abandoned(true, thrown));
+      if (isOfSignal(thrown, request.signal)) {
+        throw toError(new Abandoned(true, request.signal.reason));
+      }
+      throw toError(thrown);
     }
   };
+}
+
+/**
+ * Whether a wait ended since the call is late or was given up: a read's, for a batch tells by itself
+ * what became of its commands.
+ */
+function isOfSignal(thrown: unknown, signal: AbortSignal): boolean {
+  const isWait = thrown instanceof Error && thrown.name === "AbortError";
+  return signal.aborted && (isWait || thrown === signal.reason);
 }
 
 /** Whether the caller went away within the request, which server streams read after they begin. */

@@ -19,7 +19,7 @@ export function withConsole(config: Config, next: Handler, folder = CONSOLE_FOLD
   const settings = Buffer.from(JSON.stringify(pageSettings(config)));
   let files: Promise<ReadonlyMap<string, StaticFile>> | undefined;
   return (request, response) => {
-    const path = request.url?.split(/[?#]/, 1)[0] ?? "";
+    const [, path = "", query = ""] = /^([^?#]*)(\?[^#]*)?/.exec(request.url ?? "") ?? [];
     if (path !== "/console" && !path.startsWith("/console/")) return next(request, response);
     const send: Send = (status, headers, body = EMPTY) => {
       // The client may have gone while the files were read.
@@ -40,7 +40,7 @@ export function withConsole(config: Config, next: Handler, folder = CONSOLE_FOLD
       return send(405, { allow: "GET, HEAD" });
     }
     // The page's links are relative to the folder.
-    if (path === "/console") return send(308, { location: "/console/" });
+    if (path === "/console") return send(308, { location: `/console/${query}` });
     const name = path.slice("/console/".length);
     if (name === "config.json") {
       return send(200, { "content-type": "application/json", ...NOT_KEPT }, settings);
@@ -65,7 +65,7 @@ const NOT_KEPT = { "cache-control": "no-store" };
 const ASKED_AGAIN = { "cache-control": "no-cache" };
 const KEPT = { "cache-control": "public, max-age=31536000, immutable" };
 const NOT_BUILT = Buffer.from(
-  'The console is not built: "npm ci" or "npm run console" builds it.\n',
+  'The console is not built: "npm ci && npm run console", with all packages, builds it.\n',
 );
 
 function mayHaveBody(headers: Headers): boolean {

@@ -86,6 +86,8 @@ describe("the console's page", () => {
       status: 308,
       headers: { location: "/console/" },
     });
+    const { headers } = await ask("/console?q=ada%23a&b=?//");
+    expect(headers.location).toBe("/console/?q=ada%23a&b=?//");
   });
 
   test("needs no credentials where RPCs need them", async () => {
