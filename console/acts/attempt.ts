@@ -1,4 +1,3 @@
-import type { Account } from "../../gen/points/v1/account_pb.ts";
 import { refusalOf } from "../../src/client/refusal.ts";
 import type { Answer, Mutation } from "./mutation.ts";
 
@@ -9,13 +8,11 @@ export type Attempt =
   | ({ readonly step: "previewed"; readonly isSent: boolean; readonly error?: unknown } & Preview)
   /** It was sent, and nobody knows whether it was done. It can only be sent again, as it is. */
   | ({ readonly step: "unknown"; readonly isSent: boolean; readonly error: unknown } & Preview)
-  | ({ readonly step: "done" } & Preview);
+  | ({ readonly step: "done"; readonly shown: Answer } & Preview);
 
 export type Preview = {
   readonly mutation: Mutation;
   readonly answer: Answer;
-  /** The account before. Null: there is none yet. Undefined: the caller may not see it. */
-  readonly before: Account | null | undefined;
 };
 
 export type Happening =
@@ -24,6 +21,8 @@ export type Happening =
   | ({ readonly is: "shown" } & Preview)
   | { readonly is: "notShown"; readonly mutation: Mutation; readonly error: unknown }
   | { readonly is: "sent" }
+  /** It was not sent after all. */
+  | { readonly is: "stopped"; readonly error: unknown }
   | { readonly is: "answered"; readonly answer: Answer }
   | { readonly is: "failed"; readonly error: unknown };
 
@@ -38,8 +37,8 @@ export function nextAttempt(attempt: Attempt, happening: Happening): Attempt {
     case "shown": {
       // An answer to what the form said before a change is of no use.
       if (attempt.step !== "editing" || attempt.asked !== happening.mutation) return attempt;
-      const { mutation, answer, before } = happening;
-      return { step: "previewed", isSent: false, mutation, answer, before };
+      const { mutation, answer } = happening;
+      return { step: "previewed", isSent: false, mutation, answer };
     }
     case "notShown":
       if (attempt.step !== "editing" || attempt.asked !== happening.mutation) return attempt;
@@ -49,9 +48,11 @@ export function nextAttempt(attempt: Attempt, happening: Happening): Attempt {
       return { ...attempt, isSent: true };
     case "answered": {
       if (attempt.step !== "previewed" && attempt.step !== "unknown") return attempt;
-      const { mutation, before } = attempt;
-      return { step: "done", mutation, before, answer: happening.answer };
+      const { mutation, answer: shown } = attempt;
+      return { step: "done", mutation, shown, answer: happening.answer };
     }
+    case "stopped":
+      return attempt.step === "previewed" ? { step: "editing", error: happening.error } : attempt;
     case "failed":
       return afterFailure(attempt, happening.error);
   }
@@ -71,8 +72,8 @@ function afterFailure(attempt: Attempt, error: unknown): Attempt {
   const refusal = refusalOf(error);
   const isNotDone = refusal?.outcome === "NOT_APPLIED";
   if (isNotDone && refusal.repeatsChecked) return { step: "editing", error };
-  const { mutation, answer, before } = attempt;
-  const preview = { isSent: false, mutation, answer, before, error };
+  const { mutation, answer } = attempt;
+  const preview = { isSent: false, mutation, answer, error };
   if (attempt.step === "previewed" && isNotDone) return { step: "previewed", ...preview };
   return { step: "unknown", ...preview };
 }

@@ -74,7 +74,7 @@ export function EntryInShort({
 }
 
 /** What its uncovered points are: what a lot lacks is claimed, and a refund ends such a claim. */
-function uncoveredOf({ kind, refersTo }: Entry): "uncovered" | "claimed" | "claimEnded" {
+export function uncoveredOf({ kind, refersTo }: Entry): "uncovered" | "claimed" | "claimEnded" {
   if (kind === EntryKind.REFUND) return "claimEnded";
   return kind === EntryKind.REVOKE && refersTo > 0n ? "claimed" : "uncovered";
 }

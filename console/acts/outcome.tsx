@@ -5,6 +5,9 @@ import { RefusalNote } from "../parts/refusal-note.tsx";
 import type { Preview } from "./attempt.ts";
 import { EntryInShort } from "./entry-in-short.tsx";
 import { BeforeAndAfter } from "./before-and-after.tsx";
+import { figuresBefore } from "./entry-alone.ts";
+import { PolicyChangedNote } from "./policy-changed-note.tsx";
+import { PolicyChanged } from "./same-policy.ts";
 import { afterAll } from "./followed.ts";
 import { FollowedList } from "./followed-list.tsx";
 import { compareTimes } from "../parts/times.ts";
@@ -21,7 +24,7 @@ export function Outcome({ form }: { readonly form: ActForm }) {
   return (
     <StepSection step={attempt.step} title={say(isUnknown ? "sent" : "preview")}>
       {"error" in attempt && attempt.error !== undefined && (
-        <RefusalNote error={attempt.error} mayBeDone={isUnknown} />
+        <WhyNot user={form.user} error={attempt.error} mayBeDone={isUnknown} />
       )}
       {"error" in attempt &&
         form.act === "revoke" &&
@@ -50,6 +53,19 @@ export function Outcome({ form }: { readonly form: ActForm }) {
   );
 }
 
+function WhyNot({
+  user,
+  error,
+  mayBeDone,
+}: {
+  readonly user: string;
+  readonly error: unknown;
+  readonly mayBeDone: boolean;
+}) {
+  if (error instanceof PolicyChanged) return <PolicyChangedNote user={user} error={error} />;
+  return <RefusalNote error={error} mayBeDone={mayBeDone} />;
+}
+
 /** What was sent is sent again as it was, also by whoever has signed in since. */
 function AskedByAnother({ actor }: { readonly actor: string }) {
   const say = useWords();
@@ -59,7 +75,7 @@ function AskedByAnother({ actor }: { readonly actor: string }) {
 }
 
 function WhatWouldBe({
-  preview: { answer, before, mutation },
+  preview: { answer, mutation },
   isUnknown,
 }: {
   readonly preview: Preview;
@@ -75,7 +91,7 @@ function WhatWouldBe({
       <Text size="sm" role="status">
         {say(isUnknown ? "wasSent" : replayed ? "replayed" : entry ? "wouldBe" : "nothingToDo")}
       </Text>
-      {entry && replayed && <Written entry={entry} account={account} before={undefined} />}
+      {entry && replayed && <Written entry={entry} account={account} />}
       {entry && !replayed && (
         <>
           <EntryInShort entry={entry} isThere={false} />
@@ -83,14 +99,17 @@ function WhatWouldBe({
         </>
       )}
       {account && !(entry && replayed) && (
-        <BeforeAndAfter before={before} after={afterAll(account, followed ?? [])} />
+        <BeforeAndAfter
+          before={entry ? figuresBefore(entry, account) : account}
+          after={afterAll(account, followed ?? [])}
+        />
       )}
       {followed === undefined && !replayed && (
         <Text size="sm" c="dimmed">
           {say("followsUnknown")}
         </Text>
       )}
-      {(startsNow || (before === null && entry)) && (
+      {(startsNow || entry?.sequence === 1n) && (
         <Text size="sm" c="dimmed">
           {say(startsNow ? "firstPoints" : "firstPolicies")}
         </Text>

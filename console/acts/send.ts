@@ -1,5 +1,5 @@
-import { Code, ConnectError, createClient } from "@connectrpc/connect";
-import type { Account, Entry } from "../../gen/points/v1/account_pb.ts";
+import { createClient } from "@connectrpc/connect";
+import type { Entry } from "../../gen/points/v1/account_pb.ts";
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
 import { PolicyService } from "../../gen/points/v1/policies_pb.ts";
 import { transport } from "../app/transport.ts";
@@ -30,17 +30,17 @@ export function send(mutation: Mutation): Promise<Answer> {
 }
 
 /**
- * What would become of the account if it were sent now, and how the account is. Nothing is done.
+ * What would become of the account if it were sent now. Nothing is done.
  *
  * @param about the entry that is refunded, if that is asked for
  */
 export async function preview(
   { case: name, value }: Mutation,
   about: Entry | undefined,
-): Promise<{ readonly answer: Answer; readonly before: Account | null | undefined }> {
+): Promise<Answer> {
   const trial = { case: name, value: { ...value, validateOnly: true } } as Mutation;
-  const [answer, before] = await Promise.all([send(trial), accountOf(value.userId)]);
-  return { answer: { ...answer, followed: await followedOf(answer, about) }, before };
+  const answer = await send(trial);
+  return { ...answer, followed: await followedOf(answer, about) };
 }
 
 async function followedOf({ entry }: Answer, about: Entry | undefined) {
@@ -52,18 +52,5 @@ async function followedOf({ entry }: Answer, about: Entry | undefined) {
   } catch {
     // The preview itself is there, and says that this is not known.
     return undefined;
-  }
-}
-
-/** @returns null if there is none; undefined if the caller may not see it */
-async function accountOf(userId: string): Promise<Account | null | undefined> {
-  try {
-    const { account } = await points.getAccount({ userId });
-    return account;
-  } catch (error) {
-    const { code } = ConnectError.from(error);
-    if (code === Code.NotFound) return null;
-    if (code === Code.PermissionDenied) return undefined;
-    throw error;
   }
 }

@@ -9,6 +9,7 @@ import { firstValues } from "./first-values.ts";
 import { mutationOf } from "./mutation.ts";
 import { rememberActor, rememberedActor } from "./remembered-actor.ts";
 import { newRequestId } from "./request-id.ts";
+import { ensureSamePolicy } from "./same-policy.ts";
 import { preview, send } from "./send.ts";
 import type { Subject } from "./subject.ts";
 import type { Fault, Faults, Field, Values } from "./values.ts";
@@ -65,7 +66,10 @@ export function useActForm(user: string, act: Act, subject: Subject): ActForm {
     rememberActor(values.actor);
     happened({ is: "asked", mutation });
     try {
-      happened({ is: "shown", mutation, ...(await preview(mutation, subject.about?.entry)) });
+      const answer = await preview(mutation, subject.about?.entry);
+      // After it: what changed before the preview is found, too.
+      await ensureSamePolicy(mutation, subject.policy);
+      happened({ is: "shown", mutation, answer });
     } catch (error) {
       found(serverFaults(refusalOf(error)));
       happened({ is: "notShown", mutation, error });
@@ -75,6 +79,13 @@ export function useActForm(user: string, act: Act, subject: Subject): ActForm {
   const perform = async () => {
     if ((attempt.step !== "previewed" && attempt.step !== "unknown") || attempt.isSent) return;
     happened({ is: "sent" });
+    try {
+      // What may have been done already has changed the policy itself.
+      if (attempt.step === "previewed") await ensureSamePolicy(attempt.mutation, subject.policy);
+    } catch (error) {
+      happened({ is: "stopped", error });
+      return;
+    }
     try {
       happened({ is: "answered", answer: await send(attempt.mutation) });
       askAgain();

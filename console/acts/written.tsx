@@ -5,6 +5,7 @@ import type { Account, Entry } from "../../gen/points/v1/account_pb.ts";
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
 import { Loading } from "../parts/loading.tsx";
 import { BeforeAndAfter } from "./before-and-after.tsx";
+import { figuresBefore } from "./entry-alone.ts";
 import { EntryInShort } from "./entry-in-short.tsx";
 import { afterAll, followedIn } from "./followed.ts";
 import { FollowedList } from "./followed-list.tsx";
@@ -20,11 +21,9 @@ const ENTRIES_READ = 1_000;
 export function Written({
   entry,
   account,
-  before,
 }: {
   readonly entry: Entry;
   readonly account: Account | undefined;
-  readonly before: Account | null | undefined;
 }) {
   const say = useWords();
   const { userId, createTime, sequence } = entry;
@@ -43,7 +42,12 @@ export function Written({
       {isPending ? (
         <Loading />
       ) : (
-        account && <BeforeAndAfter before={before} after={afterAll(account, followed)} />
+        account && (
+          <BeforeAndAfter
+            before={figuresBefore(entry, account)}
+            after={afterAll(account, followed)}
+          />
+        )
       )}
       {!isPending && !isKnown && (
         <Text size="sm" c="dimmed">

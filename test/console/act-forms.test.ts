@@ -254,7 +254,7 @@ test("what the server says is wrong is said at the field", () => {
 
 describe("an attempt", () => {
   const mutation = {} as Mutation;
-  const preview = { mutation, answer: { replayed: false }, before: undefined };
+  const preview = { mutation, answer: { replayed: false } };
   const previewed: Attempt = { step: "previewed", isSent: false, ...preview };
   const sent = nextAttempt(previewed, { is: "sent" });
   const failed = (attempt: Attempt, error: unknown) =>

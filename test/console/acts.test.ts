@@ -157,6 +157,56 @@ describe.skipIf(!hasBrowser)("acts", () => {
     expect((await server.client.listPolicies({ userId })).policies).toEqual([]);
   });
 
+  test("a policy that took the name meanwhile is neither ended nor changed unseen", async () => {
+    const userId = "took-the-name";
+    const alert = { case: "alert", value: { below: 5n } } as const;
+    const credit = { case: "creditLine", value: { points: 5n } } as const;
+    const put = (rule: typeof alert | typeof credit) =>
+      server.client.putPolicy({ userId, policy: { name: "x", rule } });
+    await put(alert);
+    const page = await openConsole(server, `/act?user=${userId}&act=delete-policy&of=x`);
+    await fill(page, {});
+    await page.getByRole("button", { name: "Preview" }).click();
+    await page.getByRole("button", { name: "Do it" }).waitFor();
+    await server.client.deletePolicy({ userId, name: "x" });
+    await put(credit);
+    await page.getByRole("button", { name: "Do it" }).click();
+    const refusal = page.getByRole("alert");
+    await refusal.getByText("The policy x is not as this page was opened on").waitFor();
+    await page.getByText("Set by").getByRole("link", { name: "#3" }).waitFor();
+    await expectAccessible(page);
+    expect((await server.client.listPolicies({ userId })).policies).toHaveLength(1);
+    // In the moment between the look and the act, nothing keeps it: then what was done says so.
+    await page.reload();
+    await fill(page, {});
+    await page.getByRole("button", { name: "Preview" }).click();
+    await page.getByRole("button", { name: "Do it" }).waitFor();
+    await page.route("**/DeletePolicy", async (route) => {
+      await server.client.deletePolicy({ userId, name: "x" });
+      await put(alert);
+      await route.continue();
+    });
+    await page.getByRole("button", { name: "Do it" }).click();
+    await page.getByRole("alert").getByText("somebody had set the policy x").waitFor();
+    await page.getByText("Set by").getByRole("link", { name: "#5" }).waitFor();
+  });
+
+  test("what was done is said plainly where it differs from its preview, from the figures right before it", async () => {
+    const userId = await account("raced");
+    const page = await openConsole(server, `/act?user=${userId}&act=refund&of=2`);
+    await fill(page, {});
+    await page.getByRole("button", { name: "Preview" }).click();
+    const table = page.getByRole("table");
+    await expect.poll(() => table.innerText()).toMatch(/Balance\s+50\s+\+30\s+80/);
+    await server.client.refund({ userId, sequence: 2n, points: 20n });
+    await page.getByRole("button", { name: "Do it" }).click();
+    await page.getByText("It is not what the preview showed").waitFor();
+    await page.getByText("Points: 10 instead of 30.").waitFor();
+    await expect.poll(() => table.innerText()).toMatch(/Balance\s+70\s+\+10\s+80/);
+    expect(await table.innerText()).toMatch(/Refunded\s+20\s+\+10\s+30/);
+    await expectAccessible(page);
+  });
+
   test("what is lacking is said at its field, and nothing is asked; a change takes the preview away", async () => {
     const user = await account("lacking");
     const page = await openConsole(server, `/act?user=${user}&act=revoke`, { colorScheme: "dark" });
@@ -368,7 +418,9 @@ async function loseAnswers(page: Page, method: string): Promise<void> {
 }
 
 async function signIn(page: Page, token = "app", person = ""): Promise<void> {
+  const field = page.getByRole("textbox", { name: "Token" });
+  await field.waitFor();
   if (person !== "") await page.getByRole("textbox", { name: "Your name" }).last().fill(person);
-  await page.getByRole("textbox", { name: "Token" }).fill(tokenOf(token));
+  await field.fill(tokenOf(token));
   await page.keyboard.press("Enter");
 }
