@@ -271,6 +271,14 @@ describe("an attempt", () => {
     expect([previewed, sent].map(isUnderWay)).toEqual([false, true]);
   });
 
+  test("is not under way where it was not sent after all", () => {
+    const error = new Error("the policy is another one");
+    const stopped = { is: "stopped", error } as const;
+    expect(nextAttempt(sent, stopped)).toEqual({ step: "editing", error });
+    const unknown = { ...preview, step: "unknown", isSent: true, error } as const;
+    expect(nextAttempt(unknown, stopped)).toBe(unknown);
+  });
+
   test("takes no preview of what the form said before a change", () => {
     const changed = nextAttempt(nextAttempt(NEW_ATTEMPT, { is: "asked", mutation }), {
       is: "changed",
