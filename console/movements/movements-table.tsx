@@ -5,10 +5,11 @@ import { EntryKindSchema } from "../../gen/points/v1/account_pb.ts";
 import { useFormats } from "../app/formats.ts";
 import { TextLink } from "../parts/links.ts";
 import { useMoveNames } from "../parts/move-names.ts";
-import { isAddition, kindsOf } from "../parts/moves.ts";
+import { kindsOf } from "../parts/moves.ts";
 import { Section } from "../parts/section.tsx";
 import { WideTable } from "../parts/wide-table.tsx";
 import { addsUp, type Line, type Movements, type Part, type Standing } from "./movements.ts";
+import { whyUnnamed } from "./why-unnamed.ts";
 import styles from "./movements.module.css";
 import type { Range } from "./range.ts";
 import { useWords } from "./words.ts";
@@ -120,7 +121,7 @@ function LineRows({ user, range, line }: { user: string; range: Range; line: Lin
     ...(service && { service }),
   });
   const titleOf = ({ of, points: some }: Part): string => {
-    if (of === undefined) return say(some > 0n === isAddition(name) ? "lacking" : "lapsed");
+    if (of === undefined) return say(whyUnnamed(name, some));
     if (of !== "") return of;
     if (name === "recharged") return say("noCategory");
     return say(name === "expired" || name === "revoked" ? "inSums" : "noService");

@@ -7,6 +7,7 @@ import {
   movementsOf,
   type MovementSum,
 } from "../../console/movements/movements.ts";
+import { whyUnnamed } from "../../console/movements/why-unnamed.ts";
 import { kindsOf } from "../../console/parts/moves.ts";
 import { ticksOf } from "../../console/movements/ticks.ts";
 import { BEGINNING, choicesAt, rangeOf } from "../../console/movements/range.ts";
@@ -139,6 +140,17 @@ describe("the movements", () => {
     const found = movementsOf(counted, account({}), []);
     expect(found.lines[0]).toMatchObject({ parts: [{ of: undefined, points: -30n }] });
     expect(addsUp(found)).toBe(true);
+  });
+
+  test.each([
+    ["recharged", 3n, "lacking"],
+    ["recharged", -3n, "lapsed"],
+    ["expired", 3n, "lapsed"],
+    ["consumed", -3n, "lacking"],
+    ["consumed", 3n, "ahead"],
+    ["refunded", -3n, "ahead"],
+  ] as const)("of what is %s differ from the sums by %s, which is %s", (name, points, why) => {
+    expect(whyUnnamed(name, points)).toBe(why);
   });
 
   test.each([
