@@ -57,7 +57,6 @@ function lengthIn(language: string, { seconds, nanos }: Duration): string {
   const whole = UNITS.find(([, size]) => nanos === 0 && seconds % size === 0n);
   const unit = whole?.[0] ?? "second";
   const count = whole ? seconds / whole[1] : Number(seconds) + nanos / 1e9;
-  return new Intl.NumberFormat(language, { style: "unit", unit, unitDisplay: "long" }).format(
-    count,
-  );
+  const options = { style: "unit", unit, unitDisplay: "long", maximumFractionDigits: 6 } as const;
+  return new Intl.NumberFormat(language, options).format(count);
 }
