@@ -32,7 +32,9 @@ export function fatePhrases(known: KnownEntry, voice: Voice): readonly Phrase[] 
 function leftPhrases({ entry, lot, revoked }: KnownEntry, voice: Voice): readonly Phrase[] {
   if (lot === undefined) return [];
   const { remaining, frozen } = lot;
-  const gone = madePoints(entry) - remaining - frozen;
+  // What repaid debt is said beside. Of a refund it went to no lot.
+  const repaid = entry.kind === EntryKind.RECHARGE ? entry.repaid : 0n;
+  const gone = madePoints(entry) - repaid - remaining - frozen;
   return [
     remaining + frozen === 0n ? say(voice, "lotEmpty") : sayCount(voice, "lotLeft", remaining),
     sayCount(voice, "lotFrozen", frozen),

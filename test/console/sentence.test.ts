@@ -145,8 +145,9 @@ const CASES: readonly Case[] = [
       expireTime: at("11-29T09:00"),
       repaid: 7n,
     },
-    en: "7 points given by the allowance monthly; 7 of them repaid debt; nothing revoked.",
-    zh: "按规则 monthly 定期发放 7 积分；其中 7 偿还欠费；未收回。",
+    fate: { lot: { remaining: 0n, frozen: 0n } },
+    en: "7 points given by the allowance monthly; 7 of them repaid debt; nothing of it left.",
+    zh: "按规则 monthly 定期发放 7 积分；其中 7 偿还欠费；已无剩余。",
   },
   {
     of: "a use with a price by time",
