@@ -6,8 +6,12 @@ import { useFormats } from "../app/formats.ts";
 import { useLanguage } from "../app/words.ts";
 import { DAY_MS } from "../parts/days.ts";
 import { roundTicks } from "../parts/round-ticks.ts";
+import { roundTimes } from "../parts/round-times.ts";
 import { balanceSteps } from "./balance-steps.ts";
 import { useWords } from "./words.ts";
+
+/** So that the last label of the axis is not cut. */
+const LABEL_PX = 64;
 
 /** The balance over the time of what is loaded. The sentence beneath it says the same. */
 export function BalanceChart({
@@ -23,17 +27,20 @@ export function BalanceChart({
   const data = useMemo(() => [...balanceSteps(entries)], [entries]);
   const span = data.at(-1)!.time - data[0]!.time;
   const times = useMemo(() => {
-    const style = span > 2 * DAY_MS ? "day" : "time";
     const options: Intl.DateTimeFormatOptions =
-      style === "day"
-        ? { month: "short", day: "numeric" }
-        : { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
+      span <= 2 * DAY_MS
+        ? { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" }
+        : span <= 300 * DAY_MS
+          ? { month: "short", day: "numeric" }
+          : { year: "numeric", month: "short" };
     return new Intl.DateTimeFormat(language, options);
   }, [language, span]);
   const ticks = useMemo(
     () => roundTicks(0, Math.max(...data.map(({ balance }) => balance))),
     [data],
   );
+  // All at one instant: there is no line to draw.
+  if (data.length < 2) return null;
   return (
     <div role="img" aria-label={label}>
       <LineChart
@@ -50,11 +57,13 @@ export function BalanceChart({
           type: "number",
           scale: "time",
           domain: ["dataMin", "dataMax"],
-          minTickGap: 64,
+          ticks: roundTimes(data[0]!.time, data.at(-1)!.time),
+          interval: "equidistantPreserveStart",
+          minTickGap: 16,
           tickFormatter: (time: number) => times.format(time),
         }}
         yAxisProps={{ ticks, domain: [0, ticks.at(-1)!], width: 48 }}
-        lineChartProps={{ accessibilityLayer: false }}
+        lineChartProps={{ accessibilityLayer: false, margin: { right: LABEL_PX / 2 } }}
         lineProps={{ isAnimationActive: false }}
       />
     </div>

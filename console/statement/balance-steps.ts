@@ -6,12 +6,13 @@ export type Step = { readonly time: number; readonly balance: number };
 
 /**
  * The balance over the time of the entries, oldest first, for a chart: at most some `max` steps. Of
- * many entries it keeps the lowest, the highest and the last balance of each stretch.
+ * many entries it keeps the lowest, the highest and the last balance of each stretch; of those of one
+ * instant, such as a batch's, the last.
  *
  * @param entries newest first, none left out between them
  */
 export function balanceSteps(entries: readonly Entry[], max = 600): readonly Step[] {
-  const oldestFirst = entries.toReversed();
+  const oldestFirst = lastOfInstants(entries.toReversed());
   const stretch = Math.max(1, Math.ceil(oldestFirst.length / (max / 3)));
   const kept: Entry[] = [];
   for (let at = 0; at < oldestFirst.length; at += stretch) {
@@ -21,10 +22,18 @@ export function balanceSteps(entries: readonly Entry[], max = 600): readonly Ste
         : extremes(oldestFirst.slice(at, at + stretch))),
     );
   }
-  return kept.map(({ createTime, balanceAfter }) => ({
-    time: createTime === undefined ? 0 : timestampMs(createTime),
-    balance: Number(balanceAfter),
-  }));
+  return kept.map((entry) => ({ time: timeOf(entry), balance: Number(entry.balanceAfter) }));
+}
+
+function lastOfInstants(oldestFirst: readonly Entry[]): readonly Entry[] {
+  return oldestFirst.filter((entry, at) => {
+    const next = oldestFirst[at + 1];
+    return next === undefined || timeOf(next) !== timeOf(entry);
+  });
+}
+
+function timeOf({ createTime }: Entry): number {
+  return createTime === undefined ? 0 : timestampMs(createTime);
 }
 
 /** The first, the last, the lowest and the highest balance of entries, which are newest first. */

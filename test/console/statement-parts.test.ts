@@ -68,6 +68,17 @@ describe("the balance over time", () => {
     expect(balanceRange(entries([5, 3, 9]))).toEqual(range);
   });
 
+  test("entries of one instant, such as a batch's, are one step", () => {
+    const batch = Array.from({ length: 3_828 }, (_, at) => {
+      const createTime = timestampFromMs(at < 3_827 ? 5 : 6);
+      return entryOf({ balanceAfter: BigInt(at), createTime });
+    });
+    expect(balanceSteps(batch.toReversed())).toEqual([
+      { time: 5, balance: 3_826 },
+      { time: 6, balance: 3_827 },
+    ]);
+  });
+
   test("many are thinned, and keep their extremes and their order", () => {
     const balances = Array.from({ length: 20_000 }, (_, at) => (at === 14_321 ? 9_999 : at % 100));
     const steps = balanceSteps(entries(balances));
