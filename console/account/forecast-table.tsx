@@ -2,6 +2,7 @@ import { Button, Table } from "@mantine/core";
 import { useState } from "react";
 import type { Forecast } from "../../gen/points/v1/points_pb.ts";
 import { useFormats } from "../app/formats.ts";
+import { isolated } from "../app/isolated.ts";
 import styles from "./account.module.css";
 import { WideTable } from "../parts/wide-table.tsx";
 import { Instant } from "../parts/instant.tsx";
@@ -71,7 +72,8 @@ function What({ forecast, flow }: { readonly forecast: Forecast; readonly flow: 
   const parts = [
     released > 0n && say("release", { points: points(released) }),
     expired > 0n && say("expire", { points: points(expired), count: Number(expired) }),
-    granted > 0n && say("grant", { points: points(granted), allowances: allowances.join(", ") }),
+    granted > 0n &&
+      say("grant", { points: points(granted), allowances: allowances.map(isolated).join(", ") }),
     flow.taken > 0n && say("taken", { points: points(flow.taken) }),
     flow.repaid > 0n && say("repaid", { points: points(flow.repaid) }),
   ].filter((part) => part !== false);

@@ -3,6 +3,7 @@ import { Badge, Group, Text } from "@mantine/core";
 import type { ReactNode } from "react";
 import type { Lot } from "../../gen/points/v1/account_pb.ts";
 import { useFormats } from "../app/formats.ts";
+import { isolated } from "../app/isolated.ts";
 import { EntryLink } from "../parts/entry-link.tsx";
 import { Instant } from "../parts/instant.tsx";
 import { percentOf } from "../parts/percent.ts";
@@ -42,7 +43,9 @@ function Kinds({ lot }: Pick<Props, "lot">) {
   return (
     <Group gap={4}>
       {category !== "" && <Note>{category}</Note>}
-      {services.length > 0 && <Note>{say("only", { services: services.join(", ") })}</Note>}
+      {services.length > 0 && (
+        <Note>{say("only", { services: services.map(isolated).join(", ") })}</Note>
+      )}
       {priority !== 0 && <Note>{say("priority", { priority })}</Note>}
       {revoked > claimed && <Note>{say("revoked", { points: points(revoked - claimed) })}</Note>}
       {claimed > 0n && (

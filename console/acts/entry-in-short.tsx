@@ -1,5 +1,6 @@
 import { type Allocation, type Entry, EntryKind } from "../../gen/points/v1/account_pb.ts";
 import { useFormats } from "../app/formats.ts";
+import { isolated } from "../app/isolated.ts";
 import { EntryLink } from "../parts/entry-link.tsx";
 import { useKindNames } from "../parts/kinds.ts";
 import { rulePhrase } from "../parts/sentence/policy-phrase.ts";
@@ -58,12 +59,12 @@ export function EntryInShort({
             )),
         ],
         [say("category"), entry.category],
-        [say("services"), entry.services.join(", ")],
+        [say("services"), entry.services.map(isolated).join(", ")],
         [say("until"), expireTime ? <Instant time={expireTime} /> : makes && say("expires-never")],
         [say("owed"), some(entry.owed)],
         [say(uncoveredOf(entry)), some(entry.uncovered)],
         [say("repaid"), some(entry.repaid)],
-        [say("alerts"), entry.alerts.join(", ")],
+        [say("alerts"), entry.alerts.map(isolated).join(", ")],
         [say("time"), isThere && entry.createTime && <Instant time={entry.createTime} />],
         [say("reason"), entry.metadata["reason"]],
         [say("ticket"), entry.metadata["ticket"]],

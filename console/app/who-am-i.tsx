@@ -3,6 +3,7 @@ import { Facts, type FactRows } from "../parts/facts.tsx";
 import { signInWith, useCredentials } from "./credentials.ts";
 import { useFormats } from "./formats.ts";
 import styles from "./layout.module.css";
+import { isolated } from "./isolated.ts";
 import { useWords } from "./layout-words.ts";
 import { mayLeave } from "./leaving.ts";
 import { forgetAnswers } from "./queries.ts";
@@ -28,7 +29,9 @@ export function WhoAmI() {
           classNames={{ root: styles["who"]!, label: styles["who-label"]! }}
         >
           <Stack gap={0} miw={0}>
-            <span>{[name || say("nobody"), person].filter(Boolean).join(" · ")}</span>
+            <span>
+              {[name || say("nobody"), isolated(person ?? "")].filter(Boolean).join(" · ")}
+            </span>
             <Text span size="xs" c="dimmed" lh="inherit">
               {useRights()} · {where}
             </Text>

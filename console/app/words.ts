@@ -1,5 +1,7 @@
 import i18next from "i18next";
 import { initReactI18next, useTranslation } from "react-i18next";
+import { remember, remembered } from "./browser-store.ts";
+import { isolated } from "./isolated.ts";
 
 /** The languages of the console, by their names of BCP 47. */
 export const LANGUAGES = { en: "English", "zh-Hans": "简体中文" } as const;
@@ -36,23 +38,31 @@ export function wordsOf<const Key extends string>(
   i18next.addResourceBundle("zh-Hans", name, zh);
   return () => {
     const { t } = useTranslation(name);
-    return (key, values = {}) => t(key as string, values as Record<string, string>);
+    return (key, values = {}) => t(key as string, apart(values) as Record<string, string>);
   };
 }
 
+function apart(values: Values): Values {
+  const entries = Object.entries(values);
+  return Object.fromEntries(
+    entries.map(([name, value]) => [name, typeof value === "string" ? isolated(value) : value]),
+  );
+}
+
+type Values = Readonly<Record<string, string | number>>;
 type Words<Key extends string> = Readonly<Record<Key, string>>;
 
 /** A text by its key; `count` chooses between key_one and key_other. */
 export type Say<Key extends string> = (
   key: Key extends `${infer Stem}_${"one" | "other"}` ? Stem : Key,
-  values?: Readonly<Record<string, string | number>>,
+  values?: Values,
 ) => string;
 
 /** The language of the page, and how to choose another one, which the browser remembers. */
 export function useLanguage(): { language: Language; choose: (language: Language) => void } {
   const { i18n } = useTranslation();
   const choose = (language: Language) => {
-    localStorage.setItem(REMEMBERED, language);
+    remember("localStorage", REMEMBERED, language);
     document.documentElement.lang = language;
     void i18n.changeLanguage(language);
   };
@@ -60,8 +70,8 @@ export function useLanguage(): { language: Language; choose: (language: Language
 }
 
 function preferredLanguage(): Language {
-  const remembered = localStorage.getItem(REMEMBERED);
-  if (remembered !== null && remembered in LANGUAGES) return remembered as Language;
+  const chosen = remembered("localStorage", REMEMBERED);
+  if (chosen !== null && chosen in LANGUAGES) return chosen as Language;
   const spoken = navigator.languages.find((tag) => /^(?:en|zh)\b/i.test(tag)) ?? "en";
   return /^zh/i.test(spoken) ? "zh-Hans" : "en";
 }

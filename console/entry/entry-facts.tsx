@@ -1,6 +1,7 @@
 import { Stack, Table, Text, Title } from "@mantine/core";
 import type { Entry } from "../../gen/points/v1/account_pb.ts";
 import { useFormats } from "../app/formats.ts";
+import { isolated } from "../app/isolated.ts";
 import { Facts, type FactRows } from "../parts/facts.tsx";
 import { hexOf } from "../parts/hex.ts";
 import { Instant } from "../parts/instant.tsx";
@@ -25,7 +26,7 @@ export function EntryFacts({ entry }: { readonly entry: Entry }) {
     [say("priceVersion"), usage?.priceVersion],
     [say("meters"), usage && pairsOf(usage.meters)],
     [say("attributes"), usage && pairsOf(usage.attributes)],
-    [say("alerts"), alerts.join(", ")],
+    [say("alerts"), alerts.map(isolated).join(", ")],
     [say("hash"), <code key="hash">{hexOf(hash)}</code>],
   ];
   return (
@@ -77,6 +78,6 @@ export function Metadata({ entry }: { readonly entry: Entry }) {
 
 function pairsOf(map: Readonly<Record<string, string | bigint>>): string {
   return Object.entries(map)
-    .map(([name, value]) => `${name}: ${value}`)
+    .map(([name, value]) => `${isolated(name)}: ${isolated(String(value))}`)
     .join(", ");
 }

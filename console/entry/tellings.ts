@@ -1,4 +1,5 @@
 import { type Entry, EntryKind } from "../../gen/points/v1/account_pb.ts";
+import { isolated } from "../app/isolated.ts";
 import type { Phrase } from "../parts/sentence/phrase.ts";
 import { policyPhrase } from "../parts/sentence/policy-phrase.ts";
 import { usagePhrase } from "../parts/sentence/price-phrase.ts";
@@ -140,7 +141,9 @@ export function lotPhrases({ entry, now }: KnownEntry, voice: Voice): readonly P
   const { category, services, priority } = entry;
   return [
     category === "" ? [] : say(voice, "category", { category }),
-    services.length === 0 ? [] : say(voice, "services", { services: services.join(", ") }),
+    services.length === 0
+      ? []
+      : say(voice, "services", { services: services.map(isolated).join(", ") }),
     sayCount(voice, "priority", BigInt(priority)),
     expiryPhrase(voice, entry, now),
   ];

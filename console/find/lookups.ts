@@ -6,6 +6,7 @@ import type { Account, Entry } from "../../gen/points/v1/account_pb.ts";
 import { LedgerService, type SearchEntriesRequestSchema } from "../../gen/points/v1/ledger_pb.ts";
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
 import { useSession } from "../app/session.tsx";
+import { isolated } from "../app/isolated.ts";
 import { type More, moreOf, READ_ONCE, useMore } from "../parts/more-entries.ts";
 import { BY_PAGES } from "../parts/pages.ts";
 import { readingsOf } from "./readings.ts";
@@ -67,7 +68,7 @@ export function useLookups(text: string): readonly Lookup[] {
     },
     {
       name: "entry",
-      what: entry === undefined ? "" : `${entry.user}#${entry.sequence}`,
+      what: entry === undefined ? "" : `${isolated(entry.user)}#${entry.sequence}`,
       ...answerOf(numbered, ({ entry: found }) => ({ entries: found ? [found] : [] })),
     },
     {
@@ -77,7 +78,7 @@ export function useLookups(text: string): readonly Lookup[] {
     },
     {
       name: "metadata",
-      what: metadata === undefined ? "" : `${metadata.key}=${metadata.value}`,
+      what: metadata === undefined ? "" : `${isolated(metadata.key)}=${isolated(metadata.value)}`,
       ...useSearched(search(byMetadata, metadata !== undefined)),
     },
     { name: "actor", what: actor ?? "", ...useSearched(search(byActor, actor !== undefined)) },

@@ -1,4 +1,5 @@
 import { useSyncExternalStore } from "react";
+import { remember, remembered } from "../app/browser-store.ts";
 
 /** What was found last in this tab, newest first. A closed tab forgets it. */
 export function useRecentFinds(of: string): readonly string[] {
@@ -13,8 +14,7 @@ export function rememberFind(of: string, text: string): void {
 }
 
 export function forgetFinds(): void {
-  sessionStorage.removeItem(KEY);
-  for (const listener of listeners) listener();
+  write(null);
 }
 
 const KEY = "points-recent-finds";
@@ -27,11 +27,11 @@ function subscribe(listener: () => void): () => void {
 }
 
 function read(): string {
-  return sessionStorage.getItem(KEY) ?? "";
+  return remembered("sessionStorage", KEY) ?? "";
 }
 
-function write(kept: string): void {
-  sessionStorage.setItem(KEY, kept);
+function write(kept: string | null): void {
+  remember("sessionStorage", KEY, kept);
   for (const listener of listeners) listener();
 }
 

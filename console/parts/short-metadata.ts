@@ -1,3 +1,5 @@
+import { isolated } from "../app/isolated.ts";
+
 /**
  * What a caller noted, in short: the value of "for" or "reason", which the documents and this console
  * write, else the first pairs.
@@ -5,7 +7,9 @@
 export function shortMetadata(metadata: Readonly<Record<string, string>>): string {
   const forWhat = metadata["for"] ?? metadata["reason"];
   if (forWhat !== undefined) return cut(forWhat);
-  const pairs = Object.entries(metadata).map(([key, value]) => `${key}: ${value}`);
+  const pairs = Object.entries(metadata).map(
+    ([key, value]) => `${isolated(key)}: ${isolated(value)}`,
+  );
   return pairs.length <= PAIRS
     ? cut(pairs.join(", "))
     : cut(`${pairs.slice(0, PAIRS).join(", ")}, …`);

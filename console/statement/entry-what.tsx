@@ -2,6 +2,7 @@ import { Text } from "@mantine/core";
 import type { CSSProperties } from "react";
 import { type Entry, EntryKind } from "../../gen/points/v1/account_pb.ts";
 import { useFormats } from "../app/formats.ts";
+import { isolated } from "../app/isolated.ts";
 import { EntryLink } from "../parts/entry-link.tsx";
 import { KindBadge } from "../parts/kind-badge.tsx";
 import type { StatementRow } from "./arrange.ts";
@@ -42,7 +43,7 @@ function NarrowRest({ entry: { createTime, usage, member, actor } }: { readonly 
   const formats = useFormats();
   const texts = [
     createTime ? formats.instant(createTime) : "",
-    usage?.service ?? "",
+    isolated(usage?.service ?? ""),
     member && say("forMember", { member }),
     actor && say("by", { actor }),
   ].filter((text) => text !== "");

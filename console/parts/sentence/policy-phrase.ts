@@ -6,6 +6,7 @@ import {
   type Policy,
   type Window,
 } from "../../../gen/points/v1/policy_pb.ts";
+import { isolated } from "../../app/isolated.ts";
 import { unitNameOf } from "../calendar-units.ts";
 import { fill, join, type Phrase, plain } from "./phrase.ts";
 import { pointsOf, say, sayCount, type Voice } from "./voice.ts";
@@ -53,7 +54,9 @@ function allowancePhrase(voice: Voice, allowance: Allowance): Phrase {
       endTime === undefined ? [] : say(voice, "ruleEnd", { time: timeText(voice, endTime) }),
       lifePhrase(voice, allowance),
       category === "" ? [] : say(voice, "category", { category }),
-      services.length === 0 ? [] : say(voice, "services", { services: services.join(", ") }),
+      services.length === 0
+        ? []
+        : say(voice, "services", { services: services.map(isolated).join(", ") }),
       sayCount(voice, "priority", BigInt(priority)),
     ],
     voice.words.comma,

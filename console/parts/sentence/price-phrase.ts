@@ -1,5 +1,6 @@
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import type { MeteredPoints, PricedUsage } from "../../../gen/points/v1/prices_pb.ts";
+import { isolated } from "../../app/isolated.ts";
 import { join, type Phrase } from "./phrase.ts";
 import { say, type Voice } from "./voice.ts";
 
@@ -27,7 +28,7 @@ function howPhrase(voice: Voice, usage: PricedUsage, points: bigint): Phrase {
     voice.words.plus,
   );
   const attributes = Object.entries(when)
-    .map(([name, value]) => `${name} ${value}`)
+    .map(([name, value]) => `${isolated(name)} ${isolated(value)}`)
     .join(voice.words.and);
   return join(
     [

@@ -1,4 +1,5 @@
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
+import { isolated } from "../../app/isolated.ts";
 import { fill, type Phrase } from "./phrase.ts";
 import type { SentenceWords } from "./sentence-words.ts";
 
@@ -20,6 +21,7 @@ export function say(
   values: Readonly<Record<string, Phrase | string | bigint>> = {},
 ): Phrase {
   const written = Object.entries(values).map(([name, value]): [string, Phrase | string] => {
+    if (typeof value === "string") return [name, isolated(value)];
     return [name, typeof value === "bigint" ? formats.points(value) : value];
   });
   return fill(words[key], Object.fromEntries(written));
