@@ -2,6 +2,7 @@ import { wordsOf } from "./words.ts";
 
 export const useWords = wordsOf("layout", {
   en: {
+    skip: "Skip to the content",
     screens: "Screens",
     find: "Find",
     overview: "Overview",
@@ -44,6 +45,7 @@ export const useWords = wordsOf("layout", {
     reload: "Reload",
   },
   zh: {
+    skip: "跳到正文",
     screens: "页面",
     find: "查找",
     overview: "总览",

@@ -1,5 +1,6 @@
 import { Group } from "@mantine/core";
 import { Outlet } from "@tanstack/react-router";
+import { type MouseEvent, useRef } from "react";
 import { TextLink } from "../parts/links.ts";
 import { Environment } from "./environment.tsx";
 import styles from "./layout.module.css";
@@ -10,10 +11,20 @@ import { WhoAmI } from "./who-am-i.tsx";
 
 /** The frame of each screen: what environment this is, who I am, and where to go. */
 export function Layout() {
+  const say = useWords();
+  const main = useRef<HTMLElement>(null);
+  const skip = (event: MouseEvent) => {
+    // The address is the router's.
+    event.preventDefault();
+    main.current?.focus();
+  };
   return (
     <SignedIn>
+      <a href="#main" className={styles["skip"]} onClick={skip}>
+        {say("skip")}
+      </a>
       <Header />
-      <main className={styles["main"]}>
+      <main id="main" ref={main} tabIndex={-1} className={styles["main"]}>
         <Outlet />
       </main>
     </SignedIn>

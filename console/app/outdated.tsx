@@ -1,4 +1,4 @@
-import { Alert, Button, Text } from "@mantine/core";
+import { Alert, Button, Text, Title } from "@mantine/core";
 import { RefusalNote } from "../parts/refusal-note.tsx";
 import { useWords } from "./layout-words.ts";
 
@@ -25,7 +25,15 @@ export function ScreenError({
   const say = useWords();
   if (!(error instanceof FileMissing)) return <RefusalNote error={error} onRetry={reset} />;
   return (
-    <Alert role="alert" color="yellow" title={say("outdated")}>
+    <Alert
+      role="alert"
+      color="yellow"
+      title={
+        <Title order={1} size="h5">
+          {say("outdated")}
+        </Title>
+      }
+    >
       <Text size="sm">{say("outdatedExplanation")}</Text>
       <Button mt="sm" variant="default" onClick={() => location.reload()}>
         {say("reload")}

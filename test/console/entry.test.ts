@@ -51,7 +51,7 @@ describe.skipIf(!hasBrowser)("why an account changed", () => {
 
   test("a lot says what is left of it, and leads to what took from it", async () => {
     const page = await openConsole(server, "/entry?user=ada&sequence=1");
-    await page.getByText(/; \d+ left; \d+ used or expired\.$/).waitFor();
+    await page.getByText(/; \d+ left;( \d+ set aside by holds;)? \d+ used or expired\.$/).waitFor();
     await page.getByRole("button", { name: "Show what took from it" }).click();
     const moves = page.getByRole("table", { name: /^Entries that took points of this lot/ });
     await moves.getByRole("row").filter({ hasText: "#2" }).getByText("-37").waitFor();
@@ -146,7 +146,7 @@ describe.skipIf(!hasBrowser)("why an account changed", () => {
       return [];
     });
     await page.goto(`${server.baseUrl}/console/entry?user=later&sequence=1`);
-    await page.getByText(/^5 points .*, expired on /).waitFor();
+    await page.getByText(/^5 points .*, was to expire on /).waitFor();
   });
 
   test("where the account cannot be read, the chain is not said to be checked for ever", async () => {
