@@ -17,8 +17,11 @@ export function isolated(text: string): string {
 
 const POP = "\u2069";
 const ISOLATES = /[\u2066-\u2068]/;
-/** Embeddings and overrides, which nobody needs, and what ends a paragraph with all isolates in it. */
-const OVERRIDES = /[\u202a-\u202e\u2029\u0085\u001c-\u001e]/;
+/**
+ * Embeddings and overrides, which nobody needs, and what ends a paragraph with all isolates in it. The
+ * contract takes no control characters, some of which do that too.
+ */
+const OVERRIDES = /[\u202a-\u202e\u2029]/;
 /** Whatever is written from right to left, and the signs that turn. All else turns nothing. */
 const TURNS =
-  /[\u0085\u001c-\u001e\u0590-\u08ff\u200f\u2029-\u202e\u2066-\u2069\ufb1d-\ufdff\ufe70-\ufefc\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
+  /[\u0590-\u08ff\u200f\u2029-\u202e\u2066-\u2069\ufb1d-\ufdff\ufe70-\ufefc\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
