@@ -48,7 +48,7 @@ export const useWords = wordsOf("acts", {
       "These figures are as this entry alone left them. What followed it by itself could not be read: see the account.",
     firstPolicies:
       "The account would be new. If there are policies for each new account, these and their first points come with the entries after this one, and are not in these figures.",
-    perform: "Do it",
+    perform: "Confirm",
     sendAgain: "Send again",
     leave:
       "It is not known whether this was done. If you leave, look at the statement before you do it again.",
@@ -110,7 +110,7 @@ export const useWords = wordsOf("acts", {
     revoked: "Revoked so far",
     claimed: "Still claimed",
     hold: "Hold",
-    held: "It still has",
+    held: "Still held",
     settled: "Settled so far",
     "over-refund":
       "Nothing of this entry is left to refund, or it is of a kind that cannot be refunded.",
@@ -165,7 +165,7 @@ export const useWords = wordsOf("acts", {
     leave: "无法确定操作是否已执行。如果离开，再次操作前请先查看流水。",
     askedByAnother: "此操作由 {{actor}} 发起。再次发送后，操作人仍为 {{actor}}。",
     done: "已完成",
-    written: "记录已写入。",
+    written: "操作成功，已记账。",
     notAsShown: "结果与预览不同：账户在此期间发生了变化。",
     insteadOf: "{{what}}：{{done}}，预览为 {{shown}}。",
     policyGone: "规则 {{name}} 已不存在：有人将其终止。",
@@ -175,8 +175,8 @@ export const useWords = wordsOf("acts", {
     endedMeanwhile: "预览之后、执行之前，有人终止了规则 {{name}}。",
     nothingDone: "没有需要执行的内容：未写入记录。",
     toAccount: "查看账户",
-    again: "新表单",
-    figure: "数字",
+    again: "再办一笔",
+    figure: "项目",
     before: "之前",
     change: "变动",
     after: "之后",

@@ -25,8 +25,7 @@ export function Allocations({ entry }: { readonly entry: Entry }) {
       key: "points",
       title: say("points"),
       width: 5,
-      align: "right",
-      cell: ({ points }) => formats.points(points),
+      figure: ({ points }) => formats.points(points),
     },
     {
       key: "origin",

@@ -90,8 +90,7 @@ function MoveTable({
       key: "points",
       title: say("points"),
       width: 6,
-      align: "right",
-      cell: ({ entry, points }) => {
+      figure: ({ entry, points }) => {
         const sign = signOf(entry.kind);
         return sign === 0n ? formats.points(points) : formats.change(sign * points);
       },

@@ -124,9 +124,8 @@ function DayTable({ days }: { readonly days: readonly DayMoved[] }) {
     ...MOVES.map((move) => ({
       key: move,
       title: nameOf(move),
-      align: "right" as const,
       width: 6.5,
-      cell: (row: Moved) => points(row[move]),
+      figure: (row: Moved) => points(row[move]),
     })),
   ];
   return (

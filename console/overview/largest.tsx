@@ -23,25 +23,22 @@ export function Largest({ overview: { largest } }: { readonly overview: GetOverv
     {
       key: "balance",
       title: say("balance"),
-      align: "right",
       width: 8,
-      cell: ({ balance }) => points(balance),
+      figure: ({ balance }) => points(balance),
     },
     {
       key: "frozen",
       title: say("frozen"),
-      align: "right",
       width: 7,
       wideOnly: true,
-      cell: ({ frozen }) => points(frozen),
+      figure: ({ frozen }) => points(frozen),
     },
     {
       key: "debt",
       title: say("debt"),
-      align: "right",
       width: 7,
       wideOnly: true,
-      cell: ({ debt }) => points(debt),
+      figure: ({ debt }) => points(debt),
     },
   ];
   return (

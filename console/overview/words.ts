@@ -44,7 +44,7 @@ export const useWords = wordsOf("overview", {
     noAudit: "查看总览需要权限 points.audit，您没有该权限。",
     standing: "所有账户合计",
     ofPrefix:
-      "您只能查看 ID 以 {{prefix}} 开头的用户。所有账户合计、每周到期和最大账户涉及全部用户，因此不显示。其余内容仅包含您的用户。",
+      "您只能查看 ID 以 {{prefix}} 开头的用户。所有账户合计、每周到期和积分最多的账户涉及全部用户，因此不显示。其余内容仅包含您的用户。",
     noScan:
       "尚未完成对所有账户的扫描。设置 PROJECT=on 的服务器每小时扫描一次，启动后不久即进行首次扫描：请过几分钟再查看。",
     scanned: "数据来自 {{from}} 至 {{to}} 的扫描：各账户取其间某一时刻的状态。",
@@ -63,7 +63,7 @@ export const useWords = wordsOf("overview", {
     chart: "每日积分：增加在横线上方，减少在下方",
     services: "服务，最近 {{count}} 天",
     service: "服务",
-    noService: "无服务",
+    noService: "未指定服务",
     charges: "扣费次数",
     noServices: "这段时间内没有消费。",
     expiring: "每周到期",
@@ -72,7 +72,7 @@ export const useWords = wordsOf("overview", {
     later: "更晚",
     never: "永不",
     allWeeks: "显示所有周",
-    largest: "最大账户",
+    largest: "积分最多的账户",
     user: "用户",
     noneLargest: "没有账户持有积分。",
   },

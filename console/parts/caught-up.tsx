@@ -9,7 +9,7 @@ const useWords = wordsOf("caught-up", {
     building: "The index is still being built, and lacks most. Look again in some minutes.",
   },
   zh: {
-    upTo: "数据来自索引，截至 {{time}}：此前提交的内容均已收录。",
+    upTo: "数据截至 {{time}}。",
     building: "索引仍在建立中，大部分内容尚未收录。请过几分钟再查看。",
   },
 });

@@ -1,18 +1,25 @@
 import { Table } from "@mantine/core";
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { type ReactNode, useId, useRef } from "react";
+import { type ReactNode, useId, useMemo, useRef } from "react";
 import { type ColumnWidth, widthOf, widthsOf } from "./column-widths.ts";
 import styles from "./data-table.module.css";
 import { type More, useMore } from "./more-entries.ts";
 
 /** A column of a table. */
-export type Column<Row> = ColumnWidth & {
+export type Column<Row> = Omit<ColumnWidth, "longest"> & {
   readonly key: string;
   readonly title: string;
-  /** Figures go to the right. */
-  readonly align?: "right";
-  readonly cell: (row: Row) => ReactNode;
-};
+} & (
+    | { readonly cell: Cell<Row>; readonly figure?: never }
+    | {
+        /** Figures go to the right, and are never cut: the longest makes its column wide enough. */
+        readonly figure: (row: Row) => string;
+        /** How the figure looks. Unset: as its text. */
+        readonly cell?: Cell<Row>;
+      }
+  );
+
+type Cell<Row> = (row: Row) => ReactNode;
 
 /**
  * A table of any length, in a box of its own: only the rows in sight are in the page. The box takes
@@ -20,7 +27,7 @@ export type Column<Row> = ColumnWidth & {
  */
 export function DataTable<Row>({
   caption,
-  columns,
+  columns: asked,
   rows,
   rowKey,
   more,
@@ -34,6 +41,7 @@ export function DataTable<Row>({
   readonly more?: More | undefined;
 }) {
   const captionId = useId();
+  const columns = useMeasured(asked, rows);
   const box = useRef<HTMLDivElement>(null);
   const virtual = useVirtualizer({
     count: rows.length,
@@ -71,7 +79,7 @@ export function DataTable<Row>({
             >
               {columns.map((column) => (
                 <Table.Td key={column.key} className={classOf(column)}>
-                  {column.cell(rows[index]!)}
+                  {cellOf(column)(rows[index]!)}
                 </Table.Td>
               ))}
             </Table.Tr>
@@ -83,11 +91,30 @@ export function DataTable<Row>({
   );
 }
 
+type Measured<Row> = Column<Row> & ColumnWidth;
+
+/** The columns with the length of their longest figures, also of rows out of sight. */
+function useMeasured<Row>(
+  columns: readonly Column<Row>[],
+  rows: readonly Row[],
+): readonly Measured<Row>[] {
+  return useMemo(
+    () =>
+      columns.map((column) => {
+        const { figure } = column;
+        if (figure === undefined) return column;
+        const longest = rows.reduce((most, row) => Math.max(most, figure(row).length), 0);
+        return { ...column, longest };
+      }),
+    [columns, rows],
+  );
+}
+
 /** What a row is taken to be high until it is seen. */
 const ROW_PX = 40;
 const OVERSCAN = 20;
 
-function Head<Row>({ columns }: { readonly columns: readonly Column<Row>[] }) {
+function Head<Row>({ columns }: { readonly columns: readonly Measured<Row>[] }) {
   return (
     <Table.Thead className={styles["head"]}>
       <Table.Tr aria-rowindex={1}>
@@ -116,8 +143,12 @@ function Spacer({ height }: { readonly height: number }) {
   );
 }
 
-function classOf<Row>({ align, wideOnly }: Column<Row>): string {
-  return [styles["cell"], align && styles[align], wideOnly && styles["wideOnly"]]
+function cellOf<Row>(column: Column<Row>): Cell<Row> {
+  return column.figure === undefined ? column.cell : (column.cell ?? column.figure);
+}
+
+function classOf<Row>({ figure, wideOnly }: Column<Row>): string {
+  return [styles["cell"], figure && styles["right"], wideOnly && styles["wideOnly"]]
     .filter(Boolean)
     .join(" ");
 }

@@ -1,7 +1,7 @@
 import { Text } from "@mantine/core";
 import { useMemo } from "react";
 import type { Entry } from "../../gen/points/v1/account_pb.ts";
-import { useFormats } from "../app/formats.ts";
+import { type Formats, useFormats } from "../app/formats.ts";
 import { type Column, DataTable } from "../parts/data-table.tsx";
 import { EntryLink } from "../parts/entry-link.tsx";
 import { Instant } from "../parts/instant.tsx";
@@ -48,63 +48,80 @@ function useColumns(user: string, rows: readonly StatementRow[]): readonly Colum
       frozen: some(({ frozenAfter }) => frozenAfter),
     };
   }, [rows]);
-  const column = (
-    key:
-      "entry" | "time" | "what" | "service" | "member" | "actor" | "points" | "balance" | "frozen",
-    rest: Omit<Column<StatementRow>, "key" | "title">,
-  ) => ({ key, title: say(key), ...rest });
+  const head = (key: Head) => ({ key, title: say(key) });
   const text = (key: "service" | "member" | "actor", of: (entry: Entry) => string) =>
-    has[key] ? [column(key, { width: 7.5, wideOnly: true, cell: ({ entry }) => of(entry) })] : [];
-  const figure = (points: bigint, level: number) => (
-    <Text span size="sm" {...(level > 0 && { c: "dimmed" })}>
-      {formats.points(points)}
-    </Text>
-  );
+    has[key]
+      ? [{ ...head(key), width: 7.5, wideOnly: true, cell: ({ entry }: StatementRow) => of(entry) }]
+      : [];
+  const { points } = formats;
+  const frozenAfter = ({ entry }: StatementRow) =>
+    entry.frozenAfter > 0n ? points(entry.frozenAfter) : "";
   return [
-    column("entry", {
+    {
+      ...head("entry"),
       width: 5.5,
       narrowWidth: 4.5,
       cell: ({ entry }) => <EntryLink user={user} sequence={entry.sequence} />,
-    }),
-    column("time", {
+    },
+    {
+      ...head("time"),
       width: 11.5,
       wideOnly: true,
       cell: ({ entry: { createTime } }) => createTime && <Instant time={createTime} />,
-    }),
-    column("what", { cell: (row) => <EntryWhat user={user} row={row} /> }),
+    },
+    { ...head("what"), cell: (row) => <EntryWhat user={user} row={row} /> },
     ...text("service", ({ usage }) => usage?.service ?? ""),
     ...text("member", ({ member }) => member),
     ...text("actor", ({ actor }) => actor),
-    column("points", {
+    {
+      ...head("points"),
       width: 7,
       narrowWidth: 4.5,
-      align: "right",
+      figure: ({ entry }) => changeOf(entry, formats),
       cell: ({ entry }) => <Change entry={entry} />,
-    }),
-    column("balance", {
+    },
+    {
+      ...head("balance"),
       width: 7.5,
       narrowWidth: 4.75,
-      align: "right",
-      cell: ({ entry, level }) => figure(entry.balanceAfter, level),
-    }),
+      figure: ({ entry }) => points(entry.balanceAfter),
+      cell: (row) => <After row={row}>{points(row.entry.balanceAfter)}</After>,
+    },
     ...(has.frozen
       ? [
-          column("frozen", {
+          {
+            ...head("frozen"),
             width: 6.5,
-            align: "right",
             wideOnly: true,
-            cell: ({ entry, level }) => entry.frozenAfter > 0n && figure(entry.frozenAfter, level),
-          }),
+            figure: frozenAfter,
+            cell: (row: StatementRow) => <After row={row}>{frozenAfter(row)}</After>,
+          },
         ]
       : []),
   ];
 }
 
-function Change({ entry: { kind, points } }: { readonly entry: Entry }) {
-  const formats = useFormats();
-  const sign = signOf(kind);
-  if (sign === 0n) return points === 0n ? null : formats.points(points);
+type Head =
+  "entry" | "time" | "what" | "service" | "member" | "actor" | "points" | "balance" | "frozen";
+
+/** What there was after an entry; paler where that was later than the line above. */
+function After({ row, children }: { readonly row: StatementRow; readonly children: string }) {
   return (
-    <span className={sign > 0n ? styles["plus"] : undefined}>{formats.change(sign * points)}</span>
+    <Text span size="sm" {...(row.level > 0 && { c: "dimmed" })}>
+      {children}
+    </Text>
   );
+}
+
+function Change({ entry }: { readonly entry: Entry }) {
+  const isAdded = signOf(entry.kind) > 0n;
+  return (
+    <span className={isAdded ? styles["plus"] : undefined}>{changeOf(entry, useFormats())}</span>
+  );
+}
+
+function changeOf({ kind, points }: Entry, formats: Formats): string {
+  const sign = signOf(kind);
+  if (sign === 0n) return points === 0n ? "" : formats.points(points);
+  return formats.change(sign * points);
 }
