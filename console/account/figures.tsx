@@ -39,22 +39,26 @@ export function Figures({
         {big("frozen")}
         {big("debt")}
       </dl>
-      <NextToExpire next={next} nowMs={nowMs} />
+      <NextToExpire balance={account.balance} next={next} nowMs={nowMs} />
       <Equation account={account} />
     </Section>
   );
 }
 
 function NextToExpire({
+  balance,
   next,
   nowMs,
 }: {
+  readonly balance: bigint;
   readonly next: NextExpiration | undefined;
   readonly nowMs: number;
 }) {
   const say = useWords();
   const formats = useFormats();
   const { until } = useDistances();
+  // Of nothing, nothing need be said.
+  if (next?.time === undefined && balance === 0n) return null;
   if (next?.time === undefined) return <Text>{say("expiresNever")}</Text>;
   const distance = until(timestampMs(next.time) - nowMs);
   const count = Number(next.points);

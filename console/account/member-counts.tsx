@@ -5,6 +5,7 @@ import { PointsService } from "../../gen/points/v1/points_pb.ts";
 import type { Limit } from "../../gen/points/v1/policy_pb.ts";
 import { useFormats } from "../app/formats.ts";
 import { useSession } from "../app/session.tsx";
+import { TextLink } from "../parts/links.ts";
 import { percentOf } from "../parts/percent.ts";
 import { leastUse, membersOf, statusOf } from "./member-counts.ts";
 import styles from "./policies.module.css";
@@ -58,7 +59,10 @@ function MemberCount({
   return (
     <li>
       <Text size="sm" span>
-        {say("memberSpent", { member, spent: points(status.spent), points: points(limit.points) })}
+        <TextLink inherit to="/statement" search={{ user, member }}>
+          {member}
+        </TextLink>
+        {say("memberSpent", { spent: points(status.spent), points: points(limit.points) })}
       </Text>
       <Progress aria-hidden size="sm" value={percentOf(status.spent, limit.points)} />
     </li>

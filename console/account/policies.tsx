@@ -63,6 +63,9 @@ function PolicyRow({ user, account, status }: Props & { readonly status: PolicyS
             {say("setBy")}
           </Text>
           <EntryLink user={user} sequence={status.sequence} />
+          <Text span size="xs" c="dimmed">
+            {say("setByEnd")}
+          </Text>
         </div>
       </div>
       <div className={styles["what"]}>

@@ -1,4 +1,5 @@
 import { useMemo } from "react";
+import { spaced } from "../app/formats.ts";
 import { useLanguage } from "../app/words.ts";
 import { type Distance, distanceOf } from "./distance.ts";
 
@@ -20,9 +21,11 @@ function distancesOf(language: string): Distances {
   return {
     until(ms) {
       const distance = distanceOf(ms);
-      return distance && relative.format(distance.count, distance.unit);
+      return distance && spaced(relative.format(distance.count, distance.unit));
     },
     length: ({ count, unit }) =>
-      new Intl.NumberFormat(language, { style: "unit", unit, unitDisplay: "long" }).format(count),
+      spaced(
+        new Intl.NumberFormat(language, { style: "unit", unit, unitDisplay: "long" }).format(count),
+      ),
   };
 }

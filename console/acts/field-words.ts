@@ -109,7 +109,7 @@ export const FIELD_WORDS = {
     "shortfall-choose": "请选择",
     "shortfall-refuse": "拒绝",
     "shortfall-take": "有多少收多少",
-    "shortfall-take-lot": "有多少收多少，其余记为该批次的待追回",
+    "shortfall-take-lot": "有多少收多少，不足部分以后退回该批次时追回",
     "shortfall-owe": "有多少收多少，其余计入欠费",
     target: "范围",
     "target-points": "指定积分数",

@@ -20,7 +20,7 @@ export function PolicyChangedNote({
       </Alert>
       {setBy !== undefined && (
         <Text size="sm">
-          {say("setBy")} <EntryLink user={user} sequence={setBy} isInText />
+          {say("setBy")} <EntryLink user={user} sequence={setBy} isInText /> {say("setByEnd")}
         </Text>
       )}
     </Stack>

@@ -34,7 +34,8 @@ export function PolicyMeanwhile({
         {say(last.policy?.rule.case === undefined ? "endedMeanwhile" : "setMeanwhile", { name })}
       </Alert>
       <Text size="sm">
-        {say("setBy")} <EntryLink user={userId} sequence={last.sequence} isInText />
+        {say("setBy")} <EntryLink user={userId} sequence={last.sequence} isInText />{" "}
+        {say("setByEnd")}
       </Text>
     </Stack>
   );

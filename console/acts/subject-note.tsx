@@ -83,7 +83,12 @@ function PolicyFacts({ policy, setBy }: { readonly policy: Policy; readonly setB
       rows={[
         [say("policyName"), policy.name],
         [say("policyRule"), <PhraseText user={user} phrase={rulePhrase(voice, policy.rule)} />],
-        [say("setBy"), <EntryLink user={user} sequence={setBy} />],
+        [
+          say("setBy"),
+          <>
+            <EntryLink user={user} sequence={setBy} /> {say("setByEnd")}
+          </>,
+        ],
       ]}
     />
   );

@@ -58,5 +58,10 @@ function lengthIn(language: string, { seconds, nanos }: Duration): string {
   const unit = whole?.[0] ?? "second";
   const count = whole ? seconds / whole[1] : Number(seconds) + nanos / 1e9;
   const options = { style: "unit", unit, unitDisplay: "long", maximumFractionDigits: 6 } as const;
-  return new Intl.NumberFormat(language, options).format(count);
+  return spaced(new Intl.NumberFormat(language, options).format(count));
+}
+
+/** Parts a number from a Chinese unit by a space, as the console's texts do. */
+export function spaced(text: string): string {
+  return text.replaceAll(/(?<=\d)(?=\p{Script=Han})/gu, " ");
 }

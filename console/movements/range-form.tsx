@@ -27,8 +27,10 @@ export function RangeForm({
     const { from = BEGINNING, to = today } = range ?? asked;
     void navigate({ to: "/movements", search: { user, from, to, ...days }, replace: true });
   };
-  const isChosen = (days: { from: string; to: string }) =>
-    range !== undefined && days.from === (range.from ?? BEGINNING) && days.to === range.to;
+  // Of two that are the same days, as on the 30th of a month, the first.
+  const chosen = choices.find(
+    ([, days]) => days.from === (range?.from ?? BEGINNING) && days.to === range?.to,
+  )?.[0];
   return (
     <Stack gap="sm">
       <Group gap="xs" role="group" aria-label={say("choices")}>
@@ -38,8 +40,8 @@ export function RangeForm({
             to="/movements"
             search={{ user, ...days }}
             size="xs"
-            variant={isChosen(days) ? "filled" : "default"}
-            aria-current={isChosen(days) ? "true" : undefined}
+            variant={choice === chosen ? "filled" : "default"}
+            aria-current={choice === chosen ? "true" : undefined}
           >
             {say(choice)}
           </ButtonLink>

@@ -1,8 +1,10 @@
-import { Button, Table } from "@mantine/core";
+import { type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
+import { Button, Table, Text } from "@mantine/core";
 import { type ReactNode, useState } from "react";
 import type { GetOverviewResponse } from "../../gen/points/v1/ledger_pb.ts";
 import { useFormats } from "../app/formats.ts";
-import { Instant } from "../parts/instant.tsx";
+import { useLanguage } from "../app/words.ts";
+import { DAY_MS } from "../parts/days.ts";
 import { WideTable } from "../parts/wide-table.tsx";
 import styles from "./overview.module.css";
 import { Section } from "../parts/section.tsx";
@@ -15,6 +17,7 @@ const FIRST_WEEKS = 13;
 /** What of all balances expires in which week, as bars with their figures. */
 export function Expiring({ overview }: { readonly overview: GetOverviewResponse }) {
   const say = useWords();
+  const { weekOf, timeZone } = useWeeks();
   const [isWhole, setWhole] = useState(false);
   const { expiring, expiringLater, neverExpiring } = overview;
   const shown = isWhole ? expiring : expiring.slice(0, FIRST_WEEKS);
@@ -35,7 +38,7 @@ export function Expiring({ overview }: { readonly overview: GetOverviewResponse 
           {shown.map(({ startTime, points }) => (
             <Row
               key={String(startTime!.seconds)}
-              title={<Instant time={startTime!} of="day" />}
+              title={weekOf(startTime!)}
               points={points}
               bar={<ShareBar points={points} of={most} />}
             />
@@ -46,6 +49,9 @@ export function Expiring({ overview }: { readonly overview: GetOverviewResponse 
           <Row title={say("never")} points={neverExpiring} />
         </Table.Tbody>
       </WideTable>
+      <Text size="sm" c="dimmed" mt="xs">
+        {say("weeks", { zone: timeZone })}
+      </Text>
       {shown.length < expiring.length && (
         <Button variant="default" size="xs" mt="sm" onClick={() => setWhole(true)}>
           {say("allWeeks")}
@@ -53,6 +59,17 @@ export function Expiring({ overview }: { readonly overview: GetOverviewResponse 
       )}
     </Section>
   );
+}
+
+/** From the first to the last day of a week, in the browser's time zone. */
+function useWeeks() {
+  const { language } = useLanguage();
+  const days = new Intl.DateTimeFormat(language, { dateStyle: "medium" });
+  const weekOf = (start: Timestamp) => {
+    const from = timestampDate(start);
+    return days.formatRange(from, new Date(from.getTime() + 7 * DAY_MS - 1));
+  };
+  return { weekOf, timeZone: days.resolvedOptions().timeZone };
 }
 
 function Row({

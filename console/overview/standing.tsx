@@ -39,6 +39,9 @@ function Figures({ overview }: { readonly overview: GetOverviewResponse }) {
           <div key={name}>
             <dt>{say(name)}</dt>
             <dd>{points(figure)}</dd>
+            {name === "outstanding" && (
+              <dd className={styles["formula"]}>{say("outstandingIs")}</dd>
+            )}
           </div>
         ))}
       </dl>

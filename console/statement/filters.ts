@@ -25,10 +25,15 @@ export function requestOf({ user, ...filters }: Filters & { readonly user: strin
   } satisfies MessageInitShape<typeof ListEntriesRequestSchema>;
 }
 
-/** The kinds in a list such as "CONSUME,SETTLE", each once. */
+/** The kinds in a list such as "CONSUME,SETTLE", each once, in whatever case. */
 export function kindsOf(list: string): EntryKind[] {
-  const names = list.split(",");
+  const names = list.toUpperCase().split(",");
   return KINDS.filter(({ name }) => names.includes(name)).map(({ kind }) => kind);
+}
+
+/** What of such a list is no kind: it leaves nothing out. */
+export function unknownKinds(list: string): string[] {
+  return list.split(",").filter((name) => name !== "" && kindsOf(name).length === 0);
 }
 
 /** All kinds that an entry may have, as the address names them. */
@@ -39,7 +44,7 @@ export const KINDS: readonly { readonly name: string; readonly kind: EntryKind }
 
 /** Whether it leaves out entries between those that it finds, so that no line joins them. */
 export function hasGaps({ kind, service, member, actor }: Filters): boolean {
-  return [kind, service, member, actor].some((text) => text !== undefined && text !== "");
+  return kindsOf(kind ?? "").length > 0 || [service, member, actor].some(Boolean);
 }
 
 function startTimeOf(day: Day): Timestamp | undefined {

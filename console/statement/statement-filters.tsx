@@ -1,8 +1,9 @@
 import { Button, NativeSelect, TextInput } from "@mantine/core";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import type { FormEvent } from "react";
+import { EntryKindSchema } from "../../gen/points/v1/account_pb.ts";
 import { useKindNames } from "../parts/kinds.ts";
-import { KINDS, kindsOf } from "./filters.ts";
+import { KINDS, kindsOf, unknownKinds } from "./filters.ts";
 import styles from "./statement.module.css";
 import { useWords } from "./words.ts";
 
@@ -64,13 +65,16 @@ function KindSelect({ chosen }: { readonly chosen: string }) {
   const say = useWords();
   const nameOf = useKindNames();
   const kinds = kindsOf(chosen);
-  const several = { value: chosen, label: kinds.map(nameOf).join(", ") };
+  const value = kinds.map((kind) => EntryKindSchema.value[kind]!.localName).join(",");
+  const unknown = unknownKinds(chosen);
+  const several = { value, label: kinds.map(nameOf).join(", ") };
   return (
     <NativeSelect
       name="kind"
       label={say("kind")}
       size="xs"
-      defaultValue={kinds.length === 0 ? "" : chosen}
+      defaultValue={value}
+      error={unknown.length > 0 && say("unknownKind", { kinds: unknown.join(", ") })}
       data={[
         { value: "", label: say("allKinds") },
         ...(kinds.length > 1 ? [several] : []),

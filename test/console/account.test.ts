@@ -88,13 +88,13 @@ describe.skipIf(!hasBrowser)("the screen of an account", () => {
     const soon = await forecast.getByRole("row").count();
     await forecast.getByRole("combobox", { name: "预测范围" }).selectOption("365");
     await expect.poll(() => forecast.getByRole("row").count()).toBeGreaterThan(soon);
-    await section(page, "数额")
-      .getByText(/^30 积分将在3天后过期/)
+    await section(page, "积分概况")
+      .getByText(/^30 积分将在 3 天后过期/)
       .waitFor();
     await expectAccessible(page);
     await server.client.getOrCreate({ userId: "new" });
     await page.goto(`${server.baseUrl}/console/account?user=new`);
-    const nothing = forecast.getByText(/^到 .+ 为止不会自动发生变化。$/);
+    const nothing = forecast.getByText(/^.+ 之前不会自动变化。$/);
     const said = await nothing.innerText();
     let answer = () => {};
     const isToAnswer = new Promise<void>((done) => (answer = done));

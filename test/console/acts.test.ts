@@ -59,7 +59,7 @@ describe.skipIf(!hasBrowser)("acts", () => {
     await expectAccessible(page);
     await page.keyboard.press("Tab");
     await page.keyboard.press("Tab");
-    await page.getByRole("button", { name: "Do it" }).and(page.locator(":focus")).waitFor();
+    await page.getByRole("button", { name: "Confirm" }).and(page.locator(":focus")).waitFor();
     await page.keyboard.press("Enter");
     await page.getByText("The entry is written.").waitFor();
     expect(await page.getByRole("table").innerText()).toBe(shown);
@@ -94,7 +94,7 @@ describe.skipIf(!hasBrowser)("acts", () => {
     const page = await openConsole(server, `/act?user=${user}&act=${act}`);
     await fill(page, typed);
     await page.getByRole("button", { name: "Preview" }).click();
-    await page.getByRole("button", { name: "Do it" }).dblclick();
+    await page.getByRole("button", { name: "Confirm" }).dblclick();
     await page.getByText("The entry is written.").waitFor();
     const entries = await entriesAfter(user, 3n);
     expect(entries).toMatchObject([{ ...expected, actor: "Li", metadata: { reason: "sorry" } }]);
@@ -112,7 +112,7 @@ describe.skipIf(!hasBrowser)("acts", () => {
     await follows.getByText("15 of it is taken at once for the claim on lot 1.").waitFor();
     const shown = await page.getByRole("table").innerText();
     expect(shown).toMatch(/Balance\s+0\s+\+5\s+5/);
-    await page.getByRole("button", { name: "Do it" }).click();
+    await page.getByRole("button", { name: "Confirm" }).click();
     await page.getByText("The entry is written.").waitFor();
     await follows.getByRole("link", { name: "#6" }).waitFor();
     expect(await page.getByRole("table").innerText()).toBe(shown);
@@ -133,7 +133,7 @@ describe.skipIf(!hasBrowser)("acts", () => {
     await page.getByText("26 of it expires at once, for lot 1 has expired.").waitFor();
     const shown = await page.getByRole("table").innerText();
     expect(shown).toMatch(/Balance\s+0\s+0\s+0/);
-    await page.getByRole("button", { name: "Do it" }).click();
+    await page.getByRole("button", { name: "Confirm" }).click();
     await page.getByText("The entry is written.").waitFor();
     await page.getByText("26 of it expires at once").waitFor();
     expect(await page.getByRole("table").innerText()).toBe(shown);
@@ -167,10 +167,10 @@ describe.skipIf(!hasBrowser)("acts", () => {
     const page = await openConsole(server, `/act?user=${userId}&act=delete-policy&of=x`);
     await fill(page, {});
     await page.getByRole("button", { name: "Preview" }).click();
-    await page.getByRole("button", { name: "Do it" }).waitFor();
+    await page.getByRole("button", { name: "Confirm" }).waitFor();
     await server.client.deletePolicy({ userId, name: "x" });
     await put(credit);
-    await page.getByRole("button", { name: "Do it" }).click();
+    await page.getByRole("button", { name: "Confirm" }).click();
     const refusal = page.getByRole("alert");
     await refusal.getByText("The policy x is not as this page was opened on").waitFor();
     await page.getByText("Set by").getByRole("link", { name: "#3" }).waitFor();
@@ -180,13 +180,13 @@ describe.skipIf(!hasBrowser)("acts", () => {
     await page.reload();
     await fill(page, {});
     await page.getByRole("button", { name: "Preview" }).click();
-    await page.getByRole("button", { name: "Do it" }).waitFor();
+    await page.getByRole("button", { name: "Confirm" }).waitFor();
     await page.route("**/DeletePolicy", async (route) => {
       await server.client.deletePolicy({ userId, name: "x" });
       await put(alert);
       await route.continue();
     });
-    await page.getByRole("button", { name: "Do it" }).click();
+    await page.getByRole("button", { name: "Confirm" }).click();
     await page.getByRole("alert").getByText("somebody had set the policy x").waitFor();
     await page.getByText("Set by").getByRole("link", { name: "#5" }).waitFor();
   });
@@ -199,7 +199,7 @@ describe.skipIf(!hasBrowser)("acts", () => {
     const table = page.getByRole("table");
     await expect.poll(() => table.innerText()).toMatch(/Balance\s+50\s+\+30\s+80/);
     await server.client.refund({ userId, sequence: 2n, points: 20n });
-    await page.getByRole("button", { name: "Do it" }).click();
+    await page.getByRole("button", { name: "Confirm" }).click();
     await page.getByText("It is not what the preview showed").waitFor();
     await page.getByText("Points: 10 instead of 30.").waitFor();
     await expect.poll(() => table.innerText()).toMatch(/Balance\s+70\s+\+10\s+80/);
@@ -224,10 +224,10 @@ describe.skipIf(!hasBrowser)("acts", () => {
     await expectAccessible(page);
     await fill(page, { points: "5" });
     await page.getByRole("button", { name: "Preview" }).click();
-    await page.getByRole("button", { name: "Do it" }).waitFor();
+    await page.getByRole("button", { name: "Confirm" }).waitFor();
     await points.fill("6");
     await page.getByText("Nothing is done until you have seen it.").waitFor();
-    expect(await page.getByRole("button", { name: "Do it" }).count()).toBe(0);
+    expect(await page.getByRole("button", { name: "Confirm" }).count()).toBe(0);
   });
 
   test("a refusal is in words, in Chinese too", async () => {
@@ -242,7 +242,7 @@ describe.skipIf(!hasBrowser)("acts", () => {
     await fill(page, { shortfall: "owe" });
     await page.getByRole("button", { name: "预览" }).click();
     await page.getByRole("button", { name: "确认执行" }).click();
-    await page.getByText("记录已写入。").waitFor();
+    await page.getByText("操作成功，已记账。").waitFor();
     await expectAccessible(page);
     await page.goto(`${server.baseUrl}/console/act?user=${user}&act=recharge`);
     await fill(page, { points: "5", expires: "at", expireTime: "2020-01-01T00:00" });
@@ -255,9 +255,9 @@ describe.skipIf(!hasBrowser)("acts", () => {
     const page = await openConsole(server, `/act?user=${user}&act=refund&of=2`, REFUSED);
     await fill(page, { points: "10" });
     await page.getByRole("button", { name: "Preview" }).click();
-    await page.getByRole("button", { name: "Do it" }).waitFor();
+    await page.getByRole("button", { name: "Confirm" }).waitFor();
     await loseAnswers(page, "Refund");
-    await page.getByRole("button", { name: "Do it" }).click();
+    await page.getByRole("button", { name: "Confirm" }).click();
     await page.getByText("It is not known whether it was done.").waitFor();
     expect(await page.getByText("Nothing is done yet.").count()).toBe(0);
     expect(await page.getByRole("textbox", { name: "Points" }).isDisabled()).toBe(true);
@@ -339,15 +339,15 @@ describe.skipIf(!hasBrowser)("acts", () => {
     await signIn(page);
     await fill(page, { points: "10" });
     await page.getByRole("button", { name: "Preview" }).click();
-    await page.getByRole("button", { name: "Do it" }).waitFor();
+    await page.getByRole("button", { name: "Confirm" }).waitFor();
     await become({ app: { ...MAY_ALL, token: "another" } });
-    await page.getByRole("button", { name: "Do it" }).click();
+    await page.getByRole("button", { name: "Confirm" }).click();
     await page.getByRole("dialog").waitFor();
     await signIn(page, "another", "Wang");
     await page.getByRole("dialog").waitFor({ state: "detached" });
     await page.getByText("Wang", { exact: true }).waitFor();
     await page.getByRole("button", { name: "Preview" }).click();
-    await page.getByRole("button", { name: "Do it" }).click();
+    await page.getByRole("button", { name: "Confirm" }).click();
     await page.getByText("The entry is written.").waitFor();
     expect(await entriesAfter(user, 3n)).toMatchObject([{ points: 10n, actor: "Wang" }]);
   });
@@ -360,7 +360,7 @@ describe.skipIf(!hasBrowser)("acts", () => {
     await fill(page, { points: "10" });
     await page.getByRole("button", { name: "Preview" }).click();
     await loseAnswers(page, "Revoke");
-    await page.getByRole("button", { name: "Do it" }).click();
+    await page.getByRole("button", { name: "Confirm" }).click();
     await page.getByText("It is not known whether it was done.").waitFor();
     await page.getByRole("button", { name: "ledger" }).click();
     const asked = page.waitForEvent("dialog");
@@ -405,7 +405,7 @@ async function fill(page: Page, typed: Record<string, string>): Promise<void> {
 
 async function perform(page: Page): Promise<void> {
   await page.getByRole("button", { name: "Preview" }).click();
-  await page.getByRole("button", { name: "Do it" }).click();
+  await page.getByRole("button", { name: "Confirm" }).click();
   await page.getByText("The entry is written.").waitFor();
 }
 

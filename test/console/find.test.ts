@@ -158,7 +158,7 @@ describe.skipIf(!hasBrowser)("Find", () => {
     const page = await open("/?q=AdaX", { locale: "zh-CN", colorScheme: "dark" });
     await page.getByText("未找到“AdaX”").waitFor();
     await page.getByText("账户 AdaX：不存在。").waitFor();
-    await page.getByText("请求 ID 为 AdaX 的记录：索引中没有。").waitFor();
+    await page.getByText("请求 ID 为 AdaX 的记录：未找到。").waitFor();
     await expectAccessible(page);
     await page.getByRole("link", { name: /区分大小写。查找 adax/ }).waitFor();
     await page.getByRole("link", { name: "按 ID 开头查找用户：Ad" }).click();

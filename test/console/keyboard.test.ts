@@ -51,8 +51,8 @@ describe.skipIf(!hasBrowser)("the console by keyboard alone", () => {
     await keys.tabTo(/^Reason/);
     await keys.type("the video was of no use");
     await keys.press("Enter");
-    await page.getByRole("button", { name: "Do it" }).waitFor();
-    await keys.tabTo(/^Do it/);
+    await page.getByRole("button", { name: "Confirm" }).waitFor();
+    await keys.tabTo(/^Confirm/);
     await keys.press("Enter");
     await heading(/^Done/);
     const { entries } = await client.listEntries({ userId: "ada", pageSize: 1 });

@@ -46,10 +46,10 @@ async function performed(page: Page): Promise<void> {
   await page.getByLabel(/^(?:Days to live|有效天数)/).fill("90");
   await previewed(page);
   await page.getByRole("button", { name: PERFORM }).click();
-  await page.getByRole("button", { name: /^(?:New form|新表单)/ }).waitFor();
+  await page.getByRole("button", { name: /^(?:New form|再办一笔)/ }).waitFor();
 }
 
-const PERFORM = /^(?:Do it|确认执行)/;
+const PERFORM = /^(?:Confirm|确认执行)/;
 
 /** How a screen is looked at. */
 export const LOOKS = [

@@ -264,7 +264,7 @@ describe.skipIf(!hasBrowser)("a caller who is withdrawn in the middle", () => {
     expect(await form.getByLabel("Points").inputValue()).toBe("7");
     expect(await form.getByLabel("Reason").inputValue()).toBe("a video failed");
     await form.getByRole("button", { name: "Preview" }).click();
-    await form.getByRole("button", { name: "Do it" }).click();
+    await form.getByRole("button", { name: "Confirm" }).click();
     await form.getByText("The entry is written.").waitFor();
     const asNext = clientWith(server.baseUrl, tokenOf("next"));
     const { entry } = await asNext.getEntry({ userId: "ada", by: { case: "sequence", value: 2n } });

@@ -86,7 +86,7 @@ const ofLot = (points: bigint, lot = 1n) => ({ points, allocations: [{ lot, poin
 const asked = { caller: "billing", actor: "Li" };
 /** What every sentence about lot 1 ends with. */
 const FROM_1 = "lot #1, recharged on 11-28, expires on 12-28";
-const ZH_1 = "批次 #1（11-28充值，12-28过期）";
+const ZH_1 = "批次 #1（11-28 充值，12-28 过期）";
 
 const CASES: readonly Case[] = [
   {
@@ -101,7 +101,7 @@ const CASES: readonly Case[] = [
     entry: { kind: EntryKind.RECHARGE, points: 200n, expireTime: at("11-29T10:00") },
     fate: { lot: { remaining: 0n, frozen: 0n }, revoked: 200n, claimed: 102n },
     en: "200 points recharged, was to expire on 11-29; nothing of it left; 200 used, expired or revoked; 98 revoked since; 102 still claimed.",
-    zh: "充值 200 积分，原定11-29过期；已无剩余；已用、已过期或已收回 200；之后收回 98；102 待追回。",
+    zh: "充值 200 积分，原定 11-29 过期；已无剩余；已用、已过期或已收回 200；之后收回 98；102 待追回。",
   },
   {
     of: "a lot that nobody has touched",
@@ -134,7 +134,7 @@ const CASES: readonly Case[] = [
       expireTime: at("11-29T09:00"),
     },
     en: "1 point given by the allowance monthly, was to expire on 11-29; nothing revoked.",
-    zh: "按规则 monthly 定期发放 1 积分，原定11-29过期；未收回。",
+    zh: "按规则 monthly 定期发放 1 积分，原定 11-29 过期；未收回。",
   },
   {
     of: "an allowance that wholly repaid debt",
@@ -171,7 +171,7 @@ const CASES: readonly Case[] = [
     others: [LOT, GIFT, MONTHLY],
     fate: { refunded: 70n },
     en: "70 points spent, for member Wang, asked by app, from lot #1 (6; recharged on 11-28, expires on 12-28), lot #2 (12; recharged on 11-01 as gift, was to expire on 11-29), lot #3 (18; given by monthly on 11-29, never expires), 1 more lot; 10 of them owed, since they were not there; 5 more were not there, and were not charged; the alert low went off; all refunded.",
-    zh: "消费 70 积分，成员 Wang，由 app 发起，取自批次 #1（6；11-28充值，12-28过期），批次 #2（12；11-01充值，类别 gift，原定11-29过期），批次 #3（18；11-29由规则 monthly 发放，永不过期），另外 1 个批次；其中 10 因不足记为欠费；另有 5 未扣足；触发提醒 low；已全部退款。",
+    zh: "消费 70 积分，成员 Wang，由 app 发起，取自批次 #1（6；11-28 充值，12-28 过期），批次 #2（12；11-01 充值，类别 gift，原定 11-29 过期），批次 #3（18；11-29 由规则 monthly 发放，永不过期），另外 1 个批次；其中 10 因不足记为欠费；另有 5 未扣足；触发提醒 low；已全部退款。",
   },
   {
     of: "a price of several parts",
@@ -211,14 +211,14 @@ const CASES: readonly Case[] = [
     entry: { kind: EntryKind.EXPIRE, ...ofLot(80n, 2n) },
     others: [GIFT],
     en: "80 points expired at their time, from lot #2, recharged on 11-01 as gift, was to expire on 11-29.",
-    zh: "80 积分到期，自动过期，取自批次 #2（11-01充值，类别 gift，原定11-29过期）。",
+    zh: "80 积分到期，自动过期，取自批次 #2（11-01 充值，类别 gift，原定 11-29 过期）。",
   },
   {
     of: "an expiry that nobody is named for, of a lot that never expires",
     entry: { kind: EntryKind.EXPIRE, ...ofLot(10n, 3n) },
     others: [MONTHLY],
     en: "10 points taken as expired, from lot #3, given by monthly on 11-29, never expires.",
-    zh: "10 积分被手动设为过期，取自批次 #3（11-29由规则 monthly 发放，永不过期）。",
+    zh: "10 积分被手动设为过期，取自批次 #3（11-29 由规则 monthly 发放，永不过期）。",
   },
   {
     of: "an expiry of which nothing is known",
@@ -352,7 +352,7 @@ const CASES: readonly Case[] = [
       followed: [entryOf({ kind: EntryKind.REVOKE, fromClaim: true, ...ofLot(50n, 2n) })],
     },
     en: "50 points of #9 given back, to lot #2, recharged on 11-01 as gift, was to expire on 11-29; 50 of them taken at once by an earlier revocation of their lot.",
-    zh: "退还 #9 的 50 积分，回到批次 #2（11-01充值，类别 gift，原定11-29过期）；其中 50 由先前对该批次的收回立即扣除。",
+    zh: "退还 #9 的 50 积分，回到批次 #2（11-01 充值，类别 gift，原定 11-29 过期）；其中 50 由先前对该批次的收回立即扣除。",
   },
   {
     of: "a refund to a lot that had expired, of which it is not known what followed",
@@ -379,7 +379,7 @@ const CASES: readonly Case[] = [
     others: [GIFT],
     fate: { followed: [entryOf({ kind: EntryKind.EXPIRE, ...ofLot(10n, 2n) })] },
     en: "40 points of #9 given back, to lot #2, recharged on 11-01 as gift, was to expire on 11-29; 3 are no longer claimed; 5 of them lowered the debt; 25 of them as a new lot, of category gift, expires on 12-09; 10 of them expired at once, since their lot had expired.",
-    zh: "退还 #9 的 40 积分，回到批次 #2（11-01充值，类别 gift，原定11-29过期）；3 不再待追回；其中 5 冲减欠费；其中 25 成为新批次，类别 gift，12-09过期；其中 10 因批次已过期而立即过期。",
+    zh: "退还 #9 的 40 积分，回到批次 #2（11-01 充值，类别 gift，原定 11-29 过期）；3 不再待追回；其中 5 冲减欠费；其中 25 成为新批次，类别 gift，12-09 过期；其中 10 因批次已过期而立即过期。",
   },
   {
     of: "a revocation of a lot that had been spent in part",

@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import { arrange } from "../../console/statement/arrange.ts";
 import { balanceRange, balanceSteps } from "../../console/statement/balance-steps.ts";
 import { csvHead, csvLine } from "../../console/statement/csv.ts";
-import { hasGaps, requestOf } from "../../console/statement/filters.ts";
+import { hasGaps, requestOf, unknownKinds } from "../../console/statement/filters.ts";
 import { shortMetadata } from "../../console/parts/short-metadata.ts";
 import { EntryKind, EntrySchema } from "../../gen/points/v1/account_pb.ts";
 
@@ -160,6 +160,14 @@ describe("the filters in the address", () => {
   test("days leave no entry out between those that they find, others do", () => {
     expect(hasGaps({ from: "2026-11-28", to: "2026-11-29" })).toBe(false);
     expect(hasGaps({ member: "Li" })).toBe(true);
+    expect(hasGaps({ kind: "EXPIRE" })).toBe(true);
+  });
+
+  test("a kind is read in whatever case, and one that is none leaves nothing out", () => {
+    const { kinds } = requestOf({ user: "ada", kind: "expire,Refund,lost" });
+    expect(kinds).toEqual([EntryKind.EXPIRE, EntryKind.REFUND]);
+    expect(unknownKinds("expire,Refund,lost")).toEqual(["lost"]);
+    expect(hasGaps({ kind: "lost" })).toBe(false);
   });
 });
 
