@@ -1,5 +1,6 @@
 import { Table } from "@mantine/core";
 import { useFormats } from "../app/formats.ts";
+import { WideTable } from "../parts/wide-table.tsx";
 import styles from "./act.module.css";
 import { FIGURES, type Figures } from "./entry-alone.ts";
 import { useWords } from "./words.ts";
@@ -18,25 +19,27 @@ export function BeforeAndAfter({
     (figure) => figure === "balance" || after[figure] !== before[figure],
   );
   return (
-    <Table withRowBorders verticalSpacing={4} fz="sm" className={styles["figures"]}>
-      <Table.Thead>
-        <Table.Tr>
-          <Table.Th>{say("figure")}</Table.Th>
-          <Table.Th>{say("before")}</Table.Th>
-          <Table.Th>{say("change")}</Table.Th>
-          <Table.Th>{say("after")}</Table.Th>
-        </Table.Tr>
-      </Table.Thead>
-      <Table.Tbody>
-        {shown.map((figure) => (
-          <Table.Tr key={figure}>
-            <Table.Th scope="row">{say(figure)}</Table.Th>
-            <Table.Td>{points(before[figure])}</Table.Td>
-            <Table.Td>{change(after[figure] - before[figure])}</Table.Td>
-            <Table.Td className={styles["after"]}>{points(after[figure])}</Table.Td>
+    <div className={styles["figures"]}>
+      <WideTable caption={say("beforeAndAfter")}>
+        <Table.Thead>
+          <Table.Tr>
+            <Table.Th>{say("figure")}</Table.Th>
+            <Table.Th>{say("before")}</Table.Th>
+            <Table.Th>{say("change")}</Table.Th>
+            <Table.Th>{say("after")}</Table.Th>
           </Table.Tr>
-        ))}
-      </Table.Tbody>
-    </Table>
+        </Table.Thead>
+        <Table.Tbody>
+          {shown.map((figure) => (
+            <Table.Tr key={figure}>
+              <Table.Th scope="row">{say(figure)}</Table.Th>
+              <Table.Td>{points(before[figure])}</Table.Td>
+              <Table.Td>{change(after[figure] - before[figure])}</Table.Td>
+              <Table.Td className={styles["after"]}>{points(after[figure])}</Table.Td>
+            </Table.Tr>
+          ))}
+        </Table.Tbody>
+      </WideTable>
+    </div>
   );
 }

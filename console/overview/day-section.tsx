@@ -118,6 +118,7 @@ function DayTable({ days }: { readonly days: readonly DayMoved[] }) {
     {
       key: "day",
       title: say("day"),
+      narrowWidth: 9,
       cell: (row) =>
         row.day === undefined ? <b>{say("total")}</b> : day(timestampFromDate(startOf(row.day)!)),
     },
