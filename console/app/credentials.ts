@@ -10,6 +10,8 @@ export type Credentials = {
   readonly renewal?: Renewal | undefined;
   /** The server does not take it any more, or never did; or somebody wants to give another one. */
   readonly isRefused: boolean;
+  /** The server has never taken it: it is no token of this server. */
+  readonly isWrong?: boolean;
 };
 
 export type Renewal = {
@@ -30,6 +32,8 @@ const listeners = new Set<() => void>();
 let renewing: Promise<Renewed> | undefined;
 // A token that came in place of a refused one, until the server takes it.
 let unproven: string | undefined;
+// The last token that the server took.
+let taken: string | undefined;
 
 /** "over": somebody has signed in or out meanwhile. */
 type Renewed = "answered" | "away" | "over";
@@ -56,6 +60,7 @@ export async function tokenForCall(): Promise<string | undefined> {
 
 /** The server has answered a call with this token. */
 export function tokenTaken(token: string | undefined): void {
+  taken = token;
   if (unproven === token) unproven = undefined;
 }
 
@@ -84,7 +89,7 @@ export function askForAnotherToken(): void {
 }
 
 function refuse(renewal: Renewal | undefined): void {
-  change({ ...current, renewal, isRefused: true });
+  change({ ...current, renewal, isRefused: true, isWrong: current.token !== taken });
 }
 
 export function useCredentials(): Credentials {

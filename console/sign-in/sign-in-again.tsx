@@ -1,4 +1,5 @@
 import { Modal, Stack, Text } from "@mantine/core";
+import { useCredentials } from "../app/credentials.ts";
 import { askAgainAs } from "../app/queries.ts";
 import { useWords } from "./words.ts";
 import { WaysIn } from "./ways-in.tsx";
@@ -6,6 +7,7 @@ import { WaysIn } from "./ways-in.tsx";
 /** Asks for another token over a page that stays as it is. */
 export function SignInAgain() {
   const say = useWords();
+  const { isWrong = false } = useCredentials();
   return (
     <Modal.Root opened onClose={() => {}} lockScroll={false}>
       <Modal.Overlay />
@@ -17,7 +19,7 @@ export function SignInAgain() {
               {say("again")}
             </Modal.Title>
             <Text>{say("againExplanation")}</Text>
-            <WaysIn isRefused={false} onSignedIn={() => void askAgainAs()} />
+            <WaysIn isRefused={isWrong} onSignedIn={() => void askAgainAs()} />
           </Stack>
         </Modal.Body>
       </Modal.Content>

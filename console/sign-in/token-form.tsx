@@ -2,6 +2,7 @@ import { Button, PasswordInput, Stack, TextInput } from "@mantine/core";
 import { type FormEvent, useState } from "react";
 import { credentials, signInWith } from "../app/credentials.ts";
 import { asActor, PERSON_MAX_CHARS } from "./person.ts";
+import { tokenIn } from "./token-in.ts";
 import { useWords } from "./words.ts";
 
 /**
@@ -20,10 +21,14 @@ export function TokenForm({
 }) {
   const say = useWords();
   const [token, setToken] = useState("");
+  const [isNone, setIsNone] = useState(false);
   const [person, setPerson] = useState(credentials().person ?? "");
   const submit = (event: FormEvent) => {
     event.preventDefault();
-    signInWith(token.trim(), { person: asActor(person) });
+    const given = tokenIn(token);
+    setIsNone(given === undefined);
+    if (given === undefined) return;
+    signInWith(given, { person: asActor(person) });
     onSignedIn();
   };
   return (
@@ -34,7 +39,7 @@ export function TokenForm({
           autoComplete="off"
           required
           value={token}
-          error={isRefused && say("refused")}
+          error={isNone ? say("noToken") : isRefused && say("refused")}
           onChange={(event) => setToken(event.currentTarget.value)}
           visibilityToggleButtonProps={{ "aria-label": say("showToken") }}
         />

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { tokenOf } from "../support/callers.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
-import { serveApp } from "../support/served-app.ts";
+import { MAY_ALL, serveApp } from "../support/served-app.ts";
 import { testServer } from "../support/server.ts";
 import { expectAccessible, hasBrowser, openConsole } from "./browser.ts";
 
@@ -28,7 +28,11 @@ describe.skipIf(!hasBrowser)("the sign-in", () => {
     await page.keyboard.press("Enter");
     await page.getByText("The server does not take this token.").waitFor();
     await expectAccessible(page);
-    await page.getByRole("textbox", { name: "Token" }).fill(tokenOf("app"));
+    // No header could carry it.
+    await page.getByRole("textbox", { name: "Token" }).fill("令牌“token”");
+    await page.keyboard.press("Enter");
+    await page.getByText("This is no token").waitFor();
+    await page.getByRole("textbox", { name: "Token" }).fill(`\u200b ${tokenOf("app")}\ufeff `);
     await page.keyboard.press("Enter");
     await page.getByRole("button", { name: /^app/ }).waitFor();
     const kept = "JSON.stringify([document.cookie, { ...localStorage }, { ...sessionStorage }])";
@@ -63,6 +67,30 @@ describe.skipIf(!hasBrowser)("the sign-in", () => {
     await page.keyboard.press("Escape");
     await details.waitFor({ state: "hidden" });
     expect(await who.evaluate("document.activeElement.textContent")).toMatch(/^app/);
+  });
+
+  test("a wrong token is called so in the dialog over the page as well", async () => {
+    const { server, become } = await serveApp(database);
+    const page = await openConsole(server, "/", { allowed: /40[014]/ });
+    await page.getByRole("textbox", { name: "Token" }).fill(tokenOf("app"));
+    await page.keyboard.press("Enter");
+    await page.getByRole("button", { name: /^app/ }).waitFor();
+    await become({ next: MAY_ALL });
+    await page.getByRole("textbox", { name: "What do you look for?" }).fill("nobody");
+    await page.keyboard.press("Enter");
+    const dialog = page.getByRole("dialog", { name: "Sign in again" });
+    await dialog.waitFor();
+    expect(await dialog.getByText("The server does not take this token.").count()).toBe(0);
+    const token = dialog.getByRole("textbox", { name: "Token" });
+    await token.fill("中文token");
+    await page.keyboard.press("Enter");
+    await dialog.getByText("This is no token").waitFor();
+    await token.fill("another");
+    await page.keyboard.press("Enter");
+    await dialog.getByText("The server does not take this token.").waitFor();
+    await token.fill(tokenOf("next"));
+    await page.keyboard.press("Enter");
+    await page.getByRole("button", { name: /^next/ }).waitFor();
   });
 
   test("a file that the server lacks since an upgrade is said, and the header stays", async () => {
