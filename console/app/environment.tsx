@@ -1,6 +1,7 @@
-import { Badge, Group, Text } from "@mantine/core";
+import { Badge, Button, Group, Text } from "@mantine/core";
 import type { ReactNode } from "react";
 import styles from "./environment.module.css";
+import { useWords } from "./layout-words.ts";
 import { usePageSettings } from "./settings.ts";
 
 /**
@@ -8,7 +9,9 @@ import { usePageSettings } from "./settings.ts";
  * What else is in the head comes beside it.
  */
 export function Environment({ children }: { readonly children: ReactNode }) {
-  const { label } = usePageSettings();
+  const say = useWords();
+  const { settings, again } = usePageSettings();
+  const { label } = settings;
   const colour = label && `var(--mantine-color-${label.colour}-filled)`;
   return (
     <>
@@ -20,6 +23,16 @@ export function Environment({ children }: { readonly children: ReactNode }) {
             <Badge color={label.colour} variant="dot" size="lg" tt="none">
               {label.word}
             </Badge>
+          )}
+          {again && (
+            <Group role="alert" gap="xs">
+              <Badge variant="default" size="lg" tt="none">
+                {say("unknownLabel")}
+              </Badge>
+              <Button variant="default" size="compact-xs" onClick={again}>
+                {say("again")}
+              </Button>
+            </Group>
           )}
         </Group>
         {children}

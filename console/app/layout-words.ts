@@ -43,6 +43,12 @@ export const useWords = wordsOf("layout", {
     outdatedExplanation:
       "The server may have been upgraded since you opened the page, or be away. Reload the page; if you signed in with a token, you need it again.",
     reload: "Reload",
+    unknownLabel: "Environment not known",
+    again: "Try again",
+    noScreen: "There is no such page",
+    noUser: "No user is named",
+    whereNext: "The address is not whole, or not of this console.",
+    toFind: "Find an account",
   },
   zh: {
     skip: "跳到正文",
@@ -86,5 +92,11 @@ export const useWords = wordsOf("layout", {
     outdatedExplanation:
       "打开本页面后，服务器可能已升级，或暂时不可用。请刷新页面；如果您用令牌登录，需要重新输入令牌。",
     reload: "刷新",
+    unknownLabel: "无法确定环境",
+    again: "重试",
+    noScreen: "没有这个页面",
+    noUser: "未指定用户",
+    whereNext: "地址不完整，或不属于本控制台。",
+    toFind: "查找账户",
   },
 });

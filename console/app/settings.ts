@@ -17,12 +17,30 @@ export type OpenId = {
   readonly scopes: string;
 };
 
-/** Empty until they are there. */
-export function usePageSettings(): PageSettings {
-  const { data } = useQuery({
+/**
+ * What the server tells the page. If that cannot be read, whoever needs it says so from the first
+ * failure on: a page without its label looks like that of another environment.
+ */
+export function usePageSettings(): {
+  /** Empty until they are there. */
+  readonly settings: PageSettings;
+  /** Asks again for what could not be read. */
+  readonly again: (() => void) | undefined;
+} {
+  const { data, failureCount, refetch } = useQuery({
     queryKey: ["config.json"],
-    queryFn: async () => (await fetch("/console/config.json")).json() as Promise<PageSettings>,
+    queryFn: readSettings,
     staleTime: Infinity,
+    retry: RETRIES,
   });
-  return data ?? {};
+  const isUnread = data === undefined && failureCount > 0;
+  return { settings: data ?? {}, again: isUnread ? () => void refetch() : undefined };
+}
+
+const RETRIES = 3;
+
+async function readSettings(): Promise<PageSettings> {
+  const answer = await fetch("/console/config.json");
+  if (!answer.ok) throw new Error(`config.json: ${answer.status}`);
+  return (await answer.json()) as PageSettings;
 }

@@ -1,4 +1,4 @@
-import { Divider, Stack } from "@mantine/core";
+import { Alert, Button, Divider, Stack } from "@mantine/core";
 import { usePageSettings } from "../app/settings.ts";
 import { IssuerButton } from "./issuer-button.tsx";
 import { TokenForm } from "./token-form.tsx";
@@ -13,9 +13,17 @@ export function WaysIn({
   readonly onSignedIn: () => void;
 }) {
   const say = useWords();
-  const { oidc } = usePageSettings();
+  const { settings, again } = usePageSettings();
+  const { oidc } = settings;
   return (
     <Stack>
+      {again && (
+        <Alert role="alert" color="yellow" title={say("waysUnknown")}>
+          <Button variant="default" size="xs" onClick={again}>
+            {say("askAgain")}
+          </Button>
+        </Alert>
+      )}
       {oidc && (
         <>
           <IssuerButton openId={oidc} onSignedIn={onSignedIn} />

@@ -93,6 +93,22 @@ describe.skipIf(!hasBrowser)("the sign-in", () => {
     await page.getByRole("button", { name: /^next/ }).waitFor();
   });
 
+  test("settings that cannot be read are said, and are read at another try", async () => {
+    const { server } = await serveApp(database, MAY_ALL, { CONSOLE_LABEL: "red:production" });
+    const page = await openConsole(server, "/nowhere", { allowed: /401|500/ });
+    await page.getByText("production").waitFor();
+    const broken = { status: 500, contentType: "application/json", body: "{}" };
+    await page.route(/config\.json/, (route) => route.fulfill(broken));
+    await page.reload();
+    await page.getByText("Environment not known").waitFor();
+    await page.getByRole("main").getByText("How to sign in here could not be read").waitFor();
+    await expectAccessible(page);
+    await page.unroute(/config\.json/);
+    await page.getByRole("main").getByRole("button", { name: "Try again" }).click();
+    await page.getByText("production").waitFor();
+    expect(await page.getByRole("alert").count()).toBe(0);
+  });
+
   test("a file that the server lacks since an upgrade is said, and the header stays", async () => {
     const server = await testServer({}, database);
     onTestFinished(() => server.stop());
