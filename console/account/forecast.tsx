@@ -1,10 +1,11 @@
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { useQuery } from "@connectrpc/connect-query";
 import { NativeSelect, Skeleton, Text } from "@mantine/core";
-import { lazy, Suspense, useState } from "react";
+import { Suspense, useState } from "react";
 import type { Account } from "../../gen/points/v1/account_pb.ts";
 import { type GetForecastResponse, PointsService } from "../../gen/points/v1/points_pb.ts";
 import { useFormats } from "../app/formats.ts";
+import { lazily } from "../app/lazily.tsx";
 import { Awaited } from "../parts/awaited.tsx";
 import { horizonMs, stepsOf } from "./forecast-steps.ts";
 import { ForecastTable } from "./forecast-table.tsx";
@@ -14,10 +15,7 @@ import { useForecastWords } from "./words.ts";
 const HORIZONS_DAYS = [30, 90, 365];
 
 // The chart's library is as large as all else of the screen, which must not wait for it.
-const ForecastChart = lazy(async () => {
-  const { ForecastChart: chart } = await import("./forecast-chart.tsx");
-  return { default: chart };
-});
+const ForecastChart = lazily(async () => (await import("./forecast-chart.tsx")).ForecastChart);
 
 type Props = { readonly account: Account; readonly nowMs: number };
 

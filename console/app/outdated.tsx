@@ -1,5 +1,6 @@
-import { Alert, Button, Text, Title } from "@mantine/core";
+import { Alert, Button, Text } from "@mantine/core";
 import { RefusalNote } from "../parts/refusal-note.tsx";
+import styles from "./outdated.module.css";
 import { useWords } from "./layout-words.ts";
 
 class FileMissing extends Error {}
@@ -22,18 +23,16 @@ export function ScreenError({
   readonly error: unknown;
   readonly reset: () => void;
 }) {
-  const say = useWords();
   if (!(error instanceof FileMissing)) return <RefusalNote error={error} onRetry={reset} />;
+  return <Outdated isScreen />;
+}
+
+/** In place of what is in a file that cannot be loaded. */
+export function Outdated({ isScreen = false }: { readonly isScreen?: boolean }) {
+  const say = useWords();
+  const title = isScreen ? <h1 className={styles["title"]}>{say("outdated")}</h1> : say("outdated");
   return (
-    <Alert
-      role="alert"
-      color="yellow"
-      title={
-        <Title order={1} size="h5">
-          {say("outdated")}
-        </Title>
-      }
-    >
+    <Alert role="alert" color="yellow" title={title}>
       <Text size="sm">{say("outdatedExplanation")}</Text>
       <Button mt="sm" variant="default" onClick={() => location.reload()}>
         {say("reload")}

@@ -1,6 +1,7 @@
 import { Button, Group, Stack, Text, TextInput, Title } from "@mantine/core";
 import { useNavigate, useSearch } from "@tanstack/react-router";
-import { type FormEvent, lazy, Suspense, useEffect, useRef, useState } from "react";
+import { type FormEvent, Suspense, useEffect, useRef, useState } from "react";
+import { lazily } from "../app/lazily.tsx";
 import { useSession } from "../app/session.tsx";
 import { TextLink } from "../parts/links.ts";
 import { Loading } from "../parts/loading.tsx";
@@ -11,7 +12,7 @@ import { forgetFinds, useRecentFinds } from "./recent-finds.ts";
 import { useWords } from "./words.ts";
 
 // The first screen is the box: what it finds is loaded when somebody looks for something.
-const Results = lazy(async () => ({ default: (await import("./results.tsx")).Results }));
+const Results = lazily(async () => (await import("./results.tsx")).Results);
 
 /** One box for all that somebody may have in hand. What it looks for is in the address. */
 export function FindScreen() {

@@ -1,11 +1,12 @@
 import { useInfiniteQuery, useQuery } from "@connectrpc/connect-query";
 import { Button, Group, Stack, Switch, Text } from "@mantine/core";
 import { useSearch } from "@tanstack/react-router";
-import { lazy, Suspense, useDeferredValue, useMemo, useState } from "react";
+import { Suspense, useDeferredValue, useMemo, useState } from "react";
 import type { Entry } from "../../gen/points/v1/account_pb.ts";
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
 import { useFormats } from "../app/formats.ts";
 import { askAgain } from "../app/queries.ts";
+import { lazily } from "../app/lazily.tsx";
 import { AccountTabs } from "../parts/account-tabs.tsx";
 import { Loading } from "../parts/loading.tsx";
 import { type More, moreOf, READ_ONCE, useMore } from "../parts/more-entries.ts";
@@ -22,10 +23,7 @@ import { StatementFilters } from "./statement-filters.tsx";
 import { StatementTable } from "./statement-table.tsx";
 import { useWords } from "./words.ts";
 
-const BalanceChart = lazy(async () => {
-  const { BalanceChart: chart } = await import("./balance-chart.tsx");
-  return { default: chart };
-});
+const BalanceChart = lazily(async () => (await import("./balance-chart.tsx")).BalanceChart);
 
 /** What happened to an account, newest first. */
 export function StatementScreen() {
