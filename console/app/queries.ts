@@ -30,8 +30,11 @@ export const queries = new QueryClient({
     queries: {
       retry: (failures, error) => failures < RETRIES && isPassing(error),
       staleTime: FRESH_MS,
+      // Without a network a question fails, and says so, rather than wait in silence.
+      networkMode: "always",
+      refetchOnReconnect: true,
     },
-    mutations: { retry: false },
+    mutations: { retry: false, networkMode: "always" },
   },
 });
 
