@@ -1,10 +1,11 @@
 import { Group } from "@mantine/core";
-import { Outlet } from "@tanstack/react-router";
+import { Outlet, useMatches } from "@tanstack/react-router";
 import { type MouseEvent, useRef } from "react";
 import { TextLink } from "../parts/links.ts";
 import { Environment } from "./environment.tsx";
 import styles from "./layout.module.css";
 import { useWords } from "./layout-words.ts";
+import { NoScreen } from "./no-screen.tsx";
 import { Preferences } from "./preferences.tsx";
 import { SignedIn, useSession } from "./session.tsx";
 import { WhoAmI } from "./who-am-i.tsx";
@@ -18,6 +19,10 @@ export function Layout() {
     event.preventDefault();
     main.current?.focus();
   };
+  // Screens of one account have a user among what they show, if only an empty one.
+  const user = useMatches({
+    select: (matches) => (matches.at(-1)?.search as { user?: string } | undefined)?.user,
+  });
   return (
     <SignedIn>
       <a href="#main" className={styles["skip"]} onClick={skip}>
@@ -25,7 +30,7 @@ export function Layout() {
       </a>
       <Header />
       <main id="main" ref={main} tabIndex={-1} className={styles["main"]}>
-        <Outlet />
+        {user === "" ? <NoScreen isWithoutUser /> : <Outlet />}
       </main>
     </SignedIn>
   );
@@ -38,7 +43,7 @@ function Header() {
     <header>
       <Environment>
         <nav aria-label={say("screens")} className={styles["screens"]}>
-          <Group gap="md">
+          <Group gap="md" wrap="nowrap">
             <TextLink to="/">{say("find")}</TextLink>
             {may("points.audit") && <TextLink to="/overview">{say("overview")}</TextLink>}
           </Group>

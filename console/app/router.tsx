@@ -6,6 +6,7 @@ import {
 } from "@tanstack/react-router";
 import { FindScreen } from "../find/find-screen.tsx";
 import { Layout } from "./layout.tsx";
+import { NoScreen } from "./no-screen.tsx";
 import { orOutdated, ScreenError } from "./outdated.tsx";
 
 // What a screen shows is in the query of its address, since a user id may be a path such as "..".
@@ -112,6 +113,7 @@ export const router = createRouter({
   basepath: "/console",
   defaultPreload: "intent",
   defaultErrorComponent: ScreenError,
+  defaultNotFoundComponent: () => <NoScreen />,
   parseSearch: (text) => Object.fromEntries(new URLSearchParams(text)),
   stringifySearch: (query: Query) => {
     const text = new URLSearchParams(given(query) as Record<string, string>).toString();

@@ -17,12 +17,8 @@ export function OfAccount({
   readonly user: string;
   readonly children: (account: Account) => ReactNode;
 }) {
-  const asked = useQuery(
-    PointsService.method.getAccount,
-    { userId: user },
-    { enabled: user !== "" },
-  );
-  if (user === "" || refusalOf(asked.error)?.reason === "ACCOUNT_NOT_FOUND") {
+  const asked = useQuery(PointsService.method.getAccount, { userId: user });
+  if (refusalOf(asked.error)?.reason === "ACCOUNT_NOT_FOUND") {
     return <NoAccount user={user} />;
   }
   return (
@@ -38,13 +34,11 @@ const useWords = wordsOf("no-account", {
     noAccount: "There is no account {{user}}",
     noAccountHint:
       "Nobody of this id has ever had points here, or the id is written differently: capitals count.",
-    noUser: "No user is named",
     find: "Find another",
   },
   zh: {
     noAccount: "没有账户 {{user}}",
     noAccountHint: "此 ID 的用户从未在这里有过积分，或者 ID 的写法不同：区分大小写。",
-    noUser: "未指定用户",
     find: "查找其他用户",
   },
 });
@@ -55,9 +49,9 @@ function NoAccount({ user }: { readonly user: string }) {
   return (
     <Alert color="gray" variant="outline" role="alert">
       <Title order={1} size="h3" mb="xs" style={{ overflowWrap: "anywhere" }}>
-        {user === "" ? say("noUser") : say("noAccount", { user })}
+        {say("noAccount", { user })}
       </Title>
-      {user !== "" && <Text mb="xs">{say("noAccountHint")}</Text>}
+      <Text mb="xs">{say("noAccountHint")}</Text>
       <TextLink to="/" search={{ q: user }}>
         {say("find")}
       </TextLink>
