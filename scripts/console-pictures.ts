@@ -26,7 +26,7 @@ const wanted = process.argv.slice(2);
 const isWanted = (name: string) =>
   wanted.length === 0 || wanted.some((one) => name.startsWith(one));
 
-await build({ root: "console", logLevel: "warn" });
+await build({ root: "console", configLoader: "native", logLevel: "warn" });
 await mkdir(FOLDER, { recursive: true });
 const run = await openRunFolder();
 const browser = await launchBrowser();

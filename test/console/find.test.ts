@@ -157,7 +157,7 @@ describe.skipIf(!hasBrowser)("Find", () => {
   test("what is not there is said with where it was looked for and what might be meant", async () => {
     const page = await open("/?q=AdaX", { locale: "zh-CN", colorScheme: "dark" });
     await page.getByText("未找到“AdaX”").waitFor();
-    await page.getByText("账户 AdaX：不存在。").waitFor();
+    await page.getByText("账户 AdaX：未找到。").waitFor();
     await page.getByText("请求 ID 为 AdaX 的记录：未找到。").waitFor();
     await expectAccessible(page);
     await page.getByRole("link", { name: /区分大小写。查找 adax/ }).waitFor();

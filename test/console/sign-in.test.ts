@@ -98,11 +98,17 @@ describe.skipIf(!hasBrowser)("the sign-in", () => {
     const page = await openConsole(server, "/nowhere", { allowed: /401|500/ });
     await page.getByText("production").waitFor();
     const broken = { status: 500, contentType: "application/json", body: "{}" };
-    await page.route(/config\.json/, (route) => route.fulfill(broken));
+    let asked = 0;
+    await page.route(/config\.json/, (route) => {
+      asked += 1;
+      return route.fulfill(broken);
+    });
     await page.reload();
     await page.getByText("Environment not known").waitFor();
     await page.getByRole("main").getByText("How to sign in here could not be read").waitFor();
     await expectAccessible(page);
+    // It asks three times more by itself.
+    await expect.poll(() => asked).toBe(4);
     await page.unroute(/config\.json/);
     await page.getByRole("main").getByRole("button", { name: "Try again" }).click();
     await page.getByText("production").waitFor();

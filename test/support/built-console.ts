@@ -9,7 +9,11 @@ export default async function setup(): Promise<void> {
   if (Math.max(...sources) <= built) return;
   // By itself: here NODE_ENV is "test", by which React's files would be those for its developers.
   const env = { ...process.env, NODE_ENV: "production" };
-  await promisify(execFile)("node_modules/.bin/vite", ["build", "console"], { env });
+  await promisify(execFile)(
+    "node_modules/.bin/vite",
+    ["build", "console", "--configLoader", "native"],
+    { env },
+  );
 }
 
 async function newestMs(folder: string): Promise<number> {
