@@ -39,7 +39,7 @@ export const useWords = wordsOf("find-results", {
     failed: "{{what}}: not searched. {{message}}",
     meant: "What might be meant",
     otherCase: "Upper and lower case differ. Look for {{what}}",
-    shorter: "Look for users by the beginning of the ID: {{what}}",
+    shorter: "Look for users by the beginning of the id: {{what}}",
     whole: "A value is found whole, never by a part of it.",
     named: "Metadata is found by its key and its value. Look for {{what}}",
     settings: "Metadata is found by the keys alone that the servers' SEARCH_KEYS names.",
