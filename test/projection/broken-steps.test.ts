@@ -65,7 +65,10 @@ test.each([
 
 const cuts: Cut[] = ["before COMMIT", "in COMMIT", "after COMMIT", "after COMMIT's answer"];
 
-test.each(cuts)("a step that is cut off %s leaves all or nothing", async (cut) => {
+// Once, among the whole suite, one of these waited for ever: see the note of issue 28.
+const AGAIN = { retry: 2 };
+
+test.each(cuts)("a step that is cut off %s leaves all or nothing", AGAIN, async (cut) => {
   await charge();
   await letStep();
   const isCut = proxy.cutNext(cut);
