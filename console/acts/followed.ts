@@ -1,4 +1,5 @@
 import { type Account, type Entry, EntryKind } from "../../gen/points/v1/account_pb.ts";
+import { rightAfter } from "../parts/right-after.ts";
 import { compareTimes } from "../parts/times.ts";
 import type { LotStates } from "./lot-states.ts";
 
@@ -58,20 +59,11 @@ export function lotsOfBefore({ kind, sequence, allocations }: Entry) {
  * @param entries those of its instant, in any order
  */
 export function followedIn(entry: Entry, entries: readonly Entry[]): readonly Followed[] {
-  const found: Followed[] = [];
-  const bySequence = new Map(entries.map((one) => [one.sequence, one]));
-  for (let sequence = entry.sequence + 1n; ; sequence += 1n) {
-    const next = bySequence.get(sequence);
-    const one = next && followedBy(next);
-    if (one === undefined) return found;
-    found.push(one);
-  }
+  return rightAfter(entry, entries, followedBy);
 }
 
-/** @returns undefined if somebody asked for the entry */
 function followedBy(entry: Entry): Followed | undefined {
-  const { kind, points, repaid, sequence, allocations, caller, requestId, actor } = entry;
-  if (caller !== "" || requestId !== "" || actor !== "") return undefined;
+  const { kind, points, repaid, sequence, allocations } = entry;
   const lot = allocations.length === 1 ? allocations[0]?.lot : undefined;
   switch (kind) {
     case EntryKind.REVOKE:

@@ -1,9 +1,9 @@
 import { Text } from "@mantine/core";
 import { useQuery } from "@connectrpc/connect-query";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type { Account, Entry } from "../../gen/points/v1/account_pb.ts";
 import { PointsService } from "../../gen/points/v1/points_pb.ts";
 import { Loading } from "../parts/loading.tsx";
+import { instantOf } from "../parts/right-after.ts";
 import { BeforeAndAfter } from "./before-and-after.tsx";
 import { figuresBefore } from "./entry-alone.ts";
 import { EntryInShort } from "./entry-in-short.tsx";
@@ -31,7 +31,7 @@ export function Written({
     userId,
     pageSize: ENTRIES_READ,
     minSequence: sequence,
-    ...(createTime && { startTime: createTime, endTime: justAfter(createTime) }),
+    ...(createTime && instantOf(createTime)),
   });
   const isKnown = data !== undefined && data.nextPageToken === "";
   const followed = isKnown ? followedIn(entry, data.entries) : [];
@@ -56,11 +56,4 @@ export function Written({
       )}
     </>
   );
-}
-
-/** A microsecond later, the smallest step of the ledger's time. */
-function justAfter({ seconds, nanos }: Timestamp) {
-  const later = nanos + 1_000;
-  const isNext = later >= 1_000_000_000;
-  return { seconds: seconds + (isNext ? 1n : 0n), nanos: isNext ? later - 1_000_000_000 : later };
 }

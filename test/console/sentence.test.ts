@@ -5,7 +5,8 @@ import { actsOf } from "../../console/entry/acts-of.ts";
 import { plain } from "../../console/parts/sentence/phrase.ts";
 import { rulePhrase } from "../../console/parts/sentence/policy-phrase.ts";
 import { SENTENCE_WORDS } from "../../console/parts/sentence/sentence-words.ts";
-import { followersOf, instantOf } from "../../console/entry/followers.ts";
+import { followersOf } from "../../console/entry/followers.ts";
+import { instantOf } from "../../console/parts/right-after.ts";
 import { sentenceOf } from "../../console/entry/sentence.ts";
 import type { KnownEntry } from "../../console/entry/known-entry.ts";
 import {
